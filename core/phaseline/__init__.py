@@ -1,0 +1,6 @@
+"""Phaseline's core: workflows, events, the job state machine, statistics, estimates, snapshots and the wire.
+
+Everything here is pure (no clock, no files, no sockets) except `phaseline.reporting`.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,100 @@
+"""Workflows: which phases a job goes through, in which order.
+
+Two are built in (`dalle` and `photo`). Any other is learned from its reporter, which declares its phases with
+`job_started` or adds them as they appear.
+"""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from phaseline.errors import InvalidAddress, InvalidSeries
+
+__all__ = ["DALLE", "PHOTO", "DallePhase", "Workflow", "dalle_job_id", "valid_address", "valid_series", "workflow"]
+
+
+class DallePhase(StrEnum):
+    """The working phases of a picture's run. On the wire `completed` follows them as an eighth."""
+
+    SETUP = "setup"
+    BASE_PROMPTS = "base_prompts"
+    ENHANCE_PROMPT = "enhance_prompt"
+    IMAGE_PREP = "image_prep"
+    IMAGE_WAIT = "image_wait"
+    IMAGE_DOWNLOAD = "image_download"
+    ANNOTATE = "annotate"
+
+
+class Workflow(msgspec.Struct, frozen=True):
+    """A named order of phases.
+
+    Attributes:
+        name: What reporters call it.
+        phases: The phases known from the beginning, in order; work is done in each of them.
+        fixed: Whether a phase outside `phases` is an error.
+        extras: Phases that a fixed workflow takes too, added to a job when they appear.
+        ends: Names that some clients report as if they were phases, but which only mark the end of a job.
+    """
+
+    name: str
+    phases: tuple[str, ...] = ()
+    fixed: bool = False
+    extras: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ("completed", "failed")
+
+
+DALLE: Final = Workflow("dalle", tuple(DallePhase), fixed=True)
+PHOTO: Final = Workflow(
+    "photo",
+    (
+        "importing",
+        "exif_analysis",
+        "ai_evaluation",
+        "context_detection",
+        "preset_selection",
+        "applying_preset",
+        "quality_check",
+        "exporting",
+    ),
+    fixed=True,
+    # Lightroom's plug-in reports these two around the eight.
+    extras=("preparation", "finalizing"),
+)
+_BUILT_IN: Final = {DALLE.name: DALLE, PHOTO.name: PHOTO}
+
+_SERIES = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_ADDRESS = re.compile(r"0x[0-9A-Fa-f]{1,64}", re.ASCII)
+
+
+def workflow(name: str, phases: tuple[str, ...] = ()) -> Workflow:
+    """Return the built-in workflow `name`, or a learned one that starts with the declared `phases`."""
+    return _BUILT_IN.get(name) or Workflow(name, phases)
+
+
+def valid_series(name: str) -> str:
+    """Return `name` if a series can be called so.
+
+    Raises:
+        InvalidSeries: It is not 1 to 64 letters, digits, `_` or `-`.
+    """
+    if not _SERIES.fullmatch(name):
+        raise InvalidSeries(name)
+    return name
+
+
+def valid_address(text: str) -> str:
+    """Return the address in lower case, which is how it is kept.
+
+    Raises:
+        InvalidAddress: It is not `0x` and 1 to 64 hexadecimal digits.
+    """
+    if not _ADDRESS.fullmatch(text):
+        raise InvalidAddress(text)
+    return text.lower()
+
+
+def dalle_job_id(series: str, address: str) -> str:
+    """Return the job id of the picture `(series, address)`, both valid already."""
+    return f"dalle:{series}:{address}"
