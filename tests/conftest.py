@@ -1,0 +1,44 @@
+"""Settings and rules for every test: Hypothesis profiles, and what to do when a system program is missing."""
+
+import os
+import shutil
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
+_missing = pytest.StashKey[dict[str, int]]()
+
+# A shared machine's pauses are no failures: no deadline anywhere. CI repeats the same examples at each run.
+settings.register_profile("local", deadline=None)
+settings.register_profile(
+    "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ci" if IN_CI else "local")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_missing] = {}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose `needs` mark names a missing program; in CI, where all are installed, fail it."""
+    missing = [program for mark in item.iter_markers("needs") for program in mark.args if shutil.which(program) is None]
+    if not missing:
+        return
+    seen = item.config.stash[_missing]
+    for program in missing:
+        seen[program] = seen.get(program, 0) + 1
+    reason = f"needs {', '.join(missing)}, not found on PATH"
+    if IN_CI:
+        pytest.fail(f"{reason}; CI must install it", pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """List the system programs that tests asked for and did not find."""
+    missing = config.stash[_missing]
+    if missing:
+        terminalreporter.section("system programs not found")
+        for program, tests in sorted(missing.items()):
+            terminalreporter.line(f"{program}: {tests} tests not run")
