@@ -1,0 +1,194 @@
+"""Events: the immutable facts about jobs that reporters state.
+
+An event is what happened; a message is an event on the wire. They have one definition each, here, with seed B's
+names for the wire (`stage`, `message`) behind the glossary's (`phase`, `text`) for the code.
+"""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "EVENTS",
+    "MAX_PHASES",
+    "ErrorOccurred",
+    "Event",
+    "JobCancelled",
+    "JobCompleted",
+    "JobFailed",
+    "JobId",
+    "JobLost",
+    "JobProgress",
+    "JobStalled",
+    "JobStarted",
+    "MetricsReported",
+    "PhaseCompleted",
+    "PhotoInfo",
+    "Report",
+]
+
+MAX_PHASES: Final = 500
+
+# The descriptions are told to whoever sends something else.
+JobId = Annotated[str, Meta(min_length=1, max_length=200, description="a string of 1 to 200 characters")]
+Name = Annotated[str, Meta(min_length=1, max_length=100, description="a string of 1 to 100 characters")]
+Text = Annotated[str, Meta(max_length=10_000, description="a string of at most 10,000 characters")]
+Percent = Annotated[float, Meta(ge=0, le=100, description="a number from 0 to 100")]
+Seconds = Annotated[float, Meta(ge=0, description="a number of seconds, 0 or more")]
+Details = dict[str, Any]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of all events.
+
+    Attributes:
+        job_id: The job it is about.
+        producer: Who reported it, if the reporter wants its reports to be idempotent.
+        producer_seq: The reporter's own count, rising by one for each report; goes with `producer`.
+    """
+
+    job_id: JobId
+    producer: Annotated[str, Meta(max_length=100)] | None = None
+    producer_seq: Annotated[int, Meta(ge=0)] | None = None
+
+    @property
+    def type(self) -> str:
+        """The event's name on the wire."""
+        return str(self.__struct_config__.tag)
+
+
+class JobStarted(Event, frozen=True, kw_only=True, tag="job_started"):
+    """A job began.
+
+    Attributes:
+        photo_id: The reporter's own name for what is worked on.
+        photo_info: What is known of it.
+        workflow: Its workflow; without one, `photo`, or `custom` when `phases` are declared.
+        phases: The phases that a workflow that isn't built in will go through, in order.
+        series: Jobs of one workflow that take similarly long share a series.
+        host: The box that the work is done on.
+        cache_hit: Whether the result existed already; such a job teaches nothing.
+    """
+
+    photo_id: int | str | None = None
+    photo_info: Details = {}
+    workflow: Name | None = None
+    phases: Annotated[tuple[Name, ...], Meta(max_length=MAX_PHASES)] = ()
+    series: Annotated[str, Meta(max_length=100)] = ""
+    host: Annotated[str, Meta(max_length=100)] = ""
+    cache_hit: bool = False
+
+
+class JobProgress(Event, frozen=True, kw_only=True, tag="job_progress", rename={"phase": "stage", "text": "message"}):
+    """A job is in `phase`; the first such event of a phase is its beginning.
+
+    Attributes:
+        progress: How much of the phase is done, in percent; None when the worker can't say.
+        text: A line for people.
+        details: Anything else.
+    """
+
+    phase: Name
+    progress: Percent | None = None
+    text: Text = ""
+    details: Details = {}
+    photo_id: int | str | None = None
+
+
+class PhaseCompleted(Event, frozen=True, kw_only=True, tag="stage_completed", rename={"phase": "stage"}):
+    """A phase ended well, or was skipped."""
+
+    phase: Name
+    result: Details = {}
+    skipped: bool = False
+    photo_id: int | str | None = None
+
+
+class PhotoInfo(Event, frozen=True, kw_only=True, tag="photo_info", rename={"data": "photo_data"}):
+    """More is known of what the job works on."""
+
+    data: Details
+    photo_id: int | str | None = None
+
+
+class ErrorOccurred(
+    Event,
+    frozen=True,
+    kw_only=True,
+    tag="error_occurred",
+    rename={"text": "error_message", "details": "error_details", "phase": "stage"},
+):
+    """Something went wrong; the job may go on."""
+
+    error_type: Name
+    text: Text
+    details: Details = {}
+    phase: Name | None = None
+    photo_id: int | str | None = None
+
+
+class JobCompleted(Event, frozen=True, kw_only=True, tag="job_completed"):
+    """The job ended well. `duration`, in seconds, is the worker's own measure."""
+
+    result: Details = {}
+    success: bool = True
+    duration: Seconds | None = None
+    photo_id: int | str | None = None
+
+
+class JobFailed(Event, frozen=True, kw_only=True, tag="job_failed"):
+    """The job ended badly; `result["error"]` says why. `duration`, in seconds, is the worker's own measure."""
+
+    result: Details = {}
+    success: bool = False
+    duration: Seconds | None = None
+    photo_id: int | str | None = None
+
+
+class JobCancelled(Event, frozen=True, kw_only=True, tag="job_cancelled"):
+    """Somebody ended the job before it was done. B's clients see it as `job_failed`."""
+
+    reason: Text = "cancelled"
+
+
+class JobStalled(Event, frozen=True, kw_only=True, tag="job_stalled"):
+    """The job has been silent for longer than its phase's habit."""
+
+
+class JobLost(Event, frozen=True, kw_only=True, tag="job_lost"):
+    """The job's reporter is taken for gone."""
+
+
+class MetricsReported(Event, frozen=True, kw_only=True, tag="processing_metrics"):
+    """Figures of the worker's own, passed on as they are."""
+
+    metrics: Details = {}
+    photo_id: int | str | None = None
+
+
+# What a reporter may state. Stalling and losing a job are the server's own findings.
+Report = (
+    JobStarted
+    | JobProgress
+    | PhaseCompleted
+    | PhotoInfo
+    | ErrorOccurred
+    | JobCompleted
+    | JobFailed
+    | JobCancelled
+    | MetricsReported
+)
+EVENTS: Final[tuple[type[Event], ...]] = (
+    JobStarted,
+    JobProgress,
+    PhaseCompleted,
+    PhotoInfo,
+    ErrorOccurred,
+    JobCompleted,
+    JobFailed,
+    JobCancelled,
+    MetricsReported,
+    JobStalled,
+    JobLost,
+)

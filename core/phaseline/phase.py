@@ -1,0 +1,66 @@
+"""One phase of a job, and what it teaches once it ended well."""
+
+import msgspec
+
+from phaseline.snapshot import Moment, PhaseSnapshot, PhaseState
+
+__all__ = ["Lesson", "Phase"]
+
+
+class Lesson(msgspec.Struct, frozen=True):
+    """A phase that ended well took so long: what statistics learn from."""
+
+    workflow: str
+    series: str
+    phase: str
+    duration_ns: int
+
+
+class Phase(msgspec.Struct):
+    """A phase of a job.
+
+    Attributes:
+        started: When it was first entered; None before.
+        entered_ns: Monotonic time since when it is current; None while it is not.
+        spent_ns: Time spent in it before `entered_ns`.
+        reopened: Whether the job came back to it after it had ended; its duration then teaches nothing.
+    """
+
+    name: str
+    state: PhaseState = PhaseState.PENDING
+    started: Moment | None = None
+    entered_ns: int | None = None
+    spent_ns: int = 0
+    progress: float | None = None
+    error: str = ""
+    reopened: bool = False
+
+    def elapsed_ns(self, now: Moment) -> int:
+        """Return the time spent in it so far."""
+        return self.spent_ns + (0 if self.entered_ns is None else max(0, now.mono_ns - self.entered_ns))
+
+    def enter(self, now: Moment) -> None:
+        """Make it the current phase."""
+        self.reopened = self.reopened or self.state is PhaseState.DONE
+        self.started = self.started or now
+        self.state, self.entered_ns, self.progress, self.error = PhaseState.CURRENT, now.mono_ns, None, ""
+
+    def close(self, state: PhaseState, now: Moment) -> None:
+        """End it."""
+        self.spent_ns, self.entered_ns, self.state = self.elapsed_ns(now), None, state
+
+    def snapshot(self, now: Moment, average_ns: int | None) -> PhaseSnapshot:
+        """Return it as plain data."""
+        elapsed_ns = self.elapsed_ns(now)
+        started_ns = self.started.wall_ns if self.started else 0
+        ended = self.started is not None and self.entered_ns is None
+        return PhaseSnapshot(
+            name=self.name,
+            state=self.state,
+            started_ns=started_ns,
+            ended_ns=started_ns + elapsed_ns if ended else 0,
+            elapsed_ns=elapsed_ns,
+            average_ns=average_ns,
+            progress=self.progress,
+            error=self.error,
+        )

@@ -1,0 +1,147 @@
+"""Snapshots: a job's full state at a moment, as plain data, and the estimate that goes with it."""
+
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+__all__ = ["Basis", "ErrorSnapshot", "Estimate", "Moment", "PhaseSnapshot", "PhaseState", "Snapshot", "State"]
+
+Basis = Literal["history", "similar", "progress", "none"]
+
+
+class Moment(NamedTuple):
+    """A moment on both clocks, in nanoseconds: the wall's for timestamps, the monotonic one for durations.
+
+    The wall's clock may jump either way; no duration is ever computed from it.
+    """
+
+    wall_ns: int
+    mono_ns: int
+
+
+class State(StrEnum):
+    """The states of a job."""
+
+    ABSENT = "absent"
+    ACTIVE = "active"
+    STALLED = "stalled"
+    LOST = "lost"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job's end is known. A lost job may still come back."""
+        return self in _ENDED
+
+
+_ENDED = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
+
+
+class PhaseState(StrEnum):
+    """The states of a phase."""
+
+    PENDING = "pending"
+    CURRENT = "current"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """What an engine says of an active job.
+
+    Attributes:
+        percent: 0 to 100. The job itself sees to it that what is told never falls.
+        remaining_ns: The point, or None when nothing is known; never a made-up 0.
+        low_ns: The band's p10, or None.
+        high_ns: The band's p90, or None.
+        basis: What the point stands on.
+        runs: How many earlier runs are behind it.
+        phase_percent: How much of the current phase is done, 0 to 100.
+        phase_remaining_ns: What remains of the current phase, or None.
+    """
+
+    percent: float
+    remaining_ns: int | None = None
+    low_ns: int | None = None
+    high_ns: int | None = None
+    basis: Basis = "none"
+    runs: int = 0
+    phase_percent: float = 0.0
+    phase_remaining_ns: int | None = None
+
+
+class PhaseSnapshot(msgspec.Struct, frozen=True):
+    """One phase.
+
+    Attributes:
+        started_ns: Wall clock, 0 for not yet.
+        ended_ns: `started_ns` and the time spent, 0 for not yet; so no jump of the wall's clock changes a duration.
+        elapsed_ns: The time spent in it.
+        average_ns: What earlier runs took, or None.
+        progress: What the worker said of it last, in percent, or None.
+    """
+
+    name: str
+    state: PhaseState
+    started_ns: int
+    ended_ns: int
+    elapsed_ns: int
+    average_ns: int | None
+    progress: float | None
+    error: str
+
+
+class ErrorSnapshot(msgspec.Struct, frozen=True):
+    """An error that a job reported."""
+
+    error_type: str
+    text: str
+    details: dict[str, Any]
+    phase: str | None
+    at_ns: int
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A job's full state. Times in nanoseconds, wall clock, 0 for not yet.
+
+    Attributes:
+        phase: The current phase, or after the end `completed` or `failed`, or "" before the first.
+        phase_index: 1-based index of the current phase; after a good end, the count.
+        progress: What the worker said last of its current phase, in percent.
+        estimate: Of an ended job: nothing remains.
+        seq: The last event about this job.
+    """
+
+    job_id: str
+    workflow: str
+    series: str
+    host: str
+    photo_id: int | str | None
+    info: dict[str, Any]
+    state: State
+    phase: str
+    phase_index: int
+    phases: tuple[PhaseSnapshot, ...]
+    text: str
+    progress: float | None
+    estimate: Estimate
+    errors: tuple[ErrorSnapshot, ...]
+    started_ns: int
+    ended_ns: int
+    elapsed_ns: int
+    result: dict[str, Any] | None
+    duration: float | None
+    cache_hit: bool
+    seq: int
+
+    @property
+    def error(self) -> str:
+        """Why the job ended badly, or ""."""
+        if self.state in {State.FAILED, State.CANCELLED}:
+            reason = (self.result or {}).get("error")
+            return str(reason) if reason else str(self.state)
+        return ""

@@ -1,0 +1,60 @@
+"""What earlier runs took: seed A's exponential moving averages, in integer nanoseconds."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from phaseline.phase import Lesson
+
+__all__ = ["MAX_PHASES_KNOWN", "Average", "Statistics"]
+
+# Workflows are named by reporters; so many phases are remembered, and after that no new ones.
+MAX_PHASES_KNOWN: Final = 10_000
+
+
+class Average(msgspec.Struct, frozen=True):
+    """The moving average of one phase: `count` samples behind it, `avg_ns` nanoseconds."""
+
+    count: int
+    avg_ns: int
+
+    def after(self, sample_ns: int) -> "Average":
+        """Return the average with one more sample.
+
+        The exponential moving average of seed A: `avg + alpha * (sample - avg)` with alpha = 0.2 = 1/5, in integers.
+        """
+        return Average(self.count + 1, (4 * self.avg_ns + sample_ns) // 5)
+
+
+class Statistics:
+    """Averages by (workflow, phase), and seed A's two counts."""
+
+    def __init__(
+        self,
+        averages: Mapping[tuple[str, str], Average] | None = None,
+        generation_runs: int = 0,
+        cache_hits: int = 0,
+    ) -> None:
+        """Begin with what is known already."""
+        self.averages = dict(averages or {})
+        self.generation_runs = generation_runs
+        self.cache_hits = cache_hits
+
+    def learn(self, lessons: Iterable[Lesson]) -> None:
+        """Take in the durations of phases that ended well. The first sample of a phase is taken as it is."""
+        for lesson in lessons:
+            key, known = (lesson.workflow, lesson.phase), self.averages.get((lesson.workflow, lesson.phase))
+            if known is not None:
+                self.averages[key] = known.after(lesson.duration_ns)
+            elif len(self.averages) < MAX_PHASES_KNOWN:
+                self.averages[key] = Average(1, lesson.duration_ns)
+
+    def average(self, workflow: str, phase: str) -> Average | None:
+        """Return one phase's average, or None."""
+        return self.averages.get((workflow, phase))
+
+    def of_workflow(self, workflow: str, phases: Iterable[str]) -> dict[str, int]:
+        """Return the known averages of `phases`, in nanoseconds, by name."""
+        known = ((phase, self.averages.get((workflow, phase))) for phase in phases)
+        return {phase: average.avg_ns for phase, average in known if average is not None}

@@ -1,0 +1,94 @@
+"""The stream: numbered messages, positions in it, and the part of it that is kept to resume from."""
+
+from collections import deque
+from itertools import islice
+
+import msgspec
+
+from phaseline.errors import Unrecoverable
+
+__all__ = ["JOBS", "PHOTOS", "SYSTEM", "Message", "Position", "Tail", "job_channel"]
+
+JOBS = "jobs"
+PHOTOS = "photos"
+SYSTEM = "system"
+
+
+def job_channel(job_id: str) -> str:
+    """Return the name of the channel that carries one job's messages."""
+    return f"job:{job_id}"
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A place in the stream: after message `seq` of `epoch`.
+
+    The epoch changes only when the stream's history begins anew, so that an old position is never mistaken for
+    a new one; `seq` rises by one with every message and is never given twice within an epoch.
+    """
+
+    epoch: str
+    seq: int
+
+
+class Message(msgspec.Struct, frozen=True):
+    """An event on the wire.
+
+    Attributes:
+        seq: Its number.
+        type: Its wire name.
+        job_id: The job it is about.
+        channels: Every channel that carries it.
+        payload: The JSON document, encoded once for everybody.
+    """
+
+    seq: int
+    type: str
+    job_id: str
+    channels: frozenset[str]
+    payload: bytes
+
+
+class Tail:
+    """The latest messages of a stream, at most `size` of them."""
+
+    def __init__(self, epoch: str, size: int, seq: int = 0) -> None:
+        """Begin after message `seq` of `epoch`."""
+        self._epoch = epoch
+        self._seq = seq
+        self._messages: deque[Message] = deque(maxlen=size)
+
+    @property
+    def top(self) -> Position:
+        """The position after the newest message."""
+        return Position(self._epoch, self._seq)
+
+    def append(self, message: Message) -> None:
+        """Add the next message; the oldest leaves when the tail is full.
+
+        Raises:
+            ValueError: Its `seq` is not the next one.
+        """
+        if message.seq != self._seq + 1:
+            text = f"seq is {message.seq}; allowed: {self._seq + 1}, the next one"
+            raise ValueError(text)
+        self._messages.append(message)
+        self._seq = message.seq
+
+    def since(self, position: Position) -> tuple[Message, ...]:
+        """Return every message after `position`, oldest first, with no gap.
+
+        Returns:
+            `top.seq - position.seq` messages; empty when up to date.
+
+        Raises:
+            Unrecoverable: Other epoch, already discarded, or ahead of the top. The caller sends a snapshot.
+        """
+        missed = self._seq - position.seq
+        if position.epoch != self._epoch or not 0 <= missed <= len(self._messages):
+            oldest = self._seq - len(self._messages)
+            text = (
+                f"position {position.epoch}/{position.seq} can't be resumed from; "
+                f"allowed: {self._epoch}/{oldest} to {self._epoch}/{self._seq}"
+            )
+            raise Unrecoverable(text)
+        return tuple(islice(self._messages, len(self._messages) - missed, None))

@@ -1,0 +1,39 @@
+"""The wire: what clients send and what they are sent, as JSON, in each seed's own names."""
+
+from phaseline.wire.decode import (
+    Auth,
+    ClientMessage,
+    Ping,
+    Register,
+    Subscribe,
+    Unsubscribe,
+    decode_client,
+    decode_json,
+    decode_object,
+    encode_event,
+)
+from phaseline.wire.message import channels_of, encode_message, timestamp
+from phaseline.wire.run import encode_run, run_snapshot
+from phaseline.wire.status import JobStatus, StageStatus, encode_snapshot, job_status
+
+__all__ = [
+    "Auth",
+    "ClientMessage",
+    "JobStatus",
+    "Ping",
+    "Register",
+    "StageStatus",
+    "Subscribe",
+    "Unsubscribe",
+    "channels_of",
+    "decode_client",
+    "decode_json",
+    "decode_object",
+    "encode_event",
+    "encode_message",
+    "encode_run",
+    "encode_snapshot",
+    "job_status",
+    "run_snapshot",
+    "timestamp",
+]

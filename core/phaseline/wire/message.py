@@ -1,0 +1,146 @@
+"""B's messages: exactly B's fields first, then ours."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from phaseline.events import (
+    ErrorOccurred,
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobProgress,
+    JobStarted,
+    MetricsReported,
+    PhaseCompleted,
+    PhotoInfo,
+)
+from phaseline.snapshot import PhaseState, Snapshot
+from phaseline.stream import JOBS, PHOTOS, job_channel
+
+__all__ = ["channels_of", "encode_message", "ours", "seconds", "timestamp"]
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+def timestamp(wall_ns: int) -> str:
+    """Return a wall clock time as RFC 3339 in UTC with `Z`, in milliseconds."""
+    return datetime.fromtimestamp(wall_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds(duration_ns: int | None) -> float | None:
+    """Return nanoseconds as seconds, to the millisecond; None stays None."""
+    return None if duration_ns is None else round(duration_ns / 1e9, 3)
+
+
+def channels_of(event: Event) -> frozenset[str]:
+    """Return the channels that carry `event`."""
+    return frozenset({PHOTOS if isinstance(event, PhotoInfo) else JOBS, job_channel(event.job_id)})
+
+
+def ours(snapshot: Snapshot) -> dict[str, Any]:
+    """Return what we add to each of B's messages and to a job's status."""
+    estimate = snapshot.estimate
+    return {
+        "workflow": snapshot.workflow,
+        "series": snapshot.series,
+        "host": snapshot.host,
+        "state": str(snapshot.state),
+        "percent": round(estimate.percent, 2),
+        "eta_seconds": seconds(estimate.remaining_ns),
+        "eta_low_seconds": seconds(estimate.low_ns),
+        "eta_high_seconds": seconds(estimate.high_ns),
+        "eta_basis": estimate.basis,
+        "eta_runs": estimate.runs,
+        "stage_index": snapshot.phase_index,
+        "stage_count": len(snapshot.phases),
+    }
+
+
+def encode_message(event: Event, snapshot: Snapshot, seq: int, epoch: str, wall_ns: int) -> bytes:
+    """Return the message that tells subscribers of `event`.
+
+    Args:
+        event: What happened.
+        snapshot: The job's state after it.
+        seq: The event's number.
+        epoch: The stream's.
+        wall_ns: When it was taken in.
+    """
+    # B's clients know no cancelling: to them it is a failure, whose state tells more.
+    kind = JobFailed.__struct_config__.tag if isinstance(event, JobCancelled) else event.type
+    return _encoder.encode(
+        {
+            "type": kind,
+            "job_id": event.job_id,
+            "photo_id": snapshot.photo_id,
+            **_specific(event, snapshot),
+            "timestamp": timestamp(wall_ns),
+            "seq": seq,
+            "epoch": epoch,
+            **ours(snapshot),
+            "elapsed_seconds": seconds(snapshot.elapsed_ns),
+            **_extra(event, snapshot),
+        }
+    )
+
+
+def _specific(event: Event, snapshot: Snapshot) -> dict[str, Any]:  # noqa: PLR0911 - one return a message
+    """Return B's own fields of each message, in B's order."""
+    match event:
+        case JobStarted():
+            return {"photo_info": event.photo_info}
+        case JobProgress():
+            progress = event.progress if event.progress is not None else snapshot.estimate.phase_percent
+            return {
+                "stage": event.phase,
+                "progress": round(progress, 2),
+                "message": event.text,
+                "details": event.details,
+            }
+        case PhaseCompleted():
+            return {"stage": event.phase, "result": event.result}
+        case PhotoInfo():
+            return {"photo_data": event.data}
+        case ErrorOccurred():
+            return {
+                "error_type": event.error_type,
+                "error_message": event.text,
+                "error_details": event.details,
+                "stage": event.phase,
+            }
+        case JobCompleted() | JobFailed() | JobCancelled():
+            done = [phase.name for phase in snapshot.phases if phase.state is PhaseState.DONE]
+            return {
+                "success": isinstance(event, JobCompleted),
+                "result": snapshot.result,
+                "duration": snapshot.duration if snapshot.duration is not None else seconds(snapshot.elapsed_ns),
+                **({"stages_completed": done} if isinstance(event, JobCompleted) else {}),
+            }
+        case MetricsReported():
+            return {"metrics": event.metrics}
+        case _:
+            return {}
+
+
+def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
+    """Return what we add to one kind of message only."""
+    match event:
+        case JobStarted():
+            averages = {phase.name: seconds(phase.average_ns) for phase in snapshot.phases if phase.average_ns}
+            return {
+                "stages": [phase.name for phase in snapshot.phases],
+                "averages": averages,
+                "cache_hit": snapshot.cache_hit,
+            }
+        case PhaseCompleted():
+            phase = next((phase for phase in snapshot.phases if phase.name == event.phase), None)
+            return {
+                "skipped": event.skipped,
+                "stage_seconds": seconds(phase.elapsed_ns) if phase else None,
+                "average_seconds": seconds(phase.average_ns) if phase else None,
+            }
+        case _:
+            return {}

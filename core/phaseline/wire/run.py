@@ -1,0 +1,83 @@
+"""Seed A's snapshot of a picture's run. Its keys are always all there."""
+
+from typing import Any, Final
+
+import msgspec
+
+from phaseline.snapshot import PhaseSnapshot, Snapshot
+from phaseline.wire.message import timestamp
+
+__all__ = ["encode_run", "run_snapshot"]
+
+COMPLETED: Final = "completed"
+UNKNOWN: Final = -1
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+def _whole_seconds(duration_ns: int | None) -> float:
+    """Return seconds to a tenth, but never 0 while something remains; -1 for unknown."""
+    if duration_ns is None:
+        return UNKNOWN
+    return round(duration_ns / 1e9, 1) or (0.1 if duration_ns else 0.0)
+
+
+def _phase(phase: PhaseSnapshot) -> dict[str, Any]:
+    return {
+        "name": phase.name,
+        "startedNs": phase.started_ns,
+        "endedNs": phase.ended_ns,
+        "skipped": phase.state == "skipped",
+        "error": phase.error,
+    }
+
+
+def run_snapshot(snapshot: Snapshot, dress: object) -> dict[str, Any]:
+    """Return A's snapshot: A's keys in A's order, then ours.
+
+    Args:
+        snapshot: The run's, whose job id is `dalle:<series>:<address>`.
+        dress: The run's dress, anything that encodes to an object.
+    """
+    ended, estimate = snapshot.state.ended, snapshot.estimate
+    completed = {
+        "name": COMPLETED,
+        "startedNs": snapshot.ended_ns,
+        "endedNs": snapshot.ended_ns,
+        "skipped": False,
+        "error": snapshot.error,
+    }
+    return {
+        "series": snapshot.series,
+        "address": snapshot.job_id.rpartition(":")[2],
+        "currentPhase": COMPLETED if ended else snapshot.phase or snapshot.phases[0].name,
+        "startedNs": snapshot.started_ns,
+        "percent": round(estimate.percent, 1),
+        "etaSeconds": _whole_seconds(estimate.remaining_ns),
+        "done": ended,
+        "error": snapshot.error,
+        "cacheHit": snapshot.cache_hit,
+        "phases": [*map(_phase, snapshot.phases), completed],
+        "dalleDress": dress,
+        "phaseAverages": {p.name: p.average_ns for p in snapshot.phases if p.average_ns is not None},
+        "phasePercent": round(estimate.phase_percent, 1),
+        "phaseEtaSeconds": _whole_seconds(estimate.phase_remaining_ns),
+        "phaseIndex": len(snapshot.phases) + 1 if ended else snapshot.phase_index,
+        "phaseCount": len(snapshot.phases) + 1,
+        "jobId": snapshot.job_id,
+        "seq": snapshot.seq,
+        "startedAt": timestamp(snapshot.started_ns),
+        "etaLowSeconds": _seconds_or_null(estimate.low_ns),
+        "etaHighSeconds": _seconds_or_null(estimate.high_ns),
+        "etaBasis": estimate.basis,
+        "etaRuns": estimate.runs,
+    }
+
+
+def _seconds_or_null(duration_ns: int | None) -> float | None:
+    return None if duration_ns is None else round(duration_ns / 1e9, 1)
+
+
+def encode_run(snapshot: Snapshot, dress: object) -> bytes:
+    """Return A's snapshot as JSON."""
+    return _encoder.encode(run_snapshot(snapshot, dress))

@@ -1,0 +1,140 @@
+"""A job's status and the whole state, in B's names."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from phaseline.snapshot import PhaseSnapshot, PhaseState, Snapshot, State
+from phaseline.stream import Position
+from phaseline.wire.message import ours, seconds, timestamp
+
+__all__ = ["ErrorStatus", "JobStatus", "StageStatus", "encode_snapshot", "job_status"]
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+class StageStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A phase of a job. Times in seconds; None where there is none (yet)."""
+
+    name: str
+    state: str
+    started_at: str | None
+    elapsed_seconds: float
+    average_seconds: float | None
+    progress: float | None
+    error: str
+
+
+class ErrorStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """An error that a job reported."""
+
+    error_type: str
+    error_message: str
+    error_details: dict[str, Any]
+    stage: str | None
+    timestamp: str
+
+
+class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A job's full state: B's `job_status` first, then ours."""
+
+    job_id: str
+    photo_id: int | str | None
+    photo_info: dict[str, Any]
+    current_stage: str
+    progress: float
+    elapsed_seconds: float
+    stages_completed: list[str]
+    workflow: str
+    series: str
+    host: str
+    state: str
+    percent: float
+    eta_seconds: float | None
+    eta_low_seconds: float | None
+    eta_high_seconds: float | None
+    eta_basis: str
+    eta_runs: int
+    stage_index: int
+    stage_count: int
+    message: str
+    started_at: str
+    completed_at: str | None
+    success: bool | None
+    result: dict[str, Any] | None
+    duration: float | None
+    cache_hit: bool
+    seq: int
+    stages: list[StageStatus]
+    errors: list[ErrorStatus]
+
+
+def _stage(phase: PhaseSnapshot) -> StageStatus:
+    return StageStatus(
+        name=phase.name,
+        state=str(phase.state),
+        started_at=timestamp(phase.started_ns) if phase.started_ns else None,
+        elapsed_seconds=seconds(phase.elapsed_ns) or 0.0,
+        average_seconds=seconds(phase.average_ns),
+        progress=phase.progress,
+        error=phase.error,
+    )
+
+
+def job_status(snapshot: Snapshot) -> JobStatus:
+    """Return a snapshot in B's names."""
+    ended = snapshot.state.ended
+    told = snapshot.progress if snapshot.progress is not None else snapshot.estimate.phase_percent
+    return JobStatus(
+        job_id=snapshot.job_id,
+        photo_id=snapshot.photo_id,
+        photo_info=snapshot.info,
+        current_stage=snapshot.phase,
+        progress=told,
+        elapsed_seconds=seconds(snapshot.elapsed_ns) or 0.0,
+        stages_completed=[phase.name for phase in snapshot.phases if phase.state is PhaseState.DONE],
+        **ours(snapshot),
+        message=snapshot.text,
+        started_at=timestamp(snapshot.started_ns),
+        completed_at=timestamp(snapshot.ended_ns) if ended else None,
+        success=snapshot.state is State.COMPLETED if ended else None,
+        result=snapshot.result,
+        duration=snapshot.duration if snapshot.duration is not None or not ended else seconds(snapshot.elapsed_ns),
+        cache_hit=snapshot.cache_hit,
+        seq=snapshot.seq,
+        stages=[_stage(phase) for phase in snapshot.phases],
+        errors=[
+            ErrorStatus(
+                error_type=error.error_type,
+                error_message=error.text,
+                error_details=error.details,
+                stage=error.phase,
+                timestamp=timestamp(error.at_ns),
+            )
+            for error in snapshot.errors
+        ],
+    )
+
+
+def encode_snapshot(
+    snapshots: Iterable[Snapshot], position: Position, wall_ns: int, *, recovered: bool | None
+) -> bytes:
+    """Return the frame that carries the whole state.
+
+    Args:
+        snapshots: Of every job in memory.
+        position: Where in the stream this is; the messages after it follow.
+        wall_ns: When it was taken.
+        recovered: False when a client asked to resume and could not; None when it didn't ask.
+    """
+    frame: dict[str, Any] = {
+        "type": "snapshot",
+        "epoch": position.epoch,
+        "seq": position.seq,
+        "server_time": timestamp(wall_ns),
+        "jobs": [job_status(snapshot) for snapshot in snapshots],
+    }
+    if recovered is not None:
+        frame["recovered"] = recovered
+    return _encoder.encode(frame)
