@@ -1,6 +1,6 @@
 # Needs Python >= 3.11 and make, nothing else: each target makes .venv by itself, and again when requirements change.
 #   make test ARGS="tests/core -k eta"     options for pytest
-#   make demo PYTHON=/opt/python3.12       another interpreter; it counts when .venv is made (make clean first)
+#   make demo PYTHON=/opt/python3.12       another interpreter; .venv is made again when it had another one
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -63,12 +63,16 @@ $(VENV)/.installed-dev: requirements/dev.txt pyproject.toml $(VENV)/.made
 	@$(PIP) install -qq --no-build-isolation --no-deps --editable .
 	@touch $@ $(VENV)/.installed
 
-# A .venv whose interpreter went away is made again.
-ifeq ($(wildcard $(BIN)/python),)
+PYTHON ?=
+# A .venv whose interpreter went away, or is another than the one asked for, is made again.
+ifneq ($(shell test -x $(BIN)/python && echo usable),usable)
+$(VENV)/.made: FORCE
+else ifneq ($(PYTHON),)
+ifneq ($(shell cat $(VENV)/.made 2>/dev/null),$(PYTHON))
 $(VENV)/.made: FORCE
 endif
+endif
 
-PYTHON ?=
 $(VENV)/.made:
 	@for python in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3.14 python3); do \
 	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
@@ -76,7 +80,7 @@ $(VENV)/.made:
 	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || continue; \
 	  echo "making $(VENV) with $$("$$python" --version) ($$python)"; \
 	  "$$python" -m venv --clear $(VENV) || exit 1; \
-	  touch $@; exit 0; \
+	  echo "$$python" > $@; exit 0; \
 	done; \
 	if [ -n "$$old" ]; then \
 	  echo "make: $$old lacks venv or ensurepip; install them (Debian, Ubuntu: apt install python3-venv)" >&2; \
