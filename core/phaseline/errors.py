@@ -15,6 +15,7 @@ __all__ = [
     "InvalidField",
     "InvalidJSON",
     "InvalidSeries",
+    "MalformedRequest",
     "MissingExtra",
     "NoPicture",
     "NoRun",
@@ -23,6 +24,7 @@ __all__ = [
     "PortInUse",
     "ProviderError",
     "SlowSubscriber",
+    "StartupFailed",
     "TooLarge",
     "TooMany",
     "UnknownJob",
@@ -67,6 +69,13 @@ class InvalidField(PhaselineError):
         """Name the `field`, show the `value`, say what is `allowed`."""
         super().__init__(f"{field} is {shown(value)}; allowed: {allowed}")
         self.field = field
+
+
+class MalformedRequest(PhaselineError):
+    """What a client sent is not HTTP/1.1, or not a handshake of WebSocket 13."""
+
+    code = "MALFORMED_REQUEST"
+    status = 400
 
 
 class UnknownType(PhaselineError):
@@ -240,6 +249,12 @@ class PortInUse(PhaselineError):
     """An address to listen on is taken."""
 
     code = "PORT_IN_USE"
+
+
+class StartupFailed(PhaselineError):
+    """A part of the server could not be started."""
+
+    code = "STARTUP_FAILED"
 
 
 class MissingExtra(PhaselineError):

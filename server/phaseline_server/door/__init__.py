@@ -1,0 +1,11 @@
+"""The listening side: addresses, the accept loop, and one guarded task for each connection.
+
+Connections are spoken by hypercorn, inside our own guard: whatever one client provokes ends its connection alone,
+and a client that does not read can't keep the server from ending.
+"""
+
+from phaseline_server.door.door import Door, Statistics
+from phaseline_server.door.listen import Bind, open_listeners, parse_bind, url_of
+from phaseline_server.door.settings import Limits
+
+__all__ = ["Bind", "Door", "Limits", "Statistics", "open_listeners", "parse_bind", "url_of"]

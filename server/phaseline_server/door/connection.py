@@ -1,0 +1,193 @@
+"""One client's connection: hypercorn's server of one connection, with our deadlines, and endable at any time.
+
+What hypercorn's own does otherwise, and why that does not do here: a client that stops reading keeps a task for
+ever, as sends are shielded; a cancelled connection is not closed; an answer given before the request had been read
+whole is destroyed by the reset that follows; a connection that ends while a request waits in its pipeline never
+ends; an idle time-out is lost when the request before it is cancelled.
+"""
+
+import struct
+from contextlib import suppress
+from math import inf
+
+import trio
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.trio.task_group import TaskGroup
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
+from hypercorn.utils import parse_socket_addr
+
+from phaseline_server.door.protocol import Http1Protocol
+from phaseline_server.door.settings import Limits
+from phaseline_server.door.websocket import WebSocketStream
+
+__all__ = ["Connection"]
+
+_PIECE = 65_536  # bytes sent or received at a time
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close discards what is unsent and resets
+
+
+class Connection(TCPServer):
+    """A connection from its first byte to its last. `run` ends when both are through, and then it is closed."""
+
+    protocol: Http1Protocol  # type: ignore[assignment] # hypercorn's own also speaks HTTP/2
+    stream: trio.SocketStream  # type: ignore[assignment] # hypercorn's own also speaks TLS
+
+    def __init__(
+        self,
+        app: AppWrapper,
+        config: Config,
+        context: WorkerContext,
+        state: LifespanState,
+        stream: trio.SocketStream,
+        limits: Limits,
+    ) -> None:
+        super().__init__(app, config, context, state, stream)  # type: ignore[arg-type] # TLS, as above
+        self._limits = limits
+        self._scope = trio.CancelScope()
+        self._reading = trio.CancelScope()
+        self._patience = inf  # until when the reader waits for the client, in Trio's time
+        self._idle = True  # between two requests
+        self._begun = False  # with the head of the next one
+        self._said_all = False
+
+    async def run(self) -> None:
+        """Serve the connection.
+
+        Raises:
+            Exception: Whatever the client provoked in h11, wsproto, hypercorn or the app.
+        """
+        socket = self.stream.socket
+        try:
+            with self._scope:
+                try:
+                    client = parse_socket_addr(socket.family, socket.getpeername())
+                    server = parse_socket_addr(socket.family, socket.getsockname())
+                except OSError:
+                    return  # the client is gone already
+                async with TaskGroup() as self._task_group:
+                    self.protocol = Http1Protocol(
+                        self.app,
+                        self.config,
+                        self.context,
+                        self._task_group,
+                        ConnectionState(self.state),
+                        False,  # noqa: FBT003 (TLS)
+                        client,
+                        server,
+                        self.protocol_send,
+                    )
+                    self._wait_until(trio.current_time() + self._limits.head_seconds)
+                    await self._read_data()
+        finally:
+            socket.close()
+
+    async def protocol_send(self, event: Event) -> None:
+        """Take what the protocol wants done: bytes sent, the end, or a change between idle and busy."""
+        if isinstance(event, RawData):
+            if not await self._send(event.data):
+                self.abort()
+                self._end_soon()
+                await self.protocol.handle(Closed())
+        elif isinstance(event, Closed):
+            self._say_no_more()
+            await self.protocol.handle(Closed())
+        elif isinstance(event, Updated):
+            # Without a checkpoint, as the request that this ends may be cancelled already.
+            self._idle, self._begun = event.idle, False
+            self._wait_until(trio.current_time() + self._limits.idle_seconds if event.idle else inf)
+
+    async def leave(self) -> None:
+        """Close a WebSocket with 1001; what is no WebSocket stays as it is."""
+        stream = getattr(self, "protocol", None) and self.protocol.stream
+        if isinstance(stream, WebSocketStream):
+            await stream.leave()
+
+    def leave_if_idle(self) -> None:
+        """End the connection if no request is being served."""
+        if self._idle:
+            self._wait_until(-inf)
+
+    def abort(self) -> None:
+        """Close the socket under whoever is sending or receiving.
+
+        Not awaited and not to be stopped: this is what ends a send that is shielded from cancellation.
+        """
+        if self.send_lock.locked():
+            # The client does not read; without a reset the kernel would go on offering it the rest.
+            with suppress(OSError):
+                self.stream.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, _RESET)
+        self.stream.socket.close()
+
+    def cancel(self) -> None:
+        """Abort, and cancel what the app still does for this connection."""
+        self.abort()
+        self._scope.cancel()
+
+    async def _read_data(self) -> None:
+        while data := await self._receive():
+            if self._said_all:
+                continue
+            if self._idle and not self._begun:
+                self._begun = True
+                self._wait_until(trio.current_time() + self._limits.head_seconds)
+            await self.protocol.handle(RawData(data))
+        if not self._said_all:
+            await self.protocol.handle(RawData(b""))
+        await self.protocol.handle(Closed())
+        self._end_soon()
+
+    async def _receive(self) -> bytes:
+        """Return what the client sent; empty if it has ended, is lost, or let our patience run out."""
+        with (
+            trio.CancelScope(deadline=self._patience) as self._reading,
+            suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+        ):
+            return bytes(await self.stream.receive_some(_PIECE))
+        return b""
+
+    async def _send(self, data: bytes) -> bool:
+        """Send all of `data`; return whether the client took it.
+
+        Shielded from cancellation, since after half a frame or chunk nothing more could be understood.
+        """
+        async with self.send_lock:
+            with trio.CancelScope(shield=True), memoryview(data) as view:
+                for start in range(0, len(data), _PIECE):
+                    with trio.move_on_after(self._limits.write_seconds) as limit:
+                        try:
+                            await self.stream.send_all(view[start : start + _PIECE])
+                        except (trio.BrokenResourceError, trio.ClosedResourceError):
+                            return False
+                    if limit.cancelled_caught:
+                        return False
+        return True
+
+    def _say_no_more(self) -> None:
+        """End our direction of the connection, and soon the connection."""
+        self._said_all = True
+        with suppress(OSError):
+            self.stream.socket.shutdown(trio.socket.SHUT_WR)
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        """Leave the client time to read our last words, and the app to notice the end; no more than that."""
+        self._scope.deadline = min(self._scope.deadline, trio.current_time() + self._limits.linger_seconds)
+
+    def _wait_until(self, deadline: float) -> None:
+        self._patience = deadline
+        self._reading.deadline = deadline
+
+    async def _close(self) -> None:
+        """Never needed: `run` closes what it serves."""
+        raise NotImplementedError
+
+    async def _idle_timeout(self) -> None:
+        """Never needed: the reader has deadlines of its own."""
+        raise NotImplementedError
+
+    async def _initiate_server_close(self) -> None:
+        """Never needed, as `_idle_timeout`."""
+        raise NotImplementedError

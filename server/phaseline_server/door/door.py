@@ -1,0 +1,243 @@
+"""The accept loop: who comes in, who is turned away, and how everybody is shown out."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import AppWrapper, ASGIFramework, LifespanState
+
+from phaseline.errors import TooMany, shown
+from phaseline_server.door.connection import Connection
+from phaseline_server.door.lifespan import running
+from phaseline_server.door.listen import url_of
+from phaseline_server.door.settings import Limits, hypercorn_config
+
+__all__ = ["Door", "Statistics"]
+
+_log = structlog.get_logger(__name__)
+
+_GRACE = 1.5  # seconds
+_PARTING = 0.3  # seconds that a client has to answer the close of its WebSocket
+_APP_ENDS = 1.0  # seconds
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds after an error of accept
+
+_REASON = json.dumps(
+    {"success": False, "error": "the server has as many connections as it is allowed; try again", "code": TooMany.code}
+)
+_FULL = (
+    "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n"
+    f"content-type: application/json\r\ncontent-length: {len(_REASON)}\r\n\r\n{_REASON}"
+).encode()
+
+Welcome = Callable[[trio.SocketStream], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statistics:
+    """What a door has seen so far."""
+
+    connections: int
+    """Open now."""
+    accepted: int
+    refused: int
+    """Closed at once, the limit being reached."""
+    failed: int
+    """Ended by an error."""
+
+
+class Door:
+    """One door serves one app on any number of listeners, once.
+
+    Attributes:
+        closing: Set as soon as the door begins to close. Routes that last (a WebSocket, a stream of events,
+            a long poll) wait for it too, and end with what they still have to say.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.closing = trio.Event()
+        self._limits = limits or Limits()
+        self._config = hypercorn_config(self._limits)
+        self._context = WorkerContext(max_requests=None)
+        self._connections: set[Connection] = set()
+        self._accepted = self._refused = self._failed = 0
+        self._full = False  # and said so in the log
+        self._emptied = trio.Event()  # no connection is left; a new one whenever the door waits for that
+        self._closed = trio.Event()
+        self._serving = False
+        self._grace = _GRACE
+        self._last_call = trio.CancelScope()
+
+    def statistics(self) -> Statistics:
+        """Return how many connections are open, and how many there were."""
+        return Statistics(
+            connections=len(self._connections),
+            accepted=self._accepted,
+            refused=self._refused,
+            failed=self._failed,
+        )
+
+    async def serve(
+        self,
+        app: ASGIFramework,
+        listeners: Sequence[trio.SocketListener],
+        *,
+        task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Start `app` (its lifespan), serve it on `listeners`, and return once the door has been closed.
+
+        To be started with `nursery.start`, which returns the bound URLs (`http://127.0.0.1:43211`) once
+        clients are accepted. Being cancelled is like `close`: clients get the default grace first.
+
+        Raises:
+            RuntimeError: The door serves already, or has served.
+            StartupFailed: The app did not start.
+        """
+        if self._serving:
+            raise RuntimeError("this door serves already, or has served; make another Door")
+        self._serving = True
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._serve, app, listeners, task_status)
+                try:
+                    await self.closing.wait()
+                finally:
+                    self.closing.set()  # cancelled: `_serve` itself is shielded by now, and sees this
+        finally:
+            for listener in listeners:
+                listener.socket.close()
+            self._closed.set()
+
+    async def close(self, grace: float = _GRACE) -> None:
+        """Accept nobody any more, give connections `grace` seconds to finish, end them, and wait for the end.
+
+        WebSockets that are still open then are closed with 1001 by the door; a client that does not answer or
+        does not read is cut off. Called again, it only shortens the grace.
+        """
+        self._grace = min(self._grace, grace) if self.closing.is_set() else grace
+        self._last_call.deadline = min(self._last_call.deadline, trio.current_time() + self._grace)
+        self.closing.set()
+        if self._serving:
+            await self._closed.wait()
+
+    async def _serve(
+        self, app: ASGIFramework, listeners: Sequence[trio.SocketListener], task_status: trio.TaskStatus[list[str]]
+    ) -> None:
+        with trio.CancelScope() as house:
+            async with running(app, _APP_ENDS) as state, trio.open_nursery() as nursery:
+                # From here on the end is orderly: a cancellation from outside arrives as `closing`.
+                house.shield = True
+                welcome = partial(self._welcome, ASGIWrapper(app), state)
+                for listener in listeners:
+                    nursery.start_soon(self._accept, listener, welcome, nursery)
+                task_status.started([url_of(listener) for listener in listeners])
+                await self.closing.wait()
+                for listener in listeners:
+                    listener.socket.close()
+                await self._show_out()
+
+    async def _accept(self, listener: trio.SocketListener, welcome: Welcome, nursery: trio.Nursery) -> None:
+        """Let clients in until `listener` is closed. No error of accepting ends this; each is waited out."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                stream = await listener.accept()  # passes over clients that left while they were waiting
+            except trio.ClosedResourceError:
+                return
+            except OSError as error:
+                if pause == _FIRST_PAUSE:
+                    _log.warning("accepting failed; trying again", url=url_of(listener), error=shown(str(error)))
+                with trio.move_on_after(pause):
+                    await self.closing.wait()
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                pause = _FIRST_PAUSE
+                nursery.start_soon(welcome, stream)
+
+    async def _welcome(self, app: AppWrapper, state: LifespanState, stream: trio.SocketStream) -> None:
+        """Serve one client, from the accept to the close of its socket."""
+        if self.closing.is_set():
+            stream.socket.close()
+            return
+        if len(self._connections) >= self._limits.connections:
+            await self._turn_away(stream)
+            return
+        self._full = False
+        self._accepted += 1
+        connection = Connection(app, self._config, self._context, state, stream, self._limits)
+        self._connections.add(connection)
+        try:
+            await self._guard(connection.run)
+        finally:
+            self._connections.remove(connection)
+            if not self._connections:
+                self._emptied.set()
+
+    async def _guard(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do one thing for one connection: whatever goes wrong is logged and concerns no other."""
+        try:
+            await act()
+        except Exception as error:  # noqa: BLE001 (h11, wsproto, hypercorn, the app: their errors are without number)
+            self._failed += 1
+            _log_failure(error)
+        except BaseExceptionGroup as group:
+            passing, errors = group.split(_is_passing)
+            if errors is not None:
+                self._failed += 1
+                _log_failure(errors)
+            if passing is not None:
+                raise passing from None
+
+    async def _turn_away(self, stream: trio.SocketStream) -> None:
+        self._refused += 1
+        if not self._full:
+            _log.warning("as many connections as allowed; more are answered 503", allowed=self._limits.connections)
+        self._full = True
+        try:
+            with trio.move_on_after(_PARTING), suppress(trio.BrokenResourceError):
+                await stream.send_all(_FULL)
+        finally:
+            stream.socket.close()
+
+    async def _show_out(self) -> None:
+        """End every connection: by itself within the grace, asked, and at last by force."""
+        self._last_call.deadline = min(self._last_call.deadline, trio.current_time() + self._grace)
+        await self._context.terminated.set()
+        for connection in self._connections:
+            connection.leave_if_idle()
+        with self._last_call:
+            await self._wait_empty()
+        async with trio.open_nursery() as nursery:
+            for connection in self._connections:
+                nursery.start_soon(self._guard, connection.leave)
+            with trio.move_on_after(_PARTING):
+                await self._wait_empty()
+            if self._connections:
+                _log.info("connections ended by force", count=len(self._connections))
+            for connection in self._connections:
+                connection.cancel()
+            nursery.cancel_scope.cancel()
+
+    async def _wait_empty(self) -> None:
+        await trio.lowlevel.checkpoint()  # those just accepted are counted after this
+        while self._connections:
+            self._emptied = trio.Event()
+            await self._emptied.wait()
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Return whether `error` is none of the guard's business: Cancelled, KeyboardInterrupt and the like."""
+    return not isinstance(error, (Exception, BaseExceptionGroup))
+
+
+def _log_failure(error: BaseException) -> None:
+    first = error
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    _log.warning("a connection ended with an error", error=type(first).__name__, text=shown(str(first)))
+    _log.debug("the traceback of the error above", exc_info=error)

@@ -1,0 +1,164 @@
+"""The addresses that the server listens on: from `host:port` as a person writes it to open sockets."""
+
+import errno
+import socket
+import sys
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import structlog
+import trio
+
+from phaseline.errors import ConfigError, PortInUse, shown
+
+__all__ = ["Bind", "open_listeners", "parse_bind", "url_of"]
+
+_log = structlog.get_logger(__name__)
+
+_HIGHEST_PORT = 65_535
+_LOOPBACK = ("127.0.0.1", "::1")
+_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+# Port 0 with several addresses: the port that the first one was given may be taken on another.
+_ATTEMPTS_AT_A_COMMON_PORT = 8
+
+
+class Bind(NamedTuple):
+    """One address to listen on, not yet resolved. `port` 0 stands for any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_bind(text: str) -> Bind:
+    """Return the address that `text` names: `host:port`, `a.b.c.d:port` or `[v6]:port`.
+
+    Raises:
+        ConfigError: `text` is none of these.
+    """
+    host, colon, digits = text.strip().rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    port = int(digits) if digits.isascii() and digits.isdecimal() else -1
+    well_formed = bool(host) and not set(host) & set("[]/@ ") and bracketed == (":" in host)
+    if not colon or not well_formed or not 0 <= port <= _HIGHEST_PORT:
+        raise ConfigError(
+            f"bind is {shown(text)}; allowed: host:port or [v6 address]:port with a port of 0 to {_HIGHEST_PORT}, "
+            "e.g. 127.0.0.1:8080, 0.0.0.0:8080, [::1]:8080; port 0 takes any free one"
+        )
+    return Bind(host, port)
+
+
+async def open_listeners(binds: Iterable[str], explicit: bool) -> list[trio.SocketListener]:  # noqa: FBT001 (the caller's own word)
+    """Open every address of `binds` and return the listeners, in the order given; nobody is accepted yet.
+
+    A name that resolves to several addresses, `localhost` above all, is opened on each that this machine
+    has, all on the same port. What is named twice is opened once.
+
+    Args:
+        binds: As `parse_bind` takes them.
+        explicit: Whether somebody asked for just these. If not, they are the defaults, and one that is taken
+            is done without, as long as another is free.
+
+    Raises:
+        ConfigError: An address is malformed, not known, or not one that this machine can listen on.
+        PortInUse: An explicit address is taken, or every default one.
+    """
+    wanted = [parse_bind(bind) for bind in dict.fromkeys(binds)]
+    if not wanted:
+        raise ConfigError("bind is empty; allowed: one address or more, e.g. 127.0.0.1:8080")
+    opened: list[trio.SocketListener] = []
+    taken: list[Bind] = []
+    try:
+        for bind in wanted:
+            try:
+                opened += await _open(bind, {_name(listener) for listener in opened})
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise _cannot_listen(bind, error) from error
+                if explicit:
+                    raise PortInUse(_taken([bind])) from error
+                taken.append(bind)
+        if taken and not opened:
+            raise PortInUse(_taken(taken))  # noqa: TRY301 (within, as nothing may stay open)
+    except BaseException:
+        for listener in opened:
+            listener.socket.close()
+        raise
+    for bind in taken:
+        served = ", ".join(url_of(listener) for listener in opened)
+        _log.warning("a default address is taken; serving the others", taken=str(bind), serving=served)
+    return opened
+
+
+def url_of(listener: trio.SocketListener) -> str:
+    """Return the address that `listener` is bound to, e.g. `http://127.0.0.1:43211` or `http://[::1]:43211`."""
+    return f"http://{Bind(*_name(listener))}"
+
+
+def _name(listener: trio.SocketListener) -> tuple[str, int]:
+    host, port = listener.socket.getsockname()[:2]
+    return str(host), int(port)
+
+
+async def _open(bind: Bind, ours: set[tuple[str, int]]) -> list[trio.SocketListener]:
+    """Open `bind` on each of its addresses but `ours`, which are open already; raises OSError."""
+    hosts = _LOOPBACK if bind.host.lower() == "localhost" else await _addresses(bind)
+    for attempt in range(_ATTEMPTS_AT_A_COMMON_PORT):
+        try:
+            return await _open_each(hosts, bind.port, ours)
+        except OSError as error:
+            last = attempt == _ATTEMPTS_AT_A_COMMON_PORT - 1
+            if bind.port != 0 or error.errno != errno.EADDRINUSE or last:
+                raise
+    raise AssertionError
+
+
+async def _open_each(hosts: Iterable[str], port: int, ours: set[tuple[str, int]]) -> list[trio.SocketListener]:
+    opened: list[trio.SocketListener] = []
+    absent: OSError | None = None
+    known = False
+    try:
+        for host in hosts:
+            if (host, port) in ours:
+                known = True
+                continue
+            try:
+                opened += await trio.open_tcp_listeners(port, host=host)
+            except OSError as error:
+                if error.errno not in _ABSENT:
+                    raise
+                absent = error
+                continue
+            port = _name(opened[0])[1]
+    except BaseException:
+        for listener in opened:
+            listener.socket.close()
+        raise
+    if absent is not None and not opened and not known:
+        raise absent
+    return opened
+
+
+async def _addresses(bind: Bind) -> list[str]:
+    found = await trio.socket.getaddrinfo(bind.host, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+def _taken(binds: list[Bind]) -> str:
+    each = " and ".join(str(bind) for bind in binds)
+    port = binds[0].port
+    find = f"ss -ltnp 'sport = :{port}'" if sys.platform == "linux" else f"lsof -nP -iTCP:{port} -sTCP:LISTEN"
+    return (
+        f"{each} {'is' if len(binds) == 1 else 'are'} taken by another program, perhaps another progress-server "
+        f"(`{find}` shows which); end it, or listen elsewhere: --bind 127.0.0.1:0 takes any free port"
+    )
+
+
+def _cannot_listen(bind: Bind, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"bind is {bind}, and listening there is not possible: {error.strerror or error}; "
+        "allowed: a host name or address of this machine and a port that this user may open, e.g. 127.0.0.1:8080"
+    )
