@@ -1,0 +1,207 @@
+"""Every setting of the server: its name, type, bounds, default, help and group stand here and nowhere else.
+
+A setting `like_this` is the flag `--like-this`, the variable `PHASELINE_LIKE_THIS` and the key `like_this` of a TOML
+file (`--config`, `PHASELINE_CONFIG`). `load` merges them: flags over variables over the file over defaults.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+
+from phaseline.errors import ConfigError, shown
+from phaseline_server.setting import BIND, DIRECTORY, KEY, SIZE, URL, about, settings_of
+
+__all__ = ["DEFAULT", "SETTINGS", "Configuration", "Settings", "load"]
+
+DEFAULT = "default"
+"""The source of a value that nobody gave."""
+
+_LISTENING = "Listening"
+_DATA = "Data"
+_PICTURES = "Pictures"
+_IMAGES = "Images API (for provider openai)"
+_CHAT = "Chat API (enhances prompts; skipped unless its address and model are given)"
+_LIMITS = "Limits"
+_LOGGING = "Logging"
+
+_YEAR = 366 * 24 * 3600
+_DAY = 24 * 3600
+_GIB = 2**30
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server runs with. Times are in seconds, sizes in bytes; an empty text is a value not given."""
+
+    bind: Annotated[
+        tuple[str, ...],
+        about(
+            _LISTENING, "HOST:PORT", "An address to listen on; give it again for more. Port 0 is any free one.", BIND
+        ),
+    ] = ("127.0.0.1:8080", "127.0.0.1:5100")
+
+    data_dir: Annotated[str, about(_DATA, "DIR", "Where output/, series/ and metrics/ lie.", DIRECTORY)] = "."
+    done_ttl: Annotated[
+        float, about(_DATA, "SECONDS", "How long a finished run answers its pollers.", least=0, most=_YEAR)
+    ] = 300.0
+    retention: Annotated[
+        float, about(_DATA, "SECONDS", "How long a finished job stays in memory.", least=0, most=_YEAR)
+    ] = 3600.0
+    archive_runs: Annotated[
+        bool, about(_DATA, "", "Keep each finished run in metrics/runs/ (as TB_DALLE_ARCHIVE_RUNS=1 does).")
+    ] = False
+
+    provider: Annotated[
+        Literal["painter", "openai"],
+        about(_PICTURES, "NAME", "Who makes them: the painter within, or an OpenAI-compatible images API."),
+    ] = "painter"
+    painters: Annotated[int, about(_PICTURES, "N", "How many are painted at once.", least=1, most=256)] = 4
+    picture_size: Annotated[str, about(_PICTURES, "SIZE", "Width and height in pixels.", SIZE)] = "1024x1024"
+    max_picture_bytes: Annotated[
+        int, about(_PICTURES, "BYTES", "A provider's larger picture is refused.", least=1024, most=2 * _GIB)
+    ] = 33_554_432
+
+    image_url: Annotated[str, about(_IMAGES, "URL", "Its base address, e.g. https://api.openai.com/v1.", URL)] = ""
+    image_key: Annotated[
+        str,
+        about(_IMAGES, "KEY", "Its secret; in PHASELINE_IMAGE_KEY no list of processes shows it.", KEY, secret=True),
+    ] = ""
+    image_model: Annotated[str, about(_IMAGES, "NAME", "The model to ask for.")] = "gpt-image-1"
+    image_timeout: Annotated[
+        float, about(_IMAGES, "SECONDS", "How long an attempt may take.", least=0.01, most=_DAY)
+    ] = 120.0
+    image_retries: Annotated[int, about(_IMAGES, "N", "Attempts after the first.", least=0, most=100)] = 4
+
+    chat_url: Annotated[str, about(_CHAT, "URL", "Its base address, e.g. https://api.openai.com/v1.", URL)] = ""
+    chat_key: Annotated[
+        str, about(_CHAT, "KEY", "Its secret; in PHASELINE_CHAT_KEY no list of processes shows it.", KEY, secret=True)
+    ] = ""
+    chat_model: Annotated[str, about(_CHAT, "NAME", "The model to ask for.")] = ""
+    chat_timeout: Annotated[float, about(_CHAT, "SECONDS", "How long an attempt may take.", least=0.01, most=_DAY)] = (
+        30.0
+    )
+
+    max_body: Annotated[int, about(_LIMITS, "BYTES", "A request's body.", least=1024, most=_GIB)] = 262_144
+    max_message: Annotated[int, about(_LIMITS, "BYTES", "A WebSocket message.", least=1024, most=_GIB)] = 65_536
+    max_depth: Annotated[int, about(_LIMITS, "N", "JSON within JSON.", least=2, most=500)] = 16
+    max_jobs: Annotated[int, about(_LIMITS, "N", "Jobs in memory.", least=1, most=10_000_000)] = 10_000
+    history: Annotated[
+        int, about(_LIMITS, "N", "Messages kept for clients that resume.", least=0, most=100_000_000)
+    ] = 10_000
+    queue: Annotated[int, about(_LIMITS, "N", "Messages waiting for a subscriber.", least=1, most=10_000_000)] = 1000
+
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], about(_LOGGING, "LEVEL", "The least that is logged.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"], about(_LOGGING, "FORMAT", "Lines for people, or JSON for programs.")
+    ] = "text"
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Width and height of `picture_size`."""
+        width, height = self.picture_size.split("x")
+        return int(width), int(height)
+
+    def __repr__(self) -> str:
+        """Show every value but the secrets'."""
+        return f"Settings({', '.join(f'{name}={value}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Show the same where Rich prints."""
+        return [(name, setting.display(getattr(self, name))) for name, setting in SETTINGS.items()]
+
+
+SETTINGS = settings_of(Settings)
+"""Each setting by its name, in the order of the help."""
+
+
+class Configuration(NamedTuple):
+    """The settings, and for each where its value came from: a flag, a variable, a file's path, or `DEFAULT`."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def load(flags: Mapping[str, object], environment: Mapping[str, str], file: str | None = None) -> Configuration:
+    """Merge what was given into the settings.
+
+    Args:
+        flags: Raw values by setting name, of those flags only that were given.
+        environment: The process's variables; those that don't begin with `PHASELINE_` don't matter.
+        file: The path of a TOML file; without it that of `PHASELINE_CONFIG`, if there is one.
+
+    Raises:
+        ConfigError: Keys or values are wrong: a line for each, with its source and what is allowed.
+    """
+    merge = _Merge()
+    file = file or environment.get("PHASELINE_CONFIG")
+    if file:
+        merge.file(file)
+    merge.environment(environment)
+    for name, raw in flags.items():
+        merge.value(name, raw, SETTINGS[name].flag)
+    return merge.result()
+
+
+class _Merge:
+    """Takes values, the weaker source first, and gathers every problem on the way."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.sources = dict.fromkeys(SETTINGS, DEFAULT)
+        self.problems: list[str] = []
+
+    def value(self, name: str, raw: object, source: str) -> None:
+        setting = SETTINGS[name]
+        try:
+            value = setting.convert(raw)
+        except ValueError:
+            seen = "not as it should be (hidden)" if setting.secret else shown(raw)
+            self.problems.append(f"{name} is {seen} (from {source}); allowed: {setting.allowed}")
+            return
+        self.values[name] = value
+        self.sources[name] = source
+
+    def unknown(self, what: str, seen: str, known: list[str]) -> None:
+        nearest = difflib.get_close_matches(seen, known, n=1)
+        advice = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(known)}"
+        self.problems.append(f"{what} {shown(seen)} is unknown; {advice}")
+
+    def file(self, path: str) -> None:
+        try:
+            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            self.problems.append(f"config is {shown(path)}, which can't be read: {error.strerror or error}")
+            return
+        except ValueError as error:  # no UTF-8, no TOML, a NUL in the path
+            self.problems.append(f"config is {shown(path)}, which is no TOML: {error}")
+            return
+        for key, raw in table.items():
+            if key in SETTINGS:
+                self.value(key, raw, path if path.isprintable() else ascii(path))
+            else:
+                self.unknown(f"{shown(path)}: key", key, list(SETTINGS))
+
+    def environment(self, environment: Mapping[str, str]) -> None:
+        variables = {setting.variable: name for name, setting in SETTINGS.items()}
+        variables["TB_DALLE_ARCHIVE_RUNS"] = "archive_runs"  # the older name; ours is the stronger
+        for variable in sorted(environment, key=lambda name: name.startswith("PHASELINE_")):
+            if variable in variables:
+                self.value(variables[variable], environment[variable], variable)
+            elif variable.startswith("PHASELINE_") and variable != "PHASELINE_CONFIG":
+                self.unknown("variable", variable, [*variables, "PHASELINE_CONFIG"])
+
+    def result(self) -> Configuration:
+        if not self.problems:
+            settings = Settings(**self.values)
+            if settings.provider != "openai" or settings.image_url:
+                return Configuration(settings, self.sources)
+            self.problems.append(
+                f"image_url is empty (from {self.sources['image_url']}), and provider openai "
+                f"(from {self.sources['provider']}) needs it; allowed: {URL.allowed}"
+            )
+        raise ConfigError("\n".join(self.problems))
