@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     provider: Annotated[
         Literal["painter", "openai"],
-        about(_PICTURES, "NAME", "Who makes them: the painter within, or an OpenAI-compatible images API."),
+        about(_PICTURES, "NAME", "Who makes them: painter (within), or openai (an API compatible with OpenAI's)."),
     ] = "painter"
     painters: Annotated[int, about(_PICTURES, "N", "How many are painted at once.", least=1, most=256)] = 4
     picture_size: Annotated[str, about(_PICTURES, "SIZE", "Width and height in pixels.", SIZE)] = "1024x1024"
@@ -94,11 +94,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue: Annotated[int, about(_LIMITS, "N", "Messages waiting for a subscriber.", least=1, most=10_000_000)] = 1000
 
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], about(_LOGGING, "LEVEL", "The least that is logged.")
+        Literal["debug", "info", "warning", "error"],
+        about(_LOGGING, "LEVEL", "The least that is logged: debug, info, warning or error."),
     ] = "info"
-    log_format: Annotated[
-        Literal["text", "json"], about(_LOGGING, "FORMAT", "Lines for people, or JSON for programs.")
-    ] = "text"
+    log_format: Annotated[Literal["text", "json"], about(_LOGGING, "FORMAT", "text for people, json for programs.")] = (
+        "text"
+    )
 
     @property
     def pixels(self) -> tuple[int, int]:
@@ -160,7 +161,7 @@ class _Merge:
         try:
             value = setting.convert(raw)
         except ValueError:
-            seen = "not as it should be (hidden)" if setting.secret else shown(raw)
+            seen = "not as it should be (hidden)" if setting.secret else shown(_as_written(raw))
             self.problems.append(f"{name} is {seen} (from {source}); allowed: {setting.allowed}")
             return
         self.values[name] = value
@@ -205,3 +206,8 @@ class _Merge:
                 f"(from {self.sources['provider']}) needs it; allowed: {URL.allowed}"
             )
         raise ConfigError("\n".join(self.problems))
+
+
+def _as_written(raw: object) -> object:
+    """Return a list of texts as one text with commas, anything else as it is."""
+    return ",".join(raw) if isinstance(raw, (list, tuple)) and all(isinstance(one, str) for one in raw) else raw

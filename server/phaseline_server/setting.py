@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -130,8 +130,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
                 return f"a whole number from {least} to {most}"
             case inspect.FloatType(ge=least, le=most):
                 return f"a number from {self.display(least)} to {self.display(most)}"
-            case inspect.LiteralType(values=values):
-                return " or ".join(str(value) for value in values)
+            case inspect.LiteralType():
+                return " or ".join(get_args(get_args(self.hint)[0]))  # in the order that they were written in
         return self.check.allowed if self.check else "a text"
 
     def convert(self, raw: object) -> Any:
