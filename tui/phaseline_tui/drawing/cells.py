@@ -1,0 +1,106 @@
+"""Lines as spans of text, each with the name of its style, and texts fitted to a number of terminal cells."""
+
+from functools import lru_cache
+from typing import Final, Literal
+
+from rich.cells import cell_len, set_cell_size
+
+__all__ = ["Line", "Span", "blank", "fit", "join", "middle", "pad_line", "width_of", "wrap"]
+
+Span = tuple[str, str]
+"""A text and the name of its style (see `palette`)."""
+Line = tuple[Span, ...]
+
+_ELLIPSIS: Final = "…"
+
+
+def width_of(line: Line) -> int:
+    """Return how many cells a line takes."""
+    return sum(_width(text) for text, _ in line)
+
+
+def _width(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
+
+
+@lru_cache(maxsize=8192)
+def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
+    """Return `text` in exactly `width` cells: filled up with spaces, or cut with an ellipsis at its end."""
+    if width <= 0:
+        return ""
+    length = _width(text)
+    if length > width:
+        return f"{set_cell_size(text, width - 1).rstrip()}{_ELLIPSIS}".ljust(1) if width == 1 else _cut(text, width)
+    space = " " * (width - length)
+    return text + space if align == "left" else space + text
+
+
+def _cut(text: str, width: int) -> str:
+    cut = f"{set_cell_size(text, width - 1).rstrip()}{_ELLIPSIS}"
+    return cut + " " * (width - _width(cut))
+
+
+@lru_cache(maxsize=8192)
+def middle(text: str, width: int) -> str:
+    """Return `text` in exactly `width` cells, cut in its middle: the end of a name tells it from its neighbours."""
+    if _width(text) <= width or width < 5:  # noqa: PLR2004  less leaves nothing on both sides
+        return fit(text, width)
+    tail_width = (width - 1) * 2 // 5
+    tail = ""
+    for character in reversed(text):
+        if _width(character + tail) > tail_width:
+            break
+        tail = character + tail
+    head = set_cell_size(text, width - 1 - _width(tail)).rstrip()
+    return fit(f"{head}{_ELLIPSIS}{tail}", width)
+
+
+def blank(width: int) -> Span:
+    """Return `width` cells of nothing."""
+    return (" " * max(0, width), "")
+
+
+def pad_line(line: Line, width: int) -> Line:
+    """Return a line of exactly `width` cells."""
+    length = width_of(line)
+    if length == width:
+        return line
+    if length < width:
+        return (*line, blank(width - length))
+    kept: list[Span] = []
+    left = width
+    for text, style in line:
+        if _width(text) > left:
+            kept.append((fit(text, left), style))
+            break
+        kept.append((text, style))
+        left -= _width(text)
+    return tuple(kept)
+
+
+def join(left: Line, right: Line, width: int) -> Line:
+    """Return a line of `width` cells with one part at each end; the left part gives way."""
+    room = width - width_of(right)
+    return (*pad_line(left, max(0, room)), *right) if room > 0 else pad_line(right, width)
+
+
+def wrap(text: str, width: int, most: int = 20) -> list[str]:
+    """Return `text` as at most `most` lines of at most `width` cells, broken at spaces where there are any."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split(" "):
+        rest = word
+        candidate = f"{line} {rest}" if line else rest
+        if _width(candidate) <= width:
+            line = candidate
+            continue
+        if line:
+            lines.append(line)
+        while _width(rest) > width > 0:
+            head = set_cell_size(rest, width).rstrip()
+            head = head or rest[0]
+            lines.append(head)
+            rest = rest[len(head) :]
+        line = rest
+    lines.append(line)
+    return lines if len(lines) <= most else [*lines[: most - 1], fit(f"{lines[most - 1]} {_ELLIPSIS}", width).rstrip()]

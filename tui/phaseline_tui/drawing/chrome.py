@@ -1,0 +1,139 @@
+"""The lines around the list: the header, a notice of trouble, the keys, and what stands where no job is."""
+
+import math
+from typing import Final
+
+from phaseline_tui.connection import LinkState, LinkStatus
+from phaseline_tui.drawing.cells import Line, Span, fit, join, pad_line, width_of, wrap
+from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.words import clock_time, duration
+from phaseline_tui.state import Counts
+
+__all__ = ["empty", "header", "keys", "trouble"]
+
+_LINK_MARKS: Final = {
+    LinkState.CONNECTING: ("◌", "warn"),
+    LinkState.CONNECTED: ("●", "good"),
+    LinkState.STALE: ("◐", "warn"),
+    LinkState.WAITING: ("○", "bad"),
+    LinkState.STOPPED: ("○", "bad"),
+}
+_LINK_WORDS: Final = {
+    LinkState.WAITING: "no connection",
+    LinkState.STOPPED: "no connection",
+}
+_KEYS: Final = (("↑↓", "move"), ("⏎", "details"), ("/", "filter"), ("t", "theme"), ("?", "help"), ("q", "quit"))
+_NARROW: Final = 90
+
+
+def header(url: str, status: LinkStatus, counts: Counts, width: int, scene: Scene) -> Line:
+    """Return the first line: which server, how the connection is, how many jobs, what time it is."""
+    mark, style = _LINK_MARKS[status.state]
+    server = url if width >= _NARROW else url.partition("://")[2]
+    word = _LINK_WORDS.get(status.state, status.state.value)
+    left: Line = (
+        (" phaseline ", "title"),
+        (f" {mark} ", style),
+        (server, "text"),
+        (f" {word}", style if status.state is not LinkState.CONNECTED else "muted"),
+    )
+    time = clock_time(scene.wall, scene.local, scene.wall, seconds=True)
+    right: Line = (*_counts(counts), ("   ", ""), (time, "muted"), (" ", ""))
+    if width_of(left) + width_of(right) >= width:
+        left = (left[0], left[1], (fit(server, max(8, width - width_of(right) - 15)), "text"))
+    return join(left, right, width)
+
+
+def _counts(counts: Counts) -> list[Span]:
+    spans: list[Span] = [(f"{counts.active}", "strong"), (" active", "muted")]
+    for count, word, style in (
+        (counts.stalled, "stalled", "warn-strong"),
+        (counts.done, "done", "strong"),
+        (counts.failed, "failed", "bad-strong"),
+        (counts.cancelled, "cancelled", "muted"),
+    ):
+        if count or word in {"done", "failed"}:
+            spans += [("  ", ""), (f"{count}", style if count else "muted"), (f" {word}", "muted")]
+    return spans
+
+
+def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
+    """Return what to say about the connection, nothing if all is well."""
+    if status.state is LinkState.STALE:
+        words = f"{status.reason} for {duration(scene.now - status.since)}: what you see may be old"
+        style = "warn"
+    elif status.state in {LinkState.WAITING, LinkState.STOPPED}:
+        words, style = status.reason, "bad"
+    else:
+        return []
+    hint: list[Span] = [("r", "key"), (" tries now ", "muted")]
+    if status.next_try is not None:
+        left = max(0, math.ceil(status.next_try - scene.now))
+        hint = [(f"next try in {left}s  ", "muted"), *hint]
+    room = width - 3
+    if len(words) + width_of(tuple(hint)) + 2 <= room:
+        return [join(((" ! ", style), (words, style)), tuple(hint), width)]
+    lines: list[Line] = []
+    for number, text in enumerate(wrap(words, room - 1, most=3)):
+        lines.append(pad_line(((" ! " if number == 0 else "   ", style), (text, style)), width))
+    lines.append(pad_line((("   ", ""), *hint), width))
+    return lines
+
+
+def keys(width: int, filter_text: str, shown: int, total: int) -> Line:
+    """Return the last line: the keys, and what the filter leaves."""
+    spans: list[Span] = [(" ", "")]
+    for key, what in _KEYS:
+        spans += [(key, "key"), (f" {what}   ", "muted")]
+    right: Line = ()
+    if filter_text:
+        right = (
+            ("/", "key"),
+            (filter_text, "strong"),
+            (f"  {shown} of {total}  ", "muted"),
+            ("esc", "key"),
+            (" all ", "muted"),
+        )
+    return join(tuple(spans), right, width)
+
+
+def empty(url: str, status: LinkStatus, width: int, *, synced: bool, filter_text: str) -> list[Line]:
+    """Return what to say where no job can be shown: what is the case, and what to do."""
+    if filter_text:
+        lines: list[Line] = [
+            ((f"no job matches {filter_text}", "strong"),),
+            (),
+            (("esc", "key"), (" shows all jobs again", "muted")),
+        ]
+    elif status.state in {LinkState.WAITING, LinkState.STOPPED}:
+        lines = [
+            (("no connection yet", "strong"),),
+            (),
+            (("on this machine, start a server with", "muted"),),
+            (("progress-server", "now"),),
+            (),
+            (("or follow another one:", "muted"),),
+            (("progress-tui http://host:5100", "now"),),
+        ]
+    elif not synced:
+        lines = [((f"connecting to {url} …", "muted"),)]
+    else:
+        lines = [
+            (("no jobs yet", "strong"),),
+            (),
+            (("paint a picture and watch it here:", "muted"),),
+            ((f"curl '{url}/dalle/simple/0x1234?generate=1'", "now"),),
+        ]
+    longest = max(width_of(line) for line in lines)
+    if longest > width - 2:
+        lines = [part for line in lines for part in _broken(line, width - 2)]
+        longest = max(width_of(line) for line in lines)
+    indent = (" " * max(0, (width - longest) // 2), "")
+    return [(indent, *line) if line else () for line in lines]
+
+
+def _broken(line: Line, width: int) -> list[Line]:
+    if width_of(line) <= width or len(line) != 1:
+        return [line]
+    text, style = line[0]
+    return [((part, style),) for part in wrap(text, width)]

@@ -1,0 +1,145 @@
+"""One line of the list: a job at a moment, in the columns that the width allows."""
+
+from collections.abc import Callable
+from typing import Final
+
+from phaseline_tui.drawing.bars import bar
+from phaseline_tui.drawing.cells import Line, Span, fit, middle
+from phaseline_tui.drawing.columns import Columns
+from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.words import UNKNOWN, band, clock_time, duration, remaining, state_glyph, state_word
+from phaseline_tui.jobs import JobView, Shares, State
+
+__all__ = ["row", "source_of", "state_style"]
+
+_STATE_STYLES: Final = {
+    State.ACTIVE: "now",
+    State.STALLED: "warn",
+    State.LOST: "bad",
+    State.COMPLETED: "good",
+    State.FAILED: "bad",
+    State.CANCELLED: "muted",
+}
+_IN_WORDS: Final = frozenset({State.FAILED, State.LOST, State.CANCELLED})
+"""Words say more of these than a bar."""
+_QUIET: Final = frozenset({State.COMPLETED, State.CANCELLED})
+_DURATION: Final = 7
+"""Cells of the longest duration."""
+
+
+def state_style(state: State) -> str:
+    """Return the style in which a state's name stands."""
+    return _STATE_STYLES.get(state, "muted")
+
+
+def source_of(job: JobView) -> str:
+    """Return the workflow and series of a job: `dalle·simple`."""
+    return "·".join(part for part in (job.workflow, job.series) if part)
+
+
+def row(job: JobView, columns: Columns, scene: Scene) -> Line:
+    """Return the line of `job`; exactly as wide as `columns`."""
+    spans: list[Span] = []
+    for name, width in (columns.joined if job.state in _IN_WORDS else columns.widths).items():
+        if spans:
+            spans.append((" ", ""))
+        spans += _CELLS[name](job, width, columns, scene)
+    return tuple(spans)
+
+
+def _text(job: JobView, scene: Scene) -> str:
+    """Return the style of a job's plain text."""
+    return "muted" if job.state in _QUIET or scene.stale else "text"
+
+
+def _mark(job: JobView, _width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    return [(state_glyph(job.state), state_style(job.state))]
+
+
+def _state(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    return [(fit(state_word(job.state), width), state_style(job.state))]
+
+
+def _name(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
+    # Where no column names the series, an address alone would not tell which picture it is.
+    bare = columns.has_source or not job.series or not job.job_id.startswith("dalle:")
+    return [(middle(job.name if bare else f"{job.series}/{job.name}", width), _text(job, scene))]
+
+
+def _source(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    return [(fit(source_of(job), width), "muted")]
+
+
+def _phase(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
+    if not job.phase_count:
+        return [(" " * width, "")]
+    place = f"{job.phase_index}/{job.phase_count}"
+    phase = job.current
+    if job.state is State.COMPLETED or phase is None:
+        return [(fit(place, width), "muted")]
+    return [(place, "muted"), (fit(f" {phase.name}", width - len(place)), _text(job, scene))]
+
+
+def _bar(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
+    if job.state in _IN_WORDS:
+        if job.state is State.CANCELLED:
+            return [(fit(job.failure or "cancelled", width), "muted")]
+        return [(fit(job.failure or "no reason given", width), "bad")]
+    if job.state is State.COMPLETED:
+        return [("━" * width, "past")]
+    shares = job.shares_at(scene.now)
+    if scene.stale:
+        shares = Shares(shares.percent, shares.percent, shares.percent)
+    return list(bar(shares, width, shades=scene.shades))
+
+
+def _percent(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
+    return [(fit(f"{int(job.percent_at(scene.now))}%", width, "right"), _text(job, scene))]
+
+
+def _elapsed(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
+    return [(fit(duration(job.elapsed_at(scene.now)), width, "right"), _text(job, scene))]
+
+
+def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
+    if job.over:
+        at = clock_time(job.completed_at, scene.local, scene.wall)
+        at = "" if at == UNKNOWN else at
+        if columns.has_state:
+            return [(fit(f"{' ' * _DURATION} · {at}" if at else "", width), "muted")]
+        return [(fit(f"{state_word(job.state)} {at}", width), state_style(job.state))]
+    if job.state is State.STALLED and not columns.has_state:
+        return [(fit("stalled", width), "warn")]
+    left = job.remaining_at(scene.now)
+    words = remaining(left)
+    if left is None or words.startswith("late"):
+        return [(fit(fit(words, _DURATION, "right"), width), "muted" if left is None else "warn")]
+    at = clock_time(scene.wall + left.likely, scene.local, scene.wall)
+    style = "muted" if scene.stale else "strong"
+    return [(fit(words, _DURATION, "right"), style), (fit(f" · {at}", width - _DURATION), "muted")]
+
+
+def _band(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
+    left = job.remaining_at(scene.now)
+    if left is None or left.low is None or left.high is None or left.likely <= -1.0:
+        return [(" " * width, "")]
+    return [(fit(f"({band(left.low, left.high)})", width), "muted")]
+
+
+def _message(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    return [(fit(job.message, width), "muted")]
+
+
+_CELLS: Final[dict[str, Callable[[JobView, int, Columns, Scene], list[Span]]]] = {
+    "mark": _mark,
+    "state": _state,
+    "name": _name,
+    "source": _source,
+    "phase": _phase,
+    "bar": _bar,
+    "percent": _percent,
+    "elapsed": _elapsed,
+    "eta": _eta,
+    "band": _band,
+    "message": _message,
+}

@@ -1,0 +1,264 @@
+"""From the wire's words to the screen's: frames become `JobView`s, and every text is cleaned on the way."""
+
+import datetime as dt
+import math
+from typing import Final, get_args
+
+from phaseline_tui.cleaning import clean, clean_value
+from phaseline_tui.frames import (
+    Common,
+    ErrorItem,
+    ErrorOccurred,
+    JobCompleted,
+    JobFailed,
+    JobMessage,
+    JobProgress,
+    JobStarted,
+    JobStatus,
+    PhotoInfo,
+    StageCompleted,
+    StageItem,
+)
+from phaseline_tui.jobs import Basis, ErrorView, JobView, PhaseState, PhaseView, Remaining, State
+
+__all__ = ["apply_message", "from_status"]
+
+_LONG: Final = 2000
+_MOST_PHASES: Final = 500
+_MOST_ERRORS: Final = 100
+_SHORT_ADDRESS: Final = 13
+_MOST_SECONDS: Final = 1e9
+_STATES: Final = {state.value: state for state in State if state is not State.ABSENT}
+_PHASE_STATES: Final = {state.value: state for state in PhaseState}
+_BASES: Final[dict[str | None, Basis]] = {basis: basis for basis in get_args(Basis)}
+
+
+def from_status(status: JobStatus, received: float, epoch: str) -> JobView:
+    """Return the job that a snapshot describes.
+
+    Args:
+        status: the job on the wire.
+        received: when it came, monotonic seconds.
+        epoch: of the snapshot.
+    """
+    job = JobView(clean(status.job_id), epoch=epoch)
+    job.phases = [_phase(item, job_start=_wall(status.started_at)) for item in status.stages[:_MOST_PHASES]]
+    _take_common(job, status, received)
+    _name(job, status.photo_info)
+    job.message = clean(status.message or "", _LONG)
+    job.started_at = _wall(status.started_at)
+    job.completed_at = _wall(status.completed_at)
+    job.duration = _seconds(status.duration)
+    job.cache_hit = status.cache_hit
+    job.result = clean_value(status.result)
+    job.errors = [_error(item) for item in status.errors[-_MOST_ERRORS:]]
+    current = job.current
+    if current is not None and status.progress is not None and not job.over:
+        current.progress = _percent(status.progress)
+    return job
+
+
+def apply_message(job: JobView, message: JobMessage, received: float) -> None:
+    """Bring `job` up to date with a message about it that came at `received`, monotonic seconds."""
+    before = job.current
+    if isinstance(message, JobStarted):
+        _start(job, message)
+        before = None
+    _take_common(job, message, received)
+    if isinstance(message, JobProgress):
+        _progress(job, message)
+    elif isinstance(message, StageCompleted):
+        _complete_phase(job, message)
+    elif isinstance(message, PhotoInfo):
+        job.details = clean_value(message.photo_data)
+    elif isinstance(message, ErrorOccurred):
+        _add_error(job, message)
+    elif isinstance(message, JobCompleted | JobFailed):
+        _end(job, message)
+    current = job.current
+    if current is not before:
+        job.phase_from = job.percent
+    if message.epoch:
+        job.epoch = message.epoch
+    job.touched()
+
+
+def _take_common(job: JobView, common: Common, received: float) -> None:
+    """Take over what every message carries; what is missing stays as it was."""
+    job.received = received
+    job.seq = common.seq if common.seq is not None else job.seq
+    job.workflow = clean(common.workflow) if common.workflow else job.workflow
+    job.series = clean(common.series) if common.series else job.series
+    job.host = clean(common.host) if common.host else job.host
+    job.state = _STATES.get(common.state or "", job.state)
+    job.percent = job.percent if common.percent is None else _percent(common.percent)
+    elapsed = _seconds(common.elapsed_seconds)
+    job.elapsed = job.elapsed if elapsed is None else elapsed
+    likely = _seconds(common.eta_seconds)
+    low, high = _seconds(common.eta_low_seconds), _seconds(common.eta_high_seconds)
+    job.remaining = None if likely is None else Remaining(likely, low, high)
+    job.basis = _BASES.get(common.eta_basis, "none")
+    job.runs = max(0, common.eta_runs or 0)
+    if common.stage_count is not None:
+        job.phase_count = min(_MOST_PHASES, max(len(job.phases), common.stage_count))
+    if common.stage_index is not None:
+        job.phase_index = min(max(0, common.stage_index), _MOST_PHASES)
+    if common.photo_id is not None:
+        job.photo_id = clean(str(clean_value(common.photo_id)))
+    if not job.name:
+        _name(job, None)
+
+
+def _start(job: JobView, message: JobStarted) -> None:
+    """Begin a job, or begin it anew: nothing of an earlier attempt stays."""
+    fresh = JobView(job.job_id)
+    for field in JobView.__dataclass_fields__:
+        setattr(job, field, getattr(fresh, field))
+    names = message.stages[:_MOST_PHASES]
+    job.phases = [PhaseView(clean(name), average=_seconds(message.averages.get(name))) for name in names]
+    job.phase_count = len(job.phases)
+    job.started_at = _wall(message.timestamp)
+    _name(job, message.photo_info)
+
+
+def _progress(job: JobView, message: JobProgress) -> None:
+    job.message = clean(message.message or "", _LONG)
+    if message.details:
+        job.details = clean_value(message.details)
+    if not message.stage:
+        return
+    phase = _enter(job, clean(message.stage))
+    phase.progress = None if message.progress is None else _percent(message.progress)
+
+
+def _enter(job: JobView, name: str) -> PhaseView:
+    """Return the phase `name`, which becomes the current one; add it if the job had not named it before."""
+    at = next((index for index, phase in enumerate(job.phases) if phase.name == name), None)
+    if at is None:
+        job.phases.append(PhaseView(name))
+        at = len(job.phases) - 1
+        job.phase_count = max(job.phase_count, len(job.phases))
+    phase = job.phases[at]
+    job.phase_index = at + 1
+    if phase.state is not PhaseState.CURRENT:
+        for other in job.phases:
+            if other.state is PhaseState.CURRENT:  # Its end was not reported.
+                _leave(job, other, PhaseState.DONE)
+        phase.state = PhaseState.CURRENT
+        phase.offset = job.elapsed
+        phase.elapsed = 0.0
+    return phase
+
+
+def _leave(job: JobView, phase: PhaseView, state: PhaseState) -> None:
+    phase.elapsed = job.elapsed - phase.offset if phase.offset is not None else phase.elapsed
+    phase.state = state
+    phase.progress = None
+
+
+def _complete_phase(job: JobView, message: StageCompleted) -> None:
+    if not message.stage:
+        return
+    phase = next((each for each in job.phases if each.name == clean(message.stage)), None)
+    if phase is None:
+        phase = _enter(job, clean(message.stage))
+    seconds = _seconds(message.stage_seconds)
+    if phase.offset is None and seconds is not None and not message.skipped:
+        phase.offset = max(0.0, job.elapsed - seconds)
+    _leave(job, phase, PhaseState.SKIPPED if message.skipped else PhaseState.DONE)
+    phase.elapsed = seconds if seconds is not None else phase.elapsed
+    average = _seconds(message.average_seconds)
+    phase.average = phase.average if average is None else average
+    phase.result = clean_value(message.result)
+
+
+def _add_error(job: JobView, message: ErrorOccurred) -> None:
+    item = ErrorItem(
+        error_type=message.error_type,
+        error_message=message.error_message,
+        error_details=message.error_details,
+        stage=message.stage,
+        timestamp=message.timestamp,
+    )
+    error = _error(item)
+    job.errors = [*job.errors, error][-_MOST_ERRORS:]
+    for phase in job.phases:
+        if phase.name == error.phase:
+            phase.error = error.message or error.kind
+
+
+def _end(job: JobView, message: JobCompleted | JobFailed) -> None:
+    job.remaining = None
+    job.result = clean_value(message.result)
+    job.duration = _seconds(message.duration)
+    job.completed_at = _wall(message.timestamp)
+    ended_well = isinstance(message, JobCompleted)
+    if not job.over:
+        job.state = State.COMPLETED if ended_well else State.FAILED
+    if ended_well:
+        job.percent = 100.0
+    for phase in job.phases:
+        if phase.state is PhaseState.CURRENT:
+            _leave(job, phase, PhaseState.DONE if ended_well else PhaseState.FAILED)
+
+
+def _name(job: JobView, photo_info: object) -> None:
+    """Give the job a short name."""
+    info = clean_value(photo_info)
+    if isinstance(info, dict) and info:
+        job.photo_info = info
+        for key in ("file_name", "fileName", "name", "title"):
+            if isinstance(info.get(key), str) and info[key]:
+                job.name = clean(info[key])
+                return
+    if job.job_id.startswith("dalle:") and job.job_id.count(":") == 2:  # noqa: PLR2004  dalle:<series>:<address>
+        address = job.job_id.rpartition(":")[2]
+        short = len(address) <= _SHORT_ADDRESS
+        job.name = address if short else f"{address[:6]}…{address[-6:]}"
+    else:
+        job.name = job.job_id
+
+
+def _phase(item: StageItem, job_start: float | None) -> PhaseView:
+    started = _wall(item.started_at)
+    return PhaseView(
+        name=clean(item.name),
+        state=_PHASE_STATES.get(item.state, PhaseState.PENDING),
+        offset=None if started is None or job_start is None else max(0.0, started - job_start),
+        elapsed=_seconds(item.elapsed_seconds) if item.state != "pending" else None,
+        average=_seconds(item.average_seconds),
+        progress=None if item.progress is None or item.state != "current" else _percent(item.progress),
+        error=clean(item.error or "", _LONG),
+    )
+
+
+def _error(item: ErrorItem) -> ErrorView:
+    return ErrorView(
+        kind=clean(item.error_type or ""),
+        message=clean(item.error_message or "", _LONG),
+        phase=clean(item.stage or ""),
+        at=_wall(item.timestamp),
+        details=clean_value(item.error_details),
+    )
+
+
+def _percent(value: float) -> float:
+    return min(100.0, max(0.0, value)) if math.isfinite(value) else 0.0
+
+
+def _seconds(value: float | None) -> float | None:
+    """Return a duration that can be computed with: not negative, not absurd."""
+    if value is None or not math.isfinite(value):
+        return None
+    return min(_MOST_SECONDS, max(0.0, value))
+
+
+def _wall(timestamp: str | None) -> float | None:
+    """Return an RFC 3339 timestamp as seconds since 1970; None if it is none, or has no zone."""
+    if not timestamp:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(timestamp)
+        return moment.timestamp() if moment.tzinfo is not None else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,209 @@
+"""A job as the screen knows it: what the server last said, and what follows from that for any later time.
+
+All texts in here are clean (see `cleaning`). Durations are seconds; `now` is always a reading of the monotonic
+clock in seconds; wall times are seconds since 1970.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from phaseline.snapshot import Basis, PhaseState, State
+
+__all__ = ["Basis", "ErrorView", "JobView", "PhaseState", "PhaseView", "Remaining", "Shares", "State"]
+
+_AT_WORK: Final = frozenset({State.ACTIVE, State.STALLED})
+
+
+@dataclass(slots=True)
+class PhaseView:
+    """One phase of a job."""
+
+    name: str
+    state: PhaseState = PhaseState.PENDING
+    offset: float | None = None
+    """Seconds from the job's start to the phase's; None if unknown."""
+    elapsed: float | None = None
+    """Seconds it took, or had taken at the job's `received`."""
+    average: float | None = None
+    """Seconds it took in earlier jobs; None if there were none."""
+    progress: float | None = None
+    """0 to 100, as far as its worker tells."""
+    error: str = ""
+    result: object = None
+
+
+@dataclass(slots=True)
+class ErrorView:
+    """One error of a job."""
+
+    kind: str
+    message: str
+    phase: str
+    at: float | None
+    details: object = None
+
+
+class Remaining(NamedTuple):
+    """How long a job still takes: seconds, with the band if there is one. Below zero: later than was thought."""
+
+    likely: float
+    low: float | None
+    high: float | None
+
+
+class Shares(NamedTuple):
+    """Where a job's bar changes its shade, each 0 to 100 and none below the one before it."""
+
+    past: float
+    """Percent at which the current phase began."""
+    percent: float
+    phase: float
+    """Percent at which the current phase will likely end."""
+
+
+@dataclass(slots=True)
+class JobView:
+    """One job."""
+
+    job_id: str
+    name: str = ""
+    """Short: a file's name, a picture's address, or the id."""
+    workflow: str = ""
+    series: str = ""
+    host: str = ""
+    state: State = State.ACTIVE
+    message: str = ""
+
+    received: float = 0.0
+    """When the figures of progress below were right."""
+    percent: float = 0.0
+    elapsed: float = 0.0
+    remaining: Remaining | None = None
+    basis: Basis = "none"
+    runs: int = 0
+
+    phases: list[PhaseView] = field(default_factory=list)
+    phase_index: int = 0
+    """Of the current phase, from 1; 0 if none is known."""
+    phase_count: int = 0
+    phase_from: float | None = None
+    """Percent at which the current phase began, if that was seen."""
+
+    started_at: float | None = None
+    completed_at: float | None = None
+    duration: float | None = None
+    cache_hit: bool = False
+    errors: list[ErrorView] = field(default_factory=list)
+    photo_id: str = ""
+    photo_info: object = None
+    details: object = None
+    result: object = None
+
+    seq: int = 0
+    epoch: str = ""
+    _haystack: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether the job has ended, or was lost: its figures stand still."""
+        return self.state not in _AT_WORK
+
+    @property
+    def current(self) -> PhaseView | None:
+        """The phase that the job is in, or ended in; None before the first."""
+        if 1 <= self.phase_index <= len(self.phases):
+            return self.phases[self.phase_index - 1]
+        return None
+
+    @property
+    def failure(self) -> str:
+        """Why the job ended badly, in the worker's words; empty if nothing is known."""
+        if isinstance(self.result, dict):
+            reason = self.result.get("error")
+            if isinstance(reason, str) and reason:
+                return reason
+        if self.errors:
+            return self.errors[-1].message or self.errors[-1].kind
+        current = self.current
+        return (current.error if current else "") or self.message
+
+    def elapsed_at(self, now: float) -> float:
+        """Return for how many seconds the job has run, or ran."""
+        if self.over:
+            return self.duration if self.duration is not None else self.elapsed
+        return self.elapsed + max(0.0, now - self.received)
+
+    def phase_elapsed_at(self, phase: PhaseView, now: float) -> float | None:
+        """Return for how many seconds a phase has run, or ran; None if it has not begun or nobody knows."""
+        if phase.state is not PhaseState.CURRENT or self.over:
+            return phase.elapsed
+        if phase.offset is not None:
+            return max(0.0, self.elapsed_at(now) - phase.offset)
+        return None if phase.elapsed is None else phase.elapsed + max(0.0, now - self.received)
+
+    def remaining_at(self, now: float) -> Remaining | None:
+        """Return the time left, counted down since the estimate came; None when unknown or over."""
+        if self.remaining is None or self.state is not State.ACTIVE:
+            return None
+        passed = max(0.0, now - self.received)
+        likely, low, high = self.remaining
+        return Remaining(
+            likely - passed,
+            None if low is None else max(0.0, low - passed),
+            None if high is None else max(0.0, high - passed),
+        )
+
+    def percent_at(self, now: float) -> float:
+        """Return the percent done, 0 to 100.
+
+        A phase whose worker tells nothing moves on between messages as its average says, and waits at its end.
+        """
+        phase = self.current
+        rate = self._rate()
+        if self.state is not State.ACTIVE or phase is None or phase.progress is not None or not rate:
+            return self.percent
+        spent = self.phase_elapsed_at(phase, self.received)
+        if phase.average is None or spent is None:
+            return self.percent
+        passed = min(max(0.0, now - self.received), max(0.0, phase.average - spent))
+        return min(100.0, self.percent + rate * passed)
+
+    def shares_at(self, now: float) -> Shares:
+        """Return where the bar changes its shade."""
+        percent = self.percent_at(now)
+        phase = self.current
+        if phase is None or self.over:
+            return Shares(percent, percent, percent)
+        rate = self._rate()
+        spent = self.phase_elapsed_at(phase, self.received)
+        past = self.phase_from
+        if past is None and rate and spent is not None:
+            past = self.percent - rate * spent
+        elif past is None:
+            past = percent if self.phase_count == 0 else 100.0 * (self.phase_index - 1) / self.phase_count
+        past = min(max(0.0, past), percent)
+        end = percent
+        if phase.progress:
+            end = past + (percent - past) * 100.0 / phase.progress
+        elif rate and phase.average is not None and spent is not None:
+            end = self.percent + rate * (phase.average - spent)
+        return Shares(past, percent, min(100.0, max(percent, end)))
+
+    def _rate(self) -> float:
+        """Return percent per second, as the estimate implies it; 0 if there is none."""
+        if self.remaining is None or self.remaining.likely <= 0:
+            return 0.0
+        return (100.0 - self.percent) / self.remaining.likely
+
+    def haystack(self) -> str:
+        """Return the case-folded text in which the filter looks."""
+        if not self._haystack:
+            phase = self.current
+            state = "completed done" if self.state is State.COMPLETED else self.state.value
+            words = (self.job_id, self.name, self.series, self.workflow, state, phase.name if phase else "")
+            self._haystack = "\n".join(words).casefold()
+        return self._haystack
+
+    def touched(self) -> None:
+        """Forget what was derived: the job has changed."""
+        self._haystack = ""

@@ -1,0 +1,39 @@
+"""What the parts of the program tell each other: past-tense facts."""
+
+from textual.message import Message
+
+from phaseline_tui.connection import Batch
+
+__all__ = ["BatchReceived", "DetailAsked", "FilterChanged", "FilterLeft", "JobChosen"]
+
+
+class BatchReceived(Message):
+    """The link has received something."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        super().__init__()
+
+
+class JobChosen(Message):
+    """The cursor of the list stands on another job, or on none."""
+
+    def __init__(self, job_id: str | None) -> None:
+        self.job_id = job_id
+        super().__init__()
+
+
+class DetailAsked(Message):
+    """A job's details shall be read."""
+
+
+class FilterChanged(Message):
+    """The text of the filter is another."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__()
+
+
+class FilterLeft(Message):
+    """The filter's line has been left: it stays as it is, or is dropped."""

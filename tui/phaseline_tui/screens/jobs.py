@@ -1,0 +1,180 @@
+"""The main screen: the list of jobs and the details of one."""
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.screen import Screen
+
+from phaseline_tui.drawing import chrome
+from phaseline_tui.drawing.columns import columns_for, heading
+from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.messages import DetailAsked, FilterChanged, FilterLeft, JobChosen
+from phaseline_tui.state import Changes
+from phaseline_tui.widgets.filter_line import FilterLine
+from phaseline_tui.widgets.fixed_lines import FixedLines
+from phaseline_tui.widgets.job_detail import JobDetail
+from phaseline_tui.widgets.job_list import JobList
+from phaseline_tui.widgets.line_view import LineView
+
+if TYPE_CHECKING:
+    from phaseline_tui.app import ProgressApp
+
+__all__ = ["JobsScreen"]
+
+_BESIDE_WIDTH = 150
+_BELOW_HEIGHT = 30
+
+
+class JobsScreen(Screen[None]):
+    """The list; the details beside it where there is room, below it when asked for, or instead of it at 80x24."""
+
+    CSS = """
+    JobsScreen { layout: vertical; background: $background; }
+    #panes { height: 1fr; layout: vertical; }
+    #list-pane { height: 1fr; }
+    #jobs { height: 1fr; }
+    #detail { display: none; }
+    #panes.-beside { layout: horizontal; }
+    #panes.-beside #list-pane { width: 3fr; }
+    #panes.-beside #detail { display: block; width: 2fr; border-left: solid $panel; }
+    #panes.-below #list-pane { height: 2fr; }
+    #panes.-below #detail { display: block; height: 3fr; border-top: solid $panel; }
+    #panes.-instead #list-pane { display: none; }
+    #panes.-instead #detail { display: block; height: 1fr; }
+    #panes #detail:focus { border-left: solid $primary; }
+    #panes.-below #detail:focus { border-left: none; border-top: solid $primary; }
+    #panes.-instead #detail:focus { border-left: none; }
+    """
+    AUTO_FOCUS = "#jobs"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", show=False),
+        Binding("slash", "filter", "Filter", show=False),
+    ]
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__()
+        app = self._owner
+        self._head = FixedLines(palette, id="header")
+        self._trouble = FixedLines(palette, id="trouble")
+        self._heading = FixedLines(palette, id="heading")
+        self._list = JobList(palette, app.state, app.scene)
+        self._detail = JobDetail(palette, app.scene)
+        self._filter = FilterLine()
+        self._keys = FixedLines(palette, id="keys")
+        self._opened = False
+
+    @property
+    def _owner(self) -> "ProgressApp":
+        return cast("ProgressApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Put the parts together."""
+        yield self._head
+        yield self._trouble
+        with Container(id="panes"):
+            with Vertical(id="list-pane"):
+                yield self._heading
+                yield self._list
+            yield self._detail
+        yield self._filter
+        yield self._keys
+
+    def on_mount(self) -> None:
+        """Show what is known already."""
+        self._arrange()
+        self.tick()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Put the details where there is room now."""
+        self._arrange()
+        self.call_after_refresh(self.tick)
+
+    def set_palette(self, palette: Palette) -> None:
+        """Draw in other colours from now on."""
+        for view in self.query(LineView):
+            view.set_palette(palette)
+
+    def show_changes(self, changes: Changes) -> None:
+        """Show what a batch changed."""
+        if changes.order:
+            self._list.follow()
+        self.tick()
+
+    def tick(self) -> None:
+        """Show the present moment: clocks, countdowns, and whatever else changed."""
+        app = self._owner
+        width = self.size.width
+        live = app.live_scene()
+        self._head.show([chrome.header(app.server.url, app.status, app.state.counts, width, live)])
+        self._trouble.show(chrome.trouble(app.status, width, live))
+        self._keys.show(
+            [chrome.keys(width, app.state.filter.text, len(app.state.visible), len(app.state.jobs))],
+        )
+        state = app.state
+        notice_width = self._list.size.width
+        if not state.visible and notice_width:
+            filter_text = state.filter.text if state.jobs else ""
+            self._list.show_notice(
+                chrome.empty(app.server.url, app.status, notice_width, synced=state.synced, filter_text=filter_text)
+            )
+        list_width = self._list.size.width
+        head = ((" ", ""), *heading(columns_for(max(1, list_width - 2)))) if state.visible and list_width else ()
+        self._heading.show([head])
+        self._list.update_lines()
+        if self._detail.display:
+            self._detail.show(state.jobs.get(self._list.chosen or ""))
+
+    def _arrange(self) -> None:
+        width, height = self.app.size
+        beside = width >= _BESIDE_WIDTH
+        below = not beside and height >= _BELOW_HEIGHT and self._opened
+        instead = not beside and height < _BELOW_HEIGHT and self._opened
+        panes = self.query_one("#panes")
+        panes.set_class(beside, "-beside")
+        panes.set_class(below, "-below")
+        panes.set_class(instead, "-instead")
+
+    def on_job_chosen(self, _message: JobChosen) -> None:
+        """Show the details of the job that the cursor came to."""
+        self.tick()
+
+    def on_detail_asked(self, _message: DetailAsked) -> None:
+        """Open the details, and give them the keys."""
+        self._opened = True
+        self._arrange()
+        self.call_after_refresh(self._enter_detail)
+
+    def _enter_detail(self) -> None:
+        self._detail.focus()
+        self.tick()
+
+    def action_back(self) -> None:
+        """Leave the details; from the list, show all jobs again."""
+        if self._opened:
+            self._opened = False
+            self._arrange()
+            self._list.focus()
+            self.call_after_refresh(self.tick)
+        elif self._owner.state.filter:
+            self._filter.value = ""
+        self._list.focus()
+
+    def action_filter(self) -> None:
+        """Open the filter's line."""
+        if self._opened:
+            self.action_back()
+        self._filter.open()
+
+    def on_filter_changed(self, message: FilterChanged) -> None:
+        """Narrow the list."""
+        self._owner.state.set_filter(message.text)
+        self._list.follow()
+        self.tick()
+
+    def on_filter_left(self, _message: FilterLeft) -> None:
+        """Give the keys back to the list."""
+        self._list.focus()
+        self.call_after_refresh(self.tick)

@@ -1,0 +1,149 @@
+"""What the screen shows of one server: frames in, a sorted and filtered list of jobs out.
+
+Pure: no clock, no socket, no widget. A list merged from several servers is a merge of several of these.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from phaseline_tui.cleaning import clean
+from phaseline_tui.filtering import Filter
+from phaseline_tui.frames import Frame, JobMessage, Problem, Snapshot
+from phaseline_tui.ingest import apply_message, from_status
+from phaseline_tui.jobs import JobView, State
+
+__all__ = ["Changes", "Counts", "ViewState"]
+
+_BADLY: Final = frozenset({State.FAILED, State.LOST})
+_LATE: Final = 9e18
+
+
+class Counts(NamedTuple):
+    """How many jobs there are of each kind."""
+
+    active: int
+    stalled: int
+    done: int
+    failed: int
+    cancelled: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a batch of frames changed."""
+
+    jobs: set[str] = field(default_factory=set)
+    order: bool = False
+    """Whether jobs came, went or changed places."""
+
+
+class ViewState:
+    """The jobs of one server, as far as it told.
+
+    `visible` are the ids of the jobs that the filter keeps, in the order of the list: those at work (the longest
+    first), then those that failed, then the others that ended, the newest first.
+    """
+
+    def __init__(self, most_jobs: int = 10_000) -> None:
+        """Begin with no job; of more than `most_jobs`, those that ended first are dropped."""
+        self.jobs: dict[str, JobView] = {}
+        self.visible: list[str] = []
+        self.filter = Filter()
+        self.counts = Counts(0, 0, 0, 0, 0)
+        self.synced = False
+        """Whether a snapshot has come, so that an empty list means that there are no jobs."""
+        self.ignored = 0
+        """Unknown messages and malformed fields so far."""
+        self.problem = ""
+        """What the server last complained about."""
+        self._most_jobs = most_jobs
+        self._arrivals = 0
+        self._arrival: dict[str, int] = {}
+        self._sorted: list[str] = []
+
+    def apply(self, frames: Iterable[Frame], received: float) -> Changes:
+        """Take in `frames`, in their order, that came at `received` (monotonic seconds)."""
+        changes = Changes()
+        for frame in frames:
+            if isinstance(frame, Snapshot):
+                self._replace(frame, received, changes)
+            elif isinstance(frame, JobMessage):
+                self._update(frame, received, changes)
+            elif isinstance(frame, Problem):
+                self.problem = clean(frame.error or frame.code or "")
+        if changes.order:
+            self._sort()
+        if changes.order or (changes.jobs and self.filter):
+            changes.order |= self._select()
+        return changes
+
+    def set_filter(self, text: str) -> None:
+        """Keep only the jobs that `text` finds (see `Filter`)."""
+        self.filter = Filter(text)
+        self._select()
+
+    def _replace(self, snapshot: Snapshot, received: float, changes: Changes) -> None:
+        self.jobs = {}
+        for status in snapshot.jobs:
+            job = from_status(status, received, snapshot.epoch or "")
+            self._add(job)
+        changes.jobs = set(self.jobs)
+        changes.order = True
+        self.synced = True
+
+    def _update(self, message: JobMessage, received: float, changes: Changes) -> None:
+        job_id = clean(message.job_id)
+        job = self.jobs.get(job_id)
+        if job is None:
+            job = JobView(job_id)
+            self._add(job)
+            changes.order = True
+        elif message.seq is not None and message.seq <= job.seq and (message.epoch or job.epoch) == job.epoch:
+            return  # The snapshot told it already.
+        place = _place(job)
+        apply_message(job, message, received)
+        changes.jobs.add(job_id)
+        changes.order |= place != _place(job)
+
+    def _add(self, job: JobView) -> None:
+        self.jobs[job.job_id] = job
+        if job.job_id not in self._arrival:
+            self._arrivals += 1
+            self._arrival[job.job_id] = self._arrivals
+
+    def _sort(self) -> None:
+        self._drop_surplus()
+        jobs = self.jobs
+        self._sorted = sorted(jobs, key=lambda job_id: (*_place(jobs[job_id]), self._arrival[job_id]))
+        self._arrival = {job_id: self._arrival[job_id] for job_id in jobs}
+        states = [job.state for job in jobs.values()]
+        self.counts = Counts(
+            active=states.count(State.ACTIVE),
+            stalled=states.count(State.STALLED),
+            done=states.count(State.COMPLETED),
+            failed=sum(state in _BADLY for state in states),
+            cancelled=states.count(State.CANCELLED),
+        )
+
+    def _drop_surplus(self) -> None:
+        surplus = len(self.jobs) - self._most_jobs
+        if surplus > 0:
+            ended = [job for job in self.jobs.values() if job.over]
+            ended.sort(key=lambda job: job.completed_at or 0.0)
+            for job in ended[:surplus]:
+                del self.jobs[job.job_id]
+
+    def _select(self) -> bool:
+        """Filter anew, and return whether that changed what is visible."""
+        jobs, keeps = self.jobs, self.filter.keeps
+        before = self.visible
+        self.visible = [job_id for job_id in self._sorted if keeps(jobs[job_id].haystack)]
+        return before != self.visible
+
+
+def _place(job: JobView) -> tuple[int, float]:
+    """Return what sorts a job: its group, then the time that counts there."""
+    if not job.over:
+        return (0, job.started_at if job.started_at is not None else _LATE)
+    return (1 if job.state in _BADLY else 2, -(job.completed_at or 0.0))

@@ -1,0 +1,35 @@
+"""The lines above and below the list."""
+
+from collections.abc import Sequence
+
+from phaseline_tui.drawing.cells import Line, pad_line
+from phaseline_tui.drawing.palette import Ground
+from phaseline_tui.widgets.line_view import LineView, plain
+
+__all__ = ["FixedLines"]
+
+
+class FixedLines(LineView, can_focus=False):
+    """A few lines that don't scroll; as high as there are lines."""
+
+    DEFAULT_CSS = """
+    FixedLines { height: auto; overflow: hidden hidden; scrollbar-size: 0 0; }
+    """
+    _lines: Sequence[Line] = ()
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Show `lines`."""
+        if len(lines) != len(self._lines):
+            self._lines = lines
+            self.styles.height = len(lines)
+            self.display = bool(lines)
+        self._lines = lines
+        self.update_lines()
+
+    def line_count(self) -> int:
+        """Return how many lines there are."""
+        return len(self._lines)
+
+    def line_at(self, index: int) -> tuple[Line, Ground]:
+        """Return a line."""
+        return plain(pad_line(self._lines[index], self.size.width))

@@ -1,0 +1,158 @@
+"""The list of jobs."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+
+from phaseline_tui.drawing.cells import Line, pad_line
+from phaseline_tui.drawing.columns import columns_for
+from phaseline_tui.drawing.palette import Ground, Palette
+from phaseline_tui.drawing.rows import row
+from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.messages import DetailAsked, JobChosen
+from phaseline_tui.state import ViewState
+from phaseline_tui.widgets.line_view import LineView, plain
+
+__all__ = ["JobList"]
+
+
+class JobList(LineView, can_focus=True):
+    """One line a job, with a cursor that stays on its job while the list is sorted anew."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("g,home", "first", show=False),
+        Binding("G,shift+g,end", "last", show=False),
+        Binding("pageup,ctrl+b", "page(-1.0)", show=False),
+        Binding("pagedown,ctrl+f", "page(1.0)", show=False),
+        Binding("ctrl+u", "page(-0.5)", show=False),
+        Binding("ctrl+d", "page(0.5)", show=False),
+        Binding("enter", "open", show=False),
+    ]
+
+    def __init__(self, palette: Palette, state: ViewState, scene: Callable[[], Scene]) -> None:
+        super().__init__(palette, id="jobs")
+        self._state = state
+        self._scene = scene
+        self._chosen: str | None = None
+        self._at = 0
+        self._free = True
+        """Whether the user has not moved the cursor yet: it stays at the top then."""
+        self._notice: Sequence[Line] = ()
+
+    @property
+    def chosen(self) -> str | None:
+        """The id of the job under the cursor; None if there is no job."""
+        return self._chosen
+
+    def show_notice(self, lines: Sequence[Line]) -> None:
+        """Show `lines` in the middle when there is no job to show."""
+        self._notice = lines
+
+    def line_count(self) -> int:
+        """Return the number of jobs, or of lines when there is something else to say."""
+        return len(self._state.visible) or self.size.height
+
+    def line_at(self, index: int) -> tuple[Line, Ground]:
+        """Return the line of a job."""
+        visible = self._state.visible
+        if not visible:
+            return plain(self._notice_line(index))
+        line = row(self._state.jobs[visible[index]], columns_for(max(1, self.size.width - 2)), self._scene())
+        ground = Ground(cursor=index == self._at, focused=self.has_focus)
+        edge = ("▌", "now") if ground.cursor else (" ", "")
+        return (edge, *line, (" ", "")), ground
+
+    def _notice_line(self, index: int) -> Line:
+        top = max(0, (self.size.height - len(self._notice)) // 2 - 1)
+        if not top <= index < top + len(self._notice):
+            return pad_line((), self.size.width)
+        return pad_line(self._notice[index - top], self.size.width)
+
+    def follow(self) -> None:
+        """Keep the cursor on its job after the list was sorted or filtered anew, and repaint."""
+        visible = self._state.visible
+        was_in_view = self._in_view()
+        if not visible:
+            self._at = 0
+            self._choose(None)
+        elif self._free or self._chosen is None:
+            self._at = 0
+            self._choose(visible[0])
+        else:
+            try:
+                self._at = visible.index(self._chosen)
+            except ValueError:  # It was filtered out, or is gone: its neighbour takes over.
+                self._at = min(self._at, len(visible) - 1)
+                self._choose(visible[self._at])
+        self.update_lines()
+        if was_in_view:
+            self._bring_into_view()
+
+    def choose(self, index: int) -> None:
+        """Put the cursor on line `index`, or as near as there are jobs."""
+        visible = self._state.visible
+        if not visible:
+            return
+        self._free = False
+        self._at = max(0, min(index, len(visible) - 1))
+        self._choose(visible[self._at])
+        self._bring_into_view()
+        self.update_lines()
+
+    def _choose(self, job_id: str | None) -> None:
+        if job_id != self._chosen:
+            self._chosen = job_id
+            self.post_message(JobChosen(job_id))
+
+    def _in_view(self) -> bool:
+        return self.scroll_offset.y <= self._at < self.scroll_offset.y + self.size.height
+
+    def _bring_into_view(self) -> None:
+        top, height = self.scroll_offset.y, self.size.height
+        if self._at < top:
+            self.scroll_to(y=self._at, animate=False)
+        elif height and self._at >= top + height:
+            self.scroll_to(y=self._at - height + 1, animate=False)
+
+    def action_move(self, lines: int) -> None:
+        """Move the cursor."""
+        self.choose(self._at + lines)
+
+    def action_page(self, pages: float) -> None:
+        """Move the cursor by as much as is visible, times `pages`."""
+        lines = max(1, int(abs(pages) * (self.size.height - 1)))
+        self.choose(self._at + (lines if pages > 0 else -lines))
+
+    def action_first(self) -> None:
+        """Move the cursor to the first job, where it stays when others come."""
+        self.choose(0)
+        self._free = True
+
+    def action_last(self) -> None:
+        """Move the cursor to the last job."""
+        self.choose(len(self._state.visible) - 1)
+
+    def action_open(self) -> None:
+        """Ask for the details of the job under the cursor."""
+        if self._chosen is not None:
+            self.post_message(DetailAsked())
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is; a double click opens the details."""
+        index = self.scroll_offset.y + event.y
+        if index < len(self._state.visible):
+            self.choose(index)
+            if event.chain > 1:
+                self.action_open()
+
+    def on_focus(self) -> None:
+        """Show that keys come here."""
+        self.update_lines()
+
+    def on_blur(self) -> None:
+        """Show that keys go elsewhere."""
+        self.update_lines()
