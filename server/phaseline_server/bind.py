@@ -27,11 +27,11 @@ def parse_bind(text: str) -> Bind:
     Raises:
         ValueError: `text` is none of these; `ALLOWED` says what is.
     """
-    host, colon, digits = text.strip().rpartition(":")
+    host, _, digits = text.strip().rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if bracketed else host
     port = int(digits) if digits.isascii() and digits.isdecimal() else -1
     printable = host.isprintable() and not set(host) & set("[]/@ ")
-    if not colon or not host or not printable or bracketed != (":" in host) or not 0 <= port <= _HIGHEST_PORT:
+    if not host or not printable or bracketed != (":" in host) or not 0 <= port <= _HIGHEST_PORT:
         raise ValueError(text)
     return Bind(host, port)

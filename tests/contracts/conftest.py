@@ -1,0 +1,44 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Python = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def python() -> Python:
+    """Run code in a Python of its own, which finds the three source roots and no setting of ours."""
+
+    def run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("PHASELINE_", "PROGRESS_"))}
+        roots = os.pathsep.join(str(ROOT / root) for root in ("core", "server", "tui"))
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=clean | {"PYTHONPATH": roots, "COLUMNS": "100"} | environment,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def loaded_by(python: Python) -> Callable[[str], set[str]]:
+    """Return the top-level modules, and the whole names of ours, that are loaded once `code` has run."""
+
+    def modules(code: str) -> set[str]:
+        run = python(f"{code}\nimport json, sys\nprint('\\n' + json.dumps(sorted(sys.modules)))")
+        assert run.returncode == 0, run.stderr
+        names = json.loads(run.stdout.splitlines()[-1])
+        return {name for name in names if name.startswith("phaseline")} | {name.partition(".")[0] for name in names}
+
+    return modules

@@ -1,0 +1,88 @@
+"""What loads what, seen in `sys.modules` of a fresh process: no contract on paper can be wrong about that."""
+
+import pkgutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+HEAVY = {
+    "asyncio",
+    "click",
+    "httpx",
+    "hypercorn",
+    "multiprocessing",
+    "numpy",
+    "PIL",
+    "prometheus_client",
+    "quart",
+    "quart_trio",
+    "selectors",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "structlog",
+    "subprocess",
+    "textual",
+    "trio",
+    "trio_websocket",
+    "wsproto",
+}
+IMPURE = ("phaseline.reporting",)  # the background connection of a worker's reporter
+
+Loaded = Callable[[str], set[str]]
+
+
+def modules(root: str, package: str) -> list[str]:
+    found = pkgutil.walk_packages([str(ROOT / root / package)], f"{package}.", onerror=lambda _: None)
+    return [package, *(module.name for module in found if not module.name.endswith("__main__"))]
+
+
+def importing(names: list[str]) -> str:
+    return "\n".join(f"import {name}" for name in names)
+
+
+def test_the_core_loads_nothing_that_does_input_or_output(loaded_by: Loaded) -> None:
+    pure = [name for name in modules("core", "phaseline") if not name.startswith(IMPURE)]
+    assert "phaseline.wire" in pure
+    loaded = loaded_by(importing(pure))
+    assert loaded >= set(pure)
+    assert not loaded & HEAVY
+    assert not loaded & {"phaseline_server", "phaseline_tui"}
+
+
+def test_the_server_loads_neither_the_tui_nor_textual(loaded_by: Loaded) -> None:
+    loaded = loaded_by(importing(modules("server", "phaseline_server")))
+    assert loaded >= {"phaseline_server.main", "quart"}
+    assert not loaded & {"phaseline_tui", "textual"}
+
+
+def test_the_tui_loads_nothing_of_the_servers(loaded_by: Loaded) -> None:
+    loaded = loaded_by(importing(modules("tui", "phaseline_tui")))
+    assert loaded >= {"phaseline_tui.app", "textual"}
+    assert not loaded & {"phaseline_server", "httpx", "hypercorn", "numpy", "quart", "quart_trio", "structlog"}
+
+
+def test_the_tuis_state_loads_neither_textual_nor_trio(loaded_by: Loaded) -> None:
+    loaded = loaded_by("import phaseline_tui.state")
+    assert not loaded & {"asyncio", "rich", "textual", "trio", "trio_websocket"}
+
+
+@pytest.mark.parametrize("program", ["server", "tui"])
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_and_version_load_nothing_heavy(loaded_by: Loaded, program: str, flag: str) -> None:
+    loaded = loaded_by(
+        f"import sys; sys.argv[1:] = ['{flag}']\n"
+        f"from phaseline_{program}.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code"
+    )
+    assert not loaded & (HEAVY - {"click"})
+    assert "click" in loaded
+
+
+def test_the_programs_entries_load_nothing_but_the_standard_library(loaded_by: Loaded) -> None:
+    loaded = loaded_by("import phaseline_server.cli, phaseline_tui.cli")
+    assert not loaded & (HEAVY | {"msgspec"})
