@@ -2,21 +2,19 @@
 
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from rich.console import Console
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from phaseline.errors import ConfigError
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.clock import Clock
 from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
-from phaseline_tui.drawing.palette import ANSI, DARK, LIGHT, THEMES, Palette, choose_theme
+from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
 from phaseline_tui.messages import BatchReceived
 from phaseline_tui.screens.jobs import JobsScreen
 from phaseline_tui.state import ViewState
@@ -57,7 +55,7 @@ class ProgressApp(App[int]):
             server: where it is.
             clock: tells the time; the machine's by default.
             pace: the times that the link keeps.
-            theme: the name of a theme; by default one that fits the terminal.
+            theme: the name of a theme, in all its colours; by default one that fits the terminal.
             connect: whether to connect; otherwise only what is given to `receive` is shown.
         """
         no_color = bool(os.environ.get("NO_COLOR"))
@@ -72,9 +70,9 @@ class ProgressApp(App[int]):
         self._no_color = no_color
         self._frozen_at: float | None = None
         """When the connection was lost: since then, nobody knows how the jobs go on."""
-        for each in THEMES:
+        color_system = self.console.color_system if theme is None else "truecolor"
+        for each in themes_for(color_system):
             self.register_theme(each)
-        color_system = Console(force_terminal=True).color_system
         self.theme = theme or choose_theme(os.environ, color_system, no_color=no_color)
 
     def get_default_screen(self) -> Screen[None]:
@@ -202,12 +200,10 @@ def run(url: str) -> int:
 
     Args:
         url: `http://host:port`, or what `ServerAddress.parse` takes else.
+
+    Raises:
+        ConfigError: `url` is no address of a server.
     """
-    try:
-        server = ServerAddress.parse(url)
-    except ConfigError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
-    app = ProgressApp(server)
+    app = ProgressApp(ServerAddress.parse(url))
     app.run()
     return app.return_code or 0

@@ -9,6 +9,7 @@ __all__ = ["EIGHTHS", "bar", "eighths"]
 
 EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _FILLS: Final = ("past", "now", "rest", "track")
+_TO_COME: Final = _FILLS.index("rest")
 _CHARACTERS: Final = ("█", "▓", "░", "·")
 """For terminals without shades, and for those who read with NO_COLOR."""
 
@@ -56,21 +57,21 @@ def _cell(start: int, ends: list[int], *, shades: bool) -> Span:
             begin += size
     if not shades:
         return _plain_cell(parts)
-    if len(parts) > 2:  # noqa: PLR2004  a cell has a foreground and a background
+    while len(parts) > 2:  # noqa: PLR2004  a cell has a foreground and a background
         middle = parts.pop(1)
-        grown = 0 if parts[0][1] >= parts[1][1] else 1
+        grown = 0 if parts[0][1] >= parts[-1][1] else -1
         parts[grown] = (parts[grown][0], parts[grown][1] + middle[1])
     if len(parts) == 1:
-        return ("█", _FILLS[parts[0][0]])
+        only = _FILLS[parts[0][0]]
+        return ("█", f"{only}/{only}")  # The ground too: some terminals leave a seam between two full blocks.
     (first, size), (second, _) = parts
     return (EIGHTHS[size], f"{_FILLS[first]}/{_FILLS[second]}")
 
 
 def _plain_cell(parts: list[tuple[int, int]]) -> Span:
-    done = sum(size for fill, size in parts if fill < 2)  # noqa: PLR2004  the two fills of what is done
-    fill = parts[0][0] if done in {0, 8} else max((part for part in parts if part[0] < 2), key=lambda part: part[1])[0]  # noqa: PLR2004
-    if 0 < done < 8:  # noqa: PLR2004  eighths
-        return (EIGHTHS[done], _FILLS[fill])
-    if done == 8:  # noqa: PLR2004  eighths
-        fill = max(parts, key=lambda part: part[1])[0]
-    return (_CHARACTERS[fill], _FILLS[fill])
+    done = [part for part in parts if part[0] < _TO_COME]
+    eighths_done = sum(size for _, size in done)
+    if 0 < eighths_done < 8:  # noqa: PLR2004  eighths of a cell
+        return (EIGHTHS[eighths_done], f"{_FILLS[done[-1][0]]}/")
+    fill = max(parts, key=lambda part: part[1])[0]
+    return (_CHARACTERS[fill], f"{_FILLS[fill]}/")

@@ -1,10 +1,10 @@
 """The lines around the list: the header, a notice of trouble, the keys, and what stands where no job is."""
 
 import math
-from typing import Final
+from typing import Final, Literal
 
 from phaseline_tui.connection import LinkState, LinkStatus
-from phaseline_tui.drawing.cells import Line, Span, fit, join, pad_line, width_of, wrap
+from phaseline_tui.drawing.cells import Line, Span, join, pad_line, width_of, wrap
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.words import clock_time, duration
 from phaseline_tui.state import Counts
@@ -22,37 +22,45 @@ _LINK_WORDS: Final = {
     LinkState.WAITING: "no connection",
     LinkState.STOPPED: "no connection",
 }
-_KEYS: Final = (("↑↓", "move"), ("⏎", "details"), ("/", "filter"), ("t", "theme"), ("?", "help"), ("q", "quit"))
-_NARROW: Final = 90
+_KEYS: Final = (("↑↓", "move"), ("enter", "details"), ("/", "filter"), ("?", "help"), ("q", "quit"))
+_FILTER_KEYS: Final = (("enter", "keep the filter"), ("esc", "all jobs"))
+_DETAIL_KEYS: Final = (("↑↓", "scroll"), ("esc", "back"), ("tab", "list"), ("?", "help"), ("q", "quit"))
 
 
 def header(url: str, status: LinkStatus, counts: Counts, width: int, scene: Scene) -> Line:
     """Return the first line: which server, how the connection is, how many jobs, what time it is."""
     mark, style = _LINK_MARKS[status.state]
-    server = url if width >= _NARROW else url.partition("://")[2]
     word = _LINK_WORDS.get(status.state, status.state.value)
-    left: Line = (
-        (" phaseline ", "title"),
-        (f" {mark} ", style),
-        (server, "text"),
-        (f" {word}", style if status.state is not LinkState.CONNECTED else "muted"),
-    )
+    bare = url.partition("://")[2]
     time = clock_time(scene.wall, scene.local, scene.wall, seconds=True)
-    right: Line = (*_counts(counts), ("   ", ""), (time, "muted"), (" ", ""))
-    if width_of(left) + width_of(right) >= width:
-        left = (left[0], left[1], (fit(server, max(8, width - width_of(right) - 15)), "text"))
+    # What is worth least goes first when the line is too short.
+    left: Line = ()
+    right: Line = ()
+    for server, tell_link, tell_all, tell_time in (
+        (url, True, True, True),
+        (bare, True, True, True),
+        (bare, False, True, True),
+        (bare, False, False, True),
+        (bare, False, False, False),
+    ):
+        left = ((" phaseline  ", "title"), (f"{mark} ", style), (server, "text"))
+        if tell_link:
+            left = (*left, (f" {word}", "muted" if status.state is LinkState.CONNECTED else style))
+        right = (*_counts(counts, tell_all=tell_all), (f"   {time} " if tell_time else " ", "muted"))
+        if width_of(left) + width_of(right) < width:
+            break
     return join(left, right, width)
 
 
-def _counts(counts: Counts) -> list[Span]:
+def _counts(counts: Counts, *, tell_all: bool) -> list[Span]:
     spans: list[Span] = [(f"{counts.active}", "strong"), (" active", "muted")]
-    for count, word, style in (
-        (counts.stalled, "stalled", "warn-strong"),
-        (counts.done, "done", "strong"),
-        (counts.failed, "failed", "bad-strong"),
-        (counts.cancelled, "cancelled", "muted"),
+    for count, word, style, always in (
+        (counts.stalled, "stalled", "warn-strong", False),
+        (counts.done, "done", "strong", True),
+        (counts.failed, "failed", "bad-strong", True),
+        (counts.cancelled, "cancelled", "strong", False),
     ):
-        if count or word in {"done", "failed"}:
+        if always or (count and (tell_all or word == "stalled")):
             spans += [("  ", ""), (f"{count}", style if count else "muted"), (f" {word}", "muted")]
     return spans
 
@@ -80,21 +88,17 @@ def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
     return lines
 
 
-def keys(width: int, filter_text: str, shown: int, total: int) -> Line:
-    """Return the last line: the keys, and what the filter leaves."""
+def keys(width: int, filter_text: str, shown: int, total: int, *, where: Literal["list", "detail", "filter"]) -> Line:
+    """Return the last line: the keys that help where the user is, and what the filter leaves."""
     spans: list[Span] = [(" ", "")]
-    for key, what in _KEYS:
+    for key, what in {"list": _KEYS, "detail": _DETAIL_KEYS, "filter": _FILTER_KEYS}[where]:
         spans += [(key, "key"), (f" {what}   ", "muted")]
-    right: Line = ()
+    right: list[Span] = []
     if filter_text:
-        right = (
-            ("/", "key"),
-            (filter_text, "strong"),
-            (f"  {shown} of {total}  ", "muted"),
-            ("esc", "key"),
-            (" all ", "muted"),
-        )
-    return join(tuple(spans), right, width)
+        right = [(f"{shown} of {total} ", "text")]
+    if filter_text and where == "list":
+        right = [("/", "key"), (f"{filter_text}  ", "strong"), *right, (" esc", "key"), (" all ", "muted")]
+    return join(tuple(spans), tuple(right), width)
 
 
 def empty(url: str, status: LinkStatus, width: int, *, synced: bool, filter_text: str) -> list[Line]:

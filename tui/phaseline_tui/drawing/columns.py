@@ -31,7 +31,7 @@ _COLUMNS: Final = {
 
 _NEEDED: Final = ("mark", "name", "percent", "eta")
 _BY_WORTH: Final = ("bar", "phase", "elapsed", "state", "source", "band", "message")
-_GROWING: Final = (("name", 3), ("bar", 3), ("phase", 2), ("source", 1))
+_GROWING: Final = (("phase", 4), ("name", 2), ("bar", 2), ("source", 1))
 """What gets the room that is left, and in which shares."""
 
 

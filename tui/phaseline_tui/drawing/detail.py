@@ -5,7 +5,7 @@ from typing import Final
 
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, Span, fit, join, middle, pad_line, width_of, wrap
-from phaseline_tui.drawing.gantt import strips
+from phaseline_tui.drawing.gantt import is_slow, strips
 from phaseline_tui.drawing.rows import source_of, state_style
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.words import (
@@ -25,7 +25,7 @@ __all__ = ["detail"]
 
 _PHASE_MARKS: Final = {
     PhaseState.PENDING: ("·", "faint"),
-    PhaseState.CURRENT: ("▶", "now"),
+    PhaseState.CURRENT: ("►", "now"),
     PhaseState.DONE: ("✓", "good"),
     PhaseState.SKIPPED: ("↷", "muted"),
     PhaseState.FAILED: ("✗", "bad"),
@@ -42,17 +42,24 @@ def detail(job: JobView, width: int, scene: Scene) -> list[Line]:
     lines: list[Line] = [*_head(job, width, scene), ()]
     if job.phases:
         lines += [*_phases(job, width, scene), ()]
+    if job.state in {State.FAILED, State.LOST} and job.failure not in [error.message for error in job.errors]:
+        lines += [_title("ERROR", width), *_wrapped(job.failure or "no reason given", width, "bad-strong"), ()]
     if job.errors:
         lines += [*_errors(job, width, scene), ()]
-    elif job.state in {State.FAILED, State.LOST}:
-        lines += [_title("ERROR", width), *_wrapped(job.failure or "no reason given", width, "bad"), ()]
-    for title, value in (("RESULT", job.result), ("DETAILS", job.details), ("PHOTO", job.photo_info)):
+    for title, value in (("RESULT", _news(job)), ("DETAILS", job.details), ("PHOTO", job.photo_info)):
         if value:
             lines += [_title(title, width), *_facts(value, width), ()]
     results = {phase.name: phase.result for phase in job.phases if phase.result}
     if results:
         lines += [_title("PHASE RESULTS", width), *_facts(results, width), ()]
     return [pad_line(line, width) for line in lines[:_MOST_LINES]]
+
+
+def _news(job: JobView) -> object:
+    """Return the result without the error in it, which is told already."""
+    if isinstance(job.result, dict) and job.over and job.state is not State.COMPLETED:
+        return {key: value for key, value in job.result.items() if key != "error"}
+    return job.result
 
 
 def _title(text: str, width: int) -> Line:
@@ -141,21 +148,17 @@ def _phases(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
     for phase, strip in zip(job.phases, found, strict=True):
         yield (
             *_phase_words(job, phase, name_width, scene),
-            *(strip.draw(strip_width, total) if strip is not None and strip_width else ()),
+            *(strip.draw(strip_width, total, shades=scene.shades) if strip is not None and strip_width else ()),
         )
         if phase.error and phase.state is not PhaseState.FAILED:
             yield (("  ", ""), (fit(f"✗ {phase.error}", width - 2), "bad"))
-    phase_now = job.current
-    if phase_now is not None and phase_now.state is PhaseState.CURRENT and phase_now.progress is not None:
-        words = f"  {phase_now.name} {int(phase_now.progress)}%"
-        yield ((words, "muted"),)
 
 
 def _phase_words(job: JobView, phase: PhaseView, name_width: int, scene: Scene) -> Line:
     glyph, style = _PHASE_MARKS[phase.state]
     text = {PhaseState.CURRENT: "strong", PhaseState.FAILED: "bad-strong", PhaseState.DONE: "text"}
     spent = job.phase_elapsed_at(phase, scene.now)
-    slow = phase.average is not None and spent is not None and spent > 1.25 * phase.average + 0.1
+    slow = is_slow(spent, phase.average)
     if phase.state is PhaseState.SKIPPED:
         took = "skipped"
     elif phase.state is PhaseState.PENDING or spent is None:

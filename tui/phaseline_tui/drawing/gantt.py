@@ -6,7 +6,7 @@ from phaseline_tui.drawing.bars import EIGHTHS
 from phaseline_tui.drawing.cells import Line, Span
 from phaseline_tui.jobs import JobView, PhaseState, PhaseView
 
-__all__ = ["Strip", "strips"]
+__all__ = ["Strip", "is_slow", "merged", "strips"]
 
 _STYLES: Final = {
     PhaseState.DONE: "past",
@@ -15,64 +15,83 @@ _STYLES: Final = {
 }
 _MARK: Final = "│"
 _TO_COME: Final = "╌"
-_BEYOND_AVERAGE: Final = 1.05
-"""A phase is called slow from here on; below, it is as long as always."""
+_SLOW: Final = 1.25
+_SLOW_SECONDS: Final = 0.1
 
 
 class Strip(NamedTuple):
     """Where a phase lies in time, in seconds from the job's start."""
 
+    state: PhaseState
     start: float
     end: float
-    average_end: float | None
-    state: PhaseState
+    """Until when it ran, or has run."""
+    usual_end: float | None
+    """When it would have ended with its average duration."""
+    likely_end: float
+    """Until when it will run, as far as one can tell."""
+    label: str = ""
+    """How far it is, if its worker tells."""
 
-    def draw(self, width: int, total: float) -> Line:
+    def draw(self, width: int, total: float, *, shades: bool) -> Line:
         """Return the strip in `width` cells that stand for `total` seconds.
 
-        A solid bar is the time taken, in a warning colour where it goes beyond the average; the upright mark is
-        the average; a dashed line is what is expected.
+        A solid bar is the time taken, in a warning colour where it goes beyond the average; a dim one is what the
+        current phase still needs, a dashed line what is expected of a later one. The upright mark is the average.
         """
         scale = width * 8 / total if total > 0 else 0.0
-        start = min(width - 1, int(self.start * scale) // 8)
-        mark = None if self.average_end is None else min(width - 1, int(self.average_end * scale) // 8)
-        if self.state is PhaseState.PENDING:
-            return _expected(start, mark, width)
-        units = max(1, round(self.end * scale) - start * 8)
-        units = min(units, (width - start) * 8)
-        slow = self.average_end is not None and (
-            self.end - self.start > _BEYOND_AVERAGE * (self.average_end - self.start)
-        )
-        style = _STYLES.get(self.state, "muted")
+        first = min(width - 1, int(self.start * scale) // 8)
+        mark = None if self.usual_end is None else min(width - 1, int(self.usual_end * scale) // 8)
         cells: list[Span] = [(" ", "")] * width
-        for cell in range(start, min(width, start + (units + 7) // 8)):
-            filled = min(8, units - (cell - start) * 8)
-            beyond = slow and mark is not None and cell > mark
-            cells[cell] = (EIGHTHS[filled], "over" if beyond else style)
-        if mark is not None:
-            covered = cells[mark][0] != " "
-            cells[mark] = (_MARK, f"mark/{cells[mark][1]}" if covered and cells[mark][0] == "█" else "muted")
-            if self.state is PhaseState.CURRENT and not covered:
-                for cell in range(start + (units + 7) // 8, mark):
-                    cells[cell] = (_TO_COME, "rest")
-        return _merged(cells)
+        likely = min(width, max(first + 1, -int(-self.likely_end * scale // 8)))
+        if self.state is PhaseState.PENDING:
+            cells[first:likely] = [(_TO_COME, "faint")] * (likely - first)
+            return merged(cells)
+        if self.state is PhaseState.CURRENT:
+            cells[first:likely] = [("█", "rest/rest") if shades else ("░", "rest")] * (likely - first)
+        units = min((width - first) * 8, max(1, round(self.end * scale) - first * 8))
+        style = _STYLES.get(self.state, "muted")
+        for cell in range(first, first + (units + 7) // 8):
+            filled = min(8, units - (cell - first) * 8)
+            fill = "over" if self._over and mark is not None and cell > mark else style
+            under = "rest" if cells[cell][0] != " " and shades else ""
+            cells[cell] = ("█", f"{fill}/{fill}") if filled == 8 else (EIGHTHS[filled], f"{fill}/{under}")  # noqa: PLR2004  eighths
+        if mark is not None and self.usual_end is not None:
+            under = cells[mark][1].partition("/")[2] if cells[mark][0] == "█" else ""
+            cells[mark] = (_MARK, f"text/{under}" if under else "muted")
+        self._write_label(cells, max(likely, first + (units + 7) // 8, 0 if mark is None else mark + 1))
+        return merged(cells)
+
+    @property
+    def _over(self) -> bool:
+        """Whether the part beyond the average has another colour."""
+        usual = None if self.usual_end is None else self.usual_end - self.start
+        return self.state is not PhaseState.FAILED and is_slow(self.end - self.start, usual)
+
+    def _write_label(self, cells: list[Span], after: int) -> None:
+        """Write the label behind the bar, where there is room."""
+        if self.label and after + 1 + len(self.label) <= len(cells):
+            for at, character in enumerate(self.label, after + 1):
+                cells[at] = (character, "now")
+
+
+def is_slow(spent: float | None, average: float | None) -> bool:
+    """Return whether a phase took so much longer than it usually does that one should look."""
+    return spent is not None and average is not None and spent > _SLOW * average + _SLOW_SECONDS
 
 
 def strips(job: JobView, now: float) -> tuple[list[Strip | None], float]:
     """Return where each phase of `job` lies, None for those that never were, and the seconds that all of it spans."""
     found: list[Strip | None] = []
     at = 0.0
-    elapsed = job.elapsed_at(now)
     for phase in job.phases:
         strip = _place(job, phase, at, now)
         found.append(strip)
         if strip is not None:
-            at = max(at, strip.end)
-        if phase.state is PhaseState.CURRENT and strip is not None:
-            at = max(at, strip.average_end or 0.0)
+            at = max(at, strip.likely_end)
     left = job.remaining_at(now)
-    ends = [strip.average_end or 0.0 for strip in found if strip is not None]
-    return found, max([elapsed, at, elapsed + (left.likely if left else 0.0), *ends, 1e-3])
+    end = job.elapsed_at(now) + (max(0.0, left.likely) if left else 0.0)
+    return found, max([end, at, *(strip.usual_end or 0.0 for strip in found if strip is not None), 1e-3])
 
 
 def _place(job: JobView, phase: PhaseView, at: float, now: float) -> Strip | None:
@@ -82,18 +101,21 @@ def _place(job: JobView, phase: PhaseView, at: float, now: float) -> Strip | Non
         if job.over or phase.average is None:
             return None
         start = max(at, job.elapsed_at(now))
-        return Strip(start, start + phase.average, start + phase.average, phase.state)
+        return Strip(phase.state, start, start, None, start + phase.average)
     spent = job.phase_elapsed_at(phase, now) or 0.0
     start = phase.offset if phase.offset is not None else at
-    return Strip(start, start + spent, None if phase.average is None else start + phase.average, phase.state)
+    end = start + spent
+    usual = None if phase.average is None else start + phase.average
+    if phase.state is not PhaseState.CURRENT:
+        return Strip(phase.state, start, end, usual, end)
+    if phase.progress is None:
+        return Strip(phase.state, start, end, usual, max(end, usual or 0.0))
+    likely = start + spent * 100.0 / phase.progress if phase.progress else usual or end
+    return Strip(phase.state, start, end, usual, max(end, likely), f"{int(phase.progress)}%")
 
 
-def _expected(start: int, mark: int | None, width: int) -> Line:
-    end = max(start + 1, mark if mark is not None else start + 1)
-    return ((" " * start, ""), (_TO_COME * (end - start), "rest"), (" " * (width - end), ""))
-
-
-def _merged(cells: list[Span]) -> Line:
+def merged(cells: list[Span]) -> Line:
+    """Return `cells` with neighbours of one style as one span."""
     spans: list[Span] = []
     for text, style in cells:
         if spans and spans[-1][1] == style:

@@ -25,6 +25,8 @@ _IN_WORDS: Final = frozenset({State.FAILED, State.LOST, State.CANCELLED})
 _QUIET: Final = frozenset({State.COMPLETED, State.CANCELLED})
 _DURATION: Final = 7
 """Cells of the longest duration."""
+_WORD: Final = 9
+"""Cells of the longest state."""
 
 
 def state_style(state: State) -> str:
@@ -62,8 +64,9 @@ def _state(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[S
 
 def _name(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
     # Where no column names the series, an address alone would not tell which picture it is.
-    bare = columns.has_source or not job.series or not job.job_id.startswith("dalle:")
-    return [(middle(job.name if bare else f"{job.series}/{job.name}", width), _text(job, scene))]
+    bare = columns.has_source or not job.job_id.startswith("dalle:")
+    name = job.name if bare else job.job_id.removeprefix("dalle:").replace(":", "/")
+    return [(middle(name, width), _text(job, scene))]
 
 
 def _source(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
@@ -84,7 +87,8 @@ def _bar(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span
     if job.state in _IN_WORDS:
         if job.state is State.CANCELLED:
             return [(fit(job.failure or "cancelled", width), "muted")]
-        return [(fit(job.failure or "no reason given", width), "bad")]
+        lost = job.state is State.LOST
+        return [(fit("not heard of again" if lost else job.failure or "no reason given", width), "bad")]
     if job.state is State.COMPLETED:
         return [("━" * width, "past")]
     shares = job.shares_at(scene.now)
@@ -106,8 +110,8 @@ def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]
         at = clock_time(job.completed_at, scene.local, scene.wall)
         at = "" if at == UNKNOWN else at
         if columns.has_state:
-            return [(fit(f"{' ' * _DURATION} · {at}" if at else "", width), "muted")]
-        return [(fit(f"{state_word(job.state)} {at}", width), state_style(job.state))]
+            return [(fit(f"{' ' * _DURATION}   {at}", width), "muted")]
+        return [(fit(f"{fit(state_word(job.state), _WORD)} {at}", width), state_style(job.state))]
     if job.state is State.STALLED and not columns.has_state:
         return [(fit("stalled", width), "warn")]
     left = job.remaining_at(scene.now)

@@ -29,13 +29,14 @@ _SECONDS_BELOW: Final = 90.0
 _MINUTES_BELOW: Final = 90 * 60.0
 _HOURS_BELOW: Final = 36 * 3600.0
 
+# Only characters that no terminal draws as an emoji or two cells wide, as some do U+25B6.
 _GLYPHS: Final = {
-    State.ACTIVE: "▶",
+    State.ACTIVE: "►",
     State.STALLED: "!",
     State.LOST: "?",
     State.COMPLETED: "✓",
     State.FAILED: "✗",
-    State.CANCELLED: "⊘",
+    State.CANCELLED: "■",
 }
 
 

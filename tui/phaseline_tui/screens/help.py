@@ -34,7 +34,7 @@ _STATES: Final = (State.ACTIVE, State.STALLED, State.LOST, State.COMPLETED, Stat
 _MEANINGS: Final = ("at work", "silent for too long", "not heard of again", "ended well", "ended badly", "was stopped")
 _PHASES: Final = (
     ("✓", "good", "done"),
-    ("▶", "now", "current"),
+    ("►", "now", "current"),
     ("·", "faint", "to come"),
     ("↷", "muted", "skipped"),
     ("✗", "bad", "failed"),
@@ -46,7 +46,7 @@ _WIDTH: Final = 76
 class HelpScreen(ModalScreen[None]):
     """Shown over the rest; any of its keys closes it."""
 
-    CSS = """
+    DEFAULT_CSS = """
     HelpScreen { align: center middle; background: $background 60%; }
     HelpScreen #help { width: 78; border: round $primary; background: $background; padding: 0; }
     """
@@ -89,7 +89,7 @@ def _lines(*, shades: bool) -> list[Line]:
         (
             (" ", ""),
             *bar(Shares(38.0, 57.0, 76.0), 24, shades=shades),
-            ("  earlier phases, the current one, the rest of it, what is to come", "muted"),
+            ("  earlier phases, this one, its rest, what comes", "muted"),
         ),
         (
             (" A PHASE'S STRIP  ", "label"),

@@ -1,6 +1,6 @@
 """The main screen: the list of jobs and the details of one."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -31,7 +31,7 @@ _BELOW_HEIGHT = 30
 class JobsScreen(Screen[None]):
     """The list; the details beside it where there is room, below it when asked for, or instead of it at 80x24."""
 
-    CSS = """
+    DEFAULT_CSS = """
     JobsScreen { layout: vertical; background: $background; }
     #panes { height: 1fr; layout: vertical; }
     #list-pane { height: 1fr; }
@@ -57,13 +57,13 @@ class JobsScreen(Screen[None]):
     def __init__(self, palette: Palette) -> None:
         super().__init__()
         app = self._owner
-        self._head = FixedLines(palette, id="header")
+        self._head = FixedLines(palette, id="header", ground="chrome")
         self._trouble = FixedLines(palette, id="trouble")
         self._heading = FixedLines(palette, id="heading")
         self._list = JobList(palette, app.state, app.scene)
         self._detail = JobDetail(palette, app.scene)
         self._filter = FilterLine()
-        self._keys = FixedLines(palette, id="keys")
+        self._keys = FixedLines(palette, id="keys", ground="chrome")
         self._opened = False
 
     @property
@@ -110,10 +110,12 @@ class JobsScreen(Screen[None]):
         live = app.live_scene()
         self._head.show([chrome.header(app.server.url, app.status, app.state.counts, width, live)])
         self._trouble.show(chrome.trouble(app.status, width, live))
-        self._keys.show(
-            [chrome.keys(width, app.state.filter.text, len(app.state.visible), len(app.state.jobs))],
-        )
         state = app.state
+        shown, total = len(state.visible), len(state.jobs)
+        where: Literal["list", "detail", "filter"] = "list"
+        if self._detail.has_focus or self._filter.has_focus:
+            where = "detail" if self._detail.has_focus else "filter"
+        self._keys.show([chrome.keys(width, state.filter.text, shown, total, where=where)])
         notice_width = self._list.size.width
         if not state.visible and notice_width:
             filter_text = state.filter.text if state.jobs else ""
@@ -173,6 +175,10 @@ class JobsScreen(Screen[None]):
         self._owner.state.set_filter(message.text)
         self._list.follow()
         self.tick()
+
+    def on_descendant_focus(self) -> None:
+        """Show the keys that help here."""
+        self.call_after_refresh(self.tick)
 
     def on_filter_left(self, _message: FilterLeft) -> None:
         """Give the keys back to the list."""

@@ -14,8 +14,11 @@ class FilterLine(Input):
     """Narrows the list while one types."""
 
     DEFAULT_CSS = """
-    FilterLine { height: 1; border: none; padding: 0 1; background: $surface; display: none; }
-    FilterLine:focus { border: none; background-tint: transparent 0%; }
+    FilterLine, FilterLine:focus {
+        height: 1; border: none; border-left: outer $primary; padding: 0 1;
+        background: $panel; background-tint: transparent 0%;
+    }
+    FilterLine { display: none; }
     FilterLine.-open { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from phaseline_tui.drawing.cells import Line, pad_line
-from phaseline_tui.drawing.palette import Ground
-from phaseline_tui.widgets.line_view import LineView, plain
+from phaseline_tui.drawing.palette import Ground, Palette
+from phaseline_tui.widgets.line_view import LineView
 
 __all__ = ["FixedLines"]
 
@@ -15,13 +15,17 @@ class FixedLines(LineView, can_focus=False):
     DEFAULT_CSS = """
     FixedLines { height: auto; overflow: hidden hidden; scrollbar-size: 0 0; }
     """
-    _lines: Sequence[Line] = ()
+
+    def __init__(self, palette: Palette, *, id: str, ground: Ground = "ground") -> None:  # noqa: A002  Textual's word
+        super().__init__(palette, id=id)
+        self.ground = ground
+        self._lines: Sequence[Line] = ()
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show `lines`."""
         if len(lines) != len(self._lines):
             self._lines = lines
-            self.styles.height = len(lines)
+            self.styles.height = len(lines) + self.gutter.height
             self.display = bool(lines)
         self._lines = lines
         self.update_lines()
@@ -32,4 +36,4 @@ class FixedLines(LineView, can_focus=False):
 
     def line_at(self, index: int) -> tuple[Line, Ground]:
         """Return a line."""
-        return plain(pad_line(self._lines[index], self.size.width))
+        return pad_line(self._lines[index], self.size.width), self.ground

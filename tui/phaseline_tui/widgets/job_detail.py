@@ -7,7 +7,7 @@ from phaseline_tui.drawing.detail import detail
 from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.jobs import JobView
-from phaseline_tui.widgets.line_view import LineView, plain
+from phaseline_tui.widgets.line_view import LineView
 
 __all__ = ["JobDetail"]
 
@@ -40,7 +40,7 @@ class JobDetail(LineView, can_focus=True):
 
     def line_at(self, index: int) -> tuple[Line, Ground]:
         """Return a line."""
-        return plain(((" ", ""), *self._lines[index]))
+        return ((" ", ""), *self._lines[index]), self.ground
 
     def on_resize(self) -> None:
         """Lay the lines out anew."""

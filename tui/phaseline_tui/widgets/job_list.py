@@ -13,7 +13,7 @@ from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.messages import DetailAsked, JobChosen
 from phaseline_tui.state import ViewState
-from phaseline_tui.widgets.line_view import LineView, plain
+from phaseline_tui.widgets.line_view import LineView
 
 __all__ = ["JobList"]
 
@@ -60,11 +60,11 @@ class JobList(LineView, can_focus=True):
         """Return the line of a job."""
         visible = self._state.visible
         if not visible:
-            return plain(self._notice_line(index))
+            return self._notice_line(index), self.ground
         line = row(self._state.jobs[visible[index]], columns_for(max(1, self.size.width - 2)), self._scene())
-        ground = Ground(cursor=index == self._at, focused=self.has_focus)
-        edge = ("▌", "now") if ground.cursor else (" ", "")
-        return (edge, *line, (" ", "")), ground
+        if index != self._at:
+            return ((" ", ""), *line, (" ", "")), self.ground
+        return (("▌", "now"), *line, (" ", "")), "cursor" if self.has_focus else "cursor-blurred"
 
     def _notice_line(self, index: int) -> Line:
         top = max(0, (self.size.height - len(self._notice)) // 2 - 1)

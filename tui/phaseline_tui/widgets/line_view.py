@@ -9,7 +9,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from phaseline_tui.drawing.cells import Line
-from phaseline_tui.drawing.palette import PLAIN, Ground, Palette
+from phaseline_tui.drawing.palette import Ground, Palette
 
 __all__ = ["LineView"]
 
@@ -35,6 +35,9 @@ class LineView(ScrollView):
         Binding("ctrl+d", "page_down", show=False),
         Binding("ctrl+u", "page_up", show=False),
     ]
+
+    ground: Ground = "ground"
+    """On what lines stand that say nothing else, and the space below the last."""
 
     def __init__(self, palette: Palette, *, id: str | None = None) -> None:  # noqa: A002  Textual's word
         super().__init__(id=id)
@@ -85,7 +88,7 @@ class LineView(ScrollView):
         width = self.size.width
         index = self.scroll_offset.y + y
         if index >= self.line_count():
-            return Strip.blank(width, self._palette.style(""))
+            return Strip.blank(width, self._palette.style("", self.ground))
         line, ground = self._painted[index] = self.line_at(index)
         style = self._palette.style
         segments: list[Segment] = []
@@ -99,8 +102,3 @@ class LineView(ScrollView):
         self._painted.clear()
         self.virtual_size = Size(self.size.width, self.line_count())
         self.refresh()
-
-
-def plain(line: Line) -> _Painted:
-    """Return a line that stands on the screen's own ground."""
-    return (line, PLAIN)
