@@ -40,7 +40,10 @@ _SHOWN_CHARACTERS = 80
 
 def shown(value: object) -> str:
     """Return `value` as one short, printable line, so that hostile input is safe in logs and terminals."""
-    text = ascii(value)
+    try:
+        text = ascii(value)
+    except (RecursionError, ValueError):  # nested without end; an integer of more digits than Python prints
+        text = f"a value of type {type(value).__name__} that can't be shown"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 __all__ = [
     "EVENTS",
     "MAX_PHASES",
+    "ONE_LINE",
     "ErrorOccurred",
     "Event",
     "JobCancelled",
@@ -22,17 +23,43 @@ __all__ = [
     "JobProgress",
     "JobStalled",
     "JobStarted",
+    "Label",
     "MetricsReported",
+    "Name",
     "PhaseCompleted",
+    "PhotoId",
     "PhotoInfo",
     "Report",
 ]
 
 MAX_PHASES: Final = 500
+# Tabs and newlines are for text; the other control characters were taken out when a message came in.
+ONE_LINE: Final = r"\A[^\t\n]*\Z"
 
 # The descriptions are told to whoever sends something else.
-JobId = Annotated[str, Meta(min_length=1, max_length=200, description="a string of 1 to 200 characters")]
-Name = Annotated[str, Meta(min_length=1, max_length=100, description="a string of 1 to 100 characters")]
+JobId = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern=ONE_LINE, description="a string of 1 to 200 characters in one line")
+]
+Name = Annotated[
+    str, Meta(min_length=1, max_length=100, pattern=ONE_LINE, description="a string of 1 to 100 characters in one line")
+]
+Label = Annotated[
+    str, Meta(max_length=100, pattern=ONE_LINE, description="a string of at most 100 characters in one line")
+]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1, description="an integer from 0 to 2^63 - 1")]
+# Every message of a job repeats it, so it is kept short.
+PhotoId = (
+    Annotated[
+        int,
+        Meta(
+            ge=-(2**63),
+            le=2**63 - 1,
+            description="an integer of 64 bits, a string of at most 200 characters in one line, or null",
+        ),
+    ]
+    | Annotated[str, Meta(max_length=200, pattern=ONE_LINE)]
+    | None
+)
 Text = Annotated[str, Meta(max_length=10_000, description="a string of at most 10,000 characters")]
 Percent = Annotated[float, Meta(ge=0, le=100, description="a number from 0 to 100")]
 Seconds = Annotated[float, Meta(ge=0, description="a number of seconds, 0 or more")]
@@ -49,8 +76,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """
 
     job_id: JobId
-    producer: Annotated[str, Meta(max_length=100)] | None = None
-    producer_seq: Annotated[int, Meta(ge=0)] | None = None
+    producer: Label | None = None
+    producer_seq: Count | None = None
 
     @property
     def type(self) -> str:
@@ -71,12 +98,12 @@ class JobStarted(Event, frozen=True, kw_only=True, tag="job_started"):
         cache_hit: Whether the result existed already; such a job teaches nothing.
     """
 
-    photo_id: int | str | None = None
+    photo_id: PhotoId = None
     photo_info: Details = {}
     workflow: Name | None = None
     phases: Annotated[tuple[Name, ...], Meta(max_length=MAX_PHASES)] = ()
-    series: Annotated[str, Meta(max_length=100)] = ""
-    host: Annotated[str, Meta(max_length=100)] = ""
+    series: Label = ""
+    host: Label = ""
     cache_hit: bool = False
 
 
@@ -93,7 +120,7 @@ class JobProgress(Event, frozen=True, kw_only=True, tag="job_progress", rename={
     progress: Percent | None = None
     text: Text = ""
     details: Details = {}
-    photo_id: int | str | None = None
+    photo_id: PhotoId = None
 
 
 class PhaseCompleted(Event, frozen=True, kw_only=True, tag="stage_completed", rename={"phase": "stage"}):
@@ -102,14 +129,14 @@ class PhaseCompleted(Event, frozen=True, kw_only=True, tag="stage_completed", re
     phase: Name
     result: Details = {}
     skipped: bool = False
-    photo_id: int | str | None = None
+    photo_id: PhotoId = None
 
 
 class PhotoInfo(Event, frozen=True, kw_only=True, tag="photo_info", rename={"data": "photo_data"}):
     """More is known of what the job works on."""
 
     data: Details
-    photo_id: int | str | None = None
+    photo_id: PhotoId = None
 
 
 class ErrorOccurred(
@@ -125,7 +152,7 @@ class ErrorOccurred(
     text: Text
     details: Details = {}
     phase: Name | None = None
-    photo_id: int | str | None = None
+    photo_id: PhotoId = None
 
 
 class JobCompleted(Event, frozen=True, kw_only=True, tag="job_completed"):
@@ -134,7 +161,7 @@ class JobCompleted(Event, frozen=True, kw_only=True, tag="job_completed"):
     result: Details = {}
     success: bool = True
     duration: Seconds | None = None
-    photo_id: int | str | None = None
+    photo_id: PhotoId = None
 
 
 class JobFailed(Event, frozen=True, kw_only=True, tag="job_failed"):
@@ -143,7 +170,7 @@ class JobFailed(Event, frozen=True, kw_only=True, tag="job_failed"):
     result: Details = {}
     success: bool = False
     duration: Seconds | None = None
-    photo_id: int | str | None = None
+    photo_id: PhotoId = None
 
 
 class JobCancelled(Event, frozen=True, kw_only=True, tag="job_cancelled"):
@@ -164,7 +191,7 @@ class MetricsReported(Event, frozen=True, kw_only=True, tag="processing_metrics"
     """Figures of the worker's own, passed on as they are."""
 
     metrics: Details = {}
-    photo_id: int | str | None = None
+    photo_id: PhotoId = None
 
 
 # What a reporter may state. Stalling and losing a job are the server's own findings.

@@ -2,10 +2,12 @@
 
 from collections import deque
 from itertools import islice
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-from phaseline.errors import Unrecoverable
+from phaseline.errors import Unrecoverable, shown
 
 __all__ = ["JOBS", "PHOTOS", "SYSTEM", "Message", "Position", "Tail", "job_channel"]
 
@@ -26,8 +28,8 @@ class Position(msgspec.Struct, frozen=True):
     a new one; `seq` rises by one with every message and is never given twice within an epoch.
     """
 
-    epoch: str
-    seq: int
+    epoch: Annotated[str, Meta(max_length=100, description="a string of at most 100 characters")]
+    seq: Annotated[int, Meta(ge=0, le=2**63 - 1, description="an integer from 0 to 2^63 - 1")]
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -87,8 +89,8 @@ class Tail:
         if position.epoch != self._epoch or not 0 <= missed <= len(self._messages):
             oldest = self._seq - len(self._messages)
             text = (
-                f"position {position.epoch}/{position.seq} can't be resumed from; "
-                f"allowed: {self._epoch}/{oldest} to {self._epoch}/{self._seq}"
+                f"position {shown(position.epoch)}/{shown(position.seq)} can't be resumed from; "
+                f"allowed: {self._epoch!a}/{oldest} to {self._epoch!a}/{self._seq}"
             )
             raise Unrecoverable(text)
         return tuple(islice(self._messages, len(self._messages) - missed, None))

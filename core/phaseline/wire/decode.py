@@ -1,15 +1,16 @@
 """Decoding of what clients send: typed, bounded, cleaned; every refusal names the field and what is allowed."""
 
 import re
-from typing import Annotated, Any, Final, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from phaseline.errors import InvalidField, InvalidJSON, TooLarge, UnknownType
-from phaseline.events import Event, Report
+from phaseline.errors import InvalidJSON, TooLarge
+from phaseline.events import ONE_LINE, Event, Label, Report
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline.text import clean_json, needs_cleaning
+from phaseline.wire.explain import explained, not_json, out_of_range
 
 __all__ = [
     "MAX_DEPTH",
@@ -27,16 +28,18 @@ __all__ = [
 
 MAX_DEPTH: Final = 16
 
-Channel = Annotated[str, Meta(min_length=1, max_length=210)]
-Channels = Annotated[tuple[Channel, ...], Meta(max_length=1000)]
+Channel = Annotated[
+    str, Meta(min_length=1, max_length=210, pattern=ONE_LINE, description="a string of 1 to 210 characters in one line")
+]
+Channels = Annotated[tuple[Channel, ...], Meta(max_length=1000, description="a list of at most 1000 channels")]
 T = TypeVar("T")
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="register"):
     """A client says what it is. With `acks`, each of its reports is answered by `ack`."""
 
-    client_type: Annotated[str, Meta(max_length=100)] = ""
-    client_name: Annotated[str, Meta(max_length=100)] = ""
+    client_type: Label = ""
+    client_name: Label = ""
     acks: bool = False
 
 
@@ -53,7 +56,7 @@ class Subscribe(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     channels: Channels = (JOBS, PHOTOS, SYSTEM)
     snapshot: bool = False
     since: Position | None = None
-    coalesce_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+    coalesce_ms: Annotated[int, Meta(ge=0, le=60_000, description="an integer from 0 to 60,000")] = 0
     batch: bool = False
 
 
@@ -70,7 +73,7 @@ class Ping(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="pin
 class Auth(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="auth"):
     """A client shows its token."""
 
-    token: Annotated[str, Meta(max_length=500)]
+    token: Annotated[str, Meta(max_length=500, description="a string of at most 500 characters")]
 
 
 ClientMessage = Register | Subscribe | Unsubscribe | Ping | Auth | Report
@@ -78,11 +81,7 @@ ClientMessage = Register | Subscribe | Unsubscribe | Ping | Auth | Report
 _client: "Final[msgspec.json.Decoder[ClientMessage]]" = msgspec.json.Decoder(ClientMessage)
 _anything: Final = msgspec.json.Decoder()
 _encoder: Final = msgspec.json.Encoder()
-_TYPES: Final = ", ".join(
-    str(kind.__struct_config__.tag) for kind in (Register, Subscribe, Unsubscribe, Ping, Auth, *Report.__args__)
-)
-_AT: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<path>.*?)`)?$", re.DOTALL)
-_MISSING: Final = re.compile(r"missing required field `(?P<field>.+?)`")
+_NO_OBJECT: Final = re.compile(r"Expected `object`, got `array` - at `\$\.(?P<field>\w+)`")
 
 
 def decode_client(frame: bytes | str, max_bytes: int, max_depth: int = MAX_DEPTH) -> ClientMessage:
@@ -108,8 +107,9 @@ def decode_json(document: bytes, max_bytes: int, max_depth: int = MAX_DEPTH) -> 
     Raises:
         TooLarge: The document is over `max_bytes`.
         InvalidJSON: It is no JSON, or nested deeper than `max_depth`.
+        InvalidField: A number in it is out of range.
     """
-    return _anything.decode(_bounded(document, max_bytes, max_depth))
+    return _any(_bounded(document, max_bytes, max_depth))
 
 
 def encode_event(event: Event) -> bytes:
@@ -126,14 +126,13 @@ def _bounded(frame: bytes | str, max_bytes: int, max_depth: int) -> bytes:
     dirty = needs_cleaning(document)
     if not deep and not dirty:
         return document
-    try:
-        value = _anything.decode(document)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJSON(_not_json(error)) from None
+    value = _any(document)
     if deep and (depth := _depth(value)) > max_depth:
-        text = f"the document is nested {depth} deep; allowed: at most {max_depth}"
-        raise InvalidJSON(text)
-    return _encoder.encode(clean_json(value)) if dirty else document
+        raise InvalidJSON(f"the document is nested {depth} deep; allowed: at most {max_depth}")
+    try:
+        return _encoder.encode(clean_json(value)) if dirty else document
+    except RecursionError as error:  # a `max_depth` beyond Python's own
+        raise not_json(error) from None
 
 
 def _depth(value: object) -> int:
@@ -148,61 +147,36 @@ def _depth(value: object) -> int:
     return deepest
 
 
+def _any(document: bytes) -> Any:
+    try:
+        return _anything.decode(document)
+    except msgspec.ValidationError:
+        # Nothing was asked of its types, so the document is fine but for a number that no machine has room for.
+        raise out_of_range(document) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise not_json(error) from None
+
+
 def _decode(decoder: "msgspec.json.Decoder[T]", kind: Any, document: bytes) -> T:
     try:
         return decoder.decode(document)
     except msgspec.ValidationError as error:
-        raise _explained(str(error), kind, document) from None
+        again: T = _decode_again(str(error), kind, document)
+        return again
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJSON(_not_json(error)) from None
+        raise not_json(error) from None
 
 
-def _not_json(error: Exception) -> str:
-    reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-    return f"the document is not valid JSON: {reason}; allowed: one JSON document in UTF-8"
+def _decode_again(problem: str, kind: Any, document: bytes) -> Any:
+    """Decode what was refused because of `problem`, taking [] for {}; raise what it is refused for otherwise.
 
-
-def _explained(problem: str, kind: Any, document: bytes) -> InvalidJSON | InvalidField | UnknownType:
-    """Turn msgspec's complaint, which names the field but not the value, into one of ours."""
-    value = _anything.decode(document)
-    if not isinstance(value, dict):
-        text = f"the document is of type {type(value).__name__}; allowed: a JSON object"
-        return InvalidJSON(text)
-    match = _AT.match(problem)
-    path = (match["path"] or "") if match else ""
-    reason = match["problem"] if match else problem
-    if path == "type" or (not path and "`type`" in reason):
-        return UnknownType(value.get("type"), _TYPES)
-    if missing := _MISSING.search(reason):
-        return InvalidField(f"{path}.{missing['field']}".lstrip("."), None, "it is required")
-    return InvalidField(path or "the document", _at(value, path), _described(kind, path) or _type_in(reason))
-
-
-def _described(kind: Any, path: str) -> str:
-    """Return the description of the field at `path` in whichever struct of `kind` has it, or ""."""
-    for struct in get_args(kind) or (kind,):
-        names = dict(zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True))
-        if path in names:
-            hint = get_type_hints(struct, include_extras=True)[names[path]]
-            for part in (hint, *get_args(hint)):
-                for note in getattr(part, "__metadata__", ()):
-                    if isinstance(note, Meta) and note.description:
-                        return note.description
-    return ""
-
-
-def _type_in(reason: str) -> str:
-    """Return the type that msgspec expected: "Expected `int`, got `str`" is about an `int`."""
-    return reason.removeprefix("Expected ").partition(", got")[0].replace("`", "")
-
-
-def _at(value: Any, path: str) -> object:
-    """Return what stands at msgspec's path in a decoded document, as far as it can be followed."""
-    for step in re.findall(r"[^.\[\]]+", path):
-        if isinstance(value, dict) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return value
-    return value
+    Lua has one empty table for both, and its encoders write [].
+    """
+    value = _any(document)
+    while (match := _NO_OBJECT.fullmatch(problem)) and isinstance(value, dict) and value.get(match["field"]) == []:
+        value[match["field"]] = {}
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            problem = str(error)
+    raise explained(problem, kind, value)

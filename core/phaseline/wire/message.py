@@ -1,6 +1,7 @@
 """B's messages: exactly B's fields first, then ours."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -27,12 +28,24 @@ _encoder: Final = msgspec.json.Encoder()
 
 def timestamp(wall_ns: int) -> str:
     """Return a wall clock time as RFC 3339 in UTC with `Z`, in milliseconds."""
-    return datetime.fromtimestamp(wall_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, rest_ns = divmod(wall_ns, 1_000_000_000)
+    return f"{_to_the_second(second)}.{rest_ns // 1_000_000:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _to_the_second(second: int) -> str:
+    # Most messages of a second share it, and writing it is what costs.
+    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
 
 
 def seconds(duration_ns: int | None) -> float | None:
     """Return nanoseconds as seconds, to the millisecond; None stays None."""
     return None if duration_ns is None else round(duration_ns / 1e9, 3)
+
+
+def eta_seconds(remaining_ns: int | None) -> float | None:
+    """Return as `seconds` does, but never 0 while something remains."""
+    return seconds(max(remaining_ns, 1_000_000) if remaining_ns else remaining_ns)
 
 
 def channels_of(event: Event) -> frozenset[str]:
@@ -49,9 +62,9 @@ def ours(snapshot: Snapshot) -> dict[str, Any]:
         "host": snapshot.host,
         "state": str(snapshot.state),
         "percent": round(estimate.percent, 2),
-        "eta_seconds": seconds(estimate.remaining_ns),
-        "eta_low_seconds": seconds(estimate.low_ns),
-        "eta_high_seconds": seconds(estimate.high_ns),
+        "eta_seconds": eta_seconds(estimate.remaining_ns),
+        "eta_low_seconds": eta_seconds(estimate.low_ns),
+        "eta_high_seconds": eta_seconds(estimate.high_ns),
         "eta_basis": estimate.basis,
         "eta_runs": estimate.runs,
         "stage_index": snapshot.phase_index,

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from phaseline.events import PhotoId
 from phaseline.snapshot import PhaseSnapshot, PhaseState, Snapshot, State
 from phaseline.stream import Position
 from phaseline.wire.message import ours, seconds, timestamp
@@ -40,7 +41,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A job's full state: B's `job_status` first, then ours."""
 
     job_id: str
-    photo_id: int | str | None
+    photo_id: PhotoId
     photo_info: dict[str, Any]
     current_stage: str
     progress: float

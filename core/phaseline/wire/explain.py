@@ -1,0 +1,107 @@
+"""Why a document was refused: msgspec's complaints, made into ours, which also tell the value and what is allowed."""
+
+import re
+from math import isinf
+from typing import Any, Final, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from phaseline.errors import InvalidField, InvalidJSON, UnknownType
+from phaseline.stream import Position
+
+__all__ = ["explained", "not_json", "out_of_range"]
+
+_AT: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<path>.*?)`)?$", re.DOTALL)
+_MISSING: Final = re.compile(r"missing required field `(?P<field>.+?)`")
+# A key, any other string (so that no number in it is taken for one), or a number.
+_TOKEN: Final = re.compile(rb'"(?P<string>(?:[^"\\]|\\.)*)"(?P<key>\s*:)?|(?P<number>-?\d[\d.eE+-]*)', re.DOTALL)
+_MAX_DIGITS: Final = 4300
+_RANGE: Final = f"numbers up to 1.7e308, integers of at most {_MAX_DIGITS} digits"
+_WORDS: Final = {dict: "an object", bool: "true or false", Position: "an object with epoch and seq"}
+
+
+def not_json(error: Exception) -> InvalidJSON:
+    """Return the error for a document that `error` says is no JSON."""
+    reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return InvalidJSON(f"the document is not valid JSON: {reason}; allowed: one JSON document in UTF-8")
+
+
+def out_of_range(document: bytes) -> InvalidField:
+    """Return the error for a valid document in which a number is too large to be read."""
+    field = "a number in the document"
+    for token in _TOKEN.finditer(document):
+        if token["key"]:
+            field = ascii(token["string"].decode(errors="replace"))[1:-1][:80]
+        elif token["number"] and _too_big(token["number"].removeprefix(b"-")):
+            return InvalidField(field, token["number"].decode(), _RANGE)
+    return InvalidField("a number in the document", None, _RANGE)
+
+
+def _too_big(number: bytes) -> bool:
+    return len(number) > _MAX_DIGITS if number.isdigit() else isinf(float(number))
+
+
+def explained(problem: str, kind: Any, value: Any) -> InvalidJSON | InvalidField | UnknownType:
+    """Return the error for a `value` that is no `kind`.
+
+    Args:
+        problem: msgspec's complaint, which names the field, but not what stands there.
+        kind: A struct, or a union of tagged ones.
+        value: The decoded document.
+    """
+    if not isinstance(value, dict):
+        return InvalidJSON(f"the document is of type {type(value).__name__}; allowed: a JSON object")
+    match = _AT.match(problem)
+    path = (match["path"] or "") if match else ""
+    reason = match["problem"] if match else problem
+    tag = value.get("type")
+    if path == "type" or (not path and "`type`" in reason):
+        return UnknownType(tag, ", ".join(str(struct.__struct_config__.tag) for struct in _structs(kind)))
+    if missing := _MISSING.search(reason):
+        path = f"{path}.{missing['field']}".lstrip(".")
+        return InvalidField(path, None, f"{_described(kind, tag, path) or 'anything'}; it is required")
+    return InvalidField(path or "the document", _at(value, path), _described(kind, tag, path) or _type_in(reason))
+
+
+def _structs(kind: Any) -> list[Any]:
+    return [each for each in get_args(kind) or (kind,) if isinstance(each, type) and issubclass(each, msgspec.Struct)]
+
+
+def _described(kind: Any, tag: object, path: str) -> str:
+    """Return the description of the field at `path` of the struct `kind`, or of the one whose tag is `tag`; or ""."""
+    step, _, rest = path.partition(".")
+    field, item, _ = step.partition("[")
+    for struct in _structs(kind):
+        names = dict(zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True))
+        if field in names and struct.__struct_config__.tag in {None, tag}:
+            hint = get_type_hints(struct, include_extras=True)[names[field]]
+            if item:
+                hint = next(iter(get_args(getattr(hint, "__origin__", hint))), hint)
+            return _described(hint, None, rest) if rest else _description(hint)
+    return ""
+
+
+def _description(hint: Any) -> str:
+    """Return the description in a type's annotation or in that of a part of it, or the type in words, or ""."""
+    notes = (note for part in (hint, *get_args(hint)) for note in getattr(part, "__metadata__", ()))
+    described = (note.description for note in notes if isinstance(note, Meta) and note.description)
+    words = (_WORDS[part] for part in (hint, getattr(hint, "__origin__", hint), *get_args(hint)) if part in _WORDS)
+    return next(described, None) or next(words, "")
+
+
+def _type_in(reason: str) -> str:
+    """Return the type that msgspec expected: "Expected `int`, got `str`" is about an `int`."""
+    return reason.removeprefix("Expected ").partition(", got")[0].replace("`", "")
+
+
+def _at(value: Any, path: str) -> object:
+    """Return what stands at msgspec's path in a decoded document, as far as it can be followed."""
+    for step in re.findall(r"[^.\[\]]+", path):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return value
+    return value
