@@ -4,11 +4,12 @@
 is not in the table is refused with `IllegalEvent`, and changes nothing.
 """
 
+from math import inf
 from typing import Any, Final
 
 import msgspec
 
-from phaseline.errors import IllegalEvent, InvalidField
+from phaseline.errors import IllegalEvent, InvalidField, TooLarge, shown
 from phaseline.events import (
     MAX_PHASES,
     ErrorOccurred,
@@ -26,12 +27,18 @@ from phaseline.events import (
 )
 from phaseline.phase import Lesson, Phase
 from phaseline.snapshot import ErrorSnapshot, Estimate, Moment, PhaseState, Snapshot, State
+from phaseline.timeline import Timeline
 from phaseline.workflows import PHOTO, workflow
 
-__all__ = ["MAX_ERRORS", "TRANSITIONS", "Job"]
+__all__ = ["MAX_ERRORS", "MAX_KEPT_BYTES", "TRANSITIONS", "Job"]
+
+_encoder: Final = msgspec.json.Encoder()
 
 # A job that reports errors for ever keeps the first ones, which tell most, and the latest.
 MAX_ERRORS: Final = 100
+# So much of its errors is kept in memory, encoded, and so much of what is known of its photo: nobody else bounds the
+# sum of what many messages carry.
+MAX_KEPT_BYTES: Final = 262_144
 
 _REPORTS: Final[dict[type[Event], State]] = {
     JobProgress: State.ACTIVE,
@@ -60,7 +67,7 @@ TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
 class Job:
     """One job, from `job_started` to its end.
 
-    Reading its attributes is free; only `apply` and `told_percent` change them.
+    Reading its attributes is free; only `apply`, `told_percent` and, through it, `snapshot` change them.
     """
 
     def __init__(self, job_id: str) -> None:
@@ -76,20 +83,16 @@ class Job:
         self.host = event.host
         self.photo_id = event.photo_id
         self.info: dict[str, Any] = dict(event.photo_info)
-        self.phases = [Phase(name) for name in self.workflow.phases]
-        self.current: int | None = None
+        self.timeline = Timeline(self.workflow, now)
         self.text = ""
-        self.details: dict[str, Any] = {}
         self.errors: list[ErrorSnapshot] = []
+        self._errors_bytes = 0
         self.started = now
         self.ended: Moment | None = None
-        # Since when no phase has been current: what a phase took that is only reported once it is over.
-        self.boundary = now
         self.result: dict[str, Any] | None = None
         self.duration: float | None = None
         self.cache_hit = event.cache_hit
         self.percent = 0.0
-        self._lessons: list[Lesson] = []
 
     # ------------------------------------------------------------------ taking events
 
@@ -99,43 +102,72 @@ class Job:
         Raises:
             IllegalEvent: The job's state does not take it.
             InvalidField: Its phase is none of a fixed workflow's, or one of its values is out of range.
+            TooLarge: With it, more would be known of the job's photo than is kept.
         """
         after = TRANSITIONS[self.state].get(type(event))
         if after is None:
             raise IllegalEvent(self._refusal(event))
         match event:
+            case JobProgress():
+                self._check_phase(event.phase)
+                self._check_room(event.phase)
+                # Written so that NaN, which a worker in Python may state, is out of range too.
+                if event.progress is not None and not 0 <= event.progress <= 100:  # noqa: PLR2004 - percent
+                    raise InvalidField("progress", event.progress, "a number from 0 to 100")
+            case PhaseCompleted():
+                self._check_phase(event.phase)
+                self._check_room(event.phase)
             case JobStarted():
                 self._check_declared(event)
-            case JobProgress() | PhaseCompleted():
-                self._check_phase(event.phase)
             case ErrorOccurred() if event.phase is not None:
                 self._check_phase(event.phase)
+            case PhotoInfo():
+                self._check_info(event.data)
+            case JobCompleted() | JobFailed():
+                self._check_end(event)
             case _:
                 pass
-        if isinstance(event, JobProgress) and event.progress is not None and not 0 <= event.progress <= 100:  # noqa: PLR2004 - percent
-            raise InvalidField("progress", event.progress, "a number from 0 to 100")
         return after
 
     def _refusal(self, event: Event) -> str:
+        refused = f"job {shown(self.job_id)} cannot take {event.type}"
         if self.state is State.ABSENT:
-            return f"job {self.job_id} cannot take {event.type} before it began; start it with job_started"
+            return f"{refused} before it began; start it with job_started"
         if isinstance(event, JobStarted):
-            return f"job {self.job_id} cannot take {event.type} while {self.state}; end it first, or use another id"
-        return f"job {self.job_id} cannot take {event.type} while {self.state}; start it again with job_started"
+            return f"{refused} while {self.state}; end it first, or use another id"
+        return f"{refused} while {self.state}; start it again with job_started"
 
     def _check_declared(self, event: JobStarted) -> None:
         declared = workflow(event.workflow or "custom", event.phases)
+        if len(event.phases) > MAX_PHASES:
+            raise InvalidField("phases", f"{len(event.phases)} names", f"at most {MAX_PHASES}")
         if len(set(event.phases)) < len(event.phases):
             raise InvalidField("phases", list(event.phases), "each name once")
-        if declared.fixed and (unknown := set(event.phases) - {*declared.phases, *declared.extras}):
-            raise InvalidField("phases", sorted(unknown), f"those of {declared.name}: {', '.join(declared.phases)}")
+        allowed = (*declared.phases, *declared.extras)
+        if declared.fixed and (unknown := set(event.phases).difference(allowed)):
+            raise InvalidField("phases", sorted(unknown), f"those of {declared.name}: {', '.join(allowed)}")
 
     def _check_phase(self, name: str) -> None:
         flow = self.workflow
-        if flow.fixed and name not in {*flow.phases, *flow.extras, *flow.ends}:
+        if flow.fixed and name not in flow.phases and name not in flow.extras and name not in flow.ends:
             raise InvalidField("stage", name, f"{', '.join((*flow.phases, *flow.extras, *flow.ends))}")
-        if len(self.phases) >= MAX_PHASES and self._index(name) is None:
+
+    def _check_room(self, name: str) -> None:
+        if len(self.phases) >= MAX_PHASES and self.timeline.adds(name):
             raise InvalidField("stage", name, f"at most {MAX_PHASES} phases in a job; this one has them all")
+
+    def _check_info(self, data: dict[str, Any]) -> None:
+        size = len(_encoder.encode(self.info | data))
+        if size > MAX_KEPT_BYTES:
+            raise TooLarge("what is known of the photo", size, MAX_KEPT_BYTES)
+
+    def _check_end(self, event: JobCompleted | JobFailed) -> None:
+        well = isinstance(event, JobCompleted)
+        if event.success is not well:
+            allowed = f"{str(well).lower()} in {event.type}; a job ends well with job_completed, badly with job_failed"
+            raise InvalidField("success", event.success, allowed)
+        if event.duration is not None and not 0 <= event.duration < inf:
+            raise InvalidField("duration", event.duration, "a number of seconds, 0 or more")
 
     def apply(self, event: Event, now: Moment) -> tuple[Lesson, ...]:
         """Take `event`, and return what it teaches: all phases that ended well, once the job has ended.
@@ -145,102 +177,57 @@ class Job:
         Raises:
             IllegalEvent: As `check`; nothing has changed.
             InvalidField: As `check`; nothing has changed.
+            TooLarge: As `check`; nothing has changed.
         """
         after = self.check(event)
+        if self.photo_id is None:
+            # Some workers only tell it later.
+            self.photo_id = getattr(event, "photo_id", None)
         match event:
+            case JobProgress():
+                self.text = event.text
+                self.timeline.enter(event.phase, event.progress, now)
+            case PhaseCompleted():
+                self.timeline.complete(event.phase, PhaseState.SKIPPED if event.skipped else PhaseState.DONE, now)
             case JobStarted():
                 self._reset(event, now)
-            case JobProgress():
-                self._progress(event, now)
-            case PhaseCompleted():
-                self._phase_completed(event, now)
             case PhotoInfo():
                 self.info |= event.data
             case ErrorOccurred():
                 self._error(event, now)
             case JobCompleted():
                 self._end(event.result, event.duration, now)
-                self._close_current(PhaseState.DONE, now)
-                self._skip_pending(len(self.phases))
+                self.timeline.close(PhaseState.DONE, now)
+                self.timeline.skip_rest()
                 self.percent = 100.0
-            case JobFailed() | JobCancelled():
-                result = event.result if isinstance(event, JobFailed) else {"error": event.reason}
-                self._end(result, event.duration if isinstance(event, JobFailed) else None, now)
-                if self.current is not None:
-                    self.phases[self.current].error = str(result.get("error") or "failed")
-                self._close_current(PhaseState.FAILED, now)
+            case JobFailed():
+                self._end(event.result, event.duration, now)
+                self.timeline.close(PhaseState.FAILED, now, str(event.result.get("error") or "failed"))
+            case JobCancelled():
+                self._end({"error": event.reason}, None, now)
+                self.timeline.close(PhaseState.FAILED, now, event.reason or "cancelled")
             case _:
                 pass
         self.state = after
-        return tuple(self._lessons) if after.ended else ()
-
-    def _index(self, name: str) -> int | None:
-        return next((i for i, phase in enumerate(self.phases) if phase.name == name), None)
-
-    def _find_or_add(self, name: str) -> int:
-        index = self._index(name)
-        if index is None:
-            # A phase that nobody declared comes after the one that the job was in.
-            begun = [i for i, phase in enumerate(self.phases) if phase.started is not None]
-            index = begun[-1] + 1 if begun else (0 if self.workflow.fixed else len(self.phases))
-            self.phases.insert(index, Phase(name))
-        return index
-
-    def _progress(self, event: JobProgress, now: Moment) -> None:
-        self.text, self.details = event.text, event.details
-        if event.phase in self.workflow.ends and self._index(event.phase) is None:
-            return
-        index = self._find_or_add(event.phase)
-        if index != self.current:
-            self._close_current(PhaseState.DONE, now)
-            self._skip_pending(index)
-            self.phases[index].enter(now)
-            self.current = index
-        if event.progress is not None:
-            self.phases[index].progress = event.progress
-
-    def _phase_completed(self, event: PhaseCompleted, now: Moment) -> None:
-        if event.phase in self.workflow.ends and self._index(event.phase) is None:
-            return
-        index = self._find_or_add(event.phase)
-        phase, state = self.phases[index], PhaseState.SKIPPED if event.skipped else PhaseState.DONE
-        if index == self.current:
-            self._close_current(state, now)
-        elif phase.state in {PhaseState.PENDING, PhaseState.SKIPPED}:
-            phase.started, phase.state = now, state
-            if self.current is None:
-                # Reported only once it was over: it took what has gone by since the phase before it.
-                phase.started = self.boundary
-                phase.entered_ns = self.boundary.mono_ns
-                self.current = index
-                self._close_current(state, now)
-        if state is PhaseState.DONE:
-            phase.progress = 100.0
-
-    def _close_current(self, state: PhaseState, now: Moment) -> None:
-        if self.current is not None:
-            phase = self.phases[self.current]
-            phase.close(state, now)
-            if state is PhaseState.DONE and not self.cache_hit and not phase.reopened:
-                self._lessons.append(Lesson(self.workflow.name, self.series, phase.name, phase.spent_ns))
-        self.current = None
-        self.boundary = now
-
-    def _skip_pending(self, before: int) -> None:
-        for phase in self.phases[:before]:
-            if phase.state is PhaseState.PENDING:
-                phase.state = PhaseState.SKIPPED
+        return self._lessons() if after.ended else ()
 
     def _error(self, event: ErrorOccurred, now: Moment) -> None:
-        phase = event.phase or (self.phases[self.current].name if self.current is not None else None)
+        phase = event.phase if event.phase is not None or self.current is None else self.phases[self.current].name
         error = ErrorSnapshot(event.error_type, event.text, event.details, phase, now.wall_ns)
-        if len(self.errors) >= MAX_ERRORS:
-            self.errors[-1] = error
-        else:
-            self.errors.append(error)
+        size = len(_encoder.encode(error))
+        if self.errors and (len(self.errors) >= MAX_ERRORS or self._errors_bytes + size > MAX_KEPT_BYTES):
+            self._errors_bytes -= len(_encoder.encode(self.errors.pop()))
+        self.errors.append(error)
+        self._errors_bytes += size
 
     def _end(self, result: dict[str, Any], duration: float | None, now: Moment) -> None:
         self.result, self.duration, self.ended = result, duration, now
+
+    def _lessons(self) -> tuple[Lesson, ...]:
+        if self.cache_hit:
+            return ()
+        done = (phase for phase in self.phases if phase.state is PhaseState.DONE and phase.measured)
+        return tuple(Lesson(self.workflow.name, self.series, phase.name, phase.spent_ns) for phase in done)
 
     # ------------------------------------------------------------------ telling
 
@@ -255,24 +242,30 @@ class Job:
         return max(0, (self.ended or now).mono_ns - self.started.mono_ns)
 
     @property
+    def phases(self) -> list[Phase]:
+        """The phases in order, as far as they are known."""
+        return self.timeline.phases
+
+    @property
+    def current(self) -> int | None:
+        """0-based index of the current phase, or None."""
+        return self.timeline.current
+
+    @property
     def phase(self) -> str:
         """The current phase's name; after the end `completed` or `failed`; "" before the first."""
         if self.state.ended:
             return "completed" if self.state is State.COMPLETED else "failed"
-        if self.current is not None:
-            return self.phases[self.current].name
-        begun = [phase.name for phase in self.phases if phase.state is not PhaseState.PENDING]
-        return begun[-1] if begun else ""
+        reached = self.timeline.reached()
+        return "" if reached is None else self.phases[reached].name
 
     @property
     def phase_index(self) -> int:
         """1-based index of the phase that the job is in, or was in last; after a good end the count."""
         if self.state is State.COMPLETED:
             return len(self.phases)
-        if self.current is not None:
-            return self.current + 1
-        begun = [i for i, phase in enumerate(self.phases) if phase.state is not PhaseState.PENDING]
-        return begun[-1] + 1 if begun else min(1, len(self.phases))
+        reached = self.timeline.reached()
+        return min(1, len(self.phases)) if reached is None else reached + 1
 
     def snapshot(self, now: Moment, estimate: Estimate, averages: dict[str, int]) -> Snapshot:
         """Return the job's full state.

@@ -23,7 +23,8 @@ class Phase(msgspec.Struct):
         started: When it was first entered; None before.
         entered_ns: Monotonic time since when it is current; None while it is not.
         spent_ns: Time spent in it before `entered_ns`.
-        reopened: Whether the job came back to it after it had ended; its duration then teaches nothing.
+        measured: Whether its time is a measure of its work. It is not when the job came back to it after it had
+            ended, and not when it was only reported to be over while another one was current.
     """
 
     name: str
@@ -33,21 +34,31 @@ class Phase(msgspec.Struct):
     spent_ns: int = 0
     progress: float | None = None
     error: str = ""
-    reopened: bool = False
+    measured: bool = True
 
     def elapsed_ns(self, now: Moment) -> int:
         """Return the time spent in it so far."""
         return self.spent_ns + (0 if self.entered_ns is None else max(0, now.mono_ns - self.entered_ns))
 
     def enter(self, now: Moment) -> None:
-        """Make it the current phase."""
-        self.reopened = self.reopened or self.state is PhaseState.DONE
-        self.started = self.started or now
+        """Make it the current phase, from `now` on."""
+        if self.state is PhaseState.DONE or self.spent_ns:
+            self.measured = False
+        else:
+            self.started, self.measured = now, True
         self.state, self.entered_ns, self.progress, self.error = PhaseState.CURRENT, now.mono_ns, None, ""
 
     def close(self, state: PhaseState, now: Moment) -> None:
         """End it."""
         self.spent_ns, self.entered_ns, self.state = self.elapsed_ns(now), None, state
+        if state is PhaseState.DONE:
+            self.progress = 100.0
+
+    def note(self, state: PhaseState, now: Moment) -> None:
+        """Take in that it is over, of a phase that was never seen to be current: nobody knows what it took."""
+        self.started, self.state, self.measured = self.started or now, state, False
+        if state is PhaseState.DONE:
+            self.progress = 100.0
 
     def snapshot(self, now: Moment, average_ns: int | None) -> PhaseSnapshot:
         """Return it as plain data."""
