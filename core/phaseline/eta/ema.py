@@ -6,7 +6,8 @@ average.
 
 What the seed leaves open is a phase without history. When a later phase has some, this one was passed by in every
 run so far: it weighs nothing. Otherwise no run ever came so far: what remains is unknown, and for the percent the
-phase weighs as much as the mean of the others, of which the worker's own progress counts as done.
+phase weighs as much as the mean of the others, of which the worker's own progress counts as done. A workflow whose
+phases were not declared is always taken to have one more such phase to come.
 """
 
 from phaseline.job import Job
@@ -15,6 +16,8 @@ from phaseline.snapshot import Estimate, Moment, PhaseState
 from phaseline.statistics import Statistics
 
 __all__ = ["EmaEngine"]
+
+_SKIPPED, _DONE, _CURRENT = PhaseState.SKIPPED, PhaseState.DONE, PhaseState.CURRENT
 
 
 class EmaEngine:
@@ -26,42 +29,42 @@ class EmaEngine:
 
     def estimate(self, job: Job, now: Moment) -> Estimate:
         """See `phaseline.eta.Engine`. Its band is None, for an average knows none."""
-        averages = [self._statistics.average(job.workflow.name, phase.name) for phase in job.phases]
-        known = [average.avg_ns for average in averages if average is not None]
-        reached = max((i for i, average in enumerate(averages) if average is not None), default=-1)
-        stranger_ns = (sum(known) / len(known) if known else 0) or 1.0
-        total = done = 0.0
-        current = Estimate(0.0)
+        known, workflow = self._statistics.averages, job.workflow
+        averages = [known.get((workflow.name, phase.name)) for phase in job.phases]
+        samples = [average for average in averages if average is not None]
+        reached = max([i for i, average in enumerate(averages) if average is not None], default=-1)
+        stranger_ns = (sum([average.avg_ns for average in samples]) / len(samples) if samples else 0) or 1.0
+        total, done, open_end = (0.0, 0.0, False) if workflow.phases else (stranger_ns, 0.0, True)
+        phase_percent, phase_remaining_ns = 0.0, None
         for i, (phase, average) in enumerate(zip(job.phases, averages, strict=True)):
-            if phase.state is PhaseState.SKIPPED:
+            state = phase.state
+            if state is _SKIPPED:
                 continue
             weight = average.avg_ns if average else 0.0 if i < reached else stranger_ns
             total += weight
-            if phase.state is PhaseState.DONE:
+            if state is _DONE:
                 done += weight
-            elif phase.state is PhaseState.CURRENT:
-                current = _within(phase, average.avg_ns if average else None, now)
-                elapsed = phase.elapsed_ns(now) / weight if average and weight else current.phase_percent / 100
-                done += weight * min(1.0, elapsed)
-        left = [phase for phase in job.phases[reached + 1 :] if phase.state in {PhaseState.PENDING, PhaseState.CURRENT}]
+                continue
+            open_end = open_end or i > reached
+            if state is _CURRENT:
+                elapsed_ns = phase.elapsed_ns(now)
+                phase_percent, phase_remaining_ns = _within(phase, average.avg_ns if average else None, elapsed_ns)
+                share = elapsed_ns / weight if average and weight else phase_percent / 100
+                done += weight * min(1.0, share)
         # Nothing left of the averages while work remains is an overrun: they have nothing to say, and 0 would be a lie.
-        remaining_ns = None if left or not job.phases else round(total - done) or None
+        remaining_ns = None if open_end else round(total - done) or None
         return Estimate(
             percent=100 * done / total if total else 0.0,
             remaining_ns=remaining_ns,
             basis="history" if remaining_ns else "none",
-            runs=max((average.count for average in averages if average is not None), default=0),
-            phase_percent=current.phase_percent,
-            phase_remaining_ns=current.phase_remaining_ns,
+            runs=max([average.count for average in samples], default=0),
+            phase_percent=phase_percent,
+            phase_remaining_ns=phase_remaining_ns,
         )
 
 
-def _within(phase: Phase, average_ns: int | None, now: Moment) -> Estimate:
-    """Return how far the current phase is: the worker's word goes before the average's."""
-    elapsed_ns = phase.elapsed_ns(now)
+def _within(phase: Phase, average_ns: int | None, elapsed_ns: int) -> tuple[float, int | None]:
+    """Return the current phase's percent and what remains of it: the worker's word goes before the average's."""
     by_average = min(100.0, 100 * elapsed_ns / average_ns) if average_ns else 0.0
-    return Estimate(
-        percent=0.0,
-        phase_percent=phase.progress if phase.progress is not None else by_average,
-        phase_remaining_ns=max(0, average_ns - elapsed_ns) or None if average_ns else None,
-    )
+    percent = phase.progress if phase.progress is not None else by_average
+    return percent, max(0, average_ns - elapsed_ns) or None if average_ns else None
