@@ -7,6 +7,7 @@ later can help (`temporary`), and a text of three parts: what happened, the valu
 from typing import ClassVar
 
 __all__ = [
+    "BadSeriesFile",
     "ConfigError",
     "DataDirError",
     "DiskFull",
@@ -19,6 +20,7 @@ __all__ = [
     "MissingExtra",
     "NoPicture",
     "NoRun",
+    "OutsideDataDir",
     "PhaselineError",
     "PictureError",
     "PortInUse",
@@ -125,6 +127,31 @@ class UnknownSeries(PhaselineError):
         super().__init__(
             f"series {shown(series)} is not defined; defined: {', '.join(known)}; "
             "to add it, write series/<name>.json in the data directory"
+        )
+
+
+class BadSeriesFile(PhaselineError):
+    """The file that defines a series can't be used."""
+
+    code = "BAD_SERIES_FILE"
+    status = 422
+
+    def __init__(self, file: str, problem: str) -> None:
+        """Name the `file` and its `problem`, which ends with what is allowed."""
+        super().__init__(f"series file {file}: {problem}")
+
+
+class OutsideDataDir(PhaselineError):
+    """A symbolic link in the data directory leads out of the folder that it lies in."""
+
+    code = "OUTSIDE_DATA_DIR"
+    status = 403
+
+    def __init__(self, path: str, folder: str) -> None:
+        """Name the `path` and the `folder` that it must not leave. Where it leads to is nobody's business."""
+        super().__init__(
+            f"{shown(path)} leads out of {folder} through a symbolic link; "
+            f"allowed: links that stay in {folder}; replace the link by a file"
         )
 
 
