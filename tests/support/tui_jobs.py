@@ -4,11 +4,22 @@ import datetime as dt
 from typing import Any
 
 import msgspec
+
 from phaseline_tui.clock import Clock
 from phaseline_tui.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.frames import Frame, decode
 
-__all__ = ["FixedClock", "connected", "dalle_job", "failed_photo", "frame", "many_jobs", "odd_jobs", "photo_job", "snapshot"]
+__all__ = [
+    "FixedClock",
+    "connected",
+    "dalle_job",
+    "failed_photo",
+    "frame",
+    "many_jobs",
+    "odd_jobs",
+    "photo_job",
+    "snapshot",
+]
 
 Json = dict[str, Any]
 
@@ -55,7 +66,7 @@ def at(seconds_ago: float) -> str:
     return (NOW - dt.timedelta(seconds=seconds_ago)).isoformat().replace("+00:00", "Z")
 
 
-def job(  # noqa: PLR0913
+def job(
     job_id: str,
     names: list[str],
     index: int,
@@ -200,11 +211,22 @@ def many_jobs() -> list[Json]:
     ]
     for number in range(14):
         if number % 3:
-            jobs.append(photo_job(f"job_123{number:02}", f"IMG_00{number:02}.CR3", 8, state="completed",
-                                  ended_ago=90.0 + 45 * number, speed=0.8 + number / 20))
+            jobs.append(
+                photo_job(
+                    f"job_123{number:02}",
+                    f"IMG_00{number:02}.CR3",
+                    8,
+                    state="completed",
+                    ended_ago=90.0 + 45 * number,
+                    speed=0.8 + number / 20,
+                )
+            )
         else:
-            jobs.append(dalle_job("simple", f"0x{number:x}fe{number * 7919:x}", 8, state="completed",
-                                  ended_ago=80.0 + 50 * number))
+            jobs.append(
+                dalle_job(
+                    "simple", f"0x{number:x}fe{number * 7919:x}", 8, state="completed", ended_ago=80.0 + 50 * number
+                )
+            )
     return jobs
 
 
@@ -217,8 +239,14 @@ def odd_jobs() -> list[Json]:
         photo_job("job_4", "\x1b]8;;http://evil.example\x07click\x1b]8;;\x07[/bold][red]x", 5, message="\x1b[2J[/"),
         photo_job("job_5", "Z̷̧̛̛̺̖͎̗̅͛͑͘͝a̸̢̢̛̹͙͈̗͛̏͘l̶̞̻̈́̈́͝g̸̨̳̱͊͊o̵̡͉̒̍.tif", 4),
         photo_job("job_6", "x" * 10_000, 7, progress=33.0, message="y" * 10_000),
-        photo_job("job_7", "[bold]not markup[/bold] [link=http://x]y[/link]", 6, state="failed", ended_ago=10.0,
-                  result={"error": "[/] \x1b[31mred\x1b[0m \x9b31m 失敗しました"}),
+        photo_job(
+            "job_7",
+            "[bold]not markup[/bold] [link=http://x]y[/link]",
+            6,
+            state="failed",
+            ended_ago=10.0,
+            result={"error": "[/] \x1b[31mred\x1b[0m \x9b31m 失敗しました"},
+        ),
         photo_job("job_8", "\n\r\t\x00", 8, state="completed", ended_ago=60.0),
     ]
 

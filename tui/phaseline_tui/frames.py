@@ -262,7 +262,7 @@ def _salvage(struct: type[msgspec.Struct], raw: object) -> tuple[msgspec.Struct 
     try:
         return struct(**good), ignored
     except TypeError:  # An indispensable field is missing.
-        return None, ignored + 1
+        return None, max(1, ignored)
 
 
 @cache

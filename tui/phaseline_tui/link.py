@@ -124,7 +124,7 @@ class Link:
             if ended.final:
                 self._say(LinkStatus(LinkState.STOPPED, ended.reason, now))
                 await trio.sleep_forever()
-            pause = min(self._pace.last_retry, self._pace.first_retry * 2.0 ** min(attempts, 16))
+            pause = min(self._pace.last_retry, self._pace.first_retry * 2.0 ** min(max(0, attempts - 1), 16))
             pause = self._pace.first_retry if ended.soon else pause
             # Jitter, so that all the terminals of a restarted server don't come back in the same instant.
             pause *= random.uniform(0.75, 1.0)  # noqa: S311  no secret

@@ -61,6 +61,10 @@ def _cell(start: int, ends: list[int], *, shades: bool) -> Span:
         middle = parts.pop(1)
         grown = 0 if parts[0][1] >= parts[-1][1] else -1
         parts[grown] = (parts[grown][0], parts[grown][1] + middle[1])
+    if parts[0][0] >= _TO_COME:
+        # Nothing done in this cell: no character, so that a screen copied as text shows the bar only.
+        ground = _FILLS[max(parts, key=lambda part: part[1])[0]]
+        return (" ", f"{ground}/{ground}")
     if len(parts) == 1:
         only = _FILLS[parts[0][0]]
         return ("█", f"{only}/{only}")  # The ground too: some terminals leave a seam between two full blocks.

@@ -33,17 +33,18 @@ def header(url: str, status: LinkStatus, counts: Counts, width: int, scene: Scen
     word = _LINK_WORDS.get(status.state, status.state.value)
     bare = url.partition("://")[2]
     time = clock_time(scene.wall, scene.local, scene.wall, seconds=True)
-    # What is worth least goes first when the line is too short.
     left: Line = ()
     right: Line = ()
-    for server, tell_link, tell_all, tell_time in (
-        (url, True, True, True),
-        (bare, True, True, True),
-        (bare, False, True, True),
-        (bare, False, False, True),
-        (bare, False, False, False),
+    # What is worth least goes first when the line is too short.
+    for brand, server, tell_link, tell_all, tell_time in (
+        (" phaseline  ", url, True, True, True),
+        (" phaseline  ", bare, True, True, True),
+        (" phaseline  ", bare, False, True, True),
+        (" phaseline  ", bare, False, False, True),
+        (" ", bare, False, False, True),
+        (" ", bare, False, False, False),
     ):
-        left = ((" phaseline  ", "title"), (f"{mark} ", style), (server, "text"))
+        left = ((brand, "title"), (f"{mark} ", style), (server, "text"))
         if tell_link:
             left = (*left, (f" {word}", "muted" if status.state is LinkState.CONNECTED else style))
         right = (*_counts(counts, tell_all=tell_all), (f"   {time} " if tell_time else " ", "muted"))
@@ -90,14 +91,18 @@ def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
 
 def keys(width: int, filter_text: str, shown: int, total: int, *, where: Literal["list", "detail", "filter"]) -> Line:
     """Return the last line: the keys that help where the user is, and what the filter leaves."""
-    spans: list[Span] = [(" ", "")]
-    for key, what in {"list": _KEYS, "detail": _DETAIL_KEYS, "filter": _FILTER_KEYS}[where]:
-        spans += [(key, "key"), (f" {what}   ", "muted")]
     right: list[Span] = []
     if filter_text:
         right = [(f"{shown} of {total} ", "text")]
     if filter_text and where == "list":
         right = [("/", "key"), (f"{filter_text}  ", "strong"), *right, (" esc", "key"), (" all ", "muted")]
+    spans: list[Span] = [(" ", "")]
+    room = width - 1 - width_of(tuple(right))
+    for key, what in {"list": _KEYS, "detail": _DETAIL_KEYS, "filter": _FILTER_KEYS}[where]:
+        hint: Line = ((key, "key"), (f" {what}   ", "muted"))
+        room -= width_of(hint)
+        if room >= 0:
+            spans += hint
     return join(tuple(spans), tuple(right), width)
 
 

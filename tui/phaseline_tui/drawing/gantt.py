@@ -48,16 +48,16 @@ class Strip(NamedTuple):
             cells[first:likely] = [(_TO_COME, "faint")] * (likely - first)
             return merged(cells)
         if self.state is PhaseState.CURRENT:
-            cells[first:likely] = [("█", "rest/rest") if shades else ("░", "rest")] * (likely - first)
+            cells[first:likely] = [(" ", "rest/rest") if shades else ("░", "rest/")] * (likely - first)
         units = min((width - first) * 8, max(1, round(self.end * scale) - first * 8))
         style = _STYLES.get(self.state, "muted")
         for cell in range(first, first + (units + 7) // 8):
             filled = min(8, units - (cell - first) * 8)
             fill = "over" if self._over and mark is not None and cell > mark else style
-            under = "rest" if cells[cell][0] != " " and shades else ""
+            under = cells[cell][1].partition("/")[2]
             cells[cell] = ("█", f"{fill}/{fill}") if filled == 8 else (EIGHTHS[filled], f"{fill}/{under}")  # noqa: PLR2004  eighths
         if mark is not None and self.usual_end is not None:
-            under = cells[mark][1].partition("/")[2] if cells[mark][0] == "█" else ""
+            under = cells[mark][1].partition("/")[2] if cells[mark][0] in "█ " else ""
             cells[mark] = (_MARK, f"text/{under}" if under else "muted")
         self._write_label(cells, max(likely, first + (units + 7) // 8, 0 if mark is None else mark + 1))
         return merged(cells)

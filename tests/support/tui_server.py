@@ -1,0 +1,172 @@
+"""A WebSocket server that speaks as ours does, or misbehaves as it is told: what the link is tested against."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
+
+__all__ = ["GREETING", "PlayedServer"]
+
+Json = dict[str, Any]
+GREETING: Json = {"type": "connection_established", "client_id": "c1", "epoch": "e1", "protocol": 1}
+
+
+class PlayedServer:
+    """Runs in a thread of its own between `__enter__` and `__exit__`; sends what the test says.
+
+    Args:
+        jobs: what the snapshot holds; may be changed while it runs.
+        greeting: the first message, or None for none.
+        mute: whether nothing at all is answered after the greeting.
+        status: reject the handshake with this HTTP status.
+        port: 0 for any free one.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Json] = (),
+        *,
+        greeting: Json | str | bytes | None = GREETING,
+        mute: bool = False,
+        status: int | None = None,
+        port: int = 0,
+    ) -> None:
+        self.jobs = list(jobs)
+        self.port = port
+        self.accepted = 0
+        self.received: list[Json] = []
+        self._greeting = greeting
+        self._mute = mute
+        self._status = status
+        self.goodbyes: list[int] = []
+        """The close codes that clients sent."""
+        self._connected: set[WebSocketConnection] = set()
+        self._open: set[WebSocketConnection] = set()
+        self._thread = threading.Thread(target=trio.run, args=(self._main,), name="played server")
+        self._listening = threading.Event()
+        self._subscribed = threading.Event()
+        self._gone = threading.Event()
+        self._pinged = threading.Event()
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._scope = trio.CancelScope()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._listening.wait(5), "the server does not listen"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._token is not None
+        self._token.run_sync_soon(self._scope.cancel)
+        self._thread.join()
+
+    def wait_subscribed(self) -> None:
+        """Wait until somebody has subscribed since the last call."""
+        assert self._subscribed.wait(5), "nobody subscribed"
+        self._subscribed.clear()
+
+    def send(self, *messages: Json | str | bytes) -> None:
+        """Send to everybody, in this order; returns when it is sent."""
+        self._call(partial(self._broadcast, messages))
+
+    def close(self, code: int = 1000, reason: str | None = None) -> None:
+        """Close every connection."""
+        self._call(partial(self._close, code, reason))
+
+    def cut(self) -> None:
+        """End every connection without a word."""
+        self._call(self._cut)
+
+    def greet_again(self) -> None:
+        """Say anything at all, even when mute."""
+        self._call(self._greet_again)
+
+    def wait_pinged(self) -> None:
+        """Wait until a client has asked for a sign of life."""
+        assert self._pinged.wait(5), "nobody pinged"
+
+    def wait_gone(self) -> None:
+        """Wait until a client has gone."""
+        assert self._gone.wait(5), "nobody went"
+
+    def _call(self, action: Callable[[], Any]) -> None:
+        trio.from_thread.run(action, trio_token=self._token)
+
+    async def _broadcast(self, messages: Sequence[Json | str | bytes]) -> None:
+        for websocket in list(self._open):
+            for message in messages:
+                data = message if isinstance(message, str | bytes) else msgspec.json.encode(message).decode()
+                with contextlib.suppress(ConnectionClosed):
+                    await websocket.send_message(data)
+
+    async def _greet_again(self) -> None:
+        for websocket in self._connected:
+            await websocket.send_message("{}")
+
+    async def _close(self, code: int, reason: str | None) -> None:
+        for websocket in list(self._open):
+            await websocket.aclose(code, reason)
+
+    async def _cut(self) -> None:
+        for websocket in list(self._open):
+            await trio.aclose_forcefully(websocket._stream)
+
+    async def _main(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                serve = partial(serve_websocket, self._handle, "127.0.0.1", self.port, None, handler_nursery=nursery)
+                server = await nursery.start(serve)
+                self.port = server.port
+                self._listening.set()
+
+    async def _handle(self, request: WebSocketRequest) -> None:
+        if self._status is not None or request.path != "/ws":
+            await request.reject(self._status or 404, body=b"<html>no</html>")
+            return
+        websocket = await request.accept()
+        self.accepted += 1
+        self._connected.add(websocket)
+        try:
+            if self._greeting is not None:
+                greeting = self._greeting
+                await websocket.send_message(
+                    greeting if isinstance(greeting, str | bytes) else msgspec.json.encode(greeting).decode()
+                )
+            while True:
+                await self._answer(websocket, msgspec.json.decode(await websocket.get_message()))
+        except ConnectionClosed as closed:
+            self.goodbyes.append(closed.reason.code if closed.reason else 0)
+        finally:
+            self._open.discard(websocket)
+            self._connected.discard(websocket)
+            self._gone.set()
+
+    async def _answer(self, websocket: WebSocketConnection, message: Json) -> None:
+        self.received.append(message)
+        if self._mute:
+            if message["type"] == "subscribe":
+                self._subscribed.set()
+            return
+        if message["type"] == "ping":
+            self._pinged.set()
+            await websocket.send_message('{"type":"pong","server_time":"2026-11-09T18:38:02Z"}')
+        elif message["type"] == "subscribe":
+            confirmed = {"type": "subscription_confirmed", "channels": message["channels"]}
+            snapshot = {"type": "snapshot", "epoch": "e1", "seq": 7, "jobs": self.jobs}
+            for each in (confirmed, snapshot):
+                await websocket.send_message(msgspec.json.encode(each).decode())
+            self._open.add(websocket)
+            self._subscribed.set()

@@ -1,0 +1,348 @@
+"""The link against a real WebSocket server that behaves, misbehaves, comes and goes."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
+from phaseline_tui.frames import Frame, JobProgress, Snapshot, StageCompleted
+from phaseline_tui.link import Link
+from tui_jobs import many_jobs, photo_job
+from tui_server import GREETING, PlayedServer
+
+QUICK = Pace(batch=0.01, open=5.0, quiet=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.05)
+NEVER_AGAIN = Pace(batch=0.01, first_retry=3600.0, last_retry=3600.0)
+
+
+class Heard:
+    """Keeps what a link delivers, and waits for what a test expects."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self._news = threading.Condition()
+
+    def deliver(self, batch: Batch) -> None:
+        with self._news:
+            self.batches.append(batch)
+            self._news.notify_all()
+
+    @property
+    def frames(self) -> list[Frame]:
+        return [frame for batch in self.batches for frame in batch.frames]
+
+    @property
+    def statuses(self) -> list[LinkStatus]:
+        return [batch.status for batch in self.batches if batch.status is not None]
+
+    @property
+    def ignored(self) -> int:
+        return sum(batch.ignored for batch in self.batches)
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        with self._news:
+            assert self._news.wait_for(condition, 10), (self.statuses, self.frames[-3:])
+
+    def wait_state(self, state: LinkState) -> LinkStatus:
+        """Wait until the newest status has this state, and return it."""
+        self.wait(lambda: bool(self.statuses) and self.statuses[-1].state is state)
+        return self.statuses[-1]
+
+
+@contextmanager
+def following(url: str, pace: Pace = QUICK) -> Iterator[tuple[Link, Heard]]:
+    heard = Heard()
+    link = Link(ServerAddress.parse(url), heard.deliver, pace)
+    link.start()
+    try:
+        yield link, heard
+    finally:
+        link.stop()
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("link to")]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def progress(number: int, stage: str = "importing", job_id: str = "job_1") -> dict[str, object]:
+    return {"type": "job_progress", "job_id": job_id, "stage": stage, "progress": number % 100, "seq": 100 + number}
+
+
+def test_a_link_subscribes_and_receives_the_snapshot_first() -> None:
+    with PlayedServer(many_jobs()) as server, following(server.url) as (_, heard):
+        heard.wait(lambda: bool(heard.frames))
+        first = heard.frames[0]
+        server.wait_subscribed()
+        assert server.received == [{"type": "subscribe", "channels": ["jobs", "photos", "system"], "snapshot": True}]
+        snapshot = heard.frames[1]
+        assert not isinstance(first, Snapshot)
+        assert isinstance(snapshot, Snapshot)
+        assert len(snapshot.jobs) == len(many_jobs())
+        assert heard.wait_state(LinkState.CONNECTED).reason == ""
+
+
+def test_what_is_sent_later_arrives() -> None:
+    with PlayedServer() as server, following(server.url) as (_, heard):
+        server.wait_subscribed()
+        server.send(progress(40))
+        heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))
+        assert heard.frames[-1].job_id == "job_1"  # type: ignore[union-attr]
+
+
+def test_a_server_that_is_away_at_start_is_told_in_words_and_found_once_it_is_there() -> None:
+    port = free_port()
+    with following(f"http://127.0.0.1:{port}") as (_, heard):
+        status = heard.wait_state(LinkState.WAITING)
+        assert status.reason == f"no server at http://127.0.0.1:{port}: start one with progress-server"
+        assert status.next_try is not None
+        with PlayedServer(port=port):
+            heard.wait_state(LinkState.CONNECTED)
+
+
+def test_a_restarted_server_is_found_again() -> None:
+    port = free_port()
+    with following(f"http://127.0.0.1:{port}") as (_, heard):
+        with PlayedServer([photo_job("job_1", "a.jpg", 1)], port=port) as server:
+            server.wait_subscribed()
+            heard.wait_state(LinkState.CONNECTED)
+            server.close(1001)
+            server.cut()
+        heard.wait_state(LinkState.WAITING)
+        assert any("closed the connection (1001): it is going away" in status.reason for status in heard.statuses)
+        with PlayedServer([photo_job("job_2", "b.jpg", 1)], port=port) as server:
+            server.wait_subscribed()
+            heard.wait(lambda: len([frame for frame in heard.frames if isinstance(frame, Snapshot)]) == 2)
+
+
+def test_a_connection_cut_without_a_word_is_opened_again() -> None:
+    with PlayedServer() as server, following(server.url) as (_, heard):
+        server.wait_subscribed()
+        server.cut()
+        server.wait_subscribed()
+        heard.wait_state(LinkState.CONNECTED)
+        assert any("without a word" in status.reason for status in heard.statuses)
+
+
+def test_a_slow_reader_that_was_closed_with_4008_comes_back() -> None:
+    with PlayedServer() as server, following(server.url) as (_, heard):
+        server.wait_subscribed()
+        server.close(4008, "too slow")
+        server.wait_subscribed()
+        assert any("this terminal did not keep up" in status.reason for status in heard.statuses)
+
+
+def test_a_server_that_says_never_come_back_is_obeyed_until_asked() -> None:
+    with PlayedServer() as server, following(server.url) as (link, heard):
+        server.wait_subscribed()
+        server.close(4501, "not\x1bhere")
+        status = heard.wait_state(LinkState.STOPPED)
+        assert status.reason.endswith("(4501): not\\x1bhere")
+        link.retry_now()
+        server.wait_subscribed()
+
+
+GARBAGE: list[str | bytes] = [
+    "",
+    "{",
+    "null",
+    "[1, 2]",
+    '"job_progress"',
+    "{}",
+    '{"type": 7}',
+    '{"type": "from the future", "x": 1}',
+    '{"type": "job_progress"}',
+    '{"type": "job_progress", "job_id": 7}',
+    "[" * 100_000,
+    '{"type": "job_progress", "job_id": "job_2", "details": ' + '{"a":' * 5000 + "1" + "}" * 5001,
+    '{"type": "job_progress", "job_id": "\\ud800"}',
+    b"\x00\xff binary",
+    b"{}",
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_is_counted_and_what_follows_still_arrives(garbage: str | bytes) -> None:
+    with PlayedServer() as server, following(server.url) as (_, heard):
+        server.wait_subscribed()
+        server.send(garbage, progress(1))
+        heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))
+        assert heard.ignored == 1
+        assert heard.statuses[-1].state is LinkState.CONNECTED
+
+
+def test_a_quiet_server_is_asked_for_a_sign_of_life() -> None:
+    with PlayedServer() as server, following(server.url, Pace(batch=0.01, quiet=0.02, stale=5.0)) as (_, heard):
+        server.wait_subscribed()
+        server.wait_pinged()
+        assert LinkState.STALE not in [status.state for status in heard.statuses]
+
+
+def test_a_server_that_answers_nothing_is_called_stale_until_it_speaks() -> None:
+    pace = Pace(batch=0.01, quiet=0.03, stale=0.06, dead=60.0)
+    with PlayedServer(mute=True) as server, following(server.url, pace) as (_, heard):
+        server.wait_subscribed()
+        status = heard.wait_state(LinkState.STALE)
+        assert status.reason == f"nothing heard from {server.url}"
+        server.greet_again()
+        heard.wait(lambda: [each.state for each in heard.statuses].count(LinkState.CONNECTED) == 2)
+
+
+def test_a_connection_that_stays_silent_is_given_up_and_opened_again() -> None:
+    pace = Pace(batch=0.01, quiet=0.02, stale=0.04, dead=0.08)
+    with PlayedServer(mute=True) as server, following(server.url, pace):
+        server.wait_subscribed()
+        server.wait_subscribed()
+        assert server.accepted >= 2
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        ({"status": 404}, "not a Phaseline server at {url}: /ws answers HTTP 404"),
+        ({"status": 200}, "not a Phaseline server at {url}: /ws answers HTTP 200"),
+        ({"status": 503}, "{url} answers HTTP 503"),
+        ({"greeting": {"type": "hello"}}, "not a Phaseline server at {url}: it does not greet"),
+        ({"greeting": b"\x00"}, "not a Phaseline server at {url}: it does not greet"),
+        ({"greeting": None}, "not a Phaseline server at {url}: it says nothing"),
+    ],
+)
+def test_another_kind_of_server_is_told_apart(behaviour: dict[str, object], words: str) -> None:
+    pace = Pace(batch=0.01, open=0.3, first_retry=3600.0, last_retry=3600.0)
+    with PlayedServer(**behaviour) as server, following(server.url, pace) as (_, heard):  # type: ignore[arg-type]
+        assert heard.wait_state(LinkState.WAITING).reason.startswith(words.format(url=server.url))
+
+
+@pytest.mark.parametrize(("protocol", "who"), [(2, "this progress-tui is too old"), (0, "the server is too old")])
+def test_another_protocol_says_who_is_too_old_and_waits_to_be_asked(protocol: int, who: str) -> None:
+    with PlayedServer(greeting=GREETING | {"protocol": protocol}) as server, following(server.url) as (link, heard):
+        assert f"speaks protocol {protocol}, this program 1; {who}" in heard.wait_state(LinkState.STOPPED).reason
+        link.retry_now()
+        heard.wait(lambda: [status.state for status in heard.statuses].count(LinkState.STOPPED) == 2)
+
+
+def test_a_refusal_waits_to_be_asked() -> None:
+    with PlayedServer(status=403) as server, following(server.url) as (_, heard):
+        assert "refuses this terminal (HTTP 403)" in heard.wait_state(LinkState.STOPPED).reason
+
+
+def test_a_server_that_speaks_no_http_is_told_apart() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with following(f"127.0.0.1:{port}", Pace(batch=0.01, open=0.3, first_retry=3600.0)) as (_, heard):
+            client, _ = listener.accept()
+            with client:
+                client.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+                assert "not a Phaseline server" in heard.wait_state(LinkState.WAITING).reason
+
+
+def test_a_server_without_tls_is_told_apart() -> None:
+    with PlayedServer() as server:
+        url = server.url.replace("http:", "https:")
+        with following(url, NEVER_AGAIN) as (_, heard):
+            reason = heard.wait_state(LinkState.WAITING).reason
+            assert reason.startswith(f"TLS: 127.0.0.1:{server.port} does not answer in TLS")
+
+
+def test_an_unknown_name_is_told_apart() -> None:
+    with following("http://no-such-host.invalid", NEVER_AGAIN) as (_, heard):
+        reason = heard.wait_state(LinkState.WAITING).reason
+        assert reason == "DNS: the name no-such-host.invalid is not known; check the spelling and the network"
+
+
+def test_asking_shortens_the_wait() -> None:
+    port = free_port()
+    with following(f"http://127.0.0.1:{port}", NEVER_AGAIN) as (link, heard):
+        heard.wait_state(LinkState.WAITING)
+        with PlayedServer(port=port) as server:
+            link.retry_now()
+            server.wait_subscribed()
+
+
+def test_the_pauses_grow_up_to_the_longest() -> None:
+    pace = Pace(batch=0.0, first_retry=0.01, last_retry=0.04)
+    with following(f"http://127.0.0.1:{free_port()}", pace) as (_, heard):
+        heard.wait(lambda: [status.state for status in heard.statuses].count(LinkState.WAITING) >= 5)
+        waits = [status.next_try - status.since for status in heard.statuses if status.next_try is not None]
+        for wait, longest in zip(waits, (0.01, 0.02, 0.04, 0.04, 0.04), strict=False):
+            assert 0.7 * longest <= wait <= longest
+
+
+def test_of_progress_in_one_phase_only_the_newest_of_a_beat_counts_and_nothing_else_is_merged() -> None:
+    with PlayedServer() as server, following(server.url, Pace(batch=0.3)) as (_, heard):
+        server.wait_subscribed()
+        heard.wait_state(LinkState.CONNECTED)
+        ended = {"type": "stage_completed", "job_id": "job_1", "stage": "importing", "seq": 500}
+        sent = [progress(n) for n in range(300)] + [progress(9, job_id="job_2")]
+        server.send(*sent, ended, progress(401, "exporting"), progress(402, "exporting"))
+
+        def last() -> bool:
+            return any(isinstance(frame, JobProgress) and frame.seq == 502 for frame in heard.frames)
+
+        heard.wait(last)
+        mine = [frame for frame in heard.frames if isinstance(frame, JobProgress | StageCompleted)]
+        about_one = [frame.seq for frame in mine if frame.job_id == "job_1"]
+        assert about_one[-3:] == [399, 500, 502]
+        assert len(about_one) < 20
+        assert len([frame for frame in mine if frame.job_id == "job_2"]) == 1
+
+
+def test_stopping_before_starting_is_possible() -> None:
+    link = Link(ServerAddress.parse("127.0.0.1:1"), Heard().deliver)
+    link.stop()
+    link.stop()
+
+
+def test_stopping_right_after_starting_leaves_no_thread() -> None:
+    for _ in range(20):
+        with following(f"http://127.0.0.1:{free_port()}"):
+            pass
+
+
+def test_stopping_while_connecting_leaves_no_thread() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with following(f"127.0.0.1:{listener.getsockname()[1]}") as (_, heard):
+            client, _ = listener.accept()  # Connected, but the handshake is never answered.
+            heard.wait_state(LinkState.CONNECTING)
+        client.close()
+
+
+def test_stopping_while_waiting_leaves_no_thread() -> None:
+    with following(f"http://127.0.0.1:{free_port()}", NEVER_AGAIN) as (_, heard):
+        heard.wait_state(LinkState.WAITING)
+
+
+def test_stopping_while_connected_says_goodbye() -> None:
+    with PlayedServer() as server:
+        with following(server.url):
+            server.wait_subscribed()
+        server.wait_gone()
+        assert server.goodbyes == [1000]
+
+
+def test_stopping_while_stale_leaves_no_thread() -> None:
+    with (
+        PlayedServer(mute=True) as server,
+        following(server.url, Pace(batch=0.01, quiet=0.02, stale=0.04)) as (_, heard),
+    ):
+        heard.wait_state(LinkState.STALE)
+
+
+def test_stopping_while_stopped_for_good_leaves_no_thread() -> None:
+    with PlayedServer(status=403) as server, following(server.url) as (_, heard):
+        heard.wait_state(LinkState.STOPPED)
+
+
+def test_stopping_in_a_flood_leaves_no_thread() -> None:
+    with PlayedServer() as server:
+        with following(server.url) as (_, heard):
+            server.wait_subscribed()
+            flood = threading.Thread(target=lambda: server.send(*(progress(n) for n in range(5000))))
+            flood.start()
+            heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))
+        flood.join()
