@@ -1,9 +1,9 @@
 """One client's connection: hypercorn's server of one connection, with our deadlines, and endable at any time.
 
 What hypercorn's own does otherwise, and why that does not do here: a client that stops reading keeps a task for
-ever, as sends are shielded; a cancelled connection is not closed; an answer given before the request had been read
-whole is destroyed by the reset that follows; a connection that ends while a request waits in its pipeline never
-ends; an idle time-out is lost when the request before it is cancelled.
+ever, as sends are shielded from cancellation; a cancelled connection is left open; an answer given before the request
+had been read whole is destroyed by the reset that follows; the idle time-out is lost, and with it the connection,
+since Quart-Trio cancels the task that would set it as soon as a response is complete.
 """
 
 import struct
@@ -13,13 +13,13 @@ from math import inf
 import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
 from hypercorn.utils import parse_socket_addr
 
-from phaseline_server.door.protocol import Http1Protocol
+from phaseline_server.door.app_tasks import AppTasks
+from phaseline_server.door.protocol import Ending, Http1Protocol
 from phaseline_server.door.settings import Limits
 from phaseline_server.door.websocket import WebSocketStream
 
@@ -67,7 +67,7 @@ class Connection(TCPServer):
                     server = parse_socket_addr(socket.family, socket.getsockname())
                 except OSError:
                     return  # the client is gone already
-                async with TaskGroup() as self._task_group:
+                async with AppTasks() as self._task_group:
                     self.protocol = Http1Protocol(
                         self.app,
                         self.config,
@@ -92,8 +92,12 @@ class Connection(TCPServer):
                 self._end_soon()
                 await self.protocol.handle(Closed())
         elif isinstance(event, Closed):
+            if self.protocol.has_nothing_to_come:
+                self.abort()
             self._say_no_more()
             await self.protocol.handle(Closed())
+        elif isinstance(event, Ending):
+            self._end_soon()
         elif isinstance(event, Updated):
             # Without a checkpoint, as the request that this ends may be cancelled already.
             self._idle, self._begun = event.idle, False
@@ -145,7 +149,8 @@ class Connection(TCPServer):
             trio.CancelScope(deadline=self._patience) as self._reading,
             suppress(trio.BrokenResourceError, trio.ClosedResourceError),
         ):
-            return bytes(await self.stream.receive_some(_PIECE))
+            # h11 measures a head only while it is incomplete, so no more than one may come at a time.
+            return bytes(await self.stream.receive_some(self._limits.head if self._idle else _PIECE))
         return b""
 
     async def _send(self, data: bytes) -> bool:

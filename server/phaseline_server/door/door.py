@@ -12,7 +12,7 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIFramework, LifespanState
 
-from phaseline.errors import TooMany, shown
+from phaseline.errors import StartupFailed, TooMany, shown
 from phaseline_server.door.connection import Connection
 from phaseline_server.door.lifespan import running
 from phaseline_server.door.listen import url_of
@@ -72,6 +72,7 @@ class Door:
         self._serving = False
         self._grace = _GRACE
         self._last_call = trio.CancelScope()
+        self._not_started: StartupFailed | None = None
 
     def statistics(self) -> Statistics:
         """Return how many connections are open, and how many there were."""
@@ -108,6 +109,8 @@ class Door:
                     await self.closing.wait()
                 finally:
                     self.closing.set()  # cancelled: `_serve` itself is shielded by now, and sees this
+            if self._not_started is not None:
+                raise self._not_started  # here, so that it arrives as itself and not within a group
         finally:
             for listener in listeners:
                 listener.socket.close()
@@ -128,18 +131,22 @@ class Door:
     async def _serve(
         self, app: ASGIFramework, listeners: Sequence[trio.SocketListener], task_status: trio.TaskStatus[list[str]]
     ) -> None:
-        with trio.CancelScope() as house:
-            async with running(app, _APP_ENDS) as state, trio.open_nursery() as nursery:
-                # From here on the end is orderly: a cancellation from outside arrives as `closing`.
-                house.shield = True
-                welcome = partial(self._welcome, ASGIWrapper(app), state)
-                for listener in listeners:
-                    nursery.start_soon(self._accept, listener, welcome, nursery)
-                task_status.started([url_of(listener) for listener in listeners])
-                await self.closing.wait()
-                for listener in listeners:
-                    listener.socket.close()
-                await self._show_out()
+        try:
+            with trio.CancelScope() as house:
+                async with running(app, _APP_ENDS) as state, trio.open_nursery() as nursery:
+                    # From here on the end is orderly: a cancellation from outside arrives as `closing`.
+                    house.shield = True
+                    welcome = partial(self._welcome, ASGIWrapper(app), state)
+                    for listener in listeners:
+                        nursery.start_soon(self._accept, listener, welcome, nursery)
+                    task_status.started([url_of(listener) for listener in listeners])
+                    await self.closing.wait()
+                    for listener in listeners:
+                        listener.socket.close()
+                    await self._show_out()
+        except StartupFailed as error:
+            self._not_started = error
+            self.closing.set()
 
     async def _accept(self, listener: trio.SocketListener, welcome: Welcome, nursery: trio.Nursery) -> None:
         """Let clients in until `listener` is closed. No error of accepting ends this; each is waited out."""

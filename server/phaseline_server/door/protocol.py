@@ -4,18 +4,20 @@ Neither an h2c upgrade nor the preface of HTTP/2 is followed: hypercorn leaves t
 """
 
 import json
-from typing import cast
+from typing import Any, cast
 
 import h11
-from hypercorn.events import Closed
+import trio
+from hypercorn.events import Closed, Event
 from hypercorn.protocol.events import Request
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
 from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.typing import ASGISendEvent
 
 from phaseline.errors import MalformedRequest, PhaselineError, TooLarge
 from phaseline_server.door.websocket import WebSocketStream, is_readable_handshake
 
-__all__ = ["Http1Protocol"]
+__all__ = ["Ending", "Http1Protocol"]
 
 _HEAD_TOO_LARGE = 431
 _VERSION_NOT_SUPPORTED = 505
@@ -27,8 +29,31 @@ _WHAT_IS_WRONG = {
 }
 
 
+class Ending(Event):
+    """We have said our last word, and the client is to answer it before the connection is closed."""
+
+
+class _HttpStream(HTTPStream):
+    """One request and its answer."""
+
+    async def app_send(self, message: ASGISendEvent | None) -> None:
+        """Take what the app sent, None for its end."""
+        if message is not None and self.closed:
+            # A checkpoint, lest an answer without end that nobody waits for be sent in a loop that can't be cancelled.
+            await trio.lowlevel.checkpoint()
+            return
+        await super().app_send(message)
+
+
 class Http1Protocol(H11Protocol):
     """One connection's requests, one after another."""
+
+    has_nothing_to_come = False
+    """A WebSocket has been closed by both: RFC 6455 section 7.1.1 has the server close the connection at once."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.connection = _Parser(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Stay with HTTP/1.1, whatever the request asks for."""
@@ -47,7 +72,7 @@ class Http1Protocol(H11Protocol):
             await self._refuse(400)
             return
         # This is where a connection turns into a WebSocket for the rest of its life.
-        self.stream = self._new_stream(WebSocketStream if upgrade else HTTPStream)
+        self.stream = self._new_stream(WebSocketStream if upgrade else _HttpStream)
         if upgrade:
             self.connection = H11WSConnection(cast(h11.Connection, self.connection))
         await self.stream.handle(
@@ -63,7 +88,7 @@ class Http1Protocol(H11Protocol):
         self.keep_alive_requests += 1
         await self.context.mark_request()
 
-    def _new_stream(self, kind: type[WebSocketStream | HTTPStream]) -> WebSocketStream | HTTPStream:
+    def _new_stream(self, kind: type[WebSocketStream | _HttpStream]) -> WebSocketStream | _HttpStream:
         return kind(
             self.app,
             self.config,
@@ -75,6 +100,14 @@ class Http1Protocol(H11Protocol):
             self.stream_send,
             STREAM_ID,
         )
+
+    async def _maybe_recycle(self) -> None:
+        if isinstance(self.stream, WebSocketStream):
+            if self.stream.awaits_close:
+                await self.send(Ending())
+                return
+            self.has_nothing_to_come = self.stream.is_closed_by_both
+        await super()._maybe_recycle()
 
     async def _refuse(self, status: int) -> None:
         await self._send_error_response(status)
@@ -97,6 +130,24 @@ class Http1Protocol(H11Protocol):
         await self._send_h11_event(h11.Response(status_code=status, headers=headers))
         await self._send_h11_event(h11.Data(data=body))
         await self._send_h11_event(h11.EndOfMessage())
+
+
+class _Parser(h11.Connection):
+    """h11, except that what follows the client's last request is passed over.
+
+    h11 makes it an error at once, before that request has been answered. Old clients send an empty line there.
+    """
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what the client sent, empty for its end."""
+        if not data or self.their_state is not h11.MUST_CLOSE:
+            super().receive_data(data)
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """Return the next event of what the client sent."""
+        if self.their_state is h11.MUST_CLOSE and self.trailing_data[0]:
+            return h11.NEED_DATA
+        return super().next_event()
 
 
 def _is_websocket(request: h11.Request) -> bool:

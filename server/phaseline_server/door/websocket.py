@@ -34,6 +34,18 @@ class WebSocketStream(WSStream):
         super().__init__(*args)
         self._answered = trio.Event()
         self._size = 0  # of the message being received, so far, in bytes
+        self._failed = False  # the client broke the rules (RFC 6455 section 7.1.7)
+
+    @property
+    def is_closed_by_both(self) -> bool:
+        """Return whether the closing handshake is complete."""
+        return self.handshake.accepted and self.connection.state is ConnectionState.CLOSED
+
+    @property
+    def awaits_close(self) -> bool:
+        """Return whether we have closed and the client has yet to agree."""
+        closing = self.handshake.accepted and self.connection.state is ConnectionState.LOCAL_CLOSING
+        return closing and not self._failed
 
     async def handle(self, event: Event) -> None:
         """Take what the client sent."""
@@ -51,6 +63,10 @@ class WebSocketStream(WSStream):
 
     async def app_send(self, message: ASGISendEvent | None) -> None:
         """Take what the app sent, None for its end."""
+        if message is not None and (self.closed or self.state is ASGIWebsocketState.CLOSED):
+            # A checkpoint, which hypercorn lacks here: a route that sends in a loop would never be cancelled.
+            await trio.lowlevel.checkpoint()
+            return
         try:
             await super().app_send(message)
         finally:
@@ -63,8 +79,7 @@ class WebSocketStream(WSStream):
             return
         self.state = ASGIWebsocketState.CLOSED
         await self._send_wsproto_event(CloseConnection(code=CloseReason.GOING_AWAY))
-        if self.app_put is not None:
-            await self.app_put({"type": "websocket.disconnect", "code": CloseReason.GOING_AWAY.value})
+        await self._end(CloseReason.GOING_AWAY)
 
     async def _accept(self, message: WebsocketAcceptEvent) -> None:
         self.handshake.extensions = None  # hypercorn would agree to deflate
@@ -80,18 +95,22 @@ class WebSocketStream(WSStream):
             elif isinstance(event, CloseConnection):
                 # The client's close is answered; a frame that breaks the rules is what wsproto makes the
                 # other kind of, with the code that we owe the client.
-                asked = self.connection.state is ConnectionState.REMOTE_CLOSING
+                state = self.connection.state
+                self._failed = state is ConnectionState.OPEN
+                asked = state is ConnectionState.REMOTE_CLOSING
                 await self._send_wsproto_event(event.response() if asked else event)
-                await self._end()
+                await self._end(event.code)
                 return
 
     async def _take(self, event: Message[Any]) -> bool:
         """Add a part of a message; return whether there is room for more."""
         self._size += len(event.data.encode() if isinstance(event.data, str) else event.data)
         if self._size > self.config.websocket_max_message_size:
+            self._failed = True
             reason = f"allowed: at most {self.config.websocket_max_message_size} bytes"
             await self._send_wsproto_event(CloseConnection(code=CloseReason.MESSAGE_TOO_BIG, reason=reason))
-            await self._end()
+            # Hypercorn went on receiving, so that a message over the limit grew without end.
+            await self._end(CloseReason.MESSAGE_TOO_BIG)
             return False
         self.buffer.extend(event)
         if event.message_finished:
@@ -101,6 +120,8 @@ class WebSocketStream(WSStream):
             self.buffer.clear()
         return True
 
-    async def _end(self) -> None:
-        """End the connection. Hypercorn went on receiving, so that a message over the limit grew without end."""
+    async def _end(self, code: int) -> None:
+        """Tell the app why the WebSocket is over, and end the connection."""
+        if self.app_put is not None:
+            await self.app_put({"type": "websocket.disconnect", "code": int(code)})
         await self.send(StreamClosed(stream_id=self.stream_id))

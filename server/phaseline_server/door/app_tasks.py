@@ -1,0 +1,91 @@
+"""The app's calls within one connection: each is a task, with an inbox of what it has yet to receive."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import trio
+from hypercorn.config import Config
+from hypercorn.trio.task_group import TaskGroup
+from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Scope
+
+__all__ = ["AppTasks"]
+
+_DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
+
+
+class AppTasks(TaskGroup):
+    """Hypercorn's group of tasks, but for the inbox.
+
+    Hypercorn's makes the giver of an event wait for room in it even when the app has returned, or when the giver is
+    the app itself, which has just ended its response and is to be told of the end: neither wait ever ended.
+    """
+
+    async def spawn_app(
+        self,
+        app: AppWrapper,
+        config: Config,
+        scope: Scope,
+        send: Callable[[ASGISendEvent | None], Awaitable[None]],
+    ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
+        """Call `app` in a task of its own, and return the function that gives it events."""
+        inbox = _Inbox(config.max_app_queue_size)
+        self.spawn(_call, app, config, scope, inbox, send)
+        return inbox.put
+
+
+async def _call(
+    app: AppWrapper,
+    config: Config,
+    scope: Scope,
+    inbox: "_Inbox",
+    send: Callable[[ASGISendEvent | None], Awaitable[None]],
+) -> None:
+    """Call `app`. Its errors are logged and end its own call, with 500 or 1011 if that can still be said."""
+    try:
+        await app(scope, inbox.receive, send, trio.to_thread.run_sync, trio.from_thread.run)
+    except Exception:  # noqa: BLE001 (the app's own)
+        await config.log.exception("the app raised an error")
+    except BaseExceptionGroup as group:
+        cancelled, errors = group.split(trio.Cancelled)
+        if errors is not None:
+            await config.log.exception("the app raised an error")
+        if cancelled is not None:
+            raise cancelled from None
+    finally:
+        inbox.close()
+        await send(None)
+
+
+class _Inbox:
+    """Events for one call of the app, at most `size` of them unless one tells it that the client has left."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._events: deque[ASGIReceiveEvent] = deque()
+        self._closed = False
+        self._room = trio.lowlevel.ParkingLot()
+        self._news = trio.lowlevel.ParkingLot()
+
+    async def put(self, event: ASGIReceiveEvent) -> None:
+        """Add `event`, once there is room; the end of the client has no need to wait, nor even a checkpoint."""
+        if event["type"] not in _DISCONNECTS:
+            await trio.lowlevel.checkpoint()
+            while len(self._events) >= self._size and not self._closed:
+                await self._room.park()
+        if not self._closed:
+            self._events.append(event)
+            self._news.unpark()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Wait for the next event, and return it."""
+        await trio.lowlevel.checkpoint()
+        while not self._events:
+            await self._news.park()
+        self._room.unpark()
+        return self._events.popleft()
+
+    def close(self) -> None:
+        """Drop everything from now on: the app has returned."""
+        self._closed = True
+        self._events.clear()
+        self._room.unpark_all()

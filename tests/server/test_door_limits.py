@@ -1,0 +1,156 @@
+"""How many clients may come, how long each is waited for, and what the accept loop survives."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+import trio
+import trio.testing
+from structlog.testing import capture_logs
+
+from door_clients import FRESH, get, open_door, plain_app, read_all, read_until, upgrade
+from phaseline_server.door import Door, Limits, open_listeners
+
+PATIENCE = 5  # seconds; far above every limit set here, far below those that are the default
+SHORT = 0.05
+
+
+async def test_one_client_too_many_is_answered_503_and_the_next_is_served_once_one_left() -> None:
+    async with open_door(limits=Limits(connections=2)) as opened:
+        first, second = await opened.connect(), await opened.connect()
+        async with first, second:
+            for stream in (first, second):
+                await get(stream, "/")
+                await read_until(stream, b"here")
+            with capture_logs() as logs:
+                answers = [await opened.ask(b"") for _ in range(3)]
+            for answer in answers:
+                assert answer.startswith(b"HTTP/1.1 503 ")
+                assert answer.endswith(b'"code": "TOO_MANY"}')
+            assert [entry["log_level"] for entry in logs] == ["warning"]  # once, not for each
+        await opened.wait_empty()
+        assert (await opened.ask()).startswith(b"HTTP/1.1 200 ")
+        await opened.wait_empty()
+        seen = opened.door.statistics()
+        assert (seen.connections, seen.accepted, seen.refused, seen.failed) == (0, 3, 3, 0)
+
+
+@pytest.mark.parametrize("begun", [b"", b"G", b"GET / HTTP/1.1\r\nHost: door\r\n"])
+async def test_a_client_that_never_finishes_its_head_is_cut_off(begun: bytes) -> None:
+    async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
+        with trio.fail_after(PATIENCE):
+            answer = await opened.ask(begun)
+            assert answer.startswith(b"HTTP/1.1 400 ") if begun else not answer
+            await opened.wait_empty()
+
+
+async def test_a_head_that_trickles_in_gets_no_more_time() -> None:
+    async with open_door(limits=Limits(head_seconds=4 * SHORT)) as opened:
+        stream = await opened.connect()
+        async with stream:
+            with trio.fail_after(PATIENCE), suppress(trio.BrokenResourceError):
+                while True:
+                    await stream.send_all(b"x")
+                    await trio.sleep(SHORT / 5)
+
+
+async def test_a_connection_may_idle_longer_than_a_head_may_take_but_not_for_ever() -> None:
+    async with open_door(limits=Limits(head_seconds=SHORT, idle_seconds=4 * SHORT)) as opened:
+        stream = await opened.connect()
+        async with stream:
+            for _ in range(3):
+                await get(stream, "/")
+                await read_until(stream, b"here")
+                await trio.sleep(2 * SHORT)
+            with trio.fail_after(PATIENCE):
+                assert await read_all(stream) == b""
+
+
+async def test_neither_limit_touches_a_request_that_takes_long() -> None:
+    async with open_door(limits=Limits(head_seconds=SHORT, idle_seconds=SHORT)) as opened:
+        stream = await opened.connect()
+        async with trio.open_nursery() as nursery, stream:
+            await get(stream, "/until-closing")
+            await trio.sleep(4 * SHORT)
+            nursery.start_soon(opened.door.close, PATIENCE)
+            assert (await read_all(stream)).endswith(b"waited")
+
+
+@pytest.mark.parametrize("path", ["/huge", "/trickle"])
+async def test_a_client_that_reads_nothing_is_cut_off(path: str) -> None:
+    async with open_door(limits=Limits(write_seconds=SHORT)) as opened:
+        stream = await opened.connect()
+        async with stream:
+            await get(stream, path)
+            with trio.fail_after(PATIENCE):
+                await opened.wait_empty()
+        assert (await opened.ask()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_websocket_that_reads_nothing_is_cut_off() -> None:
+    async with open_door(limits=Limits(write_seconds=SHORT)) as opened:
+        stream = await opened.connect()
+        async with stream:
+            await upgrade(stream, "/flood")
+            with trio.fail_after(PATIENCE):
+                await opened.wait_empty()
+        assert opened.door.statistics().failed == 0
+
+
+async def test_a_client_that_never_ends_its_side_is_waited_for_only_so_long() -> None:
+    async with open_door(limits=Limits(linger_seconds=SHORT)) as opened:
+        stream = await opened.connect()
+        async with stream:
+            await stream.send_all(FRESH)
+            assert (await read_all(stream)).endswith(b"here")
+            with trio.fail_after(PATIENCE):
+                await opened.wait_empty()
+
+
+async def test_more_requests_than_hypercorn_would_take_are_served_on_one_connection() -> None:
+    async with open_door() as opened:
+        stream = await opened.connect()
+        async with stream:
+            for _ in range(1_100):
+                await get(stream, "/")
+                await read_until(stream, b"here")
+        assert opened.door.statistics().accepted == 1
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Let this process open no file and accept no connection within the block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_running_out_of_files_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    door = Door()
+    [listener] = await open_listeners(["127.0.0.1:0"], explicit=True)
+    accept = listener.accept
+    asked = 0
+
+    async def counted_accept() -> trio.SocketStream:
+        nonlocal asked
+        asked += 1
+        return await accept()
+
+    monkeypatch.setattr(listener, "accept", counted_accept)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(door.serve, plain_app(door), [listener])
+        with trio.socket.socket() as client, capture_logs() as logs:
+            with no_more_files():
+                await client.connect(listener.socket.getsockname())
+                await trio.sleep(0.3)
+                assert 2 <= asked < 20  # in a busy loop it would be thousands
+                assert door.statistics().accepted == 0
+            stream = trio.SocketStream(client)
+            await stream.send_all(FRESH)
+            assert (await read_all(stream)).endswith(b"here")
+            assert [entry["log_level"] for entry in logs] == ["warning"]
+        await door.close(0)

@@ -1,0 +1,177 @@
+"""Addresses as a person writes them, and what happens when one is taken."""
+
+import errno
+import socket
+from collections.abc import Iterator
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+
+from phaseline.errors import ConfigError, PortInUse
+from phaseline_server.door import Bind, open_listeners, parse_bind, url_of
+
+
+def has_v6_loopback() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+needs_v6 = pytest.mark.skipif(not has_v6_loopback(), reason="this machine has no ::1")
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """Return a port of 127.0.0.1 that another program listens on."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
+def close(listeners: list[trio.SocketListener]) -> None:
+    for listener in listeners:
+        listener.socket.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "bind"),
+    [
+        ("127.0.0.1:8080", Bind("127.0.0.1", 8080)),
+        ("localhost:0", Bind("localhost", 0)),
+        (" 0.0.0.0:65535 ", Bind("0.0.0.0", 65535)),  # noqa: S104 (not opened)
+        ("[::1]:5100", Bind("::1", 5100)),
+        ("a-host.example:1", Bind("a-host.example", 1)),
+    ],
+)
+def test_an_address_is_read(text: str, bind: Bind) -> None:
+    assert parse_bind(text) == bind
+    assert parse_bind(str(bind)) == bind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "8080",
+        ":8080",
+        "localhost",
+        "localhost:",
+        "localhost:http",
+        "localhost:-1",
+        "localhost:65536",
+        "localhost:８０",
+        "::1:8080",
+        "[::1]",
+        "[127.0.0.1]:80",
+        "[]:80",
+        "http://localhost:80",
+        "a b:80",
+        "user@host:80",
+    ],
+)
+def test_what_is_no_address_is_shown_with_what_is(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"allowed: host:port or \[v6 address\]:port") as caught:
+        parse_bind(text)
+    assert ascii(text) in str(caught.value)
+
+
+async def test_port_0_takes_a_free_one_and_says_which() -> None:
+    listeners = await open_listeners(["127.0.0.1:0", "127.0.0.1:0"], explicit=True)
+    [url] = [url_of(listener) for listener in listeners]
+    assert url.startswith("http://127.0.0.1:")
+    assert not url.endswith(":0")
+    close(listeners)
+
+
+@needs_v6
+async def test_localhost_is_both_loopbacks_at_one_port() -> None:
+    listeners = await open_listeners(["localhost:0"], explicit=True)
+    port = listeners[0].socket.getsockname()[1]
+    assert [url_of(listener) for listener in listeners] == [f"http://127.0.0.1:{port}", f"http://[::1]:{port}"]
+    close(listeners)
+
+
+@needs_v6
+async def test_what_is_named_twice_is_opened_once() -> None:
+    first = await open_listeners(["127.0.0.1:0"], explicit=True)
+    port = first[0].socket.getsockname()[1]
+    close(first)
+    listeners = await open_listeners([f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"], explicit=True)
+    assert [url_of(listener) for listener in listeners] == [f"http://127.0.0.1:{port}", f"http://[::1]:{port}"]
+    close(listeners)
+
+
+async def test_an_address_is_free_again_at_once(taken: int) -> None:
+    listeners = await open_listeners(["127.0.0.1:0"], explicit=True)
+    bind = listeners[0].socket.getsockname()
+    client = await trio.open_tcp_stream(*bind)
+    served = await listeners[0].accept()
+    await served.aclose()  # the server closes first, and its side stays in TIME_WAIT
+    await client.aclose()
+    close(listeners)
+    close(await open_listeners([f"127.0.0.1:{bind[1]}"], explicit=True))
+
+
+async def test_an_explicit_address_that_is_taken_is_an_error_and_nothing_stays_open(taken: int) -> None:
+    other = await open_listeners(["127.0.0.1:0"], explicit=True)
+    port = other[0].socket.getsockname()[1]
+    close(other)
+    with pytest.raises(PortInUse) as caught:
+        await open_listeners([f"127.0.0.1:{port}", f"127.0.0.1:{taken}"], explicit=True)
+    assert str(caught.value).startswith(f"127.0.0.1:{taken} is taken")
+    assert "--bind 127.0.0.1:0" in str(caught.value)
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        pass
+
+
+async def test_one_default_address_that_is_taken_is_done_without(taken: int) -> None:
+    with capture_logs() as logs:
+        listeners = await open_listeners([f"127.0.0.1:{taken}", "127.0.0.1:0"], explicit=False)
+    assert len(listeners) == 1
+    [warning] = logs
+    assert warning["log_level"] == "warning"
+    assert warning["taken"] == f"127.0.0.1:{taken}"
+    assert warning["serving"] == url_of(listeners[0])
+    close(listeners)
+
+
+async def test_all_default_addresses_taken_is_an_error(taken: int) -> None:
+    with socket.socket() as second:
+        second.bind(("127.0.0.1", 0))
+        second.listen()
+        also = second.getsockname()[1]
+        with pytest.raises(PortInUse, match=f"127.0.0.1:{taken} and 127.0.0.1:{also} are taken"):
+            await open_listeners([f"127.0.0.1:{taken}", f"127.0.0.1:{also}"], explicit=False)
+
+
+@needs_v6
+async def test_localhost_is_taken_if_either_loopback_is() -> None:
+    with socket.socket(socket.AF_INET6) as holder:
+        holder.bind(("::1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with pytest.raises(PortInUse, match=f"localhost:{port} is taken"):
+            await open_listeners([f"localhost:{port}"], explicit=True)
+        close(await open_listeners([f"127.0.0.1:{port}"], explicit=True))  # and v4 was let go
+
+
+@pytest.mark.parametrize("bind", ["192.0.2.1:0", "no-such-host.invalid:0"])
+async def test_an_address_of_another_machine_is_an_error(bind: str) -> None:
+    with pytest.raises(ConfigError, match="allowed: a host name or address of this machine"):
+        await open_listeners([bind], explicit=True)
+
+
+async def test_no_address_at_all_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="bind is empty"):
+        await open_listeners([], explicit=True)
+
+
+def test_the_errno_of_a_taken_port_is_the_one_looked_for(taken: int) -> None:
+    with socket.socket() as second, pytest.raises(OSError, match="in use") as caught:
+        second.bind(("127.0.0.1", taken))
+    assert caught.value.errno == errno.EADDRINUSE

@@ -1,0 +1,38 @@
+"""A whole server in a process of its own: `python door_program.py [stubborn]`. Prints its URL, and "ended" at the end.
+
+A stubborn one has an app that takes for ever to end, and does not let itself be cancelled.
+"""
+
+import sys
+
+import trio
+
+from door_clients import plain_app
+from phaseline_server.door import Door, open_listeners
+from phaseline_server.signals import watch_signals
+
+
+async def main(*, stubborn: bool) -> None:
+    """Serve until a signal asks for the end."""
+    door = Door()
+    app = plain_app(door)
+
+    @app.after_serving
+    async def end() -> None:
+        with trio.CancelScope(shield=stubborn):
+            await trio.sleep(3600 if stubborn else 0)
+
+    async with trio.open_nursery() as around:
+        work = trio.CancelScope()
+        await around.start(watch_signals, work.cancel)
+        with work:
+            async with trio.open_nursery() as nursery:
+                listeners = await open_listeners(["127.0.0.1:0"], explicit=True)
+                [url] = await nursery.start(door.serve, app, listeners)
+                print(url, flush=True)
+        around.cancel_scope.cancel()
+    print("ended", flush=True)
+
+
+if __name__ == "__main__":
+    trio.run(lambda: main(stubborn=sys.argv[1:] == ["stubborn"]))
