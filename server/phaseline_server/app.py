@@ -1,0 +1,84 @@
+"""The quart-trio app: every route, and every error as JSON."""
+
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from phaseline.errors import PhaselineError, TooLarge, UnknownPath
+from phaseline_server.routes import (
+    dalle,
+    events,
+    fallback,
+    files,
+    health,
+    metrics,
+    preview,
+    progress,
+    series,
+    websocket,
+)
+from phaseline_server.routes.answer import json_answer
+from phaseline_server.services import Services
+
+__all__ = ["make_app"]
+
+_log: Final = structlog.get_logger()
+_FAMILIES: Final = (dalle, series, preview, files, progress, health, metrics, websocket, fallback, events)
+
+
+def make_app(services: Services) -> QuartTrio:
+    """Return the app that serves `services`."""
+    app = QuartTrio("phaseline_server", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body
+    # A client that sends its body too slowly is the door's business, and an answer may take as long as it takes.
+    app.config["BODY_TIMEOUT"] = app.config["RESPONSE_TIMEOUT"] = None
+    # A redirect from `//` would turn a hostile path into another one.
+    app.url_map.merge_slashes = False
+    for family in _FAMILIES:
+        app.register_blueprint(family.blueprint(services))
+    app.register_error_handler(PhaselineError, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _crashed)
+    return app
+
+
+def error_answer(error: PhaselineError) -> Response:
+    """Return the JSON answer to `error`."""
+    answer = json_answer({"success": False, "error": str(error), "code": error.code}, error.status)
+    if error.temporary:
+        answer.headers["Retry-After"] = "1"
+    return answer
+
+
+async def _refused(error: PhaselineError) -> Response:
+    return error_answer(error)
+
+
+async def _http_error(error: HTTPException) -> Response:
+    """Answer what Quart itself refuses: unknown paths, wrong methods, bodies over the limit."""
+    if isinstance(error, RequestEntityTooLarge):
+        limit = request.max_content_length or 0
+        return error_answer(TooLarge("the body", request.content_length or limit + 1, limit))
+    status = HTTPStatus(error.code or 500)
+    if status is HTTPStatus.NOT_FOUND:
+        return error_answer(UnknownPath(request.path))
+    text = error.description or status.phrase
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        text = f"{request.method} is not taken at {request.path}; allowed: {allowed}"
+    answer = json_answer({"success": False, "error": text, "code": status.name}, status)
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            answer.headers[name] = value
+    return answer
+
+
+async def _crashed(error: Exception) -> Response:
+    """Answer a mistake of ours: the log has the traceback, the client a code to look for."""
+    _log.exception("a route failed", error=repr(error))
+    text = "the server made a mistake; its log says more; trying again may help"
+    return json_answer({"success": False, "error": text, "code": "INTERNAL"}, 500)

@@ -1,0 +1,109 @@
+"""The phases of a picture's run, from the address to the annotated picture."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import trio
+
+from phaseline.workflows import DallePhase
+from phaseline_server.dalle.annotate import annotate
+from phaseline_server.dalle.download import fetch
+from phaseline_server.dalle.dress import Dress, make_dress
+from phaseline_server.dalle.picture import check
+from phaseline_server.dalle.providers import Order
+from phaseline_server.dalle.reporting import RunReporter
+from phaseline_server.dalle.series import Series
+from phaseline_server.dalle.sources import LocalPicture, PictureSource
+from phaseline_server.dalle.studio import Studio
+
+__all__ = ["make_picture"]
+
+_MAX_PIXELS: Final = 64_000_000
+
+
+async def make_picture(
+    studio: Studio, reporter: RunReporter, series: str, address: str, dressed: Callable[[Dress], None]
+) -> None:
+    """Go through all phases, and tell `dressed` of the dress whenever more of it is known.
+
+    Raises:
+        PhaselineError: A phase failed; `reporter.phase` tells which.
+    """
+    run = _PictureRun(studio, reporter, series, address)
+    for step in (run.setup, run.base_prompts, run.enhance, run.prepare, run.order, run.download, run.annotate):
+        await step()
+        dressed(run.dress)
+
+
+class _PictureRun:
+    """One pass through the phases, a method each."""
+
+    dress: Dress
+
+    def __init__(self, studio: Studio, reporter: RunReporter, series: str, address: str) -> None:
+        self._studio = studio
+        self._storage = studio.storage
+        self._reporter = reporter
+        self._key = (series, address)
+
+    async def setup(self) -> None:
+        async with self._reporter.during(DallePhase.SETUP, "choosing from the databases") as result:
+            series, address = self._key
+            self._series: Series = await trio.to_thread.run_sync(self._studio.library.get, series)
+            self.dress = await trio.to_thread.run_sync(make_dress, self._series, address)
+            result["attributes"] = len(self.dress.attributes)
+
+    async def base_prompts(self) -> None:
+        async with self._reporter.during(DallePhase.BASE_PROMPTS, "writing the prompts"):
+            await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
+
+    async def enhance(self) -> None:
+        enhancer = self._studio.enhancer
+        if enhancer is None:
+            await self._reporter.skip(DallePhase.ENHANCE_PROMPT, "no chat model is configured")
+            return
+        async with self._reporter.during(DallePhase.ENHANCE_PROMPT, "asking the chat model"):
+            text = await enhancer.enhance(self.dress.prompt, self._words)
+            self.dress = msgspec.structs.replace(self.dress, enhanced_prompt=text)
+            await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
+
+    async def prepare(self) -> None:
+        async with self._reporter.during(DallePhase.IMAGE_PREP, "choosing size, palette and composition") as result:
+            width, height = self._series.dimensions or self._studio.size
+            self._order = Order.of(self.dress, width, height, self._series.detail)
+            result |= {"width": width, "height": height, "colors": list(self._order.brief.colors)}
+
+    async def order(self) -> None:
+        provider = self._studio.providers[self._series.provider or self._studio.provider]
+        async with self._reporter.during(DallePhase.IMAGE_WAIT, provider.greeting) as result:
+            self._source: PictureSource = await provider.make(self._order, self._reporter.tell)
+            result["provider"] = provider.name
+
+    async def download(self) -> None:
+        async with self._reporter.during(DallePhase.IMAGE_DOWNLOAD, "fetching the picture") as result:
+            try:
+                limit = self._studio.max_picture_bytes
+                data = await fetch(self._source, limit, self._studio.client, self._percent)
+            finally:
+                if isinstance(self._source, LocalPicture):
+                    await trio.Path(self._source.path).unlink(missing_ok=True)
+            self._picture = await check(data, _MAX_PIXELS)
+            await trio.to_thread.run_sync(self._storage.write_picture, "generated", *self._key, self._picture.png)
+            self.dress = self._storage.with_generated(self.dress, self._source)
+            result["bytes"] = len(self._picture.png)
+
+    async def annotate(self) -> None:
+        async with self._reporter.during(DallePhase.ANNOTATE, "setting the caption"):
+            png = await trio.to_thread.run_sync(annotate, self._picture.png, self.dress.terse_prompt)
+            dress = self._storage.with_annotated(self.dress)
+            # The picture comes last: once it is there, all that belongs to it is.
+            await trio.to_thread.run_sync(self._storage.write_dress, dress)
+            await trio.to_thread.run_sync(self._storage.write_picture, "annotated", *self._key, png)
+            self.dress = dress
+
+    async def _percent(self, percent: float) -> None:
+        await self._reporter.tell(percent, "fetching the picture")
+
+    async def _words(self, text: str) -> None:
+        await self._reporter.tell(None, text)

@@ -1,0 +1,280 @@
+"""The runs of pictures: at most one at a time for each (series, address), and what is known of earlier ones."""
+
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+import msgspec
+import structlog
+import trio
+
+from phaseline.errors import NoPicture, NoRun, PhaselineError, UnknownJob, UnknownPath
+from phaseline.events import ErrorOccurred, JobCancelled, JobCompleted, JobFailed, JobStarted
+from phaseline.job import Job
+from phaseline.snapshot import Estimate, Snapshot
+from phaseline.wire import encode_run
+from phaseline.workflows import DALLE, dalle_job_id
+from phaseline_server.dalle.dress import Dress, make_dress
+from phaseline_server.dalle.pipeline import make_picture
+from phaseline_server.dalle.reporting import RunReporter
+from phaseline_server.dalle.storage import Storage
+from phaseline_server.dalle.studio import Studio
+from phaseline_server.files import replace_file
+from phaseline_server.tracker import Tracker, now
+
+__all__ = ["GalleryPicture", "RunState", "Runs"]
+
+_log: Final = structlog.get_logger()
+
+Key = tuple[str, str]
+
+
+class RunState(msgspec.Struct, frozen=True):
+    """What is told of a picture: its run's snapshot, and its dress."""
+
+    snapshot: Snapshot
+    dress: Dress
+
+
+class GalleryPicture(msgspec.Struct, frozen=True):
+    """A picture of the gallery; `path` is under `output/`."""
+
+    series: str
+    address: str
+    path: str
+    title: str
+
+
+@dataclass
+class _Run:
+    """A picture being made, or made lately."""
+
+    dress: Dress
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    over: trio.Event = field(default_factory=trio.Event)
+
+    def put_on(self, dress: Dress) -> None:
+        """Replace the dress by one of which more is known."""
+        self.dress = dress
+
+
+class Runs:
+    """All runs. The tracker knows their jobs; this knows their dresses, and who cancels them."""
+
+    def __init__(self, nursery: trio.Nursery, tracker: Tracker, studio: Studio, *, done_ttl: float) -> None:
+        """Make pictures in `nursery` with what is in `studio`; tell of an ended run for `done_ttl` seconds."""
+        self._nursery = nursery
+        self._tracker = tracker
+        self._studio = studio
+        self._done_ttl = done_ttl
+        self._runs: dict[Key, _Run] = {}
+
+    # ------------------------------------------------------------------ asking
+
+    def known(self, series: str, address: str) -> RunState | None:
+        """Return the run that is active, or ended lately."""
+        run = self._runs.get((series, address))
+        if run is None:
+            return None
+        job_id = dalle_job_id(series, address)
+        try:
+            snapshot = self._tracker.snapshot(job_id)
+        except UnknownJob:
+            del self._runs[series, address]
+            return None
+        if (self._tracker.ended_s(job_id) or 0.0) > self._done_ttl:
+            return None
+        return RunState(snapshot, run.dress)
+
+    async def state(self, series: str, address: str) -> RunState:
+        """Return what is known of a picture, without starting anything.
+
+        Raises:
+            UnknownSeries: No such series is defined, and no picture of it is there.
+            NoRun: Nothing is known of it.
+        """
+        if known := self.known(series, address):
+            return known
+        storage = self._studio.storage
+        if not await trio.to_thread.run_sync(storage.annotated_exists, series, address):
+            await trio.to_thread.run_sync(self._studio.library.get, series)
+            raise NoRun(series, address)
+        return _synthetic(series, address, await trio.to_thread.run_sync(self._stored_dress, series, address))
+
+    def _stored_dress(self, series: str, address: str) -> Dress:
+        """Return the dress of a picture that is there: as it was stored, or else made anew."""
+        storage = self._studio.storage
+        dress = storage.read_dress(series, address) or make_dress(self._studio.library.get(series), address)
+        return msgspec.structs.replace(
+            dress, annotated_path=storage.relative("annotated", series, address), cache_hit=True, completed=True
+        )
+
+    async def picture(self, series: str, address: str) -> bytes:
+        """Return the annotated picture.
+
+        Raises:
+            NoPicture: There is none (yet).
+        """
+        content = await trio.to_thread.run_sync(self._studio.storage.read_annotated, series, address)
+        if content is None:
+            raise NoPicture(series, address)
+        return content
+
+    # ------------------------------------------------------------------ doing
+
+    async def start(self, series: str, address: str, *, retry: bool = False) -> RunState:
+        """Return the state of a picture's run, which is started unless there is one, or the picture is there.
+
+        Args:
+            series: A valid name.
+            address: A valid address, in lower case.
+            retry: Start over even though a run has ended lately.
+
+        Raises:
+            UnknownSeries: No such series is defined.
+        """
+        known = self.known(series, address)
+        if known is not None and not (retry and known.snapshot.state.ended):
+            return known
+        definition = await trio.to_thread.run_sync(self._studio.library.get, series)
+        there = await trio.to_thread.run_sync(self._studio.storage.annotated_exists, series, address)
+        # Others may have started it while we looked; from here to its entry nothing is awaited.
+        again = self.known(series, address)
+        if again is not None and (known is None or not again.snapshot.state.ended):
+            return again
+        hit = there and known is None
+        run = _Run(make_dress(definition, address))
+        self._runs[series, address] = run
+        job_id = dalle_job_id(series, address)
+        await self._tracker.report(
+            JobStarted(
+                job_id=job_id,
+                workflow=DALLE.name,
+                series=series,
+                photo_id=address,
+                photo_info={"series": series, "address": address},
+                cache_hit=hit,
+            )
+        )
+        if hit:
+            run.dress = await trio.to_thread.run_sync(self._stored_dress, series, address)
+            await self._tracker.report(JobCompleted(job_id=job_id, result=_result(run.dress)))
+            run.over.set()
+        else:
+            self._nursery.start_soon(self._make, run, series, address, name=job_id)
+        return RunState(self._tracker.snapshot(job_id), run.dress)
+
+    async def _make(self, run: _Run, series: str, address: str) -> None:
+        """Make one picture, and report how it ended, whatever happens."""
+        job_id = dalle_job_id(series, address)
+        reporter = RunReporter(self._tracker, job_id)
+        try:
+            with run.scope:
+                await make_picture(self._studio, reporter, series, address, run.put_on)
+                await self._tracker.report(JobCompleted(job_id=job_id, result=_result(run.dress)))
+        except PhaselineError as error:
+            await self._failed(job_id, reporter, error.code, str(error))
+        except Exception as error:  # noqa: BLE001 - a mistake of ours ends this run, and never the server
+            _log.exception("a run failed", job_id=job_id)
+            await self._failed(job_id, reporter, "INTERNAL", f"the server made a mistake: {error!r}; see its log")
+        finally:
+            with trio.CancelScope(shield=True):
+                if self._tracker.ended_s(job_id) is None:
+                    await self._tracker.report(JobCancelled(job_id=job_id, reason="cancelled"))
+                await self._archive(series, address)
+            run.over.set()
+
+    async def _failed(self, job_id: str, reporter: RunReporter, code: str, text: str) -> None:
+        with trio.CancelScope(shield=True):
+            phase = str(reporter.phase)
+            await self._tracker.report(ErrorOccurred(job_id=job_id, error_type=code, text=text, phase=phase))
+            await self._tracker.report(JobFailed(job_id=job_id, result={"error": text, "code": code, "stage": phase}))
+
+    async def remove(self, series: str, address: str) -> tuple[bool, bool]:
+        """Cancel an active run, forget it, and remove the picture with all that belongs to it.
+
+        Returns:
+            Whether a run was cancelled, and whether files were removed.
+        """
+        run = self._runs.get((series, address))
+        cancelled = run is not None and not run.over.is_set()
+        if run is not None:
+            run.scope.cancel()
+            await run.over.wait()
+        removed = await trio.to_thread.run_sync(self._studio.storage.remove, series, address)
+        if not cancelled and not removed and run is None:
+            raise NoRun(series, address)
+        if not cancelled:
+            self._runs.pop((series, address), None)
+        return cancelled, removed
+
+    async def wait_over(self) -> None:
+        """Wait until no run is active."""
+        for run in tuple(self._runs.values()):
+            await run.over.wait()
+
+    # ------------------------------------------------------------------ the rest
+
+    def take_done(self, series: str, address: str) -> RunState | None:
+        """Return what is known of a run, and forget it if it has ended: seed A's GetProgress."""
+        state = self.known(series, address)
+        if state is not None and state.snapshot.state.ended:
+            self._runs.pop((series, address), None)
+            self._tracker.forget(state.snapshot.job_id)
+        return state
+
+    async def _archive(self, series: str, address: str) -> None:
+        """Write the final snapshot to the archive, if that is wanted."""
+        state = self.known(series, address)
+        if self._studio.archive is None or state is None:
+            return
+        path = self._studio.archive / f"{series}-{address}-{state.snapshot.started_ns}.json"
+        try:
+            await trio.to_thread.run_sync(replace_file, path, encode_run(state.snapshot, state.dress))
+        except PhaselineError as error:
+            _log.warning("a run was not archived", path=str(path), error=str(error))
+
+    def series_names(self) -> list[str]:
+        """Return the names of all series."""
+        return self._studio.library.names()
+
+    def file(self, path: str) -> bytes:
+        """Return a file under `output/`.
+
+        Raises:
+            UnknownPath: There is none, or it leads out.
+        """
+        content = self._studio.storage.read(path)
+        if content is None:
+            raise UnknownPath(f"/files/{path}")
+        return content
+
+    def gallery(self, most: int) -> list[GalleryPicture]:
+        """Return the latest `most` annotated pictures, newest first."""
+        storage = self._studio.storage
+        return [
+            GalleryPicture(
+                series,
+                address,
+                storage.relative("annotated", series, address).removeprefix("output/"),
+                _title(storage, series, address),
+            )
+            for series, address, _mtime in islice(storage.gallery(), most)
+        ]
+
+
+def _result(dress: Dress) -> dict[str, str]:
+    return {"title": dress.title_prompt, "picture": dress.annotated_path}
+
+
+def _synthetic(series: str, address: str, dress: Dress) -> RunState:
+    """Return the state of a picture that is there, of whose run nothing is known."""
+    moment, job = now(), Job(dalle_job_id(series, address))
+    job.apply(JobStarted(job_id=job.job_id, workflow=DALLE.name, series=series, cache_hit=True), moment)
+    job.apply(JobCompleted(job_id=job.job_id, result=_result(dress)), moment)
+    return RunState(job.snapshot(moment, Estimate(100.0), {}), dress)
+
+
+def _title(storage: Storage, series: str, address: str) -> str:
+    dress = storage.read_dress(series, address)
+    return dress.title_prompt if dress else address

@@ -1,0 +1,85 @@
+"""The studio: what pictures are made with."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from phaseline_server.config import Settings
+from phaseline_server.dalle.enhance import ChatEnhancer
+from phaseline_server.dalle.openai_http import Access
+from phaseline_server.dalle.openai_images import OpenAIImages
+from phaseline_server.dalle.painter_process import Painter
+from phaseline_server.dalle.providers import OpenAIProvider, PainterProvider, Provider
+from phaseline_server.dalle.retry import Patience
+from phaseline_server.dalle.series import SeriesLibrary
+from phaseline_server.dalle.storage import Storage
+
+__all__ = ["Studio", "open_studio"]
+
+# Hidden, so that nobody is shown a picture that is not finished.
+_SCRATCH: Final = ".painting"
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What pictures are made with.
+
+    Attributes:
+        storage: Where everything lies.
+        library: The series.
+        providers: Who makes pictures, by name.
+        provider: The name of the one for series that name none.
+        enhancer: Who rewrites prompts, if anybody.
+        client: For downloads.
+        size: Width and height for series that name none, in pixels.
+        max_picture_bytes: The most bytes that a picture may have.
+        archive: The directory for final snapshots, if they are wanted.
+    """
+
+    storage: Storage
+    library: SeriesLibrary
+    providers: Mapping[str, Provider]
+    provider: str
+    enhancer: ChatEnhancer | None
+    client: httpx.AsyncClient
+    size: tuple[int, int]
+    max_picture_bytes: int
+    archive: Path | None
+
+
+@asynccontextmanager
+async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
+    """Yield the studio that `settings` ask for."""
+    data_dir = Path(settings.data_dir)
+    storage = Storage(data_dir)
+    async with httpx.AsyncClient() as client:
+        images = OpenAIImages(
+            client,
+            Access("image", settings.image_url, settings.image_key, settings.image_model),
+            Patience(timeout=settings.image_timeout, retries=settings.image_retries),
+            max_picture_bytes=settings.max_picture_bytes,
+        )
+        enhancer = None
+        if settings.chat_url and settings.chat_model:
+            access = Access("chat", settings.chat_url, settings.chat_key, settings.chat_model)
+            enhancer = ChatEnhancer(client, access, Patience(timeout=settings.chat_timeout))
+        providers: list[Provider] = [
+            PainterProvider(Painter(settings.painters), data_dir / "output" / _SCRATCH),
+            OpenAIProvider(images, settings.image_model),
+        ]
+        width, _, height = settings.picture_size.partition("x")
+        yield Studio(
+            storage=storage,
+            library=SeriesLibrary(data_dir),
+            providers={provider.name: provider for provider in providers},
+            provider=settings.provider,
+            enhancer=enhancer,
+            client=client,
+            size=(int(width), int(height)),
+            max_picture_bytes=settings.max_picture_bytes,
+            archive=data_dir / "metrics" / "runs" if settings.archive_runs else None,
+        )

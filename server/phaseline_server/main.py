@@ -1,0 +1,86 @@
+"""The server: one Trio nursery runs the quart-trio app under hypercorn, the tracker, the broadcaster and the runs."""
+
+from pathlib import Path
+
+import trio
+
+from phaseline.eta import EmaEngine
+from phaseline_server.app import make_app
+from phaseline_server.config import Settings
+from phaseline_server.dalle import helpers
+from phaseline_server.dalle.runs import Runs
+from phaseline_server.dalle.studio import open_studio
+from phaseline_server.door import Door, Limits, open_listeners
+from phaseline_server.files import check_data_dir
+from phaseline_server.log import MemoryLog
+from phaseline_server.logs import announce, configure_logs
+from phaseline_server.metrics_file import MetricsFile
+from phaseline_server.services import Services
+from phaseline_server.signals import watch_signals
+from phaseline_server.tracker import Tracker
+
+__all__ = ["run", "serve"]
+
+
+def run(settings: Settings, *, explicit_bind: bool) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit code.
+
+    Args:
+        settings: The configuration.
+        explicit_bind: Whether somebody asked for `settings.bind`. A default address that is taken may be done without.
+
+    Raises:
+        PhaselineError: The server can't start: data directory, addresses.
+    """
+    configure_logs(settings.log_format, settings.log_level)
+    trio.run(_main, settings, explicit_bind, strict_exception_groups=True)
+    return 0
+
+
+async def _main(settings: Settings, explicit_bind: bool) -> None:  # noqa: FBT001 - trio.run passes by position
+    async with trio.open_nursery() as around:
+        work = trio.CancelScope()
+        await around.start(watch_signals, work.cancel)
+        try:
+            with work:
+                await serve(settings, explicit_bind=explicit_bind)
+        finally:
+            around.cancel_scope.cancel()
+
+
+async def serve(
+    settings: Settings,
+    *,
+    explicit_bind: bool = True,
+    task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled. To be started with `nursery.start`, which returns the bound URLs.
+
+    At the end nobody is accepted any more, the runs are cancelled and reported so while clients still listen, the
+    clients are shown out, and the statistics are saved.
+
+    Raises:
+        PhaselineError: The server can't start: data directory, metrics file, addresses.
+    """
+    data_dir = Path(settings.data_dir)
+    await trio.to_thread.run_sync(check_data_dir, data_dir)
+    listeners = await open_listeners(settings.bind, explicit_bind)
+    metrics_file = MetricsFile(data_dir)
+    statistics = await trio.to_thread.run_sync(metrics_file.load)
+    log = MemoryLog(settings.history, settings.queue)
+    tracker = Tracker(log, EmaEngine(statistics), statistics, max_jobs=settings.max_jobs)
+    door = Door(Limits(message=settings.max_message))
+    try:
+        async with open_studio(settings) as studio, trio.open_nursery() as nursery:
+            runs = Runs(nursery, tracker, studio, done_ttl=settings.done_ttl)
+            with helpers.serving(runs, tracker, metrics_file):
+                nursery.start_soon(metrics_file.run, tracker)
+                nursery.start_soon(tracker.run_retention, settings.retention)
+                app = make_app(Services(settings, tracker, runs, door))
+                urls = await nursery.start(door.serve, app, listeners)
+                announce(urls)
+                task_status.started(urls)
+                await trio.sleep_forever()
+    finally:
+        with trio.CancelScope(shield=True):
+            await metrics_file.finish(tracker)

@@ -1,0 +1,1 @@
+"""The routes, a file per family: each decodes, calls, and encodes."""

@@ -1,0 +1,261 @@
+"""`/ws/…`: the stream for clients that have no WebSocket: handshake, poll, send, disconnect; and who is connected.
+
+A client that polls has a position in the stream instead of a queue: nothing overflows, and with `ack` a lost answer
+loses nothing.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, TypeVar, get_args
+
+import msgspec
+import trio
+from msgspec import Meta
+from quart import Blueprint, Response, request
+
+from phaseline.errors import InvalidField, Unrecoverable
+from phaseline.events import Event, Report
+from phaseline.stream import JOBS, PHOTOS, SYSTEM, Message, Position
+from phaseline.wire import (
+    Auth,
+    ClientMessage,
+    Ping,
+    Register,
+    Subscribe,
+    Unsubscribe,
+    decode_client,
+    decode_object,
+    job_status,
+    timestamp,
+)
+from phaseline_server.clients import Client
+from phaseline_server.routes.answer import json_answer
+from phaseline_server.services import Services
+from phaseline_server.tracker import now
+
+__all__ = ["blueprint"]
+
+T = TypeVar("T")
+
+PROTOCOL: Final = 1
+_LONGEST_WAIT_S: Final = 55.0  # below the minute after which proxies lose patience
+_MOST_MESSAGES: Final = 1000
+_TYPE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_REPORTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Report))
+
+
+class _Handshake(msgspec.Struct, frozen=True, kw_only=True):
+    client_type: Annotated[str, Meta(max_length=100)] = ""
+    protocol_version: str | int | float | None = None
+    channels: Annotated[tuple[str, ...], Meta(max_length=1000)] = (JOBS, PHOTOS, SYSTEM)
+
+
+class _Send(msgspec.Struct, frozen=True, kw_only=True):
+    client_id: str
+    message: msgspec.Raw
+
+
+class _Disconnect(msgspec.Struct, frozen=True, kw_only=True):
+    client_id: str
+
+
+class _Broadcast(msgspec.Struct, frozen=True, kw_only=True):
+    message: dict[str, Any]
+    channel: Annotated[str, Meta(min_length=1, max_length=210)] = SYSTEM
+
+
+class _Fallback:
+    """What the routes do."""
+
+    def __init__(self, services: Services) -> None:
+        self._tracker = services.tracker
+        self._clients = services.clients
+        self._settings = services.settings
+        self._closing = services.door.closing
+        self._services = services
+
+    async def handshake(self, body: _Handshake) -> dict[str, object]:
+        client = self._clients.add("polling", self._tracker.log.top, body.client_type)
+        client.channels.update(body.channels)
+        return {
+            "success": True,
+            "client_id": client.client_id,
+            "protocol_version": body.protocol_version,
+            "protocol": PROTOCOL,
+            "server_time": timestamp(now().wall_ns),
+            "epoch": client.position.epoch,
+            "position": client.position,
+            "channels": sorted(client.channels),
+        }
+
+    async def poll(self, client_id: str, ack: int | None, wait_s: float) -> dict[str, object]:
+        """Return what the client has not had yet, after waiting up to `wait_s` seconds for something."""
+        client, log = self._clients.polling(client_id), self._tracker.log
+        if ack is not None:
+            client.position = Position(log.top.epoch, ack)
+        with log.subscribe(client.channels) as subscriber:
+            answer = self._missed(client)
+            if not answer["messages"] and answer["recovered"] and wait_s and not self._closing.is_set():
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._end_with_server, nursery.cancel_scope)
+                    with trio.move_on_after(wait_s):
+                        await subscriber.receive()
+                    nursery.cancel_scope.cancel()
+                answer = self._missed(client)
+        client.seen = trio.current_time()
+        if ack is None:
+            client.position = Position(log.top.epoch, answer["ack"])
+        return answer
+
+    async def _end_with_server(self, scope: trio.CancelScope) -> None:
+        await self._closing.wait()
+        scope.cancel()
+
+    def _missed(self, client: Client) -> dict[str, Any]:
+        """Return the messages after the client's position, and the `ack` that says that it has them."""
+        log = self._tracker.log
+        answer: dict[str, Any] = {"success": True, "epoch": log.top.epoch, "recovered": True}
+        try:
+            missed = log.since(client.position)
+        except Unrecoverable:
+            jobs = [job_status(snapshot) for snapshot in self._tracker.snapshots()]
+            return answer | {"recovered": False, "jobs": jobs, "messages": [], "count": 0, "ack": log.top.seq}
+        wanted = [message for message in missed if not message.channels.isdisjoint(client.channels)]
+        page = wanted[:_MOST_MESSAGES]
+        ack = page[-1].seq if len(page) < len(wanted) else log.top.seq
+        return answer | {"messages": [msgspec.Raw(m.payload) for m in page], "count": len(page), "ack": ack}
+
+    async def send(self, body: _Send) -> dict[str, object]:
+        """Take what a client would say over a WebSocket."""
+        client = self._clients.polling(body.client_id)
+        frame = bytes(body.message)
+        message = decode_client(frame, self._settings.max_message, self._settings.max_depth)
+        return {"success": True, **await self._take(client, message)}
+
+    async def disconnect(self, body: _Disconnect) -> dict[str, object]:
+        """Forget a client."""
+        self._clients.remove(self._clients.polling(body.client_id))
+        return {"success": True}
+
+    async def _take(self, client: Client, message: ClientMessage) -> dict[str, object]:
+        match message:
+            case Register():
+                client.client_type = message.client_type or client.client_type
+                return {"type": "registration_confirmed", "client_id": client.client_id}
+            case Subscribe():
+                client.channels.update(message.channels)
+                client.position = message.since or client.position
+                return {
+                    "type": "subscription_confirmed",
+                    "channels": sorted(client.channels),
+                    "position": client.position,
+                }
+            case Unsubscribe():
+                client.channels.difference_update(message.channels)
+                return {"type": "unsubscription_confirmed", "channels": sorted(client.channels)}
+            case Ping() | Auth():
+                return {"type": "pong", "server_time": timestamp(now().wall_ns)}
+            case Event():
+                position = await self._tracker.report(message)
+                return {"type": "ack", "seq": position.seq, "producer_seq": message.producer_seq}
+
+    async def broadcast(self, body: _Broadcast) -> dict[str, object]:
+        """Send a message of a client's own to a channel; one that is a report is taken as the report it is."""
+        kind = body.message.get("type")
+        if not isinstance(kind, str) or not _TYPE.fullmatch(kind):
+            raise InvalidField("message.type", kind, "1 to 64 of A-Z a-z 0-9 _ -")
+        log, wall_ns = self._tracker.log, now().wall_ns
+        if kind in _REPORTS:
+            document = msgspec.json.encode(body.message)
+            message = decode_client(document, self._settings.max_message, self._settings.max_depth)
+            if isinstance(message, Event):
+                return {"success": True, "seq": (await self._tracker.report(message)).seq}
+
+        def encode(position: Position) -> Message:
+            said = {"timestamp": timestamp(wall_ns), **body.message, "seq": position.seq, "epoch": position.epoch}
+            return Message(position.seq, kind, "", frozenset({body.channel}), msgspec.json.encode(said))
+
+        return {"success": True, "seq": log.append(encode).seq, "channel": body.channel}
+
+    def clients(self) -> dict[str, object]:
+        present = trio.current_time()
+        clients = [
+            {
+                "client_id": client.client_id,
+                "client_type": client.client_type,
+                "transport": client.transport,
+                "channels": sorted(client.channels),
+                "connected_seconds": round(present - client.since, 3),
+                "idle_seconds": round(present - client.seen, 3) if client.transport == "polling" else 0.0,
+            }
+            for client in self._clients.all()
+        ]
+        return {"success": True, "clients": clients, "count": len(clients)}
+
+    def status(self) -> dict[str, object]:
+        clients, fan_out = self._clients.all(), self._tracker.log.statistics()
+        channels: dict[str, int] = {}
+        for channel in (channel for client in clients for channel in client.channels):
+            channels[channel] = channels.get(channel, 0) + 1
+        return {
+            "success": True,
+            "connected_clients": len(clients),
+            "channels": dict(sorted(channels.items())),
+            "queued_messages": fan_out.queued,
+            "messages_sent": fan_out.delivered,
+            "slow_subscribers": fan_out.ended_slow,
+            "position": self._tracker.log.top,
+            "uptime_seconds": round(trio.current_time() - self._services.started, 3),
+        }
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of this family."""
+    routes = Blueprint("fallback", __name__, url_prefix="/ws")
+    fallback, settings = _Fallback(services), services.settings
+
+    def takes(kind: type[T], answer: Callable[[T], Awaitable[dict[str, object]]]) -> Callable[[], Awaitable[Response]]:
+        async def route() -> Response:
+            body = decode_object(await request.data, kind, settings.max_body, settings.max_depth)
+            return json_answer(await answer(body))
+
+        return route
+
+    routes.add_url_rule("/handshake", "handshake", takes(_Handshake, fallback.handshake), methods=["POST"])
+    routes.add_url_rule("/send", "send", takes(_Send, fallback.send), methods=["POST"])
+    routes.add_url_rule("/broadcast", "broadcast", takes(_Broadcast, fallback.broadcast), methods=["POST"])
+    routes.add_url_rule("/disconnect", "disconnect", takes(_Disconnect, fallback.disconnect), methods=["POST"])
+
+    @routes.get("/poll")
+    async def poll() -> Response:
+        return json_answer(await fallback.poll(request.args.get("client_id", ""), _ack(), _wait_s()))
+
+    @routes.get("/clients")
+    async def clients() -> Response:
+        return json_answer(fallback.clients())
+
+    @routes.get("/status")
+    async def status() -> Response:
+        return json_answer(fallback.status())
+
+    return routes
+
+
+def _ack() -> int | None:
+    text = request.args.get("ack")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise InvalidField("ack", text, "the number of the last message that was received")
+    return int(text)
+
+
+def _wait_s() -> float:
+    text = request.args.get("wait", "0")
+    try:
+        wait_s = float(text)
+    except ValueError:
+        wait_s = -1.0
+    if not wait_s >= 0:
+        raise InvalidField("wait", text, "a number of seconds, 0 or more")
+    return min(wait_s, _LONGEST_WAIT_S)

@@ -1,0 +1,179 @@
+"""`/ws`: subscriptions, and everything a client may say over a WebSocket."""
+
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+import trio
+from quart import Blueprint, Response, websocket
+
+from phaseline.errors import InvalidJSON, PhaselineError, SlowSubscriber, Unrecoverable
+from phaseline.events import Event
+from phaseline.stream import Message
+from phaseline.wire import (
+    Auth,
+    Ping,
+    Register,
+    Subscribe,
+    Unsubscribe,
+    decode_client,
+    encode_snapshot,
+    timestamp,
+)
+from phaseline_server.broadcaster import Subscriber
+from phaseline_server.routes.answer import json_answer
+from phaseline_server.services import Services
+from phaseline_server.tracker import now
+
+__all__ = ["blueprint"]
+
+PROTOCOL: Final = 1
+SLOW: Final = 4008  # come back, and resume
+GOING_AWAY: Final = 1001
+_MAX_CHANNELS: Final = 1000
+_LAST_WORDS_S: Final = 1.0
+_GOODBYE: Final = "goodbye"  # never sent: tells the sender to close
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of this family."""
+    routes = Blueprint("websocket", __name__)
+
+    @routes.websocket("/ws")
+    async def ws() -> None:
+        with services.tracker.log.subscribe(()) as subscriber:
+            session = _Session(services, subscriber)
+            try:
+                await session.run()
+            finally:
+                services.clients.remove(session.client)
+
+    @routes.get("/ws")
+    async def no_upgrade() -> Response:
+        text = "this address speaks WebSocket; connect with ws://, or poll the other routes"
+        answer = json_answer({"success": False, "error": text, "code": "UPGRADE_REQUIRED"}, 426)
+        answer.headers["Upgrade"] = "websocket"
+        return answer
+
+    return routes
+
+
+class _Session:
+    """One client. Replies and messages share one queue and one sender, so they leave in the order of their making."""
+
+    def __init__(self, services: Services, subscriber: Subscriber) -> None:
+        self._services = services
+        self._tracker = services.tracker
+        self._subscriber = subscriber
+        self.client = services.clients.add("websocket", services.tracker.log.top)
+        self.client.channels = subscriber.channels
+        self._coalesce_s = 0.0
+        self._batch = False
+        self._acks = False
+
+    async def run(self) -> None:
+        """Serve the client until it leaves, falls behind, or the server ends."""
+        await websocket.accept()
+        self._reply(
+            "connection_established",
+            client_id=self.client.client_id,
+            server_time=timestamp(now().wall_ns),
+            epoch=self._tracker.log.top.epoch,
+            protocol=PROTOCOL,
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._end_with_server)
+            nursery.start_soon(self._receive)
+            try:
+                await self._send()
+            except SlowSubscriber as error:
+                await websocket.close(SLOW, str(error)[:120])
+            nursery.cancel_scope.cancel()
+
+    async def _end_with_server(self) -> None:
+        """Let the client hear how the runs end, then say goodbye behind all that is queued."""
+        await self._services.door.closing.wait()
+        with trio.move_on_after(_LAST_WORDS_S):
+            await self._services.runs.wait_over()
+        self._put(_GOODBYE, b"")
+
+    async def _send(self) -> None:
+        while True:
+            messages = await self._subscriber.receive_batch(self._coalesce_s)
+            if messages[-1].type == _GOODBYE:
+                await self._send_all(messages[:-1])
+                await websocket.close(GOING_AWAY, "the server ends; come back")
+                return
+            await self._send_all(messages)
+
+    async def _send_all(self, messages: list[Message]) -> None:
+        if messages and self._batch:
+            await websocket.send((b"[" + b",".join(m.payload for m in messages) + b"]").decode())
+            return
+        for message in messages:
+            await websocket.send(message.payload.decode())
+
+    async def _receive(self) -> None:
+        while True:
+            frame = await websocket.receive()
+            try:
+                await self._take(frame)
+            except PhaselineError as error:
+                self._reply("error", error=str(error), code=error.code)
+
+    async def _take(self, frame: str | bytes) -> None:
+        if isinstance(frame, bytes):
+            raise InvalidJSON(f"a binary frame of {len(frame)} bytes came; allowed: text frames with a JSON object")
+        settings = self._services.settings
+        message = decode_client(frame, settings.max_message, settings.max_depth)
+        match message:
+            case Register():
+                self._acks = message.acks
+                self.client.client_type = message.client_type
+                self._reply("registration_confirmed", client_id=self.client.client_id, client_type=message.client_type)
+            case Subscribe():
+                self._subscribe(message)
+            case Unsubscribe():
+                self._subscriber.channels.difference_update(message.channels)
+                self._reply("unsubscription_confirmed", channels=sorted(self._subscriber.channels))
+            case Ping():
+                self._reply("pong", server_time=timestamp(now().wall_ns))
+            case Auth():
+                self._reply("auth_confirmed")
+            case Event():
+                position = await self._tracker.report(message)
+                if self._acks:
+                    self._reply("ack", producer_seq=message.producer_seq, seq=position.seq)
+
+    def _subscribe(self, wanted: Subscribe) -> None:
+        """Confirm, then queue what the client missed or the state, and the live messages behind: no await between."""
+        subscriber, log = self._subscriber, self._tracker.log
+        if len(subscriber.channels | set(wanted.channels)) > _MAX_CHANNELS:
+            raise InvalidJSON(f"{len(subscriber.channels)} channels are subscribed; allowed: at most {_MAX_CHANNELS}")
+        subscriber.channels.update(wanted.channels)
+        self._coalesce_s, self._batch = wanted.coalesce_ms / 1000, wanted.batch
+        recovered: bool | None = None
+        missed: tuple[Message, ...] = ()
+        if wanted.since is not None:
+            with suppress(Unrecoverable):
+                missed = tuple(message for message in log.since(wanted.since) if subscriber.wants(message))
+                recovered = True
+            recovered = recovered is True
+        position = wanted.since if recovered and wanted.since else log.top
+        confirmed: dict[str, object] = {"channels": sorted(subscriber.channels), "position": position}
+        if recovered is not None:
+            confirmed["recovered"] = recovered
+        self._reply("subscription_confirmed", **confirmed)
+        if (wanted.snapshot and recovered is not True) or recovered is False:
+            state = encode_snapshot(self._tracker.snapshots(), log.top, now().wall_ns, recovered=recovered)
+            self._put("snapshot", state)
+        if missed:
+            subscriber.put(*missed)
+
+    def _reply(self, kind: str, **fields: object) -> None:
+        self._put(kind, _encoder.encode({"type": kind, **fields}))
+
+    def _put(self, kind: str, payload: bytes) -> None:
+        self._subscriber.put(Message(0, kind, "", frozenset(), payload))

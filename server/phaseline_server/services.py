@@ -1,0 +1,34 @@
+"""What the routes are given: the parts of one running server."""
+
+from dataclasses import dataclass, field
+
+import trio
+
+from phaseline_server.clients import Clients
+from phaseline_server.config import Settings
+from phaseline_server.dalle.runs import Runs
+from phaseline_server.door import Door
+from phaseline_server.tracker import Tracker
+
+__all__ = ["Services"]
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one running server.
+
+    Attributes:
+        settings: Its configuration.
+        tracker: The one writer of jobs.
+        runs: The pictures being made, and those that were.
+        door: Who is connected; its `closing` is what routes that last wait for.
+        clients: Who is connected, by whichever transport.
+        started: Trio's time at the start, in seconds.
+    """
+
+    settings: Settings
+    tracker: Tracker
+    runs: Runs
+    door: Door
+    clients: Clients = field(default_factory=Clients)
+    started: float = field(default_factory=trio.current_time)

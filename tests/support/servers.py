@@ -1,0 +1,84 @@
+"""Real servers for tests: in a process of their own, or in the test's own Trio run."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trio
+
+from phaseline_server.config import Settings
+from phaseline_server.main import serve
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = [sys.executable, "-c", "from phaseline_server.cli import main; main()"]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return this process's environment without anybody's settings, with the source roots on the path."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PHASELINE_", "PROGRESS_"))}
+    roots = os.pathsep.join(str(ROOT / root) for root in ("core", "server", "tui"))
+    return kept | {"PYTHONPATH": roots} | changes
+
+
+@dataclass
+class ServerProcess:
+    """A `progress-server` in a process of its own.
+
+    Attributes:
+        process: The process.
+        url: The first address that it listens on.
+        log: What it has written to stderr so far, a line each.
+    """
+
+    process: trio.Process
+    url: str
+    log: list[str]
+
+
+@asynccontextmanager
+async def server_process(
+    data_dir: Path, *flags: str, env: Mapping[str, str] | None = None
+) -> AsyncIterator[ServerProcess]:
+    """Run a server for the length of the block; it is killed afterwards if it has not ended by itself."""
+    command = [*SERVER, "--bind", "127.0.0.1:0", "--data-dir", str(data_dir), *flags]
+    process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, env=environment(**(env or {})))
+    log: list[str] = []
+
+    async def read(task_status: trio.TaskStatus[str]) -> None:
+        assert process.stderr is not None
+        pending = b""
+        async for chunk in process.stderr:
+            *lines, pending = (pending + chunk).split(b"\n")
+            for line in (line.decode() for line in lines):
+                log.append(line)
+                if line.startswith("listening on ") and len([entry for entry in log if "listening" in entry]) == 1:
+                    task_status.started(line.removeprefix("listening on "))
+        if not any("listening" in line for line in log):
+            raise AssertionError("\n".join(["the server did not start:", *log]))
+
+    try:
+        async with trio.open_nursery() as nursery:
+            url = await nursery.start(read)
+            yield ServerProcess(process, url, log)
+            process.kill()
+    finally:
+        with trio.CancelScope(shield=True):
+            process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def serving(data_dir: Path, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve in this process for the length of the block, and yield a client of it."""
+    chosen = Settings(bind=("127.0.0.1:0",), data_dir=str(data_dir), **settings)
+    async with trio.open_nursery() as nursery:
+        [url] = await nursery.start(lambda task_status: serve(chosen, task_status=task_status))
+        async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+            yield client
+        nursery.cancel_scope.cancel()
