@@ -29,6 +29,7 @@ __all__ = [
     "StartupFailed",
     "TooLarge",
     "TooMany",
+    "UnknownClient",
     "UnknownJob",
     "UnknownPath",
     "UnknownSeries",
@@ -166,11 +167,26 @@ class UnknownJob(PhaselineError):
         super().__init__(f"job {shown(job_id)} is not known; start it with job_started (POST /progress/start)")
 
 
+class UnknownClient(PhaselineError):
+    """No client of this id polls: it never did, it left, or the server forgot it (or was restarted)."""
+
+    code = "UNKNOWN_CLIENT"
+    status = 404
+
+    def __init__(self, client_id: str) -> None:
+        """Show the id."""
+        super().__init__(f"client {shown(client_id)} is not known; shake hands again (POST /ws/handshake)")
+
+
 class UnknownPath(PhaselineError):
     """No route and no file answers to this path."""
 
     code = "NOT_FOUND"
     status = 404
+
+    def __init__(self, path: str, allowed: str = "see the README's list of addresses") -> None:
+        """Show the path and what is `allowed`."""
+        super().__init__(f"nothing is at {shown(path)}; {allowed}")
 
 
 class NoRun(PhaselineError):

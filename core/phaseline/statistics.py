@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from phaseline.phase import Lesson
+from phaseline.workflows import DALLE
 
 __all__ = ["MAX_PHASES_KNOWN", "Average", "Statistics"]
 
@@ -49,6 +50,17 @@ class Statistics:
                 self.averages[key] = known.after(lesson.duration_ns)
             elif len(self.averages) < MAX_PHASES_KNOWN:
                 self.averages[key] = Average(1, lesson.duration_ns)
+
+    def count(self, workflow: str, *, completed: bool, cache_hit: bool) -> None:
+        """Count an ended job of `workflow`: seed A counts pictures that were made, and those that were there already."""
+        if workflow == DALLE.name and completed:
+            self.cache_hits += cache_hit
+            self.generation_runs += not cache_hit
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.averages.clear()
+        self.generation_runs = self.cache_hits = 0
 
     def average(self, workflow: str, phase: str) -> Average | None:
         """Return one phase's average, or None."""

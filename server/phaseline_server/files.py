@@ -18,7 +18,7 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 def write_error(path: Path, error: OSError) -> PhaselineError:
     """Return the error to raise for `error`, met while writing `path`: DiskFull or DataDirError."""
     if error.errno in _FULL:
-        return DiskFull(f"{path} can't be written: {error.strerror}; make room, it is tried again by itself")
+        return DiskFull(f"{path} can't be written: {error.strerror}; make room, and try again")
     return DataDirError(f"{path} can't be written: {error.strerror}; allowed: a directory that this user may write to")
 
 

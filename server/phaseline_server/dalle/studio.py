@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import httpx
 
@@ -19,10 +18,6 @@ from phaseline_server.dalle.series import SeriesLibrary
 from phaseline_server.dalle.storage import Storage
 
 __all__ = ["Studio", "open_studio"]
-
-# Hidden, so that nobody is shown a picture that is not finished.
-_SCRATCH: Final = ".painting"
-
 
 @dataclass(frozen=True)
 class Studio:
@@ -68,7 +63,7 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
             access = Access("chat", settings.chat_url, settings.chat_key, settings.chat_model)
             enhancer = ChatEnhancer(client, access, Patience(timeout=settings.chat_timeout))
         providers: list[Provider] = [
-            PainterProvider(Painter(settings.painters), data_dir / "output" / _SCRATCH),
+            PainterProvider(Painter(settings.painters), storage.scratch),
             OpenAIProvider(images, settings.image_model),
         ]
         width, _, height = settings.picture_size.partition("x")

@@ -1,0 +1,229 @@
+"""Start a server of its own, have it make real pictures, and show them being made.
+
+On a terminal the TUI opens on it; without one, each change of phase is a line. What it makes lies in `demo/`
+afterwards. It listens on free ports of its own, so a server that is running already is never touched.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import trio
+
+HERE: Final = Path(__file__).resolve().parent.parent
+DATA: Final = HERE / "demo"
+BIN: Final = Path(sys.executable).parent
+# Nothing listens there: what asks it fails, as a provider that is down does.
+NOWHERE: Final = "http://127.0.0.1:9/v1"
+SERIES: Final[dict[str, dict[str, Any]]] = {
+    "brisk": {"purpose": "sketches, done soon", "detail": 1},
+    "patient": {"purpose": "wide and fine, which takes longer", "detail": 2, "size": "1536x1024"},
+    "faraway": {"purpose": "asks a provider that is down", "provider": "openai"},
+}
+
+
+class Failed(Exception):
+    """Something did not go as it should."""
+
+
+def say(line: str = "") -> None:
+    """Print a line at once, for whoever reads the other end of a pipe."""
+    print(line, flush=True)
+
+
+@asynccontextmanager
+async def server() -> AsyncIterator[str]:
+    """Run a server for the length of the block, and yield its address."""
+    (DATA / "series").mkdir(parents=True, exist_ok=True)
+    for name, series in SERIES.items():
+        (DATA / "series" / f"{name}.json").write_text(json.dumps({"name": name, **series}, indent=2) + "\n")
+    command = [BIN / "progress-server", "--bind", "127.0.0.1:0", "--data-dir", DATA, "--log-format", "json"]
+    # Short enough that asking twice shows both the run that ended and, later, the picture that is there already.
+    command += ["--done-ttl", "3", "--image-url", NOWHERE, "--image-retries", "1"]
+    # Settings of a server that this user runs are not meant for this one.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PHASELINE_")}
+    process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, env=environment)
+    log = trio.Path(DATA / "server.log")
+    try:
+        async with trio.open_nursery() as nursery:
+            url = await nursery.start(read_log, process, log)
+            yield url
+            process.terminate()
+    finally:
+        with trio.CancelScope(shield=True):
+            process.terminate()
+            with trio.move_on_after(10):
+                await process.wait()
+            process.kill()
+            await process.wait()
+
+
+async def read_log(
+    process: trio.Process, log: trio.Path, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Keep the server's log, and return its address as soon as it says it."""
+    assert process.stderr is not None  # noqa: S101 - it is a pipe
+    pending, told = b"", False
+    async with await log.open("wb") as file:
+        async for chunk in process.stderr:
+            await file.write(chunk)
+            *lines, pending = (pending + chunk).split(b"\n")
+            for line in lines:
+                if not told and b'"listening"' in line:
+                    told = True
+                    task_status.started(json.loads(line)["url"])
+    if not told:
+        text = f"the server did not start: {(await log.read_text()).strip()}"
+        raise Failed(text)
+
+
+class Watch:
+    """Follows runs by polling, as `curl` in a loop does, and prints each change of phase."""
+
+    def __init__(self, client: httpx.AsyncClient, *, quiet: bool) -> None:
+        """Ask with `client`; print nothing when `quiet`."""
+        self._client = client
+        self._quiet = quiet
+        self._began = trio.current_time()
+
+    def tell(self, name: str, text: str) -> None:
+        """Print a line about `name`."""
+        if not self._quiet:
+            say(f"{trio.current_time() - self._began:5.1f} s  {name:<24} {text}")
+
+    async def follow(self, series: str, address: str, *, who: str = "", expect: str = "") -> dict[str, Any]:
+        """Ask for a picture and poll until it is done.
+
+        Args:
+            series: The series.
+            address: The address.
+            who: Tells pollers of one run apart.
+            expect: "" for a picture, "cache" for one that is there already, "error" for a run that fails.
+        """
+        name, told = f"{series}/{address}{who}", set[str]()
+        while True:
+            answer = await self._client.get(f"/dalle/{series}/{address}", params={"generate": "1"})
+            answer.raise_for_status()
+            run: dict[str, Any] = answer.json()
+            # A phase may come and go between two looks; the snapshot still lists it.
+            for number, phase in enumerate(run["phases"], 1):
+                if phase["startedNs"] and phase["name"] not in told:
+                    told.add(phase["name"])
+                    self.tell(name, describe(run, number, phase))
+            if run["done"]:
+                break
+            await trio.sleep(0.1)
+        went = "error" if run["error"] else "cache" if run["cacheHit"] else ""
+        if went != expect:
+            text = f"{name} ended as {went or 'a picture'!r}, not as {expect or 'a picture'!r}: {run['error']}"
+            raise Failed(text)
+        return run
+
+
+def describe(run: dict[str, Any], number: int, phase: dict[str, Any]) -> str:
+    """Return what is to be said of a phase that began."""
+    line = f"{number}/{run['phaseCount']} {phase['name']:<14}"
+    if phase["name"] == "completed":
+        if run["error"]:
+            return f"{line} FAILED, as it should: {run['error']}"
+        title = run["dalleDress"]["titlePrompt"]
+        return f"{line} {'was there already' if run['cacheHit'] else '100 %'}: {title}"
+    if phase["skipped"]:
+        return f"{line} skipped"
+    if phase["endedNs"]:
+        return f"{line} took {(phase['endedNs'] - phase['startedNs']) / 1e9:.2f} s"
+    left = "not known yet how long" if run["etaSeconds"] < 0 else f"about {run['etaSeconds']:.0f} s left"
+    return f"{line} {run['percent']:.0f} %, {left}"
+
+
+async def work(watch: Watch) -> None:
+    """Have everything made that the demo shows."""
+    # New addresses each time, so that there is something to do.
+    first, *others = (f"0x{secrets.token_hex(4)}" for _ in range(5))
+
+    async def twice() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(follow, "brisk", first, " (a)")
+            nursery.start_soon(follow, "brisk", first, " (b)")
+        await trio.sleep(3.5)  # until the server tells no more of the run itself, but of its picture
+        await watch.follow("brisk", first, expect="cache")
+
+    async def follow(series: str, address: str, who: str = "") -> None:
+        await watch.follow(series, address, who=who)
+
+    async def fail() -> None:
+        await watch.follow("faraway", others[3], expect="error")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(twice)
+        nursery.start_soon(fail)
+        nursery.start_soon(follow, "brisk", others[0])
+        nursery.start_soon(follow, "patient", others[1])
+        nursery.start_soon(follow, "patient", others[2])
+
+
+async def end_on_signal(scope: trio.CancelScope) -> None:
+    """Cancel `scope` at SIGINT or SIGTERM, so that the server goes too."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+
+
+async def main() -> int:
+    """Run the demo; return the exit code."""
+    terminal = sys.stdout.isatty() and sys.stdin.isatty()
+    if shutil.which("progress-server", path=str(BIN)) is None:
+        say(f"progress-server is not in {BIN}; run `make demo`, or pip install '.[all]' first")
+        return 2
+    finished = False
+    async with trio.open_nursery() as outer:
+        outer.start_soon(end_on_signal, outer.cancel_scope)
+        async with server() as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+            watch = Watch(client, quiet=terminal)
+            if not terminal:
+                say(f"A server of the demo's own listens on {url}. Four pictures in two series, one of them asked for")
+                say("twice at the same time and once more later, and one that fails, for its provider is down:")
+            async with trio.open_nursery() as nursery:
+                if terminal:
+                    nursery.start_soon(work, watch)
+                    await trio.run_process([BIN / "progress-tui", url], stdin=None, check=False)
+                    nursery.cancel_scope.cancel()
+                else:
+                    await work(watch)
+            finished = True
+        outer.cancel_scope.cancel()
+    if finished:
+        say(f"all as it should be; the pictures lie in {DATA / 'output'}")
+    return 0 if finished else 130
+
+
+def run() -> int:
+    """Run the demo; return the exit code, after a line that says what went wrong."""
+    try:
+        return trio.run(main)
+    except* Failed as group:
+        reasons = [str(error) for error in leaves(group)]
+    except* httpx.HTTPError as group:
+        reasons = [repr(error) for error in leaves(group)]
+    say(f"demo: {'; '.join(reasons)}")
+    return 1
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """Return the errors within a group of groups."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+    return [error]
+
+
+if __name__ == "__main__":
+    sys.exit(run())
