@@ -35,6 +35,8 @@ class ServerAddress:
         """
         given = text.strip()
         bare = "://" not in given
+        if not given.isprintable():  # `urlsplit` would drop line ends in silence.
+            raise _wrong(text)
         try:
             parts = urlsplit(f"http://{given}" if bare else given)
             port = parts.port

@@ -53,9 +53,10 @@ def columns_for(width: int) -> Columns:
     left = width - sum(widths.values()) - (len(widths) - 1)
     for name in _BY_WORTH:
         least = _COLUMNS[name].least
-        if left >= least + 1:
-            widths[name] = least
-            left -= least + 1
+        if left < least + 1:
+            break  # What is worth less does not come before it.
+        widths[name] = least
+        left -= least + 1
     if left < 0:
         widths["name"] = max(1, widths["name"] + left)
     while left > 0:

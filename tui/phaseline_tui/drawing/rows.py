@@ -116,8 +116,10 @@ def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]
         return [(fit("stalled", width), "warn")]
     left = job.remaining_at(scene.now)
     words = remaining(left)
-    if left is None or words.startswith("late"):
-        return [(fit(fit(words, _DURATION, "right"), width), "muted" if left is None else "warn")]
+    if left is None:
+        return [(fit(fit(words, _DURATION, "right"), width), "muted")]
+    if left.likely <= -1.0:
+        return [(fit(words, width), "warn")]
     at = clock_time(scene.wall + left.likely, scene.local, scene.wall)
     style = "muted" if scene.stale else "strong"
     return [(fit(words, _DURATION, "right"), style), (fit(f" · {at}", width - _DURATION), "muted")]

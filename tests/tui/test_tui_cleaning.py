@@ -1,0 +1,70 @@
+"""Text from outside becomes text that no terminal acts on."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from phaseline_tui.cleaning import clean, clean_value
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("IMG_0042.CR3", "IMG_0042.CR3"),
+        ("two\r\nlines\tand a tab", "two  lines and a tab"),
+        ("\x1b[31mred\x1b[0m", "[31mred[0m"),
+        ("\x1b]8;;http://x\x07y\x1b\\", "]8;;http://xy\\"),
+        ("\x9b2J\x84\x85x", "2J x"),
+        ("invoice\u202egpj.exe", "invoicegpj.exe"),
+        ("a\u200b\u200d\u2060\ufeff\u00adb", "ab"),
+        ("\u2028line\u2029", "line"),
+        ("tag\U000e0041\U000e007f", "tag"),
+        ("lone\ud800", "lone"),
+        ("private\ue000 unassigned\u0378", "private\ufffd unassigned\ufffd"),
+        ("flag 🇧🇷", "flag BR"),
+        ("👍🏽 ❤\ufe0f", "👍 ❤"),
+        ("e\u0301\u0301\u0301\u0301", "e\u0301\u0301"),
+        ("\u0301start", "start"),
+        ("東京タワー", "東京タワー"),
+        ("non\u00a0breaking\u3000wide", "non breaking wide"),
+        ("[bold]markup[/]", "[bold]markup[/]"),
+        ("\x00\x1b\x07", ""),
+    ],
+)
+def test_what_could_steer_a_terminal_is_gone_and_the_rest_stays(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+def test_long_text_is_cut_with_an_ellipsis() -> None:
+    assert clean("x" * 10_000, 20) == "x" * 19 + "…"
+    assert clean("x" * 21, 20) == "x" * 19 + "…"
+    assert clean("x" * 20, 20) == "x" * 20
+
+
+@given(st.text(st.characters()))
+def test_nothing_unprintable_is_left_and_cleaning_twice_changes_nothing(text: str) -> None:
+    cleaned = clean(text)
+    assert cleaned.isprintable()
+    assert not any(unicodedata.category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for each in cleaned)
+    assert clean(cleaned) == cleaned
+    assert cell_len(cleaned) >= 0
+    cleaned.encode()
+
+
+def test_values_are_cleaned_at_every_depth() -> None:
+    value = {"a\x1b": ["b\x07", {"c\u202e": "d\x9b"}], "n": 1.5, "t": True, "z": None}
+    assert clean_value(value) == {"a": ["b", {"c": "d"}], "n": 1.5, "t": True, "z": None}
+
+
+def test_huge_and_deep_values_are_bounded() -> None:
+    deep: object = "x"
+    for _ in range(1000):
+        deep = [deep]
+    assert str(clean_value(deep)) == "[[[[[[[['…']]]]]]]]"
+    assert len(clean_value(list(range(5000)))) == 201  # type: ignore[arg-type]
+    many = clean_value({str(n): n for n in range(5000)})
+    assert isinstance(many, dict)
+    assert many["…"] == "4800 more"

@@ -1,0 +1,418 @@
+"""The state behind the screen: frames in, a sorted and filtered list of jobs out."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phaseline.snapshot import PhaseState, State
+from phaseline_tui.frames import Frame, decode
+from phaseline_tui.jobs import JobView, Remaining
+from phaseline_tui.state import ViewState
+from tui_jobs import dalle_job, failed_photo, frame, many_jobs, photo_job, snapshot
+
+Json = dict[str, Any]
+
+
+def state_of(*frames: Frame, received: float = 1000.0) -> ViewState:
+    state = ViewState()
+    state.apply(frames, received)
+    return state
+
+
+def only_job(state: ViewState) -> JobView:
+    (job,) = state.jobs.values()
+    return job
+
+
+def message(kind: str, **fields: Any) -> Frame:
+    common = {
+        "job_id": "job_1",
+        "photo_id": 4,
+        "timestamp": "2026-11-09T18:30:00Z",
+        "epoch": "e1",
+        "workflow": "photo",
+        "series": "s",
+        "host": "atlas",
+        "state": "active",
+        "percent": 10.0,
+        "eta_seconds": 40.0,
+        "eta_low_seconds": 30.0,
+        "eta_high_seconds": 60.0,
+        "eta_basis": "history",
+        "eta_runs": 3,
+        "stage_index": 1,
+        "stage_count": 3,
+        "elapsed_seconds": 5.0,
+    }
+    return frame({"type": kind} | common | fields)
+
+
+STARTED = message(
+    "job_started",
+    seq=1,
+    photo_info={"file_name": "IMG_1.CR3"},
+    stages=["importing", "exif_analysis", "exporting"],
+    averages={"importing": 2.0, "exif_analysis": None},
+    elapsed_seconds=0.0,
+    percent=0.0,
+)
+
+
+def test_a_snapshot_gives_every_field_of_a_job() -> None:
+    job = only_job(state_of(snapshot([failed_photo()])))
+    assert (job.name, job.workflow, job.host, job.photo_id) == ("IMG_0043.CR3", "photo", "atlas", "456")
+    assert job.state is State.FAILED
+    assert (job.phase_index, job.phase_count, job.current and job.current.name) == (6, 8, "applying_preset")
+    assert [phase.state for phase in job.phases[4:7]] == [PhaseState.DONE, PhaseState.FAILED, PhaseState.PENDING]
+    assert job.phases[2].average == 14.0
+    assert job.phases[1].offset == pytest.approx(2.6)
+    assert [error.kind for error in job.errors] == ["network_error", "validation_error"]
+    assert job.errors[1].details == {"field": "exposure", "value": 999, "allowed": "-5 to 5"}
+    assert job.failure.startswith("Invalid exposure value")
+    assert job.completed_at is not None
+
+
+def test_a_job_is_followed_from_its_start_to_its_end() -> None:
+    state = state_of(STARTED)
+    job = only_job(state)
+    assert job.name == "IMG_1.CR3"
+    assert [phase.average for phase in job.phases] == [2.0, None, None]
+    state.apply([message("job_progress", seq=2, stage="importing", progress=None, elapsed_seconds=0.5)], 1000.5)
+    state.apply([message("job_progress", seq=3, stage="importing", progress=50.0, message="half")], 1005.0)
+    assert (job.message, job.current and job.current.progress) == ("half", 50.0)
+    assert job.phase_elapsed_at(job.phases[0], 1007.0) == pytest.approx(6.5)
+    done = message("stage_completed", seq=4, stage="importing", stage_seconds=5.5, average_seconds=2.5, result={"n": 1})
+    state.apply([done], 1006.0)
+    assert (job.phases[0].state, job.phases[0].elapsed, job.phases[0].average) == (PhaseState.DONE, 5.5, 2.5)
+    assert job.phases[0].result == {"n": 1}
+    skip = message("stage_completed", seq=5, stage="exif_analysis", skipped=True, stage_seconds=0.0, stage_index=2)
+    state.apply([skip, message("photo_info", seq=6, photo_data={"exif": {"iso": 800}}, stage_index=2)], 1006.0)
+    assert job.phases[1].state is PhaseState.SKIPPED
+    assert job.details == {"exif": {"iso": 800}}
+    state.apply([message("job_progress", seq=7, stage="exporting", progress=1.0, stage_index=3, percent=60.0)], 1007.0)
+    assert (job.phase_index, job.phase_from) == (3, 60.0)
+    ended = message(
+        "job_completed", seq=8, state="completed", percent=100.0, eta_seconds=0.0, result={"ok": True}, duration=9.0
+    )
+    state.apply([ended], 1008.0)
+    assert (job.state, job.percent, job.elapsed_at(5000.0), job.remaining_at(1008.0)) == (
+        State.COMPLETED,
+        100.0,
+        9.0,
+        None,
+    )
+    assert job.phases[2].state is PhaseState.DONE
+
+
+def test_a_failure_marks_the_current_phase_and_keeps_the_reason() -> None:
+    error = message("error_occurred", seq=3, error_type="io", error_message="disk full", stage="importing")
+    failed = message("job_failed", seq=4, state="failed", result={"error": "no space"}, duration=6.0)
+    state = state_of(STARTED, message("job_progress", seq=2, stage="importing"), error, failed)
+    job = only_job(state)
+    assert (job.state, job.phases[0].state, job.phases[0].error) == (State.FAILED, PhaseState.FAILED, "disk full")
+    assert job.failure == "no space"
+    assert state.counts.failed == 1
+
+
+def test_a_cancelled_job_ends_with_job_failed() -> None:
+    state = state_of(STARTED, message("job_failed", seq=2, state="cancelled", result=None))
+    assert only_job(state).state is State.CANCELLED
+    assert (state.counts.failed, state.counts.cancelled) == (0, 1)
+
+
+def test_a_job_whose_start_was_missed_is_shown_all_the_same() -> None:
+    job = only_job(state_of(message("job_progress", seq=9, stage="exif_analysis", progress=10.0, stage_index=2)))
+    assert (job.name, job.phases[0].name, job.phase_count) == ("job_1", "exif_analysis", 3)
+
+
+def test_a_job_that_starts_anew_forgets_its_first_attempt() -> None:
+    failed = message("job_failed", seq=3, state="failed", result={"error": "x"})
+    again = msgspec.structs.replace(STARTED, seq=4)
+    job = only_job(state_of(STARTED, message("job_progress", seq=2, stage="importing"), failed, again))
+    assert (job.state, job.failure, job.errors, job.completed_at) == (State.ACTIVE, "", [], None)
+    assert {phase.state for phase in job.phases} == {PhaseState.PENDING}
+
+
+def test_what_the_snapshot_told_already_is_not_taken_twice() -> None:
+    state = state_of(snapshot([photo_job("job_1", "a.jpg", 3, progress=50.0)]))
+    before = only_job(state).percent
+    changes = state.apply([message("job_progress", seq=7, stage="importing", percent=1.0)], 1001.0)
+    assert (only_job(state).percent, changes.jobs) == (before, set())
+    state.apply([message("job_progress", seq=8, stage="importing", percent=90.0)], 1001.0)
+    assert only_job(state).percent == 90.0
+
+
+def test_a_restarted_servers_messages_count_though_their_seq_is_lower() -> None:
+    state = state_of(snapshot([photo_job("job_1", "a.jpg", 3)]))
+    state.apply([message("job_progress", seq=1, epoch="e2", stage="importing", percent=3.0)], 1001.0)
+    assert only_job(state).percent == 3.0
+
+
+def test_a_snapshot_replaces_everything() -> None:
+    state = state_of(snapshot(many_jobs()))
+    changes = state.apply([snapshot([photo_job("job_9", "z.jpg", 1)])], 1001.0)
+    assert (list(state.jobs), state.visible, changes.order) == (["job_9"], ["job_9"], True)
+
+
+def test_jobs_at_work_come_first_then_failures_then_the_others_newest_first() -> None:
+    state = state_of(
+        snapshot(
+            [
+                photo_job("old", "a", 8, state="completed", ended_ago=500.0),
+                photo_job("new", "b", 8, state="completed", ended_ago=5.0),
+                photo_job("stopped", "c", 3, state="cancelled", ended_ago=50.0),
+                photo_job("failed", "d", 3, state="failed", ended_ago=5000.0),
+                photo_job("lost", "e", 3, state="lost", ended_ago=60.0),
+                photo_job("young", "f", 1, progress=5.0),
+                photo_job("older", "g", 5),
+                photo_job("stalled", "h", 7, state="stalled"),
+            ]
+        )
+    )
+    assert state.visible == ["stalled", "older", "young", "lost", "failed", "new", "stopped", "old"]
+    assert state.counts == (2, 1, 2, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("", {"dalle:simple:0x1", "dalle:five:0x2", "job_1"}),
+        ("SIMPLE", {"dalle:simple:0x1"}),
+        ("img", {"job_1"}),
+        ("job_1", {"job_1"}),
+        ("dalle", {"dalle:simple:0x1", "dalle:five:0x2"}),
+        ("image_wait", {"dalle:simple:0x1"}),
+        ("done", {"dalle:five:0x2"}),
+        ("completed", {"dalle:five:0x2"}),
+        ("dalle !done", {"dalle:simple:0x1"}),
+        ("!dalle", {"job_1"}),
+        ("!", {"dalle:simple:0x1", "dalle:five:0x2", "job_1"}),
+        ("nothing of it", set()),
+    ],
+)
+def test_the_filter_looks_in_names_series_workflows_states_and_phases(text: str, kept: set[str]) -> None:
+    state = state_of(
+        snapshot(
+            [
+                dalle_job("simple", "0x1", 5),
+                dalle_job("five", "0x2", 8, state="completed", ended_ago=1.0),
+                photo_job("job_1", "IMG_7.CR3", 2),
+            ]
+        )
+    )
+    state.set_filter(text)
+    assert set(state.visible) == kept
+
+
+def test_the_filter_follows_a_job_into_another_phase() -> None:
+    state = state_of(STARTED, message("job_progress", seq=2, stage="importing"))
+    state.set_filter("exporting")
+    assert state.visible == []
+    changes = state.apply([message("job_progress", seq=3, stage="exporting", stage_index=3)], 1001.0)
+    assert (state.visible, changes.order) == (["job_1"], True)
+
+
+def test_time_goes_on_between_messages() -> None:
+    job = only_job(state_of(STARTED, message("job_progress", seq=2, stage="importing", elapsed_seconds=5.0)))
+    assert job.elapsed_at(1003.0) == 8.0
+    assert job.remaining_at(1003.0) == Remaining(37.0, 27.0, 57.0)
+    assert job.remaining_at(1045.0) == Remaining(-5.0, 0.0, 15.0)
+
+
+def test_an_unmeasured_phase_moves_on_at_the_estimates_pace_and_waits_at_its_end() -> None:
+    state = state_of(snapshot([dalle_job("simple", "0x1", 5)]))
+    job = only_job(state)
+    phase = job.current
+    assert phase is not None
+    assert phase.average is not None
+    assert job.remaining is not None
+    left_in_phase = phase.average * 0.45
+    rate = (100 - job.percent) / job.remaining.likely
+    assert job.percent_at(1002.0) == pytest.approx(job.percent + 2 * rate)
+    assert job.percent_at(9000.0) == pytest.approx(job.percent + left_in_phase * rate)
+
+
+def test_a_measured_phase_never_runs_ahead_of_its_worker() -> None:
+    job = only_job(state_of(snapshot([dalle_job("simple", "0x1", 5, progress=30.0)])))
+    assert job.percent_at(1100.0) == job.percent
+
+
+def test_a_stalled_jobs_percent_stands_still() -> None:
+    job = only_job(state_of(snapshot([dalle_job("simple", "0x1", 5, state="stalled")])))
+    assert job.percent_at(1100.0) == job.percent
+    assert job.remaining_at(1001.0) is None
+
+
+def test_the_bars_shares_know_where_the_phase_began_and_ends() -> None:
+    state = state_of(STARTED, message("job_progress", seq=2, stage="importing", percent=20.0))
+    state.apply(
+        [message("job_progress", seq=3, stage="exif_analysis", stage_index=2, percent=40.0, progress=0.0)], 1001.0
+    )
+    state.apply(
+        [message("job_progress", seq=4, stage="exif_analysis", stage_index=2, percent=50.0, progress=25.0)], 1002.0
+    )
+    assert only_job(state).shares_at(1002.0) == (40.0, 50.0, 80.0)
+
+
+def test_of_too_many_jobs_those_that_ended_first_are_dropped() -> None:
+    state = ViewState(most_jobs=10)
+    ended = [photo_job(f"e{n}", "x", 8, state="completed", ended_ago=float(n)) for n in range(1, 20)]
+    active = [photo_job(f"a{n}", "x", 3) for n in range(5)]
+    state.apply([snapshot(ended + active)], 1000.0)
+    assert set(state.jobs) == {f"a{n}" for n in range(5)} | {f"e{n}" for n in range(1, 6)}
+
+
+def test_a_complaint_of_the_server_is_kept_clean() -> None:
+    state = state_of(frame({"type": "error", "error": "no \x1b[31msuch\x07 channel", "code": "X"}))
+    assert state.problem == "no [31msuch channel"
+
+
+def test_hostile_text_is_clean_wherever_it_stands() -> None:
+    evil = "a\x1b]52;c;x\x07\u202eb\x9b31m\u200bc"
+    job = photo_job(evil, evil, 2, message=evil, workflow=evil, series=evil, host=evil, result={evil: [evil]})
+    job["stages"][1]["name"] = job["stages"][0]["error"] = evil
+    job["errors"] = [{"error_type": evil, "error_message": evil, "error_details": {evil: evil}, "stage": evil}]
+    seen = repr(only_job(state_of(snapshot([job]))))
+    assert not any(each in seen for each in ("\\x1b", "\\x07", "\\x9b", "\\u202e", "\\u200b"))
+
+
+# Random frames: whatever comes, in whatever order, nothing breaks, and every figure can be drawn.
+
+NUMBERS = st.one_of(
+    st.none(),
+    st.integers(-(10**30), 10**30),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([0, 1, 50, 99.99, 100]),
+)
+TEXTS = st.one_of(st.sampled_from(["importing", "exporting", "completed", "", "x\x1b[2J"]), st.text(max_size=8))
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+STATES = st.sampled_from([*[str(state) for state in State], "new in 2031"])
+NAMED: dict[str, st.SearchStrategy[Any]] = {
+    "seq": st.integers(-3, 60),
+    "epoch": st.sampled_from(["e1", "e2", ""]),
+    "timestamp": st.one_of(
+        TEXTS, st.sampled_from(["2026-11-09T18:30:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+    ),
+    "workflow": TEXTS,
+    "series": TEXTS,
+    "state": STATES,
+    "percent": NUMBERS,
+    "eta_seconds": NUMBERS,
+    "eta_low_seconds": NUMBERS,
+    "eta_high_seconds": NUMBERS,
+    "eta_basis": st.sampled_from(["history", "similar", "progress", "none", "stars"]),
+    "eta_runs": st.integers(-5, 10**6),
+    "stage_index": st.integers(-5, 10**6),
+    "stage_count": st.integers(-5, 10**6),
+    "elapsed_seconds": NUMBERS,
+    "stage": TEXTS,
+    "progress": NUMBERS,
+    "message": TEXTS,
+    "details": JSON,
+    "result": JSON,
+    "photo_info": JSON,
+    "photo_data": JSON,
+    "skipped": st.booleans(),
+    "stage_seconds": NUMBERS,
+    "average_seconds": NUMBERS,
+    "error_message": TEXTS,
+    "stages": st.lists(TEXTS, max_size=4, unique=True),
+    "averages": st.dictionaries(TEXTS, NUMBERS, max_size=3),
+    "duration": NUMBERS,
+    "current_stage": TEXTS,
+    "cache_hit": st.booleans(),
+    "started_at": TEXTS,
+}
+STAGES = st.lists(
+    st.fixed_dictionaries(
+        {"name": TEXTS},
+        optional={
+            "state": st.sampled_from(["pending", "current", "done", "skipped", "failed", "odd"]),
+            "elapsed_seconds": NUMBERS,
+            "average_seconds": NUMBERS,
+            "progress": NUMBERS,
+            "started_at": st.sampled_from(["2026-11-09T18:30:00Z", "2026-11-09T18:31:00+02:00", "yesterday", None]),
+        },
+    ),
+    max_size=4,
+)
+KINDS = [
+    "job_started",
+    "job_progress",
+    "stage_completed",
+    "photo_info",
+    "error_occurred",
+    "job_completed",
+    "job_failed",
+]
+MESSAGES = st.fixed_dictionaries(
+    {"type": st.sampled_from(KINDS), "job_id": st.sampled_from(["a", "b", "dalle:s:0x1"])},
+    optional=NAMED | dict.fromkeys(("host", "errors"), JSON),
+)
+SNAPSHOTS = st.fixed_dictionaries(
+    {
+        "type": st.just("snapshot"),
+        "jobs": st.lists(
+            st.fixed_dictionaries(
+                {"job_id": st.sampled_from(["a", "b", "c"])},
+                optional={name: each for name, each in NAMED.items() if name not in {"stages", "epoch"}}
+                | {"stages": STAGES},
+            ),
+            max_size=3,
+        ),
+    }
+)
+
+
+def decoded(messages: Sequence[Json]) -> list[Frame]:
+    frames = [decode(msgspec.json.encode(each))[0] for each in messages]
+    return [each for each in frames if each is not None]
+
+
+@given(st.lists(st.one_of(MESSAGES, MESSAGES, SNAPSHOTS), max_size=25), st.floats(0, 1e6))
+def test_no_order_of_messages_breaks_anything_and_percent_stays_within_bounds(
+    messages: list[Json], later: float
+) -> None:
+    state = ViewState()
+    for each in decoded(messages):
+        state.apply([each], 1000.0)
+        for job in state.jobs.values():
+            now = 1000.0 + later
+            assert 0.0 <= job.percent_at(now) <= 100.0
+            past, percent, end = job.shares_at(now)
+            assert 0.0 <= past <= percent <= end <= 100.0
+            assert job.elapsed_at(now) >= 0.0
+            assert math.isfinite(job.elapsed_at(now))
+            assert job.current is None or job.current in job.phases
+    assert set(state.visible) == set(state.jobs)
+    assert sum(state.counts) == len(state.jobs)
+
+
+@given(st.lists(MESSAGES, max_size=30))
+def test_one_batch_leaves_what_many_small_ones_leave(messages: list[Json]) -> None:
+    frames = decoded(messages)
+    at_once, one_by_one = state_of(*frames), ViewState()
+    for each in frames:
+        one_by_one.apply([each], 1000.0)
+    assert at_once.jobs == one_by_one.jobs
+    assert at_once.visible == one_by_one.visible
+    assert at_once.counts == one_by_one.counts
+
+
+@given(st.lists(MESSAGES, max_size=30), st.sampled_from(["a", "!a", "importing", "done", "x y"]))
+def test_the_filter_shows_the_same_whenever_it_is_set(messages: list[Json], text: str) -> None:
+    frames = decoded(messages)
+    before, after = ViewState(), state_of(*frames)
+    before.set_filter(text)
+    before.apply(frames, 1000.0)
+    after.set_filter(text)
+    assert before.visible == after.visible
