@@ -315,7 +315,7 @@ def test_the_lines_around_the_list_fit(state: LinkState, width: int) -> None:
     assert width_of(chrome.header(url, status, Counts(123, 4, 5678, 9, 1), width, SCENE)) == width
     assert {width_of(line) for line in chrome.trouble(status, width, SCENE)} <= {width}
     for where in ("list", "detail", "filter"):
-        assert width_of(chrome.keys(width, "some words", 3, 4567, where=where)) == width  # type: ignore[arg-type]
+        assert width_of(chrome.keys(width, "some words", 3, 4567, where=where)) == width
     for synced, text in ((True, ""), (False, ""), (True, "zzz")):
         lines = chrome.empty(url, status, width, synced=synced, filter_text=text)
         assert all(width_of(line) <= width for line in lines)

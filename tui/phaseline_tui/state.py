@@ -101,10 +101,10 @@ class ViewState:
             changes.order = True
         elif message.seq is not None and message.seq <= job.seq and (message.epoch or job.epoch) == job.epoch:
             return  # The snapshot told it already.
-        place = _place(job)
+        place, state = _place(job), job.state
         apply_message(job, message, received)
         changes.jobs.add(job_id)
-        changes.order |= place != _place(job)
+        changes.order |= (place, state) != (_place(job), job.state)
 
     def _add(self, job: JobView) -> None:
         self.jobs[job.job_id] = job

@@ -9,8 +9,8 @@ __all__ = ["EIGHTHS", "bar", "eighths"]
 
 EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _FILLS: Final = ("past", "now", "rest", "track")
-_TO_COME: Final = _FILLS.index("rest")
-_CHARACTERS: Final = ("█", "▓", "░", "·")
+_DONE: Final = frozenset({"past", "now"})
+_CHARACTERS: Final = dict(zip(_FILLS, "█▓░·", strict=True))
 """For terminals without shades, and for those who read with NO_COLOR."""
 
 
@@ -47,35 +47,25 @@ def bar(shares: Shares, width: int, *, shades: bool) -> Line:
 
 
 def _cell(start: int, ends: list[int], *, shades: bool) -> Span:
-    """Return the cell of the eighths from `start` on: two parts at most can share it, the largest do."""
+    """Return the cell of the eighths from `start` on.
+
+    Its character shows how much of it is done, to the eighth; of what is done, and of what is to come, the larger
+    part in this cell has it to itself, because a cell has but a foreground and a background.
+    """
     begin = start
-    parts: list[tuple[int, int]] = []
-    for fill, end in enumerate(ends):
-        if end > begin and begin < start + 8:
-            size = min(end, start + 8) - begin
-            parts.append((fill, size))
+    done: list[tuple[int, str]] = []
+    to_come: list[tuple[int, str]] = []
+    for fill, end in zip(_FILLS, ends, strict=True):
+        size = min(end, start + 8) - begin
+        if size > 0:
+            (done if fill in _DONE else to_come).append((size, fill))
             begin += size
+    part = sum(size for size, _ in done)
+    front = max(done)[1] if done else max(to_come)[1]
+    back = max(to_come)[1] if to_come else front
     if not shades:
-        return _plain_cell(parts)
-    while len(parts) > 2:  # noqa: PLR2004  a cell has a foreground and a background
-        middle = parts.pop(1)
-        grown = 0 if parts[0][1] >= parts[-1][1] else -1
-        parts[grown] = (parts[grown][0], parts[grown][1] + middle[1])
-    if parts[0][0] >= _TO_COME:
-        # Nothing done in this cell: no character, so that a screen copied as text shows the bar only.
-        ground = _FILLS[max(parts, key=lambda part: part[1])[0]]
-        return (" ", f"{ground}/{ground}")
-    if len(parts) == 1:
-        only = _FILLS[parts[0][0]]
-        return ("█", f"{only}/{only}")  # The ground too: some terminals leave a seam between two full blocks.
-    (first, size), (second, _) = parts
-    return (EIGHTHS[size], f"{_FILLS[first]}/{_FILLS[second]}")
-
-
-def _plain_cell(parts: list[tuple[int, int]]) -> Span:
-    done = [part for part in parts if part[0] < _TO_COME]
-    eighths_done = sum(size for _, size in done)
-    if 0 < eighths_done < 8:  # noqa: PLR2004  eighths of a cell
-        return (EIGHTHS[eighths_done], f"{_FILLS[done[-1][0]]}/")
-    fill = max(parts, key=lambda part: part[1])[0]
-    return (_CHARACTERS[fill], f"{_FILLS[fill]}/")
+        character = EIGHTHS[part] if 0 < part < 8 else _CHARACTERS[front]  # noqa: PLR2004  eighths of a cell
+        return (character, f"{front}/")
+    # Where nothing is done there is no character, so that a screen copied as text shows the bar only. A full block
+    # has its own ground, because some terminals leave a seam between two of them.
+    return (EIGHTHS[part], f"{front}/{back}")
