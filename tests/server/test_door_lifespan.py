@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+import trio.testing
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
 from quart_trio import QuartTrio
 from structlog.testing import capture_logs

@@ -55,16 +55,39 @@ async def test_a_head_that_trickles_in_gets_no_more_time() -> None:
                     await trio.sleep(SHORT / 5)
 
 
-async def test_a_connection_may_idle_longer_than_a_head_may_take_but_not_for_ever() -> None:
-    async with open_door(limits=Limits(head_seconds=SHORT, idle_seconds=4 * SHORT)) as opened:
+async def test_a_connection_may_idle_longer_than_a_head_may_take() -> None:
+    async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
             for _ in range(3):
                 await get(stream, "/")
                 await read_until(stream, b"here")
                 await trio.sleep(2 * SHORT)
+
+
+async def test_a_connection_does_not_idle_for_ever() -> None:
+    async with open_door(limits=Limits(idle_seconds=SHORT)) as opened:
+        stream = await opened.connect()
+        async with stream:
+            await get(stream, "/")
+            await read_until(stream, b"here")
             with trio.fail_after(PATIENCE):
                 assert await read_all(stream) == b""
+
+
+@pytest.mark.parametrize("when", ["with the first", "after its answer"])
+async def test_the_head_of_a_second_request_has_its_own_limit(when: str) -> None:
+    async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
+        stream = await opened.connect()
+        async with stream:
+            await stream.send_all(
+                FRESH.replace(b"close", b"keep-alive") + (b"GET /" if when == "with the first" else b"")
+            )
+            await read_until(stream, b"here")
+            if when == "after its answer":
+                await stream.send_all(b"GET /")
+            with trio.fail_after(PATIENCE):
+                assert (await read_all(stream)).startswith(b"HTTP/1.1 400 ")
 
 
 async def test_neither_limit_touches_a_request_that_takes_long() -> None:

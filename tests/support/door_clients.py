@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import trio
 import trio.testing
-from quart import Quart, Response, request, websocket
+from hypercorn.typing import ASGIFramework
+from quart import Response, request, websocket
 from quart_trio import QuartTrio
 
 from phaseline_server.door import Door, Limits, open_listeners
@@ -59,7 +60,7 @@ async def upgrade(stream: trio.SocketStream, path: str = "/echo") -> None:
 
 
 @asynccontextmanager
-async def open_door(app: Quart | None = None, limits: Limits | None = None) -> AsyncIterator[OpenDoor]:
+async def open_door(app: ASGIFramework | None = None, limits: Limits | None = None) -> AsyncIterator[OpenDoor]:
     """Serve `app` (or `plain_app`) within the block; it must have been closed completely at the end."""
     door = Door(limits)
     async with trio.open_nursery() as nursery:

@@ -100,12 +100,14 @@ class Connection(TCPServer):
             self._end_soon()
         elif isinstance(event, Updated):
             # Without a checkpoint, as the request that this ends may be cancelled already.
-            self._idle, self._begun = event.idle, False
-            self._wait_until(trio.current_time() + self._limits.idle_seconds if event.idle else inf)
+            self._idle = event.idle
+            self._begun = event.idle and self.protocol.has_more
+            idle_seconds = self._limits.head_seconds if self._begun else self._limits.idle_seconds
+            self._wait_until(trio.current_time() + idle_seconds if event.idle else inf)
 
     async def leave(self) -> None:
         """Close a WebSocket with 1001; what is no WebSocket stays as it is."""
-        stream = getattr(self, "protocol", None) and self.protocol.stream
+        stream = self.protocol.stream if hasattr(self, "protocol") else None
         if isinstance(stream, WebSocketStream):
             await stream.leave()
 

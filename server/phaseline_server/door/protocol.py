@@ -55,6 +55,11 @@ class Http1Protocol(H11Protocol):
         super().__init__(*args)
         self.connection = _Parser(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
 
+    @property
+    def has_more(self) -> bool:
+        """Return whether the client has sent something of its next request."""
+        return bool(self.connection.trailing_data[0])
+
     async def _check_protocol(self, event: h11.Request) -> None:
         """Stay with HTTP/1.1, whatever the request asks for."""
 
