@@ -1,7 +1,8 @@
 """Start a server of its own, have it make real pictures, and show them being made.
 
 On a terminal the TUI opens on it; without one, each change of phase is a line. What it makes lies in `demo/`
-afterwards. It listens on free ports of its own, so a server that is running already is never touched.
+afterwards, or in the directory that is given as an argument. It listens on a free port of its own, so a server that
+is running already is never touched.
 """
 
 import json
@@ -20,7 +21,7 @@ import httpx
 import trio
 
 HERE: Final = Path(__file__).resolve().parent.parent
-DATA: Final = HERE / "demo"
+DATA: Final = Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "demo").resolve()
 BIN: Final = Path(sys.executable).parent
 # Nothing listens there: what asks it fails, as a provider that is down does.
 NOWHERE: Final = "http://127.0.0.1:9/v1"
@@ -171,6 +172,14 @@ async def work(watch: Watch) -> None:
         nursery.start_soon(follow, "patient", others[2])
 
 
+async def work_behind(watch: Watch, problems: list[str]) -> None:
+    """Work while the TUI has the screen: what goes wrong is seen there, and told once more when the TUI has gone."""
+    try:
+        await work(watch)
+    except* (Failed, httpx.HTTPError) as group:
+        problems += [str(error) or repr(error) for error in leaves(group)]
+
+
 async def end_on_signal(scope: trio.CancelScope) -> None:
     """Cancel `scope` at SIGINT or SIGTERM, so that the server goes too."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -184,7 +193,7 @@ async def main() -> int:
     if shutil.which("progress-server", path=str(BIN)) is None:
         say(f"progress-server is not in {BIN}; run `make demo`, or pip install '.[all]' first")
         return 2
-    finished = False
+    finished, problems = False, list[str]()
     async with trio.open_nursery() as outer:
         outer.start_soon(end_on_signal, outer.cancel_scope)
         async with server() as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
@@ -194,13 +203,16 @@ async def main() -> int:
                 say("twice at the same time and once more later, and one that fails, for its provider is down:")
             async with trio.open_nursery() as nursery:
                 if terminal:
-                    nursery.start_soon(work, watch)
+                    nursery.start_soon(work_behind, watch, problems)
                     await trio.run_process([BIN / "progress-tui", url], stdin=None, check=False)
                     nursery.cancel_scope.cancel()
                 else:
                     await work(watch)
             finished = True
         outer.cancel_scope.cancel()
+    if problems:
+        say(f"demo: {'; '.join(problems)}")
+        return 1
     if finished:
         say(f"all as it should be; the pictures lie in {DATA / 'output'}")
     return 0 if finished else 130

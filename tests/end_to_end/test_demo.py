@@ -1,0 +1,134 @@
+"""`make demo` as somebody sees it: through a pipe, and on a terminal (a real tmux)."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servers import ROOT, environment
+
+DEMO = [sys.executable, str(ROOT / "examples" / "demo.py")]
+WORK = ["setup", "base_prompts", "enhance_prompt", "image_prep", "image_wait", "image_download", "annotate"]
+LINE = re.compile(r" *[\d.]+ s  (\S+(?: \(\w\))?) +\d/8 (\w+) ")
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which this interpreter's directory has both programs, whatever is installed."""
+    return environment()
+
+
+def processes_of(directory: Path) -> list[str]:
+    """Return the command lines of all processes that have to do with `directory`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            place = str((entry / "cwd").readlink()) if entry.name.isdecimal() else ""
+        except OSError:
+            continue
+        if entry.name.isdecimal() and int(entry.name) != os.getpid() and str(directory) in f"{command} {place}":
+            found.append(command)
+    return found
+
+
+def test_through_a_pipe_it_tells_each_change_of_phase_and_where_the_pictures_lie(
+    tmp_path: Path, programs: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [*DEMO, str(tmp_path)], env=programs, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    told = [match.groups() for line in lines if (match := LINE.match(line))]
+    runs = {name for name, _ in told}
+    assert {name.partition("/")[0] for name in runs} == {"brisk", "patient", "faraway"}
+    for name in runs:
+        phases = [phase for other, phase in told if other == name]
+        if not name.startswith("faraway"):
+            whole = [phase for phase in phases if phase != "completed"]
+            assert whole in (WORK, []), name
+        assert len(phases) == len(set(phases)), f"{name} told a phase twice"
+        assert phases[-1] == "completed"
+    assert sum("FAILED, as it should" in line for line in lines) == 1
+    assert sum("was there already" in line for line in lines) == 1
+    assert str(tmp_path / "output") in lines[-1]
+    assert len(list((tmp_path / "output").glob("*/annotated/*.png"))) == 4
+    assert processes_of(tmp_path) == []
+
+
+def test_when_the_server_dies_it_says_so_and_fails(tmp_path: Path, programs: dict[str, str]) -> None:
+    with subprocess.Popen([*DEMO, str(tmp_path)], env=programs, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        while "image_wait" not in demo.stdout.readline():
+            pass
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (process / "cmdline").read_text()
+            except OSError:
+                continue
+            if str(tmp_path) in command and "--data-dir" in command:
+                os.kill(int(process.name), signal.SIGKILL)
+        rest = demo.stdout.read()
+        assert demo.wait(timeout=30) == 1
+    assert rest.splitlines()[-1].startswith("demo: ")
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_by_a_signal_it_leaves_no_process(
+    tmp_path: Path, programs: dict[str, str], number: signal.Signals
+) -> None:
+    with subprocess.Popen([*DEMO, str(tmp_path)], env=programs, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        while "image_wait" not in demo.stdout.readline():
+            pass
+        demo.send_signal(number)
+        demo.stdout.read()
+        assert demo.wait(timeout=30) == 130
+    assert processes_of(tmp_path) == []
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[list[str]]:
+    """Return the beginning of a tmux command on a server of its own, which ends with the test."""
+    command = ["tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null"]
+    yield command
+    subprocess.run([*command, "kill-server"], check=False, capture_output=True)
+
+
+def wait_for(tmux: list[str], text: str) -> str:
+    """Return the screen once it shows `text`."""
+    screen = ""
+    for _ in range(600):
+        screen = subprocess.run([*tmux, "capture-pane", "-p"], check=False, capture_output=True, text=True).stdout
+        if text in screen:
+            return screen
+        time.sleep(0.1)
+    raise AssertionError(f"{text!r} never came:\n{screen}")
+
+
+@pytest.mark.needs("tmux")
+def test_on_a_terminal_the_tui_opens_on_it_and_q_ends_all(
+    tmp_path: Path, programs: dict[str, str], tmux: list[str]
+) -> None:
+    data = tmp_path / "data"
+    inner = " ".join([*DEMO, str(data)])
+    shell = f"{inner}; echo ended with $?; exec cat"
+    subprocess.run([*tmux, "new-session", "-d", "-x", "120", "-y", "40", shell], check=True, env=programs)
+    screen = wait_for(tmux, "4 done")
+    assert "1 failed" in screen
+    assert "brisk" in screen
+    assert "patient" in screen
+    subprocess.run([*tmux, "send-keys", "q"], check=True)
+    screen = wait_for(tmux, "ended with")
+    assert "ended with 0" in screen
+    assert str(data / "output") in screen.replace("\n", "")
+    assert processes_of(data) == []
