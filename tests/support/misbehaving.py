@@ -1,0 +1,158 @@
+"""A real HTTP server on loopback that answers as it is told: late, cut off, without end, with nonsense."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+CHUNK = 65_536
+_REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 429: "Too Many Requests", 500: "Internal Server Error"}
+
+
+@dataclass
+class Request:
+    """A request as it came in."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Misbehaving:
+    """The server's address, what it was asked, and how many bytes of bodies it got rid of."""
+
+    port: int
+    requests: list[Request] = field(default_factory=list)
+    sent: int = 0
+    clients_gone: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+Reply = Callable[[trio.SocketStream, Misbehaving], Awaitable[None]]
+
+
+@asynccontextmanager
+async def misbehaving(*replies: Reply) -> AsyncIterator[Misbehaving]:
+    """Serve one request per connection with one reply after the other; the last one stays."""
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        server = Misbehaving(listener.socket.getsockname()[1])
+
+        async def handle(stream: trio.SocketStream) -> None:
+            request = await _request(stream)
+            if request is None:
+                await stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                return
+            server.requests.append(request)
+            reply = replies[min(len(server.requests), len(replies)) - 1]
+            with suppress(trio.BrokenResourceError):  # the client left, as it may
+                await reply(stream, server)
+
+        nursery.start_soon(trio.serve_listeners, handle, [listener])
+        yield server
+        nursery.cancel_scope.cancel()
+
+
+async def _request(stream: trio.SocketStream) -> Request | None:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = await stream.receive_some()
+        if not more or not more[:1].isascii() or more[:1] == b"\x16":  # gone, or the first byte of TLS
+            return None
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    while len(body) < int(headers.get("content-length", "0")):
+        body += await stream.receive_some()
+    method, target, _ = first.split(" ")
+    return Request(method, target, headers, body)
+
+
+def _head(status: int, headers: Mapping[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Whatever')}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def answer(body: bytes | dict[str, Any] = b"", status: int = 200, **headers: str) -> Reply:
+    """Answer well; `Retry_After="0"` becomes a header."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    async def reply(stream: trio.SocketStream, server: Misbehaving) -> None:
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        await stream.send_all(_head(status, {"Content-Length": str(len(content)), **fields}) + content)
+        server.sent += len(content)
+
+    return reply
+
+
+def redirect(location: str) -> Reply:
+    return answer(status=302, Location=location)
+
+
+def cut_off(body: bytes, after: int) -> Reply:
+    """Promise all of `body`, send its first `after` bytes and hang up."""
+
+    async def reply(stream: trio.SocketStream, server: Misbehaving) -> None:
+        await stream.send_all(_head(200, {"Content-Length": str(len(body))}) + body[:after])
+        server.sent += after
+        await stream.aclose()
+
+    return reply
+
+
+def huge(total: int, *, says_so: bool) -> Reply:
+    """Send `total` bytes, with `Content-Length` if the server `says_so`, and count those that went out."""
+
+    async def reply(stream: trio.SocketStream, server: Misbehaving) -> None:
+        try:
+            await stream.send_all(_head(200, {"Content-Length": str(total)} if says_so else {}))
+            while server.sent < total:
+                await stream.send_all(b"x" * CHUNK)
+                server.sent += CHUNK
+        except trio.BrokenResourceError:
+            server.clients_gone.set()
+
+    return reply
+
+
+async def hang_up(stream: trio.SocketStream, _server: Misbehaving) -> None:
+    """Close the connection without a word."""
+    await stream.aclose()
+
+
+async def silence(stream: trio.SocketStream, server: Misbehaving) -> None:
+    """Never answer; notice when the client leaves."""
+    if await stream.receive_some() == b"":
+        server.clients_gone.set()
+
+
+def silence_after(head: bytes) -> Reply:
+    """Send `head`, raw, and then nothing more."""
+
+    async def reply(stream: trio.SocketStream, server: Misbehaving) -> None:
+        await stream.send_all(head)
+        await silence(stream, server)
+
+    return reply
+
+
+async def nobody_there() -> str:
+    """Return the address of a port on which nobody listens any more."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    await listener.aclose()
+    return f"http://127.0.0.1:{port}"
