@@ -101,7 +101,9 @@ class JobStarted(Event, frozen=True, kw_only=True, tag="job_started"):
     photo_id: PhotoId = None
     photo_info: Details = {}
     workflow: Name | None = None
-    phases: Annotated[tuple[Name, ...], Meta(max_length=MAX_PHASES)] = ()
+    phases: Annotated[
+        tuple[Name, ...], Meta(max_length=MAX_PHASES, description=f"a list of at most {MAX_PHASES} names")
+    ] = ()
     series: Label = ""
     host: Label = ""
     cache_hit: bool = False

@@ -132,7 +132,7 @@ def _bounded(frame: bytes | str, max_bytes: int, max_depth: int) -> bytes:
     try:
         return _encoder.encode(clean_json(value)) if dirty else document
     except RecursionError as error:  # a `max_depth` beyond Python's own
-        raise not_json(error) from None
+        raise not_json(error, document) from None
 
 
 def _depth(value: object) -> int:
@@ -154,7 +154,7 @@ def _any(document: bytes) -> Any:
         # Nothing was asked of its types, so the document is fine but for a number that no machine has room for.
         raise out_of_range(document) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise not_json(error) from None
+        raise not_json(error, document) from None
 
 
 def _decode(decoder: "msgspec.json.Decoder[T]", kind: Any, document: bytes) -> T:
@@ -164,7 +164,7 @@ def _decode(decoder: "msgspec.json.Decoder[T]", kind: Any, document: bytes) -> T
         again: T = _decode_again(str(error), kind, document)
         return again
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise not_json(error) from None
+        raise not_json(error, document) from None
 
 
 def _decode_again(problem: str, kind: Any, document: bytes) -> Any:

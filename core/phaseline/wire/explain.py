@@ -16,14 +16,20 @@ _AT: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<path>.*?)`)?$", re
 _MISSING: Final = re.compile(r"missing required field `(?P<field>.+?)`")
 # A key, any other string (so that no number in it is taken for one), or a number.
 _TOKEN: Final = re.compile(rb'"(?P<string>(?:[^"\\]|\\.)*)"(?P<key>\s*:)?|(?P<number>-?\d[\d.eE+-]*)', re.DOTALL)
+# Half a character beyond U+FFFF, as Python's json writes file names that aren't UTF-8.
+_LONE_SURROGATE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 _MAX_DIGITS: Final = 4300
 _RANGE: Final = f"numbers up to 1.7e308, integers of at most {_MAX_DIGITS} digits"
 _WORDS: Final = {dict: "an object", bool: "true or false", Position: "an object with epoch and seq"}
 
 
-def not_json(error: Exception) -> InvalidJSON:
-    """Return the error for a document that `error` says is no JSON."""
+def not_json(error: Exception, document: bytes) -> InvalidJSON:
+    """Return the error for a `document` that `error` says is no JSON."""
     reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    if lone := _LONE_SURROGATE.search(document):
+        reason = f"{reason}; maybe by the lone surrogate {lone[0].decode()} at byte {lone.start()}"
     return InvalidJSON(f"the document is not valid JSON: {reason}; allowed: one JSON document in UTF-8")
 
 

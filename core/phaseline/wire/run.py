@@ -10,16 +10,21 @@ from phaseline.wire.message import timestamp
 __all__ = ["encode_run", "run_snapshot"]
 
 COMPLETED: Final = "completed"
-UNKNOWN: Final = -1
+UNKNOWN: Final = -1.0  # of seconds
 
 _encoder: Final = msgspec.json.Encoder()
 
 
-def _whole_seconds(duration_ns: int | None) -> float:
-    """Return seconds to a tenth, but never 0 while something remains; -1 for unknown."""
+def _tenths(duration_ns: int | None) -> float | None:
+    """Return seconds to a tenth, but never 0 while something remains; None for unknown."""
     if duration_ns is None:
-        return UNKNOWN
+        return None
     return round(duration_ns / 1e9, 1) or (0.1 if duration_ns else 0.0)
+
+
+def _tenths_or_unknown(duration_ns: int | None) -> float:
+    told = _tenths(duration_ns)
+    return UNKNOWN if told is None else told
 
 
 def _phase(phase: PhaseSnapshot) -> dict[str, Any]:
@@ -53,7 +58,7 @@ def run_snapshot(snapshot: Snapshot, dress: object) -> dict[str, Any]:
         "currentPhase": COMPLETED if ended else snapshot.phase or snapshot.phases[0].name,
         "startedNs": snapshot.started_ns,
         "percent": round(estimate.percent, 1),
-        "etaSeconds": _whole_seconds(estimate.remaining_ns),
+        "etaSeconds": _tenths_or_unknown(estimate.remaining_ns),
         "done": ended,
         "error": snapshot.error,
         "cacheHit": snapshot.cache_hit,
@@ -61,21 +66,17 @@ def run_snapshot(snapshot: Snapshot, dress: object) -> dict[str, Any]:
         "dalleDress": dress,
         "phaseAverages": {p.name: p.average_ns for p in snapshot.phases if p.average_ns is not None},
         "phasePercent": round(estimate.phase_percent, 1),
-        "phaseEtaSeconds": _whole_seconds(estimate.phase_remaining_ns),
+        "phaseEtaSeconds": _tenths_or_unknown(estimate.phase_remaining_ns),
         "phaseIndex": len(snapshot.phases) + 1 if ended else snapshot.phase_index,
         "phaseCount": len(snapshot.phases) + 1,
         "jobId": snapshot.job_id,
         "seq": snapshot.seq,
         "startedAt": timestamp(snapshot.started_ns),
-        "etaLowSeconds": _seconds_or_null(estimate.low_ns),
-        "etaHighSeconds": _seconds_or_null(estimate.high_ns),
+        "etaLowSeconds": _tenths(estimate.low_ns),
+        "etaHighSeconds": _tenths(estimate.high_ns),
         "etaBasis": estimate.basis,
         "etaRuns": estimate.runs,
     }
-
-
-def _seconds_or_null(duration_ns: int | None) -> float | None:
-    return None if duration_ns is None else round(duration_ns / 1e9, 1)
 
 
 def encode_run(snapshot: Snapshot, dress: object) -> bytes:

@@ -1,0 +1,252 @@
+"""A job's own state: what it keeps, what it refuses, its end and its restart."""
+
+from math import inf, nan
+from typing import Any
+
+import pytest
+
+from core_events import SECOND, WALL, everything_in, example_of, moment, photo_info
+from phaseline.errors import InvalidField, TooLarge
+from phaseline.events import (
+    ErrorOccurred,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobLost,
+    JobProgress,
+    JobStalled,
+    JobStarted,
+    PhotoInfo,
+)
+from phaseline.job import MAX_ERRORS, MAX_KEPT_BYTES, Job
+from phaseline.snapshot import Estimate, Snapshot, State
+
+
+def started(**fields: Any) -> Job:
+    job = Job("job_1")
+    job.apply(example_of(JobStarted, **fields), moment(0))
+    return job
+
+
+def told(job: Job, at: float, percent: float = 0.0) -> Snapshot:
+    return job.snapshot(moment(at), Estimate(percent, 5 * SECOND, 4 * SECOND, 6 * SECOND, "history", 3), {})
+
+
+@pytest.mark.parametrize("progress", [nan, inf, -inf, -1, -0.001, 100.001, 101])
+def test_progress_out_of_range_is_refused_and_changes_nothing(progress: float) -> None:
+    job = started()
+    before = everything_in(job)
+    with pytest.raises(InvalidField, match=r"^progress is .*; allowed: a number from 0 to 100$"):
+        job.apply(JobProgress(job_id="job_1", phase="importing", progress=progress), moment(1))
+    assert everything_in(job) == before
+
+
+@pytest.mark.parametrize("progress", [0, 100, 0.001, 25.5, None])
+def test_progress_within_range_is_taken(progress: float | None) -> None:
+    job = started()
+    job.apply(JobProgress(job_id="job_1", phase="importing", progress=progress), moment(1))
+    assert job.phases[0].progress == progress
+
+
+@pytest.mark.parametrize("duration", [nan, inf, -0.1])
+@pytest.mark.parametrize("kind", [JobCompleted, JobFailed])
+def test_a_duration_that_is_none_is_refused_and_changes_nothing(kind: type[JobCompleted], duration: float) -> None:
+    job = started()
+    before = everything_in(job)
+    with pytest.raises(InvalidField, match=r"^duration is .*; allowed: a number of seconds, 0 or more$"):
+        job.apply(kind(job_id="job_1", duration=duration), moment(1))
+    assert everything_in(job) == before
+
+
+def test_an_end_that_contradicts_itself_is_refused_and_changes_nothing() -> None:
+    job = started()
+    before = everything_in(job)
+    with pytest.raises(InvalidField, match=r"^success is False; allowed: true in job_completed; "):
+        job.apply(JobCompleted(job_id="job_1", success=False), moment(1))
+    with pytest.raises(InvalidField, match=r"^success is True; allowed: false in job_failed; "):
+        job.apply(JobFailed(job_id="job_1", success=True), moment(1))
+    assert everything_in(job) == before
+
+
+def test_a_good_end_leaves_nothing_to_do() -> None:
+    job = started()
+    job.apply(JobCompleted(job_id="job_1", result={"score": 4}, duration=3.5), moment(4))
+    snapshot = told(job, 100)
+    assert (snapshot.state, snapshot.estimate.percent, snapshot.estimate.remaining_ns) == (State.COMPLETED, 100, 0)
+    assert (snapshot.elapsed_ns, snapshot.ended_ns) == (4 * SECOND, WALL + 4 * SECOND)
+    assert (snapshot.result, snapshot.duration, snapshot.error) == ({"score": 4}, 3.5, "")
+    assert (snapshot.estimate.basis, snapshot.estimate.runs) == ("history", 3)
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "error"),
+    [
+        (JobFailed(job_id="job_1", result={"error": "File not found"}), State.FAILED, "File not found"),
+        (JobFailed(job_id="job_1"), State.FAILED, "failed"),
+        (JobFailed(job_id="job_1", result={"error": ""}), State.FAILED, "failed"),
+        (JobFailed(job_id="job_1", result={"error": {"code": 7}}), State.FAILED, "{'code': 7}"),
+        (JobCancelled(job_id="job_1", reason="by hand"), State.CANCELLED, "by hand"),
+        (JobCancelled(job_id="job_1", reason=""), State.CANCELLED, "cancelled"),
+    ],
+)
+def test_a_bad_end_says_why_and_stays_below_100_percent(
+    event: JobFailed | JobCancelled, state: State, error: str
+) -> None:
+    job = started()
+    told(job, 1, percent=100)
+    job.apply(event, moment(2))
+    snapshot = told(job, 3, percent=100)
+    assert (snapshot.state, snapshot.error, snapshot.estimate.percent) == (state, error, 99.9)
+    assert (snapshot.estimate.remaining_ns, snapshot.estimate.low_ns, snapshot.estimate.high_ns) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("percent", [nan, -inf, inf, -5, 1e300])
+def test_whatever_an_engine_says_what_is_told_is_a_percent(percent: float) -> None:
+    job = started()
+    told(job, 1, percent=40)
+    assert 40 <= told(job, 2, percent=percent).estimate.percent <= 99.9
+
+
+def test_the_percent_told_never_falls_within_a_run_and_begins_anew_with_the_next() -> None:
+    job = started()
+    assert [told(job, i, percent).estimate.percent for i, percent in enumerate([10, 40, 30, 41])] == [10, 40, 40, 41]
+    job.apply(JobFailed(job_id="job_1"), moment(5))
+    assert told(job, 6).estimate.percent == 41
+    job.apply(JobStarted(job_id="job_1"), moment(7))
+    assert told(job, 8, 5).estimate.percent == 5
+
+
+def test_a_restarted_job_has_nothing_of_its_last_run_but_its_number() -> None:
+    fresh = started(series="b")
+    job = started(series="a", photo_info={"iso": 800}, photo_id=1, host="box", cache_hit=True)
+    job.seq = fresh.seq = 17
+    for second, event in enumerate(
+        [
+            JobProgress(job_id="job_1", phase="exporting", progress=50, text="hm"),
+            ErrorOccurred(job_id="job_1", error_type="x", text="y"),
+            PhotoInfo(job_id="job_1", data={"a": 1}),
+            JobFailed(job_id="job_1", result={"error": "z"}, duration=1),
+        ]
+    ):
+        job.apply(event, moment(second))
+        told(job, second, 70)
+    job.apply(JobStarted(job_id="job_1", series="b"), moment(0))
+    assert everything_in(job) == everything_in(fresh)
+
+
+def test_a_lost_job_comes_back_with_any_report_and_goes_on_where_it_was() -> None:
+    job = started(phases=("a", "b"))
+    job.apply(JobProgress(job_id="job_1", phase="a"), moment(1))
+    told(job, 2, 30)
+    job.apply(JobStalled(job_id="job_1"), moment(3))
+    job.apply(JobLost(job_id="job_1"), moment(4))
+    assert (told(job, 5, 35).state, job.phase) == (State.LOST, "a")
+    job.apply(JobProgress(job_id="job_1", phase="a", progress=50), moment(9))
+    snapshot = told(job, 10, 20)
+    assert (snapshot.state, snapshot.estimate.percent, snapshot.elapsed_ns) == (State.ACTIVE, 35, 10 * SECOND)
+    assert snapshot.phases[0].elapsed_ns == 9 * SECOND
+
+
+def test_a_lost_job_may_be_started_anew() -> None:
+    job = started(series="a")
+    job.apply(JobLost(job_id="job_1"), moment(4))
+    job.apply(JobStarted(job_id="job_1", series="b"), moment(5))
+    assert (job.state, job.series, job.started) == (State.ACTIVE, "b", moment(5))
+
+
+def test_durations_come_from_the_monotonic_clock_alone() -> None:
+    job = Job("job_1")
+    job.apply(JobStarted(job_id="job_1"), moment(0))
+    job.apply(JobProgress(job_id="job_1", phase="importing"), moment(1, wall_jump_s=3600))
+    job.apply(JobProgress(job_id="job_1", phase="exporting"), moment(4, wall_jump_s=-3600))
+    job.apply(JobCompleted(job_id="job_1"), moment(6, wall_jump_s=7200))
+    snapshot = told(job, 9)
+    assert [phase.elapsed_ns / SECOND for phase in snapshot.phases if phase.elapsed_ns] == [3, 2]
+    assert (snapshot.started_ns, snapshot.ended_ns) == (WALL, WALL + 6 * SECOND)
+    importing = snapshot.phases[0]
+    assert (importing.started_ns, importing.ended_ns) == (WALL + 3601 * SECOND, WALL + 3604 * SECOND)
+
+
+def test_photo_info_adds_to_what_is_known() -> None:
+    job = started(photo_info={"file_name": "IMG_001.CR3", "iso": 1})
+    job.apply(PhotoInfo(job_id="job_1", data={"iso": 800, "context": "portrait"}), moment(1))
+    assert job.info == {"file_name": "IMG_001.CR3", "iso": 800, "context": "portrait"}
+
+
+def test_what_is_known_of_a_photo_is_bounded_and_what_is_over_is_refused() -> None:
+    job = started()
+    job.apply(photo_info(200_000, "a"), moment(1))
+    before = everything_in(job)
+    with pytest.raises(TooLarge, match=f"^what is known of the photo has 300015 bytes; allowed: .* {MAX_KEPT_BYTES}$"):
+        job.apply(photo_info(100_000, "b"), moment(2))
+    assert everything_in(job) == before
+    job.apply(photo_info(200_000, "a"), moment(3))
+
+
+def test_the_photo_id_is_that_of_the_start_or_else_the_first_one_told() -> None:
+    job = started()
+    job.apply(JobProgress(job_id="job_1", phase="importing", photo_id=456), moment(1))
+    job.apply(JobProgress(job_id="job_1", phase="importing", photo_id=7), moment(2))
+    assert told(job, 2).photo_id == 456
+    job.apply(JobCompleted(job_id="job_1"), moment(3))
+    job.apply(JobStarted(job_id="job_1"), moment(4))
+    assert told(job, 4).photo_id is None
+    assert started(photo_id="a").photo_id == "a"
+
+
+def error(text: str, phase: str | None = None) -> ErrorOccurred:
+    return ErrorOccurred(job_id="job_1", error_type="validation_error", text=text, details={"i": 1}, phase=phase)
+
+
+def test_an_error_is_kept_with_its_phase_and_its_time_and_ends_nothing() -> None:
+    job = started()
+    job.apply(error("before any"), moment(1))
+    job.apply(JobProgress(job_id="job_1", phase="exporting"), moment(2))
+    job.apply(error("in the current one"), moment(3))
+    job.apply(error("in another", "importing"), moment(4))
+    assert [(each.text, each.phase) for each in job.errors] == [
+        ("before any", None),
+        ("in the current one", "exporting"),
+        ("in another", "importing"),
+    ]
+    assert job.errors[0].at_ns == WALL + SECOND
+    assert job.state is State.ACTIVE
+
+
+def test_of_too_many_errors_the_first_and_the_latest_are_kept() -> None:
+    job = started()
+    for i in range(MAX_ERRORS + 50):
+        job.apply(error(str(i)), moment(i))
+    assert [each.text for each in job.errors] == [*map(str, range(MAX_ERRORS - 1)), str(MAX_ERRORS + 49)]
+
+
+def test_of_too_large_errors_the_first_and_the_latest_are_kept() -> None:
+    job = started()
+    for i in range(9):
+        job.apply(error(f"{i}" + "x" * 80_000), moment(i))
+    assert [each.text[0] for each in job.errors] == ["0", "1", "8"]
+    job.apply(error("small"), moment(10))
+    assert [each.text[0] for each in job.errors] == ["0", "1", "8", "s"]
+
+
+def test_an_error_that_fills_all_the_room_makes_room_for_the_next() -> None:
+    job = started()
+    job.apply(error("x" * MAX_KEPT_BYTES), moment(1))
+    job.apply(error("small"), moment(2))
+    assert [each.text for each in job.errors] == ["small"]
+
+
+def test_a_snapshot_is_a_copy() -> None:
+    job = started(photo_info={"iso": 1})
+    snapshot = told(job, 1)
+    job.apply(PhotoInfo(job_id="job_1", data={"iso": 2}), moment(2))
+    job.apply(error("later"), moment(3))
+    assert (snapshot.info, snapshot.errors) == ({"iso": 1}, ())
+
+
+def test_checking_changes_nothing() -> None:
+    job = started()
+    before = everything_in(job)
+    assert job.check(JobProgress(job_id="job_1", phase="exporting")) is State.ACTIVE
+    assert job.check(JobCompleted(job_id="job_1")) is State.COMPLETED
+    assert everything_in(job) == before

@@ -1,0 +1,305 @@
+"""What a job makes of phases: in order, out of order, reopened, undeclared, only reported when they are over."""
+
+import pytest
+
+from core_events import SECOND, everything_in, moment
+from phaseline.errors import InvalidField
+from phaseline.events import (
+    MAX_PHASES,
+    ErrorOccurred,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobProgress,
+    JobStarted,
+    PhaseCompleted,
+)
+from phaseline.job import Job
+from phaseline.phase import Lesson
+from phaseline.snapshot import Estimate, PhaseState, State
+
+
+def started(workflow: str | None = None, phases: tuple[str, ...] = (), *, cache_hit: bool = False) -> Job:
+    job = Job("job_1")
+    job.apply(JobStarted(job_id="job_1", workflow=workflow, phases=phases, cache_hit=cache_hit), moment(0))
+    return job
+
+
+def enter(job: Job, phase: str, at: float, progress: float | None = None) -> None:
+    job.apply(JobProgress(job_id="job_1", phase=phase, progress=progress), moment(at))
+
+
+def complete(job: Job, phase: str, at: float, *, skipped: bool = False) -> None:
+    job.apply(PhaseCompleted(job_id="job_1", phase=phase, skipped=skipped), moment(at))
+
+
+def end(job: Job, at: float) -> tuple[Lesson, ...]:
+    return job.apply(JobCompleted(job_id="job_1"), moment(at))
+
+
+def states(job: Job) -> dict[str, str]:
+    return {phase.name: str(phase.state) for phase in job.phases}
+
+
+def durations(job: Job, at: float = 0.0) -> dict[str, float]:
+    return {phase.name: phase.elapsed_ns(moment(at)) / SECOND for phase in job.phases if phase.elapsed_ns(moment(at))}
+
+
+def taught(lessons: tuple[Lesson, ...]) -> dict[str, float]:
+    return {lesson.phase: lesson.duration_ns / SECOND for lesson in lessons}
+
+
+def test_without_a_workflow_a_job_is_a_photo_and_with_phases_a_custom_one() -> None:
+    assert started().workflow.name == "photo"
+    assert started(phases=("a",)).workflow.name == "custom"
+
+
+def test_phases_in_order_are_done_one_after_the_other() -> None:
+    job = started(phases=("a", "b", "c"))
+    enter(job, "a", 1)
+    enter(job, "b", 3)
+    complete(job, "b", 6)
+    assert states(job) == {"a": "done", "b": "done", "c": "pending"}
+    assert job.phase == "b"
+    enter(job, "c", 7)
+    assert taught(end(job, 11)) == {"a": 2, "b": 3, "c": 4}
+    assert set(states(job).values()) == {"done"}
+    assert [phase.progress for phase in job.phases] == [100, 100, 100]
+
+
+def test_a_phase_that_is_jumped_over_is_skipped_and_teaches_nothing() -> None:
+    job = started(phases=("a", "b", "c"))
+    enter(job, "c", 1)
+    assert states(job) == {"a": "skipped", "b": "skipped", "c": "current"}
+    assert taught(end(job, 3)) == {"c": 2}
+
+
+def test_a_phase_that_comes_late_is_taken_for_what_it_is() -> None:
+    job = started(phases=("a", "b", "c"))
+    enter(job, "b", 1)
+    enter(job, "a", 2)
+    assert states(job) == {"a": "current", "b": "done", "c": "pending"}
+    assert (job.phase, job.phase_index) == ("a", 1)
+    complete(job, "a", 5)
+    assert taught(end(job, 6)) == {"a": 3, "b": 1}
+
+
+def test_a_reopened_phase_goes_on_counting_and_teaches_nothing() -> None:
+    job = started(phases=("a", "b"))
+    enter(job, "a", 0, progress=80)
+    enter(job, "b", 1)
+    enter(job, "a", 3)
+    assert job.phases[0].progress is None
+    enter(job, "b", 7)
+    assert durations(job, 8) == {"a": 5, "b": 3}
+    assert end(job, 8) == ()
+
+
+def test_progress_after_the_end_of_its_phase_reopens_it() -> None:
+    job = started(phases=("a", "b"))
+    enter(job, "a", 0)
+    complete(job, "a", 2)
+    enter(job, "a", 3)
+    assert states(job)["a"] == "current"
+    assert end(job, 4) == ()
+
+
+def test_a_phase_skipped_halfway_and_taken_up_again_teaches_nothing() -> None:
+    job = started(phases=("a", "b"))
+    enter(job, "a", 0)
+    complete(job, "a", 2, skipped=True)
+    enter(job, "a", 3)
+    assert end(job, 4) == ()
+
+
+def test_a_phase_said_to_be_skipped_that_runs_after_all_is_measured_from_then_on() -> None:
+    job = started(phases=("a", "b"))
+    enter(job, "b", 1)
+    complete(job, "a", 2, skipped=True)
+    assert states(job)["a"] == "skipped"
+    enter(job, "a", 5)
+    assert job.phases[0].started == moment(5)
+    assert taught(end(job, 7)) == {"a": 2, "b": 4}
+
+
+def test_a_phase_only_reported_at_its_end_took_what_went_by_since_the_one_before() -> None:
+    job = started(phases=("a", "b", "c"))
+    complete(job, "a", 2)
+    complete(job, "c", 5)
+    assert states(job) == {"a": "done", "b": "skipped", "c": "done"}
+    assert job.phases[0].started == moment(0)
+    assert durations(job) == {"a": 2, "c": 3}
+    complete(job, "b", 6)
+    assert taught(end(job, 9)) == {"a": 2, "b": 1, "c": 3}
+
+
+def test_a_phase_reported_to_be_over_while_another_runs_is_done_but_teaches_nothing() -> None:
+    job = started(phases=("a", "b", "c"))
+    enter(job, "b", 1)
+    complete(job, "c", 2)
+    complete(job, "a", 3)
+    assert states(job) == {"a": "done", "b": "current", "c": "done"}
+    assert taught(end(job, 4)) == {"b": 3}
+
+
+def test_a_second_end_of_a_phase_changes_nothing() -> None:
+    job = started(phases=("a", "b"))
+    enter(job, "a", 0)
+    complete(job, "a", 2)
+    before = everything_in(job)
+    complete(job, "a", 3)
+    complete(job, "a", 3, skipped=True)
+    assert everything_in(job) == before
+
+
+def test_a_skipped_phase_teaches_nothing_whether_current_or_not() -> None:
+    job = started(phases=("a", "b"))
+    enter(job, "a", 0)
+    complete(job, "a", 2, skipped=True)
+    complete(job, "b", 4, skipped=True)
+    assert states(job) == {"a": "skipped", "b": "skipped"}
+    assert end(job, 5) == ()
+
+
+def test_a_cache_hit_teaches_nothing() -> None:
+    job = started(phases=("a",), cache_hit=True)
+    enter(job, "a", 0)
+    assert end(job, 5) == ()
+
+
+@pytest.mark.parametrize("last", [JobFailed(job_id="job_1", result={"error": "no disk"}), JobCancelled(job_id="job_1")])
+def test_the_phase_a_job_fails_in_teaches_nothing_and_those_before_it_do(last: JobFailed | JobCancelled) -> None:
+    job = started(phases=("a", "b", "c"))
+    enter(job, "a", 0)
+    enter(job, "b", 2)
+    assert taught(job.apply(last, moment(9))) == {"a": 2}
+    assert states(job) == {"a": "done", "b": "failed", "c": "pending"}
+    assert job.phases[1].error == ("no disk" if isinstance(last, JobFailed) else "cancelled")
+    assert (job.phase, job.phase_index) == ("failed", 2)
+
+
+def test_before_the_end_a_job_teaches_nothing() -> None:
+    job = started(phases=("a", "b"))
+    enter(job, "a", 0)
+    assert job.apply(JobProgress(job_id="job_1", phase="b"), moment(1)) == ()
+
+
+def test_what_is_pending_when_a_job_ends_well_was_skipped() -> None:
+    job = started("photo")
+    enter(job, "importing", 1)
+    end(job, 2)
+    assert set(states(job).values()) == {"done", "skipped"}
+    assert (job.phase, job.phase_index) == ("completed", 8)
+
+
+def test_a_photo_may_have_a_preparation_before_and_a_finalizing_after_its_eight() -> None:
+    job = started("photo")
+    enter(job, "preparation", 1)
+    enter(job, "importing", 2)
+    enter(job, "exporting", 3)
+    enter(job, "finalizing", 4)
+    assert [job.phases[0].name, job.phases[1].name, job.phases[-1].name] == ["preparation", "importing", "finalizing"]
+    assert len(job.phases) == 10
+    assert taught(end(job, 5)) == {"preparation": 1, "importing": 1, "exporting": 1, "finalizing": 1}
+
+
+@pytest.mark.parametrize("phase", ["Importing", "import", "", "setup"])
+def test_a_stage_that_a_photo_has_not_is_refused_and_changes_nothing(phase: str) -> None:
+    job = started("photo")
+    before = everything_in(job)
+    for event in (
+        JobProgress(job_id="job_1", phase=phase),
+        PhaseCompleted(job_id="job_1", phase=phase),
+        ErrorOccurred(job_id="job_1", error_type="x", text="y", phase=phase),
+    ):
+        with pytest.raises(InvalidField, match=f"^stage is '{phase}'; allowed: importing, exif_analysis, .* failed$"):
+            job.apply(event, moment(1))
+    assert everything_in(job) == before
+
+
+@pytest.mark.parametrize("workflow", ["photo", "dalle", "custom"])
+@pytest.mark.parametrize("name", ["completed", "failed"])
+def test_the_names_of_ends_are_no_phases_and_end_nothing(workflow: str, name: str) -> None:
+    job = started(workflow)
+    count = len(job.phases)
+    job.apply(JobProgress(job_id="job_1", phase=name, progress=100, text="all done"), moment(1))
+    complete(job, name, 2)
+    assert (len(job.phases), job.state, job.text, job.phase) == (count, State.ACTIVE, "all done", "")
+
+
+def test_a_declared_phase_may_be_called_completed() -> None:
+    job = started(phases=("work", "completed"))
+    enter(job, "completed", 1)
+    assert states(job) == {"work": "skipped", "completed": "current"}
+
+
+def test_an_undeclared_phase_stands_after_those_that_began() -> None:
+    job = started(phases=("a", "b", "c"))
+    enter(job, "x", 1)
+    assert [phase.name for phase in job.phases] == ["x", "a", "b", "c"]
+    enter(job, "b", 2)
+    enter(job, "a", 3)
+    enter(job, "y", 4)
+    assert [phase.name for phase in job.phases] == ["x", "a", "b", "y", "c"]
+    assert states(job) == {"x": "done", "a": "done", "b": "done", "y": "current", "c": "pending"}
+
+
+def test_a_workflow_is_learned_phase_by_phase() -> None:
+    job = started("nightly")
+    assert (job.phase, job.phase_index, job.phases) == ("", 0, [])
+    enter(job, "fetch", 1)
+    complete(job, "store", 2)
+    enter(job, "check", 3)
+    assert [phase.name for phase in job.phases] == ["fetch", "store", "check"]
+    assert (job.phase, job.phase_index) == ("check", 3)
+
+
+def test_a_job_has_at_most_so_many_phases() -> None:
+    job = started("nightly")
+    for i in range(MAX_PHASES):
+        enter(job, f"p{i}", i)
+    before = everything_in(job)
+    for event in (JobProgress(job_id="job_1", phase="more"), PhaseCompleted(job_id="job_1", phase="more")):
+        with pytest.raises(InvalidField, match=f"^stage is 'more'; allowed: at most {MAX_PHASES} phases"):
+            job.apply(event, moment(1000))
+    assert everything_in(job) == before
+
+
+def test_a_job_that_has_all_its_phases_takes_its_own_and_errors_and_the_names_of_ends() -> None:
+    job = started("nightly", tuple(f"p{i}" for i in range(MAX_PHASES)))
+    enter(job, "p7", 1)
+    enter(job, "completed", 2)
+    job.apply(ErrorOccurred(job_id="job_1", error_type="x", text="y", phase="elsewhere"), moment(3))
+    assert job.errors[-1].phase == "elsewhere"
+
+
+def test_declared_phases_have_each_name_once_and_are_not_too_many() -> None:
+    job = Job("job_1")
+    before = everything_in(job)
+    with pytest.raises(InvalidField, match=r"^phases is \['a', 'b', 'a'\]; allowed: each name once$"):
+        job.apply(JobStarted(job_id="job_1", phases=("a", "b", "a")), moment(0))
+    with pytest.raises(InvalidField, match=r"^phases is '501 names'; allowed: at most 500$"):
+        job.apply(JobStarted(job_id="job_1", phases=tuple(map(str, range(501)))), moment(0))
+    assert everything_in(job) == before
+
+
+def test_a_built_in_workflow_lets_only_its_own_phases_be_declared() -> None:
+    job = Job("job_1")
+    with pytest.raises(InvalidField, match=r"^phases is \['paint', 'setup'\]; allowed: those of photo: importing, .*"):
+        job.apply(JobStarted(job_id="job_1", workflow="photo", phases=("setup", "paint", "exporting")), moment(0))
+    assert job.state is State.ABSENT
+    job.apply(JobStarted(job_id="job_1", workflow="photo", phases=("finalizing", "exporting")), moment(0))
+    assert len(job.phases) == 8
+
+
+def test_the_progress_of_a_phase_begins_anew_with_each_phase() -> None:
+    job = started(phases=("a", "b"))
+    enter(job, "a", 0, progress=70)
+    assert job.snapshot(moment(1), Estimate(0.0), {}).progress == 70
+    enter(job, "a", 1)
+    assert job.snapshot(moment(1), Estimate(0.0), {}).progress == 70
+    enter(job, "b", 2)
+    assert job.snapshot(moment(2), Estimate(0.0), {}).progress is None
+    complete(job, "b", 3)
+    assert job.snapshot(moment(3), Estimate(0.0), {}).progress is None
+    assert job.phases[1].state is PhaseState.DONE

@@ -1,0 +1,107 @@
+"""The transition table, pair by pair."""
+
+import pytest
+
+from core_events import everything_in, example_of, moment
+from phaseline.errors import IllegalEvent
+from phaseline.events import (
+    EVENTS,
+    ErrorOccurred,
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobLost,
+    JobProgress,
+    JobStalled,
+    JobStarted,
+    MetricsReported,
+    PhaseCompleted,
+    PhotoInfo,
+)
+from phaseline.job import TRANSITIONS, Job
+from phaseline.snapshot import State
+
+WAYS: dict[State, tuple[type[Event], ...]] = {
+    State.ABSENT: (),
+    State.ACTIVE: (JobStarted, JobProgress),
+    State.STALLED: (JobStarted, JobProgress, JobStalled),
+    State.LOST: (JobStarted, JobProgress, JobLost),
+    State.COMPLETED: (JobStarted, JobProgress, JobCompleted),
+    State.FAILED: (JobStarted, JobProgress, JobFailed),
+    State.CANCELLED: (JobStarted, JobProgress, JobCancelled),
+}
+PAIRS = [(state, kind) for state in State for kind in EVENTS]
+LEGAL = [(state, kind) for state, kind in PAIRS if kind in TRANSITIONS[state]]
+ILLEGAL = [(state, kind) for state, kind in PAIRS if kind not in TRANSITIONS[state]]
+
+REPORTS = {JobProgress, PhaseCompleted, PhotoInfo, ErrorOccurred, MetricsReported}
+ENDS = {JobCompleted, JobFailed, JobCancelled}
+
+
+def named(value: object) -> str:
+    return value.__name__ if isinstance(value, type) else str(value)
+
+
+def job_in(state: State) -> Job:
+    job = Job("job_1")
+    for second, kind in enumerate(WAYS[state]):
+        job.apply(example_of(kind), moment(second))
+    assert job.state is state
+    return job
+
+
+def test_the_table_speaks_of_every_state_and_of_no_unknown_event() -> None:
+    assert set(TRANSITIONS) == set(State)
+    assert {kind for takes in TRANSITIONS.values() for kind in takes} == set(EVENTS)
+
+
+@pytest.mark.parametrize(("state", "kind"), LEGAL, ids=named)
+def test_a_legal_event_leads_where_the_table_says(state: State, kind: type[Event]) -> None:
+    job = job_in(state)
+    assert job.check(example_of(kind)) is TRANSITIONS[state][kind]
+    job.apply(example_of(kind), moment(10))
+    assert job.state is TRANSITIONS[state][kind]
+
+
+@pytest.mark.parametrize(("state", "kind"), ILLEGAL, ids=named)
+def test_an_illegal_event_is_refused_and_changes_nothing(state: State, kind: type[Event]) -> None:
+    job = job_in(state)
+    before = everything_in(job)
+    with pytest.raises(IllegalEvent) as refusal:
+        job.apply(example_of(kind), moment(10))
+    assert everything_in(job) == before
+    event = example_of(kind).type
+    assert str(refusal.value).startswith(f"job 'job_1' cannot take {event} ")
+    assert str(refusal.value).endswith(
+        "start it with job_started"
+        if state is State.ABSENT
+        else "end it first, or use another id"
+        if kind is JobStarted
+        else "start it again with job_started"
+    )
+
+
+# The table is not its own proof: these are the rules that it follows.
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.STALLED, State.LOST])
+def test_a_job_that_began_takes_every_report_and_a_silent_one_is_active_again(state: State) -> None:
+    assert {kind for kind, after in TRANSITIONS[state].items() if after is State.ACTIVE} >= REPORTS
+    assert set(TRANSITIONS[state]) >= ENDS
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.COMPLETED, State.FAILED, State.CANCELLED])
+def test_a_job_that_has_not_begun_or_has_ended_takes_nothing_but_a_start(state: State) -> None:
+    assert TRANSITIONS[state] == {JobStarted: State.ACTIVE}
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.STALLED])
+def test_a_job_that_is_alive_is_not_started_a_second_time(state: State) -> None:
+    assert JobStarted not in TRANSITIONS[state]
+
+
+def test_only_the_three_ends_end_a_job() -> None:
+    assert {state for state in State if state.ended} == {State.COMPLETED, State.FAILED, State.CANCELLED}
+    ending = {kind for takes in TRANSITIONS.values() for kind, after in takes.items() if after.ended}
+    assert ending == ENDS

@@ -1,0 +1,79 @@
+"""Seed A's moving average: alpha 0.2, in integers, the first sample as it is."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phaseline.phase import Lesson
+from phaseline.statistics import MAX_PHASES_KNOWN, Average, Statistics
+
+durations = st.integers(0, 10**15)
+
+
+def lesson(duration_ns: int, phase: str = "image_wait", workflow: str = "dalle") -> Lesson:
+    return Lesson(workflow, "simple", phase, duration_ns)
+
+
+def test_the_moving_average_by_hand() -> None:
+    statistics = Statistics()
+    by_hand = [
+        (1000, 1000),  # the first sample as it is
+        (2000, 1200),  # 0.8 * 1000 + 0.2 * 2000
+        (700, 1100),  # 0.8 * 1200 + 0.2 * 700
+        (1, 880),  # 880.2, in integers
+        (881, 880),  # 880.2 again
+        (0, 704),
+        (704, 704),
+        (2_100_000_000, 420_000_563),  # 563.2 + 420,000,000
+    ]
+    for count, (sample, average) in enumerate(by_hand, 1):
+        statistics.learn([lesson(sample)])
+        assert statistics.average("dalle", "image_wait") == Average(count, average)
+
+
+@given(st.lists(durations, min_size=1, max_size=30))
+def test_an_average_is_an_integer_within_its_samples(samples: list[int]) -> None:
+    statistics = Statistics()
+    statistics.learn(map(lesson, samples))
+    average = statistics.average("dalle", "image_wait")
+    assert average is not None
+    assert type(average.avg_ns) is int
+    # Each step rounds down, by less than one; five of them together never by more than the samples' least.
+    assert max(0, min(samples) - 4) <= average.avg_ns <= max(samples)
+    assert average.count == len(samples)
+
+
+def test_every_workflow_and_phase_has_its_own_average() -> None:
+    statistics = Statistics()
+    statistics.learn([lesson(10), lesson(20, phase="annotate"), lesson(30, workflow="photo")])
+    assert statistics.of_workflow("dalle", ["setup", "image_wait", "annotate"]) == {"image_wait": 10, "annotate": 20}
+    assert statistics.of_workflow("photo", ["image_wait"]) == {"image_wait": 30}
+    assert statistics.average("dalle", "setup") is None
+
+
+def test_a_picture_made_and_one_that_was_there_are_counted_apart() -> None:
+    statistics = Statistics()
+    statistics.count("dalle", completed=True, cache_hit=False)
+    statistics.count("dalle", completed=True, cache_hit=False)
+    statistics.count("dalle", completed=True, cache_hit=True)
+    statistics.count("dalle", completed=False, cache_hit=False)
+    statistics.count("photo", completed=True, cache_hit=False)
+    assert (statistics.generation_runs, statistics.cache_hits) == (2, 1)
+
+
+def test_strangers_names_do_not_fill_the_memory() -> None:
+    statistics = Statistics({("w", str(i)): Average(1, 1) for i in range(MAX_PHASES_KNOWN - 1)})
+    statistics.learn([lesson(5, phase="last"), lesson(5, phase="too many"), lesson(11, phase="0", workflow="w")])
+    assert len(statistics.averages) == MAX_PHASES_KNOWN
+    assert statistics.average("dalle", "too many") is None
+    assert statistics.average("w", "0") == Average(2, 3)
+
+
+def test_what_was_known_before_is_gone_on_from_and_not_changed() -> None:
+    known = {("dalle", "image_wait"): Average(4, 1000)}
+    statistics = Statistics(known, generation_runs=12, cache_hits=5)
+    statistics.learn([lesson(2000)])
+    assert statistics.average("dalle", "image_wait") == Average(5, 1200)
+    assert known == {("dalle", "image_wait"): Average(4, 1000)}
+    assert (statistics.generation_runs, statistics.cache_hits) == (12, 5)
+    statistics.clear()
+    assert (statistics.averages, statistics.generation_runs, statistics.cache_hits) == ({}, 0, 0)

@@ -1,0 +1,256 @@
+"""B's messages: exactly B's fields first, in B's order, then ours."""
+
+import json
+import re
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core_events import SECOND, WALL, example_of, moment
+from phaseline.events import (
+    EVENTS,
+    ErrorOccurred,
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobProgress,
+    JobStalled,
+    JobStarted,
+    MetricsReported,
+    PhaseCompleted,
+    PhotoInfo,
+)
+from phaseline.job import Job
+from phaseline.snapshot import Estimate
+from phaseline.wire import channels_of, encode_message, timestamp
+from phaseline.wire.message import eta_seconds, seconds
+
+J = "job_12345"
+OURS = [
+    "seq",
+    "epoch",
+    "workflow",
+    "series",
+    "host",
+    "state",
+    "percent",
+    "eta_seconds",
+    "eta_low_seconds",
+    "eta_high_seconds",
+    "eta_basis",
+    "eta_runs",
+    "stage_index",
+    "stage_count",
+    "elapsed_seconds",
+]
+STARTED = JobStarted(job_id=J, photo_id=456, photo_info={"file_name": "IMG_001.CR3"}, series="wedding", host="box")
+AT_WORK = JobProgress(job_id=J, phase="exif_analysis", progress=10)
+ESTIMATE = Estimate(37.246, 12_345_678_901, 10 * SECOND, 20 * SECOND, "history", 4, 26.0, 2 * SECOND)
+# Of each message: an event, the seed's keys in its order, and what we add to this message alone.
+MESSAGES: list[tuple[Event, list[str], list[str]]] = [
+    (
+        STARTED,
+        ["type", "job_id", "photo_id", "photo_info", "timestamp"],
+        ["stages", "averages", "cache_hit"],
+    ),
+    (
+        JobProgress(job_id=J, phase="exif_analysis", progress=25, text="Analyzing…", details={"iso": 800}),
+        ["type", "job_id", "photo_id", "stage", "progress", "message", "details", "timestamp"],
+        [],
+    ),
+    (
+        PhaseCompleted(job_id=J, phase="exif_analysis", result={"iso": 800}),
+        ["type", "job_id", "photo_id", "stage", "result", "timestamp"],
+        ["skipped", "stage_seconds", "average_seconds"],
+    ),
+    (
+        PhotoInfo(job_id=J, data={"exif": {}}),
+        ["type", "job_id", "photo_id", "photo_data", "timestamp"],
+        [],
+    ),
+    (
+        ErrorOccurred(job_id=J, error_type="validation_error", text="Invalid", details={"field": "exposure"}),
+        ["type", "job_id", "photo_id", "error_type", "error_message", "error_details", "stage", "timestamp"],
+        [],
+    ),
+    (
+        JobCompleted(job_id=J, result={"preset_applied": "v4"}, duration=15.5),
+        ["type", "job_id", "photo_id", "success", "result", "duration", "stages_completed", "timestamp"],
+        [],
+    ),
+    (
+        JobFailed(job_id=J, result={"error": "File not found"}, duration=5.2),
+        ["type", "job_id", "photo_id", "success", "result", "duration", "timestamp"],
+        [],
+    ),
+]
+by_kind = pytest.mark.parametrize(("event", "seeds", "extra"), MESSAGES, ids=lambda value: getattr(value, "type", ""))
+
+
+def message(event: Event, *before: Event, averages: dict[str, int] | None = None) -> dict[str, Any]:
+    """Return the message of `event`, at 5.5 s, after those `before` it, one a second, as a client reads it."""
+    job = Job(event.job_id)
+    for second, each in enumerate(before):
+        job.apply(each, moment(second))
+    now = moment(5.5)
+    job.apply(event, now)
+    document = encode_message(event, job.snapshot(now, ESTIMATE, averages or {}), 81, "e1", now.wall_ns)
+    read: dict[str, Any] = json.loads(document)
+    return read
+
+
+def at_work(event: Event, averages: dict[str, int] | None = None) -> dict[str, Any]:
+    return message(event, *(() if isinstance(event, JobStarted) else (STARTED, AT_WORK)), averages=averages)
+
+
+@by_kind
+def test_a_message_has_exactly_the_seeds_fields_first_and_then_ours(
+    event: Event, seeds: list[str], extra: list[str]
+) -> None:
+    assert list(at_work(event)) == [*seeds, *OURS, *extra]
+
+
+@by_kind
+def test_every_message_names_its_job_its_photo_and_its_time(event: Event, seeds: list[str], extra: list[str]) -> None:
+    sent = at_work(event)
+    assert (sent["type"], sent["job_id"], sent["photo_id"]) == (event.type, J, 456)
+    assert sent["timestamp"] == "2024-10-27T03:33:25.500Z"
+
+
+def test_ours_by_hand() -> None:
+    sent = at_work(MESSAGES[1][0])
+    assert {key: sent[key] for key in OURS} == {
+        "seq": 81,
+        "epoch": "e1",
+        "workflow": "photo",
+        "series": "wedding",
+        "host": "box",
+        "state": "active",
+        "percent": 37.25,
+        "eta_seconds": 12.346,
+        "eta_low_seconds": 10,
+        "eta_high_seconds": 20,
+        "eta_basis": "history",
+        "eta_runs": 4,
+        "stage_index": 2,
+        "stage_count": 8,
+        "elapsed_seconds": 5.5,
+    }
+
+
+def test_the_seeds_own_fields_by_hand() -> None:
+    sent = {type(event): at_work(event) for event, _, _ in MESSAGES}
+    assert sent[JobStarted]["photo_info"] == {"file_name": "IMG_001.CR3"}
+    progress = sent[JobProgress]
+    assert [progress[key] for key in ("stage", "progress", "message", "details")] == [
+        "exif_analysis",
+        25,
+        "Analyzing…",
+        {"iso": 800},
+    ]
+    assert [sent[PhaseCompleted][key] for key in ("stage", "result")] == ["exif_analysis", {"iso": 800}]
+    assert sent[PhotoInfo]["photo_data"] == {"exif": {}}
+    error = sent[ErrorOccurred]
+    assert [error[key] for key in ("error_type", "error_message", "error_details", "stage")] == [
+        "validation_error",
+        "Invalid",
+        {"field": "exposure"},
+        None,
+    ]
+    end = sent[JobCompleted]
+    assert [end[key] for key in ("success", "result", "duration", "stages_completed", "state", "percent")] == [
+        True,
+        {"preset_applied": "v4"},
+        15.5,
+        ["exif_analysis"],
+        "completed",
+        100,
+    ]
+    failed = sent[JobFailed]
+    assert [failed[key] for key in ("success", "result", "duration", "state", "eta_seconds")] == [
+        False,
+        {"error": "File not found"},
+        5.2,
+        "failed",
+        0,
+    ]
+
+
+def test_a_start_tells_the_stages_and_what_they_take() -> None:
+    sent = at_work(STARTED, {"importing": 1_234_567_890, "exporting": 2 * SECOND})
+    assert sent["stages"][0] == "importing"
+    assert len(sent["stages"]) == 8
+    assert sent["averages"] == {"importing": 1.235, "exporting": 2}
+    assert sent["cache_hit"] is False
+
+
+def test_the_end_of_a_stage_tells_what_it_took_against_its_average() -> None:
+    sent = at_work(PhaseCompleted(job_id=J, phase="exif_analysis"), {"exif_analysis": 3 * SECOND})
+    assert [sent[key] for key in ("skipped", "stage_seconds", "average_seconds")] == [False, 4.5, 3]
+    skipped = at_work(PhaseCompleted(job_id=J, phase="exporting", skipped=True))
+    assert [skipped[key] for key in ("skipped", "stage_seconds", "average_seconds")] == [True, 0, None]
+    assert at_work(PhaseCompleted(job_id=J, phase="completed"))["stage_seconds"] is None
+
+
+def test_progress_without_a_number_tells_the_estimate() -> None:
+    assert at_work(JobProgress(job_id=J, phase="exif_analysis"))["progress"] == 26
+
+
+def test_an_end_without_a_duration_tells_ours() -> None:
+    assert at_work(JobCompleted(job_id=J))["duration"] == 5.5
+    assert at_work(JobFailed(job_id=J))["duration"] == 5.5
+
+
+def test_a_cancelled_job_failed_in_the_words_of_the_seed() -> None:
+    sent = at_work(JobCancelled(job_id=J, reason="by hand"))
+    assert list(sent) == [*MESSAGES[-1][1], *OURS]
+    assert (sent["type"], sent["state"], sent["success"]) == ("job_failed", "cancelled", False)
+    assert sent["result"] == {"error": "by hand"}
+
+
+@pytest.mark.parametrize("event", [MetricsReported(job_id=J, metrics={"cpu": 3}), JobStalled(job_id=J)])
+def test_a_message_of_our_own_has_ours_too(event: Event) -> None:
+    sent = at_work(event)
+    own = ["metrics"] if isinstance(event, MetricsReported) else []
+    assert list(sent) == ["type", "job_id", "photo_id", *own, "timestamp", *OURS]
+
+
+def test_photo_info_goes_to_photos_and_all_else_to_jobs() -> None:
+    for kind in EVENTS:
+        channels = channels_of(example_of(kind, J))
+        assert channels == {"photos" if kind is PhotoInfo else "jobs", f"job:{J}"}
+
+
+# ---------------------------------------------------------------------- times
+
+
+@given(st.integers(0, 253_402_300_799_999_999_999))
+def test_a_timestamp_is_rfc_3339_in_utc_to_the_millisecond(wall_ns: int) -> None:
+    text = timestamp(wall_ns)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
+    read = datetime.fromisoformat(text)
+    assert read.tzinfo is not None
+    assert round(read.timestamp() * 1000) == wall_ns // 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("wall_ns", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (WALL, "2024-10-27T03:33:20.000Z"),
+        (WALL + 999_999_999, "2024-10-27T03:33:20.999Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+        (951_782_399 * SECOND + 1_500_000, "2000-02-28T23:59:59.001Z"),
+    ],
+)
+def test_timestamps_by_hand(wall_ns: int, text: str) -> None:
+    assert timestamp(wall_ns) == text
+
+
+def test_seconds_by_hand() -> None:
+    assert [seconds(each) for each in (None, 0, 1, 499_999, 1_500_000, SECOND)] == [None, 0, 0, 0, 0.002, 1]
+    assert [eta_seconds(each) for each in (None, 0, 1, 499_999, 1_500_000, SECOND)] == [None, 0, 0.001, 0.001, 0.002, 1]

@@ -1,0 +1,90 @@
+"""Made-up events, moments and JSON for the tests of the core."""
+
+import copy
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from phaseline.events import EVENTS, Event, PhotoInfo
+from phaseline.job import Job
+from phaseline.snapshot import Moment
+from phaseline.text import clean
+
+SECOND = 1_000_000_000
+WALL = 1_730_000_000 * SECOND
+
+# What `clean` leaves as it is, but tabs and newlines, which names must not have.
+characters = st.characters(exclude_categories=("Cs", "Cc")).filter(lambda character: clean(character) == character)
+names = st.text(characters, min_size=1, max_size=30)
+texts = st.text(characters | st.sampled_from("\t\n"), max_size=60)
+labels = st.text(characters, max_size=30)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+percents = st.floats(0, 100)
+counts = st.integers(0, 2**63 - 1)
+scalars = st.none() | st.booleans() | st.integers(-(10**30), 10**30) | numbers | texts
+flat = st.lists(scalars, max_size=3) | st.dictionaries(texts, scalars, max_size=3)
+json_objects = st.dictionaries(texts, scalars | flat, max_size=4)
+photo_ids = st.none() | st.integers(-(2**63), 2**63 - 1) | labels
+
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "job_id": names,
+    "producer": st.none() | labels,
+    "producer_seq": st.none() | counts,
+    "photo_id": photo_ids,
+    "photo_info": json_objects,
+    "workflow": st.none() | names,
+    "phases": st.lists(names, max_size=4, unique=True).map(tuple),
+    "series": labels,
+    "host": labels,
+    "cache_hit": st.booleans(),
+    "phase": names,
+    "progress": st.none() | percents,
+    "text": texts,
+    "details": json_objects,
+    "result": json_objects,
+    "skipped": st.booleans(),
+    "data": json_objects,
+    "error_type": names,
+    "success": st.booleans(),
+    "duration": st.none() | st.floats(0, allow_infinity=False),
+    "reason": texts,
+    "metrics": json_objects,
+}
+
+
+def events_of(kind: type[Event]) -> st.SearchStrategy[Event]:
+    """Return a strategy for any event of `kind`; a field that it doesn't know of is a KeyError."""
+    fields: dict[str, st.SearchStrategy[Any]] = {field: FIELDS[field] for field in kind.__struct_fields__}
+    return st.builds(kind, **fields)
+
+
+any_event: st.SearchStrategy[Event] = st.one_of([events_of(kind) for kind in EVENTS])
+
+
+def example_of(kind: type[Event], job_id: str = "job_1", **fields: Any) -> Event:
+    """Return a plain, legal event of `kind`."""
+    filled = {"phase": "importing", "error_type": "oops", "text": "it broke", "data": {"iso": 800}}
+    wanted = {field: value for field, value in filled.items() if field in required_fields(kind)}
+    return kind(job_id=job_id, **(wanted | fields))
+
+
+def required_fields(kind: type[msgspec.Struct]) -> set[str]:
+    """Return the names of the fields of `kind` without a default."""
+    return {field.name for field in msgspec.structs.fields(kind) if field.required}
+
+
+def moment(seconds: float, wall_jump_s: float = 0.0) -> Moment:
+    """Return the moment `seconds` after the tests' beginning, whose wall clock is off by `wall_jump_s`."""
+    return Moment(WALL + round((seconds + wall_jump_s) * SECOND), round(seconds * SECOND))
+
+
+def everything_in(job: Job) -> dict[str, Any]:
+    """Return a deep copy of all of a job's state, comparable."""
+    state: dict[str, Any] = copy.deepcopy(vars(job))
+    return state | {"timeline": vars(state["timeline"])}
+
+
+def photo_info(size: int, key: str = "blob") -> PhotoInfo:
+    """Return an event with `size` bytes of data."""
+    return PhotoInfo(job_id="job_1", data={key: "x" * size})
