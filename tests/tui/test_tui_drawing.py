@@ -12,7 +12,7 @@ from phaseline.snapshot import PhaseState, State
 from phaseline_tui.cleaning import clean
 from phaseline_tui.connection import LinkState, LinkStatus
 from phaseline_tui.drawing import chrome
-from phaseline_tui.drawing.bars import bar, eighths
+from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, fit, join, middle, pad_line, width_of, wrap
 from phaseline_tui.drawing.columns import columns_for, heading
 from phaseline_tui.drawing.detail import detail
@@ -108,10 +108,6 @@ def test_the_current_phases_share_has_a_shade_of_its_own() -> None:
 
 def test_without_shades_characters_tell_the_parts_apart() -> None:
     assert text_of(bar(Shares(25, 50, 75), 8, shades=False)) == "██▓▓░░··"
-
-
-def test_solid_bars_never_vanish() -> None:
-    assert (eighths(0), eighths(0.01), eighths(1.5), eighths(2)) == ("", "▏", "█▌", "██")
 
 
 # Words

@@ -5,19 +5,16 @@ from typing import Final
 from phaseline_tui.drawing.cells import Line, Span
 from phaseline_tui.jobs import Shares
 
-__all__ = ["EIGHTHS", "bar", "eighths"]
+__all__ = ["EIGHTHS", "bar"]
 
 EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _FILLS: Final = ("past", "now", "rest", "track")
 _DONE: Final = frozenset({"past", "now"})
+_SOLID: Final = {"past": "█", "now": "█", "rest": " ", "track": " "}
+"""Where nothing is done there is no character, so that a screen copied as text shows the bar only. A full block has
+its own ground too, because some terminals leave a seam between two of them."""
 _CHARACTERS: Final = dict(zip(_FILLS, "█▓░·", strict=True))
 """For terminals without shades, and for those who read with NO_COLOR."""
-
-
-def eighths(length: float) -> str:
-    """Return a solid bar of `length` cells, to the nearest eighth; never nothing for a length above zero."""
-    units = max(1, round(length * 8)) if length > 0 else 0
-    return "█" * (units // 8) + (EIGHTHS[units % 8] if units % 8 else "")
 
 
 def bar(shares: Shares, width: int, *, shades: bool) -> Line:
@@ -31,23 +28,32 @@ def bar(shares: Shares, width: int, *, shades: bool) -> Line:
         width: cells.
         shades: whether the terminal shows shades; otherwise characters tell the parts apart.
     """
-    ends = [round(share * width * 8 / 100) for share in shares] + [width * 8]
-    if shares.percent < 100:  # noqa: PLR2004  percent
-        ends[1] = min(ends[1], width * 8 - 1)  # Full only when done.
-    for at in (1, 2):
-        ends[at] = max(ends[at - 1], ends[at])
+    total = width * 8
+    most = total if shares.percent >= 100 else total - 1  # noqa: PLR2004  percent; full only when done
+    percent = min(round(shares.percent * total / 100), most)
+    past = min(round(shares.past * total / 100), percent)
+    ends = (past, percent, max(percent, round(shares.phase * total / 100)), total)
     spans: list[Span] = []
-    for cell in range(width):
-        text, style = _cell(cell * 8, ends, shades=shades)
-        if spans and spans[-1][1] == style:
-            spans[-1] = (spans[-1][0] + text, style)
+    cell = 0
+    while cell < width:
+        fill = next(at for at, end in enumerate(ends) if end > cell * 8)
+        count = ends[fill] // 8 - cell
+        if count > 0:
+            name = _FILLS[fill]
+            text, style = (_SOLID[name], f"{name}/{name}") if shades else (_CHARACTERS[name], f"{name}/")
         else:
-            spans.append((text, style))
+            count = 1
+            text, style = _mixed(cell * 8, ends, shades=shades)
+        if spans and spans[-1][1] == style:
+            spans[-1] = (spans[-1][0] + text * count, style)
+        else:
+            spans.append((text * count, style))
+        cell += count
     return tuple(spans)
 
 
-def _cell(start: int, ends: list[int], *, shades: bool) -> Span:
-    """Return the cell of the eighths from `start` on.
+def _mixed(start: int, ends: tuple[int, ...], *, shades: bool) -> Span:
+    """Return a cell that several fills share, the one of the eighths from `start` on.
 
     Its character shows how much of it is done, to the eighth; of what is done, and of what is to come, the larger
     part in this cell has it to itself, because a cell has but a foreground and a background.
@@ -66,6 +72,4 @@ def _cell(start: int, ends: list[int], *, shades: bool) -> Span:
     if not shades:
         character = EIGHTHS[part] if 0 < part < 8 else _CHARACTERS[front]  # noqa: PLR2004  eighths of a cell
         return (character, f"{front}/")
-    # Where nothing is done there is no character, so that a screen copied as text shows the bar only. A full block
-    # has its own ground, because some terminals leave a seam between two of them.
     return (EIGHTHS[part], f"{front}/{back}")

@@ -32,6 +32,7 @@ class FilterLine(Input):
             placeholder="filter: a word of its name, series, phase or state; !word leaves out",
             select_on_focus=False,
         )
+        self.cursor_blink = False  # Nothing shall be sent over the line while nothing happens.
 
     def open(self) -> None:
         """Show the line and take the keys."""

@@ -37,6 +37,7 @@ class JobList(LineView, can_focus=True):
         super().__init__(palette, id="jobs")
         self._state = state
         self._scene = scene
+        self._moment: Scene | None = None
         self._chosen: str | None = None
         self._at = 0
         self._free = True
@@ -52,6 +53,12 @@ class JobList(LineView, can_focus=True):
         """Show `lines` in the middle when there is no job to show."""
         self._notice = lines
 
+    def update_lines(self) -> None:
+        """Repaint what changed; all lines of one repaint show one moment."""
+        self._moment = self._scene()
+        super().update_lines()
+        self._moment = None
+
     def line_count(self) -> int:
         """Return the number of jobs, or of lines when there is something else to say."""
         return len(self._state.visible) or self.size.height
@@ -61,7 +68,9 @@ class JobList(LineView, can_focus=True):
         visible = self._state.visible
         if not visible:
             return self._notice_line(index), self.ground
-        line = row(self._state.jobs[visible[index]], columns_for(max(1, self.size.width - 2)), self._scene())
+        line = row(
+            self._state.jobs[visible[index]], columns_for(max(1, self.size.width - 2)), self._moment or self._scene()
+        )
         if index != self._at:
             return ((" ", ""), *line, (" ", "")), self.ground
         return (("▌", "now"), *line, (" ", "")), "cursor" if self.has_focus else "cursor-blurred"

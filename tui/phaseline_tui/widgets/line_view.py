@@ -67,19 +67,15 @@ class LineView(ScrollView):
         if (width, count) != self.virtual_size:
             self.virtual_size = Size(width, count)
         top = self.scroll_offset.y
-        painted = self._painted
-        regions = []
-        for y in range(height):
-            index = top + y
-            new = self.line_at(index) if index < count else None
-            if painted.get(index) != new:
-                regions.append(Region(0, y, width, 1))
-                if new is None:
-                    painted.pop(index, None)
-                else:
-                    painted[index] = new
-        if len(painted) > 4 * height:
-            self._painted = {index: line for index, line in painted.items() if top <= index < top + height}
+        before = self._painted
+        # Only what is visible is kept: a line that is scrolled into view later is made then.
+        after = {index: self.line_at(index) for index in range(top, min(top + height, count))}
+        self._painted = after
+        regions = [
+            Region(0, index - top, width, 1)
+            for index in range(top, top + height)
+            if after.get(index) != before.get(index)
+        ]
         if regions:
             self.refresh(*regions)
 
@@ -87,14 +83,14 @@ class LineView(ScrollView):
         """Return a line of the widget (called by Textual)."""
         width = self.size.width
         index = self.scroll_offset.y + y
-        if index >= self.line_count():
-            return Strip.blank(width, self._palette.style("", self.ground))
-        line, ground = self._painted[index] = self.line_at(index)
         style = self._palette.style
-        segments: list[Segment] = []
-        for text, name in line:
-            segments.append(Segment(text, style(name, ground)))
-        strip = Strip(segments)
+        painted = self._painted.get(index)
+        if painted is None:
+            if index >= self.line_count():
+                return Strip.blank(width, style("", self.ground))
+            painted = self._painted[index] = self.line_at(index)
+        line, ground = painted
+        strip = Strip([Segment(text, style(name, ground)) for text, name in line])
         return strip.adjust_cell_length(width, style("", ground)).simplify()
 
     def on_resize(self) -> None:

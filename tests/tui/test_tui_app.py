@@ -1,0 +1,411 @@
+"""The program as a person uses it: keys, mouse, sizes, and what a live connection shows."""
+
+import asyncio
+import re
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from textual.geometry import Region
+from textual.pilot import Pilot
+
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.app import ProgressApp
+from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
+from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT
+from phaseline_tui.widgets.filter_line import FilterLine
+from phaseline_tui.widgets.job_detail import JobDetail
+from phaseline_tui.widgets.job_list import JobList
+from tui_jobs import FixedClock, connected, dalle_job, frame, many_jobs, photo_job
+from tui_server import PlayedServer
+
+Json = dict[str, Any]
+Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
+
+
+def use(test: Use, jobs: list[Json] | None = None, size: tuple[int, int] = (120, 40), **options: Any) -> None:
+    """Run `test` on the program, which shows `jobs` and has no connection."""
+
+    async def main() -> None:
+        app = ProgressApp(
+            ServerAddress.parse("http://127.0.0.1:5100"),
+            clock=FixedClock(),
+            connect=False,
+            **({"theme": DARK} | options),
+        )
+        async with app.run_test(size=size) as pilot:
+            if jobs is not None:
+                app.receive(connected(jobs))
+            await pilot.pause()
+            await test(app, pilot)
+
+    asyncio.run(main())
+
+
+def text_of(app: ProgressApp) -> str:
+    """Return what is on the screen."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+def numbered(count: int) -> list[Json]:
+    return [photo_job(f"job_{n:03}", f"IMG_{n:03}.CR3", 8, progress=float(n)) for n in range(count, 0, -1)]
+
+
+def test_keys_move_the_cursor() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        jobs = app.screen.query_one(JobList)
+        order = app.state.visible
+        for keys, expected in (
+            (["j", "down"], 2),
+            (["k"], 1),
+            (["up", "up", "up"], 0),
+            (["G"], 99),
+            (["down"], 99),
+            (["g"], 0),
+            (["end"], 99),
+            (["home"], 0),
+            (["pagedown"], jobs.size.height - 1),
+            (["pageup"], 0),
+        ):
+            await pilot.press(*keys)
+            assert jobs.chosen == order[expected], keys
+            assert jobs.scroll_offset.y <= expected < jobs.scroll_offset.y + jobs.size.height
+
+    use(test, numbered(100))
+
+
+def test_enter_opens_the_details_and_escape_leaves_them() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        assert "PHASES" not in text_of(app)
+        await pilot.press("j", "enter")
+        assert "PHASES" in text_of(app)
+        assert isinstance(app.focused, JobDetail)
+        await pilot.press("escape")
+        assert "PHASES" not in text_of(app)
+        assert isinstance(app.focused, JobList)
+
+    use(test, many_jobs())
+
+
+def test_at_eighty_columns_the_details_take_the_lists_place() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        assert "IMG_0042.CR3" in text_of(app)
+        await pilot.press("enter")
+        assert "PHASES" in text_of(app)
+        assert "IMG_0042.CR3" not in text_of(app)
+        await pilot.press("escape")
+        assert "IMG_0042.CR3" in text_of(app)
+
+    use(test, many_jobs(), size=(80, 24))
+
+
+def test_at_two_hundred_columns_the_details_stand_beside_the_list_and_follow_the_cursor() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        assert "DSC_8812_panorama_stitched_final_v2_really_final.NEF" in text_of(app)
+        await pilot.press("j")
+        assert "running 57s" in text_of(app)
+        await pilot.press("enter")
+        assert app.screen.query_one(JobDetail).has_focus
+        await pilot.press("tab")
+        assert app.screen.query_one(JobList).has_focus
+
+    use(test, many_jobs(), size=(200, 60))
+
+
+def test_the_details_find_their_place_when_the_terminal_changes_its_size() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("enter")
+        for size, list_stays in (((80, 24), False), ((200, 60), True), ((120, 40), True), ((30, 8), False)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            assert app.screen.query_one(JobDetail).display, size
+            assert app.screen.query_one(JobList).is_on_screen == list_stays, size
+            assert app.screen.query_one(JobList).parent.display == list_stays, size  # type: ignore[union-attr]
+
+    use(test, many_jobs())
+
+
+def test_the_filter_narrows_the_list_while_one_types() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        everything = len(app.state.visible)
+        await pilot.press("slash", *"failed")
+        assert app.state.visible == ["job_12346", "dalle:simple:0xdead"]
+        assert "IMG_0042.CR3" not in text_of(app)
+        assert f"2 of {everything}" in text_of(app)
+        await pilot.press("enter")
+        assert app.screen.query_one(JobList).has_focus
+        assert not app.screen.query_one(FilterLine).display
+        assert "/failed" in text_of(app)
+        await pilot.press("escape")
+        assert len(app.state.visible) == everything
+        await pilot.press("slash", "z", "q")  # A letter here, not the end of the program.
+        assert "no job matches zq" in text_of(app)
+        await pilot.press("escape")
+        assert len(app.state.visible) == everything
+
+    use(test, many_jobs())
+
+
+def test_the_cursor_stays_on_its_job_when_the_list_is_sorted_anew() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        jobs = app.screen.query_one(JobList)
+        await pilot.press("j", "j")
+        chosen = jobs.chosen
+        assert chosen is not None
+        ended = frame({"type": "job_completed", "job_id": chosen, "seq": 99, "state": "completed", "duration": 3.0})
+        app.receive(Batch((ended,), 1001.0))
+        await pilot.pause()
+        assert jobs.chosen == chosen
+        await pilot.press("k")
+        assert jobs.chosen == app.state.visible[app.state.visible.index(chosen) - 1]
+
+    use(test, numbered(10))
+
+
+def test_a_cursor_that_nobody_moved_stays_at_the_top() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        app.receive(connected([*numbered(3), photo_job("job_0", "first.jpg", 8, progress=99.0, speed=50.0)]))
+        await pilot.pause()
+        assert app.screen.query_one(JobList).chosen == "job_0" == app.state.visible[0]
+
+    use(test, numbered(3))
+
+
+def test_the_cursors_job_may_vanish() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("G", "enter")
+        app.receive(connected(numbered(2)))
+        await pilot.pause()
+        assert app.screen.query_one(JobList).chosen == app.state.visible[-1]
+        app.receive(connected([]))
+        await pilot.pause()
+        assert app.screen.query_one(JobList).chosen is None
+        await pilot.press("escape", "j", "G", "enter", "pagedown")
+        assert "no jobs yet" in text_of(app)
+
+    use(test, numbered(5))
+
+
+def test_a_click_selects_and_a_double_click_opens() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.click(JobList, offset=(20, 3))
+        assert app.screen.query_one(JobList).chosen == app.state.visible[3]
+        assert not app.screen.query_one(JobDetail).display
+        await pilot.click(JobList, offset=(20, 5), times=2)
+        assert app.screen.query_one(JobList).chosen == app.state.visible[5]
+        assert app.screen.query_one(JobDetail).display
+
+    use(test, many_jobs())
+
+
+def test_help_opens_and_closes() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("question_mark")
+        assert "KEYS" in text_of(app)
+        await pilot.press("question_mark")
+        assert "KEYS" not in text_of(app)
+        await pilot.press("question_mark", "q")
+        assert app.is_running
+        assert "KEYS" not in text_of(app)
+
+    use(test, many_jobs(), size=(80, 24))
+
+
+def test_t_changes_between_dark_and_light() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("t")
+        assert app.theme == LIGHT
+        dark_ground = "#10151c"
+        await pilot.pause()
+        strips = app.screen._compositor.render_strips()
+        grounds = {str(segment.style.bgcolor) for strip in strips for segment in strip if segment.style}
+        assert not any(dark_ground in ground for ground in grounds)
+        await pilot.press("t")
+        assert app.theme == DARK
+
+    use(test, many_jobs())
+
+
+def test_other_themes_of_textual_can_be_chosen() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        for theme in ("nord", "textual-light", "ansi-dark", ANSI, "solarized-light"):
+            app.theme = theme
+            await pilot.pause()
+            assert "IMG_0042.CR3" in text_of(app)
+
+    use(test, many_jobs())
+
+
+def test_the_palette_has_our_commands() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("ctrl+p")
+        for command in ("Filter the list", "Reconnect now", "Dark or light", "Help", "Quit", "Theme"):
+            await until(pilot, lambda command=command: command in text_of(app))  # type: ignore[misc]
+
+    use(test, many_jobs())
+
+
+def test_only_rows_that_changed_are_repainted() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        jobs = app.screen.query_one(JobList)
+        painted: list[Region] = []
+        original = jobs.refresh
+
+        def refresh(*regions: Region, **options: Any) -> JobList:
+            painted.extend(regions or [Region(0, 0, 999, 999)])
+            return original(*regions, **options)
+
+        jobs.refresh = refresh  # type: ignore[method-assign]
+        app.receive(Batch((), 1000.0))
+        assert painted == []
+        row = app.state.visible.index("job_12345")
+        news = {"type": "job_progress", "job_id": "job_12345", "seq": 9, "stage": "ai_evaluation", "percent": 44.0}
+        app.receive(Batch((frame(news),), 1000.0))
+        assert painted == [Region(0, row, jobs.size.width, 1)]
+        await pilot.pause()
+        assert " 44%" in text_of(app)
+
+    use(test, many_jobs())
+
+
+def test_a_lost_connection_freezes_what_is_known_and_says_so() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        app.receive(Batch((), 1000.0, LinkStatus(LinkState.WAITING, "no server at x", 990.0, 1004.0)))
+        await pilot.pause()
+        assert "no server at x" in text_of(app)
+        assert "next try in 4s" in text_of(app)
+        scene = app.scene()
+        assert scene.stale
+        assert scene.now == 990.0
+        app.receive(connected(many_jobs()))
+        await pilot.pause()
+        assert not app.scene().stale
+        assert "no server" not in text_of(app)
+
+    use(test, many_jobs())
+
+
+def test_no_colour_means_none_but_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        assert app.theme == ANSI
+        await pilot.press("j")
+        assert "►" in text_of(app)
+        assert app.palette().style("bad").color is None
+
+    use(test, many_jobs(), theme=None)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (20, 6), (40, 10), (400, 120)])
+def test_any_size_is_survived(size: tuple[int, int]) -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("j", "enter", "j", "escape", "question_mark", "escape", "slash", "a", "escape")
+        assert app.is_running
+
+    use(test, many_jobs(), size=size)
+
+
+# With a connection
+
+
+def live(url: str, test: Use, pace: Pace | None = None) -> None:
+    """Run `test` on the program, connected to `url`; afterwards no thread of it is left."""
+
+    async def main() -> None:
+        app = ProgressApp(ServerAddress.parse(url), theme=DARK, pace=pace or Pace(batch=0.02, first_retry=0.05))
+        async with app.run_test(size=(120, 40)) as pilot:
+            await test(app, pilot)
+
+    asyncio.run(main())
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("link to")]
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await pilot.pause(0.01)
+
+
+def test_jobs_of_a_live_server_are_followed() -> None:
+    with PlayedServer([dalle_job("simple", "0x1234", 5, progress=10.0)]) as server:
+
+        async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+            await until(pilot, lambda: "dalle·simple" in text_of(app))
+            started = {
+                "type": "job_started", "job_id": "job_9", "seq": 20, "workflow": "photo", "state": "active",
+                "photo_info": {"file_name": "IMG_9.CR3"}, "stages": ["importing", "exporting"], "stage_index": 1,
+                "stage_count": 2, "timestamp": "2026-11-09T18:00:00Z",
+            }  # fmt: skip
+            server.send(started, {"type": "job_progress", "job_id": "job_9", "stage": "exporting", "percent": 61.0})
+            await until(pilot, lambda: "2/2 exporting" in text_of(app) and "61%" in text_of(app))
+            server.send(
+                {"type": "job_failed", "job_id": "job_9", "seq": 30, "state": "failed", "result": {"error": "tilt"}}
+            )
+            await until(pilot, lambda: "tilt" in text_of(app))
+
+        live(server.url, test)
+
+
+def test_a_server_that_goes_and_comes_back_needs_no_key() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "no server at" in text_of(app))
+        assert "progress-server" in text_of(app)
+        with PlayedServer([photo_job("job_1", "IMG_1.CR3", 2)], port=port):
+            await until(pilot, lambda: "IMG_1.CR3" in text_of(app))
+        await until(pilot, lambda: app.status.state is LinkState.WAITING)
+        assert "IMG_1.CR3" in text_of(app)
+        assert app.scene().stale
+        with PlayedServer([photo_job("job_2", "IMG_2.CR3", 2)], port=port):
+            await until(pilot, lambda: "IMG_2.CR3" in text_of(app))
+            assert "IMG_1.CR3" not in text_of(app)
+
+    live(f"http://127.0.0.1:{port}", test)
+
+
+def test_r_connects_at_once() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: app.status.state is LinkState.WAITING)
+        with PlayedServer(port=port):
+            await pilot.press("r")
+            await until(pilot, lambda: app.status.state is LinkState.CONNECTED)
+            await until(pilot, lambda: "no jobs yet" in text_of(app))
+            assert f"curl 'http://127.0.0.1:{port}/dalle/simple/0x1234?generate=1'" in text_of(app)
+
+    live(f"http://127.0.0.1:{port}", test, Pace(batch=0.02, first_retry=3600.0, last_retry=3600.0))
+
+
+@pytest.mark.parametrize("state", [LinkState.CONNECTED, LinkState.STALE, LinkState.STOPPED])
+def test_quitting_leaves_no_thread_and_no_word(state: LinkState, capfd: pytest.CaptureFixture[str]) -> None:
+    behaviour: Json = {"mute": True} if state is LinkState.STALE else {}
+    behaviour |= {"status": 403} if state is LinkState.STOPPED else {}
+    with PlayedServer(many_jobs(), **behaviour) as server:
+
+        async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+            await until(pilot, lambda: app.status.state is state)
+            await pilot.press("q")
+
+        live(server.url, test, Pace(batch=0.02, quiet=0.03, stale=0.06, dead=60.0))
+    out, err = capfd.readouterr()
+    assert not re.search(r"Traceback|Error", out + err)
+
+
+def test_quitting_right_after_starting_leaves_no_thread(capfd: pytest.CaptureFixture[str]) -> None:
+    async def test(_app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("q")
+
+    for _ in range(3):
+        live("http://127.0.0.1:1", test)
+    out, err = capfd.readouterr()
+    assert not re.search(r"Traceback|Error", out + err)

@@ -1,0 +1,95 @@
+"""One picture for each view, size and theme; `pytest --snapshot-update` accepts them anew after one has looked."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.app import ProgressApp
+from phaseline_tui.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.drawing.themes import DARK, LIGHT
+from tui_jobs import FixedClock, connected, many_jobs, odd_jobs
+
+Compare = Callable[..., bool]
+SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 60)
+TO_THE_FAILED = ["j"] * 7 + ["enter"]
+AWAY = LinkStatus(
+    LinkState.WAITING, "no server at http://127.0.0.1:5100: start one with progress-server", 1000.0, 1004.0
+)
+
+
+def view(theme: str | None, jobs: list[dict[str, Any]] | None, status: LinkStatus | None = None) -> dict[str, Any]:
+    """Return the program and how it comes to show `jobs`."""
+    app = ProgressApp(ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=theme, connect=False)
+
+    async def before(pilot: Pilot[Any]) -> None:
+        if jobs is not None:
+            app.receive(connected(jobs))
+        if status is not None:
+            app.receive(Batch((), 1000.0, status))
+        await pilot.pause()
+
+    return {"app": app, "run_before": before}
+
+
+@pytest.mark.parametrize(
+    ("theme", "size"), [(DARK, SMALL), (DARK, MIDDLE), (DARK, LARGE), (LIGHT, SMALL), (LIGHT, MIDDLE)]
+)
+def test_many_jobs(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
+    assert snap_compare(**view(theme, many_jobs()), terminal_size=size)
+
+
+@pytest.mark.parametrize(("theme", "size"), [(DARK, SMALL), (DARK, MIDDLE), (LIGHT, LARGE)])
+def test_details_of_a_failed_job(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
+    shown = view(theme, many_jobs())
+    before = shown.pop("run_before")
+
+    async def open_it(pilot: Pilot[Any]) -> None:
+        await before(pilot)
+        await pilot.press(*TO_THE_FAILED)
+        await pilot.pause()
+
+    assert snap_compare(**shown, run_before=open_it, terminal_size=size)
+
+
+def test_details_of_a_job_at_work_without_colours(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = view(None, many_jobs())
+    before = shown.pop("run_before")
+
+    async def open_it(pilot: Pilot[Any]) -> None:
+        await before(pilot)
+        await pilot.press("j", "enter")
+        await pilot.pause()
+
+    assert snap_compare(**shown, run_before=open_it, terminal_size=MIDDLE)
+
+
+def test_no_jobs_yet(snap_compare: Compare) -> None:
+    assert snap_compare(**view(LIGHT, []), terminal_size=SMALL)
+
+
+def test_no_server_at_start(snap_compare: Compare) -> None:
+    assert snap_compare(**view(DARK, None, AWAY), terminal_size=SMALL)
+
+
+def test_the_server_went_away(snap_compare: Compare) -> None:
+    assert snap_compare(**view(DARK, many_jobs(), AWAY), terminal_size=MIDDLE)
+
+
+def test_help(snap_compare: Compare) -> None:
+    shown = view(DARK, many_jobs())
+    before = shown.pop("run_before")
+
+    async def open_it(pilot: Pilot[Any]) -> None:
+        await before(pilot)
+        await pilot.press("question_mark")
+        await pilot.pause()
+
+    assert snap_compare(**shown, run_before=open_it, terminal_size=SMALL)
+
+
+def test_wide_long_and_hostile_names(snap_compare: Compare) -> None:
+    assert snap_compare(**view(DARK, odd_jobs()), terminal_size=MIDDLE)
