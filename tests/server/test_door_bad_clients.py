@@ -2,8 +2,10 @@
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from door_clients import FRESH, KEY, UPGRADE, OpenDoor, close_code, frame, get, open_door, read_all, read_until, reset
+from phaseline_server.door import Limits
 
 HEAD_END = b"\r\n"
 POST = b"POST /length HTTP/1.1\r\nHost: door\r\n"
@@ -115,7 +117,7 @@ async def test_a_malformed_request_is_answered_and_harms_nobody(name: str) -> No
 @pytest.mark.parametrize("name", BAD_FRAMES)
 async def test_a_bad_frame_is_answered_with_its_code(name: str) -> None:
     sent, code = BAD_FRAMES[name]
-    async with open_door() as opened:
+    async with open_door(limits=Limits(linger_seconds=60)) as opened:  # the end comes without the client's agreement
         stream = await opened.connect()
         async with stream:
             await stream.send_all(UPGRADE + HEAD_END)
@@ -174,8 +176,10 @@ async def test_a_client_may_leave_in_the_middle_of_an_answer(path: str) -> None:
         await get(stream, path)
         if path in {"/huge", "/trickle"}:
             await read_until(stream, bytes(60_000))
-        reset(stream)
-        await assert_unharmed(opened)
+        with capture_logs() as logs:
+            reset(stream)
+            await assert_unharmed(opened)
+        assert [entry for entry in logs if entry["log_level"] != "debug"] == []
 
 
 async def test_the_app_s_error_is_500_and_the_connection_lives_on() -> None:
@@ -194,4 +198,11 @@ async def test_an_answer_given_before_the_body_was_read_arrives_whole() -> None:
             answer = await read_all(stream)
         assert answer.startswith(b"HTTP/1.1 405 ")
         assert answer.endswith(b"</p>\n")
+        await assert_unharmed(opened)
+
+
+async def test_a_handshake_that_is_refused_ends_the_connection() -> None:
+    async with open_door() as opened:
+        answer = await opened.ask(UPGRADE.replace(b": 13", b": 8") + HEAD_END)
+        assert answer.startswith(b"HTTP/1.1 400 ")
         await assert_unharmed(opened)

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from door_clients import UPGRADE, close_code, frame, get, open_door, plain_app, read_all, read_until, upgrade
-from phaseline_server.door import Door, open_listeners
+from phaseline_server.door import Door, Limits, open_listeners
 
 # Far above what an end takes, far below what a stalled client would hold it up for.
 PATIENCE = 5
@@ -107,16 +107,20 @@ async def test_an_idle_connection_does_not_use_up_the_grace() -> None:
             assert await read_all(stream) == b""
 
 
-async def test_a_websocket_route_may_say_its_last_words() -> None:
-    async with open_door() as opened:
+async def test_a_websocket_route_may_say_its_last_words_and_its_client_agree() -> None:
+    async with open_door(limits=Limits(linger_seconds=60)) as opened:
         stream = await opened.connect()
-        async with stream, trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery, stream:
             await upgrade(stream, "/until-closing")
             nursery.start_soon(opened.door.close, 60)
             frames = await read_until(stream, b"\x88\x02\x03\xe9")
             assert b"last words" in frames
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            assert not stream.socket.is_readable()  # not ended either: the client is to answer first
             await stream.send_all(frame(b"\x03\xe9", 8))
-            assert await read_all(stream) == b""
+            with trio.fail_after(PATIENCE):
+                assert await read_all(stream) == b""
+                await opened.wait_empty()  # without waiting for the client, as both have said all
 
 
 async def test_the_door_closes_a_websocket_whose_route_does_not() -> None:
@@ -136,7 +140,7 @@ async def test_closing_twice_shortens_the_grace() -> None:
             await get(stream, "/for-ever")
             await trio.testing.wait_all_tasks_blocked()
             nursery.start_soon(opened.door.close, 3600)
-            await opened.door.closing.wait()
+            await trio.testing.wait_all_tasks_blocked()
             with trio.fail_after(PATIENCE):
                 await opened.door.close(0.1)
 

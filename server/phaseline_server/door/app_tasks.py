@@ -3,12 +3,23 @@
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+import quart.wrappers.base
+import structlog
 import trio
 from hypercorn.config import Config
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Scope
 
-__all__ = ["AppTasks"]
+from phaseline.errors import shown
+
+__all__ = ["CLIENT_LEFT", "AppTasks"]
+
+_log = structlog.get_logger(__name__)
+
+CLIENT_LEFT: tuple[type[Exception], ...] = tuple(
+    getattr(quart.wrappers.base, name) for name in ("ClientDisconnectedError",) if hasattr(quart.wrappers.base, name)
+)
+"""What Quart from 0.23 on raises within a route whose client has left; older ones only cancel the route."""
 
 _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 
@@ -29,13 +40,12 @@ class AppTasks(TaskGroup):
     ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
         """Call `app` in a task of its own, and return the function that gives it events."""
         inbox = _Inbox(config.max_app_queue_size)
-        self.spawn(_call, app, config, scope, inbox, send)
+        self.spawn(_call, app, scope, inbox, send)
         return inbox.put
 
 
 async def _call(
     app: AppWrapper,
-    config: Config,
     scope: Scope,
     inbox: "_Inbox",
     send: Callable[[ASGISendEvent | None], Awaitable[None]],
@@ -43,17 +53,27 @@ async def _call(
     """Call `app`. Its errors are logged and end its own call, with 500 or 1011 if that can still be said."""
     try:
         await app(scope, inbox.receive, send, trio.to_thread.run_sync, trio.from_thread.run)
-    except Exception:  # noqa: BLE001 (the app's own)
-        await config.log.exception("the app raised an error")
+    except CLIENT_LEFT:
+        _log.debug("a client left before the end of its answer")
+    except Exception as error:  # noqa: BLE001 (the app's own)
+        _log_error(error)
     except BaseExceptionGroup as group:
         cancelled, errors = group.split(trio.Cancelled)
         if errors is not None:
-            await config.log.exception("the app raised an error")
+            _log_error(errors)
         if cancelled is not None:
             raise cancelled from None
     finally:
         inbox.close()
         await send(None)
+
+
+def _log_error(error: BaseException) -> None:
+    """Log what the app raised, unless it only says that the client has left."""
+    if isinstance(error, BaseExceptionGroup) and error.split(CLIENT_LEFT)[1] is None:
+        _log.debug("a client left before the end of its answer")
+    else:
+        _log.error("the app raised an error", error=shown(str(error)), exc_info=error)
 
 
 class _Inbox:
