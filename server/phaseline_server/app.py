@@ -16,6 +16,7 @@ from phaseline_server.routes import (
     files,
     health,
     metrics,
+    page,
     preview,
     progress,
     series,
@@ -27,7 +28,7 @@ from phaseline_server.services import Services
 __all__ = ["make_app"]
 
 _log: Final = structlog.get_logger()
-_FAMILIES: Final = (dalle, series, preview, files, progress, health, metrics, websocket, fallback, events)
+_FAMILIES: Final = (page, dalle, series, preview, files, progress, health, metrics, websocket, fallback, events)
 
 
 def make_app(services: Services) -> QuartTrio:

@@ -1,0 +1,282 @@
+-- Reports photo jobs to a Phaseline server, from Lightroom's SDK (Lua 5.1, no sockets) or from plain Lua with LuaSocket.
+--
+--     local WebSocketClient = require 'WebSocketClient'
+--     WebSocketClient.sendJobStart('job_12345', 456, { file_name = 'IMG_001.CR3' })
+--     WebSocketClient.sendJobProgress('job_12345', 'exif_analysis', 25, 'Analyzing EXIF data...')
+--     WebSocketClient.sendJobComplete('job_12345', true, { preset_applied = 'WhiteLayer_v4' }, 15.5)
+--
+-- No call raises, and none costs the job more than a moment: what can't be delivered waits, in order and bounded, and
+-- goes out with a later call (in Lightroom: by a background task). After a restart of the server it introduces
+-- itself, and its active jobs, again. Each message is numbered, so a lost answer leads to no second report.
+--
+-- It needs json.lua beside it, and a server that takes POST /ws/handshake and /ws/send.
+
+local json = require 'json'
+
+local WebSocketClient = {}
+
+local PROTOCOL_VERSION = '1.0'
+local MOST_WAITING = 1000
+local TIMEOUT_SECONDS = 2
+local PAUSE_SECONDS = { first = 1, most = 30 }
+local FLUSH_SECONDS = 5
+local ENDS = { job_completed = true, job_failed = true }
+local KEPT = { job_started = true, job_completed = true, job_failed = true }
+
+-- ------------------------------------------------------------------------- where it runs: Lightroom or plain Lua
+
+-- Each offers: post(url, body) -> status or nil, answer or reason; now() -> seconds; log(text); background(task) or nil
+local function lightroom()
+    local LrHttp, LrTasks, LrDate, LrLogger = import 'LrHttp', import 'LrTasks', import 'LrDate', import 'LrLogger'
+    local logger = LrLogger('Phaseline')
+    logger:enable('logfile')
+    return {
+        post = function(url, body)
+            local headers = { { field = 'Content-Type', value = 'application/json' } }
+            local answer, about = LrHttp.post(url, body, headers, 'POST', TIMEOUT_SECONDS)
+            if not answer then
+                local failure = about and about.error
+                return nil, failure and (failure.name or failure.errorCode) or 'no answer'
+            end
+            return about and about.status or 200, answer
+        end,
+        now = function() return LrDate.currentTime() end,
+        log = function(text) logger:warn(text) end,
+        background = function(task) LrTasks.startAsyncTask(task) end,
+        sleep = function(seconds) LrTasks.sleep(seconds) end,
+    }
+end
+
+local function plain()
+    local http, ltn12, socket = require 'socket.http', require 'ltn12', require 'socket'
+    return {
+        post = function(url, body)
+            local parts = {}
+            http.TIMEOUT = TIMEOUT_SECONDS
+            local fine, status = http.request {
+                url = url,
+                method = 'POST',
+                headers = { ['Content-Type'] = 'application/json', ['Content-Length'] = tostring(#body) },
+                source = ltn12.source.string(body),
+                sink = ltn12.sink.table(parts),
+            }
+            if not fine then return nil, tostring(status) end
+            return status, table.concat(parts)
+        end,
+        now = socket.gettime,
+        log = function(text) io.stderr:write('WebSocketClient: ', text, '\n') end,
+        sleep = socket.sleep,
+    }
+end
+
+local host -- what of the above it runs on; found at the first use, so that requiring this file costs nothing
+
+local function here()
+    if not host then host = import and lightroom() or plain() end
+    return host
+end
+
+-- ----------------------------------------------------------------------------------------------- what is to be sent
+
+local url = (os and os.getenv and os.getenv('PROGRESS_URL')) or 'http://127.0.0.1:5100'
+local clientId
+local producer
+local number = 0
+local waiting = {} -- messages, oldest first
+local active = {} -- job_id -> its job_started, to tell a server that has forgotten it
+local pause, notBefore = PAUSE_SECONDS.first, 0
+local sending, complained = false, false
+
+local function baseUrl()
+    return (url:gsub('^ws', 'http'):gsub('/ws/?$', ''):gsub('/$', ''))
+end
+
+local function complain(text)
+    if not complained then here().log(text) end -- once, until something works again
+    complained = true
+end
+
+local function drop()
+    for index = 1, #waiting do
+        if not KEPT[waiting[index].type] then
+            table.remove(waiting, index)
+            return
+        end
+    end
+end
+
+local function enqueue(message)
+    if not producer then
+        math.randomseed(math.floor(here().now() * 1000) % 2147483647)
+        producer = string.format('lua-%08x%08x', math.random(0, 2147483647), math.random(0, 2147483647))
+    end
+    number = number + 1
+    message.producer, message.producer_seq = producer, number
+    local last = waiting[#waiting]
+    -- Of progress in one phase only the latest is worth sending late.
+    if not sending and last and message.type == 'job_progress' and last.type == message.type
+        and last.job_id == message.job_id and last.stage == message.stage then
+        waiting[#waiting] = message
+    else
+        waiting[#waiting + 1] = message
+    end
+    if #waiting > MOST_WAITING then drop() end
+end
+
+-- ------------------------------------------------------------------------------------------------------- sending
+
+-- Return the decoded answer and the status; or nil and a reason when nothing sensible came back.
+local function post(path, body)
+    local status, text = here().post(baseUrl() .. path, json.encode(body))
+    if not status then return nil, text end
+    local answer = json.decode(text)
+    if type(answer) ~= 'table' then return nil, 'status ' .. tostring(status) .. ' with no JSON' end
+    return answer, status
+end
+
+local function handshake()
+    local answer, status = post('/ws/handshake', { client_type = 'lightroom', protocol_version = PROTOCOL_VERSION })
+    if not answer then return nil, status end
+    if not answer.success then return nil, tostring(answer.error) end
+    clientId = answer.client_id
+    return true
+end
+
+-- Return true once the message is taken (or refused for good); or nil and why it has to be tried again.
+local function deliver(message, attempt)
+    if not clientId then
+        local fine, reason = handshake()
+        if not fine then return nil, reason end
+    end
+    local answer, status = post('/ws/send', { client_id = clientId, message = message })
+    if not answer then return nil, status end
+    if answer.success then return true end
+    if attempt < 3 and answer.code == 'UNKNOWN_CLIENT' then
+        clientId = nil
+        return deliver(message, attempt + 1)
+    end
+    local started = active[message.job_id]
+    if attempt < 3 and answer.code == 'UNKNOWN_JOB' and started and message.type ~= 'job_started' then
+        -- The server was restarted and has forgotten the job: begin it again, then go on.
+        local again = {}
+        for key, value in pairs(started) do again[key] = value end
+        again.producer, again.producer_seq = nil, nil
+        local fine, reason = deliver(again, attempt + 1)
+        if not fine then return nil, reason end
+        return deliver(message, attempt + 1)
+    end
+    if type(status) == 'number' and (status == 429 or status >= 500) then return nil, tostring(answer.error) end
+    here().log('refused: ' .. tostring(answer.error))
+    return true
+end
+
+-- Send what waits until it is gone or the server is. Return whether all is gone.
+local function drain()
+    if sending or here().now() < notBefore then return #waiting == 0 end
+    sending = true
+    while waiting[1] do
+        local message = waiting[1]
+        local ran, fine, reason = pcall(deliver, message, 1)
+        if not ran then fine, reason = nil, fine end
+        if not fine then
+            complain(string.format('no server at %s (%s); %d messages wait', baseUrl(), tostring(reason), #waiting))
+            notBefore = here().now() + pause
+            pause = math.min(2 * pause, PAUSE_SECONDS.most)
+            break
+        end
+        pause, notBefore, complained = PAUSE_SECONDS.first, 0, false
+        table.remove(waiting, 1)
+        if ENDS[message.type] then active[message.job_id] = nil end
+    end
+    sending = false
+    return #waiting == 0
+end
+
+local draining = false
+
+local function drainInBackground()
+    if draining then return end
+    draining = true
+    here().background(function()
+        while waiting[1] do
+            if not drain() then here().sleep(math.max(0.1, notBefore - here().now())) end
+        end
+        draining = false
+    end)
+end
+
+local function send(message)
+    local fine, problem = pcall(function()
+        if message.type == 'job_started' then active[message.job_id] = message end
+        enqueue(message)
+        if here().background then drainInBackground() else drain() end
+    end)
+    if not fine then pcall(function() here().log('not reported: ' .. tostring(problem)) end) end
+    return fine
+end
+
+-- ------------------------------------------------------------------------------------------------- what callers use
+
+-- Say where the server is, e.g. WebSocketClient.configure { url = 'http://render-box:5100' }. By default it is what
+-- the environment's PROGRESS_URL says, or http://127.0.0.1:5100.
+function WebSocketClient.configure(options)
+    url = options.url or url
+    clientId, notBefore = nil, 0
+end
+
+-- A job began. photoInfo: a table about the photo (file_name, file_path, ...).
+function WebSocketClient.sendJobStart(jobId, photoId, photoInfo)
+    return send { type = 'job_started', job_id = jobId, photo_id = photoId, photo_info = photoInfo or {} }
+end
+
+-- A stage is so far. progress: 0 to 100.
+function WebSocketClient.sendJobProgress(jobId, stage, progress, message, details)
+    return send {
+        type = 'job_progress', job_id = jobId, stage = stage, progress = progress,
+        message = message or '', details = details or {},
+    }
+end
+
+-- A stage ended well.
+function WebSocketClient.sendStageComplete(jobId, stage, result)
+    return send { type = 'stage_completed', job_id = jobId, stage = stage, result = result or {} }
+end
+
+-- More is known about the photo.
+function WebSocketClient.sendPhotoInfo(jobId, photoId, photoData)
+    return send { type = 'photo_info', job_id = jobId, photo_id = photoId, photo_data = photoData or {} }
+end
+
+-- Something went wrong; the job may go on.
+function WebSocketClient.sendError(jobId, errorType, errorMessage, errorDetails, stage)
+    return send {
+        type = 'error_occurred', job_id = jobId, error_type = errorType, error_message = errorMessage,
+        error_details = errorDetails or {}, stage = stage,
+    }
+end
+
+-- The job is over. duration: seconds.
+function WebSocketClient.sendJobComplete(jobId, success, result, duration)
+    return send {
+        type = success and 'job_completed' or 'job_failed', job_id = jobId, success = success and true or false,
+        result = result or {}, duration = duration,
+    }
+end
+
+-- Send what waits, for at most so many seconds (5 by default). Return whether all is gone.
+function WebSocketClient.flush(seconds)
+    local limit = here().now() + (seconds or FLUSH_SECONDS)
+    notBefore = 0
+    while not drain() and here().now() < limit do
+        here().sleep(math.min(0.2, math.max(0, limit - here().now())))
+        notBefore = math.min(notBefore, here().now() + 0.2)
+    end
+    return #waiting == 0
+end
+
+-- How many messages wait.
+function WebSocketClient.waiting()
+    return #waiting
+end
+
+return WebSocketClient

@@ -1,0 +1,184 @@
+-- JSON for Lua 5.1 and later, as much of it as a reporter needs: encoding of any table, decoding of any document.
+-- RFC 8259. No dependency, nothing global.
+
+local json = {}
+
+-- What JSON's null becomes in a decoded array or object, where Lua's nil would leave a hole.
+json.null = setmetatable({}, { __tostring = function() return 'null' end })
+
+local ESCAPES = {
+    ['"'] = '\\"', ['\\'] = '\\\\', ['\b'] = '\\b', ['\f'] = '\\f', ['\n'] = '\\n', ['\r'] = '\\r', ['\t'] = '\\t',
+}
+
+-- ---------------------------------------------------------------------------------------- encoding
+
+local function encodeString(text)
+    return '"' .. text:gsub('[%c"\\\127]', function(character)
+        return ESCAPES[character] or string.format('\\u%04x', character:byte())
+    end) .. '"'
+end
+
+local function encodeNumber(number)
+    if number ~= number or number == math.huge or number == -math.huge then
+        return 'null' -- JSON has no NaN and no infinity
+    end
+    if number == math.floor(number) and math.abs(number) < 2 ^ 53 then
+        return string.format('%.0f', number)
+    end
+    -- A locale with a decimal comma must not reach the wire.
+    return (string.format('%.17g', number):gsub(',', '.'))
+end
+
+-- A table is an array if its keys are exactly 1 to n; an empty one is an object, since most of ours are.
+local function arrayLength(value)
+    local count = 0
+    for key in pairs(value) do
+        if type(key) ~= 'number' then return nil end
+        count = count + 1
+    end
+    if count == 0 or count ~= #value then return nil end
+    return count
+end
+
+local encodeValue
+
+local function encodeTable(value, seen)
+    if seen[value] then error('a table that contains itself has no JSON', 0) end
+    seen[value] = true
+    local parts, length = {}, arrayLength(value)
+    if length then
+        for index = 1, length do parts[index] = encodeValue(value[index], seen) end
+    else
+        for key, item in pairs(value) do
+            parts[#parts + 1] = encodeString(tostring(key)) .. ':' .. encodeValue(item, seen)
+        end
+        table.sort(parts) -- the same table gives the same text
+    end
+    seen[value] = nil
+    if length then return '[' .. table.concat(parts, ',') .. ']' end
+    return '{' .. table.concat(parts, ',') .. '}'
+end
+
+function encodeValue(value, seen)
+    local kind = type(value)
+    if value == nil or value == json.null then return 'null' end
+    if kind == 'string' then return encodeString(value) end
+    if kind == 'number' then return encodeNumber(value) end
+    if kind == 'boolean' then return tostring(value) end
+    if kind == 'table' then return encodeTable(value, seen) end
+    return encodeString(tostring(value)) -- functions and user data: better a word than an error in somebody's job
+end
+
+function json.encode(value)
+    return encodeValue(value, {})
+end
+
+-- ---------------------------------------------------------------------------------------- decoding
+
+local UNESCAPES = { b = '\b', f = '\f', n = '\n', r = '\r', t = '\t', ['"'] = '"', ['\\'] = '\\', ['/'] = '/' }
+local LITERALS = { { 'true', true }, { 'false', false }, { 'null', json.null } }
+local MOST_NESTED = 100
+
+local function fail(text, at, wanted)
+    error(string.format('no JSON at byte %d: expected %s, saw %q', at, wanted, text:sub(at, at + 10)), 0)
+end
+
+local function utf8(code)
+    if code < 0x80 then return string.char(code) end
+    if code < 0x800 then return string.char(0xC0 + math.floor(code / 0x40), 0x80 + code % 0x40) end
+    if code < 0x10000 then
+        return string.char(0xE0 + math.floor(code / 0x1000), 0x80 + math.floor(code / 0x40) % 0x40, 0x80 + code % 0x40)
+    end
+    return string.char(0xF0 + math.floor(code / 0x40000), 0x80 + math.floor(code / 0x1000) % 0x40,
+        0x80 + math.floor(code / 0x40) % 0x40, 0x80 + code % 0x40)
+end
+
+local function skipSpace(text, at)
+    return text:find('[^ \t\r\n]', at) or #text + 1
+end
+
+local function decodeEscape(text, at)
+    local letter = text:sub(at, at)
+    if UNESCAPES[letter] then return UNESCAPES[letter], at + 1 end
+    local hex = letter == 'u' and text:match('^%x%x%x%x', at + 1)
+    if not hex then fail(text, at, 'an escape') end
+    local code = tonumber(hex, 16)
+    local low = code >= 0xD800 and code < 0xDC00 and text:match('^\\u([dD][c-fC-F]%x%x)', at + 5)
+    if low then
+        return utf8(0x10000 + (code - 0xD800) * 0x400 + tonumber(low, 16) - 0xDC00), at + 11
+    end
+    return utf8(code), at + 5
+end
+
+local function decodeString(text, at)
+    local parts = {}
+    while true do
+        local stop = text:find('["\\%c]', at)
+        if not stop then fail(text, #text + 1, 'the end of a string') end
+        parts[#parts + 1] = text:sub(at, stop - 1)
+        local mark = text:sub(stop, stop)
+        if mark == '"' then return table.concat(parts), stop + 1 end
+        if mark ~= '\\' then fail(text, stop, 'no control character') end
+        parts[#parts + 1], at = decodeEscape(text, stop + 1)
+    end
+end
+
+local decodeValue
+
+local function decodeObject(text, at, depth)
+    local result = {}
+    at = skipSpace(text, at)
+    if text:sub(at, at) == '}' then return result, at + 1 end
+    while true do
+        if text:sub(at, at) ~= '"' then fail(text, at, 'a key') end
+        local key
+        key, at = decodeString(text, at + 1)
+        at = skipSpace(text, at)
+        if text:sub(at, at) ~= ':' then fail(text, at, 'a colon') end
+        result[key], at = decodeValue(text, skipSpace(text, at + 1), depth)
+        at = skipSpace(text, at)
+        local mark = text:sub(at, at)
+        if mark == '}' then return result, at + 1 end
+        if mark ~= ',' then fail(text, at, 'a comma or }') end
+        at = skipSpace(text, at + 1)
+    end
+end
+
+local function decodeArray(text, at, depth)
+    local result = {}
+    at = skipSpace(text, at)
+    if text:sub(at, at) == ']' then return result, at + 1 end
+    while true do
+        result[#result + 1], at = decodeValue(text, at, depth)
+        at = skipSpace(text, at)
+        local mark = text:sub(at, at)
+        if mark == ']' then return result, at + 1 end
+        if mark ~= ',' then fail(text, at, 'a comma or ]') end
+        at = skipSpace(text, at + 1)
+    end
+end
+
+function decodeValue(text, at, depth)
+    if depth > MOST_NESTED then fail(text, at, 'less nesting') end
+    local first = text:sub(at, at)
+    if first == '{' then return decodeObject(text, at + 1, depth + 1) end
+    if first == '[' then return decodeArray(text, at + 1, depth + 1) end
+    if first == '"' then return decodeString(text, at + 1) end
+    for _, literal in ipairs(LITERALS) do
+        if text:sub(at, at + #literal[1] - 1) == literal[1] then return literal[2], at + #literal[1] end
+    end
+    local number = text:match('^-?%d+%.?%d*[eE]?[+-]?%d*', at)
+    local value = number and tonumber(number)
+    if not value then fail(text, at, 'a value') end
+    return value, at + #number
+end
+
+-- Return the decoded value; or nil and what is wrong with the text.
+function json.decode(text)
+    local fine, value, at = pcall(decodeValue, text, skipSpace(text, 1), 0)
+    if not fine then return nil, value end
+    if skipSpace(text, at) <= #text then return nil, 'no JSON: something follows the document' end
+    return value
+end
+
+return json
