@@ -43,10 +43,10 @@ class ServerProcess:
 
 @asynccontextmanager
 async def server_process(
-    data_dir: Path, *flags: str, env: Mapping[str, str] | None = None
+    data_dir: Path, *flags: str, bind: str = "127.0.0.1:0", env: Mapping[str, str] | None = None
 ) -> AsyncIterator[ServerProcess]:
     """Run a server for the length of the block; it is killed afterwards if it has not ended by itself."""
-    command = [*SERVER, "--bind", "127.0.0.1:0", "--data-dir", str(data_dir), *flags]
+    command = [*SERVER, "--bind", bind, "--data-dir", str(data_dir), *flags]
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, env=environment(**(env or {})))
     log: list[str] = []
 

@@ -1,0 +1,165 @@
+"""The very file that goes into Lightroom, under Debian's lua5.1: with LuaSocket, and with a stand-in for the SDK."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from servers import ROOT, server_process
+
+CLIENT = ROOT / "clients" / "lua"
+QUICK_START = ROOT / "tests" / "data" / "quick_start.lua"
+LIGHTROOM = ROOT / "tests" / "clients" / "lightroom.lua"
+MODES = ["luasocket", "lightroom"]
+
+pytestmark = pytest.mark.needs("lua5.1")
+
+
+def script(mode: str, *lines: str) -> list[str]:
+    """Return the command that runs `lines` with the client on the path; the tasks of Lightroom run at the end."""
+    before = [f"package.path = '{CLIENT}/?.lua;' .. package.path"]
+    if mode == "lightroom":
+        before.append(f"dofile('{LIGHTROOM}')")
+        lines = (*tuple(line.replace("RUN", "runTasks()") for line in lines), "runTasks()")
+    else:
+        lines = (*tuple(line.replace("RUN", "") for line in lines), "require('WebSocketClient').flush(20)")
+    return ["lua5.1", "-e", "\n".join([*before, *lines])]
+
+
+async def run(command: list[str], url: str) -> str:
+    """Run a script against a server, and return what it wrote to stderr."""
+    done = await trio.run_process(command, env={"PROGRESS_URL": url, "PATH": "/usr/bin:/bin"}, capture_stderr=True)
+    return done.stderr.decode()
+
+
+async def status(url: str, job_id: str = "job_12345") -> dict[str, Any]:
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{url}/progress/job/{job_id}")
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()["job_status"]
+        return found
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_quick_starts_examples_as_printed(mode: str, tmp_path: Path) -> None:
+    async with server_process(tmp_path) as server:
+        said = await run(script(mode, f"dofile('{QUICK_START}')"), server.url)
+        job = await status(server.url)
+    assert job["state"] == "completed"
+    assert job["photo_id"] == 456
+    assert job["duration"] == 15.5
+    assert job["result"] == {"preset_applied": "WhiteLayer_v4"}
+    assert job["stages_completed"] == ["exif_analysis"]
+    assert job["photo_info"]["file_name"] == "IMG_001.CR3"
+    assert job["photo_info"]["exif"] == {"camera_make": "Canon", "camera_model": "EOS R5", "iso": 800}
+    [error] = job["errors"]
+    assert error["error_type"] == "processing_error"
+    assert error["error_details"] == {"detail": "Invalid parameter value"}
+    assert error["stage"] == "applying_preset"
+    # The example completes its job twice; the second is refused, said, and does no harm.
+    assert "cannot take job_failed while completed" in said
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_restart_in_the_middle_loses_nothing_that_comes_after(mode: str, tmp_path: Path) -> None:
+    """The script stops at two marks, at which the server is killed, and later started again at the same address."""
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    wait = "while not io.open('%s') do require('socket').sleep(0.01) end"
+    lines = [
+        "local client = require 'WebSocketClient'",
+        "client.sendJobStart('job_1', 7, { file_name = 'a.cr3' })",
+        "client.sendJobProgress('job_1', 'preparation', 50, 'before')",
+        "RUN",
+        f"io.open('{gate}/begun', 'w'):close()",
+        wait % (gate / "killed"),
+        "client.sendJobProgress('job_1', 'exif_analysis', 10, 'away')",
+        f"io.open('{gate}/kept', 'w'):close()",
+        wait % (gate / "back"),
+        "client.sendJobProgress('job_1', 'finalizing', 90, 'after')",
+        "client.sendJobComplete('job_1', true, { kept = true }, 3.5)",
+    ]
+    seen: list[str] = []
+
+    async def until(name: str) -> None:
+        while not (gate / name).exists():  # noqa: ASYNC110 - another process makes the file
+            await trio.sleep(0.01)
+
+    async def play(url: str) -> None:
+        seen.append(await run(script(mode, *lines), url))
+
+    async with trio.open_nursery() as nursery:
+        async with server_process(tmp_path) as server:
+            nursery.start_soon(play, server.url)
+            await until("begun")
+            assert (await status(server.url, "job_1"))["current_stage"] == "preparation"
+            port = server.url.rpartition(":")[2]
+        (gate / "killed").touch()
+        await until("kept")
+        async with server_process(tmp_path, bind=f"127.0.0.1:{port}") as server:
+            (gate / "back").touch()
+            with trio.fail_after(60):
+                while not seen:  # noqa: ASYNC110 - another process ends
+                    await trio.sleep(0.01)
+            job = await status(server.url, "job_1")
+    assert job["state"] == "completed"
+    assert job["result"] == {"kept": True}
+    assert job["photo_info"] == {"file_name": "a.cr3"}
+    assert "finalizing" in job["stages_completed"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_without_a_server_no_call_raises_and_what_waits_is_bounded(mode: str) -> None:
+    lines = [
+        "local client = require 'WebSocketClient'",
+        "client.configure { url = 'http://127.0.0.1:9' }",
+        "for i = 1, 3000 do client.sendJobStart('job_' .. i, i, {}) ; client.sendPhotoInfo('job_' .. i, i, {}) end",
+        "assert(client.waiting() <= 4000, client.waiting())",
+        "print(client.waiting())",
+        "os.exit(0)",
+    ]
+    done = await trio.run_process(script(mode, *lines), capture_stdout=True, capture_stderr=True)
+    # Beginnings are never dropped; all else is, beyond a thousand.
+    assert int(done.stdout) == 3000
+    assert done.stderr.decode().count("no server at") <= 1
+
+
+@pytest.mark.parametrize(
+    ("written", "encoded"),
+    [
+        ("{}", "{}"),
+        ("{1, 2, 3}", "[1,2,3]"),
+        ("{a = {b = {true, false}}}", '{"a":{"b":[true,false]}}'),
+        ("{x = 0.1, y = 1e300, z = -5}", '{"x":0.10000000000000001,"y":1.0000000000000001e+300,"z":-5}'),
+        ("{n = 0/0, i = 1/0}", '{"i":null,"n":null}'),
+        (r"'q\"\\\n\001\127'", r'"q\"\\\n\u0001\u007f"'),
+    ],
+)
+def test_json_is_encoded(written: str, encoded: str) -> None:
+    lines = f"io.write(require('json').encode({written}))"
+    done = subprocess.run(["lua5.1", "-e", lines], cwd=CLIENT, capture_output=True, text=True, check=True)
+    assert done.stdout == encoded
+
+
+@pytest.mark.parametrize(
+    ("document", "again"),
+    [
+        (' { "a" : [ 1 , -2.5e3 , "x" ] } ', '{"a":[1,-2500,"x"]}'),
+        (r'"\u00e9\ud83d\ude00\n"', '"é😀\\n"'),
+        ("[null,true]", "[null,true]"),
+    ],
+)
+def test_json_is_decoded(document: str, again: str) -> None:
+    lines = f"local json = require('json'); io.write(json.encode(json.decode([==[{document}]==])))"
+    done = subprocess.run(["lua5.1", "-e", lines], cwd=CLIENT, capture_output=True, text=True, check=True)
+    assert done.stdout == again
+
+
+@pytest.mark.parametrize("document", ["", "{", "[1,", '{"a" 1}', "nul", '"\\x"', '"open', "1 2", "[" * 200])
+def test_what_is_no_json_is_said_to_be_none(document: str) -> None:
+    lines = f"local value, why = require('json').decode([==[{document}]==]); assert(value == nil); io.write(why)"
+    done = subprocess.run(["lua5.1", "-e", lines], cwd=CLIENT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("no JSON")
