@@ -1,0 +1,226 @@
+"""The tracker: what it takes in, in which order, how often, and for how long it remembers."""
+
+import pytest
+import trio
+
+from phaseline.errors import IllegalEvent, InvalidField, TooMany, UnknownJob
+from phaseline.events import JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted
+from phaseline.snapshot import Moment, State
+from phaseline.statistics import Average, Statistics
+from phaseline_server.tracker import Tracker
+from tracking import HandClock, make_tracker, messages_of, run_job, trio_clock
+
+
+def ids(tracker: Tracker) -> list[str]:
+    return [snapshot.job_id for snapshot in tracker.snapshots()]
+
+
+async def test_a_report_that_is_sent_again_is_taken_in_once() -> None:
+    tracker = make_tracker()
+    await tracker.report(JobStarted(job_id="a"))
+    event = JobProgress(job_id="a", phase="importing", progress=10, producer="worker", producer_seq=1)
+    first = await tracker.report(event)
+    await tracker.report(JobProgress(job_id="a", phase="exporting", producer="worker", producer_seq=2))
+    again = await tracker.report(event)
+    assert first.seq == 2
+    assert again.seq <= tracker.log.top.seq == 3
+    assert tracker.snapshot("a").phase == "exporting"
+    assert tracker.reports == 3
+
+
+async def test_the_latest_report_sent_again_is_answered_with_its_own_position() -> None:
+    tracker = make_tracker()
+    event = JobStarted(job_id="a", producer="worker", producer_seq=0)
+    assert await tracker.report(event) == await tracker.report(event) == tracker.log.top
+
+
+async def test_producers_count_apart_and_reports_without_a_producer_are_all_taken_in() -> None:
+    tracker = make_tracker()
+    await tracker.report(JobStarted(job_id="a", producer="one", producer_seq=7))
+    for producer, number in (("one", 8), ("two", 1), (None, 1), (None, 1), ("three", None), ("three", None)):
+        await tracker.report(JobProgress(job_id="a", phase="importing", producer=producer, producer_seq=number))
+    assert tracker.log.top.seq == 7
+
+
+async def test_a_refused_report_may_be_sent_again_under_the_same_number() -> None:
+    tracker = make_tracker()
+    await tracker.report(JobStarted(job_id="a"))
+    with pytest.raises(InvalidField):
+        await tracker.report(JobProgress(job_id="a", phase="nowhere", producer="worker", producer_seq=1))
+    await tracker.report(JobProgress(job_id="a", phase="importing", producer="worker", producer_seq=1))
+    assert tracker.snapshot("a").phase == "importing"
+
+
+async def test_the_producer_that_was_silent_for_longest_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phaseline_server.tracker._MAX_PRODUCERS", 2)
+    tracker = make_tracker()
+    await tracker.report(JobStarted(job_id="a"))
+    for producer, number in (("one", 1), ("two", 1), ("one", 2), ("three", 1)):
+        await tracker.report(JobProgress(job_id="a", phase="importing", producer=producer, producer_seq=number))
+    top = tracker.log.top.seq
+    for producer, number in (("one", 2), ("three", 1)):
+        await tracker.report(JobProgress(job_id="a", phase="importing", producer=producer, producer_seq=number))
+    assert tracker.log.top.seq == top
+    await tracker.report(JobProgress(job_id="a", phase="importing", producer="two", producer_seq=1))
+    assert tracker.log.top.seq == top + 1
+
+
+async def test_all_jobs_share_one_order() -> None:
+    tracker = make_tracker()
+    positions = [await tracker.report(JobStarted(job_id=name)) for name in "abc"]
+    positions += [await tracker.report(JobProgress(job_id=name, phase="importing")) for name in "cab"]
+    assert [position.seq for position in positions] == [1, 2, 3, 4, 5, 6]
+    assert {position.epoch for position in positions} == {tracker.log.top.epoch}
+    assert [(m["seq"], m["job_id"]) for m in messages_of(tracker)] == list(enumerate("abccab", 1))
+    assert [tracker.snapshot(name).seq for name in "abc"] == [5, 6, 4]
+
+
+async def test_what_is_refused_changes_nothing() -> None:
+    tracker = make_tracker()
+    await run_job(tracker, "a")
+    before, top = tracker.snapshot("a"), tracker.log.top
+    with pytest.raises(IllegalEvent):
+        await tracker.report(JobProgress(job_id="a", phase="exporting"))
+    with pytest.raises(UnknownJob):
+        await tracker.report(JobProgress(job_id="b", phase="importing"))
+    with pytest.raises(UnknownJob):
+        tracker.snapshot("b")
+    assert (tracker.snapshot("a"), tracker.log.top, tracker.reports) == (before, top, 3)
+
+
+async def test_a_cancelled_reporter_has_reported_nothing() -> None:
+    tracker = make_tracker()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await tracker.report(JobStarted(job_id="a"))
+    assert scope.cancelled_caught
+    assert ids(tracker) == []
+
+
+async def test_the_job_that_ended_first_makes_room() -> None:
+    clock = HandClock()
+    tracker = make_tracker(clock, max_jobs=3)
+    for name in "abc":
+        await tracker.report(JobStarted(job_id=name))
+    for name in "cb":
+        clock.advance(1)
+        await tracker.report(JobFailed(job_id=name))
+    await tracker.report(JobStarted(job_id="d"))
+    assert ids(tracker) == ["a", "b", "d"]
+    await tracker.report(JobStarted(job_id="e"))
+    assert ids(tracker) == ["a", "d", "e"]
+
+
+async def test_active_jobs_never_make_room() -> None:
+    tracker = make_tracker(max_jobs=2)
+    for name in "ab":
+        await tracker.report(JobStarted(job_id=name))
+    with pytest.raises(TooMany, match="2 jobs are active; allowed: at most 2"):
+        await tracker.report(JobStarted(job_id="c"))
+    assert ids(tracker) == ["a", "b"]
+    assert tracker.log.top.seq == 2
+
+
+async def test_a_start_that_is_refused_costs_no_other_job_its_place() -> None:
+    tracker = make_tracker(max_jobs=1)
+    await run_job(tracker, "a")
+    with pytest.raises(InvalidField):
+        await tracker.report(JobStarted(job_id="b", workflow="mine", phases=("twice", "twice")))
+    assert ids(tracker) == ["a"]
+
+
+async def test_a_job_that_is_started_again_needs_no_room() -> None:
+    tracker = make_tracker(max_jobs=2)
+    await run_job(tracker, "a")
+    await run_job(tracker, "b")
+    await tracker.report(JobStarted(job_id="b"))
+    assert ids(tracker) == ["a", "b"]
+
+
+async def test_ended_jobs_go_after_their_retention_and_active_ones_stay(autojump_clock: trio.testing.MockClock) -> None:
+    tracker = make_tracker(trio_clock)
+    await run_job(tracker, "a")
+    await tracker.report(JobStarted(job_id="b"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tracker.run_retention, 60)
+        await trio.sleep(59)
+        assert ids(tracker) == ["a", "b"]
+        await trio.sleep(12)
+        assert ids(tracker) == ["b"]
+        await trio.sleep(10_000)
+        assert ids(tracker) == ["b"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_without_retention_ended_jobs_go_soon_and_nothing_spins(autojump_clock: trio.testing.MockClock) -> None:
+    asked = 0
+
+    def counting_clock() -> Moment:
+        nonlocal asked
+        asked += 1
+        # A loop that spins would keep Trio's clock where it is for ever.
+        assert asked < 1000
+        return trio_clock()
+
+    tracker = make_tracker(counting_clock)
+    await run_job(tracker, "a")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tracker.run_retention, 0)
+        await trio.sleep(15)
+        assert ids(tracker) == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_only_a_job_that_ended_teaches() -> None:
+    clock, statistics = HandClock(), Statistics()
+    tracker = make_tracker(clock, statistics=statistics)
+    await tracker.report(JobStarted(job_id="a"))
+    await tracker.report(JobProgress(job_id="a", phase="importing"))
+    clock.advance(2)
+    await tracker.report(JobProgress(job_id="a", phase="exporting"))
+    assert not tracker.learned.is_set()
+    assert not statistics.averages
+    clock.advance(1)
+    await tracker.report(JobCompleted(job_id="a"))
+    assert tracker.learned.is_set()
+    assert statistics.averages == {
+        ("photo", "importing"): Average(1, 2_000_000_000),
+        ("photo", "exporting"): Average(1, 1_000_000_000),
+    }
+
+
+async def test_pictures_and_cache_hits_are_counted_apart() -> None:
+    tracker = make_tracker()
+    for name, hit in (("a", False), ("b", True), ("c", True)):
+        await tracker.report(JobStarted(job_id=name, workflow="dalle", cache_hit=hit))
+        await tracker.report(JobCompleted(job_id=name))
+    await tracker.report(JobStarted(job_id="d", workflow="dalle"))
+    await tracker.report(JobFailed(job_id="d"))
+    await run_job(tracker, "e")
+    assert (tracker.statistics.generation_runs, tracker.statistics.cache_hits) == (1, 2)
+
+
+async def test_counts_tell_of_memory_and_ended_of_all_time() -> None:
+    tracker = make_tracker()
+    for name in "abc":
+        await tracker.report(JobStarted(job_id=name))
+    await tracker.report(JobCancelled(job_id="a"))
+    await tracker.report(JobFailed(job_id="b"))
+    assert tracker.counts() == {State.CANCELLED: 1, State.FAILED: 1, State.ACTIVE: 1}
+    for name in "abc":
+        tracker.forget(name)
+    assert ids(tracker) == ["c"]
+    assert tracker.counts() == {State.ACTIVE: 1}
+    assert tracker.ended == {State.CANCELLED: 1, State.FAILED: 1}
+
+
+async def test_ended_s_is_the_time_since_the_end() -> None:
+    clock = HandClock()
+    tracker = make_tracker(clock)
+    await tracker.report(JobStarted(job_id="a"))
+    clock.advance(5)
+    assert tracker.ended_s("a") is None
+    assert tracker.ended_s("b") is None
+    await tracker.report(JobCompleted(job_id="a"))
+    clock.advance(2.5)
+    assert tracker.ended_s("a") == 2.5
