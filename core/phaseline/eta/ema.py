@@ -54,7 +54,7 @@ class EmaEngine:
         # Nothing left of the averages while work remains is an overrun: they have nothing to say, and 0 would be a lie.
         remaining_ns = None if open_end else round(total - done) or None
         return Estimate(
-            percent=100 * done / total if total else 0.0,
+            percent=100 * (done / total) if total else 0.0,
             remaining_ns=remaining_ns,
             basis="history" if remaining_ns else "none",
             runs=max([average.count for average in samples], default=0),

@@ -12,8 +12,7 @@ from phaseline.stream import Position
 
 __all__ = ["explained", "not_json", "out_of_range"]
 
-_AT: Final = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<path>.*?)`)?$", re.DOTALL)
-_MISSING: Final = re.compile(r"missing required field `(?P<field>.+?)`")
+_MISSING: Final = re.compile(r"Object missing required field `(?P<field>\w+)`")
 # A key, any other string (so that no number in it is taken for one), or a number.
 _TOKEN: Final = re.compile(rb'"(?P<string>(?:[^"\\]|\\.)*)"(?P<key>\s*:)?|(?P<number>-?\d[\d.eE+-]*)', re.DOTALL)
 # Half a character beyond U+FFFF, as Python's json writes file names that aren't UTF-8.
@@ -58,13 +57,13 @@ def explained(problem: str, kind: Any, value: Any) -> InvalidJSON | InvalidField
     """
     if not isinstance(value, dict):
         return InvalidJSON(f"the document is of type {type(value).__name__}; allowed: a JSON object")
-    match = _AT.match(problem)
-    path = (match["path"] or "") if match else ""
-    reason = match["problem"] if match else problem
+    # "Expected `int`, got `str` - at `$.photo_id`"; a reason may quote what was sent, which may look like a place.
+    reason, _, place = problem.rpartition(" - at `$") if " - at `$" in problem else (problem, "", "")
+    path, missing = place.removeprefix(".").removesuffix("`"), _MISSING.fullmatch(reason)
     tag = value.get("type")
-    if path == "type" or (not path and "`type`" in reason):
+    if path == "type" or (not path and missing and missing["field"] == "type"):
         return UnknownType(tag, ", ".join(str(struct.__struct_config__.tag) for struct in _structs(kind)))
-    if missing := _MISSING.search(reason):
+    if missing:
         path = f"{path}.{missing['field']}".lstrip(".")
         return InvalidField(path, None, f"{_described(kind, tag, path) or 'anything'}; it is required")
     return InvalidField(path or "the document", _at(value, path), _described(kind, tag, path) or _type_in(reason))
@@ -98,7 +97,8 @@ def _description(hint: Any) -> str:
 
 def _type_in(reason: str) -> str:
     """Return the type that msgspec expected: "Expected `int`, got `str`" is about an `int`."""
-    return reason.removeprefix("Expected ").partition(", got")[0].replace("`", "")
+    expected, _, _ = reason.removeprefix("Expected ").partition(", got")
+    return expected.replace("`", "") if reason.startswith("Expected ") else "another value"
 
 
 def _at(value: Any, path: str) -> object:
