@@ -85,6 +85,7 @@ async def test_the_head_of_a_second_request_has_its_own_limit(when: str) -> None
             )
             await read_until(stream, b"here")
             if when == "after its answer":
+                await trio.testing.wait_all_tasks_blocked()
                 await stream.send_all(b"GET /")
             with trio.fail_after(PATIENCE):
                 assert (await read_all(stream)).startswith(b"HTTP/1.1 400 ")
