@@ -12,7 +12,7 @@ from hypercorn.typing import ASGIFramework
 from quart import Response, request, websocket
 from quart_trio import QuartTrio
 
-from phaseline_server.door import Door, Limits, open_listeners
+from phaseline_server.door import CLIENT_LEFT, Door, Limits, open_listeners
 
 FRESH = b"GET / HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n"
 KEY = base64.b64encode(b"sixteen bytes !!")
@@ -124,8 +124,9 @@ def _add_websockets(app: QuartTrio, door: Door) -> None:
     @app.websocket("/echo")
     async def echo() -> None:
         await websocket.accept()
-        while True:
-            await websocket.send(await websocket.receive())
+        with suppress(*CLIENT_LEFT):
+            while True:
+                await websocket.send(await websocket.receive())
 
     @app.websocket("/flood")
     async def flood() -> None:
