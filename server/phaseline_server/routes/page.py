@@ -26,7 +26,7 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_KINDS: Final = {"page.css": "text/css", "page.js": "text/javascript"}
+_KINDS: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -40,7 +40,7 @@ def blueprint(services: Services) -> Blueprint:
         html = await render_template("page.html", jobs=jobs, name=_name, duration=_duration)
         return Response(html, headers=_HEADERS, content_type="text/html; charset=utf-8")
 
-    @routes.get("/<any('page.css', 'page.js'):file>")
+    @routes.get("/<any('page.css', 'page.js', 'icon.svg'):file>")
     async def asset(file: str) -> Response:
         content = await trio.Path(_TEMPLATES / file).read_bytes()
         headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}

@@ -1,0 +1,150 @@
+"""A real headless Chromium, spoken to over its DevTools protocol."""
+
+import itertools
+import json
+import subprocess
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trio
+import trio_websocket
+
+# Without these it looks up hosts that no test needs, and as root it wants no sandbox.
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+]
+_LARGEST = 64 * 2**20
+
+
+class Browser:
+    """One tab."""
+
+    def __init__(self, websocket: trio_websocket.WebSocketConnection) -> None:
+        self._websocket = websocket
+        self._numbers = itertools.count(1)
+        self._replies: dict[int, trio.MemorySendChannel[dict[str, Any]]] = {}
+        self.console: list[str] = []
+        self.problems: list[str] = []
+
+    async def listen(self) -> None:
+        """Sort what the browser says; runs until the connection ends."""
+        while True:
+            try:
+                message = json.loads(await self._websocket.get_message())
+            except trio_websocket.ConnectionClosed:
+                return
+            parameters = message.get("params", {})
+            if "id" in message:
+                await self._replies.pop(message["id"]).send(message)
+            elif message["method"] == "Runtime.consoleAPICalled":
+                self.console.append(" ".join(str(each.get("value")) for each in parameters["args"]))
+            elif message["method"] == "Runtime.exceptionThrown":
+                self.problems.append(str(parameters["exceptionDetails"]))
+            elif message["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+                self.problems.append(str(parameters["entry"]["text"]))
+
+    async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method of the protocol, and return its result."""
+        number = next(self._numbers)
+        send, receive = trio.open_memory_channel[dict[str, Any]](1)
+        self._replies[number] = send
+        await self._websocket.send_message(json.dumps({"id": number, "method": method, "params": parameters}))
+        reply = await receive.receive()
+        assert "error" not in reply, reply
+        result: dict[str, Any] = reply["result"]
+        return result
+
+    async def go(self, url: str) -> None:
+        """Open a page."""
+        await self.call("Page.navigate", url=url)
+
+    async def evaluate(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression."""
+        reply = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in reply, reply
+        return reply["result"].get("value")
+
+    async def until(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression once it is true; until then it may fail."""
+        with trio.move_on_after(30):
+            while True:
+                value = await self.evaluate(f"(() => {{ try {{ return {expression} }} catch {{ return null }} }})()")
+                if value:
+                    return value
+                await trio.sleep(0.05)
+        page = await self.evaluate("document.body.innerText")
+        raise AssertionError(f"{expression} never became true; console {self.console}; {self.problems}; page:\n{page}")
+
+    async def size(self, width: int, height: int, *, mobile: bool = False) -> None:
+        """Make the window so large, in pixels."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile
+        )
+
+    async def screenshot(self, path: Path) -> None:
+        """Write a picture of the window."""
+        shot = await self.call("Page.captureScreenshot", format="png")
+        await trio.Path(path).write_bytes(b64decode(shot["data"]))
+
+
+@asynccontextmanager
+async def browser(directory: Path, *flags: str) -> AsyncIterator[Browser]:
+    """Run Chromium with its data in `directory` for the length of the block, and yield its tab."""
+    command = ["chromium", *_FLAGS, *flags, f"--user-data-dir={directory}", "about:blank"]
+    process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE)
+    try:
+        async with trio.open_nursery() as nursery:
+            address = await nursery.start(_address, process)
+            port = address.split(":")[2].partition("/")[0]
+            async with trio_websocket.open_websocket_url(
+                f"ws://127.0.0.1:{port}/devtools/page/{await _tab(int(port))}", max_message_size=_LARGEST
+            ) as websocket:
+                tab = Browser(websocket)
+                nursery.start_soon(tab.listen)
+                for domain in ("Page", "Runtime", "Log"):
+                    await tab.call(f"{domain}.enable")
+                yield tab
+            process.kill()
+            nursery.cancel_scope.cancel()
+    finally:
+        with trio.CancelScope(shield=True):
+            process.kill()
+            await process.wait()
+
+
+async def _address(process: trio.Process, *, task_status: trio.TaskStatus[str]) -> None:
+    """Return the address that Chromium says its protocol is at, and go on reading what it says."""
+    assert process.stderr is not None
+    pending = b""
+    told = False
+    async for chunk in process.stderr:
+        *lines, pending = (pending + chunk).split(b"\n")
+        for line in lines:
+            if not told and line.startswith(b"DevTools listening on "):
+                told = True
+                task_status.started(line.decode().rpartition(" ")[2].strip())
+
+
+async def _tab(port: int) -> str:
+    """Return the id of the first tab."""
+    async with httpx.AsyncClient() as client:
+        while True:
+            tabs = (await client.get(f"http://127.0.0.1:{port}/json/list")).json()
+            for tab in tabs:
+                if tab["type"] == "page":
+                    return str(tab["id"])
+            await trio.sleep(0.05)
