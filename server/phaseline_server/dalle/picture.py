@@ -39,6 +39,8 @@ class Picture(msgspec.Struct, frozen=True):
 async def check(data: bytes, max_pixels: int) -> Picture:
     """Prove, in a thread, that `data` is one whole picture of at most `max_pixels` pixels.
 
+    What ends as its format prescribes and yet lacks its last lines is beyond the proof: decoders fill those in.
+
     Raises:
         PictureError: It is not; the text says what is wrong with it.
     """
@@ -86,7 +88,6 @@ def _png(image: Image.Image) -> bytes:
     profile = image.info.get("icc_profile")
     if image.mode not in {"L", "RGB", "RGBA"}:
         image, profile = image.convert("RGB"), None  # the profile describes the mode that was
-    image.info = {}
     file = BytesIO()
     image.save(file, "PNG", icc_profile=profile)
     return file.getvalue()

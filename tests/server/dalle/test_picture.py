@@ -57,6 +57,14 @@ async def test_a_cmyk_jpeg_becomes_rgb() -> None:
         assert (png.format, png.mode) == ("PNG", "RGB")
 
 
+async def test_a_jpeg_with_further_pictures_behind_it_is_its_first() -> None:
+    data = encoded("MPO", save_all=True, append_images=[painted("L")])
+    with Image.open(BytesIO(data)) as several:
+        assert several.format == "MPO"
+    checked = await check(data, PIXELS)
+    assert (checked.format, checked.width, checked.height) == ("JPEG", 80, 60)
+
+
 async def test_a_webp_keeps_its_transparency() -> None:
     checked = await check(encoded("WEBP", painted("RGBA"), lossless=True, exact=True), PIXELS)
     with Image.open(BytesIO(checked.png)) as png:
@@ -95,9 +103,21 @@ async def test_a_cut_off_jpeg_is_told_in_the_decoders_words() -> None:
     assert text.startswith(f"broken picture of {len(data) // 2:,} bytes: image file is truncated (")
 
 
-async def test_one_wrong_bit_in_a_png_is_found() -> None:
+IEND = 12  # bytes of a PNG's last chunk
+
+
+@pytest.mark.parametrize("place", [len(encoded("PNG")) // 2, -IEND - 1], ids=["pixels", "checksum"])
+async def test_one_wrong_bit_in_a_png_is_found(place: int) -> None:
     data = bytearray(encoded("PNG"))
-    data[len(data) // 2] ^= 1
+    data[place] ^= 1
+    assert "broken picture of " in await problem(bytes(data))
+
+
+async def test_wrong_pixels_under_a_right_checksum_are_found() -> None:
+    data = bytearray(encoded("PNG"))
+    begin = data.index(b"IDAT")
+    data[begin + 4] ^= 0xFF  # how the pixels are packed
+    data[-IEND - 4 : -IEND] = zlib.crc32(data[begin : -IEND - 4]).to_bytes(4, "big")
     assert "broken picture of " in await problem(bytes(data))
 
 
@@ -137,7 +157,9 @@ async def test_a_decompression_bomb_is_refused() -> None:
     bomb = bytearray(encoded("PNG"))
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2  # 3.6 thousand million pixels, says the header
     bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
-    assert "3600000000 pixels" in await problem(bytes(bomb))
+    text = await problem(bytes(bomb))
+    assert "3600000000 pixels" in text
+    assert text.endswith("; allowed: at most 10,000 pixels")
 
 
 def test_truncated_pictures_are_off_in_the_whole_process() -> None:
