@@ -1,12 +1,14 @@
 """A real HTTP server on loopback that answers as it is told: late, cut off, without end, with nonsense."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 CHUNK = 65_536
 _REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 429: "Too Many Requests", 500: "Internal Server Error"}
@@ -28,7 +30,10 @@ class Request:
 
 @dataclass
 class Misbehaving:
-    """The server's address, what it was asked, and how many bytes of bodies it got rid of."""
+    """The server's address, what it was asked, and how many bytes of bodies it got rid of.
+
+    `clients_gone` is set when a client left in the middle of a reply, and when there was nothing more to send to it.
+    """
 
     port: int
     requests: list[Request] = field(default_factory=list)
@@ -123,7 +128,7 @@ def huge(total: int, *, says_so: bool) -> Reply:
             while server.sent < total:
                 await stream.send_all(b"x" * CHUNK)
                 server.sent += CHUNK
-        except trio.BrokenResourceError:
+        finally:
             server.clients_gone.set()
 
     return reply
@@ -140,19 +145,21 @@ async def silence(stream: trio.SocketStream, server: Misbehaving) -> None:
         server.clients_gone.set()
 
 
-def silence_after(head: bytes) -> Reply:
-    """Send `head`, raw, and then nothing more."""
+def too_slow(clock: MockClock, seconds: float, head: bytes = b"") -> Reply:
+    """Send `head`, raw, and then nothing for as many seconds as the client has patience, which pass at once."""
 
     async def reply(stream: trio.SocketStream, server: Misbehaving) -> None:
         await stream.send_all(head)
+        await wait_all_tasks_blocked()  # the client has read all that there is
+        clock.jump(seconds)
         await silence(stream, server)
 
     return reply
 
 
-async def nobody_there() -> str:
-    """Return the address of a port on which nobody listens any more."""
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    port = listener.socket.getsockname()[1]
-    await listener.aclose()
-    return f"http://127.0.0.1:{port}"
+@contextmanager
+def nobody_there() -> Iterator[str]:
+    """Yield the address of a port on which nobody listens, and nobody else can meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"

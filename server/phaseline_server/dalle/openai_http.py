@@ -71,6 +71,7 @@ class Access:
         line = one_line(text, _ERROR_BYTES)  # before the key is sought: control characters might hide it
         if len(self._key) >= _SHORTEST_SECRET:
             line = line.replace(self._key, "***")
+            line = line.replace(self._key.replace("/", "\\/"), "***")  # as some encoders of JSON write it
         return one_line(line)
 
 

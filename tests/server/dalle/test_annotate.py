@@ -66,6 +66,7 @@ def test_black_or_white_always_contrasts_enough(ground: Colour) -> None:
 
 
 @given(COLOURS)
+@settings(max_examples=40)
 @example((117, 117, 117))
 def test_the_band_is_the_edges_colour_with_a_comfortable_contrast(colour: Colour) -> None:
     ground = edge_colour(plain(colour, (8, 8)))

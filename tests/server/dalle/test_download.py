@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trio
+from trio.testing import MockClock
 
 from misbehaving import (
     CHUNK,
@@ -18,8 +19,7 @@ from misbehaving import (
     misbehaving,
     nobody_there,
     redirect,
-    silence,
-    silence_after,
+    too_slow,
 )
 from phaseline.errors import PictureError
 from phaseline_server.dalle.download import fetch
@@ -109,15 +109,35 @@ async def test_a_body_that_is_cut_off_in_mid_chunk_is_told_too(fetcher: Fetcher)
 
 
 @pytest.mark.parametrize(
-    "slow",
-    [silence, silence_after(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")],
-    ids=["no answer", "half a body"],
+    "head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"], ids=["no answer", "half a body"]
 )
-async def test_a_server_that_falls_silent_is_given_up(fetcher: Fetcher, slow: Reply) -> None:
-    async with misbehaving(slow) as server:
-        text = await fetcher.failure(RemotePicture(server.url), Patience(timeout=0.05, retries=1, backoff=0.001))
+async def test_a_server_that_falls_silent_is_given_up(mock_clock: MockClock, fetcher: Fetcher, head: bytes) -> None:
+    async with misbehaving(too_slow(mock_clock, 30, head)) as server:
+        text = await fetcher.failure(RemotePicture(server.url), Patience(timeout=30, retries=1, backoff=0))
         await server.clients_gone.wait()
-    assert "gave up after attempt 2 of 2: no whole answer within 0.0" in text
+    assert text.endswith("gave up after attempt 2 of 2: no whole answer within 30 s")
+    assert len(server.requests) == 2
+    assert fetcher.percents == ([33.0] if head else [])
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_server_that_asks_for_more_time_than_is_left_is_given_up_at_once(fetcher: Fetcher, status: int) -> None:
+    async with misbehaving(answer(b"", status, Retry_After="59")) as server:
+        text = await fetcher.failure(RemotePicture(server.url), Patience(timeout=5, retries=4, deadline=20))
+    assert f"attempt 1 of 5: answered {status}; the next may begin in 59 s, but" in text
+    assert len(server.requests) == 1
+
+
+async def test_only_connecting_has_a_limit_of_its_own_beside_the_attempts(fetcher: Fetcher) -> None:
+    limits: list[dict[str, float | None]] = []
+
+    async def note(request: httpx.Request) -> None:
+        limits.append(request.extensions["timeout"])
+
+    fetcher.client.event_hooks = {"request": [note]}
+    async with misbehaving(answer(BYTES)) as server:
+        await fetcher.fetch(RemotePicture(server.url))
+    assert limits == [{"connect": 10.0, "read": None, "write": None, "pool": None}]
 
 
 @pytest.mark.parametrize("says_so", [True, False])
@@ -137,7 +157,7 @@ async def test_of_a_huge_picture_no_more_than_the_limit_and_a_chunk_is_read(says
     assert len(server.requests) == 1
     assert responses[0].num_bytes_downloaded <= (0 if says_so else LIMIT + 2 * CHUNK)
     # What else left the server lies in the two sockets' buffers, at most some megabytes.
-    assert server.sent < 20_000_000
+    assert server.sent < 50_000_000
 
 
 async def test_cancelling_in_mid_body_leaves_nothing_behind(client: httpx.AsyncClient) -> None:
@@ -199,7 +219,8 @@ async def test_packed_pictures_are_refused(fetcher: Fetcher) -> None:
 
 
 async def test_nobody_listening_is_told(fetcher: Fetcher) -> None:
-    text = await fetcher.failure(RemotePicture(await nobody_there()))
+    with nobody_there() as url:
+        text = await fetcher.failure(RemotePicture(url))
     assert "gave up after attempt 3 of 3: could not connect (" in text
 
 

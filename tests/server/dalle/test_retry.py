@@ -120,6 +120,16 @@ def test_back_off_is_anywhere_between_nothing_and_a_ceiling_that_doubles(
     assert 0 <= wait <= min(30.0, backoff * 2.0 ** min(failed - 1, 100))
 
 
+def test_the_ceiling_doubles_up_to_half_a_minute() -> None:
+    class Most(random.Random):
+        def uniform(self, a: float, b: float) -> float:
+            return max(a, b)
+
+    patience = Patience(timeout=1, retries=9, backoff=1.0)
+    waits = [patience.wait(Again("x"), failed, Most()) for failed in range(1, 8)]
+    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+
+
 def test_jitter_is_full_and_comes_from_the_given_randomness() -> None:
     patience = Patience(timeout=1, retries=1, backoff=8.0)
     waits = [patience.wait(Again("x"), 1, random.Random(seed)) for seed in range(200)]

@@ -1,0 +1,41 @@
+"""The `openai` provider as the tests of it ask it, on a server of theirs."""
+
+import random
+
+import httpx
+import pytest
+
+from misbehaving import answer
+from phaseline.errors import ProviderError
+from phaseline_server.dalle.openai_http import Access
+from phaseline_server.dalle.openai_images import OpenAIImages
+from phaseline_server.dalle.retry import Patience
+from phaseline_server.dalle.sources import EncodedPicture, RemotePicture
+
+KEY = "sk-correct-horse-battery-staple"
+GOOD = answer({"created": 1, "data": [{"url": "https://pictures.example/1.png?sig=x", "revised_prompt": "…"}]})
+PICTURE = RemotePicture("https://pictures.example/1.png?sig=x")
+MAX_BYTES = 1_000_000
+# Short waits, so that no test does; a time-out that should not strike is long.
+PATIENCE = Patience(timeout=5, retries=4, backoff=0.001)
+
+
+class Asker:
+    """`OpenAIImages` with its reports kept."""
+
+    def __init__(self, client: httpx.AsyncClient, url: str, key: str = KEY, patience: Patience = PATIENCE) -> None:
+        access = Access("image", f"{url}/v1", key, "gpt-image-1")
+        jitter = random.Random(1)
+        self.images = OpenAIImages(client, access, patience, max_picture_bytes=MAX_BYTES, jitter=jitter)
+        self.lines: list[str] = []
+
+    async def ask(self) -> RemotePicture | EncodedPicture:
+        return await self.images.request("a violet fox", 1792, 1024, self.report)
+
+    async def report(self, line: str) -> None:
+        self.lines.append(line)
+
+    async def failure(self) -> str:
+        with pytest.raises(ProviderError) as caught:
+            await self.ask()
+        return str(caught.value)
