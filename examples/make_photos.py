@@ -1,0 +1,54 @@
+"""Make a few photographs with real EXIF, for want of a camera: painted, noted as a camera does, and one file broken.
+
+python examples/make_photos.py DIRECTORY
+"""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import IFDRational
+
+from phaseline_server.dalle.painter import Brief, paint
+
+SCENES: Final = [
+    # name, size, words, (make, model, ISO, f-number, exposure, focal length)
+    ("IMG_001", (1200, 800), {"place": "mountain lake", "time": "day"}, ("Canon", "EOS R5", 100, 8.0, 1 / 250, 24)),
+    ("IMG_002", (1200, 800), {"place": "harbour", "time": "night"}, ("Canon", "EOS R5", 3200, 2.8, 1 / 60, 35)),
+    ("IMG_003", (800, 1200), {"noun": "portrait", "kind": "person"}, ("FUJIFILM", "X-T5", 400, 1.8, 1 / 125, 85)),
+    ("IMG_004", (1200, 800), {"place": "meadow", "weather": "mist"}, ("NIKON", "Z 6", 200, 11.0, 1 / 30, 50)),
+]
+
+
+def exif(make: str, model: str, iso: int, aperture: float, exposure: float, focal_length: float) -> Image.Exif:
+    """Return the EXIF that such a camera writes."""
+    made = Image.Exif()
+    made[ExifTags.Base.Make], made[ExifTags.Base.Model] = make, model
+    inner = made.get_ifd(ExifTags.IFD.Exif)
+    inner[ExifTags.Base.ISOSpeedRatings] = iso
+    inner[ExifTags.Base.FNumber] = IFDRational(round(10 * aperture), 10)
+    inner[ExifTags.Base.ExposureTime] = IFDRational(1, round(1 / exposure))
+    inner[ExifTags.Base.FocalLength] = IFDRational(round(focal_length), 1)
+    inner[ExifTags.Base.DateTimeOriginal] = "2025:11:09 10:30:00"
+    return made
+
+
+def make(directory: Path) -> list[Path]:
+    """Make the photos that are not there yet; return the paths of all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, (name, (width, height), words, camera) in enumerate(SCENES, 1):
+        path = directory / f"{name}.jpg"
+        paths.append(path)
+        if not path.exists():
+            brief = Brief(seed=f"{number:x}", width=width, height=height, words=words, detail=1)
+            paint(brief, lambda _: None).save(path, "JPEG", quality=93, exif=exif(*camera))
+    broken = directory / "IMG_005.jpg"
+    broken.write_bytes(paths[0].read_bytes()[:20_000])
+    return [*paths, broken]
+
+
+if __name__ == "__main__":
+    for made in make(Path(sys.argv[1])):
+        print(made)
