@@ -1,0 +1,173 @@
+"""Oil: the picture painted once more with brush strokes, coarse to fine, that follow its forms.
+
+After A. Hertzmann, "Painterly Rendering with Curved Brush Strokes of Multiple Sizes" (1998): large strokes
+first, smaller ones only where the large ones missed something; each stroke follows the edge it lies on and ends
+where the color leaves it.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from phaseline_server.dalle.painting.canvas import Canvas, smooth
+from phaseline_server.dalle.painting.color import Field
+from phaseline_server.dalle.painting.finish import luma
+from phaseline_server.dalle.painting.noise import blurred, fbm, sampled, streaks
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.sketch import Sheet
+
+__all__ = ["plan"]
+
+
+class Brush(NamedTuple):
+    """One pass: stroke `width` in heights, `length` in widths, how much each stroke's color may `differ`."""
+
+    width: float
+    length: float
+    differ: float
+    gate: float
+    """Only where the picture so far is off by more than this (0: everywhere)."""
+
+
+BRUSHES = (
+    Brush(0.036, 4.5, 0.034, 0.0),
+    Brush(0.018, 5.5, 0.032, 0.026),
+    Brush(0.0090, 6.5, 0.028, 0.038),
+    Brush(0.0042, 6.0, 0.014, 0.05),
+)
+
+
+class _Oil:
+    """What the passes share: the picture to paint after, and the direction of the brush at every pixel."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self.reference: Field = np.zeros((3, 1, 1), np.float32)
+        self.along_x: Field = np.zeros((1, 1), np.float32)
+        self.along_y: Field = np.zeros((1, 1), np.float32)
+
+    def look(self, canvas: Canvas) -> Iterator[float]:
+        """Take the picture so far as the model, and find the direction of its forms."""
+        random = self._scene.random("oil direction")
+        self.reference = canvas.rgb.copy()
+        light = blurred(luma(canvas.rgb), 0.004 / canvas.pixel)
+        yield 0.2
+        dy, dx = np.gradient(light)
+        reach = 0.012 / canvas.pixel
+        xx, yy, xy = (blurred(product, reach) for product in (dx * dx, dy * dy, dx * dy))
+        yield 0.5
+        # Doubled angles, so that opposite directions add up instead of cancelling out.
+        flow = fbm(random, canvas.shape, 1.6, 2) * np.float32(0.9)
+        weight = np.float32(0.15) * np.sqrt((xx + yy).mean()) ** 2
+        double_x = -(xx - yy) + weight * np.cos(2 * flow)
+        double_y = -(2 * xy) + weight * np.sin(2 * flow)
+        angle = np.float32(0.5) * np.arctan2(double_y, double_x)
+        yield 0.8
+        self.along_x, self.along_y = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+        canvas.rgb[...] = blurred(canvas.rgb, 0.01 / canvas.pixel)
+
+    def stroke(self, canvas: Canvas, brush: Brush, part: int, parts: int) -> None:
+        """Lay one of the `parts` of a pass."""
+        random = self._scene.random(f"oil {brush.width} {part}")
+        half = brush.width / 2 / canvas.pixel
+        model = blurred(self.reference, max(0.5, half * 0.7))
+        xs, ys = self._starts(random, canvas, brush, parts)
+        if brush.gate:
+            off = np.abs(sampled(canvas.rgb, ys, xs) - sampled(self.reference, ys, xs)).max(axis=0)
+            keep = off > brush.gate
+            xs, ys = xs[keep], ys[keep]
+        colors = sampled(model, ys, xs)
+        spine_x, spine_y = self._spines(model, xs, ys, colors, half, brush)
+        colors = colors + random.normal(0, brush.differ, (1, xs.size)) + random.normal(0, brush.differ / 2, colors.shape)
+        codes = np.clip(colors.T * 255, 0, 255).round().astype(int)
+        sheet = Sheet(canvas)
+        outlines = _outlines(spine_x, spine_y, half * random.uniform(0.7, 1.15, xs.size)) * canvas.pixel
+        sheet.polygons(outlines, ((r, g, b, 255) for r, g, b in codes.tolist()))
+        sheet.lay(0.94)
+
+    def _starts(self, random: np.random.Generator, canvas: Canvas, brush: Brush, parts: int) -> tuple[Field, Field]:
+        rows, columns = canvas.shape
+        step = brush.width * 0.62 / canvas.pixel * np.sqrt(parts)
+        ys, xs = np.meshgrid(np.arange(0, rows, step), np.arange(0, columns, step), indexing="ij")
+        xs = (xs + random.uniform(0, step, xs.shape)).ravel()
+        ys = (ys + random.uniform(0, step, ys.shape)).ravel()
+        order = random.permutation(xs.size)
+        return xs[order].astype(np.float32), ys[order].astype(np.float32)
+
+    def _spines(
+        self, model: Field, xs: Field, ys: Field, colors: Field, half: float, brush: Brush
+    ) -> tuple[Field, Field]:
+        """Follow the direction both ways, until the color leaves the stroke's own. Shape (points, strokes)."""
+        knots = 5
+        step = np.float32(half * brush.length / knots)
+        sides = []
+        for sign in (-1.0, 1.0):
+            x, y = xs.copy(), ys.copy()
+            before_x = sampled(self.along_x, y, x) * sign
+            before_y = sampled(self.along_y, y, x) * sign
+            alive = np.ones(xs.size, bool)
+            side = [(x.copy(), y.copy())]
+            for _ in range(knots):
+                dx, dy = sampled(self.along_x, y, x), sampled(self.along_y, y, x)
+                turn = np.sign(dx * before_x + dy * before_y)
+                turn[turn == 0] = 1
+                dx, dy = dx * turn, dy * turn
+                new_x, new_y = x + dx * step, y + dy * step
+                alive &= np.abs(sampled(model, new_y, new_x) - colors).max(axis=0) < 0.085  # noqa: PLR2004
+                x, y = np.where(alive, new_x, x), np.where(alive, new_y, y)
+                before_x, before_y = dx, dy
+                side.append((x, y))
+            sides.append(side)
+        points = sides[0][:0:-1] + sides[1]
+        return np.stack([p[0] for p in points]), np.stack([p[1] for p in points])
+
+    def relief(self, canvas: Canvas, strength: float) -> Iterator[float]:
+        """Let the light catch the ridges that the bristles left."""
+        random = self._scene.random("oil bristles")
+        noise = random.standard_normal(canvas.shape, dtype=np.float32)
+        yield 0.1
+        bristles = streaks(blurred(noise, 0.0011 / canvas.pixel), self.along_x, self.along_y, 0.013 / canvas.pixel)
+        yield 0.75
+        bristles /= max(float(bristles.std()), 1e-6)
+        # Paint lies thicker in some places than in others; in thin places the bristles leave no ridge.
+        thick = smooth(-1.4, 1.4, fbm(random, canvas.shape, 5, 3))
+        yield 0.85
+        body = luma(canvas.rgb)
+        height = bristles * thick * np.float32(0.011) + body * np.float32(0.30)
+        slope = height - np.roll(height, (1, 1), axis=(0, 1))
+        slope[0], slope[:, 0] = 0, 0
+        slope = np.clip(slope * np.float32(strength * 7), -0.16, 0.16)
+        canvas.rgb *= 1 + slope
+        canvas.rgb += np.maximum(slope, 0) * np.float32(0.12) * smooth(0.05, 0.5, body)
+
+
+def _outlines(xs: Field, ys: Field, half: Field) -> Field:
+    """Return closed outlines (strokes, points, 2) around spines (points, strokes), round at both ends."""
+    count = xs.shape[0]
+    dx, dy = np.gradient(xs, axis=0), np.gradient(ys, axis=0)
+    size = np.maximum(np.hypot(dx, dy), 1e-3)
+    t = np.abs(np.linspace(-1, 1, count, dtype=np.float32))
+    width = (half[None, :] * np.sqrt(np.maximum(1 - t**3, 0.05))[:, None]).astype(np.float32)
+    nx, ny = -dy / size * width, dx / size * width
+    # Push the ends out by half a width: a stroke that could not move is still a dab.
+    ends = np.zeros((count, 1), np.float32)
+    ends[0], ends[-1] = -0.7, 0.7
+    xs = xs + ends * dx / size * half
+    ys = ys + ends * dy / size * half
+    x = np.concatenate([xs + nx, (xs - nx)[::-1]])
+    y = np.concatenate([ys + ny, (ys - ny)[::-1]])
+    return np.stack([x.T, y.T], axis=-1)
+
+
+def plan(scene: Scene) -> Plan:
+    """Return the passes of the brushes and the relief."""
+    oil = _Oil(scene)
+    layers = [Layer(170, oil.look)]
+    passes = BRUSHES[: 3 if scene.brief.detail == 1 else 4]
+    for brush in passes:
+        parts = 2 if scene.brief.detail == 1 else 4
+        for part in range(parts):
+            layers.append(Layer(220, lambda canvas, b=brush, p=part: oil.stroke(canvas, b, p, parts)))
+    layers.append(Layer(640, lambda canvas: oil.relief(canvas, 1.0)))
+    return layers
