@@ -9,7 +9,8 @@ import trio
 from structlog.testing import capture_logs
 
 from phaseline.errors import ConfigError, PortInUse
-from phaseline_server.door import Bind, open_listeners, parse_bind, url_of
+from phaseline_server.bind import Bind, parse_bind
+from phaseline_server.door import open_listeners, url_of
 
 
 def has_v6_loopback() -> bool:
@@ -74,9 +75,9 @@ def test_an_address_is_read(text: str, bind: Bind) -> None:
         "user@host:80",
     ],
 )
-def test_what_is_no_address_is_shown_with_what_is(text: str) -> None:
+async def test_what_is_no_address_is_shown_with_what_is(text: str) -> None:
     with pytest.raises(ConfigError, match=r"allowed: host:port or \[v6 address\]:port") as caught:
-        parse_bind(text)
+        await open_listeners([text], explicit=True)
     assert ascii(text) in str(caught.value)
 
 

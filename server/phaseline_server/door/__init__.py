@@ -6,7 +6,7 @@ and a client that does not read can't keep the server from ending.
 
 from phaseline_server.door.app_tasks import CLIENT_LEFT
 from phaseline_server.door.door import Door, Statistics
-from phaseline_server.door.listen import Bind, open_listeners, parse_bind, url_of
+from phaseline_server.door.listen import open_listeners, url_of
 from phaseline_server.door.settings import Limits
 
-__all__ = ["CLIENT_LEFT", "Bind", "Door", "Limits", "Statistics", "open_listeners", "parse_bind", "url_of"]
+__all__ = ["CLIENT_LEFT", "Door", "Limits", "Statistics", "open_listeners", "url_of"]

@@ -4,51 +4,21 @@ import errno
 import socket
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import structlog
 import trio
 
 from phaseline.errors import ConfigError, PortInUse, shown
+from phaseline_server.bind import ALLOWED, Bind, parse_bind
 
-__all__ = ["Bind", "open_listeners", "parse_bind", "url_of"]
+__all__ = ["open_listeners", "url_of"]
 
 _log = structlog.get_logger(__name__)
 
-_HIGHEST_PORT = 65_535
 _LOOPBACK = ("127.0.0.1", "::1")
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 # Port 0 with several addresses: the port that the first one was given may be taken on another.
 _ATTEMPTS_AT_A_COMMON_PORT = 8
-
-
-class Bind(NamedTuple):
-    """One address to listen on, not yet resolved. `port` 0 stands for any free one."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_bind(text: str) -> Bind:
-    """Return the address that `text` names: `host:port`, `a.b.c.d:port` or `[v6]:port`.
-
-    Raises:
-        ConfigError: `text` is none of these.
-    """
-    host, colon, digits = text.strip().rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    host = host[1:-1] if bracketed else host
-    port = int(digits) if digits.isascii() and digits.isdecimal() else -1
-    well_formed = bool(host) and not set(host) & set("[]/@ ") and bracketed == (":" in host)
-    if not colon or not well_formed or not 0 <= port <= _HIGHEST_PORT:
-        raise ConfigError(
-            f"bind is {shown(text)}; allowed: host:port or [v6 address]:port with a port of 0 to {_HIGHEST_PORT}, "
-            "e.g. 127.0.0.1:8080, 0.0.0.0:8080, [::1]:8080; port 0 takes any free one"
-        )
-    return Bind(host, port)
 
 
 async def open_listeners(binds: Iterable[str], explicit: bool) -> list[trio.SocketListener]:  # noqa: FBT001 (the caller's own word)
@@ -58,7 +28,7 @@ async def open_listeners(binds: Iterable[str], explicit: bool) -> list[trio.Sock
     has, all on the same port. What is named twice is opened once.
 
     Args:
-        binds: As `parse_bind` takes them.
+        binds: As `phaseline_server.bind.parse_bind` takes them.
         explicit: Whether somebody asked for just these. If not, they are the defaults, and one that is taken
             is done without, as long as another is free.
 
@@ -66,7 +36,7 @@ async def open_listeners(binds: Iterable[str], explicit: bool) -> list[trio.Sock
         ConfigError: An address is malformed, not known, or not one that this machine can listen on.
         PortInUse: An explicit address is taken, or every default one.
     """
-    wanted = [parse_bind(bind) for bind in dict.fromkeys(binds)]
+    wanted = [_parsed(bind) for bind in dict.fromkeys(binds)]
     if not wanted:
         raise ConfigError("bind is empty; allowed: one address or more, e.g. 127.0.0.1:8080")
     opened: list[trio.SocketListener] = []
@@ -91,6 +61,13 @@ async def open_listeners(binds: Iterable[str], explicit: bool) -> list[trio.Sock
         served = ", ".join(url_of(listener) for listener in opened)
         _log.warning("a default address is taken; serving the others", taken=str(bind), serving=served)
     return opened
+
+
+def _parsed(text: str) -> Bind:
+    try:
+        return parse_bind(text)
+    except ValueError:
+        raise ConfigError(f"bind is {shown(text)}; allowed: {ALLOWED}") from None
 
 
 def url_of(listener: trio.SocketListener) -> str:
