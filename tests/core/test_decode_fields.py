@@ -6,8 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from phaseline.errors import InvalidField, PhaselineError
-from phaseline.stream import Position
-from phaseline.wire import ClientMessage, decode_client, decode_object
+from phaseline.wire import ClientMessage, decode_client
 
 LIMIT = 65_536
 
@@ -201,11 +200,3 @@ def test_a_value_out_of_bounds_is_refused_and_the_bounds_are_told(
 )
 def test_a_value_on_its_bounds_is_taken(field: str, value: object) -> None:
     decode_client(json.dumps({"type": "job_progress", **REPORTED["job_progress"], field: value}), LIMIT)
-
-
-def test_a_body_without_a_type_is_refused_in_the_same_words() -> None:
-    assert decode_object(b'{"epoch":"e","seq":5}', Position, LIMIT) == Position("e", 5)
-    with pytest.raises(InvalidField, match=r"^seq is '5'; allowed: an integer from 0 to 2\^63 - 1$"):
-        decode_object(b'{"epoch":"e","seq":"5"}', Position, LIMIT)
-    with pytest.raises(InvalidField, match=r"^epoch is None; allowed: a string .*; it is required$"):
-        decode_object(b'{"seq":5}', Position, LIMIT)

@@ -81,7 +81,7 @@ ClientMessage = Register | Subscribe | Unsubscribe | Ping | Auth | Report
 _client: "Final[msgspec.json.Decoder[ClientMessage]]" = msgspec.json.Decoder(ClientMessage)
 _anything: Final = msgspec.json.Decoder()
 _encoder: Final = msgspec.json.Encoder()
-_NO_OBJECT: Final = re.compile(r"Expected `object`, got `array` - at `\$\.(?P<field>\w+)`")
+_NO_OBJECT: Final = re.compile(r"Expected `object`, got `array` - at `\$(?:\[(?P<index>\d+)\])?\.(?P<field>\w+)`")
 
 
 def decode_client(frame: bytes | str, max_bytes: int, max_depth: int = MAX_DEPTH) -> ClientMessage:
@@ -97,7 +97,7 @@ def decode_client(frame: bytes | str, max_bytes: int, max_depth: int = MAX_DEPTH
 
 
 def decode_object(document: bytes, kind: type[T], max_bytes: int, max_depth: int = MAX_DEPTH) -> T:
-    """Return a request's body as `kind`, a struct; raises as `decode_client` does."""
+    """Return a request's body as `kind`, a struct or a list of messages; raises as `decode_client` does."""
     return _decode(msgspec.json.Decoder(kind), kind, _bounded(document, max_bytes, max_depth))
 
 
@@ -173,8 +173,11 @@ def _decode_again(problem: str, kind: Any, document: bytes) -> Any:
     Lua has one empty table for both, and its encoders write [].
     """
     value = _any(document)
-    while (match := _NO_OBJECT.fullmatch(problem)) and isinstance(value, dict) and value.get(match["field"]) == []:
-        value[match["field"]] = {}
+    while match := _NO_OBJECT.fullmatch(problem):
+        message = value if match["index"] is None else value[int(match["index"])]
+        if message[match["field"]] != []:
+            break
+        message[match["field"]] = {}
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:

@@ -2,7 +2,7 @@
 
 import re
 from math import isinf
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -52,38 +52,60 @@ def explained(problem: str, kind: Any, value: Any) -> InvalidJSON | InvalidField
 
     Args:
         problem: msgspec's complaint, which names the field, but not what stands there.
-        kind: A struct, or a union of tagged ones.
+        kind: A struct, a union of tagged ones, or a list of either.
         value: The decoded document.
     """
-    if not isinstance(value, dict):
-        return InvalidJSON(f"the document is of type {type(value).__name__}; allowed: a JSON object")
     # "Expected `int`, got `str` - at `$.photo_id`"; a reason may quote what was sent, which may look like a place.
     reason, _, place = problem.rpartition(" - at `$") if " - at `$" in problem else (problem, "", "")
-    path, missing = place.removeprefix(".").removesuffix("`"), _MISSING.fullmatch(reason)
-    tag = value.get("type")
+    path = place.removesuffix("`")
+    if get_origin(kind) is not list:
+        return _explained_one(reason, path, "", kind, value) or InvalidJSON(_other_than(value, "object"))
+    (kind,) = get_args(kind)
+    if not isinstance(value, list):
+        return InvalidJSON(_other_than(value, "array"))
+    number, _, path = path.removeprefix("[").partition("]")
+    one = value[int(number)]
+    wrong = _explained_one(reason, path, f"[{number}]", kind, one)
+    return wrong or InvalidField(f"[{number}]", one, "a JSON object")
+
+
+def _other_than(value: object, wanted: str) -> str:
+    return f"the document is of type {type(value).__name__}; allowed: a JSON {wanted}"
+
+
+def _explained_one(reason: str, path: str, where: str, kind: Any, value: Any) -> InvalidField | UnknownType | None:
+    """Return the error for the field at `path` of a `value` that itself is at `where`; None if it is no object."""
+    if not isinstance(value, dict):
+        return None
+    path, missing = path.removeprefix("."), _MISSING.fullmatch(reason)
+    structs = _structs(kind)
     if path == "type" or (not path and missing and missing["field"] == "type"):
-        return UnknownType(tag, ", ".join(str(struct.__struct_config__.tag) for struct in _structs(kind)))
+        return UnknownType(value.get("type"), ", ".join(str(struct.__struct_config__.tag) for struct in structs))
     if missing:
         path = f"{path}.{missing['field']}".lstrip(".")
-        return InvalidField(path, None, f"{_described(kind, tag, path) or 'anything'}; it is required")
-    return InvalidField(path or "the document", _at(value, path), _described(kind, tag, path) or _type_in(reason))
+    if len(structs) > 1:
+        structs = [struct for struct in structs if struct.__struct_config__.tag == value.get("type")]
+    described, named = _described(structs, path), f"{where}.{path}".strip(".") or "the document"
+    if missing:
+        return InvalidField(named, None, f"{described or 'anything'}; it is required")
+    return InvalidField(named, _at(value, path), described or _type_in(reason))
 
 
 def _structs(kind: Any) -> list[Any]:
     return [each for each in get_args(kind) or (kind,) if isinstance(each, type) and issubclass(each, msgspec.Struct)]
 
 
-def _described(kind: Any, tag: object, path: str) -> str:
-    """Return the description of the field at `path` of the struct `kind`, or of the one whose tag is `tag`; or ""."""
+def _described(structs: list[Any], path: str) -> str:
+    """Return the description of the field at `path` of the one among `structs` that has it, or ""."""
     step, _, rest = path.partition(".")
     field, item, _ = step.partition("[")
-    for struct in _structs(kind):
+    for struct in structs:
         names = dict(zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True))
-        if field in names and struct.__struct_config__.tag in {None, tag}:
+        if field in names:
             hint = get_type_hints(struct, include_extras=True)[names[field]]
             if item:
                 hint = next(iter(get_args(getattr(hint, "__origin__", hint))), hint)
-            return _described(hint, None, rest) if rest else _description(hint)
+            return _described(_structs(hint), rest) if rest else _description(hint)
     return ""
 
 
