@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from textual import events
 from textual.geometry import Region
 from textual.pilot import Pilot
 
@@ -145,6 +146,30 @@ def test_the_filter_narrows_the_list_while_one_types() -> None:
         assert "no job matches zq" in text_of(app)
         await pilot.press("escape")
         assert len(app.state.visible) == everything
+
+    use(test, many_jobs())
+
+
+def test_keys_typed_in_one_burst_act_in_their_order() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        for key in ("j", "j", "k", "enter", "G"):
+            app.post_message(events.Key(key, None))
+        await until(pilot, lambda: isinstance(app.focused, JobDetail))
+        await pilot.pause()
+        assert app.screen.query_one(JobList).chosen == app.state.visible[1]
+
+    use(test, many_jobs())
+
+
+def test_keys_typed_in_one_burst_reach_the_filter() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        for key in ("/", *"failed", "\r", "j"):
+            name = {"/": "slash", "\r": "enter"}.get(key, key)
+            app.post_message(events.Key(name, key))  # As when a slow line delivers them at once.
+        await until(pilot, lambda: app.state.filter.text == "failed")
+        await until(pilot, lambda: isinstance(app.focused, JobList))
+        await pilot.press("slash", *"/x/")
+        assert app.screen.query_one(FilterLine).value == "failed/x/"
 
     use(test, many_jobs())
 

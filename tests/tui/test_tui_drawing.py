@@ -292,6 +292,16 @@ def test_a_strip_marks_the_average_and_what_goes_beyond_it() -> None:
     assert usual == (("  ", ""), ("███", "past/past"), (" ", ""), ("│", "muted"), ("   ", ""))
 
 
+def test_without_shades_a_strip_beyond_its_average_has_another_character() -> None:
+    slow = Strip(PhaseState.DONE, 0.0, 8.0, 4.0, 8.0).draw(10, 10.0, shades=False)
+    assert text_of(slow) == "████│▓▓▓  "
+
+
+def test_a_short_phase_keeps_its_bar_where_its_mark_would_be() -> None:
+    short = Strip(PhaseState.DONE, 0.0, 0.4, 0.5, 0.4).draw(10, 10.0, shades=True)
+    assert text_of(short) == "▍         "
+
+
 def test_phases_to_come_lie_after_the_current_one() -> None:
     found, total = strips(jobs(dalle_job("simple", "0x1", 5, progress=50.0))[0], 1000.0)
     drawn = [strip for strip in found if strip is not None]
@@ -310,7 +320,8 @@ def test_the_lines_around_the_list_fit(state: LinkState, width: int) -> None:
     url = "http://a-rather-long-name.example.org:5100"
     assert width_of(chrome.header(url, status, Counts(123, 4, 5678, 9, 1), width, SCENE)) == width
     assert {width_of(line) for line in chrome.trouble(status, width, SCENE)} <= {width}
-    for where in ("list", "detail", "filter"):
+    places: list[chrome.Place] = ["list", "detail", "page", "filter"]
+    for where in places:
         assert width_of(chrome.keys(width, "some words", 3, 4567, where=where)) == width
     for synced, text in ((True, ""), (False, ""), (True, "zzz")):
         lines = chrome.empty(url, status, width, synced=synced, filter_text=text)

@@ -4,7 +4,7 @@ from textual.message import Message
 
 from phaseline_tui.connection import Batch
 
-__all__ = ["BatchReceived", "DetailAsked", "FilterChanged", "FilterLeft", "JobChosen"]
+__all__ = ["BatchReceived", "FilterChanged", "JobChosen"]
 
 
 class BatchReceived(Message):
@@ -23,17 +23,9 @@ class JobChosen(Message):
         super().__init__()
 
 
-class DetailAsked(Message):
-    """A job's details shall be read."""
-
-
 class FilterChanged(Message):
     """The text of the filter is another."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         super().__init__()
-
-
-class FilterLeft(Message):
-    """The filter's line has been left: it stays as it is, or is dropped."""

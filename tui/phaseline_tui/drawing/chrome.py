@@ -9,7 +9,7 @@ from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.words import clock_time, duration
 from phaseline_tui.state import Counts
 
-__all__ = ["empty", "header", "keys", "trouble"]
+__all__ = ["Place", "empty", "header", "keys", "trouble"]
 
 _LINK_MARKS: Final = {
     LinkState.CONNECTING: ("◌", "warn"),
@@ -22,9 +22,17 @@ _LINK_WORDS: Final = {
     LinkState.WAITING: "no connection",
     LinkState.STOPPED: "no connection",
 }
+Place = Literal["list", "detail", "page", "filter"]
+"""Where the keys go: to the list, the details beside it, the details instead of it, or the filter's line."""
 _KEYS: Final = (("↑↓", "move"), ("enter", "details"), ("/", "filter"), ("?", "help"), ("q", "quit"))
 _FILTER_KEYS: Final = (("enter", "keep the filter"), ("esc", "all jobs"))
-_DETAIL_KEYS: Final = (("↑↓", "scroll"), ("esc", "back"), ("tab", "list"), ("?", "help"), ("q", "quit"))
+_PAGE_KEYS: Final = (("↑↓", "scroll"), ("esc", "back"), ("?", "help"), ("q", "quit"))
+_KEYS_OF: Final[dict[Place, tuple[tuple[str, str], ...]]] = {
+    "list": _KEYS,
+    "detail": (*_PAGE_KEYS[:2], ("tab", "list"), *_PAGE_KEYS[2:]),
+    "page": _PAGE_KEYS,
+    "filter": _FILTER_KEYS,
+}
 
 
 def header(url: str, status: LinkStatus, counts: Counts, width: int, scene: Scene) -> Line:
@@ -89,7 +97,7 @@ def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
     return lines
 
 
-def keys(width: int, filter_text: str, shown: int, total: int, *, where: Literal["list", "detail", "filter"]) -> Line:
+def keys(width: int, filter_text: str, shown: int, total: int, *, where: Place) -> Line:
     """Return the last line: the keys that help where the user is, and what the filter leaves."""
     right: list[Span] = []
     if filter_text:
@@ -98,7 +106,7 @@ def keys(width: int, filter_text: str, shown: int, total: int, *, where: Literal
         right = [("/", "key"), (f"{filter_text}  ", "strong"), *right, (" esc", "key"), (" all ", "muted")]
     spans: list[Span] = [(" ", "")]
     room = width - 1 - width_of(tuple(right))
-    for key, what in {"list": _KEYS, "detail": _DETAIL_KEYS, "filter": _FILTER_KEYS}[where]:
+    for key, what in _KEYS_OF[where]:
         hint: Line = ((key, "key"), (f" {what}   ", "muted"))
         room -= width_of(hint)
         if room >= 0:

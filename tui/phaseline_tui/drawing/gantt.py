@@ -53,11 +53,18 @@ class Strip(NamedTuple):
         style = _STYLES.get(self.state, "muted")
         for cell in range(first, first + (units + 7) // 8):
             filled = min(8, units - (cell - first) * 8)
-            fill = "over" if self._over and mark is not None and cell > mark else style
+            over = self._over and mark is not None and cell > mark
+            fill = "over" if over else style
             under = cells[cell][1].partition("/")[2]
-            cells[cell] = ("█", f"{fill}/{fill}") if filled == 8 else (EIGHTHS[filled], f"{fill}/{under}")  # noqa: PLR2004  eighths
-        if mark is not None and self.usual_end is not None:
-            under = cells[mark][1].partition("/")[2] if cells[mark][0] in "█ " else ""
+            if filled < 8:  # noqa: PLR2004  eighths of a cell
+                cells[cell] = (EIGHTHS[filled], f"{fill}/{under}")
+            elif shades:
+                cells[cell] = ("█", f"{fill}/{fill}")
+            else:
+                cells[cell] = ("▓" if over else "█", f"{fill}/")
+        # Where the bar ends in the very cell of the mark, the bar says as much.
+        if mark is not None and cells[mark][0] in " █▓░":
+            under = cells[mark][1].partition("/")[2]
             cells[mark] = (_MARK, f"text/{under}" if under else "muted")
         self._write_label(cells, max(likely, first + (units + 7) // 8, 0 if mark is None else mark + 1))
         return merged(cells)

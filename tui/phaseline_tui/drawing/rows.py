@@ -25,8 +25,6 @@ _IN_WORDS: Final = frozenset({State.FAILED, State.LOST, State.CANCELLED})
 _QUIET: Final = frozenset({State.COMPLETED, State.CANCELLED})
 _DURATION: Final = 7
 """Cells of the longest duration."""
-_WORD: Final = 9
-"""Cells of the longest state."""
 
 
 def state_style(state: State) -> str:
@@ -107,11 +105,7 @@ def _elapsed(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[
 
 def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
     if job.over:
-        at = clock_time(job.completed_at, scene.local, scene.wall)
-        at = "" if at == UNKNOWN else at
-        if columns.has_state:
-            return [(fit(f"{' ' * _DURATION}   {at}", width), "muted")]
-        return [(fit(f"{fit(state_word(job.state), _WORD)} {at}", width), state_style(job.state))]
+        return [_ended(job, width, columns, scene)]
     if job.state is State.STALLED and not columns.has_state:
         return [(fit("stalled", width), "warn")]
     left = job.remaining_at(scene.now)
@@ -123,6 +117,18 @@ def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]
     at = clock_time(scene.wall + left.likely, scene.local, scene.wall)
     style = "muted" if scene.stale else "strong"
     return [(fit(words, _DURATION, "right"), style), (fit(f" · {at}", width - _DURATION), "muted")]
+
+
+def _ended(job: JobView, width: int, columns: Columns, scene: Scene) -> Span:
+    """Say when a job ended, flush right; and how, if no column does."""
+    at = clock_time(job.completed_at, scene.local, scene.wall)
+    at = "" if at == UNKNOWN else at
+    if columns.has_state:
+        return (fit(at, width, "right"), "muted")
+    word = state_word(job.state)
+    if len(word) + 1 + len(at) > width:
+        at = at.rpartition(" ")[0]  # The day is enough.
+    return (f"{fit(word, width - len(at))}{at}", state_style(job.state))
 
 
 def _band(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:

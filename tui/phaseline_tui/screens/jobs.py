@@ -1,6 +1,6 @@
 """The main screen: the list of jobs and the details of one."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -11,7 +11,7 @@ from textual.screen import Screen
 from phaseline_tui.drawing import chrome
 from phaseline_tui.drawing.columns import columns_for, heading
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.messages import DetailAsked, FilterChanged, FilterLeft, JobChosen
+from phaseline_tui.messages import FilterChanged, JobChosen
 from phaseline_tui.state import Changes
 from phaseline_tui.widgets.filter_line import FilterLine
 from phaseline_tui.widgets.fixed_lines import FixedLines
@@ -36,14 +36,12 @@ class JobsScreen(Screen[None]):
     #panes { height: 1fr; layout: vertical; }
     #list-pane { height: 1fr; }
     #jobs { height: 1fr; }
-    #detail { display: none; }
     #panes.-beside { layout: horizontal; }
     #panes.-beside #list-pane { width: 3fr; }
-    #panes.-beside #detail { display: block; width: 2fr; border-left: solid $panel; }
+    #panes.-beside #detail { width: 2fr; border-left: solid $panel; }
     #panes.-below #list-pane { height: 2fr; }
-    #panes.-below #detail { display: block; height: 3fr; border-top: solid $panel; }
-    #panes.-instead #list-pane { display: none; }
-    #panes.-instead #detail { display: block; height: 1fr; }
+    #panes.-below #detail { height: 3fr; border-top: solid $panel; }
+    #panes.-instead #detail { height: 1fr; }
     #panes #detail:focus { border-left: solid $primary; }
     #panes.-below #detail:focus { border-left: none; border-top: solid $primary; }
     #panes.-instead #detail:focus { border-left: none; }
@@ -51,7 +49,8 @@ class JobsScreen(Screen[None]):
     AUTO_FOCUS = "#jobs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", show=False),
-        Binding("slash", "filter", "Filter", show=False),
+        # At once: keys that came in the same packet over a slow line belong to the filter already.
+        Binding("slash", "filter", "Filter", show=False, priority=True),
     ]
 
     def __init__(self, palette: Palette) -> None:
@@ -112,9 +111,11 @@ class JobsScreen(Screen[None]):
         self._trouble.show(chrome.trouble(app.status, width, live))
         state = app.state
         shown, total = len(state.visible), len(state.jobs)
-        where: Literal["list", "detail", "filter"] = "list"
-        if self._detail.has_focus or self._filter.has_focus:
-            where = "detail" if self._detail.has_focus else "filter"
+        where: chrome.Place = "list"
+        if self._filter.has_focus:
+            where = "filter"
+        elif self._detail.has_focus:
+            where = "page" if self.query_one("#panes").has_class("-instead") else "detail"
         self._keys.show([chrome.keys(width, state.filter.text, shown, total, where=where)])
         notice_width = self._list.size.width
         if not state.visible and notice_width:
@@ -134,6 +135,8 @@ class JobsScreen(Screen[None]):
         beside = width >= _BESIDE_WIDTH
         below = not beside and height >= _BELOW_HEIGHT and self._opened
         instead = not beside and height < _BELOW_HEIGHT and self._opened
+        self._detail.display = beside or below or instead
+        self.query_one("#list-pane").display = not instead
         panes = self.query_one("#panes")
         panes.set_class(beside, "-beside")
         panes.set_class(below, "-below")
@@ -143,26 +146,29 @@ class JobsScreen(Screen[None]):
         """Show the details of the job that the cursor came to."""
         self.tick()
 
-    def on_detail_asked(self, _message: DetailAsked) -> None:
-        """Open the details, and give them the keys."""
+    def action_detail(self) -> None:
+        """Open the details of the job under the cursor, and give them the keys."""
+        if self._list.chosen is None:
+            return
         self._opened = True
         self._arrange()
-        self.call_after_refresh(self._enter_detail)
-
-    def _enter_detail(self) -> None:
-        self._detail.focus()
-        self.tick()
+        self.set_focus(self._detail)
+        self.call_after_refresh(self.tick)
 
     def action_back(self) -> None:
         """Leave the details; from the list, show all jobs again."""
         if self._opened:
             self._opened = False
             self._arrange()
-            self._list.focus()
             self.call_after_refresh(self.tick)
         elif self._owner.state.filter:
             self._filter.value = ""
-        self._list.focus()
+        self.set_focus(self._list)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let a slash be typed into the filter."""
+        del parameters
+        return not (action == "filter" and self._filter.has_focus)
 
     def action_filter(self) -> None:
         """Open the filter's line."""
@@ -178,9 +184,4 @@ class JobsScreen(Screen[None]):
 
     def on_descendant_focus(self) -> None:
         """Show the keys that help here."""
-        self.call_after_refresh(self.tick)
-
-    def on_filter_left(self, _message: FilterLeft) -> None:
-        """Give the keys back to the list."""
-        self._list.focus()
         self.call_after_refresh(self.tick)

@@ -1,11 +1,10 @@
 """The line in which the filter is typed."""
 
-from typing import ClassVar
-
-from textual.binding import Binding, BindingType
+from textual import events
 from textual.widgets import Input
 
-from phaseline_tui.messages import FilterChanged, FilterLeft
+from phaseline_tui.messages import FilterChanged
+from phaseline_tui.widgets.job_list import JobList
 
 __all__ = ["FilterLine"]
 
@@ -18,13 +17,7 @@ class FilterLine(Input):
         height: 1; border: none; border-left: outer $primary; padding: 0 1;
         background: $panel; background-tint: transparent 0%;
     }
-    FilterLine { display: none; }
-    FilterLine.-open { display: block; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "drop", show=False),
-        Binding("down,tab", "leave", show=False),
-    ]
 
     def __init__(self) -> None:
         super().__init__(
@@ -32,26 +25,36 @@ class FilterLine(Input):
             placeholder="filter: a word of its name, series, phase or state; !word leaves out",
             select_on_focus=False,
         )
+        self.display = False
         self.cursor_blink = False  # Nothing shall be sent over the line while nothing happens.
 
     def open(self) -> None:
-        """Show the line and take the keys."""
-        self.add_class("-open")
-        self.focus()
+        """Show the line and take the keys, at once: the next one may have been typed already."""
+        self.display = True
+        self.screen.set_focus(self)
 
-    def action_drop(self) -> None:
-        """Show every job again."""
-        self.value = ""
-        self.action_leave()
-
-    def action_leave(self) -> None:
+    def _leave(self) -> None:
         """Give the keys back to the list; what was typed goes on filtering."""
-        self.remove_class("-open")
-        self.post_message(FilterLeft())
+        self.display = False
+        self.screen.set_focus(self.screen.query_one(JobList))
 
-    def on_input_submitted(self) -> None:
-        """Take Enter as the end of typing."""
-        self.action_leave()
+    def on_key(self, event: events.Key) -> None:
+        """Leave with Enter, Tab or the down key; leave and drop the filter with Esc.
+
+        Here and not in bindings, which act only when the keys behind this one are in the line already: over a slow
+        line many come in one packet. Those that were sent here before the line was left are passed on.
+        """
+        left = self.screen.focused is not self
+        if not left and event.key not in {"enter", "tab", "down", "escape"}:
+            return
+        event.stop()
+        event.prevent_default()
+        if left:
+            self.app.post_message(events.Key(event.key, event.character))
+            return
+        if event.key == "escape":
+            self.value = ""
+        self._leave()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Pass the text on."""

@@ -11,7 +11,7 @@ from phaseline_tui.drawing.columns import columns_for
 from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.messages import DetailAsked, JobChosen
+from phaseline_tui.messages import JobChosen
 from phaseline_tui.state import ViewState
 from phaseline_tui.widgets.line_view import LineView
 
@@ -21,16 +21,21 @@ __all__ = ["JobList"]
 class JobList(LineView, can_focus=True):
     """One line a job, with a cursor that stays on its job while the list is sorted anew."""
 
+    # Priority, so that the app acts on each key in its turn: over a slow line many come in one packet, and what
+    # follows Enter or a slash is meant for what they open.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("g,home", "first", show=False),
-        Binding("G,shift+g,end", "last", show=False),
-        Binding("pageup,ctrl+b", "page(-1.0)", show=False),
-        Binding("pagedown,ctrl+f", "page(1.0)", show=False),
-        Binding("ctrl+u", "page(-0.5)", show=False),
-        Binding("ctrl+d", "page(0.5)", show=False),
-        Binding("enter", "open", show=False),
+        Binding(keys, action, show=False, priority=True)
+        for keys, action in (
+            ("up,k", "move(-1)"),
+            ("down,j", "move(1)"),
+            ("g,home", "first"),
+            ("G,shift+g,end", "last"),
+            ("pageup,ctrl+b", "page(-1.0)"),
+            ("pagedown,ctrl+f", "page(1.0)"),
+            ("ctrl+u", "page(-0.5)"),
+            ("ctrl+d", "page(0.5)"),
+            ("enter", "screen.detail"),
+        )
     ]
 
     def __init__(self, palette: Palette, state: ViewState, scene: Callable[[], Scene]) -> None:
@@ -145,18 +150,13 @@ class JobList(LineView, can_focus=True):
         """Move the cursor to the last job."""
         self.choose(len(self._state.visible) - 1)
 
-    def action_open(self) -> None:
-        """Ask for the details of the job under the cursor."""
-        if self._chosen is not None:
-            self.post_message(DetailAsked())
-
-    def on_click(self, event: events.Click) -> None:
+    async def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is; a double click opens the details."""
         index = self.scroll_offset.y + event.y
         if index < len(self._state.visible):
             self.choose(index)
             if event.chain > 1:
-                self.action_open()
+                await self.run_action("screen.detail")
 
     def on_focus(self) -> None:
         """Show that keys come here."""
