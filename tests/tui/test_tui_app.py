@@ -199,6 +199,17 @@ def test_a_cursor_that_nobody_moved_stays_at_the_top() -> None:
     use(test, numbered(3))
 
 
+def test_a_job_that_is_being_read_about_stays_when_others_come_before_it() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("enter")
+        app.receive(connected([*numbered(3), photo_job("job_0", "first.jpg", 8, progress=99.0, speed=50.0)]))
+        await pilot.pause()
+        assert app.state.visible[0] == "job_0"
+        assert app.screen.query_one(JobList).chosen == "job_003"
+
+    use(test, numbered(3))
+
+
 def test_the_cursors_job_may_vanish() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("G", "enter")

@@ -127,8 +127,15 @@ def test_a_duration_never_takes_more_than_seven_characters(seconds: float) -> No
     assert len(fine_duration(seconds)) <= 7
 
 
-def test_short_phases_have_tenths() -> None:
-    assert [fine_duration(each) for each in (0.04, 0.44, 9.94, 9.96, 12.3)] == ["0.0s", "0.4s", "9.9s", "9s", "12s"]
+def test_short_phases_have_tenths_or_thousandths() -> None:
+    assert [fine_duration(each) for each in (0, 0.04, 0.44, 9.94, 9.96, 12.3)] == [
+        "0ms",
+        "40ms",
+        "0.4s",
+        "9.9s",
+        "9s",
+        "12s",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -268,6 +275,26 @@ def test_errors_are_told_in_words_with_their_phase_and_time() -> None:
     assert text.count("Invalid exposure value") == 1
 
 
+def test_details_are_readable_lines() -> None:
+    result = {"ok": True, "size": [1024, 768], "none": None, "deep": {"a": [{"b": 1.50}, "c"]}, "long": ["x" * 40] * 3}
+    job = photo_job("j", "a.jpg", 8, state="completed", result=result)
+    text = [text_of(line).rstrip() for line in detail(jobs(job)[0], 60, SCENE)]
+    at = next(number for number, line in enumerate(text) if line.startswith("RESULT"))
+    assert text[at + 1 : at + 12] == [
+        "ok    yes",
+        "size  1024, 768",
+        "none  —",
+        "deep",
+        "  a",
+        "    -",
+        "      b  1.5",
+        "    - c",
+        "long",
+        "  - " + "x" * 40,
+        "  - " + "x" * 40,
+    ]
+
+
 @given(
     st.sampled_from(list(PhaseState)),
     st.floats(0, 1e6),
@@ -300,6 +327,13 @@ def test_without_shades_a_strip_beyond_its_average_has_another_character() -> No
 def test_a_short_phase_keeps_its_bar_where_its_mark_would_be() -> None:
     short = Strip(PhaseState.DONE, 0.0, 0.4, 0.5, 0.4).draw(10, 10.0, shades=True)
     assert text_of(short) == "▍         "
+
+
+def test_how_far_the_current_phase_is_stands_behind_its_bar_or_at_its_end() -> None:
+    behind = Strip(PhaseState.CURRENT, 0.0, 2.0, None, 4.0, "50%").draw(10, 10.0, shades=True)
+    assert text_of(behind) == "██   50%  "
+    inside = Strip(PhaseState.CURRENT, 0.0, 5.0, None, 10.0, "50%").draw(10, 10.0, shades=True)
+    assert text_of(inside) == "█████  50%"
 
 
 def test_phases_to_come_lie_after_the_current_one() -> None:

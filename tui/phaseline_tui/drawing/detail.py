@@ -35,6 +35,7 @@ _LEAST_STRIP: Final = 12
 _MOST_NAME: Final = 24
 _MOST_LINES: Final = 400
 _MOST_KEY: Final = 22
+_MOST_LIST: Final = 72
 
 
 def detail(job: JobView, width: int, scene: Scene) -> list[Line]:
@@ -46,7 +47,11 @@ def detail(job: JobView, width: int, scene: Scene) -> list[Line]:
         lines += [_title("ERROR", width), *_wrapped(job.failure or "no reason given", width, "bad-strong"), ()]
     if job.errors:
         lines += [*_errors(job, width, scene), ()]
-    for title, value in (("RESULT", _news(job)), ("DETAILS", job.details), ("PHOTO", job.photo_info)):
+    for title, value in (
+        ("RESULT", _news(job)),
+        ("DETAILS", job.details),
+        ("PHOTO" if job.workflow == "photo" else "ABOUT", job.photo_info),
+    ):
         if value:
             lines += [_title(title, width), *_facts(value, width), ()]
     results = {phase.name: phase.result for phase in job.phases if phase.result}
@@ -75,7 +80,7 @@ def _head(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
     yield join(((middle(full, room), "strong"),), state, width)
     facts = [source_of(job)]
     facts += [f"id {job.job_id}"] if full != job.job_id and not job.job_id.startswith("dalle:") else []
-    facts += [f"photo {job.photo_id}"] if job.photo_id else []
+    facts += [f"photo {job.photo_id}"] if job.photo_id and job.photo_id not in job.job_id else []
     facts += [f"on {job.host}"] if job.host else []
     facts += ["picture existed already"] if job.cache_hit else []
     yield ((fit("  ".join(fact for fact in facts if fact), width).rstrip(), "muted"),)
@@ -222,11 +227,17 @@ def _facts(value: object, width: int, depth: int = 0) -> Iterator[Line]:
 
 
 def _nested(value: object) -> bool:
-    return isinstance(value, dict | list) and bool(value)
+    """Return whether a value takes lines of its own; a short list of plain values doesn't."""
+    if isinstance(value, list):
+        plain = not any(isinstance(each, dict | list) for each in value)
+        return not plain or len(_scalar(value)) > _MOST_LIST
+    return isinstance(value, dict) and bool(value)
 
 
 def _scalar(value: object) -> str:
-    """Return a value as text; short lists of numbers stay on one line."""
+    """Return a value as text on one line."""
+    if isinstance(value, list):
+        return ", ".join(_scalar(each) for each in value) if value else UNKNOWN
     if value is None:
         return UNKNOWN
     if isinstance(value, bool):

@@ -76,10 +76,13 @@ class Strip(NamedTuple):
         return self.state is not PhaseState.FAILED and is_slow(self.end - self.start, usual)
 
     def _write_label(self, cells: list[Span], after: int) -> None:
-        """Write the label behind the bar, where there is room."""
-        if self.label and after + 1 + len(self.label) <= len(cells):
-            for at, character in enumerate(self.label, after + 1):
-                cells[at] = (character, "now")
+        """Write the label behind the bar, or at its end if there is no room behind."""
+        at = min(after + 1, len(cells) - len(self.label))
+        if not self.label or at < 0:
+            return
+        for cell, character in enumerate(self.label, at):
+            under = cells[cell][1].partition("/")[2]
+            cells[cell] = (character, f"strong/{under}" if under else "now")
 
 
 def is_slow(spent: float | None, average: float | None) -> bool:

@@ -25,6 +25,7 @@ _HOUR: Final = 3600
 _DAY: Final = 86400
 _MOST_DAYS: Final = 99
 _FINE_BELOW: Final = 10.0
+_TENTHS_FROM: Final = 0.0995
 _SECONDS_BELOW: Final = 90.0
 _MINUTES_BELOW: Final = 90 * 60.0
 _HOURS_BELOW: Final = 36 * 3600.0
@@ -64,8 +65,10 @@ def duration(seconds: float) -> str:
 
 
 def fine_duration(seconds: float) -> str:
-    """Return a duration with tenths below ten seconds, as phases have it: `0.4s`, `12s`, `4m 10s`."""
-    return f"{max(0.0, seconds):.1f}s" if seconds < _FINE_BELOW - 0.05 else duration(seconds)
+    """Return a duration with tenths below ten seconds, as phases have it: `40ms`, `0.4s`, `12s`, `4m 10s`."""
+    if seconds < _TENTHS_FROM:
+        return f"{max(0.0, seconds) * 1000:.0f}ms"
+    return f"{seconds:.1f}s" if seconds < _FINE_BELOW - 0.05 else duration(seconds)
 
 
 def band(low: float, high: float) -> str:

@@ -151,6 +151,7 @@ class JobsScreen(Screen[None]):
         if self._list.chosen is None:
             return
         self._opened = True
+        self._list.hold()
         self._arrange()
         self.set_focus(self._detail)
         self.call_after_refresh(self.tick)

@@ -117,6 +117,10 @@ class JobList(LineView, can_focus=True):
         self._bring_into_view()
         self.update_lines()
 
+    def hold(self) -> None:
+        """Let the cursor stay on its job from now on, though others come before it: it is being read about."""
+        self._free = False
+
     def _choose(self, job_id: str | None) -> None:
         if job_id != self._chosen:
             self._chosen = job_id
