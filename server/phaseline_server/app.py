@@ -7,6 +7,7 @@ import structlog
 from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.routing import PathConverter
 
 from phaseline.errors import PhaselineError, TooLarge, UnknownPath
 from phaseline_server.routes import (
@@ -31,6 +32,13 @@ _log: Final = structlog.get_logger()
 _FAMILIES: Final = (page, dalle, series, preview, files, progress, health, metrics, websocket, fallback, events)
 
 
+class _Anything(PathConverter):
+    """The rest of a path, whatever it holds: where a line break ends the match, a bad name would be an unknown path."""
+
+    regex = "(?s:.+)"
+    part_isolating = False  # slashes too
+
+
 def make_app(services: Services) -> QuartTrio:
     """Return the app that serves `services`."""
     app = QuartTrio("phaseline_server", static_folder=None)
@@ -39,6 +47,7 @@ def make_app(services: Services) -> QuartTrio:
     app.config["BODY_TIMEOUT"] = app.config["RESPONSE_TIMEOUT"] = None
     # A redirect from `//` would turn a hostile path into another one.
     app.url_map.merge_slashes = False
+    app.url_map.converters["anything"] = _Anything
     for family in _FAMILIES:
         app.register_blueprint(family.blueprint(services))
     app.register_error_handler(PhaselineError, _refused)

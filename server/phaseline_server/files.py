@@ -22,13 +22,20 @@ def write_error(path: Path, error: OSError) -> PhaselineError:
     return DataDirError(f"{path} can't be written: {error.strerror}; allowed: a directory that this user may write to")
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, data_dir: Path | None = None) -> None:
     """Write `content` to `path` atomically and durably: readers see the old file or the new one, never a part.
+
+    Args:
+        path: The file; its directory is made if it is missing.
+        content: All of it.
+        data_dir: A directory above it that is never made: it may be a disk that is not mounted.
 
     Raises:
         DiskFull: The disk takes no more; the old file is as it was.
-        DataDirError: The directory can't be written; the old file is as it was.
+        DataDirError: The directory is gone, or can't be written; the old file is as it was.
     """
+    if data_dir is not None and not data_dir.is_dir():
+        raise DataDirError(f"{path} can't be written: {data_dir} is gone; allowed: a directory; mount it or make it")
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

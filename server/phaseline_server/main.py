@@ -8,6 +8,7 @@ from phaseline.eta import EmaEngine
 from phaseline_server.app import make_app
 from phaseline_server.config import Settings
 from phaseline_server.dalle import helpers
+from phaseline_server.dalle.gallery import Gallery
 from phaseline_server.dalle.runs import Runs
 from phaseline_server.dalle.studio import open_studio
 from phaseline_server.door import Door, Limits, open_listeners
@@ -65,6 +66,16 @@ async def serve(
     data_dir = Path(settings.data_dir)
     await trio.to_thread.run_sync(check_data_dir, data_dir)
     listeners = await open_listeners(settings.bind, explicit_bind)
+    try:
+        await _serve_on(listeners, settings, data_dir, task_status)
+    finally:
+        for listener in listeners:
+            listener.socket.close()
+
+
+async def _serve_on(
+    listeners: list[trio.SocketListener], settings: Settings, data_dir: Path, task_status: trio.TaskStatus[list[str]]
+) -> None:
     metrics_file = MetricsFile(data_dir)
     statistics = await trio.to_thread.run_sync(metrics_file.load)
     log = MemoryLog(settings.history, settings.queue)
@@ -75,8 +86,9 @@ async def serve(
             runs = Runs(nursery, tracker, studio, done_ttl=settings.done_ttl)
             with helpers.serving(runs, tracker, metrics_file):
                 nursery.start_soon(metrics_file.run, tracker)
-                nursery.start_soon(tracker.run_retention, settings.retention)
-                app = make_app(Services(settings, tracker, runs, door))
+                # A finished run answers its pollers for done_ttl, even where jobs are kept for less.
+                nursery.start_soon(tracker.run_retention, max(settings.retention, settings.done_ttl))
+                app = make_app(Services(settings, tracker, runs, Gallery(studio), door))
                 urls = await nursery.start(door.serve, app, listeners)
                 announce(urls)
                 task_status.started(urls)

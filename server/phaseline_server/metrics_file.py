@@ -95,13 +95,7 @@ class MetricsFile:
             DiskFull: The disk takes no more.
             DataDirError: The directory is gone, or can't be written.
         """
-        self._replace(self.encode(statistics))
-
-    def _replace(self, content: bytes) -> None:
-        if not self._data_dir.is_dir():
-            # It may be a disk that is not mounted: never make it ourselves.
-            raise DataDirError(f"{self.path} can't be written: {self._data_dir} is gone; allowed: a directory")
-        replace_file(self.path, content)
+        replace_file(self.path, self.encode(statistics), self._data_dir)
 
     @staticmethod
     def encode(statistics: Statistics) -> bytes:
@@ -139,7 +133,8 @@ class MetricsFile:
         tracker.learned = trio.Event()
         try:
             # Encoded here, since the tracker may change the statistics while the thread writes.
-            await trio.to_thread.run_sync(self._replace, self.encode(tracker.statistics))
+            content = self.encode(tracker.statistics)
+            await trio.to_thread.run_sync(replace_file, self.path, content, self._data_dir)
         except PhaselineError as error:
             _log.warning("metrics file not saved", error=str(error), code=error.code)
         else:

@@ -6,6 +6,7 @@ import trio
 
 from phaseline_server.clients import Clients
 from phaseline_server.config import Settings
+from phaseline_server.dalle.gallery import Gallery
 from phaseline_server.dalle.runs import Runs
 from phaseline_server.door import Door
 from phaseline_server.tracker import Tracker
@@ -20,7 +21,8 @@ class Services:
     Attributes:
         settings: Its configuration.
         tracker: The one writer of jobs.
-        runs: The pictures being made, and those that were.
+        runs: The pictures being made, and those that were made lately.
+        gallery: The pictures that are there.
         door: Who is connected; its `closing` is what routes that last wait for.
         clients: Who is connected, by whichever transport.
         started: Trio's time at the start, in seconds.
@@ -29,6 +31,7 @@ class Services:
     settings: Settings
     tracker: Tracker
     runs: Runs
+    gallery: Gallery
     door: Door
     clients: Clients = field(default_factory=Clients)
     started: float = field(default_factory=trio.current_time)

@@ -1,11 +1,13 @@
 """The phases of a picture's run, from the address to the annotated picture."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 import trio
 
+from phaseline.errors import ProviderError
 from phaseline.workflows import DallePhase
 from phaseline_server.dalle.annotate import annotate
 from phaseline_server.dalle.download import fetch
@@ -31,15 +33,19 @@ async def make_picture(
         PhaselineError: A phase failed; `reporter.phase` tells which.
     """
     run = _PictureRun(studio, reporter, series, address)
-    for step in (run.setup, run.base_prompts, run.enhance, run.prepare, run.order, run.download, run.annotate):
-        await step()
-        dressed(run.dress)
+    try:
+        for step in (run.setup, run.base_prompts, run.enhance, run.prepare, run.order, run.download, run.annotate):
+            await step()
+            dressed(run.dress)
+    finally:
+        await run.discard()
 
 
 class _PictureRun:
     """One pass through the phases, a method each."""
 
     dress: Dress
+    _source: PictureSource | None = None
 
     def __init__(self, studio: Studio, reporter: RunReporter, series: str, address: str) -> None:
         self._studio = studio
@@ -77,20 +83,20 @@ class _PictureRun:
     async def order(self) -> None:
         provider = self._studio.providers[self._series.provider or self._studio.provider]
         async with self._reporter.during(DallePhase.IMAGE_WAIT, provider.greeting) as result:
-            self._source: PictureSource = await provider.make(self._order, self._reporter.tell)
+            self._source = await provider.make(self._order, self._reporter.tell)
             result["provider"] = provider.name
 
     async def download(self) -> None:
+        source = self._source
+        if source is None:
+            raise ProviderError("no picture was ordered; allowed: order before download")
         async with self._reporter.during(DallePhase.IMAGE_DOWNLOAD, "fetching the picture") as result:
-            try:
-                limit = self._studio.max_picture_bytes
-                data = await fetch(self._source, limit, self._studio.client, self._percent)
-            finally:
-                if isinstance(self._source, LocalPicture):
-                    await trio.Path(self._source.path).unlink(missing_ok=True)
+            data = await fetch(source, self._studio.max_picture_bytes, self._studio.client, self._percent)
+            # Its room may be needed by what comes next.
+            await self.discard()
             self._picture = await check(data, _MAX_PIXELS)
             await trio.to_thread.run_sync(self._storage.write_picture, "generated", *self._key, self._picture.png)
-            self.dress = self._storage.with_generated(self.dress, self._source)
+            self.dress = self._storage.with_generated(self.dress, source)
             result["bytes"] = len(self._picture.png)
 
     async def annotate(self) -> None:
@@ -101,6 +107,12 @@ class _PictureRun:
             await trio.to_thread.run_sync(self._storage.write_dress, dress)
             await trio.to_thread.run_sync(self._storage.write_picture, "annotated", *self._key, png)
             self.dress = dress
+
+    async def discard(self) -> None:
+        """Remove the provider's own file, if there is one: whatever ends the run, it is of no more use."""
+        if isinstance(self._source, LocalPicture):
+            with trio.CancelScope(shield=True), suppress(OSError):
+                await trio.Path(self._source.path).unlink(missing_ok=True)
 
     async def _percent(self, percent: float) -> None:
         await self._reporter.tell(percent, "fetching the picture")

@@ -61,8 +61,11 @@ class PainterProvider:
     name = "painter"
     greeting = "waiting for the painter"
 
-    def __init__(self, painter: Painter, directory: Path) -> None:
-        """Paint into files in `directory`, which are the receiver's to remove."""
+    def __init__(self, painter: Painter, directory: Callable[[], Path]) -> None:
+        """Paint into files in what `directory` returns, which are the receiver's to remove.
+
+        It is asked for each picture, in a worker thread, and raises DiskFull or DataDirError when it has none.
+        """
         self._painter = painter
         self._directory = directory
 
@@ -72,8 +75,7 @@ class PainterProvider:
         async def report(fraction: float) -> None:
             await tell(round(100 * fraction, 1), "painting")
 
-        await trio.Path(self._directory).mkdir(parents=True, exist_ok=True)
-        path = self._directory / f"{uuid4().hex}.png"
+        path = await trio.to_thread.run_sync(self._directory) / f"{uuid4().hex}.png"
         await self._painter.paint(order.brief, path, report)
         return LocalPicture(str(path))
 

@@ -13,9 +13,9 @@ from phaseline_server.tracker import Tracker
 
 __all__ = ["RunReporter"]
 
-# Ten job_progress a second and job are allowed. Phases may begin in quick succession, and each says so, hence
-# what comes in between is held to half of that.
-_PAUSE_S: Final = 0.2
+# Ten job_progress a second and job are allowed. All seven phases may begin within one, and each says so, which leaves
+# three for what comes in between.
+_PAUSE_S: Final = 0.25
 
 
 class RunReporter:

@@ -1,15 +1,15 @@
 """The runs of pictures: at most one at a time for each (series, address), and what is known of earlier ones."""
 
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 from typing import Final
 
 import msgspec
 import structlog
 import trio
 
-from phaseline.errors import NoPicture, NoRun, PhaselineError, UnknownJob, UnknownPath
-from phaseline.events import ErrorOccurred, JobCancelled, JobCompleted, JobFailed, JobStarted
+from phaseline.errors import NoRun, PhaselineError, UnknownJob
+from phaseline.events import ErrorOccurred, Event, JobCancelled, JobCompleted, JobFailed, JobStarted
 from phaseline.job import Job
 from phaseline.snapshot import Estimate, Snapshot
 from phaseline.wire import encode_run
@@ -17,12 +17,11 @@ from phaseline.workflows import DALLE, dalle_job_id
 from phaseline_server.dalle.dress import Dress, make_dress
 from phaseline_server.dalle.pipeline import make_picture
 from phaseline_server.dalle.reporting import RunReporter
-from phaseline_server.dalle.storage import Storage
 from phaseline_server.dalle.studio import Studio
 from phaseline_server.files import replace_file
 from phaseline_server.tracker import Tracker, now
 
-__all__ = ["GalleryPicture", "RunState", "Runs"]
+__all__ = ["RunState", "Runs"]
 
 _log: Final = structlog.get_logger()
 
@@ -34,15 +33,6 @@ class RunState(msgspec.Struct, frozen=True):
 
     snapshot: Snapshot
     dress: Dress
-
-
-class GalleryPicture(msgspec.Struct, frozen=True):
-    """A picture of the gallery; `path` is under `output/`."""
-
-    series: str
-    address: str
-    path: str
-    title: str
 
 
 @dataclass
@@ -95,11 +85,16 @@ class Runs:
         """
         if known := self.known(series, address):
             return known
-        storage = self._studio.storage
-        if not await trio.to_thread.run_sync(storage.annotated_exists, series, address):
-            await trio.to_thread.run_sync(self._studio.library.get, series)
+        dress, there = await trio.to_thread.run_sync(self._prepared, series, address)
+        if not there:
             raise NoRun(series, address)
-        return _synthetic(series, address, await trio.to_thread.run_sync(self._stored_dress, series, address))
+        return _synthetic(series, address, dress)
+
+    def _prepared(self, series: str, address: str, *, anew: bool = False) -> tuple[Dress, bool]:
+        """Return a picture's dress, and whether the picture is there and not to be made `anew`."""
+        if not anew and self._studio.storage.annotated_exists(series, address):
+            return self._stored_dress(series, address), True
+        return make_dress(self._studio.library.get(series), address), False
 
     def _stored_dress(self, series: str, address: str) -> Dress:
         """Return the dress of a picture that is there: as it was stored, or else made anew."""
@@ -109,17 +104,6 @@ class Runs:
             dress, annotated_path=storage.relative("annotated", series, address), cache_hit=True, completed=True
         )
 
-    async def picture(self, series: str, address: str) -> bytes:
-        """Return the annotated picture.
-
-        Raises:
-            NoPicture: There is none (yet).
-        """
-        content = await trio.to_thread.run_sync(self._studio.storage.read_annotated, series, address)
-        if content is None:
-            raise NoPicture(series, address)
-        return content
-
     # ------------------------------------------------------------------ doing
 
     async def start(self, series: str, address: str, *, retry: bool = False) -> RunState:
@@ -128,23 +112,39 @@ class Runs:
         Args:
             series: A valid name.
             address: A valid address, in lower case.
-            retry: Start over even though a run has ended lately.
+            retry: Start over even though a run has ended lately. A picture that was there before is not made again.
 
         Raises:
-            UnknownSeries: No such series is defined.
+            UnknownSeries: No such series is defined, and no picture of it is there.
+            IllegalEvent: Somebody else reports a job under this run's id.
+            TooMany: Too many jobs are active.
         """
         known = self.known(series, address)
         if known is not None and not (retry and known.snapshot.state.ended):
             return known
-        definition = await trio.to_thread.run_sync(self._studio.library.get, series)
-        there = await trio.to_thread.run_sync(self._studio.storage.annotated_exists, series, address)
+        anew = known is not None and not known.snapshot.cache_hit
+        dress, hit = await trio.to_thread.run_sync(partial(self._prepared, series, address, anew=anew))
+        if known is not None and hit:
+            return known
         # Others may have started it while we looked; from here to its entry nothing is awaited.
         again = self.known(series, address)
         if again is not None and (known is None or not again.snapshot.state.ended):
             return again
-        hit = there and known is None
-        run = _Run(make_dress(definition, address))
+        self._forget_old()
+        run = _Run(dress)
         self._runs[series, address] = run
+        job_id = dalle_job_id(series, address)
+        try:
+            # Shielded: a client that leaves right now must not leave a run behind that never begins or ends.
+            with trio.CancelScope(shield=True):
+                await self._begin(run, series, address, hit=hit)
+        except PhaselineError:
+            del self._runs[series, address]
+            run.over.set()
+            raise
+        return RunState(self._tracker.snapshot(job_id), run.dress)
+
+    async def _begin(self, run: _Run, series: str, address: str, *, hit: bool) -> None:
         job_id = dalle_job_id(series, address)
         await self._tracker.report(
             JobStarted(
@@ -157,12 +157,16 @@ class Runs:
             )
         )
         if hit:
-            run.dress = await trio.to_thread.run_sync(self._stored_dress, series, address)
             await self._tracker.report(JobCompleted(job_id=job_id, result=_result(run.dress)))
             run.over.set()
         else:
             self._nursery.start_soon(self._make, run, series, address, name=job_id)
-        return RunState(self._tracker.snapshot(job_id), run.dress)
+
+    def _forget_old(self) -> None:
+        """Forget the runs whose jobs the tracker has forgotten."""
+        for key, run in tuple(self._runs.items()):
+            if run.over.is_set() and self._tracker.ended_s(dalle_job_id(*key)) is None:
+                del self._runs[key]
 
     async def _make(self, run: _Run, series: str, address: str) -> None:
         """Make one picture, and report how it ended, whatever happens."""
@@ -178,33 +182,50 @@ class Runs:
             _log.exception("a run failed", job_id=job_id)
             await self._failed(job_id, reporter, "INTERNAL", f"the server made a mistake: {error!r}; see its log")
         finally:
+            if self._tracker.ended_s(job_id) is None:
+                await self._end(JobCancelled(job_id=job_id, reason="cancelled"))
             with trio.CancelScope(shield=True):
-                if self._tracker.ended_s(job_id) is None:
-                    await self._tracker.report(JobCancelled(job_id=job_id, reason="cancelled"))
                 await self._archive(series, address)
             run.over.set()
 
     async def _failed(self, job_id: str, reporter: RunReporter, code: str, text: str) -> None:
+        phase = str(reporter.phase)
+        await self._end(
+            ErrorOccurred(job_id=job_id, error_type=code, text=text, phase=phase),
+            JobFailed(job_id=job_id, result={"error": text, "code": code, "stage": phase}),
+        )
+
+    async def _end(self, *events: Event) -> None:
+        """Report the end of a run, which is not to fail: who else reports under its id may have ended it already."""
         with trio.CancelScope(shield=True):
-            phase = str(reporter.phase)
-            await self._tracker.report(ErrorOccurred(job_id=job_id, error_type=code, text=text, phase=phase))
-            await self._tracker.report(JobFailed(job_id=job_id, result={"error": text, "code": code, "stage": phase}))
+            try:
+                for event in events:
+                    await self._tracker.report(event)
+            except PhaselineError as error:
+                _log.warning("the end of a run was refused", job_id=events[0].job_id, error=str(error))
 
     async def remove(self, series: str, address: str) -> tuple[bool, bool]:
-        """Cancel an active run, forget it, and remove the picture with all that belongs to it.
+        """Cancel an active run, forget one that is over, and remove the picture with all that belongs to it.
 
         Returns:
             Whether a run was cancelled, and whether files were removed.
+
+        Raises:
+            NoRun: There was nothing to cancel, forget or remove.
+            OutsideDataDir: A symbolic link leads out.
+            DataDirError: A file can't be removed.
         """
         run = self._runs.get((series, address))
-        cancelled = run is not None and not run.over.is_set()
-        if run is not None:
+        cancelled = False
+        if run is not None and not run.over.is_set():
             run.scope.cancel()
             await run.over.wait()
+            # If not, it ended by itself at the same time.
+            cancelled = run.scope.cancelled_caught
         removed = await trio.to_thread.run_sync(self._studio.storage.remove, series, address)
-        if not cancelled and not removed and run is None:
+        if run is None and not removed:
             raise NoRun(series, address)
-        if not cancelled:
+        if not cancelled and self._runs.get((series, address)) is run:
             self._runs.pop((series, address), None)
         return cancelled, removed
 
@@ -225,42 +246,17 @@ class Runs:
 
     async def _archive(self, series: str, address: str) -> None:
         """Write the final snapshot to the archive, if that is wanted."""
-        state = self.known(series, address)
-        if self._studio.archive is None or state is None:
+        archive, run = self._studio.archive, self._runs.get((series, address))
+        if archive is None or run is None:
             return
-        path = self._studio.archive / f"{series}-{address}-{state.snapshot.started_ns}.json"
+        name = f"{series}-{address}"
         try:
-            await trio.to_thread.run_sync(replace_file, path, encode_run(state.snapshot, state.dress))
+            snapshot = self._tracker.snapshot(dalle_job_id(series, address))
+            name = f"{name}-{snapshot.started_ns}.json"
+            document, data_dir = encode_run(snapshot, run.dress), archive.parents[1]
+            await trio.to_thread.run_sync(replace_file, archive / name, document, data_dir)
         except PhaselineError as error:
-            _log.warning("a run was not archived", path=str(path), error=str(error))
-
-    def series_names(self) -> list[str]:
-        """Return the names of all series."""
-        return self._studio.library.names()
-
-    def file(self, path: str) -> bytes:
-        """Return a file under `output/`.
-
-        Raises:
-            UnknownPath: There is none, or it leads out.
-        """
-        content = self._studio.storage.read(path)
-        if content is None:
-            raise UnknownPath(f"/files/{path}")
-        return content
-
-    def gallery(self, most: int) -> list[GalleryPicture]:
-        """Return the latest `most` annotated pictures, newest first."""
-        storage = self._studio.storage
-        return [
-            GalleryPicture(
-                series,
-                address,
-                storage.relative("annotated", series, address).removeprefix("output/"),
-                _title(storage, series, address),
-            )
-            for series, address, _mtime in islice(storage.gallery(), most)
-        ]
+            _log.warning("a run was not archived", name=name, error=str(error))
 
 
 def _result(dress: Dress) -> dict[str, str]:
@@ -273,8 +269,3 @@ def _synthetic(series: str, address: str, dress: Dress) -> RunState:
     job.apply(JobStarted(job_id=job.job_id, workflow=DALLE.name, series=series, cache_hit=True), moment)
     job.apply(JobCompleted(job_id=job.job_id, result=_result(dress)), moment)
     return RunState(job.snapshot(moment, Estimate(100.0), {}), dress)
-
-
-def _title(storage: Storage, series: str, address: str) -> str:
-    dress = storage.read_dress(series, address)
-    return dress.title_prompt if dress else address

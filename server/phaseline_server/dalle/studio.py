@@ -1,8 +1,10 @@
 """The studio: what pictures are made with."""
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -18,6 +20,7 @@ from phaseline_server.dalle.series import SeriesLibrary
 from phaseline_server.dalle.storage import Storage
 
 __all__ = ["Studio", "open_studio"]
+
 
 @dataclass(frozen=True)
 class Studio:
@@ -46,12 +49,18 @@ class Studio:
     archive: Path | None
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what is trusted; reading all those certificates takes a while."""
+    return httpx.create_ssl_context()
+
+
 @asynccontextmanager
 async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
     """Yield the studio that `settings` ask for."""
     data_dir = Path(settings.data_dir)
     storage = Storage(data_dir)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=_tls()) as client:
         images = OpenAIImages(
             client,
             Access("image", settings.image_url, settings.image_key, settings.image_model),
@@ -63,7 +72,7 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
             access = Access("chat", settings.chat_url, settings.chat_key, settings.chat_model)
             enhancer = ChatEnhancer(client, access, Patience(timeout=settings.chat_timeout))
         providers: list[Provider] = [
-            PainterProvider(Painter(settings.painters), storage.scratch),
+            PainterProvider(Painter(settings.painters), lambda: storage.scratch),
             OpenAIProvider(images, settings.image_model),
         ]
         width, _, height = settings.picture_size.partition("x")

@@ -1,8 +1,11 @@
 """`/dalle/<series>/<address>`: seed A's address of a picture's run."""
 
+from typing import Final
+
+import trio
 from quart import Blueprint, Response, request
 
-from phaseline.errors import UnknownPath
+from phaseline.errors import InvalidField, UnknownPath
 from phaseline.wire import encode_run
 from phaseline.workflows import valid_address, valid_series
 from phaseline_server.dalle.runs import RunState
@@ -10,6 +13,9 @@ from phaseline_server.routes.answer import json_answer, raw_json
 from phaseline_server.services import Services
 
 __all__ = ["blueprint"]
+
+# The same address gives the snapshot, and another picture after `?retry=1`.
+_PICTURE: Final = {"Cache-Control": "no-cache", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
 
 
 def _key(rest: str) -> tuple[str, str]:
@@ -24,6 +30,15 @@ def _asked(name: str) -> bool:
     return request.args.get(name, "").lower() in {"1", "true", "yes"}
 
 
+def _wants_picture() -> bool:
+    form = request.args.get("format")
+    if form not in {None, "json", "png"}:
+        raise InvalidField("format", form, "json or png")
+    # Of equals, as in `*/*`, the first is taken.
+    best = request.accept_mimetypes.best_match(["application/json", "image/png"])
+    return form == "png" or (form is None and best == "image/png")
+
+
 def _run(state: RunState) -> Response:
     return raw_json(encode_run(state.snapshot, state.dress))
 
@@ -32,24 +47,23 @@ def blueprint(services: Services) -> Blueprint:
     """Return the routes of this family."""
     routes, runs = Blueprint("dalle", __name__), services.runs
 
-    @routes.get("/dalle/<path:rest>")
+    @routes.get("/dalle/<anything:rest>")
     async def get(rest: str) -> Response:
         series, address = _key(rest)
         if _asked("remove"):
             return await delete(rest)
-        if _asked("generate"):
-            return _run(await runs.start(series, address, retry=_asked("retry")))
-        wants_png = request.args.get("format") == "png" or request.accept_mimetypes.best == "image/png"
-        if wants_png:
-            return Response(await runs.picture(series, address), content_type="image/png")
-        return _run(await runs.state(series, address))
+        started = await runs.start(series, address, retry=_asked("retry")) if _asked("generate") else None
+        if _wants_picture():
+            content = await trio.to_thread.run_sync(services.gallery.picture, series, address)
+            return Response(content, headers=_PICTURE, content_type="image/png")
+        return _run(started or await runs.state(series, address))
 
-    @routes.post("/dalle/<path:rest>")
+    @routes.post("/dalle/<anything:rest>")
     async def post(rest: str) -> Response:
         series, address = _key(rest)
         return _run(await runs.start(series, address, retry=_asked("retry")))
 
-    @routes.delete("/dalle/<path:rest>")
+    @routes.delete("/dalle/<anything:rest>")
     async def delete(rest: str) -> Response:
         series, address = _key(rest)
         cancelled, removed = await runs.remove(series, address)

@@ -20,6 +20,7 @@ from phaseline_server.tracker import now
 __all__ = ["blueprint"]
 
 _HEARTBEAT_S: Final = 15.0  # proxies drop what is silent for long, and a client that left is noticed by a write
+_DIGITS: Final = 20  # Python refuses to read numbers of thousands
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -41,7 +42,7 @@ def _position(text: str) -> Position | None:
     if not text:
         return None
     epoch, slash, seq = text.rpartition("/")
-    if not slash or not (seq.isascii() and seq.isdecimal()):
+    if not slash or not (seq.isascii() and seq.isdecimal() and len(seq) <= _DIGITS):
         raise InvalidField("Last-Event-ID", text, "<epoch>/<seq>, the id of the last event that was received")
     return Position(epoch, int(seq))
 

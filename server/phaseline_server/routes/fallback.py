@@ -29,7 +29,7 @@ from phaseline.wire import (
     timestamp,
 )
 from phaseline_server.clients import Client
-from phaseline_server.routes.answer import json_answer
+from phaseline_server.routes.answer import json_answer, read_body
 from phaseline_server.services import Services
 from phaseline_server.tracker import now
 
@@ -40,6 +40,7 @@ T = TypeVar("T")
 PROTOCOL: Final = 1
 _LONGEST_WAIT_S: Final = 55.0  # below the minute after which proxies lose patience
 _MOST_MESSAGES: Final = 1000
+_DIGITS: Final = 20  # Python refuses to read numbers of thousands
 _TYPE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _REPORTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Report))
 
@@ -216,7 +217,7 @@ def blueprint(services: Services) -> Blueprint:
 
     def takes(kind: type[T], answer: Callable[[T], Awaitable[dict[str, object]]]) -> Callable[[], Awaitable[Response]]:
         async def route() -> Response:
-            body = decode_object(await request.data, kind, settings.max_body, settings.max_depth)
+            body = decode_object(await read_body(), kind, settings.max_body, settings.max_depth)
             return json_answer(await answer(body))
 
         return route
@@ -245,7 +246,7 @@ def _ack() -> int | None:
     text = request.args.get("ack")
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
         raise InvalidField("ack", text, "the number of the last message that was received")
     return int(text)
 

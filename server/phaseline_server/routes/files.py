@@ -14,9 +14,9 @@ def blueprint(services: Services) -> Blueprint:
     """Return the routes of this family."""
     routes = Blueprint("files", __name__)
 
-    @routes.get("/files/<path:path>")
+    @routes.get("/files/<anything:path>")
     async def file(path: str) -> Response:
-        content = await trio.to_thread.run_sync(services.runs.file, path)
+        content = await trio.to_thread.run_sync(services.gallery.file, path)
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
         # What lies there is text and pictures that we wrote, but nobody shall run it as a page of ours.
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}

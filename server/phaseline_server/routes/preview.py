@@ -25,7 +25,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/preview")
     async def preview() -> Response:
-        pictures = await trio.to_thread.run_sync(services.runs.gallery, _MOST)
+        pictures = await trio.to_thread.run_sync(services.gallery.pictures, _MOST)
         page = await render_template("preview.html", pictures=pictures, most=_MOST)
         return Response(page, headers=_HEADERS, content_type="text/html; charset=utf-8")
 

@@ -22,12 +22,13 @@ from phaseline.events import (
 )
 from phaseline.snapshot import Snapshot, State
 from phaseline.wire import decode_object, job_status
-from phaseline_server.routes.answer import json_answer
+from phaseline_server.routes.answer import json_answer, read_body
 from phaseline_server.services import Services
 
 __all__ = ["blueprint"]
 
 _MOST: Final = 1000
+_DIGITS: Final = 20  # Python refuses to read numbers of thousands
 _STATES: Final = {
     "active": {State.ACTIVE, State.STALLED},
     "done": {State.COMPLETED},
@@ -80,24 +81,21 @@ def blueprint(services: Services) -> Blueprint:
 def _add_reports(routes: Blueprint, services: Services) -> None:
     tracker, settings = services.tracker, services.settings
 
-    async def body() -> bytes:
-        return await request.data
-
     async def take(event: Event) -> Response:
         position = await tracker.report(event)
         return json_answer({"success": True, "job_id": event.job_id, "seq": position.seq, "epoch": position.epoch})
 
     @routes.post("/<any(start, report, stage, photo, error):kind>")
     async def report(kind: str) -> Response:
-        return await take(decode_object(await body(), _REPORTS[kind], settings.max_body, settings.max_depth))
+        return await take(decode_object(await read_body(), _REPORTS[kind], settings.max_body, settings.max_depth))
 
     @routes.post("/complete")
     async def complete() -> Response:
-        return await take(decode_object(await body(), _Complete, settings.max_body, settings.max_depth).event())
+        return await take(decode_object(await read_body(), _Complete, settings.max_body, settings.max_depth).event())
 
     @routes.post("/batch")
     async def batch() -> Response:
-        events = decode_object(await body(), list[Report], settings.max_body, settings.max_depth)
+        events = decode_object(await read_body(), list[Report], settings.max_body, settings.max_depth)
         results: list[dict[str, object]] = []
         for event in events:
             try:
@@ -113,7 +111,7 @@ def _add_reports(routes: Blueprint, services: Services) -> None:
 def _add_questions(routes: Blueprint, services: Services) -> None:
     tracker = services.tracker
 
-    @routes.get("/job/<path:job_id>")
+    @routes.get("/job/<anything:job_id>")
     async def job(job_id: str) -> Response:
         return json_answer({"success": True, "job_status": job_status(tracker.snapshot(job_id))})
 
@@ -144,6 +142,6 @@ def _number(name: str, default: int, least: int, most: int) -> int:
     text = request.args.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS and least <= int(text) <= most):
         raise InvalidField(name, text, f"a whole number from {least} to {most}")
     return int(text)

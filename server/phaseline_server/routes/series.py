@@ -15,7 +15,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/series")
     async def series() -> Response:
-        names = await trio.to_thread.run_sync(services.runs.series_names)
+        names = await trio.to_thread.run_sync(services.gallery.series_names)
         return json_answer({"series": names, "count": len(names)})
 
     return routes

@@ -1,0 +1,303 @@
+"""`/dalle/<series>/<address>`: what it answers in every situation, and that no picture is ever made twice."""
+
+import io
+from pathlib import Path
+
+import pytest
+import trio
+from PIL import Image
+
+from misbehaving import silence
+from phaseline_server.tracker import Tracker
+from pictures import BAD, GOOD, Gate, ask, made, starts, studio, wait_over
+from servers import serving
+
+PATH = "/dalle/simple/0xabc"
+
+
+def series_file(data_dir: Path, name: str, content: str) -> None:
+    (data_dir / "series").mkdir(exist_ok=True)
+    (data_dir / "series" / f"{name}.json").write_text(content)
+
+
+def entries(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def files(data_dir: Path) -> list[str]:
+    return sorted(str(path.relative_to(data_dir)) for path in (data_dir / "output").rglob("*") if path.is_file())
+
+
+# ------------------------------------------------------------------ nothing known
+
+
+async def test_a_plain_get_of_nothing_starts_nothing_and_says_how_to(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, api):
+        error = await ask(client, PATH, 404)
+        assert error["code"] == "NO_RUN"
+        assert "GET /dalle/simple/0xabc?generate=1" in error["error"]
+        assert "POST /dalle/simple/0xabc" in error["error"]
+        assert await starts(client) == 0
+        assert api.requests == []
+    assert entries(tmp_path) == []
+
+
+async def test_generate_gives_the_first_snapshot_of_a_new_run(tmp_path: Path) -> None:
+    async with studio(tmp_path, silence) as (client, _):
+        first = await ask(client, f"{PATH}?generate=1")
+        assert (first["done"], first["error"], first["cacheHit"], first["percent"]) == (False, "", False, 0)
+        assert first["currentPhase"] == "setup"
+        assert first["jobId"] == "dalle:simple:0xabc"
+
+
+async def test_post_is_generate(tmp_path: Path) -> None:
+    async with studio(tmp_path, BAD, GOOD) as (client, _):
+        first = (await client.post(PATH)).json()
+        assert (first["done"], first["percent"]) == (False, 0)
+        await wait_over()
+        assert (await client.post(PATH)).json()["error"]
+        await client.post(f"{PATH}?retry=1")
+        await wait_over()
+        assert (await ask(client, PATH))["error"] == ""
+
+
+@pytest.mark.parametrize("value", ["0", "", "no", "2", "generate"])
+async def test_only_a_clear_yes_generates(tmp_path: Path, value: str) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        await ask(client, f"{PATH}?generate={value}", 404)
+        assert await starts(client) == 0
+
+
+# ------------------------------------------------------------------ a run is active
+
+
+async def test_an_active_run_is_told_of_and_never_started_again(tmp_path: Path) -> None:
+    async with studio(tmp_path, silence) as (client, api):
+        first = await ask(client, f"{PATH}?generate=1")
+        for query in ("", "?generate=1", "?generate=1&retry=1", "?retry=1"):
+            again = await ask(client, PATH + query)
+            assert (again["startedNs"], again["done"]) == (first["startedNs"], False)
+        assert (await client.post(f"{PATH}?retry=1")).json()["startedNs"] == first["startedNs"]
+        assert await starts(client) == 1
+        assert len(api.requests) <= 1
+
+
+async def test_many_who_ask_at_the_same_time_get_one_run(tmp_path: Path) -> None:
+    snapshots = []
+    async with studio(tmp_path, silence) as (client, api):
+
+        async def generate(address: str) -> None:
+            snapshots.append(await ask(client, f"/dalle/simple/{address}?generate=1"))
+
+        async with trio.open_nursery() as nursery:
+            for number in range(20):
+                nursery.start_soon(generate, "0xABC" if number % 2 else "0xabc")
+        assert len({snapshot["startedNs"] for snapshot in snapshots}) == 1
+        assert {snapshot["address"] for snapshot in snapshots} == {"0xabc"}
+        assert await starts(client) == 1
+        assert len(api.requests) <= 1
+
+
+async def test_different_pictures_are_different_runs(tmp_path: Path) -> None:
+    async with studio(tmp_path, silence) as (client, _):
+        for path in (PATH, "/dalle/nocturne/0xabc", "/dalle/simple/0xabcd", "/dalle/simple/0x0abc"):
+            await ask(client, f"{path}?generate=1")
+        assert await starts(client) == 4
+
+
+# ------------------------------------------------------------------ a run ended lately
+
+
+async def test_a_finished_run_answers_every_poller(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, api):
+        last = await made(client, PATH)
+        assert (last["done"], last["error"], last["percent"], last["cacheHit"]) == (True, "", 100, False)
+        for query in ("", "?generate=1", "", "?generate=1"):
+            assert await ask(client, PATH + query) == last
+        assert len(api.requests) == await starts(client) == 1
+
+
+async def test_a_failed_run_answers_every_poller_with_200_and_its_error(tmp_path: Path) -> None:
+    async with studio(tmp_path, BAD) as (client, api):
+        last = await made(client, PATH)
+        assert last["done"] is True
+        assert last["currentPhase"] == "completed"
+        assert last["percent"] < 100
+        assert "no paint left" in last["error"]
+        phases = {phase["name"]: phase for phase in last["phases"]}
+        assert phases["image_wait"]["error"] == phases["completed"]["error"] == last["error"]
+        assert phases["image_wait"]["endedNs"] > 0
+        assert phases["annotate"] | {"error": ""} == {
+            "name": "annotate",
+            "startedNs": 0,
+            "endedNs": 0,
+            "skipped": False,
+            "error": "",
+        }
+        for query in ("", "?generate=1", ""):
+            assert await ask(client, PATH + query) == last
+        assert len(api.requests) == await starts(client) == 1
+
+
+@pytest.mark.parametrize("first", [GOOD, BAD])
+async def test_retry_starts_over_at_once_and_once(tmp_path: Path, first: object) -> None:
+    snapshots = []
+    async with studio(tmp_path, first, silence) as (client, _):  # type: ignore[arg-type]
+        last = await made(client, PATH)
+
+        async def retry() -> None:
+            snapshots.append(await ask(client, f"{PATH}?generate=1&retry=1"))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(retry)
+        [begun] = {snapshot["startedNs"] for snapshot in snapshots}
+        assert begun > last["startedNs"]
+        assert not any(snapshot["done"] or snapshot["cacheHit"] for snapshot in snapshots)
+        assert await starts(client) == 2
+
+
+async def test_a_failed_run_is_forgotten_after_done_ttl(tmp_path: Path) -> None:
+    async with studio(tmp_path, BAD, done_ttl=0.0) as (client, api):
+        await ask(client, f"{PATH}?generate=1")
+        await wait_over()
+        assert (await ask(client, PATH, 404))["code"] == "NO_RUN"
+        assert (await ask(client, f"{PATH}?generate=1"))["done"] is False
+        await wait_over()
+        assert len(api.requests) == 2
+
+
+async def test_a_made_picture_is_a_cache_hit_after_done_ttl(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD, done_ttl=0.0) as (client, api):
+        await ask(client, f"{PATH}?generate=1")
+        await wait_over()
+        for query in ("", "?generate=1", "?generate=1&retry=1"):
+            assert (await ask(client, PATH + query))["cacheHit"] is True
+        assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize(("retention", "kept_for"), [(0.0, 300.0), (3600.0, 3600.0)])
+async def test_a_finished_run_is_kept_for_done_ttl_even_if_jobs_are_kept_for_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retention: float, kept_for: float
+) -> None:
+    seen: list[float] = []
+
+    async def note(_tracker: Tracker, retention_s: float) -> None:
+        seen.append(retention_s)
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(Tracker, "run_retention", note)
+    async with serving(tmp_path, retention=retention, done_ttl=300.0):
+        assert seen == [kept_for]
+
+
+# ------------------------------------------------------------------ the picture is there, no run is known
+
+
+async def test_a_picture_that_is_there_is_never_made_again(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        run = await made(client, PATH)
+    before = files(tmp_path)
+    async with studio(tmp_path, GOOD) as (client, api):
+        hit = await ask(client, PATH)
+        assert await starts(client) == 0
+        assert (hit["done"], hit["cacheHit"], hit["percent"], hit["error"]) == (True, True, 100, "")
+        assert (hit["etaSeconds"], hit["currentPhase"]) == (0, "completed")
+        assert hit.keys() == run.keys()
+        assert hit["dalleDress"] == run["dalleDress"] | {"cacheHit": True}
+        for query in ("?generate=1", "?generate=1&retry=1", "?generate=1", ""):
+            again = await ask(client, PATH + query)
+            assert (again["done"], again["cacheHit"]) == (True, True)
+        assert files(tmp_path) == before
+        assert api.requests == []
+
+
+async def test_a_cache_hit_whose_picture_is_gone_is_made_anew_by_retry(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        await made(client, PATH)
+    async with studio(tmp_path, GOOD) as (client, api):
+        await ask(client, f"{PATH}?generate=1")
+        (tmp_path / "output/simple/annotated/0xabc.png").unlink()
+        assert (await ask(client, f"{PATH}?generate=1"))["cacheHit"] is True
+        assert (await ask(client, f"{PATH}?generate=1&retry=1"))["cacheHit"] is False
+        await wait_over()
+        assert len(api.requests) == 1
+
+
+async def test_a_cache_hit_is_one_job_for_all_who_watch(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        await made(client, PATH)
+    async with serving(tmp_path) as client:
+        for _ in range(3):
+            assert (await ask(client, f"{PATH}?generate=1"))["cacheHit"] is True
+        assert await starts(client) == 1
+        jobs = (await ask(client, "/progress/jobs"))["jobs"]
+        assert [(job["state"], job["cache_hit"]) for job in jobs] == [("completed", True)]
+
+
+async def test_a_picture_of_a_series_that_is_gone_is_still_there(tmp_path: Path) -> None:
+    series_file(tmp_path, "mine", "{}")
+    async with studio(tmp_path, GOOD) as (client, _):
+        await made(client, "/dalle/mine/0x1")
+    (tmp_path / "series" / "mine.json").unlink()
+    async with serving(tmp_path) as client:
+        assert (await ask(client, "/dalle/mine/0x1"))["cacheHit"] is True
+        assert (await ask(client, "/dalle/mine/0x1?generate=1"))["cacheHit"] is True
+        assert (await ask(client, "/dalle/mine/0x2?generate=1", 404))["code"] == "UNKNOWN_SERIES"
+
+
+async def test_a_stored_dress_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        run = await made(client, PATH)
+    (tmp_path / "output" / "simple" / "selector" / "0xabc.json").write_text("{")
+    async with serving(tmp_path) as client:
+        hit = await ask(client, f"{PATH}?generate=1")
+        assert hit["done"]
+        assert hit["dalleDress"]["prompt"] == run["dalleDress"]["prompt"]
+
+
+# ------------------------------------------------------------------ the picture itself
+
+
+async def test_the_picture_is_had_by_its_type_or_its_format(tmp_path: Path) -> None:
+    png = {"Accept": "image/png"}
+    gate = Gate()
+    async with studio(tmp_path, gate) as (client, _):
+        for missing in (await client.get(PATH, headers=png), await client.get(f"{PATH}?format=png")):
+            assert (missing.status_code, missing.json()["code"]) == (404, "NO_PICTURE")
+        early = await client.get(f"{PATH}?generate=1&format=png")
+        assert (early.status_code, early.json()["code"]) == (404, "NO_PICTURE")
+        assert await starts(client) == 1
+        gate.opened.set()
+        await wait_over()
+        on_disk = (tmp_path / "output/simple/annotated/0xabc.png").read_bytes()
+        for answer in (
+            await client.get(PATH, headers=png),
+            await client.get(PATH, headers={"Accept": "image/*,*/*;q=0.8"}),
+            await client.get(f"{PATH}?format=png"),
+            await client.get(f"{PATH}?format=png&generate=1"),
+        ):
+            assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/png")
+            assert "Accept" in answer.headers["Vary"]
+            assert answer.content == on_disk
+        width, height = Image.open(io.BytesIO(on_disk)).size
+        assert width == 64
+        assert height > 64
+
+
+async def test_everybody_else_gets_the_snapshot(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        await made(client, PATH)
+        for accept in ("*/*", "application/json", "text/html,*/*;q=0.8", "image/png;q=0.5,*/*", "", "junk"):
+            answer = await client.get(PATH, headers={"Accept": accept})
+            assert answer.json()["done"] is True
+            assert answer.headers["Cache-Control"] == "no-store"
+        as_json = await client.get(f"{PATH}?format=json", headers={"Accept": "image/png"})
+        assert as_json.json()["done"] is True
+
+
+async def test_another_format_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        error = await ask(client, f"{PATH}?format=gif", 422)
+        assert error["code"] == "INVALID_FIELD"
+        assert error["error"] == "format is 'gif'; allowed: json or png"

@@ -1,0 +1,227 @@
+"""Pictures and runs that are removed, cancelled, badly named, or interfered with."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from disks import names
+from misbehaving import silence
+from phaseline_server.dalle import helpers
+from pictures import BAD, GOOD, Gate, ask, made, starts, studio, wait_over
+from servers import serving
+
+PATH = "/dalle/simple/0xabc"
+
+
+def files(data_dir: Path) -> list[str]:
+    return sorted(str(path.relative_to(data_dir)) for path in (data_dir / "output").rglob("*") if path.is_file())
+
+
+async def delete(client: Any, path: str, status: int = 200) -> dict[str, Any]:
+    response = await client.delete(path)
+    assert response.status_code == status, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+# ------------------------------------------------------------------ cancelled and removed
+
+
+async def test_delete_cancels_an_active_run_and_tells_every_poller(tmp_path: Path) -> None:
+    gate = Gate()
+    async with studio(tmp_path, gate) as (client, _):
+        await ask(client, f"{PATH}?generate=1")
+        with trio.fail_after(30):
+            await gate.asked.wait()
+        assert len(files(tmp_path)) == 5
+        assert await delete(client, PATH) == {"success": True, "cancelled": True, "removed": True}
+        last = await ask(client, PATH)
+        assert (last["done"], last["error"]) == (True, "cancelled")
+        assert (await ask(client, "/progress/job/dalle:simple:0xabc"))["job_status"]["state"] == "cancelled"
+        assert files(tmp_path) == []
+        # Polling goes on telling so; only somebody who means it starts over.
+        assert await ask(client, f"{PATH}?generate=1") == last
+        assert (await ask(client, f"{PATH}?generate=1&retry=1"))["done"] is False
+
+
+async def test_cancelling_waits_in_a_queue_too(tmp_path: Path) -> None:
+    """Nothing was written yet, nothing is left to remove: it is cancelled all the same."""
+    async with studio(tmp_path, silence) as (client, _):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, client, f"{PATH}?generate=1")
+            while not await starts(client):
+                await trio.lowlevel.checkpoint()
+            assert (await delete(client, PATH))["cancelled"] is True
+        assert (await ask(client, PATH))["error"] == "cancelled"
+        assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("by", ["DELETE", "GET"])
+async def test_a_picture_is_removed_with_all_that_belongs_to_it(tmp_path: Path, by: str) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        await made(client, PATH)
+        await made(client, "/dalle/simple/0xabcd")
+        answer = await client.request(by, PATH if by == "DELETE" else f"{PATH}?remove=1")
+        assert answer.json() == {"success": True, "cancelled": False, "removed": True}
+        assert {Path(path).stem for path in files(tmp_path)} == {"0xabcd"}
+        assert (await ask(client, PATH, 404))["code"] == "NO_RUN"
+        assert (await delete(client, PATH, 404))["code"] == "NO_RUN"
+        assert (await ask(client, f"{PATH}?generate=1"))["done"] is False
+
+
+async def test_a_failed_run_is_forgotten(tmp_path: Path) -> None:
+    async with studio(tmp_path, BAD) as (client, _):
+        await made(client, PATH)
+        assert (await delete(client, PATH))["cancelled"] is False
+        assert (await ask(client, PATH, 404))["code"] == "NO_RUN"
+
+
+async def test_a_run_that_was_cancelled_once_is_forgotten_by_the_second_delete(tmp_path: Path) -> None:
+    async with studio(tmp_path, silence) as (client, _):
+        await ask(client, f"{PATH}?generate=1")
+        assert (await delete(client, PATH))["cancelled"] is True
+        assert (await delete(client, PATH))["cancelled"] is False
+        assert (await ask(client, PATH, 404))["code"] == "NO_RUN"
+
+
+async def test_other_methods_are_refused_with_those_that_are_taken(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        answer = await client.put(PATH)
+        assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
+        assert answer.json()["error"] == f"PUT is not taken at {PATH}; allowed: DELETE, GET, HEAD, OPTIONS, POST"
+        assert set(answer.headers["Allow"].split(", ")) == {"DELETE", "GET", "HEAD", "OPTIONS", "POST"}
+
+
+# ------------------------------------------------------------------ bad names
+
+BAD_SERIES = [
+    "a b",
+    "b%0a",
+    "ä",
+    "x" * 65,
+    ".",
+    "a.b",
+    "%00",
+    "a%0d%0aX",
+    "%1b[31m",
+    "..",
+    "%2e%2e",
+    "a%2fb",
+    "a/b",
+    "a\\b",
+    "+",
+]
+BAD_ADDRESSES = ["abc", "0x", "0xg", "0x" + "1" * 65, "1x1", "0x1.png", "0x1%00", "0x1%0d%0a", "0x1 ", "%1b0x1", "0x١"]
+
+
+async def test_bad_names_are_refused_with_their_code_and_touch_nothing(tmp_path: Path) -> None:
+    cases = [(f"/dalle/{series}/0x1", "INVALID_SERIES") for series in BAD_SERIES]
+    cases += [(f"/dalle/simple/{address}", "INVALID_ADDRESS") for address in BAD_ADDRESSES]
+    cases += [("/dalle//0x1", "INVALID_SERIES"), ("/dalle/simple/", "INVALID_ADDRESS")]
+    async with serving(tmp_path) as client:
+        port = client.base_url.port
+        assert port
+        for path, code in cases:
+            for query in ("", "?generate=1", "?remove=1"):
+                # Raw: a client of good manners would tidy such paths up.
+                status, body = await raw_get(port, path + query)
+                assert (status, code in body) == (400, True), (path, body)
+                assert body.isascii()
+                assert body.isprintable()
+        assert await starts(client) == 0
+    assert names(tmp_path) == []
+
+
+async def raw_get(port: int, target: str) -> tuple[int, str]:
+    """Return status and body of what answers a request for exactly this target."""
+    line = target.replace(" ", "%20").encode("utf-8")
+    quoted = b"".join(b"%%%02X" % byte if byte > 126 else bytes([byte]) for byte in line)
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(b"GET %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n" % quoted)
+        answer = b"".join([chunk async for chunk in stream])
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body.decode()
+
+
+async def test_too_few_parts_are_no_path(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        for path in ("/dalle", "/dalle/", "/dalle/simple"):
+            assert (await ask(client, path, 404))["code"] == "NOT_FOUND"
+
+
+async def test_an_unknown_series_is_told_with_those_that_are_known(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        for query in ("", "?generate=1"):
+            error = await ask(client, f"/dalle/nowhere/0x1{query}", 404)
+            assert error["code"] == "UNKNOWN_SERIES"
+            assert "defined: nocturne, simple" in error["error"]
+        assert await starts(client) == 0
+
+
+async def test_a_broken_series_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "mine.json").write_text('{"detail": 99}')
+    async with serving(tmp_path) as client:
+        for query in ("", "?generate=1"):
+            error = await ask(client, f"/dalle/mine/0x1{query}", 422)
+            assert error["code"] == "BAD_SERIES_FILE"
+            assert "series/mine.json" in error["error"]
+        assert await starts(client) == 0
+
+
+# ------------------------------------------------------------------ others who report under a run's id
+
+
+async def test_a_stranger_who_ends_a_runs_job_ends_no_server(tmp_path: Path) -> None:
+    gate = Gate()
+    async with studio(tmp_path, gate) as (client, _):
+        await ask(client, f"{PATH}?generate=1")
+        ended = await client.post("/progress/complete", json={"job_id": "dalle:simple:0xabc", "success": False})
+        assert ended.status_code == 200
+        gate.opened.set()
+        await wait_over()
+        assert (await ask(client, "/health"))["status"] == "ok"
+        assert (await ask(client, PATH))["done"] is True
+        assert (await made(client, "/dalle/simple/0x1"))["error"] == ""
+
+
+async def test_a_strangers_job_under_a_runs_id_is_in_its_way_until_it_ends(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, api):
+        job = {"job_id": "dalle:simple:0xabc", "workflow": "dalle"}
+        assert (await client.post("/progress/start", json=job)).status_code == 200
+        error = await ask(client, f"{PATH}?generate=1", 409)
+        assert error["code"] == "ILLEGAL_EVENT"
+        assert (await ask(client, PATH, 404))["code"] == "NO_RUN"
+        await client.post("/progress/complete", json={"job_id": "dalle:simple:0xabc"})
+        assert (await made(client, PATH))["error"] == ""
+        assert len(api.requests) == 1
+
+
+async def test_a_server_full_of_active_jobs_starts_no_run_and_says_so(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD, max_jobs=1) as (client, _):
+        await client.post("/progress/start", json={"job_id": "a"})
+        answer = await client.get(f"{PATH}?generate=1")
+        assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (429, "TOO_MANY", "1")
+        await client.post("/progress/complete", json={"job_id": "a"})
+        assert (await made(client, PATH))["error"] == ""
+
+
+async def test_runs_that_the_tracker_forgot_are_forgotten_here_too(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD, max_jobs=1) as (client, _):
+        for number in range(5):
+            await made(client, f"/dalle/simple/0x{number}")
+        assert len(helpers._running[-1][0]._runs) == 2
+
+
+async def test_a_client_that_leaves_while_a_run_begins_leaves_it_whole(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        port = client.base_url.port
+        assert port
+        for _ in range(20):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(b"GET %s?generate=1 HTTP/1.1\r\nHost: x\r\n\r\n" % PATH.encode())
+        last = await made(client, PATH)
+        assert (last["done"], last["error"]) == (True, "")
+        assert await starts(client) == 1
