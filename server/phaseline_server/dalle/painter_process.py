@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -159,10 +159,9 @@ async def _ask(process: trio.Process, request: Request) -> None:
     """Send the request. Stdin stays open: a worker whose stdin ends, ends too."""
     if process.stdin is None:
         raise ProviderError(f"the painter's process {process.pid} has no stdin; it needs one")
-    try:
+    # If it died at once, its output tells why.
+    with suppress(trio.BrokenResourceError):
         await process.stdin.send_all(msgspec.json.encode(request) + b"\n")
-    except trio.BrokenResourceError:
-        pass  # It died at once; its output tells why.
 
 
 def _stdout(process: trio.Process) -> trio.abc.ReceiveStream:

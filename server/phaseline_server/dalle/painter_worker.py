@@ -9,13 +9,8 @@ Each note is a line of JSON that begins on a new line. Stdout and stderr may be 
 something that Python or a library had to say.
 """
 
-import os
-
-# Before numpy is loaded: the picture must not depend on the number of threads, and one core is what a painter gets.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
-
 import fcntl
+import os
 import select
 import sys
 from typing import TYPE_CHECKING, Final
@@ -32,6 +27,7 @@ __all__ = ["Failed", "Note", "Painted", "Painting", "Request", "main", "part_of"
 _STDIN: Final = 0
 _STDOUT: Final = 1
 _NICE: Final = 10
+_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _PAINTED_SHARE: Final = 0.93
 """How much of the whole time is painting; the rest is writing the file."""
 
@@ -76,6 +72,8 @@ def part_of(path: str, process: int) -> str:
 
 def main() -> int:
     """Serve one request; returns the exit status."""
+    # Before numpy is loaded: the picture must not depend on the number of threads, and a painter gets one core.
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
     # The server's loop goes first.
     os.nice(_NICE)
     try:

@@ -1,0 +1,1 @@
+"""What the embedded painter is made of: brief, palette, canvas, compositions, media."""

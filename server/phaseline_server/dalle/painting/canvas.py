@@ -17,7 +17,7 @@ def smooth(low: float, high: float, value: Field) -> Field:
 def looked_up(table: Field, value: Field) -> Field:
     """Return the colors (3, h, w) that a `ramp` table has at `value` (h, w), clipped to 0..1."""
     index = np.clip(value * np.float32(RAMP_STEPS - 1), 0, RAMP_STEPS - 1).astype(np.int32)
-    return np.take(table, index, axis=1)
+    return np.asarray(np.take(table, index, axis=1), dtype=np.float32)
 
 
 class Canvas:
@@ -51,7 +51,8 @@ class Canvas:
     @property
     def aspect(self) -> float:
         """Width over height."""
-        return self.rgb.shape[2] / self.rgb.shape[1]
+        rows, columns = self.shape
+        return columns / rows
 
     def window(self, left: float, top: float, right: float, bottom: float) -> "Canvas":
         """Return the part of this canvas inside the box, sharing its memory, with the same coordinates.

@@ -32,6 +32,11 @@ _LAB_FROM_ROOTS: Final = np.array(
         [0.0259040371, 0.7827717662, -0.8086757660],
     ]
 )
+_DARKEST_CURVED: Final = 0.04045
+_DARKEST_CURVED_LINEAR: Final = 0.0031308
+"""sRGB (IEC 61966-2-1) is a straight line below these."""
+_TOLERANCE: Final = 1e-4
+
 _LINEAR_FROM_LMS: Final = np.linalg.inv(_LMS_FROM_LINEAR)
 _ROOTS_FROM_LAB: Final = np.linalg.inv(_LAB_FROM_ROOTS)
 
@@ -48,7 +53,7 @@ def rgb_from_hex(text: str) -> Color:
 
 def lab_from_rgb(rgb: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return OKLab (lightness 0..1, a, b) of sRGB; shape (..., 3)."""
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    linear = np.where(rgb <= _DARKEST_CURVED, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return _mixed(_LAB_FROM_ROOTS, np.cbrt(_mixed(_LMS_FROM_LINEAR, linear)))
 
 
@@ -56,7 +61,7 @@ def rgb_from_lab(lab: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return sRGB of OKLab, clipped to what a screen can show; shape (..., 3)."""
     linear = _mixed(_LINEAR_FROM_LMS, _mixed(_ROOTS_FROM_LAB, lab) ** 3)
     linear = np.clip(linear, 0.0, 1.0)
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.where(linear <= _DARKEST_CURVED_LINEAR, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def polar(rgb: Color) -> tuple[float, float, float]:
@@ -80,7 +85,7 @@ def rgb_from_polar(lightness: float, chroma: float, hue: float) -> Color:
 def _showable(lightness: float, chroma: float, hue: float) -> bool:
     lab = np.array([lightness, chroma * math.cos(hue), chroma * math.sin(hue)])
     linear = _mixed(_LINEAR_FROM_LMS, _mixed(_ROOTS_FROM_LAB, lab) ** 3)
-    return bool((linear > -1e-4).all() and (linear < 1 + 1e-4).all())
+    return bool((linear > -_TOLERANCE).all() and (linear < 1 + _TOLERANCE).all())
 
 
 def mix(first: Color, second: Color, share: float) -> Color:

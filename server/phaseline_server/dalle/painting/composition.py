@@ -90,9 +90,7 @@ class Composition:
     def __init__(self, brief: Brief) -> None:
         """Choose by the brief's words, and by its seed where they leave it open."""
         random = chance(brief, "composition")
-        told = {
-            kind: (WEIGHTS.get(kind.rstrip("0123456789"), 1.0), tokens(text)) for kind, text in brief.words.items()
-        }
+        told = {kind: (WEIGHTS.get(kind.rstrip("0123456789"), 1.0), tokens(text)) for kind, text in brief.words.items()}
         self.family = _chosen(random, _scores(FAMILY_WORDS, told), dict.fromkeys(FAMILIES, 1.0))
         palette = Palette(brief.colors, chance(brief, "palette"))
         self.light = _chosen(random, _scores(LIGHT_WORDS, told), _usual_lights(palette))
@@ -117,7 +115,7 @@ def compose(brief: Brief) -> Composition:
 def _scores(vocabulary: Mapping[str, str], told: Mapping[str, tuple[float, frozenset[str]]]) -> dict[str, float]:
     """Return how strongly the words call for each name; names that aren't called for are left out."""
     scores = {
-        name: sum(weight for weight, words in told.values() if any(fits(keyword, words) for keyword in keywords.split()))
+        name: sum(weight for weight, words in told.values() if any(fits(word, words) for word in keywords.split()))
         for name, keywords in vocabulary.items()
     }
     return {name: score for name, score in scores.items() if score > 0}

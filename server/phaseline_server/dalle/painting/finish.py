@@ -1,6 +1,7 @@
 """The last steps of every painting: glow, tone, vignette, grain, eight bits."""
 
 from collections.abc import Iterator
+
 import numpy as np
 from PIL import Image
 
@@ -28,7 +29,9 @@ def bloom(canvas: Canvas, strength: float, reach: float = 0.025, above: float = 
     canvas.rgb += (1 - canvas.rgb) * np.clip(halo * np.float32(strength), 0, 1)
 
 
-def grade(canvas: Canvas, shadows: Color, lights: Color, strength: float = 0.12, contrast: float = 1.0) -> Iterator[float]:
+def grade(
+    canvas: Canvas, shadows: Color, lights: Color, strength: float = 0.12, contrast: float = 1.0
+) -> Iterator[float]:
     """Pull dark parts toward one color and bright parts toward another, so that all looks lit by one light."""
     if contrast != 1.0:
         canvas.rgb[...] = np.clip((canvas.rgb - 0.5) * np.float32(contrast) + np.float32(0.5), 0, 1)
@@ -38,11 +41,12 @@ def grade(canvas: Canvas, shadows: Color, lights: Color, strength: float = 0.12,
     canvas.cover(lights, brightness**3 * np.float32(strength))
 
 
-def vignette(canvas: Canvas, strength: float, tint: Color) -> None:
+def vignette(canvas: Canvas, strength: float, tint: Color) -> Iterator[float]:
     """Darken the corners softly toward a tint."""
     across = (canvas.x / canvas.aspect - 0.5) * 2
     down = (canvas.y - 0.5) * 2
     distance = np.asarray(across**2 + down**2, dtype=np.float32)
+    yield 0.3
     canvas.shade(tint, smooth(0.55, 2.1, distance) * np.float32(strength))
 
 
@@ -61,11 +65,9 @@ def grain(canvas: Canvas, random: np.random.Generator, strength: float) -> Itera
 def reduced(canvas: Canvas, size: tuple[int, int], into: list[Field]) -> Iterator[float]:
     """Append to `into` the three planes at `size` (width, height)."""
     for plane in canvas.rgb:
-        if plane.shape == (size[1], size[0]):
-            into.append(plane)
-            continue
-        image = Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS)
-        into.append(np.asarray(image, dtype=np.float32))
+        whole = plane.shape == (size[1], size[0])
+        image = Image.fromarray(plane)
+        into.append(plane if whole else np.asarray(image.resize(size, Image.Resampling.LANCZOS), dtype=np.float32))
         yield len(into) / 3
 
 

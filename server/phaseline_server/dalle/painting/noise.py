@@ -7,7 +7,7 @@ from PIL import Image
 
 from phaseline_server.dalle.painting.color import Field
 
-__all__ = ["blurred", "fbm", "line_noise", "lattice", "resized", "sampled", "streaks"]
+__all__ = ["blurred", "fbm", "lattice", "line_noise", "resized", "sampled", "scattered", "trail"]
 
 
 def resized(field: Field, shape: tuple[int, int], box: tuple[float, float, float, float] | None = None) -> Field:
@@ -90,6 +90,14 @@ def sampled(field: Field, row: Field, column: Field) -> Field:
     return np.asarray(top * (1 - fr) + low * fr, dtype=np.float32)
 
 
+def scattered(random: np.random.Generator, shape: tuple[int, int], step: float) -> tuple[Field, Field]:
+    """Return (x, y) of points over the whole shape, one somewhere in each square of `step` pixels."""
+    rows, columns = np.indices((math.ceil(shape[0] / step), math.ceil(shape[1] / step))) * step
+    x = columns + random.uniform(0, step, columns.shape)
+    y = rows + random.uniform(0, step, rows.shape)
+    return x.ravel().astype(np.float32), y.ravel().astype(np.float32)
+
+
 def blurred(field: Field, radius: float) -> Field:
     """Return `field` (..., h, w) blurred by about `radius` pixels of deviation.
 
@@ -125,26 +133,25 @@ def _gauss(plane: Field, deviation: float) -> Field:
     return across
 
 
-def streaks(field: Field, along_x: Field, along_y: Field, reach: float) -> Field:
-    """Return `field` smeared along a direction (unit vectors), `reach` pixels each way.
+def trail(field: Field, along_x: Field, along_y: Field, reach: float) -> Field:
+    """Return the mean of `field` along a direction (unit vectors), from each pixel to `reach` pixels ahead.
 
-    Line integral convolution: the grain of a brush that followed the direction.
+    Two trails, ahead and back, are a line integral convolution: the grain of a brush that followed the direction.
     """
     rows, columns = field.shape
     flat = field.ravel()
     total = field.copy()
     step = np.float32(1.6)
     count = max(2, round(reach / float(step)))
-    for sign in (step, -step):
-        row = np.repeat(np.arange(rows, dtype=np.float32), columns)
-        column = np.tile(np.arange(columns, dtype=np.float32), rows)
-        dx, dy = along_x.ravel() * sign, along_y.ravel() * sign
-        index = np.arange(rows * columns, dtype=np.int32)
-        for _ in range(count):
-            column += dx[index]
-            row += dy[index]
-            np.clip(column, 0, columns - 1, out=column)
-            np.clip(row, 0, rows - 1, out=row)
-            index = row.astype(np.int32) * np.int32(columns) + column.astype(np.int32)
-            total += flat[index].reshape(rows, columns)
-    return np.asarray(total / np.float32(2 * count + 1), dtype=np.float32)
+    row = np.repeat(np.arange(rows, dtype=np.float32), columns)
+    column = np.tile(np.arange(columns, dtype=np.float32), rows)
+    dx, dy = along_x.ravel() * step, along_y.ravel() * step
+    index = np.arange(rows * columns, dtype=np.int32)
+    for _ in range(count):
+        column += dx[index]
+        row += dy[index]
+        np.clip(column, 0, columns - 1, out=column)
+        np.clip(row, 0, rows - 1, out=row)
+        index = row.astype(np.int32) * np.int32(columns) + column.astype(np.int32)
+        total += flat[index].reshape(rows, columns)
+    return np.asarray(total / np.float32(count + 1), dtype=np.float32)

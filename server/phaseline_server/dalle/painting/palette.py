@@ -17,6 +17,8 @@ _CALM: Final = 0.135
 
 _VIVID: Final = 0.2
 
+_MAIN: Final = 5
+
 _ORANGE: Final = math.radians(62)
 _YELLOW: Final = math.radians(95)
 _BLUE: Final = math.radians(268)
@@ -39,28 +41,27 @@ def _turned(hue: float, own: float, lightness: float) -> float:
 
 
 class Palette:
-    """Inks in the order in which this painting uses them: ground, second, accent, …
+    """Inks in the order in which this painting uses them.
 
-    The first inks fill the large areas, the accent is the one that tells itself apart the most from them.
+    The first ones fill the large areas; the accent is the one that tells itself apart the most from the very first.
     """
 
     def __init__(self, colors: tuple[str, ...], random: np.random.Generator) -> None:
         """Order the brief's colors by the seed, and add relatives until there are three."""
         given = [polar(rgb_from_hex(color)) for color in dict.fromkeys(color.lower() for color in colors)]
-        self.given = len(given)
         if not given:
             given = [(0.5, 0.1, float(random.uniform(0, 2 * math.pi)))]
-        order = random.permutation(len(given))
+        # The brief names its main colors first; what comes after is for small areas.
+        order = [*random.permutation(min(_MAIN, len(given))), *range(_MAIN, len(given))]
         inks = [given[i] for i in order]
         harmony = _HARMONIES[int(random.integers(len(_HARMONIES)))]
         _, chroma, hue = inks[0]
         wanted = 3
         for turn, saturation, lightness in harmony[len(inks) : wanted]:
             strength = saturation if chroma > _GREY else saturation * 0.15
-            if self.given:
-                # A relative stays near: the picture must keep the colors that were asked for.
-                turn, strength = turn * 0.35 if abs(turn) < 90 else turn * 0.2, min(strength, chroma)  # noqa: PLR2004, PLW2901
-            inks.append((lightness, strength, hue + math.radians(turn)))
+            # A relative of a given color stays near: the picture must keep what was asked for.
+            near = 0.25 if colors else 1.0
+            inks.append((lightness, min(strength, chroma) if colors else strength, hue + math.radians(turn * near)))
         self._inks = inks
         self._accent = max(range(1, len(inks)), key=lambda i: (self._distance(0, i), -i))
 
@@ -69,8 +70,8 @@ class Palette:
 
     def _distance(self, one: int, two: int) -> float:
         a, b = self._inks[one], self._inks[two]
-        turn = abs(math.remainder(a[2] - b[2], 2 * math.pi)) * min(a[1], b[1])
-        return turn + abs(a[1] - b[1]) + 0.3 * abs(a[0] - b[0])
+        turn = math.fabs(math.remainder(a[2] - b[2], 2 * math.pi)) * min(a[1], b[1])
+        return math.fsum((turn, abs(a[1] - b[1]), 0.3 * abs(a[0] - b[0])))
 
     def ink(self, index: int) -> Color:
         """Return an ink as it was given; the index wraps round."""
@@ -82,7 +83,9 @@ class Palette:
         own, chroma, hue = self._inks[index % len(self._inks)]
         # Neither near-black nor near-white can carry much color without looking dirty.
         room = 1.0 - abs(2 * lightness - 1.0) ** 3
-        return rgb_from_polar(lightness, min(chroma, _CALM) * strength * (0.35 + 0.65 * room), _turned(hue, own, lightness))
+        return rgb_from_polar(
+            lightness, min(chroma, _CALM) * strength * (0.35 + 0.65 * room), _turned(hue, own, lightness)
+        )
 
     def vivid(self, index: int, lightness: float) -> Color:
         """Return an ink at another lightness, as strong as it was given: for small areas."""
@@ -101,7 +104,7 @@ class Palette:
 
     def lamp(self, warmth: float = 0.5) -> Color:
         """Return the color of light: a pale tone of the warmest ink; `warmth` 0 is nearly white."""
-        warm = max(self._inks, key=lambda ink: math.cos(ink[2] - math.radians(70)) * ink[1])
+        warm = max(self._inks[:_MAIN], key=lambda ink: math.cos(ink[2] - math.radians(70)) * ink[1])
         own = rgb_from_polar(0.95, min(warm[1], 0.09), warm[2])
         return mix(np.array([1.0, 0.985, 0.96]), own, warmth)
 
@@ -117,22 +120,25 @@ class Palette:
     @property
     def warm(self) -> int:
         """Which ink is nearest to orange."""
-        return max(range(len(self._inks)), key=lambda i: math.cos(self._inks[i][2] - _ORANGE) * self._inks[i][1])
+        return max(
+            range(min(_MAIN, len(self._inks))), key=lambda i: math.cos(self._inks[i][2] - _ORANGE) * self._inks[i][1]
+        )
 
     @property
     def cool(self) -> int:
         """Which ink is farthest from orange, dark ones first."""
         return min(
-            range(len(self._inks)),
+            range(min(_MAIN, len(self._inks))),
             key=lambda i: math.cos(self._inks[i][2] - _ORANGE) * self._inks[i][1] + 0.15 * self._inks[i][0],
         )
 
     @property
     def deep(self) -> int:
         """Which ink is the darkest."""
-        return min(range(len(self._inks)), key=lambda i: self._inks[i][0])
+        return min(range(min(_MAIN, len(self._inks))), key=lambda i: self._inks[i][0])
 
     @property
     def brightness(self) -> float:
         """Mean lightness of the inks, 0..1."""
-        return sum(ink[0] for ink in self._inks) / len(self._inks)
+        lightness = [ink[0] for ink in self._inks[:_MAIN]]
+        return math.fsum(lightness) / len(lightness)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -11,7 +11,13 @@ from phaseline_server.dalle.painting.canvas import Canvas
 from phaseline_server.dalle.painting.palette import Palette
 from phaseline_server.dalle.painting.vocabulary import fits
 
-__all__ = ["Family", "Layer", "Light", "Plan", "Scene", "chance"]
+__all__ = ["Family", "Layer", "Light", "Plan", "Scene", "Steps", "chance", "each"]
+
+
+Steps: TypeAlias = Iterable[float] | None
+"""What painting a layer returns: nothing, or an iterator that paints on and yields which share is done."""
+
+_Item = TypeVar("_Item")
 
 
 class Layer(NamedTuple):
@@ -23,10 +29,19 @@ class Layer(NamedTuple):
     """
 
     cost: float
-    paint: Callable[[Canvas], Iterable[float] | None]
+    paint: Callable[[Canvas], Steps]
 
 
 Plan: TypeAlias = list[Layer]
+
+
+def each(items: Iterable[_Item], cost: float, paint: Callable[[Canvas, _Item], Steps]) -> Plan:
+    """Return a layer of this cost for each item; `paint` takes the canvas and the item."""
+
+    def layer(item: _Item) -> Layer:
+        return Layer(cost, lambda canvas: paint(canvas, item))
+
+    return [layer(item) for item in items]
 
 
 class Light(NamedTuple):

@@ -40,7 +40,7 @@ class _Drawing:
 
     def _at(self, points: Points | Sequence[Sequence[float]]) -> list[float]:
         scaled = (np.asarray(points) - self._origin) * self._scale
-        return scaled.ravel().tolist()  # type: ignore[no-any-return]
+        return list(scaled.ravel().tolist())
 
     def _drawn(self) -> tuple[int, int, int, int] | None:
         """Return the box (left, top, right, bottom) of canvas pixels with anything in it, or None."""

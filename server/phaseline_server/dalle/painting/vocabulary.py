@@ -129,7 +129,7 @@ WEIGHTS: Final[dict[str, float]] = {
 }
 """How much a word tells by its kind (without a number behind it); other kinds weigh 1."""
 
-_TOKEN = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+_TOKEN = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*")
 
 
 def tokens(text: str) -> frozenset[str]:

@@ -1,0 +1,1 @@
+"""Compositions, a module each; `plan(scene)` returns the layers. Others hold what compositions share."""

@@ -1,7 +1,7 @@
 """Plants: a blossoming branch before a pale disc, a meadow in three depths, leaves that open on a light."""
 
-from collections.abc import Iterator
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from phaseline_server.dalle.painting.color import Color, mix, ramp
 from phaseline_server.dalle.painting.families import plants
 from phaseline_server.dalle.painting.families.staffage import branches
 from phaseline_server.dalle.painting.noise import blurred, fbm
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 from phaseline_server.dalle.painting.sketch import Points, Sheet
 
 __all__ = ["plan"]
@@ -56,7 +56,10 @@ def _tones(scene: Scene, random: np.random.Generator) -> _Tones:
     for index in range(len(palette)):
         bright = palette.vivid(index, 0.74 if dark else 0.64)
         pale = mix(bright, palette.lamp(0.4), 0.62)
-        heads += [(pale, bright, palette.vivid(palette.warm, 0.8)), (bright, palette.vivid(index, 0.42), palette.dark(index, 0.2))]
+        heads += [
+            (pale, bright, palette.vivid(palette.warm, 0.8)),
+            (bright, palette.vivid(index, 0.42), palette.dark(index, 0.2)),
+        ]
     chosen = [heads[int(i)] for i in random.permutation(len(heads))[:3]]
     # The accent always blooms.
     chosen[0] = heads[2 * palette.accent_index + int(random.integers(2))]
@@ -64,7 +67,10 @@ def _tones(scene: Scene, random: np.random.Generator) -> _Tones:
         back, glow = palette.tone(palette.cool, 0.20, 1.2), palette.tone(palette.warm, 0.44, 1.2)
         stem, leaf, lit = palette.tone(green, 0.30, 1.1), palette.tone(green, 0.38, 1.2), palette.tone(green, 0.56, 1.1)
     else:
-        back, glow = mix(palette.paper(palette.cool), palette.tone(palette.cool, 0.85, 1.0), 0.55), palette.paper(palette.warm)
+        back, glow = (
+            mix(palette.paper(palette.cool), palette.tone(palette.cool, 0.85, 1.0), 0.55),
+            palette.paper(palette.warm),
+        )
         stem, leaf, lit = palette.tone(green, 0.34, 1.2), palette.tone(green, 0.46, 1.3), palette.tone(green, 0.64, 1.2)
     return _Tones(dark, back, glow, stem, leaf, lit, tuple(chosen))
 
@@ -101,8 +107,7 @@ def _plan_branch(scene: Scene, tones: _Tones) -> Plan:
         grown = [(points * [-1, 1] + [scene.aspect, 0], thick, thin) for points, thick, thin in grown]
     layers = [Layer(5, lambda canvas: _petals_far(canvas, scene, tones))]
     layers.append(Layer(110, lambda canvas: _wood(canvas, scene, tones, grown)))
-    for part in range(4):
-        layers.append(Layer(130, lambda canvas, p=part: _blossoms(canvas, scene, tones, grown, p)))
+    layers += each(range(4), 130, lambda canvas, part: _blossoms(canvas, scene, tones, grown, part))
     layers.append(Layer(95, lambda canvas: _falling(canvas, scene, tones)))
     return layers
 
@@ -152,7 +157,13 @@ def _blossoms(canvas: Canvas, scene: Scene, tones: _Tones, grown: list[tuple[Poi
                 continue
             shade = float(random.uniform(0, 0.35)) if part < 2 else 0.0  # noqa: PLR2004
             pale = mix(outer, tones.back, shade)
-            plants.blossom(sheet, random, at, size * float(random.uniform(0.7, 1.25)), (pale, mix(heart, tones.back, shade), stamen))
+            plants.blossom(
+                sheet,
+                random,
+                at,
+                size * float(random.uniform(0.7, 1.25)),
+                (pale, mix(heart, tones.back, shade), stamen),
+            )
     sheet.lay()
 
 
@@ -162,7 +173,9 @@ def _falling(canvas: Canvas, scene: Scene, tones: _Tones) -> None:
     shape = plants.petal(0.7, tip=0.6, notch=0.1)
     for _ in range(24):
         at = (float(random.uniform(0, scene.aspect)), float(random.uniform(0.15, 1)))
-        points = plants.placed(shape, at, float(random.uniform(0, math.tau)), float(random.uniform(0.007, 0.017)) * scene.scale)
+        points = plants.placed(
+            shape, at, float(random.uniform(0, math.tau)), float(random.uniform(0.007, 0.017)) * scene.scale
+        )
         sheet.polygon(points, mix(tones.flowers[0][0], tones.flowers[0][1], float(random.uniform(0, 0.5))))
     sheet.lay(0.9)
 
@@ -170,10 +183,9 @@ def _falling(canvas: Canvas, scene: Scene, tones: _Tones) -> None:
 def _plan_meadow(scene: Scene, tones: _Tones) -> Plan:
     layers: Plan = []
     for depth, blur in ((0, 0.007), (1, 0.0028), (2, 0.0)):
-        for part in range(2 if depth < 2 else 3):  # noqa: PLR2004
-            layers.append(Layer(190, lambda canvas, d=depth, p=part: _flowers(canvas, scene, tones, d, p)))
-        if blur:
-            layers.append(Layer(70, lambda canvas, b=blur: _soften(canvas, b)))
+        groups = [(depth, part) for part in range(2 if blur else 3)]
+        layers += each(groups, 190, lambda canvas, group: _flowers(canvas, scene, tones, *group))
+        layers += each([blur] if blur else [], 30, _soften)
     return layers
 
 
@@ -196,7 +208,10 @@ def _flowers(canvas: Canvas, scene: Scene, tones: _Tones, depth: int, part: int)
         plants.leaf(sheet, spine, size * float(random.uniform(0.3, 0.6)), (dark, mix(dark, lit, 0.7), stem), veins=1)
     for _ in range(count):
         foot = (float(random.uniform(-0.02, 1.02)) * scene.aspect, 1.03)
-        top = (foot[0] + float(random.normal(0, 0.07)), float(random.uniform(0.30, 0.80)) - 0.06 * (2 - depth) + 0.03 * depth)
+        top = (
+            foot[0] + float(random.normal(0, 0.07)),
+            float(random.uniform(0.30, 0.80)) - 0.06 * (2 - depth) + 0.03 * depth,
+        )
         spine = plants.curve(foot, top, float(random.normal(0, 0.10)))
         plants.stalk(sheet, spine, size * 0.075, mix(stem, lit, float(random.uniform(0, 0.4))))
         for _ in range(2):
@@ -205,27 +220,32 @@ def _flowers(canvas: Canvas, scene: Scene, tones: _Tones, depth: int, part: int)
             side = float(random.choice([-1, 1]))
             end = (start[0] + side * size * 1.1, start[1] - size * float(random.uniform(0.5, 1.4)))
             plants.leaf(sheet, plants.curve(start, end, -0.25 * side), size * 0.34, (dark, lit, stem), veins=4)
-        petal, shade, middle = (mix(tone, tones.back, fade) for tone in tones.flowers[int(random.integers(len(tones.flowers)))])
+        petal, shade, middle = (
+            mix(tone, tones.back, fade) for tone in tones.flowers[int(random.integers(len(tones.flowers)))]
+        )
         _head(sheet, random, spine, size * float(random.uniform(0.7, 1.1)), (petal, shade, middle))
     sheet.lay()
 
 
-def _head(sheet: Sheet, random: np.random.Generator, spine: Points, size: float, tones: tuple[Color, Color, Color]) -> None:
+def _head(
+    sheet: Sheet, random: np.random.Generator, spine: Points, size: float, tones: tuple[Color, Color, Color]
+) -> None:
     at = (float(spine[-1, 0]), float(spine[-1, 1]))
     kind = int(random.integers(5))
     if kind == 0:
         plants.spike(sheet, random, spine, size * 0.75, tones)
         return
-    (plants.daisy, plants.poppy, plants.umbel, plants.bell)[kind - 1](sheet, random, at, size * (1.0, 1.0, 1.1, 1.2)[kind - 1], tones)
+    (plants.daisy, plants.poppy, plants.umbel, plants.bell)[kind - 1](
+        sheet, random, at, size * (1.0, 1.0, 1.1, 1.2)[kind - 1], tones
+    )
 
 
 def _plan_leaves(scene: Scene, tones: _Tones) -> Plan:
     layers: Plan = []
     for depth in range(4):
-        for part in range(2):
-            layers.append(Layer(170, lambda canvas, d=depth, p=part: _foliage(canvas, scene, tones, d, p)))
-        if depth == 0:
-            layers.append(Layer(70, lambda canvas: _soften(canvas, 0.006)))
+        groups = [(depth, part) for part in range(2)]
+        layers += each(groups, 110, lambda canvas, group: _foliage(canvas, scene, tones, *group))
+        layers += each([0.006] if depth == 0 else [], 30, _soften)
     return layers
 
 
@@ -242,9 +262,14 @@ def _foliage(canvas: Canvas, scene: Scene, tones: _Tones, depth: int, part: int)
         aim = center + random.normal(0, 0.12, 2)
         reach = float(random.uniform(0.46, 0.80)) * (1.0 - 0.30 * near)
         end = start + (aim - start) * reach
-        spine = plants.curve((float(start[0]), float(start[1])), (float(end[0]), float(end[1])), float(random.normal(0, 0.16)), 40)
+        spine = plants.curve(
+            (float(start[0]), float(start[1])), (float(end[0]), float(end[1])), float(random.normal(0, 0.16)), 40
+        )
         shadow = scene.palette.dark(scene.palette.deep, 0.15)
-        dark, lit = mix(mix(tones.leaf, tones.back, 0.55), shadow, 0.78 * near), mix(mix(tones.lit, tones.back, 0.4), shadow, 0.55 * near)
+        dark, lit = (
+            mix(mix(tones.leaf, tones.back, 0.55), shadow, 0.78 * near),
+            mix(mix(tones.lit, tones.back, 0.4), shadow, 0.55 * near),
+        )
         tint = tones.flowers[0][1] if random.random() < 0.16 else tones.lit  # noqa: PLR2004
         lit = mix(lit, tint, float(random.uniform(0, 0.3)))
         rib = mix(lit, tones.glow, 0.35)

@@ -9,7 +9,7 @@ from phaseline_server.dalle.painting.color import Color, mix
 from phaseline_server.dalle.painting.families.sky import Sky, plan_sky
 from phaseline_server.dalle.painting.families.water import mirror
 from phaseline_server.dalle.painting.noise import fbm, line_noise
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 from phaseline_server.dalle.painting.sketch import Sheet
 
 __all__ = ["plan"]
@@ -37,8 +37,8 @@ def plan(scene: Scene) -> Plan:
     peak = float(random.uniform(0.3, 0.7)) * scene.aspect
     for index in range(rows):
         depth = index / (rows - 1)
-        layers.append(Layer(235, lambda canvas, d=depth: _row(canvas, scene, sky, d, (foot, peak))))
-        layers.append(Layer(60, lambda canvas, d=depth: _mist(canvas, scene, sky, d, foot)))
+        layers += each([depth], 235, lambda canvas, depth: _row(canvas, scene, sky, depth, (foot, peak)))
+        layers += each([depth], 60, lambda canvas, depth: _mist(canvas, scene, sky, depth, foot))
     if river:
         if random.random() < 0.5 or scene.says("bridge"):  # noqa: PLR2004
             layers.append(Layer(55, lambda canvas: _bridge(canvas, scene, sky, foot)))
@@ -98,7 +98,9 @@ def _build(sheet: Sheet, random: np.random.Generator, tower: _Tower, front: Colo
         box(left + width * 0.34, top - width * 0.7, right - width * 0.34, top, front)
     elif roof == "spire":
         middle = (left + right) / 2
-        sheet.polygon(np.array([(left + width * 0.1, top), (middle, top - width * 1.5), (right - width * 0.1, top)]), front)
+        sheet.polygon(
+            np.array([(left + width * 0.1, top), (middle, top - width * 1.5), (right - width * 0.1, top)]), front
+        )
         box(middle - width * 0.015, top - width * 2.1, middle + width * 0.015, top - width * 1.4, front)
     elif roof == "slant":
         sheet.polygon(np.array([(left, top), (right, top), (right, top - width * 0.55)]), front)
@@ -109,7 +111,10 @@ def _build(sheet: Sheet, random: np.random.Generator, tower: _Tower, front: Colo
     elif roof == "tank":
         x, size = left + width * 0.55, width * 0.17
         box(x - size, top - size * 2.4, x + size, top - size * 0.8, front)
-        sheet.polygon(np.array([(x - size * 1.1, top - size * 2.4), (x, top - size * 3.2), (x + size * 1.1, top - size * 2.4)]), front)
+        sheet.polygon(
+            np.array([(x - size * 1.1, top - size * 2.4), (x, top - size * 3.2), (x + size * 1.1, top - size * 2.4)]),
+            front,
+        )
         for leg in (-0.8, 0.8):
             box(x + leg * size - size * 0.1, top - size * 0.9, x + leg * size + size * 0.1, top, front)
 
@@ -125,7 +130,12 @@ def _windows(lamps: Sheet, random: np.random.Generator, scene: Scene, tower: _To
     on = random.random((rows, columns)) < busy * random.choice([0.25, 1.0, 1.0, 1.7], rows)[:, None]
     wide, high = float(random.choice([0.5, 0.62, 0.8])), float(random.choice([0.42, 0.55, 0.62]))
     warm = mix(palette.lamp(0.9), palette.vivid(palette.warm, 0.82), 0.4)
-    tones = [warm, mix(warm, palette.lamp(0.3), 0.6), mix(warm, palette.accent(0.75), 0.55), palette.vivid(palette.cool, 0.8)]
+    tones = [
+        warm,
+        mix(warm, palette.lamp(0.3), 0.6),
+        mix(warm, palette.accent(0.75), 0.55),
+        palette.vivid(palette.cool, 0.8),
+    ]
     weights = [0.55, 0.3, 0.11, 0.04]
     dim = mix(wall, scene.palette.tone(palette.cool, min(0.9, scene.light.horizon)), 0.16)
     show = 0.45 + 0.5 * tower.depth
@@ -160,7 +170,9 @@ def _quay(canvas: Canvas, scene: Scene, sky: Sky, foot: float) -> None:
         near = canvas.around(at, foot - 0.016, 0.02)
         if not near.empty:
             square = (near.x - np.float32(at)) ** 2 + (near.y - np.float32(foot - 0.016)) ** 2
-            shine = np.exp(-square / np.float32(0.0022**2)) + np.exp(-np.sqrt(square) / np.float32(0.006)) * np.float32(0.4)
+            shine = np.exp(-square / np.float32(0.0022**2)) + np.exp(-np.sqrt(square) / np.float32(0.006)) * np.float32(
+                0.4
+            )
             near.light(glow, shine * np.float32(0.35 + 1.4 * _lit(scene)))
     del sky
 

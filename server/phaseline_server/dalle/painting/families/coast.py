@@ -30,7 +30,9 @@ def island(canvas: Canvas, scene: Scene, sky: Sky) -> None:
         far = mix(scene.palette.tone(scene.palette.deep, scene.light.far * 0.8, 1.1), sky.haze, 0.45 - 0.2 * index)
         texture = fbm(random, part.shape, 12, 4)
         table = ramp([(0, mix(far, sky.top, 0.4)), (0.5, far), (1, mix(far, sky.glow, 0.5))])
-        part.cover(looked_up(table, texture * np.float32(0.14) + np.float32(0.5)), smooth(-part.pixel, part.pixel, below))
+        part.cover(
+            looked_up(table, texture * np.float32(0.14) + np.float32(0.5)), smooth(-part.pixel, part.pixel, below)
+        )
         part.cover(sky.haze, smooth(0.0, 0.10, below) * np.float32(0.6))
 
 

@@ -1,32 +1,18 @@
 """Portraits as silhouettes: a face with waves of hair, faces behind faces, a head that holds a landscape."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from phaseline_server.dalle.painting.canvas import Canvas, looked_up, smooth
-from phaseline_server.dalle.painting.color import Color, Field, mix, ramp
-from phaseline_server.dalle.painting.families import botanical, city, landscape, plants, sea, space
-from phaseline_server.dalle.painting.families.profile import Head, head
+from phaseline_server.dalle.painting.color import Field, mix, ramp
+from phaseline_server.dalle.painting.families import botanical, city, crowd, landscape, plants, sea, space
+from phaseline_server.dalle.painting.families.profile import Head, Pose, head, masked
 from phaseline_server.dalle.painting.noise import blurred, fbm
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
-from phaseline_server.dalle.painting.sketch import Points, Sheet, Stencil
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
+from phaseline_server.dalle.painting.sketch import Points, Sheet
 
 __all__ = ["plan"]
-
-
-class _Pose(NamedTuple):
-    """Where a head is: left upper corner of its box, its height, and which way it looks (1 right, -1 left)."""
-
-    x: float
-    y: float
-    size: float
-    looks: int
-
-    def place(self, points: Points) -> Points:
-        """Return an outline of a head on the canvas."""
-        return np.asarray(points * [self.size * self.looks, self.size] + [self.x, self.y])
 
 
 def plan(scene: Scene) -> Plan:
@@ -43,14 +29,14 @@ def plan(scene: Scene) -> Plan:
     looks = int(random.choice([-1, 1]))
     middle = 0.5 * scene.aspect
     if kind == "crowd":
-        return layers + _plan_crowd(scene)
+        return layers + crowd.plan(scene)
     size = float(random.uniform(0.60, 0.68)) * min(1.0, scene.aspect * 1.1)
-    pose = _Pose(middle + looks * 0.06, 0.97 - size * 1.42 + 0.06, size, looks)
+    pose = Pose(middle + looks * 0.06, 0.97 - size * 1.42 + 0.06, size, looks)
     own = head(random)
     if kind == "dream":
         return layers + _plan_dream(scene, pose, own)
     layers.append(Layer(330, lambda canvas: _face(canvas, scene, pose, own)))
-    layers += [Layer(200, lambda canvas, p=part: _hair(canvas, scene, pose, own, p)) for part in range(3)]
+    layers += each(range(3), 200, lambda canvas, part: _hair(canvas, scene, pose, own, part))
     layers.append(Layer(150, lambda canvas: _flowers(canvas, scene, pose)))
     return layers
 
@@ -71,23 +57,24 @@ def _ground(canvas: Canvas, scene: Scene, *, halo: bool) -> Iterator[float]:
         radius = float(random.uniform(0.28, 0.34)) * scene.scale
         distance = np.hypot(canvas.x - np.float32(x), canvas.y - np.float32(y))
         disc = mix(palette.vivid(palette.accent_index, 0.70), palette.lamp(0.5), float(random.uniform(0.05, 0.4)))
-        canvas.light(palette.lamp(0.6), np.exp(-np.maximum(distance - np.float32(radius), 0) / np.float32(0.15)) * np.float32(0.22))
-        canvas.cover(disc, smooth(radius + canvas.pixel, radius - canvas.pixel, distance) * (np.float32(0.86) + cloud * np.float32(0.06)))
+        canvas.light(
+            palette.lamp(0.6),
+            np.exp(-np.maximum(distance - np.float32(radius), 0) / np.float32(0.15)) * np.float32(0.22),
+        )
+        canvas.cover(
+            disc,
+            smooth(radius + canvas.pixel, radius - canvas.pixel, distance)
+            * (np.float32(0.86) + cloud * np.float32(0.06)),
+        )
         for ring in range(1, 4):
             line = np.abs(distance - np.float32(radius * (1 + 0.09 * ring)))
             canvas.cover(disc, smooth(0.0016, 0.0006, line) * np.float32(0.6 - 0.13 * ring))
 
 
-def _mask(canvas: Canvas, outline: Points) -> Field:
-    stencil = Stencil(canvas)
-    stencil.polygon(outline)
-    return stencil.mask()
-
-
-def _face(canvas: Canvas, scene: Scene, pose: _Pose, own: Head) -> Iterator[float]:
+def _face(canvas: Canvas, scene: Scene, pose: Pose, own: Head) -> Iterator[float]:
     """Paint skin in two tones of light, the features with few lines, and a plain dress."""
     palette = scene.palette
-    mask = _mask(canvas, pose.place(own.whole))
+    mask = masked(canvas, pose.place(own.whole))
     yield 0.12
     skin = mix(palette.tone(palette.warm, 0.76, 0.9), palette.lamp(0.6), 0.2)
     shade = mix(palette.tone(palette.warm, 0.46, 1.3), palette.tone(palette.cool, 0.4), 0.35)
@@ -97,15 +84,31 @@ def _face(canvas: Canvas, scene: Scene, pose: _Pose, own: Head) -> Iterator[floa
     yield 0.3
     slope = np.gradient(round_form, axis=1) * np.float32(-pose.looks * reach * 2.4)
     tone = np.clip(np.float32(0.52) + slope + (round_form - np.float32(0.8)) * np.float32(0.25), 0, 1)
-    table = ramp([(0, mix(shade, palette.dark(palette.deep, 0.2), 0.3)), (0.45, mix(shade, skin, 0.55)), (0.75, skin), (1, mix(skin, palette.lamp(0.4), 0.55))])
+    table = ramp(
+        [
+            (0, mix(shade, palette.dark(palette.deep, 0.2), 0.3)),
+            (0.45, mix(shade, skin, 0.55)),
+            (0.75, skin),
+            (1, mix(skin, palette.lamp(0.4), 0.55)),
+        ]
+    )
     canvas.cover(looked_up(table, tone), mask)
     yield 0.5
     cheek = pose.place(np.array([[0.125, 0.56]]))[0]
-    blush = np.exp(-(((canvas.x - np.float32(cheek[0])) ** 2 + (canvas.y - np.float32(cheek[1])) ** 2) / np.float32((0.085 * pose.size) ** 2)))
+    blush = np.exp(
+        -(
+            ((canvas.x - np.float32(cheek[0])) ** 2 + (canvas.y - np.float32(cheek[1])) ** 2)
+            / np.float32((0.085 * pose.size) ** 2)
+        )
+    )
     canvas.cover(palette.vivid(palette.warm, 0.62), mask * blush * np.float32(0.38))
     yield 0.65
-    neck = _mask(canvas, pose.place(np.concatenate([own.jaw, [(-0.28, 0.60), (-0.30, 1.0), (0.03, 1.0), (0.10, 0.86)]])))
-    canvas.cover(mix(shade, palette.dark(palette.deep, 0.25), 0.35), blurred(neck, 0.016 * pose.size / canvas.pixel) * mask * np.float32(0.55))
+    throat = np.array([(-0.28, 0.60), (-0.30, 1.0), (0.03, 1.0), (0.10, 0.86)])
+    neck = masked(canvas, pose.place(np.concatenate([own.jaw, throat])))
+    canvas.cover(
+        mix(shade, palette.dark(palette.deep, 0.25), 0.35),
+        blurred(neck, 0.016 * pose.size / canvas.pixel) * mask * np.float32(0.55),
+    )
     sheet = Sheet(canvas)
     yield 0.8
     line = mix(shade, palette.dark(palette.deep, 0.15), 0.75)
@@ -114,13 +117,17 @@ def _face(canvas: Canvas, scene: Scene, pose: _Pose, own: Head) -> Iterator[floa
         sheet.line(pose.place(stroke), width * pose.size, line)
     for lash in range(5):
         start = own.lid[len(own.lid) // 2 + lash * 3 - 2]
-        sheet.line(pose.place(np.array([start, start + [0.022 + 0.004 * lash, 0.018 - 0.002 * lash]])), 0.006 * pose.size, line)
-    sheet.line(pose.place(np.array([(0.288, 0.562), (0.268, 0.556), (0.256, 0.566)])), 0.006 * pose.size, mix(shade, line, 0.4))
+        sheet.line(
+            pose.place(np.array([start, start + [0.022 + 0.004 * lash, 0.018 - 0.002 * lash]])), 0.006 * pose.size, line
+        )
+    sheet.line(
+        pose.place(np.array([(0.288, 0.562), (0.268, 0.556), (0.256, 0.566)])), 0.006 * pose.size, mix(shade, line, 0.4)
+    )
     sheet.lay(0.9)
     _dress(canvas, scene, pose, own, mask)
 
 
-def _dress(canvas: Canvas, scene: Scene, pose: _Pose, own: Head, mask: Field) -> None:
+def _dress(canvas: Canvas, scene: Scene, pose: Pose, own: Head, mask: Field) -> None:
     random = scene.random("dress")
     palette = scene.palette
     neckline = np.float32(pose.y + 1.16 * pose.size)
@@ -135,7 +142,7 @@ def _dress(canvas: Canvas, scene: Scene, pose: _Pose, own: Head, mask: Field) ->
     del own
 
 
-def _hair(canvas: Canvas, scene: Scene, pose: _Pose, own: Head, part: int) -> None:
+def _hair(canvas: Canvas, scene: Scene, pose: Pose, own: Head, part: int) -> None:
     """Lay hair as strands between crown and hairline, then as long waves that blow behind the head."""
     random = scene.random(f"hair {part}")
     palette = scene.palette
@@ -148,14 +155,21 @@ def _hair(canvas: Canvas, scene: Scene, pose: _Pose, own: Head, part: int) -> No
     inner = np.stack([np.interp(t, np.linspace(0, 1, len(own.hairline)), own.hairline[:, i]) for i in range(2)], axis=1)
     if part == 0:
         for index in range(14):
-            sheet.polygon(pose.place(_wave(random, scene, outer, inner, index / 14, 0.16)), mix(dark, lit, float(random.uniform(0, 0.35))))
+            sheet.polygon(
+                pose.place(_wave(random, scene, outer, inner, index / 14, 0.16)),
+                mix(dark, lit, float(random.uniform(0, 0.35))),
+            )
         sheet.polygon(pose.place(np.concatenate([outer, inner[::-1]])), dark)
     elif part == 1:
         for _ in range(150):
             share = float(random.beta(1.1, 1.1))
             strand = outer + (inner - outer) * share + random.normal(0, 0.004, 2)
             tone = mix(mix(dark, lit, float(random.random())), shine, float(random.random()) ** 4 * 0.8)
-            sheet.line(pose.place(strand[int(random.integers(0, 6)) : int(random.integers(36, 48))]), float(random.uniform(0.003, 0.009)) * pose.size, tone)
+            sheet.line(
+                pose.place(strand[int(random.integers(0, 6)) : int(random.integers(36, 48))]),
+                float(random.uniform(0.003, 0.009)) * pose.size,
+                tone,
+            )
     else:
         for index in range(24):
             tone = mix(mix(dark, lit, float(random.random())), shine, float(random.random()) ** 3)
@@ -163,7 +177,9 @@ def _hair(canvas: Canvas, scene: Scene, pose: _Pose, own: Head, part: int) -> No
     sheet.lay()
 
 
-def _wave(random: np.random.Generator, scene: Scene, outer: Points, inner: Points, share: float, width: float) -> Points:
+def _wave(
+    random: np.random.Generator, scene: Scene, outer: Points, inner: Points, share: float, width: float
+) -> Points:
     """Return one lock: it leaves the nape and waves backward and down."""
     own = scene.random("hair style")
     rise, beat = float(own.uniform(-0.2, 0.5)), float(own.uniform(5, 8))
@@ -177,7 +193,7 @@ def _wave(random: np.random.Generator, scene: Scene, outer: Points, inner: Point
     return np.concatenate([np.stack([x, y - half], axis=1), np.stack([x, y + half], axis=1)[::-1]])
 
 
-def _flowers(canvas: Canvas, scene: Scene, pose: _Pose) -> None:
+def _flowers(canvas: Canvas, scene: Scene, pose: Pose) -> None:
     """Put flowers and leaves into the hair, over the ear."""
     random = scene.random("hair flowers")
     palette = scene.palette
@@ -188,67 +204,30 @@ def _flowers(canvas: Canvas, scene: Scene, pose: _Pose) -> None:
         start = (float(center[0]), float(center[1]))
         end = (start[0] + np.cos(angle) * 0.19 * pose.size, start[1] + np.sin(angle) * 0.19 * pose.size)
         green = palette.tone(palette.cool, 0.42, 1.3)
-        plants.leaf(sheet, plants.curve(start, end, 0.15), 0.075 * pose.size, (mix(green, palette.dark(0, 0.2), 0.4), green, palette.tone(palette.cool, 0.66)), veins=5)
+        plants.leaf(
+            sheet,
+            plants.curve(start, end, 0.15),
+            0.075 * pose.size,
+            (mix(green, palette.dark(0, 0.2), 0.4), green, palette.tone(palette.cool, 0.66)),
+            veins=5,
+        )
     heads = [palette.vivid(i, 0.72) for i in range(len(palette))]
     for index in range(7):
         offset = random.normal(0, 0.075, 2) * pose.size if index else np.zeros(2)
         at = (float(center[0] + offset[0]), float(center[1] + offset[1]))
         color = heads[index % len(heads)]
-        tones = (mix(color, palette.lamp(0.4), 0.35), mix(color, palette.dark(0, 0.3), 0.35), palette.vivid(palette.warm, 0.85))
-        (plants.daisy if index % 3 == 1 else plants.blossom)(sheet, random, at, float(random.uniform(0.06, 0.095)) * pose.size, tones)
+        tones = (
+            mix(color, palette.lamp(0.4), 0.35),
+            mix(color, palette.dark(0, 0.3), 0.35),
+            palette.vivid(palette.warm, 0.85),
+        )
+        (plants.daisy if index % 3 == 1 else plants.blossom)(
+            sheet, random, at, float(random.uniform(0.06, 0.095)) * pose.size, tones
+        )
     sheet.lay()
 
 
-def _plan_crowd(scene: Scene) -> Plan:
-    """Plan faces behind faces, each a glaze of one ink."""
-    random = scene.random("crowd")
-    count = int(random.integers(3, 6))
-    layers: Plan = []
-    start = float(random.random())
-    together = random.random() < 0.5  # noqa: PLR2004
-    for index in range(count):
-        near = index / (count - 1)
-        size = (0.44 + 0.20 * near) * min(1.0, scene.aspect)
-        looks = 1 if together or index % 2 == 0 else -1
-        x = (0.5 + 0.62 * (((index * 0.618 + start) % 1) - 0.5)) * scene.aspect - 0.1 * looks * size
-        pose = _Pose(x, 0.99 - size * (1.30 + 0.16 * (1 - near)), size, looks)
-        own = head(random)
-        layers.append(Layer(225, lambda canvas, p=pose, o=own, i=index: _silhouette(canvas, scene, p, o, (i, count))))
-    return layers
-
-
-def _silhouette(canvas: Canvas, scene: Scene, pose: _Pose, own: Head, place: tuple[int, int]) -> Iterator[float]:
-    index, count = place
-    random = scene.random(f"silhouette {index}")
-    palette = scene.palette
-    near = index / (count - 1)
-    mask = _mask(canvas, pose.place(own.whole))
-    yield 0.15
-    bright = 0.72 - 0.38 * near if scene.light.horizon > 0.6 else 0.30 + 0.34 * near  # noqa: PLR2004
-    color: Color = palette.vivid(index, bright)
-    other: Color = palette.vivid(index + 1, bright + 0.10)
-    grain = fbm(random, canvas.shape, 2.4, 6, gain=0.6)
-    yield 0.4
-    fall = (canvas.y - np.float32(pose.y)) / np.float32(pose.size * 1.5)
-    table = ramp([(0, color), (0.55, mix(color, other, 0.5)), (1, other)])
-    canvas.cover(looked_up(table, fall + grain * np.float32(0.10)), mask * np.float32(0.90))
-    yield 0.65
-    inner = blurred(mask, 0.02 * pose.size / canvas.pixel)
-    yield 0.8
-    rim = mask * np.clip(1 - inner, 0, 1)
-    canvas.light(mix(color, palette.lamp(0.6), 0.5), rim * np.float32(0.32))
-    hair = _mask(canvas, pose.place(np.concatenate([own.crown + (own.crown - [-0.08, 0.42]) * 0.06, own.hairline[::-1]])))
-    canvas.cover(mix(color, palette.dark(palette.deep, 0.18), 0.6), hair * np.float32(0.9))
-    sheet = Sheet(canvas)
-    tone = mix(color, palette.dark(palette.deep, 0.18), 0.7)
-    sheet.line(pose.place(own.lid), 0.010 * pose.size, tone)
-    sheet.line(pose.place(own.brow), 0.012 * pose.size, tone)
-    ear = pose.place(np.array([[-0.045, 0.60]]))[0]
-    sheet.disc(float(ear[0]), float(ear[1]), 0.024 * pose.size, palette.accent(0.8))
-    sheet.lay(0.9)
-
-
-def _plan_dream(scene: Scene, pose: _Pose, own: Head) -> Plan:
+def _plan_dream(scene: Scene, pose: Pose, own: Head) -> Plan:
     """Plan another composition inside the silhouette of a head."""
     random = scene.random("dream")
     inside = (landscape, sea, botanical, space, city)[int(random.integers(5))].plan(scene)
@@ -258,13 +237,15 @@ def _plan_dream(scene: Scene, pose: _Pose, own: Head) -> Plan:
         kept.append(canvas.rgb.copy())
 
     def end(canvas: Canvas) -> None:
-        mask = _mask(canvas, pose.place(own.whole))
+        mask = masked(canvas, pose.place(own.whole))
         dreamt = canvas.rgb.copy()
         canvas.rgb[...] = kept.pop()
         fade = smooth(1.04, 0.80, canvas.y + fbm(random, canvas.shape, 3, 4) * np.float32(0.03))
         shade = blurred(mask, 0.035 * pose.size / canvas.pixel)
         canvas.cover(dreamt, mask * fade)
-        canvas.shade(scene.palette.dark(scene.palette.deep, 0.3), mask * fade * np.clip(1 - shade, 0, 1) * np.float32(0.5))
+        canvas.shade(
+            scene.palette.dark(scene.palette.deep, 0.3), mask * fade * np.clip(1 - shade, 0, 1) * np.float32(0.5)
+        )
         canvas.light(scene.palette.lamp(0.6), (mask - blurred(mask, 0.004 / canvas.pixel)).clip(0, 1) * np.float32(0.5))
 
     return [Layer(5, begin), *inside, Layer(150, end)]

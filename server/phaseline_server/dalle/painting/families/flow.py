@@ -1,6 +1,7 @@
 """Strokes in a current: ribbons that never touch, or fine lines laid over each other like hair."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -8,7 +9,7 @@ from PIL import Image, ImageDraw
 from phaseline_server.dalle.painting.canvas import Canvas, looked_up
 from phaseline_server.dalle.painting.color import Color, Field, mix, ramp
 from phaseline_server.dalle.painting.noise import fbm, sampled
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 from phaseline_server.dalle.painting.sketch import Points, Sheet, bytes_of
 
 __all__ = ["plan"]
@@ -36,7 +37,9 @@ class _Current:
     def _directions(self, shape: tuple[int, int]) -> Field:
         """Return the angle at each cell: waves, a whirl round one or two points, or both."""
         random, scene = self.random, self.scene
-        angle = fbm(random, shape, float(random.uniform(0.8, 1.5)), 2, gain=0.35) * np.float32(random.uniform(0.5, 1.15))
+        angle = fbm(random, shape, float(random.uniform(0.8, 1.5)), 2, gain=0.35) * np.float32(
+            random.uniform(0.5, 1.15)
+        )
         angle += np.float32(random.uniform(0, math.tau))
         ys = np.linspace(0, 1, shape[0], dtype=np.float32)[:, None]
         xs = np.linspace(0, scene.aspect, shape[1], dtype=np.float32)[None, :]
@@ -54,7 +57,10 @@ class _Current:
         inks = []
         for index in range(len(palette)):
             inks += [palette.ink(index), palette.vivid(index, 0.62 if self.dark else 0.52)]
-        inks += [palette.accent(0.7), palette.dark(palette.deep, 0.28) if not self.dark else palette.paper(palette.warm)]
+        inks += [
+            palette.accent(0.7),
+            palette.dark(palette.deep, 0.28) if not self.dark else palette.paper(palette.warm),
+        ]
         return inks
 
     def paths(self, starts: Points, steps: int, length: float) -> Points:
@@ -80,13 +86,14 @@ class _Current:
         column = min(max(int(x / self.scene.aspect * columns), 0), columns - 1)
         return float(self.zones[row, column])
 
-    def prepare(self, canvas: Canvas) -> None:
+    def prepare(self, canvas: Canvas) -> Iterator[float]:
         """Lay the ground."""
         wash = fbm(self.scene.random("flow ground"), canvas.shape, 1.6, 4)
+        yield 0.6
         tint = mix(self.ground, self.scene.palette.tone(self.scene.palette.cool, 0.3 if self.dark else 0.8), 0.35)
         canvas.fill(looked_up(ramp([(0, self.ground), (1, tint)]), wash * np.float32(0.2) + np.float32(0.3)))
 
-    def ribbons(self, canvas: Canvas, part: int) -> None:
+    def ribbons(self, canvas: Canvas, part: int) -> Iterator[float]:
         """Lay ribbons that keep clear of all others; each part has narrower ones."""
         scene, random = self.scene, self.scene.random(f"ribbons {part}")
         width = (0.040, 0.026, 0.015, 0.0085, 0.0052)[part] * scene.scale
@@ -96,7 +103,9 @@ class _Current:
         paths = self.paths(starts, steps, 0.0065)
         sheet = Sheet(canvas)
         draw = ImageDraw.Draw(self.taken)
-        for path in paths:
+        for index, path in enumerate(paths):
+            if index % (count // 3) == 0:
+                yield 0.1 + 0.25 * index / count
             own = width * float(random.uniform(0.75, 1.25))
             reach = int(random.integers(14, steps))
             free = self._free(path, steps, reach, own)
@@ -106,6 +115,7 @@ class _Current:
             cells = (line * _GRID).ravel().tolist()
             draw.line(cells, fill=255, width=max(1, round((own + 0.0045) * _GRID)))
             self._ribbon(sheet, random, line, own)
+        yield 0.5
         sheet.lay()
 
     def _free(self, path: Points, middle: int, reach: int, width: float) -> tuple[int, int] | None:
@@ -181,5 +191,5 @@ def plan(scene: Scene) -> Plan:
     fine = scene.says("ink", "line", "hair", "silk", "wind", "fine", "delicate") or scene.random("kind").random() < 0.4  # noqa: PLR2004
     if fine:
         parts = 9
-        return layers + [Layer(260, lambda canvas, p=part: current.hair(canvas, p, parts)) for part in range(parts)]
-    return layers + [Layer(275, lambda canvas, p=part: current.ribbons(canvas, p)) for part in range(5)]
+        return layers + each(range(parts), 260, lambda canvas, part: current.hair(canvas, part, parts))
+    return layers + each(range(5), 275, current.ribbons)

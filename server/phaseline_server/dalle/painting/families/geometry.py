@@ -1,14 +1,16 @@
 """Geometry: tiles of quarter circles, free compositions of simple shapes, discs of split rings."""
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from phaseline_server.dalle.painting.canvas import Canvas, smooth
 from phaseline_server.dalle.painting.color import Color, Field, mix
 from phaseline_server.dalle.painting.noise import fbm
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 
 __all__ = ["plan"]
 
@@ -32,13 +34,18 @@ class _Shop:
         self.inks = [inks[int(i)] for i in random.permutation(len(inks))]
         self.stipple: Field = np.zeros((1, 1), np.float32)
 
-    def prepare(self, canvas: Canvas) -> None:
+    def prepare(self, canvas: Canvas) -> Iterator[float]:
         """Lay the ground and make the stipple that shades every shape."""
         random = self.scene.random("stipple")
         self.stipple = random.standard_normal(canvas.shape, dtype=np.float32)
+        yield 0.4
         wash = fbm(random, canvas.shape, 2, 4)
+        yield 0.8
         canvas.fill(self.paper)
-        canvas.cover(mix(self.paper, self.scene.palette.tone(self.scene.palette.warm, 0.6), 0.35), np.clip(wash * np.float32(0.12) + np.float32(0.12), 0, 1))
+        canvas.cover(
+            mix(self.paper, self.scene.palette.tone(self.scene.palette.warm, 0.6), 0.35),
+            np.clip(wash * np.float32(0.12) + np.float32(0.12), 0, 1),
+        )
 
     def color(self, random: np.random.Generator, *but: Color) -> Color:
         """Return an ink that differs from those in `but`."""
@@ -48,7 +55,7 @@ class _Shop:
                 return ink
         return self.dark
 
-    def put(self, part: Canvas, inside: Field, color: Color, shading: Field | None = None) -> None:
+    def put(self, part: Canvas, inside: npt.NDArray[np.floating], color: Color, shading: Field | None = None) -> None:
         """Cover where `inside` (distance in heights, positive within) is positive; `shading` 0..1 darkens by grains."""
         if part.empty:
             return
@@ -57,7 +64,10 @@ class _Shop:
         if shading is not None:
             grains = self._grains(part)
             dark = mix(color, self.dark, 0.55)
-            part.cover(dark, mask * smooth(-0.25, 0.6, shading - np.float32(0.55) + grains * np.float32(0.30)) * np.float32(0.75))
+            part.cover(
+                dark,
+                mask * smooth(-0.25, 0.6, shading - np.float32(0.55) + grains * np.float32(0.30)) * np.float32(0.75),
+            )
 
     def _grains(self, part: Canvas) -> Field:
         row = round((float(part.y[0, 0]) - part.pixel / 2) / part.pixel)
@@ -80,10 +90,12 @@ def plan(scene: Scene) -> Plan:
     layers = [Layer(90, shop.prepare)]
     if kind == "tiles":
         count = int(random.integers(4, 7))
-        return layers + [Layer(17, lambda canvas, r=row: _tiles(canvas, shop, count, r)) for row in range(count)]
+        return layers + each(range(count), 20, lambda canvas, row: _tiles(canvas, shop, count, row))
     if kind == "discs":
-        return layers + [Layer(10 + 3800 * _RADII[index] ** 2, lambda canvas, i=index: _disc(canvas, shop, i)) for index in range(len(_RADII))]
-    return layers + [Layer(115, lambda canvas, i=index: _free(canvas, shop, i)) for index in range(9)]
+        for index, radius in enumerate(_RADII):
+            layers += each([index], 10 + 3800 * radius**2, lambda canvas, index: _disc(canvas, shop, index))
+        return layers
+    return layers + each(range(len(_STEPS)), 115, lambda canvas, step: _STEPS[step](_Spot(canvas, shop, step)))
 
 
 def _tiles(canvas: Canvas, shop: _Shop, count: int, row: int) -> None:
@@ -100,9 +112,9 @@ def _tiles(canvas: Canvas, shop: _Shop, count: int, row: int) -> None:
         ground = shop.color(random)
         shop.put(part, np.ones(part.shape, np.float32), ground)
         if random.random() < 0.5:  # noqa: PLR2004
-            u, v = np.float32(1) - u, v
+            u = np.float32(1) - u
         if random.random() < 0.5:  # noqa: PLR2004
-            u, v = u, np.float32(1) - v
+            v = np.float32(1) - v
         _motif(shop, part, random, (u, v), size, ground)
 
 
@@ -172,59 +184,117 @@ def _disc(canvas: Canvas, shop: _Shop, index: int) -> None:
                 shop.put(part, inside, color, shade if (ring + sign_x) % 2 else None)
 
 
-def _free(canvas: Canvas, shop: _Shop, index: int) -> None:
-    """Paint one of nine steps: a great circle, beams, arcs, triangles, a chessboard, lines, small circles."""
-    random = shop.scene.random(f"free {index}")
-    scene = shop.scene
-    anchor = scene.random("free anchor")
-    ax, ay = float(anchor.uniform(0.3, 0.7)) * scene.aspect, float(anchor.uniform(0.3, 0.6))
-    spin = float(anchor.uniform(-0.9, 0.9))
-    scale = scene.scale
-    x, y = float(random.uniform(0.1, 0.9)) * scene.aspect, float(random.uniform(0.1, 0.9))
-    if index == 0:
-        beam = (canvas.x - np.float32(ax)) * np.float32(math.sin(spin)) - (canvas.y - np.float32(ay)) * np.float32(math.cos(spin))
-        shop.put(canvas, np.float32(0.16 * scale) - np.abs(beam), mix(shop.color(random), shop.paper, 0.45), np.abs(beam) * 5)
-        return
-    if index == 1:
-        distance = np.hypot(canvas.x - np.float32(ax), canvas.y - np.float32(ay))
-        halo = shop.color(random)
-        shop.put(canvas, np.float32(0.31 * scale) - distance, mix(halo, shop.paper, 0.55))
-        shop.put(canvas, np.float32(0.25 * scale) - distance, shop.color(random, halo), distance / np.float32(0.25 * scale))
-        shop.put(canvas, np.float32(0.10 * scale) - distance, shop.dark)
-        return
-    part, distance = canvas, np.hypot(canvas.x - np.float32(x), canvas.y - np.float32(y))
-    along = (canvas.x - np.float32(x)) * np.float32(math.cos(spin)) + (canvas.y - np.float32(y)) * np.float32(math.sin(spin))
-    across = (canvas.y - np.float32(y)) * np.float32(math.cos(spin)) - (canvas.x - np.float32(x)) * np.float32(math.sin(spin))
-    if index in {2, 3}:
-        half = np.minimum(np.float32(0.2 * scale) - distance, across)
-        shop.put(part, half, shop.color(random, shop.paper), distance * 4)
-        shop.put(part, np.minimum(np.float32(0.11 * scale) - distance, across), shop.color(random))
-    elif index == 4:  # noqa: PLR2004
-        size = np.float32(0.035 * scale)
-        board = np.sin(along / size * np.float32(math.pi)) * np.sin(across / size * np.float32(math.pi))
-        box = np.minimum(np.float32(4) * size - np.abs(along), np.float32(3) * size - np.abs(across))
-        shop.put(part, box, shop.color(random))
-        shop.put(part, np.minimum(board * size * np.float32(0.3), box), shop.dark)
-    elif index == 5:  # noqa: PLR2004
-        triangle = np.minimum(np.minimum(across + np.float32(0.14 * scale), (np.float32(0.16 * scale) - across - along * np.float32(1.2)) * np.float32(0.6)), (np.float32(0.16 * scale) - across + along * np.float32(1.9)) * np.float32(0.45))
-        shop.put(part, triangle, shop.color(random, shop.paper), across * 3 + np.float32(0.4))
-    elif index == 6:  # noqa: PLR2004
-        for step in range(5):
-            ring = np.abs(np.hypot(canvas.x - np.float32(ax + 0.35), canvas.y - np.float32(ay + 0.2)) - np.float32(0.3 + step * 0.035))
-            shop.put(part, np.minimum(np.float32(0.0045) - ring, along), shop.dark if not shop.night else shop.color(random, shop.dark))
-    elif index == 7:  # noqa: PLR2004
-        for step in range(7):
-            line = np.abs(across - np.float32((step - 3) * 0.022 * scale))
-            width = 0.0022 * (1 + (step % 3))
-            shop.put(part, np.minimum(np.float32(width) - line, np.float32(0.5 * scale) - np.abs(along)), shop.color(random, shop.paper))
-    else:
-        for _ in range(13):
-            cx, cy = float(random.uniform(0.06, 0.94)) * scene.aspect, float(random.uniform(0.06, 0.94))
-            radius = float(random.uniform(0.008, 0.042)) * scale
-            spot = canvas.around(cx, cy, radius * 1.3)
-            if spot.empty:
-                continue
-            away = np.hypot(spot.x - np.float32(cx), spot.y - np.float32(cy))
-            color = shop.color(random, shop.paper)
-            shop.put(spot, np.float32(radius) - away, color, away / np.float32(radius))
-            shop.put(spot, np.float32(radius * 0.4) - away, shop.color(random, color))
+class _Spot:
+    """A place and a direction on the canvas for one step of a free composition.
+
+    `anchor` is where the composition's weight lies, `place` is this step's own; `along` and `across` are distances
+    from the place in the composition's direction.
+    """
+
+    def __init__(self, canvas: Canvas, shop: _Shop, step: int) -> None:
+        scene = shop.scene
+        self.canvas, self.shop = canvas, shop
+        self.random = scene.random(f"free {step}")
+        common = scene.random("free anchor")
+        self.anchor = (float(common.uniform(0.3, 0.7)) * scene.aspect, float(common.uniform(0.3, 0.6)))
+        self.spin = float(common.uniform(-0.9, 0.9))
+        self.scale = scene.scale
+        place = (float(self.random.uniform(0.1, 0.9)) * scene.aspect, float(self.random.uniform(0.1, 0.9)))
+        self.distance = self.from_(*place)
+        dx, dy = canvas.x - np.float32(place[0]), canvas.y - np.float32(place[1])
+        cos, sin = np.float32(math.cos(self.spin)), np.float32(math.sin(self.spin))
+        self.along, self.across = dx * cos + dy * sin, dy * cos - dx * sin
+
+    def from_(self, x: float, y: float) -> Field:
+        """Return the distance of each pixel from a point."""
+        return np.asarray(np.hypot(self.canvas.x - np.float32(x), self.canvas.y - np.float32(y)), np.float32)
+
+    def color(self, *but: Color) -> Color:
+        """Return an ink that differs from those in `but`."""
+        return self.shop.color(self.random, *but)
+
+    def put(self, inside: Field, color: Color, shading: Field | None = None) -> None:
+        """Cover where `inside` is positive."""
+        self.shop.put(self.canvas, inside, color, shading)
+
+
+def _beam(spot: _Spot) -> None:
+    x, y = spot.anchor
+    dx, dy = spot.canvas.x - np.float32(x), spot.canvas.y - np.float32(y)
+    across = np.abs(dx * np.float32(math.sin(spot.spin)) - dy * np.float32(math.cos(spot.spin)))
+    spot.put(np.float32(0.16 * spot.scale) - across, mix(spot.color(), spot.shop.paper, 0.45), across * 5)
+
+
+def _great_circle(spot: _Spot) -> None:
+    distance = spot.from_(*spot.anchor) / np.float32(spot.scale)
+    halo = spot.color()
+    size = np.float32(spot.scale)
+    spot.put((np.float32(0.31) - distance) * size, mix(halo, spot.shop.paper, 0.55))
+    spot.put((np.float32(0.25) - distance) * size, spot.color(halo), distance * 4)
+    spot.put((np.float32(0.10) - distance) * size, spot.shop.dark)
+
+
+def _half_disc(spot: _Spot) -> None:
+    outer, inner = np.float32(0.2 * spot.scale), np.float32(0.11 * spot.scale)
+    spot.put(np.minimum(outer - spot.distance, spot.across), spot.color(spot.shop.paper), spot.distance * 4)
+    spot.put(np.minimum(inner - spot.distance, spot.across), spot.color())
+
+
+def _chessboard(spot: _Spot) -> None:
+    size = np.float32(0.035 * spot.scale)
+    pitch = np.float32(math.pi) / size
+    board = np.sin(spot.along * pitch) * np.sin(spot.across * pitch)
+    box = np.minimum(np.float32(4) * size - np.abs(spot.along), np.float32(3) * size - np.abs(spot.across))
+    spot.put(box, spot.color())
+    spot.put(np.minimum(board * size * np.float32(0.3), box), spot.shop.dark)
+
+
+def _triangle(spot: _Spot) -> None:
+    size = np.float32(0.16 * spot.scale)
+    left = (size - spot.across - spot.along * np.float32(1.2)) * np.float32(0.6)
+    right = (size - spot.across + spot.along * np.float32(1.9)) * np.float32(0.45)
+    low = spot.across + np.float32(0.14 * spot.scale)
+    spot.put(np.minimum(np.minimum(low, left), right), spot.color(spot.shop.paper), spot.across * 3 + np.float32(0.4))
+
+
+def _arcs(spot: _Spot) -> None:
+    center = spot.from_(spot.anchor[0] + 0.35, spot.anchor[1] + 0.2)
+    for step in range(5):
+        ring = np.abs(center - np.float32(0.3 + step * 0.035))
+        color = spot.color(spot.shop.dark) if spot.shop.night else spot.shop.dark
+        spot.put(np.minimum(np.float32(0.0045) - ring, spot.along), color)
+
+
+def _lines(spot: _Spot) -> None:
+    for step in range(7):
+        line = np.abs(spot.across - np.float32((step - 3) * 0.022 * spot.scale))
+        width = np.float32(0.0022 * (1 + step % 3))
+        end = np.float32(0.5 * spot.scale) - np.abs(spot.along)
+        spot.put(np.minimum(width - line, end), spot.color(spot.shop.paper))
+
+
+def _small_circles(spot: _Spot) -> None:
+    for _ in range(13):
+        x = float(spot.random.uniform(0.06, 0.94)) * spot.shop.scene.aspect
+        y = float(spot.random.uniform(0.06, 0.94))
+        radius = float(spot.random.uniform(0.008, 0.042)) * spot.scale
+        part = spot.canvas.around(x, y, radius * 1.3)
+        if part.empty:
+            continue
+        away = np.hypot(part.x - np.float32(x), part.y - np.float32(y))
+        color = spot.color(spot.shop.paper)
+        spot.shop.put(part, np.float32(radius) - away, color, away / np.float32(radius))
+        spot.shop.put(part, np.float32(radius * 0.4) - away, spot.color(color))
+
+
+_STEPS: Final = (
+    _beam,
+    _great_circle,
+    _half_disc,
+    _half_disc,
+    _chessboard,
+    _triangle,
+    _arcs,
+    _lines,
+    _small_circles,
+)

@@ -1,14 +1,14 @@
 """Stained glass: panes cut along the lines of a picture or a rose, lit from behind, held by lead."""
 
-from collections.abc import Iterator
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from phaseline_server.dalle.painting.canvas import Canvas, smooth
 from phaseline_server.dalle.painting.color import Color, Field, mix
 from phaseline_server.dalle.painting.noise import fbm, line_noise
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 from phaseline_server.dalle.painting.sketch import Points
 
 __all__ = ["plan"]
@@ -24,7 +24,10 @@ class _Window:
         self.colors: list[Color] = []
         self.owner: Field = np.zeros((1, 1), np.float32)
         self.edge: Field = np.zeros((1, 1), np.float32)
-        told = {"rose": ("rose", "mandala", "circle", "cathedral", "radial", "symmetr*", "center"), "view": ("land", "sea", "sun", "hill", "view")}
+        told = {
+            "rose": ("rose", "mandala", "circle", "cathedral", "radial", "symmetr*", "center"),
+            "view": ("land", "sea", "sun", "hill", "view"),
+        }
         fitting = [kind for kind, words in told.items() if scene.says(*words)] or list(told)
         self.light = (0.5 * scene.aspect, 0.45)
         if str(self.random.choice(fitting)) == "rose":
@@ -60,7 +63,9 @@ class _Window:
                 light = 0.82 - 0.42 * ring / rings + (0.16 if (index + ring) % 2 else 0.0)
                 if ring > rings:
                     ink, light = scene.palette.cool, 0.26 + 0.07 * (index % 2)
-                self._put(center[0] + math.cos(angle) * radius, center[1] + math.sin(angle) * radius, self._tone(ink, light))
+                self._put(
+                    center[0] + math.cos(angle) * radius, center[1] + math.sin(angle) * radius, self._tone(ink, light)
+                )
 
     def _view(self) -> None:
         """Set panes on both sides of a sun's rim, of its rays and of hills, so that the lead draws them."""
@@ -72,7 +77,11 @@ class _Window:
         order = [int(i) for i in random.permutation(len(palette))]
         for index in range(6):
             angle = index * math.tau / 6 + 0.3
-            self._put(sun[0] + math.cos(angle) * sun[2] * 0.45, sun[1] + math.sin(angle) * sun[2] * 0.45, self._tone(palette.warm, 0.86))
+            self._put(
+                sun[0] + math.cos(angle) * sun[2] * 0.45,
+                sun[1] + math.sin(angle) * sun[2] * 0.45,
+                self._tone(palette.warm, 0.86),
+            )
         for index in range(rays * 2):
             angle = index * math.tau / (rays * 2)
             rim = sun[2] * 1.55
@@ -153,7 +162,9 @@ class _Window:
         seeds = smooth(2.3, 2.9, fbm(random, canvas.shape, 90, 2, gain=0.5))
         yield 0.85
         canvas.light(self.scene.palette.lamp(0.3), seeds * np.float32(0.25))
-        canvas.shade(self.scene.palette.dark(self.scene.palette.cool, 0.2), smooth(0.022, 0.0, self.edge) * np.float32(0.42))
+        canvas.shade(
+            self.scene.palette.dark(self.scene.palette.cool, 0.2), smooth(0.022, 0.0, self.edge) * np.float32(0.42)
+        )
 
     def lead(self, canvas: Canvas) -> Iterator[float]:
         """Lay the lead, rounded: dark, with a thin gleam."""
@@ -198,7 +209,7 @@ def plan(scene: Scene) -> Plan:
     """Plan the cutting, the colors and the lead."""
     window = _Window(scene)
     parts = 8
-    layers = [Layer(105, lambda canvas, p=part: window.cut(canvas, p, parts)) for part in range(parts)]
+    layers = each(range(parts), 105, lambda canvas, part: window.cut(canvas, part, parts))
     layers.append(Layer(245, window.paint))
     layers.append(Layer(95, window.lead))
     return layers

@@ -1,5 +1,6 @@
 """Layered landscapes: ridges that fade with distance, under a sky with its light; forest, lake, dunes."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from phaseline_server.dalle.painting.families import staffage
 from phaseline_server.dalle.painting.families.sky import Sky, birds, plan_sky
 from phaseline_server.dalle.painting.families.water import mirror
 from phaseline_server.dalle.painting.noise import fbm, line_noise
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 
 __all__ = ["plan"]
 
@@ -58,7 +59,7 @@ def plan(scene: Scene) -> Plan:
     shore = horizon + 0.10
     for index in range(count):
         depth = index / (count - 1)
-        layers.append(Layer(20 + 80 * (1 - depth), lambda canvas, depth=depth: _ridge(canvas, scene, sky, kind, depth)))
+        layers += each([depth], 20 + 80 * (1 - depth), lambda canvas, depth: _ridge(canvas, scene, sky, kind, depth))
     if lake:
         layers.append(Layer(190, lambda canvas: mirror(canvas, scene, sky, shore)))
         if random.random() < 0.4 or scene.says("boat", "sail", "ship"):  # noqa: PLR2004
@@ -75,8 +76,8 @@ def plan(scene: Scene) -> Plan:
 def _base(sky: Sky, kind: str, depth: float) -> float:
     """Return the y on which the ridge of this depth stands."""
     if kind == "lake":
-        return sky.horizon + 0.025 + 0.06 * depth**1.35
-    return sky.horizon + 0.035 + (1.0 - sky.horizon) * 0.78 * depth**1.35
+        return sky.horizon + 0.025 + 0.06 * math.pow(depth, 1.35)
+    return sky.horizon + 0.035 + (1.0 - sky.horizon) * 0.78 * math.pow(depth, 1.35)
 
 
 def _crest(kind: str, depth: float, at: Field, random: np.random.Generator) -> Field:
@@ -135,9 +136,7 @@ def _slope(canvas: Canvas, scene: Scene, sky: Sky, where: tuple[str, float], cre
     part.cover(sky.haze, mask * mist * np.float32(0.85 * scene.light.haze * max(0.0, 1 - depth) ** 0.6))
 
 
-def _sides(
-    part: Canvas, scene: Scene, sky: Sky, crest: Field, below: Field, texture: Field, strength: float
-) -> Field:
+def _sides(part: Canvas, scene: Scene, sky: Sky, crest: Field, below: Field, texture: Field, strength: float) -> Field:
     """Return how much each point of a slope faces the light, about -1..1.
 
     The crest's own slope runs down the flank, and wanders as gullies do.

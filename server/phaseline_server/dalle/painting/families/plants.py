@@ -202,5 +202,7 @@ def fern(sheet: Sheet, spine: Points, width: float, tones: tuple[Color, Color, C
         length = width * math.sin(math.pi * (0.12 + 0.88 * (1 - t)) * 0.62) ** 0.8
         for side, tone in ((-1, lit), (1, dark)):
             angle = heading + side * (1.25 - 0.45 * t)
-            sheet.polygon(placed(shape, (float(spine[i, 0]), float(spine[i, 1])), angle, length), mix(tone, rib, 0.15 * t))
+            sheet.polygon(
+                placed(shape, (float(spine[i, 0]), float(spine[i, 1])), angle, length), mix(tone, rib, 0.15 * t)
+            )
     stalk(sheet, spine, width * 0.05, rib)

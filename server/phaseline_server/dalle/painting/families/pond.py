@@ -1,7 +1,7 @@
 """A pond from above: fish in dark water, lily pads with flowers, rings, light that dances on the ground."""
 
-from collections.abc import Iterator
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from phaseline_server.dalle.painting.canvas import Canvas, looked_up, smooth
 from phaseline_server.dalle.painting.color import Color, mix, ramp
 from phaseline_server.dalle.painting.families import plants
 from phaseline_server.dalle.painting.noise import blurred, fbm
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 from phaseline_server.dalle.painting.sketch import Points, Sheet, Stencil
 
 __all__ = ["plan"]
@@ -22,14 +22,15 @@ def plan(scene: Scene) -> Plan:
     count = int(random.integers(4, 8))
     swirl = float(random.choice([-1, 1]))
     start = float(random.uniform(0, math.tau))
+    shoal = []
     for index in range(count):
         depth = 1 - index / max(1, count - 1)
         turn = start + index * math.tau / count + float(random.normal(0, 0.25))
         far = float(random.uniform(0.17, 0.36))
         center = (0.5 * scene.aspect + math.cos(turn) * far * scene.aspect, 0.5 + math.sin(turn) * far)
         heading = turn + swirl * (math.pi / 2 + float(random.normal(0.15, 0.25)))
-        place = (center, heading, depth)
-        layers.append(Layer(45, lambda canvas, i=index, p=place: _fish(canvas, scene, i, *p)))
+        shoal.append((index, center, heading, depth))
+    layers += each(shoal, 45, lambda canvas, fish: _fish(canvas, scene, *fish))
     layers.append(Layer(15, lambda canvas: _rings(canvas, scene)))
     layers.append(Layer(320, lambda canvas: _pads(canvas, scene)))
     layers.append(Layer(65, lambda canvas: _sheen(canvas, scene)))
@@ -85,7 +86,11 @@ def _fish(canvas: Canvas, scene: Scene, index: int, center: tuple[float, float],
     half = length * 0.118 * (np.sin(np.pi * np.clip(t, 0, 1) ** 0.62) ** 0.75 * (1 - 0.35 * t) + 0.05 * (1 - t))
     body = np.concatenate([spine + across * half[:, None], (spine - across * half[:, None])[::-1]])
     white = mix(palette.paper(palette.warm), palette.tone(palette.cool, 0.7), 0.10)
-    inks = [palette.vivid(palette.accent_index, 0.60), palette.vivid(palette.warm, 0.62), palette.dark(palette.deep, 0.22)]
+    inks = [
+        palette.vivid(palette.accent_index, 0.60),
+        palette.vivid(palette.warm, 0.62),
+        palette.dark(palette.deep, 0.22),
+    ]
     ground = white if random.random() < 0.75 else inks[int(random.integers(2))]  # noqa: PLR2004
     murk = palette.tone(palette.cool, 0.20 + 0.26 * scene.light.horizon, 1.3)
     fins, trunk = Stencil(part), Stencil(part)
@@ -93,7 +98,9 @@ def _fish(canvas: Canvas, scene: Scene, index: int, center: tuple[float, float],
     _fins(fins, random, spine, along, across, length)
     mask, fin = trunk.mask(), fins.mask()
     drop = round((0.018 + 0.03 * (1 - depth)) / part.pixel)
-    shade = np.roll(blurred(np.maximum(mask, fin * np.float32(0.6)), 0.010 / part.pixel), (drop, drop // 2), axis=(0, 1))
+    shade = np.roll(
+        blurred(np.maximum(mask, fin * np.float32(0.6)), 0.010 / part.pixel), (drop, drop // 2), axis=(0, 1)
+    )
     part.shade(palette.dark(palette.cool, 0.12), shade * np.float32(0.55))
     veil = mix(ground, palette.lamp(0.3), 0.2)
     part.cover(mix(veil, murk, 0.35 * depth), fin * np.float32(0.62))
@@ -106,7 +113,9 @@ def _fish(canvas: Canvas, scene: Scene, index: int, center: tuple[float, float],
     sheet.lay(1 - 0.4 * depth)
 
 
-def _fins(stencil: Stencil, random: np.random.Generator, spine: Points, along: Points, across: Points, length: float) -> None:
+def _fins(
+    stencil: Stencil, random: np.random.Generator, spine: Points, along: Points, across: Points, length: float
+) -> None:
     tail = spine[-3]
     back = math.atan2(along[-1, 1], along[-1, 0])
     shape = plants.petal(0.42, tip=0.66)
@@ -116,10 +125,19 @@ def _fins(stencil: Stencil, random: np.random.Generator, spine: Points, along: P
         for side in (-1, 1):
             root = spine[place] + across[place] * side * length * (0.085 if place < 20 else 0.055)  # noqa: PLR2004
             angle = math.atan2(along[place, 1], along[place, 0]) + side * (spread + float(random.normal(0, 0.1)))
-            stencil.polygon(plants.placed(plants.petal(0.62, tip=0.66), (float(root[0]), float(root[1])), angle, length * size), 0.8)
+            stencil.polygon(
+                plants.placed(plants.petal(0.62, tip=0.66), (float(root[0]), float(root[1])), angle, length * size), 0.8
+            )
 
 
-def _skin(part: Canvas, scene: Scene, index: int, form: tuple[np.ndarray, Points], colors: tuple[Color, list[Color]], spine: Points) -> None:
+def _skin(
+    part: Canvas,
+    scene: Scene,
+    index: int,
+    form: tuple[np.ndarray, Points],
+    colors: tuple[Color, list[Color]],
+    spine: Points,
+) -> None:
     random = scene.random(f"skin {index}")
     mask, _ = form
     ground, inks = colors
@@ -132,11 +150,17 @@ def _skin(part: Canvas, scene: Scene, index: int, form: tuple[np.ndarray, Points
     low = spine.mean(axis=0)
     direction = spine[0] - spine[-1]
     direction = direction / np.hypot(*direction)
-    u = (part.x - np.float32(low[0])) * np.float32(direction[0]) + (part.y - np.float32(low[1])) * np.float32(direction[1])
-    v = (part.y - np.float32(low[1])) * np.float32(direction[0]) - (part.x - np.float32(low[0])) * np.float32(direction[1])
+    u = (part.x - np.float32(low[0])) * np.float32(direction[0]) + (part.y - np.float32(low[1])) * np.float32(
+        direction[1]
+    )
+    v = (part.y - np.float32(low[1])) * np.float32(direction[0]) - (part.x - np.float32(low[0])) * np.float32(
+        direction[1]
+    )
     pitch = np.float32(math.tau / (0.0125 * scene.scale))
     net = np.abs(np.sin((u + v) * pitch * np.float32(0.5)) * np.sin((u - v) * pitch * np.float32(0.5)))
-    part.shade(palette.tone(palette.cool, 0.5), mask * smooth(0.25, 0.0, np.asarray(net, np.float32)) * np.float32(0.20))
+    part.shade(
+        palette.tone(palette.cool, 0.5), mask * smooth(0.25, 0.0, np.asarray(net, np.float32)) * np.float32(0.20)
+    )
     inner = blurred(mask, 0.012 / part.pixel)
     part.shade(palette.dark(palette.cool, 0.22), mask * np.clip(1 - inner, 0, 1) * np.float32(0.75))
     crown = smooth(0.80, 1.0, inner) * mask
@@ -209,7 +233,10 @@ def _lotus(sheet: Sheet, random: np.random.Generator, scene: Scene, at: tuple[fl
             angle = start + ring * 0.3 + index * math.tau / count
             outer = mix(color, palette.vivid(palette.accent_index, 0.5), 0.42 - 0.16 * ring)
             sheet.polygon(plants.placed(shape, at, angle, size * reach), outer)
-            sheet.polygon(plants.placed(shape * [0.86, 0.62], at, angle, size * reach), mix(color, palette.lamp(0.2), 0.14 + 0.2 * ring))
+            sheet.polygon(
+                plants.placed(shape * [0.86, 0.62], at, angle, size * reach),
+                mix(color, palette.lamp(0.2), 0.14 + 0.2 * ring),
+            )
     sheet.disc(*at, size * 0.15, palette.vivid(palette.warm, 0.82))
 
 

@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from phaseline_server.dalle.painting.sketch import Points
+from phaseline_server.dalle.painting.canvas import Canvas
+from phaseline_server.dalle.painting.color import Field
+from phaseline_server.dalle.painting.sketch import Points, Stencil
 
-__all__ = ["Head", "head", "spline"]
+__all__ = ["Head", "Pose", "head", "masked", "spline"]
 
 _FACE = (
     (-0.07, 0.000), (0.09, 0.020), (0.205, 0.100), (0.262, 0.215), (0.278, 0.310), (0.258, 0.372),
@@ -39,6 +41,19 @@ class Head(NamedTuple):
     jaw: Points
 
 
+class Pose(NamedTuple):
+    """Where a head is: left upper corner of its box, its height, and which way it looks (1 right, -1 left)."""
+
+    x: float
+    y: float
+    size: float
+    looks: int
+
+    def place(self, points: Points) -> Points:
+        """Return an outline of a head on the canvas."""
+        return np.asarray(points * [self.size * self.looks, self.size] + [self.x, self.y])
+
+
 def spline(points: Points, per: int = 10) -> Points:
     """Return a smooth curve through points (Catmull-Rom)."""
     padded = np.concatenate([points[:1] * 2 - points[1:2], points, points[-1:] * 2 - points[-2:-1]])
@@ -46,9 +61,7 @@ def spline(points: Points, per: int = 10) -> Points:
     pieces = []
     for i in range(len(points) - 1):
         a, b, c, d = padded[i : i + 4]
-        pieces.append(
-            0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
-        )
+        pieces.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))
     return np.concatenate([*pieces, points[-1:]])
 
 
@@ -69,3 +82,10 @@ def head(random: np.random.Generator) -> Head:
     brow = np.array([(0.105, 0.328), (0.160, 0.300), (0.215, 0.300), (0.252, 0.318)])
     jaw = np.array([(0.235, 0.828), (0.120, 0.800), (0.020, 0.735), (-0.050, 0.640), (-0.075, 0.520)])
     return Head(whole, crown, spline(hairline), spline(lips, 6), spline(lid), spline(brow), spline(jaw))
+
+
+def masked(canvas: Canvas, outline: Points) -> Field:
+    """Return the inside of an outline as a mask."""
+    stencil = Stencil(canvas)
+    stencil.polygon(outline)
+    return stencil.mask()

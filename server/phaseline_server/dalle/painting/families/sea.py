@@ -1,7 +1,7 @@
 """The sea: open water in perspective, or bands of waves with crests and foam; a boat, a lighthouse, an island."""
 
-from collections.abc import Iterator
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from phaseline_server.dalle.painting.color import Color, Field, mix, ramp
 from phaseline_server.dalle.painting.families import coast
 from phaseline_server.dalle.painting.families.sky import Sky, birds, plan_sky
 from phaseline_server.dalle.painting.noise import fbm, line_noise, sampled
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 
 __all__ = ["plan"]
 
@@ -32,8 +32,7 @@ def plan(scene: Scene) -> Plan:
         layers.append(Layer(105, lambda canvas: coast.boats(canvas, scene, sky)))
     if banded:
         count = int(random.integers(6, 9))
-        for index in range(count):
-            layers.append(Layer(85, lambda canvas, i=index: _wave(canvas, scene, sky, i, count)))
+        layers += each(range(count), 85, lambda canvas, index: _wave(canvas, scene, sky, index, count))
     if thing == "lighthouse":
         layers.append(Layer(150, lambda canvas: coast.lighthouse(canvas, scene, sky)))
     if thing == "gulls" or random.random() < 0.3:  # noqa: PLR2004
@@ -57,7 +56,9 @@ def _open_water(canvas: Canvas, scene: Scene, sky: Sky) -> Iterator[float]:
     eps = np.float32(0.035)
     row = (np.log(depth + eps) - np.log(eps)) / (np.log(1 + eps) - np.log(eps)) * np.float32(size - 1)
     column = np.arange(columns, dtype=np.float32)[None, :] / np.float32(columns) - np.float32(0.5)
-    column = (column / (depth * np.float32(1.5) + np.float32(0.35)) * np.float32(0.33) + np.float32(0.5)) * np.float32(size)
+    column = (column / (depth * np.float32(1.5) + np.float32(0.35)) * np.float32(0.33) + np.float32(0.5)) * np.float32(
+        size
+    )
     waves = sampled(field, np.broadcast_to(row, (rows, columns)), column)
     yield 0.55
     face = np.gradient(waves, axis=0) * (depth + np.float32(0.12)) * np.float32(9 * rows / 512)
@@ -69,7 +70,7 @@ def _open_water(canvas: Canvas, scene: Scene, sky: Sky) -> Iterator[float]:
     part.fill(looked_up(table, np.asarray(tone - depth * np.float32(0.12), np.float32)))
     yield 0.75
     width = np.float32(0.03) + depth * np.float32(0.16)
-    path = np.exp(-np.abs((part.x - np.float32(sky.sun[0])) / width) ** np.float32(1.6))
+    path = np.exp(-(np.abs((part.x - np.float32(sky.sun[0])) / width) ** np.float32(1.6)))
     glint = smooth(0.02, 0.30, face) * path * np.float32(light.sun)
     part.light(mix(sky.lamp, sky.glow, 0.35), glint * np.float32(0.95))
     part.light(sky.glow, path * np.float32(0.22 * light.sun))
@@ -90,9 +91,14 @@ def _wave(canvas: Canvas, scene: Scene, sky: Sky, index: int, count: int) -> Non
     mask = smooth(-part.pixel, part.pixel, below)
     part.cover(looked_up(_water_tones(scene, sky, near), below / np.float32(0.06 + 0.26 * near)), mask)
     # Lines of flow run along the crest, closer together near the top.
-    spacing = np.sqrt(np.maximum(below, 0) + np.float32(0.004)) * np.float32(46 / (0.55 + near)) + wobble * np.float32(0.6)
+    spacing = np.sqrt(np.maximum(below, 0) + np.float32(0.004)) * np.float32(46 / (0.55 + near)) + wobble * np.float32(
+        0.6
+    )
     lines = smooth(0.82, 0.97, np.sin(spacing * np.float32(math.tau)))
-    part.cover(mix(sky.haze, sky.middle, 0.35), mask * lines * np.exp(-below / np.float32(0.05 + 0.10 * near)) * np.float32(0.42))
+    part.cover(
+        mix(sky.haze, sky.middle, 0.35),
+        mask * lines * np.exp(-below / np.float32(0.05 + 0.10 * near)) * np.float32(0.42),
+    )
     _foam(part, scene, sky, below, near)
 
 

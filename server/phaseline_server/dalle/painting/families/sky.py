@@ -1,7 +1,7 @@
 """Skies: gradient, sun or moon with its glow, clouds, stars, birds."""
 
-from collections.abc import Iterator
 import math
+from collections.abc import Iterator
 
 import numpy as np
 

@@ -1,14 +1,14 @@
 """Space: a nebula full of stars, a planet lit from one side, its rings and moons."""
 
-from collections.abc import Iterator
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from phaseline_server.dalle.painting.canvas import Canvas, looked_up, smooth
 from phaseline_server.dalle.painting.color import Field, mix, ramp
 from phaseline_server.dalle.painting.noise import fbm, sampled
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 
 __all__ = ["plan"]
 
@@ -20,7 +20,7 @@ def plan(scene: Scene) -> Plan:
         Layer(375, lambda canvas: _nebula(canvas, scene)),
         Layer(90, lambda canvas: _dust(canvas, scene)),
     ]
-    layers += [Layer(12, lambda canvas, part=part: _stars(canvas, scene, part)) for part in range(3)]
+    layers += each(range(3), 12, lambda canvas, part: _stars(canvas, scene, part))
     radius = float(random.choice([random.uniform(0.17, 0.27), random.uniform(0.3, 0.42)])) * scene.scale
     x = float(random.uniform(0.3, 0.7)) * scene.aspect
     y = float(random.uniform(0.36, 0.66)) + (0.25 if radius > 0.28 else 0) * float(random.choice([-0.3, 1]))  # noqa: PLR2004
@@ -34,8 +34,8 @@ def plan(scene: Scene) -> Plan:
         )
         for turn, far in zip(random.uniform(0, math.tau, 3), random.uniform(0.34, 0.55, 3), strict=True)
     ][: int(random.integers(1, 4))]
-    for index, place in enumerate(small):
-        layers.append(Layer(6, lambda canvas, i=index, p=place: _planet(canvas, scene, p, angle, f"moon {i}")))
+    moons = list(enumerate(small))
+    layers += each(moons, 6, lambda canvas, moon: _planet(canvas, scene, moon[1], angle, f"moon {moon[0]}"))
     if ringed:
         layers.append(Layer(180, lambda canvas: _rings(canvas, scene, (x, y, radius), angle, back=True)))
     layers.append(Layer(160, lambda canvas: _planet(canvas, scene, (x, y, radius), angle, "planet")))
@@ -61,13 +61,17 @@ def _nebula(canvas: Canvas, scene: Scene) -> Iterator[float]:
     yield 0.6
     # A band across the picture, as a galaxy is seen from within.
     tilt = float(random.uniform(-0.7, 0.7))
-    middle = (canvas.y - np.float32(random.uniform(0.35, 0.65))) - (canvas.x - np.float32(scene.aspect / 2)) * np.float32(tilt)
+    middle = (canvas.y - np.float32(random.uniform(0.35, 0.65))) - (
+        canvas.x - np.float32(scene.aspect / 2)
+    ) * np.float32(tilt)
     band = np.exp(-((middle / np.float32(random.uniform(0.22, 0.4))) ** 2))
     density = smoke * np.float32(0.30) + band * np.float32(0.85) + bend[0] * np.float32(0.10)
     night = palette.dark(palette.cool, 0.11)
     one, two = palette.tone(palette.cool, 0.34, 1.5), palette.tone(palette.accent_index, 0.52, 1.6)
     glow = mix(palette.tone(palette.warm, 0.78, 1.5), palette.lamp(0.6), 0.3)
-    table = ramp([(0, night), (0.28, mix(night, one, 0.5)), (0.52, one), (0.76, two), (0.94, glow), (1, palette.lamp(0.5))])
+    table = ramp(
+        [(0, night), (0.28, mix(night, one, 0.5)), (0.52, one), (0.76, two), (0.94, glow), (1, palette.lamp(0.5))]
+    )
     canvas.fill(looked_up(table, np.asarray(density * np.float32(0.62) + np.float32(0.10), np.float32)))
     yield 0.75
     tint = palette.tone(palette.warm, 0.5, 1.6)
@@ -100,7 +104,9 @@ def _stars(canvas: Canvas, scene: Scene, part: int) -> None:
         if size > 0.0015:  # noqa: PLR2004
             cross = np.exp(-dx / np.float32(size * 3.2) - dy / np.float32(size * 0.30))
             cross = cross + np.exp(-dy / np.float32(size * 3.2) - dx / np.float32(size * 0.30))
-            shine = shine + cross * np.float32(0.5) + np.exp(-np.hypot(dx, dy) / np.float32(size * 3)) * np.float32(0.22)
+            shine = (
+                shine + cross * np.float32(0.5) + np.exp(-np.hypot(dx, dy) / np.float32(size * 3)) * np.float32(0.22)
+            )
         near.light(tints[int(random.integers(3))], np.clip(shine, 0, 1))
 
 
@@ -135,7 +141,7 @@ def _planet(canvas: Canvas, scene: Scene, place: tuple[float, float, float], ang
 
 def _surface(near: Canvas, scene: Scene, random: np.random.Generator, dx: Field, dy: Field, z: Field) -> Field:
     palette = scene.palette
-    rows, columns = near.shape
+    rows = near.shape[0]
     tilt = float(random.uniform(-0.5, 0.5))
     lat = dy * np.float32(math.cos(tilt)) + dx * np.float32(math.sin(tilt))
     lon = dx * np.float32(math.cos(tilt)) - dy * np.float32(math.sin(tilt))
@@ -146,19 +152,32 @@ def _surface(near: Canvas, scene: Scene, random: np.random.Generator, dx: Field,
     size = max(64, min(rows, 900))
     field = fbm(random, (size, size), 3.0 if gas else 2.4, 6, gain=0.55, stretch=3.2 if gas else 1.0)
     # Noise is wrapped round the ball: it is compressed toward the rim, as a texture would be.
-    bulge = np.arcsin(np.clip(lon / np.maximum(np.sqrt(np.clip(1 - lat**2, 1e-3, 1)), 1e-3), -1, 1)) / np.float32(math.pi)
+    bulge = np.arcsin(np.clip(lon / np.maximum(np.sqrt(np.clip(1 - lat**2, 1e-3, 1)), 1e-3), -1, 1)) / np.float32(
+        math.pi
+    )
     row = (np.arcsin(np.clip(lat, -1, 1)) / np.float32(math.pi) + np.float32(0.5)) * np.float32(size - 1)
     column = (bulge + np.float32(0.5)) * np.float32(size - 1)
     texture = sampled(field, row, column)
     if gas:
-        bands = np.sin(np.float32(random.uniform(9, 17)) * (lat + texture * np.float32(0.045)) + np.float32(random.uniform(0, 6)))
+        bands = np.sin(
+            np.float32(random.uniform(9, 17)) * (lat + texture * np.float32(0.045)) + np.float32(random.uniform(0, 6))
+        )
         bands = bands * np.float32(0.5) + np.sin(np.float32(31) * lat + texture) * np.float32(0.18)
         tone = np.float32(0.5) + bands * np.float32(0.45) + texture * np.float32(0.09)
         table = ramp([(0, low), (0.45, middle), (1, high)])
     else:
         tone = np.float32(0.5) + texture * np.float32(0.26)
         shore = mix(middle, high, 0.4)
-        table = ramp([(0, low), (0.46, mix(low, middle, 0.4)), (0.5, shore), (0.7, high), (0.95, palette.lamp(0.3)), (1, palette.lamp(0.2))])
+        table = ramp(
+            [
+                (0, low),
+                (0.46, mix(low, middle, 0.4)),
+                (0.5, shore),
+                (0.7, high),
+                (0.95, palette.lamp(0.3)),
+                (1, palette.lamp(0.2)),
+            ]
+        )
     del z
     return looked_up(table, np.asarray(tone, np.float32))
 
@@ -182,7 +201,13 @@ def _rings(canvas: Canvas, scene: Scene, place: tuple[float, float, float], angl
     mask = smooth(1.24, 1.30, reach) * smooth(2.28, 2.16, reach) * grooves
     mask *= 1 - np.float32(0.85) * np.exp(-(((reach - np.float32(1.86)) / np.float32(0.025)) ** 2))
     mask = mask * ((across < 0) if back else (across >= 0))
-    table = ramp([(0, palette.tone(palette.accent_index, 0.6, 1.2)), (0.5, palette.tone(palette.warm, 0.82, 0.9)), (1, palette.tone(0, 0.6, 1.2))])
+    table = ramp(
+        [
+            (0, palette.tone(palette.accent_index, 0.6, 1.2)),
+            (0.5, palette.tone(palette.warm, 0.82, 0.9)),
+            (1, palette.tone(0, 0.6, 1.2)),
+        ]
+    )
     color = looked_up(table, (reach - np.float32(1.2)) / np.float32(1.1))
     # The planet's shadow falls across the far side of the rings.
     side = dx * np.float32(-math.sin(angle)) + dy * np.float32(math.cos(angle))

@@ -21,7 +21,7 @@ def plan_nearest(scene: Scene, sky: Sky, kind: str) -> Plan:
     if scene.says("balloon", "sky", "journey", "dream") or random.random() < 0.22:  # noqa: PLR2004
         layers.append(Layer(12, lambda canvas: _balloons(canvas, scene, sky)))
     choice = random.random()
-    if kind in {"rolling", "dunes"} and choice < 0.75 or scene.says("lone", "solitude", "alone", "oak"):  # noqa: PLR2004
+    if (kind in {"rolling", "dunes"} and choice < 0.75) or scene.says("lone", "solitude", "alone", "oak"):  # noqa: PLR2004
         layers.append(Layer(430, lambda canvas: _lone_tree(canvas, scene)))
     if kind != "dunes" and (choice > 0.35 or scene.says("grass", "meadow")):  # noqa: PLR2004
         layers.append(Layer(425, lambda canvas: _grass(canvas, scene, sky)))
@@ -210,7 +210,9 @@ def _balloons(canvas: Canvas, scene: Scene, sky: Sky) -> None:
         near.cover(palette.vivid(palette.accent_index, 0.62), mask)
         near.cover(mix(palette.vivid(palette.warm, 0.85), sky.lamp, 0.3), mask * stripes)
         toward = np.float32(1.0 if sky.sun[0] > x else -1.0)
-        near.shade(sky.top, mask * smooth(0.1, -1.1, np.asarray(across * toward - dy * 0.3, np.float32)) * np.float32(0.6))
+        near.shade(
+            sky.top, mask * smooth(0.1, -1.1, np.asarray(across * toward - dy * 0.3, np.float32)) * np.float32(0.6)
+        )
         sheet = Sheet(near)
         dark = palette.dark(palette.deep, 0.22)
         basket = np.array([(-0.16, 1.62), (0.16, 1.62), (0.13, 1.84), (-0.13, 1.84)]) * radius + [x, y]

@@ -1,6 +1,7 @@
 """Still water: all that is above the shore, mirrored and broken by ripples."""
 
 from collections.abc import Iterator
+
 import numpy as np
 
 from phaseline_server.dalle.painting.canvas import Canvas, smooth

@@ -1,13 +1,14 @@
 """Dry media: pastel that catches on the paper's tooth, and pointillism."""
 
 from collections.abc import Iterator
+
 import numpy as np
 
 from phaseline_server.dalle.painting.canvas import Canvas, smooth
 from phaseline_server.dalle.painting.color import Field
 from phaseline_server.dalle.painting.finish import luma
-from phaseline_server.dalle.painting.noise import blurred, fbm, sampled, streaks
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.noise import blurred, fbm, sampled, scattered, trail
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 from phaseline_server.dalle.painting.sketch import Sheet
 
 __all__ = ["plan_dots", "plan_pastel"]
@@ -16,7 +17,7 @@ __all__ = ["plan_dots", "plan_pastel"]
 def plan_pastel(scene: Scene) -> Plan:
     """Return the layers that turn what is on the canvas into a pastel."""
     return [
-        Layer(1150, lambda canvas: _hatch(canvas, scene)),
+        Layer(880, lambda canvas: _hatch(canvas, scene)),
         Layer(330, lambda canvas: _tooth(canvas, scene)),
     ]
 
@@ -24,17 +25,22 @@ def plan_pastel(scene: Scene) -> Plan:
 def _hatch(canvas: Canvas, scene: Scene) -> Iterator[float]:
     """Drag the colors along one direction, in strokes of uneven pressure."""
     random = scene.random("pastel hatch")
-    angle = np.float32(random.choice([-1, 1]) * random.uniform(0.6, 1.1)) + fbm(random, canvas.shape, 1.4, 2) * np.float32(0.22)
+    angle = np.float32(random.choice([-1, 1]) * random.uniform(0.6, 1.1)) + fbm(
+        random, canvas.shape, 1.4, 2
+    ) * np.float32(0.22)
     along_x, along_y = np.cos(angle), np.sin(angle)
     noise = blurred(random.standard_normal(canvas.shape, dtype=np.float32), 0.0012 / canvas.pixel)
     yield 0.2
-    marks = streaks(noise, along_x, along_y, 0.018 / canvas.pixel)
-    yield 0.7
+    reach = 0.013 / canvas.pixel
+    marks = trail(noise, along_x, along_y, reach)
+    yield 0.5
+    marks += trail(noise, -along_x, -along_y, reach)
+    yield 0.8
     marks /= max(float(marks.std()), 1e-6)
-    reach = marks * np.float32(0.0018 / canvas.pixel)
+    shift = marks * np.float32(0.0018 / canvas.pixel)
     rows, columns = canvas.shape
-    row = np.arange(rows, dtype=np.float32)[:, None] + along_y * reach
-    column = np.arange(columns, dtype=np.float32)[None, :] + along_x * reach
+    row = np.arange(rows, dtype=np.float32)[:, None] + along_y * shift
+    column = np.arange(columns, dtype=np.float32)[None, :] + along_x * shift
     moved = sampled(canvas.rgb, row, column)
     yield 0.9
     pressure = marks * np.float32(0.038)
@@ -61,19 +67,18 @@ def plan_dots(scene: Scene) -> Plan:
     passes = ((0.0085, 4), (0.0060, 6)) if scene.brief.detail > 1 else ((0.0105, 3),)
     layers = [Layer(40, look)]
     for size, parts in passes:
-        for part in range(parts):
-            layers.append(Layer(115, lambda canvas, s=size, p=part, n=parts: _dots(canvas, scene, kept[0], s, (p, n))))
+        pieces = [(size, part, parts) for part in range(parts)]
+        layers += each(pieces, 115, lambda canvas, piece: _dots(canvas, scene, kept[0], piece))
     return layers
 
 
-def _dots(canvas: Canvas, scene: Scene, model: Field, size: float, part: tuple[int, int]) -> None:
-    index, parts = part
+def _dots(canvas: Canvas, scene: Scene, model: Field, piece: tuple[float, int, int]) -> None:
+    """Lay one of several parts of a pass; a piece is (size of the dots in heights, part, parts)."""
+    size, index, parts = piece
     random = scene.random(f"dots {size} {index}")
     rows, columns = canvas.shape
     step = size * 0.95 / canvas.pixel * np.sqrt(parts)
-    ys, xs = np.meshgrid(np.arange(0, rows, step), np.arange(0, columns, step), indexing="ij")
-    xs = (xs + random.uniform(0, step, xs.shape)).ravel().astype(np.float32)
-    ys = (ys + random.uniform(0, step, ys.shape)).ravel().astype(np.float32)
+    xs, ys = scattered(random, (rows, columns), step)
     colors = sampled(model, ys, xs)
     grey = luma(colors[:, None, :])[0]
     colors = grey + (colors - grey) * random.uniform(1.0, 1.45, xs.size)

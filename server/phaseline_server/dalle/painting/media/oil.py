@@ -13,8 +13,8 @@ import numpy as np
 from phaseline_server.dalle.painting.canvas import Canvas, smooth
 from phaseline_server.dalle.painting.color import Field
 from phaseline_server.dalle.painting.finish import luma
-from phaseline_server.dalle.painting.noise import blurred, fbm, sampled, streaks
-from phaseline_server.dalle.painting.scene import Layer, Plan, Scene
+from phaseline_server.dalle.painting.noise import blurred, fbm, sampled, scattered, trail
+from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 from phaseline_server.dalle.painting.sketch import Sheet
 
 __all__ = ["plan"]
@@ -44,6 +44,7 @@ class _Oil:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self.reference: Field = np.zeros((3, 1, 1), np.float32)
+        self._model: Field = self.reference
         self.along_x: Field = np.zeros((1, 1), np.float32)
         self.along_y: Field = np.zeros((1, 1), np.float32)
 
@@ -55,7 +56,7 @@ class _Oil:
         yield 0.2
         dy, dx = np.gradient(light)
         reach = 0.012 / canvas.pixel
-        xx, yy, xy = (blurred(product, reach) for product in (dx * dx, dy * dy, dx * dy))
+        xx, yy, xy = (blurred(np.asarray(product, np.float32), reach) for product in (dx * dx, dy * dy, dx * dy))
         yield 0.5
         # Doubled angles, so that opposite directions add up instead of cancelling out.
         flow = fbm(random, canvas.shape, 1.6, 2) * np.float32(0.9)
@@ -67,33 +68,30 @@ class _Oil:
         self.along_x, self.along_y = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
         canvas.rgb[...] = blurred(canvas.rgb, 0.01 / canvas.pixel)
 
-    def stroke(self, canvas: Canvas, brush: Brush, part: int, parts: int) -> None:
-        """Lay one of the `parts` of a pass."""
+    def stroke(self, canvas: Canvas, piece: tuple[Brush, int, int]) -> None:
+        """Lay one of several parts of a pass; a piece is (brush, part, parts)."""
+        brush, part, parts = piece
         random = self._scene.random(f"oil {brush.width} {part}")
         half = brush.width / 2 / canvas.pixel
-        model = blurred(self.reference, max(0.5, half * 0.7))
-        xs, ys = self._starts(random, canvas, brush, parts)
+        if part == 0:
+            self._model = blurred(self.reference, max(0.5, half * 0.7))
+        model = self._model
+        xs, ys = scattered(random, canvas.shape, brush.width * 0.62 / canvas.pixel * parts**0.5)
+        order = random.permutation(xs.size)
+        xs, ys = xs[order], ys[order]
         if brush.gate:
             off = np.abs(sampled(canvas.rgb, ys, xs) - sampled(self.reference, ys, xs)).max(axis=0)
             keep = off > brush.gate
             xs, ys = xs[keep], ys[keep]
         colors = sampled(model, ys, xs)
         spine_x, spine_y = self._spines(model, xs, ys, colors, half, brush)
-        colors = colors + random.normal(0, brush.differ, (1, xs.size)) + random.normal(0, brush.differ / 2, colors.shape)
-        codes = np.clip(colors.T * 255, 0, 255).round().astype(int)
+        varied = colors + random.normal(0, brush.differ, xs.size) + random.normal(0, brush.differ / 2, colors.shape)
+        codes = np.clip(varied.T * 255, 0, 255).round().astype(int)
+        halves = (half * random.uniform(0.7, 1.15, xs.size)).astype(np.float32)
+        outlines = _outlines(spine_x, spine_y, halves) * np.float32(canvas.pixel)
         sheet = Sheet(canvas)
-        outlines = _outlines(spine_x, spine_y, half * random.uniform(0.7, 1.15, xs.size)) * canvas.pixel
         sheet.polygons(outlines, ((r, g, b, 255) for r, g, b in codes.tolist()))
         sheet.lay(0.94)
-
-    def _starts(self, random: np.random.Generator, canvas: Canvas, brush: Brush, parts: int) -> tuple[Field, Field]:
-        rows, columns = canvas.shape
-        step = brush.width * 0.62 / canvas.pixel * np.sqrt(parts)
-        ys, xs = np.meshgrid(np.arange(0, rows, step), np.arange(0, columns, step), indexing="ij")
-        xs = (xs + random.uniform(0, step, xs.shape)).ravel()
-        ys = (ys + random.uniform(0, step, ys.shape)).ravel()
-        order = random.permutation(xs.size)
-        return xs[order].astype(np.float32), ys[order].astype(np.float32)
 
     def _spines(
         self, model: Field, xs: Field, ys: Field, colors: Field, half: float, brush: Brush
@@ -127,7 +125,11 @@ class _Oil:
         random = self._scene.random("oil bristles")
         noise = random.standard_normal(canvas.shape, dtype=np.float32)
         yield 0.1
-        bristles = streaks(blurred(noise, 0.0011 / canvas.pixel), self.along_x, self.along_y, 0.013 / canvas.pixel)
+        noise = blurred(noise, 0.0011 / canvas.pixel)
+        reach = 0.013 / canvas.pixel
+        bristles = trail(noise, self.along_x, self.along_y, reach)
+        yield 0.45
+        bristles += trail(noise, -self.along_x, -self.along_y, reach)
         yield 0.75
         bristles /= max(float(bristles.std()), 1e-6)
         # Paint lies thicker in some places than in others; in thin places the bristles leave no ridge.
@@ -165,9 +167,8 @@ def plan(scene: Scene) -> Plan:
     oil = _Oil(scene)
     layers = [Layer(170, oil.look)]
     passes = BRUSHES[: 3 if scene.brief.detail == 1 else 4]
-    for brush in passes:
-        parts = 2 if scene.brief.detail == 1 else 4
-        for part in range(parts):
-            layers.append(Layer(220, lambda canvas, b=brush, p=part: oil.stroke(canvas, b, p, parts)))
+    parts = 2 if scene.brief.detail == 1 else 4
+    pieces = [(brush, part, parts) for brush in passes for part in range(parts)]
+    layers += each(pieces, 190, oil.stroke)
     layers.append(Layer(640, lambda canvas: oil.relief(canvas, 1.0)))
     return layers

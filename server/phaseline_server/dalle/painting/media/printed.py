@@ -1,6 +1,7 @@
 """Print: a few tones, stippled into each other, a little out of register, on paper with a clean margin."""
 
 from collections.abc import Iterator
+
 import numpy as np
 
 from phaseline_server.dalle.painting.canvas import Canvas, smooth

@@ -5,6 +5,7 @@ Density follows A. Bousseau et al., "Interactive watercolor rendering with tempo
 """
 
 from collections.abc import Iterator
+
 import numpy as np
 
 from phaseline_server.dalle.painting.canvas import Canvas, smooth
