@@ -329,6 +329,14 @@ def test_a_short_phase_keeps_its_bar_where_its_mark_would_be() -> None:
     assert text_of(short) == "▍         "
 
 
+def test_a_phase_that_has_hardly_begun_is_expected_to_take_what_it_usually_takes() -> None:
+    found, total = strips(jobs(dalle_job("simple", "0x1", 5, progress=0.4))[0], 1003.0)
+    current = found[4]
+    assert current is not None
+    assert current.likely_end - current.start == pytest.approx(24.0 * 0.996 + 3.0 + 24.0 * 0.004)
+    assert total < 40
+
+
 def test_how_far_the_current_phase_is_stands_behind_its_bar_or_at_its_end() -> None:
     behind = Strip(PhaseState.CURRENT, 0.0, 2.0, None, 4.0, "50%").draw(10, 10.0, shades=True)
     assert text_of(behind) == "██   50%  "
@@ -371,6 +379,13 @@ def test_trouble_says_what_when_and_which_key() -> None:
     (line,) = chrome.trouble(stale, 120, SCENE)
     assert "nothing heard from x for 12s: what you see may be old" in text_of(line)
     assert chrome.trouble(LinkStatus(LinkState.CONNECTED), 80, SCENE) == []
+    assert chrome.trouble(LinkStatus(LinkState.CONNECTING), 80, SCENE) == []
+
+
+def test_the_trouble_stays_on_the_screen_while_the_next_attempt_is_made() -> None:
+    (line,) = chrome.trouble(LinkStatus(LinkState.CONNECTING, "no server"), 80, SCENE)
+    assert "no server" in text_of(line)
+    assert "trying again" in text_of(line)
 
 
 def test_no_jobs_yet_shows_the_line_that_starts_one() -> None:

@@ -101,6 +101,9 @@ def test_a_server_that_is_away_at_start_is_told_in_words_and_found_once_it_is_th
         status = heard.wait_state(LinkState.WAITING)
         assert status.reason == f"no server at http://127.0.0.1:{port}: start one with progress-server"
         assert status.next_try is not None
+        heard.wait(
+            lambda: (LinkState.CONNECTING, status.reason) in [(each.state, each.reason) for each in heard.statuses]
+        )
         with PlayedServer(port=port):
             heard.wait_state(LinkState.CONNECTED)
 

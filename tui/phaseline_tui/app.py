@@ -89,11 +89,14 @@ class ProgressApp(App[int]):
         self.theme_changed_signal.subscribe(self, lambda _theme: self._theme_changed())
         self.set_interval(_TICK, self._tick)
         if self._connect:
-            # Only now: Trio is loaded while the first screen is on its way to the terminal.
-            from phaseline_tui.link import Link  # noqa: PLC0415
+            self.call_after_refresh(self._start_link)
 
-            self._link = Link(self.server, self._deliverer(), self._pace)
-            self._link.start()
+    def _start_link(self) -> None:
+        """Connect. Trio is loaded only now, when the first screen is on its way to the terminal."""
+        from phaseline_tui.link import Link  # noqa: PLC0415
+
+        self._link = Link(self.server, self._deliverer(), self._pace)
+        self._link.start()
 
     def on_unmount(self) -> None:
         """End the link; no thread stays behind."""

@@ -27,7 +27,7 @@ class LinkStatus:
 
     state: LinkState
     reason: str = ""
-    """Why, in words, unless all is well."""
+    """Why, in words, unless all is well; while connecting: why the attempt before failed."""
     since: float = 0.0
     """When this began, monotonic seconds; of a stale link: when the server was last heard."""
     next_try: float | None = None

@@ -11,6 +11,8 @@ from phaseline.snapshot import Basis, PhaseState, State
 
 __all__ = ["Basis", "ErrorView", "JobView", "PhaseState", "PhaseView", "Remaining", "Shares", "State"]
 
+_TELLING: Final = 10.0
+"""Percent of a phase that must be done before its share of the bar is told by it rather than by the average."""
 _AT_WORK: Final = frozenset({State.ACTIVE, State.STALLED})
 
 
@@ -183,7 +185,7 @@ class JobView:
             past = percent if self.phase_count == 0 else 100.0 * (self.phase_index - 1) / self.phase_count
         past = min(max(0.0, past), percent)
         end = percent
-        if phase.progress:
+        if phase.progress and (phase.progress >= _TELLING or phase.average is None):
             end = past + (percent - past) * 100.0 / phase.progress
         elif rate and phase.average is not None and spent is not None:
             end = self.percent + rate * (phase.average - spent)

@@ -107,15 +107,19 @@ class Link:
 
     async def _keep_connected(self) -> None:
         attempts = 0
+        reason = ""
         while not self._stopping:
-            self._say(LinkStatus(LinkState.CONNECTING, since=time.monotonic()))
+            self._say(LinkStatus(LinkState.CONNECTING, reason, time.monotonic()))
             heard = self._heard
             try:
                 await self._connect_once()
             except Ended as ended:
+                reason = ended.reason
                 attempts = attempts + 1 if self._heard == heard else 0
                 if await self._wait(ended, attempts):
                     attempts = 0
+            else:
+                reason = ""
 
     async def _wait(self, ended: Ended, attempts: int) -> bool:
         """Stay away for as long as is polite; return True if told to stop that."""

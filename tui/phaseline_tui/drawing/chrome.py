@@ -79,11 +79,14 @@ def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
     if status.state is LinkState.STALE:
         words = f"{status.reason} for {duration(scene.now - status.since)}: what you see may be old"
         style = "warn"
-    elif status.state in {LinkState.WAITING, LinkState.STOPPED}:
+    elif status.reason:
         words, style = status.reason, "bad"
     else:
         return []
     hint: list[Span] = [("r", "key"), (" tries now ", "muted")]
+    if status.state is LinkState.CONNECTING:
+        # It stays while the next attempt is made, or the list would jump at each.
+        hint = [("trying again ", "muted")]
     if status.next_try is not None:
         left = max(0, math.ceil(status.next_try - scene.now))
         hint = [(f"next try in {left}s  ", "muted"), *hint]
@@ -122,7 +125,7 @@ def empty(url: str, status: LinkStatus, width: int, *, synced: bool, filter_text
             (),
             (("esc", "key"), (" shows all jobs again", "muted")),
         ]
-    elif status.state in {LinkState.WAITING, LinkState.STOPPED}:
+    elif status.reason:
         lines = [
             (("no connection yet", "strong"),),
             (),

@@ -17,6 +17,8 @@ _MARK: Final = "│"
 _TO_COME: Final = "╌"
 _SLOW: Final = 1.25
 _SLOW_SECONDS: Final = 0.1
+_TELLING: Final = 0.05
+"""The share of a phase that must be done before its pace tells when it ends."""
 
 
 class Strip(NamedTuple):
@@ -120,8 +122,12 @@ def _place(job: JobView, phase: PhaseView, at: float, now: float) -> Strip | Non
         return Strip(phase.state, start, end, usual, end)
     if phase.progress is None:
         return Strip(phase.state, start, end, usual, max(end, usual or 0.0))
-    likely = start + spent * 100.0 / phase.progress if phase.progress else usual or end
-    return Strip(phase.state, start, end, usual, max(end, likely), f"{int(phase.progress)}%")
+    done = phase.progress / 100.0
+    if phase.average is not None:
+        likely = spent + (1.0 - done) * phase.average  # The less is done, the less its pace tells.
+    else:
+        likely = spent / done if done >= _TELLING else spent
+    return Strip(phase.state, start, end, usual, start + likely, f"{int(phase.progress)}%")
 
 
 def merged(cells: list[Span]) -> Line:

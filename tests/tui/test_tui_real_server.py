@@ -1,0 +1,112 @@
+"""The program and a real progress-server: a picture is painted, and the server comes and goes."""
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from textual.pilot import Pilot
+
+from phaseline.snapshot import PhaseState, State
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.app import ProgressApp
+from phaseline_tui.connection import LinkState, Pace
+from phaseline_tui.drawing.themes import DARK
+from servers import SERVER, environment
+
+Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
+
+
+@contextmanager
+def progress_server(data: Path, bind: str = "127.0.0.1:0") -> Iterator[str]:
+    """Run a server of its own for the length of the block."""
+    command = [*SERVER, "--bind", bind, "--data-dir", str(data), "--picture-size", "256x256"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as process:
+        try:
+            assert process.stderr is not None
+            lines = iter(process.stderr.readline, "")
+            yield next(line for line in lines if line.startswith("listening on")).split()[-1]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+
+
+def follow(url: str, test: Use) -> None:
+    async def main() -> None:
+        app = ProgressApp(ServerAddress.parse(url), theme=DARK, pace=Pace(first_retry=0.05, last_retry=0.2))
+        async with app.run_test(size=(120, 40)) as pilot:
+            await test(app, pilot)
+
+    asyncio.run(main())
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await pilot.pause(0.02)
+
+
+def text_of(app: ProgressApp) -> str:
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+def paint(url: str, picture: str) -> None:
+    httpx.get(f"{url}/dalle/{picture}?generate=1", trust_env=False).raise_for_status()
+
+
+def test_a_picture_is_followed_phase_by_phase_to_its_end(tmp_path: Path) -> None:
+    with progress_server(tmp_path) as url:
+        seen: list[tuple[float, int]] = []
+
+        async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+            await until(pilot, lambda: "no jobs yet" in text_of(app))
+            await asyncio.to_thread(paint, url, "simple/0x1234")
+
+            def ended() -> bool:
+                job = app.state.jobs.get("dalle:simple:0x1234")
+                if job is not None:
+                    seen.append((job.percent_at(app.scene().now), job.phase_index))
+                return job is not None and job.state is State.COMPLETED
+
+            await until(pilot, ended)
+            await pilot.press("enter")
+            await until(pilot, lambda: "RESULT" in text_of(app))
+            for words in ("✓ setup", "↷ enhance_prompt", "✓ image_wait", "✓ annotate", "simple/0x1234", "100%"):
+                assert words in text_of(app)
+            assert app.state.ignored == 0
+
+        follow(url, test)
+        assert seen == sorted(seen), "neither percent nor phase ever fell"
+        assert seen[-1] == (100.0, 7)
+
+        async def come_later(app: ProgressApp, pilot: Pilot[int]) -> None:
+            await until(pilot, lambda: "✓ done" in text_of(app))
+            job = app.state.jobs["dalle:simple:0x1234"]
+            assert all(phase.elapsed is not None for phase in job.phases if phase.state is PhaseState.DONE)
+            assert app.state.ignored == 0
+
+        follow(url, come_later)
+
+
+def test_the_end_of_the_server_is_seen_and_its_return_as_well(tmp_path: Path) -> None:
+    with progress_server(tmp_path) as url:
+        pass
+    bind = url.removeprefix("http://")
+
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: app.status.state is LinkState.WAITING)
+        for _ in range(2):
+            server = progress_server(tmp_path, bind)
+            await asyncio.to_thread(server.__enter__)
+            await until(pilot, lambda: app.status.state is LinkState.CONNECTED and app.state.synced)
+            await asyncio.to_thread(paint, url, "simple/0xfeed")
+            await until(pilot, lambda: "0xfeed" in text_of(app))
+            await asyncio.to_thread(server.__exit__, None, None, None)
+            await until(pilot, lambda: app.status.state is LinkState.WAITING)
+            await until(pilot, lambda: "no server at" in text_of(app))
+
+    follow(url, test)
