@@ -5,6 +5,7 @@ The phases of `dalle` stand under their bare names, as the seed has them; those 
 """
 
 import math
+import threading
 import time
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -53,6 +54,8 @@ class MetricsFile:
         self.path = data_dir / "metrics" / "progress_phase_stats.json"
         self.saved = True
         self._data_dir = data_dir
+        self._writing = threading.Lock()
+        self._resets = 0
 
     def load(self) -> Statistics:
         """Return what the file says; an absent one says nothing.
@@ -95,7 +98,24 @@ class MetricsFile:
             DiskFull: The disk takes no more.
             DataDirError: The directory is gone, or can't be written.
         """
-        replace_file(self.path, self.encode(statistics), self._data_dir)
+        self._write(self.encode(statistics), self._resets)
+
+    def reset(self, statistics: Statistics) -> None:
+        """Forget all, here and on disk; what is just being saved does not come back either.
+
+        Raises:
+            OSError: The file can't be removed.
+        """
+        with self._writing:
+            statistics.clear()
+            self._resets += 1
+            self.path.unlink(missing_ok=True)
+
+    def _write(self, content: bytes, resets: int) -> None:
+        """Replace the file by `content`, unless there was a reset since it was made."""
+        with self._writing:
+            if resets == self._resets:
+                replace_file(self.path, content, self._data_dir)
 
     @staticmethod
     def encode(statistics: Statistics) -> bytes:
@@ -134,7 +154,7 @@ class MetricsFile:
         try:
             # Encoded here, since the tracker may change the statistics while the thread writes.
             content = self.encode(tracker.statistics)
-            await trio.to_thread.run_sync(replace_file, self.path, content, self._data_dir)
+            await trio.to_thread.run_sync(self._write, content, self._resets)
         except PhaselineError as error:
             _log.warning("metrics file not saved", error=str(error), code=error.code)
         else:

@@ -259,6 +259,18 @@ async def test_a_save_that_failed_is_tried_again_and_heals(
     assert keeper.file.saved
 
 
+def test_what_was_being_saved_does_not_come_back_after_a_reset(tmp_path: Path) -> None:
+    file, statistics = MetricsFile(tmp_path), known()
+    file.save(statistics)
+    stale, resets = file.encode(statistics), file._resets
+    file.reset(statistics)
+    file._write(stale, resets)
+    assert names(file.path.parent) == []
+    assert told(statistics) == ({}, 0, 0)
+    file.save(statistics)
+    assert told(file.load()) == ({}, 0, 0)
+
+
 async def test_the_end_saves_what_is_not_saved_yet_and_nothing_else(tmp_path: Path) -> None:
     file, tracker = MetricsFile(tmp_path), make_tracker()
     await file.finish(tracker)

@@ -52,8 +52,7 @@ def get_progress(series: str, address: str) -> dict[str, Any] | None:
 def reset_metrics_for_test() -> None:
     """Forget all statistics, in memory and on disk."""
     statistics, metrics_file = _metrics()
-    statistics.clear()
-    metrics_file.path.unlink(missing_ok=True)
+    metrics_file.reset(statistics)
 
 
 def force_metrics_save() -> None:
