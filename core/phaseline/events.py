@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 MAX_PHASES: Final = 500
+MAX_AGE_S: Final = 7 * 24 * 3600
 # Tabs and newlines are for text; the other control characters were taken out when a message came in.
 ONE_LINE: Final = r"\A[^\t\n]*\Z"
 
@@ -46,6 +47,7 @@ Name = Annotated[
 Label = Annotated[
     str, Meta(max_length=100, pattern=ONE_LINE, description="a string of at most 100 characters in one line")
 ]
+Age = Annotated[float, Meta(ge=0, le=MAX_AGE_S, description=f"a number of seconds from 0 to {MAX_AGE_S}")]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1, description="an integer from 0 to 2^63 - 1")]
 # Every message of a job repeats it, so it is kept short.
 PhotoId = (
@@ -73,11 +75,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
         job_id: The job it is about.
         producer: Who reported it, if the reporter wants its reports to be idempotent.
         producer_seq: The reporter's own count, rising by one for each report; goes with `producer`.
+        age_seconds: How long before it was sent it happened, by the reporter's monotonic clock: what was kept while
+            the server was away is then dated rightly, without any two clocks having to agree.
     """
 
     job_id: JobId
     producer: Label | None = None
     producer_seq: Count | None = None
+    age_seconds: Age = 0.0
 
     @property
     def type(self) -> str:

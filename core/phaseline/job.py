@@ -64,6 +64,10 @@ TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
 }
 
 
+def _by_mono(moment: Moment) -> int:
+    return moment.mono_ns
+
+
 class Job:
     """One job, from `job_started` to its end.
 
@@ -75,6 +79,7 @@ class Job:
         self.job_id = job_id
         self.state = State.ABSENT
         self.seq = 0
+        self.latest = Moment(0, -(2**63))  # before anything, even on a box that has only just started
         self._reset(JobStarted(job_id=job_id), Moment(0, 0))
 
     def _reset(self, event: JobStarted, now: Moment) -> None:
@@ -180,6 +185,8 @@ class Job:
             TooLarge: As `check`; nothing has changed.
         """
         after = self.check(event)
+        # What a reporter says of an event's age can't put it before what is known already.
+        now = self.latest = max(now, self.latest, key=_by_mono)
         if self.photo_id is None:
             # Some workers only tell it later.
             self.photo_id = getattr(event, "photo_id", None)

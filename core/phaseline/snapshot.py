@@ -19,6 +19,11 @@ class Moment(NamedTuple):
     wall_ns: int
     mono_ns: int
 
+    def before(self, seconds: float) -> "Moment":
+        """Return the moment so many seconds earlier."""
+        duration_ns = round(seconds * 1e9)
+        return Moment(self.wall_ns - duration_ns, self.mono_ns - duration_ns)
+
 
 class State(StrEnum):
     """The states of a job."""

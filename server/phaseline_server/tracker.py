@@ -96,8 +96,8 @@ class Tracker:
             if not isinstance(event, JobStarted):
                 raise UnknownJob(event.job_id)
             job = Job(event.job_id)
-        moment = self._clock()
-        lessons = job.apply(event, moment)
+        present = self._clock()
+        lessons = job.apply(event, present.before(event.age_seconds))
         if event.job_id not in self._jobs:
             # After `apply`, so that a start that is refused costs no other job its place.
             self._make_room()
@@ -106,8 +106,8 @@ class Tracker:
 
         def encode(position: Position) -> Message:
             job.seq = position.seq
-            snapshot = self._snapshot(job, moment)
-            payload = encode_message(event, snapshot, position.seq, position.epoch, moment.wall_ns)
+            snapshot = self._snapshot(job, present)
+            payload = encode_message(event, snapshot, position.seq, position.epoch, job.latest.wall_ns)
             return Message(position.seq, event.type, event.job_id, channels_of(event), payload)
 
         position = self.log.append(encode)

@@ -40,6 +40,7 @@ TAKES: dict[str, str] = {
     "job_id": "str",
     "producer": "str null",
     "producer_seq": "int null",
+    "age_seconds": "int float",
     "photo_id": "int str null",
     "photo_info": "object",
     "workflow": "str null",
@@ -71,7 +72,7 @@ TAKES: dict[str, str] = {
     "batch": "bool",
     "token": "str",
 }
-EVENT_FIELDS = ["job_id", "producer", "producer_seq"]
+EVENT_FIELDS = ["job_id", "producer", "producer_seq", "age_seconds"]
 FIELDS: dict[str, list[str]] = {
     "job_started": [*EVENT_FIELDS, "photo_id", "photo_info", "workflow", "phases", "series", "host", "cache_hit"],
     "job_progress": [*EVENT_FIELDS, "stage", "progress", "message", "details", "photo_id"],

@@ -224,3 +224,31 @@ async def test_ended_s_is_the_time_since_the_end() -> None:
     await tracker.report(JobCompleted(job_id="a"))
     clock.advance(2.5)
     assert tracker.ended_s("a") == 2.5
+
+
+async def test_what_was_kept_while_the_server_was_away_is_dated_by_its_age() -> None:
+    clock = HandClock()
+    clock.advance(5)  # the server's box has only just started
+    tracker = make_tracker(clock)
+    await tracker.report(JobStarted(job_id="a", age_seconds=100.0))
+    await tracker.report(JobProgress(job_id="a", phase="importing", age_seconds=90.0))
+    await tracker.report(JobProgress(job_id="a", phase="exif_analysis", age_seconds=60.0))
+    await tracker.report(JobCompleted(job_id="a", age_seconds=20.0))
+    snapshot = tracker.snapshot("a")
+    assert [phase.elapsed_ns for phase in snapshot.phases[:2]] == [30 * 10**9, 40 * 10**9]
+    assert snapshot.elapsed_ns == 80 * 10**9
+    assert snapshot.started_ns == clock().wall_ns - 100 * 10**9
+    assert tracker.statistics.average("photo", "importing") == Average(1, 30 * 10**9)
+    assert messages_of(tracker)[-1]["duration"] == 80.0
+
+
+async def test_an_age_never_goes_before_what_is_known_already() -> None:
+    clock = HandClock()
+    tracker = make_tracker(clock)
+    await tracker.report(JobStarted(job_id="a"))
+    clock.advance(10)
+    await tracker.report(JobProgress(job_id="a", phase="importing"))
+    clock.advance(5)
+    await tracker.report(JobProgress(job_id="a", phase="exif_analysis", age_seconds=3600.0))
+    await tracker.report(JobCompleted(job_id="a"))
+    assert [phase.elapsed_ns for phase in tracker.snapshot("a").phases[:2]] == [0, 5 * 10**9]

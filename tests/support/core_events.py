@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from phaseline.events import EVENTS, Event, PhotoInfo
+from phaseline.events import EVENTS, MAX_AGE_S, Event, PhotoInfo
 from phaseline.job import Job
 from phaseline.snapshot import Moment
 from phaseline.text import clean
@@ -31,6 +31,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "job_id": names,
     "producer": st.none() | labels,
     "producer_seq": st.none() | counts,
+    "age_seconds": st.floats(0, 7 * 24 * 3600),
+    "age_seconds": st.floats(0, MAX_AGE_S),
     "photo_id": photo_ids,
     "photo_info": json_objects,
     "workflow": st.none() | names,
