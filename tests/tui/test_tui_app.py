@@ -1,9 +1,6 @@
 """The program as a person uses it: keys, mouse, sizes, and what a live connection shows."""
 
 import asyncio
-import re
-import socket
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,13 +11,13 @@ from textual.pilot import Pilot
 
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.app import ProgressApp
-from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
+from phaseline_tui.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT
 from phaseline_tui.widgets.filter_line import FilterLine
 from phaseline_tui.widgets.job_detail import JobDetail
 from phaseline_tui.widgets.job_list import JobList
-from tui_jobs import FixedClock, connected, dalle_job, frame, many_jobs, photo_job
-from tui_server import PlayedServer
+from tui_jobs import FixedClock, connected, frame, many_jobs, photo_job
+from tui_pilot import text_of, until
 
 Json = dict[str, Any]
 Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
@@ -43,12 +40,6 @@ def use(test: Use, jobs: list[Json] | None = None, size: tuple[int, int] = (120,
             await test(app, pilot)
 
     asyncio.run(main())
-
-
-def text_of(app: ProgressApp) -> str:
-    """Return what is on the screen."""
-    strips = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
 def numbered(count: int) -> list[Json]:
@@ -343,105 +334,3 @@ def test_any_size_is_survived(size: tuple[int, int]) -> None:
         assert app.is_running
 
     use(test, many_jobs(), size=size)
-
-
-# With a connection
-
-
-def live(url: str, test: Use, pace: Pace | None = None) -> None:
-    """Run `test` on the program, connected to `url`; afterwards no thread of it is left."""
-
-    async def main() -> None:
-        app = ProgressApp(ServerAddress.parse(url), theme=DARK, pace=pace or Pace(batch=0.02, first_retry=0.05))
-        async with app.run_test(size=(120, 40)) as pilot:
-            await test(app, pilot)
-
-    asyncio.run(main())
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("link to")]
-
-
-async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await pilot.pause(0.01)
-
-
-def test_jobs_of_a_live_server_are_followed() -> None:
-    with PlayedServer([dalle_job("simple", "0x1234", 5, progress=10.0)]) as server:
-
-        async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
-            await until(pilot, lambda: "dalle·simple" in text_of(app))
-            started = {
-                "type": "job_started", "job_id": "job_9", "seq": 20, "workflow": "photo", "state": "active",
-                "photo_info": {"file_name": "IMG_9.CR3"}, "stages": ["importing", "exporting"], "stage_index": 1,
-                "stage_count": 2, "timestamp": "2026-11-09T18:00:00Z",
-            }  # fmt: skip
-            server.send(started, {"type": "job_progress", "job_id": "job_9", "stage": "exporting", "percent": 61.0})
-            await until(pilot, lambda: "2/2 exporting" in text_of(app) and "61%" in text_of(app))
-            server.send(
-                {"type": "job_failed", "job_id": "job_9", "seq": 30, "state": "failed", "result": {"error": "tilt"}}
-            )
-            await until(pilot, lambda: "tilt" in text_of(app))
-
-        live(server.url, test)
-
-
-def test_a_server_that_goes_and_comes_back_needs_no_key() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: "no server at" in text_of(app))
-        assert "progress-server" in text_of(app)
-        with PlayedServer([photo_job("job_1", "IMG_1.CR3", 2)], port=port):
-            await until(pilot, lambda: "IMG_1.CR3" in text_of(app))
-        await until(pilot, lambda: app.status.state is LinkState.WAITING)
-        assert "IMG_1.CR3" in text_of(app)
-        assert app.scene().stale
-        with PlayedServer([photo_job("job_2", "IMG_2.CR3", 2)], port=port):
-            await until(pilot, lambda: "IMG_2.CR3" in text_of(app))
-            assert "IMG_1.CR3" not in text_of(app)
-
-    live(f"http://127.0.0.1:{port}", test)
-
-
-def test_r_connects_at_once() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: app.status.state is LinkState.WAITING)
-        with PlayedServer(port=port):
-            await pilot.press("r")
-            await until(pilot, lambda: app.status.state is LinkState.CONNECTED)
-            await until(pilot, lambda: "no jobs yet" in text_of(app))
-            assert f"curl 'http://127.0.0.1:{port}/dalle/simple/0x1234?generate=1'" in text_of(app)
-
-    live(f"http://127.0.0.1:{port}", test, Pace(batch=0.02, first_retry=3600.0, last_retry=3600.0))
-
-
-@pytest.mark.parametrize("state", [LinkState.CONNECTED, LinkState.STALE, LinkState.STOPPED])
-def test_quitting_leaves_no_thread_and_no_word(state: LinkState, capfd: pytest.CaptureFixture[str]) -> None:
-    behaviour: Json = {"mute": True} if state is LinkState.STALE else {}
-    behaviour |= {"status": 403} if state is LinkState.STOPPED else {}
-    with PlayedServer(many_jobs(), **behaviour) as server:
-
-        async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
-            await until(pilot, lambda: app.status.state is state)
-            await pilot.press("q")
-
-        live(server.url, test, Pace(batch=0.02, quiet=0.03, stale=0.06, dead=60.0))
-    out, err = capfd.readouterr()
-    assert not re.search(r"Traceback|Error", out + err)
-
-
-def test_quitting_right_after_starting_leaves_no_thread(capfd: pytest.CaptureFixture[str]) -> None:
-    async def test(_app: ProgressApp, pilot: Pilot[int]) -> None:
-        await pilot.press("q")
-
-    for _ in range(3):
-        live("http://127.0.0.1:1", test)
-    out, err = capfd.readouterr()
-    assert not re.search(r"Traceback|Error", out + err)

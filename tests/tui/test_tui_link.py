@@ -1,77 +1,14 @@
 """The link against a real WebSocket server that behaves, misbehaves, comes and goes."""
 
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
-from phaseline_tui.frames import Frame, JobProgress, Snapshot, StageCompleted
-from phaseline_tui.link import Link
+from phaseline_tui.connection import LinkState, Pace
+from phaseline_tui.frames import JobProgress, Snapshot, StageCompleted
 from tui_jobs import many_jobs, photo_job
+from tui_links import NEVER_AGAIN, following, free_port, progress
 from tui_server import GREETING, PlayedServer
-
-QUICK = Pace(batch=0.01, open=5.0, quiet=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.05)
-NEVER_AGAIN = Pace(batch=0.01, first_retry=3600.0, last_retry=3600.0)
-
-
-class Heard:
-    """Keeps what a link delivers, and waits for what a test expects."""
-
-    def __init__(self) -> None:
-        self.batches: list[Batch] = []
-        self._news = threading.Condition()
-
-    def deliver(self, batch: Batch) -> None:
-        with self._news:
-            self.batches.append(batch)
-            self._news.notify_all()
-
-    @property
-    def frames(self) -> list[Frame]:
-        return [frame for batch in self.batches for frame in batch.frames]
-
-    @property
-    def statuses(self) -> list[LinkStatus]:
-        return [batch.status for batch in self.batches if batch.status is not None]
-
-    @property
-    def ignored(self) -> int:
-        return sum(batch.ignored for batch in self.batches)
-
-    def wait(self, condition: Callable[[], bool]) -> None:
-        with self._news:
-            assert self._news.wait_for(condition, 10), (self.statuses, self.frames[-3:])
-
-    def wait_state(self, state: LinkState) -> LinkStatus:
-        """Wait until the newest status has this state, and return it."""
-        self.wait(lambda: bool(self.statuses) and self.statuses[-1].state is state)
-        return self.statuses[-1]
-
-
-@contextmanager
-def following(url: str, pace: Pace = QUICK) -> Iterator[tuple[Link, Heard]]:
-    heard = Heard()
-    link = Link(ServerAddress.parse(url), heard.deliver, pace)
-    link.start()
-    try:
-        yield link, heard
-    finally:
-        link.stop()
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("link to")]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def progress(number: int, stage: str = "importing", job_id: str = "job_1") -> dict[str, object]:
-    return {"type": "job_progress", "job_id": job_id, "stage": stage, "progress": number % 100, "seq": 100 + number}
 
 
 def test_a_link_subscribes_and_receives_the_snapshot_first() -> None:
@@ -293,59 +230,3 @@ def test_of_progress_in_one_phase_only_the_newest_of_a_beat_counts_and_nothing_e
         assert about_one[-3:] == [399, 500, 502]
         assert len(about_one) < 20
         assert len([frame for frame in mine if frame.job_id == "job_2"]) == 1
-
-
-def test_stopping_before_starting_is_possible() -> None:
-    link = Link(ServerAddress.parse("127.0.0.1:1"), Heard().deliver)
-    link.stop()
-    link.stop()
-
-
-def test_stopping_right_after_starting_leaves_no_thread() -> None:
-    for _ in range(20):
-        with following(f"http://127.0.0.1:{free_port()}"):
-            pass
-
-
-def test_stopping_while_connecting_leaves_no_thread() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with following(f"127.0.0.1:{listener.getsockname()[1]}") as (_, heard):
-            client, _ = listener.accept()  # Connected, but the handshake is never answered.
-            heard.wait_state(LinkState.CONNECTING)
-        client.close()
-
-
-def test_stopping_while_waiting_leaves_no_thread() -> None:
-    with following(f"http://127.0.0.1:{free_port()}", NEVER_AGAIN) as (_, heard):
-        heard.wait_state(LinkState.WAITING)
-
-
-def test_stopping_while_connected_says_goodbye() -> None:
-    with PlayedServer() as server:
-        with following(server.url):
-            server.wait_subscribed()
-        server.wait_gone()
-        assert server.goodbyes == [1000]
-
-
-def test_stopping_while_stale_leaves_no_thread() -> None:
-    with (
-        PlayedServer(mute=True) as server,
-        following(server.url, Pace(batch=0.01, quiet=0.02, stale=0.04)) as (_, heard),
-    ):
-        heard.wait_state(LinkState.STALE)
-
-
-def test_stopping_while_stopped_for_good_leaves_no_thread() -> None:
-    with PlayedServer(status=403) as server, following(server.url) as (_, heard):
-        heard.wait_state(LinkState.STOPPED)
-
-
-def test_stopping_in_a_flood_leaves_no_thread() -> None:
-    with PlayedServer() as server:
-        with following(server.url) as (_, heard):
-            server.wait_subscribed()
-            flood = threading.Thread(target=lambda: server.send(*(progress(n) for n in range(5000))))
-            flood.start()
-            heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))
-        flood.join()

@@ -16,6 +16,7 @@ from phaseline_tui.app import ProgressApp
 from phaseline_tui.connection import LinkState, Pace
 from phaseline_tui.drawing.themes import DARK
 from servers import SERVER, environment
+from tui_pilot import text_of, until
 
 Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
 
@@ -41,17 +42,6 @@ def follow(url: str, test: Use) -> None:
             await test(app, pilot)
 
     asyncio.run(main())
-
-
-async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await pilot.pause(0.02)
-
-
-def text_of(app: ProgressApp) -> str:
-    strips = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
 def paint(url: str, picture: str) -> None:

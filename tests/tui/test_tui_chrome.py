@@ -1,0 +1,134 @@
+"""The lines around the list, and colours that can be read."""
+
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from phaseline_tui.cleaning import clean
+from phaseline_tui.connection import LinkState, LinkStatus
+from phaseline_tui.drawing import chrome
+from phaseline_tui.drawing.cells import Line, width_of
+from phaseline_tui.drawing.columns import columns_for
+from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.drawing.rows import row
+from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
+from phaseline_tui.jobs import JobView, Shares
+from phaseline_tui.state import Counts, ViewState
+from tui_jobs import FixedClock, snapshot
+
+SCENE = Scene(1000.0, FixedClock().wall(), FixedClock().local)
+WIDTHS = (20, 39, 60, 78, 80, 100, 118, 148, 198, 300)
+SHARES = st.tuples(st.floats(0, 100), st.floats(0, 100), st.floats(0, 100)).map(lambda each: Shares(*sorted(each)))
+CLEAN = st.text(max_size=60).map(clean)
+
+
+def jobs(*on_the_wire: dict[str, Any]) -> list[JobView]:
+    state = ViewState()
+    state.apply([snapshot(list(on_the_wire))], 1000.0)
+    return list(state.jobs.values())
+
+
+def text_of(line: Line) -> str:
+    return "".join(text for text, _ in line)
+
+
+def row_text(wire: dict[str, Any], width: int, scene: Scene = SCENE) -> str:
+    return text_of(row(jobs(wire)[0], columns_for(width), scene))
+
+
+# Chrome
+
+
+@pytest.mark.parametrize("state", list(LinkState))
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_the_lines_around_the_list_fit(state: LinkState, width: int) -> None:
+    status = LinkStatus(state, "nothing heard from http://a-rather-long-name.example.org:5100", 990.0, 1004.0)
+    url = "http://a-rather-long-name.example.org:5100"
+    assert width_of(chrome.header(url, status, Counts(123, 4, 5678, 9, 1), width, SCENE)) == width
+    assert {width_of(line) for line in chrome.trouble(status, width, SCENE)} <= {width}
+    places: list[chrome.Place] = ["list", "detail", "page", "filter"]
+    for where in places:
+        assert width_of(chrome.keys(width, "some words", 3, 4567, where=where)) == width
+    for synced, text in ((True, ""), (False, ""), (True, "zzz")):
+        lines = chrome.empty(url, status, width, synced=synced, filter_text=text)
+        assert all(width_of(line) <= width for line in lines)
+
+
+def test_trouble_says_what_when_and_which_key() -> None:
+    waiting = LinkStatus(LinkState.WAITING, "no server", 1000.0, 1003.4)
+    (line,) = chrome.trouble(waiting, 80, SCENE)
+    assert text_of(line).split("  ")[0] == " ! no server"
+    assert "next try in 4s  r tries now" in text_of(line)
+    stale = LinkStatus(LinkState.STALE, "nothing heard from x", 988.0)
+    (line,) = chrome.trouble(stale, 120, SCENE)
+    assert "nothing heard from x for 12s: what you see may be old" in text_of(line)
+    assert chrome.trouble(LinkStatus(LinkState.CONNECTED), 80, SCENE) == []
+    assert chrome.trouble(LinkStatus(LinkState.CONNECTING), 80, SCENE) == []
+
+
+def test_the_trouble_stays_on_the_screen_while_the_next_attempt_is_made() -> None:
+    (line,) = chrome.trouble(LinkStatus(LinkState.CONNECTING, "no server"), 80, SCENE)
+    assert "no server" in text_of(line)
+    assert "trying again" in text_of(line)
+
+
+def test_no_jobs_yet_shows_the_line_that_starts_one() -> None:
+    url = "http://127.0.0.1:8080"
+    lines = chrome.empty(url, LinkStatus(LinkState.CONNECTED), 80, synced=True, filter_text="")
+    text = "\n".join(text_of(line) for line in lines)
+    assert "curl 'http://127.0.0.1:8080/dalle/simple/0x1234?generate=1'" in text
+
+
+# Colours
+
+
+@pytest.mark.parametrize(
+    ("environ", "system", "no_color", "theme"),
+    [
+        ({}, "truecolor", False, DARK),
+        ({}, "256", False, DARK),
+        ({"COLORFGBG": "15;0"}, "256", False, DARK),
+        ({"COLORFGBG": "0;15"}, "truecolor", False, LIGHT),
+        ({"COLORFGBG": "0;default;15"}, "truecolor", False, LIGHT),
+        ({"COLORFGBG": "nonsense"}, "truecolor", False, DARK),
+        ({}, "standard", False, ANSI),
+        ({}, None, False, ANSI),
+        ({"COLORFGBG": "0;15"}, "truecolor", True, ANSI),
+    ],
+)
+def test_the_theme_fits_the_terminal(environ: dict[str, str], system: str | None, no_color: bool, theme: str) -> None:
+    assert choose_theme(environ, system, no_color=no_color) == theme
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("system", ["truecolor", "256"])
+@pytest.mark.parametrize("name", [DARK, LIGHT])
+def test_every_text_can_be_read_on_its_ground(system: str, name: str) -> None:
+    (theme,) = [theme for theme in themes_for(system) if theme.name == name]
+    palette = Palette(theme)
+    for text in ("text", "strong", "muted", "now", "good", "bad", "warn"):
+        style = palette.style(text)
+        assert style.color is not None
+        assert style.bgcolor is not None
+        assert contrast(style.color.name, style.bgcolor.name) >= 4.5, text
+
+
+def test_without_colours_only_attributes_are_left() -> None:
+    (theme,) = [theme for theme in themes_for(None) if theme.name == ANSI]
+    palette = Palette(theme, no_color=True)
+    assert palette.style("bad").color is None
+    assert palette.style("strong").bold
+    assert palette.style("text", "cursor").reverse
+    assert not palette.style("now/", "cursor").reverse

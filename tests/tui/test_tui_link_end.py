@@ -1,0 +1,67 @@
+"""The link ends at any moment, politely, and leaves no thread."""
+
+import socket
+import threading
+
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.connection import LinkState, Pace
+from phaseline_tui.frames import JobProgress
+from phaseline_tui.link import Link
+from tui_links import NEVER_AGAIN, Heard, following, free_port, progress
+from tui_server import PlayedServer
+
+
+def test_stopping_before_starting_is_possible() -> None:
+    link = Link(ServerAddress.parse("127.0.0.1:1"), Heard().deliver)
+    link.stop()
+    link.stop()
+
+
+def test_stopping_right_after_starting_leaves_no_thread() -> None:
+    for _ in range(20):
+        with following(f"http://127.0.0.1:{free_port()}"):
+            pass
+
+
+def test_stopping_while_connecting_leaves_no_thread() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with following(f"127.0.0.1:{listener.getsockname()[1]}") as (_, heard):
+            client, _ = listener.accept()  # Connected, but the handshake is never answered.
+            heard.wait_state(LinkState.CONNECTING)
+        client.close()
+
+
+def test_stopping_while_waiting_leaves_no_thread() -> None:
+    with following(f"http://127.0.0.1:{free_port()}", NEVER_AGAIN) as (_, heard):
+        heard.wait_state(LinkState.WAITING)
+
+
+def test_stopping_while_connected_says_goodbye() -> None:
+    with PlayedServer() as server:
+        with following(server.url):
+            server.wait_subscribed()
+        server.wait_gone()
+        assert server.goodbyes == [1000]
+
+
+def test_stopping_while_stale_leaves_no_thread() -> None:
+    with (
+        PlayedServer(mute=True) as server,
+        following(server.url, Pace(batch=0.01, quiet=0.02, stale=0.04)) as (_, heard),
+    ):
+        heard.wait_state(LinkState.STALE)
+
+
+def test_stopping_while_stopped_for_good_leaves_no_thread() -> None:
+    with PlayedServer(status=403) as server, following(server.url) as (_, heard):
+        heard.wait_state(LinkState.STOPPED)
+
+
+def test_stopping_in_a_flood_leaves_no_thread() -> None:
+    with PlayedServer() as server:
+        with following(server.url) as (_, heard):
+            server.wait_subscribed()
+            flood = threading.Thread(target=lambda: server.send(*(progress(n) for n in range(5000))))
+            flood.start()
+            heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))
+        flood.join()
