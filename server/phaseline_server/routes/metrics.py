@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
 import trio
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -80,7 +81,7 @@ def blueprint(services: Services) -> Blueprint:
         form = request.args.get("format", "prometheus")
         if form == "json":
             document = {
-                "phases": MetricsFile.encode(services.tracker.statistics),
+                "phases": msgspec.Raw(MetricsFile.encode(services.tracker.statistics)),
                 "figures": {
                     sample.name + "".join(f"{{{k}={v}}}" for k, v in sample.labels.items()): sample.value
                     for metric in registry.collect()

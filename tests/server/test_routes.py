@@ -1,0 +1,194 @@
+"""Series, the preview, health and metrics."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from markupsafe import escape
+from prometheus_client.parser import text_string_to_metric_families
+
+from pictures import BAD, GOOD, ask, made, studio
+from servers import serving
+
+# ------------------------------------------------------------------ series
+
+
+async def test_series_are_those_that_ship_and_those_of_the_data_directory(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        assert await ask(client, "/series") == {"series": ["nocturne", "simple"], "count": 2}
+        (tmp_path / "series").mkdir()
+        for name in ("mine.json", "simple.json", "no series.json", "notes.txt"):
+            (tmp_path / "series" / name).write_text("{}")
+        assert await ask(client, "/series") == {"series": ["mine", "nocturne", "simple"], "count": 3}
+
+
+async def test_series_that_can_not_be_read_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "series").write_text("")
+    async with serving(tmp_path) as client:
+        assert (await ask(client, "/series", 500))["code"] == "DATA_DIR_ERROR"
+
+
+# ------------------------------------------------------------------ preview
+
+
+async def test_preview_shows_the_pictures_newest_first_by_their_titles(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        assert "No picture yet" in (await client.get("/preview")).text
+        titles = [(await made(client, f"/dalle/simple/0x{n}"))["dalleDress"]["titlePrompt"] for n in (1, 2)]
+        for number in (1, 2):
+            os.utime(tmp_path / f"output/simple/annotated/0x{number}.png", (number, number))
+        page = await client.get("/preview")
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert page.text.index('src="/files/simple/annotated/0x2.png"') < page.text.index(
+            'src="/files/simple/annotated/0x1.png"'
+        )
+        assert all(f"<strong>{escape(title)}</strong>" in page.text for title in titles)
+        style = await client.get("/preview.css")
+        assert (style.status_code, style.headers["Content-Type"].partition(";")[0]) == (200, "text/css")
+
+
+async def test_preview_shows_hostile_titles_as_text(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        await made(client, "/dalle/simple/0x1")
+        path = tmp_path / "output/simple/selector/0x1.json"
+        dress = json.loads(path.read_bytes()) | {"titlePrompt": "\"><script>alert(1)</script><img onerror='x'>"}
+        path.write_text(json.dumps(dress))
+        page = await client.get("/preview")
+        assert "<script" not in page.text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
+        assert "<img onerror" not in page.text
+        assert 'alt="&#34;&gt;' in page.text
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src" not in policy
+        assert "unsafe" not in policy
+        assert page.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_preview_passes_over_what_is_no_picture_of_ours(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        await made(client, "/dalle/simple/0x1")
+        folder = tmp_path / "output/simple/annotated"
+        for name in ("0xzz.png", "<b>.png", "0x2.txt", ".0x3.png"):
+            (folder / name).write_bytes(b"x")
+        (folder / "0x4.png").symlink_to("/etc/passwd")
+        (tmp_path / "output" / "a b" / "annotated").mkdir(parents=True)
+        (tmp_path / "output/simple/selector/0x1.json").unlink()
+        (tmp_path / "output/simple/selector/0x1.json").symlink_to("/etc/passwd")
+        page = (await client.get("/preview")).text
+        assert page.count("<figure>") == 1
+        assert "<strong>0x1</strong>" in page
+
+
+# ------------------------------------------------------------------ health
+
+
+async def test_health_tells_of_life_and_of_work(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        for query in ("", "?check=liveness", "?check=readiness"):
+            report = await ask(client, f"/health{query}")
+            assert list(report) == ["status", "version", "uptimeSeconds", "activeJobs", "subscribers"]
+            assert (report["status"], report["activeJobs"], report["subscribers"]) == ("ok", 0, 0)
+        await client.post("/progress/start", json={"job_id": "a"})
+        assert (await ask(client, "/health"))["activeJobs"] == 1
+
+
+async def test_a_server_whose_data_directory_became_unwritable_lives_but_is_not_ready(
+    tmp_path: Path, make_unwritable: Callable[[Path], None]
+) -> None:
+    async with serving(tmp_path) as client:
+        make_unwritable(tmp_path)
+        unready = await ask(client, "/health?check=readiness", 503)
+        assert (unready["status"], unready["code"]) == ("unready", "DATA_DIR_ERROR")
+        assert "can't be written" in unready["error"]
+        assert (await ask(client, "/health?check=liveness"))["status"] == "ok"
+        assert (await ask(client, "/health"))["status"] == "ok"
+
+
+async def test_a_server_whose_data_directory_is_gone_is_ready_again_when_it_is_back(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    async with studio(data_dir, GOOD) as (client, _):
+        await made(client, "/dalle/simple/0x1")
+        data_dir.rename(tmp_path / "away")
+        unready = await ask(client, "/health?check=readiness", 503)
+        assert "does not exist" in unready["error"]
+        failed = await made(client, "/dalle/simple/0x2")
+        assert "is gone" in failed["error"]
+        assert not data_dir.exists()
+        (tmp_path / "away").rename(data_dir)
+        assert (await ask(client, "/health?check=readiness"))["status"] == "ok"
+        await ask(client, "/dalle/simple/0x2?retry=1&generate=1")
+        assert (await made(client, "/dalle/simple/0x2"))["error"] == ""
+
+
+async def test_another_check_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        error = await ask(client, "/health?check=%1b[31m", 422)
+        assert error["code"] == "INVALID_FIELD"
+        assert error["error"] == "check is '\\x1b[31m'; allowed: liveness, readiness, or none of them"
+
+
+# ------------------------------------------------------------------ metrics
+
+
+async def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD, BAD) as (client, _):
+        await made(client, "/dalle/simple/0x1")
+        await made(client, "/dalle/simple/0x2")
+        await client.post("/progress/start", json={"job_id": "a"})
+        answer = await client.get("/metrics")
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        samples = {
+            (sample.name, tuple(sorted(sample.labels.values()))): sample.value
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+        }
+        for name, labels, value in (
+            ("phaseline_jobs", ("active",), 1),
+            ("phaseline_jobs", ("completed",), 1),
+            ("phaseline_jobs", ("failed",), 1),
+            ("phaseline_jobs_ended_total", ("completed",), 1),
+            ("phaseline_jobs_ended_total", ("failed",), 1),
+            ("phaseline_generation_runs_total", (), 1),
+            ("phaseline_cache_hits_total", (), 0),
+            ("phaseline_phase_samples", ("dalle", "image_wait"), 1),
+            ("phaseline_subscribers", (), 0),
+            ("phaseline_connections_failed_total", (), 0),
+        ):
+            assert samples[name, labels] == value, (name, labels)
+        assert samples["phaseline_phase_average_seconds", ("dalle", "image_wait")] > 0
+        assert samples["phaseline_uptime_seconds", ()] > 0
+        assert samples["phaseline_reports_total", ()] == samples["phaseline_messages_total", ()] > 10
+        assert samples["phaseline_connections", ()] >= 1
+
+
+async def test_metrics_are_open_metrics_for_whom_asks_for_them(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        answer = await client.get("/metrics", headers={"Accept": "application/openmetrics-text"})
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+        assert answer.text.endswith("# EOF\n")
+
+
+async def test_metrics_are_json_too(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        await made(client, "/dalle/simple/0x1")
+        told = await ask(client, "/metrics?format=json")
+        assert told["phases"]["version"] == "v1"
+        assert told["phases"]["generationRuns"] == 1
+        assert told["phases"]["phaseAverages"]["image_wait"]["count"] == 1
+        assert told["figures"]["phaseline_generation_runs_total"] == 1
+        assert told["figures"]["phaseline_jobs{state=completed}"] == 1
+        assert (await ask(client, "/metrics?format=xml", 422))["code"] == "INVALID_FIELD"
+
+
+async def test_hostile_names_of_workflows_can_not_break_the_metrics(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        name = 'a"}\\ 1 phaseline_jobs{state="x'
+        await client.post("/progress/start", json={"job_id": "a", "workflow": name, "phases": [name]})
+        await client.post("/progress/report", json={"job_id": "a", "stage": name})
+        assert (await client.post("/progress/complete", json={"job_id": "a"})).status_code == 200
+        families = list(text_string_to_metric_families((await client.get("/metrics")).text))
+        labels = [s.labels for family in families for s in family.samples if s.name == "phaseline_phase_samples"]
+        assert labels == [{"workflow": name, "phase": name}]
