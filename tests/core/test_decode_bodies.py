@@ -1,7 +1,7 @@
 """Bodies of requests: one struct, with or without a type, or a list of messages; refused in the words of a frame."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -21,6 +21,10 @@ class Untyped(msgspec.Struct):
     job_id: JobId
     success: bool = True
     result: dict[str, Any] = {}
+
+
+class Choosy(msgspec.Struct):
+    mood: Literal["good", "bad"]
 
 
 def refusal(body: object, kind: Any) -> str:
@@ -56,6 +60,7 @@ def test_a_body_of_one_kind_needs_no_type() -> None:
         ),
         ({"type": [1], "job_id": 5}, Untyped, "InvalidField: job_id is 5; allowed: a string of 1 to 200 characters"),
         ({"job_id": "j", "success": 1}, Untyped, "InvalidField: success is 1; allowed: true or false"),
+        ({"mood": "a\n - at `$.b`"}, Choosy, r"InvalidField: mood is 'a\n - at `$.b`'; allowed: another value"),
         ([], JobStarted, "InvalidJSON: the document is of type list; allowed: a JSON object"),
     ],
 )

@@ -68,6 +68,7 @@ def refusal(frame: bytes | str, max_depth: int = 16) -> PhaselineError:
         (b'{"type":"ping","type":"pong"}', UnknownType, "type is 'pong'; allowed: "),
         # numbers that no machine has room for
         (INFO % "1e400", InvalidField, "x is '1e400'; allowed: numbers up to 1.7e308"),
+        (INFO % '["y",{},"z",1e400]', InvalidField, "x is '1e400'; allowed: "),
         (INFO % "-1e999", InvalidField, "x is '-1e999'; allowed: "),
         (INFO % ('{"y":"1e400","z":[' + "9" * 5000 + "]}"), InvalidField, "z is '9999999"),
         (PROGRESS % '"progress":1e400', InvalidField, "progress is '1e400'; allowed: "),
@@ -121,6 +122,7 @@ def test_a_document_may_be_nested_as_deep_as_the_limit_and_no_deeper(brackets: s
         return f'{{"type":"ping","x":{opening * inner}1{closing * inner}}}'.encode()
 
     decode_client(nested(16), LIMIT)
+    decode_json(b"[[],[],{},[[]]]", LIMIT, max_depth=3)
     error = refusal(nested(17))
     assert (type(error), str(error)) == (InvalidJSON, "the document is nested 17 deep; allowed: at most 16")
     assert "nested 4 deep; allowed: at most 3" in str(refusal(nested(4), max_depth=3))

@@ -167,6 +167,8 @@ def test_a_missing_field_is_named(message: str, field: str) -> None:
         ("job_progress", "message", "m" * 10_001, "a string of at most 10,000 characters"),
         ("job_progress", "producer", "p" * 101, "a string of at most 100 characters in one line"),
         ("job_progress", "producer_seq", -1, "an integer from 0 to 2^63 - 1"),
+        ("job_progress", "age_seconds", -0.1, "a number of seconds from 0 to 604800"),
+        ("job_progress", "age_seconds", 604_801, "a number of seconds from 0 to 604800"),
         ("job_progress", "photo_id", "p" * 201, "an integer of 64 bits, a string of at most 200 characters in one "),
         ("job_started", "workflow", "", "a string of 1 to 100 characters in one line"),
         ("job_started", "series", "s" * 101, "a string of at most 100 characters in one line"),

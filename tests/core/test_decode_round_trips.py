@@ -148,7 +148,7 @@ def test_a_clients_other_messages_come_out_as_they_went_in(message: msgspec.Stru
 
 def test_what_a_plain_client_leaves_out_has_a_default() -> None:
     assert decode_client(b'{"type":"subscribe"}', LIMIT) == Subscribe(channels=("jobs", "photos", "system"))
-    assert decode_client(b'{"type":"register"}', LIMIT) == Register()
+    assert decode_client(b'{"type":"register"}', LIMIT) == Register(client_type="", client_name="", acks=False)
 
 
 def test_an_event_has_the_seeds_names_on_the_wire() -> None:
@@ -161,6 +161,7 @@ def test_an_event_has_the_seeds_names_on_the_wire() -> None:
         "job_id": "j",
         "producer": None,
         "producer_seq": None,
+        "age_seconds": 0.0,
         "stage": "importing",
         "progress": 25.0,
         "message": "m",

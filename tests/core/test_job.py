@@ -117,7 +117,8 @@ def test_the_percent_told_never_falls_within_a_run_and_begins_anew_with_the_next
 
 
 def test_a_restarted_job_has_nothing_of_its_last_run_but_its_number() -> None:
-    fresh = started(series="b")
+    fresh = Job("job_1")
+    fresh.apply(JobStarted(job_id="job_1", series="b"), moment(9))
     job = started(series="a", photo_info={"iso": 800}, photo_id=1, host="box", cache_hit=True)
     job.seq = fresh.seq = 17
     for second, event in enumerate(
@@ -130,7 +131,7 @@ def test_a_restarted_job_has_nothing_of_its_last_run_but_its_number() -> None:
     ):
         job.apply(event, moment(second))
         told(job, second, 70)
-    job.apply(JobStarted(job_id="job_1", series="b"), moment(0))
+    job.apply(JobStarted(job_id="job_1", series="b"), moment(9))
     assert everything_in(job) == everything_in(fresh)
 
 
@@ -165,6 +166,22 @@ def test_durations_come_from_the_monotonic_clock_alone() -> None:
     assert (snapshot.started_ns, snapshot.ended_ns) == (WALL, WALL + 6 * SECOND)
     importing = snapshot.phases[0]
     assert (importing.started_ns, importing.ended_ns) == (WALL + 3601 * SECOND, WALL + 3604 * SECOND)
+
+
+def test_a_report_that_is_late_is_never_taken_for_earlier_than_what_is_known() -> None:
+    job = started(phases=("a", "b"))
+    job.apply(JobProgress(job_id="job_1", phase="a"), moment(5))
+    job.apply(JobProgress(job_id="job_1", phase="b"), moment(2))
+    job.apply(JobCompleted(job_id="job_1"), moment(8).before(1))
+    assert [phase.spent_ns / SECOND for phase in job.phases] == [0, 2]
+    assert [phase.started for phase in job.phases] == [moment(5), moment(5)]
+    assert job.ended == moment(7)
+
+
+def test_a_job_may_have_begun_before_the_box_that_follows_it() -> None:
+    job = Job("job_1")
+    job.apply(JobStarted(job_id="job_1"), moment(10).before(3600))
+    assert job.elapsed_ns(moment(10)) == 3600 * SECOND
 
 
 def test_photo_info_adds_to_what_is_known() -> None:

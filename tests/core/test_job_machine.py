@@ -46,7 +46,7 @@ class Jobs(RuleBasedStateMachine):
         self.statistics = Statistics()
         self.engine = EmaEngine(self.statistics)
         self.job, self.twin = Job("dalle:simple:0x1"), Job("dalle:simple:0x1")
-        self.mono_ns = self.wall_off_ns = 0
+        self.mono_ns = self.wall_off_ns = self.late_ns = 0
         self.told = 0.0
         self.last: Event | None = None
 
@@ -56,8 +56,10 @@ class Jobs(RuleBasedStateMachine):
 
     def report(self, event: Event) -> None:
         before, legal = everything_in(self.job), type(event) in TRANSITIONS[self.job.state]
+        wall_ns, mono_ns, late_ns = *self.now, self.late_ns
+        self.late_ns = 0
         try:
-            lessons = self.job.apply(event, self.now)
+            lessons = self.job.apply(event, Moment(wall_ns - late_ns, mono_ns - late_ns))
         except IllegalEvent:
             assert not legal
             assert everything_in(self.job) == before
@@ -67,7 +69,7 @@ class Jobs(RuleBasedStateMachine):
             assert everything_in(self.job) == before
             return
         assert self.job.state is TRANSITIONS[before["state"]][type(event)]
-        assert self.twin.apply(event, Moment(WALL + self.mono_ns, self.mono_ns)) == lessons
+        assert self.twin.apply(event, Moment(WALL + mono_ns - late_ns, mono_ns - late_ns)) == lessons
         self.last = event
         if isinstance(event, JobStarted):
             self.told = 0.0
@@ -89,6 +91,10 @@ class Jobs(RuleBasedStateMachine):
     def time_goes_by(self, step: int, jump: int) -> None:
         self.mono_ns += step
         self.wall_off_ns += jump
+
+    @rule(late_ns=st.integers(0, 300 * SECOND))
+    def the_next_report_comes_late(self, late_ns: int) -> None:
+        self.late_ns = late_ns
 
     @rule(
         workflow=st.sampled_from([None, "photo", "dalle", "nightly"]),

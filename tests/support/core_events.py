@@ -31,7 +31,6 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "job_id": names,
     "producer": st.none() | labels,
     "producer_seq": st.none() | counts,
-    "age_seconds": st.floats(0, 7 * 24 * 3600),
     "age_seconds": st.floats(0, MAX_AGE_S),
     "photo_id": photo_ids,
     "photo_info": json_objects,
