@@ -40,6 +40,9 @@ _TOLERANCE: Final = 1e-4
 _LINEAR_FROM_LMS: Final = np.linalg.inv(_LMS_FROM_LINEAR)
 _ROOTS_FROM_LAB: Final = np.linalg.inv(_LAB_FROM_ROOTS)
 
+_LMS_ROWS, _LAB_ROWS = _LMS_FROM_LINEAR.tolist(), _LAB_FROM_ROOTS.tolist()
+_LINEAR_ROWS, _ROOT_ROWS = _LINEAR_FROM_LMS.tolist(), _ROOTS_FROM_LAB.tolist()
+
 
 def _mixed(matrix: npt.NDArray[np.float64], color: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Multiply without BLAS, whose sums may depend on its threads."""
@@ -64,10 +67,30 @@ def rgb_from_lab(lab: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(linear <= _DARKEST_CURVED_LINEAR, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
+def _lab(rgb: Color) -> tuple[float, float, float]:
+    """Do as `lab_from_rgb` for one color; thirty times faster than numpy, and asked for at every leaf and window."""
+    line = [v / 12.92 if v <= _DARKEST_CURVED else ((v + 0.055) / 1.055) ** 2.4 for v in rgb.tolist()]
+    roots = [math.cbrt(row[0] * line[0] + row[1] * line[1] + row[2] * line[2]) for row in _LMS_ROWS]
+    lightness, a, b = (row[0] * roots[0] + row[1] * roots[1] + row[2] * roots[2] for row in _LAB_ROWS)
+    return lightness, a, b
+
+
+def _linear(lightness: float, a: float, b: float) -> tuple[float, float, float]:
+    """Return linear red, green, blue, which may lie outside of what a screen can show."""
+    lms = [(row[0] * lightness + row[1] * a + row[2] * b) ** 3 for row in _ROOT_ROWS]
+    red, green, blue = (row[0] * lms[0] + row[1] * lms[1] + row[2] * lms[2] for row in _LINEAR_ROWS)
+    return red, green, blue
+
+
+def _rgb(lightness: float, a: float, b: float) -> Color:
+    line = [min(1.0, max(0.0, v)) for v in _linear(lightness, a, b)]
+    return np.array([v * 12.92 if v <= _DARKEST_CURVED_LINEAR else 1.055 * v ** (1 / 2.4) - 0.055 for v in line])
+
+
 def polar(rgb: Color) -> tuple[float, float, float]:
     """Return (lightness, chroma, hue in radians)."""
-    lightness, a, b = lab_from_rgb(rgb)
-    return float(lightness), float(math.hypot(a, b)), math.atan2(b, a)
+    lightness, a, b = _lab(rgb)
+    return lightness, math.hypot(a, b), math.atan2(b, a)
 
 
 def rgb_from_polar(lightness: float, chroma: float, hue: float) -> Color:
@@ -79,19 +102,19 @@ def rgb_from_polar(lightness: float, chroma: float, hue: float) -> Color:
         for _ in range(16):
             middle = (low + high) / 2
             low, high = (middle, high) if _showable(lightness, middle, hue) else (low, middle)
-    return rgb_from_lab(np.array([lightness, low * math.cos(hue), low * math.sin(hue)]))
+    return _rgb(lightness, low * math.cos(hue), low * math.sin(hue))
 
 
 def _showable(lightness: float, chroma: float, hue: float) -> bool:
-    lab = np.array([lightness, chroma * math.cos(hue), chroma * math.sin(hue)])
-    linear = _mixed(_LINEAR_FROM_LMS, _mixed(_ROOTS_FROM_LAB, lab) ** 3)
-    return bool((linear > -_TOLERANCE).all() and (linear < 1 + _TOLERANCE).all())
+    linear = _linear(lightness, chroma * math.cos(hue), chroma * math.sin(hue))
+    return all(-_TOLERANCE < v < 1 + _TOLERANCE for v in linear)
 
 
 def mix(first: Color, second: Color, share: float) -> Color:
     """Return `first` with `share` (0..1) of `second`, mixed in OKLab."""
-    one, two = lab_from_rgb(first), lab_from_rgb(second)
-    return rgb_from_lab(one + (two - one) * share)
+    one, two = _lab(first), _lab(second)
+    lightness, a, b = (x + (y - x) * share for x, y in zip(one, two, strict=True))
+    return _rgb(lightness, a, b)
 
 
 def ramp(stops: list[tuple[float, Color]]) -> Field:

@@ -32,6 +32,7 @@ class _Current:
         palette = scene.palette
         self.ground = palette.dark(palette.deep, 0.16) if self.dark else palette.paper(palette.warm)
         self.taken = Image.new("L", (round(_GRID * scene.aspect), _GRID))
+        self._cells = np.asarray(self.taken)
         self.inks = self._inks()
 
     def _directions(self, shape: tuple[int, int]) -> Field:
@@ -114,13 +115,14 @@ class _Current:
             line = path[free[0] : free[1]]
             cells = (line * _GRID).ravel().tolist()
             draw.line(cells, fill=255, width=max(1, round((own + 0.0045) * _GRID)))
+            self._cells = np.asarray(self.taken)
             self._ribbon(sheet, random, line, own)
         yield 0.5
         sheet.lay()
 
     def _free(self, path: Points, middle: int, reach: int, width: float) -> tuple[int, int] | None:
         """Return how far the ribbon may run from its middle, or None when it would be too short."""
-        taken = np.asarray(self.taken)
+        taken = self._cells
         rows, columns = taken.shape
         along = np.gradient(path, axis=0)
         along /= np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)[:, None]

@@ -19,23 +19,23 @@ def plan(scene: Scene) -> Plan:
     """Plan a sky, the water, and one thing that gives it scale."""
     random = scene.random("sea")
     banded = scene.says("wave", "storm", "surf", "tsunami", "swell") or random.random() < 0.45  # noqa: PLR2004
-    horizon = float(random.uniform(0.34, 0.46) if banded else random.uniform(0.42, 0.6))
+    horizon = float(random.uniform(0.30, 0.48) if banded else random.uniform(0.34, 0.72))
     sky = Sky(scene, horizon)
     layers = plan_sky(scene, sky, clouds=float(random.uniform(0.5, 1.3)))
-    things = ["island", "lighthouse", "boats", "gulls"]
+    things = ["island", "lighthouse", "boats"]
     fitting = [thing for thing in things if scene.says(thing.rstrip("s"))] or things
     thing = str(random.choice(fitting))
-    if thing in {"island", "lighthouse"}:
+    if thing == "island" or random.random() < 0.5:  # noqa: PLR2004
         layers.append(Layer(18, lambda canvas: coast.island(canvas, scene, sky)))
     layers.append(Layer(90, lambda canvas: _open_water(canvas, scene, sky)))
-    if thing == "boats":
+    if thing == "boats" or scene.says("ship", "sail*", "regatta", "fisherman"):
         layers.append(Layer(105, lambda canvas: coast.boats(canvas, scene, sky)))
     if banded:
         count = int(random.integers(6, 9))
         layers += each(range(count), 85, lambda canvas, index: _wave(canvas, scene, sky, index, count))
     if thing == "lighthouse":
         layers.append(Layer(150, lambda canvas: coast.lighthouse(canvas, scene, sky)))
-    if thing == "gulls" or random.random() < 0.3:  # noqa: PLR2004
+    if scene.says("gull", "bird", "albatross", "pelican", "puffin") or random.random() < 0.4:  # noqa: PLR2004
         tint = mix(scene.palette.dark(scene.palette.deep, 0.25), sky.haze, 0.2 if scene.light.horizon > 0.6 else 0.7)  # noqa: PLR2004
         layers.append(Layer(60, lambda canvas: birds(canvas, scene, sky, tint)))
     return layers
@@ -63,8 +63,8 @@ def _open_water(canvas: Canvas, scene: Scene, sky: Sky) -> Iterator[float]:
     yield 0.55
     face = np.gradient(waves, axis=0) * (depth + np.float32(0.12)) * np.float32(9 * rows / 512)
     palette, light = scene.palette, scene.light
-    deep = palette.tone(palette.cool, light.near + 0.07, 1.5)
-    body = mix(deep, palette.tone(palette.cool, (light.near + light.horizon) / 2, 1.4), 0.45)
+    deep = palette.tone(sky.water, light.near + 0.07, 1.5)
+    body = mix(deep, palette.tone(sky.water, (light.near + light.horizon) / 2, 1.4), 0.45)
     table = ramp([(0, deep), (0.42, body), (0.75, mix(body, sky.middle, 0.65)), (1, mix(sky.glow, sky.haze, 0.4))])
     tone = np.float32(0.45) + np.clip(face, -0.5, 0.5) * np.float32(0.75) + (1 - depth) ** 2 * np.float32(0.22)
     part.fill(looked_up(table, np.asarray(tone - depth * np.float32(0.12), np.float32)))
@@ -118,9 +118,9 @@ def _crests(scene: Scene, at: Field, near: float, random: np.random.Generator) -
 
 def _water_tones(scene: Scene, sky: Sky, near: float) -> Field:
     palette, light = scene.palette, scene.light
-    deep = palette.tone(palette.cool, light.near + 0.05, 1.5)
-    thin = mix(palette.tone(palette.cool, min(0.86, light.horizon - 0.06), 1.5), sky.glow, 0.30 * light.sun)
-    middle = palette.tone(palette.cool, light.near + 0.22, 1.6)
+    deep = palette.tone(sky.water, light.near + 0.05, 1.5)
+    thin = mix(palette.tone(sky.water, min(0.86, light.horizon - 0.06), 1.5), sky.glow, 0.30 * light.sun)
+    middle = palette.tone(sky.water, light.near + 0.22, 1.6)
     far = mix(sky.middle, sky.haze, 0.5)
 
     def seen(color: Color) -> Color:

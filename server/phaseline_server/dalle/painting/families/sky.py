@@ -17,7 +17,8 @@ __all__ = ["Sky", "birds", "plan_sky"]
 class Sky:
     """Where the light is and what it looks like; ridges, water and towers ask it.
 
-    `sun` is (x, y, radius) in heights, `horizon` a y. `glow` is the color of the air near the light.
+    `sun` is (x, y, radius) in heights, `horizon` a y. `glow` is the color of the air near the light,
+    `water` the ink of lakes and seas under it.
     """
 
     def __init__(self, scene: Scene, horizon: float) -> None:
@@ -35,9 +36,10 @@ class Sky:
         )
         # Most skies are cool above and warm near the light; now and then it is the other way round.
         upper, lower = palette.cool, palette.warm
-        if random.random() < 0.25 or upper == lower:  # noqa: PLR2004
+        if random.random() < 0.35 or upper == lower:  # noqa: PLR2004
             upper, lower = 0, palette.accent_index
         between = next((i for i in range(3) if i not in {upper, lower}), lower)
+        self.water = palette.cool if random.random() < 0.6 else int(random.integers(3))  # noqa: PLR2004
         self.top: Color = palette.tone(upper, light.zenith, 1.3)
         self.middle: Color = mix(
             palette.tone(upper, (light.zenith + light.horizon) / 2, 1.2),

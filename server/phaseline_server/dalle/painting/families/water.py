@@ -33,7 +33,7 @@ def mirror(canvas: Canvas, scene: Scene, sky: Sky, shore: float, *, calm: float 
     row = np.float32(start - 1) - np.arange(rows, dtype=np.float32)[:, None] * np.float32(0.94) + offset
     mirrored = sampled(canvas.rgb[:, :start], row, np.broadcast_to(column, (rows, columns)) + offset * np.float32(0.3))
     yield 0.7
-    deep = scene.palette.tone(scene.palette.cool, scene.light.near + 0.08, 1.3)
+    deep = scene.palette.tone(sky.water, scene.light.near + 0.08, 1.3)
     part.fill(mirrored)
     part.cover(deep, np.float32(0.10) + depth * np.float32(0.42))
     path = np.exp(-(((part.x - np.float32(sky.sun[0])) / (np.float32(0.035) + depth * np.float32(0.10))) ** 2))
