@@ -1,5 +1,6 @@
 """`/ws`: subscriptions, and everything a client may say over a WebSocket."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -7,7 +8,7 @@ import msgspec
 import trio
 from quart import Blueprint, Response, websocket
 
-from phaseline.errors import InvalidJSON, PhaselineError, SlowSubscriber, Unrecoverable
+from phaseline.errors import InvalidField, InvalidJSON, PhaselineError, SlowSubscriber, Unrecoverable
 from phaseline.events import Event
 from phaseline.stream import Message
 from phaseline.wire import (
@@ -32,7 +33,9 @@ SLOW: Final = 4008  # come back, and resume
 GOING_AWAY: Final = 1001
 _MAX_CHANNELS: Final = 1000
 _LAST_WORDS_S: Final = 1.0
-_GOODBYE: Final = "goodbye"  # never sent: tells the sender to close
+_LARGEST_BATCH: Final = 262_144  # bytes, before one more message
+# Never sent: tells the sender to close. No message of the stream has this number and no channel.
+_GOODBYE: Final = Message(0, "", "", frozenset(), b"")
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -58,6 +61,26 @@ def blueprint(services: Services) -> Blueprint:
         return answer
 
     return routes
+
+
+def _frame(received: object) -> str | bytes:
+    """Return a frame as it was: Quart makes None of a binary one that is empty."""
+    return received if isinstance(received, str | bytes) else b""
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    producer_seq: int | None = None
+
+
+_numbers: Final = msgspec.json.Decoder(_Numbered)
+
+
+def _numbered(frame: str | bytes) -> dict[str, int]:
+    """Return what says which report a refusal is about, as an `ack` would, if the refused frame had a number."""
+    with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+        number = _numbers.decode(frame).producer_seq
+        return {} if number is None else {"producer_seq": number}
+    return {}
 
 
 class _Session:
@@ -97,31 +120,27 @@ class _Session:
         await self._services.door.closing.wait()
         with trio.move_on_after(_LAST_WORDS_S):
             await self._services.runs.wait_over()
-        self._put(_GOODBYE, b"")
+        self._subscriber.put(_GOODBYE)
 
     async def _send(self) -> None:
         while True:
             messages = await self._subscriber.receive_batch(self._coalesce_s)
-            if messages[-1].type == _GOODBYE:
-                await self._send_all(messages[:-1])
+            ends = _GOODBYE in messages
+            if ends:
+                messages = messages[: messages.index(_GOODBYE)]
+            for frame in _batches(messages) if self._batch else (message.payload for message in messages):
+                await websocket.send(frame.decode())
+            if ends:
                 await websocket.close(GOING_AWAY, "the server ends; come back")
                 return
-            await self._send_all(messages)
-
-    async def _send_all(self, messages: list[Message]) -> None:
-        if messages and self._batch:
-            await websocket.send((b"[" + b",".join(m.payload for m in messages) + b"]").decode())
-            return
-        for message in messages:
-            await websocket.send(message.payload.decode())
 
     async def _receive(self) -> None:
         while True:
-            frame = await websocket.receive()
+            frame = _frame(await websocket.receive())
             try:
                 await self._take(frame)
             except PhaselineError as error:
-                self._reply("error", error=str(error), code=error.code)
+                self._reply("error", error=str(error), code=error.code, **_numbered(frame))
 
     async def _take(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes):
@@ -151,7 +170,7 @@ class _Session:
         """Confirm, then queue what the client missed or the state, and the live messages behind: no await between."""
         subscriber, log = self._subscriber, self._tracker.log
         if len(subscriber.channels | set(wanted.channels)) > _MAX_CHANNELS:
-            raise InvalidJSON(f"{len(subscriber.channels)} channels are subscribed; allowed: at most {_MAX_CHANNELS}")
+            raise InvalidField("channels", f"{len(wanted.channels)} more", f"{_MAX_CHANNELS} subscribed at a time")
         subscriber.channels.update(wanted.channels)
         self._coalesce_s, self._batch = wanted.coalesce_ms / 1000, wanted.batch
         recovered: bool | None = None
@@ -177,3 +196,17 @@ class _Session:
 
     def _put(self, kind: str, payload: bytes) -> None:
         self._subscriber.put(Message(0, kind, "", frozenset(), payload))
+
+
+def _batches(messages: list[Message]) -> Iterator[bytes]:
+    """Yield the messages as JSON arrays that are not much larger than a client may be ready for."""
+    batch: list[bytes] = []
+    size = 0
+    for message in messages:
+        batch.append(message.payload)
+        size += len(message.payload)
+        if size >= _LARGEST_BATCH:
+            yield b"[" + b",".join(batch) + b"]"
+            batch, size = [], 0
+    if batch:
+        yield b"[" + b",".join(batch) + b"]"

@@ -1,0 +1,255 @@
+"""`/ws`: what a client says and is told, that the stream has no gap, and that nobody is hurt by anybody."""
+
+import json
+from pathlib import Path
+
+import pytest
+import trio
+
+from listening import Said, listening
+from phaseline.events import JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.stream import Message
+from phaseline_server.dalle import helpers
+from phaseline_server.routes.websocket import _batches
+from phaseline_server.tracker import Tracker
+from pictures import ask
+from servers import serving
+
+
+def tracker() -> Tracker:
+    """Return the tracker of the server in this process."""
+    return helpers._running[-1][1]
+
+
+async def progress(*percents: float, job_id: str = "a", text: str = "") -> None:
+    for percent in percents:
+        await tracker().report(JobProgress(job_id=job_id, phase="importing", progress=percent, text=text))
+
+
+# ------------------------------------------------------------------ question and answer
+
+
+async def test_the_first_message_says_where_the_client_is(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client) as one, listening(client) as two:
+        assert list(one.welcome) == ["type", "client_id", "server_time", "epoch", "protocol"]
+        assert one.welcome["protocol"] == 1
+        assert one.welcome["epoch"] == two.welcome["epoch"] == tracker().log.top.epoch
+        assert one.welcome["client_id"] != two.welcome["client_id"]
+        assert one.welcome["server_time"].endswith("Z")
+
+
+async def test_subscriptions_are_confirmed_with_channels_and_position(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client) as listener:
+        await tracker().report(JobStarted(job_id="a"))
+        position = {"epoch": listener.welcome["epoch"], "seq": 1}
+        confirmed = await listener.subscribe("jobs", "photos")
+        assert confirmed == {"type": "subscription_confirmed", "channels": ["jobs", "photos"], "position": position}
+        assert (await listener.subscribe("job:a", "jobs"))["channels"] == ["job:a", "jobs", "photos"]
+        await listener.say("unsubscribe", channels=["jobs", "nothing"])
+        assert await listener.hear() == {"type": "unsubscription_confirmed", "channels": ["job:a", "photos"]}
+        assert (await ask(client, "/health"))["subscribers"] == 1
+
+
+async def test_a_bare_subscription_is_to_everything(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client) as listener:
+        await listener.say("subscribe")
+        assert (await listener.hear())["channels"] == ["jobs", "photos", "system"]
+
+
+async def test_register_ping_and_auth_are_answered(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client) as listener:
+        await listener.say("register", client_type="tui", client_name="me", anything="else")
+        me = listener.welcome["client_id"]
+        assert await listener.hear() == {"type": "registration_confirmed", "client_id": me, "client_type": "tui"}
+        await listener.say("ping")
+        assert list(await listener.hear("pong")) == ["type", "server_time"]
+        await listener.say("auth", token="x")
+        await listener.hear("auth_confirmed")
+
+
+async def test_nothing_is_heard_without_a_subscription(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client) as listener:
+        await tracker().report(JobStarted(job_id="a"))
+        await listener.say("ping")
+        await listener.hear("pong")
+
+
+# ------------------------------------------------------------------ channels
+
+
+async def test_each_channel_carries_what_belongs_there_and_nothing_twice(tmp_path: Path) -> None:
+    wanted = {
+        ("jobs",): ["job_started a", "job_started b", "job_progress a", "job_completed b"],
+        ("photos",): ["photo_info a", "photo_info b"],
+        ("job:b",): ["job_started b", "photo_info b", "job_completed b"],
+        ("system",): [],
+        ("jobs", "photos", "job:a"): [
+            "job_started a",
+            "job_started b",
+            "job_progress a",
+            "photo_info a",
+            "photo_info b",
+            "job_completed b",
+        ],
+    }
+    async with serving(tmp_path) as client:
+        for channels, expected in wanted.items():
+            async with listening(client, *channels) as listener:
+                for job_id in "ab":
+                    await tracker().report(JobStarted(job_id=job_id))
+                await progress(10)
+                for job_id in "ab":
+                    await tracker().report(PhotoInfo(job_id=job_id, data={}))
+                await tracker().report(JobCompleted(job_id="b"))
+                await listener.say("ping")
+                heard = (await listener.hear_until("pong"))[:-1]
+                assert [f"{said['type']} {said['job_id']}" for said in heard] == expected
+            await tracker().report(JobCompleted(job_id="a"))
+
+
+async def test_there_is_a_limit_of_channels(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client, "jobs") as listener:
+        for number in range(2):
+            await listener.say("subscribe", channels=[f"job:{number}/{each}" for each in range(600)])
+        await listener.hear("subscription_confirmed")
+        error = await listener.hear("error")
+        assert error["code"] == "INVALID_FIELD"
+        assert error["error"] == "channels is '600 more'; allowed: 1000 subscribed at a time"
+
+
+# ------------------------------------------------------------------ the state, and the stream behind it
+
+
+async def test_the_snapshot_is_the_state_at_a_position_and_the_stream_goes_on_right_behind_it(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, trio.open_nursery() as nursery:
+        await tracker().report(JobStarted(job_id="a"))
+
+        async def work() -> None:
+            percent = 0.0
+            while True:
+                percent += 0.001
+                await progress(percent)
+                await trio.lowlevel.checkpoint()
+
+        nursery.start_soon(work)
+        for _ in range(5):
+            async with listening(client) as listener:
+                await listener.say("subscribe", channels=["jobs"], snapshot=True)
+                confirmed = await listener.hear("subscription_confirmed")
+                snapshot = await listener.hear("snapshot")
+                assert list(snapshot) == ["type", "epoch", "seq", "server_time", "jobs"]
+                assert confirmed["position"] == {"epoch": snapshot["epoch"], "seq": snapshot["seq"]}
+                [job] = snapshot["jobs"]
+                assert job["seq"] == snapshot["seq"]
+                assert job["progress"] == pytest.approx(0.001 * (snapshot["seq"] - 1), abs=0.01)
+                following = [(await listener.hear("job_progress"))["seq"] for _ in range(50)]
+                assert following == list(range(snapshot["seq"] + 1, snapshot["seq"] + 51))
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_snapshot_holds_every_job_and_is_empty_when_there_is_none(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        async with listening(client, "jobs", snapshot=True) as listener:
+            assert (await listener.hear("snapshot"))["jobs"] == []
+        for job_id in "abc":
+            await tracker().report(JobStarted(job_id=job_id))
+        await tracker().report(JobCompleted(job_id="b"))
+        async with listening(client, "jobs", snapshot=True) as listener:
+            told = {job["job_id"]: job for job in (await listener.hear("snapshot"))["jobs"]}
+        assert {name: job["state"] for name, job in told.items()} == {"a": "active", "b": "completed", "c": "active"}
+        rest = (await ask(client, "/progress/job/b"))["job_status"]
+        assert told["b"] == rest
+
+
+async def test_a_client_that_comes_back_hears_all_that_it_missed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        await tracker().report(JobStarted(job_id="a"))
+        async with listening(client, "jobs") as listener:
+            await progress(1, 2)
+            last = [await listener.hear() for _ in range(2)][-1]
+        await progress(3, 4)
+        await tracker().report(PhotoInfo(job_id="a", data={}))
+        await progress(5)
+        since = {"epoch": last["epoch"], "seq": last["seq"]}
+        async with listening(client) as listener:
+            # Who can be told all needs no snapshot.
+            confirmed = await listener.subscribe("jobs", since=since, snapshot=True)
+            assert (confirmed["recovered"], confirmed["position"]) == (True, since)
+            await progress(6)
+            heard = [await listener.hear("job_progress") for _ in range(4)]
+            assert [said["progress"] for said in heard] == [3, 4, 5, 6]
+            assert [said["seq"] for said in heard] == [4, 5, 7, 8]
+        async with listening(client) as listener:
+            top = {"epoch": last["epoch"], "seq": 8}
+            assert (await listener.subscribe("jobs", since=top))["recovered"] is True
+            await progress(7)
+            assert (await listener.hear())["seq"] == 9
+
+
+async def test_a_gap_is_told_and_filled_by_a_snapshot(tmp_path: Path) -> None:
+    async with serving(tmp_path, history=3) as client:
+        await tracker().report(JobStarted(job_id="a"))
+        await progress(1, 2, 3, 4)
+        epoch = tracker().log.top.epoch
+        for since in ({"epoch": epoch, "seq": 1}, {"epoch": epoch, "seq": 99}, {"epoch": "other", "seq": 5}):
+            async with listening(client) as listener:
+                confirmed = await listener.subscribe("jobs", since=since)
+                assert confirmed["recovered"] is False
+                assert confirmed["position"]["epoch"] == epoch
+                snapshot = await listener.hear("snapshot")
+                assert (snapshot["recovered"], snapshot["seq"]) == (False, confirmed["position"]["seq"])
+                assert len(snapshot["jobs"]) == 1
+                await progress(9)
+                assert (await listener.hear())["seq"] == snapshot["seq"] + 1
+
+
+# ------------------------------------------------------------------ pace and form
+
+
+async def test_coalescing_leaves_out_progress_that_is_overtaken_and_nothing_else(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client, "jobs", coalesce_ms=50) as listener:
+        for job_id in "ab":
+            await tracker().report(JobStarted(job_id=job_id))
+        for percent in range(100):
+            await progress(percent, job_id="a")
+            await progress(percent, job_id="b")
+            if percent % 10 == 0:
+                await tracker().report(PhaseCompleted(job_id="a", phase="exif_analysis"))
+        for job_id in "ba":
+            await tracker().report(JobCompleted(job_id=job_id))
+        heard: list[Said] = []
+        while [said["type"] for said in heard].count("job_completed") < 2:
+            heard.append(await listener.hear())
+        kinds = [said["type"] for said in heard]
+        assert (kinds.count("job_started"), kinds.count("stage_completed")) == (2, 10)
+        assert kinds.count("job_progress") < 100
+        last = {said["job_id"]: said["progress"] for said in heard if said["type"] == "job_progress"}
+        assert last == {"a": 99, "b": 99}
+        numbers = [said["seq"] for said in heard]
+        assert numbers == sorted(set(numbers))
+
+
+async def test_a_batch_is_an_array_of_messages_in_order(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client) as listener:
+        await tracker().report(JobStarted(job_id="a"))
+        await listener.say("subscribe", channels=["jobs"], batch=True, snapshot=True)
+        heard: list[Said] = []
+        while len(heard) < 2:
+            heard += await listener.frame()
+        await progress(*range(100))
+        await listener.say("ping")
+        while heard[-1]["type"] != "pong":
+            frame = await listener.frame()
+            assert isinstance(frame, list)
+            heard += frame
+        assert [said["type"] for said in heard[:2]] == ["subscription_confirmed", "snapshot"]
+        assert [said["seq"] for said in heard[2:-1]] == list(range(2, 102))
+
+
+def test_a_batch_that_would_be_too_large_is_several() -> None:
+    messages = [Message(seq, "x", "a", frozenset(), b'"%d%s"' % (seq, b"x" * 100_000)) for seq in range(1, 11)]
+    frames = list(_batches(messages))
+    assert [each for frame in frames for each in json.loads(frame)] == [json.loads(m.payload) for m in messages]
+    assert max(map(len, frames)) < 400_000
+    assert len(frames) == 4
+    assert list(_batches([])) == []

@@ -1,0 +1,208 @@
+"""Clients of `/ws` that report, that talk nonsense, that do not read, that vanish: each has its answer, nobody else
+notices."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from listening import listening
+from phaseline.events import JobProgress, JobStarted
+from phaseline_server.dalle import helpers
+from phaseline_server.tracker import Tracker
+from pictures import Gate, ask, studio, wait_over
+from servers import serving
+
+Json = dict[str, Any]
+
+
+def tracker() -> Tracker:
+    """Return the tracker of the server in this process."""
+    return helpers._running[-1][1]
+
+
+# ------------------------------------------------------------------ reports
+
+
+async def test_reports_are_taken_in_and_told_to_everybody(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client, "jobs", "photos") as watcher, listening(client) as worker:
+        await worker.say("job_started", job_id="job_12345", photo_id=456, photo_info={"file_name": "IMG_001.CR3"})
+        await worker.say("job_progress", job_id="job_12345", stage="exif_analysis", progress=25, message="reading")
+        await worker.say("stage_completed", job_id="job_12345", stage="exif_analysis", result={"iso": 800})
+        await worker.say("photo_info", job_id="job_12345", photo_data={"context": "portrait"})
+        await worker.say("error_occurred", job_id="job_12345", error_type="oops", error_message="again", stage=None)
+        await worker.say("processing_metrics", job_id="job_12345", metrics={"cpu": 0.5})
+        await worker.say("job_completed", job_id="job_12345", result={"ok": True})
+        heard = await watcher.hear_until("job_completed")
+        assert [said["type"] for said in heard] == [
+            "job_started",
+            "job_progress",
+            "stage_completed",
+            "photo_info",
+            "error_occurred",
+            "processing_metrics",
+            "job_completed",
+        ]
+        status = (await ask(client, "/progress/job/job_12345"))["job_status"]
+        assert (status["state"], status["photo_id"], status["result"]) == ("completed", 456, {"ok": True})
+        # The worker never subscribed, and asked for no acks.
+        await worker.say("ping")
+        await worker.hear("pong")
+
+
+async def test_acks_tell_which_report_became_which_message(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client) as worker:
+        await worker.say("register", client_type="worker", acks=True)
+        await worker.hear("registration_confirmed")
+        report = {"job_id": "a", "producer": "me", "producer_seq": 7}
+        for _ in range(2):
+            await worker.say("job_started", **report)
+            assert await worker.hear() == {"type": "ack", "producer_seq": 7, "seq": 1}
+        await worker.say("job_progress", job_id="a", stage="importing")
+        assert await worker.hear() == {"type": "ack", "producer_seq": None, "seq": 2}
+
+
+async def test_reports_that_are_refused_are_told_so_and_change_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path, max_jobs=1) as client, listening(client) as worker:
+        await worker.say("job_started", job_id="a")
+        for fields, code in (
+            ({"kind": "job_progress", "job_id": "nobody", "stage": "importing"}, "UNKNOWN_JOB"),
+            ({"kind": "job_started", "job_id": "a"}, "ILLEGAL_EVENT"),
+            ({"kind": "job_started", "job_id": "b"}, "TOO_MANY"),
+            ({"kind": "job_progress", "job_id": "a", "stage": "nowhere"}, "INVALID_FIELD"),
+            ({"kind": "job_progress", "job_id": "a", "stage": "importing", "progress": 101}, "INVALID_FIELD"),
+        ):
+            await worker.say(**fields)
+            error = await worker.hear("error")
+            assert (list(error), error["code"]) == (["type", "error", "code"], code)
+        assert tracker().log.top.seq == 1
+        await worker.say("job_started", job_id="b", producer="me", producer_seq=3)
+        error = await worker.hear("error")
+        assert (error["code"], error["producer_seq"]) == ("TOO_MANY", 3)
+
+
+# ------------------------------------------------------------------ nonsense
+
+NONSENSE: dict[str, tuple[str | bytes, str]] = {
+    "empty": ("", "INVALID_JSON"),
+    "no JSON": ("hello", "INVALID_JSON"),
+    "cut off": ('{"type": "ping"', "INVALID_JSON"),
+    "a NUL": ("\0", "INVALID_JSON"),
+    "binary": (b'{"type": "ping"}', "INVALID_JSON"),
+    "an empty binary frame": (b"", "INVALID_JSON"),
+    "null": ("null", "INVALID_JSON"),
+    "a number": ("1", "INVALID_JSON"),
+    "an array": ('[{"type": "ping"}]', "INVALID_JSON"),
+    "too deep": ('{"type": "subscribe", "x": ' + "[" * 17 + "]" * 17 + "}", "INVALID_JSON"),
+    "far too deep": ("[" * 60_000, "INVALID_JSON"),
+    "no type": ("{}", "UNKNOWN_TYPE"),
+    "an unknown type": ('{"type": "job_stolen"}', "UNKNOWN_TYPE"),
+    "a type of ours": ('{"type": "job_lost", "job_id": "a"}', "UNKNOWN_TYPE"),
+    "no text for a type": ('{"type": 1}', "UNKNOWN_TYPE"),
+    "text for channels": ('{"type": "subscribe", "channels": "jobs"}', "INVALID_FIELD"),
+    "numbers for channels": ('{"type": "subscribe", "channels": [1]}', "INVALID_FIELD"),
+    "an empty channel": ('{"type": "subscribe", "channels": [""]}', "INVALID_FIELD"),
+    "text for a position": ('{"type": "subscribe", "since": "5"}', "INVALID_FIELD"),
+    "half a position": ('{"type": "subscribe", "since": {"seq": 5}}', "INVALID_FIELD"),
+    "a position below nothing": ('{"type": "subscribe", "since": {"epoch": "x", "seq": -1}}', "INVALID_FIELD"),
+    "a negative pace": ('{"type": "subscribe", "coalesce_ms": -1}', "INVALID_FIELD"),
+    "a pace beyond all patience": ('{"type": "subscribe", "coalesce_ms": 1e9}', "INVALID_FIELD"),
+    "no channels to leave": ('{"type": "unsubscribe"}', "INVALID_FIELD"),
+    "no job": ('{"type": "job_progress", "stage": "importing"}', "INVALID_FIELD"),
+    "a number beyond all bounds": ('{"type": "subscribe", "coalesce_ms": 1' + "0" * 5000 + "}", "INVALID_FIELD"),
+    "lone surrogates": ('{"type": "\\ud800"}', "INVALID_JSON"),
+}
+
+
+async def test_nonsense_is_answered_with_an_error_and_the_connection_goes_on(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client) as listener:
+        for name, (frame, code) in NONSENSE.items():
+            await listener.socket.send_message(frame)
+            error = await listener.hear("error")
+            assert (list(error), error["code"]) == (["type", "error", "code"], code), (name, error)
+            assert error["error"].isprintable(), name
+            assert len(error["error"]) < 1500, name
+        await listener.say("ping")
+        await listener.hear("pong")
+        assert (await ask(client, "/health"))["status"] == "ok"
+
+
+async def test_a_message_over_the_limit_ends_the_connection_with_1009(tmp_path: Path) -> None:
+    async with serving(tmp_path, max_message=2048) as client, listening(client, "jobs") as other:
+        async with listening(client) as listener:
+            await listener.socket.send_message("x" * 2049)
+            assert (await listener.wait_closed())[0] == 1009
+        async with listening(client) as listener:
+            await listener.socket.send_message("x" * 2048)
+            assert (await listener.hear("error"))["code"] == "INVALID_JSON"
+        await other.say("ping")
+        await other.hear("pong")
+
+
+# ------------------------------------------------------------------ slow, gone
+
+
+async def test_who_does_not_read_is_ended_with_4008_and_comes_back_without_loss(tmp_path: Path) -> None:
+    text = "x" * 10_000
+    async with serving(tmp_path, queue=10, history=100_000) as client, listening(client, "jobs") as reader:
+        async with listening(client, "jobs") as sleeper:
+            heard: list[int] = []
+
+            async def read() -> None:
+                while True:
+                    said = await reader.hear()
+                    if said["type"] == "job_completed":
+                        return
+                    heard.append(said["seq"])
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read)
+                await tracker().report(JobStarted(job_id="a"))
+                with trio.fail_after(60):
+                    while not tracker().log.statistics().ended_slow:
+                        await tracker().report(JobProgress(job_id="a", phase="importing", text=text))
+                        # One at a time: the reader keeps up, and only who sleeps falls behind.
+                        while len(heard) < tracker().log.top.seq:
+                            await trio.lowlevel.checkpoint()
+                await client.post("/progress/complete", json={"job_id": "a"})
+            assert heard == list(range(1, len(heard) + 1))
+            code, reason = await sleeper.wait_closed()
+            assert code == 4008
+            assert "come back, and resume" in reason
+            last = json.loads(sleeper.last)
+        async with listening(client) as sleeper:
+            since = {"epoch": last["epoch"], "seq": last["seq"]}
+            assert (await sleeper.subscribe("jobs", since=since))["recovered"] is True
+            rest = await sleeper.hear_until("job_completed")
+            assert [said["seq"] for said in rest] == list(range(last["seq"] + 1, tracker().log.top.seq + 1))
+
+
+async def test_clients_that_vanish_are_forgotten_and_the_run_goes_on(tmp_path: Path) -> None:
+    gate = Gate()
+    async with studio(tmp_path, gate) as (client, _):
+        port = client.base_url.port
+        assert port
+        for how in ("politely", "at once"):
+            async with listening(client, "jobs", "photos") as listener:
+                if how == "at once":
+                    await listener.socket._stream.aclose()
+        streams = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(3)]
+        for stream in streams:
+            await stream.send_all(
+                b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            )
+            assert b"101" in await stream.receive_some()
+            # In the middle of a frame.
+            await stream.send_all(b"\x81\xfe\xff")
+        await ask(client, "/dalle/simple/0x1?generate=1")
+        for stream in streams:
+            await stream.aclose()
+        gate.opened.set()
+        await wait_over()
+        assert (await ask(client, "/dalle/simple/0x1"))["error"] == ""
+        with trio.fail_after(30):
+            while (await ask(client, "/health"))["subscribers"]:
+                await trio.lowlevel.checkpoint()
+        assert "phaseline_connections_failed_total 0.0" in (await client.get("/metrics")).text

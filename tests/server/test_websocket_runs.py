@@ -1,0 +1,171 @@
+"""A picture's run as `/ws` tells it: the quick start's messages, each field in its place, at a pace for people."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from listening import Listener, listening
+from misbehaving import silence
+from phaseline.events import JobStarted
+from phaseline.workflows import DallePhase
+from phaseline_server.dalle.reporting import RunReporter
+from pictures import BAD, GOOD, ask, made, studio
+from servers import serving
+from tracking import make_tracker, messages_of, trio_clock
+
+Json = dict[str, Any]
+
+
+BEGIN = ["type", "job_id", "photo_id"]
+OURS = [
+    "timestamp",
+    "seq",
+    "epoch",
+    "workflow",
+    "series",
+    "host",
+    "state",
+    "percent",
+    "eta_seconds",
+    "eta_low_seconds",
+    "eta_high_seconds",
+    "eta_basis",
+    "eta_runs",
+    "stage_index",
+    "stage_count",
+    "elapsed_seconds",
+]
+# What each message has of its own, and what we add to it at the end.
+FIELDS: dict[str, tuple[list[str], list[str]]] = {
+    "job_started": (["photo_info"], ["stages", "averages", "cache_hit"]),
+    "job_progress": (["stage", "progress", "message", "details"], []),
+    "stage_completed": (["stage", "result"], ["skipped", "stage_seconds", "average_seconds"]),
+    "error_occurred": (["error_type", "error_message", "error_details", "stage"], []),
+    "job_completed": (["success", "result", "duration", "stages_completed"], []),
+    "job_failed": (["success", "result", "duration"], []),
+}
+PHASES = ["setup", "base_prompts", "enhance_prompt", "image_prep", "image_wait", "image_download", "annotate"]
+
+
+def check(heard: list[Json]) -> None:
+    """Check what holds for the messages of any run."""
+    for said in heard:
+        own, extra = FIELDS[said["type"]]
+        assert list(said) == [*BEGIN, *own, *OURS, *extra]
+        assert said["timestamp"].endswith("Z")
+        assert 0 <= said["percent"] <= 100
+        assert (said["workflow"], said["series"], said["stage_count"]) == ("dalle", "simple", 7)
+    assert [said["seq"] for said in heard] == list(range(heard[0]["seq"], heard[0]["seq"] + len(heard)))
+    percents = [said["percent"] for said in heard]
+    assert percents == sorted(percents)
+
+
+async def test_a_run_is_told_in_the_quick_starts_messages(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _), listening(client, "jobs", "photos") as listener:
+        await ask(client, "/dalle/simple/0x1?generate=1")
+        heard = await listener.hear_until("job_completed")
+        check(heard)
+        begun, ended = heard[0], heard[-1]
+        assert begun["type"] == "job_started"
+        assert (begun["job_id"], begun["photo_id"]) == ("dalle:simple:0x1", "0x1")
+        assert begun["stages"] == PHASES
+        assert (begun["state"], ended["state"]) == ("active", "completed")
+        done = [said for said in heard if said["type"] == "stage_completed"]
+        assert [said["stage"] for said in done] == PHASES
+        assert [said["stage"] for said in done if said["skipped"]] == ["enhance_prompt"]
+        entered = list(dict.fromkeys(said["stage"] for said in heard if said["type"] == "job_progress"))
+        assert entered == [phase for phase in PHASES if phase != "enhance_prompt"]
+        assert (ended["success"], ended["percent"], ended["eta_seconds"]) == (True, 100, 0)
+        assert ended["stages_completed"] == entered
+        assert ended["result"]["picture"] == "output/simple/annotated/0x1.png"
+
+
+async def test_a_failed_run_is_told_with_its_error(tmp_path: Path) -> None:
+    async with studio(tmp_path, BAD) as (client, _), listening(client, "jobs") as listener:
+        await ask(client, "/dalle/simple/0x1?generate=1")
+        heard = await listener.hear_until("job_failed")
+        check(heard)
+        error, ended = heard[-2:]
+        assert (error["type"], error["error_type"], error["stage"]) == (
+            "error_occurred",
+            "PROVIDER_ERROR",
+            "image_wait",
+        )
+        assert "no paint left" in error["error_message"]
+        assert (ended["state"], ended["success"]) == ("failed", False)
+        assert ended["result"] == {"error": error["error_message"], "code": "PROVIDER_ERROR", "stage": "image_wait"}
+
+
+async def test_a_cancelled_run_is_told_as_failed_and_cancelled(tmp_path: Path) -> None:
+    async with studio(tmp_path, silence) as (client, _), listening(client, "jobs") as listener:
+        await ask(client, "/dalle/simple/0x1?generate=1")
+        await client.delete("/dalle/simple/0x1")
+        heard = await listener.hear_until("job_failed")
+        check(heard)
+        assert (heard[-1]["state"], heard[-1]["result"]) == ("cancelled", {"error": "cancelled"})
+
+
+async def test_a_cache_hit_is_told_too(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        await made(client, "/dalle/simple/0x1")
+    async with serving(tmp_path) as client, listening(client, "jobs") as listener:
+        await ask(client, "/dalle/simple/0x1?generate=1")
+        heard = await listener.hear_until("job_completed")
+        check(heard)
+        assert [said["type"] for said in heard] == ["job_started", "job_completed"]
+        assert heard[0]["cache_hit"] is True
+
+
+async def test_everybody_hears_the_same(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        heard: list[list[Json]] = []
+
+        async def listen(listener: Listener) -> None:
+            heard.append(await listener.hear_until("job_completed"))
+
+        async with listening(client, "jobs") as one, listening(client, "jobs") as two, trio.open_nursery() as nursery:
+            nursery.start_soon(listen, one)
+            nursery.start_soon(listen, two)
+            await ask(client, "/dalle/simple/0x1?generate=1")
+        assert heard[0] == heard[1]
+
+
+def at_most_in_a_second(heard: list[Json]) -> int:
+    """Return how many job_progress came within the busiest second, by their timestamps."""
+
+    times = [
+        dt.datetime.fromisoformat(said["timestamp"]).timestamp() for said in heard if said["type"] == "job_progress"
+    ]
+    return max(sum(begin <= time < begin + 1 for time in times) for begin in times)
+
+
+async def test_a_painted_run_tells_its_progress_at_most_ten_times_a_second(tmp_path: Path) -> None:
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "simple.json").write_text('{"detail": 1}')
+    async with serving(tmp_path, picture_size="64x64") as client, listening(client, "jobs") as listener:
+        await ask(client, "/dalle/simple/0x1?generate=1")
+        heard = await listener.hear_until("job_completed")
+        check(heard)
+        assert at_most_in_a_second(heard) <= 10
+
+
+@pytest.mark.parametrize("seconds_each", [0.0, 0.1, 0.13, 0.26, 1.0])
+async def test_a_reporter_never_tells_more_than_ten_times_a_second(
+    seconds_each: float, autojump_clock: trio.testing.MockClock
+) -> None:
+
+    tracker = make_tracker(trio_clock)
+    await tracker.report(JobStarted(job_id="a", workflow="dalle"))
+    reporter = RunReporter(tracker, "a")
+    for phase in DallePhase:
+        async with reporter.during(phase, "begins"):
+            for step in range(100):
+                await trio.sleep(seconds_each / 100)
+                await reporter.tell(step, "goes on")
+    heard = messages_of(tracker)
+    assert at_most_in_a_second(heard) <= 10
+    told = [said["progress"] for said in heard if said["type"] == "job_progress"]
+    assert len(told) >= 7 + (20 if seconds_each == 1.0 else 0)
