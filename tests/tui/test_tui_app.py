@@ -154,6 +154,11 @@ def test_keys_typed_in_one_burst_act_in_their_order() -> None:
 
 def test_keys_typed_in_one_burst_reach_the_filter() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        for key in ("j", "slash"):
+            app.post_message(events.Key(key, None))
+        await until(pilot, lambda: isinstance(app.focused, FilterLine))
+        assert app.screen.query_one(JobList).chosen == app.state.visible[1]
+        await pilot.press("escape")
         for key in ("/", *"failed", "\r", "j"):
             name = {"/": "slash", "\r": "enter"}.get(key, key)
             app.post_message(events.Key(name, key))  # As when a slow line delivers them at once.

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from phaseline_tui.connection import LinkState, Pace
-from phaseline_tui.frames import JobProgress, Snapshot, StageCompleted
+from phaseline_tui.frames import JobMessage, JobProgress, Snapshot
 from phaseline_tui.state import ViewState
 from tui_jobs import many_jobs, photo_job
 from tui_links import NEVER_AGAIN, following, free_port, progress
@@ -230,15 +230,16 @@ def test_of_progress_in_one_phase_only_the_newest_of_a_beat_counts_and_nothing_e
         server.wait_subscribed()
         heard.wait_state(LinkState.CONNECTED)
         ended = {"type": "stage_completed", "job_id": "job_1", "stage": "importing", "seq": 500}
-        sent = [progress(n) for n in range(300)] + [progress(9, job_id="job_2")]
+        error = {"type": "error_occurred", "job_id": "job_1", "stage": "importing", "seq": 399}
+        sent = [progress(n) for n in range(299)] + [error, progress(300), progress(9, job_id="job_2")]
         server.send(*sent, ended, progress(401, "exporting"), progress(402, "exporting"))
 
         def last() -> bool:
             return any(isinstance(frame, JobProgress) and frame.seq == 502 for frame in heard.frames)
 
         heard.wait(last)
-        mine = [frame for frame in heard.frames if isinstance(frame, JobProgress | StageCompleted)]
+        mine = [frame for frame in heard.frames if isinstance(frame, JobMessage)]
         about_one = [frame.seq for frame in mine if frame.job_id == "job_1"]
-        assert about_one[-3:] == [399, 500, 502]
+        assert about_one[-5:] == [398, 399, 400, 500, 502]
         assert len(about_one) < 20
         assert len([frame for frame in mine if frame.job_id == "job_2"]) == 1

@@ -105,6 +105,13 @@ def test_a_job_is_followed_from_its_start_to_its_end() -> None:
     assert job.phases[2].state is PhaseState.DONE
 
 
+def test_a_phase_whose_end_was_not_reported_ends_when_the_next_begins() -> None:
+    begun = message("job_progress", seq=2, stage="importing", elapsed_seconds=1.0)
+    job = only_job(state_of(STARTED, begun, message("job_progress", seq=3, stage="exporting", elapsed_seconds=5.0)))
+    assert [phase.state for phase in job.phases] == [PhaseState.DONE, PhaseState.PENDING, PhaseState.CURRENT]
+    assert job.phases[0].elapsed == 4.0
+
+
 def test_a_failure_marks_the_current_phase_and_keeps_the_reason() -> None:
     error = message("error_occurred", seq=3, error_type="io", error_message="disk full", stage="importing")
     failed = message("job_failed", seq=4, state="failed", result={"error": "no space"}, duration=6.0)

@@ -130,7 +130,7 @@ def _basis(job: JobView) -> str:
     """Say on what the estimate stands."""
     runs = count_of(job.runs, "run")
     words = {
-        "history": f"from {runs} of this series" if job.series else f"from {runs}",
+        "history": f"from {runs}",
         "similar": f"from {runs} of other series",
         "progress": "from its progress so far",
         "none": "",
