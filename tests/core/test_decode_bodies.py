@@ -1,12 +1,13 @@
 """Bodies of requests: one struct, with or without a type, or a list of messages; refused in the words of a frame."""
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 
 from phaseline.errors import InvalidField, InvalidJSON, PhaselineError, TooLarge, UnknownType
 from phaseline.events import JobId, JobProgress, JobStarted, Report
@@ -25,6 +26,14 @@ class Untyped(msgspec.Struct):
 
 class Choosy(msgspec.Struct):
     mood: Literal["good", "bad"]
+
+
+class Few(msgspec.Struct, tag=True, tag_field="type"):
+    count: Annotated[int, Meta(le=3, description="at most three")]
+
+
+class Many(msgspec.Struct, tag=True, tag_field="type"):
+    count: Annotated[int, Meta(ge=4, description="more than three")]
 
 
 def refusal(body: object, kind: Any) -> str:
@@ -61,6 +70,7 @@ def test_a_body_of_one_kind_needs_no_type() -> None:
         ({"type": [1], "job_id": 5}, Untyped, "InvalidField: job_id is 5; allowed: a string of 1 to 200 characters"),
         ({"job_id": "j", "success": 1}, Untyped, "InvalidField: success is 1; allowed: true or false"),
         ({"mood": "a\n - at `$.b`"}, Choosy, r"InvalidField: mood is 'a\n - at `$.b`'; allowed: another value"),
+        ({"type": "Many", "count": 3}, Few | Many, "InvalidField: count is 3; allowed: more than three"),
         ([], JobStarted, "InvalidJSON: the document is of type list; allowed: a JSON object"),
     ],
 )
