@@ -64,10 +64,6 @@ TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
 }
 
 
-def _by_mono(moment: Moment) -> int:
-    return moment.mono_ns
-
-
 class Job:
     """One job, from `job_started` to its end.
 
@@ -186,7 +182,9 @@ class Job:
         """
         after = self.check(event)
         # What a reporter says of an event's age can't put it before what is known already.
-        now = self.latest = max(now, self.latest, key=_by_mono)
+        if now.mono_ns < self.latest.mono_ns:
+            now = self.latest
+        self.latest = now
         if self.photo_id is None:
             # Some workers only tell it later.
             self.photo_id = getattr(event, "photo_id", None)
