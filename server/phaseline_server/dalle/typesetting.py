@@ -31,7 +31,7 @@ _PADDING: Final = 1.30
 
 _LINES: Final = 2  # larger type than the smallest is worth no third line
 _MOST_LINES: Final = 4
-_MOST_CHARACTERS: Final = 1_000  # more than four lines hold
+_MOST_CHARACTERS: Final = 1_000  # more than four lines hold, but on the longest strips
 _MEASURE: Final = 100  # the size, in pixels, that widths are measured at
 
 # Where lines end well; costs are in squared shares of the column.
@@ -82,7 +82,7 @@ def printable(text: str) -> str:
     still not in the typeface becomes a middle dot, so that its place is seen.
     """
     line = " ".join(clean(text[: 4 * _MOST_CHARACTERS]).split())
-    plain = unicodedata.normalize("NFKD", line.translate(_SPELLINGS))
+    plain = unicodedata.normalize("NFKD", line)
     kept = "".join(c for c in plain.translate(_SPELLINGS) if unicodedata.category(c) not in {"Mn", "Me", "Cf"})
     has = _alphabet()
     return _curled("".join(c if c in has else _MISSING for c in " ".join(kept.split())))
