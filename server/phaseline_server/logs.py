@@ -1,14 +1,36 @@
 """Logs: structlog on stderr, as text for people or as JSON lines for machines."""
 
 import logging
+import os
 import sys
-from typing import Final, Literal
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final, Literal, TextIO, cast
 
+import msgspec
 import structlog
 
 __all__ = ["announce", "configure_logs"]
 
+_STDERR: Final = 2
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class _Stderr:
+    """Stderr. With a full disk, a file's limit or a closed pipe behind it, lines are lost, and the server goes on."""
+
+    def write(self, text: str) -> None:
+        """Write all of `text`, past Python's buffer, which would keep what failed and fail with it again."""
+        rest = text.encode(errors="backslashreplace")
+        with suppress(OSError):
+            while rest:
+                rest = rest[os.write(_STDERR, rest) :]
+
+    def flush(self) -> None:
+        """Do nothing: nothing is kept."""
+
+
+_stderr: Final = cast(TextIO, _Stderr())
 
 
 def configure_logs(form: Literal["text", "json"], level: str) -> None:
@@ -26,17 +48,19 @@ def configure_logs(form: Literal["text", "json"], level: str) -> None:
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(_stderr),
         cache_logger_on_first_use=True,
     )
 
 
 def announce(urls: list[str]) -> None:
-    """Say where the server listens: `listening on <url>`, a line each, for people and scripts alike."""
-    if isinstance(structlog.get_config()["processors"][-1], structlog.processors.JSONRenderer):
-        for url in urls:
-            structlog.get_logger().info("listening", url=url)
-        return
+    """Say where the server listens: `listening on <url>`, a line each, for people and scripts alike; at any level."""
+    as_json = isinstance(structlog.get_config()["processors"][-1], structlog.processors.JSONRenderer)
     for url in urls:
-        sys.stderr.write(f"listening on {url}\n")
-    sys.stderr.flush()
+        if as_json:
+            # Not through the logger, whose level may be above this.
+            time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            entry = {"url": url, "event": "listening", "level": "info", "timestamp": time}
+            _stderr.write(msgspec.json.encode(entry).decode() + "\n")
+        else:
+            _stderr.write(f"listening on {url}\n")

@@ -108,6 +108,7 @@ CORRUPT = {
     "text-for-a-number": SEED.replace(b"12", b'"12"'),
     "a-fraction": SEED.replace(b"2100000000", b"2.5"),
     "a-number-beyond-all-bounds": SEED.replace(b"2100000000", b"1" + b"0" * 400),
+    "a-key-missing": b'{"version": "v1", "phaseAverages": {}, "cacheHits": 1}',
     "null-for-a-number": SEED.replace(b"4", b"null"),
     "nested-too-deeply": SEED.replace(b"12", b"12, " + b'"x": ' + b"[" * 100_000),
 }

@@ -140,6 +140,16 @@ async def test_a_message_over_the_limit_ends_the_connection_with_1009(tmp_path: 
         await other.hear("pong")
 
 
+async def test_no_message_of_a_clients_own_can_end_the_others(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client, "system") as listener:
+        for kind in ("goodbye", "snapshot", "close"):
+            answer = await client.post("/ws/broadcast", json={"message": {"type": kind}, "channel": "system"})
+            assert answer.status_code == 200
+            await listener.hear(kind)
+        await listener.say("ping")
+        await listener.hear("pong")
+
+
 # ------------------------------------------------------------------ slow, gone
 
 
