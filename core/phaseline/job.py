@@ -182,9 +182,7 @@ class Job:
         """
         after = self.check(event)
         # What a reporter says of an event's age can't put it before what is known already.
-        if now.mono_ns < self.latest.mono_ns:
-            now = self.latest
-        self.latest = now
+        now = self.latest = now if now.mono_ns >= self.latest.mono_ns else self.latest
         if self.photo_id is None:
             # Some workers only tell it later.
             self.photo_id = getattr(event, "photo_id", None)

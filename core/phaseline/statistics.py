@@ -52,7 +52,7 @@ class Statistics:
                 self.averages[key] = Average(1, lesson.duration_ns)
 
     def count(self, workflow: str, *, completed: bool, cache_hit: bool) -> None:
-        """Count an ended job of `workflow`: pictures that were made, and those that were there already, as in seed A."""
+        """Count an ended job of `workflow`: pictures made, and pictures there already, as in seed A."""
         if workflow == DALLE.name and completed:
             self.cache_hits += cache_hit
             self.generation_runs += not cache_hit
