@@ -169,7 +169,8 @@ def _phase_words(job: JobView, phase: PhaseView, name_width: int, scene: Scene) 
     elif phase.state is PhaseState.PENDING or spent is None:
         took = ""
     else:
-        took = fine_duration(spent)
+        # Tenths of what still runs would change ten times a second, and tell nobody anything.
+        took = duration(spent) if phase.state is PhaseState.CURRENT else fine_duration(spent)
     usual = fine_duration(phase.average) if phase.average is not None else UNKNOWN
     return (
         (f"{glyph} ", style),

@@ -42,7 +42,12 @@ def row(job: JobView, columns: Columns, scene: Scene) -> Line:
     spans: list[Span] = []
     for name, width in (columns.joined if job.state in _IN_WORDS else columns.widths).items():
         if spans:
-            spans.append((" ", ""))
+            # The gap takes the style before it, if that is no fill: each change of style costs some forty bytes.
+            text, style = spans[-1]
+            if "/" in style:
+                spans.append((" ", ""))
+            else:
+                spans[-1] = (f"{text} ", style)
         spans += _CELLS[name](job, width, columns, scene)
     return tuple(spans)
 
