@@ -2,7 +2,8 @@
 
 On a terminal the TUI opens on it; without one, each change of phase is a line. What it makes lies in `demo/`
 afterwards, or in the directory that is given as an argument. It listens on a free port of its own, so a server that
-is running already is never touched.
+is running already is never touched. With PHOTOS=folder, the photos there go through the photo batch; without it, some
+are made, one of them broken.
 """
 
 import json
@@ -42,18 +43,18 @@ def say(line: str = "") -> None:
 
 
 @asynccontextmanager
-async def server() -> AsyncIterator[str]:
-    """Run a server for the length of the block, and yield its address."""
-    (DATA / "series").mkdir(parents=True, exist_ok=True)
+async def server(data: Path) -> AsyncIterator[str]:
+    """Run a server on the directory `data` for the length of the block, and yield its address."""
+    (data / "series").mkdir(parents=True, exist_ok=True)
     for name, series in SERIES.items():
-        (DATA / "series" / f"{name}.json").write_text(json.dumps({"name": name, **series}, indent=2) + "\n")
-    command = [BIN / "progress-server", "--bind", "127.0.0.1:0", "--data-dir", DATA, "--log-format", "json"]
+        (data / "series" / f"{name}.json").write_text(json.dumps({"name": name, **series}, indent=2) + "\n")
+    command = [str(BIN / "progress-server"), "--bind", "127.0.0.1:0", "--data-dir", str(data), "--log-format", "json"]
     # Short enough that asking twice shows both the run that ended and, later, the picture that is there already.
     command += ["--done-ttl", "3", "--image-url", NOWHERE, "--image-retries", "1"]
     # Settings of a server that this user runs are not meant for this one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PHASELINE_")}
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, env=environment)
-    log = trio.Path(DATA / "server.log")
+    log = trio.Path(data / "server.log")
     try:
         async with trio.open_nursery() as nursery:
             url = await nursery.start(read_log, process, log)
@@ -101,6 +102,29 @@ class Watch:
         if not self._quiet:
             say(f"{trio.current_time() - self._began:5.1f} s  {name:<24} {text}")
 
+    async def photos(self, scope: trio.CancelScope) -> None:
+        """Tell of photo jobs until `scope` is cancelled, and once more then."""
+        told = set[tuple[str, str]]()
+        with scope:
+            while True:
+                await self._tell_photos(told)
+                await trio.sleep(0.1)
+        await self._tell_photos(told)
+
+    async def _tell_photos(self, told: set[tuple[str, str]]) -> None:
+        answer = await self._client.get("/progress/jobs", params={"limit": "1000"})
+        answer.raise_for_status()
+        for job in answer.json()["jobs"]:
+            stages = [stage for stage in job["stages"] if stage["started_at"]] if job["workflow"] == "photo" else []
+            for number, stage in enumerate(stages, 1):
+                # What a stage took is known when the next one has begun, or the job is over.
+                key = (job["job_id"], stage["name"])
+                if key not in told and stage["state"] != "current":
+                    told.add(key)
+                    took = f"{number}/{job['stage_count']} {stage['name']:<17} took {stage['elapsed_seconds']:.2f} s"
+                    failed = f"{number}/{job['stage_count']} {stage['name']:<17} FAILED: {stage['error']}"
+                    self.tell(job["photo_info"]["file_name"], failed if stage["state"] == "failed" else took)
+
     async def follow(self, series: str, address: str, *, who: str = "", expect: str = "") -> dict[str, Any]:
         """Ask for a picture and poll until it is done.
 
@@ -146,7 +170,28 @@ def describe(run: dict[str, Any], number: int, phase: dict[str, Any]) -> str:
     return f"{line} {run['percent']:.0f} %, {left}"
 
 
-async def work(watch: Watch) -> None:
+async def photo_batch(watch: Watch, url: str) -> None:
+    """Have a folder of photos processed by a worker that reports, and tell of it."""
+    given = os.environ.get("PHOTOS")
+    folder = Path(given) if given else DATA / "photos"
+    if not given:
+        await trio.run_process(
+            [sys.executable, HERE / "examples" / "make_photos.py", folder], stdout=subprocess.DEVNULL
+        )
+    batch_script = str(HERE / "examples" / "photo_batch.py")
+    command = [sys.executable, batch_script, str(folder), "--out", str(DATA / "exported")]
+    environment = os.environ | {"PROGRESS_URL": url}
+    scope = trio.CancelScope()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch.photos, scope)
+        batch = await trio.run_process(command, env=environment, check=False, capture_stdout=True, capture_stderr=True)
+        scope.cancel()
+    # 1 tells that a photo failed: of those that are made here, the broken one.
+    if batch.returncode not in ({0, 1} if given else {1}):
+        raise Failed(f"the photo batch ended with {batch.returncode}: {batch.stderr.decode().strip()}")
+
+
+async def work(watch: Watch, url: str) -> None:
     """Have everything made that the demo shows."""
     # New addresses each time, so that there is something to do.
     first, *others = (f"0x{secrets.token_hex(4)}" for _ in range(5))
@@ -165,6 +210,7 @@ async def work(watch: Watch) -> None:
         await watch.follow("faraway", others[3], expect="error")
 
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(photo_batch, watch, url)
         nursery.start_soon(twice)
         nursery.start_soon(fail)
         nursery.start_soon(follow, "brisk", others[0])
@@ -172,10 +218,10 @@ async def work(watch: Watch) -> None:
         nursery.start_soon(follow, "patient", others[2])
 
 
-async def work_behind(watch: Watch, problems: list[str]) -> None:
+async def work_behind(watch: Watch, url: str, problems: list[str]) -> None:
     """Work while the TUI has the screen: what goes wrong is seen there, and told once more when the TUI has gone."""
     try:
-        await work(watch)
+        await work(watch, url)
     except* (Failed, httpx.HTTPError) as group:
         problems += [str(error) or repr(error) for error in leaves(group)]
 
@@ -196,25 +242,28 @@ async def main() -> int:
     finished, problems = False, list[str]()
     async with trio.open_nursery() as outer:
         outer.start_soon(end_on_signal, outer.cancel_scope)
-        async with server() as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+        async with server(DATA) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
             watch = Watch(client, quiet=terminal)
             if not terminal:
                 say(f"A server of the demo's own listens on {url}. Four pictures in two series, one of them asked for")
-                say("twice at the same time and once more later, and one that fails, for its provider is down:")
+                say(
+                    "twice at the same time and once more later, and one that fails, for its provider is down; and five"
+                )
+                say("photos through the eight stages of the photo workflow, one of them a broken file:")
             async with trio.open_nursery() as nursery:
                 if terminal:
-                    nursery.start_soon(work_behind, watch, problems)
+                    nursery.start_soon(work_behind, watch, url, problems)
                     await trio.run_process([BIN / "progress-tui", url], stdin=None, check=False)
                     nursery.cancel_scope.cancel()
                 else:
-                    await work(watch)
+                    await work(watch, url)
             finished = True
         outer.cancel_scope.cancel()
     if problems:
         say(f"demo: {'; '.join(problems)}")
         return 1
     if finished:
-        say(f"all as it should be; the pictures lie in {DATA / 'output'}")
+        say(f"All as it should be. The photos lie in {DATA / 'exported'}, the pictures in {DATA / 'output'}")
     return 0 if finished else 130
 
 

@@ -14,10 +14,10 @@ from phaseline_server.dalle.painter import Brief, paint
 
 SCENES: Final = [
     # name, size, words, (make, model, ISO, f-number, exposure, focal length)
-    ("IMG_001", (1200, 800), {"place": "mountain lake", "time": "day"}, ("Canon", "EOS R5", 100, 8.0, 1 / 250, 24)),
-    ("IMG_002", (1200, 800), {"place": "harbour", "time": "night"}, ("Canon", "EOS R5", 3200, 2.8, 1 / 60, 35)),
-    ("IMG_003", (800, 1200), {"noun": "portrait", "kind": "person"}, ("FUJIFILM", "X-T5", 400, 1.8, 1 / 125, 85)),
-    ("IMG_004", (1200, 800), {"place": "meadow", "weather": "mist"}, ("NIKON", "Z 6", 200, 11.0, 1 / 30, 50)),
+    ("IMG_001", (900, 600), {"place": "mountain lake", "time": "day"}, ("Canon", "EOS R5", 100, 8.0, 1 / 250, 24)),
+    ("IMG_002", (900, 600), {"place": "harbour", "time": "night"}, ("Canon", "EOS R5", 3200, 2.8, 1 / 60, 35)),
+    ("IMG_003", (600, 900), {"noun": "portrait", "kind": "person"}, ("FUJIFILM", "X-T5", 400, 1.8, 1 / 125, 85)),
+    ("IMG_004", (900, 600), {"place": "meadow", "weather": "mist"}, ("NIKON", "Z 6", 200, 11.0, 1 / 30, 50)),
 ]
 
 

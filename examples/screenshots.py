@@ -6,6 +6,7 @@ Needs chromium, and looks best with the typeface Fira Code installed (Debian: ch
 """
 
 import asyncio
+import os
 import re
 import secrets
 import shutil
@@ -17,10 +18,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import demo
 import httpx
+import make_photos
 import trio
 
 from phaseline_tui.address import ServerAddress
@@ -29,18 +31,16 @@ from phaseline_tui.app import ProgressApp
 TARGET: Final = Path(sys.argv[1] if len(sys.argv) > 1 else demo.HERE / "tui" / "screenshots")
 # Several runs, so that there is something to learn from, then those that the picture shows.
 BEFORE: Final = ["brisk/0x51", "brisk/0x52", "patient/0x53", "patient/0x54", "faraway/0x55"]
-PHOTOS: Final = {"IMG_0412.CR3": "importing", "IMG_0413.CR3": "applying_preset", "IMG_0414.CR3": "quality_check"}
 
 
 @contextmanager
 def running_server(directory: Path) -> Iterator[str]:
     """Run the demo's server for the length of the block, in a Trio run of its own thread."""
-    demo.DATA = directory
     told: list[str] = []
     ready, end = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        async with demo.server() as url:
+        async with demo.server(directory) as url:
             told.append(url)
             ready.set()
             await trio.to_thread.run_sync(end.wait)
@@ -55,24 +55,23 @@ def running_server(directory: Path) -> Iterator[str]:
         thread.join()
 
 
-def report(client: httpx.Client, kind: str, **body: Any) -> None:
-    """Report as a worker would, with `POST /progress/<kind>`."""
-    client.post(f"/progress/{kind}", json=body).raise_for_status()
+def directory_of_photos(directory: Path) -> Path:
+    """Make a few photos, each under several names, so that a batch takes a while."""
+    made = make_photos.make(directory / "made")
+    photos = directory / "photos"
+    photos.mkdir()
+    for number in range(24):
+        shutil.copy(made[number % len(made)], photos / f"IMG_{410 + number:04}.jpg")
+    return photos
 
 
-def photos(client: httpx.Client) -> None:
-    """Report photo jobs of another box, each up to some stage."""
-    stages = ["importing", "exif_analysis", "ai_evaluation", "context_detection", "preset_selection"]
-    stages += ["applying_preset", "quality_check", "exporting"]
-    for number, (name, last) in enumerate({"IMG_0411.CR3": "", **PHOTOS}.items(), 1):
-        report(client, "start", job_id=name, photo_id=number, photo_info={"file_name": name}, host="darkroom")
-        for stage in stages:
-            report(client, "report", job_id=name, stage=stage, progress=60, message=f"{stage.replace('_', ' ')}…")
-            if stage == last:
-                break
-            report(client, "stage", job_id=name, stage=stage)
-        if not last:
-            report(client, "complete", job_id=name, success=True)
+@contextmanager
+def batch(url: str, photos: Path) -> Iterator[None]:
+    """Have the photos processed while the block runs."""
+    command = [sys.executable, str(demo.HERE / "examples" / "photo_batch.py"), str(photos), "--jobs", "2"]
+    with subprocess.Popen(command, env=os.environ | {"PROGRESS_URL": url}, stdout=subprocess.DEVNULL) as process:  # noqa: S603
+        yield
+        process.terminate()
 
 
 async def shoot(url: str, size: tuple[int, int], theme: str, keys: list[str], ready: str) -> str:
@@ -94,7 +93,9 @@ def png(svg: str, path: Path) -> None:
     width, height = (round(float(side)) for side in box.groups())
     with tempfile.TemporaryDirectory() as directory:
         page = Path(directory) / "screen.html"
-        page.write_text(f"<style>body {{ margin: 0 }} svg {{ display: block }} * {{ font-variant-ligatures: none }}</style>{svg}")
+        page.write_text(
+            f"<style>body {{ margin: 0 }} svg {{ display: block }} * {{ font-variant-ligatures: none }}</style>{svg}"
+        )
         command = [shutil.which("chromium") or "chromium", "--headless", "--no-sandbox", "--disable-gpu"]
         command += ["--hide-scrollbars", "--disable-background-networking", "--disable-sync", "--no-first-run"]
         command += [f"--user-data-dir={directory}/chromium", f"--window-size={width},{height}"]
@@ -110,7 +111,7 @@ def main() -> None:
             client.post(f"/dalle/{name}")
         while client.get("/health").json()["activeJobs"]:
             time.sleep(0.3)
-        photos(client)
+        photos = directory_of_photos(Path(directory))
         shots = {
             "jobs-120x36.png": ((120, 36), "phaseline-dark", [], "image_wait"),
             "detail-120x36.png": ((120, 36), "phaseline-dark", ["enter"], "image_wait"),
@@ -120,7 +121,8 @@ def main() -> None:
             for series in ("patient", "brisk", "patient", "brisk"):
                 client.post(f"/dalle/{series}/0x{secrets.token_hex(4)}")
                 time.sleep(0.5)
-            png(asyncio.run(shoot(url, size, theme, keys, ready)), TARGET / name)
+            with batch(url, photos):
+                png(asyncio.run(shoot(url, size, theme, keys, ready)), TARGET / name)
             print(TARGET / name)
 
 

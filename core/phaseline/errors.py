@@ -25,6 +25,7 @@ __all__ = [
     "PictureError",
     "PortInUse",
     "ProviderError",
+    "Refused",
     "SlowSubscriber",
     "StartupFailed",
     "TooLarge",
@@ -277,6 +278,13 @@ class ProviderError(PhaselineError):
 
     code = "PROVIDER_ERROR"
     status = 502
+
+
+class Refused(PhaselineError):
+    """A server did not take an earlier report; raised by a strict reporter alone."""
+
+    code = "REFUSED"
+    status = 409
 
 
 class ConfigError(PhaselineError):

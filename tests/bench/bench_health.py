@@ -22,7 +22,7 @@ PICTURES = 4
 
 async def latencies(client: httpx.AsyncClient, until: trio.Event | None, most: int) -> list[float]:
     """Return how many milliseconds each answer took."""
-    taken = []
+    taken: list[float] = []
     while len(taken) < most and (until is None or not until.is_set()):
         begun = time.perf_counter()
         (await client.get("/health")).raise_for_status()

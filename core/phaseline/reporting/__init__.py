@@ -1,0 +1,9 @@
+"""Reporting from a worker: `Reporter` and its jobs.
+
+`phaseline.reporting.tqdm` and `phaseline.reporting.rich` report what bars of these libraries show.
+"""
+
+from phaseline.reporting.job import JobReporter
+from phaseline.reporting.reporter import Reporter
+
+__all__ = ["JobReporter", "Reporter"]

@@ -1,0 +1,275 @@
+"""Delivery: one Trio run in the background thread. It takes reports from the inbox, and delivers them to the server.
+
+Loaded by that thread alone, since nothing else of a worker needs Trio.
+"""
+
+import math
+import random
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import trio
+import trio_websocket
+
+from phaseline.reporting.address import Address
+from phaseline.reporting.background import Worker
+from phaseline.reporting.exchange import Exchange, is_final
+from phaseline.reporting.inbox import Inbox, Waiter
+from phaseline.reporting.notes import warn
+from phaseline.reporting.outbox import Outbox
+from phaseline.reporting.record import Record
+
+__all__ = ["Delivery"]
+
+# Between two looks at the inbox while reports come in.
+_PACE_S: Final = 0.02
+# Between two looks at the jobs' progress: nobody watches more than ten a second of a job; one a second is saved.
+_PROGRESS_S: Final = 0.1
+_PROGRESS_TO_DISK_S: Final = 1.0
+_BACKOFF_S: Final = (0.1, 10.0)
+_HURRIED_S: Final = 0.25
+_UNWELCOME_S: Final = 60.0
+_HANDSHAKE_S: Final = 5.0
+_GOODBYE_S: Final = 1.0
+_LARGEST: Final = 2**20
+
+
+class Delivery:
+    """What runs in the thread. Its public methods are called there; `run` is its whole life."""
+
+    def __init__(self, address: Address, inbox: Inbox, own: Outbox, directory: Path | None, worker: Worker) -> None:
+        self._address = address
+        self._inbox = inbox
+        self._own = own
+        self._directory = directory
+        self._worker = worker
+        self._adopted: list[Outbox] = []
+        self._waiters: list[Waiter] = []
+        self._exchange: Exchange | None = None
+        self._stream: trio.SocketStream | None = None
+        self._reached = False  # a server, at any time
+        self._useful = False  # this connection: something was answered
+        self._told = False  # that there is no connection
+        self._more = trio.Event()
+        self._hurry = trio.Event()
+        self._stopping = False
+        self._scope = trio.CancelScope()
+        self._talk = trio.CancelScope()
+        self._dropped = 0
+
+    async def run(self) -> None:
+        """Take and deliver, until `stop`."""
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._take)
+                nursery.start_soon(self._connect)
+        self._add(self._inbox.take(progress=True))
+        for box in self.all():
+            box.close()
+        for waiter in self._waiters:
+            waiter.end(delivered=False)
+
+    def rouse(self) -> None:
+        """Say that the inbox has something."""
+        self._more.set()
+
+    def hurry(self) -> None:
+        """Say that somebody waits."""
+        self._more.set()
+        self._hurry.set()
+
+    def stop(self) -> None:
+        """End, politely if there is a connection."""
+        self._stopping = True
+        if self._exchange is None:
+            self._scope.cancel()
+        self._talk.cancel()
+
+    def fds(self) -> list[int]:
+        """Return the files and sockets that a forked child must let go of."""
+        sockets = [self._stream.socket.fileno()] if self._stream else []
+        return [fd for fd in (*sockets, *(box.fd for box in self.all())) if fd >= 0]
+
+    # ------------------------------------------------------------------ from the inbox
+
+    async def _take(self) -> None:
+        due = -math.inf
+        while True:
+            progress = self._wants_progress() and trio.current_time() >= due
+            items = self._inbox.take(progress=progress)
+            if progress:
+                due = trio.current_time() + (_PROGRESS_S if self._exchange else _PROGRESS_TO_DISK_S)
+            if items:
+                self._add(items)
+                if not self._waiters:
+                    with trio.move_on_after(_PACE_S):
+                        await self._hurry.wait()
+            # From here on nothing else runs in this thread until it waits.
+            self._more = trio.Event()
+            wanted = self._wants_progress()
+            moving = wanted and self._inbox.moving
+            if self._inbox.sleep(timed=moving or not wanted):
+                with trio.move_on_at(due if moving else math.inf):
+                    await self._more.wait()
+
+    def _wants_progress(self) -> bool:
+        return self._exchange is not None or self._directory is not None
+
+    def _add(self, items: list[Record | Waiter]) -> None:
+        records: list[Record] = []
+        for item in items:
+            if isinstance(item, Record):
+                records.append(item)
+                continue
+            self._own.add(records)
+            records = []
+            item.order = self._own.spool.order
+            self._waiters.append(item)
+            self._hurry.set()
+        self._own.add(records)
+        dropped = self._own.spool.dropped + self._inbox.dropped
+        if dropped != self._dropped:
+            self._dropped = dropped
+            self._worker.dropped(dropped)
+        self._end_waiters()
+        if self._exchange:
+            self._exchange.tell()
+
+    def _end_waiters(self) -> None:
+        for waiter in self._waiters:
+            if self._own.spool.delivered(waiter.order):
+                waiter.end(delivered=True)
+        self._forget_waiters()
+
+    def _forget_waiters(self) -> None:
+        self._waiters = [waiter for waiter in self._waiters if not (waiter.over or waiter.gone)]
+        if not self._waiters and self._hurry.is_set():
+            self._hurry = trio.Event()
+
+    # ------------------------------------------------------------------ what is to be delivered
+
+    def all(self) -> list[Outbox]:
+        """Return every outbox: those of dead processes first, since they came first."""
+        return [*self._adopted, self._own]
+
+    def next(self) -> Outbox:
+        """Return the outbox whose turn it is."""
+        for box in [box for box in self._adopted if not len(box.spool)]:
+            self._adopted.remove(box)
+            box.close()
+        return next((box for box in self._adopted if box.is_due(trio.current_time())), self._own)
+
+    def answered(self, refusal: tuple[Record, str, str] | None) -> None:
+        """Take in that a record was answered, and what is to be told of it."""
+        self._useful = True
+        if refusal:
+            self._worker.refused(*refusal)
+        if self._waiters:
+            self._end_waiters()
+
+    # ------------------------------------------------------------------ the connection
+
+    async def _connect(self) -> None:
+        pause, longest = _BACKOFF_S
+        while True:
+            self._useful, began = False, trio.current_time()
+            reason, welcome = await self._once()
+            if self._stopping:
+                self._scope.cancel()
+                return
+            for box in self.all():
+                box.rewind()
+            if self._useful or trio.current_time() - began > longest:
+                pause = _BACKOFF_S[0]
+            self._give_up()
+            if not self._told:
+                self._told = True
+                warn("no connection to %s (%s); reports are kept, and delivered later", self._address.url, reason)
+            await self._rest(pause * random.uniform(0.5, 1.0) if welcome else _UNWELCOME_S)  # noqa: S311 - no secret
+            pause = min(2 * pause, longest)
+
+    async def _rest(self, pause: float) -> None:
+        with trio.move_on_after(pause):
+            await self._hurry.wait()
+            # Somebody waits for the server to come back.
+            await trio.sleep(min(pause, _HURRIED_S))
+
+    def _give_up(self) -> None:
+        """Let those go who need not wait: there never was a server, or the next reporter will see to it."""
+        for waiter in self._waiters:
+            if waiter.impatient and (self._directory or not self._reached):
+                waiter.end(delivered=False)
+        self._forget_waiters()
+
+    async def _once(self) -> tuple[str, bool]:
+        """Connect, and deliver until the connection is lost; return why it was, and whether to come back soon."""
+        reason, welcome = "the server closed it", True
+        try:
+            async with self._open() as websocket:
+                exchange = Exchange(websocket, self)
+                try:
+                    with trio.CancelScope() as self._talk:
+                        await self._talk_over(exchange)
+                except* trio_websocket.ConnectionClosed as closed:
+                    first = _first(closed)
+                    reason, welcome = str(first), not is_final(first)
+                    if (refusal := exchange.blame(first)) is not None:
+                        self.answered(refusal)
+        except* trio.TooSlowError:
+            reason = "no answer in time"
+        except* msgspec.MsgspecError as group:
+            reason = f"this is no server of ours: {_first(group)}"
+        except* Exception as group:  # noqa: BLE001 - whatever ends a connection, there is the next one
+            reason = str(_first(group)) or type(_first(group)).__name__
+        finally:
+            self._exchange = None
+        return reason, welcome
+
+    async def _talk_over(self, exchange: Exchange) -> None:
+        with trio.fail_after(_HANDSHAKE_S):
+            epoch = await exchange.greet()
+        self._reached, self._told = True, False
+        if self._directory:
+            self._adopted += Outbox.adopted(self._directory, self._own.spool.size)
+        for box in self.all():
+            box.meet(epoch)
+        self._exchange = exchange
+        self._more.set()  # the jobs' latest progress is of use now
+        await exchange.run()
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[trio_websocket.WebSocketConnection]:
+        """Connect for the length of the block."""
+        address = self._address
+        with trio.fail_after(_HANDSHAKE_S):
+            stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]
+            self._stream = stream = await trio.open_tcp_stream(address.host, address.port)
+        try:
+            if address.tls:
+                context = ssl.create_default_context()
+                stream = trio.SSLStream(stream, context, server_hostname=address.host, https_compatible=True)
+            async with trio.open_nursery() as nursery:
+                with trio.fail_after(_HANDSHAKE_S):
+                    websocket = await trio_websocket.wrap_client_stream(
+                        nursery, stream, address.authority, address.path, max_message_size=_LARGEST
+                    )
+                try:
+                    yield websocket
+                finally:
+                    with trio.move_on_after(_GOODBYE_S, shield=True):
+                        await websocket.aclose()
+                    nursery.cancel_scope.cancel()
+        finally:
+            self._stream = None
+            await trio.aclose_forcefully(stream)
+
+
+def _first(group: BaseExceptionGroup[Any]) -> Any:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,149 @@
+"""One connection to a server, from its greeting until it is lost: records go out, answers come in."""
+
+from typing import Any, Final, Protocol
+
+import msgspec
+import trio
+import trio_websocket
+
+from phaseline.reporting.outbox import Outbox
+from phaseline.reporting.record import Record, sent
+
+__all__ = ["Exchange", "Outboxes"]
+
+# Fewer than the answers that a server keeps for a client that does not read.
+_WINDOW: Final = 256
+_LONGEST_SILENCE_S: Final = 20.0
+_TOO_BIG: Final = 1009
+_DO_NOT_RETURN: Final = range(4500, 5000)
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+class _Reply(msgspec.Struct, frozen=True):
+    """What a server says, as far as a reporter listens."""
+
+    type: str
+    producer_seq: int | None = None
+    epoch: str = ""
+    error: str = ""
+    code: str = ""
+
+
+_replies: Final = msgspec.json.Decoder(_Reply)
+
+
+class Outboxes(Protocol):
+    """What is to be delivered."""
+
+    def all(self) -> list[Outbox]:
+        """Return every outbox."""
+        ...
+
+    def next(self) -> Outbox:
+        """Return the one whose turn it is."""
+        ...
+
+    def answered(self, refusal: tuple[Record, str, str] | None) -> None:
+        """Take in that a record was answered, and what is to be told of it."""
+        ...
+
+
+class Exchange:
+    """The talk with a server over one WebSocket.
+
+    Answers name a record by its number alone, so records of one outbox only are in flight at a time.
+    """
+
+    def __init__(self, websocket: trio_websocket.WebSocketConnection, outboxes: Outboxes) -> None:
+        self._websocket = websocket
+        self._outboxes = outboxes
+        self._box = outboxes.next()
+        self._news = trio.Event()
+        self._heard = trio.current_time()
+
+    async def greet(self) -> str:
+        """Take the server's greeting, say who we are, and return the server's epoch."""
+        greeting = _replies.decode(await self._websocket.get_message())
+        await self._say({"type": "register", "client_type": "reporter", "acks": True})
+        return greeting.epoch
+
+    async def run(self) -> None:
+        """Deliver until the connection is lost.
+
+        Raises:
+            trio_websocket.ConnectionClosed: It was closed.
+            trio.TooSlowError: The server does not answer any more.
+            msgspec.MsgspecError: It answers what nobody understands.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send)
+            nursery.start_soon(self._receive)
+            nursery.start_soon(self._mind_silence)
+
+    def tell(self) -> None:
+        """Say that there is more to deliver."""
+        self._news.set()
+
+    async def _say(self, said: dict[str, Any]) -> None:
+        await self._websocket.send_message(_encoder.encode(said).decode())
+
+    async def _send(self) -> None:
+        while True:
+            self._news = trio.Event()
+            box = self._turn()
+            if box.spool.held and trio.current_time() >= box.release_at:
+                box.release()
+            idle = not box.spool.in_flight
+            batch = box.spool.send(_WINDOW - len(box.spool.in_flight))
+            if batch and idle:
+                self._heard = trio.current_time()
+            for record in batch:
+                await self._websocket.send_message(sent(record, box.spool.producer).decode())
+            if not batch:
+                releases = [each.release_at for each in self._outboxes.all() if each.spool.held]
+                with trio.move_on_at(min(releases, default=float("inf"))):
+                    await self._news.wait()
+
+    def _turn(self) -> Outbox:
+        if not self._box.spool.in_flight:
+            self._box = self._outboxes.next()
+        return self._box
+
+    async def _receive(self) -> None:
+        while True:
+            reply = _replies.decode(await self._websocket.get_message())
+            if reply.type not in {"ack", "error"}:
+                continue
+            in_flight = self._box.spool.in_flight
+            # Answers come in the order of the reports, so one that names none is about the oldest.
+            number = next(iter(in_flight), None) if reply.producer_seq is None else reply.producer_seq
+            if number is None or number not in in_flight:
+                continue
+            self._heard = trio.current_time()
+            if reply.type == "ack":
+                self._box.acknowledge(number)
+                self._outboxes.answered(None)
+            else:
+                self._outboxes.answered(self._box.refuse(number, reply.code, reply.error, self._heard))
+            self._news.set()
+
+    async def _mind_silence(self) -> None:
+        while True:
+            await trio.sleep(_LONGEST_SILENCE_S / 4)
+            if self._box.spool.in_flight and trio.current_time() - self._heard > _LONGEST_SILENCE_S:
+                raise trio.TooSlowError
+
+    def blame(self, closed: trio_websocket.ConnectionClosed) -> tuple[Record, str, str] | None:
+        """Refuse the largest record in flight, if the server closed the connection because of a frame's size."""
+        in_flight = self._box.spool.in_flight
+        if closed.reason is None or closed.reason.code != _TOO_BIG or not in_flight:
+            return None
+        number = max(in_flight, key=lambda number: len(in_flight[number].body))
+        text = f"the server takes no frame of {len(in_flight[number].body)} bytes ({closed.reason.reason or 'too big'})"
+        return self._box.refuse(number, "TOO_LARGE", text, trio.current_time())
+
+
+def is_final(closed: trio_websocket.ConnectionClosed) -> bool:
+    """Say whether the server asked not to come back soon."""
+    return closed.reason is not None and closed.reason.code in _DO_NOT_RETURN

@@ -1,0 +1,186 @@
+"""One job as a worker reports it, in the friendly form."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from phaseline.events import (
+    ErrorOccurred,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobProgress,
+    JobStarted,
+    PhaseCompleted,
+    PhotoInfo,
+)
+from phaseline.reporting.inbox import Sample
+from phaseline.reporting.record import cut
+
+if TYPE_CHECKING:
+    from phaseline.reporting.reporter import Reporter
+
+__all__ = ["SIGN_OF_LIFE_S", "SMALLEST_STEP", "JobReporter"]
+
+T = TypeVar("T")
+
+# Messages carry two digits of a percentage: what changes less changes nothing visible.
+SMALLEST_STEP: Final = 0.005
+# The same said again tells that the worker lives, which now and then is news too.
+SIGN_OF_LIFE_S: Final = 5.0
+
+
+class JobReporter:
+    """A job, from the beginning of its `with` block to the end; made by `Reporter.job`.
+
+    An exception that leaves the block is reported as an error and fails the job; what ends a program or a task without
+    being an error (KeyboardInterrupt, SystemExit, a cancelled task) cancels it.
+
+    Attributes:
+        job_id: The job's id.
+    """
+
+    def __init__(self, reporter: "Reporter", started: JobStarted) -> None:
+        """Report with `reporter`; begin with `started`."""
+        self.job_id = started.job_id
+        self._reporter = reporter
+        self._started = started
+        self._phase = started.phases[0] if started.phases else "work"
+        self._result: dict[str, Any] = {}
+        self._told: tuple[str | None, float | None, str] = (None, None, "")
+        self._told_at = 0.0
+
+    def __enter__(self) -> Self:
+        """Report the beginning."""
+        self._reporter.report(self._started)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Report the end."""
+        if error is None or isinstance(error, Exception):
+            self.end(error)
+        else:
+            self.cancel(type(error).__name__)
+
+    def end(self, error: Exception | None = None) -> None:
+        """End the job: well, or badly because of `error`. To be called once, where no `with` block does it."""
+        self._reporter.watch(self.job_id, None)
+        if error is None:
+            self._reporter.report(JobCompleted(job_id=self.job_id, result=self._result))
+        else:
+            text = cut(str(error) or type(error).__name__)
+            self.error(type(error).__name__, text)
+            self._reporter.report(JobFailed(job_id=self.job_id, result={**self._result, "error": text}))
+
+    def cancel(self, reason: str) -> None:
+        """End the job because somebody did not want it any more; as `end`."""
+        self._reporter.watch(self.job_id, None)
+        self._reporter.report(JobCancelled(job_id=self.job_id, reason=cut(reason)))
+
+    # ------------------------------------------------------------------ phases
+
+    def progress(
+        self, percent: float | None, text: str = "", *, phase: str | None = None, details: dict[str, Any] | None = None
+    ) -> None:
+        """Say that so much of a phase is done. What changes nothing visible costs next to nothing.
+
+        Args:
+            percent: 0 to 100; None when it can't be said.
+            text: A line for people.
+            phase: By default the one that was named last.
+            details: Anything else.
+        """
+        if phase is None:
+            phase = self._phase
+        before, at, said = self._told
+        if (
+            before == phase
+            and said == text
+            and not details
+            and (percent is at or (percent is not None and at is not None and abs(percent - at) < SMALLEST_STEP))
+            and time.monotonic() - self._told_at < SIGN_OF_LIFE_S
+        ):
+            return
+        self._told, self._told_at, self._phase = (phase, percent, text), time.monotonic(), phase
+        event = JobProgress(job_id=self.job_id, phase=phase, progress=percent, text=cut(text), details=details or {})
+        self._reporter.report(event)
+
+    @contextmanager
+    def phase(self, name: str, text: str = "") -> Iterator[None]:
+        """Be in a phase for the length of the block; it is completed unless an exception leaves the block."""
+        self.progress(None, text, phase=name)
+        yield
+        self.complete(name)
+
+    def complete(self, phase: str, **result: Any) -> None:
+        """Say that a phase is done, and what came of it."""
+        self._tell_of_phase(PhaseCompleted(job_id=self.job_id, phase=phase, result=result))
+
+    def skip(self, phase: str) -> None:
+        """Say that a phase is passed by."""
+        self._tell_of_phase(PhaseCompleted(job_id=self.job_id, phase=phase, skipped=True))
+
+    def _tell_of_phase(self, event: PhaseCompleted) -> None:
+        self._told = (None, None, "")  # the same progress again would reopen the phase, and that is visible
+        self._reporter.report(event)
+
+    def track(self, items: Iterable[T], *, phase: str, total: int | None = None) -> Iterator[T]:
+        """Yield the items, while others see how many of them are done.
+
+        The loop only counts: the background thread looks at the count ten times a second while a server listens. So a
+        slow item, a fast one and a server that is away cost the same, which is less than a clock would.
+
+        Args:
+            items: Whatever is gone through.
+            phase: The phase that the loop is; completed when the items are used up.
+            total: How many there are, if `len(items)` can't say.
+        """
+        whole = total if total is not None else len(items) if isinstance(items, Sized) else 0
+        done = 0
+
+        def sample() -> Sample:
+            if whole > 0:
+                return phase, min(100.0, 100 * done / whole), f"{done} of {whole}"
+            return phase, None, str(done)
+
+        self.progress(0.0 if whole else None, phase=phase)
+        with self._watched(sample):
+            for item in items:
+                yield item
+                done += 1
+        self.complete(phase, count=done)
+
+    @contextmanager
+    def _watched(self, sample: Callable[[], Sample]) -> Iterator[None]:
+        outer = self._reporter.watch(self.job_id, sample)
+        try:
+            yield
+        finally:
+            self._reporter.watch(self.job_id, outer)
+            phase, percent, text = sample()
+            self.progress(percent, text, phase=phase)
+
+    # ------------------------------------------------------------------ all else
+
+    def info(self, **data: Any) -> None:
+        """Say more about what is worked on."""
+        self._reporter.report(PhotoInfo(job_id=self.job_id, data=data))
+
+    def error(self, error_type: str, text: str, **details: Any) -> None:
+        """Report an error; the job goes on."""
+        event = ErrorOccurred(
+            job_id=self.job_id, error_type=cut(error_type, 100), text=cut(text), details=details, phase=self._phase
+        )
+        self._reporter.report(event)
+
+    def result(self, **data: Any) -> None:
+        """Add to what is reported as the job's result at its end."""
+        self._result |= data
+
+    def watch(self, sample: Callable[[], Sample | None] | None) -> Callable[[], Sample | None] | None:
+        """Have the progress looked at by `sample` from now on; as `Reporter.watch`."""
+        return self._reporter.watch(self.job_id, sample)

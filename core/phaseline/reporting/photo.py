@@ -1,0 +1,312 @@
+"""Photo jobs as seed B reports them: `ProgressReporter`, with a view of its own of the jobs it reports."""
+
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, Protocol
+
+from phaseline.errors import IllegalEvent, InvalidField, PhaselineError, UnknownJob, shown
+from phaseline.reporting.job import SIGN_OF_LIFE_S, SMALLEST_STEP
+from phaseline.reporting.notes import Told, warn
+from phaseline.reporting.record import cut, encoded, timestamp
+from phaseline.reporting.server import get_websocket_server
+from phaseline.stream import JOBS, PHOTOS
+from phaseline.workflows import PHOTO
+
+__all__ = ["ProcessingStage", "ProgressReporter", "get_progress_reporter", "init_progress_reporter"]
+
+_STAGES: Final = frozenset((*PHOTO.phases, *PHOTO.extras, *PHOTO.ends))
+
+
+class ProcessingStage(StrEnum):
+    """B's stages."""
+
+    IMPORTING = "importing"
+    EXIF_ANALYSIS = "exif_analysis"
+    AI_EVALUATION = "ai_evaluation"
+    CONTEXT_DETECTION = "context_detection"
+    PRESET_SELECTION = "preset_selection"
+    APPLYING_PRESET = "applying_preset"
+    QUALITY_CHECK = "quality_check"
+    EXPORTING = "exporting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+Message = dict[str, Any]
+
+
+class Server(Protocol):
+    """Whatever tells others."""
+
+    def broadcast(self, message: dict[str, Any], channel: str) -> object:
+        """Send `message` to whoever subscribed to `channel`."""
+        ...
+
+
+class _Clock(NamedTuple):
+    """When a job began and ended, in seconds on the monotonic clock."""
+
+    began: float
+    ended: float | None = None
+
+
+class _Saying(NamedTuple):
+    """The progress that was told last."""
+
+    stage: str
+    progress: float | None
+    message: str
+    at: float
+
+
+class ProgressReporter:
+    """Reports photo jobs to a server, if there is one, and remembers them.
+
+    Nothing raises unless `strict`: what is wrong with a call (a job that never began or is over, a stage or a value out
+    of range) is logged once under `phaseline`, and changes nothing. So a second `complete_job` of a job is ignored: the
+    first end is the end. A job may be started again under its id once it is over.
+
+    It may be used from any thread. One job's calls go out in the order of the thread that makes them.
+
+    Attributes:
+        websocket_server: What messages are broadcast by, or None.
+        active_jobs: All jobs, by id, in a plain dict: photo_id, photo_info, current_stage, progress, stages_completed,
+            errors; and after the end success, result, completed_at. An ended job leaves it after `retention` seconds.
+    """
+
+    def __init__(self, server: Server | None = None, *, retention: float = 3600.0, strict: bool = False) -> None:
+        """Broadcast by `server`."""
+        self.websocket_server = server
+        self.active_jobs: dict[str, dict[str, Any]] = {}
+        self._retention = retention
+        self._strict = strict
+        self._clocks: dict[str, _Clock] = {}
+        self._said: dict[str, _Saying] = {}
+        self._lock = threading.RLock()
+        self._told = Told()
+
+    # ------------------------------------------------------------------ reporting
+
+    def start_job(
+        self, job_id: str, photo_id: int | str | None = None, photo_info: dict[str, Any] | None = None
+    ) -> None:
+        """Begin a job."""
+
+        def begin() -> Message:
+            if "success" not in self.active_jobs.get(job_id, {"success": True}):
+                raise IllegalEvent(f"job {shown(job_id)} can't start while active; end it first, or use another id")
+            message = _message("job_started", job_id, photo_id, photo_info=dict(photo_info or {}))
+            self._forget_old()
+            self._clocks[job_id] = _Clock(time.monotonic())
+            self._said.pop(job_id, None)
+            self.active_jobs[job_id] = {
+                "photo_id": photo_id,
+                "photo_info": message["photo_info"],
+                "current_stage": "",
+                "progress": 0.0,
+                "stages_completed": [],
+                "errors": [],
+            }
+            return message
+
+        self._report("start_job", job_id, begin)
+
+    def update_progress(
+        self,
+        job_id: str,
+        stage: str,
+        progress: float | None,
+        message: str = "",
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        """Say how far a stage is, in percent of 0 to 100 (None: nobody knows).
+
+        What changes nothing that anybody could see (the stage, the message, or 0.005 of the percentage) is not told,
+        and costs next to nothing; but every five seconds it is, as a sign of life.
+        """
+        said = self._said.get(job_id)
+        if said is not None and not details and said.message == message and said.stage == stage:
+            try:
+                unchanged = -SMALLEST_STEP < progress - said.progress < SMALLEST_STEP  # type: ignore[operator]
+            except TypeError:
+                unchanged = False
+            if unchanged and time.monotonic() - said.at < SIGN_OF_LIFE_S:
+                return
+
+        def change() -> Message:
+            job = self._active(job_id)
+            fields = {"stage": _stage(stage), "progress": progress, "message": cut(message), "details": details or {}}
+            sent = _message("job_progress", job_id, job["photo_id"], **fields)
+            job["current_stage"] = sent["stage"]
+            if progress is not None:
+                job["progress"] = progress
+            self._said[job_id] = _Saying(sent["stage"], progress, message, time.monotonic())
+            return sent
+
+        self._report("update_progress", job_id, change)
+
+    def complete_stage(self, job_id: str, stage: str, result: dict[str, Any] | None = None) -> None:
+        """Say that a stage is done, and what came of it."""
+
+        def change() -> Message:
+            job = self._active(job_id)
+            sent = _message("stage_completed", job_id, job["photo_id"], stage=_stage(stage), result=result or {})
+            if sent["stage"] not in job["stages_completed"]:
+                job["stages_completed"].append(sent["stage"])
+            self._said.pop(job_id, None)  # the same progress again would be news
+            return sent
+
+        self._report("complete_stage", job_id, change)
+
+    def report_error(
+        self,
+        job_id: str,
+        error_type: str,
+        error_message: str,
+        error_details: dict[str, Any] | None = None,
+        stage: str | None = None,
+    ) -> None:
+        """Report an error; the job goes on."""
+
+        def change() -> Message:
+            job = self._active(job_id)
+            error = {
+                "error_type": error_type,
+                "error_message": cut(error_message),
+                "error_details": error_details or {},
+                "stage": None if stage is None else _stage(stage),
+            }
+            sent = _message("error_occurred", job_id, job["photo_id"], **error)
+            job["errors"].append({**error, "timestamp": sent["timestamp"]})
+            return sent
+
+        self._report("report_error", job_id, change)
+
+    def send_photo_info(self, job_id: str, photo_data: dict[str, Any]) -> None:
+        """Say more about the photo."""
+
+        def change() -> Message:
+            return _message("photo_info", job_id, self._active(job_id)["photo_id"], photo_data=photo_data)
+
+        self._report("send_photo_info", job_id, change, PHOTOS)
+
+    def complete_job(self, job_id: str, success: bool = True, result: dict[str, Any] | None = None) -> None:  # noqa: FBT001, FBT002 - B's signature
+        """End a job, well or badly. A job that is over stays as it ended."""
+
+        def end() -> Message:
+            job = self._active(job_id)
+            began, ended = self._clocks[job_id].began, time.monotonic()
+            fields: dict[str, Any] = {"success": success, "result": result or {}, "duration": round(ended - began, 3)}
+            if success:
+                fields["stages_completed"] = list(job["stages_completed"])
+            kind = "job_completed" if success else "job_failed"
+            try:
+                sent = _message(kind, job_id, job["photo_id"], **fields)
+            except PhaselineError as error:
+                # Whatever is wrong with its result: the job is over, and must not seem active for ever.
+                self._complain("complete_job", job_id, error)
+                fields["result"] = {"note" if success else "error": f"the result could not be reported: {error}"}
+                sent = _message(kind, job_id, job["photo_id"], **fields)
+            self._clocks[job_id] = _Clock(began, ended)
+            self._said.pop(job_id, None)
+            job["current_stage"] = PHOTO.ends[0] if success else PHOTO.ends[1]
+            if success:
+                job["progress"] = 100.0
+            job |= {"success": success, "result": fields["result"], "completed_at": sent["timestamp"]}
+            return sent
+
+        self._report("complete_job", job_id, end)
+
+    # ------------------------------------------------------------------ asking
+
+    def get_job_status(self, job_id: str) -> dict[str, Any] | None:
+        """Return what is known of a job, or None of one that is not known (any more)."""
+        with self._lock:
+            self._forget_old()
+            job, clock = self.active_jobs.get(job_id), self._clocks.get(job_id)
+            if job is None or clock is None:
+                return None
+            elapsed = (time.monotonic() if clock.ended is None else clock.ended) - clock.began
+            lists = {"stages_completed": list(job["stages_completed"]), "errors": list(job["errors"])}
+            return {"job_id": job_id, **job, **lists, "elapsed_seconds": round(elapsed, 3)}
+
+    def get_active_jobs(self) -> dict[str, dict[str, Any]]:
+        """Return the status of each job that is not over, by id."""
+        with self._lock:
+            found = {job_id: self.get_job_status(job_id) for job_id in list(self.active_jobs)}
+        return {job_id: status for job_id, status in found.items() if status and "success" not in status}
+
+    # ------------------------------------------------------------------ inside
+
+    def _report(self, call: str, job_id: str, change: Callable[[], Message], channel: str = JOBS) -> None:
+        try:
+            with self._lock:
+                message = change()
+        except PhaselineError as error:
+            if self._strict:
+                raise
+            self._complain(call, job_id, error)
+            return
+        # Outside of the lock, for nobody knows which locks a server takes.
+        if self.websocket_server is not None:
+            try:
+                self.websocket_server.broadcast(message, channel=channel)
+            except Exception as error:
+                if self._strict:
+                    raise
+                self._complain("broadcast", "", error)
+
+    def _complain(self, call: str, job_id: str, error: Exception) -> None:
+        if self._told.once(call, job_id, type(error).__name__):
+            warn("%s(%a) is ignored: %s", call, job_id, error)
+
+    def _active(self, job_id: str) -> dict[str, Any]:
+        job = self.active_jobs.get(job_id)
+        if job is None:
+            raise UnknownJob(job_id)
+        if "success" in job:
+            state = "completed" if job["success"] else "failed"
+            raise IllegalEvent(f"job {shown(job_id)} is {state} already; start it again with start_job")
+        return job
+
+    def _forget_old(self) -> None:
+        now = time.monotonic()
+        for job_id, clock in list(self._clocks.items()):
+            if clock.ended is None:
+                continue
+            if now - clock.ended <= self._retention:
+                break  # nearly in the order of their beginnings: what is over for long is found soon
+            del self._clocks[job_id]
+            self.active_jobs.pop(job_id, None)
+
+
+def _stage(stage: object) -> str:
+    name = getattr(stage, "value", stage)
+    if not isinstance(name, str) or name not in _STAGES:
+        allowed = ", ".join((*PHOTO.phases, *PHOTO.extras, *PHOTO.ends))
+        raise InvalidField("stage", name, allowed)
+    return name
+
+
+def _message(kind: str, job_id: str, photo_id: int | str | None, **fields: Any) -> Message:
+    """Return one of B's messages, checked as the server does it."""
+    message = {"type": kind, "job_id": job_id, "photo_id": photo_id, **fields, "timestamp": timestamp()}
+    encoded(message)
+    return message
+
+
+_reporter: ProgressReporter | None = None
+
+
+def init_progress_reporter(server: Server | None = None) -> ProgressReporter:
+    """Make this process's reporter, which broadcasts by `server` (None: to nobody), and return it."""
+    global _reporter  # noqa: PLW0603 - one for all, as in B
+    _reporter = ProgressReporter(server)
+    return _reporter
+
+
+def get_progress_reporter() -> ProgressReporter:
+    """Return this process's reporter; if nobody made one, one that reports to the server at PROGRESS_URL."""
+    return _reporter if _reporter is not None else init_progress_reporter(get_websocket_server())

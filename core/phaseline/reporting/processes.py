@@ -1,0 +1,56 @@
+"""The ends of processes, and their beginnings by `fork`: what every reporter has to do then."""
+
+import atexit
+import os
+import sys
+import time
+import weakref
+from typing import Final, Protocol
+
+__all__ = ["Mindful", "finish_in_child", "mind"]
+
+
+class Mindful(Protocol):
+    """A reporter, as seen from here."""
+
+    flush_timeout: float
+
+    def finish(self, timeout: float, *, close: bool) -> None:
+        """Deliver what is left within `timeout` seconds, and `close`, or be ready for more."""
+        ...
+
+    def begin_again(self) -> None:
+        """Leave to the parent what is the parent's."""
+        ...
+
+
+_reporters: "Final[weakref.WeakSet[Mindful]]" = weakref.WeakSet()
+
+
+def mind(reporter: Mindful) -> None:
+    """Tell `reporter` of the end of the interpreter, and of forks."""
+    _reporters.add(reporter)
+
+
+def finish_in_child() -> None:
+    """In a child of multiprocessing, which ends without atexit, have multiprocessing tell the reporters of the end."""
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, _finish, kwargs={"close": False}, exitpriority=100)
+
+
+def _finish(*, close: bool) -> None:
+    """Finish all of them, in no more time than the most patient one takes alone."""
+    began = time.monotonic()
+    for reporter in list(_reporters):
+        reporter.finish(max(0.0, reporter.flush_timeout - (time.monotonic() - began)), close=close)
+
+
+def _after_fork() -> None:
+    for reporter in list(_reporters):
+        reporter.begin_again()
+
+
+atexit.register(_finish, close=True)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

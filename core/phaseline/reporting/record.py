@@ -1,0 +1,230 @@
+"""Records: what was reported, encoded and checked at once, so that nothing the worker does later changes it."""
+
+import time
+from datetime import datetime
+from math import isfinite
+from typing import Any, Final
+
+import msgspec
+
+from phaseline.errors import InvalidField, InvalidJSON, TooLarge
+from phaseline.events import MAX_AGE_S, Event, JobCancelled, JobCompleted, JobFailed, Report
+
+__all__ = ["MAX_TEXT", "Record", "bare_end", "cut", "encoded", "frame", "read", "sent", "timestamp"]
+
+MAX_TEXT: Final = 10_000
+# What a server takes in one frame unless it was told otherwise is 65,536 bytes; the producer's name comes on top.
+_MAX_BODY: Final = 65_000
+_MAX_DEPTH: Final = 16
+_ENDS: Final = frozenset({"job_completed", "job_failed", "job_cancelled"})
+_PROGRESS: Final = "job_progress"
+_NOBODY: Final = b'"producer":null,"producer_seq":null,"age_seconds":0.0,'
+
+
+class _Dated(msgspec.Struct):
+    timestamp: datetime
+
+
+class Record(msgspec.Struct):
+    """One report on its way.
+
+    Attributes:
+        kind: The event's name on the wire.
+        job_id: The job it is about.
+        phase: The phase it is about, if it is about one.
+        body: The message, without the producer.
+        number: The producer's count; 0 before it has one.
+        order: Rises with every record that was handed over, and stays when the number changes.
+        again: Whether it tells a server what another server, or the same one before it lost its memory, was told.
+        bare: Whether it stands in for an end that was refused.
+        at: When it was reported, in seconds on the monotonic clock.
+    """
+
+    kind: str
+    job_id: str
+    phase: str | None
+    body: bytes
+    number: int = 0
+    order: int = 0
+    again: bool = False
+    bare: bool = False
+    at: float = msgspec.field(default_factory=time.monotonic)
+
+    @property
+    def is_progress(self) -> bool:
+        """Whether a later one of the same phase says all that it says."""
+        return self.kind == _PROGRESS
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the job is over with it."""
+        return self.kind in _ENDS
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is never dropped: without its beginning or its end a job would be wrong for ever."""
+        return self.kind == "job_started" or self.kind in _ENDS
+
+    def replaces(self, before: "Record") -> None:
+        """Stand for `before` too, which may have been the beginning of their phase: so it is dated like that one."""
+        self.at = min(self.at, before.at)
+
+    @property
+    def weight(self) -> int:
+        """How much room it takes: 1, and 1 more for each full KiB."""
+        return 1 + len(self.body) // 1024
+
+
+def encoded(said: Event | dict[str, Any]) -> Record:
+    """Return the record of an event, or of one of B's messages.
+
+    It is decoded again just as the server will do it, so a wrong value is refused here and now, by the same words.
+
+    Raises:
+        InvalidField: A field is missing, or has a wrong type or value.
+        UnknownType: The message's type is none of a reporter's.
+        TooLarge: It is over 65,000 bytes.
+        InvalidJSON: It is nested too deeply, or neither of both.
+    """
+    if isinstance(said, dict):
+        said = said if "timestamp" in said else {**said, "timestamp": timestamp()}
+    elif not isinstance(said, Event):
+        raise InvalidJSON(f"a report is of type {type(said).__name__}; allowed: an event, or a message as a dict")
+    _check_figures(said)
+    try:
+        body = _encoder.encode(said)
+    except Exception:  # noqa: BLE001 - whatever a worker's objects raise
+        body = _encode_anything(said)
+    # An event has these two right behind the job's id; quotes within strings are escaped, so nothing else matches.
+    body = body.replace(_NOBODY, b"", 1)
+    if not isinstance(said, dict):
+        body = b'%b,"timestamp":"%b"}' % (body[:-1], timestamp().encode())
+    if len(body) > _MAX_BODY:
+        raise TooLarge(f"a report of the job {_job_id(said)!a}", len(body), _MAX_BODY)
+    if body.count(b"{") + body.count(b"[") > _MAX_DEPTH:
+        _explain(body)  # counts how deep it really is
+    try:
+        event = _decoder.decode(body)
+    except msgspec.MsgspecError:
+        _explain(body)
+        raise
+    return Record(event.type, event.job_id, getattr(event, "phase", None), body)
+
+
+def read(line: bytes) -> Record:
+    """Return the record in a frame, which has its number and producer already; raises msgspec.MsgspecError."""
+    event = _decoder.decode(line)
+    body, _, _ = line.rpartition(b',"producer":')
+    # The monotonic clock of another process, or of another start of this box, says nothing here.
+    age = max(0.0, time.time() - msgspec.json.decode(line, type=_Dated).timestamp.timestamp())
+    record = Record(event.type, event.job_id, getattr(event, "phase", None), body + b"}", event.producer_seq or 0)
+    record.at -= age
+    return record
+
+
+def frame(record: Record, producer: str) -> bytes:
+    """Return the record as it is sent, with the producer's name and its number."""
+    return b'%b,"producer":%b,"producer_seq":%d}' % (record.body[:-1], _encoder.encode(producer), record.number)
+
+
+def sent(record: Record, producer: str) -> bytes:
+    """Return the frame with the record's age, which is that of the moment."""
+    age = min(max(0.0, time.monotonic() - record.at), MAX_AGE_S)
+    return b'%b,"age_seconds":%.4f}' % (frame(record, producer)[:-1], age)
+
+
+def bare_end(kind: str, job_id: str, why: str) -> Record:
+    """Return an end that says no more than that: what stands in for one that can't be taken as it is."""
+    note = f"the job's result could not be reported: {cut(why, 1000)}"
+    end: Event
+    match kind:
+        case "job_completed":
+            end = JobCompleted(job_id=job_id, result={"note": note})
+        case "job_cancelled":
+            end = JobCancelled(job_id=job_id, reason=note)
+        case _:
+            end = JobFailed(job_id=job_id, result={"error": note})
+    record = encoded(end)
+    record.bare = True
+    return record
+
+
+def cut(text: str, most: int = MAX_TEXT) -> str:
+    """Return `text`, at most so many characters of it."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+_latest = (-1, "")
+
+
+def timestamp() -> str:
+    """Return the present time in RFC 3339 in UTC with `Z`, in milliseconds."""
+    global _latest  # noqa: PLW0603 - most messages of a second share what is dear to write
+    now = time.time()
+    second, text = _latest
+    if second != int(now):
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        _latest = (int(now), text)
+    return f"{text}.{int(now * 1000) % 1000:03d}Z"
+
+
+def _check_figures(said: Event | dict[str, Any]) -> None:
+    """Refuse NaN and infinity, which JSON has no words for: they would arrive as "not known"."""
+    for name, allowed in (("progress", "a number from 0 to 100"), ("duration", "a number of seconds, 0 or more")):
+        figure = said.get(name) if isinstance(said, dict) else getattr(said, name, None)
+        if isinstance(figure, float) and not isfinite(figure):
+            raise InvalidField(name, figure, allowed)
+
+
+def _explain(body: bytes) -> None:
+    """Raise what the server would say of `body`, if it would refuse it."""
+    from phaseline.wire import decode_client  # noqa: PLC0415 - only who reports something wrong needs it
+
+    decode_client(body, _MAX_BODY, _MAX_DEPTH)
+
+
+def _job_id(said: Event | dict[str, Any]) -> object:
+    return said.get("job_id") if isinstance(said, dict) else said.job_id
+
+
+def _plain(value: object) -> object:
+    """Return an object that JSON has no form for as what it stands for: numpy's scalars as numbers, paths as text."""
+    item = getattr(value, "item", None)
+    if callable(item):
+        try:
+            return item()
+        except Exception:  # noqa: BLE001 - an array of many; whatever it is, it has a text
+            return str(value)
+    return str(value)
+
+
+def _encode_anything(said: Event | dict[str, Any]) -> bytes:
+    """Encode what msgspec could not: text that is no Unicode, integers beyond 64 bits, keys that are no text."""
+    fields = said if isinstance(said, dict) else {"type": said.type, **msgspec.structs.asdict(said)}
+    names = (
+        {} if isinstance(said, dict) else dict(zip(said.__struct_fields__, said.__struct_encode_fields__, strict=True))
+    )
+    try:
+        return _encoder.encode({names.get(name, name): _simple(value, 0) for name, value in list(fields.items())})
+    except Exception as error:  # noqa: BLE001 - as above
+        raise InvalidField("the report", type(error).__name__, f"what JSON can hold: {error}") from None
+
+
+def _simple(value: object, depth: int) -> object:
+    if depth > _MAX_DEPTH:
+        return "…"
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case int() if not -(2**63) <= value < 2**63:
+            return str(value) if abs(value) < 10**4000 else "…"
+        case dict():
+            return {str(_simple(str(key), depth)): _simple(item, depth + 1) for key, item in list(value.items())}
+        case list() | tuple() | set() | frozenset():
+            return [_simple(item, depth + 1) for item in list(value)]
+        case _:
+            return value
+
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=_plain)
+_decoder: Final = msgspec.json.Decoder(Report)

@@ -1,0 +1,76 @@
+"""Bars of `rich.progress`, which others see too. Needs the library rich.
+
+from rich.progress import Progress
+from phaseline.reporting.rich import follow
+
+with reporter.job("render shot 12") as job, Progress() as progress, follow(progress, job):
+    for frame in progress.track(frames, description="render"):
+        render(frame)
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rich.errors import MarkupError
+from rich.progress import Progress, Task, TaskID
+from rich.text import Text
+
+from phaseline.reporting.inbox import Sample
+from phaseline.reporting.job import JobReporter
+
+__all__ = ["follow"]
+
+_LONGEST_NAME: Final = 100
+
+
+@contextmanager
+def follow(progress: Progress, job: JobReporter) -> Iterator[Progress]:
+    """Report the tasks of `progress` as phases of `job` for the length of the block.
+
+    A task's phase is called as its description when it is first seen. A job is in one phase at a time: of several
+    tasks that go on together, the first is told until it is finished. The background thread looks at the tasks, shown
+    or not, so they cost nothing more.
+    """
+    tasks = _Tasks(progress, job)
+    outer = job.watch(tasks.sample)
+    try:
+        yield progress
+    finally:
+        job.watch(outer)
+        last = tasks.sample()
+        if last is not None:
+            phase, percent, text = last
+            job.progress(percent, text, phase=phase)
+
+
+class _Tasks:
+    def __init__(self, progress: Progress, job: JobReporter) -> None:
+        self._progress = progress
+        self._job = job
+        self._names: dict[TaskID, str] = {}
+        self._over: set[TaskID] = set()
+
+    def sample(self) -> Sample | None:
+        """Tell which tasks are over, and return how far the first of the others is."""
+        begun = [task for task in self._progress.tasks if task.start_time is not None and task.id not in self._over]
+        for task in sorted(begun, key=lambda task: task.start_time or 0.0):
+            phase = self._names.setdefault(task.id, _plain(task.description))
+            if not task.finished:
+                return phase, None if task.total is None else task.percentage, _text(task)
+            self._over.add(task.id)
+            self._job.progress(100.0, _text(task), phase=phase)
+            self._job.complete(phase, count=task.completed)
+        return None
+
+
+def _plain(description: str) -> str:
+    try:
+        text = Text.from_markup(description).plain
+    except MarkupError:
+        text = description
+    return " ".join(text.split())[:_LONGEST_NAME] or "work"
+
+
+def _text(task: Task) -> str:
+    return f"{task.completed:g}" if task.total is None else f"{task.completed:g} of {task.total:g}"

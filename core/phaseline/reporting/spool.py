@@ -1,0 +1,207 @@
+"""What one producer has to deliver: in order, numbered, bounded. Only the background thread uses it."""
+
+from collections.abc import Iterable
+from itertools import chain, islice
+
+from phaseline.reporting.known import KnownJobs
+from phaseline.reporting.record import Record
+from phaseline.reporting.thinning import thinned
+
+__all__ = ["Spool"]
+
+
+class Spool:
+    """Records that no server has acknowledged yet.
+
+    Each is waiting, in flight, or held back: a server that can't take a job's records for now gets them, and all that
+    come after them, once it was left in peace for a while. Numbers only ever rise, since a server takes a number that
+    is not above the last one it took for a report that it has.
+
+    Attributes:
+        producer: Who says all this.
+        epoch: Of the server that has acknowledged something, "" before.
+        known: What that server was told of the jobs that are not over.
+        size: How much it holds, by weight.
+        in_flight: Sent and not answered, by number.
+        dropped: How many records went unsent, because there were too many.
+    """
+
+    def __init__(self, producer: str, size: int) -> None:
+        """Hold records of the weight `size`, and whatever has to be kept beyond that."""
+        self.producer = producer
+        self.epoch = ""
+        self.known = KnownJobs()
+        self.in_flight: dict[int, Record] = {}
+        self.dropped = 0
+        self.size = size
+        self._waiting: dict[int, Record] = {}
+        self._weight = 0
+        self._held: dict[str, list[Record]] = {}
+        self._number = 0
+        self._order = 0
+        # By job, the number of its latest record, if that is progress.
+        self._progress: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        """Return how many records are not acknowledged."""
+        return len(self.in_flight) + len(self._waiting) + sum(map(len, self._held.values()))
+
+    @property
+    def order(self) -> int:
+        """The order of the latest record."""
+        return self._order
+
+    @property
+    def number(self) -> int:
+        """The number that was given last."""
+        return self._number
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait to be sent."""
+        return len(self._waiting)
+
+    @property
+    def settled(self) -> int:
+        """The number up to which everything is settled, or held back."""
+        return next(chain(self.in_flight, self._waiting), self._number + 1) - 1
+
+    @property
+    def held(self) -> list[Record]:
+        """What is held back."""
+        return list(chain(*self._held.values()))
+
+    def numbered(self) -> list[Record]:
+        """Return what is in flight or waiting, in order."""
+        return [*self.in_flight.values(), *self._waiting.values()]
+
+    def delivered(self, order: int) -> bool:
+        """Say whether everything up to this order is acknowledged."""
+        left = chain(self.in_flight.values(), self._waiting.values(), *self._held.values())
+        return all(record.order > order for record in left)
+
+    # ------------------------------------------------------------------ taking records in
+
+    def add(self, record: Record) -> None:
+        """Add a record that was just reported: of its job's progress in a phase, only the latest waits."""
+        self._order += 1
+        record.order = self._order
+        if (held := self._held.get(record.job_id)) is not None:
+            if record.is_progress and held[-1].is_progress and held[-1].phase == record.phase:
+                record.replaces(held.pop())
+            held.append(record)
+            if len(held) > self.size:
+                self._held[record.job_id] = thinned(held, self.size)
+            return
+        latest = self._progress.pop(record.job_id, 0)
+        if record.is_progress:
+            before = self._waiting.get(latest)
+            if before is not None and before.phase == record.phase:
+                record.replaces(before)
+                self._drop(latest)
+            self._progress[record.job_id] = self._number + 1
+        self._append(record)
+        if self._weight > self.size:
+            self._thin()
+
+    def restore(self, record: Record) -> None:
+        """Add a record that has its number, from a file."""
+        self._order += 1
+        record.order = self._order
+        self._number = max(self._number, record.number)
+        self._waiting[record.number] = record
+        self._weight += record.weight
+
+    def restore_settled(self, upto: int, epoch: str) -> None:
+        """Take in that a server of `epoch` has settled everything up to the number `upto`, from a file."""
+        self.epoch = epoch
+        for number in [number for number in self._waiting if number <= upto]:
+            self.known.note(self._waiting[number])
+            self._drop(number)
+        self._number = max(self._number, upto)
+
+    def _append(self, record: Record) -> None:
+        self._number += 1
+        record.number = self._number
+        self._waiting[record.number] = record
+        self._weight += record.weight
+
+    def _drop(self, number: int) -> None:
+        self._weight -= self._waiting.pop(number).weight
+
+    def _thin(self) -> None:
+        kept = thinned(list(self._waiting.values()), self.size)
+        self.dropped += len(self._waiting) - len(kept)
+        self._fill(kept)
+
+    def _fill(self, waiting: Iterable[Record]) -> None:
+        self._waiting = {record.number: record for record in waiting}
+        self._weight = sum(record.weight for record in self._waiting.values())
+
+    # ------------------------------------------------------------------ delivering
+
+    def send(self, most: int) -> list[Record]:
+        """Return up to `most` records that are waiting, oldest first; they are in flight from now on."""
+        sent = list(islice(self._waiting.values(), max(0, most)))
+        for record in sent:
+            self._drop(record.number)
+            self.in_flight[record.number] = record
+        return sent
+
+    def settle(self, number: int, *, told: bool) -> None:
+        """Forget a record that was answered; with `told`, the server knows it now."""
+        record = self.in_flight.pop(number)
+        if told:
+            self.known.note(record)
+
+    def rewind(self) -> None:
+        """Take everything in flight for waiting: the connection was lost, so it goes again, under its numbers."""
+        self._fill([*self.in_flight.values(), *self._waiting.values()])
+        self.in_flight.clear()
+        self._progress.clear()
+
+    def renew(self) -> None:
+        """Begin with a server that knows nothing: what another one was told goes first, under new numbers."""
+        told, flow = self.known.told(), self.numbered()
+        held = [record for record in flow if record.job_id in self._held] + self.held
+        flow = [record for record in flow if record.job_id not in self._held]
+        self.known = KnownJobs()
+        self.in_flight.clear()
+        self._held.clear()
+        self._progress.clear()
+        self._fill(())
+        for record in chain(told, flow, sorted(held, key=_sequence)):
+            self._append(record)
+
+    # ------------------------------------------------------------------ holding back
+
+    def hold(self, number: int) -> None:
+        """Hold back a record that was refused for now, and with it whatever comes of its job."""
+        record = self.in_flight.pop(number)
+        held = self._held.setdefault(record.job_id, [])
+        held.append(record)
+        later = [waiting for waiting in self._waiting.values() if waiting.job_id == record.job_id]
+        for waiting in later:
+            self._drop(waiting.number)
+            held.append(waiting)
+        held.sort(key=_sequence)
+
+    def is_held(self, job_id: str) -> bool:
+        """Say whether a job is held back."""
+        return job_id in self._held
+
+    def release(self) -> None:
+        """Let go what is held back, behind all that waits, under new numbers."""
+        held, self._held = self._held, {}
+        self._progress.clear()
+        for record in chain(*held.values()):
+            self._append(record)
+
+    def replace(self, number: int, by: Record) -> None:
+        """Put another record in the place of one in flight, to be sent anew."""
+        by.order = self.in_flight.pop(number).order
+        self._append(by)
+
+
+def _sequence(record: Record) -> tuple[int, int]:
+    return record.order, record.number

@@ -1,0 +1,127 @@
+"""`tqdm`, whose bars others see too. Needs the library of that name.
+
+    from phaseline.reporting.tqdm import tqdm  # instead of: from tqdm import tqdm
+
+    for frame in tqdm(frames, desc="render"):
+        render(frame)
+
+Such a bar is a job of its own. With `tqdm(frames, job=job, phase="render")` it is a phase of a job.
+"""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Final
+
+from tqdm.std import tqdm as _tqdm
+
+from phaseline.reporting.inbox import Sample
+from phaseline.reporting.job import JobReporter
+from phaseline.reporting.reporter import Reporter
+from phaseline.reporting.server import get_websocket_server
+
+__all__ = ["tqdm", "trange"]
+
+_LONGEST_NAME: Final = 100
+
+
+class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one that is called so, and has no types
+    """A bar as tqdm shows it, and as its job's progress.
+
+    The background thread looks at the bar's count, so an iteration costs what it costs with tqdm; and with
+    `disable=True` others see it all the same.
+    """
+
+    _job: JobReporter | None = None  # until there is one, and no more once it is over
+
+    def __init__(
+        self,
+        *args: Any,
+        job: JobReporter | None = None,
+        phase: str | None = None,
+        reporter: Reporter | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Show as tqdm does with the same arguments.
+
+        Args:
+            *args: tqdm's.
+            job: The job that the bar is a phase of; by default one of its own, called as the bar's `desc`.
+            phase: What the phase is called; by default as `desc`.
+            reporter: Reports a job of the bar's own; by default one to PROGRESS_URL.
+            **kwargs: tqdm's.
+        """
+        super().__init__(*args, **kwargs)
+        title = " ".join((kwargs.get("desc") or "").split()).removesuffix(":")
+        self._phase = (phase or title or "work")[:_LONGEST_NAME]
+        self._is_own = job is None
+        if job is None:
+            reporter = reporter or get_websocket_server().reporter
+            job = reporter.job(title or "tqdm", phases=[self._phase])
+            job.__enter__()
+        percent, text = self._sample()[1:]
+        job.progress(percent, text, phase=self._phase)
+        self._outer = job.watch(self._sample)
+        self._job = job
+
+    def _sample(self) -> Sample:
+        done, total = self.n, self.total
+        # Of a disabled bar, tqdm keeps no more than these two.
+        unit, postfix = getattr(self, "unit", "it"), getattr(self, "postfix", None)
+        text = f"{done:g} of {total:g} {unit}" if total else f"{done:g} {unit}"
+        percent = min(100.0, 100 * done / total) if total else None
+        return self._phase, percent, f"{text}, {postfix}" if postfix else text
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the items; a disabled bar counts them too."""
+        return self._counted() if self.disable else super().__iter__()
+
+    def _counted(self) -> Iterator[Any]:
+        try:
+            for item in self.iterable:
+                yield item
+                self.n += 1
+        finally:
+            self.close()
+
+    def update(self, n: float | None = 1) -> bool | None:
+        """Count on by `n`, as tqdm does; a disabled bar counts too."""
+        if self.disable:
+            self.n += n
+        shown: bool | None = super().update(n)
+        return shown
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the bar; an exception fails a job of its own."""
+        self._end(error)
+        super().__exit__(kind, error, trace)
+
+    def close(self) -> None:
+        """Close the bar, and complete its phase if the count is full or was never known."""
+        super().close()
+        self._end(None)
+
+    def _end(self, error: BaseException | None) -> None:
+        job, self._job = self._job, None
+        if job is None:
+            return
+        job.watch(self._outer)
+        percent, text = self._sample()[1:]
+        job.progress(percent, text, phase=self._phase)
+        full = error is None and (not self.total or self.n >= self.total)
+        if full:
+            job.complete(self._phase, count=self.n)
+        if not self._is_own:
+            return
+        if error is not None:
+            job.__exit__(type(error), error, None)
+        elif full:
+            job.end()
+        else:
+            job.cancel(f"left at {text}")
+
+
+def trange(*args: Any, **kwargs: Any) -> tqdm:
+    """Return `tqdm(range(*args), **kwargs)`."""
+    return tqdm(range(*args), **kwargs)

@@ -1,0 +1,121 @@
+"""The bars of tqdm and rich, the real libraries, as others see them over a real server."""
+
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tqdm as real
+from rich.console import Console
+from rich.progress import Progress
+
+from phaseline.reporting import Reporter
+from phaseline.reporting.rich import follow
+from phaseline.reporting.tqdm import tqdm, trange
+from reporting import Message, Subscriber, run_program, subscriber, ws_url
+from servers import ServerProcess, server_process
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    async with server_process(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def watching(server: ServerProcess) -> AsyncIterator[Subscriber]:
+    async with subscriber(server.url, "jobs") as found:
+        yield found
+
+
+@pytest.fixture
+async def reporter(server: ServerProcess) -> AsyncIterator[Reporter]:
+    async with Reporter(ws_url(server.url), flush_timeout=60) as made:
+        yield made
+
+
+def stages(messages: list[Message]) -> list[tuple[str, Any]]:
+    """Return which stages were completed, and with what count."""
+    return [(m["stage"], m["result"]["count"]) for m in messages if m["type"] == "stage_completed"]
+
+
+def last_progress(messages: list[Message]) -> tuple[str, float, str]:
+    progress = [(m["stage"], m["progress"], m["message"]) for m in messages if m["type"] == "job_progress"]
+    return progress[-1] if progress else ("", 0, "")
+
+
+@pytest.mark.parametrize("disable", [False, True])
+async def test_a_tqdm_bar_is_a_phase_of_a_job(reporter: Reporter, watching: Subscriber, disable: bool) -> None:
+    shown = io.StringIO()
+    with reporter.job("bars", phases=["load", "render"]) as job:
+        seen = list(tqdm(range(50), job=job, phase="load", file=shown, disable=disable))
+        with tqdm(total=4.5, job=job, desc="render", unit="GB", file=shown, disable=disable) as bar:
+            bar.update(2)
+            bar.update(2.5)
+    assert seen == list(range(50))
+    assert ("50/50" in shown.getvalue()) is not disable
+    messages = await watching.until_type("job_completed")
+    assert stages(messages) == [("load", 50), ("render", 4.5)]
+    assert last_progress(messages) == ("render", 100, f"4.5 of 4.5 {'it' if disable else 'GB'}")
+
+
+async def test_a_tqdm_bar_alone_is_a_job_of_its_own(reporter: Reporter, watching: Subscriber) -> None:
+    bar = trange(10, desc="render: ", reporter=reporter, file=io.StringIO())
+    assert isinstance(bar, real.tqdm)
+    assert sum(bar) == 45
+    messages = await watching.until_type("job_completed")
+    assert (messages[0]["photo_id"], messages[0]["stages"]) == ("render", ["render"])
+    assert stages(messages) == [("render", 10)]
+
+
+async def test_a_tqdm_bar_that_is_left_early_or_by_an_exception(reporter: Reporter, watching: Subscriber) -> None:
+    for n in tqdm(range(10), desc="early", reporter=reporter, file=io.StringIO()):
+        if n == 3:
+            break
+    await watching.until_type("job_failed")
+    assert watching.messages[-1]["state"] == "cancelled"
+    assert watching.messages[-1]["result"]["error"].startswith("left at ")
+    with pytest.raises(OSError, match="no disk"), tqdm(total=3, desc="bad", reporter=reporter, file=io.StringIO()):
+        raise OSError("no disk")
+    await watching.until_type("job_failed", 2)
+    assert (watching.messages[-1]["state"], watching.messages[-1]["result"]) == ("failed", {"error": "no disk"})
+
+
+async def test_only_the_import_has_to_change(server: ServerProcess, watching: Subscriber) -> None:
+    code = "from phaseline.reporting.tqdm import tqdm\nfor _ in tqdm(range(1000), desc='work'): pass"
+    done = await run_program(code, env={"PROGRESS_URL": ws_url(server.url)})
+    assert b"1000/1000" in done.stderr
+    messages = await watching.until_type("job_completed")
+    assert stages(messages) == [("work", 1000)]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+async def test_the_tasks_of_a_rich_progress_are_phases(
+    reporter: Reporter, watching: Subscriber, terminal: bool
+) -> None:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=80)
+    with (
+        reporter.job("rich", phases=["load", "render"]) as job,
+        Progress(console=console) as progress,
+        follow(progress, job) as same,
+    ):
+        assert same is progress
+        later = progress.add_task("[bold]render[/bold]", total=8, start=False)
+        for _ in progress.track(range(30), description="load"):
+            pass
+        progress.start_task(later)
+        progress.update(later, advance=2)
+        await watching.until(lambda messages: last_progress(messages) == ("render", 25, "2 of 8"))
+        progress.update(later, advance=6)
+    messages = await watching.until_type("job_completed")
+    assert stages(messages) == [("load", 30), ("render", 8)]
+
+
+async def test_rich_tasks_of_unknown_length_and_odd_names(reporter: Reporter, watching: Subscriber) -> None:
+    with reporter.job("rich") as job, Progress(disable=True) as progress, follow(progress, job):
+        task = progress.add_task("of the [/wrong] kind", total=None)
+        progress.update(task, advance=3)
+    messages = await watching.until_type("job_completed")
+    stage, _, text = last_progress(messages)
+    assert (stage, text) == ("of the [/wrong] kind", "3")

@@ -1,0 +1,194 @@
+"""Servers that are away, die and come back, and networks that lose answers: everything arrives, once, in order."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from phaseline.events import ErrorOccurred, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.reporting import Reporter
+from reporting import Message, free_port, job_status, network, subscriber
+from servers import server_process
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def told(messages: Iterable[Message]) -> list[tuple[str, Any]]:
+    """Return what tells one message from another: its type, and what it is about."""
+    keys = ("stage", "photo_data", "error_message", "result")
+    return [(m["type"], next((m[key] for key in keys if key in m), None)) for m in messages]
+
+
+def info(job_id: str, n: int) -> PhotoInfo:
+    return PhotoInfo(job_id=job_id, data={"n": n})
+
+
+async def test_what_was_reported_before_there_is_a_server_is_delivered_in_order(tmp_path: Path) -> None:
+    port = free_port()
+    with Reporter(f"ws://127.0.0.1:{port}/ws", flush_timeout=60) as reporter:
+        reporter.report(JobStarted(job_id="a", phases=("one", "two")))
+        for n in range(50):
+            reporter.report(info("a", n))
+        reporter.report(PhaseCompleted(job_id="a", phase="one"))
+        reporter.report(ErrorOccurred(job_id="a", error_type="odd", text="so it was"))
+        reporter.report(JobCompleted(job_id="a", result={"n": 50}))
+        assert not await reporter.aflush(0.5)
+        async with server_process(tmp_path, "--bind", f"127.0.0.1:{port}") as server:
+            assert await reporter.aflush()
+            status = await job_status(server.url, "a")
+            assert (status["state"], status["result"], status["seq"]) == ("completed", {"n": 50}, 54)
+            assert status["photo_info"] == {"n": 49}
+            await reporter.aclose()
+
+
+async def test_while_the_server_is_away_only_the_latest_progress_of_a_job_is_kept(tmp_path: Path) -> None:
+    port = free_port()
+    with Reporter(f"ws://127.0.0.1:{port}/ws", flush_timeout=60) as reporter:
+        for job in "ab":
+            reporter.report(JobStarted(job_id=job, phases=("one", "two")))
+            for percent in range(101):
+                reporter.report(JobProgress(job_id=job, phase="one", progress=percent))
+            for percent in range(43):
+                reporter.report(JobProgress(job_id=job, phase="two", progress=percent))
+        async with server_process(tmp_path, "--bind", f"127.0.0.1:{port}") as server:
+            assert await reporter.aflush()
+            statuses = [await job_status(server.url, job) for job in "ab"]
+            for status in statuses:
+                assert (status["current_stage"], status["progress"]) == ("two", 42)
+                assert [stage["state"] for stage in status["stages"]] == ["done", "current"]
+            # Of each job its beginning, and the latest progress of each phase.
+            assert max(status["seq"] for status in statuses) == 6
+            await reporter.aclose()
+
+
+async def test_more_than_there_is_room_for_never_costs_a_beginning_or_an_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = free_port()
+    jobs = [f"job {n}" for n in range(200)]
+    with Reporter(f"ws://127.0.0.1:{port}/ws", spool=100, flush_timeout=60) as reporter:
+        for job in jobs:
+            reporter.report(JobStarted(job_id=job, phases=("one",)))
+            for n in range(5):
+                reporter.report(info(job, n))
+            reporter.report(JobCompleted(job_id=job))
+        async with server_process(tmp_path, "--bind", f"127.0.0.1:{port}") as server:
+            assert await reporter.aflush()
+            for job in jobs[::20]:
+                assert (await job_status(server.url, job))["state"] == "completed"
+            assert (await job_status(server.url, jobs[-1]))["seq"] < 7 * len(jobs)
+            await reporter.aclose()
+    [dropped] = [record.message for record in caplog.records if "dropped" in record.message]
+    assert "more than 100 wait" in dropped
+
+
+async def test_a_server_that_is_killed_and_comes_back_without_its_memory_gets_everything_it_needs(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    flags = ("--bind", f"127.0.0.1:{port}")
+    with Reporter(f"ws://127.0.0.1:{port}/ws", flush_timeout=60, host="box") as reporter:
+        async with server_process(tmp_path, *flags) as server:
+            reporter.report(
+                JobStarted(job_id="a", photo_id=7, photo_info={"file": "x"}, phases=("one", "two", "three"))
+            )
+            reporter.report(JobProgress(job_id="a", phase="one", progress=50))
+            reporter.report(PhaseCompleted(job_id="a", phase="one"))
+            reporter.report(JobProgress(job_id="a", phase="two", progress=10, text="before"))
+            reporter.report(info("a", 1))
+            reporter.report(ErrorOccurred(job_id="a", error_type="odd", text="so it was"))
+            reporter.report(JobStarted(job_id="over", phases=("one",)))
+            reporter.report(JobCompleted(job_id="over"))
+            assert await reporter.aflush()
+            assert (await job_status(server.url, "over"))["state"] == "completed"
+            server.process.kill()
+            await server.process.wait()
+        reporter.report(JobProgress(job_id="a", phase="two", progress=60, text="during"))
+        reporter.report(info("a", 2))
+        async with server_process(tmp_path, *flags) as server:
+            assert await reporter.aflush()
+            status = await job_status(server.url, "a")
+            assert (status["state"], status["current_stage"], status["progress"]) == ("active", "two", 60)
+            assert (status["message"], status["photo_id"], status["photo_info"]) == ("during", 7, {"file": "x", "n": 2})
+            assert [stage["state"] for stage in status["stages"]] == ["done", "current", "pending"]
+            assert [error["error_message"] for error in status["errors"]] == ["so it was"]
+            async with subscriber(server.url) as watching:
+                reporter.report(PhaseCompleted(job_id="a", phase="two"))
+                reporter.report(JobProgress(job_id="a", phase="three", progress=1))
+                reporter.report(JobCompleted(job_id="a", result={"well": True}))
+                await watching.until_type("job_completed")
+                assert told(watching.messages) == [
+                    ("stage_completed", "two"),
+                    ("job_progress", "three"),
+                    ("job_completed", {"well": True}),
+                ]
+                assert watching.messages[-1]["stages_completed"] == ["one", "two", "three"]
+            await reporter.aclose()
+
+
+async def test_phases_that_a_new_server_only_heard_of_teach_it_nothing(tmp_path: Path) -> None:
+    port = free_port()
+    flags = ("--bind", f"127.0.0.1:{port}")
+    with Reporter(f"ws://127.0.0.1:{port}/ws", flush_timeout=60) as reporter:
+        async with server_process(tmp_path, *flags):
+            for job, phases in {"a": ("one", "two"), "b": ("one",), "c": ()}.items():
+                reporter.report(JobStarted(job_id=job, workflow=f"flow {job}", phases=("one", "two", "three")))
+                for phase in phases:
+                    reporter.report(JobProgress(job_id=job, phase=phase))
+                reporter.report(PhaseCompleted(job_id=job, phase="one"))
+            assert await reporter.aflush()
+        async with server_process(tmp_path, *flags) as server:
+            for job in "abc":
+                reporter.report(JobProgress(job_id=job, phase="three"))
+                reporter.report(JobCompleted(job_id=job))
+            assert await reporter.aflush()
+            for job in "abc":
+                status = await job_status(server.url, job)
+                assert status["stages"][0]["state"] == "done"
+                assert {s["name"] for s in status["stages"] if s["average_seconds"] is not None} == {"three"}
+            await reporter.aclose()
+
+
+@pytest.mark.parametrize("lost", [600, 5000])
+async def test_answers_that_get_lost_cost_nothing_and_double_nothing(tmp_path: Path, lost: int) -> None:
+    """A server that keeps its memory, behind a network that cuts each connection after so many bytes of answers."""
+    count = 400
+    async with server_process(tmp_path) as server, network(server.url) as way, subscriber(server.url) as watching:
+        way.deaf_after = lost
+        async with Reporter(way.url, flush_timeout=60) as reporter:
+            reporter.report(JobStarted(job_id="a", phases=("one",)))
+            for n in range(count):
+                reporter.report(info("a", n))
+            reporter.report(JobCompleted(job_id="a"))
+            assert await reporter.aflush(100)
+            await watching.until_type("job_completed")
+            sent = [message["photo_data"]["n"] for message in watching.messages if message["type"] == "photo_info"]
+            assert sent == list(range(count))
+            assert way.connections > 3
+
+
+async def test_a_connection_that_is_cut_again_and_again_under_load(tmp_path: Path) -> None:
+    count = 1500
+    async with server_process(tmp_path) as server, network(server.url) as way, subscriber(server.url) as watching:
+        async with Reporter(way.url, flush_timeout=60) as reporter, trio.open_nursery() as nursery:
+
+            async def cut() -> None:
+                for seen in range(100, count, 200):
+                    await watching.until(lambda messages: len(messages) > seen)  # noqa: B023 - awaited at once
+                    way.cut()
+
+            nursery.start_soon(cut)
+            reporter.report(JobStarted(job_id="a", phases=("one",)))
+            for n in range(count):
+                reporter.report(info("a", n))
+                if n % 50 == 0:
+                    await trio.lowlevel.checkpoint()
+            reporter.report(JobCompleted(job_id="a"))
+            await watching.until_type("job_completed")
+            nursery.cancel_scope.cancel()
+        sent = Counter(m["photo_data"]["n"] for m in watching.messages if m["type"] == "photo_info")
+        assert sent == Counter(range(count))
+        assert way.connections > 3

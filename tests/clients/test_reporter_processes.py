@@ -1,0 +1,359 @@
+"""Reporters and processes: exits, signals, forks, crashes, and what the next process does with what a dead one left."""
+
+import math
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from phaseline.events import JobStarted, PhotoInfo
+from phaseline.reporting import Reporter
+from reporting import free_port, job_status, network, run_program, spool_files, subscriber, ws_url
+from servers import environment, server_process
+
+DEFINITIONS = """
+import os, signal, sys, time
+from phaseline.events import *
+from phaseline.reporting import Reporter
+"""
+
+
+@asynccontextmanager
+async def program(code: str, *arguments: str) -> AsyncIterator[trio.Process]:
+    """Run code in a process of its own for the length of the block, its stdin and stdout ours."""
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-c", DEFINITIONS + code, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(),
+    )
+    try:
+        with trio.fail_after(100):
+            yield process
+    finally:
+        process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
+
+
+async def line(process: trio.Process) -> str:
+    assert process.stdout is not None
+    return (await process.stdout.receive_some()).decode().strip()
+
+
+# ---------------------------------------------------------------------------------------------------- exits
+
+
+async def test_a_program_that_ends_at_once_has_delivered_everything(tmp_path: Path) -> None:
+    code = f"{DEFINITIONS}reporter = Reporter(sys.argv[1], flush_timeout=60)\n"
+    code += "reporter.report(JobStarted(job_id='a'))\nreporter.report(JobCompleted(job_id='a'))"
+    async with server_process(tmp_path) as server:
+        # By a name too, which takes a thread to look up: at the exit none can be started any more.
+        for url in (ws_url(server.url), server.url.replace("127.0.0.1", "localhost")):
+            done = await run_program(code.replace("'a'", repr(url)), url)
+            assert done.stderr == b""
+            assert (await job_status(server.url, url))["state"] == "completed"
+
+
+@pytest.mark.parametrize("ending", ["raise SystemExit(3)", "raise ValueError", "sys.exit('bye')"])
+async def test_a_program_that_ends_badly_has_delivered_everything(tmp_path: Path, ending: str) -> None:
+    code = f"{DEFINITIONS}r = Reporter(sys.argv[1], flush_timeout=60)\nwith r.job('a', job_id='a'):\n    {ending}"
+    async with server_process(tmp_path) as server:
+        done = await run_program(code, ws_url(server.url), check=False)
+        assert done.returncode != 0
+        state = "failed" if "Value" in ending else "cancelled"
+        assert (await job_status(server.url, "a"))["state"] == state
+
+
+async def test_without_a_server_a_program_ends_after_one_attempt() -> None:
+    code = f"{DEFINITIONS}r = Reporter(sys.argv[1], flush_timeout=3600)\nwith r.job('a'): pass"
+    done = await run_program(code, f"ws://127.0.0.1:{free_port()}/ws")
+    assert b"are lost" in done.stderr
+
+
+async def test_a_server_that_went_away_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
+    code = """
+reporter = Reporter(sys.argv[1], flush_timeout=1)
+reporter.report(JobStarted(job_id="a"))
+print(reporter.flush(60), flush=True)
+sys.stdin.readline()
+reporter.report(JobCompleted(job_id="a"))
+"""
+    async with server_process(tmp_path) as server, program(code, ws_url(server.url)) as worker:
+        assert await line(worker) == "True"
+        server.process.kill()
+        await server.process.wait()
+        assert worker.stdin is not None
+        await worker.stdin.send_all(b"\n")
+        assert await worker.wait() == 0
+
+
+async def test_a_signal_handler_may_report_whatever_it_interrupts(tmp_path: Path) -> None:
+    code = """
+reporter = Reporter(sys.argv[1], flush_timeout=60)
+count = 0
+def handle(*_):
+    global count
+    count += 1
+    reporter.report(PhotoInfo(job_id="a", data={"signal": count}))
+signal.signal(signal.SIGALRM, handle)
+reporter.report(JobStarted(job_id="a"))
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+n = 0
+while count < 300:
+    reporter.report(JobProgress(job_id="a", phase=("importing", "exporting")[n % 2], text=str(n)))
+    n += 1
+    if n % 50 == 0:
+        time.sleep(0.001)
+signal.setitimer(signal.ITIMER_REAL, 0)
+reporter.report(JobCompleted(job_id="a", result={"count": count}))
+"""
+    async with server_process(tmp_path) as server, subscriber(server.url) as watching:
+        done = await run_program(DEFINITIONS + code, ws_url(server.url))
+        assert done.stderr == b""
+        messages = await watching.until_type("job_completed")
+        heard = [message["photo_data"]["signal"] for message in messages if message["type"] == "photo_info"]
+        assert sorted(heard) == list(range(1, messages[-1]["result"]["count"] + 1))
+
+
+# ---------------------------------------------------------------------------------------------------- forks
+
+FORKS = """
+reporter = Reporter(sys.argv[1], flush_timeout=60)
+reporter.report(JobStarted(job_id="parent"))
+for n in range(20):
+    reporter.report(PhotoInfo(job_id="parent", data={"n": n}))
+children = []
+for n in range(3):
+    child = os.fork()
+    if not child:
+        with reporter.job("child", job_id=f"child {n}", phases=["a"]) as job:
+            for _ in job.track(range(10), phase="a"):
+                pass
+        os._exit(0 if reporter.flush(60) else 1)
+    children.append(child)
+assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+reporter.report(JobCompleted(job_id="parent"))
+"""
+MULTIPROCESSING = """
+import multiprocessing
+reporter = Reporter(sys.argv[1], flush_timeout=60)
+
+def work(n):
+    with reporter.job("child", job_id=f"child {n}", phases=["a"]) as job:
+        with job.phase("a"):
+            pass
+
+if __name__ == "__main__":
+    reporter.report(JobStarted(job_id="parent"))
+    for n in range(20):
+        reporter.report(PhotoInfo(job_id="parent", data={"n": n}))
+    children = [multiprocessing.get_context("fork").Process(target=work, args=(n,)) for n in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    reporter.report(JobCompleted(job_id="parent"))
+"""
+
+
+@pytest.mark.parametrize("code", [FORKS, MULTIPROCESSING], ids=["fork", "multiprocessing"])
+async def test_children_report_for_themselves_and_parents_once(tmp_path: Path, code: str) -> None:
+    async with server_process(tmp_path) as server, subscriber(server.url) as watching:
+        done = await run_program(DEFINITIONS + code, ws_url(server.url))
+        assert done.stderr == b""
+        await watching.until_type("job_completed", 4)
+        parent = [message["type"] for message in watching.of("parent")]
+        assert parent == ["job_started", *["photo_info"] * 20, "job_completed"]
+        for n in range(3):
+            child = [message["type"] for message in watching.of(f"child {n}")]
+            assert (child[0], child[-1], child.count("stage_completed")) == ("job_started", "job_completed", 1)
+
+
+async def test_a_child_that_is_faster_than_its_parent_waits_for_the_beginning(tmp_path: Path) -> None:
+    code = """
+import phaseline.reporting.background as background
+run, parent = background.Background._run, os.getpid()
+def late(self):
+    if os.getpid() == parent:
+        time.sleep(0.6)
+    run(self)
+background.Background._run = late
+reporter = Reporter(sys.argv[1], flush_timeout=60)
+reporter.report(JobStarted(job_id="a"))
+if not os.fork():
+    for n in range(5):
+        reporter.report(PhotoInfo(job_id="a", data={"n": n}))
+    reporter.report(JobCompleted(job_id="a"))
+    os._exit(0 if reporter.flush(60) else 1)
+assert os.wait()[1] == 0
+"""
+    async with server_process(tmp_path) as server, subscriber(server.url) as watching:
+        done = await run_program(DEFINITIONS + code, ws_url(server.url))
+        assert done.stderr == b""
+        kinds = [message["type"] for message in await watching.until_type("job_completed")]
+        assert kinds == ["job_started", *["photo_info"] * 5, "job_completed"]
+
+
+async def test_a_child_does_not_keep_its_parents_connection(tmp_path: Path) -> None:
+    code = """
+reporter = Reporter(sys.argv[1], flush_timeout=60, spool_dir=sys.argv[2])
+reporter.report(JobStarted(job_id="a"))
+assert reporter.flush(60)
+if os.fork():
+    print("forked", flush=True)
+    time.sleep(3600)
+os.close(1)
+sys.stdin.readline()
+"""
+    (tmp_path / "data").mkdir()
+    async with (
+        server_process(tmp_path / "data") as server,
+        program(code, ws_url(server.url), str(tmp_path / "spool")) as worker,
+    ):
+        assert await line(worker) == "forked"
+        [file] = spool_files(tmp_path / "spool")
+        os.kill(worker.pid, signal.SIGKILL)
+        await worker.wait()
+        # The child lives, and holds neither the file's lock nor the connection.
+        async with Reporter(ws_url(server.url), spool_dir=tmp_path / "spool", flush_timeout=60) as reporter:
+            reporter.report(PhotoInfo(job_id="a", data={}))
+            assert await reporter.aflush()
+            assert not file.exists()
+
+
+# ---------------------------------------------------------------------------------------------------- crashes
+
+CRASHES = """
+reporter = Reporter(sys.argv[1], spool_dir=sys.argv[2], host="box")
+reporter.report(JobStarted(job_id=sys.argv[3], phases=("one", "two")))
+reporter.report(JobProgress(job_id=sys.argv[3], phase="one", progress=50))
+reporter.report(PhaseCompleted(job_id=sys.argv[3], phase="one"))
+for n in range(100):
+    reporter.report(PhotoInfo(job_id=sys.argv[3], data={"n": n}))
+print("reported", flush=True)
+sys.stdin.readline()
+for n in range(100, 200):
+    reporter.report(PhotoInfo(job_id=sys.argv[3], data={"n": n}))
+reporter.report(JobFailed(job_id=sys.argv[3], result={"error": "the end"}))
+print("again", flush=True)
+time.sleep(3600)
+"""
+
+
+async def written(directory: Path, text: bytes) -> Path:
+    """Wait until a spool's file has `text`; return the file."""
+    with trio.fail_after(60):
+        while True:
+            for file in spool_files(directory):
+                if text in file.read_bytes():
+                    return file
+            await trio.sleep(0.01)
+
+
+async def test_the_next_reporter_delivers_what_a_killed_one_left(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    url = f"ws://127.0.0.1:{free_port()}/ws"
+    async with program(CRASHES, url, str(spool), "a") as worker:
+        assert worker.stdin is not None
+        await worker.stdin.send_all(b"\n")
+        file = await written(spool, b"job_failed")
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(spool.stat().st_mode) == 0o700
+        os.kill(worker.pid, signal.SIGKILL)
+    (tmp_path / "data").mkdir()
+    async with server_process(tmp_path / "data") as server, subscriber(server.url) as watching:
+        async with Reporter(ws_url(server.url), spool_dir=spool, flush_timeout=60) as reporter:
+            reporter.report(JobStarted(job_id="b"))
+            assert await reporter.aflush()
+        messages = await watching.until_type("job_started", 2)
+        assert [message["type"] for message in messages] == [
+            *("job_started", "job_progress", "stage_completed"),
+            *["photo_info"] * 200,
+            *("job_failed", "job_started"),
+        ]
+        assert [m["photo_data"]["n"] for m in messages if m["type"] == "photo_info"] == list(range(200))
+        assert not list(spool.iterdir())
+
+
+async def crash(worker: trio.Process, spool: Path) -> None:
+    """Have the worker report the rest, and kill it once that is on the disk."""
+    assert worker.stdin is not None
+    await worker.stdin.send_all(b"\n")
+    await written(spool, b"job_failed")
+    os.kill(worker.pid, signal.SIGKILL)
+
+
+async def adopt(url: str, spool: Path) -> None:
+    async with Reporter(url, spool_dir=spool, flush_timeout=60) as reporter:
+        reporter.report(JobStarted(job_id="b"))
+        assert await reporter.aflush()
+    assert not spool_files(spool)
+
+
+@pytest.mark.parametrize("answers", [math.inf, 2000], ids=["acknowledged", "taken in, but the answers got lost"])
+async def test_what_the_server_had_before_the_crash_is_not_delivered_twice(tmp_path: Path, answers: float) -> None:
+    spool = tmp_path / "spool"
+    (tmp_path / "data").mkdir()
+    async with server_process(tmp_path / "data") as server, subscriber(server.url) as watching:
+        async with network(server.url) as way:
+            way.deaf_after = answers
+            async with program(CRASHES, way.url, str(spool), "a") as worker:
+                await watching.until(lambda messages: len(messages) == 103)
+                way.close()
+                await crash(worker, spool)
+        await adopt(ws_url(server.url), spool)
+        await watching.until_type("job_failed")
+        assert [m["photo_data"]["n"] for m in watching.of("a") if m["type"] == "photo_info"] == list(range(200))
+        assert len(watching.of("a")) == 204
+
+
+async def test_a_server_without_memory_hears_from_a_dead_workers_file_all_it_needs(tmp_path: Path) -> None:
+    spool, port = tmp_path / "spool", free_port()
+    (tmp_path / "data").mkdir()
+    flags = ("--bind", f"127.0.0.1:{port}")
+    async with program(CRASHES, f"ws://127.0.0.1:{port}/ws", str(spool), "a") as worker:
+        async with server_process(tmp_path / "data", *flags) as server, subscriber(server.url) as before:
+            await before.until(lambda messages: len(messages) == 103)
+        await crash(worker, spool)
+    async with server_process(tmp_path / "data", *flags) as server, subscriber(server.url) as watching:
+        await adopt(ws_url(server.url), spool)
+        await watching.until_type("job_failed")
+        heard = [m["photo_data"]["n"] for m in watching.of("a") if m["type"] == "photo_info"]
+        assert heard == list(range(50, 200))  # of what the other one knew already, the latest 50
+        status = await job_status(server.url, "a")
+        assert (status["state"], status["result"]) == ("failed", {"error": "the end"})
+        assert status["stages_completed"] == ["one"]
+
+
+async def test_a_spools_file_of_a_living_worker_is_left_alone(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    url = f"ws://127.0.0.1:{free_port()}/ws"
+    (tmp_path / "data").mkdir()
+    async with server_process(tmp_path / "data") as server, program(CRASHES, url, str(spool), "a"):
+        file = await written(spool, b'"n":99')
+        async with Reporter(ws_url(server.url), spool_dir=spool, flush_timeout=60) as reporter:
+            reporter.report(JobStarted(job_id="b"))
+            assert await reporter.aflush()
+        assert spool_files(spool) == [file]
+
+
+async def test_a_directory_that_cant_be_written_costs_nothing_but_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    (tmp_path / "data").mkdir()
+    async with server_process(tmp_path / "data") as server:
+        async with Reporter(ws_url(server.url), spool_dir=tmp_path / "file", flush_timeout=60) as reporter:
+            reporter.report(JobStarted(job_id="a"))
+            assert await reporter.aflush()
+        assert (await job_status(server.url, "a"))["state"] == "active"
+    [warning] = [record.message for record in caplog.records]
+    assert "kept in memory alone" in warning

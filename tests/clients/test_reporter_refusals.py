@@ -1,0 +1,265 @@
+"""What a reporter does with reports that are wrong, and with servers that refuse them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from phaseline.errors import ConfigError, InvalidField, InvalidJSON, PhaselineError, Refused, TooLarge, UnknownType
+from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.reporting import Reporter
+from reporting import job_status, run_program, subscriber, ws_url
+from servers import ServerProcess, server_process
+
+NAN = float("nan")
+WRONG: list[tuple[Any, type[PhaselineError]]] = [
+    (JobProgress(job_id="a", phase="importing", progress=101), InvalidField),
+    (JobProgress(job_id="a", phase="importing", progress=NAN), InvalidField),
+    (JobProgress(job_id="a", phase="importing", progress="half"), InvalidField),  # type: ignore[arg-type]
+    (JobProgress(job_id="a", phase="", progress=1), InvalidField),
+    (JobProgress(job_id="", phase="importing"), InvalidField),
+    (PhotoInfo(job_id="a", data=[1]), InvalidField),  # type: ignore[arg-type]
+    (PhotoInfo(job_id="a", data={"large": "x" * 70_000}), TooLarge),
+    (PhotoInfo(job_id="a", data={"deep": [[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]}), InvalidJSON),
+    ({"type": "job_lost", "job_id": "a"}, UnknownType),
+    ({"type": "job_progress", "job_id": "a"}, InvalidField),
+    ({}, UnknownType),
+]
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    async with server_process(tmp_path) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("said", "error"), WRONG)
+async def test_a_wrong_report_is_logged_once_and_never_raised(
+    said: Any, error: type[PhaselineError], caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter = Reporter("ws://127.0.0.1:1/ws")
+    reporter.report(said)
+    reporter.report(said)
+    [record] = caplog.records
+    assert "can't be reported" in record.message
+    assert "allowed:" in record.message
+    reporter.close()
+
+
+@pytest.mark.parametrize(("said", "error"), WRONG)
+async def test_a_strict_reporter_raises_at_once_what_the_server_would_say(
+    said: Any, error: type[PhaselineError]
+) -> None:
+    with Reporter("ws://127.0.0.1:1/ws", strict=True) as reporter, pytest.raises(error, match="allowed:"):
+        reporter.report(said)
+
+
+async def test_what_only_the_server_knows_to_be_wrong_is_logged_once(
+    server: ServerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Reporter(ws_url(server.url), flush_timeout=60) as reporter:
+        reporter.report(JobStarted(job_id="a"))
+        for n in range(3):
+            reporter.report(PhaseCompleted(job_id="a", phase="no such stage", result={"n": n}))
+        reporter.report(JobCompleted(job_id="a"))
+        reporter.report(PhotoInfo(job_id="a", data={}))
+    assert [record.message.partition(" (")[0] for record in caplog.records] == [
+        "the server refused stage_completed of the job 'a'",
+        "the server refused photo_info of the job 'a'",
+    ]
+    assert "importing" in caplog.records[0].message
+    assert (await job_status(server.url, "a"))["state"] == "completed"
+
+
+async def test_a_strict_reporter_raises_it_at_the_next_call(server: ServerProcess) -> None:
+    async with Reporter(ws_url(server.url), flush_timeout=60, strict=True) as reporter:
+        reporter.report(JobStarted(job_id="a"))
+        reporter.report(PhaseCompleted(job_id="a", phase="no such stage"))
+        with pytest.raises(Refused, match=r"refused stage_completed of the job 'a' \(INVALID_FIELD\).*importing"):
+            await reporter.aflush()
+        reporter.report(PhaseCompleted(job_id="a", phase="importing"))
+        assert await reporter.aflush()
+
+
+async def test_a_strict_reporter_raises_it_at_its_end_unless_something_else_is_raised(server: ServerProcess) -> None:
+    async def work(job_id: str, divisor: int) -> None:
+        async with Reporter(ws_url(server.url), flush_timeout=60, strict=True) as reporter:
+            reporter.report(JobStarted(job_id=job_id))
+            reporter.report(PhaseCompleted(job_id=job_id, phase="no such stage"))
+            1 / divisor
+
+    with pytest.raises(Refused):
+        await work("a", 1)
+    with pytest.raises(ZeroDivisionError):
+        await work("b", 0)
+
+
+@pytest.mark.parametrize("end", [JobCompleted, JobFailed])
+@pytest.mark.parametrize("result", [{"large": "x" * 70_000}, {"deep": [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]}])
+async def test_a_job_ends_even_if_its_result_can_not_be_told(
+    server: ServerProcess, end: Any, result: dict[str, Any]
+) -> None:
+    async with Reporter(ws_url(server.url), flush_timeout=60) as reporter:
+        reporter.report(JobStarted(job_id="a"))
+        reporter.report(end(job_id="a", result=result))
+    status = await job_status(server.url, "a")
+    assert status["state"] == ("completed" if end is JobCompleted else "failed")
+    assert "could not be reported" in str(status["result"])
+
+
+async def test_values_that_json_has_no_form_for_are_told_as_well_as_can_be(server: ServerProcess) -> None:
+    code = """
+import sys, pathlib, datetime, numpy, decimal
+from phaseline.reporting import Reporter
+with Reporter(flush_timeout=60) as reporter, reporter.job("odd", job_id="odd", phases=["a"]) as job:
+    job.progress(numpy.float32(12.5), phase="a")
+    job.info(path=pathlib.Path("/a/b"), count=numpy.int64(3), name=b"\\xff.jpg".decode("utf-8", "surrogateescape"))
+    job.info(many=numpy.arange(2), huge=2**70, tags={"x"}, when=datetime.date(2025, 1, 2), what=object)
+    job.info(nan=float("nan"))
+    job.info(**{"keys": {1: "one", None: "none", (1, 2): "pair"}})
+"""
+    done = await run_program(code, env={"PROGRESS_URL": server.url})
+    assert done.stderr == b""
+    status = await job_status(server.url, "odd")
+    assert status["state"] == "completed"
+    assert status["stages"][0]["progress"] == 100
+    assert status["photo_info"] == {
+        "path": "/a/b",
+        "count": 3,
+        "name": "?.jpg",
+        "many": "[0 1]",
+        "huge": 2**70,
+        "tags": ["x"],
+        "when": "2025-01-02",
+        "what": "<class 'object'>",
+        "nan": None,
+        "keys": {"1": "one", "None": "none", "(1, 2)": "pair"},
+    }
+
+
+async def test_what_is_changed_after_the_call_is_not_what_is_reported(server: ServerProcess) -> None:
+    data: dict[str, Any] = {"n": 0}
+    async with subscriber(server.url) as watching, Reporter(ws_url(server.url), flush_timeout=60) as reporter:
+        reporter.report(JobStarted(job_id="a"))
+        for n in range(20):
+            data["n"] = n
+            reporter.report(PhotoInfo(job_id="a", data=data))
+        data["n"] = "later"
+        assert await reporter.aflush()
+        await watching.until_type("photo_info", 20)
+        assert [m["photo_data"]["n"] for m in watching.messages if m["type"] == "photo_info"] == list(range(20))
+
+
+async def test_a_server_that_is_full_gets_a_job_once_there_is_room(tmp_path: Path) -> None:
+    async with (
+        server_process(tmp_path, "--max-jobs", "1") as server,
+        subscriber(server.url) as watching,
+        Reporter(ws_url(server.url), flush_timeout=60) as reporter,
+    ):
+        reporter.report(JobStarted(job_id="first"))
+        assert await reporter.aflush()
+        reporter.report(JobStarted(job_id="second"))
+        reporter.report(PhaseCompleted(job_id="second", phase="importing"))
+        reporter.report(PhotoInfo(job_id="second", data={"n": 1}))
+        reporter.report(PhotoInfo(job_id="first", data={"n": 1}))
+        await watching.until(lambda messages: messages[-1]["type"] == "photo_info")
+        reporter.report(JobCompleted(job_id="first"))
+        reporter.report(JobCompleted(job_id="second"))
+        await watching.until_type("job_completed", 2)
+        assert [(message["job_id"], message["type"]) for message in watching.messages] == [
+            ("first", "job_started"),
+            ("first", "photo_info"),
+            ("first", "job_completed"),
+            ("second", "job_started"),
+            ("second", "stage_completed"),
+            ("second", "photo_info"),
+            ("second", "job_completed"),
+        ]
+
+
+async def test_a_frame_that_is_too_big_for_this_server_is_the_only_one_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with server_process(tmp_path, "--max-message", "2000") as server:
+        async with Reporter(ws_url(server.url), flush_timeout=60) as reporter:
+            reporter.report(JobStarted(job_id="a"))
+            reporter.report(PhotoInfo(job_id="a", data={"large": "x" * 3000}))
+            reporter.report(PhotoInfo(job_id="a", data={"n": 1}))
+            reporter.report(JobCompleted(job_id="a", result={"large": "x" * 5000}))
+            assert await reporter.aflush()
+        status = await job_status(server.url, "a")
+        assert (status["state"], status["photo_info"]) == ("completed", {"n": 1})
+        assert "could not be reported" in status["result"]["note"]
+    refused = [record.message for record in caplog.records if "refused" in record.message]
+    assert [text.partition(" of ")[0] for text in refused] == [
+        "the server refused job_completed",
+        "the server refused photo_info",
+    ]
+
+
+async def test_a_report_after_close_is_not_taken(server: ServerProcess, caplog: pytest.LogCaptureFixture) -> None:
+    async with Reporter(ws_url(server.url), flush_timeout=60) as reporter:
+        reporter.report(JobStarted(job_id="a"))
+    reporter.report(JobCompleted(job_id="a"))
+    assert "came after close" in caplog.text
+    assert (await job_status(server.url, "a"))["state"] == "active"
+
+
+@pytest.mark.parametrize("url", ["ftp://x/ws", "ws://", "ws://x:99999", "http://a b/", ""])
+def test_an_address_that_is_none_is_refused_by_its_name(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROGRESS_URL", raising=False)
+    with pytest.raises(ConfigError, match="allowed: ws://"):
+        Reporter(url)
+
+
+def test_a_wrong_variable_breaks_no_worker(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("PROGRESS_URL", "ftp://x")
+    with Reporter() as reporter, reporter.job("a"):
+        assert reporter.url is None
+    assert reporter.flush()
+    [record] = caplog.records
+    assert "(from PROGRESS_URL); nothing is reported" in record.message
+    with pytest.raises(ConfigError):
+        Reporter(strict=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("127.0.0.1", "ws://127.0.0.1:5100/ws"),
+        ("box:80", "ws://box:80/ws"),
+        ("http://box/", "ws://box:80/ws"),
+        ("https://box/progress", "wss://box:443/progress/ws"),
+        ("wss://[::1]:9/ws/", "wss://[::1]:9/ws"),
+    ],
+)
+def test_an_address_is_taken_as_people_write_it(given: str, url: str) -> None:
+    assert Reporter(given).url == url
+
+
+async def test_a_server_that_is_none_of_ours_is_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+    """One that answers HTTP, but no WebSocket; and one that accepts, and says nothing."""
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with trio.open_nursery() as nursery:
+
+        async def answer(stream: trio.SocketStream) -> None:
+            await stream.receive_some()
+            await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+
+        nursery.start_soon(trio.serve_listeners, answer, [listener])
+        port = listener.socket.getsockname()[1]
+        async with Reporter(f"ws://127.0.0.1:{port}/ws") as reporter:
+            reporter.report(JobStarted(job_id="a"))
+        nursery.cancel_scope.cancel()
+    assert "no connection to" in caplog.text
+
+
+async def test_an_error_names_the_report_that_it_is_about(server: ServerProcess) -> None:
+    """What the reporter relies on, seen from outside; and by the fallback the same report is the same event."""
+    async with httpx.AsyncClient(base_url=server.url) as client:
+        hello = (await client.post("/ws/handshake", json={"client_type": "test"})).json()
+        body = {"client_id": hello["client_id"], "message": {"type": "job_started", "job_id": "a", "producer_seq": 3}}
+        assert (await client.post("/ws/send", json=body)).json()["producer_seq"] == 3
