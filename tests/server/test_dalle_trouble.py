@@ -1,5 +1,6 @@
 """Pictures and runs that are removed, cancelled, badly named, or interfered with."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,29 @@ async def test_cancelling_waits_in_a_queue_too(tmp_path: Path) -> None:
             while not await starts(client):
                 await trio.lowlevel.checkpoint()
             assert (await delete(client, PATH))["cancelled"] is True
+        assert (await ask(client, PATH))["error"] == "cancelled"
+        assert files(tmp_path) == []
+
+
+async def test_cancelling_does_not_wait_for_a_caption_that_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on, over = trio.Event(), threading.Event(), threading.Event()
+
+    def takes_long(png: bytes, _text: str) -> bytes:
+        trio.from_thread.run_sync(began.set)
+        go_on.wait(10)
+        over.set()
+        return png
+
+    monkeypatch.setattr("phaseline_server.dalle.pipeline.annotate", takes_long)
+    async with studio(tmp_path, GOOD) as (client, _):
+        await ask(client, f"{PATH}?generate=1")
+        with trio.fail_after(30):
+            await began.wait()
+        assert (await delete(client, PATH))["cancelled"] is True
+        assert not over.is_set()
+        go_on.set()
         assert (await ask(client, PATH))["error"] == "cancelled"
         assert files(tmp_path) == []
 

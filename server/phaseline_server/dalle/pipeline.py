@@ -101,7 +101,10 @@ class _PictureRun:
 
     async def annotate(self) -> None:
         async with self._reporter.during(DallePhase.ANNOTATE, "setting the caption"):
-            png = await trio.to_thread.run_sync(annotate, self._picture.png, self.dress.terse_prompt)
+            # A large picture takes seconds, for which no end of the server shall wait; nothing but the result is lost.
+            png = await trio.to_thread.run_sync(
+                annotate, self._picture.png, self.dress.terse_prompt, abandon_on_cancel=True
+            )
             dress = self._storage.with_annotated(self.dress)
             # The picture comes last: once it is there, all that belongs to it is.
             await trio.to_thread.run_sync(self._storage.write_dress, dress)
