@@ -1,12 +1,13 @@
 """What a reporter does with reports that are wrong, and with servers that refuse them."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import trio
+import trio_websocket
 
 from phaseline.errors import ConfigError, InvalidField, InvalidJSON, PhaselineError, Refused, TooLarge, UnknownType
 from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
@@ -257,9 +258,28 @@ async def test_a_server_that_is_none_of_ours_is_told_apart(caplog: pytest.LogCap
     assert "no connection to" in caplog.text
 
 
-async def test_an_error_names_the_report_that_it_is_about(server: ServerProcess) -> None:
-    """What the reporter relies on, seen from outside; and by the fallback the same report is the same event."""
-    async with httpx.AsyncClient(base_url=server.url) as client:
-        hello = (await client.post("/ws/handshake", json={"client_type": "test"})).json()
-        body = {"client_id": hello["client_id"], "message": {"type": "job_started", "job_id": "a", "producer_seq": 3}}
-        assert (await client.post("/ws/send", json=body)).json()["producer_seq"] == 3
+async def test_a_server_says_which_report_it_refuses(server: ServerProcess) -> None:
+    """What the reporter relies on: an answer to each report, which names it, whatever is wrong with it."""
+    said = [
+        {"type": "register", "acks": True},
+        {"type": "job_started", "job_id": "a", "producer": "p", "producer_seq": 1},
+        {"type": "job_progress", "job_id": "a", "stage": "no such stage", "producer": "p", "producer_seq": 2},
+        {"type": "job_progress", "job_id": "b", "stage": "importing", "producer": "p", "producer_seq": 3},
+        {"type": "job_progress", "job_id": "a", "progress": "wrong", "producer": "p", "producer_seq": 4},
+        {"type": "no such type", "producer_seq": 5},
+        {"type": "no such type"},
+    ]
+    async with trio_websocket.open_websocket_url(ws_url(server.url)) as websocket:
+        assert json.loads(await websocket.get_message())["type"] == "connection_established"
+        for message in said:
+            await websocket.send_message(json.dumps(message))
+        answers = [json.loads(await websocket.get_message()) for _ in said]
+    assert [(answer["type"], answer.get("producer_seq"), answer.get("code")) for answer in answers] == [
+        ("registration_confirmed", None, None),
+        ("ack", 1, None),
+        ("error", 2, "INVALID_FIELD"),
+        ("error", 3, "UNKNOWN_JOB"),
+        ("error", 4, "INVALID_FIELD"),
+        ("error", 5, "UNKNOWN_TYPE"),
+        ("error", None, "UNKNOWN_TYPE"),
+    ]
