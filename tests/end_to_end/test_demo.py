@@ -48,7 +48,12 @@ def test_through_a_pipe_it_tells_each_change_of_phase_and_where_the_pictures_lie
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     told = [match.groups() for line in lines if (match := LINE.match(line))]
-    runs = {name for name, _ in told}
+    photos = {name for name, _ in told if name.startswith("IMG_")}
+    assert len(photos) == 5
+    assert sum(phase == "exporting" for name, phase in told if name in photos) == 4
+    assert sum("FAILED: IMG_005.jpg can't be processed" in line for line in lines) == 1
+    assert len(list((tmp_path / "exported").glob("*.jpg"))) == 4
+    runs = {name for name, _ in told} - photos
     assert {name.partition("/")[0] for name in runs} == {"brisk", "patient", "faraway"}
     for name in runs:
         phases = [phase for other, phase in told if other == name]
@@ -123,12 +128,13 @@ def test_on_a_terminal_the_tui_opens_on_it_and_q_ends_all(
     inner = " ".join([*DEMO, str(data)])
     shell = f"{inner}; echo ended with $?; exec cat"
     subprocess.run([*tmux, "new-session", "-d", "-x", "120", "-y", "40", shell], check=True, env=programs)
-    screen = wait_for(tmux, "4 done")
-    assert "1 failed" in screen
+    screen = wait_for(tmux, "8 done")
+    assert "2 failed" in screen
     assert "brisk" in screen
     assert "patient" in screen
     subprocess.run([*tmux, "send-keys", "q"], check=True)
     screen = wait_for(tmux, "ended with")
     assert "ended with 0" in screen
     assert str(data / "output") in screen.replace("\n", "")
-    assert processes_of(data) == []
+    # tmux itself has the demo's command among its arguments.
+    assert [command for command in processes_of(data) if "python" in command.partition(" ")[0]] == []
