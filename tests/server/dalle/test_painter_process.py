@@ -143,7 +143,7 @@ async def test_a_half_written_file_of_a_cancelled_worker_is_removed(
     tmp_path: Path, started: list[trio.Process], customized: Callable[[str], None]
 ) -> None:
     # Between writing and renaming, the worker says so and stops.
-    said = rb'\n{"type":"painting","fraction":0.99}\n'
+    said = b'\n{"type":"painting","fraction":0.99}\n'
     customized(
         "import os, signal\n"
         f"def stop(_):\n    os.write(1, {said!r})\n    os.kill(os.getpid(), signal.SIGSTOP)\n"

@@ -124,9 +124,9 @@ class Sheet(_Drawing):
         strength = opacity if isinstance(opacity, float) else opacity[here]
         dark = shade if isinstance(shade, float) else shade[here]
         part = self._canvas.rgb[:, top:bottom, left:right]
-        # What Pillow drew on nothing is already multiplied by its mask.
-        part *= 1 - planes[3] * strength
-        part += planes[:3] * (1 - dark) * strength
+        mask = planes[3] * strength
+        part *= 1 - mask
+        part += planes[:3] * (1 - dark) * mask
 
     def mask(self) -> Field:
         """Return where anything was drawn, as a mask of the canvas' size."""

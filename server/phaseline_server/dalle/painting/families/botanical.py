@@ -55,7 +55,7 @@ def _tones(scene: Scene, random: np.random.Generator) -> _Tones:
     heads = []
     for index in range(len(palette)):
         bright = palette.vivid(index, 0.74 if dark else 0.64)
-        pale = mix(bright, palette.lamp(0.4), 0.62)
+        pale = mix(bright, palette.lamp(0.4), 0.62 if dark else 0.25)
         heads += [
             (pale, bright, palette.vivid(palette.warm, 0.8)),
             (bright, palette.vivid(index, 0.42), palette.dark(index, 0.2)),
@@ -100,9 +100,11 @@ def _plan_branch(scene: Scene, tones: _Tones) -> Plan:
     random = scene.random("branch")
     left = random.random() < 0.5  # noqa: PLR2004
     high = random.random() < 0.5  # noqa: PLR2004
-    start = (-0.03, float(random.uniform(0.08, 0.3) if high else random.uniform(0.72, 0.96)))
-    heading = float(random.uniform(-0.35, 0.05) if high else random.uniform(0.3, 0.7))
-    grown = branches(random, start, heading, 0.30 * scene.scale + 0.06, 0.034 * scene.scale, 4)
+    start = (-0.03, float(random.uniform(0.16, 0.36) if high else random.uniform(0.62, 0.92)))
+    heading = float(random.uniform(-0.45, -0.08) if high else random.uniform(0.2, 0.6))
+    size = (0.30 * scene.scale + 0.06, 0.034 * scene.scale, 4)
+    # Of a few ways in which it might have grown, the one that stays on the canvas best.
+    grown = max((branches(random, start, heading, *size) for _ in range(5)), key=lambda tree: _seen(scene, tree))
     if not left:
         grown = [(points * [-1, 1] + [scene.aspect, 0], thick, thin) for points, thick, thin in grown]
     layers = [Layer(5, lambda canvas: _petals_far(canvas, scene, tones))]
@@ -110,6 +112,13 @@ def _plan_branch(scene: Scene, tones: _Tones) -> Plan:
     layers += each(range(4), 130, lambda canvas, part: _blossoms(canvas, scene, tones, grown, part))
     layers.append(Layer(95, lambda canvas: _falling(canvas, scene, tones)))
     return layers
+
+
+def _seen(scene: Scene, grown: list[tuple[Points, float, float]]) -> int:
+    """Return how many twigs end on the canvas."""
+    ends = np.array([points[-1] for points, _, _ in grown])
+    inside = (ends > 0.05) & (ends < [scene.aspect - 0.05, 0.95])  # noqa: PLR2004
+    return int(inside.all(axis=1).sum())
 
 
 def _wood(canvas: Canvas, scene: Scene, tones: _Tones, grown: list[tuple[Points, float, float]]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from phaseline_server.dalle.painting.canvas import Canvas, looked_up, smooth
-from phaseline_server.dalle.painting.color import Field, mix, ramp
+from phaseline_server.dalle.painting.color import Color, Field, mix, ramp
 from phaseline_server.dalle.painting.families import botanical, city, crowd, landscape, plants, sea, space
 from phaseline_server.dalle.painting.families.profile import Head, Pose, head, masked
 from phaseline_server.dalle.painting.noise import blurred, fbm
@@ -95,12 +95,8 @@ def _face(canvas: Canvas, scene: Scene, pose: Pose, own: Head) -> Iterator[float
     canvas.cover(looked_up(table, tone), mask)
     yield 0.5
     cheek = pose.place(np.array([[0.125, 0.56]]))[0]
-    blush = np.exp(
-        -(
-            ((canvas.x - np.float32(cheek[0])) ** 2 + (canvas.y - np.float32(cheek[1])) ** 2)
-            / np.float32((0.085 * pose.size) ** 2)
-        )
-    )
+    square = (canvas.x - np.float32(cheek[0])) ** 2 + (canvas.y - np.float32(cheek[1])) ** 2
+    blush = np.exp(-square / np.float32((0.085 * pose.size) ** 2))
     canvas.cover(palette.vivid(palette.warm, 0.62), mask * blush * np.float32(0.38))
     yield 0.65
     throat = np.array([(-0.28, 0.60), (-0.30, 1.0), (0.03, 1.0), (0.10, 0.86)])
@@ -109,22 +105,26 @@ def _face(canvas: Canvas, scene: Scene, pose: Pose, own: Head) -> Iterator[float
         mix(shade, palette.dark(palette.deep, 0.25), 0.35),
         blurred(neck, 0.016 * pose.size / canvas.pixel) * mask * np.float32(0.55),
     )
-    sheet = Sheet(canvas)
     yield 0.8
+    _features(canvas, scene, pose, own, shade)
+    _dress(canvas, scene, pose, own, mask)
+
+
+def _features(canvas: Canvas, scene: Scene, pose: Pose, own: Head, shade: Color) -> None:
+    """Draw a closed eye, a brow, lips and the hint of a nostril."""
+    palette = scene.palette
+    sheet = Sheet(canvas)
     line = mix(shade, palette.dark(palette.deep, 0.15), 0.75)
     sheet.polygon(pose.place(own.lips), mix(palette.accent(0.5), palette.vivid(palette.warm, 0.45), 0.5))
     for stroke, width in ((own.lid, 0.011), (own.brow, 0.015)):
         sheet.line(pose.place(stroke), width * pose.size, line)
     for lash in range(5):
-        start = own.lid[len(own.lid) // 2 + lash * 3 - 2]
-        sheet.line(
-            pose.place(np.array([start, start + [0.022 + 0.004 * lash, 0.018 - 0.002 * lash]])), 0.006 * pose.size, line
-        )
-    sheet.line(
-        pose.place(np.array([(0.288, 0.562), (0.268, 0.556), (0.256, 0.566)])), 0.006 * pose.size, mix(shade, line, 0.4)
-    )
+        root = own.lid[len(own.lid) // 2 + lash * 3 - 2]
+        tip = root + np.array([0.022 + 0.004 * lash, 0.018 - 0.002 * lash])
+        sheet.line(pose.place(np.stack([root, tip])), 0.006 * pose.size, line)
+    nostril = np.array([(0.288, 0.562), (0.268, 0.556), (0.256, 0.566)])
+    sheet.line(pose.place(nostril), 0.006 * pose.size, mix(shade, line, 0.4))
     sheet.lay(0.9)
-    _dress(canvas, scene, pose, own, mask)
 
 
 def _dress(canvas: Canvas, scene: Scene, pose: Pose, own: Head, mask: Field) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from phaseline_server.dalle.painting.canvas import Canvas, smooth
-from phaseline_server.dalle.painting.color import Color, Field, mix
+from phaseline_server.dalle.painting.canvas import Canvas, looked_up, smooth
+from phaseline_server.dalle.painting.color import Color, Field, mix, ramp
 from phaseline_server.dalle.painting.noise import fbm, line_noise
 from phaseline_server.dalle.painting.scene import Layer, Plan, Scene, each
 from phaseline_server.dalle.painting.sketch import Points
@@ -30,7 +30,8 @@ class _Window:
         }
         fitting = [kind for kind, words in told.items() if scene.says(*words)] or list(told)
         self.light = (0.5 * scene.aspect, 0.45)
-        if str(self.random.choice(fitting)) == "rose":
+        self.rose = str(self.random.choice(fitting)) == "rose"
+        if self.rose:
             self._rose()
         else:
             self._view()
@@ -169,13 +170,39 @@ class _Window:
     def lead(self, canvas: Canvas) -> Iterator[float]:
         """Lay the lead, rounded: dark, with a thin gleam."""
         random = self.scene.random("lead")
-        width = np.float32(0.0042) + fbm(random, canvas.shape, 9, 2) * np.float32(0.0006)
+        width = np.float32(0.0036) + fbm(random, canvas.shape, 9, 2) * np.float32(0.0006)
         mask = smooth(1.12, 0.85, self.edge / width)
         yield 0.5
         metal = mix(self.scene.palette.dark(self.scene.palette.cool, 0.15), np.array([0.1, 0.1, 0.11]), 0.5)
         canvas.cover(metal, mask)
         gleam = np.exp(-(((self.edge / width - np.float32(0.35)) / np.float32(0.28)) ** 2)) * mask
         canvas.light(self.scene.palette.lamp(0.3), gleam * np.float32(0.13))
+        if self.rose:
+            yield 0.8
+            self._wall(canvas)
+
+    def _wall(self, canvas: Canvas) -> None:
+        """Set the rose into a wall of stone that its light just touches."""
+        random = self.scene.random("wall")
+        palette = self.scene.palette
+        away = np.hypot(canvas.x - np.float32(self.light[0]), canvas.y - np.float32(self.light[1]))
+        outside = np.asarray(away - np.float32(0.482 * self.scene.scale), np.float32)
+        grain = fbm(random, canvas.shape, 14, 5, gain=0.62)
+        stone = mix(palette.tone(palette.cool, 0.30, 0.6), np.array([0.26, 0.25, 0.25]), 0.5)
+        table = ramp(
+            [
+                (0, mix(stone, palette.dark(palette.cool, 0.1), 0.75)),
+                (0.6, stone),
+                (1, mix(stone, palette.lamp(0.8), 0.4)),
+            ]
+        )
+        # A round moulding: lit on its inner slope, then the flat wall falling into the dark.
+        moulding = np.sin(np.clip(outside / np.float32(0.034), 0, 1) * np.float32(math.pi))
+        tone = np.float32(0.34) + moulding * np.float32(0.42) + grain * np.float32(0.05)
+        tone -= np.clip(outside - np.float32(0.03), 0, 1) * np.float32(0.9)
+        canvas.cover(looked_up(table, np.asarray(tone, np.float32)), smooth(-canvas.pixel, canvas.pixel, outside))
+        seam = np.exp(-np.abs(outside) / np.float32(0.0035)) * np.float32(0.8)
+        canvas.shade(palette.dark(palette.cool, 0.08), np.asarray(seam, np.float32))
 
 
 def _wobble(scene: Scene, canvas: Canvas) -> tuple[Field, Field]:

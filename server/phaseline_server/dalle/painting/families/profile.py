@@ -69,13 +69,15 @@ def head(random: np.random.Generator) -> Head:
     """Return a head of its own: nose, lips, chin and neck vary within what is pleasant."""
     face, back = np.array(_FACE), np.array(_BACK)
     hairline = np.array(_HAIRLINE)
-    for rows, spread in ((_NOSE, 0.016), (_LIPS, 0.009), (_CHIN, 0.014)):
+    for rows, spread in ((_NOSE, 0.009), (_LIPS, 0.007), (_CHIN, 0.012)):
         face[list(rows), 0] += float(random.normal(0, spread))
     face[6:9, 1] += float(random.normal(0, 0.008))
     neck = float(random.normal(0, 0.018))
     face[18:21, 0] += neck
     back[3:5, 0] -= neck
-    whole = spline(np.concatenate([face, back, face[:1]]), 9)
+    # Round the outline once and a little more, so that no corner is left where it closes.
+    around = np.concatenate([back[-2:], face, back, face[:3]])
+    whole = spline(around, 9)[2 * 9 : -2 * 9]
     crown = np.concatenate([spline(face[:3], 9)[::-1], spline(back[::-1][:6], 9)])
     lips = np.array([(0.218, 0.652), (0.255, 0.630), (0.312, 0.626), (0.300, 0.648), (0.303, 0.682), (0.262, 0.690)])
     lid = np.array([(0.118, 0.392), (0.150, 0.410), (0.190, 0.412), (0.222, 0.394)])

@@ -99,16 +99,19 @@ def paint_thing(canvas: Canvas, scene: Scene, thing: Thing, side: int, index: in
         * smooth(0.97, 0.75, level)
     )
     part.light(palette.lamp(0.3), mask * shine * np.float32(0.45))
+    _rim(part, scene, thing, (rim, rim * flat), side, dark)
+
+
+def _rim(part: Canvas, scene: Scene, thing: Thing, half: tuple[float, float], side: int, dark: Color) -> None:
+    """Close a vessel with its rim and the dark of its inside; `half` is the rim's half width and half height."""
+    palette = scene.palette
     top = np.float32(thing.foot - thing.height)
-    ellipse = (
-        1 - ((part.x - np.float32(thing.x)) / np.float32(rim)) ** 2 - ((part.y - top) / np.float32(rim * flat)) ** 2
-    )
-    edge = np.float32(2.2 * part.pixel / (rim * flat))
-    part.cover(
-        mix(thing.color, palette.lamp(0.4), 0.25), smooth(-float(edge), float(edge), np.asarray(ellipse, np.float32))
-    )
-    hollow = smooth(0.12, 0.12 + 2 * float(edge), np.asarray(ellipse, np.float32))
-    depth = np.clip(np.float32(0.5) - (part.x - np.float32(thing.x)) / np.float32(rim) * np.float32(0.35 * side), 0, 1)
+    away_x, away_y = (part.x - np.float32(thing.x)) / np.float32(half[0]), (part.y - top) / np.float32(half[1])
+    inside = np.asarray(1 - away_x**2 - away_y**2, np.float32)
+    edge = 2.2 * part.pixel / half[1]
+    part.cover(mix(thing.color, palette.lamp(0.4), 0.25), smooth(-edge, edge, inside))
+    hollow = smooth(0.12, 0.12 + 2 * edge, inside)
+    depth = np.clip(np.float32(0.5) - away_x * np.float32(0.35 * side), 0, 1)
     part.cover(mix(dark, palette.dark(palette.deep, 0.12), 0.4), hollow)
     part.cover(mix(thing.color, dark, 0.35), hollow * (1 - depth) * np.float32(0.7))
 

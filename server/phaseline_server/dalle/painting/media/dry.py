@@ -62,7 +62,7 @@ def plan_dots(scene: Scene) -> Plan:
 
     def look(canvas: Canvas) -> None:
         kept.append(canvas.rgb.copy())
-        canvas.rgb[...] = blurred(canvas.rgb, 0.01 / canvas.pixel) * np.float32(0.86)
+        canvas.rgb[...] = blurred(canvas.rgb, 0.01 / canvas.pixel) * np.float32(0.95)
 
     passes = ((0.0085, 4), (0.0060, 6)) if scene.brief.detail > 1 else ((0.0105, 3),)
     layers = [Layer(40, look)]
@@ -77,7 +77,7 @@ def _dots(canvas: Canvas, scene: Scene, model: Field, piece: tuple[float, int, i
     size, index, parts = piece
     random = scene.random(f"dots {size} {index}")
     rows, columns = canvas.shape
-    step = size * 0.95 / canvas.pixel * np.sqrt(parts)
+    step = size * 0.85 / canvas.pixel * np.sqrt(parts)
     xs, ys = scattered(random, (rows, columns), step)
     colors = sampled(model, ys, xs)
     grey = luma(colors[:, None, :])[0]

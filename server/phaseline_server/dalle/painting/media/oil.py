@@ -27,14 +27,14 @@ class Brush(NamedTuple):
     length: float
     differ: float
     gate: float
-    """Only where the picture so far is off by more than this (0: everywhere)."""
+    """Only where the model has details finer than the last pass, stronger than this (0: everywhere)."""
 
 
 BRUSHES = (
-    Brush(0.036, 4.5, 0.034, 0.0),
-    Brush(0.018, 5.5, 0.032, 0.026),
-    Brush(0.0090, 6.5, 0.028, 0.038),
-    Brush(0.0042, 6.0, 0.014, 0.05),
+    Brush(0.034, 4.5, 0.024, 0.0),
+    Brush(0.018, 6.0, 0.026, 0.004),
+    Brush(0.0090, 7.0, 0.022, 0.014),
+    Brush(0.0042, 6.5, 0.013, 0.026),
 )
 
 
@@ -45,6 +45,7 @@ class _Oil:
         self._scene = scene
         self.reference: Field = np.zeros((3, 1, 1), np.float32)
         self._model: Field = self.reference
+        self._detail: Field = self.reference[0]
         self.along_x: Field = np.zeros((1, 1), np.float32)
         self.along_y: Field = np.zeros((1, 1), np.float32)
 
@@ -75,17 +76,18 @@ class _Oil:
         half = brush.width / 2 / canvas.pixel
         if part == 0:
             self._model = blurred(self.reference, max(0.5, half * 0.7))
+            # What strokes of twice this width can't show.
+            self._detail = np.abs(self.reference - blurred(self.reference, half * 1.6)).max(axis=0)
         model = self._model
         xs, ys = scattered(random, canvas.shape, brush.width * 0.62 / canvas.pixel * parts**0.5)
         order = random.permutation(xs.size)
         xs, ys = xs[order], ys[order]
         if brush.gate:
-            off = np.abs(sampled(canvas.rgb, ys, xs) - sampled(self.reference, ys, xs)).max(axis=0)
-            keep = off > brush.gate
+            keep = sampled(self._detail, ys, xs) > brush.gate
             xs, ys = xs[keep], ys[keep]
         colors = sampled(model, ys, xs)
         spine_x, spine_y = self._spines(model, xs, ys, colors, half, brush)
-        varied = colors + random.normal(0, brush.differ, xs.size) + random.normal(0, brush.differ / 2, colors.shape)
+        varied = colors + random.normal(0, brush.differ, xs.size) + random.normal(0, brush.differ * 0.55, colors.shape)
         codes = np.clip(varied.T * 255, 0, 255).round().astype(int)
         halves = (half * random.uniform(0.7, 1.15, xs.size)).astype(np.float32)
         outlines = _outlines(spine_x, spine_y, halves) * np.float32(canvas.pixel)
@@ -120,12 +122,12 @@ class _Oil:
         points = sides[0][:0:-1] + sides[1]
         return np.stack([p[0] for p in points]), np.stack([p[1] for p in points])
 
-    def relief(self, canvas: Canvas, strength: float) -> Iterator[float]:
+    def relief(self, canvas: Canvas) -> Iterator[float]:
         """Let the light catch the ridges that the bristles left."""
         random = self._scene.random("oil bristles")
         noise = random.standard_normal(canvas.shape, dtype=np.float32)
         yield 0.1
-        noise = blurred(noise, 0.0011 / canvas.pixel)
+        noise = blurred(noise, 0.0015 / canvas.pixel)
         reach = 0.013 / canvas.pixel
         bristles = trail(noise, self.along_x, self.along_y, reach)
         yield 0.45
@@ -136,12 +138,13 @@ class _Oil:
         thick = smooth(-1.4, 1.4, fbm(random, canvas.shape, 5, 3))
         yield 0.85
         body = luma(canvas.rgb)
-        height = bristles * thick * np.float32(0.011) + body * np.float32(0.30)
+        height = bristles * thick * np.float32(0.012) + body * np.float32(0.10)
         slope = height - np.roll(height, (1, 1), axis=(0, 1))
         slope[0], slope[:, 0] = 0, 0
-        slope = np.clip(slope * np.float32(strength * 7), -0.16, 0.16)
-        canvas.rgb *= 1 + slope
-        canvas.rgb += np.maximum(slope, 0) * np.float32(0.12) * smooth(0.05, 0.5, body)
+        # Paint shines less than it shades, and bright paint hardly at all.
+        gleam = np.clip(slope * np.float32(4.5), 0, 0.10) * (np.float32(1.1) - body)
+        canvas.rgb *= 1 + gleam + np.clip(slope * np.float32(5.5), -0.13, 0)
+        canvas.rgb += gleam * np.float32(0.15) * smooth(0.05, 0.5, body)
 
 
 def _outlines(xs: Field, ys: Field, half: Field) -> Field:
@@ -170,5 +173,5 @@ def plan(scene: Scene) -> Plan:
     parts = 2 if scene.brief.detail == 1 else 4
     pieces = [(brush, part, parts) for brush in passes for part in range(parts)]
     layers += each(pieces, 190, oil.stroke)
-    layers.append(Layer(640, lambda canvas: oil.relief(canvas, 1.0)))
+    layers.append(Layer(640, oil.relief))
     return layers
