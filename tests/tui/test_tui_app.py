@@ -328,6 +328,15 @@ def test_no_colour_means_none_but_attributes(monkeypatch: pytest.MonkeyPatch) ->
         await pilot.press("j")
         assert "►" in text_of(app)
         assert app.palette().style("bad").color is None
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "Filter the list" in text_of(app))
+
+        def chosen() -> str:
+            strips = app.screen._compositor.render_strips()
+            return "".join(part.text for strip in strips for part in strip if part.style and part.style.underline)
+
+        await until(pilot, lambda: "Dark or light" in chosen())
+        assert "Filter the list" not in chosen()
 
     use(test, many_jobs(), theme=None)
 

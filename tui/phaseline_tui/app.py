@@ -33,6 +33,10 @@ class ProgressApp(App[int]):
 
     TITLE = "phaseline"
     ENABLE_COMMAND_PALETTE = True
+    # Which command is chosen is told by an attribute, because NO_COLOR takes the colours.
+    CSS = """
+    CommandList:nocolor > .option-list--option-highlighted { text-style: bold underline; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit", show=False),
         Binding("question_mark", "help", "Help", show=False),
