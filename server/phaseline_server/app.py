@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from werkzeug.routing import PathConverter
 
 from phaseline.errors import PhaselineError, TooLarge, UnknownPath
+from phaseline_server.door.app_tasks import CLIENT_LEFT
 from phaseline_server.routes import (
     dalle,
     events,
@@ -89,6 +90,9 @@ async def _http_error(error: HTTPException) -> Response:
 
 async def _crashed(error: Exception) -> Response:
     """Answer a mistake of ours: the log has the traceback, the client a code to look for."""
+    if isinstance(error, CLIENT_LEFT):
+        # No mistake at all, and nobody hears the answer.
+        return json_answer({"success": False, "error": "the client has left", "code": "CLIENT_LEFT"}, 400)
     _log.exception("a route failed", error=repr(error))
     text = "the server made a mistake; its log says more; trying again may help"
     return json_answer({"success": False, "error": text, "code": "INTERNAL"}, 500)

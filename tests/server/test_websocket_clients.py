@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import structlog.testing
 import trio
 
 from listening import listening
@@ -190,13 +191,22 @@ async def test_who_does_not_read_is_ended_with_4008_and_comes_back_without_loss(
 
 async def test_clients_that_vanish_are_forgotten_and_the_run_goes_on(tmp_path: Path) -> None:
     gate = Gate()
-    async with studio(tmp_path, gate) as (client, _):
+    with structlog.testing.capture_logs() as logs:
+        await vanish(tmp_path, gate)
+    assert [entry for entry in logs if entry["log_level"] not in {"debug", "info"}] == []
+
+
+async def vanish(data_dir: Path, gate: Gate) -> None:
+    """Let clients leave in every way that there is while a picture is made."""
+    async with studio(data_dir, gate) as (client, _):
         port = client.base_url.port
         assert port
         for how in ("politely", "at once"):
             async with listening(client, "jobs", "photos") as listener:
                 if how == "at once":
                     await listener.socket._stream.aclose()
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(b"POST /progress/start HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         streams = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(3)]
         for stream in streams:
             await stream.send_all(

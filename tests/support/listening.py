@@ -72,7 +72,7 @@ async def listening(where: httpx.AsyncClient | str, *channels: str, **options: o
     """Connect to a server's `/ws`, and subscribe if there are channels; the confirmation has been heard then."""
     url = str(where if isinstance(where, str) else where.base_url).rstrip("/")
     address = f"{url.replace('http', 'ws', 1)}/ws"
-    async with open_websocket_url(address, max_message_size=2**26, disconnect_timeout=1) as socket:
+    async with open_websocket_url(address, max_message_size=2**26, disconnect_timeout=30) as socket:
         listener = Listener(socket)
         listener.welcome = await listener.hear("connection_established")
         if channels:
