@@ -82,6 +82,36 @@ async def test_cancelling_does_not_wait_for_a_caption_that_takes_long(
         assert files(tmp_path) == []
 
 
+async def test_a_run_that_just_ended_by_itself_is_removed_and_not_called_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on = trio.Event(), threading.Event()
+
+    def archive(*_arguments: object) -> None:
+        trio.from_thread.run_sync(began.set)
+        go_on.wait(60)
+
+    # The job has been completed then, and the run is not quite over.
+    monkeypatch.setattr("phaseline_server.dalle.runs.replace_file", archive)
+    async with studio(tmp_path, GOOD, archive_runs=True) as (client, _):
+        await ask(client, f"{PATH}?generate=1")
+        with trio.fail_after(30):
+            await began.wait()
+        assert (await ask(client, PATH))["error"] == ""
+        answers: list[dict[str, Any]] = []
+
+        async def remove() -> None:
+            answers.append(await delete(client, PATH))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(remove)
+            while not helpers._running[-1][0]._runs["simple", "0xabc"].scope.cancel_called:
+                await trio.lowlevel.checkpoint()
+            go_on.set()
+        assert answers == [{"success": True, "cancelled": False, "removed": True}]
+        assert (await ask(client, PATH, 404))["code"] == "NO_RUN"
+
+
 @pytest.mark.parametrize("by", ["DELETE", "GET"])
 async def test_a_picture_is_removed_with_all_that_belongs_to_it(tmp_path: Path, by: str) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
