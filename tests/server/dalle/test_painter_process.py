@@ -213,9 +213,15 @@ async def test_a_worker_that_falls_silent_is_ended(tmp_path: Path, started: list
 
 async def test_a_worker_may_talk_as_much_as_it_likes(tmp_path: Path, customized: Callable[[str], None]) -> None:
     customized("import os\nfor _ in range(64):\n    os.write(2, b'{\"half a note' * 2000)\n")
+    told: list[float] = []
+
+    async def report(fraction: float) -> None:
+        told.append(fraction)
+
     with trio.fail_after(60):
-        await Painter(1).paint(SMALL, tmp_path / "a.png", ignore)
+        await Painter(1).paint(SMALL, tmp_path / "a.png", report)
     assert leftovers(tmp_path) == ["a.png"]
+    assert told[0] == 0, "no note is lost in the talk"
 
 
 async def test_what_the_report_raises_comes_through_as_it_is(tmp_path: Path, started: list[trio.Process]) -> None:
@@ -295,26 +301,36 @@ async def open_process(*args, **options):
     return process
 trio.lowlevel.open_process = open_process
 async def report(fraction):
-    print("painting", flush=True)
+    print(fraction, flush=True)
 trio.run(Painter(1).paint, msgspec.json.decode(sys.argv[1], type=Brief), Path(sys.argv[2]), report)
 """
 
 
-def test_a_worker_does_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "custom",
+    ["import os\nos.O_ASYNC = 0\n", "import os\ndef stuck(_):\n    while True:\n        pass\nos.fsync = stuck\n"],
+    ids=["on a system without SIGIO", "while it has nothing to say"],
+)
+def test_a_worker_does_not_outlive_a_server_that_was_killed(
+    tmp_path: Path, customized: Callable[[str], None], custom: str
+) -> None:
+    customized(custom)
+    order = SMALL if "stuck" in custom else LARGE
     server = subprocess.Popen(
-        [sys.executable, "-P", "-c", SERVER, msgspec.json.encode(LARGE).decode(), str(tmp_path / "a.png")],
+        [sys.executable, "-P", "-c", SERVER, msgspec.json.encode(order).decode(), str(tmp_path / "a.png")],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
     )
     with server:
         assert server.stdout is not None
         worker = int(server.stdout.readline())
-        assert server.stdout.readline() == b"painting\n"
         watched = os.pidfd_open(worker)
         try:
-            assert not select.select([watched], [], [], 0)[0], "the worker paints"
+            while server.stdout.readline() != (b"0.95\n" if order is SMALL else b"0.0\n"):
+                assert server.poll() is None
+            assert not select.select([watched], [], [], 0)[0], "the worker is there"
             server.kill()
-            assert select.select([watched], [], [], 30)[0], "the worker has ended"
+            assert select.select([watched], [], [], 60)[0], "the worker has ended"
         finally:
             os.close(watched)
 
