@@ -161,6 +161,16 @@ def check_files(data_dir: Path, snapshot: Snapshot) -> None:
     assert names(data_dir / "output" / ".scratch") == []
 
 
+async def test_a_painted_picture_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "tiny.json").write_text('{"detail": 1}')
+    async with serving(tmp_path, picture_size="64x64", max_picture_bytes=1024) as client:
+        last = await made(client, PATH)
+        assert [phase["name"] for phase in last["phases"] if phase["error"]] == ["image_download", "completed"]
+        assert "1,024" in last["error"] or "1024" in last["error"]
+        assert names(tmp_path / "output" / ".scratch") == []
+
+
 async def test_the_same_address_has_the_same_dress_on_any_server(tmp_path: Path) -> None:
     dresses = []
     for number in (1, 2):
