@@ -129,26 +129,31 @@ async def test_a_server_that_is_killed_and_comes_back_without_its_memory_gets_ev
             await reporter.aclose()
 
 
-async def test_phases_that_a_new_server_only_heard_of_teach_it_nothing(tmp_path: Path) -> None:
+async def test_a_server_without_memory_learns_how_long_the_phases_took(tmp_path: Path) -> None:
     port = free_port()
     flags = ("--bind", f"127.0.0.1:{port}")
     with Reporter(f"ws://127.0.0.1:{port}/ws", flush_timeout=60) as reporter:
-        async with server_process(tmp_path, *flags):
-            for job, phases in {"a": ("one", "two"), "b": ("one",), "c": ()}.items():
-                reporter.report(JobStarted(job_id=job, workflow=f"flow {job}", phases=("one", "two", "three")))
-                for phase in phases:
-                    reporter.report(JobProgress(job_id=job, phase=phase))
-                reporter.report(PhaseCompleted(job_id=job, phase="one"))
-            assert await reporter.aflush()
         async with server_process(tmp_path, *flags) as server:
-            for job in "abc":
-                reporter.report(JobProgress(job_id=job, phase="three"))
-                reporter.report(JobCompleted(job_id=job))
+            reporter.report(JobStarted(job_id="a", workflow="w", phases=("one", "two", "three", "four")))
+            for phase in ("one", "two", "one"):
+                for percent in range(3):
+                    reporter.report(JobProgress(job_id="a", phase=phase, progress=percent))
+                    await trio.sleep(0.1)
+            reporter.report(PhaseCompleted(job_id="a", phase="one"))
+            reporter.report(PhaseCompleted(job_id="a", phase="three", skipped=True))
+            reporter.report(JobProgress(job_id="a", phase="four", progress=1))
             assert await reporter.aflush()
-            for job in "abc":
-                status = await job_status(server.url, job)
-                assert status["stages"][0]["state"] == "done"
-                assert {s["name"] for s in status["stages"] if s["average_seconds"] is not None} == {"three"}
+            before = await job_status(server.url, "a")
+        async with server_process(tmp_path, *flags) as server:
+            reporter.report(JobProgress(job_id="a", phase="four", progress=2))
+            assert await reporter.aflush()
+            after = await job_status(server.url, "a")
+            assert [stage["state"] for stage in after["stages"]] == [stage["state"] for stage in before["stages"]]
+            assert [stage["state"] for stage in after["stages"]] == ["done", "done", "skipped", "current"]
+            # Not the times of the delivery, which were all the same moment.
+            for old, new in zip(before["stages"][:3], after["stages"], strict=False):
+                assert new["elapsed_seconds"] == pytest.approx(old["elapsed_seconds"], abs=0.1)
+            assert after["elapsed_seconds"] > before["elapsed_seconds"] > 0.9
             await reporter.aclose()
 
 

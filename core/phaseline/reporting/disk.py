@@ -175,7 +175,7 @@ def _load(path: Path, size: int) -> Spool:
         try:
             if line.startswith(b'{"type":"settled"'):
                 mark = _marks.decode(line)
-                spool = spool or Spool(mark.producer, size)
+                spool = Spool(mark.producer, size) if spool is None else spool
                 spool.restore_settled(mark.upto, mark.epoch)
             elif spool is None:
                 bad += 1
@@ -190,7 +190,7 @@ def _load(path: Path, size: int) -> Spool:
     if bad:
         # Its producer died in the middle of a line, or somebody else wrote here.
         warn("%d lines of %s can't be read", bad, path)
-    spool = spool or Spool(path.stem, size)
+    spool = Spool(path.stem, size) if spool is None else spool
     for record in held:
         spool.add(record)
     return spool

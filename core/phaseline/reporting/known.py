@@ -5,8 +5,7 @@ from typing import Final
 
 import msgspec
 
-from phaseline.events import JobProgress, PhaseCompleted
-from phaseline.reporting.record import Record, encoded
+from phaseline.reporting.record import Record
 
 __all__ = ["KnownJobs"]
 
@@ -14,11 +13,44 @@ _MOST: Final = 50  # of a job's errors and of what is known of its photo
 
 
 class _KnownJob:
+    """One of them: its beginning, and what it did since, in order, as far as it still matters.
+
+    That is each phase's first beginning, its latest one if it was come back to, and its end; the latest progress of the
+    phase that the job is in; the latest of all else. Records carry their age, so the phases' times come out right too.
+    """
+
     def __init__(self, started: Record) -> None:
-        self.started = started
-        self.progress: Record | None = None
-        self.done: dict[str, Record] = {}
-        self.others: deque[Record] = deque(maxlen=_MOST)
+        self.records: dict[tuple[str, str | int], Record] = {("started", ""): started}
+        self._phase: str | None = None
+        self._others: deque[int] = deque()
+        self._count = 0
+
+    def note(self, record: Record) -> None:
+        """Take in what came after all before."""
+        phase = record.phase or ""
+        match record.kind:
+            case "job_progress" if phase == self._phase:
+                self._replace("latest", "", record)
+            case "job_progress":
+                self.records.pop(("latest", ""), None)
+                self.records.pop(("done", phase), None)
+                self._replace("again" if ("began", phase) in self.records else "began", phase, record)
+                self._phase = phase
+            case "stage_completed":
+                self._replace("done", phase, record)
+                if phase == self._phase:
+                    self.records.pop(("latest", ""), None)
+                    self._phase = None
+            case _:
+                self._count += 1
+                self._others.append(self._count)
+                self._replace("other", self._count, record)
+                if len(self._others) > _MOST:
+                    del self.records["other", self._others.popleft()]
+
+    def _replace(self, what: str, name: str | int, record: Record) -> None:
+        self.records.pop((what, name), None)
+        self.records[what, name] = record
 
 
 class KnownJobs:
@@ -42,38 +74,11 @@ class KnownJobs:
         job = self._jobs.get(record.job_id)
         if job is None:
             return
-        match record.kind:
-            case "job_progress":
-                job.progress = record
-                job.done.pop(record.phase or "", None)  # it came back to it
-            case "stage_completed":
-                job.done[record.phase or ""] = record
-            case _:
-                job.others.append(record)
+        job.note(record)
 
     def told(self) -> list[Record]:
-        """Return the fewest records that say as much as all those that were noted, without numbers.
-
-        A job's phases come out as they were, and none of those that the server now sees begin teaches it anything:
-        nobody knows any more how long they took. A phase does not teach once it was reopened, nor one that was
-        reported to be over while another was current, so the phase it is in is begun, closed and begun again.
-        """
-        return [copy for job in self._jobs.values() for copy in map(_unnumbered, _told(job))]
-
-
-def _told(job: _KnownJob) -> list[Record]:
-    records = [job.started]
-    last = next(reversed(job.done), None)
-    phase = job.progress.phase if job.progress else last
-    if phase is not None:
-        job_id = job.started.job_id
-        inside = job.progress or encoded(JobProgress(job_id=job_id, phase=phase))
-        done = job.done.get(phase)
-        records += [inside, *(record for name, record in job.done.items() if name != phase)]
-        records += [done or encoded(PhaseCompleted(job_id=job_id, phase=phase)), inside]
-        if done:
-            records.append(done)
-    return records + list(job.others)
+        """Return the fewest records that say as much as all those that were noted, in order and without numbers."""
+        return [_unnumbered(record) for job in self._jobs.values() for record in job.records.values()]
 
 
 def _unnumbered(record: Record) -> Record:
