@@ -1,9 +1,9 @@
 """Photo jobs as seed B reports them: `ProgressReporter`, with a view of its own of the jobs it reports."""
 
 import threading
-import time
 from collections.abc import Callable
 from enum import StrEnum
+from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
 
 from phaseline.errors import IllegalEvent, InvalidField, PhaselineError, UnknownJob, shown
@@ -52,15 +52,6 @@ class _Clock(NamedTuple):
     ended: float | None = None
 
 
-class _Saying(NamedTuple):
-    """The progress that was told last."""
-
-    stage: str
-    progress: float | None
-    message: str
-    at: float
-
-
 class ProgressReporter:
     """Reports photo jobs to a server, if there is one, and remembers them.
 
@@ -83,7 +74,8 @@ class ProgressReporter:
         self._retention = retention
         self._strict = strict
         self._clocks: dict[str, _Clock] = {}
-        self._said: dict[str, _Saying] = {}
+        # The progress that was told last: stage, progress, message, and when, in seconds on the monotonic clock.
+        self._said: dict[str, tuple[str, float | None, str, float]] = {}
         self._lock = threading.RLock()
         self._told = Told()
 
@@ -97,9 +89,9 @@ class ProgressReporter:
         def begin() -> Message:
             if "success" not in self.active_jobs.get(job_id, {"success": True}):
                 raise IllegalEvent(f"job {shown(job_id)} can't start while active; end it first, or use another id")
-            message = _message("job_started", job_id, photo_id, photo_info=dict(photo_info or {}))
+            message = _message("job_started", job_id, photo_id, photo_info=_copy(photo_info))
             self._forget_old()
-            self._clocks[job_id] = _Clock(time.monotonic())
+            self._clocks[job_id] = _Clock(monotonic())
             self._said.pop(job_id, None)
             self.active_jobs[job_id] = {
                 "photo_id": photo_id,
@@ -127,22 +119,28 @@ class ProgressReporter:
         and costs next to nothing; but every five seconds it is, as a sign of life.
         """
         said = self._said.get(job_id)
-        if said is not None and not details and said.message == message and said.stage == stage:
-            try:
-                unchanged = -SMALLEST_STEP < progress - said.progress < SMALLEST_STEP  # type: ignore[operator]
-            except TypeError:
-                unchanged = False
-            if unchanged and time.monotonic() - said.at < SIGN_OF_LIFE_S:
-                return
+        if said is not None and not details:
+            told_stage, told_progress, told_message, at = said
+            if told_message == message and (told_stage is stage or told_stage == stage):
+                try:
+                    unchanged = -SMALLEST_STEP < progress - told_progress < SMALLEST_STEP  # type: ignore[operator]
+                except TypeError:
+                    unchanged = False
+                if unchanged and monotonic() - at < SIGN_OF_LIFE_S:
+                    return
+        self._update(job_id, stage, progress, message, details)
 
+    def _update(
+        self, job_id: str, stage: str, progress: float | None, message: str, details: dict[str, Any] | None
+    ) -> None:
         def change() -> Message:
             job = self._active(job_id)
-            fields = {"stage": _stage(stage), "progress": progress, "message": cut(message), "details": details or {}}
+            fields = {"stage": _stage(stage), "progress": progress, "message": cut(message), "details": _copy(details)}
             sent = _message("job_progress", job_id, job["photo_id"], **fields)
             job["current_stage"] = sent["stage"]
             if progress is not None:
                 job["progress"] = progress
-            self._said[job_id] = _Saying(sent["stage"], progress, message, time.monotonic())
+            self._said[job_id] = (stage, progress, message, monotonic())
             return sent
 
         self._report("update_progress", job_id, change)
@@ -152,7 +150,7 @@ class ProgressReporter:
 
         def change() -> Message:
             job = self._active(job_id)
-            sent = _message("stage_completed", job_id, job["photo_id"], stage=_stage(stage), result=result or {})
+            sent = _message("stage_completed", job_id, job["photo_id"], stage=_stage(stage), result=_copy(result))
             if sent["stage"] not in job["stages_completed"]:
                 job["stages_completed"].append(sent["stage"])
             self._said.pop(job_id, None)  # the same progress again would be news
@@ -175,7 +173,7 @@ class ProgressReporter:
             error = {
                 "error_type": error_type,
                 "error_message": cut(error_message),
-                "error_details": error_details or {},
+                "error_details": _copy(error_details),
                 "stage": None if stage is None else _stage(stage),
             }
             sent = _message("error_occurred", job_id, job["photo_id"], **error)
@@ -188,7 +186,7 @@ class ProgressReporter:
         """Say more about the photo."""
 
         def change() -> Message:
-            return _message("photo_info", job_id, self._active(job_id)["photo_id"], photo_data=photo_data)
+            return _message("photo_info", job_id, self._active(job_id)["photo_id"], photo_data=_copy(photo_data))
 
         self._report("send_photo_info", job_id, change, PHOTOS)
 
@@ -197,8 +195,8 @@ class ProgressReporter:
 
         def end() -> Message:
             job = self._active(job_id)
-            began, ended = self._clocks[job_id].began, time.monotonic()
-            fields: dict[str, Any] = {"success": success, "result": result or {}, "duration": round(ended - began, 3)}
+            began, ended = self._clocks[job_id].began, monotonic()
+            fields: dict[str, Any] = {"success": success, "result": _copy(result), "duration": round(ended - began, 3)}
             if success:
                 fields["stages_completed"] = list(job["stages_completed"])
             kind = "job_completed" if success else "job_failed"
@@ -228,7 +226,7 @@ class ProgressReporter:
             job, clock = self.active_jobs.get(job_id), self._clocks.get(job_id)
             if job is None or clock is None:
                 return None
-            elapsed = (time.monotonic() if clock.ended is None else clock.ended) - clock.began
+            elapsed = (monotonic() if clock.ended is None else clock.ended) - clock.began
             lists = {"stages_completed": list(job["stages_completed"]), "errors": list(job["errors"])}
             return {"job_id": job_id, **job, **lists, "elapsed_seconds": round(elapsed, 3)}
 
@@ -272,7 +270,7 @@ class ProgressReporter:
         return job
 
     def _forget_old(self) -> None:
-        now = time.monotonic()
+        now = monotonic()
         for job_id, clock in list(self._clocks.items()):
             if clock.ended is None:
                 continue
@@ -288,6 +286,11 @@ def _stage(stage: object) -> str:
         allowed = ", ".join((*PHOTO.phases, *PHOTO.extras, *PHOTO.ends))
         raise InvalidField("stage", name, allowed)
     return name
+
+
+def _copy(given: Any) -> Any:
+    """Return a copy, for the worker may go on with its own; or what is no dict as it is, to be refused."""
+    return dict(given) if isinstance(given, dict) else {} if given is None else given
 
 
 def _message(kind: str, job_id: str, photo_id: int | str | None, **fields: Any) -> Message:
