@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from phaseline.errors import ConfigError, PhaselineError, Refused
 from phaseline.events import Event, JobStarted
 from phaseline.reporting.address import Address
-from phaseline.reporting.background import Background
 from phaseline.reporting.inbox import Inbox, Sample, Waiter
 from phaseline.reporting.job import JobReporter
 from phaseline.reporting.notes import Told, warn
-from phaseline.reporting.outbox import Outbox
 from phaseline.reporting.processes import finish_in_child, mind
 from phaseline.reporting.record import Record, bare_end, encoded
 from phaseline.reporting.waiting import in_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from phaseline.reporting.background import Background
 
 __all__ = ["Reporter"]
 
@@ -115,15 +115,14 @@ class Reporter:
             PhaselineError: The reporter is strict, and the report is wrong or comes after `close`; or an earlier one
                 was refused by the server (Refused).
         """
-        self._raise_refusal()
         try:
-            record = encoded(said)
+            self._put(encoded(said))
         except PhaselineError as error:
             self._refuse(said, error)
             if self._strict:
                 raise
-            return
-        self._put(record)
+        if self._refusal is not None:
+            self._raise_refusal()
 
     def _refuse(self, said: Event | dict[str, Any], error: PhaselineError) -> None:
         if isinstance(said, dict):
@@ -131,18 +130,15 @@ class Reporter:
         else:
             kind, job_id = str(getattr(said, "type", "a report")), str(getattr(said, "job_id", ""))
         self._complain(kind, job_id, error.code, f"{kind} of the job {job_id!a} can't be reported: {error}")
-        if kind in _ENDS:
+        if kind in _ENDS and not self._closed:
             # Whatever is wrong with its result: the job is over, and must not seem active for ever.
             with contextlib.suppress(PhaselineError):
                 self._put(bare_end(kind, job_id, str(error)))
 
     def _put(self, record: Record) -> None:
         if self._closed:
-            text = f"{record.kind} of the job {record.job_id!a} came after close; report before it"
-            if self._strict:
-                raise Refused(text)
-            self._complain("closed", "", "", text)
-        elif self._address is not None:
+            raise Refused(f"{self.url} is closed; report before that")
+        if self._address is not None:
             self._inbox.put(record)
             if self._background is None:
                 self._start()
@@ -158,6 +154,10 @@ class Reporter:
         return self._inbox.watch(job_id, sample)
 
     def _start(self) -> None:
+        # Here, as a program that loads us may never report.
+        from phaseline.reporting.background import Background  # noqa: PLC0415
+        from phaseline.reporting.outbox import Outbox  # noqa: PLC0415
+
         with self._starting:
             if self._background is not None or self._address is None:
                 return
