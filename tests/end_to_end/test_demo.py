@@ -112,7 +112,7 @@ def tmux(tmp_path: Path) -> Iterator[list[str]]:
 def wait_for(tmux: list[str], text: str) -> str:
     """Return the screen once it shows `text`."""
     screen = ""
-    for _ in range(600):
+    for _ in range(1500):  # a guard against hanging, not a measure
         screen = subprocess.run([*tmux, "capture-pane", "-p"], check=False, capture_output=True, text=True).stdout
         if text in screen:
             return screen
