@@ -14,7 +14,7 @@ from phaseline_server.dalle.painting.scene import Layer, chance
 
 __all__ = ["Brief", "paint"]
 
-_FACTORS: Final = (1.0, 1.75, 2.0, 2.25, 2.5)
+_FACTORS: Final = (1.0, 1.75, 1.9, 2.2, 2.5)
 """How much finer than the picture its canvas is, for each detail."""
 _HEAVY: Final = {"oil": 0.25, "dots": 0.25}
 """Media that lay many strokes need less."""

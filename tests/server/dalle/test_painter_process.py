@@ -23,6 +23,15 @@ SMALL = Brief(seed="a1", width=64, height=64, detail=1, words={"noun": "planet",
 # Minutes of work: a test never waits for its end.
 LARGE = Brief(seed="a1", width=4096, height=4096, detail=5, words={"noun": "mountain", "artstyle": "impasto"})
 
+# Between writing the file and renaming it, the worker says that 0.99 is done, and does something.
+AT_FSYNC = """
+import os, signal
+def fsync(_):
+    os.write(1, b'\\n{{"type":"painting","fraction":0.99}}\\n')
+    {}
+os.fsync = fsync
+"""
+
 Report = Callable[[float], Awaitable[None]]
 
 
@@ -142,13 +151,7 @@ async def test_cancelling_at_any_early_moment_leaves_no_process(
 async def test_a_half_written_file_of_a_cancelled_worker_is_removed(
     tmp_path: Path, started: list[trio.Process], customized: Callable[[str], None]
 ) -> None:
-    # Between writing and renaming, the worker says so and stops.
-    said = b'\n{"type":"painting","fraction":0.99}\n'
-    customized(
-        "import os, signal\n"
-        f"def stop(_):\n    os.write(1, {said!r})\n    os.kill(os.getpid(), signal.SIGSTOP)\n"
-        "os.fsync = stop\n"
-    )
+    customized(AT_FSYNC.format("os.kill(os.getpid(), signal.SIGSTOP)"))
     written = trio.Event()
 
     async def report(fraction: float) -> None:
@@ -308,14 +311,14 @@ trio.run(Painter(1).paint, msgspec.json.decode(sys.argv[1], type=Brief), Path(sy
 
 @pytest.mark.parametrize(
     "custom",
-    ["import os\nos.O_ASYNC = 0\n", "import os\ndef stuck(_):\n    while True:\n        pass\nos.fsync = stuck\n"],
+    ["import os\nos.O_ASYNC = 0\n", AT_FSYNC.format("while True: pass")],
     ids=["on a system without SIGIO", "while it has nothing to say"],
 )
 def test_a_worker_does_not_outlive_a_server_that_was_killed(
     tmp_path: Path, customized: Callable[[str], None], custom: str
 ) -> None:
     customized(custom)
-    order = SMALL if "stuck" in custom else LARGE
+    order = SMALL if "fsync" in custom else LARGE
     server = subprocess.Popen(
         [sys.executable, "-P", "-c", SERVER, msgspec.json.encode(order).decode(), str(tmp_path / "a.png")],
         stdout=subprocess.PIPE,
@@ -326,7 +329,7 @@ def test_a_worker_does_not_outlive_a_server_that_was_killed(
         worker = int(server.stdout.readline())
         watched = os.pidfd_open(worker)
         try:
-            while server.stdout.readline() != (b"0.95\n" if order is SMALL else b"0.0\n"):
+            while server.stdout.readline() != (b"0.99\n" if order is SMALL else b"0.0\n"):
                 assert server.poll() is None
             assert not select.select([watched], [], [], 0)[0], "the worker is there"
             server.kill()
