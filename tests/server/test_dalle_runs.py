@@ -83,6 +83,10 @@ def metrics(data_dir: Path) -> dict[str, Any]:
     return found
 
 
+def has_metrics(data_dir: Path) -> bool:
+    return (data_dir / "metrics" / "progress_phase_stats.json").exists()
+
+
 def check(snapshot: Snapshot) -> None:
     """Check what holds for every snapshot."""
     assert list(snapshot) == KEYS
@@ -214,6 +218,15 @@ async def test_cache_hits_are_counted_and_failures_are_not_and_neither_teaches(t
         for _ in range(3):
             assert (await ask(client, "/dalle/simple/0x1?generate=1"))["cacheHit"]
     assert metrics(tmp_path) == after | {"cacheHits": 1}
+
+
+async def test_statistics_are_saved_while_the_server_runs(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        await made(client, "/dalle/simple/0x1")
+        with trio.fail_after(30):
+            while not has_metrics(tmp_path):
+                await trio.lowlevel.checkpoint()
+        assert metrics(tmp_path)["generationRuns"] == 1
 
 
 async def test_runs_are_archived_when_that_is_wanted(tmp_path: Path) -> None:

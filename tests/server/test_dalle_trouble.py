@@ -269,6 +269,26 @@ async def test_runs_that_the_tracker_forgot_are_forgotten_here_too(tmp_path: Pat
         assert len(helpers._running[-1][0]._runs) == 2
 
 
+async def test_a_client_that_leaves_at_the_worst_moment_leaves_a_whole_run_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with studio(tmp_path, GOOD) as (client, _):
+        runs = helpers._running[-1][0]
+        prepared = runs._prepared
+
+        def leave(*arguments: Any, **options: Any) -> Any:
+            trio.from_thread.run_sync(leaving.cancel)
+            return prepared(*arguments, **options)
+
+        monkeypatch.setattr(runs, "_prepared", leave)
+        with trio.CancelScope() as leaving:
+            await runs.start("simple", "0xabc")
+        await wait_over()
+        last = await ask(client, PATH)
+        assert (last["done"], last["error"]) == (True, "")
+        assert (await delete(client, PATH))["removed"] is True
+
+
 async def test_a_client_that_leaves_while_a_run_begins_leaves_it_whole(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         port = client.base_url.port
