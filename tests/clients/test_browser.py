@@ -146,6 +146,8 @@ async def test_on_a_telephone_nothing_is_wider_than_the_screen(tmp_path: Path) -
         await post(client, "report", job_id="a" * 200, stage="ai_evaluation", progress=50, message="words " * 50)
         await tab.size(360, 740, mobile=True)
         await tab.go(str(client.base_url))
-        await tab.until("document.querySelector('tr.active') !== null")
-        await tab.evaluate("document.querySelector('td.name button')?.click()")
+        # The row is in the document from the start; the button in it is made by the script, after the style came.
+        await tab.until("document.readyState === 'complete' && document.querySelector('td.name button') !== null")
+        await tab.evaluate("document.querySelector('td.name button').click()")
+        await tab.until("document.querySelector('.details') !== null")
         assert await tab.evaluate("document.documentElement.scrollWidth") <= 360

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from phaseline.errors import PhaselineError
 from phaseline.events import (
     ErrorOccurred,
     JobCancelled,
@@ -61,10 +62,14 @@ class JobReporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Report the end."""
-        if error is None or isinstance(error, Exception):
-            self.end(error)
-        else:
-            self.cancel(type(error).__name__)
+        try:
+            if error is None or isinstance(error, Exception):
+                self.end(error)
+            else:
+                self.cancel(type(error).__name__)
+        except PhaselineError:
+            if error is None:  # of a strict reporter; it never takes the place of the worker's own
+                raise
 
     def end(self, error: Exception | None = None) -> None:
         """End the job: well, or badly because of `error`. To be called once, where no `with` block does it."""
