@@ -11,12 +11,15 @@ __all__ = [
     "ConfigError",
     "DataDirError",
     "DiskFull",
+    "Forbidden",
+    "ForbiddenOrigin",
     "IllegalEvent",
     "InvalidAddress",
     "InvalidField",
     "InvalidJSON",
     "InvalidSeries",
     "MalformedRequest",
+    "Misdirected",
     "MissingExtra",
     "NoPicture",
     "NoRun",
@@ -25,11 +28,13 @@ __all__ = [
     "PictureError",
     "PortInUse",
     "ProviderError",
+    "RateLimited",
     "Refused",
     "SlowSubscriber",
     "StartupFailed",
     "TooLarge",
     "TooMany",
+    "Unauthorized",
     "UnknownClient",
     "UnknownJob",
     "UnknownPath",
@@ -241,6 +246,63 @@ class TooMany(PhaselineError):
     code = "TOO_MANY"
     status = 429
     temporary = True
+
+
+class RateLimited(PhaselineError):
+    """A token reports more in a second than it may."""
+
+    code = "RATE_LIMITED"
+    status = 429
+    temporary = True
+
+
+class Unauthorized(PhaselineError):
+    """Who asks did not show a token that counts."""
+
+    code = "UNAUTHORIZED"
+    status = 401
+
+    def __init__(self, seen: str) -> None:
+        """Say what was `seen` in place of a token, without repeating it."""
+        super().__init__(
+            f"{seen}; allowed: `Authorization: Bearer <token>`, or over a WebSocket a first message "
+            '{"type": "auth", "token": "..."}; make a token with: progress-server token create'
+        )
+
+
+class Forbidden(PhaselineError):
+    """A token does not allow this."""
+
+    code = "FORBIDDEN"
+    status = 403
+
+
+class ForbiddenOrigin(PhaselineError):
+    """A page of another origin asks."""
+
+    code = "FORBIDDEN_ORIGIN"
+    status = 403
+
+    def __init__(self, origin: str) -> None:
+        """Show the origin."""
+        super().__init__(
+            f"a page of the origin {shown(origin)} asks; allowed: pages of this server and of this machine; "
+            "add another with --allow-origin"
+        )
+
+
+class Misdirected(PhaselineError):
+    """The request is for a host that this server does not answer for."""
+
+    code = "MISDIRECTED"
+    status = 421
+
+    def __init__(self, host: str) -> None:
+        """Show the host."""
+        super().__init__(
+            f"the request is for the host {shown(host)}; allowed: localhost and the addresses that the server "
+            "listens on; add a name with --allow-host"
+        )
 
 
 class DiskFull(PhaselineError):
