@@ -1,6 +1,7 @@
 """Jobs on the wire, as a server sends them, for the tests of the terminal view."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from phaseline_tui.clock import Clock
 from phaseline_tui.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.frames import Frame, decode
+from phaseline_tui.jobs import JobKey
 
 __all__ = [
     "FixedClock",
@@ -15,6 +17,7 @@ __all__ = [
     "dalle_job",
     "failed_photo",
     "frame",
+    "ids",
     "many_jobs",
     "odd_jobs",
     "photo_job",
@@ -266,3 +269,8 @@ def snapshot(jobs: list[Json]) -> Frame:
 def connected(jobs: list[Json]) -> Batch:
     """Return what the link says when it has just connected."""
     return Batch((snapshot(jobs),), received=1000.0, status=LinkStatus(LinkState.CONNECTED, since=1000.0))
+
+
+def ids(keys: Iterable[JobKey]) -> list[str]:
+    """Return the ids of jobs that all come from one server."""
+    return [key.job_id for key in keys]

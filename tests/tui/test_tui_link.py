@@ -124,7 +124,7 @@ def test_details_nested_without_end_break_nothing() -> None:
         heard.wait(lambda: any(isinstance(frame, JobProgress) and frame.job_id == "job_1" for frame in heard.frames))
         state = ViewState()
         state.apply(heard.frames, 1000.0)
-        assert "job_1" in state.jobs
+        assert ("", "job_1") in state.jobs
         assert heard.ignored in {0, 1}  # By the version of Python, it is too deep already for the decoder.
 
 

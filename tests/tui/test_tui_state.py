@@ -7,9 +7,9 @@ import pytest
 
 from phaseline.snapshot import PhaseState, State
 from phaseline_tui.frames import Frame
-from phaseline_tui.jobs import JobView, Remaining
+from phaseline_tui.jobs import JobKey, JobView, Remaining
 from phaseline_tui.state import ViewState
-from tui_jobs import dalle_job, failed_photo, frame, many_jobs, photo_job, snapshot
+from tui_jobs import dalle_job, failed_photo, frame, ids, many_jobs, photo_job, snapshot
 
 Json = dict[str, Any]
 
@@ -159,7 +159,17 @@ def test_a_restarted_servers_messages_count_though_their_seq_is_lower() -> None:
 def test_a_snapshot_replaces_everything() -> None:
     state = state_of(snapshot(many_jobs()))
     changes = state.apply([snapshot([photo_job("job_9", "z.jpg", 1)])], 1001.0)
-    assert (list(state.jobs), state.visible, changes.order) == (["job_9"], ["job_9"], True)
+    assert (ids(state.jobs), ids(state.visible), changes.order) == (["job_9"], ["job_9"], True)
+
+
+def test_a_snapshot_replaces_the_jobs_of_its_own_server_only() -> None:
+    state = ViewState()
+    state.apply([snapshot([photo_job("job_1", "a.jpg", 1)])], 1000.0, "box1")
+    state.apply([snapshot([photo_job("job_1", "b.jpg", 1), photo_job("job_2", "c.jpg", 1)])], 1000.0, "box2")
+    state.apply([snapshot([photo_job("job_3", "d.jpg", 1)])], 1001.0, "box2")
+    assert set(state.jobs) == {("box1", "job_1"), ("box2", "job_3")}
+    assert state.jobs[JobKey("box1", "job_1")].name == "a.jpg"
+    assert state.synced == {"box1", "box2"}
 
 
 def test_jobs_at_work_come_first_then_failures_then_the_others_newest_first() -> None:
@@ -177,7 +187,7 @@ def test_jobs_at_work_come_first_then_failures_then_the_others_newest_first() ->
             ]
         )
     )
-    assert state.visible == ["stalled", "older", "young", "lost", "failed", "new", "stopped", "old"]
+    assert ids(state.visible) == ["stalled", "older", "young", "lost", "failed", "new", "stopped", "old"]
     assert state.counts == (2, 1, 2, 2, 1)
 
 
@@ -209,7 +219,7 @@ def test_the_filter_looks_in_names_series_workflows_states_and_phases(text: str,
         )
     )
     state.set_filter(text)
-    assert set(state.visible) == kept
+    assert set(ids(state.visible)) == kept
 
 
 def test_the_filter_follows_a_job_into_another_phase() -> None:
@@ -217,7 +227,7 @@ def test_the_filter_follows_a_job_into_another_phase() -> None:
     state.set_filter("exporting")
     assert state.visible == []
     changes = state.apply([message("job_progress", seq=3, stage="exporting", stage_index=3)], 1001.0)
-    assert (state.visible, changes.order) == (["job_1"], True)
+    assert (ids(state.visible), changes.order) == (["job_1"], True)
 
 
 def test_time_goes_on_between_messages() -> None:
@@ -267,7 +277,7 @@ def test_of_too_many_jobs_those_that_ended_first_are_dropped() -> None:
     ended = [photo_job(f"e{n}", "x", 8, state="completed", ended_ago=float(n)) for n in range(1, 20)]
     active = [photo_job(f"a{n}", "x", 3) for n in range(5)]
     state.apply([snapshot(ended + active)], 1000.0)
-    assert set(state.jobs) == {f"a{n}" for n in range(5)} | {f"e{n}" for n in range(1, 6)}
+    assert set(ids(state.jobs)) == {f"a{n}" for n in range(5)} | {f"e{n}" for n in range(1, 6)}
 
 
 def test_a_complaint_of_the_server_is_kept_clean() -> None:

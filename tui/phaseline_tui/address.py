@@ -1,19 +1,52 @@
 """Where a server is, as a person writes it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from phaseline.errors import ConfigError, shown
 
-__all__ = ["ServerAddress"]
+__all__ = ["ServerAddress", "SshTarget", "labels"]
 
 _DEFAULT_PORT: Final = 5100
+_FAR_PORT: Final = 8080
+_FAR_HOST: Final = "127.0.0.1"
 _PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+_LOOPBACK: Final = re.compile(r"localhost|127(\.\d+){3}|::1")
 _HOST: Final = re.compile(r"[A-Za-z0-9._:%-]+")
 _PATH: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
-_ALLOWED: Final = "http://host:port, https://host:port, ws://…, wss://… or host:port"
+# None begins with a hyphen: ssh would take it for an option. A colon would end the socket's path in ssh's eyes.
+_SSH_NAME: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._%-]*|[0-9A-Fa-f:]+")
+_SSH_USER: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@%+\\-]*")
+_SSH_PORT: Final = re.compile(r"[0-9]{1,5}")
+_SSH_SOCKET: Final = re.compile(r"/[A-Za-z0-9._/+=,@-]{1,100}")
+_ALLOWED: Final = "http://host:port, https://host:port, ws://…, wss://…, host:port, ssh://[user@]host[:port][/5100]"
+_MOST_PORT: Final = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class SshTarget:
+    """A server behind an SSH login: whom to call, and what to reach from there."""
+
+    host: str
+    """A name that ssh knows, from its configuration too."""
+    user: str | None
+    port: int | None
+    """Of sshd; None is ssh's choice."""
+    far: str
+    """Seen from the box: `127.0.0.1:8080`, or the path of a Unix socket."""
+
+    @property
+    def login(self) -> str:
+        """Return `user@host`, or the host alone, as a person types it behind ssh."""
+        return self.host if self.user is None else f"{self.user}@{self.host}"
+
+    @property
+    def command(self) -> str:
+        """Return what a person types in a shell to log in there."""
+        return f"ssh {self.login}" if self.port is None else f"ssh -p {self.port} {self.login}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +58,12 @@ class ServerAddress:
     tls: bool
     path: str
     """Of the WebSocket, such as `/ws`."""
+    ssh: SshTarget | None = None
+    """The login to go through; `host` and `port` are the server's own on the box then."""
 
     @classmethod
     def parse(cls, text: str) -> "ServerAddress":
-        """Read a URL, or `host:port`; the port of a bare host is 5100.
+        """Read a URL, or `host:port`; the port of a bare host is 5100, the one behind an SSH login 8080.
 
         Raises:
             ConfigError: it is no address of a server.
@@ -42,6 +77,8 @@ class ServerAddress:
             port = parts.port
         except ValueError as error:
             raise _wrong(text) from error
+        if parts.scheme == "ssh":
+            return _behind_ssh(text, parts)
         host = parts.hostname or ""
         if (
             parts.scheme not in _PORTS
@@ -68,8 +105,71 @@ class ServerAddress:
 
     @property
     def url(self) -> str:
-        """Return the server's URL for people and for curl, without a slash at its end."""
-        return f"{'https' if self.tls else 'http'}://{self.authority}{self.path.removesuffix('/ws')}"
+        """Return the server's URL for people, without a slash at its end; of one without SSH, for curl too."""
+        if self.ssh is not None:
+            port = "" if self.ssh.port is None else f":{self.ssh.port}"
+            host = f"[{self.ssh.host}]" if ":" in self.ssh.host else self.ssh.host
+            user = "" if self.ssh.user is None else f"{self.ssh.user}@"
+            far = self.ssh.far
+            where = f"?socket={far}" if far.startswith("/") else "" if self.port == _FAR_PORT else f"/{self.port}"
+            return f"ssh://{user}{host}{port}{where}"
+        return f"{'https' if self.tls else 'http'}://{self.authority}{self.base}"
+
+    @property
+    def base(self) -> str:
+        """Return what stands before the path of every other address of this server; mostly nothing."""
+        return self.path.removesuffix("/ws")
+
+    @property
+    def private(self) -> bool:
+        """Return whether nobody on the way can read what is said: TLS, SSH, or this machine."""
+        return self.tls or self.ssh is not None or _LOOPBACK.fullmatch(self.host) is not None
+
+    @property
+    def label(self) -> str:
+        """Return a short name: the host."""
+        return self.host if self.ssh is None else self.ssh.host
+
+
+def labels(servers: Sequence[ServerAddress]) -> list[str]:
+    """Return a short name for each of `servers`, no two alike: the host, and the port or URL where hosts are alike."""
+    given = [server.label for server in servers]
+    given = [
+        label if given.count(label) == 1 else server.authority if server.ssh is None else server.ssh.login
+        for label, server in zip(given, servers, strict=True)
+    ]
+    given = [label if given.count(label) == 1 else server.url for label, server in zip(given, servers, strict=True)]
+    return [
+        label if label not in given[:index] else f"{label} ({given[: index + 1].count(label)})"
+        for index, label in enumerate(given)
+    ]
+
+
+def _behind_ssh(text: str, parts: SplitResult) -> ServerAddress:
+    """Read `ssh://[user@]host[:port][/far port]`, with `?port=` or `?socket=` for what to reach there."""
+    host = parts.hostname or ""
+    # `hostname` is in lower case, but ssh's configuration tells cases apart.
+    at = parts.netloc.lower().rfind(host)
+    host = parts.netloc[at : at + len(host)]
+    user = unquote(parts.username) if parts.username is not None else None
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    far_socket = query.pop("socket", None)
+    far_port = query.pop("port", None) or parts.path.strip("/") or str(_FAR_PORT)
+    if (
+        not _SSH_NAME.fullmatch(host)
+        or (user is not None and not _SSH_USER.fullmatch(user))
+        or parts.password is not None
+        or parts.port == 0
+        or parts.fragment
+        or query
+        or not _SSH_PORT.fullmatch(far_port)
+        or not 0 < int(far_port) <= _MOST_PORT
+        or (far_socket is not None and not _SSH_SOCKET.fullmatch(far_socket))
+    ):
+        raise _wrong(text)
+    far = far_socket or f"{_FAR_HOST}:{int(far_port)}"
+    target = SshTarget(host, user, parts.port, far)
+    return ServerAddress(host=_FAR_HOST, port=int(far_port), tls=False, path="/ws", ssh=target)
 
 
 def _wrong(text: str) -> ConfigError:

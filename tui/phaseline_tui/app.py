@@ -1,23 +1,26 @@
-"""The program: one app, one link, one state of what is shown."""
+"""The program: one app, a link for each server, one state of what is shown."""
 
 import functools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from phaseline_tui.address import ServerAddress
+from phaseline_tui.address import ServerAddress, labels
 from phaseline_tui.clock import Clock
 from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
+from phaseline_tui.jobs import JobKey
 from phaseline_tui.messages import BatchReceived
 from phaseline_tui.screens.jobs import JobsScreen
 from phaseline_tui.state import ViewState
+from phaseline_tui.views import VIEWS, View, ViewScreen, offered
 
 if TYPE_CHECKING:
     from phaseline_tui.link import Link
@@ -29,7 +32,7 @@ _TICK: Final = 0.5
 
 
 class ProgressApp(App[int]):
-    """Follows one server."""
+    """Follows one server, or several."""
 
     TITLE = "phaseline"
     ENABLE_COMMAND_PALETTE = True
@@ -42,42 +45,53 @@ class ProgressApp(App[int]):
         Binding("question_mark", "help", "Help", show=False),
         Binding("r", "retry", "Reconnect", show=False),
         Binding("t", "toggle_theme", "Dark or light", show=False),
+        *(Binding(view.key, f"view('{view.name}')", view.name, show=False) for view in VIEWS),
     ]
 
     def __init__(
         self,
-        server: ServerAddress,
+        servers: ServerAddress | Sequence[ServerAddress],
         *,
         clock: Clock | None = None,
         pace: Pace | None = None,
         theme: str | None = None,
         connect: bool = True,
     ) -> None:
-        """Prepare to follow `server`.
+        """Prepare to follow `servers`.
 
         Args:
-            server: where it is.
+            servers: where they are; at least one.
             clock: tells the time; the machine's by default.
-            pace: the times that the link keeps.
+            pace: the times that the links keep.
             theme: the name of a theme, in all its colours; by default one that fits the terminal.
             connect: whether to connect; otherwise only what is given to `receive` is shown.
         """
         no_color = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if no_color else None)
-        self.server = server
+        self.servers = (servers,) if isinstance(servers, ServerAddress) else tuple(servers)
         self.state = ViewState()
-        self.status = LinkStatus(LinkState.CONNECTING)
+        self.labels = tuple(labels(self.servers))
+        """What each server is called, in the same order."""
+        self.statuses = {label: LinkStatus(LinkState.CONNECTING) for label in self.labels}
+        """How each connection is, by its label."""
+        self.job: JobKey | None = None
+        """The job that was chosen last, in whichever view."""
         self._clock = clock or Clock()
         self._pace = pace
         self._connect = connect
-        self._link: Link | None = None
+        self._links: list[Link] = []
         self._no_color = no_color
-        self._frozen_at: float | None = None
-        """When the connection was lost: since then, nobody knows how the jobs go on."""
+        self._frozen_at: dict[str, float] = {}
+        """When each lost connection was lost: since then, nobody knows how its jobs go on."""
         color_system = self.console.color_system if theme is None else "truecolor"
         for each in themes_for(color_system):
             self.register_theme(each)
         self.theme = theme or choose_theme(os.environ, color_system, no_color=no_color)
+
+    @property
+    def status(self) -> LinkStatus:
+        """How the connection to the first server is."""
+        return self.statuses[self.labels[0]]
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
@@ -93,29 +107,33 @@ class ProgressApp(App[int]):
         self.theme_changed_signal.subscribe(self, lambda _theme: self._theme_changed())
         self.set_interval(_TICK, self._tick)
         if self._connect:
-            self.call_after_refresh(self._start_link)
+            self.call_after_refresh(self._start_links)
 
-    def _start_link(self) -> None:
+    def _start_links(self) -> None:
         """Connect. Trio is loaded only now, when the first screen is on its way to the terminal."""
         from phaseline_tui.link import Link  # noqa: PLC0415
 
-        self._link = Link(self.server, self._deliverer(), self._pace)
-        self._link.start()
+        self._links = [
+            Link(server, self._deliverer(label), self._pace)
+            for server, label in zip(self.servers, self.labels, strict=True)
+        ]
+        for link in self._links:
+            link.start()
 
     def on_unmount(self) -> None:
-        """End the link; no thread stays behind."""
-        if self._link is not None:
-            self._link.stop()
+        """End the links; no thread stays behind."""
+        for link in self._links:
+            link.stop()
 
-    def _deliverer(self) -> Callable[[Batch], object]:
-        """Return what the link calls, in its thread, with each batch."""
+    def _deliverer(self, origin: str) -> Callable[[Batch], object]:
+        """Return what the link to `origin` calls, in its thread, with each batch."""
         loop = self._loop
         if loop is None:
             raise RuntimeError("the app has no event loop yet")
 
         def deliver(batch: Batch) -> None:
             try:
-                loop.call_soon_threadsafe(self.post_message, BatchReceived(batch))
+                loop.call_soon_threadsafe(self.post_message, BatchReceived(replace(batch, origin=origin)))
             except RuntimeError:  # The loop has closed: the program is ending.
                 return
 
@@ -127,25 +145,30 @@ class ProgressApp(App[int]):
 
     def receive(self, batch: Batch) -> None:
         """Take in a batch and show what it changed."""
-        changes = self.state.apply(batch.frames, batch.received)
+        origin = batch.origin or self.labels[0]
+        changes = self.state.apply(batch.frames, batch.received, origin)
         self.state.ignored += batch.ignored
         if batch.status is not None:
-            was_connected = self.status.state is LinkState.CONNECTED
-            self.status = batch.status
-            if self.status.state is LinkState.CONNECTED:
-                self._frozen_at = None
+            was_connected = self.statuses[origin].state is LinkState.CONNECTED
+            self.statuses[origin] = batch.status
+            if batch.status.state is LinkState.CONNECTED:
+                self._frozen_at.pop(origin, None)
             elif was_connected:
-                self._frozen_at = self.status.since
-        for screen in self.screen_stack:
-            if isinstance(screen, JobsScreen):
-                screen.show_changes(changes)
+                self._frozen_at[origin] = batch.status.since
+        for screen in self.views_on_stack():
+            screen.show_changes(changes)
 
-    def scene(self) -> Scene:
-        """Return the moment to draw the jobs at: now, or when the server was last heard."""
+    def views_on_stack(self) -> list[ViewScreen]:
+        """Return the views that are shown, or lie under what is."""
+        return [screen for screen in self.screen_stack if isinstance(screen, ViewScreen)]
+
+    def scene(self, origin: str = "") -> Scene:
+        """Return the moment to draw the jobs of `origin` at: now, or when it was last heard."""
         live = self.live_scene()
-        if self._frozen_at is None:
+        frozen_at = self._frozen_at.get(origin or self.labels[0])
+        if frozen_at is None:
             return live
-        now = min(live.now, self._frozen_at)
+        now = min(live.now, frozen_at)
         return live._replace(now=now, wall=live.wall - (live.now - now), stale=True)
 
     def live_scene(self) -> Scene:
@@ -158,22 +181,42 @@ class ProgressApp(App[int]):
         return self.palette().shades
 
     def _tick(self) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, JobsScreen):
-                screen.tick()
+        for screen in self.views_on_stack():
+            screen.tick()
 
     def _theme_changed(self) -> None:
         self.__dict__.pop("_shades", None)
         palette = self.palette()
-        for screen in self.screen_stack:
-            if isinstance(screen, JobsScreen):
-                screen.set_palette(palette)
-                screen.tick()
+        for screen in self.views_on_stack():
+            screen.set_palette(palette)
+            screen.tick()
 
     def action_retry(self) -> None:
-        """Connect again at once, if not connected."""
-        if self._link is not None:
-            self._link.retry_now()
+        """Connect again at once, where not connected."""
+        for link in self._links:
+            link.retry_now()
+
+    def action_view(self, name: str) -> None:
+        """Change to another view."""
+        view = next((each for each in offered() if each.name == name), None)
+        if view is not None:
+            self.show_view(view)
+
+    def show_view(self, view: View) -> None:
+        """Change to `view`: the jobs lie at the bottom of the stack, any other view above them, one at a time."""
+        showing = self.screen
+        if not isinstance(showing, ViewScreen) or showing.view == view.name:
+            return
+        if showing is not self.screen_stack[0]:
+            self.pop_screen()
+        if view.name != VIEWS[0].name:
+            self.push_screen(view.make(self.palette()))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer no view that is not there."""
+        if action == "view":
+            return any(view.name == parameters[0] for view in offered())
+        return super().check_action(action, parameters)
 
     def action_toggle_theme(self) -> None:
         """Change between dark and light."""
@@ -196,21 +239,23 @@ class ProgressApp(App[int]):
         yield SystemCommand("Filter the list", "Show only the jobs that match", self.action_filter)
         yield SystemCommand("Reconnect now", "Don't wait for the next try", self.action_retry)
         yield SystemCommand("Dark or light", "Change between the two themes of this program", self.action_toggle_theme)
+        for view in offered():
+            yield SystemCommand(f"View: {view.name}", f"Key {view.key}", functools.partial(self.show_view, view))
         yield SystemCommand("Help", "The keys, and what the signs mean", self.action_help)
         for command in super().get_system_commands(screen):
             if command.title in {"Theme", "Quit", "Screenshot"}:
                 yield command
 
 
-def run(url: str) -> int:
-    """Follow the server at `url` until the user quits; return the exit code.
+def run(*urls: str) -> int:
+    """Follow the servers at `urls` until the user quits; return the exit code.
 
     Args:
-        url: `http://host:port`, or what `ServerAddress.parse` takes else.
+        urls: `http://host:port`, or what `ServerAddress.parse` takes else; at least one.
 
     Raises:
-        ConfigError: `url` is no address of a server.
+        ConfigError: one of `urls` is no address of a server.
     """
-    app = ProgressApp(ServerAddress.parse(url))
+    app = ProgressApp([ServerAddress.parse(url) for url in urls])
     app.run()
     return app.return_code or 0

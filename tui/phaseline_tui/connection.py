@@ -45,6 +45,8 @@ class Batch:
     """How the connection is now, if that changed."""
     ignored: int = 0
     """Unknown messages and malformed fields among it."""
+    origin: str = ""
+    """The label of the connection; empty means the only one."""
 
 
 @dataclass(frozen=True, slots=True)

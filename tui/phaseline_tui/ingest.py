@@ -33,15 +33,16 @@ _PHASE_STATES: Final = {state.value: state for state in PhaseState}
 _BASES: Final[dict[str | None, Basis]] = {basis: basis for basis in get_args(Basis)}
 
 
-def from_status(status: JobStatus, received: float, epoch: str) -> JobView:
+def from_status(status: JobStatus, received: float, epoch: str, origin: str = "") -> JobView:
     """Return the job that a snapshot describes.
 
     Args:
         status: the job on the wire.
         received: when it came, monotonic seconds.
         epoch: of the snapshot.
+        origin: the label of the connection it came by.
     """
-    job = JobView(clean(status.job_id), epoch=epoch)
+    job = JobView(clean(status.job_id), origin=origin, epoch=epoch)
     job.phases = [_phase(item, job_start=_wall(status.started_at)) for item in status.stages[:_MOST_PHASES]]
     _take_common(job, status, received)
     _name(job, status.photo_info)
@@ -111,7 +112,7 @@ def _take_common(job: JobView, common: Common, received: float) -> None:
 
 def _start(job: JobView, message: JobStarted) -> None:
     """Begin a job, or begin it anew: nothing of an earlier attempt stays."""
-    fresh = JobView(job.job_id)
+    fresh = JobView(job.job_id, job.origin)
     for field in JobView.__dataclass_fields__:
         setattr(job, field, getattr(fresh, field))
     names = message.stages[:_MOST_PHASES]

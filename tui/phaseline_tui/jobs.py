@@ -9,11 +9,19 @@ from typing import Final, NamedTuple
 
 from phaseline.snapshot import Basis, PhaseState, State
 
-__all__ = ["Basis", "ErrorView", "JobView", "PhaseState", "PhaseView", "Remaining", "Shares", "State"]
+__all__ = ["Basis", "ErrorView", "JobKey", "JobView", "PhaseState", "PhaseView", "Remaining", "Shares", "State"]
 
 _TELLING: Final = 10.0
 """Percent of a phase that must be done before its share of the bar is told by it rather than by the average."""
 _AT_WORK: Final = frozenset({State.ACTIVE, State.STALLED})
+
+
+class JobKey(NamedTuple):
+    """What tells a job from every other, in a list merged from several servers."""
+
+    origin: str
+    """The label of the connection that told of it."""
+    job_id: str
 
 
 @dataclass(slots=True)
@@ -68,6 +76,8 @@ class JobView:
     """One job."""
 
     job_id: str
+    origin: str = ""
+    """The label of the connection that told of it."""
     name: str = ""
     """Short: a file's name, a picture's address, or the id."""
     workflow: str = ""
@@ -104,6 +114,11 @@ class JobView:
     seq: int = 0
     epoch: str = ""
     _haystack: str = ""
+
+    @property
+    def key(self) -> JobKey:
+        """What the job is found by."""
+        return JobKey(self.origin, self.job_id)
 
     @property
     def over(self) -> bool:

@@ -3,6 +3,7 @@
 from textual.message import Message
 
 from phaseline_tui.connection import Batch
+from phaseline_tui.jobs import JobKey
 
 __all__ = ["BatchReceived", "FilterChanged", "JobChosen"]
 
@@ -18,8 +19,8 @@ class BatchReceived(Message):
 class JobChosen(Message):
     """The cursor of the list stands on another job, or on none."""
 
-    def __init__(self, job_id: str | None) -> None:
-        self.job_id = job_id
+    def __init__(self, key: JobKey | None) -> None:
+        self.key = key
         super().__init__()
 
 

@@ -1,26 +1,23 @@
 """The main screen: the list of jobs and the details of one."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
-from textual.screen import Screen
 
 from phaseline_tui.drawing import chrome
 from phaseline_tui.drawing.columns import columns_for, heading
 from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.jobs import JobKey
 from phaseline_tui.messages import FilterChanged, JobChosen
 from phaseline_tui.state import Changes
+from phaseline_tui.views import ViewScreen
 from phaseline_tui.widgets.filter_line import FilterLine
 from phaseline_tui.widgets.fixed_lines import FixedLines
 from phaseline_tui.widgets.job_detail import JobDetail
 from phaseline_tui.widgets.job_list import JobList
-from phaseline_tui.widgets.line_view import LineView
-
-if TYPE_CHECKING:
-    from phaseline_tui.app import ProgressApp
 
 __all__ = ["JobsScreen"]
 
@@ -28,7 +25,7 @@ _BESIDE_WIDTH = 150
 _BELOW_HEIGHT = 30
 
 
-class JobsScreen(Screen[None]):
+class JobsScreen(ViewScreen):
     """The list; the details beside it where there is room, below it when asked for, or instead of it at 80x24."""
 
     DEFAULT_CSS = """
@@ -46,6 +43,7 @@ class JobsScreen(Screen[None]):
     #panes.-below #detail:focus { border-left: none; border-top: solid $primary; }
     #panes.-instead #detail:focus { border-left: none; }
     """
+    view = "Jobs"
     AUTO_FOCUS = "#jobs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", show=False),
@@ -54,8 +52,8 @@ class JobsScreen(Screen[None]):
     ]
 
     def __init__(self, palette: Palette) -> None:
-        super().__init__()
-        app = self._owner
+        super().__init__(palette)
+        app = self.owner
         self._head = FixedLines(palette, id="header", ground="chrome")
         self._trouble = FixedLines(palette, id="trouble")
         self._heading = FixedLines(palette, id="heading")
@@ -64,10 +62,6 @@ class JobsScreen(Screen[None]):
         self._filter = FilterLine()
         self._keys = FixedLines(palette, id="keys", ground="chrome")
         self._opened = False
-
-    @property
-    def _owner(self) -> "ProgressApp":
-        return cast("ProgressApp", self.app)
 
     def compose(self) -> ComposeResult:
         """Put the parts together."""
@@ -91,10 +85,9 @@ class JobsScreen(Screen[None]):
         self._arrange()
         self.call_after_refresh(self.tick)
 
-    def set_palette(self, palette: Palette) -> None:
-        """Draw in other colours from now on."""
-        for view in self.query(LineView):
-            view.set_palette(palette)
+    def chosen_jobs(self) -> list[JobKey]:
+        """Return the job under the cursor."""
+        return [] if self._list.chosen is None else [self._list.chosen]
 
     def show_changes(self, changes: Changes) -> None:
         """Show what a batch changed."""
@@ -104,10 +97,11 @@ class JobsScreen(Screen[None]):
 
     def tick(self) -> None:
         """Show the present moment: clocks, countdowns, and whatever else changed."""
-        app = self._owner
+        app = self.owner
+        server = app.servers[0]
         width = self.size.width
         live = app.live_scene()
-        self._head.show([chrome.header(app.server.url, app.status, app.state.counts, width, live)])
+        self._head.show([chrome.header(server.url, app.status, app.state.counts, width, live)])
         self._trouble.show(chrome.trouble(app.status, width, live))
         state = app.state
         shown, total = len(state.visible), len(state.jobs)
@@ -121,14 +115,15 @@ class JobsScreen(Screen[None]):
         if not state.visible and notice_width:
             filter_text = state.filter.text if state.jobs else ""
             self._list.show_notice(
-                chrome.empty(app.server.url, app.status, notice_width, synced=state.synced, filter_text=filter_text)
+                chrome.empty(server.url, app.status, notice_width, synced=bool(state.synced), filter_text=filter_text)
             )
         list_width = self._list.size.width
         head = ((" ", ""), *heading(columns_for(max(1, list_width - 2)))) if state.visible and list_width else ()
         self._heading.show([head])
         self._list.update_lines()
         if self._detail.display:
-            self._detail.show(state.jobs.get(self._list.chosen or ""))
+            chosen = self._list.chosen
+            self._detail.show(None if chosen is None else state.jobs.get(chosen))
 
     def _arrange(self) -> None:
         width, height = self.app.size
@@ -142,8 +137,9 @@ class JobsScreen(Screen[None]):
         panes.set_class(below, "-below")
         panes.set_class(instead, "-instead")
 
-    def on_job_chosen(self, _message: JobChosen) -> None:
+    def on_job_chosen(self, message: JobChosen) -> None:
         """Show the details of the job that the cursor came to."""
+        self.owner.job = message.key
         self.tick()
 
     def action_detail(self) -> None:
@@ -162,7 +158,7 @@ class JobsScreen(Screen[None]):
             self._opened = False
             self._arrange()
             self.call_after_refresh(self.tick)
-        elif self._owner.state.filter:
+        elif self.owner.state.filter:
             self._filter.value = ""
         self.set_focus(self._list)
 
@@ -179,7 +175,7 @@ class JobsScreen(Screen[None]):
 
     def on_filter_changed(self, message: FilterChanged) -> None:
         """Narrow the list."""
-        self._owner.state.set_filter(message.text)
+        self.owner.state.set_filter(message.text)
         self._list.follow()
         self.tick()
 

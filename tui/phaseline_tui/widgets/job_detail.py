@@ -15,7 +15,7 @@ __all__ = ["JobDetail"]
 class JobDetail(LineView, can_focus=True):
     """The details of the job under the list's cursor."""
 
-    def __init__(self, palette: Palette, scene: Callable[[], Scene]) -> None:
+    def __init__(self, palette: Palette, scene: Callable[[str], Scene]) -> None:
         super().__init__(palette, id="detail")
         self._scene = scene
         self._job: JobView | None = None
@@ -23,7 +23,7 @@ class JobDetail(LineView, can_focus=True):
 
     def show(self, job: JobView | None) -> None:
         """Show `job`, from the top if it is another than before; None shows nothing."""
-        if job is None or self._job is None or job.job_id != self._job.job_id:
+        if job is None or self._job is None or job.key != self._job.key:
             self.scroll_to(y=0, animate=False)
         self._job = job
         self.compose_lines()
@@ -32,7 +32,7 @@ class JobDetail(LineView, can_focus=True):
     def compose_lines(self) -> None:
         """Write the lines anew, as of now."""
         width = self.size.width - 2
-        self._lines = [] if self._job is None or width < 1 else detail(self._job, width, self._scene())
+        self._lines = [] if self._job is None or width < 1 else detail(self._job, width, self._scene(self._job.origin))
 
     def line_count(self) -> int:
         """Return how many lines there are to read."""

@@ -11,6 +11,7 @@ from phaseline_tui.drawing.columns import columns_for
 from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.jobs import JobKey
 from phaseline_tui.messages import JobChosen
 from phaseline_tui.state import ViewState
 from phaseline_tui.widgets.line_view import LineView
@@ -38,20 +39,20 @@ class JobList(LineView, can_focus=True):
         )
     ]
 
-    def __init__(self, palette: Palette, state: ViewState, scene: Callable[[], Scene]) -> None:
+    def __init__(self, palette: Palette, state: ViewState, scene: Callable[[str], Scene]) -> None:
         super().__init__(palette, id="jobs")
         self._state = state
         self._scene = scene
-        self._moment: Scene | None = None
-        self._chosen: str | None = None
+        self._moments: dict[str, Scene] = {}
+        self._chosen: JobKey | None = None
         self._at = 0
         self._free = True
         """Whether the user has not moved the cursor yet: it stays at the top then."""
         self._notice: Sequence[Line] = ()
 
     @property
-    def chosen(self) -> str | None:
-        """The id of the job under the cursor; None if there is no job."""
+    def chosen(self) -> JobKey | None:
+        """The job under the cursor; None if there is no job."""
         return self._chosen
 
     def show_notice(self, lines: Sequence[Line]) -> None:
@@ -60,9 +61,14 @@ class JobList(LineView, can_focus=True):
 
     def update_lines(self) -> None:
         """Repaint what changed; all lines of one repaint show one moment."""
-        self._moment = self._scene()
+        self._moments.clear()
         super().update_lines()
-        self._moment = None
+
+    def _moment(self, origin: str) -> Scene:
+        moment = self._moments.get(origin)
+        if moment is None:
+            moment = self._moments[origin] = self._scene(origin)
+        return moment
 
     def line_count(self) -> int:
         """Return the number of jobs, or of lines when there is something else to say."""
@@ -73,9 +79,8 @@ class JobList(LineView, can_focus=True):
         visible = self._state.visible
         if not visible:
             return self._notice_line(index), self.ground
-        line = row(
-            self._state.jobs[visible[index]], columns_for(max(1, self.size.width - 2)), self._moment or self._scene()
-        )
+        key = visible[index]
+        line = row(self._state.jobs[key], columns_for(max(1, self.size.width - 2)), self._moment(key.origin))
         if index != self._at:
             return ((" ", ""), *line, (" ", "")), self.ground
         return (("▌", "now"), *line, (" ", "")), "cursor" if self.has_focus else "cursor-blurred"
@@ -121,10 +126,10 @@ class JobList(LineView, can_focus=True):
         """Let the cursor stay on its job from now on, though others come before it: it is being read about."""
         self._free = False
 
-    def _choose(self, job_id: str | None) -> None:
-        if job_id != self._chosen:
-            self._chosen = job_id
-            self.post_message(JobChosen(job_id))
+    def _choose(self, key: JobKey | None) -> None:
+        if key != self._chosen:
+            self._chosen = key
+            self.post_message(JobChosen(key))
 
     def _in_view(self) -> bool:
         return self.scroll_offset.y <= self._at < self.scroll_offset.y + self.size.height
