@@ -31,6 +31,7 @@ __all__ = [
     "StageItem",
     "SubscriptionConfirmed",
     "decode",
+    "decode_batch",
 ]
 
 PROTOCOL: Final = 1
@@ -211,6 +212,8 @@ Frame = (
 )
 
 _DECODER: Final = msgspec.json.Decoder(Frame)
+_BATCH_DECODER: Final = msgspec.json.Decoder(list[Frame])
+_RAW_DECODER: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _BY_TYPE: Final[dict[object, type[msgspec.Struct]]] = {
     struct.__struct_config__.tag: struct for struct in typing.get_args(Frame)
 }
@@ -237,6 +240,24 @@ def decode(data: str | bytes) -> tuple[Frame | None, int]:
         return None, 1
     salvaged, ignored = _salvage(struct, raw)
     return typing.cast("Frame | None", salvaged), ignored
+
+
+def decode_batch(data: str | bytes) -> tuple[list[Frame], int]:
+    """Return the messages in a text frame, one alone or an array of them, and how many things had to be ignored."""
+    if data[:1] not in {"[", b"["}:
+        frame, ignored = decode(data)
+        return ([] if frame is None else [frame]), ignored
+    try:
+        return _BATCH_DECODER.decode(data), 0
+    except msgspec.ValidationError:
+        pass
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):
+        return [], 1
+    try:
+        pairs = [decode(bytes(raw)) for raw in _RAW_DECODER.decode(data)]
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):
+        return [], 1
+    return [frame for frame, _ in pairs if frame is not None], sum(ignored for _, ignored in pairs)
 
 
 def _salvage(struct: type[msgspec.Struct], raw: object) -> tuple[msgspec.Struct | None, int]:

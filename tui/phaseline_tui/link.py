@@ -19,13 +19,28 @@ from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnec
 from phaseline_tui import reasons
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
-from phaseline_tui.frames import PROTOCOL, ConnectionEstablished, Frame, JobMessage, JobProgress, Pong, decode
+from phaseline_tui.frames import (
+    PROTOCOL,
+    ConnectionEstablished,
+    Frame,
+    JobMessage,
+    JobProgress,
+    Pong,
+    decode,
+    decode_batch,
+)
 from phaseline_tui.reasons import Ended
 
 __all__ = ["Link"]
 
 _SUBSCRIBE: Final = msgspec.json.encode(
-    {"type": "subscribe", "channels": ["jobs", "photos", "system"], "snapshot": True}
+    {
+        "type": "subscribe",
+        "channels": ["jobs", "photos", "system"],
+        "snapshot": True,
+        "batch": True,  # Many messages in one frame cost a tenth of what they cost one by one.
+        "coalesce_ms": 100,
+    }
 ).decode()
 _PING: Final = '{"type":"ping"}'
 _MOST_BYTES: Final = 256 * 1024 * 1024
@@ -269,14 +284,14 @@ class Link:
         self._heard = time.monotonic()
         if self._status.state is LinkState.STALE:
             self._say(LinkStatus(LinkState.CONNECTED, since=self._heard))
-        frame, ignored = decode(data) if isinstance(data, str) else (None, 1)
+        frames, ignored = decode_batch(data) if isinstance(data, str) else ([], 1)
         self._ignored += ignored
         if ignored:
             self._pending.set()
-        if frame is None or isinstance(frame, Pong):
-            return
-        self._merge(frame)
-        self._pending.set()
+        for frame in frames:
+            if not isinstance(frame, Pong):
+                self._merge(frame)
+                self._pending.set()
 
     def _merge(self, frame: Frame) -> None:
         """Add a frame; of progress in the same phase of the same job, only the newest of a beat counts."""
