@@ -1,5 +1,8 @@
 """The quart-trio app: every route, and every error as JSON."""
 
+from collections import Counter
+from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -9,8 +12,10 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import PathConverter
 
-from phaseline.errors import PhaselineError, TooLarge, UnknownPath
+from phaseline.errors import PhaselineError, TooLarge, Unauthorized, UnknownPath
+from phaseline_server.confined import confined
 from phaseline_server.door.app_tasks import CLIENT_LEFT
+from phaseline_server.guard import Guard
 from phaseline_server.routes import (
     dalle,
     events,
@@ -22,6 +27,7 @@ from phaseline_server.routes import (
     preview,
     progress,
     series,
+    ticket,
     websocket,
 )
 from phaseline_server.routes.answer import json_answer
@@ -30,7 +36,7 @@ from phaseline_server.services import Services
 __all__ = ["make_app"]
 
 _log: Final = structlog.get_logger()
-_FAMILIES: Final = (page, dalle, series, preview, files, progress, health, metrics, websocket, fallback, events)
+_FAMILIES: Final = (page, dalle, series, preview, files, progress, health, metrics, websocket, fallback, events, ticket)
 
 
 class _Anything(PathConverter):
@@ -41,7 +47,8 @@ class _Anything(PathConverter):
 
 
 def make_app(services: Services) -> QuartTrio:
-    """Return the app that serves `services`."""
+    """Return the app that serves `services`: its routes see no more of them than their client may."""
+    services = replace(services, tracker=confined(services.tracker, services.keeper))
     app = QuartTrio("phaseline_server", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body
     # A client that sends its body too slowly is the door's business, and an answer may take as long as it takes.
@@ -51,7 +58,8 @@ def make_app(services: Services) -> QuartTrio:
     app.url_map.converters["anything"] = _Anything
     for family in _FAMILIES:
         app.register_blueprint(family.blueprint(services))
-    app.register_error_handler(PhaselineError, _refused)
+    Guard(services.settings, services.keeper).attach(app)
+    app.register_error_handler(PhaselineError, partial(_refused, services.refused))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _crashed)
     return app
@@ -62,10 +70,13 @@ def error_answer(error: PhaselineError) -> Response:
     answer = json_answer({"success": False, "error": str(error), "code": error.code}, error.status)
     if error.temporary:
         answer.headers["Retry-After"] = "1"
+    if isinstance(error, Unauthorized):
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="phaseline"'
     return answer
 
 
-async def _refused(error: PhaselineError) -> Response:
+async def _refused(refused: Counter[str], error: PhaselineError) -> Response:
+    refused[error.code] += 1
     return error_answer(error)
 
 

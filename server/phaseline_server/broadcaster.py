@@ -5,7 +5,7 @@ slows another, and nobody misses a message without knowing.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -35,11 +35,13 @@ class Subscriber:
 
     Attributes:
         channels: The channels that it wants; may be changed at any time.
+        admits: Says of a job's id ("" for none) whether its messages may be received; None admits all.
     """
 
     def __init__(self, queue: int) -> None:
         """Hold at most `queue` messages that are not received yet."""
         self.channels: set[str] = set()
+        self.admits: Callable[[str], bool] | None = None
         self._queue = queue
         # Each slot holds messages that belong together: mostly one, or all that a resuming client missed.
         self._send, self._receive = trio.open_memory_channel[tuple[Message, ...]](queue)
@@ -51,8 +53,10 @@ class Subscriber:
         return self._receive.statistics().current_buffer_used
 
     def wants(self, message: Message) -> bool:
-        """Say whether one of the channels that carry `message` is wanted."""
-        return not message.channels.isdisjoint(self.channels)
+        """Say whether one of the channels that carry `message` is wanted, and the message may be received."""
+        if message.channels.isdisjoint(self.channels):
+            return False
+        return self.admits is None or self.admits(message.job_id)
 
     def put(self, *messages: Message) -> bool:
         """Queue messages in one slot, whatever their channels; the first that find no room end the subscriber."""
@@ -116,6 +120,11 @@ class Subscriber:
                     more = await self.receive()
             except trio.EndOfChannel:
                 raise SlowSubscriber(self._why()) from None
+
+    def end(self) -> None:
+        """End it as if it had not kept up: it may come back, and is asked anew who it is."""
+        self._slow = True
+        self._send.close()
 
     def _why(self) -> str:
         return f"{self._queue} messages waited unread; allowed: fewer; come back, and resume from your last position"

@@ -5,6 +5,7 @@ Nothing heavy is imported before the server really starts, so that `--help` and 
 
 import os
 import sys
+from functools import partial
 from typing import Any, NoReturn
 
 import click
@@ -13,6 +14,7 @@ from phaseline import __version__
 from phaseline.errors import PhaselineError
 from phaseline_server.config import DEFAULT, SETTINGS, Configuration, load
 from phaseline_server.setting import Setting
+from phaseline_server.token_commands import token
 
 __all__ = ["progress_server"]
 
@@ -25,9 +27,9 @@ _EPILOG = (
 class _Group(click.Group):
     """Options under headings; and a word that is no command is told so in full."""
 
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """Speak of commands only when there are some."""
-        return super().collect_usage_pieces(ctx) if self.commands else ["[OPTIONS]"]
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's)
+        """Say that it does something without a command too."""
+        return ["[OPTIONS]", "[COMMAND]"]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by group, all in the same two columns, then the commands."""
@@ -47,8 +49,12 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Say what `progress-server` takes when a word is no command of it."""
-        if not self.commands:
-            ctx.fail(f"unexpected argument {args[0]!r}; everything is given by flags, e.g. --bind 127.0.0.1:8080")
+        if args[0] not in self.commands:
+            commands = " and ".join(self.commands)
+            ctx.fail(
+                f"unexpected argument {args[0]!r}; everything is given by flags, e.g. --bind 127.0.0.1:8080, "
+                f"or by the command {commands}"
+            )
         return super().resolve_command(ctx, args)
 
 
@@ -104,10 +110,13 @@ def _exit_with(lines: list[str]) -> NoReturn:
     sys.exit(2)
 
 
+def _load(config: str | None, given: dict[str, Any]) -> Configuration:
+    return load({name: value for name, value in given.items() if value not in (None, ())}, os.environ, config)
+
+
 def _start(config: str | None, *, print_config: bool, **given: Any) -> None:
-    flags = {name: value for name, value in given.items() if value not in (None, ())}
     try:
-        configuration = load(flags, os.environ, config)
+        configuration = _load(config, given)
         if print_config:
             _print_configuration(configuration)
             return
@@ -136,6 +145,9 @@ def progress_server(context: click.Context, /, config: str | None, *, print_conf
     """Take in the reports of long jobs, make pictures, and show every subscriber how far each has come."""
     if context.invoked_subcommand is None:
         _start(config, print_config=print_config, **given)
+    else:
+        context.obj = partial(_load, config, given)
 
 
+progress_server.add_command(token)
 progress_server.params[:0] = [_SettingOption(setting) for setting in SETTINGS.values()]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from phaseline.errors import ConfigError, shown
-from phaseline_server.setting import BIND, DIRECTORY, KEY, SIZE, URL, about, settings_of
+from phaseline_server.setting import BIND, DIRECTORY, FILE, HOST, KEY, ORIGIN, SIZE, URL, about, settings_of
 
 __all__ = ["DEFAULT", "SETTINGS", "Configuration", "Settings", "load"]
 
@@ -22,6 +22,7 @@ DEFAULT = "default"
 
 _LISTENING = "Listening"
 _DATA = "Data"
+_ACCESS = "Access"
 _PICTURES = "Pictures"
 _IMAGES = "Images API (for provider openai)"
 _CHAT = "Chat API (enhances prompts; skipped unless its address and model are given)"
@@ -53,6 +54,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_runs: Annotated[
         bool, about(_DATA, "", "Keep each finished run in metrics/runs/ (as TB_DALLE_ARCHIVE_RUNS=1 does).")
     ] = False
+
+    allow_host: Annotated[
+        tuple[str, ...],
+        about(_ACCESS, "HOST", "Another name that the server is asked for by; again for more.", HOST),
+    ] = ()
+    allow_origin: Annotated[
+        tuple[str, ...],
+        about(_ACCESS, "ORIGIN", "A web page's origin that may use the server; again for more.", ORIGIN),
+    ] = ()
+    tls_cert: Annotated[
+        str, about(_ACCESS, "FILE", "The certificate and those above it, PEM; read again at SIGHUP.", FILE)
+    ] = ""
+    tls_key: Annotated[str, about(_ACCESS, "FILE", "Its key, PEM, if it is not in the same file.", FILE)] = ""
+    insecure: Annotated[bool, about(_ACCESS, "", "Listen to other machines even without tokens and TLS.")] = False
 
     provider: Annotated[
         Literal["painter", "openai"],
@@ -87,6 +102,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body: Annotated[int, about(_LIMITS, "BYTES", "A request's body.", least=1024, most=_GIB)] = 262_144
     max_message: Annotated[int, about(_LIMITS, "BYTES", "A WebSocket message.", least=1024, most=_GIB)] = 65_536
     max_depth: Annotated[int, about(_LIMITS, "N", "JSON within JSON.", least=2, most=500)] = 16
+    max_connections: Annotated[int, about(_LIMITS, "N", "Connections.", least=1, most=1_000_000)] = 10_000
+    max_per_address: Annotated[
+        int, about(_LIMITS, "N", "Those of one other machine; of this one, all.", least=1, most=1_000_000)
+    ] = 256
+    max_reports: Annotated[
+        int, about(_LIMITS, "N", "Reports in a second with one token.", least=1, most=100_000_000)
+    ] = 5000
     max_jobs: Annotated[int, about(_LIMITS, "N", "Jobs in memory.", least=1, most=10_000_000)] = 10_000
     history: Annotated[
         int, about(_LIMITS, "N", "Messages kept for clients that resume.", least=0, most=100_000_000)
@@ -199,12 +221,18 @@ class _Merge:
     def result(self) -> Configuration:
         if not self.problems:
             settings = Settings(**self.values)
-            if settings.provider != "openai" or settings.image_url:
+            if settings.provider == "openai" and not settings.image_url:
+                self.problems.append(
+                    f"image_url is empty (from {self.sources['image_url']}), and provider openai "
+                    f"(from {self.sources['provider']}) needs it; allowed: {URL.allowed}"
+                )
+            if settings.tls_key and not settings.tls_cert:
+                self.problems.append(
+                    f"tls_cert is empty (from {self.sources['tls_cert']}), and tls_key "
+                    f"(from {self.sources['tls_key']}) needs it; allowed: {FILE.allowed}"
+                )
+            if not self.problems:
                 return Configuration(settings, self.sources)
-            self.problems.append(
-                f"image_url is empty (from {self.sources['image_url']}), and provider openai "
-                f"(from {self.sources['provider']}) needs it; allowed: {URL.allowed}"
-            )
         raise ConfigError("\n".join(self.problems))
 
 

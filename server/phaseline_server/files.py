@@ -22,13 +22,14 @@ def write_error(path: Path, error: OSError) -> PhaselineError:
     return DataDirError(f"{path} can't be written: {error.strerror}; allowed: a directory that this user may write to")
 
 
-def replace_file(path: Path, content: bytes, data_dir: Path | None = None) -> None:
+def replace_file(path: Path, content: bytes, data_dir: Path | None = None, mode: int = 0o644) -> None:
     """Write `content` to `path` atomically and durably: readers see the old file or the new one, never a part.
 
     Args:
         path: The file; its directory is made if it is missing.
         content: All of it.
         data_dir: A directory above it that is never made: it may be a disk that is not mounted.
+        mode: Who may read and write it; it is never readable by more than these.
 
     Raises:
         DiskFull: The disk takes no more; the old file is as it was.
@@ -42,7 +43,7 @@ def replace_file(path: Path, content: bytes, data_dir: Path | None = None) -> No
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

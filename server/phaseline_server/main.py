@@ -5,6 +5,7 @@ from pathlib import Path
 import trio
 
 from phaseline.eta import EmaEngine
+from phaseline_server.access import Keeper
 from phaseline_server.app import make_app
 from phaseline_server.config import Settings
 from phaseline_server.dalle import helpers
@@ -12,6 +13,7 @@ from phaseline_server.dalle.gallery import Gallery
 from phaseline_server.dalle.runs import Runs
 from phaseline_server.dalle.studio import open_studio
 from phaseline_server.door import Door, Limits, open_listeners
+from phaseline_server.exposure import check_exposure
 from phaseline_server.files import check_data_dir
 from phaseline_server.log import MemoryLog
 from phaseline_server.logs import announce, configure_logs
@@ -80,7 +82,13 @@ async def _serve_on(
     statistics = await trio.to_thread.run_sync(metrics_file.load)
     log = MemoryLog(settings.history, settings.queue)
     tracker = Tracker(log, EmaEngine(statistics), statistics, max_jobs=settings.max_jobs)
-    door = Door(Limits(message=settings.max_message))
+    keeper = Keeper(data_dir, settings.max_reports)
+    check_exposure(settings, listeners, keeper)
+    limits = Limits(
+        connections=settings.max_connections,
+        message=settings.max_message,
+    )
+    door = Door(limits)
     try:
         async with open_studio(settings) as studio, trio.open_nursery() as nursery:
             runs = Runs(nursery, tracker, studio, done_ttl=settings.done_ttl)
@@ -88,7 +96,8 @@ async def _serve_on(
                 nursery.start_soon(metrics_file.run, tracker)
                 # A finished run answers its pollers for done_ttl, even where jobs are kept for less.
                 nursery.start_soon(tracker.run_retention, max(settings.retention, settings.done_ttl))
-                app = make_app(Services(settings, tracker, runs, Gallery(studio), door))
+                nursery.start_soon(keeper.run)
+                app = make_app(Services(settings, tracker, runs, Gallery(studio), door, keeper))
                 urls = await nursery.start(door.serve, app, listeners)
                 announce(urls)
                 task_status.started(urls)

@@ -1,9 +1,11 @@
 """What the routes are given: the parts of one running server."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import trio
 
+from phaseline_server.access import Keeper
 from phaseline_server.clients import Clients
 from phaseline_server.config import Settings
 from phaseline_server.dalle.gallery import Gallery
@@ -24,7 +26,9 @@ class Services:
         runs: The pictures being made, and those that were made lately.
         gallery: The pictures that are there.
         door: Who is connected; its `closing` is what routes that last wait for.
+        keeper: Who knows the tokens.
         clients: Who is connected, by whichever transport.
+        refused: How many requests and messages were refused, by the error's code.
         started: Trio's time at the start, in seconds.
     """
 
@@ -33,5 +37,7 @@ class Services:
     runs: Runs
     gallery: Gallery
     door: Door
+    keeper: Keeper
     clients: Clients = field(default_factory=Clients)
+    refused: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=trio.current_time)

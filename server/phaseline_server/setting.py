@@ -11,7 +11,20 @@ from msgspec import inspect
 from phaseline_server.bind import ALLOWED as ALLOWED_BIND
 from phaseline_server.bind import parse_bind
 
-__all__ = ["BIND", "DIRECTORY", "KEY", "SIZE", "URL", "Check", "Setting", "about", "settings_of"]
+__all__ = [
+    "BIND",
+    "DIRECTORY",
+    "FILE",
+    "HOST",
+    "KEY",
+    "ORIGIN",
+    "SIZE",
+    "URL",
+    "Check",
+    "Setting",
+    "about",
+    "settings_of",
+]
 
 _SMALLEST_SIDE = 64
 _LARGEST_SIDE = 8192
@@ -38,6 +51,24 @@ def _directory(text: str) -> str:
         raise ValueError(text) from error
 
 
+def _file(text: str) -> str:
+    return _directory(text) if text else text
+
+
+def _host(text: str) -> str:
+    # With any port: which port a client knows the server by is no secret that could protect it.
+    host = text.strip().lower().removesuffix(".")
+    return str(parse_bind(f"{host}:0").host)
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    whole = parts.scheme in {"http", "https"} and parts.hostname and text == f"{parts.scheme}://{parts.netloc}"
+    if text != "null" and (not whole or "@" in text or not text.isprintable() or text != text.lower()):
+        raise ValueError(text)
+    return text
+
+
 def _size(text: str) -> str:
     sides = text.lower().split("x")
     width, height = (int(side) if side.isascii() and side.isdecimal() else 0 for side in sides)
@@ -62,7 +93,10 @@ def _key(text: str) -> str:
 
 BIND = Check(_bind, ALLOWED_BIND)
 DIRECTORY = Check(_directory, "the path of a directory")
+FILE = Check(_file, "the path of a file")
+HOST = Check(_host, "a host's name, or an address (of version 6 in brackets), without a port, e.g. box.example.org")
 KEY = Check(_key, "printable ASCII without spaces")
+ORIGIN = Check(_origin, "an origin as browsers write it, e.g. https://dash.example.org or http://box:3000; or null")
 SIZE = Check(_size, f"WIDTHxHEIGHT in pixels, each {_SMALLEST_SIDE} to {_LARGEST_SIDE}, e.g. 1024x1024")
 URL = Check(_url, "an http or https address without user and password, e.g. https://api.openai.com/v1")
 

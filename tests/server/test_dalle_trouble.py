@@ -193,7 +193,7 @@ async def raw_get(port: int, target: str) -> tuple[int, str]:
     line = target.replace(" ", "%20").encode("utf-8")
     quoted = b"".join(b"%%%02X" % byte if byte > 126 else bytes([byte]) for byte in line)
     async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-        await stream.send_all(b"GET %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n" % quoted)
+        await stream.send_all(b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % quoted)
         answer = b"".join([chunk async for chunk in stream])
     head, _, body = answer.partition(b"\r\n\r\n")
     return int(head.split()[1]), body.decode()
@@ -295,7 +295,7 @@ async def test_a_client_that_leaves_while_a_run_begins_leaves_it_whole(tmp_path:
         assert port
         for _ in range(20):
             async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-                await stream.send_all(b"GET %s?generate=1 HTTP/1.1\r\nHost: x\r\n\r\n" % PATH.encode())
+                await stream.send_all(b"GET %s?generate=1 HTTP/1.1\r\nHost: localhost\r\n\r\n" % PATH.encode())
         last = await made(client, PATH)
         assert (last["done"], last["error"]) == (True, "")
         assert await starts(client) == 1

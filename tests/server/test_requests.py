@@ -42,7 +42,10 @@ async def test_a_body_over_the_limit_is_refused_with_the_limit(tmp_path: Path) -
             told = await client.post(path, content=b"x" * 2048)
             assert (told.status_code, told.json()["code"]) == (400, "INVALID_JSON")
         chunk = b"800\r\n" + b"x" * 2048 + b"\r\n"
-        head = b"POST /progress/start HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = (
+            b"POST /progress/start HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
         answer = await raw_http.send(client, head + chunk * 3 + b"0\r\n\r\n")
         assert (answer.status, answer.json["code"]) == (413, "TOO_LARGE")
 

@@ -21,7 +21,7 @@ from servers import ServerProcess, server_process, serving
 # Long enough for the slowest machine: what hangs fails, what is slow does not.
 GUARD_S = 60
 HANDSHAKE = (
-    b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 
@@ -86,11 +86,11 @@ async def test_the_end_is_clean_whatever_is_going_on(tmp_path: Path, number: sig
     ):
         port = int(server.url.rpartition(":")[2])
         idle = await trio.open_tcp_stream("127.0.0.1", port)
-        await idle.send_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        await idle.send_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"200" in await idle.receive_some()
         silent = await trio.open_tcp_stream("127.0.0.1", port)
         halfway = await trio.open_tcp_stream("127.0.0.1", port)
-        await halfway.send_all(b"POST /progress/start HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        await halfway.send_all(b"POST /progress/start HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         await painting(client, listener)
         stalled = await stall(server, client)
         for job_id in ("one", "two"):

@@ -206,11 +206,11 @@ async def vanish(data_dir: Path, gate: Gate) -> None:
                 if how == "at once":
                     await listener.socket._stream.aclose()
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-            await stream.send_all(b"POST /progress/start HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            await stream.send_all(b"POST /progress/start HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         streams = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(3)]
         for stream in streams:
             await stream.send_all(
-                b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
             )
             assert b"101" in await stream.receive_some()

@@ -39,4 +39,6 @@ async def get(client: httpx.AsyncClient, target: str, *headers: str, method: str
     """Ask for exactly this target; only what no request can hold is quoted: spaces and what is not ASCII."""
     quoted = "".join(f"%{byte:02X}" if byte > 126 or byte == 32 else chr(byte) for byte in target.encode())
     lines = "".join(f"{header}\r\n" for header in headers)
-    return await send(client, f"{method} {quoted} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n{lines}\r\n".encode())
+    return await send(
+        client, f"{method} {quoted} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lines}\r\n".encode()
+    )

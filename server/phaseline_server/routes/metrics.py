@@ -47,6 +47,10 @@ class _Collector:
         yield CounterMetricFamily("phaseline_connections_accepted", "Connections that came in.", door.accepted)
         yield CounterMetricFamily("phaseline_connections_refused", "Connections over the limit.", door.refused)
         yield CounterMetricFamily("phaseline_connections_failed", "Connections ended by an error.", door.failed)
+        refused = CounterMetricFamily("phaseline_refused", "Requests and messages refused, by code.", labels=["code"])
+        for code, count in sorted(self._services.refused.items()):
+            refused.add_metric([code], count)
+        yield refused
         yield from self._learned()
 
     def _fan_out(self) -> Iterator[Metric]:

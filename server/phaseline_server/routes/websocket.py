@@ -8,7 +8,15 @@ import msgspec
 import trio
 from quart import Blueprint, Response, websocket
 
-from phaseline.errors import InvalidField, InvalidJSON, PhaselineError, SlowSubscriber, Unrecoverable
+from phaseline.errors import (
+    InvalidField,
+    InvalidJSON,
+    PhaselineError,
+    RateLimited,
+    SlowSubscriber,
+    Unauthorized,
+    Unrecoverable,
+)
 from phaseline.events import Event
 from phaseline.stream import Message
 from phaseline.wire import (
@@ -21,6 +29,7 @@ from phaseline.wire import (
     encode_snapshot,
     timestamp,
 )
+from phaseline_server.access import CURRENT
 from phaseline_server.broadcaster import Subscriber
 from phaseline_server.routes.answer import json_answer
 from phaseline_server.services import Services
@@ -31,6 +40,9 @@ __all__ = ["blueprint"]
 PROTOCOL: Final = 1
 SLOW: Final = 4008  # come back, and resume
 GOING_AWAY: Final = 1001
+RATE_LIMITED: Final = 4429  # come back a little later
+UNAUTHORIZED: Final = 4501  # don't come back before you have a token
+_AUTH_S: Final = 5.0
 _MAX_CHANNELS: Final = 1000
 _LAST_WORDS_S: Final = 1.0
 _LARGEST_BATCH: Final = 262_144  # bytes, before one more message
@@ -95,6 +107,8 @@ class _Session:
         self._coalesce_s = 0.0
         self._batch = False
         self._acks = False
+        self._access = CURRENT.get()
+        self._farewell = (GOING_AWAY, "the server ends; come back")
 
     async def run(self) -> None:
         """Serve the client until it leaves, falls behind, or the server ends."""
@@ -108,6 +122,7 @@ class _Session:
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._end_with_server)
+            nursery.start_soon(self._end_without_token)
             nursery.start_soon(self._receive)
             try:
                 await self._send()
@@ -122,6 +137,17 @@ class _Session:
             await self._services.runs.wait_over()
         self._subscriber.put(_GOODBYE)
 
+    async def _end_without_token(self) -> None:
+        """Close if nobody shows a token in time."""
+        with trio.move_on_after(_AUTH_S):
+            await self._access.granted.wait()
+        if not self._access.granted.is_set():
+            self._end(UNAUTHORIZED, f"no token was shown within {_AUTH_S:g} s")
+
+    def _end(self, code: int, reason: str) -> None:
+        self._farewell = (code, reason)
+        self._subscriber.put(_GOODBYE)
+
     async def _send(self) -> None:
         while True:
             messages = await self._subscriber.receive_batch(self._coalesce_s)
@@ -131,7 +157,7 @@ class _Session:
             for frame in _batches(messages) if self._batch else (message.payload for message in messages):
                 await websocket.send(frame.decode())
             if ends:
-                await websocket.close(GOING_AWAY, "the server ends; come back")
+                await websocket.close(*self._farewell)
                 return
 
     async def _receive(self) -> None:
@@ -139,7 +165,13 @@ class _Session:
             frame = _frame(await websocket.receive())
             try:
                 await self._take(frame)
+            except (RateLimited, Unauthorized) as error:
+                # Nothing that comes behind may be taken: what is refused here will be sent again, before that.
+                self._services.refused[error.code] += 1
+                self._end(RATE_LIMITED if isinstance(error, RateLimited) else UNAUTHORIZED, str(error)[:120])
+                await trio.sleep_forever()
             except PhaselineError as error:
+                self._services.refused[error.code] += 1
                 self._reply("error", error=str(error), code=error.code, **_numbered(frame))
 
     async def _take(self, frame: str | bytes) -> None:
@@ -160,6 +192,7 @@ class _Session:
             case Ping():
                 self._reply("pong", server_time=timestamp(now().wall_ns))
             case Auth():
+                self._access.authenticate(message.token)
                 self._reply("auth_confirmed")
             case Event():
                 position = await self._tracker.report(message)
@@ -169,6 +202,7 @@ class _Session:
     def _subscribe(self, wanted: Subscribe) -> None:
         """Confirm, then queue what the client missed or the state, and the live messages behind: no await between."""
         subscriber, log = self._subscriber, self._tracker.log
+        self._access.known.check_reads()
         if len(subscriber.channels | set(wanted.channels)) > _MAX_CHANNELS:
             raise InvalidField("channels", f"{len(wanted.channels)} more", f"{_MAX_CHANNELS} subscribed at a time")
         subscriber.channels.update(wanted.channels)

@@ -1,0 +1,159 @@
+"""Which hosts and which pages are answered, on loopback too."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from trio_websocket import open_websocket_url
+
+from raw_http import send
+from servers import serving
+
+BODY = b'{"job_id": "b"}'
+
+
+async def ask(client: httpx.AsyncClient, *headers: str, target: str = "/health", method: str = "GET") -> int:
+    lines = "".join(f"{header}\r\n" for header in headers)
+    body = BODY if method == "POST" else b""
+    head = f"{method} {target} HTTP/1.1\r\nConnection: close\r\nContent-Length: {len(body)}\r\n{lines}\r\n"
+    return (await send(client, head.encode() + body)).status
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:5100", 200),
+        ("localhost", 200),
+        ("LOCALHOST.:80", 200),
+        ("jobs.localhost:8080", 200),
+        ("127.0.0.1", 200),
+        ("127.9.9.9:1", 200),
+        ("[::1]:5100", 200),
+        ("box.example.org:9", 200),
+        ("192.0.2.7", 200),
+        ("evil.example", 421),
+        ("evil.example:5100", 421),
+        ("localhost.evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("127.1", 421),
+        ("192.0.2.8", 421),
+        ("[::2]", 421),
+        ("[", 421),
+        ("", 421),
+        ("a@localhost.evil.example", 421),
+    ],
+)
+async def test_a_host_that_is_not_ours_is_answered_421(tmp_path: Path, host: str, status: int) -> None:
+    async with serving(tmp_path, allow_host=("box.example.org", "192.0.2.7")) as client:
+        assert await ask(client, f"Host: {host}") == status
+
+
+async def test_a_wrong_host_is_told_what_to_do_and_no_path_is_exempt(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        answer = await client.get("/none", headers={"Host": "evil.example"})
+        assert (answer.status_code, answer.json()["code"]) == (421, "MISDIRECTED")
+        assert "--allow-host" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://{own}", 200),
+        ("http://localhost:3000", 200),
+        ("https://[::1]", 200),
+        ("https://dash.example.org", 200),
+        ("http://dash.example.org", 403),
+        ("https://dash.example.org:8443", 403),
+        ("https://dash.example.org.evil.example", 403),
+        ("https://evil.example", 403),
+        ("http://localhost.evil.example", 403),
+        ("http://localhost@evil.example", 403),
+        ("null", 403),
+        ("", 403),
+        ("file://", 403),
+        ("chrome-extension://localhost", 403),
+        ("http://[", 403),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_pages_of_other_origins_are_answered_403(tmp_path: Path, origin: str, status: int, method: str) -> None:
+    async with serving(tmp_path, allow_origin=("https://dash.example.org",)) as client:
+        own = client.base_url.netloc.decode()
+        target = "/health" if method == "GET" else "/progress/start"
+        headers = (f"Host: {own}", f"Origin: {origin.format(own=own)}")
+        assert await ask(client, *headers, target=target, method=method) == status
+
+
+UPGRADE = (
+    "GET /ws HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyAhIQ==\r\nOrigin: {origin}\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("localhost", "https://evil.example", 403),
+        ("localhost", "null", 403),
+        ("evil.example", "http://evil.example", 421),
+    ],
+)
+async def test_an_upgrade_is_refused_likewise(tmp_path: Path, host: str, origin: str, status: int) -> None:
+    async with serving(tmp_path) as client:
+        answer = await send(client, UPGRADE.format(host=host, origin=origin).encode())
+        assert (answer.status, answer.json["success"]) == (status, False)
+
+
+async def test_a_page_of_this_machine_may_open_a_websocket(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        url = str(client.base_url).replace("http", "ws") + "/ws"
+        async with open_websocket_url(url, extra_headers=[(b"Origin", b"http://localhost:3000")]) as socket:
+            assert "connection_established" in await socket.get_message()
+
+
+@pytest.mark.parametrize(
+    ("target", "mode", "dest", "status"),
+    [
+        ("/dalle/simple/0x1", "navigate", "document", 404),  # a link to here is fine
+        ("/dalle/simple/0x1?generate=1", "navigate", "document", 403),  # but not one that starts work
+        ("/dalle/simple/0x1?remove=1", "no-cors", "image", 403),
+        ("/health", "no-cors", "script", 403),
+        ("/health", "navigate", "iframe", 403),
+    ],
+)
+async def test_a_page_elsewhere_can_t_use_us_as_its_picture_or_script(
+    tmp_path: Path, target: str, mode: str, dest: str, status: int
+) -> None:
+    async with serving(tmp_path) as client:
+        fetched = [f"Sec-Fetch-Mode: {mode}", f"Sec-Fetch-Dest: {dest}"]
+        assert await ask(client, "Host: localhost", "Sec-Fetch-Site: cross-site", *fetched, target=target) == status
+        assert await ask(client, "Host: localhost", "Sec-Fetch-Site: none", *fetched, target="/health") == 200
+
+
+async def test_cors_is_spoken_with_configured_origins_alone(tmp_path: Path) -> None:
+    listed = {"Origin": "https://dash.example.org"}
+    async with serving(tmp_path, allow_origin=("https://dash.example.org",)) as client:
+        answer = await client.get("/health", headers=listed)
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://dash.example.org"
+        assert "Origin" in answer.headers["Vary"]
+        asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        preflight = await client.options("/progress/start", headers=listed | asked)
+        assert preflight.status_code == 204
+        assert preflight.headers["Access-Control-Allow-Origin"] == "https://dash.example.org"
+        assert "Authorization" in preflight.headers["Access-Control-Allow-Headers"]
+        for origin in (str(client.base_url), "http://localhost:1"):
+            answer = await client.get("/health", headers={"Origin": origin})
+            assert answer.status_code == 200
+            assert "Access-Control-Allow-Origin" not in answer.headers
+        missing = await client.get("/none", headers=listed)
+        assert missing.headers["Access-Control-Allow-Origin"] == "https://dash.example.org"
+
+
+async def test_what_is_refused_is_counted(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        await client.get("/health", headers={"Host": "evil.example"})
+        await client.get("/health", headers={"Origin": "https://evil.example"})
+        await client.get("/progress/job/none")
+        figures = (await client.get("/metrics")).text
+        for code in ("MISDIRECTED", "FORBIDDEN_ORIGIN", "UNKNOWN_JOB"):
+            assert f'phaseline_refused_total{{code="{code}"}} 1.0' in figures
