@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import quart.wrappers.base
 import structlog
@@ -12,7 +13,7 @@ from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Scope
 
 from phaseline.errors import shown
 
-__all__ = ["CLIENT_LEFT", "AppTasks"]
+__all__ = ["CLIENT_LEFT", "AppTasks", "call_app"]
 
 _log = structlog.get_logger(__name__)
 
@@ -50,9 +51,23 @@ async def _call(
     inbox: "_Inbox",
     send: Callable[[ASGISendEvent | None], Awaitable[None]],
 ) -> None:
-    """Call `app`. Its errors are logged and end its own call, with 500 or 1011 if that can still be said."""
+    """Call `app`; its errors end its own call, with 500 if that can still be said."""
     try:
-        await app(scope, inbox.receive, send, trio.to_thread.run_sync, trio.from_thread.run)
+        await call_app(app, scope, inbox.receive, send)
+    finally:
+        inbox.close()
+        await send(None)
+
+
+async def call_app(
+    app: AppWrapper,
+    scope: Scope,
+    receive: Callable[[], Awaitable[ASGIReceiveEvent]],
+    send: Callable[[Any], Awaitable[None]],
+) -> None:
+    """Call `app`, and log its errors."""
+    try:
+        await app(scope, receive, send, trio.to_thread.run_sync, trio.from_thread.run)
     except CLIENT_LEFT:
         _log.debug("a client left before the end of its answer")
     except Exception as error:  # noqa: BLE001 (the app's own)
@@ -63,9 +78,6 @@ async def _call(
             _log_error(errors)
         if cancelled is not None:
             raise cancelled from None
-    finally:
-        inbox.close()
-        await send(None)
 
 
 def _log_error(error: BaseException) -> None:

@@ -8,6 +8,7 @@ since Quart-Trio cancels the task that would set it as soon as a response is com
 
 import struct
 from contextlib import suppress
+from dataclasses import dataclass
 from math import inf
 
 import trio
@@ -19,14 +20,32 @@ from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
 from hypercorn.utils import parse_socket_addr
 
 from phaseline_server.door.app_tasks import AppTasks
-from phaseline_server.door.protocol import Ending, Http1Protocol
+from phaseline_server.door.handshake import Address, Handshake
+from phaseline_server.door.outgoing import Spawn
+from phaseline_server.door.pings import Pings
+from phaseline_server.door.protocol import Http1Protocol
 from phaseline_server.door.settings import Limits
-from phaseline_server.door.websocket import WebSocketStream
+from phaseline_server.door.websocket import WebSocket
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Shared"]
 
 _PIECE = 65_536  # bytes sent or received at a time
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close discards what is unsent and resets
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all connections of a door have in common.
+
+    Attributes:
+        limits: Their bounds.
+        spawn: Starts a task that may outlast none of them by long.
+        pings: Asks their WebSockets' clients whether they are there.
+    """
+
+    limits: Limits
+    spawn: Spawn
+    pings: Pings
 
 
 class Connection(TCPServer):
@@ -42,10 +61,12 @@ class Connection(TCPServer):
         context: WorkerContext,
         state: LifespanState,
         stream: trio.SocketStream,
-        limits: Limits,
+        shared: Shared,
     ) -> None:
         super().__init__(app, config, context, state, stream)  # type: ignore[arg-type] # TLS, as above
-        self._limits = limits
+        self._shared = shared
+        self._limits = shared.limits
+        self._websocket: WebSocket | None = None
         self._scope = trio.CancelScope()
         self._reading = trio.CancelScope()
         self._patience = inf  # until when the reader waits for the client, in Trio's time
@@ -67,22 +88,36 @@ class Connection(TCPServer):
                     server = parse_socket_addr(socket.family, socket.getsockname())
                 except OSError:
                     return  # the client is gone already
-                async with AppTasks() as self._task_group:
-                    self.protocol = Http1Protocol(
-                        self.app,
-                        self.config,
-                        self.context,
-                        self._task_group,
-                        ConnectionState(self.state),
-                        False,  # noqa: FBT003 (TLS)
-                        client,
-                        server,
-                        self.protocol_send,
-                    )
-                    self._wait_until(trio.current_time() + self._limits.head_seconds)
-                    await self._read_data()
+                handshake = await self._serve_http(client, server)
+                if handshake is not None:
+                    await self._serve_websocket(handshake, client, server)
         finally:
             socket.close()
+
+    async def _serve_http(self, client: Address, server: Address) -> Handshake | None:
+        """Serve requests until the end, or until the client wants a WebSocket."""
+        async with AppTasks() as self._task_group:
+            self.protocol = Http1Protocol(
+                self.app,
+                self.config,
+                self.context,
+                self._task_group,
+                ConnectionState(self.state),
+                False,  # noqa: FBT003 (TLS)
+                client,
+                server,
+                self.protocol_send,
+            )
+            self._wait_until(trio.current_time() + self._limits.head_seconds)
+            await self._read_data()
+        return self.protocol.upgrade
+
+    async def _serve_websocket(self, handshake: Handshake, client: Address, server: Address) -> None:
+        """Be a WebSocket for the rest of the connection's life; what HTTP needed is let go, for there may be many."""
+        del self.protocol, self.idle_task
+        shared = self._shared
+        self._websocket = WebSocket(self.stream, handshake, shared.limits, spawn=shared.spawn, pings=shared.pings)
+        await self._websocket.run(self.app, client, server, self.state)
 
     async def protocol_send(self, event: Event) -> None:
         """Take what the protocol wants done: bytes sent, the end, or a change between idle and busy."""
@@ -92,12 +127,8 @@ class Connection(TCPServer):
                 self._end_soon()
                 await self.protocol.handle(Closed())
         elif isinstance(event, Closed):
-            if self.protocol.has_nothing_to_come:
-                self.abort()
             self._say_no_more()
             await self.protocol.handle(Closed())
-        elif isinstance(event, Ending):
-            self._end_soon()
         elif isinstance(event, Updated):
             # Without a checkpoint, as the request that this ends may be cancelled already.
             self._idle = event.idle
@@ -105,15 +136,14 @@ class Connection(TCPServer):
             idle_seconds = self._limits.head_seconds if self._begun else self._limits.idle_seconds
             self._wait_until(trio.current_time() + idle_seconds if event.idle else inf)
 
-    async def leave(self) -> None:
+    def leave(self) -> None:
         """Close a WebSocket with 1001; what is no WebSocket stays as it is."""
-        stream = self.protocol.stream if hasattr(self, "protocol") else None
-        if isinstance(stream, WebSocketStream):
-            await stream.leave()
+        if self._websocket is not None:
+            self._websocket.leave()
 
     def leave_if_idle(self) -> None:
         """End the connection if no request is being served."""
-        if self._idle:
+        if self._idle and self._websocket is None:
             self._wait_until(-inf)
 
     def abort(self) -> None:
@@ -121,6 +151,8 @@ class Connection(TCPServer):
 
         Not awaited and not to be stopped: this is what ends a send that is shielded from cancellation.
         """
+        if self._websocket is not None:
+            self._websocket.cut()
         if self.send_lock.locked():
             # The client does not read; without a reset the kernel would go on offering it the rest.
             with suppress(OSError):
@@ -140,6 +172,8 @@ class Connection(TCPServer):
                 self._begun = True
                 self._wait_until(trio.current_time() + self._limits.head_seconds)
             await self.protocol.handle(RawData(data))
+            if self.protocol.upgrade is not None:
+                return
         if not self._said_all:
             await self.protocol.handle(RawData(b""))
         await self.protocol.handle(Closed())

@@ -13,9 +13,10 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIFramework, LifespanState
 
 from phaseline.errors import StartupFailed, TooMany, shown
-from phaseline_server.door.connection import Connection
+from phaseline_server.door.connection import Connection, Shared
 from phaseline_server.door.lifespan import running
 from phaseline_server.door.listen import url_of
+from phaseline_server.door.pings import Pings
 from phaseline_server.door.settings import Limits, hypercorn_config
 
 __all__ = ["Door", "Statistics"]
@@ -64,6 +65,7 @@ class Door:
         self._limits = limits or Limits()
         self._config = hypercorn_config(self._limits)
         self._context = WorkerContext(max_requests=None)
+        self._pings = Pings(self._limits.pong_seconds)
         self._connections: set[Connection] = set()
         self._accepted = self._refused = self._failed = 0
         self._full = False  # and said so in the log
@@ -133,10 +135,16 @@ class Door:
     ) -> None:
         try:
             with trio.CancelScope() as house:
-                async with running(app, _APP_ENDS) as state, trio.open_nursery() as nursery:
+                async with (
+                    running(app, _APP_ENDS) as state,
+                    trio.open_nursery() as pings,
+                    trio.open_nursery() as nursery,
+                ):
                     # From here on the end is orderly: a cancellation from outside arrives as `closing`.
                     house.shield = True
-                    welcome = partial(self._welcome, ASGIWrapper(app), state)
+                    shared = Shared(self._limits, partial(self._spawn, nursery), self._pings)
+                    welcome = partial(self._welcome, ASGIWrapper(app), state, shared)
+                    pings.start_soon(self._pings.run)
                     for listener in listeners:
                         nursery.start_soon(self._accept, listener, welcome, nursery)
                     task_status.started([url_of(listener) for listener in listeners])
@@ -144,9 +152,13 @@ class Door:
                     for listener in listeners:
                         listener.socket.close()
                     await self._show_out()
+                    pings.cancel_scope.cancel()
         except StartupFailed as error:
             self._not_started = error
             self.closing.set()
+
+    def _spawn(self, nursery: trio.Nursery, act: Callable[[], Awaitable[None]]) -> None:
+        nursery.start_soon(self._guard, act)
 
     async def _accept(self, listener: trio.SocketListener, welcome: Welcome, nursery: trio.Nursery) -> None:
         """Let clients in until `listener` is closed. No error of accepting ends this; each is waited out."""
@@ -166,7 +178,7 @@ class Door:
                 pause = _FIRST_PAUSE
                 nursery.start_soon(welcome, stream)
 
-    async def _welcome(self, app: AppWrapper, state: LifespanState, stream: trio.SocketStream) -> None:
+    async def _welcome(self, app: AppWrapper, state: LifespanState, shared: Shared, stream: trio.SocketStream) -> None:
         """Serve one client, from the accept to the close of its socket."""
         if self.closing.is_set():
             stream.socket.close()
@@ -176,7 +188,7 @@ class Door:
             return
         self._full = False
         self._accepted += 1
-        connection = Connection(app, self._config, self._context, state, stream, self._limits)
+        connection = Connection(app, self._config, self._context, state, stream, shared)
         self._connections.add(connection)
         try:
             await self._guard(connection.run)
@@ -219,16 +231,14 @@ class Door:
             connection.leave_if_idle()
         with self._last_call:
             await self._wait_empty()
-        async with trio.open_nursery() as nursery:
-            for connection in self._connections:
-                nursery.start_soon(self._guard, connection.leave)
-            with trio.move_on_after(_PARTING):
-                await self._wait_empty()
-            if self._connections:
-                _log.info("connections ended by force", count=len(self._connections))
-            for connection in self._connections:
-                connection.cancel()
-            nursery.cancel_scope.cancel()
+        for connection in self._connections:
+            connection.leave()
+        with trio.move_on_after(_PARTING):
+            await self._wait_empty()
+        if self._connections:
+            _log.info("connections ended by force", count=len(self._connections))
+        for connection in self._connections:
+            connection.cancel()
 
     async def _wait_empty(self) -> None:
         await trio.lowlevel.checkpoint()  # those just accepted are counted after this

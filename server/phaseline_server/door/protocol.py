@@ -8,16 +8,16 @@ from typing import Any, cast
 
 import h11
 import trio
-from hypercorn.events import Closed, Event
+from hypercorn.events import Closed
 from hypercorn.protocol.events import Request
-from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
+from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import ASGISendEvent
 
 from phaseline.errors import MalformedRequest, PhaselineError, TooLarge
-from phaseline_server.door.websocket import WebSocketStream, is_readable_handshake
+from phaseline_server.door.handshake import Handshake, is_upgrade
 
-__all__ = ["Ending", "Http1Protocol"]
+__all__ = ["Http1Protocol"]
 
 _HEAD_TOO_LARGE = 431
 _VERSION_NOT_SUPPORTED = 505
@@ -27,10 +27,6 @@ _WHAT_IS_WRONG = {
     501: "the request's transfer coding is not known; allowed: chunked",
     505: "the request's version of HTTP is not spoken here; allowed: 1.0 and 1.1",
 }
-
-
-class Ending(Event):
-    """We have said our last word, and the client is to answer it before the connection is closed."""
 
 
 class _HttpStream(HTTPStream):
@@ -48,11 +44,10 @@ class _HttpStream(HTTPStream):
 class Http1Protocol(H11Protocol):
     """One connection's requests, one after another."""
 
-    has_nothing_to_come = False
-    """A WebSocket has been closed by both: RFC 6455 section 7.1.1 has the server close the connection at once."""
-
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self.upgrade: Handshake | None = None
+        """This is where a connection turns into a WebSocket for the rest of its life."""
         self.connection = _Parser(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
 
     @property
@@ -64,26 +59,26 @@ class Http1Protocol(H11Protocol):
         """Stay with HTTP/1.1, whatever the request asks for."""
 
     async def _create_stream(self, request: h11.Request) -> None:
-        headers = list(request.headers)
         if not request.http_version.startswith(b"1."):
             await self._refuse(_VERSION_NOT_SUPPORTED)
             return
-        upgrade = _is_websocket(request)
         # The target: hypercorn and Quart take any other form for a path, and stumble over it.
         if not request.target.startswith((b"/", b"http://", b"https://")) and request.target != b"*":
             await self._refuse(400)
             return
-        if upgrade and not is_readable_handshake(headers):
-            await self._refuse(400)
+        if is_upgrade(request):
+            if not Handshake.is_valid(request):
+                await self._refuse(400)
+                return
+            self.upgrade = Handshake(
+                request, cast(h11.Connection, self.connection), self.config.response_headers("h11")
+            )
             return
-        # This is where a connection turns into a WebSocket for the rest of its life.
-        self.stream = self._new_stream(WebSocketStream if upgrade else _HttpStream)
-        if upgrade:
-            self.connection = H11WSConnection(cast(h11.Connection, self.connection))
+        self.stream = self._new_stream()
         await self.stream.handle(
             Request(
                 stream_id=STREAM_ID,
-                headers=headers,
+                headers=list(request.headers),
                 http_version=request.http_version.decode(),
                 method=request.method.decode("ascii").upper(),
                 raw_path=request.target,
@@ -93,8 +88,8 @@ class Http1Protocol(H11Protocol):
         self.keep_alive_requests += 1
         await self.context.mark_request()
 
-    def _new_stream(self, kind: type[WebSocketStream | _HttpStream]) -> WebSocketStream | _HttpStream:
-        return kind(
+    def _new_stream(self) -> _HttpStream:
+        return _HttpStream(
             self.app,
             self.config,
             self.context,
@@ -105,14 +100,6 @@ class Http1Protocol(H11Protocol):
             self.stream_send,
             STREAM_ID,
         )
-
-    async def _maybe_recycle(self) -> None:
-        if isinstance(self.stream, WebSocketStream):
-            if self.stream.awaits_close:
-                await self.send(Ending())
-                return
-            self.has_nothing_to_come = self.stream.is_closed_by_both
-        await super()._maybe_recycle()
 
     async def _refuse(self, status: int) -> None:
         await self._send_error_response(status)
@@ -153,15 +140,3 @@ class _Parser(h11.Connection):
         if self.their_state is h11.MUST_CLOSE and self.trailing_data[0]:
             return h11.NEED_DATA
         return super().next_event()
-
-
-def _is_websocket(request: h11.Request) -> bool:
-    """Return whether `request` asks to become a WebSocket (RFC 6455 section 4.2.1)."""
-    tokens: set[bytes] = set()
-    upgrade = b""
-    for name, value in request.headers:
-        if name == b"connection":
-            tokens |= {token.strip().lower() for token in value.split(b",")}
-        elif name == b"upgrade":
-            upgrade = value.strip().lower()
-    return request.method == b"GET" and upgrade == b"websocket" and b"upgrade" in tokens

@@ -23,14 +23,22 @@ class Limits:
     """Open at once, over all listeners; one more is answered 503."""
     message: int = 65_536
     """One WebSocket message, all its fragments together."""
+    fragments: int = 64
+    """Of one WebSocket message."""
+    queue: int = 1_000
+    """Messages of the stream that wait for a WebSocket whose client does not take them."""
+    queue_bytes: int = 8_388_608
+    """The same in bytes, before one more message."""
     head: int = 16_384
     """A request's line and headers."""
-    head_seconds: float = 15
+    head_seconds: float = 5
     """From a connection's or request's first byte (or from the accept) to the end of its headers."""
     idle_seconds: float = 65
     """Between two requests. Longer than the usual minute, lest a client that polls by the minute meet the close."""
-    write_seconds: float = 30
+    write_seconds: float = 10
     """Without 64 KiB taken by the client, after which it counts as gone."""
+    pong_seconds: float = 20
+    """A WebSocket is sent a ping so often, and its client is to be heard of before the next one."""
     linger_seconds: float = 2
     """After our last byte: to read away what the client still sends, lest a reset destroy our answer."""
 
