@@ -25,14 +25,15 @@ local KEPT = { job_started = true, job_completed = true, job_failed = true }
 
 -- ------------------------------------------------------------------------- where it runs: Lightroom or plain Lua
 
--- Each offers: post(url, body) -> status or nil, answer or reason; now() -> seconds; log(text); background(task) or nil
+-- Each offers: post(url, body, token or nil) -> status or nil, answer or reason; now() -> seconds; log(text); background(task) or nil
 local function lightroom()
     local LrHttp, LrTasks, LrDate, LrLogger = import 'LrHttp', import 'LrTasks', import 'LrDate', import 'LrLogger'
     local logger = LrLogger('Phaseline')
     logger:enable('logfile')
     return {
-        post = function(url, body)
+        post = function(url, body, token)
             local headers = { { field = 'Content-Type', value = 'application/json' } }
+            if token then headers[2] = { field = 'Authorization', value = 'Bearer ' .. token } end
             local answer, about = LrHttp.post(url, body, headers, 'POST', TIMEOUT_SECONDS)
             if not answer then
                 local failure = about and about.error
@@ -50,13 +51,17 @@ end
 local function plain()
     local http, ltn12, socket = require 'socket.http', require 'ltn12', require 'socket'
     return {
-        post = function(url, body)
-            local parts = {}
+        post = function(url, body, token)
+            local parts, request = {}, http.request
+            if url:match('^https') then request = require('ssl.https').request end -- LuaSec
             http.TIMEOUT = TIMEOUT_SECONDS
-            local fine, status = http.request {
+            local fine, status = request {
                 url = url,
                 method = 'POST',
-                headers = { ['Content-Type'] = 'application/json', ['Content-Length'] = tostring(#body) },
+                headers = {
+                    ['Content-Type'] = 'application/json', ['Content-Length'] = tostring(#body),
+                    ['Authorization'] = token and 'Bearer ' .. token or nil,
+                },
                 source = ltn12.source.string(body),
                 sink = ltn12.sink.table(parts),
             }
@@ -79,6 +84,8 @@ end
 -- ----------------------------------------------------------------------------------------------- what is to be sent
 
 local url = (os and os.getenv and os.getenv('PROGRESS_URL')) or 'http://127.0.0.1:5100'
+local token = os and os.getenv and os.getenv('PROGRESS_TOKEN')
+if token == '' then token = nil end
 local clientId
 local producer
 local number = 0
@@ -127,7 +134,7 @@ end
 
 -- Return the decoded answer and the status; or nil and a reason when nothing sensible came back.
 local function post(path, body)
-    local status, text = here().post(baseUrl() .. path, json.encode(body))
+    local status, text = here().post(baseUrl() .. path, json.encode(body), token)
     if not status then return nil, text end
     local answer = json.decode(text)
     if type(answer) ~= 'table' then return nil, 'status ' .. tostring(status) .. ' with no JSON' end
@@ -165,7 +172,7 @@ local function deliver(message, attempt)
         if not fine then return nil, reason end
         return deliver(message, attempt + 1)
     end
-    if type(status) == 'number' and (status == 429 or status >= 500) then return nil, tostring(answer.error) end
+    if type(status) == 'number' and (status == 401 or status == 429 or status >= 500) then return nil, tostring(answer.error) end
     here().log('refused: ' .. tostring(answer.error))
     return true
 end
@@ -218,9 +225,10 @@ end
 -- ------------------------------------------------------------------------------------------------- what callers use
 
 -- Say where the server is, e.g. WebSocketClient.configure { url = 'http://render-box:5100' }. By default it is what
--- the environment's PROGRESS_URL says, or http://127.0.0.1:5100.
+-- the environment's PROGRESS_URL says, or http://127.0.0.1:5100. A server with tokens wants one of scope report, from
+-- the environment's PROGRESS_TOKEN or as { token = 'phl_…' }.
 function WebSocketClient.configure(options)
-    url = options.url or url
+    url, token = options.url or url, options.token or token
     clientId, notBefore = nil, 0
 end
 

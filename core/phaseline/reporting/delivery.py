@@ -22,6 +22,7 @@ from phaseline.reporting.inbox import Inbox, Waiter
 from phaseline.reporting.notes import warn
 from phaseline.reporting.outbox import Outbox
 from phaseline.reporting.record import Record
+from phaseline.reporting.token import token
 
 __all__ = ["Delivery"]
 
@@ -244,7 +245,8 @@ class Delivery:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[trio_websocket.WebSocketConnection]:
         """Connect for the length of the block."""
-        address = self._address
+        address, shown = self._address, token()
+        headers = [(b"Authorization", b"Bearer " + shown.encode())] if shown else None
         with trio.fail_after(_HANDSHAKE_S):
             stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]
             self._stream = stream = await trio.open_tcp_stream(address.host, address.port)
@@ -255,7 +257,12 @@ class Delivery:
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(_HANDSHAKE_S):
                     websocket = await trio_websocket.wrap_client_stream(
-                        nursery, stream, address.authority, address.path, max_message_size=_LARGEST
+                        nursery,
+                        stream,
+                        address.authority,
+                        address.path,
+                        extra_headers=headers,
+                        max_message_size=_LARGEST,
                     )
                 try:
                     yield websocket

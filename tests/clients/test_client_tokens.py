@@ -1,0 +1,96 @@
+"""Clients of ours show their token: from PROGRESS_TOKEN, or from a file that nobody else can read."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from phaseline.reporting import Reporter
+from phaseline.reporting import token as tokens_of_reporters
+from phaseline_server.grant import Scope
+from phaseline_server.tokens import TokenFile
+from reporting import ws_url
+from servers import ROOT, server_process
+
+LUA = f"package.path = '{ROOT}/clients/lua/?.lua;' .. package.path"
+JOB = "require('WebSocketClient').sendJobStart('shot-1', 7, {})"
+IN_LUA = {
+    "luasocket": [LUA, JOB, "require('WebSocketClient').flush(20)"],
+    "lightroom": [LUA, f"dofile('{ROOT}/tests/clients/lightroom.lua')", JOB, "runTasks()"],
+}
+
+
+async def jobs(url: str, token: str) -> list[str]:
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
+        answer = await client.get(f"{url}/progress/jobs")
+        answer.raise_for_status()
+        return [job["job_id"] for job in answer.json()["jobs"]]
+
+
+@pytest.mark.parametrize("kept_in", ["variable", "file"])
+async def test_the_python_reporter_shows_its_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_in: str
+) -> None:
+    file = TokenFile(tmp_path)
+    text, reader = file.create(Scope.REPORT)[0], file.create(Scope.READ)[0]
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    if kept_in == "variable":
+        monkeypatch.setenv("PROGRESS_TOKEN", text)
+    else:
+        monkeypatch.delenv("PROGRESS_TOKEN", raising=False)
+        kept = tmp_path / "config" / "phaseline" / "token"
+        kept.parent.mkdir(parents=True)
+        kept.write_text(text + "\n")
+        kept.chmod(0o600)
+    async with server_process(tmp_path) as server, Reporter(ws_url(server.url), flush_timeout=60) as reporter:
+        with reporter.job("shot", job_id="shot-1"):
+            pass
+        assert await trio.to_thread.run_sync(reporter.flush, 60)
+        assert await jobs(server.url, reader) == ["shot-1"]
+
+
+async def test_without_its_token_a_reporter_keeps_what_it_has_to_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = TokenFile(tmp_path)
+    text = file.create(Scope.ADMIN)[0]
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("PROGRESS_TOKEN", "phl_of-another-server")
+    async with server_process(tmp_path) as server, Reporter(ws_url(server.url), flush_timeout=60) as reporter:
+        with reporter.job("shot", job_id="shot-1"):
+            pass
+        assert not await trio.to_thread.run_sync(reporter.flush, 0.5)
+        monkeypatch.setenv("PROGRESS_TOKEN", text)  # looked up at each attempt
+        assert await trio.to_thread.run_sync(reporter.flush, 60)
+        assert await jobs(server.url, text) == ["shot-1"]
+
+
+@pytest.mark.parametrize(("content", "mode"), [("phl_x", 0o640), ("phl_x", 0o604), ("two words", 0o600), ("ü", 0o600)])
+def test_a_file_that_others_can_read_or_that_holds_no_token_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, content: str, mode: int
+) -> None:
+    monkeypatch.delenv("PROGRESS_TOKEN", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert tokens_of_reporters.token() is None
+    path = tokens_of_reporters.token_file()
+    path.parent.mkdir()
+    path.write_text(content)
+    path.chmod(mode)
+    with caplog.at_level(logging.WARNING):
+        assert tokens_of_reporters.token() is None
+    assert str(path) in caplog.text
+    assert content not in caplog.text
+
+
+@pytest.mark.needs("lua5.1")
+@pytest.mark.parametrize("mode", IN_LUA)
+async def test_lua_shows_its_token(mode: str, tmp_path: Path) -> None:
+    file = TokenFile(tmp_path)
+    text, reader = file.create(Scope.REPORT)[0], file.create(Scope.READ)[0]
+    async with server_process(tmp_path) as server:
+        environment: dict[str, Any] = {"PROGRESS_URL": server.url, "PROGRESS_TOKEN": text, "PATH": "/usr/bin:/bin"}
+        await trio.run_process(["lua5.1", "-e", "\n".join(IN_LUA[mode])], env=environment)
+        assert await jobs(server.url, reader) == ["shot-1"]
