@@ -1,15 +1,9 @@
 """The program in a real terminal: what bytes come out, and what tmux shows."""
 
-import fcntl
-import os
-import pty
+import random
 import re
-import select
 import shlex
-import struct
 import subprocess
-import sys
-import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,64 +12,16 @@ from pathlib import Path
 import pytest
 
 from tui_jobs import many_jobs, odd_jobs
+from tui_load import LoadServer, jobs_at_work
+from tui_screen import ENVIRONMENT, PROGRAM, Terminal
 from tui_server import PlayedServer
 
-PROGRAM = [sys.executable, "-c", "from phaseline_tui.cli import main; main()"]
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "COLORFGBG", "TMUX"}} | {
-    "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-    "TERM": "xterm-256color",
-    "COLORTERM": "truecolor",
-    "LANG": "C.UTF-8",
-}
-PATIENCE = 30.0
-
-
-class Terminal:
-    """The program on one side of a pseudo terminal, the test on the other."""
-
-    def __init__(self, url: str, environment: dict[str, str], size: tuple[int, int]) -> None:
-        self._master, slave = pty.openpty()
-        columns, lines = size
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        self.process = subprocess.Popen(
-            [*PROGRAM, url], stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
-        )
-        os.close(slave)
-        self.output = b""
-
-    def read_until(self, wanted: bytes) -> None:
-        """Read until `wanted` has come since the last call."""
-        seen = len(self.output)
-        give_up = time.monotonic() + PATIENCE
-        while wanted not in self.output[seen:]:
-            left = give_up - time.monotonic()
-            assert left > 0, self.output[-3000:]
-            if select.select([self._master], [], [], left)[0]:
-                self.output += os.read(self._master, 65536)
-
-    def press(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
-
-    def quit(self) -> int:
-        """Press q, read what comes until the end, and return the exit code."""
-        self.press("q")
-        try:
-            while chunk := os.read(self._master, 65536):
-                self.output += chunk
-        except OSError:  # How Linux says that the other side is closed.
-            pass
-        return self.process.wait(PATIENCE)
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self._master)
+PATIENCE = 60.0
 
 
 @contextmanager
 def terminal(url: str, size: tuple[int, int] = (120, 40), **environment: str) -> Iterator[Terminal]:
-    running = Terminal(url, ENVIRONMENT | environment, size)
+    running = Terminal([url], size, ENVIRONMENT | environment)
     try:
         yield running
     finally:
@@ -96,12 +42,12 @@ OURS = re.compile(
 
 def test_hostile_text_reaches_the_terminal_as_text_or_not_at_all() -> None:
     with PlayedServer(odd_jobs()) as server, terminal(server.url) as program:
-        program.read_until(b"job_8")
+        program.until(lambda screen: "job_8" in screen.text)
         for _ in odd_jobs():
             program.press("\r")
-            program.read_until(b"PHASES")
+            program.until(lambda screen: "PHASES" in screen.text)
             program.press("\x1b")
-            program.read_until(b"move")
+            program.until(lambda screen: "PHASES" not in screen.text)
             program.press("j")
         assert program.quit() == 0
     rest = OURS.sub(b"", program.output)
@@ -113,9 +59,9 @@ def test_hostile_text_reaches_the_terminal_as_text_or_not_at_all() -> None:
 
 def test_no_colour_is_sent_to_those_who_want_none() -> None:
     with PlayedServer(many_jobs()) as server, terminal(server.url, NO_COLOR="1") as program:
-        program.read_until(b"IMG_0042")
+        program.until(lambda screen: "IMG_0042" in screen.text)
         program.press("j\r")
-        program.read_until(b"PHASES")
+        program.until(lambda screen: "PHASES" in screen.text)
         assert program.quit() == 0
     for parameters in re.findall(rb"\x1b\[([\d;]*)m", program.output):
         for number in parameters.split(b";"):
@@ -124,20 +70,44 @@ def test_no_colour_is_sent_to_those_who_want_none() -> None:
 
 def test_sixteen_colours_are_enough() -> None:
     with PlayedServer(many_jobs()) as server, terminal(server.url, TERM="xterm", COLORTERM="") as program:
-        program.read_until(b"IMG_0042")
+        program.until(lambda screen: "IMG_0042" in screen.text)
         assert program.quit() == 0
     assert not re.search(rb"\x1b\[[\d;]*[34]8;[25];", program.output)
 
 
-def test_an_idle_screen_sends_little() -> None:
+def test_an_idle_screen_sends_the_digits_of_its_clock() -> None:
     with PlayedServer([]) as server, terminal(server.url) as program:
-        program.read_until(b"no jobs yet")
-        for _ in range(2):
-            program.read_until(b"phaseline")  # The header, with the clock in it.
+        program.until(lambda screen: "no jobs yet" in screen.text)
+        sent: list[int] = []
+        for _ in range(4):
+            clock = program.screen.lines[0][-10:]
+            program.until(lambda screen, clock=clock: screen.lines[0][-10:] != clock)  # type: ignore[misc]
+            sent.append(len(program.output))
+        assert sent[-1] - sent[0] < 3 * 150
+        assert program.quit() == 0
+
+
+def test_what_was_painted_cell_by_cell_is_what_a_whole_repaint_shows() -> None:
+    draw = random.Random(1)
+    loaded = LoadServer(jobs_at_work(60), lambda: draw.sample(range(60), 30))
+    with loaded as server, terminal(server.url) as program:
+        program.until(lambda screen: "IMG_00000" in screen.text)
+        server.going = True
+        for key in "jjjjjkkG":
+            before = len(program.output)
+            program.until(lambda _screen, before=before: len(program.output) > before + 3000)  # type: ignore[misc]
+            program.press(key)
+        program.press("\r")
+        program.until(lambda screen: "PHASES" in screen.text)
         before = len(program.output)
-        for _ in range(3):
-            program.read_until(b"phaseline")
-        assert len(program.output) - before < 3 * 600
+        program.until(lambda _screen: len(program.output) > before + 3000)
+        server.stop()
+        program.until(lambda screen: "no server at" in screen.text)
+        painted = program.screen.lines[3:-1]  # Below the words about the connection, which count down.
+        program.resize(119, 40)
+        program.until(lambda screen: "no server at" in screen.text)
+        program.resize(120, 40)
+        program.until(lambda screen: screen.lines[3:-1] == painted)
         assert program.quit() == 0
 
 

@@ -36,6 +36,14 @@ class Changes:
     jobs: set[JobKey] = field(default_factory=set)
     order: bool = False
     """Whether jobs came, went or changed places."""
+    status: bool = False
+    """Whether a connection is another than before."""
+
+    def add(self, other: "Changes") -> None:
+        """Add what another batch of the same beat changed."""
+        self.jobs |= other.jobs
+        self.order |= other.order
+        self.status |= other.status
 
 
 class ViewState:

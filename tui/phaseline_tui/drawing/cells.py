@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from rich.cells import cell_len, set_cell_size
 
-__all__ = ["Line", "Span", "blank", "fit", "join", "middle", "pad_line", "width_of", "wrap"]
+__all__ = ["Line", "Span", "blank", "fit", "join", "middle", "pad_line", "width_of", "width_of_text", "wrap"]
 
 Span = tuple[str, str]
 """A text and the name of its style (see `palette`)."""
@@ -16,10 +16,11 @@ _ELLIPSIS: Final = "…"
 
 def width_of(line: Line) -> int:
     """Return how many cells a line takes."""
-    return sum(_width(text) for text, _ in line)
+    return sum(width_of_text(text) for text, _ in line)
 
 
-def _width(text: str) -> int:
+def width_of_text(text: str) -> int:
+    """Return how many cells a text takes."""
     return len(text) if text.isascii() else cell_len(text)
 
 
@@ -28,7 +29,7 @@ def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
     """Return `text` in exactly `width` cells: filled up with spaces, or cut with an ellipsis at its end."""
     if width <= 0:
         return ""
-    length = _width(text)
+    length = width_of_text(text)
     if length > width:
         return f"{set_cell_size(text, width - 1).rstrip()}{_ELLIPSIS}".ljust(1) if width == 1 else _cut(text, width)
     space = " " * (width - length)
@@ -37,21 +38,21 @@ def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
 
 def _cut(text: str, width: int) -> str:
     cut = f"{set_cell_size(text, width - 1).rstrip()}{_ELLIPSIS}"
-    return cut + " " * (width - _width(cut))
+    return cut + " " * (width - width_of_text(cut))
 
 
 @lru_cache(maxsize=8192)
 def middle(text: str, width: int) -> str:
     """Return `text` in exactly `width` cells, cut in its middle: the end of a name tells it from its neighbours."""
-    if _width(text) <= width or width < 5:  # noqa: PLR2004  less leaves nothing on both sides
+    if width_of_text(text) <= width or width < 5:  # noqa: PLR2004  less leaves nothing on both sides
         return fit(text, width)
     tail_width = (width - 1) * 2 // 5
     tail = ""
     for character in reversed(text):
-        if _width(character + tail) > tail_width:
+        if width_of_text(character + tail) > tail_width:
             break
         tail = character + tail
-    head = set_cell_size(text, width - 1 - _width(tail)).rstrip()
+    head = set_cell_size(text, width - 1 - width_of_text(tail)).rstrip()
     return fit(f"{head}{_ELLIPSIS}{tail}", width)
 
 
@@ -70,11 +71,11 @@ def pad_line(line: Line, width: int) -> Line:
     kept: list[Span] = []
     left = width
     for text, style in line:
-        if _width(text) > left:
+        if width_of_text(text) > left:
             kept.append((fit(text, left), style))
             break
         kept.append((text, style))
-        left -= _width(text)
+        left -= width_of_text(text)
     return tuple(kept)
 
 
@@ -91,12 +92,12 @@ def wrap(text: str, width: int, most: int = 20) -> list[str]:
     for word in text.split(" "):
         rest = word
         candidate = f"{line} {rest}" if line else rest
-        if _width(candidate) <= width:
+        if width_of_text(candidate) <= width:
             line = candidate
             continue
         if line:
             lines.append(line)
-        while _width(rest) > width > 0:
+        while width_of_text(rest) > width > 0:
             head = set_cell_size(rest, width).rstrip()
             head = head or rest[0]
             lines.append(head)

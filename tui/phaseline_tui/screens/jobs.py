@@ -91,9 +91,13 @@ class JobsScreen(ViewScreen):
 
     def show_changes(self, changes: Changes) -> None:
         """Show what a batch changed."""
-        if changes.order:
+        if changes.order or changes.status:
             self._list.follow()
-        self.tick()
+            self.tick()
+            return
+        self._list.show_jobs(changes.jobs)
+        if self._detail.display and self._list.chosen in changes.jobs:
+            self._show_detail()
 
     def tick(self) -> None:
         """Show the present moment: clocks, countdowns, and whatever else changed."""
@@ -121,9 +125,12 @@ class JobsScreen(ViewScreen):
         head = ((" ", ""), *heading(columns_for(max(1, list_width - 2)))) if state.visible and list_width else ()
         self._heading.show([head])
         self._list.update_lines()
+        self._show_detail()
+
+    def _show_detail(self) -> None:
         if self._detail.display:
             chosen = self._list.chosen
-            self._detail.show(None if chosen is None else state.jobs.get(chosen))
+            self._detail.show(None if chosen is None else self.owner.state.jobs.get(chosen))
 
     def _arrange(self) -> None:
         width, height = self.app.size

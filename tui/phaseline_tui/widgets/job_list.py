@@ -1,6 +1,7 @@
 """The list of jobs."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
 from textual import events
@@ -63,6 +64,13 @@ class JobList(LineView, can_focus=True):
         """Repaint what changed; all lines of one repaint show one moment."""
         self._moments.clear()
         super().update_lines()
+
+    def show_jobs(self, keys: AbstractSet[JobKey]) -> None:
+        """Repaint what changed in the lines of these jobs."""
+        self._moments.clear()
+        visible = self._state.visible
+        painted = [index for index in self._painted if index < len(visible)]
+        self.update_some(index for index in painted if visible[index] in keys)
 
     def _moment(self, origin: str) -> Scene:
         moment = self._moments.get(origin)

@@ -1,5 +1,6 @@
-"""A scrolling view of lines that repaints only those that changed."""
+"""A scrolling view of lines that repaints only the cells that changed."""
 
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -8,8 +9,11 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from phaseline_tui.drawing.cells import Line
+from phaseline_tui.drawing.cells import Line, blank
+from phaseline_tui.drawing.differences import Stretch, changed, cut
+from phaseline_tui.drawing.encoding import Piece
 from phaseline_tui.drawing.palette import Ground, Palette
+from phaseline_tui.widgets.direct import DirectPainter
 
 __all__ = ["LineView"]
 
@@ -19,8 +23,8 @@ _Painted = tuple[Line, Ground]
 class LineView(ScrollView):
     """Base of every widget here. Whoever derives from it says how many lines there are, and what stands in each.
 
-    `update_lines` compares what is to be seen with what was painted last, and repaints the difference: at ten
-    updates a second over a slow line, nothing else is quick enough, and nothing flickers.
+    `update_lines` compares what is to be seen with what was painted last, and repaints the cells that differ: at
+    ten updates a second over a slow line, nothing else is quick enough, and nothing flickers.
     """
 
     ALLOW_SELECT = False
@@ -43,6 +47,7 @@ class LineView(ScrollView):
         super().__init__(id=id)
         self._palette = palette
         self._painted: dict[int, _Painted] = {}
+        self._direct = DirectPainter(self)
 
     def line_count(self) -> int:
         """Return how many lines there are."""
@@ -69,15 +74,60 @@ class LineView(ScrollView):
         top = self.scroll_offset.y
         before = self._painted
         # Only what is visible is kept: a line that is scrolled into view later is made then.
-        after = {index: self.line_at(index) for index in range(top, min(top + height, count))}
-        self._painted = after
-        regions = [
-            Region(0, index - top, width, 1)
+        self._painted = {index: self.line_at(index) for index in range(top, min(top + height, count))}
+        self._repaint(
+            (index, self._differences(before.get(index), self._painted.get(index)))
             for index in range(top, top + height)
-            if after.get(index) != before.get(index)
-        ]
-        if regions:
-            self.refresh(*regions)
+        )
+
+    def update_some(self, indices: Iterable[int]) -> None:
+        """Repaint what differs in these lines, as far as they are visible; the others are known to be as they were."""
+        found: list[tuple[int, list[Stretch]]] = []
+        for index in indices:
+            before = self._painted.get(index)
+            if before is not None:  # One that is not painted yet is made when it is.
+                self._painted[index] = after = self.line_at(index)
+                found.append((index, self._differences(before, after)))
+        self._repaint(found)
+
+    def _differences(self, before: _Painted | None, after: _Painted | None) -> list[Stretch]:
+        """Return where a line is to be repainted."""
+        if before == after:
+            return []
+        if before is None or after is None or before[1] != after[1]:
+            return [Stretch(0, self.size.width)]
+        return changed(before[0], after[0])
+
+    def _repaint(self, found: Iterable[tuple[int, list[Stretch]]]) -> None:
+        """Bring stretches of lines to the terminal, the short way if there is one."""
+        differing = [(index, stretches) for index, stretches in found if stretches]
+        if not differing:
+            return
+        top = self.scroll_offset.y
+        place = self._direct.place()
+        if place is None:
+            self.refresh(
+                *(
+                    Region(stretch.start, index - top, stretch.end - stretch.start, 1)
+                    for index, stretches in differing
+                    for stretch in stretches
+                )
+            )
+            return
+        # What Textual keeps of these lines is old now; it asks for them anew when it composes the screen next.
+        self._styles_cache.set_dirty(*(Region(0, self.content_offset.y + index - top, 1, 1) for index, _ in differing))
+        self._direct.write(self._pieces(differing, place))
+
+    def _pieces(self, differing: Iterable[tuple[int, list[Stretch]]], place: Region) -> Iterator[Piece]:
+        style = self._palette.style
+        nothing: _Painted = ((blank(self.size.width),), self.ground)
+        first = place.y - self.scroll_offset.y
+        for index, stretches in differing:
+            line, ground = self._painted.get(index, nothing)
+            for start, end in stretches:
+                last = min(end, place.width)  # Behind that there is the scroll bar.
+                cells = [(text, style(name, ground)) for text, name in cut(line, start, last)]
+                yield Piece(place.x + start, first + index, last - start, cells)
 
     def render_line(self, y: int) -> Strip:
         """Return a line of the widget (called by Textual)."""

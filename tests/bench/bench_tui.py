@@ -1,0 +1,135 @@
+"""What the terminal view costs while it is open: processor, bytes over the line, memory, and how soon a key shows.
+
+The real program runs at a pseudo terminal, whose bytes are counted, and follows a scripted server in this process.
+Processor time is that of all its threads, by the kernel's account; a full core is 100 %.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from tui_load import LoadServer, jobs_at_work
+from tui_screen import ENVIRONMENT, Screen, Terminal
+
+SETTLE = 3.0
+"""Seconds between the first paint and the measurement: every module is read by then."""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def processor_seconds(process: int) -> float:
+    """Return the processor time that a process has used so far."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory(process: int) -> tuple[float, float]:
+    """Return the resident set now and at its peak, in MiB."""
+    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    found = dict(line.split(":", 1) for line in lines)
+    return int(found["VmRSS"].split()[0]) / 1024, int(found["VmHWM"].split()[0]) / 1024
+
+
+@contextmanager
+def program(url: str, size: tuple[int, int]) -> Iterator[Terminal]:
+    """Run the program, with no settings of whoever measures."""
+    with tempfile.TemporaryDirectory() as home:
+        terminal = Terminal([url], size, ENVIRONMENT | {"XDG_CONFIG_HOME": home, "XDG_STATE_HOME": home})
+        try:
+            terminal.until(lambda screen: "IMG_" in screen.text)
+            yield terminal
+        finally:
+            terminal.close()
+
+
+def cursor_line(screen: Screen) -> int:
+    """Return the line that the list's cursor is on."""
+    return next((at for at, line in enumerate(screen.lines) if line.startswith("▌")), -1)
+
+
+def load(title: str, size: tuple[int, int], changing: Sequence[int], each: int, seconds: float) -> None:
+    """Measure with `each` of the jobs `changing` at every beat."""
+    draw = random.Random(5)
+    with (
+        LoadServer(jobs_at_work(1000), lambda: draw.sample(changing, each)) as server,
+        program(server.url, size) as tui,
+    ):
+        server.going = True
+        tui.read_for(SETTLE)
+        used, sent, begun = processor_seconds(tui.process.pid), len(tui.output), time.monotonic()
+        tui.read_for(seconds)
+        passed = time.monotonic() - begun
+        share = (processor_seconds(tui.process.pid) - used) / passed
+        kilobytes = (len(tui.output) - sent) / 1000 / passed
+        print(f"{title:<58} {100 * share:5.1f} % of a core {kilobytes:7.1f} kB/s")
+        keys(f"  a key, until the screen shows it ({title.split(':', maxsplit=1)[0]})", tui, ["j", "k"], 60)
+
+
+def keys(title: str, tui: Terminal, which: Sequence[str], times: int) -> None:
+    """Measure how soon the cursor moves, or another page is there."""
+    taken: list[float] = []
+    draw = random.Random(3)
+    pages = len(which[0]) > 1
+
+    def seen() -> object:
+        return tui.screen.text if pages else cursor_line(tui.screen)
+
+    for number in range(times):
+        tui.read_for(draw.uniform(0.03, 0.13))
+        unchanged = {seen(), -1}
+        tui.press(which[number % len(which)])
+        taken.append(tui.until(lambda _, unchanged=unchanged: seen() not in unchanged))  # type: ignore[misc]
+    cuts = statistics.quantiles(taken, n=20)
+    print(f"{title:<58} {1000 * cuts[9]:5.1f} ms p50 {1000 * cuts[18]:7.1f} ms p95")
+
+
+def many(count: int) -> None:
+    """Measure memory and scrolling with `count` jobs."""
+    with LoadServer(jobs_at_work(count), lambda: ()) as server, program(server.url, (120, 40)) as tui:
+        tui.until(lambda screen: f"{count:,}".replace(",", "") in screen.text.replace(",", ""))
+        tui.read_for(SETTLE)
+        now, peak = memory(tui.process.pid)
+        print(f"memory with {count:>6} jobs{'':<35} {now:5.1f} MiB now {peak:5.1f} MiB peak")
+        used = processor_seconds(tui.process.pid)
+        keys(f"  a page, until the screen shows it ({count} jobs)", tui, ["\x1b[6~", "\x1b[6~", "\x1b[5~"], 40)
+        share = (processor_seconds(tui.process.pid) - used) / 40
+        print(f"  processor time for a page ({count} jobs){'':<22} {1000 * share:5.1f} ms")
+
+
+def first_paint(times: int) -> None:
+    """Measure from the start of the process to the first job on the screen."""
+    taken = []
+    with LoadServer(jobs_at_work(100), lambda: ()) as server:
+        for _ in range(times):
+            begun = time.monotonic()
+            with program(server.url, (120, 40)):
+                taken.append(time.monotonic() - begun)
+    print(f"{'start to first paint with data':<58} {statistics.median(taken):5.2f} s median {max(taken):6.2f} s worst")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement under load")
+    parser.add_argument("--only", choices=["load", "many", "start"])
+    chosen = parser.parse_args()
+    if chosen.only in {None, "load"}:
+        load("200x60: 100 random of 1,000 jobs change 10 times a second", (200, 60), range(1000), 100, chosen.seconds)
+        load("120x40: every visible row changes 10 times a second", (120, 40), range(40), 40, chosen.seconds)
+    if chosen.only in {None, "many"}:
+        many(100)
+        many(10_000)
+    if chosen.only in {None, "start"}:
+        first_paint(5)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The program at the other end of a pseudo terminal, and what stands on its screen."""
+
+import codecs
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from typing import Final
+
+__all__ = ["ENVIRONMENT", "PROGRAM", "Screen", "Terminal"]
+
+PROGRAM: Final = [sys.executable, "-c", "from phaseline_tui.cli import main; main()"]
+_UNWANTED: Final = {"NO_COLOR", "COLORFGBG", "TMUX", "STY", "PHASELINE_TUI_CONFIG"}
+ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if name not in _UNWANTED} | {
+    "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    "TERM": "xterm-256color",
+    "COLORTERM": "truecolor",
+    "LANG": "C.UTF-8",
+}
+_TOKEN: Final = re.compile(
+    r"\x1b\[([?>=<]?)([\d;]*)\$?([A-Za-z~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[P_^][^\x1b]*\x1b\\|\x1b\(B|\x1b[^]\[P_^(]"
+    r"|[\r\n]|[^\x1b\r\n]+",
+    re.DOTALL,
+)
+
+
+class Screen:
+    """Just enough of a terminal to know which character stands where; every character is taken as one cell wide."""
+
+    def __init__(self, columns: int, lines: int) -> None:
+        self.cells = [[" "] * columns for _ in range(lines)]
+        self._x = self._y = 0
+        self._rest = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def feed(self, data: bytes) -> None:
+        """Take in what the program wrote; a sequence of which the end has not come yet is kept."""
+        text = self._rest + self._decoder.decode(data)
+        at = 0
+        while at < len(text) and (token := _TOKEN.match(text, at)) is not None:
+            at = token.end()
+            if token.group(3):
+                self._control(token.group(1), token.group(2), token.group(3))
+            elif token.group() == "\r":
+                self._x = 0
+            elif token.group() == "\n":
+                self._x, self._y = 0, self._y + 1
+            elif text[token.start()] != "\x1b":
+                self._write(token.group())
+        self._rest = text[at:]
+
+    def _write(self, text: str) -> None:
+        for character in text:
+            if self._y < len(self.cells) and self._x < len(self.cells[0]):
+                self.cells[self._y][self._x] = character
+            self._x += 1
+
+    def _control(self, private: str, numbers: str, final: str) -> None:
+        if private:
+            return
+        values = [int(number or 0) for number in numbers.split(";")]
+        if final == "H":
+            self._y, self._x = max(1, values[0]) - 1, max(1, values[1] if len(values) > 1 else 1) - 1
+        elif final == "G":
+            self._x = max(1, values[0]) - 1
+        elif final == "J" and values[0] == 2:
+            for line in self.cells:
+                line[:] = [" "] * len(line)
+
+    @property
+    def lines(self) -> list[str]:
+        """What stands on each line."""
+        return ["".join(line) for line in self.cells]
+
+    @property
+    def text(self) -> str:
+        """The whole screen."""
+        return "\n".join(self.lines)
+
+
+class Terminal:
+    """Runs the program; answers what a modern terminal answers."""
+
+    def __init__(self, arguments: list[str], size: tuple[int, int], environment: dict[str, str] | None = None) -> None:
+        self.master, slave = pty.openpty()
+        columns, lines = size
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.screen = Screen(columns, lines)
+        self.output = bytearray()
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [*PROGRAM, *arguments],
+            stdin=slave, stdout=slave, stderr=slave, env=environment or ENVIRONMENT, start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+
+    def read(self, seconds: float) -> bool:
+        """Read what comes within so many seconds, at most one piece; return whether something came."""
+        if not select.select([self.master], [], [], max(0.0, seconds))[0]:
+            return False
+        data = os.read(self.master, 65536)
+        self.output += data
+        if b"\x1b[?2026$p" in data:
+            os.write(self.master, b"\x1b[?2026;2$y")
+        self.screen.feed(data)
+        return True
+
+    def read_for(self, seconds: float) -> None:
+        """Read for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.read(left)
+
+    def until(self, condition: Callable[[Screen], bool], patience: float = 60.0) -> float:
+        """Read until the screen is as wanted; return how many seconds that took."""
+        begun = time.monotonic()
+        while not condition(self.screen):
+            left = begun + patience - time.monotonic()
+            assert left > 0, self.screen.text
+            self.read(left)
+        return time.monotonic() - begun
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size; what stood on the screen is forgotten."""
+        self.screen = Screen(columns, lines)
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        os.kill(self.process.pid, signal.SIGWINCH)
+
+    def press(self, keys: str) -> None:
+        """Type."""
+        os.write(self.master, keys.encode())
+
+    def quit(self) -> int:
+        """Press q, read what comes until the end, and return the exit code."""
+        self.press("q")
+        try:
+            while self.read(60.0):
+                pass
+        except OSError:  # How Linux says that the other side is closed.
+            pass
+        return self.process.wait(60.0)
+
+    def close(self) -> None:
+        """End the program however it is."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.master)

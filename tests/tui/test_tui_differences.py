@@ -1,0 +1,82 @@
+"""Which cells of a line are sent again, and that a terminal that gets only those shows the new line."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.color import ColorSystem
+from rich.style import Style
+
+from phaseline_tui.drawing.cells import Line, pad_line, width_of
+from phaseline_tui.drawing.differences import changed, cut
+from phaseline_tui.drawing.encoding import Piece, encode
+from tui_screen import Screen
+
+WIDTH = 30
+TEXTS = st.text(alphabet="ab █▌·日é", max_size=8)
+LINES = st.lists(st.tuples(TEXTS, st.sampled_from(["text", "bad", "now/track"])), max_size=8).map(
+    lambda spans: pad_line(tuple(spans), WIDTH)
+)
+
+
+def cells_of(line: Line) -> list[tuple[str, str]]:
+    """Return each cell's character and style; of a wide character the second cell is empty."""
+    return [
+        cell
+        for text, style in line
+        for character in text
+        for cell in [(character, style), ("", style)][: width_of(((character, style),))]
+    ]
+
+
+@given(LINES, LINES)
+def test_what_is_sent_makes_of_the_old_line_the_new_one(before: Line, after: Line) -> None:
+    shown, wanted = cells_of(before), cells_of(after)
+    for start, end in changed(before, after):
+        shown[start:end] = cells_of(tuple(cut(after, start, end)))
+    assert shown == wanted
+
+
+@given(LINES, LINES)
+def test_stretches_lie_in_the_line_and_apart(before: Line, after: Line) -> None:
+    at = -1
+    for start, end in changed(before, after):
+        assert at < start < end <= WIDTH
+        at = end
+
+
+@given(LINES)
+def test_what_stayed_is_not_sent(line: Line) -> None:
+    assert changed(line, line) == []
+
+
+def test_figures_in_an_unchanged_sentence_are_sent_alone() -> None:
+    before: Line = (
+        ("IMG_1.CR3 ", "text"),
+        ("████", "past/past"),
+        ("    ", "track/track"),
+        (" 41% tile 17 of 20", "text"),
+    )
+    after: Line = (
+        ("IMG_1.CR3 ", "text"),
+        ("█████", "past/past"),
+        ("   ", "track/track"),
+        (" 52% tile 17 of 20", "text"),
+    )
+    assert changed(before, after) == [(14, 15), (19, 21)]
+
+
+def test_a_style_is_told_once_and_by_what_differs_from_the_one_before() -> None:
+    quiet, loud = Style(color="#808080", bgcolor="#101010"), Style(color="#ffffff", bgcolor="#101010", bold=True)
+    sent = encode(
+        [Piece(2, 0, 2, [("ab", quiet)]), Piece(4, 0, 1, [("c", quiet)]), Piece(8, 0, 1, [("d", loud)])],
+        ColorSystem.TRUECOLOR,
+    )
+    assert sent == "\x1b[1;3H\x1b[38;2;128;128;128;48;2;16;16;16mabc\x1b[9G\x1b[1;38;2;255;255;255md\x1b[0m"
+    screen = Screen(12, 1)
+    screen.feed(sent.encode())
+    assert screen.text == "  abc   d   "
+
+
+def test_an_attribute_that_ends_takes_the_colours_along() -> None:
+    plain, loud = Style(color="#808080"), Style(color="#808080", reverse=True)
+    sent = encode([Piece(0, 0, 2, [("a", loud), ("b", plain)])], ColorSystem.STANDARD)
+    assert sent == "\x1b[1;1H\x1b[7;37ma\x1b[0;37mb\x1b[0m"

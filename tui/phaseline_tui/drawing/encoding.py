@@ -1,0 +1,102 @@
+"""Changed cells as a terminal understands them, in as few bytes as that takes.
+
+Textual sends a changed row from its left edge, and each piece of it with its whole style and a reset. Over a slow
+line, that is most of what is sent: here only the cells go out, and of a style only what differs from the one before.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from rich.color import Color, ColorSystem
+from rich.console import Console
+from rich.style import Style
+from textual._compositor import ChopsUpdate, CompositorUpdate
+from textual.strip import Strip
+
+__all__ = ["CellsUpdate", "Piece", "encode"]
+
+_NOTHING: Final = Style()
+_ATTRIBUTES: Final = (
+    ("bold", "1"), ("dim", "2"), ("italic", "3"), ("underline", "4"), ("blink", "5"), ("reverse", "7"),
+    ("strike", "9"),
+)  # fmt: skip
+
+
+class Piece(NamedTuple):
+    """Neighbouring cells of one line of the screen."""
+
+    x: int
+    y: int
+    width: int
+    cells: Sequence[tuple[str, Style]]
+
+
+class CellsUpdate(CompositorUpdate):
+    """What Textual found to be repainted, cut to the very cells."""
+
+    def __init__(self, update: ChopsUpdate) -> None:
+        self._chops: Sequence[Mapping[int, Strip | None]] = update.chops
+        self._spans = update.spans
+        self._ends = update.chop_ends
+
+    def render_segments(self, console: Console) -> str:
+        """Return the bytes to send, as text (called by Textual)."""
+        return encode(self._pieces(), console._color_system or ColorSystem.TRUECOLOR)  # noqa: SLF001  as Textual does
+
+    def _pieces(self) -> Iterator[Piece]:
+        for y, first, last in self._spans:
+            for end, (start, strip) in zip(self._ends[y], self._chops[y].items(), strict=False):
+                if strip is None or start >= last or end <= first:
+                    continue
+                x, stop = max(start, first), min(end, last)
+                cropped = strip.crop(x - start, stop - start)
+                yield Piece(
+                    x, y, stop - x, [(text, style or _NOTHING) for text, style, control in cropped if not control]
+                )
+
+    def __rich_console__(self, *_: object) -> Iterable[Strip]:
+        """Yield nothing: this update is only ever written to a terminal."""
+        return ()
+
+
+def encode(pieces: Iterable[Piece], system: ColorSystem) -> str:
+    """Return what draws `pieces` on a terminal with the colours of `system`, and leaves it without a style."""
+    parts: list[str] = []
+    style = _NOTHING
+    here = (-1, -1)
+    for x, y, width, cells in pieces:
+        if (x, y) != here:
+            # To a column and not by so many: terminals disagree on some characters' widths.
+            parts.append(f"\x1b[{x + 1}G" if here[1] == y else f"\x1b[{y + 1};{x + 1}H")
+        for text, wanted in cells:
+            if wanted is not style:
+                parts.append(_change(style, wanted, system))
+                style = wanted
+            parts.append(text)
+        here = (x + width, y)
+    if style is not _NOTHING:
+        parts.append("\x1b[0m")
+    return "".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _change(before: Style, after: Style, system: ColorSystem) -> str:
+    """Return what changes a terminal from one style to another."""
+    codes: list[str] = []
+    dropped = any(getattr(before, name) and not getattr(after, name) for name, _ in _ATTRIBUTES)
+    if dropped:
+        codes.append("0")
+        before = _NOTHING
+    codes += [code for name, code in _ATTRIBUTES if getattr(after, name) and not getattr(before, name)]
+    if after.color != before.color:
+        codes += _codes(after.color, system, foreground=True)
+    if after.bgcolor != before.bgcolor:
+        codes += _codes(after.bgcolor, system, foreground=False)
+    return f"\x1b[{';'.join(codes)}m" if codes else ""
+
+
+def _codes(color: Color | None, system: ColorSystem, *, foreground: bool) -> tuple[str, ...]:
+    if color is None:
+        return ("39" if foreground else "49",)
+    return color.downgrade(system).get_ansi_codes(foreground)
