@@ -1,10 +1,11 @@
 """Real servers for tests: in a process of their own, or in the test's own Trio run."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,23 @@ async def server_process(
         with trio.CancelScope(shield=True):
             process.kill()
             await process.wait()
+
+
+@contextmanager
+def progress_server(
+    data_dir: Path, *flags: str, bind: str = "127.0.0.1:0", env: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Run a server for the length of the block, for tests without Trio, and yield its address."""
+    data_dir.mkdir(exist_ok=True)
+    command = [*SERVER, "--bind", bind, "--data-dir", str(data_dir), "--picture-size", "256x256", *flags]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(**(env or {}))) as process:
+        try:
+            assert process.stderr is not None
+            lines = iter(process.stderr.readline, "")
+            yield next(line for line in lines if line.startswith("listening on")).split()[-1]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
 
 
 @asynccontextmanager

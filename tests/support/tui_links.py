@@ -6,24 +6,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from phaseline_tui.address import ServerAddress
-from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
+from phaseline_tui.connection import Access, Batch, LinkState, LinkStatus, Pace
 from phaseline_tui.frames import Frame
-from phaseline_tui.link import Link
+from phaseline_tui.link import Links
 
-QUICK = Pace(batch=0.01, open=5.0, quiet=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.05)
+QUICK = Pace(batch=0.01, open=5.0, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.05)
 NEVER_AGAIN = Pace(batch=0.01, first_retry=3600.0, last_retry=3600.0)
 
 
 class Heard:
-    """Keeps what a link delivers, and waits for what a test expects."""
+    """Keeps what links deliver, and waits for what a test expects."""
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
+        self.beats = 0
         self._news = threading.Condition()
 
-    def deliver(self, batch: Batch) -> None:
+    def deliver(self, batches: tuple[Batch, ...]) -> None:
         with self._news:
-            self.batches.append(batch)
+            self.beats += 1
+            self.batches.extend(batches)
             self._news.notify_all()
 
     @property
@@ -42,22 +44,25 @@ class Heard:
         with self._news:
             assert self._news.wait_for(condition, 10), (self.statuses, self.frames[-3:])
 
-    def wait_state(self, state: LinkState) -> LinkStatus:
-        """Wait until the newest status has this state, and return it."""
-        self.wait(lambda: bool(self.statuses) and self.statuses[-1].state is state)
-        return self.statuses[-1]
+    def statuses_of(self, origin: str) -> list[LinkStatus]:
+        return [each.status for each in self.batches if each.status is not None and origin in {"", each.origin}]
+
+    def wait_state(self, state: LinkState, origin: str = "") -> LinkStatus:
+        """Wait until the newest status, or that of `origin`, has this state, and return it."""
+        self.wait(lambda: bool(told := self.statuses_of(origin)) and told[-1].state is state)
+        return self.statuses_of(origin)[-1]
 
 
 @contextmanager
-def following(url: str, pace: Pace = QUICK) -> Iterator[tuple[Link, Heard]]:
+def following(*urls: str, pace: Pace = QUICK, access: Access | None = None) -> Iterator[tuple[Links, Heard]]:
     heard = Heard()
-    link = Link(ServerAddress.parse(url), heard.deliver, pace)
-    link.start()
+    links = Links([ServerAddress.parse(url) for url in urls], heard.deliver, pace, access)
+    links.start()
     try:
-        yield link, heard
+        yield links, heard
     finally:
-        link.stop()
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("link to")]
+        links.stop()
+        assert not [thread for thread in threading.enumerate() if thread.name == "links"]
 
 
 def free_port() -> int:

@@ -5,16 +5,33 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
+from wsproto.utilities import LocalProtocolError
 
 __all__ = ["GREETING", "PlayedServer"]
 
 Json = dict[str, Any]
 GREETING: Json = {"type": "connection_established", "client_id": "c1", "epoch": "e1", "protocol": 1}
+
+
+class _Guarded:
+    """A nursery in which a connection alone ends when a ping comes while it closes; the library would end them all."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+
+    def start_soon(self, task: Callable[..., Any], *args: Any) -> None:
+        self._nursery.start_soon(self._run, task, args)
+
+    async def _run(self, task: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        try:
+            await task(*args)
+        except* LocalProtocolError:
+            pass
 
 
 class PlayedServer:
@@ -127,7 +144,8 @@ class PlayedServer:
         self._token = trio.lowlevel.current_trio_token()
         with self._scope:
             async with trio.open_nursery() as nursery:
-                serve = partial(serve_websocket, self._handle, "127.0.0.1", self.port, None, handler_nursery=nursery)
+                guarded = cast("trio.Nursery", _Guarded(nursery))
+                serve = partial(serve_websocket, self._handle, "127.0.0.1", self.port, None, handler_nursery=guarded)
                 server = await nursery.start(serve)
                 self.port = server.port
                 self._listening.set()

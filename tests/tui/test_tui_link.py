@@ -17,7 +17,8 @@ def test_a_link_subscribes_and_receives_the_snapshot_first() -> None:
         heard.wait(lambda: bool(heard.frames))
         first = heard.frames[0]
         server.wait_subscribed()
-        assert server.received == [{"type": "subscribe", "channels": ["jobs", "photos", "system"], "snapshot": True}]
+        wanted = {"type": "subscribe", "channels": ["jobs", "photos", "system"], "snapshot": True}
+        assert server.received == [wanted | {"batch": True, "coalesce_ms": 100}]
         snapshot = heard.frames[1]
         assert not isinstance(first, Snapshot)
         assert isinstance(snapshot, Snapshot)
@@ -112,7 +113,7 @@ def test_garbage_is_counted_and_what_follows_still_arrives(garbage: str | bytes)
         server.wait_subscribed()
         server.send(garbage, progress(1))
         heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))
-        assert heard.ignored == 1
+        assert heard.ignored == (2 if garbage == "[1, 2]" else 1)
         assert heard.statuses[-1].state is LinkState.CONNECTED
 
 
@@ -129,15 +130,15 @@ def test_details_nested_without_end_break_nothing() -> None:
 
 
 def test_a_quiet_server_is_asked_for_a_sign_of_life() -> None:
-    with PlayedServer() as server, following(server.url, Pace(batch=0.01, quiet=0.02, stale=5.0)) as (_, heard):
+    with PlayedServer() as server, following(server.url, pace=Pace(batch=0.01, ping=0.02, stale=5.0)) as (_, heard):
         server.wait_subscribed()
         server.wait_pinged()
         assert LinkState.STALE not in [status.state for status in heard.statuses]
 
 
 def test_a_server_that_answers_nothing_is_called_stale_until_it_speaks() -> None:
-    pace = Pace(batch=0.01, quiet=0.03, stale=0.06, dead=60.0)
-    with PlayedServer(mute=True) as server, following(server.url, pace) as (_, heard):
+    pace = Pace(batch=0.01, ping=0.03, stale=0.06, dead=60.0)
+    with PlayedServer(mute=True) as server, following(server.url, pace=pace) as (_, heard):
         server.wait_subscribed()
         status = heard.wait_state(LinkState.STALE)
         assert status.reason == f"nothing heard from {server.url}"
@@ -146,8 +147,8 @@ def test_a_server_that_answers_nothing_is_called_stale_until_it_speaks() -> None
 
 
 def test_a_connection_that_stays_silent_is_given_up_and_opened_again() -> None:
-    pace = Pace(batch=0.01, quiet=0.02, stale=0.04, dead=0.08)
-    with PlayedServer(mute=True) as server, following(server.url, pace):
+    pace = Pace(batch=0.01, ping=0.02, stale=0.04, dead=0.08)
+    with PlayedServer(mute=True) as server, following(server.url, pace=pace):
         server.wait_subscribed()
         server.wait_subscribed()
         assert server.accepted >= 2
@@ -166,7 +167,7 @@ def test_a_connection_that_stays_silent_is_given_up_and_opened_again() -> None:
 )
 def test_another_kind_of_server_is_told_apart(behaviour: dict[str, object], words: str) -> None:
     pace = Pace(batch=0.01, open=0.3, first_retry=3600.0, last_retry=3600.0)
-    with PlayedServer(**behaviour) as server, following(server.url, pace) as (_, heard):  # type: ignore[arg-type]
+    with PlayedServer(**behaviour) as server, following(server.url, pace=pace) as (_, heard):  # type: ignore[arg-type]
         assert heard.wait_state(LinkState.WAITING).reason.startswith(words.format(url=server.url))
 
 
@@ -186,7 +187,7 @@ def test_a_refusal_waits_to_be_asked() -> None:
 def test_a_server_that_speaks_no_http_is_told_apart() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        with following(f"127.0.0.1:{port}", Pace(batch=0.01, open=0.3, first_retry=3600.0)) as (_, heard):
+        with following(f"127.0.0.1:{port}", pace=Pace(batch=0.01, open=0.3, first_retry=3600.0)) as (_, heard):
             client, _ = listener.accept()
             with client:
                 client.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
@@ -196,20 +197,20 @@ def test_a_server_that_speaks_no_http_is_told_apart() -> None:
 def test_a_server_without_tls_is_told_apart() -> None:
     with PlayedServer() as server:
         url = server.url.replace("http:", "https:")
-        with following(url, NEVER_AGAIN) as (_, heard):
+        with following(url, pace=NEVER_AGAIN) as (_, heard):
             reason = heard.wait_state(LinkState.WAITING).reason
             assert reason.startswith(f"TLS: 127.0.0.1:{server.port} does not answer in TLS")
 
 
 def test_an_unknown_name_is_told_apart() -> None:
-    with following("http://no-such-host.invalid", NEVER_AGAIN) as (_, heard):
+    with following("http://no-such-host.invalid", pace=NEVER_AGAIN) as (_, heard):
         reason = heard.wait_state(LinkState.WAITING).reason
         assert reason == "DNS: the name no-such-host.invalid is not known; check the spelling and the network"
 
 
 def test_asking_shortens_the_wait() -> None:
     port = free_port()
-    with following(f"http://127.0.0.1:{port}", NEVER_AGAIN) as (link, heard):
+    with following(f"http://127.0.0.1:{port}", pace=NEVER_AGAIN) as (link, heard):
         heard.wait_state(LinkState.WAITING)
         with PlayedServer(port=port) as server:
             link.retry_now()
@@ -218,7 +219,7 @@ def test_asking_shortens_the_wait() -> None:
 
 def test_the_pauses_grow_up_to_the_longest() -> None:
     pace = Pace(batch=0.0, first_retry=0.01, last_retry=0.04)
-    with following(f"http://127.0.0.1:{free_port()}", pace) as (_, heard):
+    with following(f"http://127.0.0.1:{free_port()}", pace=pace) as (_, heard):
         heard.wait(lambda: [status.state for status in heard.statuses].count(LinkState.WAITING) >= 5)
         waits = [status.next_try - status.since for status in heard.statuses if status.next_try is not None]
         for wait, longest in zip(waits, (0.01, 0.02, 0.04, 0.04, 0.04), strict=False):
@@ -226,7 +227,7 @@ def test_the_pauses_grow_up_to_the_longest() -> None:
 
 
 def test_of_progress_in_one_phase_only_the_newest_of_a_beat_counts_and_nothing_else_is_merged() -> None:
-    with PlayedServer() as server, following(server.url, Pace(batch=0.3)) as (_, heard):
+    with PlayedServer() as server, following(server.url, pace=Pace(batch=0.3)) as (_, heard):
         server.wait_subscribed()
         heard.wait_state(LinkState.CONNECTED)
         ended = {"type": "stage_completed", "job_id": "job_1", "stage": "importing", "seq": 500}

@@ -6,13 +6,13 @@ import threading
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.connection import LinkState, Pace
 from phaseline_tui.frames import JobProgress
-from phaseline_tui.link import Link
+from phaseline_tui.link import Links
 from tui_links import NEVER_AGAIN, Heard, following, free_port, progress
 from tui_server import PlayedServer
 
 
 def test_stopping_before_starting_is_possible() -> None:
-    link = Link(ServerAddress.parse("127.0.0.1:1"), Heard().deliver)
+    link = Links([ServerAddress.parse("127.0.0.1:1")], Heard().deliver)
     link.stop()
     link.stop()
 
@@ -32,7 +32,7 @@ def test_stopping_while_connecting_leaves_no_thread() -> None:
 
 
 def test_stopping_while_waiting_leaves_no_thread() -> None:
-    with following(f"http://127.0.0.1:{free_port()}", NEVER_AGAIN) as (_, heard):
+    with following(f"http://127.0.0.1:{free_port()}", pace=NEVER_AGAIN) as (_, heard):
         heard.wait_state(LinkState.WAITING)
 
 
@@ -47,7 +47,7 @@ def test_stopping_while_connected_says_goodbye() -> None:
 def test_stopping_while_stale_leaves_no_thread() -> None:
     with (
         PlayedServer(mute=True) as server,
-        following(server.url, Pace(batch=0.01, quiet=0.02, stale=0.04)) as (_, heard),
+        following(server.url, pace=Pace(batch=0.01, ping=0.02, stale=0.04)) as (_, heard),
     ):
         heard.wait_state(LinkState.STALE)
 

@@ -100,7 +100,7 @@ def test_quitting_leaves_no_thread_and_no_word(state: LinkState, capfd: pytest.C
             await until(pilot, lambda: app.status.state is state)
             await pilot.press("q")
 
-        live(server.url, test, Pace(batch=0.02, quiet=0.03, stale=0.06, dead=60.0))
+        live(server.url, test, Pace(batch=0.02, ping=0.03, stale=0.06, dead=60.0))
     out, err = capfd.readouterr()
     assert not re.search(r"Traceback|Error", out + err)
 

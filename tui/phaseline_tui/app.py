@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import App, SystemCommand
@@ -12,18 +12,20 @@ from textual.screen import Screen
 
 from phaseline_tui.address import ServerAddress, labels
 from phaseline_tui.clock import Clock
-from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
+from phaseline_tui.connection import Access, Batch, LinkState, LinkStatus, Pace, Reply
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
+from phaseline_tui.hosts import HostView
 from phaseline_tui.jobs import JobKey
-from phaseline_tui.messages import BatchReceived
+from phaseline_tui.messages import BatchesReceived
+from phaseline_tui.reasons import Ended
 from phaseline_tui.screens.jobs import JobsScreen
-from phaseline_tui.state import ViewState
+from phaseline_tui.state import Changes, ViewState
 from phaseline_tui.views import VIEWS, View, ViewScreen, offered
 
 if TYPE_CHECKING:
-    from phaseline_tui.link import Link
+    from phaseline_tui.link import Links
 
 __all__ = ["ProgressApp", "run"]
 
@@ -54,6 +56,7 @@ class ProgressApp(App[int]):
         *,
         clock: Clock | None = None,
         pace: Pace | None = None,
+        access: Access | None = None,
         theme: str | None = None,
         connect: bool = True,
     ) -> None:
@@ -63,6 +66,7 @@ class ProgressApp(App[int]):
             servers: where they are; at least one.
             clock: tells the time; the machine's by default.
             pace: the times that the links keep.
+            access: tokens and certificates.
             theme: the name of a theme, in all its colours; by default one that fits the terminal.
             connect: whether to connect; otherwise only what is given to `receive` is shown.
         """
@@ -72,14 +76,15 @@ class ProgressApp(App[int]):
         self.state = ViewState()
         self.labels = tuple(labels(self.servers))
         """What each server is called, in the same order."""
-        self.statuses = {label: LinkStatus(LinkState.CONNECTING) for label in self.labels}
-        """How each connection is, by its label."""
+        self.hosts = {label: HostView(label, server) for label, server in zip(self.labels, self.servers, strict=True)}
+        """What is known of each connection, by its label."""
         self.job: JobKey | None = None
         """The job that was chosen last, in whichever view."""
         self._clock = clock or Clock()
         self._pace = pace
+        self._access = access
         self._connect = connect
-        self._links: list[Link] = []
+        self._links: Links | None = None
         self._no_color = no_color
         self._frozen_at: dict[str, float] = {}
         """When each lost connection was lost: since then, nobody knows how its jobs go on."""
@@ -91,7 +96,12 @@ class ProgressApp(App[int]):
     @property
     def status(self) -> LinkStatus:
         """How the connection to the first server is."""
-        return self.statuses[self.labels[0]]
+        return self.hosts[self.labels[0]].status
+
+    @property
+    def statuses(self) -> dict[str, LinkStatus]:
+        """How each connection is, by its label."""
+        return {label: host.status for label, host in self.hosts.items()}
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
@@ -111,52 +121,63 @@ class ProgressApp(App[int]):
 
     def _start_links(self) -> None:
         """Connect. Trio is loaded only now, when the first screen is on its way to the terminal."""
-        from phaseline_tui.link import Link  # noqa: PLC0415
+        from phaseline_tui.link import Links  # noqa: PLC0415
 
-        self._links = [
-            Link(server, self._deliverer(label), self._pace)
-            for server, label in zip(self.servers, self.labels, strict=True)
-        ]
-        for link in self._links:
-            link.start()
+        self._links = Links(self.servers, self._deliverer(), self._pace, self._access)
+        self._links.start()
+
+    def request(self, origin: str, method: str, path: str) -> "Future[Reply]":
+        """Send an HTTP request to the server called `origin` (see `Links.request`)."""
+        if self._links is not None:
+            return self._links.request(origin, method, path)
+        future: Future[Reply] = Future()
+        future.set_exception(Ended(f"{origin} is not connected"))
+        return future
 
     def on_unmount(self) -> None:
         """End the links; no thread stays behind."""
-        for link in self._links:
-            link.stop()
+        if self._links is not None:
+            self._links.stop()
 
-    def _deliverer(self, origin: str) -> Callable[[Batch], object]:
-        """Return what the link to `origin` calls, in its thread, with each batch."""
+    def _deliverer(self) -> Callable[[tuple[Batch, ...]], object]:
+        """Return what the links call, in their thread, with the batches of each beat."""
         loop = self._loop
         if loop is None:
             raise RuntimeError("the app has no event loop yet")
 
-        def deliver(batch: Batch) -> None:
+        def deliver(batches: tuple[Batch, ...]) -> None:
             try:
-                loop.call_soon_threadsafe(self.post_message, BatchReceived(replace(batch, origin=origin)))
+                loop.call_soon_threadsafe(self.post_message, BatchesReceived(batches))
             except RuntimeError:  # The loop has closed: the program is ending.
                 return
 
         return deliver
 
-    def on_batch_received(self, message: BatchReceived) -> None:
-        """Take in what the link received."""
-        self.receive(message.batch)
+    def on_batches_received(self, message: BatchesReceived) -> None:
+        """Take in what the links received."""
+        self.receive(*message.batches)
 
-    def receive(self, batch: Batch) -> None:
-        """Take in a batch and show what it changed."""
+    def receive(self, *batches: Batch) -> None:
+        """Take in batches and show what they changed."""
+        changes = Changes()
+        for batch in batches:
+            changes.add(self._take(batch))
+        for screen in self.views_on_stack():
+            screen.show_changes(changes)
+
+    def _take(self, batch: Batch) -> Changes:
         origin = batch.origin or self.labels[0]
+        host = self.hosts[origin]
+        was_connected = host.status.state is LinkState.CONNECTED
+        host.take(batch)
         changes = self.state.apply(batch.frames, batch.received, origin)
         self.state.ignored += batch.ignored
         if batch.status is not None:
-            was_connected = self.statuses[origin].state is LinkState.CONNECTED
-            self.statuses[origin] = batch.status
             if batch.status.state is LinkState.CONNECTED:
                 self._frozen_at.pop(origin, None)
             elif was_connected:
                 self._frozen_at[origin] = batch.status.since
-        for screen in self.views_on_stack():
-            screen.show_changes(changes)
+        return changes
 
     def views_on_stack(self) -> list[ViewScreen]:
         """Return the views that are shown, or lie under what is."""
@@ -193,8 +214,8 @@ class ProgressApp(App[int]):
 
     def action_retry(self) -> None:
         """Connect again at once, where not connected."""
-        for link in self._links:
-            link.retry_now()
+        if self._links is not None:
+            self._links.retry_now()
 
     def action_view(self, name: str) -> None:
         """Change to another view."""

@@ -1,11 +1,11 @@
-"""What the link tells the rest of the program: batches of frames, and how the connection is."""
+"""What the links tell the rest of the program: batches of frames, and how each connection is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from phaseline_tui.frames import Frame
 
-__all__ = ["Batch", "LinkState", "LinkStatus", "Pace"]
+__all__ = ["Access", "Batch", "LinkState", "LinkStatus", "Pace", "Reply"]
 
 
 class LinkState(Enum):
@@ -36,7 +36,7 @@ class LinkStatus:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All that came within one beat, in its order."""
+    """All that came over one connection within one beat, in its order."""
 
     frames: tuple[Frame, ...]
     received: float
@@ -47,18 +47,52 @@ class Batch:
     """Unknown messages and malformed fields among it."""
     origin: str = ""
     """The label of the connection; empty means the only one."""
+    delay: float | None = None
+    """Seconds from the latest ping to its pong, if one came."""
+    messages: int = 0
+    """How many came, those included that a newer one of the same beat replaced."""
+    size: int = 0
+    """Bytes of those messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's answer to an HTTP request."""
+
+    status: int
+    body: bytes
+    kind: str = ""
+    """Its `Content-Type`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What opens the doors of servers."""
+
+    token: str = field(default="", repr=False)
+    """For every server that has none of its own in `tokens`."""
+    tokens: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Pairs of host and token."""
+    ca_file: str | None = None
+    """Certificates to trust besides the system's; a PEM file."""
+
+    def token_for(self, host: str) -> str:
+        """Return the token for `host`; empty if there is none."""
+        return dict(self.tokens).get(host, self.token)
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The link's times, all in seconds."""
+    """The links' times, all in seconds."""
 
     batch: float = 0.1
     """Least time between two batches."""
     open: float = 5.0
     """Most time for each step of connecting."""
-    quiet: float = 3.0
-    """Silence after which a ping is sent."""
+    login: float = 20.0
+    """Most time for ssh to log in."""
+    ping: float = 3.0
+    """From one ping to the next, by which the delay is measured."""
     stale: float = 10.0
     """Silence after which the link is called stale."""
     dead: float = 25.0

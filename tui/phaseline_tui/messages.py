@@ -5,14 +5,14 @@ from textual.message import Message
 from phaseline_tui.connection import Batch
 from phaseline_tui.jobs import JobKey
 
-__all__ = ["BatchReceived", "FilterChanged", "JobChosen"]
+__all__ = ["BatchesReceived", "FilterChanged", "JobChosen"]
 
 
-class BatchReceived(Message):
-    """The link has received something."""
+class BatchesReceived(Message):
+    """The links have received something."""
 
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
+    def __init__(self, batches: tuple[Batch, ...]) -> None:
+        self.batches = batches
         super().__init__()
 
 

@@ -10,7 +10,18 @@ from phaseline.errors import shown
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.frames import PROTOCOL
 
-__all__ = ["Ended", "broken", "closed", "not_phaseline", "rejected", "silent", "unreachable", "wrong_protocol"]
+__all__ = [
+    "Ended",
+    "broken",
+    "broken_http",
+    "closed",
+    "not_phaseline",
+    "refused",
+    "rejected",
+    "silent",
+    "unreachable",
+    "wrong_protocol",
+]
 
 _CLOSE_WORDS: Final = {
     1000: "",
@@ -76,13 +87,31 @@ def silent(server: ServerAddress) -> Ended:
     return Ended(f"{server.authority} does not answer; is a firewall between?")
 
 
-def rejected(server: ServerAddress, status: int) -> Ended:
-    """Say that the WebSocket handshake was answered with an HTTP `status`."""
+def rejected(server: ServerAddress, status: int, *, token: bool = False, kept_back: bool = False) -> Ended:
+    """Say that the WebSocket handshake was answered with an HTTP `status`.
+
+    Args:
+        server: who answered.
+        status: of the answer.
+        token: whether a token was shown.
+        kept_back: whether one was there, but not shown because others could have read it.
+    """
     if status in _REFUSED_TOKEN:
-        return Ended(f"{server.url} refuses this terminal (HTTP {status})", final=True)
+        return refused(server, f"HTTP {status}", token=token, kept_back=kept_back)
     if status in _NOT_FOUND:
         return Ended(f"not a Phaseline server at {server.url}: {server.path} answers HTTP {status}")
     return Ended(f"{server.url} answers HTTP {status}")
+
+
+def refused(server: ServerAddress, said: str, *, token: bool, kept_back: bool = False) -> Ended:
+    """Say that the server lets nobody in with this token, or without one; for the arguments see `rejected`."""
+    if kept_back:
+        advice = "the token was not sent, because http:// is open to all on the way: use https:// or ssh://"
+    elif token:
+        advice = "it does not take this token: set PROGRESS_TOKEN to another, or write it to ~/.config/phaseline/token"
+    else:
+        advice = "it asks for a token: set PROGRESS_TOKEN, or write it to ~/.config/phaseline/token (mode 0600)"
+    return Ended(f"{server.url} refuses this terminal ({shown(said)[1:-1]}); {advice}", final=True)
 
 
 def not_phaseline(server: ServerAddress, what: str) -> Ended:
@@ -96,6 +125,11 @@ def broken(server: ServerAddress, group: BaseException) -> Ended:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return Ended(f"{server.url} does not speak WebSocket properly ({type(error).__name__}: {shown(str(error))[1:-1]})")
+
+
+def broken_http(server: ServerAddress, error: BaseException) -> Ended:
+    """Say that an HTTP request came to no good end."""
+    return Ended(f"{server.url} did not answer properly ({type(error).__name__}: {shown(str(error))[1:-1]})")
 
 
 def wrong_protocol(server: ServerAddress, protocol: int) -> Ended:

@@ -45,6 +45,12 @@ class Changes:
         self.order |= other.order
         self.status |= other.status
 
+    def add(self, other: "Changes") -> None:
+        """Add what another batch of the same beat changed."""
+        self.jobs |= other.jobs
+        self.order |= other.order
+        self.status |= other.status
+
 
 class ViewState:
     """The jobs of every server, as far as they told.

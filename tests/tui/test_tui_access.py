@@ -1,0 +1,55 @@
+"""Where tokens come from, and that a careless file is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from phaseline.errors import ConfigError
+from phaseline_tui.access import read_access
+
+
+def write(folder: Path, name: str, text: str, mode: int = 0o600) -> None:
+    path = folder / "phaseline" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def test_the_variable_goes_before_the_file_and_a_hosts_own_token_before_both(tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    assert read_access(environ).token_for("box") == ""
+    write(tmp_path, "token", "general\n")
+    assert read_access(environ).token_for("box") == "general"
+    write(tmp_path, "tokens", "# ours\n\nbox special\n")
+    access = read_access(environ | {"PROGRESS_TOKEN": " given "})
+    assert (access.token_for("box"), access.token_for("other")) == ("special", "given")
+    assert "given" not in repr(access)
+    assert "special" not in repr(access)
+
+
+def test_a_token_in_the_home_folder_is_found(tmp_path: Path) -> None:
+    (tmp_path / ".config").mkdir()
+    write(tmp_path / ".config", "token", "mine")
+    assert read_access({"HOME": str(tmp_path)}).token == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "mode", "words"),
+    [
+        ("token", "secret", 0o640, "has mode 0640; allowed: 0600"),
+        ("tokens", "box secret", 0o604, "has mode 0604; allowed: 0600"),
+        ("token", "two secrets", 0o600, "holds 11 characters that are no token"),
+        ("token", "s" * 501, 0o600, "holds 501 characters"),
+        ("tokens", "box\nbox a b", 0o600, "line 1 of .* has 1 word; allowed: a host and its token"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_secret(tmp_path: Path, name: str, text: str, mode: int, words: str) -> None:
+    write(tmp_path, name, text, mode)
+    with pytest.raises(ConfigError, match=words) as caught:
+        read_access({"XDG_CONFIG_HOME": str(tmp_path)})
+    assert "secret" not in str(caught.value).replace("is a secret", "")
+
+
+def test_a_file_of_certificates_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--ca names .* which is no file"):
+        read_access({}, str(tmp_path / "none.pem"))

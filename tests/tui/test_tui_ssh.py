@@ -1,0 +1,150 @@
+"""ssh:// against a real sshd: it connects, says why it can't, comes back, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from phaseline_tui.connection import LinkState, Pace
+from phaseline_tui.frames import Snapshot
+from servers import environment, progress_server
+from sshd import SSHD, SshBox, ssh_box
+from tui_jobs import photo_job
+from tui_links import following, free_port
+from tui_server import PlayedServer
+
+pytestmark = pytest.mark.needs(SSHD, "ssh", "ssh-keygen", "ps")
+
+PATIENT = Pace(batch=0.01, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.1)
+
+
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshBox]:
+    with ssh_box(tmp_path / "box") as running:
+        monkeypatch.setenv("PROGRESS_SSH", running.client)
+        yield running
+        wait_for(lambda: running.clients() == [])
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)  # what is waited for happens in processes that tell nobody
+    raise AssertionError("it did not come to pass in ten seconds")
+
+
+def test_a_server_behind_a_login_is_followed_and_ssh_ends_with_the_link(box: SshBox) -> None:
+    with PlayedServer([photo_job("job_1", "a.jpg", 1)]) as server:
+        with following(box.url(server.port), pace=PATIENT) as (_, heard):
+            heard.wait(lambda: any(isinstance(frame, Snapshot) for frame in heard.frames))
+            assert heard.wait_state(LinkState.CONNECTED).reason == ""
+            assert box.clients() != []
+        assert server.goodbyes == [1000]
+    wait_for(lambda: box.clients() == [])
+
+
+def test_a_server_that_is_not_running_there_is_told_and_found_once_it_is(box: SshBox) -> None:
+    port = free_port()
+    with following(box.url(port), pace=PATIENT) as (_, heard):
+        status = heard.wait_state(LinkState.WAITING)
+        assert status.reason == f"no server at 127.0.0.1:{port} of 127.0.0.1: start one there with progress-server"
+        with PlayedServer(port=port):
+            heard.wait_state(LinkState.CONNECTED)
+        logins = [line for line in box.clients() if "/bin/sh" not in line]
+        assert len(logins) <= 1, "one login serves every attempt"
+
+
+def test_a_box_that_goes_away_is_found_again(box: SshBox) -> None:
+    with PlayedServer() as server, following(box.url(server.port), pace=PATIENT) as (_, heard):
+        heard.wait_state(LinkState.CONNECTED)
+        box.stop()
+        heard.wait_state(LinkState.WAITING)
+        heard.wait(lambda: any("no sshd answers there" in status.reason for status in heard.statuses))
+        box.start()
+        heard.wait_state(LinkState.CONNECTED)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("-o UserKnownHostsFile=/dev/null", "its key is not known yet, and nothing is asked here: run `ssh -p"),
+        ("-i /dev/null", "it wants a password or another key, and nothing is asked here"),
+        ("-o NoSuchOption=1", "ssh stumbles over ~/.ssh/config"),
+    ],
+)
+def test_what_ssh_would_ask_is_said_in_words_and_waits_for_a_key(
+    box: SshBox, monkeypatch: pytest.MonkeyPatch, change: str, words: str
+) -> None:
+    own = f"-i {box.folder}/id"
+    client = box.client.replace(own, change if change.startswith("-i") else f"{change} {own}")
+    monkeypatch.setenv("PROGRESS_SSH", client)
+    with following(box.url(1), pace=PATIENT) as (links, heard):
+        status = heard.wait_state(LinkState.STOPPED)
+        assert words in status.reason
+        monkeypatch.setenv("PROGRESS_SSH", box.client)
+        links.retry_now()
+        heard.wait(lambda: "no server at" in heard.statuses[-1].reason)
+
+
+def test_a_box_that_allows_no_forwarding_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ssh_box(tmp_path / "strict", "AllowTcpForwarding no") as box:
+        monkeypatch.setenv("PROGRESS_SSH", box.client)
+        with following(box.url(9), pace=PATIENT) as (_, heard):
+            assert "allows no forwarding" in heard.wait_state(LinkState.STOPPED).reason
+
+
+def test_without_ssh_the_program_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROGRESS_SSH", "no-such-ssh -4")
+    with following("ssh://box", pace=PATIENT) as (_, heard):
+        assert "needs the program no-such-ssh" in heard.wait_state(LinkState.STOPPED).reason
+
+
+def test_other_requests_take_the_same_way(box: SshBox, tmp_path: Path) -> None:
+    with (
+        progress_server(tmp_path / "data") as url,
+        following(box.url(int(url.rpartition(":")[2])), pace=PATIENT) as (
+            links,
+            heard,
+        ),
+    ):
+        heard.wait_state(LinkState.CONNECTED)
+        reply = links.request("127.0.0.1", "GET", "/health").result(30)
+        assert (reply.status, reply.kind) == (200, "application/json")
+
+
+HOLD = """
+import sys, threading
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.connection import LinkState
+from phaseline_tui.link import Links
+up = threading.Event()
+def deliver(batches):
+    if any(batch.status is not None and batch.status.state is LinkState.CONNECTED for batch in batches):
+        up.set()
+Links([ServerAddress.parse(sys.argv[1])], deliver).start()
+up.wait()
+print("connected", flush=True)
+threading.Event().wait()
+"""
+
+
+def test_a_program_that_is_killed_leaves_neither_ssh_nor_its_folder_behind(box: SshBox, tmp_path: Path) -> None:
+    folders = tmp_path / "run"
+    folders.mkdir()
+    with PlayedServer() as server:
+        env = environment(PROGRESS_SSH=box.client, XDG_RUNTIME_DIR="", TMPDIR=str(folders))
+        command = [sys.executable, "-c", HOLD, box.url(server.port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as program:
+            assert program.stdout is not None
+            assert program.stdout.readline() == "connected\n"
+            assert box.clients() != []
+            assert len(list(folders.iterdir())) == 1
+            os.kill(program.pid, signal.SIGKILL)
+        wait_for(lambda: box.clients() == [])
+        wait_for(lambda: list(folders.iterdir()) == [])

@@ -1,0 +1,59 @@
+"""Streams of bytes to a server: over TCP, TLS, or the socket of an SSH forward."""
+
+import ssl
+from functools import cached_property
+
+import trio
+
+from phaseline_tui import reasons
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.connection import Access, Pace
+
+__all__ = ["Dialer", "Stream"]
+
+Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+
+class Dialer:
+    """Opens streams, each step within `Pace.open`."""
+
+    def __init__(self, pace: Pace, access: Access) -> None:
+        """Prepare; certificates are read only when the first TLS connection is wanted."""
+        self.pace = pace
+        self.access = access
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if self.access.ca_file is not None:
+            context.load_verify_locations(self.access.ca_file)
+        return context
+
+    async def open(self, server: ServerAddress, socket: str | None = None) -> Stream:
+        """Connect to `server`, or to it through the forward whose local end is the Unix `socket`.
+
+        Raises:
+            Ended: it could not be reached; the text says why.
+        """
+        try:
+            with trio.fail_after(self.pace.open):
+                if socket is not None:
+                    return await trio.open_unix_socket(socket)
+                stream = await trio.open_tcp_stream(server.host, server.port)
+                return await self._secure(server, stream) if server.tls else stream
+        except trio.TooSlowError:
+            raise reasons.silent(server) from None
+        except trio.BrokenResourceError as error:
+            cause = error.__cause__
+            raise reasons.unreachable(server, cause if isinstance(cause, OSError) else OSError(str(error))) from error
+        except OSError as error:
+            raise reasons.unreachable(server, error) from error
+
+    async def _secure(self, server: ServerAddress, stream: trio.SocketStream) -> Stream:
+        tls = trio.SSLStream(stream, self._tls, server_hostname=server.host, https_compatible=True)
+        try:
+            await tls.do_handshake()
+        except BaseException:
+            await trio.aclose_forcefully(tls)
+            raise
+        return tls
