@@ -4,8 +4,10 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
+from rich.console import RenderableType
+from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -13,6 +15,7 @@ from textual.screen import Screen
 from phaseline_tui.address import ServerAddress, labels
 from phaseline_tui.clock import Clock
 from phaseline_tui.connection import Access, Batch, LinkState, LinkStatus, Pace, Reply
+from phaseline_tui.drawing.encoding import CellsUpdate
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgressApp", "run"]
 
-_TICK: Final = 0.5
-"""Seconds between two looks at the clock; twice a second, so that no second is skipped."""
+_TICK: Final = 1.0
+"""Seconds between two looks at the clock."""
 
 
 class ProgressApp(App[int]):
@@ -107,6 +110,12 @@ class ProgressApp(App[int]):
         """Return the main screen."""
         return JobsScreen(self.palette())
 
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Write to the terminal what changed (called by Textual)."""
+        if isinstance(renderable, ChopsUpdate):
+            renderable = cast("RenderableType", CellsUpdate(renderable))
+        super()._display(screen, renderable)
+
     def palette(self) -> Palette:
         """Return the styles of the present theme."""
         theme = self.available_themes[ANSI] if self._no_color else self.current_theme
@@ -173,6 +182,7 @@ class ProgressApp(App[int]):
         changes = self.state.apply(batch.frames, batch.received, origin)
         self.state.ignored += batch.ignored
         if batch.status is not None:
+            changes.status = True
             if batch.status.state is LinkState.CONNECTED:
                 self._frozen_at.pop(origin, None)
             elif was_connected:

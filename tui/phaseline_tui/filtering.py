@@ -1,35 +1,97 @@
-"""The filter: which jobs a text keeps."""
+"""The filter: which jobs a text keeps.
 
+A filter is words with spaces between them, all of which must be found: `render !done host:box2 name:/IMG_00[45]/`.
+Case doesn't matter. `!` before a word turns it round. A field and a colon before it say where to look; `/…/` is a
+regular expression, `"…"` a text with spaces in it.
+"""
+
+import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-__all__ = ["Filter"]
+from phaseline_tui.jobs import JobView, State
+
+__all__ = ["FIELDS", "Filter"]
+
+FIELDS: Final[dict[str, Callable[[JobView], str]]] = {
+    "state": lambda job: "completed done" if job.state is State.COMPLETED else job.state.value,
+    "phase": lambda job: job.current.name if job.current else "",
+    "host": lambda job: job.host,
+    "name": lambda job: job.name,
+    "workflow": lambda job: job.workflow,
+    "series": lambda job: job.series,
+    "message": lambda job: job.message if not job.over else job.failure,
+    "id": lambda job: job.job_id,
+    "server": lambda job: job.origin,
+}
+"""What can stand before a colon, and the text in which it looks."""
+
+_WORD: Final = re.compile(
+    r"""(?P<inverse>!?)(?:(?P<field>[A-Za-z]+):)?
+        (?:/(?P<regex>(?:[^/\\]|\\.)+)/(?=\s|$)|"(?P<quoted>[^"]*)"?|(?P<plain>\S*))""",
+    re.VERBOSE,
+)
+_MOST: Final = 500
+"""Characters of a text in which a regular expression looks."""
 
 
 class _Word(NamedTuple):
-    text: str
+    keeps: Callable[[JobView], bool]
     inverse: bool
 
 
 class Filter:
-    """Words that must all be found; one with `!` before it must not.
-
-    Case doesn't matter. A lone `!`, as while one is typing, asks for nothing yet.
-    """
+    """A filter, read from text; anything can be read, as it changes with every key."""
 
     def __init__(self, text: str = "") -> None:
-        """Read `text`, words with spaces between them."""
+        """Read `text`; a word with nothing to look for yet asks for nothing."""
         self.text = text.strip()
-        words = (_Word(word.removeprefix("!"), word.startswith("!")) for word in self.text.casefold().split())
-        self._words = tuple(word for word in words if word.text)
+        self.problem = ""
+        """What can't be understood, in words; such a word is not looked for."""
+        self._words: list[_Word] = []
+        at = 0
+        while at < len(self.text):
+            found = _WORD.match(self.text, at)
+            if found is None or found.end() == at:
+                at += 1
+                continue
+            at = found.end()
+            self._add(found)
 
     def __bool__(self) -> bool:
         """Return whether the filter can leave anything out."""
         return bool(self._words)
 
-    def keeps(self, haystack: Callable[[], str]) -> bool:
-        """Return whether the filter keeps a job; `haystack` gives the job's case-folded text, if it is needed."""
-        if not self._words:
-            return True
-        text = haystack()
-        return all((word.text in text) is not word.inverse for word in self._words)
+    def keeps(self, job: JobView) -> bool:
+        """Return whether the filter keeps `job`."""
+        return all(word.keeps(job) is not word.inverse for word in self._words)
+
+    def _add(self, found: re.Match[str]) -> None:
+        field, regex = found["field"], found["regex"]
+        # A slash without its second one is the begin of a regular expression that is being typed.
+        wanted = found["quoted"] if found["quoted"] is not None else (found["plain"] or "").removeprefix("/")
+        wanted = wanted.casefold()
+        look: Callable[[JobView], str] = JobView.haystack
+        if field is not None:
+            chosen = FIELDS.get(field.casefold())
+            if chosen is None:  # No field of ours: a text with a colon in it, such as dalle:simple.
+                wanted = f"{field}:{regex or wanted}".casefold()
+                regex = None
+            else:
+                look = _folded(chosen)
+        if regex is not None:
+            self._add_regex(look, regex, inverse=bool(found["inverse"]))
+        elif wanted:
+            self._words.append(_Word(lambda job: wanted in look(job), bool(found["inverse"])))
+
+    def _add_regex(self, look: Callable[[JobView], str], regex: str, *, inverse: bool) -> None:
+        try:
+            pattern = re.compile(regex, re.IGNORECASE)
+        except re.error as error:
+            self.problem = f"/{regex}/ is no regular expression: {error.msg}"
+            return
+        self._words.append(_Word(lambda job: pattern.search(look(job)[:_MOST]) is not None, inverse))
+
+
+def _folded(look: Callable[[JobView], str]) -> Callable[[JobView], str]:
+    return lambda job: look(job).casefold()

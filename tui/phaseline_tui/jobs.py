@@ -217,7 +217,10 @@ class JobView:
         if not self._haystack:
             phase = self.current
             state = "completed done" if self.state is State.COMPLETED else self.state.value
-            words = (self.job_id, self.name, self.series, self.workflow, state, phase.name if phase else "")
+            words = (
+                self.job_id, self.name, self.series, self.workflow, self.host, self.origin, state,
+                phase.name if phase else "",
+            )  # fmt: skip
             self._haystack = "\n".join(words).casefold()
         return self._haystack
 

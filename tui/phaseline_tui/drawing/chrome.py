@@ -7,7 +7,7 @@ from phaseline_tui.connection import LinkState, LinkStatus
 from phaseline_tui.drawing.cells import Line, Span, join, pad_line, width_of, wrap
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.words import clock_time, duration
-from phaseline_tui.state import Counts
+from phaseline_tui.totals import Counts
 
 __all__ = ["Place", "empty", "header", "keys", "trouble"]
 
