@@ -12,9 +12,10 @@ from phaseline_server.dalle import helpers
 from phaseline_server.dalle.gallery import Gallery
 from phaseline_server.dalle.runs import Runs
 from phaseline_server.dalle.studio import open_studio
-from phaseline_server.door import Door, Limits, open_listeners
+from phaseline_server.door import open_listeners
 from phaseline_server.exposure import check_exposure
 from phaseline_server.files import check_data_dir
+from phaseline_server.front import make_door, make_tls, reload_at_hangup
 from phaseline_server.log import MemoryLog
 from phaseline_server.logs import announce, configure_logs
 from phaseline_server.metrics_file import MetricsFile
@@ -84,11 +85,8 @@ async def _serve_on(
     tracker = Tracker(log, EmaEngine(statistics), statistics, max_jobs=settings.max_jobs)
     keeper = Keeper(data_dir, settings.max_reports)
     check_exposure(settings, listeners, keeper)
-    limits = Limits(
-        connections=settings.max_connections,
-        message=settings.max_message,
-    )
-    door = Door(limits)
+    tls = make_tls(settings)
+    door = make_door(settings, tls)
     try:
         async with open_studio(settings) as studio, trio.open_nursery() as nursery:
             runs = Runs(nursery, tracker, studio, done_ttl=settings.done_ttl)
@@ -97,6 +95,7 @@ async def _serve_on(
                 # A finished run answers its pollers for done_ttl, even where jobs are kept for less.
                 nursery.start_soon(tracker.run_retention, max(settings.retention, settings.done_ttl))
                 nursery.start_soon(keeper.run)
+                nursery.start_soon(reload_at_hangup, tls)
                 app = make_app(Services(settings, tracker, runs, Gallery(studio), door, keeper))
                 urls = await nursery.start(door.serve, app, listeners)
                 announce(urls)

@@ -8,5 +8,6 @@ from phaseline_server.door.app_tasks import CLIENT_LEFT
 from phaseline_server.door.door import Door, Statistics
 from phaseline_server.door.listen import open_listeners, url_of
 from phaseline_server.door.settings import Limits
+from phaseline_server.door.tls import Tls
 
-__all__ = ["CLIENT_LEFT", "Door", "Limits", "Statistics", "open_listeners", "url_of"]
+__all__ = ["CLIENT_LEFT", "Door", "Limits", "Statistics", "Tls", "open_listeners", "url_of"]

@@ -17,10 +17,9 @@ from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
-from hypercorn.utils import parse_socket_addr
 
 from phaseline_server.door.app_tasks import AppTasks
-from phaseline_server.door.handshake import Address, Handshake
+from phaseline_server.door.handshake import Ends, Handshake
 from phaseline_server.door.outgoing import Spawn
 from phaseline_server.door.pings import Pings
 from phaseline_server.door.protocol import Http1Protocol
@@ -62,9 +61,11 @@ class Connection(TCPServer):
         state: LifespanState,
         stream: trio.SocketStream,
         shared: Shared,
+        ends: Ends,
     ) -> None:
         super().__init__(app, config, context, state, stream)  # type: ignore[arg-type] # TLS, as above
         self._shared = shared
+        self._ends = ends
         self._limits = shared.limits
         self._websocket: WebSocket | None = None
         self._scope = trio.CancelScope()
@@ -80,21 +81,15 @@ class Connection(TCPServer):
         Raises:
             Exception: Whatever the client provoked in h11, wsproto, hypercorn or the app.
         """
-        socket = self.stream.socket
         try:
             with self._scope:
-                try:
-                    client = parse_socket_addr(socket.family, socket.getpeername())
-                    server = parse_socket_addr(socket.family, socket.getsockname())
-                except OSError:
-                    return  # the client is gone already
-                handshake = await self._serve_http(client, server)
+                handshake = await self._serve_http()
                 if handshake is not None:
-                    await self._serve_websocket(handshake, client, server)
+                    await self._serve_websocket(handshake)
         finally:
-            socket.close()
+            self.stream.socket.close()
 
-    async def _serve_http(self, client: Address, server: Address) -> Handshake | None:
+    async def _serve_http(self) -> Handshake | None:
         """Serve requests until the end, or until the client wants a WebSocket."""
         async with AppTasks() as self._task_group:
             self.protocol = Http1Protocol(
@@ -103,21 +98,21 @@ class Connection(TCPServer):
                 self.context,
                 self._task_group,
                 ConnectionState(self.state),
-                False,  # noqa: FBT003 (TLS)
-                client,
-                server,
+                self._ends.secure,
+                self._ends.client,
+                self._ends.server,
                 self.protocol_send,
             )
             self._wait_until(trio.current_time() + self._limits.head_seconds)
             await self._read_data()
         return self.protocol.upgrade
 
-    async def _serve_websocket(self, handshake: Handshake, client: Address, server: Address) -> None:
+    async def _serve_websocket(self, handshake: Handshake) -> None:
         """Be a WebSocket for the rest of the connection's life; what HTTP needed is let go, for there may be many."""
         del self.protocol, self.idle_task
         shared = self._shared
         self._websocket = WebSocket(self.stream, handshake, shared.limits, spawn=shared.spawn, pings=shared.pings)
-        await self._websocket.run(self.app, client, server, self.state)
+        await self._websocket.run(self.app, self._ends, self.state)
 
     async def protocol_send(self, event: Event) -> None:
         """Take what the protocol wants done: bytes sent, the end, or a change between idle and busy."""

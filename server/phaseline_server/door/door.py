@@ -11,13 +11,17 @@ import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIFramework, LifespanState
+from hypercorn.utils import parse_socket_addr
 
 from phaseline.errors import StartupFailed, TooMany, shown
 from phaseline_server.door.connection import Connection, Shared
+from phaseline_server.door.crowd import Crowd, Full
+from phaseline_server.door.handshake import Ends
 from phaseline_server.door.lifespan import running
 from phaseline_server.door.listen import url_of
 from phaseline_server.door.pings import Pings
 from phaseline_server.door.settings import Limits, hypercorn_config
+from phaseline_server.door.tls import Tls
 
 __all__ = ["Door", "Statistics"]
 
@@ -28,13 +32,17 @@ _PARTING = 0.3  # seconds that a client has to answer the close of its WebSocket
 _APP_ENDS = 1.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds after an error of accept
 
-_REASON = json.dumps(
-    {"success": False, "error": "the server has as many connections as it is allowed; try again", "code": TooMany.code}
-)
-_FULL = (
-    "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n"
-    f"content-type: application/json\r\ncontent-length: {len(_REASON)}\r\n\r\n{_REASON}"
-).encode()
+
+def _refusal(status: str, reason: str) -> bytes:
+    body = json.dumps({"success": False, "error": f"the server has {reason}; try again", "code": TooMany.code})
+    head = f"HTTP/1.1 {status}\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n{body}".encode()
+
+
+_FULL = {
+    Full.HOUSE: _refusal("503 Service Unavailable", Full.HOUSE),
+    Full.ADDRESS: _refusal("429 Too Many Requests", Full.ADDRESS),
+}
 
 Welcome = Callable[[trio.SocketStream], Awaitable[None]]
 
@@ -60,9 +68,11 @@ class Door:
             a long poll) wait for it too, and end with what they still have to say.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, tls: Tls | None = None) -> None:
         self.closing = trio.Event()
         self._limits = limits or Limits()
+        self._tls = tls
+        self._crowd = Crowd(self._limits.connections, self._limits.connections_per_address)
         self._config = hypercorn_config(self._limits)
         self._context = WorkerContext(max_requests=None)
         self._pings = Pings(self._limits.pong_seconds)
@@ -147,7 +157,7 @@ class Door:
                     pings.start_soon(self._pings.run)
                     for listener in listeners:
                         nursery.start_soon(self._accept, listener, welcome, nursery)
-                    task_status.started([url_of(listener) for listener in listeners])
+                    task_status.started([url_of(listener, secure=self._tls is not None) for listener in listeners])
                     await self.closing.wait()
                     for listener in listeners:
                         listener.socket.close()
@@ -180,15 +190,31 @@ class Door:
 
     async def _welcome(self, app: AppWrapper, state: LifespanState, shared: Shared, stream: trio.SocketStream) -> None:
         """Serve one client, from the accept to the close of its socket."""
-        if self.closing.is_set():
+        ends = _ends_of(stream)
+        if self.closing.is_set() or ends is None:
             stream.socket.close()
             return
-        if len(self._connections) >= self._limits.connections:
-            await self._turn_away(stream)
+        address = ends.client[0] if ends.client else ""
+        full = self._crowd.enter(address)
+        if full is not None:
+            await self._turn_away(stream, full)
             return
         self._full = False
         self._accepted += 1
-        connection = Connection(app, self._config, self._context, state, stream, shared)
+        try:
+            if self._tls is None:
+                await self._serve_one(app, state, shared, ends, stream)
+            else:
+                secure = ends._replace(secure=True)
+                serve_one = partial(self._serve_one, app, state, shared, secure)
+                await self._guard(partial(self._tls.serve, stream, serve_one))
+        finally:
+            self._crowd.leave(address)
+
+    async def _serve_one(
+        self, app: AppWrapper, state: LifespanState, shared: Shared, ends: Ends, stream: trio.SocketStream
+    ) -> None:
+        connection = Connection(app, self._config, self._context, state, stream, shared, ends)
         self._connections.add(connection)
         try:
             await self._guard(connection.run)
@@ -212,14 +238,15 @@ class Door:
             if passing is not None:
                 raise passing from None
 
-    async def _turn_away(self, stream: trio.SocketStream) -> None:
+    async def _turn_away(self, stream: trio.SocketStream, full: Full) -> None:
         self._refused += 1
         if not self._full:
-            _log.warning("as many connections as allowed; more are answered 503", allowed=self._limits.connections)
+            _log.warning("a connection is refused", reason=full)
         self._full = True
         try:
-            with trio.move_on_after(_PARTING), suppress(trio.BrokenResourceError):
-                await stream.send_all(_FULL)
+            if self._tls is None:
+                with trio.move_on_after(_PARTING), suppress(trio.BrokenResourceError):
+                    await stream.send_all(_FULL[full])
         finally:
             stream.socket.close()
 
@@ -245,6 +272,16 @@ class Door:
         while self._connections:
             self._emptied = trio.Event()
             await self._emptied.wait()
+
+
+def _ends_of(stream: trio.SocketStream) -> Ends | None:
+    """Return between whom `stream` is; None if the client is gone already."""
+    socket = stream.socket
+    try:
+        client = parse_socket_addr(socket.family, socket.getpeername())
+        return Ends(client, parse_socket_addr(socket.family, socket.getsockname()))
+    except OSError:
+        return None
 
 
 def _is_passing(error: BaseException) -> bool:

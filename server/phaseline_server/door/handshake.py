@@ -1,7 +1,7 @@
 """The opening handshake of a WebSocket (RFC 6455 section 4.2): what is asked, the scope of it, and the answers."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote
 
 import h11
@@ -14,6 +14,14 @@ __all__ = ["Handshake", "is_upgrade"]
 
 Headers = Sequence[tuple[bytes, bytes]]
 Address = tuple[str, int] | None
+
+
+class Ends(NamedTuple):
+    """Between whom a connection is, and whether nobody else can listen to it."""
+
+    client: Address
+    server: Address
+    secure: bool = False
 
 
 class Handshake:

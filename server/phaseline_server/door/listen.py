@@ -70,9 +70,9 @@ def _parsed(text: str) -> Bind:
         raise ConfigError(f"bind is {shown(text)}; allowed: {ALLOWED}") from None
 
 
-def url_of(listener: trio.SocketListener) -> str:
-    """Return the address that `listener` is bound to, e.g. `http://127.0.0.1:43211` or `http://[::1]:43211`."""
-    return f"http://{Bind(*_name(listener))}"
+def url_of(listener: trio.SocketListener, *, secure: bool = False) -> str:
+    """Return the address that `listener` is bound to, e.g. `http://127.0.0.1:43211` or `https://[::1]:43211`."""
+    return f"{'https' if secure else 'http'}://{Bind(*_name(listener))}"
 
 
 def _name(listener: trio.SocketListener) -> tuple[str, int]:

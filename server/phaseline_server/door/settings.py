@@ -21,6 +21,8 @@ class Limits:
 
     connections: int = 10_000
     """Open at once, over all listeners; one more is answered 503."""
+    connections_per_address: int = 256
+    """The same from one address of another machine; one more is answered 429."""
     message: int = 65_536
     """One WebSocket message, all its fragments together."""
     fragments: int = 64

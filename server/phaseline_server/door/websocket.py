@@ -15,7 +15,7 @@ from wsproto.frame_protocol import CloseReason
 
 from phaseline_server.door.app_tasks import call_app
 from phaseline_server.door.endpoint import Endpoint
-from phaseline_server.door.handshake import Address, Handshake
+from phaseline_server.door.handshake import Ends, Handshake
 from phaseline_server.door.outgoing import Outgoing, Spawn
 from phaseline_server.door.pings import Pings
 from phaseline_server.door.settings import Limits
@@ -52,11 +52,13 @@ class WebSocket:
 
     # ------------------------------------------------------------------ the door's side
 
-    async def run(self, app: AppWrapper, client: Address, server: Address, state: LifespanState) -> None:
+    async def run(self, app: AppWrapper, ends: Ends, state: LifespanState) -> None:
         """Call `app`, and see to an orderly end. The socket is closed then."""
         assert self._handshake is not None  # noqa: S101 (run once)
         extensions = {FANOUT: {"socket": self}}
-        scope = self._handshake.scope(client=client, server=server, state=state, extensions=extensions)
+        scope = self._handshake.scope(
+            client=ends.client, server=ends.server, secure=ends.secure, state=state, extensions=extensions
+        )
         try:
             await call_app(app, scope, self._asgi_receive, self._asgi_send)
             if self._endpoint is None and not self._refused:

@@ -1,0 +1,78 @@
+"""Nothing is shown to other machines by accident."""
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from certificates import make_certificate
+from phaseline.errors import ConfigError
+from phaseline_server.access import Keeper
+from phaseline_server.config import Settings
+from phaseline_server.door import open_listeners
+from phaseline_server.exposure import check_exposure
+from phaseline_server.grant import Scope
+from phaseline_server.main import serve
+from phaseline_server.tokens import TokenFile
+
+EVERYWHERE = "0.0.0.0:0"
+
+
+async def starts(data_dir: Path, bind: str, **settings: object) -> str:
+    """Return "" if a server starts, or what it says instead."""
+    listeners = await open_listeners([bind], explicit=True)
+    try:
+        check_exposure(
+            Settings(bind=(bind,), data_dir=str(data_dir), **settings),  # type: ignore[arg-type]
+            listeners,
+            Keeper(data_dir, 1),
+        )
+    except ConfigError as error:
+        return str(error)
+    finally:
+        for listener in listeners:
+            listener.socket.close()
+    return ""
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:0", "localhost:0"])
+async def test_this_machine_alone_needs_neither_tokens_nor_tls(tmp_path: Path, bind: str) -> None:
+    assert await starts(tmp_path, bind) == ""
+
+
+@pytest.mark.parametrize(
+    ("tokens", "tls", "missing"),
+    [
+        (False, False, ["no tokens", "no TLS"]),
+        (True, False, ["no TLS"]),
+        (False, True, ["no tokens"]),
+        (True, True, []),
+    ],
+)
+async def test_the_network_needs_both(tmp_path: Path, tokens: bool, tls: bool, missing: list[str]) -> None:
+    if tokens:
+        TokenFile(tmp_path).create(Scope.READ)
+    said = await starts(tmp_path, EVERYWHERE, tls_cert="cert.pem" if tls else "")
+    assert [text for text in ("no tokens", "no TLS") if text in said] == missing
+    assert ("--insecure" in said) == bool(missing)
+
+
+async def test_or_the_word_insecure(tmp_path: Path) -> None:
+    assert await starts(tmp_path, EVERYWHERE, insecure=True) == ""
+
+
+async def test_a_server_that_would_be_exposed_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="which other machines reach"):
+        await serve(Settings(bind=(EVERYWHERE,), data_dir=str(tmp_path)))
+
+
+@pytest.mark.needs("openssl")
+async def test_with_both_it_does(tmp_path: Path) -> None:
+    made = make_certificate(tmp_path)
+    TokenFile(tmp_path).create(Scope.READ)
+    files = {"tls_cert": str(made.certificate), "tls_key": str(made.key)}
+    settings = Settings(bind=(EVERYWHERE,), data_dir=str(tmp_path), **files)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        [url] = await nursery.start(lambda task_status: serve(settings, task_status=task_status))
+        assert url.startswith("https://")
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,172 @@
+"""TLS: every kind of route over it, clients that misuse it, and a certificate that is replaced meanwhile."""
+
+import json
+import signal
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+from trio_websocket import open_websocket_url
+
+from certificates import Certificate, make_certificate
+from door_clients import FRESH, read_all, reset
+from phaseline.errors import ConfigError
+from phaseline.reporting import Reporter
+from phaseline_server.config import Settings
+from phaseline_server.door.tls import Tls
+from phaseline_server.main import serve
+from servers import server_process
+
+pytestmark = pytest.mark.needs("openssl")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@asynccontextmanager
+async def serving(data_dir: Path, certificate: Certificate) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve with TLS in this process, and yield a client that trusts the certificate."""
+    settings = Settings(
+        bind=("127.0.0.1:0",),
+        data_dir=str(data_dir),
+        tls_cert=str(certificate.certificate),
+        tls_key=str(certificate.key),
+    )
+    async with trio.open_nursery() as nursery:
+        [url] = await nursery.start(lambda task_status: serve(settings, task_status=task_status))
+        async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, verify=certificate.trusted()) as client:
+            yield client
+        nursery.cancel_scope.cancel()
+
+
+async def raw(client: httpx.AsyncClient) -> trio.SocketStream:
+    port = client.base_url.port
+    assert port is not None
+    return await trio.open_tcp_stream("127.0.0.1", port)
+
+
+async def assert_served(client: httpx.AsyncClient) -> None:
+    async with httpx.AsyncClient(base_url=client.base_url, verify=client._transport._pool._ssl_context) as fresh:  # type: ignore[attr-defined]
+        assert (await fresh.get("/health")).status_code == 200
+
+
+async def test_requests_and_websockets_are_served(tmp_path: Path, certificate: Certificate) -> None:
+    async with serving(tmp_path, certificate) as client:
+        assert client.base_url.scheme == "https"
+        own = {"Origin": str(client.base_url).rstrip("/")}
+        for _ in range(3):  # on one connection
+            answer = await client.post("/progress/start", json={"job_id": "a"}, headers=own)
+            assert answer.status_code in {200, 409}
+        plain = {"Origin": own["Origin"].replace("https", "http").replace("127.0.0.1", "box.example.org")}
+        assert (await client.get("/health", headers=plain)).status_code == 403
+        url = str(client.base_url).replace("https", "wss") + "/ws"
+        async with open_websocket_url(url, ssl_context=certificate.trusted()) as socket:
+            assert "connection_established" in await socket.get_message()
+            await socket.send_message('{"type": "subscribe", "snapshot": true}')
+            assert "subscription_confirmed" in await socket.get_message()
+            assert json.loads(await socket.get_message())["jobs"][0]["job_id"] == "a"
+
+
+async def test_a_large_answer_arrives_whole_and_the_connection_ends_in_good_order(
+    tmp_path: Path, certificate: Certificate
+) -> None:
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "large.txt").write_bytes(bytes(3_000_000))
+    async with serving(tmp_path, certificate) as client:
+        assert len((await client.get("/files/large.txt")).content) == 3_000_000
+        stream = await raw(client)
+        secure = trio.SSLStream(stream, certificate.trusted(), server_hostname="localhost")
+        request = b"GET /files/large.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        with trio.fail_after(30):
+            await secure.send_all(request)
+            received = b"".join([data async for data in secure])  # the end is signed: SSLStream raises otherwise
+            await secure.aclose()
+        assert received.endswith(bytes(3_000_000))
+
+
+async def test_who_does_not_speak_tls_harms_nobody(tmp_path: Path, certificate: Certificate) -> None:
+    async with serving(tmp_path, certificate) as client:
+        for sent in (FRESH, b"\x16\x03\x01", b"", bytes(100_000)):
+            async with await raw(client) as stream:
+                with suppress(trio.BrokenResourceError):
+                    await stream.send_all(sent)
+                    await stream.send_eof()
+                assert b"HTTP" not in await read_all(stream)
+            stream = await raw(client)
+            with suppress(trio.BrokenResourceError):
+                await stream.send_all(sent)
+            reset(stream)
+        waiting = await raw(client)  # has not begun its handshake
+        stream = await raw(client)
+        secure = trio.SSLStream(stream, certificate.trusted(), server_hostname="localhost")
+        await secure.send_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await secure.receive_some()
+        reset(stream)
+        await assert_served(client)
+        await waiting.aclose()
+
+
+async def test_older_versions_are_not_spoken(tmp_path: Path, certificate: Certificate) -> None:
+    context = certificate.trusted()
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    async with serving(tmp_path, certificate) as client, await raw(client) as stream:
+        with pytest.raises(trio.BrokenResourceError):
+            await trio.SSLStream(stream, context, server_hostname="localhost").do_handshake()
+
+
+async def test_a_reporter_reports_over_tls(
+    tmp_path: Path, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.certificate))
+    async with serving(tmp_path, certificate) as client:
+        async with Reporter(str(client.base_url), flush_timeout=60) as reporter:
+            with reporter.job("shot", job_id="shot-1"):
+                pass
+            assert await trio.to_thread.run_sync(reporter.flush, 60)
+        assert (await client.get("/progress/job/shot-1")).json()["job_status"]["state"] == "completed"
+
+
+async def test_the_certificate_is_loaded_anew_at_sighup(tmp_path: Path) -> None:
+    one = make_certificate(tmp_path)
+    flags = ["--tls-cert", str(one.certificate), "--tls-key", str(one.key)]
+    async with server_process(tmp_path, *flags) as server:
+
+        async def is_trusted(context: ssl.SSLContext) -> bool:
+            async with httpx.AsyncClient(verify=context, trust_env=False) as client:
+                try:
+                    return (await client.get(f"{server.url}/health")).status_code == 200
+                except httpx.ConnectError:
+                    return False
+
+        old = one.trusted()
+        assert await is_trusted(old)
+        new = make_certificate(tmp_path).trusted()
+        assert not await is_trusted(new)
+        server.process.send_signal(signal.SIGHUP)
+        while not await is_trusted(new):
+            assert server.process.poll() is None
+        assert not await is_trusted(old)
+        one.key.write_text("nonsense")
+        server.process.send_signal(signal.SIGHUP)
+        while not any("the old one stays" in line for line in server.log):
+            assert await is_trusted(new)
+        assert await is_trusted(new)
+
+
+@pytest.mark.parametrize("wrong", ["missing", "nonsense", "of another"])
+def test_files_that_are_wrong_are_named_at_the_start(tmp_path: Path, certificate: Certificate, wrong: str) -> None:
+    key = tmp_path / "wrong.key"
+    if wrong == "nonsense":
+        key.write_text("nonsense")
+    elif wrong == "of another":
+        key.write_bytes(make_certificate(tmp_path, "other").key.read_bytes())
+    with pytest.raises(ConfigError, match=r"wrong\.key.*allowed: a certificate and its key without a password"):
+        Tls(str(certificate.certificate), str(key), 5, 2)
