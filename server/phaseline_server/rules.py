@@ -85,6 +85,7 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/progress/job/<anything:job_id>"): _READ,
     ("GET", "/progress/active"): _READ,
     ("GET", "/progress/jobs"): _READ,
+    ("GET", "/progress/events"): _READ,
     ("GET", "/events"): _READ,
     # A plain GET of it is told that this is a WebSocket's address; what a WebSocket says is checked further in.
     ("GET", "/ws"): _ANYBODY,
