@@ -16,6 +16,7 @@ from phaseline_tui.address import ServerAddress, labels
 from phaseline_tui.clock import Clock
 from phaseline_tui.connection import Access, Batch, LinkState, LinkStatus, Pace, Reply
 from phaseline_tui.drawing.encoding import CellsUpdate
+from phaseline_tui.drawing.hosts import all_in_short, worst
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
@@ -98,8 +99,13 @@ class ProgressApp(App[int]):
 
     @property
     def status(self) -> LinkStatus:
-        """How the connection to the first server is."""
-        return self.hosts[self.labels[0]].status
+        """How the connection is that is worst off."""
+        return worst(list(self.hosts.values()))
+
+    @property
+    def followed(self) -> str:
+        """What the header calls the servers."""
+        return all_in_short(list(self.hosts.values()))
 
     @property
     def statuses(self) -> dict[str, LinkStatus]:
@@ -224,8 +230,12 @@ class ProgressApp(App[int]):
 
     def action_retry(self) -> None:
         """Connect again at once, where not connected."""
+        self.retry()
+
+    def retry(self, origin: str | None = None) -> None:
+        """Connect again at once to the server called `origin`, or to all, where not connected."""
         if self._links is not None:
-            self._links.retry_now()
+            self._links.retry_now(origin)
 
     def action_view(self, name: str) -> None:
         """Change to another view."""

@@ -5,7 +5,7 @@ from textual.message import Message
 from phaseline_tui.connection import Batch
 from phaseline_tui.jobs import JobKey
 
-__all__ = ["BatchesReceived", "FilterChanged", "JobChosen"]
+__all__ = ["BatchesReceived", "FilterChanged", "JobChosen", "RowChosen"]
 
 
 class BatchesReceived(Message):
@@ -29,4 +29,12 @@ class FilterChanged(Message):
 
     def __init__(self, text: str) -> None:
         self.text = text
+        super().__init__()
+
+
+class RowChosen(Message):
+    """The cursor of a table stands on another row."""
+
+    def __init__(self, row: int) -> None:
+        self.row = row
         super().__init__()

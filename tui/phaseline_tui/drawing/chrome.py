@@ -39,7 +39,7 @@ def header(url: str, status: LinkStatus, counts: Counts, width: int, scene: Scen
     """Return the first line: which server, how the connection is, how many jobs, what time it is."""
     mark, style = _LINK_MARKS[status.state]
     word = _LINK_WORDS.get(status.state, status.state.value)
-    bare = url.partition("://")[2]
+    bare = url.partition("://")[2] or url
     time = clock_time(scene.wall, scene.local, scene.wall, seconds=True)
     left: Line = ()
     right: Line = ()

@@ -105,7 +105,7 @@ class JobsScreen(ViewScreen):
         server = app.servers[0]
         width = self.size.width
         live = app.live_scene()
-        self._head.show([chrome.header(server.url, app.status, app.state.counts, width, live)])
+        self._head.show([chrome.header(app.followed, app.status, app.state.counts, width, live)])
         self._trouble.show(chrome.trouble(app.status, width, live))
         state = app.state
         shown, total = len(state.visible), len(state.jobs)

@@ -1,0 +1,123 @@
+"""Several servers: one merged list, and how each connection is."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from phaseline_tui.address import ServerAddress, labels
+from phaseline_tui.app import ProgressApp
+from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
+from phaseline_tui.drawing.themes import DARK, LIGHT
+from phaseline_tui.frames import JobProgress
+from phaseline_tui.hosts import HostView
+from phaseline_tui.jobs import JobKey
+from tui_hosts import several, several_batches
+from tui_jobs import photo_job
+from tui_links import following, free_port, progress
+from tui_pilot import text_of, until
+from tui_server import PlayedServer
+
+Compare = Callable[..., bool]
+
+
+def test_every_server_has_a_name_of_its_own() -> None:
+    given = ["http://a:1", "http://a:2", "ssh://c", "ssh://u@d", "ssh://v@d", "b", "b"]
+    assert labels([ServerAddress.parse(each) for each in given]) == [
+        "a:1", "a:2", "c", "u@d", "v@d", "http://b:5100", "http://b:5100 (2)"
+    ]  # fmt: skip
+
+
+def test_one_thread_follows_several_servers_and_none_affects_another() -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    with (
+        PlayedServer() as first,
+        PlayedServer() as second,
+        PlayedServer(status=403) as closed,
+        following(first.url, away, second.url, closed.url) as (links, heard),
+    ):
+        names = labels([ServerAddress.parse(url) for url in (first.url, away, second.url, closed.url)])
+        heard.wait_state(LinkState.CONNECTED, names[0])
+        heard.wait_state(LinkState.CONNECTED, names[2])
+        assert "refuses this terminal" in heard.wait_state(LinkState.STOPPED, names[3]).reason
+        heard.wait(lambda: any("no server at" in each.reason for each in heard.statuses_of(names[1])))
+        second.cut()
+        first.send(progress(7))
+        heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))
+        [batch] = [batch for batch in heard.batches if any(isinstance(each, JobProgress) for each in batch.frames)]
+        assert batch.origin == names[0]
+        assert all(each.state is not LinkState.WAITING for each in heard.statuses_of(names[0]))
+        links.retry_now(names[3])
+        heard.wait(lambda: [each.state for each in heard.statuses_of(names[3])].count(LinkState.STOPPED) == 2)
+
+
+def test_what_comes_from_several_in_one_beat_is_handed_over_together() -> None:
+    with (
+        PlayedServer() as first,
+        PlayedServer() as second,
+        following(first.url, second.url, pace=Pace(batch=0.3, ping=30.0)) as (_, heard),
+    ):
+        for server in (first, second):
+            server.wait_subscribed()
+        heard.wait(lambda: sum(status.state is LinkState.CONNECTED for status in heard.statuses) == 2)
+        for number in range(200):
+            for server in (first, second):
+                server.send(progress(number))
+        heard.wait(lambda: sum(getattr(frame, "seq", None) == 299 for frame in heard.frames) == 2)
+        kinds = [[type(frame) for frame in batch.frames].count(JobProgress) for batch in heard.batches]
+        assert max(kinds) == 1, "of progress in one phase the newest of a beat counts"
+        assert sum(batch.messages for batch in heard.batches) >= 400, "the others are counted"
+
+
+def test_the_delay_of_each_connection_is_measured() -> None:
+    with PlayedServer() as server, following(server.url, pace=Pace(batch=0.01, ping=0.01)) as (_, heard):
+        heard.wait(lambda: len([batch for batch in heard.batches if batch.delay is not None]) >= 3)
+        assert all(batch.delay >= 0 for batch in heard.batches if batch.delay is not None)
+
+
+def test_a_host_counts_connections_and_forgets_its_rate() -> None:
+    host = HostView("a", ServerAddress.parse("http://a"))
+    up = LinkStatus(LinkState.CONNECTED, since=1.0)
+    host.take(Batch((), 1.0, up, messages=30, size=6000, delay=0.02))
+    assert (host.connections, host.delay, host.rates(2.0)) == (1, 0.02, (3.0, 600.0))
+    host.take(Batch((), 2.0, LinkStatus(LinkState.STALE, "quiet", 1.0)))
+    host.take(Batch((), 3.0, up))
+    assert host.connections == 1, "a stale one that speaks again is the same"
+    host.take(Batch((), 4.0, LinkStatus(LinkState.WAITING, "gone", 4.0)))
+    assert host.delay is None
+    host.take(Batch((), 5.0, up))
+    assert (host.connections, host.rates(20.0), host.silence(21.0)) == (2, (0.0, 0.0), 20.0)
+
+
+def test_lists_of_two_real_connections_become_one_and_stay_apart() -> None:
+    with (
+        PlayedServer([photo_job("job_1", "a.jpg", 1)]) as first,
+        PlayedServer([photo_job("job_1", "b.jpg", 1)]) as second,
+    ):
+
+        async def main() -> None:
+            app = ProgressApp([ServerAddress.parse(first.url), ServerAddress.parse(second.url)], theme=DARK)
+            async with app.run_test(size=(120, 30)) as pilot:
+                await until(pilot, lambda: len(app.state.jobs) == 2)
+                assert set(app.state.jobs) == {JobKey(label, "job_1") for label in app.labels}
+                await until(pilot, lambda: "a.jpg" in text_of(app) and "b.jpg" in text_of(app))
+                await pilot.press("5")
+                await until(pilot, lambda: text_of(app).count("connected") >= 2 and "ms" in text_of(app))
+
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("theme", "size", "keys"), [(DARK, (120, 30), ("G",)), (LIGHT, (80, 24), ("j",)), (DARK, (200, 40), ())]
+)
+def test_hosts(snap_compare: Compare, theme: str, size: tuple[int, int], keys: tuple[str, ...]) -> None:
+    app = several(theme)
+
+    async def before(pilot: Pilot[Any]) -> None:
+        app.receive(*several_batches(app))
+        await pilot.press("5", *keys)
+        await pilot.pause()
+
+    assert snap_compare(app, run_before=before, terminal_size=size)

@@ -1,0 +1,155 @@
+"""The connections: a row for each, what is wrong with it, and all of them in a few words."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from phaseline_tui.connection import LinkState, LinkStatus
+from phaseline_tui.drawing.cells import Line, wrap
+from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
+from phaseline_tui.drawing.words import UNKNOWN, clock_time, duration
+from phaseline_tui.hosts import HostView
+from phaseline_tui.jobs import JobView
+
+__all__ = ["all_in_short", "delay_words", "host_details", "host_heading", "host_row", "sparkline", "worst"]
+
+_COLUMNS: Final = (
+    Column("mark", "", 1),
+    Column("label", "HOST", 12, grows=True),
+    Column("state", "STATE", 13),
+    Column("delay", "DELAY", 6, worth=9, align="right"),
+    Column("delays", "LAST DELAYS", 16, worth=2),
+    Column("heard", "HEARD", 9, worth=8, align="right"),
+    Column("active", "ACTIVE", 6, worth=7, align="right"),
+    Column("jobs", "JOBS", 6, worth=6, align="right"),
+    Column("rate", "MSG/S", 6, worth=4, align="right"),
+    Column("size", "KB/S", 6, worth=3, align="right"),
+    Column("since", "SINCE", 9, worth=5, align="right"),
+)
+_MARKS: Final = {
+    LinkState.CONNECTED: ("●", "good"),
+    LinkState.STALE: ("◐", "warn"),
+    LinkState.CONNECTING: ("◌", "warn"),
+    LinkState.WAITING: ("○", "bad"),
+    LinkState.STOPPED: ("✗", "bad"),
+}
+_WORDS: Final = {LinkState.WAITING: "no connection", LinkState.STOPPED: "stopped"}
+_BADNESS: Final = (
+    LinkState.CONNECTED,
+    LinkState.CONNECTING,
+    LinkState.STALE,
+    LinkState.WAITING,
+    LinkState.STOPPED,
+)
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_SLOW: Final = 0.3
+
+
+def host_heading(width: int) -> Line:
+    """Return the titles of the columns."""
+    return heading_of(columns_that_fit(_COLUMNS, width))
+
+
+def host_row(host: HostView, jobs: Collection[JobView], width: int, scene: Scene) -> Line:
+    """Return a connection's row.
+
+    Args:
+        host: the connection.
+        jobs: those that came over it.
+        width: in cells.
+        scene: the present moment.
+    """
+    mark, style = _MARKS[host.status.state]
+    silence = host.silence(scene.now)
+    messages, size = host.rates(scene.now)
+    well = host.status.state is LinkState.CONNECTED
+    active = sum(not job.over for job in jobs)
+    delay = host.delay
+    return row_of(
+        columns_that_fit(_COLUMNS, width),
+        {
+            "mark": (mark, style),
+            "label": (host.label, "strong"),
+            "state": (_WORDS.get(host.status.state, host.status.state.value), "text" if well else style),
+            "delay": (delay_words(delay), "muted" if delay is None else "warn" if delay >= _SLOW else "text"),
+            "delays": (sparkline(list(host.delays)[-16:]), "past"),
+            "heard": (_ago(silence), "muted" if well else style),
+            "active": (f"{active}", "strong" if active else "muted"),
+            "jobs": (f"{len(jobs)}", "muted"),
+            "rate": (f"{messages:.1f}" if messages else "0", "muted"),
+            "size": (f"{size / 1000:.1f}" if size else "0", "muted"),
+            "since": (duration(scene.now - host.status.since) if host.status.since else UNKNOWN, "muted"),
+        },
+    )
+
+
+def host_details(host: HostView, width: int, scene: Scene) -> list[Line]:
+    """Return what there is to know of the connection under the cursor."""
+    status = host.status
+    lines: list[Line] = [((f" {host.server.url}", "strong"),)]
+    if host.server.ssh is not None:
+        ssh = host.server.ssh
+        lines.append(((" by ", "muted"), (ssh.command, "text"), (f", to {ssh.far} there", "muted")))
+    if status.reason:
+        style = "warn" if status.state in {LinkState.STALE, LinkState.CONNECTING} else "bad"
+        lines += [((f" {text}", style),) for text in wrap(status.reason, max(10, width - 2), most=4)]
+    if status.next_try is not None:
+        lines.append(((f" tries again in {duration(max(0.0, status.next_try - scene.now) + 0.99)}", "muted"),))
+    elif status.state is LinkState.STOPPED:
+        lines.append(((" does not try again by itself: ", "muted"), ("r", "key"), (" tries now", "muted")))
+    if status.state is LinkState.CONNECTED and status.since:
+        began = clock_time(scene.wall - (scene.now - status.since), scene.local, scene.wall)
+        times = f", the {host.connections}. connection" if host.connections > 1 else ""
+        lines.append(((f" connected since {began}{times}", "muted"),))
+    if host.delays:
+        known = sorted(host.delays)
+        middle = known[len(known) // 2]
+        lines.append(((f" delay of late: {delay_words(middle)} mostly, {delay_words(known[-1])} at most", "muted"),))
+    if host.messages:
+        lines.append(((f" {host.messages} messages, {host.size / 1000:.0f} kB", "muted"),))
+    return lines
+
+
+def all_in_short(hosts: Sequence[HostView]) -> str:
+    """Return what the header calls the servers, and the delay of the slowest."""
+    delays = [host.delay for host in hosts if host.delay is not None]
+    slowest = f" {delay_words(max(delays))}" if delays else ""
+    if len(hosts) == 1:
+        return f"{hosts[0].server.url}{slowest}"
+    well = sum(host.status.state is LinkState.CONNECTED for host in hosts)
+    return (f"{len(hosts)} servers" if well == len(hosts) else f"{well} of {len(hosts)} servers") + slowest
+
+
+def worst(hosts: Sequence[HostView]) -> LinkStatus:
+    """Return the status of the connection that is worst off; of several servers, its words name all in trouble."""
+    host = max(hosts, key=lambda each: _BADNESS.index(each.status.state))
+    status = host.status
+    if len(hosts) == 1 or not status.reason:
+        return status
+    troubled = [each for each in hosts if each.status.reason]
+    named = ", ".join(f"{each.label} {_WORDS.get(each.status.state, each.status.state.value)}" for each in troubled)
+    return LinkStatus(status.state, f"{named}; 5 tells why", status.since, status.next_try)
+
+
+def delay_words(seconds: float | None) -> str:
+    """Return a delay in at most six characters: `0.4ms`, `38ms`, `1.2s`."""
+    if seconds is None:
+        return UNKNOWN
+    millis = seconds * 1000
+    if millis < 9.95:  # noqa: PLR2004  below ten, tenths tell something
+        return f"{millis:.1f}ms"
+    return f"{millis:.0f}ms" if millis < 999.5 else f"{seconds:.1f}s"  # noqa: PLR2004  a second
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Return a bar of one cell for each value, from zero to the greatest."""
+    top = max(values, default=0.0)
+    if top <= 0:
+        return _BARS[0] * len(values)
+    return "".join(_BARS[min(7, max(0, int(value / top * 8 - 1e-9)))] for value in values)
+
+
+def _ago(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    return "now" if seconds < 4 else f"{duration(seconds)} ago" if seconds < 60 else duration(seconds)  # noqa: PLR2004

@@ -1,0 +1,104 @@
+"""What the views beside the jobs have in common: the header, news of trouble, and the keys."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from phaseline_tui.drawing import chrome
+from phaseline_tui.drawing.cells import Line, Span, join, width_of
+from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.messages import RowChosen
+from phaseline_tui.views import VIEWS, ViewScreen
+from phaseline_tui.widgets.fixed_lines import FixedLines
+
+__all__ = ["FramedScreen"]
+
+
+class FramedScreen(ViewScreen):
+    """A view between the header and the keys. Whoever derives from it says what stands there."""
+
+    DEFAULT_CSS = """
+    FramedScreen { layout: vertical; background: $background; }
+    FramedScreen #rows { height: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", show=False)]
+    KEYS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """The view's own keys and what they do, the most useful first."""
+    TELLS_TROUBLE: ClassVar[bool] = True
+    """Whether a line below the header tells what is wrong with a connection."""
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(palette)
+        self._head = FixedLines(palette, id="header", ground="chrome")
+        self._trouble = FixedLines(palette, id="trouble")
+        self._heading = FixedLines(palette, id="heading")
+        self._keys = FixedLines(palette, id="keys", ground="chrome")
+
+    def compose(self) -> ComposeResult:
+        """Put the parts together."""
+        yield self._head
+        yield self._trouble
+        yield self._heading
+        yield from self.parts()
+        yield self._keys
+
+    def parts(self) -> Iterable[Widget]:
+        """Return what stands between the heading and the keys."""
+        raise NotImplementedError
+
+    def show(self) -> None:
+        """Show the view's own part as of now."""
+        raise NotImplementedError
+
+    def heading(self, width: int) -> list[Line]:
+        """Return the lines above the view's own part."""
+        raise NotImplementedError
+
+    def aside(self) -> Line:
+        """Return what the last line says besides the keys."""
+        return ()
+
+    def on_mount(self) -> None:
+        """Show what is known already."""
+        self.tick()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Lay everything out anew."""
+        self.call_after_refresh(self.tick)
+
+    def tick(self) -> None:
+        """Show the present moment."""
+        app = self.owner
+        width = self.size.width
+        if not width:
+            return
+        live = app.live_scene()
+        self._head.show([chrome.header(app.followed, app.status, app.state.counts, width, live)])
+        self._trouble.show(chrome.trouble(app.status, width, live) if self.TELLS_TROUBLE else [])
+        self._heading.show(self.heading(width))
+        self.show()
+        self._keys.show([self._key_line(width)])
+
+    def _key_line(self, width: int) -> Line:
+        right = self.aside()
+        spans: list[Span] = [(" ", "")]
+        room = width - 1 - width_of(right)
+        others = tuple((view.key, view.name) for view in VIEWS if view.name != self.view)
+        for key, what in (*self.KEYS, ("esc", "back"), ("?", "help"), ("q", "quit"), *others):
+            hint: Line = ((key, "key"), (f" {what}   ", "muted"))
+            room -= width_of(hint)
+            if room >= 0:
+                spans += hint
+        return join(tuple(spans), right, width)
+
+    def on_row_chosen(self, _message: RowChosen) -> None:
+        """Show what belongs to the row that the cursor came to."""
+        self.tick()
+
+    def action_back(self) -> None:
+        """Go back to the jobs."""
+        self.owner.show_view(VIEWS[0])

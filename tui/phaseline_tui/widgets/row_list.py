@@ -1,0 +1,129 @@
+"""A list of lines with a cursor, for the views that are tables."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+
+from phaseline_tui.drawing.cells import Line, pad_line
+from phaseline_tui.drawing.palette import Ground, Palette
+from phaseline_tui.messages import RowChosen
+from phaseline_tui.widgets.line_view import LineView
+
+__all__ = ["RowList"]
+
+
+class RowList(LineView, can_focus=True):
+    """Shows what two functions say: how many rows there are, and what stands in each, in so many cells.
+
+    The cursor can follow the end: then it stays on the last row while rows come.
+    """
+
+    # Priority, for the reason that the list of jobs has: each key in its turn, though many come in one packet.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(keys, action, show=False, priority=True)
+        for keys, action in (
+            ("up,k", "move(-1)"),
+            ("down,j", "move(1)"),
+            ("g,home", "first"),
+            ("G,shift+g,end", "last"),
+            ("pageup,ctrl+b", "page(-1.0)"),
+            ("pagedown,ctrl+f", "page(1.0)"),
+            ("ctrl+u", "page(-0.5)"),
+            ("ctrl+d", "page(0.5)"),
+        )
+    ]
+
+    def __init__(
+        self, palette: Palette, count: Callable[[], int], row: Callable[[int, int], Line], *, follows_end: bool = False
+    ) -> None:
+        """Prepare.
+
+        Args:
+            palette: the styles.
+            count: returns how many rows there are.
+            row: returns a row, given its number and a width in cells.
+            follows_end: whether the cursor begins at the last row, and stays there.
+        """
+        super().__init__(palette, id="rows")
+        self._count = count
+        self._row = row
+        self.at_end = follows_end
+        self._follows_end = follows_end
+        self.cursor = 0
+        self.notice: tuple[Line, ...] = ()
+        """What stands in the middle when there is no row."""
+
+    def line_count(self) -> int:
+        """Return how many rows there are, or lines when there is something else to say."""
+        return self._count() or self.size.height
+
+    def line_at(self, index: int) -> tuple[Line, Ground]:
+        """Return a row."""
+        width = self.size.width
+        if not self._count():
+            top = max(0, (self.size.height - len(self.notice)) // 2 - 1)
+            shown = top <= index < top + len(self.notice)
+            return pad_line(self.notice[index - top] if shown else (), width), self.ground
+        line = pad_line(self._row(index, max(1, width - 2)), max(1, width - 2))
+        if index != self.cursor:
+            return ((" ", ""), *line, (" ", "")), self.ground
+        return (("▌", "now"), *line, (" ", "")), "cursor" if self.has_focus else "cursor-blurred"
+
+    def update_rows(self) -> None:
+        """Repaint what changed, after rows came or went."""
+        last = max(0, self._count() - 1)
+        if self.at_end:
+            self.cursor = last
+        self.cursor = min(self.cursor, last)
+        self.update_lines()
+        if self.at_end:
+            self._bring_into_view()
+
+    def choose(self, index: int) -> None:
+        """Put the cursor on a row, or as near as there are rows."""
+        last = max(0, self._count() - 1)
+        self.cursor = max(0, min(index, last))
+        self.at_end = self._follows_end and self.cursor == last
+        self._bring_into_view()
+        self.update_lines()
+        self.post_message(RowChosen(self.cursor))
+
+    def _bring_into_view(self) -> None:
+        top, height = self.scroll_offset.y, self.size.height
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False)
+        elif height and self.cursor >= top + height:
+            self.scroll_to(y=self.cursor - height + 1, animate=False)
+
+    def action_move(self, lines: int) -> None:
+        """Move the cursor."""
+        self.choose(self.cursor + lines)
+
+    def action_page(self, pages: float) -> None:
+        """Move the cursor by as much as is visible, times `pages`."""
+        lines = max(1, int(abs(pages) * (self.size.height - 1)))
+        self.choose(self.cursor + (lines if pages > 0 else -lines))
+
+    def action_first(self) -> None:
+        """Move the cursor to the first row."""
+        self.choose(0)
+
+    def action_last(self) -> None:
+        """Move the cursor to the last row."""
+        self.choose(self._count() - 1)
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is."""
+        index = self.scroll_offset.y + event.y
+        if index < self._count():
+            self.choose(index)
+
+    def on_focus(self) -> None:
+        """Show that keys come here."""
+        self.update_lines()
+
+    def on_blur(self) -> None:
+        """Show that keys go elsewhere."""
+        self.update_lines()
