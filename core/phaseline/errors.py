@@ -18,6 +18,8 @@ __all__ = [
     "InvalidField",
     "InvalidJSON",
     "InvalidSeries",
+    "JournalFailed",
+    "JournalUnusable",
     "MalformedRequest",
     "Misdirected",
     "MissingExtra",
@@ -359,6 +361,20 @@ class DataDirError(PhaselineError):
     """The data directory is missing, is no directory, or can't be written."""
 
     code = "DATA_DIR_ERROR"
+
+
+class JournalUnusable(PhaselineError):
+    """The journal can't be opened: it is corrupt, newer than this program, or another server has it."""
+
+    code = "JOURNAL_UNUSABLE"
+
+
+class JournalFailed(PhaselineError):
+    """The disk failed under the journal: nothing can be promised any more until the server was restarted."""
+
+    code = "JOURNAL_FAILED"
+    status = 503
+    temporary = True
 
 
 class PortInUse(PhaselineError):

@@ -4,8 +4,9 @@
 is not in the table is refused with `IllegalEvent`, and changes nothing.
 """
 
+from copy import copy
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -68,6 +69,11 @@ class Job:
     """One job, from `job_started` to its end.
 
     Reading its attributes is free; only `apply`, `told_percent` and, through it, `snapshot` change them.
+
+    Attributes:
+        seq: The number of the last event about it; whoever numbers events sets it.
+        latest: When that event happened.
+        errors_bytes: Size of `errors`, encoded.
     """
 
     def __init__(self, job_id: str) -> None:
@@ -86,14 +92,20 @@ class Job:
         self.info: dict[str, Any] = dict(event.photo_info)
         self.timeline = Timeline(self.workflow, now)
         self.text = ""
-        self.errors: list[ErrorSnapshot] = []
-        self._errors_bytes = 0
+        self.errors: tuple[ErrorSnapshot, ...] = ()
+        self.errors_bytes = 0
         self.started = now
         self.ended: Moment | None = None
         self.result: dict[str, Any] | None = None
         self.duration: float | None = None
         self.cache_hit = event.cache_hit
         self.percent = 0.0
+
+    def copy(self) -> Self:
+        """Return one that changes apart from this one; what both hold is replaced in either, never changed."""
+        other = copy(self)
+        other.timeline = self.timeline.copy()
+        return other
 
     # ------------------------------------------------------------------ taking events
 
@@ -195,7 +207,7 @@ class Job:
             case JobStarted():
                 self._reset(event, now)
             case PhotoInfo():
-                self.info |= event.data
+                self.info = self.info | event.data
             case ErrorOccurred():
                 self._error(event, now)
             case JobCompleted():
@@ -218,10 +230,12 @@ class Job:
         phase = event.phase if event.phase is not None or self.current is None else self.phases[self.current].name
         error = ErrorSnapshot(event.error_type, event.text, event.details, phase, now.wall_ns)
         size = len(_encoder.encode(error))
-        if self.errors and (len(self.errors) >= MAX_ERRORS or self._errors_bytes + size > MAX_KEPT_BYTES):
-            self._errors_bytes -= len(_encoder.encode(self.errors.pop()))
-        self.errors.append(error)
-        self._errors_bytes += size
+        kept = self.errors
+        if kept and (len(kept) >= MAX_ERRORS or self.errors_bytes + size > MAX_KEPT_BYTES):
+            self.errors_bytes -= len(_encoder.encode(kept[-1]))
+            kept = kept[:-1]
+        self.errors = (*kept, error)
+        self.errors_bytes += size
 
     def _end(self, result: dict[str, Any], duration: float | None, now: Moment) -> None:
         self.result, self.duration, self.ended = result, duration, now
@@ -296,7 +310,7 @@ class Job:
             text=self.text,
             progress=phase.progress if phase else None,
             estimate=msgspec.structs.replace(estimate, percent=percent),
-            errors=tuple(self.errors),
+            errors=self.errors,
             started_ns=self.started.wall_ns,
             ended_ns=self.started.wall_ns + self.elapsed_ns(now) if self.ended else 0,
             elapsed_ns=self.elapsed_ns(now),

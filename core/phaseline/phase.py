@@ -24,7 +24,8 @@ class Phase(msgspec.Struct):
         entered_ns: Monotonic time since when it is current; None while it is not.
         spent_ns: Time spent in it before `entered_ns`.
         measured: Whether its time is a measure of its work. It is not when the job came back to it after it had
-            ended, and not when it was only reported to be over while another one was current.
+            ended, not when it was only reported to be over while another one was current, and not when the server
+            was away meanwhile.
     """
 
     name: str
@@ -74,4 +75,5 @@ class Phase(msgspec.Struct):
             average_ns=average_ns,
             progress=self.progress,
             error=self.error,
+            measured=self.measured,
         )

@@ -88,6 +88,7 @@ class PhaseSnapshot(msgspec.Struct, frozen=True):
         elapsed_ns: The time spent in it.
         average_ns: What earlier runs took, or None.
         progress: What the worker said of it last, in percent, or None.
+        measured: Whether its time is a measure of its work, and so may teach.
     """
 
     name: str
@@ -98,6 +99,7 @@ class PhaseSnapshot(msgspec.Struct, frozen=True):
     average_ns: int | None
     progress: float | None
     error: str
+    measured: bool = True
 
 
 class ErrorSnapshot(msgspec.Struct, frozen=True):

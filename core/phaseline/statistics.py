@@ -5,7 +5,9 @@ from typing import Final
 
 import msgspec
 
+from phaseline.job import Job
 from phaseline.phase import Lesson
+from phaseline.snapshot import State
 from phaseline.workflows import DALLE
 
 __all__ = ["MAX_PHASES_KNOWN", "Average", "Statistics"]
@@ -42,20 +44,31 @@ class Statistics:
         self.generation_runs = generation_runs
         self.cache_hits = cache_hits
 
-    def learn(self, lessons: Iterable[Lesson]) -> None:
-        """Take in the durations of phases that ended well. The first sample of a phase is taken as it is."""
-        for lesson in lessons:
-            key, known = (lesson.workflow, lesson.phase), self.averages.get((lesson.workflow, lesson.phase))
-            if known is not None:
-                self.averages[key] = known.after(lesson.duration_ns)
-            elif len(self.averages) < MAX_PHASES_KNOWN:
-                self.averages[key] = Average(1, lesson.duration_ns)
+    def after(self, lessons: Iterable[Lesson]) -> dict[tuple[str, str], Average]:
+        """Return the averages that would change, as they would be, with the durations of phases that ended well.
 
-    def count(self, workflow: str, *, completed: bool, cache_hit: bool) -> None:
-        """Count an ended job of `workflow`: pictures made, and pictures there already, as in seed A."""
-        if workflow == DALLE.name and completed:
-            self.cache_hits += cache_hit
-            self.generation_runs += not cache_hit
+        The first sample of a phase is taken as it is.
+        """
+        changed: dict[tuple[str, str], Average] = {}
+        for lesson in lessons:
+            key = (lesson.workflow, lesson.phase)
+            known = changed.get(key) or self.averages.get(key)
+            if known is not None:
+                changed[key] = known.after(lesson.duration_ns)
+            elif len(self.averages) + len(changed) < MAX_PHASES_KNOWN:
+                changed[key] = Average(1, lesson.duration_ns)
+        return changed
+
+    def learn(self, lessons: Iterable[Lesson]) -> None:
+        """Take in the durations of phases that ended well."""
+        self.averages.update(self.after(lessons))
+
+    @staticmethod
+    def counted(job: Job) -> tuple[int, int]:
+        """Return how an ended job counts, as seed A has it: as pictures made, and as pictures there already."""
+        if job.workflow.name != DALLE.name or job.state is not State.COMPLETED:
+            return 0, 0
+        return (0, 1) if job.cache_hit else (1, 0)
 
     def clear(self) -> None:
         """Forget everything."""

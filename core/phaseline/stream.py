@@ -1,6 +1,7 @@
 """The stream: numbered messages, positions in it, and the part of it that is kept to resume from."""
 
 from collections import deque
+from functools import lru_cache
 from itertools import islice
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from msgspec import Meta
 
 from phaseline.errors import Unrecoverable, shown
 
-__all__ = ["JOBS", "PHOTOS", "SYSTEM", "Message", "Position", "Tail", "job_channel"]
+__all__ = ["JOBS", "PHOTOS", "SYSTEM", "Message", "Position", "Tail", "channels_of", "job_channel"]
 
 JOBS = "jobs"
 PHOTOS = "photos"
@@ -19,6 +20,20 @@ SYSTEM = "system"
 def job_channel(job_id: str) -> str:
     """Return the name of the channel that carries one job's messages."""
     return f"job:{job_id}"
+
+
+@lru_cache(maxsize=4096)
+def channels_of(kind: str, job_id: str, channel: str | None = None) -> frozenset[str]:
+    """Return every channel that carries a message.
+
+    Args:
+        kind: The type of an event.
+        job_id: The job it is about.
+        channel: Of what is no event of a job, but was said to this channel alone.
+    """
+    if channel is not None:
+        return frozenset({channel})
+    return frozenset({PHOTOS if kind == "photo_info" else JOBS, job_channel(job_id)})
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -41,6 +56,7 @@ class Message(msgspec.Struct, frozen=True):
         job_id: The job it is about.
         channels: Every channel that carries it.
         payload: The JSON document, encoded once for everybody.
+        channel: The one channel of what is no event of a job.
     """
 
     seq: int
@@ -48,6 +64,7 @@ class Message(msgspec.Struct, frozen=True):
     job_id: str
     channels: frozenset[str]
     payload: bytes
+    channel: str | None = None
 
 
 class Tail:
@@ -76,8 +93,8 @@ class Tail:
         self._messages.append(message)
         self._seq = message.seq
 
-    def since(self, position: Position) -> tuple[Message, ...]:
-        """Return every message after `position`, oldest first, with no gap.
+    def since(self, position: Position, limit: int | None = None) -> tuple[Message, ...]:
+        """Return every message after `position`, or the first `limit` of them, oldest first, with no gap.
 
         Returns:
             `top.seq - position.seq` messages; empty when up to date.
@@ -93,4 +110,5 @@ class Tail:
                 f"allowed: {self._epoch!a}/{oldest} to {self._epoch!a}/{self._seq}"
             )
             raise Unrecoverable(text)
-        return tuple(islice(self._messages, len(self._messages) - missed, None))
+        first = len(self._messages) - missed
+        return tuple(islice(self._messages, first, None if limit is None else first + limit))

@@ -1,5 +1,8 @@
 """A job's phases in time: which one is current, what the others took, and which were passed by."""
 
+from copy import copy
+from typing import Self
+
 from phaseline.phase import Phase
 from phaseline.snapshot import Moment, PhaseState
 from phaseline.workflows import Workflow
@@ -13,15 +16,29 @@ class Timeline:
     Attributes:
         phases: Those that its workflow has, and those that appeared.
         current: Index of the current one, or None.
+        boundary: Since when no phase has been current: what a phase took that is only reported once it is over.
+        interrupted: Whether nobody was there to take reports for a while since `boundary`.
     """
 
     def __init__(self, flow: Workflow, now: Moment) -> None:
         """Begin with all phases of `flow` pending."""
         self.phases = [Phase(name) for name in flow.phases]
         self.current: int | None = None
+        self.boundary = now
+        self.interrupted = False
         self._ends = flow.ends
-        # Since when no phase has been current: what a phase took that is only reported once it is over.
-        self._boundary = now
+
+    def copy(self) -> Self:
+        """Return one that changes apart from this one."""
+        other = copy(self)
+        other.phases = [copy(phase) for phase in self.phases]
+        return other
+
+    def interrupt(self) -> None:
+        """Take in that reports may have been missed: what is measured across this moment is no measure."""
+        self.interrupted = True
+        if self.current is not None:
+            self.phases[self.current].measured = False
 
     def index(self, name: str) -> int | None:
         """Return the index of the phase `name`, or None."""
@@ -66,7 +83,8 @@ class Timeline:
             if self.current is None:
                 # Reported only once it was over: it took what has gone by since the phase before it.
                 self._skip_pending(index)
-                self.phases[index].enter(self._boundary)
+                self.phases[index].enter(self.boundary)
+                self.phases[index].measured &= not self.interrupted
                 self.current = index
                 self.close(state, now)
             else:
@@ -79,7 +97,8 @@ class Timeline:
             phase.close(state, now)
             phase.error = error
         self.current = None
-        self._boundary = now
+        self.boundary = now
+        self.interrupted = False
 
     def skip_rest(self) -> None:
         """Take every phase that is still pending for skipped."""

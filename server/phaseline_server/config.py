@@ -51,9 +51,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention: Annotated[
         float, about(_DATA, "SECONDS", "How long a finished job stays in memory.", least=0, most=_YEAR)
     ] = 3600.0
+    keep_for: Annotated[
+        float, about(_DATA, "SECONDS", "How long events and finished jobs stay in the journal.", least=1, most=_YEAR)
+    ] = 604_800.0
+    keep_events: Annotated[
+        int, about(_DATA, "N", "Events in the journal, to resume from.", least=1, most=1_000_000_000)
+    ] = 100_000
+    keep_jobs: Annotated[int, about(_DATA, "N", "Finished jobs in the journal.", least=0, most=1_000_000_000)] = 20_000
     archive_runs: Annotated[
-        bool, about(_DATA, "", "Keep each finished run in metrics/runs/ (as TB_DALLE_ARCHIVE_RUNS=1 does).")
+        bool, about(_DATA, "", "Keep each finished job in metrics/runs/ (as TB_DALLE_ARCHIVE_RUNS=1 does).")
     ] = False
+    stall_after: Annotated[
+        float,
+        about(
+            _DATA,
+            "SECONDS",
+            "A job silent for longer, and than its phase's habit, stalls.",
+            least=1,
+            most=_YEAR,
+        ),
+    ] = 30.0
+    lease: Annotated[
+        float, about(_DATA, "SECONDS", "A job that is silent for longer is lost.", least=1, most=_YEAR)
+    ] = 21_600.0
 
     allow_host: Annotated[
         tuple[str, ...],

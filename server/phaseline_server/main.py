@@ -1,5 +1,7 @@
 """The server: one Trio nursery runs the quart-trio app under hypercorn, the tracker, the broadcaster and the runs."""
 
+import time
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -16,12 +18,15 @@ from phaseline_server.door import open_listeners
 from phaseline_server.exposure import check_exposure
 from phaseline_server.files import check_data_dir
 from phaseline_server.front import make_door, make_tls, reload_at_hangup
-from phaseline_server.log import MemoryLog
+from phaseline_server.journal import Journal, Limits
+from phaseline_server.lifecycle import Habits, Lifecycle
+from phaseline_server.log import Log
 from phaseline_server.logs import announce, configure_logs
 from phaseline_server.metrics_file import MetricsFile
+from phaseline_server.restore import restore
 from phaseline_server.services import Services
 from phaseline_server.signals import watch_signals
-from phaseline_server.tracker import Tracker
+from phaseline_server.tracker import Tracker, now
 
 __all__ = ["run", "serve"]
 
@@ -64,7 +69,8 @@ async def serve(
     clients are shown out, and the statistics are saved.
 
     Raises:
-        PhaselineError: The server can't start: data directory, metrics file, addresses.
+        PhaselineError: The server can't start: data directory, journal, metrics file, addresses.
+        JournalFailed: The disk failed while it served.
     """
     data_dir = Path(settings.data_dir)
     await trio.to_thread.run_sync(check_data_dir, data_dir)
@@ -79,21 +85,56 @@ async def serve(
 async def _serve_on(
     listeners: list[trio.SocketListener], settings: Settings, data_dir: Path, task_status: trio.TaskStatus[list[str]]
 ) -> None:
+    limits = Limits(events=settings.keep_events, jobs=settings.keep_jobs, age_s=settings.keep_for)
+    journal = await trio.to_thread.run_sync(Journal.open, data_dir, limits)
+    try:
+        await _serve_from(journal, listeners, settings, data_dir, task_status)
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(journal.close)
+
+
+async def _serve_from(
+    journal: Journal,
+    listeners: list[trio.SocketListener],
+    settings: Settings,
+    data_dir: Path,
+    task_status: trio.TaskStatus[list[str]],
+) -> None:
     metrics_file = MetricsFile(data_dir)
-    statistics = await trio.to_thread.run_sync(metrics_file.load)
-    log = MemoryLog(settings.history, settings.queue)
-    tracker = Tracker(log, EmaEngine(statistics), statistics, max_jobs=settings.max_jobs)
+    # A finished run answers its pollers for done_ttl, even where jobs are kept for less.
+    retention_s = max(settings.retention, settings.done_ttl)
+    ready = partial(restore, retention_s=retention_s, max_jobs=settings.max_jobs)
+    known = await trio.to_thread.run_sync(ready, journal, metrics_file, now())
+    log, habits = Log(journal, settings.history, settings.queue), Habits()
+    tracker = Tracker(
+        log,
+        EmaEngine(known.statistics),
+        known.statistics,
+        max_jobs=settings.max_jobs,
+        jobs=known.jobs,
+        producers=known.producers,
+        heard=habits.note,
+    )
+    lifecycle = Lifecycle(
+        tracker,
+        habits,
+        retention_s=retention_s,
+        stall_after_s=settings.stall_after,
+        lease_s=settings.lease,
+    )
     keeper = Keeper(data_dir, settings.max_reports)
     check_exposure(settings, listeners, keeper)
     tls = make_tls(settings)
     door = make_door(settings, tls)
     try:
-        async with open_studio(settings) as studio, trio.open_nursery() as nursery:
+        async with tracker.keeping(), open_studio(settings) as studio, trio.open_nursery() as nursery:
             runs = Runs(nursery, tracker, studio, done_ttl=settings.done_ttl)
+            await runs.restore()
             with helpers.serving(runs, tracker, metrics_file):
                 nursery.start_soon(metrics_file.run, tracker)
-                # A finished run answers its pollers for done_ttl, even where jobs are kept for less.
-                nursery.start_soon(tracker.run_retention, max(settings.retention, settings.done_ttl))
+                nursery.start_soon(lifecycle.run)
+                nursery.start_soon(log.run_pruning, time.time_ns)
                 nursery.start_soon(keeper.run)
                 nursery.start_soon(reload_at_hangup, tls)
                 app = make_app(Services(settings, tracker, runs, Gallery(studio), door, keeper))

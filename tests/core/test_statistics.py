@@ -3,7 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phaseline.events import JobCompleted, JobFailed, JobStarted
+from phaseline.job import Job
 from phaseline.phase import Lesson
+from phaseline.snapshot import Moment
 from phaseline.statistics import MAX_PHASES_KNOWN, Average, Statistics
 
 durations = st.integers(0, 10**15)
@@ -50,14 +53,18 @@ def test_every_workflow_and_phase_has_its_own_average() -> None:
     assert statistics.average("dalle", "setup") is None
 
 
+def ended(workflow: str, *, hit: bool = False, well: bool = True) -> Job:
+    job = Job("a")
+    job.apply(JobStarted(job_id="a", workflow=workflow, cache_hit=hit), Moment(0, 0))
+    job.apply(JobCompleted(job_id="a") if well else JobFailed(job_id="a"), Moment(1, 1))
+    return job
+
+
 def test_a_picture_made_and_one_that_was_there_are_counted_apart() -> None:
-    statistics = Statistics()
-    statistics.count("dalle", completed=True, cache_hit=False)
-    statistics.count("dalle", completed=True, cache_hit=False)
-    statistics.count("dalle", completed=True, cache_hit=True)
-    statistics.count("dalle", completed=False, cache_hit=False)
-    statistics.count("photo", completed=True, cache_hit=False)
-    assert (statistics.generation_runs, statistics.cache_hits) == (2, 1)
+    assert Statistics.counted(ended("dalle")) == (1, 0)
+    assert Statistics.counted(ended("dalle", hit=True)) == (0, 1)
+    assert Statistics.counted(ended("dalle", well=False)) == (0, 0)
+    assert Statistics.counted(ended("photo")) == (0, 0)
 
 
 def test_strangers_names_do_not_fill_the_memory() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core_events import SECOND, WALL, example_of, moment
+from core_events import SECOND, WALL, moment
 from phaseline.events import (
     EVENTS,
     ErrorOccurred,
@@ -26,7 +26,8 @@ from phaseline.events import (
 )
 from phaseline.job import Job
 from phaseline.snapshot import Estimate
-from phaseline.wire import channels_of, encode_message, timestamp
+from phaseline.stream import channels_of
+from phaseline.wire import encode_message, timestamp
 from phaseline.wire.message import eta_seconds, seconds
 
 J = "job_12345"
@@ -221,7 +222,7 @@ def test_a_message_of_our_own_has_ours_too(event: Event) -> None:
 
 def test_photo_info_goes_to_photos_and_all_else_to_jobs() -> None:
     for kind in EVENTS:
-        channels = channels_of(example_of(kind, J))
+        channels = channels_of(str(kind.__struct_config__.tag), J)
         assert channels == {"photos" if kind is PhotoInfo else "jobs", f"job:{J}"}
 
 

@@ -113,6 +113,7 @@ def test_a_job_at_work() -> None:
             "average_seconds": 2,
             "progress": 100,
             "error": "",
+            "measured": True,
         },
         {
             "name": "b",
@@ -122,6 +123,7 @@ def test_a_job_at_work() -> None:
             "average_seconds": None,
             "progress": 25,
             "error": "",
+            "measured": True,
         },
         {
             "name": "c",
@@ -131,6 +133,7 @@ def test_a_job_at_work() -> None:
             "average_seconds": None,
             "progress": None,
             "error": "",
+            "measured": True,
         },
     ]
     assert errors == [

@@ -1,12 +1,19 @@
-"""Disks that are small, and directories that can't be written: real ones."""
+"""Trackers; disks that are small, and directories that can't be written: real ones."""
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
+
+from phaseline.snapshot import Moment
+from phaseline_server.tracker import Tracker
+from tracking import MakeTracker, open_tracker
 
 
 def mount(*arguments: str | Path) -> None:
@@ -46,3 +53,24 @@ def make_unwritable() -> Iterator[Callable[[Path], None]]:
                 after.callback(folder.chmod, 0o700)
 
         yield close
+
+
+@pytest.fixture
+async def make_tracker(tmp_path: Path) -> AsyncIterator[MakeTracker]:
+    """Make trackers that last until the end of the test, each with a journal of its own."""
+    numbers = count()
+    async with trio.open_nursery() as nursery:
+
+        async def keep(data_dir: Path, options: dict[str, Any], task_status: trio.TaskStatus[Tracker]) -> None:
+            async with open_tracker(data_dir, **options) as tracker:
+                task_status.started(tracker)
+                await trio.sleep_forever()
+
+        async def make(clock: Callable[[], Moment] | None = None, **options: Any) -> Tracker:
+            data_dir = tmp_path / f"journal{next(numbers)}"
+            data_dir.mkdir()
+            tracker: Tracker = await nursery.start(keep, data_dir, options | {"clock": clock})
+            return tracker
+
+        yield make
+        nursery.cancel_scope.cancel()

@@ -1,5 +1,6 @@
 """`/dalle/<series>/<address>`: what it answers in every situation, and that no picture is ever made twice."""
 
+import gc
 import io
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import trio
 from PIL import Image
 
 from misbehaving import silence
-from phaseline_server.tracker import Tracker
+from phaseline_server.lifecycle import Lifecycle
 from pictures import BAD, GOOD, Gate, ask, made, starts, studio, wait_over
 from servers import serving
 
@@ -22,6 +23,12 @@ def series_file(data_dir: Path, name: str, content: str) -> None:
 
 def entries(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def forget_jobs(data_dir: Path) -> None:
+    """Let the next server know of no job."""
+    for path in data_dir.glob("journal.*"):
+        path.unlink()
 
 
 def files(data_dir: Path) -> list[str]:
@@ -39,7 +46,7 @@ async def test_a_plain_get_of_nothing_starts_nothing_and_says_how_to(tmp_path: P
         assert "POST /dalle/simple/0xabc" in error["error"]
         assert await starts(client) == 0
         assert api.requests == []
-    assert entries(tmp_path) == []
+    assert [name for name in entries(tmp_path) if not name.startswith("journal")] == []
 
 
 async def test_generate_gives_the_first_snapshot_of_a_new_run(tmp_path: Path) -> None:
@@ -178,17 +185,11 @@ async def test_a_made_picture_is_a_cache_hit_after_done_ttl(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("retention", "kept_for"), [(0.0, 300.0), (3600.0, 3600.0)])
 async def test_a_finished_run_is_kept_for_done_ttl_even_if_jobs_are_kept_for_less(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retention: float, kept_for: float
+    tmp_path: Path, retention: float, kept_for: float
 ) -> None:
-    seen: list[float] = []
-
-    async def note(_tracker: Tracker, retention_s: float) -> None:
-        seen.append(retention_s)
-        await trio.lowlevel.checkpoint()
-
-    monkeypatch.setattr(Tracker, "run_retention", note)
     async with serving(tmp_path, retention=retention, done_ttl=300.0):
-        assert seen == [kept_for]
+        lifecycle = [each for each in gc.get_objects() if isinstance(each, Lifecycle)]
+        assert [each.retention_s for each in lifecycle] == [kept_for]
 
 
 # ------------------------------------------------------------------ the picture is there, no run is known
@@ -198,6 +199,7 @@ async def test_a_picture_that_is_there_is_never_made_again(tmp_path: Path) -> No
     async with studio(tmp_path, GOOD) as (client, _):
         run = await made(client, PATH)
     before = files(tmp_path)
+    forget_jobs(tmp_path)
     async with studio(tmp_path, GOOD) as (client, api):
         hit = await ask(client, PATH)
         assert await starts(client) == 0
@@ -215,9 +217,11 @@ async def test_a_picture_that_is_there_is_never_made_again(tmp_path: Path) -> No
 async def test_a_cache_hit_whose_picture_is_gone_is_made_anew_by_retry(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, PATH)
+    forget_jobs(tmp_path)
     async with studio(tmp_path, GOOD) as (client, api):
         await ask(client, f"{PATH}?generate=1")
-        (tmp_path / "output/simple/annotated/0xabc.png").unlink()
+        for kind in ("annotated", "generated"):
+            (tmp_path / f"output/simple/{kind}/0xabc.png").unlink()
         assert (await ask(client, f"{PATH}?generate=1"))["cacheHit"] is True
         assert (await ask(client, f"{PATH}?generate=1&retry=1"))["cacheHit"] is False
         await wait_over()
@@ -227,6 +231,7 @@ async def test_a_cache_hit_whose_picture_is_gone_is_made_anew_by_retry(tmp_path:
 async def test_a_cache_hit_is_one_job_for_all_who_watch(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, PATH)
+    forget_jobs(tmp_path)
     async with serving(tmp_path) as client:
         for query in ("?generate=1", "?generate=1", "?generate=1&retry=1"):
             assert (await ask(client, PATH + query))["cacheHit"] is True
@@ -239,6 +244,7 @@ async def test_a_picture_of_a_series_that_is_gone_is_still_there(tmp_path: Path)
     series_file(tmp_path, "mine", "{}")
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/mine/0x1")
+    forget_jobs(tmp_path)
     (tmp_path / "series" / "mine.json").unlink()
     async with serving(tmp_path) as client:
         assert (await ask(client, "/dalle/mine/0x1"))["cacheHit"] is True

@@ -1,84 +1,129 @@
-"""The log in memory: numbers, what can be resumed from, and the way to the subscribers."""
+"""The log: what can be resumed from, out of memory and off the disk, and the way to the subscribers."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
+import trio
 
 from phaseline.errors import Unrecoverable
-from phaseline.stream import JOBS, Message, Position
-from phaseline_server.log import MemoryLog
+from phaseline.stream import JOBS, Position
+from phaseline_server.journal import Batch, Journal, Limits
+from phaseline_server.log import PAGE, Log
 from tracking import message
 
-
-def add(log: MemoryLog, count: int = 1) -> None:
-    for _ in range(count):
-        log.append(lambda position: message(position.seq))
+OpenLog = Callable[..., Log]
 
 
-def test_every_message_has_the_next_number_of_the_same_epoch() -> None:
-    log = MemoryLog(history=10, queue=10)
-    begin = log.top
-    given: list[Position] = []
+@pytest.fixture
+def open_log(tmp_path: Path) -> Iterator[OpenLog]:
+    """Open logs on one data directory, each after the one before it was closed."""
+    opened: list[Journal] = []
 
-    def encode(position: Position) -> Message:
-        given.append(position)
-        return message(position.seq)
+    def open_one(history: int = 10, queue: int = 10, keep: int = 100_000) -> Log:
+        for journal in opened:
+            journal.close()
+        opened[:] = [Journal.open(tmp_path, Limits(events=keep))]
+        return Log(opened[0], history, queue)
 
-    returned = [log.append(encode) for _ in range(3)]
-    assert returned == given == [Position(begin.epoch, seq) for seq in (1, 2, 3)]
-    assert log.top == returned[-1]
-
-
-def test_two_logs_have_different_epochs() -> None:
-    assert MemoryLog(1, 1).top.epoch != MemoryLog(1, 1).top.epoch
+    yield open_one
+    for journal in opened:
+        journal.close()
 
 
-def test_a_message_that_can_not_be_made_takes_no_number() -> None:
-    log = MemoryLog(history=10, queue=10)
-    add(log)
-
-    def fail(_position: Position) -> Message:
-        raise LookupError
-
-    with log.subscribe([JOBS]) as subscriber:
-        with pytest.raises(LookupError):
-            log.append(fail)
-        assert log.top.seq == 1
-        assert subscriber.queued == 0
+async def add(log: Log, count: int = 1) -> None:
+    messages = [message(log.top.seq + number) for number in range(1, count + 1)]
+    await log.keep(Batch(at_ns=1, messages=messages))
+    log.publish(messages)
 
 
-def test_since_gives_all_that_followed_as_far_as_history_goes() -> None:
-    log = MemoryLog(history=3, queue=10)
-    add(log, 5)
-    top = log.top
-    for seq in (2, 3, 4, 5):
-        assert [m.seq for m in log.since(msgspec.structs.replace(top, seq=seq))] == list(range(seq + 1, 6))
-    for gone in (Position(top.epoch, 1), Position(top.epoch, 6), Position(top.epoch, -1), Position("other", 5)):
-        with pytest.raises(Unrecoverable):
-            log.since(gone)
+async def numbers(log: Log, seq: int) -> list[int]:
+    """Return the numbers of all messages after `seq`, read page by page."""
+    found: list[int] = []
+    while page := await log.since(Position(log.top.epoch, found[-1] if found else seq)):
+        found += [each.seq for each in page]
+    return found
 
 
-def test_without_history_only_the_top_can_be_resumed_from() -> None:
-    log = MemoryLog(history=0, queue=10)
-    add(log, 2)
-    assert log.since(log.top) == ()
+async def test_numbers_go_on_and_the_epoch_stays_after_a_restart(open_log: OpenLog) -> None:
+    log = open_log()
+    await add(log, 3)
+    before = log.top
+    again = open_log()
+    assert again.top == before == Position(before.epoch, 3)
+    await add(again)
+    assert again.top.seq == 4
+
+
+async def test_another_data_directory_has_another_epoch(tmp_path: Path, open_log: OpenLog) -> None:
+    (tmp_path / "other").mkdir()
+    other = Journal.open(tmp_path / "other")
+    assert other.epoch != open_log().top.epoch
+    other.close()
+
+
+@pytest.mark.parametrize("history", [0, 3, 100], ids=["disk", "disk and memory", "memory"])
+async def test_since_gives_all_that_followed_wherever_it_lies(open_log: OpenLog, history: int) -> None:
+    log = open_log(history=history)
+    await add(log, 8)
+    for seq in range(9):
+        assert await numbers(log, seq) == list(range(seq + 1, 9))
+    for gone in (Position(log.top.epoch, 9), Position(log.top.epoch, -1), Position("other", 5)):
+        assert not log.can_resume(gone)
+        with pytest.raises(Unrecoverable, match="can't be resumed from; allowed: "):
+            await log.since(gone)
+
+
+async def test_a_long_absence_is_read_page_by_page(open_log: OpenLog) -> None:
+    log = open_log(history=5)
+    await add(log, 2 * PAGE + 7)
+    assert len(await log.since(Position(log.top.epoch, 0))) == PAGE
+    assert await numbers(log, 0) == list(range(1, 2 * PAGE + 8))
+
+
+async def test_what_is_kept_but_not_published_is_not_told(open_log: OpenLog) -> None:
+    log = open_log(history=0)
+    await add(log, 2)
+    await log.keep(Batch(at_ns=1, messages=[message(3)]))
+    assert await numbers(log, 0) == [1, 2]
+
+
+async def test_the_oldest_leave_when_there_are_too_many(open_log: OpenLog) -> None:
+    log = open_log(history=2, keep=10)
+    for _ in range(5):
+        await add(log, 4)
+    assert log.oldest.seq == 10
+    assert await numbers(log, 10) == list(range(11, 21))
     with pytest.raises(Unrecoverable):
-        log.since(Position(log.top.epoch, 1))
+        await log.since(Position(log.top.epoch, 9))
+    assert open_log(history=2, keep=10).oldest.seq == 10
 
 
-async def test_subscribers_get_what_is_appended_while_they_are_there() -> None:
-    log = MemoryLog(history=10, queue=10)
-    add(log)
+async def test_who_subscribes_after_an_empty_page_misses_nothing(open_log: OpenLog) -> None:
+    log = open_log(history=3, queue=10_000)
+    position = log.top
+    await add(log, 50)
+    seen: list[int] = []
+
+    async def write() -> None:
+        for _ in range(100):
+            await add(log)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write)
+        while page := await log.since(position, 7):
+            seen += [each.seq for each in page]
+            position = msgspec.structs.replace(position, seq=seen[-1])
+        with log.subscribe([JOBS]) as subscriber:
+            while not seen or seen[-1] < 150:
+                seen += [each.seq for each in await subscriber.receive()]
+    assert seen == list(range(1, 151))
+
+
+async def test_the_queue_of_the_log_bounds_each_subscriber(open_log: OpenLog) -> None:
+    log = open_log(queue=2)
     with log.subscribe([JOBS]) as subscriber:
-        add(log, 2)
-        assert [m.seq for m in await subscriber.receive_batch()] == [2, 3]
-        assert log.statistics().subscribers == 1
-    add(log)
-    assert log.statistics().subscribers == 0
-
-
-async def test_the_queue_of_the_log_bounds_each_subscriber() -> None:
-    log = MemoryLog(history=10, queue=2)
-    with log.subscribe([JOBS]) as subscriber:
-        add(log, 3)
+        await add(log, 3)
         assert subscriber.slow
     assert log.statistics().ended_slow == 1

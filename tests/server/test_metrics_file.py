@@ -18,7 +18,7 @@ from phaseline.events import JobCompleted, JobStarted
 from phaseline.statistics import Average, Statistics
 from phaseline_server.metrics_file import MetricsFile
 from phaseline_server.tracker import Tracker
-from tracking import make_tracker, run_job
+from tracking import MakeTracker, run_job
 
 SEED = b"""{
   "version": "v1",
@@ -219,9 +219,9 @@ class Keeper:
 
 
 async def test_what_is_learned_is_saved_at_once_and_then_once_an_interval(
-    tmp_path: Path, mock_clock: trio.testing.MockClock, nursery: trio.Nursery
+    make_tracker: MakeTracker, tmp_path: Path, mock_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    keeper = Keeper(MetricsFile(tmp_path), make_tracker(), mock_clock)
+    keeper = Keeper(MetricsFile(tmp_path), await make_tracker(), mock_clock)
     nursery.start_soon(keeper.file.run, keeper.tracker, 1.0)
     await trio.testing.wait_all_tasks_blocked()
     assert not keeper.file.path.exists()
@@ -240,9 +240,9 @@ async def test_what_is_learned_is_saved_at_once_and_then_once_an_interval(
 
 
 async def test_a_save_that_failed_is_tried_again_and_heals(
-    tmp_path: Path, mock_clock: trio.testing.MockClock, nursery: trio.Nursery
+    make_tracker: MakeTracker, tmp_path: Path, mock_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    keeper = Keeper(MetricsFile(tmp_path / "data"), make_tracker(), mock_clock)
+    keeper = Keeper(MetricsFile(tmp_path / "data"), await make_tracker(), mock_clock)
     nursery.start_soon(keeper.file.run, keeper.tracker, 1.0)
     with structlog.testing.capture_logs() as logs:
         await keeper.pictures("a")
@@ -272,13 +272,15 @@ def test_what_was_being_saved_does_not_come_back_after_a_reset(tmp_path: Path) -
     assert told(file.load()) == ({}, 0, 0)
 
 
-async def test_the_end_saves_what_is_not_saved_yet_and_nothing_else(tmp_path: Path) -> None:
-    file, tracker = MetricsFile(tmp_path), make_tracker()
+async def test_the_end_saves_what_is_not_saved_yet_and_nothing_else(make_tracker: MakeTracker, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    file, tracker = MetricsFile(data_dir), await make_tracker()
     await file.finish(tracker)
-    assert names(tmp_path) == []
+    assert names(data_dir) == []
     await run_job(tracker, "a")
     await file.finish(tracker)
     assert file.load().averages == tracker.statistics.averages != {}
-    shutil.rmtree(tmp_path / "metrics")
+    shutil.rmtree(data_dir / "metrics")
     await file.finish(tracker)
-    assert names(tmp_path) == []
+    assert names(data_dir) == []

@@ -7,16 +7,21 @@ from phaseline.errors import IllegalEvent, InvalidField, TooMany, UnknownJob
 from phaseline.events import JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted
 from phaseline.snapshot import Moment, State
 from phaseline.statistics import Average, Statistics
+from phaseline_server.lifecycle import Habits, Lifecycle
 from phaseline_server.tracker import Tracker
-from tracking import HandClock, make_tracker, messages_of, run_job, trio_clock
+from tracking import HandClock, MakeTracker, messages_of, run_job, trio_clock
+
+
+def looking_after(tracker: Tracker, retention_s: float) -> Lifecycle:
+    return Lifecycle(tracker, Habits(), retention_s=retention_s, stall_after_s=30, lease_s=10**9)
 
 
 def ids(tracker: Tracker) -> list[str]:
     return [snapshot.job_id for snapshot in tracker.snapshots()]
 
 
-async def test_a_report_that_is_sent_again_is_taken_in_once() -> None:
-    tracker = make_tracker()
+async def test_a_report_that_is_sent_again_is_taken_in_once(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
     await tracker.report(JobStarted(job_id="a"))
     event = JobProgress(job_id="a", phase="importing", progress=10, producer="worker", producer_seq=1)
     first = await tracker.report(event)
@@ -28,22 +33,22 @@ async def test_a_report_that_is_sent_again_is_taken_in_once() -> None:
     assert tracker.reports == 3
 
 
-async def test_the_latest_report_sent_again_is_answered_with_its_own_position() -> None:
-    tracker = make_tracker()
+async def test_the_latest_report_sent_again_is_answered_with_its_own_position(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
     event = JobStarted(job_id="a", producer="worker", producer_seq=0)
     assert await tracker.report(event) == await tracker.report(event) == tracker.log.top
 
 
-async def test_producers_count_apart_and_reports_without_a_producer_are_all_taken_in() -> None:
-    tracker = make_tracker()
+async def test_producers_count_apart_and_reports_without_a_producer_are_all_taken_in(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
     await tracker.report(JobStarted(job_id="a", producer="one", producer_seq=7))
     for producer, number in (("one", 8), ("two", 1), (None, 1), (None, 1), ("three", None), ("three", None)):
         await tracker.report(JobProgress(job_id="a", phase="importing", producer=producer, producer_seq=number))
     assert tracker.log.top.seq == 7
 
 
-async def test_a_refused_report_may_be_sent_again_under_the_same_number() -> None:
-    tracker = make_tracker()
+async def test_a_refused_report_may_be_sent_again_under_the_same_number(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
     await tracker.report(JobStarted(job_id="a"))
     with pytest.raises(InvalidField):
         await tracker.report(JobProgress(job_id="a", phase="nowhere", producer="worker", producer_seq=1))
@@ -51,9 +56,11 @@ async def test_a_refused_report_may_be_sent_again_under_the_same_number() -> Non
     assert tracker.snapshot("a").phase == "importing"
 
 
-async def test_the_producer_that_was_silent_for_longest_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phaseline_server.tracker._MAX_PRODUCERS", 2)
-    tracker = make_tracker()
+async def test_the_producer_that_was_silent_for_longest_is_forgotten_first(
+    make_tracker: MakeTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phaseline_server.producers._MOST", 2)
+    tracker = await make_tracker()
     await tracker.report(JobStarted(job_id="a"))
     for producer, number in (("one", 1), ("two", 1), ("one", 2), ("three", 1)):
         await tracker.report(JobProgress(job_id="a", phase="importing", producer=producer, producer_seq=number))
@@ -65,8 +72,8 @@ async def test_the_producer_that_was_silent_for_longest_is_forgotten_first(monke
     assert tracker.log.top.seq == top + 1
 
 
-async def test_all_jobs_share_one_order() -> None:
-    tracker = make_tracker()
+async def test_all_jobs_share_one_order(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
     positions = [await tracker.report(JobStarted(job_id=name)) for name in "abc"]
     positions += [await tracker.report(JobProgress(job_id=name, phase="importing")) for name in "cab"]
     assert [position.seq for position in positions] == [1, 2, 3, 4, 5, 6]
@@ -75,8 +82,8 @@ async def test_all_jobs_share_one_order() -> None:
     assert [tracker.snapshot(name).seq for name in "abc"] == [5, 6, 4]
 
 
-async def test_what_is_refused_changes_nothing() -> None:
-    tracker = make_tracker()
+async def test_what_is_refused_changes_nothing(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
     await run_job(tracker, "a")
     before, top = tracker.snapshot("a"), tracker.log.top
     with pytest.raises(IllegalEvent):
@@ -88,8 +95,8 @@ async def test_what_is_refused_changes_nothing() -> None:
     assert (tracker.snapshot("a"), tracker.log.top, tracker.reports) == (before, top, 3)
 
 
-async def test_a_cancelled_reporter_has_reported_nothing() -> None:
-    tracker = make_tracker()
+async def test_a_cancelled_reporter_has_reported_nothing(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
     with trio.CancelScope() as scope:
         scope.cancel()
         await tracker.report(JobStarted(job_id="a"))
@@ -97,9 +104,9 @@ async def test_a_cancelled_reporter_has_reported_nothing() -> None:
     assert ids(tracker) == []
 
 
-async def test_the_job_that_ended_first_makes_room() -> None:
+async def test_the_job_that_ended_first_makes_room(make_tracker: MakeTracker) -> None:
     clock = HandClock()
-    tracker = make_tracker(clock, max_jobs=3)
+    tracker = await make_tracker(clock, max_jobs=3)
     for name in "abc":
         await tracker.report(JobStarted(job_id=name))
     for name in "cb":
@@ -111,8 +118,8 @@ async def test_the_job_that_ended_first_makes_room() -> None:
     assert ids(tracker) == ["a", "d", "e"]
 
 
-async def test_active_jobs_never_make_room() -> None:
-    tracker = make_tracker(max_jobs=2)
+async def test_active_jobs_never_make_room(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker(max_jobs=2)
     for name in "ab":
         await tracker.report(JobStarted(job_id=name))
     with pytest.raises(TooMany, match="2 jobs are active; allowed: at most 2"):
@@ -121,28 +128,30 @@ async def test_active_jobs_never_make_room() -> None:
     assert tracker.log.top.seq == 2
 
 
-async def test_a_start_that_is_refused_costs_no_other_job_its_place() -> None:
-    tracker = make_tracker(max_jobs=1)
+async def test_a_start_that_is_refused_costs_no_other_job_its_place(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker(max_jobs=1)
     await run_job(tracker, "a")
     with pytest.raises(InvalidField):
         await tracker.report(JobStarted(job_id="b", workflow="mine", phases=("twice", "twice")))
     assert ids(tracker) == ["a"]
 
 
-async def test_a_job_that_is_started_again_needs_no_room() -> None:
-    tracker = make_tracker(max_jobs=2)
+async def test_a_job_that_is_started_again_needs_no_room(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker(max_jobs=2)
     await run_job(tracker, "a")
     await run_job(tracker, "b")
     await tracker.report(JobStarted(job_id="b"))
     assert ids(tracker) == ["a", "b"]
 
 
-async def test_ended_jobs_go_after_their_retention_and_active_ones_stay(autojump_clock: trio.testing.MockClock) -> None:
-    tracker = make_tracker(trio_clock)
+async def test_ended_jobs_go_after_their_retention_and_active_ones_stay(
+    make_tracker: MakeTracker, autojump_clock: trio.testing.MockClock
+) -> None:
+    tracker = await make_tracker(trio_clock)
     await run_job(tracker, "a")
     await tracker.report(JobStarted(job_id="b"))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(tracker.run_retention, 60)
+        nursery.start_soon(looking_after(tracker, 60).run)
         await trio.sleep(59)
         assert ids(tracker) == ["a", "b"]
         await trio.sleep(12)
@@ -152,7 +161,9 @@ async def test_ended_jobs_go_after_their_retention_and_active_ones_stay(autojump
         nursery.cancel_scope.cancel()
 
 
-async def test_without_retention_ended_jobs_go_soon_and_nothing_spins(autojump_clock: trio.testing.MockClock) -> None:
+async def test_without_retention_ended_jobs_go_soon_and_nothing_spins(
+    make_tracker: MakeTracker, autojump_clock: trio.testing.MockClock
+) -> None:
     asked = 0
 
     def counting_clock() -> Moment:
@@ -162,18 +173,18 @@ async def test_without_retention_ended_jobs_go_soon_and_nothing_spins(autojump_c
         assert asked < 1000
         return trio_clock()
 
-    tracker = make_tracker(counting_clock)
+    tracker = await make_tracker(counting_clock)
     await run_job(tracker, "a")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(tracker.run_retention, 0)
+        nursery.start_soon(looking_after(tracker, 0).run)
         await trio.sleep(15)
         assert ids(tracker) == []
         nursery.cancel_scope.cancel()
 
 
-async def test_only_a_job_that_ended_teaches() -> None:
+async def test_only_a_job_that_ended_teaches(make_tracker: MakeTracker) -> None:
     clock, statistics = HandClock(), Statistics()
-    tracker = make_tracker(clock, statistics=statistics)
+    tracker = await make_tracker(clock, statistics=statistics)
     await tracker.report(JobStarted(job_id="a"))
     await tracker.report(JobProgress(job_id="a", phase="importing"))
     clock.advance(2)
@@ -189,8 +200,8 @@ async def test_only_a_job_that_ended_teaches() -> None:
     }
 
 
-async def test_pictures_and_cache_hits_are_counted_apart() -> None:
-    tracker = make_tracker()
+async def test_pictures_and_cache_hits_are_counted_apart(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
     for name, hit in (("a", False), ("b", True), ("c", True)):
         await tracker.report(JobStarted(job_id=name, workflow="dalle", cache_hit=hit))
         await tracker.report(JobCompleted(job_id=name))
@@ -200,8 +211,8 @@ async def test_pictures_and_cache_hits_are_counted_apart() -> None:
     assert (tracker.statistics.generation_runs, tracker.statistics.cache_hits) == (1, 2)
 
 
-async def test_counts_tell_of_memory_and_ended_of_all_time() -> None:
-    tracker = make_tracker()
+async def test_counts_tell_of_memory_and_ended_of_all_time(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
     for name in "abc":
         await tracker.report(JobStarted(job_id=name))
     await tracker.report(JobCancelled(job_id="a"))
@@ -214,9 +225,9 @@ async def test_counts_tell_of_memory_and_ended_of_all_time() -> None:
     assert tracker.ended == {State.CANCELLED: 1, State.FAILED: 1}
 
 
-async def test_ended_s_is_the_time_since_the_end() -> None:
+async def test_ended_s_is_the_time_since_the_end(make_tracker: MakeTracker) -> None:
     clock = HandClock()
-    tracker = make_tracker(clock)
+    tracker = await make_tracker(clock)
     await tracker.report(JobStarted(job_id="a"))
     clock.advance(5)
     assert tracker.ended_s("a") is None
@@ -226,10 +237,10 @@ async def test_ended_s_is_the_time_since_the_end() -> None:
     assert tracker.ended_s("a") == 2.5
 
 
-async def test_what_was_kept_while_the_server_was_away_is_dated_by_its_age() -> None:
+async def test_what_was_kept_while_the_server_was_away_is_dated_by_its_age(make_tracker: MakeTracker) -> None:
     clock = HandClock()
     clock.advance(5)  # the server's box has only just started
-    tracker = make_tracker(clock)
+    tracker = await make_tracker(clock)
     await tracker.report(JobStarted(job_id="a", age_seconds=100.0))
     await tracker.report(JobProgress(job_id="a", phase="importing", age_seconds=90.0))
     await tracker.report(JobProgress(job_id="a", phase="exif_analysis", age_seconds=60.0))
@@ -242,9 +253,9 @@ async def test_what_was_kept_while_the_server_was_away_is_dated_by_its_age() -> 
     assert messages_of(tracker)[-1]["duration"] == 80.0
 
 
-async def test_an_age_never_goes_before_what_is_known_already() -> None:
+async def test_an_age_never_goes_before_what_is_known_already(make_tracker: MakeTracker) -> None:
     clock = HandClock()
-    tracker = make_tracker(clock)
+    tracker = await make_tracker(clock)
     await tracker.report(JobStarted(job_id="a"))
     clock.advance(10)
     await tracker.report(JobProgress(job_id="a", phase="importing"))

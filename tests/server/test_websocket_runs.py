@@ -14,7 +14,7 @@ from phaseline.workflows import DallePhase
 from phaseline_server.dalle.reporting import RunReporter
 from pictures import BAD, GOOD, ask, made, studio
 from servers import serving
-from tracking import make_tracker, messages_of, trio_clock
+from tracking import MakeTracker, messages_of, trio_clock
 
 Json = dict[str, Any]
 
@@ -154,10 +154,10 @@ async def test_a_painted_run_tells_its_progress_at_most_ten_times_a_second(tmp_p
 
 @pytest.mark.parametrize("seconds_each", [0.0, 0.1, 0.13, 0.26, 1.0])
 async def test_a_reporter_never_tells_more_than_ten_times_a_second(
-    seconds_each: float, autojump_clock: trio.testing.MockClock
+    make_tracker: MakeTracker, seconds_each: float, autojump_clock: trio.testing.MockClock
 ) -> None:
 
-    tracker = make_tracker(trio_clock)
+    tracker = await make_tracker(trio_clock)
     await tracker.report(JobStarted(job_id="a", workflow="dalle"))
     reporter = RunReporter(tracker, "a")
     for phase in DallePhase:

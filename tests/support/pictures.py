@@ -80,4 +80,4 @@ async def starts(client: httpx.AsyncClient) -> int:
     """Return how many jobs have begun."""
     messages = helpers._running[-1][1].log
     top = messages.top
-    return sum(message.type == "job_started" for message in messages.since(type(top)(top.epoch, 0)))
+    return sum(message.type == "job_started" for message in messages.recent(type(top)(top.epoch, 0)))

@@ -1,7 +1,9 @@
 """A tracker on a clock that tests move by hand, or on Trio's, and messages made by hand."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 import trio
@@ -11,7 +13,8 @@ from phaseline.events import JobCompleted, JobProgress, JobStarted
 from phaseline.snapshot import Moment
 from phaseline.statistics import Statistics
 from phaseline.stream import JOBS, Message, job_channel
-from phaseline_server.log import MemoryLog
+from phaseline_server.journal import Journal
+from phaseline_server.log import Log
 from phaseline_server.tracker import Tracker
 
 WALL_NS = 1_730_000_000_000_000_000
@@ -36,17 +39,32 @@ def trio_clock() -> Moment:
     return Moment(WALL_NS + mono_ns, mono_ns)
 
 
-def make_tracker(
+@asynccontextmanager
+async def open_tracker(
+    data_dir: Path,
     clock: Callable[[], Moment] | None = None,
     *,
     statistics: Statistics | None = None,
     history: int = 1000,
     queue: int = 1000,
     max_jobs: int = 100,
-) -> Tracker:
-    """Return a tracker with a log in memory and the engine of moving averages."""
+) -> AsyncIterator[Tracker]:
+    """Yield a tracker with a journal in `data_dir`, all of whose events it has in memory, and seed A's engine."""
     known = statistics or Statistics()
-    return Tracker(MemoryLog(history, queue), EmaEngine(known), known, max_jobs=max_jobs, clock=clock or HandClock())
+    journal = Journal.open(data_dir)
+    try:
+        log = Log(journal, history, queue)
+        tracker = Tracker(log, EmaEngine(known), known, max_jobs=max_jobs, clock=clock or HandClock())
+        async with tracker.keeping():
+            yield tracker
+    finally:
+        journal.close()
+
+
+class MakeTracker(Protocol):
+    """What the fixture `make_tracker` is: `open_tracker` in a directory of its own."""
+
+    async def __call__(self, clock: Callable[[], Moment] | None = None, **options: Any) -> Tracker: ...
 
 
 async def run_job(tracker: Tracker, job_id: str, **started: Any) -> None:
@@ -57,15 +75,9 @@ async def run_job(tracker: Tracker, job_id: str, **started: Any) -> None:
 
 
 def messages_of(tracker: Tracker) -> list[dict[str, Any]]:
-    """Return every message that the log still has, decoded, oldest first."""
-    top = tracker.log.top
-    for first in range(top.seq + 1):
-        try:
-            kept = tracker.log.since(msgspec.structs.replace(top, seq=first))
-        except Exception:  # noqa: BLE001, S112 - discarded already
-            continue
-        return [msgspec.json.decode(message.payload) for message in kept]
-    return []
+    """Return every message of this run of the server, decoded, oldest first."""
+    start = msgspec.structs.replace(tracker.log.top, seq=0)
+    return [msgspec.json.decode(message.payload) for message in tracker.log.recent(start)]
 
 
 def message(seq: int, job_id: str = "a", kind: str = "job_progress", channel: str = JOBS) -> Message:

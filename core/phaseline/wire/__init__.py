@@ -12,7 +12,7 @@ from phaseline.wire.decode import (
     decode_object,
     encode_event,
 )
-from phaseline.wire.message import channels_of, encode_message, timestamp
+from phaseline.wire.message import encode_message, timestamp
 from phaseline.wire.run import encode_run, run_snapshot
 from phaseline.wire.status import JobStatus, StageStatus, encode_snapshot, job_status
 
@@ -25,7 +25,6 @@ __all__ = [
     "StageStatus",
     "Subscribe",
     "Unsubscribe",
-    "channels_of",
     "decode_client",
     "decode_json",
     "decode_object",

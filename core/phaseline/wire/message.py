@@ -19,9 +19,8 @@ from phaseline.events import (
     PhotoInfo,
 )
 from phaseline.snapshot import PhaseState, Snapshot
-from phaseline.stream import JOBS, PHOTOS, job_channel
 
-__all__ = ["channels_of", "encode_message", "ours", "seconds", "timestamp"]
+__all__ = ["encode_message", "ours", "seconds", "timestamp"]
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -46,11 +45,6 @@ def seconds(duration_ns: int | None) -> float | None:
 def eta_seconds(remaining_ns: int | None) -> float | None:
     """Return as `seconds` does, but never 0 while something remains."""
     return seconds(max(remaining_ns, 1_000_000) if remaining_ns else remaining_ns)
-
-
-def channels_of(event: Event) -> frozenset[str]:
-    """Return the channels that carry `event`."""
-    return frozenset({PHOTOS if isinstance(event, PhotoInfo) else JOBS, job_channel(event.job_id)})
 
 
 def ours(snapshot: Snapshot) -> dict[str, Any]:

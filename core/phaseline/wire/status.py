@@ -16,7 +16,10 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class StageStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A phase of a job. Times in seconds; None where there is none (yet)."""
+    """A phase of a job. Times in seconds; None where there is none (yet).
+
+    `measured` is false where the time is no measure of the work, as when the server was away meanwhile.
+    """
 
     name: str
     state: str
@@ -25,6 +28,7 @@ class StageStatus(msgspec.Struct, frozen=True, kw_only=True):
     average_seconds: float | None
     progress: float | None
     error: str
+    measured: bool
 
 
 class ErrorStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +84,7 @@ def _stage(phase: PhaseSnapshot) -> StageStatus:
         average_seconds=seconds(phase.average_ns),
         progress=phase.progress,
         error=phase.error,
+        measured=phase.measured,
     )
 
 

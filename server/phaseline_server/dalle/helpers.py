@@ -52,6 +52,8 @@ def get_progress(series: str, address: str) -> dict[str, Any] | None:
 def reset_metrics_for_test() -> None:
     """Forget all statistics, in memory and on disk."""
     statistics, metrics_file = _metrics()
+    if _running:
+        _running[-1][1].log.forget_averages()
     metrics_file.reset(statistics)
 
 

@@ -17,22 +17,38 @@ from phaseline_server.dalle.providers import Order
 from phaseline_server.dalle.reporting import RunReporter
 from phaseline_server.dalle.series import Series
 from phaseline_server.dalle.sources import LocalPicture, PictureSource
+from phaseline_server.dalle.storage import Unfinished
 from phaseline_server.dalle.studio import Studio
 
 __all__ = ["make_picture"]
 
 _MAX_PIXELS: Final = 64_000_000
+_LEFT: Final = "an earlier run has left it on disk"
 
 
 async def make_picture(
-    studio: Studio, reporter: RunReporter, series: str, address: str, dressed: Callable[[Dress], None]
+    studio: Studio,
+    reporter: RunReporter,
+    series: str,
+    address: str,
+    dressed: Callable[[Dress], None],
+    *,
+    resume: bool = True,
 ) -> None:
     """Go through all phases, and tell `dressed` of the dress whenever more of it is known.
+
+    Args:
+        studio: What pictures are made with.
+        reporter: Who is told of the phases.
+        series: A valid name.
+        address: A valid address.
+        dressed: Told of the dress.
+        resume: Whether what an earlier run has left on disk is not made again.
 
     Raises:
         PhaselineError: A phase failed; `reporter.phase` tells which.
     """
-    run = _PictureRun(studio, reporter, series, address)
+    run = _PictureRun(studio, reporter, series, address, resume=resume)
     try:
         for step in (run.setup, run.base_prompts, run.enhance, run.prepare, run.order, run.download, run.annotate):
             await step()
@@ -47,7 +63,9 @@ class _PictureRun:
     dress: Dress
     _source: PictureSource | None = None
 
-    def __init__(self, studio: Studio, reporter: RunReporter, series: str, address: str) -> None:
+    def __init__(self, studio: Studio, reporter: RunReporter, series: str, address: str, *, resume: bool) -> None:
+        self._resume = resume
+        self._left = Unfinished()
         self._studio = studio
         self._storage = studio.storage
         self._reporter = reporter
@@ -59,6 +77,9 @@ class _PictureRun:
             self._series: Series = await trio.to_thread.run_sync(self._studio.library.get, series)
             self.dress = await trio.to_thread.run_sync(make_dress, self._series, address)
             result["attributes"] = len(self.dress.attributes)
+            if self._resume:
+                # Before the prompts are written anew.
+                self._left = await trio.to_thread.run_sync(self._storage.unfinished, self.dress)
 
     async def base_prompts(self) -> None:
         async with self._reporter.during(DallePhase.BASE_PROMPTS, "writing the prompts"):
@@ -68,6 +89,11 @@ class _PictureRun:
         enhancer = self._studio.enhancer
         if enhancer is None:
             await self._reporter.skip(DallePhase.ENHANCE_PROMPT, "no chat model is configured")
+            return
+        if self._left.enhanced:
+            await self._reporter.skip(DallePhase.ENHANCE_PROMPT, _LEFT)
+            self.dress = msgspec.structs.replace(self.dress, enhanced_prompt=self._left.enhanced)
+            await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
             return
         async with self._reporter.during(DallePhase.ENHANCE_PROMPT, "asking the chat model"):
             text = await enhancer.enhance(self.dress.prompt, self._words)
@@ -81,12 +107,21 @@ class _PictureRun:
             result |= {"width": width, "height": height, "colors": list(self._order.brief.colors)}
 
     async def order(self) -> None:
+        if self._left.picture is not None:
+            await self._reporter.skip(DallePhase.IMAGE_WAIT, _LEFT)
+            return
         provider = self._studio.providers[self._series.provider or self._studio.provider]
         async with self._reporter.during(DallePhase.IMAGE_WAIT, provider.greeting) as result:
             self._source = await provider.make(self._order, self._reporter.tell)
             result["provider"] = provider.name
 
     async def download(self) -> None:
+        if self._left.picture is not None:
+            await self._reporter.skip(DallePhase.IMAGE_DOWNLOAD, _LEFT)
+            self._picture = await check(self._left.picture, _MAX_PIXELS)
+            path = self._storage.relative("generated", *self._key)
+            self.dress = msgspec.structs.replace(self.dress, generated_path=path)
+            return
         source = self._source
         if source is None:
             raise ProviderError("no picture was ordered; allowed: order before download")

@@ -11,9 +11,9 @@ import trio
 from phaseline.errors import NoRun, PhaselineError, UnknownJob
 from phaseline.events import ErrorOccurred, Event, JobCancelled, JobCompleted, JobFailed, JobStarted
 from phaseline.job import Job
-from phaseline.snapshot import Estimate, Snapshot
+from phaseline.snapshot import Estimate, Snapshot, State
 from phaseline.wire import encode_run
-from phaseline.workflows import DALLE, dalle_job_id
+from phaseline.workflows import DALLE, dalle_job_id, valid_address
 from phaseline_server.dalle.dress import Dress, make_dress
 from phaseline_server.dalle.pipeline import make_picture
 from phaseline_server.dalle.reporting import RunReporter
@@ -26,6 +26,7 @@ __all__ = ["RunState", "Runs"]
 _log: Final = structlog.get_logger()
 
 Key = tuple[str, str]
+INTERRUPTED: Final = "INTERRUPTED"
 
 
 class RunState(msgspec.Struct, frozen=True):
@@ -41,6 +42,7 @@ class _Run:
 
     dress: Dress
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    begun: trio.Event = field(default_factory=trio.Event)  # its start is kept, or was refused
     over: trio.Event = field(default_factory=trio.Event)
 
     def put_on(self, dress: Dress) -> None:
@@ -59,6 +61,34 @@ class Runs:
         self._done_ttl = done_ttl
         self._runs: dict[Key, _Run] = {}
 
+    async def restore(self) -> None:
+        """Take up what the tracker knows of before: a run that was active then died with its server, and has failed."""
+        for job in self._tracker.jobs():
+            if job.workflow.name != DALLE.name or not job.job_id.startswith(f"{DALLE.name}:"):
+                continue
+            series, _, address = job.job_id.removeprefix(f"{DALLE.name}:").partition(":")
+            try:
+                there = partial(self._studio.storage.annotated_exists, series, address)
+                stored = job.state is State.COMPLETED and await trio.to_thread.run_sync(there)
+                dress = partial(self._stored_dress if stored else self._new_dress, series, address)
+                run = _Run(await trio.to_thread.run_sync(dress))
+            except PhaselineError as error:  # somebody else's job, or a series that is gone
+                _log.info("a run of before is not taken up", job_id=job.job_id, error=str(error))
+                continue
+            run.begun.set()
+            run.over.set()
+            self._runs[series, address] = run
+            if not job.state.ended:
+                phase = job.phase or None
+                text = "the server was ended before the picture was made; ask for it again: it goes on from there"
+                await self._end(
+                    ErrorOccurred(job_id=job.job_id, error_type=INTERRUPTED, text=text, phase=phase),
+                    JobFailed(job_id=job.job_id, result={"error": "interrupted", "code": INTERRUPTED, "stage": phase}),
+                )
+
+    def _new_dress(self, series: str, address: str) -> Dress:
+        return make_dress(self._studio.library.get(series), valid_address(address))
+
     # ------------------------------------------------------------------ asking
 
     def known(self, series: str, address: str) -> RunState | None:
@@ -70,7 +100,8 @@ class Runs:
         try:
             snapshot = self._tracker.snapshot(job_id)
         except UnknownJob:
-            del self._runs[series, address]
+            if run.begun.is_set():
+                del self._runs[series, address]
             return None
         if (self._tracker.ended_s(job_id) or 0.0) > self._done_ttl:
             return None
@@ -83,12 +114,18 @@ class Runs:
             UnknownSeries: No such series is defined, and no picture of it is there.
             NoRun: Nothing is known of it.
         """
+        await self._wait_begun(series, address)
         if known := self.known(series, address):
             return known
         dress, there = await trio.to_thread.run_sync(self._prepared, series, address)
         if not there:
             raise NoRun(series, address)
         return _synthetic(series, address, dress)
+
+    async def _wait_begun(self, series: str, address: str) -> None:
+        """Wait for a run that somebody else is just beginning."""
+        while (run := self._runs.get((series, address))) is not None and not run.begun.is_set():
+            await run.begun.wait()
 
     def _prepared(self, series: str, address: str, *, anew: bool = False) -> tuple[Dress, bool]:
         """Return a picture's dress, and whether the picture is there and not to be made `anew`."""
@@ -119,16 +156,21 @@ class Runs:
             IllegalEvent: Somebody else reports a job under this run's id.
             TooMany: Too many jobs are active.
         """
+        await self._wait_begun(series, address)
         known = self.known(series, address)
+        if known is not None and _interrupted(known.snapshot):
+            known = None
         if known is not None and not (retry and known.snapshot.state.ended):
             return known
         anew = known is not None and not known.snapshot.cache_hit
         dress, hit = await trio.to_thread.run_sync(partial(self._prepared, series, address, anew=anew))
         if known is not None and hit:
             return known
-        # Others may have started it while we looked; from here to its entry nothing is awaited.
+        # Others may have started it while we looked; once they have, nothing is awaited from here to its entry.
+        await self._wait_begun(series, address)
         again = self.known(series, address)
-        if again is not None and (known is None or not again.snapshot.state.ended):
+        known_ended = known is not None and again is not None and again.snapshot.state.ended
+        if again is not None and not known_ended and not _interrupted(again.snapshot):
             return again
         self._forget_old()
         run = _Run(dress)
@@ -137,14 +179,16 @@ class Runs:
         try:
             # Shielded: a client that leaves right now must not leave a run behind that never begins or ends.
             with trio.CancelScope(shield=True):
-                await self._begin(run, series, address, hit=hit)
+                await self._begin(run, series, address, hit=hit, anew=anew)
         except PhaselineError:
             del self._runs[series, address]
             run.over.set()
             raise
+        finally:
+            run.begun.set()
         return RunState(self._tracker.snapshot(job_id), run.dress)
 
-    async def _begin(self, run: _Run, series: str, address: str, *, hit: bool) -> None:
+    async def _begin(self, run: _Run, series: str, address: str, *, hit: bool, anew: bool) -> None:
         job_id = dalle_job_id(series, address)
         await self._tracker.report(
             JobStarted(
@@ -160,7 +204,7 @@ class Runs:
             await self._tracker.report(JobCompleted(job_id=job_id, result=_result(run.dress)))
             run.over.set()
         else:
-            self._nursery.start_soon(self._make, run, series, address, name=job_id)
+            self._nursery.start_soon(partial(self._make, run, series, address, resume=not anew), name=job_id)
 
     def _forget_old(self) -> None:
         """Forget the runs whose jobs the tracker has forgotten."""
@@ -168,13 +212,13 @@ class Runs:
             if run.over.is_set() and self._tracker.ended_s(dalle_job_id(*key)) is None:
                 del self._runs[key]
 
-    async def _make(self, run: _Run, series: str, address: str) -> None:
+    async def _make(self, run: _Run, series: str, address: str, *, resume: bool) -> None:
         """Make one picture, and report how it ended, whatever happens."""
         job_id = dalle_job_id(series, address)
         reporter = RunReporter(self._tracker, job_id)
         try:
             with run.scope:
-                await make_picture(self._studio, reporter, series, address, run.put_on)
+                await make_picture(self._studio, reporter, series, address, run.put_on, resume=resume)
                 await self._tracker.report(JobCompleted(job_id=job_id, result=_result(run.dress)))
         except PhaselineError as error:
             await self._failed(job_id, reporter, error.code, str(error))
@@ -257,6 +301,11 @@ class Runs:
             await trio.to_thread.run_sync(replace_file, archive / name, document, data_dir)
         except PhaselineError as error:
             _log.warning("a run was not archived", name=name, error=str(error))
+
+
+def _interrupted(snapshot: Snapshot) -> bool:
+    """Say whether a run ended only because its server did: then it may go on at once."""
+    return snapshot.state is State.FAILED and (snapshot.result or {}).get("code") == INTERRUPTED
 
 
 def _result(dress: Dress) -> dict[str, str]:

@@ -49,6 +49,13 @@ class StoredPicture(NamedTuple):
     mtime: float
 
 
+class Unfinished(NamedTuple):
+    """What a run that did not come to its end has left: its enhanced prompt, and its picture without a caption."""
+
+    enhanced: str = ""
+    picture: bytes | None = None
+
+
 class Storage:
     """The artefacts in one data directory.
 
@@ -136,6 +143,20 @@ class Storage:
             _log.warning("a stored dress can't be read and is passed over", path=str(path), error=str(error))
             return None
 
+    def unfinished(self, dress: Dress) -> Unfinished:
+        """Return what an earlier run of the same words has left behind.
+
+        Raises:
+            OutsideDataDir: A symbolic link on the way leads out.
+            DataDirError: A file can't be read.
+        """
+        key = dress.series, dress.original
+        if read_regular(self._output, self.path("prompt", *key)) != _text(dress.prompt):
+            return Unfinished()
+        enhanced = read_regular(self._output, self.path("enhanced", *key)) or b""
+        picture = read_regular(self._output, self.path("generated", *key))
+        return Unfinished(enhanced.decode(errors="replace").strip(), picture)
+
     def read(self, path: str) -> bytes | None:
         """Return the file at `path` below `output`, or None if there is none.
 
@@ -196,7 +217,7 @@ class Storage:
             "enhanced": dress.enhanced_prompt,
         }
         for kind, text in layers.items():
-            self._write(kind, dress.series, dress.original, f"{text}\n".encode())
+            self._write(kind, dress.series, dress.original, _text(text))
 
     def write_dress(self, dress: Dress) -> None:
         """Write the dress as JSON; raises as `write_prompts`."""
@@ -259,6 +280,10 @@ class Storage:
         """Return `dress` with the path of the annotated picture, and completed."""
         path = self.relative("annotated", dress.series, dress.original)
         return msgspec.structs.replace(dress, annotated_path=path, completed=True)
+
+
+def _text(text: str) -> bytes:
+    return f"{text}\n".encode()
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

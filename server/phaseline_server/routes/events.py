@@ -5,22 +5,23 @@ The format is that of https://html.spec.whatwg.org/multipage/server-sent-events.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 import trio
 from quart import Blueprint, Response, request
 
-from phaseline.errors import InvalidField, SlowSubscriber, Unrecoverable
+from phaseline.errors import SlowSubscriber, Unrecoverable
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Message, Position
 from phaseline.wire import encode_snapshot
 from phaseline_server.broadcaster import Subscriber
+from phaseline_server.routes.answer import parse_position
 from phaseline_server.services import Services
 from phaseline_server.tracker import now
 
 __all__ = ["blueprint"]
 
 _HEARTBEAT_S: Final = 15.0  # proxies drop what is silent for long, and a client that left is noticed by a write
-_DIGITS: Final = 20  # Python refuses to read numbers of thousands
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -31,20 +32,11 @@ def blueprint(services: Services) -> Blueprint:
     @routes.get("/events")
     async def events() -> Response:
         channels = request.args.get("channels", f"{JOBS},{PHOTOS},{SYSTEM}").split(",")
-        position = _position(request.headers.get("Last-Event-ID") or request.args.get("since", ""))
+        position = parse_position("Last-Event-ID", request.headers.get("Last-Event-ID") or request.args.get("since"))
         stream = _Stream(services, channels, position)
         return Response(stream.run(), headers=_HEADERS, content_type="text/event-stream")
 
     return routes
-
-
-def _position(text: str) -> Position | None:
-    if not text:
-        return None
-    epoch, slash, seq = text.rpartition("/")
-    if not slash or not (seq.isascii() and seq.isdecimal() and len(seq) <= _DIGITS):
-        raise InvalidField("Last-Event-ID", text, "<epoch>/<seq>, the id of the last event that was received")
-    return Position(epoch, int(seq))
 
 
 class _Stream:
@@ -55,12 +47,19 @@ class _Stream:
         self._closing = services.door.closing
         self._channels = channels
         self._position = position
+        self._recovered: bool | None = None
 
     async def run(self) -> AsyncIterator[bytes]:
         """Yield what was missed, or the state, and then whatever happens until the server ends."""
-        log = self._tracker.log
-        with log.subscribe(self._channels) as subscriber:
-            yield self._first(subscriber)
+        with self._tracker.log.subscribe(()) as subscriber:
+            if self._position is not None:
+                async for missed in self._missed(self._position):
+                    yield missed
+            # From here to the first wait for live messages nothing is awaited but the client's own pace: what
+            # happens meanwhile is queued.
+            subscriber.channels.update(self._channels)
+            if self._recovered is not True:
+                yield self._state()
             while not self._closing.is_set():
                 try:
                     with trio.move_on_after(_HEARTBEAT_S) as silence:
@@ -71,6 +70,20 @@ class _Stream:
                     yield b": still there\n\n"
                     continue
                 yield b"".join(map(self._event, messages))
+
+    async def _missed(self, position: Position) -> AsyncIterator[bytes]:
+        """Yield what was missed since `position`, if that can be told."""
+        log, wanted = self._tracker.log, set(self._channels)
+        self._recovered = False
+        if not log.can_resume(position):
+            return
+        yield b": resumed\n\n"
+        with suppress(Unrecoverable):
+            while page := await log.since(position):
+                position = Position(position.epoch, page[-1].seq)
+                if missed := [message for message in page if not message.channels.isdisjoint(wanted)]:
+                    yield b"".join(map(self._event, missed))
+            self._recovered = True
 
     async def _next(self, subscriber: Subscriber) -> list[Message]:
         """Return the next messages; none when the server ends."""
@@ -89,17 +102,10 @@ class _Stream:
             raise SlowSubscriber(str(group.exceptions[0])) from None
         return messages
 
-    def _first(self, subscriber: Subscriber) -> bytes:
-        """Return what the client missed since its position; if that can't be told, or it has none, the state."""
-        log, missed, recovered = self._tracker.log, None, None
-        if self._position is not None:
-            try:
-                missed = [message for message in log.since(self._position) if subscriber.wants(message)]
-            except Unrecoverable:
-                recovered = False
-        if missed is not None:
-            return b": resumed\n\n" + b"".join(map(self._event, missed))
-        state = encode_snapshot(self._tracker.snapshots(), log.top, now().wall_ns, recovered=recovered)
+    def _state(self) -> bytes:
+        """Return the state, for who has no position, or one that can't be resumed from."""
+        log = self._tracker.log
+        state = encode_snapshot(self._tracker.snapshots(), log.top, now().wall_ns, recovered=self._recovered)
         return _sse(log.top, "snapshot", state)
 
     def _event(self, message: Message) -> bytes:

@@ -13,9 +13,9 @@ import trio
 from msgspec import Meta
 from quart import Blueprint, Response, request
 
-from phaseline.errors import InvalidField, Unrecoverable
+from phaseline.errors import InvalidField
 from phaseline.events import Event, Report
-from phaseline.stream import JOBS, PHOTOS, SYSTEM, Message, Position
+from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline.wire import (
     Auth,
     ClientMessage,
@@ -29,7 +29,8 @@ from phaseline.wire import (
     timestamp,
 )
 from phaseline_server.clients import Client
-from phaseline_server.routes.answer import json_answer, read_body
+from phaseline_server.routes.answer import json_answer, parse_number, parse_seconds, read_body
+from phaseline_server.routes.waiting import read_missed
 from phaseline_server.services import Services
 from phaseline_server.tracker import now
 
@@ -40,7 +41,6 @@ T = TypeVar("T")
 PROTOCOL: Final = 1
 _LONGEST_WAIT_S: Final = 55.0  # below the minute after which proxies lose patience
 _MOST_MESSAGES: Final = 1000
-_DIGITS: Final = 20  # Python refuses to read numbers of thousands
 _TYPE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _REPORTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Report))
 
@@ -94,37 +94,23 @@ class _Fallback:
         client, log = self._clients.polling(client_id), self._tracker.log
         if ack is not None:
             client.position = Position(log.top.epoch, ack)
-        with log.subscribe(client.channels) as subscriber:
-            answer = self._missed(client)
-            if not answer["messages"] and answer["recovered"] and wait_s and not self._closing.is_set():
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._end_with_server, nursery.cancel_scope)
-                    with trio.move_on_after(wait_s):
-                        await subscriber.receive()
-                    nursery.cancel_scope.cancel()
-                answer = self._missed(client)
+        missed = await read_missed(
+            log, client.position, client.channels, most=_MOST_MESSAGES, wait_s=wait_s, closing=self._closing
+        )
         client.seen = trio.current_time()
         if ack is None:
-            client.position = Position(log.top.epoch, answer["ack"])
+            client.position = missed.position
+        answer = {
+            "success": True,
+            "epoch": missed.position.epoch,
+            "recovered": missed.recovered,
+            "messages": [msgspec.Raw(message.payload) for message in missed.messages],
+            "count": len(missed.messages),
+            "ack": missed.position.seq,
+        }
+        if not missed.recovered:
+            answer["jobs"] = [job_status(snapshot) for snapshot in self._tracker.snapshots()]
         return answer
-
-    async def _end_with_server(self, scope: trio.CancelScope) -> None:
-        await self._closing.wait()
-        scope.cancel()
-
-    def _missed(self, client: Client) -> dict[str, Any]:
-        """Return the messages after the client's position, and the `ack` that says that it has them."""
-        log = self._tracker.log
-        answer: dict[str, Any] = {"success": True, "epoch": log.top.epoch, "recovered": True}
-        try:
-            missed = log.since(client.position)
-        except Unrecoverable:
-            jobs = [job_status(snapshot) for snapshot in self._tracker.snapshots()]
-            return answer | {"recovered": False, "jobs": jobs, "messages": [], "count": 0, "ack": log.top.seq}
-        wanted = [message for message in missed if not message.channels.isdisjoint(client.channels)]
-        page = wanted[:_MOST_MESSAGES]
-        ack = page[-1].seq if len(page) < len(wanted) else log.top.seq
-        return answer | {"messages": [msgspec.Raw(m.payload) for m in page], "count": len(page), "ack": ack}
 
     async def send(self, body: _Send) -> dict[str, object]:
         """Take what a client would say over a WebSocket."""
@@ -165,18 +151,19 @@ class _Fallback:
         kind = body.message.get("type")
         if not isinstance(kind, str) or not _TYPE.fullmatch(kind):
             raise InvalidField("message.type", kind, "1 to 64 of A-Z a-z 0-9 _ -")
-        log, wall_ns = self._tracker.log, now().wall_ns
+        wall_ns = now().wall_ns
         if kind in _REPORTS:
             document = msgspec.json.encode(body.message)
             message = decode_client(document, self._settings.max_message, self._settings.max_depth)
             if isinstance(message, Event):
                 return {"success": True, "seq": (await self._tracker.report(message)).seq}
 
-        def encode(position: Position) -> Message:
+        def encode(position: Position) -> bytes:
             said = {"timestamp": timestamp(wall_ns), **body.message, "seq": position.seq, "epoch": position.epoch}
-            return Message(position.seq, kind, "", frozenset({body.channel}), msgspec.json.encode(said))
+            return msgspec.json.encode(said)
 
-        return {"success": True, "seq": log.append(encode).seq, "channel": body.channel}
+        position = await self._tracker.announce(kind, body.channel, encode)
+        return {"success": True, "seq": position.seq, "channel": body.channel}
 
     def clients(self) -> dict[str, object]:
         present = trio.current_time()
@@ -229,7 +216,8 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/poll")
     async def poll() -> Response:
-        return json_answer(await fallback.poll(request.args.get("client_id", ""), _ack(), _wait_s()))
+        wait_s = parse_seconds("wait", request.args.get("wait"), _LONGEST_WAIT_S)
+        return json_answer(await fallback.poll(request.args.get("client_id", ""), _ack(), wait_s))
 
     @routes.get("/clients")
     async def clients() -> Response:
@@ -244,19 +232,4 @@ def blueprint(services: Services) -> Blueprint:
 
 def _ack() -> int | None:
     text = request.args.get("ack")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
-        raise InvalidField("ack", text, "the number of the last message that was received")
-    return int(text)
-
-
-def _wait_s() -> float:
-    text = request.args.get("wait", "0")
-    try:
-        wait_s = float(text)
-    except ValueError:
-        wait_s = -1.0
-    if not wait_s >= 0:
-        raise InvalidField("wait", text, "a number of seconds, 0 or more")
-    return min(wait_s, _LONGEST_WAIT_S)
+    return None if text is None else parse_number("ack", text, 0, 0, 2**63 - 1)

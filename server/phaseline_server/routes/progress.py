@@ -21,14 +21,20 @@ from phaseline.events import (
     Seconds,
 )
 from phaseline.snapshot import Snapshot, State
-from phaseline.wire import decode_object, job_status
-from phaseline_server.routes.answer import json_answer, read_body
+from phaseline.stream import JOBS, PHOTOS, SYSTEM
+from phaseline.wire import decode_object, encode_snapshot, job_status
+from phaseline_server.group import Pending
+from phaseline_server.routes.answer import json_answer, parse_number, parse_position, parse_seconds, read_body
+from phaseline_server.routes.waiting import Missed, read_missed
 from phaseline_server.services import Services
+from phaseline_server.tracker import Tracker, now
 
 __all__ = ["blueprint"]
 
 _MOST: Final = 1000
-_DIGITS: Final = 20  # Python refuses to read numbers of thousands
+_MOST_EVENTS: Final = 10_000
+_LONGEST_WAIT_S: Final = 60.0
+_LINES: Final = "application/x-ndjson"
 _STATES: Final = {
     "active": {State.ACTIVE, State.STALLED},
     "done": {State.COMPLETED},
@@ -75,6 +81,7 @@ def blueprint(services: Services) -> Blueprint:
     routes = Blueprint("progress", __name__, url_prefix="/progress")
     _add_reports(routes, services)
     _add_questions(routes, services)
+    _add_events(routes, services)
     return routes
 
 
@@ -96,16 +103,28 @@ def _add_reports(routes: Blueprint, services: Services) -> None:
     @routes.post("/batch")
     async def batch() -> Response:
         events = decode_object(await read_body(), list[Report], settings.max_body, settings.max_depth)
-        results: list[dict[str, object]] = []
-        for event in events:
-            try:
-                position = await tracker.report(event)
-                results.append({"success": True, "seq": position.seq})
-            except PhaselineError as error:
-                results.append({"success": False, "error": str(error), "code": error.code})
+        # All are taken in before the first is waited for: they are kept as one group.
+        results = [await _result(taken) for taken in [_take(tracker, event) for event in events]]
         good = sum(result["success"] is True for result in results)
         answer = {"success": good == len(results), "accepted": good, "refused": len(results) - good, "results": results}
         return json_answer(answer | {"epoch": tracker.log.top.epoch})
+
+
+def _take(tracker: Tracker, event: Event) -> Pending | PhaselineError:
+    try:
+        return tracker.take(event)
+    except PhaselineError as error:
+        return error
+
+
+async def _result(taken: Pending | PhaselineError) -> dict[str, object]:
+    try:
+        if isinstance(taken, PhaselineError):
+            raise taken
+        position = taken.position if taken.kept else await taken.wait()
+    except PhaselineError as error:
+        return {"success": False, "error": str(error), "code": error.code}
+    return {"success": True, "seq": position.seq}
 
 
 def _add_questions(routes: Blueprint, services: Services) -> None:
@@ -113,7 +132,7 @@ def _add_questions(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/job/<anything:job_id>")
     async def job(job_id: str) -> Response:
-        return json_answer({"success": True, "job_status": job_status(tracker.snapshot(job_id))})
+        return json_answer({"success": True, "job_status": job_status(await tracker.find(job_id))})
 
     @routes.get("/active")
     async def active() -> Response:
@@ -125,8 +144,8 @@ def _add_questions(routes: Blueprint, services: Services) -> None:
         wanted = request.args.get("state", "all")
         if wanted not in _STATES:
             raise InvalidField("state", wanted, ", ".join(_STATES))
-        limit = _number("limit", 100, 1, _MOST)
-        after = _number("cursor", 0, 0, 2**63)
+        limit = parse_number("limit", request.args.get("limit"), 100, 1, _MOST)
+        after = parse_number("cursor", request.args.get("cursor"), 0, 0, 2**63)
         # Jobs are listed in the order of their latest event; the cursor is that event's number.
         found = sorted((s for s in tracker.snapshots() if s.state in _STATES[wanted] and s.seq > after), key=_seq)
         page = found[:limit]
@@ -138,10 +157,37 @@ def _seq(snapshot: Snapshot) -> int:
     return snapshot.seq
 
 
-def _number(name: str, default: int, least: int, most: int) -> int:
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS and least <= int(text) <= most):
-        raise InvalidField(name, text, f"a whole number from {least} to {most}")
-    return int(text)
+def _add_events(routes: Blueprint, services: Services) -> None:
+    tracker = services.tracker
+
+    @routes.get("/events")
+    async def events() -> Response:
+        asked = request.args
+        position = parse_position("since", asked.get("since")) or tracker.log.oldest
+        channels = set(asked.get("channels", f"{JOBS},{PHOTOS},{SYSTEM}").split(","))
+        limit = parse_number("limit", asked.get("limit"), _MOST, 1, _MOST_EVENTS)
+        wait_s = parse_seconds("wait", asked.get("wait"), _LONGEST_WAIT_S)
+        missed = await read_missed(
+            tracker.log, position, channels, most=limit, wait_s=wait_s, closing=services.door.closing
+        )
+        headers = {"Cache-Control": "no-store", "Phaseline-Position": f"{missed.position.epoch}/{missed.position.seq}"}
+        if request.accept_mimetypes.best_match(("application/json", _LINES)) == _LINES:
+            return Response(_lines(tracker, missed), headers=headers, content_type=_LINES)
+        answer = {
+            "success": True,
+            "recovered": missed.recovered,
+            "position": missed.position,
+            "messages": [msgspec.Raw(message.payload) for message in missed.messages],
+            "count": len(missed.messages),
+        }
+        if not missed.recovered:
+            answer["jobs"] = [job_status(snapshot) for snapshot in tracker.snapshots()]
+        return json_answer(answer)
+
+
+def _lines(tracker: Tracker, missed: Missed) -> bytes:
+    """Return a message a line; the state is the first where messages are missing."""
+    documents = [message.payload for message in missed.messages]
+    if not missed.recovered:
+        documents = [encode_snapshot(tracker.snapshots(), missed.position, now().wall_ns, recovered=False)]
+    return b"".join(document + b"\n" for document in documents)

@@ -1,0 +1,119 @@
+"""A job's record: all of it as bytes, from which another process goes on."""
+
+from typing import Any, Final
+
+import msgspec
+
+from phaseline.job import Job
+from phaseline.phase import Phase
+from phaseline.snapshot import ErrorSnapshot, Moment, State
+from phaseline.timeline import Timeline
+from phaseline.workflows import Workflow
+
+__all__ = ["decode_job", "encode_job"]
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is kept of a job. A field that is added needs a default, so that older records can be read."""
+
+    job_id: str
+    state: State
+    seq: int
+    latest: Moment
+    workflow: Workflow
+    series: str = ""
+    host: str = ""
+    photo_id: int | str | None = None
+    info: dict[str, Any] = {}
+    phases: list[Phase]
+    current: int | None = None
+    boundary: Moment
+    interrupted: bool = False
+    text: str = ""
+    errors: tuple[ErrorSnapshot, ...] = ()
+    errors_bytes: int = 0
+    started: Moment
+    ended: Moment | None = None
+    result: dict[str, Any] | None = None
+    duration: float | None = None
+    cache_hit: bool = False
+    percent: float = 0.0
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(_Record)
+
+
+def encode_job(job: Job) -> bytes:
+    """Return all of `job`."""
+    timeline = job.timeline
+    return _encoder.encode(
+        _Record(
+            job_id=job.job_id,
+            state=job.state,
+            seq=job.seq,
+            latest=job.latest,
+            workflow=job.workflow,
+            series=job.series,
+            host=job.host,
+            photo_id=job.photo_id,
+            info=job.info,
+            phases=timeline.phases,
+            current=timeline.current,
+            boundary=timeline.boundary,
+            interrupted=timeline.interrupted,
+            text=job.text,
+            errors=job.errors,
+            errors_bytes=job.errors_bytes,
+            started=job.started,
+            ended=job.ended,
+            result=job.result,
+            duration=job.duration,
+            cache_hit=job.cache_hit,
+            percent=job.percent,
+        )
+    )
+
+
+def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
+    """Return the job of a record that another process made.
+
+    An active one is interrupted: what it measures across the gap is marked, and does not teach.
+
+    Args:
+        record: What `encode_job` returned.
+        now: The present.
+        same_clock: Whether the record's monotonic times are by the same clock as `now`'s, that is, whether the box
+            has not been restarted. If it was, the wall's clock tells how much time has gone by, if it did.
+
+    Raises:
+        msgspec.DecodeError: It is no record.
+    """
+    kept = _decoder.decode(record)
+    shift_ns = 0 if same_clock else now.mono_ns - max(0, now.wall_ns - kept.latest.wall_ns) - kept.latest.mono_ns
+
+    def shifted(moment: Moment) -> Moment:
+        return Moment(moment.wall_ns, moment.mono_ns + shift_ns)
+
+    job = Job(kept.job_id)
+    job.state, job.seq, job.latest = kept.state, kept.seq, shifted(kept.latest)
+    job.workflow, job.series, job.host = kept.workflow, kept.series, kept.host
+    job.photo_id, job.info, job.text = kept.photo_id, kept.info, kept.text
+    job.errors, job.errors_bytes = kept.errors, kept.errors_bytes
+    job.started, job.ended = shifted(kept.started), shifted(kept.ended) if kept.ended else None
+    job.result, job.duration, job.cache_hit, job.percent = kept.result, kept.duration, kept.cache_hit, kept.percent
+    job.timeline = _timeline(kept, shifted(kept.boundary), shift_ns)
+    if not job.state.ended:
+        job.timeline.interrupt()
+    return job
+
+
+def _timeline(kept: _Record, boundary: Moment, shift_ns: int) -> Timeline:
+    timeline = Timeline(kept.workflow, boundary)
+    timeline.phases, timeline.current, timeline.interrupted = kept.phases, kept.current, kept.interrupted
+    for phase in timeline.phases:
+        if phase.started is not None:
+            phase.started = Moment(phase.started.wall_ns, phase.started.mono_ns + shift_ns)
+        if phase.entered_ns is not None:
+            phase.entered_ns += shift_ns
+    return timeline

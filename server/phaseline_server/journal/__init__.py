@@ -1,0 +1,10 @@
+"""The journal: every event, job and average on disk, in one SQLite file of the data directory.
+
+One connection writes and checkpoints, in WAL mode and with `synchronous=FULL`, so that what is committed survives
+the loss of power; others read. Nothing outside this package knows that it is SQLite.
+"""
+
+from phaseline_server.journal.batch import Batch, JobRow, Kept
+from phaseline_server.journal.journal import Journal, Limits
+
+__all__ = ["Batch", "JobRow", "Journal", "Kept", "Limits"]

@@ -1,0 +1,61 @@
+"""What goes into the journal, and what comes out of it at a start."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from phaseline.phase import Lesson
+from phaseline.statistics import Average
+from phaseline.stream import Message
+
+__all__ = ["Batch", "JobRow", "Kept"]
+
+
+class JobRow(NamedTuple):
+    """A job as it is after a batch; `record` is what `phaseline.record.encode_job` returns."""
+
+    job_id: str
+    seq: int
+    ended_ns: int | None
+    record: bytes
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """What is committed as one group: all of it or nothing.
+
+    Attributes:
+        at_ns: When, by the wall's clock.
+        messages: In the order of their numbers, without a gap.
+        jobs: Those that the messages are about.
+        producers: The latest report of each producer: its number, and the message's.
+        lessons: The durations that ended jobs taught.
+        averages: Those that changed, as they are after it.
+        counts: Pictures made, and pictures that were there already, in all.
+    """
+
+    at_ns: int
+    messages: Sequence[Message]
+    jobs: Sequence[JobRow] = ()
+    producers: Mapping[str, tuple[int, int]] = {}
+    lessons: Sequence[Lesson] = ()
+    averages: Mapping[tuple[str, str], Average] = {}
+    counts: tuple[int, int] | None = None
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What the journal knew when it was opened.
+
+    Attributes:
+        records: Of the jobs to have in memory, in the order of their latest events.
+        producers: As in `Batch`, the one that was silent for longest first.
+        averages: All of them; None in a journal that never learned, not even from another file.
+        counts: As in `Batch`.
+        same_clock: Whether the box has been up since, so that monotonic times are still by the same clock.
+    """
+
+    records: Sequence[bytes]
+    producers: Mapping[str, tuple[int, int]]
+    averages: Mapping[tuple[str, str], Average] | None
+    counts: tuple[int, int]
+    same_clock: bool

@@ -1,0 +1,313 @@
+"""The journal's file: opened, written in groups, read, and kept from growing. Nothing here runs on Trio's thread."""
+
+import fcntl
+import os
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from phaseline.errors import JournalUnusable
+from phaseline.statistics import Average
+from phaseline.stream import Message, channels_of
+from phaseline_server.journal.batch import Batch, Kept
+from phaseline_server.journal.boot import boot_id
+from phaseline_server.journal.failures import opening, working
+from phaseline_server.journal.schema import prepare
+
+__all__ = ["Journal", "Limits"]
+
+NAME: Final = "journal.sqlite3"
+MAX_PRODUCERS: Final = 10_000
+MAX_DURATIONS: Final = 100_000
+_PRUNED_AT_ONCE: Final = 1000  # so that no commit waits long for it
+_CHECKPOINT_PAGES: Final = 4000  # of 4 KiB in the WAL, before they are brought into the file
+_LARGEST_WAL: Final = 64 * 2**20  # bytes, once it was brought into the file
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is kept. Of events and of ended jobs: so many, and for so many seconds."""
+
+    events: int = 100_000
+    jobs: int = 20_000
+    age_s: float = 7 * 24 * 3600.0
+
+
+class Journal:
+    """One open file.
+
+    Attributes:
+        path: Where it lies.
+        epoch: Of the stream in it.
+        top: The number of the newest message, 0 before the first.
+        oldest: The number of the oldest that is kept, or would be.
+    """
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        """Use `open`."""
+        self.path = path
+        self.epoch = ""
+        self.top = 0
+        self.oldest = 1
+        self._limits = limits
+        self._lock_file: int | None = None
+        self._reading = threading.Lock()
+        self._writing = threading.Lock()
+
+    @classmethod
+    def open(cls, data_dir: Path, limits: Limits | None = None) -> Self:
+        """Open the journal of a data directory, which is made if it is missing.
+
+        Raises:
+            JournalUnusable: It is corrupt, newer than this program, or another server has it; it is left as it is.
+            DiskFull: There is no room to open it.
+        """
+        journal = cls(data_dir / NAME, limits or Limits())
+        journal._lock()
+        try:
+            with opening(journal.path):
+                journal._connect()
+        except BaseException:
+            journal._unlock()
+            raise
+        return journal
+
+    def _lock(self) -> None:
+        path = self.path.with_suffix(".lock")
+        try:
+            self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._unlock()
+            text = (
+                f"{self.path.parent} is in use by another server; allowed: one server for a data directory; "
+                f"end the other, or give this one another --data-dir"
+            )
+            raise JournalUnusable(text) from None
+        except OSError as error:
+            text = f"{path} can't be opened: {error.strerror}; allowed: a file that this user can read and write"
+            raise JournalUnusable(text) from None
+
+    def _unlock(self) -> None:
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def _connect(self) -> None:
+        self._writer = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            # Before anything is written: a file that is not ours, or newer, is left as it is.
+            self.epoch = prepare(self._writer, self.path)
+            for pragma in (
+                "journal_mode = WAL",
+                "synchronous = FULL",
+                f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+                f"journal_size_limit = {_LARGEST_WAL}",
+            ):
+                self._writer.execute(f"PRAGMA {pragma}").fetchall()
+            self._check()
+            oldest, top = self._writer.execute(
+                "SELECT (SELECT min(seq) FROM events), (SELECT max(seq) FROM events)"
+            ).fetchone()
+            self.oldest, self.top = oldest or 1, top or 0
+            self._reader = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            self._reader.execute("PRAGMA query_only = 1")
+        except BaseException:
+            self._writer.close()
+            raise
+
+    def _check(self) -> None:
+        (damage,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
+        if damage != "ok":
+            error = sqlite3.DatabaseError(damage)
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+
+    def close(self) -> None:
+        """Close the file; what is in it is complete."""
+        with self._reading, self._writing:
+            self._reader.close()
+            self._writer.close()
+            self._unlock()
+
+    # ------------------------------------------------------------------ writing
+
+    def commit(self, batch: Batch) -> None:
+        """Write a group. When this returns, it is on disk.
+
+        Raises:
+            DiskFull: There was no room; nothing is written, and the next group may be.
+            JournalFailed: The disk failed; nobody knows what is written.
+        """
+        with self._writing, working(self.path):
+            write = self._writer
+            write.execute("BEGIN IMMEDIATE")
+            try:
+                oldest = self._write(batch)
+                write.execute("COMMIT")
+            except BaseException:
+                if write.in_transaction:
+                    write.rollback()
+                raise
+            if batch.messages:
+                self.top = batch.messages[-1].seq
+            self.oldest = max(self.oldest, oldest)
+
+    def _write(self, batch: Batch) -> int:
+        """Write a group, and take out as many events as came in over the limit; return the oldest that is left."""
+        write, at_ns = self._writer, batch.at_ns
+        write.executemany(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
+            [(m.seq, at_ns, m.type, m.job_id, m.channel, m.payload) for m in batch.messages],
+        )
+        write.executemany("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?)", batch.jobs)
+        write.executemany(
+            "INSERT OR REPLACE INTO producers VALUES (?, ?, ?)",
+            [(producer, number, seq) for producer, (number, seq) in batch.producers.items()],
+        )
+        write.executemany(
+            "INSERT INTO durations (at_ns, workflow, series, phase, duration_ns) VALUES (?, ?, ?, ?, ?)",
+            [(at_ns, lesson.workflow, lesson.series, lesson.phase, lesson.duration_ns) for lesson in batch.lessons],
+        )
+        self._write_averages(batch)
+        top = batch.messages[-1].seq if batch.messages else self.top
+        oldest = top - self._limits.events + 1
+        if oldest > self.oldest:
+            # Not all at once, after the limit was lowered.
+            oldest = min(oldest, self.oldest + _PRUNED_AT_ONCE + 2 * len(batch.messages))
+            write.execute("DELETE FROM events WHERE seq < ?", (oldest,))
+        return oldest
+
+    def _write_averages(self, batch: Batch) -> None:
+        self._writer.executemany(
+            "INSERT OR REPLACE INTO averages VALUES (?, ?, ?, ?)",
+            [(*key, average.count, average.avg_ns) for key, average in batch.averages.items()],
+        )
+        if batch.counts is not None:
+            made, hits = batch.counts
+            self._writer.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('generation_runs', ?), ('cache_hits', ?)", (made, hits)
+            )
+
+    def prune(self, now_ns: int) -> bool:
+        """Take out some of what is too old or too many; return whether there was as much as is done at once.
+
+        The newest event always stays, for its number must never be given again.
+
+        Raises:
+            DiskFull: There is no room, not even for that.
+            JournalFailed: The disk failed.
+        """
+        limits, write, some = self._limits, self._writer, _PRUNED_AT_ONCE
+        before_ns = now_ns - round(limits.age_s * 1e9)
+        with self._writing, working(self.path):
+            write.execute("BEGIN IMMEDIATE")
+            try:
+                old = write.execute("SELECT seq, at_ns FROM events ORDER BY seq LIMIT ?", (some,)).fetchall()
+                gone = [seq for seq, at_ns in old if at_ns < before_ns and seq < self.top]
+                if gone:
+                    write.execute("DELETE FROM events WHERE seq <= ?", (gone[-1],))
+                most = [
+                    write.execute(
+                        "DELETE FROM jobs WHERE job_id IN (SELECT job_id FROM jobs WHERE ended_ns < max(?, coalesce("
+                        "(SELECT ended_ns FROM jobs WHERE ended_ns IS NOT NULL ORDER BY ended_ns DESC LIMIT 1 OFFSET ?), 0))"
+                        " ORDER BY ended_ns LIMIT ?)",
+                        (before_ns, limits.jobs, some),
+                    ).rowcount,
+                    self._cut("producers", "seq", MAX_PRODUCERS),
+                    self._cut("durations", "id", MAX_DURATIONS),
+                    len(gone),
+                ]
+                write.execute("COMMIT")
+            except BaseException:
+                if write.in_transaction:
+                    write.rollback()
+                raise
+            if gone:
+                self.oldest = max(self.oldest, gone[-1] + 1)
+        return max(most) >= some
+
+    def _cut(self, table: str, key: str, keep: int) -> int:
+        """Take out some of the rows of a table with the lowest keys, so that in the end `keep` stay."""
+        border = f"SELECT {key} FROM {table} ORDER BY {key} DESC LIMIT 1 OFFSET ?"
+        some = f"SELECT {key} FROM {table} WHERE {key} <= ({border}) ORDER BY {key} LIMIT ?"
+        return self._writer.execute(
+            f"DELETE FROM {table} WHERE {key} IN ({some})",  # noqa: S608 - names of ours
+            (keep, _PRUNED_AT_ONCE),
+        ).rowcount
+
+    def forget_averages(self) -> None:
+        """Forget all averages and counts.
+
+        Raises:
+            DiskFull: There is no room, not even for that.
+            JournalFailed: The disk failed.
+        """
+        with self._writing, working(self.path):
+            self._writer.execute("DELETE FROM averages")
+            self._writer.execute("INSERT OR REPLACE INTO meta VALUES ('generation_runs', 0), ('cache_hits', 0)")
+
+    # ------------------------------------------------------------------ reading
+
+    def load(self, ended_since_ns: int, most_jobs: int) -> Kept:
+        """Return what a server starts with, and note that it starts now.
+
+        Args:
+            ended_since_ns: Jobs that ended before are left out.
+            most_jobs: How many jobs at most: active ones first, then those that ended last.
+
+        Raises:
+            JournalUnusable: It can't be read.
+        """
+        with self._writing, opening(self.path):
+            read = self._writer
+            jobs = read.execute("SELECT seq, record FROM jobs WHERE ended_ns IS NULL").fetchall()
+            jobs += read.execute(
+                "SELECT seq, record FROM jobs WHERE ended_ns >= ? ORDER BY ended_ns DESC LIMIT ?",
+                (ended_since_ns, max(0, most_jobs - len(jobs))),
+            ).fetchall()
+            producers = read.execute(
+                "SELECT producer, number, seq FROM (SELECT * FROM producers ORDER BY seq DESC LIMIT ?) ORDER BY seq",
+                (MAX_PRODUCERS,),
+            ).fetchall()
+            averages = read.execute("SELECT workflow, phase, count, avg_ns FROM averages").fetchall()
+            meta = dict(read.execute("SELECT key, value FROM meta").fetchall())
+            boot = boot_id()
+            read.execute("INSERT OR REPLACE INTO meta VALUES ('boot', ?)", (boot,))
+        learned = "generation_runs" in meta
+        return Kept(
+            records=[record for _, record in sorted(jobs)],
+            producers={producer: (number, seq) for producer, number, seq in producers},
+            averages={(w, p): Average(count, avg_ns) for w, p, count, avg_ns in averages} if learned else None,
+            counts=(meta.get("generation_runs", 0), meta.get("cache_hits", 0)),
+            same_clock=bool(boot) and meta.get("boot") == boot,
+        )
+
+    def events(self, after: int, limit: int) -> tuple[Message, ...]:
+        """Return the messages after number `after`, at most `limit`, oldest first.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        with self._reading, working(self.path):
+            rows = self._reader.execute(
+                "SELECT seq, type, job_id, channel, payload FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+                (after, limit),
+            ).fetchall()
+        return tuple(
+            Message(seq, kind, job_id, channels_of(kind, job_id, channel), payload, channel)
+            for seq, kind, job_id, channel, payload in rows
+        )
+
+    def job(self, job_id: str) -> bytes | None:
+        """Return a job's record, or None.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        with self._reading, working(self.path):
+            row = self._reader.execute("SELECT record FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
+        return None if row is None else row[0]
+

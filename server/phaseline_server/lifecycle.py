@@ -1,0 +1,100 @@
+"""The life of jobs: which fell silent, which are lost, which are forgotten."""
+
+from typing import Final
+
+import structlog
+import trio
+
+from phaseline.errors import PhaselineError
+from phaseline.events import JobLost, JobStalled
+from phaseline.job import Job
+from phaseline.snapshot import Moment, State
+from phaseline_server.sketches import Sketches
+from phaseline_server.tracker import Tracker
+
+__all__ = ["Habits", "Lifecycle"]
+
+_log: Final = structlog.get_logger()
+_ROUND_S: Final = 1.0
+_STRANGER: Final = 10  # times the least patience, with a phase whose habit nobody knows yet
+_HABIT: Final = 0.99
+_MOST_PHASES: Final = 5000
+
+
+class Habits:
+    """How long each phase of each workflow is used to be silent between two reports."""
+
+    def __init__(self) -> None:
+        """Begin with none known."""
+        self.gaps = Sketches(_MOST_PHASES)
+
+    def note(self, job: Job, now: Moment) -> None:
+        """Take in that `job`, as it is before a report, is heard of again."""
+        silence_ns = now.mono_ns - job.latest.mono_ns
+        if silence_ns > 0 and not job.timeline.interrupted:
+            self.gaps.add((job.workflow.name, job.phase), silence_ns / 1e9)
+
+    def patience_s(self, job: Job, least_s: float) -> float:
+        """Return for how long `job` may be silent in its phase: p99 of its gaps, and `least_s` at least."""
+        known = self.gaps.get((job.workflow.name, job.phase))
+        return least_s * _STRANGER if known is None else max(least_s, *known.quantiles(_HABIT))
+
+
+class Lifecycle:
+    """Looks after all jobs once a second.
+
+    Attributes:
+        retention_s: How long an ended job stays in memory.
+    """
+
+    def __init__(
+        self, tracker: Tracker, habits: Habits, *, retention_s: float, stall_after_s: float, lease_s: float
+    ) -> None:
+        """Look after the jobs of `tracker`.
+
+        Args:
+            tracker: Who has the jobs.
+            habits: What silence is usual.
+            retention_s: How long an ended job stays in memory.
+            stall_after_s: How long any job may be silent before it counts as stalled.
+            lease_s: How long a job may be silent before it counts as lost.
+        """
+        self._tracker = tracker
+        self._habits = habits
+        self.retention_s = retention_s
+        self._stall_after_s = stall_after_s
+        self._lease_ns = lease_s * 1e9
+        self._began = tracker.clock()
+
+    async def run(self) -> None:
+        """Look after them until cancelled."""
+        while True:
+            await trio.sleep(_ROUND_S)
+            moment = self._tracker.clock()
+            for job in self._tracker.jobs():
+                self._look_after(job, moment)
+
+    def _look_after(self, job: Job, moment: Moment) -> None:
+        if job.ended is not None:
+            if moment.mono_ns - job.ended.mono_ns > self.retention_s * 1e9:
+                self._tracker.forget(job.job_id)
+            return
+        # While the server was away, nobody could report.
+        silence_ns = moment.mono_ns - max(job.latest.mono_ns, self._began.mono_ns)
+        if silence_ns > self._lease_ns and job.state is not State.LOST:
+            self._report(JobLost(job_id=job.job_id), silence_ns)
+        elif (
+            job.state is State.ACTIVE
+            and silence_ns > self._stall_after_s * 1e9
+            and silence_ns > self._habits.patience_s(job, self._stall_after_s) * 1e9
+        ):
+            self._report(JobStalled(job_id=job.job_id), silence_ns)
+
+    def _report(self, event: JobStalled | JobLost, silence_ns: float) -> None:
+        """Report what was found, without waiting for the disk: if it can't be kept, it is found again."""
+        try:
+            self._tracker.take(event)
+        except PhaselineError as error:  # something else was reported and waits for the disk
+            _log.debug("a finding was refused", job_id=event.job_id, error=str(error))
+        else:
+            _log.warning(event.type.replace("_", " "), job_id=event.job_id, silent_seconds=round(silence_ns / 1e9, 1))

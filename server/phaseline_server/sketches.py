@@ -1,0 +1,106 @@
+"""Rolling percentiles of durations, in bounded memory: t-digests (Dunning, https://arxiv.org/abs/1902.04023)."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from fastdigest import TDigest
+
+__all__ = ["Rolling", "Sketches"]
+
+_CENTROIDS: Final = 50
+_GENERATION: Final = 500  # samples; percentiles are of the latest 500 to 1,000
+
+Key = tuple[str, ...]
+
+
+class _Record(msgspec.Struct, frozen=True, array_like=True):
+    young: bytes
+    old: bytes | None
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(_Record)
+
+
+class Rolling:
+    """The percentiles of the latest samples: a young digest that grows, and the one before it."""
+
+    __slots__ = ("_old", "_young")
+
+    def __init__(self) -> None:
+        """Begin without samples."""
+        self._young = TDigest(_CENTROIDS)
+        self._old: TDigest | None = None
+
+    def add(self, sample: float) -> None:
+        """Take in a sample, any finite number."""
+        if self._young.n_values >= _GENERATION:
+            self._young, self._old = TDigest(_CENTROIDS), self._young
+        self._young.update(sample)
+
+    def quantiles(self, *shares: float) -> tuple[float, ...]:
+        """Return the samples below which such shares (0 to 1) lie.
+
+        Raises:
+            ValueError: There is no sample yet.
+        """
+        digest = self._young if self._old is None else self._young.merge(self._old)
+        return tuple(digest.quantile_vec(list(shares)))
+
+    def encode(self) -> bytes:
+        """Return it as bytes."""
+        return _encoder.encode(_Record(self._young.to_bytes(), self._old.to_bytes() if self._old else None))
+
+    @classmethod
+    def decode(cls, record: bytes) -> "Rolling":
+        """Return what `encode` made bytes of.
+
+        Raises:
+            ValueError: It is nothing of that kind.
+        """
+        kept, rolling = _decoder.decode(record), cls()
+        rolling._young = TDigest.from_bytes(kept.young)
+        rolling._old = TDigest.from_bytes(kept.old) if kept.old else None
+        return rolling
+
+
+class Sketches:
+    """Percentiles by key; the one not added to for longest is forgotten first.
+
+    Attributes:
+        changed: The keys that were added to since somebody emptied it.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Keep at most `most`."""
+        self._most = most
+        self._rolling: OrderedDict[Key, Rolling] = OrderedDict()
+        self.changed: set[Key] = set()
+
+    def add(self, key: Key, sample: float) -> None:
+        """Take in a sample."""
+        rolling = self._rolling.get(key)
+        if rolling is None:
+            rolling = self._rolling[key] = Rolling()
+            if len(self._rolling) > self._most:
+                gone, _ = self._rolling.popitem(last=False)
+                self.changed.discard(gone)
+        else:
+            self._rolling.move_to_end(key)
+        rolling.add(sample)
+        self.changed.add(key)
+
+    def get(self, key: Key) -> Rolling | None:
+        """Return one's percentiles, or None."""
+        return self._rolling.get(key)
+
+    def put(self, key: Key, rolling: Rolling) -> None:
+        """Add one that was kept elsewhere."""
+        if len(self._rolling) < self._most:
+            self._rolling[key] = rolling
+
+    def items(self) -> Iterator[tuple[Key, Rolling]]:
+        """Yield all of them."""
+        yield from self._rolling.items()
