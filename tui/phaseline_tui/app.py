@@ -288,15 +288,16 @@ class ProgressApp(App[int]):
                 yield command
 
 
-def run(*urls: str) -> int:
+def run(*urls: str, access: Access | None = None) -> int:
     """Follow the servers at `urls` until the user quits; return the exit code.
 
     Args:
         urls: `http://host:port`, or what `ServerAddress.parse` takes else; at least one.
+        access: tokens and certificates.
 
     Raises:
         ConfigError: one of `urls` is no address of a server.
     """
-    app = ProgressApp([ServerAddress.parse(url) for url in urls])
+    app = ProgressApp([ServerAddress.parse(url) for url in urls], access=access)
     app.run()
     return app.return_code or 0
