@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
-from quart import Response, request
+from quart import Response, has_request_context, request
+from quart import websocket as websocket_asked
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import PathConverter
@@ -87,7 +88,7 @@ async def _http_error(error: HTTPException) -> Response:
         return error_answer(TooLarge("the body", request.content_length or limit + 1, limit))
     status = HTTPStatus(error.code or 500)
     if status is HTTPStatus.NOT_FOUND:
-        return error_answer(UnknownPath(request.path))
+        return error_answer(UnknownPath(request.path if has_request_context() else websocket_asked.path))
     text = error.description or status.phrase
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))

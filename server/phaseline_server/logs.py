@@ -1,19 +1,28 @@
 """Logs: structlog on stderr, as text for people or as JSON lines for machines."""
 
+import io
 import logging
 import os
+import re
 import sys
+from collections.abc import MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final, Literal, TextIO, cast
+from typing import Any, Final, Literal, TextIO, cast
 
 import msgspec
 import structlog
+
+from phaseline.text import clean
 
 __all__ = ["announce", "configure_logs"]
 
 _STDERR: Final = 2
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+# Tokens, tickets, other people's keys behind "Bearer", and whatever stands behind the ? of an address.
+_SECRET: Final = re.compile(r"(ph[lt]_|[Bb]earer +|[?&][\w.-]{1,40}=)[^\s'\"&<>]{3,}")
 
 
 class _Stderr:
@@ -40,17 +49,52 @@ def configure_logs(form: Literal["text", "json"], level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if form == "json":
-        shared += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        shared += [structlog.processors.format_exc_info, _sober, structlog.processors.JSONRenderer()]
     else:
-        # Plain tracebacks: those with every local variable are long, and have keys and tokens in them.
-        plain = structlog.dev.plain_traceback
-        shared.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain))
+        console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_indented)
+        shared += [_sober, console]
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(_stderr),
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+
+
+class _Forward(logging.Handler):
+    """Hands what libraries log on, so that all of it has one form: Quart would write lines of its own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record again."""
+        log = structlog.get_logger(record.name)
+        log.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
+
+
+def _sober(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Return an entry without secrets and, but for a traceback, in one line: nobody who is quoted can add another."""
+    for key, value in entry.items():
+        if isinstance(value, str):
+            text = _told(value)
+            entry[key] = text if key == "exception" else text.replace("\n", "\\n").replace("\t", " ")
+        elif not isinstance(value, bool | int | float | None) and key != "exc_info":
+            entry[key] = _told(ascii(value))
+    return entry
+
+
+def _told(text: str) -> str:
+    """Return `text` without secrets and without what a terminal would obey."""
+    return clean(_SECRET.sub(r"\1…", text))
+
+
+def _indented(out: TextIO, exc_info: Any) -> None:
+    """Write a traceback, each line of it set off, so that none can pass for an entry.
+
+    A plain one: those with every local variable are long, and have keys and tokens in them.
+    """
+    plain = io.StringIO()
+    structlog.dev.plain_traceback(plain, exc_info)
+    out.write("".join(f"\n    {line}" for line in _told(plain.getvalue()).splitlines()))
 
 
 def announce(urls: list[str]) -> None:

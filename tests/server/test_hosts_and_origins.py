@@ -157,3 +157,10 @@ async def test_what_is_refused_is_counted(tmp_path: Path) -> None:
         figures = (await client.get("/metrics")).text
         for code in ("MISDIRECTED", "FORBIDDEN_ORIGIN", "UNKNOWN_JOB"):
             assert f'phaseline_refused_total{{code="{code}"}} 1.0' in figures
+
+
+async def test_an_upgrade_where_nothing_is_is_answered_404(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        request = UPGRADE.format(host="localhost", origin="http://localhost").replace("/ws", "/none")
+        answer = await send(client, request.encode())
+        assert (answer.status, answer.json["code"]) == (404, "NOT_FOUND")

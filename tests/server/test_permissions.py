@@ -16,7 +16,6 @@ from door_clients import read_until
 from phaseline_server import access, main
 from phaseline_server.app import make_app
 from phaseline_server.grant import Scope
-from phaseline_server.routes import websocket as routes
 from phaseline_server.services import Services
 from phaseline_server.tokens import TokenFile
 from servers import serving
@@ -322,8 +321,7 @@ async def test_a_first_message_may_show_the_token_and_a_ticket_is_good_once(tmp_
         assert await status_of(client, "GET", f"/progress/jobs?ticket={made['ticket']}", None, {}) == 401
 
 
-async def test_who_shows_no_token_is_closed_after_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "_AUTH_S", 0.05)
+async def test_who_shows_no_token_is_closed_after_its_time(tmp_path: Path) -> None:
     async with guarded(tmp_path) as (client, _), websocket(client) as socket:
         with pytest.raises(ConnectionClosed) as closed:
             await receive(socket)

@@ -1,5 +1,6 @@
 """Real servers for tests: in a process of their own, or in the test's own Trio run."""
 
+import json
 import os
 import signal
 import subprocess
@@ -42,6 +43,13 @@ class ServerProcess:
     log: list[str]
 
 
+def _listening(line: str) -> str:
+    """Return the address that a line of the log tells, in either form; "" if it tells none."""
+    if line.startswith("{") and (entry := json.loads(line))["event"] == "listening":
+        return str(entry["url"])
+    return line.removeprefix("listening on ") if line.startswith("listening on ") else ""
+
+
 @asynccontextmanager
 async def server_process(
     data_dir: Path, *flags: str, bind: str = "127.0.0.1:0", env: Mapping[str, str] | None = None
@@ -58,8 +66,8 @@ async def server_process(
             *lines, pending = (pending + chunk).split(b"\n")
             for line in (line.decode() for line in lines):
                 log.append(line)
-                if line.startswith("listening on ") and len([entry for entry in log if "listening" in entry]) == 1:
-                    task_status.started(line.removeprefix("listening on "))
+                if (url := _listening(line)) and len([entry for entry in log if "listening" in entry]) == 1:
+                    task_status.started(url)
         if not any("listening" in line for line in log):
             raise AssertionError("\n".join(["the server did not start:", *log]))
 
