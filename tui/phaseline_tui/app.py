@@ -20,6 +20,7 @@ from phaseline_tui.drawing.hosts import all_in_short, worst
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
+from phaseline_tui.events import EventLog
 from phaseline_tui.hosts import HostView
 from phaseline_tui.jobs import JobKey
 from phaseline_tui.messages import BatchesReceived
@@ -82,6 +83,7 @@ class ProgressApp(App[int]):
         """What each server is called, in the same order."""
         self.hosts = {label: HostView(label, server) for label, server in zip(self.labels, self.servers, strict=True)}
         """What is known of each connection, by its label."""
+        self.events = EventLog()
         self.job: JobKey | None = None
         """The job that was chosen last, in whichever view."""
         self._clock = clock or Clock()
@@ -187,6 +189,8 @@ class ProgressApp(App[int]):
         host.take(batch)
         changes = self.state.apply(batch.frames, batch.received, origin)
         self.state.ignored += batch.ignored
+        live = self.live_scene()
+        self.events.take(batch.frames, origin, live.wall - (live.now - batch.received), self._name_of)
         if batch.status is not None:
             changes.status = True
             if batch.status.state is LinkState.CONNECTED:
@@ -194,6 +198,10 @@ class ProgressApp(App[int]):
             elif was_connected:
                 self._frozen_at[origin] = batch.status.since
         return changes
+
+    def _name_of(self, key: JobKey) -> str:
+        job = self.state.jobs.get(key)
+        return job.name if job is not None else ""
 
     def views_on_stack(self) -> list[ViewScreen]:
         """Return the views that are shown, or lie under what is."""

@@ -13,6 +13,7 @@ from phaseline_tui.connection import Batch, LinkState, LinkStatus
 __all__ = ["HostView"]
 
 _KEPT_DELAYS: Final = 64
+_LATEST: Final = 9
 _RATE_S: Final = 10.0
 
 
@@ -54,6 +55,12 @@ class HostView:
         """The latest delay; None while there is no connection, or none was measured."""
         up = self.status.state in {LinkState.CONNECTED, LinkState.STALE}
         return self.delays[-1] if up and self.delays else None
+
+    @property
+    def usual_delay(self) -> float | None:
+        """The middle one of the latest delays; None while there is none."""
+        latest = sorted(list(self.delays)[-_LATEST:])
+        return None if self.delay is None else latest[len(latest) // 2]
 
     def silence(self, now: float) -> float | None:
         """Return for how long the server was not heard; None if it never was."""

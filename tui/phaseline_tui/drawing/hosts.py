@@ -1,5 +1,6 @@
 """The connections: a row for each, what is wrong with it, and all of them in a few words."""
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -112,8 +113,8 @@ def host_details(host: HostView, width: int, scene: Scene) -> list[Line]:
 
 def all_in_short(hosts: Sequence[HostView]) -> str:
     """Return what the header calls the servers, and the delay of the slowest."""
-    delays = [host.delay for host in hosts if host.delay is not None]
-    slowest = f" {delay_words(max(delays))}" if delays else ""
+    delays = [host.usual_delay for host in hosts if host.usual_delay is not None]
+    slowest = f" {_roughly(max(delays))}" if delays else ""
     if len(hosts) == 1:
         return f"{hosts[0].server.url}{slowest}"
     well = sum(host.status.state is LinkState.CONNECTED for host in hosts)
@@ -139,6 +140,15 @@ def delay_words(seconds: float | None) -> str:
     if millis < 9.95:  # noqa: PLR2004  below ten, tenths tell something
         return f"{millis:.1f}ms"
     return f"{millis:.0f}ms" if millis < 999.5 else f"{seconds:.1f}s"  # noqa: PLR2004  a second
+
+
+def _roughly(seconds: float) -> str:
+    """Return a delay that does not flicker: a header that changes is sent over the line each time."""
+    millis = seconds * 1000
+    if millis < 1:
+        return "<1ms"
+    size = 10 ** max(0, math.floor(math.log10(millis)))
+    return delay_words(max(1, round(millis / size)) * size / 1000).replace(".0ms", "ms")
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -1,0 +1,159 @@
+"""The live stream: bounded, cleaned, filtered, followed."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.app import ProgressApp
+from phaseline_tui.connection import Batch
+from phaseline_tui.drawing.themes import DARK, LIGHT
+from phaseline_tui.events import EventLog, words_of
+from phaseline_tui.jobs import JobKey
+from tui_events import stream
+from tui_hosts import several, several_batches
+from tui_jobs import FixedClock, connected, frame, many_jobs
+from tui_links import progress
+from tui_pilot import text_of
+
+Compare = Callable[..., bool]
+
+
+def filled(text: str = "", most: int = 5000) -> EventLog:
+    log = EventLog(most)
+    log.set_filter(text)
+    for batch in stream():
+        log.take(batch.frames, "box", batch.received, lambda key: f"name of {key.job_id}")
+    return log
+
+
+def kinds(log: EventLog) -> list[str]:
+    return [words_of(event.frame).kind for event in log.shown()]
+
+
+def test_only_the_latest_are_kept_and_all_are_counted() -> None:
+    log = filled(most=4)
+    assert kinds(log) == ["failed", "cancelled", "completed", "server"]
+    assert log.total == 14
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("state:failed", ["error", "failed"]),
+        ("phase:export", ["progress"]),
+        ("id:job_33", ["started", "skipped", "cancelled"]),
+        ('"48 mb"', ["progress"]),
+        ("server:box completed", ["completed"]),
+        ("server:elsewhere", []),
+        ('"not known"', ["server"]),
+    ],
+)
+def test_the_filter_is_that_of_the_jobs(text: str, expected: list[str]) -> None:
+    assert kinds(filled(text)) == expected, "as they come"
+    log = filled()
+    log.set_filter(text)
+    assert kinds(log) == expected, "afterwards"
+
+
+def test_what_a_message_says_is_clean() -> None:
+    hostile = "\x1b]52;c;aGk=\x07\x1b[2J\u202egnp.exe\r\n[/red]"
+    for kind, field in (
+        ("job_progress", "message"),
+        ("job_progress", "stage"),
+        ("error_occurred", "error_message"),
+        ("error_occurred", "error_type"),
+        ("error_occurred", "stage"),
+        ("stage_completed", "stage"),
+    ):
+        words = words_of(frame({"type": kind, "job_id": "j", field: hostile}))
+        assert all(text.isprintable() for text in words), words
+        assert "\u202e" not in "".join(words)
+    for message in (
+        {"type": "job_failed", "job_id": "j", "result": {"error": hostile}},
+        {"type": "photo_info", "job_id": "j", "photo_data": {hostile: hostile}},
+        {"type": "error", "error": hostile},
+    ):
+        assert all(text.isprintable() for text in words_of(frame(message)))
+    log = EventLog()
+    log.take([frame({"type": "job_progress", "job_id": hostile})], "box", 0.0)
+    key = log.shown()[0].key
+    assert key is not None
+    assert key.job_id.isprintable()
+
+
+def test_names_are_those_that_the_jobs_had() -> None:
+    log = filled()
+    assert log.shown()[0].name == "name of job_31"
+    assert log.shown()[0].key == JobKey("box", "job_31")
+    assert log.shown()[-1].key is None
+
+
+async def _fill(pilot: Pilot[Any], app: ProgressApp) -> None:
+    app.receive(*(batch for batch in stream()))
+    await pilot.press("4")
+    await pilot.pause()
+
+
+def one(theme: str | None = None) -> ProgressApp:
+    return ProgressApp(ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=theme, connect=False)
+
+
+def test_the_end_is_followed_until_the_cursor_leaves_it_and_again_when_asked() -> None:
+    async def main() -> None:
+        app = one(DARK)
+        async with app.run_test(size=(100, 20)) as pilot:
+            app.receive(connected(many_jobs()))
+            await _fill(pilot, app)
+            for number in range(30):
+                app.receive(_progress(number))
+            await pilot.pause()
+            assert " 29% " in text_of(app)
+            await pilot.press("k")
+            for number in range(30, 60):
+                app.receive(_progress(number))
+            await pilot.pause()
+            assert " 59% " not in text_of(app)
+            await pilot.press("f")
+            await pilot.pause()
+            assert " 59% " in text_of(app)
+            await pilot.press("slash", *"state:failed", "enter")
+            await pilot.pause()
+            assert "the card was taken out" in text_of(app)
+            assert " 59% " not in text_of(app)
+            await pilot.press("escape")
+            await pilot.pause()
+            assert app.screen is app.screen_stack[0]
+
+    asyncio.run(main())
+
+
+def _progress(number: int) -> Batch:
+    return Batch((frame(progress(number, job_id="job_31")),), 1000.0)
+
+
+@pytest.mark.parametrize(("theme", "size"), [(DARK, (120, 30)), (LIGHT, (80, 24))])
+def test_events(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
+    app = one(theme)
+
+    async def before(pilot: Pilot[Any]) -> None:
+        app.receive(connected(many_jobs()))
+        await _fill(pilot, app)
+        await pilot.press("k", "k", "k")
+        await pilot.pause()
+
+    assert snap_compare(app, run_before=before, terminal_size=size)
+
+
+def test_events_of_several_servers(snap_compare: Compare) -> None:
+    app = several(DARK)
+
+    async def before(pilot: Pilot[Any]) -> None:
+        app.receive(*several_batches(app), *stream(app.labels[0])[:6], *stream(app.labels[2])[6:])
+        await pilot.press("4")
+        await pilot.pause()
+
+    assert snap_compare(app, run_before=before, terminal_size=(160, 40))

@@ -1,0 +1,63 @@
+"""A row of the live stream."""
+
+from typing import Final
+
+from phaseline_tui.drawing.cells import Line
+from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
+from phaseline_tui.drawing.words import clock_time
+from phaseline_tui.events import Event, words_of
+
+__all__ = ["event_heading", "event_row"]
+
+_COLUMNS: Final = (
+    Column("time", "TIME", 8),
+    Column("mark", "", 1),
+    Column("kind", "EVENT", 10),
+    Column("origin", "SERVER", 12, worth=2),
+    Column("name", "JOB", 14, grows=True),
+    Column("phase", "PHASE", 16, worth=3),
+    Column("text", "WHAT", 20, grows=True),
+)
+_ALONE: Final = tuple(column for column in _COLUMNS if column.key != "origin")
+_TONES: Final = {
+    "started": ("►", "now"),
+    "progress": ("·", "muted"),
+    "phase done": ("✓", "text"),
+    "skipped": ("↷", "muted"),
+    "facts": ("i", "muted"),
+    "error": ("!", "warn"),
+    "completed": ("✓", "good"),
+    "failed": ("✗", "bad"),
+    "cancelled": ("■", "muted"),
+    "snapshot": ("≡", "muted"),
+    "server": ("!", "bad"),
+}
+
+
+def event_heading(width: int, *, several: bool) -> Line:
+    """Return the titles of the columns; `several` says whether there are several servers to tell apart."""
+    return heading_of(columns_that_fit(_COLUMNS if several else _ALONE, width))
+
+
+def event_row(event: Event, width: int, scene: Scene, *, several: bool) -> Line:
+    """Return an event's row in `width` cells, as of the moment of `scene`; for `several` see `event_heading`."""
+    words = words_of(event.frame)
+    mark, style = _TONES.get(words.kind, ("·", "muted"))
+    loud = style not in {"muted", "text"}
+    key = event.key
+    return row_of(
+        columns_that_fit(_COLUMNS if several else _ALONE, width),
+        {
+            "time": (clock_time(event.wall, scene.local, event.wall, seconds=True), "muted"),
+            "mark": (mark, style),
+            "kind": (words.kind, style),
+            "origin": (event.origin, "muted"),
+            "name": (
+                event.name or (key.job_id if key is not None else ""),
+                "text" if words.kind != "progress" else "muted",
+            ),
+            "phase": (words.phase, "muted"),
+            "text": (words.text, style if loud and words.kind != "started" else "text"),
+        },
+    )

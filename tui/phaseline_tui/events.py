@@ -1,0 +1,165 @@
+"""The live stream as the screen keeps it: the latest messages, whichever server sent them.
+
+Pure: no clock, no socket, no widget. A message is kept as it came; words are made of it only when it is looked at,
+for most of them never are.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from phaseline_tui.cleaning import clean
+from phaseline_tui.filtering import Filter
+from phaseline_tui.frames import (
+    ErrorOccurred,
+    Frame,
+    JobCompleted,
+    JobFailed,
+    JobMessage,
+    JobProgress,
+    JobStarted,
+    PhotoInfo,
+    Problem,
+    Snapshot,
+    StageCompleted,
+)
+from phaseline_tui.jobs import JobKey, JobView, PhaseView, State
+
+__all__ = ["Event", "EventLog", "Words", "words_of"]
+
+_LONG: Final = 500
+_STATES: Final = {state.value: state for state in State}
+
+
+@dataclass(slots=True)
+class Event:
+    """One message."""
+
+    frame: Frame
+    origin: str
+    """The label of the connection it came by."""
+    wall: float
+    """When it came, seconds since 1970."""
+    name: str = ""
+    """The job's short name, as it was known then."""
+
+    @property
+    def key(self) -> JobKey | None:
+        """The job that it is about; None if it is about none."""
+        return JobKey(self.origin, clean(self.frame.job_id)) if isinstance(self.frame, JobMessage) else None
+
+
+class Words(NamedTuple):
+    """What a row says of an event, all of it clean."""
+
+    kind: str
+    """One of: started, progress, phase done, skipped, facts, error, completed, failed, cancelled, snapshot, server."""
+    phase: str
+    text: str
+
+
+class EventLog:
+    """The latest events, oldest first; those that the filter keeps are `shown`."""
+
+    def __init__(self, most: int = 5000) -> None:
+        """Begin with none; of more than `most`, the oldest are forgotten."""
+        self.filter = Filter()
+        self.total = 0
+        """How many have come, forgotten ones included."""
+        self._events: deque[Event] = deque(maxlen=most)
+        self._shown: deque[Event] = deque(maxlen=most)
+        self._row: list[Event] | None = None
+
+    def shown(self) -> list[Event]:
+        """Return what is to be seen, oldest first."""
+        if self._row is None:
+            self._row = list(self._shown if self.filter else self._events)
+        return self._row
+
+    def take(
+        self, frames: Iterable[Frame], origin: str, wall: float, name: Callable[[JobKey], str] = lambda _key: ""
+    ) -> None:
+        """Take in frames.
+
+        Args:
+            frames: in their order.
+            origin: the label of the connection they came by.
+            wall: when they came, seconds since 1970.
+            name: gives a job's short name.
+        """
+        for frame in frames:
+            if not isinstance(frame, JobMessage | Snapshot | Problem):
+                continue
+            event = Event(frame, origin, wall)
+            if (key := event.key) is not None:
+                event.name = name(key)
+            self.total += 1
+            self._events.append(event)
+            if self.filter and self.filter.keeps(_as_job(event)):
+                self._shown.append(event)
+            self._row = None
+
+    def set_filter(self, text: str) -> None:
+        """Show only what `text` finds (see `Filter`), as if each event were its job at that moment."""
+        self.filter = Filter(text)
+        keeps = self.filter.keeps
+        self._shown = deque(
+            (event for event in self._events if keeps(_as_job(event))) if self.filter else (), self._events.maxlen
+        )
+        self._row = None
+
+
+def words_of(frame: Frame) -> Words:
+    """Return what a message says."""
+    match frame:
+        case JobStarted():
+            words = Words("started", "", f"{len(frame.stages)} phases" if frame.stages else "")
+        case JobProgress():
+            percent = "" if frame.progress is None else f"{frame.progress:.0f}% "
+            words = Words("progress", clean(frame.stage or ""), f"{percent}{clean(frame.message or '', _LONG)}".strip())
+        case StageCompleted():
+            took = "" if frame.stage_seconds is None else f"{frame.stage_seconds:.1f}s"
+            usual = "" if frame.average_seconds is None or not took else f", usually {frame.average_seconds:.1f}s"
+            words = Words("skipped" if frame.skipped else "phase done", clean(frame.stage or ""), took + usual)
+        case PhotoInfo():
+            words = Words("facts", "", clean(str(frame.photo_data), _LONG))
+        case ErrorOccurred():
+            kind, said = clean(frame.error_type or ""), clean(frame.error_message or "", _LONG)
+            words = Words("error", clean(frame.stage or ""), f"{kind}: {said}" if kind and said else kind or said)
+        case JobCompleted():
+            words = Words("completed", "", _took(frame.duration))
+        case JobFailed():
+            words = Words("cancelled" if frame.state == "cancelled" else "failed", "", _reason(frame))
+        case Snapshot():
+            words = Words("snapshot", "", f"{len(frame.jobs)} jobs at {frame.seq}")
+        case Problem():
+            words = Words("server", "", clean(frame.error or frame.code or "", _LONG))
+        case _:
+            words = Words("", "", "")
+    return words
+
+
+def _took(seconds: float | None) -> str:
+    return "" if seconds is None else f"after {seconds:.1f}s"
+
+
+def _reason(frame: JobFailed) -> str:
+    said = frame.result.get("error") if isinstance(frame.result, dict) else None
+    reason = clean(said, _LONG) if isinstance(said, str) else ""
+    return " ".join(part for part in (_took(frame.duration), reason) if part)
+
+
+def _as_job(event: Event) -> JobView:
+    """Return a job that the filter takes for the event's: its words are found by what they say, too."""
+    frame = event.frame
+    words = words_of(frame)
+    job = JobView(clean(frame.job_id) if isinstance(frame, JobMessage) else "", event.origin)
+    job.name = f"{event.name} {words.kind} {words.text}"
+    job.message = words.text
+    if words.phase:
+        job.phases, job.phase_index = [PhaseView(words.phase)], 1
+    if isinstance(frame, JobMessage):
+        job.workflow, job.series, job.host = (clean(each or "") for each in (frame.workflow, frame.series, frame.host))
+        job.state = State.FAILED if isinstance(frame, ErrorOccurred) else _STATES.get(frame.state or "", State.ACTIVE)
+    return job

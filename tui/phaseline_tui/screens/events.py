@@ -1,0 +1,119 @@
+"""The live stream: every message of every server, as it comes."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from phaseline_tui.drawing.cells import Line, wrap
+from phaseline_tui.drawing.events import event_heading, event_row
+from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.events import Event, words_of
+from phaseline_tui.jobs import JobKey
+from phaseline_tui.messages import FilterChanged
+from phaseline_tui.screens.framed import FramedScreen
+from phaseline_tui.widgets.filter_line import FilterLine
+from phaseline_tui.widgets.fixed_lines import FixedLines
+from phaseline_tui.widgets.row_list import RowList
+
+__all__ = ["EventsScreen"]
+
+_MOST_DETAILS = 3
+
+
+class EventsScreen(FramedScreen):
+    """The newest at the bottom; it follows the end until the cursor leaves it."""
+
+    view = "Events"
+    DEFAULT_CSS = """
+    EventsScreen #details { border-top: solid $panel; }
+    """
+    AUTO_FOCUS = "#rows"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "follow", show=False),
+        Binding("slash", "filter", show=False, priority=True),
+    ]
+    KEYS = (("↑↓", "move"), ("p", "pause"), ("f", "follow"), ("/", "filter"), ("y", "copy"))
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(palette)
+        self._log = self.owner.events
+        self._rows = RowList(palette, lambda: len(self._log.shown()), self._row, follows_end=True)
+        self._details = FixedLines(palette, id="details")
+        self._filter = StreamFilter()
+
+    def parts(self) -> Iterable[Widget]:
+        """Return the rows, what the chosen one says in full, and the filter."""
+        return (self._rows, self._details, self._filter)
+
+    def heading(self, width: int) -> list[Line]:
+        """Return the titles of the columns."""
+        return [((" ", ""), *event_heading(max(1, width - 2), several=len(self.owner.servers) > 1))]
+
+    def show(self) -> None:
+        """Show the events as they are now."""
+        said = "no event matches the filter" if self._log.filter else "nothing has happened yet"
+        self._rows.notice = (((said.center(self.size.width), "muted"),),)
+        self._rows.update_rows()
+        event = self._chosen()
+        text = words_of(event.frame).text if event is not None else ""
+        width = max(10, self.size.width - 2)
+        self._details.show([((f" {line}", "text"),) for line in wrap(text, width, most=_MOST_DETAILS)] if text else [])
+
+    def aside(self) -> Line:
+        """Return the filter, and how much it leaves."""
+        log = self._log
+        spans: list[tuple[str, str]] = []
+        if log.filter:
+            spans += [("/", "key"), (f"{log.filter.text} ", "strong")]
+        return (*spans, (f" {len(log.shown())} of {log.total} ", "muted"))
+
+    def to_copy(self) -> str:
+        """Return the text of the event under the cursor, or its job's id if it has none."""
+        event = self._chosen()
+        if event is None:
+            return ""
+        return words_of(event.frame).text or (event.key.job_id if event.key is not None else "")
+
+    def chosen_jobs(self) -> list[JobKey]:
+        """Return the job of the event under the cursor."""
+        event = self._chosen()
+        return [event.key] if event is not None and event.key is not None else []
+
+    def action_follow(self) -> None:
+        """Go to the end, and stay there."""
+        self._rows.at_end = True
+        self.tick()
+
+    def action_filter(self) -> None:
+        """Open the filter's line."""
+        self._filter.open()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let a slash and f be typed into the filter."""
+        if action in {"filter", "follow"} and self._filter.has_focus:
+            return False
+        return super().check_action(action, parameters)
+
+    def on_filter_changed(self, message: FilterChanged) -> None:
+        """Narrow the stream."""
+        self._log.set_filter(message.text)
+        self._rows.at_end = True
+        self.tick()
+
+    def _chosen(self) -> Event | None:
+        shown = self._log.shown()
+        return shown[self._rows.cursor] if self._rows.cursor < len(shown) else None
+
+    def _row(self, index: int, width: int) -> Line:
+        app = self.owner
+        return event_row(self._log.shown()[index], width, app.live_scene(), several=len(app.servers) > 1)
+
+
+class StreamFilter(FilterLine):
+    """The filter's line of this view, which gives the keys back to its rows."""
+
+    def _leave(self) -> None:
+        self.display = False
+        self.screen.set_focus(self.screen.query_one(RowList))
