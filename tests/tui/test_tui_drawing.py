@@ -154,7 +154,7 @@ def test_bands_are_short(low: float, high: float, words: str) -> None:
 
 def test_the_time_left_is_never_made_up() -> None:
     assert remaining(None) == "—"
-    assert remaining(Remaining(249.2, None, None)) == "4m 10s"
+    assert remaining(Remaining(249.2, None, None)) == "4m"
     assert remaining(Remaining(-0.5, None, None)) == "0s"
     assert remaining(Remaining(-12.0, None, None)) == "late 12s"
 

@@ -4,17 +4,21 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from rich.console import RenderableType
 from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from phaseline_tui.address import ServerAddress, labels
+from phaseline_tui.backlog import Backlog
 from phaseline_tui.clock import Clock
 from phaseline_tui.connection import Access, Batch, LinkState, LinkStatus, Pace, Reply
+from phaseline_tui.drawing.ascii import AsciiFilter
 from phaseline_tui.drawing.encoding import CellsUpdate
 from phaseline_tui.drawing.hosts import all_in_short, worst
 from phaseline_tui.drawing.palette import Palette
@@ -23,11 +27,16 @@ from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes
 from phaseline_tui.events import EventLog
 from phaseline_tui.hosts import HostView
 from phaseline_tui.jobs import JobKey
+from phaseline_tui.keys import bindings
 from phaseline_tui.messages import BatchesReceived
+from phaseline_tui.outside import Outside
 from phaseline_tui.reasons import Ended
+from phaseline_tui.remembered import Remembered, write_remembered
 from phaseline_tui.screens.jobs import JobsScreen
+from phaseline_tui.settings import Settings
+from phaseline_tui.sorting import COLUMNS, Order
 from phaseline_tui.state import Changes, ViewState
-from phaseline_tui.views import VIEWS, View, ViewScreen, offered
+from phaseline_tui.views import VIEWS, View, ViewScreen, offered, view_called
 
 if TYPE_CHECKING:
     from phaseline_tui.link import Links
@@ -48,20 +57,19 @@ class ProgressApp(App[int]):
     CommandList:nocolor > .option-list--option-highlighted { text-style: bold underline; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "Quit", show=False),
-        Binding("question_mark", "help", "Help", show=False),
-        Binding("r", "retry", "Reconnect", show=False),
-        Binding("t", "toggle_theme", "Dark or light", show=False),
+        *bindings("quit", "help", "retry", "theme", "pause"),
         *(Binding(view.key, f"view('{view.name}')", view.name, show=False) for view in VIEWS),
     ]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a test or a script doesn't give is what a user has
         self,
         servers: ServerAddress | Sequence[ServerAddress],
         *,
         clock: Clock | None = None,
         pace: Pace | None = None,
         access: Access | None = None,
+        settings: Settings | None = None,
+        remembered: Remembered | None = None,
         theme: str | None = None,
         connect: bool = True,
     ) -> None:
@@ -72,13 +80,17 @@ class ProgressApp(App[int]):
             clock: tells the time; the machine's by default.
             pace: the times that the links keep.
             access: tokens and certificates.
+            settings: the user's.
+            remembered: how the screen was left the last time; it is kept for the next time if this is given.
             theme: the name of a theme, in all its colours; by default one that fits the terminal.
             connect: whether to connect; otherwise only what is given to `receive` is shown.
         """
         no_color = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if no_color else None)
         self.servers = (servers,) if isinstance(servers, ServerAddress) else tuple(servers)
-        self.state = ViewState()
+        self.settings = settings or Settings()
+        self.state = ViewState(fold_after=self.settings.fold_after)
+        self._remembered = remembered
         self.labels = tuple(labels(self.servers))
         """What each server is called, in the same order."""
         self.hosts = {label: HostView(label, server) for label, server in zip(self.labels, self.servers, strict=True)}
@@ -92,12 +104,27 @@ class ProgressApp(App[int]):
         self._connect = connect
         self._links: Links | None = None
         self._no_color = no_color
+        self._backlog: Backlog | None = None
+        """While the screen is held still: what came since."""
+        self._held_at: Scene | None = None
+        self._outside = Outside(self.settings, self._write_outside)
         self._frozen_at: dict[str, float] = {}
         """When each lost connection was lost: since then, nobody knows how its jobs go on."""
         color_system = self.console.color_system if theme is None else "truecolor"
         for each in themes_for(color_system):
             self.register_theme(each)
-        self.theme = theme or choose_theme(os.environ, color_system, no_color=no_color)
+        chosen = self._theme_called(self.settings.theme) or self._theme_called(remembered.theme if remembered else "")
+        fitting = choose_theme(os.environ, color_system, no_color=no_color)
+        self.theme = theme or (chosen if chosen and fitting != ANSI else fitting)
+        if remembered is not None:
+            self.state.set_filter(remembered.filter)
+            self.state.set_order(Order(remembered.sort if remembered.sort in COLUMNS else "", remembered.reverse))
+        self.totals = self.state.totals(0.0)
+        """All jobs together, as of the last look at the clock."""
+
+    def _theme_called(self, name: str) -> str | None:
+        """Return a theme's whole name; None if there is none."""
+        return next((each for each in (name, f"phaseline-{name}") if each in self.available_themes), None)
 
     @property
     def status(self) -> LinkStatus:
@@ -132,6 +159,12 @@ class ProgressApp(App[int]):
     def on_mount(self) -> None:
         """Begin to follow the server, and the time."""
         self.theme_changed_signal.subscribe(self, lambda _theme: self._theme_changed())
+        self.set_keymap(self.settings.keys)
+        self._outside.start()
+        self._advance()
+        view = view_called(self._remembered.view) if self._remembered is not None else None
+        if view is not None:
+            self.show_view(view)
         self.set_interval(_TICK, self._tick)
         if self._connect:
             self.call_after_refresh(self._start_links)
@@ -153,8 +186,32 @@ class ProgressApp(App[int]):
 
     def on_unmount(self) -> None:
         """End the links; no thread stays behind."""
+        self._outside.stop()
         if self._links is not None:
             self._links.stop()
+
+    def left(self) -> Remembered:
+        """Return how the screen is left."""
+        view = next((screen.view for screen in reversed(self.views_on_stack())), VIEWS[0].name)
+        order = self.state.order
+        ours = self.theme if self.theme != ANSI else ""
+        return Remembered(view, order.column, order.reverse, self.state.filter.text, ours)
+
+    async def action_quit(self) -> None:
+        """End the program, and keep how the screen was left."""
+        if self._remembered is not None:
+            write_remembered(self.left())
+        await super().action_quit()
+
+    def _write_outside(self, sequence: str) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
+            self._driver.flush()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every line goes through before it is drawn (called by Textual)."""
+        filters = super().get_line_filters()
+        return [*filters, AsciiFilter()] if self.settings.ascii else filters
 
     def _deliverer(self) -> Callable[[tuple[Batch, ...]], object]:
         """Return what the links call, in their thread, with the batches of each beat."""
@@ -175,10 +232,17 @@ class ProgressApp(App[int]):
         self.receive(*message.batches)
 
     def receive(self, *batches: Batch) -> None:
-        """Take in batches and show what they changed."""
+        """Take in batches and show what they changed; while the screen is held still, only how the connections are."""
         changes = Changes()
         for batch in batches:
-            changes.add(self._take(batch))
+            now = batch
+            if self._backlog is not None:
+                self._backlog.add(replace(batch, origin=batch.origin or self.labels[0]))
+                now = replace(batch, frames=())
+            changes.add(self._take(now))
+        self._outside.tell_ends(self.state.jobs[key] for key in changes.ended if key in self.state.jobs)
+        if changes.order:
+            self._advance()
         for screen in self.views_on_stack():
             screen.show_changes(changes)
 
@@ -209,7 +273,7 @@ class ProgressApp(App[int]):
 
     def scene(self, origin: str = "") -> Scene:
         """Return the moment to draw the jobs of `origin` at: now, or when it was last heard."""
-        live = self.live_scene()
+        live = self._held_at or self.live_scene()
         frozen_at = self._frozen_at.get(origin or self.labels[0])
         if frozen_at is None:
             return live
@@ -219,13 +283,44 @@ class ProgressApp(App[int]):
     def live_scene(self) -> Scene:
         """Return the present moment."""
         clock = self._clock
-        return Scene(clock.monotonic(), clock.wall(), clock.local, shades=self._shades)
+        return Scene(clock.monotonic(), clock.wall(), clock.local, shades=self._shades and not self.settings.ascii)
 
     @functools.cached_property
     def _shades(self) -> bool:
         return self.palette().shades
 
+    def _advance(self) -> None:
+        """Let time pass in the state."""
+        live = self.live_scene()
+        if self._backlog is not None:
+            return
+        try:
+            midnight = live.local(live.wall).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+        except (ValueError, OverflowError, OSError):
+            midnight = 0.0
+        if self.state.advance(live.now, live.wall):
+            for screen in self.views_on_stack():
+                screen.show_changes(Changes(order=True))
+        self.totals = self.state.totals(midnight)
+        self._outside.show(self.totals, self.followed)
+
+    @property
+    def held(self) -> int | None:
+        """How many messages came since the screen was held still; None if it isn't."""
+        return None if self._backlog is None else self._backlog.count
+
+    def action_pause(self) -> None:
+        """Hold the screen still, or let it go on with all that came meanwhile."""
+        backlog = self._backlog
+        if backlog is None:
+            self._backlog, self._held_at = Backlog(), self.live_scene()
+        else:
+            self._backlog = self._held_at = None
+            self.receive(*backlog.batches())
+        self._tick()
+
     def _tick(self) -> None:
+        self._advance()
         for screen in self.views_on_stack():
             screen.tick()
 
@@ -276,7 +371,9 @@ class ProgressApp(App[int]):
         from phaseline_tui.screens.help import HelpScreen  # noqa: PLC0415  not needed for the first screen
 
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.palette()))
+            screen = self.screen
+            keys = screen.help_keys() if isinstance(screen, ViewScreen) else ()
+            self.push_screen(HelpScreen(self.palette(), keys, getattr(screen, "view", "") or "phaseline"))
 
     def action_filter(self) -> None:
         """Open the filter's line."""
@@ -290,6 +387,7 @@ class ProgressApp(App[int]):
         yield SystemCommand("Dark or light", "Change between the two themes of this program", self.action_toggle_theme)
         for view in offered():
             yield SystemCommand(f"View: {view.name}", f"Key {view.key}", functools.partial(self.show_view, view))
+        yield SystemCommand("Hold or release the screen", "What comes meanwhile is kept", self.action_pause)
         yield SystemCommand("Help", "The keys, and what the signs mean", self.action_help)
         for command in super().get_system_commands(screen):
             if command.title in {"Theme", "Quit", "Screenshot"}:

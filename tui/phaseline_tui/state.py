@@ -31,6 +31,8 @@ class Changes:
     jobs: set[JobKey] = field(default_factory=set)
     order: bool = False
     """Whether jobs came, went or changed places."""
+    ended: list[JobKey] = field(default_factory=list)
+    """Jobs that were at work and have ended, as far as that was seen to happen."""
     status: bool = False
     """Whether a connection is another than before."""
 
@@ -38,6 +40,7 @@ class Changes:
         """Add what another batch of the same beat changed."""
         self.jobs |= other.jobs
         self.order |= other.order
+        self.ended += other.ended
         self.status |= other.status
 
 
@@ -176,6 +179,8 @@ class ViewState:
         if before != (place_of(job), job.state):
             changes.order = True
             self._moved.add(key)
+            if not before[1].ended and job.state.ended:
+                changes.ended.append(key)
 
     def _add(self, job: JobView) -> None:
         key = job.key

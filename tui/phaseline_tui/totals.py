@@ -45,6 +45,8 @@ class Totals(NamedTuple):
     """Seconds until the last active job is likely done; None if nobody knows of any."""
     unknown: int
     """Active jobs of which nobody knows when they will be done."""
+    hosts: int
+    """On how many hosts jobs run, or have run."""
     percent: float
     """Mean percent of the active jobs."""
 
@@ -61,8 +63,10 @@ def totals_of(jobs: Iterable[JobView], counts: Counts, now: float, wall: float, 
     """
     today = hour = unknown = 0
     longest: float | None = None
+    hosts: set[tuple[str, str]] = set()
     percent = 0.0
     for job in jobs:
+        hosts.add((job.origin, job.host))
         if job.state is State.COMPLETED:
             ended = job.completed_at or 0.0
             today += ended >= midnight
@@ -74,4 +78,4 @@ def totals_of(jobs: Iterable[JobView], counts: Counts, now: float, wall: float, 
                 continue
             left = max(0.0, job.remaining.likely - (now - job.received))
             longest = left if longest is None or left > longest else longest
-    return Totals(counts, today, float(hour), longest, unknown, percent / max(1, counts.active))
+    return Totals(counts, today, float(hour), longest, unknown, len(hosts), percent / max(1, counts.active))

@@ -8,6 +8,7 @@ from textual.screen import Screen
 
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.jobs import JobKey
+from phaseline_tui.keys import help_of
 from phaseline_tui.state import Changes
 from phaseline_tui.widgets.line_view import LineView
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from phaseline_tui.app import ProgressApp
 
 __all__ = ["VIEWS", "View", "ViewScreen", "offered", "view_called"]
+
+
+_COMMON: Final = (("1 … 5", "the views"), ("y", "copy"), ("Tab", "the next part"), ("Ctrl+P", "all commands"))
 
 
 class ViewScreen(Screen[None]):
@@ -49,6 +53,11 @@ class ViewScreen(Screen[None]):
     def to_copy(self) -> str:
         """Return what `y` copies here; empty if there is nothing."""
         return ""
+
+    def help_keys(self) -> list[tuple[str, str]]:
+        """Return the keys that mean something here now, and what they do."""
+        own = [(key, what) for key, what in getattr(self, "KEYS", ())]
+        return [*own, *_COMMON, *help_of(("everywhere",), self.owner.settings.keys)]
 
     def chosen_jobs(self) -> list[JobKey]:
         """Return the jobs that an action would mean: those marked, or the one under the cursor."""

@@ -7,10 +7,11 @@ from phaseline_tui.connection import LinkState, LinkStatus
 from phaseline_tui.drawing.cells import Line, Span, join, pad_line, width_of, wrap
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.words import clock_time, duration
-from phaseline_tui.totals import Counts
+from phaseline_tui.totals import Counts, Totals
 
 __all__ = ["Place", "empty", "header", "keys", "trouble"]
 
+_ALL, _MUCH, _LITTLE = range(3)
 _LINK_MARKS: Final = {
     LinkState.CONNECTING: ("◌", "warn"),
     LinkState.CONNECTED: ("●", "good"),
@@ -24,7 +25,15 @@ _LINK_WORDS: Final = {
 }
 Place = Literal["list", "detail", "page", "filter"]
 """Where the keys go: to the list, the details beside it, the details instead of it, or the filter's line."""
-_KEYS: Final = (("↑↓", "move"), ("enter", "details"), ("/", "filter"), ("?", "help"), ("q", "quit"))
+_KEYS: Final = (
+    ("↑↓", "move"),
+    ("enter", "details"),
+    ("/", "filter"),
+    ("s", "sort"),
+    ("1-5", "views"),
+    ("?", "help"),
+    ("q", "quit"),
+)
 _FILTER_KEYS: Final = (("enter", "keep the filter"), ("esc", "all jobs"))
 _PAGE_KEYS: Final = (("↑↓", "scroll"), ("esc", "back"), ("?", "help"), ("q", "quit"))
 _KEYS_OF: Final[dict[Place, tuple[tuple[str, str], ...]]] = {
@@ -35,8 +44,27 @@ _KEYS_OF: Final[dict[Place, tuple[tuple[str, str], ...]]] = {
 }
 
 
-def header(url: str, status: LinkStatus, counts: Counts, width: int, scene: Scene) -> Line:
-    """Return the first line: which server, how the connection is, how many jobs, what time it is."""
+def header(
+    url: str,
+    status: LinkStatus,
+    counts: Counts,
+    width: int,
+    scene: Scene,
+    *,
+    totals: Totals | None = None,
+    held: int | None = None,
+) -> Line:
+    """Return the first line: which server, how the connection is, all jobs together, what time it is.
+
+    Args:
+        url: of the server, or a name for all of them.
+        status: how the connection is.
+        counts: the jobs by their states.
+        width: cells.
+        scene: the moment.
+        totals: what else is known of all jobs together.
+        held: while the screen is held still, how many messages came since; otherwise None.
+    """
     mark, style = _LINK_MARKS[status.state]
     word = _LINK_WORDS.get(status.state, status.state.value)
     bare = url.partition("://")[2] or url
@@ -44,28 +72,46 @@ def header(url: str, status: LinkStatus, counts: Counts, width: int, scene: Scen
     left: Line = ()
     right: Line = ()
     # What is worth least goes first when the line is too short.
-    for brand, server, tell_link, tell_all, tell_time in (
-        (" phaseline  ", url, True, True, True),
-        (" phaseline  ", bare, True, True, True),
-        (" phaseline  ", bare, False, True, True),
-        (" phaseline  ", bare, False, False, True),
-        (" ", bare, False, False, True),
-        (" ", bare, False, False, False),
+    for brand, server, tell_link, worth, tell_time in (
+        (" phaseline  ", url, True, _ALL, True),
+        (" phaseline  ", bare, True, _ALL, True),
+        (" phaseline  ", bare, False, _ALL, True),
+        (" phaseline  ", bare, False, _MUCH, True),
+        (" phaseline  ", bare, False, _LITTLE, True),
+        (" ", bare, False, _LITTLE, True),
+        (" ", bare, False, _LITTLE, False),
     ):
         left = ((brand, "title"), (f"{mark} ", style), (server, "text"))
         if tell_link:
             left = (*left, (f" {word}", "muted" if status.state is LinkState.CONNECTED else style))
-        right = (*_counts(counts, tell_all=tell_all), (f"   {time} " if tell_time else " ", "muted"))
+        if held is not None:
+            left = (*left, (f"  HELD +{held}", "warn-strong"))
+        together = [] if totals is None or worth == _LITTLE else _together(totals, scene, tell_rate=worth == _ALL)
+        counted = _counts(counts, totals, tell_all=worth == _ALL)
+        right = (*counted, *together, (f"   {time} " if tell_time else " ", "muted"))
         if width_of(left) + width_of(right) < width:
             break
     return join(left, right, width)
 
 
-def _counts(counts: Counts, *, tell_all: bool) -> list[Span]:
+def _together(totals: Totals, scene: Scene, *, tell_rate: bool) -> list[Span]:
+    """Say how fast jobs get done, and when the last active one will be."""
+    spans: list[Span] = []
+    if tell_rate and totals.rate:
+        spans += [("  ", ""), (f"{totals.rate:.0f}/h", "strong")]
+    if totals.remaining is not None:
+        at = clock_time(scene.wall + totals.remaining, scene.local, scene.wall)
+        some = " or later" if totals.unknown else ""
+        spans += [("  all done ", "muted"), (at, "strong"), (some, "muted")]
+    return spans
+
+
+def _counts(counts: Counts, totals: Totals | None, *, tell_all: bool) -> list[Span]:
     spans: list[Span] = [(f"{counts.active}", "strong"), (" active", "muted")]
+    done = (counts.done, "done") if totals is None else (totals.done_today, "done today")
     for count, word, style, always in (
         (counts.stalled, "stalled", "warn-strong", False),
-        (counts.done, "done", "strong", True),
+        (*done, "strong", True),
         (counts.failed, "failed", "bad-strong", True),
         (counts.cancelled, "cancelled", "strong", False),
     ):

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from phaseline_tui.drawing.cells import Line, fit
+from phaseline_tui.drawing.cells import Line, Span, fit
 
 __all__ = ["Columns", "columns_for", "heading"]
 
@@ -19,19 +19,22 @@ _COLUMNS: Final = {
     "state": _Column(9, 9, "STATE"),
     "name": _Column(16, 34, "JOB"),
     "source": _Column(14, 24, "WORKFLOW"),
+    "host": _Column(8, 16, "HOST"),
     "phase": _Column(14, 22, "PHASE"),
     "bar": _Column(8, 32, "PROGRESS"),
     "percent": _Column(4, 4, ""),
     "elapsed": _Column(7, 7, "ELAPSED"),
     "eta": _Column(15, 15, "ETA"),
-    "band": _Column(8, 8, ""),
+    "band": _Column(9, 9, ""),
     "message": _Column(20, 400, "MESSAGE"),
 }
 """In the order on the screen."""
 
 _NEEDED: Final = ("mark", "name", "percent", "eta")
-_BY_WORTH: Final = ("bar", "phase", "elapsed", "state", "source", "band", "message")
-_GROWING: Final = (("phase", 4), ("name", 2), ("bar", 2), ("source", 1))
+_BY_WORTH: Final = ("bar", "phase", "elapsed", "state", "source", "band", "message", "host")
+_BY_WORTH_WITH_HOSTS: Final = ("bar", "phase", "host", "elapsed", "state", "source", "band", "message")
+"""When jobs run on several hosts, which of them tells jobs apart."""
+_GROWING: Final = (("phase", 4), ("name", 2), ("bar", 2), ("source", 1), ("host", 1))
 """What gets the room that is left, and in which shares."""
 
 
@@ -47,11 +50,16 @@ class Columns(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def columns_for(width: int) -> Columns:
-    """Return the columns for a list of `width` cells."""
+def columns_for(width: int, *, several_hosts: bool = False) -> Columns:
+    """Return the columns for a list of `width` cells.
+
+    Args:
+        width: cells.
+        several_hosts: whether it matters on which host a job runs.
+    """
     widths = {name: _COLUMNS[name].least for name in _NEEDED}
     left = width - sum(widths.values()) - (len(widths) - 1)
-    for name in _BY_WORTH:
+    for name in _BY_WORTH_WITH_HOSTS if several_hosts else _BY_WORTH:
         least = _COLUMNS[name].least
         if left < least + 1:
             break  # What is worth less does not come before it.
@@ -70,6 +78,8 @@ def columns_for(width: int) -> Columns:
             last = "message" if "message" in widths else "name"
             widths[last] += left
             left = 0
+    if "band" in widths:  # They are one text.
+        widths["eta"] += 1 + widths.pop("band")
     ordered = {name: widths[name] for name in _COLUMNS if name in widths}
     joined = ordered.copy()
     if "bar" in joined:
@@ -77,11 +87,15 @@ def columns_for(width: int) -> Columns:
     return Columns(ordered, joined, "state" in widths, "source" in widths, width)
 
 
-def heading(columns: Columns) -> Line:
-    """Return the line of the columns' titles."""
-    cells = []
+def heading(columns: Columns, sorted_by: str = "", *, reverse: bool = False) -> Line:
+    """Return the line of the columns' titles; an arrow stands at the one that the list is sorted by."""
+    spans: list[Span] = []
     for name, width in columns.widths.items():
         title = _COLUMNS[name].title
-        # An ETA is a duration flushed right, then a clock time: its title stands over the first.
-        cells.append(fit(fit(title, 7, "right"), width) if name in {"eta", "elapsed"} else fit(title, width))
-    return ((" ".join(cells), "label"),)
+        style = "label"
+        if name == sorted_by and width > 1:
+            arrow = "▼" if reverse else "▲"
+            title = f"{title[: width - 1]}{arrow}"
+            style = "key"
+        spans += [(fit(title, width, "right" if name in {"elapsed", "percent"} else "left"), style), (" ", "label")]
+    return tuple(spans[:-1])

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 from phaseline_tui.drawing.bars import bar
-from phaseline_tui.drawing.cells import Line, Span, fit, middle
+from phaseline_tui.drawing.cells import Line, Span, fit, middle, pad_line
 from phaseline_tui.drawing.columns import Columns
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.words import UNKNOWN, band, clock_time, duration, remaining, state_glyph, state_word
+from phaseline_tui.drawing.words import UNKNOWN, band, clock_time, remaining, spent, state_glyph, state_word
 from phaseline_tui.jobs import JobView, Shares, State
 
 __all__ = ["row", "source_of", "state_style"]
@@ -23,8 +23,7 @@ _STATE_STYLES: Final = {
 _IN_WORDS: Final = frozenset({State.FAILED, State.LOST, State.CANCELLED})
 """Words say more of these than a bar."""
 _QUIET: Final = frozenset({State.COMPLETED, State.CANCELLED})
-_DURATION: Final = 7
-"""Cells of the longest duration."""
+_BETWEEN: Final = " · "
 
 
 def state_style(state: State) -> str:
@@ -105,7 +104,7 @@ def _percent(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[
 
 
 def _elapsed(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
-    return [(fit(duration(job.elapsed_at(scene.now)), width, "right"), _text(job, scene))]
+    return [(fit(spent(job.elapsed_at(scene.now)), width, "right"), _text(job, scene))]
 
 
 def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
@@ -116,31 +115,33 @@ def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]
     left = job.remaining_at(scene.now)
     words = remaining(left)
     if left is None:
-        return [(fit(fit(words, _DURATION, "right"), width), "muted")]
+        return [(fit(words, width), "muted")]
     if left.likely <= -1.0:
         return [(fit(words, width), "warn")]
     at = clock_time(scene.wall + left.likely, scene.local, scene.wall)
+    if len(at) + len(_BETWEEN) + len(words) > width:
+        at = at.rpartition(" ")[0] or at  # The day is enough.
+    rest = width - len(at) - len(_BETWEEN) - len(words)
+    text = "" if left.low is None or left.high is None else f" ({band(left.low, left.high)})"
     style = "muted" if scene.stale else "strong"
-    return [(fit(words, _DURATION, "right"), style), (fit(f" · {at}", width - _DURATION), "muted")]
+    spans: Line = ((f"{at}{_BETWEEN}", "muted"), (words, style), (text if len(text) <= rest else "", "muted"))
+    return list(pad_line(tuple(span for span in spans if span[0]), width))
 
 
 def _ended(job: JobView, width: int, columns: Columns, scene: Scene) -> Span:
-    """Say when a job ended, flush right; and how, if no column does."""
+    """Say when a job ended; and how, if no column does."""
     at = clock_time(job.completed_at, scene.local, scene.wall)
     at = "" if at == UNKNOWN else at
     if columns.has_state:
-        return (fit(at, width, "right"), "muted")
+        return (fit(at, width), "muted")
     word = state_word(job.state)
     if len(word) + 1 + len(at) > width:
         at = at.rpartition(" ")[0]  # The day is enough.
     return (f"{fit(word, width - len(at))}{at}", state_style(job.state))
 
 
-def _band(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
-    left = job.remaining_at(scene.now)
-    if left is None or left.low is None or left.high is None or left.likely <= -1.0:
-        return [(" " * width, "")]
-    return [(fit(f"({band(left.low, left.high)})", width), "muted")]
+def _host(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    return [(fit(job.host or job.origin, width), "muted")]
 
 
 def _message(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
@@ -152,11 +153,11 @@ _CELLS: Final[dict[str, Callable[[JobView, int, Columns, Scene], list[Span]]]] =
     "state": _state,
     "name": _name,
     "source": _source,
+    "host": _host,
     "phase": _phase,
     "bar": _bar,
     "percent": _percent,
     "elapsed": _elapsed,
     "eta": _eta,
-    "band": _band,
     "message": _message,
 }

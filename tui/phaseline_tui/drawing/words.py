@@ -9,12 +9,14 @@ from phaseline_tui.jobs import Remaining, State
 
 __all__ = [
     "UNKNOWN",
+    "about",
     "band",
     "clock_time",
     "count_of",
     "duration",
     "fine_duration",
     "remaining",
+    "spent",
     "state_glyph",
     "state_word",
 ]
@@ -24,6 +26,9 @@ _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86400
 _MOST_DAYS: Final = 99
+_EXACT_MINUTES: Final = 10
+_STEP: Final = 5
+_LAST_SECONDS: Final = 20
 _FINE_BELOW: Final = 10.0
 _TENTHS_FROM: Final = 0.0995
 _SECONDS_BELOW: Final = 90.0
@@ -64,6 +69,28 @@ def duration(seconds: float) -> str:
     return f"{days}d {whole % _DAY // _HOUR:02}h" if days <= _MOST_DAYS else f">{_MOST_DAYS}d"
 
 
+def spent(seconds: float) -> str:
+    """Return a duration that goes on, in steps that a person can follow in a long list: `37s`, `4m 35s`, `12m`."""
+    whole = max(0, math.floor(seconds))
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _EXACT_MINUTES * _MINUTE:
+        return duration(whole - whole % _STEP)
+    return f"{whole // _MINUTE}m" if whole < _HOUR else duration(whole)
+
+
+def about(seconds: float) -> str:
+    """Return a time to come, no finer than anybody can know it: `8s`, `45s`, `4m`, `1h 20m`, `3d 04h`."""
+    whole = max(0, math.ceil(seconds))
+    if whole <= _LAST_SECONDS:
+        return f"{whole}s"
+    if whole < _SECONDS_BELOW:
+        return f"{_STEP * math.ceil(whole / _STEP)}s"
+    if whole < _MINUTES_BELOW:
+        return f"{round(whole / _MINUTE)}m"
+    return duration(whole)
+
+
 def fine_duration(seconds: float) -> str:
     """Return a duration with tenths below ten seconds, as phases have it: `40ms`, `0.4s`, `12s`, `4m 10s`."""
     if seconds < _TENTHS_FROM:
@@ -93,12 +120,12 @@ def band(low: float, high: float) -> str:
 
 
 def remaining(left: Remaining | None) -> str:
-    """Return the time left: `4m 10s`, `late 12s` when the estimate has passed, a dash when unknown."""
+    """Return the time left: `4m`, `late 12s` when the estimate has passed, a dash when unknown."""
     if left is None:
         return UNKNOWN
     if left.likely <= -1.0:
-        return f"late {duration(-left.likely)}"
-    return duration(math.ceil(max(0.0, left.likely)))
+        return f"late {spent(-left.likely)}"
+    return about(left.likely)
 
 
 def clock_time(wall: float | None, local: Callable[[float], datetime], today: float, *, seconds: bool = False) -> str:

@@ -1,5 +1,6 @@
 """The help screen: the keys, and what the signs mean."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -7,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from phaseline_tui.drawing.bars import bar
-from phaseline_tui.drawing.cells import Line, Span, fit, pad_line, width_of
+from phaseline_tui.drawing.cells import Line, Span, fit, pad_line
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.rows import state_style
 from phaseline_tui.drawing.words import state_glyph, state_word
@@ -16,20 +17,6 @@ from phaseline_tui.widgets.fixed_lines import FixedLines
 
 __all__ = ["HelpScreen"]
 
-_KEYS: Final = (
-    ("↑ ↓  j k", "one job up, down"),
-    ("g  G", "first job, last job"),
-    ("PgUp PgDn", "a page up, down"),
-    ("Enter", "details of the job"),
-    ("Tab", "between list and details"),
-    ("Esc", "back; all jobs again"),
-    ("/", "filter: words, !word leaves out"),
-    ("r", "connect again now"),
-    ("t", "dark or light"),
-    ("Ctrl+P", "all commands and themes"),
-    ("?", "this help"),
-    ("q", "quit"),
-)
 _STATES: Final = (State.ACTIVE, State.STALLED, State.LOST, State.COMPLETED, State.FAILED, State.CANCELLED)
 _MEANINGS: Final = ("at work", "silent for too long", "not heard of again", "ended well", "ended badly", "was stopped")
 _PHASES: Final = (
@@ -39,7 +26,7 @@ _PHASES: Final = (
     ("↷", "muted", "skipped"),
     ("✗", "bad", "failed"),
 )
-_KEY_WIDTH: Final = 44
+_KEY_WIDTH: Final = 43
 _WIDTH: Final = 76
 
 
@@ -54,52 +41,59 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,question_mark,q,enter", "dismiss", "Close", show=False),
     ]
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, palette: Palette, keys: Sequence[tuple[str, str]], title: str = "phaseline") -> None:
+        """Show `keys` and what they do where the user is, called `title`."""
         super().__init__()
         self._palette = palette
+        self._keys = keys
+        self._title = title
 
     def compose(self) -> ComposeResult:
         """Put the lines on the screen."""
         lines = FixedLines(self._palette, id="help")
-        lines.border_title = "phaseline"
+        lines.border_title = self._title
         lines.border_subtitle = "Esc closes"
         yield lines
 
     def on_mount(self) -> None:
         """Fill in the lines."""
-        self.query_one(FixedLines).show(_lines(shades=self._palette.shades))
+        self.query_one(FixedLines).show(_lines(self._keys, shades=self._palette.shades))
 
 
-def _lines(*, shades: bool) -> list[Line]:
+def _lines(keys: Sequence[tuple[str, str]], *, shades: bool) -> list[Line]:
     left: list[Line] = [((" KEYS", "label"),)]
-    left += [((f" {fit(key, 11)}", "key"), (what, "text")) for key, what in _KEYS]
-    right: list[Line] = [(("JOBS", "label"),)]
+    left += [((f" {fit(key, 11)}", "key"), (what, "text")) for key, what in keys]
+    right = _signs(shades=shades)
+    return [
+        pad_line(
+            (
+                *pad_line(left[at] if at < len(left) else (), _KEY_WIDTH - 1),
+                (" ", ""),
+                *(right[at] if at < len(right) else ()),
+            ),
+            _WIDTH,
+        )
+        for at in range(max(len(left), len(right)))
+    ]
+
+
+def _signs(*, shades: bool) -> list[Line]:
+    """Return what the signs mean."""
+    lines: list[Line] = [(("JOBS", "label"),)]
     for state, meaning in zip(_STATES, _MEANINGS, strict=True):
         style = state_style(state)
-        right.append(((f"{state_glyph(state)} {fit(state_word(state), 10)}", style), (meaning, "muted")))
-    right.append(())
-    right.append((("PHASES", "label"),))
+        lines.append(((f"{state_glyph(state)} {fit(state_word(state), 10)}", style), (meaning, "muted")))
     phases: list[Span] = []
     for glyph, style, word in _PHASES:
         phases += [(f"{glyph} ", style), (f"{word}  ", "muted")]
-    right += [tuple(phases[:6]), tuple(phases[6:])]
-    right.append(())
-    bars: list[Line] = [
-        ((" A BAR", "label"),),
-        (
-            (" ", ""),
-            *bar(Shares(38.0, 57.0, 76.0), 24, shades=shades),
-            ("  earlier phases, this one, its rest, what comes", "muted"),
-        ),
-        (
-            (" A PHASE'S STRIP  ", "label"),
-            ("━━━━", "past"),
-            ("│", "muted"),
-            (" the upright mark is what it usually takes", "muted"),
-        ),
+    lines += [(), (("PHASES", "label"),), tuple(phases[:6]), tuple(phases[6:])]
+    return [
+        *lines,
+        (),
+        (("A BAR", "label"),),
+        bar(Shares(38.0, 57.0, 76.0), 30, shades=shades),
+        (("earlier phases, this one,", "muted"),),
+        (("its rest, what comes", "muted"),),
+        (),
+        (("━━━━", "past"), ("│", "muted"), ("╵", "muted"), (" usual, and slow, end", "muted")),
     ]
-    lines = [
-        (*pad_line(left[at], _KEY_WIDTH - 1), (" ", ""), *(right[at] if at < len(right) else ()))
-        for at in range(len(left))
-    ]
-    return [pad_line(line, max(_WIDTH, width_of(line))) for line in (*lines, (), *bars)]

@@ -8,10 +8,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 
 from phaseline_tui.drawing import chrome
-from phaseline_tui.drawing.columns import columns_for, heading
+from phaseline_tui.drawing.columns import heading
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.jobs import JobKey
+from phaseline_tui.keys import Place, bindings, help_of
 from phaseline_tui.messages import FilterChanged, JobChosen
+from phaseline_tui.sorting import Order
 from phaseline_tui.state import Changes
 from phaseline_tui.views import ViewScreen
 from phaseline_tui.widgets.filter_line import FilterLine
@@ -47,8 +49,7 @@ class JobsScreen(ViewScreen):
     AUTO_FOCUS = "#jobs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", show=False),
-        # At once: keys that came in the same packet over a slow line belong to the filter already.
-        Binding("slash", "filter", "Filter", show=False, priority=True),
+        *bindings("filter", "next-error"),
     ]
 
     def __init__(self, palette: Palette) -> None:
@@ -59,7 +60,7 @@ class JobsScreen(ViewScreen):
         self._heading = FixedLines(palette, id="heading")
         self._list = JobList(palette, app.state, app.scene)
         self._detail = JobDetail(palette, app.scene)
-        self._filter = FilterLine()
+        self._filter = FilterLine(app.state.filter.text)
         self._keys = FixedLines(palette, id="keys", ground="chrome")
         self._opened = False
 
@@ -85,8 +86,16 @@ class JobsScreen(ViewScreen):
         self._arrange()
         self.call_after_refresh(self.tick)
 
+    def help_keys(self) -> list[tuple[str, str]]:
+        """Return the keys of the list, or of the details, whichever has the focus."""
+        places: tuple[Place, ...] = ("detail",) if self._detail.has_focus else ("list", "jobs")
+        return [*help_of(places, self.owner.settings.keys), ("Esc", "back; all jobs again"), *super().help_keys()]
+
     def chosen_jobs(self) -> list[JobKey]:
-        """Return the job under the cursor."""
+        """Return the marked jobs, or the one under the cursor."""
+        state = self.owner.state
+        if state.marked:
+            return [key for key in state.visible if key in state.marked]
         return [] if self._list.chosen is None else [self._list.chosen]
 
     def show_changes(self, changes: Changes) -> None:
@@ -105,7 +114,11 @@ class JobsScreen(ViewScreen):
         server = app.servers[0]
         width = self.size.width
         live = app.live_scene()
-        self._head.show([chrome.header(app.followed, app.status, app.state.counts, width, live)])
+        totals = app.totals
+        self._list.several_hosts = totals.hosts > 1
+        self._head.show(
+            [chrome.header(app.followed, app.status, app.state.counts, width, live, totals=totals, held=app.held)]
+        )
         self._trouble.show(chrome.trouble(app.status, width, live))
         state = app.state
         shown, total = len(state.visible), len(state.jobs)
@@ -122,7 +135,9 @@ class JobsScreen(ViewScreen):
                 chrome.empty(server.url, app.status, notice_width, synced=bool(state.synced), filter_text=filter_text)
             )
         list_width = self._list.size.width
-        head = ((" ", ""), *heading(columns_for(max(1, list_width - 2)))) if state.visible and list_width else ()
+        order = state.order
+        titles = heading(self._list.columns, order.column, reverse=order.reverse)
+        head = ((" ", ""), *titles) if state.visible and list_width else ()
         self._heading.show([head])
         self._list.update_lines()
         self._show_detail()
@@ -151,6 +166,10 @@ class JobsScreen(ViewScreen):
 
     def action_detail(self) -> None:
         """Open the details of the job under the cursor, and give them the keys."""
+        if self._list.on_fold:
+            self.owner.state.unfold(unfolded=True)
+            self._list.follow()
+            self.tick()
         if self._list.chosen is None:
             return
         self._opened = True
@@ -160,19 +179,46 @@ class JobsScreen(ViewScreen):
         self.call_after_refresh(self.tick)
 
     def action_back(self) -> None:
-        """Leave the details; from the list, show all jobs again."""
+        """Leave the details; from the list, drop the filter, then the marks, then fold the old jobs away again."""
         if self._opened:
             self._opened = False
             self._arrange()
             self.call_after_refresh(self.tick)
         elif self.owner.state.filter:
             self._filter.value = ""
+        elif self.owner.state.marked:
+            self.owner.state.marked.clear()
+            self.tick()
+        elif self.owner.state.unfolded:
+            self.owner.state.unfold(unfolded=False)
+            self._list.follow()
+            self.tick()
         self.set_focus(self._list)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let a slash be typed into the filter."""
         del parameters
         return not (action == "filter" and self._filter.has_focus)
+
+    def action_sort(self) -> None:
+        """Sort by the next column; after the last, as usual again."""
+        self._sort(self.owner.state.order.next())
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        order = self.owner.state.order
+        self._sort(order._replace(reverse=not order.reverse))
+
+    def _sort(self, order: Order) -> None:
+        self.owner.state.set_order(order)
+        self._list.follow()
+        self.tick()
+
+    def action_next_error(self) -> None:
+        """Put the cursor on the next job that failed, was lost or is stalled."""
+        key = self.owner.state.next_error(self._list.chosen)
+        if key is not None:
+            self._list.choose_job(key)
 
     def action_filter(self) -> None:
         """Open the filter's line."""

@@ -19,10 +19,11 @@ class FilterLine(Input):
     }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = "") -> None:
         super().__init__(
+            text,
             id="filter",
-            placeholder="filter: a word of its name, series, phase or state; !word leaves out",
+            placeholder="words, !without, state:failed phase:render host:box2 name:/IMG_0.*/",
             select_on_focus=False,
         )
         self.display = False

@@ -5,14 +5,16 @@ from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from phaseline_tui.drawing.cells import Line, pad_line
-from phaseline_tui.drawing.columns import columns_for
+from phaseline_tui.drawing.columns import Columns, columns_for
 from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.words import count_of
 from phaseline_tui.jobs import JobKey
+from phaseline_tui.keys import bindings
 from phaseline_tui.messages import JobChosen
 from phaseline_tui.state import ViewState
 from phaseline_tui.widgets.line_view import LineView
@@ -26,18 +28,8 @@ class JobList(LineView, can_focus=True):
     # Priority, so that the app acts on each key in its turn: over a slow line many come in one packet, and what
     # follows Enter or a slash is meant for what they open.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(keys, action, show=False, priority=True)
-        for keys, action in (
-            ("up,k", "move(-1)"),
-            ("down,j", "move(1)"),
-            ("g,home", "first"),
-            ("G,shift+g,end", "last"),
-            ("pageup,ctrl+b", "page(-1.0)"),
-            ("pagedown,ctrl+f", "page(1.0)"),
-            ("ctrl+u", "page(-0.5)"),
-            ("ctrl+d", "page(0.5)"),
-            ("enter", "screen.detail"),
-        )
+        *bindings("up", "down", "first", "last", "page-up", "page-down", "half-up", "half-down"),
+        *bindings("open", "mark", "follow", "sort", "reverse"),
     ]
 
     def __init__(self, palette: Palette, state: ViewState, scene: Callable[[str], Scene]) -> None:
@@ -49,7 +41,23 @@ class JobList(LineView, can_focus=True):
         self._at = 0
         self._free = True
         """Whether the user has not moved the cursor yet: it stays at the top then."""
+        self._on_fold = False
+        """Whether the cursor stands below the last job, on the line of those that are folded away."""
         self._notice: Sequence[Line] = ()
+        self.several_hosts = False
+        """Whether it matters on which host a job runs."""
+        self.newest = False
+        """Whether the cursor follows whichever job began last."""
+
+    @property
+    def columns(self) -> Columns:
+        """The columns that there is room for."""
+        return columns_for(max(1, self.size.width - 2), several_hosts=self.several_hosts)
+
+    @property
+    def on_fold(self) -> bool:
+        """Whether the cursor stands on the line of the jobs that are folded away."""
+        return self._on_fold and bool(self._state.folded)
 
     @property
     def chosen(self) -> JobKey | None:
@@ -80,18 +88,22 @@ class JobList(LineView, can_focus=True):
 
     def line_count(self) -> int:
         """Return the number of jobs, or of lines when there is something else to say."""
-        return len(self._state.visible) or self.size.height
+        return (len(self._state.visible) + bool(self._state.folded)) or self.size.height
 
     def line_at(self, index: int) -> tuple[Line, Ground]:
         """Return the line of a job."""
         visible = self._state.visible
-        if not visible:
-            return self._notice_line(index), self.ground
-        key = visible[index]
-        line = row(self._state.jobs[key], columns_for(max(1, self.size.width - 2)), self._moment(key.origin))
-        if index != self._at:
-            return ((" ", ""), *line, (" ", "")), self.ground
-        return (("▌", "now"), *line, (" ", "")), "cursor" if self.has_focus else "cursor-blurred"
+        here = index == self._at
+        ground: Ground = self.ground if not here else "cursor" if self.has_focus else "cursor-blurred"
+        gutter = ("▌", "now") if here else (" ", "")
+        if index < len(visible):
+            key = visible[index]
+            gutter = ("◆", "key") if key in self._state.marked else gutter
+            return (gutter, *row(self._state.jobs[key], self.columns, self._moment(key.origin)), (" ", "")), ground
+        if self._state.folded:
+            words = f"{count_of(self._state.folded, 'job')} ended well a while ago: enter lists them"
+            return (gutter, *pad_line((("▸ ", "muted"), (words, "muted")), self.size.width - 1)), ground
+        return self._notice_line(index), self.ground
 
     def _notice_line(self, index: int) -> Line:
         top = max(0, (self.size.height - len(self._notice)) // 2 - 1)
@@ -103,9 +115,12 @@ class JobList(LineView, can_focus=True):
         """Keep the cursor on its job after the list was sorted or filtered anew, and repaint."""
         visible = self._state.visible
         was_in_view = self._in_view()
-        if not visible:
-            self._at = 0
+        if self.on_fold or not visible:
+            self._at = len(visible)
             self._choose(None)
+        elif self.newest:
+            self._choose(max(visible, key=self._begun))
+            self._at = visible.index(self._chosen) if self._chosen else 0
         elif self._free or self._chosen is None:
             self._at = 0
             self._choose(visible[0])
@@ -116,19 +131,30 @@ class JobList(LineView, can_focus=True):
                 self._at = min(self._at, len(visible) - 1)
                 self._choose(visible[self._at])
         self.update_lines()
-        if was_in_view:
+        if was_in_view or self.newest:
             self._bring_into_view()
 
     def choose(self, index: int) -> None:
         """Put the cursor on line `index`, or as near as there are jobs."""
         visible = self._state.visible
-        if not visible:
+        lines = len(visible) + bool(self._state.folded)
+        if not lines:
             return
-        self._free = False
-        self._at = max(0, min(index, len(visible) - 1))
-        self._choose(visible[self._at])
+        self._free = self.newest = False
+        self._at = max(0, min(index, lines - 1))
+        self._on_fold = self._at == len(visible)
+        self._choose(None if self._on_fold else visible[self._at])
         self._bring_into_view()
         self.update_lines()
+
+    def choose_job(self, key: JobKey) -> None:
+        """Put the cursor on a job, if it is listed."""
+        if key in self._state.visible:
+            self.choose(self._state.visible.index(key))
+
+    def _begun(self, key: JobKey) -> float:
+        job = self._state.jobs[key]
+        return -1.0 if job.over else job.started_at or 0.0
 
     def hold(self) -> None:
         """Let the cursor stay on its job from now on, though others come before it: it is being read about."""
@@ -165,12 +191,23 @@ class JobList(LineView, can_focus=True):
 
     def action_last(self) -> None:
         """Move the cursor to the last job."""
-        self.choose(len(self._state.visible) - 1)
+        self.choose(len(self._state.visible))
+
+    def action_mark(self) -> None:
+        """Mark the job under the cursor, or take its mark away, and go on to the next."""
+        if self._chosen is not None:
+            self._state.marked ^= {self._chosen}
+        self.choose(self._at + 1)
+
+    def action_follow(self) -> None:
+        """Let the cursor go to whichever job began last, or let it stay again."""
+        self.newest = not self.newest
+        self.follow()
 
     async def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is; a double click opens the details."""
         index = self.scroll_offset.y + event.y
-        if index < len(self._state.visible):
+        if index < len(self._state.visible) + bool(self._state.folded):
             self.choose(index)
             if event.chain > 1:
                 await self.run_action("screen.detail")

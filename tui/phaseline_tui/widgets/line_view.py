@@ -9,6 +9,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from phaseline_tui.drawing.ascii import AsciiFilter, to_ascii
 from phaseline_tui.drawing.cells import Line, blank
 from phaseline_tui.drawing.differences import Stretch, changed, cut
 from phaseline_tui.drawing.encoding import Piece
@@ -122,11 +123,14 @@ class LineView(ScrollView):
         style = self._palette.style
         nothing: _Painted = ((blank(self.size.width),), self.ground)
         first = place.y - self.scroll_offset.y
+        plain = any(isinstance(each, AsciiFilter) for each in self.get_line_filters())
         for index, stretches in differing:
             line, ground = self._painted.get(index, nothing)
             for start, end in stretches:
                 last = min(end, place.width)  # Behind that there is the scroll bar.
                 cells = [(text, style(name, ground)) for text, name in cut(line, start, last)]
+                if plain:
+                    cells = [(to_ascii(text), each) for text, each in cells]
                 yield Piece(place.x + start, first + index, last - start, cells)
 
     def render_line(self, y: int) -> Strip:

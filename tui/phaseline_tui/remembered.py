@@ -1,0 +1,56 @@
+"""What the program remembers from one time to the next: the view, the order and the filter."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+__all__ = ["Remembered", "read_remembered", "remembered_file", "write_remembered"]
+
+_NAME: Final = Path("phaseline") / "tui.json"
+_MOST_BYTES: Final = 64 * 1024
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """How the screen was left."""
+
+    view: str = "Jobs"
+    sort: str = ""
+    reverse: bool = False
+    filter: str = ""
+    theme: str = ""
+
+
+def remembered_file(environ: Mapping[str, str]) -> Path:
+    """Return where it is kept."""
+    base = environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path(environ.get("HOME", "/")) / ".local" / "state") / _NAME
+
+
+def read_remembered(environ: Mapping[str, str] = os.environ) -> Remembered:
+    """Return what was remembered; nothing in particular if that can't be read, for it is no more than a convenience."""
+    with (
+        contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError),
+        remembered_file(environ).open("rb") as file,
+    ):
+        return msgspec.json.decode(file.read(_MOST_BYTES), type=Remembered)
+    return Remembered()
+
+
+def write_remembered(remembered: Remembered, environ: Mapping[str, str] = os.environ) -> None:
+    """Keep it for the next time, whole or not at all; a disk that is full or read-only is no reason to complain."""
+    path = remembered_file(environ)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tui-", delete=False) as file:
+            try:
+                file.write(msgspec.json.encode(remembered))
+                file.close()
+                Path(file.name).replace(path)
+            except OSError:
+                Path(file.name).unlink(missing_ok=True)
+                raise
