@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from phaseline.errors import DiskFull, JournalFailed, JournalUnusable
+from phaseline_server.files import write_error
 
 __all__ = ["opening", "working"]
 
@@ -29,9 +30,12 @@ def opening(path: Path) -> Iterator[None]:
     Raises:
         JournalUnusable: It is corrupt, or can't be read.
         DiskFull: There is no room to open it.
+        DataDirError: It can't be made.
     """
     try:
         yield
+    except OSError as error:
+        raise write_error(path, error) from error
     except sqlite3.Error as error:
         if _is(error, _NO_ROOM):
             text = f"{path} can't be opened: {error}; allowed: a disk with room; make some, then start again"

@@ -15,6 +15,7 @@ from phaseline.stream import Message, channels_of
 from phaseline_server.journal.batch import Batch, Kept
 from phaseline_server.journal.boot import boot_id
 from phaseline_server.journal.failures import opening, working
+from phaseline_server.journal.file import look_at, make
 from phaseline_server.journal.schema import prepare
 
 __all__ = ["Journal", "Limits"]
@@ -24,6 +25,13 @@ MAX_PRODUCERS: Final = 10_000
 MAX_DURATIONS: Final = 100_000
 _PRUNED_AT_ONCE: Final = 1000  # so that no commit waits long for it
 _CHECKPOINT_PAGES: Final = 4000  # of 4 KiB in the WAL, before they are brought into the file
+_DELETE_JOBS: Final = """
+DELETE FROM jobs WHERE job_id IN (
+  SELECT job_id FROM jobs WHERE ended_ns <= max(?, coalesce(
+    (SELECT ended_ns FROM jobs WHERE ended_ns IS NOT NULL ORDER BY ended_ns DESC LIMIT 1 OFFSET ?), 0
+  )) ORDER BY ended_ns LIMIT ?
+)
+"""
 _LARGEST_WAL: Final = 64 * 2**20  # bytes, once it was brought into the file
 
 
@@ -96,9 +104,13 @@ class Journal:
             self._lock_file = None
 
     def _connect(self) -> None:
+        # A file that is damaged, not ours, or newer, is left as it is.
+        if self.path.exists() and self.path.stat().st_size:
+            look_at(self.path)
+        else:
+            make(self.path)
         self._writer = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
-            # Before anything is written: a file that is not ours, or newer, is left as it is.
             self.epoch = prepare(self._writer, self.path)
             for pragma in (
                 "journal_mode = WAL",
@@ -107,7 +119,6 @@ class Journal:
                 f"journal_size_limit = {_LARGEST_WAL}",
             ):
                 self._writer.execute(f"PRAGMA {pragma}").fetchall()
-            self._check()
             oldest, top = self._writer.execute(
                 "SELECT (SELECT min(seq) FROM events), (SELECT max(seq) FROM events)"
             ).fetchone()
@@ -117,13 +128,6 @@ class Journal:
         except BaseException:
             self._writer.close()
             raise
-
-    def _check(self) -> None:
-        (damage,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
-        if damage != "ok":
-            error = sqlite3.DatabaseError(damage)
-            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise error
 
     def close(self) -> None:
         """Close the file; what is in it is complete."""
@@ -210,12 +214,7 @@ class Journal:
                 if gone:
                     write.execute("DELETE FROM events WHERE seq <= ?", (gone[-1],))
                 most = [
-                    write.execute(
-                        "DELETE FROM jobs WHERE job_id IN (SELECT job_id FROM jobs WHERE ended_ns < max(?, coalesce("
-                        "(SELECT ended_ns FROM jobs WHERE ended_ns IS NOT NULL ORDER BY ended_ns DESC LIMIT 1 OFFSET ?), 0))"
-                        " ORDER BY ended_ns LIMIT ?)",
-                        (before_ns, limits.jobs, some),
-                    ).rowcount,
+                    write.execute(_DELETE_JOBS, (before_ns - 1, limits.jobs, some)).rowcount,
                     self._cut("producers", "seq", MAX_PRODUCERS),
                     self._cut("durations", "id", MAX_DURATIONS),
                     len(gone),
@@ -231,10 +230,10 @@ class Journal:
 
     def _cut(self, table: str, key: str, keep: int) -> int:
         """Take out some of the rows of a table with the lowest keys, so that in the end `keep` stay."""
-        border = f"SELECT {key} FROM {table} ORDER BY {key} DESC LIMIT 1 OFFSET ?"
-        some = f"SELECT {key} FROM {table} WHERE {key} <= ({border}) ORDER BY {key} LIMIT ?"
+        border = f"SELECT {key} FROM {table} ORDER BY {key} DESC LIMIT 1 OFFSET ?"  # noqa: S608 - names of ours
+        some = f"SELECT {key} FROM {table} WHERE {key} <= ({border}) ORDER BY {key} LIMIT ?"  # noqa: S608
         return self._writer.execute(
-            f"DELETE FROM {table} WHERE {key} IN ({some})",  # noqa: S608 - names of ours
+            f"DELETE FROM {table} WHERE {key} IN ({some})",  # noqa: S608
             (keep, _PRUNED_AT_ONCE),
         ).rowcount
 
@@ -310,4 +309,3 @@ class Journal:
         with self._reading, working(self.path):
             row = self._reader.execute("SELECT record FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
         return None if row is None else row[0]
-

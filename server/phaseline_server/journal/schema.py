@@ -7,7 +7,7 @@ from typing import Final
 
 from phaseline.errors import JournalUnusable
 
-__all__ = ["APPLICATION_ID", "VERSION", "prepare"]
+__all__ = ["APPLICATION_ID", "VERSION", "check_ours", "prepare"]
 
 APPLICATION_ID: Final = 0x50484C4E  # "PHLN": whose file it is, as file(1) shows it
 _BASE: Final = """
@@ -36,12 +36,12 @@ _STEPS: Final = (_BASE,)
 VERSION: Final = len(_STEPS)
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> str:
-    """Bring the file to the present version, and return its epoch. All steps or none are taken.
+def check_ours(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the file, 0 of an empty one.
 
     Raises:
         JournalUnusable: It is somebody else's file, or of a newer version.
-        sqlite3.Error: It is damaged, or can't be written.
+        sqlite3.Error: It is damaged.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -55,6 +55,17 @@ def prepare(connection: sqlite3.Connection, path: Path) -> str:
             f"install that one, or choose another --data-dir; it is left as it is"
         )
         raise JournalUnusable(text)
+    return int(version)
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> str:
+    """Bring the file to the present version, and return its epoch. All steps or none are taken.
+
+    Raises:
+        JournalUnusable: It is somebody else's file, or of a newer version.
+        sqlite3.Error: It is damaged, or can't be written.
+    """
+    version = check_ours(connection, path)
     if version < VERSION:
         _migrate(connection, version)
     (epoch,) = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
@@ -78,7 +89,7 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _statements(script: str) -> list[str]:
-    """Return a script's statements. (`executescript` would commit before it begins.)"""
+    """Return a script's statements, as `executescript` would commit before it begins."""
     found, statement = [], ""
     for line in script.splitlines():
         statement += line + "\n"

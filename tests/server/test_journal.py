@@ -1,0 +1,340 @@
+"""The journal's file: what is committed is there, what is not ours is left alone, and it does not grow for ever."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from journals import NAME, batch, contents, crashed, messages
+from phaseline.errors import JournalUnusable
+from phaseline.phase import Lesson
+from phaseline.statistics import Average
+from phaseline_server.journal import Batch, JobRow, Journal, Limits
+from phaseline_server.journal.schema import VERSION
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+DAY_NS = 24 * 3600 * 10**9
+
+Open = Callable[..., Journal]
+
+
+@pytest.fixture
+def open_journal(tmp_path: Path) -> Iterator[Open]:
+    """Open the journal of the test's directory, after closing the one before."""
+    opened: list[Journal] = []
+
+    def open_one(**limits: Any) -> Journal:
+        while opened:
+            opened.pop().close()
+        opened.append(Journal.open(tmp_path, Limits(**limits)))
+        return opened[0]
+
+    yield open_one
+    for journal in opened:
+        journal.close()
+
+
+def job_row(job_id: str, seq: int, ended_ns: int | None = None) -> JobRow:
+    return JobRow(job_id, seq, ended_ns, job_id.encode())
+
+
+# ---------------------------------------------------------------------------------------- kept, and loaded again
+
+
+def test_all_that_is_committed_is_there_when_it_is_opened_again(open_journal: Open) -> None:
+    journal = open_journal()
+    said = messages(1, 4)
+    full = Batch(
+        at_ns=5,
+        messages=said,
+        jobs=[job_row("b", 3), job_row("a", 4, ended_ns=5)],
+        producers={"one": (7, 3), "two": (9, 4)},
+        lessons=[Lesson("photo", "", "importing", 12)],
+        averages={("photo", "importing"): Average(1, 12)},
+        counts=(2, 3),
+    )
+    journal.commit(full)
+    again = open_journal()
+    assert (again.epoch, again.top, again.oldest) == (journal.epoch, 4, 1)
+    assert again.events(0, 100) == said
+    kept = again.load(0, 100)
+    assert list(kept.records) == [b"b", b"a"]
+    assert list(kept.producers.items()) == [("one", (7, 3)), ("two", (9, 4))]
+    assert kept.averages == {("photo", "importing"): Average(1, 12)}
+    assert kept.counts == (2, 3)
+    assert again.job("a") == b"a"
+    assert again.job("nobody") is None
+
+
+def test_a_new_one_knows_nothing_and_says_that_it_never_learned(open_journal: Open) -> None:
+    journal = open_journal()
+    assert (journal.top, journal.oldest, journal.events(0, 10)) == (0, 1, ())
+    kept = journal.load(0, 100)
+    assert (list(kept.records), kept.producers, kept.averages, kept.counts) == ([], {}, None, (0, 0))
+    assert not kept.same_clock
+    assert open_journal().load(0, 100).same_clock
+
+
+def test_another_run_of_the_box_has_another_clock(open_journal: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_journal().load(0, 100)
+    monkeypatch.setattr("phaseline_server.journal.journal.boot_id", lambda: "another")
+    assert not open_journal().load(0, 100).same_clock
+    assert open_journal().load(0, 100).same_clock
+    monkeypatch.setattr("phaseline_server.journal.journal.boot_id", lambda: "")
+    assert not open_journal().load(0, 100).same_clock
+    assert not open_journal().load(0, 100).same_clock
+
+
+def test_active_jobs_are_loaded_before_those_that_ended_last(open_journal: Open) -> None:
+    journal = open_journal()
+    rows = [job_row("old", 1, ended_ns=10), job_row("new", 2, ended_ns=30), job_row("mid", 3, ended_ns=20)]
+    journal.commit(batch(1, 6, jobs=[*rows, job_row("active", 4), job_row("busy", 5)]))
+    assert [list(journal.load(since_ns, most).records) for since_ns, most in ((0, 9), (20, 9), (0, 3), (0, 1))] == [
+        [b"old", b"new", b"mid", b"active", b"busy"],
+        [b"new", b"mid", b"active", b"busy"],
+        [b"new", b"active", b"busy"],
+        [b"active", b"busy"],
+    ]
+
+
+def test_a_group_is_kept_whole_or_not_at_all(open_journal: Open) -> None:
+    journal = open_journal()
+    journal.commit(batch(1, 3, jobs=[job_row("a", 3)], producers={"p": (1, 3)}))
+    before = contents(journal.path)
+    nothing: Any = None
+    # Its last part can't be written: everything before that is taken back.
+    bad = {("photo", "importing"): Average(1, nothing)}
+    more = batch(4, 5, jobs=[job_row("a", 4), job_row("b", 5)], producers={"p": (9, 5)}, averages=bad, counts=(1, 1))
+    with pytest.raises(Exception, match="NOT NULL"):
+        journal.commit(more)
+    assert journal.top == 3
+    assert contents(journal.path) == before
+    journal.commit(batch(4, 5))
+    assert [message.seq for message in open_journal().events(0, 100)] == [1, 2, 3, 4, 5]
+
+
+def test_what_was_committed_before_a_crash_is_there_after_it(tmp_path: Path, open_journal: Open) -> None:
+    journal = open_journal()
+    for first in range(1, 100, 10):
+        journal.commit(batch(first, first + 9))
+    left = crashed(tmp_path, tmp_path / "left")
+    with closing(Journal.open(left)) as again:
+        assert (again.epoch, again.top) == (journal.epoch, 100)
+        assert again.events(0, 1000) == journal.events(0, 1000)
+
+
+def test_a_torn_end_of_the_wal_costs_only_what_was_never_acknowledged(tmp_path: Path, open_journal: Open) -> None:
+    journal = open_journal()
+    journal.commit(batch(1, 10))
+    acknowledged = (tmp_path / f"{NAME}-wal").stat().st_size
+    journal.commit(batch(11, 20))
+    whole = (tmp_path / f"{NAME}-wal").stat().st_size
+    for size in range(acknowledged, whole, (whole - acknowledged) // 7):
+        left = crashed(tmp_path, tmp_path / f"left{size}")
+        with (left / f"{NAME}-wal").open("r+b") as wal:
+            wal.truncate(size)
+        with closing(Journal.open(left)) as again:
+            assert [message.seq for message in again.events(0, 100)] == list(range(1, 11))
+
+
+# ---------------------------------------------------------------------------------------- what is refused
+
+
+def check_refused(data_dir: Path, *words: str) -> None:
+    """Check that the journal is refused with these words, and left as it is with all that belongs to it."""
+    files = {path.name: path.read_bytes() for path in data_dir.glob(f"{NAME}*") if not path.name.endswith("-shm")}
+    for _ in range(2):
+        with pytest.raises(JournalUnusable) as refused:
+            Journal.open(data_dir)
+        for word in (NAME, *words):
+            assert word in str(refused.value), refused.value
+        left = {path.name: path.read_bytes() for path in data_dir.glob(f"{NAME}*") if not path.name.endswith("-shm")}
+        assert {name: content for name, content in left.items() if content} == files
+
+
+def filled(data_dir: Path, *, in_wal: bool = False) -> Path:
+    """Return a directory with a journal of 500 messages, of which the last are in the WAL if the server crashed."""
+    with closing(Journal.open(data_dir)) as journal:
+        journal.commit(batch(1, 400, size=400))
+    with closing(Journal.open(data_dir)) as journal:
+        journal.commit(batch(401, 500))
+        return crashed(data_dir, data_dir / "crashed") if in_wal else data_dir
+
+
+@pytest.mark.parametrize("in_wal", [False, True], ids=["after a stop", "after a crash"])
+def test_a_newer_version_is_refused(tmp_path: Path, in_wal: bool) -> None:
+    path = filled(tmp_path, in_wal=in_wal) / NAME
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute(f"PRAGMA user_version = {VERSION + 1}")
+        newer.commit()
+        left = crashed(path.parent, spare / "left") if in_wal else path.parent
+    check_refused(left, f"has version {VERSION + 1}; allowed: up to {VERSION}", "newer Phaseline", "left as it is")
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+def test_somebody_elses_database_is_refused(tmp_path: Path, mode: str) -> None:
+    with closing(sqlite3.connect(tmp_path / NAME)) as other:
+        other.execute(f"PRAGMA journal_mode = {mode}")
+        other.execute("CREATE TABLE recipes (name)")
+        other.commit()
+    check_refused(tmp_path, "no journal of Phaseline's", "move it away, or choose another --data-dir")
+
+
+def flip(path: Path, start: int, count: int) -> None:
+    content = bytearray(path.read_bytes())
+    for place in range(start, start + count):
+        content[place] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("start", "count", "in_wal"),
+    [
+        (0, 16, False),
+        (16, 8, False),
+        (3 * 4096, 64, False),
+        (20 * 4096, 512, False),
+        # The header is in the WAL as well, so only its loss in a page that is not would be damage.
+        (3 * 4096, 64, True),
+        (20 * 4096, 512, True),
+    ],
+    ids=["magic", "header", "tree", "page", "tree after a crash", "page after a crash"],
+)
+def test_a_damaged_file_is_refused(tmp_path: Path, start: int, count: int, in_wal: bool) -> None:
+    path = filled(tmp_path, in_wal=in_wal) / NAME
+    flip(path, start, count)
+    check_refused(path.parent, "damaged", "left as it is", "restore it from a copy, or move it away")
+
+
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    path = filled(tmp_path) / NAME
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    check_refused(tmp_path, "damaged")
+
+
+def test_a_text_of_that_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text("dear diary\n" * 100)
+    check_refused(tmp_path, "damaged")
+
+
+def test_what_is_left_of_making_one_is_made_anew(tmp_path: Path) -> None:
+    for name in (NAME, f"{NAME}-wal", "journal.new", "journal.new-journal"):
+        (tmp_path / name).write_bytes(b"" if name == NAME else b"half of it")
+    with closing(Journal.open(tmp_path)) as journal:
+        journal.commit(batch(1, 3))
+    with closing(Journal.open(tmp_path)) as journal:
+        assert journal.top == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["journal.lock", NAME]
+
+
+def test_a_directory_has_one_server(tmp_path: Path, open_journal: Open) -> None:
+    journal = open_journal()
+    with pytest.raises(JournalUnusable, match="in use by another server; allowed: one server for a data directory"):
+        Journal.open(tmp_path)
+    journal.commit(batch(1, 3))
+    assert open_journal().top == 3
+
+
+# ---------------------------------------------------------------------------------------- older versions
+
+
+def test_a_file_of_version_1_is_still_read(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    with closing(sqlite3.connect(path)) as pinned:
+        pinned.executescript((DATA / "journal_v1.sql").read_text(encoding="ascii"))
+        assert pinned.execute("PRAGMA user_version").fetchone() == (1,)
+    with closing(Journal.open(tmp_path)) as journal:
+        assert (journal.epoch, journal.top, journal.oldest) == ("5eed5eed5eed5eed", 9, 1)
+        assert [message.type for message in journal.events(0, 100)][:2] == ["job_started", "job_progress"]
+        assert journal.events(8, 1)[0].channels == {"system"}
+        kept = journal.load(0, 100)
+        assert kept.producers == {"worker": (3, 3)}
+        assert kept.averages == {("photo", "importing"): Average(1, 2_000_000_000)}
+        assert kept.counts == (0, 0)
+        assert len(kept.records) == 2
+    with closing(sqlite3.connect(path)) as now:
+        assert now.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+# ---------------------------------------------------------------------------------------- retention
+
+
+def prune_all(journal: Journal, now_ns: int) -> None:
+    while journal.prune(now_ns):
+        pass
+
+
+def test_what_is_too_old_leaves_but_never_the_newest(open_journal: Open) -> None:
+    journal = open_journal(age_s=DAY_NS / 1e9)
+    journal.commit(batch(1, 2500, at_ns=1))
+    journal.commit(batch(2501, 2510, at_ns=DAY_NS))
+    prune_all(journal, DAY_NS + 2)
+    assert (journal.oldest, [message.seq for message in journal.events(0, 5000)]) == (2501, list(range(2501, 2511)))
+    prune_all(journal, 9 * DAY_NS)
+    assert (journal.oldest, [message.seq for message in journal.events(0, 5000)]) == (2510, [2510])
+    again = open_journal()
+    assert (again.oldest, again.top) == (2510, 2510)
+
+
+def test_ended_jobs_leave_by_age_and_count_and_active_ones_stay(open_journal: Open) -> None:
+    journal = open_journal(jobs=3, age_s=100e-9)
+    ended = [job_row(f"job{number}", number, ended_ns=number) for number in range(1, 8)]
+    journal.commit(batch(1, 8, jobs=[*ended, job_row("active", 8)]))
+    prune_all(journal, 50)
+    assert list(journal.load(0, 100).records) == [b"job5", b"job6", b"job7", b"active"]
+    prune_all(journal, 106)
+    assert list(journal.load(0, 100).records) == [b"job6", b"job7", b"active"]
+    prune_all(journal, 10**9)
+    assert list(journal.load(0, 100).records) == [b"active"]
+
+
+def test_no_ended_job_stays_where_none_may(open_journal: Open) -> None:
+    journal = open_journal(jobs=0)
+    journal.commit(batch(1, 2, jobs=[job_row("a", 1, ended_ns=5), job_row("b", 2)]))
+    prune_all(journal, 6)
+    assert list(journal.load(0, 100).records) == [b"b"]
+
+
+def test_producers_and_durations_are_cut_too(open_journal: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phaseline_server.journal.journal.MAX_PRODUCERS", 10)
+    monkeypatch.setattr("phaseline_server.journal.journal.MAX_DURATIONS", 10)
+    journal = open_journal()
+    for seq in range(1, 31):
+        lesson = Lesson("photo", "", "importing", seq)
+        journal.commit(batch(seq, seq, producers={f"p{seq}": (1, seq)}, lessons=[lesson]))
+    prune_all(journal, 1)
+    kept = contents(journal.path)
+    assert [row[-1] for row in kept["producers"]] == list(range(21, 31))
+    assert [row[-1] for row in kept["durations"]] == list(range(21, 31))
+
+
+def test_a_lower_limit_is_reached_little_by_little(open_journal: Open) -> None:
+    open_journal().commit(batch(1, 5000))
+    journal = open_journal(events=10)
+    left = []
+    for seq in range(5001, 5009):
+        journal.commit(batch(seq, seq))
+        left.append(len(journal.events(0, 10_000)))
+    assert left[0] > 3000
+    assert left[-1] == 10
+    assert journal.oldest == 4999
+
+
+def test_a_million_events_take_no_more_room_than_those_that_are_kept(open_journal: Open) -> None:
+    journal = open_journal(events=10_000)
+    sizes = []
+    for first in range(1, 1_000_001, 1000):
+        journal.commit(batch(first, first + 999, size=200))
+        sizes.append(journal.path.stat().st_size)
+    assert journal.oldest == 990_001
+    assert len(journal.events(0, 20_000)) == 10_000
+    # Once as many are there as are kept, room that becomes free is used again.
+    assert max(sizes) <= 1.5 * sizes[49]
+    wal = journal.path.with_name(f"{NAME}-wal")
+    assert wal.stat().st_size < 64 * 2**20

@@ -1,0 +1,43 @@
+"""Journals made by hand, and looked into without the code that writes them."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from phaseline.stream import JOBS, Message, job_channel
+from phaseline_server.journal import Batch
+
+NAME = "journal.sqlite3"
+
+
+def messages(first: int, last: int, size: int = 0) -> tuple[Message, ...]:
+    """Return the messages of these numbers, at least `size` bytes each."""
+    channels = frozenset({JOBS, job_channel("a")})
+    pad = b"x" * size
+    return tuple(
+        Message(seq, "job_progress", "a", channels, b'{"seq":%d,"pad":"%s"}' % (seq, pad))
+        for seq in range(first, last + 1)
+    )
+
+
+def batch(first: int, last: int, *, at_ns: int = 1, size: int = 0, **more: Any) -> Batch:
+    """Return a group of the messages of these numbers, and of whatever else."""
+    return Batch(at_ns=at_ns, messages=messages(first, last, size), **more)
+
+
+def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Return all rows of all tables of the journal at `path`, which may be open."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in tables}  # noqa: S608
+
+
+def crashed(data_dir: Path, copy: Path) -> Path:
+    """Copy the files of an open journal to the new directory `copy`: what a crash at this moment would leave."""
+    copy.mkdir()
+    for path in data_dir.glob(f"{NAME}*"):
+        if not path.name.endswith("-shm"):  # which is only memory, and made anew
+            shutil.copy(path, copy / path.name)
+    return copy
