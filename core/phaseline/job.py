@@ -27,7 +27,7 @@ from phaseline.events import (
     PhotoInfo,
 )
 from phaseline.phase import Lesson, Phase
-from phaseline.snapshot import ErrorSnapshot, Estimate, Moment, PhaseState, Snapshot, State
+from phaseline.snapshot import Brief, ErrorSnapshot, Estimate, Moment, PhaseState, Snapshot, State
 from phaseline.timeline import Timeline
 from phaseline.workflows import PHOTO, workflow
 
@@ -284,6 +284,26 @@ class Job:
         reached = self.timeline.reached()
         return min(1, len(self.phases)) if reached is None else reached + 1
 
+    def brief(self, now: Moment, estimate: Estimate) -> Brief:
+        """Return what every message tells of the job; the arguments are those of `snapshot`."""
+        return Brief(
+            photo_id=self.photo_id,
+            workflow=self.workflow.name,
+            series=self.series,
+            host=self.host,
+            state=self.state,
+            phase_index=self.phase_index,
+            phase_count=len(self.phases),
+            estimate=self._told(estimate),
+            elapsed_ns=self.elapsed_ns(now),
+        )
+
+    def _told(self, estimate: Estimate) -> Estimate:
+        percent = self.told_percent(estimate.percent)
+        if self.state.ended:
+            return Estimate(percent, 0, 0, 0, estimate.basis, estimate.runs, 100.0, 0)
+        return estimate if percent == estimate.percent else msgspec.structs.replace(estimate, percent=percent)
+
     def snapshot(self, now: Moment, estimate: Estimate, averages: dict[str, int]) -> Snapshot:
         """Return the job's full state.
 
@@ -293,9 +313,6 @@ class Job:
             averages: Average durations of this workflow's phases, in nanoseconds, by name.
         """
         phase = self.phases[self.current] if self.current is not None else None
-        percent = self.told_percent(estimate.percent)
-        if self.state.ended:
-            estimate = Estimate(percent, 0, 0, 0, estimate.basis, estimate.runs, 100.0, 0)
         return Snapshot(
             job_id=self.job_id,
             workflow=self.workflow.name,
@@ -306,10 +323,11 @@ class Job:
             state=self.state,
             phase=self.phase,
             phase_index=self.phase_index,
+            phase_count=len(self.phases),
             phases=tuple(p.snapshot(now, averages.get(p.name)) for p in self.phases),
             text=self.text,
             progress=phase.progress if phase else None,
-            estimate=msgspec.structs.replace(estimate, percent=percent),
+            estimate=self._told(estimate),
             errors=self.errors,
             started_ns=self.started.wall_ns,
             ended_ns=self.started.wall_ns + self.elapsed_ns(now) if self.ended else 0,

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-__all__ = ["Basis", "ErrorSnapshot", "Estimate", "Moment", "PhaseSnapshot", "PhaseState", "Snapshot", "State"]
+__all__ = ["Basis", "Brief", "ErrorSnapshot", "Estimate", "Moment", "PhaseSnapshot", "PhaseState", "Snapshot", "State"]
 
 Basis = Literal["history", "similar", "progress", "none"]
 
@@ -112,34 +112,43 @@ class ErrorSnapshot(msgspec.Struct, frozen=True):
     at_ns: int
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class Brief(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message tells of its job: a small part of a snapshot, and quickly made.
+
+    Attributes:
+        phase_index: 1-based index of the current phase; after a good end, the count.
+        estimate: Of an ended job: nothing remains.
+    """
+
+    photo_id: int | str | None
+    workflow: str
+    series: str
+    host: str
+    state: State
+    phase_index: int
+    phase_count: int
+    estimate: Estimate
+    elapsed_ns: int
+
+
+class Snapshot(Brief, frozen=True, kw_only=True):
     """A job's full state. Times in nanoseconds, wall clock, 0 for not yet.
 
     Attributes:
         phase: The current phase, or after the end `completed` or `failed`, or "" before the first.
-        phase_index: 1-based index of the current phase; after a good end, the count.
         progress: What the worker said last of its current phase, in percent.
-        estimate: Of an ended job: nothing remains.
         seq: The last event about this job.
     """
 
     job_id: str
-    workflow: str
-    series: str
-    host: str
-    photo_id: int | str | None
     info: dict[str, Any]
-    state: State
     phase: str
-    phase_index: int
     phases: tuple[PhaseSnapshot, ...]
     text: str
     progress: float | None
-    estimate: Estimate
     errors: tuple[ErrorSnapshot, ...]
     started_ns: int
     ended_ns: int
-    elapsed_ns: int
     result: dict[str, Any] | None
     duration: float | None
     cache_hit: bool

@@ -2,13 +2,40 @@
 
 from typing import Final
 
+import msgspec
+
 from phaseline.eta import Engine
 from phaseline.job import Job
-from phaseline.snapshot import Estimate, Moment, State
+from phaseline.snapshot import Brief, Estimate, Moment, State
+from phaseline.wire import encode_refrain
 
-__all__ = ["Estimates"]
+__all__ = ["Estimates", "Told"]
 
 _FRESH_NS: Final = 1_000_000_000
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What messages tell of a job for up to a second, made once.
+
+    Attributes:
+        run_ns: When the run began, by the monotonic clock.
+        reached: The phase it is in, or was in last.
+        phases: How many there are.
+        state: Its state.
+        at_ns: When it was made, by the monotonic clock.
+        estimate: As the engine gave it.
+        brief: The estimate among the rest.
+        refrain: The same, encoded.
+    """
+
+    run_ns: int
+    reached: int | None
+    phases: int
+    state: State
+    at_ns: int
+    estimate: Estimate
+    brief: Brief
+    refrain: bytes
 
 
 class Estimates:
@@ -17,28 +44,44 @@ class Estimates:
     def __init__(self, engine: Engine) -> None:
         """Ask `engine`."""
         self._engine = engine
-        self._latest: dict[str, tuple[tuple[int, int, State], int, Estimate]] = {}
+        self._told: dict[str, Told] = {}
 
-    def of(self, job: Job, now: Moment, *, exact: bool = True) -> Estimate:
-        """Return what is estimated of `job`.
-
-        Args:
-            job: Any job.
-            now: The present.
-            exact: Whether it must take in all that was reported; if not, it may be up to a second old.
-        """
+    def exact(self, job: Job, now: Moment) -> Estimate:
+        """Return what is estimated of `job`, with all that was reported of it."""
         if job.state.ended:
-            self._latest.pop(job.job_id, None)
+            self.forget(job.job_id)
             return self._engine.estimate(job, now)
-        reached = job.timeline.reached()
-        place = (job.started.mono_ns, -1 if reached is None else reached, job.state)
-        known = self._latest.get(job.job_id)
-        if known is not None and not exact and known[0] == place and now.mono_ns - known[1] < _FRESH_NS:
-            return known[2]
+        return self._renewed(job, now).estimate
+
+    def told(self, job: Job, now: Moment) -> Told:
+        """Return what is told of an active `job`, whose estimate may be up to a second old."""
+        told = self._told.get(job.job_id)
+        if (
+            told is not None
+            and now.mono_ns - told.at_ns < _FRESH_NS
+            and told.state is job.state
+            and told.reached == (job.current if job.current is not None else job.timeline.reached())
+            and told.run_ns == job.started.mono_ns
+            and told.phases == len(job.phases)
+        ):
+            return told
+        return self._renewed(job, now)
+
+    def _renewed(self, job: Job, now: Moment) -> Told:
         estimate = self._engine.estimate(job, now)
-        self._latest[job.job_id] = (place, now.mono_ns, estimate)
-        return estimate
+        brief = job.brief(now, estimate)
+        told = self._told[job.job_id] = Told(
+            job.started.mono_ns,
+            job.timeline.reached(),
+            len(job.phases),
+            job.state,
+            now.mono_ns,
+            estimate,
+            brief,
+            encode_refrain(brief),
+        )
+        return told
 
     def forget(self, job_id: str) -> None:
-        """Drop what is known of a job that left memory."""
-        self._latest.pop(job_id, None)
+        """Drop what is known of a job that ended, or left memory."""
+        self._told.pop(job_id, None)

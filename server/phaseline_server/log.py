@@ -1,6 +1,6 @@
 """The log: where events are kept, numbered, and handed out from. The tracker and the routes know only this."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -47,7 +47,7 @@ class Log:
         return Position(self._journal.epoch, self._journal.oldest - 1)
 
     async def keep(self, batch: Batch) -> None:
-        """Bring a group to the disk; publishing it is the next step. Not to be cancelled: it takes no longer than a disk.
+        """Bring a group to the disk; publishing it is the next step. It is not cancelled on the way.
 
         Raises:
             DiskFull: There was no room; nothing is kept.
@@ -56,11 +56,11 @@ class Log:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(self._journal.commit, batch)
 
-    def publish(self, messages: Iterable[Message]) -> None:
+    def publish(self, messages: Sequence[Message]) -> None:
         """Hand out what is kept. No await stands between a number and the last queue: one order for everybody."""
         for message in messages:
             self._tail.append(message)
-            self._broadcaster.publish(message)
+        self._broadcaster.publish(*messages)
 
     def recent(self, position: Position) -> tuple[Message, ...]:
         """Return every message after `position` from memory, without waiting.

@@ -9,6 +9,7 @@ import trio
 from phaseline.eta import EmaEngine
 from phaseline_server.access import Keeper
 from phaseline_server.app import make_app
+from phaseline_server.archive import run_archive
 from phaseline_server.config import Settings
 from phaseline_server.dalle import helpers
 from phaseline_server.dalle.gallery import Gallery
@@ -134,6 +135,8 @@ async def _serve_from(
             with helpers.serving(runs, tracker, metrics_file):
                 nursery.start_soon(metrics_file.run, tracker)
                 nursery.start_soon(lifecycle.run)
+                if settings.archive_runs:
+                    nursery.start_soon(run_archive, tracker, data_dir)
                 nursery.start_soon(log.run_pruning, time.time_ns)
                 nursery.start_soon(keeper.run)
                 nursery.start_soon(reload_at_hangup, tls)

@@ -21,7 +21,7 @@ from phaseline.record import decode_job, encode_job
 from phaseline.snapshot import Moment, Snapshot, State
 from phaseline.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
-from phaseline.wire import encode_message
+from phaseline.wire import encode_message, needs_snapshot
 from phaseline_server.estimates import Estimates
 from phaseline_server.group import Group, Pending
 from phaseline_server.journal import Batch, JobRow
@@ -51,7 +51,7 @@ class Tracker:
         clock: What tells the present moment.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, and what is known of before
         self,
         log: Log,
         engine: Engine,
@@ -136,7 +136,7 @@ class Tracker:
         group, position = self._gathering, self._next()
         head.seq = position.seq
         group.heads[event.job_id] = head
-        payload = encode_message(event, self._said(head, present), position.seq, position.epoch, head.latest.wall_ns)
+        payload = self._encode(event, head, position, present)
         group.messages.append(
             Message(position.seq, event.type, event.job_id, channels_of(event.type, event.job_id), payload)
         )
@@ -299,14 +299,17 @@ class Tracker:
 
     # ------------------------------------------------------------------ telling
 
-    def _said(self, job: Job, moment: Moment) -> Snapshot:
-        """Return the state that a message tells, whose estimate may be a second old."""
-        averages = self.statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
-        return job.snapshot(moment, self._estimates.of(job, moment, exact=False), averages)
+    def _encode(self, event: Event, job: Job, position: Position, moment: Moment) -> bytes:
+        """Return the message of `event`; most cost little, for what they tell of the job is up to a second old."""
+        seq, epoch, wall_ns = position.seq, position.epoch, job.latest.wall_ns
+        if needs_snapshot(event) or job.state.ended:
+            return encode_message(event, self._snapshot(job, moment), seq, epoch, wall_ns)
+        told, elapsed_ns = self._estimates.told(job, moment), job.elapsed_ns(moment)
+        return encode_message(event, told.brief, seq, epoch, wall_ns, elapsed_ns=elapsed_ns, refrain=told.refrain)
 
     def _snapshot(self, job: Job, moment: Moment) -> Snapshot:
         averages = self.statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
-        return job.snapshot(moment, self._estimates.of(job, moment), averages)
+        return job.snapshot(moment, self._estimates.exact(job, moment), averages)
 
     def snapshot(self, job_id: str) -> Snapshot:
         """Return a job's full state.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from misbehaving import silence
 from phaseline_server.lifecycle import Lifecycle
-from pictures import BAD, GOOD, Gate, ask, made, starts, studio, wait_over
+from pictures import BAD, GOOD, Gate, ask, forget_jobs, made, starts, studio, wait_over
 from servers import serving
 
 PATH = "/dalle/simple/0xabc"
@@ -23,12 +23,6 @@ def series_file(data_dir: Path, name: str, content: str) -> None:
 
 def entries(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def forget_jobs(data_dir: Path) -> None:
-    """Let the next server know of no job."""
-    for path in data_dir.glob("journal.*"):
-        path.unlink()
 
 
 def files(data_dir: Path) -> list[str]:

@@ -13,7 +13,8 @@ from disks import names
 from misbehaving import answer, misbehaving
 from phaseline.errors import InvalidAddress, InvalidSeries
 from phaseline_server.dalle import force_metrics_save, get_progress, reset_metrics_for_test
-from pictures import BAD, GOOD, Gate, Snapshot, ask, made, studio, wait_over
+from phaseline_server.dalle.storage import Storage
+from pictures import BAD, GOOD, Gate, Snapshot, ask, forget_jobs, made, studio, wait_over
 from servers import serving
 
 PATH = "/dalle/tiny/0xabc"
@@ -214,6 +215,7 @@ async def test_cache_hits_are_counted_and_failures_are_not_and_neither_teaches(t
         assert (after["generationRuns"], after["cacheHits"]) == (1, 0)
         assert after["phaseAverages"]["image_wait"] == taught["phaseAverages"]["image_wait"]
         assert after["phaseAverages"]["setup"]["count"] == 2
+    forget_jobs(tmp_path)
     async with studio(tmp_path, GOOD) as (client, _):
         for _ in range(3):
             assert (await ask(client, "/dalle/simple/0x1?generate=1"))["cacheHit"]
@@ -320,3 +322,25 @@ async def test_what_is_no_picture_fails_its_phase_with_the_reason(tmp_path: Path
         assert (job["state"], job["success"], job["result"]["code"]) == ("failed", False, "PICTURE_ERROR")
         assert [error["error_type"] for error in job["errors"]] == ["PICTURE_ERROR"]
         assert (await client.get("/dalle/simple/0x1?format=png")).status_code == 404
+
+
+async def test_other_jobs_are_archived_too(tmp_path: Path) -> None:
+    async with serving(tmp_path, archive_runs=True) as client:
+        await client.post("/progress/start", json={"job_id": "../render/7", "workflow": "render"})
+        await client.post("/progress/report", json={"job_id": "../render/7", "stage": "denoise", "progress": 5})
+        await client.post("/progress/complete", json={"job_id": "../render/7", "result": {"frames": 9}})
+        runs = tmp_path / "metrics" / "runs"
+        with trio.fail_after(30):
+            while not list(runs.glob("*.json")):
+                await trio.sleep(0.01)
+        [path] = runs.iterdir()
+    assert path.name.startswith("_render_7-")
+    status = json.loads(path.read_bytes())
+    assert (status["state"], status["result"], status["percent"]) == ("completed", {"frames": 9}, 100.0)
+
+
+def test_what_a_killed_server_has_left_unfinished_is_removed_at_the_start(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    (storage.scratch / "half.part").write_bytes(b"half")
+    storage.clear_scratch()
+    assert list(storage.scratch.iterdir()) == []

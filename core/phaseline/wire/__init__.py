@@ -12,7 +12,7 @@ from phaseline.wire.decode import (
     decode_object,
     encode_event,
 )
-from phaseline.wire.message import encode_message, timestamp
+from phaseline.wire.message import encode_message, encode_refrain, needs_snapshot, timestamp
 from phaseline.wire.run import encode_run, run_snapshot
 from phaseline.wire.status import JobStatus, StageStatus, encode_snapshot, job_status
 
@@ -30,9 +30,11 @@ __all__ = [
     "decode_object",
     "encode_event",
     "encode_message",
+    "encode_refrain",
     "encode_run",
     "encode_snapshot",
     "job_status",
+    "needs_snapshot",
     "run_snapshot",
     "timestamp",
 ]

@@ -18,11 +18,12 @@ from phaseline.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.snapshot import PhaseState, Snapshot
+from phaseline.snapshot import Brief, PhaseState, Snapshot
 
-__all__ = ["encode_message", "ours", "seconds", "timestamp"]
+__all__ = ["encode_message", "encode_refrain", "needs_snapshot", "ours", "seconds", "timestamp"]
 
 _encoder: Final = msgspec.json.Encoder()
+_WITH_SNAPSHOT: Final = (JobStarted, PhaseCompleted, JobCompleted, JobFailed, JobCancelled)
 
 
 def timestamp(wall_ns: int) -> str:
@@ -47,60 +48,76 @@ def eta_seconds(remaining_ns: int | None) -> float | None:
     return seconds(max(remaining_ns, 1_000_000) if remaining_ns else remaining_ns)
 
 
-def ours(snapshot: Snapshot) -> dict[str, Any]:
+def ours(brief: Brief) -> dict[str, Any]:
     """Return what we add to each of B's messages and to a job's status."""
-    estimate = snapshot.estimate
+    estimate = brief.estimate
     return {
-        "workflow": snapshot.workflow,
-        "series": snapshot.series,
-        "host": snapshot.host,
-        "state": str(snapshot.state),
+        "workflow": brief.workflow,
+        "series": brief.series,
+        "host": brief.host,
+        "state": brief.state,
         "percent": round(estimate.percent, 2),
         "eta_seconds": eta_seconds(estimate.remaining_ns),
         "eta_low_seconds": eta_seconds(estimate.low_ns),
         "eta_high_seconds": eta_seconds(estimate.high_ns),
         "eta_basis": estimate.basis,
         "eta_runs": estimate.runs,
-        "stage_index": snapshot.phase_index,
-        "stage_count": len(snapshot.phases),
+        "stage_index": brief.phase_index,
+        "stage_count": brief.phase_count,
     }
 
 
-def encode_message(event: Event, snapshot: Snapshot, seq: int, epoch: str, wall_ns: int) -> bytes:
+def encode_refrain(job: Brief) -> bytes:
+    """Return what `ours` is, encoded and without braces: what many messages of a job have in common."""
+    return _encoder.encode(ours(job))[1:-1]
+
+
+def encode_message(
+    event: Event,
+    job: Brief,
+    seq: int,
+    epoch: str,
+    wall_ns: int,
+    *,
+    elapsed_ns: int | None = None,
+    refrain: bytes | None = None,
+) -> bytes:
     """Return the message that tells subscribers of `event`.
 
     Args:
         event: What happened.
-        snapshot: The job's state after it.
+        job: Its job's state after it; that of an event that `needs_snapshot` must be a whole `Snapshot`.
         seq: The event's number.
         epoch: The stream's.
         wall_ns: When it was taken in.
+        elapsed_ns: The time since the job began, if it is not that of `job`.
+        refrain: What `encode_refrain` returned of `job`, if it is known already.
     """
     # B's clients know no cancelling: to them it is a failure, whose state tells more.
     kind = JobFailed.__struct_config__.tag if isinstance(event, JobCancelled) else event.type
-    return _encoder.encode(
-        {
-            "type": kind,
-            "job_id": event.job_id,
-            "photo_id": snapshot.photo_id,
-            **_specific(event, snapshot),
-            "timestamp": timestamp(wall_ns),
-            "seq": seq,
-            "epoch": epoch,
-            **ours(snapshot),
-            "elapsed_seconds": seconds(snapshot.elapsed_ns),
-            **_extra(event, snapshot),
-        }
-    )
+    first = {"type": kind, "job_id": event.job_id, "photo_id": job.photo_id, **_specific(event, job)}
+    first["timestamp"] = timestamp(wall_ns)
+    first["seq"] = seq
+    first["epoch"] = epoch
+    last: dict[str, Any] = {"elapsed_seconds": seconds(job.elapsed_ns if elapsed_ns is None else elapsed_ns)}
+    if isinstance(job, Snapshot):
+        last |= _extra(event, job)
+    parts = (_encoder.encode(first)[:-1], refrain or encode_refrain(job), _encoder.encode(last)[1:])
+    return b",".join(parts)
 
 
-def _specific(event: Event, snapshot: Snapshot) -> dict[str, Any]:  # noqa: PLR0911 - one return a message
+def needs_snapshot(event: Event) -> bool:
+    """Say whether the message of `event` tells of all phases of its job."""
+    return isinstance(event, _WITH_SNAPSHOT)
+
+
+def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: PLR0911 - one return a message
     """Return B's own fields of each message, in B's order."""
     match event:
         case JobStarted():
             return {"photo_info": event.photo_info}
         case JobProgress():
-            progress = event.progress if event.progress is not None else snapshot.estimate.phase_percent
+            progress = event.progress if event.progress is not None else job.estimate.phase_percent
             return {
                 "stage": event.phase,
                 "progress": round(progress, 2),
@@ -118,18 +135,20 @@ def _specific(event: Event, snapshot: Snapshot) -> dict[str, Any]:  # noqa: PLR0
                 "error_details": event.details,
                 "stage": event.phase,
             }
-        case JobCompleted() | JobFailed() | JobCancelled():
-            done = [phase.name for phase in snapshot.phases if phase.state is PhaseState.DONE]
-            return {
-                "success": isinstance(event, JobCompleted),
-                "result": snapshot.result,
-                "duration": snapshot.duration if snapshot.duration is not None else seconds(snapshot.elapsed_ns),
-                **({"stages_completed": done} if isinstance(event, JobCompleted) else {}),
-            }
         case MetricsReported():
             return {"metrics": event.metrics}
         case _:
-            return {}
+            return _end(event, job) if isinstance(job, Snapshot) and job.state.ended else {}
+
+
+def _end(event: Event, snapshot: Snapshot) -> dict[str, Any]:
+    done = [phase.name for phase in snapshot.phases if phase.state is PhaseState.DONE]
+    return {
+        "success": isinstance(event, JobCompleted),
+        "result": snapshot.result,
+        "duration": snapshot.duration if snapshot.duration is not None else seconds(snapshot.elapsed_ns),
+        **({"stages_completed": done} if isinstance(event, JobCompleted) else {}),
+    }
 
 
 def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:

@@ -5,6 +5,7 @@ All of it blocks; whoever is on the Trio thread calls it in a worker thread.
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -104,6 +105,14 @@ class Storage:
         except OSError as error:
             raise write_error(folder, error) from None
         return folder
+
+    def clear_scratch(self) -> None:
+        """Remove what a server that was killed has left unfinished; whatever can't be removed stays."""
+        folder = self._output / ".scratch"
+        with suppress(OSError, OutsideDataDir):
+            inside(self._output, folder)
+            for path in folder.iterdir():
+                path.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ reading
 

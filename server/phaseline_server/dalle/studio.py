@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import httpx
+import trio
 
 from phaseline_server.config import Settings
 from phaseline_server.dalle.enhance import ChatEnhancer
@@ -60,6 +61,7 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
     """Yield the studio that `settings` ask for."""
     data_dir = Path(settings.data_dir)
     storage = Storage(data_dir)
+    await trio.to_thread.run_sync(storage.clear_scratch)
     async with httpx.AsyncClient(verify=_tls()) as client:
         images = OpenAIImages(
             client,
