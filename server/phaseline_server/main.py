@@ -16,6 +16,7 @@ from phaseline_server.dalle.gallery import Gallery
 from phaseline_server.dalle.runs import Runs
 from phaseline_server.dalle.studio import open_studio
 from phaseline_server.door import open_listeners
+from phaseline_server.door.inherited import inherited_listeners
 from phaseline_server.exposure import check_exposure
 from phaseline_server.files import check_data_dir
 from phaseline_server.front import make_door, make_tls, reload_at_hangup
@@ -24,6 +25,7 @@ from phaseline_server.lifecycle import Habits, Lifecycle
 from phaseline_server.log import Log
 from phaseline_server.logs import announce, configure_logs
 from phaseline_server.metrics_file import MetricsFile
+from phaseline_server.notify import attend
 from phaseline_server.restore import restore
 from phaseline_server.services import Services
 from phaseline_server.signals import watch_signals
@@ -75,7 +77,7 @@ async def serve(
     """
     data_dir = Path(settings.data_dir)
     await trio.to_thread.run_sync(check_data_dir, data_dir)
-    listeners = await open_listeners(settings.bind, explicit_bind)
+    listeners = inherited_listeners() or await open_listeners(settings.bind, explicit_bind)
     try:
         await _serve_on(listeners, settings, data_dir, task_status)
     finally:
@@ -144,6 +146,7 @@ async def _serve_from(
                 urls = await nursery.start(door.serve, app, listeners)
                 announce(urls)
                 task_status.started(urls)
+                nursery.start_soon(attend)
                 await trio.sleep_forever()
     finally:
         with trio.CancelScope(shield=True):
