@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from phaseline_tui.cleaning import clean
+from phaseline_tui.cleaning import clean, clean_value
 from phaseline_tui.filtering import Filter
 from phaseline_tui.frames import (
     ErrorOccurred,
@@ -123,7 +123,7 @@ def words_of(frame: Frame) -> Words:
             usual = "" if frame.average_seconds is None or not took else f", usually {frame.average_seconds:.1f}s"
             words = Words("skipped" if frame.skipped else "phase done", clean(frame.stage or ""), took + usual)
         case PhotoInfo():
-            words = Words("facts", "", clean(str(frame.photo_data), _LONG))
+            words = Words("facts", "", _facts(frame.photo_data))
         case ErrorOccurred():
             kind, said = clean(frame.error_type or ""), clean(frame.error_message or "", _LONG)
             words = Words("error", clean(frame.stage or ""), f"{kind}: {said}" if kind and said else kind or said)
@@ -138,6 +138,12 @@ def words_of(frame: Frame) -> Words:
         case _:
             words = Words("", "", "")
     return words
+
+
+def _facts(value: object) -> str:
+    known = clean_value(value)
+    pairs = known.items() if isinstance(known, dict) else ()
+    return clean(" · ".join(f"{key} {each}" for key, each in pairs) if pairs else str(known), _LONG)
 
 
 def _took(seconds: float | None) -> str:

@@ -15,9 +15,9 @@ _COLUMNS: Final = (
     Column("mark", "", 1),
     Column("kind", "EVENT", 10),
     Column("origin", "SERVER", 12, worth=2),
-    Column("name", "JOB", 14, grows=True),
+    Column("name", "JOB", 14, grows=1, cut="middle"),
     Column("phase", "PHASE", 16, worth=3),
-    Column("text", "WHAT", 20, grows=True),
+    Column("text", "WHAT", 20, grows=4),
 )
 _ALONE: Final = tuple(column for column in _COLUMNS if column.key != "origin")
 _TONES: Final = {

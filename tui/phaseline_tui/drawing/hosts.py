@@ -16,7 +16,7 @@ __all__ = ["all_in_short", "delay_words", "host_details", "host_heading", "host_
 
 _COLUMNS: Final = (
     Column("mark", "", 1),
-    Column("label", "HOST", 12, grows=True),
+    Column("label", "HOST", 12, grows=1, cut="middle"),
     Column("state", "STATE", 13),
     Column("delay", "DELAY", 6, worth=9, align="right"),
     Column("delays", "LAST DELAYS", 16, worth=2),
@@ -42,7 +42,7 @@ _BADNESS: Final = (
     LinkState.WAITING,
     LinkState.STOPPED,
 )
-_BARS: Final = "▁▂▃▄▅▆▇█"
+_BARS: Final = "▁▂▃▄▅▆▇"  # no full block: lines of them would grow together
 _SLOW: Final = 0.3
 
 
@@ -152,11 +152,12 @@ def _roughly(seconds: float) -> str:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Return a bar of one cell for each value, from zero to the greatest."""
-    top = max(values, default=0.0)
-    if top <= 0:
-        return _BARS[0] * len(values)
-    return "".join(_BARS[min(7, max(0, int(value / top * 8 - 1e-9)))] for value in values)
+    """Return a bar of one cell for each value, the least of them the lowest."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    if high <= low:
+        return _BARS[1] * len(values)
+    last = len(_BARS) - 1
+    return "".join(_BARS[round((value - low) / (high - low) * last)] for value in values)
 
 
 def _ago(seconds: float | None) -> str:

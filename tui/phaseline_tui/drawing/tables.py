@@ -20,8 +20,10 @@ class Column(NamedTuple):
     worth: int = 0
     """Of several, the one that is worth least is left out first; 0 is never left out."""
     align: Literal["left", "right"] = "left"
-    grows: bool = False
-    """Whether it takes its share of the room that is left."""
+    grows: int = 0
+    """How large its share is of the room that is left."""
+    cut: Literal["middle", "end"] = "end"
+    """Where a text that is too long is cut: the end of a name tells it from its neighbours."""
 
 
 def columns_that_fit(columns: Sequence[Column], width: int) -> list[Column]:
@@ -34,9 +36,10 @@ def columns_that_fit(columns: Sequence[Column], width: int) -> list[Column]:
         kept.remove(min(spare, key=lambda column: column.worth))
     growing = [column for column in kept if column.grows]
     left = width - (sum(column.width + _GAP for column in kept) - _GAP)
-    for number, column in enumerate(growing):
-        share = left // (len(growing) - number)
-        left -= share
+    shares = sum(column.grows for column in growing)
+    for column in growing:
+        share = max(0, left) * column.grows // shares
+        left, shares = left - share, shares - column.grows
         kept[kept.index(column)] = column._replace(width=max(1, column.width + share))
     return kept
 
@@ -53,6 +56,6 @@ def row_of(columns: Sequence[Column], cells: Mapping[str, Span]) -> Line:
         if spans:
             spans.append((" " * _GAP, ""))
         text, style = cells.get(column.key, ("", ""))
-        text = middle(text, column.width) if column.grows else fit(text, column.width, column.align)
+        text = middle(text, column.width) if column.cut == "middle" else fit(text, column.width, column.align)
         spans.append((text, style))
     return tuple(spans)

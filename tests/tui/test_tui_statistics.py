@@ -1,0 +1,100 @@
+"""What is known of earlier runs: read from the server, or gathered from the stream of one that is older."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from textual.pilot import Pilot
+
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.app import ProgressApp
+from phaseline_tui.drawing.themes import DARK, LIGHT
+from phaseline_tui.figures import Figures, from_jobs, read_eta, read_phases
+from phaseline_tui.screens.statistics import StatisticsScreen
+from servers import progress_server
+from tui_figures import eta_answer, phases_answer
+from tui_jobs import FixedClock, connected, many_jobs
+from tui_pilot import text_of, until
+
+Compare = Callable[..., bool]
+
+
+def figures() -> Figures:
+    return read_eta(read_phases(json.dumps(phases_answer()).encode()), json.dumps(eta_answer()).encode())
+
+
+def test_answers_are_read_with_holes_and_hostile_texts() -> None:
+    known = figures()
+    assert (len(known.phases), len(known.slowest), known.eta[2].model.median_error) == (12, 5, None)
+    hostile = {"workflow": "\x1b[2J", "phase": "a\u202eb", "series": None, "count": -4, "avg_seconds": -1.0,
+               "recent_seconds": [1.0, -2.0], "new": 1}  # fmt: skip
+    [phase] = read_phases(json.dumps({"phases": [hostile]}).encode()).phases
+    assert (phase.workflow, phase.phase, phase.series, phase.count, phase.avg_seconds) == ("[2J", "ab", "", 0, None)
+    assert phase.recent_seconds == [1.0]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"phases": 7}', b'{"phases": [{"workflow": 1}]}', b"\xff"])
+def test_any_other_answer_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_phases(body)
+
+
+def app_of(theme: str | None = None) -> ProgressApp:
+    return ProgressApp(ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=theme, connect=False)
+
+
+def test_the_stream_tells_averages_and_failures() -> None:
+    app = app_of()
+    app.state.apply(connected(many_jobs()).frames, 1000.0)
+    known = from_jobs(app.state.jobs.values(), "older")
+    averages = {(each.workflow, each.phase): each.avg_seconds for each in known.phases}
+    assert averages["photo", "importing"] == 2.0
+    assert sum(each.count for each in known.failures) == app.state.counts.failed
+    assert known.note == "older"
+
+
+async def _show(pilot: Pilot[Any], app: ProgressApp, known: Figures, *keys: str) -> None:
+    app.receive(connected(many_jobs()))
+    await pilot.press("3")
+    await app.workers.wait_for_complete()
+    await pilot.pause()
+    cast("StatisticsScreen", app.screen).take(app.labels[0], known)
+    await pilot.press(*keys)
+    await pilot.pause()
+
+
+@pytest.mark.parametrize(("theme", "size"), [(DARK, (120, 36)), (LIGHT, (80, 24)), (DARK, (200, 50))])
+def test_statistics(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
+    app = app_of(theme)
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await _show(pilot, app, figures(), "j")
+
+    assert snap_compare(app, run_before=before, terminal_size=size)
+
+
+def test_statistics_of_an_older_server(snap_compare: Compare) -> None:
+    app = app_of(DARK)
+
+    async def before(pilot: Pilot[Any]) -> None:
+        app.receive(connected(many_jobs()))
+        await _show(pilot, app, from_jobs(app.state.jobs.values(), "this server is older"))
+
+    assert snap_compare(app, run_before=before, terminal_size=(120, 36))
+
+
+def test_a_real_server_is_asked(tmp_path: Path) -> None:
+    with progress_server(tmp_path / "data") as url:
+
+        async def main() -> None:
+            app = ProgressApp(ServerAddress.parse(url), theme=DARK)
+            async with app.run_test(size=(120, 36)) as pilot:
+                await until(pilot, lambda: bool(app.state.synced))
+                await pilot.press("3")
+                await until(pilot, lambda: "asking" not in text_of(app))
+                assert "nothing is known" in text_of(app) or "older" in text_of(app)
+
+        asyncio.run(main())

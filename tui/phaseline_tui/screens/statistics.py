@@ -1,0 +1,159 @@
+"""What the servers have learned: how long each phase takes, what was slow, what failed, how well estimates held."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar, Final, NamedTuple
+
+from textual import events
+from textual.containers import Horizontal
+from textual.widget import Widget
+
+from phaseline_tui.drawing.cells import Line
+from phaseline_tui.drawing.figures import eta_lines, failure_lines, figures_heading, figures_row, slow_lines
+from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.figures import Figures, PhaseFigures, from_jobs, read_eta, read_phases
+from phaseline_tui.jobs import JobView
+from phaseline_tui.reasons import Ended
+from phaseline_tui.screens.framed import FramedScreen
+from phaseline_tui.widgets.fixed_lines import FixedLines
+from phaseline_tui.widgets.row_list import RowList
+from phaseline_tui.widgets.run_plot import RunPlot
+
+__all__ = ["StatisticsScreen"]
+
+_EVERY_S: Final = 10.0
+_OK: Final = 200
+_NOT_FOUND: Final = 404
+_PLOT_WIDTH: Final = 100
+_PLOT_HEIGHT: Final = 28
+_OLDER: Final = "this server is older and tells no more than these averages: update it for percentiles and runs"
+
+
+class _Row(NamedTuple):
+    origin: str
+    phase: PhaseFigures
+
+
+class StatisticsScreen(FramedScreen):
+    """A row for each phase; below it a plot of its last runs, and what can be said of its workflow."""
+
+    view = "Statistics"
+    DEFAULT_CSS = """
+    StatisticsScreen #below { height: 16; border-top: solid $panel; }
+    StatisticsScreen #below.-low { height: 8; }
+    StatisticsScreen #plot { width: 1fr; height: 1fr; }
+    StatisticsScreen #said { width: 1fr; }
+    """
+    AUTO_FOCUS = "#rows"
+    KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("↑↓", "move"), ("y", "copy the row"))
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(palette)
+        self._figures: dict[str, Figures] = {}
+        self._known: list[_Row] = []
+        self._whole: dict[tuple[str, str, str], float] = {}
+        self._rows = RowList(palette, lambda: len(self._known), self._row)
+        self._said = FixedLines(palette, id="said")
+        self._plot = RunPlot(palette)
+
+    def parts(self) -> Iterable[Widget]:
+        """Return the table, and what stands below it."""
+        yield self._rows
+        yield Horizontal(self._plot, self._said, id="below")
+
+    def on_mount(self) -> None:
+        """Ask the servers, now and then again."""
+        self._arrange()
+        super().on_mount()
+        self._ask()
+        self.set_interval(_EVERY_S, self._ask)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Show the plot where there is room for it."""
+        self._arrange()
+        super().on_resize(event)
+
+    def _arrange(self) -> None:
+        width, height = self.app.size
+        self._plot.display = width >= _PLOT_WIDTH and height >= _PLOT_HEIGHT
+        self.query_one("#below").set_class(height < _PLOT_HEIGHT, "-low")
+
+    def heading(self, width: int) -> list[Line]:
+        """Return what is to be said of all, and the titles of the columns."""
+        notes = [(label, each.note) for label, each in self._figures.items() if each.note]
+        alone = len(self.owner.servers) == 1
+        lines: list[Line] = [((f" ! {note if alone else f'{label}: {note}'}", "warn"),) for label, note in notes]
+        return [*lines, ((" ", ""), *figures_heading(max(1, width - 2)))]
+
+    def show(self) -> None:
+        """Show the figures, and what belongs to the row under the cursor."""
+        asked = len(self._figures) == len(self.owner.servers)
+        words = "no phase has ended yet, so nothing is known" if asked else "asking …"
+        self._rows.notice = (((words.center(self.size.width), "muted"),),)
+        self._rows.update_rows()
+        row = self._known[self._rows.cursor] if self._known else None
+        self._plot.show(row.phase if row is not None else None)
+        self._said.show(self._lines(row) if row is not None else [])
+
+    def _lines(self, row: _Row) -> list[Line]:
+        figures, workflow = self._figures[row.origin], row.phase.workflow
+        parts = [
+            eta_lines(figures.eta, workflow),
+            failure_lines(figures.failures, workflow),
+            slow_lines(figures.slowest, workflow),
+        ]
+        room = 7 if self.query_one("#below").has_class("-low") else 15
+        share = max(2, room // len(parts))
+        return [line for part in parts for line in part[:share]][:room]
+
+    def to_copy(self) -> str:
+        """Return the figures of the row under the cursor, with tabs between them."""
+        if not self._known:
+            return ""
+        each = self._known[self._rows.cursor].phase
+        figures = (each.count, each.avg_seconds, each.p50_seconds, each.p95_seconds, each.p99_seconds)
+        told = ["" if figure is None else f"{figure:g}" for figure in figures]
+        return "\t".join([each.workflow, each.series or "", each.phase, *told])
+
+    def take(self, origin: str, figures: Figures) -> None:
+        """Show what the server called `origin` knows."""
+        self._figures[origin] = figures
+        self._known = [_Row(label, each) for label, known in self._figures.items() for each in known.phases]
+        self._whole = {}
+        for row in self._known:
+            key = (row.origin, row.phase.workflow, row.phase.series or "")
+            self._whole[key] = self._whole.get(key, 0.0) + (row.phase.avg_seconds or 0.0)
+        self.tick()
+
+    def _row(self, index: int, width: int) -> Line:
+        row = self._known[index]
+        before = self._known[index - 1] if index else None
+        whole = self._whole[row.origin, row.phase.workflow, row.phase.series or ""]
+        above = before.phase if before is not None and before.origin == row.origin else None
+        return figures_row(row.phase, above, whole, width)
+
+    def _ask(self) -> None:
+        for label in self.owner.labels:
+            self.run_worker(self._fetch(label), group=f"figures of {label}", exclusive=True)
+
+    async def _fetch(self, origin: str) -> None:
+        """Ask one server; what it can't tell is said in words."""
+        app = self.owner
+        try:
+            reply = await asyncio.wrap_future(app.request(origin, "GET", "/metrics/phases"))
+            if reply.status != _OK:
+                note = _OLDER if reply.status == _NOT_FOUND else f"{origin} answers HTTP {reply.status}"
+                self.take(origin, from_jobs(self._jobs(origin), note))
+                return
+            figures = read_phases(reply.body)
+            reply = await asyncio.wrap_future(app.request(origin, "GET", "/metrics/eta"))
+            self.take(origin, read_eta(figures, reply.body) if reply.status == _OK else figures)
+        except Ended as ended:
+            known = self._figures.get(origin) or from_jobs(self._jobs(origin), "")
+            self.take(origin, replace(known, note=f"no figures now: {ended.reason}"))
+        except ValueError:
+            self.take(origin, from_jobs(self._jobs(origin), f"{origin} answers what this program can't read"))
+
+    def _jobs(self, origin: str) -> list[JobView]:
+        return [job for key, job in self.owner.state.jobs.items() if key.origin == origin]
