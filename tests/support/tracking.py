@@ -25,12 +25,23 @@ class HandClock:
 
     def __init__(self) -> None:
         self.mono_ns = 0
+        self.wall_ns = WALL_NS
 
     def __call__(self) -> Moment:
-        return Moment(WALL_NS + self.mono_ns, self.mono_ns)
+        return Moment(self.wall_ns, self.mono_ns)
 
     def advance(self, seconds: float) -> None:
+        """Let time go by."""
         self.mono_ns += round(seconds * 1e9)
+        self.wall_ns += round(seconds * 1e9)
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall's clock, as somebody may at any time."""
+        self.wall_ns += round(seconds * 1e9)
+
+    def restart(self) -> None:
+        """Begin the monotonic clock anew, as a box does that is restarted."""
+        self.mono_ns = 10**9
 
 
 def trio_clock() -> Moment:

@@ -1,0 +1,75 @@
+"""A server in a process of its own that is killed, and what it tells before and after."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trio
+
+from servers import ServerProcess, server_process
+
+Said = dict[str, Any]
+
+
+@dataclass
+class Crashing:
+    """A running server, and a client of it."""
+
+    server: ServerProcess
+    client: httpx.AsyncClient
+
+    async def get(self, path: str, **query: str | int) -> Said:
+        """Return the answer to GET `path`, which must be a good one."""
+        answer = await self.client.get(path, params=query or None)
+        assert answer.status_code == 200, answer.text
+        found: Said = answer.json()
+        return found
+
+    async def post(self, path: str, **body: Any) -> Said:
+        """Return the answer to POST `path`, which must be a good one."""
+        answer = await self.client.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+        found: Said = answer.json()
+        return found
+
+    async def report(self, kind: str, job_id: str, **body: Any) -> int:
+        """Report about a job, and return the event's number."""
+        seq: int = (await self.post(f"/progress/{kind}", job_id=job_id, **body))["seq"]
+        return seq
+
+    async def batch(self, *reports: Said) -> list[int]:
+        """Report many events at once, and return their numbers."""
+        answer = await self.client.post("/progress/batch", json=reports)
+        assert answer.json()["refused"] == 0, answer.text
+        return [result["seq"] for result in answer.json()["results"]]
+
+    async def job(self, job_id: str) -> Said:
+        status: Said = (await self.get(f"/progress/job/{job_id}"))["job_status"]
+        return status
+
+    async def events(self) -> list[Said]:
+        """Return all messages that are kept."""
+        answer = await self.get("/progress/events", limit=10_000)
+        assert answer["recovered"] is True
+        messages: list[Said] = answer["messages"]
+        return messages
+
+    async def kill(self) -> None:
+        """Kill it as the kernel does when memory runs out: nothing can be done about it."""
+        self.server.process.kill()
+        await self.server.process.wait()
+
+
+@asynccontextmanager
+async def crashing(data_dir: Path, *flags: str) -> AsyncIterator[Crashing]:
+    """Run a server for the length of the block, or until it is killed."""
+    async with (
+        server_process(data_dir, *flags) as server,
+        # No certificates: loading them takes longer than most tests.
+        httpx.AsyncClient(base_url=server.url, timeout=60, trust_env=False, verify=False) as client,  # noqa: S501
+    ):
+        with trio.fail_after(120):
+            yield Crashing(server, client)
