@@ -39,6 +39,7 @@ _LISTEN_S: Final = 0.5
 """How long ssh may take to say why a connection ended."""
 _SLEPT_S: Final = 5.0
 """By so much the wall clock runs ahead of the monotonic one when the machine has slept."""
+_UNAUTHORIZED: Final = 4501
 _REFUSALS: Final = frozenset({"UNAUTHORIZED", "FORBIDDEN", "MISDIRECTED", "FORBIDDEN_ORIGIN"})
 
 
@@ -207,6 +208,8 @@ class Follower:
         except ConnectionClosed as closed:
             reason = closed.reason
             code, words = (reason.code, reason.reason) if reason else (1006, None)
+            if code == _UNAUTHORIZED:
+                raise self._no_entry(words or f"close code {code}") from None
             raise reasons.closed(self.server, code, words) from None
         finally:
             if websocket is not None:
@@ -246,7 +249,8 @@ class Follower:
             await websocket.send_message(msgspec.json.encode({"type": "auth", "token": self._token}).decode())
         frame: Frame | None = None
         try:
-            with trio.fail_after(self._pace.open):
+            # A server that waits for a token says after five seconds that none came.
+            with trio.fail_after(2 * self._pace.open):
                 first = await websocket.get_message()
                 frame, _ = decode(first) if isinstance(first, str) else (None, 1)
         except trio.TooSlowError:
@@ -268,7 +272,10 @@ class Follower:
             Ended: it does.
         """
         if problem.code in _REFUSALS:
-            raise reasons.refused(self.server, problem.error or "", token=bool(self._token), kept_back=self._kept_back)
+            raise self._no_entry(problem.error or problem.code or "")
+
+    def _no_entry(self, said: str) -> Ended:
+        return reasons.refused(self.server, said, token=bool(self._token), kept_back=self._kept_back)
 
     async def _feel_pulse(self, websocket: WebSocketConnection) -> None:
         """Ask for a sign of life when it is quiet; call the link stale, and at last give it up, when none comes."""

@@ -1,0 +1,100 @@
+"""A real server with tokens and TLS: who has the right one is let in, and everybody else is told why not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from certificates import Certificate, make_certificate
+from phaseline_server.grant import Scope
+from phaseline_server.tokens import TokenFile
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.connection import Access, LinkState, Pace
+from phaseline_tui.frames import Snapshot
+from phaseline_tui.link.follower import Follower
+from phaseline_tui.link.streams import Dialer
+from servers import progress_server
+from tui_links import NEVER_AGAIN, following
+from tui_server import PlayedServer
+
+pytestmark = pytest.mark.needs("openssl")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def tokens(data: Path) -> dict[str, str]:
+    return {scope.value: TokenFile(data).create(scope)[0] for scope in (Scope.READ, Scope.REPORT, Scope.ADMIN)}
+
+
+@pytest.fixture(scope="module")
+def certificate(data: Path) -> Certificate:
+    return make_certificate(data)
+
+
+@pytest.fixture(scope="module")
+def ca_file(certificate: Certificate) -> str:
+    return str(certificate.certificate)
+
+
+@pytest.fixture(scope="module")
+def url(data: Path, tokens: dict[str, str], certificate: Certificate) -> Iterator[str]:
+    with progress_server(data, "--tls-cert", str(certificate.certificate), "--tls-key", str(certificate.key)) as url:
+        yield url
+
+
+def test_a_reader_follows_over_tls(url: str, tokens: dict[str, str], ca_file: str) -> None:
+    access = Access(tokens["read"], ca_file=ca_file)
+    with following(url, pace=NEVER_AGAIN, access=access) as (links, heard):
+        heard.wait_state(LinkState.CONNECTED)
+        heard.wait(lambda: any(isinstance(frame, Snapshot) for frame in heard.frames))
+        assert links.request("127.0.0.1", "GET", "/progress/jobs").result(30).status == 200
+        reply = links.request("127.0.0.1", "DELETE", "/dalle/simple/0x1").result(30)
+        assert (reply.status, b"FORBIDDEN" in reply.body) == (403, True)
+
+
+def test_wss_is_the_same(url: str, tokens: dict[str, str], ca_file: str) -> None:
+    access = Access("", (("127.0.0.1", tokens["read"]),), ca_file)
+    with following(url.replace("https:", "wss:"), pace=NEVER_AGAIN, access=access) as (_, heard):
+        heard.wait_state(LinkState.CONNECTED)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(url: str, tokens: dict[str, str]) -> None:
+    with following(url, pace=NEVER_AGAIN, access=Access(tokens["read"])) as (_, heard):
+        assert "is not trusted: self-signed certificate" in heard.wait_state(LinkState.WAITING).reason
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [("wrong", "it does not take this token: set PROGRESS_TOKEN"), ("", "it asks for a token: set PROGRESS_TOKEN")],
+)
+def test_a_refusal_is_told_and_waits_for_a_key(url: str, ca_file: str, token: str, words: str) -> None:
+    with following(url, pace=NEVER_AGAIN, access=Access(token, ca_file=ca_file)) as (_, heard):
+        status = heard.wait_state(LinkState.STOPPED)
+        assert words in status.reason
+        assert "wrong" not in status.reason
+
+
+def test_a_reporters_token_does_not_read(url: str, tokens: dict[str, str], ca_file: str) -> None:
+    with following(url, pace=NEVER_AGAIN, access=Access(tokens["report"], ca_file=ca_file)) as (_, heard):
+        assert "refuses this terminal" in heard.wait_state(LinkState.STOPPED).reason
+
+
+def test_a_token_is_the_first_message_and_never_sent_where_others_can_read_it() -> None:
+    with PlayedServer() as server, following(server.url, access=Access("secret")) as (_, heard):
+        heard.wait_state(LinkState.CONNECTED)
+        server.wait_subscribed()
+        assert server.received[0] == {"type": "auth", "token": "secret"}
+
+    for address, token in (
+        ("http://box:1", ""),
+        ("https://box:1", "secret"),
+        ("ssh://box", "secret"),
+        ("[::1]:1", "secret"),
+    ):
+        server_address = ServerAddress.parse(address)
+        follower = Follower(server_address, "box", Dialer(Pace(), Access("secret")), lambda: None)
+        assert follower._token == token, address
