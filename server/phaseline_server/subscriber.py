@@ -154,7 +154,7 @@ class Subscriber:
         if self._sink is None:
             self._ends[0].close()
         else:
-            self._sink.close(SLOW, "come back, and resume from your last position")
+            self._sink.close(SLOW, "come back, and resume from your last position", drop=True)
 
     def close(self) -> None:
         """Receive no more."""

@@ -11,6 +11,7 @@ import trio
 from listening import listening
 from phaseline.events import JobProgress, JobStarted
 from phaseline_server.dalle import helpers
+from phaseline_server.routes.acks import MOST_PENDING
 from phaseline_server.tracker import Tracker
 from pictures import Gate, ask, studio, wait_over
 from servers import serving
@@ -83,6 +84,53 @@ async def test_reports_that_are_refused_are_told_so_and_change_nothing(tmp_path:
         assert (error["code"], error["producer_seq"]) == ("TOO_MANY", 3)
 
 
+async def test_an_array_is_as_many_messages_each_with_its_own_answer(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, listening(client) as worker:
+        await worker.say("register", client_type="worker", acks=True)
+        await worker.hear("registration_confirmed")
+        reports: list[Json] = [
+            {"type": "job_started", "job_id": "a", "producer": "me", "producer_seq": 1},
+            {"type": "job_progress", "job_id": "nobody", "producer": "me", "producer_seq": 2},
+            {"type": "job_progress", "job_id": "a", "stage": "importing", "producer": "me", "producer_seq": 3},
+            {"type": "ping"},
+        ]
+        await worker.socket.send_message(json.dumps(reports))
+        heard = [await worker.hear() for _ in reports]
+        assert [said["type"] for said in heard] == ["ack", "error", "ack", "pong"]
+        assert [said.get("producer_seq") for said in heard] == [1, 2, 3, None]
+        await worker.socket.send_message("[]")
+        await worker.say("ping")
+        await worker.hear("pong")
+
+
+async def test_more_reports_than_may_be_pending_are_all_answered_in_order(tmp_path: Path) -> None:
+    many = 3 * MOST_PENDING
+    async with serving(tmp_path) as client, listening(client) as worker:
+        await worker.say("register", client_type="worker", acks=True)
+        await worker.hear("registration_confirmed")
+        await worker.say("job_started", job_id="a")
+        await worker.hear("ack")
+
+        async def report() -> None:
+            for first in range(0, many, 500):
+                reports = [
+                    {
+                        "type": "job_progress",
+                        "job_id": "a",
+                        "stage": "importing",
+                        "producer": "me",
+                        "producer_seq": number,
+                    }
+                    for number in range(first, first + 500)
+                ]
+                await worker.socket.send_message(json.dumps(reports))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(report)
+            acked = [(await worker.hear("ack"))["producer_seq"] for _ in range(many)]
+        assert acked == list(range(many))
+
+
 # ------------------------------------------------------------------ nonsense
 
 NONSENSE: dict[str, tuple[str | bytes, str]] = {
@@ -94,7 +142,8 @@ NONSENSE: dict[str, tuple[str | bytes, str]] = {
     "an empty binary frame": (b"", "INVALID_JSON"),
     "null": ("null", "INVALID_JSON"),
     "a number": ("1", "INVALID_JSON"),
-    "an array": ('[{"type": "ping"}]', "INVALID_JSON"),
+    "an array in an array": ('[[{"type": "ping"}]]', "INVALID_JSON"),
+    "an array that is cut off": ('[{"type": "ping"},', "INVALID_JSON"),
     "too deep": ('{"type": "subscribe", "x": ' + "[" * 17 + "]" * 17 + "}", "INVALID_JSON"),
     "far too deep": ("[" * 60_000, "INVALID_JSON"),
     "no type": ("{}", "UNKNOWN_TYPE"),

@@ -117,6 +117,11 @@ class WebSocket:
         """How many messages of the stream wait for the client."""
         return self._out.queued
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing at all waits for the client."""
+        return self._out.idle
+
     def take_over(self, most: int) -> None:
         """Have the app read and write by itself from now on, by the methods below; to be called before it accepts.
 
@@ -230,7 +235,7 @@ class WebSocket:
             return {"type": "websocket.receive", "bytes": data, "text": text}
         await trio.lowlevel.checkpoint()
         code = self._code or int(CloseReason.ABNORMAL_CLOSURE)
-        disconnect: WebsocketDisconnectEvent = {"type": "websocket.disconnect", "code": code, "reason": None}
+        disconnect: WebsocketDisconnectEvent = {"type": "websocket.disconnect", "code": code}
         return disconnect
 
     async def _receive_more(self) -> bool:

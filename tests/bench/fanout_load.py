@@ -1,0 +1,222 @@
+"""The clients of the fan-out benchmark, in a process of their own: sockets that only count bytes.
+
+A line of JSON on stdin names a method of `Load` and its arguments, a line on stdout is the answer.
+"""
+
+import json
+import re
+import resource
+import select
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+UPGRADE = (
+    "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+STAMP = re.compile(rb'"message":"(\d+)"')
+_buffer = bytearray(1 << 20)
+_view = memoryview(_buffer)
+
+
+def masked(text: str) -> bytes:
+    """Return a text frame with a mask of zeros."""
+    payload = text.encode()
+    head = bytes([0x81, 0x80 | len(payload)]) if len(payload) < 126 else b"\x81\xfe" + struct.pack("!H", len(payload))
+    return head + bytes(4) + payload
+
+
+class Load:
+    """All clients."""
+
+    def __init__(self) -> None:
+        self.sockets: dict[int, socket.socket] = {}
+        self.port = 0
+
+    def connect(self, *, count: int, port: int, path: str, say: str, until: str, mqtt: bool = False) -> dict[str, Any]:
+        """Connect more clients, all at once, and return once each has received `until`."""
+        begun, self.port = time.monotonic(), port
+        poll, waiting = select.epoll(), {}
+        for _ in range(count):
+            each = socket.socket()
+            each.setblocking(False)
+            each.connect_ex(("127.0.0.1", port))
+            waiting[each.fileno()] = [each, b"", mqtt]
+            poll.register(each, select.EPOLLOUT)
+        hello = MQTT_CONNECT if mqtt else UPGRADE.format(path=path, port=port).encode()
+        while waiting:
+            for number, event in poll.poll(10):
+                state = waiting[number]
+                each = state[0]
+                if event & select.EPOLLOUT:
+                    each.send(hello)
+                    poll.modify(each, select.EPOLLIN)
+                    continue
+                before, state[1] = state[1], state[1] + each.recv(65536)
+                if say and b"\r\n\r\n" in state[1] and b"\r\n\r\n" not in before:
+                    each.send(masked(say))  # not along with the handshake, which stock hypercorn does not survive
+                if until.encode("latin-1") in state[1]:
+                    poll.unregister(each)
+                    self.sockets[number] = each
+                    del waiting[number]
+        return {"seconds": time.monotonic() - begun}
+
+    def drain(self) -> dict[str, Any]:
+        """Read away what is there until nothing has come for 0.3 s."""
+        quiet = time.monotonic()
+        while time.monotonic() - quiet < 0.3:
+            if self._sweep(self.sockets.values()):
+                quiet = time.monotonic()
+            time.sleep(0.02)
+        return {}
+
+    def _sweep(self, sockets: Any) -> int:
+        total = 0
+        for each in sockets:
+            try:
+                total += each.recv_into(_buffer)
+            except BlockingIOError:
+                continue
+        return total
+
+    def count(self, *, each: int) -> dict[str, Any]:
+        """Wait until every client has received so many bytes more; return when that was, and our share of a core."""
+        poll, left = select.epoll(), dict.fromkeys(self.sockets, each)
+        for number in left:
+            poll.register(number, select.EPOLLIN)
+        print("{}", flush=True)  # ready
+        begun, cpu = time.monotonic(), time.process_time()
+        while left:
+            for number, _ in poll.poll(20):
+                left[number] -= self.sockets[number].recv_into(_buffer)
+                if left[number] <= 0:
+                    poll.unregister(number)
+                    del left[number]
+            time.sleep(0.001)  # lets more gather, for fewer calls
+        ended = time.monotonic()
+        return {"ended": ended, "share": (time.process_time() - cpu) / (ended - begun)}
+
+    def latency(self, *, samples: int, seconds: float, rate: int, stopped: int) -> dict[str, Any]:
+        """Report progress over a connection of its own, and return how long each took to each of some clients, in ms.
+
+        The others are read now and then; the last `stopped` of them never.
+        """
+        numbers = list(self.sockets)
+        poll, watched = select.epoll(), numbers[:samples]
+        others = [self.sockets[number] for number in numbers[samples : len(numbers) - stopped]]
+        for number in watched:
+            poll.register(number, select.EPOLLIN)
+        reporter = self._reporter()
+        taken: list[float] = []
+        begun, swept = time.monotonic(), 0
+        cpu, sent = time.process_time(), 0
+        while (present := time.monotonic()) < begun + seconds + 0.5:
+            if sent < (present - begun) * rate and present < begun + seconds:
+                reporter.send(masked(self._report(sent)))
+                sent += 1
+            for number, _ in poll.poll(0.001):
+                got = self.sockets[number].recv_into(_buffer)
+                arrived = time.monotonic_ns()
+                taken += [(arrived - int(stamp)) / 1e6 for stamp in STAMP.findall(_view[:got])]
+            # A few at a time, lest this be what is measured.
+            self._sweep(others[swept : swept + 10])
+            swept = (swept + 10) % max(len(others), 1)
+        share = (time.process_time() - cpu) / (time.monotonic() - begun)
+        taken.sort()
+        reporter.close()
+        found = {f"p{p}": taken[len(taken) * p // 100] for p in (50, 99)} if taken else {"p50": -1.0, "p99": -1.0}
+        return {**found, "received": len(taken), "expected": sent * samples, "share": share}
+
+    def _reporter(self) -> socket.socket:
+        reporter = socket.create_connection(("127.0.0.1", self.port))
+        reporter.sendall(UPGRADE.format(path="/ws", port=self.port).encode())
+        reporter.recv(65536)
+        job = f"bench-{time.monotonic_ns()}"
+        self._report = lambda sent: json.dumps(
+            {
+                "type": "job_progress",
+                "job_id": job,
+                "stage": "importing",
+                "progress": 1,
+                "message": str(time.monotonic_ns()),
+            }
+        )
+        reporter.sendall(masked(json.dumps({"type": "job_started", "job_id": job})))
+        time.sleep(0.2)
+        return reporter
+
+    def leave(self) -> dict[str, Any]:
+        """Close all clients."""
+        for each in self.sockets.values():
+            each.close()
+        self.sockets.clear()
+        return {}
+
+    def get(self, *, port: int, path: str, seconds: float) -> dict[str, Any]:
+        """Ask for one address again and again on 8 kept connections; return the answers per second."""
+        ask = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+        sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(8)]
+        by_number = {each.fileno(): each for each in sockets}
+        sockets[0].sendall(ask)
+        first = sockets[0].recv(1 << 20)
+        length = len(first)
+        poll = select.epoll()
+        for each in sockets:
+            poll.register(each, select.EPOLLIN)
+            each.sendall(ask)
+        got, answers = dict.fromkeys(by_number, 0), 0
+        begun, cpu = time.monotonic(), time.process_time()
+        while time.monotonic() < begun + seconds:
+            for number, _ in poll.poll(1):
+                got[number] += by_number[number].recv_into(_buffer)
+                if got[number] >= length:
+                    answers, got[number] = answers + 1, 0
+                    by_number[number].send(ask)
+        elapsed = time.monotonic() - begun
+        for each in sockets:
+            each.close()
+        return {"rate": answers / elapsed, "bytes": length, "share": (time.process_time() - cpu) / elapsed}
+
+    def begin_job(self, *, port: int) -> dict[str, Any]:
+        """Have a job, `bench`, begin."""
+        with socket.create_connection(("127.0.0.1", port)) as reporter:
+            reporter.sendall(UPGRADE.format(path="/ws", port=port).encode())
+            reporter.recv(65536)
+            reporter.sendall(masked(json.dumps({"type": "job_started", "job_id": "bench"})))
+            time.sleep(0.3)
+        return {}
+
+    def publish_mqtt(self, *, port: int, count: int, size: int) -> dict[str, Any]:
+        """Publish to an MQTT broker."""
+        with socket.create_connection(("127.0.0.1", port)) as publisher:
+            publisher.sendall(MQTT_CONNECT[:14])
+            publisher.recv(100)
+            body = struct.pack("!H", 1) + b"t" + b"x" * size
+            packet = b"\x30" + bytes([len(body) & 0x7F | 0x80, len(body) >> 7]) + body
+            for _ in range(count):
+                publisher.sendall(packet)
+                time.sleep(0.0005)  # one by one, as the others have it: a broker joins what it reads at once
+            publisher.recv(1)
+        return {}
+
+
+MQTT_CONNECT = bytes.fromhex("100c00044d5154540402000000000000")[:14] + bytes.fromhex("82060001000174") + b"\x00"
+
+
+def main() -> None:
+    """Do what stdin asks for."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    load = Load()
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        act: Callable[..., dict[str, Any]] = getattr(load, name)
+        print(json.dumps(act(**arguments)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The servers that the fan-out benchmark compares, each a program: `python fanout_servers.py NAME`.
+
+Each prints its port, and then takes lines from stdin: `publish N JOINED SIZE` has it send N messages of SIZE bytes
+to everybody, JOINED of them at a time, and is answered by `done`.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import trio
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from phaseline.stream import JOBS, Message
+from phaseline_server.config import Settings
+from phaseline_server.dalle import helpers
+from phaseline_server.main import serve
+from stock_server import stock_server
+
+
+def command(line: bytes) -> tuple[int, int, bytes]:
+    """Return how many messages a line asks for, how many at a time, and their payload."""
+    _, count, joined, size = line.split()
+    return int(count), int(joined), b'{"x":"' + b"x" * (int(size) - 8) + b'"}'
+
+
+async def phaseline(*, stock: bool) -> None:
+    """Our server: its own door, or the same app under hypercorn."""
+    with tempfile.TemporaryDirectory() as data_dir, stock_server() if stock else nullcontext():
+        settings = Settings(bind=("127.0.0.1:0",), data_dir=data_dir, queue=100_000)
+        async with trio.open_nursery() as nursery:
+            [url] = await nursery.start(lambda task_status: serve(settings, task_status=task_status))
+            print(url.rpartition(":")[2], flush=True)
+            await take_commands()
+            nursery.cancel_scope.cancel()
+
+
+async def take_commands() -> None:
+    """Publish through the broadcaster, as the log does once messages are kept."""
+    broadcaster = helpers._running[-1][1].log._broadcaster
+    channels = frozenset({JOBS, "job:x"})
+    async for line in trio.lowlevel.FdStream(os.dup(0)):
+        count, joined, payload = command(line)
+        for first in range(1, count + 1, joined):
+            broadcaster.publish(*[Message(first + n, "x", "x", channels, payload) for n in range(joined)])
+            await trio.lowlevel.checkpoint()
+        while broadcaster.statistics().queued:
+            await trio.sleep(0.005)
+        print("done", flush=True)
+
+
+async def take_lines(publish: Callable[[bytes], None]) -> None:
+    """Have an asyncio server publish what stdin asks for; it has no way to join frames of its own."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        count, _, payload = command(line)
+        for _ in range(count):
+            publish(payload)
+            await asyncio.sleep(0)
+        print("done", flush=True)
+
+
+async def websockets_server() -> None:
+    """`websockets.broadcast`, without compression."""
+    from websockets.asyncio.server import ServerConnection, broadcast, serve  # noqa: PLC0415
+
+    clients: set[ServerConnection] = set()
+
+    async def handle(connection: ServerConnection) -> None:
+        clients.add(connection)
+        await connection.wait_closed()
+        clients.discard(connection)
+
+    async with serve(handle, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await take_lines(lambda payload: broadcast(clients, payload.decode()))
+
+
+async def picows_server() -> None:
+    """picows: a frame is written to each transport."""
+    from picows import WSListener, WSMsgType, WSTransport, ws_create_server  # noqa: PLC0415
+
+    clients: set[WSTransport] = set()
+
+    class Client(WSListener):
+        def on_ws_connected(self, transport: WSTransport) -> None:
+            clients.add(transport)
+
+        def on_ws_disconnected(self, transport: WSTransport) -> None:
+            clients.discard(transport)
+
+    def publish(payload: bytes) -> None:
+        for client in clients:
+            client.send(WSMsgType.TEXT, payload)
+
+    server = await ws_create_server(lambda _: Client(), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await take_lines(publish)
+
+
+NODE = """
+const {WebSocketServer} = require("ws")
+const server = new WebSocketServer({port: 0, host: "127.0.0.1", perMessageDeflate: false})
+server.on("listening", () => console.log(server.address().port))
+const next = () => new Promise(setImmediate)
+require("readline").createInterface({input: process.stdin}).on("line", async line => {
+  const [, count, , size] = line.split(" ").map(Number)
+  const payload = Buffer.from('{"x":"' + "x".repeat(size - 8) + '"}')
+  for (let n = 0; n < count; n++) {
+    for (const client of server.clients) client.send(payload, {binary: false})
+    await next()
+  }
+  console.log("done")
+}).on("close", () => process.exit())
+"""
+
+if __name__ == "__main__":
+    name = sys.argv[1]
+    if name in {"phaseline", "quart"}:
+        trio.run(lambda: phaseline(stock=name == "quart"))
+    else:
+        asyncio.run({"websockets": websockets_server, "picows": picows_server}[name]())
