@@ -24,6 +24,7 @@ from phaseline_server.routes import (
     files,
     health,
     metrics,
+    openapi,
     page,
     preview,
     progress,
@@ -37,7 +38,21 @@ from phaseline_server.services import Services
 __all__ = ["make_app"]
 
 _log: Final = structlog.get_logger()
-_FAMILIES: Final = (page, dalle, series, preview, files, progress, health, metrics, websocket, fallback, events, ticket)
+_FAMILIES: Final = (
+    page,
+    dalle,
+    series,
+    preview,
+    files,
+    progress,
+    health,
+    metrics,
+    websocket,
+    fallback,
+    events,
+    ticket,
+    openapi,
+)
 
 
 class _Anything(PathConverter):

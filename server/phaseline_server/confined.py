@@ -4,24 +4,26 @@ This is the one place where a permission meets a job, so no route can forget it.
 for a route.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from phaseline.errors import RateLimited
 from phaseline.events import Event, JobStarted
 from phaseline.snapshot import Snapshot
-from phaseline.stream import Message
+from phaseline.stream import Message, Position
 from phaseline_server.access import CURRENT, Keeper
 from phaseline_server.broadcaster import Subscriber
 from phaseline_server.grant import OPEN
+from phaseline_server.group import Pending
+from phaseline_server.log import PAGE, Log
 from phaseline_server.tracker import Tracker
 
 __all__ = ["confined"]
 
 # What tells of no job, or is asked of whole routes by the guard.
 _TRACKER: Final = frozenset({"counts", "ended", "reports", "statistics"})
-_LOG: Final = frozenset({"can_resume", "check", "oldest", "statistics", "top"})
+_LOG: Final = frozenset({"can_resume", "oldest", "statistics", "top"})
 
 
 def confined(tracker: Tracker, keeper: Keeper) -> Tracker:
@@ -30,7 +32,7 @@ def confined(tracker: Tracker, keeper: Keeper) -> Tracker:
 
 
 class _Tracker:
-    def __init__(self, tracker: Any, keeper: Keeper) -> None:
+    def __init__(self, tracker: Tracker, keeper: Keeper) -> None:
         self._tracker = tracker
         self._keeper = keeper
         self.log = _Log(tracker.log, keeper)
@@ -40,12 +42,12 @@ class _Tracker:
             return getattr(self._tracker, name)
         raise AttributeError(f"routes have no tracker.{name}; if they may, confined.py says so")
 
-    async def report(self, event: Event) -> Any:
+    async def report(self, event: Event) -> Position:
         """As `Tracker.report`; raises Unauthorized, Forbidden and RateLimited besides."""
         self._check(event)
         return await self._tracker.report(event)
 
-    def take(self, event: Event) -> Any:
+    def take(self, event: Event) -> Pending:
         """As `Tracker.take`; raises Unauthorized, Forbidden and RateLimited besides."""
         self._check(event)
         return self._tracker.take(event)
@@ -59,20 +61,20 @@ class _Tracker:
                 "allowed: as many in a second as max_reports says"
             )
 
-    async def announce(self, *args: Any) -> Any:
+    async def announce(self, kind: str, channel: str, encode: Callable[[Position], bytes]) -> Position:
         """As `Tracker.announce`, for an admin of everything: what is no report is checked by nobody else."""
         CURRENT.get().check_says_anything()
-        return await self._tracker.announce(*args)
+        return await self._tracker.announce(kind, channel, encode)
 
     def snapshot(self, job_id: str) -> Snapshot:
         """As `Tracker.snapshot`; raises Unauthorized and Forbidden besides."""
         CURRENT.get().known.check_read(job_id)
-        return cast("Snapshot", self._tracker.snapshot(job_id))
+        return self._tracker.snapshot(job_id)
 
     async def find(self, job_id: str) -> Snapshot:
         """As `Tracker.find`; raises Unauthorized and Forbidden besides."""
         CURRENT.get().known.check_read(job_id)
-        return cast("Snapshot", await self._tracker.find(job_id))
+        return await self._tracker.find(job_id)
 
     def snapshots(self) -> Iterator[Snapshot]:
         """Return those of the jobs that may be seen."""
@@ -81,7 +83,7 @@ class _Tracker:
 
 
 class _Log:
-    def __init__(self, log: Any, keeper: Keeper) -> None:
+    def __init__(self, log: Log, keeper: Keeper) -> None:
         self._log = log
         self._keeper = keeper
 
@@ -90,16 +92,11 @@ class _Log:
             return getattr(self._log, name)
         raise AttributeError(f"routes have no log.{name}; if they may, confined.py says so")
 
-    def append(self, *args: Any) -> Any:
-        """As `Log.append`, for an admin of everything."""
-        CURRENT.get().check_says_anything()
-        return self._log.append(*args)
-
-    def since(self, *args: Any) -> Any:
+    async def since(self, position: Position, limit: int = PAGE) -> tuple[Message, ...]:
         """As `Log.since`. What may not be seen leaves an empty message behind, lest the numbers have a gap."""
-        reads = CURRENT.get().reads
-        found = self._log.since(*args)
-        return _admitted(found, reads) if isinstance(found, tuple) else _awaited(found, reads)
+        access = CURRENT.get()
+        found = await self._log.since(position, limit)
+        return tuple(message if access.reads(message.job_id) else _hidden(message) for message in found)
 
     @contextmanager
     def subscribe(self, channels: Iterable[str]) -> Iterator[Subscriber]:
@@ -117,12 +114,6 @@ class _Log:
                 self._keeper.remove(access)
 
 
-async def _awaited(found: Awaitable[tuple[Message, ...]], reads: Callable[[str], bool]) -> tuple[Message, ...]:
-    return _admitted(await found, reads)
-
-
-def _admitted(messages: tuple[Message, ...], reads: Callable[[str], bool]) -> tuple[Message, ...]:
-    """Return the messages, with nothing in the place of those that may not be seen: no channel carries it."""
-    return tuple(
-        message if reads(message.job_id) else Message(message.seq, "", "", frozenset(), b"") for message in messages
-    )
+def _hidden(message: Message) -> Message:
+    """Return what is in `message`'s place for those who may not see it: no channel carries it."""
+    return Message(message.seq, "", "", frozenset(), b"")

@@ -36,6 +36,7 @@ ROUTES: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/"): ("/", None, EVERYBODY),
     ("GET", "/<any('page.css', 'page.js', 'icon.svg'):file>"): ("/page.css", None, EVERYBODY),
     ("GET", "/preview.css"): ("/preview.css", None, EVERYBODY),
+    ("GET", "/openapi.json"): ("/openapi.json", None, EVERYBODY),
     ("GET", "/health"): ("/health", None, EVERYBODY),
     ("GET", "/metrics"): ("/metrics", None, READERS - CONFINED),
     ("GET", "/preview"): ("/preview", None, READERS - CONFINED),

@@ -34,7 +34,7 @@ from phaseline_server.routes.waiting import read_missed
 from phaseline_server.services import Services
 from phaseline_server.tracker import now
 
-__all__ = ["blueprint"]
+__all__ = ["Broadcast", "Disconnect", "Handshake", "Send", "blueprint"]
 
 T = TypeVar("T")
 
@@ -45,22 +45,30 @@ _TYPE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _REPORTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Report))
 
 
-class _Handshake(msgspec.Struct, frozen=True, kw_only=True):
+class Handshake(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `/ws/handshake`: a client says what it is, and what it wants."""
+
     client_type: Annotated[str, Meta(max_length=100)] = ""
     protocol_version: str | int | float | None = None
     channels: Annotated[tuple[str, ...], Meta(max_length=1000)] = (JOBS, PHOTOS, SYSTEM)
 
 
-class _Send(msgspec.Struct, frozen=True, kw_only=True):
+class Send(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `/ws/send`: what a client would say over a WebSocket."""
+
     client_id: str
     message: msgspec.Raw
 
 
-class _Disconnect(msgspec.Struct, frozen=True, kw_only=True):
+class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `/ws/disconnect`."""
+
     client_id: str
 
 
-class _Broadcast(msgspec.Struct, frozen=True, kw_only=True):
+class Broadcast(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `/ws/broadcast`: a message for everybody who has the channel."""
+
     message: dict[str, Any]
     channel: Annotated[str, Meta(min_length=1, max_length=210)] = SYSTEM
 
@@ -75,7 +83,7 @@ class _Fallback:
         self._closing = services.door.closing
         self._services = services
 
-    async def handshake(self, body: _Handshake) -> dict[str, object]:
+    async def handshake(self, body: Handshake) -> dict[str, object]:
         client = self._clients.add("polling", self._tracker.log.top, body.client_type)
         client.channels.update(body.channels)
         return {
@@ -112,14 +120,14 @@ class _Fallback:
             answer["jobs"] = [job_status(snapshot) for snapshot in self._tracker.snapshots()]
         return answer
 
-    async def send(self, body: _Send) -> dict[str, object]:
+    async def send(self, body: Send) -> dict[str, object]:
         """Take what a client would say over a WebSocket."""
         client = self._clients.polling(body.client_id)
         frame = bytes(body.message)
         message = decode_client(frame, self._settings.max_message, self._settings.max_depth)
         return {"success": True, **await self._take(client, message)}
 
-    async def disconnect(self, body: _Disconnect) -> dict[str, object]:
+    async def disconnect(self, body: Disconnect) -> dict[str, object]:
         """Forget a client."""
         self._clients.remove(self._clients.polling(body.client_id))
         return {"success": True}
@@ -146,7 +154,7 @@ class _Fallback:
                 position = await self._tracker.report(message)
                 return {"type": "ack", "seq": position.seq, "producer_seq": message.producer_seq}
 
-    async def broadcast(self, body: _Broadcast) -> dict[str, object]:
+    async def broadcast(self, body: Broadcast) -> dict[str, object]:
         """Send a message of a client's own to a channel; one that is a report is taken as the report it is."""
         kind = body.message.get("type")
         if not isinstance(kind, str) or not _TYPE.fullmatch(kind):
@@ -209,10 +217,10 @@ def blueprint(services: Services) -> Blueprint:
 
         return route
 
-    routes.add_url_rule("/handshake", "handshake", takes(_Handshake, fallback.handshake), methods=["POST"])
-    routes.add_url_rule("/send", "send", takes(_Send, fallback.send), methods=["POST"])
-    routes.add_url_rule("/broadcast", "broadcast", takes(_Broadcast, fallback.broadcast), methods=["POST"])
-    routes.add_url_rule("/disconnect", "disconnect", takes(_Disconnect, fallback.disconnect), methods=["POST"])
+    routes.add_url_rule("/handshake", "handshake", takes(Handshake, fallback.handshake), methods=["POST"])
+    routes.add_url_rule("/send", "send", takes(Send, fallback.send), methods=["POST"])
+    routes.add_url_rule("/broadcast", "broadcast", takes(Broadcast, fallback.broadcast), methods=["POST"])
+    routes.add_url_rule("/disconnect", "disconnect", takes(Disconnect, fallback.disconnect), methods=["POST"])
 
     @routes.get("/poll")
     async def poll() -> Response:

@@ -29,7 +29,7 @@ from phaseline_server.routes.waiting import Missed, read_missed
 from phaseline_server.services import Services
 from phaseline_server.tracker import Tracker, now
 
-__all__ = ["blueprint"]
+__all__ = ["Complete", "blueprint"]
 
 _MOST: Final = 1000
 _MOST_EVENTS: Final = 10_000
@@ -44,7 +44,7 @@ _STATES: Final = {
 }
 
 
-class _Complete(msgspec.Struct, frozen=True, kw_only=True):
+class Complete(msgspec.Struct, frozen=True, kw_only=True):
     """The body of `/progress/complete`: with `success: false` the job has failed."""
 
     job_id: JobId
@@ -98,7 +98,7 @@ def _add_reports(routes: Blueprint, services: Services) -> None:
 
     @routes.post("/complete")
     async def complete() -> Response:
-        return await take(decode_object(await read_body(), _Complete, settings.max_body, settings.max_depth).event())
+        return await take(decode_object(await read_body(), Complete, settings.max_body, settings.max_depth).event())
 
     @routes.post("/batch")
     async def batch() -> Response:

@@ -1,0 +1,247 @@
+"""What the routes answer, as types: the OpenAPI document is made of these, and a test holds the answers to them."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from phaseline.stream import Position
+from phaseline.wire import JobStatus
+
+__all__ = [
+    "ActiveJobs",
+    "BatchTaken",
+    "ClientList",
+    "Disconnected",
+    "Failure",
+    "Handshaken",
+    "Health",
+    "JobAnswer",
+    "JobList",
+    "Missed",
+    "Polled",
+    "Published",
+    "Removed",
+    "Replied",
+    "Run",
+    "SeriesList",
+    "StreamStatus",
+    "Taken",
+    "Ticket",
+    "Unready",
+]
+
+
+class Failure(msgspec.Struct, kw_only=True):
+    """Every error: what happened, the value, what is allowed; and a code that stays."""
+
+    success: Literal[False]
+    error: str
+    code: str
+
+
+class Taken(msgspec.Struct, kw_only=True):
+    """A report was taken in, and is on disk."""
+
+    success: Literal[True]
+    job_id: str
+    seq: int
+    epoch: str
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """What became of one report of several: its `seq`, or an error and its code."""
+
+    success: bool
+    seq: int | msgspec.UnsetType = msgspec.UNSET
+    error: str | msgspec.UnsetType = msgspec.UNSET
+    code: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class BatchTaken(msgspec.Struct, kw_only=True):
+    """What became of each report of a batch, in its order."""
+
+    success: bool
+    accepted: int
+    refused: int
+    results: list[Result]
+    epoch: str
+
+
+class JobAnswer(msgspec.Struct, kw_only=True):
+    """One job."""
+
+    success: Literal[True]
+    job_status: JobStatus
+
+
+class ActiveJobs(msgspec.Struct, kw_only=True):
+    """The jobs that are not finished, by their ids."""
+
+    success: Literal[True]
+    active_jobs: dict[str, JobStatus]
+    count: int
+
+
+class JobList(msgspec.Struct, kw_only=True):
+    """A page of jobs; `cursor` asks for the next one."""
+
+    success: Literal[True]
+    jobs: list[JobStatus]
+    count: int
+    cursor: str | None
+
+
+class Missed(msgspec.Struct, kw_only=True):
+    """A page of the stream; where it does not go back so far, the state (`jobs`)."""
+
+    success: Literal[True]
+    recovered: bool
+    position: Position
+    messages: list[dict[str, Any]]
+    count: int
+    jobs: list[JobStatus] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Handshaken(msgspec.Struct, kw_only=True):
+    """A client that polls is known from now on."""
+
+    success: Literal[True]
+    client_id: str
+    protocol_version: str | int | float | None
+    protocol: int
+    server_time: str
+    epoch: str
+    position: Position
+    channels: list[str]
+
+
+class Polled(msgspec.Struct, kw_only=True):
+    """What a client has missed; `ack` says that it has it."""
+
+    success: Literal[True]
+    epoch: str
+    recovered: bool
+    messages: list[dict[str, Any]]
+    count: int
+    ack: int
+    jobs: list[JobStatus] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Replied(msgspec.Struct, kw_only=True):
+    """What a WebSocket would have been answered."""
+
+    success: Literal[True]
+    type: str
+
+
+class Disconnected(msgspec.Struct, kw_only=True):
+    """A client is forgotten."""
+
+    success: Literal[True]
+
+
+class Published(msgspec.Struct, kw_only=True):
+    """A message is in the stream."""
+
+    success: Literal[True]
+    seq: int
+
+
+class Ticket(msgspec.Struct, kw_only=True):
+    """Stands for the token that was shown, once, for so many seconds."""
+
+    success: Literal[True]
+    ticket: str
+    expires_seconds: float
+
+
+class ClientList(msgspec.Struct, kw_only=True):
+    """Who is connected."""
+
+    success: Literal[True]
+    clients: list[dict[str, Any]]
+    count: int
+
+
+class StreamStatus(msgspec.Struct, kw_only=True):
+    """How the stream does."""
+
+    success: Literal[True]
+    connected_clients: int
+    channels: dict[str, int]
+    queued_messages: int
+    messages_sent: int
+    slow_subscribers: int
+    position: Position
+    uptime_seconds: float
+
+
+class SeriesList(msgspec.Struct, kw_only=True):
+    """The names of all series."""
+
+    series: list[str]
+    count: int
+
+
+class Removed(msgspec.Struct, kw_only=True):
+    """What a removal did."""
+
+    success: Literal[True]
+    cancelled: bool
+    removed: bool
+
+
+class Health(msgspec.Struct, kw_only=True):
+    """Whether the server lives."""
+
+    status: Literal["ok"]
+    version: str
+    uptimeSeconds: float  # noqa: N815 (the wire's)
+    activeJobs: int  # noqa: N815 (the wire's)
+    subscribers: int
+
+
+class Unready(msgspec.Struct, kw_only=True):
+    """Why the server can't do its work."""
+
+    status: Literal["unready"]
+    error: str
+    code: str
+
+
+class RunPhase(msgspec.Struct, kw_only=True, rename="camel"):
+    """A phase of a picture's run."""
+
+    name: str
+    started_ns: int
+    ended_ns: int
+    skipped: bool
+    error: str
+
+
+class Run(msgspec.Struct, kw_only=True, rename="camel"):
+    """The snapshot of a picture's run."""
+
+    series: str
+    address: str
+    current_phase: str
+    started_ns: int
+    percent: float
+    eta_seconds: float
+    done: bool
+    error: str
+    cache_hit: bool
+    phases: list[RunPhase]
+    dalle_dress: dict[str, Any] | None
+    phase_averages: dict[str, int]
+    phase_percent: float
+    phase_eta_seconds: float
+    phase_index: int
+    phase_count: int
+    job_id: str
+    seq: int
+    started_at: str
+    eta_low_seconds: float | None
+    eta_high_seconds: float | None
+    eta_basis: str
+    eta_runs: int

@@ -1,0 +1,80 @@
+"""The OpenAPI document: whole, of the wire's own types, and kept to, as schemathesis finds out."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis import BaseSchema, Case, checks
+
+from phaseline.events import JobProgress
+from phaseline_server.openapi import OPERATIONS
+from servers import SERVER, environment, serving
+
+CHECKS: list[Any] = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+# It has no end.
+ENDLESS = "/events"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server in a process of its own, with a job."""
+    data = str(tmp_path_factory.mktemp("api"))
+    command = [*SERVER, "--bind", "127.0.0.1:0", "--data-dir", data, "--picture-size", "64x64"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as process:
+        assert process.stderr is not None
+        try:
+            yield next(line for line in process.stderr if line.startswith("listening on ")).split()[-1]
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def api(url: str) -> BaseSchema:
+    return schemathesis.openapi.from_url(f"{url}/openapi.json")
+
+
+found = schemathesis.pytest.from_fixture("api").exclude(path=ENDLESS)
+
+
+@found.parametrize()
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_answer_is_a_mistake_or_undocumented(case: "Case[Any]") -> None:
+    if "wait" in (case.query or {}):
+        case.query["wait"] = 0
+    case.call_and_validate(checks=CHECKS)
+
+
+async def test_every_route_is_in_the_document(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        document = (await client.get("/openapi.json")).json()
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert described == OPERATIONS.keys()
+
+
+async def test_bodies_are_the_wire_s_own_types(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        document = (await client.get("/openapi.json")).json()
+    schema = document["components"]["schemas"]["JobProgress"]
+    assert set(schema["properties"]) == {*JobProgress.__struct_encode_fields__, "type"}
+    assert schema["properties"]["progress"]["anyOf"][0]["maximum"] == 100
+    secured = document["paths"]["/progress/report"]["post"]["security"]
+    assert secured == [{"token": []}]
+    assert "security" not in document["paths"]["/health"]["get"]
