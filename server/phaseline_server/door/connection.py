@@ -19,7 +19,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
 
 from phaseline_server.door.app_tasks import AppTasks
-from phaseline_server.door.handshake import Ends, Handshake
+from phaseline_server.door.handshake import Ends
 from phaseline_server.door.outgoing import Spawn
 from phaseline_server.door.pings import Pings
 from phaseline_server.door.protocol import Http1Protocol
@@ -83,13 +83,13 @@ class Connection(TCPServer):
         """
         try:
             with self._scope:
-                handshake = await self._serve_http()
-                if handshake is not None:
-                    await self._serve_websocket(handshake)
+                await self._serve_http()
+                if self._websocket is not None:
+                    await self._websocket.run(self.app, self._ends, self.state)
         finally:
             self.stream.socket.close()
 
-    async def _serve_http(self) -> Handshake | None:
+    async def _serve_http(self) -> None:
         """Serve requests until the end, or until the client wants a WebSocket."""
         async with AppTasks() as self._task_group:
             self.protocol = Http1Protocol(
@@ -105,14 +105,12 @@ class Connection(TCPServer):
             )
             self._wait_until(trio.current_time() + self._limits.head_seconds)
             await self._read_data()
-        return self.protocol.upgrade
-
-    async def _serve_websocket(self, handshake: Handshake) -> None:
-        """Be a WebSocket for the rest of the connection's life; what HTTP needed is let go, for there may be many."""
-        del self.protocol, self.idle_task
-        shared = self._shared
-        self._websocket = WebSocket(self.stream, handshake, shared.limits, spawn=shared.spawn, pings=shared.pings)
-        await self._websocket.run(self.app, self._ends, self.state)
+        handshake = self.protocol.upgrade
+        if handshake is not None:
+            # For the rest of the connection's life; what HTTP needed is let go, for there may be many of them.
+            del self.protocol, self.idle_task, self._task_group
+            shared = self._shared
+            self._websocket = WebSocket(self.stream, handshake, shared.limits, spawn=shared.spawn, pings=shared.pings)
 
     async def protocol_send(self, event: Event) -> None:
         """Take what the protocol wants done: bytes sent, the end, or a change between idle and busy."""

@@ -177,7 +177,12 @@ class Outgoing:
                 except BlockingIOError:
                     if sent - begun >= _PIECE:
                         begun, patience.deadline = sent, trio.current_time() + self._limits.write_seconds
-                    await trio.lowlevel.wait_writable(self._fd)
+                    try:
+                        await trio.lowlevel.wait_writable(self._fd)
+                    except trio.ClosedResourceError:
+                        if self.ended:
+                            raise
+                        # Only a reader was to be woken.
         self._rest = b""
 
     def _over(self) -> None:

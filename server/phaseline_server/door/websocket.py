@@ -5,7 +5,6 @@ in `scope["extensions"]["phaseline.fanout"]["socket"]`, and may take it over: th
 come at once, and writes frames, made once for many, straight to the socket.
 """
 
-from collections import deque
 from contextlib import suppress
 from typing import Any, Final
 
@@ -46,9 +45,9 @@ class WebSocket:
         self._announced = False  # to the app
         self._taken = self._closed_by_app = False
         self._refused = False
-        self._unread: deque[str | bytes] = deque()  # by an app that does not take over
+        self._unread: list[str | bytes] = []  # by an app that does not take over; the latest first
         self._heard = True  # since the last ping
-        self._reading: trio.CancelScope | None = None
+        self._reading = False
 
     # ------------------------------------------------------------------ the door's side
 
@@ -77,7 +76,7 @@ class WebSocket:
         """Send a ping; cut off a client that nothing was heard of since the one before."""
         if self._endpoint is None or not self._endpoint.is_open:
             return
-        if not self._heard and self._reading is not None:
+        if not self._heard and self._reading:
             self._out.cut()
             return
         self._heard = False
@@ -172,14 +171,15 @@ class WebSocket:
 
     async def _read(self) -> bool:
         """Receive once; return whether something came."""
-        with trio.CancelScope() as self._reading:
-            try:
-                data = await self._stream.receive_some(_PIECE)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                data = b""
-        interrupted, self._reading = self._reading.cancelled_caught, None
-        if interrupted:
-            return False
+        self._reading = True
+        try:
+            data = await self._stream.receive_some(_PIECE)
+        except trio.BrokenResourceError:
+            data = b""
+        except trio.ClosedResourceError:
+            return False  # woken by `_over`, or by a close
+        finally:
+            self._reading = False
         if not data:
             self._out.cut()
             return False
@@ -210,8 +210,9 @@ class WebSocket:
         self._answered.set()
         if self._gone is not None:
             self._gone.set()
-        if self._reading is not None:
-            self._reading.cancel()
+        if self._reading and not self._out.ended:
+            # A cancel scope would do, but costs more than all else for an idle connection, and at every read.
+            trio.lowlevel.notify_closing(self._stream.socket)
 
     # ------------------------------------------------------------------ ASGI
 
@@ -230,7 +231,7 @@ class WebSocket:
             if self._code is None:
                 await self._gone.wait()
         elif self._unread or await self._receive_more():
-            message = self._unread.popleft()
+            message = self._unread.pop()
             text, data = (message, None) if isinstance(message, str) else (None, message)
             return {"type": "websocket.receive", "bytes": data, "text": text}
         await trio.lowlevel.checkpoint()
@@ -239,7 +240,7 @@ class WebSocket:
         return disconnect
 
     async def _receive_more(self) -> bool:
-        self._unread.extend(await self.receive())
+        self._unread = (await self.receive())[::-1]
         return bool(self._unread)
 
     async def _asgi_send(self, message: Any) -> None:

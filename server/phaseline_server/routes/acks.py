@@ -46,7 +46,7 @@ class Acks:
         self._say = say
         self._spawn = spawn
         self._due: deque[_Due] | None = None
-        self._news = trio.Event()
+        self._news: trio.Event | None = None
         self._settled: trio.Event | None = None
 
     def __len__(self) -> int:
@@ -66,7 +66,8 @@ class Acks:
             self._due = deque()
             self._spawn()
         self._due.append(_Due(b"", pending, producer_seq, asked))
-        self._news.set()
+        if self._news is not None:
+            self._news.set()
 
     async def wait_settled(self, most: int = 0) -> None:
         """Wait until at most so many answers wait."""
