@@ -287,6 +287,7 @@ class Job:
     def brief(self, now: Moment, estimate: Estimate) -> Brief:
         """Return what every message tells of the job; the arguments are those of `snapshot`."""
         return Brief(
+            at_ns=self._at_ns(now),
             photo_id=self.photo_id,
             workflow=self.workflow.name,
             series=self.series,
@@ -297,6 +298,9 @@ class Job:
             estimate=self._told(estimate),
             elapsed_ns=self.elapsed_ns(now),
         )
+
+    def _at_ns(self, now: Moment) -> int:
+        return self.started.wall_ns + self.elapsed_ns(now) if self.ended else now.wall_ns
 
     def _told(self, estimate: Estimate) -> Estimate:
         percent = self.told_percent(estimate.percent)
@@ -314,6 +318,7 @@ class Job:
         """
         phase = self.phases[self.current] if self.current is not None else None
         return Snapshot(
+            at_ns=self._at_ns(now),
             job_id=self.job_id,
             workflow=self.workflow.name,
             series=self.series,
@@ -330,7 +335,7 @@ class Job:
             estimate=self._told(estimate),
             errors=self.errors,
             started_ns=self.started.wall_ns,
-            ended_ns=self.started.wall_ns + self.elapsed_ns(now) if self.ended else 0,
+            ended_ns=self._at_ns(now) if self.ended else 0,
             elapsed_ns=self.elapsed_ns(now),
             result=self.result,
             duration=self.duration,

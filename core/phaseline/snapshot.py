@@ -116,10 +116,12 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     """What every message tells of its job: a small part of a snapshot, and quickly made.
 
     Attributes:
+        at_ns: When it was made, by the wall's clock; of an ended job, when it ended.
         phase_index: 1-based index of the current phase; after a good end, the count.
         estimate: Of an ended job: nothing remains.
     """
 
+    at_ns: int
     photo_id: int | str | None
     workflow: str
     series: str

@@ -89,6 +89,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: Annotated[str, about(_ACCESS, "FILE", "Its key, PEM, if it is not in the same file.", FILE)] = ""
     insecure: Annotated[bool, about(_ACCESS, "", "Listen to other machines even without tokens and TLS.")] = False
 
+    eta_engine: Annotated[
+        Literal["model", "ema"],
+        about(_DATA, "NAME", "What estimates: model (learns, and says how sure it is), or ema (moving averages)."),
+    ] = "model"
+
     provider: Annotated[
         Literal["painter", "openai"],
         about(_PICTURES, "NAME", "Who makes them: painter (within), or openai (an API compatible with OpenAI's)."),

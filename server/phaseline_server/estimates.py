@@ -8,6 +8,7 @@ from phaseline.eta import Engine
 from phaseline.job import Job
 from phaseline.snapshot import Brief, Estimate, Moment, State
 from phaseline.wire import encode_refrain
+from phaseline_server.listener import NOBODY, Listener
 
 __all__ = ["Estimates", "Told"]
 
@@ -18,6 +19,7 @@ class Told(msgspec.Struct, frozen=True):
     """What messages tell of a job for up to a second, made once.
 
     Attributes:
+        seq: The last event that was taken in.
         run_ns: When the run began, by the monotonic clock.
         reached: The phase it is in, or was in last.
         phases: How many there are.
@@ -28,6 +30,7 @@ class Told(msgspec.Struct, frozen=True):
         refrain: The same, encoded.
     """
 
+    seq: int
     run_ns: int
     reached: int | None
     phases: int
@@ -41,9 +44,10 @@ class Told(msgspec.Struct, frozen=True):
 class Estimates:
     """The latest estimate of each active job."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Ask `engine`."""
+    def __init__(self, engine: Engine, listener: Listener = NOBODY) -> None:
+        """Ask `engine`, and tell `listener` of its answers."""
         self._engine = engine
+        self._listener = listener
         self._told: dict[str, Told] = {}
 
     def exact(self, job: Job, now: Moment) -> Estimate:
@@ -51,6 +55,9 @@ class Estimates:
         if job.state.ended:
             self.forget(job.job_id)
             return self._engine.estimate(job, now)
+        told = self._told.get(job.job_id)
+        if told is not None and told.seq == job.seq and 0 <= now.mono_ns - told.at_ns < _FRESH_NS:
+            return told.estimate
         return self._renewed(job, now).estimate
 
     def told(self, job: Job, now: Moment) -> Told:
@@ -69,8 +76,10 @@ class Estimates:
 
     def _renewed(self, job: Job, now: Moment) -> Told:
         estimate = self._engine.estimate(job, now)
+        self._listener.said(job, now, estimate)
         brief = job.brief(now, estimate)
         told = self._told[job.job_id] = Told(
+            job.seq,
             job.started.mono_ns,
             job.timeline.reached(),
             len(job.phases),

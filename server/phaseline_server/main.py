@@ -21,7 +21,8 @@ from phaseline_server.exposure import check_exposure
 from phaseline_server.files import check_data_dir
 from phaseline_server.front import make_door, make_tls, reload_at_hangup
 from phaseline_server.journal import Journal, Limits
-from phaseline_server.lifecycle import Habits, Lifecycle
+from phaseline_server.learning import Learning
+from phaseline_server.lifecycle import Lifecycle
 from phaseline_server.log import Log
 from phaseline_server.logs import announce, configure_logs
 from phaseline_server.metrics_file import MetricsFile
@@ -109,19 +110,21 @@ async def _serve_from(
     retention_s = max(settings.retention, settings.done_ttl)
     ready = partial(restore, retention_s=retention_s, max_jobs=settings.max_jobs)
     known = await trio.to_thread.run_sync(ready, journal, metrics_file, now())
-    log, habits = Log(journal, settings.history, settings.queue), Habits()
+    log, ema = Log(journal, settings.history, settings.queue), EmaEngine(known.statistics)
+    learning = Learning(journal, ema)
+    learning.restore(await trio.to_thread.run_sync(journal.learned))
     tracker = Tracker(
         log,
-        EmaEngine(known.statistics),
+        ema if settings.eta_engine == "ema" else learning.model,
         known.statistics,
         max_jobs=settings.max_jobs,
         jobs=known.jobs,
         producers=known.producers,
-        heard=habits.note,
+        listener=learning,
     )
     lifecycle = Lifecycle(
         tracker,
-        habits,
+        learning.habits,
         retention_s=retention_s,
         stall_after_s=settings.stall_after,
         lease_s=settings.lease,
@@ -137,6 +140,7 @@ async def _serve_from(
             with helpers.serving(runs, tracker, metrics_file):
                 nursery.start_soon(metrics_file.run, tracker)
                 nursery.start_soon(lifecycle.run)
+                nursery.start_soon(learning.run)
                 if settings.archive_runs:
                     nursery.start_soon(run_archive, tracker, data_dir)
                 nursery.start_soon(log.run_pruning, time.time_ns)
@@ -151,3 +155,4 @@ async def _serve_from(
     finally:
         with trio.CancelScope(shield=True):
             await metrics_file.finish(tracker)
+            await learning.save()

@@ -11,26 +11,30 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Final, get_args
 
+import msgspec
 import trio
 
 from phaseline.errors import DiskFull, JournalFailed, PhaselineError, TooMany, UnknownJob
 from phaseline.eta import Engine
+from phaseline.eta.observed import finished
 from phaseline.events import Event, JobStarted, Report
 from phaseline.job import Job
 from phaseline.record import decode_job, encode_job
-from phaseline.snapshot import Moment, Snapshot, State
+from phaseline.snapshot import Moment, PhaseState, Snapshot, State
 from phaseline.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
 from phaseline.wire import encode_message, needs_snapshot
 from phaseline_server.estimates import Estimates
 from phaseline_server.group import Group, Pending
-from phaseline_server.journal import Batch, JobRow
+from phaseline_server.journal import Batch, JobRow, RunRow
+from phaseline_server.listener import NOBODY, Listener
 from phaseline_server.log import Log
 from phaseline_server.producers import Producers
 
 __all__ = ["Clock", "Tracker", "now"]
 
 Clock = Callable[[], Moment]
+_run_encoder: Final = msgspec.msgpack.Encoder()
 _HEARD: Final = frozenset({State.ACTIVE, State.STALLED})
 _REPORTS: Final = get_args(Report)
 
@@ -61,7 +65,7 @@ class Tracker:
         clock: Clock = now,
         jobs: Iterable[Job] = (),
         producers: Producers | None = None,
-        heard: Callable[[Job, Moment], None] = lambda _job, _moment: None,
+        listener: Listener = NOBODY,
     ) -> None:
         """Track at most `max_jobs` jobs, bring their events to `log`, and ask `engine` for estimates.
 
@@ -73,7 +77,7 @@ class Tracker:
             clock: Both clocks.
             jobs: Those of before a restart.
             producers: Those of before a restart.
-            heard: Told of each job, as it is before a report, when it is heard of.
+            listener: Told of what is to be learned from.
         """
         self.log = log
         self.statistics = statistics
@@ -81,11 +85,11 @@ class Tracker:
         self.ended: Counter[str] = Counter()
         self.reports = 0
         self.clock = clock
-        self._estimates = Estimates(engine)
+        self._estimates = Estimates(engine, listener)
         self._max_jobs = max_jobs
         self._jobs = {job.job_id: job for job in jobs}
         self._producers = producers or Producers({})
-        self._heard = heard
+        self._listener = listener
         self._gathering = Group()
         self._committing = Group()
         self._work = trio.Event()
@@ -128,7 +132,7 @@ class Tracker:
         present = self.clock()
         then = present.before(event.age_seconds) if event.age_seconds else present
         if head.state in _HEARD and isinstance(event, _REPORTS):
-            self._heard(head, then)
+            self._listener.heard(head, then)
         lessons = head.apply(event, then)
         if event.job_id not in self._jobs and event.job_id not in self._gathering.heads:
             # After `apply`, so that a start that is refused costs no other job its place.
@@ -273,6 +277,7 @@ class Tracker:
                 for job in group.heads.values()
             ],
             producers=group.producers,
+            runs=[_run_row(job) for job in group.ended],
             lessons=group.lessons,
             averages=statistics.after(group.lessons),
             counts=(made, hits) if group.ended else None,
@@ -293,6 +298,7 @@ class Tracker:
             if batch.counts is not None:
                 self.statistics.generation_runs, self.statistics.cache_hits = batch.counts
             self.learned.set()
+            self._listener.ended(group.ended, group.lessons)
         self._committing = Group()
         self.log.publish(group.messages)
         group.over.set()
@@ -364,3 +370,21 @@ class Tracker:
         if job is not None and job.state.ended:
             del self._jobs[job_id]
             self._estimates.forget(job_id)
+
+
+def _run_row(job: Job) -> RunRow:
+    """Return what is kept of a job that has ended."""
+    moment = job.ended or job.latest
+    failed = next((phase.name for phase in job.phases if phase.state is PhaseState.FAILED), job.phase)
+    run = finished(job)
+    return RunRow(
+        seq=job.seq,
+        at_ns=moment.wall_ns,
+        job_id=job.job_id,
+        workflow=job.workflow.name,
+        series=job.series,
+        state=str(job.state),
+        phase=failed,
+        duration_ns=job.elapsed_ns(moment),
+        body=None if run is None else _run_encoder.encode(run),
+    )

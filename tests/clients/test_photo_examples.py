@@ -25,7 +25,17 @@ TITLES = (
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 OURS = {
     *("seq", "epoch", "workflow", "series", "host", "state", "percent", "eta_seconds", "eta_low_seconds"),
-    *("eta_high_seconds", "eta_basis", "eta_runs", "stage_index", "stage_count", "elapsed_seconds"),
+    *(
+        "eta_high_seconds",
+        "finish_at",
+        "finish_low_at",
+        "finish_high_at",
+        "eta_basis",
+        "eta_runs",
+        "stage_index",
+        "stage_count",
+        "elapsed_seconds",
+    ),
 }
 
 

@@ -36,6 +36,9 @@ OUR_KEYS = [
     "startedAt",
     "etaLowSeconds",
     "etaHighSeconds",
+    "finishAt",
+    "finishLowAt",
+    "finishHighAt",
     "etaBasis",
     "etaRuns",
 ]
@@ -150,6 +153,9 @@ def test_a_run_at_work() -> None:
         "startedAt": "2024-10-27T03:33:20.000Z",
         "etaLowSeconds": 10,
         "etaHighSeconds": 20,
+        "finishAt": "2024-10-27T03:33:38.420Z",
+        "finishLowAt": "2024-10-27T03:33:36.000Z",
+        "finishHighAt": "2024-10-27T03:33:46.000Z",
         "etaBasis": "history",
         "etaRuns": 4,
     }

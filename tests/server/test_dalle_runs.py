@@ -51,6 +51,9 @@ KEYS = [
     "startedAt",
     "etaLowSeconds",
     "etaHighSeconds",
+    "finishAt",
+    "finishLowAt",
+    "finishHighAt",
     "etaBasis",
     "etaRuns",
 ]

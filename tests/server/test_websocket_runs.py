@@ -12,7 +12,7 @@ from misbehaving import silence
 from phaseline.events import JobStarted
 from phaseline.workflows import DallePhase
 from phaseline_server.dalle.reporting import RunReporter
-from pictures import BAD, GOOD, ask, made, studio
+from pictures import BAD, GOOD, ask, forget_jobs, made, studio
 from servers import serving
 from tracking import MakeTracker, messages_of, trio_clock
 
@@ -32,6 +32,9 @@ OURS = [
     "eta_seconds",
     "eta_low_seconds",
     "eta_high_seconds",
+    "finish_at",
+    "finish_low_at",
+    "finish_high_at",
     "eta_basis",
     "eta_runs",
     "stage_index",
@@ -111,6 +114,7 @@ async def test_a_cancelled_run_is_told_as_failed_and_cancelled(tmp_path: Path) -
 async def test_a_cache_hit_is_told_too(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
+    forget_jobs(tmp_path)
     async with serving(tmp_path) as client, listening(client, "jobs") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
         heard = await listener.hear_until("job_completed")

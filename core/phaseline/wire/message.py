@@ -23,6 +23,7 @@ from phaseline.snapshot import Brief, PhaseState, Snapshot
 __all__ = ["encode_message", "encode_refrain", "needs_snapshot", "ours", "seconds", "timestamp"]
 
 _encoder: Final = msgspec.json.Encoder()
+_LAST_NS: Final = 253_402_300_800_000_000_000  # the year 10000
 _WITH_SNAPSHOT: Final = (JobStarted, PhaseCompleted, JobCompleted, JobFailed, JobCancelled)
 
 
@@ -48,6 +49,13 @@ def eta_seconds(remaining_ns: int | None) -> float | None:
     return seconds(max(remaining_ns, 1_000_000) if remaining_ns else remaining_ns)
 
 
+def finish_at(at_ns: int, remaining_ns: int | None) -> str | None:
+    """Return when what remains at `at_ns` is done; None for unknown, or beyond what dates can tell."""
+    if remaining_ns is None or at_ns + remaining_ns >= _LAST_NS:
+        return None
+    return timestamp(at_ns + remaining_ns)
+
+
 def ours(brief: Brief) -> dict[str, Any]:
     """Return what we add to each of B's messages and to a job's status."""
     estimate = brief.estimate
@@ -60,6 +68,9 @@ def ours(brief: Brief) -> dict[str, Any]:
         "eta_seconds": eta_seconds(estimate.remaining_ns),
         "eta_low_seconds": eta_seconds(estimate.low_ns),
         "eta_high_seconds": eta_seconds(estimate.high_ns),
+        "finish_at": finish_at(brief.at_ns, estimate.remaining_ns),
+        "finish_low_at": finish_at(brief.at_ns, estimate.low_ns),
+        "finish_high_at": finish_at(brief.at_ns, estimate.high_ns),
         "eta_basis": estimate.basis,
         "eta_runs": estimate.runs,
         "stage_index": brief.phase_index,

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from phaseline.snapshot import PhaseSnapshot, Snapshot
-from phaseline.wire.message import timestamp
+from phaseline.wire.message import finish_at, timestamp
 
 __all__ = ["encode_run", "run_snapshot"]
 
@@ -74,6 +74,9 @@ def run_snapshot(snapshot: Snapshot, dress: object) -> dict[str, Any]:
         "startedAt": timestamp(snapshot.started_ns),
         "etaLowSeconds": _tenths(estimate.low_ns),
         "etaHighSeconds": _tenths(estimate.high_ns),
+        "finishAt": finish_at(snapshot.at_ns, estimate.remaining_ns),
+        "finishLowAt": finish_at(snapshot.at_ns, estimate.low_ns),
+        "finishHighAt": finish_at(snapshot.at_ns, estimate.high_ns),
         "etaBasis": estimate.basis,
         "etaRuns": estimate.runs,
     }

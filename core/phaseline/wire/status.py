@@ -59,6 +59,9 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     eta_seconds: float | None
     eta_low_seconds: float | None
     eta_high_seconds: float | None
+    finish_at: str | None
+    finish_low_at: str | None
+    finish_high_at: str | None
     eta_basis: str
     eta_runs: int
     stage_index: int

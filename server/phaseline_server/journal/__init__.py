@@ -4,7 +4,8 @@ One connection writes and checkpoints, in WAL mode and with `synchronous=FULL`, 
 the loss of power; others read. Nothing outside this package knows that it is SQLite.
 """
 
-from phaseline_server.journal.batch import Batch, JobRow, Kept
+from phaseline_server.journal.batch import Batch, JobRow, Kept, RunRow
 from phaseline_server.journal.journal import Journal, Limits
+from phaseline_server.journal.learned import Learned
 
-__all__ = ["Batch", "JobRow", "Journal", "Kept", "Limits"]
+__all__ = ["Batch", "JobRow", "Journal", "Kept", "Learned", "Limits", "RunRow"]

@@ -9,7 +9,7 @@ from phaseline.phase import Lesson
 from phaseline.statistics import Average
 from phaseline.stream import Message
 
-__all__ = ["Batch", "JobRow", "Kept"]
+__all__ = ["Batch", "JobRow", "Kept", "RunRow"]
 
 
 class JobRow(NamedTuple):
@@ -21,6 +21,20 @@ class JobRow(NamedTuple):
     record: bytes
 
 
+class RunRow(NamedTuple):
+    """A job that ended; `body` is what estimates learn from, None if it teaches nothing."""
+
+    seq: int
+    at_ns: int
+    job_id: str
+    workflow: str
+    series: str
+    state: str
+    phase: str
+    duration_ns: int
+    body: bytes | None
+
+
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What is committed as one group: all of it or nothing.
 
@@ -29,6 +43,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         messages: In the order of their numbers, without a gap.
         jobs: Those that the messages are about.
         producers: The latest report of each producer: its number, and the message's.
+        runs: Those of the jobs that ended.
         lessons: The durations that ended jobs taught.
         averages: Those that changed, as they are after it.
         counts: Pictures made, and pictures that were there already, in all.
@@ -38,6 +53,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     messages: Sequence[Message]
     jobs: Sequence[JobRow] = ()
     producers: Mapping[str, tuple[int, int]] = {}
+    runs: Sequence[RunRow] = ()
     lessons: Sequence[Lesson] = ()
     averages: Mapping[tuple[str, str], Average] = {}
     counts: tuple[int, int] | None = None

@@ -4,6 +4,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,6 +17,7 @@ from phaseline_server.journal.batch import Batch, Kept
 from phaseline_server.journal.boot import boot_id
 from phaseline_server.journal.failures import opening, working
 from phaseline_server.journal.file import look_at, make
+from phaseline_server.journal.learned import Learned, Outcomes
 from phaseline_server.journal.schema import prepare
 
 __all__ = ["Journal", "Limits"]
@@ -23,6 +25,7 @@ __all__ = ["Journal", "Limits"]
 NAME: Final = "journal.sqlite3"
 MAX_PRODUCERS: Final = 10_000
 MAX_DURATIONS: Final = 100_000
+MAX_RUNS: Final = 20_000
 _PRUNED_AT_ONCE: Final = 1000  # so that no commit waits long for it
 _CHECKPOINT_PAGES: Final = 4000  # of 4 KiB in the WAL, before they are brought into the file
 _DELETE_JOBS: Final = """
@@ -171,6 +174,7 @@ class Journal:
             "INSERT OR REPLACE INTO producers VALUES (?, ?, ?)",
             [(producer, number, seq) for producer, (number, seq) in batch.producers.items()],
         )
+        write.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", batch.runs)
         write.executemany(
             "INSERT INTO durations (at_ns, workflow, series, phase, duration_ns) VALUES (?, ?, ?, ?, ?)",
             [(at_ns, lesson.workflow, lesson.series, lesson.phase, lesson.duration_ns) for lesson in batch.lessons],
@@ -217,6 +221,7 @@ class Journal:
                     write.execute(_DELETE_JOBS, (before_ns - 1, limits.jobs, some)).rowcount,
                     self._cut("producers", "seq", MAX_PRODUCERS),
                     self._cut("durations", "id", MAX_DURATIONS),
+                    self._cut("runs", "seq", MAX_RUNS),
                     len(gone),
                 ]
                 write.execute("COMMIT")
@@ -236,6 +241,23 @@ class Journal:
             f"DELETE FROM {table} WHERE {key} IN ({some})",  # noqa: S608
             (keep, _PRUNED_AT_ONCE),
         ).rowcount
+
+    def learn(self, states: Iterable[tuple[str, str, bytes]]) -> None:
+        """Keep what was learned: kind, key and state of each. All of it or nothing.
+
+        Raises:
+            DiskFull: There was no room.
+            JournalFailed: The disk failed.
+        """
+        with self._writing, working(self.path):
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                self._writer.executemany("INSERT OR REPLACE INTO learned VALUES (?, ?, ?)", states)
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.rollback()
+                raise
 
     def forget_averages(self) -> None:
         """Forget all averages and counts.
@@ -299,6 +321,24 @@ class Journal:
             Message(seq, kind, job_id, channels_of(kind, job_id, channel), payload, channel)
             for seq, kind, job_id, channel, payload in rows
         )
+
+    def learned(self) -> Learned:
+        """Return what is known of earlier runs.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        with self._reading, working(self.path):
+            return Learned.read(self._reader)
+
+    def outcomes(self, most: int) -> Outcomes:
+        """Return how often each phase failed, and the `most` runs that took longest.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        with self._reading, working(self.path):
+            return Outcomes.read(self._reader, most)
 
     def job(self, job_id: str) -> bytes | None:
         """Return a job's record, or None.

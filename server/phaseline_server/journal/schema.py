@@ -31,8 +31,18 @@ CREATE TABLE averages (
   PRIMARY KEY (workflow, phase)
 ) WITHOUT ROWID;
 """
+# What estimates learn from, and what they have learned: a run's body is None when it teaches nothing.
+_LEARNING: Final = """
+CREATE TABLE runs (
+  seq INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, job_id TEXT NOT NULL, workflow TEXT NOT NULL, series TEXT NOT NULL,
+  state TEXT NOT NULL, phase TEXT NOT NULL, duration_ns INTEGER NOT NULL, body BLOB
+);
+CREATE TABLE learned (
+  kind TEXT NOT NULL, key TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+"""
 # Each leads from the version of its index to the next; none is ever changed once it was released.
-_STEPS: Final = (_BASE,)
+_STEPS: Final = (_BASE, _LEARNING)
 VERSION: Final = len(_STEPS)
 
 

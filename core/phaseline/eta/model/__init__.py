@@ -1,0 +1,11 @@
+"""The `model` engine: a Bayesian mixture over log-normal phases. Needs numpy; `phaseline.eta` itself does not.
+
+How a question is answered, in the order of the modules: `history` keeps the last runs of a series, `covariates` and
+`design` make columns of what was said of them, `fit` says where each phase lies, `components` mixes that with recent
+runs, surprise, similar series and ignorance, `inference` conditions on the run so far and draws the rest of it,
+`predictor` and `engine` tie it to runs and jobs, `store` bounds it all.
+"""
+
+from phaseline.eta.model.engine import ModelEngine, decode_all
+
+__all__ = ["ModelEngine", "decode_all"]

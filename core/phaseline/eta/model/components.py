@@ -1,0 +1,158 @@
+"""The mixture that a run is taken to come from: what each component says of every phase.
+
+A component says where each phase's log length lies (`centre`), how it scatters (`scatter`), how far the whole run may
+be faster or slower (`speed`), how probably the phase is passed by (`skip`), and how far it is trusted (`log_weight`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import log, sqrt
+from typing import Final
+
+import numpy as np
+
+from phaseline.eta.model.covariates import Value
+from phaseline.eta.model.fit import Fit
+from phaseline.eta.model.normal import Floats
+
+__all__ = ["IGNORANT", "OTHERS_WANTED_BELOW", "Donor", "Mixture", "mixture"]
+
+OTHERS_WANTED_BELOW: Final = 12
+_OTHERS: Final = 24
+_OTHER_SD: Final = 0.45
+_OTHER_SPEED: Final = 0.8
+_ANALOGS: Final = 2.0
+_ANALOGS_FROM: Final = 3
+_ANALOGS_HALF: Final = 10
+_ANALOG_SPEED: Final = 0.3
+_ANALOG_SAME: Final = 0.95
+_STRANGER_SD: Final = 2.0
+_STRANGER_SPEED: Final = 1.8
+_STRANGER_WEIGHT: Final = 0.02
+# A phase of which nothing at all is known: a second, more or less.
+IGNORANT: Final = log(1000.0)
+
+Donor = tuple[float, Fit]
+"""How alike another series is, and what it says."""
+
+
+class Mixture:
+    """`k` components for a run with `p` phases.
+
+    Attributes:
+        centre: shape (k, p), as `scatter` and `skip`.
+        speed: shape (k,), as `log_weight`.
+        cap: Upper bounds of the log lengths; shape (p,).
+        runs: Runs of its own series behind it.
+        borrowed: Runs of other series behind it.
+    """
+
+    def __init__(self, names: Sequence[str], level: float) -> None:
+        """Begin with ignorance alone: phases that take what any phase on this server takes."""
+        p = len(names)
+        self.names = names
+        self._centres = [np.full(p, level)]
+        self._scatters = [np.full(p, _STRANGER_SD)]
+        self._skips = [np.full(p, 0.02)]
+        self._speeds = [_STRANGER_SPEED]
+        self._weights = [_STRANGER_WEIGHT]
+        self.cap: Floats = np.full(p, level + 12.0)
+        self.runs = self.borrowed = 0
+
+    def add(self, weight: float, centre: Floats, scatter: Floats, speed: float, skip: Floats) -> None:
+        """Add a component."""
+        self._weights.append(weight)
+        self._centres.append(centre)
+        self._scatters.append(scatter)
+        self._speeds.append(speed)
+        self._skips.append(skip)
+
+    def close(self) -> None:
+        """Make the arrays."""
+        self.centre: Floats = np.array(self._centres)
+        self.scatter: Floats = np.array(self._scatters)
+        self.variance: Floats = self.scatter**2
+        self.log_scatter: Floats = np.log(self.scatter)
+        self.skip: Floats = np.array(self._skips)
+        self.log_skip: Floats = np.log(np.clip(self.skip, 1e-6, 1.0))
+        self.log_run: Floats = np.log(np.clip(1 - self.skip, 1e-6, 1.0))
+        self.speed: Floats = np.array(self._speeds)
+        self.log_weight: Floats = np.log(np.array(self._weights))
+
+
+def mixture(
+    names: Sequence[str], known: Mapping[str, Value], fit: Fit | None, donors: Iterable[Donor], level: float
+) -> Mixture:
+    """Return the components of a run with the phases `names` and these covariates.
+
+    Args:
+        names: The phases, in order.
+        known: Its covariates.
+        fit: What its own series says.
+        donors: Other series, the likest first; asked only while there are less than twelve runs.
+        level: The server's mean log phase.
+    """
+    made = Mixture(names, level)
+    n = fit.n if fit else 0
+    if fit:
+        _own(made, fit, known, level)
+    if n < OTHERS_WANTED_BELOW:
+        _others(made, list(donors)[:_OTHERS], known, level, 0.6 / (1 + 0.5 * n))
+    made.close()
+    return made
+
+
+def _own(made: Mixture, fit: Fit, known: Mapping[str, Value], level: float) -> None:
+    pick = _Picked(made.names, fit, known)
+    made.runs = n = fit.n
+    wider = sqrt(1 + 1 / min(n, 8))
+    mean, own, skip = pick.of(fit.mean, level, pick.shift), pick.of(fit.own, _STRANGER_SD), pick.of(fit.skip, 0.5)
+    made.add(1.0, mean, own * wider, fit.speed * wider, skip)
+    if n >= 3:  # noqa: PLR2004 - fewer runs are all recent
+        recent = pick.of(fit.recent, level, pick.shift)
+        made.add(0.4, recent, 1.1 * own, 1.1 * fit.speed, skip)
+    made.add(0.03 / (1 + 0.02 * n), mean, 3 * own + 0.1, 3 * fit.speed + 0.25, skip)
+    if n >= _ANALOGS_FROM:
+        _analogs(made, fit, pick, own)
+    made.cap = pick.of(fit.cap, level + 12.0, np.maximum(pick.shift, 0.0))
+
+
+def _analogs(made: Mixture, fit: Fit, pick: "_Picked", own: Floats) -> None:
+    """Add each earlier run as a component of its own: which phases go together, and how, no mean can tell.
+
+    A kernel density (Rosenblatt 1956) in the space of all phases; its width falls as n^(-1/5), Silverman's rule.
+    """
+    width = fit.n**-0.2
+    weights = _ANALOGS * fit.n / (fit.n + _ANALOGS_HALF) * fit.weights / fit.weights.sum()
+    for i, weight in enumerate(weights):
+        skip = np.where(pick.of(fit.passed[i], 0.5) > 0, _ANALOG_SAME, 1 - _ANALOG_SAME)
+        made.add(
+            float(weight), pick.of(fit.runs[i], 0.0, pick.shift), own * width + 0.02, fit.speed * _ANALOG_SPEED, skip
+        )
+
+
+def _others(made: Mixture, donors: Sequence[Donor], known: Mapping[str, Value], level: float, weight: float) -> None:
+    total = sum(likeness for likeness, _ in donors)
+    for likeness, fit in donors:
+        pick = _Picked(made.names, fit, known)
+        scatter = np.sqrt(_OTHER_SD**2 + pick.of(fit.own, _STRANGER_SD) ** 2)
+        centre = pick.of(fit.mean, level, pick.shift)
+        made.add(weight * likeness / total, centre, scatter, _OTHER_SPEED, pick.of(fit.skip, 0.5))
+        made.borrowed += fit.n
+
+
+class _Picked:
+    """A fit's numbers in the order of a run's phases."""
+
+    def __init__(self, names: Sequence[str], fit: Fit, known: Mapping[str, Value]) -> None:
+        at = [fit.index.get(name, -1) for name in names]
+        self._same = at == list(range(len(fit.mean)))
+        self._at = np.array(at, dtype=int)
+        self._missing = self._at < 0
+        self.shift: Floats = fit.shift(known)
+
+    def of(self, values: Floats, missing: float, shift: Floats | None = None) -> Floats:
+        moved = values if shift is None else values + shift
+        if self._same:
+            return moved
+        picked: Floats = np.where(self._missing, missing, moved[self._at])
+        return picked

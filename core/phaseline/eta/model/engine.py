@@ -1,0 +1,188 @@
+"""The engine behind `phaseline.eta.Engine`: estimates of jobs by the model, learned from jobs that finished."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from phaseline.eta.model.history import History
+from phaseline.eta.model.inference import Answer
+from phaseline.eta.model.predictor import Outlook, Predictor
+from phaseline.eta.model.store import MAX_SERIES, Key, Store
+from phaseline.eta.observed import Observed, Run, Step, finished, observe
+from phaseline.job import Job
+from phaseline.snapshot import Basis, Estimate, Moment
+
+__all__ = ["ModelEngine", "decode_all"]
+
+_NS_PER_MS: Final = 1e6
+_MAX_NS: Final = 2**62
+# Outlooks of jobs on their way that are kept; one that was dropped is worked out again.
+_KEPT: Final = 4096
+
+
+@dataclass
+class _Followed:
+    outlook: Outlook
+    later: tuple[str, ...]
+    changes: int
+    covariates: int
+    done: tuple[Step, ...]
+
+
+class ModelEngine:
+    """Estimates jobs by what earlier ones took. Not for several threads at once."""
+
+    def __init__(self, max_series: int = MAX_SERIES, *, by_length: bool = True) -> None:
+        """Begin with nothing learned.
+
+        Args:
+            max_series: So many series are remembered; the least recently used one leaves.
+            by_length: Weigh by length, which makes the error relative to a run's length least; see `Progress.ask`.
+        """
+        self._store = Store(max_series)
+        self._predictor = Predictor(self._store, by_length=by_length)
+        self._followed: OrderedDict[str, _Followed] = OrderedDict()
+
+    # ------------------------------------------------------------------ learning and keeping
+
+    def learn(self, job: Job) -> Key | None:
+        """Learn from an ended job, and return the key of the series that changed, or None.
+
+        Only a job that was completed, and was no cache hit, teaches. The state of the series is `encode(key)` then.
+        """
+        self._followed.pop(job.job_id, None)
+        run = finished(job)
+        return None if run is None else self.learn_run(run)
+
+    def learn_run(self, run: Run) -> Key:
+        """Learn from a run that ended well; the same runs in the same order make the same state."""
+        self._predictor.learn(run)
+        return run.workflow, run.series
+
+    def keys(self) -> list[Key]:
+        """Return the series that are remembered, the least recently used first."""
+        return self._store.keys()
+
+    def encode(self, key: Key) -> bytes:
+        """Return one series' state, at most 64 KiB.
+
+        Raises:
+            KeyError: It is not remembered.
+        """
+        history = self._store.get(key)
+        if history is None:
+            raise KeyError(key)
+        return history.encode()
+
+    def decode(self, key: Key, data: bytes) -> None:
+        """Take up one series' state as `encode` gave it.
+
+        Raises:
+            ValueError: It was not made by this version, or is damaged; nothing has changed. Learn its runs anew.
+        """
+        history = History.decode(data)
+        self._store.put(key, history)
+        for row in history.rows:
+            self._store.note_lengths(row)
+        self._followed.clear()
+
+    def forget(self, key: Key | None = None) -> None:
+        """Forget one series, or everything."""
+        for each in self.keys() if key is None else [key]:
+            self._store.forget(each)
+        self._followed.clear()
+
+    # ------------------------------------------------------------------ estimating
+
+    def estimate(self, job: Job, now: Moment) -> Estimate:
+        """See `phaseline.eta.Engine`."""
+        if job.state.ended:
+            self._followed.pop(job.job_id, None)
+            return Estimate(percent=job.percent, basis="none")
+        return self.estimate_observed(observe(job, now), job.job_id)
+
+    def estimate_observed(self, seen: Observed, job_id: str = "") -> Estimate:
+        """Estimate a job by what is known of it; under the same `job_id` its finished phases are kept in mind."""
+        followed = self._follow(seen, job_id)
+        outlook = followed.outlook
+        basis = _basis(outlook, seen)
+        if basis == "none":
+            return Estimate(percent=0.0)
+        index = outlook.index
+        current = None if seen.current is None else index.get(seen.current)
+        later = [index[name] for name in followed.later if name in index]
+        answer = self._predictor.ask(outlook, current, later, seen.elapsed_ms, seen.phase_ms, seen.mark)
+        return _told(answer, seen, basis, outlook.runs or outlook.borrowed)
+
+    def _follow(self, seen: Observed, job_id: str) -> _Followed:
+        """Return the job's outlook with its finished phases taken in; worked out anew when its basis changed."""
+        history = self._store.get((seen.workflow, seen.series))
+        changes, covariates = history.changes if history else -1, len(seen.covariates)
+        kept = self._followed.get(job_id) if job_id else None
+        if kept is not None and kept.done == seen.done and kept.changes == changes and kept.covariates == covariates:
+            return kept
+        later = _expected(seen, history)
+        names = (*(step.name for step in seen.done), *((seen.current,) if seen.current else ()), *later)
+        outlook = self._predictor.begin((seen.workflow, seen.series), names, seen.covariates)
+        for step in seen.done:
+            at = outlook.index.get(step.name)
+            if at is not None:
+                outlook.progress.finish(at, step.ms, skipped=step.skipped)
+        made = _Followed(outlook, later, changes, covariates, seen.done)
+        if job_id:
+            self._followed[job_id] = made
+            while len(self._followed) > _KEPT:
+                self._followed.popitem(last=False)
+        return made
+
+
+def _expected(seen: Observed, history: History | None) -> tuple[str, ...]:
+    """Return the phases that may still come: those announced, and in a workflow that isn't, those of earlier runs."""
+    if seen.declared or history is None:
+        return seen.later
+    come = [*(step.name for step in seen.done), *([seen.current] if seen.current else [])]
+    place = max((history.index[name] for name in come if name in history.index), default=-1)
+    known = {*come, *seen.later}
+    return (*seen.later, *(name for name in history.names[place + 1 :] if name not in known))
+
+
+def _basis(outlook: Outlook, seen: Observed) -> Basis:
+    if outlook.runs:
+        return "history"
+    if outlook.borrowed:
+        return "similar"
+    # The worker's word on its current phase is all there is: enough only when nothing comes after it.
+    return "progress" if seen.mark and seen.mark[1] > 0 and not seen.later else "none"
+
+
+def _told(answer: Answer, seen: Observed, basis: Basis, runs: int) -> Estimate:
+    length = seen.elapsed_ms + answer.point
+    phase = seen.phase_ms + answer.phase
+    said = 100 * seen.mark[1] if seen.mark else 100 * seen.phase_ms / phase if phase > 0 else 0.0
+    low, high = min(answer.low, answer.point), max(answer.high, answer.point)
+    return Estimate(
+        percent=min(99.0, 100 * seen.elapsed_ms / length) if length > 0 else 0.0,
+        remaining_ns=_ns(answer.point),
+        low_ns=_ns(low),
+        high_ns=_ns(high),
+        basis=basis,
+        runs=runs,
+        phase_percent=said if seen.mark else min(99.0, said),
+        phase_remaining_ns=_ns(answer.phase) if seen.current is not None else None,
+    )
+
+
+def _ns(ms: float) -> int:
+    return min(_MAX_NS, max(0, round(ms * _NS_PER_MS)))
+
+
+def decode_all(engine: ModelEngine, states: Iterable[tuple[Key, bytes]]) -> list[Key]:
+    """Take up many series' states, the least recently used first, and return the keys of those that were damaged."""
+    damaged = []
+    for key, data in states:
+        try:
+            engine.decode(key, data)
+        except ValueError:
+            damaged.append(key)
+    return damaged

@@ -1,0 +1,134 @@
+"""What is kept of a series: its last runs, and what the band and the worker's progress taught. At most 64 KiB."""
+
+from array import array
+from collections.abc import Mapping
+from math import inf, log, nan
+from typing import Final, Self
+
+import msgspec
+
+from phaseline.eta.model.covariates import MAX_KEYS, Value, read
+from phaseline.eta.observed import Run, clean_ms
+
+__all__ = ["LEVEL", "MARK_NOISE", "MAX_NAMES", "MAX_RUNS", "SKIPPED", "UNKNOWN", "History", "log_ms"]
+
+MAX_RUNS: Final = 64
+MAX_NAMES: Final = 500
+MAX_STATE_BYTES: Final = 65_536
+# What is left of them for names and texts is more than the bounds on those allow for.
+_ROW_BYTES: Final = 36_000
+_NAME_BYTES: Final = 16_000
+SKIPPED: Final = -inf
+UNKNOWN: Final = nan
+LEVEL: Final = 0.1
+MARK_NOISE: Final = 0.09
+_SHORTEST_MS: Final = 0.5
+
+
+def log_ms(ms: float) -> float:
+    """Return the natural logarithm of a duration in milliseconds, at least that of half a millisecond."""
+    return log(max(ms, _SHORTEST_MS))
+
+
+class _Kept(msgspec.Struct, array_like=True, frozen=True):
+    version: int
+    names: list[str]
+    rows: list[bytes]
+    known: list[dict[str, Value]]
+    below: float
+    above: float
+    mark_noise: float
+
+
+class History:
+    """One series.
+
+    Attributes:
+        names: Its phases, in their order.
+        rows: For each run, oldest first, the log of every phase's milliseconds, or SKIPPED, or UNKNOWN.
+        known: For each run, its covariates.
+        below: The level that stands for p10 now.
+        above: How far under 1 the level is that stands for p90 now.
+        mark_noise: Variance of the log of what a reported fraction says a phase takes, at a half.
+        changes: Rises when anything changes.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.names: list[str] = []
+        self.index: dict[str, int] = {}
+        self.rows: list[array[float]] = []
+        self.known: list[dict[str, Value]] = []
+        self.below = self.above = LEVEL
+        self.mark_noise = MARK_NOISE
+        self.changes = 0
+
+    def add(self, run: Run) -> None:
+        """Take in a run; the oldest one leaves when there is no room."""
+        self._add_names([step.name for step in run.steps])
+        row = array("f", [SKIPPED]) * len(self.names)
+        for step in run.steps:
+            at = self.index.get(step.name)
+            if at is not None and not step.skipped:
+                ms = clean_ms(step.ms)
+                row[at] = UNKNOWN if ms is None else log_ms(ms)
+        self.rows.append(row)
+        self.known.append(self._bounded(read(run.covariates)))
+        room = min(MAX_RUNS, max(4, _ROW_BYTES // (4 * len(self.names) + 9 * len(self.known[-1]) + 1)))
+        del self.rows[:-room], self.known[:-room]
+        self.changes += 1
+
+    def _add_names(self, names: list[str]) -> None:
+        """Put new names where they came: after the one before them."""
+        if all(name in self.index for name in names):
+            return
+        used, place = sum(len(name.encode()) for name in self.names), 0
+        for name in names:
+            at = self.index.get(name)
+            if at is not None:
+                place = at + 1
+                continue
+            used += len(name.encode())
+            if len(self.names) >= MAX_NAMES or used > _NAME_BYTES:
+                break
+            self.names.insert(place, name)
+            for row in self.rows:
+                row.insert(place, SKIPPED)
+            self.index = {known: i for i, known in enumerate(self.names)}
+            place += 1
+
+    def _bounded(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Keep to the keys that the series has already, and as many new ones as there is room for."""
+        keys = {key for known in self.known for key in known}
+        free = MAX_KEYS - len(keys)
+        new = [key for key in values if key not in keys][: max(0, free)]
+        return {key: value for key, value in values.items() if key in keys or key in new}
+
+    def encode(self) -> bytes:
+        """Return the state as at most 64 KiB; oldest runs are left out when long texts leave no room for them."""
+        for start in range(len(self.rows) + 1):
+            rows = [row.tobytes() for row in self.rows[start:]]
+            kept = _Kept(1, self.names, rows, self.known[start:], self.below, self.above, self.mark_noise)
+            data = msgspec.msgpack.encode(kept)
+            if len(data) <= MAX_STATE_BYTES:
+                return data
+        return b""
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Return the series that `encode` made `data` of.
+
+        Raises:
+            ValueError: It is none: another version's, or damaged. Then learn the series anew.
+        """
+        kept = msgspec.msgpack.decode(data, type=_Kept)  # its errors are ValueErrors
+        size = 4 * len(kept.names)
+        if kept.version != 1 or any(len(row) != size for row in kept.rows) or len(kept.rows) != len(kept.known):
+            raise ValueError(f"a series' state of version {kept.version} is not what this program wrote; learn it anew")
+        series = cls()
+        series.names = kept.names
+        series.index = {name: i for i, name in enumerate(kept.names)}
+        series.rows = [array("f", row) for row in kept.rows]
+        series.known = kept.known
+        series.below, series.above, series.mark_noise = kept.below, kept.above, kept.mark_noise
+        return series

@@ -1,0 +1,121 @@
+"""All series that are remembered, the least recently used leaving first, and what they have in common."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from math import isfinite
+from typing import Final
+
+from phaseline.eta.model.components import IGNORANT, Donor
+from phaseline.eta.model.fit import Fit
+from phaseline.eta.model.history import LEVEL, History
+
+__all__ = ["MAX_SERIES", "Key", "Store"]
+
+MAX_SERIES: Final = 2000
+# Of so many series, those used last, is asked whether they are alike.
+_LOOKED_AT: Final = 200
+_OVERLAP_LEAST: Final = 0.5
+_STRANGERS_LIKENESS: Final = 0.15
+
+Key = tuple[str, str]
+"""A workflow and a series of it."""
+
+
+class Store:
+    """Series by key.
+
+    Attributes:
+        below: The whole server's level for p10; `above` likewise.
+    """
+
+    def __init__(self, max_series: int = MAX_SERIES) -> None:
+        """Begin with none."""
+        self._max = max_series
+        self._all: OrderedDict[Key, History] = OrderedDict()
+        self._fits: dict[Key, tuple[int, Fit]] = {}
+        self._pairs: dict[Key, frozenset[str]] = {}
+        self._sum, self._count = IGNORANT, 1.0
+        self.below = self.above = LEVEL
+
+    def __len__(self) -> int:
+        """Return how many series are remembered."""
+        return len(self._all)
+
+    def keys(self) -> list[Key]:
+        """Return them, the least recently used first."""
+        return list(self._all)
+
+    def get(self, key: Key) -> History | None:
+        """Return a series, which is then the one used last."""
+        found = self._all.get(key)
+        if found is not None:
+            self._all.move_to_end(key)
+        return found
+
+    def put(self, key: Key, history: History) -> None:
+        """Remember a series; the least recently used one leaves when there are too many."""
+        self._all[key] = history
+        self._all.move_to_end(key)
+        self._fits.pop(key, None)
+        self._pairs[key] = _pairs("/".join(key))
+        while len(self._all) > self._max:
+            self.forget(next(iter(self._all)))
+
+    def forget(self, key: Key) -> None:
+        """Forget a series, if it is known."""
+        if self._all.pop(key, None) is not None:
+            self._fits.pop(key, None)
+            del self._pairs[key]
+
+    def fit(self, key: Key) -> Fit | None:
+        """Return what a series says, worked out when it is first asked for after a change."""
+        history = self._all.get(key)
+        if history is None or not history.rows:
+            return None
+        made = self._fits.get(key)
+        if made is None or made[0] != history.changes:
+            made = self._fits[key] = (history.changes, Fit(history))
+        return made[1]
+
+    @property
+    def level(self) -> float:
+        """The mean log milliseconds of any phase on this server."""
+        return self._sum / self._count
+
+    def note_lengths(self, logs: Sequence[float]) -> None:
+        """Take the finite ones of these log lengths into `level`; a made-up second is in it from the start."""
+        known = [value for value in logs if isfinite(value)]
+        if known:
+            # One run counts as one, however many phases it has.
+            self._sum += sum(known) / len(known)
+            self._count += 1
+
+    def like(self, key: Key, names: Sequence[str]) -> list[Donor]:
+        """Return the other series whose phases overlap by half, the likest first.
+
+        How alike two are is overlap * (0.15 + likeness of names)^2: Jaccard's index of the phases, Dice's of the
+        pairs of neighbouring letters in the names.
+        """
+        mine, pairs = set(names), _pairs("/".join(key))
+        found: list[tuple[float, Key]] = []
+        for other, history in islice(self._recent(), _LOOKED_AT):
+            if other == key or not history.rows:
+                continue
+            common = len(mine & history.index.keys())
+            overlap = common / (len(mine) + len(history.index) - common)
+            if overlap >= _OVERLAP_LEAST:
+                theirs = self._pairs[other]
+                alike = 2 * len(pairs & theirs) / max(1, len(pairs) + len(theirs))
+                found.append((overlap * (_STRANGERS_LIKENESS + alike) ** 2, other))
+        found.sort(reverse=True)
+        fits = ((likeness, self.fit(other)) for likeness, other in found[:24])
+        return [(likeness, fit) for likeness, fit in fits if fit is not None]
+
+    def _recent(self) -> Iterator[tuple[Key, History]]:
+        for key in reversed(self._all):
+            yield key, self._all[key]
+
+
+def _pairs(name: str) -> frozenset[str]:
+    return frozenset(name[i : i + 2] for i in range(len(name) - 1))

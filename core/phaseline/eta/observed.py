@@ -1,0 +1,140 @@
+"""What the model needs to know of a job: plain data, in milliseconds, bounded, with no doubtful number in it."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any, Final
+
+import msgspec
+
+from phaseline.job import Job
+from phaseline.phase import Phase
+from phaseline.snapshot import Moment, PhaseState, State
+
+__all__ = ["MAX_MS", "Mark", "Observed", "Run", "Step", "clean_ms", "finished", "known_of", "observe"]
+
+# Thirty years: whatever is said to take longer is no measurement.
+MAX_MS: Final = 1e12
+_NS_PER_MS: Final = 1e6
+
+Mark = tuple[float, float]
+"""After so many milliseconds of a phase, so much of it was done (a fraction from 0 to 1)."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A phase that is over.
+
+    Attributes:
+        ms: What it took; None when nobody knows.
+        skipped: Whether it was passed by.
+    """
+
+    name: str
+    ms: float | None = None
+    skipped: bool = False
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A job that ended well: what the model learns from.
+
+    Attributes:
+        covariates: What the reporter said of it that may bear on its length; any JSON.
+        marks: By phase, what its worker reported of its progress; may be empty.
+    """
+
+    workflow: str
+    series: str
+    steps: tuple[Step, ...]
+    covariates: Mapping[str, Any] = {}
+    marks: Mapping[str, Sequence[Mark]] = {}
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """A job on its way, as far as is known.
+
+    Attributes:
+        done: The phases that are over.
+        current: The phase that it is in; None between two of them.
+        later: The phases that may still come, in order.
+        declared: Whether no other phases than these are to come.
+        elapsed_ms: Time in the job.
+        phase_ms: Time in the current phase.
+        mark: The worker's last word on the current phase.
+    """
+
+    workflow: str
+    series: str
+    done: tuple[Step, ...] = ()
+    current: str | None = None
+    later: tuple[str, ...] = ()
+    declared: bool = True
+    elapsed_ms: float = 0.0
+    phase_ms: float = 0.0
+    mark: Mark | None = None
+    covariates: Mapping[str, Any] = {}
+
+
+def clean_ms(value: float | None) -> float | None:
+    """Return a duration in milliseconds that can be learned from, or None for one that is no measurement."""
+    if value is None or not isfinite(value) or not 0 <= value <= MAX_MS:
+        return None
+    return float(value)
+
+
+def known_of(job: Job) -> dict[str, Any]:
+    """Return what may bear on a job's length: what its reporter said of it, and where it runs."""
+    return {**job.info, "host": job.host} if job.host and "host" not in job.info else job.info
+
+
+def observe(job: Job, now: Moment) -> Observed:
+    """Return what is known of `job` at `now`. The worker's progress is dated by its last report."""
+    done: list[Step] = []
+    later: list[str] = []
+    current: Phase | None = None
+    for phase in job.phases:
+        state = phase.state
+        if state is PhaseState.CURRENT:
+            current = phase
+        elif state is PhaseState.PENDING:
+            later.append(phase.name)
+        else:
+            done.append(_step(phase))
+    mark, phase_ms = None, 0.0
+    if current is not None:
+        phase_ms = current.elapsed_ns(now) / _NS_PER_MS
+        if current.progress:
+            reported_ms = current.elapsed_ns(min(job.latest, now, key=_mono)) / _NS_PER_MS
+            mark = (reported_ms, min(1.0, current.progress / 100))
+    flow = job.workflow
+    return Observed(
+        workflow=flow.name,
+        series=job.series,
+        done=tuple(done),
+        current=current.name if current else None,
+        later=tuple(later),
+        declared=bool(flow.phases),
+        elapsed_ms=job.elapsed_ns(now) / _NS_PER_MS,
+        phase_ms=phase_ms,
+        mark=mark,
+        covariates=known_of(job),
+    )
+
+
+def finished(job: Job) -> Run | None:
+    """Return what `job` teaches, or None: only one that ended well, and did its work itself, teaches anything."""
+    if job.state is not State.COMPLETED or job.cache_hit:
+        return None
+    steps = tuple(_step(phase) for phase in job.phases if phase.state in {PhaseState.DONE, PhaseState.SKIPPED})
+    if not any(step.ms for step in steps):
+        return None
+    return Run(job.workflow.name, job.series, steps, known_of(job))
+
+
+def _step(phase: Phase) -> Step:
+    if phase.state is PhaseState.SKIPPED:
+        return Step(phase.name, skipped=True)
+    measured = phase.state is PhaseState.DONE and phase.measured
+    return Step(phase.name, clean_ms(phase.spent_ns / _NS_PER_MS) if measured else None)
+
+
+def _mono(moment: Moment) -> int:
+    return moment.mono_ns

@@ -1,0 +1,190 @@
+"""Why an estimate moved: from two looks at a job in a row to a sentence that a person understands."""
+
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from phaseline.eta.observed import Observed, Step, observe
+from phaseline.job import Job
+from phaseline.snapshot import Estimate, Moment
+
+__all__ = ["MAX_REASONS", "Reason", "Reasons", "why"]
+
+MAX_REASONS: Final = 5
+_SHARE: Final = 0.1
+_NS_PER_MS: Final = 1e6
+_NS_PER_SECOND: Final = 1e9
+# Whoever moves by less than this moved by rounding.
+_LEAST_NS: Final = 50_000_000
+# A phase, or the run so far, is called slow or quick from these ratios on.
+_SLOW: Final = 1.15
+_QUICK: Final = 0.87
+_JOBS: Final = 4096
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One change of more than a tenth of what remained.
+
+    Attributes:
+        at_ns: When, wall clock.
+        change_ns: By how much the end moved: more than 0 is later.
+        text: Why, in words.
+    """
+
+    at_ns: int
+    change_ns: int
+    text: str
+
+
+class _Look(msgspec.Struct, frozen=True):
+    seen: Observed
+    estimate: Estimate
+    now: Moment
+
+
+class Reasons:
+    """The latest reasons of every job that is looked at."""
+
+    def __init__(self, max_jobs: int = _JOBS) -> None:
+        """Begin with none; of more than `max_jobs` jobs the one not looked at for longest is forgotten."""
+        self._max = max_jobs
+        self._jobs: OrderedDict[str, tuple[_Look, deque[Reason]]] = OrderedDict()
+
+    def look(self, job: Job, estimate: Estimate, usual_ns: Mapping[str, int], now: Moment) -> Reason | None:
+        """Compare `estimate` with the last one that was explained, and return why the end moved if it did.
+
+        The end moved when what remains differs by more than a tenth from what remained less the time gone by.
+
+        Args:
+            job: The job that was estimated.
+            estimate: What is said of it at `now`.
+            usual_ns: What its phases usually take, in nanoseconds, by name; may be empty.
+            now: When.
+        """
+        if job.state.ended:
+            return None
+        look = _Look(observe(job, now), estimate, now)
+        kept = self._jobs.get(job.job_id)
+        if kept is None or look.seen.elapsed_ms < kept[0].seen.elapsed_ms:
+            self._jobs[job.job_id] = (look, deque(maxlen=MAX_REASONS))
+            while len(self._jobs) > self._max:
+                self._jobs.popitem(last=False)
+            return None
+        self._jobs.move_to_end(job.job_id)
+        before, reasons = kept
+        change_ns = _change(before, look)
+        if change_ns is None:
+            if before.estimate.remaining_ns is None or estimate.remaining_ns is None:
+                self._jobs[job.job_id] = (look, reasons)
+            return None
+        reason = Reason(now.wall_ns, change_ns, f"{why(before.seen, look.seen, usual_ns)}: {_shown(change_ns)}")
+        reasons.append(reason)
+        self._jobs[job.job_id] = (look, reasons)
+        return reason
+
+    def of(self, job_id: str) -> tuple[Reason, ...]:
+        """Return a job's latest five reasons, oldest first."""
+        kept = self._jobs.get(job_id)
+        return tuple(kept[1]) if kept else ()
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that ended."""
+        self._jobs.pop(job_id, None)
+
+
+def _change(before: _Look, after: _Look) -> int | None:
+    """Return by how much the end moved, or None when it did not by more than a tenth of what was left."""
+    was, is_now = before.estimate.remaining_ns, after.estimate.remaining_ns
+    if was is None or is_now is None:
+        return None
+    expected = max(0, was - (after.now.mono_ns - before.now.mono_ns))
+    change = is_now - expected
+    return change if abs(change) > max(_SHARE * max(expected, is_now), _LEAST_NS) else None
+
+
+def why(before: Observed, after: Observed, usual_ns: Mapping[str, int]) -> str:
+    """Say what happened between two looks at a job that bears on its length most."""
+    known = {step.name for step in before.done}
+    fresh = [step for step in after.done if step.name not in known]
+    return (
+        _passed([step.name for step in fresh if step.skipped])
+        or _slow(after, usual_ns)
+        or _marked(before, after)
+        or _ended(fresh, usual_ns)
+        or _overall(after, usual_ns)
+        or _moved_on(before, after, fresh)
+    )
+
+
+def _passed(names: list[str]) -> str | None:
+    return f"{_listed(names)} {'was' if len(names) == 1 else 'were'} passed by" if names else None
+
+
+def _slow(after: Observed, usual_ns: Mapping[str, int]) -> str | None:
+    ratio = _ratio(after.phase_ms, usual_ns.get(after.current)) if after.current else None
+    return None if ratio is None or ratio <= _SLOW else f"{after.current} is {ratio:.1f}x its usual length"
+
+
+def _marked(before: Observed, after: Observed) -> str | None:
+    if after.mark is None or after.mark[1] == (before.mark or (0, 0))[1]:
+        return None
+    return f"{after.current} is {100 * after.mark[1]:.0f} % done after {_length(after.mark[0])}, says its worker"
+
+
+def _ended(fresh: Sequence[Step], usual_ns: Mapping[str, int]) -> str | None:
+    """Say of the only phase that ended and was unlike itself how long it took."""
+    ratios = [(step.name, _ratio(step.ms, usual_ns.get(step.name))) for step in fresh]
+    odd = [(name, ratio) for name, ratio in ratios if ratio is not None and not _QUICK < ratio < _SLOW]
+    return f"{odd[0][0]} took {odd[0][1]:.1f}x its usual length" if len(odd) == 1 else None
+
+
+def _moved_on(before: Observed, after: Observed, fresh: Sequence[Step]) -> str:
+    if after.current and after.current != before.current:
+        return f"{after.current} began"
+    if len(after.covariates) != len(before.covariates):
+        return "more is known of the job"
+    if fresh:
+        return f"{_listed([step.name for step in fresh])} ended"
+    return f"{after.current} goes on" if after.current else "no phase is under way"
+
+
+def _overall(after: Observed, usual_ns: Mapping[str, int]) -> str | None:
+    """Say how the phases so far compare with what they usually take."""
+    timed = [(step.ms, usual_ns[step.name]) for step in after.done if step.ms and usual_ns.get(step.name)]
+    if not timed:
+        return None
+    ratio = _ratio(sum(ms for ms, _ in timed), sum(ns for _, ns in timed))
+    if ratio is None or _QUICK < ratio < _SLOW:
+        return None
+    first = "the first phase" if len(timed) == 1 else f"the first {_counted(len(timed))} phases"
+    return f"{first} ran {ratio:.1f}x slower" if ratio > 1 else f"{first} took {ratio:.1f}x the usual time"
+
+
+def _ratio(ms: float | None, usual_ns: int | None) -> float | None:
+    return None if ms is None or not usual_ns else ms * _NS_PER_MS / usual_ns
+
+
+def _counted(count: int) -> str:
+    words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return words[count] if count < len(words) else str(count)
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) > 3:  # noqa: PLR2004 - more names tell less
+        return f"{names[0]}, {names[1]} and {len(names) - 2} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def _length(ms: float) -> str:
+    return _shown(round(ms * _NS_PER_MS)).lstrip("+")
+
+
+def _shown(change_ns: int) -> str:
+    """Return a length of time with its sign and a unit that fits."""
+    seconds = change_ns / _NS_PER_SECOND
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:+.1f} {unit}"
+    return f"{seconds:+.0f} s" if abs(seconds) >= 10 else f"{seconds:+.1f} s"  # noqa: PLR2004 - digits that matter

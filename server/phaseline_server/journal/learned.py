@@ -1,0 +1,71 @@
+"""What the journal knows of earlier runs: states that were learned, and the runs to learn them from anew."""
+
+import sqlite3
+from typing import NamedTuple, Self
+
+import msgspec
+
+__all__ = ["Failure", "Learned", "Outcomes", "Slow"]
+
+
+class Learned(NamedTuple):
+    """All that estimates start with.
+
+    Attributes:
+        states: What was learned, by kind and key.
+        runs: Number and body of each run that teaches, oldest first.
+        durations: Workflow, series, phase and nanoseconds of each phase that ended well, oldest first.
+    """
+
+    states: dict[tuple[str, str], bytes]
+    runs: list[tuple[int, bytes]]
+    durations: list[tuple[str, str, str, int]]
+
+    @classmethod
+    def read(cls, connection: sqlite3.Connection) -> Self:
+        """Read it all."""
+        states = connection.execute("SELECT kind, key, state FROM learned").fetchall()
+        runs = connection.execute("SELECT seq, body FROM runs WHERE body IS NOT NULL ORDER BY seq").fetchall()
+        durations = connection.execute(
+            "SELECT workflow, series, phase, duration_ns FROM durations ORDER BY id"
+        ).fetchall()
+        return cls({(kind, key): state for kind, key, state in states}, runs, durations)
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """So many runs of a workflow failed in a phase."""
+
+    workflow: str
+    phase: str
+    count: int
+
+
+class Slow(msgspec.Struct, frozen=True):
+    """A run that took long."""
+
+    job_id: str
+    workflow: str
+    series: str
+    duration_ns: int
+    ended_ns: int
+
+
+class Outcomes(NamedTuple):
+    """How runs ended: where they failed, the most frequent first; and which took longest."""
+
+    failures: list[Failure]
+    slowest: list[Slow]
+
+    @classmethod
+    def read(cls, connection: sqlite3.Connection, most: int) -> Self:
+        """Read both."""
+        failures = connection.execute(
+            "SELECT workflow, phase, count(*) FROM runs WHERE state = 'failed' GROUP BY 1, 2 ORDER BY 3 DESC LIMIT ?",
+            (most,),
+        ).fetchall()
+        slowest = connection.execute(
+            "SELECT job_id, workflow, series, duration_ns, at_ns FROM runs WHERE body IS NOT NULL "
+            "ORDER BY duration_ns DESC LIMIT ?",
+            (most,),
+        ).fetchall()
+        return cls([Failure(*row) for row in failures], [Slow(*row) for row in slowest])

@@ -1,0 +1,194 @@
+"""Learning: from every job that ends, off the way of the reports; kept in the journal, and rebuilt from it."""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+import structlog
+import trio
+
+from phaseline.errors import DiskFull
+from phaseline.eta import EmaEngine
+from phaseline.eta.model import ModelEngine
+from phaseline.eta.observed import Run, finished
+from phaseline.job import Job
+from phaseline.phase import Lesson
+from phaseline.snapshot import Estimate, Moment
+from phaseline_server.journal import Journal, Learned
+from phaseline_server.lifecycle import Habits
+from phaseline_server.scores import Score, Scores
+from phaseline_server.sketches import Rolling, Sketches
+
+__all__ = ["Learning"]
+
+_log: Final = structlog.get_logger()
+_SAVING_S: Final = 10.0
+_RECENT: Final = 64
+_MOST_PHASES: Final = 5000
+_UPTO: Final = ("model", "upto")  # the number of the last run that the states have in them
+
+_runs: Final = msgspec.msgpack.Decoder(Run)
+_scores: Final = msgspec.msgpack.Decoder(list[Score])
+_keys: Final = msgspec.json.Decoder(tuple[str, ...])
+
+Kind = str
+
+
+class Learning:
+    """What was learned of all workflows; a `Listener` of the tracker.
+
+    Attributes:
+        habits: For how long each phase is used to be silent.
+        model: The engine that learns.
+        durations: Percentiles of each phase: by workflow, series and phase, in seconds.
+        recent: The latest durations of each, in seconds, oldest first.
+        scores: How well estimates held.
+    """
+
+    def __init__(self, journal: Journal, ema: EmaEngine) -> None:
+        """Keep what is learned in `journal`, and score `ema` beside the rest."""
+        self.habits = Habits()
+        self.model = ModelEngine()
+        self.durations = Sketches(_MOST_PHASES)
+        self.recent: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
+        self.scores = Scores()
+        self._journal = journal
+        self._ema = ema
+        self._ended: deque[Job] = deque()
+        self._news = trio.Event()
+        self._upto = 0
+        self._dirty: set[tuple[Kind, tuple[str, ...]]] = set()
+
+    # ------------------------------------------------------------------ the tracker's listener
+
+    def heard(self, job: Job, now: Moment) -> None:
+        """See `Listener.heard`."""
+        self.habits.note(job, now)
+
+    def said(self, job: Job, now: Moment, estimate: Estimate) -> None:
+        """See `Listener.said`."""
+        self.scores.note(job, now, estimate, self._ema.estimate(job, now).remaining_ns)
+
+    def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None:
+        """See `Listener.ended`."""
+        for lesson in lessons:
+            self._note(lesson.workflow, lesson.series, lesson.phase, lesson.duration_ns)
+        self._ended.extend(jobs)
+        self._news.set()
+
+    def _note(self, workflow: str, series: str, phase: str, duration_ns: int) -> None:
+        key, seconds = (workflow, series, phase), duration_ns / 1e9
+        self.durations.add(key, seconds)
+        self.recent.setdefault(key, deque(maxlen=_RECENT)).append(seconds)
+        self.recent.move_to_end(key)
+        if len(self.recent) > _MOST_PHASES:
+            self.recent.popitem(last=False)
+
+    # ------------------------------------------------------------------ learning
+
+    async def run(self) -> None:
+        """Learn from whatever ends, one at a time, and save now and then; runs until cancelled.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._save_often)
+            while True:
+                await self._news.wait()
+                self._news = trio.Event()
+                while self._ended:
+                    self._learn(self._ended.popleft())
+                    await trio.lowlevel.checkpoint()
+
+    def _learn(self, job: Job) -> None:
+        self._upto = max(self._upto, job.seq)
+        if key := self.scores.end(job):
+            self._dirty.add(("scores", key))
+        if finished(job) is not None and (changed := self.model.learn(job)):
+            self._dirty.add(("model", changed))
+
+    async def _save_often(self) -> None:
+        while True:
+            await trio.sleep(_SAVING_S)
+            await self.save()
+
+    async def save(self) -> None:
+        """Bring what was learned since the last time into the journal; a full disk is logged, and tried again later.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        while self._ended:
+            self._learn(self._ended.popleft())
+        states = self._states()
+        if not states:
+            return
+        dirty, self._dirty = self._dirty, set()
+        gaps, self.habits.gaps.changed = self.habits.gaps.changed, set()
+        try:
+            await trio.to_thread.run_sync(self._journal.learn, states)
+        except DiskFull as error:
+            _log.warning("what was learned was not saved", error=str(error))
+            self._dirty |= dirty
+            self.habits.gaps.changed |= gaps
+
+    def _states(self) -> list[tuple[str, str, bytes]]:
+        states: list[tuple[str, str, bytes]] = []
+        known = set(self.model.keys())
+        for kind, key in self._dirty:
+            if kind == "scores":
+                states.append((kind, _name(key), msgspec.msgpack.encode(self.scores.of((key[0], key[1])))))
+            elif (key[0], key[1]) in known:
+                states.append((kind, _name(key), self.model.encode((key[0], key[1]))))
+        for key in self.habits.gaps.changed:
+            rolling = self.habits.gaps.get(key)
+            if rolling is not None:
+                states.append(("gaps", _name(key), rolling.encode()))
+        if self._dirty:
+            states.append((*_UPTO, str(self._upto).encode()))
+        return states
+
+    # ------------------------------------------------------------------ at the start
+
+    def restore(self, learned: Learned) -> None:
+        """Take up what was learned before, and learn anew what is missing or damaged."""
+        for workflow, series, phase, duration_ns in learned.durations:
+            self._note(workflow, series, phase, duration_ns)
+        self._upto = int(learned.states.get(_UPTO, b"0"))
+        damaged: set[tuple[str, str]] = set()
+        for (kind, name), state in learned.states.items():
+            try:
+                self._take_up(kind, name, state)
+            except (ValueError, msgspec.DecodeError) as error:
+                _log.warning(
+                    "what was learned can't be read, and is learned anew", kind=kind, key=name, error=str(error)
+                )
+                if kind == "model" and (kind, name) != _UPTO:
+                    workflow, series = _keys.decode(name)
+                    damaged.add((workflow, series))
+        self._learn_anew(learned.runs, damaged)
+
+    def _take_up(self, kind: str, name: str, state: bytes) -> None:
+        if (kind, name) == _UPTO:
+            return
+        key = _keys.decode(name)
+        if kind == "gaps":
+            self.habits.gaps.put(key, Rolling.decode(state))
+        elif kind == "scores":
+            self.scores.add((key[0], key[1]), *_scores.decode(state))
+        elif kind == "model":
+            self.model.decode((key[0], key[1]), state)
+
+    def _learn_anew(self, runs: Iterable[tuple[int, bytes]], damaged: set[tuple[str, str]]) -> None:
+        upto = self._upto
+        for seq, body in runs:
+            run = _runs.decode(body)
+            if seq > upto or (run.workflow, run.series) in damaged:
+                self._dirty.add(("model", self.model.learn_run(run)))
+                self._upto = max(self._upto, seq)
+
+
+def _name(key: Sequence[str]) -> str:
+    return msgspec.json.encode(key).decode()

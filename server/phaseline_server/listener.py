@@ -1,0 +1,40 @@
+"""Who learns from what the tracker sees: a protocol, so that the tracker knows nothing of learning."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from phaseline.job import Job
+from phaseline.phase import Lesson
+from phaseline.snapshot import Estimate, Moment
+
+__all__ = ["NOBODY", "Listener"]
+
+
+class Listener(Protocol):
+    """Told of each job; it changes nothing of it, and returns soon."""
+
+    def heard(self, job: Job, now: Moment) -> None:
+        """Take in that something was reported of `job`, which is as it was before."""
+        ...
+
+    def said(self, job: Job, now: Moment, estimate: Estimate) -> None:
+        """Take in that this was estimated of `job`."""
+        ...
+
+    def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None:
+        """Take in that these jobs have ended and are kept, and what their phases took."""
+        ...
+
+
+class _Nobody:
+    def heard(self, job: Job, now: Moment) -> None:
+        """Pass over it."""
+
+    def said(self, job: Job, now: Moment, estimate: Estimate) -> None:
+        """Pass over it."""
+
+    def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None:
+        """Pass over it."""
+
+
+NOBODY: Final[Listener] = _Nobody()

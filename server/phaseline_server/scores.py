@@ -1,0 +1,141 @@
+"""The record: what was said of each job's remaining time, held against what it took in the end."""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from statistics import median
+from typing import Final
+
+import msgspec
+
+from phaseline.job import Job
+from phaseline.snapshot import Estimate, Moment, State
+
+__all__ = ["MOMENTS", "Score", "Scores", "SeriesScore"]
+
+MOMENTS: Final = 20
+"""So many evenly spaced moments of a run are looked at."""
+
+_MOST_SERIES: Final = 2000
+_RUNS: Final = 200  # of a series, the latest
+_MOST_JOBS: Final = 20_000
+_NOTES: Final = 256  # of a job on its way; every other one is dropped when there are more
+
+
+class Score(msgspec.Struct, frozen=True, array_like=True):
+    """One run.
+
+    Attributes:
+        error: Median over its moments of how far the point was off, as a share of the run's length; None where nothing
+            was said.
+        inside: Share of the moments with a band at which the truth lay in it; None where there was no band.
+        ema_error: As `error`, of seed A's engine.
+    """
+
+    error: float | None
+    inside: float | None
+    ema_error: float | None
+
+
+class SeriesScore(msgspec.Struct, frozen=True):
+    """The runs of a series: medians of the errors, mean of the shares."""
+
+    workflow: str
+    series: str
+    runs: int
+    error: float | None
+    coverage: float | None
+    ema_error: float | None
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """What was said when; times in nanoseconds by the monotonic clock."""
+
+    at_ns: int
+    point_ns: int | None
+    low_ns: int | None
+    high_ns: int | None
+    ema_ns: int | None
+
+
+class Scores:
+    """The scores of the latest runs of each series; the one that was not added to for longest is forgotten first."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._notes: OrderedDict[str, tuple[int, list[_Note]]] = OrderedDict()
+        self._scores: OrderedDict[tuple[str, str], deque[Score]] = OrderedDict()
+
+    def note(self, job: Job, now: Moment, estimate: Estimate, ema_ns: int | None) -> None:
+        """Note what was said of `job`."""
+        began_ns, notes = self._notes.get(job.job_id, (0, []))
+        if not notes or began_ns != job.started.mono_ns:
+            notes = []
+            self._notes[job.job_id] = (job.started.mono_ns, notes)
+            if len(self._notes) > _MOST_JOBS:
+                self._notes.popitem(last=False)
+        notes.append(_Note(now.mono_ns, estimate.remaining_ns, estimate.low_ns, estimate.high_ns, ema_ns))
+        if len(notes) > _NOTES:
+            del notes[::2]
+
+    def end(self, job: Job) -> tuple[str, str] | None:
+        """Score a job that has ended, and return its series; None for one that failed, or was a cache hit."""
+        _, notes = self._notes.pop(job.job_id, (0, []))
+        if job.state is not State.COMPLETED or job.cache_hit or job.ended is None or not notes:
+            return None
+        began_ns, length_ns = job.started.mono_ns, job.ended.mono_ns - job.started.mono_ns
+        if length_ns <= 0:
+            return None
+        key = (job.workflow.name, job.series)
+        self.add(key, _score(notes, began_ns, length_ns))
+        return key
+
+    def add(self, key: tuple[str, str], *scores: Score) -> None:
+        """Add scores to a series."""
+        self._scores.setdefault(key, deque(maxlen=_RUNS)).extend(scores)
+        self._scores.move_to_end(key)
+        if len(self._scores) > _MOST_SERIES:
+            self._scores.popitem(last=False)
+
+    def of(self, key: tuple[str, str]) -> list[Score]:
+        """Return the scores of a series, oldest first."""
+        return list(self._scores.get(key, ()))
+
+    def table(self) -> Iterator[SeriesScore]:
+        """Yield a line a series, in the order of their names."""
+        for (workflow, series), scores in sorted(self._scores.items()):
+            insides = [score.inside for score in scores if score.inside is not None]
+            yield SeriesScore(
+                workflow=workflow,
+                series=series,
+                runs=len(scores),
+                error=_median([score.error for score in scores]),
+                coverage=sum(insides) / len(insides) if insides else None,
+                ema_error=_median([score.ema_error for score in scores]),
+            )
+
+
+def _score(notes: list[_Note], began_ns: int, length_ns: int) -> Score:
+    """Look at each moment for what had been said last by then; whoever was told counts down by himself."""
+    errors: list[float | None] = []
+    ema_errors: list[float | None] = []
+    insides: list[float] = []
+    for number in range(MOMENTS):
+        at_ns = began_ns + length_ns * number // MOMENTS
+        said = [note for note in notes if note.at_ns <= at_ns]
+        note = said[-1] if said else notes[0]
+        left_ns, since_ns = began_ns + length_ns - at_ns, max(0, at_ns - note.at_ns)
+        errors.append(_error(note.point_ns, since_ns, left_ns, length_ns))
+        ema_errors.append(_error(note.ema_ns, since_ns, left_ns, length_ns))
+        if note.low_ns is not None and note.high_ns is not None:
+            insides.append(float(note.low_ns - since_ns <= left_ns <= note.high_ns - since_ns))
+    inside = sum(insides) / len(insides) if insides else None
+    return Score(_median(errors), inside, _median(ema_errors))
+
+
+def _error(said_ns: int | None, since_ns: int, left_ns: int, length_ns: int) -> float | None:
+    return None if said_ns is None else abs(max(0, said_ns - since_ns) - left_ns) / length_ns
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None

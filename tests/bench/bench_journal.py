@@ -1,0 +1,291 @@
+"""The journal's speed: durable ingest with acknowledgements, replay, restart, memory over a churn, cost by size.
+
+The server is a process of its own; the load comes from this one, whose share of a core is printed. All frames are
+made before the clock starts.
+"""
+
+import argparse
+import base64
+import json
+import os
+import selectors
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from servers import SERVER, environment
+
+EVENT_BYTES = 200
+
+
+class Server:
+    """A server process on a data directory."""
+
+    def __init__(self, data_dir: Path, *flags: str) -> None:
+        self.begun = time.perf_counter()
+        command = [*SERVER, "--bind", "127.0.0.1:0", "--data-dir", str(data_dir), *flags]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment())
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if line.startswith(b"listening on "):
+                self.url = line.decode().split()[-1]
+                break
+        self.port = int(self.url.rpartition(":")[2])
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path) as answer:  # noqa: S310 - our own
+            return json.load(answer)
+
+    def post(self, path: str, body: bytes) -> Any:
+        request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"})  # noqa: S310
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            return json.load(answer)
+
+    @property
+    def cpu(self) -> float:
+        """Seconds on a core so far, of all threads."""
+        ticks = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def memory(self) -> int:
+        """Resident bytes."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def serving(data_dir: Path, *flags: str) -> Iterator[Server]:
+    """Run a server for the length of the block."""
+    server = Server(data_dir, *flags)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def connect(port: int) -> socket.socket:
+    """Return a socket that speaks WebSocket from now on."""
+    sock = socket.create_connection(("127.0.0.1", port))
+    key = base64.b64encode(os.urandom(16)).decode()
+    sock.sendall(
+        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += sock.recv(65536)
+    assert b" 101 " in head.split(b"\r\n", 1)[0], head
+    return sock
+
+
+def frame(text: bytes) -> bytes:
+    """Return a client's frame, masked with zeros."""
+    if len(text) < 126:
+        return struct.pack("!BB", 0x81, 0x80 | len(text)) + bytes(4) + text
+    return struct.pack("!BBH", 0x81, 0x80 | 126, len(text)) + bytes(4) + text
+
+
+def event(job: int, number: int, producer: str) -> bytes:
+    """Return a report of `EVENT_BYTES` bytes."""
+    said = {
+        "type": "job_progress",
+        "job_id": f"job_{job}",
+        "stage": "ai_evaluation",
+        "progress": number % 100,
+        "message": "",
+        "producer": producer,
+        "producer_seq": number,
+    }
+    said["message"] = "x" * (EVENT_BYTES - len(json.dumps(said, separators=(",", ":"))))
+    return json.dumps(said, separators=(",", ":")).encode()
+
+
+def ingest(server: Server, frames: list[bytes], events: int) -> tuple[float, float, float]:
+    """Send frames, and wait for the last acknowledgement; return events per second, and each side's share of a core."""
+    sock = connect(server.port)
+    sock.sendall(frame(b'{"type":"register","client_type":"bench","acks":true}'))
+    time.sleep(0.3)
+    sock.setblocking(False)
+    data, sent, received = memoryview(b"".join(frames)), 0, bytearray()
+    wanted, acks = selectors.DefaultSelector(), 0
+    wanted.register(sock, selectors.EVENT_READ | selectors.EVENT_WRITE)
+    begun, ours, theirs = time.perf_counter(), time.process_time(), server.cpu
+    while acks < events:
+        for _, ready in wanted.select():
+            if ready & selectors.EVENT_WRITE:
+                sent += sock.send(data[sent : sent + 262_144])
+                if sent == len(data):
+                    wanted.modify(sock, selectors.EVENT_READ)
+            if ready & selectors.EVENT_READ:
+                received += sock.recv(1 << 20)
+                acks += received.count(b'"type":"ack"')
+                assert b'"type":"error"' not in received, bytes(received[-300:])
+                del received[: max(0, received.rfind(b"}"))]
+    seconds = time.perf_counter() - begun
+    sock.close()
+    return events / seconds, (time.process_time() - ours) / seconds, (server.cpu - theirs) / seconds
+
+
+def start_jobs(server: Server, names: list[str]) -> None:
+    """Start jobs, many with a request."""
+    for first in range(0, len(names), 500):
+        batch = [{"type": "job_started", "job_id": name} for name in names[first : first + 500]]
+        assert server.post("/progress/batch", json.dumps(batch).encode())["refused"] == 0
+
+
+def measure_ingest(count: int) -> None:
+    """One event to a frame, arrays, and batches by POST."""
+    for size, name in ((1, "one to a frame"), (10, "arrays of ten"), (100, "arrays of a hundred")):
+        with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as server:
+            start_jobs(server, [f"job_{job}" for job in range(10)])
+            events = [event(number % 10, number, f"p{size}") for number in range(count)]
+            if size == 1:
+                frames = [frame(each) for each in events]
+            else:
+                frames = [frame(b"[" + b",".join(events[i : i + size]) + b"]") for i in range(0, count, size)]
+            rate, ours, theirs = ingest(server, frames, count)
+            print(f"  /ws, {name:<22} {rate:>9,.0f} events/s   server {theirs:4.2f} of a core, load {ours:4.2f}")
+    with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as server:
+        start_jobs(server, [f"job_{job}" for job in range(10)])
+        bodies = [
+            b"[" + b",".join(event(n % 10, n, "post") for n in range(first, first + 1000)) + b"]"
+            for first in range(0, count, 1000)
+        ]
+        begun, theirs = time.perf_counter(), server.cpu
+        for body in bodies:
+            server.post("/progress/batch", body)
+        seconds = time.perf_counter() - begun
+        share = (server.cpu - theirs) / seconds
+        print(f"  POST /progress/batch, 1,000 each {count / seconds:>7,.0f} events/s   server {share:4.2f} of a core")
+
+
+def measure_ack(rate: int, seconds: float) -> None:
+    """How long an acknowledgement takes at a steady pace."""
+    with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as server:
+        start_jobs(server, ["job_0"])
+        sock = connect(server.port)
+        sock.sendall(frame(b'{"type":"register","client_type":"bench","acks":true}'))
+        time.sleep(0.3)
+        sock.setblocking(False)
+        frames = [frame(event(0, number, "pace")) for number in range(int(rate * seconds))]
+        at: list[float] = []
+        taken: list[float] = []
+        received = bytearray()
+        begun = time.perf_counter()
+        while len(taken) < len(frames):
+            present = time.perf_counter()
+            due = min(len(frames), int((present - begun) * rate) + 1)
+            if due > len(at):
+                sock.setblocking(True)
+                sock.sendall(b"".join(frames[len(at) : due]))
+                sock.setblocking(False)
+                at += [present] * (due - len(at))
+            try:
+                received += sock.recv(1 << 20)
+            except BlockingIOError:
+                time.sleep(0.0005)
+                continue
+            present = time.perf_counter()
+            got = received.count(b'"type":"ack"')
+            taken += [1000 * (present - begun_at) for begun_at in at[len(taken) : len(taken) + got]]
+            del received[: max(0, received.rfind(b"}"))]
+        cuts = statistics.quantiles(taken, n=100)
+        print(f"  ack at {rate:,} events/s           p50 {cuts[49]:.1f}  p95 {cuts[94]:.1f}  p99 {cuts[98]:.1f} ms")
+
+
+def measure_replay_and_restart(count: int) -> None:
+    """A subscriber that resumes from the beginning, and a server that is killed and started again."""
+    with tempfile.TemporaryDirectory() as directory:
+        with serving(Path(directory)) as server:
+            start_jobs(server, [f"job_{job}" for job in range(1000)])
+            for first in range(0, count - 1000, 1000):
+                body = b"[" + b",".join(event(n % 1000, n, "p") for n in range(first, first + 1000)) + b"]"
+                server.post("/progress/batch", body)
+            status = server.get("/ws/status")["position"]
+            since = {"epoch": status["epoch"], "seq": 0}
+            sock = connect(server.port)
+            subscribe = {"type": "subscribe", "channels": ["jobs"], "since": since, "batch": True}
+            begun = time.perf_counter()
+            sock.sendall(frame(json.dumps(subscribe).encode()))
+            found, received, last = 0, b"", f'"seq":{status["seq"]},'.encode()
+            while last not in received:
+                received = received[-200:] + sock.recv(1 << 20)
+                found += received.count(b'"elapsed_seconds"', 200)
+            seconds = time.perf_counter() - begun
+            print(f"  replay to a resuming subscriber  {status['seq'] / seconds:>9,.0f} events/s ({status['seq']:,} in {seconds:.2f} s)")
+        begun = time.perf_counter()
+        with serving(Path(directory)) as server:
+            active = f"{server.get('/progress/active')['count']:,} active jobs"
+            seconds = time.perf_counter() - begun
+            print(f"  restart to the first answer      {seconds:>9.2f} s ({active})")
+
+
+def measure_churn(jobs: int) -> None:
+    """Memory while many jobs come and go."""
+    with tempfile.TemporaryDirectory() as directory, serving(Path(directory), "--max-jobs", "1000") as server:
+        marks = []
+        for first in range(0, jobs, 200):
+            batch = []
+            for job in range(first, first + 200):
+                batch += [{"type": "job_started", "job_id": f"j{job}"}, {"type": "job_progress", "job_id": f"j{job}", "stage": "exporting"}, {"type": "job_completed", "job_id": f"j{job}"}]
+            server.post("/progress/batch", json.dumps(batch).encode())
+            if first % (jobs // 10) < 200:
+                marks.append(server.memory / 2**20)
+        size = sum(path.stat().st_size for path in Path(directory).glob("journal*")) / 2**20
+        told = " ".join(f"{mark:.0f}" for mark in marks)
+        print(f"  memory over {jobs:,} jobs: {told} MiB; the journal has {size:.0f} MiB")
+
+
+def measure_growth(sizes: list[int]) -> None:
+    """The cost of an event by how many are kept."""
+    with tempfile.TemporaryDirectory() as directory, serving(Path(directory), "--keep-events", "10000000") as server:
+        start_jobs(server, [f"job_{job}" for job in range(10)])
+        kept = 10
+        for size in sizes:
+            while kept < size:
+                body = b"[" + b",".join(event(n % 10, n, "p") for n in range(kept, kept + 1000)) + b"]"
+                server.post("/progress/batch", body)
+                kept += 1000
+            bodies = [
+                b"[" + b",".join(event(n % 10, n, "p") for n in range(f, f + 1000)) + b"]"
+                for f in range(kept, kept + 10_000, 1000)
+            ]
+            before = server.cpu
+            for body in bodies:
+                server.post("/progress/batch", body)
+            kept += 10_000
+            print(f"  {kept - 10_000:>9,} kept: {(server.cpu - before) / 10_000 * 1e6:.1f} µs of server CPU an event")
+
+
+def main() -> None:
+    """Measure and print."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--quick", action="store_true", help="a tenth of the load")
+    divisor = 10 if asked.parse_args().quick else 1
+    print(f"durable ingest with acknowledgements, events of {EVENT_BYTES} bytes")
+    measure_ingest(200_000 // divisor)
+    measure_ack(5000, 5 / divisor)
+    print("recovery")
+    measure_replay_and_restart(100_000 // divisor)
+    print("growth")
+    measure_churn(100_000 // divisor)
+    measure_growth([size // divisor for size in (10_000, 100_000, 1_000_000)])
+
+
+if __name__ == "__main__":
+    main()
