@@ -22,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from fanout_servers import NODE
+
 from servers import environment
 
 HERE = Path(__file__).resolve().parent
@@ -51,7 +52,7 @@ class Program:
 
     def hear(self) -> str:
         assert self.process.stdout is not None
-        line = self.process.stdout.readline().decode().strip()
+        line: str = self.process.stdout.readline().decode().strip()
         assert line, f"{self.process.args!r} ended"
         return line
 

@@ -36,30 +36,32 @@ class Load:
     def __init__(self) -> None:
         self.sockets: dict[int, socket.socket] = {}
         self.port = 0
+        self._report: Callable[[], str] = str
 
     def connect(self, *, count: int, port: int, path: str, say: str, until: str, mqtt: bool = False) -> dict[str, Any]:
         """Connect more clients, all at once, and return once each has received `until`."""
         begun, self.port = time.monotonic(), port
-        poll, waiting = select.epoll(), {}
+        poll = select.epoll()
+        waiting: dict[int, tuple[socket.socket, bytearray]] = {}
         for _ in range(count):
             each = socket.socket()
             each.setblocking(False)
             each.connect_ex(("127.0.0.1", port))
-            waiting[each.fileno()] = [each, b"", mqtt]
+            waiting[each.fileno()] = (each, bytearray())
             poll.register(each, select.EPOLLOUT)
         hello = MQTT_CONNECT if mqtt else UPGRADE.format(path=path, port=port).encode()
         while waiting:
             for number, event in poll.poll(10):
-                state = waiting[number]
-                each = state[0]
+                each, received = waiting[number]
                 if event & select.EPOLLOUT:
                     each.send(hello)
                     poll.modify(each, select.EPOLLIN)
                     continue
-                before, state[1] = state[1], state[1] + each.recv(65536)
-                if say and b"\r\n\r\n" in state[1] and b"\r\n\r\n" not in before:
+                upgraded = b"\r\n\r\n" in received
+                received += each.recv(65536)
+                if say and not upgraded and b"\r\n\r\n" in received:
                     each.send(masked(say))  # not along with the handshake, which stock hypercorn does not survive
-                if until.encode("latin-1") in state[1]:
+                if until.encode("latin-1") in received:
                     poll.unregister(each)
                     self.sockets[number] = each
                     del waiting[number]
@@ -116,7 +118,7 @@ class Load:
         cpu, sent = time.process_time(), 0
         while (present := time.monotonic()) < begun + seconds + 0.5:
             if sent < (present - begun) * rate and present < begun + seconds:
-                reporter.send(masked(self._report(sent)))
+                reporter.send(masked(self._report()))
                 sent += 1
             for number, _ in poll.poll(0.001):
                 got = self.sockets[number].recv_into(_buffer)
@@ -136,7 +138,7 @@ class Load:
         reporter.sendall(UPGRADE.format(path="/ws", port=self.port).encode())
         reporter.recv(65536)
         job = f"bench-{time.monotonic_ns()}"
-        self._report = lambda sent: json.dumps(
+        self._report = lambda: json.dumps(
             {
                 "type": "job_progress",
                 "job_id": job,

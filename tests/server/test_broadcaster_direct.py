@@ -1,0 +1,207 @@
+"""Subscribers whose messages go straight into a sink: framed once for all, in order, at their pace, or ended."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from listening import listening
+from phaseline.events import JobProgress, JobStarted
+from phaseline.stream import JOBS, PHOTOS
+from phaseline_server.broadcaster import Broadcaster, Subscriber
+from phaseline_server.dalle import helpers
+from phaseline_server.frames import text_frame
+from phaseline_server.subscriber import SLOW
+from servers import serving
+from stock_server import stock_server
+from tracking import message
+
+
+@dataclass
+class Heap:
+    """A sink that keeps what it is given; full when it is told so."""
+
+    written: list[bytes] = field(default_factory=list)
+    closed: list[tuple[int, bool]] = field(default_factory=list)
+    full: bool = False
+    queued: int = 0
+
+    def write(self, frames: bytes, count: int = 0) -> bool:
+        if self.full and count:
+            return False
+        self.written.append(frames)
+        return True
+
+    async def wait_flushed(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def close(self, code: int, reason: str = "", *, drop: bool = False) -> None:  # noqa: ARG002 (not kept)
+        self.closed.append((code, drop))
+
+    @property
+    def payloads(self) -> list[object]:
+        """The frames' documents, which are short here."""
+        rest, found = b"".join(self.written), []
+        while rest:
+            length, start = (rest[1], 2) if rest[1] < 126 else (int.from_bytes(rest[2:4], "big"), 4)
+            found.append(json.loads(rest[start : start + length]))
+            rest = rest[start + length :]
+        return found
+
+
+def seqs(heap: Heap) -> list[int]:
+    return [document["seq"] for document in heap.payloads if isinstance(document, dict)]
+
+
+def attached(subscriber: Subscriber) -> Heap:
+    heap = Heap()
+    subscriber.attach(heap)
+    return heap
+
+
+def test_a_message_is_framed_once_for_everybody() -> None:
+    broadcaster = Broadcaster()
+    with broadcaster.subscribe([JOBS], 10) as one, broadcaster.subscribe(["job:a"], 10) as two:
+        heaps = [attached(one), attached(two)]
+        broadcaster.publish(message(1))
+        broadcaster.publish(*map(message, range(2, 12)))
+        assert [len(heap.written) for heap in heaps] == [2, 2]
+        for first, second in zip(heaps[0].written, heaps[1].written, strict=True):
+            assert first is second
+        assert heaps[0].written[0] == text_frame(b'{"seq":1}')
+        assert seqs(heaps[0]) == list(range(1, 12))
+        assert broadcaster.statistics().delivered == 22
+
+
+def test_of_what_is_published_together_each_gets_what_it_wants_and_equal_wishes_share_their_bytes() -> None:
+    broadcaster = Broadcaster()
+    with (
+        broadcaster.subscribe([JOBS], 10) as one,
+        broadcaster.subscribe([JOBS], 10) as two,
+        broadcaster.subscribe([PHOTOS], 10) as photos,
+        broadcaster.subscribe([JOBS, PHOTOS], 10) as confined,
+        broadcaster.subscribe([JOBS], 10) as arrays,
+    ):
+        heaps = [attached(each) for each in (one, two, photos, confined, arrays)]
+        confined.admits = lambda job_id: job_id == "b"
+        arrays.form(batch=True, coalesce_s=0)
+        broadcaster.publish(message(1, "a"), message(2, "b", "photo_info", PHOTOS), message(3, "b"))
+        assert [seqs(heap) for heap in heaps[:4]] == [[1, 3], [1, 3], [2], [2, 3]]
+        assert heaps[0].written[0] is heaps[1].written[0]
+        assert heaps[4].payloads == [[{"seq": 1}, {"seq": 3}]]
+
+
+def test_replies_and_messages_leave_in_the_order_of_their_making() -> None:
+    broadcaster = Broadcaster()
+    with broadcaster.subscribe([JOBS], 10) as subscriber:
+        heap = attached(subscriber)
+        broadcaster.publish(message(1))
+        subscriber.put(message(0), message(0))
+        broadcaster.publish(message(2))
+        subscriber.form(batch=False, coalesce_s=5)
+        broadcaster.publish(message(3), message(4, kind="stage_completed"), message(5))
+        subscriber.put(message(0))
+        assert seqs(heap) == [1, 0, 0, 2, 4, 5, 0]
+
+
+def test_a_full_sink_ends_its_subscriber_and_no_other() -> None:
+    broadcaster = Broadcaster()
+    with broadcaster.subscribe([JOBS], 10) as slow, broadcaster.subscribe([JOBS], 10) as quick:
+        heaps = attached(slow), attached(quick)
+        heaps[0].full = True
+        for seq in (1, 2):
+            broadcaster.publish(message(seq))
+        assert heaps[0].closed[0] == (SLOW, True)
+        assert (slow.slow, seqs(heaps[0])) == (True, [])
+        assert (quick.slow, seqs(heaps[1]), heaps[1].closed) == (False, [1, 2], [])
+        assert not slow.put(message(0))
+        now = broadcaster.statistics()
+        assert (now.subscribers, now.ended_slow, now.delivered) == (1, 1, 2)
+
+
+async def test_a_pace_sends_the_latest_progress_of_each_job_once_a_turn(autojump_clock: trio.testing.MockClock) -> None:
+    broadcaster = Broadcaster()
+    with broadcaster.subscribe([JOBS], 100) as subscriber:
+        heap = attached(subscriber)
+        subscriber.form(batch=True, coalesce_s=1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(subscriber.run_pace)
+            for seq in range(1, 41):
+                broadcaster.publish(message(seq, "ab"[seq % 2]))
+                await trio.sleep(0.1)
+            await trio.sleep(1)
+            assert 4 <= len(heap.payloads) <= 5
+            assert heap.payloads[-1] == [{"seq": 39}, {"seq": 40}]
+            await trio.sleep(60)
+            assert len(heap.payloads) <= 5
+            nursery.cancel_scope.cancel()
+
+
+def test_what_gathers_for_a_pace_is_bounded() -> None:
+    broadcaster = Broadcaster()
+    with broadcaster.subscribe([JOBS], 10) as subscriber:
+        heap = attached(subscriber)
+        subscriber.form(batch=False, coalesce_s=60)
+        for seq in range(1, 1000):
+            broadcaster.publish(message(seq))
+        assert heap.written == []
+        for seq in range(1000, 1020):
+            broadcaster.publish(message(seq, kind="stage_completed"))
+        assert 11 <= len(seqs(heap)) <= 22
+
+
+def test_access_that_ends_closes_the_sink_without_what_waits() -> None:
+    with Broadcaster().subscribe([JOBS], 10) as subscriber:
+        heap = attached(subscriber)
+        subscriber.end()
+        assert heap.closed == [(SLOW, True)]
+
+
+async def test_put_when_free_waits_for_room() -> None:
+    subscriber = Subscriber(1)
+    async with trio.open_nursery() as nursery:
+        subscriber.put(message(1))
+        nursery.start_soon(subscriber.put_when_free, message(2))
+        await trio.testing.wait_all_tasks_blocked()
+        assert [m.seq for m in await subscriber.receive()] == [1]
+        assert [m.seq for m in await subscriber.receive()] == [2]
+    assert not subscriber.slow
+
+
+@pytest.mark.parametrize("stock", [False, True])
+async def test_a_client_sees_no_difference_under_another_server(tmp_path: Path, stock: bool) -> None:
+    if stock:
+        with stock_server():
+            await converse(tmp_path)
+    else:
+        await converse(tmp_path)
+
+
+async def converse(data_dir: Path) -> None:
+    """Report, subscribe, resume, and batch, over `/ws`."""
+    async with serving(data_dir) as client, listening(client, "jobs") as watcher, listening(client) as worker:
+        tracker = helpers._running[-1][1]
+        await worker.say("register", client_type="worker", acks=True)
+        await worker.hear("registration_confirmed")
+        start = {"epoch": watcher.welcome["epoch"], "seq": 0}
+        report = {"job_id": "a", "producer": "me"}
+        reports: list[dict[str, object]] = [{"type": "job_started", "producer_seq": 1, **report}]
+        reports += [
+            {"type": "job_progress", "stage": "importing", "progress": n, "producer_seq": n, **report} for n in (2, 3)
+        ]
+        await worker.socket.send_message(json.dumps(reports))
+        assert [(await worker.hear("ack"))["seq"] for _ in reports] == [1, 2, 3]
+        assert [(await watcher.hear())["seq"] for _ in reports] == [1, 2, 3]
+        async with listening(client) as other:
+            await other.say("subscribe", channels=["jobs"], batch=True, since=start)
+            heard: list[int] = []
+            await tracker.report(JobProgress(job_id="a", phase="importing", progress=50))
+            while not heard or heard[-1] < 4:
+                heard += [said["seq"] for said in await other.frame() if "seq" in said]
+            assert heard == [1, 2, 3, 4]
+        await tracker.report(JobStarted(job_id="b"))
+        assert (await watcher.hear("job_progress"))["seq"] == 4
+        assert (await watcher.hear("job_started"))["job_id"] == "b"
