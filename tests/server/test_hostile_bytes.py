@@ -1,0 +1,157 @@
+"""Bytes of ill will, against a whole server in a process of its own: the next client is answered, and memory stays."""
+
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from hostile_bytes import GET, HOSTILE, OPEN, POLITE, POST
+from servers import SERVER, environment
+
+GROWTH = 2 * 2**20
+FRESH = GET + b"Connection: close\r\n\r\n"
+RESET = struct.pack("ii", 1, 0)
+
+
+class Victim:
+    """The server."""
+
+    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
+        self.process = process
+        host, _, port = url.removeprefix("http://").partition(":")
+        self.address = (host, int(port))
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=60)
+
+    def say(self, data: bytes, *, abruptly: bool = False) -> bytes:
+        """Send `data` and the end, and return what comes back until the server's; or leave by a reset."""
+        received = bytearray()
+        with self.connect() as client, suppress(ConnectionError):
+            if abruptly:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                client.settimeout(0.2)
+                with suppress(TimeoutError):
+                    client.sendall(data)
+                return b""
+            client.setblocking(False)
+            rest = memoryview(data)
+            while True:
+                # Both at once: who only sends is not read from for ever.
+                client.settimeout(60 if not rest else 0.001)
+                try:
+                    piece = client.recv(65_536)
+                    if not piece:
+                        break
+                    received += piece
+                except (TimeoutError, BlockingIOError):
+                    if not rest:
+                        raise
+                if rest:
+                    client.settimeout(0.001)
+                    with suppress(TimeoutError):
+                        rest = rest[client.send(rest) :]
+                    if not rest:
+                        client.shutdown(socket.SHUT_WR)
+        return bytes(received)
+
+    def assert_well(self) -> None:
+        assert self.process.poll() is None
+        with self.connect() as client:
+            client.sendall(FRESH)
+            answer = b"".join(iter(lambda: client.recv(65_536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+
+    def memory(self) -> int:
+        """Return what it holds that is its own, in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon"))
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    data = tmp_path_factory.mktemp("victim")
+    with (data / "log").open("w") as log:
+        command = [*SERVER, "--bind", "127.0.0.1:0", "--data-dir", str(data), "--log-format", "text"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as process:
+            assert process.stderr is not None
+            try:
+                url = next(line for line in process.stderr if line.startswith("listening on ")).split()[-1]
+                yield Victim(process, url)
+            finally:
+                process.terminate()
+                said = process.communicate(timeout=60)[1]
+                log.write(said)
+        assert "Traceback" not in said
+        assert process.returncode == 0
+
+
+def test_after_each_the_next_client_is_answered_and_memory_stays(victim: Victim) -> None:
+    for data in POLITE:
+        victim.say(data)
+    for data in HOSTILE.values():  # once before, for all that is loaded, and for the most that is held at a time
+        victim.say(data)
+    before = victim.memory()
+    for name, data in HOSTILE.items():
+        answer = victim.say(data)
+        assert b"HTTP/1.1 500" not in answer, name
+        assert b"/smuggled" not in answer, name  # a request within another's body
+        victim.say(data, abruptly=True)
+        victim.assert_well()
+    grown = victim.memory() - before
+    print(f"{len(HOSTILE)} pieces, {grown / 1024:.0f} KiB")
+    assert grown <= GROWTH
+
+
+spoiled = st.builds(
+    lambda whole, at, put, cut: whole[: at % len(whole)] + put + whole[at % len(whole) + cut :],
+    st.sampled_from([*POLITE, OPEN, POST]),
+    st.integers(0, 10_000),
+    st.binary(max_size=40),
+    st.integers(0, 40),
+)
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=spoiled | st.binary(max_size=300) | st.binary(max_size=300).map(lambda noise: OPEN + noise))
+def test_whatever_chance_makes(victim: Victim, data: bytes) -> None:
+    assert b"HTTP/1.1 500" not in victim.say(data)
+    victim.assert_well()
+
+
+@pytest.mark.parametrize("attack", ["slow head", "slow body", "slow read"])
+def test_slow_clients_by_the_hundred_keep_nobody_from_being_served(victim: Victim, attack: str) -> None:
+    """As slowhttptest does it: 500 connections that send, or take, next to nothing."""
+    said = {
+        "slow head": GET + b"X-a: b\r\n",
+        "slow body": POST + b"Content-Length: 8192\r\n\r\n{",
+        "slow read": (b"GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n") * 40,
+    }[attack]
+    with ExitStack() as crowd:
+        clients = []
+        for _ in range(500):
+            client = crowd.enter_context(socket.socket())
+            if attack == "slow read":
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            client.connect(victim.address)
+            client.sendall(said)
+            clients.append(client)
+        for _ in range(3):
+            for client in clients:
+                with suppress(OSError):
+                    client.send({"slow head": b"X-a: b\r\n", "slow body": b" "}.get(attack, b"\r\n"))
+            victim.assert_well()
+        for client in clients:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    victim.assert_well()
