@@ -74,7 +74,12 @@ class Job:
         seq: The number of the last event about it; whoever numbers events sets it.
         latest: When that event happened.
         errors_bytes: Size of `errors`, encoded.
+        max_phases: How many phases it may have.
+        max_kept_bytes: How much of its errors is kept, encoded, and how much of what is known of its photo.
     """
+
+    max_phases = MAX_PHASES
+    max_kept_bytes = MAX_KEPT_BYTES
 
     def __init__(self, job_id: str) -> None:
         """Begin absent: the first event must be `JobStarted`."""
@@ -152,8 +157,8 @@ class Job:
 
     def _check_declared(self, event: JobStarted) -> None:
         declared = workflow(event.workflow or "custom", event.phases)
-        if len(event.phases) > MAX_PHASES:
-            raise InvalidField("phases", f"{len(event.phases)} names", f"at most {MAX_PHASES}")
+        if len(event.phases) > self.max_phases:
+            raise InvalidField("phases", f"{len(event.phases)} names", f"at most {self.max_phases}")
         if len(set(event.phases)) < len(event.phases):
             raise InvalidField("phases", list(event.phases), "each name once")
         allowed = (*declared.phases, *declared.extras)
@@ -166,13 +171,13 @@ class Job:
             raise InvalidField("stage", name, f"{', '.join((*flow.phases, *flow.extras, *flow.ends))}")
 
     def _check_room(self, name: str) -> None:
-        if len(self.phases) >= MAX_PHASES and self.timeline.adds(name):
-            raise InvalidField("stage", name, f"at most {MAX_PHASES} phases in a job; this one has them all")
+        if len(self.phases) >= self.max_phases and self.timeline.adds(name):
+            raise InvalidField("stage", name, f"at most {self.max_phases} phases in a job; this one has them all")
 
     def _check_info(self, data: dict[str, Any]) -> None:
         size = len(_encoder.encode(self.info | data))
-        if size > MAX_KEPT_BYTES:
-            raise TooLarge("what is known of the photo", size, MAX_KEPT_BYTES)
+        if size > self.max_kept_bytes:
+            raise TooLarge("what is known of the photo", size, self.max_kept_bytes)
 
     def _check_end(self, event: JobCompleted | JobFailed) -> None:
         well = isinstance(event, JobCompleted)
@@ -231,7 +236,7 @@ class Job:
         error = ErrorSnapshot(event.error_type, event.text, event.details, phase, now.wall_ns)
         size = len(_encoder.encode(error))
         kept = self.errors
-        if kept and (len(kept) >= MAX_ERRORS or self.errors_bytes + size > MAX_KEPT_BYTES):
+        if kept and (len(kept) >= MAX_ERRORS or self.errors_bytes + size > self.max_kept_bytes):
             self.errors_bytes -= len(_encoder.encode(kept[-1]))
             kept = kept[:-1]
         self.errors = (*kept, error)

@@ -76,7 +76,7 @@ def make_app(services: Services) -> QuartTrio:
         app.register_blueprint(family.blueprint(services))
     Guard(services.settings, services.keeper).attach(app)
     app.register_error_handler(PhaselineError, partial(_refused, services.refused))
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, partial(_http_error, services.refused))
     app.register_error_handler(Exception, _crashed)
     return app
 
@@ -96,9 +96,10 @@ async def _refused(refused: Counter[str], error: PhaselineError) -> Response:
     return error_answer(error)
 
 
-async def _http_error(error: HTTPException) -> Response:
+async def _http_error(refused: Counter[str], error: HTTPException) -> Response:
     """Answer what Quart itself refuses: unknown paths, wrong methods, bodies over the limit."""
     if isinstance(error, RequestEntityTooLarge):
+        refused[TooLarge.code] += 1
         limit = request.max_content_length or 0
         return error_answer(TooLarge("the body", request.content_length or limit + 1, limit))
     status = HTTPStatus(error.code or 500)

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from phaseline.errors import ConfigError, shown
+from phaseline.events import MAX_PHASES
+from phaseline.job import MAX_KEPT_BYTES
 from phaseline_server.setting import BIND, DIRECTORY, FILE, HOST, KEY, ORIGIN, SIZE, URL, about, settings_of
 
 __all__ = ["DEFAULT", "SETTINGS", "Configuration", "Settings", "load"]
@@ -135,6 +137,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, about(_LIMITS, "N", "Reports in a second with one token.", least=1, most=100_000_000)
     ] = 5000
     max_jobs: Annotated[int, about(_LIMITS, "N", "Jobs in memory.", least=1, most=10_000_000)] = 10_000
+    max_phases: Annotated[int, about(_LIMITS, "N", "Phases of a job.", least=1, most=MAX_PHASES)] = MAX_PHASES
+    max_job_bytes: Annotated[
+        int, about(_LIMITS, "BYTES", "What is known of a job's photo, and its errors.", least=1024, most=_GIB)
+    ] = MAX_KEPT_BYTES
     history: Annotated[
         int, about(_LIMITS, "N", "Messages kept for clients that resume.", least=0, most=100_000_000)
     ] = 10_000

@@ -118,6 +118,7 @@ async def _serve_from(
         ema if settings.eta_engine == "ema" else learning.model,
         known.statistics,
         max_jobs=settings.max_jobs,
+        bounds=(settings.max_phases, settings.max_job_bytes),
         jobs=known.jobs,
         producers=known.producers,
         listener=learning,

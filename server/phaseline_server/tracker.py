@@ -17,8 +17,8 @@ import trio
 from phaseline.errors import DiskFull, JournalFailed, PhaselineError, TooMany, UnknownJob
 from phaseline.eta import Engine
 from phaseline.eta.observed import finished
-from phaseline.events import Event, JobStarted, Report
-from phaseline.job import Job
+from phaseline.events import MAX_PHASES, Event, JobStarted, Report
+from phaseline.job import MAX_KEPT_BYTES, Job
 from phaseline.record import decode_job, encode_job
 from phaseline.snapshot import Moment, PhaseState, Snapshot, State
 from phaseline.statistics import Statistics
@@ -62,6 +62,7 @@ class Tracker:
         statistics: Statistics,
         *,
         max_jobs: int,
+        bounds: tuple[int, int] = (MAX_PHASES, MAX_KEPT_BYTES),
         clock: Clock = now,
         jobs: Iterable[Job] = (),
         producers: Producers | None = None,
@@ -74,6 +75,7 @@ class Tracker:
             engine: What estimates.
             statistics: What is known already.
             max_jobs: Jobs in memory.
+            bounds: Phases of a job, and bytes that are kept of it.
             clock: Both clocks.
             jobs: Those of before a restart.
             producers: Those of before a restart.
@@ -87,6 +89,7 @@ class Tracker:
         self.clock = clock
         self._estimates = Estimates(engine, listener)
         self._max_jobs = max_jobs
+        self._bounds = bounds
         self._jobs = {job.job_id: job for job in jobs}
         self._producers = producers or Producers({})
         self._listener = listener
@@ -129,6 +132,7 @@ class Tracker:
             if again is not None:
                 return again
         head = self._head(event)
+        head.max_phases, head.max_kept_bytes = self._bounds
         present = self.clock()
         then = present.before(event.age_seconds) if event.age_seconds else present
         if head.state in _HEARD and isinstance(event, _REPORTS):
