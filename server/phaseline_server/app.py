@@ -29,6 +29,7 @@ from phaseline_server.routes import (
     preview,
     progress,
     series,
+    statistics,
     ticket,
     websocket,
 )
@@ -47,6 +48,7 @@ _FAMILIES: Final = (
     progress,
     health,
     metrics,
+    statistics,
     websocket,
     fallback,
     events,

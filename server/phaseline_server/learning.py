@@ -15,7 +15,7 @@ from phaseline.eta.observed import Run, finished
 from phaseline.job import Job
 from phaseline.phase import Lesson
 from phaseline.snapshot import Estimate, Moment
-from phaseline_server.journal import Journal, Learned
+from phaseline_server.journal import Journal, Learned, Outcomes
 from phaseline_server.lifecycle import Habits
 from phaseline_server.scores import Score, Scores
 from phaseline_server.sketches import Rolling, Sketches
@@ -102,6 +102,11 @@ class Learning:
                     self._learn(self._ended.popleft())
                     await trio.lowlevel.checkpoint()
 
+    def learn_ended(self) -> None:
+        """Learn at once from all that has ended."""
+        while self._ended:
+            self._learn(self._ended.popleft())
+
     def _learn(self, job: Job) -> None:
         self._upto = max(self._upto, job.seq)
         if key := self.scores.end(job):
@@ -120,8 +125,7 @@ class Learning:
         Raises:
             JournalFailed: The disk failed.
         """
-        while self._ended:
-            self._learn(self._ended.popleft())
+        self.learn_ended()
         states = self._states()
         if not states:
             return
@@ -149,6 +153,14 @@ class Learning:
         if self._dirty:
             states.append((*_UPTO, str(self._upto).encode()))
         return states
+
+    def outcomes(self, most: int) -> Outcomes:
+        """Return how often each phase failed, and the `most` runs that took longest; not on Trio's thread.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        return self._journal.outcomes(most)
 
     # ------------------------------------------------------------------ at the start
 

@@ -147,7 +147,7 @@ async def _serve_from(
                 nursery.start_soon(log.run_pruning, time.time_ns)
                 nursery.start_soon(keeper.run)
                 nursery.start_soon(reload_at_hangup, tls)
-                app = make_app(Services(settings, tracker, runs, Gallery(studio), door, keeper))
+                app = make_app(Services(settings, tracker, runs, Gallery(studio), door, keeper, learning))
                 urls = await nursery.start(door.serve, app, listeners)
                 announce(urls)
                 task_status.started(urls)

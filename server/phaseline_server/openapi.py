@@ -15,6 +15,7 @@ from phaseline.events import ErrorOccurred, JobProgress, JobStarted, PhaseComple
 from phaseline_server import shapes
 from phaseline_server.routes.fallback import Broadcast, Disconnect, Handshake, Send
 from phaseline_server.routes.progress import Complete
+from phaseline_server.routes.statistics import EtaAnswer, PhasesAnswer
 from phaseline_server.rules import Need, rule_of
 
 __all__ = ["OPERATIONS", "Operation", "document"]
@@ -83,6 +84,10 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         query={"format": Literal["prometheus", "json"]},
         errors=(422,),
     ),
+    ("GET", "/metrics/phases"): Operation(
+        "What phases took, where runs failed, which were slow.", _json(PhasesAnswer), errors=(503,)
+    ),
+    ("GET", "/metrics/eta"): Operation("How well estimates held.", _json(EtaAnswer)),
     ("GET", "/series"): Operation("The names of all series.", _json(shapes.SeriesList), errors=(403,)),
     ("GET", "/files/{path}"): Operation("A file under output/.", _other("*/*"), errors=(400, 403, 404)),
     ("GET", "/dalle/{series}/{address}"): Operation(

@@ -72,6 +72,8 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     # Who watches over the server asks this, and has no token.
     ("GET", "/health"): _ANYBODY,
     ("GET", "/metrics"): _READ_ALL,
+    ("GET", "/metrics/phases"): _READ_ALL,
+    ("GET", "/metrics/eta"): _READ_ALL,
     ("GET", "/preview"): _READ_ALL,
     ("GET", "/series"): _READ_ALL,
     ("GET", "/files/<anything:path>"): _READ_ALL,

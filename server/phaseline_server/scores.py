@@ -85,8 +85,10 @@ class Scores:
         began_ns, length_ns = job.started.mono_ns, job.ended.mono_ns - job.started.mono_ns
         if length_ns <= 0:
             return None
-        key = (job.workflow.name, job.series)
-        self.add(key, _score(notes, began_ns, length_ns))
+        key, score = (job.workflow.name, job.series), _score(notes, began_ns, length_ns)
+        if score.error is None and score.ema_error is None:
+            return None  # nothing was said of it
+        self.add(key, score)
         return key
 
     def add(self, key: tuple[str, str], *scores: Score) -> None:

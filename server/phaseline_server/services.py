@@ -11,6 +11,7 @@ from phaseline_server.config import Settings
 from phaseline_server.dalle.gallery import Gallery
 from phaseline_server.dalle.runs import Runs
 from phaseline_server.door import Door
+from phaseline_server.learning import Learning
 from phaseline_server.tracker import Tracker
 
 __all__ = ["Services"]
@@ -27,6 +28,7 @@ class Services:
         gallery: The pictures that are there.
         door: Who is connected; its `closing` is what routes that last wait for.
         keeper: Who knows the tokens.
+        learning: What was learned of earlier runs.
         clients: Who is connected, by whichever transport.
         refused: How many requests and messages were refused, by the error's code.
         started: Trio's time at the start, in seconds.
@@ -38,6 +40,7 @@ class Services:
     gallery: Gallery
     door: Door
     keeper: Keeper
+    learning: Learning
     clients: Clients = field(default_factory=Clients)
     refused: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=trio.current_time)

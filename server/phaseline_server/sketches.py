@@ -40,6 +40,11 @@ class Rolling:
             self._young, self._old = TDigest(_CENTROIDS), self._young
         self._young.update(sample)
 
+    @property
+    def count(self) -> int:
+        """How many samples there are in it."""
+        return self._young.n_values + (self._old.n_values if self._old else 0)
+
     def quantiles(self, *shares: float) -> tuple[float, ...]:
         """Return the samples below which such shares (0 to 1) lie.
 

@@ -14,6 +14,7 @@ from phaseline.errors import InvalidField
 from phaseline.snapshot import State
 from phaseline_server.metrics_file import MetricsFile
 from phaseline_server.routes.answer import json_answer
+from phaseline_server.routes.statistics import QUANTILES
 from phaseline_server.services import Services
 
 __all__ = ["blueprint"]
@@ -73,6 +74,15 @@ class _Collector:
             samples.add_metric(key, known.count)
         yield average
         yield samples
+        yield self._percentiles()
+
+    def _percentiles(self) -> Metric:
+        labels = ["workflow", "series", "phase", "quantile"]
+        percentiles = GaugeMetricFamily("phaseline_phase_seconds", "Rolling percentiles of a phase.", labels=labels)
+        for (workflow, series, phase), rolling in sorted(self._services.learning.durations.items()):
+            for quantile, value in zip(QUANTILES, rolling.quantiles(*QUANTILES), strict=True):
+                percentiles.add_metric([workflow, series, phase, str(quantile)], value)
+        return percentiles
 
 
 def blueprint(services: Services) -> Blueprint:

@@ -1,0 +1,156 @@
+"""What is learned of ended jobs: percentiles, estimates and the record of how they held; kept over a restart."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from phaseline.eta import EmaEngine
+from phaseline.events import JobCompleted, JobProgress, JobStarted
+from phaseline.statistics import Statistics
+from phaseline_server.journal import Journal
+from phaseline_server.learning import Learning
+from phaseline_server.log import Log
+from phaseline_server.tracker import Tracker
+from servers import serving
+from tracking import HandClock
+
+PHASES = ("load", "render", "write")
+SECONDS = (1.0, 8.0, 1.0)
+
+
+@asynccontextmanager
+async def learner(data_dir: Path, clock: HandClock) -> AsyncIterator[tuple[Tracker, Learning]]:
+    """Yield a tracker that estimates with what it learns, on a clock moved by hand."""
+    journal = Journal.open(data_dir)
+    statistics = Statistics()
+    learning = Learning(journal, EmaEngine(statistics))
+    learning.restore(journal.learned())
+    tracker = Tracker(
+        Log(journal, 1000, 1000), learning.model, statistics, max_jobs=1000, clock=clock, listener=learning
+    )
+    try:
+        async with tracker.keeping():
+            yield tracker, learning
+    finally:
+        journal.close()
+
+
+async def work(tracker: Tracker, clock: HandClock, name: str, *, pace: float = 1.0, end: bool = True) -> None:
+    """Go through three phases, in virtual time."""
+    await tracker.report(JobStarted(job_id=name, workflow="film", series="trailer", phases=PHASES))
+    for phase, seconds in zip(PHASES, SECONDS, strict=True):
+        for part in range(4):
+            await tracker.report(JobProgress(job_id=name, phase=phase, progress=25 * part))
+            clock.advance(seconds * pace / 4)
+    if end:
+        await tracker.report(JobCompleted(job_id=name))
+
+
+async def test_what_is_learned_is_told_and_survives_a_restart(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with learner(tmp_path, clock) as (tracker, learning):
+        for number in range(12):
+            await work(tracker, clock, f"film{number}")
+        await learning.save()
+        [score] = learning.scores.table()
+        assert (score.workflow, score.series, score.runs) == ("film", "trailer", 11)  # nothing was known of the first
+        assert score.error is not None
+        assert score.error < 0.1
+        assert score.coverage is not None
+        rolling = learning.durations.get(("film", "trailer", "render"))
+        assert rolling is not None
+        assert rolling.quantiles(0.5) == pytest.approx((8.0,))
+        assert list(learning.recent["film", "trailer", "load"]) == pytest.approx([1.0] * 12)
+    async with learner(tmp_path, clock) as (tracker, again):
+        assert again.model.keys() == learning.model.keys() == [("film", "trailer")]
+        assert list(again.scores.table()) == [score]
+        assert again.model.encode(("film", "trailer")) == learning.model.encode(("film", "trailer"))
+        await tracker.report(JobStarted(job_id="new", workflow="film", series="trailer", phases=PHASES))
+        estimate = tracker.snapshot("new").estimate
+        assert (estimate.basis, estimate.runs) == ("history", 12)
+        assert estimate.remaining_ns == pytest.approx(10e9, rel=0.1)
+
+
+async def test_what_was_not_saved_is_learned_anew_from_the_runs(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with learner(tmp_path, clock) as (tracker, learning):
+        for number in range(5):
+            await work(tracker, clock, f"film{number}")
+        await learning.save()
+        for number in range(5, 8):
+            await work(tracker, clock, f"film{number}", pace=2.0)
+        learning.learn_ended()
+        state = learning.model.encode(("film", "trailer"))
+    async with learner(tmp_path, clock) as (_, again):
+        assert again.model.encode(("film", "trailer")) == state
+
+
+async def test_a_damaged_state_is_learned_anew(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with learner(tmp_path, clock) as (tracker, learning):
+        for number in range(5):
+            await work(tracker, clock, f"film{number}")
+        await learning.save()
+        state = learning.model.encode(("film", "trailer"))
+    with sqlite3.connect(tmp_path / "journal.sqlite3") as connection:
+        connection.execute("UPDATE learned SET state = x'00' WHERE key != 'upto'")
+    connection.close()
+    async with learner(tmp_path, clock) as (_, again):
+        assert again.model.encode(("film", "trailer")) == state
+
+
+async def work_over_http(client: httpx.AsyncClient, name: str, *, fail: bool = False) -> None:
+    said: list[dict[str, Any]] = [
+        {"type": "job_started", "job_id": name, "workflow": "film", "series": "s", "phases": list(PHASES)},
+        *(
+            {"type": "job_progress", "job_id": name, "stage": phase, "age_seconds": 9 - n}
+            for n, phase in enumerate(PHASES)
+        ),
+        {"type": "job_failed" if fail else "job_completed", "job_id": name, "success": not fail},
+    ]
+    said[0]["age_seconds"] = 10
+    answer = (await client.post("/progress/batch", json=said)).json()
+    assert answer["success"], answer
+
+
+async def test_the_routes_tell_what_was_learned(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        for number in range(3):
+            await work_over_http(client, f"j{number}")
+        await work_over_http(client, "bad", fail=True)
+        phases = (await client.get("/metrics/phases")).json()
+        [load, render, write] = phases["phases"]
+        assert (load["workflow"], load["series"], load["phase"], load["count"]) == ("film", "s", "load", 4)
+        assert (load["p50_seconds"], render["p99_seconds"]) == (pytest.approx(1, abs=0.2), pytest.approx(1, abs=0.2))
+        assert (len(load["recent_seconds"]), load["avg_seconds"]) == (4, pytest.approx(1, abs=0.2))
+        assert (write["phase"], write["count"]) == ("write", 3)
+        assert phases["failures"] == [{"workflow": "film", "phase": "write", "count": 1}]
+        assert {slow["job_id"] for slow in phases["slowest"]} == {"j0", "j1", "j2"}
+        with trio.fail_after(30):
+            while not (eta := (await client.get("/metrics/eta")).json())["series"]:  # noqa: ASYNC110 - learned off the way
+                await trio.sleep(0.02)
+        assert eta["engine"] == "model"
+        assert eta["series"][0]["series"] == "s"
+        text = (await client.get("/metrics")).text
+        assert 'phaseline_phase_seconds{phase="load",quantile="0.95",series="s",workflow="film"}' in text
+
+
+@pytest.mark.parametrize(("engine", "band"), [("ema", False), ("model", True)])
+async def test_the_engine_can_be_chosen(tmp_path: Path, engine: str, band: bool) -> None:
+    async with serving(tmp_path, eta_engine=engine) as client:
+        for number in range(3):
+            await work_over_http(client, f"j{number}")
+        await client.post(
+            "/progress/start", json={"job_id": "new", "workflow": "film", "series": "s", "phases": PHASES}
+        )
+        status = (await client.get("/progress/job/new")).json()["job_status"]
+        assert status["eta_basis"] == "history"
+        assert status["eta_seconds"] == pytest.approx(9, rel=0.6)
+        assert (status["eta_low_seconds"] is not None) is band
+        assert (status["finish_high_at"] is not None) is band
