@@ -42,6 +42,7 @@ class Clients:
         self._patience = patience
         self._most = most
         self._clients: dict[str, Client] = {}
+        self._polling: dict[str, Client] = {}  # of these; to look at all at each arrival would be a storm's undoing
 
     def add(self, transport: str, position: Position, client_type: str = "") -> Client:
         """Add a client.
@@ -54,6 +55,8 @@ class Clients:
             raise TooMany(f"{len(self._clients)} clients are connected; allowed: at most {self._most}; come back later")
         client = Client(secrets.token_hex(8), transport, position, client_type)
         self._clients[client.client_id] = client
+        if transport == "polling":
+            self._polling[client.client_id] = client
         return client
 
     def polling(self, client_id: str) -> Client:
@@ -72,6 +75,7 @@ class Clients:
     def remove(self, client: Client) -> None:
         """Forget a client."""
         self._clients.pop(client.client_id, None)
+        self._polling.pop(client.client_id, None)
 
     def all(self) -> list[Client]:
         """Return all clients, the oldest first."""
@@ -80,5 +84,5 @@ class Clients:
 
     def _drop_silent(self) -> None:
         limit = trio.current_time() - self._patience
-        for client in [c for c in self._clients.values() if c.transport == "polling" and c.seen < limit]:
+        for client in [client for client in self._polling.values() if client.seen < limit]:
             self.remove(client)

@@ -22,10 +22,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from fanout_servers import NODE
-
 from servers import environment
 
-HERE = Path(__file__).resolve().parent
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
 PEERS = ("quart", "websockets", "picows", "ws", "mosquitto")
 SUBSCRIBERS = 100
 SIZE = 300
@@ -106,7 +105,7 @@ def fan_out(name: str, server: Program, load: Load, port: int, messages: int, jo
     load.answer()
     cpu, begun = server.cpu, time.monotonic()
     if mqtt:
-        with running([sys.executable, str(HERE / "fanout_load.py")], Load) as publisher:
+        with running([sys.executable, str(SUPPORT / "fanout_load.py")], Load) as publisher:
             publisher.say(json.dumps(["publish_mqtt", {"port": port, "count": messages, "size": SIZE}]))
             counted = load.answer()
     else:
@@ -123,7 +122,7 @@ def fan_out(name: str, server: Program, load: Load, port: int, messages: int, jo
 @contextmanager
 def peer(name: str, directory: Path) -> Iterator[tuple[Program, int] | None]:
     """Run a server; None if it is not there."""
-    command = [sys.executable, str(HERE / "fanout_servers.py"), name]
+    command = [sys.executable, str(SUPPORT / "fanout_servers.py"), name]
     options: dict[str, Any] = {}
     if name == "ws":
         install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "ws"]
@@ -196,7 +195,7 @@ def delays(load: Load) -> None:
 
 @contextmanager
 def program(name: str) -> Iterator[tuple[Program, int]]:
-    with running([sys.executable, str(HERE / "fanout_servers.py"), name]) as server:
+    with running([sys.executable, str(SUPPORT / "fanout_servers.py"), name]) as server:
         yield server, int(server.hear())
 
 
@@ -246,7 +245,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        load = stack.enter_context(running([sys.executable, str(HERE / "fanout_load.py")], Load))
+        load = stack.enter_context(running([sys.executable, str(SUPPORT / "fanout_load.py")], Load))
         parts = chosen.only.split(",")
         if "compare" in parts:
             compare(["phaseline", *peers], load, directory)

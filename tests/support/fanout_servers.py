@@ -10,11 +10,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
 
 import trio
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from phaseline.stream import JOBS, Message
 from phaseline_server.config import Settings
@@ -45,7 +42,7 @@ async def take_commands() -> None:
     broadcaster = helpers._running[-1][1].log._broadcaster
     channels = frozenset({JOBS, "job:x"})
     async for line in trio.lowlevel.FdStream(os.dup(0)):
-        count, joined, payload = command(line)
+        count, joined, payload = command(bytes(line))
         for first in range(1, count + 1, joined):
             broadcaster.publish(*[Message(first + n, "x", "x", channels, payload) for n in range(joined)])
             await trio.lowlevel.checkpoint()
