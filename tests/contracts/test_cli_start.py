@@ -33,7 +33,7 @@ def test_a_server_without_one_of_its_libraries_says_what_to_install(python: Pyth
 
 
 def test_a_tui_without_textual_says_what_to_install(python: Python) -> None:
-    with_terminal = "import sys; sys.stdin.isatty = sys.stderr.isatty = lambda: True\n"
+    with_terminal = "import sys; sys.stdin.isatty = sys.stdout.isatty = sys.stderr.isatty = lambda: True\n"
     run = python(with_terminal + without("textual", TUI))
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == "progress-tui needs: pip install 'phaseline[tui]'\n"
@@ -81,10 +81,10 @@ def test_a_wrong_address_of_a_server_is_one_line_and_exit_2(
     assert line.endswith(f"(from {source})")
 
 
-def test_the_tui_without_a_terminal_says_so(python: Python) -> None:
-    run = python(TUI)
-    assert run.returncode == 2
-    assert run.stderr.startswith("progress-tui: error: standard input and standard error must be a terminal")
+def test_the_tui_without_a_terminal_writes_lines(python: Python) -> None:
+    run = python(TUI, "--once", "http://127.0.0.1:1")
+    assert (run.returncode, run.stderr) == (1, "")
+    assert run.stdout.endswith("no server at http://127.0.0.1:1: start one with progress-server\n")
 
 
 def test_the_tuis_help_has_the_keys_and_fits_80_columns(python: Python) -> None:

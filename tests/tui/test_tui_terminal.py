@@ -116,14 +116,6 @@ def test_what_was_painted_cell_by_cell_is_what_a_whole_repaint_shows() -> None:
         assert program.quit() == 0
 
 
-def test_without_a_terminal_it_says_so() -> None:
-    ended = subprocess.run(
-        [*PROGRAM, "http://127.0.0.1:1"], env=ENVIRONMENT, capture_output=True, check=False, stdin=subprocess.DEVNULL
-    )
-    assert ended.returncode == 2
-    assert b"must be a terminal" in ended.stderr
-
-
 @pytest.mark.needs("tmux")
 def test_tmux_shows_the_jobs_the_details_and_the_end(tmp_path: Path) -> None:
     socket = str(tmp_path / "tmux")

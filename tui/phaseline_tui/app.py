@@ -31,7 +31,7 @@ from phaseline_tui.keys import bindings
 from phaseline_tui.messages import BatchesReceived
 from phaseline_tui.outside import Outside
 from phaseline_tui.reasons import Ended
-from phaseline_tui.remembered import Remembered, write_remembered
+from phaseline_tui.remembered import Remembered, read_remembered, write_remembered
 from phaseline_tui.screens.jobs import JobsScreen
 from phaseline_tui.settings import Settings
 from phaseline_tui.sorting import COLUMNS, Order
@@ -394,16 +394,15 @@ class ProgressApp(App[int]):
                 yield command
 
 
-def run(*urls: str, access: Access | None = None) -> int:
-    """Follow the servers at `urls` until the user quits; return the exit code.
+def run(servers: Sequence[ServerAddress], settings: Settings, access: Access) -> int:
+    """Follow `servers` until the user quits; return the exit code.
 
     Args:
-        urls: `http://host:port`, or what `ServerAddress.parse` takes else; at least one.
+        servers: at least one.
+        settings: the user's.
         access: tokens and certificates.
-
-    Raises:
-        ConfigError: one of `urls` is no address of a server.
     """
-    app = ProgressApp([ServerAddress.parse(url) for url in urls], access=access)
+    remembered = read_remembered() if settings.remember else None
+    app = ProgressApp(servers, access=access, settings=settings, remembered=remembered)
     app.run()
     return app.return_code or 0

@@ -1,0 +1,128 @@
+"""The program as lines: what a pipe gets, and who can't see a screen."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from phaseline.errors import ConfigError
+from phaseline_tui.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.plain import PlainReport
+from phaseline_tui.settings import Settings, read_settings
+from tui_jobs import FixedClock, connected, frame, many_jobs, odd_jobs, photo_job
+from tui_screen import ENVIRONMENT, PROGRAM
+from tui_server import PlayedServer
+
+CLOCK = FixedClock()
+SCENE = Scene(CLOCK.monotonic(), CLOCK.wall(), CLOCK.local)
+
+
+def report() -> PlainReport:
+    return PlainReport(["box"], Settings())
+
+
+def test_the_first_lines_tell_how_many_jobs_there_are_and_how_far_those_at_work_are() -> None:
+    lines = report().take([connected(many_jobs())], SCENE)
+    assert lines[:2] == [
+        "18:38:02 connected (box)",
+        "18:38:02 25 jobs known: 6 active, 1 stalled, 1 lost, 14 done, 2 failed, 1 cancelled",
+    ]
+    assert "18:38:02 IMG_0044.CR3: stalled in exporting" in lines
+    assert any("phase 5 of 8, image_wait, 67%, done at 18:38, in 10s (6–14s), layer 7 of 9" in line for line in lines)
+    assert len(lines) == 9
+
+
+def test_afterwards_each_thing_that_happens_is_a_line_and_small_steps_are_none() -> None:
+    told = report()
+    told.take([connected([photo_job("job_1", "IMG_1.CR3", 2, progress=10.0)])], SCENE)
+
+    def say(**fields: object) -> list[str]:
+        return told.take([Batch((frame({"job_id": "job_1", **fields}),), 1000.0)], SCENE)
+
+    progress = {"type": "job_progress", "stage": "exif_analysis", "stage_index": 2}
+    assert say(**progress, seq=8, percent=6.5) == []
+    (line,) = say(**progress, seq=9, percent=31.0)
+    assert "IMG_1.CR3: phase 2 of 8, exif_analysis, 31%" in line
+    (line,) = say(type="job_progress", seq=10, stage="ai_evaluation", stage_index=3, percent=32.0)
+    assert "phase 3 of 8, ai_evaluation" in line
+    failed = {"type": "job_failed", "seq": 11, "state": "failed", "duration": 75.0, "result": {"error": "tilt"}}
+    assert say(**failed) == ["18:38:02 IMG_1.CR3: failed after 1m 15s: tilt"]
+
+
+def test_a_lost_connection_is_told_once() -> None:
+    told = report()
+    told.take([connected([])], SCENE)
+    away = Batch((), 1000.0, LinkStatus(LinkState.WAITING, "no server at box", 1000.0, 1004.0))
+    again = Batch((), 1000.0, LinkStatus(LinkState.CONNECTING, "no server at box", 1000.0))
+    lines = [line for batch in (away, again, away) for line in told.take([batch], SCENE)]
+    assert lines == ["18:38:02 no connection (box): no server at box"]
+
+
+def test_no_line_holds_a_control_character() -> None:
+    for line in report().take([connected(odd_jobs())], SCENE):
+        assert line.isprintable()
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        env=ENVIRONMENT | environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_once_ends_when_all_is_told() -> None:
+    with PlayedServer(many_jobs()) as server:
+        ended = run("--once", server.url)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "25 jobs known" in ended.stdout
+
+
+@pytest.mark.parametrize(("arguments", "environment"), [(["--ascii"], {}), ([], {"PYTHONIOENCODING": "ascii"})])
+def test_without_unicode_every_line_is_ascii(arguments: list[str], environment: dict[str, str]) -> None:
+    with PlayedServer(odd_jobs()) as server:
+        ended = run("--once", *arguments, server.url, **environment)
+    assert ended.returncode == 0
+    assert ended.stdout.isascii()
+
+
+def test_once_says_when_there_is_no_server() -> None:
+    ended = run("--once", "http://127.0.0.1:1")
+    assert ended.returncode == 1
+    assert "no server at http://127.0.0.1:1" in ended.stdout
+
+
+def test_a_pipe_gets_lines_until_it_is_closed() -> None:
+    with (
+        PlayedServer([photo_job("job_1", "IMG_1.CR3", 2)]) as server,
+        subprocess.Popen([*PROGRAM, server.url], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as program,
+    ):
+        assert program.stdout is not None
+        while "IMG_1.CR3" not in program.stdout.readline():
+            pass
+        server.send({"type": "job_failed", "job_id": "job_1", "seq": 9, "state": "failed", "result": {"error": "tilt"}})
+        assert program.stdout.readline().endswith("tilt\n")
+        program.send_signal(signal.SIGINT)
+        assert program.wait(60) == 130
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("colour = 1", "unknown key `colour`; allowed are servers"),
+        ("notify = 'loud'", "`notify`"),
+        ("[keys]\nfliter = 'x'", "keys.fliter is no action; allowed are up"),
+        ("[keys]\nfilter = ''", "keys.filter is ''; allowed are names of keys"),
+        ("= 3", "is no TOML"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_words(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "phaseline" / "tui.toml"
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_settings({"XDG_CONFIG_HOME": str(tmp_path)})
+    assert str(path) in str(caught.value)
+    assert words in str(caught.value)
+    assert read_settings({"HOME": str(tmp_path)}) == Settings()
