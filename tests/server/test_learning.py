@@ -57,6 +57,7 @@ async def test_what_is_learned_is_told_and_survives_a_restart(tmp_path: Path) ->
     async with learner(tmp_path, clock) as (tracker, learning):
         for number in range(12):
             await work(tracker, clock, f"film{number}")
+            learning.learn_ended()
         await learning.save()
         [score] = learning.scores.table()
         assert (score.workflow, score.series, score.runs) == ("film", "trailer", 11)  # nothing was known of the first

@@ -39,6 +39,8 @@ ROUTES: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/openapi.json"): ("/openapi.json", None, EVERYBODY),
     ("GET", "/health"): ("/health", None, EVERYBODY),
     ("GET", "/metrics"): ("/metrics", None, READERS - CONFINED),
+    ("GET", "/metrics/phases"): ("/metrics/phases", None, READERS - CONFINED),
+    ("GET", "/metrics/eta"): ("/metrics/eta", None, READERS - CONFINED),
     ("GET", "/preview"): ("/preview", None, READERS - CONFINED),
     ("GET", "/series"): ("/series", None, READERS - CONFINED),
     ("GET", "/files/<anything:path>"): ("/files/none", None, READERS - CONFINED),
