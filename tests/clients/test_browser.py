@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from browser import browser
+from phaseline_server.grant import Scope
+from phaseline_server.tokens import TokenFile
 from servers import ROOT, server_process, serving
 
 pytestmark = pytest.mark.needs("chromium")
@@ -120,6 +122,28 @@ async def test_the_page_comes_back_when_the_server_does(tmp_path: Path) -> None:
         bind = server.url.removeprefix("http://")
         async with server_process(tmp_path / "data", bind=bind):
             await tab.until("document.getElementById('connection').textContent === '● live'")
+
+
+async def test_the_page_asks_for_a_token_where_one_is_wanted(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    file = TokenFile(data)
+    admin, (reader, token) = file.create(Scope.ADMIN)[0], file.create(Scope.READ)
+    async with serving(data, picture_size="256x256") as client, browser(tmp_path / "chromium") as tab:
+        client.headers["Authorization"] = f"Bearer {admin}"
+        await client.post("/dalle/simple/0x7")
+        await tab.go(str(client.base_url))
+        for text in ("phl_wrong", reader):
+            await tab.until("document.getElementById('token').hidden === false")
+            assert "simple/0x7" not in await tab.evaluate("document.body.innerText")
+            await tab.evaluate(f"document.querySelector('#token input').value = '{text}'")
+            await tab.evaluate("document.querySelector('#token button').click()")
+        await tab.until("document.getElementById('connection').textContent === '● live'")
+        await tab.until("document.querySelector('tr.completed td.name button') !== null")
+        await tab.evaluate("document.querySelector('td.name button').click()")
+        assert await tab.until("document.querySelector('.details img')?.naturalWidth") == 256
+        file.revoke(token.id)
+        await tab.until("document.getElementById('token').hidden === false")
 
 
 async def test_without_javascript_the_page_is_a_table_and_its_policy_forbids_inline_script(tmp_path: Path) -> None:

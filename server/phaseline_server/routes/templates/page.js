@@ -2,6 +2,7 @@
 "use strict";
 
 const PROTOCOL = 1;
+const UNAUTHORIZED = 4501;
 const REPAINT_MS = 250;
 const BACK_OFF_MS = { first: 500, most: 10_000 };
 const STATES = { completed: "done" };
@@ -11,6 +12,7 @@ const jobs = new Map();
 const open = new Set(); // job_ids whose details are shown
 let dirty = true;
 let pause = BACK_OFF_MS.first;
+let token = sessionStorage.getItem("token"); // of this tab alone; none where the server has no tokens
 
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "—";
@@ -131,9 +133,43 @@ function say(text, lost) {
   connection.classList.toggle("lost", lost);
 }
 
-function connect() {
+function askForToken(why) {
+  token = null;
+  sessionStorage.removeItem("token");
+  document.getElementById("token").hidden = false;
+  say(`○ ${why}`, true);
+}
+
+// A WebSocket takes no header, so the page shows a ticket that stands for its token once. None without a token; false
+// where the token is not taken.
+async function ticket() {
+  if (!token) return null;
+  const answer = await fetch("/ws/ticket", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
+  if (answer.status === 401) return false;
+  return (await answer.json()).ticket;
+}
+
+function again() {
+  say(`○ not connected; what is shown is as of ${new Date().toLocaleTimeString()}; trying again`, true);
+  setTimeout(connect, pause * (0.5 + Math.random() / 2));
+  pause = Math.min(2 * pause, BACK_OFF_MS.most);
+}
+
+async function connect() {
+  let shown = null;
+  try {
+    shown = await ticket();
+  } catch {
+    again();
+    return;
+  }
+  if (shown === false) {
+    askForToken("the token is not known, or has ended");
+    return;
+  }
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
   socket.onopen = () => {
+    if (shown) socket.send(JSON.stringify({ type: "auth", token: shown }));
     socket.send(JSON.stringify({
       type: "subscribe", channels: ["jobs", "photos", "system"], snapshot: true, coalesce_ms: REPAINT_MS, batch: true,
     }));
@@ -149,10 +185,9 @@ function connect() {
       take(message);
     }
   };
-  socket.onclose = () => {
-    say(`○ not connected; what is shown is as of ${new Date().toLocaleTimeString()}; trying again`, true);
-    setTimeout(connect, pause * (0.5 + Math.random() / 2));
-    pause = Math.min(2 * pause, BACK_OFF_MS.most);
+  socket.onclose = (event) => {
+    if (event.code === UNAUTHORIZED) askForToken("not connected");
+    else again();
   };
 }
 
@@ -206,6 +241,13 @@ function wordsRow(status) {
   return row;
 }
 
+// An image takes no header either: with a token, the page fetches the picture itself.
+async function showPicture(picture, link, address) {
+  picture.src = link.href = token
+    ? URL.createObjectURL(await (await fetch(address, { headers: { Authorization: `Bearer ${token}` } })).blob())
+    : address;
+}
+
 function detailsRow({ status, heard }) {
   const list = element("ol", "phases");
   const longest = Math.max(0.001, ...status.stages.map((each) => Math.max(each.elapsed_seconds, each.average_seconds || 0)));
@@ -224,10 +266,9 @@ function detailsRow({ status, heard }) {
   if (status.workflow === "dalle" && status.state === "completed") {
     const address = `/dalle/${encodeURIComponent(status.series)}/${encodeURIComponent(status.photo_id)}`;
     const picture = element("img");
-    picture.src = `${address}?format=png`;
     picture.alt = status.result?.title || nameOf(status);
     const link = element("a", "", picture);
-    link.href = picture.src;
+    showPicture(picture, link, `${address}?format=png`);
     side.append(link);
   }
   const cell = element("td", "", element("div", "details", list, side));
@@ -269,6 +310,14 @@ function paint() {
   document.title = active.length ? `${active.length} active · Phaseline` : "Phaseline";
 }
 
+document.getElementById("token").addEventListener("submit", (event) => {
+  event.preventDefault();
+  token = event.target.elements.token.value.trim();
+  sessionStorage.setItem("token", token);
+  event.target.reset();
+  event.target.hidden = true;
+  connect();
+});
 document.getElementById("jobs").addEventListener("click", (event) => {
   const id = event.target.closest("button")?.dataset.job;
   if (id === undefined) return;
