@@ -8,7 +8,7 @@ import msgspec
 
 from phaseline.eta.observed import Observed, Step, observe
 from phaseline.job import Job
-from phaseline.snapshot import Estimate, Moment
+from phaseline.snapshot import Estimate, Moment, Reason
 
 __all__ = ["MAX_REASONS", "Reason", "Reasons", "why"]
 
@@ -22,20 +22,6 @@ _LEAST_NS: Final = 50_000_000
 _SLOW: Final = 1.15
 _QUICK: Final = 0.87
 _JOBS: Final = 4096
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """One change of more than a tenth of what remained.
-
-    Attributes:
-        at_ns: When, wall clock.
-        change_ns: By how much the end moved: more than 0 is later.
-        text: Why, in words.
-    """
-
-    at_ns: int
-    change_ns: int
-    text: str
 
 
 class _Look(msgspec.Struct, frozen=True):

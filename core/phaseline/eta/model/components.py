@@ -19,8 +19,8 @@ __all__ = ["IGNORANT", "OTHERS_WANTED_BELOW", "Donor", "Mixture", "mixture"]
 OTHERS_WANTED_BELOW: Final = 12
 _OTHERS: Final = 24
 _OTHER_SD: Final = 0.45
-_OTHER_SPEED: Final = 0.8
-_ANALOGS: Final = 2.0
+_OTHER_SPEED: Final = 0.6
+_ANALOGS: Final = 1.0
 _ANALOGS_FROM: Final = 3
 _ANALOGS_HALF: Final = 10
 _ANALOG_SPEED: Final = 0.3
@@ -106,17 +106,19 @@ def _own(made: Mixture, fit: Fit, known: Mapping[str, Value], level: float) -> N
     made.runs = n = fit.n
     wider = sqrt(1 + 1 / min(n, 8))
     mean, own, skip = pick.of(fit.mean, level, pick.shift), pick.of(fit.own, _STRANGER_SD), pick.of(fit.skip, 0.5)
-    made.add(1.0, mean, own * wider, fit.speed * wider, skip)
+    doubt = fit.doubt(known)
+    speed = sqrt(fit.speed**2 + doubt)
+    made.add(1.0, mean, own * wider, speed * wider, skip)
     if n >= 3:  # noqa: PLR2004 - fewer runs are all recent
         recent = pick.of(fit.recent, level, pick.shift)
-        made.add(0.4, recent, 1.1 * own, 1.1 * fit.speed, skip)
-    made.add(0.03 / (1 + 0.02 * n), mean, 3 * own + 0.1, 3 * fit.speed + 0.25, skip)
+        made.add(0.4, recent, 1.1 * own, 1.1 * speed, skip)
+    made.add(0.03 / (1 + 0.02 * n), mean, 3 * own + 0.1, 3 * speed + 0.25, skip)
     if n >= _ANALOGS_FROM:
-        _analogs(made, fit, pick, own)
+        _analogs(made, fit, pick, own, sqrt((_ANALOG_SPEED * fit.speed) ** 2 + doubt))
     made.cap = pick.of(fit.cap, level + 12.0, np.maximum(pick.shift, 0.0))
 
 
-def _analogs(made: Mixture, fit: Fit, pick: "_Picked", own: Floats) -> None:
+def _analogs(made: Mixture, fit: Fit, pick: "_Picked", own: Floats, speed: float) -> None:
     """Add each earlier run as a component of its own: which phases go together, and how, no mean can tell.
 
     A kernel density (Rosenblatt 1956) in the space of all phases; its width falls as n^(-1/5), Silverman's rule.
@@ -125,9 +127,7 @@ def _analogs(made: Mixture, fit: Fit, pick: "_Picked", own: Floats) -> None:
     weights = _ANALOGS * fit.n / (fit.n + _ANALOGS_HALF) * fit.weights / fit.weights.sum()
     for i, weight in enumerate(weights):
         skip = np.where(pick.of(fit.passed[i], 0.5) > 0, _ANALOG_SAME, 1 - _ANALOG_SAME)
-        made.add(
-            float(weight), pick.of(fit.runs[i], 0.0, pick.shift), own * width + 0.02, fit.speed * _ANALOG_SPEED, skip
-        )
+        made.add(float(weight), pick.of(fit.runs[i], 0.0, pick.shift), own * width + 0.02, speed, skip)
 
 
 def _others(made: Mixture, donors: Sequence[Donor], known: Mapping[str, Value], level: float, weight: float) -> None:

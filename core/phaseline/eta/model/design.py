@@ -17,6 +17,8 @@ _NUMBER_SD: Final = 0.5
 _TEXT_SD: Final = 0.3
 _DEVIATION: Final = 0.7
 _NOISE_VARIANCE: Final = 0.0625
+# So many runs' worth of more noise is taken for there when runs are few, and slopes easily follow chance.
+_NOISE_RUNS: Final = 4.0
 _INTERCEPT_SD: Final = 10.0
 
 
@@ -71,8 +73,8 @@ def _columns(known: Sequence[Mapping[str, Value]]) -> list[tuple[str, str | None
     return columns
 
 
-def slopes(design: Design, x: Floats, ran: Bools, share: Floats, weights: Floats) -> Floats:
-    """Return the slopes B, shape (columns, phases), of log durations `x` on the columns.
+def slopes(design: Design, x: Floats, ran: Bools, share: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the slopes B of log durations `x`, shape (columns, phases), and the shared ones' covariance.
 
     Ridge regression (Hoerl and Kennard 1970), which is the mean of a Bayesian linear model with normal priors: first
     slopes shared by all phases, on each run's residual weighted by the phases' shares; then each phase's deviation.
@@ -90,14 +92,16 @@ def slopes(design: Design, x: Floats, ran: Bools, share: Floats, weights: Floats
     y = (parts * x).sum(1) / np.maximum(held, 1e-9)
     wide = np.column_stack((z, np.ones(len(z))))
     precision = np.diag(np.append(design.sd, _INTERCEPT_SD) ** -2.0)
-    w = weights * (held > 0) / _NOISE_VARIANCE
+    noise = _NOISE_VARIANCE * (1 + _NOISE_RUNS / len(z))
+    w = weights * (held > 0) / noise
     target = np.append(design.prior, 0.0)
-    shared = np.linalg.solve((wide.T * w) @ wide + precision, wide.T @ (w * y) + precision @ target)[:columns]
+    covariance = np.linalg.inv((wide.T * w) @ wide + precision)
+    shared = (covariance @ (wide.T @ (w * y) + precision @ target))[:columns]
     left = np.where(ran, x - (z @ shared)[:, None], 0.0)
-    masks = ran * (weights / _NOISE_VARIANCE)[:, None]
+    masks = ran * (weights / noise)[:, None]
     narrow = np.diag(np.append(_DEVIATION * design.sd, _INTERCEPT_SD) ** -2.0)
     outer = (wide[:, :, None] * wide[:, None, :]).reshape(len(z), -1)
     gram = (masks.T @ outer).reshape(-1, columns + 1, columns + 1) + narrow
     own = np.linalg.solve(gram, ((masks * left).T @ wide)[:, :, None])[:, :columns, 0]
     slope: Floats = shared[:, None] + own.T
-    return slope
+    return slope, covariance[:columns, :columns]

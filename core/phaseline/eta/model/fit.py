@@ -24,6 +24,8 @@ _SPEED_WEIGHT: Final = 2.0
 _SD_LEAST: Final = 0.012
 _HUBER: Final = 1.5
 _FEW: Final = 4
+_TAMED_FROM: Final = 3
+_LONER: Final = 3.0
 
 
 class Fit:
@@ -49,7 +51,7 @@ class Fit:
         self.n, self.index = len(x), dict(history.index)
         ran: Bools = np.isfinite(x)
         skipped = x == SKIPPED
-        x = np.where(ran, x, 0.0)
+        x = np.where(ran, _tamed(x, ran), 0.0)
         age = np.arange(self.n - 1, -1, -1.0)
         long, slow = 2.0 ** (-age / _LONG), 2.0 ** (-age / _SLOPES)
         level = _fallback(x, ran)
@@ -60,9 +62,10 @@ class Fit:
         self.design = Design(history.known, slow)
         self.slopes: Floats = np.zeros((len(self.design.keys), x.shape[1]))
         if self.design.keys and self.n > 1:
-            self.slopes = slopes(self.design, np.where(ran, x - mean, 0.0), ran, share, slow)
+            self.slopes, self._covariance = slopes(self.design, np.where(ran, x - mean, 0.0), ran, share, slow)
             x = np.where(ran, x - self.design.rows @ self.slopes, 0.0)
         elif self.design.keys:
+            self._covariance = np.diag(self.design.sd**2)
             self.slopes = np.repeat(self.design.prior[:, None], x.shape[1], axis=1)
         mean, squares = _means(x, ran, long, level)
         # One step of Huber's M-estimator (1964): what lies far out pulls as if it lay nearer.
@@ -90,6 +93,27 @@ class Fit:
         """Return by how much a run with these covariates is longer than the mean, of the log; shape (p,)."""
         moved: Floats = self.design.row(known) @ self.slopes if self.design.keys else np.zeros(len(self.mean))
         return np.clip(moved, -5.0, 5.0)
+
+    def doubt(self, known: Mapping[str, Value]) -> float:
+        """Return the variance of `shift`, of the whole run: the further its covariates lie from the mean, the more."""
+        if not self.design.keys:
+            return 0.0
+        z = self.design.row(known)
+        return min(4.0, float(z @ self._covariance @ z))
+
+
+def _tamed(x: Floats, ran: Bools) -> Floats:
+    """Return `x` with each phase's longest and shortest time drawn to e^3 times the next one's, if further away.
+
+    So one absurd run does bounded harm, while what happened twice is believed.
+    """
+    if len(x) < _TAMED_FROM:
+        return x
+    high = np.partition(np.where(ran, x, -np.inf), -2, axis=0)[-2] + _LONER
+    low = np.partition(np.where(ran, x, np.inf), 1, axis=0)[1] - _LONER
+    several = ran.sum(0) >= _TAMED_FROM
+    tamed: Floats = np.clip(x, np.where(several, low, -np.inf), np.where(several, high, np.inf))
+    return tamed
 
 
 def _fallback(x: Floats, ran: Bools) -> float:

@@ -20,7 +20,7 @@ __all__ = ["Answer", "Progress", "Question"]
 
 _FADE: Final = 0.85
 _MARK_TEMPER: Final = 0.4
-_TEMPER: Final = 0.4
+_TEMPER: Final = 0.7
 _SURPRISE_MAX: Final = 3.0
 _MARK_LEAST: Final = 0.0004
 

@@ -1,0 +1,263 @@
+"""The model behind the engine's protocol: jobs in, estimates out; whatever a reporter says does no harm."""
+
+import math
+import random
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core_events import SECOND, json_objects, moment
+from phaseline.eta import Engine
+from phaseline.eta.model import ModelEngine
+from phaseline.eta.observed import Observed, Run, Step, finished
+from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted
+from phaseline.job import Job
+from phaseline.snapshot import Estimate, Moment
+
+LENGTHS = {"a": 10.0, "b": 30.0, "c": 20.0}
+KEY = ("w", "s")
+
+
+def started(job_id: str = "j", phases: tuple[str, ...] = tuple(LENGTHS), series: str = "s", **more: Any) -> Job:
+    job = Job(job_id)
+    job.apply(JobStarted(job_id=job_id, workflow="w", phases=phases, series=series, **more), moment(0))
+    return job
+
+
+def enter(job: Job, phase: str, at: float, progress: float | None = None) -> None:
+    job.apply(JobProgress(job_id=job.job_id, phase=phase, progress=progress), moment(at))
+
+
+def ended(scale: float = 1.0, phases: tuple[str, ...] = tuple(LENGTHS), **more: Any) -> Job:
+    job, at = started(phases=phases, **more), 0.0
+    for name, length in LENGTHS.items():
+        enter(job, name, at)
+        at += length * scale
+    job.apply(JobCompleted(job_id=job.job_id), moment(at))
+    return job
+
+
+def taught(runs: int = 20, **more: Any) -> ModelEngine:
+    engine, rng = ModelEngine(), random.Random(3)
+    for _ in range(runs):
+        engine.learn(ended(rng.lognormvariate(0, 0.1), **more))
+    return engine
+
+
+def run_of(ms: float, *, series: str = "s", phases: int = 3, covariates: dict[str, Any] | None = None) -> Run:
+    return Run("w", series, tuple(Step(f"p{i}", ms) for i in range(phases)), covariates or {})
+
+
+def remaining(engine: ModelEngine, job: Job, at: float) -> float:
+    estimate = engine.estimate(job, moment(at))
+    assert estimate.remaining_ns is not None
+    return estimate.remaining_ns / SECOND
+
+
+def sound(estimate: Estimate) -> None:
+    assert 0 <= estimate.percent <= 99
+    assert math.isfinite(estimate.percent)
+    if estimate.remaining_ns is not None:
+        assert estimate.low_ns is not None
+        assert estimate.high_ns is not None
+        assert 0 <= estimate.low_ns <= estimate.remaining_ns <= estimate.high_ns
+
+
+def test_with_nothing_known_nothing_is_made_up() -> None:
+    engine: Engine = ModelEngine()
+    assert engine.estimate(started(), moment(5)) == Estimate(percent=0.0)
+
+
+def test_history_gives_point_band_and_count() -> None:
+    engine = taught()
+    job = started()
+    enter(job, "a", 0)
+    estimate = engine.estimate(job, moment(5))
+    assert (estimate.basis, estimate.runs) == ("history", 20)
+    assert remaining(engine, job, 5) == pytest.approx(55, rel=0.15)
+    sound(estimate)
+
+
+def test_a_like_series_helps_one_that_is_new() -> None:
+    estimate = taught().estimate(started(series="s2"), moment(0))
+    assert (estimate.basis, estimate.runs) == ("similar", 20)
+    assert estimate.remaining_ns is not None
+    assert 20 * SECOND < estimate.remaining_ns < 180 * SECOND
+
+
+def test_the_workers_progress_is_enough_for_the_last_phase_and_for_no_other() -> None:
+    job = started(phases=("x", "y"))
+    enter(job, "x", 0, 50)
+    assert ModelEngine().estimate(job, moment(10)).basis == "none"
+    enter(job, "y", 10)
+    enter(job, "y", 20, 50)
+    estimate = ModelEngine().estimate(job, moment(20))
+    assert estimate.basis == "progress"
+    assert estimate.remaining_ns == pytest.approx(10 * SECOND, rel=0.5)
+
+
+def test_progress_moves_the_estimate() -> None:
+    engine = taught()
+    slow, quick = started("slow"), started("quick")
+    for job, progress in ((slow, 10), (quick, 90)):
+        enter(job, "a", 0)
+        enter(job, "b", 10)
+        enter(job, "b", 25, progress)
+    assert remaining(engine, slow, 25) > 1.15 * remaining(engine, quick, 25)
+
+
+def test_an_overrun_raises_the_end_and_never_sticks_at_zero() -> None:
+    engine, job = taught(), started()
+    for name, at in (("a", 0), ("b", 10), ("c", 40)):
+        enter(job, name, at)
+    ends = [at + remaining(engine, job, at) for at in (60, 90, 150, 600, 6000)]
+    assert ends == sorted(ends)
+    assert all(end > at * 1.005 for end, at in zip(ends, (60, 90, 150, 600, 6000), strict=True))
+
+
+def test_percent_is_smooth_over_the_border_of_phases_and_never_reaches_a_hundred() -> None:
+    engine, job = taught(), started()
+    told = []
+    for second in range(600):
+        for name, at in (("a", 0), ("b", 10), ("c", 40)):
+            if second == at:
+                enter(job, name, at)
+        told.append(job.told_percent(engine.estimate(job, moment(second)).percent))
+    assert told == sorted(told)
+    assert max(after - before for before, after in pairwise(told[:60])) < 6
+    assert 80 < told[60] < told[-1] < 100
+
+
+def test_phases_that_nobody_declared_are_expected_from_history() -> None:
+    engine = taught(phases=())
+    job = started(phases=())
+    enter(job, "a", 0)
+    assert remaining(engine, job, 5) == pytest.approx(55, rel=0.2)
+    enter(job, "c", 10)  # b was passed by
+    assert remaining(engine, job, 15) < 30
+
+
+def test_only_a_good_end_and_measured_phases_teach() -> None:
+    failed = started()
+    enter(failed, "a", 0)
+    failed.apply(JobFailed(job_id="j", result={}), moment(9))
+    assert finished(failed) is None
+    assert finished(ended(cache_hit=True)) is None
+    job = started()
+    for name, at in (("a", 0), ("b", 10), ("a", 20), ("c", 30)):
+        enter(job, name, at)
+    job.apply(JobCompleted(job_id="j"), moment(40))
+    run = finished(job)
+    assert run is not None
+    assert {step.name: step.ms for step in run.steps} == {"a": None, "b": 10_000, "c": 10_000}
+
+
+def test_a_state_survives_encoding_and_is_small() -> None:
+    engine, again = taught(64), ModelEngine()
+    again.decode(KEY, engine.encode(KEY))
+    assert again.encode(KEY) == engine.encode(KEY)
+    job = started()
+    enter(job, "a", 0)
+    assert remaining(again, job, 5) == pytest.approx(remaining(engine, job, 5), rel=0.05)
+    assert len(engine.encode(KEY)) < 8192
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\x93\x01\x02\x03", b"\xff" * 99])
+def test_a_damaged_state_is_refused_and_changes_nothing(data: bytes) -> None:
+    engine = taught(5)
+    before = engine.encode(KEY)
+    with pytest.raises(ValueError):  # noqa: PT011 - msgspec's own text
+        engine.decode(KEY, data)
+    assert engine.encode(KEY) == before
+
+
+def test_the_largest_state_has_64_kib_at_most() -> None:
+    engine = ModelEngine()
+    for number in range(80):
+        steps = tuple(Step(f"{i:04d}" + "\N{ROSE}" * 90, 1000.0) for i in range(3000))
+        covariates = {f"key {i}" + "x" * 900: f"{number}" + "\N{ROSE}" * 5000 for i in range(300)}
+        engine.learn_run(Run("w", "s", steps, covariates))
+        engine.learn_run(run_of(1000.0 + number, series="many", phases=3000))
+    assert len(engine.encode(KEY)) <= 65_536
+    assert len(engine.encode(("w", "many"))) <= 65_536
+
+
+def test_of_too_many_series_the_one_used_least_recently_leaves() -> None:
+    engine = ModelEngine(max_series=50)
+    for number in range(120):
+        engine.learn_run(run_of(1000.0, series=f"s{number}"))
+        engine.estimate_observed(Observed("w", "s0", later=("p0", "p1", "p2")))
+    kept = engine.keys()
+    assert len(kept) == 50
+    assert ("w", "s0") in kept
+    assert ("w", "s1") not in kept
+
+
+@pytest.mark.parametrize("absurd", [math.nan, math.inf, -5.0, 0.0, 1e300])
+def test_numbers_that_are_no_durations_teach_nothing(absurd: float) -> None:
+    engine = ModelEngine()
+    for _ in range(5):
+        engine.learn_run(run_of(1000.0))
+    before = engine.encode(KEY)
+    engine.learn_run(run_of(absurd))
+    assert engine.encode(KEY) == before
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e8])
+def test_one_absurd_run_moves_an_estimate_by_a_bounded_amount(factor: float) -> None:
+    engine, rng = ModelEngine(), random.Random(5)
+    for _ in range(20):
+        engine.learn_run(run_of(10_000 * rng.lognormvariate(0, 0.1)))
+    seen = Observed("w", "s", later=("p0", "p1", "p2"))
+    before = engine.estimate_observed(seen).remaining_ns
+    engine.learn_run(run_of(10_000 * factor))
+    after = engine.estimate_observed(seen).remaining_ns
+    assert before is not None
+    assert after is not None
+    assert 0.7 < after / before < 1.4
+
+
+@given(st.lists(json_objects, min_size=1, max_size=6), json_objects)
+@settings(max_examples=40, deadline=None)
+def test_covariates_may_be_any_json(past: list[dict[str, Any]], now: dict[str, Any]) -> None:
+    engine = ModelEngine()
+    for number, covariates in enumerate(past):
+        engine.learn_run(run_of(1000.0 + number, covariates=covariates))
+    sound(engine.estimate_observed(Observed("w", "s", later=("p0", "p1", "p2"), covariates=now)))
+
+
+@given(
+    st.lists(st.floats(0, 1e300), min_size=1, max_size=5),
+    st.floats(0, 1e15),
+    st.floats(0, 1e15),
+    st.floats(0, 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_was_and_is_the_estimate_is_sound(
+    past: list[float], elapsed_ms: float, phase_ms: float, fraction: float
+) -> None:
+    engine = ModelEngine()
+    for ms in past:
+        engine.learn_run(run_of(ms))
+    seen = Observed(
+        "w", "s", current="p0", later=("p1", "p2"), elapsed_ms=elapsed_ms, phase_ms=phase_ms, mark=(phase_ms, fraction)
+    )
+    sound(engine.estimate_observed(seen))
+
+
+def test_clocks_that_jump_do_no_harm() -> None:
+    engine, job = taught(), started()
+    enter(job, "a", 0)
+    for now in (Moment(0, 0), Moment(2**62, moment(5).mono_ns), Moment(-5, -(2**60)), Moment(0, 2**61)):
+        sound(engine.estimate(job, now))
+
+
+def test_thousands_of_phases_are_estimated() -> None:
+    engine = ModelEngine()
+    for _ in range(3):
+        engine.learn_run(run_of(100.0, phases=3000))
+    names = tuple(f"p{i}" for i in range(3000))
+    sound(engine.estimate_observed(Observed("w", "s", current=names[0], later=names[1:], phase_ms=50, elapsed_ms=50)))

@@ -1,0 +1,107 @@
+"""The model's estimates in worlds whose truth is known: right in the mean, its band right four times of five."""
+
+from collections.abc import Sequence
+from statistics import median
+
+import pytest
+
+from eta_worlds import WORLDS, history, later_runs, sized
+from phaseline.eta.backtest import Ema, Past, Said, Situation, replay, score
+from phaseline.eta.replay import Clock, Model
+
+# Error as a share of the run's length. What no engine can know, such as the side on which a coin falls, is in it.
+WORST = {"bimodal": 0.22, "drifting": 0.075, "slow machine": 0.08, "skipping": 0.165, "sized": 0.08}
+
+
+def bias(said: Sequence[Said]) -> float:
+    """Return the median of what was said too much at half of a run, as a share of the run."""
+    return median(one.points[len(one.points) // 2] - 0.5 for one in said)
+
+
+class Overconfident(Model):
+    """A model whose band has a third of its width."""
+
+    def query(self, state: Situation) -> tuple[float, tuple[float, float, float], float]:
+        point, (low, middle, high), percent = super().query(state)
+        return point, (middle - (middle - low) / 3, middle, middle + (high - middle) / 3), percent
+
+
+class Forgetful(Model):
+    """A model that never hears of covariates."""
+
+    def learn(self, run: Past) -> None:
+        run.cov = {}
+        super().learn(run)
+
+
+@pytest.fixture(scope="module", params=list(WORLDS))
+def world(request: pytest.FixtureRequest) -> tuple[str, Sequence[Said]]:
+    return request.param, later_runs(WORLDS[request.param], Model())
+
+
+def test_the_band_holds_four_times_of_five(world: tuple[str, Sequence[Said]]) -> None:
+    found = score(world[1])
+    assert found is not None
+    assert found.coverage is not None
+    assert 0.70 <= found.coverage <= 0.92
+
+
+def test_the_point_is_near_and_not_biased(world: tuple[str, Sequence[Said]]) -> None:
+    name, said = world
+    found = score(said)
+    assert found is not None
+    assert found.nae1 <= WORST[name]
+    assert abs(bias(said)) <= 0.11
+    assert found.back == 0
+    assert found.stuck <= 0.01
+
+
+class Frozen(Model):
+    """A model that learns its first twenty runs only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 20
+
+    def learn(self, run: Past) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            super().learn(run)
+
+
+def test_what_never_learns_again_would_fail_where_runs_drift() -> None:
+    found = score(later_runs(WORLDS["drifting"], Frozen()))
+    assert found is not None
+    assert found.nae1 > 1.5 * WORST["drifting"]
+
+
+# Where runs drift slowly and nothing else happens, an average of the latest is as good.
+@pytest.mark.parametrize("name", sorted(set(WORLDS) - {"drifting"}))
+def test_the_average_would_fail_these_bounds(name: str) -> None:
+    found = score(later_runs(WORLDS[name], Ema()))
+    assert found is not None
+    assert found.nae1 > WORST[name]
+
+
+def test_a_band_too_narrow_would_fail() -> None:
+    found = score(later_runs(sized, Overconfident()))
+    assert found is not None
+    assert found.coverage is not None
+    assert found.coverage < 0.6
+
+
+def test_without_covariates_it_would_fail() -> None:
+    found = score(later_runs(sized, Forgetful()))
+    assert found is not None
+    assert found.nae1 > 2 * WORST["sized"]
+
+
+def test_the_question_of_someone_who_watches_the_clock_is_answered_as_well() -> None:
+    found = score(later_runs(WORLDS["slow machine"], Clock()))
+    assert found is not None
+    assert found.nae1 <= WORST["slow machine"]
+
+
+def test_the_same_runs_get_the_same_answers() -> None:
+    first, second = (replay(history(sized, 40), Model()) for _ in range(2))
+    assert first == second

@@ -1,0 +1,93 @@
+"""Why an estimate moved, in words."""
+
+import pytest
+
+from core_events import SECOND, moment
+from phaseline.eta.reasons import MAX_REASONS, Reasons
+from phaseline.events import JobProgress, JobStarted, PhaseCompleted
+from phaseline.job import Job
+from phaseline.snapshot import Estimate
+
+USUAL = {name: seconds * SECOND for name, seconds in {"setup": 10, "image_wait": 50, "annotate": 10}.items()}
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.job = Job("j")
+        self.job.apply(JobStarted(job_id="j", workflow="w", phases=tuple(USUAL)), moment(0))
+        self.reasons = Reasons()
+
+    def enter(self, phase: str, at: float, progress: float | None = None) -> None:
+        self.job.apply(JobProgress(job_id="j", phase=phase, progress=progress), moment(at))
+
+    def say(self, remaining: float | None, at: float) -> str | None:
+        remaining_ns = None if remaining is None else round(remaining * SECOND)
+        reason = self.reasons.look(self.job, Estimate(0, remaining_ns), USUAL, moment(at))
+        return reason.text if reason else None
+
+
+@pytest.fixture
+def watched() -> Watched:
+    made = Watched()
+    made.enter("setup", 0)
+    assert made.say(70, 0) is None
+    return made
+
+
+def test_time_that_goes_by_is_no_change(watched: Watched) -> None:
+    assert [watched.say(70 - at, at) for at in range(1, 60)] == [None] * 59
+
+
+def test_a_phase_that_lasts_too_long(watched: Watched) -> None:
+    watched.enter("image_wait", 10)
+    assert watched.say(60, 10) is None
+    assert watched.say(40, 100) == "image_wait is 1.8x its usual length: +40 s"
+
+
+def test_the_phases_so_far_were_slow(watched: Watched) -> None:
+    watched.enter("image_wait", 13)
+    watched.enter("annotate", 78)
+    assert watched.say(14, 78) == "the first two phases ran 1.3x slower: +14 s"
+
+
+def test_a_slow_phase_by_itself(watched: Watched) -> None:
+    watched.enter("image_wait", 20)
+    assert watched.say(90, 20) == "setup took 2.0x its usual length: +40 s"
+
+
+def test_the_workers_word(watched: Watched) -> None:
+    watched.enter("setup", 8, 25)
+    assert watched.say(90, 8) == "setup is 25 % done after 8.0 s, says its worker: +28 s"
+
+
+def test_a_skipped_phase(watched: Watched) -> None:
+    watched.enter("annotate", 10)
+    assert watched.say(10, 10) == "image_wait was passed by: -50 s"
+
+
+def test_small_steps_add_up(watched: Watched) -> None:
+    said = [watched.say(70 + at, at) for at in range(1, 8)]
+    assert said[0] is said[1] is None
+    assert any(said)
+
+
+def test_the_latest_five_are_kept_with_their_time_and_change(watched: Watched) -> None:
+    for n in range(8):
+        watched.say(70 * 2**n, n + 1)
+    kept = watched.reasons.of("j")
+    assert len(kept) == MAX_REASONS
+    assert [reason.at_ns for reason in kept] == sorted(reason.at_ns for reason in kept)
+    assert kept[-1].change_ns == (70 * 2**7 - (70 * 2**6 - 1)) * SECOND
+
+
+def test_what_was_unknown_has_no_change(watched: Watched) -> None:
+    assert watched.say(None, 1) is None
+    assert watched.say(500, 2) is None
+    assert watched.say(498, 4) is None
+
+
+def test_a_job_that_is_forgotten_has_none(watched: Watched) -> None:
+    watched.job.apply(PhaseCompleted(job_id="j", phase="setup"), moment(5))
+    assert watched.say(7, 5) is not None
+    watched.reasons.forget("j")
+    assert watched.reasons.of("j") == ()
