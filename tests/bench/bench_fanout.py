@@ -161,7 +161,7 @@ def compare(names: list[str], load: Load, directory: Path) -> None:
                 row(name, "missing")
                 continue
             server, port = found
-            messages = 500 if name == "quart" else 4000
+            messages = 300 if name == "quart" else 3000
             each[name] = fan_out(name, server, load, port, messages, 1)
             if name == "phaseline":
                 fan_out(name, server, load, port, 8000, 10)
@@ -179,7 +179,7 @@ def delays(load: Load) -> None:
         p99 = []
         for stopped in (0, 100, 0, 100):
             cpu, begun = server.cpu, time.monotonic()
-            found = load.ask("latency", samples=50, seconds=3, rate=100, stopped=stopped)
+            found = load.ask("latency", samples=50, seconds=2.5, rate=100, stopped=stopped)
             share = (server.cpu - cpu) / (time.monotonic() - begun)
             row(
                 f"  {stopped} stopped",
@@ -205,7 +205,7 @@ def idle(load: Load) -> None:
         with program(name) as (server, port):
             load.ask("connect", count=100, port=port, path="/ws", say=SUBSCRIBE, until="subscription_confirmed")
             before = server.memory
-            many = 5000 if name == "phaseline" else 1000
+            many = 5000 if name == "phaseline" else 500
             load.ask("connect", count=many, port=port, path="/ws", say=SUBSCRIBE, until="subscription_confirmed")
             time.sleep(0.5)
             row(f"KiB of an idle connection, {name}", f"{(server.memory - before) / many / 1024:.1f}")
