@@ -13,11 +13,11 @@ import trio
 from trio_websocket import open_websocket_url
 
 from certificates import Certificate, make_certificate
-from door_clients import FRESH, read_all, reset
+from door_clients import FRESH, plain_app, read_all, reset
 from phaseline.errors import ConfigError
 from phaseline.reporting import Reporter
 from phaseline_server.config import Settings
-from phaseline_server.door.tls import Tls
+from phaseline_server.door import Door, Tls, open_listeners
 from phaseline_server.main import serve
 from servers import server_process
 
@@ -110,6 +110,20 @@ async def test_who_does_not_speak_tls_harms_nobody(tmp_path: Path, certificate: 
         reset(stream)
         await assert_served(client)
         await waiting.aclose()
+
+
+async def test_the_end_does_not_wait_for_a_handshake(certificate: Certificate) -> None:
+    door = Door(tls=Tls(str(certificate.certificate), str(certificate.key), 3600, 3600))
+    async with trio.open_nursery() as nursery:
+        listeners = await open_listeners(["127.0.0.1:0"], explicit=True)
+        [url] = await nursery.start(door.serve, plain_app(door), listeners)
+        async with await trio.open_tcp_stream("127.0.0.1", int(url.rpartition(":")[2])) as stream:
+            await stream.send_all(b"\x16\x03\x01")
+            while not door.statistics().accepted:
+                await trio.lowlevel.checkpoint()
+            with trio.fail_after(60):
+                await door.close(0)
+                assert await read_all(stream) == b""
 
 
 async def test_older_versions_are_not_spoken(tmp_path: Path, certificate: Certificate) -> None:

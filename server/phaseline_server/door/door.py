@@ -207,7 +207,7 @@ class Door:
             else:
                 secure = ends._replace(secure=True)
                 serve_one = partial(self._serve_one, app, state, shared, secure)
-                await self._guard(partial(self._tls.serve, stream, serve_one))
+                await self._guard(partial(self._tls.serve, stream, self.closing, serve_one))
         finally:
             self._crowd.leave(address)
 

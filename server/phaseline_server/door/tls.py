@@ -70,20 +70,35 @@ class Tls:
             ) from None
         return context
 
-    async def serve(self, stream: trio.SocketStream, act: Callable[[trio.SocketStream], Awaitable[None]]) -> None:
-        """Shake hands with a client, have `act` serve what it says, and close `stream`; who can't do TLS is let go."""
+    async def serve(
+        self, stream: trio.SocketStream, closing: trio.Event, act: Callable[[trio.SocketStream], Awaitable[None]]
+    ) -> None:
+        """Shake hands with a client, have `act` serve what it says, and close `stream`.
+
+        Who can't do TLS is let go, and so is who has not shaken hands when `closing` is set.
+        """
         secure = trio.SSLStream(stream, self._context, server_side=True, https_compatible=True)
         try:
-            if await self._shake_hands(secure):
+            if await self._shake_hands(secure, closing):
                 await self._relay(secure, act)
         finally:
             stream.socket.close()
 
-    async def _shake_hands(self, secure: Secure) -> bool:
-        with trio.move_on_after(self._handshake_seconds), suppress(*_GONE):
-            await secure.do_handshake()
-            return True
-        return False
+    async def _shake_hands(self, secure: Secure, closing: trio.Event) -> bool:
+        shaken = False
+
+        async def shake() -> None:
+            nonlocal shaken
+            with trio.move_on_after(self._handshake_seconds), suppress(*_GONE):
+                await secure.do_handshake()
+                shaken = True
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(shake)
+            await closing.wait()
+            nursery.cancel_scope.cancel()
+        return shaken
 
     async def _relay(self, secure: Secure, act: Callable[[trio.SocketStream], Awaitable[None]]) -> None:
         near, far = (trio.SocketStream(end) for end in trio.socket.socketpair())
