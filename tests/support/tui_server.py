@@ -134,7 +134,9 @@ class PlayedServer:
 
     async def _close(self, code: int, reason: str | None) -> None:
         for websocket in list(self._open):
-            await websocket.aclose(code, reason)
+            # A ping that comes while it closes ends the library's reader, and then it would wait for ever.
+            with trio.move_on_after(0.5):
+                await websocket.aclose(code, reason)
 
     async def _cut(self) -> None:
         for websocket in list(self._open):

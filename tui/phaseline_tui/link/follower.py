@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -201,8 +202,8 @@ class Follower:
                     return
                 websocket = await self._shake_hands(nursery, stream)
                 await self._greet(websocket)
-                nursery.start_soon(self._feel_pulse, websocket)
-                nursery.start_soon(self._measure_delay, websocket)
+                for task in (self._feel_pulse, self._measure_delay):
+                    nursery.start_soon(_while_open, task, websocket)
                 while True:
                     self._take(await websocket.get_message())
         except ConnectionClosed as closed:
@@ -333,3 +334,9 @@ class Follower:
     def _say(self, status: LinkStatus) -> None:
         self._status = self.beat.status = status
         self._wake()
+
+
+async def _while_open(task: Callable[[WebSocketConnection], Awaitable[None]], websocket: WebSocketConnection) -> None:
+    """Run `task` until the connection closes; why it did is heard by who listens."""
+    with suppress(ConnectionClosed):
+        await task(websocket)
