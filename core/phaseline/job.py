@@ -27,7 +27,7 @@ from phaseline.events import (
     PhotoInfo,
 )
 from phaseline.phase import Lesson, Phase
-from phaseline.snapshot import Brief, ErrorSnapshot, Estimate, Moment, PhaseState, Snapshot, State
+from phaseline.snapshot import Brief, ErrorSnapshot, Estimate, Moment, PhaseState, Reason, Snapshot, State
 from phaseline.timeline import Timeline
 from phaseline.workflows import PHOTO, workflow
 
@@ -313,13 +313,16 @@ class Job:
             return Estimate(percent, 0, 0, 0, estimate.basis, estimate.runs, 100.0, 0)
         return estimate if percent == estimate.percent else msgspec.structs.replace(estimate, percent=percent)
 
-    def snapshot(self, now: Moment, estimate: Estimate, averages: dict[str, int]) -> Snapshot:
+    def snapshot(
+        self, now: Moment, estimate: Estimate, averages: dict[str, int], reasons: tuple[Reason, ...] = ()
+    ) -> Snapshot:
         """Return the job's full state.
 
         Args:
             now: When it is asked.
             estimate: The engine's word on an active job; of an ended one it is replaced by "nothing remains".
             averages: Average durations of this workflow's phases, in nanoseconds, by name.
+            reasons: Why the estimate moved lately.
         """
         phase = self.phases[self.current] if self.current is not None else None
         return Snapshot(
@@ -346,4 +349,5 @@ class Job:
             duration=self.duration,
             cache_hit=self.cache_hit,
             seq=self.seq,
+            reasons=reasons,
         )

@@ -5,7 +5,18 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-__all__ = ["Basis", "Brief", "ErrorSnapshot", "Estimate", "Moment", "PhaseSnapshot", "PhaseState", "Snapshot", "State"]
+__all__ = [
+    "Basis",
+    "Brief",
+    "ErrorSnapshot",
+    "Estimate",
+    "Moment",
+    "PhaseSnapshot",
+    "PhaseState",
+    "Reason",
+    "Snapshot",
+    "State",
+]
 
 Basis = Literal["history", "similar", "progress", "none"]
 
@@ -79,6 +90,20 @@ class Estimate(msgspec.Struct, frozen=True):
     phase_remaining_ns: int | None = None
 
 
+class Reason(msgspec.Struct, frozen=True):
+    """One change of more than a tenth of what remained.
+
+    Attributes:
+        at_ns: When, wall clock.
+        change_ns: By how much the end moved: more than 0 is later.
+        text: Why, in words.
+    """
+
+    at_ns: int
+    change_ns: int
+    text: str
+
+
 class PhaseSnapshot(msgspec.Struct, frozen=True):
     """One phase.
 
@@ -140,6 +165,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
         phase: The current phase, or after the end `completed` or `failed`, or "" before the first.
         progress: What the worker said last of its current phase, in percent.
         seq: The last event about this job.
+        reasons: Why the estimate moved lately, oldest first.
     """
 
     job_id: str
@@ -155,6 +181,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
     duration: float | None
     cache_hit: bool
     seq: int
+    reasons: tuple[Reason, ...] = ()
 
     @property
     def error(self) -> str:

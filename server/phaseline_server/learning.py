@@ -12,9 +12,11 @@ from phaseline.errors import DiskFull
 from phaseline.eta import EmaEngine
 from phaseline.eta.model import ModelEngine
 from phaseline.eta.observed import Run, finished
+from phaseline.eta.reasons import Reasons
 from phaseline.job import Job
 from phaseline.phase import Lesson
-from phaseline.snapshot import Estimate, Moment
+from phaseline.snapshot import Estimate, Moment, Reason
+from phaseline.statistics import Statistics
 from phaseline_server.journal import Journal, Learned, Outcomes
 from phaseline_server.lifecycle import Habits
 from phaseline_server.scores import Score, Scores
@@ -46,15 +48,17 @@ class Learning:
         scores: How well estimates held.
     """
 
-    def __init__(self, journal: Journal, ema: EmaEngine) -> None:
-        """Keep what is learned in `journal`, and score `ema` beside the rest."""
+    def __init__(self, journal: Journal, statistics: Statistics) -> None:
+        """Keep what is learned in `journal`, and score the moving averages of `statistics` beside the rest."""
         self.habits = Habits()
         self.model = ModelEngine()
         self.durations = Sketches(_MOST_PHASES)
         self.recent: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
         self.scores = Scores()
         self._journal = journal
-        self._ema = ema
+        self._statistics = statistics
+        self._ema = EmaEngine(statistics)
+        self._reasons = Reasons()
         self._ended: deque[Job] = deque()
         self._news = trio.Event()
         self._upto = 0
@@ -69,6 +73,14 @@ class Learning:
     def said(self, job: Job, now: Moment, estimate: Estimate) -> None:
         """See `Listener.said`."""
         self.scores.note(job, now, estimate, self._ema.estimate(job, now).remaining_ns)
+        usual = self._statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
+        reason = self._reasons.look(job, estimate, usual, now)
+        if reason is not None:
+            _log.info("estimate moved", job_id=job.job_id, seconds=round(reason.change_ns / 1e9, 1), why=reason.text)
+
+    def reasons(self, job_id: str) -> tuple[Reason, ...]:
+        """See `Listener.reasons`."""
+        return self._reasons.of(job_id)
 
     def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None:
         """See `Listener.ended`."""

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from phaseline.job import Job
 from phaseline.phase import Lesson
-from phaseline.snapshot import Estimate, Moment
+from phaseline.snapshot import Estimate, Moment, Reason
 
 __all__ = ["NOBODY", "Listener"]
 
@@ -25,6 +25,10 @@ class Listener(Protocol):
         """Take in that these jobs have ended and are kept, and what their phases took."""
         ...
 
+    def reasons(self, job_id: str) -> tuple[Reason, ...]:
+        """Return why a job's estimate moved lately, oldest first."""
+        ...
+
 
 class _Nobody:
     def heard(self, job: Job, now: Moment) -> None:
@@ -35,6 +39,10 @@ class _Nobody:
 
     def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None:
         """Pass over it."""
+
+    def reasons(self, job_id: str) -> tuple[Reason, ...]:  # noqa: ARG002 - of none
+        """Return none."""
+        return ()
 
 
 NOBODY: Final[Listener] = _Nobody()

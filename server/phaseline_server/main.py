@@ -111,7 +111,7 @@ async def _serve_from(
     ready = partial(restore, retention_s=retention_s, max_jobs=settings.max_jobs)
     known = await trio.to_thread.run_sync(ready, journal, metrics_file, now())
     log, ema = Log(journal, settings.history, settings.queue), EmaEngine(known.statistics)
-    learning = Learning(journal, ema)
+    learning = Learning(journal, known.statistics)
     learning.restore(await trio.to_thread.run_sync(journal.learned))
     tracker = Tracker(
         log,

@@ -319,7 +319,8 @@ class Tracker:
 
     def _snapshot(self, job: Job, moment: Moment) -> Snapshot:
         averages = self.statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
-        return job.snapshot(moment, self._estimates.exact(job, moment), averages)
+        estimate = self._estimates.exact(job, moment)
+        return job.snapshot(moment, estimate, averages, self._listener.reasons(job.job_id))
 
     def snapshot(self, job_id: str) -> Snapshot:
         """Return a job's full state.

@@ -23,7 +23,7 @@ from phaseline.wire import (
     encode_event,
 )
 from phaseline.wire import decode_json as decode_any
-from phaseline.wire.status import ErrorStatus
+from phaseline.wire.status import ErrorStatus, ReasonStatus
 
 LIMIT = 10_000_000
 REPORTS: tuple[type[Event], ...] = get_args(Report)
@@ -58,6 +58,7 @@ errors = st.builds(
     stage=st.none() | names,
     timestamp=texts,
 )
+reasons = st.builds(ReasonStatus, at=texts, change_seconds=st.floats(-1e9, 1e9), text=texts)
 statuses = st.builds(
     JobStatus,
     job_id=names,
@@ -89,6 +90,7 @@ statuses = st.builds(
     seq=counts,
     stages=st.lists(stages, max_size=2),
     errors=st.lists(errors, max_size=2),
+    eta_reasons=st.lists(reasons, max_size=2),
 )
 
 

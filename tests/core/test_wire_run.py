@@ -41,6 +41,7 @@ OUR_KEYS = [
     "finishHighAt",
     "etaBasis",
     "etaRuns",
+    "etaReasons",
 ]
 SEEDS_PHASE_KEYS = ["name", "startedNs", "endedNs", "skipped", "error"]
 SEEDS_PHASES = [
@@ -158,6 +159,7 @@ def test_a_run_at_work() -> None:
         "finishHighAt": "2024-10-27T03:33:46.000Z",
         "etaBasis": "history",
         "etaRuns": 4,
+        "etaReasons": [],
     }
     times = {phase["name"]: (phase["startedNs"], phase["endedNs"]) for phase in phases}
     assert times["setup"] == (WALL + SECOND, WALL + 2 * SECOND)

@@ -72,12 +72,14 @@ def test_a_status_has_the_seeds_keys_and_ours() -> None:
         "seq",
         "stages",
         "errors",
+        "eta_reasons",
     ]
 
 
 def test_a_job_at_work() -> None:
     status = status_of(*AT_WORK)
     stages, errors = status.pop("stages"), status.pop("errors")
+    assert status.pop("eta_reasons") == []
     assert status == {
         "job_id": "job_1",
         "photo_id": 456,

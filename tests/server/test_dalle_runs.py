@@ -56,6 +56,7 @@ KEYS = [
     "finishHighAt",
     "etaBasis",
     "etaRuns",
+    "etaReasons",
 ]
 DRESS_KEYS = [
     "original",

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import trio
 
-from phaseline.eta import EmaEngine
 from phaseline.events import JobCompleted, JobProgress, JobStarted
 from phaseline.statistics import Statistics
+from phaseline.wire import job_status
 from phaseline_server.journal import Journal
 from phaseline_server.learning import Learning
 from phaseline_server.log import Log
@@ -29,7 +29,7 @@ async def learner(data_dir: Path, clock: HandClock) -> AsyncIterator[tuple[Track
     """Yield a tracker that estimates with what it learns, on a clock moved by hand."""
     journal = Journal.open(data_dir)
     statistics = Statistics()
-    learning = Learning(journal, EmaEngine(statistics))
+    learning = Learning(journal, statistics)
     learning.restore(journal.learned())
     tracker = Tracker(
         Log(journal, 1000, 1000), learning.model, statistics, max_jobs=1000, clock=clock, listener=learning
@@ -155,3 +155,22 @@ async def test_the_engine_can_be_chosen(tmp_path: Path, engine: str, band: bool)
         assert status["eta_seconds"] == pytest.approx(9, rel=0.6)
         assert (status["eta_low_seconds"] is not None) is band
         assert (status["finish_high_at"] is not None) is band
+
+
+async def test_a_change_of_the_estimate_has_a_reason(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with learner(tmp_path, clock) as (tracker, learning):
+        for number in range(8):
+            await work(tracker, clock, f"film{number}")
+            learning.learn_ended()
+        await tracker.report(JobStarted(job_id="slow", workflow="film", series="trailer", phases=PHASES))
+        await tracker.report(JobProgress(job_id="slow", phase="load"))
+        assert tracker.snapshot("slow").reasons == ()
+        for _ in range(8):
+            clock.advance(2)
+            snapshot = tracker.snapshot("slow")
+        reason = snapshot.reasons[-1]
+        assert reason.change_ns > 0
+        assert "load is " in reason.text
+        assert "its usual length: +" in reason.text
+        assert job_status(snapshot).eta_reasons[-1].text == reason.text

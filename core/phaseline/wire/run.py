@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from phaseline.snapshot import PhaseSnapshot, Snapshot
+from phaseline.snapshot import PhaseSnapshot, Reason, Snapshot
 from phaseline.wire.message import finish_at, timestamp
 
 __all__ = ["encode_run", "run_snapshot"]
@@ -35,6 +35,10 @@ def _phase(phase: PhaseSnapshot) -> dict[str, Any]:
         "skipped": phase.state == "skipped",
         "error": phase.error,
     }
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    return {"at": timestamp(reason.at_ns), "changeSeconds": round(reason.change_ns / 1e9, 1), "text": reason.text}
 
 
 def run_snapshot(snapshot: Snapshot, dress: object) -> dict[str, Any]:
@@ -79,6 +83,7 @@ def run_snapshot(snapshot: Snapshot, dress: object) -> dict[str, Any]:
         "finishHighAt": finish_at(snapshot.at_ns, estimate.high_ns),
         "etaBasis": estimate.basis,
         "etaRuns": estimate.runs,
+        "etaReasons": [_reason(reason) for reason in snapshot.reasons],
     }
 
 

@@ -41,6 +41,14 @@ class ErrorStatus(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: str
 
 
+class ReasonStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the remaining time changed by more than a tenth."""
+
+    at: str
+    change_seconds: float
+    text: str
+
+
 class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A job's full state: B's `job_status` first, then ours."""
 
@@ -76,6 +84,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     stages: list[StageStatus]
     errors: list[ErrorStatus]
+    eta_reasons: list[ReasonStatus]
 
 
 def _stage(phase: PhaseSnapshot) -> StageStatus:
@@ -122,6 +131,10 @@ def job_status(snapshot: Snapshot) -> JobStatus:
                 timestamp=timestamp(error.at_ns),
             )
             for error in snapshot.errors
+        ],
+        eta_reasons=[
+            ReasonStatus(at=timestamp(each.at_ns), change_seconds=round(each.change_ns / 1e9, 1), text=each.text)
+            for each in snapshot.reasons
         ],
     )
 
