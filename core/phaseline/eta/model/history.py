@@ -123,7 +123,10 @@ class History:
         """
         kept = msgspec.msgpack.decode(data, type=_Kept)  # its errors are ValueErrors
         size = 4 * len(kept.names)
-        if kept.version != 1 or any(len(row) != size for row in kept.rows) or len(kept.rows) != len(kept.known):
+        whole = all(len(row) == size for row in kept.rows) and len(kept.rows) == len(kept.known)
+        # Written so that NaN is out of range too.
+        levels = 0 < kept.below < 0.5 and 0 < kept.above < 0.5 and 0 < kept.mark_noise < inf  # noqa: PLR2004
+        if kept.version != 1 or not whole or not levels or len(set(kept.names)) < len(kept.names):
             raise ValueError(f"a series' state of version {kept.version} is not what this program wrote; learn it anew")
         series = cls()
         series.names = kept.names
