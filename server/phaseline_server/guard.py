@@ -35,10 +35,11 @@ class Guard:
         """Stand before every route of `app`."""
         app.before_request(self._before_request)
         app.before_websocket(self._before_websocket)
-        app.after_request(self._after_request)
+        if self._origins.any_listed:
+            app.after_request(self._after_request)
 
     async def _before_request(self) -> Response | None:
-        asked = frozenset(request.args)
+        asked = frozenset(request.args) if request.query_string else _NOTHING
         path = request.url_rule.rule if request.url_rule else ""
         self._check_page(request, changing=changes(request.method, path, asked))
         origin = request.headers.get("Origin")
@@ -80,6 +81,7 @@ class Guard:
         return response
 
 
+_NOTHING: Final[frozenset[str]] = frozenset()
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",

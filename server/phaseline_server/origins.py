@@ -16,6 +16,7 @@ from phaseline_server.bind import parse_bind
 
 __all__ = ["Hosts", "Origins", "is_this_machine"]
 
+_MOST_PASSED: Final = 1000
 _CROSS_SITE: Final = "cross-site"
 
 
@@ -46,6 +47,7 @@ class Hosts:
     def __init__(self, binds: Iterable[str], allowed: Iterable[str]) -> None:
         """Answer for the hosts of `binds` and for those `allowed`, besides this machine's own names and addresses."""
         self._names = {parse_bind(bind).host.lower() for bind in binds} | {name.lower() for name in allowed}
+        self._passed: set[tuple[str, str | None]] = set()  # most requests are for one and the same
 
     def check(self, authority: str | None, own: str | None) -> None:
         """Raise Misdirected unless the request is for this server.
@@ -54,14 +56,15 @@ class Hosts:
             authority: Its `Host`; None in HTTP/1.0, which no browser speaks.
             own: The address that the client connected to.
         """
-        if authority is None:
+        if authority is None or (authority, own) in self._passed:
             return
         host = _host(authority)
-        if host in self._names or is_this_machine(host):
-            return
-        address = _address(host)
-        if address is None or own is None or address != _address(own):
-            raise Misdirected(authority)
+        if host not in self._names and not is_this_machine(host):
+            address = _address(host)
+            if address is None or own is None or address != _address(own):
+                raise Misdirected(authority)
+        if len(self._passed) < _MOST_PASSED:
+            self._passed.add((authority, own))
 
 
 class Origins:
@@ -70,6 +73,11 @@ class Origins:
     def __init__(self, allowed: Iterable[str]) -> None:
         """Allow these, exactly as browsers write them, besides the server's own and this machine's."""
         self._allowed = frozenset(allowed)
+
+    @property
+    def any_listed(self) -> bool:
+        """Whether there are any to speak CORS with."""
+        return bool(self._allowed)
 
     def listed(self, origin: str | None) -> bool:
         """Say whether an origin was configured, so that CORS is spoken with it."""
