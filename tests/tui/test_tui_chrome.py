@@ -15,7 +15,8 @@ from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
 from phaseline_tui.jobs import JobView, Shares
-from phaseline_tui.state import Counts, ViewState
+from phaseline_tui.state import ViewState
+from phaseline_tui.totals import Counts
 from tui_jobs import FixedClock, snapshot
 
 SCENE = Scene(1000.0, FixedClock().wall(), FixedClock().local)

@@ -10,7 +10,8 @@ from phaseline_tui.address import ServerAddress
 from phaseline_tui.app import ProgressApp
 from phaseline_tui.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.drawing.themes import DARK, LIGHT
-from tui_jobs import FixedClock, connected, many_jobs, odd_jobs
+from phaseline_tui.settings import Settings
+from tui_jobs import FixedClock, connected, dalle_job, many_jobs, odd_jobs
 
 Compare = Callable[..., bool]
 SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 60)
@@ -20,9 +21,13 @@ AWAY = LinkStatus(
 )
 
 
-def view(theme: str | None, jobs: list[dict[str, Any]] | None, status: LinkStatus | None = None) -> dict[str, Any]:
+def view(
+    theme: str | None, jobs: list[dict[str, Any]] | None, status: LinkStatus | None = None, **options: Any
+) -> dict[str, Any]:
     """Return the program and how it comes to show `jobs`."""
-    app = ProgressApp(ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=theme, connect=False)
+    app = ProgressApp(
+        ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=theme, connect=False, **options
+    )
 
     async def before(pilot: Pilot[Any]) -> None:
         if jobs is not None:
@@ -65,6 +70,30 @@ def test_details_of_a_job_at_work_without_colours(snap_compare: Compare, monkeyp
         await pilot.pause()
 
     assert snap_compare(**shown, run_before=open_it, terminal_size=MIDDLE)
+
+
+@pytest.mark.parametrize(("theme", "size"), [(DARK, SMALL), (DARK, LARGE), (LIGHT, MIDDLE)])
+def test_one_job(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
+    job = dalle_job("simple", "0x1f98", 5, progress=72.0, speed=1.6, message="layer 7 of 9")
+    job["eta_reasons"] = ["image_wait is 1.6x its usual length: +9 s"]
+    for stage in job["stages"]:
+        stage["p90_seconds"] = 1.3 * (stage["average_seconds"] or 0.0)
+    assert snap_compare(**view(theme, [job, *many_jobs()]), press=["j", "2"], terminal_size=size)
+
+
+def test_a_search_in_one_job(snap_compare: Compare) -> None:
+    keys = ["e", "e", "2", "slash", *"exposure", "enter", "n"]
+    assert snap_compare(**view(DARK, many_jobs()), press=keys, terminal_size=MIDDLE)
+
+
+def test_sorted_marked_and_held(snap_compare: Compare) -> None:
+    keys = ["s", "s", "s", "S", "space", "space", "p"]
+    assert snap_compare(**view(DARK, many_jobs()), press=keys, terminal_size=MIDDLE)
+
+
+def test_without_unicode(snap_compare: Compare) -> None:
+    shown = view(DARK, many_jobs(), settings=Settings(ascii=True))
+    assert snap_compare(**shown, press=["j", "enter"], terminal_size=MIDDLE)
 
 
 def test_no_jobs_yet(snap_compare: Compare) -> None:

@@ -46,6 +46,7 @@ class StageItem(msgspec.Struct, kw_only=True):
     started_at: str | None = None
     elapsed_seconds: float | None = None
     average_seconds: float | None = None
+    p90_seconds: float | None = None
     progress: float | None = None
     error: str | None = None
 
@@ -76,6 +77,7 @@ class Common(msgspec.Struct, kw_only=True):
     eta_high_seconds: float | None = None
     eta_basis: str | None = None
     eta_runs: int | None = None
+    eta_reasons: list[str] | None = None
     stage_index: int | None = None
     stage_count: int | None = None
     elapsed_seconds: float | None = None

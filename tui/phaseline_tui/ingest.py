@@ -26,6 +26,8 @@ __all__ = ["apply_message", "from_status"]
 _LONG: Final = 2000
 _MOST_PHASES: Final = 500
 _MOST_ERRORS: Final = 100
+_MOST_REASONS: Final = 5
+_MOST_TOLD: Final = 12
 _SHORT_ADDRESS: Final = 13
 _MOST_SECONDS: Final = 1e9
 _STATES: Final = {state.value: state for state in State if state is not State.ABSENT}
@@ -100,6 +102,8 @@ def _take_common(job: JobView, common: Common, received: float) -> None:
     job.remaining = None if likely is None else Remaining(likely, low, high)
     job.basis = _BASES.get(common.eta_basis, "none")
     job.runs = max(0, common.eta_runs or 0)
+    if common.eta_reasons is not None:
+        job.reasons = tuple(clean(reason) for reason in common.eta_reasons[-_MOST_REASONS:])
     if common.stage_count is not None:
         job.phase_count = min(_MOST_PHASES, max(len(job.phases), common.stage_count))
     if common.stage_index is not None:
@@ -123,7 +127,10 @@ def _start(job: JobView, message: JobStarted) -> None:
 
 
 def _progress(job: JobView, message: JobProgress) -> None:
-    job.message = clean(message.message or "", _LONG)
+    said = clean(message.message or "", _LONG)
+    if said and said != job.message:
+        job.told = (*job.told[1 - _MOST_TOLD :], (job.elapsed, said))
+    job.message = said
     if message.details:
         job.details = clean_value(message.details)
     if not message.stage:
@@ -228,6 +235,7 @@ def _phase(item: StageItem, job_start: float | None) -> PhaseView:
         offset=None if started is None or job_start is None else max(0.0, started - job_start),
         elapsed=_seconds(item.elapsed_seconds) if item.state != "pending" else None,
         average=_seconds(item.average_seconds),
+        p90=_seconds(item.p90_seconds),
         progress=None if item.progress is None or item.state != "current" else _percent(item.progress),
         error=clean(item.error or "", _LONG),
     )

@@ -36,6 +36,8 @@ class PhaseView:
     """Seconds it took, or had taken at the job's `received`."""
     average: float | None = None
     """Seconds it took in earlier jobs; None if there were none."""
+    p90: float | None = None
+    """Seconds that nine of ten earlier jobs did not exceed; None if nobody told."""
     progress: float | None = None
     """0 to 100, as far as its worker tells."""
     error: str = ""
@@ -93,6 +95,10 @@ class JobView:
     remaining: Remaining | None = None
     basis: Basis = "none"
     runs: int = 0
+    reasons: tuple[str, ...] = ()
+    """Why the estimate moved, oldest first."""
+    told: tuple[tuple[float, str], ...] = ()
+    """The latest messages and for how many seconds the job had run, oldest first."""
 
     phases: list[PhaseView] = field(default_factory=list)
     phase_index: int = 0

@@ -7,8 +7,8 @@ from textual.binding import Binding
 
 __all__ = ["ACTIONS", "Action", "Place", "bindings", "help_of"]
 
-Place = Literal["jobs", "list", "detail", "filter", "everywhere"]
-"""Where a key means something: in the view of all jobs, in its list, in a job's details, in the filter's line."""
+Place = Literal["jobs", "list", "detail", "job", "everywhere"]
+"""Where a key means something: in the view of all jobs, in its list, in a job's details, in the view of one job."""
 
 
 class Action(NamedTuple):
@@ -53,7 +53,12 @@ ACTIONS: Final = (
     Action("next-found", "n", "found(1)", "next, previous found", "detail", "n  N"),
     Action("previous-found", "N,shift+n", "found(-1)", "", "detail"),
     Action("raw", "v", "raw", "as raw JSON, and back", "detail", "v"),
+    Action("next-job", "right_square_bracket,right", "neighbour(1)", "the next job, the one before", "job", "← →"),
+    Action("previous-job", "left_square_bracket,left", "neighbour(-1)", "", "job"),
     Action("pause", "p", "pause", "hold the screen still", "everywhere", "p"),
+    Action("copy", "y", "copy", "copy the id, or what is shown", "everywhere", "y"),
+    Action("picture", "i", "picture", "the job's picture", "everywhere", "i"),
+    Action("cancel", "ctrl+x", "cancel", "cancel or remove, after asking", "everywhere", "Ctrl+X"),
     Action("retry", "r", "retry", "connect again now", "everywhere", "r"),
     Action("theme", "t", "toggle_theme", "dark or light", "everywhere", "t"),
     Action("help", "question_mark", "help", "this help", "everywhere", "?"),

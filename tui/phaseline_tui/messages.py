@@ -5,7 +5,7 @@ from textual.message import Message
 from phaseline_tui.connection import Batch
 from phaseline_tui.jobs import JobKey
 
-__all__ = ["BatchesReceived", "FilterChanged", "JobChosen", "RowChosen"]
+__all__ = ["BatchesReceived", "FilterChanged", "JobChosen", "RowChosen", "SearchChanged"]
 
 
 class BatchesReceived(Message):
@@ -37,4 +37,12 @@ class RowChosen(Message):
 
     def __init__(self, row: int) -> None:
         self.row = row
+        super().__init__()
+
+
+class SearchChanged(Message):
+    """The text to search for is another."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
         super().__init__()

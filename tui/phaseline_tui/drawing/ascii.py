@@ -11,8 +11,8 @@ from textual.filter import LineFilter
 __all__ = ["AsciiFilter", "to_ascii"]
 
 _SIGNS: Final = str.maketrans(
-    "◆►✓✗■·…–—│─━╌█▓░▌▏▎▍▋▊▉●○◌◐◦↑↓←→↷▲▼▸▾┃",  # noqa: RUF001  the signs of this program
-    "*>+x#.~--|--.#=-||||||#*oo(o^v<>/^v>v|",
+    "╵◆►✓✗■·…–—│─━╌█▓░▌▏▎▍▋▊▉●○◌◐◦↑↓←→↷▲▼▸▾┃",  # noqa: RUF001  the signs of this program
+    "'*>+x#.~--|--.#=-||||||#*oo(o^v<>/^v>v|",
 )
 _FIRST_STRANGE: Final = 0x80
 

@@ -43,6 +43,10 @@ def detail(job: JobView, width: int, scene: Scene) -> list[Line]:
     lines: list[Line] = [*_head(job, width, scene), ()]
     if job.phases:
         lines += [*_phases(job, width, scene), ()]
+    if job.reasons and not job.over:
+        lines += [_title("WHY THE ESTIMATE MOVED", width)]
+        lines += [line for reason in reversed(job.reasons) for line in _wrapped(reason, width, "text")]
+        lines += [()]
     if job.state in {State.FAILED, State.LOST} and job.failure not in [error.message for error in job.errors]:
         lines += [_title("ERROR", width), *_wrapped(job.failure or "no reason given", width, "bad-strong"), ()]
     if job.errors:
@@ -54,6 +58,12 @@ def detail(job: JobView, width: int, scene: Scene) -> list[Line]:
     ):
         if value:
             lines += [_title(title, width), *_facts(value, width), ()]
+    if len(job.told) > 1:
+        lines += [_title("MESSAGES", width)]
+        lines += [
+            ((fit(duration(at), _TIMES, "right"), "muted"), (f"  {words}", "text")) for at, words in reversed(job.told)
+        ]
+        lines += [()]
     results = {phase.name: phase.result for phase in job.phases if phase.result}
     if results:
         lines += [_title("PHASE RESULTS", width), *_facts(results, width), ()]

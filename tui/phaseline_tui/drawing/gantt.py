@@ -14,6 +14,7 @@ _STYLES: Final = {
     PhaseState.FAILED: "bad",
 }
 _MARK: Final = "│"
+_SLOW_MARK: Final = "╵"
 _TO_COME: Final = "╌"
 _SLOW: Final = 1.25
 _SLOW_SECONDS: Final = 0.1
@@ -34,12 +35,15 @@ class Strip(NamedTuple):
     """Until when it will run, as far as one can tell."""
     label: str = ""
     """How far it is, if its worker tells."""
+    slow_end: float | None = None
+    """When nine of ten earlier ones would have ended, if that is known."""
 
     def draw(self, width: int, total: float, *, shades: bool) -> Line:
         """Return the strip in `width` cells that stand for `total` seconds.
 
         A solid bar is the time taken, in a warning colour where it goes beyond the average; a dim one is what the
-        current phase still needs, a dashed line what is expected of a later one. The upright mark is the average.
+        current phase still needs, a dashed line what is expected of a later one. The upright mark is the average,
+        the half one what nine of ten stayed below.
         """
         scale = width * 8 / total if total > 0 else 0.0
         first = min(width - 1, int(self.start * scale) // 8)
@@ -68,6 +72,10 @@ class Strip(NamedTuple):
         if mark is not None and cells[mark][0] in " █▓░":
             under = cells[mark][1].partition("/")[2]
             cells[mark] = (_MARK, f"text/{under}" if under else "muted")
+        slow = None if self.slow_end is None else int(self.slow_end * scale) // 8
+        if slow is not None and slow < width and slow != mark and cells[slow][0] in " ░":
+            under = cells[slow][1].partition("/")[2]
+            cells[slow] = (_SLOW_MARK, f"text/{under}" if under else "muted")
         self._write_label(cells, max(likely, first + (units + 7) // 8, 0 if mark is None else mark + 1))
         return merged(cells)
 
@@ -118,16 +126,17 @@ def _place(job: JobView, phase: PhaseView, at: float, now: float) -> Strip | Non
     start = phase.offset if phase.offset is not None else at
     end = start + spent
     usual = None if phase.average is None else start + phase.average
+    slow = None if phase.p90 is None else start + phase.p90
     if phase.state is not PhaseState.CURRENT:
-        return Strip(phase.state, start, end, usual, end)
+        return Strip(phase.state, start, end, usual, end, slow_end=slow)
     if phase.progress is None:
-        return Strip(phase.state, start, end, usual, max(end, usual or 0.0))
+        return Strip(phase.state, start, end, usual, max(end, usual or 0.0), slow_end=slow)
     done = phase.progress / 100.0
     if phase.average is not None:
         likely = spent + (1.0 - done) * phase.average  # The less is done, the less its pace tells.
     else:
         likely = spent / done if done >= _TELLING else spent
-    return Strip(phase.state, start, end, usual, start + likely, f"{int(phase.progress)}%")
+    return Strip(phase.state, start, end, usual, start + likely, f"{int(phase.progress)}%", slow)
 
 
 def merged(cells: list[Span]) -> Line:

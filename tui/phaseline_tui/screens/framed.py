@@ -77,7 +77,9 @@ class FramedScreen(ViewScreen):
         if not width:
             return
         live = app.live_scene()
-        self._head.show([chrome.header(app.followed, app.status, app.state.counts, width, live)])
+        self._head.show(
+            [chrome.header(app.followed, app.status, app.state.counts, width, live, totals=app.totals, held=app.held)]
+        )
         self._trouble.show(chrome.trouble(app.status, width, live) if self.TELLS_TROUBLE else [])
         self._heading.show(self.heading(width))
         self.show()

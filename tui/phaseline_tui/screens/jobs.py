@@ -12,7 +12,7 @@ from phaseline_tui.drawing.columns import heading
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.jobs import JobKey
 from phaseline_tui.keys import Place, bindings, help_of
-from phaseline_tui.messages import FilterChanged, JobChosen
+from phaseline_tui.messages import FilterChanged, JobChosen, SearchChanged
 from phaseline_tui.sorting import Order
 from phaseline_tui.state import Changes
 from phaseline_tui.views import ViewScreen
@@ -20,6 +20,7 @@ from phaseline_tui.widgets.filter_line import FilterLine
 from phaseline_tui.widgets.fixed_lines import FixedLines
 from phaseline_tui.widgets.job_detail import JobDetail
 from phaseline_tui.widgets.job_list import JobList
+from phaseline_tui.widgets.search_line import SearchLine
 
 __all__ = ["JobsScreen"]
 
@@ -60,7 +61,8 @@ class JobsScreen(ViewScreen):
         self._heading = FixedLines(palette, id="heading")
         self._list = JobList(palette, app.state, app.scene)
         self._detail = JobDetail(palette, app.scene)
-        self._filter = FilterLine(app.state.filter.text)
+        self._filter = FilterLine()
+        self._search = SearchLine()
         self._keys = FixedLines(palette, id="keys", ground="chrome")
         self._opened = False
 
@@ -74,10 +76,12 @@ class JobsScreen(ViewScreen):
                 yield self._list
             yield self._detail
         yield self._filter
+        yield self._search
         yield self._keys
 
     def on_mount(self) -> None:
         """Show what is known already."""
+        self._filter.value = self.owner.state.filter.text
         self._arrange()
         self.tick()
 
@@ -167,9 +171,11 @@ class JobsScreen(ViewScreen):
     def action_detail(self) -> None:
         """Open the details of the job under the cursor, and give them the keys."""
         if self._list.on_fold:
+            below = len(self.owner.state.visible)
             self.owner.state.unfold(unfolded=True)
-            self._list.follow()
+            self._list.choose(below)
             self.tick()
+            return
         if self._list.chosen is None:
             return
         self._opened = True
@@ -196,9 +202,9 @@ class JobsScreen(ViewScreen):
         self.set_focus(self._list)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let a slash be typed into the filter."""
+        """Let a slash be typed into the lines, and search the details where those have the focus."""
         del parameters
-        return not (action == "filter" and self._filter.has_focus)
+        return not (action == "filter" and (self._filter.has_focus or self._search.has_focus or self._detail.has_focus))
 
     def action_sort(self) -> None:
         """Sort by the next column; after the last, as usual again."""
@@ -225,6 +231,20 @@ class JobsScreen(ViewScreen):
         if self._opened:
             self.action_back()
         self._filter.open()
+
+    def action_search(self) -> None:
+        """Open the line in which one searches the details."""
+        self._search.open(self._detail)
+
+    def on_search_changed(self, message: SearchChanged) -> None:
+        """Find what was typed in the details."""
+        self._detail.search(message.text)
+
+    def to_copy(self) -> str:
+        """Return what was found in the details, or the ids of the marked jobs, or that of the one under the cursor."""
+        if self._detail.has_focus:
+            return self._detail.to_copy()
+        return "\n".join(key.job_id for key in self.chosen_jobs())
 
     def on_filter_changed(self, message: FilterChanged) -> None:
         """Narrow the list."""

@@ -19,9 +19,8 @@ class FilterLine(Input):
     }
     """
 
-    def __init__(self, text: str = "") -> None:
+    def __init__(self) -> None:
         super().__init__(
-            text,
             id="filter",
             placeholder="words, !without, state:failed phase:render host:box2 name:/IMG_0.*/",
             select_on_focus=False,

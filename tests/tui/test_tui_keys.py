@@ -1,0 +1,223 @@
+"""Keys beyond moving: sorting, marks, following, holding still, errors, folding, the view of one job, other keys."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.app import ProgressApp
+from phaseline_tui.connection import Batch
+from phaseline_tui.drawing.themes import DARK
+from phaseline_tui.keys import ACTIONS
+from phaseline_tui.remembered import Remembered, read_remembered, remembered_file, write_remembered
+from phaseline_tui.screens.job import JobScreen
+from phaseline_tui.settings import Settings
+from phaseline_tui.widgets.job_list import JobList
+from tui_jobs import FixedClock, connected, frame, ids, many_jobs, odd_jobs, photo_job
+from tui_pilot import text_of
+
+Json = dict[str, Any]
+Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
+
+
+def use(test: Use, jobs: list[Json], size: tuple[int, int] = (120, 40), **options: Any) -> None:
+    async def main() -> None:
+        app = ProgressApp(
+            ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=DARK, connect=False, **options
+        )
+        async with app.run_test(size=size) as pilot:
+            app.receive(connected(jobs))
+            await pilot.pause()
+            await test(app, pilot)
+
+    asyncio.run(main())
+
+
+def test_s_goes_through_the_columns_and_capital_s_turns_the_order_round() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        usual = list(app.state.visible)
+        await pilot.press("s")
+        active = [app.state.jobs[key].name for key in app.state.visible if not app.state.jobs[key].over]
+        assert active == sorted(active, key=str.casefold)
+        assert "JOB▲" in text_of(app)
+        await pilot.press("S")
+        assert [app.state.jobs[key].name for key in app.state.visible][: len(active)] == active[::-1]
+        assert "JOB▼" in text_of(app)
+        while app.state.order.column:
+            await pilot.press("s")
+        assert app.state.visible == usual
+
+    use(test, many_jobs())
+
+
+def test_space_marks_and_what_is_marked_is_meant_and_escape_drops_the_marks() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("space", "j", "space")
+        chosen = [app.state.visible[0], app.state.visible[2]]
+        assert app.views_on_stack()[0].chosen_jobs() == chosen
+        assert app.views_on_stack()[0].to_copy().splitlines() == ids(chosen)
+        assert text_of(app).count("◆") == 2
+        await pilot.press("escape")
+        assert not app.state.marked
+
+    use(test, many_jobs())
+
+
+def test_e_goes_from_trouble_to_trouble_and_begins_anew_after_the_last() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        jobs = app.screen.query_one(JobList)
+        seen = []
+        for _ in range(5):
+            await pilot.press("e")
+            assert jobs.chosen is not None
+            seen.append(app.state.jobs[jobs.chosen].state.value)
+        assert seen == ["stalled", "failed", "failed", "lost", "stalled"]
+
+    use(test, many_jobs())
+
+
+def test_old_jobs_are_folded_away_and_enter_lists_them() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        assert "1 job ended well a while ago" in text_of(app)
+        await pilot.press("G", "enter")
+        assert "ended well a while ago" not in text_of(app)
+        assert len(app.state.visible) == 25
+        await pilot.press("escape")
+        assert "1 job ended well a while ago" in text_of(app)
+
+    use(test, many_jobs())
+
+
+def test_f_follows_whichever_job_began_last_until_the_cursor_is_moved() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        jobs = app.screen.query_one(JobList)
+
+        def start(job_id: str, at: str) -> None:
+            begun = {"type": "job_started", "job_id": job_id, "seq": 20, "state": "active", "timestamp": at}
+            app.receive(Batch((frame(begun),), 1000.0))
+
+        await pilot.press("f")
+        start("new_1", "2026-11-09T18:39:00Z")
+        assert jobs.chosen is not None
+        assert jobs.chosen.job_id == "new_1"
+        await pilot.press("up")
+        chosen = jobs.chosen
+        start("new_2", "2026-11-09T18:40:00Z")
+        assert jobs.chosen == chosen
+
+    use(test, many_jobs())
+
+
+def test_p_holds_the_screen_still_and_loses_nothing() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("p")
+        for percent in (50.0, 60.0, 70.0):
+            told = {"type": "job_progress", "job_id": "job_1", "seq": 8 + int(percent), "percent": percent}
+            app.receive(Batch((frame(told | {"stage": "exporting", "stage_index": 8}),), 1000.0))
+        app.receive(Batch((frame({"type": "job_failed", "job_id": "job_2", "seq": 9, "state": "failed"}),), 1000.0))
+        await pilot.pause()
+        assert "70%" not in text_of(app)
+        assert "✗" not in text_of(app)
+        app._tick()
+        assert "HELD +4" in text_of(app)
+        await pilot.press("p")
+        assert "HELD" not in text_of(app)
+        assert "70%" in text_of(app)
+        assert "✗ failed" in text_of(app)
+
+    use(test, [photo_job("job_1", "a.jpg", 2), photo_job("job_2", "b.jpg", 2)])
+
+
+def test_the_view_of_one_job_is_searched_and_shows_json_and_goes_to_the_next_error() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("e", "e", "2")
+        screen = app.screen
+        assert isinstance(screen, JobScreen)
+        assert "2 ERRORS" in text_of(app)
+        await pilot.press("slash", *"allowed", "enter")
+        assert "1 of 1 found" in text_of(app)
+        assert screen.to_copy() == "allowed  -5 to 5"
+        await pilot.press("slash", "escape", "v")
+        assert '"job_id": "job_12346",' in text_of(app)
+        assert '"job_id": "job_12346"' in screen.to_copy()
+        await pilot.press("v", "e")
+        assert "the provider sent 12 bytes" in text_of(app)
+        await pilot.press("left")
+        assert "2 ERRORS" in text_of(app)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, JobScreen)
+
+    use(test, many_jobs())
+
+
+def test_a_jobs_view_tells_why_the_estimate_moved_what_was_said_and_what_was_slow_before() -> None:
+    job = photo_job("job_1", "a.jpg", 3, eta_reasons=["image_wait is 1.8x its usual length: +40 s"], message="one")
+    for stage in job["stages"]:
+        stage["p90_seconds"] = stage["average_seconds"] * 1.5
+
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        for seq, words in ((8, "two"), (9, "three")):
+            told = {"type": "job_progress", "job_id": "job_1", "seq": seq, "stage": "ai_evaluation", "message": words}
+            app.receive(Batch((frame(told),), 1000.0))
+        await pilot.press("2")
+        assert "image_wait is 1.8x its usual length: +40 s" in text_of(app)
+        assert text_of(app).index("three") < text_of(app).index("two")
+        assert "╵" in text_of(app)
+
+    use(test, [job])
+
+
+def test_keys_can_be_others() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("f3", *"simple", "enter")
+        assert app.state.filter.text == "simple"
+        await pilot.press("escape", "question_mark")
+        assert "f3 " in text_of(app)
+
+    use(test, many_jobs(), settings=Settings(keys={"filter": "f3"}))
+
+
+def test_no_action_stands_twice_and_none_that_destroys_has_a_letter() -> None:
+    names = [action.name for action in ACTIONS]
+    assert len(names) == len(set(names))
+    assert not [name for name in names if name in {"cancel", "remove"}]
+
+
+def test_without_unicode_nothing_but_ascii_is_drawn() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        for keys in ([], ["2"], ["1", "question_mark"]):
+            await pilot.press(*keys)
+            strips = app.screen._compositor.render_strips()
+            filtered = [strip.apply_filter(each, app.screen.styles.background) for strip in strips
+                        for each in app.get_line_filters()[-1:]]  # fmt: skip
+            assert all(segment.text.isascii() for strip in filtered for segment in strip)
+            assert all(strip.cell_length == app.size.width for strip in filtered)
+
+    use(test, odd_jobs(), settings=Settings(ascii=True))
+
+
+def test_the_screen_is_found_as_it_was_left(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    async def leave(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("s", "s", "S", "slash", *"photo", "enter", "2", "q")
+
+    async def find(app: ProgressApp, pilot: Pilot[int]) -> None:
+        assert (app.state.order.column, app.state.order.reverse, app.state.filter.text) == ("state", True, "photo")
+        assert isinstance(app.screen, JobScreen)
+
+    use(leave, many_jobs(), remembered=Remembered())
+    use(find, many_jobs(), remembered=read_remembered())
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"sort": 7}', b"\xff"])
+def test_a_memory_that_cannot_be_read_is_none(tmp_path: Any, content: bytes) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    write_remembered(Remembered(sort="eta"), environ)
+    assert read_remembered(environ) == Remembered(sort="eta")
+    remembered_file(environ).write_bytes(content)
+    assert read_remembered(environ) == Remembered()
+    write_remembered(Remembered(), {"XDG_STATE_HOME": "/proc/nowhere"})

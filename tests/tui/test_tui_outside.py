@@ -1,0 +1,84 @@
+"""What the terminal is told besides the screen."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phaseline_tui import terminal
+from phaseline_tui.jobs import JobView, State
+from phaseline_tui.outside import Outside
+from phaseline_tui.settings import Settings
+from phaseline_tui.totals import Counts, Totals
+
+BUSY = Totals(Counts(3, 1, 5, 2, 0), 5, 4.0, 60.0, 0, 1, 42.7)
+IDLE = Totals(Counts(0, 0, 5, 0, 0), 5, 0.0, None, 0, 1, 0.0)
+
+
+def told(settings: Settings, **environ: str) -> tuple[Outside, list[str]]:
+    said: list[str] = []
+    return Outside(settings, said.append, environ), said
+
+
+def test_title_and_progress_are_told_when_they_change_and_taken_back_at_the_end() -> None:
+    outside, said = told(Settings())
+    outside.start()
+    outside.show(BUSY, "box")
+    outside.show(BUSY, "box")
+    outside.show(IDLE, "box")
+    outside.stop()
+    assert said == [
+        "\x1b[22;2t",
+        "\x1b]2;43% · 3 active · 2 failed · box\x1b\\",
+        "\x1b]9;4;1;42\x1b\\",
+        "\x1b]2;idle · box\x1b\\",
+        "\x1b]9;4;0;0\x1b\\",
+        "\x1b]9;4;0;0\x1b\\",
+        "\x1b[23;2t",
+    ]
+
+
+def test_both_can_be_switched_off() -> None:
+    outside, said = told(Settings(title=False, progress=False))
+    outside.start()
+    outside.show(BUSY, "box")
+    outside.tell_ends([JobView("a", state=State.FAILED)])
+    outside.stop()
+    assert said == []
+
+
+def test_tmux_hands_it_on() -> None:
+    outside, said = told(Settings(title=False), TMUX="/run/tmux,1,0")
+    outside.show(BUSY, "box")
+    assert said == ["\x1bPtmux;\x1b\x1b]9;4;1;42\x1b\x1b\\\x1b\\"]
+
+
+@pytest.mark.parametrize(
+    ("notify", "expected"),
+    [
+        ("bell", "\a"),
+        ("osc9", "\x1b]9;phaseline: a.jpg is done\x1b\\"),
+        ("osc777", "\x1b]777;notify;phaseline;a.jpg is done\x1b\\"),
+    ],
+)
+def test_an_end_is_told_in_the_way_that_is_asked_for(notify: str, expected: str) -> None:
+    outside, said = told(Settings(notify=notify))  # type: ignore[arg-type]
+    outside.tell_ends([JobView("1", name="a.jpg", state=State.COMPLETED), JobView("2", state=State.LOST)])
+    assert said == [expected]
+
+
+def test_many_ends_are_one_notification() -> None:
+    outside, said = told(Settings(notify="osc9"))
+    outside.tell_ends([JobView(str(n), state=State.FAILED if n == 3 else State.COMPLETED) for n in range(9)])
+    assert said == ["\x1b]9;phaseline: 8 jobs done, 1 failed\x1b\\"]
+
+
+@given(st.text())
+def test_no_text_ends_a_sequence_early(words: str) -> None:
+    for sequence in (
+        terminal.title(words),
+        terminal.notification("osc9", words),
+        terminal.notification("osc777", words),
+    ):
+        assert re.fullmatch(r"\x1b\](2;|9;phaseline: |777;notify;phaseline;)[^\x00-\x1f\x7f-\x9f;]*\x1b\\", sequence)

@@ -1,0 +1,106 @@
+"""The view of one job: everything that is known of it, on the whole screen."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from phaseline_tui.drawing.cells import Line
+from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.jobs import JobKey, JobView
+from phaseline_tui.keys import bindings, help_of
+from phaseline_tui.messages import SearchChanged
+from phaseline_tui.screens.framed import FramedScreen
+from phaseline_tui.state import Changes
+from phaseline_tui.widgets.job_detail import JobDetail
+from phaseline_tui.widgets.search_line import SearchLine
+
+__all__ = ["JobScreen"]
+
+
+class JobScreen(FramedScreen):
+    """The job that was chosen last; the first of the list if none was."""
+
+    DEFAULT_CSS = """
+    JobScreen #detail { height: 1fr; }
+    """
+    view = "Job"
+    AUTO_FOCUS = "#detail"
+    KEYS = (("↑↓", "scroll"), ("/", "search"), ("v", "raw JSON"), ("e", "next error"), ("y", "copy"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", show=False),
+        *bindings("next-error", "next-job", "previous-job"),
+    ]
+
+    def __init__(self, palette: Palette) -> None:
+        super().__init__(palette)
+        self._detail = JobDetail(palette, self.owner.scene)
+        self._search = SearchLine()
+
+    def parts(self) -> Iterable[Widget]:
+        """Return the details, and the line in which one searches."""
+        return (self._detail, self._search)
+
+    def heading(self, width: int) -> list[Line]:
+        """Return nothing: the details begin with the job's name."""
+        del width
+        return []
+
+    def aside(self) -> Line:
+        """Return how many places the search has found."""
+        return self._detail.found()
+
+    def job(self) -> JobView | None:
+        """Return the job to show."""
+        state = self.owner.state
+        if self.owner.job not in state.jobs:
+            self.owner.job = state.visible[0] if state.visible else None
+        return state.jobs.get(self.owner.job) if self.owner.job is not None else None
+
+    def show(self) -> None:
+        """Show the job as of now."""
+        self._detail.show(self.job())
+
+    def show_changes(self, changes: Changes) -> None:
+        """Show what a batch changed of this job."""
+        if changes.order or changes.status:
+            self.tick()
+        elif self.owner.job in changes.jobs:
+            self.show()
+
+    def to_copy(self) -> str:
+        """Return the line that was found, or the whole job as JSON."""
+        return self._detail.to_copy()
+
+    def chosen_jobs(self) -> list[JobKey]:
+        """Return the job that is shown."""
+        return [] if self.owner.job is None else [self.owner.job]
+
+    def help_keys(self) -> list[tuple[str, str]]:
+        """Return the keys of the details."""
+        remapped = self.owner.settings.keys
+        own = set(self.KEYS)
+        return [*help_of(("detail", "job"), remapped), *(key for key in super().help_keys() if key not in own)]
+
+    def on_search_changed(self, message: SearchChanged) -> None:
+        """Find what was typed."""
+        self._detail.search(message.text)
+        self.tick()
+
+    def action_search(self) -> None:
+        """Open the line in which one searches."""
+        self._search.open(self._detail)
+
+    def action_next_error(self) -> None:
+        """Show the next job that failed, was lost or is stalled."""
+        self.owner.job = self.owner.state.next_error(self.owner.job) or self.owner.job
+        self.tick()
+
+    def action_neighbour(self, step: int) -> None:
+        """Show the job after this one in the list, or before it."""
+        visible = self.owner.state.visible
+        if visible:
+            at = visible.index(self.owner.job) if self.owner.job in visible else 0
+            self.owner.job = visible[max(0, min(at + step, len(visible) - 1))]
+            self.tick()
