@@ -29,7 +29,7 @@ from phaseline.wire import (
     timestamp,
 )
 from phaseline_server.clients import Client
-from phaseline_server.routes.answer import json_answer, parse_number, parse_seconds, read_body
+from phaseline_server.routes.answer import json_answer, parse_number, parse_position, parse_seconds, read_body
 from phaseline_server.routes.waiting import read_missed
 from phaseline_server.services import Services
 from phaseline_server.tracker import now
@@ -97,11 +97,11 @@ class _Fallback:
             "channels": sorted(client.channels),
         }
 
-    async def poll(self, client_id: str, ack: int | None, wait_s: float) -> dict[str, object]:
+    async def poll(self, client_id: str, ack: Position | None, wait_s: float) -> dict[str, object]:
         """Return what the client has not had yet, after waiting up to `wait_s` seconds for something."""
         client, log = self._clients.polling(client_id), self._tracker.log
         if ack is not None:
-            client.position = Position(log.top.epoch, ack)
+            client.position = ack
         missed = await read_missed(
             log, client.position, client.channels, most=_MOST_MESSAGES, wait_s=wait_s, closing=self._closing
         )
@@ -225,7 +225,8 @@ def blueprint(services: Services) -> Blueprint:
     @routes.get("/poll")
     async def poll() -> Response:
         wait_s = parse_seconds("wait", request.args.get("wait"), _LONGEST_WAIT_S)
-        return json_answer(await fallback.poll(request.args.get("client_id", ""), _ack(), wait_s))
+        ack = _ack(services.tracker.log.top.epoch)
+        return json_answer(await fallback.poll(request.args.get("client_id", ""), ack, wait_s))
 
     @routes.get("/clients")
     async def clients() -> Response:
@@ -238,6 +239,9 @@ def blueprint(services: Services) -> Blueprint:
     return routes
 
 
-def _ack() -> int | None:
+def _ack(epoch: str) -> Position | None:
+    """Return what is acknowledged: a number of the present epoch, or `<epoch>/<seq>` by who was there before it."""
     text = request.args.get("ack")
-    return None if text is None else parse_number("ack", text, 0, 0, 2**63 - 1)
+    if text is None:
+        return None
+    return parse_position("ack", text) if "/" in text else Position(epoch, parse_number("ack", text, 0, 0, 2**63 - 1))

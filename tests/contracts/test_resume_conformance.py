@@ -1,0 +1,217 @@
+"""Whoever was away gets what it missed: the same events, in the same order, once each, by each of the transports.
+
+What can't be told any more is said to be missing, and the state comes in its place.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from crashing import Crashing, crashing
+from resuming import TRANSPORTS, Resume, Resumed, client_of
+from servers import progress_server
+
+Said = dict[str, Any]
+KEPT, HISTORY = 3000, 50
+
+
+@pytest.fixture(params=TRANSPORTS)
+def resume(request: pytest.FixtureRequest) -> Resume:
+    """One transport after the other."""
+    return TRANSPORTS[request.param]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that keeps few messages in memory, some on disk, and had more than that."""
+    flags = ("--history", str(HISTORY), "--keep-events", str(KEPT), "--queue", "5000", "--max-body", "1000000")
+    with progress_server(tmp_path_factory.mktemp("data"), *flags) as address:
+        trio.run(fill, address)
+        yield address
+
+
+async def fill(address: str) -> None:
+    await report(address, [{"type": "job_started", "job_id": "a"}])
+    for part in range(7):
+        await report(address, progress("a", range(500), note=str(part)))
+
+
+def progress(job_id: str, numbers: range, note: str = "") -> list[Said]:
+    """Return as many reports: some of them on another channel."""
+    return [
+        {"type": "photo_info", "job_id": job_id, "photo_data": {"number": number}}
+        if number % 10 == 3
+        else {"type": "job_progress", "job_id": job_id, "stage": "importing", "message": f"{note} {number}"}
+        for number in numbers
+    ]
+
+
+async def report(address: str, reports: list[Said]) -> None:
+    async with client_of(address) as client:
+        answer = await client.post("/progress/batch", json=reports)
+        assert answer.json()["success"] is True, answer.text
+
+
+async def kept(address: str) -> list[Said]:
+    """Return all messages that are there."""
+    async with client_of(address) as client:
+        answer = (await client.get("/progress/events", params={"limit": 10_000})).json()
+    messages: list[Said] = answer["messages"]
+    return messages
+
+
+@pytest.mark.parametrize("missed", [1, HISTORY - 1, HISTORY + 1, 2900], ids=lambda missed: f"{missed} missed")
+async def test_all_that_was_missed_comes_in_order_once_each(url: str, resume: Resume, missed: int) -> None:
+    messages = await kept(url)
+    since = messages[-missed - 1]
+    async with resume(url, since["epoch"], since["seq"]) as resumed:
+        assert resumed.recovered
+        assert await resumed.take(missed) == messages[-missed:]
+        # And what happens now comes behind.
+        await report(url, progress("a", range(5), note="live"))
+        live = await resumed.take(5)
+    assert live == (await kept(url))[-5:]
+
+
+async def test_nothing_is_missed_or_told_twice_while_events_flow(url: str, resume: Resume) -> None:
+    since = (await kept(url))[-1000]
+    total = 999 + 20 * 50
+
+    async def flow() -> None:
+        for part in range(20):
+            await report(url, progress("a", range(50), note=f"flow {part}"))
+
+    with trio.fail_after(120):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flow)
+            async with resume(url, since["epoch"], since["seq"]) as resumed:
+                heard = await resumed.take(total)
+    assert [message["seq"] for message in heard] == list(range(since["seq"] + 1, since["seq"] + 1 + total))
+    assert heard == (await kept(url))[-total:]
+
+
+async def test_other_channels_are_passed_over(url: str, resume: Resume) -> None:
+    messages = await kept(url)
+    wanted = [message for message in messages[-500:] if message["type"] == "photo_info"]
+    since = messages[-501]
+    async with resume(url, since["epoch"], since["seq"], "photos") as resumed:
+        assert await resumed.take(len(wanted)) == wanted
+        await report(url, progress("a", range(10), note="live"))
+        [live] = await resumed.take(1)
+    assert live == next(message for message in (await kept(url))[-10:] if message["type"] == "photo_info")
+
+
+@pytest.mark.parametrize("why", ["another epoch", "too old", "ahead"])
+async def test_what_cannot_be_told_is_said_to_be_missing_and_the_state_comes(
+    url: str, resume: Resume, why: str
+) -> None:
+    messages = await kept(url)
+    last = messages[-1]
+    epoch, seq = {
+        "another epoch": ("another", last["seq"] - 1),
+        "too old": (last["epoch"], messages[0]["seq"] - 2),
+        "ahead": (last["epoch"], last["seq"] + 1),
+    }[why]
+    async with resume(url, epoch, seq) as resumed:
+        assert not resumed.recovered
+        assert resumed.seq == last["seq"]
+        assert resumed.state is not None
+        assert (resumed.state["a"]["state"], resumed.state["a"]["seq"]) == ("active", last["seq"])
+        # The state is at a position, and all that happens after it follows.
+        await report(url, progress("a", range(3)))
+        assert [message["seq"] for message in await resumed.take(3)] == [last["seq"] + n for n in (1, 2, 3)]
+
+
+async def test_the_oldest_that_is_kept_can_be_resumed_from(url: str, resume: Resume) -> None:
+    messages = await kept(url)
+    async with resume(url, messages[0]["epoch"], messages[0]["seq"] - 1) as resumed:
+        assert resumed.recovered
+        assert await resumed.take(len(messages)) == messages
+
+
+async def read(box: Crashing, resume: Resume, since: Said, count: int) -> list[Said]:
+    async with resume(box.server.url, since["epoch"], since["seq"]) as resumed:
+        assert resumed.recovered
+        return await resumed.take(count)
+
+
+async def test_a_kill_in_between_changes_nothing(tmp_path: Path, resume: Resume) -> None:
+    async with crashing(tmp_path, "--history", "10") as box:
+        await box.batch({"type": "job_started", "job_id": "a"}, *progress("a", range(99)))
+        begin = {"epoch": (await box.events())[0]["epoch"], "seq": 0}
+        heard = await read(box, resume, begin, 60)
+        await box.kill()
+    async with crashing(tmp_path, "--history", "10") as box:
+        # Off the disk, for memory is empty; then from both, and live.
+        heard += await read(box, resume, heard[-1], 30)
+        await box.batch(*progress("a", range(20), note="after"))
+        async with resume(box.server.url, heard[-1]["epoch"], heard[-1]["seq"]) as resumed:
+            heard += await resumed.take(30)
+            await box.batch(*progress("a", range(5), note="live"))
+            heard += await resumed.take(5)
+        assert [message["seq"] for message in heard] == list(range(1, 126))
+        assert heard == await box.events()
+
+
+async def test_a_client_that_is_connected_when_it_is_killed_goes_on_where_it_was(
+    tmp_path: Path, resume: Resume
+) -> None:
+    heard: list[Said] = []
+
+    async def listen(resumed: Resumed) -> None:
+        async for message in resumed.messages:
+            heard.append(message)
+
+    async with crashing(tmp_path) as box:
+        await box.batch({"type": "job_started", "job_id": "a"})
+        [started] = await box.events()
+        async with trio.open_nursery() as nursery:
+
+            async def connected(task_status: trio.TaskStatus[None]) -> None:
+                try:
+                    async with resume(box.server.url, started["epoch"], 0) as resumed:
+                        task_status.started()
+                        await listen(resumed)
+                except AssertionError:
+                    raise
+                except Exception:  # noqa: BLE001, S110 - each transport has its own way to end
+                    pass
+
+            await nursery.start(connected)
+            for part in range(10):
+                await box.batch(*progress("a", range(20), note=str(part)))
+            await box.kill()
+    async with crashing(tmp_path) as box:
+        await box.batch(*progress("a", range(20), note="after"))
+        messages = await box.events()
+        last = heard[-1] if heard else {"epoch": started["epoch"], "seq": 0}
+        heard += await read(box, resume, last, len(messages) - len(heard))
+        assert heard == messages
+
+
+@pytest.mark.parametrize("path", ["/ws/poll", "/progress/events"])
+async def test_who_asks_may_wait_for_what_comes(url: str, path: str) -> None:
+    last = (await kept(url))[-1]
+    answers: list[Said] = []
+    async with client_of(url) as client:
+        shaken = (await client.post("/ws/handshake", json={})).json()
+        subscribers = (await client.get("/health")).json()["subscribers"]
+
+        async def ask(wait: float) -> None:
+            position = f"{last['epoch']}/{last['seq']}"
+            query = {"client_id": shaken["client_id"], "ack": position, "since": position, "wait": str(wait)}
+            answers.append((await client.get(path, params=query)).json())
+
+        await ask(0.01)
+        assert (answers.pop()["messages"]) == []
+        with trio.fail_after(40):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ask, 50)
+                while (await client.get("/health")).json()["subscribers"] == subscribers:
+                    pass
+                assert answers == []
+                await report(url, progress("a", range(1)))
+    assert [message["seq"] for message in answers[0]["messages"]] == [last["seq"] + 1]
