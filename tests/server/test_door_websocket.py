@@ -39,6 +39,7 @@ PING = b"\x89\x00"
         (frame(b"x", 10), None),
         (frame("ü".encode()[:1], final=False) + frame("ü".encode()[1:], 0), None),
     ],
+    ids=range(10),
 )
 def test_messages_are_bounded_in_bytes_and_fragments(sent: bytes, code: int | None) -> None:
     for piece in (1, 7, len(sent)):
@@ -217,12 +218,13 @@ async def open_direct(limits: Limits | None = None) -> AsyncIterator[tuple[OpenD
             yield opened, stream
 
 
-async def test_all_that_has_come_is_received_at_once_and_what_is_written_leaves_in_order() -> None:
+async def test_messages_and_pings_that_come_together_are_all_answered_in_order() -> None:
     async with open_direct() as (_, stream):
         await stream.send_all(frame(b"a") + frame(b"b") + frame(b"", 9) + frame(b"c"))
-        received = await read_until(stream, b"3 c")
-        assert sorted(received.split(b"\x81\x033 ")) == sorted([b"\x8a\x00", b"a", b"b", b"c"])
-        assert received.index(b"3 a") < received.index(b"3 b") < received.index(b"3 c")
+        received = await read_until(stream, b" c")
+        # How many come in one reading is the network's choice.
+        assert received.index(b" a") < received.index(b" b") < received.index(b" c")
+        assert b"\x8a\x00" in received
 
 
 async def test_the_route_may_close_behind_what_it_wrote() -> None:
