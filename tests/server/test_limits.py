@@ -5,10 +5,23 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
 
+from listening import listening
 from servers import serving
 
 DEEP: Any = {"a": {"a": {"a": {"a": 1}}}}
+
+
+async def test_a_message_over_its_bound_is_closed_with_1009_and_counted(tmp_path: Path) -> None:
+    async with serving(tmp_path, max_message=2000) as client:
+        async with listening(client) as listener:
+            await listener.say("register", client_name="x" * 2000)
+            assert (await listener.wait_closed())[0] == 1009
+        async with listening(client):
+            pass
+        while 'phaseline_websockets_broken_total{code="1009"} 1.0' not in (await client.get("/metrics")).text:
+            await trio.lowlevel.checkpoint()
 
 
 async def report(client: httpx.AsyncClient, kind: str, **body: Any) -> httpx.Response:

@@ -7,6 +7,7 @@ since Quart-Trio cancels the task that would set it as soon as a response is com
 """
 
 import struct
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -40,11 +41,13 @@ class Shared:
         limits: Their bounds.
         spawn: Starts a task that may outlast none of them by long.
         pings: Asks their WebSockets' clients whether they are there.
+        broken: How many of their WebSockets were closed for breaking a rule or a bound, by code.
     """
 
     limits: Limits
     spawn: Spawn
     pings: Pings
+    broken: Counter[int]
 
 
 class Connection(TCPServer):
@@ -86,6 +89,8 @@ class Connection(TCPServer):
                 await self._serve_http()
                 if self._websocket is not None:
                     await self._websocket.run(self.app, self._ends, self.state)
+                    if (code := self._websocket.broken_by) is not None:
+                        self._shared.broken[code] += 1
         finally:
             self.stream.socket.close()
 

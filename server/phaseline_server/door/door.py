@@ -1,7 +1,8 @@
 """The accept loop: who comes in, who is turned away, and how everybody is shown out."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -58,6 +59,8 @@ class Statistics:
     """Closed at once, the limit being reached."""
     failed: int
     """Ended by an error."""
+    broken: Mapping[int, int]
+    """WebSockets closed because the client broke a rule or a bound, by the code of the close: 1009 for too large."""
 
 
 class Door:
@@ -75,6 +78,7 @@ class Door:
         self._crowd = Crowd(self._limits.connections, self._limits.connections_per_address)
         self._config = hypercorn_config(self._limits)
         self._context = WorkerContext(max_requests=None)
+        self._broken: Counter[int] = Counter()
         self._pings = Pings(self._limits.pong_seconds)
         self._connections: set[Connection] = set()
         self._accepted = self._refused = self._failed = 0
@@ -93,6 +97,7 @@ class Door:
             accepted=self._accepted,
             refused=self._refused,
             failed=self._failed,
+            broken=dict(sorted(self._broken.items())),
         )
 
     async def serve(
@@ -152,7 +157,7 @@ class Door:
                 ):
                     # From here on the end is orderly: a cancellation from outside arrives as `closing`.
                     house.shield = True
-                    shared = Shared(self._limits, partial(self._spawn, nursery), self._pings)
+                    shared = Shared(self._limits, partial(self._spawn, nursery), self._pings, self._broken)
                     welcome = partial(self._welcome, ASGIWrapper(app), state, shared)
                     pings.start_soon(self._pings.run)
                     for listener in listeners:

@@ -51,6 +51,11 @@ class WebSocket:
 
     # ------------------------------------------------------------------ the door's side
 
+    @property
+    def broken_by(self) -> int | None:
+        """The code of the close, if the client broke a rule or a bound."""
+        return self._endpoint.close_code if self._endpoint is not None and self._endpoint.failed else None
+
     async def run(self, app: AppWrapper, ends: Ends, state: LifespanState) -> None:
         """Call `app`, and see to an orderly end. The socket is closed then."""
         assert self._handshake is not None  # noqa: S101 (run once)

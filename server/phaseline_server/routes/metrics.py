@@ -48,6 +48,12 @@ class _Collector:
         yield CounterMetricFamily("phaseline_connections_accepted", "Connections that came in.", door.accepted)
         yield CounterMetricFamily("phaseline_connections_refused", "Connections over the limit.", door.refused)
         yield CounterMetricFamily("phaseline_connections_failed", "Connections ended by an error.", door.failed)
+        broken = CounterMetricFamily(
+            "phaseline_websockets_broken", "Closed for a broken rule or bound.", labels=["code"]
+        )
+        for close_code, count in door.broken.items():
+            broken.add_metric([str(close_code)], count)
+        yield broken
         refused = CounterMetricFamily("phaseline_refused", "Requests and messages refused, by code.", labels=["code"])
         for code, count in sorted(self._services.refused.items()):
             refused.add_metric([code], count)
