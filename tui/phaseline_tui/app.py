@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
 
+from phaseline_tui import doing
 from phaseline_tui.address import ServerAddress, labels
 from phaseline_tui.backlog import Backlog
 from phaseline_tui.clock import Clock
@@ -57,7 +58,7 @@ class ProgressApp(App[int]):
     CommandList:nocolor > .option-list--option-highlighted { text-style: bold underline; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("quit", "help", "retry", "theme", "pause"),
+        *bindings("quit", "help", "retry", "theme", "pause", "copy", "picture", "cancel"),
         *(Binding(view.key, f"view('{view.name}')", view.name, show=False) for view in VIEWS),
     ]
 
@@ -340,6 +341,18 @@ class ProgressApp(App[int]):
         if self._links is not None:
             self._links.retry_now(origin)
 
+    def action_copy(self) -> None:
+        """Copy what the view offers to the clipboard."""
+        doing.copy(self)
+
+    def action_picture(self) -> None:
+        """Show the picture of the chosen job."""
+        doing.show_picture(self)
+
+    def action_cancel(self) -> None:
+        """Cancel or remove the chosen jobs, after asking."""
+        doing.cancel(self)
+
     def action_view(self, name: str) -> None:
         """Change to another view."""
         view = next((each for each in offered() if each.name == name), None)
@@ -383,6 +396,9 @@ class ProgressApp(App[int]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Yield the commands of the palette."""
         yield SystemCommand("Filter the list", "Show only the jobs that match", self.action_filter)
+        yield SystemCommand("Copy", "The ids of the chosen jobs, or what the view offers", self.action_copy)
+        yield SystemCommand("Picture", "The picture that the chosen job made", self.action_picture)
+        yield SystemCommand("Cancel or remove", "The chosen pictures' jobs, after asking", self.action_cancel)
         yield SystemCommand("Reconnect now", "Don't wait for the next try", self.action_retry)
         yield SystemCommand("Dark or light", "Change between the two themes of this program", self.action_toggle_theme)
         for view in offered():

@@ -1,0 +1,117 @@
+"""What can be done to jobs: copied, shown as a picture, cancelled or removed after a question; with a real server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+
+import httpx
+import pytest
+from textual.pilot import Pilot
+
+from phaseline.snapshot import State
+from phaseline_tui.actions import Removal, outcome, picture_path, removals
+from phaseline_tui.address import ServerAddress
+from phaseline_tui.app import ProgressApp
+from phaseline_tui.connection import Access, Reply
+from phaseline_tui.drawing.themes import DARK
+from phaseline_tui.jobs import JobKey, JobView
+from servers import progress_server
+from tui_jobs import FixedClock, connected, many_jobs
+from tui_pilot import text_of, until
+
+Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with progress_server(tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
+def follow(url: str, test: Use, access: Access | None = None) -> None:
+    async def main() -> None:
+        app = ProgressApp(ServerAddress.parse(url), theme=DARK, access=access)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await test(app, pilot)
+
+    asyncio.run(main())
+
+
+def paint(url: str, picture: str) -> None:
+    httpx.get(f"{url}/dalle/{picture}?generate=1", trust_env=False, timeout=30).raise_for_status()
+
+
+def picture_status(url: str, picture: str) -> int:
+    return httpx.get(f"{url}/dalle/{picture}?format=png", trust_env=False, timeout=30).status_code
+
+
+def state_of(app: ProgressApp, picture: str) -> State | None:
+    job = app.state.jobs.get(JobKey(app.labels[0], f"dalle:{picture.replace('/', ':')}"))
+    return job.state if job is not None else None
+
+
+def test_only_pictures_can_be_cancelled_or_removed() -> None:
+    active = JobView("dalle:simple:0x1", "box", name="0x1")
+    done = JobView("dalle:a b/../c:0x2", "box", state=State.COMPLETED)
+    found, why = removals([active, done, JobView("job_7", "box"), JobView("dalle::0x1", "box")])
+    assert [(each.path, each.runs) for each in found] == [
+        ("/dalle/simple/0x1", True), ("/dalle/a%20b%2F..%2Fc/0x2", False)
+    ]  # fmt: skip
+    assert why == "2 jobs can't be cancelled from here: only their workers can"
+    assert (picture_path(active), picture_path(done)) == (None, "/dalle/a%20b%2F..%2Fc/0x2?format=png")
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(200, b"{}"), "0x1 cancelled"),
+        (Reply(403, b'{"error": "no\\u001b[2J"}'), "0x1 stays as it is: no[2J; this needs an admin token"),
+        (Reply(502, b"<html>"), "0x1 stays as it is: HTTP 502"),
+    ],
+)
+def test_what_came_of_it_is_said(reply: Reply, words: str) -> None:
+    said, well = outcome(Removal(JobKey("box", "dalle:simple:0x1"), "0x1", "/dalle/simple/0x1", runs=True), reply)
+    assert said.startswith(words)
+    assert well is (reply.status == 200)
+
+
+@pytest.mark.filterwarnings("ignore:Image.Image.getdata is deprecated:DeprecationWarning")  # in textual-image
+def test_a_picture_is_shown_and_removed_after_a_question(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROGRESS_PICTURES", "blocks")
+
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: bool(app.state.synced))
+        await asyncio.to_thread(paint, url, "simple/0xa1")
+        await until(pilot, lambda: state_of(app, "simple/0xa1") is State.COMPLETED)
+        await until(pilot, lambda: app.screen_stack[0].chosen_jobs() != [])  # type: ignore[attr-defined]
+        await pilot.press("i")
+        await until(pilot, lambda: "▀" in text_of(app) or "▄" in text_of(app))
+        assert "256 x" in text_of(app)
+        await pilot.press("escape", "ctrl+x")
+        await until(pilot, lambda: "Remove 1 picture for good?" in text_of(app))
+        await pilot.press("escape", "ctrl+x")
+        await until(pilot, lambda: "for good?" in text_of(app))
+        assert await asyncio.to_thread(picture_status, url, "simple/0xa1") == 200
+        await pilot.press("y")
+        await until(pilot, lambda: any("removed" in each.message for each in app._notifications))
+        assert await asyncio.to_thread(picture_status, url, "simple/0xa1") == 404
+
+    follow(url, test)
+
+
+def test_y_copies_what_the_view_offers() -> None:
+    async def main() -> None:
+        app = ProgressApp(ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=DARK, connect=False)
+        async with app.run_test(size=(120, 40)) as pilot:
+            app.receive(connected(many_jobs()))
+            await pilot.pause()
+            await pilot.press("y")
+            await pilot.pause()
+            assert app.clipboard == app.state.visible[0].job_id
+            await pilot.press("5", "y")
+            await pilot.pause()
+            assert app.clipboard == "http://127.0.0.1:5100"
+            await pilot.press("escape", "ctrl+x")
+            await pilot.pause()
+            assert len(app.screen_stack) == 1, "a job of another worker can't be cancelled, so nothing is asked"
+
+    asyncio.run(main())
