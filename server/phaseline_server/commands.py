@@ -13,6 +13,7 @@ import click
 from phaseline import __version__
 from phaseline.errors import PhaselineError
 from phaseline_server.config import DEFAULT, SETTINGS, Configuration, load
+from phaseline_server.eta_commands import eta_backtest, eta_report
 from phaseline_server.setting import Setting
 from phaseline_server.token_commands import token
 
@@ -149,5 +150,6 @@ def progress_server(context: click.Context, /, config: str | None, *, print_conf
         context.obj = partial(_load, config, given)
 
 
-progress_server.add_command(token)
+for _command in (token, eta_report, eta_backtest):
+    progress_server.add_command(_command)
 progress_server.params[:0] = [_SettingOption(setting) for setting in SETTINGS.values()]

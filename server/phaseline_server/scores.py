@@ -1,7 +1,7 @@
 """The record: what was said of each job's remaining time, held against what it took in the end."""
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Final
 
@@ -10,7 +10,7 @@ import msgspec
 from phaseline.job import Job
 from phaseline.snapshot import Estimate, Moment, State
 
-__all__ = ["MOMENTS", "Score", "Scores", "SeriesScore"]
+__all__ = ["MOMENTS", "Score", "Scores", "SeriesScore", "read_scores"]
 
 MOMENTS: Final = 20
 """So many evenly spaced moments of a run are looked at."""
@@ -114,6 +114,20 @@ class Scores:
                 coverage=sum(insides) / len(insides) if insides else None,
                 ema_error=_median([score.ema_error for score in scores]),
             )
+
+
+def read_scores(states: Mapping[tuple[str, str], bytes]) -> Scores:
+    """Return the scores among the states that a journal has kept, by kind and key.
+
+    Raises:
+        msgspec.DecodeError: They were not written by this version.
+    """
+    scores = Scores()
+    for (kind, name), state in states.items():
+        if kind == "scores":
+            workflow, series = msgspec.json.decode(name, type=tuple[str, str])
+            scores.add((workflow, series), *msgspec.msgpack.decode(state, type=list[Score]))
+    return scores
 
 
 def _score(notes: list[_Note], began_ns: int, length_ns: int) -> Score:

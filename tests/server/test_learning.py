@@ -4,12 +4,12 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 import trio
 
+from films import PHASES, film
 from phaseline.events import JobCompleted, JobProgress, JobStarted
 from phaseline.statistics import Statistics
 from phaseline.wire import job_status
@@ -20,7 +20,6 @@ from phaseline_server.tracker import Tracker
 from servers import serving
 from tracking import HandClock
 
-PHASES = ("load", "render", "write")
 SECONDS = (1.0, 8.0, 1.0)
 
 
@@ -107,16 +106,7 @@ async def test_a_damaged_state_is_learned_anew(tmp_path: Path) -> None:
 
 
 async def work_over_http(client: httpx.AsyncClient, name: str, *, fail: bool = False) -> None:
-    said: list[dict[str, Any]] = [
-        {"type": "job_started", "job_id": name, "workflow": "film", "series": "s", "phases": list(PHASES)},
-        *(
-            {"type": "job_progress", "job_id": name, "stage": phase, "age_seconds": 9 - n}
-            for n, phase in enumerate(PHASES)
-        ),
-        {"type": "job_failed" if fail else "job_completed", "job_id": name, "success": not fail},
-    ]
-    said[0]["age_seconds"] = 10
-    answer = (await client.post("/progress/batch", json=said)).json()
+    answer = (await client.post("/progress/batch", json=film(name, fail=fail))).json()
     assert answer["success"], answer
 
 
@@ -152,7 +142,7 @@ async def test_the_engine_can_be_chosen(tmp_path: Path, engine: str, band: bool)
         )
         status = (await client.get("/progress/job/new")).json()["job_status"]
         assert status["eta_basis"] == "history"
-        assert status["eta_seconds"] == pytest.approx(9, rel=0.6)
+        assert status["eta_seconds"] == pytest.approx(3, rel=0.6)
         assert (status["eta_low_seconds"] is not None) is band
         assert (status["finish_high_at"] is not None) is band
 

@@ -1,11 +1,41 @@
 """What the journal knows of earlier runs: states that were learned, and the runs to learn them from anew."""
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import msgspec
 
-__all__ = ["Failure", "Learned", "Outcomes", "Slow"]
+from phaseline.errors import JournalUnusable
+from phaseline_server.journal.failures import opening
+
+__all__ = ["Failure", "Learned", "Outcomes", "PastRun", "Slow", "read_only"]
+
+
+class PastRun(NamedTuple):
+    """A run that teaches, as the journal has it; times in nanoseconds, by the wall's clock."""
+
+    ended_ns: int
+    duration_ns: int
+    body: bytes
+
+
+def read_only(path: Path, limit: int = 1_000_000) -> tuple[list[PastRun], dict[tuple[str, str], bytes]]:
+    """Return the runs and the states of a journal, whether or not a server has it open.
+
+    Raises:
+        JournalUnusable: It is not there, or is no journal of this version.
+    """
+    if not path.is_file():
+        text = f"{path} is not there; allowed: a data directory that a server has used"
+        raise JournalUnusable(text)
+    with opening(path), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        runs = connection.execute(
+            "SELECT at_ns, duration_ns, body FROM runs WHERE body IS NOT NULL ORDER BY seq LIMIT ?", (limit,)
+        ).fetchall()
+        states = connection.execute("SELECT kind, key, state FROM learned").fetchall()
+    return [PastRun(*row) for row in runs], {(kind, key): state for kind, key, state in states}
 
 
 class Learned(NamedTuple):

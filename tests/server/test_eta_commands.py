@@ -1,0 +1,61 @@
+"""`progress-server eta-report` and `eta-backtest`, run as programs on what a real server has left."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from films import film
+from servers import SERVER, environment, serving
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [*SERVER, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> Path:
+    """Return a data directory in which a server has seen ten films being made."""
+    async with serving(tmp_path) as client:
+        for number in range(10):
+            answer = await client.post("/progress/batch", json=film(f"j{number}"))
+            assert answer.json()["success"], answer.text
+    return tmp_path
+
+
+async def test_the_report_tells_of_each_series_how_its_estimates_held(journal: Path) -> None:
+    done = run("--data-dir", journal, "eta-report")
+    assert done.returncode == 0, done.stderr
+    heads, line = done.stdout.splitlines()
+    assert heads.split() == ["series", "runs", "error", "in", "band", "ema"]
+    assert line.startswith("film s ")
+    assert 1 <= int(line.split()[2]) <= 9
+
+
+async def test_a_journal_is_replayed_through_both_engines(journal: Path) -> None:
+    for source in (journal, journal / "journal.sqlite3"):
+        done = run("eta-backtest", source)
+        assert done.returncode == 0, done.stderr
+        rows = [line.split() for line in done.stdout.splitlines()[1:]]
+        assert [row[:3] for row in rows] == [["journal", "model", "10"], ["journal", "ema", "10"]]
+
+
+def test_traces_are_replayed_and_a_bad_line_is_named(tmp_path: Path) -> None:
+    phases = [{"name": "a", "durationMs": 100}, {"name": "b", "durationMs": 300}]
+    lines = [json.dumps({"series": "s", "phases": phases, "ok": True, "startedNs": n * 10**9}) for n in range(8)]
+    (tmp_path / "set.jsonl").write_text("\n".join(lines))
+    done = run("eta-backtest", tmp_path, "--engine", "model")
+    assert [line.split()[:3] for line in done.stdout.splitlines()[1:]] == [["set", "model", "8"]]
+    (tmp_path / "set.jsonl").write_text('{"series": 1}')
+    done = run("eta-backtest", tmp_path)
+    assert done.returncode == 2
+    assert "set.jsonl" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_journal_it_says_so(tmp_path: Path) -> None:
+    done = run("--data-dir", tmp_path, "eta-report")
+    assert done.returncode == 2
+    assert "journal.sqlite3 is not there" in done.stderr
