@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench requirements clean FORCE
+.PHONY: help demo test check bench torture requirements clean FORCE
 
 help: ## what can be made
 	@echo "Phaseline: make <target>"
@@ -33,6 +33,9 @@ bench: $(VENV)/.installed-dev ## the benchmarks, one after the other, with their
 	  [ -e "$$bench" ] || { echo "no tests/bench/bench_*.py"; exit 0; }; \
 	  echo "== $$bench"; $(BIN)/python "$$bench" $(ARGS); \
 	done
+
+torture: $(VENV)/.installed-dev ## kill a server a thousand times under load; what it acknowledged must be there
+	@$(BIN)/python tests/support/torture.py $(ARGS)
 
 # Universal: one file for Python 3.11 and later on every platform. The second takes its versions from the first.
 COMPILE = $(BIN)/python -m uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \

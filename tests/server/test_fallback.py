@@ -98,7 +98,7 @@ async def test_channels_filter(tmp_path: Path) -> None:
 
 
 async def test_what_is_too_old_comes_as_the_state_and_says_so(tmp_path: Path) -> None:
-    async with serving(tmp_path, history=2) as client:
+    async with serving(tmp_path, history=2, keep_events=2) as client:
         one = await shake(client)
         await report(client, "start", job_id="a")
         for percent in range(5):

@@ -1,0 +1,26 @@
+"""A server that is killed again and again under load has all that it acknowledged, once each, in order."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TORTURE = Path(__file__).resolve().parents[1] / "support" / "torture.py"
+ROUNDS = 200 if os.environ.get("CI") else 40
+
+
+def test_nothing_acknowledged_is_lost_or_doubled_however_often_it_is_killed(tmp_path: Path) -> None:
+    # In a process of its own, which forks the servers and so must have no threads.
+    torture = subprocess.run(
+        [sys.executable, str(TORTURE), "--rounds", str(ROUNDS)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )
+    assert torture.returncode == 0, torture.stdout + torture.stderr
+    names, figures = (line.split() for line in torture.stdout.splitlines()[-2:])
+    tally = dict(zip(names, figures, strict=True))
+    assert (tally["rounds"], tally["lost"], tally["duplicates"], tally["misplaced"]) == (str(ROUNDS), "0", "0", "0")
+    assert int(tally["acks"]) > 10 * ROUNDS
+    print(torture.stdout)

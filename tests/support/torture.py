@@ -1,0 +1,299 @@
+"""Kill a server at random moments under load, start it again, and compare what it acknowledged with what it has.
+
+    python tests/support/torture.py --rounds 200
+
+Each round forks a server from this process, which has imported all of it and has no threads; lets reporters load it
+over `/ws`; kills it; and, once the next one is up, reads the stream on from where it was read before. Each producer's
+reports must be in it once each, in order, without a gap, and up to the last one that was acknowledged.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import random
+import selectors
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / root) for root in ("core", "server", "tests/support")]
+
+from phaseline_server.config import Settings  # noqa: E402 (the path comes first)
+from phaseline_server.main import run  # noqa: E402
+from raw_reporter import RawReporter  # noqa: E402
+
+REPORTERS = 4
+MOST_A_ROUND = 5000  # reports of one reporter
+KILLED_EARLY = 0.1  # of all rounds: before the server listens, or just then
+
+
+@dataclass
+class Producer:
+    """What one producer has sent, in the order of its numbers, and what came of it.
+
+    Attributes:
+        sent: The highest number that was ever sent.
+        acked: The highest that was acknowledged.
+        seqs: Of numbers that were acknowledged when they were sent for the first time: the event's number.
+        found: The highest that was found in the stream.
+        last_seq: Its event's number.
+    """
+
+    name: str
+    sent: int = 0
+    acked: int = 0
+    seqs: dict[int, int] = field(default_factory=dict)
+    found: int = 0
+    last_seq: int = 0
+
+    def job_id(self, number: int) -> str:
+        """Return the job that a report is about: each has forty."""
+        return f"{self.name}-{(number - 1) // 40}"
+
+    def report(self, number: int) -> dict[str, Any]:
+        """Return the report of this number: a start, progress through phases, an end."""
+        said: dict[str, Any] = {"job_id": self.job_id(number), "producer": self.name, "producer_seq": number}
+        place = (number - 1) % 40
+        if place == 0:
+            return said | {"type": "job_started", "phases": ["one", "two"], "photo_info": {"number": number}}
+        if place == 39:
+            return said | {"type": "job_completed", "result": {"number": number}}
+        phase = "one" if place < 20 else "two"
+        return said | {"type": "job_progress", "stage": phase, "progress": 50, "details": {"number": number}}
+
+
+def number_of(message: dict[str, Any]) -> int:
+    """Return the number that a message in the stream carries."""
+    for name in ("photo_info", "details", "result"):
+        if "number" in (message.get(name) or {}):
+            return int(message[name]["number"])
+    raise AssertionError(message)
+
+
+@dataclass
+class Tally:
+    """What was found."""
+
+    rounds: int = 0
+    early: int = 0
+    acks: int = 0
+    events: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    misplaced: int = 0
+    seconds: float = 0.0
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is wrong."""
+        return not (self.lost or self.duplicates or self.misplaced)
+
+    def table(self) -> str:
+        """Return all of it, a line of names and one of figures."""
+        figures = {
+            name: f"{value:.1f}" if isinstance(value, float) else str(value) for name, value in vars(self).items()
+        }
+        widths = {name: max(len(name), len(figure)) for name, figure in figures.items()}
+        lines = ({name: name for name in figures}, figures)
+        return "\n".join("  ".join(f"{line[name]:>{widths[name]}}" for name in figures) for line in lines)
+
+
+class Server:
+    """One server, in a child of this process."""
+
+    def __init__(self, data_dir: Path) -> None:
+        settings = Settings(
+            bind=("127.0.0.1:0",),
+            data_dir=str(data_dir),
+            keep_events=100_000,
+            history=500,
+            log_level="error",
+            max_reports=100_000_000,
+        )
+        reading, writing = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._serve(settings, writing)
+        os.close(writing)
+        self.said = os.fdopen(reading)
+
+    @staticmethod
+    def _serve(settings: Settings, writing: int) -> NoReturn:
+        code = 1
+        try:
+            os.dup2(writing, 2)
+            code = run(settings, explicit_bind=True)
+        except BaseException as error:  # noqa: BLE001 - nothing of the parent's may run here
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+        finally:
+            os._exit(code)
+
+    def port(self) -> int:
+        """Return the port once it listens."""
+        said = []
+        for line in self.said:
+            if line.startswith("listening on "):
+                return int(line.rpartition(":")[2])
+            said.append(line)
+        raise AssertionError("the server did not start:\n" + "".join(said))
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.said.close()
+
+
+class Torture:
+    """All rounds."""
+
+    def __init__(self, data_dir: Path, seed: int) -> None:
+        self._data_dir = data_dir
+        self._chance = random.Random(seed)
+        self._producers = {f"p{number}": Producer(f"p{number}") for number in range(REPORTERS)}
+        self._position = ("", 0)
+        self.tally = Tally()
+
+    def round(self) -> None:
+        """Start, verify what is there, load, kill."""
+        server = Server(self._data_dir)
+        self.tally.rounds += 1
+        try:
+            if self._chance.random() < KILLED_EARLY:
+                self.tally.early += 1
+                time.sleep(self._chance.uniform(0, 0.3))
+                return
+            port = server.port()
+            self._verify(port)
+            self._load(port, server)
+        finally:
+            server.kill()
+
+    def finish(self) -> None:
+        """Verify what the last round left."""
+        server = Server(self._data_dir)
+        try:
+            self._verify(server.port())
+        finally:
+            server.kill()
+
+    def _load(self, port: int, server: Server) -> None:
+        reporters = {}
+        with selectors.DefaultSelector() as selector:
+            for name, producer in self._producers.items():
+                reporter = reporters[name] = RawReporter(port)
+                selector.register(reporter.socket, selectors.EVENT_READ, producer)
+            begun = {name: (producer.acked, producer.sent) for name, producer in self._producers.items()}
+            going = {name: producer.acked for name, producer in self._producers.items()}
+            end = None
+            while end is None or time.monotonic() < end:
+                for name, producer in self._producers.items():
+                    upto = min(producer.acked + self._chance.randint(1, 60), begun[name][0] + MOST_A_ROUND)
+                    reporters[name].say([producer.report(number) for number in range(going[name] + 1, upto + 1)])
+                    going[name] = max(going[name], upto)
+                    producer.sent = max(producer.sent, going[name])
+                for key, _ in selector.select(None if end is None else max(0.0, end - time.monotonic())):
+                    self._take(key.data, reporters[key.data.name].hear(), begun[key.data.name][1])
+                    if end is None and key.data.acked > begun[key.data.name][0]:
+                        end = time.monotonic() + self._chance.uniform(0.02, 0.3)
+            os.kill(server.pid, signal.SIGKILL)
+            # What had been sent before counts.
+            for name, reporter in reporters.items():
+                self._take(self._producers[name], reporter.rest(), begun[name][1])
+                reporter.close()
+
+    def _take(self, producer: Producer, said: list[dict[str, Any]], sent_before: int) -> None:
+        for message in said:
+            assert message["type"] == "ack", message
+            number = message["producer_seq"]
+            assert number == producer.acked + 1, f"{producer.name}: {number} acknowledged after {producer.acked}"
+            producer.acked = number
+            self.tally.acks += 1
+            if number > sent_before:
+                producer.seqs[number] = message["seq"]
+
+    def _verify(self, port: int) -> None:
+        while self._read_page(port):
+            pass
+        for producer in self._producers.values():
+            self.tally.lost += max(0, producer.acked - producer.found)
+            if producer.found:
+                job = _get(port, f"/progress/job/{producer.job_id(producer.found)}")["job_status"]
+                done = producer.found % 40 == 0
+                self.tally.misplaced += (job["seq"], job["state"]) != (
+                    producer.last_seq,
+                    "completed" if done else "active",
+                )
+            # What was kept without anybody being told is not sent again as something new.
+            producer.seqs.clear()
+
+    def _read_page(self, port: int) -> bool:
+        epoch, seq = self._position
+        since = f"since={epoch}/{seq}&" if epoch else ""
+        page = _get(port, f"/progress/events?{since}limit=5000")
+        assert page["recovered"] is True, page["position"]
+        for message in page["messages"]:
+            seq += 1
+            self.tally.events += 1
+            self.tally.misplaced += message["seq"] != seq or message["epoch"] != page["position"]["epoch"]
+            producer, number = self._producers[message["job_id"].partition("-")[0]], number_of(message)
+            if number <= producer.found:
+                self.tally.duplicates += 1
+                continue
+            self.tally.lost += number - producer.found - 1
+            self.tally.misplaced += producer.seqs.get(number, seq) != seq
+            producer.found, producer.last_seq = number, seq
+        assert not epoch or epoch == page["position"]["epoch"], "the epoch has changed"
+        self._position = (page["position"]["epoch"], seq)
+        return bool(page["messages"])
+
+
+def _get(port: int, path: str) -> Any:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status == 200, body
+        return json.loads(body)
+    finally:
+        connection.close()
+
+
+def torture(rounds: int, data_dir: Path, seed: int) -> Tally:
+    """Run so many rounds on one data directory; show a line every fifty."""
+    torments, begun = Torture(data_dir, seed), time.monotonic()
+    for number in range(1, rounds + 1):
+        torments.round()
+        torments.tally.seconds = time.monotonic() - begun
+        if number % 50 == 0 and number < rounds:
+            print(f"{number} rounds, {torments.tally.acks} acks, {torments.tally.lost} lost", flush=True)
+    torments.finish()
+    torments.tally.seconds = time.monotonic() - begun
+    return torments.tally
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    chosen = parser.parse_args()
+    print(f"seed {chosen.seed}", flush=True)
+    data_dir = Path(tempfile.mkdtemp(prefix="torture-"))
+    tally = torture(chosen.rounds, data_dir, chosen.seed)
+    print(tally.table(), flush=True)
+    if not tally.well:
+        print(f"see {data_dir}", flush=True)
+        return 1
+    shutil.rmtree(data_dir)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
