@@ -341,7 +341,7 @@ def test_no_colour_means_none_but_attributes(monkeypatch: pytest.MonkeyPatch) ->
             strips = app.screen._compositor.render_strips()
             return "".join(part.text for strip in strips for part in strip if part.style and part.style.underline)
 
-        await until(pilot, lambda: "Dark or light" in chosen())
+        await until(pilot, lambda: "Copy" in chosen())
         assert "Filter the list" not in chosen()
 
     use(test, many_jobs(), theme=None)

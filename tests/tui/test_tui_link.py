@@ -82,9 +82,9 @@ def test_a_slow_reader_that_was_closed_with_4008_comes_back() -> None:
 def test_a_server_that_says_never_come_back_is_obeyed_until_asked() -> None:
     with PlayedServer() as server, following(server.url) as (link, heard):
         server.wait_subscribed()
-        server.close(4501, "not\x1bhere")
+        server.close(4502, "not\x1bhere")
         status = heard.wait_state(LinkState.STOPPED)
-        assert status.reason.endswith("(4501): not\\x1bhere")
+        assert status.reason.endswith("(4502): not\\x1bhere")
         link.retry_now()
         server.wait_subscribed()
 

@@ -398,7 +398,9 @@ class ProgressApp(App[int]):
         yield SystemCommand("Filter the list", "Show only the jobs that match", self.action_filter)
         yield SystemCommand("Copy", "The ids of the chosen jobs, or what the view offers", self.action_copy)
         yield SystemCommand("Picture", "The picture that the chosen job made", self.action_picture)
-        yield SystemCommand("Cancel or remove", "The chosen pictures' jobs, after asking", self.action_cancel)
+        yield SystemCommand(
+            "Remove or cancel", "The chosen pictures, or their jobs at work, after asking", self.action_cancel
+        )
         yield SystemCommand("Reconnect now", "Don't wait for the next try", self.action_retry)
         yield SystemCommand("Dark or light", "Change between the two themes of this program", self.action_toggle_theme)
         for view in offered():

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from phaseline_tui.cleaning import clean, clean_value
+from phaseline_tui.drawing.words import count_of
 from phaseline_tui.filtering import Filter
 from phaseline_tui.frames import (
     ErrorOccurred,
@@ -114,7 +115,7 @@ def words_of(frame: Frame) -> Words:
     """Return what a message says."""
     match frame:
         case JobStarted():
-            words = Words("started", "", f"{len(frame.stages)} phases" if frame.stages else "")
+            words = Words("started", "", count_of(len(frame.stages), "phase") if frame.stages else "")
         case JobProgress():
             percent = "" if frame.progress is None else f"{frame.progress:.0f}% "
             words = Words("progress", clean(frame.stage or ""), f"{percent}{clean(frame.message or '', _LONG)}".strip())
@@ -132,7 +133,7 @@ def words_of(frame: Frame) -> Words:
         case JobFailed():
             words = Words("cancelled" if frame.state == "cancelled" else "failed", "", _reason(frame))
         case Snapshot():
-            words = Words("snapshot", "", f"{len(frame.jobs)} jobs at {frame.seq}")
+            words = Words("snapshot", "", f"{count_of(len(frame.jobs), 'job')} at {frame.seq}")
         case Problem():
             words = Words("server", "", clean(frame.error or frame.code or "", _LONG))
         case _:
