@@ -9,7 +9,7 @@ from typing import Final
 from phaseline.errors import DiskFull, JournalFailed, JournalUnusable
 from phaseline_server.files import write_error
 
-__all__ = ["opening", "working"]
+__all__ = ["is_without_room", "opening", "working"]
 
 _PRIMARY: Final = 0xFF  # the low byte of an extended result code, https://www.sqlite.org/rescode.html
 _CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -21,6 +21,11 @@ _NO_ROOM: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sq
 def _is(error: sqlite3.Error, codes: frozenset[int]) -> bool:
     code = getattr(error, "sqlite_errorcode", 0)
     return code in codes or code & _PRIMARY in codes
+
+
+def is_without_room(error: sqlite3.Error) -> bool:
+    """Say whether `error` is that there was no room to write."""
+    return _is(error, _NO_ROOM)
 
 
 @contextmanager
@@ -37,7 +42,7 @@ def opening(path: Path) -> Iterator[None]:
     except OSError as error:
         raise write_error(path, error) from error
     except sqlite3.Error as error:
-        if _is(error, _NO_ROOM):
+        if is_without_room(error):
             text = f"{path} can't be opened: {error}; allowed: a disk with room; make some, then start again"
             raise DiskFull(text) from error
         if _is(error, _CORRUPT):
@@ -61,7 +66,7 @@ def working(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if _is(error, _NO_ROOM):
+        if is_without_room(error):
             text = f"the disk took nothing more of {path.name} ({error}); make room: the server goes on by itself"
             raise DiskFull(text) from error
         text = f"{path.name} can't be kept ({error}); see to the disk, then start the server again"

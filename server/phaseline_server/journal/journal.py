@@ -4,7 +4,8 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -15,7 +16,7 @@ from phaseline.statistics import Average
 from phaseline.stream import Message, channels_of
 from phaseline_server.journal.batch import Batch, Kept
 from phaseline_server.journal.boot import boot_id
-from phaseline_server.journal.failures import opening, working
+from phaseline_server.journal.failures import is_without_room, opening, working
 from phaseline_server.journal.file import look_at, make
 from phaseline_server.journal.learned import Learned, Outcomes
 from phaseline_server.journal.schema import prepare
@@ -148,19 +149,29 @@ class Journal:
             DiskFull: There was no room; nothing is written, and the next group may be.
             JournalFailed: The disk failed; nobody knows what is written.
         """
+        with self._transaction():
+            oldest = self._write(batch)
+        if batch.messages:
+            self.top = batch.messages[-1].seq
+        self.oldest = max(self.oldest, oldest)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write all that the block writes, or nothing of it."""
         with self._writing, working(self.path):
             write = self._writer
             write.execute("BEGIN IMMEDIATE")
             try:
-                oldest = self._write(batch)
+                yield write
                 write.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if write.in_transaction:
                     write.rollback()
+                if isinstance(error, sqlite3.Error) and is_without_room(error):
+                    # What the WAL takes may be room enough for the next one.
+                    with suppress(sqlite3.Error):
+                        write.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 raise
-            if batch.messages:
-                self.top = batch.messages[-1].seq
-            self.oldest = max(self.oldest, oldest)
 
     def _write(self, batch: Batch) -> int:
         """Write a group, and take out as many events as came in over the limit; return the oldest that is left."""
@@ -208,29 +219,22 @@ class Journal:
             DiskFull: There is no room, not even for that.
             JournalFailed: The disk failed.
         """
-        limits, write, some = self._limits, self._writer, _PRUNED_AT_ONCE
+        limits, some = self._limits, _PRUNED_AT_ONCE
         before_ns = now_ns - round(limits.age_s * 1e9)
-        with self._writing, working(self.path):
-            write.execute("BEGIN IMMEDIATE")
-            try:
-                old = write.execute("SELECT seq, at_ns FROM events ORDER BY seq LIMIT ?", (some,)).fetchall()
-                gone = [seq for seq, at_ns in old if at_ns < before_ns and seq < self.top]
-                if gone:
-                    write.execute("DELETE FROM events WHERE seq <= ?", (gone[-1],))
-                most = [
-                    write.execute(_DELETE_JOBS, (before_ns - 1, limits.jobs, some)).rowcount,
-                    self._cut("producers", "seq", MAX_PRODUCERS),
-                    self._cut("durations", "id", MAX_DURATIONS),
-                    self._cut("runs", "seq", MAX_RUNS),
-                    len(gone),
-                ]
-                write.execute("COMMIT")
-            except BaseException:
-                if write.in_transaction:
-                    write.rollback()
-                raise
+        with self._transaction() as write:
+            old = write.execute("SELECT seq, at_ns FROM events ORDER BY seq LIMIT ?", (some,)).fetchall()
+            gone = [seq for seq, at_ns in old if at_ns < before_ns and seq < self.top]
             if gone:
-                self.oldest = max(self.oldest, gone[-1] + 1)
+                write.execute("DELETE FROM events WHERE seq <= ?", (gone[-1],))
+            most = [
+                write.execute(_DELETE_JOBS, (before_ns - 1, limits.jobs, some)).rowcount,
+                self._cut("producers", "seq", MAX_PRODUCERS),
+                self._cut("durations", "id", MAX_DURATIONS),
+                self._cut("runs", "seq", MAX_RUNS),
+                len(gone),
+            ]
+        if gone:
+            self.oldest = max(self.oldest, gone[-1] + 1)
         return max(most) >= some
 
     def _cut(self, table: str, key: str, keep: int) -> int:
@@ -249,15 +253,8 @@ class Journal:
             DiskFull: There was no room.
             JournalFailed: The disk failed.
         """
-        with self._writing, working(self.path):
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                self._writer.executemany("INSERT OR REPLACE INTO learned VALUES (?, ?, ?)", states)
-                self._writer.execute("COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:
-                    self._writer.rollback()
-                raise
+        with self._transaction() as write:
+            write.executemany("INSERT OR REPLACE INTO learned VALUES (?, ?, ?)", states)
 
     def forget_averages(self) -> None:
         """Forget all averages and counts.
@@ -266,9 +263,9 @@ class Journal:
             DiskFull: There is no room, not even for that.
             JournalFailed: The disk failed.
         """
-        with self._writing, working(self.path):
-            self._writer.execute("DELETE FROM averages")
-            self._writer.execute("INSERT OR REPLACE INTO meta VALUES ('generation_runs', 0), ('cache_hits', 0)")
+        with self._transaction() as write:
+            write.execute("DELETE FROM averages")
+            write.execute("INSERT OR REPLACE INTO meta VALUES ('generation_runs', 0), ('cache_hits', 0)")
 
     # ------------------------------------------------------------------ reading
 
