@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import pytest
 from textual.pilot import Pilot
 
@@ -86,15 +87,25 @@ def test_statistics_of_an_older_server(snap_compare: Compare) -> None:
     assert snap_compare(app, run_before=before, terminal_size=(120, 36))
 
 
+def paint(url: str) -> bool:
+    answer = httpx.get(f"{url}/dalle/simple/0x5a?generate=1", trust_env=False, timeout=30).raise_for_status()
+    return bool(answer.json()["done"])
+
+
 def test_a_real_server_is_asked(tmp_path: Path) -> None:
     with progress_server(tmp_path / "data") as url:
 
         async def main() -> None:
             app = ProgressApp(ServerAddress.parse(url), theme=DARK)
-            async with app.run_test(size=(120, 36)) as pilot:
+            async with app.run_test(size=(120, 40)) as pilot:
                 await until(pilot, lambda: bool(app.state.synced))
                 await pilot.press("3")
-                await until(pilot, lambda: "asking" not in text_of(app))
-                assert "nothing is known" in text_of(app) or "older" in text_of(app)
+                await until(pilot, lambda: "nothing is known" in text_of(app))
+                await asyncio.to_thread(paint, url)
+                await until(pilot, lambda: any(job.over for job in app.state.jobs.values()))
+                await pilot.press("escape", "3")
+                await until(pilot, lambda: "image_wait" in text_of(app))
+                assert "older" not in text_of(app)
+                assert "dalle" in text_of(app)
 
         asyncio.run(main())
