@@ -25,8 +25,8 @@ ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if name 
     "COLORTERM": "truecolor",
     "LANG": "C.UTF-8",
     # The settings and the memory of whoever runs this stay out of it.
-    "XDG_CONFIG_HOME": "/nonexistent/config",
-    "XDG_STATE_HOME": "/nonexistent/state",
+    "XDG_CONFIG_HOME": "/dev/null/config",
+    "XDG_STATE_HOME": "/dev/null/state",
 }
 _TOKEN: Final = re.compile(
     r"\x1b\[([?>=<]?)([\d;]*)\$?([A-Za-z~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[P_^][^\x1b]*\x1b\\|\x1b\(B|\x1b[^]\[P_^(]"

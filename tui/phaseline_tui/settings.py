@@ -53,7 +53,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     path = settings_file(environ)
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
