@@ -26,6 +26,10 @@ Keys:
   ?              every key
   q              quit
 
+Tokens: PROGRESS_TOKEN, or ~/.config/phaseline/token; for one host among several a line "host token" in
+~/.config/phaseline/tokens. Nobody else may read these files, and no token is sent over http to another machine.
+PROGRESS_SSH is the ssh to use, with options. PROGRESS_PICTURES is off, blocks, sixel or kitty.
+
 A server may be down at start, or go away: the view says so, and comes back by itself. Settings and other keys stand
 in ~/.config/phaseline/tui.toml. NO_COLOR is obeyed. Where standard output is no terminal, lines are written.
 """
