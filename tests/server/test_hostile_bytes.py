@@ -119,7 +119,7 @@ spoiled = st.builds(
 
 
 @settings(
-    max_examples=200,
+    max_examples=150,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),

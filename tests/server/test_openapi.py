@@ -49,7 +49,7 @@ found = schemathesis.pytest.from_fixture("api").exclude(path=ENDLESS)
 
 @found.parametrize()
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     database=None,
