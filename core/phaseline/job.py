@@ -73,6 +73,7 @@ class Job:
     Attributes:
         seq: The number of the last event about it; whoever numbers events sets it.
         latest: When that event happened.
+        heard: When its worker was last heard of: findings of the server's own don't count.
         errors_bytes: Size of `errors`, encoded.
         max_phases: How many phases it may have.
         max_kept_bytes: How much of its errors is kept, encoded, and how much of what is known of its photo.
@@ -87,6 +88,7 @@ class Job:
         self.state = State.ABSENT
         self.seq = 0
         self.latest = Moment(0, -(2**63))  # before anything, even on a box that has only just started
+        self.heard = self.latest
         self._reset(JobStarted(job_id=job_id), Moment(0, 0))
 
     def _reset(self, event: JobStarted, now: Moment) -> None:
@@ -200,6 +202,7 @@ class Job:
         after = self.check(event)
         # What a reporter says of an event's age can't put it before what is known already.
         now = self.latest = now if now.mono_ns >= self.latest.mono_ns else self.latest
+        self.heard = self.heard if isinstance(event, JobStalled | JobLost) else now
         if self.photo_id is None:
             # Some workers only tell it later.
             self.photo_id = getattr(event, "photo_id", None)

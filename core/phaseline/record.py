@@ -20,6 +20,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: State
     seq: int
     latest: Moment
+    heard: Moment | None = None
     workflow: Workflow
     series: str = ""
     host: str = ""
@@ -53,6 +54,7 @@ def encode_job(job: Job) -> bytes:
             state=job.state,
             seq=job.seq,
             latest=job.latest,
+            heard=job.heard,
             workflow=job.workflow,
             series=job.series,
             host=job.host,
@@ -97,6 +99,7 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
 
     job = Job(kept.job_id)
     job.state, job.seq, job.latest = kept.state, kept.seq, shifted(kept.latest)
+    job.heard = shifted(kept.heard or kept.latest)
     job.workflow, job.series, job.host = kept.workflow, kept.series, kept.host
     job.photo_id, job.info, job.text = kept.photo_id, kept.info, kept.text
     job.errors, job.errors_bytes = kept.errors, kept.errors_bytes

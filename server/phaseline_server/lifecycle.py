@@ -30,7 +30,7 @@ class Habits:
 
     def note(self, job: Job, now: Moment) -> None:
         """Take in that `job`, as it is before a report, is heard of again."""
-        silence_ns = now.mono_ns - job.latest.mono_ns
+        silence_ns = now.mono_ns - job.heard.mono_ns
         if silence_ns > 0 and not job.timeline.interrupted:
             self.gaps.add((job.workflow.name, job.phase), silence_ns / 1e9)
 
@@ -70,9 +70,13 @@ class Lifecycle:
         """Look after them until cancelled."""
         while True:
             await trio.sleep(_ROUND_S)
-            moment = self._tracker.clock()
-            for job in self._tracker.jobs():
-                self._look_after(job, moment)
+            self.look()
+
+    def look(self) -> None:
+        """Look after all jobs, once."""
+        moment = self._tracker.clock()
+        for job in self._tracker.jobs():
+            self._look_after(job, moment)
 
     def _look_after(self, job: Job, moment: Moment) -> None:
         if job.ended is not None:
@@ -80,7 +84,7 @@ class Lifecycle:
                 self._tracker.forget(job.job_id)
             return
         # While the server was away, nobody could report.
-        silence_ns = moment.mono_ns - max(job.latest.mono_ns, self._began.mono_ns)
+        silence_ns = moment.mono_ns - max(job.heard.mono_ns, self._began.mono_ns)
         if silence_ns > self._lease_ns and job.state is not State.LOST:
             self._report(JobLost(job_id=job.job_id), silence_ns)
         elif (

@@ -36,6 +36,7 @@ __all__ = ["Clock", "Tracker", "now"]
 Clock = Callable[[], Moment]
 _run_encoder: Final = msgspec.msgpack.Encoder()
 _HEARD: Final = frozenset({State.ACTIVE, State.STALLED})
+_GONE: Final = frozenset({*filter(lambda state: state.ended, State), State.LOST})
 _REPORTS: Final = get_args(Report)
 
 
@@ -202,16 +203,16 @@ class Tracker:
         raise UnknownJob(job_id)
 
     def _make_room(self) -> None:
-        """Let the job that ended first go when memory holds as many as it may."""
+        """Let the job that ended or was lost first go when memory holds as many as it may."""
         coming = self._gathering.heads.keys() | self._committing.heads.keys()
         held = len(self._jobs) + len(coming - self._jobs.keys())
         if held < self._max_jobs:
             return
-        over = [job for job in self._jobs.values() if job.ended and job.job_id not in coming]
+        over = [job for job in self._jobs.values() if job.state in _GONE and job.job_id not in coming]
         if not over:
             text = f"{held} jobs are active; allowed: at most {self._max_jobs}; end some, or raise max_jobs"
             raise TooMany(text)
-        self.forget(min(over, key=lambda job: job.ended or Moment(0, 0)).job_id)
+        self.forget(min(over, key=lambda job: (job.ended or job.latest).mono_ns).job_id)
 
     # ------------------------------------------------------------------ keeping them
 
@@ -370,9 +371,9 @@ class Tracker:
         return (self.clock().mono_ns - job.ended.mono_ns) / 1e9
 
     def forget(self, job_id: str) -> None:
-        """Drop an ended job from memory; what is active stays."""
+        """Drop a job that ended or was lost from memory; what is active stays."""
         job = self._jobs.get(job_id)
-        if job is not None and job.state.ended:
+        if job is not None and job.state in _GONE:
             del self._jobs[job_id]
             self._estimates.forget(job_id)
 
