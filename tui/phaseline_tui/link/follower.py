@@ -2,19 +2,19 @@
 
 import random
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 import trio
-from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
+from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection
 
 from phaseline_tui import reasons
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.connection import LinkState, LinkStatus, Reply
 from phaseline_tui.frames import PROTOCOL, ConnectionEstablished, Frame, Pong, Problem, decode, decode_batch
 from phaseline_tui.link.beat import Beat
+from phaseline_tui.link.handshake import shake_hands, while_open
 from phaseline_tui.link.http import ask
 from phaseline_tui.link.ssh import Forward, open_forward
 from phaseline_tui.link.streams import Dialer, Stream
@@ -32,9 +32,6 @@ _SUBSCRIBE: Final = msgspec.json.encode(
     }
 ).decode()
 _PING: Final = '{"type":"ping"}'
-_MOST_BYTES: Final = 256 * 1024 * 1024
-"""Of one message: a snapshot of ten thousand jobs has some thirty megabytes."""
-_RECEIVE_BYTES: Final = 64 * 1024
 _REQUEST_S: Final = 30.0
 _LISTEN_S: Final = 0.5
 """How long ssh may take to say why a connection ended."""
@@ -200,10 +197,12 @@ class Follower:
             with trio.CancelScope() as self._step:
                 if self._stopping:
                     return
-                websocket = await self._shake_hands(nursery, stream)
+                websocket = await shake_hands(
+                    nursery, stream, self.server, self._pace, dict(self._authorization()), self._forward
+                )
                 await self._greet(websocket)
                 for task in (self._feel_pulse, self._measure_delay):
-                    nursery.start_soon(_while_open, task, websocket)
+                    nursery.start_soon(while_open, task, websocket)
                 while True:
                     self._take(await websocket.get_message())
         except ConnectionClosed as closed:
@@ -219,30 +218,6 @@ class Follower:
 
     def _authorization(self) -> list[tuple[str, str]]:
         return [("Authorization", f"Bearer {self._token}")] if self._token else []
-
-    async def _shake_hands(self, nursery: trio.Nursery, stream: Stream) -> WebSocketConnection:
-        server = self.server
-        try:
-            with trio.fail_after(self._pace.open) as attempt:
-                nursery.start_soon(self._end_with_complaint, attempt)
-                return await wrap_client_stream(
-                    nursery,
-                    stream,
-                    server.authority,
-                    server.path,
-                    extra_headers=[(name.encode(), value.encode()) for name, value in self._authorization()],
-                    max_message_size=_MOST_BYTES,
-                    receive_buffer_size=_RECEIVE_BYTES,
-                    message_queue_size=64,
-                )
-        except trio.TooSlowError:
-            raise reasons.not_phaseline(server, "no answer to the WebSocket handshake") from None
-
-    async def _end_with_complaint(self, attempt: trio.CancelScope) -> None:
-        """End a handshake through a forward that has nothing at its far end."""
-        if self._forward is not None:
-            await self._forward.wait_complaint()
-            attempt.cancel()
 
     async def _greet(self, websocket: WebSocketConnection) -> None:
         """Show the token, check who is there, and subscribe."""
@@ -334,9 +309,3 @@ class Follower:
     def _say(self, status: LinkStatus) -> None:
         self._status = self.beat.status = status
         self._wake()
-
-
-async def _while_open(task: Callable[[WebSocketConnection], Awaitable[None]], websocket: WebSocketConnection) -> None:
-    """Run `task` until the connection closes; why it did is heard by who listens."""
-    with suppress(ConnectionClosed):
-        await task(websocket)
