@@ -29,10 +29,10 @@ def unmount(path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A directory on a file system of its own, of 256 KiB."""
+    """A directory on a file system of its own, of 2 MiB."""
     path = tmp_path / "small"
     path.mkdir()
-    mount("-t", "tmpfs", "-o", "size=256k", "tmpfs", path)
+    mount("-t", "tmpfs", "-o", "size=2m", "tmpfs", path)
     yield path
     unmount(path)
 

@@ -1,13 +1,17 @@
 """A full disk: runs fail and say so, the server goes on, and all is well once there is room."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import structlog.testing
 import trio
+import trio.testing
 
 from disks import files_at_most, fill
+from phaseline.errors import DiskFull
 from pictures import GOOD, Gate, ask, made, studio, wait_over
 from servers import serving
 
@@ -34,12 +38,23 @@ async def retry(client: httpx.AsyncClient) -> dict[str, Any]:
     return await ask(client, PATH)
 
 
+async def wait_done(client: httpx.AsyncClient) -> dict[str, Any]:
+    """Return the last snapshot of a run that waits for room to say how it ended."""
+    with trio.fail_after(60):
+        while not (snapshot := await ask(client, PATH))["done"]:  # noqa: ASYNC110 - polls as users do
+            await trio.sleep(0.05)
+    return snapshot
+
+
 async def test_a_disk_that_is_full_from_the_beginning(small_disk: Path) -> None:
     async with studio(small_disk, GOOD) as (client, _):
         filler = fill(small_disk)
-        await check_failed(client, await made(client, PATH), "base_prompts")
+        refused = await client.get(f"{PATH}?generate=1")
+        assert (refused.status_code, refused.json()["code"]) == (507, "DISK_FULL")
+        assert "make room" in refused.json()["error"]
+        assert (await ask(client, "/health"))["status"] == "ok"
         filler.unlink()
-        assert (await retry(client))["error"] == ""
+        assert (await made(client, PATH))["error"] == ""
 
 
 async def test_a_disk_that_is_full_when_the_picture_comes(small_disk: Path) -> None:
@@ -50,50 +65,47 @@ async def test_a_disk_that_is_full_when_the_picture_comes(small_disk: Path) -> N
             await gate.asked.wait()
         filler = fill(small_disk)
         gate.opened.set()
-        await wait_over()
-        await check_failed(client, await ask(client, PATH), "image_download")
+        await trio.testing.wait_all_tasks_blocked(0.2)
+        assert (await ask(client, "/health"))["status"] == "ok"
         filler.unlink()
-        assert (await retry(client))["error"] == ""
+        failed = await wait_done(client)
+        if failed["error"]:  # it needed room while there was none
+            assert (await ask(client, f"/progress/job/{failed['jobId']}"))["job_status"]["result"][
+                "code"
+            ] == "DISK_FULL"
+            assert (await retry(client))["error"] == ""
+        assert (await client.get(f"{PATH}?format=png")).status_code == 200
 
 
 async def test_a_painter_without_room_says_so(small_disk: Path) -> None:
     (small_disk / "series").mkdir()
     (small_disk / "series" / "simple.json").write_text('{"detail": 1}')
-    # A picture of this size needs more than the whole disk.
     async with serving(small_disk, picture_size="512x512") as client:
-        await check_failed(client, await made(client, PATH), "image_wait")
+        filler = fill(small_disk)
+        # Room for what is reported, and not for a picture of this size.
+        os.truncate(filler, filler.stat().st_size - 300_000)
+        failed = await made(client, PATH)
+        await check_failed(client, failed, "image_wait")
         assert not list((small_disk / "output" / ".scratch").iterdir())
 
 
-async def test_a_server_starts_and_ends_on_a_full_disk(small_disk: Path) -> None:
+async def test_a_server_that_finds_a_full_disk_says_so_and_starts_once_there_is_room(small_disk: Path) -> None:
     async with studio(small_disk, GOOD) as (client, _):
         await made(client, PATH)
-    fill(small_disk)
-    async with studio(small_disk, GOOD) as (client, _):
-        assert (await ask(client, PATH))["cacheHit"] is True
-        assert (await ask(client, f"{PATH}?generate=1"))["cacheHit"] is True
-        assert (await client.get(f"{PATH}?format=png")).status_code == 200
-
-
-async def test_statistics_that_could_not_be_saved_are_saved_later(small_disk: Path) -> None:
-    async with studio(small_disk, GOOD) as (client, _):
-        await made(client, PATH)
-    before = (small_disk / "metrics" / "progress_phase_stats.json").read_bytes()
     filler = fill(small_disk)
-    with structlog.testing.capture_logs() as logs:
-        async with studio(small_disk, GOOD) as (client, _):
-            await ask(client, f"{PATH}?generate=1")
-            with trio.fail_after(60):
-                while not logs:
-                    await ask(client, "/health")
-            assert (small_disk / "metrics" / "progress_phase_stats.json").read_bytes() == before
-            filler.unlink()
-    assert logs[0]["code"] == "DISK_FULL"
-    assert b'"cacheHits": 1' in (small_disk / "metrics" / "progress_phase_stats.json").read_bytes()
+    with pytest.raises(BaseExceptionGroup) as refusal:
+        async with serving(small_disk):
+            raise AssertionError
+    assert refusal.group_contains(DiskFull, match="allowed: a disk with room")
+    filler.unlink()
+    async with serving(small_disk) as client:
+        assert (await ask(client, PATH))["done"] is True
+        assert (await client.get(f"{PATH}?format=png")).status_code == 200
 
 
 async def test_a_limit_on_the_size_of_files_is_a_full_disk_too(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         with structlog.testing.capture_logs(), files_at_most(100):
-            await check_failed(client, await made(client, PATH), "base_prompts")
-        assert (await retry(client))["error"] == ""
+            refused = await client.get(f"{PATH}?generate=1")
+            assert (refused.status_code, refused.json()["code"]) == (507, "DISK_FULL")
+        assert (await made(client, PATH))["error"] == ""

@@ -14,6 +14,7 @@ from listening import Listener, listening
 from misbehaving import silence
 from phaseline.events import JobCompleted, JobProgress, JobStarted
 from phaseline_server.dalle import helpers
+from phaseline_server.dalle.runs import ENDED
 from pictures import GOOD, ask, studio
 from processes import alive, children
 from servers import ServerProcess, server_process, serving
@@ -115,7 +116,7 @@ async def test_the_end_is_clean_whatever_is_going_on(tmp_path: Path, number: sig
 async def hears_the_end(listener: Listener) -> None:
     """Check that a subscriber hears that the run was cancelled, and then that the server goes away."""
     last = (await listener.hear_until("job_failed"))[-1]
-    assert (last["state"], last["result"]) == ("cancelled", {"error": "cancelled"})
+    assert (last["state"], last["result"]) == ("cancelled", {"error": ENDED})
     assert await listener.wait_closed() == (1001, "the server ends; come back")
 
 
@@ -123,7 +124,7 @@ async def test_a_server_that_does_nothing_ends_and_writes_nothing(tmp_path: Path
     async with server_process(tmp_path) as server:
         await end(server, signal.SIGTERM)
     check_log(server)
-    assert names(tmp_path) == []
+    assert names(tmp_path) == ["journal.lock", "journal.sqlite3"]
 
 
 async def test_statistics_that_another_server_saved_meanwhile_stay(tmp_path: Path) -> None:
@@ -170,5 +171,5 @@ async def test_a_run_that_was_cancelled_by_the_end_is_made_by_the_next_server(tm
     async with studio(tmp_path, silence) as (client, _):
         await ask(client, "/dalle/simple/0x1?generate=1")
     async with studio(tmp_path, GOOD) as (client, _):
-        await ask(client, "/dalle/simple/0x1", 404)
-        assert (await ask(client, "/dalle/simple/0x1?generate=1"))["cacheHit"] is False
+        assert (await ask(client, "/dalle/simple/0x1"))["error"].startswith("cancelled: the server was ended")
+        assert (await ask(client, "/dalle/simple/0x1?generate=1"))["done"] is False

@@ -1,5 +1,6 @@
 """The runs of pictures: at most one at a time for each (series, address), and what is known of earlier ones."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -8,7 +9,7 @@ import msgspec
 import structlog
 import trio
 
-from phaseline.errors import NoRun, PhaselineError, UnknownJob
+from phaseline.errors import DiskFull, NoRun, PhaselineError, UnknownJob
 from phaseline.events import ErrorOccurred, Event, JobCancelled, JobCompleted, JobFailed, JobStarted
 from phaseline.job import Job
 from phaseline.snapshot import Estimate, Snapshot, State
@@ -27,6 +28,8 @@ _log: Final = structlog.get_logger()
 
 Key = tuple[str, str]
 INTERRUPTED: Final = "INTERRUPTED"
+ENDED: Final = "cancelled: the server was ended; ask for the picture again: it goes on from there"
+_ROOM_S: Final = 1.0
 
 
 class RunState(msgspec.Struct, frozen=True):
@@ -226,11 +229,15 @@ class Runs:
             _log.exception("a run failed", job_id=job_id)
             await self._failed(job_id, reporter, "INTERNAL", f"the server made a mistake: {error!r}; see its log")
         finally:
-            if self._tracker.ended_s(job_id) is None:
-                await self._end(JobCancelled(job_id=job_id, reason="cancelled"))
-            with trio.CancelScope(shield=True):
-                await self._archive(series, address)
-            run.over.set()
+            try:
+                if self._tracker.ended_s(job_id) is None:
+                    await self._end(
+                        JobCancelled(job_id=job_id, reason="cancelled" if run.scope.cancel_called else ENDED)
+                    )
+                with trio.CancelScope(shield=True):
+                    await self._archive(series, address)
+            finally:
+                run.over.set()
 
     async def _failed(self, job_id: str, reporter: RunReporter, code: str, text: str) -> None:
         phase = str(reporter.phase)
@@ -241,12 +248,19 @@ class Runs:
 
     async def _end(self, *events: Event) -> None:
         """Report the end of a run, which is not to fail: who else reports under its id may have ended it already."""
-        with trio.CancelScope(shield=True):
+        left = deque(events)
+        while left:
             try:
-                for event in events:
-                    await self._tracker.report(event)
+                with trio.CancelScope(shield=True):
+                    await self._tracker.report(left[0])
+                left.popleft()
+            except DiskFull as error:
+                # If the server ends meanwhile, the next one finds the run interrupted.
+                _log.warning("the end of a run waits for room on the disk", job_id=left[0].job_id, error=str(error))
+                await trio.sleep(_ROOM_S)
             except PhaselineError as error:
-                _log.warning("the end of a run was refused", job_id=events[0].job_id, error=str(error))
+                _log.warning("the end of a run was refused", job_id=left[0].job_id, error=str(error))
+                return
 
     async def remove(self, series: str, address: str) -> tuple[bool, bool]:
         """Cancel an active run, forget one that is over, and remove the picture with all that belongs to it.
@@ -305,7 +319,8 @@ class Runs:
 
 def _interrupted(snapshot: Snapshot) -> bool:
     """Say whether a run ended only because its server did: then it may go on at once."""
-    return snapshot.state is State.FAILED and (snapshot.result or {}).get("code") == INTERRUPTED
+    result = snapshot.result or {}
+    return result.get("code") == INTERRUPTED or (snapshot.state is State.CANCELLED and result.get("error") == ENDED)
 
 
 def _result(dress: Dress) -> dict[str, str]:
