@@ -97,15 +97,19 @@ def test_after_each_the_next_client_is_answered_and_memory_stays(victim: Victim)
         victim.say(data)
     for data in HOSTILE.values():  # once before, for all that is loaded, and for the most that is held at a time
         victim.say(data)
-    before = victim.memory()
-    for name, data in HOSTILE.items():
-        answer = victim.say(data)
-        assert b"HTTP/1.1 500" not in answer, name
-        assert b"/smuggled" not in answer, name  # a request within another's body
-        victim.say(data, abruptly=True)
-        victim.assert_well()
-    grown = victim.memory() - before
-    print(f"{len(HOSTILE)} pieces, {grown / 1024:.0f} KiB")
+    grown = GROWTH + 1
+    for _ in range(3):  # what is lost is lost at each round; what a round happens to need more of, at one
+        before = victim.memory()
+        for name, data in HOSTILE.items():
+            answer = victim.say(data)
+            assert b"HTTP/1.1 500" not in answer, name
+            assert b"/smuggled" not in answer, name  # a request within another's body
+            victim.say(data, abruptly=True)
+            victim.assert_well()
+        grown = victim.memory() - before
+        print(f"{len(HOSTILE)} pieces, {grown / 1024:.0f} KiB")
+        if grown <= GROWTH:
+            break
     assert grown <= GROWTH
 
 
