@@ -80,10 +80,10 @@ async def test_a_disk_that_is_full_when_the_picture_comes(small_disk: Path) -> N
 async def test_a_painter_without_room_says_so(small_disk: Path) -> None:
     (small_disk / "series").mkdir()
     (small_disk / "series" / "simple.json").write_text('{"detail": 1}')
-    async with serving(small_disk, picture_size="512x512") as client:
+    async with serving(small_disk, picture_size="1024x1024") as client:
         filler = fill(small_disk)
         # Room for what is reported, and not for a picture of this size.
-        os.truncate(filler, filler.stat().st_size - 300_000)
+        os.truncate(filler, filler.stat().st_size - 800_000)
         failed = await made(client, PATH)
         await check_failed(client, failed, "image_wait")
         assert not list((small_disk / "output" / ".scratch").iterdir())
