@@ -38,7 +38,7 @@ PROTOCOL: Final = 1
 """The version of the WebSocket messages that this program speaks."""
 
 
-class StageItem(msgspec.Struct, kw_only=True):
+class StageItem(msgspec.Struct, kw_only=True, gc=False):
     """One phase of a `JobStatus`."""
 
     name: str
@@ -51,7 +51,7 @@ class StageItem(msgspec.Struct, kw_only=True):
     error: str | None = None
 
 
-class ErrorItem(msgspec.Struct, kw_only=True):
+class ErrorItem(msgspec.Struct, kw_only=True, gc=False):
     """One error of a `JobStatus`."""
 
     error_type: str | None = None
