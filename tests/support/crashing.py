@@ -1,6 +1,6 @@
 """A server in a process of its own that is killed, and what it tells before and after."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +64,10 @@ class Crashing:
 
 
 @asynccontextmanager
-async def crashing(data_dir: Path, *flags: str) -> AsyncIterator[Crashing]:
+async def crashing(data_dir: Path, *flags: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Crashing]:
     """Run a server for the length of the block, or until it is killed."""
     async with (
-        server_process(data_dir, *flags) as server,
+        server_process(data_dir, *flags, env=env) as server,
         # No certificates: loading them takes longer than most tests.
         httpx.AsyncClient(base_url=server.url, timeout=60, trust_env=False, verify=False) as client,  # noqa: S501
     ):
