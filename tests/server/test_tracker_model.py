@@ -1,0 +1,128 @@
+"""Reports that come twice, late, or in another order, whatever else comes with them, against a model of a few lines."""
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phaseline.errors import PhaselineError
+from phaseline.events import Event, JobCancelled, JobCompleted, JobProgress, JobStarted, PhaseCompleted
+from phaseline.snapshot import State
+from phaseline_server.tracker import Tracker
+from tracking import HandClock, messages_of, open_tracker
+
+JOBS = ("a", "b")
+KINDS = ("start", "progress", "stage", "complete", "cancel")
+
+# A report: job, kind, producer's number (any: so late ones and repeated ones come), its age; and whether those who
+# report it wait until it is kept, or go on at once, so that one group holds many.
+reports = st.tuples(
+    st.sampled_from(JOBS),
+    st.sampled_from(KINDS),
+    st.sampled_from(("one", "two", None)),
+    st.integers(0, 12),
+    st.sampled_from((0.0, 0.0, 5.0, 1000.0)),
+    st.booleans(),
+)
+Report = tuple[str, str, str | None, int, float, bool]
+
+
+def event_of(job_id: str, kind: str, producer: str | None, number: int, age: float) -> Event:
+    known: dict[str, object] = {"job_id": job_id, "producer": producer, "producer_seq": number, "age_seconds": age}
+    match kind:
+        case "start":
+            return JobStarted(**known)  # type: ignore[arg-type]
+        case "progress":
+            return JobProgress(phase="importing", progress=float(number), **known)  # type: ignore[arg-type]
+        case "stage":
+            return PhaseCompleted(phase="importing", **known)  # type: ignore[arg-type]
+        case "complete":
+            return JobCompleted(**known)  # type: ignore[arg-type]
+        case _:
+            return JobCancelled(**known)  # type: ignore[arg-type]
+
+
+@dataclass
+class Model:
+    """What must be so: each job's state, each producer's latest number, and what was said, in order."""
+
+    states: dict[str, State] = field(default_factory=dict)
+    producers: dict[str, int] = field(default_factory=dict)
+    said: list[tuple[str, str]] = field(default_factory=list)
+
+    def take(self, job_id: str, kind: str, producer: str | None, number: int) -> bool | None:
+        """Return whether it is taken in; None if it was before."""
+        if producer is not None and number <= self.producers.get(producer, -1):
+            return None
+        active = self.states.get(job_id) is State.ACTIVE
+        if active is (kind == "start"):
+            return False
+        self.states[job_id] = {"complete": State.COMPLETED, "cancel": State.CANCELLED}.get(kind, State.ACTIVE)
+        if producer is not None:
+            self.producers[producer] = number
+        self.said.append((job_id, kind))
+        return True
+
+
+NAMES = {
+    "job_started": "start",
+    "job_progress": "progress",
+    "stage_completed": "stage",
+    "job_completed": "complete",
+    "job_failed": "cancel",
+}
+
+
+async def play(tracker: Tracker, clock: HandClock, model: Model, given_reports: list[Report]) -> None:
+    """Give all reports to both, and check each answer."""
+    pending = []
+    for job_id, kind, producer, number, age, waits in given_reports:
+        clock.advance(1)
+        expected = model.take(job_id, kind, producer, number)
+        try:
+            taken = tracker.take(event_of(job_id, kind, producer, number, age))
+        except PhaselineError:
+            assert expected is False
+            continue
+        assert expected is not False
+        if expected is True:
+            assert taken.position.seq == len(model.said)
+        else:
+            assert taken.position.seq <= len(model.said)
+        pending.append(taken)
+        if waits:
+            await taken.wait()
+    for taken in pending:
+        await taken.wait()
+
+
+def check(tracker: Tracker, model: Model) -> None:
+    messages = messages_of(tracker)
+    assert [(said["job_id"], NAMES[said["type"]]) for said in messages] == model.said
+    assert [said["seq"] for said in messages] == list(range(1, len(model.said) + 1))
+    assert {job.job_id: job.state for job in tracker.jobs()} == model.states
+    for job in tracker.jobs():
+        # Whatever is said of a report's age, no time runs backwards.
+        times = [phase.elapsed_ns for phase in tracker.snapshot(job.job_id).phases]
+        assert all(0 <= time <= job.elapsed_ns(tracker.clock()) for time in times)
+        assert job.latest.mono_ns <= tracker.clock().mono_ns
+        assert job.seq == max(said["seq"] for said in messages if said["job_id"] == job.job_id)
+
+
+@settings(max_examples=150)
+@given(st.lists(reports, max_size=40))
+def test_reports_that_come_twice_late_or_disordered_are_each_taken_in_once_or_refused(
+    given_reports: list[Report],
+) -> None:
+    async def run(data_dir: Path) -> None:
+        clock, model = HandClock(), Model()
+        clock.advance(5000)
+        async with open_tracker(data_dir, clock) as tracker:
+            await play(tracker, clock, model, given_reports)
+            check(tracker, model)
+
+    with tempfile.TemporaryDirectory() as folder:
+        trio.run(run, Path(folder))
