@@ -284,6 +284,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     chosen = parser.parse_args()
+    # Whoever ends this process ends its server with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print(f"seed {chosen.seed}", flush=True)
     data_dir = Path(tempfile.mkdtemp(prefix="torture-"))
     tally = torture(chosen.rounds, data_dir, chosen.seed)
