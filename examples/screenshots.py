@@ -24,6 +24,7 @@ import demo
 import httpx
 import make_photos
 import trio
+from PIL import Image
 
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.app import ProgressApp
@@ -31,6 +32,10 @@ from phaseline_tui.app import ProgressApp
 TARGET: Final = Path(sys.argv[1] if len(sys.argv) > 1 else demo.HERE / "tui" / "screenshots")
 # Several runs, so that there is something to learn from, then those that the picture shows.
 BEFORE: Final = ["brisk/0x51", "brisk/0x52", "patient/0x53", "patient/0x54", "faraway/0x55"]
+# Two at a time, so that none waits for a painter: these fill the statistics, and teach what is usual.
+MORE: Final = [(f"brisk/0x6{number}", f"patient/0x7{number}") for number in range(3)]
+AT_WORK: Final = 4
+COLOURS: Final = 256
 
 
 @contextmanager
@@ -75,14 +80,16 @@ def batch(url: str, photos: Path) -> Iterator[None]:
 
 
 async def shoot(url: str, size: tuple[int, int], theme: str, keys: list[str], ready: str) -> str:
-    """Return the screen as SVG once it shows `ready` and `keys` have been pressed."""
+    """Return the screen as SVG once jobs are at work, `keys` have been pressed, and it shows `ready`."""
     app = ProgressApp(ServerAddress.parse(url), theme=theme)
     async with app.run_test(size=size) as pilot:
-        while ready not in app.export_screenshot():
+        while "image_wait" not in app.export_screenshot():
             await pilot.pause(0.2)
         for key in keys:
             await pilot.press(key)
-        await pilot.pause(0.7)
+        while ready not in app.export_screenshot():
+            await pilot.pause(0.2)
+        await pilot.pause(0.7 if not keys else 4)
         return app.export_screenshot(title=f"progress-tui {url}")
 
 
@@ -100,6 +107,18 @@ def png(svg: str, path: Path) -> None:
         command += ["--hide-scrollbars", "--disable-background-networking", "--disable-sync", "--no-first-run"]
         command += [f"--user-data-dir={directory}/chromium", f"--window-size={width},{height}"]
         subprocess.run([*command, f"--screenshot={path}", page.as_uri()], check=True, capture_output=True)  # noqa: S603
+    with Image.open(path) as picture:
+        # A terminal's colours are few, and the commonest of the picture; what lies between them smooths letters.
+        flat = picture.convert("RGB")
+        found = sorted(flat.getcolors(flat.width * flat.height) or (), reverse=True)[:COLOURS]
+        palette = Image.new("P", (1, 1))
+        palette.putpalette([value for _, colour in found for value in colour])
+        flat.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def active(client: httpx.Client) -> int:
+    """Return how many pictures are being made; a batch that is ended leaves photos behind, which are none."""
+    return sum(job_id.startswith("dalle:") for job_id in client.get("/progress/active").json()["active_jobs"])
 
 
 def main() -> None:
@@ -107,20 +126,26 @@ def main() -> None:
     TARGET.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory, running_server(Path(directory)) as url:
         client = httpx.Client(base_url=url, timeout=30)
-        for name in BEFORE:
-            client.post(f"/dalle/{name}")
-        while client.get("/health").json()["activeJobs"]:
-            time.sleep(0.3)
+        for names in (BEFORE, *MORE):
+            for name in names:
+                client.post(f"/dalle/{name}")
+            while active(client):
+                time.sleep(0.3)
         photos = directory_of_photos(Path(directory))
         shots = {
             "jobs-120x36.png": ((120, 36), "phaseline-dark", [], "image_wait"),
             "detail-120x36.png": ((120, 36), "phaseline-dark", ["enter"], "image_wait"),
+            "job-120x36.png": ((120, 36), "phaseline-dark", ["2"], "PHASES"),
+            "statistics-120x36.png": ((120, 36), "phaseline-dark", ["3"], "image_wait"),
+            "events-120x36.png": ((120, 36), "phaseline-dark", ["4"], "image_wait"),
+            "hosts-120x36.png": ((120, 36), "phaseline-dark", ["5"], "connected"),
             "light-80x24.png": ((80, 24), "phaseline-light", [], "image_wait"),
         }
         for name, (size, theme, keys, ready) in shots.items():
             for series in ("patient", "brisk", "patient", "brisk"):
-                client.post(f"/dalle/{series}/0x{secrets.token_hex(4)}")
-                time.sleep(0.5)
+                if active(client) < AT_WORK:
+                    client.post(f"/dalle/{series}/0x{secrets.token_hex(4)}")
+                    time.sleep(0.5)
             with batch(url, photos):
                 png(asyncio.run(shoot(url, size, theme, keys, ready)), TARGET / name)
             print(TARGET / name)
