@@ -41,8 +41,9 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     percent: float = 0.0
 
 
-_encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(_Record)
+# As JSON, which takes whatever came as JSON: MessagePack knows no integers of more than 64 bits.
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(_Record)
 
 
 def encode_job(job: Job) -> bytes:

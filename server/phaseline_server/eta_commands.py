@@ -132,7 +132,7 @@ def _lines(runs: "Iterable[PastRun]") -> Iterator[bytes]:
     from phaseline.eta.observed import Run  # noqa: PLC0415
 
     for past in runs:
-        run = msgspec.msgpack.decode(past.body, type=Run)
+        run = msgspec.json.decode(past.body, type=Run)
         line: dict[str, Any] = {
             "series": _name(run.workflow, run.series),
             "startedNs": past.ended_ns - past.duration_ns,

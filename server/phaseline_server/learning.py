@@ -30,7 +30,7 @@ _RECENT: Final = 64
 _MOST_PHASES: Final = 5000
 _UPTO: Final = ("model", "upto")  # the number of the last run that the states have in them
 
-_runs: Final = msgspec.msgpack.Decoder(Run)
+_runs: Final = msgspec.json.Decoder(Run)
 _scores: Final = msgspec.msgpack.Decoder(list[Score])
 _keys: Final = msgspec.json.Decoder(tuple[str, ...])
 

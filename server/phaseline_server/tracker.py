@@ -34,7 +34,7 @@ from phaseline_server.producers import Producers
 __all__ = ["Clock", "Tracker", "now"]
 
 Clock = Callable[[], Moment]
-_run_encoder: Final = msgspec.msgpack.Encoder()
+_run_encoder: Final = msgspec.json.Encoder()
 _HEARD: Final = frozenset({State.ACTIVE, State.STALLED})
 _GONE: Final = frozenset({*filter(lambda state: state.ended, State), State.LOST})
 _REPORTS: Final = get_args(Report)
@@ -249,14 +249,19 @@ class Tracker:
                 await self._keep(self._committing)
 
     async def _keep(self, group: Group) -> None:
-        batch = self._batch(group)
         try:
+            batch = self._batch(group)
             await self.log.keep(batch)
         except DiskFull as error:
             self._undo(error)
         except JournalFailed as error:
             self._failed = error
             self._undo(error)
+            raise
+        except BaseException as error:
+            # A mistake of ours, which ends the server; nobody shall wait for it.
+            self._failed = JournalFailed(f"a group of reports could not be kept: {error!r}; see the server's log")
+            self._undo(self._failed)
             raise
         else:
             self._publish(group, batch)

@@ -227,7 +227,10 @@ def measure_replay_and_restart(count: int) -> None:
                 received = received[-200:] + sock.recv(1 << 20)
                 found += received.count(b'"elapsed_seconds"', 200)
             seconds = time.perf_counter() - begun
-            print(f"  replay to a resuming subscriber  {status['seq'] / seconds:>9,.0f} events/s ({status['seq']:,} in {seconds:.2f} s)")
+            print(
+                f"  replay to a resuming subscriber  {status['seq'] / seconds:>9,.0f} events/s "
+                f"({status['seq']:,} in {seconds:.2f} s)"
+            )
         begun = time.perf_counter()
         with serving(Path(directory)) as server:
             active = f"{server.get('/progress/active')['count']:,} active jobs"
@@ -242,7 +245,11 @@ def measure_churn(jobs: int) -> None:
         for first in range(0, jobs, 200):
             batch = []
             for job in range(first, first + 200):
-                batch += [{"type": "job_started", "job_id": f"j{job}"}, {"type": "job_progress", "job_id": f"j{job}", "stage": "exporting"}, {"type": "job_completed", "job_id": f"j{job}"}]
+                batch += [
+                    {"type": "job_started", "job_id": f"j{job}"},
+                    {"type": "job_progress", "job_id": f"j{job}", "stage": "exporting"},
+                    {"type": "job_completed", "job_id": f"j{job}"},
+                ]
             server.post("/progress/batch", json.dumps(batch).encode())
             if first % (jobs // 10) < 200:
                 marks.append(server.memory / 2**20)

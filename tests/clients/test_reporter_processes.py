@@ -325,7 +325,8 @@ async def test_a_server_without_memory_hears_from_a_dead_workers_file_all_it_nee
         async with server_process(tmp_path / "data", *flags) as server, subscriber(server.url) as before:
             await before.until(lambda messages: len(messages) == 103)
         await crash(worker, spool)
-    async with server_process(tmp_path / "data", *flags) as server, subscriber(server.url) as watching:
+    (tmp_path / "other").mkdir()
+    async with server_process(tmp_path / "other", *flags) as server, subscriber(server.url) as watching:
         await adopt(ws_url(server.url), spool)
         await watching.until_type("job_failed")
         heard = [m["photo_data"]["n"] for m in watching.of("a") if m["type"] == "photo_info"]

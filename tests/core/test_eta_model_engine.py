@@ -5,6 +5,7 @@ import random
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -229,6 +230,13 @@ def test_covariates_may_be_any_json(past: list[dict[str, Any]], now: dict[str, A
     sound(engine.estimate_observed(Observed("w", "s", later=("p0", "p1", "p2"), covariates=now)))
 
 
+def test_a_worker_that_has_done_next_to_nothing_says_nothing() -> None:
+    engine = ModelEngine()
+    seen = Observed("w", "s", current="p0", later=("p1",), elapsed_ms=1e11, phase_ms=1e11)
+    engine.learn_run(run_of(1000.0))
+    sound(engine.estimate_observed(msgspec.structs.replace(seen, mark=(1e11, 1e-298))))
+
+
 @given(
     st.lists(st.floats(0, 1e300), min_size=1, max_size=5),
     st.floats(0, 1e15),
@@ -261,3 +269,35 @@ def test_thousands_of_phases_are_estimated() -> None:
         engine.learn_run(run_of(100.0, phases=3000))
     names = tuple(f"p{i}" for i in range(3000))
     sound(engine.estimate_observed(Observed("w", "s", current=names[0], later=names[1:], phase_ms=50, elapsed_ms=50)))
+
+
+def sized_run(series: str, size: float, speed: float, rng: random.Random) -> Run:
+    """Return a run of which two phases take as long as it is large, and the third does not."""
+    steps = [Step(f"p{i}", 50 * size * speed * rng.lognormvariate(0, 0.03)) for i in range(2)]
+    return Run("w", series, (*steps, Step("p2", 500 * speed)), {"size": size})
+
+
+def test_other_series_lend_their_slopes_to_one_that_ran_once() -> None:
+    engine, rng = ModelEngine(), random.Random(11)
+    for number in range(10):
+        for other in ("one", "two"):
+            engine.learn_run(sized_run(other, 2.0**number, 1.0, rng))
+    engine.learn_run(sized_run("new", 10, 3.0, rng))
+    later = ("p0", "p1", "p2")
+    told = engine.estimate_observed(Observed("w", "new", later=later, covariates={"size": 300.0}))
+    truth = 3 * (2 * 50 * 300 + 500) * 1e6
+    assert told.remaining_ns is not None
+    assert 0.6 < told.remaining_ns / truth < 1.6
+    assert (told.basis, told.runs) == ("history", 1)
+
+
+def test_a_phase_that_is_new_to_a_series_takes_what_it_takes_elsewhere() -> None:
+    engine = ModelEngine()
+    for _ in range(6):
+        engine.learn_run(Run("w", "old", (Step("a", 1000.0), Step("b", 60_000.0))))
+    for _ in range(2):
+        engine.learn_run(Run("w", "new", (Step("a", 2000.0), Step("b", skipped=True))))
+    seen = Observed("w", "new", done=(Step("a", 2000.0),), current="b", elapsed_ms=2010.0, phase_ms=10.0)
+    told = engine.estimate_observed(seen).remaining_ns
+    assert told is not None
+    assert 60_000 < told / 1e6 < 200_000

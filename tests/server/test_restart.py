@@ -28,6 +28,11 @@ async def work_through(box: Crashing, job_id: str, *phases: str) -> None:
     await box.report("complete", job_id)
 
 
+def timeless(status: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a job's status does not depend on when it was asked."""
+    return {name: value for name, value in status.items() if not name.startswith(("eta_", "finish_", "percent"))}
+
+
 async def test_all_that_was_acknowledged_is_there_and_numbers_go_on(tmp_path: Path) -> None:
     async with crashing(tmp_path) as box:
         await work_through(box, "done", "importing", "exporting")
@@ -48,7 +53,8 @@ async def test_all_that_was_acknowledged_is_there_and_numbers_go_on(tmp_path: Pa
         assert now.pop("elapsed_seconds") >= then.pop("elapsed_seconds")
         # Nobody was there to be told how it went on.
         assert (then.pop("measured"), now.pop("measured")) == (True, False)
-        assert (again, now) == (status[1], then)
+        assert now == then
+        assert timeless(again) == timeless(status[1])
         assert list((await box.get("/progress/active"))["active_jobs"]) == ["running"]
         assert (await box.get("/progress/events", since=f"{position['epoch']}/{position['seq']}"))["count"] == 0
         assert await box.report("report", "running", stage="exif_analysis") == last["seq"] + 1 == len(before) + 1

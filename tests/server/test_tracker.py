@@ -5,6 +5,7 @@ import trio
 
 from phaseline.errors import IllegalEvent, InvalidField, TooMany, UnknownJob
 from phaseline.events import JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted
+from phaseline.record import decode_job
 from phaseline.snapshot import Moment, State
 from phaseline.statistics import Average, Statistics
 from phaseline_server.lifecycle import Habits, Lifecycle
@@ -263,3 +264,15 @@ async def test_an_age_never_goes_before_what_is_known_already(make_tracker: Make
     await tracker.report(JobProgress(job_id="a", phase="exif_analysis", age_seconds=3600.0))
     await tracker.report(JobCompleted(job_id="a"))
     assert [phase.elapsed_ns for phase in tracker.snapshot("a").phases[:2]] == [0, 5 * 10**9]
+
+
+async def test_whatever_json_can_say_is_kept(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
+    odd = {"huge": 2**70, "deep": [[{}]], "text": "\u2603", "none": None, "float": 1e300}
+    await tracker.report(JobStarted(job_id="a", photo_info=odd))
+    await tracker.report(JobProgress(job_id="a", phase="importing", details=odd))
+    await tracker.report(JobCompleted(job_id="a", result=odd))
+    assert tracker.snapshot("a").info == odd
+    record = await tracker.log.record("a")
+    assert record is not None
+    assert decode_job(record, tracker.clock(), same_clock=True).result == odd

@@ -12,7 +12,7 @@ import numpy as np
 
 from phaseline.eta.model.covariates import Value
 from phaseline.eta.model.fit import Fit
-from phaseline.eta.model.normal import Floats
+from phaseline.eta.model.normal import Bools, Floats
 
 __all__ = ["IGNORANT", "OTHERS_WANTED_BELOW", "Donor", "Mixture", "mixture"]
 
@@ -50,33 +50,37 @@ class Mixture:
         """Begin with ignorance alone: phases that take what any phase on this server takes."""
         p = len(names)
         self.names = names
-        self._centres = [np.full(p, level)]
-        self._scatters = [np.full(p, _STRANGER_SD)]
-        self._skips = [np.full(p, 0.02)]
-        self._speeds = [_STRANGER_SPEED]
-        self._weights = [_STRANGER_WEIGHT]
+        self._centres = [np.full((1, p), level)]
+        self._scatters = [np.full((1, p), _STRANGER_SD)]
+        self._skips = [np.full((1, p), 0.02)]
+        self._speeds = [np.array([_STRANGER_SPEED])]
+        self._weights = [np.array([_STRANGER_WEIGHT])]
         self.cap: Floats = np.full(p, level + 12.0)
         self.runs = self.borrowed = 0
 
     def add(self, weight: float, centre: Floats, scatter: Floats, speed: float, skip: Floats) -> None:
         """Add a component."""
-        self._weights.append(weight)
-        self._centres.append(centre)
-        self._scatters.append(scatter)
-        self._speeds.append(speed)
-        self._skips.append(skip)
+        self.add_many(np.array([weight]), centre[None], scatter, speed, skip[None])
+
+    def add_many(self, weights: Floats, centres: Floats, scatter: Floats, speed: float, skips: Floats) -> None:
+        """Add as many components as there are `weights`; all scatter alike."""
+        self._weights.append(weights)
+        self._centres.append(centres)
+        self._scatters.append(np.broadcast_to(scatter, centres.shape))
+        self._skips.append(skips)
+        self._speeds.append(np.full(len(weights), speed))
 
     def close(self) -> None:
         """Make the arrays."""
-        self.centre: Floats = np.array(self._centres)
-        self.scatter: Floats = np.array(self._scatters)
+        self.centre: Floats = np.concatenate(self._centres)
+        self.scatter: Floats = np.concatenate(self._scatters)
         self.variance: Floats = self.scatter**2
         self.log_scatter: Floats = np.log(self.scatter)
-        self.skip: Floats = np.array(self._skips)
+        self.skip: Floats = np.concatenate(self._skips)
         self.log_skip: Floats = np.log(np.clip(self.skip, 1e-6, 1.0))
         self.log_run: Floats = np.log(np.clip(1 - self.skip, 1e-6, 1.0))
-        self.speed: Floats = np.array(self._speeds)
-        self.log_weight: Floats = np.log(np.array(self._weights))
+        self.speed: Floats = np.concatenate(self._speeds)
+        self.log_weight: Floats = np.log(np.concatenate(self._weights))
 
 
 def mixture(
@@ -125,9 +129,9 @@ def _analogs(made: Mixture, fit: Fit, pick: "_Picked", own: Floats, speed: float
     """
     width = fit.n**-0.2
     weights = _ANALOGS * fit.n / (fit.n + _ANALOGS_HALF) * fit.weights / fit.weights.sum()
-    for i, weight in enumerate(weights):
-        skip = np.where(pick.of(fit.passed[i], 0.5) > 0, _ANALOG_SAME, 1 - _ANALOG_SAME)
-        made.add(float(weight), pick.of(fit.runs[i], 0.0, pick.shift), own * width + 0.02, speed, skip)
+    same = np.where(pick.of(fit.passed.astype(float), 0.0) > 0, _ANALOG_SAME, 1 - _ANALOG_SAME)
+    same = np.where(pick.missing, 0.5, same)
+    made.add_many(weights, pick.of(fit.runs, 0.0, pick.shift), own * width + 0.02, speed, same)
 
 
 def _others(made: Mixture, donors: Sequence[Donor], known: Mapping[str, Value], level: float, weight: float) -> None:
@@ -147,12 +151,12 @@ class _Picked:
         at = [fit.index.get(name, -1) for name in names]
         self._same = at == list(range(len(fit.mean)))
         self._at = np.array(at, dtype=int)
-        self._missing = self._at < 0
+        self.missing: Bools = self._at < 0
         self.shift: Floats = fit.shift(known)
 
     def of(self, values: Floats, missing: float, shift: Floats | None = None) -> Floats:
         moved = values if shift is None else values + shift
         if self._same:
             return moved
-        picked: Floats = np.where(self._missing, missing, moved[self._at])
+        picked: Floats = np.where(self.missing, missing, moved[..., self._at])
         return picked

@@ -1,7 +1,7 @@
 """The regression's columns: a series' covariates as numbers, and the slopes of its phases on them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -9,9 +9,10 @@ import numpy as np
 from phaseline.eta.model.covariates import Value
 from phaseline.eta.model.normal import Bools, Floats
 
-__all__ = ["Design", "slopes"]
+__all__ = ["Column", "Design", "slopes"]
 
 _LEVELS_MAX: Final = 8
+_COLUMNS_MAX: Final = 32
 _NUMBER_SLOPE: Final = 0.3
 _NUMBER_SD: Final = 0.5
 _TEXT_SD: Final = 0.3
@@ -22,19 +23,27 @@ _NOISE_RUNS: Final = 4.0
 _INTERCEPT_SD: Final = 10.0
 
 
+Column = tuple[str, str | None]
+"""A covariate's name and, for a text, its value."""
+
+
 class Design:
     """Which columns a series has: one for each number that varies, one for each of 2 to 8 texts that came twice.
 
+    Those that other series have are columns too where the series has the covariate: a run may vary for the first time.
+
     Attributes:
-        keys: Per column, the covariate's name and, for a text, its value.
+        keys: The columns.
         prior: Prior means of the slopes, shape (columns,): 0.3 shared among the numbers, 0 for texts.
         sd: Their standard deviations.
         rows: The columns of the runs, centred; shape (runs, columns).
     """
 
-    def __init__(self, known: Sequence[Mapping[str, Value]], weights: Floats) -> None:
-        """Choose the columns for runs with these covariates."""
-        self.keys = _columns(known)
+    def __init__(self, known: Sequence[Mapping[str, Value]], weights: Floats, lent: Iterable[Column] = ()) -> None:
+        """Choose the columns for runs with these covariates; `lent` are other series'."""
+        own = _columns(known)
+        keys = {key for row in known for key in row}
+        self.keys = list(dict.fromkeys([*own, *(column for column in lent if column[0] in keys)]))[:_COLUMNS_MAX]
         numbers = sum(value is None for _, value in self.keys)
         self.prior: Floats = np.array([_NUMBER_SLOPE / numbers if value is None else 0.0 for _, value in self.keys])
         self.sd: Floats = np.array([_NUMBER_SD if value is None else _TEXT_SD for _, value in self.keys])
@@ -59,8 +68,8 @@ class Design:
         return np.nan_to_num(np.array(self._raw(known)) - self._centre)
 
 
-def _columns(known: Sequence[Mapping[str, Value]]) -> list[tuple[str, str | None]]:
-    columns: list[tuple[str, str | None]] = []
+def _columns(known: Sequence[Mapping[str, Value]]) -> list[Column]:
+    columns: list[Column] = []
     for key in dict.fromkeys(key for row in known for key in row):
         values = [row[key] for row in known if key in row]
         numbers = {value for value in values if isinstance(value, float)}
@@ -73,7 +82,9 @@ def _columns(known: Sequence[Mapping[str, Value]]) -> list[tuple[str, str | None
     return columns
 
 
-def slopes(design: Design, x: Floats, ran: Bools, share: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def slopes(
+    design: Design, x: Floats, ran: Bools, share: Floats, weights: Floats, prior: Floats, sd: Floats
+) -> tuple[Floats, Floats]:
     """Return the slopes B of log durations `x`, shape (columns, phases), and the shared ones' covariance.
 
     Ridge regression (Hoerl and Kennard 1970), which is the mean of a Bayesian linear model with normal priors: first
@@ -85,23 +96,25 @@ def slopes(design: Design, x: Floats, ran: Bools, share: Floats, weights: Floats
         ran: Where they are known.
         share: Which share of a run the phases take; shape (phases,).
         weights: Of the runs.
+        prior: Prior means of the slopes; shape (columns, phases).
+        sd: Their standard deviations; shape (columns,).
     """
     z, columns = design.rows, len(design.keys)
+    x = np.where(ran, x - z @ prior, 0.0)
     parts = np.where(ran, share, 0.0)
     held = parts.sum(1)
     y = (parts * x).sum(1) / np.maximum(held, 1e-9)
     wide = np.column_stack((z, np.ones(len(z))))
-    precision = np.diag(np.append(design.sd, _INTERCEPT_SD) ** -2.0)
+    precision = np.diag(np.append(sd, _INTERCEPT_SD) ** -2.0)
     noise = _NOISE_VARIANCE * (1 + _NOISE_RUNS / len(z))
     w = weights * (held > 0) / noise
-    target = np.append(design.prior, 0.0)
     covariance = np.linalg.inv((wide.T * w) @ wide + precision)
-    shared = (covariance @ (wide.T @ (w * y) + precision @ target))[:columns]
+    shared = (covariance @ (wide.T @ (w * y)))[:columns]
     left = np.where(ran, x - (z @ shared)[:, None], 0.0)
     masks = ran * (weights / noise)[:, None]
-    narrow = np.diag(np.append(_DEVIATION * design.sd, _INTERCEPT_SD) ** -2.0)
+    narrow = np.diag(np.append(_DEVIATION * sd, _INTERCEPT_SD) ** -2.0)
     outer = (wide[:, :, None] * wide[:, None, :]).reshape(len(z), -1)
     gram = (masks.T @ outer).reshape(-1, columns + 1, columns + 1) + narrow
     own = np.linalg.solve(gram, ((masks * left).T @ wide)[:, :, None])[:, :columns, 0]
-    slope: Floats = shared[:, None] + own.T
+    slope: Floats = prior + shared[:, None] + own.T
     return slope, covariance[:columns, :columns]

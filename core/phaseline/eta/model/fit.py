@@ -1,6 +1,6 @@
 """What a series' history says of its next run: where each phase's log length lies, and how it scatters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Final
 
@@ -9,18 +9,18 @@ import numpy as np
 from phaseline.eta.model.covariates import Value
 from phaseline.eta.model.design import Design, slopes
 from phaseline.eta.model.history import SKIPPED, History
+from phaseline.eta.model.lent import Lent
 from phaseline.eta.model.normal import Bools, Floats
 
 __all__ = ["Fit"]
 
 # Half-lives, in runs.
 _SLOPES: Final = 40.0
-_LONG: Final = 24.0
+_LONG: Final = 48.0
 _SHORT: Final = 3.0
-_SD_PRIOR: Final = 0.2
 _SD_WEIGHT: Final = 2.0
-_SPEED_PRIOR: Final = 0.15
 _SPEED_WEIGHT: Final = 2.0
+_SKIP_WEIGHT: Final = 0.5
 _SD_LEAST: Final = 0.012
 _HUBER: Final = 1.5
 _FEW: Final = 4
@@ -34,7 +34,7 @@ class Fit:
     Attributes:
         n: Runs behind it.
         index: The phases' columns, by name.
-        mean: Mean log milliseconds of each phase, half-life 24 runs; shape (p,), as all below.
+        mean: Mean log milliseconds of each phase, half-life 48 runs; shape (p,), as all below.
         recent: The same with half-life 3.
         own: Standard deviation of each phase apart from the whole run's speed.
         speed: Standard deviation of the whole run's speed, of the log.
@@ -45,8 +45,8 @@ class Fit:
         cap: No phase is expected to take longer, of the log.
     """
 
-    def __init__(self, history: History) -> None:
-        """Fit `history`, which has at least one run."""
+    def __init__(self, history: History, donors: "Sequence[tuple[float, Fit]]" = ()) -> None:
+        """Fit `history`, which has at least one run, with priors from other series: each with its likeness."""
         x = np.array(history.rows, dtype=float)
         self.n, self.index = len(x), dict(history.index)
         ran: Bools = np.isfinite(x)
@@ -59,32 +59,33 @@ class Fit:
         seen = long @ ran
         share = np.exp(mean - mean.max()) * (seen + 0.01)
         share /= share.sum()
-        self.design = Design(history.known, slow)
-        self.slopes: Floats = np.zeros((len(self.design.keys), x.shape[1]))
+        self.design = Design(history.known, slow, (column for _, donor in donors for column in donor.design.keys if column[1] is None))
+        lent = Lent(self.design, history.names, donors)
+        self.slopes: Floats = lent.slopes
+        self._covariance: Floats = np.diag(lent.slope_sd**2)
         if self.design.keys and self.n > 1:
-            self.slopes, self._covariance = slopes(self.design, np.where(ran, x - mean, 0.0), ran, share, slow)
+            apart = np.where(ran, x - mean, 0.0)
+            self.slopes, self._covariance = slopes(self.design, apart, ran, share, slow, lent.slopes, lent.slope_sd)
             x = np.where(ran, x - self.design.rows @ self.slopes, 0.0)
-        elif self.design.keys:
-            self._covariance = np.diag(self.design.sd**2)
-            self.slopes = np.repeat(self.design.prior[:, None], x.shape[1], axis=1)
         mean, squares = _means(x, ran, long, level)
         # One step of Huber's M-estimator (1964): what lies far out pulls as if it lay nearer.
-        spread = np.sqrt((squares + _SD_WEIGHT * _SD_PRIOR**2) / (seen + _SD_WEIGHT))
+        spread = np.sqrt((squares + _SD_WEIGHT * lent.variance) / (seen + _SD_WEIGHT))
         distance = np.where(ran, np.abs(x - mean), 0.0)
         calm = np.minimum(1.0, _HUBER * spread / np.maximum(distance, 1e-9))
         mean, _ = _means(x, ran, calm * long[:, None], level)
-        self.recent: Floats = _means(x, ran, calm * (2.0 ** (-age / _SHORT))[:, None], level)[0]
-        self.mean: Floats = mean
+        recent, _ = _means(x, ran, calm * (2.0 ** (-age / _SHORT))[:, None], level)
+        self.recent: Floats = lent.filled(recent, seen, share)
+        self.mean: Floats = lent.filled(mean, seen, share)
         d = np.where(ran, x - mean, 0.0)
         dof = np.maximum(0.0, seen - 1)
-        variance = (long @ (d * d) + _SD_WEIGHT * _SD_PRIOR**2) / (dof + _SD_WEIGHT)
-        self.speed = sqrt(_speed_variance(d, np.where(ran, share, 0.0), long))
+        variance = (long @ (d * d) + _SD_WEIGHT * lent.variance) / (dof + _SD_WEIGHT)
+        self.speed: float = sqrt(_speed_variance(d, np.where(ran, share, 0.0), long, lent.speed_variance))
         least = np.maximum(0.15 * variance, _SD_LEAST**2)
         self.own: Floats = np.sqrt(np.maximum(variance - self.speed**2, least))
-        self.skip: Floats = (long @ skipped + 0.25) / (long @ (ran | skipped) + 0.5)
+        self.skip: Floats = (long @ skipped + _SKIP_WEIGHT * lent.skip) / (long @ (ran | skipped) + _SKIP_WEIGHT)
         longest = np.where(ran, x, -np.inf).max(0)
         longest = np.where(np.isfinite(longest), longest, level + 2.0)
-        self.runs: Floats = np.where(ran, x, mean)
+        self.runs: Floats = np.where(ran, x, self.mean)
         self.passed: Bools = skipped
         self.weights: Floats = long
         self.cap: Floats = longest + np.sqrt(variance / np.maximum(seen, 1)) + 0.25 + (2.0 if self.n < _FEW else 0.0)
@@ -129,15 +130,15 @@ def _means(x: Floats, ran: Bools, weights: Floats, level: float) -> tuple[Floats
     return mean, (w * (x - mean) ** 2).sum(0)
 
 
-def _speed_variance(d: Floats, parts: Floats, weights: Floats) -> float:
+def _speed_variance(d: Floats, parts: Floats, weights: Floats, prior: float) -> float:
     """Return how much whole runs are fast or slow together: the mean covariance of two of a run's phases.
 
     With s_p the share of phase p in the run, E[(sum s_p d_p)^2 - sum s_p^2 d_p^2] = tau^2 (1 - sum s_p^2) where d_p is
-    the run's speed plus the phase's own noise; the method of moments with a prior of 0.15^2 that weighs two runs.
+    the run's speed plus the phase's own noise; the method of moments with a prior that weighs two runs.
     """
     parts = parts / np.maximum(parts.sum(1, keepdims=True), 1e-9)
     weighted = parts * d
     together = weighted.sum(1) ** 2 - (weighted * weighted).sum(1)
     room = 1 - (parts * parts).sum(1)
-    raised = float(weights @ together) + _SPEED_WEIGHT * _SPEED_PRIOR**2
+    raised = float(weights @ together) + _SPEED_WEIGHT * prior
     return max(raised / (float(weights @ room) + _SPEED_WEIGHT), 0.0004)

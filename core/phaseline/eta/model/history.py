@@ -12,7 +12,7 @@ from phaseline.eta.observed import Run, clean_ms
 
 __all__ = ["LEVEL", "MARK_NOISE", "MAX_NAMES", "MAX_RUNS", "SKIPPED", "UNKNOWN", "History", "log_ms"]
 
-MAX_RUNS: Final = 64
+MAX_RUNS: Final = 128
 MAX_NAMES: Final = 500
 MAX_STATE_BYTES: Final = 65_536
 # What is left of them for names and texts is more than the bounds on those allow for.

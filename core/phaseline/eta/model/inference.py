@@ -23,6 +23,8 @@ _MARK_TEMPER: Final = 0.4
 _TEMPER: Final = 0.7
 _SURPRISE_MAX: Final = 3.0
 _MARK_LEAST: Final = 0.0004
+# What is said to be done less than that says nothing, and must not overflow.
+_FRACTION_LEAST: Final = 1e-9
 
 
 class Answer(NamedTuple):
@@ -132,7 +134,7 @@ class Progress:
         mean = m.centre[:, q.current] + self._s
         variance = m.variance[:, q.current] + self._v
         if q.mark and q.mark[1] > 0:
-            ms, fraction = q.mark
+            ms, fraction = q.mark[0], max(q.mark[1], _FRACTION_LEAST)
             said = log(max(ms, 0.5) / fraction)
             noise = q.mark_noise * (1 - fraction) / fraction + _MARK_LEAST
             total = variance + noise

@@ -6,7 +6,7 @@ from itertools import islice
 from math import isfinite
 from typing import Final
 
-from phaseline.eta.model.components import IGNORANT, Donor
+from phaseline.eta.model.components import IGNORANT, OTHERS_WANTED_BELOW, Donor
 from phaseline.eta.model.fit import Fit
 from phaseline.eta.model.history import LEVEL, History
 
@@ -34,6 +34,7 @@ class Store:
         self._max = max_series
         self._all: OrderedDict[Key, History] = OrderedDict()
         self._fits: dict[Key, tuple[int, Fit]] = {}
+        self._alone: dict[Key, tuple[int, Fit]] = {}
         self._pairs: dict[Key, frozenset[str]] = {}
         self._sum, self._count = IGNORANT, 1.0
         self.below = self.above = LEVEL
@@ -58,6 +59,7 @@ class Store:
         self._all[key] = history
         self._all.move_to_end(key)
         self._fits.pop(key, None)
+        self._alone.pop(key, None)
         self._pairs[key] = _pairs("/".join(key))
         while len(self._all) > self._max:
             self.forget(next(iter(self._all)))
@@ -66,16 +68,31 @@ class Store:
         """Forget a series, if it is known."""
         if self._all.pop(key, None) is not None:
             self._fits.pop(key, None)
+            self._alone.pop(key, None)
             del self._pairs[key]
 
     def fit(self, key: Key) -> Fit | None:
-        """Return what a series says, worked out when it is first asked for after a change."""
+        """Return what a series says, worked out when it is first asked for after a change.
+
+        While it has few runs, other series lend to it.
+        """
         history = self._all.get(key)
         if history is None or not history.rows:
             return None
         made = self._fits.get(key)
         if made is None or made[0] != history.changes:
-            made = self._fits[key] = (history.changes, Fit(history))
+            if len(history.rows) < OTHERS_WANTED_BELOW:
+                made = (history.changes, Fit(history, self.like(key, history.names)))
+            else:
+                made = (history.changes, self._lender(key, history))
+            self._fits[key] = made
+        return made[1]
+
+    def _lender(self, key: Key, history: History) -> Fit:
+        """Return what a series says for itself; only this is lent, so that nothing comes back as news."""
+        made = self._alone.get(key)
+        if made is None or made[0] != history.changes:
+            made = self._alone[key] = (history.changes, Fit(history))
         return made[1]
 
     @property
@@ -109,8 +126,7 @@ class Store:
                 alike = 2 * len(pairs & theirs) / max(1, len(pairs) + len(theirs))
                 found.append((overlap * (_STRANGERS_LIKENESS + alike) ** 2, other))
         found.sort(reverse=True)
-        fits = ((likeness, self.fit(other)) for likeness, other in found[:24])
-        return [(likeness, fit) for likeness, fit in fits if fit is not None]
+        return [(likeness, self._lender(other, self._all[other])) for likeness, other in found[:24]]
 
     def _recent(self) -> Iterator[tuple[Key, History]]:
         for key in reversed(self._all):
