@@ -112,7 +112,7 @@ def png(svg: str, path: Path) -> None:
         flat = picture.convert("RGB")
         found = sorted(flat.getcolors(flat.width * flat.height) or (), reverse=True)[:COLOURS]
         palette = Image.new("P", (1, 1))
-        palette.putpalette([value for _, colour in found for value in colour])
+        palette.putpalette([value for _, colour in found if isinstance(colour, tuple) for value in colour])
         flat.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
