@@ -136,6 +136,7 @@ class Tracker:
         head.max_phases, head.max_kept_bytes = self._bounds
         present = self.clock()
         then = present.before(event.age_seconds) if event.age_seconds else present
+        head.check(event)
         if head.state in _HEARD and isinstance(event, _REPORTS):
             self._listener.heard(head, then)
         lessons = head.apply(event, then)

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Final
 
 import trio
@@ -114,7 +114,8 @@ class Links:
     def _run(self) -> None:
         trio.run(self._main)
         for future in self._waiting:
-            future.set_exception(Ended(_STOPPED))
+            with contextlib.suppress(InvalidStateError):  # whoever asked may have stopped waiting
+                future.set_exception(Ended(_STOPPED))
 
     async def _main(self) -> None:
         with self._whole:
