@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from core_events import SECOND, json_objects, moment
 from phaseline.eta import Engine
 from phaseline.eta.model import ModelEngine
+from phaseline.eta.model.history import History
+from phaseline.eta.model.store import Store
 from phaseline.eta.observed import Observed, Run, Step, finished
 from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted
 from phaseline.job import Job
@@ -277,18 +279,18 @@ def sized_run(series: str, size: float, speed: float, rng: random.Random) -> Run
     return Run("w", series, (*steps, Step("p2", 500 * speed)), {"size": size})
 
 
-def test_other_series_lend_their_slopes_to_one_that_ran_once() -> None:
-    engine, rng = ModelEngine(), random.Random(11)
-    for number in range(10):
-        for other in ("one", "two"):
-            engine.learn_run(sized_run(other, 2.0**number, 1.0, rng))
-    engine.learn_run(sized_run("new", 10, 3.0, rng))
-    later = ("p0", "p1", "p2")
-    told = engine.estimate_observed(Observed("w", "new", later=later, covariates={"size": 300.0}))
-    truth = 3 * (2 * 50 * 300 + 500) * 1e6
-    assert told.remaining_ns is not None
-    assert 0.6 < told.remaining_ns / truth < 1.6
-    assert (told.basis, told.runs) == ("history", 1)
+def test_other_series_lend_their_slopes_to_one_that_ran_twice() -> None:
+    store, rng = Store(), random.Random(11)
+    many = [2.0**i for i in range(10)]
+    sizes = {"machine-1": many, "machine-2": many, "machine-3": [10.0, 12.0]}
+    for series, given_sizes in sizes.items():
+        history = History()
+        store.put(("w", series), history)
+        for size in given_sizes:
+            history.add(sized_run(series, size, 3.0, rng))
+    fit = store.fit(("w", "machine-3"))
+    assert fit is not None
+    assert fit.slopes[0].tolist() == pytest.approx([1, 1, 0], abs=0.15)
 
 
 def test_a_phase_that_is_new_to_a_series_takes_what_it_takes_elsewhere() -> None:

@@ -1,7 +1,7 @@
 """The regression's columns: a series' covariates as numbers, and the slopes of its phases on them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,6 @@ from phaseline.eta.model.normal import Bools, Floats
 __all__ = ["Column", "Design", "slopes"]
 
 _LEVELS_MAX: Final = 8
-_COLUMNS_MAX: Final = 32
 _NUMBER_SLOPE: Final = 0.3
 _NUMBER_SD: Final = 0.5
 _TEXT_SD: Final = 0.3
@@ -30,8 +29,6 @@ Column = tuple[str, str | None]
 class Design:
     """Which columns a series has: one for each number that varies, one for each of 2 to 8 texts that came twice.
 
-    Those that other series have are columns too where the series has the covariate: a run may vary for the first time.
-
     Attributes:
         keys: The columns.
         prior: Prior means of the slopes, shape (columns,): 0.3 shared among the numbers, 0 for texts.
@@ -39,11 +36,9 @@ class Design:
         rows: The columns of the runs, centred; shape (runs, columns).
     """
 
-    def __init__(self, known: Sequence[Mapping[str, Value]], weights: Floats, lent: Iterable[Column] = ()) -> None:
-        """Choose the columns for runs with these covariates; `lent` are other series'."""
-        own = _columns(known)
-        keys = {key for row in known for key in row}
-        self.keys = list(dict.fromkeys([*own, *(column for column in lent if column[0] in keys)]))[:_COLUMNS_MAX]
+    def __init__(self, known: Sequence[Mapping[str, Value]], weights: Floats) -> None:
+        """Choose the columns for runs with these covariates."""
+        self.keys = _columns(known)
         numbers = sum(value is None for _, value in self.keys)
         self.prior: Floats = np.array([_NUMBER_SLOPE / numbers if value is None else 0.0 for _, value in self.keys])
         self.sd: Floats = np.array([_NUMBER_SD if value is None else _TEXT_SD for _, value in self.keys])

@@ -59,7 +59,7 @@ class Fit:
         seen = long @ ran
         share = np.exp(mean - mean.max()) * (seen + 0.01)
         share /= share.sum()
-        self.design = Design(history.known, slow, (column for _, donor in donors for column in donor.design.keys if column[1] is None))
+        self.design = Design(history.known, slow)
         lent = Lent(self.design, history.names, donors)
         self.slopes: Floats = lent.slopes
         self._covariance: Floats = np.diag(lent.slope_sd**2)

@@ -5,7 +5,7 @@ likeness times its runs, and over the constants that hold where there is none, w
 """
 
 from collections.abc import Sequence
-from math import exp, log, sqrt
+from math import exp, log
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -53,7 +53,7 @@ class Lent:
         mean = _Pool((p,), 0.0, np.zeros(p))
         speed, behind = 2 * log(_SPEED) * _CONSTANT, _CONSTANT
         for likeness, fit in donors:
-            weight = sqrt(likeness) * fit.n
+            weight = likeness * fit.n
             at = np.array([fit.index.get(name, -1) for name in names])
             here = np.flatnonzero(at >= 0)
             there = at[here]
