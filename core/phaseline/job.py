@@ -189,17 +189,22 @@ class Job:
         if event.duration is not None and not 0 <= event.duration < inf:
             raise InvalidField("duration", event.duration, "a number of seconds, 0 or more")
 
-    def apply(self, event: Event, now: Moment) -> tuple[Lesson, ...]:
+    def apply(self, event: Event, now: Moment, checked: State | None = None) -> tuple[Lesson, ...]:
         """Take `event`, and return what it teaches: all phases that ended well, once the job has ended.
 
         A job teaches only then, so that its own phases never change what is said of the rest of it.
+
+        Args:
+            event: What happened.
+            now: When.
+            checked: What `check` has just returned of it, to whoever needs to know before anything changes.
 
         Raises:
             IllegalEvent: As `check`; nothing has changed.
             InvalidField: As `check`; nothing has changed.
             TooLarge: As `check`; nothing has changed.
         """
-        after = self.check(event)
+        after = self.check(event) if checked is None else checked
         # What a reporter says of an event's age can't put it before what is known already.
         now = self.latest = now if now.mono_ns >= self.latest.mono_ns else self.latest
         self.heard = self.heard if isinstance(event, JobStalled | JobLost) else now

@@ -19,7 +19,7 @@ from phaseline.snapshot import Estimate, Moment, Reason
 from phaseline.statistics import Statistics
 from phaseline_server.journal import Journal, Learned, Outcomes
 from phaseline_server.lifecycle import Habits
-from phaseline_server.scores import Score, Scores
+from phaseline_server.scores import Scores
 from phaseline_server.sketches import Rolling, Sketches
 
 __all__ = ["Learning"]
@@ -31,7 +31,6 @@ _MOST_PHASES: Final = 5000
 _UPTO: Final = ("model", "upto")  # the number of the last run that the states have in them
 
 _runs: Final = msgspec.json.Decoder(Run)
-_scores: Final = msgspec.msgpack.Decoder(list[Score])
 _keys: Final = msgspec.json.Decoder(tuple[str, ...])
 
 Kind = str
@@ -155,7 +154,7 @@ class Learning:
         known = set(self.model.keys())
         for kind, key in self._dirty:
             if kind == "scores":
-                states.append((kind, _name(key), msgspec.msgpack.encode(self.scores.of((key[0], key[1])))))
+                states.append((kind, _name(key), self.scores.encode((key[0], key[1]))))
             elif (key[0], key[1]) in known:
                 states.append((kind, _name(key), self.model.encode((key[0], key[1]))))
         for key in self.habits.gaps.changed:
@@ -201,7 +200,7 @@ class Learning:
         if kind == "gaps":
             self.habits.gaps.put(key, Rolling.decode(state))
         elif kind == "scores":
-            self.scores.add((key[0], key[1]), *_scores.decode(state))
+            self.scores.decode((key[0], key[1]), state)
         elif kind == "model":
             self.model.decode((key[0], key[1]), state)
 

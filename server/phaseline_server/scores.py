@@ -36,6 +36,10 @@ class Score(msgspec.Struct, frozen=True, array_like=True):
     ema_error: float | None
 
 
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(list[Score])
+
+
 class SeriesScore(msgspec.Struct, frozen=True):
     """The runs of a series: medians of the errors, mean of the shares."""
 
@@ -98,9 +102,17 @@ class Scores:
         if len(self._scores) > _MOST_SERIES:
             self._scores.popitem(last=False)
 
-    def of(self, key: tuple[str, str]) -> list[Score]:
-        """Return the scores of a series, oldest first."""
-        return list(self._scores.get(key, ()))
+    def encode(self, key: tuple[str, str]) -> bytes:
+        """Return the scores of a series as bytes, for the journal."""
+        return _encoder.encode(list(self._scores.get(key, ())))
+
+    def decode(self, key: tuple[str, str], state: bytes) -> None:
+        """Take up the scores of a series as `encode` gave them.
+
+        Raises:
+            msgspec.DecodeError: They were not written by this version.
+        """
+        self.add(key, *_decoder.decode(state))
 
     def table(self) -> Iterator[SeriesScore]:
         """Yield a line a series, in the order of their names."""
@@ -126,7 +138,7 @@ def read_scores(states: Mapping[tuple[str, str], bytes]) -> Scores:
     for (kind, name), state in states.items():
         if kind == "scores":
             workflow, series = msgspec.json.decode(name, type=tuple[str, str])
-            scores.add((workflow, series), *msgspec.msgpack.decode(state, type=list[Score]))
+            scores.decode((workflow, series), state)
     return scores
 
 

@@ -136,10 +136,10 @@ class Tracker:
         head.max_phases, head.max_kept_bytes = self._bounds
         present = self.clock()
         then = present.before(event.age_seconds) if event.age_seconds else present
-        head.check(event)
+        after = head.check(event)
         if head.state in _HEARD and isinstance(event, _REPORTS):
             self._listener.heard(head, then)
-        lessons = head.apply(event, then)
+        lessons = head.apply(event, then, after)
         if event.job_id not in self._jobs and event.job_id not in self._gathering.heads:
             # After `apply`, so that a start that is refused costs no other job its place.
             self._make_room()

@@ -41,7 +41,7 @@ class EventsScreen(FramedScreen):
         self._log = self.owner.events
         self._rows = RowList(palette, lambda: len(self._log.shown()), self._row, follows_end=True)
         self._details = FixedLines(palette, id="details")
-        self._filter = StreamFilter()
+        self._filter = FilterLine()
 
     def parts(self) -> Iterable[Widget]:
         """Return the rows, what the chosen one says in full, and the filter."""
@@ -88,7 +88,7 @@ class EventsScreen(FramedScreen):
 
     def action_filter(self) -> None:
         """Open the filter's line."""
-        self._filter.open()
+        self._filter.open(self._rows)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let a slash and f be typed into the filter."""
@@ -109,11 +109,3 @@ class EventsScreen(FramedScreen):
     def _row(self, index: int, width: int) -> Line:
         app = self.owner
         return event_row(self._log.shown()[index], width, app.live_scene(), several=len(app.servers) > 1)
-
-
-class StreamFilter(FilterLine):
-    """The filter's line of this view, which gives the keys back to its rows."""
-
-    def _leave(self) -> None:
-        self.display = False
-        self.screen.set_focus(self.screen.query_one(RowList))

@@ -230,7 +230,7 @@ class JobsScreen(ViewScreen):
         """Open the filter's line."""
         if self._opened:
             self.action_back()
-        self._filter.open()
+        self._filter.open(self._list)
 
     def action_search(self) -> None:
         """Open the line in which one searches the details."""
