@@ -38,7 +38,7 @@ class Clients:
     """All clients. One that polls is forgotten when it has not been heard of for `patience` seconds."""
 
     def __init__(self, patience: float = 300.0, most: int = 10_000) -> None:
-        """Keep at most `most` clients."""
+        """Keep at most `most` clients that poll; how many others there are is the door's business."""
         self._patience = patience
         self._most = most
         self._clients: dict[str, Client] = {}
@@ -48,11 +48,11 @@ class Clients:
         """Add a client.
 
         Raises:
-            TooMany: There are too many already.
+            TooMany: Too many poll already.
         """
         self._drop_silent()
-        if len(self._clients) >= self._most:
-            raise TooMany(f"{len(self._clients)} clients are connected; allowed: at most {self._most}; come back later")
+        if transport == "polling" and len(self._polling) >= self._most:
+            raise TooMany(f"{len(self._polling)} clients poll; allowed: at most {self._most}; come back later")
         client = Client(secrets.token_hex(8), transport, position, client_type)
         self._clients[client.client_id] = client
         if transport == "polling":

@@ -129,7 +129,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body: Annotated[int, about(_LIMITS, "BYTES", "A request's body.", least=1024, most=_GIB)] = 262_144
     max_message: Annotated[int, about(_LIMITS, "BYTES", "A WebSocket message.", least=1024, most=_GIB)] = 65_536
     max_depth: Annotated[int, about(_LIMITS, "N", "JSON within JSON.", least=2, most=500)] = 16
-    max_connections: Annotated[int, about(_LIMITS, "N", "Connections.", least=1, most=1_000_000)] = 10_000
+    max_connections: Annotated[
+        int, about(_LIMITS, "N", "Connections, and clients that poll.", least=1, most=1_000_000)
+    ] = 10_000
     max_per_address: Annotated[
         int, about(_LIMITS, "N", "Those of one other machine; of this one, all.", least=1, most=1_000_000)
     ] = 256

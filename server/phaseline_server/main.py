@@ -11,6 +11,7 @@ from phaseline.eta import EmaEngine
 from phaseline_server.access import Keeper
 from phaseline_server.app import make_app
 from phaseline_server.archive import run_archive
+from phaseline_server.clients import Clients
 from phaseline_server.config import Settings
 from phaseline_server.dalle import helpers
 from phaseline_server.dalle.gallery import Gallery
@@ -151,7 +152,8 @@ async def _serve_from(
                 nursery.start_soon(log.run_pruning, time.time_ns)
                 nursery.start_soon(keeper.run)
                 nursery.start_soon(reload_at_hangup, tls)
-                app = make_app(Services(settings, tracker, runs, Gallery(studio), door, keeper, learning))
+                clients = Clients(most=settings.max_connections)
+                app = make_app(Services(settings, tracker, runs, Gallery(studio), door, keeper, learning, clients))
                 urls = await nursery.start(door.serve, app, listeners)
                 announce(urls)
                 task_status.started(urls)

@@ -41,6 +41,6 @@ class Services:
     door: Door
     keeper: Keeper
     learning: Learning
-    clients: Clients = field(default_factory=Clients)
+    clients: Clients
     refused: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=trio.current_time)

@@ -195,8 +195,10 @@ def direct_app(door: Door) -> QuartTrio:
     @app.websocket("/direct")
     async def direct() -> None:
         socket: WebSocket = websocket.scope["extensions"][FANOUT]["socket"]
-        socket.take_over(10)
+        socket.take_over(partial(answer, socket), 10)
         await websocket.accept()
+
+    async def answer(socket: WebSocket) -> None:
         while messages := await socket.receive():
             for message in messages:
                 if message == "close":

@@ -177,3 +177,12 @@ async def test_status_and_clients_tell_who_is_connected(tmp_path: Path) -> None:
         assert status["channels"] == {"jobs": 1}
         [known] = (await client.get("/ws/clients")).json()["clients"]
         assert (known["client_id"], known["client_type"], known["transport"]) == (one, "lightroom", "polling")
+
+
+async def test_no_more_clients_poll_than_may_connect(tmp_path: Path) -> None:
+    async with serving(tmp_path, max_connections=1) as client:
+        first = await shake(client)
+        refused = await client.post("/ws/handshake", json={"client_type": "test"})
+        assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (429, "TOO_MANY", "1")
+        await client.post("/ws/disconnect", json={"client_id": first})
+        await shake(client)

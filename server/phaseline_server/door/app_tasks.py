@@ -13,7 +13,7 @@ from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Scope
 
 from phaseline.errors import shown
 
-__all__ = ["CLIENT_LEFT", "AppTasks", "call_app"]
+__all__ = ["CLIENT_LEFT", "AppTasks", "call_app", "logged"]
 
 _log = structlog.get_logger(__name__)
 
@@ -66,8 +66,13 @@ async def call_app(
     send: Callable[[Any], Awaitable[None]],
 ) -> None:
     """Call `app`, and log its errors."""
+    await logged(app(scope, receive, send, trio.to_thread.run_sync, trio.from_thread.run))
+
+
+async def logged(call: Awaitable[None]) -> None:
+    """Await a call of the app's, and log its errors."""
     try:
-        await app(scope, receive, send, trio.to_thread.run_sync, trio.from_thread.run)
+        await call
     except CLIENT_LEFT:
         _log.debug("a client left before the end of its answer")
     except Exception as error:  # noqa: BLE001 (the app's own)

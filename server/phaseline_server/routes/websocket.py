@@ -1,5 +1,7 @@
 """`/ws`: a client's frames come and go straight through the door's socket where it offers that, else by Quart."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import trio
@@ -7,6 +9,7 @@ from quart import Blueprint, Response, current_app, websocket
 
 from phaseline.errors import SlowSubscriber
 from phaseline.stream import Message
+from phaseline_server.access import CURRENT
 from phaseline_server.broadcaster import Subscriber
 from phaseline_server.door import FANOUT, WebSocket
 from phaseline_server.frames import arrays
@@ -35,16 +38,10 @@ def blueprint(services: Services) -> Blueprint:
     async def end() -> None:
         partings.scope.cancel()
 
-    @routes.websocket("/ws")
-    async def ws() -> None:
-        socket = (websocket.scope.get("extensions") or {}).get(FANOUT, {}).get("socket")
+    async def serve(make: Callable[[Services, Subscriber, trio.Nursery], _Client]) -> None:
         with services.tracker.log.subscribe(()) as subscriber:
             async with trio.open_nursery() as nursery:
-                client = (
-                    _Direct(services, subscriber, nursery, socket)
-                    if socket
-                    else _Relayed(services, subscriber, nursery)
-                )
+                client = make(services, subscriber, nursery)
                 partings.clients.add(client)
                 if not client.session.granted:
                     nursery.start_soon(client.insist)
@@ -54,6 +51,21 @@ def blueprint(services: Services) -> Blueprint:
                     partings.clients.discard(client)
                     services.clients.remove(client.session.client)
                 nursery.cancel_scope.cancel()
+
+    @routes.websocket("/ws")
+    async def ws() -> None:
+        socket: WebSocket | None = (websocket.scope.get("extensions") or {}).get(FANOUT, {}).get("socket")
+        if socket is None:
+            await serve(_Relayed)
+            return
+        access = CURRENT.get()
+
+        async def serve_directly() -> None:
+            CURRENT.set(access)  # this task is the door's
+            await serve(partial(_Direct, socket))
+
+        socket.take_over(serve_directly, services.settings.queue)
+        await websocket.accept()
 
     @routes.get("/ws")
     async def no_upgrade() -> Response:
@@ -92,13 +104,11 @@ class _Client:
 class _Direct(_Client):
     """One whose frames go straight to its socket and come straight from there: no task stands in between."""
 
-    def __init__(self, services: Services, subscriber: Subscriber, nursery: trio.Nursery, socket: WebSocket) -> None:
+    def __init__(self, socket: WebSocket, services: Services, subscriber: Subscriber, nursery: trio.Nursery) -> None:
         super().__init__(services, subscriber, nursery)
         self._socket = socket
-        socket.take_over(services.settings.queue)
 
     async def run(self) -> None:
-        await websocket.accept()
         self._subscriber.attach(self._socket)
         self.session.welcome()
         while frames := await self._socket.receive():

@@ -1,0 +1,124 @@
+"""The app's call for one WebSocket, as ASGI has it: what the app receives, and what becomes of what it sends."""
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+from hypercorn.typing import ASGIReceiveEvent, WebsocketDisconnectEvent
+from wsproto.frame_protocol import CloseReason
+
+from phaseline_server.door.handshake import Handshake
+from phaseline_server.frames import text_frame
+
+if TYPE_CHECKING:
+    from phaseline_server.door.websocket import WebSocket
+
+__all__ = ["AppCall"]
+
+
+class AppCall:
+    """One call of the app, from the client's handshake to the app's return."""
+
+    def __init__(self, socket: "WebSocket", handshake: Handshake) -> None:
+        """Have the app answer `handshake`, and speak by `socket`."""
+        self._socket = socket
+        self._handshake: Handshake | None = handshake  # None once it is accepted
+        self._announced = False
+        self._refused = False
+        self._closed = False  # by the app
+        self._unread: list[str | bytes] = []  # the latest first
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Return the next event for the app."""
+        socket = self._socket
+        if not self._announced:
+            self._announced = True
+            await trio.lowlevel.checkpoint()
+            return {"type": "websocket.connect"}
+        while self._handshake is not None and socket.code is None:
+            await socket.wait_news()
+        if self._closed:
+            await socket.wait_closed()
+        elif socket.is_taken_over:
+            while socket.code is None:
+                await socket.wait_news()
+        elif self._unread or await self._receive_more():
+            message = self._unread.pop()
+            text, data = (message, None) if isinstance(message, str) else (None, message)
+            return {"type": "websocket.receive", "bytes": data, "text": text}
+        await trio.lowlevel.checkpoint()
+        code = socket.code or int(CloseReason.ABNORMAL_CLOSURE)
+        disconnect: WebsocketDisconnectEvent = {"type": "websocket.disconnect", "code": code}
+        return disconnect
+
+    async def _receive_more(self) -> bool:
+        self._unread = (await self._socket.receive())[::-1]
+        return bool(self._unread)
+
+    async def send(self, message: Any) -> None:
+        """Do what the app says.
+
+        Raises:
+            ValueError: ASGI has no WebSocket say this, or not now.
+        """
+        kind = message["type"]
+        if self._socket.code is not None or self._closed:
+            pass  # a client that has left is no mistake of the app's
+        elif self._handshake is not None:
+            self._answer(self._handshake, kind, message)
+        elif kind == "websocket.send":
+            await self._send(message)
+            return
+        elif kind == "websocket.close":
+            self._close(message)
+        else:
+            raise _not_now(kind)
+        # A route that sends in a loop would never be cancelled otherwise.
+        await trio.lowlevel.checkpoint()
+
+    def end(self) -> None:
+        """Note that the app has returned, or failed."""
+        if self._handshake is not None and not self._refused:
+            self._refuse(self._handshake, 500)
+
+    def _answer(self, handshake: Handshake, kind: str, message: Any) -> None:
+        """Accept or refuse."""
+        if kind == "websocket.accept":
+            answer = handshake.accept(message.get("subprotocol"), message.get("headers", ()))
+            self._handshake = None
+            self._socket.begin(answer, handshake.early)
+        elif kind == "websocket.close":
+            self._refuse(handshake, 403)
+        elif kind == "websocket.http.response.start":
+            self._refused = True
+            self._socket.write(handshake.refuse(int(message["status"]), list(message.get("headers", ()))))
+        elif kind == "websocket.http.response.body":
+            more = message.get("more_body", False)
+            self._socket.write(handshake.body(bytes(message.get("body", b"")), last=not more))
+            if not more:
+                self._socket.note_end(int(CloseReason.NORMAL_CLOSURE))
+        else:
+            raise _not_now(kind)
+
+    async def _send(self, message: Any) -> None:
+        data, socket = message.get("bytes"), self._socket
+        if not socket.is_open:
+            await trio.lowlevel.checkpoint()
+            return
+        socket.write(text_frame(message["text"].encode()) if data is None else socket.binary(bytes(data)))
+        await socket.wait_flushed()
+
+    def _close(self, message: Any) -> None:
+        # At the end of a call by which a WebSocket was taken over, Quart says this too.
+        if not self._socket.is_taken_over:
+            self._socket.say_close(int(message.get("code") or 1000), message.get("reason") or "")
+            self._closed = True
+
+    def _refuse(self, handshake: Handshake, status: int) -> None:
+        self._refused = True
+        head = handshake.refuse(status, [(b"content-length", b"0")])
+        self._socket.write(head + handshake.body(b"", last=True))
+        self._socket.note_end(int(CloseReason.NORMAL_CLOSURE))
+
+
+def _not_now(kind: str) -> ValueError:
+    return ValueError(f"the message is {kind!a}; allowed: what ASGI has a WebSocket send in this state")
