@@ -1,10 +1,15 @@
 """One phase of a job, and what it teaches once it ended well."""
 
+from typing import Final
+
 import msgspec
 
 from phaseline.snapshot import Moment, PhaseSnapshot, PhaseState
 
 __all__ = ["Lesson", "Phase"]
+
+# Of what a worker says of its progress, so much apart is remembered: an eighth of the phase.
+_MARK_STEP: Final = 12.5
 
 
 class Lesson(msgspec.Struct, frozen=True):
@@ -16,13 +21,17 @@ class Lesson(msgspec.Struct, frozen=True):
     duration_ns: int
 
 
-class Phase(msgspec.Struct):
+class Phase(msgspec.Struct, omit_defaults=True):
     """A phase of a job.
 
     Attributes:
         started: When it was first entered; None before.
         entered_ns: Monotonic time since when it is current; None while it is not.
         spent_ns: Time spent in it before `entered_ns`.
+        progress: What its worker last said of it, in percent.
+        said_ns: How long it had been current when its worker said so.
+        marks: What its worker said before, an eighth of the phase or more apart, so eight at most: after so many
+            nanoseconds, so many percent.
         measured: Whether its time is a measure of its work. It is not when the job came back to it after it had
             ended, not when it was only reported to be over while another one was current, and not when the server
             was away meanwhile.
@@ -34,6 +43,8 @@ class Phase(msgspec.Struct):
     entered_ns: int | None = None
     spent_ns: int = 0
     progress: float | None = None
+    said_ns: int = 0
+    marks: tuple[tuple[int, float], ...] = ()
     error: str = ""
     measured: bool = True
 
@@ -48,6 +59,13 @@ class Phase(msgspec.Struct):
         else:
             self.started, self.measured = now, True
         self.state, self.entered_ns, self.progress, self.error = PhaseState.CURRENT, now.mono_ns, None, ""
+        self.marks = ()
+
+    def say(self, progress: float, now: Moment) -> None:
+        """Take in what its worker says of its progress."""
+        self.progress, self.said_ns = progress, self.elapsed_ns(now)
+        if progress - (self.marks[-1][1] if self.marks else 0.0) >= _MARK_STEP and progress < 100:  # noqa: PLR2004 - %
+            self.marks = (*self.marks, (self.said_ns, progress))
 
     def close(self, state: PhaseState, now: Moment) -> None:
         """End it."""

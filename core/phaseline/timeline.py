@@ -70,7 +70,7 @@ class Timeline:
             self.phases[index].enter(now)
             self.current = index
         if progress is not None:
-            self.phases[index].progress = progress
+            self.phases[index].say(progress, now)
 
     def complete(self, name: str, state: PhaseState, now: Moment) -> None:
         """Take in that the phase `name` is over, done or skipped."""

@@ -137,7 +137,10 @@ def _lines(runs: "Iterable[PastRun]") -> Iterator[bytes]:
             "series": _name(run.workflow, run.series),
             "startedNs": past.ended_ns - past.duration_ns,
             "ok": True,
-            "phases": [{"name": s.name, "durationMs": s.ms or 0.0, "skipped": s.skipped} for s in run.steps],
+            "phases": [
+                {"name": s.name, "durationMs": s.ms or 0.0, "skipped": s.skipped, "marks": run.marks.get(s.name)}
+                for s in run.steps
+            ],
             "covariates": run.covariates,
         }
         yield msgspec.json.encode(line)

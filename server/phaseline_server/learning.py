@@ -1,7 +1,8 @@
 """Learning: from every job that ends, off the way of the reports; kept in the journal, and rebuilt from it."""
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import count
 from typing import Final
 
 import msgspec
@@ -10,14 +11,14 @@ import trio
 
 from phaseline.errors import DiskFull
 from phaseline.eta import EmaEngine
-from phaseline.eta.model import ModelEngine
+from phaseline.eta.model import MAX_SERIES, ModelEngine
 from phaseline.eta.observed import Run, finished
 from phaseline.eta.reasons import Reasons
 from phaseline.job import Job
 from phaseline.phase import Lesson
 from phaseline.snapshot import Estimate, Moment, Reason
 from phaseline.statistics import Statistics
-from phaseline_server.journal import Journal, Learned, Outcomes
+from phaseline_server.journal import Journal, Learned, Lessons, Outcomes
 from phaseline_server.lifecycle import Habits
 from phaseline_server.scores import Scores
 from phaseline_server.sketches import Rolling, Sketches
@@ -25,15 +26,18 @@ from phaseline_server.sketches import Rolling, Sketches
 __all__ = ["Learning"]
 
 _log: Final = structlog.get_logger()
-_SAVING_S: Final = 10.0
+_SCORES_S: Final = 1.0
+_REST_EVERY: Final = 10
 _RECENT: Final = 64
 _MOST_PHASES: Final = 5000
 _UPTO: Final = ("model", "upto")  # the number of the last run that the states have in them
+_COMMON: Final = ("common", "model")  # what all series have in common
 
 _runs: Final = msgspec.json.Decoder(Run)
 _keys: Final = msgspec.json.Decoder(tuple[str, ...])
 
 Kind = str
+_KINDS: Final = frozenset({"model", "scores", "gaps"})
 
 
 class Learning:
@@ -62,6 +66,7 @@ class Learning:
         self._news = trio.Event()
         self._upto = 0
         self._dirty: set[tuple[Kind, tuple[str, ...]]] = set()
+        self._saved: set[tuple[Kind, str]] = set()
 
     # ------------------------------------------------------------------ the tracker's listener
 
@@ -126,44 +131,55 @@ class Learning:
             self._dirty.add(("model", changed))
 
     async def _save_often(self) -> None:
-        while True:
-            await trio.sleep(_SAVING_S)
-            await self.save()
+        """Save scores, which nothing could bring back, each second; the rest, which runs could, less often."""
+        for number in count(1):
+            await trio.sleep(_SCORES_S)
+            await self.save(_KINDS if number % _REST_EVERY == 0 else frozenset({"scores"}))
 
-    async def save(self) -> None:
+    async def save(self, kinds: frozenset[Kind] = _KINDS) -> None:
         """Bring what was learned since the last time into the journal; a full disk is logged, and tried again later.
 
         Raises:
             JournalFailed: The disk failed.
         """
         self.learn_ended()
-        states = self._states()
-        if not states:
+        if "gaps" in kinds:
+            self._dirty |= {("gaps", key) for key in self.habits.gaps.changed}
+            self.habits.gaps.changed.clear()
+        dirty = {each for each in self._dirty if each[0] in kinds}
+        states, gone = self._states(dirty), self._gone() if "model" in kinds else set()
+        if not states and not gone:
             return
-        dirty, self._dirty = self._dirty, set()
-        gaps, self.habits.gaps.changed = self.habits.gaps.changed, set()
+        self._dirty -= dirty
         try:
-            await trio.to_thread.run_sync(self._journal.learn, states)
+            await trio.to_thread.run_sync(self._journal.learn, states, gone)
         except DiskFull as error:
             _log.warning("what was learned was not saved", error=str(error))
             self._dirty |= dirty
-            self.habits.gaps.changed |= gaps
+        else:
+            self._saved = (self._saved | {(kind, name) for kind, name, _ in states}) - gone
 
-    def _states(self) -> list[tuple[str, str, bytes]]:
+    def _states(self, dirty: set[tuple[Kind, tuple[str, ...]]]) -> list[tuple[str, str, bytes]]:
         states: list[tuple[str, str, bytes]] = []
         known = set(self.model.keys())
-        for kind, key in self._dirty:
+        for kind, key in dirty:
             if kind == "scores":
                 states.append((kind, _name(key), self.scores.encode((key[0], key[1]))))
-            elif (key[0], key[1]) in known:
+            elif kind == "gaps" and (rolling := self.habits.gaps.get(key)) is not None:
+                states.append((kind, _name(key), rolling.encode()))
+            elif kind == "model" and (key[0], key[1]) in known:
                 states.append((kind, _name(key), self.model.encode((key[0], key[1]))))
-        for key in self.habits.gaps.changed:
-            rolling = self.habits.gaps.get(key)
-            if rolling is not None:
-                states.append(("gaps", _name(key), rolling.encode()))
-        if self._dirty:
+        if any(kind == "model" for kind, _ in dirty):
+            states.append((*_COMMON, self.model.encode_common()))
             states.append((*_UPTO, str(self._upto).encode()))
         return states
+
+    def _gone(self) -> set[tuple[str, str]]:
+        """Return what the journal has that was forgotten here, being used least recently."""
+        present = {("model", _name(key)) for key in self.model.keys()}  # noqa: SIM118 - no mapping
+        present |= {("scores", _name(key)) for key in self.scores.keys()}  # noqa: SIM118
+        present |= {("gaps", _name(key)) for key, _ in self.habits.gaps.items()}
+        return self._saved - present
 
     def outcomes(self, most: int) -> Outcomes:
         """Return how often each phase failed, and the `most` runs that took longest; not on Trio's thread.
@@ -179,24 +195,23 @@ class Learning:
         """Take up what was learned before, and learn anew what is missing or damaged."""
         for workflow, series, phase, duration_ns in learned.durations:
             self._note(workflow, series, phase, duration_ns)
-        self._upto = int(learned.states.get(_UPTO, b"0"))
-        damaged: set[tuple[str, str]] = set()
-        for (kind, name), state in learned.states.items():
+        states = dict(learned.states)
+        self._upto, common = int(states.pop(_UPTO, b"0")), states.pop(_COMMON, None)
+        self._saved = set(states)
+        latest: dict[tuple[str, ...], int] = {(run.workflow, run.series): run.seq for run in learned.runs}
+        keyed = [(kind, _keys.decode(name), state) for (kind, name), state in states.items()]
+        # The series that ran last come last: when there are too many, they stay.
+        keyed.sort(key=lambda each: latest.get(each[1][:2], 0))
+        for kind, key, state in keyed:
             try:
-                self._take_up(kind, name, state)
+                self._take_up(kind, key, state)
             except (ValueError, msgspec.DecodeError) as error:
                 _log.warning(
-                    "what was learned can't be read, and is learned anew", kind=kind, key=name, error=str(error)
+                    "what was learned can't be read, and is learned anew", kind=kind, key=_name(key), error=str(error)
                 )
-                if kind == "model" and (kind, name) != _UPTO:
-                    workflow, series = _keys.decode(name)
-                    damaged.add((workflow, series))
-        self._learn_anew(learned.runs, damaged)
+        self._learn_anew(learned.runs, common)
 
-    def _take_up(self, kind: str, name: str, state: bytes) -> None:
-        if (kind, name) == _UPTO:
-            return
-        key = _keys.decode(name)
+    def _take_up(self, kind: str, key: tuple[str, ...], state: bytes) -> None:
         if kind == "gaps":
             self.habits.gaps.put(key, Rolling.decode(state))
         elif kind == "scores":
@@ -204,13 +219,25 @@ class Learning:
         elif kind == "model":
             self.model.decode((key[0], key[1]), state)
 
-    def _learn_anew(self, runs: Iterable[tuple[int, bytes]], damaged: set[tuple[str, str]]) -> None:
-        upto = self._upto
-        for seq, body in runs:
-            run = _runs.decode(body)
-            if seq > upto or (run.workflow, run.series) in damaged:
-                self._dirty.add(("model", self.model.learn_run(run)))
-                self._upto = max(self._upto, seq)
+    def _learn_anew(self, runs: Sequence[Lessons], common: bytes | None) -> None:
+        """Learn the runs of series whose state is missing, then those that came after all states."""
+        upto, known = self._upto, set(self.model.keys())
+        if len(known) < MAX_SERIES:  # otherwise what is missing was forgotten
+            for run in runs:
+                if run.seq <= upto and (run.workflow, run.series) not in known:
+                    self._learn_run(run)
+        if common is not None:
+            try:
+                self.model.decode_common(common)
+            except ValueError as error:
+                _log.warning("what all series have in common can't be read", error=str(error))
+        for run in runs:
+            if run.seq > upto:
+                self._learn_run(run)
+
+    def _learn_run(self, run: Lessons) -> None:
+        self._dirty.add(("model", self.model.learn_run(_runs.decode(run.body))))
+        self._upto = max(self._upto, run.seq)
 
 
 def _name(key: Sequence[str]) -> str:

@@ -102,6 +102,10 @@ class Scores:
         if len(self._scores) > _MOST_SERIES:
             self._scores.popitem(last=False)
 
+    def keys(self) -> list[tuple[str, str]]:
+        """Return the series that have scores, the one not added to for longest first."""
+        return list(self._scores)
+
     def encode(self, key: tuple[str, str]) -> bytes:
         """Return the scores of a series as bytes, for the journal."""
         return _encoder.encode(list(self._scores.get(key, ())))

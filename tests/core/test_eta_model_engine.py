@@ -15,8 +15,8 @@ from phaseline.eta import Engine
 from phaseline.eta.model import ModelEngine
 from phaseline.eta.model.history import History
 from phaseline.eta.model.store import Store
-from phaseline.eta.observed import Observed, Run, Step, finished
-from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted
+from phaseline.eta.observed import Observed, Run, Step, finished, observe
+from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhotoInfo
 from phaseline.job import Job
 from phaseline.snapshot import Estimate, Moment
 
@@ -110,6 +110,14 @@ def test_progress_moves_the_estimate() -> None:
         enter(job, "b", 10)
         enter(job, "b", 25, progress)
     assert remaining(engine, slow, 25) > 1.15 * remaining(engine, quick, 25)
+
+
+def test_progress_is_as_old_as_its_report_whatever_is_reported_after_it() -> None:
+    job = started()
+    enter(job, "a", 0)
+    enter(job, "a", 4, 50)
+    job.apply(PhotoInfo(job_id="j", photo_id="p", data={"size": 3}), moment(8))
+    assert observe(job, moment(9)).mark == (4000, 0.5)
 
 
 def test_an_overrun_raises_the_end_and_never_sticks_at_zero() -> None:

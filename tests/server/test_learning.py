@@ -6,10 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 import trio
 
 from films import PHASES, film
+from phaseline.eta.model import ModelEngine
+from phaseline.eta.model.history import MARK_NOISE, History
+from phaseline.eta.observed import Run
 from phaseline.events import JobCompleted, JobProgress, JobStarted
 from phaseline.statistics import Statistics
 from phaseline.wire import job_status
@@ -103,6 +107,60 @@ async def test_a_damaged_state_is_learned_anew(tmp_path: Path) -> None:
     connection.close()
     async with learner(tmp_path, clock) as (_, again):
         assert again.model.encode(("film", "trailer")) == state
+
+
+async def test_a_state_that_is_missing_is_learned_anew(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with learner(tmp_path, clock) as (tracker, learning):
+        for number in range(5):
+            await work(tracker, clock, f"film{number}")
+        await learning.save()
+        state = learning.model.encode(("film", "trailer"))
+    with sqlite3.connect(tmp_path / "journal.sqlite3") as connection:
+        assert connection.execute("DELETE FROM learned WHERE kind = 'model' AND key != 'upto'").rowcount == 1
+    connection.close()
+    async with learner(tmp_path, clock) as (_, again):
+        assert again.model.encode(("film", "trailer")) == state
+
+
+async def test_what_all_series_have_in_common_survives_a_restart(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with learner(tmp_path, clock) as (tracker, learning):
+        for number in range(8):
+            await work(tracker, clock, f"film{number}", pace=1.0 + number % 2)
+        await learning.save()
+        common = learning.model.encode_common()
+        assert common != ModelEngine().encode_common()
+    async with learner(tmp_path, clock) as (_, again):
+        assert again.model.encode_common() == common
+
+
+async def test_a_series_that_was_forgotten_leaves_the_journal(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with learner(tmp_path, clock) as (tracker, learning):
+        for number in range(3):
+            await work(tracker, clock, f"film{number}")
+        await learning.save()
+        assert ("model", '["film","trailer"]') in learning._journal.learned().states
+        learning.model.forget(("film", "trailer"))
+        await learning.save()
+        kept = learning._journal.learned().states
+        assert ("model", '["film","trailer"]') not in kept
+        assert ("scores", '["film","trailer"]') in kept
+
+
+async def test_how_far_a_workers_progress_is_off_is_learned(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with learner(tmp_path, clock) as (tracker, learning):
+        for number in range(6):
+            await work(tracker, clock, f"film{number}")  # its worker is always right
+        learning.learn_ended()
+        exact = History.decode(learning.model.encode(("film", "trailer"))).mark_noise
+        assert exact < 0.6 * MARK_NOISE
+        [*_, run] = learning._journal.learned().runs
+        marks = msgspec.json.decode(run.body, type=Run).marks
+        assert [ms for ms, _ in marks["render"]] == pytest.approx([2000, 4000, 6000])
+        assert [fraction for _, fraction in marks["render"]] == [0.25, 0.5, 0.75]
 
 
 async def work_over_http(client: httpx.AsyncClient, name: str, *, fail: bool = False) -> None:

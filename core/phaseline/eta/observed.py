@@ -86,7 +86,7 @@ def known_of(job: Job) -> dict[str, Any]:
 
 
 def observe(job: Job, now: Moment) -> Observed:
-    """Return what is known of `job` at `now`. The worker's progress is dated by its last report."""
+    """Return what is known of `job` at `now`."""
     done: list[Step] = []
     later: list[str] = []
     current: Phase | None = None
@@ -102,8 +102,7 @@ def observe(job: Job, now: Moment) -> Observed:
     if current is not None:
         phase_ms = current.elapsed_ns(now) / _NS_PER_MS
         if current.progress:
-            reported_ms = current.elapsed_ns(min(job.latest, now, key=_mono)) / _NS_PER_MS
-            mark = (reported_ms, min(1.0, current.progress / 100))
+            mark = (min(current.said_ns / _NS_PER_MS, phase_ms), min(1.0, current.progress / 100))
     flow = job.workflow
     return Observed(
         workflow=flow.name,
@@ -123,10 +122,12 @@ def finished(job: Job) -> Run | None:
     """Return what `job` teaches, or None: only one that ended well, and did its work itself, teaches anything."""
     if job.state is not State.COMPLETED or job.cache_hit:
         return None
-    steps = tuple(_step(phase) for phase in job.phases if phase.state in {PhaseState.DONE, PhaseState.SKIPPED})
+    over = [phase for phase in job.phases if phase.state in {PhaseState.DONE, PhaseState.SKIPPED}]
+    steps = tuple(_step(phase) for phase in over)
     if not any(step.ms for step in steps):
         return None
-    return Run(job.workflow.name, job.series, steps, known_of(job))
+    marks = {phase.name: _marks(phase) for phase in over if phase.marks and phase.measured}
+    return Run(job.workflow.name, job.series, steps, known_of(job), marks)
 
 
 def _step(phase: Phase) -> Step:
@@ -136,5 +137,5 @@ def _step(phase: Phase) -> Step:
     return Step(phase.name, clean_ms(phase.spent_ns / _NS_PER_MS) if measured else None)
 
 
-def _mono(moment: Moment) -> int:
-    return moment.mono_ns
+def _marks(phase: Phase) -> tuple[Mark, ...]:
+    return tuple((ns / _NS_PER_MS, percent / 100) for ns, percent in phase.marks)

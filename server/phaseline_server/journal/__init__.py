@@ -6,6 +6,18 @@ the loss of power; others read. Nothing outside this package knows that it is SQ
 
 from phaseline_server.journal.batch import Batch, JobRow, Kept, RunRow
 from phaseline_server.journal.journal import Journal, Limits
-from phaseline_server.journal.learned import Learned, Outcomes, PastRun, read_only
+from phaseline_server.journal.learned import Learned, Lessons, Outcomes, PastRun, read_only
 
-__all__ = ["Batch", "JobRow", "Journal", "Kept", "Learned", "Limits", "Outcomes", "PastRun", "RunRow", "read_only"]
+__all__ = [
+    "Batch",
+    "JobRow",
+    "Journal",
+    "Kept",
+    "Learned",
+    "Lessons",
+    "Limits",
+    "Outcomes",
+    "PastRun",
+    "RunRow",
+    "read_only",
+]

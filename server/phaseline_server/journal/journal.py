@@ -246,8 +246,8 @@ class Journal:
             (keep, _PRUNED_AT_ONCE),
         ).rowcount
 
-    def learn(self, states: Iterable[tuple[str, str, bytes]]) -> None:
-        """Keep what was learned: kind, key and state of each. All of it or nothing.
+    def learn(self, states: Iterable[tuple[str, str, bytes]], gone: Iterable[tuple[str, str]] = ()) -> None:
+        """Keep what was learned: kind, key and state of each; forget those that are `gone`. All of it or nothing.
 
         Raises:
             DiskFull: There was no room.
@@ -255,6 +255,7 @@ class Journal:
         """
         with self._transaction() as write:
             write.executemany("INSERT OR REPLACE INTO learned VALUES (?, ?, ?)", states)
+            write.executemany("DELETE FROM learned WHERE kind = ? AND key = ?", gone)
 
     def forget_averages(self) -> None:
         """Forget all averages and counts.

@@ -10,7 +10,7 @@ import msgspec
 from phaseline.errors import JournalUnusable
 from phaseline_server.journal.failures import opening
 
-__all__ = ["Failure", "Learned", "Outcomes", "PastRun", "Slow", "read_only"]
+__all__ = ["Failure", "Learned", "Lessons", "Outcomes", "PastRun", "Slow", "read_only"]
 
 
 class PastRun(NamedTuple):
@@ -38,28 +38,43 @@ def read_only(path: Path, limit: int = 1_000_000) -> tuple[list[PastRun], dict[t
     return [PastRun(*row) for row in runs], {(kind, key): state for kind, key, state in states}
 
 
+class Lessons(NamedTuple):
+    """What a run teaches: a `Run`, encoded, and the number of the event that ended it."""
+
+    seq: int
+    workflow: str
+    series: str
+    body: bytes
+
+
 class Learned(NamedTuple):
     """All that estimates start with.
 
     Attributes:
         states: What was learned, by kind and key.
-        runs: Number and body of each run that teaches, oldest first.
+        runs: Each run that teaches, oldest first.
         durations: Workflow, series, phase and nanoseconds of each phase that ended well, oldest first.
     """
 
     states: dict[tuple[str, str], bytes]
-    runs: list[tuple[int, bytes]]
+    runs: list[Lessons]
     durations: list[tuple[str, str, str, int]]
 
     @classmethod
     def read(cls, connection: sqlite3.Connection) -> Self:
         """Read it all."""
         states = connection.execute("SELECT kind, key, state FROM learned").fetchall()
-        runs = connection.execute("SELECT seq, body FROM runs WHERE body IS NOT NULL ORDER BY seq").fetchall()
+        runs = connection.execute(
+            "SELECT seq, workflow, series, body FROM runs WHERE body IS NOT NULL ORDER BY seq"
+        ).fetchall()
         durations = connection.execute(
             "SELECT workflow, series, phase, duration_ns FROM durations ORDER BY id"
         ).fetchall()
-        return cls({(kind, key): state for kind, key, state in states}, runs, durations)
+        return cls(
+            {(kind, key): state for kind, key, state in states},
+            [Lessons(*row) for row in runs],
+            durations,
+        )
 
 
 class Failure(msgspec.Struct, frozen=True):

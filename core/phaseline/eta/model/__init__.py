@@ -6,6 +6,7 @@ runs, surprise, similar series and ignorance, `inference` conditions on the run 
 `predictor` and `engine` tie it to runs and jobs, `store` bounds it all.
 """
 
-from phaseline.eta.model.engine import ModelEngine, decode_all
+from phaseline.eta.model.engine import ModelEngine
+from phaseline.eta.model.store import MAX_SERIES
 
-__all__ = ["ModelEngine", "decode_all"]
+__all__ = ["MAX_SERIES", "ModelEngine"]

@@ -1,7 +1,6 @@
 """The engine behind `phaseline.eta.Engine`: estimates of jobs by the model, learned from jobs that finished."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +12,7 @@ from phaseline.eta.observed import Observed, Run, Step, finished, observe
 from phaseline.job import Job
 from phaseline.snapshot import Basis, Estimate, Moment
 
-__all__ = ["ModelEngine", "decode_all"]
+__all__ = ["ModelEngine"]
 
 _NS_PER_MS: Final = 1e6
 _MAX_NS: Final = 2**62
@@ -85,6 +84,19 @@ class ModelEngine:
         self._store.put(key, history)
         for row in history.rows:
             self._store.note_lengths(row)
+        self._followed.clear()
+
+    def encode_common(self) -> bytes:
+        """Return what all series have in common: levels of the band, and how long any phase takes."""
+        return self._store.encode()
+
+    def decode_common(self, data: bytes) -> None:
+        """Take it up as `encode_common` gave it, once the series' states have been taken up.
+
+        Raises:
+            ValueError: It was not made by this version, or is damaged; nothing has changed.
+        """
+        self._store.decode(data)
         self._followed.clear()
 
     def forget(self, key: Key | None = None) -> None:
@@ -175,14 +187,3 @@ def _told(answer: Answer, seen: Observed, basis: Basis, runs: int) -> Estimate:
 
 def _ns(ms: float) -> int:
     return min(_MAX_NS, max(0, round(ms * _NS_PER_MS)))
-
-
-def decode_all(engine: ModelEngine, states: Iterable[tuple[Key, bytes]]) -> list[Key]:
-    """Take up many series' states, the least recently used first, and return the keys of those that were damaged."""
-    damaged = []
-    for key, data in states:
-        try:
-            engine.decode(key, data)
-        except ValueError:
-            damaged.append(key)
-    return damaged

@@ -3,8 +3,10 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from math import isfinite
+from math import inf, isfinite
 from typing import Final
+
+import msgspec
 
 from phaseline.eta.model.components import IGNORANT, OTHERS_WANTED_BELOW, Donor
 from phaseline.eta.model.fit import Fit
@@ -20,6 +22,14 @@ _STRANGERS_LIKENESS: Final = 0.15
 
 Key = tuple[str, str]
 """A workflow and a series of it."""
+
+
+class _Common(msgspec.Struct, array_like=True, frozen=True):
+    version: int
+    below: float
+    above: float
+    sum: float
+    count: float
 
 
 class Store:
@@ -107,6 +117,22 @@ class Store:
             # One run counts as one, however many phases it has.
             self._sum += sum(known) / len(known)
             self._count += 1
+
+    def encode(self) -> bytes:
+        """Return what all series have in common."""
+        return msgspec.msgpack.encode(_Common(1, self.below, self.above, self._sum, self._count))
+
+    def decode(self, data: bytes) -> None:
+        """Take up what all series have in common as `encode` gave it.
+
+        Raises:
+            ValueError: It is another version's, or damaged; nothing has changed.
+        """
+        kept = msgspec.msgpack.decode(data, type=_Common)  # its errors are ValueErrors
+        levels = 0 < kept.below < 0.5 and 0 < kept.above < 0.5  # noqa: PLR2004 - NaN is out of range too
+        if kept.version != 1 or not levels or not (-inf < kept.sum < inf and 1 <= kept.count < inf):
+            raise ValueError(f"what all series have in common, of version {kept.version}, can't be used")
+        self.below, self.above, self._sum, self._count = kept.below, kept.above, kept.sum, kept.count
 
     def like(self, key: Key, names: Sequence[str]) -> list[Donor]:
         """Return the other series whose phases overlap by half, the likest first.
