@@ -14,7 +14,8 @@ import pytest
 from browser import browser
 from phaseline_server.grant import Scope
 from phaseline_server.tokens import TokenFile
-from servers import ROOT, server_process, serving
+from pictures import GOOD, made, studio
+from servers import ROOT, client_of, server_process, serving
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -45,7 +46,7 @@ async def post(client: httpx.AsyncClient, kind: str, **body: Any) -> None:
 
 
 async def test_the_quick_starts_javascript_as_printed_follows_a_real_job(tmp_path: Path) -> None:
-    async with server_process(tmp_path) as server, httpx.AsyncClient(base_url=server.url) as client:
+    async with server_process(tmp_path) as server, client_of(server.url) as client:
         port = server.url.rpartition(":")[2]
         # The example speaks of localhost:5100; whoever listens there already is none of our business.
         rule = f"--host-resolver-rules=MAP localhost:5100 127.0.0.1:{port}"
@@ -79,7 +80,7 @@ async def test_the_page_shows_jobs_as_they_happen(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     async with (
         server_process(tmp_path / "data") as server,
-        httpx.AsyncClient(base_url=server.url) as client,
+        client_of(server.url) as client,
         browser(tmp_path / "chromium") as tab,
     ):
         await tab.go(server.url)
@@ -103,12 +104,12 @@ async def test_the_page_shows_jobs_as_they_happen(tmp_path: Path) -> None:
 
 async def test_the_page_shows_the_picture_when_it_is_there(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    async with serving(tmp_path / "data", picture_size="256x256") as client, browser(tmp_path / "chromium") as tab:
-        await client.post("/dalle/simple/0x7")
+    async with studio(tmp_path / "data", GOOD) as (client, _), browser(tmp_path / "chromium") as tab:
+        await made(client, "/dalle/simple/0x7")
         await tab.go(str(client.base_url))
         await tab.until("document.querySelector('tr.completed td.name button') !== null")
         await tab.evaluate("document.querySelector('td.name button').click()")
-        assert await tab.until("document.querySelector('.details img')?.naturalWidth") == 256
+        assert await tab.until("document.querySelector('.details img')?.naturalWidth") == 64
         assert tab.problems == []
 
 
@@ -129,9 +130,9 @@ async def test_the_page_asks_for_a_token_where_one_is_wanted(tmp_path: Path) -> 
     data.mkdir()
     file = TokenFile(data)
     admin, (reader, token) = file.create(Scope.ADMIN)[0], file.create(Scope.READ)
-    async with serving(data, picture_size="256x256") as client, browser(tmp_path / "chromium") as tab:
+    async with studio(data, GOOD) as (client, _), browser(tmp_path / "chromium") as tab:
         client.headers["Authorization"] = f"Bearer {admin}"
-        await client.post("/dalle/simple/0x7")
+        await made(client, "/dalle/simple/0x7")
         await tab.go(str(client.base_url))
         for text in ("phl_wrong", reader):
             await tab.until("document.getElementById('token').hidden === false")
@@ -141,7 +142,7 @@ async def test_the_page_asks_for_a_token_where_one_is_wanted(tmp_path: Path) -> 
         await tab.until("document.getElementById('connection').textContent === '● live'")
         await tab.until("document.querySelector('tr.completed td.name button') !== null")
         await tab.evaluate("document.querySelector('td.name button').click()")
-        assert await tab.until("document.querySelector('.details img')?.naturalWidth") == 256
+        assert await tab.until("document.querySelector('.details img')?.naturalWidth") == 64
         file.revoke(token.id)
         await tab.until("document.getElementById('token').hidden === false")
 

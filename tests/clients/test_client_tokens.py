@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import trio
 
@@ -13,7 +12,7 @@ from phaseline.reporting import token as tokens_of_reporters
 from phaseline_server.grant import Scope
 from phaseline_server.tokens import TokenFile
 from reporting import ws_url
-from servers import ROOT, server_process
+from servers import ROOT, client_of, server_process
 
 LUA = f"package.path = '{ROOT}/clients/lua/?.lua;' .. package.path"
 JOB = "require('WebSocketClient').sendJobStart('shot-1', 7, {})"
@@ -24,7 +23,7 @@ IN_LUA = {
 
 
 async def jobs(url: str, token: str) -> list[str]:
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
+    async with client_of(headers={"Authorization": f"Bearer {token}"}) as client:
         answer = await client.get(f"{url}/progress/jobs")
         answer.raise_for_status()
         return [job["job_id"] for job in answer.json()["jobs"]]

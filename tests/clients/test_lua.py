@@ -4,11 +4,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import trio
 
-from servers import ROOT, server_process
+from servers import ROOT, client_of, server_process
 
 CLIENT = ROOT / "clients" / "lua"
 QUICK_START = ROOT / "tests" / "data" / "quick_start.lua"
@@ -36,7 +35,7 @@ async def run(command: list[str], url: str) -> str:
 
 
 async def status(url: str, job_id: str = "job_12345") -> dict[str, Any]:
-    async with httpx.AsyncClient() as client:
+    async with client_of() as client:
         answer = await client.get(f"{url}/progress/job/{job_id}")
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()["job_status"]

@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from crashing import Crashing, crashing
-from resuming import TRANSPORTS, Resume, Resumed, client_of
-from servers import progress_server
+from resuming import TRANSPORTS, Resume, Resumed
+from servers import client_of, progress_server
 
 Said = dict[str, Any]
 KEPT, HISTORY = 3000, 50

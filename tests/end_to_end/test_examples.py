@@ -5,12 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import trio
 from PIL import ExifTags, Image
 
-from servers import ROOT, environment, server_process
+from servers import ROOT, client_of, environment, server_process
 
 EXAMPLES = ROOT / "examples"
 NOWHERE = "http://127.0.0.1:9"
@@ -33,7 +32,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def jobs(url: str) -> list[dict[str, Any]]:
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with client_of(url) as client:
         found: list[dict[str, Any]] = (await client.get("/progress/jobs")).json()["jobs"]
         return found
 

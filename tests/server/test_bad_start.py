@@ -18,7 +18,7 @@ from phaseline.errors import PortInUse
 from phaseline_server.config import Settings
 from phaseline_server.main import serve
 from pictures import GOOD, ask, made, studio
-from servers import SERVER, environment, server_process
+from servers import SERVER, client_of, environment, server_process
 
 
 async def refused(*flags: str) -> str:
@@ -94,7 +94,7 @@ async def test_a_default_port_that_is_taken_is_done_without(tmp_path: Path) -> N
                     lambda task_status: serve(settings, explicit_bind=False, task_status=task_status)
                 )
                 assert urls == [f"http://{settings.bind[1]}"]
-                async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501
+                async with client_of() as client:
                     assert (await client.get(f"{urls[0]}/health")).status_code == 200
                 nursery.cancel_scope.cancel()
         assert [(entry["log_level"], entry["taken"]) for entry in logs] == [("warning", taken)]
@@ -162,7 +162,7 @@ async def test_the_address_is_told_as_json_at_any_level(tmp_path: Path) -> None:
 
 async def answers(port: int) -> bool:
     try:
-        async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501
+        async with client_of() as client:
             return (await client.get(f"http://127.0.0.1:{port}/series")).status_code == 200
     except httpx.ConnectError:
         return False

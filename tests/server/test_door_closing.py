@@ -8,8 +8,10 @@ import trio
 from door_clients import UPGRADE, close_code, frame, get, open_door, plain_app, read_all, read_until, upgrade
 from phaseline_server.door import Door, Limits, open_listeners
 
-# Far above what an end takes, far below what a stalled client would hold it up for.
-PATIENCE = 5
+# Far above what an end takes on the slowest machine, far below what a stalled client may hold it up for.
+PATIENCE = 60
+HOUR = 3600
+PATIENT = Limits(head_seconds=HOUR, idle_seconds=HOUR, write_seconds=HOUR, pong_seconds=HOUR, linger_seconds=HOUR)
 # What a client sends before it neither reads nor sends any more.
 STALLED = {
     "nothing": b"",
@@ -45,7 +47,7 @@ async def _send_and_stay(stream: trio.SocketStream, sent: bytes) -> None:
 
 @pytest.mark.parametrize("how", ["closed", "cancelled"])
 async def test_stalled_clients_do_not_hold_up_the_end(how: str) -> None:
-    door = Door()
+    door = Door(PATIENT)
     scope = trio.CancelScope()
 
     async def serve(task_status: trio.TaskStatus[list[str]]) -> None:
@@ -71,7 +73,7 @@ async def test_stalled_clients_do_not_hold_up_the_end(how: str) -> None:
 
 
 async def test_nobody_is_accepted_once_closing() -> None:
-    async with open_door() as opened:
+    async with open_door(limits=PATIENT) as opened:
         stream = await opened.connect()
         async with stream, trio.open_nursery() as nursery:
             await get(stream, "/for-ever")
@@ -84,35 +86,35 @@ async def test_nobody_is_accepted_once_closing() -> None:
 
 
 async def test_a_request_being_served_is_finished() -> None:
-    async with open_door() as opened:
+    async with open_door(limits=PATIENT) as opened:
         stream = await opened.connect()
         async with trio.open_nursery() as nursery, stream:
             await get(stream, "/until-closing")
             await trio.testing.wait_all_tasks_blocked()
-            nursery.start_soon(opened.door.close, 60)  # ends as soon as there is nobody left
+            nursery.start_soon(opened.door.close, HOUR)  # ends as soon as there is nobody left
             answer = await read_all(stream)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert answer.endswith(b"waited")
 
 
 async def test_an_idle_connection_does_not_use_up_the_grace() -> None:
-    async with open_door() as opened:
+    async with open_door(limits=PATIENT) as opened:
         stream = await opened.connect()
         async with stream:
             await get(stream, "/")
             await read_until(stream, b"here")
             await trio.testing.wait_all_tasks_blocked()
             with trio.fail_after(PATIENCE):
-                await opened.door.close(60)
+                await opened.door.close(HOUR)
             assert await read_all(stream) == b""
 
 
 async def test_a_websocket_route_may_say_its_last_words_and_its_client_agree() -> None:
-    async with open_door(limits=Limits(linger_seconds=60)) as opened:
+    async with open_door(limits=PATIENT) as opened:
         stream = await opened.connect()
         async with trio.open_nursery() as nursery, stream:
             await upgrade(stream, "/until-closing")
-            nursery.start_soon(opened.door.close, 60)
+            nursery.start_soon(opened.door.close, HOUR)
             frames = await read_until(stream, b"\x88\x02\x03\xe9")
             assert b"last words" in frames
             await trio.testing.wait_all_tasks_blocked(0.05)
@@ -124,7 +126,7 @@ async def test_a_websocket_route_may_say_its_last_words_and_its_client_agree() -
 
 
 async def test_the_door_closes_a_websocket_whose_route_does_not() -> None:
-    async with open_door() as opened:
+    async with open_door(limits=PATIENT) as opened:
         stream = await opened.connect()
         async with stream, trio.open_nursery() as nursery:
             await upgrade(stream)
@@ -134,12 +136,12 @@ async def test_the_door_closes_a_websocket_whose_route_does_not() -> None:
 
 
 async def test_closing_twice_shortens_the_grace() -> None:
-    async with open_door() as opened:
+    async with open_door(limits=PATIENT) as opened:
         stream = await opened.connect()
         async with stream, trio.open_nursery() as nursery:
             await get(stream, "/for-ever")
             await trio.testing.wait_all_tasks_blocked()
-            nursery.start_soon(opened.door.close, 3600)
+            nursery.start_soon(opened.door.close, HOUR)
             await trio.testing.wait_all_tasks_blocked()
             with trio.fail_after(PATIENCE):
                 await opened.door.close(0.1)
@@ -154,7 +156,7 @@ async def test_a_door_closed_before_it_opens_serves_nobody() -> None:
 
 
 async def test_a_door_serves_once() -> None:
-    async with open_door() as opened:
+    async with open_door(limits=PATIENT) as opened:
         with pytest.raises(RuntimeError, match="another Door"):
             await opened.door.serve(plain_app(opened.door), [])
         assert (await opened.ask()).startswith(b"HTTP/1.1 200 ")

@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 from structlog.testing import capture_logs
+from trio.testing import MockClock
 
 from door_clients import FRESH, get, open_door, plain_app, read_all, read_until, upgrade
 from phaseline_server.door import Door, Limits, open_listeners
@@ -37,7 +38,7 @@ async def test_one_client_too_many_is_answered_503_and_the_next_is_served_once_o
 
 
 @pytest.mark.parametrize("begun", [b"", b"G", b"GET / HTTP/1.1\r\nHost: door\r\n"])
-async def test_a_client_that_never_finishes_its_head_is_cut_off(begun: bytes) -> None:
+async def test_a_client_that_never_finishes_its_head_is_cut_off(begun: bytes, autojump_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
         with trio.fail_after(PATIENCE):
             answer = await opened.ask(begun)
@@ -45,7 +46,7 @@ async def test_a_client_that_never_finishes_its_head_is_cut_off(begun: bytes) ->
             await opened.wait_empty()
 
 
-async def test_a_head_that_trickles_in_gets_no_more_time() -> None:
+async def test_a_head_that_trickles_in_gets_no_more_time(autojump_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=4 * SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -55,7 +56,7 @@ async def test_a_head_that_trickles_in_gets_no_more_time() -> None:
                     await trio.sleep(SHORT / 5)
 
 
-async def test_a_connection_may_idle_longer_than_a_head_may_take() -> None:
+async def test_a_connection_may_idle_longer_than_a_head_may_take(autojump_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -65,7 +66,7 @@ async def test_a_connection_may_idle_longer_than_a_head_may_take() -> None:
                 await trio.sleep(2 * SHORT)
 
 
-async def test_a_connection_does_not_idle_for_ever() -> None:
+async def test_a_connection_does_not_idle_for_ever(autojump_clock: MockClock) -> None:
     async with open_door(limits=Limits(idle_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -76,7 +77,7 @@ async def test_a_connection_does_not_idle_for_ever() -> None:
 
 
 @pytest.mark.parametrize("when", ["with the first", "after its answer"])
-async def test_the_head_of_a_second_request_has_its_own_limit(when: str) -> None:
+async def test_the_head_of_a_second_request_has_its_own_limit(when: str, autojump_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -91,7 +92,7 @@ async def test_the_head_of_a_second_request_has_its_own_limit(when: str) -> None
                 assert (await read_all(stream)).startswith(b"HTTP/1.1 400 ")
 
 
-async def test_neither_limit_touches_a_request_that_takes_long() -> None:
+async def test_neither_limit_touches_a_request_that_takes_long(autojump_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT, idle_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with trio.open_nursery() as nursery, stream:
@@ -102,7 +103,7 @@ async def test_neither_limit_touches_a_request_that_takes_long() -> None:
 
 
 @pytest.mark.parametrize("path", ["/huge", "/trickle"])
-async def test_a_client_that_reads_nothing_is_cut_off(path: str) -> None:
+async def test_a_client_that_reads_nothing_is_cut_off(path: str, autojump_clock: MockClock) -> None:
     async with open_door(limits=Limits(write_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -112,7 +113,7 @@ async def test_a_client_that_reads_nothing_is_cut_off(path: str) -> None:
         assert (await opened.ask()).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_websocket_that_reads_nothing_is_cut_off() -> None:
+async def test_a_websocket_that_reads_nothing_is_cut_off(autojump_clock: MockClock) -> None:
     async with open_door(limits=Limits(write_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -122,7 +123,7 @@ async def test_a_websocket_that_reads_nothing_is_cut_off() -> None:
         assert opened.door.statistics().failed == 0
 
 
-async def test_a_client_that_never_ends_its_side_is_waited_for_only_so_long() -> None:
+async def test_a_client_that_never_ends_its_side_is_waited_for_only_so_long(autojump_clock: MockClock) -> None:
     async with open_door(limits=Limits(linger_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -153,7 +154,7 @@ def no_more_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_running_out_of_files_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_running_out_of_files_is_waited_out(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
     door = Door()
     [listener] = await open_listeners(["127.0.0.1:0"], explicit=True)
     accept = listener.accept

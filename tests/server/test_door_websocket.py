@@ -105,8 +105,10 @@ async def test_pings_come_in_turn_and_only_to_who_is_there(autojump_clock: trio.
     assert [(round(when), name) for when, name in asked] == [(23, "one"), (28, "two"), (43, "one"), (48, "two")]
 
 
-async def test_a_client_that_answers_no_ping_is_cut_off_and_one_that_does_is_not() -> None:
-    async with open_door(limits=Limits(pong_seconds=0.2)) as opened:
+async def test_a_client_that_answers_no_ping_is_cut_off_and_one_that_does_is_not(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with open_door(limits=Limits(pong_seconds=2)) as opened:
         silent, lively = await opened.connect(), await opened.connect()
         async with silent, lively:
             await upgrade(silent)
@@ -120,8 +122,8 @@ async def test_a_client_that_answers_no_ping_is_cut_off_and_one_that_does_is_not
 
                     nursery.start_soon(answer)
                     assert (await read_all(silent)).startswith(PING)
-                    while opened.door.statistics().connections > 1:
-                        await trio.lowlevel.checkpoint()
+                    await trio.sleep(20)
+                    assert opened.door.statistics().connections == 1
                     nursery.cancel_scope.cancel()
         assert opened.door.statistics().failed == 0
 
@@ -263,11 +265,11 @@ async def test_the_door_says_goodbye_to_a_route_that_took_over() -> None:
 
 
 async def test_a_stalled_client_holds_up_neither_the_route_nor_the_end() -> None:
-    async with open_direct(Limits(write_seconds=60)) as (opened, stream):
+    async with open_direct(Limits(write_seconds=3600)) as (opened, stream):
         big = frame(b"x" * 60_000)
         with trio.move_on_after(1):
             await stream.send_all(big * 400)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await opened.door.close(0.1)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import trio
 
-from servers import server_process, serving
+from servers import client_of, server_process, serving
 
 
 async def shake(client: httpx.AsyncClient, **more: Any) -> str:
@@ -70,7 +70,7 @@ async def test_a_long_poll_ends_with_the_first_message(tmp_path: Path) -> None:
 
 
 async def test_a_long_poll_ends_with_the_server(tmp_path: Path) -> None:
-    async with server_process(tmp_path) as server, httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+    async with server_process(tmp_path) as server, client_of(server.url) as client:
         one = await shake(client)
         answers: list[dict[str, Any]] = []
 

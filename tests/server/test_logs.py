@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import pytest
 import structlog
 import trio
@@ -16,7 +15,7 @@ from door_clients import frame, read_all
 from phaseline_server.grant import Scope
 from phaseline_server.logs import configure_logs
 from phaseline_server.tokens import TokenFile
-from servers import ServerProcess, server_process
+from servers import ServerProcess, client_of, server_process
 
 CANARY = "canaryCANARYcanary0123456789canaryCANARY0123"
 HOSTILE = "quoted\n2026-01-01T00:00:00Z [info     ] all is well\r\x1b[2J\u202e\tend"
@@ -107,7 +106,7 @@ async def misuse(server: ServerProcess) -> None:
     """Show the canary in every place where a client may put something."""
     token = f"phl_{CANARY}"
     said = {"token": token, "job_id": token}
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with client_of(server.url) as client:
         for headers in ({"Authorization": f"Bearer {token}"}, {"Authorization": token}, {"X-Token": token}, {}):
             for method, path in ASKED:
                 await client.request(method, path, headers=headers, params={"ticket": token, "token": token}, json=said)
@@ -144,7 +143,7 @@ async def test_a_canary_token_never_appears_in_a_log(tmp_path: Path, form: str) 
     flags = ["--log-level", "debug", "--log-format", form, "--image-key", CANARY, "--chat-key", CANARY]
     async with server_process(tmp_path, *flags) as server:
         await misuse(server)
-        async with httpx.AsyncClient(base_url=server.url, headers={"Authorization": f"Bearer {text}"}) as client:
+        async with client_of(server.url, headers={"Authorization": f"Bearer {text}"}) as client:
             assert (await client.get("/progress/jobs")).status_code == 200
             ticket = (await client.post("/ws/ticket")).json()["ticket"]
             await client.get("/progress/jobs", params={"ticket": ticket})

@@ -17,7 +17,7 @@ from phaseline_server.dalle import helpers
 from phaseline_server.dalle.runs import ENDED
 from pictures import GOOD, ask, studio
 from processes import alive, children
-from servers import ServerProcess, server_process, serving
+from servers import ServerProcess, client_of, server_process, serving
 
 # Long enough for the slowest machine: what hangs fails, what is slow does not.
 GUARD_S = 60
@@ -30,10 +30,6 @@ HANDSHAKE = (
 def client_frame(text: str) -> bytes:
     """Return a short text frame as a client sends it, its mask all zeros."""
     return b"\x81" + bytes([0x80 | len(text)]) + bytes(4) + text.encode()
-
-
-def client_of(server: ServerProcess) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=server.url, timeout=GUARD_S, trust_env=False, verify=False)  # noqa: S501
 
 
 async def end(server: ServerProcess, number: signal.Signals) -> None:
@@ -82,7 +78,7 @@ async def painting(client: httpx.AsyncClient, listener: Listener) -> None:
 async def test_the_end_is_clean_whatever_is_going_on(tmp_path: Path, number: signal.Signals) -> None:
     async with (
         server_process(tmp_path, "--picture-size", "2048x2048") as server,
-        client_of(server) as client,
+        client_of(server.url) as client,
         listening(server.url, "job:dalle:simple:0x1") as listener,
     ):
         port = int(server.url.rpartition(":")[2])

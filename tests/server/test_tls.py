@@ -19,7 +19,7 @@ from phaseline.reporting import Reporter
 from phaseline_server.config import Settings
 from phaseline_server.door import Door, Tls, open_listeners
 from phaseline_server.main import serve
-from servers import server_process
+from servers import client_of, server_process
 
 pytestmark = pytest.mark.needs("openssl")
 
@@ -40,7 +40,7 @@ async def serving(data_dir: Path, certificate: Certificate) -> AsyncIterator[htt
     )
     async with trio.open_nursery() as nursery:
         [url] = await nursery.start(lambda task_status: serve(settings, task_status=task_status))
-        async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, verify=certificate.trusted()) as client:
+        async with client_of(url, verify=certificate.trusted()) as client:
             yield client
         nursery.cancel_scope.cancel()
 
@@ -52,7 +52,7 @@ async def raw(client: httpx.AsyncClient) -> trio.SocketStream:
 
 
 async def assert_served(client: httpx.AsyncClient) -> None:
-    async with httpx.AsyncClient(base_url=client.base_url, verify=client._transport._pool._ssl_context) as fresh:  # type: ignore[attr-defined]
+    async with client_of(str(client.base_url), verify=client._transport._pool._ssl_context) as fresh:  # type: ignore[attr-defined]
         assert (await fresh.get("/health")).status_code == 200
 
 
@@ -154,7 +154,7 @@ async def test_the_certificate_is_loaded_anew_at_sighup(tmp_path: Path) -> None:
     async with server_process(tmp_path, *flags) as server:
 
         async def is_trusted(context: ssl.SSLContext) -> bool:
-            async with httpx.AsyncClient(verify=context, trust_env=False) as client:
+            async with client_of(verify=context) as client:
                 try:
                     return (await client.get(f"{server.url}/health")).status_code == 200
                 except httpx.ConnectError:

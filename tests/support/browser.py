@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import trio
 import trio_websocket
+
+from servers import client_of
 
 # Without these it looks up hosts that no test needs, and as root it wants no sandbox.
 _FLAGS = [
@@ -80,7 +81,7 @@ class Browser:
 
     async def until(self, expression: str) -> Any:
         """Return the value of a JavaScript expression once it is true; until then it may fail."""
-        with trio.move_on_after(30):
+        with trio.move_on_after(60):
             while True:
                 value = await self.evaluate(f"(() => {{ try {{ return {expression} }} catch {{ return null }} }})()")
                 if value:
@@ -141,7 +142,7 @@ async def _address(process: trio.Process, *, task_status: trio.TaskStatus[str]) 
 
 async def _tab(port: int) -> str:
     """Return the id of the first tab."""
-    async with httpx.AsyncClient() as client:
+    async with client_of() as client:
         while True:
             tabs = (await client.get(f"http://127.0.0.1:{port}/json/list")).json()
             for tab in tabs:

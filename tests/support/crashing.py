@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import trio
 
-from servers import ServerProcess, server_process
+from servers import ServerProcess, client_of, server_process
 
 Said = dict[str, Any]
 
@@ -68,8 +68,7 @@ async def crashing(data_dir: Path, *flags: str, env: Mapping[str, str] | None = 
     """Run a server for the length of the block, or until it is killed."""
     async with (
         server_process(data_dir, *flags, env=env) as server,
-        # No certificates: loading them takes longer than most tests.
-        httpx.AsyncClient(base_url=server.url, timeout=60, trust_env=False, verify=False) as client,  # noqa: S501
+        client_of(server.url) as client,
     ):
         with trio.fail_after(120):
             yield Crashing(server, client)

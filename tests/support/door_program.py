@@ -8,13 +8,15 @@ import sys
 import trio
 
 from door_clients import plain_app
-from phaseline_server.door import Door, open_listeners
+from phaseline_server.door import Door, Limits, open_listeners
 from phaseline_server.signals import watch_signals
 
 
 async def main(*, stubborn: bool) -> None:
     """Serve until a signal asks for the end."""
-    door = Door()
+    door = Door(
+        Limits(head_seconds=3600, write_seconds=3600, linger_seconds=3600)
+    )  # no limit ends what a signal should
     app = plain_app(door)
 
     @app.after_serving

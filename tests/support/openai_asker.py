@@ -17,7 +17,7 @@ GOOD = answer({"created": 1, "data": [{"url": "https://pictures.example/1.png?si
 PICTURE = RemotePicture("https://pictures.example/1.png?sig=x")
 MAX_BYTES = 1_000_000
 # Short waits, so that no test does; a time-out that should not strike is long.
-PATIENCE = Patience(timeout=5, retries=4, backoff=0.001)
+PATIENCE = Patience(timeout=60, retries=4, backoff=0.001)
 
 
 class Asker:

@@ -9,11 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import trio
 import trio_websocket
 
-from servers import environment
+from servers import client_of, environment
 
 Message = dict[str, Any]
 
@@ -89,7 +88,7 @@ async def subscriber(http_url: str, *channels: str) -> AsyncIterator[Subscriber]
 
 
 async def job_status(http_url: str, job_id: str) -> dict[str, Any]:
-    async with httpx.AsyncClient(base_url=http_url, timeout=30) as client:
+    async with client_of(http_url) as client:
         answer = await client.get(f"/progress/job/{job_id}")
         status: dict[str, Any] = answer.raise_for_status().json()["job_status"]
         return status

@@ -12,6 +12,7 @@ import trio
 from trio_websocket import open_websocket_url
 
 from listening import Listener
+from servers import client_of
 
 Said = dict[str, Any]
 WAIT_S = 20
@@ -47,11 +48,6 @@ def lost(state: list[Said], seq: int, messages: AsyncIterator[Said]) -> Resumed:
 
 
 Resume = Callable[..., AbstractAsyncContextManager[Resumed]]
-
-
-def client_of(url: str) -> httpx.AsyncClient:
-    """Return a client without certificates: loading them takes longer than most tests."""
-    return httpx.AsyncClient(base_url=url, timeout=60, trust_env=False, verify=False)  # noqa: S501
 
 
 # ---------------------------------------------------------------------------------------- /ws

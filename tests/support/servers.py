@@ -99,13 +99,18 @@ def progress_server(
             process.communicate(timeout=30)
 
 
+def client_of(url: str = "", **options: Any) -> httpx.AsyncClient:
+    """Return a client that waits for the slowest machine; no certificates, as loading them takes longer than tests."""
+    options = {"timeout": 60, "trust_env": False, "verify": False} | options
+    return httpx.AsyncClient(base_url=url, **options)
+
+
 @asynccontextmanager
 async def serving(data_dir: Path, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Serve in this process for the length of the block, and yield a client of it."""
     chosen = Settings(bind=("127.0.0.1:0",), data_dir=str(data_dir), **settings)
     async with trio.open_nursery() as nursery:
         [url] = await nursery.start(lambda task_status: serve(chosen, task_status=task_status))
-        # No certificates: loading them takes longer than most tests.
-        async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, verify=False) as client:  # noqa: S501
+        async with client_of(url) as client:
             yield client
         nursery.cancel_scope.cancel()

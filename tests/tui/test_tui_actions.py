@@ -37,11 +37,11 @@ def follow(url: str, test: Use, access: Access | None = None) -> None:
 
 
 def paint(url: str, picture: str) -> None:
-    httpx.get(f"{url}/dalle/{picture}?generate=1", trust_env=False, timeout=30).raise_for_status()
+    httpx.get(f"{url}/dalle/{picture}?generate=1", trust_env=False, timeout=60).raise_for_status()
 
 
 def picture_status(url: str, picture: str) -> int:
-    return httpx.get(f"{url}/dalle/{picture}?format=png", trust_env=False, timeout=30).status_code
+    return httpx.get(f"{url}/dalle/{picture}?format=png", trust_env=False, timeout=60).status_code
 
 
 def state_of(app: ProgressApp, picture: str) -> State | None:

@@ -46,7 +46,7 @@ def follow(url: str, test: Use) -> None:
 
 
 def paint(url: str, picture: str) -> None:
-    httpx.get(f"{url}/dalle/{picture}?generate=1", trust_env=False).raise_for_status()
+    httpx.get(f"{url}/dalle/{picture}?generate=1", trust_env=False, timeout=60).raise_for_status()
 
 
 def test_a_picture_is_followed_phase_by_phase_to_its_end(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_statistics_of_an_older_server(snap_compare: Compare) -> None:
 
 
 def paint(url: str) -> bool:
-    answer = httpx.get(f"{url}/dalle/simple/0x5a?generate=1", trust_env=False, timeout=30).raise_for_status()
+    answer = httpx.get(f"{url}/dalle/simple/0x5a?generate=1", trust_env=False, timeout=60).raise_for_status()
     return bool(answer.json()["done"])
 
 

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from servers import client_of
+
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     # Loopback only: no proxy from the environment, and no certificates, whose loading takes longer than most tests.
-    async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501
+    async with client_of() as client:
         yield client

@@ -25,11 +25,12 @@ from phaseline.errors import PictureError
 from phaseline_server.dalle.download import fetch
 from phaseline_server.dalle.retry import Patience
 from phaseline_server.dalle.sources import EncodedPicture, LocalPicture, PictureSource, RemotePicture
+from servers import client_of
 
 LIMIT = 1_000_000
 BYTES = bytes(range(256)) * 2000
-PATIENCE = Patience(timeout=5, retries=2, backoff=0.001)
-ONCE = Patience(timeout=5, retries=0)
+PATIENCE = Patience(timeout=60, retries=2, backoff=0.001)
+ONCE = Patience(timeout=60, retries=0)
 
 
 class Fetcher:
@@ -123,7 +124,7 @@ async def test_a_server_that_falls_silent_is_given_up(mock_clock: MockClock, fet
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_server_that_asks_for_more_time_than_is_left_is_given_up_at_once(fetcher: Fetcher, status: int) -> None:
     async with misbehaving(answer(b"", status, Retry_After="59")) as server:
-        text = await fetcher.failure(RemotePicture(server.url), Patience(timeout=5, retries=4, deadline=20))
+        text = await fetcher.failure(RemotePicture(server.url), Patience(timeout=60, retries=4, deadline=40))
     assert f"attempt 1 of 5: answered {status}; the next may begin in 59 s, but" in text
     assert len(server.requests) == 1
 
@@ -149,7 +150,7 @@ async def test_of_a_huge_picture_no_more_than_the_limit_and_a_chunk_is_read(says
 
     async with (
         misbehaving(huge(100_000_000, says_so=says_so)) as server,
-        httpx.AsyncClient(trust_env=False, verify=False, event_hooks={"response": [keep]}) as client,  # noqa: S501
+        client_of(event_hooks={"response": [keep]}) as client,
     ):
         text = await Fetcher(client).failure(RemotePicture(server.url))
         await server.clients_gone.wait()

@@ -22,7 +22,7 @@ async def enhanced(client: httpx.AsyncClient, url: str, lines: list[str] | None 
             lines.append(line)
 
     access = Access("chat", f"{url}/v1/", "sk-secret-enough", "gpt-mini")
-    enhancer = ChatEnhancer(client, access, Patience(timeout=5, retries=1, backoff=0.001))
+    enhancer = ChatEnhancer(client, access, Patience(timeout=60, retries=1, backoff=0.001))
     return await enhancer.enhance("a violet fox", report)
 
 

@@ -63,7 +63,7 @@ async def test_the_key_is_in_no_traceback_even_one_with_local_variables(
     client: httpx.AsyncClient, trouble: Reply
 ) -> None:
     async with misbehaving(trouble) as server:
-        asker = Asker(client, server.url, patience=Patience(timeout=5, retries=0))
+        asker = Asker(client, server.url, patience=Patience(timeout=60, retries=0))
         with pytest.raises(ProviderError) as caught:
             await asker.ask()
     frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
