@@ -189,14 +189,18 @@ async def work(reporter, name):
         for _ in job.track(range(20), phase="a"):
             await asyncio.sleep(0.001)
         with job.phase("b"):
-            await asyncio.sleep(0 if name != "cancelled" else 3600)
+            if name == "cancelled":
+                in_the_midst.set()
+                await asyncio.sleep(3600)
+
+in_the_midst = asyncio.Event()
 
 async def main():
     async with Reporter() as reporter, asyncio.TaskGroup() as tasks:
         for name in ("x", "y"):
             tasks.create_task(work(reporter, name))
         doomed = tasks.create_task(work(reporter, "cancelled"))
-        await asyncio.sleep(3)
+        await in_the_midst.wait()
         doomed.cancel()
     print("delivered", await reporter.aflush())
 
@@ -211,13 +215,17 @@ async def work(reporter, name):
         for _ in job.track(range(20), phase="a"):
             await trio.sleep(0.001)
         with job.phase("b"):
-            await trio.sleep(0 if name != "cancelled" else 3600)
+            if name == "cancelled":
+                doomed.cancel()
+                await trio.sleep_forever()
+
+doomed = trio.CancelScope()
 
 async def main():
     async with Reporter() as reporter, trio.open_nursery() as nursery:
         for name in ("x", "y"):
             nursery.start_soon(work, reporter, name)
-        with trio.move_on_after(3):
+        with doomed:
             await work(reporter, "cancelled")
     print("delivered", await reporter.aflush())
 

@@ -15,7 +15,8 @@ import trio
 
 from phaseline.events import JobStarted, PhotoInfo
 from phaseline.reporting import Reporter
-from reporting import free_port, job_status, network, run_program, spool_files, subscriber, ws_url
+from ports import free_port
+from reporting import job_status, network, run_program, spool_files, subscriber, ws_url
 from servers import environment, server_process
 
 DEFINITIONS = """

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from phaseline.errors import PortInUse
 from phaseline_server.config import Settings
 from phaseline_server.main import serve
 from pictures import GOOD, ask, made, studio
+from ports import free_port
 from servers import SERVER, client_of, environment, server_process
 
 
@@ -33,12 +33,6 @@ async def refused(*flags: str) -> str:
     assert len(lines) == 1, lines
     assert lines[0].startswith("progress-server: error: ")
     return lines[0].removeprefix("progress-server: error: ")
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 async def test_a_data_directory_that_is_missing(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What tests of reporters need around them: a server at a fixed port, subscribers, programs, and a bad network."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -15,14 +14,6 @@ import trio_websocket
 from servers import client_of, environment
 
 Message = dict[str, Any]
-
-
-def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def ws_url(http_url: str) -> str:

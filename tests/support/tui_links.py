@@ -1,6 +1,5 @@
 """A link and somebody who listens to it, for the tests of the link."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,12 +62,6 @@ def following(*urls: str, pace: Pace = QUICK, access: Access | None = None) -> I
     finally:
         links.stop()
         assert not [thread for thread in threading.enumerate() if thread.name == "links"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def progress(number: int, stage: str = "importing", job_id: str = "job_1") -> dict[str, object]:

@@ -14,9 +14,10 @@ from phaseline_tui.drawing.themes import DARK, LIGHT
 from phaseline_tui.frames import JobProgress
 from phaseline_tui.hosts import HostView
 from phaseline_tui.jobs import JobKey
+from ports import free_port
 from tui_hosts import several, several_batches
 from tui_jobs import photo_job
-from tui_links import following, free_port, progress
+from tui_links import following, progress
 from tui_pilot import text_of, until
 from tui_server import PlayedServer
 

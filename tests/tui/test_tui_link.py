@@ -7,8 +7,9 @@ import pytest
 from phaseline_tui.connection import LinkState, Pace
 from phaseline_tui.frames import JobMessage, JobProgress, Snapshot
 from phaseline_tui.state import ViewState
+from ports import free_port
 from tui_jobs import many_jobs, photo_job
-from tui_links import NEVER_AGAIN, following, free_port, progress
+from tui_links import NEVER_AGAIN, following, progress
 from tui_server import GREETING, PlayedServer
 
 

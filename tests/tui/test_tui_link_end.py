@@ -7,7 +7,8 @@ from phaseline_tui.address import ServerAddress
 from phaseline_tui.connection import LinkState, Pace
 from phaseline_tui.frames import JobProgress
 from phaseline_tui.link import Links
-from tui_links import NEVER_AGAIN, Heard, following, free_port, progress
+from ports import free_port
+from tui_links import NEVER_AGAIN, Heard, following, progress
 from tui_server import PlayedServer
 
 

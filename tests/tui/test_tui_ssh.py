@@ -12,10 +12,11 @@ import pytest
 
 from phaseline_tui.connection import LinkState, Pace
 from phaseline_tui.frames import Snapshot
+from ports import free_port
 from servers import environment, progress_server
 from sshd import SSHD, SshBox, ssh_box
 from tui_jobs import photo_job
-from tui_links import following, free_port
+from tui_links import following
 from tui_server import PlayedServer
 
 pytestmark = pytest.mark.needs(SSHD, "ssh", "ssh-keygen", "ps")
