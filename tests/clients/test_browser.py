@@ -90,7 +90,7 @@ async def test_the_page_shows_jobs_as_they_happen(tmp_path: Path) -> None:
         await post(client, "report", job_id="a", stage="importing", progress=50, message="half of it")
         await tab.until("document.querySelector('tr.active td.name')?.innerText.includes('<img src=x')")
         await tab.until("document.body.innerText.includes('half of it')")
-        await tab.until("document.body.innerText.includes('1/8 importing')")
+        await tab.until("document.body.innerText.includes('1/8 importing · 50 %')")
         assert await tab.evaluate("document.querySelector('img')") is None
         await tab.evaluate("document.querySelector('td.name button').click()")
         await tab.until("document.querySelectorAll('.phases li').length === 8")
@@ -99,6 +99,16 @@ async def test_the_page_shows_jobs_as_they_happen(tmp_path: Path) -> None:
         await tab.until("document.querySelector('tr.failed td.state')?.innerText === 'failed'")
         await tab.until("document.body.innerText.includes('the disk is full')")
         await tab.until("document.getElementById('totals').textContent === '0 active · 0 done · 1 failed'")
+        # Of one that told no error but at its end: that, and where it was.
+        await post(client, "start", job_id="b", workflow="print", phases=["warm up", "print", "cut"])
+        await post(client, "report", job_id="b", stage="print")
+        await post(client, "complete", job_id="b", success=False, result={"error": "no paper"})
+        await tab.until("document.body.innerText.includes('no paper')")
+        await tab.until("document.querySelector('tr.failed td.phase')?.innerText === '2/3 print'")
+        for number in (1, 2, 3):
+            await post(client, "start", job_id=f"active {number}")
+        names = "[...document.querySelectorAll('td.name')].map((each) => each.innerText).join()"
+        await tab.until(f"{names}.startsWith('active 3,active 2,active 1,b,')")
         assert tab.problems == []
 
 
@@ -151,13 +161,19 @@ async def test_without_javascript_the_page_is_a_table_and_its_policy_forbids_inl
     async with serving(tmp_path) as client:
         await post(client, "start", job_id="a", photo_id=1, photo_info={"file_name": HOSTILE})
         await post(client, "report", job_id="a", stage="importing", progress=50, message="half of it")
+        await post(client, "start", job_id="b", workflow="print", phases=["warm up", "print", "cut"])
+        await post(client, "report", job_id="b", stage="print")
+        await post(client, "complete", job_id="b", success=False, result={"error": "no paper"})
         page = await client.get("/")
         policy = page.headers["Content-Security-Policy"]
         assert "script-src 'self';" in policy
         assert "unsafe" not in policy
         assert "&lt;img src=x onerror=alert(1)&gt;" in page.text
         assert "<img" not in page.text
-        assert "1/8 importing" in page.text
+        assert "1/8 importing · 50 %" in page.text
+        assert "2/3 print<" in page.text
+        assert "<strong>no paper</strong>" in page.text
+        assert "1 active · 0 done · 1 failed" in page.text
         assert "half of it" in page.text
         for asset in ("/page.css", "/page.js"):
             assert (await client.get(asset)).status_code == 200

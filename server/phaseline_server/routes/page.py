@@ -3,13 +3,15 @@
 The page is readable as it is served; with JavaScript it lives on, over `/ws`.
 """
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import trio
 from quart import Blueprint, Response, render_template
 
-from phaseline.snapshot import Snapshot
+from phaseline.snapshot import Snapshot, State
 from phaseline.wire import JobStatus, job_status
 from phaseline_server.services import Services
 
@@ -35,9 +37,9 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/")
     async def page() -> Response:
-        newest = sorted(services.tracker.snapshots(), key=_urgency)[:_MOST]
-        jobs = [job_status(snapshot) for snapshot in newest]
-        html = await render_template("page.html", jobs=jobs, name=_name, duration=_duration)
+        all_jobs = sorted(services.tracker.snapshots(), key=_urgency)
+        jobs = [job_status(snapshot) for snapshot in all_jobs[:_MOST]]
+        html = await render_template("page.html", jobs=jobs, totals=_totals(all_jobs), **_WORDS)
         return Response(html, headers=_HEADERS, content_type="text/html; charset=utf-8")
 
     @routes.get("/<any('page.css', 'page.js', 'icon.svg'):file>")
@@ -50,8 +52,33 @@ def blueprint(services: Services) -> Blueprint:
 
 
 def _urgency(snapshot: Snapshot) -> tuple[bool, int]:
-    """Sort what is active first, then by the latest event."""
-    return snapshot.state.ended, -snapshot.seq
+    """Sort what is active first, and what began or ended last before the rest; a row stays where it is meanwhile."""
+    return snapshot.state.ended, -(snapshot.ended_ns or snapshot.started_ns)
+
+
+def _totals(snapshots: Sequence[Snapshot]) -> str:
+    """Return how many jobs are in which state, as `paint` in page.js tells it."""
+    failed = sum(snapshot.state in {State.FAILED, State.LOST} for snapshot in snapshots)
+    active = sum(snapshot.state in {State.ACTIVE, State.STALLED} for snapshot in snapshots)
+    return f"{active} active · {len(snapshots) - active - failed} done · {failed} failed"
+
+
+def _phase(job: JobStatus) -> str:
+    """Return where a job is, or where it failed, as `phaseOf` in page.js does."""
+    place = f"{job.stage_index}/{job.stage_count}"
+    wanted = "failed" if job.completed_at else "current"
+    now = next((stage for stage in job.stages if stage.state == wanted), None)
+    if now is None:
+        return place
+    told = "" if job.completed_at or now.progress is None else f" · {math.floor(now.progress)} %"
+    return f"{place} {now.name}{told}"
+
+
+def _error(job: JobStatus) -> str:
+    """Return the latest error, or why the job failed if none was told; "" if all is well."""
+    if job.errors:
+        return job.errors[-1].error_message
+    return str((job.result or {}).get("error") or "") if job.completed_at else ""
 
 
 def _name(job: JobStatus) -> str:
@@ -70,3 +97,6 @@ def _duration(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+_WORDS: Final = {"name": _name, "phase": _phase, "error": _error, "duration": _duration}

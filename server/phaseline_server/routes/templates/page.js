@@ -67,6 +67,8 @@ function enter(status, name) {
 // What each message says beyond the fields that all of them carry.
 const takers = {
   job_started(status, message) {
+    status.started_at = message.timestamp;
+    status.result = null;
     status.photo_info = message.photo_info;
     status.message = "";
     status.errors = [];
@@ -197,9 +199,26 @@ function ended(status) {
   return Boolean(status.completed_at);
 }
 
+function latest(status) {
+  return status.completed_at || status.started_at || "";
+}
+
 function nameOf(status) {
   if (status.workflow === "dalle") return `${status.series}/${status.photo_id}`;
   return String(status.photo_info?.file_name || status.photo_id || status.job_id);
+}
+
+function phaseOf(status) {
+  const place = `${status.stage_index}/${status.stage_count}`;
+  const now = status.stages.find((each) => each.state === (ended(status) ? "failed" : "current"));
+  if (!now) return place;
+  const told = ended(status) || now.progress === null ? "" : ` · ${Math.floor(now.progress)} %`;
+  return `${place} ${now.name}${told}`;
+}
+
+// Why it failed, or else the latest error on the way.
+function errorOf(status) {
+  return status.errors[status.errors.length - 1]?.error_message || (ended(status) && status.result?.error) || "";
 }
 
 function etaOf(status, since) {
@@ -223,7 +242,7 @@ function jobRow({ status, heard }) {
     element("td", "state", STATES[status.state] || status.state),
     element("td", "name", button),
     element("td", "workflow", status.series ? `${status.workflow} · ${status.series}` : status.workflow),
-    element("td", "phase", `${status.stage_index}/${status.stage_count} ${ended(status) ? "" : status.current_stage || ""}`),
+    element("td", "phase", phaseOf(status)),
     element("td", "progress", bar(status.percent), ` ${Math.floor(status.percent)} %`),
     element("td", "elapsed", duration(status.elapsed_seconds + since)),
     element("td", "eta", etaOf(status, since)),
@@ -232,9 +251,9 @@ function jobRow({ status, heard }) {
 }
 
 function wordsRow(status) {
-  const error = status.errors[status.errors.length - 1];
+  const error = errorOf(status);
   if (!error && (!status.message || ended(status))) return null;
-  const cell = element("td", "", error ? element("strong", "", error.error_message) : status.message);
+  const cell = element("td", "", error ? element("strong", "", String(error)) : status.message);
   cell.colSpan = 6;
   const row = element("tr", `words ${status.state}`);
   row.append(element("td"), cell);
@@ -290,11 +309,11 @@ function rowsOf(job) {
 function paint() {
   if (document.hidden) return;
   const all = [...jobs.values()];
-  const active = all.filter(({ status }) => !ended(status));
+  const active = all.filter(({ status }) => !ended(status) && status.state !== "lost");
   if (!dirty && active.length === 0) return;
   dirty = false;
   const focused = document.activeElement?.dataset?.job;
-  all.sort((a, b) => ended(a.status) - ended(b.status) || (a.status.completed_at < b.status.completed_at ? 1 : -1));
+  all.sort((a, b) => ended(a.status) - ended(b.status) || latest(b.status).localeCompare(latest(a.status)));
   const rows = all.flatMap(rowsOf);
   if (!rows.length) {
     const code = element("code", "", `curl '${location.origin}/dalle/simple/0x1234?generate=1'`);
