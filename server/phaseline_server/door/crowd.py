@@ -2,9 +2,12 @@
 
 from collections import Counter
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 
 __all__ = ["Crowd", "Full"]
+
+_REMEMBERED = 1024  # addresses: to read one takes as long as to accept a connection
 
 
 class Full(StrEnum):
@@ -43,6 +46,7 @@ class Crowd:
             del self._of[part]
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _part(address: str) -> str:
     """Return the part of an address that one client can't change: of version 6, it has 2^64 to choose from."""
     try:
@@ -52,6 +56,7 @@ def _part(address: str) -> str:
     return ":".join(found.exploded.split(":")[:4]) if found.version == 6 else address  # noqa: PLR2004 (a version)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _is_ours(address: str) -> bool:
     try:
         return ip_address(address.partition("%")[0]).is_loopback
