@@ -7,18 +7,16 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
-from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import Response, has_request_context, request
 from quart import websocket as websocket_asked
-from quart.asgi import ASGIWebsocketConnection
 from quart_trio import QuartTrio
-from quart_trio.asgi import TrioASGIWebsocketConnection
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import PathConverter
 
 from phaseline.errors import PhaselineError, TooLarge, Unauthorized, UnknownPath
+from phaseline_server.calls import HttpCall, WebSocketCall
 from phaseline_server.confined import confined
-from phaseline_server.door import CLIENT_LEFT, FANOUT
+from phaseline_server.door import CLIENT_LEFT
 from phaseline_server.guard import Guard
 from phaseline_server.routes import (
     dalle,
@@ -60,20 +58,6 @@ _FAMILIES: Final = (
 )
 
 
-class _WebSocketCall(TrioASGIWebsocketConnection):
-    """Quart's call for a WebSocket.
-
-    Under our door nothing is received during it, as what takes over does that: so it needs no task, nursery and
-    channel for receiving, which would cost a storm of clients a sixth of the time.
-    """
-
-    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if FANOUT in (self.scope.get("extensions") or {}):
-            await ASGIWebsocketConnection.handle_websocket(self, self._create_websocket_from_scope(send), send)
-        else:
-            await super().__call__(receive, send)
-
-
 class _Anything(PathConverter):
     """The rest of a path, whatever it holds: where a line break ends the match, a bad name would be an unknown path."""
 
@@ -85,7 +69,7 @@ def make_app(services: Services) -> QuartTrio:
     """Return the app that serves `services`: its routes see no more of them than their client may."""
     services = replace(services, tracker=confined(services.tracker, services.keeper))
     app = QuartTrio("phaseline_server", static_folder=None)
-    app.asgi_websocket_class = _WebSocketCall
+    app.asgi_http_class, app.asgi_websocket_class = HttpCall, WebSocketCall
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body
     # A client that sends its body too slowly is the door's business, and an answer may take as long as it takes.
     app.config["BODY_TIMEOUT"] = app.config["RESPONSE_TIMEOUT"] = None

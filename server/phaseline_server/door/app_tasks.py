@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import quart.wrappers.base
 import structlog
@@ -13,7 +13,7 @@ from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Scope
 
 from phaseline.errors import shown
 
-__all__ = ["CLIENT_LEFT", "AppTasks", "call_app", "logged"]
+__all__ = ["CLIENT_LEFT", "LEFT", "AppTasks", "call_app", "logged"]
 
 _log = structlog.get_logger(__name__)
 
@@ -21,6 +21,9 @@ CLIENT_LEFT: tuple[type[Exception], ...] = tuple(
     getattr(quart.wrappers.base, name) for name in ("ClientDisconnectedError",) if hasattr(quart.wrappers.base, name)
 )
 """What Quart from 0.23 on raises within a route whose client has left; older ones only cancel the route."""
+
+LEFT: Final = "phaseline.left"
+"""The ASGI extension by which an app is told of the end without a task that receives it: see `call_when_left`."""
 
 _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 
@@ -41,6 +44,7 @@ class AppTasks(TaskGroup):
     ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
         """Call `app` in a task of its own, and return the function that gives it events."""
         inbox = _Inbox(config.max_app_queue_size)
+        scope["extensions"][LEFT] = {"call": inbox.call_when_left}  # type: ignore[typeddict-item] # of HTTP's
         self.spawn(_call, app, scope, inbox, send)
         return inbox.put
 
@@ -100,6 +104,7 @@ class _Inbox:
         self._size = size
         self._events: deque[ASGIReceiveEvent] = deque()
         self._closed = False
+        self._when_left: Callable[[], None] | None = None
         self._room = trio.lowlevel.ParkingLot()
         self._news = trio.lowlevel.ParkingLot()
 
@@ -109,6 +114,8 @@ class _Inbox:
             await trio.lowlevel.checkpoint()
             while len(self._events) >= self._size and not self._closed:
                 await self._room.park()
+        elif self._when_left is not None:
+            self._when_left()
         if not self._closed:
             self._events.append(event)
             self._news.unpark()
@@ -121,8 +128,15 @@ class _Inbox:
         self._room.unpark()
         return self._events.popleft()
 
+    def call_when_left(self, act: Callable[[], None]) -> None:
+        """Call `act` once the client has left, or has had the answer; for an app that does not receive."""
+        self._when_left = act
+        if any(event["type"] in _DISCONNECTS for event in self._events):
+            act()
+
     def close(self) -> None:
         """Drop everything from now on: the app has returned."""
         self._closed = True
+        self._when_left = None
         self._events.clear()
         self._room.unpark_all()

@@ -6,6 +6,7 @@ had been read whole is destroyed by the reset that follows; the idle time-out is
 since Quart-Trio cancels the task that would set it as soon as a response is complete.
 """
 
+import os
 import struct
 from collections import Counter
 from contextlib import suppress
@@ -190,8 +191,20 @@ class Connection(TCPServer):
     async def _send(self, data: bytes) -> bool:
         """Send all of `data`; return whether the client took it.
 
-        Shielded from cancellation, since after half a frame or chunk nothing more could be understood.
+        Shielded from cancellation, since after half a chunk nothing more could be understood.
         """
+        await trio.lowlevel.checkpoint()
+        if not self.send_lock.locked():
+            # Mostly the socket takes all at once, and to wait for it properly costs more than the write.
+            try:
+                sent = os.write(self.stream.socket.fileno(), data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                return False
+            if sent == len(data):
+                return True
+            data = data[sent:]
         async with self.send_lock:
             with trio.CancelScope(shield=True), memoryview(data) as view:
                 for start in range(0, len(data), _PIECE):

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import h11
 import trio
-from hypercorn.events import Closed
+from hypercorn.events import Closed, RawData
 from hypercorn.protocol.events import Request
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
-from hypercorn.typing import ASGISendEvent
+from hypercorn.typing import ASGISendEvent, H11SendableEvent
 
 from phaseline.errors import MalformedRequest, PhaselineError, TooLarge
 from phaseline_server.door.handshake import Handshake, is_upgrade
@@ -48,6 +48,7 @@ class Http1Protocol(H11Protocol):
         super().__init__(*args)
         self.upgrade: Handshake | None = None
         """This is where a connection turns into a WebSocket for the rest of its life."""
+        self._held = b""  # the head of an answer, to leave in one write with its body
         self.connection = _Parser(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
 
     @property
@@ -100,6 +101,20 @@ class Http1Protocol(H11Protocol):
             self.stream_send,
             STREAM_ID,
         )
+
+    async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        """Send, but the head of an answer whose length is known only with what follows: that is at hand."""
+        try:
+            data = bytes(self.connection.send(event) or b"")
+        except h11.LocalProtocolError:
+            if self.connection.their_state is not h11.ERROR:
+                raise
+            return
+        data, self._held = self._held + data, b""
+        if isinstance(event, h11.Response) and any(name == b"content-length" for name, _ in event.headers):
+            self._held = data
+        elif data:
+            await self.send(RawData(data=data))
 
     async def _refuse(self, status: int) -> None:
         await self._send_error_response(status)

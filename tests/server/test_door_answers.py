@@ -1,0 +1,92 @@
+"""How answers leave, and how a route hears that nobody waits for its answer any more."""
+
+from collections.abc import AsyncIterator
+from math import inf
+
+import pytest
+import trio
+from quart import Response
+from quart_trio import QuartTrio
+
+from door_clients import FRESH, get, open_door, read_all, read_until
+from phaseline_server.calls import HttpCall
+from phaseline_server.door import Limits
+
+
+def answering_app() -> QuartTrio:
+    app = QuartTrio(__name__)
+
+    @app.get("/")
+    async def index() -> str:
+        return "here"
+
+    @app.get("/later")
+    async def later() -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            await trio.sleep(inf)
+            yield b""
+
+        return Response(pieces())
+
+    @app.get("/half")
+    async def half() -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"half of it"
+            raise ValueError("no more")
+
+        return Response(pieces(), headers={"Content-Length": "20"})
+
+    return app
+
+
+async def test_a_head_does_not_wait_for_a_body_of_unknown_length() -> None:
+    async with open_door(answering_app()) as opened:
+        stream = await opened.connect()
+        async with stream:
+            await get(stream, "/later")
+            with trio.fail_after(30):
+                assert (await read_until(stream, b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_an_answer_that_breaks_off_ends_its_connection() -> None:
+    async with open_door(answering_app()) as opened:
+        stream = await opened.connect()
+        async with stream:
+            await get(stream, "/half")
+            with trio.fail_after(30):
+                answer = await read_all(stream)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b"half of it")
+        assert (await opened.ask()).endswith(b"here")
+
+
+async def test_a_head_comes_with_its_body_even_without_one() -> None:
+    async with open_door(answering_app()) as opened:
+        answer = await opened.ask(FRESH.replace(b"GET", b"HEAD"))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"content-length: 4\r\n" in answer
+        assert answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_route_ends_at_once_when_its_client_leaves(method: str) -> None:
+    app, begun, over = QuartTrio(__name__), trio.Event(), trio.Event()
+    app.asgi_http_class = HttpCall
+
+    @app.route("/waits", methods=["GET", "POST"])
+    async def waits() -> str:
+        try:
+            begun.set()
+            await trio.sleep(inf)
+        finally:
+            over.set()
+        return ""
+
+    async with open_door(app, Limits(linger_seconds=600)) as opened:
+        stream = await opened.connect()
+        body = b"Content-Length: 1\r\n\r\nx" if method == "POST" else b"\r\n"
+        await stream.send_all(method.encode() + b" /waits HTTP/1.1\r\nHost: door\r\n" + body)
+        with trio.fail_after(30):
+            await begun.wait()
+            await stream.aclose()
+            await over.wait()
