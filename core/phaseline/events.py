@@ -30,23 +30,34 @@ __all__ = [
     "PhotoId",
     "PhotoInfo",
     "Report",
+    "one_line",
 ]
 
 MAX_PHASES: Final = 500
 MAX_AGE_S: Final = 7 * 24 * 3600
-# Tabs and newlines are for text; the other control characters were taken out when a message came in.
-ONE_LINE: Final = r"\A[^\t\n]*\Z"
+ONE_LINE: Final = "one line"
+
+
+def one_line(least: int, most: int) -> Meta:
+    """Return what a name must be: of so many characters, and in one line.
+
+    Tabs and newlines are for text; the other control characters were taken out when a message came in. To find these
+    two by a pattern would take msgspec longer than all the rest: `wire.one_line` does it, where there can be any.
+    """
+    size = f"{least} to {most}" if least else f"at most {most}"
+    return Meta(
+        min_length=least or None,
+        max_length=most,
+        description=f"a string of {size} characters in one line",
+        extra={ONE_LINE: True},
+        extra_json_schema={"pattern": r"\A[^\t\n]*\Z"},
+    )
+
 
 # The descriptions are told to whoever sends something else.
-JobId = Annotated[
-    str, Meta(min_length=1, max_length=200, pattern=ONE_LINE, description="a string of 1 to 200 characters in one line")
-]
-Name = Annotated[
-    str, Meta(min_length=1, max_length=100, pattern=ONE_LINE, description="a string of 1 to 100 characters in one line")
-]
-Label = Annotated[
-    str, Meta(max_length=100, pattern=ONE_LINE, description="a string of at most 100 characters in one line")
-]
+JobId = Annotated[str, one_line(1, 200)]
+Name = Annotated[str, one_line(1, 100)]
+Label = Annotated[str, one_line(0, 100)]
 Age = Annotated[float, Meta(ge=0, le=MAX_AGE_S, description=f"a number of seconds from 0 to {MAX_AGE_S}")]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1, description="an integer from 0 to 2^63 - 1")]
 # Every message of a job repeats it, so it is kept short.
@@ -59,7 +70,7 @@ PhotoId = (
             description="an integer of 64 bits, a string of at most 200 characters in one line, or null",
         ),
     ]
-    | Annotated[str, Meta(max_length=200, pattern=ONE_LINE)]
+    | Annotated[str, one_line(0, 200)]
     | None
 )
 Text = Annotated[str, Meta(max_length=10_000, description="a string of at most 10,000 characters")]

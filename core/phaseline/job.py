@@ -1,16 +1,9 @@
-"""The state machine of a job.
+"""A job: what is known of it, and what each event changes. Which events it takes, `transitions` says."""
 
-`TRANSITIONS` is the whole of it: which event a job takes in which state, and the state that it is in after. What
-is not in the table is refused with `IllegalEvent`, and changes nothing.
-"""
-
-from copy import copy
-from math import inf
 from typing import Any, Final, Self
 
 import msgspec
 
-from phaseline.errors import IllegalEvent, InvalidField, TooLarge, shown
 from phaseline.events import (
     MAX_PHASES,
     ErrorOccurred,
@@ -22,16 +15,16 @@ from phaseline.events import (
     JobProgress,
     JobStalled,
     JobStarted,
-    MetricsReported,
     PhaseCompleted,
     PhotoInfo,
 )
 from phaseline.phase import Lesson, Phase
 from phaseline.snapshot import Brief, ErrorSnapshot, Estimate, Moment, PhaseState, Reason, Snapshot, State
 from phaseline.timeline import Timeline
+from phaseline.transitions import check
 from phaseline.workflows import PHOTO, workflow
 
-__all__ = ["MAX_ERRORS", "MAX_KEPT_BYTES", "TRANSITIONS", "Job"]
+__all__ = ["MAX_ERRORS", "MAX_KEPT_BYTES", "Job"]
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -41,34 +34,11 @@ MAX_ERRORS: Final = 100
 # sum of what many messages carry.
 MAX_KEPT_BYTES: Final = 262_144
 
-_REPORTS: Final[dict[type[Event], State]] = {
-    JobProgress: State.ACTIVE,
-    PhaseCompleted: State.ACTIVE,
-    PhotoInfo: State.ACTIVE,
-    ErrorOccurred: State.ACTIVE,
-    MetricsReported: State.ACTIVE,
-    JobCompleted: State.COMPLETED,
-    JobFailed: State.FAILED,
-    JobCancelled: State.CANCELLED,
-}
-
-TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
-    State.ABSENT: {JobStarted: State.ACTIVE},
-    State.ACTIVE: _REPORTS | {JobStalled: State.STALLED, JobLost: State.LOST},
-    # Any report brings a silent job back.
-    State.STALLED: _REPORTS | {JobLost: State.LOST},
-    State.LOST: _REPORTS | {JobStarted: State.ACTIVE},
-    # What has ended stays so, but the same id may be started again.
-    State.COMPLETED: {JobStarted: State.ACTIVE},
-    State.FAILED: {JobStarted: State.ACTIVE},
-    State.CANCELLED: {JobStarted: State.ACTIVE},
-}
-
 
 class Job:
     """One job, from `job_started` to its end.
 
-    Reading its attributes is free; only `apply`, `told_percent` and, through it, `snapshot` change them.
+    Reading its attributes is free; only `apply`, `goes_on`, `told_percent` and, through it, `snapshot` change them.
 
     Attributes:
         seq: The number of the last event about it; whoever numbers events sets it.
@@ -110,86 +80,33 @@ class Job:
 
     def copy(self) -> Self:
         """Return one that changes apart from this one; what both hold is replaced in either, never changed."""
-        other = copy(self)
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
         other.timeline = self.timeline.copy()
         return other
 
     # ------------------------------------------------------------------ taking events
 
-    def check(self, event: Event) -> State:
-        """Return the state that `event` would lead to, without changing anything.
+    def goes_on(self, event: JobProgress, now: Moment) -> bool:
+        """Take a report of progress within the current phase, as most are; or change nothing, and return False.
 
-        Raises:
-            IllegalEvent: The job's state does not take it.
-            InvalidField: Its phase is none of a fixed workflow's, or one of its values is out of range.
-            TooLarge: With it, more would be known of the job's photo than is kept.
+        What this takes, `apply` would take, and change the same, at several times the cost.
         """
-        after = TRANSITIONS[self.state].get(type(event))
-        if after is None:
-            raise IllegalEvent(self._refusal(event))
-        match event:
-            case JobProgress():
-                self._check_phase(event.phase)
-                self._check_room(event.phase)
-                # Written so that NaN, which a worker in Python may state, is out of range too.
-                if event.progress is not None and not 0 <= event.progress <= 100:  # noqa: PLR2004 - percent
-                    raise InvalidField("progress", event.progress, "a number from 0 to 100")
-            case PhaseCompleted():
-                self._check_phase(event.phase)
-                self._check_room(event.phase)
-            case JobStarted():
-                self._check_declared(event)
-            case ErrorOccurred() if event.phase is not None:
-                self._check_phase(event.phase)
-            case PhotoInfo():
-                self._check_info(event.data)
-            case JobCompleted() | JobFailed():
-                self._check_end(event)
-            case _:
-                pass
-        return after
+        timeline = self.timeline
+        if self.state is not State.ACTIVE or timeline.current is None or now.mono_ns < self.latest.mono_ns:
+            return False
+        phase, progress = timeline.phases[timeline.current], event.progress
+        if phase.name != event.phase or (self.photo_id is None and event.photo_id is not None):
+            return False
+        if progress is not None:
+            if not 0 <= progress <= 100:  # noqa: PLR2004 - percent
+                return False
+            phase.progress = progress
+        self.latest = self.heard = now
+        self.text = event.text
+        return True
 
-    def _refusal(self, event: Event) -> str:
-        refused = f"job {shown(self.job_id)} cannot take {event.type}"
-        if self.state is State.ABSENT:
-            return f"{refused} before it began; start it with job_started"
-        if isinstance(event, JobStarted):
-            return f"{refused} while {self.state}; end it first, or use another id"
-        return f"{refused} while {self.state}; start it again with job_started"
-
-    def _check_declared(self, event: JobStarted) -> None:
-        declared = workflow(event.workflow or "custom", event.phases)
-        if len(event.phases) > self.max_phases:
-            raise InvalidField("phases", f"{len(event.phases)} names", f"at most {self.max_phases}")
-        if len(set(event.phases)) < len(event.phases):
-            raise InvalidField("phases", list(event.phases), "each name once")
-        allowed = (*declared.phases, *declared.extras)
-        if declared.fixed and (unknown := set(event.phases).difference(allowed)):
-            raise InvalidField("phases", sorted(unknown), f"those of {declared.name}: {', '.join(allowed)}")
-
-    def _check_phase(self, name: str) -> None:
-        flow = self.workflow
-        if flow.fixed and name not in flow.phases and name not in flow.extras and name not in flow.ends:
-            raise InvalidField("stage", name, f"{', '.join((*flow.phases, *flow.extras, *flow.ends))}")
-
-    def _check_room(self, name: str) -> None:
-        if len(self.phases) >= self.max_phases and self.timeline.adds(name):
-            raise InvalidField("stage", name, f"at most {self.max_phases} phases in a job; this one has them all")
-
-    def _check_info(self, data: dict[str, Any]) -> None:
-        size = len(_encoder.encode(self.info | data))
-        if size > self.max_kept_bytes:
-            raise TooLarge("what is known of the photo", size, self.max_kept_bytes)
-
-    def _check_end(self, event: JobCompleted | JobFailed) -> None:
-        well = isinstance(event, JobCompleted)
-        if event.success is not well:
-            allowed = f"{str(well).lower()} in {event.type}; a job ends well with job_completed, badly with job_failed"
-            raise InvalidField("success", event.success, allowed)
-        if event.duration is not None and not 0 <= event.duration < inf:
-            raise InvalidField("duration", event.duration, "a number of seconds, 0 or more")
-
-    def apply(self, event: Event, now: Moment, checked: State | None = None) -> tuple[Lesson, ...]:
+    def apply(self, event: Event, now: Moment) -> tuple[Lesson, ...]:
         """Take `event`, and return what it teaches: all phases that ended well, once the job has ended.
 
         A job teaches only then, so that its own phases never change what is said of the rest of it.
@@ -197,14 +114,13 @@ class Job:
         Args:
             event: What happened.
             now: When.
-            checked: What `check` has just returned of it, to whoever needs to know before anything changes.
 
         Raises:
-            IllegalEvent: As `check`; nothing has changed.
-            InvalidField: As `check`; nothing has changed.
-            TooLarge: As `check`; nothing has changed.
+            IllegalEvent: As `transitions.check`; nothing has changed.
+            InvalidField: As `transitions.check`; nothing has changed.
+            TooLarge: As `transitions.check`; nothing has changed.
         """
-        after = self.check(event) if checked is None else checked
+        after = check(self, event)
         # What a reporter says of an event's age can't put it before what is known already.
         now = self.latest = now if now.mono_ns >= self.latest.mono_ns else self.latest
         self.heard = self.heard if isinstance(event, JobStalled | JobLost) else now

@@ -30,7 +30,8 @@ class Timeline:
 
     def copy(self) -> Self:
         """Return one that changes apart from this one."""
-        other = copy(self)
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
         other.phases = [copy(phase) for phase in self.phases]
         return other
 

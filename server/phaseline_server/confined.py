@@ -4,18 +4,18 @@ This is the one place where a permission meets a job, so no route can forget it.
 for a route.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
-from phaseline.errors import RateLimited
+from phaseline.errors import Forbidden, PhaselineError, RateLimited
 from phaseline.events import Event, JobStarted
 from phaseline.snapshot import Snapshot
 from phaseline.stream import Message, Position
 from phaseline_server.access import CURRENT, Keeper
 from phaseline_server.broadcaster import Subscriber
 from phaseline_server.grant import OPEN
-from phaseline_server.group import Pending
+from phaseline_server.group import Taken
 from phaseline_server.log import PAGE, Log
 from phaseline_server.tracker import Tracker
 
@@ -47,10 +47,30 @@ class _Tracker:
         self._check(event)
         return await self._tracker.report(event)
 
-    def take(self, event: Event) -> Pending:
-        """As `Tracker.take`; raises Unauthorized, Forbidden and RateLimited besides."""
-        self._check(event)
-        return self._tracker.take(event)
+    def take_all(self, events: Sequence[Event]) -> Taken:
+        """As `Tracker.take_all`, but that outcomes may be Forbidden and RateLimited too; raises Unauthorized.
+
+        Behind the first event for which it is too early, all are too early, lest one overtake another.
+        """
+        if CURRENT.get().known is OPEN:
+            return self._tracker.take_all(events)
+        allowed: list[Event] = []
+        refused: dict[int, PhaselineError] = {}
+        early: RateLimited | None = None
+        for number, event in enumerate(events):
+            try:
+                if early is None:
+                    self._check(event)
+                    allowed.append(event)
+            except RateLimited as error:
+                early = error
+            except Forbidden as error:
+                refused[number] = error
+            if early is not None:
+                refused[number] = early
+        taken = self._tracker.take_all(allowed)
+        outcomes = iter(taken.outcomes)
+        return taken.among([refused[n] if n in refused else next(outcomes) for n in range(len(events))])
 
     def _check(self, event: Event) -> None:
         grant = CURRENT.get().known

@@ -3,6 +3,9 @@
 A report is checked against its job, applied to a copy of it, and numbered; what has gathered is committed as one
 group; only then are the copies the jobs that everybody sees, and the messages published. So nothing is visible or
 acknowledged before it is on disk, and what could not be kept has never happened.
+
+Most reports are of progress in a phase that goes on. They take a short way: the job is copied once for a group, and
+what its messages have in common is encoded once (`Head`); each of them then changes two fields, and adds a line.
 """
 
 import time
@@ -11,33 +14,29 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Final, get_args
 
-import msgspec
 import trio
 
-from phaseline.errors import DiskFull, JournalFailed, PhaselineError, TooMany, UnknownJob
+from phaseline.errors import DiskFull, JournalFailed, PhaselineError, UnknownJob
 from phaseline.eta import Engine
-from phaseline.eta.observed import finished
-from phaseline.events import MAX_PHASES, Event, JobStarted, Report
+from phaseline.events import MAX_PHASES, Event, JobProgress, JobStarted, Report
 from phaseline.job import MAX_KEPT_BYTES, Job
-from phaseline.record import decode_job, encode_job
-from phaseline.snapshot import Moment, PhaseState, Snapshot, State
+from phaseline.record import decode_job
+from phaseline.snapshot import Moment, Snapshot, State
 from phaseline.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
-from phaseline.wire import encode_message, needs_snapshot
-from phaseline_server.estimates import Estimates
-from phaseline_server.group import Group, Pending
-from phaseline_server.journal import Batch, JobRow, RunRow
+from phaseline_server.group import Group, Head, Outcome, Pending, Taken, batch_of
+from phaseline_server.journal import Batch
 from phaseline_server.listener import NOBODY, Listener
 from phaseline_server.log import Log
+from phaseline_server.memory import Memory
 from phaseline_server.producers import Producers
+from phaseline_server.telling import Telling
 
 __all__ = ["Clock", "Tracker", "now"]
 
 Clock = Callable[[], Moment]
-_run_encoder: Final = msgspec.json.Encoder()
 _HEARD: Final = frozenset({State.ACTIVE, State.STALLED})
-_GONE: Final = frozenset({*filter(lambda state: state.ended, State), State.LOST})
-_REPORTS: Final = get_args(Report)
+_REPORTS: Final = frozenset(get_args(Report))
 
 
 def now() -> Moment:
@@ -88,14 +87,14 @@ class Tracker:
         self.ended: Counter[str] = Counter()
         self.reports = 0
         self.clock = clock
-        self._estimates = Estimates(engine, listener)
-        self._max_jobs = max_jobs
+        self._telling = Telling(engine, statistics, listener, log.top.epoch)
         self._bounds = bounds
-        self._jobs = {job.job_id: job for job in jobs}
+        self._memory = Memory(jobs, max_jobs)
         self._producers = producers or Producers({})
         self._listener = listener
         self._gathering = Group()
         self._committing = Group()
+        self._last = log.top.seq  # the number that was given last
         self._work = trio.Event()
         self._failed: PhaselineError | None = None
 
@@ -126,38 +125,24 @@ class Tracker:
             TooMany: It would begin one job too many.
             JournalFailed: The disk has failed.
         """
-        if self._failed is not None:
-            raise JournalFailed(str(self._failed))
-        if event.producer is not None and event.producer_seq is not None:
-            again = self._seen(event.producer, event.producer_seq)
-            if again is not None:
-                return again
-        head = self._head(event)
-        head.max_phases, head.max_kept_bytes = self._bounds
-        present = self.clock()
-        then = present.before(event.age_seconds) if event.age_seconds else present
-        after = head.check(event)
-        if head.state in _HEARD and isinstance(event, _REPORTS):
-            self._listener.heard(head, then)
-        lessons = head.apply(event, then, after)
-        if event.job_id not in self._jobs and event.job_id not in self._gathering.heads:
-            # After `apply`, so that a start that is refused costs no other job its place.
-            self._make_room()
-        group, position = self._gathering, self._next()
-        head.seq = position.seq
-        group.heads[event.job_id] = head
-        payload = self._encode(event, head, position, present)
-        group.messages.append(
-            Message(position.seq, event.type, event.job_id, channels_of(event.type, event.job_id), payload)
-        )
-        group.reports += 1
-        if event.producer is not None and event.producer_seq is not None:
-            group.producers[event.producer] = (event.producer_seq, position.seq)
-        if head.state.ended:
-            group.lessons.extend(lessons)
-            group.ended.append(head.copy())
+        seq = self._take(event, self.clock())
         self._work.set()
-        return Pending(position, group)
+        return Pending(Position(self.log.top.epoch, seq), self._group_of(seq))
+
+    def take_all(self, events: Iterable[Event]) -> Taken:
+        """Take in events that came together, each for itself; why one is refused, its outcome says."""
+        present, before = self.clock(), self._last
+        outcomes: list[Outcome] = []
+        for event in events:
+            try:
+                outcomes.append(self._take(event, present))
+            except PhaselineError as error:
+                outcomes.append(error)
+        newest = self._last
+        if newest == before:  # all were refused, or taken in before
+            newest = max((seq for seq in outcomes if isinstance(seq, int)), default=0)
+        self._work.set()
+        return Taken(outcomes, self._group_of(newest))
 
     async def announce(self, kind: str, channel: str, encode: Callable[[Position], bytes]) -> Position:
         """Keep and publish a message that is no event of a job, on one channel.
@@ -168,52 +153,102 @@ class Tracker:
         """
         if self._failed is not None:
             raise JournalFailed(str(self._failed))
-        group, position = self._gathering, self._next()
+        position = Position(self.log.top.epoch, self._last + 1)
         message = Message(position.seq, kind, "", channels_of(kind, "", channel), encode(position), channel)
-        group.messages.append(message)
+        self._gathering.messages.append(message)
+        self._last = position.seq
         self._work.set()
-        return await Pending(position, group).wait()
+        return await Pending(position, self._gathering).wait()
 
-    def _next(self) -> Position:
-        top = self.log.top
-        waiting = len(self._gathering.messages) + len(self._committing.messages)
-        return Position(top.epoch, top.seq + waiting + 1)
+    def _group_of(self, seq: int) -> Group | None:
+        """Return the group with the message of this number; None if it is kept already."""
+        if self._gathering.messages and seq >= self._gathering.messages[0].seq:
+            return self._gathering
+        return self._committing if seq > self.log.top.seq else None
 
-    def _seen(self, producer: str, number: int) -> Pending | None:
-        """Return a report's place if it, or a later one of its producer, was taken in already."""
-        for group in (self._gathering, self._committing):
-            known = group.producers.get(producer)
-            if known is not None and number <= known[0]:
-                return Pending(Position(self.log.top.epoch, known[1]), group)
-        known = self._producers.get(producer)
-        if known is not None and number <= known[0]:
-            return Pending(Position(self.log.top.epoch, known[1]))
-        return None
+    def _take(self, event: Event, present: Moment) -> int:
+        """Take in one event, and return its number, or that of when it was taken in before; raises as `take`."""
+        if self._failed is not None:
+            raise JournalFailed(str(self._failed))
+        producer, number = event.producer, event.producer_seq
+        if producer is not None and number is not None and (again := self._seen(producer, number)):
+            return again
+        group, before = self._gathering, None
+        head = group.heads.get(event.job_id)
+        if head is None:
+            before = self._latest(event)
+            head = Head(before.copy())
+        job, seq = head.job, self._last + 1
+        then = present.before(event.age_seconds) if event.age_seconds else present
+        if type(event) is JobProgress and job.goes_on(event, then):
+            job.seq = seq
+            if head.lines is None:
+                head.lines = self._telling.lines(job, present)
+            payload = head.lines.encode(event, seq, job.latest.wall_ns, job.elapsed_ns(present))
+            message = Message(seq, "job_progress", event.job_id, head.channels, payload)
+        else:
+            message = self._take_other(event, head, seq, present, then)
+        if before is not None:
+            group.heads[event.job_id] = head
+            if before.state in _HEARD and type(event) in _REPORTS:
+                # Once a group: what comes within it is one sign of life.
+                self._listener.heard(before, then)
+        group.messages.append(message)
+        group.reports += 1
+        if producer is not None and number is not None:
+            group.producers[producer] = (number, seq)
+        self._last = seq
+        return seq
 
-    def _head(self, event: Event) -> Job:
-        """Return the event's job as the group's other reports left it, to be changed."""
-        job_id = event.job_id
-        head = self._gathering.heads.get(job_id)
-        if head is not None:
-            return head
-        latest = self._committing.heads.get(job_id) or self._jobs.get(job_id)
-        if latest is not None:
-            return latest.copy()
-        if isinstance(event, JobStarted):
-            return Job(job_id)
-        raise UnknownJob(job_id)
+    def _take_other(self, event: Event, head: Head, seq: int, present: Moment, then: Moment) -> Message:
+        """Apply an event that changes more than how far a phase has come, and return its message; raises as `take`."""
+        job, group = head.job, self._gathering
+        begins = job.state is State.ABSENT
+        lessons = job.apply(event, then)
+        if begins:
+            # After `apply`, so that a start that is refused costs no other job its place.
+            self._make_room()
+            group.born += 1
+        job.seq = seq
+        head.lines = None
+        if job.state.ended:
+            group.lessons.extend(lessons)
+            group.ended.append(job.copy())
+        payload = self._telling.message(event, job, present)
+        return Message(seq, event.type, event.job_id, channels_of(event.type, event.job_id), payload)
+
+    def _seen(self, producer: str, number: int) -> int | None:
+        """Return a report's number in the stream if it, or a later one of its producer, was taken in already."""
+        known = (
+            self._gathering.producers.get(producer)
+            or self._committing.producers.get(producer)
+            or self._producers.get(producer)
+        )
+        return known[1] if known is not None and number <= known[0] else None
+
+    def _latest(self, event: Event) -> Job:
+        """Return the event's job as the group before left it, not to be changed.
+
+        Raises:
+            UnknownJob: There is none, and it does not begin with this.
+        """
+        head = self._committing.heads.get(event.job_id)
+        job = self._memory.get(event.job_id) if head is None else head.job
+        if job is None:
+            if not isinstance(event, JobStarted):
+                raise UnknownJob(event.job_id)
+            job = Job(event.job_id)
+        job.max_phases, job.max_kept_bytes = self._bounds
+        return job
 
     def _make_room(self) -> None:
-        """Let the job that ended or was lost first go when memory holds as many as it may."""
-        coming = self._gathering.heads.keys() | self._committing.heads.keys()
-        held = len(self._jobs) + len(coming - self._jobs.keys())
-        if held < self._max_jobs:
-            return
-        over = [job for job in self._jobs.values() if job.state in _GONE and job.job_id not in coming]
-        if not over:
-            text = f"{held} jobs are active; allowed: at most {self._max_jobs}; end some, or raise max_jobs"
-            raise TooMany(text)
-        self.forget(min(over, key=lambda job: (job.ended or job.latest).mono_ns).job_id)
+        """Let the job that ended or was lost first go when memory holds as many as it may; raises TooMany."""
+        groups = (self._gathering, self._committing)
+        first = self._memory.over_first(
+            sum(group.born for group in groups), lambda job_id: any(job_id in group.heads for group in groups)
+        )
+        if first is not None:
+            self.forget(first)
 
     # ------------------------------------------------------------------ keeping them
 
@@ -251,7 +286,7 @@ class Tracker:
 
     async def _keep(self, group: Group) -> None:
         try:
-            batch = self._batch(group)
+            batch = batch_of(group, self.statistics, self.clock().wall_ns)
             await self.log.keep(batch)
         except DiskFull as error:
             self._undo(error)
@@ -271,36 +306,14 @@ class Tracker:
         """Let what could not be kept have never happened, and what was built on it neither."""
         groups = (self._committing, self._gathering)
         self._committing, self._gathering = Group(), Group()
+        self._last = self.log.top.seq
         for group in groups:
             group.fail(error)
 
-    def _batch(self, group: Group) -> Batch:
-        statistics = self.statistics
-        made, hits = statistics.generation_runs, statistics.cache_hits
-        for job in group.ended:
-            more_made, more_hits = statistics.counted(job)
-            made, hits = made + more_made, hits + more_hits
-        return Batch(
-            at_ns=self.clock().wall_ns,
-            messages=group.messages,
-            jobs=[
-                JobRow(job.job_id, job.seq, job.ended.wall_ns if job.ended else None, encode_job(job))
-                for job in group.heads.values()
-            ],
-            producers=group.producers,
-            runs=[_run_row(job) for job in group.ended],
-            lessons=group.lessons,
-            averages=statistics.after(group.lessons),
-            counts=(made, hits) if group.ended else None,
-        )
-
     def _publish(self, group: Group, batch: Batch) -> None:
         """Let everybody see what is kept. Nothing is awaited here, so nobody sees a part of it."""
-        for job_id, head in group.heads.items():
-            before = self._jobs.get(job_id)
-            if before is not None and before.started == head.started:
-                head.percent = max(head.percent, before.percent)  # what was told meanwhile
-            self._jobs[job_id] = head
+        for head in group.heads.values():
+            self._memory.put(head.job)
         self._producers.update(group.producers)
         self.reports += group.reports
         if group.ended:
@@ -316,29 +329,13 @@ class Tracker:
 
     # ------------------------------------------------------------------ telling
 
-    def _encode(self, event: Event, job: Job, position: Position, moment: Moment) -> bytes:
-        """Return the message of `event`; most cost little, for what they tell of the job is up to a second old."""
-        seq, epoch, wall_ns = position.seq, position.epoch, job.latest.wall_ns
-        if needs_snapshot(event) or job.state.ended:
-            return encode_message(event, self._snapshot(job, moment), seq, epoch, wall_ns)
-        told, elapsed_ns = self._estimates.told(job, moment), job.elapsed_ns(moment)
-        return encode_message(event, told.brief, seq, epoch, wall_ns, elapsed_ns=elapsed_ns, refrain=told.refrain)
-
-    def _snapshot(self, job: Job, moment: Moment) -> Snapshot:
-        averages = self.statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
-        estimate = self._estimates.exact(job, moment)
-        return job.snapshot(moment, estimate, averages, self._listener.reasons(job.job_id))
-
     def snapshot(self, job_id: str) -> Snapshot:
         """Return a job's full state.
 
         Raises:
             UnknownJob: No such job is in memory.
         """
-        job = self._jobs.get(job_id)
-        if job is None:
-            raise UnknownJob(job_id)
-        return self._snapshot(job, self.clock())
+        return self._telling.snapshot(self._memory.known(job_id), self.clock())
 
     async def find(self, job_id: str) -> Snapshot:
         """Return a job's full state, from the disk if it has left memory.
@@ -347,56 +344,36 @@ class Tracker:
             UnknownJob: No such job is kept.
             JournalFailed: The disk failed.
         """
-        if job_id in self._jobs:
+        if job_id in self._memory:
             await trio.lowlevel.checkpoint()
         else:
             record = await self.log.record(job_id)
-            if record is not None and job_id not in self._jobs:
+            if record is not None and job_id not in self._memory:
                 moment = self.clock()
-                return self._snapshot(decode_job(record, moment, same_clock=False), moment)
+                return self._telling.snapshot(decode_job(record, moment, same_clock=False), moment)
         return self.snapshot(job_id)
 
     def snapshots(self) -> Iterator[Snapshot]:
         """Yield the full state of every job in memory, in the order in which they were first seen."""
         moment = self.clock()
-        return (self._snapshot(job, moment) for job in tuple(self._jobs.values()))
+        return (self._telling.snapshot(job, moment) for job in self._memory.all())
 
     def jobs(self) -> tuple[Job, ...]:
         """Return every job in memory, to be looked at only."""
-        return tuple(self._jobs.values())
+        return self._memory.all()
 
     def counts(self) -> Counter[str]:
         """Return how many jobs in memory are in each state."""
-        return Counter(str(job.state) for job in self._jobs.values())
+        return self._memory.counts()
 
     def ended_s(self, job_id: str) -> float | None:
         """Return for how many seconds a job has been over; None for one that is active or not in memory."""
-        job = self._jobs.get(job_id)
+        job = self._memory.get(job_id)
         if job is None or job.ended is None:
             return None
         return (self.clock().mono_ns - job.ended.mono_ns) / 1e9
 
     def forget(self, job_id: str) -> None:
         """Drop a job that ended or was lost from memory; what is active stays."""
-        job = self._jobs.get(job_id)
-        if job is not None and job.state in _GONE:
-            del self._jobs[job_id]
-            self._estimates.forget(job_id)
-
-
-def _run_row(job: Job) -> RunRow:
-    """Return what is kept of a job that has ended."""
-    moment = job.ended or job.latest
-    failed = next((phase.name for phase in job.phases if phase.state is PhaseState.FAILED), job.phase)
-    run = finished(job)
-    return RunRow(
-        seq=job.seq,
-        at_ns=moment.wall_ns,
-        job_id=job.job_id,
-        workflow=job.workflow.name,
-        series=job.series,
-        state=str(job.state),
-        phase=failed,
-        duration_ns=job.elapsed_ns(moment),
-        body=None if run is None else _run_encoder.encode(run),
-    )
+        if self._memory.forget(job_id):
+            self._telling.forget(job_id)

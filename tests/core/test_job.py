@@ -20,6 +20,7 @@ from phaseline.events import (
 )
 from phaseline.job import MAX_ERRORS, MAX_KEPT_BYTES, Job
 from phaseline.snapshot import Estimate, Snapshot, State
+from phaseline.transitions import check
 
 
 def started(**fields: Any) -> Job:
@@ -264,6 +265,6 @@ def test_a_snapshot_is_a_copy() -> None:
 def test_checking_changes_nothing() -> None:
     job = started()
     before = everything_in(job)
-    assert job.check(JobProgress(job_id="job_1", phase="exporting")) is State.ACTIVE
-    assert job.check(JobCompleted(job_id="job_1")) is State.COMPLETED
+    assert check(job, JobProgress(job_id="job_1", phase="exporting")) is State.ACTIVE
+    assert check(job, JobCompleted(job_id="job_1")) is State.COMPLETED
     assert everything_in(job) == before

@@ -24,10 +24,11 @@ from phaseline.events import (
     JobStarted,
     PhaseCompleted,
 )
-from phaseline.job import TRANSITIONS, Job
+from phaseline.job import Job
 from phaseline.phase import Lesson
 from phaseline.snapshot import Moment, PhaseState, Snapshot, State
 from phaseline.statistics import Statistics
+from phaseline.transitions import TRANSITIONS
 from phaseline.wire import JobStatus, encode_message, encode_run, job_status
 from phaseline.workflows import DALLE, PHOTO
 

@@ -19,8 +19,9 @@ from phaseline.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.job import TRANSITIONS, Job
+from phaseline.job import Job
 from phaseline.snapshot import State
+from phaseline.transitions import TRANSITIONS, check
 
 WAYS: dict[State, tuple[type[Event], ...]] = {
     State.ABSENT: (),
@@ -59,7 +60,7 @@ def test_the_table_speaks_of_every_state_and_of_no_unknown_event() -> None:
 @pytest.mark.parametrize(("state", "kind"), LEGAL, ids=named)
 def test_a_legal_event_leads_where_the_table_says(state: State, kind: type[Event]) -> None:
     job = job_in(state)
-    assert job.check(example_of(kind)) is TRANSITIONS[state][kind]
+    assert check(job, example_of(kind)) is TRANSITIONS[state][kind]
     job.apply(example_of(kind), moment(10))
     assert job.state is TRANSITIONS[state][kind]
 

@@ -101,8 +101,8 @@ def encoded(said: Event | dict[str, Any]) -> Record:
         body = b'%b,"timestamp":"%b"}' % (body[:-1], timestamp().encode())
     if len(body) > _MAX_BODY:
         raise TooLarge(f"a report of the job {_job_id(said)!a}", len(body), _MAX_BODY)
-    if body.count(b"{") + body.count(b"[") > _MAX_DEPTH:
-        _explain(body)  # counts how deep it really is
+    if body.count(b"{") + body.count(b"[") > _MAX_DEPTH or b"\\n" in body or b"\\t" in body:
+        _explain(body)  # counts how deep it really is, and looks whether names are in one line
     try:
         event = _decoder.decode(body)
     except msgspec.MsgspecError:

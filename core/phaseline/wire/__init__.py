@@ -7,12 +7,14 @@ from phaseline.wire.decode import (
     Register,
     Subscribe,
     Unsubscribe,
+    decode_array,
     decode_client,
     decode_json,
     decode_object,
     encode_event,
 )
 from phaseline.wire.message import encode_message, encode_refrain, needs_snapshot, timestamp
+from phaseline.wire.progress import ProgressLines
 from phaseline.wire.run import encode_run, run_snapshot
 from phaseline.wire.status import JobStatus, StageStatus, encode_snapshot, job_status
 
@@ -21,10 +23,12 @@ __all__ = [
     "ClientMessage",
     "JobStatus",
     "Ping",
+    "ProgressLines",
     "Register",
     "StageStatus",
     "Subscribe",
     "Unsubscribe",
+    "decode_array",
     "decode_client",
     "decode_json",
     "decode_object",

@@ -1,16 +1,19 @@
 """Decoding of what clients send: typed, bounded, cleaned; every refusal names the field and what is allowed."""
 
 import re
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from phaseline.errors import InvalidJSON, TooLarge
-from phaseline.events import ONE_LINE, Event, Label, Report
+from phaseline.errors import InvalidField, InvalidJSON, TooLarge
+from phaseline.events import Event, Label, Report, one_line
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline.text import clean_json, needs_cleaning
 from phaseline.wire.explain import explained, not_json, out_of_range
+from phaseline.wire.one_line import check_lines
 
 __all__ = [
     "MAX_DEPTH",
@@ -20,6 +23,7 @@ __all__ = [
     "Register",
     "Subscribe",
     "Unsubscribe",
+    "decode_array",
     "decode_client",
     "decode_json",
     "decode_object",
@@ -28,9 +32,7 @@ __all__ = [
 
 MAX_DEPTH: Final = 16
 
-Channel = Annotated[
-    str, Meta(min_length=1, max_length=210, pattern=ONE_LINE, description="a string of 1 to 210 characters in one line")
-]
+Channel = Annotated[str, one_line(1, 210)]
 Channels = Annotated[tuple[Channel, ...], Meta(max_length=1000, description="a list of at most 1000 channels")]
 T = TypeVar("T")
 
@@ -79,8 +81,11 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="aut
 ClientMessage = Register | Subscribe | Unsubscribe | Ping | Auth | Report
 
 _client: "Final[msgspec.json.Decoder[ClientMessage]]" = msgspec.json.Decoder(ClientMessage)
+_clients: "Final[msgspec.json.Decoder[list[ClientMessage]]]" = msgspec.json.Decoder(list[ClientMessage])
 _anything: Final = msgspec.json.Decoder()
 _encoder: Final = msgspec.json.Encoder()
+_ALIKE: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(set(range(256)).difference(b"{}[]"))
 _NO_OBJECT: Final = re.compile(r"Expected `object`, got `array` - at `\$(?:\[(?P<index>\d+)\])?\.(?P<field>\w+)`")
 
 
@@ -96,9 +101,34 @@ def decode_client(frame: bytes | str, max_bytes: int, max_depth: int = MAX_DEPTH
     return _decode(_client, ClientMessage, _bounded(frame, max_bytes, max_depth))
 
 
+def decode_array(frame: str, max_bytes: int, max_depth: int = MAX_DEPTH) -> list[ClientMessage] | None:
+    """Return the messages in a frame that is an array of them, at a small part of what each by itself would take.
+
+    None if anything is wrong with any of them, or has to be taken out: then each is to be decoded for itself.
+    """
+    document = frame.encode("utf-8", "surrogatepass")
+    if len(document) > max_bytes or needs_cleaning(document) or not _is_flat(document, max_depth + 1):
+        return None
+    try:
+        messages = _clients.decode(document)
+        _check_lines(messages, document)
+    except (msgspec.MsgspecError, InvalidField, UnicodeDecodeError, RecursionError):
+        return None
+    return messages
+
+
+def _check_lines(value: object, document: bytes) -> None:
+    if b"\\" in document:
+        check_lines(value)
+
+
 def decode_object(document: bytes, kind: type[T], max_bytes: int, max_depth: int = MAX_DEPTH) -> T:
     """Return a request's body as `kind`, a struct or a list of messages; raises as `decode_client` does."""
-    return _decode(msgspec.json.Decoder(kind), kind, _bounded(document, max_bytes, max_depth))
+    decoder: msgspec.json.Decoder[T] = _decoders(kind)
+    return _decode(decoder, kind, _bounded(document, max_bytes, max_depth))
+
+
+_decoders: Final[Callable[[Any], Any]] = cache(msgspec.json.Decoder)
 
 
 def decode_json(document: bytes, max_bytes: int, max_depth: int = MAX_DEPTH) -> Any:
@@ -122,7 +152,7 @@ def _bounded(frame: bytes | str, max_bytes: int, max_depth: int) -> bytes:
     document = frame.encode("utf-8", "surrogatepass") if isinstance(frame, str) else frame
     if len(document) > max_bytes:
         raise TooLarge("the document", len(document), max_bytes)
-    deep = document.count(b"[") + document.count(b"{") > max_depth
+    deep = not _is_flat(document, max_depth)
     dirty = needs_cleaning(document)
     if not deep and not dirty:
         return document
@@ -133,6 +163,18 @@ def _bounded(frame: bytes | str, max_bytes: int, max_depth: int) -> bytes:
         return _encoder.encode(clean_json(value)) if dirty else document
     except RecursionError as error:  # a `max_depth` beyond Python's own
         raise not_json(error, document) from None
+
+
+def _is_flat(document: bytes, max_depth: int) -> bool:
+    """Say whether JSON is nested at most so deep; False if that is not so easily seen, as with brackets in texts."""
+    if document.count(b"{") + document.count(b"[") <= max_depth:
+        return True
+    brackets = document.translate(_ALIKE, _NO_BRACKETS)
+    for _ in range(max_depth):
+        brackets = brackets.replace(b"[]", b"")
+        if not brackets:
+            return True
+    return False
 
 
 def _depth(value: object) -> int:
@@ -159,12 +201,13 @@ def _any(document: bytes) -> Any:
 
 def _decode(decoder: "msgspec.json.Decoder[T]", kind: Any, document: bytes) -> T:
     try:
-        return decoder.decode(document)
+        value = decoder.decode(document)
     except msgspec.ValidationError as error:
-        again: T = _decode_again(str(error), kind, document)
-        return again
+        value = _decode_again(str(error), kind, document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise not_json(error, document) from None
+    _check_lines(value, document)
+    return value
 
 
 def _decode_again(problem: str, kind: Any, document: bytes) -> Any:

@@ -1,19 +1,20 @@
 """The answers to one client, in the order of what they answer: an ack waits until its report is kept."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 import trio
 
 from phaseline.errors import PhaselineError
-from phaseline_server.group import Pending
+from phaseline.events import Event
+from phaseline_server.group import Taken
 
 __all__ = ["MOST_PENDING", "Acks", "refusal"]
 
-MOST_PENDING: Final = 2_000
-"""Reports of one client that may wait to be kept before no more are taken from it."""
+MOST_PENDING: Final = 2 * 2**20
+"""Bytes of one client's reports that may wait to be kept before no more are taken from it."""
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -25,12 +26,18 @@ def refusal(error: PhaselineError, producer_seq: int | None = None) -> bytes:
 
 
 class _Due(NamedTuple):
-    """An answer that is due: a text that is ready, or an ack, if it was asked for, or why there is none."""
+    """An answer that is due: a text that is ready, or what became of reports that came in one frame.
+
+    `numbers` are their producers', `size` is the frame's, `asked` says whether acks were asked for, and `array` whether
+    they are wanted in one frame.
+    """
 
     text: bytes
-    pending: Pending | None = None
-    producer_seq: int | None = None
+    taken: Taken | None = None
+    numbers: Sequence[int | None] = ()
+    size: int = 0
     asked: bool = False
+    array: bool = False
 
 
 class Acks:
@@ -46,12 +53,9 @@ class Acks:
         self._say = say
         self._spawn = spawn
         self._due: deque[_Due] | None = None
+        self._waiting = 0  # bytes of reports
         self._news: trio.Event | None = None
         self._settled: trio.Event | None = None
-
-    def __len__(self) -> int:
-        """Return how many answers wait."""
-        return len(self._due or ())
 
     def answer(self, text: bytes) -> None:
         """Say `text` behind all that waits."""
@@ -60,21 +64,40 @@ class Acks:
         else:
             self._say([text])
 
-    def expect(self, pending: Pending, producer_seq: int | None, *, asked: bool) -> None:
-        """Say that a report is kept, if that was `asked` for, or why it could not be; once that is known."""
+    def expect(self, events: Sequence[Event], taken: Taken, size: int, *, asked: bool, array: bool) -> None:
+        """Say of each report that it is kept, if that was `asked` for, or why it is not; once that is known.
+
+        Args:
+            events: The reports that came in one frame.
+            taken: What became of them.
+            size: Bytes of the frame.
+            asked: Whether to say it of those that are kept.
+            array: Whether to say it of all of them in one array.
+        """
         if self._due is None:
             self._due = deque()
             self._spawn()
-        self._due.append(_Due(b"", pending, producer_seq, asked))
+        numbers = [event.producer_seq for event in events]
+        self._due.append(_Due(b"", taken, numbers, size, asked, array))
+        self._waiting += size
         if self._news is not None:
             self._news.set()
 
-    async def wait_settled(self, most: int = 0) -> None:
-        """Wait until at most so many answers wait."""
-        while self._due and len(self._due) > most:
-            if self._settled is None:
-                self._settled = trio.Event()
-            await self._settled.wait()
+    async def wait_room(self) -> None:
+        """Wait, if too much waits to be kept, until half of it is."""
+        if self._waiting >= MOST_PENDING:
+            while self._waiting > MOST_PENDING // 2:
+                await self._next()
+
+    async def wait_settled(self) -> None:
+        """Wait until nothing waits to be answered."""
+        while self._due:
+            await self._next()
+
+    async def _next(self) -> None:
+        if self._settled is None:
+            self._settled = trio.Event()
+        await self._settled.wait()
 
     async def run(self) -> None:
         """Say each answer once it is due; runs until cancelled."""
@@ -85,33 +108,40 @@ class Acks:
                 self._news = trio.Event()
                 await self._news.wait()
             # A group of reports is kept together, so many are due at once; they leave in one write.
-            texts = []
-            while due and ((pending := due[0].pending) is None or pending.kept):
-                if text := _text(due.popleft()):
-                    texts.append(text)
+            texts: list[bytes] = []
+            while due and ((taken := due[0].taken) is None or taken.kept):
+                texts += self._texts(due.popleft())
             if texts:
                 self._say(texts)
-            elif due:
-                await self._wait(due)
             if self._settled is not None:
                 self._settled.set()
                 self._settled = None
+            if due:
+                await self._wait(due)
+
+    def _texts(self, due: _Due) -> list[bytes]:
+        """Return the answers, which are known by now; none if nothing is to be said."""
+        if due.taken is None:
+            return [due.text]
+        self._waiting -= due.size
+        texts = [
+            refusal(outcome, number) if isinstance(outcome, PhaselineError) else _ack(number, outcome)
+            for outcome, number in zip(due.taken.outcomes, due.numbers, strict=True)
+            if due.asked or isinstance(outcome, PhaselineError)
+        ]
+        return [b"[" + b",".join(texts) + b"]"] if due.array and texts else texts
 
     async def _wait(self, due: deque[_Due]) -> None:
-        """Wait until the first report's group is kept; say so if it could not be."""
-        first = due[0]
-        try:
-            if first.pending is not None:
-                await first.pending.wait()
-        except PhaselineError as error:
-            due[0] = _Due(refusal(error, first.producer_seq))
+        """Wait until the first frame's reports are kept; note if they could not be."""
+        taken = due[0].taken
+        if taken is not None:
+            try:
+                await taken.wait()
+            except PhaselineError as error:
+                due[0] = due[0]._replace(taken=taken.failed(error))
 
 
-def _text(due: _Due) -> bytes:
-    """Return the answer, which is known by now; empty if nothing is to be said."""
-    if due.pending is None or not due.asked:
-        return due.text
-    seq = due.pending.position.seq
-    if due.producer_seq is None:
+def _ack(number: int | None, seq: int) -> bytes:
+    if number is None:
         return b'{"type":"ack","producer_seq":null,"seq":%d}' % seq
-    return b'{"type":"ack","producer_seq":%d,"seq":%d}' % (due.producer_seq, seq)
+    return b'{"type":"ack","producer_seq":%d,"seq":%d}' % (number, seq)

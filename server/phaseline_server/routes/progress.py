@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 from quart import Blueprint, Response, request
 
-from phaseline.errors import InvalidField, PhaselineError
+from phaseline.errors import InvalidField
 from phaseline.events import (
     ErrorOccurred,
     Event,
@@ -23,7 +23,7 @@ from phaseline.events import (
 from phaseline.snapshot import Snapshot, State
 from phaseline.stream import JOBS, PHOTOS, SYSTEM
 from phaseline.wire import decode_object, encode_snapshot, job_status
-from phaseline_server.group import Pending
+from phaseline_server.group import Outcome
 from phaseline_server.routes.answer import json_answer, parse_number, parse_position, parse_seconds, read_body
 from phaseline_server.routes.waiting import Missed, read_missed
 from phaseline_server.services import Services
@@ -103,28 +103,19 @@ def _add_reports(routes: Blueprint, services: Services) -> None:
     @routes.post("/batch")
     async def batch() -> Response:
         events = decode_object(await read_body(), list[Report], settings.max_body, settings.max_depth)
-        # All are taken in before the first is waited for: they are kept as one group.
-        results = [await _result(taken) for taken in [_take(tracker, event) for event in events]]
-        good = sum(result["success"] is True for result in results)
+        # All are kept as one group, or, with an error of its own, none.
+        taken = tracker.take_all(events)
+        await taken.wait()
+        results = [_result(outcome) for outcome in taken.outcomes]
+        good = sum(isinstance(outcome, int) for outcome in taken.outcomes)
         answer = {"success": good == len(results), "accepted": good, "refused": len(results) - good, "results": results}
         return json_answer(answer | {"epoch": tracker.log.top.epoch})
 
 
-def _take(tracker: Tracker, event: Event) -> Pending | PhaselineError:
-    try:
-        return tracker.take(event)
-    except PhaselineError as error:
-        return error
-
-
-async def _result(taken: Pending | PhaselineError) -> dict[str, object]:
-    try:
-        if isinstance(taken, PhaselineError):
-            raise taken
-        position = taken.position if taken.kept else await taken.wait()
-    except PhaselineError as error:
-        return {"success": False, "error": str(error), "code": error.code}
-    return {"success": True, "seq": position.seq}
+def _result(outcome: Outcome) -> dict[str, object]:
+    if isinstance(outcome, int):
+        return {"success": True, "seq": outcome}
+    return {"success": False, "error": str(outcome), "code": outcome.code}
 
 
 def _add_questions(routes: Blueprint, services: Services) -> None:

@@ -1,8 +1,8 @@
 """One client of `/ws`: what it may say, and what it is told, by whichever server its frames come."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 import trio
@@ -17,13 +17,14 @@ from phaseline.wire import (
     Register,
     Subscribe,
     Unsubscribe,
+    decode_array,
     decode_client,
     encode_snapshot,
     timestamp,
 )
 from phaseline_server.access import CURRENT
 from phaseline_server.broadcaster import Subscriber
-from phaseline_server.routes.acks import MOST_PENDING, Acks, refusal
+from phaseline_server.routes.acks import Acks, refusal
 from phaseline_server.services import Services
 from phaseline_server.tracker import now
 
@@ -121,37 +122,68 @@ class Session:
         Raises:
             Ended: Nothing that comes behind may be taken.
         """
-        if len(self._acks) >= MOST_PENDING:
-            await self._acks.wait_settled(MOST_PENDING // 2)
+        await self._acks.wait_room()
         if isinstance(frame, bytes):
             error = InvalidJSON(f"a binary frame of {len(frame)} bytes came; allowed: text frames with a JSON object")
             self._services.refused[error.code] += 1
             self._acks.answer(refusal(error))
+        elif frame.startswith("["):
+            await self._take_array(frame)
+        else:
+            await self._take(frame)
+
+    async def _take_array(self, frame: str) -> None:
+        settings = self._services.settings
+        messages = decode_array(frame, settings.max_message, settings.max_depth)
+        events = [message for message in messages or () if isinstance(message, Event)]
+        if messages is not None and len(events) == len(messages):
+            await self._report(events, len(frame), array=True)
             return
-        if frame.startswith("["):
-            with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
-                for document in _array.decode(frame):
-                    await self._take(bytes(document))
-                return
-        await self._take(frame)
+        try:
+            documents = _array.decode(frame)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            await self._take(frame)
+            return
+        for document in documents:
+            await self._take(bytes(document))
 
     async def _take(self, document: str | bytes) -> None:
         settings = self._services.settings
         try:
             message = decode_client(document, settings.max_message, settings.max_depth)
-            if isinstance(message, Event):
-                pending = self._tracker.take(message)
-                self._acks.expect(pending, message.producer_seq, asked=self._asked_for_acks)
-            else:
+            if not isinstance(message, Event):
                 await self._serve(message)
-        except (RateLimited, Unauthorized) as error:
-            # What is refused here will be sent again, before anything that comes behind.
-            self._services.refused[error.code] += 1
-            await self._acks.wait_settled()
-            raise Ended(RATE_LIMITED if isinstance(error, RateLimited) else UNAUTHORIZED, str(error)[:120]) from None
         except PhaselineError as error:
             self._services.refused[error.code] += 1
+            if isinstance(error, Unauthorized):
+                await self._end(UNAUTHORIZED, error)
             self._acks.answer(refusal(error, _number(document)))
+        else:
+            if isinstance(message, Event):
+                await self._report([message], len(document), array=False)
+
+    async def _report(self, events: Sequence[Event], size: int, *, array: bool) -> None:
+        """Take in reports that came in one frame of `size` bytes."""
+        try:
+            taken = self._tracker.take_all(events)
+        except Unauthorized as error:
+            self._services.refused[error.code] += 1
+            await self._end(UNAUTHORIZED, error)
+        refused = [outcome for outcome in taken.outcomes if not isinstance(outcome, int)]
+        early = next((error for error in refused if isinstance(error, RateLimited)), None)
+        self._services.refused.update(error.code for error in refused)
+        if early is not None:
+            taken = taken.among(taken.outcomes[: taken.outcomes.index(early)])
+        # Who wants all messages in arrays gets its acks in those.
+        array = array and self._asked_for_acks and not self.batch
+        self._acks.expect(events[: len(taken.outcomes)], taken, size, asked=self._asked_for_acks, array=array)
+        if early is not None:
+            await self._end(RATE_LIMITED, early)
+
+    async def _end(self, code: int, error: PhaselineError) -> NoReturn:
+        """End the client: what was refused will be sent again, before anything that comes behind."""
+        await self._acks.wait_settled()
+        raise Ended(code, str(error)[:120])
 
     async def _serve(self, message: ClientMessage) -> None:
         match message:

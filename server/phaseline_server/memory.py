@@ -1,0 +1,90 @@
+"""The jobs in memory, of which there is only so much."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from phaseline.errors import TooMany, UnknownJob
+from phaseline.job import Job
+from phaseline.snapshot import State
+
+__all__ = ["Memory"]
+
+_GONE: Final = frozenset({*filter(lambda state: state.ended, State), State.LOST})
+
+
+class Memory:
+    """All jobs in memory, as everybody may see them."""
+
+    def __init__(self, jobs: Iterable[Job], most: int) -> None:
+        """Begin with `jobs`, and hold at most `most`."""
+        self._jobs = {job.job_id: job for job in jobs}
+        self._most = most
+        gone = sorted((job for job in self._jobs.values() if job.state in _GONE), key=_went)
+        self._gone = dict.fromkeys(job.job_id for job in gone)  # in the order in which they go
+
+    def __contains__(self, job_id: object) -> bool:
+        """Say whether a job is in memory."""
+        return job_id in self._jobs
+
+    def get(self, job_id: str) -> Job | None:
+        """Return a job, or None."""
+        return self._jobs.get(job_id)
+
+    def known(self, job_id: str) -> Job:
+        """Return a job.
+
+        Raises:
+            UnknownJob: It is not in memory.
+        """
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise UnknownJob(job_id)
+        return job
+
+    def all(self) -> tuple[Job, ...]:
+        """Return every job, in the order in which they were first seen."""
+        return tuple(self._jobs.values())
+
+    def counts(self) -> Counter[str]:
+        """Return how many jobs are in each state."""
+        return Counter(str(job.state) for job in self._jobs.values())
+
+    def put(self, job: Job) -> None:
+        """Let everybody see `job` as it is now."""
+        before = self._jobs.get(job.job_id)
+        if before is not None and before.started == job.started:
+            job.percent = max(job.percent, before.percent)  # what was told meanwhile
+        self._jobs[job.job_id] = job
+        self._gone.pop(job.job_id, None)
+        if job.state in _GONE:
+            self._gone[job.job_id] = None
+
+    def forget(self, job_id: str) -> bool:
+        """Drop a job that ended or was lost, and return whether it was dropped; what is active stays."""
+        if job_id not in self._gone:
+            return False
+        del self._jobs[job_id], self._gone[job_id]
+        return True
+
+    def over_first(self, coming: int, stays: Callable[[str], bool]) -> str | None:
+        """Return the job that must go before another can come: that which ended or was lost first; None if none must.
+
+        Args:
+            coming: So many jobs will be in memory soon.
+            stays: Says of a job that it must not go.
+
+        Raises:
+            TooMany: There are as many as may be, and none of them can go.
+        """
+        held = len(self._jobs) + coming
+        if held < self._most:
+            return None
+        first = next((job_id for job_id in self._gone if not stays(job_id)), None)
+        if first is None:
+            raise TooMany(f"{held} jobs are active; allowed: at most {self._most}; end some, or raise max_jobs")
+        return first
+
+
+def _went(job: Job) -> int:
+    return (job.ended or job.latest).mono_ns
