@@ -9,8 +9,8 @@ from phaseline_tui.connection import Access, Batch, LinkState, LinkStatus, Pace
 from phaseline_tui.frames import Frame
 from phaseline_tui.link import Links
 
-QUICK = Pace(batch=0.01, open=5.0, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.05)
-NEVER_AGAIN = Pace(batch=0.01, first_retry=3600.0, last_retry=3600.0)
+QUICK = Pace(batch=0.01, open=60.0, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.05)
+NEVER_AGAIN = Pace(batch=0.01, open=60.0, first_retry=3600.0, last_retry=3600.0)
 
 
 class Heard:
@@ -41,7 +41,7 @@ class Heard:
 
     def wait(self, condition: Callable[[], bool]) -> None:
         with self._news:
-            assert self._news.wait_for(condition, 10), (self.statuses, self.frames[-3:])
+            assert self._news.wait_for(condition, 60), (self.statuses, self.frames[-3:])
 
     def statuses_of(self, origin: str) -> list[LinkStatus]:
         return [each.status for each in self.batches if each.status is not None and origin in {"", each.origin}]

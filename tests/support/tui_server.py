@@ -79,7 +79,7 @@ class PlayedServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._listening.wait(5), "the server does not listen"
+        assert self._listening.wait(60), "the server does not listen"
         return self
 
     def __exit__(
@@ -91,7 +91,7 @@ class PlayedServer:
 
     def wait_subscribed(self) -> None:
         """Wait until somebody has subscribed since the last call."""
-        assert self._subscribed.wait(5), "nobody subscribed"
+        assert self._subscribed.wait(60), "nobody subscribed"
         self._subscribed.clear()
 
     def send(self, *messages: Json | str | bytes) -> None:
@@ -112,11 +112,11 @@ class PlayedServer:
 
     def wait_pinged(self) -> None:
         """Wait until a client has asked for a sign of life."""
-        assert self._pinged.wait(5), "nobody pinged"
+        assert self._pinged.wait(60), "nobody pinged"
 
     def wait_gone(self) -> None:
         """Wait until a client has gone."""
-        assert self._gone.wait(5), "nobody went"
+        assert self._gone.wait(60), "nobody went"
 
     def _call(self, action: Callable[[], Any]) -> None:
         trio.from_thread.run(action, trio_token=self._token)

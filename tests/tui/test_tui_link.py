@@ -131,7 +131,10 @@ def test_details_nested_without_end_break_nothing() -> None:
 
 
 def test_a_quiet_server_is_asked_for_a_sign_of_life() -> None:
-    with PlayedServer() as server, following(server.url, pace=Pace(batch=0.01, ping=0.02, stale=5.0)) as (_, heard):
+    with (
+        PlayedServer() as server,
+        following(server.url, pace=Pace(batch=0.01, ping=0.02, stale=60.0, dead=120.0)) as (_, heard),
+    ):
         server.wait_subscribed()
         server.wait_pinged()
         assert LinkState.STALE not in [status.state for status in heard.statuses]
@@ -167,7 +170,8 @@ def test_a_connection_that_stays_silent_is_given_up_and_opened_again() -> None:
     ],
 )
 def test_another_kind_of_server_is_told_apart(behaviour: dict[str, object], words: str) -> None:
-    pace = Pace(batch=0.01, open=0.3, first_retry=3600.0, last_retry=3600.0)
+    # Who says nothing is waited for; of all others that is only how long the slowest machine may take.
+    pace = Pace(batch=0.01, open=2.0 if words.endswith("says nothing") else 60.0, first_retry=3600.0, last_retry=3600.0)
     with PlayedServer(**behaviour) as server, following(server.url, pace=pace) as (_, heard):  # type: ignore[arg-type]
         assert heard.wait_state(LinkState.WAITING).reason.startswith(words.format(url=server.url))
 
@@ -188,7 +192,7 @@ def test_a_refusal_waits_to_be_asked() -> None:
 def test_a_server_that_speaks_no_http_is_told_apart() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        with following(f"127.0.0.1:{port}", pace=Pace(batch=0.01, open=0.3, first_retry=3600.0)) as (_, heard):
+        with following(f"127.0.0.1:{port}", pace=Pace(batch=0.01, open=2.0, first_retry=3600.0)) as (_, heard):
             client, _ = listener.accept()
             with client:
                 client.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +13,7 @@ from phaseline_tui.address import ServerAddress
 from phaseline_tui.app import ProgressApp
 from phaseline_tui.connection import LinkState, Pace
 from phaseline_tui.drawing.themes import DARK
+from ports import free_port
 from tui_jobs import dalle_job, many_jobs, photo_job
 from tui_pilot import text_of, until
 from tui_server import PlayedServer
@@ -55,9 +55,7 @@ def test_jobs_of_a_live_server_are_followed() -> None:
 
 
 def test_a_server_that_goes_and_comes_back_needs_no_key() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: "no server at" in text_of(app))
@@ -75,9 +73,7 @@ def test_a_server_that_goes_and_comes_back_needs_no_key() -> None:
 
 
 def test_r_connects_at_once() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: app.status.state is LinkState.WAITING)
@@ -87,7 +83,7 @@ def test_r_connects_at_once() -> None:
             await until(pilot, lambda: "no jobs yet" in text_of(app))
             assert f"curl 'http://127.0.0.1:{port}/dalle/simple/0x1234?generate=1'" in text_of(app)
 
-    live(f"http://127.0.0.1:{port}", test, Pace(batch=0.02, first_retry=3600.0, last_retry=3600.0))
+    live(f"http://127.0.0.1:{port}", test, Pace(batch=0.02, open=60.0, first_retry=3600.0, last_retry=3600.0))
 
 
 @pytest.mark.parametrize("state", [LinkState.CONNECTED, LinkState.STALE, LinkState.STOPPED])
