@@ -17,7 +17,7 @@ from servers import ROOT, client_of, server_process
 LUA = f"package.path = '{ROOT}/clients/lua/?.lua;' .. package.path"
 JOB = "require('WebSocketClient').sendJobStart('shot-1', 7, {})"
 IN_LUA = {
-    "luasocket": [LUA, JOB, "require('WebSocketClient').flush(20)"],
+    "luasocket": [LUA, JOB, "require('WebSocketClient').flush(60)"],
     "lightroom": [LUA, f"dofile('{ROOT}/tests/clients/lightroom.lua')", JOB, "runTasks()"],
 }
 

@@ -24,7 +24,7 @@ def script(mode: str, *lines: str) -> list[str]:
         before.append(f"dofile('{LIGHTROOM}')")
         lines = (*tuple(line.replace("RUN", "runTasks()") for line in lines), "runTasks()")
     else:
-        lines = (*tuple(line.replace("RUN", "") for line in lines), "require('WebSocketClient').flush(20)")
+        lines = (*tuple(line.replace("RUN", "") for line in lines), "require('WebSocketClient').flush(60)")
     return ["lua5.1", "-e", "\n".join([*before, *lines])]
 
 

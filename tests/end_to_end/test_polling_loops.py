@@ -1,0 +1,53 @@
+"""The polling loops of the README, and of the quick start of pictures, as printed but for where the server is."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import trio
+
+from servers import ROOT, server_process
+
+# As the quick start has it, "bash/fish", for an address of which it prints the beginning.
+QUICK_START = (
+    "while true; sleep 1; curl -s http://localhost:8080/dalle/simple/0x1234?generate=1 "
+    "| jq '.percent, .currentPhase, .done' ; end"
+)
+README = dict(re.findall(r"^```(sh|fish)\n(while true;.*)\n```$", (ROOT / "README.md").read_text(), re.MULTILINE))
+LOOPS = {
+    "bash": (["bash", "-c"], README["sh"]),
+    "fish": (["fish", "-c"], README["fish"]),
+    # Fish 4 takes ? as it stands, and so does fish 3 when told to.
+    "fish, as in the quick start": (["fish", "--features", "qmark-noglob", "-c"], QUICK_START),
+}
+
+
+@pytest.mark.needs("bash", "fish", "curl", "jq")
+@pytest.mark.parametrize("name", LOOPS)
+async def test_it_starts_a_picture_and_follows_it_to_its_end(tmp_path: Path, name: str) -> None:
+    shell, loop = LOOPS[name]
+    async with server_process(tmp_path, "--picture-size", "64x64") as server:
+        here = loop.replace("localhost:8080", server.url.removeprefix("http://"))
+        assert here != loop
+        process = await trio.lowlevel.open_process(
+            [*shell, here], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        assert process.stdout is not None
+        told = b""
+        async with process.stdout as lines:
+            try:
+                with trio.fail_after(120):
+                    while b"true\n" not in told:
+                        piece = await lines.receive_some()
+                        assert piece, told
+                        told += piece
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)  # the shell, and whatever it runs just then
+                with trio.CancelScope(shield=True):
+                    await process.wait()
+    *_, percent, phase, done = told.decode().split()
+    assert (float(percent), phase, done) == (100, '"completed"', "true")
+    assert (tmp_path / "output/simple/annotated/0x1234.png").exists()
