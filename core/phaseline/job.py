@@ -101,7 +101,7 @@ class Job:
         if progress is not None:
             if not 0 <= progress <= 100:  # noqa: PLR2004 - percent
                 return False
-            phase.progress = progress
+            phase.say(progress, now)
         self.latest = self.heard = now
         self.text = event.text
         return True

@@ -29,11 +29,18 @@ class Timeline:
         self._ends = flow.ends
 
     def copy(self) -> Self:
-        """Return one that changes apart from this one."""
+        """Return one that changes apart from this one: each has its own current phase, and copies others to change."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other.phases = [copy(phase) for phase in self.phases]
+        other.phases = self.phases.copy()
+        if self.current is not None:
+            other._own(self.current)
         return other
+
+    def _own(self, index: int) -> Phase:
+        """Return a phase that is no other timeline's."""
+        phase = self.phases[index] = copy(self.phases[index])
+        return phase
 
     def interrupt(self) -> None:
         """Take in that reports may have been missed: what is measured across this moment is no measure."""
@@ -68,7 +75,7 @@ class Timeline:
         if index != self.current:
             self.close(PhaseState.DONE, now)
             self._skip_pending(index)
-            self.phases[index].enter(now)
+            self._own(index).enter(now)
             self.current = index
         if progress is not None:
             self.phases[index].say(progress, now)
@@ -84,12 +91,13 @@ class Timeline:
             if self.current is None:
                 # Reported only once it was over: it took what has gone by since the phase before it.
                 self._skip_pending(index)
-                self.phases[index].enter(self.boundary)
-                self.phases[index].measured &= not self.interrupted
+                phase = self._own(index)
+                phase.enter(self.boundary)
+                phase.measured &= not self.interrupted
                 self.current = index
                 self.close(state, now)
             else:
-                self.phases[index].note(state, now)
+                self._own(index).note(state, now)
 
     def close(self, state: PhaseState, now: Moment, error: str = "") -> None:
         """End the current phase, if there is one."""
@@ -115,6 +123,6 @@ class Timeline:
         return index
 
     def _skip_pending(self, before: int) -> None:
-        for phase in self.phases[:before]:
+        for index, phase in enumerate(self.phases[:before]):
             if phase.state is PhaseState.PENDING:
-                phase.state = PhaseState.SKIPPED
+                self._own(index).state = PhaseState.SKIPPED

@@ -1,5 +1,6 @@
 """Journals made by hand, and looked into without the code that writes them."""
 
+import random
 import shutil
 import sqlite3
 from contextlib import closing
@@ -15,9 +16,15 @@ NAME = "journal.sqlite3"
 def messages(first: int, last: int, size: int = 0) -> tuple[Message, ...]:
     """Return the messages of these numbers, at least `size` bytes each."""
     channels = frozenset({JOBS, job_channel("a")})
-    pad = b"x" * size
+    pads = random.Random(first)  # which nothing can be compressed to less than
     return tuple(
-        Message(seq, "job_progress", "a", channels, b'{"seq":%d,"pad":"%s"}' % (seq, pad))
+        Message(
+            seq,
+            "job_progress",
+            "a",
+            channels,
+            b'{"seq":%d,"pad":"%s"}' % (seq, pads.randbytes(size // 2).hex().encode()),
+        )
         for seq in range(first, last + 1)
     )
 

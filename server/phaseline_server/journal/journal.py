@@ -4,8 +4,8 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -13,12 +13,13 @@ import msgspec
 
 from phaseline.errors import JournalUnusable
 from phaseline.statistics import Average
-from phaseline.stream import Message, channels_of
+from phaseline.stream import Message
 from phaseline_server.journal.batch import Batch, Kept
 from phaseline_server.journal.boot import boot_id
 from phaseline_server.journal.failures import is_without_room, opening, working
 from phaseline_server.journal.file import look_at, make
 from phaseline_server.journal.learned import Learned, Outcomes
+from phaseline_server.journal.packing import packed, unpacked
 from phaseline_server.journal.schema import prepare
 
 __all__ = ["Journal", "Limits"]
@@ -27,7 +28,9 @@ NAME: Final = "journal.sqlite3"
 MAX_PRODUCERS: Final = 10_000
 MAX_DURATIONS: Final = 100_000
 MAX_RUNS: Final = 20_000
-_PRUNED_AT_ONCE: Final = 1000  # so that no commit waits long for it
+_ROWS_AT_ONCE: Final = 100
+_PACKS_AT_ONCE: Final = 100  # that are discarded, besides as many as come in
+_PRUNED_AT_ONCE: Final = 1000  # rows, so that no commit waits long for it
 _CHECKPOINT_PAGES: Final = 4000  # of 4 KiB in the WAL, before they are brought into the file
 _DELETE_JOBS: Final = """
 DELETE FROM jobs WHERE job_id IN (
@@ -124,7 +127,7 @@ class Journal:
             ):
                 self._writer.execute(f"PRAGMA {pragma}").fetchall()
             oldest, top = self._writer.execute(
-                "SELECT (SELECT min(seq) FROM events), (SELECT max(seq) FROM events)"
+                "SELECT (SELECT first FROM packs ORDER BY last LIMIT 1), (SELECT max(last) FROM packs)"
             ).fetchone()
             self.oldest, self.top = oldest or 1, top or 0
             self._reader = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -174,46 +177,58 @@ class Journal:
                 raise
 
     def _write(self, batch: Batch) -> int:
-        """Write a group, and take out as many events as came in over the limit; return the oldest that is left."""
-        write, at_ns = self._writer, batch.at_ns
-        write.executemany(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-            [(m.seq, at_ns, m.type, m.job_id, m.channel, m.payload) for m in batch.messages],
-        )
-        write.executemany("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?)", batch.jobs)
-        write.executemany(
-            "INSERT OR REPLACE INTO producers VALUES (?, ?, ?)",
+        """Write a group, and take out what came in over the limit; return the oldest event that is left."""
+        self._insert("INSERT INTO packs", packed(batch.messages, batch.at_ns))
+        self._insert("INSERT OR REPLACE INTO jobs", batch.jobs)
+        self._insert(
+            "INSERT OR REPLACE INTO producers",
             [(producer, number, seq) for producer, (number, seq) in batch.producers.items()],
         )
-        write.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", batch.runs)
-        write.executemany(
-            "INSERT INTO durations (at_ns, workflow, series, phase, duration_ns) VALUES (?, ?, ?, ?, ?)",
-            [(at_ns, lesson.workflow, lesson.series, lesson.phase, lesson.duration_ns) for lesson in batch.lessons],
+        self._insert("INSERT INTO runs", batch.runs)
+        self._insert(
+            "INSERT INTO durations (at_ns, workflow, series, phase, duration_ns)",
+            [
+                (batch.at_ns, lesson.workflow, lesson.series, lesson.phase, lesson.duration_ns)
+                for lesson in batch.lessons
+            ],
         )
-        self._write_averages(batch)
-        top = batch.messages[-1].seq if batch.messages else self.top
-        oldest = top - self._limits.events + 1
-        if oldest > self.oldest:
-            # Not all at once, after the limit was lowered.
-            oldest = min(oldest, self.oldest + _PRUNED_AT_ONCE + 2 * len(batch.messages))
-            write.execute("DELETE FROM events WHERE seq < ?", (oldest,))
-        return oldest
-
-    def _write_averages(self, batch: Batch) -> None:
-        self._writer.executemany(
-            "INSERT OR REPLACE INTO averages VALUES (?, ?, ?, ?)",
+        self._insert(
+            "INSERT OR REPLACE INTO averages",
             [(*key, average.count, average.avg_ns) for key, average in batch.averages.items()],
         )
         if batch.counts is not None:
             made, hits = batch.counts
-            self._writer.execute(
-                "INSERT OR REPLACE INTO meta VALUES ('generation_runs', ?), ('cache_hits', ?)", (made, hits)
-            )
+            self._insert("INSERT OR REPLACE INTO meta", [("generation_runs", made), ("cache_hits", hits)])
+        top = batch.messages[-1].seq if batch.messages else self.top
+        if top - self.oldest < self._limits.events:
+            return self.oldest
+        # Not all at once, after the limit was lowered.
+        some = _PACKS_AT_ONCE + len(batch.messages)
+        gone = "SELECT last FROM packs WHERE last <= ? ORDER BY last LIMIT ?"
+        deleted = self._writer.execute(
+            f"DELETE FROM packs WHERE last IN ({gone})",  # noqa: S608 - of ours
+            (top - self._limits.events, some),
+        )
+        return self._first() if deleted.rowcount else self.oldest
+
+    def _first(self) -> int:
+        """Return the number of the first event that is there."""
+        (first,) = self._writer.execute("SELECT first FROM packs ORDER BY last LIMIT 1").fetchone()
+        return int(first)
+
+    def _insert(self, into: str, rows: Iterable[Sequence[object]]) -> None:
+        """Insert rows, many with each statement: between two of them, Trio's thread takes its turn, which lasts."""
+        some = list(rows)
+        for start in range(0, len(some), _ROWS_AT_ONCE):
+            part = some[start : start + _ROWS_AT_ONCE]
+            row = f"({','.join('?' * len(part[0]))})"
+            values = [value for each in part for value in each]
+            self._writer.execute(f"{into} VALUES {','.join([row] * len(part))}", values)
 
     def prune(self, now_ns: int) -> bool:
         """Take out some of what is too old or too many; return whether there was as much as is done at once.
 
-        The newest event always stays, for its number must never be given again.
+        The newest event always stays, for its number must never be given again, and with it those of its pack.
 
         Raises:
             DiskFull: There is no room, not even for that.
@@ -222,10 +237,10 @@ class Journal:
         limits, some = self._limits, _PRUNED_AT_ONCE
         before_ns = now_ns - round(limits.age_s * 1e9)
         with self._transaction() as write:
-            old = write.execute("SELECT seq, at_ns FROM events ORDER BY seq LIMIT ?", (some,)).fetchall()
-            gone = [seq for seq, at_ns in old if at_ns < before_ns and seq < self.top]
+            old = write.execute("SELECT last, at_ns FROM packs ORDER BY last LIMIT ?", (some,)).fetchall()
+            gone = [last for last, at_ns in old if at_ns < before_ns and last < self.top]
             if gone:
-                write.execute("DELETE FROM events WHERE seq <= ?", (gone[-1],))
+                write.execute("DELETE FROM packs WHERE last <= ?", (gone[-1],))
             most = [
                 write.execute(_DELETE_JOBS, (before_ns - 1, limits.jobs, some)).rowcount,
                 self._cut("producers", "seq", MAX_PRODUCERS),
@@ -311,14 +326,23 @@ class Journal:
             JournalFailed: The disk failed.
         """
         with self._reading, working(self.path):
-            rows = self._reader.execute(
-                "SELECT seq, type, job_id, channel, payload FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
-                (after, limit),
-            ).fetchall()
-        return tuple(
-            Message(seq, kind, job_id, channels_of(kind, job_id, channel), payload, channel)
-            for seq, kind, job_id, channel, payload in rows
-        )
+            packs = self._packs(after, limit)
+        found = [message for first, body in packs for message in unpacked(first, body)]
+        skipped = max(0, after + 1 - found[0].seq) if found else 0
+        return tuple(found[skipped : skipped + limit])
+
+    def _packs(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return as many packs as have `limit` messages after number `after`: the first number of each, and itself."""
+        packs: list[tuple[int, bytes]] = []
+        with closing(
+            self._reader.execute("SELECT last, first, messages FROM packs WHERE last > ? ORDER BY last", (after,))
+        ) as rows:
+            for last, first, body in rows:
+                packs.append((first, body))
+                limit -= last - max(first - 1, after)
+                if limit <= 0:
+                    break
+        return packs
 
     def learned(self) -> Learned:
         """Return what is known of earlier runs.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from phaseline.errors import JournalUnusable
+from phaseline_server.journal.packing import pack_one
 
 __all__ = ["APPLICATION_ID", "VERSION", "check_ours", "prepare"]
 
@@ -41,8 +42,14 @@ CREATE TABLE learned (
   kind TEXT NOT NULL, key TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (kind, key)
 ) WITHOUT ROWID;
 """
+# Events in packs of many, as `packing` has them.
+_PACKS: Final = """
+CREATE TABLE packs (last INTEGER PRIMARY KEY, first INTEGER NOT NULL, at_ns INTEGER NOT NULL, messages BLOB NOT NULL);
+INSERT INTO packs SELECT seq, seq, at_ns, pack_one(type, job_id, channel, payload) FROM events;
+DROP TABLE events;
+"""
 # Each leads from the version of its index to the next; none is ever changed once it was released.
-_STEPS: Final = (_BASE, _LEARNING)
+_STEPS: Final = (_BASE, _LEARNING, _PACKS)
 VERSION: Final = len(_STEPS)
 
 
@@ -83,6 +90,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> str:
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    connection.create_function("pack_one", 4, pack_one, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for step in _STEPS[version:]:

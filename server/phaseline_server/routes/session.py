@@ -169,11 +169,12 @@ class Session:
         except Unauthorized as error:
             self._services.refused[error.code] += 1
             await self._end(UNAUTHORIZED, error)
-        refused = [outcome for outcome in taken.outcomes if not isinstance(outcome, int)]
-        early = next((error for error in refused if isinstance(error, RateLimited)), None)
-        self._services.refused.update(error.code for error in refused)
-        if early is not None:
-            taken = taken.among(taken.outcomes[: taken.outcomes.index(early)])
+        early = None
+        if refused := [outcome for outcome in taken.outcomes if not isinstance(outcome, int)]:
+            self._services.refused.update(error.code for error in refused)
+            early = next((error for error in refused if isinstance(error, RateLimited)), None)
+            if early is not None:
+                taken = taken.among(taken.outcomes[: taken.outcomes.index(early)])
         # Who wants all messages in arrays gets its acks in those.
         array = array and self._asked_for_acks and not self.batch
         self._acks.expect(events[: len(taken.outcomes)], taken, size, asked=self._asked_for_acks, array=array)

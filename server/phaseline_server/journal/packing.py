@@ -1,0 +1,53 @@
+"""Messages as rows of the journal: many in one, compressed.
+
+Most of a row's cost is its own, and messages of a job are much alike: so packed, they take a tenth of the room, and of
+the time until they are on disk. What is read or discarded, is so by rows.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from phaseline.stream import Message, channels_of
+
+__all__ = ["Pack", "pack_one", "packed", "unpacked"]
+
+LARGEST: Final = 250
+"""Messages in a row."""
+
+_LEVEL: Final = 3  # of zlib's nine: higher ones take twice the time for a tenth less
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(list[tuple[str, str, str | None, bytes]])
+
+
+class Pack(NamedTuple):
+    """A row: messages `first` to `last`, committed at `at_ns` by the wall's clock."""
+
+    last: int
+    first: int
+    at_ns: int
+    messages: bytes
+
+
+def packed(messages: Sequence[Message], at_ns: int) -> Iterator[Pack]:
+    """Yield messages, in the order of their numbers and without a gap, as rows."""
+    for start in range(0, len(messages), LARGEST):
+        part = messages[start : start + LARGEST]
+        fields = [(message.type, message.job_id, message.channel, message.payload) for message in part]
+        yield Pack(part[-1].seq, part[0].seq, at_ns, zlib.compress(_encoder.encode(fields), _LEVEL))
+
+
+def pack_one(kind: str, job_id: str, channel: str | None, payload: bytes) -> bytes:
+    """Return what a row has of one message."""
+    return zlib.compress(_encoder.encode([(kind, job_id, channel, payload)]), _LEVEL)
+
+
+def unpacked(first: int, body: bytes) -> list[Message]:
+    """Return the messages of a row, of which the first has number `first`."""
+    return [
+        Message(seq, kind, job_id, channels_of(kind, job_id, channel), payload, channel)
+        for seq, (kind, job_id, channel, payload) in enumerate(_decoder.decode(zlib.decompress(body)), first)
+    ]
