@@ -54,29 +54,29 @@ class Broadcaster:
         """
         if not messages:
             return
-        self._published += len(messages)
         bundle, count = Bundle(messages), len(messages)
-        whole = b""
+        self._published += count
+        whole, delivered = b"", 0
         slow: list[Subscriber] = []
+        unwanted = bundle.common.isdisjoint
         for subscriber in self._subscribers:
-            if bundle.common.isdisjoint(subscriber.channels) or subscriber.admits is not None:
-                wanted = tuple([message for message in messages if subscriber.wants(message)])
-                if not wanted:
-                    continue
-                if len(wanted) == count:
-                    wanted = bundle.messages
-            else:
-                wanted = bundle.messages
             # The most frequent case by far is written out: this is where a busy server spends its time.
-            if subscriber.direct is not None and wanted is bundle.messages:
-                whole = whole or bundle.framed(wanted, batch=False)
-                kept = subscriber.direct(whole, count)
-            else:
-                kept = subscriber.take(bundle, wanted)
-            if kept:
-                self._delivered += len(wanted)
+            direct = subscriber.direct
+            if direct is not None and subscriber.admits is None and not unwanted(subscriber.channels):
+                whole = whole or bundle.framed(bundle.messages, batch=False)
+                if direct(whole, count):
+                    delivered += count
+                else:
+                    slow.append(subscriber)
+                continue
+            wanted = tuple([message for message in messages if subscriber.wants(message)])
+            if not wanted:
+                continue
+            if subscriber.take(bundle, bundle.messages if len(wanted) == count else wanted):
+                delivered += len(wanted)
             else:
                 slow.append(subscriber)
+        self._delivered += delivered
         for subscriber in slow:
             subscriber.end_slow()
             self._subscribers.discard(subscriber)

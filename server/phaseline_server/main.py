@@ -36,7 +36,7 @@ from phaseline_server.services import Services
 from phaseline_server.signals import watch_signals
 from phaseline_server.tracker import Tracker, now
 
-__all__ = ["run", "serve"]
+__all__ = ["run", "serve", "tune_interpreter"]
 
 # The thread that commits needs the interpreter often, for a moment: while Trio's is busy, after the default of 5 ms.
 _TURN_S: Final = 0.0003
@@ -53,12 +53,17 @@ def run(settings: Settings, *, explicit_bind: bool) -> int:
         PhaselineError: The server can't start: data directory, addresses.
     """
     configure_logs(settings.log_format, settings.log_level)
-    # A busy server makes many objects that live for a moment, and few cycles: looking for those less often is cheaper.
+    tune_interpreter()
+    trio.run(_main, settings, explicit_bind, strict_exception_groups=True)
+    return 0
+
+
+def tune_interpreter() -> None:
+    """Have the interpreter's own work hold up a busy server less; for the whole process."""
+    # It makes many objects that live for a moment, and few cycles: looking for those less often is cheaper.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     sys.setswitchinterval(_TURN_S)
-    trio.run(_main, settings, explicit_bind, strict_exception_groups=True)
-    return 0
 
 
 async def _main(settings: Settings, explicit_bind: bool) -> None:  # noqa: FBT001 - trio.run passes by position

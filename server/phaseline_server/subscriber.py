@@ -49,6 +49,21 @@ class Subscriber:
             than that: to wait for a receiver, to make arrays, or to coalesce.
     """
 
+    __slots__ = (
+        "_batch",
+        "_channel",
+        "_coalesce_s",
+        "_gathered",
+        "_gathering",
+        "_queue",
+        "_room",
+        "_sink",
+        "_slow",
+        "admits",
+        "channels",
+        "direct",
+    )
+
     def __init__(self, queue: int) -> None:
         """Hold at most `queue` messages that are not received yet."""
         self.channels: set[str] = set()

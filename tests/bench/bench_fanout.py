@@ -3,6 +3,10 @@
 All in one run on one machine. `--peers none` leaves the others out. Who is not installed is said to be missing; node's
 `ws` is installed into a temporary directory by npm. The load comes from a process of its own (`fanout_load.py`), and
 its share of a core is printed: were it near 1, the figures would be its own.
+
+`floor` is nothing but write(2) in a loop: what this machine's kernel takes for a frame at the time, and what nobody
+who makes a write for each can go below. Mosquitto leaves Nagle's algorithm on unless told otherwise, so that the kernel
+joins what it writes; it is measured as all others are, with TCP_NODELAY, and as it comes.
 """
 
 import argparse
@@ -10,6 +14,8 @@ import json
 import os
 import resource
 import shutil
+import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,10 +31,13 @@ from fanout_servers import NODE
 from servers import environment
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
-PEERS = ("quart", "websockets", "picows", "ws", "mosquitto")
+PEERS = ("floor", "quart", "websockets", "picows", "ws", "mosquitto", "mosquitto+nagle")
 SUBSCRIBERS = 100
 SIZE = 300
 SUBSCRIBE = json.dumps({"type": "subscribe", "channels": ["jobs"]})
+SUBSCRIBE_TO_FILL = json.dumps({"type": "subscribe", "channels": ["jobs", "job:fill"]})
+STOPPED = 100
+ROUNDS = 3
 
 
 class Program:
@@ -60,6 +69,11 @@ class Program:
         """Seconds on a core so far, of all threads."""
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+    @property
+    def waited(self) -> float:
+        """Seconds so far that its main thread was ready, and had no core: others were at work on this machine."""
+        return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e9
 
     @property
     def memory(self) -> int:
@@ -94,10 +108,10 @@ def row(name: str, *cells: str) -> None:
     print(f"{name:<34}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
 
 
-def fan_out(name: str, server: Program, load: Load, port: int, messages: int, joined: int) -> float:
-    """Measure one server; return its µs of CPU per delivered frame."""
+def fan_out(name: str, server: Program, load: Load, port: int, messages: int, joined: int) -> tuple[float, ...]:
+    """Measure one server; return its frames per second, its µs of CPU for each, and the load's share of a core."""
     ours = name in {"phaseline", "quart"}
-    mqtt = name == "mosquitto"
+    mqtt = name.startswith("mosquitto")
     until = "\x90\x03\x00\x01\x00" if mqtt else "subscription_confirmed" if ours else "\r\n\r\n"
     load.ask("connect", count=SUBSCRIBERS, port=port, path="/ws", say=SUBSCRIBE if ours else "", until=until, mqtt=mqtt)
     load.ask("drain")
@@ -114,9 +128,7 @@ def fan_out(name: str, server: Program, load: Load, port: int, messages: int, jo
     each = 1e6 * (server.cpu - cpu) / messages / SUBSCRIBERS
     rate = messages * SUBSCRIBERS / (counted["ended"] - begun)
     load.ask("leave")
-    label = name if joined == 1 else f"{name}, {joined} joined"
-    row(label, f"{rate:,.0f}", f"{each:.2f}", f"{counted['share']:.2f}")
-    return each
+    return rate, each, counted["share"]
 
 
 @contextmanager
@@ -124,6 +136,7 @@ def peer(name: str, directory: Path) -> Iterator[tuple[Program, int] | None]:
     """Run a server; None if it is not there."""
     command = [sys.executable, str(SUPPORT / "fanout_servers.py"), name]
     options: dict[str, Any] = {}
+    port = 0  # what the program says
     if name == "ws":
         install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "ws"]
         if (
@@ -133,63 +146,95 @@ def peer(name: str, directory: Path) -> Iterator[tuple[Program, int] | None]:
             yield None
             return
         command, options = ["node", "-e", NODE], {"cwd": directory}
-    if name == "mosquitto":
+    if name.startswith("mosquitto"):
         found = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
         if not found:
             yield None
             return
+        port = free_port()
+        no_delay = "false" if name.endswith("nagle") else "true"
         (directory / "mosquitto.conf").write_text(
-            "listener 18833 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+            f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay {no_delay}\n"
         )
         command = [found, "-c", str(directory / "mosquitto.conf")]
     with running(command, **options) as server:
-        if name == "mosquitto":
+        if port:
             time.sleep(0.5)
-            yield server, 18833
+            yield server, port
         else:
             yield server, int(server.hear())
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
 def compare(names: list[str], load: Load, directory: Path) -> None:
-    """Print the table of fan-outs, and how the others compare."""
-    print(f"\n{SUBSCRIBERS} subscribers, messages of {SIZE} bytes, a frame a write unless joined")
+    """Print the table of fan-outs, and how the others compare; in turns, as the machine is not always as fast."""
+    print(f"\n{SUBSCRIBERS} subscribers, messages of {SIZE} bytes, a frame a write unless joined; medians of {ROUNDS}")
     row("", "frames/s", "µs CPU/frame", "load's share")
-    each: dict[str, float] = {}
+    found: dict[str, list[tuple[float, ...]]] = {}
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(peer(name, directory)) for name in names}
+        for _ in range(ROUNDS):
+            for name, running_one in servers.items():
+                if running_one is None:
+                    continue
+                messages = 100 if name == "quart" else 1000
+                found.setdefault(name, []).append(fan_out(name, *_of(running_one, load), messages, 1))
+                if name == "phaseline":
+                    joined = fan_out(name, *_of(running_one, load), 4000, 10)
+                    found.setdefault("phaseline, 10 joined", []).append(joined)
+    middle = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in found.items()}
+    for name, (rate, each, share) in middle.items():
+        row(name, f"{rate:,.0f}", f"{each:.2f}", f"{share:.2f}")
     for name in names:
-        with peer(name, directory) as found:
-            if found is None:
-                row(name, "missing")
-                continue
-            server, port = found
-            messages = 300 if name == "quart" else 3000
-            each[name] = fan_out(name, server, load, port, messages, 1)
-            if name == "phaseline":
-                fan_out(name, server, load, port, 8000, 10)
-    for name, cost in each.items():
-        if name != "phaseline":
-            row(f"  {name} / ours", "", f"{cost / each['phaseline']:.2f}")
+        if name not in middle:
+            row(name, "missing")
+        elif name != "phaseline":
+            row(f"  {name} / ours", "", f"{middle[name][1] / middle['phaseline'][1]:.2f}")
+
+
+def _of(found: tuple[Program, int], load: Load) -> tuple[Program, Load, int]:
+    server, port = found
+    return server, load, port
 
 
 def delays(load: Load) -> None:
-    """Print the delay from report to receipt with 1,000 subscribers, all awake and 100 of them stopped."""
-    row("1,000 subscribers, 100 messages/s", "p50 ms", "p99 ms", "load's share", "server's share")
+    """Print the delay from report to receipt with 1,000 subscribers, all awake and 100 of them stopped.
+
+    The stopped ones have full sockets, so that each message is queued for them.
+    """
+    row("1,000 subscribers, 100 messages/s", "p50 ms", "p99 ms", "load's share", "server's share", "without a core")
+    p99: dict[int, list[float]] = {0: [], STOPPED: []}
     with program("phaseline") as (server, port):
-        load.ask("connect", count=1000, port=port, path="/ws", say=SUBSCRIBE, until="subscription_confirmed")
-        load.ask("drain")
-        p99 = []
-        for stopped in (0, 100, 0, 100):
-            cpu, begun = server.cpu, time.monotonic()
-            found = load.ask("latency", samples=50, seconds=2.5, rate=100, stopped=stopped)
-            share = (server.cpu - cpu) / (time.monotonic() - begun)
-            row(
-                f"  {stopped} stopped",
-                f"{found['p50']:.1f}",
-                f"{found['p99']:.1f}",
-                f"{found['share']:.2f}",
-                f"{share:.2f}",
-            )
-            p99.append(found["p99"])
-        row("  p99, stopped / none", "", f"{(p99[1] + p99[3]) / (p99[0] + p99[2]):.2f}")
+        subscribe = {"port": port, "path": "/ws", "until": "subscription_confirmed"}
+        load.ask("connect", count=1000 - STOPPED, say=SUBSCRIBE, **subscribe)
+        for _ in range(3):
+            for stopped, seen in p99.items():
+                if stopped:
+                    load.ask("connect", count=stopped, say=SUBSCRIBE_TO_FILL, group="stopped", **subscribe)
+                    server.say("fill")
+                    server.hear()
+                else:
+                    load.ask("connect", count=STOPPED, say=SUBSCRIBE, group="more", **subscribe)
+                load.ask("drain")
+                cpu, waited, begun = server.cpu, server.waited, time.monotonic()
+                found = load.ask("latency", samples=50, seconds=4, rate=100)
+                elapsed = time.monotonic() - begun
+                shares = found["share"], (server.cpu - cpu) / elapsed, (server.waited - waited) / elapsed
+                cells = [f"{found[p]:.1f}" for p in ("p50", "p99")] + [f"{share:.2f}" for share in shares]
+                row(f"  {stopped} stopped", *cells)
+                seen.append(found["p99"])
+                load.ask("leave", group="stopped" if stopped else "more")
+        middle, beside_stopped = (statistics.median(found) for found in p99.values())
+        row(
+            "  medians of p99, and their ratio",
+            f"{middle:.1f}",
+            f"{beside_stopped:.1f}",
+            f"{beside_stopped / middle:.2f}",
+        )
         load.ask("leave")
 
 
@@ -221,16 +266,19 @@ def idle(load: Load) -> None:
 
 
 def gets(load: Load) -> None:
-    """Print how often a snapshot can be asked for."""
-    rates = {}
-    for name in ("phaseline", "quart"):
-        with program(name) as (server, port):
+    """Print how often a snapshot can be asked for, and what that costs the server, in turns."""
+    found: dict[str, list[float]] = {"phaseline": [], "quart": []}
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(program(name)) for name in found}
+        for _, port in servers.values():
             load.ask("begin_job", port=port)
-            cpu = server.cpu
-            found = load.ask("get", port=port, path="/progress/job/bench", seconds=2)
-            rates[name] = found["rate"]
-            row(f"GET of a snapshot/s, {name}", f"{found['rate']:,.0f}", f"CPU {(server.cpu - cpu) / 2:.2f}")
-    row("  ours / quart", f"{rates['phaseline'] / rates['quart']:.2f}")
+        for _ in range(5):
+            for name, (server, port) in servers.items():
+                cpu = server.cpu
+                answered = load.ask("get", port=port, path="/progress/job/bench", seconds=1)
+                found[name].append(1e6 * (server.cpu - cpu) / answered["count"])
+                row(f"GET of a snapshot, {name}", f"{answered['rate']:,.0f}/s", f"{found[name][-1]:.0f} µs CPU")
+    row("  quart / ours", "", f"{statistics.median(found['quart']) / statistics.median(found['phaseline']):.2f}")
 
 
 def main() -> None:

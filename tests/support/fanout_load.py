@@ -35,17 +35,26 @@ class Load:
     """All clients."""
 
     def __init__(self) -> None:
-        self.sockets: dict[int, socket.socket] = {}
+        self.groups: dict[str, dict[int, socket.socket]] = {"": {}, "more": {}, "stopped": {}}
         self.port = 0
         self._report: Callable[[], str] = str
 
-    def connect(self, *, count: int, port: int, path: str, say: str, until: str, mqtt: bool = False) -> dict[str, Any]:
-        """Connect more clients, all at once, and return once each has received `until`."""
+    @property
+    def sockets(self) -> dict[int, socket.socket]:
+        """Those of whoever reads."""
+        return self.groups[""] | self.groups["more"]
+
+    def connect(
+        self, *, count: int, port: int, path: str, say: str, until: str, mqtt: bool = False, group: str = ""
+    ) -> dict[str, Any]:
+        """Connect more clients, all at once, and return once each has received `until`; those "stopped" then stop."""
         begun, self.port = time.monotonic(), port
         poll = select.epoll()
         waiting: dict[int, tuple[socket.socket, bytearray]] = {}
         for _ in range(count):
             each = socket.socket()
+            if group == "stopped":
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             each.setblocking(False)
             each.connect_ex(("127.0.0.1", port))
             waiting[each.fileno()] = (each, bytearray())
@@ -64,7 +73,7 @@ class Load:
                     each.send(masked(say))  # not along with the handshake, which stock hypercorn does not survive
                 if until.encode("latin-1") in received:
                     poll.unregister(each)
-                    self.sockets[number] = each
+                    self.groups[group][number] = each
                     del waiting[number]
         return {"seconds": time.monotonic() - begun}
 
@@ -88,14 +97,17 @@ class Load:
 
     def count(self, *, each: int) -> dict[str, Any]:
         """Wait until every client has received so many bytes more; return when that was, and our share of a core."""
-        poll, left = select.epoll(), dict.fromkeys(self.sockets, each)
+        poll, left, sockets = select.epoll(), dict.fromkeys(self.sockets, each), self.sockets
         for number in left:
             poll.register(number, select.EPOLLIN)
         print("{}", flush=True)  # ready
         begun, cpu = time.monotonic(), time.process_time()
         while left:
-            for number, _ in poll.poll(20):
-                left[number] -= self.sockets[number].recv_into(_buffer)
+            ready = poll.poll(20)
+            if not ready:
+                raise TimeoutError(f"{len(left)} clients wait for more")
+            for number, _ in ready:
+                left[number] -= sockets[number].recv_into(_buffer)
                 if left[number] <= 0:
                     poll.unregister(number)
                     del left[number]
@@ -103,14 +115,15 @@ class Load:
         ended = time.monotonic()
         return {"ended": ended, "share": (time.process_time() - cpu) / (ended - begun)}
 
-    def latency(self, *, samples: int, seconds: float, rate: int, stopped: int) -> dict[str, Any]:
+    def latency(self, *, samples: int, seconds: float, rate: int) -> dict[str, Any]:
         """Report progress over a connection of its own, and return how long each took to each of some clients, in ms.
 
-        The others are read now and then; the last `stopped` of them never.
+        The others are read now and then, but for those that have stopped.
         """
-        numbers = list(self.sockets)
+        sockets = self.sockets
+        numbers = list(sockets)
         poll, watched = select.epoll(), numbers[:samples]
-        others = [self.sockets[number] for number in numbers[samples : len(numbers) - stopped]]
+        others = [sockets[number] for number in numbers[samples:]]
         for number in watched:
             poll.register(number, select.EPOLLIN)
         reporter = self._reporter()
@@ -122,7 +135,7 @@ class Load:
                 reporter.send(masked(self._report()))
                 sent += 1
             for number, _ in poll.poll(0.001):
-                got = self.sockets[number].recv_into(_buffer)
+                got = sockets[number].recv_into(_buffer)
                 arrived = time.monotonic_ns()
                 taken += [(arrived - int(stamp)) / 1e6 for stamp in STAMP.findall(_view[:got])]
             # A few at a time, lest this be what is measured.
@@ -152,11 +165,11 @@ class Load:
         time.sleep(0.2)
         return reporter
 
-    def leave(self) -> dict[str, Any]:
-        """Close all clients."""
-        for each in self.sockets.values():
+    def leave(self, *, group: str = "") -> dict[str, Any]:
+        """Close the clients of a group."""
+        for each in self.groups[group].values():
             each.close()
-        self.sockets.clear()
+        self.groups[group].clear()
         return {}
 
     def get(self, *, port: int, path: str, seconds: float) -> dict[str, Any]:
@@ -180,7 +193,7 @@ class Load:
         elapsed = time.monotonic() - begun
         for each in sockets:
             each.close()
-        return {"rate": answers / elapsed, "share": (time.process_time() - cpu) / elapsed}
+        return {"rate": answers / elapsed, "count": answers, "share": (time.process_time() - cpu) / elapsed}
 
     def begin_job(self, *, port: int) -> dict[str, Any]:
         """Have a job, `bench`, begin."""

@@ -1,11 +1,14 @@
 """The servers that the fan-out benchmark compares, each a program: `python fanout_servers.py NAME`.
 
 Each prints its port, and then takes lines from stdin: `publish N JOINED SIZE` has it send N messages of SIZE bytes
-to everybody, JOINED of them at a time, and is answered by `done`.
+to everybody, JOINED of them at a time, and is answered by `done`. `fill`, of ours, has the sockets filled of those who
+subscribe to `job:fill` and do not read.
 """
 
 import asyncio
 import os
+import select
+import socket
 import sys
 import tempfile
 from collections.abc import Callable
@@ -16,7 +19,8 @@ import trio
 from phaseline.stream import JOBS, Message
 from phaseline_server.config import Settings
 from phaseline_server.dalle import helpers
-from phaseline_server.main import serve
+from phaseline_server.frames import text_frame
+from phaseline_server.main import serve, tune_interpreter
 from stock_server import stock_server
 
 
@@ -28,6 +32,7 @@ def command(line: bytes) -> tuple[int, int, bytes]:
 
 async def phaseline(*, stock: bool) -> None:
     """Our server: its own door, or the same app under hypercorn."""
+    tune_interpreter()
     with tempfile.TemporaryDirectory() as data_dir, stock_server() if stock else nullcontext():
         settings = Settings(bind=("127.0.0.1:0",), data_dir=data_dir, queue=100_000)
         async with trio.open_nursery() as nursery:
@@ -42,6 +47,15 @@ async def take_commands() -> None:
     broadcaster = helpers._running[-1][1].log._broadcaster
     channels = frozenset({JOBS, "job:x"})
     async for line in trio.lowlevel.FdStream(os.dup(0)):
+        if line == b"fill\n":
+            fill = Message(1, "x", "fill", frozenset({"job:fill"}), b'"%b"' % (b"x" * 60_000))
+            while not broadcaster.statistics().queued:
+                broadcaster.publish(fill)
+                await trio.lowlevel.checkpoint()
+            for _ in range(3):  # and those whose sockets take a little more
+                broadcaster.publish(fill)
+            print("done", flush=True)
+            continue
         count, joined, payload = command(bytes(line))
         for first in range(1, count + 1, joined):
             broadcaster.publish(*[Message(first + n, "x", "x", channels, payload) for n in range(joined)])
@@ -49,6 +63,37 @@ async def take_commands() -> None:
         while broadcaster.statistics().queued:  # noqa: ASYNC110 (no event for this)
             await trio.sleep(0.005)
         print("done", flush=True)
+
+
+def floor() -> None:
+    """Nothing but writes: the frame is ready, and so are all sockets."""
+    clients: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener:
+        print(listener.getsockname()[1], flush=True)
+        poll = select.epoll()
+        poll.register(listener, select.EPOLLIN)
+        poll.register(0, select.EPOLLIN)
+        while True:
+            for number, _ in poll.poll():
+                if number == listener.fileno():
+                    client, _ = listener.accept()
+                    client.recv(65536)
+                    client.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    poll.register(client, select.EPOLLIN | select.EPOLLONESHOT)
+                    clients.append(client)
+                elif number:
+                    continue  # one that leaves
+                elif line := sys.stdin.buffer.readline():
+                    count, _, payload = command(line)
+                    frame, numbers = text_frame(payload), [client.fileno() for client in clients]
+                    for _ in range(count):
+                        for each in numbers:
+                            os.write(each, frame)
+                    print("done", flush=True)
+                    clients = []  # they leave now
+                else:
+                    return
 
 
 async def take_lines(publish: Callable[[bytes], None]) -> None:
@@ -122,5 +167,7 @@ if __name__ == "__main__":
     name = sys.argv[1]
     if name in {"phaseline", "quart"}:
         trio.run(lambda: phaseline(stock=name == "quart"))
+    elif name == "floor":
+        floor()
     else:
         asyncio.run({"websockets": websockets_server, "picows": picows_server}[name]())
