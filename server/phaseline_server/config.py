@@ -126,8 +126,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         30.0
     )
 
+    max_head: Annotated[int, about(_LIMITS, "BYTES", "A request's line and headers.", least=1024, most=_GIB)] = 16_384
     max_body: Annotated[int, about(_LIMITS, "BYTES", "A request's body.", least=1024, most=_GIB)] = 262_144
     max_message: Annotated[int, about(_LIMITS, "BYTES", "A WebSocket message.", least=1024, most=_GIB)] = 65_536
+    max_fragments: Annotated[int, about(_LIMITS, "N", "Of a WebSocket message.", least=1, most=1_000_000)] = 64
     max_depth: Annotated[int, about(_LIMITS, "N", "JSON within JSON.", least=2, most=500)] = 16
     max_connections: Annotated[
         int, about(_LIMITS, "N", "Connections, and clients that poll.", least=1, most=1_000_000)
@@ -147,6 +149,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, about(_LIMITS, "N", "Messages kept for clients that resume.", least=0, most=100_000_000)
     ] = 10_000
     queue: Annotated[int, about(_LIMITS, "N", "Messages waiting for a subscriber.", least=1, most=10_000_000)] = 1000
+    queue_bytes: Annotated[int, about(_LIMITS, "BYTES", "The same by size.", least=1024, most=_GIB)] = 8_388_608
+    head_timeout: Annotated[
+        float,
+        about(_LIMITS, "SECONDS", "From a request's first byte to the end of its headers.", least=0.01, most=_DAY),
+    ] = 5.0
+    auth_timeout: Annotated[
+        float, about(_LIMITS, "SECONDS", "Until a WebSocket has shown its token.", least=0.01, most=_DAY)
+    ] = 5.0
+    write_timeout: Annotated[
+        float, about(_LIMITS, "SECONDS", "Without 64 KiB taken by a client that has to.", least=0.01, most=_DAY)
+    ] = 10.0
+    pong_timeout: Annotated[
+        float, about(_LIMITS, "SECONDS", "Between two pings, the first of which is answered.", least=0.01, most=_DAY)
+    ] = 20.0
+    idle_timeout: Annotated[
+        float, about(_LIMITS, "SECONDS", "Between two requests on a connection.", least=0.01, most=_DAY)
+    ] = 65.0
 
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],

@@ -15,8 +15,7 @@ def make_tls(settings: Settings) -> Tls | None:
     """Return the TLS that `settings` want, None for none; raises ConfigError if the files are wrong."""
     if not settings.tls_cert:
         return None
-    limits = Limits()
-    return Tls(settings.tls_cert, settings.tls_key, limits.head_seconds, limits.linger_seconds)
+    return Tls(settings.tls_cert, settings.tls_key, settings.head_timeout, Limits().linger_seconds)
 
 
 def make_door(settings: Settings, tls: Tls | None) -> Door:
@@ -25,7 +24,14 @@ def make_door(settings: Settings, tls: Tls | None) -> Door:
         connections=settings.max_connections,
         connections_per_address=settings.max_per_address,
         message=settings.max_message,
+        fragments=settings.max_fragments,
         queue=settings.queue,
+        queue_bytes=settings.queue_bytes,
+        head=settings.max_head,
+        head_seconds=settings.head_timeout,
+        idle_seconds=settings.idle_timeout,
+        write_seconds=settings.write_timeout,
+        pong_seconds=settings.pong_timeout,
     )
     return Door(limits, tls)
 

@@ -166,6 +166,7 @@ _ALWAYS: Final = {
     401: "No token was shown, or none that counts.",
     403: "The token does not allow it, or a page of another origin asks.",
     405: "Another method is taken there.",
+    408: "The head came too slowly.",
     421: "The request is for another host.",
     429: "Too many; Retry-After says when to come back.",
     431: "The head is over its limit.",

@@ -42,7 +42,7 @@ async def test_a_client_that_never_finishes_its_head_is_cut_off(begun: bytes, au
     async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
         with trio.fail_after(PATIENCE):
             answer = await opened.ask(begun)
-            assert answer.startswith(b"HTTP/1.1 400 ") if begun else not answer
+            assert answer.startswith(b"HTTP/1.1 408 ") if begun else not answer
             await opened.wait_empty()
 
 
@@ -89,7 +89,7 @@ async def test_the_head_of_a_second_request_has_its_own_limit(when: str, autojum
                 await trio.testing.wait_all_tasks_blocked()
                 await stream.send_all(b"GET /")
             with trio.fail_after(PATIENCE):
-                assert (await read_all(stream)).startswith(b"HTTP/1.1 400 ")
+                assert (await read_all(stream)).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_neither_limit_touches_a_request_that_takes_long(autojump_clock: MockClock) -> None:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 import trio
 
+from door_clients import UPGRADE, close_code, frame, read_all, read_until
 from listening import listening
 from servers import serving
 
@@ -22,6 +23,40 @@ async def test_a_message_over_its_bound_is_closed_with_1009_and_counted(tmp_path
             pass
         while 'phaseline_websockets_broken_total{code="1009"} 1.0' not in (await client.get("/metrics")).text:
             await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize(
+    ("limits", "sent", "status"),
+    [
+        ({"max_head": 1024}, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 1024, 431),
+        ({"head_timeout": 0.05}, b"GET / HTTP/1.1\r\nHost:", 408),
+    ],
+)
+async def test_a_head_that_is_too_large_or_too_slow_has_its_answer_and_is_counted(
+    tmp_path: Path, limits: dict[str, float], sent: bytes, status: int
+) -> None:
+    async with serving(tmp_path, **limits) as client:
+        port = client.base_url.port
+        assert port is not None
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(sent)
+            with trio.fail_after(30):
+                assert (await read_all(stream)).startswith(b"HTTP/1.1 %d " % status)
+        figures = (await client.get("/metrics")).text
+        assert f'phaseline_requests_malformed_total{{status="{status}"}} 1.0' in figures
+
+
+async def test_a_message_in_too_many_fragments_is_closed_with_1009(tmp_path: Path) -> None:
+    async with serving(tmp_path, max_fragments=3) as client:
+        port = client.base_url.port
+        assert port is not None
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(UPGRADE.replace(b"/echo", b"/ws").replace(b"door", b"localhost") + b"\r\n")
+            await read_until(stream, b"connection_established")
+            pieces = [frame(b"{", final=False), *[frame(b" ", 0, final=False)] * 2, frame(b"}", 0)]
+            await stream.send_all(b"".join(pieces))
+            with trio.fail_after(30):
+                assert close_code(await read_all(stream)) == 1009
 
 
 async def report(client: httpx.AsyncClient, kind: str, **body: Any) -> httpx.Response:

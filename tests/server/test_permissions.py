@@ -325,7 +325,7 @@ async def test_a_first_message_may_show_the_token_and_a_ticket_is_good_once(tmp_
 
 
 async def test_who_shows_no_token_is_closed_after_its_time(tmp_path: Path) -> None:
-    async with guarded(tmp_path) as (client, _), websocket(client) as socket:
+    async with guarded(tmp_path, auth_timeout=0.2) as (client, _), websocket(client) as socket:
         with pytest.raises(ConnectionClosed) as closed:
             await receive(socket)
         assert closed.value.reason is not None

@@ -31,6 +31,7 @@ from phaseline_server.door.websocket import WebSocket
 __all__ = ["Connection", "Shared"]
 
 _PIECE = 65_536  # bytes sent or received at a time
+_TIMED_OUT = 408
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close discards what is unsent and resets
 
 
@@ -43,12 +44,14 @@ class Shared:
         spawn: Starts a task that may outlast none of them by long.
         pings: Asks their WebSockets' clients whether they are there.
         broken: How many of their WebSockets were closed for breaking a rule or a bound, by code.
+        refused: How many of their requests were answered with an error by the door itself, by status.
     """
 
     limits: Limits
     spawn: Spawn
     pings: Pings
     broken: Counter[int]
+    refused: Counter[int]
 
 
 class Connection(TCPServer):
@@ -99,6 +102,7 @@ class Connection(TCPServer):
         """Serve requests until the end, or until the client wants a WebSocket."""
         async with AppTasks() as self._task_group:
             self.protocol = Http1Protocol(
+                self._shared.refused,
                 self.app,
                 self.config,
                 self.context,
@@ -173,7 +177,9 @@ class Connection(TCPServer):
             await self.protocol.handle(RawData(data))
             if self.protocol.upgrade is not None:
                 return
-        if not self._said_all:
+        if self._reading.cancelled_caught and self._begun and not self._said_all:
+            await self.protocol.refuse(_TIMED_OUT)
+        elif not self._said_all:
             await self.protocol.handle(RawData(b""))
         await self.protocol.handle(Closed())
         self._end_soon()

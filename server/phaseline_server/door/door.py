@@ -61,6 +61,8 @@ class Statistics:
     """Ended by an error."""
     broken: Mapping[int, int]
     """WebSockets closed because the client broke a rule or a bound, by the code of the close: 1009 for too large."""
+    malformed: Mapping[int, int]
+    """Requests that no route saw, by the status of the answer: 431 for a head too large, 408 for one too slow."""
 
 
 class Door:
@@ -79,6 +81,7 @@ class Door:
         self._config = hypercorn_config(self._limits)
         self._context = WorkerContext(max_requests=None)
         self._broken: Counter[int] = Counter()
+        self._malformed: Counter[int] = Counter()
         self._pings = Pings(self._limits.pong_seconds)
         self._connections: set[Connection] = set()
         self._accepted = self._refused = self._failed = 0
@@ -98,6 +101,7 @@ class Door:
             refused=self._refused,
             failed=self._failed,
             broken=dict(sorted(self._broken.items())),
+            malformed=dict(sorted(self._malformed.items())),
         )
 
     async def serve(
@@ -157,7 +161,9 @@ class Door:
                 ):
                     # From here on the end is orderly: a cancellation from outside arrives as `closing`.
                     house.shield = True
-                    shared = Shared(self._limits, partial(self._spawn, nursery), self._pings, self._broken)
+                    shared = Shared(
+                        self._limits, partial(self._spawn, nursery), self._pings, self._broken, self._malformed
+                    )
                     welcome = partial(self._welcome, ASGIWrapper(app), state, shared)
                     pings.start_soon(self._pings.run)
                     for listener in listeners:

@@ -4,6 +4,7 @@ Neither an h2c upgrade nor the preface of HTTP/2 is followed: hypercorn leaves t
 """
 
 import json
+from collections import Counter
 from typing import Any, cast
 
 import h11
@@ -23,6 +24,7 @@ _HEAD_TOO_LARGE = 431
 _VERSION_NOT_SUPPORTED = 505
 _WHAT_IS_WRONG = {
     400: "the request is malformed; allowed: HTTP/1.1 as in RFC 9112",
+    408: "the request's head was not there in time; send it at once",
     431: "the request's line and headers are too large",
     501: "the request's transfer coding is not known; allowed: chunked",
     505: "the request's version of HTTP is not spoken here; allowed: 1.0 and 1.1",
@@ -44,8 +46,10 @@ class _HttpStream(HTTPStream):
 class Http1Protocol(H11Protocol):
     """One connection's requests, one after another."""
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, refused: Counter[int], *args: Any) -> None:
+        """Count in `refused` what is answered with an error here, by status; the rest is hypercorn's."""
         super().__init__(*args)
+        self._refused = refused
         self.upgrade: Handshake | None = None
         """This is where a connection turns into a WebSocket for the rest of its life."""
         self._held = b""  # the head of an answer, to leave in one write with its body
@@ -61,15 +65,15 @@ class Http1Protocol(H11Protocol):
 
     async def _create_stream(self, request: h11.Request) -> None:
         if not request.http_version.startswith(b"1."):
-            await self._refuse(_VERSION_NOT_SUPPORTED)
+            await self.refuse(_VERSION_NOT_SUPPORTED)
             return
         # The target: hypercorn and Quart take any other form for a path, and stumble over it.
         if not request.target.startswith((b"/", b"http://", b"https://")) and request.target != b"*":
-            await self._refuse(400)
+            await self.refuse(400)
             return
         if is_upgrade(request):
             if not Handshake.is_valid(request):
-                await self._refuse(400)
+                await self.refuse(400)
                 return
             self.upgrade = Handshake(
                 request, cast(h11.Connection, self.connection), self.config.response_headers("h11")
@@ -116,7 +120,8 @@ class Http1Protocol(H11Protocol):
         elif data:
             await self.send(RawData(data=data))
 
-    async def _refuse(self, status: int) -> None:
+    async def refuse(self, status: int) -> None:
+        """Answer with an error, and end the connection."""
         await self._send_error_response(status)
         await self.send(Closed())
 
@@ -127,6 +132,7 @@ class Http1Protocol(H11Protocol):
 
     async def send_error(self, status: int, text: str, code: str) -> None:
         """Answer with an error in the form that every other error has, as the connection's last words."""
+        self._refused[status] += 1
         body = json.dumps({"success": False, "error": text, "code": code}).encode()
         headers = [
             (b"content-type", b"application/json"),

@@ -54,6 +54,10 @@ class _Collector:
         for close_code, count in door.broken.items():
             broken.add_metric([str(close_code)], count)
         yield broken
+        malformed = CounterMetricFamily("phaseline_requests_malformed", "Refused by the door.", labels=["status"])
+        for status, count in door.malformed.items():
+            malformed.add_metric([str(status)], count)
+        yield malformed
         refused = CounterMetricFamily("phaseline_refused", "Requests and messages refused, by code.", labels=["code"])
         for code, count in sorted(self._services.refused.items()):
             refused.add_metric([code], count)

@@ -33,7 +33,6 @@ __all__ = ["PROTOCOL", "RATE_LIMITED", "UNAUTHORIZED", "Ended", "Session"]
 PROTOCOL: Final = 1
 RATE_LIMITED: Final = 4429  # come back a little later
 UNAUTHORIZED: Final = 4501  # don't come back before you have a token
-AUTH_S: Final = 5.0
 _MAX_CHANNELS: Final = 1000
 
 _encoder: Final = msgspec.json.Encoder()
@@ -102,10 +101,11 @@ class Session:
         Raises:
             Ended: Not in time.
         """
-        with trio.move_on_after(AUTH_S):
+        patience_s = self._services.settings.auth_timeout
+        with trio.move_on_after(patience_s):
             await self._access.granted.wait()
         if not self._access.granted.is_set():
-            raise Ended(UNAUTHORIZED, f"no token was shown within {AUTH_S:g} s")
+            raise Ended(UNAUTHORIZED, f"no token was shown within {patience_s:g} s")
 
     @property
     def granted(self) -> bool:
