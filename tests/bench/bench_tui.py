@@ -99,7 +99,7 @@ def many(count: int) -> None:
         now, peak = memory(tui.process.pid)
         print(f"memory with {count:>6} jobs{'':<35} {now:5.1f} MiB now {peak:5.1f} MiB peak")
         used = processor_seconds(tui.process.pid)
-        keys(f"  a page, until the screen shows it ({count} jobs)", tui, ["\x1b[6~", "\x1b[6~", "\x1b[5~"], 40)
+        keys(f"  a page, until the screen shows it ({count} jobs)", tui, ["\x1b[6~", "\x1b[5~"], 40)
         share = (processor_seconds(tui.process.pid) - used) / 40
         print(f"  processor time for a page ({count} jobs){'':<22} {1000 * share:5.1f} ms")
 

@@ -8,7 +8,8 @@ import msgspec
 
 from phaseline_tui.clock import Clock
 from phaseline_tui.connection import Batch, LinkState, LinkStatus
-from phaseline_tui.frames import Frame, decode
+from phaseline_tui.decoding import decode
+from phaseline_tui.frames import Frame
 from phaseline_tui.jobs import JobKey
 
 __all__ = [

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline_tui.frames import ConnectionEstablished, JobProgress, Snapshot, decode
+from phaseline_tui.decoding import decode, statuses
+from phaseline_tui.frames import ConnectionEstablished, JobProgress, Snapshot
 
 
 def test_a_field_of_a_wrong_type_is_left_out_and_counted() -> None:
@@ -19,9 +20,18 @@ def test_one_broken_job_does_not_take_the_snapshot_with_it() -> None:
     jobs = [{"job_id": "a"}, {"job_id": 7}, "job", {"job_id": "b", "stages": [{"name": "x"}, {"name": None}, 3]}]
     frame, ignored = decode(msgspec.json.encode({"type": "snapshot", "jobs": jobs}))
     assert isinstance(frame, Snapshot)
-    assert [job.job_id for job in frame.jobs] == ["a", "b"]
-    assert [stage.name for stage in frame.jobs[1].stages] == ["x"]
-    assert ignored == 4
+    found = list(statuses(frame))
+    told = [status for status, _ in found if status is not None]
+    assert [job.job_id for job in told] == ["a", "b"]
+    assert [stage.name for stage in told[1].stages] == ["x"]
+    assert (ignored, [count for _, count in found]) == (0, [0, 1, 1, 2])
+
+
+def test_a_snapshot_with_a_field_of_a_wrong_type_has_its_jobs() -> None:
+    frame, ignored = decode(b'{"type": "snapshot", "seq": "seven", "jobs": [{"job_id": "a"}, {"job_id": 7}]}')
+    assert isinstance(frame, Snapshot)
+    assert [status.job_id for status, _ in statuses(frame) if status is not None] == ["a"]
+    assert ignored == 1
 
 
 def test_null_stands_for_what_is_not_known() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.snapshot import State
-from phaseline_tui.frames import Frame, decode
+from phaseline_tui.decoding import decode
+from phaseline_tui.frames import Frame
 from phaseline_tui.state import ViewState
 
 Json = dict[str, Any]

@@ -33,11 +33,18 @@ _LONG: Final = 500
 _STATES: Final = {state.value: state for state in State}
 
 
+class SnapshotTaken(NamedTuple):
+    """What is kept of a snapshot: its jobs would be held in memory twice."""
+
+    jobs: int
+    seq: int | None
+
+
 @dataclass(slots=True)
 class Event:
     """One message."""
 
-    frame: Frame
+    frame: JobMessage | Problem | SnapshotTaken
     origin: str
     """The label of the connection it came by."""
     wall: float
@@ -92,7 +99,8 @@ class EventLog:
         for frame in frames:
             if not isinstance(frame, JobMessage | Snapshot | Problem):
                 continue
-            event = Event(frame, origin, wall)
+            kept = SnapshotTaken(len(frame.jobs), frame.seq) if isinstance(frame, Snapshot) else frame
+            event = Event(kept, origin, wall)
             if (key := event.key) is not None:
                 event.name = name(key)
             self.total += 1
@@ -111,7 +119,7 @@ class EventLog:
         self._row = None
 
 
-def words_of(frame: Frame) -> Words:
+def words_of(frame: Frame | SnapshotTaken) -> Words:
     """Return what a message says."""
     match frame:
         case JobStarted():
@@ -132,8 +140,8 @@ def words_of(frame: Frame) -> Words:
             words = Words("completed", "", _took(frame.duration))
         case JobFailed():
             words = Words("cancelled" if frame.state == "cancelled" else "failed", "", _reason(frame))
-        case Snapshot():
-            words = Words("snapshot", "", f"{count_of(len(frame.jobs), 'job')} at {frame.seq}")
+        case SnapshotTaken():
+            words = Words("snapshot", "", f"{count_of(frame.jobs, 'job')} at {frame.seq}")
         case Problem():
             words = Words("server", "", clean(frame.error or frame.code or "", _LONG))
         case _:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+from functools import lru_cache
 from typing import Final, get_args
 
 from phaseline_tui.cleaning import clean, clean_value
@@ -117,10 +118,10 @@ def _take_common(job: JobView, common: Common, received: float) -> None:
 def _start(job: JobView, message: JobStarted) -> None:
     """Begin a job, or begin it anew: nothing of an earlier attempt stays."""
     fresh = JobView(job.job_id, job.origin)
-    for field in JobView.__dataclass_fields__:
-        setattr(job, field, getattr(fresh, field))
+    for name in JobView.__struct_fields__:
+        setattr(job, name, getattr(fresh, name))
     names = message.stages[:_MOST_PHASES]
-    job.phases = [PhaseView(clean(name), average=_seconds(message.averages.get(name))) for name in names]
+    job.phases = [PhaseView(clean(name), average=_usual(message.averages.get(name))) for name in names]
     job.phase_count = len(job.phases)
     job.started_at = _wall(message.timestamp)
     _name(job, message.photo_info)
@@ -234,8 +235,8 @@ def _phase(item: StageItem, job_start: float | None) -> PhaseView:
         state=_PHASE_STATES.get(item.state, PhaseState.PENDING),
         offset=None if started is None or job_start is None else max(0.0, started - job_start),
         elapsed=_seconds(item.elapsed_seconds) if item.state != "pending" else None,
-        average=_seconds(item.average_seconds),
-        p90=_seconds(item.p90_seconds),
+        average=_usual(item.average_seconds),
+        p90=_usual(item.p90_seconds),
         progress=None if item.progress is None or item.state != "current" else _percent(item.progress),
         error=clean(item.error or "", _LONG),
     )
@@ -260,6 +261,12 @@ def _seconds(value: float | None) -> float | None:
     if value is None or not math.isfinite(value):
         return None
     return min(_MOST_SECONDS, max(0.0, value))
+
+
+@lru_cache(maxsize=4096)
+def _usual(value: float | None) -> float | None:
+    """Return a usual duration; the same object for all the jobs that share it."""
+    return _seconds(value)
 
 
 def _wall(timestamp: str | None) -> float | None:

@@ -2,10 +2,13 @@
 
 All texts in here are clean (see `cleaning`). Durations are seconds; `now` is always a reading of the monotonic
 clock in seconds; wall times are seconds since 1970.
+
+Structs without garbage collection, because a list may hold ten thousand jobs: nothing in a job leads back to it.
 """
 
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+import msgspec
 
 from phaseline.snapshot import Basis, PhaseState, State
 
@@ -24,8 +27,7 @@ class JobKey(NamedTuple):
     job_id: str
 
 
-@dataclass(slots=True)
-class PhaseView:
+class PhaseView(msgspec.Struct, gc=False):
     """One phase of a job."""
 
     name: str
@@ -44,8 +46,7 @@ class PhaseView:
     result: object = None
 
 
-@dataclass(slots=True)
-class ErrorView:
+class ErrorView(msgspec.Struct, gc=False):
     """One error of a job."""
 
     kind: str
@@ -73,8 +74,7 @@ class Shares(NamedTuple):
     """Percent at which the current phase will likely end."""
 
 
-@dataclass(slots=True)
-class JobView:
+class JobView(msgspec.Struct, gc=False):
     """One job."""
 
     job_id: str
@@ -100,7 +100,7 @@ class JobView:
     told: tuple[tuple[float, str], ...] = ()
     """The latest messages and for how many seconds the job had run, oldest first."""
 
-    phases: list[PhaseView] = field(default_factory=list)
+    phases: list[PhaseView] = []
     phase_index: int = 0
     """Of the current phase, from 1; 0 if none is known."""
     phase_count: int = 0
@@ -111,7 +111,7 @@ class JobView:
     completed_at: float | None = None
     duration: float | None = None
     cache_hit: bool = False
-    errors: list[ErrorView] = field(default_factory=list)
+    errors: list[ErrorView] = []
     photo_id: str = ""
     photo_info: object = None
     details: object = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from phaseline_tui.cleaning import clean
+from phaseline_tui.decoding import statuses
 from phaseline_tui.filtering import Filter
 from phaseline_tui.frames import Frame, JobMessage, Problem, Snapshot
 from phaseline_tui.ingest import apply_message, from_status
@@ -156,7 +157,10 @@ class ViewState:
 
     def _replace(self, snapshot: Snapshot, received: float, origin: str, changes: Changes) -> None:
         self.jobs = {key: job for key, job in self.jobs.items() if key.origin != origin}
-        for status in snapshot.jobs:
+        for status, ignored in statuses(snapshot):
+            self.ignored += ignored
+            if status is None:
+                continue
             job = from_status(status, received, snapshot.epoch or "", origin)
             self._add(job)
             changes.jobs.add(job.key)

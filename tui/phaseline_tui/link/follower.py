@@ -12,7 +12,8 @@ from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnec
 from phaseline_tui import reasons
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.connection import LinkState, LinkStatus, Reply
-from phaseline_tui.frames import PROTOCOL, ConnectionEstablished, Frame, Pong, Problem, decode, decode_batch
+from phaseline_tui.decoding import decode, decode_batch
+from phaseline_tui.frames import PROTOCOL, ConnectionEstablished, Frame, Pong, Problem
 from phaseline_tui.link.beat import Beat
 from phaseline_tui.link.handshake import shake_hands, while_open
 from phaseline_tui.link.http import ask

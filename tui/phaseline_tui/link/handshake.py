@@ -17,7 +17,7 @@ __all__ = ["shake_hands", "while_open"]
 
 _MOST_BYTES: Final = 256 * 1024 * 1024
 """Of one message: a snapshot of ten thousand jobs has some thirty megabytes."""
-_RECEIVE_BYTES: Final = 64 * 1024
+_RECEIVE_BYTES: Final = 262144
 
 
 async def shake_hands(

@@ -1,10 +1,10 @@
 """The pane with everything that is known of one job."""
 
-import dataclasses
 import json
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+import msgspec
 from textual.binding import BindingType
 
 from phaseline_tui.drawing.cells import Line, pad_line, wrap
@@ -126,7 +126,7 @@ def _text(line: Line) -> str:
 
 def _json(job: JobView) -> str:
     """Return what is known of `job` as JSON; what is this program's own is left out."""
-    known = {name: value for name, value in dataclasses.asdict(job).items() if not name.startswith("_")}
+    known = {name: value for name, value in msgspec.to_builtins(job).items() if not name.startswith("_")}
     return json.dumps(known, indent=2, ensure_ascii=False, default=str)
 
 
