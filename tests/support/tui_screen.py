@@ -36,9 +36,15 @@ _TOKEN: Final = re.compile(
 
 
 class Screen:
-    """Just enough of a terminal to know which character stands where; every character is taken as one cell wide."""
+    """Just enough of a terminal to know which character stands where.
 
-    def __init__(self, columns: int, lines: int) -> None:
+    Args:
+        columns, lines: its size.
+        width: tells how many cells a character takes; every one takes one by default.
+    """
+
+    def __init__(self, columns: int, lines: int, width: Callable[[str], int] = len) -> None:
+        self._width = width
         self.cells = [[" "] * columns for _ in range(lines)]
         self._x = self._y = 0
         self._rest = ""
@@ -62,9 +68,10 @@ class Screen:
 
     def _write(self, text: str) -> None:
         for character in text:
+            width = self._width(character)
             if self._y < len(self.cells) and self._x < len(self.cells[0]):
-                self.cells[self._y][self._x] = character
-            self._x += 1
+                self.cells[self._y][self._x : self._x + width] = [character, *[""] * (width - 1)]
+            self._x += width
 
     def _control(self, private: str, numbers: str, final: str) -> None:
         if private:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from rich.color import ColorSystem
 from rich.style import Style
 
-from phaseline_tui.drawing.cells import Line, pad_line, width_of
+from phaseline_tui.drawing.cells import Line, pad_line, width_of, width_of_text
 from phaseline_tui.drawing.differences import changed, cut
 from phaseline_tui.drawing.encoding import Piece, encode
 from tui_screen import Screen
@@ -64,19 +64,40 @@ def test_figures_in_an_unchanged_sentence_are_sent_alone() -> None:
     assert changed(before, after) == [(14, 15), (19, 21)]
 
 
+QUIET, LOUD = Style(color="#808080", bgcolor="#101010"), Style(color="#ffffff", bgcolor="#101010", bold=True)
+
+
 def test_a_style_is_told_once_and_by_what_differs_from_the_one_before() -> None:
-    quiet, loud = Style(color="#808080", bgcolor="#101010"), Style(color="#ffffff", bgcolor="#101010", bold=True)
     sent = encode(
-        [Piece(2, 0, 2, [("ab", quiet)]), Piece(4, 0, 1, [("c", quiet)]), Piece(8, 0, 1, [("d", loud)])],
+        [
+            Piece(2, 0, 2, [("ab", QUIET)]),
+            Piece(4, 0, 1, [("c", QUIET)]),
+            Piece(8, 0, 2, [("d", LOUD), ("e", QUIET)]),
+            Piece(0, 1, 2, [("f", QUIET), ("g", LOUD)]),
+        ],
         ColorSystem.TRUECOLOR,
     )
-    assert sent == "\x1b[1;3H\x1b[38;2;128;128;128;48;2;16;16;16mabc\x1b[9G\x1b[1;38;2;255;255;255md\x1b[0m"
-    screen = Screen(12, 1)
+    assert sent == (
+        "\x1b[38;2;128;128;128;48;2;16;16;16m\x1b[1;3Habc\x1b[10Ge\x1b[2;1Hf"
+        "\x1b[1;38;2;255;255;255m\x1b[1;9Hd\x1b[2;2Hg\x1b[0m"
+    )
+    screen = Screen(12, 2)
     screen.feed(sent.encode())
-    assert screen.text == "  abc   d   "
+    assert screen.lines == ["  abc   de  ", "fg          "]
+
+
+STYLES = {"text": QUIET, "bad": LOUD, "now/track": Style(color="#ffffff", bgcolor="#303030")}
+
+
+@given(st.lists(LINES, min_size=1, max_size=4))
+def test_in_whatever_order_they_are_sent_all_cells_find_their_place(lines: list[Line]) -> None:
+    pieces = [Piece(0, y, WIDTH, [(text, STYLES.get(name, QUIET)) for text, name in line if text]) for y, line in enumerate(lines)]
+    screen = Screen(WIDTH, len(lines), width_of_text)
+    screen.feed(encode(pieces, ColorSystem.TRUECOLOR).encode())
+    assert screen.lines == ["".join(text for text, _ in line) for line in lines]
 
 
 def test_an_attribute_that_ends_takes_the_colours_along() -> None:
-    plain, loud = Style(color="#808080"), Style(color="#808080", reverse=True)
-    sent = encode([Piece(0, 0, 2, [("a", loud), ("b", plain)])], ColorSystem.STANDARD)
-    assert sent == "\x1b[1;1H\x1b[7;37ma\x1b[0;37mb\x1b[0m"
+    dim, loud = Style(color="#808080", dim=True), Style(color="#808080", reverse=True)
+    sent = encode([Piece(0, 0, 2, [("a", loud), ("b", dim)])], ColorSystem.STANDARD)
+    assert sent == "\x1b[7;37m\x1b[1;1Ha\x1b[0;2;37m\x1b[1;2Hb\x1b[0m"

@@ -1,7 +1,8 @@
 """Changed cells as a terminal understands them, in as few bytes as that takes.
 
 Textual sends a changed row from its left edge, and each piece of it with its whole style and a reset. Over a slow
-line, that is most of what is sent: here only the cells go out, and of a style only what differs from the one before.
+line, that is most of what is sent: here only the cells go out, those of one style together, and of a style only what
+differs from the one before.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,8 @@ from rich.console import Console
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.strip import Strip
+
+from phaseline_tui.drawing.cells import width_of_text
 
 __all__ = ["CellsUpdate", "Piece", "encode"]
 
@@ -61,23 +64,45 @@ class CellsUpdate(CompositorUpdate):
 
 
 def encode(pieces: Iterable[Piece], system: ColorSystem) -> str:
-    """Return what draws `pieces` on a terminal with the colours of `system`, and leaves it without a style."""
+    """Return what draws `pieces` on a terminal with the colours of `system`, and leaves it without a style.
+
+    All that has one style is drawn together, wherever it stands: to go somewhere takes nine bytes at most, to change
+    the style up to forty. Of a list in which every line changes, that is a third of the bytes.
+    """
     parts: list[str] = []
     style = _NOTHING
-    here = (-1, -1)
-    for x, y, width, cells in pieces:
-        if (x, y) != here:
-            # To a column and not by so many: terminals disagree on some characters' widths.
-            parts.append(f"\x1b[{x + 1}G" if here[1] == y else f"\x1b[{y + 1};{x + 1}H")
-        for text, wanted in cells:
-            if wanted is not style:
-                parts.append(_change(style, wanted, system))
-                style = wanted
+    for wanted, found in _by_style(pieces):
+        parts.append(_change(style, wanted, system))
+        style = wanted
+        row = column = -1
+        for y, x, text in found:
+            if y != row:
+                parts.append(f"\x1b[{y + 1};{x + 1}H")
+            elif x != column:
+                # To a column and not by so many: terminals disagree on some characters' widths.
+                parts.append(f"\x1b[{x + 1}G")
             parts.append(text)
-        here = (x + width, y)
+            row, column = y, x + width_of_text(text)
     if style is not _NOTHING:
         parts.append("\x1b[0m")
     return "".join(parts)
+
+
+def _by_style(pieces: Iterable[Piece]) -> list[tuple[Style, list[tuple[int, int, str]]]]:
+    """Return each style with what stands in it: line, column, text."""
+    found: dict[Style, list[tuple[int, int, str]]] = {}
+    for piece in pieces:
+        x, y = piece.x, piece.y
+        for text, style in piece.cells:
+            found.setdefault(style, []).append((y, x, text))
+            x += width_of_text(text)
+    return sorted(found.items(), key=_rank)
+
+
+def _rank(item: tuple[Style, object]) -> tuple[bool, str]:
+    """Return where a style stands, so that few changes between neighbours end an attribute or change the ground."""
+    style = item[0]
+    return (any(getattr(style, name) for name, _ in _ATTRIBUTES), str(style.bgcolor))
 
 
 @lru_cache(maxsize=4096)
