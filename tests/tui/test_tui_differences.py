@@ -30,8 +30,9 @@ def cells_of(line: Line) -> list[tuple[str, str]]:
 @given(LINES, LINES)
 def test_what_is_sent_makes_of_the_old_line_the_new_one(before: Line, after: Line) -> None:
     shown, wanted = cells_of(before), cells_of(after)
-    for start, end in changed(before, after):
-        shown[start:end] = cells_of(tuple(cut(after, start, end)))
+    stretches = changed(before, after)
+    for (start, end), spans in zip(stretches, cut(after, stretches), strict=True):
+        shown[start:end] = cells_of(tuple(spans))
     assert shown == wanted
 
 

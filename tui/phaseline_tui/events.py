@@ -6,8 +6,9 @@ for most of them never are.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+import msgspec
 
 from phaseline_tui.cleaning import clean, clean_value
 from phaseline_tui.drawing.words import count_of
@@ -40,8 +41,7 @@ class SnapshotTaken(NamedTuple):
     seq: int | None
 
 
-@dataclass(slots=True)
-class Event:
+class Event(msgspec.Struct, gc=False):
     """One message."""
 
     frame: JobMessage | Problem | SnapshotTaken

@@ -52,7 +52,7 @@ class ErrorItem(msgspec.Struct, kw_only=True, gc=False):
     timestamp: str | None = None
 
 
-class Common(msgspec.Struct, kw_only=True):
+class Common(msgspec.Struct, kw_only=True, gc=False):
     """What a `JobStatus` and every message about a job carry."""
 
     job_id: str

@@ -91,9 +91,13 @@ def _take_common(job: JobView, common: Common, received: float) -> None:
     """Take over what every message carries; what is missing stays as it was."""
     job.received = received
     job.seq = common.seq if common.seq is not None else job.seq
-    job.workflow = clean(common.workflow) if common.workflow else job.workflow
-    job.series = clean(common.series) if common.series else job.series
-    job.host = clean(common.host) if common.host else job.host
+    # To see that a text is as before takes less than to clean it, and each message has these.
+    if common.workflow and common.workflow != job.workflow:
+        job.workflow = clean(common.workflow)
+    if common.series and common.series != job.series:
+        job.series = clean(common.series)
+    if common.host and common.host != job.host:
+        job.host = clean(common.host)
     job.state = _STATES.get(common.state or "", job.state)
     job.percent = job.percent if common.percent is None else _percent(common.percent)
     elapsed = _seconds(common.elapsed_seconds)
@@ -109,7 +113,7 @@ def _take_common(job: JobView, common: Common, received: float) -> None:
         job.phase_count = min(_MOST_PHASES, max(len(job.phases), common.stage_count))
     if common.stage_index is not None:
         job.phase_index = min(max(0, common.stage_index), _MOST_PHASES)
-    if common.photo_id is not None:
+    if common.photo_id is not None and common.photo_id != job.photo_id:
         job.photo_id = clean(str(clean_value(common.photo_id)))
     if not job.name:
         _name(job, None)

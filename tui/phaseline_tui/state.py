@@ -177,13 +177,13 @@ class ViewState:
             changes.order = True
         elif message.seq is not None and message.seq <= job.seq and (message.epoch or job.epoch) == job.epoch:
             return  # The snapshot told it already.
-        before = (place_of(job), job.state)
+        state, began, ended = job.state, job.started_at, job.completed_at
         apply_message(job, message, received)
         changes.jobs.add(key)
-        if before != (place_of(job), job.state):
+        if (job.state, job.started_at, job.completed_at) != (state, began, ended):  # Its place hangs on these alone.
             changes.order = True
             self._moved.add(key)
-            if not before[1].ended and job.state.ended:
+            if not state.ended and job.state.ended:
                 changes.ended.append(key)
 
     def _add(self, job: JobView) -> None:

@@ -19,6 +19,7 @@ def width_of(line: Line) -> int:
     return sum(width_of_text(text) for text, _ in line)
 
 
+@lru_cache(maxsize=16384)
 def width_of_text(text: str) -> int:
     """Return how many cells a text takes."""
     return len(text) if text.isascii() else cell_len(text)

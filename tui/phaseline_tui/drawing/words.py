@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from phaseline_tui.jobs import Remaining, State
@@ -137,8 +138,15 @@ def clock_time(wall: float | None, local: Callable[[float], datetime], today: fl
         today: the present moment, seconds since 1970.
         seconds: whether to show seconds.
     """
-    if wall is None:
+    if wall is None or not math.isfinite(wall):
         return UNKNOWN
+    # Every zone is whole minutes away from UTC, so within a minute nothing but the seconds differs.
+    step = 1 if seconds else _MINUTE
+    return _clock_time(math.floor(wall / step) * step, local, math.floor(today / _MINUTE) * _MINUTE, seconds=seconds)
+
+
+@lru_cache(maxsize=4096)
+def _clock_time(wall: float, local: Callable[[float], datetime], today: float, *, seconds: bool) -> str:
     try:
         moment, present = local(wall), local(today)
     except (ValueError, OverflowError, OSError):

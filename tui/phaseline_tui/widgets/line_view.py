@@ -126,12 +126,13 @@ class LineView(ScrollView):
         plain = any(isinstance(each, AsciiFilter) for each in self.get_line_filters())
         for index, stretches in differing:
             line, ground = self._painted.get(index, nothing)
-            for start, end in stretches:
-                last = min(end, place.width)  # Behind that there is the scroll bar.
-                cells = [(text, style(name, ground)) for text, name in cut(line, start, last)]
+            # Behind the last cell there is the scroll bar.
+            seen = [Stretch(start, min(end, place.width)) for start, end in stretches]
+            for (start, end), spans in zip(seen, cut(line, seen), strict=True):
+                cells = [(text, style(name, ground)) for text, name in spans]
                 if plain:
                     cells = [(to_ascii(text), each) for text, each in cells]
-                yield Piece(place.x + start, first + index, last - start, cells)
+                yield Piece(place.x + start, first + index, end - start, cells)
 
     def render_line(self, y: int) -> Strip:
         """Return a line of the widget (called by Textual)."""
