@@ -21,7 +21,7 @@ def several(theme: str | None = None) -> ProgressApp:
 
 def several_batches(app: ProgressApp) -> list[Batch]:
     """Return what the four bring: two are well, one is stale, one wants a password."""
-    first, second, third, fourth = app.labels
+    first, second, third, fourth = app.board.labels
     up = LinkStatus(LinkState.CONNECTED, since=400.0)
     batches = [
         Batch((), 940.0, up, origin=first),

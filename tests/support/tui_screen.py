@@ -151,6 +151,10 @@ class Terminal:
     def quit(self) -> int:
         """Press q, read what comes until the end, and return the exit code."""
         self.press("q")
+        return self.read_to_the_end()
+
+    def read_to_the_end(self) -> int:
+        """Read what comes until the program has ended, and return its exit code."""
         try:
             while self.read(60.0):
                 pass
@@ -158,9 +162,15 @@ class Terminal:
             pass
         return self.process.wait(60.0)
 
+    def vanish(self) -> None:
+        """Take the terminal away, as when whatever showed it was killed."""
+        os.close(self.master)
+        self.master = -1
+
     def close(self) -> None:
         """End the program however it is."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        os.close(self.master)
+        if self.master >= 0:
+            os.close(self.master)

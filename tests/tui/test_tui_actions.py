@@ -45,7 +45,7 @@ def picture_status(url: str, picture: str) -> int:
 
 
 def state_of(app: ProgressApp, picture: str) -> State | None:
-    job = app.state.jobs.get(JobKey(app.labels[0], f"dalle:{picture.replace('/', ':')}"))
+    job = app.state.jobs.get(JobKey(app.board.labels[0], f"dalle:{picture.replace('/', ':')}"))
     return job.state if job is not None else None
 
 

@@ -315,12 +315,12 @@ def test_a_lost_connection_freezes_what_is_known_and_says_so() -> None:
         await pilot.pause()
         assert "no server at x" in text_of(app)
         assert "next try in 4s" in text_of(app)
-        scene = app.scene()
+        scene = app.board.scene()
         assert scene.stale
         assert scene.now == 990.0
         app.receive(connected(many_jobs()))
         await pilot.pause()
-        assert not app.scene().stale
+        assert not app.board.scene().stale
         assert "no server" not in text_of(app)
 
     use(test, many_jobs())

@@ -92,7 +92,10 @@ STYLES = {"text": QUIET, "bad": LOUD, "now/track": Style(color="#ffffff", bgcolo
 
 @given(st.lists(LINES, min_size=1, max_size=4))
 def test_in_whatever_order_they_are_sent_all_cells_find_their_place(lines: list[Line]) -> None:
-    pieces = [Piece(0, y, WIDTH, [(text, STYLES.get(name, QUIET)) for text, name in line if text]) for y, line in enumerate(lines)]
+    pieces = [
+        Piece(0, y, WIDTH, [(text, STYLES.get(name, QUIET)) for text, name in line if text])
+        for y, line in enumerate(lines)
+    ]
     screen = Screen(WIDTH, len(lines), width_of_text)
     screen.feed(encode(pieces, ColorSystem.TRUECOLOR).encode())
     assert screen.lines == ["".join(text for text, _ in line) for line in lines]

@@ -152,7 +152,7 @@ def test_events_of_several_servers(snap_compare: Compare) -> None:
     app = several(DARK)
 
     async def before(pilot: Pilot[Any]) -> None:
-        app.receive(*several_batches(app), *stream(app.labels[0])[:6], *stream(app.labels[2])[6:])
+        app.receive(*several_batches(app), *stream(app.board.labels[0])[:6], *stream(app.board.labels[2])[6:])
         await pilot.press("4")
         await pilot.pause()
 

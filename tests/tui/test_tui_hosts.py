@@ -102,7 +102,7 @@ def test_lists_of_two_real_connections_become_one_and_stay_apart() -> None:
             app = ProgressApp([ServerAddress.parse(first.url), ServerAddress.parse(second.url)], theme=DARK)
             async with app.run_test(size=(120, 30)) as pilot:
                 await until(pilot, lambda: len(app.state.jobs) == 2)
-                assert set(app.state.jobs) == {JobKey(label, "job_1") for label in app.labels}
+                assert set(app.state.jobs) == {JobKey(label, "job_1") for label in app.board.labels}
                 await until(pilot, lambda: "a.jpg" in text_of(app) and "b.jpg" in text_of(app))
                 await pilot.press("5")
                 await until(pilot, lambda: text_of(app).count("connected") >= 2 and "ms" in text_of(app))

@@ -62,7 +62,7 @@ async def _show(pilot: Pilot[Any], app: ProgressApp, known: Figures, *keys: str)
     await pilot.press("3")
     await app.workers.wait_for_complete()
     await pilot.pause()
-    cast("StatisticsScreen", app.screen).take(app.labels[0], known)
+    cast("StatisticsScreen", app.screen).take(app.board.labels[0], known)
     await pilot.press(*keys)
     await pilot.pause()
 

@@ -3,7 +3,9 @@
 import random
 import re
 import shlex
+import signal
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from phaseline_tui.drawing.themes import DARK
+from phaseline_tui.remembered import Remembered, read_remembered
 from tui_jobs import many_jobs, odd_jobs
 from tui_load import LoadServer, jobs_at_work
 from tui_screen import ENVIRONMENT, PROGRAM, Terminal
@@ -114,6 +118,31 @@ def test_what_was_painted_cell_by_cell_is_what_a_whole_repaint_shows() -> None:
         program.resize(120, 40)
         program.until(lambda screen: screen.lines[1:] == painted)
         assert program.quit() == 0
+
+
+def test_the_program_ends_when_its_terminal_vanishes(tmp_path: Path) -> None:
+    with PlayedServer(many_jobs()) as server, terminal(server.url, XDG_STATE_HOME=str(tmp_path)) as program:
+        program.until(lambda screen: "IMG_0042" in screen.text)
+        program.press("s3")
+        program.until(lambda screen: "PERCENTILES" in screen.text or "LAST RUNS" in screen.text)
+        program.vanish()
+        # Not in the terminal's session, so no signal tells it.
+        assert program.process.wait(PATIENCE) == 129
+    assert read_remembered({"XDG_STATE_HOME": str(tmp_path)}) == Remembered("Statistics", "name", theme=DARK)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_it_and_leaves_the_terminal_in_order(number: int, code: int) -> None:
+    with PlayedServer(many_jobs()) as server, terminal(server.url) as program:
+        program.until(lambda screen: "IMG_0042" in screen.text)
+        before = termios.tcgetattr(program.master)
+        program.process.send_signal(number)
+        assert program.read_to_the_end() == code
+        after = termios.tcgetattr(program.master)
+    if number == signal.SIGTERM:
+        assert before[3] & termios.ICANON == 0
+        assert after[3] & termios.ICANON
+        assert b"\x1b[?1049l" in program.output
 
 
 @pytest.mark.needs("tmux")

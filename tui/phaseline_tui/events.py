@@ -119,7 +119,7 @@ class EventLog:
         self._row = None
 
 
-def words_of(frame: Frame | SnapshotTaken) -> Words:
+def words_of(frame: Frame | JobMessage | SnapshotTaken) -> Words:
     """Return what a message says."""
     match frame:
         case JobStarted():

@@ -72,7 +72,9 @@ def cut(line: Line, stretches: Iterable[Stretch]) -> Iterator[list[Span]]:
         found: list[Span] = []
         while True:
             if after > start:
-                found.append((text[max(0, start - at) : end - at], style) if at < start or after > end else (text, style))
+                found.append(
+                    (text[max(0, start - at) : end - at], style) if at < start or after > end else (text, style)
+                )
             if after >= end:
                 break
             span = next(rest, None)

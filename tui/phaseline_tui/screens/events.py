@@ -38,7 +38,7 @@ class EventsScreen(FramedScreen):
 
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
-        self._log = self.owner.events
+        self._log = self.owner.board.events
         self._rows = RowList(palette, lambda: len(self._log.shown()), self._row, follows_end=True)
         self._details = FixedLines(palette, id="details")
         self._filter = FilterLine()
@@ -108,4 +108,4 @@ class EventsScreen(FramedScreen):
 
     def _row(self, index: int, width: int) -> Line:
         app = self.owner
-        return event_row(self._log.shown()[index], width, app.live_scene(), several=len(app.servers) > 1)
+        return event_row(self._log.shown()[index], width, app.board.live_scene(), several=len(app.servers) > 1)

@@ -76,11 +76,22 @@ class FramedScreen(ViewScreen):
         width = self.size.width
         if not width:
             return
-        live = app.live_scene()
+        board = app.board
+        live = board.live_scene()
         self._head.show(
-            [chrome.header(app.followed, app.status, app.state.counts, width, live, totals=app.totals, held=app.held)]
+            [
+                chrome.header(
+                    board.followed,
+                    board.status,
+                    app.state.counts,
+                    width,
+                    live,
+                    totals=board.totals,
+                    held=board.held,
+                )
+            ]
         )
-        self._trouble.show(chrome.trouble(app.status, width, live) if self.TELLS_TROUBLE else [])
+        self._trouble.show(chrome.trouble(board.status, width, live) if self.TELLS_TROUBLE else [])
         self._heading.show(self.heading(width))
         self.show()
         self._keys.show([self._key_line(width)])

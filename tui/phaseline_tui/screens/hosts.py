@@ -32,7 +32,7 @@ class HostsScreen(FramedScreen):
 
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
-        self._rows = RowList(palette, lambda: len(self.owner.hosts), self._row)
+        self._rows = RowList(palette, lambda: len(self.owner.board.hosts), self._row)
         self._details = FixedLines(palette, id="details")
         self._jobs: dict[str, list[JobView]] = {}
         """The jobs of each server, by its label."""
@@ -47,11 +47,11 @@ class HostsScreen(FramedScreen):
 
     def show(self) -> None:
         """Show every connection as it is now."""
-        self._jobs = {label: [] for label in self.owner.hosts}
+        self._jobs = {label: [] for label in self.owner.board.hosts}
         for key, job in self.owner.state.jobs.items():
-            self._jobs[key.origin or self.owner.labels[0]].append(job)
+            self._jobs[key.origin or self.owner.board.labels[0]].append(job)
         self._rows.update_rows()
-        self._details.show(host_details(self._chosen(), self.size.width, self.owner.live_scene()))
+        self._details.show(host_details(self._chosen(), self.size.width, self.owner.board.live_scene()))
 
     def to_copy(self) -> str:
         """Return the address of the server under the cursor."""
@@ -62,8 +62,8 @@ class HostsScreen(FramedScreen):
         self.owner.retry(self._chosen().label)
 
     def _chosen(self) -> HostView:
-        return list(self.owner.hosts.values())[self._rows.cursor]
+        return list(self.owner.board.hosts.values())[self._rows.cursor]
 
     def _row(self, index: int, width: int) -> Line:
-        host = list(self.owner.hosts.values())[index]
-        return host_row(host, self._jobs.get(host.label, []), width, self.owner.live_scene())
+        host = list(self.owner.board.hosts.values())[index]
+        return host_row(host, self._jobs.get(host.label, []), width, self.owner.board.live_scene())

@@ -35,7 +35,7 @@ class JobScreen(FramedScreen):
 
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
-        self._detail = JobDetail(palette, self.owner.scene)
+        self._detail = JobDetail(palette, self.owner.board.scene)
         self._search = SearchLine()
 
     def parts(self) -> Iterable[Widget]:

@@ -59,8 +59,8 @@ class JobsScreen(ViewScreen):
         self._head = FixedLines(palette, id="header", ground="chrome")
         self._trouble = FixedLines(palette, id="trouble")
         self._heading = FixedLines(palette, id="heading")
-        self._list = JobList(palette, app.state, app.scene)
-        self._detail = JobDetail(palette, app.scene)
+        self._list = JobList(palette, app.state, app.board.scene)
+        self._detail = JobDetail(palette, app.board.scene)
         self._filter = FilterLine()
         self._search = SearchLine()
         self._keys = FixedLines(palette, id="keys", ground="chrome")
@@ -117,13 +117,24 @@ class JobsScreen(ViewScreen):
         app = self.owner
         server = app.servers[0]
         width = self.size.width
-        live = app.live_scene()
-        totals = app.totals
+        board = app.board
+        live = board.live_scene()
+        totals = board.totals
         self._list.several_hosts = totals.hosts > 1
         self._head.show(
-            [chrome.header(app.followed, app.status, app.state.counts, width, live, totals=totals, held=app.held)]
+            [
+                chrome.header(
+                    board.followed,
+                    board.status,
+                    app.state.counts,
+                    width,
+                    live,
+                    totals=totals,
+                    held=board.held,
+                )
+            ]
         )
-        self._trouble.show(chrome.trouble(app.status, width, live))
+        self._trouble.show(chrome.trouble(board.status, width, live))
         state = app.state
         shown, total = len(state.visible), len(state.jobs)
         where: chrome.Place = "list"
@@ -136,7 +147,7 @@ class JobsScreen(ViewScreen):
         if not state.visible and notice_width:
             filter_text = state.filter.text if state.jobs else ""
             self._list.show_notice(
-                chrome.empty(server.url, app.status, notice_width, synced=bool(state.synced), filter_text=filter_text)
+                chrome.empty(server.url, board.status, notice_width, synced=bool(state.synced), filter_text=filter_text)
             )
         list_width = self._list.size.width
         order = state.order

@@ -134,7 +134,7 @@ class StatisticsScreen(FramedScreen):
         return figures_row(row.phase, above, whole, width)
 
     def _ask(self) -> None:
-        for label in self.owner.labels:
+        for label in self.owner.board.labels:
             self.run_worker(self._fetch(label), group=f"figures of {label}", exclusive=True)
 
     async def _fetch(self, origin: str) -> None:
