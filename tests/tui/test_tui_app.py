@@ -142,6 +142,16 @@ def test_the_filter_narrows_the_list_while_one_types() -> None:
     use(test, many_jobs())
 
 
+def test_a_regular_expression_that_is_wrong_is_told_while_one_types() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("slash", *"/IMG_(/")
+        assert "! /IMG_(/ is no regular expression: missing )" in text_of(app)
+        await pilot.press("backspace", "backspace", "slash")
+        assert "is no regular expression" not in text_of(app)
+
+    use(test, many_jobs())
+
+
 def test_keys_typed_in_one_burst_act_in_their_order() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         for key in ("j", "j", "k", "enter", "G"):

@@ -14,6 +14,7 @@ from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
+from phaseline_tui.filtering import Filter
 from phaseline_tui.jobs import JobView, Shares
 from phaseline_tui.state import ViewState
 from phaseline_tui.totals import Counts
@@ -40,6 +41,21 @@ def row_text(wire: dict[str, Any], width: int, scene: Scene = SCENE) -> str:
 
 
 # Chrome
+
+
+def test_what_is_wrong_with_a_filter_is_told_in_the_last_line() -> None:
+    wrong = Filter("render name:/IMG_(/")
+    line = chrome.keys(100, wrong.text, 3, 9, where="filter", problem=wrong.problem)
+    assert "! /IMG_(/ is no regular expression: missing ), unterminated subpattern" in text_of(line)
+    assert width_of(chrome.keys(40, wrong.text, 3, 9, where="list", problem=wrong.problem)) == 40
+
+
+def test_a_word_that_looks_like_a_field_is_explained_where_nothing_is_found() -> None:
+    wrong = Filter("sate:failed")
+    status = LinkStatus(LinkState.CONNECTED)
+    lines = chrome.empty("http://x", status, 60, synced=True, filter_text=wrong.text, filter_hint=wrong.hint)
+    words = " ".join(" ".join(text_of(line).split()) for line in lines)
+    assert "sate: is no field, so it was looked for as text; fields are state phase host" in words
 
 
 @pytest.mark.parametrize("state", list(LinkState))

@@ -1,6 +1,7 @@
 """Keys beyond moving: sorting, marks, following, holding still, errors, folding, the view of one job, other keys."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -139,7 +140,7 @@ def test_the_view_of_one_job_is_searched_and_shows_json_and_goes_to_the_next_err
         assert "2 ERRORS" in text_of(app)
         await pilot.press("slash", *"allowed", "enter")
         assert "1 of 1 found" in text_of(app)
-        assert screen.to_copy() == "allowed  -5 to 5"
+        assert screen.to_copy() == "-5 to 5"
         await pilot.press("slash", "escape", "v")
         assert '"job_id": "job_12346",' in text_of(app)
         assert '"job_id": "job_12346"' in screen.to_copy()
@@ -151,6 +152,58 @@ def test_the_view_of_one_job_is_searched_and_shows_json_and_goes_to_the_next_err
         assert not isinstance(app.screen, JobScreen)
 
     use(test, many_jobs())
+
+
+def test_details_are_folded_copied_and_found_where_they_are_folded() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("e", "e", "2")
+        screen = app.screen
+        assert isinstance(screen, JobScreen)
+        assert '"job_id": "job_12346"' in screen.to_copy(), "on the job's name, all of it"
+        await pilot.press("slash", *"2 errors", "enter")
+        assert [error["phase"] for error in json.loads(screen.to_copy())] == ["ai_evaluation", "applying_preset"]
+        await pilot.press("enter")
+        assert "▸ 2 ERRORS" in text_of(app)
+        assert "Invalid exposure" not in text_of(app)
+        await pilot.press("slash", *"allowed", "enter")
+        assert "-5 to 5" in text_of(app), "unfolded by the search"
+        await pilot.press("space")
+        assert "-5 to 5" not in text_of(app), "a value folds what it is in"
+        assert json.loads(screen.to_copy())["kind"] == "validation_error"
+        await pilot.press("z")
+        assert "PHASES" in text_of(app)
+        assert "importing" not in text_of(app)
+        await pilot.press("z", "G")
+        assert screen.to_copy() == "25600000"
+        await pilot.press("g", "j")
+        assert "photo  id job_12346" in screen.to_copy()
+
+    use(test, many_jobs(), size=(120, 60))
+
+
+def test_the_cursor_stays_on_its_row_while_the_details_change() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("2", "slash", *"file_size", "enter")
+        screen = app.screen
+        assert isinstance(screen, JobScreen)
+        told = {"type": "error_occurred", "job_id": "job_1", "seq": 9, "error_message": "tilt", "error_type": "t"}
+        app.receive(Batch((frame(told),), 1000.0))
+        await pilot.pause()
+        assert "tilt" in text_of(app)
+        assert screen.to_copy() == "25600000"
+
+    use(test, [photo_job("job_1", "a.jpg", 3)])
+
+
+def test_a_click_unfolds_what_has_a_mark() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        await pilot.press("2")
+        line = next(at for at, text in enumerate(text_of(app).splitlines()) if "▾ PHASES" in text)
+        await pilot.click(offset=(5, line))
+        assert "▸ PHASES" in text_of(app)
+        assert "ai_evaluation" not in text_of(app)
+
+    use(test, [photo_job("job_1", "a.jpg", 3)])
 
 
 def test_a_jobs_view_tells_why_the_estimate_moved_what_was_said_and_what_was_slow_before() -> None:

@@ -15,6 +15,7 @@ from phaseline_tui.drawing.detail import detail
 from phaseline_tui.drawing.gantt import Strip, strips
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.tree import Folds
 from phaseline_tui.jobs import JobView, Shares
 from phaseline_tui.state import ViewState
 from tui_jobs import FixedClock, dalle_job, failed_photo, many_jobs, odd_jobs, photo_job, snapshot
@@ -102,25 +103,28 @@ def test_a_narrow_list_names_the_series_with_the_address() -> None:
 # Details
 
 
+def detail_text(job: JobView, width: int = 100, folds: Folds | None = None) -> str:
+    return "\n".join(text_of(row.line) for row in detail(job, width, SCENE, folds))
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("shades", [True, False])
 def test_every_line_of_the_details_fits(width: int, shades: bool) -> None:
     for job in jobs(*many_jobs(), *odd_jobs()):
         for now in (1000.0, 1030.0, 99999.0):
-            lines = detail(job, width, SCENE._replace(shades=shades, now=now))
-            assert {width_of(line) for line in lines} == {width}
+            for folds in (Folds(), Folds(everything=True), Folds(everything=False)):
+                rows = detail(job, width, SCENE._replace(shades=shades, now=now), folds)
+                assert {width_of(row.line) for row in rows} == {width}
 
 
 def test_the_timeline_tells_every_phase_with_its_sign_and_average() -> None:
-    text = "\n".join(
-        text_of(line) for line in detail(jobs(dalle_job("simple", "0x1", 5, progress=45.0))[0], 100, SCENE)
-    )
+    text = detail_text(jobs(dalle_job("simple", "0x1", 5, progress=45.0))[0])
     for words in ("✓ setup", "↷ enhance_prompt", "skipped", "► image_wait", "24s", "45%", "· image_download", "1.5s"):
         assert words in text
 
 
 def test_errors_are_told_in_words_with_their_phase_and_time() -> None:
-    text = "\n".join(text_of(line) for line in detail(jobs(failed_photo())[0], 100, SCENE))
+    text = detail_text(jobs(failed_photo())[0])
     assert "2 ERRORS" in text
     assert "✗ Invalid exposure value: the preset asks for more than the raw converter can do" in text
     assert "validation_error  in applying_preset  at 18:37:21" in text
@@ -131,21 +135,37 @@ def test_errors_are_told_in_words_with_their_phase_and_time() -> None:
 def test_details_are_readable_lines() -> None:
     result = {"ok": True, "size": [1024, 768], "none": None, "deep": {"a": [{"b": 1.50}, "c"]}, "long": ["x" * 40] * 3}
     job = photo_job("j", "a.jpg", 8, state="completed", result=result)
-    text = [text_of(line).rstrip() for line in detail(jobs(job)[0], 60, SCENE)]
-    at = next(number for number, line in enumerate(text) if line.startswith("RESULT"))
+    text = [line.rstrip() for line in detail_text(jobs(job)[0], 60).splitlines()]
+    at = next(number for number, line in enumerate(text) if line.startswith("▾ RESULT"))
     assert text[at + 1 : at + 12] == [
-        "ok    yes",
-        "size  1024, 768",
-        "none  —",
-        "deep",
-        "  a",
-        "    -",
-        "      b  1.5",
-        "    - c",
-        "long",
-        "  - " + "x" * 40,
-        "  - " + "x" * 40,
+        "  ok    yes",
+        "  size  1024, 768",
+        "  none  —",
+        "▾ deep",
+        "  ▾ a",
+        "    ▾ 1",
+        "        b  1.5",
+        "      - c",
+        "▾ long",
+        "    - " + "x" * 40,
+        "    - " + "x" * 40,
     ]
+
+
+def test_what_is_long_is_folded_at_first_and_told_in_a_line() -> None:
+    tokens = [{"name": f"token {number}", "count": number, "from": {"list": "seas"}} for number in range(5)]
+    job = jobs(photo_job("j", "a.jpg", 8, state="completed", result={"ok": True, "tokens": tokens}))[0]
+    assert "▸ tokens  5 items" in detail_text(job)
+    folds = Folds()
+    folds.fold(("result", "tokens"), folded=False)
+    text = detail_text(job, 100, folds)
+    assert "  ▸ 3  name token 2 · count 2" in text
+    assert "seas" not in text
+    folds.show(("result", "tokens", "3", "from", "list"))
+    assert "list  seas" in detail_text(job, 100, folds)
+    folds.fold_all(folded=True)
+    assert "token" not in detail_text(job, 100, folds)
+    assert "▸ RESULT" in detail_text(job, 100, folds)
 
 
 @given(

@@ -48,6 +48,8 @@ class Filter:
         self.text = text.strip()
         self.problem = ""
         """What can't be understood, in words; such a word is not looked for."""
+        self.hint = ""
+        """What was perhaps meant otherwise, in words; helps when nothing is found."""
         self._words: list[_Word] = []
         at = 0
         while at < len(self.text):
@@ -75,6 +77,7 @@ class Filter:
         if field is not None:
             chosen = FIELDS.get(field.casefold())
             if chosen is None:  # No field of ours: a text with a colon in it, such as dalle:simple.
+                self.hint = f"{field}: is no field, so it was looked for as text; fields are {' '.join(FIELDS)}"
                 wanted = f"{field}:{regex or wanted}".casefold()
                 regex = None
             else:

@@ -4,7 +4,7 @@ import math
 from typing import Final, Literal
 
 from phaseline_tui.connection import LinkState, LinkStatus
-from phaseline_tui.drawing.cells import Line, Span, join, pad_line, width_of, wrap
+from phaseline_tui.drawing.cells import Line, Span, fit, join, pad_line, width_of, width_of_text, wrap
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.words import clock_time, duration
 from phaseline_tui.totals import Counts, Totals
@@ -146,12 +146,14 @@ def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
     return lines
 
 
-def keys(width: int, filter_text: str, shown: int, total: int, *, where: Place) -> Line:
-    """Return the last line: the keys that help where the user is, and what the filter leaves."""
+def keys(width: int, filter_text: str, shown: int, total: int, *, where: Place, problem: str = "") -> Line:
+    """Return the last line: the keys that help here, and what the filter leaves, or what is wrong in it."""
     right: list[Span] = []
-    if filter_text:
+    if problem:
+        right = [(fit(f"! {problem}", min(width_of_text(problem) + 2, width - 2)), "warn"), (" ", "")]
+    elif filter_text:
         right = [(f"{shown} of {total} ", "text")]
-    if filter_text and where == "list":
+    if filter_text and where == "list" and not problem:
         right = [("/", "key"), (f"{filter_text}  ", "strong"), *right, (" esc", "key"), (" all ", "muted")]
     spans: list[Span] = [(" ", "")]
     room = width - 1 - width_of(tuple(right))
@@ -163,7 +165,9 @@ def keys(width: int, filter_text: str, shown: int, total: int, *, where: Place) 
     return join(tuple(spans), tuple(right), width)
 
 
-def empty(url: str, status: LinkStatus, width: int, *, synced: bool, filter_text: str) -> list[Line]:
+def empty(
+    url: str, status: LinkStatus, width: int, *, synced: bool, filter_text: str, filter_hint: str = ""
+) -> list[Line]:
     """Return what to say where no job can be shown: what is the case, and what to do."""
     if filter_text:
         lines: list[Line] = [
@@ -171,6 +175,8 @@ def empty(url: str, status: LinkStatus, width: int, *, synced: bool, filter_text
             (),
             (("esc", "key"), (" shows all jobs again", "muted")),
         ]
+        if filter_hint:
+            lines += [(), ((filter_hint, "muted"),)]
     elif status.reason:
         lines = [
             (("no connection yet", "strong"),),

@@ -1,13 +1,16 @@
-"""The detail pane of a job, line by line."""
+"""The detail pane of a job, row by row."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
 
 from phaseline_tui.drawing.bars import bar
-from phaseline_tui.drawing.cells import Line, Span, fit, join, middle, pad_line, width_of, wrap
+from phaseline_tui.drawing.cells import Line, Span, fit, join, middle, pad_line, width_of, width_of_text, wrap
 from phaseline_tui.drawing.gantt import is_slow, strips
 from phaseline_tui.drawing.rows import source_of, state_style
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.tree import FOLDED, UNFOLDED, Folds, Path, Row, facts
 from phaseline_tui.drawing.words import (
     UNKNOWN,
     band,
@@ -31,43 +34,68 @@ _PHASE_MARKS: Final = {
     PhaseState.FAILED: ("✗", "bad"),
 }
 _TIMES: Final = 7
+_BESIDE: Final = 2 + 1 + _TIMES + 1 + _TIMES + 2
+"""Cells of a phase's line without its name and its strip."""
 _LEAST_STRIP: Final = 12
 _MOST_NAME: Final = 24
-_MOST_LINES: Final = 400
-_MOST_KEY: Final = 22
-_MOST_LIST: Final = 72
+_MOST_ROWS: Final = 2000
+_TOP: Final = ("",)
+"""Where the lines above the first section are."""
 
 
-def detail(job: JobView, width: int, scene: Scene) -> list[Line]:
-    """Return everything that is known of `job`, in lines of `width` cells."""
-    lines: list[Line] = [*_head(job, width, scene), ()]
+def detail(job: JobView, width: int, scene: Scene, folds: Folds | None = None) -> list[Row]:
+    """Return everything that is known of `job`, in rows of `width` cells; `folds` says what of it is folded."""
+    folds = folds or Folds()
+    rows = [Row(line, _TOP) for line in _head(job, width, scene)]
+    for section in _sections(job, width, scene, folds):
+        path = (section.key,)
+        folded = folds.folded(path, usually=False)
+        mark = FOLDED if folded else UNFOLDED
+        rows += [Row(()), Row((mark, *_title(section.title, width - 2)), path, section.value, folded)]
+        if not folded:
+            rows += section.rows
+    return [row._replace(line=pad_line(row.line, width)) for row in rows[:_MOST_ROWS]]
+
+
+class _Section(NamedTuple):
+    key: str
+    """The first part of its rows' paths."""
+    title: str
+    rows: Iterable[Row]
+    value: object = None
+    """What is copied with the whole section; None for its title."""
+
+
+def _sections(job: JobView, width: int, scene: Scene, folds: Folds) -> Iterator[_Section]:
+    """Yield the parts below the head."""
     if job.phases:
-        lines += [*_phases(job, width, scene), ()]
+        yield _Section("phases", _phase_titles(job, width), _phases(job, width, scene))
     if job.reasons and not job.over:
-        lines += [_title("WHY THE ESTIMATE MOVED", width)]
-        lines += [line for reason in reversed(job.reasons) for line in _wrapped(reason, width, "text")]
-        lines += [()]
+        told = [row for reason in reversed(job.reasons) for row in _wrapped(reason, width, "text", "why")]
+        yield _Section("why", "WHY THE ESTIMATE MOVED", told, "\n".join(reversed(job.reasons)))
     if job.state in {State.FAILED, State.LOST} and job.failure not in [error.message for error in job.errors]:
-        lines += [_title("ERROR", width), *_wrapped(job.failure or "no reason given", width, "bad-strong"), ()]
+        reason = job.failure or "no reason given"
+        yield _Section("error", "ERROR", _wrapped(reason, width, "bad-strong", "error"), reason)
     if job.errors:
-        lines += [*_errors(job, width, scene), ()]
-    for title, value in (
-        ("RESULT", _news(job)),
-        ("DETAILS", job.details),
-        ("PHOTO" if job.workflow == "photo" else "ABOUT", job.photo_info),
+        title = "ERROR" if len(job.errors) == 1 else f"{len(job.errors)} ERRORS"
+        yield _Section("errors", title, _errors(job, width, scene, folds), msgspec.to_builtins(job.errors))
+    results = {phase.name: phase.result for phase in job.phases if phase.result}
+    for key, title, value in (
+        ("result", "RESULT", _news(job)),
+        ("details", "DETAILS", job.details),
+        ("about", "PHOTO" if job.workflow == "photo" else "ABOUT", job.photo_info),
+        ("results", "PHASE RESULTS", results),
     ):
         if value:
-            lines += [_title(title, width), *_facts(value, width), ()]
+            yield _Section(key, title, facts(value, width, (key,), folds), value)
     if len(job.told) > 1:
-        lines += [_title("MESSAGES", width)]
-        lines += [
-            ((fit(duration(at), _TIMES, "right"), "muted"), (f"  {words}", "text")) for at, words in reversed(job.told)
-        ]
-        lines += [()]
-    results = {phase.name: phase.result for phase in job.phases if phase.result}
-    if results:
-        lines += [_title("PHASE RESULTS", width), *_facts(results, width), ()]
-    return [pad_line(line, width) for line in lines[:_MOST_LINES]]
+        yield _Section("messages", "MESSAGES", _messages(job), "\n".join(words for _, words in reversed(job.told)))
+
+
+def _messages(job: JobView) -> Iterator[Row]:
+    for number, (at, words) in enumerate(reversed(job.told), 1):
+        line: Line = ((f"  {fit(duration(at), _TIMES, 'right')}", "muted"), (f"  {words}", "text"))
+        yield Row(line, ("messages", f"{number}"), words)
 
 
 def _news(job: JobView) -> object:
@@ -78,7 +106,7 @@ def _news(job: JobView) -> object:
 
 
 def _title(text: str, width: int) -> Line:
-    return ((f"{text} ", "label"), ("─" * max(0, width - len(text) - 1), "rule"))
+    return ((f"{text} ", "label"), ("─" * max(0, width - width_of_text(text) - 1), "rule"))
 
 
 def _head(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
@@ -99,7 +127,7 @@ def _head(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
     yield from _times(job, width, scene)
     if job.message and job.message != job.failure:
         yield ()
-        yield from _wrapped(job.message, width, "text")
+        yield from (((line, "text"),) for line in wrap(job.message, width))
 
 
 def _progress(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
@@ -148,25 +176,33 @@ def _basis(job: JobView) -> str:
     return words[job.basis]
 
 
-def _phases(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
-    name_width = min(_MOST_NAME, max(len("PHASES"), *(len(phase.name) for phase in job.phases)))
-    fixed = 2 + name_width + 1 + _TIMES + 1 + _TIMES + 2
-    strip_width = width - fixed
-    if strip_width < _LEAST_STRIP:
-        name_width = max(8, name_width - (_LEAST_STRIP - strip_width))
-        fixed = 2 + name_width + 1 + _TIMES + 1 + _TIMES + 2
-        strip_width = max(0, width - fixed)
-    title = fit("PHASES", name_width + 2)
-    took, usual = fit("TOOK", _TIMES, "right"), fit("USUALLY", _TIMES, "right")
-    yield ((f"{title} {took} {usual}  ", "label"), ("─" * strip_width, "rule"))
+def _phases(job: JobView, width: int, scene: Scene) -> Iterator[Row]:
+    name_width, strip_width = _widths(job, width)
     found, total = strips(job, scene.now)
     for phase, strip in zip(job.phases, found, strict=True):
-        yield (
+        line = (
             *_phase_words(job, phase, name_width, scene),
             *(strip.draw(strip_width, total, shades=scene.shades) if strip is not None and strip_width else ()),
         )
+        path = ("phases", phase.name)
+        yield Row(line, path)
         if phase.error and phase.state is not PhaseState.FAILED:
-            yield (("  ", ""), (fit(f"✗ {phase.error}", width - 2), "bad"))
+            yield Row((("  ", ""), (fit(f"✗ {phase.error}", width - 2), "bad")), path, phase.error)
+
+
+def _phase_titles(job: JobView, width: int) -> str:
+    name_width, _ = _widths(job, width)
+    return f"{fit('PHASES', name_width)} {fit('TOOK', _TIMES, 'right')} {fit('USUALLY', _TIMES, 'right')} "
+
+
+def _widths(job: JobView, width: int) -> tuple[int, int]:
+    """Return how many cells the names of the phases have, and the strips beside them."""
+    name_width = min(_MOST_NAME, max(len("PHASES"), *(width_of_text(phase.name) for phase in job.phases)))
+    strip_width = width - name_width - _BESIDE
+    if strip_width < _LEAST_STRIP:
+        name_width = max(8, name_width - (_LEAST_STRIP - strip_width))
+        strip_width = max(0, width - name_width - _BESIDE)
+    return name_width, strip_width
 
 
 def _phase_words(job: JobView, phase: PhaseView, name_width: int, scene: Scene) -> Line:
@@ -191,72 +227,26 @@ def _phase_words(job: JobView, phase: PhaseView, name_width: int, scene: Scene) 
     )
 
 
-def _errors(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
-    yield _title("ERROR" if len(job.errors) == 1 else f"{len(job.errors)} ERRORS", width)
-    for error in reversed(job.errors):
-        yield from _error(error, width, scene)
+def _errors(job: JobView, width: int, scene: Scene, folds: Folds) -> Iterator[Row]:
+    for number, error in zip(range(len(job.errors), 0, -1), reversed(job.errors), strict=True):
+        yield from _error(error, ("errors", f"{number}"), width, scene, folds)
 
 
-def _error(error: ErrorView, width: int, scene: Scene) -> Iterator[Line]:
+def _error(error: ErrorView, path: Path, width: int, scene: Scene, folds: Folds) -> Iterator[Row]:
+    value = msgspec.to_builtins(error)
+    folded = folds.folded(path, usually=False) if error.details else None
+    fold: Span = ("  ", "") if folded is None else FOLDED if folded else UNFOLDED
+    for number, text in enumerate(wrap(error.message or error.kind or "no reason given", width - 4)):
+        first = number == 0
+        marks: Line = (fold, ("✗ ", "bad")) if first else (("    ", ""),)
+        yield Row((*marks, (text, "bad-strong")), path, value, folded if first else None)
     at = clock_time(error.at, scene.local, scene.wall, seconds=True)
     where = f"in {error.phase}" if error.phase else ""
-    facts = "  ".join(word for word in (error.kind, where, "" if at == UNKNOWN else f"at {at}") if word)
-    for number, text in enumerate(wrap(error.message or error.kind or "no reason given", width - 2)):
-        yield (("✗ " if number == 0 else "  ", "bad"), (text, "bad-strong"))
-    yield (("  ", ""), (fit(facts, width - 2), "muted"))
-    if error.details:
-        yield from (((("  ", ""), *line)) for line in _facts(error.details, width - 2))
+    told = "  ".join(word for word in (error.kind, where, "" if at == UNKNOWN else f"at {at}") if word)
+    yield Row((("    ", ""), (fit(told, width - 4), "muted")), path, value)
+    if error.details and not folded:
+        yield from facts(error.details, width, path, folds, depth=1)
 
 
-def _facts(value: object, width: int, depth: int = 0) -> Iterator[Line]:
-    """Yield a decoded JSON value as `key  value` lines; what is inside something stands further in."""
-    indent: Span = ("  " * depth, "")
-    if isinstance(value, dict):
-        longest = max((len(str(key)) for key, each in value.items() if not _nested(each)), default=0)
-        key_width = min(_MOST_KEY, longest)
-        for key, each in value.items():
-            if _nested(each):
-                yield (indent, (fit(str(key), width - 2 * depth).rstrip(), "muted"))
-                yield from _facts(each, width, depth + 1)
-                continue
-            room = max(8, width - 2 * depth - key_width - 2)
-            for number, text in enumerate(wrap(_scalar(each), room)):
-                label = fit(str(key), key_width) if number == 0 else " " * key_width
-                yield (indent, (f"{label}  ", "muted"), (text, "text"))
-    elif isinstance(value, list):
-        for each in value:
-            if _nested(each):
-                yield (indent, ("-", "muted"))
-                yield from _facts(each, width, depth + 1)
-            else:
-                texts = wrap(_scalar(each), max(8, width - 2 * depth - 2))
-                yield from (
-                    (indent, ("- " if not at else "  ", "muted"), (text, "text")) for at, text in enumerate(texts)
-                )
-    else:
-        yield from (((indent, (text, "text"))) for text in wrap(_scalar(value), max(8, width - 2 * depth)))
-
-
-def _nested(value: object) -> bool:
-    """Return whether a value takes lines of its own; a short list of plain values doesn't."""
-    if isinstance(value, list):
-        plain = not any(isinstance(each, dict | list) for each in value)
-        return not plain or len(_scalar(value)) > _MOST_LIST
-    return isinstance(value, dict) and bool(value)
-
-
-def _scalar(value: object) -> str:
-    """Return a value as text on one line."""
-    if isinstance(value, list):
-        return ", ".join(_scalar(each) for each in value) if value else UNKNOWN
-    if value is None:
-        return UNKNOWN
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    return str(value)
-
-
-def _wrapped(text: str, width: int, style: str) -> Iterator[Line]:
-    yield from (((line, style),) for line in wrap(text, width))
+def _wrapped(text: str, width: int, style: str, path: str) -> Iterator[Row]:
+    yield from (Row((("  ", ""), (line, style)), (path, text), text) for line in wrap(text, width - 2))

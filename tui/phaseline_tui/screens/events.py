@@ -64,6 +64,8 @@ class EventsScreen(FramedScreen):
     def aside(self) -> Line:
         """Return the filter, and how much it leaves."""
         log = self._log
+        if log.filter.problem:
+            return ((f"! {log.filter.problem} ", "warn"),)
         spans: list[tuple[str, str]] = []
         if log.filter:
             spans += [("/", "key"), (f"{log.filter.text} ", "strong")]

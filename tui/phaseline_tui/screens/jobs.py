@@ -142,12 +142,20 @@ class JobsScreen(ViewScreen):
             where = "filter"
         elif self._detail.has_focus:
             where = "page" if self.query_one("#panes").has_class("-instead") else "detail"
-        self._keys.show([chrome.keys(width, state.filter.text, shown, total, where=where)])
+        self._keys.show(
+            [chrome.keys(width, state.filter.text, shown, total, where=where, problem=state.filter.problem)]
+        )
         notice_width = self._list.size.width
         if not state.visible and notice_width:
-            filter_text = state.filter.text if state.jobs else ""
             self._list.show_notice(
-                chrome.empty(server.url, board.status, notice_width, synced=bool(state.synced), filter_text=filter_text)
+                chrome.empty(
+                    server.url,
+                    board.status,
+                    notice_width,
+                    synced=bool(state.synced),
+                    filter_text=state.filter.text if state.jobs else "",
+                    filter_hint=state.filter.problem or state.filter.hint,
+                )
             )
         list_width = self._list.size.width
         order = state.order

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 import msgspec
-from textual.binding import BindingType
+from textual import events
+from textual.binding import Binding, BindingType
 
 from phaseline_tui.drawing.cells import Line, pad_line, wrap
 from phaseline_tui.drawing.detail import detail
 from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.tree import Folds, Row, text_of
 from phaseline_tui.jobs import JobView
 from phaseline_tui.keys import bindings
 from phaseline_tui.widgets.line_view import LineView
@@ -22,79 +24,166 @@ _MOST_WRAPPED: Final = 50
 
 
 class JobDetail(LineView, can_focus=True):
-    """The details of one job, in words or as JSON; can be searched."""
+    """The details of one job, in words or as JSON, with a cursor; can be folded, searched and copied."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("scroll-up", "scroll-down", "top", "bottom", "search", "next-found", "previous-found", "raw"),
+        *bindings("line-up", "line-down", "top", "bottom", "fold", "fold-all"),
+        *bindings("search", "next-found", "previous-found", "raw"),
+        *(
+            Binding(keys, action, show=False)
+            for keys, action in (
+                ("pageup,ctrl+b", "page(-1.0)"),
+                ("pagedown,ctrl+f", "page(1.0)"),
+                ("ctrl+u", "page(-0.5)"),
+                ("ctrl+d", "page(0.5)"),
+            )
+        ),
     ]
 
     def __init__(self, palette: Palette, scene: Callable[[str], Scene]) -> None:
         super().__init__(palette, id="detail")
         self._scene = scene
         self._job: JobView | None = None
-        self._lines: list[Line] = []
+        self._rows: list[Row] = []
+        self._folds = Folds()
+        self._at = 0
+        """The row that the cursor is on."""
         self._raw = False
         self._wanted = ""
-        self._at = 0
-        """Which of the lines that were found is the present one."""
+        """What is searched for, in lower case."""
 
     def show(self, job: JobView | None) -> None:
         """Show `job`, from the top if it is another than before; None shows nothing."""
         if job is None or self._job is None or job.key != self._job.key:
+            self._at = 0
             self.scroll_to(y=0, animate=False)
         self._job = job
-        self.compose_lines()
+        self.compose_rows()
         self.update_lines()
 
-    def compose_lines(self) -> None:
-        """Write the lines anew, as of now."""
+    def compose_rows(self) -> None:
+        """Write the rows anew, as of now; the cursor stays on what it was on."""
+        here = self._place(self._at)
+        self._rows = self._all_rows(self._folds)
+        if here is not None and self._place(self._at) != here:
+            places = (at for at in range(len(self._rows)) if self._place(at) == here)
+            self._at = next(places, self._at)
+        self._at = max(0, min(self._at, len(self._rows) - 1))
+
+    def _all_rows(self, folds: Folds) -> list[Row]:
         width = self.size.width - 2
         if self._job is None or width < 1:
-            self._lines = []
-        elif self._raw:
-            self._lines = _raw(self._job, width)
-        else:
-            self._lines = detail(self._job, width, self._scene(self._job.origin))
+            return []
+        return _raw(self._job, width) if self._raw else detail(self._job, width, self._scene(self._job.origin), folds)
+
+    def _place(self, at: int) -> tuple[object, int] | None:
+        """Return what tells a row from the others whenever they are written anew."""
+        if at >= len(self._rows):
+            return None
+        path = self._rows[at].path
+        first = at
+        while first and self._rows[first - 1].path == path:
+            first -= 1
+        return (path, at - first)
 
     def search(self, text: str) -> None:
-        """Mark the lines with `text` in them, whatever its case, and go to the first."""
+        """Mark the rows with `text` in them, whatever its case, and go to the first."""
         self._wanted = text.strip().casefold()
-        self._at = 0
         self.action_found(0)
 
-    def _found(self) -> list[int]:
-        if not self._wanted:
-            return []
-        return [at for at, line in enumerate(self._lines) if self._wanted in _text(line).casefold()]
+    def _found(self, rows: list[Row]) -> list[int]:
+        return [at for at, row in enumerate(rows) if self._wanted and self._wanted in text_of(row.line).casefold()]
 
     def found(self) -> Line:
-        """Return how many lines the search has found; nothing if nothing is searched."""
+        """Return how many rows the search has found, folded ones too; nothing if nothing is searched."""
         if not self._wanted:
             return ()
-        count = len(self._found())
-        words = f"{min(self._at + 1, count)} of {count} found " if count else f"no {self._wanted} "
-        return ((words, "text" if count else "warn"),)
+        rows = self._all_rows(Folds(everything=False))
+        found = self._found(rows)
+        if not found:
+            return ((f"no {self._wanted} ", "warn"),)
+        here = self._rows[self._at] if self._rows else None
+        at = next((number for number, each in enumerate(found, 1) if rows[each] == here), 0)
+        return ((f"{at} of {len(found)} found " if at else f"{len(found)} found ", "text"),)
 
     def to_copy(self) -> str:
-        """Return the line that was found, or the whole job as JSON."""
-        found = self._found()
-        if found:
-            return _text(self._lines[found[self._at % len(found)]]).strip()
-        return "" if self._job is None else _json(self._job)
+        """Return what the cursor is on: a value, all that is below a head, or the whole job as JSON."""
+        if self._job is None:
+            return ""
+        row = self._rows[self._at] if self._rows else Row(())
+        if self._raw or self._at == 0:
+            return _json(self._job)
+        if row.value is None:
+            return text_of(row.line).strip()
+        return row.value if isinstance(row.value, str) else json.dumps(row.value, indent=2, ensure_ascii=False)
+
+    def _choose(self, at: int) -> None:
+        """Put the cursor on a row, or as near as there is one."""
+        self._at = max(0, min(at, len(self._rows) - 1))
+        top, height = self.scroll_offset.y, self.size.height
+        if self._at < top:
+            self.scroll_to(y=self._at, animate=False)
+        elif height and self._at >= top + height:
+            self.scroll_to(y=self._at - height + 1, animate=False)
+        self.update_lines()
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor, past empty lines."""
+        at = self._at + rows
+        while 0 < at < len(self._rows) - 1 and not text_of(self._rows[at].line).strip():
+            at += 1 if rows > 0 else -1
+        self._choose(at)
+
+    def action_page(self, pages: float) -> None:
+        """Move the cursor by as much as is visible, times `pages`."""
+        rows = max(1, int(abs(pages) * (self.size.height - 1)))
+        self._choose(self._at + (rows if pages > 0 else -rows))
+
+    def action_top(self) -> None:
+        """Move the cursor to the first row."""
+        self._choose(0)
+
+    def action_bottom(self) -> None:
+        """Move the cursor to the last row."""
+        self._choose(len(self._rows) - 1)
+
+    def action_fold(self) -> None:
+        """Fold or unfold what the cursor is on, or what that is in."""
+        for at in range(self._at, -1, -1):
+            row = self._rows[at]
+            if row.folded is not None and self._rows[self._at].path[: len(row.path)] == row.path:
+                self._folds.fold(row.path, folded=not row.folded)
+                self._at = at
+                self.compose_rows()
+                self._choose(self._at)
+                return
+
+    def action_fold_all(self) -> None:
+        """Fold everything, or unfold it if all that can be is folded."""
+        self._folds.fold_all(folded=any(row.folded is False for row in self._rows))
+        self.compose_rows()
+        self._choose(self._at)
 
     def action_found(self, step: int) -> None:
-        """Go to the next line that the search found, or back to the one before."""
-        found = self._found()
+        """Go to the next row that the search found, or back to the one before; unfold what it is in."""
+        rows = self._all_rows(Folds(everything=False))
+        found = self._found(rows)
         if found:
-            self._at = (self._at + step) % len(found)
-            self.scroll_to(y=max(0, found[self._at] - self.size.height // 3), animate=False)
+            here = self._rows[self._at] if self._rows else None
+            at = next((number for number, each in enumerate(found) if rows[each] == here), None)
+            wanted = found[0 if at is None else (at + step) % len(found)]
+            self._folds.show(rows[wanted].path)
+            self._rows = self._all_rows(self._folds)
+            self._at = next((at for at, row in enumerate(self._rows) if row == rows[wanted]), self._at)
+            self.scroll_to(y=max(0, self._at - self.size.height // 3), animate=False)
         self.update_lines()
 
     def action_raw(self) -> None:
         """Change between words and JSON."""
         self._raw = not self._raw
+        self._at = 0
         self.scroll_to(y=0, animate=False)
-        self.compose_lines()
+        self.compose_rows()
         self.update_lines()
 
     async def action_search(self) -> None:
@@ -102,26 +191,37 @@ class JobDetail(LineView, can_focus=True):
         await self.run_action("screen.search")
 
     def line_count(self) -> int:
-        """Return how many lines there are to read."""
-        return len(self._lines)
+        """Return how many rows there are to read."""
+        return len(self._rows)
 
     def line_at(self, index: int) -> tuple[Line, Ground]:
-        """Return a line."""
-        line = self._lines[index]
-        ground: Ground = self.ground
-        if self._wanted and self._wanted in _text(line).casefold():
-            found = self._found()
-            ground = "cursor" if found[self._at % len(found)] == index else "cursor-blurred"
-        return ((" ", ""), *line), ground
+        """Return a row."""
+        line = self._rows[index].line
+        if self.has_focus and index == self._at:
+            return (("▌", "now"), *line, (" ", "")), "cursor"
+        found = self._wanted and self._wanted in text_of(line).casefold()
+        return ((" ", ""), *line), "cursor-blurred" if found else self.ground
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is; fold or unfold what has a mark there."""
+        at = self.scroll_offset.y + event.y
+        if at < len(self._rows):
+            self._choose(at)
+            if self._rows[at].folded is not None:
+                self.action_fold()
+
+    def on_focus(self) -> None:
+        """Show that keys come here."""
+        self.update_lines()
+
+    def on_blur(self) -> None:
+        """Show that keys go elsewhere."""
+        self.update_lines()
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
-        self.compose_lines()
+        """Lay the rows out anew."""
+        self.compose_rows()
         super().on_resize()
-
-
-def _text(line: Line) -> str:
-    return "".join(text for text, _ in line)
 
 
 def _json(job: JobView) -> str:
@@ -130,10 +230,10 @@ def _json(job: JobView) -> str:
     return json.dumps(known, indent=2, ensure_ascii=False, default=str)
 
 
-def _raw(job: JobView, width: int) -> list[Line]:
-    lines: list[Line] = []
-    for text in _json(job).splitlines()[:_MOST_RAW]:
+def _raw(job: JobView, width: int) -> list[Row]:
+    rows: list[Row] = []
+    for number, text in enumerate(_json(job).splitlines()[:_MOST_RAW]):
         indent = len(text) - len(text.lstrip())
         parts = wrap(text[indent:], max(8, width - indent), most=_MOST_WRAPPED)
-        lines += [pad_line(((" " * indent, ""), (part, "text")), width) for part in parts]
-    return lines
+        rows += [Row(pad_line(((" " * indent, ""), (part, "text")), width), (f"{number}",)) for part in parts]
+    return rows
