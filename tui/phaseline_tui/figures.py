@@ -14,7 +14,17 @@ import msgspec
 from phaseline_tui.cleaning import clean
 from phaseline_tui.jobs import JobView, State
 
-__all__ = ["EtaFigures", "Failures", "Figures", "PhaseFigures", "SlowRun", "from_jobs", "read_eta", "read_phases"]
+__all__ = [
+    "EtaFigures",
+    "Failures",
+    "Figures",
+    "PhaseFigures",
+    "SlowRun",
+    "from_jobs",
+    "in_order",
+    "read_eta",
+    "read_phases",
+]
 
 _MOST_ROWS: Final = 2000
 _MOST_RECENT: Final = 64
@@ -161,6 +171,18 @@ def from_jobs(jobs: Iterable[JobView], note: str) -> Figures:
     failures = [Failures(workflow, phase, count) for (workflow, phase), count in failed.items()]
     failures.sort(key=lambda each: -each.count)
     return Figures(tuple(averages.values()), tuple(failures), note=note)
+
+
+def in_order(phases: Iterable[PhaseFigures], jobs: Iterable[JobView]) -> list[PhaseFigures]:
+    """Return the phases of each workflow and series in their order, as far as `jobs` tell."""
+    places: dict[tuple[str, str], int] = {}
+    for job in jobs:
+        for number, phase in enumerate(job.phases):
+            places.setdefault((job.workflow, phase.name), number)
+    unknown = len(places)
+    return sorted(
+        phases, key=lambda each: (each.workflow, each.series or "", places.get((each.workflow, each.phase), unknown))
+    )
 
 
 def _decode(body: bytes, kind: type[_T]) -> _T:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["VIEWS", "View", "ViewScreen", "offered", "view_called"]
 
 
-_COMMON: Final = (("1 … 5", "the views"), ("y", "copy"), ("Tab", "the next part"), ("Ctrl+P", "all commands"))
+_COMMON: Final = (("1 … 5", "the views"), ("Tab", "the next part"), ("Ctrl+P", "all commands"))
 
 
 class ViewScreen(Screen[None]):

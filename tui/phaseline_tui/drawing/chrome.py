@@ -6,7 +6,7 @@ from typing import Final, Literal
 from phaseline_tui.connection import LinkState, LinkStatus
 from phaseline_tui.drawing.cells import Line, Span, fit, join, pad_line, width_of, width_of_text, wrap
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.words import clock_time, duration
+from phaseline_tui.drawing.words import about, clock_time, duration
 from phaseline_tui.totals import Counts, Totals
 
 __all__ = ["Place", "empty", "header", "keys", "trouble"]
@@ -102,7 +102,10 @@ def _together(totals: Totals, scene: Scene, *, tell_rate: bool) -> list[Span]:
     if totals.remaining is not None:
         at = clock_time(scene.wall + totals.remaining, scene.local, scene.wall)
         some = " or later" if totals.unknown else ""
-        spans += [("  all done ", "muted"), (at, "strong"), (some, "muted")]
+        spans += [("  all done ", "muted"), (at, "strong")]
+        if tell_rate:
+            spans.append((f" · {about(totals.remaining)}", "muted"))
+        spans.append((some, "muted"))
     return spans
 
 

@@ -1,5 +1,6 @@
 """Which columns the list has at which width: fewer at 80 than at 200, but never less meaning."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -31,11 +32,15 @@ _COLUMNS: Final = {
 """In the order on the screen."""
 
 _NEEDED: Final = ("mark", "name", "percent", "eta")
-_BY_WORTH: Final = ("bar", "phase", "elapsed", "state", "source", "band", "message", "host")
-_BY_WORTH_WITH_HOSTS: Final = ("bar", "phase", "host", "elapsed", "state", "source", "band", "message")
+_WHOLE_NAMES: Final = "whole names"
+"""No column, but room for most names: they are worth more than the state in words, which its sign tells already."""
+_WHOLE_NAME: Final = 26
+_BY_WORTH: Final = ("bar", "phase", "elapsed", "source", "band", _WHOLE_NAMES, "state", "message", "host")
+_BY_WORTH_WITH_HOSTS: Final = ("bar", "phase", "host", "elapsed", "source", "band", _WHOLE_NAMES, "state", "message")
 """When jobs run on several hosts, which of them tells jobs apart."""
 _GROWING: Final = (("phase", 4), ("name", 2), ("bar", 2), ("source", 1), ("host", 1))
 """What gets the room that is left, and in which shares."""
+_JOINED: Final = ("percent", "elapsed", "eta")
 
 
 class Columns(NamedTuple):
@@ -43,7 +48,7 @@ class Columns(NamedTuple):
 
     widths: dict[str, int]
     joined: dict[str, int]
-    """The same with bar and percent as one, for jobs of which words say more than a bar."""
+    """The same with all from the bar to the remaining time as one, for jobs of which words say more than these."""
     has_state: bool
     has_source: bool
     width: int
@@ -57,34 +62,50 @@ def columns_for(width: int, *, several_hosts: bool = False) -> Columns:
         width: cells.
         several_hosts: whether it matters on which host a job runs.
     """
+    widths, left = _chosen(width, _BY_WORTH_WITH_HOSTS if several_hosts else _BY_WORTH)
+    _share_out(widths, left)
+    if "band" in widths:  # They are one text.
+        widths["eta"] += 1 + widths.pop("band")
+    ordered = {name: widths[name] for name in _COLUMNS if name in widths}
+    joined = ordered.copy()
+    if "bar" in joined:
+        for name in _JOINED:
+            joined["bar"] += 1 + joined.pop(name) if name in joined else 0
+    return Columns(ordered, joined, "state" in widths, "source" in widths, width)
+
+
+def _chosen(width: int, by_worth: Sequence[str]) -> tuple[dict[str, int], int]:
+    """Return the columns that there is room for, as narrow as they may be, and how many cells are left then."""
     widths = {name: _COLUMNS[name].least for name in _NEEDED}
     left = width - sum(widths.values()) - (len(widths) - 1)
-    for name in _BY_WORTH_WITH_HOSTS if several_hosts else _BY_WORTH:
+    for name in by_worth:
+        if name == _WHOLE_NAMES:
+            wider = min(max(0, left), _WHOLE_NAME - widths["name"])
+            widths["name"] += wider
+            left -= wider
+            continue
         least = _COLUMNS[name].least
         if left < least + 1:
             break  # What is worth less does not come before it.
         widths[name] = least
         left -= least + 1
+    return widths, left
+
+
+def _share_out(widths: dict[str, int], left: int) -> None:
+    """Share out the cells that are left."""
     if left < 0:
         widths["name"] = max(1, widths["name"] + left)
     while left > 0:
         before = left
         for name, share in _GROWING:
             if name in widths:
-                grown = min(share, left, _COLUMNS[name].most - widths[name])
+                grown = max(0, min(share, left, _COLUMNS[name].most - widths[name]))
                 widths[name] += grown
                 left -= grown
         if left == before:
-            last = "message" if "message" in widths else "name"
-            widths[last] += left
+            widths["message" if "message" in widths else "name"] += left
             left = 0
-    if "band" in widths:  # They are one text.
-        widths["eta"] += 1 + widths.pop("band")
-    ordered = {name: widths[name] for name in _COLUMNS if name in widths}
-    joined = ordered.copy()
-    if "bar" in joined:
-        joined["bar"] += 1 + joined.pop("percent")
-    return Columns(ordered, joined, "state" in widths, "source" in widths, width)
 
 
 def heading(columns: Columns, sorted_by: str = "", *, reverse: bool = False) -> Line:

@@ -14,7 +14,7 @@ _COLUMNS: Final = (
     Column("time", "TIME", 8),
     Column("mark", "", 1),
     Column("kind", "EVENT", 10),
-    Column("origin", "SERVER", 12, worth=2),
+    Column("origin", "SERVER", 14, worth=2, cut="middle"),
     Column("name", "JOB", 14, grows=1, cut="middle"),
     Column("phase", "PHASE", 16, worth=3),
     Column("text", "WHAT", 20, grows=4),

@@ -24,6 +24,8 @@ _IN_WORDS: Final = frozenset({State.FAILED, State.LOST, State.CANCELLED})
 """Words say more of these than a bar."""
 _QUIET: Final = frozenset({State.COMPLETED, State.CANCELLED})
 _BETWEEN: Final = " · "
+_LEAST_WORDS: Final = 16
+"""Cells for why a job failed, before anything else stands beside it."""
 
 
 def state_style(state: State) -> str:
@@ -87,16 +89,36 @@ def _phase(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Sp
 
 def _bar(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
     if job.state in _IN_WORDS:
-        if job.state is State.CANCELLED:
-            return [(fit(job.failure or "cancelled", width), "muted")]
-        lost = job.state is State.LOST
-        return [(fit("not heard of again" if lost else job.failure or "no reason given", width), "bad")]
+        return _words(job, width, scene)
     if job.state is State.COMPLETED:
         return [("━" * width, "past")]
     shares = job.shares_at(scene.now)
-    if scene.stale:
+    if scene.stale or job.state is State.STALLED:
         shares = Shares(shares.percent, shares.percent, shares.percent)
     return list(bar(shares, width, shades=scene.shades))
+
+
+def _words(job: JobView, width: int, scene: Scene) -> list[Span]:
+    """Say why a job ended so, after how long, and when."""
+    style = "muted"
+    if job.state is State.CANCELLED:
+        words = job.failure or "cancelled"
+    elif job.state is State.LOST:
+        words, style = "not heard of again", "bad"
+    else:
+        words, style = _reason(job), "bad"
+    at = clock_time(job.completed_at, scene.local, scene.wall)
+    told = f" {spent(job.elapsed_at(scene.now))}{'' if at == UNKNOWN else f'{_BETWEEN}{at}'}"
+    room = width - len(told)
+    if room < _LEAST_WORDS:
+        return [(fit(words, width), style)]
+    return [(fit(words, room), style), (told, "muted")]
+
+
+def _reason(job: JobView) -> str:
+    """Return why a job failed, without its name, which stands in the same row."""
+    reason = job.failure or "no reason given"
+    return reason.removeprefix(job.name).lstrip(" :,") or reason
 
 
 def _percent(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:

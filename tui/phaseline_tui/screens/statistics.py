@@ -9,13 +9,15 @@ from textual import events
 from textual.containers import Horizontal
 from textual.widget import Widget
 
+from phaseline_tui.connection import LinkState
 from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.figures import eta_lines, failure_lines, figures_heading, figures_row, slow_lines
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.figures import Figures, PhaseFigures, from_jobs, read_eta, read_phases
+from phaseline_tui.figures import Figures, PhaseFigures, from_jobs, in_order, read_eta, read_phases
 from phaseline_tui.jobs import JobView
 from phaseline_tui.reasons import Ended
 from phaseline_tui.screens.framed import FramedScreen
+from phaseline_tui.state import Changes
 from phaseline_tui.widgets.fixed_lines import FixedLines
 from phaseline_tui.widgets.row_list import RowList
 from phaseline_tui.widgets.run_plot import RunPlot
@@ -88,8 +90,8 @@ class StatisticsScreen(FramedScreen):
 
     def show(self) -> None:
         """Show the figures, and what belongs to the row under the cursor."""
-        asked = len(self._figures) == len(self.owner.servers)
-        words = "no phase has ended yet, so nothing is known" if asked else "asking …"
+        answered = any(not each.note for each in self._figures.values())
+        words = "no phase has ended yet, so nothing is known" if answered else "asking …"
         self._rows.notice = (((words.center(self.size.width), "muted"),),)
         self._rows.update_rows()
         row = self._known[self._rows.cursor] if self._known else None
@@ -107,6 +109,15 @@ class StatisticsScreen(FramedScreen):
         share = max(2, room // len(parts))
         return [line for part in parts for line in part[:share]][:room]
 
+    def show_changes(self, changes: Changes) -> None:
+        """Ask anew whoever could not be asked, now that its connection may be another."""
+        if changes.status:
+            for label, host in self.owner.board.hosts.items():
+                known = self._figures.get(label)
+                if host.status.state is LinkState.CONNECTED and (known is None or known.note):
+                    self._ask_one(label)
+        super().show_changes(changes)
+
     def to_copy(self) -> str:
         """Return the figures of the row under the cursor, with tabs between them."""
         if not self._known:
@@ -119,7 +130,11 @@ class StatisticsScreen(FramedScreen):
     def take(self, origin: str, figures: Figures) -> None:
         """Show what the server called `origin` knows."""
         self._figures[origin] = figures
-        self._known = [_Row(label, each) for label, known in self._figures.items() for each in known.phases]
+        self._known = [
+            _Row(label, each)
+            for label, known in self._figures.items()
+            for each in in_order(known.phases, self._jobs(label))
+        ]
         self._whole = {}
         for row in self._known:
             key = (row.origin, row.phase.workflow, row.phase.series or "")
@@ -135,7 +150,10 @@ class StatisticsScreen(FramedScreen):
 
     def _ask(self) -> None:
         for label in self.owner.board.labels:
-            self.run_worker(self._fetch(label), group=f"figures of {label}", exclusive=True)
+            self._ask_one(label)
+
+    def _ask_one(self, label: str) -> None:
+        self.run_worker(self._fetch(label), group=f"figures of {label}", exclusive=True)
 
     async def _fetch(self, origin: str) -> None:
         """Ask one server; what it can't tell is said in words."""
