@@ -12,10 +12,10 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-__all__ = ["ENVIRONMENT", "PROGRAM", "Screen", "Terminal"]
+__all__ = ["ENVIRONMENT", "PROGRAM", "SYNCHRONIZED", "Screen", "Terminal"]
 
 PROGRAM: Final = [sys.executable, "-c", "from phaseline_tui.cli import main; main()"]
 _UNWANTED: Final = {"NO_COLOR", "COLORFGBG", "TMUX", "STY", "PHASELINE_TUI_CONFIG"}
@@ -28,6 +28,8 @@ ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if name 
     "XDG_CONFIG_HOME": "/dev/null/config",
     "XDG_STATE_HOME": "/dev/null/state",
 }
+SYNCHRONIZED: Final = {b"\x1b[?2026$p": b"\x1b[?2026;2$y"}
+"""Of a terminal that can show what comes together at once."""
 _TOKEN: Final = re.compile(
     r"\x1b\[([?>=<]?)([\d;]*)\$?([A-Za-z~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[P_^][^\x1b]*\x1b\\|\x1b\(B|\x1b[^]\[P_^(]"
     r"|[\r\n]|[^\x1b\r\n]+",
@@ -99,7 +101,22 @@ class Screen:
 class Terminal:
     """Runs the program; answers what a modern terminal answers."""
 
-    def __init__(self, arguments: list[str], size: tuple[int, int], environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        size: tuple[int, int],
+        environment: dict[str, str] | None = None,
+        answers: Mapping[bytes, bytes] = SYNCHRONIZED,
+    ) -> None:
+        """Start it.
+
+        Args:
+            arguments: of the program.
+            size: columns and lines.
+            environment: of the program.
+            answers: what the terminal answers to questions.
+        """
+        self._answers = answers
         self.master, slave = pty.openpty()
         columns, lines = size
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -118,8 +135,9 @@ class Terminal:
             return False
         data = os.read(self.master, 65536)
         self.output += data
-        if b"\x1b[?2026$p" in data:
-            os.write(self.master, b"\x1b[?2026;2$y")
+        for question, answer in self._answers.items():
+            if question in data:
+                os.write(self.master, answer)
         self.screen.feed(data)
         return True
 

@@ -5,8 +5,9 @@ import importlib
 import io
 import os
 import sys
+import termios
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, get_args
 
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
@@ -16,6 +17,7 @@ from textual.widget import Widget
 
 from phaseline_tui.drawing.cells import Line, join, pad_line
 from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.graphics import Graphics, Kind, ask
 from phaseline_tui.jobs import JobKey
 from phaseline_tui.reasons import Ended
 from phaseline_tui.widgets.fixed_lines import FixedLines
@@ -41,7 +43,9 @@ class PictureScreen(Screen[None]):
     PictureScreen { layout: vertical; background: $background; }
     PictureScreen #canvas { height: 1fr; align: center middle; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,i", "app.pop_screen", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,i,q", "app.pop_screen", show=False)]
+    _terminal: ClassVar[Graphics | None] = None
+    """What the terminal can; None before it was asked."""
 
     def __init__(self, palette: Palette, key: JobKey, name: str, path: str) -> None:
         """Prepare to show the picture at `path` of the server that `key` came from; `name` is its title."""
@@ -99,15 +103,39 @@ class PictureScreen(Screen[None]):
 
     def _picture(self, content: bytes) -> Widget:
         """Return a widget that shows a PNG by what the terminal can."""
-        if "textual_image" not in sys.modules:
-            # Loading asks the terminal what it can, and nobody else may read its answer meanwhile.
-            with suppress(SuspendNotSupported), self.app.suspend():
-                importlib.import_module("textual_image.widget")
-        from textual_image.widget import HalfcellImage, Image, SixelImage, TGPImage  # noqa: PLC0415
+        graphics = self._graphics()
+        from textual_image.widget import HalfcellImage, SixelImage, TGPImage  # noqa: PLC0415  loaded by now
 
-        kinds: dict[str, Any] = {"kitty": TGPImage, "sixel": SixelImage, "blocks": HalfcellImage}
-        kind = kinds.get(os.environ.get("PROGRESS_PICTURES", "").lower(), Image)
-        widget = cast("Widget", kind(io.BytesIO(content), id="picture"))
+        kinds: dict[Kind, Any] = {"kitty": TGPImage, "sixel": SixelImage, "blocks": HalfcellImage}
+        widget = cast("Widget", kinds[graphics.kind](io.BytesIO(content), id="picture"))
         widget.styles.width = "auto"
         widget.styles.height = "100%"
+        # What ends in the last line makes some terminals scroll; and six lines of pixels, of which sixels are made,
+        # seldom end where a cell does.
+        self._canvas.styles.padding = (0, 0, 1 if graphics.kind == "sixel" else 0, 0)
         return widget
+
+    def _graphics(self) -> Graphics:
+        """Return what the terminal can show, or what the user says that it can."""
+        if PictureScreen._terminal is None and not self.app.is_headless:
+            # Nobody else may read the terminal's answers meanwhile.
+            with suppress(SuspendNotSupported, OSError, termios.error), self.app.suspend():
+                PictureScreen._terminal = ask()
+        found = PictureScreen._terminal or Graphics("blocks", (10, 20))
+        _load(found)
+        said = os.environ.get("PROGRESS_PICTURES", "").lower()
+        kinds: tuple[Kind, ...] = get_args(Kind)
+        return found._replace(kind=next((kind for kind in kinds if kind == said), found.kind))
+
+
+def _load(graphics: Graphics) -> None:
+    """Load textual-image without the questions that it asks by itself: it waits a tenth of a second for an answer."""
+    terminal = importlib.import_module("textual_image._terminal")
+    terminal.get_cell_size._result = terminal.CellSize(*graphics.cell)  # noqa: SLF001  or it asks while Textual reads
+    if "textual_image.widget" not in sys.modules:
+        screen = sys.__stdout__
+        sys.__stdout__ = io.StringIO()  # type: ignore[misc,assignment]  # no terminal, so there is nobody to ask
+        try:
+            importlib.import_module("textual_image.widget")
+        finally:
+            sys.__stdout__ = screen  # type: ignore[misc]
