@@ -3,11 +3,24 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
 from textual.pilot import Pilot
 
 from phaseline_tui.app import ProgressApp
+from phaseline_tui.drawing.themes import DARK, LIGHT
 
-__all__ = ["text_of", "until"]
+__all__ = ["SIZES", "looks", "text_of", "until"]
+
+SIZES = ((80, 24), (120, 40), (200, 60))
+looks = pytest.mark.parametrize(
+    ("theme", "size"),
+    [
+        pytest.param(theme, size, id=f"{theme.rpartition('-')[2]}-{size[0]}x{size[1]}")
+        for theme in (DARK, LIGHT)
+        for size in SIZES
+    ],
+)
+"""Each view has a picture in each theme and size."""
 
 
 def text_of(app: ProgressApp) -> str:

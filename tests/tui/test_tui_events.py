@@ -10,14 +10,14 @@ from textual.pilot import Pilot
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.app import ProgressApp
 from phaseline_tui.connection import Batch
-from phaseline_tui.drawing.themes import DARK, LIGHT
+from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.events import EventLog, words_of
 from phaseline_tui.jobs import JobKey
 from tui_events import stream
 from tui_hosts import several, several_batches
 from tui_jobs import FixedClock, connected, frame, many_jobs
 from tui_links import progress
-from tui_pilot import text_of
+from tui_pilot import looks, text_of
 
 Compare = Callable[..., bool]
 
@@ -135,7 +135,7 @@ def _progress(number: int) -> Batch:
     return Batch((frame(progress(number, job_id="job_31")),), 1000.0)
 
 
-@pytest.mark.parametrize(("theme", "size"), [(DARK, (120, 30)), (LIGHT, (80, 24))])
+@looks
 def test_events(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
     app = one(theme)
 

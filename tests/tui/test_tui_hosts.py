@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from textual.pilot import Pilot
 
 from phaseline_tui.address import ServerAddress, labels
 from phaseline_tui.app import ProgressApp
 from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
-from phaseline_tui.drawing.themes import DARK, LIGHT
+from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.frames import JobProgress
 from phaseline_tui.hosts import HostView
 from phaseline_tui.jobs import JobKey
@@ -18,7 +17,7 @@ from ports import free_port
 from tui_hosts import several, several_batches
 from tui_jobs import photo_job
 from tui_links import following, progress
-from tui_pilot import text_of, until
+from tui_pilot import looks, text_of, until
 from tui_server import PlayedServer
 
 Compare = Callable[..., bool]
@@ -110,10 +109,9 @@ def test_lists_of_two_real_connections_become_one_and_stay_apart() -> None:
         asyncio.run(main())
 
 
-@pytest.mark.parametrize(
-    ("theme", "size", "keys"), [(DARK, (120, 30), ("G",)), (LIGHT, (80, 24), ("j",)), (DARK, (200, 40), ())]
-)
-def test_hosts(snap_compare: Compare, theme: str, size: tuple[int, int], keys: tuple[str, ...]) -> None:
+@looks
+def test_hosts(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
+    keys = {80: ("j",), 120: ("G",), 200: ()}[size[0]]
     app = several(theme)
 
     async def before(pilot: Pilot[Any]) -> None:

@@ -12,13 +12,13 @@ from textual.pilot import Pilot
 
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.app import ProgressApp
-from phaseline_tui.drawing.themes import DARK, LIGHT
+from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.figures import Figures, from_jobs, read_eta, read_phases
 from phaseline_tui.screens.statistics import StatisticsScreen
 from servers import progress_server
 from tui_figures import eta_answer, phases_answer
 from tui_jobs import FixedClock, connected, many_jobs
-from tui_pilot import text_of, until
+from tui_pilot import looks, text_of, until
 
 Compare = Callable[..., bool]
 
@@ -67,7 +67,7 @@ async def _show(pilot: Pilot[Any], app: ProgressApp, known: Figures, *keys: str)
     await pilot.pause()
 
 
-@pytest.mark.parametrize(("theme", "size"), [(DARK, (120, 36)), (LIGHT, (80, 24)), (DARK, (200, 50))])
+@looks
 def test_statistics(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
     app = app_of(theme)
 

@@ -9,12 +9,13 @@ from textual.pilot import Pilot
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.app import ProgressApp
 from phaseline_tui.connection import Batch, LinkState, LinkStatus
-from phaseline_tui.drawing.themes import DARK, LIGHT
+from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT
 from phaseline_tui.settings import Settings
 from tui_jobs import FixedClock, connected, dalle_job, many_jobs, odd_jobs
+from tui_pilot import SIZES, looks
 
 Compare = Callable[..., bool]
-SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 60)
+SMALL, MIDDLE, _ = SIZES
 TO_THE_FAILED = ["j"] * 7 + ["enter"]
 AWAY = LinkStatus(
     LinkState.WAITING, "no server at http://127.0.0.1:5100: start one with progress-server", 1000.0, 1004.0
@@ -39,14 +40,12 @@ def view(
     return {"app": app, "run_before": before}
 
 
-@pytest.mark.parametrize(
-    ("theme", "size"), [(DARK, SMALL), (DARK, MIDDLE), (DARK, LARGE), (LIGHT, SMALL), (LIGHT, MIDDLE)]
-)
+@looks
 def test_many_jobs(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
     assert snap_compare(**view(theme, many_jobs()), terminal_size=size)
 
 
-@pytest.mark.parametrize(("theme", "size"), [(DARK, SMALL), (DARK, MIDDLE), (LIGHT, LARGE)])
+@looks
 def test_details_of_a_failed_job(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
     shown = view(theme, many_jobs())
     before = shown.pop("run_before")
@@ -57,6 +56,35 @@ def test_details_of_a_failed_job(snap_compare: Compare, theme: str, size: tuple[
         await pilot.pause()
 
     assert snap_compare(**shown, run_before=open_it, terminal_size=size)
+
+
+def test_sixteen_colours(snap_compare: Compare) -> None:
+    assert snap_compare(**view(ANSI, many_jobs()), terminal_size=SMALL)
+
+
+def test_a_filter_that_is_wrong(snap_compare: Compare) -> None:
+    shown = view(DARK, many_jobs())
+    before = shown.pop("run_before")
+
+    async def type_it(pilot: Pilot[Any]) -> None:
+        await before(pilot)
+        await pilot.press("slash", *"/IMG_00(/")
+        await pilot.pause()
+
+    assert snap_compare(**shown, run_before=type_it, terminal_size=SMALL)
+
+
+def test_details_folded(snap_compare: Compare) -> None:
+    shown = view(LIGHT, many_jobs())
+    before = shown.pop("run_before")
+
+    async def fold(pilot: Pilot[Any]) -> None:
+        await before(pilot)
+        for keys in (["e", "e", "2"], ["z"], ["slash", *"errors", "enter"], ["enter"]):
+            await pilot.press(*keys)
+            await pilot.pause()
+
+    assert snap_compare(**shown, run_before=fold, terminal_size=SMALL)
 
 
 def test_details_of_a_job_at_work_without_colours(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +100,7 @@ def test_details_of_a_job_at_work_without_colours(snap_compare: Compare, monkeyp
     assert snap_compare(**shown, run_before=open_it, terminal_size=MIDDLE)
 
 
-@pytest.mark.parametrize(("theme", "size"), [(DARK, SMALL), (DARK, LARGE), (LIGHT, MIDDLE)])
+@looks
 def test_one_job(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
     job = dalle_job("simple", "0x1f98", 5, progress=72.0, speed=1.6, message="layer 7 of 9")
     job["eta_reasons"] = ["image_wait is 1.6x its usual length: +9 s"]

@@ -35,7 +35,15 @@ _KEYS: Final = (
     ("q", "quit"),
 )
 _FILTER_KEYS: Final = (("enter", "keep the filter"), ("esc", "all jobs"))
-_PAGE_KEYS: Final = (("↑↓", "scroll"), ("esc", "back"), ("?", "help"), ("q", "quit"))
+_PAGE_KEYS: Final = (
+    ("↑↓", "move"),
+    ("esc", "back"),
+    ("enter", "fold"),
+    ("/", "search"),
+    ("y", "copy"),
+    ("?", "help"),
+    ("q", "quit"),
+)
 _KEYS_OF: Final[dict[Place, tuple[tuple[str, str], ...]]] = {
     "list": _KEYS,
     "detail": (*_PAGE_KEYS[:2], ("tab", "list"), *_PAGE_KEYS[2:]),

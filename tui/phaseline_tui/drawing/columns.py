@@ -32,11 +32,10 @@ _COLUMNS: Final = {
 """In the order on the screen."""
 
 _NEEDED: Final = ("mark", "name", "percent", "eta")
-_WHOLE_NAMES: Final = "whole names"
-"""No column, but room for most names: they are worth more than the state in words, which its sign tells already."""
-_WHOLE_NAME: Final = 26
-_BY_WORTH: Final = ("bar", "phase", "elapsed", "source", "band", _WHOLE_NAMES, "state", "message", "host")
-_BY_WORTH_WITH_HOSTS: Final = ("bar", "phase", "host", "elapsed", "source", "band", _WHOLE_NAMES, "state", "message")
+_WHOLE: Final = {"whole names": ("name", 26), "whole phases": ("phase", 20)}
+"""No columns, but room for most names: they are worth more than the state in words, which its sign tells already."""
+_BY_WORTH: Final = ("bar", "phase", "elapsed", "source", "band", *_WHOLE, "state", "message", "host")
+_BY_WORTH_WITH_HOSTS: Final = ("bar", "phase", "host", "elapsed", "source", "band", *_WHOLE, "state", "message")
 """When jobs run on several hosts, which of them tells jobs apart."""
 _GROWING: Final = (("phase", 4), ("name", 2), ("bar", 2), ("source", 1), ("host", 1))
 """What gets the room that is left, and in which shares."""
@@ -79,9 +78,10 @@ def _chosen(width: int, by_worth: Sequence[str]) -> tuple[dict[str, int], int]:
     widths = {name: _COLUMNS[name].least for name in _NEEDED}
     left = width - sum(widths.values()) - (len(widths) - 1)
     for name in by_worth:
-        if name == _WHOLE_NAMES:
-            wider = min(max(0, left), _WHOLE_NAME - widths["name"])
-            widths["name"] += wider
+        if name in _WHOLE:
+            column, enough = _WHOLE[name]
+            wider = min(max(0, left), enough - widths[column])
+            widths[column] += wider
             left -= wider
             continue
         least = _COLUMNS[name].least

@@ -27,7 +27,16 @@ class JobScreen(FramedScreen):
     """
     view = "Job"
     AUTO_FOCUS = "#detail"
-    KEYS = (("↑↓", "scroll"), ("/", "search"), ("v", "raw JSON"), ("e", "next error"), ("y", "copy"))
+    KEYS = (
+        ("↑↓", "move"),
+        ("enter", "fold"),
+        ("/", "search"),
+        ("y", "copy"),
+        ("v", "JSON"),
+        ("i", "picture"),
+        ("←→", "other jobs"),
+        ("e", "next error"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", show=False),
         *bindings("next-error", "next-job", "previous-job"),

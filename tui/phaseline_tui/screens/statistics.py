@@ -105,9 +105,11 @@ class StatisticsScreen(FramedScreen):
             failure_lines(figures.failures, workflow),
             slow_lines(figures.slowest, workflow),
         ]
-        room = 7 if self.query_one("#below").has_class("-low") else 15
-        share = max(2, room // len(parts))
-        return [line for part in parts for line in part[:share]][:room]
+        low = self.query_one("#below").has_class("-low")
+        room = 7 if low else 15
+        share = max(2, room // len(parts) - (not low))
+        between: list[Line] = [] if low else [()]
+        return [line for part in parts for line in (*part[:share], *between)][:room]
 
     def show_changes(self, changes: Changes) -> None:
         """Ask anew whoever could not be asked, now that its connection may be another."""
