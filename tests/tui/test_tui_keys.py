@@ -127,7 +127,7 @@ def test_p_holds_the_screen_still_and_loses_nothing() -> None:
         await pilot.press("p")
         assert "HELD" not in text_of(app)
         assert "70%" in text_of(app)
-        assert "✗ failed" in text_of(app)
+        assert "✗ b.jpg" in text_of(app)
 
     use(test, [photo_job("job_1", "a.jpg", 2), photo_job("job_2", "b.jpg", 2)])
 

@@ -41,7 +41,7 @@ ACTIONS: Final = (
     Action("open", "enter", "screen.detail", "details of the job", "list", "Enter", at_once=True),
     Action("mark", "space", "mark", "mark, for y and the palette", "list", "Space", at_once=True),
     Action("follow", "f", "follow", "follow whichever began last", "list", "f", at_once=True),
-    Action("sort", "s", "screen.sort", "sort by the next column, reverse", "list", "s  S", at_once=True),
+    Action("sort", "s", "screen.sort", "sort by the next one, reverse", "list", "s  S", at_once=True),
     Action("reverse", "S,shift+s", "screen.reverse", "", "list", at_once=True),
     Action("filter", "slash", "filter", "filter; again: change it", "jobs", "/", at_once=True),
     Action("next-error", "e", "next_error", "next failed or stalled job", "jobs", "e"),

@@ -85,7 +85,8 @@ def header(
         (" phaseline  ", bare, True, _ALL, True),
         (" phaseline  ", bare, False, _ALL, True),
         (" phaseline  ", bare, False, _MUCH, True),
-        (" phaseline  ", bare, False, _LITTLE, True),
+        (" ", bare, False, _MUCH, True),
+        (" ", bare, False, _MUCH, False),
         (" ", bare, False, _LITTLE, True),
         (" ", bare, False, _LITTLE, False),
     ):
@@ -109,11 +110,9 @@ def _together(totals: Totals, scene: Scene, *, tell_rate: bool) -> list[Span]:
         spans += [("  ", ""), (f"{totals.rate:.0f}/h", "strong")]
     if totals.remaining is not None:
         at = clock_time(scene.wall + totals.remaining, scene.local, scene.wall)
-        some = " or later" if totals.unknown else ""
-        spans += [("  all done ", "muted"), (at, "strong")]
-        if tell_rate:
-            spans.append((f" · {about(totals.remaining)}", "muted"))
-        spans.append((some, "muted"))
+        some = "" if not totals.unknown else " or later" if tell_rate else "+"
+        left = f" · {about(totals.remaining)}" if tell_rate else ""
+        spans += [("  all done ", "muted"), (at, "strong"), (f"{left}{some}", "muted")]
     return spans
 
 
