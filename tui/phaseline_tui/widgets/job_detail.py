@@ -117,7 +117,7 @@ class JobDetail(LineView, can_focus=True):
             return text_of(row.line).strip()
         return row.value if isinstance(row.value, str) else json.dumps(row.value, indent=2, ensure_ascii=False)
 
-    def _choose(self, at: int) -> None:
+    def _put_cursor(self, at: int) -> None:
         """Put the cursor on a row, or as near as there is one."""
         self._at = max(0, min(at, len(self._rows) - 1))
         top, height = self.scroll_offset.y, self.size.height
@@ -132,20 +132,20 @@ class JobDetail(LineView, can_focus=True):
         at = self._at + rows
         while 0 < at < len(self._rows) - 1 and not text_of(self._rows[at].line).strip():
             at += 1 if rows > 0 else -1
-        self._choose(at)
+        self._put_cursor(at)
 
     def action_page(self, pages: float) -> None:
         """Move the cursor by as much as is visible, times `pages`."""
         rows = max(1, int(abs(pages) * (self.size.height - 1)))
-        self._choose(self._at + (rows if pages > 0 else -rows))
+        self._put_cursor(self._at + (rows if pages > 0 else -rows))
 
     def action_top(self) -> None:
         """Move the cursor to the first row."""
-        self._choose(0)
+        self._put_cursor(0)
 
     def action_bottom(self) -> None:
         """Move the cursor to the last row."""
-        self._choose(len(self._rows) - 1)
+        self._put_cursor(len(self._rows) - 1)
 
     def action_fold(self) -> None:
         """Fold or unfold what the cursor is on, or what that is in."""
@@ -155,14 +155,14 @@ class JobDetail(LineView, can_focus=True):
                 self._folds.fold(row.path, folded=not row.folded)
                 self._at = at
                 self.compose_rows()
-                self._choose(self._at)
+                self._put_cursor(self._at)
                 return
 
     def action_fold_all(self) -> None:
         """Fold everything, or unfold it if all that can be is folded."""
         self._folds.fold_all(folded=any(row.folded is False for row in self._rows))
         self.compose_rows()
-        self._choose(self._at)
+        self._put_cursor(self._at)
 
     def action_found(self, step: int) -> None:
         """Go to the next row that the search found, or back to the one before; unfold what it is in."""
@@ -202,11 +202,11 @@ class JobDetail(LineView, can_focus=True):
         found = self._wanted and self._wanted in text_of(line).casefold()
         return ((" ", ""), *line), "cursor-blurred" if found else self.ground
 
-    def on_click(self, event: events.Click) -> None:
+    async def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is; fold or unfold what has a mark there."""
         at = self.scroll_offset.y + event.y
         if at < len(self._rows):
-            self._choose(at)
+            self._put_cursor(at)
             if self._rows[at].folded is not None:
                 self.action_fold()
 
