@@ -108,6 +108,7 @@ def _words(job: JobView, width: int, scene: Scene) -> list[Span]:
     else:
         words, style = _reason(job), "bad"
     at = clock_time(job.completed_at, scene.local, scene.wall)
+    at = at.rpartition(" ")[0] or at  # Of another day, the day is enough.
     told = f" {spent(job.elapsed_at(scene.now))}{'' if at == UNKNOWN else f'{_BETWEEN}{at}'}"
     room = width - len(told)
     if room < _LEAST_WORDS:
