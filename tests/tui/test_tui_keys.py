@@ -140,6 +140,10 @@ def test_the_view_of_one_job_is_searched_and_shows_json_and_goes_to_the_next_err
         assert "2 ERRORS" in text_of(app)
         await pilot.press("slash", *"allowed", "enter")
         assert "1 of 1 found" in text_of(app)
+        await pilot.press("slash", *"exposure", "enter", "n")
+        await pilot.pause()
+        assert "2 of 2 found" in text_of(app)
+        await pilot.press("slash", *"allowed", "enter")
         assert screen.to_copy() == "-5 to 5"
         await pilot.press("slash", "escape", "v")
         assert '"job_id": "job_12346",' in text_of(app)

@@ -15,6 +15,7 @@ from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tree import Folds, Row, text_of
 from phaseline_tui.jobs import JobView
 from phaseline_tui.keys import bindings
+from phaseline_tui.messages import RowChosen
 from phaseline_tui.widgets.line_view import LineView
 
 __all__ = ["JobDetail"]
@@ -176,6 +177,7 @@ class JobDetail(LineView, can_focus=True):
             self._rows = self._all_rows(self._folds)
             self._at = next((at for at, row in enumerate(self._rows) if row == rows[wanted]), self._at)
             self.scroll_to(y=max(0, self._at - self.size.height // 3), animate=False)
+            self.post_message(RowChosen(self._at))
         self.update_lines()
 
     def action_raw(self) -> None:
