@@ -6,7 +6,7 @@ be faster or slower (`speed`), how probably the phase is passed by (`skip`), and
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import log, sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from phaseline.eta.model.covariates import Value
 from phaseline.eta.model.fit import Fit
 from phaseline.eta.model.normal import Bools, Floats
 
-__all__ = ["IGNORANT", "OTHERS_WANTED_BELOW", "Donor", "Mixture", "mixture"]
+__all__ = ["IGNORANT", "OTHERS_WANTED_BELOW", "Donor", "Mixture", "Strangers", "mixture"]
 
 OTHERS_WANTED_BELOW: Final = 12
 _OTHERS: Final = 24
@@ -26,10 +26,18 @@ _ANALOGS_HALF: Final = 10
 _ANALOG_SPEED: Final = 0.3
 _ANALOG_SAME: Final = 0.95
 _STRANGER_SD: Final = 2.0
-_STRANGER_SPEED: Final = 1.8
 _STRANGER_WEIGHT: Final = 0.02
-# A phase of which nothing at all is known: a second, more or less.
-IGNORANT: Final = log(1000.0)
+
+
+class Strangers(NamedTuple):
+    """What the series of a server have in common: the mean log milliseconds of a phase, and how they scatter."""
+
+    level: float
+    spread: float
+
+
+# With nothing known at all, a phase takes a second, more or less: half of them between a fifth of one and five.
+IGNORANT: Final = Strangers(log(1000.0), 2.5)
 
 Donor = tuple[float, Fit]
 """How alike another series is, and what it says."""
@@ -46,16 +54,16 @@ class Mixture:
         borrowed: Runs of other series behind it.
     """
 
-    def __init__(self, names: Sequence[str], level: float) -> None:
+    def __init__(self, names: Sequence[str], strangers: Strangers) -> None:
         """Begin with ignorance alone: phases that take what any phase on this server takes."""
         p = len(names)
         self.names = names
-        self._centres = [np.full((1, p), level)]
+        self._centres = [np.full((1, p), strangers.level)]
         self._scatters = [np.full((1, p), _STRANGER_SD)]
         self._skips = [np.full((1, p), 0.02)]
-        self._speeds = [np.array([_STRANGER_SPEED])]
+        self._speeds = [np.array([strangers.spread])]
         self._weights = [np.array([_STRANGER_WEIGHT])]
-        self.cap: Floats = np.full(p, level + 12.0)
+        self.cap: Floats = np.full(p, strangers.level + 12.0)
         self.runs = self.borrowed = 0
 
     def add(self, weight: float, centre: Floats, scatter: Floats, speed: float, skip: Floats) -> None:
@@ -84,7 +92,7 @@ class Mixture:
 
 
 def mixture(
-    names: Sequence[str], known: Mapping[str, Value], fit: Fit | None, donors: Iterable[Donor], level: float
+    names: Sequence[str], known: Mapping[str, Value], fit: Fit | None, donors: Iterable[Donor], strangers: Strangers
 ) -> Mixture:
     """Return the components of a run with the phases `names` and these covariates.
 
@@ -93,14 +101,14 @@ def mixture(
         known: Its covariates.
         fit: What its own series says.
         donors: Other series, the likest first; asked only while there are less than twelve runs.
-        level: The server's mean log phase.
+        strangers: What any series takes.
     """
-    made = Mixture(names, level)
+    made = Mixture(names, strangers)
     n = fit.n if fit else 0
     if fit:
-        _own(made, fit, known, level)
+        _own(made, fit, known, strangers.level)
     if n < OTHERS_WANTED_BELOW:
-        _others(made, list(donors)[:_OTHERS], known, level, 0.6 / (1 + 0.5 * n))
+        _others(made, list(donors)[:_OTHERS], known, strangers.level, 0.6 / (1 + 0.5 * n))
     made.close()
     return made
 

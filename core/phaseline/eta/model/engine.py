@@ -82,7 +82,7 @@ class ModelEngine:
         """
         history = History.decode(data)
         self._store.put(key, history)
-        for row in history.rows:
+        for row in history.rows[:1]:
             self._store.note_lengths(row)
         self._followed.clear()
 

@@ -23,9 +23,10 @@ _SPEED_WEIGHT: Final = 2.0
 _SKIP_WEIGHT: Final = 0.5
 _SD_LEAST: Final = 0.012
 _HUBER: Final = 1.5
-_FEW: Final = 4
 _TAMED_FROM: Final = 3
 _LONER: Final = 3.0
+# e^2 times the longest that was seen.
+_CAP: Final = 2.0
 
 
 class Fit:
@@ -88,7 +89,7 @@ class Fit:
         self.runs: Floats = np.where(ran, x, self.mean)
         self.passed: Bools = skipped
         self.weights: Floats = long
-        self.cap: Floats = longest + np.sqrt(variance / np.maximum(seen, 1)) + 0.25 + (2.0 if self.n < _FEW else 0.0)
+        self.cap: Floats = longest + np.sqrt(variance / np.maximum(seen, 1)) + _CAP
 
     def shift(self, known: Mapping[str, Value]) -> Floats:
         """Return by how much a run with these covariates is longer than the mean, of the log; shape (p,)."""

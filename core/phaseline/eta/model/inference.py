@@ -23,6 +23,9 @@ _MARK_TEMPER: Final = 0.4
 _TEMPER: Final = 0.7
 _SURPRISE_MAX: Final = 3.0
 _MARK_LEAST: Final = 0.0004
+_TOP: Final = 2.0
+_FIRST: Final = 0.001
+_AT_START: Final = 0.05
 # What is said to be done less than that says nothing, and must not overflow.
 _FRACTION_LEAST: Final = 1e-9
 
@@ -177,11 +180,15 @@ def _summary(remaining: Floats, t: float, phase: float, q: Question) -> Answer:
     if q.by_length:
         length = t + r + (0.1 * float(r[DRAWS // 2]) + 1e-9)
         weight = 1 / length
+        moment = _FIRST * float(length[DRAWS // 2])
+        if t < moment:
+            weight += _AT_START / moment
     else:
         weight = np.ones(DRAWS)
     total = weight.cumsum()
-    levels = (total - weight / 2) / total[-1]
-    low, median, high = np.interp((q.below, 0.5, 1 - q.above), levels, r).tolist()
+    levels = np.concatenate(([0.0], (total - weight / 2) / total[-1], [1.0]))
+    ends = np.concatenate(([0.0], r, [_TOP * r[-1]]))
+    low, median, high = np.interp((q.below, 0.5, 1 - q.above), levels, ends).tolist()
     # Whoever is told so much is wrong by a share of the run's length, and a miss by more than that length is no worse.
     loss = np.minimum(np.abs(r[:, None] - r) / (t + r + 1e-9), 1.0) @ weight
     point = float(r[loss.argmin()])

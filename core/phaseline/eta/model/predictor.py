@@ -15,10 +15,11 @@ from phaseline.eta.observed import Mark, Run, Step, clean_ms
 __all__ = ["Outlook", "Predictor"]
 
 _MOMENTS: Final = 8
+_AT: Final = 0.5
 # Steps of the band's levels for one run, of a series and of the whole server (a quarter of it).
 _PACE: Final = 0.05
 _SERVER_PACE: Final = 0.0125
-_LEVEL_LEAST: Final = 0.005
+_LEVEL_LEAST: Final = 0.0005
 _LEVEL_MOST: Final = 0.4
 _MARK_PACE: Final = 0.1
 _MARK_LEAST: Final = 0.0005
@@ -57,7 +58,7 @@ class Predictor:
         history, fit = self.store.get(key), self.store.fit(key)
         wanted = fit is None or fit.n < OTHERS_WANTED_BELOW
         donors = self.store.like(key, names) if wanted else []
-        made = mixture(names, read(covariates), fit, donors, self.store.level)
+        made = mixture(names, read(covariates), fit, donors, self.store.strangers)
         index = {name: i for i, name in enumerate(names)}
         return Outlook(names, index, Progress(made), history, made.runs, made.borrowed)
 
@@ -96,12 +97,14 @@ class Predictor:
             return
         key = (run.workflow, run.series)
         history = self.store.get(key)
+        new = history is None
         if history is None:
             history = History()
             self.store.put(key, history)
         self._judge(key, history, run, steps)
         history.add(Run(run.workflow, run.series, steps, run.covariates))
-        self.store.note_lengths(history.rows[-1])
+        if new:
+            self.store.note_lengths(history.rows[-1])
 
     def _judge(self, key: Key, history: History, run: Run, steps: Sequence[Step]) -> None:
         """Move the levels of the band by how often the truth lay outside.
@@ -113,7 +116,7 @@ class Predictor:
         total, moment, started, below, above = sum(spent), 0, 0.0, 0, 0
         for k, step in enumerate(steps):
             ended = started + spent[k]
-            while moment < _MOMENTS and (t := total * moment / _MOMENTS) < ended:
+            while moment < _MOMENTS and (t := total * (moment + _AT) / _MOMENTS) < ended:
                 mark = _last(run.marks.get(step.name, ()), t - started)
                 later = range(k + 1, len(steps))
                 answer = self.ask(outlook, k, later, t, t - started, mark)

@@ -3,12 +3,12 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from math import inf, isfinite
+from math import inf, isfinite, sqrt
 from typing import Final
 
 import msgspec
 
-from phaseline.eta.model.components import IGNORANT, OTHERS_WANTED_BELOW, Donor
+from phaseline.eta.model.components import IGNORANT, OTHERS_WANTED_BELOW, Donor, Strangers
 from phaseline.eta.model.fit import Fit
 from phaseline.eta.model.history import LEVEL, History
 
@@ -19,6 +19,7 @@ MAX_SERIES: Final = 2000
 _LOOKED_AT: Final = 200
 _OVERLAP_LEAST: Final = 0.5
 _STRANGERS_LIKENESS: Final = 0.15
+_SPREAD_LEAST: Final = 1.0
 
 Key = tuple[str, str]
 """A workflow and a series of it."""
@@ -29,6 +30,7 @@ class _Common(msgspec.Struct, array_like=True, frozen=True):
     below: float
     above: float
     sum: float
+    squares: float
     count: float
 
 
@@ -46,7 +48,8 @@ class Store:
         self._fits: dict[Key, tuple[int, Fit]] = {}
         self._alone: dict[Key, tuple[int, Fit]] = {}
         self._pairs: dict[Key, frozenset[str]] = {}
-        self._sum, self._count = IGNORANT, 1.0
+        self._sum, self._count = IGNORANT.level, 1.0
+        self._squares = IGNORANT.spread**2 + IGNORANT.level**2
         self.below = self.above = LEVEL
 
     def __len__(self) -> int:
@@ -106,21 +109,23 @@ class Store:
         return made[1]
 
     @property
-    def level(self) -> float:
-        """The mean log milliseconds of any phase on this server."""
-        return self._sum / self._count
+    def strangers(self) -> Strangers:
+        """What is known of a series of which nothing is known; each series counts once, and ignorance once too."""
+        level = self._sum / self._count
+        return Strangers(level, sqrt(max(_SPREAD_LEAST, self._squares / self._count - level * level)))
 
     def note_lengths(self, logs: Sequence[float]) -> None:
-        """Take the finite ones of these log lengths into `level`; a made-up second is in it from the start."""
+        """Take in the finite ones of these log lengths, of the first run of a new series."""
         known = [value for value in logs if isfinite(value)]
         if known:
-            # One run counts as one, however many phases it has.
-            self._sum += sum(known) / len(known)
+            level = sum(known) / len(known)
+            self._sum += level
+            self._squares += level * level
             self._count += 1
 
     def encode(self) -> bytes:
         """Return what all series have in common."""
-        return msgspec.msgpack.encode(_Common(1, self.below, self.above, self._sum, self._count))
+        return msgspec.msgpack.encode(_Common(1, self.below, self.above, self._sum, self._squares, self._count))
 
     def decode(self, data: bytes) -> None:
         """Take up what all series have in common as `encode` gave it.
@@ -130,9 +135,11 @@ class Store:
         """
         kept = msgspec.msgpack.decode(data, type=_Common)  # its errors are ValueErrors
         levels = 0 < kept.below < 0.5 and 0 < kept.above < 0.5  # noqa: PLR2004 - NaN is out of range too
-        if kept.version != 1 or not levels or not (-inf < kept.sum < inf and 1 <= kept.count < inf):
+        sums = -inf < kept.sum < inf and 0 <= kept.squares < inf and 1 <= kept.count < inf
+        if kept.version != 1 or not levels or not sums:
             raise ValueError(f"what all series have in common, of version {kept.version}, can't be used")
-        self.below, self.above, self._sum, self._count = kept.below, kept.above, kept.sum, kept.count
+        self.below, self.above = kept.below, kept.above
+        self._sum, self._squares, self._count = kept.sum, kept.squares, kept.count
 
     def like(self, key: Key, names: Sequence[str]) -> list[Donor]:
         """Return the other series whose phases overlap by half, the likest first.
