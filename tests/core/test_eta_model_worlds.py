@@ -10,7 +10,15 @@ from phaseline.eta.backtest import Ema, Past, Said, Situation, replay, score
 from phaseline.eta.replay import Clock, Model
 
 # Error as a share of the run's length. What no engine can know, such as the side on which a coin falls, is in it.
-WORST = {"bimodal": 0.22, "drifting": 0.075, "slow machine": 0.08, "skipping": 0.165, "sized": 0.08}
+WORST = {
+    "bimodal": 0.22,
+    "drifting": 0.05,
+    "growing": 0.05,
+    "stepping": 0.09,
+    "slow machine": 0.08,
+    "skipping": 0.165,
+    "sized": 0.08,
+}
 
 
 def bias(said: Sequence[Said]) -> float:

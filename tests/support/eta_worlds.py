@@ -23,6 +23,17 @@ def drifting(rng: random.Random, number: int) -> tuple[list[float | None], dict[
     return [base * 1.005**number * noise(rng, 0.08) for base in (4000, 20_000, 9000)], {}
 
 
+def growing(rng: random.Random, number: int) -> tuple[list[float | None], dict[str, Any]]:
+    """Each run takes two per cent longer than the one before it."""
+    return [base * 1.02**number * noise(rng, 0.05) for base in (4000, 20_000, 9000)], {}
+
+
+def stepping(rng: random.Random, number: int) -> tuple[list[float | None], dict[str, Any]]:
+    """Takes three times as long from the sixtieth run to the hundredth."""
+    factor = 3 if 60 <= number < 100 else 1
+    return [base * factor * noise(rng, 0.1) for base in (4000, 20_000, 9000)], {}
+
+
 def slow_machine(rng: random.Random, number: int) -> tuple[list[float | None], dict[str, Any]]:
     """One machine of three takes four times as long."""
     host = rng.choice(("a", "b", "slow"))
@@ -45,6 +56,8 @@ def sized(rng: random.Random, number: int) -> tuple[list[float | None], dict[str
 WORLDS: dict[str, World] = {
     "bimodal": bimodal,
     "drifting": drifting,
+    "growing": growing,
+    "stepping": stepping,
     "slow machine": slow_machine,
     "skipping": skipping,
     "sized": sized,

@@ -2,9 +2,10 @@
 
 A component says where each phase's log length lies (`centre`), how it scatters (`scatter`), how far the whole run may
 be faster or slower (`speed`), how probably the phase is passed by (`skip`), and how far it is trusted (`log_weight`).
+All of it but what covariates do is the same for all runs of a series: a `Blend`, which many a `Mixture` shares.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import log, sqrt
 from typing import Final, NamedTuple
 
@@ -14,17 +15,21 @@ from phaseline.eta.model.covariates import Value
 from phaseline.eta.model.fit import Fit
 from phaseline.eta.model.normal import Bools, Floats
 
-__all__ = ["IGNORANT", "OTHERS_WANTED_BELOW", "Donor", "Mixture", "Strangers", "mixture"]
+__all__ = ["IGNORANT", "OTHERS_WANTED_BELOW", "Blend", "Donor", "Mixture", "Strangers"]
 
 OTHERS_WANTED_BELOW: Final = 12
-_OTHERS: Final = 24
+_OTHERS: Final = 0.6
 _OTHER_SD: Final = 0.45
 _OTHER_SPEED: Final = 0.6
+_RECENT_FROM: Final = 3
+_LEVELS_FROM: Final = 4
 _ANALOGS: Final = 1.0
 _ANALOGS_FROM: Final = 3
 _ANALOGS_HALF: Final = 10
 _ANALOG_SPEED: Final = 0.3
 _ANALOG_SAME: Final = 0.95
+# What a run that was like an earlier one is worth when the series stays where it is.
+_ANALOG_TRUST: Final = 0.75
 _STRANGER_SD: Final = 2.0
 _STRANGER_WEIGHT: Final = 0.02
 
@@ -43,43 +48,63 @@ Donor = tuple[float, Fit]
 """How alike another series is, and what it says."""
 
 
-class Mixture:
-    """`k` components for a run with `p` phases.
+class _Moved(NamedTuple):
+    """Which components' centres a fit's covariates move, and where its phases are."""
+
+    rows: slice
+    fit: Fit
+    pick: "_Picked"
+
+
+class Blend:
+    """`k` components for the runs of a series with the same `p` phases, apart from what their covariates do.
 
     Attributes:
         centre: shape (k, p), as `scatter` and `skip`.
-        speed: shape (k,), as `log_weight`.
+        speed: Squared; shape (k,), as `log_weight`.
+        doubted: How much of the doubt about the covariates' work adds to the square of `speed`; shape (k,).
         cap: Upper bounds of the log lengths; shape (p,).
+        own: What the series itself says, or None.
+        moved: Whose covariates move what.
         runs: Runs of its own series behind it.
         borrowed: Runs of other series behind it.
     """
 
-    def __init__(self, names: Sequence[str], strangers: Strangers) -> None:
-        """Begin with ignorance alone: phases that take what any phase on this server takes."""
-        p = len(names)
+    def __init__(self, names: Sequence[str], fit: Fit | None, donors: Sequence[Donor], strangers: Strangers) -> None:
+        """Blend what is known.
+
+        Args:
+            names: The phases, in order.
+            fit: What the series says.
+            donors: Other series, the likest first; none once it has twelve runs.
+            strangers: What any series takes.
+        """
+        p, level = len(names), strangers.level
         self.names = names
-        self._centres = [np.full((1, p), strangers.level)]
+        self.own, self.moved = fit, list[_Moved]()
+        self._centres = [np.full((1, p), level)]
         self._scatters = [np.full((1, p), _STRANGER_SD)]
         self._skips = [np.full((1, p), 0.02)]
-        self._speeds = [np.array([strangers.spread])]
-        self._weights = [np.array([_STRANGER_WEIGHT])]
-        self.cap: Floats = np.full(p, strangers.level + 12.0)
+        self._speeds = [strangers.spread**2]
+        self._doubted = [0.0]
+        self._weights = [_STRANGER_WEIGHT]
+        self.cap: Floats = np.full(p, level + 12.0)
         self.runs = self.borrowed = 0
+        if fit is not None:
+            self._add_own(fit, level)
+        if donors:
+            self._add_others(donors, level, _OTHERS / (1 + 0.5 * self.runs))
+        self._close()
 
-    def add(self, weight: float, centre: Floats, scatter: Floats, speed: float, skip: Floats) -> None:
-        """Add a component."""
-        self.add_many(np.array([weight]), centre[None], scatter, speed, skip[None])
+    def _add(self, weight: float, centre: Floats, scatter: Floats, speed: float, skip: Floats, doubted: float) -> None:
+        self._centres.append(centre[None])
+        self._scatters.append(scatter[None])
+        self._skips.append(skip[None])
+        self._speeds.append(speed * speed)
+        self._doubted.append(doubted)
+        self._weights.append(weight)
 
-    def add_many(self, weights: Floats, centres: Floats, scatter: Floats, speed: float, skips: Floats) -> None:
-        """Add as many components as there are `weights`; all scatter alike."""
-        self._weights.append(weights)
-        self._centres.append(centres)
-        self._scatters.append(np.broadcast_to(scatter, centres.shape))
-        self._skips.append(skips)
-        self._speeds.append(np.full(len(weights), speed))
-
-    def close(self) -> None:
-        """Make the arrays."""
+    def _close(self) -> None:
         self.centre: Floats = np.concatenate(self._centres)
         self.scatter: Floats = np.concatenate(self._scatters)
         self.variance: Floats = self.scatter**2
@@ -87,84 +112,93 @@ class Mixture:
         self.skip: Floats = np.concatenate(self._skips)
         self.log_skip: Floats = np.log(np.clip(self.skip, 1e-6, 1.0))
         self.log_run: Floats = np.log(np.clip(1 - self.skip, 1e-6, 1.0))
-        self.speed: Floats = np.concatenate(self._speeds)
-        self.log_weight: Floats = np.log(np.concatenate(self._weights))
+        self.speed: Floats = np.array(self._speeds)
+        self.doubted: Floats = np.array(self._doubted)
+        self.log_weight: Floats = np.log(np.array(self._weights))
+        del self._centres, self._scatters, self._skips, self._speeds, self._doubted, self._weights
+
+    def _add_own(self, fit: Fit, level: float) -> None:
+        pick = _Picked(self.names, fit)
+        self.runs = n = fit.n
+        wider = 1 + 1 / min(n, 8)
+        mean, own, skip = pick.of(fit.mean, level), pick.of(fit.own, _STRANGER_SD), pick.of(fit.skip, 0.5)
+        trust = 1.0
+        if n < _LEVELS_FROM:
+            self._add(1.0, mean, own * sqrt(wider), fit.speed * sqrt(wider), skip, wider)
+        else:
+            levels = fit.levels
+            trust = min(1.0, float(levels.trust[0]) / _ANALOG_TRUST)
+            for weight, moved, speed in zip(levels.trust, levels.shift, fit.speeds, strict=True):
+                self._add(weight + 1e-9, mean + moved, own * sqrt(wider), speed * sqrt(wider), skip, wider)
+        if n >= _RECENT_FROM:
+            self._add(0.4, pick.of(fit.recent, level), 1.1 * own, 1.1 * fit.speed, skip, 1.1**2)
+        self._add(0.03 / (1 + 0.02 * n), mean, 3 * own + 0.1, 3 * fit.speed + 0.25, skip, 9.0)
+        if n >= _ANALOGS_FROM:
+            self._add_analogs(fit, pick, own, trust)
+        self.moved.append(_Moved(slice(1, len(self._weights)), fit, pick))
+        self.cap = pick.of(fit.cap, level + 12.0)
+
+    def _add_analogs(self, fit: Fit, pick: "_Picked", own: Floats, trust: float) -> None:
+        """Add each earlier run as a component of its own: which phases go together, and how, no mean can tell.
+
+        A kernel density (Rosenblatt 1956) in the space of all phases; its width falls as n^(-1/5), Silverman's rule.
+        """
+        weights = trust * _ANALOGS * fit.n / (fit.n + _ANALOGS_HALF) * fit.weights / fit.weights.sum()
+        same = np.where(pick.of(fit.passed.astype(float), 0.0) > 0, _ANALOG_SAME, 1 - _ANALOG_SAME)
+        centres = pick.of(fit.runs, 0.0)
+        self._centres.append(centres)
+        self._scatters.append(np.broadcast_to(own * fit.n**-0.2 + 0.02, centres.shape))
+        self._skips.append(np.where(pick.missing, 0.5, same))
+        self._speeds += [(_ANALOG_SPEED * fit.speed) ** 2] * fit.n
+        self._doubted += [1.0] * fit.n
+        self._weights += weights.tolist()
+
+    def _add_others(self, donors: Sequence[Donor], level: float, weight: float) -> None:
+        total = sum(likeness for likeness, _ in donors)
+        first = len(self._weights)
+        picks = [_Picked(self.names, fit) for _, fit in donors]
+        pairs = [(pick, fit) for pick, (_, fit) in zip(picks, donors, strict=True)]
+        own = np.array([pick.of(fit.own, _STRANGER_SD) for pick, fit in pairs])
+        self._centres.append(np.array([pick.of(fit.mean, level) for pick, fit in pairs]))
+        self._scatters.append(np.sqrt(_OTHER_SD**2 + own * own))
+        self._skips.append(np.array([pick.of(fit.skip, 0.5) for pick, fit in pairs]))
+        self._speeds += [_OTHER_SPEED**2] * len(donors)
+        self._doubted += [0.0] * len(donors)
+        self._weights += [weight * likeness / total for likeness, _ in donors]
+        self.moved += [_Moved(slice(first + i, first + i + 1), fit, pick) for i, (pick, fit) in enumerate(pairs)]
+        self.borrowed = sum(fit.n for _, fit in donors)
 
 
-def mixture(
-    names: Sequence[str], known: Mapping[str, Value], fit: Fit | None, donors: Iterable[Donor], strangers: Strangers
-) -> Mixture:
-    """Return the components of a run with the phases `names` and these covariates.
+class Mixture:
+    """A blend for one run, moved by its covariates; attributes as there, but `speed`, which is a standard deviation."""
 
-    Args:
-        names: The phases, in order.
-        known: Its covariates.
-        fit: What its own series says.
-        donors: Other series, the likest first; asked only while there are less than twelve runs.
-        strangers: What any series takes.
-    """
-    made = Mixture(names, strangers)
-    n = fit.n if fit else 0
-    if fit:
-        _own(made, fit, known, strangers.level)
-    if n < OTHERS_WANTED_BELOW:
-        _others(made, list(donors)[:_OTHERS], known, strangers.level, 0.6 / (1 + 0.5 * n))
-    made.close()
-    return made
-
-
-def _own(made: Mixture, fit: Fit, known: Mapping[str, Value], level: float) -> None:
-    pick = _Picked(made.names, fit, known)
-    made.runs = n = fit.n
-    wider = sqrt(1 + 1 / min(n, 8))
-    mean, own, skip = pick.of(fit.mean, level, pick.shift), pick.of(fit.own, _STRANGER_SD), pick.of(fit.skip, 0.5)
-    doubt = fit.doubt(known)
-    speed = sqrt(fit.speed**2 + doubt)
-    made.add(1.0, mean, own * wider, speed * wider, skip)
-    if n >= 3:  # noqa: PLR2004 - fewer runs are all recent
-        recent = pick.of(fit.recent, level, pick.shift)
-        made.add(0.4, recent, 1.1 * own, 1.1 * speed, skip)
-    made.add(0.03 / (1 + 0.02 * n), mean, 3 * own + 0.1, 3 * speed + 0.25, skip)
-    if n >= _ANALOGS_FROM:
-        _analogs(made, fit, pick, own, sqrt((_ANALOG_SPEED * fit.speed) ** 2 + doubt))
-    made.cap = pick.of(fit.cap, level + 12.0, np.maximum(pick.shift, 0.0))
-
-
-def _analogs(made: Mixture, fit: Fit, pick: "_Picked", own: Floats, speed: float) -> None:
-    """Add each earlier run as a component of its own: which phases go together, and how, no mean can tell.
-
-    A kernel density (Rosenblatt 1956) in the space of all phases; its width falls as n^(-1/5), Silverman's rule.
-    """
-    width = fit.n**-0.2
-    weights = _ANALOGS * fit.n / (fit.n + _ANALOGS_HALF) * fit.weights / fit.weights.sum()
-    same = np.where(pick.of(fit.passed.astype(float), 0.0) > 0, _ANALOG_SAME, 1 - _ANALOG_SAME)
-    same = np.where(pick.missing, 0.5, same)
-    made.add_many(weights, pick.of(fit.runs, 0.0, pick.shift), own * width + 0.02, speed, same)
-
-
-def _others(made: Mixture, donors: Sequence[Donor], known: Mapping[str, Value], level: float, weight: float) -> None:
-    total = sum(likeness for likeness, _ in donors)
-    for likeness, fit in donors:
-        pick = _Picked(made.names, fit, known)
-        scatter = np.sqrt(_OTHER_SD**2 + pick.of(fit.own, _STRANGER_SD) ** 2)
-        centre = pick.of(fit.mean, level, pick.shift)
-        made.add(weight * likeness / total, centre, scatter, _OTHER_SPEED, pick.of(fit.skip, 0.5))
-        made.borrowed += fit.n
+    def __init__(self, blend: Blend, known: Mapping[str, Value]) -> None:
+        """Move `blend` to a run with these covariates."""
+        self.blend = blend
+        self.centre, self.cap, speed = blend.centre, blend.cap, blend.speed
+        shifts = [(moved, moved.fit.shift(known)) for moved in blend.moved if moved.fit.design.keys]
+        if shifts:
+            self.centre = self.centre.copy()
+        for moved, shift in shifts:
+            by = moved.pick.of(shift, 0.0)
+            self.centre[moved.rows] += by
+            if moved.fit is blend.own:
+                self.cap = blend.cap + np.maximum(by, 0.0)
+                speed = speed + blend.doubted * moved.fit.doubt(known)
+        self.speed: Floats = np.sqrt(speed)
 
 
 class _Picked:
     """A fit's numbers in the order of a run's phases."""
 
-    def __init__(self, names: Sequence[str], fit: Fit, known: Mapping[str, Value]) -> None:
+    def __init__(self, names: Sequence[str], fit: Fit) -> None:
         at = [fit.index.get(name, -1) for name in names]
         self._same = at == list(range(len(fit.mean)))
         self._at = np.array(at, dtype=int)
         self.missing: Bools = self._at < 0
-        self.shift: Floats = fit.shift(known)
 
-    def of(self, values: Floats, missing: float, shift: Floats | None = None) -> Floats:
-        moved = values if shift is None else values + shift
+    def of(self, values: Floats, missing: float) -> Floats:
         if self._same:
-            return moved
-        picked: Floats = np.where(self.missing, missing, moved[..., self._at])
+            return values
+        picked: Floats = np.where(self.missing, missing, values[..., self._at])
         return picked

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import isnan, nan
 from typing import Final
 
 import numpy as np
@@ -38,43 +39,47 @@ class Design:
 
     def __init__(self, known: Sequence[Mapping[str, Value]], weights: Floats) -> None:
         """Choose the columns for runs with these covariates."""
-        self.keys = _columns(known)
-        numbers = sum(value is None for _, value in self.keys)
-        self.prior: Floats = np.array([_NUMBER_SLOPE / numbers if value is None else 0.0 for _, value in self.keys])
-        self.sd: Floats = np.array([_NUMBER_SD if value is None else _TEXT_SD for _, value in self.keys])
-        raw = np.array([self._raw(row) for row in known]).reshape(len(known), len(self.keys))
+        self.keys: list[Column] = []
+        columns: list[list[float]] = []
+        for key in dict.fromkeys(key for row in known for key in row):
+            values = [row.get(key) for row in known]
+            for level in _levels(values):
+                self.keys.append((key, level))
+                columns.append([_number(value, level) for value in values])
+        numbers = sum(level is None for _, level in self.keys)
+        self.prior: Floats = np.array([_NUMBER_SLOPE / numbers if level is None else 0.0 for _, level in self.keys])
+        self.sd: Floats = np.array([_NUMBER_SD if level is None else _TEXT_SD for _, level in self.keys])
+        raw = np.array(columns).reshape(len(columns), len(known)).T
         given = np.isfinite(raw)
         total = (weights[:, None] * given).sum(0)
         self._centre: Floats = (weights[:, None] * np.where(given, raw, 0.0)).sum(0) / np.maximum(total, 1e-9)
+        self._means: list[float] = self._centre.tolist()
         self.rows: Floats = np.where(given, raw - self._centre, 0.0)
-
-    def _raw(self, known: Mapping[str, Value]) -> list[float]:
-        row = []
-        for key, level in self.keys:
-            value = known.get(key)
-            if level is None:
-                row.append(value if isinstance(value, float) else np.nan)
-            else:
-                row.append(float(value == level))
-        return row
 
     def row(self, known: Mapping[str, Value]) -> Floats:
         """Return a run's columns, centred; a number that is missing is taken for the mean."""
-        return np.nan_to_num(np.array(self._raw(known)) - self._centre)
+        raw = [_number(known.get(key), level) for key, level in self.keys]
+        row = [0.0 if isnan(value) else value - mean for value, mean in zip(raw, self._means, strict=True)]
+        return np.array(row)
 
 
-def _columns(known: Sequence[Mapping[str, Value]]) -> list[Column]:
-    columns: list[Column] = []
-    for key in dict.fromkeys(key for row in known for key in row):
-        values = [row[key] for row in known if key in row]
-        numbers = {value for value in values if isinstance(value, float)}
-        if len(numbers) > 1:
-            columns.append((key, None))
-        texts = Counter(value for value in values if isinstance(value, str))
-        levels = [text for text, count in texts.items() if count > 1]
-        if len(texts) > 1 and 1 <= len(levels) <= _LEVELS_MAX:
-            columns += [(key, level) for level in levels]
-    return columns
+def _number(value: Value | None, level: str | None) -> float:
+    """Return a covariate's value in the column of `level`, or in that of its numbers when that is None."""
+    if level is not None:
+        return float(value == level)
+    return value if isinstance(value, float) else nan
+
+
+def _levels(values: Sequence[Value | None]) -> list[str | None]:
+    """Return what columns a covariate has: None for one of its numbers, a text for one of that text."""
+    levels: list[str | None] = []
+    if len({value for value in values if isinstance(value, float)}) > 1:
+        levels.append(None)
+    texts = Counter(value for value in values if isinstance(value, str))
+    often = [text for text, count in texts.items() if count > 1]
+    if len(texts) > 1 and 1 <= len(often) <= _LEVELS_MAX:
+        levels += often
+    return levels
 
 
 def slopes(

@@ -10,6 +10,7 @@ from phaseline.eta.model.covariates import Value
 from phaseline.eta.model.design import Design, slopes
 from phaseline.eta.model.history import SKIPPED, History
 from phaseline.eta.model.lent import Lent
+from phaseline.eta.model.levels import Levels
 from phaseline.eta.model.normal import Bools, Floats
 
 __all__ = ["Fit"]
@@ -83,6 +84,11 @@ class Fit:
         self.speed: float = sqrt(_speed_variance(d, np.where(ran, share, 0.0), long, lent.speed_variance))
         least = np.maximum(0.15 * variance, _SD_LEAST**2)
         self.own: Floats = np.sqrt(np.maximum(variance - self.speed**2, least))
+        parts = np.where(ran, share, 0.0)
+        y = (parts * d).sum(1) / np.maximum(parts.sum(1), 1e-9)
+        alone = float(share * share @ (self.own * self.own))
+        self.levels = Levels(y, sqrt(self.speed**2 + alone))
+        self.speeds: Floats = np.sqrt(np.maximum(self.levels.spread**2 - alone, 0.0004))
         self.skip: Floats = (long @ skipped + _SKIP_WEIGHT * lent.skip) / (long @ (ran | skipped) + _SKIP_WEIGHT)
         longest = np.where(ran, x, -np.inf).max(0)
         longest = np.where(np.isfinite(longest), longest, level + 2.0)

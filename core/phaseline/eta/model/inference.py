@@ -83,13 +83,13 @@ class Progress:
         m = self.mixture
         self._settled = False
         if skipped:
-            self._log_likelihood += m.log_skip[:, p]
+            self._log_likelihood += m.blend.log_skip[:, p]
         elif ms is not None:
-            scatter = m.scatter[:, p]
+            scatter = m.blend.scatter[:, p]
             surprise = np.clip((log_ms(ms) - m.centre[:, p]) / scatter, -_SURPRISE_MAX, _SURPRISE_MAX)
-            self._a = _FADE * self._a + 1 / m.variance[:, p]
+            self._a = _FADE * self._a + 1 / m.blend.variance[:, p]
             self._b = _FADE * self._b + surprise / scatter
-            self._log_likelihood += m.log_run[:, p] - surprise * surprise / 2 - m.log_scatter[:, p]
+            self._log_likelihood += m.blend.log_run[:, p] - surprise * surprise / 2 - m.blend.log_scatter[:, p]
 
     def _settle(self) -> None:
         """Work out the posteriors of the components and of their speeds."""
@@ -99,7 +99,7 @@ class Progress:
         self._s: Floats = self._b * self._v
         evidence = self._log_likelihood + self._b * self._s / 2 + np.log(self._v / prior) / 2
         # Tempered (a "power posterior"): phases are not as independent as the components believe.
-        self._lw: Floats = m.log_weight + _TEMPER * evidence
+        self._lw: Floats = m.blend.log_weight + _TEMPER * evidence
         self._settled = True
 
     def ask(self, question: Question) -> Answer:
@@ -135,7 +135,7 @@ class Progress:
             return self._lw, self._s, self._s, self._s
         m, lw = self.mixture, self._lw
         mean = m.centre[:, q.current] + self._s
-        variance = m.variance[:, q.current] + self._v
+        variance = m.blend.variance[:, q.current] + self._v
         if q.mark and q.mark[1] > 0:
             ms, fraction = q.mark[0], max(q.mark[1], _FRACTION_LEAST)
             said = log(max(ms, 0.5) / fraction)
@@ -157,7 +157,7 @@ class Progress:
         log_elapsed = log_ms(q.phase_ms)
         x = mean[chosen] + spread[chosen] * tail_quantile(tail[chosen] + draws.log_tails)
         x = np.minimum(np.maximum(x, log_elapsed), max(float(m.cap[k]), log_elapsed + 1))
-        own = m.variance[chosen, k]
+        own = m.blend.variance[chosen, k]
         both = v + own
         speed = s + v / both * (x - m.centre[chosen, k] - s) + np.sqrt(v * own / both) * draws.factor
         lengths: Floats = np.maximum(np.exp(x), q.phase_ms)
@@ -168,9 +168,9 @@ class Progress:
         m = self.mixture
         first, end = later[0], later[-1] + 1
         at = slice(first, end) if end - first == len(later) else list(later)
-        x = m.centre[:, at][chosen] + speed[:, None] + m.scatter[:, at][chosen] * draws.normal[:, at]
+        x = m.centre[:, at][chosen] + speed[:, None] + m.blend.scatter[:, at][chosen] * draws.normal[:, at]
         lengths = np.exp(np.minimum(x, m.cap[at]))
-        runs = draws.uniform[:, at] >= m.skip[:, at][chosen]
+        runs = draws.uniform[:, at] >= m.blend.skip[:, at][chosen]
         total: Floats = np.einsum("ij,ij->i", lengths, runs)
         return total
 

@@ -47,32 +47,26 @@ class Lent:
     def __init__(self, design: Design, names: Sequence[str], donors: "Sequence[tuple[float, Fit]]") -> None:
         """Take up what `donors` lend to a series with these phases; each comes with its likeness."""
         p, columns = len(names), {key: c for c, key in enumerate(design.keys)}
-        slopes = _Pool((len(columns), p), _CONSTANT, np.repeat(design.prior[:, None], p, axis=1))
-        variance = _Pool((p,), _CONSTANT, np.full(p, 2 * log(_SD)))
-        skip = _Pool((p,), _SKIP_CONSTANT, np.full(p, _SKIP))
-        mean = _Pool((p,), 0.0, np.zeros(p))
-        speed, behind = 2 * log(_SPEED) * _CONSTANT, _CONSTANT
-        for likeness, fit in donors:
-            weight = likeness * fit.n
-            at = np.array([fit.index.get(name, -1) for name in names])
-            here = np.flatnonzero(at >= 0)
-            there = at[here]
-            skip.add(here, weight, fit.skip[there])
-            mean.add(here, weight, fit.mean[there])
-            if fit.n < _SCATTER_FROM:
-                continue
-            variance.add(here, weight, np.log(fit.own[there] ** 2 + fit.speed**2))
-            speed, behind = speed + weight * 2 * log(fit.speed), behind + weight
+        aligned = [(likeness * fit.n, fit, _where(names, fit)) for likeness, fit in donors]
+        able = [each for each in aligned if each[1].n >= _SCATTER_FROM]
+        weights, heavy = (np.array([weight for weight, *_ in some]) for some in (aligned, able))
+        variance = [_picked(np.log(fit.own * fit.own + fit.speed**2), at) for _, fit, at in able]
+        speeds = sum(weight * 2 * log(fit.speed) for weight, fit, _ in able)
+        lent = np.full((len(able), len(columns), p), np.nan)
+        for i, (_, fit, at) in enumerate(able):
             for theirs, key in enumerate(fit.design.keys):
                 if key in columns:
-                    slopes.add((columns[key], here), weight, fit.slopes[theirs, there])
-        self.slopes: Floats = slopes.mean()
-        others = slopes.weight.max(1, initial=_CONSTANT) - _CONSTANT
+                    lent[i, columns[key]] = _picked(fit.slopes[theirs], at)
+        self.slopes, behind = _pool(heavy, lent, design.prior[:, None], _CONSTANT, (len(columns), p))
+        others = behind.max(1, initial=0.0)
         self.slope_sd: Floats = design.sd * np.sqrt((_CONSTANT + _OWN_SHARE * others) / (_CONSTANT + others))
-        self.variance: Floats = np.exp(variance.mean())
-        self.speed_variance = exp(speed / behind)
-        self.skip: Floats = skip.mean()
-        self.mean: Floats = mean.mean()
+        self.variance: Floats = np.exp(_pool(heavy, np.array(variance), 2 * log(_SD), _CONSTANT, (p,))[0])
+        self.speed_variance = exp((speeds + _CONSTANT * 2 * log(_SPEED)) / (float(heavy.sum()) + _CONSTANT))
+        skip = np.array([_picked(fit.skip, at) for _, fit, at in aligned])
+        mean = np.array([_picked(fit.mean, at) for _, fit, at in aligned])
+        self.skip: Floats = _pool(weights, skip, _SKIP, _SKIP_CONSTANT, (p,))[0]
+        self.mean, known = _pool(weights, mean, 0.0, 0.0, (p,))
+        self.mean[known == 0] = np.nan
 
     def filled(self, mean: Floats, seen: Floats, share: Floats) -> Floats:
         """Return `mean` with the phases that never ran in the series (`seen` 0) filled in from the others.
@@ -88,18 +82,26 @@ class Lent:
         return filled
 
 
-class _Pool:
-    """A weighted mean."""
+def _where(names: Sequence[str], fit: "Fit") -> Ints | None:
+    """Return where a fit has the phases, -1 for none; or None where it has just the same ones."""
+    at = [fit.index.get(name, -1) for name in names]
+    return None if at == list(range(len(fit.mean))) else np.array(at, dtype=np.intp)
 
-    def __init__(self, shape: tuple[int, ...], weight: float, value: Floats) -> None:
-        self.weight: Floats = np.full(shape, weight)
-        self._sum: Floats = weight * value
 
-    def add(self, at: Ints | tuple[int, Ints], weight: float, values: Floats) -> None:
-        """Take in `values` at the indices `at`."""
-        self.weight[at] += weight
-        self._sum[at] += weight * values
+def _picked(values: Floats, at: Ints | None) -> Floats:
+    return values if at is None else np.where(at < 0, np.nan, values[at])
 
-    def mean(self) -> Floats:
-        """Return the mean; NaN where nothing was added."""
-        return np.where(self.weight > 0, self._sum / np.maximum(self.weight, 1e-12), np.nan)
+
+def _pool(
+    weights: Floats, values: Floats, constant: Floats | float, counts: float, shape: tuple[int, ...]
+) -> tuple[Floats, Floats]:
+    """Return the weighted means of `values`, one after the other, with a constant that weighs `counts`; NaN is none.
+
+    The second result is what the values weigh together.
+    """
+    if not len(weights):
+        return np.broadcast_to(constant, shape).copy(), np.zeros(shape)
+    known = np.isfinite(values)
+    weight = np.tensordot(weights, known, 1)
+    total = np.tensordot(weights, np.where(known, values, 0.0), 1) + counts * constant
+    return total / np.maximum(weight + counts, 1e-12), weight

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import log
 from typing import Any, Final
 
-from phaseline.eta.model.components import OTHERS_WANTED_BELOW, mixture
+from phaseline.eta.model.components import Mixture
 from phaseline.eta.model.covariates import read
 from phaseline.eta.model.history import LEVEL, MARK_NOISE, MAX_NAMES, History
 from phaseline.eta.model.inference import Answer, Progress, Question
@@ -55,12 +55,10 @@ class Predictor:
     def begin(self, key: Key, names: Sequence[str], covariates: Mapping[str, Any]) -> Outlook:
         """Return the outlook of a run with these phases, none of them finished."""
         names = tuple(names[:MAX_NAMES])
-        history, fit = self.store.get(key), self.store.fit(key)
-        wanted = fit is None or fit.n < OTHERS_WANTED_BELOW
-        donors = self.store.like(key, names) if wanted else []
-        made = mixture(names, read(covariates), fit, donors, self.store.strangers)
+        history, blend = self.store.get(key), self.store.blend(key, names)
         index = {name: i for i, name in enumerate(names)}
-        return Outlook(names, index, Progress(made), history, made.runs, made.borrowed)
+        made = Mixture(blend, read(covariates))
+        return Outlook(names, index, Progress(made), history, blend.runs, blend.borrowed)
 
     def ask(
         self,
@@ -103,6 +101,7 @@ class Predictor:
             self.store.put(key, history)
         self._judge(key, history, run, steps)
         history.add(Run(run.workflow, run.series, steps, run.covariates))
+        self.store.changes += 1
         if new:
             self.store.note_lengths(history.rows[-1])
 

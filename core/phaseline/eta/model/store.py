@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from phaseline.eta.model.components import IGNORANT, OTHERS_WANTED_BELOW, Donor, Strangers
+from phaseline.eta.model.components import IGNORANT, OTHERS_WANTED_BELOW, Blend, Donor, Strangers
 from phaseline.eta.model.fit import Fit
 from phaseline.eta.model.history import LEVEL, History
 
@@ -20,6 +20,8 @@ _LOOKED_AT: Final = 200
 _OVERLAP_LEAST: Final = 0.5
 _STRANGERS_LIKENESS: Final = 0.15
 _SPREAD_LEAST: Final = 1.0
+# Blends that are kept may have so many numbers like their centres, of 8 bytes each and eight like them.
+_BLENDS_ROOM: Final = 400_000
 
 Key = tuple[str, str]
 """A workflow and a series of it."""
@@ -39,6 +41,7 @@ class Store:
 
     Attributes:
         below: The whole server's level for p10; `above` likewise.
+        changes: Rises with each run that any series learns.
     """
 
     def __init__(self, max_series: int = MAX_SERIES) -> None:
@@ -48,6 +51,8 @@ class Store:
         self._fits: dict[Key, tuple[int, Fit]] = {}
         self._alone: dict[Key, tuple[int, Fit]] = {}
         self._pairs: dict[Key, frozenset[str]] = {}
+        self._blends: OrderedDict[Key, tuple[int, Blend]] = OrderedDict()
+        self.changes = 0
         self._sum, self._count = IGNORANT.level, 1.0
         self._squares = IGNORANT.spread**2 + IGNORANT.level**2
         self.below = self.above = LEVEL
@@ -73,6 +78,8 @@ class Store:
         self._all.move_to_end(key)
         self._fits.pop(key, None)
         self._alone.pop(key, None)
+        self._blends.pop(key, None)
+        self.changes += 1
         self._pairs[key] = _pairs("/".join(key))
         while len(self._all) > self._max:
             self.forget(next(iter(self._all)))
@@ -82,6 +89,7 @@ class Store:
         if self._all.pop(key, None) is not None:
             self._fits.pop(key, None)
             self._alone.pop(key, None)
+            self._blends.pop(key, None)
             del self._pairs[key]
 
     def fit(self, key: Key) -> Fit | None:
@@ -100,6 +108,22 @@ class Store:
                 made = (history.changes, self._lender(key, history))
             self._fits[key] = made
         return made[1]
+
+    def blend(self, key: Key, names: tuple[str, ...]) -> Blend:
+        """Return what is known of a run with the phases `names` of a series, but its covariates."""
+        fit = self.fit(key)
+        cold = fit is None or fit.n < OTHERS_WANTED_BELOW
+        kept = self._blends.get(key)
+        if kept is not None and kept[1].own is fit and kept[1].names == names and (not cold or kept[0] == self.changes):
+            self._blends.move_to_end(key)
+            return kept[1]
+        made = Blend(names, fit, self.like(key, names) if cold else (), self.strangers)
+        self._blends[key] = (self.changes, made)
+        self._blends.move_to_end(key)
+        room = max(1, _BLENDS_ROOM // made.centre.size)
+        while len(self._blends) > room:
+            self._blends.popitem(last=False)
+        return made
 
     def _lender(self, key: Key, history: History) -> Fit:
         """Return what a series says for itself; only this is lent, so that nothing comes back as news."""

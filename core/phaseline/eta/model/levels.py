@@ -1,0 +1,70 @@
+"""Where a series is going: experts of how fast its next run is, each trusted as its forecasts of earlier runs held.
+
+Dynamic model averaging (Raftery, Karny, Ettler 2010) of exponential smoothing (Brown 1956), whose half-lives differ,
+and of a local linear trend. Each forecast is linear in the runs before it, so that all of them are one product with a
+matrix made once.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from phaseline.eta.model.history import MAX_RUNS
+from phaseline.eta.model.normal import Floats
+
+__all__ = ["Levels"]
+
+_HALF_LIVES: Final = (48.0, 12.0, 3.0)
+_TRENDS: Final = (24.0, 8.0)
+_SLOPE_RIDGE: Final = 100.0
+_PRIOR: Final = np.log(np.array([0.75, 0.08, 0.07, 0.06, 0.04]))
+_MEMORY: Final = 24.0
+_TEMPER: Final = 1.0
+_SD_WEIGHT: Final = 2.0
+_MOST: Final = 1.0
+
+
+def _smoothing(half_life: float) -> Floats:
+    made = np.zeros((MAX_RUNS + 1, MAX_RUNS))
+    for n in range(1, MAX_RUNS + 1):
+        weights = 2.0 ** (-np.arange(n, 0, -1.0) / half_life)
+        made[n, :n] = weights / weights.sum()
+    return made
+
+
+def _trend(half_life: float) -> Floats:
+    made = np.zeros((MAX_RUNS + 1, MAX_RUNS))
+    for n in range(1, MAX_RUNS + 1):
+        age = np.arange(n, 0, -1.0)
+        weighted = np.stack((np.ones(n), -age)) * 2.0 ** (-age / half_life)
+        gram = weighted @ np.stack((np.ones(n), -age)).T + np.diag((0.0, _SLOPE_RIDGE))
+        made[n, :n] = np.linalg.solve(gram, weighted)[0]
+    return made
+
+
+_EXPERTS: Final = np.stack([*map(_smoothing, _HALF_LIVES), *map(_trend, _TRENDS)])
+
+
+class Levels:
+    """What the experts say of the next run's speed.
+
+    Attributes:
+        shift: By how much it is slower than the mean, of the log; shape (experts,), as all below.
+        spread: Standard deviation of their errors.
+        trust: How far each is trusted; 1 in sum.
+    """
+
+    def __init__(self, y: Floats, sd: float) -> None:
+        """Ask them about the run after those that were slower by `y` than the mean, oldest first; `sd` as expected."""
+        n = len(y)
+        y = np.clip(y, -3 * sd, 3 * sd)
+        said = _EXPERTS[:, : n + 1, :n] @ y
+        self.shift: Floats = np.clip(said[:, n], -_MOST, _MOST)
+        errors = y[1:] - said[:, 1:n]
+        weights = 2.0 ** (-np.arange(n - 2, -1, -1.0) / _MEMORY)
+        total = weights.sum()
+        variance = (errors**2 @ weights + _SD_WEIGHT * sd * sd) / (total + _SD_WEIGHT)
+        self.spread: Floats = np.sqrt(variance)
+        log_trust = _PRIOR - _TEMPER * total * np.log(variance) / 2
+        trust = np.exp(log_trust - log_trust.max())
+        self.trust: Floats = trust / trust.sum()
