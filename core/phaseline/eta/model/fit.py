@@ -23,6 +23,9 @@ _SD_WEIGHT: Final = 2.0
 _SPEED_WEIGHT: Final = 2.0
 _SKIP_WEIGHT: Final = 0.5
 _SD_LEAST: Final = 0.012
+_SPEED_LEAST: Final = 0.0004
+# So much of a phase's variance is its own at least.
+_OWN_LEAST: Final = 0.15
 _HUBER: Final = 1.5
 _TAMED_FROM: Final = 3
 _LONER: Final = 3.0
@@ -82,13 +85,15 @@ class Fit:
         dof = np.maximum(0.0, seen - 1)
         variance = (long @ (d * d) + _SD_WEIGHT * lent.variance) / (dof + _SD_WEIGHT)
         self.speed: float = sqrt(_speed_variance(d, np.where(ran, share, 0.0), long, lent.speed_variance))
-        least = np.maximum(0.15 * variance, _SD_LEAST**2)
-        self.own: Floats = np.sqrt(np.maximum(variance - self.speed**2, least))
         parts = np.where(ran, share, 0.0)
         y = (parts * d).sum(1) / np.maximum(parts.sum(1), 1e-9)
-        alone = float(share * share @ (self.own * self.own))
+        apart = np.maximum(variance - self.speed**2, _SD_LEAST**2)
+        alone = float(share * share @ apart)
         self.levels = Levels(y, sqrt(self.speed**2 + alone))
-        self.speeds: Floats = np.sqrt(np.maximum(self.levels.spread**2 - alone, 0.0004))
+        self.speeds: Floats = np.sqrt(np.maximum(self.levels.spread**2 - alone, _SPEED_LEAST))
+        # Where the series is going is no scatter, as far as it was foreseen.
+        foreseen = max(0.0, self.speed**2 - float(self.levels.trust @ self.speeds**2))
+        self.own: Floats = np.sqrt(np.maximum(apart, _OWN_LEAST * (variance - foreseen)))
         self.skip: Floats = (long @ skipped + _SKIP_WEIGHT * lent.skip) / (long @ (ran | skipped) + _SKIP_WEIGHT)
         longest = np.where(ran, x, -np.inf).max(0)
         longest = np.where(np.isfinite(longest), longest, level + 2.0)
@@ -148,4 +153,4 @@ def _speed_variance(d: Floats, parts: Floats, weights: Floats, prior: float) -> 
     together = weighted.sum(1) ** 2 - (weighted * weighted).sum(1)
     room = 1 - (parts * parts).sum(1)
     raised = float(weights @ together) + _SPEED_WEIGHT * prior
-    return max(raised / (float(weights @ room) + _SPEED_WEIGHT), 0.0004)
+    return max(raised / (float(weights @ room) + _SPEED_WEIGHT), _SPEED_LEAST)
