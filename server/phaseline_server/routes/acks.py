@@ -26,10 +26,10 @@ def refusal(error: PhaselineError, producer_seq: int | None = None) -> bytes:
 
 
 class _Due(NamedTuple):
-    """An answer that is due: a text that is ready, or what became of reports that came in one frame.
+    """An answer that is due: a text that is ready, or what became of reports that came together.
 
-    `numbers` are their producers', `size` is the frame's, `asked` says whether acks were asked for, and `array` whether
-    they are wanted in one frame.
+    `numbers` are their producers', `size` is theirs in bytes, `asked` says whether acks were asked for, and `array`
+    whether they are wanted in one frame.
     """
 
     text: bytes
@@ -68,9 +68,9 @@ class Acks:
         """Say of each report that it is kept, if that was `asked` for, or why it is not; once that is known.
 
         Args:
-            events: The reports that came in one frame.
+            events: The reports that came together.
             taken: What became of them.
-            size: Bytes of the frame.
+            size: Their bytes.
             asked: Whether to say it of those that are kept.
             array: Whether to say it of all of them in one array.
         """

@@ -112,10 +112,19 @@ def _add_reports(routes: Blueprint, services: Services) -> None:
         return json_answer(answer | {"epoch": tracker.log.top.epoch})
 
 
-def _result(outcome: Outcome) -> dict[str, object]:
-    if isinstance(outcome, int):
-        return {"success": True, "seq": outcome}
-    return {"success": False, "error": str(outcome), "code": outcome.code}
+class _Kept(msgspec.Struct, frozen=True):
+    seq: int
+    success: bool = True
+
+
+class _Refused(msgspec.Struct, frozen=True):
+    error: str
+    code: str
+    success: bool = False
+
+
+def _result(outcome: Outcome) -> _Kept | _Refused:
+    return _Kept(outcome) if isinstance(outcome, int) else _Refused(str(outcome), outcome.code)
 
 
 def _add_questions(routes: Blueprint, services: Services) -> None:

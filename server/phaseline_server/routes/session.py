@@ -116,21 +116,29 @@ class Session:
         """Wait until every report that was taken is answered."""
         await self._acks.wait_settled()
 
-    async def take(self, frame: str | bytes) -> None:
-        """Take what the client said: a message, or an array of messages, of which each is answered for itself.
+    async def take(self, frames: Sequence[str | bytes]) -> None:
+        """Take what the client said: messages, and arrays of messages; each message is answered for itself.
+
+        Args:
+            frames: Those that have come together.
 
         Raises:
             Ended: Nothing that comes behind may be taken.
         """
         await self._acks.wait_room()
-        if isinstance(frame, bytes):
-            error = InvalidJSON(f"a binary frame of {len(frame)} bytes came; allowed: text frames with a JSON object")
-            self._services.refused[error.code] += 1
-            self._acks.answer(refusal(error))
-        elif frame.startswith("["):
-            await self._take_array(frame)
-        else:
-            await self._take(frame)
+        single: list[str] = []
+        for frame in frames:
+            if isinstance(frame, str) and not frame.startswith("["):
+                single.append(frame)
+                continue
+            await self._take_each(single)
+            single = []
+            if isinstance(frame, str):
+                await self._take_array(frame)
+            else:
+                text = f"a binary frame of {len(frame)} bytes came; allowed: text frames with a JSON object"
+                self._refuse(InvalidJSON(text))
+        await self._take_each(single)
 
     async def _take_array(self, frame: str) -> None:
         settings = self._services.settings
@@ -142,28 +150,39 @@ class Session:
         try:
             documents = _array.decode(frame)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            await self._take(frame)
-            return
-        for document in documents:
-            await self._take(bytes(document))
-
-    async def _take(self, document: str | bytes) -> None:
-        settings = self._services.settings
-        try:
-            message = decode_client(document, settings.max_message, settings.max_depth)
-            if not isinstance(message, Event):
-                await self._serve(message)
-        except PhaselineError as error:
-            self._services.refused[error.code] += 1
-            if isinstance(error, Unauthorized):
-                await self._end(UNAUTHORIZED, error)
-            self._acks.answer(refusal(error, _number(document)))
+            await self._take_each([frame])
         else:
+            await self._take_each([bytes(document) for document in documents])
+
+    async def _take_each(self, documents: Sequence[str | bytes]) -> None:
+        """Take a message from each document; reports in a row are taken in together."""
+        settings, reports, size = self._services.settings, list[Event](), 0
+        for document in documents:
+            message: ClientMessage | PhaselineError
+            try:
+                message = decode_client(document, settings.max_message, settings.max_depth)
+            except PhaselineError as error:
+                message = error
             if isinstance(message, Event):
-                await self._report([message], len(document), array=False)
+                reports.append(message)
+                size += len(document)
+                continue
+            if reports:
+                await self._report(reports, size, array=False)
+                reports, size = [], 0
+            if isinstance(message, PhaselineError):
+                self._refuse(message, document)
+            else:
+                await self._serve(message)
+        if reports:
+            await self._report(reports, size, array=False)
+
+    def _refuse(self, error: PhaselineError, document: str | bytes = b"") -> None:
+        self._services.refused[error.code] += 1
+        self._acks.answer(refusal(error, _number(document)))
 
     async def _report(self, events: Sequence[Event], size: int, *, array: bool) -> None:
-        """Take in reports that came in one frame of `size` bytes."""
+        """Take in reports that came together, in `size` bytes."""
         try:
             taken = self._tracker.take_all(events)
         except Unauthorized as error:
@@ -187,6 +206,15 @@ class Session:
         raise Ended(code, str(error)[:120])
 
     async def _serve(self, message: ClientMessage) -> None:
+        try:
+            await self._answer(message)
+        except PhaselineError as error:
+            if isinstance(error, Unauthorized):
+                self._services.refused[error.code] += 1
+                await self._end(UNAUTHORIZED, error)
+            self._refuse(error)
+
+    async def _answer(self, message: ClientMessage) -> None:
         match message:
             case Register():
                 self._asked_for_acks = message.acks

@@ -113,8 +113,7 @@ class _Direct(_Client):
         self.session.welcome()
         while frames := await self._socket.receive():
             try:
-                for frame in frames:
-                    await self.session.take(frame)
+                await self.session.take(frames)
             except Ended as end:
                 self.part(end.code, str(end))
             if not self._socket.idle:
@@ -145,7 +144,7 @@ class _Relayed(_Client):
             while True:
                 frame: object = await websocket.receive()
                 # Quart makes None of a binary one that is empty.
-                await self.session.take(frame if isinstance(frame, str | bytes) else b"")
+                await self.session.take([frame if isinstance(frame, str | bytes) else b""])
         except Ended as end:
             self.part(end.code, str(end))
 
