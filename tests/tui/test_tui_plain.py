@@ -51,6 +51,20 @@ def test_afterwards_each_thing_that_happens_is_a_line_and_small_steps_are_none()
     assert say(**failed) == ["18:38:02 IMG_1.CR3: failed after 1m 15s: tilt"]
 
 
+def test_a_line_tells_the_beginning_of_what_is_long() -> None:
+    told = report()
+    told.take([connected([photo_job("job_1", "IMG_1.CR3", 2, progress=10.0)])], SCENE)
+    said: dict[str, object] = {"type": "job_progress", "seq": 9, "stage": "exif_analysis", "stage_index": 2}
+    wordy = frame({"job_id": "job_1", **said, "percent": 31.0, "message": "x" * 9000})
+    failed = frame(
+        {"job_id": "job_1", "type": "job_failed", "seq": 10, "state": "failed", "result": {"error": "y" * 9000}}
+    )
+    lines = told.take([Batch((wordy,), 1000.0)], SCENE) + told.take([Batch((failed,), 1000.0)], SCENE)
+    assert [len(line) < 500 for line in lines] == [True, True]
+    assert lines[0].endswith(f"31%, {'x' * 299}…")
+    assert lines[1].endswith(f": {'y' * 299}…")
+
+
 def test_a_lost_connection_is_told_once() -> None:
     told = report()
     told.take([connected([])], SCENE)

@@ -22,6 +22,7 @@ from phaseline_tui.state import ViewState
 __all__ = ["PlainReport", "follow"]
 
 _STEP: Final = 10.0
+_MOST: Final = 300  # characters of a message
 """Percent of a job after which it is worth a line though its phase is the same."""
 _LINK_WORDS: Final = {
     LinkState.CONNECTING: "connecting",
@@ -108,13 +109,18 @@ def _progress(job: JobView, scene: Scene) -> str:
         at = clock_time(scene.wall + left.likely, scene.local, scene.wall)
         range_ = "" if left.low is None or left.high is None else f" ({band(left.low, left.high)})"
         words += f", done at {at}, in {about(left.likely)}{range_}"
-    return f"{words}, {job.message}" if job.message else words
+    return f"{words}, {_brief(job.message)}" if job.message else words
+
+
+def _brief(text: str) -> str:
+    """Return as much of what a worker says as a line is read for."""
+    return text if len(text) <= _MOST else f"{text[: _MOST - 1]}…"
 
 
 def _end(job: JobView) -> str:
     if job.state is State.STALLED:
         return f"stalled in {job.current.name}" if job.current is not None else "stalled"
-    reason = f": {job.failure}" if job.state is not State.COMPLETED and job.failure else ""
+    reason = f": {_brief(job.failure)}" if job.state is not State.COMPLETED and job.failure else ""
     return f"{state_word(job.state)} after {duration(job.duration or job.elapsed)}{reason}"
 
 
