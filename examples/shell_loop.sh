@@ -26,13 +26,14 @@ finish() {
   if ((code == 0)); then
     report complete "{\"job_id\": \"$job\", \"success\": true, \"result\": {\"files\": $done}}"
   else
-    report complete "{\"job_id\": \"$job\", \"success\": false, \"result\": {\"error\": \"ended with $code\"}}"
+    report complete "{\"job_id\": \"$job\", \"success\": false, \"result\": {\"error\": $(text "${command:-it} ended with $code")}}"
   fi
 }
 
 (($#)) || { echo "usage: $0 FILE..." >&2; exit 2; }
 done=0
 out=$(mktemp -d)
+trap 'command=$BASH_COMMAND' ERR
 trap finish EXIT
 
 report start "{\"job_id\": \"$job\", \"photo_id\": \"$# files\", \"workflow\": \"compress\",
