@@ -37,6 +37,10 @@ MALFORMED: dict[str, tuple[bytes, bytes]] = {
     "NUL in a header": (GET + b"X: \0\r\n\r\n", b"HTTP/1.1 400 "),
     "a negative length": (POST + b"Content-Length: -1\r\n\r\n", b"HTTP/1.1 400 "),
     "two lengths": (POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 400 "),
+    "a length, and chunks": (
+        POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 400 ",
+    ),
     "a length of 30 digits": (POST + b"Content-Length: " + b"9" * 30 + b"\r\n\r\n", b"HTTP/1.1 400 "),
     "an unknown coding": (POST + b"Transfer-Encoding: gzip\r\n\r\n", b"HTTP/1.1 501 "),
     "chunks of no size": (POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"HTTP/1.1 400 "),

@@ -1,8 +1,11 @@
 """Bytes of ill will, against a whole server in a process of its own: the next client is answered, and memory stays."""
 
+import re
+import shutil
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -159,3 +162,34 @@ def test_slow_clients_by_the_hundred_keep_nobody_from_being_served(victim: Victi
         for client in clients:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     victim.assert_well()
+
+
+@pytest.mark.skipif(shutil.which("slowhttptest") is None, reason="slowhttptest is not installed")
+@pytest.mark.parametrize(
+    ("attack", "path"),
+    [
+        ("-H -i 1", "/health"),
+        ("-B -i 1 -s 8192 -f application/json", "/progress/report"),
+        ("-X -k 10 -n 1", "/page.js"),
+    ],
+    ids=["slow head", "slow body", "slow read"],
+)
+def test_slowhttptest_itself_finds_the_service_available(victim: Victim, attack: str, path: str) -> None:
+    host, port = victim.address
+    command = [
+        "slowhttptest",
+        *attack.split(),
+        *["-c", "500", "-r", "500", "-l", "6", "-u"],
+        f"http://{host}:{port}{path}",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as attacker:
+        asked = 0
+        while attacker.poll() is None:
+            victim.assert_well()
+            asked += 1
+            time.sleep(0.1)
+        assert attacker.stdout is not None
+        said = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", attacker.stdout.read())
+    assert asked > 1
+    assert max(int(count) for count in re.findall(r"connected: +(\d+)", said)) > 100
+    assert set(re.findall(r"service available: +(\w+)", said)) == {"YES"}

@@ -67,6 +67,10 @@ class Http1Protocol(H11Protocol):
         if not request.http_version.startswith(b"1."):
             await self.refuse(_VERSION_NOT_SUPPORTED)
             return
+        # Two lengths, of which another server in between may have believed the other (RFC 9112 section 6.3).
+        if {name for name, _ in request.headers} >= {b"content-length", b"transfer-encoding"}:
+            await self.refuse(400)
+            return
         # The target: hypercorn and Quart take any other form for a path, and stumble over it.
         if not request.target.startswith((b"/", b"http://", b"https://")) and request.target != b"*":
             await self.refuse(400)
