@@ -65,6 +65,19 @@ def test_a_skipped_phase(watched: Watched) -> None:
     assert watched.say(10, 10) == "image_wait was passed by: -50 s"
 
 
+def test_what_would_have_moved_the_end_the_other_way_is_no_reason(watched: Watched) -> None:
+    watched.enter("annotate", 20)  # setup was slow, and image_wait was passed by
+    assert watched.say(300, 20) == "setup took 2.0x its usual length: +4.2 min"
+    watched.enter("image_wait", 20.5)  # annotate was quick
+    assert watched.say(900, 20.5) == "image_wait began: +10.0 min"
+    assert watched.say(20, 120) == "image_wait goes on: -13.0 min"
+
+
+def test_a_phase_that_took_next_to_no_time(watched: Watched) -> None:
+    watched.enter("image_wait", 0.1)
+    assert watched.say(50, 0.1) == "setup took less than a tenth of its usual length: -20 s"
+
+
 def test_small_steps_add_up(watched: Watched) -> None:
     said = [watched.say(70 + at, at) for at in range(1, 8)]
     assert said[0] is said[1] is None

@@ -21,6 +21,7 @@ _LEAST_NS: Final = 50_000_000
 # A phase, or the run so far, is called slow or quick from these ratios on.
 _SLOW: Final = 1.15
 _QUICK: Final = 0.87
+_TENTH: Final = 0.1
 _JOBS: Final = 4096
 
 
@@ -65,7 +66,9 @@ class Reasons:
             if before.estimate.remaining_ns is None or estimate.remaining_ns is None:
                 self._jobs[job.job_id] = (look, reasons)
             return None
-        reason = Reason(now.wall_ns, change_ns, f"{why(before.seen, look.seen, usual_ns)}: {_shown(change_ns)}")
+        reason = Reason(
+            now.wall_ns, change_ns, f"{why(before.seen, look.seen, usual_ns, later=change_ns > 0)}: {_shown(change_ns)}"
+        )
         reasons.append(reason)
         self._jobs[job.job_id] = (look, reasons)
         return reason
@@ -90,16 +93,19 @@ def _change(before: _Look, after: _Look) -> int | None:
     return change if abs(change) > max(_SHARE * max(expected, is_now), _LEAST_NS) else None
 
 
-def why(before: Observed, after: Observed, usual_ns: Mapping[str, int]) -> str:
-    """Say what happened between two looks at a job that bears on its length most."""
+def why(before: Observed, after: Observed, usual_ns: Mapping[str, int], *, later: bool) -> str:
+    """Say what happened between two looks at a job that bears on its length most.
+
+    What would have moved its end the other way is no reason, and is not named as one; `later` says which way it moved.
+    """
     known = {step.name for step in before.done}
     fresh = [step for step in after.done if step.name not in known]
     return (
-        _passed([step.name for step in fresh if step.skipped])
-        or _slow(after, usual_ns)
+        (None if later else _passed([step.name for step in fresh if step.skipped]))
+        or (_slow(after, usual_ns) if later else None)
         or _marked(before, after)
-        or _ended(fresh, usual_ns)
-        or _overall(after, usual_ns)
+        or _ended(fresh, usual_ns, later=later)
+        or _overall(after, usual_ns, later=later)
         or _moved_on(before, after, fresh)
     )
 
@@ -119,11 +125,11 @@ def _marked(before: Observed, after: Observed) -> str | None:
     return f"{after.current} is {100 * after.mark[1]:.0f} % done after {_length(after.mark[0])}, says its worker"
 
 
-def _ended(fresh: Sequence[Step], usual_ns: Mapping[str, int]) -> str | None:
-    """Say of the only phase that ended and was unlike itself how long it took."""
+def _ended(fresh: Sequence[Step], usual_ns: Mapping[str, int], *, later: bool) -> str | None:
+    """Say of the only phase that ended and was slower, or quicker, than it is used to be how long it took."""
     ratios = [(step.name, _ratio(step.ms, usual_ns.get(step.name))) for step in fresh]
-    odd = [(name, ratio) for name, ratio in ratios if ratio is not None and not _QUICK < ratio < _SLOW]
-    return f"{odd[0][0]} took {odd[0][1]:.1f}x its usual length" if len(odd) == 1 else None
+    odd = [(name, ratio) for name, ratio in ratios if ratio is not None and _odd(ratio, later=later)]
+    return f"{odd[0][0]} took {_times(odd[0][1])} its usual length" if len(odd) == 1 else None
 
 
 def _moved_on(before: Observed, after: Observed, fresh: Sequence[Step]) -> str:
@@ -136,16 +142,24 @@ def _moved_on(before: Observed, after: Observed, fresh: Sequence[Step]) -> str:
     return f"{after.current} goes on" if after.current else "no phase is under way"
 
 
-def _overall(after: Observed, usual_ns: Mapping[str, int]) -> str | None:
+def _odd(ratio: float, *, later: bool) -> bool:
+    return ratio >= _SLOW if later else ratio <= _QUICK
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f}x" if ratio >= _TENTH else "less than a tenth of"
+
+
+def _overall(after: Observed, usual_ns: Mapping[str, int], *, later: bool) -> str | None:
     """Say how the phases so far compare with what they usually take."""
     timed = [(step.ms, usual_ns[step.name]) for step in after.done if step.ms and usual_ns.get(step.name)]
     if not timed:
         return None
     ratio = _ratio(sum(ms for ms, _ in timed), sum(ns for _, ns in timed))
-    if ratio is None or _QUICK < ratio < _SLOW:
+    if ratio is None or not _odd(ratio, later=later):
         return None
     first = "the first phase" if len(timed) == 1 else f"the first {_counted(len(timed))} phases"
-    return f"{first} ran {ratio:.1f}x slower" if ratio > 1 else f"{first} took {ratio:.1f}x the usual time"
+    return f"{first} ran {ratio:.1f}x slower" if ratio > 1 else f"{first} took {_times(ratio)} the usual time"
 
 
 def _ratio(ms: float | None, usual_ns: int | None) -> float | None:
