@@ -97,20 +97,21 @@ async def test_a_limit_on_the_size_of_files_is_a_full_disk_too(tmp_path: Path) -
 
 
 @pytest.fixture(scope="module")
-def failing_fsync(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    library = tmp_path_factory.mktemp("shim") / "failing_fsync.so"
-    source = SUPPORT / "failing_fsync.c"
+def failing_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("shim") / "failing_disk.so"
+    source = SUPPORT / "failing_disk.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-nostdlib", "-o", str(library), str(source)], check=True)
     return library
 
 
 @pytest.mark.needs("cc")
-async def test_a_failing_fsync_ends_the_server_before_anything_more_is_acknowledged(
-    tmp_path: Path, failing_fsync: Path
+@pytest.mark.parametrize("call", ["FAIL_FSYNC", "FAIL_WRITE"])
+async def test_a_failing_disk_ends_the_server_before_anything_more_is_acknowledged(
+    tmp_path: Path, failing_disk: Path, call: str
 ) -> None:
     data_dir, flag = tmp_path / "data", tmp_path / "fail"
     data_dir.mkdir()
-    env = {"LD_PRELOAD": str(failing_fsync), "FAIL_FSYNC": str(flag)}
+    env = {"LD_PRELOAD": str(failing_disk), call: str(flag)}
     async with crashing(data_dir, env=env) as box:
         taken = [await box.report("start", "a")]
         taken += [await box.report("report", "a", stage="importing", progress=number) for number in range(10)]

@@ -10,9 +10,11 @@ import pytest
 
 from journals import NAME, batch, contents, crashed, messages
 from phaseline.errors import JournalUnusable
+from phaseline.events import JobStarted
+from phaseline.job import Job
 from phaseline.phase import Lesson
-from phaseline.record import decode_job
-from phaseline.snapshot import Moment
+from phaseline.record import decode_job, encode_job
+from phaseline.snapshot import Moment, State
 from phaseline.statistics import Average
 from phaseline_server.journal import Batch, JobRow, Journal, Limits
 from phaseline_server.journal.packing import LARGEST
@@ -296,6 +298,20 @@ def test_ended_jobs_leave_by_age_and_count_and_active_ones_stay(open_journal: Op
     assert list(journal.load(0, 100).records) == [b"job6", b"job7", b"active"]
     prune_all(journal, 10**9)
     assert list(journal.load(0, 100).records) == [b"active"]
+
+
+def test_lost_jobs_leave_by_age(open_journal: Open) -> None:
+    journal = open_journal(age_s=100e-9)
+    jobs = [Job(name) for name in ("long", "lately", "silent")]
+    for job, at_ns, state in zip(jobs, (1, 50, 1), (State.LOST, State.LOST, State.ACTIVE), strict=True):
+        job.apply(JobStarted(job_id=job.job_id), Moment(at_ns, 0))
+        job.state = state
+    journal.commit(batch(1, 3, jobs=[JobRow(job.job_id, 1, None, encode_job(job)) for job in jobs]))
+    prune_all(journal, 120)
+    assert {decode_job(record, Moment(0, 0), same_clock=True).job_id for record in journal.load(0, 100).records} == {
+        "lately",
+        "silent",
+    }
 
 
 def test_no_ended_job_stays_where_none_may(open_journal: Open) -> None:

@@ -11,12 +11,12 @@ from typing import Final, Self
 
 import msgspec
 
-from phaseline.errors import JournalUnusable
+from phaseline.errors import DiskFull, JournalUnusable
 from phaseline.statistics import Average
 from phaseline.stream import Message
 from phaseline_server.journal.batch import Batch, Kept
 from phaseline_server.journal.boot import boot_id
-from phaseline_server.journal.failures import is_without_room, opening, working
+from phaseline_server.journal.failures import failure, opening, working
 from phaseline_server.journal.file import look_at, make
 from phaseline_server.journal.learned import Learned, Outcomes
 from phaseline_server.journal.packing import packed, unpacked
@@ -37,6 +37,15 @@ DELETE FROM jobs WHERE job_id IN (
   SELECT job_id FROM jobs WHERE ended_ns <= max(?, coalesce(
     (SELECT ended_ns FROM jobs WHERE ended_ns IS NOT NULL ORDER BY ended_ns DESC LIMIT 1 OFFSET ?), 0
   )) ORDER BY ended_ns LIMIT ?
+)
+"""
+# Whoever is lost may come back, for as long as any job is kept; so to this table it is active, and silent for longest.
+_DELETE_LOST: Final = """
+DELETE FROM jobs WHERE job_id IN (
+  SELECT job_id FROM (
+    SELECT job_id, CAST(record AS TEXT) AS record FROM jobs WHERE ended_ns IS NULL ORDER BY seq LIMIT ?
+  ) WHERE CASE WHEN json_valid(record)
+    THEN json_extract(record, '$.state') = 'lost' AND json_extract(record, '$.latest[0]') < ? END
 )
 """
 _LARGEST_WAL: Final = 64 * 2**20  # bytes, once it was brought into the file
@@ -161,20 +170,23 @@ class Journal:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Write all that the block writes, or nothing of it."""
-        with self._writing, working(self.path):
-            write = self._writer
-            write.execute("BEGIN IMMEDIATE")
+        write = self._writer
+        with self._writing:
             try:
+                write.execute("BEGIN IMMEDIATE")
                 yield write
                 write.execute("COMMIT")
             except BaseException as error:
                 if write.in_transaction:
                     write.rollback()
-                if isinstance(error, sqlite3.Error) and is_without_room(error):
+                if not isinstance(error, sqlite3.Error):
+                    raise
+                why = failure(error, self.path)
+                if isinstance(why, DiskFull):
                     # What the WAL takes may be room enough for the next one.
                     with suppress(sqlite3.Error):
                         write.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                raise
+                raise why from error
 
     def _write(self, batch: Batch) -> int:
         """Write a group, and take out what came in over the limit; return the oldest event that is left."""
@@ -243,6 +255,7 @@ class Journal:
                 write.execute("DELETE FROM packs WHERE last <= ?", (gone[-1],))
             most = [
                 write.execute(_DELETE_JOBS, (before_ns - 1, limits.jobs, some)).rowcount,
+                write.execute(_DELETE_LOST, (some, before_ns)).rowcount,
                 self._cut("producers", "seq", MAX_PRODUCERS),
                 self._cut("durations", "id", MAX_DURATIONS),
                 self._cut("runs", "seq", MAX_RUNS),
