@@ -23,7 +23,9 @@ _MARK_TEMPER: Final = 0.4
 _TEMPER: Final = 0.7
 _SURPRISE_MAX: Final = 3.0
 _MARK_LEAST: Final = 0.0004
+# The top of a band, as the longest draw: so far it can be moved by a level that adapts.
 _TOP: Final = 2.0
+# The first thousandth of a run counts as its beginning, and that is one of twenty looks at it.
 _FIRST: Final = 0.001
 _AT_START: Final = 0.05
 # What is said to be done less than that says nothing, and must not overflow.
@@ -106,7 +108,8 @@ class Progress:
         """Return what remains: 48 draws of the rest of the run, given that it has come so far.
 
         Each draw counts by 1/(t + R + a tenth of the median), its length: someone who asks at a given share of a run's
-        length meets short and long runs equally often, while the draws stand for one moment on the clock. With
+        length meets short and long runs equally often, while the draws stand for one moment on the clock. Only the look
+        at its very beginning meets each run once, however long, so there draws count alike. With
         `by_length` false, all draws count alike: the question of someone who watches the clock. The point is the draw
         with the least expected loss min(|point - R| / (t + R), 1), the miss as a share of the run's length (Bayes
         estimator of a bounded loss): with two modes it stands in one of them, not between.

@@ -14,13 +14,17 @@ from phaseline.eta.model.normal import Floats
 
 __all__ = ["Levels"]
 
+# In runs.
 _HALF_LIVES: Final = (48.0, 12.0, 3.0)
 _TRENDS: Final = (24.0, 8.0)
+# A run's noise is ten times as far as a series moves from one run to the next, before anything is known.
 _SLOPE_RIDGE: Final = 100.0
+# Trust in each before it has forecast anything.
 _PRIOR: Final = np.log(np.array([0.75, 0.08, 0.07, 0.06, 0.04]))
+# The half-life of their errors, in runs.
 _MEMORY: Final = 24.0
-_TEMPER: Final = 1.0
 _SD_WEIGHT: Final = 2.0
+# No series is taken to be further from its mean, of the log.
 _MOST: Final = 1.0
 
 
@@ -65,6 +69,6 @@ class Levels:
         total = weights.sum()
         variance = (errors**2 @ weights + _SD_WEIGHT * sd * sd) / (total + _SD_WEIGHT)
         self.spread: Floats = np.sqrt(variance)
-        log_trust = _PRIOR - _TEMPER * total * np.log(variance) / 2
+        log_trust = _PRIOR - total * np.log(variance) / 2
         trust = np.exp(log_trust - log_trust.max())
         self.trust: Floats = trust / trust.sum()

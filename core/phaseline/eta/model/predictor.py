@@ -14,6 +14,7 @@ from phaseline.eta.observed import Mark, Run, Step, clean_ms
 
 __all__ = ["Outlook", "Predictor"]
 
+# So many moments of a run are looked at again, in the middle of as many equal parts of it.
 _MOMENTS: Final = 8
 _AT: Final = 0.5
 # Steps of the band's levels for one run, of a series and of the whole server (a quarter of it).
