@@ -20,7 +20,7 @@ _TRENDS: Final = (24.0, 8.0)
 # A run's noise is ten times as far as a series moves from one run to the next, before anything is known.
 _SLOPE_RIDGE: Final = 100.0
 # Trust in each before it has forecast anything.
-_PRIOR: Final = np.log(np.array([0.75, 0.08, 0.07, 0.06, 0.04]))
+_PRIOR: Final = np.log(np.array([0.9, 0.04, 0.03, 0.02, 0.01]))
 # The half-life of their errors, in runs.
 _MEMORY: Final = 24.0
 _SD_WEIGHT: Final = 2.0
