@@ -240,6 +240,16 @@ def test_covariates_may_be_any_json(past: list[dict[str, Any]], now: dict[str, A
     sound(engine.estimate_observed(Observed("w", "s", later=("p0", "p1", "p2"), covariates=now)))
 
 
+def test_of_a_job_that_has_told_no_phases_only_others_of_its_series_tell_something() -> None:
+    engine = ModelEngine()
+    seen = Observed("w", "s", elapsed_ms=50.0, declared=False)
+    assert engine.estimate_observed(seen).remaining_ns is None
+    for _ in range(3):
+        engine.learn_run(run_of(1000.0))
+    sound(engine.estimate_observed(seen))
+    assert engine.estimate_observed(seen).basis == "history"
+
+
 def test_a_worker_that_has_done_next_to_nothing_says_nothing() -> None:
     engine = ModelEngine()
     seen = Observed("w", "s", current="p0", later=("p1",), elapsed_ms=1e11, phase_ms=1e11)

@@ -120,7 +120,7 @@ class Store:
         made = Blend(names, fit, self.like(key, names) if cold else (), self.strangers)
         self._blends[key] = (self.changes, made)
         self._blends.move_to_end(key)
-        room = max(1, _BLENDS_ROOM // made.centre.size)
+        room = max(1, _BLENDS_ROOM // max(1, made.centre.size))  # a job that tells no phases has none
         while len(self._blends) > room:
             self._blends.popitem(last=False)
         return made
