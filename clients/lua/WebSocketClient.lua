@@ -48,12 +48,31 @@ local function lightroom()
     }
 end
 
+-- Where the certificates are that are trusted: LuaSec checks none unless it is told.
+local CERTIFICATES = {
+    os and os.getenv and os.getenv('SSL_CERT_FILE') or '',
+    '/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem',
+}
+
+local function trusted()
+    for _, path in ipairs(CERTIFICATES) do
+        local file = path ~= '' and io.open(path)
+        if file then
+            file:close()
+            return path
+        end
+    end
+end
+
 local function plain()
     local http, ltn12, socket = require 'socket.http', require 'ltn12', require 'socket'
     return {
         post = function(url, body, token)
-            local parts, request = {}, http.request
-            if url:match('^https') then request = require('ssl.https').request end -- LuaSec
+            local parts, request, secure = {}, http.request, url:match('^https') ~= nil
+            if secure then
+                request = require('ssl.https').request -- LuaSec
+                if not trusted() then return nil, 'no file of trusted certificates; name one by SSL_CERT_FILE' end
+            end
             http.TIMEOUT = TIMEOUT_SECONDS
             local fine, status = request {
                 url = url,
@@ -64,6 +83,8 @@ local function plain()
                 },
                 source = ltn12.source.string(body),
                 sink = ltn12.sink.table(parts),
+                verify = secure and 'peer' or nil,
+                cafile = secure and trusted() or nil,
             }
             if not fine then return nil, tostring(status) end
             return status, table.concat(parts)

@@ -1,12 +1,14 @@
 """Clients of ours show their token: from PROGRESS_TOKEN, or from a file that nobody else can read."""
 
 import logging
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
+from certificates import make_certificate
 from phaseline.reporting import Reporter
 from phaseline.reporting import token as tokens_of_reporters
 from phaseline_server.grant import Scope
@@ -20,6 +22,13 @@ IN_LUA = {
     "luasocket": [LUA, JOB, "require('WebSocketClient').flush(60)"],
     "lightroom": [LUA, f"dofile('{ROOT}/tests/clients/lightroom.lua')", JOB, "runTasks()"],
 }
+
+
+def lua_has_tls() -> bool:
+    try:
+        return subprocess.run(["lua5.1", "-l", "ssl.https", "-e", ""], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 async def jobs(url: str, token: str) -> list[str]:
@@ -93,3 +102,21 @@ async def test_lua_shows_its_token(mode: str, tmp_path: Path) -> None:
         environment: dict[str, Any] = {"PROGRESS_URL": server.url, "PROGRESS_TOKEN": text, "PATH": "/usr/bin:/bin"}
         await trio.run_process(["lua5.1", "-e", "\n".join(IN_LUA[mode])], env=environment)
         assert await jobs(server.url, reader) == ["shot-1"]
+
+
+@pytest.mark.skipif(not lua_has_tls(), reason="LuaSec for lua5.1 is not installed")
+@pytest.mark.parametrize("trusts", [True, False])
+async def test_the_lua_client_reports_over_tls_to_whom_it_trusts(tmp_path: Path, trusts: bool) -> None:
+    file, certificate = TokenFile(tmp_path), make_certificate(tmp_path)
+    text, reader = file.create(Scope.REPORT)[0], file.create(Scope.READ)[0]
+    flags = ["--tls-cert", str(certificate.certificate), "--tls-key", str(certificate.key)]
+    async with server_process(tmp_path, *flags) as server:
+        said = {"PROGRESS_URL": server.url, "PROGRESS_TOKEN": text, "PATH": "/usr/bin:/bin"}
+        if trusts:
+            said["SSL_CERT_FILE"] = str(certificate.certificate)
+        lua = "\n".join([LUA, JOB, f"require('WebSocketClient').flush({60 if trusts else 1})"])
+        done = await trio.run_process(["lua5.1", "-e", lua], env=said, capture_stderr=True)
+        async with client_of(verify=certificate.trusted(), headers={"Authorization": f"Bearer {reader}"}) as client:
+            found = (await client.get(f"{server.url}/progress/jobs")).json()["jobs"]
+    assert [job["job_id"] for job in found] == (["shot-1"] if trusts else [])
+    assert ("certificate verify failed" in done.stderr.decode()) is not trusts

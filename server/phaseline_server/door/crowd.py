@@ -1,9 +1,12 @@
 """How many there are, in all and from each address."""
 
+import json
 from collections import Counter
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
+
+from phaseline.errors import TooMany
 
 __all__ = ["Crowd", "Full"]
 
@@ -15,6 +18,15 @@ class Full(StrEnum):
 
     HOUSE = "as many connections as it is allowed"
     ADDRESS = "as many connections of this address as it is allowed"
+
+    @property
+    def answer(self) -> bytes:
+        """What is said to whoever has to leave, in HTTP, as nothing has been heard of them yet."""
+        status = "503 Service Unavailable" if self is Full.HOUSE else "429 Too Many Requests"
+        text = f"the server has {self}; try again"
+        body = json.dumps({"success": False, "error": text, "code": TooMany.code})
+        head = f"HTTP/1.1 {status}\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: application/json\r\n"
+        return f"{head}content-length: {len(body)}\r\n\r\n{body}".encode()
 
 
 class Crowd:

@@ -1,6 +1,5 @@
 """The accept loop: who comes in, who is turned away, and how everybody is shown out."""
 
-import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIFramework, LifespanState
 from hypercorn.utils import parse_socket_addr
 
-from phaseline.errors import StartupFailed, TooMany, shown
+from phaseline.errors import StartupFailed, shown
 from phaseline_server.door.connection import Connection, Shared
 from phaseline_server.door.crowd import Crowd, Full
 from phaseline_server.door.handshake import Ends
@@ -33,17 +32,6 @@ _PARTING = 0.3  # seconds that a client has to answer the close of its WebSocket
 _APP_ENDS = 1.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds after an error of accept
 
-
-def _refusal(status: str, reason: str) -> bytes:
-    body = json.dumps({"success": False, "error": f"the server has {reason}; try again", "code": TooMany.code})
-    head = f"HTTP/1.1 {status}\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: application/json\r\n"
-    return f"{head}content-length: {len(body)}\r\n\r\n{body}".encode()
-
-
-_FULL = {
-    Full.HOUSE: _refusal("503 Service Unavailable", Full.HOUSE),
-    Full.ADDRESS: _refusal("429 Too Many Requests", Full.ADDRESS),
-}
 
 Welcome = Callable[[trio.SocketStream], Awaitable[None]]
 
@@ -257,7 +245,7 @@ class Door:
         try:
             if self._tls is None:
                 with trio.move_on_after(_PARTING), suppress(trio.BrokenResourceError):
-                    await stream.send_all(_FULL[full])
+                    await stream.send_all(full.answer)
         finally:
             stream.socket.close()
 
