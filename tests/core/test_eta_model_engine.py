@@ -14,6 +14,7 @@ from core_events import SECOND, json_objects, moment
 from phaseline.eta import Engine
 from phaseline.eta.model import ModelEngine
 from phaseline.eta.model.history import History
+from phaseline.eta.model.predictor import Predictor
 from phaseline.eta.model.store import Store
 from phaseline.eta.observed import Observed, Run, Step, finished, observe
 from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhotoInfo
@@ -289,6 +290,32 @@ def test_thousands_of_phases_are_estimated() -> None:
         engine.learn_run(run_of(100.0, phases=3000))
     names = tuple(f"p{i}" for i in range(3000))
     sound(engine.estimate_observed(Observed("w", "s", current=names[0], later=names[1:], phase_ms=50, elapsed_ms=50)))
+
+
+def test_at_its_very_beginning_a_run_is_as_likely_long_as_it_is_often() -> None:
+    engine = ModelEngine()
+    for number in range(40):
+        engine.learn_run(run_of(100_000.0 if number % 2 else 1000.0, phases=1))
+    told = engine.estimate_observed(Observed("w", "s", current="p0"))
+    assert told.high_ns is not None
+    assert told.high_ns > 90 * SECOND
+
+
+def test_a_level_that_adapts_can_widen_the_band_beyond_all_draws() -> None:
+    store = Store()
+    history = History()
+    store.put(KEY, history)
+    for _ in range(20):
+        history.add(run_of(1000.0))
+    predictor = Predictor(store)
+    outlook = predictor.begin(KEY, ("p0", "p1", "p2"), {})
+    usual = predictor.ask(outlook, 0, (1, 2), 500, 500, None)
+    for levels in (history, store):
+        levels.below = levels.above = 0.0005
+    wide = predictor.ask(outlook, 0, (1, 2), 500, 500, None)
+    assert wide.low < 0.2 * usual.low
+    assert wide.high > 1.5 * usual.high
+    assert wide.point == usual.point
 
 
 def sized_run(series: str, size: float, speed: float, rng: random.Random) -> Run:

@@ -53,6 +53,8 @@ class Store:
         self._pairs: dict[Key, frozenset[str]] = {}
         self._blends: OrderedDict[Key, tuple[int, Blend]] = OrderedDict()
         self.changes = 0
+        # What `like` was asked last: a series' fit and its blend ask the same.
+        self._liked: tuple[object, list[Donor]] = (None, [])
         self._sum, self._count = IGNORANT.level, 1.0
         self._squares = IGNORANT.spread**2 + IGNORANT.level**2
         self.below = self.above = LEVEL
@@ -87,6 +89,7 @@ class Store:
     def forget(self, key: Key) -> None:
         """Forget a series, if it is known."""
         if self._all.pop(key, None) is not None:
+            self.changes += 1
             self._fits.pop(key, None)
             self._alone.pop(key, None)
             self._blends.pop(key, None)
@@ -171,6 +174,12 @@ class Store:
         How alike two are is overlap * (0.15 + likeness of names)^2: Jaccard's index of the phases, Dice's of the
         pairs of neighbouring letters in the names.
         """
+        asked = (key, tuple(names), self.changes)
+        if self._liked[0] != asked:
+            self._liked = (asked, self._like(key, names))
+        return self._liked[1]
+
+    def _like(self, key: Key, names: Sequence[str]) -> list[Donor]:
         mine, pairs = set(names), _pairs("/".join(key))
         found: list[tuple[float, Key]] = []
         for other, history in islice(self._recent(), _LOOKED_AT):
