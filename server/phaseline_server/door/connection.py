@@ -211,8 +211,9 @@ class Connection(TCPServer):
             if sent == len(data):
                 return True
             data = data[sent:]
-        async with self.send_lock:
-            with trio.CancelScope(shield=True), memoryview(data) as view:
+        # The lock within the shield too: a part may have been written.
+        with trio.CancelScope(shield=True), memoryview(data) as view:
+            async with self.send_lock:
                 for start in range(0, len(data), _PIECE):
                     with trio.move_on_after(self._limits.write_seconds) as limit:
                         try:
