@@ -17,7 +17,7 @@ from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.remembered import Remembered, read_remembered
 from tui_jobs import many_jobs, odd_jobs
 from tui_load import LoadServer, jobs_at_work
-from tui_screen import ENVIRONMENT, PROGRAM, Terminal
+from tui_screen import ENVIRONMENT, PROGRAM, Screen, Terminal
 from tui_server import PlayedServer
 
 PATIENCE = 60.0
@@ -117,6 +117,30 @@ def test_what_was_painted_cell_by_cell_is_what_a_whole_repaint_shows() -> None:
         program.until(lambda screen: "HELD" in screen.text)
         program.resize(120, 40)
         program.until(lambda screen: screen.lines[1:] == painted)
+        assert program.quit() == 0
+
+
+def test_the_mouse_chooses_opens_and_scrolls() -> None:
+    def cursor(screen: Screen) -> int:
+        return next((at for at, line in enumerate(screen.lines) if line.startswith("▌")), -1)
+
+    def at(column: int, line: int, *, button: int = 0) -> str:
+        there = f"{button};{column + 1};{line + 1}"
+        return f"\x1b[<{there}M" + (f"\x1b[<{there}m" if button == 0 else "")
+
+    with LoadServer(jobs_at_work(200), lambda: ()) as server, terminal(server.url) as program:
+        program.until(lambda screen: "IMG_00000" in screen.text)
+        program.press(at(20, 6))
+        program.until(lambda screen: cursor(screen) == 6)
+        program.press(at(20, 9) * 2)
+        program.until(lambda screen: "PHASES" in screen.text)
+        line = next(at for at, text in enumerate(program.screen.lines) if "▾ PHASES" in text)
+        program.press(at(2, line))
+        program.until(lambda screen: "▸ PHASES" in screen.text)
+        program.press("\x1b")
+        program.until(lambda screen: "PHASES" not in screen.text)
+        program.press(at(20, 9, button=65) * 5)
+        program.until(lambda screen: "IMG_00000" not in screen.text)
         assert program.quit() == 0
 
 

@@ -206,8 +206,9 @@ class JobDetail(LineView, can_focus=True):
 
     async def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is; fold or unfold what has a mark there."""
-        at = self.scroll_offset.y + event.y
-        if at < len(self._rows):
+        place = event.get_content_offset(self)  # There may be a line above, which is none of the rows.
+        at = -1 if place is None else self.scroll_offset.y + place.y
+        if 0 <= at < len(self._rows):
             self._put_cursor(at)
             if self._rows[at].folded is not None:
                 self.action_fold()
