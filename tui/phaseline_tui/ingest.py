@@ -146,6 +146,9 @@ def _progress(job: JobView, message: JobProgress) -> None:
 
 def _enter(job: JobView, name: str) -> PhaseView:
     """Return the phase `name`, which becomes the current one; add it if the job had not named it before."""
+    here = job.current
+    if here is not None and here.name == name and here.state is PhaseState.CURRENT:  # nearly always
+        return here
     at = next((index for index, phase in enumerate(job.phases) if phase.name == name), None)
     if at is None:
         job.phases.append(PhaseView(name))
@@ -257,12 +260,16 @@ def _error(item: ErrorItem) -> ErrorView:
 
 
 def _percent(value: float) -> float:
+    if 0.0 <= value <= 100.0:  # noqa: PLR2004  percent; nearly always
+        return value
     return min(100.0, max(0.0, value)) if math.isfinite(value) else 0.0
 
 
 def _seconds(value: float | None) -> float | None:
     """Return a duration that can be computed with: not negative, not absurd."""
-    if value is None or not math.isfinite(value):
+    if value is None or 0.0 <= value <= _MOST_SECONDS:  # nearly always
+        return value
+    if not math.isfinite(value):
         return None
     return min(_MOST_SECONDS, max(0.0, value))
 

@@ -96,12 +96,12 @@ def _by_style(pieces: Iterable[Piece]) -> list[tuple[Style, list[tuple[int, int,
         for text, style in piece.cells:
             found.setdefault(style, []).append((y, x, text))
             x += width_of_text(text)
-    return sorted(found.items(), key=_rank)
+    return sorted(found.items(), key=lambda item: _rank(item[0]))
 
 
-def _rank(item: tuple[Style, object]) -> tuple[bool, str]:
+@lru_cache(maxsize=1024)
+def _rank(style: Style) -> tuple[bool, str]:
     """Return where a style stands, so that few changes between neighbours end an attribute or change the ground."""
-    style = item[0]
     return (any(getattr(style, name) for name, _ in _ATTRIBUTES), str(style.bgcolor))
 
 
