@@ -132,6 +132,8 @@ def test_no_order_of_messages_breaks_anything_and_percent_stays_within_bounds(
             assert job.elapsed_at(now) >= 0.0
             assert math.isfinite(job.elapsed_at(now))
             assert job.current is None or job.current in job.phases
+    assert len(state.visible) + state.folded == len(state.jobs)
+    state.unfold(unfolded=True)  # What ended in the year 1 was folded away.
     assert set(state.visible) == set(state.jobs)
     assert sum(state.counts) == len(state.jobs)
 
