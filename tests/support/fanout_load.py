@@ -213,7 +213,7 @@ class Load:
             packet = b"\x30" + bytes([len(body) & 0x7F | 0x80, len(body) >> 7]) + body
             for _ in range(count):
                 publisher.sendall(packet)
-                time.sleep(0.0005)  # one by one, as the others have it: a broker joins what it reads at once
+                time.sleep(0.001)  # one by one, as the others have it: a broker joins what it reads at once
             publisher.recv(1)
         return {}
 

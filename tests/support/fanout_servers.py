@@ -1,8 +1,8 @@
 """The servers that the fan-out benchmark compares, each a program: `python fanout_servers.py NAME`.
 
 Each prints its port, and then takes lines from stdin: `publish N JOINED SIZE` has it send N messages of SIZE bytes
-to everybody, JOINED of them at a time, and is answered by `done`. `fill`, of ours, has the sockets filled of those who
-subscribe to `job:fill` and do not read.
+to everybody, JOINED of them at a time, PAUSE_S apart, and is answered by `done`. `fill`, of ours, has the sockets
+filled of those who subscribe to `job:fill` and do not read.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import select
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -22,6 +23,9 @@ from phaseline_server.dalle import helpers
 from phaseline_server.frames import text_frame
 from phaseline_server.main import serve, tune_interpreter
 from stock_server import stock_server
+
+PAUSE_S = 0.001
+"""Between messages, lest they outrun the clients where these lack a core, and what is measured be full sockets."""
 
 
 def command(line: bytes) -> tuple[int, int, bytes]:
@@ -59,7 +63,7 @@ async def take_commands() -> None:
         count, joined, payload = command(bytes(line))
         for first in range(1, count + 1, joined):
             broadcaster.publish(*[Message(first + n, "x", "x", channels, payload) for n in range(joined)])
-            await trio.lowlevel.checkpoint()
+            await trio.sleep(PAUSE_S)
         while broadcaster.statistics().queued:  # noqa: ASYNC110 (no event for this)
             await trio.sleep(0.005)
         print("done", flush=True)
@@ -90,6 +94,7 @@ def floor() -> None:
                     for _ in range(count):
                         for each in numbers:
                             os.write(each, frame)
+                        time.sleep(PAUSE_S)
                     print("done", flush=True)
                     clients = []  # they leave now
                 else:
@@ -105,7 +110,7 @@ async def take_lines(publish: Callable[[bytes], None]) -> None:
         count, _, payload = command(line)
         for _ in range(count):
             publish(payload)
-            await asyncio.sleep(0)
+            await asyncio.sleep(PAUSE_S)
         print("done", flush=True)
 
 
@@ -151,7 +156,7 @@ NODE = """
 const {WebSocketServer} = require("ws")
 const server = new WebSocketServer({port: 0, host: "127.0.0.1", perMessageDeflate: false})
 server.on("listening", () => console.log(server.address().port))
-const next = () => new Promise(setImmediate)
+const next = () => new Promise(resolve => setTimeout(resolve, 1))
 require("readline").createInterface({input: process.stdin}).on("line", async line => {
   const [, count, , size] = line.split(" ").map(Number)
   const payload = Buffer.from('{"x":"' + "x".repeat(size - 8) + '"}')
