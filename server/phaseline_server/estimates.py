@@ -70,6 +70,7 @@ class Estimates:
             and told.reached == (job.current if job.current is not None else job.timeline.reached())
             and told.run_ns == job.started.mono_ns
             and told.phases == len(job.phases)
+            and told.brief.photo_id == job.photo_id
         ):
             return told
         return self._renewed(job, now)

@@ -276,3 +276,38 @@ async def test_whatever_json_can_say_is_kept(make_tracker: MakeTracker) -> None:
     record = await tracker.log.record("a")
     assert record is not None
     assert decode_job(record, tracker.clock(), same_clock=True).result == odd
+
+
+async def test_a_photo_that_is_named_only_later_is_told_at_once(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
+    await tracker.report(JobStarted(job_id="a"))
+    for photo_id in (None, 7, None):
+        await tracker.report(JobProgress(job_id="a", phase="importing", photo_id=photo_id))
+    assert [message["photo_id"] for message in messages_of(tracker)] == [None, None, 7, 7]
+
+
+async def test_one_group_takes_many_reports_that_came_together_and_refuses_each_for_itself(
+    make_tracker: MakeTracker,
+) -> None:
+    tracker = await make_tracker(max_jobs=2)
+    start = JobStarted(job_id="a", producer="one", producer_seq=1)
+    taken = tracker.take_all(
+        [
+            start,
+            JobProgress(job_id="a", phase="importing", progress=10),
+            JobProgress(job_id="b", phase="importing"),
+            start,
+            JobProgress(job_id="a", phase="importing", progress=20, producer="one", producer_seq=2),
+            JobStarted(job_id="b"),
+            JobStarted(job_id="c"),
+        ]
+    )
+    assert [outcome if isinstance(outcome, int) else type(outcome) for outcome in taken.outcomes] == [
+        *(1, 2, UnknownJob, 1, 3, 4, TooMany)
+    ]
+    assert not taken.kept
+    assert messages_of(tracker) == []
+    await taken.wait()
+    assert [message["seq"] for message in messages_of(tracker)] == [1, 2, 3, 4]
+    again = tracker.take_all([start])
+    assert (again.outcomes, again.kept) == ([3], True)  # with the number of its latest
