@@ -79,6 +79,7 @@ class Progress:
         self._b: Floats = np.zeros(k)
         self._log_likelihood: Floats = np.zeros(k)
         self._settled = False
+        self._informed_by: tuple[int, Mark | None, float] | None = None
 
     def finish(self, p: int, ms: float | None, *, skipped: bool) -> None:
         """Take in that phase `p` is over; of one with `ms` None nobody knows what it took."""
@@ -103,6 +104,7 @@ class Progress:
         # Tempered (a "power posterior"): phases are not as independent as the components believe.
         self._lw: Floats = m.blend.log_weight + _TEMPER * evidence
         self._settled = True
+        self._informed_by = None
 
     def ask(self, question: Question) -> Answer:
         """Return what remains: 48 draws of the rest of the run, given that it has come so far.
@@ -136,21 +138,29 @@ class Progress:
         """Return the weights of the components, and for each the current phase's mean, spread and chance to last."""
         if q.current is None:
             return self._lw, self._s, self._s, self._s
+        known = (q.current, q.mark, q.mark_noise)
+        if known != self._informed_by:
+            # Mostly only time has passed since the last question.
+            self._informed, self._informed_by = self._inform(*known), known
+        lw, mean, spread = self._informed
+        tail = log_tail((log_ms(q.phase_ms) - mean) / spread) if q.phase_ms > 0 else np.zeros(len(mean))
+        return lw + tail, mean, spread, tail
+
+    def _inform(self, current: int, mark: Mark | None, mark_noise: float) -> tuple[Floats, Floats, Floats]:
+        """Return what the worker's last word leaves of the components' weights, and of the phase's mean and spread."""
         m, lw = self.mixture, self._lw
-        mean = m.centre[:, q.current] + self._s
-        variance = m.blend.variance[:, q.current] + self._v
-        if q.mark and q.mark[1] > 0:
-            ms, fraction = q.mark[0], max(q.mark[1], _FRACTION_LEAST)
+        mean = m.centre[:, current] + self._s
+        variance = m.blend.variance[:, current] + self._v
+        if mark and mark[1] > 0:
+            ms, fraction = mark[0], max(mark[1], _FRACTION_LEAST)
             said = log(max(ms, 0.5) / fraction)
-            noise = q.mark_noise * (1 - fraction) / fraction + _MARK_LEAST
+            noise = mark_noise * (1 - fraction) / fraction + _MARK_LEAST
             total = variance + noise
             lw = lw - _MARK_TEMPER * ((said - mean) ** 2 / total + np.log(total)) / 2
             gain = variance / total
             mean = mean + gain * (said - mean)
             variance = variance * (1 - gain)
-        spread = np.sqrt(variance)
-        tail = log_tail((log_ms(q.phase_ms) - mean) / spread) if q.phase_ms > 0 else np.zeros(len(mean))
-        return lw + tail, mean, spread, tail
+        return lw, mean, np.sqrt(variance)
 
     def _draw_current(
         self, q: Question, chosen: Floats, mean: Floats, spread: Floats, tail: Floats, v: Floats, s: Floats
@@ -174,7 +184,7 @@ class Progress:
         x = m.centre[:, at][chosen] + speed[:, None] + m.blend.scatter[:, at][chosen] * draws.normal[:, at]
         lengths = np.exp(np.minimum(x, m.cap[at]))
         runs = draws.uniform[:, at] >= m.blend.skip[:, at][chosen]
-        total: Floats = np.einsum("ij,ij->i", lengths, runs)
+        total: Floats = (lengths * runs).sum(axis=1)
         return total
 
 
@@ -193,6 +203,8 @@ def _summary(remaining: Floats, t: float, phase: float, q: Question) -> Answer:
     ends = np.concatenate(([0.0], r, [_TOP * r[-1]]))
     low, median, high = np.interp((q.below, 0.5, 1 - q.above), levels, ends).tolist()
     # Whoever is told so much is wrong by a share of the run's length, and a miss by more than that length is no worse.
-    loss = np.minimum(np.abs(r[:, None] - r) / (t + r + 1e-9), 1.0) @ weight
+    miss = np.abs(r[:, None] - r)
+    miss *= 1 / (t + r + 1e-9)
+    loss = np.minimum(miss, 1.0, out=miss) @ weight
     point = float(r[loss.argmin()])
     return Answer(point, low, high, median, phase)
