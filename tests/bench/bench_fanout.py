@@ -38,6 +38,8 @@ SUBSCRIBE = json.dumps({"type": "subscribe", "channels": ["jobs"]})
 SUBSCRIBE_TO_FILL = json.dumps({"type": "subscribe", "channels": ["jobs", "job:fill"]})
 STOPPED = 100
 ROUNDS = 3
+BURST = 20
+"""Messages in a row: few enough for any socket, and so many that what comes between two bursts hardly counts."""
 
 
 class Program:
@@ -108,7 +110,9 @@ def row(name: str, *cells: str) -> None:
     print(f"{name:<34}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
 
 
-def fan_out(name: str, server: Program, load: Load, port: int, messages: int, joined: int) -> tuple[float, ...]:
+def fan_out(
+    name: str, server: Program, load: Load, port: int, messages: int, joined: int, burst: int
+) -> tuple[float, ...]:
     """Measure one server; return its frames per second, its µs of CPU for each, and the load's share of a core."""
     ours = name in {"phaseline", "quart"}
     mqtt = name.startswith("mosquitto")
@@ -120,10 +124,10 @@ def fan_out(name: str, server: Program, load: Load, port: int, messages: int, jo
     cpu, begun = server.cpu, time.monotonic()
     if mqtt:
         with running([sys.executable, str(SUPPORT / "fanout_load.py")], Load) as publisher:
-            publisher.say(json.dumps(["publish_mqtt", {"port": port, "count": messages, "size": SIZE}]))
+            publisher.say(json.dumps(["publish_mqtt", {"port": port, "count": messages, "size": SIZE, "burst": burst}]))
             counted = load.answer()
     else:
-        server.say(f"publish {messages} {joined} {SIZE}")
+        server.say(f"publish {messages} {joined} {SIZE} {burst}")
         counted = load.answer()
     each = 1e6 * (server.cpu - cpu) / messages / SUBSCRIBERS
     rate = messages * SUBSCRIBERS / (counted["ended"] - begun)
@@ -170,9 +174,10 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def compare(names: list[str], load: Load, directory: Path) -> None:
+def compare(names: list[str], load: Load, directory: Path, burst: int) -> None:
     """Print the table of fan-outs, and how the others compare; in turns, as the machine is not always as fast."""
-    print(f"\n{SUBSCRIBERS} subscribers, messages of {SIZE} bytes, a frame a write unless joined; medians of {ROUNDS}")
+    pace = "1 ms apart, each meets cold caches" if burst == 1 else f"{burst} in a row"
+    print(f"\n{SUBSCRIBERS} subscribers, messages of {SIZE} bytes, a frame a write; {pace}; medians of {ROUNDS}")
     row("", "frames/s", "µs CPU/frame", "load's share")
     found: dict[str, list[tuple[float, ...]]] = {}
     with ExitStack() as stack:
@@ -182,9 +187,9 @@ def compare(names: list[str], load: Load, directory: Path) -> None:
                 if running_one is None:
                     continue
                 messages = 100 if name == "quart" else 1000
-                found.setdefault(name, []).append(fan_out(name, *_of(running_one, load), messages, 1))
+                found.setdefault(name, []).append(fan_out(name, *_of(running_one, load), messages, 1, burst))
                 if name == "phaseline":
-                    joined = fan_out(name, *_of(running_one, load), 4000, 10)
+                    joined = fan_out(name, *_of(running_one, load), 4000, 10, 1)
                     found.setdefault("phaseline, 10 joined", []).append(joined)
     middle = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in found.items()}
     for name, (rate, each, share) in middle.items():
@@ -296,7 +301,8 @@ def main() -> None:
         load = stack.enter_context(running([sys.executable, str(SUPPORT / "fanout_load.py")], Load))
         parts = chosen.only.split(",")
         if "compare" in parts:
-            compare(["phaseline", *peers], load, directory)
+            for burst in (BURST, 1):
+                compare(["phaseline", *peers], load, directory, burst)
         for part in (delays, idle, gets):
             if part.__name__ in parts:
                 part(load)

@@ -204,16 +204,17 @@ class Load:
             time.sleep(0.3)
         return {}
 
-    def publish_mqtt(self, *, port: int, count: int, size: int) -> dict[str, Any]:
-        """Publish to an MQTT broker."""
+    def publish_mqtt(self, *, port: int, count: int, size: int, burst: int) -> dict[str, Any]:
+        """Publish to an MQTT broker, with a pause after each `burst`."""
         with socket.create_connection(("127.0.0.1", port)) as publisher:
             publisher.sendall(MQTT_CONNECT[:14])
             publisher.recv(100)
             body = struct.pack("!H", 1) + b"t" + b"x" * size
             packet = b"\x30" + bytes([len(body) & 0x7F | 0x80, len(body) >> 7]) + body
-            for _ in range(count):
+            for n in range(1, count + 1):
                 publisher.sendall(packet)
-                time.sleep(0.001)  # one by one, as the others have it: a broker joins what it reads at once
+                if n % burst == 0:
+                    time.sleep(0.001)  # as the others have it
             publisher.recv(1)
         return {}
 

@@ -1,8 +1,8 @@
 """The servers that the fan-out benchmark compares, each a program: `python fanout_servers.py NAME`.
 
-Each prints its port, and then takes lines from stdin: `publish N JOINED SIZE` has it send N messages of SIZE bytes
-to everybody, JOINED of them at a time, PAUSE_S apart, and is answered by `done`. `fill`, of ours, has the sockets
-filled of those who subscribe to `job:fill` and do not read.
+Each prints its port, and then takes lines from stdin: `publish N JOINED SIZE BURST` has it send N messages of SIZE
+bytes to everybody, JOINED of them at a time, with a pause of PAUSE_S after each BURST, and is answered by `done`.
+`fill`, of ours, has the sockets filled of those who subscribe to `job:fill` and do not read.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from phaseline_server.main import serve, tune_interpreter
 from stock_server import stock_server
 
 PAUSE_S = 0.001
-"""Between messages, lest they outrun the clients where these lack a core, and what is measured be full sockets."""
+"""Between bursts, lest they outrun the clients where these lack a core, and what is measured be full sockets."""
 
 
-def command(line: bytes) -> tuple[int, int, bytes]:
-    """Return how many messages a line asks for, how many at a time, and their payload."""
-    _, count, joined, size = line.split()
-    return int(count), int(joined), b'{"x":"' + b"x" * (int(size) - 8) + b'"}'
+def command(line: bytes) -> tuple[int, int, int, bytes]:
+    """Return how many messages a line asks for, how many at a time and between two pauses, and their payload."""
+    _, count, joined, size, burst = line.split()
+    return int(count), int(joined), int(burst), b'{"x":"' + b"x" * (int(size) - 8) + b'"}'
 
 
 async def phaseline(*, stock: bool) -> None:
@@ -60,10 +60,11 @@ async def take_commands() -> None:
                 broadcaster.publish(fill)
             print("done", flush=True)
             continue
-        count, joined, payload = command(bytes(line))
+        count, joined, burst, payload = command(bytes(line))
         for first in range(1, count + 1, joined):
             broadcaster.publish(*[Message(first + n, "x", "x", channels, payload) for n in range(joined)])
-            await trio.sleep(PAUSE_S)
+            if first % burst == 0:
+                await trio.sleep(PAUSE_S)
         while broadcaster.statistics().queued:  # noqa: ASYNC110 (no event for this)
             await trio.sleep(0.005)
         print("done", flush=True)
@@ -89,12 +90,13 @@ def floor() -> None:
                 elif number:
                     continue  # one that leaves
                 elif line := sys.stdin.buffer.readline():
-                    count, _, payload = command(line)
+                    count, _, burst, payload = command(line)
                     frame, numbers = text_frame(payload), [client.fileno() for client in clients]
-                    for _ in range(count):
+                    for n in range(1, count + 1):
                         for each in numbers:
                             os.write(each, frame)
-                        time.sleep(PAUSE_S)
+                        if n % burst == 0:
+                            time.sleep(PAUSE_S)
                     print("done", flush=True)
                     clients = []  # they leave now
                 else:
@@ -107,10 +109,11 @@ async def take_lines(publish: Callable[[bytes], None]) -> None:
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
-        count, _, payload = command(line)
-        for _ in range(count):
+        count, _, burst, payload = command(line)
+        for n in range(1, count + 1):
             publish(payload)
-            await asyncio.sleep(PAUSE_S)
+            if n % burst == 0:
+                await asyncio.sleep(PAUSE_S)
         print("done", flush=True)
 
 
@@ -158,11 +161,11 @@ const server = new WebSocketServer({port: 0, host: "127.0.0.1", perMessageDeflat
 server.on("listening", () => console.log(server.address().port))
 const next = () => new Promise(resolve => setTimeout(resolve, 1))
 require("readline").createInterface({input: process.stdin}).on("line", async line => {
-  const [, count, , size] = line.split(" ").map(Number)
+  const [, count, , size, burst] = line.split(" ").map(Number)
   const payload = Buffer.from('{"x":"' + "x".repeat(size - 8) + '"}')
-  for (let n = 0; n < count; n++) {
+  for (let n = 1; n <= count; n++) {
     for (const client of server.clients) client.send(payload, {binary: false})
-    await next()
+    if (n % burst == 0) await next()
   }
   console.log("done")
 }).on("close", () => process.exit())
