@@ -1,7 +1,6 @@
 """Bytes of ill will, against a whole server in a process of its own: the next client is answered, and memory stays."""
 
 import re
-import shutil
 import socket
 import struct
 import subprocess
@@ -164,7 +163,7 @@ def test_slow_clients_by_the_hundred_keep_nobody_from_being_served(victim: Victi
     victim.assert_well()
 
 
-@pytest.mark.skipif(shutil.which("slowhttptest") is None, reason="slowhttptest is not installed")
+@pytest.mark.needs("slowhttptest")
 @pytest.mark.parametrize(
     ("attack", "path"),
     [
