@@ -28,8 +28,7 @@ def refusal(error: PhaselineError, producer_seq: int | None = None) -> bytes:
 class _Due(NamedTuple):
     """An answer that is due: a text that is ready, or what became of reports that came together.
 
-    `numbers` are their producers', `size` is theirs in bytes, `asked` says whether acks were asked for, and `array`
-    whether they are wanted in one frame.
+    `numbers` are their producers', `size` is theirs in bytes, and `asked` says whether acks were asked for.
     """
 
     text: bytes
@@ -37,7 +36,6 @@ class _Due(NamedTuple):
     numbers: Sequence[int | None] = ()
     size: int = 0
     asked: bool = False
-    array: bool = False
 
 
 class Acks:
@@ -64,7 +62,7 @@ class Acks:
         else:
             self._say([text])
 
-    def expect(self, events: Sequence[Event], taken: Taken, size: int, *, asked: bool, array: bool) -> None:
+    def expect(self, events: Sequence[Event], taken: Taken, size: int, *, asked: bool) -> None:
         """Say of each report that it is kept, if that was `asked` for, or why it is not; once that is known.
 
         Args:
@@ -72,13 +70,12 @@ class Acks:
             taken: What became of them.
             size: Their bytes.
             asked: Whether to say it of those that are kept.
-            array: Whether to say it of all of them in one array.
         """
         if self._due is None:
             self._due = deque()
             self._spawn()
         numbers = [event.producer_seq for event in events]
-        self._due.append(_Due(b"", taken, numbers, size, asked, array))
+        self._due.append(_Due(b"", taken, numbers, size, asked))
         self._waiting += size
         if self._news is not None:
             self._news.set()
@@ -124,12 +121,11 @@ class Acks:
         if due.taken is None:
             return [due.text]
         self._waiting -= due.size
-        texts = [
+        return [
             refusal(outcome, number) if isinstance(outcome, PhaselineError) else _ack(number, outcome)
             for outcome, number in zip(due.taken.outcomes, due.numbers, strict=True)
             if due.asked or isinstance(outcome, PhaselineError)
         ]
-        return [b"[" + b",".join(texts) + b"]"] if due.array and texts else texts
 
     async def _wait(self, due: deque[_Due]) -> None:
         """Wait until the first frame's reports are kept; note if they could not be."""

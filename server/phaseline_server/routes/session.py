@@ -145,7 +145,7 @@ class Session:
         messages = decode_array(frame, settings.max_message, settings.max_depth)
         events = [message for message in messages or () if isinstance(message, Event)]
         if messages is not None and len(events) == len(messages):
-            await self._report(events, len(frame), array=True)
+            await self._report(events, len(frame))
             return
         try:
             documents = _array.decode(frame)
@@ -168,20 +168,20 @@ class Session:
                 size += len(document)
                 continue
             if reports:
-                await self._report(reports, size, array=False)
+                await self._report(reports, size)
                 reports, size = [], 0
             if isinstance(message, PhaselineError):
                 self._refuse(message, document)
             else:
                 await self._serve(message)
         if reports:
-            await self._report(reports, size, array=False)
+            await self._report(reports, size)
 
     def _refuse(self, error: PhaselineError, document: str | bytes = b"") -> None:
         self._services.refused[error.code] += 1
         self._acks.answer(refusal(error, _number(document)))
 
-    async def _report(self, events: Sequence[Event], size: int, *, array: bool) -> None:
+    async def _report(self, events: Sequence[Event], size: int) -> None:
         """Take in reports that came together, in `size` bytes."""
         try:
             taken = self._tracker.take_all(events)
@@ -194,9 +194,7 @@ class Session:
             early = next((error for error in refused if isinstance(error, RateLimited)), None)
             if early is not None:
                 taken = taken.among(taken.outcomes[: taken.outcomes.index(early)])
-        # Who wants all messages in arrays gets its acks in those.
-        array = array and self._asked_for_acks and not self.batch
-        self._acks.expect(events[: len(taken.outcomes)], taken, size, asked=self._asked_for_acks, array=array)
+        self._acks.expect(events[: len(taken.outcomes)], taken, size, asked=self._asked_for_acks)
         if early is not None:
             await self._end(RATE_LIMITED, early)
 
