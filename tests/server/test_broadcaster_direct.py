@@ -193,7 +193,7 @@ async def converse(data_dir: Path) -> None:
             {"type": "job_progress", "stage": "importing", "progress": n, "producer_seq": n, **report} for n in (2, 3)
         ]
         await worker.socket.send_message(json.dumps(reports))
-        acks = json.loads(await worker.socket.get_message())
+        acks = [await worker.hear() for _ in reports]
         assert [ack["seq"] for ack in acks] == [1, 2, 3]
         assert [(await watcher.hear())["seq"] for _ in reports] == [1, 2, 3]
         async with listening(client) as other:
