@@ -17,7 +17,7 @@ from phaseline.eta.model.history import History
 from phaseline.eta.model.predictor import Predictor
 from phaseline.eta.model.store import Store
 from phaseline.eta.observed import Observed, Run, Step, finished, observe
-from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhotoInfo
+from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.job import Job
 from phaseline.snapshot import Estimate, Moment
 
@@ -68,6 +68,7 @@ def sound(estimate: Estimate) -> None:
         assert estimate.low_ns is not None
         assert estimate.high_ns is not None
         assert 0 <= estimate.low_ns <= estimate.remaining_ns <= estimate.high_ns
+        assert estimate.remaining_ns > 0
 
 
 def test_with_nothing_known_nothing_is_made_up() -> None:
@@ -128,6 +129,16 @@ def test_an_overrun_raises_the_end_and_never_sticks_at_zero() -> None:
     ends = [at + remaining(engine, job, at) for at in (60, 90, 150, 600, 6000)]
     assert ends == sorted(ends)
     assert all(end > at * 1.005 for end, at in zip(ends, (60, 90, 150, 600, 6000), strict=True))
+
+
+def test_a_job_whose_last_phase_is_over_is_not_told_to_be_done_before_it_is() -> None:
+    engine, job = taught(), started()
+    for name, at in (("a", 0), ("b", 10), ("c", 40)):
+        enter(job, name, at)
+    job.apply(PhaseCompleted(job_id="j", phase="c"), moment(60))
+    estimate = engine.estimate(job, moment(60))
+    assert estimate.basis == "history"
+    sound(estimate)
 
 
 def test_percent_is_smooth_over_the_border_of_phases_and_never_reaches_a_hundred() -> None:

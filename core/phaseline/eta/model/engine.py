@@ -16,6 +16,8 @@ __all__ = ["ModelEngine"]
 
 _NS_PER_MS: Final = 1e6
 _MAX_NS: Final = 2**62
+# What hasn't ended takes at least that much longer: 0 is what is told of a job that is done.
+_LEAST_NS: Final = 1_000_000
 # Outlooks of jobs on their way that are kept; one that was dropped is worked out again.
 _KEPT: Final = 4096
 
@@ -175,9 +177,9 @@ def _told(answer: Answer, seen: Observed, basis: Basis, runs: int) -> Estimate:
     low, high = min(answer.low, answer.point), max(answer.high, answer.point)
     return Estimate(
         percent=min(99.0, 100 * seen.elapsed_ms / length) if length > 0 else 0.0,
-        remaining_ns=_ns(answer.point),
+        remaining_ns=max(_LEAST_NS, _ns(answer.point)),
         low_ns=_ns(low),
-        high_ns=_ns(high),
+        high_ns=max(_LEAST_NS, _ns(high)),
         basis=basis,
         runs=runs,
         phase_percent=said if seen.mark else min(99.0, said),
