@@ -29,7 +29,7 @@ class Client:
     transport: str
     position: Position
     client_type: str = ""
-    channels: set[str] = field(default_factory=set)
+    channels: frozenset[str] = frozenset()
     since: float = field(default_factory=trio.current_time)
     seen: float = field(default_factory=trio.current_time)
 

@@ -1,7 +1,7 @@
 """Messages as WebSocket frames: built once, sent to many: a server masks nothing (RFC 6455 section 5.1)."""
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from phaseline.stream import Message
@@ -56,20 +56,31 @@ class Bundle:
 
     Attributes:
         messages: In their order; at least one.
-        common: The channels that carry all of them.
     """
 
-    __slots__ = ("_framed", "common", "messages")
+    __slots__ = ("_common", "_framed", "messages")
 
     def __init__(self, messages: Sequence[Message]) -> None:
         """Frame nothing yet."""
         self.messages = tuple(messages)
-        self.common = messages[0].channels.intersection(*(message.channels for message in messages[1:]))
+        # The channels that carry all of them.
+        self._common = messages[0].channels.intersection(*(message.channels for message in messages[1:]))
         self._framed: dict[tuple[tuple[Message, ...], bool], bytes] = {}
+
+    def carried_by(self, channels: frozenset[str]) -> tuple[Message, ...]:
+        """Return those of `messages` that one of `channels` carries."""
+        if not channels.isdisjoint(self._common):
+            return self.messages
+        return self.wanted(lambda message: not channels.isdisjoint(message.channels))
+
+    def wanted(self, wants: Callable[[Message], bool]) -> tuple[Message, ...]:
+        """Return those of `messages` that are wanted."""
+        wanted = tuple([message for message in self.messages if wants(message)])
+        return self.messages if len(wanted) == len(self.messages) else wanted
 
     def framed(self, wanted: tuple[Message, ...], *, batch: bool) -> bytes:
         """Return the frames of `wanted`, which are some of `messages`; with `batch`, as arrays."""
-        # The whole is what nearly everybody wants, and costs no look at each message.
+        # The whole is what nearly everybody wants.
         key = (() if wanted is self.messages else wanted, batch)
         found = self._framed.get(key)
         if found is None:

@@ -10,7 +10,7 @@ from phaseline.errors import SlowSubscriber
 from phaseline.stream import Message
 from phaseline_server.frames import Bundle, array_frames, text_frames
 
-__all__ = ["SLOW", "Sink", "Subscriber"]
+__all__ = ["SLOW", "Sink", "Subscriber", "Writer"]
 
 SLOW: Final = 4008
 """The code that a WebSocket is closed with: come back, and resume."""
@@ -18,16 +18,35 @@ SLOW: Final = 4008
 _PROGRESS: Final = "job_progress"
 
 
+class Writer(Protocol):
+    """What sends frames, which are whole, without waiting.
+
+    Attributes:
+        fd: A socket that takes them at once, for nothing waits for it; -1 for none.
+    """
+
+    fd: int
+
+    def write(self, frames: bytes, count: int = 0) -> bool:
+        """Send or queue frames of `count` messages; False when too many wait, which with 0 they never do."""
+        ...
+
+    def finish(self, frames: bytes, size: int) -> None:
+        """Queue the rest of frames of which `fd` has taken the first `size` bytes."""
+        ...
+
+
 class Sink(Protocol):
     """Where frames go without waiting."""
 
     @property
-    def queued(self) -> int:
-        """How many messages wait in it."""
+    def writer(self) -> Writer:
+        """What sends them."""
         ...
 
-    def write(self, frames: bytes, count: int = 0) -> bool:
-        """Send or queue whole frames of `count` messages; False when too many wait, which with 0 they never do."""
+    @property
+    def queued(self) -> int:
+        """How many messages wait in it."""
         ...
 
     async def wait_flushed(self) -> None:
@@ -43,32 +62,35 @@ class Subscriber:
     """One receiver of messages; made by `Broadcaster.subscribe`.
 
     Attributes:
-        channels: The channels that it wants; may be changed at any time.
+        channels: The channels that it wants; may be replaced at any time.
         admits: Says of a job's id ("" for none) whether its messages may be received; None admits all.
-        direct: What takes frames of `n` messages at once, as `Sink.write` does; None while there is more to be done
-            than that: to wait for a receiver, to make arrays, or to coalesce.
     """
 
     __slots__ = (
+        "_admits",
         "_batch",
         "_channel",
+        "_channels",
         "_coalesce_s",
         "_gathered",
         "_gathering",
+        "_on_change",
         "_queue",
         "_room",
         "_sink",
         "_slow",
-        "admits",
-        "channels",
-        "direct",
     )
 
-    def __init__(self, queue: int) -> None:
-        """Hold at most `queue` messages that are not received yet."""
-        self.channels: set[str] = set()
-        self.admits: Callable[[str], bool] | None = None
-        self.direct: Callable[[bytes, int], bool] | None = None
+    def __init__(
+        self,
+        queue: int,
+        channels: frozenset[str] = frozenset(),
+        on_change: Callable[["Subscriber"], None] = lambda _: None,
+    ) -> None:
+        """Hold at most `queue` messages that are not received yet; `on_change` is called when `writer` may differ."""
+        self._channels = channels
+        self._admits: Callable[[str], bool] | None = None
+        self._on_change = on_change
         self._queue = queue
         self._slow = False
         # Each slot holds messages that belong together: mostly one, or all that a resuming client missed.
@@ -81,6 +103,37 @@ class Subscriber:
         self._coalesce_s = 0.0
         self._gathered: list[Message] = []
         self._gathering: trio.Event | None = None
+
+    # ------------------------------------------------------------------ what it wants
+
+    @property
+    def channels(self) -> frozenset[str]:  # noqa: D102 (see the class)
+        return self._channels
+
+    @channels.setter
+    def channels(self, channels: frozenset[str]) -> None:
+        self._channels = channels
+        self._on_change(self)
+
+    @property
+    def admits(self) -> Callable[[str], bool] | None:  # noqa: D102 (see the class)
+        return self._admits
+
+    @admits.setter
+    def admits(self, admits: Callable[[str], bool] | None) -> None:
+        self._admits = admits
+        self._on_change(self)
+
+    @property
+    def writer(self) -> Writer | None:
+        """What sends all that its channels carry; None while there is more to it.
+
+        Such as to wait for a receiver, to make arrays, to coalesce, or to look who may receive what.
+        """
+        plain = self._sink is not None and not (self._batch or self._coalesce_s or self._admits or self._slow)
+        return self._sink.writer if self._sink is not None and plain else None
+
+    # ------------------------------------------------------------------ how it is
 
     @property
     def queued(self) -> int:
@@ -96,9 +149,9 @@ class Subscriber:
 
     def wants(self, message: Message) -> bool:
         """Say whether one of the channels that carry `message` is wanted, and the message may be received."""
-        if message.channels.isdisjoint(self.channels):
+        if message.channels.isdisjoint(self._channels):
             return False
-        return self.admits is None or self.admits(message.job_id)
+        return self._admits is None or self._admits(message.job_id)
 
     # ------------------------------------------------------------------ giving
 
@@ -114,7 +167,7 @@ class Subscriber:
         """
         self.flush()
         self._batch, self._coalesce_s = batch, coalesce_s
-        self.direct = None if self._sink is None or batch or coalesce_s else self._sink.write
+        self._on_change(self)
 
     def take(self, bundle: Bundle, wanted: tuple[Message, ...]) -> bool:
         """Take `wanted`, which are of `bundle`; return False if there is no room: it is to be ended."""
@@ -124,7 +177,7 @@ class Subscriber:
             return self._enqueue(wanted, each=True)
         if self._coalesce_s:
             return self._gather(wanted)
-        return self._sink.write(bundle.framed(wanted, batch=self._batch), len(wanted))
+        return self._sink.writer.write(bundle.framed(wanted, batch=self._batch), len(wanted))
 
     def put(self, *messages: Message) -> bool:
         """Give messages that belong together, whatever their channels. In a memory channel, they take one slot.
@@ -138,7 +191,7 @@ class Subscriber:
             return self._enqueue(messages, each=False)
         self.flush()
         payloads = [message.payload for message in messages]
-        return self._sink.write(array_frames(payloads) if self._batch else text_frames(payloads))
+        return self._sink.writer.write(array_frames(payloads) if self._batch else text_frames(payloads))
 
     async def put_when_free(self, *messages: Message) -> bool:
         """As `put`, once there is room."""
@@ -164,7 +217,7 @@ class Subscriber:
     def end(self) -> None:
         """End it as if it had not kept up: it may come back, and is asked anew who it is."""
         self._slow = True
-        self.direct = None
+        self._on_change(self)
         self._room.unpark_all()
         if self._sink is None:
             self._ends[0].close()
@@ -173,7 +226,6 @@ class Subscriber:
 
     def close(self) -> None:
         """Receive no more."""
-        self.direct = None
         self._room.unpark_all()
         if self._channel is not None:
             for end in self._channel:
@@ -190,7 +242,7 @@ class Subscriber:
             gathered, self._gathered = _latest(self._gathered), []
             payloads = [message.payload for message in gathered]
             frames = array_frames(payloads) if self._batch else text_frames(payloads)
-            if not self._sink.write(frames, len(gathered)):
+            if not self._sink.writer.write(frames, len(gathered)):
                 self.end_slow()
 
     def _gather(self, messages: tuple[Message, ...]) -> bool:

@@ -117,7 +117,7 @@ def fan_out(
     ours = name in {"phaseline", "quart"}
     mqtt = name.startswith("mosquitto")
     until = "\x90\x03\x00\x01\x00" if mqtt else "subscription_confirmed" if ours else "\r\n\r\n"
-    load.ask("connect", count=SUBSCRIBERS, port=port, path="/ws", say=SUBSCRIBE if ours else "", until=until, mqtt=mqtt)
+    load.ask("connect", count=SUBSCRIBERS, port=port, path="/ws", say=SUBSCRIBE, until=until, mqtt=mqtt)
     load.ask("drain")
     load.say(json.dumps(["count", {"each": messages * (SIZE + (6 if mqtt else 4))}]))
     load.answer()

@@ -1,18 +1,27 @@
 """Subscribers whose messages go straight into a sink: framed once for all, in order, at their pace, or ended."""
 
 import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
 
 from listening import listening
 from phaseline.events import JobProgress, JobStarted
-from phaseline.stream import JOBS, PHOTOS
+from phaseline.stream import JOBS, PHOTOS, Message
 from phaseline_server.broadcaster import Broadcaster, Subscriber
 from phaseline_server.dalle import helpers
+from phaseline_server.door import Limits
+from phaseline_server.door.outgoing import Outgoing
 from phaseline_server.frames import text_frame
 from phaseline_server.subscriber import SLOW
 from servers import serving
@@ -22,18 +31,26 @@ from tracking import message
 
 @dataclass
 class Heap:
-    """A sink that keeps what it is given; full when it is told so."""
+    """A sink, and its writer, that keeps what it is given; full when it is told so."""
 
     written: list[bytes] = field(default_factory=list)
     closed: list[tuple[int, bool]] = field(default_factory=list)
     full: bool = False
     queued: int = 0
+    fd: int = -1
+
+    @property
+    def writer(self) -> "Heap":
+        return self
 
     def write(self, frames: bytes, count: int = 0) -> bool:
         if self.full and count:
             return False
         self.written.append(frames)
         return True
+
+    def finish(self, frames: bytes, size: int) -> None:
+        raise AssertionError(f"it has no socket that could take {size} of {len(frames)} bytes")
 
     async def wait_flushed(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -42,7 +59,7 @@ class Heap:
         self.closed.append((code, drop))
 
     @property
-    def payloads(self) -> list[object]:
+    def payloads(self) -> list[Any]:
         """The frames' documents, which are short here."""
         rest, found = b"".join(self.written), []
         while rest:
@@ -53,7 +70,8 @@ class Heap:
 
 
 def seqs(heap: Heap) -> list[int]:
-    return [document["seq"] for document in heap.payloads if isinstance(document, dict)]
+    arrays = [document if isinstance(document, list) else [document] for document in heap.payloads]
+    return [document["seq"] for array in arrays for document in array]
 
 
 def attached(subscriber: Subscriber) -> Heap:
@@ -92,6 +110,125 @@ def test_of_what_is_published_together_each_gets_what_it_wants_and_equal_wishes_
         assert [seqs(heap) for heap in heaps[:4]] == [[1, 3], [1, 3], [2], [2, 3]]
         assert heaps[0].written[0] is heaps[1].written[0]
         assert heaps[4].payloads == [[{"seq": 1}, {"seq": 3}]]
+
+
+CHANGES = st.one_of(
+    st.tuples(st.just("channels"), st.frozensets(st.sampled_from([JOBS, PHOTOS, "job:a", "job:b"]))),
+    st.tuples(st.just("admits"), st.sampled_from(["a", "b", None])),
+    st.tuples(st.just("batch"), st.booleans()),
+    st.tuples(st.just("end"), st.none()),
+)
+PUBLISHED = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([JOBS, PHOTOS])), min_size=1, max_size=3)
+
+
+@given(st.lists(st.one_of(st.tuples(st.integers(0, 3), CHANGES), PUBLISHED), max_size=30))
+def test_from_the_next_message_on_each_gets_what_it_wants_since_its_last_change(
+    steps: list[tuple[int, tuple[str, object]] | list[tuple[str, str]]],
+) -> None:
+    broadcaster, seq = Broadcaster(), 0
+    with ExitStack() as stack:
+        subscribers = [stack.enter_context(broadcaster.subscribe([JOBS], 1000)) for _ in range(4)]
+        heaps = [attached(subscriber) for subscriber in subscribers]
+        expected: list[list[int]] = [[], [], [], []]
+        for step in steps:
+            if isinstance(step, list):
+                messages = [message(seq := seq + 1, job_id, "x", channel) for job_id, channel in step]
+                for subscriber, into in zip(subscribers, expected, strict=True):
+                    into += [m.seq for m in messages if not subscriber.slow and subscriber.wants(m)]
+                broadcaster.publish(*messages)
+                continue
+            number, (what, value) = step
+            change(subscribers[number], what, value)
+        assert [seqs(heap) for heap in heaps] == expected
+
+
+def change(subscriber: Subscriber, what: str, value: object) -> None:
+    """Have a subscriber want something else, or end it."""
+    if what == "channels":
+        assert isinstance(value, frozenset)
+        subscriber.channels = value
+    elif what == "admits":
+        subscriber.admits = None if value is None else lambda job_id: job_id == value
+    elif what == "batch":
+        subscriber.form(batch=bool(value), coalesce_s=0)
+    else:
+        subscriber.end()
+
+
+@dataclass
+class Wire:
+    """A sink with a real socket, and the client at its other end."""
+
+    writer: Outgoing
+    client: trio.SocketStream
+    received: bytearray = field(default_factory=bytearray)
+
+    @property
+    def queued(self) -> int:
+        return self.writer.queued
+
+    async def wait_flushed(self) -> None:
+        await self.writer.wait_flushed()
+
+    def close(self, code: int, reason: str = "", *, drop: bool = False) -> None:
+        raise AssertionError(f"ended with {code} {reason!r}, {drop=}")
+
+    async def read_up_to(self, size: int) -> None:
+        """Read on until so many bytes have come in all."""
+        with trio.fail_after(30):
+            while len(self.received) < size:
+                self.received += await self.client.receive_some()
+
+
+@asynccontextmanager
+async def wired(broadcaster: Broadcaster, count: int) -> AsyncIterator[tuple[list[Wire], list[str]]]:
+    """Yield subscribers to jobs whose sockets don't take much, and a list of what was said of them."""
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    wires: list[Wire] = []
+    told: list[str] = []
+    async with listener, trio.open_nursery() as nursery:
+        with ExitStack() as stack:
+            for _ in range(count):
+                client = await trio.open_tcp_stream(*listener.socket.getsockname())
+                stack.callback(client.socket.close)
+                ours = await listener.accept()
+                ours.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, 50_000)
+                client.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 50_000)
+                wire = Wire(Outgoing(ours, Limits(), nursery.start_soon, partial(told.append, "cut")), client)
+                stack.callback(wire.writer.end)
+                stack.enter_context(broadcaster.subscribe([JOBS], 1000)).attach(wire)
+                wires.append(wire)
+            yield wires, told
+            nursery.cancel_scope.cancel()
+
+
+async def test_sockets_that_are_full_or_gone_keep_nobody_from_whole_frames_in_order() -> None:
+    broadcaster, frames = Broadcaster(), bytearray()
+
+    def publish(seq: int) -> None:
+        payload = b"%d" % seq * 5_000
+        frames.extend(text_frame(payload))
+        broadcaster.publish(Message(seq, "x", "a", frozenset({JOBS}), payload))
+
+    async with wired(broadcaster, 4) as ((gone, slow, *quick), told):
+        for seq in range(1, 201):
+            publish(seq)
+            for wire in quick:
+                await wire.read_up_to(len(frames))
+            if seq == 100:
+                gone.client.socket.close()
+            if seq > 150:
+                # Its socket takes some again, before anything of what waits is sent.
+                slow.received += os.read(slow.client.socket.fileno(), 20_000)
+        assert broadcaster.statistics().queued > 0
+        await slow.read_up_to(len(frames))
+        await slow.wait_flushed()
+        publish(201)
+        for wire in (slow, *quick):
+            await wire.read_up_to(len(frames))
+            assert wire.received == frames
+        assert (told, broadcaster.statistics().ended_slow) == (["cut"], 0)
+        assert slow.writer.fd == slow.writer._stream.socket.fileno()
 
 
 def test_replies_and_messages_leave_in_the_order_of_their_making() -> None:

@@ -204,11 +204,11 @@ def direct_app(door: Door) -> QuartTrio:
         while messages := await socket.receive():
             for message in messages:
                 if message == "close":
-                    socket.write(text_frame(b"before"))
+                    socket.writer.write(text_frame(b"before"))
                     socket.close(4000, "as you wish")
                     assert not await socket.receive()
                     return
-                socket.write(text_frame(b"%d %s" % (len(messages), str(message).encode())))
+                socket.writer.write(text_frame(b"%d %s" % (len(messages), str(message).encode())))
 
     return app
 

@@ -59,7 +59,13 @@ class Load:
             each.connect_ex(("127.0.0.1", port))
             waiting[each.fileno()] = (each, bytearray())
             poll.register(each, select.EPOLLOUT)
-        hello = MQTT_CONNECT if mqtt else UPGRADE.format(path=path, port=port).encode()
+        # Each says something of its own once it is answered: the kernel acknowledges what such a client receives in the
+        # sender's time, and what one receives that has never spoken since, in its own.
+        hello, welcome, then = (
+            (MQTT_CONNECT, MQTT_CONNECTED, MQTT_SUBSCRIBE)
+            if mqtt
+            else (UPGRADE.format(path=path, port=port).encode(), b"\r\n\r\n", masked(say))
+        )
         while waiting:
             for number, event in poll.poll(10):
                 each, received = waiting[number]
@@ -67,10 +73,10 @@ class Load:
                     each.send(hello)
                     poll.modify(each, select.EPOLLIN)
                     continue
-                upgraded = b"\r\n\r\n" in received
+                welcomed = welcome in received
                 received += each.recv(65536)
-                if say and not upgraded and b"\r\n\r\n" in received:
-                    each.send(masked(say))  # not along with the handshake, which stock hypercorn does not survive
+                if not welcomed and welcome in received:
+                    each.send(then)  # not along with the handshake, which stock hypercorn does not survive
                 if until.encode("latin-1") in received:
                     poll.unregister(each)
                     self.groups[group][number] = each
@@ -207,7 +213,7 @@ class Load:
     def publish_mqtt(self, *, port: int, count: int, size: int, burst: int) -> dict[str, Any]:
         """Publish to an MQTT broker, with a pause after each `burst`."""
         with socket.create_connection(("127.0.0.1", port)) as publisher:
-            publisher.sendall(MQTT_CONNECT[:14])
+            publisher.sendall(MQTT_CONNECT)
             publisher.recv(100)
             body = struct.pack("!H", 1) + b"t" + b"x" * size
             packet = b"\x30" + bytes([len(body) & 0x7F | 0x80, len(body) >> 7]) + body
@@ -219,7 +225,9 @@ class Load:
         return {}
 
 
-MQTT_CONNECT = bytes.fromhex("100c00044d5154540402000000000000")[:14] + bytes.fromhex("82060001000174") + b"\x00"
+MQTT_CONNECT = bytes.fromhex("100c00044d515454040200000000")
+MQTT_CONNECTED = bytes.fromhex("20020000")
+MQTT_SUBSCRIBE = bytes.fromhex("8206000100017400")  # to `t`, at most once
 
 
 def main() -> None:

@@ -90,10 +90,10 @@ class AppCall:
             self._refuse(handshake, 403)
         elif kind == "websocket.http.response.start":
             self._refused = True
-            self._socket.write(handshake.refuse(int(message["status"]), list(message.get("headers", ()))))
+            self._socket.writer.write(handshake.refuse(int(message["status"]), list(message.get("headers", ()))))
         elif kind == "websocket.http.response.body":
             more = message.get("more_body", False)
-            self._socket.write(handshake.body(bytes(message.get("body", b"")), last=not more))
+            self._socket.writer.write(handshake.body(bytes(message.get("body", b"")), last=not more))
             if not more:
                 self._socket.note_end(int(CloseReason.NORMAL_CLOSURE))
         else:
@@ -104,7 +104,7 @@ class AppCall:
         if not socket.is_open:
             await trio.lowlevel.checkpoint()
             return
-        socket.write(text_frame(message["text"].encode()) if data is None else socket.binary(bytes(data)))
+        socket.writer.write(text_frame(message["text"].encode()) if data is None else socket.binary(bytes(data)))
         await socket.wait_flushed()
 
     def _close(self, message: Any) -> None:
@@ -116,7 +116,7 @@ class AppCall:
     def _refuse(self, handshake: Handshake, status: int) -> None:
         self._refused = True
         head = handshake.refuse(status, [(b"content-length", b"0")])
-        self._socket.write(head + handshake.body(b"", last=True))
+        self._socket.writer.write(head + handshake.body(b"", last=True))
         self._socket.note_end(int(CloseReason.NORMAL_CLOSURE))
 
 

@@ -24,13 +24,13 @@ class Outgoing:
     There is no task for it, and no waking of one, as long as the socket takes all at once.
 
     Attributes:
+        fd: The socket's number while nothing waits, so that whole frames may be written to it at once; else -1.
         most: Counted messages that may wait, before one more write.
         ended: Whether the socket is closed.
     """
 
     __slots__ = (
         "_bytes",
-        "_fd",
         "_flushed",
         "_limits",
         "_messages",
@@ -40,6 +40,7 @@ class Outgoing:
         "_stream",
         "_waiting",
         "ended",
+        "fd",
         "most",
     )
 
@@ -53,7 +54,7 @@ class Outgoing:
             on_cut: Called when the client is cut off, or is found to be gone.
         """
         self._stream = stream
-        self._fd = stream.socket.fileno()
+        self.fd = stream.socket.fileno()
         self._limits = limits
         self._spawn = spawn
         self._on_cut = on_cut
@@ -86,17 +87,14 @@ class Outgoing:
         """
         if self._waiting is None:
             try:
-                sent = os.write(self._fd, frames)
+                sent = os.write(self.fd, frames)
             except BlockingIOError:
                 sent = 0
             except OSError:
                 self.cut()
                 return True
-            if sent == len(frames):
-                return True
-            self._waiting = deque()
-            self._rest = frames[sent:]
-            self._spawn(self._drain)
+            if sent != len(frames):
+                self.finish(frames, sent)
             return True
         if count:
             if self._messages >= self.most or self._bytes >= self._limits.queue_bytes:
@@ -105,6 +103,13 @@ class Outgoing:
             self._bytes += len(frames)
         self._waiting.append((frames, count))
         return True
+
+    def finish(self, frames: bytes, size: int) -> None:
+        """Queue what is left of frames of which the socket has taken the first `size` bytes; nothing waited before."""
+        self.fd = -1
+        self._waiting = deque()
+        self._rest = frames[size:]
+        self._spawn(self._drain)
 
     def drop(self) -> None:
         """Forget what waits, but for what has been sent in part."""
@@ -134,7 +139,7 @@ class Outgoing:
     def end(self) -> None:
         """Close the socket."""
         self.ended = True
-        self._fd = -1  # never a number that the system has given to somebody else by now
+        self.fd = -1  # never a number that the system has given to somebody else by now
         self._stream.socket.close()
         self._over()
 
@@ -169,16 +174,16 @@ class Outgoing:
         return True
 
     async def _push(self, patience: trio.CancelScope) -> None:
-        begun = sent = 0
+        socket, begun, sent = self._stream.socket, 0, 0
         with memoryview(self._rest) as view:
             while sent < len(view):
                 try:
-                    sent += os.write(self._fd, view[sent:])
+                    sent += os.write(socket.fileno(), view[sent:])
                 except BlockingIOError:
                     if sent - begun >= _PIECE:
                         begun, patience.deadline = sent, trio.current_time() + self._limits.write_seconds
                     try:
-                        await trio.lowlevel.wait_writable(self._fd)
+                        await trio.lowlevel.wait_writable(socket)
                     except trio.ClosedResourceError:
                         if self.ended:
                             raise
@@ -189,6 +194,8 @@ class Outgoing:
         self._waiting = None
         self._rest = b""
         self._bytes = self._messages = 0
+        if not self.ended:
+            self.fd = self._stream.socket.fileno()
         if self._flushed is not None:
             self._flushed.set()
             self._flushed = None

@@ -9,7 +9,7 @@ tasks, nothing is left by then: an idle client would hold half its memory in the
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import trio
 from hypercorn.typing import AppWrapper, LifespanState
@@ -30,15 +30,11 @@ FANOUT: Final = "phaseline.fanout"
 _PIECE = 65_536  # bytes received at a time
 
 
-class _Write(Protocol):
-    def __call__(self, frames: bytes, count: int = 0) -> bool: ...
-
-
 class WebSocket:
     """One WebSocket, from its handshake to its end.
 
     Attributes:
-        write: Sends or queues frames: see `Outgoing.write`.
+        writer: Sends or queues frames.
         wait_flushed: Waits until nothing waits for the client: see `Outgoing.wait_flushed`.
         code: That of its close, once it is over; None before.
     """
@@ -49,14 +45,13 @@ class WebSocket:
         "_heard",
         "_limits",
         "_news",
-        "_out",
         "_pings",
         "_reading",
         "_serve",
         "_stream",
         "code",
         "wait_flushed",
-        "write",
+        "writer",
     )
 
     def __init__(
@@ -67,15 +62,13 @@ class WebSocket:
         self._limits = limits
         self._pings = pings
         self._endpoint: Endpoint | None = None  # None until the app has accepted
-        self._out = Outgoing(stream, limits, spawn, self._lose)
+        self.writer = Outgoing(stream, limits, spawn, self._lose)
         self._news: trio.Event | None = None  # made when somebody waits for it
         self._serve: Callable[[], Awaitable[None]] | None = None  # what takes over
         self._heard = True  # since the last ping
         self._reading = False
         self.code: int | None = None
-        # Not methods: one call less for each frame.
-        self.write: _Write = self._out.write
-        self.wait_flushed: Callable[[], Coroutine[Any, Any, None]] = self._out.wait_flushed
+        self.wait_flushed: Callable[[], Coroutine[Any, Any, None]] = self.writer.wait_flushed
 
     # ------------------------------------------------------------------ the door's side
 
@@ -94,7 +87,7 @@ class WebSocket:
             await self._finish()
         finally:
             self._pings.remove(self)
-            self._out.end()
+            self.writer.end()
 
     async def _call(self, app: AppWrapper, ends: Ends, state: LifespanState) -> None:
         handshake, self._handshake = self._handshake, None
@@ -119,20 +112,20 @@ class WebSocket:
         if self._endpoint is None or not self._endpoint.is_open:
             return
         if not self._heard and self._reading:
-            self._out.cut()
+            self.writer.cut()
             return
         self._heard = False
-        if self._out.idle:  # or else there is a deadline for what waits
-            self._out.write(self._endpoint.ping())
+        if self.writer.idle:  # or else there is a deadline for what waits
+            self.writer.write(self._endpoint.ping())
 
     def cut(self) -> None:
         """Close the socket under whoever is sending or receiving."""
-        self._out.cut()
+        self.writer.cut()
 
     async def _finish(self) -> None:
         """Let the client have what is queued, and answer our close."""
-        await self._out.wait_flushed()
-        if not self._out.ended:
+        await self.writer.wait_flushed()
+        if not self.writer.ended:
             if self._endpoint is None or self._endpoint.failed:
                 with suppress(OSError):
                     self._stream.socket.shutdown(trio.socket.SHUT_WR)
@@ -152,7 +145,7 @@ class WebSocket:
 
     def begin(self, answer: bytes, early: bytes) -> None:
         """Open it: send the answer to the handshake, and take what the client has sent behind that."""
-        self._out.write(answer)
+        self.writer.write(answer)
         self._endpoint = Endpoint(self._limits)
         self._pings.add(self)
         self._tell()
@@ -167,7 +160,7 @@ class WebSocket:
     def say_close(self, code: int, reason: str) -> None:
         """Send a close, and leave it to the app to wait for the client's."""
         if self._endpoint is not None and self._endpoint.is_open:
-            self._out.write(self._endpoint.close(code, reason))
+            self.writer.write(self._endpoint.close(code, reason))
 
     async def wait_closed(self) -> None:
         """Wait until both have closed, but not long; what the client still sends is read away.
@@ -177,7 +170,7 @@ class WebSocket:
         """
         endpoint = self._endpoint
         with trio.move_on_after(self._limits.linger_seconds):
-            while not self._out.ended and not (endpoint is not None and endpoint.is_closed_by_both):
+            while not self.writer.ended and not (endpoint is not None and endpoint.is_closed_by_both):
                 await self._read()
                 if endpoint is not None:
                     endpoint.messages.clear()
@@ -193,12 +186,12 @@ class WebSocket:
     @property
     def queued(self) -> int:
         """How many messages of the stream wait for the client."""
-        return self._out.queued
+        return self.writer.queued
 
     @property
     def idle(self) -> bool:
         """Whether nothing at all waits for the client."""
-        return self._out.idle
+        return self.writer.idle
 
     def take_over(self, serve: Callable[[], Awaitable[None]], most: int) -> None:
         """Have `serve` read and write, by the methods below, once the app has accepted and its call has ended.
@@ -208,7 +201,7 @@ class WebSocket:
             most: Counted messages that may wait for the client.
         """
         self._serve = serve
-        self._out.most = most
+        self.writer.most = most
 
     async def receive(self) -> list[str | bytes]:
         """Return all messages that have come, at least one; none once the WebSocket is over."""
@@ -233,8 +226,8 @@ class WebSocket:
         if self._endpoint is None or not self._endpoint.is_open:
             return
         if drop:
-            self._out.drop()
-        self._out.write(self._endpoint.close(code, reason))
+            self.writer.drop()
+        self.writer.write(self._endpoint.close(code, reason))
         self.note_end(code)
 
     # ------------------------------------------------------------------ reading, and the end
@@ -251,7 +244,7 @@ class WebSocket:
         finally:
             self._reading = False
         if not data:
-            self._out.cut()
+            self.writer.cut()
             return False
         self._heard = True
         if self._endpoint is not None:
@@ -263,10 +256,10 @@ class WebSocket:
         assert endpoint is not None  # noqa: S101 (called once it is open)
         endpoint.feed(data)
         if endpoint.close_code is not None:
-            self._out.drop()
+            self.writer.drop()
         if endpoint.replies:
             replies, endpoint.replies = endpoint.replies, b""
-            self._out.write(bytes(replies))
+            self.writer.write(bytes(replies))
 
     def _lose(self) -> None:
         """Note that the client is gone."""
@@ -278,7 +271,7 @@ class WebSocket:
             endpoint = self._endpoint
             self.code = code if endpoint is None or endpoint.close_code is None else endpoint.close_code
         self._tell()
-        if self._reading and not self._out.ended:
+        if self._reading and not self.writer.ended:
             # A cancel scope would do, but costs more than all else for an idle connection, and at every read.
             trio.lowlevel.notify_closing(self._stream.socket)
 

@@ -57,7 +57,7 @@ class _Stream:
                     yield missed
             # From here to the first wait for live messages nothing is awaited but the client's own pace: what
             # happens meanwhile is queued.
-            subscriber.channels.update(self._channels)
+            subscriber.channels = frozenset(self._channels)
             if self._recovered is not True:
                 yield self._state()
             while not self._closing.is_set():

@@ -85,7 +85,7 @@ class _Fallback:
 
     async def handshake(self, body: Handshake) -> dict[str, object]:
         client = self._clients.add("polling", self._tracker.log.top, body.client_type)
-        client.channels.update(body.channels)
+        client.channels |= frozenset(body.channels)
         return {
             "success": True,
             "client_id": client.client_id,
@@ -138,7 +138,7 @@ class _Fallback:
                 client.client_type = message.client_type or client.client_type
                 return {"type": "registration_confirmed", "client_id": client.client_id}
             case Subscribe():
-                client.channels.update(message.channels)
+                client.channels |= frozenset(message.channels)
                 client.position = message.since or client.position
                 return {
                     "type": "subscription_confirmed",
@@ -146,7 +146,7 @@ class _Fallback:
                     "position": client.position,
                 }
             case Unsubscribe():
-                client.channels.difference_update(message.channels)
+                client.channels -= frozenset(message.channels)
                 return {"type": "unsubscription_confirmed", "channels": sorted(client.channels)}
             case Ping() | Auth():
                 return {"type": "pong", "server_time": timestamp(now().wall_ns)}

@@ -81,7 +81,6 @@ class Session:
         self._paced = False
         self._access = CURRENT.get()
         self.client = services.clients.add("websocket", services.tracker.log.top)
-        self.client.channels = subscriber.channels
         self.coalesce_s = 0.0
         self.batch = False
 
@@ -224,8 +223,8 @@ class Session:
                 await self._subscriber.wait_free()
                 await self._subscribe(message)
             case Unsubscribe():
-                self._subscriber.channels.difference_update(message.channels)
-                self._reply("unsubscription_confirmed", channels=sorted(self._subscriber.channels))
+                self._want(self.client.channels - frozenset(message.channels))
+                self._reply("unsubscription_confirmed", channels=sorted(self.client.channels))
             case Ping():
                 self._reply("pong", server_time=timestamp(now().wall_ns))
             case Auth():
@@ -234,12 +233,12 @@ class Session:
 
     async def _subscribe(self, wanted: Subscribe) -> None:
         """Confirm, then queue what the client missed or the state, and the live messages behind."""
-        subscriber, log = self._subscriber, self._tracker.log
+        log = self._tracker.log
         self._access.known.check_reads()
-        if len(subscriber.channels | set(wanted.channels)) > _MAX_CHANNELS:
+        channels = self.client.channels | frozenset(wanted.channels)
+        if len(channels) > _MAX_CHANNELS:
             raise InvalidField("channels", f"{len(wanted.channels)} more", f"{_MAX_CHANNELS} subscribed at a time")
         self._form(wanted)
-        channels = subscriber.channels | set(wanted.channels)
         recovered: bool | None = None
         if wanted.since is not None:
             recovered = log.can_resume(wanted.since)
@@ -251,10 +250,13 @@ class Session:
         if recovered:
             recovered = await self._catch_up(position, channels)
         # From here on nothing is awaited, so nothing is missed and nothing comes twice.
-        subscriber.channels.update(channels)
+        self._want(channels)
         if (wanted.snapshot and recovered is not True) or recovered is False:
             state = encode_snapshot(self._tracker.snapshots(), log.top, now().wall_ns, recovered=recovered)
             self._say([state])
+
+    def _want(self, channels: frozenset[str]) -> None:
+        self.client.channels = self._subscriber.channels = channels
 
     def _form(self, wanted: Subscribe) -> None:
         self.coalesce_s, self.batch = wanted.coalesce_ms / 1000, wanted.batch
@@ -263,11 +265,11 @@ class Session:
             self._paced = True
             self._spawn(self._subscriber.run_pace)
 
-    async def _catch_up(self, position: Position, channels: set[str]) -> bool:
+    async def _catch_up(self, position: Position, channels: frozenset[str]) -> bool:
         """Queue all messages after `position` as the client takes them; return whether all are there."""
         log = self._tracker.log
         # Live messages would overtake them.
-        self._subscriber.channels.clear()
+        self._subscriber.channels = frozenset()
         with suppress(Unrecoverable):
             while missed := await log.since(position):
                 position = Position(position.epoch, missed[-1].seq)
