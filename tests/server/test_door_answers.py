@@ -60,6 +60,21 @@ async def test_an_answer_that_breaks_off_ends_its_connection() -> None:
         assert (await opened.ask()).endswith(b"here")
 
 
+@pytest.mark.parametrize("body", ["comes along", "is on its way"])
+async def test_an_answer_that_does_not_wait_for_the_body_says_that_it_is_the_last(body: str) -> None:
+    async with open_door(answering_app()) as opened:
+        stream = await opened.connect()
+        async with stream:
+            head = b"POST / HTTP/1.1\r\nHost: door\r\nContent-Length: 4\r\n\r\n"
+            await stream.send_all(head + (b"body" if body == "comes along" else b""))
+            answer = await read_until(stream, b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 405 ")
+            assert (b"\r\nconnection: close\r\n" in answer) is (body == "is on its way")
+            if body == "comes along":
+                await stream.send_all(FRESH)
+            assert (await read_all(stream)).endswith(b"here") is (body == "comes along")
+
+
 async def test_a_head_comes_with_its_body_even_without_one() -> None:
     async with open_door(answering_app()) as opened:
         answer = await opened.ask(FRESH.replace(b"GET", b"HEAD"))

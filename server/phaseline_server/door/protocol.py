@@ -112,6 +112,10 @@ class Http1Protocol(H11Protocol):
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
         """Send, but the head of an answer whose length is known only with what follows: that is at hand."""
+        if isinstance(event, h11.Response) and self.connection.their_state is h11.SEND_BODY:
+            # The body has not come whole, so the connection ends with this answer. A client that is not told so may
+            # send its next request on it before it sees the end.
+            event = h11.Response(status_code=event.status_code, headers=[*event.headers, (b"connection", b"close")])
         try:
             data = bytes(self.connection.send(event) or b"")
         except h11.LocalProtocolError:
