@@ -10,7 +10,6 @@ from quart_trio import QuartTrio
 
 from door_clients import FRESH, get, open_door, read_all, read_until
 from phaseline_server.calls import HttpCall
-from phaseline_server.door import Limits
 
 
 def answering_app() -> QuartTrio:
@@ -97,7 +96,7 @@ async def test_a_route_ends_at_once_when_its_client_leaves(method: str) -> None:
             over.set()
         return ""
 
-    async with open_door(app, Limits(linger_seconds=600)) as opened:
+    async with open_door(app) as opened:
         stream = await opened.connect()
         body = b"Content-Length: 1\r\n\r\nx" if method == "POST" else b"\r\n"
         await stream.send_all(method.encode() + b" /waits HTTP/1.1\r\nHost: door\r\n" + body)

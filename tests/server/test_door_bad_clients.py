@@ -5,7 +5,6 @@ import trio
 from structlog.testing import capture_logs
 
 from door_clients import FRESH, KEY, UPGRADE, OpenDoor, close_code, frame, get, open_door, read_all, read_until, reset
-from phaseline_server.door import Limits
 
 HEAD_END = b"\r\n"
 POST = b"POST /length HTTP/1.1\r\nHost: door\r\n"
@@ -121,7 +120,7 @@ async def test_a_malformed_request_is_answered_and_harms_nobody(name: str) -> No
 @pytest.mark.parametrize("name", BAD_FRAMES)
 async def test_a_bad_frame_is_answered_with_its_code(name: str) -> None:
     sent, code = BAD_FRAMES[name]
-    async with open_door(limits=Limits(linger_seconds=60)) as opened:  # the end comes without the client's agreement
+    async with open_door() as opened:  # the end comes without the client's agreement
         stream = await opened.connect()
         async with stream:
             await stream.send_all(UPGRADE + HEAD_END)

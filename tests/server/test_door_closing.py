@@ -5,13 +5,23 @@ import gc
 import pytest
 import trio
 
-from door_clients import UPGRADE, close_code, frame, get, open_door, plain_app, read_all, read_until, upgrade
-from phaseline_server.door import Door, Limits, open_listeners
+from door_clients import (
+    HOUR,
+    PATIENT,
+    UPGRADE,
+    close_code,
+    frame,
+    get,
+    open_door,
+    plain_app,
+    read_all,
+    read_until,
+    upgrade,
+)
+from phaseline_server.door import Door, open_listeners
 
 # Far above what an end takes on the slowest machine, far below what a stalled client may hold it up for.
 PATIENCE = 60
-HOUR = 3600
-PATIENT = Limits(head_seconds=HOUR, idle_seconds=HOUR, write_seconds=HOUR, pong_seconds=HOUR, linger_seconds=HOUR)
 # What a client sends before it neither reads nor sends any more.
 STALLED = {
     "nothing": b"",
@@ -73,7 +83,7 @@ async def test_stalled_clients_do_not_hold_up_the_end(how: str) -> None:
 
 
 async def test_nobody_is_accepted_once_closing() -> None:
-    async with open_door(limits=PATIENT) as opened:
+    async with open_door() as opened:
         stream = await opened.connect()
         async with stream, trio.open_nursery() as nursery:
             await get(stream, "/for-ever")
@@ -86,7 +96,7 @@ async def test_nobody_is_accepted_once_closing() -> None:
 
 
 async def test_a_request_being_served_is_finished() -> None:
-    async with open_door(limits=PATIENT) as opened:
+    async with open_door() as opened:
         stream = await opened.connect()
         async with trio.open_nursery() as nursery, stream:
             await get(stream, "/until-closing")
@@ -98,7 +108,7 @@ async def test_a_request_being_served_is_finished() -> None:
 
 
 async def test_an_idle_connection_does_not_use_up_the_grace() -> None:
-    async with open_door(limits=PATIENT) as opened:
+    async with open_door() as opened:
         stream = await opened.connect()
         async with stream:
             await get(stream, "/")
@@ -110,7 +120,7 @@ async def test_an_idle_connection_does_not_use_up_the_grace() -> None:
 
 
 async def test_a_websocket_route_may_say_its_last_words_and_its_client_agree() -> None:
-    async with open_door(limits=PATIENT) as opened:
+    async with open_door() as opened:
         stream = await opened.connect()
         async with trio.open_nursery() as nursery, stream:
             await upgrade(stream, "/until-closing")
@@ -126,7 +136,7 @@ async def test_a_websocket_route_may_say_its_last_words_and_its_client_agree() -
 
 
 async def test_the_door_closes_a_websocket_whose_route_does_not() -> None:
-    async with open_door(limits=PATIENT) as opened:
+    async with open_door() as opened:
         stream = await opened.connect()
         async with stream, trio.open_nursery() as nursery:
             await upgrade(stream)
@@ -136,7 +146,7 @@ async def test_the_door_closes_a_websocket_whose_route_does_not() -> None:
 
 
 async def test_closing_twice_shortens_the_grace() -> None:
-    async with open_door(limits=PATIENT) as opened:
+    async with open_door() as opened:
         stream = await opened.connect()
         async with stream, trio.open_nursery() as nursery:
             await get(stream, "/for-ever")
@@ -156,7 +166,7 @@ async def test_a_door_closed_before_it_opens_serves_nobody() -> None:
 
 
 async def test_a_door_serves_once() -> None:
-    async with open_door(limits=PATIENT) as opened:
+    async with open_door() as opened:
         with pytest.raises(RuntimeError, match="another Door"):
             await opened.door.serve(plain_app(opened.door), [])
         assert (await opened.ask()).startswith(b"HTTP/1.1 200 ")

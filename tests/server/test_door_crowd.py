@@ -1,9 +1,10 @@
 """How many connections one address may have."""
 
+from dataclasses import replace
+
 import pytest
 
-from door_clients import FRESH, open_door, read_until
-from phaseline_server.door import Limits
+from door_clients import FRESH, PATIENT, open_door, read_until
 from phaseline_server.door.crowd import Crowd, Full
 
 
@@ -25,7 +26,7 @@ def test_of_version_6_a_whole_network_counts_as_one(second: str, full: Full | No
 
 async def test_one_too_many_is_answered_429_and_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phaseline_server.door.crowd._is_ours", lambda _: False)  # there is no other machine here
-    async with open_door(limits=Limits(connections_per_address=1)) as opened:
+    async with open_door(limits=replace(PATIENT, connections_per_address=1)) as opened:
         first = await opened.connect()
         async with first:
             await first.send_all(FRESH.replace(b"Connection: close\r\n", b""))

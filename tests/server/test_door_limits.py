@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 import trio
@@ -10,7 +11,7 @@ import trio.testing
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from door_clients import FRESH, get, open_door, plain_app, read_all, read_until, upgrade
+from door_clients import FRESH, PATIENT, get, open_door, plain_app, read_all, read_until, upgrade
 from phaseline_server.door import Door, Limits, open_listeners
 
 PATIENCE = 5  # seconds; far above every limit set here, far below those that are the default
@@ -18,7 +19,7 @@ SHORT = 0.05
 
 
 async def test_one_client_too_many_is_answered_503_and_the_next_is_served_once_one_left() -> None:
-    async with open_door(limits=Limits(connections=2)) as opened:
+    async with open_door(limits=replace(PATIENT, connections=2)) as opened:
         first, second = await opened.connect(), await opened.connect()
         async with first, second:
             for stream in (first, second):

@@ -11,7 +11,18 @@ import trio.testing
 from quart import websocket
 from quart_trio import QuartTrio
 
-from door_clients import OpenDoor, close_code, frame, open_door, plain_app, read_all, read_until, reset, upgrade
+from door_clients import (
+    PATIENT,
+    OpenDoor,
+    close_code,
+    frame,
+    open_door,
+    plain_app,
+    read_all,
+    read_until,
+    reset,
+    upgrade,
+)
 from phaseline_server.door import FANOUT, Door, Limits, WebSocket
 from phaseline_server.door.endpoint import Endpoint
 from phaseline_server.door.outgoing import Outgoing
@@ -60,7 +71,7 @@ def test_what_comes_behind_a_close_is_not_taken() -> None:
 
 
 async def test_a_client_that_closes_is_answered_and_let_go_at_once() -> None:
-    async with open_door(limits=Limits(linger_seconds=60)) as opened:
+    async with open_door() as opened:
         stream = await opened.connect()
         async with stream:
             await upgrade(stream)
@@ -160,7 +171,7 @@ async def test_who_takes_nothing_for_the_write_deadline_is_cut_off(autojump_cloc
 
 
 async def test_what_waits_leaves_whole_and_in_order_and_what_is_dropped_breaks_no_frame() -> None:
-    async with outgoing(Limits()) as (out, theirs, told):
+    async with outgoing(PATIENT) as (out, theirs, told):
         frames = await fill(out)
         assert out.write(text_frame(b"dropped"), 1)
         out.drop()
@@ -214,8 +225,8 @@ def direct_app(door: Door) -> QuartTrio:
 
 
 @asynccontextmanager
-async def open_direct(limits: Limits | None = None) -> AsyncIterator[tuple[OpenDoor, trio.SocketStream]]:
-    async with open_door(direct_app(Door()), limits) as opened:
+async def open_direct() -> AsyncIterator[tuple[OpenDoor, trio.SocketStream]]:
+    async with open_door(direct_app(Door())) as opened:
         stream = await opened.connect()
         async with stream:
             await upgrade(stream, "/direct")
@@ -232,7 +243,7 @@ async def test_messages_and_pings_that_come_together_are_all_answered_in_order()
 
 
 async def test_the_route_may_close_behind_what_it_wrote() -> None:
-    async with open_direct(Limits(linger_seconds=60)) as (opened, stream):
+    async with open_direct() as (opened, stream):
         await stream.send_all(frame(b"close") + frame(b"ignored"))
         received = await read_until(stream, b"as you wish")
         assert received == text_frame(b"before") + b"\x88\x0d\x0f\xa0as you wish"
@@ -265,7 +276,7 @@ async def test_the_door_says_goodbye_to_a_route_that_took_over() -> None:
 
 
 async def test_a_stalled_client_holds_up_neither_the_route_nor_the_end() -> None:
-    async with open_direct(Limits(write_seconds=3600)) as (opened, stream):
+    async with open_direct() as (opened, stream):
         big = frame(b"x" * 60_000)
         with trio.move_on_after(1):
             await stream.send_all(big * 400)

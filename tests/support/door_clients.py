@@ -21,6 +21,9 @@ UPGRADE = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + KEY + b"\r\n"
 )
 _HUGE = 64 * 1024 * 1024
+HOUR = 3600
+PATIENT = Limits(head_seconds=HOUR, idle_seconds=HOUR, write_seconds=HOUR, pong_seconds=HOUR, linger_seconds=HOUR)
+"""For tests of anything but these limits, which a machine that stands still for two seconds would meet."""
 
 
 @dataclass
@@ -62,7 +65,7 @@ async def upgrade(stream: trio.SocketStream, path: str = "/echo") -> None:
 @asynccontextmanager
 async def open_door(app: ASGIFramework | None = None, limits: Limits | None = None) -> AsyncIterator[OpenDoor]:
     """Serve `app` (or `plain_app`) within the block; it must have been closed completely at the end."""
-    door = Door(limits)
+    door = Door(limits or PATIENT)
     async with trio.open_nursery() as nursery:
         listeners = await open_listeners(["127.0.0.1:0"], explicit=True)
         [url] = await nursery.start(door.serve, app or plain_app(door), listeners)
