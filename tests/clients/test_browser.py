@@ -15,6 +15,7 @@ from browser import browser
 from phaseline_server.grant import Scope
 from phaseline_server.tokens import TokenFile
 from pictures import GOOD, made, studio
+from ports import free_port
 from servers import ROOT, client_of, server_process, serving
 
 pytestmark = pytest.mark.needs("chromium")
@@ -125,12 +126,12 @@ async def test_the_page_shows_the_picture_when_it_is_there(tmp_path: Path) -> No
 
 async def test_the_page_comes_back_when_the_server_does(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
+    bind = f"127.0.0.1:{free_port()}"
     async with browser(tmp_path / "chromium") as tab:
-        async with server_process(tmp_path / "data") as server:
+        async with server_process(tmp_path / "data", bind=bind) as server:
             await tab.go(server.url)
             await tab.until("document.getElementById('connection').textContent === '● live'")
         await tab.until("document.getElementById('connection').textContent.startsWith('○ not connected')")
-        bind = server.url.removeprefix("http://")
         async with server_process(tmp_path / "data", bind=bind):
             await tab.until("document.getElementById('connection').textContent === '● live'")
 

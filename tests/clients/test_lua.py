@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import trio
 
+from ports import free_port
 from servers import ROOT, client_of, server_process
 
 CLIENT = ROOT / "clients" / "lua"
@@ -68,6 +69,7 @@ async def test_a_restart_in_the_middle_loses_nothing_that_comes_after(mode: str,
     gate = tmp_path / "gate"
     gate.mkdir()
     wait = "while not io.open('%s') do require('socket').sleep(0.01) end"
+    bind = f"127.0.0.1:{free_port()}"
     lines = [
         "local client = require 'WebSocketClient'",
         "client.sendJobStart('job_1', 7, { file_name = 'a.cr3' })",
@@ -91,14 +93,13 @@ async def test_a_restart_in_the_middle_loses_nothing_that_comes_after(mode: str,
         seen.append(await run(script(mode, *lines), url))
 
     async with trio.open_nursery() as nursery:
-        async with server_process(tmp_path) as server:
+        async with server_process(tmp_path, bind=bind) as server:
             nursery.start_soon(play, server.url)
             await until("begun")
             assert (await status(server.url, "job_1"))["current_stage"] == "preparation"
-            port = server.url.rpartition(":")[2]
         (gate / "killed").touch()
         await until("kept")
-        async with server_process(tmp_path, bind=f"127.0.0.1:{port}") as server:
+        async with server_process(tmp_path, bind=bind) as server:
             (gate / "back").touch()
             with trio.fail_after(60):
                 while not seen:  # noqa: ASYNC110 - another process ends

@@ -36,7 +36,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield next(line for line in process.stderr if line.startswith("listening on ")).split()[-1]
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_no_answer_is_a_mistake_or_undocumented(case: "Case[Any]") -> None:
 
 def begun(case: "Case[Any]") -> requests.Response:
     """Return an answer that has no end, with its beginning."""
-    with requests.request(**case.as_transport_kwargs(), stream=True, timeout=30) as answer:
+    with requests.request(**case.as_transport_kwargs(), stream=True, timeout=60) as answer:
         if answer.headers["Content-Type"].startswith("text/event-stream"):
             answer._content = first = next(answer.iter_content(None))
             assert first.startswith((b"id: ", b": resumed"))

@@ -96,7 +96,7 @@ def progress_server(
             yield next(line for line in lines if line.startswith("listening on")).split()[-1]
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
 
 
 def client_of(url: str = "", **options: Any) -> httpx.AsyncClient:

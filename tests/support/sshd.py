@@ -1,13 +1,14 @@
 """A real sshd on loopback, with keys of its own, for one test."""
 
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from getpass import getuser
 from pathlib import Path
+
+from ports import free_port
 
 __all__ = ["SSHD", "SshBox", "ssh_box"]
 
@@ -44,9 +45,7 @@ class SshBox:
         """Run sshd; returns when it listens."""
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        if not self.port:
-            with socket.create_server(("127.0.0.1", 0)) as probe:
-                self.port = probe.getsockname()[1]
+        self.port = self.port or free_port()
         host_key = (self.folder / "host.pub").read_text().split()
         (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key[0]} {host_key[1]}\n")
         lines = [

@@ -9,7 +9,8 @@ from phaseline_tui.connection import Access, Batch, LinkState, LinkStatus, Pace
 from phaseline_tui.frames import Frame
 from phaseline_tui.link import Links
 
-QUICK = Pace(batch=0.01, open=60.0, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.05)
+# Quick where something is waited for; where the slowest machine is, patient.
+QUICK = Pace(batch=0.01, open=60.0, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.05, goodbye=30.0)
 NEVER_AGAIN = Pace(batch=0.01, open=60.0, first_retry=3600.0, last_retry=3600.0)
 
 

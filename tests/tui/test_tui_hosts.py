@@ -43,6 +43,8 @@ def test_one_thread_follows_several_servers_and_none_affects_another() -> None:
         heard.wait_state(LinkState.CONNECTED, names[2])
         assert "refuses this terminal" in heard.wait_state(LinkState.STOPPED, names[3]).reason
         heard.wait(lambda: any("no server at" in each.reason for each in heard.statuses_of(names[1])))
+        for server in (first, second):
+            server.wait_subscribed()
         second.cut()
         first.send(progress(7))
         heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))

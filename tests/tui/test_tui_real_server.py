@@ -1,10 +1,7 @@
 """The program and a real progress-server: a picture is painted, and the server comes and goes."""
 
 import asyncio
-import signal
-import subprocess
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -16,24 +13,11 @@ from phaseline_tui.app import ProgressApp
 from phaseline_tui.connection import LinkState, Pace
 from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.jobs import JobKey
-from servers import SERVER, environment
+from ports import free_port
+from servers import progress_server
 from tui_pilot import text_of, until
 
 Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
-
-
-@contextmanager
-def progress_server(data: Path, bind: str = "127.0.0.1:0") -> Iterator[str]:
-    """Run a server of its own for the length of the block."""
-    command = [*SERVER, "--bind", bind, "--data-dir", str(data), "--picture-size", "256x256"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as process:
-        try:
-            assert process.stderr is not None
-            lines = iter(process.stderr.readline, "")
-            yield next(line for line in lines if line.startswith("listening on")).split()[-1]
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
 
 
 def follow(url: str, test: Use) -> None:
@@ -84,14 +68,13 @@ def test_a_picture_is_followed_phase_by_phase_to_its_end(tmp_path: Path) -> None
 
 
 def test_the_end_of_the_server_is_seen_and_its_return_as_well(tmp_path: Path) -> None:
-    with progress_server(tmp_path) as url:
-        pass
-    bind = url.removeprefix("http://")
+    bind = f"127.0.0.1:{free_port()}"
+    url = f"http://{bind}"
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: app.board.status.state is LinkState.WAITING)
         for _ in range(2):
-            server = progress_server(tmp_path, bind)
+            server = progress_server(tmp_path, bind=bind)
             await asyncio.to_thread(server.__enter__)
             await until(pilot, lambda: app.board.status.state is LinkState.CONNECTED and bool(app.state.synced))
             await asyncio.to_thread(paint, url, "simple/0xfeed")

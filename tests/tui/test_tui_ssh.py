@@ -21,7 +21,7 @@ from tui_server import PlayedServer
 
 pytestmark = pytest.mark.needs(SSHD, "ssh", "ssh-keygen", "ps")
 
-PATIENT = Pace(batch=0.01, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.1)
+PATIENT = Pace(batch=0.01, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.1, goodbye=30.0)
 
 
 @pytest.fixture
@@ -46,6 +46,7 @@ def test_a_server_behind_a_login_is_followed_and_ssh_ends_with_the_link(box: Ssh
             heard.wait(lambda: any(isinstance(frame, Snapshot) for frame in heard.frames))
             assert heard.wait_state(LinkState.CONNECTED).reason == ""
             assert box.clients() != []
+        server.wait_gone()
         assert server.goodbyes == [1000]
     wait_for(lambda: box.clients() == [])
 
@@ -115,7 +116,7 @@ def test_other_requests_take_the_same_way(box: SshBox, tmp_path: Path) -> None:
         ),
     ):
         heard.wait_state(LinkState.CONNECTED)
-        reply = links.request("127.0.0.1", "GET", "/health").result(30)
+        reply = links.request("127.0.0.1", "GET", "/health").result(60)
         assert (reply.status, reply.kind) == (200, "application/json")
 
 
