@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from listening import Said, listening
-from phaseline.events import JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.events import Event, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.stream import Message
 from phaseline_server.dalle import helpers
 from phaseline_server.frames import arrays
@@ -207,16 +207,14 @@ async def test_a_gap_is_told_and_filled_by_a_snapshot(tmp_path: Path) -> None:
 
 
 async def test_coalescing_leaves_out_progress_that_is_overtaken_and_nothing_else(tmp_path: Path) -> None:
+    events: list[Event] = [JobStarted(job_id=job_id) for job_id in "ab"]
+    for percent in range(100):
+        events += [JobProgress(job_id=job_id, phase="importing", progress=percent) for job_id in "ab"]
+        if percent % 10 == 0:
+            events.append(PhaseCompleted(job_id="a", phase="exif_analysis"))
+    events += [JobCompleted(job_id=job_id) for job_id in "ba"]
     async with serving(tmp_path) as client, listening(client, "jobs", coalesce_ms=50) as listener:
-        for job_id in "ab":
-            await tracker().report(JobStarted(job_id=job_id))
-        for percent in range(100):
-            await progress(percent, job_id="a")
-            await progress(percent, job_id="b")
-            if percent % 10 == 0:
-                await tracker().report(PhaseCompleted(job_id="a", phase="exif_analysis"))
-        for job_id in "ba":
-            await tracker().report(JobCompleted(job_id=job_id))
+        await tracker().take_all(events).wait()  # together, and so within one turn of the pace
         heard: list[Said] = []
         while [said["type"] for said in heard].count("job_completed") < 2:
             heard.append(await listener.hear())
