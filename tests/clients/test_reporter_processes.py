@@ -242,7 +242,9 @@ reporter.report(PhaseCompleted(job_id=sys.argv[3], phase="one"))
 for n in range(100):
     reporter.report(PhotoInfo(job_id=sys.argv[3], data={"n": n}))
 print("reported", flush=True)
-sys.stdin.readline()
+if sys.stdin.readline() == "flush\\n":
+    print("delivered" if reporter.flush(60) else "too late", flush=True)
+    sys.stdin.readline()
 for n in range(100, 200):
     reporter.report(PhotoInfo(job_id=sys.argv[3], data={"n": n}))
 reporter.report(JobFailed(job_id=sys.argv[3], result={"error": "the end"}))
@@ -325,6 +327,11 @@ async def test_a_server_without_memory_hears_from_a_dead_workers_file_all_it_nee
     async with program(CRASHES, f"ws://127.0.0.1:{port}/ws", str(spool), "a") as worker:
         async with server_process(tmp_path / "data", *flags) as server, subscriber(server.url) as before:
             await before.until(lambda messages: len(messages) == 103)
+            # Others see a report before its reporter hears that it is kept.
+            assert worker.stdin is not None
+            await worker.stdin.send_all(b"flush\n")
+            while "delivered" not in (said := await line(worker)):
+                assert said == "reported"
         await crash(worker, spool)
     (tmp_path / "other").mkdir()
     async with server_process(tmp_path / "other", *flags) as server, subscriber(server.url) as watching:
