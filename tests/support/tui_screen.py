@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 __all__ = ["ENVIRONMENT", "PROGRAM", "SYNCHRONIZED", "Screen", "Terminal"]
@@ -107,6 +107,7 @@ class Terminal:
         size: tuple[int, int],
         environment: dict[str, str] | None = None,
         answers: Mapping[bytes, bytes] = SYNCHRONIZED,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         """Start it.
 
@@ -115,8 +116,10 @@ class Terminal:
             size: columns and lines.
             environment: of the program.
             answers: what the terminal answers to questions.
+            program: what is run.
         """
         self._answers = answers
+        self._answered = dict.fromkeys(answers, 0)  # up to where in the output
         self.master, slave = pty.openpty()
         columns, lines = size
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -124,7 +127,7 @@ class Terminal:
         self.output = bytearray()
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [*PROGRAM, *arguments],
+            [*program, *arguments],
             stdin=slave, stdout=slave, stderr=slave, env=environment or ENVIRONMENT, start_new_session=True,
         )  # fmt: skip
         os.close(slave)
@@ -136,7 +139,8 @@ class Terminal:
         data = os.read(self.master, 65536)
         self.output += data
         for question, answer in self._answers.items():
-            if question in data:
+            while (at := self.output.find(question, self._answered[question])) >= 0:  # which may come in two pieces
+                self._answered[question] = at + len(question)
                 os.write(self.master, answer)
         self.screen.feed(data)
         return True

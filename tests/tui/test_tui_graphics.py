@@ -1,5 +1,6 @@
 """Pictures in terminals of several kinds: what each is asked, what it answers, and what is sent to it then."""
 
+import sys
 from collections.abc import Iterator
 
 import httpx
@@ -16,12 +17,19 @@ WEZTERM = "\x1bP>|WezTerm 20240203-110809\x1b\\\x1b_Gi=4211;OK\x1b\\\x1b[6;20;10
 KONSOLE_WITHOUT_SIXELS = "\x1bP>|Konsole 21.12.3\x1b\\\x1b_Gi=4211;OK\x1b\\\x1b[?62;1c"
 XTERM = "\x1bP>|XTerm(379)\x1b\\\x1b[6;17;8t\x1b[?63;1;2;4;6;9;15;16;22;28;29c"
 LINUX = "\x1b[?6c"
+# Three seconds are enough for terminals, and not for a test on a machine that has other things to do.
+PATIENT = """
+from phaseline_tui import graphics
+graphics._PATIENCE_S = 60.0
+from phaseline_tui.cli import main
+main()
+"""
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with progress_server(tmp_path_factory.mktemp("data")) as running:
-        httpx.get(f"{running}/dalle/simple/0xa1?generate=1", trust_env=False, timeout=30).raise_for_status()
+        httpx.get(f"{running}/dalle/simple/0xa1?generate=1", trust_env=False, timeout=60).raise_for_status()
         yield running
 
 
@@ -58,7 +66,7 @@ def test_a_picture_is_sent_as_the_terminal_wants_it(
     url: str, answers: str, sent: tuple[bytes, ...], not_sent: tuple[bytes, ...]
 ) -> None:
     replies = SYNCHRONIZED | {QUESTIONS[-3:].encode(): answers.encode()}
-    terminal = Terminal([url], (100, 30), ENVIRONMENT, replies)
+    terminal = Terminal([url], (100, 30), ENVIRONMENT, replies, [sys.executable, "-c", PATIENT])
     try:
         terminal.until(lambda screen: "0xa1" in screen.text and "100%" in screen.text)
         terminal.press("i")

@@ -112,6 +112,8 @@ def test_what_was_painted_cell_by_cell_is_what_a_whole_repaint_shows() -> None:
         program.until(lambda _screen: len(program.output) > before + 3000)
         program.press("p")  # From now on nothing moves but the clock and the count in the first line.
         program.until(lambda screen: "HELD" in screen.text)
+        clock = program.screen.lines[0][-10:]
+        program.until(lambda screen: screen.lines[0][-10:] != clock)  # What was being painted has been read by then.
         painted = program.screen.lines[1:]
         program.resize(119, 40)
         program.until(lambda screen: "HELD" in screen.text)
@@ -189,11 +191,10 @@ def test_tmux_shows_the_jobs_the_details_and_the_end(tmp_path: Path) -> None:
         program = f"{shlex.join([*PROGRAM, server.url])}; echo ended with $?; exec cat"
         tmux("new-session", "-d", "-x", "80", "-y", "24", program)
         try:
-            screen = wait(lambda screen: "IMG_0042.CR3" in screen)
-            assert re.search(r"✗ IMG_0043\.CR3 +6/8 applying_pr\S+ +Invalid .* 38s · \S+", screen)
+            failed = re.compile(r"✗ IMG_0043\.CR3 +6/8 applying_pr\S+ +Invalid .* 38s · \S+")
+            wait(lambda screen: "IMG_0042.CR3" in screen and failed.search(screen) is not None)
             tmux("send-keys", *["j"] * 7, "Enter")
-            screen = wait(lambda screen: "2 ERRORS" in screen)
-            assert "✗ applying_preset" in screen
+            wait(lambda screen: "2 ERRORS" in screen and "✗ applying_preset" in screen)
             tmux("resize-window", "-x", "200", "-y", "60")
             wait(lambda screen: "2 ERRORS" in screen and "IMG_0042.CR3" in screen)
             tmux("send-keys", "Escape")
