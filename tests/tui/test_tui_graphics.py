@@ -70,7 +70,7 @@ def test_a_picture_is_sent_as_the_terminal_wants_it(
     try:
         terminal.until(lambda screen: "0xa1" in screen.text and "100%" in screen.text)
         terminal.press("i")
-        terminal.until(lambda screen: " kB" in screen.lines[0])
+        terminal.until(lambda screen: " kB" in screen.lines[0] and all(each in terminal.output for each in sent))
         before = terminal.output.index(QUESTIONS.encode()) + len(QUESTIONS)
         terminal.press("\x1b")
         terminal.until(lambda screen: "enter details" in screen.text)
