@@ -3,15 +3,17 @@
 #
 #     examples/shell_loop.sh /var/log/*.log
 #
-# The server is found by PROGRESS_URL; when it is away the work goes on, and nothing is said.
+# The server is found by PROGRESS_URL; when it is away the work goes on, and nothing is said. PROGRESS_PATIENCE is for
+# how many seconds one that does not answer is waited for.
 set -euo pipefail
 
 server=${PROGRESS_URL:-http://127.0.0.1:5100}
+patience=${PROGRESS_PATIENCE:-2}
 job="compress-$$-$(date +%s)"
 
 # report ADDRESS JSON: never fails and never waits for long, whatever the server does.
 report() {
-  curl --silent --max-time 2 --output /dev/null --header 'Content-Type: application/json' \
+  curl --silent --max-time "$patience" --output /dev/null --header 'Content-Type: application/json' \
     --data "$2" "$server/progress/$1" || true
 }
 

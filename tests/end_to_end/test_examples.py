@@ -38,7 +38,7 @@ async def jobs(url: str) -> list[dict[str, Any]]:
 
 
 async def run(*command: str, url: str) -> tuple[int, str]:
-    env = environment(PROGRESS_URL=url)
+    env = environment(PROGRESS_URL=url, PROGRESS_PATIENCE="60")
     done = await trio.run_process(command, env=env, check=False, capture_stdout=True, capture_stderr=True)
     return done.returncode, (done.stdout + done.stderr).decode()
 
