@@ -37,4 +37,4 @@ async def test_one_too_many_is_answered_429_and_when_to_come_back(monkeypatch: p
             assert b'"code": "TOO_MANY"' in answer
         await opened.wait_empty()
         assert (await opened.ask()).startswith(b"HTTP/1.1 200 ")
-        assert opened.door.statistics().refused == 1
+        assert opened.door.statistics().counts.refused == {429: 1}

@@ -35,7 +35,7 @@ async def test_one_client_too_many_is_answered_503_and_the_next_is_served_once_o
         assert (await opened.ask()).startswith(b"HTTP/1.1 200 ")
         await opened.wait_empty()
         seen = opened.door.statistics()
-        assert (seen.connections, seen.accepted, seen.refused, seen.failed) == (0, 3, 3, 0)
+        assert (seen.connections, seen.accepted, seen.counts.refused, seen.failed) == (0, 3, {503: 3}, 0)
 
 
 @pytest.mark.parametrize("begun", [b"", b"G", b"GET / HTTP/1.1\r\nHost: door\r\n"])
@@ -111,6 +111,7 @@ async def test_a_client_that_reads_nothing_is_cut_off(path: str, autojump_clock:
             await get(stream, path)
             with trio.fail_after(PATIENCE):
                 await opened.wait_empty()
+        assert opened.door.statistics().counts.late == {"write": 1}
         assert (await opened.ask()).startswith(b"HTTP/1.1 200 ")
 
 
@@ -121,7 +122,8 @@ async def test_a_websocket_that_reads_nothing_is_cut_off(autojump_clock: MockClo
             await upgrade(stream, "/flood")
             with trio.fail_after(PATIENCE):
                 await opened.wait_empty()
-        assert opened.door.statistics().failed == 0
+        seen = opened.door.statistics()
+        assert (seen.failed, seen.counts.late) == (0, {"write": 1})
 
 
 async def test_a_client_that_never_ends_its_side_is_waited_for_only_so_long(autojump_clock: MockClock) -> None:

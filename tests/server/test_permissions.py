@@ -324,12 +324,15 @@ async def test_a_first_message_may_show_the_token_and_a_ticket_is_good_once(tmp_
         assert await status_of(client, "GET", f"/progress/jobs?ticket={made['ticket']}", None, {}) == 401
 
 
-async def test_who_shows_no_token_is_closed_after_its_time(tmp_path: Path) -> None:
-    async with guarded(tmp_path, auth_timeout=0.2) as (client, _), websocket(client) as socket:
-        with pytest.raises(ConnectionClosed) as closed:
-            await receive(socket)
-        assert closed.value.reason is not None
-        assert closed.value.reason.code == 4501
+async def test_who_shows_no_token_is_closed_after_its_time_and_counted(tmp_path: Path) -> None:
+    async with guarded(tmp_path, auth_timeout=0.2) as (client, tokens):
+        async with websocket(client) as socket:
+            with pytest.raises(ConnectionClosed) as closed:
+                await receive(socket)
+            assert closed.value.reason is not None
+            assert closed.value.reason.code == 4501
+        figures = await client.get("/metrics", headers=shown(tokens, "admin"))
+        assert 'phaseline_refused_total{code="UNAUTHORIZED"} 1.0' in figures.text
 
 
 async def test_a_running_server_notices_what_is_made_and_revoked(

@@ -8,7 +8,6 @@ since Quart-Trio cancels the task that would set it as soon as a response is com
 
 import os
 import struct
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -21,6 +20,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
 
 from phaseline_server.door.app_tasks import AppTasks
+from phaseline_server.door.counts import Counts, Late
 from phaseline_server.door.handshake import Ends
 from phaseline_server.door.outgoing import Spawn
 from phaseline_server.door.pings import Pings
@@ -43,15 +43,13 @@ class Shared:
         limits: Their bounds.
         spawn: Starts a task that may outlast none of them by long.
         pings: Asks their WebSockets' clients whether they are there.
-        broken: How many of their WebSockets were closed for breaking a rule or a bound, by code.
-        refused: How many of their requests were answered with an error by the door itself, by status.
+        counts: What is counted of them.
     """
 
     limits: Limits
     spawn: Spawn
     pings: Pings
-    broken: Counter[int]
-    refused: Counter[int]
+    counts: Counts
 
 
 class Connection(TCPServer):
@@ -94,7 +92,9 @@ class Connection(TCPServer):
                 if self._websocket is not None:
                     await self._websocket.run(self.app, self._ends, self.state)
                     if (code := self._websocket.broken_by) is not None:
-                        self._shared.broken[code] += 1
+                        self._shared.counts.broken[code] += 1
+                    if (late := self._websocket.late) is not None:
+                        self._shared.counts.late[late] += 1
         finally:
             self.stream.socket.close()
 
@@ -102,7 +102,7 @@ class Connection(TCPServer):
         """Serve requests until the end, or until the client wants a WebSocket."""
         async with AppTasks() as self._task_group:
             self.protocol = Http1Protocol(
-                self._shared.refused,
+                self._shared.counts.malformed,
                 self.app,
                 self.config,
                 self.context,
@@ -221,6 +221,7 @@ class Connection(TCPServer):
                         except (trio.BrokenResourceError, trio.ClosedResourceError):
                             return False
                     if limit.cancelled_caught:
+                        self._shared.counts.late[Late.WRITE] += 1
                         return False
         return True
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from enum import StrEnum
 from functools import lru_cache
+from http import HTTPStatus
 from ipaddress import ip_address
 
 from phaseline.errors import TooMany
@@ -20,9 +21,14 @@ class Full(StrEnum):
     ADDRESS = "as many connections of this address as it is allowed"
 
     @property
+    def status(self) -> HTTPStatus:
+        """The status that they are told who have to leave."""
+        return HTTPStatus.SERVICE_UNAVAILABLE if self is Full.HOUSE else HTTPStatus.TOO_MANY_REQUESTS
+
+    @property
     def answer(self) -> bytes:
-        """What is said to whoever has to leave, in HTTP, as nothing has been heard of them yet."""
-        status = "503 Service Unavailable" if self is Full.HOUSE else "429 Too Many Requests"
+        """What is said to them, in HTTP, as nothing has been heard of them yet."""
+        status = f"{self.status} {self.status.phrase}"
         text = f"the server has {self}; try again"
         body = json.dumps({"success": False, "error": text, "code": TooMany.code})
         head = f"HTTP/1.1 {status}\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: application/json\r\n"

@@ -1,7 +1,6 @@
 """The accept loop: who comes in, who is turned away, and how everybody is shown out."""
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from hypercorn.utils import parse_socket_addr
 
 from phaseline.errors import StartupFailed, shown
 from phaseline_server.door.connection import Connection, Shared
+from phaseline_server.door.counts import Counts
 from phaseline_server.door.crowd import Crowd, Full
 from phaseline_server.door.handshake import Ends
 from phaseline_server.door.lifespan import running
@@ -43,14 +43,10 @@ class Statistics:
     connections: int
     """Open now."""
     accepted: int
-    refused: int
-    """Closed at once, the limit being reached."""
     failed: int
     """Ended by an error."""
-    broken: Mapping[int, int]
-    """WebSockets closed because the client broke a rule or a bound, by the code of the close: 1009 for too large."""
-    malformed: Mapping[int, int]
-    """Requests that no route saw, by the status of the answer: 431 for a head too large, 408 for one too slow."""
+    counts: Counts
+    """Of those that were not served."""
 
 
 class Door:
@@ -68,11 +64,10 @@ class Door:
         self._crowd = Crowd(self._limits.connections, self._limits.connections_per_address)
         self._config = hypercorn_config(self._limits)
         self._context = WorkerContext(max_requests=None)
-        self._broken: Counter[int] = Counter()
-        self._malformed: Counter[int] = Counter()
+        self._counts = Counts()
         self._pings = Pings(self._limits.pong_seconds)
         self._connections: set[Connection] = set()
-        self._accepted = self._refused = self._failed = 0
+        self._accepted = self._failed = 0
         self._full = False  # and said so in the log
         self._emptied = trio.Event()  # no connection is left; a new one whenever the door waits for that
         self._closed = trio.Event()
@@ -86,10 +81,8 @@ class Door:
         return Statistics(
             connections=len(self._connections),
             accepted=self._accepted,
-            refused=self._refused,
             failed=self._failed,
-            broken=dict(sorted(self._broken.items())),
-            malformed=dict(sorted(self._malformed.items())),
+            counts=self._counts,
         )
 
     async def serve(
@@ -149,9 +142,7 @@ class Door:
                 ):
                     # From here on the end is orderly: a cancellation from outside arrives as `closing`.
                     house.shield = True
-                    shared = Shared(
-                        self._limits, partial(self._spawn, nursery), self._pings, self._broken, self._malformed
-                    )
+                    shared = Shared(self._limits, partial(self._spawn, nursery), self._pings, self._counts)
                     welcome = partial(self._welcome, ASGIWrapper(app), state, shared)
                     pings.start_soon(self._pings.run)
                     for listener in listeners:
@@ -238,7 +229,7 @@ class Door:
                 raise passing from None
 
     async def _turn_away(self, stream: trio.SocketStream, full: Full) -> None:
-        self._refused += 1
+        self._counts.refused[full.status] += 1
         if not self._full:
             _log.warning("a connection is refused", reason=full)
         self._full = True

@@ -27,6 +27,7 @@ class Outgoing:
         fd: The socket's number while nothing waits, so that whole frames may be written to it at once; else -1.
         most: Counted messages that may wait, before one more write.
         ended: Whether the socket is closed.
+        late: Whether it was closed because the client did not take in time what waits.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Outgoing:
         "_waiting",
         "ended",
         "fd",
+        "late",
         "most",
     )
 
@@ -63,7 +65,7 @@ class Outgoing:
         self._bytes = self._messages = 0  # that wait, of those that count
         self._flushed: trio.Event | None = None
         self.most = limits.queue
-        self.ended = False
+        self.ended = self.late = False
 
     @property
     def queued(self) -> int:
@@ -150,6 +152,7 @@ class Outgoing:
                 with trio.move_on_after(self._limits.write_seconds) as patience:
                     await self._push(patience)
                 if patience.cancelled_caught:
+                    self.late = True
                     self.cut()
                     return
         except (OSError, trio.ClosedResourceError):

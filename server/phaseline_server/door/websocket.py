@@ -17,6 +17,7 @@ from wsproto.frame_protocol import CloseReason
 
 from phaseline_server.door.app_call import AppCall
 from phaseline_server.door.app_tasks import call_app, logged
+from phaseline_server.door.counts import Late
 from phaseline_server.door.endpoint import Endpoint
 from phaseline_server.door.handshake import Ends, Handshake
 from phaseline_server.door.outgoing import Outgoing, Spawn
@@ -48,6 +49,7 @@ class WebSocket:
         "_pings",
         "_reading",
         "_serve",
+        "_silent",
         "_stream",
         "code",
         "wait_flushed",
@@ -66,7 +68,7 @@ class WebSocket:
         self._news: trio.Event | None = None  # made when somebody waits for it
         self._serve: Callable[[], Awaitable[None]] | None = None  # what takes over
         self._heard = True  # since the last ping
-        self._reading = False
+        self._reading = self._silent = False
         self.code: int | None = None
         self.wait_flushed: Callable[[], Coroutine[Any, Any, None]] = self.writer.wait_flushed
 
@@ -76,6 +78,11 @@ class WebSocket:
     def broken_by(self) -> int | None:
         """The code of the close, if the client broke a rule or a bound."""
         return self._endpoint.close_code if self._endpoint is not None and self._endpoint.failed else None
+
+    @property
+    def late(self) -> Late | None:
+        """What the client did not do in time, if it was cut off for that."""
+        return Late.WRITE if self.writer.late else Late.PONG if self._silent else None
 
     async def run(self, app: AppWrapper, ends: Ends, state: LifespanState) -> None:
         """Call `app`, then what it has take over, and see to an orderly end. The socket is closed then."""
@@ -112,6 +119,7 @@ class WebSocket:
         if self._endpoint is None or not self._endpoint.is_open:
             return
         if not self._heard and self._reading:
+            self._silent = True
             self.writer.cut()
             return
         self._heard = False

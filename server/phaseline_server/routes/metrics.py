@@ -1,7 +1,7 @@
 """`GET /metrics`: figures for Prometheus, or as JSON."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 import trio
@@ -46,22 +46,12 @@ class _Collector:
         yield from self._fan_out()
         yield GaugeMetricFamily("phaseline_connections", "Connections that are open.", door.connections)
         yield CounterMetricFamily("phaseline_connections_accepted", "Connections that came in.", door.accepted)
-        yield CounterMetricFamily("phaseline_connections_refused", "Connections over the limit.", door.refused)
         yield CounterMetricFamily("phaseline_connections_failed", "Connections ended by an error.", door.failed)
-        broken = CounterMetricFamily(
-            "phaseline_websockets_broken", "Closed for a broken rule or bound.", labels=["code"]
-        )
-        for close_code, count in door.broken.items():
-            broken.add_metric([str(close_code)], count)
-        yield broken
-        malformed = CounterMetricFamily("phaseline_requests_malformed", "Refused by the door.", labels=["status"])
-        for status, count in door.malformed.items():
-            malformed.add_metric([str(status)], count)
-        yield malformed
-        refused = CounterMetricFamily("phaseline_refused", "Requests and messages refused, by code.", labels=["code"])
-        for code, count in sorted(self._services.refused.items()):
-            refused.add_metric([code], count)
-        yield refused
+        yield _counted("phaseline_connections_refused", "Connections over a limit.", "status", door.counts.refused)
+        yield _counted("phaseline_connections_late", "Cut off for not being in time.", "cause", door.counts.late)
+        yield _counted("phaseline_websockets_broken", "Closed for a broken rule or bound.", "code", door.counts.broken)
+        yield _counted("phaseline_requests_malformed", "Refused by the door.", "status", door.counts.malformed)
+        yield _counted("phaseline_refused", "Requests and messages refused, by code.", "code", self._services.refused)
         yield from self._learned()
 
     def _fan_out(self) -> Iterator[Metric]:
@@ -93,6 +83,13 @@ class _Collector:
             for quantile, value in zip(QUANTILES, rolling.quantiles(*QUANTILES), strict=True):
                 percentiles.add_metric([workflow, series, phase, str(quantile)], value)
         return percentiles
+
+
+def _counted(name: str, documentation: str, label: str, counts: Mapping[Any, int]) -> Metric:
+    family = CounterMetricFamily(name, documentation, labels=[label])
+    for value, count in sorted(counts.items()):
+        family.add_metric([str(value)], count)
+    return family
 
 
 def blueprint(services: Services) -> Blueprint:

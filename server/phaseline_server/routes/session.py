@@ -104,6 +104,7 @@ class Session:
         with trio.move_on_after(patience_s):
             await self._access.granted.wait()
         if not self._access.granted.is_set():
+            self._services.refused[Unauthorized.code] += 1
             raise Ended(UNAUTHORIZED, f"no token was shown within {patience_s:g} s")
 
     @property
