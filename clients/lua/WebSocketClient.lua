@@ -64,17 +64,49 @@ local function trusted()
     end
 end
 
+-- Whether a certificate is one of `host`, by its alternative names (RFC 6125); LuaSec only looks who has signed it.
+local function isOf(certificate, host)
+    local names = certificate:extensions()['2.5.29.17'] or {}
+    for _, address in ipairs(names.iPAddress or {}) do
+        if address == host then return true end
+    end
+    for _, name in ipairs(names.dNSName or {}) do
+        name = name:lower()
+        -- A star stands for the first label, and for no more.
+        if name == host or name:sub(1, 2) == '*.' and name:sub(2) == host:match('^[^.]+(%..+)$') then return true end
+    end
+    return false
+end
+
+-- What opens a connection over TLS for LuaSocket, to nobody but whom the address names.
+local function secured(certificates)
+    local create = require('ssl.https').tcp { verify = 'peer', cafile = certificates } -- LuaSec
+    return function()
+        local connection = create()
+        local connect = connection.connect
+        function connection:connect(host, port)
+            connect(self, host, port)
+            if isOf(self.sock:getpeercertificate(), host:lower()) then return 1 end
+            self.sock:close()
+            return nil, 'the certificate is not one of ' .. host
+        end
+        return connection
+    end
+end
+
 local function plain()
     local http, ltn12, socket = require 'socket.http', require 'ltn12', require 'socket'
     return {
         post = function(url, body, token)
-            local parts, request, secure = {}, http.request, url:match('^https') ~= nil
-            if secure then
-                request = require('ssl.https').request -- LuaSec
-                if not trusted() then return nil, 'no file of trusted certificates; name one by SSL_CERT_FILE' end
+            local parts, create = {}, nil
+            if url:match('^https') then
+                local certificates = trusted()
+                if not certificates then return nil, 'no file of trusted certificates; name one by SSL_CERT_FILE' end
+                create = secured(certificates)
+                if not url:match('^https://[^/]*:%d+') then url = url:gsub('^(https://[^/]*)', '%1:443') end
             end
             http.TIMEOUT = TIMEOUT_SECONDS
-            local fine, status = request {
+            local fine, status = http.request {
                 url = url,
                 method = 'POST',
                 headers = {
@@ -83,8 +115,7 @@ local function plain()
                 },
                 source = ltn12.source.string(body),
                 sink = ltn12.sink.table(parts),
-                verify = secure and 'peer' or nil,
-                cafile = secure and trusted() or nil,
+                create = create,
             }
             if not fine then return nil, tostring(status) end
             return status, table.concat(parts)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Certificate(NamedTuple):
-    """The paths of a certificate for this machine, signed by itself, and of its key."""
+    """The paths of a certificate, signed by itself, and of its key."""
 
     certificate: Path
     key: Path
@@ -17,12 +17,11 @@ class Certificate(NamedTuple):
         return ssl.create_default_context(cafile=str(self.certificate))
 
 
-def make_certificate(directory: Path, name: str = "server") -> Certificate:
-    """Make one, or make it anew."""
+def make_certificate(directory: Path, name: str = "server", hosts: str = "DNS:localhost,IP:127.0.0.1") -> Certificate:
+    """Make one for `hosts`, or make it anew."""
     made = Certificate(directory / f"{name}.pem", directory / f"{name}.key")
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", names]
+    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", f"subjectAltName={hosts}"]
     command += ["-keyout", str(made.key), "-out", str(made.certificate)]
     subprocess.run(command, check=True, capture_output=True)
     return made
