@@ -1,6 +1,7 @@
 """The program as a person uses it: keys, mouse, sizes, and what a live connection shows."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -44,6 +45,20 @@ def use(test: Use, jobs: list[Json] | None = None, size: tuple[int, int] = (120,
 
 def numbered(count: int) -> list[Json]:
     return [photo_job(f"job_{n:03}", f"IMG_{n:03}.CR3", 8, progress=float(n)) for n in range(count, 0, -1)]
+
+
+def test_garbage_is_collected_again_once_the_program_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(_app: ProgressApp, pilot: Pilot[int]) -> None:
+        await until(pilot, gc.isenabled)
+        assert gc.get_freeze_count()
+
+    monkeypatch.setattr("phaseline_tui.app._STARTED", 0.01)
+    gc.disable()
+    try:
+        use(test)
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def test_keys_move_the_cursor() -> None:

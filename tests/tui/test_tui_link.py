@@ -28,6 +28,16 @@ def test_a_link_subscribes_and_receives_the_snapshot_first() -> None:
         assert heard.wait_state(LinkState.CONNECTED).reason == ""
 
 
+def test_what_there_is_at_first_waits_for_no_beat() -> None:
+    pace = Pace(batch=3600.0, open=60.0, ping=3600.0, stale=3600.0, dead=7200.0)
+    with PlayedServer(many_jobs()) as server, following(server.url, pace=pace) as (_, heard):
+        heard.wait(lambda: any(isinstance(frame, Snapshot) for frame in heard.frames))
+        heard.wait_state(LinkState.CONNECTED)
+        server.wait_subscribed()
+        server.cut()
+        heard.wait_state(LinkState.WAITING)
+
+
 def test_what_is_sent_later_arrives() -> None:
     with PlayedServer() as server, following(server.url) as (_, heard):
         server.wait_subscribed()

@@ -96,5 +96,5 @@ def test_a_token_is_the_first_message_and_never_sent_where_others_can_read_it() 
         ("[::1]:1", "secret"),
     ):
         server_address = ServerAddress.parse(address)
-        follower = Follower(server_address, "box", Dialer(Pace(), Access("secret")), lambda: None)
+        follower = Follower(server_address, "box", Dialer(Pace(), Access("secret")), lambda **_: None)
         assert follower._token == token, address

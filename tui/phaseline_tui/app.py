@@ -1,5 +1,6 @@
 """The program: one app, a link for each server, one state of what is shown."""
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -36,6 +37,8 @@ __all__ = ["ProgressApp", "run"]
 
 _TICK: Final = 1.0
 """Seconds between two looks at the clock."""
+_STARTED: Final = 2.0
+"""Seconds until the first screen is there for sure."""
 
 
 class ProgressApp(DressedApp):
@@ -111,6 +114,8 @@ class ProgressApp(DressedApp):
         if view is not None:
             self.show_view(view)
         self.set_interval(_TICK, self._tick)
+        if not gc.isenabled():
+            self.set_timer(_STARTED, _collect_garbage)
         if self._connect:
             self.call_after_refresh(self._start_links)
 
@@ -281,6 +286,12 @@ class ProgressApp(DressedApp):
         for command in super().get_system_commands(screen):
             if command.title in {"Theme", "Quit", "Screenshot"}:
                 yield command
+
+
+def _collect_garbage() -> None:
+    """Collect garbage from now on, but look no more through what the start has made, which stays to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 def run(servers: Sequence[ServerAddress], settings: Settings, access: Access) -> int:

@@ -1,5 +1,6 @@
 """The command line of `progress-tui`. Textual is not imported before the view really opens."""
 
+import gc
 import os
 import sys
 from typing import NoReturn
@@ -84,6 +85,7 @@ def progress_tui(  # noqa: PLR0913  a flag each
             from phaseline_tui.plain import follow  # noqa: PLC0415  not needed for the screen
 
             sys.exit(follow(servers, settings, access, once=once))
+        gc.disable()  # What a start makes is no garbage, and to look for some takes a tenth of it: `app` does so later.
         from phaseline_tui.app import run  # noqa: PLC0415  heavy
 
         sys.exit(run(servers, settings, access))

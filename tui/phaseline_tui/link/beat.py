@@ -1,11 +1,19 @@
 """What one connection has received since the last batch; of progress that newer progress replaced, the newest."""
 
 import time
+from typing import Protocol
 
 from phaseline_tui.connection import Batch, LinkStatus
 from phaseline_tui.frames import Frame, JobMessage, JobProgress
 
-__all__ = ["Beat"]
+__all__ = ["Beat", "Wake"]
+
+
+class Wake(Protocol):
+    """Says that there is something to hand over."""
+
+    def __call__(self, *, urgent: bool = False) -> object:
+        """Say so; `urgent` if it can't wait for the next beat."""
 
 
 class Beat:

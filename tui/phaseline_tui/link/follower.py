@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -13,8 +12,8 @@ from phaseline_tui import reasons
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.connection import LinkState, LinkStatus, Reply
 from phaseline_tui.decoding import decode, decode_batch
-from phaseline_tui.frames import PROTOCOL, ConnectionEstablished, Frame, Pong, Problem
-from phaseline_tui.link.beat import Beat
+from phaseline_tui.frames import PROTOCOL, ConnectionEstablished, Frame, Pong, Problem, Snapshot
+from phaseline_tui.link.beat import Beat, Wake
 from phaseline_tui.link.handshake import shake_hands, while_open
 from phaseline_tui.link.http import ask
 from phaseline_tui.link.ssh import Forward, open_forward
@@ -45,14 +44,14 @@ _REFUSALS: Final = frozenset({"UNAUTHORIZED", "FORBIDDEN", "MISDIRECTED", "FORBI
 class Follower:
     """Follows one server; all of it in the Trio thread."""
 
-    def __init__(self, server: ServerAddress, label: str, dialer: Dialer, wake: Callable[[], object]) -> None:
+    def __init__(self, server: ServerAddress, label: str, dialer: Dialer, wake: Wake) -> None:
         """Prepare.
 
         Args:
             server: where to connect to.
             label: what the server is called in batches.
             dialer: opens the streams.
-            wake: is called whenever `beat` has something to take.
+            wake: is called whenever `beat` has something to take, and told whether that is urgent.
         """
         self.server = server
         self.beat = Beat(label)
@@ -301,12 +300,12 @@ class Follower:
         beat.ignored += ignored
         beat.count(len(frames), len(data))
         for frame in frames:
-            if isinstance(frame, Problem):
+            if type(frame) is Problem:
                 self._heed(frame)
-            if not isinstance(frame, Pong):
+            if type(frame) is not Pong:
                 beat.add(frame)
-        self._wake()
+        self._wake(urgent=Snapshot in map(type, frames))
 
     def _say(self, status: LinkStatus) -> None:
         self._status = self.beat.status = status
-        self._wake()
+        self._wake(urgent=True)

@@ -1,4 +1,7 @@
-"""All connections: one thread, one nursery, a task for each; what came is handed over ten times a second at most."""
+"""All connections: one thread, one nursery, a task for each; what came is handed over ten times a second at most.
+
+Only what comes once in a connection waits for no beat: how the connection is, and the jobs that there are.
+"""
 
 import contextlib
 import threading
@@ -52,6 +55,7 @@ class Links:
         }
         self._whole = trio.CancelScope()
         self._pending = trio.Event()
+        self._urgent = trio.Event()
         self._requests: trio.Nursery | None = None
         self._waiting: set[Future[Reply]] = set()
 
@@ -102,8 +106,10 @@ class Links:
 
     # From here on: the Trio thread.
 
-    def _wake(self) -> None:
+    def _wake(self, *, urgent: bool = False) -> None:
         self._pending.set()
+        if urgent:
+            self._urgent.set()
 
     def _end(self) -> None:
         self._stopping = True
@@ -133,11 +139,12 @@ class Links:
     async def _flush_regularly(self) -> None:
         while True:
             await self._pending.wait()
-            self._pending = trio.Event()
+            self._pending, self._urgent = trio.Event(), trio.Event()
             batches = tuple(batch for each in self._followers.values() if (batch := each.beat.take()) is not None)
             if batches:
                 self._deliver(batches)
-            await trio.sleep(self._pace.batch)
+            with trio.move_on_after(self._pace.batch):
+                await self._urgent.wait()
 
     def _begin_request(self, future: "Future[Reply]", origin: str, method: str, path: str) -> None:
         self._waiting.add(future)
