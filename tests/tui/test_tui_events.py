@@ -9,13 +9,15 @@ from textual.pilot import Pilot
 
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.app import ProgressApp
+from phaseline_tui.board import Board
 from phaseline_tui.connection import Batch
 from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.events import EventLog, words_of
+from phaseline_tui.frames import JobMessage
 from phaseline_tui.jobs import JobKey
 from tui_events import stream
 from tui_hosts import several, several_batches
-from tui_jobs import FixedClock, connected, frame, many_jobs
+from tui_jobs import FixedClock, connected, frame, many_jobs, photo_job
 from tui_links import progress
 from tui_pilot import looks, text_of
 
@@ -90,6 +92,26 @@ def test_names_are_those_that_the_jobs_had() -> None:
     assert log.shown()[0].name == "name of job_31"
     assert log.shown()[0].key == JobKey("box", "job_31")
     assert log.shown()[-1].key is None
+
+
+def test_what_nobody_has_looked_at_is_forgotten_and_counted_too() -> None:
+    log = EventLog(most=4)
+    for number in range(10):
+        log.take([frame(progress(3 * number + each)) for each in range(3)], "box", float(number))
+    assert [event.frame.seq for event in log.shown() if isinstance(event.frame, JobMessage)] == [126, 127, 128, 129]
+    assert log.total == 30
+
+
+def test_a_name_outlives_the_job_that_had_it() -> None:
+    board = Board((ServerAddress.parse("http://127.0.0.1:5100"),), FixedClock(), fold_after=900.0)
+    board.take([connected([photo_job("job_1", "DSC_0001.NEF", 2)])])
+    board.take([Batch((frame(progress(1)),), 1001.0)])
+    board.take([connected([])])
+    assert [(event.key, event.name) for event in board.events.shown()] == [
+        (None, ""),
+        (JobKey(board.labels[0], "job_1"), "DSC_0001.NEF"),
+        (None, ""),
+    ]
 
 
 async def _fill(pilot: Pilot[Any], app: ProgressApp) -> None:

@@ -13,6 +13,7 @@ from phaseline_tui.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.drawing.hosts import all_in_short, worst
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.events import EventLog
+from phaseline_tui.frames import Snapshot
 from phaseline_tui.hosts import HostView
 from phaseline_tui.jobs import JobKey
 from phaseline_tui.state import Changes, ViewState
@@ -77,6 +78,8 @@ class Board:
         host = self.hosts[origin]
         was_connected = host.status.state is LinkState.CONNECTED
         host.take(batch)
+        if Snapshot in map(type, batch.frames):
+            self.events.read()  # Jobs may go now, and their names with them.
         changes = self.state.apply(batch.frames, batch.received, origin)
         self.state.ignored += batch.ignored
         live = self.live_scene()

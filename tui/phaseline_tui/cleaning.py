@@ -26,7 +26,6 @@ _MOST_ITEMS: Final = 200
 _MOST_DEPTH: Final = 8
 
 
-@lru_cache(maxsize=8192)
 def clean(text: str, limit: int = 300) -> str:
     """Return `text` on one line, with nothing in it that could steer a terminal.
 
@@ -37,6 +36,13 @@ def clean(text: str, limit: int = 300) -> str:
         text: anything.
         limit: most characters to return; a cut is marked by an ellipsis.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable():  # nearly always
+        return text.strip()
+    return _cleaned(text, limit)
+
+
+@lru_cache(maxsize=8192)
+def _cleaned(text: str, limit: int) -> str:
     # Cut first, so that a hostile megabyte costs nothing; the second cut is the exact one.
     overlong = len(text) > 2 * limit
     kept = text[: 2 * limit]

@@ -5,7 +5,7 @@ for most of them never are.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -26,11 +26,13 @@ from phaseline_tui.frames import (
     Snapshot,
     StageCompleted,
 )
+from phaseline_tui.ingest import key_of
 from phaseline_tui.jobs import JobKey, JobView, PhaseView, State
 
 __all__ = ["Event", "EventLog", "Words", "words_of"]
 
 _LONG: Final = 500
+_TOLD: Final = (JobMessage, Snapshot, Problem)
 _STATES: Final = {state.value: state for state in State}
 
 
@@ -55,7 +57,7 @@ class Event(msgspec.Struct, gc=False):
     @property
     def key(self) -> JobKey | None:
         """The job that it is about; None if it is about none."""
-        return JobKey(self.origin, clean(self.frame.job_id)) if isinstance(self.frame, JobMessage) else None
+        return key_of(self.origin, self.frame.job_id) if isinstance(self.frame, JobMessage) else None
 
 
 class Words(NamedTuple):
@@ -67,26 +69,45 @@ class Words(NamedTuple):
     text: str
 
 
+class _Unread(NamedTuple):
+    """What came in a beat, of which no events are made before somebody looks."""
+
+    frames: Sequence[Frame]
+    origin: str
+    wall: float
+    name: Callable[[JobKey], str]
+
+
 class EventLog:
     """The latest events, oldest first; those that the filter keeps are `shown`."""
 
     def __init__(self, most: int = 5000) -> None:
         """Begin with none; of more than `most`, the oldest are forgotten."""
         self.filter = Filter()
-        self.total = 0
-        """How many have come, forgotten ones included."""
+        self._total = 0
         self._events: deque[Event] = deque(maxlen=most)
         self._shown: deque[Event] = deque(maxlen=most)
         self._row: list[Event] | None = None
+        self._unread: deque[_Unread] = deque()
+        self._count = 0
+        """How many messages are unread."""
+        self._most = most
+
+    @property
+    def total(self) -> int:
+        """How many have come, forgotten ones included."""
+        self.read()
+        return self._total
 
     def shown(self) -> list[Event]:
         """Return what is to be seen, oldest first."""
+        self.read()
         if self._row is None:
             self._row = list(self._shown if self.filter else self._events)
         return self._row
 
     def take(
-        self, frames: Iterable[Frame], origin: str, wall: float, name: Callable[[JobKey], str] = lambda _key: ""
+        self, frames: Sequence[Frame], origin: str, wall: float, name: Callable[[JobKey], str] = lambda _key: ""
     ) -> None:
         """Take in frames.
 
@@ -94,23 +115,43 @@ class EventLog:
             frames: in their order.
             origin: the label of the connection they came by.
             wall: when they came, seconds since 1970.
-            name: gives a job's short name.
+            name: gives a job's short name, and is asked when the events are next looked at, or at `read`.
         """
-        for frame in frames:
-            if not isinstance(frame, JobMessage | Snapshot | Problem):
-                continue
-            kept = SnapshotTaken(len(frame.jobs), frame.seq) if isinstance(frame, Snapshot) else frame
-            event = Event(kept, origin, wall)
-            if (key := event.key) is not None:
-                event.name = name(key)
-            self.total += 1
-            self._events.append(event)
-            if self.filter and self.filter.keeps(_as_job(event)):
-                self._shown.append(event)
-            self._row = None
+        if not frames:
+            return
+        self._unread.append(_Unread(frames, origin, wall, name))
+        self._count += len(frames)
+        if Snapshot in map(type, frames):
+            self.read()  # Its jobs would be held in memory twice.
+            return
+        while self._count - len(self._unread[0].frames) >= self._most:  # It would be forgotten as soon as it is read.
+            old = self._unread.popleft().frames
+            self._count -= len(old)
+            self._total += sum(isinstance(frame, _TOLD) for frame in old)
+
+    def read(self) -> None:
+        """Make events of what has come; before names change of which they speak."""
+        while self._unread:
+            unread = self._unread.popleft()
+            for frame in unread.frames:
+                if isinstance(frame, _TOLD):
+                    self._add(frame, unread)
+        self._count = 0
+
+    def _add(self, frame: JobMessage | Snapshot | Problem, unread: _Unread) -> None:
+        kept = SnapshotTaken(len(frame.jobs), frame.seq) if isinstance(frame, Snapshot) else frame
+        event = Event(kept, unread.origin, unread.wall)
+        if (key := event.key) is not None:
+            event.name = unread.name(key)
+        self._total += 1
+        self._events.append(event)
+        if self.filter and self.filter.keeps(_as_job(event)):
+            self._shown.append(event)
+        self._row = None
 
     def set_filter(self, text: str) -> None:
         """Show only what `text` finds (see `Filter`), as if each event were its job at that moment."""
+        self.read()
         self.filter = Filter(text)
         keeps = self.filter.keeps
         self._shown = deque(

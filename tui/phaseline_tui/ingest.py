@@ -20,9 +20,9 @@ from phaseline_tui.frames import (
     StageCompleted,
     StageItem,
 )
-from phaseline_tui.jobs import Basis, ErrorView, JobView, PhaseState, PhaseView, Remaining, State
+from phaseline_tui.jobs import Basis, ErrorView, JobKey, JobView, PhaseState, PhaseView, Remaining, State
 
-__all__ = ["apply_message", "from_status"]
+__all__ = ["apply_message", "from_status", "key_of"]
 
 _LONG: Final = 2000
 _MOST_PHASES: Final = 500
@@ -34,6 +34,12 @@ _MOST_SECONDS: Final = 1e9
 _STATES: Final = {state.value: state for state in State if state is not State.ABSENT}
 _PHASE_STATES: Final = {state.value: state for state in PhaseState}
 _BASES: Final[dict[str | None, Basis]] = {basis: basis for basis in get_args(Basis)}
+
+
+@lru_cache(maxsize=16384)
+def key_of(origin: str, job_id: str) -> JobKey:
+    """Return the key of the job that a server calls `job_id`; the same object each time, for each message asks."""
+    return JobKey(origin, clean(job_id))
 
 
 def from_status(status: JobStatus, received: float, epoch: str, origin: str = "") -> JobView:
@@ -65,21 +71,16 @@ def from_status(status: JobStatus, received: float, epoch: str, origin: str = ""
 def apply_message(job: JobView, message: JobMessage, received: float) -> None:
     """Bring `job` up to date with a message about it that came at `received`, monotonic seconds."""
     before = job.current
-    if isinstance(message, JobStarted):
-        _start(job, message)
-        before = None
-    _take_common(job, message, received)
-    if isinstance(message, JobProgress):
-        _progress(job, message)
-    elif isinstance(message, StageCompleted):
-        _complete_phase(job, message)
-    elif isinstance(message, PhotoInfo):
-        job.details = clean_value(message.photo_data)
-    elif isinstance(message, ErrorOccurred):
-        _add_error(job, message)
-    elif isinstance(message, JobCompleted | JobFailed):
-        _end(job, message)
-    current = job.current
+    if isinstance(message, JobProgress):  # nearly always
+        _take_common(job, message, received)
+        current = _progress(job, message)
+    else:
+        if isinstance(message, JobStarted):
+            _start(job, message)
+            before = None
+        _take_common(job, message, received)
+        _take_rarer(job, message)
+        current = job.current
     if current is not before:
         job.phase_from = job.percent
     if message.epoch:
@@ -87,36 +88,63 @@ def apply_message(job: JobView, message: JobMessage, received: float) -> None:
     job.touched()
 
 
+def _take_rarer(job: JobView, message: JobMessage) -> None:
+    if isinstance(message, StageCompleted):
+        _complete_phase(job, message)
+    elif isinstance(message, PhotoInfo):
+        job.details = clean_value(message.photo_data)
+    elif isinstance(message, ErrorOccurred):
+        _add_error(job, message)
+    elif isinstance(message, JobCompleted | JobFailed):
+        _end(job, message)
+
+
 def _take_common(job: JobView, common: Common, received: float) -> None:
     """Take over what every message carries; what is missing stays as it was."""
     job.received = received
-    job.seq = common.seq if common.seq is not None else job.seq
-    # To see that a text is as before takes less than to clean it, and each message has these.
-    if common.workflow and common.workflow != job.workflow:
-        job.workflow = clean(common.workflow)
-    if common.series and common.series != job.series:
-        job.series = clean(common.series)
-    if common.host and common.host != job.host:
-        job.host = clean(common.host)
-    job.state = _STATES.get(common.state or "", job.state)
-    job.percent = job.percent if common.percent is None else _percent(common.percent)
-    elapsed = _seconds(common.elapsed_seconds)
-    job.elapsed = job.elapsed if elapsed is None else elapsed
-    likely = _seconds(common.eta_seconds)
-    low, high = _seconds(common.eta_low_seconds), _seconds(common.eta_high_seconds)
-    job.remaining = None if likely is None else Remaining(likely, low, high)
-    job.basis = _BASES.get(common.eta_basis, "none")
-    job.runs = max(0, common.eta_runs or 0)
-    if common.eta_reasons is not None:
-        job.reasons = tuple(clean(reason) for reason in common.eta_reasons[-_MOST_REASONS:])
-    if common.stage_count is not None:
-        job.phase_count = min(_MOST_PHASES, max(len(job.phases), common.stage_count))
-    if common.stage_index is not None:
+    if common.seq is not None:
+        job.seq = common.seq
+    _take_nature(job, common)
+    percent, elapsed = common.percent, common.elapsed_seconds
+    if percent is not None:
+        job.percent = percent if 0.0 <= percent <= 100.0 else _percent(percent)  # noqa: PLR2004  percent
+    if elapsed is not None:
+        job.elapsed = elapsed if 0.0 <= elapsed <= _MOST_SECONDS else _seconds(elapsed) or 0.0
+    _take_estimate(job, common)
+    count = common.stage_count
+    if count is not None and not job.phase_count == count >= len(job.phases):
+        job.phase_count = min(_MOST_PHASES, max(len(job.phases), count))
+    if common.stage_index != job.phase_index and common.stage_index is not None:
         job.phase_index = min(max(0, common.stage_index), _MOST_PHASES)
-    if common.photo_id is not None and common.photo_id != job.photo_id:
+
+
+def _take_nature(job: JobView, common: Common) -> None:
+    """Take over what seldom changes. A thousand messages may come in a second: to see that is less than to clean it."""
+    if common.state != job.state:
+        job.state = _STATES.get(common.state or "", job.state)
+    if common.workflow != job.workflow and common.workflow:
+        job.workflow = clean(common.workflow)
+    if common.series != job.series and common.series:
+        job.series = clean(common.series)
+    if common.host != job.host and common.host:
+        job.host = clean(common.host)
+    if not job.photo_id and common.photo_id is not None:
         job.photo_id = clean(str(clean_value(common.photo_id)))
     if not job.name:
         _name(job, None)
+
+
+def _take_estimate(job: JobView, common: Common) -> None:
+    """Take over when it will be done; what is missing is not known any more."""
+    likely = _seconds(common.eta_seconds)
+    if likely is None:
+        job.remaining = None
+    else:
+        job.remaining = Remaining(likely, _seconds(common.eta_low_seconds), _seconds(common.eta_high_seconds))
+    job.basis = _BASES.get(common.eta_basis, "none")
+    job.runs = max(0, common.eta_runs) if common.eta_runs else 0
+    if common.eta_reasons is not None:
+        job.reasons = tuple(clean(reason) for reason in common.eta_reasons[-_MOST_REASONS:])
 
 
 def _start(job: JobView, message: JobStarted) -> None:
@@ -131,24 +159,26 @@ def _start(job: JobView, message: JobStarted) -> None:
     _name(job, message.photo_info)
 
 
-def _progress(job: JobView, message: JobProgress) -> None:
-    said = clean(message.message or "", _LONG)
+def _progress(job: JobView, message: JobProgress) -> PhaseView | None:
+    """Take over how far a phase is, and return the one that the job is in."""
+    said = clean(message.message, _LONG) if message.message else ""
     if said and said != job.message:
         job.told = (*job.told[1 - _MOST_TOLD :], (job.elapsed, said))
     job.message = said
     if message.details:
         job.details = clean_value(message.details)
+    phase = job.current
     if not message.stage:
-        return
-    phase = _enter(job, clean(message.stage))
-    phase.progress = None if message.progress is None else _percent(message.progress)
+        return phase
+    if phase is None or phase.name != message.stage or phase.state is not PhaseState.CURRENT:  # else: as nearly always
+        phase = _enter(job, clean(message.stage))
+    progress = message.progress
+    phase.progress = progress if progress is None else _percent(progress)
+    return phase
 
 
 def _enter(job: JobView, name: str) -> PhaseView:
     """Return the phase `name`, which becomes the current one; add it if the job had not named it before."""
-    here = job.current
-    if here is not None and here.name == name and here.state is PhaseState.CURRENT:  # nearly always
-        return here
     at = next((index for index, phase in enumerate(job.phases) if phase.name == name), None)
     if at is None:
         job.phases.append(PhaseView(name))

@@ -56,7 +56,7 @@ class ErrorView(msgspec.Struct, gc=False):
     details: object = None
 
 
-class Remaining(NamedTuple):
+class Remaining(msgspec.Struct, frozen=True, gc=False):
     """How long a job still takes: seconds, with the band if there is one. Below zero: later than was thought."""
 
     likely: float
@@ -134,9 +134,8 @@ class JobView(msgspec.Struct, gc=False):
     @property
     def current(self) -> PhaseView | None:
         """The phase that the job is in, or ended in; None before the first."""
-        if 1 <= self.phase_index <= len(self.phases):
-            return self.phases[self.phase_index - 1]
-        return None
+        at, phases = self.phase_index, self.phases
+        return phases[at - 1] if 0 < at <= len(phases) else None
 
     @property
     def failure(self) -> str:
@@ -166,12 +165,13 @@ class JobView(msgspec.Struct, gc=False):
 
     def remaining_at(self, now: float) -> Remaining | None:
         """Return the time left, counted down since the estimate came; None when unknown or over."""
-        if self.remaining is None or self.state is not State.ACTIVE:
+        left = self.remaining
+        if left is None or self.state is not State.ACTIVE:
             return None
         passed = max(0.0, now - self.received)
-        likely, low, high = self.remaining
+        low, high = left.low, left.high
         return Remaining(
-            likely - passed,
+            left.likely - passed,
             None if low is None else max(0.0, low - passed),
             None if high is None else max(0.0, high - passed),
         )

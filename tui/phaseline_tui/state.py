@@ -12,7 +12,7 @@ from phaseline_tui.cleaning import clean
 from phaseline_tui.decoding import statuses
 from phaseline_tui.filtering import Filter
 from phaseline_tui.frames import Frame, JobMessage, Problem, Snapshot
-from phaseline_tui.ingest import apply_message, from_status
+from phaseline_tui.ingest import apply_message, from_status, key_of
 from phaseline_tui.jobs import JobKey, JobView, State
 from phaseline_tui.sorting import Order, group_of, place_of
 from phaseline_tui.totals import Counts, Totals, totals_of
@@ -169,7 +169,7 @@ class ViewState:
         self.synced.add(origin)
 
     def _update(self, message: JobMessage, received: float, origin: str, changes: Changes) -> None:
-        key = JobKey(origin, clean(message.job_id))
+        key = key_of(origin, message.job_id)
         job = self.jobs.get(key)
         if job is None:
             job = JobView(key.job_id, origin)
@@ -187,7 +187,7 @@ class ViewState:
                 changes.ended.append(key)
 
     def _add(self, job: JobView) -> None:
-        key = job.key
+        key = key_of(job.origin, job.job_id)
         self.jobs[key] = job
         self._moved.add(key)
         if key not in self._arrival:

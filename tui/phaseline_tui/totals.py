@@ -61,21 +61,25 @@ def totals_of(jobs: Iterable[JobView], counts: Counts, now: float, wall: float, 
         wall: the same moment, seconds since 1970.
         midnight: the last one, local time, seconds since 1970.
     """
+    # Once a second, over ten thousand jobs perhaps: so few steps for each as can be.
     today = hour = unknown = 0
-    longest: float | None = None
-    hosts: set[tuple[str, str]] = set()
+    last: float | None = None
     percent = 0.0
+    hosts: set[tuple[str, str]] = set()
     for job in jobs:
         hosts.add((job.origin, job.host))
-        if job.state is State.COMPLETED:
+        if job.state is State.ACTIVE:
+            percent += job.percent
+            left = job.remaining
+            if left is None:
+                unknown += 1
+                continue
+            due = left.likely + job.received
+            if last is None or due > last:
+                last = due
+        elif job.state is State.COMPLETED:
             ended = job.completed_at or 0.0
             today += ended >= midnight
             hour += ended > wall - _HOUR
-        elif job.state is State.ACTIVE:
-            percent += job.percent
-            if job.remaining is None:
-                unknown += 1
-                continue
-            left = max(0.0, job.remaining.likely - (now - job.received))
-            longest = left if longest is None or left > longest else longest
+    longest = None if last is None else max(0.0, last - now)
     return Totals(counts, today, float(hour), longest, unknown, len(hosts), percent / max(1, counts.active))
