@@ -6,8 +6,8 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from phaseline_tui.drawing.cells import Line, pad_line, width_of, width_of_text
-from phaseline_tui.drawing.differences import changed, cut
-from phaseline_tui.drawing.encoding import Piece, encode
+from phaseline_tui.drawing.differences import Stretch, changed, cut
+from phaseline_tui.drawing.encoding import encode
 from tui_screen import Screen
 
 WIDTH = 30
@@ -31,9 +31,13 @@ def cells_of(line: Line) -> list[tuple[str, str]]:
 def test_what_is_sent_makes_of_the_old_line_the_new_one(before: Line, after: Line) -> None:
     shown, wanted = cells_of(before), cells_of(after)
     stretches = changed(before, after)
-    for (start, end), spans in zip(stretches, cut(after, stretches), strict=True):
-        shown[start:end] = cells_of(tuple(spans))
+    covered = 0
+    for start, text, style in cut(after, stretches):
+        cells = cells_of(((text, style),))
+        shown[start : start + len(cells)] = cells
+        covered += len(cells)
     assert shown == wanted
+    assert covered == sum(end - start for start, end in stretches)
 
 
 @given(LINES, LINES)
@@ -71,10 +75,12 @@ QUIET, LOUD = Style(color="#808080", bgcolor="#101010"), Style(color="#ffffff", 
 def test_a_style_is_told_once_and_by_what_differs_from_the_one_before() -> None:
     sent = encode(
         [
-            Piece(2, 0, 2, [("ab", QUIET)]),
-            Piece(4, 0, 1, [("c", QUIET)]),
-            Piece(8, 0, 2, [("d", LOUD), ("e", QUIET)]),
-            Piece(0, 1, 2, [("f", QUIET), ("g", LOUD)]),
+            (0, 2, "ab", QUIET),
+            (0, 4, "c", QUIET),
+            (0, 8, "d", LOUD),
+            (0, 9, "e", QUIET),
+            (1, 0, "f", QUIET),
+            (1, 1, "g", LOUD),
         ],
         ColorSystem.TRUECOLOR,
     )
@@ -92,16 +98,16 @@ STYLES = {"text": QUIET, "bad": LOUD, "now/track": Style(color="#ffffff", bgcolo
 
 @given(st.lists(LINES, min_size=1, max_size=4))
 def test_in_whatever_order_they_are_sent_all_cells_find_their_place(lines: list[Line]) -> None:
-    pieces = [
-        Piece(0, y, WIDTH, [(text, STYLES.get(name, QUIET)) for text, name in line if text])
-        for y, line in enumerate(lines)
+    whole = [Stretch(0, WIDTH)]
+    cells = [
+        (y, x, text, STYLES.get(name, QUIET)) for y, line in enumerate(lines) for x, text, name in cut(line, whole)
     ]
     screen = Screen(WIDTH, len(lines), width_of_text)
-    screen.feed(encode(pieces, ColorSystem.TRUECOLOR).encode())
+    screen.feed(encode(cells, ColorSystem.TRUECOLOR).encode())
     assert screen.lines == ["".join(text for text, _ in line) for line in lines]
 
 
 def test_an_attribute_that_ends_takes_the_colours_along() -> None:
     dim, loud = Style(color="#808080", dim=True), Style(color="#808080", reverse=True)
-    sent = encode([Piece(0, 0, 2, [("a", loud), ("b", dim)])], ColorSystem.STANDARD)
+    sent = encode([(0, 0, "a", loud), (0, 1, "b", dim)], ColorSystem.STANDARD)
     assert sent == "\x1b[7;37m\x1b[1;1Ha\x1b[0;2;37m\x1b[1;2Hb\x1b[0m"

@@ -1,5 +1,6 @@
 """Progress bars with a precision of an eighth of a cell, in four shades, or in four characters without shades."""
 
+from functools import lru_cache
 from typing import Final
 
 from phaseline_tui.drawing.cells import Line, Span
@@ -35,37 +36,41 @@ def bar(shares: Shares, width: int, *, shades: bool) -> Line:
     ends = (past, percent, max(percent, round(shares.phase * total / 100)), total)
     spans: list[Span] = []
     cell = 0
-    while cell < width:
-        fill = next(at for at, end in enumerate(ends) if end > cell * 8)
-        count = ends[fill] // 8 - cell
+    for fill, end in zip(_FILLS, ends, strict=True):
+        count = (end >> 3) - cell
         if count > 0:
-            name = _FILLS[fill]
-            text, style = (_SOLID[name], f"{name}/{name}") if shades else (_CHARACTERS[name], f"{name}/")
-        else:
-            count = 1
-            text, style = _mixed(cell * 8, ends, shades=shades)
-        if spans and spans[-1][1] == style:
-            spans[-1] = (spans[-1][0] + text * count, style)
-        else:
-            spans.append((text * count, style))
-        cell += count
+            character, ground = (_SOLID[fill], fill) if shades else (_CHARACTERS[fill], "")
+            _put(spans, character * count, f"{fill}/{ground}")
+            cell += count
+        start = cell * 8
+        if start < end:  # This fill ends within a cell.
+            _put(spans, *_mixed(tuple(min(max(0, each - start), 8) for each in ends), shades=shades))
+            cell += 1
     return tuple(spans)
 
 
-def _mixed(start: int, ends: tuple[int, ...], *, shades: bool) -> Span:
-    """Return a cell that several fills share, the one of the eighths from `start` on.
+def _put(spans: list[Span], text: str, style: str) -> None:
+    if spans and spans[-1][1] == style:
+        spans[-1] = (spans[-1][0] + text, style)
+    else:
+        spans.append((text, style))
+
+
+@lru_cache(maxsize=1024)
+def _mixed(ends: tuple[int, ...], *, shades: bool) -> Span:
+    """Return a cell that several fills share, of which each ends at its eighth of `ends`.
 
     Its character shows how much of it is done, to the eighth; of what is done, and of what is to come, the larger
     part in this cell has it to itself, because a cell has but a foreground and a background.
     """
-    begin = start
+    begin = 0
     done: list[tuple[int, str]] = []
     to_come: list[tuple[int, str]] = []
     for fill, end in zip(_FILLS, ends, strict=True):
-        size = min(end, start + 8) - begin
+        size = end - begin
         if size > 0:
             (done if fill in _DONE else to_come).append((size, fill))
-            begin += size
+            begin = end
     part = sum(size for size, _ in done)
     front = max(done)[1] if done else max(to_come)[1]
     back = max(to_come)[1] if to_come else front

@@ -1,5 +1,6 @@
 """Which cells of a line changed: what need not be sent over a slow line is not sent."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
@@ -10,6 +11,8 @@ __all__ = ["Stretch", "changed", "cut"]
 _NEAR: Final = 4
 """Cells between two changes that cost less to send again than to jump over."""
 
+_END: Final = ("", None)
+
 
 class Stretch(NamedTuple):
     """Neighbouring cells of one line."""
@@ -19,6 +22,9 @@ class Stretch(NamedTuple):
     """After the last."""
 
 
+_NOWHERE: Final = Stretch(sys.maxsize, sys.maxsize)
+
+
 def changed(before: Line, after: Line) -> list[Stretch]:
     """Return the stretches in which two lines of one width differ, from left to right, none touching another.
 
@@ -26,29 +32,54 @@ def changed(before: Line, after: Line) -> list[Stretch]:
     character, neither in the old line nor in the new one.
     """
     found: list[Stretch] = []
-    old, new = _Reader(before), _Reader(after)
-    while old.left and new.left:
-        was, now = old.span, new.span
-        # Most spans are as they were: by far the shortest way.
-        if old.left == new.left and was == now and old.whole and new.whole:
-            old.skip()
-            new.skip()
+    olds, news = iter(before), iter(after)
+    # What is left of the present spans, at cell `at` of both lines; a style of None means that there is no more.
+    was = now = ""
+    was_style: str | None
+    now_style: str | None
+    was_style = now_style = ""
+    at = 0
+    while True:
+        while not was and was_style is not None:
+            was, was_style = next(olds, _END)
+        while not now and now_style is not None:
+            now, now_style = next(news, _END)
+        if was_style is None or now_style is None:
+            break
+        if was == now and was_style == now_style:  # Most spans are as they were.
+            at += width_of_text(now)
+            was = now = ""
             continue
-        start = new.at
-        if not (old.plain and new.plain):
-            _realign(old, new)
-            _add(found, start, max(old.at, new.at))
+        width, length = width_of_text(now), min(len(was), len(now))
+        if width != len(now) or width_of_text(was) != len(was):
+            end = _realigned(at + width_of_text(was), olds, at + width, news)
+            if end is None:
+                break
+            _add(found, at, end)
+            at, was, now = end, "", ""
             continue
-        length = min(old.left, new.left)
-        if was[1] != now[1]:
-            _add(found, start, start + length)
+        if was_style != now_style:
+            _add(found, at, at + length)
         else:
-            _compare(found, start, old.peek(length), new.peek(length))
-        old.go(length)
-        new.go(length)
-    if old.at != new.at or old.left or new.left:  # Of different widths: from here on, everything.
-        _add(found, min(old.at, new.at), max(width_of(before), width_of(after)))
+            _compare(found, at, was[:length], now[:length])
+        at += length
+        was, now = was[length:], now[length:]
+    if was or now:  # Of different widths, or nowhere in step again: from here on, everything.
+        _add(found, at, max(width_of(before), width_of(after)))
     return found
+
+
+def _realigned(was_end: int, olds: Iterator[Span], now_end: int, news: Iterator[Span]) -> int | None:
+    """Skip whole spans until both lines are at the same cell, and return it; None if they never are."""
+    while was_end != now_end:
+        span = next(olds if was_end < now_end else news, None)
+        if span is None:
+            return None
+        if was_end < now_end:
+            was_end += width_of_text(span[0])
+        else:
+            now_end += width_of_text(span[0])
+    return now_end
 
 
 def _compare(found: list[Stretch], start: int, was: str, now: str) -> None:
@@ -63,28 +94,6 @@ def _compare(found: list[Stretch], start: int, was: str, now: str) -> None:
     _add(found, start + first, start + last)
 
 
-def cut(line: Line, stretches: Iterable[Stretch]) -> Iterator[list[Span]]:
-    """Yield what stands in each of `stretches`, from left to right; their ends lie at a span's or in plain spans."""
-    rest = iter(line)
-    text, style = "", ""
-    at = after = 0
-    for start, end in stretches:
-        found: list[Span] = []
-        while True:
-            if after > start:
-                found.append(
-                    (text[max(0, start - at) : end - at], style) if at < start or after > end else (text, style)
-                )
-            if after >= end:
-                break
-            span = next(rest, None)
-            if span is None:
-                break
-            text, style = span
-            at, after = after, after + width_of_text(text)
-        yield found
-
-
 def _add(found: list[Stretch], start: int, end: int) -> None:
     if found and start - found[-1].end < _NEAR:
         found[-1] = Stretch(found[-1].start, max(end, found[-1].end))
@@ -92,58 +101,22 @@ def _add(found: list[Stretch], start: int, end: int) -> None:
         found.append(Stretch(start, end))
 
 
-def _realign(old: "_Reader", new: "_Reader") -> None:
-    """Skip whole spans until both readers stand at the same cell, or one is at its end."""
-    old.skip()
-    new.skip()
-    while old.at != new.at:
-        behind = old if old.at < new.at else new
-        if not behind.left:
-            return
-        behind.skip()
+def cut(line: Line, stretches: Iterable[Stretch]) -> Iterator[tuple[int, str, str]]:
+    """Yield what stands in `stretches`, from left to right: cell, text, style.
 
-
-class _Reader:
-    """Reads a line's spans from left to right."""
-
-    __slots__ = ("_offset", "_spans", "at", "left", "plain", "span", "whole")
-
-    def __init__(self, line: Line) -> None:
-        self._spans = iter(line)
-        self._offset = 0
-        self.at = 0
-        """The cell that comes next."""
-        self.left = 0
-        """Cells left of the present span; 0 behind the last."""
-        self.span = ("", "")
-        self.plain = True
-        """Whether every character of the present span takes one cell."""
-        self.whole = True
-        """Whether nothing of the present span has been read."""
-        self.skip()
-
-    def peek(self, cells: int) -> str:
-        """Return the next `cells` characters of a plain span."""
-        return self.span[0] if cells == len(self.span[0]) else self.span[0][self._offset : self._offset + cells]
-
-    def go(self, cells: int) -> None:
-        """Go on by so many cells, at most to the span's end."""
-        if cells == self.left:
-            self.skip()
-            return
-        self.at += cells
-        self._offset += cells
-        self.left -= cells
-        self.whole = False
-
-    def skip(self) -> None:
-        """Go to the next span that has any cell."""
-        self.at += self.left
-        self.left = self._offset = 0
-        self.whole = True
-        for span in self._spans:
-            text = span[0]
-            width = width_of_text(text)
-            if width:
-                self.span, self.left, self.plain = span, width, width == len(text)
-                return
+    Each end of a stretch lies between two spans, or in a span of which each character takes one cell.
+    """
+    rest = iter(stretches)
+    start, end = next(rest, _NOWHERE)
+    at = 0
+    for text, style in line:
+        after = at + width_of_text(text)
+        while start < after:
+            if start <= at and after <= end:
+                yield at, text, style
+            else:
+                yield max(at, start), text[max(0, start - at) : end - at], style
+            if after < end:  # It goes on in the next span.
+                break
+            start, end = next(rest, _NOWHERE)
+        at = after

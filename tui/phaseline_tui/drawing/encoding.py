@@ -7,7 +7,7 @@ differs from the one before.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from rich.color import Color, ColorSystem
 from rich.console import Console
@@ -17,7 +17,7 @@ from textual.strip import Strip
 
 from phaseline_tui.drawing.cells import width_of_text
 
-__all__ = ["CellsUpdate", "Piece", "encode"]
+__all__ = ["Cells", "CellsUpdate", "encode"]
 
 _NOTHING: Final = Style()
 _ATTRIBUTES: Final = (
@@ -26,13 +26,8 @@ _ATTRIBUTES: Final = (
 )  # fmt: skip
 
 
-class Piece(NamedTuple):
-    """Neighbouring cells of one line of the screen."""
-
-    x: int
-    y: int
-    width: int
-    cells: Sequence[tuple[str, Style]]
+Cells = tuple[int, int, str, Style]
+"""A text on the screen: its line, the column of its first cell, the text and its style."""
 
 
 class CellsUpdate(CompositorUpdate):
@@ -45,33 +40,33 @@ class CellsUpdate(CompositorUpdate):
 
     def render_segments(self, console: Console) -> str:
         """Return the bytes to send, as text (called by Textual)."""
-        return encode(self._pieces(), console._color_system or ColorSystem.TRUECOLOR)  # noqa: SLF001  as Textual does
+        return encode(self._cells(), console._color_system or ColorSystem.TRUECOLOR)  # noqa: SLF001  as Textual does
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _cells(self) -> Iterator[Cells]:
         for y, first, last in self._spans:
             for end, (start, strip) in zip(self._ends[y], self._chops[y].items(), strict=False):
                 if strip is None or start >= last or end <= first:
                     continue
                 x, stop = max(start, first), min(end, last)
-                cropped = strip.crop(x - start, stop - start)
-                yield Piece(
-                    x, y, stop - x, [(text, style or _NOTHING) for text, style, control in cropped if not control]
-                )
+                for text, style, control in strip.crop(x - start, stop - start):
+                    if not control:
+                        yield y, x, text, style or _NOTHING
+                        x += width_of_text(text)
 
     def __rich_console__(self, *_: object) -> Iterable[Strip]:
         """Yield nothing: this update is only ever written to a terminal."""
         return ()
 
 
-def encode(pieces: Iterable[Piece], system: ColorSystem) -> str:
-    """Return what draws `pieces` on a terminal with the colours of `system`, and leaves it without a style.
+def encode(cells: Iterable[Cells], system: ColorSystem) -> str:
+    """Return what draws `cells` on a terminal with the colours of `system`, and leaves it without a style.
 
     All that has one style is drawn together, wherever it stands: to go somewhere takes nine bytes at most, to change
     the style up to forty. Of a list in which every line changes, that is a third of the bytes.
     """
     parts: list[str] = []
     style = _NOTHING
-    for wanted, found in _by_style(pieces):
+    for wanted, found in _by_style(cells):
         parts.append(_change(style, wanted, system))
         style = wanted
         row = column = -1
@@ -88,15 +83,16 @@ def encode(pieces: Iterable[Piece], system: ColorSystem) -> str:
     return "".join(parts)
 
 
-def _by_style(pieces: Iterable[Piece]) -> list[tuple[Style, list[tuple[int, int, str]]]]:
+def _by_style(cells: Iterable[Cells]) -> list[tuple[Style, list[tuple[int, int, str]]]]:
     """Return each style with what stands in it: line, column, text."""
-    found: dict[Style, list[tuple[int, int, str]]] = {}
-    for piece in pieces:
-        x, y = piece.x, piece.y
-        for text, style in piece.cells:
-            found.setdefault(style, []).append((y, x, text))
-            x += width_of_text(text)
-    return sorted(found.items(), key=lambda item: _rank(item[0]))
+    # By identity: Rich works out a style's hash in Python, and a palette has one object for each style.
+    found: dict[int, tuple[Style, list[tuple[int, int, str]]]] = {}
+    for y, x, text, style in cells:
+        group = found.get(id(style))
+        if group is None:
+            group = found[id(style)] = (style, [])
+        group[1].append((y, x, text))
+    return sorted(found.values(), key=lambda item: _rank(item[0]))
 
 
 @lru_cache(maxsize=1024)

@@ -1,5 +1,6 @@
 """What each kind of text is drawn with, in whatever theme is chosen."""
 
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 from rich.style import Style
@@ -52,6 +53,18 @@ _ANSI_COLOURS: Final = {
 }
 
 
+class _Styles(dict[str, Style]):
+    """Styles by their names, each made when it is first asked for, and one object from then on."""
+
+    def __init__(self, make: Callable[[str], Style]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name: str) -> Style:
+        style = self[name] = self._make(name)
+        return style
+
+
 class Palette:
     """The styles of one theme, by the names that `drawing` uses: `muted`, `bad`, or `now/track` for two fills.
 
@@ -69,7 +82,14 @@ class Palette:
         """Whether fills differ by their shades; otherwise by their characters."""
         self._no_color = no_color
         self._colours = dict(_ANSI_COLOURS) if theme.ansi else _shades(theme)
-        self._styles: dict[tuple[str, Ground], Style] = {}
+        self._styles: dict[Ground, _Styles] = {}
+
+    def on(self, ground: Ground) -> Mapping[str, Style]:
+        """Return the styles on `ground` by their names; a KeyError says that no style is called so."""
+        styles = self._styles.get(ground)
+        if styles is None:
+            styles = self._styles[ground] = _Styles(lambda name: self._make(name, ground))
+        return styles
 
     def style(self, name: str, ground: Ground = "ground") -> Style:
         """Return the style called `name` on `ground`.
@@ -77,10 +97,7 @@ class Palette:
         Raises:
             KeyError: no style is called so.
         """
-        style = self._styles.get((name, ground))
-        if style is None:
-            style = self._styles[name, ground] = self._make(name, ground)
-        return style
+        return self.on(ground)[name]
 
     def _make(self, name: str, ground: Ground) -> Style:
         front, slash, second = name.partition("/")

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.color import ColorSystem
+from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.geometry import Region
 
-from phaseline_tui.drawing.encoding import Piece, encode
+from phaseline_tui.drawing.encoding import Cells, encode
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -66,14 +67,13 @@ class DirectPainter:
                 return None
         return None
 
-    def write(self, pieces: Iterable[Piece]) -> None:
+    def write(self, cells: Iterable[Cells]) -> None:
         """Write cells; `place` has said where they go."""
         app: App[object] = self._widget.app
         driver = app._driver  # noqa: SLF001
         if driver is None:
             return
-        system = app.console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001
-        app._begin_update()  # noqa: SLF001
-        driver.write(encode(pieces, system))
-        app._end_update()  # noqa: SLF001
+        text = encode(cells, app.console._color_system or ColorSystem.TRUECOLOR)  # noqa: SLF001
+        # In one piece: each wakes the thread that writes.
+        driver.write(f"{SYNC_START}{text}{SYNC_END}" if app._sync_available else text)  # noqa: SLF001
         driver.flush()

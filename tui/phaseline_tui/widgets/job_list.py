@@ -1,7 +1,6 @@
 """The list of jobs."""
 
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
 from textual import events
@@ -37,6 +36,7 @@ class JobList(LineView, can_focus=True):
         self._state = state
         self._scene = scene
         self._moments: dict[str, Scene] = {}
+        self._columns: Columns | None = None
         self._chosen: JobKey | None = None
         self._at = 0
         self._free = True
@@ -52,7 +52,9 @@ class JobList(LineView, can_focus=True):
     @property
     def columns(self) -> Columns:
         """The columns that there is room for."""
-        return columns_for(max(1, self.size.width - 2), several_hosts=self.several_hosts)
+        if self._columns is None:
+            self._columns = columns_for(max(1, self.size.width - 2), several_hosts=self.several_hosts)
+        return self._columns
 
     @property
     def on_fold(self) -> bool:
@@ -70,15 +72,26 @@ class JobList(LineView, can_focus=True):
 
     def update_lines(self) -> None:
         """Repaint what changed; all lines of one repaint show one moment."""
-        self._moments.clear()
+        self._begin()
         super().update_lines()
 
-    def show_jobs(self, keys: AbstractSet[JobKey]) -> None:
+    def show_jobs(self, keys: set[JobKey]) -> None:
         """Repaint what changed in the lines of these jobs."""
-        self._moments.clear()
+        self._begin()
         visible = self._state.visible
-        painted = [index for index in self._painted if index < len(visible)]
-        self.update_some(index for index in painted if visible[index] in keys)
+        top = self.scroll_offset.y
+        below = top + self.size.height
+        self.update_some(sorted(visible.index(key, top, below) for key in keys.intersection(visible[top:below])))
+
+    def on_resize(self) -> None:
+        """Lay the lines out anew."""
+        self._begin()
+        super().on_resize()
+
+    def _begin(self) -> None:
+        """Forget what was worked out for the last repaint."""
+        self._moments.clear()
+        self._columns = None
 
     def _moment(self, origin: str) -> Scene:
         moment = self._moments.get(origin)

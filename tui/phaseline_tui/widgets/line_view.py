@@ -12,7 +12,7 @@ from textual.strip import Strip
 from phaseline_tui.drawing.ascii import AsciiFilter, to_ascii
 from phaseline_tui.drawing.cells import Line, blank
 from phaseline_tui.drawing.differences import Stretch, changed, cut
-from phaseline_tui.drawing.encoding import Piece
+from phaseline_tui.drawing.encoding import Cells
 from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.widgets.direct import DirectPainter
 
@@ -117,36 +117,34 @@ class LineView(ScrollView):
             return
         # What Textual keeps of these lines is old now; it asks for them anew when it composes the screen next.
         self._styles_cache.set_dirty(*(Region(0, self.content_offset.y + index - top, 1, 1) for index, _ in differing))
-        self._direct.write(self._pieces(differing, place))
+        self._direct.write(self._cells(differing, place))
 
-    def _pieces(self, differing: Iterable[tuple[int, list[Stretch]]], place: Region) -> Iterator[Piece]:
-        style = self._palette.style
+    def _cells(self, differing: Iterable[tuple[int, list[Stretch]]], place: Region) -> Iterator[Cells]:
         nothing: _Painted = ((blank(self.size.width),), self.ground)
         first = place.y - self.scroll_offset.y
+        left, width = place.x, place.width
         plain = any(isinstance(each, AsciiFilter) for each in self.get_line_filters())
         for index, stretches in differing:
             line, ground = self._painted.get(index, nothing)
-            # Behind the last cell there is the scroll bar.
-            seen = [Stretch(start, min(end, place.width)) for start, end in stretches]
-            for (start, end), spans in zip(seen, cut(line, seen), strict=True):
-                cells = [(text, style(name, ground)) for text, name in spans]
-                if plain:
-                    cells = [(to_ascii(text), each) for text, each in cells]
-                yield Piece(place.x + start, first + index, end - start, cells)
+            styles = self._palette.on(ground)
+            if stretches[-1].end > width:  # Behind the last cell there is the scroll bar.
+                stretches = [Stretch(start, min(end, width)) for start, end in stretches if start < width]  # noqa: PLW2901
+            for x, text, name in cut(line, stretches):
+                yield first + index, left + x, to_ascii(text) if plain else text, styles[name]
 
     def render_line(self, y: int) -> Strip:
         """Return a line of the widget (called by Textual)."""
         width = self.size.width
         index = self.scroll_offset.y + y
-        style = self._palette.style
         painted = self._painted.get(index)
         if painted is None:
             if index >= self.line_count():
-                return Strip.blank(width, style("", self.ground))
+                return Strip.blank(width, self._palette.style("", self.ground))
             painted = self._painted[index] = self.line_at(index)
         line, ground = painted
-        strip = Strip([Segment(text, style(name, ground)) for text, name in line])
-        return strip.adjust_cell_length(width, style("", ground)).simplify()
+        styles = self._palette.on(ground)
+        strip = Strip([Segment(text, styles[name]) for text, name in line])
+        return strip.adjust_cell_length(width, styles[""]).simplify()
 
     def on_resize(self) -> None:
         """Lay the lines out anew."""
