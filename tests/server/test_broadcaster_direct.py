@@ -1,11 +1,8 @@
 """Subscribers whose messages go straight into a sink: framed once for all, in order, at their pace, or ended."""
 
 import json
-import os
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +14,9 @@ from hypothesis import strategies as st
 
 from listening import listening
 from phaseline.events import JobProgress, JobStarted
-from phaseline.stream import JOBS, PHOTOS, Message
+from phaseline.stream import JOBS, PHOTOS
 from phaseline_server.broadcaster import Broadcaster, Subscriber
 from phaseline_server.dalle import helpers
-from phaseline_server.door import Limits
-from phaseline_server.door.outgoing import Outgoing
 from phaseline_server.frames import text_frame
 from phaseline_server.subscriber import SLOW
 from servers import serving
@@ -153,82 +148,6 @@ def change(subscriber: Subscriber, what: str, value: object) -> None:
         subscriber.form(batch=bool(value), coalesce_s=0)
     else:
         subscriber.end()
-
-
-@dataclass
-class Wire:
-    """A sink with a real socket, and the client at its other end."""
-
-    writer: Outgoing
-    client: trio.SocketStream
-    received: bytearray = field(default_factory=bytearray)
-
-    @property
-    def queued(self) -> int:
-        return self.writer.queued
-
-    async def wait_flushed(self) -> None:
-        await self.writer.wait_flushed()
-
-    def close(self, code: int, reason: str = "", *, drop: bool = False) -> None:
-        raise AssertionError(f"ended with {code} {reason!r}, {drop=}")
-
-    async def read_up_to(self, size: int) -> None:
-        """Read on until so many bytes have come in all."""
-        with trio.fail_after(30):
-            while len(self.received) < size:
-                self.received += await self.client.receive_some()
-
-
-@asynccontextmanager
-async def wired(broadcaster: Broadcaster, count: int) -> AsyncIterator[tuple[list[Wire], list[str]]]:
-    """Yield subscribers to jobs whose sockets don't take much, and a list of what was said of them."""
-    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    wires: list[Wire] = []
-    told: list[str] = []
-    async with listener, trio.open_nursery() as nursery:
-        with ExitStack() as stack:
-            for _ in range(count):
-                client = await trio.open_tcp_stream(*listener.socket.getsockname())
-                stack.callback(client.socket.close)
-                ours = await listener.accept()
-                ours.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, 50_000)
-                client.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 50_000)
-                wire = Wire(Outgoing(ours, Limits(), nursery.start_soon, partial(told.append, "cut")), client)
-                stack.callback(wire.writer.end)
-                stack.enter_context(broadcaster.subscribe([JOBS], 1000)).attach(wire)
-                wires.append(wire)
-            yield wires, told
-            nursery.cancel_scope.cancel()
-
-
-async def test_sockets_that_are_full_or_gone_keep_nobody_from_whole_frames_in_order() -> None:
-    broadcaster, frames = Broadcaster(), bytearray()
-
-    def publish(seq: int) -> None:
-        payload = b"%d" % seq * 5_000
-        frames.extend(text_frame(payload))
-        broadcaster.publish(Message(seq, "x", "a", frozenset({JOBS}), payload))
-
-    async with wired(broadcaster, 4) as ((gone, slow, *quick), told):
-        for seq in range(1, 201):
-            publish(seq)
-            for wire in quick:
-                await wire.read_up_to(len(frames))
-            if seq == 100:
-                gone.client.socket.close()
-            if seq > 150:
-                # Its socket takes some again, before anything of what waits is sent.
-                slow.received += os.read(slow.client.socket.fileno(), 20_000)
-        assert broadcaster.statistics().queued > 0
-        await slow.read_up_to(len(frames))
-        await slow.wait_flushed()
-        publish(201)
-        for wire in (slow, *quick):
-            await wire.read_up_to(len(frames))
-            assert wire.received == frames
-        assert (told, broadcaster.statistics().ended_slow) == (["cut"], 0)
-        assert slow.writer.fd == slow.writer._stream.socket.fileno()
 
 
 def test_replies_and_messages_leave_in_the_order_of_their_making() -> None:
