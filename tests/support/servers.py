@@ -19,6 +19,9 @@ from phaseline_server.main import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = [sys.executable, "-c", "from phaseline_server.cli import main; main()"]
+# Deadlines that a machine would meet that stands still for some seconds; tests of one of them set it.
+PATIENT = {"head_timeout": 600.0, "write_timeout": 600.0, "pong_timeout": 600.0, "auth_timeout": 600.0}
+_PATIENT_FLAGS = [word for name, value in PATIENT.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -55,7 +58,7 @@ async def server_process(
     data_dir: Path, *flags: str, bind: str = "127.0.0.1:0", env: Mapping[str, str] | None = None
 ) -> AsyncIterator[ServerProcess]:
     """Run a server for the length of the block; it is killed afterwards if it has not ended by itself."""
-    command = [*SERVER, "--bind", bind, "--data-dir", str(data_dir), *flags]
+    command = [*SERVER, "--bind", bind, "--data-dir", str(data_dir), *_PATIENT_FLAGS, *flags]
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, env=environment(**(env or {})))
     log: list[str] = []
 
@@ -88,7 +91,17 @@ def progress_server(
 ) -> Iterator[str]:
     """Run a server for the length of the block, for tests without Trio, and yield its address."""
     data_dir.mkdir(exist_ok=True)
-    command = [*SERVER, "--bind", bind, "--data-dir", str(data_dir), "--picture-size", "256x256", *flags]
+    command = [
+        *SERVER,
+        "--bind",
+        bind,
+        "--data-dir",
+        str(data_dir),
+        *_PATIENT_FLAGS,
+        "--picture-size",
+        "256x256",
+        *flags,
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(**(env or {}))) as process:
         try:
             assert process.stderr is not None
@@ -100,15 +113,19 @@ def progress_server(
 
 
 def client_of(url: str = "", **options: Any) -> httpx.AsyncClient:
-    """Return a client that waits for the slowest machine; no certificates, as loading them takes longer than tests."""
-    options = {"timeout": 60, "trust_env": False, "verify": False} | options
-    return httpx.AsyncClient(base_url=url, **options)
+    """Return a client that waits for the slowest machine, and keeps its connection however long that takes.
+
+    Without certificates, as loading them takes longer than most tests.
+    """
+    usual: dict[str, Any] = {"timeout": 60, "trust_env": False, "verify": False}
+    usual["limits"] = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=None)
+    return httpx.AsyncClient(base_url=url, **(usual | options))
 
 
 @asynccontextmanager
 async def serving(data_dir: Path, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Serve in this process for the length of the block, and yield a client of it."""
-    chosen = Settings(bind=("127.0.0.1:0",), data_dir=str(data_dir), **settings)
+    chosen = Settings(bind=("127.0.0.1:0",), data_dir=str(data_dir), **(PATIENT | settings))
     async with trio.open_nursery() as nursery:
         [url] = await nursery.start(lambda task_status: serve(chosen, task_status=task_status))
         async with client_of(url) as client:
