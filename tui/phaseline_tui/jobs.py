@@ -182,8 +182,10 @@ class JobView(msgspec.Struct, gc=False):
         A phase whose worker tells nothing moves on between messages as its average says, and waits at its end.
         """
         phase = self.current
+        if self.state is not State.ACTIVE or phase is None or phase.progress is not None:
+            return self.percent
         rate = self._rate()
-        if self.state is not State.ACTIVE or phase is None or phase.progress is not None or not rate:
+        if not rate:
             return self.percent
         spent = self.phase_elapsed_at(phase, self.received)
         if phase.average is None or spent is None:

@@ -44,7 +44,8 @@ def bar(shares: Shares, width: int, *, shades: bool) -> Line:
             cell += count
         start = cell * 8
         if start < end:  # This fill ends within a cell.
-            _put(spans, *_mixed(tuple(min(max(0, each - start), 8) for each in ends), shades=shades))
+            shared = tuple([0 if each < start else min(each - start, 8) for each in ends])
+            _put(spans, *_mixed(shared, shades=shades))
             cell += 1
     return tuple(spans)
 

@@ -16,7 +16,7 @@ _ELLIPSIS: Final = "…"
 
 def width_of(line: Line) -> int:
     """Return how many cells a line takes."""
-    return sum(width_of_text(text) for text, _ in line)
+    return sum([width_of_text(text) for text, _ in line])
 
 
 @lru_cache(maxsize=16384)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from phaseline_tui.drawing.bars import bar
-from phaseline_tui.drawing.cells import Line, Span, fit, middle, pad_line
+from phaseline_tui.drawing.cells import Line, Span, blank, fit, middle, pad_line
 from phaseline_tui.drawing.columns import Columns
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.words import UNKNOWN, band, clock_time, remaining, spent, state_glyph, state_word
@@ -142,13 +142,18 @@ def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]
     if left.likely <= -1.0:
         return [(fit(words, width), "warn")]
     at = clock_time(scene.wall + left.likely, scene.local, scene.wall)
-    if len(at) + len(_BETWEEN) + len(words) > width:
+    room = width - len(_BETWEEN) - len(words)
+    if len(at) > room:
         at = at.rpartition(" ")[0] or at  # The day is enough.
-    rest = width - len(at) - len(_BETWEEN) - len(words)
+    spans = [(f"{at}{_BETWEEN}", "muted"), (words, "muted" if scene.stale else "strong")]
+    room -= len(at)
     text = "" if left.low is None or left.high is None else f" ({band(left.low, left.high)})"
-    style = "muted" if scene.stale else "strong"
-    spans: Line = ((f"{at}{_BETWEEN}", "muted"), (words, style), (text if len(text) <= rest else "", "muted"))
-    return list(pad_line(tuple(span for span in spans if span[0]), width))
+    if text and len(text) <= room:
+        spans.append((text, "muted"))
+        room -= len(text)
+    if room > 0:
+        spans.append(blank(room))
+    return spans if room >= 0 else list(pad_line(tuple(spans), width))
 
 
 def _ended(job: JobView, width: int, columns: Columns, scene: Scene) -> Span:

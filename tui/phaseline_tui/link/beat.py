@@ -1,6 +1,7 @@
 """What one connection has received since the last batch; of progress that newer progress replaced, the newest."""
 
 import time
+from collections.abc import Iterable
 from typing import Protocol
 
 from phaseline_tui.connection import Batch, LinkStatus
@@ -35,20 +36,22 @@ class Beat:
         self._messages += messages
         self._size += size
 
-    def add(self, frame: Frame) -> None:
-        """Add a frame; of progress in the same phase of the same job, only the newest of a beat counts."""
-        if isinstance(frame, JobProgress):
-            at = self._progress_at.get(frame.job_id)
-            before = self._frames[at] if at is not None else None
-            if at is not None and isinstance(before, JobProgress) and before.stage == frame.stage:
-                self._frames[at] = frame
-                return
-            self._progress_at[frame.job_id] = len(self._frames)
-        elif isinstance(frame, JobMessage):
-            self._progress_at.pop(frame.job_id, None)
-        else:
-            self._progress_at.clear()
-        self._frames.append(frame)
+    def add(self, frames: Iterable[Frame]) -> None:
+        """Add frames; of progress in the same phase of the same job, only the newest of a beat counts."""
+        kept, places = self._frames, self._progress_at
+        for frame in frames:
+            if isinstance(frame, JobProgress):  # nearly always
+                at = places.get(frame.job_id)
+                before = kept[at] if at is not None else None
+                if at is not None and isinstance(before, JobProgress) and before.stage == frame.stage:
+                    kept[at] = frame
+                    continue
+                places[frame.job_id] = len(kept)
+            elif isinstance(frame, JobMessage):
+                places.pop(frame.job_id, None)
+            else:
+                places.clear()
+            kept.append(frame)
 
     def take(self) -> Batch | None:
         """Return what has gathered, and begin anew; None if nothing has."""

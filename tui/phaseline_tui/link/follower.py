@@ -299,12 +299,12 @@ class Follower:
         frames, ignored = decode_batch(data) if isinstance(data, str) else ([], 1)
         beat.ignored += ignored
         beat.count(len(frames), len(data))
-        for frame in frames:
-            if type(frame) is Problem:
+        kinds = set(map(type, frames))
+        for frame in frames if Problem in kinds else ():
+            if isinstance(frame, Problem):
                 self._heed(frame)
-            if type(frame) is not Pong:
-                beat.add(frame)
-        self._wake(urgent=Snapshot in map(type, frames))
+        beat.add(frames if Pong not in kinds else [frame for frame in frames if not isinstance(frame, Pong)])
+        self._wake(urgent=Snapshot in kinds)
 
     def _say(self, status: LinkStatus) -> None:
         self._status = self.beat.status = status
