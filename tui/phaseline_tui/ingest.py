@@ -109,7 +109,7 @@ def _take_common(job: JobView, common: Common, received: float) -> None:
     if percent is not None:
         job.percent = percent if 0.0 <= percent <= 100.0 else _percent(percent)  # noqa: PLR2004  percent
     if elapsed is not None:
-        job.elapsed = elapsed if 0.0 <= elapsed <= _MOST_SECONDS else _seconds(elapsed) or 0.0
+        job.elapsed = elapsed if 0.0 <= elapsed <= _MOST_SECONDS else _bounded(elapsed)
     _take_estimate(job, common)
     count = common.stage_count
     if count is not None and not job.phase_count == count >= len(job.phases):
@@ -136,11 +136,16 @@ def _take_nature(job: JobView, common: Common) -> None:
 
 def _take_estimate(job: JobView, common: Common) -> None:
     """Take over when it will be done; what is missing is not known any more."""
-    likely = _seconds(common.eta_seconds)
+    likely = common.eta_seconds
     if likely is None:
         job.remaining = None
     else:
-        job.remaining = Remaining(likely, _seconds(common.eta_low_seconds), _seconds(common.eta_high_seconds))
+        low, high = common.eta_low_seconds, common.eta_high_seconds
+        job.remaining = Remaining(
+            likely if 0.0 <= likely <= _MOST_SECONDS else _bounded(likely),
+            low if low is None or 0.0 <= low <= _MOST_SECONDS else _bounded(low),
+            high if high is None or 0.0 <= high <= _MOST_SECONDS else _bounded(high),
+        )
     job.basis = _BASES.get(common.eta_basis, "none")
     job.runs = max(0, common.eta_runs) if common.eta_runs else 0
     if common.eta_reasons is not None:
@@ -296,12 +301,13 @@ def _percent(value: float) -> float:
 
 
 def _seconds(value: float | None) -> float | None:
-    """Return a duration that can be computed with: not negative, not absurd."""
-    if value is None or 0.0 <= value <= _MOST_SECONDS:  # nearly always
-        return value
-    if not math.isfinite(value):
-        return None
-    return min(_MOST_SECONDS, max(0.0, value))
+    """Return a duration that can be computed with, if there is any."""
+    return None if value is None else _bounded(value)
+
+
+def _bounded(seconds: float) -> float:
+    """Return a duration that can be computed with: not negative, not absurd. JSON has no infinity."""
+    return min(_MOST_SECONDS, max(0.0, seconds))
 
 
 @lru_cache(maxsize=4096)

@@ -180,7 +180,8 @@ class ViewState:
         state, began, ended = job.state, job.started_at, job.completed_at
         apply_message(job, message, received)
         changes.jobs.add(key)
-        if (job.state, job.started_at, job.completed_at) != (state, began, ended):  # Its place hangs on these alone.
+        # Its place hangs on these alone.
+        if job.state is not state or job.started_at != began or job.completed_at != ended:
             changes.order = True
             self._moved.add(key)
             if not state.ended and job.state.ended:

@@ -32,13 +32,13 @@ def changed(before: Line, after: Line) -> list[Stretch]:
     character, neither in the old line nor in the new one.
     """
     found: list[Stretch] = []
-    olds, news = iter(before), iter(after)
+    same, at = _beginning(before, after)
+    olds, news = iter(before[same:]), iter(after[same:])
     # What is left of the present spans, at cell `at` of both lines; a style of None means that there is no more.
     was = now = ""
     was_style: str | None
     now_style: str | None
     was_style = now_style = ""
-    at = 0
     while True:
         while not was and was_style is not None:
             was, was_style = next(olds, _END)
@@ -67,6 +67,17 @@ def changed(before: Line, after: Line) -> list[Stretch]:
     if was or now:  # Of different widths, or nowhere in step again: from here on, everything.
         _add(found, at, max(width_of(before), width_of(after)))
     return found
+
+
+def _beginning(before: Line, after: Line) -> tuple[int, int]:
+    """Return how many spans two lines have in common at their beginning, and how many cells these take."""
+    spans = cells = 0
+    for old, new in zip(before, after, strict=False):
+        if old != new:
+            break
+        spans += 1
+        cells += width_of_text(new[0])
+    return spans, cells
 
 
 def _realigned(was_end: int, olds: Iterator[Span], now_end: int, news: Iterator[Span]) -> int | None:
