@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,15 @@ def test_once_says_when_there_is_no_server() -> None:
     assert "no server at http://127.0.0.1:1" in ended.stdout
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Let programs heed SIGINT: what a shell ignores for a test run in its background, they would inherit."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_a_pipe_gets_lines_until_it_is_closed() -> None:
     with (
         PlayedServer([photo_job("job_1", "IMG_1.CR3", 2)]) as server,
