@@ -22,6 +22,7 @@ __all__ = [
     "many_jobs",
     "odd_jobs",
     "photo_job",
+    "reason",
     "snapshot",
 ]
 
@@ -64,6 +65,11 @@ class FixedClock(Clock):
 
     def local(self, wall: float) -> dt.datetime:
         return dt.datetime.fromtimestamp(wall, tz=dt.UTC)
+
+
+def reason(text: str, seconds: float) -> Json:
+    """Return why an estimate moved by so many seconds."""
+    return {"at": at(5), "change_seconds": seconds, "text": text}
 
 
 def at(seconds_ago: float) -> str:

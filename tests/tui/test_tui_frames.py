@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core_events import SECOND, moment
+from phaseline.events import ErrorOccurred, JobStarted, PhaseCompleted
+from phaseline.events import JobProgress as Progressed
+from phaseline.job import Job
+from phaseline.snapshot import Estimate, Reason
+from phaseline.stream import Position
+from phaseline.wire import encode_snapshot
 from phaseline_tui.decoding import decode, statuses
 from phaseline_tui.frames import ConnectionEstablished, JobProgress, Snapshot
+from phaseline_tui.ingest import from_status
 
 
 def test_a_field_of_a_wrong_type_is_left_out_and_counted() -> None:
@@ -32,6 +40,28 @@ def test_a_snapshot_with_a_field_of_a_wrong_type_has_its_jobs() -> None:
     assert isinstance(frame, Snapshot)
     assert [status.job_id for status, _ in statuses(frame) if status is not None] == ["a"]
     assert ignored == 1
+
+
+def test_all_that_a_server_tells_of_a_job_is_understood() -> None:
+    job = Job("job_1")
+    for second, event in enumerate(
+        (
+            JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s"),
+            PhaseCompleted(job_id="job_1", phase="a"),
+            Progressed(job_id="job_1", phase="b", progress=25, text="half way"),
+            ErrorOccurred(job_id="job_1", error_type="oops", text="no disk", details={"free": 0}),
+        )
+    ):
+        job.apply(event, moment(second))
+    why = Reason(1, 9 * SECOND, "b is 1.6x its usual length: +9.0 s")
+    told = job.snapshot(moment(10), Estimate(40.0, 6 * SECOND, phase_percent=33.0), {"a": 2 * SECOND}, (why,))
+    frame, ignored = decode(encode_snapshot([told], Position("e1", 7), 1, recovered=None))
+    assert isinstance(frame, Snapshot)
+    [(status, not_understood)] = statuses(frame)
+    assert status is not None
+    assert (ignored, not_understood) == (0, 0)
+    assert [reason.text for reason in status.eta_reasons] == [why.text]
+    assert from_status(status, 0.0, "e1").reasons == (why.text,)
 
 
 def test_null_stands_for_what_is_not_known() -> None:

@@ -17,7 +17,7 @@ from phaseline_tui.remembered import Remembered, read_remembered, remembered_fil
 from phaseline_tui.screens.job import JobScreen
 from phaseline_tui.settings import Settings
 from phaseline_tui.widgets.job_list import JobList
-from tui_jobs import FixedClock, connected, frame, ids, many_jobs, odd_jobs, photo_job
+from tui_jobs import FixedClock, connected, frame, ids, many_jobs, odd_jobs, photo_job, reason
 from tui_pilot import text_of
 
 Json = dict[str, Any]
@@ -211,7 +211,8 @@ def test_a_click_unfolds_what_has_a_mark() -> None:
 
 
 def test_a_jobs_view_tells_why_the_estimate_moved_what_was_said_and_what_was_slow_before() -> None:
-    job = photo_job("job_1", "a.jpg", 3, eta_reasons=["image_wait is 1.8x its usual length: +40 s"], message="one")
+    why = [reason("image_wait is 1.8x its usual length: +40 s", 40.0)]
+    job = photo_job("job_1", "a.jpg", 3, eta_reasons=why, message="one")
     for stage in job["stages"]:
         stage["p90_seconds"] = stage["average_seconds"] * 1.5
 

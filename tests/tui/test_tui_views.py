@@ -11,7 +11,7 @@ from phaseline_tui.app import ProgressApp
 from phaseline_tui.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT
 from phaseline_tui.settings import Settings
-from tui_jobs import FixedClock, connected, dalle_job, many_jobs, odd_jobs
+from tui_jobs import FixedClock, connected, dalle_job, many_jobs, odd_jobs, reason
 from tui_pilot import SIZES, looks
 
 Compare = Callable[..., bool]
@@ -103,7 +103,7 @@ def test_details_of_a_job_at_work_without_colours(snap_compare: Compare, monkeyp
 @looks
 def test_one_job(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
     job = dalle_job("simple", "0x1f98", 5, progress=72.0, speed=1.6, message="layer 7 of 9")
-    job["eta_reasons"] = ["image_wait is 1.6x its usual length: +9 s"]
+    job["eta_reasons"] = [reason("image_wait is 1.6x its usual length: +9 s", 9.0)]
     for stage in job["stages"]:
         stage["p90_seconds"] = 1.3 * (stage["average_seconds"] or 0.0)
     assert snap_compare(**view(theme, [job, *many_jobs()]), press=["j", "2"], terminal_size=size)

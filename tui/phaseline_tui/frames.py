@@ -19,6 +19,7 @@ __all__ = [
     "PhotoInfo",
     "Pong",
     "Problem",
+    "ReasonItem",
     "Snapshot",
     "StageCompleted",
     "StageItem",
@@ -52,6 +53,12 @@ class ErrorItem(msgspec.Struct, kw_only=True, gc=False):
     timestamp: str | None = None
 
 
+class ReasonItem(msgspec.Struct, kw_only=True, gc=False):
+    """Why a `JobStatus` tells another remaining time than before."""
+
+    text: str = ""
+
+
 class Common(msgspec.Struct, kw_only=True, gc=False):
     """What a `JobStatus` and every message about a job carry."""
 
@@ -68,7 +75,6 @@ class Common(msgspec.Struct, kw_only=True, gc=False):
     eta_high_seconds: float | None = None
     eta_basis: str | None = None
     eta_runs: int | None = None
-    eta_reasons: list[str] | None = None
     stage_index: int | None = None
     stage_count: int | None = None
     elapsed_seconds: float | None = None
@@ -90,6 +96,7 @@ class JobStatus(Common, kw_only=True):
     cache_hit: bool = False
     stages: list[StageItem] = []
     errors: list[ErrorItem] = []
+    eta_reasons: list[ReasonItem] = []
 
 
 class JobMessage(Common, kw_only=True, tag_field="type", tag="job"):

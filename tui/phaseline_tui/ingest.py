@@ -61,6 +61,7 @@ def from_status(status: JobStatus, received: float, epoch: str, origin: str = ""
     job.duration = _seconds(status.duration)
     job.cache_hit = status.cache_hit
     job.result = clean_value(status.result)
+    job.reasons = tuple(clean(item.text) for item in status.eta_reasons[-_MOST_REASONS:] if item.text)
     job.errors = [_error(item) for item in status.errors[-_MOST_ERRORS:]]
     current = job.current
     if current is not None and status.progress is not None and not job.over:
@@ -148,8 +149,6 @@ def _take_estimate(job: JobView, common: Common) -> None:
         )
     job.basis = _BASES.get(common.eta_basis, "none")
     job.runs = max(0, common.eta_runs) if common.eta_runs else 0
-    if common.eta_reasons is not None:
-        job.reasons = tuple(clean(reason) for reason in common.eta_reasons[-_MOST_REASONS:])
 
 
 def _start(job: JobView, message: JobStarted) -> None:
