@@ -23,6 +23,7 @@ CHECKS: list[Any] = [
     checks.response_schema_conformance,
 ]
 ENDLESS = "/events"
+PATIENCE_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def api(url: str) -> BaseSchema:
-    return schemathesis.openapi.from_url(f"{url}/openapi.json")
+    return schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=PATIENCE_S)
 
 
 found = schemathesis.pytest.from_fixture("api")
@@ -62,12 +63,12 @@ def test_no_answer_is_a_mistake_or_undocumented(case: "Case[Any]") -> None:
     if case.operation.path == ENDLESS:
         case.validate_response(begun(case), checks=CHECKS)
     else:
-        case.call_and_validate(checks=CHECKS)
+        case.call_and_validate(checks=CHECKS, timeout=PATIENCE_S)
 
 
 def begun(case: "Case[Any]") -> requests.Response:
     """Return an answer that has no end, with its beginning."""
-    with requests.request(**case.as_transport_kwargs(), stream=True, timeout=60) as answer:
+    with requests.request(**case.as_transport_kwargs(), stream=True, timeout=PATIENCE_S) as answer:
         if answer.headers["Content-Type"].startswith("text/event-stream"):
             answer._content = first = next(answer.iter_content(None))
             assert first.startswith((b"id: ", b": resumed"))
