@@ -8,9 +8,9 @@ from functools import partial
 
 import trio
 
+from door_clients import PATIENT
 from phaseline.stream import JOBS, Message
 from phaseline_server.broadcaster import Broadcaster
-from phaseline_server.door import Limits
 from phaseline_server.door.outgoing import Outgoing
 from phaseline_server.frames import text_frame
 
@@ -54,7 +54,7 @@ async def wired(broadcaster: Broadcaster, count: int) -> AsyncIterator[tuple[lis
                 ours = await listener.accept()
                 ours.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, 50_000)
                 client.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 50_000)
-                wire = Wire(Outgoing(ours, Limits(), nursery.start_soon, partial(told.append, "cut")), client)
+                wire = Wire(Outgoing(ours, PATIENT, nursery.start_soon, partial(told.append, "cut")), client)
                 stack.callback(wire.writer.end)
                 stack.enter_context(broadcaster.subscribe([JOBS], 1000)).attach(wire)
                 wires.append(wire)
