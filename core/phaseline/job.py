@@ -274,4 +274,5 @@ class Job:
             cache_hit=self.cache_hit,
             seq=self.seq,
             reasons=reasons,
+            silent_ns=max(0, now.mono_ns - self.heard.mono_ns) if self.state is State.STALLED else 0,
         )

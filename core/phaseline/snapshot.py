@@ -166,6 +166,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
         progress: What the worker said last of its current phase, in percent.
         seq: The last event about this job.
         reasons: Why the estimate moved lately, oldest first.
+        silent_ns: For how long nothing has been heard of its worker, while it is stalled; 0 otherwise.
     """
 
     job_id: str
@@ -182,6 +183,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
     cache_hit: bool
     seq: int
     reasons: tuple[Reason, ...] = ()
+    silent_ns: int = 0
 
     @property
     def error(self) -> str:

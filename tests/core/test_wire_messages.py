@@ -223,7 +223,12 @@ def test_a_cancelled_job_failed_in_the_words_of_the_seed() -> None:
 def test_a_message_of_our_own_has_ours_too(event: Event) -> None:
     sent = at_work(event)
     own = ["metrics"] if isinstance(event, MetricsReported) else []
-    assert list(sent) == ["type", "job_id", "photo_id", *own, "timestamp", *OURS]
+    last = ["silent_seconds"] if isinstance(event, JobStalled) else []
+    assert list(sent) == ["type", "job_id", "photo_id", *own, "timestamp", *OURS, *last]
+
+
+def test_a_stalled_job_tells_for_how_long_its_worker_is_silent() -> None:
+    assert at_work(JobStalled(job_id=J))["silent_seconds"] == 4.5
 
 
 def test_photo_info_goes_to_photos_and_all_else_to_jobs() -> None:

@@ -7,7 +7,16 @@ import msgspec
 import pytest
 
 from core_events import SECOND, moment
-from phaseline.events import ErrorOccurred, Event, JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted
+from phaseline.events import (
+    ErrorOccurred,
+    Event,
+    JobCompleted,
+    JobFailed,
+    JobProgress,
+    JobStalled,
+    JobStarted,
+    PhaseCompleted,
+)
 from phaseline.job import Job
 from phaseline.snapshot import Estimate, Snapshot
 from phaseline.stream import Position
@@ -73,7 +82,13 @@ def test_a_status_has_the_seeds_keys_and_ours() -> None:
         "stages",
         "errors",
         "eta_reasons",
+        "silent_seconds",
     ]
+
+
+def test_a_stalled_job_tells_for_how_long_its_worker_is_silent() -> None:
+    status = status_of(*AT_WORK, JobStalled(job_id="job_1"))
+    assert (status["state"], status["silent_seconds"]) == ("stalled", 7)
 
 
 def test_a_job_at_work() -> None:
@@ -111,6 +126,7 @@ def test_a_job_at_work() -> None:
         "duration": None,
         "cache_hit": False,
         "seq": 17,
+        "silent_seconds": None,
     }
     assert stages == [
         {

@@ -205,7 +205,7 @@ def many_jobs() -> list[Json]:
         dalle_job("five-tone-postal-protozoa", "0xd8da6bf26964af9d7eed9e03e53415d37aa96045", 2),
         photo_job("job_12345", "IMG_0042.CR3", 3, progress=25.0, message="Analyzing camera settings…"),
         photo_job("job_12347", "DSC_8812_panorama_stitched_final_v2_really_final.NEF", 6, speed=9.0, progress=61.0),
-        photo_job("job_12348", "IMG_0044.CR3", 8, state="stalled", progress=12.0),
+        photo_job("job_12348", "IMG_0044.CR3", 8, state="stalled", progress=12.0, silent_seconds=31.0),
         photo_job("job_12350", "IMG_0051.CR3", 1, known=False),
         failed_photo(),
         dalle_job(

@@ -5,15 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core_events import SECOND, moment
-from phaseline.events import ErrorOccurred, JobStarted, PhaseCompleted
+from core_events import SECOND, WALL, example_of, moment
+from phaseline.events import EVENTS, ErrorOccurred, Event, JobStarted, PhaseCompleted
 from phaseline.events import JobProgress as Progressed
 from phaseline.job import Job
 from phaseline.snapshot import Estimate, Reason
 from phaseline.stream import Position
-from phaseline.wire import encode_snapshot
+from phaseline.wire import encode_message, encode_snapshot
 from phaseline_tui.decoding import decode, statuses
-from phaseline_tui.frames import ConnectionEstablished, JobProgress, Snapshot
+from phaseline_tui.events import words_of
+from phaseline_tui.frames import ConnectionEstablished, JobMessage, JobProgress, Snapshot
 from phaseline_tui.ingest import from_status
 
 
@@ -62,6 +63,21 @@ def test_all_that_a_server_tells_of_a_job_is_understood() -> None:
     assert (ignored, not_understood) == (0, 0)
     assert [reason.text for reason in status.eta_reasons] == [why.text]
     assert from_status(status, 0.0, "e1").reasons == (why.text,)
+
+
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: str(kind.__struct_config__.tag))
+def test_whatever_a_server_sends_of_a_job_is_understood(kind: type[Event]) -> None:
+    job = Job("job_1")
+    started = JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s")
+    event = example_of(kind)
+    for second, each in enumerate([event] if kind is JobStarted else [started, event]):
+        job.apply(each, moment(second))
+    told = encode_message(event, job.snapshot(moment(3), Estimate(40.0, 6 * SECOND), {}), 8, "e1", WALL)
+    frame, ignored = decode(told)
+    assert isinstance(frame, JobMessage)
+    assert ignored == 0
+    assert all(text.isprintable() for text in words_of(frame))
+    assert words_of(frame).kind
 
 
 def test_null_stands_for_what_is_not_known() -> None:

@@ -82,6 +82,17 @@ def test_a_job_without_an_estimate_has_a_dash() -> None:
     assert row_text(photo_job("j", "IMG_1.CR3", 1, known=False), 78).rstrip().endswith("—")
 
 
+def test_a_stalled_job_says_for_how_long_it_is_silent_whether_or_not_a_column_names_its_state() -> None:
+    job = photo_job("j", "IMG_1.CR3", 6, state="stalled", silent_seconds=40.0)
+    later = SCENE._replace(now=SCENE.now + 5.0)
+    assert not columns_for(78).has_state
+    assert "stalled 45s" in row_text(job, 78, later)
+    assert columns_for(198).has_state
+    assert "silent 45s" in row_text(job, 198, later)
+    assert row_text(job, 198, later).count("stalled") == 1
+    assert "nothing heard for 40s" in detail_text(jobs(job)[0])
+
+
 def test_an_estimate_that_has_passed_says_so() -> None:
     job = photo_job("j", "IMG_1.CR3", 6, progress=50.0) | {"eta_seconds": 5.0}
     assert "late 55s" in row_text(job, 78, SCENE._replace(now=1060.0))

@@ -261,6 +261,21 @@ def test_a_stalled_jobs_percent_stands_still() -> None:
     assert job.remaining_at(1001.0) is None
 
 
+def test_a_stalled_job_tells_for_how_long_it_is_silent_until_it_is_heard_of_again() -> None:
+    state = state_of(STARTED)
+    job = only_job(state)
+    assert job.silence_at(1000.0) is None
+    changes = state.apply([message("job_stalled", seq=2, state="stalled", silent_seconds=31.0)], 1010.0)
+    assert changes.order
+    assert (job.state, job.silence_at(1015.0)) == (State.STALLED, 36.0)
+    state.apply([message("job_progress", seq=3, state="active", stage="importing")], 1020.0)
+    assert (job.state, job.silence_at(1021.0)) == (State.ACTIVE, None)
+    state.apply([message("job_stalled", seq=4, state="stalled")], 1060.0)
+    assert job.silence_at(1061.0) is None  # of a server that does not tell
+    state.apply([message("job_lost", seq=5, state="lost")], 1090.0)
+    assert (job.state, job.over) == (State.LOST, True)
+
+
 def test_the_bars_shares_know_where_the_phase_began_and_ends() -> None:
     state = state_of(STARTED, message("job_progress", seq=2, stage="importing", percent=20.0))
     state.apply(

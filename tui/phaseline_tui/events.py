@@ -11,18 +11,21 @@ from typing import Final, NamedTuple
 import msgspec
 
 from phaseline_tui.cleaning import clean, clean_value
-from phaseline_tui.drawing.words import count_of
+from phaseline_tui.drawing.words import count_of, duration
 from phaseline_tui.filtering import Filter
 from phaseline_tui.frames import (
     ErrorOccurred,
     Frame,
     JobCompleted,
     JobFailed,
+    JobLost,
     JobMessage,
     JobProgress,
+    JobStalled,
     JobStarted,
     PhotoInfo,
     Problem,
+    ProcessingMetrics,
     Snapshot,
     StageCompleted,
 )
@@ -64,7 +67,8 @@ class Words(NamedTuple):
     """What a row says of an event, all of it clean."""
 
     kind: str
-    """One of: started, progress, phase done, skipped, facts, error, completed, failed, cancelled, snapshot, server."""
+    """One of: started, progress, phase done, skipped, facts, error, completed, failed, cancelled, stalled, lost,
+    metrics, snapshot, server."""
     phase: str
     text: str
 
@@ -181,13 +185,26 @@ def words_of(frame: Frame | JobMessage | SnapshotTaken) -> Words:
             words = Words("completed", "", _took(frame.duration))
         case JobFailed():
             words = Words("cancelled" if frame.state == "cancelled" else "failed", "", _reason(frame))
-        case SnapshotTaken():
-            words = Words("snapshot", "", f"{count_of(frame.jobs, 'job')} at {frame.seq}")
-        case Problem():
-            words = Words("server", "", clean(frame.error or frame.code or "", _LONG))
         case _:
-            words = Words("", "", "")
+            words = _words_of_ours(frame)
     return words
+
+
+def _words_of_ours(frame: Frame | JobMessage | SnapshotTaken) -> Words:
+    """Return what a message says that only our servers send."""
+    match frame:
+        case JobStalled():
+            return Words("stalled", "", _silence(frame.silent_seconds))
+        case JobLost():
+            return Words("lost", "", "not heard of again")
+        case ProcessingMetrics():
+            return Words("metrics", "", _facts(frame.metrics))
+        case SnapshotTaken():
+            return Words("snapshot", "", f"{count_of(frame.jobs, 'job')} at {frame.seq}")
+        case Problem():
+            return Words("server", "", clean(frame.error or frame.code or "", _LONG))
+        case _:
+            return Words("", "", "")
 
 
 def _facts(value: object) -> str:
@@ -198,6 +215,10 @@ def _facts(value: object) -> str:
 
 def _took(seconds: float | None) -> str:
     return "" if seconds is None else f"after {seconds:.1f}s"
+
+
+def _silence(seconds: float | None) -> str:
+    return "" if seconds is None else f"silent for {duration(seconds)}"
 
 
 def _reason(frame: JobFailed) -> str:

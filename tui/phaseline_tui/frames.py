@@ -12,13 +12,16 @@ __all__ = [
     "Frame",
     "JobCompleted",
     "JobFailed",
+    "JobLost",
     "JobMessage",
     "JobProgress",
+    "JobStalled",
     "JobStarted",
     "JobStatus",
     "PhotoInfo",
     "Pong",
     "Problem",
+    "ProcessingMetrics",
     "ReasonItem",
     "Snapshot",
     "StageCompleted",
@@ -97,6 +100,7 @@ class JobStatus(Common, kw_only=True):
     stages: list[StageItem] = []
     errors: list[ErrorItem] = []
     eta_reasons: list[ReasonItem] = []
+    silent_seconds: float | None = None
 
 
 class JobMessage(Common, kw_only=True, tag_field="type", tag="job"):
@@ -164,6 +168,22 @@ class JobFailed(JobMessage, kw_only=True, tag="job_failed"):
     duration: float | None = None
 
 
+class JobStalled(JobMessage, kw_only=True, tag="job_stalled"):
+    """The server finds that a job has been silent for longer than it should be."""
+
+    silent_seconds: float | None = None
+
+
+class JobLost(JobMessage, kw_only=True, tag="job_lost"):
+    """The server has given a silent job up."""
+
+
+class ProcessingMetrics(JobMessage, kw_only=True, tag="processing_metrics"):
+    """Whatever a worker measured."""
+
+    metrics: object = None
+
+
 class ConnectionEstablished(msgspec.Struct, kw_only=True, tag_field="type", tag="connection_established"):
     """The first thing that a server says."""
 
@@ -211,4 +231,7 @@ Frame = (
     | ErrorOccurred
     | JobCompleted
     | JobFailed
+    | JobStalled
+    | JobLost
+    | ProcessingMetrics
 )

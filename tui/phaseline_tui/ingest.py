@@ -14,6 +14,7 @@ from phaseline_tui.frames import (
     JobFailed,
     JobMessage,
     JobProgress,
+    JobStalled,
     JobStarted,
     JobStatus,
     PhotoInfo,
@@ -55,6 +56,7 @@ def from_status(status: JobStatus, received: float, epoch: str, origin: str = ""
     job.phases = [_phase(item, job_start=_wall(status.started_at)) for item in status.stages[:_MOST_PHASES]]
     _take_common(job, status, received)
     _name(job, status.photo_info)
+    _fall_silent(job, status.silent_seconds)
     job.message = clean(status.message or "", _LONG)
     job.started_at = _wall(status.started_at)
     job.completed_at = _wall(status.completed_at)
@@ -98,6 +100,13 @@ def _take_rarer(job: JobView, message: JobMessage) -> None:
         _add_error(job, message)
     elif isinstance(message, JobCompleted | JobFailed):
         _end(job, message)
+    elif isinstance(message, JobStalled):
+        _fall_silent(job, message.silent_seconds)
+
+
+def _fall_silent(job: JobView, silent_seconds: float | None) -> None:
+    silence = _seconds(silent_seconds)
+    job.silent_from = None if silence is None else job.received - silence
 
 
 def _take_common(job: JobView, common: Common, received: float) -> None:

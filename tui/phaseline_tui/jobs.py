@@ -117,6 +117,8 @@ class JobView(msgspec.Struct, gc=False):
     details: object = None
     result: object = None
 
+    silent_from: float | None = None
+    """Since when nothing has been heard of a stalled job's worker, if that is known."""
     seq: int = 0
     epoch: str = ""
     _haystack: str = ""
@@ -154,6 +156,12 @@ class JobView(msgspec.Struct, gc=False):
         if self.over:
             return self.duration if self.duration is not None else self.elapsed
         return self.elapsed + max(0.0, now - self.received)
+
+    def silence_at(self, now: float) -> float | None:
+        """Return for how many seconds a stalled job has been silent; None if it is not stalled, or nobody knows."""
+        if self.state is not State.STALLED or self.silent_from is None:
+            return None
+        return max(0.0, now - self.silent_from)
 
     def phase_elapsed_at(self, phase: PhaseView, now: float) -> float | None:
         """Return for how many seconds a phase has run, or ran; None if it has not begun or nobody knows."""

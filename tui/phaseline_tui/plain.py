@@ -94,7 +94,7 @@ class PlainReport:
             return [f"{name}: {began}{_progress(job, scene)}"]
         if told is not None and told[0] is job.state:
             return []
-        return [f"{name}: {_end(job)}"]
+        return [f"{name}: {_end(job, scene)}"]
 
 
 _COUNTED: Final = tuple((state, state_word(state)) for state in State if state is not State.ABSENT)
@@ -117,9 +117,11 @@ def _brief(text: str) -> str:
     return text if len(text) <= _MOST else f"{text[: _MOST - 1]}…"
 
 
-def _end(job: JobView) -> str:
+def _end(job: JobView, scene: Scene) -> str:
     if job.state is State.STALLED:
-        return f"stalled in {job.current.name}" if job.current is not None else "stalled"
+        silence = job.silence_at(scene.now)
+        where = f"stalled in {job.current.name}" if job.current is not None else "stalled"
+        return where if silence is None else f"{where}, silent for {duration(silence)}"
     reason = f": {_brief(job.failure)}" if job.state is not State.COMPLETED and job.failure else ""
     return f"{state_word(job.state)} after {duration(job.duration or job.elapsed)}{reason}"
 

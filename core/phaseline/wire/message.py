@@ -13,6 +13,7 @@ from phaseline.events import (
     JobCompleted,
     JobFailed,
     JobProgress,
+    JobStalled,
     JobStarted,
     MetricsReported,
     PhaseCompleted,
@@ -24,7 +25,7 @@ __all__ = ["encode_message", "encode_refrain", "needs_snapshot", "ours", "second
 
 _encoder: Final = msgspec.json.Encoder()
 _LAST_NS: Final = 253_402_300_800_000_000_000  # the year 10000
-_WITH_SNAPSHOT: Final = (JobStarted, PhaseCompleted, JobCompleted, JobFailed, JobCancelled)
+_WITH_SNAPSHOT: Final = (JobStarted, PhaseCompleted, JobCompleted, JobFailed, JobCancelled, JobStalled)
 
 
 def timestamp(wall_ns: int) -> str:
@@ -179,5 +180,7 @@ def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
                 "stage_seconds": seconds(phase.elapsed_ns) if phase else None,
                 "average_seconds": seconds(phase.average_ns) if phase else None,
             }
+        case JobStalled():
+            return {"silent_seconds": seconds(snapshot.silent_ns)}
         case _:
             return {}

@@ -85,6 +85,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     stages: list[StageStatus]
     errors: list[ErrorStatus]
     eta_reasons: list[ReasonStatus]
+    silent_seconds: float | None
 
 
 def _stage(phase: PhaseSnapshot) -> StageStatus:
@@ -136,6 +137,7 @@ def job_status(snapshot: Snapshot) -> JobStatus:
             ReasonStatus(at=timestamp(each.at_ns), change_seconds=round(each.change_ns / 1e9, 1), text=each.text)
             for each in snapshot.reasons
         ],
+        silent_seconds=seconds(snapshot.silent_ns) if snapshot.state is State.STALLED else None,
     )
 
 

@@ -150,7 +150,10 @@ def _times(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
         return
     left = job.remaining_at(scene.now)
     spans: list[Span] = []
-    if left is None:
+    silence = job.silence_at(scene.now)
+    if silence is not None:
+        spans.append((f"nothing heard for {duration(silence)}", "warn"))
+    elif left is None:
         spans.append(("time left unknown", "muted"))
     elif left.likely <= -1.0:
         spans.append((f"{remaining(left)} against the estimate", "warn"))

@@ -30,6 +30,9 @@ _TONES: Final = {
     "completed": ("✓", "good"),
     "failed": ("✗", "bad"),
     "cancelled": ("■", "muted"),
+    "stalled": ("!", "warn"),
+    "lost": ("?", "bad"),
+    "metrics": ("i", "muted"),
     "snapshot": ("≡", "muted"),
     "server": ("!", "bad"),
 }

@@ -133,8 +133,13 @@ def _elapsed(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[
 def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
     if job.over:
         return [_ended(job, width, columns, scene)]
-    if job.state is State.STALLED and not columns.has_state:
-        return [(fit("stalled", width), "warn")]
+    if job.state is State.STALLED:
+        silence = job.silence_at(scene.now)
+        word = "silent" if columns.has_state else "stalled"
+        if silence is not None:
+            return [(fit(f"{word} {spent(silence)}", width), "warn")]
+        if not columns.has_state:
+            return [(fit(word, width), "warn")]
     left = job.remaining_at(scene.now)
     words = remaining(left)
     if left is None:
