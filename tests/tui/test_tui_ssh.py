@@ -21,7 +21,9 @@ from tui_server import PlayedServer
 
 pytestmark = pytest.mark.needs(SSHD, "ssh", "ssh-keygen", "ps")
 
-PATIENT = Pace(batch=0.01, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.1, goodbye=30.0)
+PATIENT = Pace(
+    batch=0.01, open=60.0, login=60.0, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.1, goodbye=30.0
+)
 
 
 @pytest.fixture
