@@ -228,6 +228,22 @@ def test_a_jobs_view_tells_why_the_estimate_moved_what_was_said_and_what_was_slo
     use(test, [job])
 
 
+def test_a_click_on_a_columns_title_sorts_by_it_and_another_turns_the_order_round() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        heading = text_of(app).splitlines()[1]
+        for title, column in (("ELAPSED", "elapsed"), ("PROGRESS", "percent"), ("JOB", "name")):
+            at = (heading.index(title) + 1, 1)
+            await pilot.click(offset=at)
+            assert (app.state.order.column, app.state.order.reverse) == (column, False)
+            first = ids(app.state.visible)
+            await pilot.click(offset=at)
+            assert (app.state.order.column, app.state.order.reverse) == (column, True)
+            assert ids(app.state.visible) != first
+            assert "▼" in text_of(app).splitlines()[1]
+
+    use(test, many_jobs())
+
+
 def test_keys_can_be_others() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("f3", *"simple", "enter")

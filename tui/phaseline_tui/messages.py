@@ -5,7 +5,7 @@ from textual.message import Message
 from phaseline_tui.connection import Batch
 from phaseline_tui.jobs import JobKey
 
-__all__ = ["BatchesReceived", "FilterChanged", "JobChosen", "RowChosen", "SearchChanged"]
+__all__ = ["BatchesReceived", "FilterChanged", "JobChosen", "RowChosen", "SearchChanged", "TitleClicked"]
 
 
 class BatchesReceived(Message):
@@ -45,4 +45,12 @@ class SearchChanged(Message):
 
     def __init__(self, text: str) -> None:
         self.text = text
+        super().__init__()
+
+
+class TitleClicked(Message):
+    """The titles of a table were clicked at a cell of their line."""
+
+    def __init__(self, cell: int) -> None:
+        self.cell = cell
         super().__init__()

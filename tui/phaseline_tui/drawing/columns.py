@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from phaseline_tui.drawing.cells import Line, Span, fit
 
-__all__ = ["Columns", "columns_for", "heading"]
+__all__ = ["Columns", "column_at", "columns_for", "heading"]
 
 
 class _Column(NamedTuple):
@@ -40,6 +40,9 @@ _BY_WORTH_WITH_HOSTS: Final = ("bar", "phase", "host", "elapsed", "source", "ban
 _GROWING: Final = (("phase", 4), ("name", 2), ("bar", 2), ("source", 1), ("host", 1))
 """What gets the room that is left, and in which shares."""
 _JOINED: Final = ("percent", "elapsed", "eta")
+
+_POINTED_AT: Final = {"mark": "state", "bar": "percent"}
+"""What a column that has no order of its own is sorted by."""
 
 
 class Columns(NamedTuple):
@@ -120,3 +123,13 @@ def heading(columns: Columns, sorted_by: str = "", *, reverse: bool = False) -> 
             style = "key"
         spans += [(fit(title, width, "right" if name in {"elapsed", "percent"} else "left"), style), (" ", "label")]
     return tuple(spans[:-1])
+
+
+def column_at(columns: Columns, cell: int) -> str:
+    """Return the column to sort by when somebody points at `cell` of the titles; empty if there is none."""
+    end = 0
+    for name, width in columns.widths.items():
+        end += width + 1  # with the gap behind it
+        if 0 <= cell < end:
+            return _POINTED_AT.get(name, name)
+    return ""

@@ -8,16 +8,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 
 from phaseline_tui.drawing import chrome
-from phaseline_tui.drawing.columns import heading
+from phaseline_tui.drawing.columns import column_at, heading
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.jobs import JobKey
 from phaseline_tui.keys import Place, bindings, help_of
-from phaseline_tui.messages import FilterChanged, JobChosen, SearchChanged
-from phaseline_tui.sorting import Order
+from phaseline_tui.messages import FilterChanged, JobChosen, SearchChanged, TitleClicked
+from phaseline_tui.sorting import COLUMNS, Order
 from phaseline_tui.state import Changes
 from phaseline_tui.views import ViewScreen
 from phaseline_tui.widgets.filter_line import FilterLine
-from phaseline_tui.widgets.fixed_lines import FixedLines
+from phaseline_tui.widgets.fixed_lines import FixedLines, Titles
 from phaseline_tui.widgets.job_detail import JobDetail
 from phaseline_tui.widgets.job_list import JobList
 from phaseline_tui.widgets.search_line import SearchLine
@@ -58,7 +58,7 @@ class JobsScreen(ViewScreen):
         app = self.owner
         self._head = FixedLines(palette, id="header", ground="chrome")
         self._trouble = FixedLines(palette, id="trouble")
-        self._heading = FixedLines(palette, id="heading")
+        self._heading = Titles(palette, id="heading")
         self._list = JobList(palette, app.state, app.board.scene)
         self._detail = JobDetail(palette, app.board.scene)
         self._filter = FilterLine()
@@ -233,6 +233,14 @@ class JobsScreen(ViewScreen):
         """Turn the order round."""
         order = self.owner.state.order
         self._sort(order._replace(reverse=not order.reverse))
+
+    def on_title_clicked(self, message: TitleClicked) -> None:
+        """Sort by the column whose title was clicked; a second click turns the order round."""
+        column = column_at(self._list.columns, message.cell - 1)
+        if column == self.owner.state.order.column:
+            self.action_reverse()
+        elif column in COLUMNS:
+            self._sort(Order(column))
 
     def _sort(self, order: Order) -> None:
         self.owner.state.set_order(order)

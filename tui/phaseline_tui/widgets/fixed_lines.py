@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+from textual import events
+
 from phaseline_tui.drawing.cells import Line, pad_line
 from phaseline_tui.drawing.palette import Ground, Palette
+from phaseline_tui.messages import TitleClicked
 from phaseline_tui.widgets.line_view import LineView
 
-__all__ = ["FixedLines"]
+__all__ = ["FixedLines", "Titles"]
 
 
 class FixedLines(LineView, can_focus=False):
@@ -37,3 +40,12 @@ class FixedLines(LineView, can_focus=False):
     def line_at(self, index: int) -> tuple[Line, Ground]:
         """Return a line."""
         return pad_line(self._lines[index], self.size.width), self.ground
+
+
+class Titles(FixedLines):
+    """The titles of a table's columns."""
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell that one of them was clicked."""
+        if self._lines and self._lines[0]:
+            self.post_message(TitleClicked(event.x))
