@@ -167,8 +167,10 @@ def test_details_are_folded_copied_and_found_where_they_are_folded() -> None:
         await pilot.press("slash", *"2 errors", "enter")
         assert [error["phase"] for error in json.loads(screen.to_copy())] == ["ai_evaluation", "applying_preset"]
         await pilot.press("enter")
+        app._tick()
         assert "▸ 2 ERRORS" in text_of(app)
         assert "Invalid exposure" not in text_of(app)
+        assert "1 of 1 found" in text_of(app), "what was found is the same when it is folded"
         await pilot.press("slash", *"allowed", "enter")
         assert "-5 to 5" in text_of(app), "unfolded by the search"
         await pilot.press("space")

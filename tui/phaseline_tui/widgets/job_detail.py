@@ -64,10 +64,10 @@ class JobDetail(LineView, can_focus=True):
 
     def compose_rows(self) -> None:
         """Write the rows anew, as of now; the cursor stays on what it was on."""
-        here = self._place(self._at)
+        here = _place(self._rows, self._at)
         self._rows = self._all_rows(self._folds)
-        if here is not None and self._place(self._at) != here:
-            places = (at for at in range(len(self._rows)) if self._place(at) == here)
+        if here is not None and _place(self._rows, self._at) != here:
+            places = (at for at in range(len(self._rows)) if _place(self._rows, at) == here)
             self._at = next(places, self._at)
         self._at = max(0, min(self._at, len(self._rows) - 1))
 
@@ -76,16 +76,6 @@ class JobDetail(LineView, can_focus=True):
         if self._job is None or width < 1:
             return []
         return _raw(self._job, width) if self._raw else detail(self._job, width, self._scene(self._job.origin), folds)
-
-    def _place(self, at: int) -> tuple[object, int] | None:
-        """Return what tells a row from the others whenever they are written anew."""
-        if at >= len(self._rows):
-            return None
-        path = self._rows[at].path
-        first = at
-        while first and self._rows[first - 1].path == path:
-            first -= 1
-        return (path, at - first)
 
     def search(self, text: str) -> None:
         """Mark the rows with `text` in them, whatever its case, and go to the first."""
@@ -103,8 +93,8 @@ class JobDetail(LineView, can_focus=True):
         found = self._found(rows)
         if not found:
             return ((f"no {self._wanted} ", "warn"),)
-        here = self._rows[self._at] if self._rows else None
-        at = next((number for number, each in enumerate(found, 1) if rows[each] == here), 0)
+        here = _place(self._rows, self._at)
+        at = next((number for number, each in enumerate(found, 1) if _place(rows, each) == here), 0)
         return ((f"{at} of {len(found)} found " if at else f"{len(found)} found ", "text"),)
 
     def to_copy(self) -> str:
@@ -170,12 +160,13 @@ class JobDetail(LineView, can_focus=True):
         rows = self._all_rows(Folds(everything=False))
         found = self._found(rows)
         if found:
-            here = self._rows[self._at] if self._rows else None
-            at = next((number for number, each in enumerate(found) if rows[each] == here), None)
+            here = _place(self._rows, self._at)
+            at = next((number for number, each in enumerate(found) if _place(rows, each) == here), None)
             wanted = found[0 if at is None else (at + step) % len(found)]
+            place = _place(rows, wanted)
             self._folds.show(rows[wanted].path)
             self._rows = self._all_rows(self._folds)
-            self._at = next((at for at, row in enumerate(self._rows) if row == rows[wanted]), self._at)
+            self._at = next((at for at in range(len(self._rows)) if _place(self._rows, at) == place), self._at)
             self.scroll_to(y=max(0, self._at - self.size.height // 3), animate=False)
             self.post_message(RowChosen(self._at))
         self.update_lines()
@@ -225,6 +216,17 @@ class JobDetail(LineView, can_focus=True):
         """Lay the rows out anew."""
         self.compose_rows()
         super().on_resize()
+
+
+def _place(rows: list[Row], at: int) -> tuple[object, int] | None:
+    """Return what tells a row from the others whenever they are written anew, folded or not."""
+    if at >= len(rows):
+        return None
+    path = rows[at].path
+    first = at
+    while first and rows[first - 1].path == path:
+        first -= 1
+    return (path, at - first)
 
 
 def _json(job: JobView) -> str:
