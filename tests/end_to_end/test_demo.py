@@ -20,8 +20,11 @@ LINE = re.compile(r" *[\d.]+ s  (\S+(?: \(\w\))?) +\d/8 (\w+) ")
 
 @pytest.fixture
 def programs(tmp_path: Path) -> dict[str, str]:
-    """Return an environment in which this interpreter's directory has both programs, whatever is installed."""
-    return environment()
+    """Return an environment in which this interpreter's directory has both programs, whatever is installed.
+
+    Its time zone is one where it is noon: a day that ended meanwhile would take jobs out of the day's counts.
+    """
+    return environment(TZ=f"NOON{time.gmtime().tm_hour - 12:+d}")
 
 
 def processes_of(directory: Path) -> list[str]:
