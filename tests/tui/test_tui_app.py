@@ -334,6 +334,19 @@ def test_only_cells_that_changed_are_repainted() -> None:
     use(test, many_jobs())
 
 
+def test_titles_stand_over_their_columns_at_once_when_a_second_host_brings_one_more() -> None:
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        news = {"type": "job_started", "job_id": "job_x", "seq": 99, "workflow": "photo", "host": "box2"}
+        app.receive(Batch((frame(news),), 1000.0))
+        await pilot.pause()
+        titles, *rows = text_of(app).splitlines()[1:5]
+        assert len(rows) == 3
+        assert {row.index("photo") for row in rows} == {titles.index("WORKFLOW")}
+        assert "HOST" in titles
+
+    use(test, numbered(2))
+
+
 def test_a_lost_connection_freezes_what_is_known_and_says_so() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         app.receive(Batch((), 1000.0, LinkStatus(LinkState.WAITING, "no server at x", 990.0, 1004.0)))

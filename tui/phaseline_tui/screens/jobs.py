@@ -157,12 +157,12 @@ class JobsScreen(ViewScreen):
                     filter_hint=state.filter.problem or state.filter.hint,
                 )
             )
+        self._list.update_lines()  # before the titles: its columns may be others now
         list_width = self._list.size.width
         order = state.order
         titles = heading(self._list.columns, order.column, reverse=order.reverse)
         head = ((" ", ""), *titles) if state.visible and list_width else ()
         self._heading.show([head])
-        self._list.update_lines()
         self._show_detail()
 
     def _show_detail(self) -> None:
