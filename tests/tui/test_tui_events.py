@@ -36,6 +36,12 @@ def kinds(log: EventLog) -> list[str]:
     return [words_of(event.frame).kind for event in log.shown()]
 
 
+def test_facts_are_told_in_words() -> None:
+    data = {"exif": {"camera_make": "NIKON", "iso": 800.0, "flash": False}, "tags": ["sea", None], "size": 12}
+    said = words_of(frame({"type": "photo_info", "job_id": "j", "photo_data": data}))
+    assert (said.kind, said.text) == ("facts", "exif camera_make NIKON, iso 800, flash no · tags sea, — · size 12")
+
+
 def test_only_the_latest_are_kept_and_all_are_counted() -> None:
     log = filled(most=4)
     assert kinds(log) == ["failed", "cancelled", "completed", "server"]

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from phaseline_tui.cleaning import clean, clean_value
-from phaseline_tui.drawing.words import count_of, duration
+from phaseline_tui.drawing.words import count_of, duration, words_of_value
 from phaseline_tui.filtering import Filter
 from phaseline_tui.frames import (
     ErrorOccurred,
@@ -209,8 +209,9 @@ def _words_of_ours(frame: Frame | JobMessage | SnapshotTaken) -> Words:
 
 def _facts(value: object) -> str:
     known = clean_value(value)
-    pairs = known.items() if isinstance(known, dict) else ()
-    return clean(" · ".join(f"{key} {each}" for key, each in pairs) if pairs else str(known), _LONG)
+    facts = known if isinstance(known, dict) else {}
+    parts = [f"{key} {words_of_value(each)}" for key, each in facts.items()] or [words_of_value(known)]
+    return clean(" · ".join(parts), _LONG)
 
 
 def _took(seconds: float | None) -> str:

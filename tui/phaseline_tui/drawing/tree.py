@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from phaseline_tui.drawing.cells import Line, Span, fit, width_of_text, wrap
-from phaseline_tui.drawing.words import UNKNOWN, count_of
+from phaseline_tui.drawing.words import count_of, words_of_value
 
 __all__ = ["FOLDED", "UNFOLDED", "Folds", "Path", "Row", "facts", "text_of"]
 
@@ -117,9 +117,9 @@ def _inside(
 def _leaf(value: object, label: str, width: int, path: Path, depth: int) -> Iterator[Row]:
     indent: Span = ("  " * (depth + 1), "")
     label_width = width_of_text(label)
-    for number, text in enumerate(wrap(_scalar(value), max(8, width - 2 * (depth + 1) - label_width))):
+    for number, text in enumerate(wrap(words_of_value(value), max(8, width - 2 * (depth + 1) - label_width))):
         before = label if number == 0 else " " * label_width
-        yield Row((indent, (before, "muted"), (text, "text")), path, _scalar(value))
+        yield Row((indent, (before, "muted"), (text, "text")), path, words_of_value(value))
 
 
 def _summary(value: object, width: int) -> str:
@@ -128,7 +128,7 @@ def _summary(value: object, width: int) -> str:
         return count_of(len(value), "item")
     if not isinstance(value, dict):
         return ""
-    plain = [f"{key} {_scalar(each)}" for key, each in value.items() if not _nested(each)]
+    plain = [f"{key} {words_of_value(each)}" for key, each in value.items() if not _nested(each)]
     words = ""
     for each in plain:
         words = f"{words} · {each}" if words else each
@@ -141,7 +141,7 @@ def _nested(value: object) -> bool:
     """Return whether a value takes lines of its own; a short list of plain values doesn't."""
     if isinstance(value, list):
         plain = not any(isinstance(each, dict | list) for each in value)
-        return not plain or len(_scalar(value)) > _MOST_LIST
+        return not plain or len(words_of_value(value)) > _MOST_LIST
     return isinstance(value, dict) and bool(value)
 
 
@@ -156,16 +156,3 @@ def _leaves(value: object) -> Iterator[object]:
             yield from _leaves(each)
     else:
         yield value
-
-
-def _scalar(value: object) -> str:
-    """Return a value as text on one line."""
-    if isinstance(value, list):
-        return ", ".join(_scalar(each) for each in value) if value else UNKNOWN
-    if value is None:
-        return UNKNOWN
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    return str(value)

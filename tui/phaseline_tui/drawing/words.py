@@ -20,6 +20,7 @@ __all__ = [
     "spent",
     "state_glyph",
     "state_word",
+    "words_of_value",
 ]
 
 UNKNOWN: Final = "—"
@@ -163,3 +164,18 @@ def _clock_time(wall: float, local: Callable[[float], datetime], today: float, *
 def count_of(count: int, what: str) -> str:
     """Return `1 run`, `12 runs`."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def words_of_value(value: object) -> str:
+    """Return any JSON value as text on one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {words_of_value(each)}" for key, each in value.items()) if value else UNKNOWN
+    if isinstance(value, list):
+        return ", ".join(map(words_of_value, value)) if value else UNKNOWN
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return str(value)
