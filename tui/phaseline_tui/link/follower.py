@@ -67,6 +67,7 @@ class Follower:
         self._status = LinkStatus(LinkState.CONNECTING)
         self._forward: Forward | None = None
         self._heard = 0.0
+        self._awaited = False  # the jobs that there are, since it is connected
 
     def retry(self) -> None:
         """Try again at once if not connected, or if the connection is stale."""
@@ -239,6 +240,7 @@ class Follower:
             raise reasons.wrong_protocol(self.server, frame.protocol or 0)
         await websocket.send_message(_SUBSCRIBE)
         self._heard = time.monotonic()
+        self._awaited = True
         self._say(LinkStatus(LinkState.CONNECTED, since=self._heard))
 
     def _heed(self, problem: Problem) -> None:
@@ -304,7 +306,9 @@ class Follower:
             if isinstance(frame, Problem):
                 self._heed(frame)
         beat.add(frames if Pong not in kinds else [frame for frame in frames if not isinstance(frame, Pong)])
-        self._wake(urgent=Snapshot in kinds)
+        come = self._awaited and Snapshot in kinds
+        self._awaited = self._awaited and not come
+        self._wake(urgent=come)
 
     def _say(self, status: LinkStatus) -> None:
         self._status = self.beat.status = status
