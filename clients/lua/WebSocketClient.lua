@@ -144,15 +144,18 @@ local number = 0
 local waiting = {} -- messages, oldest first
 local active = {} -- job_id -> its job_started, to tell a server that has forgotten it
 local pause, notBefore = PAUSE_SECONDS.first, 0
-local sending, complained = false, false
+local sending = false
+local complained -- of what, since something worked last
 
 local function baseUrl()
     return (url:gsub('^ws', 'http'):gsub('/ws/?$', ''):gsub('/$', ''))
 end
 
-local function complain(text)
-    if not complained then here().log(text) end -- once, until something works again
-    complained = true
+local function complain(reason)
+    if complained ~= reason then -- once, until something works again
+        here().log(string.format('no server at %s (%s); %d messages wait', baseUrl(), reason, #waiting))
+    end
+    complained = reason
 end
 
 local function drop()
@@ -238,12 +241,12 @@ local function drain()
         local ran, fine, reason = pcall(deliver, message, 1)
         if not ran then fine, reason = nil, fine end
         if not fine then
-            complain(string.format('no server at %s (%s); %d messages wait', baseUrl(), tostring(reason), #waiting))
+            complain(tostring(reason))
             notBefore = here().now() + pause
             pause = math.min(2 * pause, PAUSE_SECONDS.most)
             break
         end
-        pause, notBefore, complained = PAUSE_SECONDS.first, 0, false
+        pause, notBefore, complained = PAUSE_SECONDS.first, 0, nil
         table.remove(waiting, 1)
         if ENDS[message.type] then active[message.job_id] = nil end
     end
