@@ -91,6 +91,7 @@ statuses = st.builds(
     stages=st.lists(stages, max_size=2),
     errors=st.lists(errors, max_size=2),
     eta_reasons=st.lists(reasons, max_size=2),
+    silent_seconds=maybe_seconds,
 )
 
 
