@@ -131,10 +131,17 @@ class Broadcaster:
             del self._groups[channels]
 
     def _move(self, subscriber: Subscriber) -> None:
-        """Put a subscriber where it belongs since it has changed, unless it has left."""
-        if subscriber in self._places:
+        """Put a subscriber where it belongs since it has changed, unless it has left.
+
+        One that can't keep its pace ends while a message is handed out: it stays where it is, among the others.
+        """
+        if subscriber in self._places and self._place(subscriber) != self._places[subscriber]:
             self._remove(subscriber)
             self._add(subscriber)
+
+    @staticmethod
+    def _place(subscriber: Subscriber) -> frozenset[str] | None:
+        return None if subscriber.writer is None else subscriber.channels
 
 
 def _write_each(writers: Iterable[Writer], frames: bytes) -> list[int | None]:

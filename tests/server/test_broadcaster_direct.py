@@ -196,6 +196,24 @@ async def test_a_pace_sends_the_latest_progress_of_each_job_once_a_turn(autojump
             nursery.cancel_scope.cancel()
 
 
+def test_those_that_end_while_a_message_is_handed_out_keep_it_from_nobody_else() -> None:
+    broadcaster = Broadcaster()
+    with ExitStack() as stack:
+        listeners, heaps = [], []
+        for _ in range(100):
+            subscriber = stack.enter_context(broadcaster.subscribe([JOBS], 1))
+            heaps.append(attached(subscriber))
+            subscriber.form(batch=False, coalesce_s=60)
+            heaps[-1].full = True
+            listeners.append(stack.enter_context(broadcaster.subscribe([JOBS], 10)))
+        broadcaster.publish(message(1, kind="stage_completed"))
+        broadcaster.publish(message(2, kind="stage_completed"))
+        assert [heap.closed[0] for heap in heaps] == [(SLOW, True)] * 100
+        assert [listener.queued for listener in listeners] == [2] * 100
+        now = broadcaster.statistics()
+        assert (now.subscribers, now.ended_slow) == (100, 100)
+
+
 def test_what_gathers_for_a_pace_is_bounded() -> None:
     broadcaster = Broadcaster()
     with broadcaster.subscribe([JOBS], 10) as subscriber:
