@@ -163,6 +163,17 @@ async def test_a_server_without_memory_learns_how_long_the_phases_took(tmp_path:
             await reporter.aclose()
 
 
+async def test_a_server_that_hangs_up_before_it_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phaseline.reporting.delivery._HANDSHAKE_S", 3600.0)
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    async with listener, Reporter(f"ws://127.0.0.1:{port}/ws", flush_timeout=0) as reporter:
+        reporter.report(JobStarted(job_id="a", phases=("one",)))
+        with trio.fail_after(60):
+            for _ in range(3):
+                await (await listener.accept()).aclose()
+
+
 @pytest.mark.parametrize("lost", [600, 5000])
 async def test_answers_that_get_lost_cost_nothing_and_double_nothing(tmp_path: Path, lost: int) -> None:
     """A server that keeps its memory, behind a network that cuts each connection after so many bytes of answers."""

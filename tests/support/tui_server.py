@@ -19,7 +19,11 @@ GREETING: Json = {"type": "connection_established", "client_id": "c1", "epoch": 
 
 
 class _Guarded:
-    """A nursery in which a connection alone ends when a ping comes while it closes; the library would end them all."""
+    """A nursery in which a connection alone ends when a ping comes while it closes; the library would end them all.
+
+    Who was let in is also let go: the library leaves a connection open that has not yet asked for anything when the
+    server ends, and its client would wait for an answer.
+    """
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
@@ -32,6 +36,9 @@ class _Guarded:
             await task(*args)
         except* LocalProtocolError:
             pass
+        finally:
+            for stream in (each for each in args if isinstance(each, trio.abc.Stream)):
+                await trio.aclose_forcefully(stream)
 
 
 class PlayedServer:

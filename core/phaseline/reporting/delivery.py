@@ -8,6 +8,7 @@ import random
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import msgspec
 import trio
 import trio_websocket
 
+from phaseline.handshake import shake_hands
 from phaseline.reporting.address import Address
 from phaseline.reporting.background import Worker
 from phaseline.reporting.exchange import Exchange, is_final
@@ -256,14 +258,15 @@ class Delivery:
                 stream = trio.SSLStream(stream, context, server_hostname=address.host, https_compatible=True)
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(_HANDSHAKE_S):
-                    websocket = await trio_websocket.wrap_client_stream(
-                        nursery,
-                        stream,
-                        address.authority,
-                        address.path,
+                    wrap = partial(
+                        trio_websocket.wrap_client_stream,
+                        stream=stream,
+                        host=address.authority,
+                        resource=address.path,
                         extra_headers=headers,
                         max_message_size=_LARGEST,
                     )
+                    websocket = await shake_hands(nursery, wrap)
                 try:
                     yield websocket
                 finally:

@@ -2,11 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
+from phaseline import handshake
+from phaseline.handshake import HungUp
 from phaseline_tui import reasons
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.connection import Pace
@@ -39,22 +42,25 @@ async def shake_hands(
         forward: the way that `stream` takes, if it is one of ssh.
 
     Raises:
-        Ended: there was no answer in time, or nothing is at the far end of `forward`.
+        Ended: there was no answer in time, the server hung up, or nothing is at the far end of `forward`.
     """
     try:
         with trio.fail_after(pace.open) as attempt:
             if forward is not None:
                 nursery.start_soon(_end_with_complaint, forward, attempt)
-            return await wrap_client_stream(
-                nursery,
-                stream,
-                server.authority,
-                server.path,
+            wrap = partial(
+                wrap_client_stream,
+                stream=stream,
+                host=server.authority,
+                resource=server.path,
                 extra_headers=[(name.encode(), value.encode()) for name, value in headers.items()],
                 max_message_size=_MOST_BYTES,
                 receive_buffer_size=_RECEIVE_BYTES,
                 message_queue_size=64,
             )
+            return await handshake.shake_hands(nursery, wrap)
+    except HungUp:
+        raise reasons.closed(server, 1006, None) from None
     except trio.TooSlowError:
         raise reasons.not_phaseline(server, "no answer to the WebSocket handshake") from None
 
