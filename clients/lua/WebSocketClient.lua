@@ -103,7 +103,8 @@ local function plain()
                 local certificates = trusted()
                 if not certificates then return nil, 'no file of trusted certificates; name one by SSL_CERT_FILE' end
                 create = secured(certificates)
-                if not url:match('^https://[^/]*:%d+') then url = url:gsub('^(https://[^/]*)', '%1:443') end
+                local authority = url:match('^https://[^/]*')
+                if not authority:match(':%d+$') then url = authority .. ':443' .. url:sub(#authority + 1) end
             end
             http.TIMEOUT = TIMEOUT_SECONDS
             local fine, status = http.request {

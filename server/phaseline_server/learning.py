@@ -29,6 +29,8 @@ _log: Final = structlog.get_logger()
 _SCORES_S: Final = 1.0
 _REST_EVERY: Final = 10
 _RECENT: Final = 64
+_MOST_ANEW: Final = 2000
+"""Runs that are learned anew at a start, some 2 ms each: it shall not wait, and what came before them says little."""
 _MOST_PHASES: Final = 5000
 _UPTO: Final = ("model", "upto")  # the number of the last run that the states have in them
 _COMMON: Final = ("common", "model")  # what all series have in common
@@ -222,18 +224,17 @@ class Learning:
     def _learn_anew(self, runs: Sequence[Lessons], common: bytes | None) -> None:
         """Learn the runs of series whose state is missing, then those that came after all states."""
         upto, known = self._upto, set(self.model.keys())
-        if len(known) < MAX_SERIES:  # otherwise what is missing was forgotten
-            for run in runs:
-                if run.seq <= upto and (run.workflow, run.series) not in known:
-                    self._learn_run(run)
+        missing = [run for run in runs if run.seq <= upto and (run.workflow, run.series) not in known]
+        # With as many series as there may be, what is missing was forgotten.
+        for run in missing[-_MOST_ANEW:] if len(known) < MAX_SERIES else ():
+            self._learn_run(run)
         if common is not None:
             try:
                 self.model.decode_common(common)
             except ValueError as error:
                 _log.warning("what all series have in common can't be read", error=str(error))
-        for run in runs:
-            if run.seq > upto:
-                self._learn_run(run)
+        for run in [run for run in runs if run.seq > upto][-_MOST_ANEW:]:
+            self._learn_run(run)
 
     def _learn_run(self, run: Lessons) -> None:
         self._dirty.add(("model", self.model.learn_run(_runs.decode(run.body))))

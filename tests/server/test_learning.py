@@ -95,6 +95,19 @@ async def test_what_was_not_saved_is_learned_anew_from_the_runs(tmp_path: Path) 
         assert again.model.encode(("film", "trailer")) == state
 
 
+async def test_of_many_runs_the_latest_are_learned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phaseline_server.learning._MOST_ANEW", 3)
+    clock = HandClock()
+    async with learner(tmp_path, clock) as (tracker, _):
+        for number in range(8):
+            await work(tracker, clock, f"film{number}", pace=1.0 if number < 5 else 3.0)
+    async with learner(tmp_path, clock) as (tracker, _):
+        await tracker.report(JobStarted(job_id="new", workflow="film", series="trailer", phases=PHASES))
+        estimate = tracker.snapshot("new").estimate
+        assert estimate.runs == 3
+        assert estimate.remaining_ns == pytest.approx(3e9 * sum(SECONDS), rel=0.1)
+
+
 @pytest.mark.parametrize(
     "harm",
     [
