@@ -68,6 +68,14 @@ def test_progress_in_flight_is_not_replaced() -> None:
     assert [record.number for record in spool.send(10)] == [1, 2]
 
 
+def test_progress_is_replaced_however_often_a_server_that_is_away_is_asked_for() -> None:
+    spool = Spool("p", 100)
+    for percent in range(5):
+        spool.add(progress("one", percent))
+        spool.rewind()
+    assert [record.number for record in spool.send(10)] == [5]
+
+
 def test_what_goes_first_is_what_nobody_will_miss() -> None:
     records = [
         started(),

@@ -156,6 +156,8 @@ class Spool:
 
     def rewind(self) -> None:
         """Take everything in flight for waiting: the connection was lost, so it goes again, under its numbers."""
+        if not self.in_flight:
+            return  # an attempt to connect failed, of which there are many while a server is away
         self._fill([*self.in_flight.values(), *self._waiting.values()])
         self.in_flight.clear()
         self._progress.clear()
