@@ -20,7 +20,7 @@ from phaseline_server.main import serve
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = [sys.executable, "-c", "from phaseline_server.cli import main; main()"]
 # Deadlines that a machine would meet that stands still for some seconds; tests of one of them set it.
-PATIENT = {"head_timeout": 600.0, "write_timeout": 600.0, "pong_timeout": 600.0, "auth_timeout": 600.0}
+PATIENT = dict.fromkeys(("head_timeout", "write_timeout", "pong_timeout", "auth_timeout", "stall_after"), 600.0)
 _PATIENT_FLAGS = [word for name, value in PATIENT.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
