@@ -30,8 +30,9 @@ HEAVY = {
     "trio_websocket",
     "wsproto",
 }
-# The background connection of a worker's reporter; the estimates that compute with numpy, which the base install lacks.
-IMPURE = ("phaseline.reporting", "phaseline.eta.model", "phaseline.eta.replay")
+# How a client of ours connects, and a worker's reporter; the estimates that compute with numpy, which the base install
+# lacks.
+IMPURE = ("phaseline.handshake", "phaseline.reporting", "phaseline.eta.model", "phaseline.eta.replay")
 
 Loaded = Callable[[str], set[str]]
 
