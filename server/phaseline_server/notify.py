@@ -4,7 +4,6 @@ The protocol is that of https://www.freedesktop.org/software/systemd/man/sd_noti
 """
 
 import os
-import socket
 from contextlib import suppress
 from typing import Final
 
@@ -13,23 +12,26 @@ import trio
 __all__ = ["attend"]
 
 _SHORTEST_S: Final = 0.01
+_LAST_WORDS_S: Final = 5.0
 
 
 async def attend() -> None:
     """Say that the server is ready, then at half of the watchdog's time that it lives, and at last that it ends.
 
     To be run, until cancelled, while the server serves: a server whose loop hangs says nothing, and is started anew.
-    Without a NOTIFY_SOCKET nothing is said.
+    Without a NOTIFY_SOCKET nothing is said. What systemd has no room for at the moment waits until it has, the last
+    words for so many seconds.
     """
     interval_s = _watchdog_s() / 2
-    _say("READY=1")
     try:
+        await _say("READY=1")
         while interval_s > 0:
             await trio.sleep(max(interval_s, _SHORTEST_S))
-            _say("WATCHDOG=1")
+            await _say("WATCHDOG=1")
         await trio.sleep_forever()
     finally:
-        _say("STOPPING=1")
+        with trio.move_on_after(_LAST_WORDS_S, shield=True):
+            await _say("STOPPING=1")
 
 
 def _watchdog_s() -> float:
@@ -40,10 +42,11 @@ def _watchdog_s() -> float:
     return int(asked) / 1e6
 
 
-def _say(line: str) -> None:
+async def _say(line: str) -> None:
     path = os.environ.get("NOTIFY_SOCKET", "")
     if not path.startswith(("/", "@")):
         return
-    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as mouth:
-        mouth.setblocking(False)  # noqa: FBT003 (the standard library's)
-        mouth.sendto(line.encode(), path.replace("@", "\0", 1) if path[0] == "@" else path)
+    with suppress(OSError), trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_DGRAM) as mouth:
+        # Connected, so that it can be waited for; its queue is one for all services, and may be full.
+        await mouth.connect(path.replace("@", "\0", 1) if path[0] == "@" else path)
+        await mouth.send(line.encode())
