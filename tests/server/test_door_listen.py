@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import trio
@@ -23,6 +24,25 @@ def has_v6_loopback() -> bool:
 
 
 needs_v6 = pytest.mark.skipif(not has_v6_loopback(), reason="this machine has no ::1")
+
+
+@pytest.fixture
+def free() -> Iterator[int]:
+    """Return a port of both loopbacks on which nobody listens, nor will unless told its number, see `ports`."""
+    hosts = [(socket.AF_INET, "127.0.0.1"), *([(socket.AF_INET6, "::1")] if has_v6_loopback() else [])]
+    with ExitStack() as held:
+        while True:
+            port = 0
+            try:
+                for family, host in hosts:
+                    holder = held.enter_context(socket.socket(family))
+                    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    holder.bind((host, port))
+                    port = holder.getsockname()[1]
+            except OSError:  # the other loopback's is somebody else's
+                continue
+            break
+        yield port
 
 
 @pytest.fixture
@@ -98,35 +118,28 @@ async def test_localhost_is_both_loopbacks_at_one_port() -> None:
 
 
 @needs_v6
-async def test_what_is_named_twice_is_opened_once() -> None:
-    first = await open_listeners(["127.0.0.1:0"], explicit=True)
-    port = first[0].socket.getsockname()[1]
-    close(first)
-    listeners = await open_listeners([f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"], explicit=True)
-    assert [url_of(listener) for listener in listeners] == [f"http://127.0.0.1:{port}", f"http://[::1]:{port}"]
+async def test_what_is_named_twice_is_opened_once(free: int) -> None:
+    listeners = await open_listeners([f"127.0.0.1:{free}", f"localhost:{free}", f"[::1]:{free}"], explicit=True)
+    assert [url_of(listener) for listener in listeners] == [f"http://127.0.0.1:{free}", f"http://[::1]:{free}"]
     close(listeners)
 
 
-async def test_an_address_is_free_again_at_once(taken: int) -> None:
-    listeners = await open_listeners(["127.0.0.1:0"], explicit=True)
-    bind = listeners[0].socket.getsockname()
-    client = await trio.open_tcp_stream(*bind)
+async def test_an_address_is_free_again_at_once(free: int) -> None:
+    listeners = await open_listeners([f"127.0.0.1:{free}"], explicit=True)
+    client = await trio.open_tcp_stream("127.0.0.1", free)
     served = await listeners[0].accept()
     await served.aclose()  # the server closes first, and its side stays in TIME_WAIT
     await client.aclose()
     close(listeners)
-    close(await open_listeners([f"127.0.0.1:{bind[1]}"], explicit=True))
+    close(await open_listeners([f"127.0.0.1:{free}"], explicit=True))
 
 
-async def test_an_explicit_address_that_is_taken_is_an_error_and_nothing_stays_open(taken: int) -> None:
-    other = await open_listeners(["127.0.0.1:0"], explicit=True)
-    port = other[0].socket.getsockname()[1]
-    close(other)
+async def test_an_explicit_address_that_is_taken_is_an_error_and_nothing_stays_open(free: int, taken: int) -> None:
     with pytest.raises(PortInUse) as caught:
-        await open_listeners([f"127.0.0.1:{port}", f"127.0.0.1:{taken}"], explicit=True)
+        await open_listeners([f"127.0.0.1:{free}", f"127.0.0.1:{taken}"], explicit=True)
     assert str(caught.value).startswith(f"127.0.0.1:{taken} is taken")
     assert "--bind 127.0.0.1:0" in str(caught.value)
-    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", free)):
         pass
 
 
@@ -151,14 +164,14 @@ async def test_all_default_addresses_taken_is_an_error(taken: int) -> None:
 
 
 @needs_v6
-async def test_localhost_is_taken_if_either_loopback_is() -> None:
-    with socket.socket(socket.AF_INET6) as holder:
-        holder.bind(("::1", 0))
-        holder.listen()
-        port = holder.getsockname()[1]
-        with pytest.raises(PortInUse, match=f"localhost:{port} is taken"):
-            await open_listeners([f"localhost:{port}"], explicit=True)
-        close(await open_listeners([f"127.0.0.1:{port}"], explicit=True))  # and v4 was let go
+async def test_localhost_is_taken_if_either_loopback_is(free: int) -> None:
+    with socket.socket(socket.AF_INET6) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("::1", free))
+        other.listen()
+        with pytest.raises(PortInUse, match=f"localhost:{free} is taken"):
+            await open_listeners([f"localhost:{free}"], explicit=True)
+        close(await open_listeners([f"127.0.0.1:{free}"], explicit=True))  # and v4 was let go
 
 
 @pytest.mark.parametrize("bind", ["192.0.2.1:0", "no-such-host.invalid:0"])
