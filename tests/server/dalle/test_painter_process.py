@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -324,18 +325,17 @@ def test_a_worker_does_not_outlive_a_server_that_was_killed(
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
     )
-    with server:
+    with server, ExitStack() as after:
+        after.callback(server.kill)
         assert server.stdout is not None
         worker = int(server.stdout.readline())
         watched = os.pidfd_open(worker)
-        try:
-            while server.stdout.readline() != (b"0.99\n" if order is SMALL else b"0.0\n"):
-                assert server.poll() is None
-            assert not select.select([watched], [], [], 0)[0], "the worker is there"
-            server.kill()
-            assert select.select([watched], [], [], 60)[0], "the worker has ended"
-        finally:
-            os.close(watched)
+        after.callback(os.close, watched)
+        while server.stdout.readline() != (b"0.99\n" if order is SMALL else b"0.0\n"):
+            assert server.poll() is None
+        assert not select.select([watched], [], [], 0)[0], "the worker is there"
+        server.kill()
+        assert select.select([watched], [], [], 60)[0], "the worker has ended"
 
 
 def test_the_server_does_not_load_what_only_the_worker_needs() -> None:
