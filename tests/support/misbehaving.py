@@ -56,13 +56,13 @@ async def misbehaving(*replies: Reply) -> AsyncIterator[Misbehaving]:
         server = Misbehaving(listener.socket.getsockname()[1])
 
         async def handle(stream: trio.SocketStream) -> None:
-            request = await _request(stream)
-            if request is None:
-                await stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-                return
-            server.requests.append(request)
-            reply = replies[min(len(server.requests), len(replies)) - 1]
             with suppress(trio.BrokenResourceError):  # the client left, as it may
+                request = await _request(stream)
+                if request is None:
+                    await stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                    return
+                server.requests.append(request)
+                reply = replies[min(len(server.requests), len(replies)) - 1]
                 await reply(stream, server)
 
         nursery.start_soon(trio.serve_listeners, handle, [listener])
@@ -81,7 +81,10 @@ async def _request(stream: trio.SocketStream) -> Request | None:
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
     while len(body) < int(headers.get("content-length", "0")):
-        body += await stream.receive_some()
+        more = await stream.receive_some()
+        if not more:
+            return None
+        body += more
     method, target, _ = first.split(" ")
     return Request(method, target, headers, body)
 
