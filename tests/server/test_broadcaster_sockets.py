@@ -1,6 +1,7 @@
 """Subscribers whose messages go to real sockets: whole frames, in order, whatever becomes of the others' sockets."""
 
 import os
+import select
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -79,6 +80,7 @@ async def test_sockets_that_are_full_or_gone_keep_nobody_from_whole_frames_in_or
                 gone.client.socket.close()
             if seq > 150:
                 # Its socket takes some again, before anything of what waits is sent.
+                select.select([slow.client.socket], [], [], 30)
                 slow.received += os.read(slow.client.socket.fileno(), 20_000)
         assert broadcaster.statistics().queued > 0
         await slow.read_up_to(len(frames))
