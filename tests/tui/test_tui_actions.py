@@ -85,10 +85,12 @@ def test_a_picture_is_shown_and_removed_after_a_question(url: str, monkeypatch: 
         await until(pilot, lambda: app.screen_stack[0].chosen_jobs() != [])  # type: ignore[attr-defined]
         await pilot.press("i")
         await until(pilot, lambda: "▀" in text_of(app) or "▄" in text_of(app))
-        assert "256 x" in text_of(app)
+        await until(pilot, lambda: "256 x" in text_of(app))
         await pilot.press("escape", "ctrl+x")
         await until(pilot, lambda: "Remove 1 picture for good?" in text_of(app))
-        await pilot.press("escape", "ctrl+x")
+        await pilot.press("escape")
+        await until(pilot, lambda: "for good?" not in text_of(app))
+        await pilot.press("ctrl+x")
         await until(pilot, lambda: "for good?" in text_of(app))
         assert await asyncio.to_thread(picture_status, url, "simple/0xa1") == 200
         await pilot.press("y")
