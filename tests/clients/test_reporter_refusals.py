@@ -166,7 +166,7 @@ async def test_a_server_that_is_full_gets_a_job_once_there_is_room(tmp_path: Pat
         reporter.report(PhaseCompleted(job_id="second", phase="importing"))
         reporter.report(PhotoInfo(job_id="second", data={"n": 1}))
         reporter.report(PhotoInfo(job_id="first", data={"n": 1}))
-        await watching.until(lambda messages: messages[-1]["type"] == "photo_info")
+        await watching.until_type("photo_info")
         reporter.report(JobCompleted(job_id="first"))
         reporter.report(JobCompleted(job_id="second"))
         await watching.until_type("job_completed", 2)
@@ -195,7 +195,8 @@ async def test_a_frame_that_is_too_big_for_this_server_is_the_only_one_lost(
         assert (status["state"], status["photo_info"]) == ("completed", {"n": 1})
         assert "could not be reported" in status["result"]["note"]
     refused = [record.message for record in caplog.records if "refused" in record.message]
-    assert [text.partition(" of ")[0] for text in refused] == [
+    # The largest of what is in flight together is told first; how much that is, is a matter of luck.
+    assert sorted(text.partition(" of ")[0] for text in refused) == [
         "the server refused job_completed",
         "the server refused photo_info",
     ]
@@ -252,7 +253,7 @@ async def test_a_server_that_is_none_of_ours_is_told_apart(caplog: pytest.LogCap
 
         nursery.start_soon(trio.serve_listeners, answer, [listener])
         port = listener.socket.getsockname()[1]
-        async with Reporter(f"ws://127.0.0.1:{port}/ws") as reporter:
+        async with Reporter(f"ws://127.0.0.1:{port}/ws", flush_timeout=60) as reporter:
             reporter.report(JobStarted(job_id="a"))
         nursery.cancel_scope.cancel()
     assert "no connection to" in caplog.text
