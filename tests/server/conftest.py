@@ -1,4 +1,4 @@
-"""Trackers; disks that are small, and directories that can't be written: real ones."""
+"""Trackers; a clock; disks that are small, and directories that can't be written: real ones."""
 
 import os
 import subprocess
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from phaseline.snapshot import Moment
 from phaseline_server.tracker import Tracker
@@ -53,6 +54,12 @@ def make_unwritable() -> Iterator[Callable[[Path], None]]:
                 after.callback(folder.chmod, 0o700)
 
         yield close
+
+
+@pytest.fixture
+def socket_clock() -> trio.testing.MockClock:
+    """A clock that jumps once nothing has come through any socket for a moment: the kernel may take one to deliver."""
+    return trio.testing.MockClock(autojump_threshold=0.05)
 
 
 @pytest.fixture

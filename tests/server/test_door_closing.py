@@ -4,6 +4,7 @@ import gc
 
 import pytest
 import trio
+from quart_trio import QuartTrio
 
 from door_clients import (
     HOUR,
@@ -96,11 +97,20 @@ async def test_nobody_is_accepted_once_closing() -> None:
 
 
 async def test_a_request_being_served_is_finished() -> None:
-    async with open_door() as opened:
+    app, begun = QuartTrio(__name__), trio.Event()
+
+    @app.get("/until-closing")
+    async def until_closing() -> str:
+        begun.set()
+        await opened.door.closing.wait()
+        return "waited"
+
+    async with open_door(app) as opened:
         stream = await opened.connect()
         async with trio.open_nursery() as nursery, stream:
             await get(stream, "/until-closing")
-            await trio.testing.wait_all_tasks_blocked()
+            with trio.fail_after(PATIENCE):
+                await begun.wait()
             nursery.start_soon(opened.door.close, HOUR)  # ends as soon as there is nobody left
             answer = await read_all(stream)
         assert answer.startswith(b"HTTP/1.1 200 ")

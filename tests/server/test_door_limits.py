@@ -39,7 +39,7 @@ async def test_one_client_too_many_is_answered_503_and_the_next_is_served_once_o
 
 
 @pytest.mark.parametrize("begun", [b"", b"G", b"GET / HTTP/1.1\r\nHost: door\r\n"])
-async def test_a_client_that_never_finishes_its_head_is_cut_off(begun: bytes, autojump_clock: MockClock) -> None:
+async def test_a_client_that_never_finishes_its_head_is_cut_off(begun: bytes, socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
         with trio.fail_after(PATIENCE):
             answer = await opened.ask(begun)
@@ -47,7 +47,7 @@ async def test_a_client_that_never_finishes_its_head_is_cut_off(begun: bytes, au
             await opened.wait_empty()
 
 
-async def test_a_head_that_trickles_in_gets_no_more_time(autojump_clock: MockClock) -> None:
+async def test_a_head_that_trickles_in_gets_no_more_time(socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=4 * SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -57,7 +57,7 @@ async def test_a_head_that_trickles_in_gets_no_more_time(autojump_clock: MockClo
                     await trio.sleep(SHORT / 5)
 
 
-async def test_a_connection_may_idle_longer_than_a_head_may_take(autojump_clock: MockClock) -> None:
+async def test_a_connection_may_idle_longer_than_a_head_may_take(socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -67,7 +67,7 @@ async def test_a_connection_may_idle_longer_than_a_head_may_take(autojump_clock:
                 await trio.sleep(2 * SHORT)
 
 
-async def test_a_connection_does_not_idle_for_ever(autojump_clock: MockClock) -> None:
+async def test_a_connection_does_not_idle_for_ever(socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(idle_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -78,7 +78,7 @@ async def test_a_connection_does_not_idle_for_ever(autojump_clock: MockClock) ->
 
 
 @pytest.mark.parametrize("when", ["with the first", "after its answer"])
-async def test_the_head_of_a_second_request_has_its_own_limit(when: str, autojump_clock: MockClock) -> None:
+async def test_the_head_of_a_second_request_has_its_own_limit(when: str, socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -93,7 +93,7 @@ async def test_the_head_of_a_second_request_has_its_own_limit(when: str, autojum
                 assert (await read_all(stream)).startswith(b"HTTP/1.1 408 ")
 
 
-async def test_neither_limit_touches_a_request_that_takes_long(autojump_clock: MockClock) -> None:
+async def test_neither_limit_touches_a_request_that_takes_long(socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT, idle_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with trio.open_nursery() as nursery, stream:
@@ -104,18 +104,20 @@ async def test_neither_limit_touches_a_request_that_takes_long(autojump_clock: M
 
 
 @pytest.mark.parametrize("path", ["/huge", "/trickle"])
-async def test_a_client_that_reads_nothing_is_cut_off(path: str, autojump_clock: MockClock) -> None:
+async def test_a_client_that_reads_nothing_is_cut_off(path: str, socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(write_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
             await get(stream, path)
+            while not opened.door.statistics().connections:
+                await trio.lowlevel.checkpoint()
             with trio.fail_after(PATIENCE):
                 await opened.wait_empty()
         assert opened.door.statistics().counts.late == {"write": 1}
         assert (await opened.ask()).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_websocket_that_reads_nothing_is_cut_off(autojump_clock: MockClock) -> None:
+async def test_a_websocket_that_reads_nothing_is_cut_off(socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(write_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -126,7 +128,7 @@ async def test_a_websocket_that_reads_nothing_is_cut_off(autojump_clock: MockClo
         assert (seen.failed, seen.counts.late) == (0, {"write": 1})
 
 
-async def test_a_client_that_never_ends_its_side_is_waited_for_only_so_long(autojump_clock: MockClock) -> None:
+async def test_a_client_that_never_ends_its_side_is_waited_for_only_so_long(socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(linger_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -157,7 +159,7 @@ def no_more_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_running_out_of_files_is_waited_out(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+async def test_running_out_of_files_is_waited_out(monkeypatch: pytest.MonkeyPatch, socket_clock: MockClock) -> None:
     door = Door()
     [listener] = await open_listeners(["127.0.0.1:0"], explicit=True)
     accept = listener.accept

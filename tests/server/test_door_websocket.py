@@ -117,7 +117,7 @@ async def test_pings_come_in_turn_and_only_to_who_is_there(autojump_clock: trio.
 
 
 async def test_a_client_that_answers_no_ping_is_cut_off_and_one_that_does_is_not(
-    autojump_clock: trio.testing.MockClock,
+    socket_clock: trio.testing.MockClock,
 ) -> None:
     async with open_door(limits=Limits(pong_seconds=2)) as opened:
         silent, lively = await opened.connect(), await opened.connect()
