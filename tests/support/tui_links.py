@@ -1,17 +1,24 @@
 """A link and somebody who listens to it, for the tests of the link."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.connection import Access, Batch, LinkState, LinkStatus, Pace
 from phaseline_tui.frames import Frame
 from phaseline_tui.link import Links
+from phaseline_tui.link.follower import Follower
+from phaseline_tui.link.streams import Dialer
 
 # Quick where something is waited for; where the slowest machine is, patient.
-QUICK = Pace(batch=0.01, open=60.0, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.05, goodbye=30.0)
-NEVER_AGAIN = Pace(batch=0.01, open=60.0, first_retry=3600.0, last_retry=3600.0)
+NEVER_AGAIN = Pace(
+    batch=0.01, open=60.0, greet=60.0, ping=30.0, stale=60.0, dead=120.0,
+    first_retry=3600.0, last_retry=3600.0, goodbye=30.0,
+)  # fmt: skip
+QUICK = replace(NEVER_AGAIN, first_retry=0.02, last_retry=0.05)
 
 
 class Heard:
@@ -44,6 +51,13 @@ class Heard:
         with self._news:
             assert self._news.wait_for(condition, 60), (self.statuses, self.frames[-3:])
 
+    def wait_while(self, act: Callable[[], object], condition: Callable[[], bool]) -> None:
+        """Act again and again until the condition holds."""
+        end = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < end, (self.statuses, self.frames[-3:])
+            act()
+
     def statuses_of(self, origin: str) -> list[LinkStatus]:
         return [each.status for each in self.batches if each.status is not None and origin in {"", each.origin}]
 
@@ -63,6 +77,18 @@ def following(*urls: str, pace: Pace = QUICK, access: Access | None = None) -> I
     finally:
         links.stop()
         assert not [thread for thread in threading.enumerate() if thread.name == "links"]
+
+
+def lone_follower(url: str, pace: Pace, told: Callable[[LinkStatus], object]) -> Follower:
+    """Return one without a link around it, so that `told` hears of each status, however short it was."""
+
+    def wake(*, urgent: bool = False) -> None:
+        status, follower.beat.status = follower.beat.status, None
+        if urgent and status is not None:
+            told(status)
+
+    follower = Follower(ServerAddress.parse(url), "", Dialer(pace, Access()), wake)
+    return follower
 
 
 def progress(number: int, stage: str = "importing", job_id: str = "job_1") -> dict[str, object]:

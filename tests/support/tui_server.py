@@ -71,7 +71,8 @@ class PlayedServer:
         self.goodbyes: list[int] = []
         """The close codes that clients sent."""
         self._connected: set[WebSocketConnection] = set()
-        self._open: set[WebSocketConnection] = set()
+        self._open: dict[WebSocketConnection, trio.Event] = {}
+        """Who has subscribed, and what is set when it is no longer heard."""
         self._thread = threading.Thread(target=trio.run, args=(self._main,), name="played server")
         self._listening = threading.Event()
         self._subscribed = threading.Event()
@@ -79,6 +80,7 @@ class PlayedServer:
         self._pinged = threading.Event()
         self._token: trio.lowlevel.TrioToken | None = None
         self._scope = trio.CancelScope()
+        self._nursery: trio.Nursery
 
     @property
     def url(self) -> str:
@@ -106,7 +108,7 @@ class PlayedServer:
         self._call(partial(self._broadcast, messages))
 
     def close(self, code: int = 1000, reason: str | None = None) -> None:
-        """Close every connection."""
+        """Close every connection; returns when that is sent."""
         self._call(partial(self._close, code, reason))
 
     def cut(self) -> None:
@@ -140,10 +142,10 @@ class PlayedServer:
             await websocket.send_message("{}")
 
     async def _close(self, code: int, reason: str | None) -> None:
-        for websocket in list(self._open):
-            # A ping that comes while it closes ends the library's reader, and then it would wait for ever.
-            with trio.move_on_after(0.5):
-                await websocket.aclose(code, reason)
+        for websocket, over in list(self._open.items()):
+            # A ping that comes while it closes ends the library's reader, and then this would wait for ever.
+            self._nursery.start_soon(websocket.aclose, code, reason)
+            await over.wait()
 
     async def _cut(self) -> None:
         for websocket in list(self._open):
@@ -153,8 +155,10 @@ class PlayedServer:
         self._token = trio.lowlevel.current_trio_token()
         with self._scope:
             async with trio.open_nursery() as nursery:
-                guarded = cast("trio.Nursery", _Guarded(nursery))
-                serve = partial(serve_websocket, self._handle, "127.0.0.1", self.port, None, handler_nursery=guarded)
+                self._nursery = cast("trio.Nursery", _Guarded(nursery))
+                serve = partial(
+                    serve_websocket, self._handle, "127.0.0.1", self.port, None, handler_nursery=self._nursery
+                )
                 server = await nursery.start(serve)
                 self.port = server.port
                 self._listening.set()
@@ -177,7 +181,7 @@ class PlayedServer:
         except ConnectionClosed as closed:
             self.goodbyes.append(closed.reason.code if closed.reason else 0)
         finally:
-            self._open.discard(websocket)
+            self._open.pop(websocket, trio.Event()).set()
             self._connected.discard(websocket)
             self._gone.set()
 
@@ -195,5 +199,5 @@ class PlayedServer:
             snapshot = {"type": "snapshot", "epoch": "e1", "seq": 7, "jobs": self.jobs}
             for each in (confirmed, snapshot):
                 await websocket.send_message(msgspec.json.encode(each).decode())
-            self._open.add(websocket)
+            self._open[websocket] = trio.Event()
             self._subscribed.set()

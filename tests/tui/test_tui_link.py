@@ -1,16 +1,19 @@
 """The link against a real WebSocket server that behaves, misbehaves, comes and goes."""
 
 import socket
+from contextlib import suppress
+from dataclasses import replace
 
 import msgspec
 import pytest
+import trio
 
-from phaseline_tui.connection import LinkState, Pace
+from phaseline_tui.connection import LinkState, LinkStatus
 from phaseline_tui.frames import JobMessage, JobProgress, Snapshot
 from phaseline_tui.state import ViewState
 from ports import free_port
 from tui_jobs import many_jobs, photo_job
-from tui_links import NEVER_AGAIN, Heard, following, progress
+from tui_links import NEVER_AGAIN, QUICK, Heard, following, lone_follower, progress
 from tui_server import GREETING, PlayedServer
 
 
@@ -29,7 +32,7 @@ def test_a_link_subscribes_and_receives_the_snapshot_first() -> None:
 
 
 def test_what_there_is_at_first_waits_for_no_beat() -> None:
-    pace = Pace(batch=3600.0, open=60.0, ping=3600.0, stale=3600.0, dead=7200.0)
+    pace = replace(NEVER_AGAIN, batch=3600.0, ping=3600.0, stale=3600.0, dead=7200.0)
     with PlayedServer(many_jobs()) as server, following(server.url, pace=pace) as (_, heard):
         heard.wait(lambda: any(isinstance(frame, Snapshot) for frame in heard.frames))
         heard.wait_state(LinkState.CONNECTED)
@@ -70,11 +73,11 @@ def test_a_restarted_server_is_found_again() -> None:
             server.wait_subscribed()
             heard.wait_state(LinkState.CONNECTED)
             server.close(1001)
-            server.cut()
+            told = "closed the connection (1001): it is going away"
+            heard.wait(lambda: any(told in status.reason for status in heard.statuses))
         heard.wait_state(LinkState.WAITING)
-        assert any("closed the connection (1001): it is going away" in status.reason for status in heard.statuses)
         with PlayedServer([photo_job("job_2", "b.jpg", 1)], port=port) as server:
-            # The first may have been found again while it closed, so how many snapshots came says nothing.
+            # The first may have been found again, so how many snapshots came says nothing.
             heard.wait(lambda: any(b'"job_2"' in bytes(job) for job in snapshots_jobs(heard)))
 
 
@@ -148,7 +151,7 @@ def test_details_nested_without_end_break_nothing() -> None:
 def test_a_quiet_server_is_asked_for_a_sign_of_life() -> None:
     with (
         PlayedServer() as server,
-        following(server.url, pace=Pace(batch=0.01, ping=0.02, stale=60.0, dead=120.0)) as (_, heard),
+        following(server.url, pace=replace(QUICK, ping=0.02)) as (_, heard),
     ):
         server.wait_subscribed()
         server.wait_pinged()
@@ -156,17 +159,19 @@ def test_a_quiet_server_is_asked_for_a_sign_of_life() -> None:
 
 
 def test_a_server_that_answers_nothing_is_called_stale_until_it_speaks() -> None:
-    pace = Pace(batch=0.01, ping=0.03, stale=0.06, dead=60.0)
+    pace = replace(QUICK, ping=0.03, stale=0.06)
     with PlayedServer(mute=True) as server, following(server.url, pace=pace) as (_, heard):
         server.wait_subscribed()
         status = heard.wait_state(LinkState.STALE)
         assert status.reason == f"nothing heard from {server.url}"
-        server.greet_again()
-        heard.wait(lambda: [each.state for each in heard.statuses].count(LinkState.CONNECTED) == 2)
+        before = len(heard.statuses)
+        heard.wait_while(
+            server.greet_again, lambda: LinkState.CONNECTED in [each.state for each in heard.statuses[before:]]
+        )
 
 
 def test_a_connection_that_stays_silent_is_given_up_and_opened_again() -> None:
-    pace = Pace(batch=0.01, ping=0.02, stale=0.04, dead=0.08)
+    pace = replace(QUICK, ping=0.02, stale=0.04, dead=0.08)
     with PlayedServer(mute=True) as server, following(server.url, pace=pace):
         server.wait_subscribed()
         server.wait_subscribed()
@@ -186,7 +191,7 @@ def test_a_connection_that_stays_silent_is_given_up_and_opened_again() -> None:
 )
 def test_another_kind_of_server_is_told_apart(behaviour: dict[str, object], words: str) -> None:
     # Who says nothing is waited for; of all others that is only how long the slowest machine may take.
-    pace = Pace(batch=0.01, open=2.0 if words.endswith("says nothing") else 60.0, first_retry=3600.0, last_retry=3600.0)
+    pace = replace(NEVER_AGAIN, greet=0.1) if words.endswith("says nothing") else NEVER_AGAIN
     with PlayedServer(**behaviour) as server, following(server.url, pace=pace) as (_, heard):  # type: ignore[arg-type]
         assert heard.wait_state(LinkState.WAITING).reason.startswith(words.format(url=server.url))
 
@@ -204,18 +209,31 @@ def test_a_refusal_waits_to_be_asked() -> None:
         assert "refuses this terminal (HTTP 403)" in heard.wait_state(LinkState.STOPPED).reason
 
 
-def test_a_server_that_speaks_no_http_is_told_apart() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        with following(f"127.0.0.1:{port}", pace=Pace(batch=0.01, open=2.0, first_retry=3600.0)) as (_, heard):
-            client, _ = listener.accept()
-            with client:
-                client.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
-                assert "not a Phaseline server" in heard.wait_state(LinkState.WAITING).reason
+async def test_a_server_that_speaks_no_http_is_told_apart() -> None:
+    said: list[str] = []
+
+    def told(status: LinkStatus) -> None:
+        if status.state is LinkState.WAITING:
+            said.append(status.reason)
+            follower.end()
+
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    follower = lone_follower(f"127.0.0.1:{listener.socket.getsockname()[1]}", NEVER_AGAIN, told)
+    follower._pace = replace(NEVER_AGAIN, open=0.5)  # for an answer; to connect may take longer
+    with trio.fail_after(60):
+        async with listener, trio.open_nursery() as nursery:
+            nursery.start_soon(follower.follow)
+            async with await listener.accept() as client:
+                with suppress(trio.BrokenResourceError):  # it may have left by now
+                    await client.send_all(b"SSH-2.0-OpenSSH_9.6\r\n")
+                    while await client.receive_some():
+                        pass
+    [reason] = said
+    assert reason.startswith("not a Phaseline server")
 
 
 def test_a_server_that_hangs_up_before_it_answers_is_not_waited_for() -> None:
-    pace = Pace(batch=0.01, open=3600.0, first_retry=3600.0, last_retry=3600.0)
+    pace = replace(NEVER_AGAIN, open=3600.0)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         following(f"127.0.0.1:{listener.getsockname()[1]}", pace=pace) as (_, heard),
@@ -247,13 +265,21 @@ def test_asking_shortens_the_wait() -> None:
             server.wait_subscribed()
 
 
-def test_the_pauses_grow_up_to_the_longest() -> None:
-    pace = Pace(batch=0.0, first_retry=0.01, last_retry=0.04)
-    with following(f"http://127.0.0.1:{free_port()}", pace=pace) as (_, heard):
-        heard.wait(lambda: [status.state for status in heard.statuses].count(LinkState.WAITING) >= 5)
-        waits = [status.next_try - status.since for status in heard.statuses if status.next_try is not None]
-        for wait, longest in zip(waits, (0.01, 0.02, 0.04, 0.04, 0.04), strict=False):
-            assert 0.7 * longest <= wait <= longest
+async def test_the_pauses_grow_up_to_the_longest() -> None:
+    waits: list[float] = []
+
+    def told(status: LinkStatus) -> None:
+        if status.next_try is not None:
+            waits.append(status.next_try - status.since)
+            if len(waits) == 5:
+                follower.end()
+
+    pace = replace(QUICK, first_retry=0.01, last_retry=0.04)
+    follower = lone_follower(f"http://127.0.0.1:{free_port()}", pace, told)
+    with trio.fail_after(60):
+        await follower.follow()
+    for wait, longest in zip(waits, (0.01, 0.02, 0.04, 0.04, 0.04), strict=True):
+        assert 0.7 * longest <= wait <= longest
 
 
 def test_of_progress_in_one_phase_only_the_newest_of_a_beat_counts_and_nothing_else_is_merged() -> None:

@@ -2,13 +2,14 @@
 
 import socket
 import threading
+from dataclasses import replace
 
 from phaseline_tui.address import ServerAddress
-from phaseline_tui.connection import LinkState, Pace
+from phaseline_tui.connection import LinkState
 from phaseline_tui.frames import JobProgress
 from phaseline_tui.link import Links
 from ports import free_port
-from tui_links import NEVER_AGAIN, Heard, following, progress
+from tui_links import NEVER_AGAIN, QUICK, Heard, following, progress
 from tui_server import PlayedServer
 
 
@@ -48,7 +49,7 @@ def test_stopping_while_connected_says_goodbye() -> None:
 def test_stopping_while_stale_leaves_no_thread() -> None:
     with (
         PlayedServer(mute=True) as server,
-        following(server.url, pace=Pace(batch=0.01, ping=0.02, stale=0.04)) as (_, heard),
+        following(server.url, pace=replace(QUICK, ping=0.02, stale=0.04)) as (_, heard),
     ):
         heard.wait_state(LinkState.STALE)
 

@@ -1,29 +1,32 @@
 """ssh:// against a real sshd: it connects, says why it can't, comes back, and leaves nothing behind."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from phaseline_tui.connection import LinkState, Pace
+from phaseline_tui.connection import LinkState
 from phaseline_tui.frames import Snapshot
 from ports import free_port
 from servers import environment, progress_server
 from sshd import SSHD, SshBox, ssh_box
 from tui_jobs import photo_job
-from tui_links import following
+from tui_links import QUICK, following
 from tui_server import PlayedServer
 
 pytestmark = pytest.mark.needs(SSHD, "ssh", "ssh-keygen", "ps")
 
-PATIENT = Pace(
-    batch=0.01, open=60.0, login=60.0, ping=30.0, stale=60.0, dead=120.0, first_retry=0.02, last_retry=0.1, goodbye=30.0
-)
+PATIENT = replace(QUICK, login=60.0)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ssh say why a connection ended even on the slowest machine."""
+    monkeypatch.setattr("phaseline_tui.link.follower._LISTEN_S", 60.0)
 
 
 @pytest.fixture
@@ -145,10 +148,12 @@ def test_a_program_that_is_killed_leaves_neither_ssh_nor_its_folder_behind(box: 
         env = environment(PROGRESS_SSH=box.client, XDG_RUNTIME_DIR="", TMPDIR=str(folders))
         command = [sys.executable, "-c", HOLD, box.url(server.port)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as program:
-            assert program.stdout is not None
-            assert program.stdout.readline() == "connected\n"
-            assert box.clients() != []
-            assert len(list(folders.iterdir())) == 1
-            os.kill(program.pid, signal.SIGKILL)
+            try:
+                assert program.stdout is not None
+                assert program.stdout.readline() == "connected\n"
+                assert box.clients() != []
+                assert len(list(folders.iterdir())) == 1
+            finally:
+                program.kill()
         wait_for(lambda: box.clients() == [])
         wait_for(lambda: list(folders.iterdir()) == [])

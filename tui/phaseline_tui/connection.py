@@ -89,6 +89,8 @@ class Pace:
     """Least time between two batches."""
     open: float = 5.0
     """Most time for each step of connecting."""
+    greet: float = 10.0
+    """Most time for the server's first words; one that waits for a token says after five seconds that none came."""
     login: float = 20.0
     """Most time for ssh to log in."""
     ping: float = 3.0

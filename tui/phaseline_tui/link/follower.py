@@ -226,8 +226,7 @@ class Follower:
             await websocket.send_message(msgspec.json.encode({"type": "auth", "token": self._token}).decode())
         frame: Frame | None = None
         try:
-            # A server that waits for a token says after five seconds that none came.
-            with trio.fail_after(2 * self._pace.open):
+            with trio.fail_after(self._pace.greet):
                 first = await websocket.get_message()
                 frame, _ = decode(first) if isinstance(first, str) else (None, 1)
         except trio.TooSlowError:
