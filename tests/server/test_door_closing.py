@@ -97,21 +97,24 @@ async def test_nobody_is_accepted_once_closing() -> None:
 
 
 async def test_a_request_being_served_is_finished() -> None:
-    app, begun = QuartTrio(__name__), trio.Event()
+    app, begun, go_on = QuartTrio(__name__), trio.Event(), trio.Event()
 
-    @app.get("/until-closing")
-    async def until_closing() -> str:
+    @app.get("/waits")
+    async def waits() -> str:
         begun.set()
-        await opened.door.closing.wait()
+        await go_on.wait()
         return "waited"
 
     async with open_door(app) as opened:
         stream = await opened.connect()
         async with trio.open_nursery() as nursery, stream:
-            await get(stream, "/until-closing")
+            await get(stream, "/waits")
             with trio.fail_after(PATIENCE):
                 await begun.wait()
             nursery.start_soon(opened.door.close, HOUR)  # ends as soon as there is nobody left
+            await opened.door.closing.wait()
+            await trio.testing.wait_all_tasks_blocked()
+            go_on.set()
             answer = await read_all(stream)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert answer.endswith(b"waited")
