@@ -26,6 +26,7 @@ DATA: Final = Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "demo").resolve(
 BIN: Final = Path(sys.executable).parent
 # Nothing listens there: what asks it fails, as a provider that is down does.
 NOWHERE: Final = "http://127.0.0.1:9/v1"
+DONE_TTL_S: Final = 8
 SERIES: Final[dict[str, dict[str, Any]]] = {
     "brisk": {"purpose": "sketches, done soon", "detail": 1},
     "patient": {"purpose": "wide and fine, which takes longer", "detail": 2, "size": "1536x1024"},
@@ -49,8 +50,9 @@ async def server(data: Path) -> AsyncIterator[str]:
     for name, series in SERIES.items():
         (data / "series" / f"{name}.json").write_text(json.dumps({"name": name, **series}, indent=2) + "\n")
     command = [str(BIN / "progress-server"), "--bind", "127.0.0.1:0", "--data-dir", str(data), "--log-format", "json"]
-    # Short enough that asking twice shows both the run that ended and, later, the picture that is there already.
-    command += ["--done-ttl", "3", "--image-url", NOWHERE, "--image-retries", "1"]
+    # Short enough that asking twice shows both the run that ended and, later, the picture that is there already; long
+    # enough for whoever follows a run on a machine that stands still for some seconds.
+    command += ["--done-ttl", f"{DONE_TTL_S}", "--image-url", NOWHERE, "--image-retries", "1"]
     # Settings of a server that this user runs are not meant for this one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PHASELINE_")}
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, env=environment)
@@ -200,7 +202,7 @@ async def work(watch: Watch, url: str) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(follow, "brisk", first, " (a)")
             nursery.start_soon(follow, "brisk", first, " (b)")
-        await trio.sleep(3.5)  # until the server tells no more of the run itself, but of its picture
+        await trio.sleep(DONE_TTL_S + 0.5)  # until the server tells no more of the run itself, but of its picture
         await watch.follow("brisk", first, expect="cache")
 
     async def follow(series: str, address: str, who: str = "") -> None:
