@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -72,10 +73,22 @@ def test_through_a_pipe_it_tells_each_change_of_phase_and_where_the_pictures_lie
     assert processes_of(tmp_path) == []
 
 
+@contextmanager
+def painting_demo(directory: Path, programs: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """Run it for the length of the block, which begins once it makes pictures; what still runs then is killed."""
+    command = [*DEMO, str(directory)]
+    with subprocess.Popen(command, env=programs, stdout=subprocess.PIPE, text=True, start_new_session=True) as demo:
+        try:
+            assert demo.stdout is not None
+            assert any("image_wait" in line for line in demo.stdout)
+            yield demo
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(demo.pid, signal.SIGKILL)
+
+
 def test_when_the_server_dies_it_says_so_and_fails(tmp_path: Path, programs: dict[str, str]) -> None:
-    with subprocess.Popen([*DEMO, str(tmp_path)], env=programs, stdout=subprocess.PIPE, text=True) as demo:
-        assert demo.stdout is not None
-        assert any("image_wait" in line for line in demo.stdout)
+    with painting_demo(tmp_path, programs) as demo:
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 command = (process / "cmdline").read_text()
@@ -83,6 +96,7 @@ def test_when_the_server_dies_it_says_so_and_fails(tmp_path: Path, programs: dic
                 continue
             if str(tmp_path) in command and "--data-dir" in command:
                 os.kill(int(process.name), signal.SIGKILL)
+        assert demo.stdout is not None
         rest = demo.stdout.read()
         assert demo.wait(timeout=60) == 1
     assert rest.splitlines()[-1].startswith("demo: ")
@@ -93,10 +107,9 @@ def test_when_the_server_dies_it_says_so_and_fails(tmp_path: Path, programs: dic
 def test_ended_by_a_signal_it_leaves_no_process(
     tmp_path: Path, programs: dict[str, str], number: signal.Signals
 ) -> None:
-    with subprocess.Popen([*DEMO, str(tmp_path)], env=programs, stdout=subprocess.PIPE, text=True) as demo:
-        assert demo.stdout is not None
-        assert any("image_wait" in line for line in demo.stdout)
+    with painting_demo(tmp_path, programs) as demo:
         demo.send_signal(number)
+        assert demo.stdout is not None
         demo.stdout.read()
         assert demo.wait(timeout=60) == 130
     assert processes_of(tmp_path) == []

@@ -88,7 +88,10 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
                 yield Victim(process, url)
             finally:
                 process.terminate()
-                said = process.communicate(timeout=60)[1]
+                try:
+                    said = process.communicate(timeout=60)[1]
+                finally:
+                    process.kill()  # lest one that does not end be waited for
                 log.write(said)
         assert "Traceback" not in said
         assert process.returncode == 0

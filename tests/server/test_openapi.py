@@ -1,6 +1,5 @@
 """The OpenAPI document: whole, of the wire's own types, and kept to, as schemathesis finds out."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from schemathesis import BaseSchema, Case, checks
 
 from phaseline.events import JobProgress
 from phaseline_server.openapi import OPERATIONS
-from servers import SERVER, environment, serving
+from servers import progress_server, serving
 
 CHECKS: list[Any] = [
     checks.not_a_server_error,
@@ -28,16 +27,9 @@ PATIENCE_S = 60
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server in a process of its own, with a job."""
-    data = str(tmp_path_factory.mktemp("api"))
-    command = [*SERVER, "--bind", "127.0.0.1:0", "--data-dir", data, "--picture-size", "64x64"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as process:
-        assert process.stderr is not None
-        try:
-            yield next(line for line in process.stderr if line.startswith("listening on ")).split()[-1]
-        finally:
-            process.terminate()
-            process.communicate(timeout=60)
+    """The address of a server in a process of its own."""
+    with progress_server(tmp_path_factory.mktemp("api"), "--picture-size", "64x64") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -109,7 +109,10 @@ def progress_server(
             yield next(line for line in lines if line.startswith("listening on")).split()[-1]
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            try:
+                process.communicate(timeout=60)
+            finally:
+                process.kill()  # lest one that does not end be waited for
 
 
 def client_of(url: str = "", **options: Any) -> httpx.AsyncClient:
