@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from phaseline.reporting import Reporter
 from phaseline_server.config import Settings
 from phaseline_server.door import Door, Tls, open_listeners
 from phaseline_server.main import serve
-from servers import client_of, server_process
+from servers import PATIENT, client_of, server_process
 
 pytestmark = pytest.mark.needs("openssl")
 
@@ -32,12 +33,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 @asynccontextmanager
 async def serving(data_dir: Path, certificate: Certificate) -> AsyncIterator[httpx.AsyncClient]:
     """Serve with TLS in this process, and yield a client that trusts the certificate."""
-    settings = Settings(
-        bind=("127.0.0.1:0",),
-        data_dir=str(data_dir),
-        tls_cert=str(certificate.certificate),
-        tls_key=str(certificate.key),
-    )
+    options: dict[str, Any] = {"tls_cert": str(certificate.certificate), "tls_key": str(certificate.key)}
+    settings = Settings(bind=("127.0.0.1:0",), data_dir=str(data_dir), **(PATIENT | options))
     async with trio.open_nursery() as nursery:
         [url] = await nursery.start(lambda task_status: serve(settings, task_status=task_status))
         async with client_of(url, verify=certificate.trusted()) as client:
