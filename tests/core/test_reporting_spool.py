@@ -55,7 +55,7 @@ def test_progress_that_something_else_of_the_job_follows_stays() -> None:
     spool = Spool("p", 100)
     for record in (progress("one", 1), info(1), progress("one", 2), progress("two", 1), progress("two", 2)):
         spool.add(record)
-    assert kinds(spool.send(10)) == ["job_progress", "photo_info", "job_progress", "job_progress"]
+    assert kinds(spool.numbered()) == ["job_progress", "photo_info", "job_progress", "job_progress"]
 
 
 def test_progress_in_flight_is_not_replaced() -> None:
@@ -65,7 +65,7 @@ def test_progress_in_flight_is_not_replaced() -> None:
     spool.add(progress("one", 2))
     assert [record.number for record in spool.numbered()] == [first.number, 2]
     spool.rewind()
-    assert [record.number for record in spool.send(10)] == [1, 2]
+    assert [record.number for record in spool.numbered()] == [1, 2]
 
 
 def test_progress_is_replaced_however_often_a_server_that_is_away_is_asked_for() -> None:
@@ -116,6 +116,30 @@ def test_a_held_job_waits_with_all_that_comes_of_it_and_no_other_does() -> None:
     sent = box.spool.send(9)
     assert kinds(sent) == ["job_started", "photo_info", "photo_info", "job_progress"]
     assert min(record.number for record in sent) > 5
+
+
+def test_of_a_job_that_others_begin_one_record_goes_until_the_server_has_taken_one() -> None:
+    spool = Spool("p", 100)
+    for record in (info(1), info(2), completed(), started("b"), info(1, "b")):
+        spool.add(record)
+    assert [record.number for record in spool.send(9)] == [1]
+    assert spool.send(9) == []
+    spool.rewind()
+    assert [record.number for record in spool.send(9)] == [1]
+    spool.settle(1, told=True)
+    assert [record.number for record in spool.send(9)] == [2, 3, 4, 5]
+
+
+def test_what_is_held_back_is_let_go_together_with_what_was_sent_along_with_it() -> None:
+    box = Outbox(Spool("p", 100))
+    box.add([started(), info(1), completed()])
+    box.spool.send(2)
+    box.refuse(1, TooMany.code, "full", 10.0)
+    assert not box.is_due(11.0)
+    box.refuse(2, UnknownJob.code, "not known", 12.0)
+    assert box.is_due(13.0)
+    box.release()
+    assert kinds(box.spool.send(9)) == ["job_started", "photo_info", "job_completed"]
 
 
 def test_an_unknown_job_is_waited_for_three_times() -> None:

@@ -92,7 +92,7 @@ class Exchange:
         while True:
             self._news = trio.Event()
             box = self._turn()
-            if box.spool.held and trio.current_time() >= box.release_at:
+            if trio.current_time() >= box.release_at:
                 box.release()
             idle = not box.spool.in_flight
             batch = box.spool.send(_WINDOW - len(box.spool.in_flight))
@@ -101,8 +101,8 @@ class Exchange:
             for record in batch:
                 await self._websocket.send_message(sent(record, box.spool.producer).decode())
             if not batch:
-                releases = [each.release_at for each in self._outboxes.all() if each.spool.held]
-                with trio.move_on_at(min(releases, default=float("inf"))):
+                boxes = [box] if box.spool.in_flight else self._outboxes.all()
+                with trio.move_on_at(min(each.release_at for each in boxes)):
                     await self._news.wait()
 
     def _turn(self) -> Outbox:

@@ -1,5 +1,6 @@
 """An outbox: a spool and its file, which change together."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -25,12 +26,11 @@ class Outbox:
 
     Attributes:
         spool: The records.
-        release_at: When what is held back may go again, on the Trio clock.
     """
 
     def __init__(self, spool: Spool, file: "SpoolFile | None" = None) -> None:
         self.spool = spool
-        self.release_at = 0.0
+        self._release_at = 0.0
         self._file = file
         self._stale = False  # the file, as it has other numbers than the spool
         self._unknown: dict[str, int] = {}  # by job, how often it was waited for
@@ -58,9 +58,14 @@ class Outbox:
         """Its open file, or -1."""
         return self._file.fd if self._file else -1
 
+    @property
+    def release_at(self) -> float:
+        """When what is held back may go again, on the Trio clock; infinite for nothing, or not yet."""
+        return self._release_at if self.spool.may_release else math.inf
+
     def is_due(self, now: float) -> bool:
         """Say whether there is something to send, or to let go."""
-        return self.spool.waiting > 0 or (bool(self.spool.held) and now >= self.release_at)
+        return self.spool.waiting > 0 or now >= self.release_at
 
     def add(self, records: Iterable[Record]) -> None:
         """Take in what was just reported."""
@@ -128,7 +133,7 @@ class Outbox:
             if tries == len(_UNKNOWN_PAUSES_S):
                 return False
             pause, self._unknown[record.job_id] = _UNKNOWN_PAUSES_S[tries], tries + 1
-        self.release_at = now + pause
+        self._release_at = now + pause
         return True
 
     def release(self) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from itertools import chain, islice
+from typing import Final
 
 from phaseline.reporting.known import KnownJobs
 from phaseline.reporting.record import Record
 from phaseline.reporting.thinning import thinned
 
 __all__ = ["Spool"]
+
+_MOST_SURE: Final = 10_000
 
 
 class Spool:
@@ -16,6 +19,9 @@ class Spool:
     Each is waiting, in flight, or held back: a server that can't take a job's records for now gets them, and all that
     come after them, once it was left in peace for a while. Numbers only ever rise, since a server takes a number that
     is not above the last one it took for a report that it has.
+
+    Of a job that another process begins, one record alone goes until the server has taken one: were more under way when
+    it is begun, the later ones would be taken, and those before them had been refused.
 
     Attributes:
         producer: Who says all this.
@@ -41,6 +47,8 @@ class Spool:
         self._order = 0
         # By job, the number of its latest record, if that is progress.
         self._progress: dict[str, int] = {}
+        self._sure: set[str] = set()  # jobs that the server knows, or hears the beginning of first
+        self._asked: set[str] = set()  # others of which one record is in flight
 
     def __len__(self) -> int:
         """Return how many records are not acknowledged."""
@@ -142,7 +150,16 @@ class Spool:
 
     def send(self, most: int) -> list[Record]:
         """Return up to `most` records that are waiting, oldest first; they are in flight from now on."""
-        sent = list(islice(self._waiting.values(), max(0, most)))
+        sent = []
+        for record in islice(self._waiting.values(), max(0, most)):
+            if record.job_id not in self._sure:
+                if record.kind == "job_started":
+                    self._sure.add(record.job_id)
+                elif record.job_id in self._asked:
+                    break
+                else:
+                    self._asked.add(record.job_id)
+            sent.append(record)
         for record in sent:
             self._drop(record.number)
             self.in_flight[record.number] = record
@@ -151,8 +168,15 @@ class Spool:
     def settle(self, number: int, *, told: bool) -> None:
         """Forget a record that was answered; with `told`, the server knows it now."""
         record = self.in_flight.pop(number)
+        self._asked.discard(record.job_id)
         if told:
             self.known.note(record)
+            if record.is_end:
+                self._sure.discard(record.job_id)
+            else:
+                if len(self._sure) > _MOST_SURE:  # ends that others tell are not heard of
+                    self._sure.clear()
+                self._sure.add(record.job_id)
 
     def rewind(self) -> None:
         """Take everything in flight for waiting: the connection was lost, so it goes again, under its numbers."""
@@ -161,6 +185,7 @@ class Spool:
         self._fill([*self.in_flight.values(), *self._waiting.values()])
         self.in_flight.clear()
         self._progress.clear()
+        self._asked.clear()
 
     def renew(self) -> None:
         """Begin with a server that knows nothing: what another one was told goes first, under new numbers."""
@@ -171,6 +196,8 @@ class Spool:
         self.in_flight.clear()
         self._held.clear()
         self._progress.clear()
+        self._sure.clear()
+        self._asked.clear()
         self._fill(())
         for record in chain(told, flow, sorted(held, key=_sequence)):
             self._append(record)
@@ -180,6 +207,8 @@ class Spool:
     def hold(self, number: int) -> None:
         """Hold back a record that was refused for now, and with it whatever comes of its job."""
         record = self.in_flight.pop(number)
+        self._sure.discard(record.job_id)
+        self._asked.discard(record.job_id)
         held = self._held.setdefault(record.job_id, [])
         held.append(record)
         later = [waiting for waiting in self._waiting.values() if waiting.job_id == record.job_id]
@@ -192,6 +221,11 @@ class Spool:
         """Say whether a job is held back."""
         return job_id in self._held
 
+    @property
+    def may_release(self) -> bool:
+        """Whether something is held back, and nothing of the same jobs is to be answered yet and held back too."""
+        return bool(self._held) and not any(record.job_id in self._held for record in self.in_flight.values())
+
     def release(self) -> None:
         """Let go what is held back, behind all that waits, under new numbers."""
         held, self._held = self._held, {}
@@ -202,6 +236,7 @@ class Spool:
     def replace(self, number: int, by: Record) -> None:
         """Put another record in the place of one in flight, to be sent anew."""
         by.order = self.in_flight.pop(number).order
+        self._asked.discard(by.job_id)
         self._append(by)
 
 
