@@ -14,6 +14,7 @@ from phaseline_tui.address import ServerAddress
 from phaseline_tui.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.figures import Figures, from_jobs, read_eta, read_phases
+from phaseline_tui.screens.jobs import JobsScreen
 from phaseline_tui.screens.statistics import StatisticsScreen
 from servers import progress_server
 from tui_figures import eta_answer, phases_answer
@@ -85,6 +86,20 @@ def test_statistics_of_an_older_server(snap_compare: Compare) -> None:
         await _show(pilot, app, from_jobs(app.state.jobs.values(), "this server is older"))
 
     assert snap_compare(app, run_before=before, terminal_size=(120, 36))
+
+
+def test_a_second_that_begins_while_the_program_ends_breaks_nothing() -> None:
+    async def main() -> None:
+        app = app_of(DARK)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await _show(pilot, app, figures())
+            for screen in app.screen_stack:  # as Textual does at the end
+                await screen.remove_children()
+            app._tick()
+            for view in cast("list[StatisticsScreen | JobsScreen]", app.views_on_stack()):
+                view._arrange()
+
+    asyncio.run(main())
 
 
 def paint(url: str) -> bool:

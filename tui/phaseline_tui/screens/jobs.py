@@ -61,6 +61,8 @@ class JobsScreen(ViewScreen):
         self._heading = Titles(palette, id="heading")
         self._list = JobList(palette, app.state, app.board.scene)
         self._detail = JobDetail(palette, app.board.scene)
+        self._left = Vertical(self._heading, self._list, id="list-pane")
+        self._panes = Container(self._left, self._detail, id="panes")
         self._filter = FilterLine()
         self._search = SearchLine()
         self._keys = FixedLines(palette, id="keys", ground="chrome")
@@ -70,11 +72,7 @@ class JobsScreen(ViewScreen):
         """Put the parts together."""
         yield self._head
         yield self._trouble
-        with Container(id="panes"):
-            with Vertical(id="list-pane"):
-                yield self._heading
-                yield self._list
-            yield self._detail
+        yield self._panes
         yield self._filter
         yield self._search
         yield self._keys
@@ -141,7 +139,7 @@ class JobsScreen(ViewScreen):
         if self._filter.has_focus:
             where = "filter"
         elif self._detail.has_focus:
-            where = "page" if self.query_one("#panes").has_class("-instead") else "detail"
+            where = "page" if self._panes.has_class("-instead") else "detail"
         self._keys.show(
             [chrome.keys(width, state.filter.text, shown, total, where=where, problem=state.filter.problem)]
         )
@@ -176,11 +174,10 @@ class JobsScreen(ViewScreen):
         below = not beside and height >= _BELOW_HEIGHT and self._opened
         instead = not beside and height < _BELOW_HEIGHT and self._opened
         self._detail.display = beside or below or instead
-        self.query_one("#list-pane").display = not instead
-        panes = self.query_one("#panes")
-        panes.set_class(beside, "-beside")
-        panes.set_class(below, "-below")
-        panes.set_class(instead, "-instead")
+        self._left.display = not instead
+        self._panes.set_class(beside, "-beside")
+        self._panes.set_class(below, "-below")
+        self._panes.set_class(instead, "-instead")
 
     def on_job_chosen(self, message: JobChosen) -> None:
         """Show the details of the job that the cursor came to."""

@@ -58,11 +58,12 @@ class StatisticsScreen(FramedScreen):
         self._rows = RowList(palette, lambda: len(self._known), self._row)
         self._said = FixedLines(palette, id="said")
         self._plot = RunPlot(palette)
+        self._below = Horizontal(self._plot, self._said, id="below")
 
     def parts(self) -> Iterable[Widget]:
         """Return the table, and what stands below it."""
         yield self._rows
-        yield Horizontal(self._plot, self._said, id="below")
+        yield self._below
 
     def on_mount(self) -> None:
         """Ask the servers, now and then again."""
@@ -79,7 +80,7 @@ class StatisticsScreen(FramedScreen):
     def _arrange(self) -> None:
         width, height = self.app.size
         self._plot.display = width >= _PLOT_WIDTH and height >= _PLOT_HEIGHT
-        self.query_one("#below").set_class(height < _PLOT_HEIGHT, "-low")
+        self._below.set_class(height < _PLOT_HEIGHT, "-low")
 
     def heading(self, width: int) -> list[Line]:
         """Return what is to be said of all, and the titles of the columns."""
@@ -105,7 +106,7 @@ class StatisticsScreen(FramedScreen):
             failure_lines(figures.failures, workflow),
             slow_lines(figures.slowest, workflow),
         ]
-        low = self.query_one("#below").has_class("-low")
+        low = self._below.has_class("-low")
         room = 7 if low else 15
         share = max(2, room // len(parts) - (not low))
         between: list[Line] = [] if low else [()]
