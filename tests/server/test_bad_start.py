@@ -91,7 +91,8 @@ async def test_a_default_port_that_is_taken_is_done_without(tmp_path: Path) -> N
                 async with client_of() as client:
                     assert (await client.get(f"{urls[0]}/health")).status_code == 200
                 nursery.cancel_scope.cancel()
-        assert [(entry["log_level"], entry["taken"]) for entry in logs] == [("warning", taken)]
+        # What else a slow machine gives reason to log, at the end above all, is of no interest here.
+        assert [(entry["log_level"], entry["taken"]) for entry in logs if "taken" in entry] == [("warning", taken)]
         with pytest.raises(PortInUse):
             await serve(Settings(bind=(taken,), data_dir=str(tmp_path)), explicit_bind=False)
 
@@ -113,8 +114,8 @@ async def test_a_corrupt_metrics_file_is_set_aside_and_named(tmp_path: Path) -> 
     [aside] = names(tmp_path / "metrics")
     assert aside.startswith("progress_phase_stats.json.corrupt-")
     assert (tmp_path / "metrics" / aside).read_text() == '{"version": "v1"'
-    [warning] = [line for line in server.log if "warning" in line]
-    assert aside in warning
+    [told] = [line for line in server.log if aside in line]
+    assert "warning" in told
 
 
 async def test_a_broken_series_file_harms_its_own_series_only(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 last = 0
-with connect(f"ws://127.0.0.1:{sys.argv[1]}/ws", compression=None, ping_interval=None) as socket:
+with connect(f"ws://127.0.0.1:{sys.argv[1]}/ws", compression=None, ping_interval=None, open_timeout=60) as socket:
     socket.send(json.dumps({"type": "subscribe", "channels": ["jobs"]}))
     try:
         while True:
