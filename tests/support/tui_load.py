@@ -63,7 +63,7 @@ class LoadServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._listening.wait(10)
+        assert self._listening.wait(60), "the server does not listen"
         return self
 
     def __exit__(

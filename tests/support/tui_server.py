@@ -197,7 +197,7 @@ class PlayedServer:
         elif message["type"] == "subscribe":
             confirmed = {"type": "subscription_confirmed", "channels": message["channels"]}
             snapshot = {"type": "snapshot", "epoch": "e1", "seq": 7, "jobs": self.jobs}
+            self._open[websocket] = trio.Event()  # before the snapshot: who has that hears all that a test sends next
             for each in (confirmed, snapshot):
                 await websocket.send_message(msgspec.json.encode(each).decode())
-            self._open[websocket] = trio.Event()
             self._subscribed.set()

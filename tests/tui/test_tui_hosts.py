@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from textual.pilot import Pilot
 
 from phaseline_tui.address import ServerAddress, labels
 from phaseline_tui.app import ProgressApp
-from phaseline_tui.connection import Batch, LinkState, LinkStatus, Pace
+from phaseline_tui.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.frames import JobProgress
 from phaseline_tui.hosts import HostView
@@ -16,7 +17,7 @@ from phaseline_tui.jobs import JobKey
 from ports import free_port
 from tui_hosts import several, several_batches
 from tui_jobs import photo_job
-from tui_links import following, progress
+from tui_links import NEVER_AGAIN, following, progress
 from tui_pilot import looks, text_of, until
 from tui_server import PlayedServer
 
@@ -59,7 +60,7 @@ def test_what_comes_from_several_in_one_beat_is_handed_over_together() -> None:
     with (
         PlayedServer() as first,
         PlayedServer() as second,
-        following(first.url, second.url, pace=Pace(batch=0.3, ping=30.0)) as (_, heard),
+        following(first.url, second.url, pace=replace(NEVER_AGAIN, batch=0.3)) as (_, heard),
     ):
         for server in (first, second):
             server.wait_subscribed()
@@ -74,7 +75,7 @@ def test_what_comes_from_several_in_one_beat_is_handed_over_together() -> None:
 
 
 def test_the_delay_of_each_connection_is_measured() -> None:
-    with PlayedServer() as server, following(server.url, pace=Pace(batch=0.01, ping=0.01)) as (_, heard):
+    with PlayedServer() as server, following(server.url, pace=replace(NEVER_AGAIN, ping=0.01)) as (_, heard):
         heard.wait(lambda: len([batch for batch in heard.batches if batch.delay is not None]) >= 3)
         assert all(batch.delay >= 0 for batch in heard.batches if batch.delay is not None)
 

@@ -31,7 +31,7 @@ def live(url: str, test: Use, pace: Pace | None = None) -> None:
             await test(app, pilot)
 
     asyncio.run(main())
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("link to")]
+    assert not [thread for thread in threading.enumerate() if thread.name == "links"]
 
 
 def test_jobs_of_a_live_server_are_followed() -> None:

@@ -122,13 +122,17 @@ def test_a_pipe_gets_lines_until_it_is_closed() -> None:
         PlayedServer([photo_job("job_1", "IMG_1.CR3", 2)]) as server,
         subprocess.Popen([*PROGRAM, server.url], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as program,
     ):
-        assert program.stdout is not None
-        while "IMG_1.CR3" not in program.stdout.readline():
-            pass
-        server.send({"type": "job_failed", "job_id": "job_1", "seq": 9, "state": "failed", "result": {"error": "tilt"}})
-        assert program.stdout.readline().endswith("tilt\n")
-        program.send_signal(signal.SIGINT)
-        assert program.wait(60) == 130
+        failed = {"type": "job_failed", "job_id": "job_1", "seq": 9, "state": "failed", "result": {"error": "tilt"}}
+        try:
+            assert program.stdout is not None
+            while "IMG_1.CR3" not in program.stdout.readline():
+                pass
+            server.send(failed)
+            assert program.stdout.readline().endswith("tilt\n")
+            program.send_signal(signal.SIGINT)
+            assert program.wait(60) == 130
+        finally:
+            program.kill()
 
 
 @pytest.mark.parametrize(
