@@ -6,8 +6,9 @@ from typing import Any
 import httpx
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
+from arrival import wait_read
 from door_clients import UPGRADE, close_code, frame, read_all, read_until
 from listening import listening
 from servers import serving
@@ -44,7 +45,7 @@ async def test_a_head_that_is_too_large_or_too_slow_has_its_answer_and_is_counte
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
             await stream.send_all(sent)
             if status == 408:
-                await wait_all_tasks_blocked()
+                await wait_read(stream)
                 mock_clock.jump(3)
             assert (await read_all(stream)).startswith(b"HTTP/1.1 %d " % status)
         figures = (await client.get("/metrics")).text

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
+
+from arrival import wait_read
 
 CHUNK = 65_536
 _REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 429: "Too Many Requests", 500: "Internal Server Error"}
@@ -153,7 +155,7 @@ def too_slow(clock: MockClock, seconds: float, head: bytes = b"") -> Reply:
 
     async def reply(stream: trio.SocketStream, server: Misbehaving) -> None:
         await stream.send_all(head)
-        await wait_all_tasks_blocked()  # the client has read all that there is
+        await wait_read(stream)
         clock.jump(seconds)
         await silence(stream, server)
 
