@@ -25,7 +25,8 @@ def script(mode: str, *lines: str) -> list[str]:
         before.append(f"dofile('{LIGHTROOM}')")
         lines = (*tuple(line.replace("RUN", "runTasks()") for line in lines), "runTasks()")
     else:
-        lines = (*tuple(line.replace("RUN", "") for line in lines), "require('WebSocketClient').flush(60)")
+        flush = "require('WebSocketClient').flush(60)"
+        lines = (*tuple(line.replace("RUN", flush) for line in lines), flush)
     return ["lua5.1", "-e", "\n".join([*before, *lines])]
 
 
