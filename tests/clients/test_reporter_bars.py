@@ -1,16 +1,18 @@
 """The bars of tqdm and rich, the real libraries, as others see them over a real server."""
 
 import io
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tqdm as real
+import trio
 from rich.console import Console
 from rich.progress import Progress
 
-from phaseline.reporting import Reporter
+from phaseline.reporting import JobReporter, Reporter
 from phaseline.reporting.rich import follow
 from phaseline.reporting.tqdm import tqdm, trange
 from reporting import Message, Subscriber, run_program, subscriber, ws_url
@@ -110,6 +112,31 @@ async def test_the_tasks_of_a_rich_progress_are_phases(
         progress.update(later, advance=6)
     messages = await watching.until_type("job_completed")
     assert stages(messages) == [("load", 30), ("render", 8)]
+
+
+async def test_a_rich_task_ends_once_though_the_block_ends_while_it_is_looked_at(
+    reporter: Reporter, watching: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[threading.Thread] = []
+    complete = JobReporter.complete
+
+    def slowly(job: JobReporter, phase: str, **result: Any) -> None:
+        if not looks:  # the background thread, as nobody else looks before the block's end
+            looks.append(threading.current_thread())
+            entered.set()
+            left.wait(0.5)
+        complete(job, phase, **result)
+
+    monkeypatch.setattr(JobReporter, "complete", slowly)
+    entered, left = threading.Event(), threading.Event()
+    with reporter.job("rich", phases=["load"]) as job, Progress(disable=True) as progress:
+        with follow(progress, job):
+            list(progress.track(range(3), description="load"))
+            assert await trio.to_thread.run_sync(entered.wait, 60)
+        left.set()
+    messages = await watching.until_type("job_completed")
+    assert stages(messages) == [("load", 3)]
+    assert looks[0].name == "phaseline-reporter"
 
 
 async def test_rich_tasks_of_unknown_length_and_odd_names(reporter: Reporter, watching: Subscriber) -> None:

@@ -8,6 +8,7 @@ with reporter.job("render shot 12") as job, Progress() as progress, follow(progr
         render(frame)
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -50,9 +51,14 @@ class _Tasks:
         self._job = job
         self._names: dict[TaskID, str] = {}
         self._over: set[TaskID] = set()
+        self._lock = threading.RLock()
 
     def sample(self) -> Sample | None:
         """Tell which tasks are over, and return how far the first of the others is."""
+        with self._lock:  # the block may end while the background thread is in here
+            return self._sample()
+
+    def _sample(self) -> Sample | None:
         begun = [task for task in self._progress.tasks if task.start_time is not None and task.id not in self._over]
         for task in sorted(begun, key=lambda task: task.start_time or 0.0):
             phase = self._names.setdefault(task.id, _plain(task.description))
