@@ -33,7 +33,7 @@ class RawReporter:
         self._pending = b""
         self.socket.sendall(_UPGRADE)
         while b"\r\n\r\n" not in self._pending:
-            self._receive()
+            self._receive_some()
         head, _, self._pending = self._pending.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101"), head
         self.say([{"type": "register", "client_type": "torture", "acks": True}])
@@ -48,14 +48,18 @@ class RawReporter:
         self._pending += more
         return bool(more)
 
+    def _receive_some(self) -> None:
+        if not self._receive():
+            raise ConnectionResetError("the server hung up")
+
     def say(self, messages: list[dict[str, Any]]) -> None:
         """Send messages, one to a frame, all at once."""
         if messages:
             self.socket.sendall(b"".join(frame(json.dumps(message).encode()) for message in messages))
 
     def hear(self) -> list[dict[str, Any]]:
-        """Return the messages that have come, after waiting for some bytes."""
-        self._receive()
+        """Return the messages that have come, after waiting for some bytes; raises ConnectionError if none come."""
+        self._receive_some()
         return self._frames()
 
     def rest(self) -> list[dict[str, Any]]:
