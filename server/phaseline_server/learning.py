@@ -111,6 +111,7 @@ class Learning:
         Raises:
             JournalFailed: The disk failed.
         """
+        await self.save()  # what was learned anew, or a server that ends again and again would do so at each start
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._save_often)
             while True:

@@ -95,6 +95,19 @@ async def test_what_was_not_saved_is_learned_anew_from_the_runs(tmp_path: Path) 
         assert again.model.encode(("film", "trailer")) == state
 
 
+async def test_what_was_learned_anew_is_saved_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phaseline_server.learning._SCORES_S", 3600.0)
+    clock = HandClock()
+    async with learner(tmp_path, clock) as (tracker, _):
+        await work(tracker, clock, "film")
+    async with learner(tmp_path, clock) as (_, learning), trio.open_nursery() as nursery:
+        nursery.start_soon(learning.run)
+        with trio.fail_after(60):
+            while ("model", '["film","trailer"]') not in learning._journal.learned().states:
+                await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+
+
 async def test_of_many_runs_the_latest_are_learned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phaseline_server.learning._MOST_ANEW", 3)
     clock = HandClock()
