@@ -14,6 +14,11 @@ job that never began, a stage or a percentage that does not exist, a job that is
 is such a call; the first end is the end. For jobs of any other kind see `phaseline.reporting.Reporter`.
 """
 
-from phaseline.reporting.photo import ProcessingStage, ProgressReporter, get_progress_reporter, init_progress_reporter
+from phaseline.reporting.compat.photo import (
+    ProcessingStage,
+    ProgressReporter,
+    get_progress_reporter,
+    init_progress_reporter,
+)
 
 __all__ = ["ProcessingStage", "ProgressReporter", "get_progress_reporter", "init_progress_reporter"]

@@ -5,6 +5,6 @@ In whichever process it is called, the "server" is a connection in the backgroun
 the server is away, messages are kept, and delivered once it is back.
 """
 
-from phaseline.reporting.server import WebSocketServer, get_websocket_server
+from phaseline.reporting.compat.websocket_server import WebSocketServer, get_websocket_server
 
 __all__ = ["WebSocketServer", "get_websocket_server"]

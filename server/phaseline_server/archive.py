@@ -12,10 +12,10 @@ import structlog
 import trio
 
 from phaseline.errors import PhaselineError, SlowSubscriber
-from phaseline.snapshot import Snapshot
+from phaseline.model.snapshot import Snapshot
+from phaseline.model.workflows import DALLE
 from phaseline.stream import JOBS, Message
 from phaseline.wire import job_status
-from phaseline.workflows import DALLE
 from phaseline_server.files import replace_file
 from phaseline_server.log import Log
 from phaseline_server.tracker import Tracker

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from phaseline.errors import ConfigError, shown
-from phaseline.events import MAX_PHASES
-from phaseline.job import MAX_KEPT_BYTES
+from phaseline.model.events import MAX_PHASES
+from phaseline.model.job import MAX_KEPT_BYTES
 from phaseline_server.setting import BIND, DIRECTORY, FILE, HOST, KEY, ORIGIN, SIZE, URL, about, settings_of
 
 __all__ = ["DEFAULT", "SETTINGS", "Configuration", "Settings", "load"]

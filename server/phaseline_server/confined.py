@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from phaseline.errors import Forbidden, PhaselineError, RateLimited
-from phaseline.events import Event, JobStarted
-from phaseline.snapshot import Snapshot
+from phaseline.model.events import Event, JobStarted
+from phaseline.model.snapshot import Snapshot
 from phaseline.stream import Message, Position
 from phaseline_server.access import CURRENT, Keeper
 from phaseline_server.broadcaster import Subscriber

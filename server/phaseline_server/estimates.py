@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from phaseline.eta import Engine
-from phaseline.job import Job
-from phaseline.snapshot import Brief, Estimate, Moment, State
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Brief, Estimate, Moment, State
 from phaseline.wire import encode_refrain
 from phaseline_server.listener import NOBODY, Listener
 

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from phaseline.errors import Forbidden, UnknownJob, shown
-from phaseline.workflows import DALLE
+from phaseline.model.workflows import DALLE
 
 __all__ = ["OPEN", "Grant", "Scope"]
 

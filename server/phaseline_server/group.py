@@ -7,11 +7,11 @@ import trio
 
 from phaseline.errors import PhaselineError
 from phaseline.eta.observed import finished
-from phaseline.job import Job
-from phaseline.phase import Lesson
-from phaseline.record import encode_job
-from phaseline.snapshot import PhaseState
-from phaseline.statistics import Statistics
+from phaseline.model.job import Job
+from phaseline.model.phase import Lesson
+from phaseline.model.record import encode_job
+from phaseline.model.snapshot import PhaseState
+from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
 from phaseline.wire import ProgressLines
 from phaseline_server.journal import Batch, JobRow, RunRow

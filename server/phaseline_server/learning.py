@@ -14,10 +14,10 @@ from phaseline.eta import EmaEngine
 from phaseline.eta.model import MAX_SERIES, ModelEngine
 from phaseline.eta.observed import Run, finished
 from phaseline.eta.reasons import Reasons
-from phaseline.job import Job
-from phaseline.phase import Lesson
-from phaseline.snapshot import Estimate, Moment, Reason
-from phaseline.statistics import Statistics
+from phaseline.model.job import Job
+from phaseline.model.phase import Lesson
+from phaseline.model.snapshot import Estimate, Moment, Reason
+from phaseline.model.statistics import Statistics
 from phaseline_server.journal import Journal, Learned, Lessons, Outcomes
 from phaseline_server.lifecycle import Habits
 from phaseline_server.scores import Scores

@@ -6,9 +6,9 @@ import structlog
 import trio
 
 from phaseline.errors import PhaselineError
-from phaseline.events import JobLost, JobStalled
-from phaseline.job import Job
-from phaseline.snapshot import Moment, State
+from phaseline.model.events import JobLost, JobStalled
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Moment, State
 from phaseline_server.sketches import Sketches
 from phaseline_server.tracker import Tracker
 

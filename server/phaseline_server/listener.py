@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from phaseline.job import Job
-from phaseline.phase import Lesson
-from phaseline.snapshot import Estimate, Moment, Reason
+from phaseline.model.job import Job
+from phaseline.model.phase import Lesson
+from phaseline.model.snapshot import Estimate, Moment, Reason
 
 __all__ = ["NOBODY", "Listener"]
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from phaseline.errors import TooMany, UnknownJob
-from phaseline.job import Job
-from phaseline.snapshot import State
+from phaseline.model.job import Job
+from phaseline.model.snapshot import State
 
 __all__ = ["Memory"]
 

@@ -16,8 +16,8 @@ import trio
 from msgspec import Meta
 
 from phaseline.errors import DataDirError, PhaselineError
-from phaseline.statistics import Average, Statistics
-from phaseline.workflows import DALLE
+from phaseline.model.statistics import Average, Statistics
+from phaseline.model.workflows import DALLE
 from phaseline_server.files import replace_file
 from phaseline_server.tracker import Tracker
 

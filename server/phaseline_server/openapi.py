@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from phaseline import __version__
-from phaseline.events import ErrorOccurred, JobProgress, JobStarted, PhaseCompleted, PhotoInfo, Report
+from phaseline.model.events import ErrorOccurred, JobProgress, JobStarted, PhaseCompleted, PhotoInfo, Report
 from phaseline_server import shapes
 from phaseline_server.routes.fallback import Broadcast, Disconnect, Handshake, Send
 from phaseline_server.routes.progress import Complete

@@ -6,10 +6,10 @@ import msgspec
 import structlog
 
 from phaseline.errors import JournalUnusable
-from phaseline.job import Job
-from phaseline.record import decode_job
-from phaseline.snapshot import Moment
-from phaseline.statistics import Statistics
+from phaseline.model.job import Job
+from phaseline.model.record import decode_job
+from phaseline.model.snapshot import Moment
+from phaseline.model.statistics import Statistics
 from phaseline_server.journal import Batch, Journal, Kept
 from phaseline_server.metrics_file import MetricsFile
 from phaseline_server.producers import Producers

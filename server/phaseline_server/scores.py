@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from phaseline.job import Job
-from phaseline.snapshot import Estimate, Moment, State
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Estimate, Moment, State
 
 __all__ = ["MOMENTS", "Score", "Scores", "SeriesScore", "read_scores"]
 

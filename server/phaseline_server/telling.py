@@ -1,10 +1,10 @@
 """What is told of jobs: the messages of what was reported, and whole snapshots."""
 
 from phaseline.eta import Engine
-from phaseline.events import Event
-from phaseline.job import Job
-from phaseline.snapshot import Moment, Snapshot
-from phaseline.statistics import Statistics
+from phaseline.model.events import Event
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Moment, Snapshot
+from phaseline.model.statistics import Statistics
 from phaseline.wire import ProgressLines, encode_message, needs_snapshot
 from phaseline_server.estimates import Estimates
 from phaseline_server.listener import Listener

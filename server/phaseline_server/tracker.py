@@ -18,11 +18,11 @@ import trio
 
 from phaseline.errors import DiskFull, JournalFailed, PhaselineError, UnknownJob
 from phaseline.eta import Engine
-from phaseline.events import MAX_PHASES, Event, JobProgress, JobStarted, Report
-from phaseline.job import MAX_KEPT_BYTES, Job
-from phaseline.record import decode_job
-from phaseline.snapshot import Moment, Snapshot, State
-from phaseline.statistics import Statistics
+from phaseline.model.events import MAX_PHASES, Event, JobProgress, JobStarted, Report
+from phaseline.model.job import MAX_KEPT_BYTES, Job
+from phaseline.model.record import decode_job
+from phaseline.model.snapshot import Moment, Snapshot, State
+from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
 from phaseline_server.group import Group, Head, Outcome, Pending, Taken, batch_of
 from phaseline_server.journal import Batch

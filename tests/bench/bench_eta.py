@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from phaseline.eta.model import ModelEngine
 from phaseline.eta.observed import Run, Step
-from phaseline.events import JobProgress, JobStarted
-from phaseline.job import Job
-from phaseline.snapshot import Moment
+from phaseline.model.events import JobProgress, JobStarted
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Moment
 
 PHASES = tuple(f"phase {i}" for i in range(8))
 SECOND = 1_000_000_000

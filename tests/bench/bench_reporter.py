@@ -22,10 +22,10 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from no_syscalls import PROVED, UNAVAILABLE
-from phaseline.events import JobStarted, PhotoInfo
+from phaseline.model.events import JobStarted, PhotoInfo
 from phaseline.reporting import Reporter
-from phaseline.reporting.photo import ProcessingStage, ProgressReporter
-from phaseline.reporting.server import WebSocketServer
+from phaseline.reporting.compat.photo import ProcessingStage, ProgressReporter
+from phaseline.reporting.compat.websocket_server import WebSocketServer
 from phaseline.reporting.tqdm import tqdm as reporting_tqdm
 from reporting import ws_url
 from servers import environment, server_process
@@ -43,7 +43,7 @@ def rss():
     with open("/proc/self/smaps_rollup") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("Rss:"))
 """
-IMPORTS = "import logging, msgspec, trio, trio_websocket, encodings.idna, phaseline.reporting.delivery\n"
+IMPORTS = "import logging, msgspec, trio, trio_websocket, encodings.idna, phaseline.reporting.delivery.delivery\n"
 WORKER = """
 from phaseline.reporting import Reporter
 import sys
@@ -197,7 +197,7 @@ def measure_imports() -> None:
 
     line("import msgspec", least("msgspec", ""), "ms")
     line("import phaseline.reporting, after that", least("phaseline.reporting", "import msgspec; "), "ms")
-    line("in the background, later: trio and the rest", least("phaseline.reporting.delivery", ""), "ms")
+    line("in the background, later: trio and the rest", least("phaseline.reporting.delivery.delivery", ""), "ms")
 
 
 def count_syscalls(url: str) -> None:

@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from certificates import make_certificate
+from phaseline.client import token as tokens_of_reporters
 from phaseline.reporting import Reporter
-from phaseline.reporting import token as tokens_of_reporters
 from phaseline_server.grant import Scope
 from phaseline_server.tokens import TokenFile
 from reporting import ws_url

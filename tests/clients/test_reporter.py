@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from phaseline.events import ErrorOccurred, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.model.events import ErrorOccurred, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.reporting import JobReporter, Reporter
 from reporting import Message, Subscriber, job_status, run_program, subscriber, ws_url
 from servers import ServerProcess, server_process

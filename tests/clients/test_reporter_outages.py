@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from phaseline.events import ErrorOccurred, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.model.events import ErrorOccurred, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.reporting import Reporter
 from phaseline.reporting.record import Record, encoded
 from ports import free_port
@@ -171,7 +171,7 @@ async def test_a_server_without_memory_learns_how_long_the_phases_took(
 
 
 async def test_a_server_that_hangs_up_before_it_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phaseline.reporting.delivery._HANDSHAKE_S", 3600.0)
+    monkeypatch.setattr("phaseline.reporting.delivery.delivery._HANDSHAKE_S", 3600.0)
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]
     async with listener, Reporter(f"ws://127.0.0.1:{port}/ws", flush_timeout=0) as reporter:

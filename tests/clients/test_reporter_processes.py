@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from phaseline.events import JobStarted, PhotoInfo
+from phaseline.model.events import JobStarted, PhotoInfo
 from phaseline.reporting import Reporter
 from ports import free_port
 from reporting import job_status, network, run_program, spool_files, subscriber, ws_url
@@ -20,7 +20,7 @@ from servers import environment, server_process
 
 DEFINITIONS = """
 import os, signal, sys, time
-from phaseline.events import *
+from phaseline.model.events import *
 from phaseline.reporting import Reporter
 """
 
@@ -185,8 +185,8 @@ async def test_children_report_for_themselves_and_parents_once(tmp_path: Path, c
 
 async def test_a_child_that_is_faster_than_its_parent_waits_for_the_beginning(tmp_path: Path) -> None:
     code = """
-import phaseline.reporting.background as background
-import phaseline.reporting.outbox as outbox
+import phaseline.reporting.delivery.background as background
+import phaseline.reporting.delivery.outbox as outbox
 outbox._UNKNOWN_PAUSES_S = (0.1,) * 1000
 run, refuse, parent = background.Background._run, outbox.Outbox.refuse, os.getpid()
 heard, told = os.pipe()

@@ -10,7 +10,7 @@ import trio
 import trio_websocket
 
 from phaseline.errors import ConfigError, InvalidField, InvalidJSON, PhaselineError, Refused, TooLarge, UnknownType
-from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.model.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.reporting import Reporter
 from reporting import job_status, run_program, subscriber, ws_url
 from servers import ServerProcess, server_process

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from phaseline.errors import InvalidField, InvalidJSON, PhaselineError, TooLarge, UnknownType
-from phaseline.events import JobId, JobProgress, JobStarted, Report
+from phaseline.model.events import JobId, JobProgress, JobStarted, Report
 from phaseline.stream import Position
 from phaseline.wire import decode_json, decode_object
 

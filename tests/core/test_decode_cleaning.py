@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.errors import InvalidField, PhaselineError
-from phaseline.events import JobProgress
+from phaseline.model.events import JobProgress
 from phaseline.text import clean, clean_json, needs_cleaning
 from phaseline.wire import decode_client, decode_json, encode_event
 

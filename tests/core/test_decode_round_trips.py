@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core_events import any_event, counts, events_of, json_objects, labels, names, numbers, photo_ids, texts
-from phaseline.events import EVENTS, Event, JobLost, JobStalled, Report
-from phaseline.snapshot import PhaseState, State
+from phaseline.model.events import EVENTS, Event, JobLost, JobStalled, Report
+from phaseline.model.snapshot import PhaseState, State
 from phaseline.stream import Position
 from phaseline.wire import (
     Auth,

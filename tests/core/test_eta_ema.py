@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from core_events import SECOND, moment
 from phaseline.eta import EmaEngine
-from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted
-from phaseline.job import Job
-from phaseline.snapshot import Estimate, Moment
-from phaseline.statistics import Average, Statistics
+from phaseline.model.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Estimate, Moment
+from phaseline.model.statistics import Average, Statistics
 
 
 class Run:

@@ -17,9 +17,9 @@ from phaseline.eta.model.history import History
 from phaseline.eta.model.predictor import Predictor
 from phaseline.eta.model.store import Store
 from phaseline.eta.observed import Observed, Run, Step, finished, observe
-from phaseline.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
-from phaseline.job import Job
-from phaseline.snapshot import Estimate, Moment
+from phaseline.model.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Estimate, Moment
 
 LENGTHS = {"a": 10.0, "b": 30.0, "c": 20.0}
 KEY = ("w", "s")

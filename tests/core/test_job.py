@@ -7,7 +7,7 @@ import pytest
 
 from core_events import SECOND, WALL, everything_in, example_of, moment, photo_info
 from phaseline.errors import InvalidField, TooLarge
-from phaseline.events import (
+from phaseline.model.events import (
     ErrorOccurred,
     JobCancelled,
     JobCompleted,
@@ -18,9 +18,9 @@ from phaseline.events import (
     JobStarted,
     PhotoInfo,
 )
-from phaseline.job import MAX_ERRORS, MAX_KEPT_BYTES, Job
-from phaseline.snapshot import Estimate, Snapshot, State
-from phaseline.transitions import check
+from phaseline.model.job import MAX_ERRORS, MAX_KEPT_BYTES, Job
+from phaseline.model.snapshot import Estimate, Snapshot, State
+from phaseline.model.transitions import check
 
 
 def started(**fields: Any) -> Job:

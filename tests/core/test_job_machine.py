@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from core_events import SECOND, WALL, everything_in, example_of
 from phaseline.errors import IllegalEvent, InvalidField
 from phaseline.eta import EmaEngine
-from phaseline.events import (
+from phaseline.model.events import (
     EVENTS,
     ErrorOccurred,
     Event,
@@ -24,13 +24,13 @@ from phaseline.events import (
     JobStarted,
     PhaseCompleted,
 )
-from phaseline.job import Job
-from phaseline.phase import Lesson
-from phaseline.snapshot import Moment, PhaseState, Snapshot, State
-from phaseline.statistics import Statistics
-from phaseline.transitions import TRANSITIONS
+from phaseline.model.job import Job
+from phaseline.model.phase import Lesson
+from phaseline.model.snapshot import Moment, PhaseState, Snapshot, State
+from phaseline.model.statistics import Statistics
+from phaseline.model.transitions import TRANSITIONS
+from phaseline.model.workflows import DALLE, PHOTO
 from phaseline.wire import JobStatus, encode_message, encode_run, job_status
-from phaseline.workflows import DALLE, PHOTO
 
 PHASES = [*DALLE.phases, *PHOTO.phases, *PHOTO.extras, "completed", "failed", "fetch", "store", ""]
 HOUR = 3600 * SECOND

@@ -4,7 +4,7 @@ import pytest
 
 from core_events import SECOND, everything_in, moment
 from phaseline.errors import InvalidField
-from phaseline.events import (
+from phaseline.model.events import (
     MAX_PHASES,
     ErrorOccurred,
     JobCancelled,
@@ -14,9 +14,9 @@ from phaseline.events import (
     JobStarted,
     PhaseCompleted,
 )
-from phaseline.job import Job
-from phaseline.phase import Lesson
-from phaseline.snapshot import Estimate, PhaseState, State
+from phaseline.model.job import Job
+from phaseline.model.phase import Lesson
+from phaseline.model.snapshot import Estimate, PhaseState, State
 
 
 def started(workflow: str | None = None, phases: tuple[str, ...] = (), *, cache_hit: bool = False) -> Job:

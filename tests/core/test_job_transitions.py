@@ -4,7 +4,7 @@ import pytest
 
 from core_events import everything_in, example_of, moment
 from phaseline.errors import IllegalEvent
-from phaseline.events import (
+from phaseline.model.events import (
     EVENTS,
     ErrorOccurred,
     Event,
@@ -19,9 +19,9 @@ from phaseline.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.job import Job
-from phaseline.snapshot import State
-from phaseline.transitions import TRANSITIONS, check
+from phaseline.model.job import Job
+from phaseline.model.snapshot import State
+from phaseline.model.transitions import TRANSITIONS, check
 
 WAYS: dict[State, tuple[type[Event], ...]] = {
     State.ABSENT: (),

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-import phaseline.reporting.photo as module
+import phaseline.reporting.compat.photo as module
 from phaseline.errors import IllegalEvent, InvalidField, PhaselineError, UnknownJob
-from phaseline.workflows import PHOTO
+from phaseline.model.workflows import PHOTO
 from progress_reporter import ProcessingStage, ProgressReporter
 from websocket_server import get_websocket_server
 

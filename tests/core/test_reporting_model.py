@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phaseline.errors import IllegalEvent, UnknownJob
-from phaseline.events import Event, JobCompleted, JobStarted, PhotoInfo
-from phaseline.reporting import disk
-from phaseline.reporting.outbox import Outbox
+from phaseline.model.events import Event, JobCompleted, JobStarted, PhotoInfo
+from phaseline.reporting.delivery import spool_file
+from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record, encoded, frame
 
 JOBS = 3
@@ -112,7 +112,7 @@ def test_every_report_arrives_once_in_the_order_of_its_job(
     steps: list[tuple[str, int, Any]], end: str, room: int
 ) -> None:
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(disk, "_ROOM", room)  # with little of it, the file is written anew often
+        patch.setattr(spool_file, "_ROOM", room)  # with little of it, the file is written anew often
         worker, servers = Worker(), [Server(1)]
         box = Outbox.own("producer", 1000, Path(directory))
         box.meet(servers[-1].epoch)

@@ -9,12 +9,12 @@ import pytest
 
 from disks import files_at_most
 from phaseline.errors import TooMany, UnknownJob
-from phaseline.events import ErrorOccurred, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
-from phaseline.reporting.known import KnownJobs
-from phaseline.reporting.outbox import Outbox
+from phaseline.model.events import ErrorOccurred, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.reporting.delivery.known import KnownJobs
+from phaseline.reporting.delivery.outbox import Outbox
+from phaseline.reporting.delivery.spool import Spool
+from phaseline.reporting.delivery.thinning import thinned
 from phaseline.reporting.record import Record, encoded
-from phaseline.reporting.spool import Spool
-from phaseline.reporting.thinning import thinned
 
 
 def started(job: str = "a") -> Record:

@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline.events import JobCompleted, JobFailed, JobStarted
-from phaseline.job import Job
-from phaseline.phase import Lesson
-from phaseline.snapshot import Moment
-from phaseline.statistics import MAX_PHASES_KNOWN, Average, Statistics
+from phaseline.model.events import JobCompleted, JobFailed, JobStarted
+from phaseline.model.job import Job
+from phaseline.model.phase import Lesson
+from phaseline.model.snapshot import Moment
+from phaseline.model.statistics import MAX_PHASES_KNOWN, Average, Statistics
 
 durations = st.integers(0, 10**15)
 

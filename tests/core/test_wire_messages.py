@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core_events import SECOND, WALL, moment
-from phaseline.events import (
+from phaseline.model.events import (
     EVENTS,
     ErrorOccurred,
     Event,
@@ -24,8 +24,8 @@ from phaseline.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.job import Job
-from phaseline.snapshot import Estimate
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Estimate
 from phaseline.stream import channels_of
 from phaseline.wire import encode_message, timestamp
 from phaseline.wire.message import eta_seconds, seconds

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from core_events import SECOND, WALL, moment
-from phaseline.events import Event, JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted
-from phaseline.job import Job
-from phaseline.snapshot import Estimate
+from phaseline.model.events import Event, JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Estimate
 from phaseline.wire import encode_run, run_snapshot
 
 SEEDS_KEYS = [

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from core_events import SECOND, moment
-from phaseline.events import (
+from phaseline.model.events import (
     ErrorOccurred,
     Event,
     JobCompleted,
@@ -17,8 +17,8 @@ from phaseline.events import (
     JobStarted,
     PhaseCompleted,
 )
-from phaseline.job import Job
-from phaseline.snapshot import Estimate, Snapshot
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Estimate, Snapshot
 from phaseline.stream import Position
 from phaseline.wire import JobStatus, encode_snapshot, job_status
 

@@ -3,7 +3,7 @@
 import pytest
 
 from phaseline.errors import InvalidAddress, InvalidSeries
-from phaseline.workflows import DALLE, PHOTO, Workflow, dalle_job_id, valid_address, valid_series, workflow
+from phaseline.model.workflows import DALLE, PHOTO, Workflow, dalle_job_id, valid_address, valid_series, workflow
 
 
 def test_the_two_built_in_workflows_are_the_seeds() -> None:

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from phaseline.snapshot import Moment
+from phaseline.model.snapshot import Moment
 from phaseline_server.tracker import Tracker
 from tracking import MakeTracker, open_tracker
 

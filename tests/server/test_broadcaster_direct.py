@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listening import listening
-from phaseline.events import JobProgress, JobStarted
+from phaseline.model.events import JobProgress, JobStarted
 from phaseline.stream import JOBS, PHOTOS
 from phaseline_server.broadcaster import Broadcaster, Subscriber
 from phaseline_server.dalle import helpers

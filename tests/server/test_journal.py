@@ -10,12 +10,12 @@ import pytest
 
 from journals import NAME, batch, contents, crashed, messages
 from phaseline.errors import JournalUnusable
-from phaseline.events import JobStarted
-from phaseline.job import Job
-from phaseline.phase import Lesson
-from phaseline.record import decode_job, encode_job
-from phaseline.snapshot import Moment, State
-from phaseline.statistics import Average
+from phaseline.model.events import JobStarted
+from phaseline.model.job import Job
+from phaseline.model.phase import Lesson
+from phaseline.model.record import decode_job, encode_job
+from phaseline.model.snapshot import Moment, State
+from phaseline.model.statistics import Average
 from phaseline_server.journal import Batch, JobRow, Journal, Limits
 from phaseline_server.journal.packing import LARGEST
 from phaseline_server.journal.schema import VERSION

@@ -14,8 +14,8 @@ from films import PHASES, film
 from phaseline.eta.model import ModelEngine
 from phaseline.eta.model.history import MARK_NOISE, History
 from phaseline.eta.observed import Run
-from phaseline.events import JobCompleted, JobProgress, JobStarted
-from phaseline.statistics import Statistics
+from phaseline.model.events import JobCompleted, JobProgress, JobStarted
+from phaseline.model.statistics import Statistics
 from phaseline.wire import job_status
 from phaseline_server.journal import Journal
 from phaseline_server.learning import Learning

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from phaseline.eta import EmaEngine
-from phaseline.events import JobCompleted, JobProgress, JobStarted
-from phaseline.snapshot import State
+from phaseline.model.events import JobCompleted, JobProgress, JobStarted
+from phaseline.model.snapshot import State
 from phaseline_server.journal import Journal
 from phaseline_server.learning import Learning
 from phaseline_server.lifecycle import Lifecycle

@@ -14,8 +14,8 @@ import trio.testing
 
 from disks import files_at_most, fill, names
 from phaseline.errors import DataDirError, DiskFull
-from phaseline.events import JobCompleted, JobStarted
-from phaseline.statistics import Average, Statistics
+from phaseline.model.events import JobCompleted, JobStarted
+from phaseline.model.statistics import Average, Statistics
 from phaseline_server.metrics_file import MetricsFile
 from phaseline_server.tracker import Tracker
 from tracking import MakeTracker, run_job

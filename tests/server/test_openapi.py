@@ -10,7 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import BaseSchema, Case, checks
 
-from phaseline.events import JobProgress
+from phaseline.model.events import JobProgress
 from phaseline_server.openapi import OPERATIONS
 from servers import progress_server, serving
 

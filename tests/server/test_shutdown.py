@@ -12,7 +12,7 @@ import trio
 from disks import names
 from listening import Listener, listening
 from misbehaving import silence
-from phaseline.events import JobCompleted, JobProgress, JobStarted
+from phaseline.model.events import JobCompleted, JobProgress, JobStarted
 from phaseline_server.dalle import helpers
 from phaseline_server.dalle.runs import ENDED
 from pictures import GOOD, ask, studio

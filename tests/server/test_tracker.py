@@ -4,10 +4,10 @@ import pytest
 import trio
 
 from phaseline.errors import IllegalEvent, InvalidField, TooMany, UnknownJob
-from phaseline.events import JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted
-from phaseline.record import decode_job
-from phaseline.snapshot import Moment, State
-from phaseline.statistics import Average, Statistics
+from phaseline.model.events import JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted
+from phaseline.model.record import decode_job
+from phaseline.model.snapshot import Moment, State
+from phaseline.model.statistics import Average, Statistics
 from phaseline_server.lifecycle import Habits, Lifecycle
 from phaseline_server.tracker import Tracker
 from tracking import HandClock, MakeTracker, messages_of, run_job, trio_clock

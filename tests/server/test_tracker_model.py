@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phaseline.errors import PhaselineError
-from phaseline.events import Event, JobCancelled, JobCompleted, JobProgress, JobStarted, PhaseCompleted
-from phaseline.snapshot import State
+from phaseline.model.events import Event, JobCancelled, JobCompleted, JobProgress, JobStarted, PhaseCompleted
+from phaseline.model.snapshot import State
 from phaseline_server.tracker import Tracker
 from tracking import HandClock, messages_of, open_tracker
 

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from listening import Said, listening
-from phaseline.events import Event, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.model.events import Event, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.stream import Message
 from phaseline_server.dalle import helpers
 from phaseline_server.frames import arrays

@@ -9,7 +9,7 @@ import structlog.testing
 import trio
 
 from listening import listening
-from phaseline.events import JobProgress, JobStarted
+from phaseline.model.events import JobProgress, JobStarted
 from phaseline_server.dalle import helpers
 from phaseline_server.routes.acks import MOST_PENDING
 from phaseline_server.tracker import Tracker

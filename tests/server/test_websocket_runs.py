@@ -9,8 +9,8 @@ import trio
 
 from listening import Listener, listening
 from misbehaving import silence
-from phaseline.events import JobStarted
-from phaseline.workflows import DallePhase
+from phaseline.model.events import JobStarted
+from phaseline.model.workflows import DallePhase
 from phaseline_server.dalle.reporting import RunReporter
 from pictures import BAD, GOOD, ask, forget_jobs, made, studio
 from servers import serving

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from phaseline.events import EVENTS, MAX_AGE_S, Event, PhotoInfo
-from phaseline.job import Job
-from phaseline.snapshot import Moment
+from phaseline.model.events import EVENTS, MAX_AGE_S, Event, PhotoInfo
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Moment
 from phaseline.text import clean
 
 SECOND = 1_000_000_000

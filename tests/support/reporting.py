@@ -15,17 +15,17 @@ from servers import client_of, environment
 
 Message = dict[str, Any]
 # Deadlines of reporters that a machine would miss that stands still for some seconds; tests of one of them set it.
-PATIENT = {"phaseline.reporting.delivery._HANDSHAKE_S": 600.0, "phaseline.reporting.reporter._END_S": 60.0}
+PATIENT = {"phaseline.reporting.delivery.delivery._HANDSHAKE_S": 600.0, "phaseline.reporting.reporter._END_S": 60.0}
 # The same in a program of its own, for which the background thread still loads what it needs.
 _PATIENT_PROGRAM = """
-import phaseline.reporting.background
+import phaseline.reporting.delivery.background
 from phaseline.reporting import Reporter
 Reporter.__init__.__kwdefaults__["flush_timeout"] = 60.0
-def patiently(load=phaseline.reporting.background._load):
+def patiently(load=phaseline.reporting.delivery.background._load):
     load()
-    import phaseline.reporting.delivery
-    phaseline.reporting.delivery._HANDSHAKE_S = 600.0
-phaseline.reporting.background._load = patiently
+    import phaseline.reporting.delivery.delivery
+    phaseline.reporting.delivery.delivery._HANDSHAKE_S = 600.0
+phaseline.reporting.delivery.background._load = patiently
 del phaseline, patiently, Reporter
 """
 

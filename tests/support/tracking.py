@@ -9,9 +9,9 @@ import msgspec
 import trio
 
 from phaseline.eta import EmaEngine
-from phaseline.events import JobCompleted, JobProgress, JobStarted
-from phaseline.snapshot import Moment
-from phaseline.statistics import Statistics
+from phaseline.model.events import JobCompleted, JobProgress, JobStarted
+from phaseline.model.snapshot import Moment
+from phaseline.model.statistics import Statistics
 from phaseline.stream import JOBS, Message, job_channel
 from phaseline_server.journal import Journal
 from phaseline_server.log import Log

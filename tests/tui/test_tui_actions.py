@@ -7,7 +7,7 @@ import httpx
 import pytest
 from textual.pilot import Pilot
 
-from phaseline.snapshot import State
+from phaseline.model.snapshot import State
 from phaseline_tui.actions import Removal, outcome, picture_path, removals
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.app import ProgressApp

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from phaseline.snapshot import State
+from phaseline.model.snapshot import State
 from phaseline_tui.cleaning import clean
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, fit, join, middle, pad_line, width_of, wrap

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core_events import SECOND, WALL, example_of, moment
-from phaseline.events import EVENTS, ErrorOccurred, Event, JobStarted, PhaseCompleted
-from phaseline.events import JobProgress as Progressed
-from phaseline.job import Job
-from phaseline.snapshot import Estimate, Reason
+from phaseline.model.events import EVENTS, ErrorOccurred, Event, JobStarted, PhaseCompleted
+from phaseline.model.events import JobProgress as Progressed
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Estimate, Reason
 from phaseline.stream import Position
 from phaseline.wire import encode_message, encode_snapshot
 from phaseline_tui.decoding import decode, statuses

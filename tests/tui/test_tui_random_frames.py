@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline.snapshot import State
+from phaseline.model.snapshot import State
 from phaseline_tui.decoding import decode
 from phaseline_tui.frames import Frame
 from phaseline_tui.state import ViewState

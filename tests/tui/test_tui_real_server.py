@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 from textual.pilot import Pilot
 
-from phaseline.snapshot import PhaseState, State
+from phaseline.model.snapshot import PhaseState, State
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.app import ProgressApp
 from phaseline_tui.connection import LinkState, Pace

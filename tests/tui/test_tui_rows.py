@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline.snapshot import PhaseState
+from phaseline.model.snapshot import PhaseState
 from phaseline_tui.cleaning import clean
 from phaseline_tui.drawing.cells import Line, width_of
 from phaseline_tui.drawing.columns import columns_for, heading

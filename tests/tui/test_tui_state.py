@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from phaseline.snapshot import PhaseState, State
+from phaseline.model.snapshot import PhaseState, State
 from phaseline_tui.frames import Frame
 from phaseline_tui.jobs import JobKey, JobView, Remaining
 from phaseline_tui.state import ViewState

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from phaseline.snapshot import Basis, PhaseState, State
+from phaseline.model.snapshot import Basis, PhaseState, State
 
 __all__ = ["Basis", "ErrorView", "JobKey", "JobView", "PhaseState", "PhaseView", "Remaining", "Shares", "State"]
 

@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from phaseline.eta.ema import EmaEngine
-from phaseline.job import Job
-from phaseline.snapshot import Estimate, Moment
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Estimate, Moment
 
 __all__ = ["EmaEngine", "Engine"]
 

@@ -10,10 +10,10 @@ phase weighs as much as the mean of the others, of which the worker's own progre
 phases were not declared is always taken to have one more such phase to come.
 """
 
-from phaseline.job import Job
-from phaseline.phase import Phase
-from phaseline.snapshot import Estimate, Moment, PhaseState
-from phaseline.statistics import Statistics
+from phaseline.model.job import Job
+from phaseline.model.phase import Phase
+from phaseline.model.snapshot import Estimate, Moment, PhaseState
+from phaseline.model.statistics import Statistics
 
 __all__ = ["EmaEngine"]
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from phaseline.job import Job
-from phaseline.phase import Phase
-from phaseline.snapshot import Moment, PhaseState, State
+from phaseline.model.job import Job
+from phaseline.model.phase import Phase
+from phaseline.model.snapshot import Moment, PhaseState, State
 
 __all__ = ["MAX_MS", "Mark", "Observed", "Run", "Step", "clean_ms", "finished", "known_of", "observe"]
 

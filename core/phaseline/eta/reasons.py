@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from phaseline.eta.observed import Observed, Step, observe
-from phaseline.job import Job
-from phaseline.snapshot import Estimate, Moment, Reason
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Estimate, Moment, Reason
 
 __all__ = ["MAX_REASONS", "Reason", "Reasons", "why"]
 

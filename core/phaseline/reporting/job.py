@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from phaseline.errors import PhaselineError
-from phaseline.events import (
+from phaseline.model.events import (
     ErrorOccurred,
     JobCancelled,
     JobCompleted,
@@ -17,7 +17,7 @@ from phaseline.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.reporting.inbox import Sample
+from phaseline.reporting.delivery.inbox import Sample
 from phaseline.reporting.record import cut
 
 if TYPE_CHECKING:

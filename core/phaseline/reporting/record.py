@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from phaseline.errors import InvalidField, InvalidJSON, TooLarge
-from phaseline.events import MAX_AGE_S, Event, JobCancelled, JobCompleted, JobFailed, Report
+from phaseline.model.events import MAX_AGE_S, Event, JobCancelled, JobCompleted, JobFailed, Report
 
 __all__ = ["MAX_TEXT", "Record", "bare_end", "cut", "encoded", "frame", "read", "sent", "timestamp"]
 

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from phaseline.client.address import Address
+from phaseline.client.notes import Told, warn
 from phaseline.errors import ConfigError, PhaselineError, Refused
-from phaseline.events import Event, JobStarted
-from phaseline.reporting.address import Address
-from phaseline.reporting.inbox import Inbox, Sample, Waiter
+from phaseline.model.events import Event, JobStarted
+from phaseline.reporting.delivery.inbox import Inbox, Sample, Waiter
 from phaseline.reporting.job import JobReporter
-from phaseline.reporting.notes import Told, warn
 from phaseline.reporting.processes import finish_in_child, mind
 from phaseline.reporting.record import Record, bare_end, encoded
 from phaseline.reporting.waiting import in_thread
@@ -19,7 +19,7 @@ from phaseline.reporting.waiting import in_thread
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from phaseline.reporting.background import Background
+    from phaseline.reporting.delivery.background import Background
 
 __all__ = ["Reporter"]
 
@@ -155,8 +155,8 @@ class Reporter:
 
     def _start(self) -> None:
         # Here, as a program that loads us may never report.
-        from phaseline.reporting.background import Background  # noqa: PLC0415
-        from phaseline.reporting.outbox import Outbox  # noqa: PLC0415
+        from phaseline.reporting.delivery.background import Background  # noqa: PLC0415
+        from phaseline.reporting.delivery.outbox import Outbox  # noqa: PLC0415
 
         with self._starting:
             if self._background is not None or self._address is None:

@@ -17,7 +17,7 @@ from rich.errors import MarkupError
 from rich.progress import Progress, Task, TaskID
 from rich.text import Text
 
-from phaseline.reporting.inbox import Sample
+from phaseline.reporting.delivery.inbox import Sample
 from phaseline.reporting.job import JobReporter
 
 __all__ = ["follow"]

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from tqdm.std import tqdm as _tqdm
 
-from phaseline.reporting.inbox import Sample
+from phaseline.reporting.compat.websocket_server import get_websocket_server
+from phaseline.reporting.delivery.inbox import Sample
 from phaseline.reporting.job import JobReporter
 from phaseline.reporting.reporter import Reporter
-from phaseline.reporting.server import get_websocket_server
 
 __all__ = ["tqdm", "trange"]
 

@@ -14,8 +14,8 @@ from phaseline.wire.decode import (
     encode_event,
 )
 from phaseline.wire.message import encode_message, encode_refrain, needs_snapshot, timestamp
+from phaseline.wire.picture_run import encode_run, run_snapshot
 from phaseline.wire.progress import ProgressLines
-from phaseline.wire.run import encode_run, run_snapshot
 from phaseline.wire.status import JobStatus, StageStatus, encode_snapshot, job_status
 
 __all__ = [

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from phaseline.errors import InvalidField, InvalidJSON, TooLarge
-from phaseline.events import Event, Label, Report, one_line
+from phaseline.model.events import Event, Label, Report, one_line
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline.text import clean_json, needs_cleaning
 from phaseline.wire.explain import explained, not_json, out_of_range

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from phaseline.events import (
+from phaseline.model.events import (
     ErrorOccurred,
     Event,
     JobCancelled,
@@ -19,7 +19,7 @@ from phaseline.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.snapshot import Brief, PhaseState, Snapshot
+from phaseline.model.snapshot import Brief, PhaseState, Snapshot
 
 __all__ = ["encode_message", "encode_refrain", "needs_snapshot", "ours", "seconds", "timestamp"]
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from phaseline.errors import InvalidField
-from phaseline.events import ONE_LINE
+from phaseline.model.events import ONE_LINE
 
 __all__ = ["check_lines"]
 

@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
-from phaseline.events import JobProgress
-from phaseline.snapshot import Brief
+from phaseline.model.events import JobProgress
+from phaseline.model.snapshot import Brief
 from phaseline.wire.message import encode_refrain, seconds, timestamp
 
 __all__ = ["ProgressLines"]

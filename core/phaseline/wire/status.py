@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from phaseline.events import PhotoId
-from phaseline.snapshot import PhaseSnapshot, PhaseState, Snapshot, State
+from phaseline.model.events import PhotoId
+from phaseline.model.snapshot import PhaseSnapshot, PhaseState, Snapshot, State
 from phaseline.stream import Position
 from phaseline.wire.message import ours, seconds, timestamp
 

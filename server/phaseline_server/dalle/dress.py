@@ -4,7 +4,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from phaseline.workflows import valid_address
+from phaseline.model.workflows import valid_address
 from phaseline_server.dalle.prompts import write
 from phaseline_server.dalle.selection import Attribute, Record, choose
 from phaseline_server.dalle.series import Series

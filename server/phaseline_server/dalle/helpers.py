@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from phaseline.statistics import Statistics
+from phaseline.model.statistics import Statistics
+from phaseline.model.workflows import valid_address, valid_series
 from phaseline.wire import run_snapshot
-from phaseline.workflows import valid_address, valid_series
 from phaseline_server.dalle.runs import Runs
 from phaseline_server.metrics_file import MetricsFile
 from phaseline_server.tracker import Tracker

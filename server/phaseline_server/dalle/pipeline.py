@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from phaseline.errors import ProviderError
-from phaseline.workflows import DallePhase
+from phaseline.model.workflows import DallePhase
 from phaseline_server.dalle.annotate import annotate
 from phaseline_server.dalle.download import fetch
 from phaseline_server.dalle.dress import Dress, make_dress

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import trio
 
-from phaseline.events import JobProgress, PhaseCompleted
-from phaseline.workflows import DallePhase
+from phaseline.model.events import JobProgress, PhaseCompleted
+from phaseline.model.workflows import DallePhase
 from phaseline_server.tracker import Tracker
 
 __all__ = ["RunReporter"]

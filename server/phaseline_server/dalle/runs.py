@@ -10,11 +10,11 @@ import structlog
 import trio
 
 from phaseline.errors import DiskFull, NoRun, PhaselineError, UnknownJob
-from phaseline.events import ErrorOccurred, Event, JobCancelled, JobCompleted, JobFailed, JobStarted
-from phaseline.job import Job
-from phaseline.snapshot import Estimate, Snapshot, State
+from phaseline.model.events import ErrorOccurred, Event, JobCancelled, JobCompleted, JobFailed, JobStarted
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Estimate, Snapshot, State
+from phaseline.model.workflows import DALLE, dalle_job_id, valid_address
 from phaseline.wire import encode_run
-from phaseline.workflows import DALLE, dalle_job_id, valid_address
 from phaseline_server.dalle.dress import Dress, make_dress
 from phaseline_server.dalle.pipeline import make_picture
 from phaseline_server.dalle.reporting import RunReporter

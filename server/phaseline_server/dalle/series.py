@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from phaseline.errors import BadSeriesFile, DataDirError, InvalidSeries, TooLarge, UnknownSeries, shown
+from phaseline.model.workflows import valid_series
 from phaseline.text import clean
-from phaseline.workflows import valid_series
 from phaseline_server.dalle.confined import read_regular
 from phaseline_server.dalle.databases import database_names, narrowed
 

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from phaseline.errors import DataDirError, InvalidAddress, InvalidSeries, OutsideDataDir, UnknownPath
-from phaseline.workflows import valid_address, valid_series
+from phaseline.model.workflows import valid_address, valid_series
 from phaseline_server.dalle.confined import inside, is_regular, read_regular
 from phaseline_server.dalle.dress import Dress
 from phaseline_server.dalle.http_client import public

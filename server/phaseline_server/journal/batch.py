@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from phaseline.phase import Lesson
-from phaseline.statistics import Average
+from phaseline.model.phase import Lesson
+from phaseline.model.statistics import Average
 from phaseline.stream import Message
 
 __all__ = ["Batch", "JobRow", "Kept", "RunRow"]
 
 
 class JobRow(NamedTuple):
-    """A job as it is after a batch; `record` is what `phaseline.record.encode_job` returns."""
+    """A job as it is after a batch; `record` is what `phaseline.model.record.encode_job` returns."""
 
     job_id: str
     seq: int

@@ -12,7 +12,7 @@ from typing import Final, Self
 import msgspec
 
 from phaseline.errors import DiskFull, JournalUnusable
-from phaseline.statistics import Average
+from phaseline.model.statistics import Average
 from phaseline.stream import Message
 from phaseline_server.journal.batch import Batch, Kept
 from phaseline_server.journal.boot import boot_id

@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from phaseline.errors import PhaselineError
-from phaseline.events import Event
+from phaseline.model.events import Event
 from phaseline_server.group import Taken
 
 __all__ = ["MOST_PENDING", "Acks", "refusal"]

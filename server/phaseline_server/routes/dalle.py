@@ -6,8 +6,8 @@ import trio
 from quart import Blueprint, Response, request
 
 from phaseline.errors import InvalidField, UnknownPath
+from phaseline.model.workflows import valid_address, valid_series
 from phaseline.wire import encode_run
-from phaseline.workflows import valid_address, valid_series
 from phaseline_server.dalle.runs import RunState
 from phaseline_server.routes.answer import json_answer, raw_json
 from phaseline_server.services import Services

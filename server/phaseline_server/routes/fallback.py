@@ -14,7 +14,7 @@ from msgspec import Meta
 from quart import Blueprint, Response, request
 
 from phaseline.errors import InvalidField
-from phaseline.events import Event, Report
+from phaseline.model.events import Event, Report
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline.wire import (
     Auth,

@@ -7,7 +7,7 @@ from quart import Blueprint, Response, request
 
 from phaseline import __version__
 from phaseline.errors import InvalidField, PhaselineError
-from phaseline.snapshot import State
+from phaseline.model.snapshot import State
 from phaseline_server.files import check_data_dir
 from phaseline_server.routes.answer import json_answer
 from phaseline_server.services import Services

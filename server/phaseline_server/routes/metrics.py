@@ -11,7 +11,7 @@ from prometheus_client.exposition import choose_encoder
 from quart import Blueprint, Response, request
 
 from phaseline.errors import InvalidField
-from phaseline.snapshot import State
+from phaseline.model.snapshot import State
 from phaseline_server.metrics_file import MetricsFile
 from phaseline_server.routes.answer import json_answer
 from phaseline_server.routes.statistics import QUANTILES

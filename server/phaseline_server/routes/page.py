@@ -11,7 +11,7 @@ from typing import Final
 import trio
 from quart import Blueprint, Response, render_template
 
-from phaseline.snapshot import Snapshot, State
+from phaseline.model.snapshot import Snapshot, State
 from phaseline.wire import JobStatus, job_status
 from phaseline_server.services import Services
 

@@ -7,7 +7,7 @@ from msgspec import Meta
 from quart import Blueprint, Response, request
 
 from phaseline.errors import InvalidField
-from phaseline.events import (
+from phaseline.model.events import (
     ErrorOccurred,
     Event,
     JobCompleted,
@@ -20,7 +20,7 @@ from phaseline.events import (
     Report,
     Seconds,
 )
-from phaseline.snapshot import Snapshot, State
+from phaseline.model.snapshot import Snapshot, State
 from phaseline.stream import JOBS, PHOTOS, SYSTEM
 from phaseline.wire import decode_object, encode_snapshot, job_status
 from phaseline_server.group import Outcome

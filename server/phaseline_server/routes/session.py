@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from phaseline.errors import InvalidField, InvalidJSON, PhaselineError, RateLimited, Unauthorized, Unrecoverable
-from phaseline.events import Event
+from phaseline.model.events import Event
 from phaseline.stream import Message, Position
 from phaseline.wire import (
     Auth,

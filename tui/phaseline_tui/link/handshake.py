@@ -8,8 +8,8 @@ from typing import Final
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from phaseline import handshake
-from phaseline.handshake import HungUp
+from phaseline.client import handshake
+from phaseline.client.handshake import HungUp
 from phaseline_tui import reasons
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.connection import Pace

@@ -9,8 +9,8 @@ from phaseline.eta.model.inference import Answer
 from phaseline.eta.model.predictor import Outlook, Predictor
 from phaseline.eta.model.store import MAX_SERIES, Key, Store
 from phaseline.eta.observed import Observed, Run, Step, finished, observe
-from phaseline.job import Job
-from phaseline.snapshot import Basis, Estimate, Moment
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Basis, Estimate, Moment
 
 __all__ = ["ModelEngine"]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from phaseline.events import Event
+from phaseline.model.events import Event
 from phaseline.reporting.reporter import Reporter
 
 __all__ = ["WebSocketServer", "get_websocket_server"]

@@ -5,10 +5,10 @@ from typing import Final
 
 import msgspec
 
-from phaseline.job import Job
-from phaseline.phase import Lesson
-from phaseline.snapshot import State
-from phaseline.workflows import DALLE
+from phaseline.model.job import Job
+from phaseline.model.phase import Lesson
+from phaseline.model.snapshot import State
+from phaseline.model.workflows import DALLE
 
 __all__ = ["MAX_PHASES_KNOWN", "Average", "Statistics"]
 

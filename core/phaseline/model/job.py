@@ -4,7 +4,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from phaseline.events import (
+from phaseline.model.events import (
     MAX_PHASES,
     ErrorOccurred,
     Event,
@@ -18,11 +18,11 @@ from phaseline.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.phase import Lesson, Phase
-from phaseline.snapshot import Brief, ErrorSnapshot, Estimate, Moment, PhaseState, Reason, Snapshot, State
-from phaseline.timeline import Timeline
-from phaseline.transitions import check
-from phaseline.workflows import PHOTO, workflow
+from phaseline.model.phase import Lesson, Phase
+from phaseline.model.snapshot import Brief, ErrorSnapshot, Estimate, Moment, PhaseState, Reason, Snapshot, State
+from phaseline.model.timeline import Timeline
+from phaseline.model.transitions import check
+from phaseline.model.workflows import PHOTO, workflow
 
 __all__ = ["MAX_ERRORS", "MAX_KEPT_BYTES", "Job"]
 

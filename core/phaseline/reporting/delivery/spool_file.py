@@ -14,9 +14,9 @@ from typing import Final
 
 import msgspec
 
-from phaseline.reporting.notes import warn
+from phaseline.client.notes import warn
+from phaseline.reporting.delivery.spool import Spool
 from phaseline.reporting.record import Record, frame, read
-from phaseline.reporting.spool import Spool
 
 __all__ = ["SpoolFile", "adopted"]
 

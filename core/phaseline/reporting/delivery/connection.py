@@ -6,7 +6,7 @@ import msgspec
 import trio
 import trio_websocket
 
-from phaseline.reporting.outbox import Outbox
+from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record, sent
 
 __all__ = ["Exchange", "Outboxes"]

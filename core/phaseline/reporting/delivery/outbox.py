@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from phaseline.errors import DiskFull, IllegalEvent, TooMany, UnknownJob
+from phaseline.reporting.delivery.spool import Spool
 from phaseline.reporting.record import Record, bare_end
-from phaseline.reporting.spool import Spool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from phaseline.reporting.disk import SpoolFile
+    from phaseline.reporting.delivery.spool_file import SpoolFile
 
 __all__ = ["Outbox"]
 
@@ -41,14 +41,14 @@ class Outbox:
         spool = Spool(producer, size)
         if directory is None:
             return cls(spool)
-        from phaseline.reporting.disk import SpoolFile  # noqa: PLC0415 - locks files as Windows can't
+        from phaseline.reporting.delivery.spool_file import SpoolFile  # noqa: PLC0415 - locks files as Windows can't
 
         return cls(spool, SpoolFile.of(spool, directory))
 
     @classmethod
     def adopted(cls, directory: "Path", size: int) -> Iterator["Outbox"]:
         """Yield those of dead processes."""
-        from phaseline.reporting.disk import adopted  # noqa: PLC0415 - as above
+        from phaseline.reporting.delivery.spool_file import adopted  # noqa: PLC0415 - as above
 
         for spool, file in adopted(directory, size):
             yield cls(spool, file)

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from phaseline.client.notes import warn
 from phaseline.errors import PhaselineError
-from phaseline.events import JobProgress
-from phaseline.reporting.notes import warn
+from phaseline.model.events import JobProgress
+from phaseline.reporting.delivery.thinning import thinned
 from phaseline.reporting.record import Record, encoded
-from phaseline.reporting.thinning import thinned
 
 __all__ = ["Inbox", "Sample", "Waiter"]
 

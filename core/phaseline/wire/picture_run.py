@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from phaseline.snapshot import PhaseSnapshot, Reason, Snapshot
+from phaseline.model.snapshot import PhaseSnapshot, Reason, Snapshot
 from phaseline.wire.message import finish_at, timestamp
 
 __all__ = ["encode_run", "run_snapshot"]

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from itertools import chain, islice
 from typing import Final
 
-from phaseline.reporting.known import KnownJobs
+from phaseline.reporting.delivery.known import KnownJobs
+from phaseline.reporting.delivery.thinning import thinned
 from phaseline.reporting.record import Record
-from phaseline.reporting.thinning import thinned
 
 __all__ = ["Spool"]
 

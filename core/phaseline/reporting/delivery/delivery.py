@@ -16,15 +16,15 @@ import msgspec
 import trio
 import trio_websocket
 
-from phaseline.handshake import shake_hands
-from phaseline.reporting.address import Address
-from phaseline.reporting.background import Worker
-from phaseline.reporting.exchange import Exchange, is_final
-from phaseline.reporting.inbox import Inbox, Waiter
-from phaseline.reporting.notes import warn
-from phaseline.reporting.outbox import Outbox
+from phaseline.client.address import Address
+from phaseline.client.handshake import shake_hands
+from phaseline.client.notes import warn
+from phaseline.client.token import token
+from phaseline.reporting.delivery.background import Worker
+from phaseline.reporting.delivery.connection import Exchange, is_final
+from phaseline.reporting.delivery.inbox import Inbox, Waiter
+from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record
-from phaseline.reporting.token import token
 
 __all__ = ["Delivery"]
 

@@ -6,13 +6,13 @@ from enum import StrEnum
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
 
+from phaseline.client.notes import Told, warn
 from phaseline.errors import IllegalEvent, InvalidField, PhaselineError, UnknownJob, shown
+from phaseline.model.workflows import PHOTO
+from phaseline.reporting.compat.websocket_server import get_websocket_server
 from phaseline.reporting.job import SIGN_OF_LIFE_S, SMALLEST_STEP
-from phaseline.reporting.notes import Told, warn
 from phaseline.reporting.record import cut, encoded, timestamp
-from phaseline.reporting.server import get_websocket_server
 from phaseline.stream import JOBS, PHOTOS
-from phaseline.workflows import PHOTO
 
 __all__ = ["ProcessingStage", "ProgressReporter", "get_progress_reporter", "init_progress_reporter"]
 

@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from phaseline.reporting.notes import Told, warn
+from phaseline.client.notes import Told, warn
 
 __all__ = ["token", "token_file"]
 

@@ -4,11 +4,11 @@ from typing import Any, Final
 
 import msgspec
 
-from phaseline.job import Job
-from phaseline.phase import Phase
-from phaseline.snapshot import ErrorSnapshot, Moment, State
-from phaseline.timeline import Timeline
-from phaseline.workflows import Workflow
+from phaseline.model.job import Job
+from phaseline.model.phase import Phase
+from phaseline.model.snapshot import ErrorSnapshot, Moment, State
+from phaseline.model.timeline import Timeline
+from phaseline.model.workflows import Workflow
 
 __all__ = ["decode_job", "encode_job"]
 

@@ -3,9 +3,9 @@
 from copy import copy
 from typing import Self
 
-from phaseline.phase import Phase
-from phaseline.snapshot import Moment, PhaseState
-from phaseline.workflows import Workflow
+from phaseline.model.phase import Phase
+from phaseline.model.snapshot import Moment, PhaseState
+from phaseline.model.workflows import Workflow
 
 __all__ = ["Timeline"]
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from phaseline.snapshot import Moment, PhaseSnapshot, PhaseState
+from phaseline.model.snapshot import Moment, PhaseSnapshot, PhaseState
 
 __all__ = ["Lesson", "Phase"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from phaseline.errors import IllegalEvent, InvalidField, TooLarge, shown
-from phaseline.events import (
+from phaseline.model.events import (
     ErrorOccurred,
     Event,
     JobCancelled,
@@ -24,11 +24,11 @@ from phaseline.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.snapshot import State
-from phaseline.workflows import workflow
+from phaseline.model.snapshot import State
+from phaseline.model.workflows import workflow
 
 if TYPE_CHECKING:
-    from phaseline.job import Job
+    from phaseline.model.job import Job
 
 __all__ = ["TRANSITIONS", "check"]
 

@@ -6,16 +6,16 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from phaseline.reporting.address import Address
-from phaseline.reporting.inbox import Inbox
-from phaseline.reporting.notes import warn
-from phaseline.reporting.outbox import Outbox
+from phaseline.client.address import Address
+from phaseline.client.notes import warn
+from phaseline.reporting.delivery.inbox import Inbox
+from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from phaseline.reporting.delivery import Delivery
+    from phaseline.reporting.delivery.delivery import Delivery
 
 __all__ = ["Background", "Worker"]
 
@@ -103,7 +103,7 @@ class Background:
     async def _main(self) -> None:
         import trio  # noqa: PLC0415
 
-        from phaseline.reporting.delivery import Delivery  # noqa: PLC0415
+        from phaseline.reporting.delivery.delivery import Delivery  # noqa: PLC0415
 
         self._delivery = delivery = Delivery(self._address, self._inbox, self._own, self._directory, self._worker)
         self._run_soon = trio.lowlevel.current_trio_token().run_sync_soon
@@ -116,7 +116,7 @@ def _load() -> None:
     """Load all that the thread will ever need."""
     import encodings.idna  # noqa: F401, PLC0415 - for the first name that is looked up
 
-    import phaseline.reporting.delivery  # noqa: F401, PLC0415
+    import phaseline.reporting.delivery.delivery  # noqa: F401, PLC0415
 
 
 def _before_fork() -> None:

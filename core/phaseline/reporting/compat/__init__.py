@@ -1,0 +1,1 @@
+"""The photo protocol's own Python names."""

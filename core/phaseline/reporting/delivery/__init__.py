@@ -1,0 +1,1 @@
+"""Delivery of reports in a background thread: queue, spool, connection."""
