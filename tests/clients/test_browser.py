@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from browser import browser
-from phaseline_server.grant import Scope
-from phaseline_server.tokens import TokenFile
+from phaseline_server.access.grant import Scope
+from phaseline_server.access.tokens import TokenFile
 from pictures import GOOD, made, studio
 from ports import free_port
 from servers import ROOT, client_of, server_process, serving

@@ -12,8 +12,8 @@ import trio
 from certificates import make_certificate
 from phaseline.client import token as tokens_of_reporters
 from phaseline.reporting import Reporter
-from phaseline_server.grant import Scope
-from phaseline_server.tokens import TokenFile
+from phaseline_server.access.grant import Scope
+from phaseline_server.access.tokens import TokenFile
 from reporting import ws_url
 from servers import ROOT, client_of, server_process
 

@@ -8,7 +8,7 @@ import pytest
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
 
-SERVER = "from phaseline_server.cli import main; main()"
+SERVER = "from phaseline_server.cli.program import main; main()"
 TUI = "from phaseline_tui.cli import main; main()"
 
 
@@ -40,7 +40,7 @@ def test_a_tui_without_textual_says_what_to_install(python: Python) -> None:
 
 
 def test_a_module_of_ours_that_is_missing_is_not_passed_off_as_an_extra(python: Python) -> None:
-    run = python(without("phaseline_server.config", SERVER), "--version")
+    run = python(without("phaseline_server.config.settings", SERVER), "--version")
     assert run.returncode == 1
     assert "ModuleNotFoundError" in run.stderr
 

@@ -57,7 +57,7 @@ def test_the_core_loads_nothing_that_does_input_or_output(loaded_by: Loaded) -> 
 
 def test_the_server_loads_neither_the_tui_nor_textual(loaded_by: Loaded) -> None:
     loaded = loaded_by(importing(modules("server", "phaseline_server")))
-    assert loaded >= {"phaseline_server.main", "quart"}
+    assert loaded >= {"phaseline_server.runtime.server", "quart"}
     assert not loaded & {"phaseline_tui", "textual"}
 
 
@@ -86,5 +86,5 @@ def test_help_and_version_load_nothing_heavy(loaded_by: Loaded, program: str, fl
 
 
 def test_the_programs_entries_load_nothing_but_the_standard_library(loaded_by: Loaded) -> None:
-    loaded = loaded_by("import phaseline_server.cli, phaseline_tui.cli")
+    loaded = loaded_by("import phaseline_server.cli.program, phaseline_tui.cli")
     assert not loaded & (HEAVY | {"msgspec"})

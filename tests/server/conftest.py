@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from phaseline.model.snapshot import Moment
-from phaseline_server.tracker import Tracker
+from phaseline_server.jobs.tracker import Tracker
 from tracking import MakeTracker, open_tracker
 
 

@@ -14,8 +14,8 @@ import trio
 
 from disks import names
 from phaseline.errors import PortInUse
-from phaseline_server.config import Settings
-from phaseline_server.main import serve
+from phaseline_server.config.settings import Settings
+from phaseline_server.runtime.server import serve
 from pictures import GOOD, ask, made, studio
 from ports import free_port
 from servers import SERVER, client_of, environment, server_process

@@ -6,7 +6,7 @@ import trio.testing
 
 from phaseline.errors import SlowSubscriber
 from phaseline.stream import JOBS, PHOTOS, Message
-from phaseline_server.broadcaster import Broadcaster, Subscriber
+from phaseline_server.fanout.broadcaster import Broadcaster, Subscriber
 from tracking import message
 
 

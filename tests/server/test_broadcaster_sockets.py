@@ -11,9 +11,9 @@ import trio
 
 from door_clients import PATIENT
 from phaseline.stream import JOBS, Message
-from phaseline_server.broadcaster import Broadcaster
 from phaseline_server.door.outgoing import Outgoing
-from phaseline_server.frames import text_frame
+from phaseline_server.fanout.broadcaster import Broadcaster
+from phaseline_server.fanout.frames import text_frame
 
 
 @dataclass

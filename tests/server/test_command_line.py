@@ -3,8 +3,8 @@ import re
 from click.testing import CliRunner, Result
 
 from phaseline import __version__
-from phaseline_server.commands import progress_server
-from phaseline_server.config import SETTINGS
+from phaseline_server.cli.commands import progress_server
+from phaseline_server.config.settings import SETTINGS
 
 
 def progress(*arguments: str, **environment: str) -> Result:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.errors import ConfigError
-from phaseline_server.bind import Bind, parse_bind
-from phaseline_server.config import DEFAULT, SETTINGS, Settings, load
+from phaseline_server.config.bind import Bind, parse_bind
+from phaseline_server.config.settings import DEFAULT, SETTINGS, Settings, load
 
 
 def problems(*args: Any, **kwargs: Any) -> list[str]:

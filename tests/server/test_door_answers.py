@@ -9,7 +9,7 @@ from quart import Response
 from quart_trio import QuartTrio
 
 from door_clients import FRESH, get, open_door, read_all, read_until
-from phaseline_server.calls import HttpCall
+from phaseline_server.http.quart_calls import HttpCall
 
 
 def answering_app() -> QuartTrio:

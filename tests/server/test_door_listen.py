@@ -10,7 +10,7 @@ import trio
 from structlog.testing import capture_logs
 
 from phaseline.errors import ConfigError, PortInUse
-from phaseline_server.bind import Bind, parse_bind
+from phaseline_server.config.bind import Bind, parse_bind
 from phaseline_server.door import open_listeners, url_of
 
 

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from door_clients import get, read_until, upgrade
-from phaseline_server.signals import wait_for_signal
+from phaseline_server.runtime.signals import wait_for_signal
 
 PROGRAM = Path(__file__).parents[1] / "support" / "door_program.py"
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -27,7 +27,7 @@ from phaseline_server.door import FANOUT, Door, Limits, WebSocket
 from phaseline_server.door.endpoint import Endpoint
 from phaseline_server.door.outgoing import Outgoing
 from phaseline_server.door.pings import Pings
-from phaseline_server.frames import text_frame
+from phaseline_server.fanout.frames import text_frame
 
 CLOSE = frame(b"\x03\xe8", 8)
 PING = b"\x89\x00"

@@ -7,13 +7,13 @@ import trio
 
 from certificates import make_certificate
 from phaseline.errors import ConfigError
-from phaseline_server.access import Keeper
-from phaseline_server.config import Settings
+from phaseline_server.access.exposure import check_exposure
+from phaseline_server.access.grant import Scope
+from phaseline_server.access.keeper import Keeper
+from phaseline_server.access.tokens import TokenFile
+from phaseline_server.config.settings import Settings
 from phaseline_server.door import open_listeners
-from phaseline_server.exposure import check_exposure
-from phaseline_server.grant import Scope
-from phaseline_server.main import serve
-from phaseline_server.tokens import TokenFile
+from phaseline_server.runtime.server import serve
 
 EVERYWHERE = "0.0.0.0:0"
 

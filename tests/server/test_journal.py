@@ -16,9 +16,9 @@ from phaseline.model.phase import Lesson
 from phaseline.model.record import decode_job, encode_job
 from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average
-from phaseline_server.journal import Batch, JobRow, Journal, Limits
-from phaseline_server.journal.packing import LARGEST
-from phaseline_server.journal.schema import VERSION
+from phaseline_server.log.sqlite import Batch, JobRow, Journal, Limits
+from phaseline_server.log.sqlite.packing import LARGEST
+from phaseline_server.log.sqlite.schema import VERSION
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 DAY_NS = 24 * 3600 * 10**9
@@ -85,10 +85,10 @@ def test_a_new_one_knows_nothing_and_says_that_it_never_learned(open_journal: Op
 
 def test_another_run_of_the_box_has_another_clock(open_journal: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     open_journal().load(0, 100)
-    monkeypatch.setattr("phaseline_server.journal.journal.boot_id", lambda: "another")
+    monkeypatch.setattr("phaseline_server.log.sqlite.journal.boot_id", lambda: "another")
     assert not open_journal().load(0, 100).same_clock
     assert open_journal().load(0, 100).same_clock
-    monkeypatch.setattr("phaseline_server.journal.journal.boot_id", lambda: "")
+    monkeypatch.setattr("phaseline_server.log.sqlite.journal.boot_id", lambda: "")
     assert not open_journal().load(0, 100).same_clock
     assert not open_journal().load(0, 100).same_clock
 
@@ -322,8 +322,8 @@ def test_no_ended_job_stays_where_none_may(open_journal: Open) -> None:
 
 
 def test_producers_and_durations_are_cut_too(open_journal: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phaseline_server.journal.journal.MAX_PRODUCERS", 10)
-    monkeypatch.setattr("phaseline_server.journal.journal.MAX_DURATIONS", 10)
+    monkeypatch.setattr("phaseline_server.log.sqlite.journal.MAX_PRODUCERS", 10)
+    monkeypatch.setattr("phaseline_server.log.sqlite.journal.MAX_DURATIONS", 10)
     journal = open_journal()
     for seq in range(1, 31):
         lesson = Lesson("photo", "", "importing", seq)

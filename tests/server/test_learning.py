@@ -17,10 +17,10 @@ from phaseline.eta.observed import Run
 from phaseline.model.events import JobCompleted, JobProgress, JobStarted
 from phaseline.model.statistics import Statistics
 from phaseline.wire import job_status
-from phaseline_server.journal import Journal
-from phaseline_server.learning import Learning
-from phaseline_server.log import Log
-from phaseline_server.tracker import Tracker
+from phaseline_server.jobs.tracker import Tracker
+from phaseline_server.learning.learner import Learning
+from phaseline_server.log.sqlite import Journal
+from phaseline_server.log.stream import Log
 from servers import serving
 from tracking import HandClock
 
@@ -96,7 +96,7 @@ async def test_what_was_not_saved_is_learned_anew_from_the_runs(tmp_path: Path) 
 
 
 async def test_what_was_learned_anew_is_saved_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phaseline_server.learning._SCORES_S", 3600.0)
+    monkeypatch.setattr("phaseline_server.learning.learner._SCORES_S", 3600.0)
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, _):
         await work(tracker, clock, "film")
@@ -109,7 +109,7 @@ async def test_what_was_learned_anew_is_saved_at_once(tmp_path: Path, monkeypatc
 
 
 async def test_of_many_runs_the_latest_are_learned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phaseline_server.learning._MOST_ANEW", 3)
+    monkeypatch.setattr("phaseline_server.learning.learner._MOST_ANEW", 3)
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, _):
         for number in range(8):

@@ -9,13 +9,13 @@ import pytest
 from phaseline.eta import EmaEngine
 from phaseline.model.events import JobCompleted, JobProgress, JobStarted
 from phaseline.model.snapshot import State
-from phaseline_server.journal import Journal
-from phaseline_server.learning import Learning
-from phaseline_server.lifecycle import Lifecycle
-from phaseline_server.log import Log
-from phaseline_server.metrics_file import MetricsFile
-from phaseline_server.restore import restore
-from phaseline_server.tracker import Tracker
+from phaseline_server.jobs.tracker import Tracker
+from phaseline_server.jobs.watchdog import Lifecycle
+from phaseline_server.learning.learner import Learning
+from phaseline_server.learning.metrics_file import MetricsFile
+from phaseline_server.log.sqlite import Journal
+from phaseline_server.log.stream import Log
+from phaseline_server.runtime.restore import restore
 from tracking import HandClock, messages_of
 
 LEASE_S = 3600

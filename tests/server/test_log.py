@@ -9,8 +9,8 @@ import trio
 
 from phaseline.errors import Unrecoverable
 from phaseline.stream import JOBS, Position
-from phaseline_server.journal import Batch, Journal, Limits
-from phaseline_server.log import PAGE, Log
+from phaseline_server.log.sqlite import Batch, Journal, Limits
+from phaseline_server.log.stream import PAGE, Log
 from tracking import message
 
 OpenLog = Callable[..., Log]

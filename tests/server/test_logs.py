@@ -12,9 +12,9 @@ import structlog
 import trio
 
 from door_clients import frame, read_all
-from phaseline_server.grant import Scope
-from phaseline_server.logs import configure_logs
-from phaseline_server.tokens import TokenFile
+from phaseline_server.access.grant import Scope
+from phaseline_server.access.tokens import TokenFile
+from phaseline_server.runtime.logging_setup import configure_logs
 from servers import ServerProcess, client_of, server_process
 
 CANARY = "canaryCANARYcanary0123456789canaryCANARY0123"

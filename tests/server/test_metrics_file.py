@@ -16,8 +16,8 @@ from disks import files_at_most, fill, names
 from phaseline.errors import DataDirError, DiskFull
 from phaseline.model.events import JobCompleted, JobStarted
 from phaseline.model.statistics import Average, Statistics
-from phaseline_server.metrics_file import MetricsFile
-from phaseline_server.tracker import Tracker
+from phaseline_server.jobs.tracker import Tracker
+from phaseline_server.learning.metrics_file import MetricsFile
 from tracking import MakeTracker, run_job
 
 SEED = b"""{

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis import BaseSchema, Case, checks
 
 from phaseline.model.events import JobProgress
-from phaseline_server.openapi import OPERATIONS
+from phaseline_server.http.openapi import OPERATIONS
 from servers import progress_server, serving
 
 CHECKS: list[Any] = [

@@ -14,11 +14,12 @@ from trio.testing import MockClock
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
 
 from door_clients import read_until
-from phaseline_server import access, main
-from phaseline_server.app import make_app
-from phaseline_server.grant import Scope
-from phaseline_server.services import Services
-from phaseline_server.tokens import TokenFile
+from phaseline_server.access import keeper
+from phaseline_server.access.grant import Scope
+from phaseline_server.access.tokens import TokenFile
+from phaseline_server.http.app import make_app
+from phaseline_server.http.services import Services
+from phaseline_server.runtime import server
 from servers import serving
 from tokens import CALLERS, make_tokens, shown
 
@@ -110,7 +111,7 @@ async def test_every_scope_by_every_route(tmp_path: Path, monkeypatch: pytest.Mo
         apps.append(make_app(services))
         return apps[0]
 
-    monkeypatch.setattr(main, "make_app", capture)
+    monkeypatch.setattr(server, "make_app", capture)
     async with guarded(tmp_path) as (client, tokens):
         routes = of_app(apps[0])
         assert routes <= ROUTES.keys()
@@ -339,7 +340,7 @@ async def test_who_shows_no_token_is_closed_after_its_time_and_counted(tmp_path:
 async def test_a_running_server_notices_what_is_made_and_revoked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "_ROUND_S", 0.05)
+    monkeypatch.setattr(keeper, "_ROUND_S", 0.05)
     async with serving(tmp_path) as client:
         file = TokenFile(tmp_path)
         async with websocket(client) as before:

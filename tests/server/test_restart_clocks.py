@@ -10,11 +10,11 @@ from phaseline.eta import EmaEngine
 from phaseline.model.events import JobCompleted, JobProgress, JobStarted
 from phaseline.model.snapshot import State
 from phaseline.stream import Position
-from phaseline_server.journal import Journal
-from phaseline_server.log import Log
-from phaseline_server.metrics_file import MetricsFile
-from phaseline_server.restore import restore
-from phaseline_server.tracker import Tracker
+from phaseline_server.jobs.tracker import Tracker
+from phaseline_server.learning.metrics_file import MetricsFile
+from phaseline_server.log.sqlite import Journal
+from phaseline_server.log.stream import Log
+from phaseline_server.runtime.restore import restore
 from tracking import HandClock
 
 HOUR = 3600.0
@@ -112,7 +112,7 @@ async def test_durations_are_right_after_the_box_was_restarted(tmp_path: Path, m
         await tracker.report(JobStarted(job_id="over"))
         clock.advance(4)
         await tracker.report(JobCompleted(job_id="over"))
-    monkeypatch.setattr("phaseline_server.journal.journal.boot_id", lambda: "another")
+    monkeypatch.setattr("phaseline_server.log.sqlite.journal.boot_id", lambda: "another")
     clock.advance(100)
     clock.restart()
     async with restored(tmp_path, clock) as tracker:
@@ -138,7 +138,7 @@ async def test_after_a_restart_of_the_box_a_jump_back_takes_no_time_away(
         await tracker.report(JobStarted(job_id="a"))
         clock.advance(5)
         await enter(tracker, "importing")
-    monkeypatch.setattr("phaseline_server.journal.journal.boot_id", lambda: "another")
+    monkeypatch.setattr("phaseline_server.log.sqlite.journal.boot_id", lambda: "another")
     clock.jump(jump)
     clock.restart()
     async with restored(tmp_path, clock) as tracker:

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from phaseline.errors import ConfigError
-from phaseline_server.commands import progress_server
-from phaseline_server.grant import Grant, Scope
-from phaseline_server.tokens import TokenFile
+from phaseline_server.access.grant import Grant, Scope
+from phaseline_server.access.tokens import TokenFile
+from phaseline_server.cli.commands import progress_server
 
 
 def token(data_dir: Path, *arguments: str) -> Result:

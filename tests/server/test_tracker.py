@@ -8,8 +8,9 @@ from phaseline.model.events import JobCancelled, JobCompleted, JobFailed, JobPro
 from phaseline.model.record import decode_job
 from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average, Statistics
-from phaseline_server.lifecycle import Habits, Lifecycle
-from phaseline_server.tracker import Tracker
+from phaseline_server.jobs.tracker import Tracker
+from phaseline_server.jobs.watchdog import Lifecycle
+from phaseline_server.learning.habits import Habits
 from tracking import HandClock, MakeTracker, messages_of, run_job, trio_clock
 
 
@@ -60,7 +61,7 @@ async def test_a_refused_report_may_be_sent_again_under_the_same_number(make_tra
 async def test_the_producer_that_was_silent_for_longest_is_forgotten_first(
     make_tracker: MakeTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("phaseline_server.producers._MOST", 2)
+    monkeypatch.setattr("phaseline_server.jobs.deduplication._MOST", 2)
     tracker = await make_tracker()
     await tracker.report(JobStarted(job_id="a"))
     for producer, number in (("one", 1), ("two", 1), ("one", 2), ("three", 1)):

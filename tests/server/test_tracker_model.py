@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from phaseline.errors import PhaselineError
 from phaseline.model.events import Event, JobCancelled, JobCompleted, JobProgress, JobStarted, PhaseCompleted
 from phaseline.model.snapshot import State
-from phaseline_server.tracker import Tracker
+from phaseline_server.jobs.tracker import Tracker
 from tracking import HandClock, messages_of, open_tracker
 
 JOBS = ("a", "b")

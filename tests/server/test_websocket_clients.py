@@ -11,8 +11,8 @@ import trio
 from listening import listening
 from phaseline.model.events import JobProgress, JobStarted
 from phaseline_server.dalle import helpers
-from phaseline_server.routes.acks import MOST_PENDING
-from phaseline_server.tracker import Tracker
+from phaseline_server.http.routes.acks import MOST_PENDING
+from phaseline_server.jobs.tracker import Tracker
 from pictures import Gate, ask, studio, wait_over
 from servers import serving
 

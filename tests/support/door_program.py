@@ -9,7 +9,7 @@ import trio
 
 from door_clients import plain_app
 from phaseline_server.door import Door, Limits, open_listeners
-from phaseline_server.signals import watch_signals
+from phaseline_server.runtime.signals import watch_signals
 
 
 async def main(*, stubborn: bool) -> None:

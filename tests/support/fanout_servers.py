@@ -18,10 +18,10 @@ from contextlib import nullcontext
 import trio
 
 from phaseline.stream import JOBS, Message
-from phaseline_server.config import Settings
+from phaseline_server.config.settings import Settings
 from phaseline_server.dalle import helpers
-from phaseline_server.frames import text_frame
-from phaseline_server.main import serve, tune_interpreter
+from phaseline_server.fanout.frames import text_frame
+from phaseline_server.runtime.server import serve, tune_interpreter
 from stock_server import stock_server
 
 PAUSE_S = 0.001

@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import trio
 
-from phaseline_server.config import Settings
-from phaseline_server.main import serve
+from phaseline_server.config.settings import Settings
+from phaseline_server.runtime.server import serve
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVER = [sys.executable, "-c", "from phaseline_server.cli import main; main()"]
+SERVER = [sys.executable, "-c", "from phaseline_server.cli.program import main; main()"]
 # Deadlines that a machine would meet that stands still for some seconds; tests of one of them set it.
 PATIENT = dict.fromkeys(("head_timeout", "write_timeout", "pong_timeout", "auth_timeout", "stall_after"), 600.0)
 _PATIENT_FLAGS = [word for name, value in PATIENT.items() for word in (f"--{name.replace('_', '-')}", str(value))]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from phaseline_server.grant import Scope
-from phaseline_server.tokens import TokenFile
+from phaseline_server.access.grant import Scope
+from phaseline_server.access.tokens import TokenFile
 
 CALLERS = ("nobody", *(f"{scope}{prefix}" for scope in Scope for prefix in ("", ":shot-", ":other-")))
 

@@ -25,8 +25,8 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / root) for root in ("core", "server", "tests/support")]
 
-from phaseline_server.config import Settings  # noqa: E402 (the path comes first)
-from phaseline_server.main import run  # noqa: E402
+from phaseline_server.config.settings import Settings  # noqa: E402 (the path comes first)
+from phaseline_server.runtime.server import run  # noqa: E402
 from raw_reporter import RawReporter  # noqa: E402
 
 REPORTERS = 4

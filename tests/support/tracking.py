@@ -13,9 +13,9 @@ from phaseline.model.events import JobCompleted, JobProgress, JobStarted
 from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Statistics
 from phaseline.stream import JOBS, Message, job_channel
-from phaseline_server.journal import Journal
-from phaseline_server.log import Log
-from phaseline_server.tracker import Tracker
+from phaseline_server.jobs.tracker import Tracker
+from phaseline_server.log.sqlite import Journal
+from phaseline_server.log.stream import Log
 
 WALL_NS = 1_730_000_000_000_000_000
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from certificates import Certificate, make_certificate
-from phaseline_server.grant import Scope
-from phaseline_server.tokens import TokenFile
+from phaseline_server.access.grant import Scope
+from phaseline_server.access.tokens import TokenFile
 from phaseline_tui.address import ServerAddress
 from phaseline_tui.connection import Access, LinkState, Pace
 from phaseline_tui.frames import Snapshot

@@ -9,8 +9,8 @@ from phaseline.model.statistics import Statistics
 from phaseline.model.workflows import valid_address, valid_series
 from phaseline.wire import run_snapshot
 from phaseline_server.dalle.runs import Runs
-from phaseline_server.metrics_file import MetricsFile
-from phaseline_server.tracker import Tracker
+from phaseline_server.jobs.tracker import Tracker
+from phaseline_server.learning.metrics_file import MetricsFile
 
 __all__ = ["force_metrics_save", "get_progress", "reset_metrics_for_test", "serving"]
 

@@ -9,7 +9,7 @@ import trio
 
 from phaseline.model.events import JobProgress, PhaseCompleted
 from phaseline.model.workflows import DallePhase
-from phaseline_server.tracker import Tracker
+from phaseline_server.jobs.tracker import Tracker
 
 __all__ = ["RunReporter"]
 

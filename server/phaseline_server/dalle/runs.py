@@ -15,12 +15,12 @@ from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Snapshot, State
 from phaseline.model.workflows import DALLE, dalle_job_id, valid_address
 from phaseline.wire import encode_run
+from phaseline_server.atomic_files import replace_file
 from phaseline_server.dalle.dress import Dress, make_dress
 from phaseline_server.dalle.pipeline import make_picture
 from phaseline_server.dalle.reporting import RunReporter
 from phaseline_server.dalle.studio import Studio
-from phaseline_server.files import replace_file
-from phaseline_server.tracker import Tracker, now
+from phaseline_server.jobs.tracker import Tracker, now
 
 __all__ = ["RunState", "Runs"]
 

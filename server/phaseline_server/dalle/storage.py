@@ -15,11 +15,11 @@ import structlog
 
 from phaseline.errors import DataDirError, InvalidAddress, InvalidSeries, OutsideDataDir, UnknownPath
 from phaseline.model.workflows import valid_address, valid_series
+from phaseline_server.atomic_files import replace_file, write_error
 from phaseline_server.dalle.confined import inside, is_regular, read_regular
 from phaseline_server.dalle.dress import Dress
 from phaseline_server.dalle.http_client import public
 from phaseline_server.dalle.sources import EncodedPicture, LocalPicture, PictureSource, RemotePicture
-from phaseline_server.files import replace_file, write_error
 
 __all__ = ["Kind", "PictureKind", "Storage", "StoredPicture"]
 

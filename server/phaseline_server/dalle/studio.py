@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import trio
 
-from phaseline_server.config import Settings
+from phaseline_server.config.settings import Settings
 from phaseline_server.dalle.enhance import ChatEnhancer
 from phaseline_server.dalle.openai_http import Access
 from phaseline_server.dalle.openai_images import OpenAIImages

@@ -6,8 +6,8 @@ connection alone, and a client that does not read can't keep the server from end
 
 from phaseline_server.door.app_tasks import CLIENT_LEFT, LEFT
 from phaseline_server.door.door import Door, Statistics
+from phaseline_server.door.limits import Limits
 from phaseline_server.door.listen import open_listeners, url_of
-from phaseline_server.door.settings import Limits
 from phaseline_server.door.tls import Tls
 from phaseline_server.door.websocket import FANOUT, WebSocket
 

@@ -7,7 +7,7 @@ from hypercorn.typing import ASGIReceiveEvent, WebsocketDisconnectEvent
 from wsproto.frame_protocol import CloseReason
 
 from phaseline_server.door.handshake import Handshake
-from phaseline_server.frames import text_frame
+from phaseline_server.fanout.frames import text_frame
 
 if TYPE_CHECKING:
     from phaseline_server.door.websocket import WebSocket

@@ -22,10 +22,10 @@ from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
 from phaseline_server.door.app_tasks import AppTasks
 from phaseline_server.door.counts import Counts, Late
 from phaseline_server.door.handshake import Ends
+from phaseline_server.door.limits import Limits
 from phaseline_server.door.outgoing import Spawn
 from phaseline_server.door.pings import Pings
 from phaseline_server.door.protocol import Http1Protocol
-from phaseline_server.door.settings import Limits
 from phaseline_server.door.websocket import WebSocket
 
 __all__ = ["Connection", "Shared"]

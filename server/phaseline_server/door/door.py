@@ -18,9 +18,9 @@ from phaseline_server.door.counts import Counts
 from phaseline_server.door.crowd import Crowd, Full
 from phaseline_server.door.handshake import Ends
 from phaseline_server.door.lifespan import running
+from phaseline_server.door.limits import Limits, hypercorn_config
 from phaseline_server.door.listen import url_of
 from phaseline_server.door.pings import Pings
-from phaseline_server.door.settings import Limits, hypercorn_config
 from phaseline_server.door.tls import Tls
 
 __all__ = ["Door", "Statistics"]

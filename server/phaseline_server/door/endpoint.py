@@ -6,7 +6,7 @@ from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Message, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 
-from phaseline_server.door.settings import Limits
+from phaseline_server.door.limits import Limits
 
 __all__ = ["Endpoint"]
 

@@ -9,7 +9,7 @@ import structlog
 import trio
 
 from phaseline.errors import ConfigError, PortInUse, shown
-from phaseline_server.bind import ALLOWED, Bind, parse_bind
+from phaseline_server.config.bind import ALLOWED, Bind, parse_bind
 
 __all__ = ["open_listeners", "url_of"]
 
@@ -28,7 +28,7 @@ async def open_listeners(binds: Iterable[str], explicit: bool) -> list[trio.Sock
     has, all on the same port. What is named twice is opened once.
 
     Args:
-        binds: As `phaseline_server.bind.parse_bind` takes them.
+        binds: As `phaseline_server.config.bind.parse_bind` takes them.
         explicit: Whether somebody asked for just these. If not, they are the defaults, and one that is taken
             is done without, as long as another is free.
 

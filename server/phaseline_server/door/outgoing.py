@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import trio
 
-from phaseline_server.door.settings import Limits
+from phaseline_server.door.limits import Limits
 
 __all__ = ["Outgoing"]
 

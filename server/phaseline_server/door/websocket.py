@@ -20,9 +20,9 @@ from phaseline_server.door.app_tasks import call_app, logged
 from phaseline_server.door.counts import Late
 from phaseline_server.door.endpoint import Endpoint
 from phaseline_server.door.handshake import Ends, Handshake
+from phaseline_server.door.limits import Limits
 from phaseline_server.door.outgoing import Outgoing, Spawn
 from phaseline_server.door.pings import Pings
-from phaseline_server.door.settings import Limits
 
 __all__ = ["FANOUT", "WebSocket"]
 

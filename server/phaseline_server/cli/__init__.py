@@ -1,0 +1,1 @@
+"""The program `progress-server`: its commands and flags."""

@@ -1,0 +1,155 @@
+"""The command line of `progress-server`: flags made from the settings, grouped help, the start.
+
+Nothing heavy is imported before the server really starts, so that `--help` and `--version` answer at once.
+"""
+
+import os
+import sys
+from functools import partial
+from typing import Any, NoReturn
+
+import click
+
+from phaseline import __version__
+from phaseline.errors import PhaselineError
+from phaseline_server.cli.eta_commands import eta_backtest, eta_report
+from phaseline_server.cli.token_commands import token
+from phaseline_server.config.option import Setting
+from phaseline_server.config.settings import DEFAULT, SETTINGS, Configuration, load
+
+__all__ = ["progress_server"]
+
+_EPILOG = (
+    "Each flag has a variable and a key in the TOML file: --done-ttl is PHASELINE_DONE_TTL and done_ttl. "
+    "A flag is stronger than a variable, a variable than the file, the file than the default."
+)
+
+
+class _Group(click.Group):
+    """Options under headings; and a word that is no command is told so in full."""
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's)
+        """Say that it does something without a command too."""
+        return ["[OPTIONS]", "[COMMAND]"]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options by group, all in the same two columns, then the commands."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx)
+            if record is not None:
+                group = option.setting.group if isinstance(option, _SettingOption) else "Other"
+                groups.setdefault(group, []).append(record)
+        width = max(len(flag) for records in groups.values() for flag, _ in records)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl([(flag.ljust(width), text) for flag, text in records])
+        self.format_commands(ctx, formatter)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say what `progress-server` takes when a word is no command of it."""
+        if args[0] not in self.commands:
+            commands = " and ".join(self.commands)
+            ctx.fail(
+                f"unexpected argument {args[0]!r}; everything is given by flags, e.g. --bind 127.0.0.1:8080, "
+                f"or by the command {commands}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+class _SettingOption(click.Option):
+    """The flag of one setting. Its text goes to `load` as it is: one place converts, whatever the source."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        switch = not setting.metavar
+        super().__init__(
+            [f"{setting.flag}/--no-{setting.flag[2:]}" if switch else setting.flag],
+            type=None if switch else str,
+            default=None,
+            help=setting.help,
+            metavar=setting.metavar or None,
+            multiple=setting.several,
+        )
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the flag and its help, with the default in words."""
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        flag = record[0].replace(f"{self.setting.flag} / --no-", "--[no-]")
+        default = f"  [{self.setting.display(self.setting.default)}]" if self.setting.default else ""
+        return flag, record[1] + default
+
+
+def _print_configuration(configuration: Configuration) -> None:
+    """Print each key, its value and its source, aligned, a line each."""
+    rows = [
+        (name, setting.display(getattr(configuration.settings, name)), configuration.sources[name])
+        for name, setting in SETTINGS.items()
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for key, value, source in rows:
+        click.echo(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}")
+
+
+def _problems(error: BaseException) -> list[str] | None:
+    """Return the texts of a PhaselineError, or of a group of nothing else; None if there is anything else in it."""
+    if isinstance(error, PhaselineError):
+        return str(error).splitlines()
+    if isinstance(error, BaseExceptionGroup):
+        each = [_problems(one) for one in error.exceptions]
+        return None if None in each else [line for lines in each for line in lines or []]
+    return None
+
+
+def _exit_with(lines: list[str]) -> NoReturn:
+    for line in lines:
+        click.echo(f"progress-server: error: {line}", err=True)
+    sys.exit(2)
+
+
+def _load(config: str | None, given: dict[str, Any]) -> Configuration:
+    return load({name: value for name, value in given.items() if value not in (None, ())}, os.environ, config)
+
+
+def _start(config: str | None, *, print_config: bool, **given: Any) -> None:
+    try:
+        configuration = _load(config, given)
+        if print_config:
+            _print_configuration(configuration)
+            return
+        from phaseline_server.runtime.server import run  # noqa: PLC0415 (heavy)
+
+        code = run(configuration.settings, explicit_bind=configuration.sources["bind"] != DEFAULT)
+    except (PhaselineError, BaseExceptionGroup) as error:
+        lines = _problems(error)
+        if lines is None:
+            raise
+        _exit_with(lines)
+    sys.exit(code)
+
+
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version.")
+@click.option("--config", metavar="FILE", help="A TOML file of settings; its variable is PHASELINE_CONFIG.")
+@click.option("--print-config", is_flag=True, help="Print every setting, its value, and where it came from.")
+@click.pass_context
+def progress_server(context: click.Context, /, config: str | None, *, print_config: bool, **given: Any) -> None:
+    """Take in the reports of long jobs, make pictures, and show every subscriber how far each has come."""
+    if context.invoked_subcommand is None:
+        _start(config, print_config=print_config, **given)
+    else:
+        context.obj = partial(_load, config, given)
+
+
+for _command in (token, eta_report, eta_backtest):
+    progress_server.add_command(_command)
+progress_server.params[:0] = [_SettingOption(setting) for setting in SETTINGS.values()]

@@ -1,0 +1,146 @@
+"""`progress-server eta-report` and `eta-backtest`: how well estimates held, and how well they would have."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from phaseline.errors import PhaselineError
+from phaseline_server.config.settings import Configuration
+
+if TYPE_CHECKING:
+    from phaseline.eta.backtest import Past, Replayable
+    from phaseline_server.log.sqlite import PastRun
+
+__all__ = ["eta_backtest", "eta_report"]
+
+_JOURNAL: Final = "journal.sqlite3"
+_FIRST: Final = 5
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Print what can't be done in a line, and exit with 2."""
+    try:
+        yield
+    except PhaselineError as error:
+        click.echo(f"progress-server: error: {error}", err=True)
+        sys.exit(2)
+
+
+def _name(workflow: str, series: str) -> str:
+    return f"{workflow} {series}".rstrip()
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """Print rows with their numbers aligned at the right; the first column is text."""
+    lines = [heads, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    for first, *others in lines:
+        cells = [f"{other:>{width}}" for other, width in zip(others, widths[1:], strict=True)]
+        click.echo("  ".join([f"{first:<{widths[0]}}", *cells]).rstrip())
+
+
+@click.command("eta-report", short_help="Print how well estimates held.")
+@click.pass_obj
+def eta_report(load: Callable[[], Configuration]) -> None:
+    """Print, for each series, how well its estimates held: the last 200 runs of the data directory's journal.
+
+    error: how far the remaining time that was told was off, as a share of the run's length (median). in band: how often
+    the truth lay between the optimistic and the pessimistic figure; 80 % is wanted. ema: the error of moving averages.
+    """
+    from phaseline_server.learning.scores import read_scores  # noqa: PLC0415
+    from phaseline_server.log.sqlite import read_only  # noqa: PLC0415 (`--help` needs none of it)
+
+    with _told():
+        _, states = read_only(Path(load().settings.data_dir) / _JOURNAL)
+    rows = [
+        (_name(one.workflow, one.series), str(one.runs), *map(_share, (one.error, one.coverage, one.ema_error)))
+        for one in read_scores(states).table()
+    ]
+    if not rows:
+        click.echo("no run was scored yet: a job counts once it has ended well, and something was known of its like")
+        return
+    _table(("series", "runs", "error", "in band", "ema"), rows)
+
+
+@click.command("eta-backtest", short_help="Replay history through an engine.")
+@click.argument("source", metavar="TRACES|JOURNAL", type=click.Path(exists=True, path_type=Path))
+@click.option("--engine", "engines", multiple=True, type=click.Choice(["model", "ema"]), help="Only this one.")
+def eta_backtest(source: Path, engines: tuple[str, ...]) -> None:
+    """Replay finished runs, and print how well they would have been estimated.
+
+    TRACES is a file of JSON lines, or a folder of such files; JOURNAL is a data directory, or its journal.sqlite3. Each
+    run is asked about at 20 moments, and teaches only once it has ended.
+    """
+    from phaseline.eta.backtest import Ema, replay, score  # noqa: PLC0415 (numpy)
+    from phaseline.eta.replay import Model  # noqa: PLC0415
+
+    known: dict[str, Callable[[], Replayable]] = {"model": Model, "ema": Ema}
+    rows: list[tuple[str, ...]] = []
+    with _told():
+        sets = list(_sets(source))
+    for name, runs in sets:
+        for engine in engines or tuple(known):
+            said = replay(runs, known[engine]())
+            found, first = score(said), score(said, lambda one: one.place < _FIRST)
+            if found is not None and first is not None:
+                figures = (_share(found.nae1), _share(first.nae1), _share(found.coverage), _share(found.stuck))
+                rows.append((name, engine, str(found.runs), *figures))
+    if not rows:
+        click.echo("no run that ended well was found")
+        return
+    _table(("traces", "engine", "runs", "error", "first five", "in band", "stuck at 0"), rows)
+
+
+def _sets(source: Path) -> Iterator[tuple[str, "list[Past]"]]:
+    """Yield each set of runs with its name.
+
+    Raises:
+        JournalUnusable: The journal can't be read.
+        InvalidJSON: A line is no run.
+    """
+    import msgspec  # noqa: PLC0415 (as above)
+
+    from phaseline.errors import InvalidJSON  # noqa: PLC0415
+    from phaseline.eta.backtest import load  # noqa: PLC0415
+    from phaseline_server.log.sqlite import read_only  # noqa: PLC0415
+
+    if source.name == _JOURNAL or (source / _JOURNAL).is_file():
+        runs, _ = read_only(source if source.name == _JOURNAL else source / _JOURNAL)
+        yield "journal", load(_lines(runs))
+        return
+    for path in sorted(source.glob("*.jsonl")) if source.is_dir() else [source]:
+        try:
+            with path.open("rb") as lines:
+                yield path.stem, load(lines)
+        except msgspec.DecodeError as error:
+            raise InvalidJSON(f"{path}: {error}; allowed: a run a line, as README describes it") from None
+
+
+def _lines(runs: "Iterable[PastRun]") -> Iterator[bytes]:
+    """Yield the journal's runs as lines of a trace."""
+    import msgspec  # noqa: PLC0415 (as above)
+
+    from phaseline.eta.observed import Run  # noqa: PLC0415
+
+    for past in runs:
+        run = msgspec.json.decode(past.body, type=Run)
+        line: dict[str, Any] = {
+            "series": _name(run.workflow, run.series),
+            "startedNs": past.ended_ns - past.duration_ns,
+            "ok": True,
+            "phases": [
+                {"name": s.name, "durationMs": s.ms or 0.0, "skipped": s.skipped, "marks": run.marks.get(s.name)}
+                for s in run.steps
+            ],
+            "covariates": run.covariates,
+        }
+        yield msgspec.json.encode(line)

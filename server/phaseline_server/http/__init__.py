@@ -1,0 +1,1 @@
+"""The HTTP app: routes, answers, errors, the page."""

@@ -1,0 +1,116 @@
+"""`GET /events`: the stream as Server-Sent Events, for `curl -N` and browsers; resumed by `Last-Event-ID`.
+
+The format is that of https://html.spec.whatwg.org/multipage/server-sent-events.html: an event's id is its position,
+`<epoch>/<seq>`, its name is the message's type, its data the message.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+import trio
+from quart import Blueprint, Response, request
+
+from phaseline.errors import SlowSubscriber, Unrecoverable
+from phaseline.stream import JOBS, PHOTOS, SYSTEM, Message, Position
+from phaseline.wire import encode_snapshot
+from phaseline_server.fanout.broadcaster import Subscriber
+from phaseline_server.http.routes.common import parse_position
+from phaseline_server.http.services import Services
+from phaseline_server.jobs.tracker import now
+
+__all__ = ["blueprint"]
+
+_HEARTBEAT_S: Final = 15.0  # proxies drop what is silent for long, and a client that left is noticed by a write
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of this family."""
+    routes = Blueprint("events", __name__)
+
+    @routes.get("/events")
+    async def events() -> Response:
+        channels = request.args.get("channels", f"{JOBS},{PHOTOS},{SYSTEM}").split(",")
+        position = parse_position("Last-Event-ID", request.headers.get("Last-Event-ID") or request.args.get("since"))
+        stream = _Stream(services, channels, position)
+        return Response(stream.run(), headers=_HEADERS, content_type="text/event-stream")
+
+    return routes
+
+
+class _Stream:
+    """One client's stream."""
+
+    def __init__(self, services: Services, channels: list[str], position: Position | None) -> None:
+        self._tracker = services.tracker
+        self._closing = services.door.closing
+        self._channels = channels
+        self._position = position
+        self._recovered: bool | None = None
+
+    async def run(self) -> AsyncIterator[bytes]:
+        """Yield what was missed, or the state, and then whatever happens until the server ends."""
+        with self._tracker.log.subscribe(()) as subscriber:
+            if self._position is not None:
+                async for missed in self._missed(self._position):
+                    yield missed
+            # From here to the first wait for live messages nothing is awaited but the client's own pace: what
+            # happens meanwhile is queued.
+            subscriber.channels = frozenset(self._channels)
+            if self._recovered is not True:
+                yield self._state()
+            while not self._closing.is_set():
+                try:
+                    with trio.move_on_after(_HEARTBEAT_S) as silence:
+                        messages = await self._next(subscriber)
+                except SlowSubscriber:
+                    return
+                if silence.cancelled_caught:
+                    yield b": still there\n\n"
+                    continue
+                yield b"".join(map(self._event, messages))
+
+    async def _missed(self, position: Position) -> AsyncIterator[bytes]:
+        """Yield what was missed since `position`, if that can be told."""
+        log, wanted = self._tracker.log, set(self._channels)
+        self._recovered = False
+        if not log.can_resume(position):
+            return
+        yield b": resumed\n\n"
+        with suppress(Unrecoverable):
+            while page := await log.since(position):
+                position = Position(position.epoch, page[-1].seq)
+                if missed := [message for message in page if not message.channels.isdisjoint(wanted)]:
+                    yield b"".join(map(self._event, missed))
+            self._recovered = True
+
+    async def _next(self, subscriber: Subscriber) -> list[Message]:
+        """Return the next messages; none when the server ends."""
+        messages: list[Message] = []
+
+        async def receive() -> None:
+            messages.extend(await subscriber.receive_batch())
+            nursery.cancel_scope.cancel()
+
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(receive)
+                await self._closing.wait()
+                nursery.cancel_scope.cancel()
+        except* SlowSubscriber as group:
+            raise SlowSubscriber(str(group.exceptions[0])) from None
+        return messages
+
+    def _state(self) -> bytes:
+        """Return the state, for who has no position, or one that can't be resumed from."""
+        log = self._tracker.log
+        state = encode_snapshot(self._tracker.snapshots(), log.top, now().wall_ns, recovered=self._recovered)
+        return _sse(log.top, "snapshot", state)
+
+    def _event(self, message: Message) -> bytes:
+        return _sse(Position(self._tracker.log.top.epoch, message.seq), message.type, message.payload)
+
+
+def _sse(position: Position, name: str, document: bytes) -> bytes:
+    return b"id: %s/%d\nevent: %s\ndata: %s\n\n" % (position.epoch.encode(), position.seq, name.encode(), document)

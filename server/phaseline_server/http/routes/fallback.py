@@ -1,0 +1,247 @@
+"""`/ws/…`: the stream for clients that have no WebSocket: handshake, poll, send, disconnect; and who is connected.
+
+A client that polls has a position in the stream instead of a queue: nothing overflows, and with `ack` a lost answer
+loses nothing.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, TypeVar, get_args
+
+import msgspec
+import trio
+from msgspec import Meta
+from quart import Blueprint, Response, request
+
+from phaseline.errors import InvalidField
+from phaseline.model.events import Event, Report
+from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
+from phaseline.wire import (
+    Auth,
+    ClientMessage,
+    Ping,
+    Register,
+    Subscribe,
+    Unsubscribe,
+    decode_client,
+    decode_object,
+    job_status,
+    timestamp,
+)
+from phaseline_server.http.clients import Client
+from phaseline_server.http.routes.common import json_answer, parse_number, parse_position, parse_seconds, read_body
+from phaseline_server.http.routes.waiting import read_missed
+from phaseline_server.http.services import Services
+from phaseline_server.jobs.tracker import now
+
+__all__ = ["Broadcast", "Disconnect", "Handshake", "Send", "blueprint"]
+
+T = TypeVar("T")
+
+PROTOCOL: Final = 1
+_LONGEST_WAIT_S: Final = 55.0  # below the minute after which proxies lose patience
+_MOST_MESSAGES: Final = 1000
+_TYPE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_REPORTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Report))
+
+
+class Handshake(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `/ws/handshake`: a client says what it is, and what it wants."""
+
+    client_type: Annotated[str, Meta(max_length=100)] = ""
+    protocol_version: str | int | float | None = None
+    channels: Annotated[tuple[str, ...], Meta(max_length=1000)] = (JOBS, PHOTOS, SYSTEM)
+
+
+class Send(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `/ws/send`: what a client would say over a WebSocket."""
+
+    client_id: str
+    message: msgspec.Raw
+
+
+class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `/ws/disconnect`."""
+
+    client_id: str
+
+
+class Broadcast(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `/ws/broadcast`: a message for everybody who has the channel."""
+
+    message: dict[str, Any]
+    channel: Annotated[str, Meta(min_length=1, max_length=210)] = SYSTEM
+
+
+class _Fallback:
+    """What the routes do."""
+
+    def __init__(self, services: Services) -> None:
+        self._tracker = services.tracker
+        self._clients = services.clients
+        self._settings = services.settings
+        self._closing = services.door.closing
+        self._services = services
+
+    async def handshake(self, body: Handshake) -> dict[str, object]:
+        client = self._clients.add("polling", self._tracker.log.top, body.client_type)
+        client.channels |= frozenset(body.channels)
+        return {
+            "success": True,
+            "client_id": client.client_id,
+            "protocol_version": body.protocol_version,
+            "protocol": PROTOCOL,
+            "server_time": timestamp(now().wall_ns),
+            "epoch": client.position.epoch,
+            "position": client.position,
+            "channels": sorted(client.channels),
+        }
+
+    async def poll(self, client_id: str, ack: Position | None, wait_s: float) -> dict[str, object]:
+        """Return what the client has not had yet, after waiting up to `wait_s` seconds for something."""
+        client, log = self._clients.polling(client_id), self._tracker.log
+        if ack is not None:
+            client.position = ack
+        missed = await read_missed(
+            log, client.position, client.channels, most=_MOST_MESSAGES, wait_s=wait_s, closing=self._closing
+        )
+        client.seen = trio.current_time()
+        if ack is None:
+            client.position = missed.position
+        answer = {
+            "success": True,
+            "epoch": missed.position.epoch,
+            "recovered": missed.recovered,
+            "messages": [msgspec.Raw(message.payload) for message in missed.messages],
+            "count": len(missed.messages),
+            "ack": missed.position.seq,
+        }
+        if not missed.recovered:
+            answer["jobs"] = [job_status(snapshot) for snapshot in self._tracker.snapshots()]
+        return answer
+
+    async def send(self, body: Send) -> dict[str, object]:
+        """Take what a client would say over a WebSocket."""
+        client = self._clients.polling(body.client_id)
+        frame = bytes(body.message)
+        message = decode_client(frame, self._settings.max_message, self._settings.max_depth)
+        return {"success": True, **await self._take(client, message)}
+
+    async def disconnect(self, body: Disconnect) -> dict[str, object]:
+        """Forget a client."""
+        self._clients.remove(self._clients.polling(body.client_id))
+        return {"success": True}
+
+    async def _take(self, client: Client, message: ClientMessage) -> dict[str, object]:
+        match message:
+            case Register():
+                client.client_type = message.client_type or client.client_type
+                return {"type": "registration_confirmed", "client_id": client.client_id}
+            case Subscribe():
+                client.channels |= frozenset(message.channels)
+                client.position = message.since or client.position
+                return {
+                    "type": "subscription_confirmed",
+                    "channels": sorted(client.channels),
+                    "position": client.position,
+                }
+            case Unsubscribe():
+                client.channels -= frozenset(message.channels)
+                return {"type": "unsubscription_confirmed", "channels": sorted(client.channels)}
+            case Ping() | Auth():
+                return {"type": "pong", "server_time": timestamp(now().wall_ns)}
+            case Event():
+                position = await self._tracker.report(message)
+                return {"type": "ack", "seq": position.seq, "producer_seq": message.producer_seq}
+
+    async def broadcast(self, body: Broadcast) -> dict[str, object]:
+        """Send a message of a client's own to a channel; one that is a report is taken as the report it is."""
+        kind = body.message.get("type")
+        if not isinstance(kind, str) or not _TYPE.fullmatch(kind):
+            raise InvalidField("message.type", kind, "1 to 64 of A-Z a-z 0-9 _ -")
+        wall_ns = now().wall_ns
+        if kind in _REPORTS:
+            document = msgspec.json.encode(body.message)
+            message = decode_client(document, self._settings.max_message, self._settings.max_depth)
+            if isinstance(message, Event):
+                return {"success": True, "seq": (await self._tracker.report(message)).seq}
+
+        def encode(position: Position) -> bytes:
+            said = {"timestamp": timestamp(wall_ns), **body.message, "seq": position.seq, "epoch": position.epoch}
+            return msgspec.json.encode(said)
+
+        position = await self._tracker.announce(kind, body.channel, encode)
+        return {"success": True, "seq": position.seq, "channel": body.channel}
+
+    def clients(self) -> dict[str, object]:
+        present = trio.current_time()
+        clients = [
+            {
+                "client_id": client.client_id,
+                "client_type": client.client_type,
+                "transport": client.transport,
+                "channels": sorted(client.channels),
+                "connected_seconds": round(present - client.since, 3),
+                "idle_seconds": round(present - client.seen, 3) if client.transport == "polling" else 0.0,
+            }
+            for client in self._clients.all()
+        ]
+        return {"success": True, "clients": clients, "count": len(clients)}
+
+    def status(self) -> dict[str, object]:
+        clients, fan_out = self._clients.all(), self._tracker.log.statistics()
+        channels: dict[str, int] = {}
+        for channel in (channel for client in clients for channel in client.channels):
+            channels[channel] = channels.get(channel, 0) + 1
+        return {
+            "success": True,
+            "connected_clients": len(clients),
+            "channels": dict(sorted(channels.items())),
+            "queued_messages": fan_out.queued,
+            "messages_sent": fan_out.delivered,
+            "slow_subscribers": fan_out.ended_slow,
+            "position": self._tracker.log.top,
+            "uptime_seconds": round(trio.current_time() - self._services.started, 3),
+        }
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of this family."""
+    routes = Blueprint("fallback", __name__, url_prefix="/ws")
+    fallback, settings = _Fallback(services), services.settings
+
+    def takes(kind: type[T], answer: Callable[[T], Awaitable[dict[str, object]]]) -> Callable[[], Awaitable[Response]]:
+        async def route() -> Response:
+            body = decode_object(await read_body(), kind, settings.max_body, settings.max_depth)
+            return json_answer(await answer(body))
+
+        return route
+
+    routes.add_url_rule("/handshake", "handshake", takes(Handshake, fallback.handshake), methods=["POST"])
+    routes.add_url_rule("/send", "send", takes(Send, fallback.send), methods=["POST"])
+    routes.add_url_rule("/broadcast", "broadcast", takes(Broadcast, fallback.broadcast), methods=["POST"])
+    routes.add_url_rule("/disconnect", "disconnect", takes(Disconnect, fallback.disconnect), methods=["POST"])
+
+    @routes.get("/poll")
+    async def poll() -> Response:
+        wait_s = parse_seconds("wait", request.args.get("wait"), _LONGEST_WAIT_S)
+        ack = _ack(services.tracker.log.top.epoch)
+        return json_answer(await fallback.poll(request.args.get("client_id", ""), ack, wait_s))
+
+    @routes.get("/clients")
+    async def clients() -> Response:
+        return json_answer(fallback.clients())
+
+    @routes.get("/status")
+    async def status() -> Response:
+        return json_answer(fallback.status())
+
+    return routes
+
+
+def _ack(epoch: str) -> Position | None:
+    """Return what is acknowledged: a number of the present epoch, or `<epoch>/<seq>` by who was there before it."""
+    text = request.args.get("ack")
+    if text is None:
+        return None
+    return parse_position("ack", text) if "/" in text else Position(epoch, parse_number("ack", text, 0, 0, 2**63 - 1))

@@ -1,0 +1,25 @@
+"""`GET /files/<path>`: what lies under `output/`."""
+
+import mimetypes
+
+import trio
+from quart import Blueprint, Response
+
+from phaseline_server.http.services import Services
+
+__all__ = ["blueprint"]
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of this family."""
+    routes = Blueprint("files", __name__)
+
+    @routes.get("/files/<anything:path>")
+    async def file(path: str) -> Response:
+        content = await trio.to_thread.run_sync(services.gallery.file, path)
+        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        # What lies there is text and pictures that we wrote, but nobody shall run it as a page of ours.
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        return Response(content, headers=headers, content_type=kind)
+
+    return routes

@@ -1,0 +1,42 @@
+"""`GET /health`: whether the server lives, and whether it can do its work."""
+
+from pathlib import Path
+
+import trio
+from quart import Blueprint, Response, request
+
+from phaseline import __version__
+from phaseline.errors import InvalidField, PhaselineError
+from phaseline.model.snapshot import State
+from phaseline_server.atomic_files import check_data_dir
+from phaseline_server.http.routes.common import json_answer
+from phaseline_server.http.services import Services
+
+__all__ = ["blueprint"]
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of this family."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/health")
+    async def health() -> Response:
+        check = request.args.get("check")
+        if check not in {None, "liveness", "readiness"}:
+            raise InvalidField("check", check, "liveness, readiness, or none of them")
+        counts = services.tracker.counts()
+        report: dict[str, object] = {
+            "status": "ok",
+            "version": __version__,
+            "uptimeSeconds": round(trio.current_time() - services.started, 3),
+            "activeJobs": sum(counts[state] for state in (State.ACTIVE, State.STALLED)),
+            "subscribers": services.tracker.log.statistics().subscribers,
+        }
+        if check == "readiness":
+            try:
+                await trio.to_thread.run_sync(check_data_dir, Path(services.settings.data_dir))
+            except PhaselineError as error:
+                return json_answer(report | {"status": "unready", "error": str(error), "code": error.code}, 503)
+        return json_answer(report)
+
+    return routes

@@ -1,0 +1,118 @@
+"""`GET /metrics`: figures for Prometheus, or as JSON."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+import trio
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from quart import Blueprint, Response, request
+
+from phaseline.errors import InvalidField
+from phaseline.model.snapshot import State
+from phaseline_server.http.routes.common import json_answer
+from phaseline_server.http.routes.statistics import QUANTILES
+from phaseline_server.http.services import Services
+from phaseline_server.learning.metrics_file import MetricsFile
+
+__all__ = ["blueprint"]
+
+_STATES: Final = (State.ACTIVE, State.STALLED, State.LOST, State.COMPLETED, State.FAILED, State.CANCELLED)
+
+
+class _Collector:
+    """Reads the server's figures when they are asked for, so that no second copy of them is kept."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every figure; see https://prometheus.io/docs/practices/naming/ for the names' endings."""
+        tracker, door = self._services.tracker, self._services.door.statistics()
+        uptime = trio.current_time() - self._services.started
+        yield GaugeMetricFamily("phaseline_uptime_seconds", "Time since the start.", uptime)
+        jobs = GaugeMetricFamily("phaseline_jobs", "Jobs in memory, by state.", labels=["state"])
+        counts = tracker.counts()
+        for state in _STATES:
+            jobs.add_metric([state], counts[state])
+        yield jobs
+        ended = CounterMetricFamily("phaseline_jobs_ended", "Jobs that ended, by state.", labels=["state"])
+        for state in (State.COMPLETED, State.FAILED, State.CANCELLED):
+            ended.add_metric([state], tracker.ended[state])
+        yield ended
+        yield CounterMetricFamily("phaseline_reports", "Events taken in.", tracker.reports)
+        yield from self._fan_out()
+        yield GaugeMetricFamily("phaseline_connections", "Connections that are open.", door.connections)
+        yield CounterMetricFamily("phaseline_connections_accepted", "Connections that came in.", door.accepted)
+        yield CounterMetricFamily("phaseline_connections_failed", "Connections ended by an error.", door.failed)
+        yield _counted("phaseline_connections_refused", "Connections over a limit.", "status", door.counts.refused)
+        yield _counted("phaseline_connections_late", "Cut off for not being in time.", "cause", door.counts.late)
+        yield _counted("phaseline_websockets_broken", "Closed for a broken rule or bound.", "code", door.counts.broken)
+        yield _counted("phaseline_requests_malformed", "Refused by the door.", "status", door.counts.malformed)
+        yield _counted("phaseline_refused", "Requests and messages refused, by code.", "code", self._services.refused)
+        yield from self._learned()
+
+    def _fan_out(self) -> Iterator[Metric]:
+        fan_out = self._services.tracker.log.statistics()
+        yield GaugeMetricFamily("phaseline_subscribers", "Subscribers to the stream.", fan_out.subscribers)
+        yield GaugeMetricFamily("phaseline_queued_messages", "Messages that wait for subscribers.", fan_out.queued)
+        yield CounterMetricFamily("phaseline_messages", "Messages published.", fan_out.published)
+        yield CounterMetricFamily("phaseline_deliveries", "Messages queued for a subscriber.", fan_out.delivered)
+        yield CounterMetricFamily("phaseline_slow_subscribers", "Ended for not keeping up.", fan_out.ended_slow)
+
+    def _learned(self) -> Iterator[Metric]:
+        statistics = self._services.tracker.statistics
+        yield CounterMetricFamily("phaseline_generation_runs", "Pictures made.", statistics.generation_runs)
+        yield CounterMetricFamily("phaseline_cache_hits", "Pictures that were there already.", statistics.cache_hits)
+        labels = ["workflow", "phase"]
+        average = GaugeMetricFamily("phaseline_phase_average_seconds", "Moving average of a phase.", labels=labels)
+        samples = GaugeMetricFamily("phaseline_phase_samples", "Durations behind the average.", labels=labels)
+        for key, known in sorted(statistics.averages.items()):
+            average.add_metric(key, known.avg_ns / 1e9)
+            samples.add_metric(key, known.count)
+        yield average
+        yield samples
+        yield self._percentiles()
+
+    def _percentiles(self) -> Metric:
+        labels = ["workflow", "series", "phase", "quantile"]
+        percentiles = GaugeMetricFamily("phaseline_phase_seconds", "Rolling percentiles of a phase.", labels=labels)
+        for (workflow, series, phase), rolling in sorted(self._services.learning.durations.items()):
+            for quantile, value in zip(QUANTILES, rolling.quantiles(*QUANTILES), strict=True):
+                percentiles.add_metric([workflow, series, phase, str(quantile)], value)
+        return percentiles
+
+
+def _counted(name: str, documentation: str, label: str, counts: Mapping[Any, int]) -> Metric:
+    family = CounterMetricFamily(name, documentation, labels=[label])
+    for value, count in sorted(counts.items()):
+        family.add_metric([str(value)], count)
+    return family
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of this family."""
+    routes, registry = Blueprint("metrics", __name__), CollectorRegistry()
+    registry.register(_Collector(services))
+
+    @routes.get("/metrics")
+    async def metrics() -> Response:
+        form = request.args.get("format", "prometheus")
+        if form == "json":
+            document = {
+                "phases": msgspec.Raw(MetricsFile.encode(services.tracker.statistics)),
+                "figures": {
+                    sample.name + "".join(f"{{{k}={v}}}" for k, v in sample.labels.items()): sample.value
+                    for metric in registry.collect()
+                    for sample in metric.samples
+                },
+            }
+            return json_answer(document)
+        if form != "prometheus":
+            raise InvalidField("format", form, "prometheus or json")
+        encode, kind = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(registry), content_type=kind)
+
+    return routes

@@ -1,0 +1,102 @@
+"""`GET /`: every job on a page, for people who have no terminal at hand.
+
+The page is readable as it is served; with JavaScript it lives on, over `/ws`.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import trio
+from quart import Blueprint, Response, render_template
+
+from phaseline.model.snapshot import Snapshot, State
+from phaseline.wire import JobStatus, job_status
+from phaseline_server.http.services import Services
+
+__all__ = ["blueprint"]
+
+_PAGE: Final = Path(__file__).parents[1] / "page"
+_MOST: Final = 500
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_KINDS: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of this family."""
+    routes = Blueprint("page", __name__, template_folder=_PAGE)
+
+    @routes.get("/")
+    async def page() -> Response:
+        all_jobs = sorted(services.tracker.snapshots(), key=_urgency)
+        jobs = [job_status(snapshot) for snapshot in all_jobs[:_MOST]]
+        html = await render_template("page.html", jobs=jobs, totals=_totals(all_jobs), **_WORDS)
+        return Response(html, headers=_HEADERS, content_type="text/html; charset=utf-8")
+
+    @routes.get("/<any('page.css', 'page.js', 'icon.svg'):file>")
+    async def asset(file: str) -> Response:
+        content = await trio.Path(_PAGE / file).read_bytes()
+        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+        return Response(content, headers=headers, content_type=f"{_KINDS[file]}; charset=utf-8")
+
+    return routes
+
+
+def _urgency(snapshot: Snapshot) -> tuple[bool, int]:
+    """Sort what is active first, and what began or ended last before the rest; a row stays where it is meanwhile."""
+    return snapshot.state.ended, -(snapshot.ended_ns or snapshot.started_ns)
+
+
+def _totals(snapshots: Sequence[Snapshot]) -> str:
+    """Return how many jobs are in which state, as `paint` in page.js tells it."""
+    failed = sum(snapshot.state in {State.FAILED, State.LOST} for snapshot in snapshots)
+    active = sum(snapshot.state in {State.ACTIVE, State.STALLED} for snapshot in snapshots)
+    return f"{active} active · {len(snapshots) - active - failed} done · {failed} failed"
+
+
+def _phase(job: JobStatus) -> str:
+    """Return where a job is, or where it failed, as `phaseOf` in page.js does."""
+    place = f"{job.stage_index}/{job.stage_count}"
+    wanted = "failed" if job.completed_at else "current"
+    now = next((stage for stage in job.stages if stage.state == wanted), None)
+    if now is None:
+        return place
+    told = "" if job.completed_at or now.progress is None else f" · {math.floor(now.progress)} %"
+    return f"{place} {now.name}{told}"
+
+
+def _error(job: JobStatus) -> str:
+    """Return the latest error, or why the job failed if none was told; "" if all is well."""
+    if job.errors:
+        return job.errors[-1].error_message
+    return str((job.result or {}).get("error") or "") if job.completed_at else ""
+
+
+def _name(job: JobStatus) -> str:
+    """Return what people call a job."""
+    if job.workflow == "dalle":
+        return f"{job.series}/{job.photo_id}"
+    return str(job.photo_info.get("file_name") or job.photo_id or job.job_id)
+
+
+def _duration(seconds: float | None) -> str:
+    """Return a duration in words; as `duration` in page.js."""
+    if seconds is None:
+        return "—"
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+_WORDS: Final = {"name": _name, "phase": _phase, "error": _error, "duration": _duration}

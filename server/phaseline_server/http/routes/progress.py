@@ -1,0 +1,193 @@
+"""`/progress/…`: seed B's REST addresses, by which any worker reports and anybody asks."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+from quart import Blueprint, Response, request
+
+from phaseline.errors import InvalidField
+from phaseline.model.events import (
+    ErrorOccurred,
+    Event,
+    JobCompleted,
+    JobFailed,
+    JobId,
+    JobProgress,
+    JobStarted,
+    PhaseCompleted,
+    PhotoInfo,
+    Report,
+    Seconds,
+)
+from phaseline.model.snapshot import Snapshot, State
+from phaseline.stream import JOBS, PHOTOS, SYSTEM
+from phaseline.wire import decode_object, encode_snapshot, job_status
+from phaseline_server.http.routes.common import json_answer, parse_number, parse_position, parse_seconds, read_body
+from phaseline_server.http.routes.waiting import Missed, read_missed
+from phaseline_server.http.services import Services
+from phaseline_server.jobs.commit_group import Outcome
+from phaseline_server.jobs.tracker import Tracker, now
+
+__all__ = ["Complete", "blueprint"]
+
+_MOST: Final = 1000
+_MOST_EVENTS: Final = 10_000
+_LONGEST_WAIT_S: Final = 60.0
+_LINES: Final = "application/x-ndjson"
+_STATES: Final = {
+    "active": {State.ACTIVE, State.STALLED},
+    "done": {State.COMPLETED},
+    "failed": {State.FAILED, State.CANCELLED, State.LOST},
+    "stalled": {State.STALLED},
+    "all": set(State),
+}
+
+
+class Complete(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `/progress/complete`: with `success: false` the job has failed."""
+
+    job_id: JobId
+    success: bool = True
+    result: dict[str, Any] = {}
+    duration: Seconds | None = None
+    producer: Annotated[str, Meta(max_length=100)] | None = None
+    producer_seq: Annotated[int, Meta(ge=0)] | None = None
+
+    def event(self) -> Event:
+        """Return what the body states."""
+        return (JobCompleted if self.success else JobFailed)(
+            job_id=self.job_id,
+            success=self.success,
+            result=self.result,
+            duration=self.duration,
+            producer=self.producer,
+            producer_seq=self.producer_seq,
+        )
+
+
+# Path, and what its body states.
+_REPORTS: Final[dict[str, type[Event]]] = {
+    "start": JobStarted,
+    "report": JobProgress,
+    "stage": PhaseCompleted,
+    "photo": PhotoInfo,
+    "error": ErrorOccurred,
+}
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of this family."""
+    routes = Blueprint("progress", __name__, url_prefix="/progress")
+    _add_reports(routes, services)
+    _add_questions(routes, services)
+    _add_events(routes, services)
+    return routes
+
+
+def _add_reports(routes: Blueprint, services: Services) -> None:
+    tracker, settings = services.tracker, services.settings
+
+    async def take(event: Event) -> Response:
+        position = await tracker.report(event)
+        return json_answer({"success": True, "job_id": event.job_id, "seq": position.seq, "epoch": position.epoch})
+
+    @routes.post("/<any(start, report, stage, photo, error):kind>")
+    async def report(kind: str) -> Response:
+        return await take(decode_object(await read_body(), _REPORTS[kind], settings.max_body, settings.max_depth))
+
+    @routes.post("/complete")
+    async def complete() -> Response:
+        return await take(decode_object(await read_body(), Complete, settings.max_body, settings.max_depth).event())
+
+    @routes.post("/batch")
+    async def batch() -> Response:
+        events = decode_object(await read_body(), list[Report], settings.max_body, settings.max_depth)
+        # All are kept as one group, or, with an error of its own, none.
+        taken = tracker.take_all(events)
+        await taken.wait()
+        results = [_result(outcome) for outcome in taken.outcomes]
+        good = sum(isinstance(outcome, int) for outcome in taken.outcomes)
+        answer = {"success": good == len(results), "accepted": good, "refused": len(results) - good, "results": results}
+        return json_answer(answer | {"epoch": tracker.log.top.epoch})
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    seq: int
+    success: bool = True
+
+
+class _Refused(msgspec.Struct, frozen=True):
+    error: str
+    code: str
+    success: bool = False
+
+
+def _result(outcome: Outcome) -> _Kept | _Refused:
+    return _Kept(outcome) if isinstance(outcome, int) else _Refused(str(outcome), outcome.code)
+
+
+def _add_questions(routes: Blueprint, services: Services) -> None:
+    tracker = services.tracker
+
+    @routes.get("/job/<anything:job_id>")
+    async def job(job_id: str) -> Response:
+        return json_answer({"success": True, "job_status": job_status(await tracker.find(job_id))})
+
+    @routes.get("/active")
+    async def active() -> Response:
+        jobs = {s.job_id: job_status(s) for s in tracker.snapshots() if s.state in _STATES["active"]}
+        return json_answer({"success": True, "active_jobs": jobs, "count": len(jobs)})
+
+    @routes.get("/jobs")
+    async def jobs() -> Response:
+        wanted = request.args.get("state", "all")
+        if wanted not in _STATES:
+            raise InvalidField("state", wanted, ", ".join(_STATES))
+        limit = parse_number("limit", request.args.get("limit"), 100, 1, _MOST)
+        after = parse_number("cursor", request.args.get("cursor"), 0, 0, 2**63)
+        # Jobs are listed in the order of their latest event; the cursor is that event's number.
+        found = sorted((s for s in tracker.snapshots() if s.state in _STATES[wanted] and s.seq > after), key=_seq)
+        page = found[:limit]
+        more = str(page[-1].seq) if len(found) > limit else None
+        return json_answer({"success": True, "jobs": [job_status(s) for s in page], "count": len(page), "cursor": more})
+
+
+def _seq(snapshot: Snapshot) -> int:
+    return snapshot.seq
+
+
+def _add_events(routes: Blueprint, services: Services) -> None:
+    tracker = services.tracker
+
+    @routes.get("/events")
+    async def events() -> Response:
+        asked = request.args
+        position = parse_position("since", asked.get("since")) or tracker.log.oldest
+        channels = set(asked.get("channels", f"{JOBS},{PHOTOS},{SYSTEM}").split(","))
+        limit = parse_number("limit", asked.get("limit"), _MOST, 1, _MOST_EVENTS)
+        wait_s = parse_seconds("wait", asked.get("wait"), _LONGEST_WAIT_S)
+        missed = await read_missed(
+            tracker.log, position, channels, most=limit, wait_s=wait_s, closing=services.door.closing
+        )
+        headers = {"Cache-Control": "no-store", "Phaseline-Position": f"{missed.position.epoch}/{missed.position.seq}"}
+        if request.accept_mimetypes.best_match(("application/json", _LINES)) == _LINES:
+            return Response(_lines(tracker, missed), headers=headers, content_type=_LINES)
+        answer = {
+            "success": True,
+            "recovered": missed.recovered,
+            "position": missed.position,
+            "messages": [msgspec.Raw(message.payload) for message in missed.messages],
+            "count": len(missed.messages),
+        }
+        if not missed.recovered:
+            answer["jobs"] = [job_status(snapshot) for snapshot in tracker.snapshots()]
+        return json_answer(answer)
+
+
+def _lines(tracker: Tracker, missed: Missed) -> bytes:
+    """Return a message a line; the state is the first where messages are missing."""
+    documents = [message.payload for message in missed.messages]
+    if not missed.recovered:
+        documents = [encode_snapshot(tracker.snapshots(), missed.position, now().wall_ns, recovered=False)]
+    return b"".join(document + b"\n" for document in documents)

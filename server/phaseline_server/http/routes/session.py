@@ -1,0 +1,286 @@
+"""One client of `/ws`: what it may say, and what it is told, by whichever server its frames come."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, NoReturn
+
+import msgspec
+import trio
+
+from phaseline.errors import InvalidField, InvalidJSON, PhaselineError, RateLimited, Unauthorized, Unrecoverable
+from phaseline.model.events import Event
+from phaseline.stream import Message, Position
+from phaseline.wire import (
+    Auth,
+    ClientMessage,
+    Ping,
+    Register,
+    Subscribe,
+    Unsubscribe,
+    decode_array,
+    decode_client,
+    encode_snapshot,
+    timestamp,
+)
+from phaseline_server.access.keeper import CURRENT
+from phaseline_server.fanout.broadcaster import Subscriber
+from phaseline_server.http.routes.acks import Acks, refusal
+from phaseline_server.http.services import Services
+from phaseline_server.jobs.tracker import now
+
+__all__ = ["PROTOCOL", "RATE_LIMITED", "UNAUTHORIZED", "Ended", "Session"]
+
+PROTOCOL: Final = 1
+RATE_LIMITED: Final = 4429  # come back a little later
+UNAUTHORIZED: Final = 4501  # don't come back before you have a token
+_MAX_CHANNELS: Final = 1000
+
+_encoder: Final = msgspec.json.Encoder()
+_array: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    producer_seq: int | None = None
+
+
+_numbers: Final = msgspec.json.Decoder(_Numbered)
+
+
+class Ended(Exception):
+    """The WebSocket is to be closed with this code, for this reason, behind all that was said."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def _number(document: str | bytes) -> int | None:
+    """Return the number of the report that is refused, if it had one."""
+    with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _numbers.decode(document).producer_seq
+    return None
+
+
+class Session:
+    """One client. Replies and messages go through its subscriber, so they leave in the order of their making.
+
+    Attributes:
+        client: As it is known to others.
+        coalesce_s: The pace that it wants for progress, in seconds; 0 for none.
+        batch: Whether it wants arrays of messages.
+    """
+
+    def __init__(self, services: Services, subscriber: Subscriber, spawn: Callable[[Any], None]) -> None:
+        """Serve the client behind `subscriber`; `spawn` starts tasks that last as long as it stays."""
+        self._services = services
+        self._tracker = services.tracker
+        self._subscriber = subscriber
+        self._spawn = spawn
+        self._acks = Acks(self._say, lambda: spawn(self._acks.run))
+        self._asked_for_acks = False
+        self._paced = False
+        self._access = CURRENT.get()
+        self.client = services.clients.add("websocket", services.tracker.log.top)
+        self.coalesce_s = 0.0
+        self.batch = False
+
+    def welcome(self) -> None:
+        """Say where the client is."""
+        self._reply(
+            "connection_established",
+            client_id=self.client.client_id,
+            server_time=timestamp(now().wall_ns),
+            epoch=self._tracker.log.top.epoch,
+            protocol=PROTOCOL,
+        )
+
+    async def wait_granted(self) -> None:
+        """Return once a token was shown, or none is needed.
+
+        Raises:
+            Ended: Not in time.
+        """
+        patience_s = self._services.settings.auth_timeout
+        with trio.move_on_after(patience_s):
+            await self._access.granted.wait()
+        if not self._access.granted.is_set():
+            self._services.refused[Unauthorized.code] += 1
+            raise Ended(UNAUTHORIZED, f"no token was shown within {patience_s:g} s")
+
+    @property
+    def granted(self) -> bool:
+        """Whether a token was shown, or none is needed."""
+        return self._access.granted.is_set()
+
+    async def wait_settled(self) -> None:
+        """Wait until every report that was taken is answered."""
+        await self._acks.wait_settled()
+
+    async def take(self, frames: Sequence[str | bytes]) -> None:
+        """Take what the client said: messages, and arrays of messages; each message is answered for itself.
+
+        Args:
+            frames: Those that have come together.
+
+        Raises:
+            Ended: Nothing that comes behind may be taken.
+        """
+        await self._acks.wait_room()
+        single: list[str] = []
+        for frame in frames:
+            if isinstance(frame, str) and not frame.startswith("["):
+                single.append(frame)
+                continue
+            await self._take_each(single)
+            single = []
+            if isinstance(frame, str):
+                await self._take_array(frame)
+            else:
+                text = f"a binary frame of {len(frame)} bytes came; allowed: text frames with a JSON object"
+                self._refuse(InvalidJSON(text))
+        await self._take_each(single)
+
+    async def _take_array(self, frame: str) -> None:
+        settings = self._services.settings
+        messages = decode_array(frame, settings.max_message, settings.max_depth)
+        events = [message for message in messages or () if isinstance(message, Event)]
+        if messages is not None and len(events) == len(messages):
+            await self._report(events, len(frame))
+            return
+        try:
+            documents = _array.decode(frame)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            await self._take_each([frame])
+        else:
+            await self._take_each([bytes(document) for document in documents])
+
+    async def _take_each(self, documents: Sequence[str | bytes]) -> None:
+        """Take a message from each document; reports in a row are taken in together."""
+        settings, reports, size = self._services.settings, list[Event](), 0
+        for document in documents:
+            message: ClientMessage | PhaselineError
+            try:
+                message = decode_client(document, settings.max_message, settings.max_depth)
+            except PhaselineError as error:
+                message = error
+            if isinstance(message, Event):
+                reports.append(message)
+                size += len(document)
+                continue
+            if reports:
+                await self._report(reports, size)
+                reports, size = [], 0
+            if isinstance(message, PhaselineError):
+                self._refuse(message, document)
+            else:
+                await self._serve(message)
+        if reports:
+            await self._report(reports, size)
+
+    def _refuse(self, error: PhaselineError, document: str | bytes = b"") -> None:
+        self._services.refused[error.code] += 1
+        self._acks.answer(refusal(error, _number(document)))
+
+    async def _report(self, events: Sequence[Event], size: int) -> None:
+        """Take in reports that came together, in `size` bytes."""
+        try:
+            taken = self._tracker.take_all(events)
+        except Unauthorized as error:
+            self._services.refused[error.code] += 1
+            await self._end(UNAUTHORIZED, error)
+        early = None
+        if refused := [outcome for outcome in taken.outcomes if not isinstance(outcome, int)]:
+            self._services.refused.update(error.code for error in refused)
+            early = next((error for error in refused if isinstance(error, RateLimited)), None)
+            if early is not None:
+                taken = taken.among(taken.outcomes[: taken.outcomes.index(early)])
+        self._acks.expect(events[: len(taken.outcomes)], taken, size, asked=self._asked_for_acks)
+        if early is not None:
+            await self._end(RATE_LIMITED, early)
+
+    async def _end(self, code: int, error: PhaselineError) -> NoReturn:
+        """End the client: what was refused will be sent again, before anything that comes behind."""
+        await self._acks.wait_settled()
+        raise Ended(code, str(error)[:120])
+
+    async def _serve(self, message: ClientMessage) -> None:
+        try:
+            await self._answer(message)
+        except PhaselineError as error:
+            if isinstance(error, Unauthorized):
+                self._services.refused[error.code] += 1
+                await self._end(UNAUTHORIZED, error)
+            self._refuse(error)
+
+    async def _answer(self, message: ClientMessage) -> None:
+        match message:
+            case Register():
+                self._asked_for_acks = message.acks
+                self.client.client_type = message.client_type
+                self._reply("registration_confirmed", client_id=self.client.client_id, client_type=message.client_type)
+            case Subscribe():
+                # What it is sent then can't wait behind acks: live messages follow at once.
+                await self._acks.wait_settled()
+                await self._subscriber.wait_free()
+                await self._subscribe(message)
+            case Unsubscribe():
+                self._want(self.client.channels - frozenset(message.channels))
+                self._reply("unsubscription_confirmed", channels=sorted(self.client.channels))
+            case Ping():
+                self._reply("pong", server_time=timestamp(now().wall_ns))
+            case Auth():
+                self._access.authenticate(message.token)
+                self._reply("auth_confirmed")
+
+    async def _subscribe(self, wanted: Subscribe) -> None:
+        """Confirm, then queue what the client missed or the state, and the live messages behind."""
+        log = self._tracker.log
+        self._access.known.check_reads()
+        channels = self.client.channels | frozenset(wanted.channels)
+        if len(channels) > _MAX_CHANNELS:
+            raise InvalidField("channels", f"{len(wanted.channels)} more", f"{_MAX_CHANNELS} subscribed at a time")
+        self._form(wanted)
+        recovered: bool | None = None
+        if wanted.since is not None:
+            recovered = log.can_resume(wanted.since)
+        position = wanted.since if recovered and wanted.since else log.top
+        confirmed: dict[str, object] = {"channels": sorted(channels), "position": position}
+        if recovered is not None:
+            confirmed["recovered"] = recovered
+        self._reply("subscription_confirmed", **confirmed)
+        if recovered:
+            recovered = await self._catch_up(position, channels)
+        # From here on nothing is awaited, so nothing is missed and nothing comes twice.
+        self._want(channels)
+        if (wanted.snapshot and recovered is not True) or recovered is False:
+            state = encode_snapshot(self._tracker.snapshots(), log.top, now().wall_ns, recovered=recovered)
+            self._say([state])
+
+    def _want(self, channels: frozenset[str]) -> None:
+        self.client.channels = self._subscriber.channels = channels
+
+    def _form(self, wanted: Subscribe) -> None:
+        self.coalesce_s, self.batch = wanted.coalesce_ms / 1000, wanted.batch
+        self._subscriber.form(batch=self.batch, coalesce_s=self.coalesce_s)
+        if self.coalesce_s and not self._paced:
+            self._paced = True
+            self._spawn(self._subscriber.run_pace)
+
+    async def _catch_up(self, position: Position, channels: frozenset[str]) -> bool:
+        """Queue all messages after `position` as the client takes them; return whether all are there."""
+        log = self._tracker.log
+        # Live messages would overtake them.
+        self._subscriber.channels = frozenset()
+        with suppress(Unrecoverable):
+            while missed := await log.since(position):
+                position = Position(position.epoch, missed[-1].seq)
+                if wanted := tuple(message for message in missed if not message.channels.isdisjoint(channels)):
+                    await self._subscriber.put_when_free(*wanted)
+            return True
+        return False
+
+    def _reply(self, kind: str, **fields: object) -> None:
+        self._acks.answer(_encoder.encode({"type": kind, **fields}))
+
+    def _say(self, texts: list[bytes]) -> None:
+        self._subscriber.put(*[Message(0, "", "", frozenset(), text) for text in texts])

@@ -1,0 +1,130 @@
+"""`/metrics/phases` and `/metrics/eta`: what was learned of phases, and how well estimates held."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+import trio
+from quart import Blueprint, Response
+
+from phaseline.wire import timestamp
+from phaseline_server.http.routes.common import json_answer
+from phaseline_server.http.services import Services
+from phaseline_server.learning.learner import Learning
+
+__all__ = ["EtaAnswer", "PhasesAnswer", "blueprint", "phase_lines"]
+
+_MOST: Final = 20
+QUANTILES: Final = (0.5, 0.95, 0.99)
+
+
+class PhaseLine(msgspec.Struct, frozen=True):
+    """The latest 500 to 1,000 durations of a phase; `avg_seconds` is the moving average of its workflow."""
+
+    workflow: str
+    series: str
+    phase: str
+    count: int
+    avg_seconds: float | None
+    p50_seconds: float
+    p95_seconds: float
+    p99_seconds: float
+    recent_seconds: list[float]
+
+
+class FailureLine(msgspec.Struct, frozen=True):
+    """So many runs failed in a phase."""
+
+    workflow: str
+    phase: str
+    count: int
+
+
+class SlowLine(msgspec.Struct, frozen=True):
+    """A run that took long."""
+
+    job_id: str
+    workflow: str
+    series: str
+    seconds: float
+    ended_at: str
+
+
+class PhasesAnswer(msgspec.Struct, frozen=True):
+    """What was learned of phases."""
+
+    phases: list[PhaseLine]
+    failures: list[FailureLine]
+    slowest: list[SlowLine]
+
+
+class Held(msgspec.Struct, frozen=True):
+    """How well estimates held: the median error as a share of the run's length; the share inside p10 to p90."""
+
+    median_error: float | None
+    coverage: float | None = None
+
+
+class EtaLine(msgspec.Struct, frozen=True):
+    """The latest 200 runs of a series: what was told, and what seed A's engine would have told."""
+
+    workflow: str
+    series: str
+    runs: int
+    model: Held
+    ema: Held
+
+
+class EtaAnswer(msgspec.Struct, frozen=True):
+    """The record of all series; `engine` is what is told now."""
+
+    engine: str
+    series: list[EtaLine]
+
+
+def phase_lines(learning: Learning, services: Services) -> Iterator[PhaseLine]:
+    """Yield a line a phase."""
+    for key, rolling in sorted(learning.durations.items()):
+        workflow, series, phase = key
+        average = services.tracker.statistics.average(workflow, phase)
+        recent = learning.recent.get(key, ())
+        p50, p95, p99 = (round(value, 6) for value in rolling.quantiles(*QUANTILES))
+        yield PhaseLine(
+            workflow=workflow,
+            series=series,
+            phase=phase,
+            count=rolling.count,
+            avg_seconds=average.avg_ns / 1e9 if average else None,
+            p50_seconds=p50,
+            p95_seconds=p95,
+            p99_seconds=p99,
+            recent_seconds=[round(seconds, 6) for seconds in recent],
+        )
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes of this family."""
+    routes, learning = Blueprint("statistics", __name__, url_prefix="/metrics"), services.learning
+
+    @routes.get("/phases")
+    async def phases() -> Response:
+        outcomes = await trio.to_thread.run_sync(learning.outcomes, _MOST)
+        answer = PhasesAnswer(
+            phases=list(phase_lines(learning, services)),
+            failures=[FailureLine(each.workflow, each.phase, each.count) for each in outcomes.failures],
+            slowest=[
+                SlowLine(each.job_id, each.workflow, each.series, each.duration_ns / 1e9, timestamp(each.ended_ns))
+                for each in outcomes.slowest
+            ],
+        )
+        return json_answer(answer)
+
+    @routes.get("/eta")
+    async def eta() -> Response:
+        lines = [
+            EtaLine(each.workflow, each.series, each.runs, Held(each.error, each.coverage), Held(each.ema_error))
+            for each in learning.scores.table()
+        ]
+        return json_answer(EtaAnswer(services.settings.eta_engine, lines))
+
+    return routes

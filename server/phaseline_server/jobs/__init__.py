@@ -1,0 +1,1 @@
+"""The jobs of a server: the one writer, its checks, and what it sends."""

@@ -1,0 +1,1 @@
+"""What earlier runs teach: durations, scores, habits."""

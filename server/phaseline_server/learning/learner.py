@@ -1,0 +1,246 @@
+"""Learning: from every job that ends, off the way of the reports; kept in the journal, and rebuilt from it."""
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from itertools import count
+from typing import Final
+
+import msgspec
+import structlog
+import trio
+
+from phaseline.errors import DiskFull
+from phaseline.eta import EmaEngine
+from phaseline.eta.model import MAX_SERIES, ModelEngine
+from phaseline.eta.observed import Run, finished
+from phaseline.eta.reasons import Reasons
+from phaseline.model.job import Job
+from phaseline.model.phase import Lesson
+from phaseline.model.snapshot import Estimate, Moment, Reason
+from phaseline.model.statistics import Statistics
+from phaseline_server.learning.habits import Habits
+from phaseline_server.learning.scores import Scores
+from phaseline_server.learning.sketches import Rolling, Sketches
+from phaseline_server.log.sqlite import Journal, Learned, Lessons, Outcomes
+
+__all__ = ["Learning"]
+
+_log: Final = structlog.get_logger()
+_SCORES_S: Final = 1.0
+_REST_EVERY: Final = 10
+_RECENT: Final = 64
+_MOST_ANEW: Final = 2000
+"""Runs that are learned anew at a start, some 2 ms each: it shall not wait, and what came before them says little."""
+_MOST_PHASES: Final = 5000
+_UPTO: Final = ("model", "upto")  # the number of the last run that the states have in them
+_COMMON: Final = ("common", "model")  # what all series have in common
+
+_runs: Final = msgspec.json.Decoder(Run)
+_keys: Final = msgspec.json.Decoder(tuple[str, ...])
+
+Kind = str
+_KINDS: Final = frozenset({"model", "scores", "gaps"})
+
+
+class Learning:
+    """What was learned of all workflows; a `Listener` of the tracker.
+
+    Attributes:
+        habits: For how long each phase is used to be silent.
+        model: The engine that learns.
+        durations: Percentiles of each phase: by workflow, series and phase, in seconds.
+        recent: The latest durations of each, in seconds, oldest first.
+        scores: How well estimates held.
+    """
+
+    def __init__(self, journal: Journal, statistics: Statistics) -> None:
+        """Keep what is learned in `journal`, and score the moving averages of `statistics` beside the rest."""
+        self.habits = Habits()
+        self.model = ModelEngine()
+        self.durations = Sketches(_MOST_PHASES)
+        self.recent: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
+        self.scores = Scores()
+        self._journal = journal
+        self._statistics = statistics
+        self._ema = EmaEngine(statistics)
+        self._reasons = Reasons()
+        self._ended: deque[Job] = deque()
+        self._news = trio.Event()
+        self._upto = 0
+        self._dirty: set[tuple[Kind, tuple[str, ...]]] = set()
+        self._saved: set[tuple[Kind, str]] = set()
+
+    # ------------------------------------------------------------------ the tracker's listener
+
+    def heard(self, job: Job, now: Moment) -> None:
+        """See `Listener.heard`."""
+        self.habits.note(job, now)
+
+    def said(self, job: Job, now: Moment, estimate: Estimate) -> None:
+        """See `Listener.said`."""
+        self.scores.note(job, now, estimate, self._ema.estimate(job, now).remaining_ns)
+        usual = self._statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
+        reason = self._reasons.look(job, estimate, usual, now)
+        if reason is not None:
+            _log.info("estimate moved", job_id=job.job_id, seconds=round(reason.change_ns / 1e9, 1), why=reason.text)
+
+    def reasons(self, job_id: str) -> tuple[Reason, ...]:
+        """See `Listener.reasons`."""
+        return self._reasons.of(job_id)
+
+    def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None:
+        """See `Listener.ended`."""
+        for lesson in lessons:
+            self._note(lesson.workflow, lesson.series, lesson.phase, lesson.duration_ns)
+        self._ended.extend(jobs)
+        self._news.set()
+
+    def _note(self, workflow: str, series: str, phase: str, duration_ns: int) -> None:
+        key, seconds = (workflow, series, phase), duration_ns / 1e9
+        self.durations.add(key, seconds)
+        self.recent.setdefault(key, deque(maxlen=_RECENT)).append(seconds)
+        self.recent.move_to_end(key)
+        if len(self.recent) > _MOST_PHASES:
+            self.recent.popitem(last=False)
+
+    # ------------------------------------------------------------------ learning
+
+    async def run(self) -> None:
+        """Learn from whatever ends, one at a time, and save now and then; runs until cancelled.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        await self.save()  # what was learned anew, or a server that ends again and again would do so at each start
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._save_often)
+            while True:
+                await self._news.wait()
+                self._news = trio.Event()
+                while self._ended:
+                    self._learn(self._ended.popleft())
+                    await trio.lowlevel.checkpoint()
+
+    def learn_ended(self) -> None:
+        """Learn at once from all that has ended."""
+        while self._ended:
+            self._learn(self._ended.popleft())
+
+    def _learn(self, job: Job) -> None:
+        self._upto = max(self._upto, job.seq)
+        if key := self.scores.end(job):
+            self._dirty.add(("scores", key))
+        if finished(job) is not None and (changed := self.model.learn(job)):
+            self._dirty.add(("model", changed))
+
+    async def _save_often(self) -> None:
+        """Save scores, which nothing could bring back, each second; the rest, which runs could, less often."""
+        for number in count(1):
+            await trio.sleep(_SCORES_S)
+            await self.save(_KINDS if number % _REST_EVERY == 0 else frozenset({"scores"}))
+
+    async def save(self, kinds: frozenset[Kind] = _KINDS) -> None:
+        """Bring what was learned since the last time into the journal; a full disk is logged, and tried again later.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        self.learn_ended()
+        if "gaps" in kinds:
+            self._dirty |= {("gaps", key) for key in self.habits.gaps.changed}
+            self.habits.gaps.changed.clear()
+        dirty = {each for each in self._dirty if each[0] in kinds}
+        states, gone = self._states(dirty), self._gone() if "model" in kinds else set()
+        if not states and not gone:
+            return
+        self._dirty -= dirty
+        try:
+            await trio.to_thread.run_sync(self._journal.learn, states, gone)
+        except DiskFull as error:
+            _log.warning("what was learned was not saved", error=str(error))
+            self._dirty |= dirty
+        else:
+            self._saved = (self._saved | {(kind, name) for kind, name, _ in states}) - gone
+
+    def _states(self, dirty: set[tuple[Kind, tuple[str, ...]]]) -> list[tuple[str, str, bytes]]:
+        states: list[tuple[str, str, bytes]] = []
+        known = set(self.model.keys())
+        for kind, key in dirty:
+            if kind == "scores":
+                states.append((kind, _name(key), self.scores.encode((key[0], key[1]))))
+            elif kind == "gaps" and (rolling := self.habits.gaps.get(key)) is not None:
+                states.append((kind, _name(key), rolling.encode()))
+            elif kind == "model" and (key[0], key[1]) in known:
+                states.append((kind, _name(key), self.model.encode((key[0], key[1]))))
+        if any(kind == "model" for kind, _ in dirty):
+            states.append((*_COMMON, self.model.encode_common()))
+            states.append((*_UPTO, str(self._upto).encode()))
+        return states
+
+    def _gone(self) -> set[tuple[str, str]]:
+        """Return what the journal has that was forgotten here, being used least recently."""
+        present = {("model", _name(key)) for key in self.model.keys()}  # noqa: SIM118 - no mapping
+        present |= {("scores", _name(key)) for key in self.scores.keys()}  # noqa: SIM118
+        present |= {("gaps", _name(key)) for key, _ in self.habits.gaps.items()}
+        return self._saved - present
+
+    def outcomes(self, most: int) -> Outcomes:
+        """Return how often each phase failed, and the `most` runs that took longest; not on Trio's thread.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        return self._journal.outcomes(most)
+
+    # ------------------------------------------------------------------ at the start
+
+    def restore(self, learned: Learned) -> None:
+        """Take up what was learned before, and learn anew what is missing or damaged."""
+        for workflow, series, phase, duration_ns in learned.durations:
+            self._note(workflow, series, phase, duration_ns)
+        states = dict(learned.states)
+        self._upto, common = int(states.pop(_UPTO, b"0")), states.pop(_COMMON, None)
+        self._saved = set(states)
+        latest: dict[tuple[str, ...], int] = {(run.workflow, run.series): run.seq for run in learned.runs}
+        keyed = [(kind, _keys.decode(name), state) for (kind, name), state in states.items()]
+        # The series that ran last come last: when there are too many, they stay.
+        keyed.sort(key=lambda each: latest.get(each[1][:2], 0))
+        for kind, key, state in keyed:
+            try:
+                self._take_up(kind, key, state)
+            except (ValueError, msgspec.DecodeError) as error:
+                _log.warning(
+                    "what was learned can't be read, and is learned anew", kind=kind, key=_name(key), error=str(error)
+                )
+        self._learn_anew(learned.runs, common)
+
+    def _take_up(self, kind: str, key: tuple[str, ...], state: bytes) -> None:
+        if kind == "gaps":
+            self.habits.gaps.put(key, Rolling.decode(state))
+        elif kind == "scores":
+            self.scores.decode((key[0], key[1]), state)
+        elif kind == "model":
+            self.model.decode((key[0], key[1]), state)
+
+    def _learn_anew(self, runs: Sequence[Lessons], common: bytes | None) -> None:
+        """Learn the runs of series whose state is missing, then those that came after all states."""
+        upto, known = self._upto, set(self.model.keys())
+        missing = [run for run in runs if run.seq <= upto and (run.workflow, run.series) not in known]
+        # With as many series as there may be, what is missing was forgotten.
+        for run in missing[-_MOST_ANEW:] if len(known) < MAX_SERIES else ():
+            self._learn_run(run)
+        if common is not None:
+            try:
+                self.model.decode_common(common)
+            except ValueError as error:
+                _log.warning("what all series have in common can't be read", error=str(error))
+        for run in [run for run in runs if run.seq > upto][-_MOST_ANEW:]:
+            self._learn_run(run)
+
+    def _learn_run(self, run: Lessons) -> None:
+        self._dirty.add(("model", self.model.learn_run(_runs.decode(run.body))))
+        self._upto = max(self._upto, run.seq)
+
+
+def _name(key: Sequence[str]) -> str:
+    return msgspec.json.encode(key).decode()

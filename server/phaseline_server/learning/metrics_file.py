@@ -1,0 +1,171 @@
+"""`metrics/progress_phase_stats.json`: seed A's schema `v1`, replaced atomically, never silently zeroed.
+
+The phases of `dalle` stand under their bare names, as the seed has them; those of any other workflow under
+`<workflow>/<phase>`.
+"""
+
+import math
+import threading
+import time
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+import structlog
+import trio
+from msgspec import Meta
+
+from phaseline.errors import DataDirError, PhaselineError
+from phaseline.model.statistics import Average, Statistics
+from phaseline.model.workflows import DALLE
+from phaseline_server.atomic_files import replace_file
+from phaseline_server.jobs.tracker import Tracker
+
+__all__ = ["MetricsFile"]
+
+_log: Final = structlog.get_logger()
+
+# Beyond what fits into 63 bits, no duration can be told in seconds.
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class _PhaseAverage(msgspec.Struct, frozen=True):
+    count: Count
+    avg_ns: Count = msgspec.field(name="avgNs")
+
+
+class _V1(msgspec.Struct, frozen=True, rename="camel"):
+    version: Literal["v1"]
+    phase_averages: dict[str, _PhaseAverage]
+    generation_runs: Count
+    cache_hits: Count
+
+
+class MetricsFile:
+    """The file, and the task that keeps it up to date.
+
+    Attributes:
+        path: Where it lies.
+        saved: Whether it holds all that this process was ever asked to save.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        """Keep it under `data_dir`, which must be there whenever it is saved."""
+        self.path = data_dir / "metrics" / "progress_phase_stats.json"
+        self.saved = True
+        self._data_dir = data_dir
+        self._writing = threading.Lock()
+        self._resets = 0
+
+    def load(self) -> Statistics:
+        """Return what the file says; an absent one says nothing.
+
+        An unreadable one is set aside as `<name>.corrupt-<time>`, with a warning that names it.
+
+        Raises:
+            DataDirError: It can't be opened, or not be set aside.
+        """
+        try:
+            document = self.path.read_bytes()
+        except FileNotFoundError:
+            return Statistics()
+        except OSError as error:
+            text = f"{self.path} can't be read: {error.strerror}; make it readable for this user"
+            raise DataDirError(text) from None
+        try:
+            stored = msgspec.json.decode(document, type=_V1)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._set_aside(str(error))
+            return Statistics()
+        averages = {
+            _key(name): Average(average.count, average.avg_ns) for name, average in stored.phase_averages.items()
+        }
+        return Statistics(averages, stored.generation_runs, stored.cache_hits)
+
+    def _set_aside(self, reason: str) -> None:
+        aside = self.path.with_name(f"{self.path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+        try:
+            self.path.replace(aside)
+        except OSError as error:
+            text = f"{self.path} is unreadable ({reason}) and can't be set aside as {aside.name}: {error.strerror}"
+            raise DataDirError(text) from None
+        _log.warning("metrics file set aside; statistics begin anew", path=str(aside), reason=reason)
+
+    def save(self, statistics: Statistics) -> None:
+        """Replace the file.
+
+        Raises:
+            DiskFull: The disk takes no more.
+            DataDirError: The directory is gone, or can't be written.
+        """
+        self._write(self.encode(statistics), self._resets)
+
+    def reset(self, statistics: Statistics) -> None:
+        """Forget all, here and on disk; what is just being saved does not come back either.
+
+        Raises:
+            OSError: The file can't be removed.
+        """
+        with self._writing:
+            statistics.clear()
+            self._resets += 1
+            self.path.unlink(missing_ok=True)
+
+    def _write(self, content: bytes, resets: int) -> None:
+        """Replace the file by `content`, unless there was a reset since it was made."""
+        with self._writing:
+            if resets == self._resets:
+                replace_file(self.path, content, self._data_dir)
+
+    @staticmethod
+    def encode(statistics: Statistics) -> bytes:
+        """Return the file's content."""
+        stored = _V1(
+            version="v1",
+            phase_averages={
+                _name(key): _PhaseAverage(average.count, average.avg_ns)
+                for key, average in sorted(statistics.averages.items())
+            },
+            generation_runs=statistics.generation_runs,
+            cache_hits=statistics.cache_hits,
+        )
+        return msgspec.json.format(msgspec.json.encode(stored), indent=2) + b"\n"
+
+    async def run(self, tracker: Tracker, interval_s: float = 1.0) -> None:
+        """Save whenever `tracker` has learned, at most once in `interval_s`; runs until cancelled.
+
+        A save that fails is logged, and tried again with the next lesson, or in ten intervals.
+        """
+        while True:
+            with trio.move_on_after(math.inf if self.saved else 10 * interval_s):
+                await tracker.learned.wait()
+            await self._try_save(tracker)
+            await trio.sleep(interval_s)
+
+    async def finish(self, tracker: Tracker) -> None:
+        """Save what is not saved yet, if anything: what another process wrote meanwhile is not undone for nothing."""
+        if tracker.learned.is_set() or not self.saved:
+            await self._try_save(tracker)
+
+    async def _try_save(self, tracker: Tracker) -> None:
+        """Save; log what prevents it."""
+        self.saved = False
+        tracker.learned = trio.Event()
+        try:
+            # Encoded here, since the tracker may change the statistics while the thread writes.
+            content = self.encode(tracker.statistics)
+            await trio.to_thread.run_sync(self._write, content, self._resets)
+        except PhaselineError as error:
+            _log.warning("metrics file not saved", error=str(error), code=error.code)
+        else:
+            self.saved = True
+
+
+def _key(name: str) -> tuple[str, str]:
+    workflow, slash, phase = name.rpartition("/")
+    return (workflow, phase) if slash else (DALLE.name, phase)
+
+
+def _name(key: tuple[str, str]) -> str:
+    workflow, phase = key
+    return phase if workflow == DALLE.name else f"{workflow}/{phase}"

@@ -1,0 +1,1 @@
+"""The log of events: numbered, kept on disk, read back."""

@@ -1,0 +1,117 @@
+"""The journal's tables, their version, and how an older version becomes the present one."""
+
+import secrets
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from phaseline.errors import JournalUnusable
+from phaseline_server.log.sqlite.packing import pack_one
+
+__all__ = ["APPLICATION_ID", "VERSION", "check_ours", "prepare"]
+
+APPLICATION_ID: Final = 0x50484C4E  # "PHLN": whose file it is, as file(1) shows it
+_BASE: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+-- channel: of what is no event of a job; the channels of events follow from the rest.
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, type TEXT NOT NULL, job_id TEXT NOT NULL, channel TEXT,
+  payload BLOB NOT NULL
+);
+CREATE TABLE jobs (job_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, ended_ns INTEGER, record BLOB NOT NULL);
+CREATE INDEX jobs_ended ON jobs (ended_ns) WHERE ended_ns IS NOT NULL;
+CREATE INDEX jobs_active ON jobs (seq) WHERE ended_ns IS NULL;
+CREATE TABLE producers (producer TEXT PRIMARY KEY, number INTEGER NOT NULL, seq INTEGER NOT NULL);
+CREATE INDEX producers_seq ON producers (seq);
+CREATE TABLE durations (
+  id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, workflow TEXT NOT NULL, series TEXT NOT NULL, phase TEXT NOT NULL,
+  duration_ns INTEGER NOT NULL
+);
+CREATE TABLE averages (
+  workflow TEXT NOT NULL, phase TEXT NOT NULL, count INTEGER NOT NULL, avg_ns INTEGER NOT NULL,
+  PRIMARY KEY (workflow, phase)
+) WITHOUT ROWID;
+"""
+# What estimates learn from, and what they have learned: a run's body is None when it teaches nothing.
+_LEARNING: Final = """
+CREATE TABLE runs (
+  seq INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, job_id TEXT NOT NULL, workflow TEXT NOT NULL, series TEXT NOT NULL,
+  state TEXT NOT NULL, phase TEXT NOT NULL, duration_ns INTEGER NOT NULL, body BLOB
+);
+CREATE TABLE learned (
+  kind TEXT NOT NULL, key TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+"""
+# Events in packs of many, as `packing` has them.
+_PACKS: Final = """
+CREATE TABLE packs (last INTEGER PRIMARY KEY, first INTEGER NOT NULL, at_ns INTEGER NOT NULL, messages BLOB NOT NULL);
+INSERT INTO packs SELECT seq, seq, at_ns, pack_one(type, job_id, channel, payload) FROM events;
+DROP TABLE events;
+"""
+# Each leads from the version of its index to the next; none is ever changed once it was released.
+_STEPS: Final = (_BASE, _LEARNING, _PACKS)
+VERSION: Final = len(_STEPS)
+
+
+def check_ours(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the file, 0 of an empty one.
+
+    Raises:
+        JournalUnusable: It is somebody else's file, or of a newer version.
+        sqlite3.Error: It is damaged.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION_ID and (tables or application):
+        text = f"{path} is no journal of Phaseline's; it is left as it is; move it away, or choose another --data-dir"
+        raise JournalUnusable(text)
+    if version > VERSION:
+        text = (
+            f"{path} has version {version}; allowed: up to {VERSION}; it was written by a newer Phaseline: "
+            f"install that one, or choose another --data-dir; it is left as it is"
+        )
+        raise JournalUnusable(text)
+    return int(version)
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> str:
+    """Bring the file to the present version, and return its epoch. All steps or none are taken.
+
+    Raises:
+        JournalUnusable: It is somebody else's file, or of a newer version.
+        sqlite3.Error: It is damaged, or can't be written.
+    """
+    version = check_ours(connection, path)
+    if version < VERSION:
+        _migrate(connection, version)
+    (epoch,) = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+    return str(epoch)
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    connection.create_function("pack_one", 4, pack_one, deterministic=True)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in _STEPS[version:]:
+            for statement in _statements(step):
+                connection.execute(statement)
+        if version == 0:
+            connection.execute("INSERT INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """Return a script's statements, as `executescript` would commit before it begins."""
+    found, statement = [], ""
+    for line in script.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            found.append(statement)
+            statement = ""
+    return found

@@ -1,0 +1,152 @@
+"""The log: where events are kept, numbered, and handed out from. The tracker and the routes know only this."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Final
+
+import structlog
+import trio
+
+from phaseline.errors import DiskFull, Unrecoverable, shown
+from phaseline.stream import Message, Position, Tail
+from phaseline_server.fanout.broadcaster import Broadcaster, BroadcasterStatistics, Subscriber
+from phaseline_server.log.sqlite import Batch, Journal
+
+__all__ = ["PAGE", "Log"]
+
+_log: Final = structlog.get_logger()
+_PRUNING_S: Final = 10.0
+PAGE: Final = 2000
+"""Messages that are read from disk at once."""
+
+
+class Log:
+    """The stream's keeper: the journal, the latest of it in memory, and the broadcaster."""
+
+    def __init__(self, journal: Journal, history: int, queue: int) -> None:
+        """Go on after what `journal` has.
+
+        Args:
+            journal: An open one.
+            history: Messages to have in memory for those who resume; older ones are read from disk.
+            queue: Messages that may wait for a subscriber.
+        """
+        self._journal = journal
+        self._tail = Tail(journal.epoch, history, journal.top)
+        self._broadcaster = Broadcaster()
+        self._queue = queue
+
+    @property
+    def top(self) -> Position:
+        """The position after the newest message that was published."""
+        return self._tail.top
+
+    @property
+    def oldest(self) -> Position:
+        """The oldest position that can be resumed from."""
+        return Position(self._journal.epoch, self._journal.oldest - 1)
+
+    async def keep(self, batch: Batch) -> None:
+        """Bring a group to the disk; publishing it is the next step. It is not cancelled on the way.
+
+        Raises:
+            DiskFull: There was no room; nothing is kept.
+            JournalFailed: The disk failed.
+        """
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(self._journal.commit, batch)
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Hand out what is kept. No await stands between a number and the last queue: one order for everybody."""
+        for message in messages:
+            self._tail.append(message)
+        self._broadcaster.publish(*messages)
+
+    def recent(self, position: Position) -> tuple[Message, ...]:
+        """Return every message after `position` from memory, without waiting.
+
+        Raises:
+            Unrecoverable: Memory does not go back so far, or `since` would raise it.
+        """
+        return self._tail.since(position)
+
+    async def since(self, position: Position, limit: int = PAGE) -> tuple[Message, ...]:
+        """Return the first `limit` messages after `position`, oldest first, with no gap; none when up to date.
+
+        When none are returned, nothing was awaited since the top was looked at: who subscribes now misses nothing.
+
+        Raises:
+            Unrecoverable: Other epoch, already discarded, or ahead of the top. The caller sends a snapshot.
+            JournalFailed: The disk failed.
+        """
+        self.check(position)
+        try:
+            return self._tail.since(position, limit)
+        except Unrecoverable:
+            # Memory does not go back so far.
+            messages = await trio.to_thread.run_sync(self._journal.events, position.seq, limit)
+        messages = messages[: self.top.seq - position.seq]  # what is on disk may not be published yet
+        if not messages or messages[0].seq != position.seq + 1:
+            raise Unrecoverable(self._range(position))
+        return messages
+
+    def check(self, position: Position) -> None:
+        """Return if `position` can be resumed from.
+
+        Raises:
+            Unrecoverable: It can't.
+        """
+        if position.epoch != self.top.epoch or not self.oldest.seq <= position.seq <= self.top.seq:
+            raise Unrecoverable(self._range(position))
+
+    def can_resume(self, position: Position) -> bool:
+        """Say whether `position` can be resumed from."""
+        try:
+            self.check(position)
+        except Unrecoverable:
+            return False
+        return True
+
+    def _range(self, position: Position) -> str:
+        epoch = self.top.epoch
+        return (
+            f"position {shown(position.epoch)}/{shown(position.seq)} can't be resumed from; "
+            f"allowed: {epoch!a}/{self.oldest.seq} to {epoch!a}/{self.top.seq}"
+        )
+
+    async def record(self, job_id: str) -> bytes | None:
+        """Return the record of a job that may have left memory, or None.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        return await trio.to_thread.run_sync(self._journal.job, job_id)
+
+    async def run_pruning(self, wall_ns: Callable[[], int]) -> None:
+        """Take out what is too old or too many, a little at a time between commits; runs until cancelled.
+
+        Args:
+            wall_ns: Tells the present by the wall's clock.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        while True:
+            await trio.sleep(_PRUNING_S)
+            try:
+                while await trio.to_thread.run_sync(self._journal.prune, wall_ns()):
+                    await trio.lowlevel.checkpoint()
+            except DiskFull as error:
+                _log.warning("the journal was not pruned", error=str(error))
+
+    def forget_averages(self) -> None:
+        """Forget on disk what was learned, at once."""
+        self._journal.forget_averages()
+
+    def subscribe(self, channels: Iterable[str]) -> AbstractContextManager[Subscriber]:
+        """Add a subscriber for the length of the block."""
+        return self._broadcaster.subscribe(channels, self._queue)
+
+    def statistics(self) -> BroadcasterStatistics:
+        """Return the fan-out's counts of the moment."""
+        return self._broadcaster.statistics()

@@ -1,0 +1,1 @@
+"""One running server: its parts, their start and their end."""

@@ -1,0 +1,176 @@
+"""The server: one Trio nursery runs the quart-trio app under hypercorn, the tracker, the broadcaster and the runs."""
+
+import gc
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from phaseline.eta import EmaEngine
+from phaseline_server.access.exposure import check_exposure
+from phaseline_server.access.keeper import Keeper
+from phaseline_server.atomic_files import check_data_dir
+from phaseline_server.config.settings import Settings
+from phaseline_server.dalle import helpers
+from phaseline_server.dalle.gallery import Gallery
+from phaseline_server.dalle.runs import Runs
+from phaseline_server.dalle.studio import open_studio
+from phaseline_server.door import open_listeners
+from phaseline_server.door.inherited import inherited_listeners
+from phaseline_server.http.app import make_app
+from phaseline_server.http.clients import Clients
+from phaseline_server.http.services import Services
+from phaseline_server.jobs.tracker import Tracker, now
+from phaseline_server.jobs.watchdog import Lifecycle
+from phaseline_server.learning.archive import run_archive
+from phaseline_server.learning.learner import Learning
+from phaseline_server.learning.metrics_file import MetricsFile
+from phaseline_server.log.sqlite import Journal, Limits
+from phaseline_server.log.stream import Log
+from phaseline_server.runtime.listening import make_door, make_tls, reload_at_hangup
+from phaseline_server.runtime.logging_setup import announce, configure_logs
+from phaseline_server.runtime.restore import restore
+from phaseline_server.runtime.signals import watch_signals
+from phaseline_server.runtime.systemd import attend
+
+__all__ = ["run", "serve", "tune_interpreter"]
+
+# The thread that commits needs the interpreter often, for a moment: while Trio's is busy, after the default of 5 ms.
+_TURN_S: Final = 0.0003
+
+
+def run(settings: Settings, *, explicit_bind: bool) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit code.
+
+    Args:
+        settings: The configuration.
+        explicit_bind: Whether somebody asked for `settings.bind`. A default address that is taken may be done without.
+
+    Raises:
+        PhaselineError: The server can't start: data directory, addresses.
+    """
+    configure_logs(settings.log_format, settings.log_level)
+    tune_interpreter()
+    trio.run(_main, settings, explicit_bind, strict_exception_groups=True)
+    return 0
+
+
+def tune_interpreter() -> None:
+    """Have the interpreter's own work hold up a busy server less; for the whole process."""
+    # It makes many objects that live for a moment, and few cycles: looking for those less often is cheaper.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    sys.setswitchinterval(_TURN_S)
+
+
+async def _main(settings: Settings, explicit_bind: bool) -> None:  # noqa: FBT001 - trio.run passes by position
+    async with trio.open_nursery() as around:
+        work = trio.CancelScope()
+        await around.start(watch_signals, work.cancel)
+        try:
+            with work:
+                await serve(settings, explicit_bind=explicit_bind)
+        finally:
+            around.cancel_scope.cancel()
+
+
+async def serve(
+    settings: Settings,
+    *,
+    explicit_bind: bool = True,
+    task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled. To be started with `nursery.start`, which returns the bound URLs.
+
+    At the end nobody is accepted any more, the runs are cancelled and reported so while clients still listen, the
+    clients are shown out, and the statistics are saved.
+
+    Raises:
+        PhaselineError: The server can't start: data directory, journal, metrics file, addresses.
+        JournalFailed: The disk failed while it served.
+    """
+    data_dir = Path(settings.data_dir)
+    await trio.to_thread.run_sync(check_data_dir, data_dir)
+    listeners = inherited_listeners() or await open_listeners(settings.bind, explicit_bind)
+    try:
+        await _serve_on(listeners, settings, data_dir, task_status)
+    finally:
+        for listener in listeners:
+            listener.socket.close()
+
+
+async def _serve_on(
+    listeners: list[trio.SocketListener], settings: Settings, data_dir: Path, task_status: trio.TaskStatus[list[str]]
+) -> None:
+    limits = Limits(events=settings.keep_events, jobs=settings.keep_jobs, age_s=settings.keep_for)
+    journal = await trio.to_thread.run_sync(Journal.open, data_dir, limits)
+    try:
+        await _serve_from(journal, listeners, settings, data_dir, task_status)
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(journal.close)
+
+
+async def _serve_from(
+    journal: Journal,
+    listeners: list[trio.SocketListener],
+    settings: Settings,
+    data_dir: Path,
+    task_status: trio.TaskStatus[list[str]],
+) -> None:
+    metrics_file = MetricsFile(data_dir)
+    # A finished run answers its pollers for done_ttl, even where jobs are kept for less.
+    retention_s = max(settings.retention, settings.done_ttl)
+    ready = partial(restore, retention_s=retention_s, max_jobs=settings.max_jobs)
+    known = await trio.to_thread.run_sync(ready, journal, metrics_file, now())
+    log, ema = Log(journal, settings.history, settings.queue), EmaEngine(known.statistics)
+    learning = Learning(journal, known.statistics)
+    learning.restore(await trio.to_thread.run_sync(journal.learned))
+    tracker = Tracker(
+        log,
+        ema if settings.eta_engine == "ema" else learning.model,
+        known.statistics,
+        max_jobs=settings.max_jobs,
+        bounds=(settings.max_phases, settings.max_job_bytes),
+        jobs=known.jobs,
+        producers=known.producers,
+        listener=learning,
+    )
+    lifecycle = Lifecycle(
+        tracker,
+        learning.habits,
+        retention_s=retention_s,
+        stall_after_s=settings.stall_after,
+        lease_s=settings.lease,
+    )
+    keeper = Keeper(data_dir, settings.max_reports)
+    check_exposure(settings, listeners, keeper)
+    tls = make_tls(settings)
+    door = make_door(settings, tls)
+    try:
+        async with tracker.keeping(), open_studio(settings) as studio, trio.open_nursery() as nursery:
+            runs = Runs(nursery, tracker, studio, done_ttl=settings.done_ttl)
+            await runs.restore()
+            with helpers.serving(runs, tracker, metrics_file):
+                nursery.start_soon(metrics_file.run, tracker)
+                nursery.start_soon(lifecycle.run)
+                nursery.start_soon(learning.run)
+                if settings.archive_runs:
+                    nursery.start_soon(run_archive, tracker, data_dir)
+                nursery.start_soon(log.run_pruning, time.time_ns)
+                nursery.start_soon(keeper.run)
+                nursery.start_soon(reload_at_hangup, tls)
+                clients = Clients(most=settings.max_connections)
+                app = make_app(Services(settings, tracker, runs, Gallery(studio), door, keeper, learning, clients))
+                urls = await nursery.start(door.serve, app, listeners)
+                announce(urls)
+                task_status.started(urls)
+                nursery.start_soon(attend)
+                await trio.sleep_forever()
+    finally:
+        with trio.CancelScope(shield=True):
+            await metrics_file.finish(tracker)
+            await learning.save()
