@@ -10,7 +10,7 @@ from typing import Final
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
-from phaseline_server.dalle.painter import Brief, paint
+from phaseline_server.pictures.painter import Brief, paint
 
 SCENES: Final = [
     # name, size, words, (make, model, ISO, f-number, exposure, focal length)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from phaseline_server.dalle.painter_process import Brief, Painter
+from phaseline_server.pictures.painter_process import Brief, Painter
 
 PAUSE = 0.005
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from listening import listening
 from phaseline.model.events import JobProgress, JobStarted
 from phaseline.stream import JOBS, PHOTOS
-from phaseline_server.dalle import helpers
 from phaseline_server.fanout.broadcaster import Broadcaster, Subscriber
 from phaseline_server.fanout.frames import text_frame
 from phaseline_server.fanout.subscriber import SLOW
+from phaseline_server.pictures import helpers
 from servers import serving
 from stock_server import stock_server
 from tracking import message

@@ -9,8 +9,8 @@ import trio
 from PIL import Image
 
 from misbehaving import silence
-from phaseline_server.dalle import helpers
 from phaseline_server.jobs.watchdog import Lifecycle
+from phaseline_server.pictures import helpers
 from pictures import BAD, GOOD, Gate, ask, forget_jobs, made, starts, studio, wait_over
 from servers import serving
 

@@ -13,7 +13,7 @@ from disks import names
 from misbehaving import answer, misbehaving
 from phaseline.errors import InvalidAddress, InvalidSeries
 from phaseline_server.dalle import force_metrics_save, get_progress, reset_metrics_for_test
-from phaseline_server.dalle.storage import Storage
+from phaseline_server.pictures.storage import Storage
 from pictures import BAD, GOOD, Gate, Snapshot, ask, forget_jobs, made, studio, wait_over
 from servers import serving
 

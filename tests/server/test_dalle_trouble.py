@@ -9,7 +9,7 @@ import trio
 
 from disks import names
 from misbehaving import silence
-from phaseline_server.dalle import helpers
+from phaseline_server.pictures import helpers
 from pictures import BAD, GOOD, Gate, ask, made, starts, studio, wait_over
 from servers import serving
 
@@ -70,7 +70,7 @@ async def test_cancelling_does_not_wait_for_a_caption_that_takes_long(
         over.set()
         return png
 
-    monkeypatch.setattr("phaseline_server.dalle.pipeline.annotate", takes_long)
+    monkeypatch.setattr("phaseline_server.pictures.pipeline.annotate", takes_long)
     async with studio(tmp_path, GOOD) as (client, _):
         await ask(client, f"{PATH}?generate=1")
         with trio.fail_after(30):
@@ -92,7 +92,7 @@ async def test_a_run_that_just_ended_by_itself_is_removed_and_not_called_cancell
         go_on.wait(60)
 
     # The job has been completed then, and the run is not quite over.
-    monkeypatch.setattr("phaseline_server.dalle.runs.replace_file", archive)
+    monkeypatch.setattr("phaseline_server.pictures.runs.replace_file", archive)
     async with studio(tmp_path, GOOD, archive_runs=True) as (client, _):
         await ask(client, f"{PATH}?generate=1")
         with trio.fail_after(30):

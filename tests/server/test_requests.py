@@ -7,7 +7,7 @@ import pytest
 import structlog.testing
 
 import raw_http
-from phaseline_server.dalle.gallery import Gallery
+from phaseline_server.pictures.gallery import Gallery
 from pictures import GOOD, ask, made, studio
 from servers import serving
 

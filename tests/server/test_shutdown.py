@@ -13,8 +13,8 @@ from disks import names
 from listening import Listener, listening
 from misbehaving import silence
 from phaseline.model.events import JobCompleted, JobProgress, JobStarted
-from phaseline_server.dalle import helpers
-from phaseline_server.dalle.runs import ENDED
+from phaseline_server.pictures import helpers
+from phaseline_server.pictures.runs import ENDED
 from pictures import GOOD, ask, studio
 from processes import alive, children
 from servers import ServerProcess, client_of, server_process, serving

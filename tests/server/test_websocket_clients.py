@@ -10,9 +10,9 @@ import trio
 
 from listening import listening
 from phaseline.model.events import JobProgress, JobStarted
-from phaseline_server.dalle import helpers
 from phaseline_server.http.routes.acks import MOST_PENDING
 from phaseline_server.jobs.tracker import Tracker
+from phaseline_server.pictures import helpers
 from pictures import Gate, ask, studio, wait_over
 from servers import serving
 

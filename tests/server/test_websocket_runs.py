@@ -11,7 +11,7 @@ from listening import Listener, listening
 from misbehaving import silence
 from phaseline.model.events import JobStarted
 from phaseline.model.workflows import DallePhase
-from phaseline_server.dalle.reporting import RunReporter
+from phaseline_server.pictures.reporting import RunReporter
 from pictures import BAD, GOOD, ask, forget_jobs, made, studio
 from servers import serving
 from tracking import MakeTracker, messages_of, trio_clock

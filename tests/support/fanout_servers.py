@@ -19,8 +19,8 @@ import trio
 
 from phaseline.stream import JOBS, Message
 from phaseline_server.config.settings import Settings
-from phaseline_server.dalle import helpers
 from phaseline_server.fanout.frames import text_frame
+from phaseline_server.pictures import helpers
 from phaseline_server.runtime.server import serve, tune_interpreter
 from stock_server import stock_server
 

@@ -12,7 +12,7 @@ import trio
 from PIL import Image
 
 from misbehaving import Misbehaving, Reply, answer, misbehaving
-from phaseline_server.dalle import helpers
+from phaseline_server.pictures import helpers
 from servers import serving
 
 Snapshot = dict[str, Any]

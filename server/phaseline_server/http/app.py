@@ -19,7 +19,6 @@ from phaseline_server.access.views import confined
 from phaseline_server.door import CLIENT_LEFT
 from phaseline_server.http.quart_calls import HttpCall, WebSocketCall
 from phaseline_server.http.routes import (
-    pictures,
     events,
     fallback,
     files,
@@ -27,6 +26,7 @@ from phaseline_server.http.routes import (
     metrics,
     openapi,
     page,
+    pictures,
     preview,
     progress,
     series,

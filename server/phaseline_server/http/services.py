@@ -7,12 +7,12 @@ import trio
 
 from phaseline_server.access.keeper import Keeper
 from phaseline_server.config.settings import Settings
-from phaseline_server.dalle.gallery import Gallery
-from phaseline_server.dalle.runs import Runs
 from phaseline_server.door import Door
 from phaseline_server.http.clients import Clients
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.learning.learner import Learning
+from phaseline_server.pictures.gallery import Gallery
+from phaseline_server.pictures.runs import Runs
 
 __all__ = ["Services"]
 

@@ -14,10 +14,6 @@ from phaseline_server.access.exposure import check_exposure
 from phaseline_server.access.keeper import Keeper
 from phaseline_server.atomic_files import check_data_dir
 from phaseline_server.config.settings import Settings
-from phaseline_server.dalle import helpers
-from phaseline_server.dalle.gallery import Gallery
-from phaseline_server.dalle.runs import Runs
-from phaseline_server.dalle.studio import open_studio
 from phaseline_server.door import open_listeners
 from phaseline_server.door.inherited import inherited_listeners
 from phaseline_server.http.app import make_app
@@ -30,6 +26,10 @@ from phaseline_server.learning.learner import Learning
 from phaseline_server.learning.metrics_file import MetricsFile
 from phaseline_server.log.sqlite import Journal, Limits
 from phaseline_server.log.stream import Log
+from phaseline_server.pictures import helpers
+from phaseline_server.pictures.gallery import Gallery
+from phaseline_server.pictures.runs import Runs
+from phaseline_server.pictures.studio import open_studio
 from phaseline_server.runtime.listening import make_door, make_tls, reload_at_hangup
 from phaseline_server.runtime.logging_setup import announce, configure_logs
 from phaseline_server.runtime.restore import restore

@@ -8,9 +8,9 @@ from quart import Blueprint, Response, request
 from phaseline.errors import InvalidField, UnknownPath
 from phaseline.model.workflows import valid_address, valid_series
 from phaseline.wire import encode_run
-from phaseline_server.dalle.runs import RunState
 from phaseline_server.http.routes.common import json_answer, raw_json
 from phaseline_server.http.services import Services
+from phaseline_server.pictures.runs import RunState
 
 __all__ = ["blueprint"]
 

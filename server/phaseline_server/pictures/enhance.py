@@ -1,0 +1,70 @@
+"""The `enhance_prompt` phase: an OpenAI-compatible chat endpoint rewrites a prompt for the image model."""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import httpx
+import msgspec
+
+from phaseline.errors import ProviderError
+from phaseline.text import clean
+from phaseline_server.pictures.openai_http import Access, OpenAIClient
+from phaseline_server.pictures.retry import Patience
+
+__all__ = ["ChatEnhancer"]
+
+_INSTRUCTION: Final = (
+    "You write prompts for a model that paints. Rewrite the user's description as one vivid paragraph of at most "
+    "150 words. Keep every subject, emotion, colour, style and composition it names, and add no text that should "
+    "appear in the picture. Answer with the paragraph alone."
+)
+# A prompt is a few kilobytes; the rest of the answer is bookkeeping.
+_LIMIT: Final = 1_048_576
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_Choice]
+
+
+class ChatEnhancer:
+    """Asks `{base}/chat/completions` for a better prompt."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, access: Access, patience: Patience, *, jitter: random.Random | None = None
+    ) -> None:
+        """Take what to send with, where to, and how long to try; as for `OpenAIImages`."""
+        self._api = OpenAIClient(client, access, patience, jitter or random.Random())  # noqa: S311 (no secret hangs on it)
+
+    async def enhance(self, prompt: str, report: Callable[[str], Awaitable[None]]) -> str:
+        """Return `prompt` rewritten, never empty; `report` gets a line whenever it waits for something else.
+
+        Raises:
+            ProviderError: The provider refused, failed or was silent to the end, or its answer was empty.
+        """
+        messages = [{"role": "system", "content": _INSTRUCTION}, {"role": "user", "content": prompt}]
+        body = {"model": self._api.access.model, "messages": messages}
+        answer = await self._api.post("/chat/completions", body, _Answer, _LIMIT, report)
+        for choice in answer.choices:
+            text = clean(choice.message.content or "").strip()
+            if text:
+                return text
+        raise ProviderError(f"asking {self._api.access.name}: {self._nothing(answer)}; allowed: a prompt with text")
+
+    def _nothing(self, answer: _Answer) -> str:
+        if not answer.choices:
+            return "answered with no choices"
+        choice = answer.choices[0]
+        if choice.message.refusal:
+            return f"refused: {self._api.access.safe(choice.message.refusal)}"
+        return f"answered with an empty text (finish_reason {self._api.access.safe(choice.finish_reason or 'none')})"

@@ -1,0 +1,159 @@
+"""The phases of a picture's run, from the address to the annotated picture."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+import trio
+
+from phaseline.errors import ProviderError
+from phaseline.model.workflows import DallePhase
+from phaseline_server.pictures.annotate import annotate
+from phaseline_server.pictures.download import fetch
+from phaseline_server.pictures.dress import Dress, make_dress
+from phaseline_server.pictures.picture import check
+from phaseline_server.pictures.providers import Order
+from phaseline_server.pictures.reporting import RunReporter
+from phaseline_server.pictures.series import Series
+from phaseline_server.pictures.sources import LocalPicture, PictureSource
+from phaseline_server.pictures.storage import Unfinished
+from phaseline_server.pictures.studio import Studio
+
+__all__ = ["make_picture"]
+
+_MAX_PIXELS: Final = 64_000_000
+_LEFT: Final = "an earlier run has left it on disk"
+
+
+async def make_picture(
+    studio: Studio,
+    reporter: RunReporter,
+    series: str,
+    address: str,
+    dressed: Callable[[Dress], None],
+    *,
+    resume: bool = True,
+) -> None:
+    """Go through all phases, and tell `dressed` of the dress whenever more of it is known.
+
+    Args:
+        studio: What pictures are made with.
+        reporter: Who is told of the phases.
+        series: A valid name.
+        address: A valid address.
+        dressed: Told of the dress.
+        resume: Whether what an earlier run has left on disk is not made again.
+
+    Raises:
+        PhaselineError: A phase failed; `reporter.phase` tells which.
+    """
+    run = _PictureRun(studio, reporter, series, address, resume=resume)
+    try:
+        for step in (run.setup, run.base_prompts, run.enhance, run.prepare, run.order, run.download, run.annotate):
+            await step()
+            dressed(run.dress)
+    finally:
+        await run.discard()
+
+
+class _PictureRun:
+    """One pass through the phases, a method each."""
+
+    dress: Dress
+    _source: PictureSource | None = None
+
+    def __init__(self, studio: Studio, reporter: RunReporter, series: str, address: str, *, resume: bool) -> None:
+        self._resume = resume
+        self._left = Unfinished()
+        self._studio = studio
+        self._storage = studio.storage
+        self._reporter = reporter
+        self._key = (series, address)
+
+    async def setup(self) -> None:
+        async with self._reporter.during(DallePhase.SETUP, "choosing from the databases") as result:
+            series, address = self._key
+            self._series: Series = await trio.to_thread.run_sync(self._studio.library.get, series)
+            self.dress = await trio.to_thread.run_sync(make_dress, self._series, address)
+            result["attributes"] = len(self.dress.attributes)
+            if self._resume:
+                # Before the prompts are written anew.
+                self._left = await trio.to_thread.run_sync(self._storage.unfinished, self.dress)
+
+    async def base_prompts(self) -> None:
+        async with self._reporter.during(DallePhase.BASE_PROMPTS, "writing the prompts"):
+            await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
+
+    async def enhance(self) -> None:
+        enhancer = self._studio.enhancer
+        if enhancer is None:
+            await self._reporter.skip(DallePhase.ENHANCE_PROMPT, "no chat model is configured")
+            return
+        if self._left.enhanced:
+            await self._reporter.skip(DallePhase.ENHANCE_PROMPT, _LEFT)
+            self.dress = msgspec.structs.replace(self.dress, enhanced_prompt=self._left.enhanced)
+            await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
+            return
+        async with self._reporter.during(DallePhase.ENHANCE_PROMPT, "asking the chat model"):
+            text = await enhancer.enhance(self.dress.prompt, self._words)
+            self.dress = msgspec.structs.replace(self.dress, enhanced_prompt=text)
+            await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
+
+    async def prepare(self) -> None:
+        async with self._reporter.during(DallePhase.IMAGE_PREP, "choosing size, palette and composition") as result:
+            width, height = self._series.dimensions or self._studio.size
+            self._order = Order.of(self.dress, width, height, self._series.detail)
+            result |= {"width": width, "height": height, "colors": list(self._order.brief.colors)}
+
+    async def order(self) -> None:
+        if self._left.picture is not None:
+            await self._reporter.skip(DallePhase.IMAGE_WAIT, _LEFT)
+            return
+        provider = self._studio.providers[self._series.provider or self._studio.provider]
+        async with self._reporter.during(DallePhase.IMAGE_WAIT, provider.greeting) as result:
+            self._source = await provider.make(self._order, self._reporter.tell)
+            result["provider"] = provider.name
+
+    async def download(self) -> None:
+        if self._left.picture is not None:
+            await self._reporter.skip(DallePhase.IMAGE_DOWNLOAD, _LEFT)
+            self._picture = await check(self._left.picture, _MAX_PIXELS)
+            path = self._storage.relative("generated", *self._key)
+            self.dress = msgspec.structs.replace(self.dress, generated_path=path)
+            return
+        source = self._source
+        if source is None:
+            raise ProviderError("no picture was ordered; allowed: order before download")
+        async with self._reporter.during(DallePhase.IMAGE_DOWNLOAD, "fetching the picture") as result:
+            data = await fetch(source, self._studio.max_picture_bytes, self._studio.client, self._percent)
+            # Its room may be needed by what comes next.
+            await self.discard()
+            self._picture = await check(data, _MAX_PIXELS)
+            await trio.to_thread.run_sync(self._storage.write_picture, "generated", *self._key, self._picture.png)
+            self.dress = self._storage.with_generated(self.dress, source)
+            result["bytes"] = len(self._picture.png)
+
+    async def annotate(self) -> None:
+        async with self._reporter.during(DallePhase.ANNOTATE, "setting the caption"):
+            # A large picture takes seconds, for which no end of the server shall wait; nothing but the result is lost.
+            png = await trio.to_thread.run_sync(
+                annotate, self._picture.png, self.dress.terse_prompt, abandon_on_cancel=True
+            )
+            dress = self._storage.with_annotated(self.dress)
+            # The picture comes last: once it is there, all that belongs to it is.
+            await trio.to_thread.run_sync(self._storage.write_dress, dress)
+            await trio.to_thread.run_sync(self._storage.write_picture, "annotated", *self._key, png)
+            self.dress = dress
+
+    async def discard(self) -> None:
+        """Remove the provider's own file, if there is one: whatever ends the run, it is of no more use."""
+        if isinstance(self._source, LocalPicture):
+            with trio.CancelScope(shield=True), suppress(OSError):
+                await trio.Path(self._source.path).unlink(missing_ok=True)
+
+    async def _percent(self, percent: float) -> None:
+        await self._reporter.tell(percent, "fetching the picture")
+
+    async def _words(self, text: str) -> None:
+        await self._reporter.tell(None, text)

@@ -1,0 +1,91 @@
+"""The studio: what pictures are made with."""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import httpx
+import trio
+
+from phaseline_server.config.settings import Settings
+from phaseline_server.pictures.enhance import ChatEnhancer
+from phaseline_server.pictures.openai_http import Access
+from phaseline_server.pictures.openai_images import OpenAIImages
+from phaseline_server.pictures.painter_process import Painter
+from phaseline_server.pictures.providers import OpenAIProvider, PainterProvider, Provider
+from phaseline_server.pictures.retry import Patience
+from phaseline_server.pictures.series import SeriesLibrary
+from phaseline_server.pictures.storage import Storage
+
+__all__ = ["Studio", "open_studio"]
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What pictures are made with.
+
+    Attributes:
+        storage: Where everything lies.
+        library: The series.
+        providers: Who makes pictures, by name.
+        provider: The name of the one for series that name none.
+        enhancer: Who rewrites prompts, if anybody.
+        client: For downloads.
+        size: Width and height for series that name none, in pixels.
+        max_picture_bytes: The most bytes that a picture may have.
+        archive: The directory for final snapshots, if they are wanted.
+    """
+
+    storage: Storage
+    library: SeriesLibrary
+    providers: Mapping[str, Provider]
+    provider: str
+    enhancer: ChatEnhancer | None
+    client: httpx.AsyncClient
+    size: tuple[int, int]
+    max_picture_bytes: int
+    archive: Path | None
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what is trusted; reading all those certificates takes a while."""
+    return httpx.create_ssl_context()
+
+
+@asynccontextmanager
+async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
+    """Yield the studio that `settings` ask for."""
+    data_dir = Path(settings.data_dir)
+    storage = Storage(data_dir)
+    await trio.to_thread.run_sync(storage.clear_scratch)
+    async with httpx.AsyncClient(verify=_tls()) as client:
+        images = OpenAIImages(
+            client,
+            Access("image", settings.image_url, settings.image_key, settings.image_model),
+            Patience(timeout=settings.image_timeout, retries=settings.image_retries),
+            max_picture_bytes=settings.max_picture_bytes,
+        )
+        enhancer = None
+        if settings.chat_url and settings.chat_model:
+            access = Access("chat", settings.chat_url, settings.chat_key, settings.chat_model)
+            enhancer = ChatEnhancer(client, access, Patience(timeout=settings.chat_timeout))
+        providers: list[Provider] = [
+            PainterProvider(Painter(settings.painters), lambda: storage.scratch),
+            OpenAIProvider(images, settings.image_model),
+        ]
+        width, _, height = settings.picture_size.partition("x")
+        yield Studio(
+            storage=storage,
+            library=SeriesLibrary(data_dir),
+            providers={provider.name: provider for provider in providers},
+            provider=settings.provider,
+            enhancer=enhancer,
+            client=client,
+            size=(int(width), int(height)),
+            max_picture_bytes=settings.max_picture_bytes,
+            archive=data_dir / "metrics" / "runs" if settings.archive_runs else None,
+        )

@@ -1,0 +1,179 @@
+"""The proof that bytes are a whole picture."""
+
+import random
+import zlib
+from io import BytesIO
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageFile
+
+from phaseline.errors import PictureError
+from phaseline_server.pictures import picture
+from phaseline_server.pictures.picture import Picture, check
+
+PIXELS = 10_000
+
+
+def painted(mode: str = "RGB", size: tuple[int, int] = (80, 60)) -> Image.Image:
+    """Return noise: a picture that no encoder makes small."""
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    return Image.frombytes(mode, size, random.Random(5).randbytes(size[0] * size[1] * channels))
+
+
+def encoded(kind: str, image: Image.Image | None = None, **options: Any) -> bytes:
+    file = BytesIO()
+    (image or painted()).save(file, kind, **options)
+    return file.getvalue()
+
+
+async def problem(data: bytes, max_pixels: int = PIXELS) -> str:
+    with pytest.raises(PictureError) as caught:
+        await check(data, max_pixels)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "1", "P"])
+async def test_a_whole_png_is_passed_on_byte_for_byte(mode: str) -> None:
+    data = encoded("PNG", painted().convert(mode))
+    assert await check(data, PIXELS) == Picture(data, 80, 60, "PNG")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+async def test_other_kinds_become_a_png_of_the_same_pixels(kind: str) -> None:
+    data = encoded(kind)
+    checked = await check(data, PIXELS)
+    assert (checked.format, checked.width, checked.height) == (kind, 80, 60)
+    with Image.open(BytesIO(checked.png)) as png, Image.open(BytesIO(data)) as original:
+        assert png.format == "PNG"
+        assert png.tobytes() == original.convert(png.mode).tobytes()
+
+
+async def test_a_cmyk_jpeg_becomes_rgb() -> None:
+    checked = await check(encoded("JPEG", painted("CMYK")), PIXELS)
+    with Image.open(BytesIO(checked.png)) as png:
+        assert (png.format, png.mode) == ("PNG", "RGB")
+
+
+async def test_a_jpeg_with_further_pictures_behind_it_is_its_first() -> None:
+    data = encoded("MPO", save_all=True, append_images=[painted("L")])
+    with Image.open(BytesIO(data)) as several:
+        assert several.format == "MPO"
+    checked = await check(data, PIXELS)
+    assert (checked.format, checked.width, checked.height) == ("JPEG", 80, 60)
+
+
+async def test_a_webp_keeps_its_transparency() -> None:
+    checked = await check(encoded("WEBP", painted("RGBA"), lossless=True, exact=True), PIXELS)
+    with Image.open(BytesIO(checked.png)) as png:
+        assert png.mode == "RGBA"
+        assert png.tobytes() == painted("RGBA").tobytes()
+
+
+async def test_a_rotation_that_the_camera_noted_is_applied_and_its_notes_are_left_behind() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    exif[0x010F] = "a camera"
+    checked = await check(encoded("JPEG", exif=exif, icc_profile=b"a profile"), PIXELS)
+    assert (checked.width, checked.height) == (60, 80)
+    with Image.open(BytesIO(checked.png)) as png:
+        assert png.size == (60, 80)
+        assert len(png.getexif()) == 0
+        assert png.info["icc_profile"] == b"a profile"
+
+
+async def test_a_picture_cut_off_anywhere_is_never_taken_for_whole() -> None:
+    for kind in ("PNG", "JPEG", "WEBP"):
+        data = encoded(kind)
+        for length in {*range(0, len(data), 97), *range(len(data) - 20, len(data))}:
+            await problem(data[:length])
+
+
+async def test_how_much_is_missing_is_told_when_the_file_says_so() -> None:
+    png, webp = encoded("PNG"), encoded("WEBP")
+    assert f"picture cut off after 1,234 of at least {len(png):,} bytes" in await problem(png[:1234])
+    assert f"picture cut off after 1,234 of at least {len(webp):,} bytes" in await problem(webp[:1234])
+
+
+async def test_a_cut_off_jpeg_is_told_in_the_decoders_words() -> None:
+    data = encoded("JPEG")
+    text = await problem(data[: len(data) // 2])
+    assert text.startswith(f"broken picture of {len(data) // 2:,} bytes: image file is truncated (")
+
+
+IEND = 12  # bytes of a PNG's last chunk
+
+
+@pytest.mark.parametrize("place", [len(encoded("PNG")) // 2, -IEND - 1], ids=["pixels", "checksum"])
+async def test_one_wrong_bit_in_a_png_is_found(place: int) -> None:
+    data = bytearray(encoded("PNG"))
+    data[place] ^= 1
+    assert "broken picture of " in await problem(bytes(data))
+
+
+async def test_wrong_pixels_under_a_right_checksum_are_found() -> None:
+    data = bytearray(encoded("PNG"))
+    begin = data.index(b"IDAT")
+    data[begin + 4] ^= 0xFF  # how the pixels are packed
+    data[-IEND - 4 : -IEND] = zlib.crc32(data[begin : -IEND - 4]).to_bytes(4, "big")
+    assert "broken picture of " in await problem(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "seen"),
+    [
+        (b"", "the picture has 0 bytes"),
+        (b"<html><body>no</body></html>", "not an image: starts with '<html><body>no</body></h'"),
+        (b'{"error": "gone"}', 'not an image: starts with \'{"error": "gone"}\''),
+        (b"\x00\x1b[31m\xff", "not an image: starts with '\\x00\\x1b[31m\\xff'"),
+        (encoded("GIF"), "not an image: starts with 'GIF8"),
+        (encoded("BMP"), "not an image: starts with 'BM"),
+        (encoded("TIFF"), "not an image: starts with 'II*"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 'not an image: starts with "<svg '),
+    ],
+)
+async def test_what_is_no_picture_is_told_with_its_beginning(data: bytes, seen: str) -> None:
+    text = await problem(data)
+    assert text.startswith(seen)
+    assert text.endswith("; allowed: a whole PNG, JPEG or WebP picture")
+
+
+async def test_too_many_pixels_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(_image: ImageFile.ImageFile) -> None:
+        raise AssertionError("decoded")
+
+    data = encoded("PNG", painted(size=(101, 100)))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decode)
+    assert await problem(data) == "picture has 101 x 100 = 10,100 pixels; allowed: at most 10,000"
+
+
+async def test_as_many_pixels_as_allowed_are_taken() -> None:
+    assert (await check(encoded("PNG", painted(size=(100, 100))), PIXELS)).width == 100
+
+
+async def test_a_decompression_bomb_is_refused() -> None:
+    bomb = bytearray(encoded("PNG"))
+    bomb[16:24] = (60_000).to_bytes(4, "big") * 2  # 3.6 thousand million pixels, says the header
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    text = await problem(bytes(bomb))
+    assert "3600000000 pixels" in text
+    assert text.endswith("; allowed: at most 10,000 pixels")
+
+
+def test_truncated_pictures_are_off_in_the_whole_process() -> None:
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+
+
+@given(seed=st.integers(0, 10_000), kind=st.sampled_from(["PNG", "JPEG", "WEBP"]), flips=st.integers(1, 8))
+def test_damaged_bytes_give_a_picture_or_a_picture_error_and_nothing_else(seed: int, kind: str, flips: int) -> None:
+    rng = random.Random(seed)
+    data = bytearray(encoded(kind, painted(size=(16, 16))))
+    for _ in range(flips):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    try:
+        checked = picture._check(bytes(data), PIXELS)
+    except PictureError:
+        return
+    assert 0 < checked.width * checked.height <= PIXELS

@@ -1,0 +1,102 @@
+"""Disks that are full, closed or gone: a clear error, and what was there stays as it was."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from phaseline.errors import DataDirError
+from phaseline_server.pictures.storage import Storage
+
+ROOT = Path(__file__).parents[3]
+KEY = ("simple", "0xabc")
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage(tmp_path)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+def test_a_missing_data_directory_is_never_made(tmp_path: Path) -> None:
+    storage = Storage(tmp_path / "gone")
+    with pytest.raises(DataDirError, match="gone"):
+        storage.write_picture("annotated", *KEY, b"png")
+    with pytest.raises(DataDirError, match="gone"):
+        _ = storage.scratch
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_file_in_a_folders_place_is_a_clear_error(storage: Storage, tmp_path: Path) -> None:
+    (tmp_path / "output").write_bytes(b"")
+    with pytest.raises(DataDirError, match="can't be written"):
+        storage.write_picture("annotated", *KEY, b"png")
+    with pytest.raises(DataDirError, match="can't be written"):
+        _ = storage.scratch
+    assert not storage.annotated_exists(*KEY)
+    assert list(storage.gallery()) == []
+    assert not storage.remove(*KEY)
+
+
+def attempt(call: str, data_dir: Path, *, limit_bytes: int | None = None, user: int | None = None) -> str:
+    """Return code and text of the error that `storage.<call>` raises in a process with limits of its own."""
+    program = (
+        "import os, resource\n"
+        "from pathlib import Path\n"
+        "from phaseline.errors import PhaselineError\n"
+        "from phaseline_server.pictures.storage import Storage\n"
+        f"storage = Storage(Path({str(data_dir)!r}))\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, [{limit_bytes}] * 2) if {limit_bytes} is not None else None\n"
+        f"os.setuid({user}) if {user} is not None else None\n"
+        "try:\n"
+        f"    storage.{call}\n"
+        "except PhaselineError as error:\n"
+        "    print(error.code, error)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": f"{ROOT / 'core'}:{ROOT / 'server'}", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return done.stdout
+
+
+WRITE = "write_picture('annotated', 'simple', '0xabc', bytes(50_000))"
+
+
+def test_a_full_disk_leaves_the_old_picture_and_no_rest_of_the_new_one(storage: Storage, tmp_path: Path) -> None:
+    storage.write_picture("annotated", *KEY, b"old")
+    assert attempt(WRITE, tmp_path, limit_bytes=20_000).startswith("DISK_FULL ")
+    assert storage.read_annotated(*KEY) == b"old"
+    assert files(tmp_path) == ["output/simple/annotated/0xabc.png"]
+    assert attempt(WRITE, tmp_path, limit_bytes=100_000) == ""
+    assert storage.read_annotated(*KEY) == bytes(50_000)
+
+
+def test_folders_closed_to_this_user_are_a_clear_error(storage: Storage, tmp_path: Path) -> None:
+    storage.write_picture("annotated", *KEY, b"annotated")
+    # Root may write anywhere, so as root it is tried as nobody, who must get as far as our folder.
+    user = 65_534 if os.geteuid() == 0 else None
+    if user is not None:
+        for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+            folder.chmod(0o755)
+    closed = tmp_path / "output" / "simple" / "annotated"
+    closed.chmod(0o555)
+    try:
+        told = [attempt(call, tmp_path, user=user) for call in (WRITE, "remove('simple', '0xabc')")]
+        assert all(text.startswith("DATA_DIR_ERROR ") and "written: Permission denied" in text for text in told)
+        closed.chmod(0)
+        calls = ("annotated_exists('simple', '0xabc')", "read_annotated('simple', '0xabc')", "gallery()")
+        told = [attempt(call, tmp_path, user=user) for call in calls]
+        assert all(text.startswith("DATA_DIR_ERROR ") and "read: Permission denied" in text for text in told)
+    finally:
+        closed.chmod(0o755)
+    assert storage.read_annotated(*KEY) == b"annotated"
