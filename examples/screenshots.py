@@ -26,8 +26,8 @@ import make_photos
 import trio
 from PIL import Image
 
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.app import ProgressApp
+from phaseline_tui.app.app import ProgressApp
+from phaseline_tui.model.address import ServerAddress
 
 TARGET: Final = Path(sys.argv[1] if len(sys.argv) > 1 else demo.HERE / "tui" / "screenshots")
 # Several runs, so that there is something to learn from, then those that the picture shows.

@@ -9,7 +9,7 @@ import pytest
 Python = Callable[..., subprocess.CompletedProcess[str]]
 
 SERVER = "from phaseline_server.cli.program import main; main()"
-TUI = "from phaseline_tui.cli import main; main()"
+TUI = "from phaseline_tui.cli.program import main; main()"
 
 
 def without(module: str, code: str) -> str:

@@ -63,12 +63,12 @@ def test_the_server_loads_neither_the_tui_nor_textual(loaded_by: Loaded) -> None
 
 def test_the_tui_loads_nothing_of_the_servers(loaded_by: Loaded) -> None:
     loaded = loaded_by(importing(modules("tui", "phaseline_tui")))
-    assert loaded >= {"phaseline_tui.app", "textual"}
+    assert loaded >= {"phaseline_tui.app.app", "textual"}
     assert not loaded & {"phaseline_server", "httpx", "hypercorn", "numpy", "quart", "quart_trio", "structlog"}
 
 
 def test_the_tuis_state_loads_neither_textual_nor_trio(loaded_by: Loaded) -> None:
-    loaded = loaded_by("import phaseline_tui.state")
+    loaded = loaded_by("import phaseline_tui.model.state")
     assert not loaded & {"asyncio", "rich", "textual", "trio", "trio_websocket"}
 
 
@@ -77,7 +77,7 @@ def test_the_tuis_state_loads_neither_textual_nor_trio(loaded_by: Loaded) -> Non
 def test_help_and_version_load_nothing_heavy(loaded_by: Loaded, program: str, flag: str) -> None:
     loaded = loaded_by(
         f"import sys; sys.argv[1:] = ['{flag}']\n"
-        f"from phaseline_{program}.cli import main\n"
+        f"from phaseline_{program}.cli.program import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code, end.code"
     )
@@ -86,5 +86,5 @@ def test_help_and_version_load_nothing_heavy(loaded_by: Loaded, program: str, fl
 
 
 def test_the_programs_entries_load_nothing_but_the_standard_library(loaded_by: Loaded) -> None:
-    loaded = loaded_by("import phaseline_server.cli.program, phaseline_tui.cli")
+    loaded = loaded_by("import phaseline_server.cli.program, phaseline_tui.cli.program")
     assert not loaded & (HEAVY | {"msgspec"})

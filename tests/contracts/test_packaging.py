@@ -58,7 +58,7 @@ def test_both_programs_have_their_entries(wheel: zipfile.ZipFile) -> None:
     entries = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     assert wheel.read(entries).decode().split("\n")[1:3] == [
         "progress-server = phaseline_server.cli.program:main",
-        "progress-tui = phaseline_tui.cli:main",
+        "progress-tui = phaseline_tui.cli.program:main",
     ]
 
 

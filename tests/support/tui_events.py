@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from phaseline_tui.connection import Batch
+from phaseline_tui.model.connection import Batch
 from tui_jobs import frame
 
 __all__ = ["stream"]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.app import ProgressApp
-from phaseline_tui.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.app.app import ProgressApp
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
 from tui_jobs import FixedClock, many_jobs, photo_job, snapshot
 
 __all__ = ["DELAYS", "several", "several_batches"]

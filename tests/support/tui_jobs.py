@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from phaseline_tui.clock import Clock
-from phaseline_tui.connection import Batch, LinkState, LinkStatus
-from phaseline_tui.decoding import decode
-from phaseline_tui.frames import Frame
-from phaseline_tui.jobs import JobKey
+from phaseline_tui.model.clock import Clock
+from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.model.decoding import decode
+from phaseline_tui.model.frames import Frame
+from phaseline_tui.model.jobs import JobKey
 
 __all__ = [
     "FixedClock",

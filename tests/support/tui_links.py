@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.connection import Access, Batch, LinkState, LinkStatus, Pace
-from phaseline_tui.frames import Frame
 from phaseline_tui.link import Links
 from phaseline_tui.link.follower import Follower
 from phaseline_tui.link.streams import Dialer
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Access, Batch, LinkState, LinkStatus, Pace
+from phaseline_tui.model.frames import Frame
 
 # Quick where something is waited for; where the slowest machine is, patient.
 NEVER_AGAIN = Pace(

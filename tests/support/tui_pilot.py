@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from textual.pilot import Pilot
 
-from phaseline_tui.app import ProgressApp
+from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK, LIGHT
 
 __all__ = ["SIZES", "looks", "text_of", "until"]

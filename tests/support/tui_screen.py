@@ -17,7 +17,7 @@ from typing import Final
 
 __all__ = ["ENVIRONMENT", "PROGRAM", "SYNCHRONIZED", "Screen", "Terminal"]
 
-PROGRAM: Final = [sys.executable, "-c", "from phaseline_tui.cli import main; main()"]
+PROGRAM: Final = [sys.executable, "-c", "from phaseline_tui.cli.program import main; main()"]
 # What is installed comes compiled; without bytecode, a start is a fifth longer.
 _UNWANTED: Final = {"NO_COLOR", "COLORFGBG", "TMUX", "STY", "PHASELINE_TUI_CONFIG", "PYTHONDONTWRITEBYTECODE"}
 ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if name not in _UNWANTED} | {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from phaseline.errors import ConfigError
-from phaseline_tui.access import read_access
+from phaseline_tui.user.tokens import read_access
 
 
 def write(folder: Path, name: str, text: str, mode: int = 0o600) -> None:

@@ -8,12 +8,12 @@ import pytest
 from textual.pilot import Pilot
 
 from phaseline.model.snapshot import State
-from phaseline_tui.actions import Removal, outcome, picture_path, removals
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.app import ProgressApp
-from phaseline_tui.connection import Access, Reply
+from phaseline_tui.app.app import ProgressApp
+from phaseline_tui.app.job_actions import Removal, outcome, picture_path, removals
 from phaseline_tui.drawing.themes import DARK
-from phaseline_tui.jobs import JobKey, JobView
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Access, Reply
+from phaseline_tui.model.jobs import JobKey, JobView
 from servers import progress_server
 from tui_jobs import FixedClock, connected, many_jobs
 from tui_pilot import text_of, until

@@ -7,8 +7,8 @@ import ssl
 import pytest
 
 from phaseline.errors import ConfigError
-from phaseline_tui import reasons
-from phaseline_tui.address import ServerAddress
+from phaseline_tui.model import failures
+from phaseline_tui.model.address import ServerAddress
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_every_failure_to_connect_has_its_words() -> None:
         (untrusted, "TLS: the certificate of box:7 is not trusted: self-signed certificate"),
         (OSError(errno.EACCES, "Permission denied"), "https://box:7: permission denied"),
     ):
-        assert reasons.unreachable(SERVER, error).reason == words
-        assert reasons.unreachable(SERVER, caused(error)).reason == words
+        assert failures.unreachable(SERVER, error).reason == words
+        assert failures.unreachable(SERVER, caused(error)).reason == words
 
 
 def test_what_a_server_says_at_its_end_is_shown_safely() -> None:
     assert (
-        reasons.closed(SERVER, 3000, "\x1b[2Jbye").reason == "https://box:7 closed the connection (3000): \\x1b[2Jbye"
+        failures.closed(SERVER, 3000, "\x1b[2Jbye").reason == "https://box:7 closed the connection (3000): \\x1b[2Jbye"
     )
-    assert reasons.closed(SERVER, 1006, None).reason == "https://box:7 closed the connection: without a word"
-    assert reasons.closed(SERVER, 4500, None).final
-    assert reasons.closed(SERVER, 4008, None).soon
+    assert failures.closed(SERVER, 1006, None).reason == "https://box:7 closed the connection: without a word"
+    assert failures.closed(SERVER, 4500, None).final
+    assert failures.closed(SERVER, 4008, None).soon

@@ -10,10 +10,10 @@ from textual import events
 from textual.geometry import Region
 from textual.pilot import Pilot
 
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.app import ProgressApp
-from phaseline_tui.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.widgets.filter_line import FilterLine
 from phaseline_tui.widgets.job_detail import JobDetail
 from phaseline_tui.widgets.job_list import JobList
@@ -52,7 +52,7 @@ def test_garbage_is_collected_again_once_the_program_has_started(monkeypatch: py
         await until(pilot, gc.isenabled)
         assert gc.get_freeze_count()
 
-    monkeypatch.setattr("phaseline_tui.app._STARTED", 0.01)
+    monkeypatch.setattr("phaseline_tui.app.app._STARTED", 0.01)
     gc.disable()
     try:
         use(test)

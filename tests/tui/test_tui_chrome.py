@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from phaseline_tui.cleaning import clean
-from phaseline_tui.connection import LinkState, LinkStatus
 from phaseline_tui.drawing import chrome
 from phaseline_tui.drawing.cells import Line, width_of
 from phaseline_tui.drawing.columns import columns_for
@@ -14,10 +12,12 @@ from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
-from phaseline_tui.filtering import Filter
-from phaseline_tui.jobs import JobView, Shares
-from phaseline_tui.state import ViewState
-from phaseline_tui.totals import Counts
+from phaseline_tui.model.connection import LinkState, LinkStatus
+from phaseline_tui.model.filtering import Filter
+from phaseline_tui.model.jobs import JobView, Shares
+from phaseline_tui.model.state import ViewState
+from phaseline_tui.model.text import clean
+from phaseline_tui.model.totals import Counts
 from tui_jobs import FixedClock, snapshot
 
 SCENE = Scene(1000.0, FixedClock().wall(), FixedClock().local)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from phaseline_tui.cleaning import clean, clean_value
+from phaseline_tui.model.text import clean, clean_value
 
 
 @pytest.mark.parametrize(

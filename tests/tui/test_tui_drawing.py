@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from phaseline.model.snapshot import State
-from phaseline_tui.cleaning import clean
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, fit, join, middle, pad_line, width_of, wrap
 from phaseline_tui.drawing.columns import columns_for
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.words import band, clock_time, duration, fine_duration, remaining, state_glyph
-from phaseline_tui.jobs import JobView, Remaining, Shares
-from phaseline_tui.state import ViewState
+from phaseline_tui.model.jobs import JobView, Remaining, Shares
+from phaseline_tui.model.state import ViewState
+from phaseline_tui.model.text import clean
+from phaseline_tui.model.words import band, clock_time, duration, fine_duration, remaining, state_glyph
 from tui_jobs import NOW, FixedClock, snapshot
 
 SCENE = Scene(1000.0, FixedClock().wall(), FixedClock().local)

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.app import ProgressApp
-from phaseline_tui.board import Board
-from phaseline_tui.connection import Batch
+from phaseline_tui.app.app import ProgressApp
+from phaseline_tui.app.board import Board
 from phaseline_tui.drawing.themes import DARK
-from phaseline_tui.events import EventLog, words_of
-from phaseline_tui.frames import JobMessage
-from phaseline_tui.jobs import JobKey
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Batch
+from phaseline_tui.model.events import EventLog, words_of
+from phaseline_tui.model.frames import JobMessage
+from phaseline_tui.model.jobs import JobKey
 from tui_events import stream
 from tui_hosts import several, several_batches
 from tui_jobs import FixedClock, connected, frame, many_jobs, photo_job

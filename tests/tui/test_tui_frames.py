@@ -12,10 +12,10 @@ from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Reason
 from phaseline.stream import Position
 from phaseline.wire import encode_message, encode_snapshot
-from phaseline_tui.decoding import decode, statuses
-from phaseline_tui.events import words_of
-from phaseline_tui.frames import ConnectionEstablished, JobMessage, JobProgress, Snapshot
-from phaseline_tui.ingest import from_status
+from phaseline_tui.model.decoding import decode, statuses
+from phaseline_tui.model.events import words_of
+from phaseline_tui.model.frames import ConnectionEstablished, JobMessage, JobProgress, Snapshot
+from phaseline_tui.model.ingest import from_status
 
 
 def test_a_field_of_a_wrong_type_is_left_out_and_counted() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from phaseline_tui.graphics import QUESTIONS, Graphics, understood
+from phaseline_tui.terminal.graphics import QUESTIONS, Graphics, understood
 from servers import progress_server
 from tui_screen import ENVIRONMENT, SYNCHRONIZED, Terminal
 
@@ -19,9 +19,9 @@ XTERM = "\x1bP>|XTerm(379)\x1b\\\x1b[6;17;8t\x1b[?63;1;2;4;6;9;15;16;22;28;29c"
 LINUX = "\x1b[?6c"
 # Three seconds are enough for terminals, and not for a test on a machine that has other things to do.
 PATIENT = """
-from phaseline_tui import graphics
+from phaseline_tui.terminal import graphics
 graphics._PATIENCE_S = 60.0
-from phaseline_tui.cli import main
+from phaseline_tui.cli.program import main
 main()
 """
 

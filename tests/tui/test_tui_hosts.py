@@ -7,13 +7,13 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from phaseline_tui.address import ServerAddress, labels
-from phaseline_tui.app import ProgressApp
-from phaseline_tui.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK
-from phaseline_tui.frames import JobProgress
-from phaseline_tui.hosts import HostView
-from phaseline_tui.jobs import JobKey
+from phaseline_tui.model.address import ServerAddress, labels
+from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.model.frames import JobProgress
+from phaseline_tui.model.hosts import HostView
+from phaseline_tui.model.jobs import JobKey
 from ports import free_port
 from tui_hosts import several, several_batches
 from tui_jobs import photo_job

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.app import ProgressApp
-from phaseline_tui.connection import Batch
+from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK
-from phaseline_tui.keys import ACTIONS
-from phaseline_tui.remembered import Remembered, read_remembered, remembered_file, write_remembered
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Batch
 from phaseline_tui.screens.job import JobScreen
-from phaseline_tui.settings import Settings
+from phaseline_tui.user.keys import ACTIONS
+from phaseline_tui.user.remembered import Remembered, read_remembered, remembered_file, write_remembered
+from phaseline_tui.user.settings import Settings
 from phaseline_tui.widgets.job_list import JobList
 from tui_jobs import FixedClock, connected, frame, ids, many_jobs, odd_jobs, photo_job, reason
 from tui_pilot import text_of

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 import trio
 
-from phaseline_tui.connection import LinkState, LinkStatus
-from phaseline_tui.frames import JobMessage, JobProgress, Snapshot
-from phaseline_tui.state import ViewState
+from phaseline_tui.model.connection import LinkState, LinkStatus
+from phaseline_tui.model.frames import JobMessage, JobProgress, Snapshot
+from phaseline_tui.model.state import ViewState
 from ports import free_port
 from tui_jobs import many_jobs, photo_job
 from tui_links import NEVER_AGAIN, QUICK, Heard, following, lone_follower, progress

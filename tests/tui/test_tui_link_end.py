@@ -4,10 +4,10 @@ import socket
 import threading
 from dataclasses import replace
 
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.connection import LinkState
-from phaseline_tui.frames import JobProgress
 from phaseline_tui.link import Links
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import LinkState
+from phaseline_tui.model.frames import JobProgress
 from ports import free_port
 from tui_links import NEVER_AGAIN, QUICK, Heard, following, progress
 from tui_server import PlayedServer

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.app import ProgressApp
-from phaseline_tui.connection import LinkState, Pace
+from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import LinkState, Pace
 from ports import free_port
 from tui_jobs import dalle_job, many_jobs, photo_job
 from tui_pilot import text_of, until

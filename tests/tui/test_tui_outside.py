@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline_tui import terminal
-from phaseline_tui.jobs import JobView, State
-from phaseline_tui.outside import Outside
-from phaseline_tui.settings import Settings
-from phaseline_tui.totals import Counts, Totals
+from phaseline_tui.app.terminal_status import Outside
+from phaseline_tui.model.jobs import JobView, State
+from phaseline_tui.model.totals import Counts, Totals
+from phaseline_tui.terminal import title
+from phaseline_tui.user.settings import Settings
 
 BUSY = Totals(Counts(3, 1, 5, 2, 0), 5, 4.0, 60.0, 0, 1, 42.7)
 IDLE = Totals(Counts(0, 0, 5, 0, 0), 5, 0.0, None, 0, 1, 0.0)
@@ -77,8 +77,8 @@ def test_many_ends_are_one_notification() -> None:
 @given(st.text())
 def test_no_text_ends_a_sequence_early(words: str) -> None:
     for sequence in (
-        terminal.title(words),
-        terminal.notification("osc9", words),
-        terminal.notification("osc777", words),
+        title.title(words),
+        title.notification("osc9", words),
+        title.notification("osc777", words),
     ):
         assert re.fullmatch(r"\x1b\](2;|9;phaseline: |777;notify;phaseline;)[^\x00-\x1f\x7f-\x9f;]*\x1b\\", sequence)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from phaseline.errors import ConfigError
-from phaseline_tui.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.cli.plain import PlainReport
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.plain import PlainReport
-from phaseline_tui.settings import Settings, read_settings
+from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.user.settings import Settings, read_settings
 from tui_jobs import FixedClock, connected, frame, many_jobs, odd_jobs, photo_job
 from tui_screen import ENVIRONMENT, PROGRAM
 from tui_server import PlayedServer

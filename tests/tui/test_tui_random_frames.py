@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.model.snapshot import State
-from phaseline_tui.decoding import decode
-from phaseline_tui.frames import Frame
-from phaseline_tui.state import ViewState
+from phaseline_tui.model.decoding import decode
+from phaseline_tui.model.frames import Frame
+from phaseline_tui.model.state import ViewState
 
 Json = dict[str, Any]
 

@@ -8,11 +8,11 @@ import httpx
 from textual.pilot import Pilot
 
 from phaseline.model.snapshot import PhaseState, State
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.app import ProgressApp
-from phaseline_tui.connection import LinkState, Pace
+from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK
-from phaseline_tui.jobs import JobKey
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import LinkState, Pace
+from phaseline_tui.model.jobs import JobKey
 from ports import free_port
 from servers import progress_server
 from tui_pilot import text_of, until

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.model.snapshot import PhaseState
-from phaseline_tui.cleaning import clean
 from phaseline_tui.drawing.cells import Line, width_of
 from phaseline_tui.drawing.columns import columns_for, heading
 from phaseline_tui.drawing.detail import detail
@@ -16,8 +15,9 @@ from phaseline_tui.drawing.gantt import Strip, strips
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tree import Folds
-from phaseline_tui.jobs import JobView, Shares
-from phaseline_tui.state import ViewState
+from phaseline_tui.model.jobs import JobView, Shares
+from phaseline_tui.model.state import ViewState
+from phaseline_tui.model.text import clean
 from tui_jobs import FixedClock, dalle_job, failed_photo, many_jobs, odd_jobs, photo_job, snapshot
 
 SCENE = Scene(1000.0, FixedClock().wall(), FixedClock().local)

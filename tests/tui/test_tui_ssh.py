@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from phaseline_tui.connection import LinkState
-from phaseline_tui.frames import Snapshot
+from phaseline_tui.model.connection import LinkState
+from phaseline_tui.model.frames import Snapshot
 from ports import free_port
 from servers import environment, progress_server
 from sshd import SSHD, SshBox, ssh_box
@@ -127,8 +127,8 @@ def test_other_requests_take_the_same_way(box: SshBox, tmp_path: Path) -> None:
 
 HOLD = """
 import sys, threading
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.connection import LinkState
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import LinkState
 from phaseline_tui.link import Links
 up = threading.Event()
 def deliver(batches):

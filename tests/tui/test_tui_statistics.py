@@ -10,10 +10,10 @@ import httpx
 import pytest
 from textual.pilot import Pilot
 
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.app import ProgressApp
+from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK
-from phaseline_tui.figures import Figures, from_jobs, read_eta, read_phases
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.figures import Figures, from_jobs, read_eta, read_phases
 from phaseline_tui.screens.jobs import JobsScreen
 from phaseline_tui.screens.statistics import StatisticsScreen
 from servers import progress_server

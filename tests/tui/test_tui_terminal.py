@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from phaseline_tui.drawing.themes import DARK
-from phaseline_tui.remembered import Remembered, read_remembered
+from phaseline_tui.user.remembered import Remembered, read_remembered
 from tui_jobs import many_jobs, odd_jobs
 from tui_load import LoadServer, jobs_at_work
 from tui_screen import ENVIRONMENT, PROGRAM, Screen, Terminal

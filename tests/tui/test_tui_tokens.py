@@ -8,11 +8,11 @@ import pytest
 from certificates import Certificate, make_certificate
 from phaseline_server.access.grant import Scope
 from phaseline_server.access.tokens import TokenFile
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.connection import Access, LinkState, Pace
-from phaseline_tui.frames import Snapshot
 from phaseline_tui.link.follower import Follower
 from phaseline_tui.link.streams import Dialer
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Access, LinkState, Pace
+from phaseline_tui.model.frames import Snapshot
 from servers import progress_server
 from tui_links import NEVER_AGAIN, following
 from tui_server import PlayedServer

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.app import ProgressApp
-from phaseline_tui.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT
-from phaseline_tui.settings import Settings
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.user.settings import Settings
 from tui_jobs import FixedClock, connected, dalle_job, many_jobs, odd_jobs, reason
 from tui_pilot import SIZES, looks
 

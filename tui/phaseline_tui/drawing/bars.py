@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Final
 
 from phaseline_tui.drawing.cells import Line, Span
-from phaseline_tui.jobs import Shares
+from phaseline_tui.model.jobs import Shares
 
 __all__ = ["EIGHTHS", "bar"]
 

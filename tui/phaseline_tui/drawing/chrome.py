@@ -3,11 +3,11 @@
 import math
 from typing import Final, Literal
 
-from phaseline_tui.connection import LinkState, LinkStatus
 from phaseline_tui.drawing.cells import Line, Span, fit, join, pad_line, width_of, width_of_text, wrap
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.words import about, clock_time, duration
-from phaseline_tui.totals import Counts, Totals
+from phaseline_tui.model.connection import LinkState, LinkStatus
+from phaseline_tui.model.totals import Counts, Totals
+from phaseline_tui.model.words import about, clock_time, duration
 
 __all__ = ["Place", "empty", "header", "keys", "trouble"]
 

@@ -11,7 +11,8 @@ from phaseline_tui.drawing.gantt import is_slow, strips
 from phaseline_tui.drawing.rows import source_of, state_style
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tree import FOLDED, UNFOLDED, Folds, Path, Row, facts
-from phaseline_tui.drawing.words import (
+from phaseline_tui.model.jobs import ErrorView, JobView, PhaseState, PhaseView, State
+from phaseline_tui.model.words import (
     UNKNOWN,
     band,
     clock_time,
@@ -22,7 +23,6 @@ from phaseline_tui.drawing.words import (
     state_glyph,
     state_word,
 )
-from phaseline_tui.jobs import ErrorView, JobView, PhaseState, PhaseView, State
 
 __all__ = ["detail"]
 

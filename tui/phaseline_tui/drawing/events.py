@@ -5,8 +5,8 @@ from typing import Final
 from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
-from phaseline_tui.drawing.words import clock_time
-from phaseline_tui.events import Event, words_of
+from phaseline_tui.model.events import Event, words_of
+from phaseline_tui.model.words import clock_time
 
 __all__ = ["event_heading", "event_row"]
 

@@ -6,8 +6,8 @@ from typing import Final
 from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.hosts import sparkline
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
-from phaseline_tui.drawing.words import UNKNOWN, count_of, fine_duration
-from phaseline_tui.figures import EtaFigures, Failures, PhaseFigures, SlowRun
+from phaseline_tui.model.figures import EtaFigures, Failures, PhaseFigures, SlowRun
+from phaseline_tui.model.words import UNKNOWN, count_of, fine_duration
 
 __all__ = ["eta_lines", "failure_lines", "figures_heading", "figures_row", "slow_lines"]
 

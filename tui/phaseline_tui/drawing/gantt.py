@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from phaseline_tui.drawing.bars import EIGHTHS
 from phaseline_tui.drawing.cells import Line, Span
-from phaseline_tui.jobs import JobView, PhaseState, PhaseView
+from phaseline_tui.model.jobs import JobView, PhaseState, PhaseView
 
 __all__ = ["Strip", "is_slow", "merged", "strips"]
 

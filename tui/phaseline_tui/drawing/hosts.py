@@ -4,13 +4,13 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from phaseline_tui.connection import LinkState, LinkStatus
 from phaseline_tui.drawing.cells import Line, wrap
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
-from phaseline_tui.drawing.words import UNKNOWN, clock_time, duration
-from phaseline_tui.hosts import HostView
-from phaseline_tui.jobs import JobView
+from phaseline_tui.model.connection import LinkState, LinkStatus
+from phaseline_tui.model.hosts import HostView
+from phaseline_tui.model.jobs import JobView
+from phaseline_tui.model.words import UNKNOWN, clock_time, duration
 
 __all__ = ["all_in_short", "delay_words", "host_details", "host_heading", "host_row", "sparkline", "worst"]
 

@@ -7,8 +7,8 @@ from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, Span, blank, fit, middle, pad_line
 from phaseline_tui.drawing.columns import Columns
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.words import UNKNOWN, band, clock_time, remaining, spent, state_glyph, state_word
-from phaseline_tui.jobs import JobView, Shares, State
+from phaseline_tui.model.jobs import JobView, Shares, State
+from phaseline_tui.model.words import UNKNOWN, band, clock_time, remaining, spent, state_glyph, state_word
 
 __all__ = ["row", "source_of", "state_style"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from phaseline_tui.drawing.cells import Line, Span, fit, width_of_text, wrap
-from phaseline_tui.drawing.words import count_of, words_of_value
+from phaseline_tui.model.words import count_of, words_of_value
 
 __all__ = ["FOLDED", "UNFOLDED", "Folds", "Path", "Row", "facts", "text_of"]
 

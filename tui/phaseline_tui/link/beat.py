@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterable
 from typing import Protocol
 
-from phaseline_tui.connection import Batch, LinkStatus
-from phaseline_tui.frames import Frame, JobMessage, JobProgress
+from phaseline_tui.model.connection import Batch, LinkStatus
+from phaseline_tui.model.frames import Frame, JobMessage, JobProgress
 
 __all__ = ["Beat", "Wake"]
 

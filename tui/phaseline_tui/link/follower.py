@@ -8,17 +8,17 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection
 
-from phaseline_tui import reasons
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.connection import LinkState, LinkStatus, Reply
-from phaseline_tui.decoding import decode, decode_batch
-from phaseline_tui.frames import PROTOCOL, ConnectionEstablished, Frame, Pong, Problem, Snapshot
 from phaseline_tui.link.beat import Beat, Wake
 from phaseline_tui.link.handshake import shake_hands, while_open
 from phaseline_tui.link.http import ask
 from phaseline_tui.link.ssh import Forward, open_forward
 from phaseline_tui.link.streams import Dialer, Stream
-from phaseline_tui.reasons import Ended
+from phaseline_tui.model import failures
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import LinkState, LinkStatus, Reply
+from phaseline_tui.model.decoding import decode, decode_batch
+from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.frames import PROTOCOL, ConnectionEstablished, Frame, Pong, Problem, Snapshot
 
 __all__ = ["Follower"]
 
@@ -113,7 +113,7 @@ class Follower:
             except Ended as error:
                 ended = error
             except Exception as error:  # noqa: BLE001  whatever goes wrong here concerns this server alone
-                ended = reasons.broken(self.server, error)
+                ended = failures.broken(self.server, error)
             reason = ended.reason if ended is not None else ""
             attempts = attempts + 1 if self._heard == heard else 0
             if ended is not None and await self._wait(ended, attempts):
@@ -184,12 +184,12 @@ class Follower:
             rejection = group.exceptions[0]
             ended = self._refused(getattr(rejection, "status_code", 0))
         except* Exception as group:  # noqa: BLE001  whatever a foreign server makes the library raise, the link goes on
-            ended = ended or reasons.broken(self.server, group)
+            ended = ended or failures.broken(self.server, group)
         if ended is not None:
             raise ended
 
     def _refused(self, status: int) -> Ended:
-        return reasons.rejected(self.server, status, token=bool(self._token), kept_back=self._kept_back)
+        return failures.rejected(self.server, status, token=bool(self._token), kept_back=self._kept_back)
 
     async def _listen(self, nursery: trio.Nursery, stream: Stream) -> None:
         websocket: WebSocketConnection | None = None
@@ -211,7 +211,7 @@ class Follower:
             code, words = (reason.code, reason.reason) if reason else (1006, None)
             if code == _UNAUTHORIZED:
                 raise self._no_entry(words or f"close code {code}") from None
-            raise reasons.closed(self.server, code, words) from None
+            raise failures.closed(self.server, code, words) from None
         finally:
             if websocket is not None:
                 with trio.move_on_after(self._pace.goodbye):
@@ -230,13 +230,13 @@ class Follower:
                 first = await websocket.get_message()
                 frame, _ = decode(first) if isinstance(first, str) else (None, 1)
         except trio.TooSlowError:
-            raise reasons.not_phaseline(self.server, "it says nothing after the WebSocket handshake") from None
+            raise failures.not_phaseline(self.server, "it says nothing after the WebSocket handshake") from None
         if isinstance(frame, Problem):
             self._heed(frame)
         if not isinstance(frame, ConnectionEstablished):
-            raise reasons.not_phaseline(self.server, "it does not greet with connection_established")
+            raise failures.not_phaseline(self.server, "it does not greet with connection_established")
         if frame.protocol != PROTOCOL:
-            raise reasons.wrong_protocol(self.server, frame.protocol or 0)
+            raise failures.wrong_protocol(self.server, frame.protocol or 0)
         await websocket.send_message(_SUBSCRIBE)
         self._heard = time.monotonic()
         self._awaited = True
@@ -252,7 +252,7 @@ class Follower:
             raise self._no_entry(problem.error or problem.code or "")
 
     def _no_entry(self, said: str) -> Ended:
-        return reasons.refused(self.server, said, token=bool(self._token), kept_back=self._kept_back)
+        return failures.refused(self.server, said, token=bool(self._token), kept_back=self._kept_back)
 
     async def _feel_pulse(self, websocket: WebSocketConnection) -> None:
         """Ask for a sign of life when it is quiet; call the link stale, and at last give it up, when none comes."""

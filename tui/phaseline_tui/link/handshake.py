@@ -10,11 +10,11 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from phaseline.client import handshake
 from phaseline.client.handshake import HungUp
-from phaseline_tui import reasons
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.connection import Pace
 from phaseline_tui.link.ssh import Forward
 from phaseline_tui.link.streams import Stream
+from phaseline_tui.model import failures
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Pace
 
 __all__ = ["shake_hands", "while_open"]
 
@@ -60,9 +60,9 @@ async def shake_hands(
             )
             return await handshake.shake_hands(nursery, wrap)
     except HungUp:
-        raise reasons.closed(server, 1006, None) from None
+        raise failures.closed(server, 1006, None) from None
     except trio.TooSlowError:
-        raise reasons.not_phaseline(server, "no answer to the WebSocket handshake") from None
+        raise failures.not_phaseline(server, "no answer to the WebSocket handshake") from None
 
 
 async def while_open(task: Callable[[WebSocketConnection], Awaitable[None]], websocket: WebSocketConnection) -> None:

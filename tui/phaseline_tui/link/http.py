@@ -6,11 +6,11 @@ from typing import Final
 import h11
 import trio
 
-from phaseline_tui import reasons
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.connection import Reply
 from phaseline_tui.link.streams import Stream
-from phaseline_tui.reasons import Ended
+from phaseline_tui.model import failures
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Reply
+from phaseline_tui.model.failures import Ended
 
 __all__ = ["MOST_BYTES", "ask"]
 
@@ -49,9 +49,9 @@ async def ask(
                     await stream.send_all(data)
             return await _answer(stream, connection, server)
     except trio.TooSlowError:
-        raise reasons.silent(server) from None
+        raise failures.silent(server) from None
     except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError) as error:
-        raise reasons.broken_http(server, error) from error
+        raise failures.broken_http(server, error) from error
 
 
 async def _answer(stream: Stream, connection: h11.Connection, server: ServerAddress) -> Reply:

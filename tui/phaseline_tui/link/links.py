@@ -11,12 +11,12 @@ from typing import Final
 
 import trio
 
-from phaseline_tui import reasons
-from phaseline_tui.address import ServerAddress, labels
-from phaseline_tui.connection import Access, Batch, Pace, Reply
 from phaseline_tui.link.follower import Follower
 from phaseline_tui.link.streams import Dialer
-from phaseline_tui.reasons import Ended
+from phaseline_tui.model import failures
+from phaseline_tui.model.address import ServerAddress, labels
+from phaseline_tui.model.connection import Access, Batch, Pace, Reply
+from phaseline_tui.model.failures import Ended
 
 __all__ = ["Links"]
 
@@ -159,7 +159,7 @@ class Links:
             future.set_exception(ended)
         except Exception as error:  # noqa: BLE001  one request that went wrong ends no connection
             self._waiting.discard(future)
-            future.set_exception(reasons.broken_http(follower.server, error))
+            future.set_exception(failures.broken_http(follower.server, error))
         else:
             self._waiting.discard(future)
             future.set_result(reply)

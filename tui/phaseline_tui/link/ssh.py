@@ -19,11 +19,11 @@ from typing import Final
 
 import trio
 
-from phaseline_tui.address import ServerAddress, SshTarget
-from phaseline_tui.cleaning import clean
-from phaseline_tui.connection import Pace
-from phaseline_tui.reasons import Ended
-from phaseline_tui.ssh_reasons import ssh_failed, ssh_refused
+from phaseline_tui.link.ssh_failures import ssh_failed, ssh_refused
+from phaseline_tui.model.address import ServerAddress, SshTarget
+from phaseline_tui.model.connection import Pace
+from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.text import clean
 
 __all__ = ["Forward", "open_forward"]
 

@@ -5,9 +5,9 @@ from functools import cached_property
 
 import trio
 
-from phaseline_tui import reasons
-from phaseline_tui.address import ServerAddress
-from phaseline_tui.connection import Access, Pace
+from phaseline_tui.model import failures
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Access, Pace
 
 __all__ = ["Dialer", "Stream"]
 
@@ -42,12 +42,12 @@ class Dialer:
                 stream = await trio.open_tcp_stream(server.host, server.port)
                 return await self._secure(server, stream) if server.tls else stream
         except trio.TooSlowError:
-            raise reasons.silent(server) from None
+            raise failures.silent(server) from None
         except trio.BrokenResourceError as error:
             cause = error.__cause__
-            raise reasons.unreachable(server, cause if isinstance(cause, OSError) else OSError(str(error))) from error
+            raise failures.unreachable(server, cause if isinstance(cause, OSError) else OSError(str(error))) from error
         except OSError as error:
-            raise reasons.unreachable(server, error) from error
+            raise failures.unreachable(server, error) from error
 
     async def _secure(self, server: ServerAddress, stream: trio.SocketStream) -> Stream:
         tls = trio.SSLStream(stream, self._tls, server_hostname=server.host, https_compatible=True)

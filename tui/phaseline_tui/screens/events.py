@@ -9,12 +9,12 @@ from textual.widget import Widget
 from phaseline_tui.drawing.cells import Line, wrap
 from phaseline_tui.drawing.events import event_heading, event_row
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.events import Event, words_of
-from phaseline_tui.jobs import JobKey
-from phaseline_tui.messages import FilterChanged
+from phaseline_tui.model.events import Event, words_of
+from phaseline_tui.model.jobs import JobKey
 from phaseline_tui.screens.framed import FramedScreen
 from phaseline_tui.widgets.filter_line import FilterLine
 from phaseline_tui.widgets.fixed_lines import FixedLines
+from phaseline_tui.widgets.messages import FilterChanged
 from phaseline_tui.widgets.row_list import RowList
 
 __all__ = ["EventsScreen"]

@@ -11,9 +11,9 @@ from textual.widget import Widget
 from phaseline_tui.drawing import chrome
 from phaseline_tui.drawing.cells import Line, Span, join, width_of
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.messages import RowChosen
-from phaseline_tui.views import VIEWS, ViewScreen
+from phaseline_tui.screens.views import VIEWS, ViewScreen
 from phaseline_tui.widgets.fixed_lines import FixedLines
+from phaseline_tui.widgets.messages import RowChosen
 
 __all__ = ["FramedScreen"]
 

@@ -11,8 +11,8 @@ from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, Span, fit, pad_line
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.rows import state_style
-from phaseline_tui.drawing.words import state_glyph, state_word
-from phaseline_tui.jobs import Shares, State
+from phaseline_tui.model.jobs import Shares, State
+from phaseline_tui.model.words import state_glyph, state_word
 from phaseline_tui.widgets.fixed_lines import FixedLines
 
 __all__ = ["HelpScreen"]

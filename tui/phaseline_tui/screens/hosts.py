@@ -9,8 +9,8 @@ from textual.widget import Widget
 from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.hosts import host_details, host_heading, host_row
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.hosts import HostView
-from phaseline_tui.jobs import JobView
+from phaseline_tui.model.hosts import HostView
+from phaseline_tui.model.jobs import JobView
 from phaseline_tui.screens.framed import FramedScreen
 from phaseline_tui.widgets.fixed_lines import FixedLines
 from phaseline_tui.widgets.row_list import RowList

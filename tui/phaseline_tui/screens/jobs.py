@@ -10,16 +10,16 @@ from textual.containers import Container, Vertical
 from phaseline_tui.drawing import chrome
 from phaseline_tui.drawing.columns import column_at, heading
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.jobs import JobKey
-from phaseline_tui.keys import Place, bindings, help_of
-from phaseline_tui.messages import FilterChanged, JobChosen, SearchChanged, TitleClicked
-from phaseline_tui.sorting import COLUMNS, Order
-from phaseline_tui.state import Changes
-from phaseline_tui.views import ViewScreen
+from phaseline_tui.model.jobs import JobKey
+from phaseline_tui.model.sorting import COLUMNS, Order
+from phaseline_tui.model.state import Changes
+from phaseline_tui.screens.views import ViewScreen
+from phaseline_tui.user.keys import Place, bindings, help_of
 from phaseline_tui.widgets.filter_line import FilterLine
 from phaseline_tui.widgets.fixed_lines import FixedLines, Titles
 from phaseline_tui.widgets.job_detail import JobDetail
 from phaseline_tui.widgets.job_list import JobList
+from phaseline_tui.widgets.messages import FilterChanged, JobChosen, SearchChanged, TitleClicked
 from phaseline_tui.widgets.search_line import SearchLine
 
 __all__ = ["JobsScreen"]

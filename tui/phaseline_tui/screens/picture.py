@@ -17,13 +17,13 @@ from textual.widget import Widget
 
 from phaseline_tui.drawing.cells import Line, join, pad_line
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.graphics import Graphics, Kind, ask
-from phaseline_tui.jobs import JobKey
-from phaseline_tui.reasons import Ended
+from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.jobs import JobKey
+from phaseline_tui.terminal.graphics import Graphics, Kind, ask
 from phaseline_tui.widgets.fixed_lines import FixedLines
 
 if TYPE_CHECKING:
-    from phaseline_tui.app import ProgressApp
+    from phaseline_tui.app.app import ProgressApp
 
 __all__ = ["PictureScreen"]
 

@@ -9,15 +9,15 @@ from textual import events
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from phaseline_tui.connection import LinkState
 from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.figures import eta_lines, failure_lines, figures_heading, figures_row, slow_lines
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.figures import Figures, PhaseFigures, from_jobs, in_order, read_eta, read_phases
-from phaseline_tui.jobs import JobView
-from phaseline_tui.reasons import Ended
+from phaseline_tui.model.connection import LinkState
+from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.figures import Figures, PhaseFigures, from_jobs, in_order, read_eta, read_phases
+from phaseline_tui.model.jobs import JobView
+from phaseline_tui.model.state import Changes
 from phaseline_tui.screens.framed import FramedScreen
-from phaseline_tui.state import Changes
 from phaseline_tui.widgets.fixed_lines import FixedLines
 from phaseline_tui.widgets.row_list import RowList
 from phaseline_tui.widgets.run_plot import RunPlot

@@ -12,7 +12,7 @@ from rich.color import ColorSystem
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.geometry import Region
 
-from phaseline_tui.drawing.encoding import Cells, encode
+from phaseline_tui.terminal.encoding import Cells, encode
 
 if TYPE_CHECKING:
     from textual.app import App

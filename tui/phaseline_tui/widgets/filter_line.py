@@ -2,8 +2,8 @@
 
 from textual.widgets import Input
 
-from phaseline_tui.messages import FilterChanged
 from phaseline_tui.widgets.entry_line import EntryLine
+from phaseline_tui.widgets.messages import FilterChanged
 
 __all__ = ["FilterLine"]
 

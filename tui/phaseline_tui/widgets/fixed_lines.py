@@ -6,8 +6,8 @@ from textual import events
 
 from phaseline_tui.drawing.cells import Line, pad_line
 from phaseline_tui.drawing.palette import Ground, Palette
-from phaseline_tui.messages import TitleClicked
 from phaseline_tui.widgets.line_view import LineView
+from phaseline_tui.widgets.messages import TitleClicked
 
 __all__ = ["FixedLines", "Titles"]
 

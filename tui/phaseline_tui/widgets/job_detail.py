@@ -13,10 +13,10 @@ from phaseline_tui.drawing.detail import detail
 from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tree import Folds, Row, text_of
-from phaseline_tui.jobs import JobView
-from phaseline_tui.keys import bindings
-from phaseline_tui.messages import RowChosen
+from phaseline_tui.model.jobs import JobView
+from phaseline_tui.user.keys import bindings
 from phaseline_tui.widgets.line_view import LineView
+from phaseline_tui.widgets.messages import RowChosen
 
 __all__ = ["JobDetail"]
 

@@ -11,12 +11,12 @@ from phaseline_tui.drawing.columns import Columns, columns_for
 from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.words import count_of
-from phaseline_tui.jobs import JobKey
-from phaseline_tui.keys import bindings
-from phaseline_tui.messages import JobChosen
-from phaseline_tui.state import ViewState
+from phaseline_tui.model.jobs import JobKey
+from phaseline_tui.model.state import ViewState
+from phaseline_tui.model.words import count_of
+from phaseline_tui.user.keys import bindings
 from phaseline_tui.widgets.line_view import LineView
+from phaseline_tui.widgets.messages import JobChosen
 
 __all__ = ["JobList"]
 

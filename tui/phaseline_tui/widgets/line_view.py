@@ -12,8 +12,8 @@ from textual.strip import Strip
 from phaseline_tui.drawing.ascii import AsciiFilter, to_ascii
 from phaseline_tui.drawing.cells import Line, blank
 from phaseline_tui.drawing.differences import Stretch, changed, cut
-from phaseline_tui.drawing.encoding import Cells
 from phaseline_tui.drawing.palette import Ground, Palette
+from phaseline_tui.terminal.encoding import Cells
 from phaseline_tui.widgets.direct import DirectPainter
 
 __all__ = ["LineView"]

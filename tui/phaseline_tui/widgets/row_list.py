@@ -8,8 +8,8 @@ from textual.binding import Binding, BindingType
 
 from phaseline_tui.drawing.cells import Line, pad_line
 from phaseline_tui.drawing.palette import Ground, Palette
-from phaseline_tui.messages import RowChosen
 from phaseline_tui.widgets.line_view import LineView
+from phaseline_tui.widgets.messages import RowChosen
 
 __all__ = ["RowList"]
 

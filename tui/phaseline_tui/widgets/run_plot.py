@@ -5,8 +5,8 @@ from typing import Final
 from textual_plotext import PlotextPlot
 
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.drawing.words import fine_duration
-from phaseline_tui.figures import PhaseFigures
+from phaseline_tui.model.figures import PhaseFigures
+from phaseline_tui.model.words import fine_duration
 
 __all__ = ["RunPlot"]
 

@@ -1,0 +1,1 @@
+"""The Textual app: links, state and screens, tied together."""

@@ -1,0 +1,70 @@
+"""What can be done to jobs from here: pictures are cancelled or removed, after asking, by whoever may."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from phaseline_tui.model.connection import Reply
+from phaseline_tui.model.jobs import JobKey, JobView, State
+from phaseline_tui.model.text import clean
+from phaseline_tui.model.words import count_of
+
+__all__ = ["Removal", "outcome", "picture_path", "removals"]
+
+_WORKFLOW: Final = "dalle"
+_PARTS: Final = 3
+_OK: Final = range(200, 300)
+_REFUSED: Final = frozenset({401, 403})
+
+
+class Removal(NamedTuple):
+    """A job that a server can cancel or remove."""
+
+    key: JobKey
+    name: str
+    path: str
+    """What to `DELETE`."""
+    runs: bool
+    """Whether it is at work, so that this cancels it; otherwise its picture is removed."""
+
+
+def removals(jobs: Iterable[JobView]) -> tuple[Sequence[Removal], str]:
+    """Return what can be cancelled or removed of `jobs`, and in words why the others can't."""
+    found: list[Removal] = []
+    others = 0
+    for job in jobs:
+        path = _path(job)
+        if path is None:
+            others += 1
+        else:
+            found.append(Removal(job.key, job.name or job.job_id, path, not job.over))
+    why = f"{count_of(others, 'job')} can't be cancelled from here: only its worker can" if others else ""
+    return found, why.replace("its worker", "their workers") if others > 1 else why
+
+
+def picture_path(job: JobView) -> str | None:
+    """Return where the server has the job's picture; None if there is none, or not yet."""
+    path = _path(job)
+    return f"{path}?format=png" if path is not None and job.state is State.COMPLETED else None
+
+
+def outcome(removal: Removal, reply: Reply) -> tuple[str, bool]:
+    """Return in words what came of a removal, and whether it went well."""
+    if reply.status in _OK:
+        return f"{removal.name} {'cancelled' if removal.runs else 'removed'}", True
+    try:
+        told = msgspec.json.decode(reply.body, type=dict[str, object])
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        told = {}
+    words = clean(str(told.get("error") or f"HTTP {reply.status}"))
+    hint = "; this needs an admin token (PROGRESS_TOKEN)" if reply.status in _REFUSED else ""
+    return f"{removal.name} stays as it is: {words}{hint}", False
+
+
+def _path(job: JobView) -> str | None:
+    parts = job.job_id.split(":")
+    if len(parts) != _PARTS or parts[0] != _WORKFLOW or not all(parts):
+        return None
+    return f"/dalle/{quote(parts[1], safe='')}/{quote(parts[2], safe='')}"

@@ -1,0 +1,87 @@
+"""The actions of the app's keys: copy, cancel or remove, show the picture."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from phaseline_tui.app.job_actions import Removal, outcome, picture_path, removals
+from phaseline_tui.drawing.cells import Line
+from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.jobs import JobView
+from phaseline_tui.model.words import count_of
+from phaseline_tui.screens.question import QuestionScreen
+from phaseline_tui.screens.views import ViewScreen
+
+if TYPE_CHECKING:
+    from phaseline_tui.app.app import ProgressApp
+
+__all__ = ["cancel", "copy", "show_picture"]
+
+_MOST_NAMED: Final = 6
+_SHOWN: Final = 60
+
+
+def chosen(app: "ProgressApp") -> list[JobView]:
+    """Return the jobs that an action would mean."""
+    screen = app.screen
+    keys = screen.chosen_jobs() if isinstance(screen, ViewScreen) else []
+    return [job for key in keys if (job := app.state.jobs.get(key)) is not None]
+
+
+def copy(app: "ProgressApp") -> None:
+    """Copy what the view offers, or the ids of the chosen jobs, to the clipboard of the terminal."""
+    screen = app.screen
+    text = screen.to_copy() if isinstance(screen, ViewScreen) else ""
+    text = text or "\n".join(job.job_id for job in chosen(app))
+    if text:
+        app.copy_to_clipboard(text)
+        first, _, more = text.partition("\n")
+        app.notify(f"copied: {first[:_SHOWN]}{'…' if more or len(first) > _SHOWN else ''}", markup=False, timeout=2)
+
+
+def cancel(app: "ProgressApp") -> None:
+    """Cancel or remove the chosen jobs, after asking."""
+    found, why = removals(chosen(app))
+    if why:
+        app.notify(why, severity="warning", markup=False)
+    if not found:
+        return
+    running = sum(each.runs for each in found)
+    words = []
+    if running:
+        words.append(f"cancel {count_of(running, 'job')}")
+    if len(found) > running:
+        words.append(f"remove {count_of(len(found) - running, 'picture')} for good")
+    question = " and ".join(words)
+    lines: list[Line] = [((f"{question[0].upper()}{question[1:]}?", "bad-strong"),), ()]
+    lines += [((f"  {each.name}", "text"), (f"  {each.key.origin}", "muted")) for each in found[:_MOST_NAMED]]
+    if len(found) > _MOST_NAMED:
+        lines.append(((f"  and {len(found) - _MOST_NAMED} more", "muted"),))
+
+    def answered(yes: bool | None) -> None:  # noqa: FBT001  Textual passes it so
+        if yes:
+            app.run_worker(_remove(app, found), group="removals")
+
+    app.push_screen(QuestionScreen(app.palette(), lines, question), answered)
+
+
+async def _remove(app: "ProgressApp", found: Sequence[Removal]) -> None:
+    for each in found:
+        try:
+            reply = await asyncio.wrap_future(app.request(each.key.origin, "DELETE", each.path))
+            words, well = outcome(each, reply)
+        except Ended as ended:
+            words, well = f"{each.name} stays as it is: {ended.reason}", False
+        app.notify(words, severity="information" if well else "error", markup=False)
+
+
+def show_picture(app: "ProgressApp") -> None:
+    """Show the picture of the first chosen job that has one."""
+    for job in chosen(app):
+        path = picture_path(job)
+        if path is not None:
+            from phaseline_tui.screens.picture import PictureScreen  # noqa: PLC0415  loads Pillow
+
+            app.push_screen(PictureScreen(app.palette(), job.key, job.name, path))
+            return
+    app.notify("this job has no picture, or not yet", markup=False, timeout=3)

@@ -1,0 +1,76 @@
+"""What the program tells the terminal besides its screen, and when."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from phaseline_tui.drawing.ascii import to_ascii
+from phaseline_tui.model.jobs import JobView, State
+from phaseline_tui.model.totals import Totals
+from phaseline_tui.model.words import count_of
+from phaseline_tui.terminal import title
+from phaseline_tui.user.settings import Settings
+
+__all__ = ["Outside"]
+
+_NAMED: Final = 1
+"""So many jobs that ended at once are named; of more, it is told how many there were."""
+
+
+class Outside:
+    """Keeps what was told last, and writes only what differs."""
+
+    def __init__(
+        self, settings: Settings, write: Callable[[str], object], environ: Mapping[str, str] = os.environ
+    ) -> None:
+        """Tell nothing yet.
+
+        Args:
+            settings: what is wanted.
+            write: sends text to the terminal, past the screen.
+            environ: the environment, which tells of tmux.
+        """
+        self._settings = settings
+        self._write = write
+        self._environ = environ
+        self._title = ""
+        self._progress = ""
+
+    def start(self) -> None:
+        """Begin."""
+        if self._settings.title:
+            self._write(title.SAVE_TITLE)
+
+    def show(self, totals: Totals, server: str) -> None:
+        """Tell of all jobs together."""
+        if self._settings.title:
+            words = title.title_words(totals, server)
+            text = title.title(to_ascii(words) if self._settings.ascii else words)
+            if text != self._title:
+                self._title = text
+                self._write(text)
+        if self._settings.progress:
+            progress = title.progress(totals)
+            if progress != self._progress:
+                self._progress = progress
+                self._write(title.passed_through(progress, self._environ))
+
+    def tell_ends(self, jobs: Iterable[JobView]) -> None:
+        """Tell that jobs are done or failed, if that is wanted."""
+        ended = [job for job in jobs if job.state in {State.COMPLETED, State.FAILED}]
+        if not ended or self._settings.notify == "off":
+            return
+        failed = [job for job in ended if job.state is State.FAILED]
+        if len(ended) <= _NAMED:
+            job = ended[0]
+            words = f"{job.name} failed: {job.failure}" if failed else f"{job.name} is done"
+        else:
+            words = f"{count_of(len(ended) - len(failed), 'job')} done" + (f", {len(failed)} failed" if failed else "")
+        self._write(title.passed_through(title.notification(self._settings.notify, words), self._environ))
+
+    def stop(self) -> None:
+        """Take everything back."""
+        if self._progress:
+            self._write(title.passed_through(title.progress(None), self._environ))
+        if self._title:
+            self._write(title.RESTORE_TITLE)

@@ -1,0 +1,1 @@
+"""The program `progress-tui`: its command line, and the view as plain lines."""

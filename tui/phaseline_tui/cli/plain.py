@@ -1,0 +1,188 @@
+"""The jobs as lines, one for each thing that happens: for screen readers, for pipes, for terminals that can't more.
+
+No line depends on one before it, none is drawn over, and no sign stands without its word.
+"""
+
+import contextlib
+import os
+import queue
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.model.address import ServerAddress, labels
+from phaseline_tui.model.clock import Clock
+from phaseline_tui.model.connection import Access, Batch, LinkState, LinkStatus
+from phaseline_tui.model.jobs import JobKey, JobView, State
+from phaseline_tui.model.state import ViewState
+from phaseline_tui.model.words import about, band, clock_time, count_of, duration, state_word
+from phaseline_tui.user.settings import Settings
+
+__all__ = ["PlainReport", "follow"]
+
+_STEP: Final = 10.0
+_MOST: Final = 300  # characters of a message
+"""Percent of a job after which it is worth a line though its phase is the same."""
+_LINK_WORDS: Final = {
+    LinkState.CONNECTING: "connecting",
+    LinkState.CONNECTED: "connected",
+    LinkState.STALE: "silent, what was told may be old",
+    LinkState.WAITING: "no connection",
+    LinkState.STOPPED: "no connection",
+}
+_Told = tuple[State, int, int]
+
+
+class PlainReport:
+    """Turns what the links receive into lines."""
+
+    def __init__(self, servers: Sequence[str], settings: Settings) -> None:
+        """Begin with nothing known.
+
+        Args:
+            servers: their labels.
+            settings: the user's.
+        """
+        self.state = ViewState(fold_after=settings.fold_after)
+        self._several = len(servers) > 1
+        self._first = servers[0]
+        self._told: dict[JobKey, _Told] = {}
+        self._links: dict[str, tuple[LinkState, str]] = {}
+
+    def take(self, batches: Iterable[Batch], scene: Scene) -> list[str]:
+        """Take in batches, and return what to say of them, each line without its end."""
+        lines: list[str] = []
+        for batch in batches:
+            origin = batch.origin or self._first
+            if batch.status is not None:
+                lines += self._connection(origin, batch.status)
+            fresh = origin not in self.state.synced
+            changes = self.state.apply(batch.frames, batch.received, origin)
+            if fresh and origin in self.state.synced:
+                lines.append(self._counts(origin))
+            listed = [key for key in self.state.visible if key in changes.jobs]
+            lines += [line for key in listed for line in self._job(self.state.jobs[key], scene, fresh=fresh)]
+        now = clock_time(scene.wall, scene.local, scene.wall, seconds=True)
+        return [f"{now} {line}" for line in lines]
+
+    def _connection(self, origin: str, status: LinkStatus) -> list[str]:
+        told = self._links.get(origin)
+        if told == (status.state, status.reason) or (status.state is LinkState.CONNECTING and told is not None):
+            return []  # Every attempt would be a line.
+        self._links[origin] = (status.state, status.reason)
+        reason = f": {status.reason}" if status.reason else ""
+        return [f"{_LINK_WORDS[status.state]} ({origin}){reason}"]
+
+    def _counts(self, origin: str) -> str:
+        jobs = [job for key, job in self.state.jobs.items() if key.origin == origin]
+        counts = [(word, sum(job.state is state for job in jobs)) for state, word in _COUNTED]
+        words = ", ".join(f"{count} {word}" for word, count in counts if count)
+        return f"{count_of(len(jobs), 'job')} known{': ' if words else ''}{words}"
+
+    def _job(self, job: JobView, scene: Scene, *, fresh: bool) -> list[str]:
+        told = self._told.get(job.key)
+        step = int(job.percent_at(scene.now) // _STEP)
+        now = (job.state, job.phase_index, step)
+        if told == now or (fresh and job.over):
+            self._told[job.key] = now
+            return []
+        self._told[job.key] = now
+        name = f"{job.name} on {job.origin}" if self._several else job.name
+        if job.state is State.ACTIVE:
+            began = "" if told is not None or fresh else "started, "
+            return [f"{name}: {began}{_progress(job, scene)}"]
+        if told is not None and told[0] is job.state:
+            return []
+        return [f"{name}: {_end(job, scene)}"]
+
+
+_COUNTED: Final = tuple((state, state_word(state)) for state in State if state is not State.ABSENT)
+
+
+def _progress(job: JobView, scene: Scene) -> str:
+    phase = job.current
+    where = f"phase {job.phase_index} of {job.phase_count}, {phase.name}, " if phase is not None else ""
+    words = f"{where}{int(job.percent_at(scene.now))}%"
+    left = job.remaining_at(scene.now)
+    if left is not None and left.likely >= 0:
+        at = clock_time(scene.wall + left.likely, scene.local, scene.wall)
+        range_ = "" if left.low is None or left.high is None else f" ({band(left.low, left.high)})"
+        words += f", done at {at}, in {about(left.likely)}{range_}"
+    return f"{words}, {_brief(job.message)}" if job.message else words
+
+
+def _brief(text: str) -> str:
+    """Return as much of what a worker says as a line is read for."""
+    return text if len(text) <= _MOST else f"{text[: _MOST - 1]}…"
+
+
+def _end(job: JobView, scene: Scene) -> str:
+    if job.state is State.STALLED:
+        silence = job.silence_at(scene.now)
+        where = f"stalled in {job.current.name}" if job.current is not None else "stalled"
+        return where if silence is None else f"{where}, silent for {duration(silence)}"
+    reason = f": {_brief(job.failure)}" if job.state is not State.COMPLETED and job.failure else ""
+    return f"{state_word(job.state)} after {duration(job.duration or job.elapsed)}{reason}"
+
+
+def follow(
+    servers: Sequence[ServerAddress],
+    settings: Settings,
+    access: Access,
+    *,
+    once: bool = False,
+    say: Callable[[str], object] | None = None,
+) -> int:
+    """Write lines until interrupted, or until nobody reads them; return the exit code.
+
+    Args:
+        servers: whom to follow.
+        settings: the user's.
+        access: tokens and certificates.
+        once: whether to end when every server has told its jobs, or can't.
+        say: takes each line; standard output by default.
+    """
+    from phaseline_tui.link import Links  # noqa: PLC0415  heavy
+
+    names = labels(servers)
+    report = PlainReport(names, settings)
+    clock = Clock()
+    came: queue.SimpleQueue[tuple[Batch, ...]] = queue.SimpleQueue()
+    links = Links(servers, came.put, None, access)
+    waiting = set(names)
+    failed = False
+    links.start()
+    try:
+        while waiting or not once:
+            batches = came.get()
+            scene = Scene(clock.monotonic(), clock.wall(), clock.local)
+            for line in report.take(batches, scene):
+                (say or _say)(_encodable(line, settings))
+            waiting -= report.state.synced
+            for batch in batches:
+                if batch.status is not None and batch.status.state in {LinkState.WAITING, LinkState.STOPPED}:
+                    failed |= (batch.origin or names[0]) in waiting
+                    waiting.discard(batch.origin or names[0])
+    except BrokenPipeError:  # Whoever read has enough.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        links.stop()
+    return 1 if once and failed else 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _encodable(line: str, settings: Settings) -> str:
+    if settings.ascii:
+        from phaseline_tui.drawing.ascii import to_ascii  # noqa: PLC0415  brings Textual
+
+        return to_ascii(line)
+    encoding = sys.stdout.encoding or "ascii"
+    return line.encode(encoding, errors="replace").decode(encoding)

@@ -1,0 +1,1 @@
+"""What the view knows, as pure data: no Textual, no Trio."""

@@ -1,0 +1,120 @@
+"""From text frames to messages.
+
+Forgiving, because a screen that is left open all day meets servers of other ages: an unknown type, or a field of the
+wrong type, is left out and counted. Only `job_id` is indispensable.
+"""
+
+import types
+import typing
+from collections.abc import Iterator
+from functools import cache
+from typing import Final
+
+import msgspec
+
+from phaseline_tui.model.frames import Frame, JobStatus, Snapshot
+
+__all__ = ["decode", "decode_batch", "statuses"]
+
+_DECODER: Final = msgspec.json.Decoder(Frame)
+_BATCH_DECODER: Final = msgspec.json.Decoder(list[Frame])
+_STATUS_DECODER: Final = msgspec.json.Decoder(JobStatus)
+_RAW_DECODER: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_BY_TYPE: Final[dict[object, type[msgspec.Struct]]] = {
+    struct.__struct_config__.tag: struct for struct in typing.get_args(Frame)
+}
+
+
+def decode(data: str | bytes) -> tuple[Frame | None, int]:
+    """Return the message in a text frame, and how many things in it had to be ignored.
+
+    The message is None when the frame is no JSON object, of an unknown type, or about a job without an id.
+    """
+    try:
+        return _DECODER.decode(data), 0
+    except msgspec.ValidationError:
+        pass
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):
+        return None, 1
+    try:
+        raw = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):
+        return None, 1
+    tag = raw.get("type") if isinstance(raw, dict) else None
+    struct = _BY_TYPE.get(tag) if isinstance(tag, str) else None
+    if struct is None:
+        return None, 1
+    salvaged, ignored = _salvage(struct, raw)
+    return typing.cast("Frame | None", salvaged), ignored
+
+
+def decode_batch(data: str | bytes) -> tuple[list[Frame], int]:
+    """Return the messages in a text frame, one alone or an array of them, and how many things had to be ignored."""
+    if data[:1] not in {"[", b"["}:
+        frame, ignored = decode(data)
+        return ([] if frame is None else [frame]), ignored
+    try:
+        return _BATCH_DECODER.decode(data), 0
+    except msgspec.ValidationError:
+        pass
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):
+        return [], 1
+    try:
+        pairs = [decode(bytes(raw)) for raw in _RAW_DECODER.decode(data)]
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):
+        return [], 1
+    return [frame for frame, _ in pairs if frame is not None], sum(ignored for _, ignored in pairs)
+
+
+def statuses(snapshot: Snapshot) -> Iterator[tuple[JobStatus | None, int]]:
+    """Yield the jobs of a snapshot, each with how many things in it had to be ignored; None for one without an id."""
+    for raw in snapshot.jobs:
+        try:
+            yield _STATUS_DECODER.decode(raw), 0
+            continue
+        except msgspec.ValidationError:
+            pass
+        except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):
+            yield None, 1
+            continue
+        salvaged, ignored = _salvage(JobStatus, msgspec.json.decode(raw))
+        yield typing.cast("JobStatus | None", salvaged), ignored
+
+
+def _salvage(struct: type[msgspec.Struct], raw: object) -> tuple[msgspec.Struct | None, int]:
+    """Build a `struct` from those fields of `raw` that have the right type; None if an indispensable one hasn't."""
+    if not isinstance(raw, dict):
+        return None, 1
+    good: dict[str, object] = {}
+    ignored = 0
+    for field in msgspec.structs.fields(struct):
+        if field.encode_name not in raw:
+            continue
+        value = raw[field.encode_name]
+        if field.type == list[msgspec.Raw] and isinstance(value, list):
+            good[field.name] = [msgspec.Raw(msgspec.json.encode(each)) for each in value]
+            continue
+        item = _item_struct(field.type)
+        if item is not None and isinstance(value, list):
+            pairs = [_salvage(item, each) for each in value]
+            good[field.name] = [each for each, _ in pairs if each is not None]
+            ignored += sum(count for _, count in pairs)
+            continue
+        try:
+            good[field.name] = msgspec.convert(value, field.type)
+        except (msgspec.ValidationError, OverflowError, RecursionError):
+            ignored += 1
+    try:
+        return struct(**good), ignored
+    except TypeError:  # An indispensable field is missing.
+        return None, max(1, ignored)
+
+
+@cache
+def _item_struct(field_type: object) -> type[msgspec.Struct] | None:
+    """Return X when the type is `list[X]` of a struct X."""
+    if isinstance(field_type, types.GenericAlias) and field_type.__origin__ is list:
+        item = field_type.__args__[0]
+        if isinstance(item, type) and issubclass(item, msgspec.Struct):
+            return item
+    return None

@@ -1,0 +1,196 @@
+"""What a server has learned from earlier runs, as the screen knows it.
+
+Pure: decodes the answers of `/metrics/phases` and `/metrics/eta`; every text is clean, every figure finite. All
+durations are seconds, errors of estimates are shares of a run's length.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+import msgspec
+
+from phaseline_tui.model.jobs import JobView, State
+from phaseline_tui.model.text import clean
+
+__all__ = [
+    "EtaFigures",
+    "Failures",
+    "Figures",
+    "PhaseFigures",
+    "SlowRun",
+    "from_jobs",
+    "in_order",
+    "read_eta",
+    "read_phases",
+]
+
+_MOST_ROWS: Final = 2000
+_MOST_RECENT: Final = 64
+_T = TypeVar("_T")
+_BADLY: Final = frozenset({State.FAILED, State.LOST})
+
+
+class PhaseFigures(msgspec.Struct, frozen=True):
+    """A phase of the jobs of one series."""
+
+    workflow: str
+    phase: str
+    series: str | None = ""
+    count: int | None = 0
+    avg_seconds: float | None = None
+    """The moving average."""
+    p50_seconds: float | None = None
+    p95_seconds: float | None = None
+    p99_seconds: float | None = None
+    recent_seconds: list[float] = []
+    """Of the last runs, the oldest first."""
+
+
+class Failures(msgspec.Struct, frozen=True):
+    """How many jobs of a workflow failed in a phase."""
+
+    workflow: str
+    phase: str | None = ""
+    count: int = 0
+
+
+class SlowRun(msgspec.Struct, frozen=True):
+    """One of the longest runs."""
+
+    job_id: str
+    workflow: str = ""
+    series: str | None = ""
+    seconds: float = 0.0
+    ended_at: str | None = None
+
+
+class _Error(msgspec.Struct, frozen=True):
+    median_error: float | None = None
+    coverage: float | None = None
+
+
+class EtaFigures(msgspec.Struct, frozen=True):
+    """How well the remaining times of a series held."""
+
+    workflow: str
+    series: str | None = ""
+    runs: int | None = 0
+    model: _Error = _Error()
+    ema: _Error = _Error()
+
+
+class _Phases(msgspec.Struct):
+    phases: list[PhaseFigures] = []
+    failures: list[Failures] = []
+    slowest: list[SlowRun] = []
+
+
+class _Eta(msgspec.Struct):
+    series: list[EtaFigures] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All that is known of one server's runs."""
+
+    phases: tuple[PhaseFigures, ...] = ()
+    failures: tuple[Failures, ...] = ()
+    slowest: tuple[SlowRun, ...] = ()
+    eta: tuple[EtaFigures, ...] = ()
+    note: str = ""
+    """Why there is not more, in words."""
+
+
+def read_phases(body: bytes) -> Figures:
+    """Return what `/metrics/phases` answered.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    read = _decode(body, _Phases)
+    return Figures(
+        tuple(
+            PhaseFigures(
+                clean(each.workflow),
+                clean(each.phase),
+                clean(each.series or ""),
+                max(0, each.count or 0),
+                _seconds(each.avg_seconds),
+                _seconds(each.p50_seconds),
+                _seconds(each.p95_seconds),
+                _seconds(each.p99_seconds),
+                [value for value in map(_seconds, each.recent_seconds[-_MOST_RECENT:]) if value is not None],
+            )
+            for each in read.phases[:_MOST_ROWS]
+        ),
+        tuple(
+            Failures(clean(each.workflow), clean(each.phase or ""), max(0, each.count))
+            for each in read.failures[:_MOST_ROWS]
+        ),
+        tuple(
+            SlowRun(
+                clean(each.job_id),
+                clean(each.workflow),
+                clean(each.series or ""),
+                _seconds(each.seconds) or 0.0,
+                clean(each.ended_at or ""),
+            )
+            for each in read.slowest[:_MOST_ROWS]
+        ),
+    )
+
+
+def read_eta(figures: Figures, body: bytes) -> Figures:
+    """Return `figures` with what `/metrics/eta` answered.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    read = _decode(body, _Eta)
+    eta = tuple(
+        EtaFigures(clean(each.workflow), clean(each.series or ""), max(0, each.runs or 0), each.model, each.ema)
+        for each in read.series[:_MOST_ROWS]
+    )
+    return replace(figures, eta=eta)
+
+
+def from_jobs(jobs: Iterable[JobView], note: str) -> Figures:
+    """Return what the stream's messages told: the averages, and what failed where; `note` says why there is no more."""
+    averages: dict[tuple[str, str, str], PhaseFigures] = {}
+    failed: dict[tuple[str, str], int] = {}
+    for job in jobs:
+        for phase in job.phases:
+            if phase.average is not None:
+                key = (job.workflow, "", phase.name)
+                averages[key] = PhaseFigures(job.workflow, phase.name, avg_seconds=phase.average)
+        if job.state in _BADLY:
+            place = (job.workflow, job.current.name if job.current else "")
+            failed[place] = failed.get(place, 0) + 1
+    failures = [Failures(workflow, phase, count) for (workflow, phase), count in failed.items()]
+    failures.sort(key=lambda each: -each.count)
+    return Figures(tuple(averages.values()), tuple(failures), note=note)
+
+
+def in_order(phases: Iterable[PhaseFigures], jobs: Iterable[JobView]) -> list[PhaseFigures]:
+    """Return the phases of each workflow and series in their order, as far as `jobs` tell."""
+    places: dict[tuple[str, str], int] = {}
+    for job in jobs:
+        for number, phase in enumerate(job.phases):
+            places.setdefault((job.workflow, phase.name), number)
+    unknown = len(places)
+    return sorted(
+        phases, key=lambda each: (each.workflow, each.series or "", places.get((each.workflow, each.phase), unknown))
+    )
+
+
+def _decode(body: bytes, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _seconds(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) and value >= 0 else None

@@ -1,0 +1,335 @@
+"""From the wire's words to the screen's: frames become `JobView`s, and every text is cleaned on the way."""
+
+import datetime as dt
+import math
+from functools import lru_cache
+from typing import Final, get_args
+
+from phaseline_tui.model.frames import (
+    Common,
+    ErrorItem,
+    ErrorOccurred,
+    JobCompleted,
+    JobFailed,
+    JobMessage,
+    JobProgress,
+    JobStalled,
+    JobStarted,
+    JobStatus,
+    PhotoInfo,
+    StageCompleted,
+    StageItem,
+)
+from phaseline_tui.model.jobs import Basis, ErrorView, JobKey, JobView, PhaseState, PhaseView, Remaining, State
+from phaseline_tui.model.text import clean, clean_value
+
+__all__ = ["apply_message", "from_status", "key_of"]
+
+_LONG: Final = 2000
+_MOST_PHASES: Final = 500
+_MOST_ERRORS: Final = 100
+_MOST_REASONS: Final = 5
+_MOST_TOLD: Final = 5
+_SHORT_ADDRESS: Final = 13
+_MOST_SECONDS: Final = 1e9
+_STATES: Final = {state.value: state for state in State if state is not State.ABSENT}
+_PHASE_STATES: Final = {state.value: state for state in PhaseState}
+_BASES: Final[dict[str | None, Basis]] = {basis: basis for basis in get_args(Basis)}
+
+
+@lru_cache(maxsize=16384)
+def key_of(origin: str, job_id: str) -> JobKey:
+    """Return the key of the job that a server calls `job_id`; the same object each time, for each message asks."""
+    return JobKey(origin, clean(job_id))
+
+
+def from_status(status: JobStatus, received: float, epoch: str, origin: str = "") -> JobView:
+    """Return the job that a snapshot describes.
+
+    Args:
+        status: the job on the wire.
+        received: when it came, monotonic seconds.
+        epoch: of the snapshot.
+        origin: the label of the connection it came by.
+    """
+    job = JobView(clean(status.job_id), origin=origin, epoch=epoch)
+    job.phases = [_phase(item, job_start=_wall(status.started_at)) for item in status.stages[:_MOST_PHASES]]
+    _take_common(job, status, received)
+    _name(job, status.photo_info)
+    _fall_silent(job, status.silent_seconds)
+    job.message = clean(status.message or "", _LONG)
+    job.started_at = _wall(status.started_at)
+    job.completed_at = _wall(status.completed_at)
+    job.duration = _seconds(status.duration)
+    job.cache_hit = status.cache_hit
+    job.result = clean_value(status.result)
+    job.reasons = tuple(clean(item.text) for item in status.eta_reasons[-_MOST_REASONS:] if item.text)
+    job.errors = [_error(item) for item in status.errors[-_MOST_ERRORS:]]
+    current = job.current
+    if current is not None and status.progress is not None and not job.over:
+        current.progress = _percent(status.progress)
+    return job
+
+
+def apply_message(job: JobView, message: JobMessage, received: float) -> None:
+    """Bring `job` up to date with a message about it that came at `received`, monotonic seconds."""
+    before = job.current
+    if isinstance(message, JobProgress):  # nearly always
+        _take_common(job, message, received)
+        current = _progress(job, message)
+    else:
+        if isinstance(message, JobStarted):
+            _start(job, message)
+            before = None
+        _take_common(job, message, received)
+        _take_rarer(job, message)
+        current = job.current
+    if current is not before:
+        job.phase_from = job.percent
+    if message.epoch:
+        job.epoch = message.epoch
+    job.touched()
+
+
+def _take_rarer(job: JobView, message: JobMessage) -> None:
+    if isinstance(message, StageCompleted):
+        _complete_phase(job, message)
+    elif isinstance(message, PhotoInfo):
+        job.details = clean_value(message.photo_data)
+    elif isinstance(message, ErrorOccurred):
+        _add_error(job, message)
+    elif isinstance(message, JobCompleted | JobFailed):
+        _end(job, message)
+    elif isinstance(message, JobStalled):
+        _fall_silent(job, message.silent_seconds)
+
+
+def _fall_silent(job: JobView, silent_seconds: float | None) -> None:
+    silence = _seconds(silent_seconds)
+    job.silent_from = None if silence is None else job.received - silence
+
+
+def _take_common(job: JobView, common: Common, received: float) -> None:
+    """Take over what every message carries; what is missing stays as it was."""
+    job.received = received
+    if common.seq is not None:
+        job.seq = common.seq
+    _take_nature(job, common)
+    percent, elapsed = common.percent, common.elapsed_seconds
+    if percent is not None:
+        job.percent = percent if 0.0 <= percent <= 100.0 else _percent(percent)  # noqa: PLR2004  percent
+    if elapsed is not None:
+        job.elapsed = elapsed if 0.0 <= elapsed <= _MOST_SECONDS else _bounded(elapsed)
+    _take_estimate(job, common)
+    count = common.stage_count
+    if count is not None and not job.phase_count == count >= len(job.phases):
+        job.phase_count = min(_MOST_PHASES, max(len(job.phases), count))
+    if common.stage_index != job.phase_index and common.stage_index is not None:
+        job.phase_index = min(max(0, common.stage_index), _MOST_PHASES)
+
+
+def _take_nature(job: JobView, common: Common) -> None:
+    """Take over what seldom changes. A thousand messages may come in a second: to see that is less than to clean it."""
+    if common.state != job.state:
+        job.state = _STATES.get(common.state or "", job.state)
+    if common.workflow != job.workflow and common.workflow:
+        job.workflow = clean(common.workflow)
+    if common.series != job.series and common.series:
+        job.series = clean(common.series)
+    if common.host != job.host and common.host:
+        job.host = clean(common.host)
+    if not job.photo_id and common.photo_id is not None:
+        job.photo_id = clean(str(clean_value(common.photo_id)))
+    if not job.name:
+        _name(job, None)
+
+
+def _take_estimate(job: JobView, common: Common) -> None:
+    """Take over when it will be done; what is missing is not known any more."""
+    likely = common.eta_seconds
+    if likely is None:
+        job.remaining = None
+    else:
+        low, high = common.eta_low_seconds, common.eta_high_seconds
+        job.remaining = Remaining(
+            likely if 0.0 <= likely <= _MOST_SECONDS else _bounded(likely),
+            low if low is None or 0.0 <= low <= _MOST_SECONDS else _bounded(low),
+            high if high is None or 0.0 <= high <= _MOST_SECONDS else _bounded(high),
+        )
+    job.basis = _BASES.get(common.eta_basis, "none")
+    job.runs = max(0, common.eta_runs) if common.eta_runs else 0
+
+
+def _start(job: JobView, message: JobStarted) -> None:
+    """Begin a job, or begin it anew: nothing of an earlier attempt stays."""
+    fresh = JobView(job.job_id, job.origin)
+    for name in JobView.__struct_fields__:
+        setattr(job, name, getattr(fresh, name))
+    names = message.stages[:_MOST_PHASES]
+    job.phases = [PhaseView(clean(name), average=_usual(message.averages.get(name))) for name in names]
+    job.phase_count = len(job.phases)
+    job.started_at = _wall(message.timestamp)
+    _name(job, message.photo_info)
+
+
+def _progress(job: JobView, message: JobProgress) -> PhaseView | None:
+    """Take over how far a phase is, and return the one that the job is in."""
+    said = clean(message.message, _LONG) if message.message else ""
+    if said and said != job.message:
+        job.told = (*job.told[1 - _MOST_TOLD :], (job.elapsed, said))
+    job.message = said
+    if message.details:
+        job.details = clean_value(message.details)
+    phase = job.current
+    if not message.stage:
+        return phase
+    if phase is None or phase.name != message.stage or phase.state is not PhaseState.CURRENT:  # else: as nearly always
+        phase = _enter(job, clean(message.stage))
+    progress = message.progress
+    phase.progress = progress if progress is None else _percent(progress)
+    return phase
+
+
+def _enter(job: JobView, name: str) -> PhaseView:
+    """Return the phase `name`, which becomes the current one; add it if the job had not named it before."""
+    at = next((index for index, phase in enumerate(job.phases) if phase.name == name), None)
+    if at is None:
+        job.phases.append(PhaseView(name))
+        at = len(job.phases) - 1
+        job.phase_count = max(job.phase_count, len(job.phases))
+    phase = job.phases[at]
+    job.phase_index = at + 1
+    if phase.state is not PhaseState.CURRENT:
+        for other in job.phases:
+            if other.state is PhaseState.CURRENT:  # Its end was not reported.
+                _leave(job, other, PhaseState.DONE)
+        phase.state = PhaseState.CURRENT
+        phase.offset = job.elapsed
+        phase.elapsed = 0.0
+    return phase
+
+
+def _leave(job: JobView, phase: PhaseView, state: PhaseState) -> None:
+    phase.elapsed = job.elapsed - phase.offset if phase.offset is not None else phase.elapsed
+    phase.state = state
+    phase.progress = None
+
+
+def _complete_phase(job: JobView, message: StageCompleted) -> None:
+    if not message.stage:
+        return
+    phase = next((each for each in job.phases if each.name == clean(message.stage)), None)
+    if phase is None:
+        phase = _enter(job, clean(message.stage))
+    seconds = _seconds(message.stage_seconds)
+    if phase.offset is None and seconds is not None and not message.skipped:
+        phase.offset = max(0.0, job.elapsed - seconds)
+    _leave(job, phase, PhaseState.SKIPPED if message.skipped else PhaseState.DONE)
+    phase.elapsed = seconds if seconds is not None else phase.elapsed
+    average = _seconds(message.average_seconds)
+    phase.average = phase.average if average is None else average
+    phase.result = clean_value(message.result)
+
+
+def _add_error(job: JobView, message: ErrorOccurred) -> None:
+    item = ErrorItem(
+        error_type=message.error_type,
+        error_message=message.error_message,
+        error_details=message.error_details,
+        stage=message.stage,
+        timestamp=message.timestamp,
+    )
+    error = _error(item)
+    job.errors = [*job.errors, error][-_MOST_ERRORS:]
+    for phase in job.phases:
+        if phase.name == error.phase:
+            phase.error = error.message or error.kind
+
+
+def _end(job: JobView, message: JobCompleted | JobFailed) -> None:
+    job.remaining = None
+    job.result = clean_value(message.result)
+    job.duration = _seconds(message.duration)
+    job.completed_at = _wall(message.timestamp)
+    ended_well = isinstance(message, JobCompleted)
+    if not job.over:
+        job.state = State.COMPLETED if ended_well else State.FAILED
+    if ended_well:
+        job.percent = 100.0
+    for phase in job.phases:
+        if phase.state is PhaseState.CURRENT:
+            _leave(job, phase, PhaseState.DONE if ended_well else PhaseState.FAILED)
+
+
+def _name(job: JobView, photo_info: object) -> None:
+    """Give the job a short name."""
+    info = clean_value(photo_info)
+    if isinstance(info, dict) and info:
+        job.photo_info = info
+        for key in ("file_name", "fileName", "name", "title"):
+            if isinstance(info.get(key), str) and info[key]:
+                job.name = clean(info[key])
+                return
+    if job.job_id.startswith("dalle:") and job.job_id.count(":") == 2:  # noqa: PLR2004  dalle:<series>:<address>
+        address = job.job_id.rpartition(":")[2]
+        short = len(address) <= _SHORT_ADDRESS
+        job.name = address if short else f"{address[:6]}…{address[-6:]}"
+    else:
+        job.name = job.job_id
+
+
+def _phase(item: StageItem, job_start: float | None) -> PhaseView:
+    started = _wall(item.started_at)
+    return PhaseView(
+        name=clean(item.name),
+        state=_PHASE_STATES.get(item.state, PhaseState.PENDING),
+        offset=None if started is None or job_start is None else max(0.0, started - job_start),
+        elapsed=_seconds(item.elapsed_seconds) if item.state != "pending" else None,
+        average=_usual(item.average_seconds),
+        p90=_usual(item.p90_seconds),
+        progress=None if item.progress is None or item.state != "current" else _percent(item.progress),
+        error=clean(item.error or "", _LONG),
+    )
+
+
+def _error(item: ErrorItem) -> ErrorView:
+    return ErrorView(
+        kind=clean(item.error_type or ""),
+        message=clean(item.error_message or "", _LONG),
+        phase=clean(item.stage or ""),
+        at=_wall(item.timestamp),
+        details=clean_value(item.error_details),
+    )
+
+
+def _percent(value: float) -> float:
+    if 0.0 <= value <= 100.0:  # noqa: PLR2004  percent; nearly always
+        return value
+    return min(100.0, max(0.0, value)) if math.isfinite(value) else 0.0
+
+
+def _seconds(value: float | None) -> float | None:
+    """Return a duration that can be computed with, if there is any."""
+    return None if value is None else _bounded(value)
+
+
+def _bounded(seconds: float) -> float:
+    """Return a duration that can be computed with: not negative, not absurd. JSON has no infinity."""
+    return min(_MOST_SECONDS, max(0.0, seconds))
+
+
+@lru_cache(maxsize=4096)
+def _usual(value: float | None) -> float | None:
+    """Return a usual duration; the same object for all the jobs that share it."""
+    return _seconds(value)
+
+
+def _wall(timestamp: str | None) -> float | None:
+    """Return an RFC 3339 timestamp as seconds since 1970; None if it is none, or has no zone."""
+    if not timestamp:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(timestamp)
+        return moment.timestamp() if moment.tzinfo is not None else None
+    except (ValueError, OverflowError, OSError):
+        return None

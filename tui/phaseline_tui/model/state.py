@@ -1,0 +1,272 @@
+"""What the screen shows: frames of one server or several in, one sorted and filtered list of jobs out.
+
+Pure: no clock, no socket, no widget.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from phaseline_tui.model.decoding import statuses
+from phaseline_tui.model.filtering import Filter
+from phaseline_tui.model.frames import Frame, JobMessage, Problem, Snapshot
+from phaseline_tui.model.ingest import apply_message, from_status, key_of
+from phaseline_tui.model.jobs import JobKey, JobView, State
+from phaseline_tui.model.sorting import Order, group_of, place_of
+from phaseline_tui.model.text import clean
+from phaseline_tui.model.totals import Counts, Totals, totals_of
+
+__all__ = ["Changes", "ViewState"]
+
+_QUIET: Final = 2
+"""The group of those jobs that fold away."""
+_EYE_CATCHING: Final = frozenset({State.FAILED, State.LOST, State.STALLED})
+_Rank = tuple[int, float, int]
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a batch of frames changed."""
+
+    jobs: set[JobKey] = field(default_factory=set)
+    order: bool = False
+    """Whether jobs came, went or changed places."""
+    ended: list[JobKey] = field(default_factory=list)
+    """Jobs that were at work and have ended, as far as that was seen to happen."""
+    status: bool = False
+    """Whether a connection is another than before."""
+
+    def add(self, other: "Changes") -> None:
+        """Add what another batch of the same beat changed."""
+        self.jobs |= other.jobs
+        self.order |= other.order
+        self.ended += other.ended
+        self.status |= other.status
+
+
+class ViewState:
+    """The jobs of every server, as far as they told.
+
+    `visible` are the keys of the jobs that are listed, in the order of the list (see `sorting`): those that the
+    filter keeps; without a filter, all but those that ended well a while ago, which are folded away.
+    """
+
+    def __init__(self, most_jobs: int = 10_000, fold_after: float = 900.0) -> None:
+        """Begin with no job.
+
+        Args:
+            most_jobs: of more than so many, those that ended first are dropped.
+            fold_after: seconds after its end until a job that did not fail is folded away.
+        """
+        self.jobs: dict[JobKey, JobView] = {}
+        self.visible: list[JobKey] = []
+        self.folded = 0
+        """How many jobs are folded away."""
+        self.unfolded = False
+        """Whether to list those too."""
+        self.marked: set[JobKey] = set()
+        self.filter = Filter()
+        self.order = Order()
+        self.counts = Counts(0, 0, 0, 0, 0)
+        self.synced: set[str] = set()
+        """The origins of which a snapshot has come: that they have no jobs in the list means that they have none."""
+        self.ignored = 0
+        """Unknown messages and malformed fields so far."""
+        self.problem = ""
+        """What the server last complained about."""
+        self._most_jobs = most_jobs
+        self._fold_after = fold_after
+        self._now = self._wall = 0.0
+        self._next_fold = 0.0
+        """When the next job is due to be folded away, seconds since 1970."""
+        self._arrivals = 0
+        self._arrival: dict[JobKey, int] = {}
+        self._sorted: list[JobKey] = []
+        self._ranks: list[_Rank] = []
+        """Of `_sorted`, while the order is the usual one."""
+        self._rank: dict[JobKey, _Rank] = {}
+        self._moved: set[JobKey] = set()
+        self._all_moved = False
+        self._touched = False
+
+    def apply(self, frames: Iterable[Frame], received: float, origin: str = "") -> Changes:
+        """Take in frames.
+
+        Args:
+            frames: in their order.
+            received: when they came, monotonic seconds.
+            origin: the label of the connection they came by.
+        """
+        changes = Changes()
+        for frame in frames:
+            if isinstance(frame, Snapshot):
+                self._replace(frame, received, origin, changes)
+            elif isinstance(frame, JobMessage):
+                self._update(frame, received, origin, changes)
+            elif isinstance(frame, Problem):
+                self.problem = clean(frame.error or frame.code or "")
+        self._touched |= bool(changes.jobs)
+        if changes.order:
+            self._sort()
+        if changes.order or (changes.jobs and self.filter):
+            changes.order |= self._select()
+        return changes
+
+    def advance(self, now: float, wall: float) -> bool:
+        """Let time pass; return whether that changed what is listed.
+
+        Args:
+            now: monotonic seconds.
+            wall: the same moment, seconds since 1970.
+        """
+        self._now, self._wall = now, wall
+        resort = bool(self.order.column) and self._touched
+        if resort:
+            self._all_moved = True
+            self._sort()
+        self._touched = False
+        return self._select() if resort or wall >= self._next_fold else False
+
+    def totals(self, midnight: float) -> Totals:
+        """Return what all jobs are together; `midnight` is the last one, seconds since 1970."""
+        return totals_of(self.jobs.values(), self.counts, self._now, self._wall, midnight)
+
+    def set_filter(self, text: str) -> None:
+        """Keep only the jobs that `text` finds (see `filtering`)."""
+        self.filter = Filter(text)
+        self._select()
+
+    def set_order(self, order: Order) -> None:
+        """Sort by `order` from now on."""
+        self.order = order
+        self._all_moved = True
+        self._sort()
+        self._select()
+
+    def unfold(self, *, unfolded: bool) -> None:
+        """List those jobs too that ended well a while ago, or fold them away again."""
+        self.unfolded = unfolded
+        self._select()
+
+    def next_error(self, after: JobKey | None) -> JobKey | None:
+        """Return the next listed job that failed, was lost or is stalled; after the last, the first again."""
+        start = self.visible.index(after) + 1 if after in self.visible else 0
+        ahead = self.visible[start:] + self.visible[:start]
+        return next((key for key in ahead if self.jobs[key].state in _EYE_CATCHING), None)
+
+    def _replace(self, snapshot: Snapshot, received: float, origin: str, changes: Changes) -> None:
+        self.jobs = {key: job for key, job in self.jobs.items() if key.origin != origin}
+        for status, ignored in statuses(snapshot):
+            self.ignored += ignored
+            if status is None:
+                continue
+            job = from_status(status, received, snapshot.epoch or "", origin)
+            self._add(job)
+            changes.jobs.add(job.key)
+        self._all_moved = True
+        changes.order = True
+        self.synced.add(origin)
+
+    def _update(self, message: JobMessage, received: float, origin: str, changes: Changes) -> None:
+        key = key_of(origin, message.job_id)
+        job = self.jobs.get(key)
+        if job is None:
+            job = JobView(key.job_id, origin)
+            self._add(job)
+            changes.order = True
+        elif message.seq is not None and message.seq <= job.seq and (message.epoch or job.epoch) == job.epoch:
+            return  # The snapshot told it already.
+        state, began, ended = job.state, job.started_at, job.completed_at
+        apply_message(job, message, received)
+        changes.jobs.add(key)
+        # Its place hangs on these alone.
+        if job.state is not state or job.started_at != began or job.completed_at != ended:
+            changes.order = True
+            self._moved.add(key)
+            if not state.ended and job.state.ended:
+                changes.ended.append(key)
+
+    def _add(self, job: JobView) -> None:
+        key = key_of(job.origin, job.job_id)
+        self.jobs[key] = job
+        self._moved.add(key)
+        if key not in self._arrival:
+            self._arrivals += 1
+            self._arrival[key] = self._arrivals
+
+    def _sort(self) -> None:
+        self._drop_surplus()
+        jobs = self.jobs
+        if self.order != Order():
+            self._sort_by_column()
+        elif self._all_moved:
+            self._rank = {key: self._rank_of(job) for key, job in jobs.items()}
+            self._sorted = sorted(jobs, key=self._rank.__getitem__)
+            self._ranks = [self._rank[key] for key in self._sorted]
+        else:
+            for key in self._moved:
+                self._put(key)
+        if self._all_moved:
+            self._arrival = {key: self._arrival[key] for key in jobs}
+            self.marked &= jobs.keys()
+        self._moved.clear()
+        self._all_moved = False
+        self.counts = Counts.of(jobs.values())
+
+    def _sort_by_column(self) -> None:
+        jobs, order, now = self.jobs, self.order, self._now
+        found = sorted(jobs, key=self._arrival.__getitem__)
+        found.sort(key=lambda key: order.key(jobs[key], now), reverse=order.reverse)
+        found.sort(key=lambda key: group_of(jobs[key]))
+        self._sorted = found
+
+    def _put(self, key: JobKey) -> None:
+        """Put one job at its place, or take away one that is no longer there."""
+        before = self._rank.pop(key, None)
+        if before is not None:
+            at = bisect_left(self._ranks, before)
+            del self._ranks[at], self._sorted[at]
+        if key in self.jobs:
+            rank = self._rank[key] = self._rank_of(self.jobs[key])
+            at = bisect_left(self._ranks, rank)
+            self._ranks.insert(at, rank)
+            self._sorted.insert(at, key)
+
+    def _rank_of(self, job: JobView) -> _Rank:
+        return (*place_of(job), self._arrival[job.key])
+
+    def _drop_surplus(self) -> None:
+        surplus = len(self.jobs) - self._most_jobs
+        if surplus > 0:
+            ended = [job for job in self.jobs.values() if job.over]
+            ended.sort(key=lambda job: job.completed_at or 0.0)
+            for job in ended[:surplus]:
+                del self.jobs[job.key]
+                self._arrival.pop(job.key)
+                self._moved.add(job.key)
+
+    def _select(self) -> bool:
+        """Filter and fold anew, and return whether that changed what is visible."""
+        jobs, before, folded = self.jobs, self.visible, self.folded
+        self._next_fold = float("inf")
+        if self.filter:
+            self.visible = [key for key in self._sorted if self.filter.keeps(jobs[key])]
+            self.folded = 0
+        elif self.unfolded:
+            self.visible = self._sorted.copy()
+            self.folded = 0
+        else:
+            self.visible = [key for key in self._sorted if not self._folds(jobs[key])]
+            self.folded = len(self._sorted) - len(self.visible)
+        return before != self.visible or folded != self.folded
+
+    def _folds(self, job: JobView) -> bool:
+        """Return whether `job` is folded away now, and notice when it will be."""
+        if job.completed_at is None or group_of(job) != _QUIET:
+            return False
+        due = job.completed_at + self._fold_after
+        if due <= self._wall:
+            return True
+        self._next_fold = min(self._next_fold, due)
+        return False

@@ -1,0 +1,1 @@
+"""The terminal itself: title, graphics, encoding, its end."""
