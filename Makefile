@@ -31,11 +31,11 @@ check: $(VENV)/.installed-dev ## ruff, its formatter, mypy --strict, import cont
 bench: $(VENV)/.installed-dev ## the benchmarks, one after the other, with their figures
 	@set -e; for bench in tests/bench/bench_*.py; do \
 	  [ -e "$$bench" ] || { echo "no tests/bench/bench_*.py"; exit 0; }; \
-	  echo "== $$bench"; $(BIN)/python "$$bench" $(ARGS); \
+	  echo "== $$bench"; $(BIN)/python -m "tests.bench.$$(basename "$$bench" .py)" $(ARGS); \
 	done
 
 torture: $(VENV)/.installed-dev ## kill a server a thousand times under load; what it acknowledged must be there
-	@$(BIN)/python tests/support/torture.py $(ARGS)
+	@$(BIN)/python -m tests.bench.torture $(ARGS)
 
 # Universal: one file for Python 3.11 and later on every platform. The second takes its versions from the first.
 COMPILE = $(BIN)/python -m uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \

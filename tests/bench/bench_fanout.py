@@ -25,12 +25,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from tests.support.fanout_servers import NODE
+from tests.support.servers import environment
 
-from fanout_servers import NODE
-from servers import environment
-
-SUPPORT = Path(__file__).resolve().parents[1] / "support"
+LOAD = [sys.executable, "-m", "tests.support.fanout_load"]
+SERVERS = [sys.executable, "-m", "tests.support.fanout_servers"]
 PEERS = ("floor", "quart", "websockets", "picows", "ws", "mosquitto", "mosquitto+nagle")
 SUBSCRIBERS = 100
 SIZE = 300
@@ -123,7 +122,7 @@ def fan_out(
     load.answer()
     cpu, begun = server.cpu, time.monotonic()
     if mqtt:
-        with running([sys.executable, str(SUPPORT / "fanout_load.py")], Load) as publisher:
+        with running(LOAD, Load) as publisher:
             publisher.say(json.dumps(["publish_mqtt", {"port": port, "count": messages, "size": SIZE, "burst": burst}]))
             counted = load.answer()
     else:
@@ -138,7 +137,7 @@ def fan_out(
 @contextmanager
 def peer(name: str, directory: Path) -> Iterator[tuple[Program, int] | None]:
     """Run a server; None if it is not there."""
-    command = [sys.executable, str(SUPPORT / "fanout_servers.py"), name]
+    command = [*SERVERS, name]
     options: dict[str, Any] = {}
     port = 0  # what the program says
     if name == "ws":
@@ -245,7 +244,7 @@ def delays(load: Load) -> None:
 
 @contextmanager
 def program(name: str) -> Iterator[tuple[Program, int]]:
-    with running([sys.executable, str(SUPPORT / "fanout_servers.py"), name]) as server:
+    with running([*SERVERS, name]) as server:
         yield server, int(server.hear())
 
 
@@ -300,7 +299,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        load = stack.enter_context(running([sys.executable, str(SUPPORT / "fanout_load.py")], Load))
+        load = stack.enter_context(running(LOAD, Load))
         parts = chosen.only.split(",")
         if "compare" in parts:
             for burst in (BURST, 1):

@@ -5,7 +5,6 @@ Both figures come from one run, over one kept connection, a request every 10 ms.
 
 import secrets
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -13,9 +12,7 @@ from pathlib import Path
 import httpx
 import trio
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-
-from servers import server_process
+from tests.support.servers import server_process
 
 PICTURES = 4
 

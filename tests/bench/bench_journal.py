@@ -13,7 +13,6 @@ import socket
 import statistics
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -22,9 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-
-from servers import SERVER, environment
+from tests.support.servers import SERVER, environment
 
 EVENT_BYTES = 200
 

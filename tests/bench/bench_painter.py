@@ -1,6 +1,6 @@
 """Measure how late a Trio loop runs while the painter's processes keep every core busy.
 
-    PYTHONPATH=core:server python tests/bench/bench_painter.py [pictures] [detail]
+    python -m tests.bench.bench_painter [pictures] [detail]
 
 A task sleeps 5 ms at a time and notes by how much it woke too late: first with nothing else to do, then while four
 pictures at a time are painted.

@@ -19,18 +19,15 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-
-from no_syscalls import PROVED, UNAVAILABLE
 from phaseline.model.events import JobStarted, PhotoInfo
 from phaseline.reporting import Reporter
 from phaseline.reporting.compat.photo import ProcessingStage, ProgressReporter
 from phaseline.reporting.compat.websocket_server import WebSocketServer
 from phaseline.reporting.tqdm import tqdm as reporting_tqdm
-from reporting import ws_url
-from servers import environment, server_process
+from tests.support.no_syscalls import PROVED, UNAVAILABLE
+from tests.support.reporting import ws_url
+from tests.support.servers import environment, server_process
 
-SUPPORT = str(Path(__file__).resolve().parents[1] / "support")
 ROUNDS = 15
 CALLS = 20_000
 ITEMS = 500_000
@@ -57,8 +54,7 @@ with Reporter(sys.argv[1], flush_timeout=60) as reporter, reporter.job("memory",
 """
 PROOF = """
 import sys
-sys.path.insert(0, sys.argv[2])
-from no_syscalls import prove
+from tests.support.no_syscalls import prove
 from phaseline.reporting import Reporter
 reporter = Reporter(sys.argv[1], flush_timeout=60)
 job = reporter.job("proof", phases=["a"]).__enter__()
@@ -202,14 +198,14 @@ def measure_imports() -> None:
 
 def count_syscalls(url: str) -> None:
     """Have the kernel end a worker at its first system call; and have strace count them, if it is there."""
-    code = run(f"{PROOF}prove(both)", url, SUPPORT).returncode
+    code = run(f"{PROOF}prove(both)", url).returncode
     said = {PROVED: "none, proved by seccomp", UNAVAILABLE: "not known: no seccomp here"}.get(
         code, f"some: exit {code}"
     )
     print(f"{'system calls in 100,000 iterations and unchanged reports':<58} {said}")
     if shutil.which("strace"):
         with tempfile.TemporaryDirectory() as directory:
-            traced = run(PROOF + MARKED, url, SUPPORT, prefix=("strace", "-ff", "-qq", "-o", f"{directory}/calls"))
+            traced = run(PROOF + MARKED, url, prefix=("strace", "-ff", "-qq", "-o", f"{directory}/calls"))
             # A file for each thread; the two marks are in the one whose calls count.
             texts = [file.read_text().splitlines() for file in Path(directory).iterdir()]
         [lines] = [text for text in texts if sum(each.startswith("getppid(") for each in text) == 2] or [[]]

@@ -8,17 +8,14 @@ import argparse
 import os
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-
-from tui_load import LoadServer, jobs_at_work
-from tui_screen import ENVIRONMENT, Screen, Terminal
+from tests.support.tui_load import LoadServer, jobs_at_work
+from tests.support.tui_screen import ENVIRONMENT, Screen, Terminal
 
 SETTLE = 3.0
 """Seconds between the first paint and the measurement: every module is read by then."""

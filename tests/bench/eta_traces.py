@@ -1,4 +1,4 @@
-"""Scores the EMA and the model on a folder of traces: `python tests/bench/eta_traces.py FOLDER [LIMIT]`.
+"""Scores the EMA and the model on a folder of traces: `python -m tests.bench.eta_traces FOLDER [LIMIT]`.
 
 Each `*.jsonl` in it is one set, a finished run a line: `{"series", "phases": [{"name", "durationMs", "skipped"?,
 "marks"?: [[ms, fraction], ...]}], "ok", "startedNs" or nothing, "covariates"?}`. Nothing is downloaded or written.

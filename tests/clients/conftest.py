@@ -2,7 +2,7 @@
 
 import pytest
 
-from reporting import PATIENT
+from tests.support.reporting import PATIENT
 
 
 @pytest.fixture(autouse=True)

@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from browser import browser
 from phaseline_server.access.grant import Scope
 from phaseline_server.access.tokens import TokenFile
-from pictures import GOOD, made, studio
-from ports import free_port
-from servers import ROOT, client_of, server_process, serving
+from tests.support.browser import browser
+from tests.support.pictures import GOOD, made, studio
+from tests.support.ports import free_port
+from tests.support.servers import ROOT, client_of, server_process, serving
 
 pytestmark = pytest.mark.needs("chromium")
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import trio
 
-from certificates import make_certificate
 from phaseline.client import token as tokens_of_reporters
 from phaseline.reporting import Reporter
 from phaseline_server.access.grant import Scope
 from phaseline_server.access.tokens import TokenFile
-from reporting import ws_url
-from servers import ROOT, client_of, server_process
+from tests.support.certificates import make_certificate
+from tests.support.reporting import ws_url
+from tests.support.servers import ROOT, client_of, server_process
 
 LUA = f"package.path = '{ROOT}/clients/lua/?.lua;' .. package.path"
 JOB = "require('WebSocketClient').sendJobStart('shot-1', 7, {})"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import trio
 
-from ports import free_port
-from servers import ROOT, client_of, server_process
+from tests.support.ports import free_port
+from tests.support.servers import ROOT, client_of, server_process
 
 CLIENT = ROOT / "clients" / "lua"
 QUICK_START = ROOT / "tests" / "data" / "quick_start.lua"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from reporting import Subscriber, job_status, run_program, subscriber, ws_url
-from servers import ServerProcess, server_process
+from tests.support.reporting import Subscriber, job_status, run_program, subscriber, ws_url
+from tests.support.servers import ServerProcess, server_process
 
 EXAMPLES = Path(__file__).parents[1] / "data" / "photo_examples.md"
 TITLES = (

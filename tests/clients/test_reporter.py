@@ -11,8 +11,8 @@ import trio
 
 from phaseline.model.events import ErrorOccurred, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.reporting import JobReporter, Reporter
-from reporting import Message, Subscriber, job_status, run_program, subscriber, ws_url
-from servers import ServerProcess, server_process
+from tests.support.reporting import Message, Subscriber, job_status, run_program, subscriber, ws_url
+from tests.support.servers import ServerProcess, server_process
 
 
 @pytest.fixture

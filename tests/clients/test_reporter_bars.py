@@ -15,8 +15,8 @@ from rich.progress import Progress
 from phaseline.reporting import JobReporter, Reporter
 from phaseline.reporting.rich import follow
 from phaseline.reporting.tqdm import tqdm, trange
-from reporting import Message, Subscriber, run_program, subscriber, ws_url
-from servers import ServerProcess, server_process
+from tests.support.reporting import Message, Subscriber, run_program, subscriber, ws_url
+from tests.support.servers import ServerProcess, server_process
 
 
 @pytest.fixture

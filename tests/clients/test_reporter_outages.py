@@ -11,9 +11,9 @@ import trio
 from phaseline.model.events import ErrorOccurred, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.reporting import Reporter
 from phaseline.reporting.record import Record, encoded
-from ports import free_port
-from reporting import Message, job_status, network, subscriber
-from servers import server_process
+from tests.support.ports import free_port
+from tests.support.reporting import Message, job_status, network, subscriber
+from tests.support.servers import server_process
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -14,9 +14,9 @@ import trio
 
 from phaseline.model.events import JobStarted, PhotoInfo
 from phaseline.reporting import Reporter
-from ports import free_port
-from reporting import job_status, network, run_program, spool_files, subscriber, ws_url
-from servers import environment, server_process
+from tests.support.ports import free_port
+from tests.support.reporting import job_status, network, run_program, spool_files, subscriber, ws_url
+from tests.support.servers import environment, server_process
 
 DEFINITIONS = """
 import os, signal, sys, time

@@ -12,8 +12,8 @@ import trio_websocket
 from phaseline.errors import ConfigError, InvalidField, InvalidJSON, PhaselineError, Refused, TooLarge, UnknownType
 from phaseline.model.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.reporting import Reporter
-from reporting import job_status, run_program, subscriber, ws_url
-from servers import ServerProcess, server_process
+from tests.support.reporting import job_status, run_program, subscriber, ws_url
+from tests.support.servers import ServerProcess, server_process
 
 NAN = float("nan")
 WRONG: list[tuple[Any, type[PhaselineError]]] = [

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import trio
 
-from crashing import Crashing, crashing
-from resuming import TRANSPORTS, Resume, Resumed
-from servers import client_of, progress_server
+from tests.support.crashing import Crashing, crashing
+from tests.support.resuming import TRANSPORTS, Resume, Resumed
+from tests.support.servers import client_of, progress_server
 
 Said = dict[str, Any]
 KEPT, HISTORY = 3000, 50

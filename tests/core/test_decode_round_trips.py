@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core_events import any_event, counts, events_of, json_objects, labels, names, numbers, photo_ids, texts
 from phaseline.model.events import EVENTS, Event, JobLost, JobStalled, Report
 from phaseline.model.snapshot import PhaseState, State
 from phaseline.stream import Position
@@ -24,6 +23,17 @@ from phaseline.wire import (
 )
 from phaseline.wire import decode_json as decode_any
 from phaseline.wire.status import ErrorStatus, ReasonStatus
+from tests.support.core_events import (
+    any_event,
+    counts,
+    events_of,
+    json_objects,
+    labels,
+    names,
+    numbers,
+    photo_ids,
+    texts,
+)
 
 LIMIT = 10_000_000
 REPORTS: tuple[type[Event], ...] = get_args(Report)

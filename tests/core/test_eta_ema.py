@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core_events import SECOND, moment
 from phaseline.eta import EmaEngine
 from phaseline.model.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Moment
 from phaseline.model.statistics import Average, Statistics
+from tests.support.core_events import SECOND, moment
 
 
 class Run:

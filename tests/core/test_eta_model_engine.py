@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core_events import SECOND, json_objects, moment
 from phaseline.eta import Engine
 from phaseline.eta.model import ModelEngine
 from phaseline.eta.model.history import History
@@ -20,6 +19,7 @@ from phaseline.eta.observed import Observed, Run, Step, finished, observe
 from phaseline.model.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Moment
+from tests.support.core_events import SECOND, json_objects, moment
 
 LENGTHS = {"a": 10.0, "b": 30.0, "c": 20.0}
 KEY = ("w", "s")

@@ -5,9 +5,9 @@ from statistics import median
 
 import pytest
 
-from eta_worlds import WORLDS, history, later_runs, sized
 from phaseline.eta.backtest import Ema, Past, Said, Situation, replay, score
 from phaseline.eta.replay import Clock, Model
+from tests.support.eta_worlds import WORLDS, history, later_runs, sized
 
 # Error as a share of the run's length. What no engine can know, such as the side on which a coin falls, is in it.
 WORST = {

@@ -2,11 +2,11 @@
 
 import pytest
 
-from core_events import SECOND, moment
 from phaseline.eta.reasons import MAX_REASONS, Reasons
 from phaseline.model.events import JobProgress, JobStarted, PhaseCompleted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate
+from tests.support.core_events import SECOND, moment
 
 USUAL = {name: seconds * SECOND for name, seconds in {"setup": 10, "image_wait": 50, "annotate": 10}.items()}
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from core_events import SECOND, WALL, everything_in, example_of, moment, photo_info
 from phaseline.errors import InvalidField, TooLarge
 from phaseline.model.events import (
     ErrorOccurred,
@@ -21,6 +20,7 @@ from phaseline.model.events import (
 from phaseline.model.job import MAX_ERRORS, MAX_KEPT_BYTES, Job
 from phaseline.model.snapshot import Estimate, Snapshot, State
 from phaseline.model.transitions import check
+from tests.support.core_events import SECOND, WALL, everything_in, example_of, moment, photo_info
 
 
 def started(**fields: Any) -> Job:

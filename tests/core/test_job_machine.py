@@ -8,7 +8,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from core_events import SECOND, WALL, everything_in, example_of
 from phaseline.errors import IllegalEvent, InvalidField
 from phaseline.eta import EmaEngine
 from phaseline.model.events import (
@@ -31,6 +30,7 @@ from phaseline.model.statistics import Statistics
 from phaseline.model.transitions import TRANSITIONS
 from phaseline.model.workflows import DALLE, PHOTO
 from phaseline.wire import JobStatus, encode_message, encode_run, job_status
+from tests.support.core_events import SECOND, WALL, everything_in, example_of
 
 PHASES = [*DALLE.phases, *PHOTO.phases, *PHOTO.extras, "completed", "failed", "fetch", "store", ""]
 HOUR = 3600 * SECOND

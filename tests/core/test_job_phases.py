@@ -2,7 +2,6 @@
 
 import pytest
 
-from core_events import SECOND, everything_in, moment
 from phaseline.errors import InvalidField
 from phaseline.model.events import (
     MAX_PHASES,
@@ -17,6 +16,7 @@ from phaseline.model.events import (
 from phaseline.model.job import Job
 from phaseline.model.phase import Lesson
 from phaseline.model.snapshot import Estimate, PhaseState, State
+from tests.support.core_events import SECOND, everything_in, moment
 
 
 def started(workflow: str | None = None, phases: tuple[str, ...] = (), *, cache_hit: bool = False) -> Job:

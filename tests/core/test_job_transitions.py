@@ -2,7 +2,6 @@
 
 import pytest
 
-from core_events import everything_in, example_of, moment
 from phaseline.errors import IllegalEvent
 from phaseline.model.events import (
     EVENTS,
@@ -22,6 +21,7 @@ from phaseline.model.events import (
 from phaseline.model.job import Job
 from phaseline.model.snapshot import State
 from phaseline.model.transitions import TRANSITIONS, check
+from tests.support.core_events import everything_in, example_of, moment
 
 WAYS: dict[State, tuple[type[Event], ...]] = {
     State.ABSENT: (),

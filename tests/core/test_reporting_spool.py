@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from disks import files_at_most
 from phaseline.errors import TooMany, UnknownJob
 from phaseline.model.events import ErrorOccurred, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.reporting.delivery.known import KnownJobs
@@ -15,6 +14,7 @@ from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.delivery.spool import Spool
 from phaseline.reporting.delivery.thinning import thinned
 from phaseline.reporting.record import Record, encoded
+from tests.support.disks import files_at_most
 
 
 def started(job: str = "a") -> Record:

@@ -7,12 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core_events import SECOND, WALL, everything_in, json_objects, labels, names, percents, photo_ids, texts
 from phaseline.errors import IllegalEvent, InvalidField, PhaselineError
 from phaseline.model.events import Event, JobCompleted, JobProgress, JobStalled, JobStarted, PhaseCompleted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Brief, Estimate, Moment, State
 from phaseline.wire import Ping, ProgressLines, decode_array, decode_client, encode_event, encode_message
+from tests.support.core_events import (
+    SECOND,
+    WALL,
+    everything_in,
+    json_objects,
+    labels,
+    names,
+    percents,
+    photo_ids,
+    texts,
+)
 
 LIMIT = 10_000_000
 

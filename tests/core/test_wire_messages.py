@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core_events import SECOND, WALL, moment
 from phaseline.model.events import (
     EVENTS,
     ErrorOccurred,
@@ -29,6 +28,7 @@ from phaseline.model.snapshot import Estimate
 from phaseline.stream import channels_of
 from phaseline.wire import encode_message, timestamp
 from phaseline.wire.message import eta_seconds, seconds
+from tests.support.core_events import SECOND, WALL, moment
 
 J = "job_12345"
 OURS = [

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from core_events import SECOND, WALL, moment
 from phaseline.model.events import Event, JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate
 from phaseline.wire import encode_run, run_snapshot
+from tests.support.core_events import SECOND, WALL, moment
 
 SEEDS_KEYS = [
     "series",

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from core_events import SECOND, moment
 from phaseline.model.events import (
     ErrorOccurred,
     Event,
@@ -21,6 +20,7 @@ from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Snapshot
 from phaseline.stream import Position
 from phaseline.wire import JobStatus, encode_snapshot, job_status
+from tests.support.core_events import SECOND, moment
 
 SEEDS_KEYS = ["job_id", "photo_id", "current_stage", "progress", "elapsed_seconds", "stages_completed"]
 STARTED = JobStarted(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from servers import ROOT, environment
+from tests.support.servers import ROOT, environment
 
 DEMO = [sys.executable, str(ROOT / "examples" / "demo.py")]
 WORK = ["setup", "base_prompts", "enhance_prompt", "image_prep", "image_wait", "image_download", "annotate"]

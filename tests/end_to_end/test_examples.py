@@ -9,7 +9,7 @@ import pytest
 import trio
 from PIL import ExifTags, Image
 
-from servers import ROOT, client_of, environment, server_process
+from tests.support.servers import ROOT, client_of, environment, server_process
 
 EXAMPLES = ROOT / "examples"
 NOWHERE = "http://127.0.0.1:9"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from servers import ROOT, server_process
+from tests.support.servers import ROOT, server_process
 
 # As the quick start has it, "bash/fish", for an address of which it prints the beginning.
 QUICK_START = (

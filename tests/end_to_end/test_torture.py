@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-TORTURE = Path(__file__).resolve().parents[1] / "support" / "torture.py"
+from tests.support.servers import ROOT, environment
+
+TORTURE = [sys.executable, "-m", "tests.bench.torture"]
 ROUNDS = 20
 TIMES = 10 if os.environ.get("CI") else 2  # each on a data directory of its own
 
@@ -16,11 +18,12 @@ TIMES = 10 if os.environ.get("CI") else 2  # each on a data directory of its own
 def test_nothing_acknowledged_is_lost_or_doubled_however_often_it_is_killed(tmp_path: Path, _: int) -> None:
     # In a process of its own, which forks the servers and so must have no threads.
     torture = subprocess.run(
-        [sys.executable, str(TORTURE), "--rounds", str(ROUNDS)],
+        [*TORTURE, "--rounds", str(ROUNDS)],
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        cwd=ROOT,
+        env=environment(TMPDIR=str(tmp_path)),
     )
     assert torture.returncode == 0, torture.stdout + torture.stderr
     names, figures = (line.split() for line in torture.stdout.splitlines()[-2:])

@@ -14,7 +14,7 @@ import trio.testing
 
 from phaseline.model.snapshot import Moment
 from phaseline_server.jobs.tracker import Tracker
-from tracking import MakeTracker, open_tracker
+from tests.support.tracking import MakeTracker, open_tracker
 
 
 def mount(*arguments: str | Path) -> None:

@@ -12,13 +12,13 @@ import pytest
 import structlog.testing
 import trio
 
-from disks import names
 from phaseline.errors import PortInUse
 from phaseline_server.config.settings import Settings
 from phaseline_server.runtime.server import serve
-from pictures import GOOD, ask, made, studio
-from ports import free_port
-from servers import SERVER, client_of, environment, server_process
+from tests.support.disks import names
+from tests.support.pictures import GOOD, ask, made, studio
+from tests.support.ports import free_port
+from tests.support.servers import SERVER, client_of, environment, server_process
 
 
 async def refused(*flags: str) -> str:

@@ -7,7 +7,7 @@ import trio.testing
 from phaseline.errors import SlowSubscriber
 from phaseline.stream import JOBS, PHOTOS, Message
 from phaseline_server.fanout.broadcaster import Broadcaster, Subscriber
-from tracking import message
+from tests.support.tracking import message
 
 
 async def seqs(subscriber: Subscriber, coalesce_s: float = 0.0) -> list[int]:

@@ -12,16 +12,16 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listening import listening
 from phaseline.model.events import JobProgress, JobStarted
 from phaseline.stream import JOBS, PHOTOS
 from phaseline_server.fanout.broadcaster import Broadcaster, Subscriber
 from phaseline_server.fanout.frames import text_frame
 from phaseline_server.fanout.subscriber import SLOW
 from phaseline_server.pictures import helpers
-from servers import serving
-from stock_server import stock_server
-from tracking import message
+from tests.support.listening import listening
+from tests.support.servers import serving
+from tests.support.stock_server import stock_server
+from tests.support.tracking import message
 
 
 @dataclass

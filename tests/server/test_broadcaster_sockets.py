@@ -9,11 +9,11 @@ from functools import partial
 
 import trio
 
-from door_clients import PATIENT
 from phaseline.stream import JOBS, Message
 from phaseline_server.door.outgoing import Outgoing
 from phaseline_server.fanout.broadcaster import Broadcaster
 from phaseline_server.fanout.frames import text_frame
+from tests.support.door_clients import PATIENT
 
 
 @dataclass

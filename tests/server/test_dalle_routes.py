@@ -8,11 +8,11 @@ import pytest
 import trio
 from PIL import Image
 
-from misbehaving import silence
 from phaseline_server.jobs.watchdog import Lifecycle
 from phaseline_server.pictures import helpers
-from pictures import BAD, GOOD, Gate, ask, forget_jobs, made, starts, studio, wait_over
-from servers import serving
+from tests.support.misbehaving import silence
+from tests.support.pictures import BAD, GOOD, Gate, ask, forget_jobs, made, starts, studio, wait_over
+from tests.support.servers import serving
 
 PATH = "/dalle/simple/0xabc"
 

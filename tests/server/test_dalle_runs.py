@@ -9,13 +9,13 @@ import pytest
 import trio
 from PIL import Image
 
-from disks import names
-from misbehaving import answer, misbehaving
 from phaseline.errors import InvalidAddress, InvalidSeries
 from phaseline_server.dalle import force_metrics_save, get_progress, reset_metrics_for_test
 from phaseline_server.pictures.storage import Storage
-from pictures import BAD, GOOD, Gate, Snapshot, ask, forget_jobs, made, studio, wait_over
-from servers import serving
+from tests.support.disks import names
+from tests.support.misbehaving import answer, misbehaving
+from tests.support.pictures import BAD, GOOD, Gate, Snapshot, ask, forget_jobs, made, studio, wait_over
+from tests.support.servers import serving
 
 PATH = "/dalle/tiny/0xabc"
 PHASES = [

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import trio
 
-from disks import names
-from misbehaving import silence
 from phaseline_server.pictures import helpers
-from pictures import BAD, GOOD, Gate, ask, made, starts, studio, wait_over
-from servers import serving
+from tests.support.disks import names
+from tests.support.misbehaving import silence
+from tests.support.pictures import BAD, GOOD, Gate, ask, made, starts, studio, wait_over
+from tests.support.servers import serving
 
 PATH = "/dalle/simple/0xabc"
 

@@ -10,10 +10,10 @@ import structlog.testing
 import trio
 import trio.testing
 
-from disks import files_at_most, fill
 from phaseline.errors import DiskFull
-from pictures import GOOD, Gate, ask, made, studio, wait_over
-from servers import serving
+from tests.support.disks import files_at_most, fill
+from tests.support.pictures import GOOD, Gate, ask, made, studio, wait_over
+from tests.support.servers import serving
 
 PATH = "/dalle/simple/0x1"
 

@@ -8,8 +8,8 @@ import trio
 from quart import Response
 from quart_trio import QuartTrio
 
-from door_clients import FRESH, get, open_door, read_all, read_until
 from phaseline_server.http.quart_calls import HttpCall
+from tests.support.door_clients import FRESH, get, open_door, read_all, read_until
 
 
 def answering_app() -> QuartTrio:

@@ -4,7 +4,19 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from door_clients import FRESH, KEY, UPGRADE, OpenDoor, close_code, frame, get, open_door, read_all, read_until, reset
+from tests.support.door_clients import (
+    FRESH,
+    KEY,
+    UPGRADE,
+    OpenDoor,
+    close_code,
+    frame,
+    get,
+    open_door,
+    read_all,
+    read_until,
+    reset,
+)
 
 HEAD_END = b"\r\n"
 POST = b"POST /length HTTP/1.1\r\nHost: door\r\n"

@@ -6,7 +6,8 @@ import pytest
 import trio
 from quart_trio import QuartTrio
 
-from door_clients import (
+from phaseline_server.door import Door, open_listeners
+from tests.support.door_clients import (
     HOUR,
     PATIENT,
     UPGRADE,
@@ -19,7 +20,6 @@ from door_clients import (
     read_until,
     upgrade,
 )
-from phaseline_server.door import Door, open_listeners
 
 # Far above what an end takes on the slowest machine, far below what a stalled client may hold it up for.
 PATIENCE = 60

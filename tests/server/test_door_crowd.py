@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from door_clients import FRESH, PATIENT, open_door, read_until
 from phaseline_server.door.crowd import Crowd, Full
+from tests.support.door_clients import FRESH, PATIENT, open_door, read_until
 
 
 def test_another_machine_has_its_share_and_this_one_the_house() -> None:

@@ -10,9 +10,9 @@ import wsproto.utilities
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from structlog.testing import capture_logs
 
-from door_clients import FRESH, open_door, plain_app
 from phaseline_server.door import Door, open_listeners
 from phaseline_server.door.protocol import Http1Protocol
+from tests.support.door_clients import FRESH, open_door, plain_app
 
 
 def unicode_error() -> Exception:

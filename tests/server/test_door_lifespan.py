@@ -7,9 +7,9 @@ from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallabl
 from quart_trio import QuartTrio
 from structlog.testing import capture_logs
 
-from door_clients import open_door
 from phaseline.errors import StartupFailed
 from phaseline_server.door import Door, open_listeners
+from tests.support.door_clients import open_door
 
 
 async def test_start_and_end_of_the_app_are_around_everything() -> None:

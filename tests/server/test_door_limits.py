@@ -11,8 +11,8 @@ import trio.testing
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from door_clients import FRESH, PATIENT, get, open_door, plain_app, read_all, read_until, upgrade
 from phaseline_server.door import Door, Limits, open_listeners
+from tests.support.door_clients import FRESH, PATIENT, get, open_door, plain_app, read_all, read_until, upgrade
 
 PATIENCE = 5  # seconds; far above every limit set here, far below those that are the default
 SHORT = 0.05

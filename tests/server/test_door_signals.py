@@ -6,16 +6,15 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
-from door_clients import get, read_until, upgrade
 from phaseline_server.runtime.signals import wait_for_signal
+from tests.support.door_clients import get, read_until, upgrade
 
-PROGRAM = Path(__file__).parents[1] / "support" / "door_program.py"
+PROGRAM = [sys.executable, "-X", "dev", "-m", "tests.support.door_program"]
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
@@ -23,7 +22,7 @@ BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def server(*args: str) -> AsyncIterator[tuple[trio.Process, trio.SocketStream]]:
     """Run the program within the block, with a client that is connected to it."""
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-X", "dev", str(PROGRAM), *args],
+        [*PROGRAM, *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -11,7 +11,12 @@ import trio.testing
 from quart import websocket
 from quart_trio import QuartTrio
 
-from door_clients import (
+from phaseline_server.door import FANOUT, Door, Limits, WebSocket
+from phaseline_server.door.endpoint import Endpoint
+from phaseline_server.door.outgoing import Outgoing
+from phaseline_server.door.pings import Pings
+from phaseline_server.fanout.frames import text_frame
+from tests.support.door_clients import (
     PATIENT,
     OpenDoor,
     close_code,
@@ -23,11 +28,6 @@ from door_clients import (
     reset,
     upgrade,
 )
-from phaseline_server.door import FANOUT, Door, Limits, WebSocket
-from phaseline_server.door.endpoint import Endpoint
-from phaseline_server.door.outgoing import Outgoing
-from phaseline_server.door.pings import Pings
-from phaseline_server.fanout.frames import text_frame
 
 CLOSE = frame(b"\x03\xe8", 8)
 PING = b"\x89\x00"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from films import film
-from servers import SERVER, environment, serving
+from tests.support.films import film
+from tests.support.servers import SERVER, environment, serving
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import trio
 
-from servers import server_process, serving
+from tests.support.servers import server_process, serving
 
 
 @asynccontextmanager

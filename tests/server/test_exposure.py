@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import trio
 
-from certificates import make_certificate
 from phaseline.errors import ConfigError
 from phaseline_server.access.exposure import check_exposure
 from phaseline_server.access.grant import Scope
@@ -14,6 +13,7 @@ from phaseline_server.access.tokens import TokenFile
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import open_listeners
 from phaseline_server.runtime.server import serve
+from tests.support.certificates import make_certificate
 
 EVERYWHERE = "0.0.0.0:0"
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import trio
 
-from servers import client_of, server_process, serving
+from tests.support.servers import client_of, server_process, serving
 
 
 async def shake(client: httpx.AsyncClient, **more: Any) -> str:

@@ -12,10 +12,10 @@ import httpx
 import pytest
 import trio
 
-from crashing import Crashing, crashing
-from disks import files_at_most, fill
-from listening import Listener, listening
-from servers import serving
+from tests.support.crashing import Crashing, crashing
+from tests.support.disks import files_at_most, fill
+from tests.support.listening import Listener, listening
+from tests.support.servers import serving
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import raw_http
-from pictures import GOOD, ask, made, studio
-from servers import serving
+from tests.support import raw_http
+from tests.support.pictures import GOOD, ask, made, studio
+from tests.support.servers import serving
 
 
 async def test_files_are_served_with_their_type_and_never_run(tmp_path: Path) -> None:

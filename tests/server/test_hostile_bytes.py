@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from hostile_bytes import GET, HOSTILE, OPEN, POLITE, POST
-from servers import SERVER, environment
+from tests.support.hostile_bytes import GET, HOSTILE, OPEN, POLITE, POST
+from tests.support.servers import SERVER, environment
 
 GROWTH = 2 * 2**20
 FRESH = GET + b"Connection: close\r\n\r\n"

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from trio_websocket import open_websocket_url
 
-from raw_http import send
-from servers import serving
+from tests.support.raw_http import send
+from tests.support.servers import serving
 
 BODY = b'{"job_id": "b"}'
 

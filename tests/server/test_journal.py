@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from journals import NAME, batch, contents, crashed, messages
 from phaseline.errors import JournalUnusable
 from phaseline.model.events import JobStarted
 from phaseline.model.job import Job
@@ -19,6 +18,7 @@ from phaseline.model.statistics import Average
 from phaseline_server.log.sqlite import Batch, JobRow, Journal, Limits
 from phaseline_server.log.sqlite.packing import LARGEST
 from phaseline_server.log.sqlite.schema import VERSION
+from tests.support.journals import NAME, batch, contents, crashed, messages
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 DAY_NS = 24 * 3600 * 10**9

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 import trio
 
-from films import PHASES, film
 from phaseline.eta.model import ModelEngine
 from phaseline.eta.model.history import MARK_NOISE, History
 from phaseline.eta.observed import Run
@@ -21,8 +20,9 @@ from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.learning.learner import Learning
 from phaseline_server.log.sqlite import Journal
 from phaseline_server.log.stream import Log
-from servers import serving
-from tracking import HandClock
+from tests.support.films import PHASES, film
+from tests.support.servers import serving
+from tests.support.tracking import HandClock
 
 SECONDS = (1.0, 8.0, 1.0)
 

@@ -16,7 +16,7 @@ from phaseline_server.learning.metrics_file import MetricsFile
 from phaseline_server.log.sqlite import Journal
 from phaseline_server.log.stream import Log
 from phaseline_server.runtime.restore import restore
-from tracking import HandClock, messages_of
+from tests.support.tracking import HandClock, messages_of
 
 LEASE_S = 3600
 

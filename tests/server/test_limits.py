@@ -8,10 +8,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from arrival import wait_read
-from door_clients import UPGRADE, close_code, frame, read_all, read_until
-from listening import listening
-from servers import serving
+from tests.support.arrival import wait_read
+from tests.support.door_clients import UPGRADE, close_code, frame, read_all, read_until
+from tests.support.listening import listening
+from tests.support.servers import serving
 
 DEEP: Any = {"a": {"a": {"a": {"a": 1}}}}
 

@@ -11,7 +11,7 @@ from phaseline.errors import Unrecoverable
 from phaseline.stream import JOBS, Position
 from phaseline_server.log.sqlite import Batch, Journal, Limits
 from phaseline_server.log.stream import PAGE, Log
-from tracking import message
+from tests.support.tracking import message
 
 OpenLog = Callable[..., Log]
 

@@ -11,11 +11,11 @@ import pytest
 import structlog
 import trio
 
-from door_clients import frame, read_all
 from phaseline_server.access.grant import Scope
 from phaseline_server.access.tokens import TokenFile
 from phaseline_server.runtime.logging_setup import configure_logs
-from servers import ServerProcess, client_of, server_process
+from tests.support.door_clients import frame, read_all
+from tests.support.servers import ServerProcess, client_of, server_process
 
 CANARY = "canaryCANARYcanary0123456789canaryCANARY0123"
 HOSTILE = "quoted\n2026-01-01T00:00:00Z [info     ] all is well\r\x1b[2J\u202e\tend"

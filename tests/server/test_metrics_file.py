@@ -12,13 +12,13 @@ import structlog.testing
 import trio
 import trio.testing
 
-from disks import files_at_most, fill, names
 from phaseline.errors import DataDirError, DiskFull
 from phaseline.model.events import JobCompleted, JobStarted
 from phaseline.model.statistics import Average, Statistics
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.learning.metrics_file import MetricsFile
-from tracking import MakeTracker, run_job
+from tests.support.disks import files_at_most, fill, names
+from tests.support.tracking import MakeTracker, run_job
 
 SEED = b"""{
   "version": "v1",

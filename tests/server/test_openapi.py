@@ -12,7 +12,7 @@ from schemathesis import BaseSchema, Case, checks
 
 from phaseline.model.events import JobProgress
 from phaseline_server.http.openapi import OPERATIONS
-from servers import progress_server, serving
+from tests.support.servers import progress_server, serving
 
 CHECKS: list[Any] = [
     checks.not_a_server_error,

@@ -13,15 +13,15 @@ from quart_trio import QuartTrio
 from trio.testing import MockClock
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
 
-from door_clients import read_until
 from phaseline_server.access import keeper
 from phaseline_server.access.grant import Scope
 from phaseline_server.access.tokens import TokenFile
 from phaseline_server.http.app import make_app
 from phaseline_server.http.services import Services
 from phaseline_server.runtime import server
-from servers import serving
-from tokens import CALLERS, make_tokens, shown
+from tests.support.door_clients import read_until
+from tests.support.servers import serving
+from tests.support.tokens import CALLERS, make_tokens, shown
 
 EVERYBODY = set(CALLERS)
 KNOWN = EVERYBODY - {"nobody"}

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from servers import serving
+from tests.support.servers import serving
 
 
 async def post(client: httpx.AsyncClient, kind: str, **body: Any) -> httpx.Response:

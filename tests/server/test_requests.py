@@ -6,10 +6,10 @@ import msgspec
 import pytest
 import structlog.testing
 
-import raw_http
 from phaseline_server.pictures.gallery import Gallery
-from pictures import GOOD, ask, made, studio
-from servers import serving
+from tests.support import raw_http
+from tests.support.pictures import GOOD, ask, made, studio
+from tests.support.servers import serving
 
 
 async def test_every_refusal_is_json_with_a_code(tmp_path: Path) -> None:

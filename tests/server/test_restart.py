@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from crashing import Crashing, crashing
-from journals import NAME, contents
-from misbehaving import misbehaving
-from pictures import GOOD, Gate, png
+from tests.support.crashing import Crashing, crashing
+from tests.support.journals import NAME, contents
+from tests.support.misbehaving import misbehaving
+from tests.support.pictures import GOOD, Gate, png
 
 PATH = "/dalle/simple/0x1"
 

@@ -15,7 +15,7 @@ from phaseline_server.learning.metrics_file import MetricsFile
 from phaseline_server.log.sqlite import Journal
 from phaseline_server.log.stream import Log
 from phaseline_server.runtime.restore import restore
-from tracking import HandClock
+from tests.support.tracking import HandClock
 
 HOUR = 3600.0
 JUMPS = pytest.mark.parametrize("jump", [-HOUR, 0.0, HOUR], ids=["an hour back", "none", "an hour ahead"])

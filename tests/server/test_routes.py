@@ -8,8 +8,8 @@ from pathlib import Path
 from markupsafe import escape
 from prometheus_client.parser import text_string_to_metric_families
 
-from pictures import BAD, GOOD, ask, made, studio
-from servers import serving
+from tests.support.pictures import BAD, GOOD, ask, made, studio
+from tests.support.servers import serving
 
 # ------------------------------------------------------------------ series
 

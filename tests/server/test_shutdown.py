@@ -9,15 +9,15 @@ import httpx
 import pytest
 import trio
 
-from disks import names
-from listening import Listener, listening
-from misbehaving import silence
 from phaseline.model.events import JobCompleted, JobProgress, JobStarted
 from phaseline_server.pictures import helpers
 from phaseline_server.pictures.runs import ENDED
-from pictures import GOOD, ask, studio
-from processes import alive, children
-from servers import ServerProcess, client_of, server_process, serving
+from tests.support.disks import names
+from tests.support.listening import Listener, listening
+from tests.support.misbehaving import silence
+from tests.support.pictures import GOOD, ask, studio
+from tests.support.processes import alive, children
+from tests.support.servers import ServerProcess, client_of, server_process, serving
 
 # Long enough for the slowest machine: what hangs fails, what is slow does not.
 GUARD_S = 60

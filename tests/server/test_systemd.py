@@ -16,7 +16,7 @@ import trio
 
 from phaseline.errors import ConfigError
 from phaseline_server.door.inherited import inherited_listeners
-from servers import ROOT, SERVER, environment
+from tests.support.servers import ROOT, SERVER, environment
 
 DEPLOY = ROOT / "deploy"
 REQUEST = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

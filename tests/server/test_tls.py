@@ -13,14 +13,14 @@ import pytest
 import trio
 from trio_websocket import open_websocket_url
 
-from certificates import Certificate, make_certificate
-from door_clients import FRESH, plain_app, read_all, reset
 from phaseline.errors import ConfigError
 from phaseline.reporting import Reporter
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import Door, Tls, open_listeners
 from phaseline_server.runtime.server import serve
-from servers import PATIENT, client_of, server_process
+from tests.support.certificates import Certificate, make_certificate
+from tests.support.door_clients import FRESH, plain_app, read_all, reset
+from tests.support.servers import PATIENT, client_of, server_process
 
 pytestmark = pytest.mark.needs("openssl")
 

@@ -11,7 +11,7 @@ from phaseline.model.statistics import Average, Statistics
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.watchdog import Lifecycle
 from phaseline_server.learning.habits import Habits
-from tracking import HandClock, MakeTracker, messages_of, run_job, trio_clock
+from tests.support.tracking import HandClock, MakeTracker, messages_of, run_job, trio_clock
 
 
 def looking_after(tracker: Tracker, retention_s: float) -> Lifecycle:

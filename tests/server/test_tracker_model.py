@@ -12,7 +12,7 @@ from phaseline.errors import PhaselineError
 from phaseline.model.events import Event, JobCancelled, JobCompleted, JobProgress, JobStarted, PhaseCompleted
 from phaseline.model.snapshot import State
 from phaseline_server.jobs.tracker import Tracker
-from tracking import HandClock, messages_of, open_tracker
+from tests.support.tracking import HandClock, messages_of, open_tracker
 
 JOBS = ("a", "b")
 KINDS = ("start", "progress", "stage", "complete", "cancel")

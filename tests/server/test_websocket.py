@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import trio
 
-from listening import Said, listening
 from phaseline.model.events import Event, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.stream import Message
 from phaseline_server.fanout.frames import arrays
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.pictures import helpers
-from pictures import ask
-from servers import serving
+from tests.support.listening import Said, listening
+from tests.support.pictures import ask
+from tests.support.servers import serving
 
 
 def tracker() -> Tracker:

@@ -8,13 +8,13 @@ from typing import Any
 import structlog.testing
 import trio
 
-from listening import listening
 from phaseline.model.events import JobProgress, JobStarted
 from phaseline_server.http.routes.acks import MOST_PENDING
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.pictures import helpers
-from pictures import Gate, ask, studio, wait_over
-from servers import serving
+from tests.support.listening import listening
+from tests.support.pictures import Gate, ask, studio, wait_over
+from tests.support.servers import serving
 
 Json = dict[str, Any]
 

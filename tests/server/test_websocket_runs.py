@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import trio
 
-from listening import Listener, listening
-from misbehaving import silence
 from phaseline.model.events import JobStarted
 from phaseline.model.workflows import DallePhase
 from phaseline_server.pictures.reporting import RunReporter
-from pictures import BAD, GOOD, ask, forget_jobs, made, studio
-from servers import serving
-from tracking import MakeTracker, messages_of, trio_clock
+from tests.support.listening import Listener, listening
+from tests.support.misbehaving import silence
+from tests.support.pictures import BAD, GOOD, ask, forget_jobs, made, studio
+from tests.support.servers import serving
+from tests.support.tracking import MakeTracker, messages_of, trio_clock
 
 Json = dict[str, Any]
 

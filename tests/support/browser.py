@@ -12,7 +12,7 @@ from typing import Any
 import trio
 import trio_websocket
 
-from servers import client_of
+from tests.support.servers import client_of
 
 # Without these it looks up hosts that no test needs, and as root it wants no sandbox.
 _FLAGS = [

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import trio
 
-from servers import ServerProcess, client_of, server_process
+from tests.support.servers import ServerProcess, client_of, server_process
 
 Said = dict[str, Any]
 

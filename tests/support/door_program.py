@@ -7,9 +7,9 @@ import sys
 
 import trio
 
-from door_clients import plain_app
 from phaseline_server.door import Door, Limits, open_listeners
 from phaseline_server.runtime.signals import watch_signals
+from tests.support.door_clients import plain_app
 
 
 async def main(*, stubborn: bool) -> None:

@@ -22,7 +22,7 @@ from phaseline_server.config.settings import Settings
 from phaseline_server.fanout.frames import text_frame
 from phaseline_server.pictures import helpers
 from phaseline_server.runtime.server import serve, tune_interpreter
-from stock_server import stock_server
+from tests.support.stock_server import stock_server
 
 PAUSE_S = 0.001
 """Between bursts, lest they outrun the clients where these lack a core, and what is measured be full sockets."""

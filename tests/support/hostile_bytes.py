@@ -4,7 +4,7 @@ import json
 import zlib
 from itertools import product
 
-from door_clients import KEY, frame
+from tests.support.door_clients import KEY, frame
 
 HEAD = b"Host: localhost\r\n"
 GET = b"GET /health HTTP/1.1\r\n" + HEAD

@@ -5,12 +5,12 @@ import random
 import httpx
 import pytest
 
-from misbehaving import answer
 from phaseline.errors import ProviderError
 from phaseline_server.pictures.openai_http import Access
 from phaseline_server.pictures.openai_images import OpenAIImages
 from phaseline_server.pictures.retry import Patience
 from phaseline_server.pictures.sources import EncodedPicture, RemotePicture
+from tests.support.misbehaving import answer
 
 KEY = "sk-correct-horse-battery-staple"
 GOOD = answer({"created": 1, "data": [{"url": "https://pictures.example/1.png?sig=x", "revised_prompt": "…"}]})

@@ -11,9 +11,9 @@ import httpx
 import trio
 from PIL import Image
 
-from misbehaving import Misbehaving, Reply, answer, misbehaving
 from phaseline_server.pictures import helpers
-from servers import serving
+from tests.support.misbehaving import Misbehaving, Reply, answer, misbehaving
+from tests.support.servers import serving
 
 Snapshot = dict[str, Any]
 

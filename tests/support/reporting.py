@@ -11,7 +11,7 @@ from typing import Any
 import trio
 import trio_websocket
 
-from servers import client_of, environment
+from tests.support.servers import client_of, environment
 
 Message = dict[str, Any]
 # Deadlines of reporters that a machine would miss that stands still for some seconds; tests of one of them set it.

@@ -11,8 +11,8 @@ import httpx
 import trio
 from trio_websocket import open_websocket_url
 
-from listening import Listener
-from servers import client_of
+from tests.support.listening import Listener
+from tests.support.servers import client_of
 
 Said = dict[str, Any]
 WAIT_S = 20

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from getpass import getuser
 from pathlib import Path
 
-from ports import free_port
+from tests.support.ports import free_port
 
 __all__ = ["SSHD", "SshBox", "ssh_box"]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from phaseline_tui.model.connection import Batch
-from tui_jobs import frame
+from tests.support.tui_jobs import frame
 
 __all__ = ["stream"]
 

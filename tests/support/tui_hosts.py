@@ -5,7 +5,7 @@ from typing import Any
 from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
-from tui_jobs import FixedClock, many_jobs, photo_job, snapshot
+from tests.support.tui_jobs import FixedClock, many_jobs, photo_job, snapshot
 
 __all__ = ["DELAYS", "several", "several_batches"]
 

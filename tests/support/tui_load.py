@@ -12,7 +12,7 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
-from tui_jobs import PHOTO, photo_job
+from tests.support.tui_jobs import PHOTO, photo_job
 
 __all__ = ["LoadServer", "jobs_at_work"]
 

@@ -14,9 +14,9 @@ from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Access, Reply
 from phaseline_tui.model.jobs import JobKey, JobView
-from servers import progress_server
-from tui_jobs import FixedClock, connected, many_jobs
-from tui_pilot import text_of, until
+from tests.support.servers import progress_server
+from tests.support.tui_jobs import FixedClock, connected, many_jobs
+from tests.support.tui_pilot import text_of, until
 
 Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
 

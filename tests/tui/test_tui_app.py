@@ -17,8 +17,8 @@ from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.widgets.filter_line import FilterLine
 from phaseline_tui.widgets.job_detail import JobDetail
 from phaseline_tui.widgets.job_list import JobList
-from tui_jobs import FixedClock, connected, frame, ids, many_jobs, photo_job
-from tui_pilot import text_of, until
+from tests.support.tui_jobs import FixedClock, connected, frame, ids, many_jobs, photo_job
+from tests.support.tui_pilot import text_of, until
 
 Json = dict[str, Any]
 Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]

@@ -8,7 +8,7 @@ from rich.style import Style
 from phaseline_tui.drawing.cells import Line, pad_line, width_of, width_of_text
 from phaseline_tui.drawing.differences import Stretch, changed, cut
 from phaseline_tui.terminal.encoding import encode
-from tui_screen import Screen
+from tests.support.tui_screen import Screen
 
 WIDTH = 30
 TEXTS = st.text(alphabet="ab █▌·日é", max_size=8)

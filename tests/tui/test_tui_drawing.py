@@ -17,7 +17,7 @@ from phaseline_tui.model.jobs import JobView, Remaining, Shares
 from phaseline_tui.model.state import ViewState
 from phaseline_tui.model.text import clean
 from phaseline_tui.model.words import band, clock_time, duration, fine_duration, remaining, state_glyph
-from tui_jobs import NOW, FixedClock, snapshot
+from tests.support.tui_jobs import NOW, FixedClock, snapshot
 
 SCENE = Scene(1000.0, FixedClock().wall(), FixedClock().local)
 WIDTHS = (20, 39, 60, 78, 80, 100, 118, 148, 198, 300)

@@ -15,11 +15,11 @@ from phaseline_tui.model.connection import Batch
 from phaseline_tui.model.events import EventLog, words_of
 from phaseline_tui.model.frames import JobMessage
 from phaseline_tui.model.jobs import JobKey
-from tui_events import stream
-from tui_hosts import several, several_batches
-from tui_jobs import FixedClock, connected, frame, many_jobs, photo_job
-from tui_links import progress
-from tui_pilot import looks, text_of
+from tests.support.tui_events import stream
+from tests.support.tui_hosts import several, several_batches
+from tests.support.tui_jobs import FixedClock, connected, frame, many_jobs, photo_job
+from tests.support.tui_links import progress
+from tests.support.tui_pilot import looks, text_of
 
 Compare = Callable[..., bool]
 

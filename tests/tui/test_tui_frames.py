@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core_events import SECOND, WALL, example_of, moment
 from phaseline.model.events import EVENTS, ErrorOccurred, Event, JobStarted, PhaseCompleted
 from phaseline.model.events import JobProgress as Progressed
 from phaseline.model.job import Job
@@ -16,6 +15,7 @@ from phaseline_tui.model.decoding import decode, statuses
 from phaseline_tui.model.events import words_of
 from phaseline_tui.model.frames import ConnectionEstablished, JobMessage, JobProgress, Snapshot
 from phaseline_tui.model.ingest import from_status
+from tests.support.core_events import SECOND, WALL, example_of, moment
 
 
 def test_a_field_of_a_wrong_type_is_left_out_and_counted() -> None:

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from phaseline_tui.terminal.graphics import QUESTIONS, Graphics, understood
-from servers import progress_server
-from tui_screen import ENVIRONMENT, SYNCHRONIZED, Terminal
+from tests.support.servers import progress_server
+from tests.support.tui_screen import ENVIRONMENT, SYNCHRONIZED, Terminal
 
 KITTY = "\x1bP>|kitty(0.36.4)\x1b\\\x1b_Gi=4211;OK\x1b\\\x1b[6;18;9t\x1b[?62;c"
 OLD_KITTY = "\x1bP>|kitty(0.26.5)\x1b\\\x1b_Gi=4211;OK\x1b\\\x1b[6;18;9t\x1b[?62;c"

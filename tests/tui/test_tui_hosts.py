@@ -14,12 +14,12 @@ from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.model.frames import JobProgress
 from phaseline_tui.model.hosts import HostView
 from phaseline_tui.model.jobs import JobKey
-from ports import free_port
-from tui_hosts import several, several_batches
-from tui_jobs import photo_job
-from tui_links import NEVER_AGAIN, following, progress
-from tui_pilot import looks, text_of, until
-from tui_server import PlayedServer
+from tests.support.ports import free_port
+from tests.support.tui_hosts import several, several_batches
+from tests.support.tui_jobs import photo_job
+from tests.support.tui_links import NEVER_AGAIN, following, progress
+from tests.support.tui_pilot import looks, text_of, until
+from tests.support.tui_server import PlayedServer
 
 Compare = Callable[..., bool]
 

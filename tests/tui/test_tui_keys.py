@@ -17,8 +17,8 @@ from phaseline_tui.user.keys import ACTIONS
 from phaseline_tui.user.remembered import Remembered, read_remembered, remembered_file, write_remembered
 from phaseline_tui.user.settings import Settings
 from phaseline_tui.widgets.job_list import JobList
-from tui_jobs import FixedClock, connected, frame, ids, many_jobs, odd_jobs, photo_job, reason
-from tui_pilot import text_of
+from tests.support.tui_jobs import FixedClock, connected, frame, ids, many_jobs, odd_jobs, photo_job, reason
+from tests.support.tui_pilot import text_of
 
 Json = dict[str, Any]
 Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]

@@ -11,10 +11,10 @@ import trio
 from phaseline_tui.model.connection import LinkState, LinkStatus
 from phaseline_tui.model.frames import JobMessage, JobProgress, Snapshot
 from phaseline_tui.model.state import ViewState
-from ports import free_port
-from tui_jobs import many_jobs, photo_job
-from tui_links import NEVER_AGAIN, QUICK, Heard, following, lone_follower, progress
-from tui_server import GREETING, PlayedServer
+from tests.support.ports import free_port
+from tests.support.tui_jobs import many_jobs, photo_job
+from tests.support.tui_links import NEVER_AGAIN, QUICK, Heard, following, lone_follower, progress
+from tests.support.tui_server import GREETING, PlayedServer
 
 
 def test_a_link_subscribes_and_receives_the_snapshot_first() -> None:

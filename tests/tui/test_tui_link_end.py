@@ -8,9 +8,9 @@ from phaseline_tui.link import Links
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import LinkState
 from phaseline_tui.model.frames import JobProgress
-from ports import free_port
-from tui_links import NEVER_AGAIN, QUICK, Heard, following, progress
-from tui_server import PlayedServer
+from tests.support.ports import free_port
+from tests.support.tui_links import NEVER_AGAIN, QUICK, Heard, following, progress
+from tests.support.tui_server import PlayedServer
 
 
 def test_stopping_before_starting_is_possible() -> None:

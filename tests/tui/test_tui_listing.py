@@ -11,7 +11,7 @@ from phaseline_tui.model.connection import Batch
 from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.sorting import COLUMNS, Order, group_of
 from phaseline_tui.model.state import ViewState
-from tui_jobs import NOW, dalle_job, frame, ids, photo_job, snapshot
+from tests.support.tui_jobs import NOW, dalle_job, frame, ids, photo_job, snapshot
 
 WALL = NOW.timestamp()
 

@@ -13,10 +13,10 @@ from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import LinkState, Pace
-from ports import free_port
-from tui_jobs import dalle_job, many_jobs, photo_job
-from tui_pilot import text_of, until
-from tui_server import PlayedServer
+from tests.support.ports import free_port
+from tests.support.tui_jobs import dalle_job, many_jobs, photo_job
+from tests.support.tui_pilot import text_of, until
+from tests.support.tui_server import PlayedServer
 
 Json = dict[str, Any]
 Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]

@@ -12,9 +12,9 @@ from phaseline_tui.cli.plain import PlainReport
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.user.settings import Settings, read_settings
-from tui_jobs import FixedClock, connected, frame, many_jobs, odd_jobs, photo_job
-from tui_screen import ENVIRONMENT, PROGRAM
-from tui_server import PlayedServer
+from tests.support.tui_jobs import FixedClock, connected, frame, many_jobs, odd_jobs, photo_job
+from tests.support.tui_screen import ENVIRONMENT, PROGRAM
+from tests.support.tui_server import PlayedServer
 
 CLOCK = FixedClock()
 SCENE = Scene(CLOCK.monotonic(), CLOCK.wall(), CLOCK.local)

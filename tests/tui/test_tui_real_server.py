@@ -13,9 +13,9 @@ from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import LinkState, Pace
 from phaseline_tui.model.jobs import JobKey
-from ports import free_port
-from servers import progress_server
-from tui_pilot import text_of, until
+from tests.support.ports import free_port
+from tests.support.servers import progress_server
+from tests.support.tui_pilot import text_of, until
 
 Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
 

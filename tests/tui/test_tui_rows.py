@@ -18,7 +18,7 @@ from phaseline_tui.drawing.tree import Folds
 from phaseline_tui.model.jobs import JobView, Shares
 from phaseline_tui.model.state import ViewState
 from phaseline_tui.model.text import clean
-from tui_jobs import FixedClock, dalle_job, failed_photo, many_jobs, odd_jobs, photo_job, snapshot
+from tests.support.tui_jobs import FixedClock, dalle_job, failed_photo, many_jobs, odd_jobs, photo_job, snapshot
 
 SCENE = Scene(1000.0, FixedClock().wall(), FixedClock().local)
 WIDTHS = (20, 39, 60, 78, 80, 100, 118, 148, 198, 300)

@@ -11,12 +11,12 @@ import pytest
 
 from phaseline_tui.model.connection import LinkState
 from phaseline_tui.model.frames import Snapshot
-from ports import free_port
-from servers import environment, progress_server
-from sshd import SSHD, SshBox, ssh_box
-from tui_jobs import photo_job
-from tui_links import QUICK, following
-from tui_server import PlayedServer
+from tests.support.ports import free_port
+from tests.support.servers import environment, progress_server
+from tests.support.sshd import SSHD, SshBox, ssh_box
+from tests.support.tui_jobs import photo_job
+from tests.support.tui_links import QUICK, following
+from tests.support.tui_server import PlayedServer
 
 pytestmark = pytest.mark.needs(SSHD, "ssh", "ssh-keygen", "ps")
 

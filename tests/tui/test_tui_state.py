@@ -9,7 +9,7 @@ from phaseline.model.snapshot import PhaseState, State
 from phaseline_tui.model.frames import Frame
 from phaseline_tui.model.jobs import JobKey, JobView, Remaining
 from phaseline_tui.model.state import ViewState
-from tui_jobs import dalle_job, failed_photo, frame, ids, many_jobs, photo_job, snapshot
+from tests.support.tui_jobs import dalle_job, failed_photo, frame, ids, many_jobs, photo_job, snapshot
 
 Json = dict[str, Any]
 

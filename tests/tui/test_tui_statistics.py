@@ -16,10 +16,10 @@ from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.figures import Figures, from_jobs, read_eta, read_phases
 from phaseline_tui.screens.jobs import JobsScreen
 from phaseline_tui.screens.statistics import StatisticsScreen
-from servers import progress_server
-from tui_figures import eta_answer, phases_answer
-from tui_jobs import FixedClock, connected, many_jobs
-from tui_pilot import looks, text_of, until
+from tests.support.servers import progress_server
+from tests.support.tui_figures import eta_answer, phases_answer
+from tests.support.tui_jobs import FixedClock, connected, many_jobs
+from tests.support.tui_pilot import looks, text_of, until
 
 Compare = Callable[..., bool]
 

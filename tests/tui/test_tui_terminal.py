@@ -15,10 +15,10 @@ import pytest
 
 from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.user.remembered import Remembered, read_remembered
-from tui_jobs import many_jobs, odd_jobs
-from tui_load import LoadServer, jobs_at_work
-from tui_screen import ENVIRONMENT, PROGRAM, Screen, Terminal
-from tui_server import PlayedServer
+from tests.support.tui_jobs import many_jobs, odd_jobs
+from tests.support.tui_load import LoadServer, jobs_at_work
+from tests.support.tui_screen import ENVIRONMENT, PROGRAM, Screen, Terminal
+from tests.support.tui_server import PlayedServer
 
 PATIENCE = 60.0
 

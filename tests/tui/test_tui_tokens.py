@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from certificates import Certificate, make_certificate
 from phaseline_server.access.grant import Scope
 from phaseline_server.access.tokens import TokenFile
 from phaseline_tui.link.follower import Follower
@@ -13,9 +12,10 @@ from phaseline_tui.link.streams import Dialer
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Access, LinkState, Pace
 from phaseline_tui.model.frames import Snapshot
-from servers import progress_server
-from tui_links import NEVER_AGAIN, following
-from tui_server import PlayedServer
+from tests.support.certificates import Certificate, make_certificate
+from tests.support.servers import progress_server
+from tests.support.tui_links import NEVER_AGAIN, following
+from tests.support.tui_server import PlayedServer
 
 pytestmark = pytest.mark.needs("openssl")
 

@@ -11,8 +11,8 @@ from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.user.settings import Settings
-from tui_jobs import FixedClock, connected, dalle_job, many_jobs, odd_jobs, reason
-from tui_pilot import SIZES, looks
+from tests.support.tui_jobs import FixedClock, connected, dalle_job, many_jobs, odd_jobs, reason
+from tests.support.tui_pilot import SIZES, looks
 
 Compare = Callable[..., bool]
 SMALL, MIDDLE, _ = SIZES

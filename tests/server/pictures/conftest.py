@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from servers import client_of
+from tests.support.servers import client_of
 
 
 @pytest.fixture

@@ -9,7 +9,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from misbehaving import (
+from phaseline.errors import PictureError
+from phaseline_server.pictures.download import fetch
+from phaseline_server.pictures.retry import Patience
+from phaseline_server.pictures.sources import EncodedPicture, LocalPicture, PictureSource, RemotePicture
+from tests.support.misbehaving import (
     CHUNK,
     Reply,
     answer,
@@ -21,11 +25,7 @@ from misbehaving import (
     redirect,
     too_slow,
 )
-from phaseline.errors import PictureError
-from phaseline_server.pictures.download import fetch
-from phaseline_server.pictures.retry import Patience
-from phaseline_server.pictures.sources import EncodedPicture, LocalPicture, PictureSource, RemotePicture
-from servers import client_of
+from tests.support.servers import client_of
 
 LIMIT = 1_000_000
 BYTES = bytes(range(256)) * 2000

@@ -5,11 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from misbehaving import Reply, answer, cut_off, misbehaving
 from phaseline.errors import ProviderError
 from phaseline_server.pictures.enhance import ChatEnhancer
 from phaseline_server.pictures.openai_http import Access
 from phaseline_server.pictures.retry import Patience
+from tests.support.misbehaving import Reply, answer, cut_off, misbehaving
 
 
 def said(content: Any, **more: Any) -> dict[str, Any]:

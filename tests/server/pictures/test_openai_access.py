@@ -6,12 +6,12 @@ import traceback
 import httpx
 import pytest
 
-from misbehaving import Reply, answer, hang_up, misbehaving, redirect
-from openai_asker import GOOD, KEY, PATIENCE, Asker
 from phaseline.errors import ConfigError, ProviderError
 from phaseline_server.pictures.openai_http import Access
 from phaseline_server.pictures.openai_images import OpenAIImages
 from phaseline_server.pictures.retry import Patience
+from tests.support.misbehaving import Reply, answer, hang_up, misbehaving, redirect
+from tests.support.openai_asker import GOOD, KEY, PATIENCE, Asker
 
 
 async def test_without_a_key_no_header_is_sent(client: httpx.AsyncClient) -> None:

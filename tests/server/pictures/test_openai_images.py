@@ -7,7 +7,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from misbehaving import (
+from phaseline_server.pictures.retry import Patience
+from phaseline_server.pictures.sources import EncodedPicture, RemotePicture
+from tests.support.misbehaving import (
     CHUNK,
     Reply,
     answer,
@@ -20,10 +22,8 @@ from misbehaving import (
     silence,
     too_slow,
 )
-from openai_asker import GOOD, KEY, PICTURE, Asker
-from phaseline_server.pictures.retry import Patience
-from phaseline_server.pictures.sources import EncodedPicture, RemotePicture
-from servers import client_of
+from tests.support.openai_asker import GOOD, KEY, PICTURE, Asker
+from tests.support.servers import client_of
 
 
 async def test_it_asks_as_openai_documents_it_and_nothing_else(client: httpx.AsyncClient) -> None:

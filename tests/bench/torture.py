@@ -1,6 +1,6 @@
 """Kill a server at random moments under load, start it again, and compare what it acknowledged with what it has.
 
-    python tests/support/torture.py --rounds 200
+    python -m tests.bench.torture --rounds 200
 
 Each round forks a server from this process, which has imported all of it and has no threads; lets reporters load it
 over `/ws`; kills it; and, once the next one is up, reads the stream on from where it was read before. Each producer's
@@ -22,12 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / root) for root in ("core", "server", "tests/support")]
-
-from phaseline_server.config.settings import Settings  # noqa: E402 (the path comes first)
-from phaseline_server.runtime.server import run  # noqa: E402
-from raw_reporter import RawReporter  # noqa: E402
+from phaseline_server.config.settings import Settings
+from phaseline_server.runtime.server import run
+from tests.support.raw_reporter import RawReporter
 
 REPORTERS = 4
 MOST_A_ROUND = 5000  # reports of one reporter

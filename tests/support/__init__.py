@@ -1,0 +1,1 @@
+"""What tests share: servers, clients, worlds and screens, imported as `tests.support.…`."""
