@@ -3,7 +3,7 @@
 import pytest
 
 from phaseline.eta.reasons import MAX_REASONS, Reasons
-from phaseline.model.events import JobProgress, JobStarted, PhaseCompleted
+from phaseline.model.events import JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate
 from tests.support.core_events import SECOND, moment
@@ -104,3 +104,17 @@ def test_a_job_that_is_forgotten_has_none(watched: Watched) -> None:
     assert watched.say(7, 5) is not None
     watched.reasons.forget("j")
     assert watched.reasons.of("j") == ()
+
+
+def test_a_job_that_is_started_again_is_not_compared_with_what_it_was(watched: Watched) -> None:
+    watched.job.apply(JobCompleted(job_id="j"), moment(1))
+    watched.job.apply(JobStarted(job_id="j", workflow="w", phases=tuple(USUAL)), moment(2))
+    assert watched.say(500, 80) is None
+    assert watched.reasons.of("j") == ()
+
+
+def test_a_covariate_that_changes_is_a_reason(watched: Watched) -> None:
+    watched.job.apply(PhotoInfo(job_id="j", data={"size": 1}), moment(1))
+    assert watched.say(400, 1) == "more is known of the job: +5.5 min"
+    watched.job.apply(PhotoInfo(job_id="j", data={"size": 2}), moment(2))
+    assert watched.say(4000, 2) == "more is known of the job: +60.0 min"

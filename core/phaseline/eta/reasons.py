@@ -29,6 +29,7 @@ class _Look(msgspec.Struct, frozen=True):
     seen: Observed
     estimate: Estimate
     now: Moment
+    began_ns: int
 
 
 class Reasons:
@@ -52,9 +53,9 @@ class Reasons:
         """
         if job.state.ended:
             return None
-        look = _Look(observe(job, now), estimate, now)
+        look = _Look(observe(job, now), estimate, now, job.started.mono_ns)
         kept = self._jobs.get(job.job_id)
-        if kept is None or look.seen.elapsed_ms < kept[0].seen.elapsed_ms:
+        if kept is None or look.began_ns != kept[0].began_ns:
             self._jobs[job.job_id] = (look, deque(maxlen=MAX_REASONS))
             while len(self._jobs) > self._max:
                 self._jobs.popitem(last=False)
@@ -135,7 +136,7 @@ def _ended(fresh: Sequence[Step], usual_ns: Mapping[str, int], *, later: bool) -
 def _moved_on(before: Observed, after: Observed, fresh: Sequence[Step]) -> str:
     if after.current and after.current != before.current:
         return f"{after.current} began"
-    if len(after.covariates) != len(before.covariates):
+    if after.covariates != before.covariates:
         return "more is known of the job"
     if fresh:
         return f"{_listed([step.name for step in fresh])} ended"

@@ -16,7 +16,7 @@ class Model:
         """Begin with nothing learned."""
         self._predictor = Predictor(by_length=self.by_length)
         self._outlook: Outlook | None = None
-        self._told, self._percent = 0, 0.0
+        self._percent = 0.0
 
     def learn(self, run: Past) -> None:
         """Take in a run that has finished."""
@@ -28,17 +28,16 @@ class Model:
     def begin(self, run: Past) -> None:
         """Take in that the next questions are about another run; they say all there is to know of it."""
         del run
-        self._outlook, self._told, self._percent = None, 0, 0.0
+        self._outlook, self._percent = None, 0.0
 
     def query(self, state: Situation) -> tuple[float, tuple[float, float, float], float]:
         """Say what remains of a run."""
-        if self._outlook is None or state.k < self._told:
-            self._outlook, self._told = self._predictor.begin(("", state.series), state.names, state.cov), 0
-        done, skipped = state.done, state.skipped
-        for p in range(self._told, state.k):
-            self._outlook.progress.finish(p, None if skipped[p] else done[p], skipped=skipped[p])
-        self._told = state.k
-        later = range(state.k + 1, len(self._outlook.names))
+        parts = zip(state.names, state.done, state.skipped, strict=False)
+        done = tuple(Step(name, None if skip else ms, skip) for name, ms, skip in parts)
+        ground = self._predictor.ground(("", state.series), state.names, state.cov, done)
+        if self._outlook is None or self._outlook.ground != ground:
+            self._outlook = Outlook(ground)
+        later = range(state.k + 1, len(self._outlook.index))
         answer = self._predictor.ask(self._outlook, state.k, later, state.t, state.e, state.mark)
         share = state.t / (state.t + answer.point) if state.t > 0 else 0.0
         self._percent = max(self._percent, min(99.0, 100 * share))

@@ -6,7 +6,7 @@ import msgspec
 
 from phaseline.eta import Engine
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Brief, Estimate, Moment, State
+from phaseline.model.snapshot import Brief, Estimate, Moment
 from phaseline.wire import encode_refrain
 from phaseline_server.jobs.listener import NOBODY, Listener
 
@@ -19,22 +19,16 @@ class Told(msgspec.Struct, frozen=True):
     """What messages tell of a job for up to a second, made once.
 
     Attributes:
-        seq: The last event that was taken in.
-        run_ns: When the run began, by the monotonic clock.
-        reached: The phase it is in, or was in last.
-        phases: How many there are.
-        state: Its state.
+        standing: What it stands on, as `_standing` gives it.
+        progress: What the worker had reported of the current phase, and when.
         at_ns: When it was made, by the monotonic clock.
         estimate: As the engine gave it.
         brief: The estimate among the rest.
         refrain: The same, encoded.
     """
 
-    seq: int
-    run_ns: int
-    reached: int | None
-    phases: int
-    state: State
+    standing: tuple[object, ...]
+    progress: tuple[object, ...]
     at_ns: int
     estimate: Estimate
     brief: Brief
@@ -56,42 +50,44 @@ class Estimates:
             self.forget(job.job_id)
             return self._engine.estimate(job, now)
         told = self._told.get(job.job_id)
-        if told is not None and told.seq == job.seq and 0 <= now.mono_ns - told.at_ns < _FRESH_NS:
+        if told is not None and _fresh(told, job, now) and told.progress == _progress(job):
             return told.estimate
         return self._renewed(job, now).estimate
 
     def told(self, job: Job, now: Moment) -> Told:
-        """Return what is told of an active `job`, whose estimate may be up to a second old."""
+        """Return what is told of an active `job`; of the worker's progress it may know up to a second less."""
         told = self._told.get(job.job_id)
-        if (
-            told is not None
-            and now.mono_ns - told.at_ns < _FRESH_NS
-            and told.state is job.state
-            and told.reached == (job.current if job.current is not None else job.timeline.reached())
-            and told.run_ns == job.started.mono_ns
-            and told.phases == len(job.phases)
-            and told.brief.photo_id == job.photo_id
-        ):
-            return told
-        return self._renewed(job, now)
+        return told if told is not None and _fresh(told, job, now) else self._renewed(job, now)
 
     def _renewed(self, job: Job, now: Moment) -> Told:
         estimate = self._engine.estimate(job, now)
         self._listener.said(job, now, estimate)
         brief = job.brief(now, estimate)
-        told = self._told[job.job_id] = Told(
-            job.seq,
-            job.started.mono_ns,
-            job.timeline.reached(),
-            len(job.phases),
-            job.state,
-            now.mono_ns,
-            estimate,
-            brief,
-            encode_refrain(brief),
-        )
+        told = Told(_standing(job), _progress(job), now.mono_ns, estimate, brief, encode_refrain(brief))
+        self._told[job.job_id] = told
         return told
 
     def forget(self, job_id: str) -> None:
         """Drop what is known of a job that ended, or left memory."""
         self._told.pop(job_id, None)
+
+
+def _fresh(told: Told, job: Job, now: Moment) -> bool:
+    return 0 <= now.mono_ns - told.at_ns < _FRESH_NS and told.standing == _standing(job)
+
+
+def _standing(job: Job) -> tuple[object, ...]:
+    """Return all that messages and estimates of `job` stand on but the time and the worker's progress.
+
+    By value: an event's number is given to another event when the first one could not be stored.
+    """
+    phases = tuple(
+        [(phase.name, phase.state, phase.entered_ns, phase.spent_ns, phase.measured) for phase in job.phases]
+    )
+    started = (job.started.mono_ns, job.workflow, job.series, job.host)
+    return job.state, job.current, phases, started, job.photo_id, job.info
+
+
+def _progress(job: Job) -> tuple[object, ...]:
+    phase = job.phases[job.current] if job.current is not None else None
+    return () if phase is None else (phase.progress, phase.said_ns)

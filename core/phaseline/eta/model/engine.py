@@ -1,14 +1,13 @@
 """The engine behind `phaseline.eta.Engine`: estimates of jobs by the model, learned from jobs that finished."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Final
 
 from phaseline.eta.model.history import History
 from phaseline.eta.model.inference import Answer
 from phaseline.eta.model.predictor import Outlook, Predictor
 from phaseline.eta.model.store import MAX_SERIES, Key, Store
-from phaseline.eta.observed import Observed, Run, Step, finished, observe
+from phaseline.eta.observed import Observed, Run, finished, observe
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Basis, Estimate, Moment
 
@@ -20,15 +19,6 @@ _MAX_NS: Final = 2**62
 _LEAST_NS: Final = 1_000_000
 # Outlooks of jobs on their way that are kept; one that was dropped is worked out again.
 _KEPT: Final = 4096
-
-
-@dataclass
-class _Followed:
-    outlook: Outlook
-    later: tuple[str, ...]
-    changes: int
-    covariates: int
-    done: tuple[Step, ...]
 
 
 class ModelEngine:
@@ -43,7 +33,7 @@ class ModelEngine:
         """
         self._store = Store(max_series)
         self._predictor = Predictor(self._store, by_length=by_length)
-        self._followed: OrderedDict[str, _Followed] = OrderedDict()
+        self._outlooks: OrderedDict[str, Outlook] = OrderedDict()
 
     # ------------------------------------------------------------------ learning and keeping
 
@@ -52,7 +42,7 @@ class ModelEngine:
 
         Only a job that was completed, and was no cache hit, teaches. The state of the series is `encode(key)` then.
         """
-        self._followed.pop(job.job_id, None)
+        self._outlooks.pop(job.job_id, None)
         run = finished(job)
         return None if run is None else self.learn_run(run)
 
@@ -86,7 +76,6 @@ class ModelEngine:
         self._store.put(key, history)
         for row in history.rows[:1]:
             self._store.note_lengths(row)
-        self._followed.clear()
 
     def encode_common(self) -> bytes:
         """Return what all series have in common: levels of the band, and how long any phase takes."""
@@ -99,55 +88,46 @@ class ModelEngine:
             ValueError: It was not made by this version, or is damaged; nothing has changed.
         """
         self._store.decode(data)
-        self._followed.clear()
 
     def forget(self, key: Key | None = None) -> None:
         """Forget one series, or everything."""
         for each in self.keys() if key is None else [key]:
             self._store.forget(each)
-        self._followed.clear()
 
     # ------------------------------------------------------------------ estimating
 
     def estimate(self, job: Job, now: Moment) -> Estimate:
         """See `phaseline.eta.Engine`."""
         if job.state.ended:
-            self._followed.pop(job.job_id, None)
+            self._outlooks.pop(job.job_id, None)
             return Estimate(percent=job.percent, basis="none")
         return self.estimate_observed(observe(job, now), job.job_id)
 
     def estimate_observed(self, seen: Observed, job_id: str = "") -> Estimate:
-        """Estimate a job by what is known of it; under the same `job_id` its finished phases are kept in mind."""
-        followed = self._follow(seen, job_id)
-        outlook = followed.outlook
+        """Estimate a job by what is known of it; under the same `job_id` again it costs less."""
+        later = _expected(seen, self._store.get((seen.workflow, seen.series)))
+        outlook = self._outlook(seen, later, job_id)
         basis = _basis(outlook, seen)
         if basis == "none":
             return Estimate(percent=0.0)
         index = outlook.index
         current = None if seen.current is None else index.get(seen.current)
-        later = [index[name] for name in followed.later if name in index]
-        answer = self._predictor.ask(outlook, current, later, seen.elapsed_ms, seen.phase_ms, seen.mark)
+        places = [index[name] for name in later if name in index]
+        answer = self._predictor.ask(outlook, current, places, seen.elapsed_ms, seen.phase_ms, seen.mark)
         return _told(answer, seen, basis, outlook.runs or outlook.borrowed)
 
-    def _follow(self, seen: Observed, job_id: str) -> _Followed:
-        """Return the job's outlook with its finished phases taken in; worked out anew when its basis changed."""
-        history = self._store.get((seen.workflow, seen.series))
-        changes, covariates = history.changes if history else -1, len(seen.covariates)
-        kept = self._followed.get(job_id) if job_id else None
-        if kept is not None and kept.done == seen.done and kept.changes == changes and kept.covariates == covariates:
-            return kept
-        later = _expected(seen, history)
+    def _outlook(self, seen: Observed, later: tuple[str, ...], job_id: str) -> Outlook:
+        """Return the outlook of a job; one that was made before only if it stands on the very same ground."""
         names = (*(step.name for step in seen.done), *((seen.current,) if seen.current else ()), *later)
-        outlook = self._predictor.begin((seen.workflow, seen.series), names, seen.covariates)
-        for step in seen.done:
-            at = outlook.index.get(step.name)
-            if at is not None:
-                outlook.progress.finish(at, step.ms, skipped=step.skipped)
-        made = _Followed(outlook, later, changes, covariates, seen.done)
+        ground = self._predictor.ground((seen.workflow, seen.series), names, seen.covariates, seen.done)
+        kept = self._outlooks.get(job_id)
+        if kept is not None and kept.ground == ground:
+            return kept
+        made = Outlook(ground)
         if job_id:
-            self._followed[job_id] = made
-            while len(self._followed) > _KEPT:
-                self._followed.popitem(last=False)
+            self._outlooks[job_id] = made
+            while len(self._outlooks) > _KEPT:
+                self._outlooks.popitem(last=False)
         return made
 
 

@@ -1,18 +1,17 @@
 """From what is known of a job to what remains of it, and from a finished run to what it teaches."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import log
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from phaseline.eta.model.components import Mixture
-from phaseline.eta.model.covariates import read
+from phaseline.eta.model.components import Blend, Mixture
+from phaseline.eta.model.covariates import Value, read
 from phaseline.eta.model.history import LEVEL, MARK_NOISE, MAX_NAMES, History
 from phaseline.eta.model.inference import Answer, Progress, Question
 from phaseline.eta.model.store import Key, Store
 from phaseline.eta.observed import Mark, Run, Step, clean_ms
 
-__all__ = ["Outlook", "Predictor"]
+__all__ = ["Ground", "Outlook", "Predictor"]
 
 # So many moments of a run are looked at again, in the middle of as many equal parts of it.
 _MOMENTS: Final = 8
@@ -26,23 +25,43 @@ _MARK_PACE: Final = 0.1
 _MARK_LEAST: Final = 0.0005
 
 
-@dataclass
-class Outlook:
-    """One run on its way: its phases, and what its finished ones say.
+class Ground(NamedTuple):
+    """All that an outlook stands on; two that are equal make the same outlook.
 
     Attributes:
-        names: All phases that are expected or were seen, in order, at most 500.
-        index: Their indices.
+        key: The series.
+        blend: What is known of its runs. `Store.blend` returns another one when that has changed.
+        done: The phases that are over.
+        known: The run's covariates.
+    """
+
+    key: Key
+    blend: Blend
+    done: tuple[Step, ...]
+    known: dict[str, Value]
+
+
+class Outlook:
+    """One run on its way, after its finished phases.
+
+    Attributes:
+        ground: What it was made of.
+        index: Indices of all phases that are expected or were seen, at most 500, by name.
+        progress: What the finished phases say.
         runs: Runs of its own series behind it.
         borrowed: Runs of other series, when it has none of its own.
     """
 
-    names: tuple[str, ...]
-    index: dict[str, int]
-    progress: Progress
-    history: History | None
-    runs: int
-    borrowed: int
+    def __init__(self, ground: Ground) -> None:
+        """Take in the finished phases."""
+        self.ground = ground
+        self.index = {name: i for i, name in enumerate(ground.blend.names)}
+        self.progress = Progress(Mixture(ground.blend, ground.known))
+        self.runs, self.borrowed = ground.blend.runs, ground.blend.borrowed
+        for step in ground.done:
+            at = self.index.get(step.name)
+            if at is not None:
+                self.progress.finish(at, step.ms, skipped=step.skipped)
 
 
 class Predictor:
@@ -53,13 +72,15 @@ class Predictor:
         self.store = Store() if store is None else store
         self.by_length = by_length
 
+    def ground(
+        self, key: Key, names: Sequence[str], covariates: Mapping[str, Any], done: tuple[Step, ...] = ()
+    ) -> Ground:
+        """Return what is known of a run with these phases, of which `done` are over."""
+        return Ground(key, self.store.blend(key, tuple(names[:MAX_NAMES])), done, read(covariates))
+
     def begin(self, key: Key, names: Sequence[str], covariates: Mapping[str, Any]) -> Outlook:
         """Return the outlook of a run with these phases, none of them finished."""
-        names = tuple(names[:MAX_NAMES])
-        history, blend = self.store.get(key), self.store.blend(key, names)
-        index = {name: i for i, name in enumerate(names)}
-        made = Mixture(blend, read(covariates))
-        return Outlook(names, index, Progress(made), history, blend.runs, blend.borrowed)
+        return Outlook(self.ground(key, names, covariates))
 
     def ask(
         self,
@@ -71,7 +92,7 @@ class Predictor:
         mark: Mark | None,
     ) -> Answer:
         """Return what remains of the run; the finished phases were told to `outlook.progress`."""
-        history, store = outlook.history, self.store
+        history, store = self.store.get(outlook.ground.key), self.store
         below, above, noise = (
             (history.below, history.above, history.mark_noise) if history else (LEVEL, LEVEL, MARK_NOISE)
         )
@@ -95,16 +116,8 @@ class Predictor:
         if not any(step.ms for step in steps):
             return
         key = (run.workflow, run.series)
-        history = self.store.get(key)
-        new = history is None
-        if history is None:
-            history = History()
-            self.store.put(key, history)
-        self._judge(key, history, run, steps)
-        history.add(Run(run.workflow, run.series, steps, run.covariates))
-        self.store.changes += 1
-        if new:
-            self.store.note_lengths(history.rows[-1])
+        self._judge(key, self.store.opened(key), run, steps)
+        self.store.learn(key, Run(run.workflow, run.series, steps, run.covariates))
 
     def _judge(self, key: Key, history: History, run: Run, steps: Sequence[Step]) -> None:
         """Move the levels of the band by how often the truth lay outside.

@@ -4,13 +4,14 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from math import inf, isfinite, sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from phaseline.eta.model.components import IGNORANT, OTHERS_WANTED_BELOW, Blend, Donor, Strangers
 from phaseline.eta.model.fit import Fit
 from phaseline.eta.model.history import LEVEL, History
+from phaseline.eta.observed import Run
 
 __all__ = ["MAX_SERIES", "Key", "Store"]
 
@@ -36,22 +37,41 @@ class _Common(msgspec.Struct, array_like=True, frozen=True):
     count: float
 
 
+class _Fitted(NamedTuple):
+    """A fit, and all that it stands on: how often its series, and any series, had changed, and who lent what."""
+
+    own: int
+    all: int
+    donors: list[Donor]
+    fit: Fit
+
+
+class _Blended(NamedTuple):
+    """A blend, and all that it stands on beside its own fit and phases."""
+
+    all: int
+    donors: list[Donor]
+    strangers: Strangers
+    blend: Blend
+
+
 class Store:
     """Series by key.
 
     Attributes:
         below: The whole server's level for p10; `above` likewise.
-        changes: Rises with each run that any series learns.
+        changes: Rises when any series, or what all have in common, changes.
     """
 
     def __init__(self, max_series: int = MAX_SERIES) -> None:
         """Begin with none."""
         self._max = max_series
         self._all: OrderedDict[Key, History] = OrderedDict()
-        self._fits: dict[Key, tuple[int, Fit]] = {}
+        self._fits: dict[Key, _Fitted] = {}
         self._alone: dict[Key, tuple[int, Fit]] = {}
+        # In the order in which they learned last: which ones are asked about must not change what they lend.
         self._pairs: dict[Key, frozenset[str]] = {}
-        self._blends: OrderedDict[Key, tuple[int, Blend]] = OrderedDict()
+        self._blends: OrderedDict[Key, _Blended] = OrderedDict()
         self.changes = 0
         # What `like` was asked last: a series' fit and its blend ask the same.
         self._liked: tuple[object, list[Donor]] = (None, [])
@@ -82,6 +102,7 @@ class Store:
         self._alone.pop(key, None)
         self._blends.pop(key, None)
         self.changes += 1
+        self._pairs.pop(key, None)
         self._pairs[key] = _pairs("/".join(key))
         while len(self._all) > self._max:
             self.forget(next(iter(self._all)))
@@ -95,38 +116,61 @@ class Store:
             self._blends.pop(key, None)
             del self._pairs[key]
 
+    def opened(self, key: Key) -> History:
+        """Return a series, which is remembered from now on."""
+        history = self.get(key)
+        if history is None:
+            history = History()
+            self.put(key, history)
+        return history
+
+    def learn(self, key: Key, run: Run) -> None:
+        """Add a run to a series."""
+        history = self.opened(key)
+        history.add(run)
+        self._pairs[key] = self._pairs.pop(key)
+        self.changes += 1
+        if len(history.rows) == 1:
+            self.note_lengths(history.rows[0])
+
     def fit(self, key: Key) -> Fit | None:
-        """Return what a series says, worked out when it is first asked for after a change.
+        """Return the fit of a series, computed again only after something that it stands on has changed.
 
         While it has few runs, other series lend to it.
         """
         history = self._all.get(key)
         if history is None or not history.rows:
             return None
-        made = self._fits.get(key)
-        if made is None or made[0] != history.changes:
-            if len(history.rows) < OTHERS_WANTED_BELOW:
-                made = (history.changes, Fit(history, self.like(key, history.names)))
-            else:
-                made = (history.changes, self._lender(key, history))
-            self._fits[key] = made
-        return made[1]
+        if len(history.rows) >= OTHERS_WANTED_BELOW:
+            return self._lender(key, history)
+        kept = self._fits.get(key)
+        if kept is not None and kept.own == history.changes and kept.all == self.changes:
+            return kept.fit
+        donors = self.like(key, history.names)
+        same = kept is not None and kept.own == history.changes and kept.donors == donors
+        made = kept.fit if kept is not None and same else Fit(history, donors)
+        self._fits[key] = _Fitted(history.changes, self.changes, donors, made)
+        return made
 
     def blend(self, key: Key, names: tuple[str, ...]) -> Blend:
-        """Return what is known of a run with the phases `names` of a series, but its covariates."""
+        """Return what is known of a run with the phases `names` of a series, but its covariates.
+
+        As long as nothing that it stands on has changed, this is the same object.
+        """
         fit = self.fit(key)
-        cold = fit is None or fit.n < OTHERS_WANTED_BELOW
         kept = self._blends.get(key)
-        if kept is not None and kept[1].own is fit and kept[1].names == names and (not cold or kept[0] == self.changes):
-            self._blends.move_to_end(key)
-            return kept[1]
-        made = Blend(names, fit, self.like(key, names) if cold else (), self.strangers)
-        self._blends[key] = (self.changes, made)
+        if kept is not None and (kept.blend.own is not fit or kept.blend.names != names):
+            kept = None
+        if kept is None or kept.all != self.changes:
+            donors = self.like(key, names) if fit is None or fit.n < OTHERS_WANTED_BELOW else []
+            same = kept is not None and kept.donors == donors and kept.strangers == self.strangers
+            made = kept.blend if kept is not None and same else Blend(names, fit, donors, self.strangers)
+            kept = self._blends[key] = _Blended(self.changes, donors, self.strangers, made)
         self._blends.move_to_end(key)
-        room = max(1, _BLENDS_ROOM // max(1, made.centre.size))  # a job that tells no phases has none
+        room = max(1, _BLENDS_ROOM // max(1, kept.blend.centre.size))  # a job that reports no phases has none
         while len(self._blends) > room:
             self._blends.popitem(last=False)
-        return made
+        return kept.blend
 
     def _lender(self, key: Key, history: History) -> Fit:
         """Return what a series says for itself; only this is lent, so that nothing comes back as news."""
@@ -149,6 +193,7 @@ class Store:
             self._sum += level
             self._squares += level * level
             self._count += 1
+            self.changes += 1
 
     def encode(self) -> bytes:
         """Return what all series have in common."""
@@ -167,6 +212,7 @@ class Store:
             raise ValueError(f"what all series have in common, of version {kept.version}, can't be used")
         self.below, self.above = kept.below, kept.above
         self._sum, self._squares, self._count = kept.sum, kept.squares, kept.count
+        self.changes += 1
 
     def like(self, key: Key, names: Sequence[str]) -> list[Donor]:
         """Return the other series whose phases overlap by half, the likest first.
@@ -195,7 +241,7 @@ class Store:
         return [(likeness, self._lender(other, self._all[other])) for likeness, other in found[:24]]
 
     def _recent(self) -> Iterator[tuple[Key, History]]:
-        for key in reversed(self._all):
+        for key in reversed(self._pairs):
             yield key, self._all[key]
 
 

@@ -1,0 +1,77 @@
+"""The estimates that messages carry: reused for a second, and never after the job has changed."""
+
+import pytest
+
+from phaseline.model.events import Event, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Estimate, Moment
+from phaseline_server.jobs.estimates import Estimates
+from tests.support.core_events import moment
+
+
+class Counting:
+    """An engine whose answers are numbered."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def estimate(self, job: Job, now: Moment) -> Estimate:
+        del job, now
+        self.asked += 1
+        return Estimate(percent=0.0, runs=self.asked)
+
+
+def job_in(*reports: Event) -> Job:
+    job = Job("j")
+    for event in (JobStarted(job_id="j", phases=("a", "b", "c")), JobProgress(job_id="j", phase="a"), *reports):
+        job.apply(event, moment(0))
+    return job
+
+
+def test_within_a_second_an_estimate_is_reused() -> None:
+    estimates, job = Estimates(Counting()), job_in()
+    first = estimates.told(job, moment(0))
+    assert estimates.told(job, moment(0.9)) is first
+    assert estimates.exact(job, moment(0.9)) is first.estimate
+    assert estimates.told(job, moment(1)).estimate.runs == 2
+
+
+def test_a_clock_that_went_back_reuses_nothing() -> None:
+    estimates, job = Estimates(Counting()), job_in()
+    estimates.told(job, moment(100))
+    assert estimates.told(job, moment(5)).estimate.runs == 2
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        PhaseCompleted(job_id="j", phase="a"),
+        PhaseCompleted(job_id="j", phase="c", skipped=True),
+        JobProgress(job_id="j", phase="b"),
+        PhotoInfo(job_id="j", data={"size": 3}),
+        PhotoInfo(job_id="j", photo_id="p", data={}),
+    ],
+)
+def test_no_estimate_outlives_a_change_of_its_job(event: Event) -> None:
+    estimates, job = Estimates(Counting()), job_in()
+    estimates.told(job, moment(0))
+    job.apply(event, moment(0.1))
+    assert estimates.told(job, moment(0.1)).estimate.runs == 2
+
+
+def test_messages_may_know_less_of_progress_than_a_snapshot_and_for_a_second_only() -> None:
+    estimates, job = Estimates(Counting()), job_in()
+    estimates.told(job, moment(0))
+    job.apply(JobProgress(job_id="j", phase="a", progress=50), moment(0.1))
+    assert estimates.told(job, moment(0.1)).estimate.runs == 1
+    assert estimates.exact(job, moment(0.1)).runs == 2
+
+
+def test_an_event_that_was_rolled_back_and_one_that_got_its_number_are_told_apart() -> None:
+    estimates, before = Estimates(Counting()), job_in()
+    lost, kept = before.copy(), before.copy()
+    for job, progress in ((lost, 20), (kept, 90)):
+        job.apply(JobProgress(job_id="j", phase="a", progress=progress), moment(0.1))
+        job.seq = 3
+        estimates.exact(job, moment(0.1))
+    assert estimates.exact(kept, moment(0.1)).runs == 2
