@@ -54,7 +54,7 @@ async def test_a_lost_answer_loses_nothing_when_ack_is_used(tmp_path: Path) -> N
 
 
 async def test_a_long_poll_ends_with_the_first_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phaseline_server.http.routes.fallback._LONGEST_WAIT_S", 3600.0)  # longer than a client waits
+    monkeypatch.setattr("phaseline_server.http.routes.fallback.LONGEST_WAIT_S", 3600.0)  # longer than a client waits
     async with serving(tmp_path) as client:
         one = await shake(client)
         answers: list[dict[str, Any]] = []

@@ -1,5 +1,6 @@
 """The guard: every request and every upgrade passes it before a route sees them."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -10,7 +11,7 @@ from quart_trio import QuartTrio
 from phaseline.errors import Unauthorized
 from phaseline_server.access.keeper import CURRENT, Keeper
 from phaseline_server.access.origins import Hosts, Origins
-from phaseline_server.access.rules import changes, rule_of
+from phaseline_server.access.rules import Need, Rule
 from phaseline_server.config.settings import Settings
 
 __all__ = ["Guard"]
@@ -25,11 +26,12 @@ _UPGRADE: Final = "WEBSOCKET"
 class Guard:
     """Checks the host, the page that asks, the token, and the route's rule; in this order."""
 
-    def __init__(self, settings: Settings, keeper: Keeper) -> None:
-        """Guard by `settings`, with the tokens of `keeper`."""
+    def __init__(self, settings: Settings, keeper: Keeper, rules: Mapping[str, Rule]) -> None:
+        """Guard by `settings`, with the tokens of `keeper`; `rules` has the rule of each endpoint."""
         self._hosts = Hosts(settings.bind, settings.allow_host)
         self._origins = Origins(settings.allow_origin)
         self._keeper = keeper
+        self._rules = rules
 
     def attach(self, app: QuartTrio) -> None:
         """Stand before every route of `app`."""
@@ -40,8 +42,8 @@ class Guard:
 
     async def _before_request(self) -> Response | None:
         asked = frozenset(request.args) if request.query_string else _NOTHING
-        path = request.url_rule.rule if request.url_rule else ""
-        self._check_page(request, changing=changes(request.method, path, asked))
+        rule = self._rules[request.endpoint] if request.endpoint else _NO_ROUTE
+        self._check_page(request, changing=rule.changes(request.method, asked))
         origin = request.headers.get("Origin")
         if request.method == "OPTIONS":
             # A browser asks whether a page may ask: with a token or not, its answer tells of no job.
@@ -50,9 +52,7 @@ class Guard:
             return None
         access = self._keeper.access(partial(_shown, request))
         CURRENT.set(access)
-        if path:
-            rule_of(request.method, path, asked).check(access.grant)
-            self._check_picture(path)
+        rule.check(access.grant, asked)
         return None
 
     def _check_page(self, asking: Request | Websocket, *, changing: bool) -> None:
@@ -61,13 +61,6 @@ class Guard:
         self._hosts.check(asking.headers.get("Host"), own)
         scheme = {"ws": "http", "wss": "https"}.get(asking.scheme, asking.scheme)
         self._origins.check(asking.headers, scheme, own, changing=changing)
-
-    def _check_picture(self, path: str) -> None:
-        """Raise unless the picture that a path names is one that may be seen: its run is a job like any other."""
-        if path != "/dalle/<anything:rest>":
-            return
-        series, _, address = str((request.view_args or {}).get("rest", "")).rpartition("/")
-        CURRENT.get().known.check_read(f"dalle:{series}:{address.lower()}")
 
     async def _before_websocket(self) -> None:
         self._check_page(websocket, changing=True)
@@ -82,6 +75,7 @@ class Guard:
 
 
 _NOTHING: Final[frozenset[str]] = frozenset()
+_NO_ROUTE: Final = Rule(Need.NOTHING)  # the answer is 404, or 405
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",

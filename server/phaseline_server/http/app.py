@@ -17,6 +17,7 @@ from phaseline.errors import PhaselineError, TooLarge, Unauthorized, UnknownPath
 from phaseline_server.access.guard import Guard
 from phaseline_server.access.views import confined
 from phaseline_server.door import CLIENT_LEFT
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.quart_calls import HttpCall, WebSocketCall
 from phaseline_server.http.routes import (
     events,
@@ -35,7 +36,9 @@ from phaseline_server.http.routes import (
     websocket,
 )
 from phaseline_server.http.routes.common import json_answer
+from phaseline_server.http.routes.page import PAGE
 from phaseline_server.http.services import Services
+from phaseline_server.http.table import ROUTES
 
 __all__ = ["make_app"]
 
@@ -61,14 +64,14 @@ _FAMILIES: Final = (
 class _Anything(PathConverter):
     """The rest of a path, whatever it holds: where a line break ends the match, a bad name would be an unknown path."""
 
-    regex = "(?s:.+)"
+    regex = "(?s:.*)"
     part_isolating = False  # slashes too
 
 
 def make_app(services: Services) -> QuartTrio:
     """Return the app that serves `services`: its routes see no more of them than their client may."""
     services = replace(services, tracker=confined(services.tracker, services.keeper))
-    app = QuartTrio("phaseline_server", static_folder=None)
+    app = QuartTrio("phaseline_server", static_folder=None, template_folder=str(PAGE))
     app.asgi_http_class, app.asgi_websocket_class = HttpCall, WebSocketCall
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body
     # A client that sends its body too slowly is the door's business, and an answer may take as long as it takes.
@@ -76,13 +79,27 @@ def make_app(services: Services) -> QuartTrio:
     # A redirect from `//` would turn a hostile path into another one.
     app.url_map.merge_slashes = False
     app.url_map.converters["anything"] = _Anything
-    for family in _FAMILIES:
-        app.register_blueprint(family.blueprint(services))
-    Guard(services.settings, services.keeper).attach(app)
+    _add_routes(app, services)
+    Guard(services.settings, services.keeper, {route.name: route.rule for route in ROUTES}).attach(app)
     app.register_error_handler(PhaselineError, partial(_refused, services.refused))
     app.register_error_handler(HTTPException, partial(_http_error, services.refused))
     app.register_error_handler(Exception, _crashed)
     return app
+
+
+def _add_routes(app: QuartTrio, services: Services) -> None:
+    handlers = Handlers(app)
+    for family in _FAMILIES:
+        family.add_handlers(handlers, services)
+    by_name = dict(handlers.by_name)
+    for route in ROUTES:
+        handler = by_name.pop(route.name)
+        if route.method == "WEBSOCKET":
+            app.add_websocket(route.quart_rule, route.name, handler)
+        else:
+            app.add_url_rule(route.quart_rule, route.name, handler, methods=[route.method])
+    if by_name:
+        raise RuntimeError(f"no route for the handlers {', '.join(by_name)}; add them to the table")
 
 
 def error_answer(error: PhaselineError) -> Response:

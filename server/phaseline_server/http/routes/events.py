@@ -9,34 +9,32 @@ from contextlib import suppress
 from typing import Final
 
 import trio
-from quart import Blueprint, Response, request
+from quart import Response, request
 
 from phaseline.errors import SlowSubscriber, Unrecoverable
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Message, Position
 from phaseline.wire import encode_snapshot
 from phaseline_server.fanout.broadcaster import Subscriber
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import parse_position
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.tracker import now
 
-__all__ = ["blueprint"]
+__all__ = ["add_handlers"]
 
 _HEARTBEAT_S: Final = 15.0  # proxies drop what is silent for long, and a client that left is noticed by a write
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of this family."""
-    routes = Blueprint("events", __name__)
+def add_handlers(handlers: Handlers, services: Services) -> None:
+    """Register the handlers of this family."""
 
-    @routes.get("/events")
+    @handlers
     async def events() -> Response:
         channels = request.args.get("channels", f"{JOBS},{PHOTOS},{SYSTEM}").split(",")
         position = parse_position("Last-Event-ID", request.headers.get("Last-Event-ID") or request.args.get("since"))
         stream = _Stream(services, channels, position)
         return Response(stream.run(), headers=_HEADERS, content_type="text/event-stream")
-
-    return routes
 
 
 class _Stream:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, TypeVar, get_args
 import msgspec
 import trio
 from msgspec import Meta
-from quart import Blueprint, Response, request
+from quart import Response, request
 
 from phaseline.errors import InvalidField
 from phaseline.model.events import Event, Report
@@ -29,17 +29,17 @@ from phaseline.wire import (
     timestamp,
 )
 from phaseline_server.http.clients import Client
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer, parse_number, parse_position, parse_seconds, read_body
-from phaseline_server.http.routes.waiting import read_missed
+from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, read_missed
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.tracker import now
 
-__all__ = ["Broadcast", "Disconnect", "Handshake", "Send", "blueprint"]
+__all__ = ["Broadcast", "Disconnect", "Handshake", "Send", "add_handlers"]
 
 T = TypeVar("T")
 
 PROTOCOL: Final = 1
-_LONGEST_WAIT_S: Final = 55.0  # below the minute after which proxies lose patience
 _MOST_MESSAGES: Final = 1000
 _TYPE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _REPORTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Report))
@@ -205,9 +205,8 @@ class _Fallback:
         }
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of this family."""
-    routes = Blueprint("fallback", __name__, url_prefix="/ws")
+def add_handlers(handlers: Handlers, services: Services) -> None:
+    """Register the handlers of this family."""
     fallback, settings = _Fallback(services), services.settings
 
     def takes(kind: type[T], answer: Callable[[T], Awaitable[dict[str, object]]]) -> Callable[[], Awaitable[Response]]:
@@ -217,26 +216,24 @@ def blueprint(services: Services) -> Blueprint:
 
         return route
 
-    routes.add_url_rule("/handshake", "handshake", takes(Handshake, fallback.handshake), methods=["POST"])
-    routes.add_url_rule("/send", "send", takes(Send, fallback.send), methods=["POST"])
-    routes.add_url_rule("/broadcast", "broadcast", takes(Broadcast, fallback.broadcast), methods=["POST"])
-    routes.add_url_rule("/disconnect", "disconnect", takes(Disconnect, fallback.disconnect), methods=["POST"])
+    handlers.add("handshake", takes(Handshake, fallback.handshake))
+    handlers.add("send", takes(Send, fallback.send))
+    handlers.add("broadcast", takes(Broadcast, fallback.broadcast))
+    handlers.add("disconnect", takes(Disconnect, fallback.disconnect))
 
-    @routes.get("/poll")
+    @handlers
     async def poll() -> Response:
-        wait_s = parse_seconds("wait", request.args.get("wait"), _LONGEST_WAIT_S)
+        wait_s = parse_seconds("wait", request.args.get("wait"), LONGEST_WAIT_S)
         ack = _ack(services.tracker.log.top.epoch)
         return json_answer(await fallback.poll(request.args.get("client_id", ""), ack, wait_s))
 
-    @routes.get("/clients")
+    @handlers
     async def clients() -> Response:
         return json_answer(fallback.clients())
 
-    @routes.get("/status")
-    async def status() -> Response:
+    @handlers
+    async def stream_status() -> Response:
         return json_answer(fallback.status())
-
-    return routes
 
 
 def _ack(epoch: str) -> Position | None:

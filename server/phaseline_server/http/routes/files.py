@@ -3,23 +3,21 @@
 import mimetypes
 
 import trio
-from quart import Blueprint, Response
+from quart import Response
 
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.services import Services
 
-__all__ = ["blueprint"]
+__all__ = ["add_handlers"]
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of this family."""
-    routes = Blueprint("files", __name__)
+def add_handlers(handlers: Handlers, services: Services) -> None:
+    """Register the handlers of this family."""
 
-    @routes.get("/files/<anything:path>")
+    @handlers
     async def file(path: str) -> Response:
         content = await trio.to_thread.run_sync(services.gallery.file, path)
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
         # What lies there is text and pictures that we wrote, but nobody shall run it as a page of ours.
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
         return Response(content, headers=headers, content_type=kind)
-
-    return routes

@@ -3,23 +3,23 @@
 from pathlib import Path
 
 import trio
-from quart import Blueprint, Response, request
+from quart import Response, request
 
 from phaseline import __version__
 from phaseline.errors import InvalidField, PhaselineError
 from phaseline.model.snapshot import State
 from phaseline_server.atomic_files import check_data_dir
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
 from phaseline_server.http.services import Services
 
-__all__ = ["blueprint"]
+__all__ = ["add_handlers"]
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of this family."""
-    routes = Blueprint("health", __name__)
+def add_handlers(handlers: Handlers, services: Services) -> None:
+    """Register the handlers of this family."""
 
-    @routes.get("/health")
+    @handlers
     async def health() -> Response:
         check = request.args.get("check")
         if check not in {None, "liveness", "readiness"}:
@@ -38,5 +38,3 @@ def blueprint(services: Services) -> Blueprint:
             except PhaselineError as error:
                 return json_answer(report | {"status": "unready", "error": str(error), "code": error.code}, 503)
         return json_answer(report)
-
-    return routes

@@ -8,16 +8,17 @@ import trio
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
-from quart import Blueprint, Response, request
+from quart import Response, request
 
 from phaseline.errors import InvalidField
 from phaseline.model.snapshot import State
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
 from phaseline_server.http.routes.statistics import QUANTILES
 from phaseline_server.http.services import Services
 from phaseline_server.learning.metrics_file import MetricsFile
 
-__all__ = ["blueprint"]
+__all__ = ["add_handlers"]
 
 _STATES: Final = (State.ACTIVE, State.STALLED, State.LOST, State.COMPLETED, State.FAILED, State.CANCELLED)
 
@@ -92,12 +93,12 @@ def _counted(name: str, documentation: str, label: str, counts: Mapping[Any, int
     return family
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of this family."""
-    routes, registry = Blueprint("metrics", __name__), CollectorRegistry()
+def add_handlers(handlers: Handlers, services: Services) -> None:
+    """Register the handlers of this family."""
+    registry = CollectorRegistry()
     registry.register(_Collector(services))
 
-    @routes.get("/metrics")
+    @handlers
     async def metrics() -> Response:
         form = request.args.get("format", "prometheus")
         if form == "json":
@@ -114,5 +115,3 @@ def blueprint(services: Services) -> Blueprint:
             raise InvalidField("format", form, "prometheus or json")
         encode, kind = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(registry), content_type=kind)
-
-    return routes

@@ -5,19 +5,22 @@ The page is readable as it is served; with JavaScript it lives on, over `/ws`.
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import trio
-from quart import Blueprint, Response, render_template
+from quart import Response, render_template
 
 from phaseline.model.snapshot import Snapshot, State
 from phaseline.wire import JobStatus, job_status
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.services import Services
 
-__all__ = ["blueprint"]
+__all__ = ["PAGE", "add_handlers"]
 
-_PAGE: Final = Path(__file__).parents[1] / "page"
+PAGE: Final = Path(__file__).parents[1] / "page"
+"""The folder of the templates and of what the pages load."""
 _MOST: Final = 500
 _HEADERS: Final = {
     "Content-Security-Policy": (
@@ -28,27 +31,30 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_KINDS: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_ASSETS: Final = {
+    "page_style": ("page.css", "text/css"),
+    "page_script": ("page.js", "text/javascript"),
+    "page_icon": ("icon.svg", "image/svg+xml"),
+}
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of this family."""
-    routes = Blueprint("page", __name__, template_folder=_PAGE)
+def add_handlers(handlers: Handlers, services: Services) -> None:
+    """Register the handlers of this family."""
 
-    @routes.get("/")
+    @handlers
     async def page() -> Response:
         all_jobs = sorted(services.tracker.snapshots(), key=_urgency)
         jobs = [job_status(snapshot) for snapshot in all_jobs[:_MOST]]
         html = await render_template("page.html", jobs=jobs, totals=_totals(all_jobs), **_WORDS)
         return Response(html, headers=_HEADERS, content_type="text/html; charset=utf-8")
 
-    @routes.get("/<any('page.css', 'page.js', 'icon.svg'):file>")
-    async def asset(file: str) -> Response:
-        content = await trio.Path(_PAGE / file).read_bytes()
-        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
-        return Response(content, headers=headers, content_type=f"{_KINDS[file]}; charset=utf-8")
+    for name, (file, kind) in _ASSETS.items():
+        handlers.add(name, partial(_asset, PAGE / file, kind))
 
-    return routes
+
+async def _asset(path: Path, kind: str) -> Response:
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+    return Response(await trio.Path(path).read_bytes(), headers=headers, content_type=f"{kind}; charset=utf-8")
 
 
 def _urgency(snapshot: Snapshot) -> tuple[bool, int]:

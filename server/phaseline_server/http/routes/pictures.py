@@ -3,26 +3,29 @@
 from typing import Final
 
 import trio
-from quart import Blueprint, Response, request
+from quart import Response, request
 
-from phaseline.errors import InvalidField, UnknownPath
-from phaseline.model.workflows import valid_address, valid_series
+from phaseline.errors import InvalidField
+from phaseline.model.workflows import dalle_job_id, valid_address, valid_series
 from phaseline.wire import encode_run
+from phaseline_server.access.keeper import CURRENT
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer, raw_json
 from phaseline_server.http.services import Services
 from phaseline_server.pictures.runs import RunState
 
-__all__ = ["blueprint"]
+__all__ = ["add_handlers"]
 
 # The same address gives the snapshot, and another picture after `?retry=1`.
 _PICTURE: Final = {"Cache-Control": "no-cache", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
 
 
-def _key(rest: str) -> tuple[str, str]:
-    """Return series and address; whatever has slashes too many is a bad series, never a path."""
-    series, slash, address = rest.rpartition("/")
-    if not slash:
-        raise UnknownPath(f"/dalle/{rest}", "/dalle/<series>/<address>")
+def _checked(series: str, address: str) -> tuple[str, str]:
+    """Return series and address, if the client may see this picture: its run is a job like any other.
+
+    A path with more slashes has a bad series.
+    """
+    CURRENT.get().known.check_read(dalle_job_id(series, address.lower()))
     return valid_series(series), valid_address(address)
 
 
@@ -43,30 +46,28 @@ def _run(state: RunState) -> Response:
     return raw_json(encode_run(state.snapshot, state.dress))
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of this family."""
-    routes, runs = Blueprint("dalle", __name__), services.runs
+def add_handlers(handlers: Handlers, services: Services) -> None:
+    """Register the handlers of this family."""
+    runs = services.runs
 
-    @routes.get("/dalle/<anything:rest>")
-    async def get(rest: str) -> Response:
-        series, address = _key(rest)
+    @handlers
+    async def get_picture(series: str, address: str) -> Response:
+        series, address = _checked(series, address)
         if _asked("remove"):
-            return await delete(rest)
+            return await remove_picture(series, address)
         started = await runs.start(series, address, retry=_asked("retry")) if _asked("generate") else None
         if _wants_picture():
             content = await trio.to_thread.run_sync(services.gallery.picture, series, address)
             return Response(content, headers=_PICTURE, content_type="image/png")
         return _run(started or await runs.state(series, address))
 
-    @routes.post("/dalle/<anything:rest>")
-    async def post(rest: str) -> Response:
-        series, address = _key(rest)
+    @handlers
+    async def make_picture(series: str, address: str) -> Response:
+        series, address = _checked(series, address)
         return _run(await runs.start(series, address, retry=_asked("retry")))
 
-    @routes.delete("/dalle/<anything:rest>")
-    async def delete(rest: str) -> Response:
-        series, address = _key(rest)
+    @handlers
+    async def remove_picture(series: str, address: str) -> Response:
+        series, address = _checked(series, address)
         cancelled, removed = await runs.remove(series, address)
         return json_answer({"success": True, "cancelled": cancelled, "removed": removed})
-
-    return routes

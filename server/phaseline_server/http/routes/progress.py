@@ -1,10 +1,11 @@
 """`/progress/…`: seed B's REST addresses, by which any worker reports and anybody asks."""
 
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
-from quart import Blueprint, Response, request
+from quart import Response, request
 
 from phaseline.errors import InvalidField
 from phaseline.model.events import (
@@ -23,17 +24,18 @@ from phaseline.model.events import (
 from phaseline.model.snapshot import Snapshot, State
 from phaseline.stream import JOBS, PHOTOS, SYSTEM
 from phaseline.wire import decode_object, encode_snapshot, job_status
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer, parse_number, parse_position, parse_seconds, read_body
-from phaseline_server.http.routes.waiting import Missed, read_missed
+from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, Missed, read_missed
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.commit_group import Outcome
 from phaseline_server.jobs.tracker import Tracker, now
 
-__all__ = ["Complete", "blueprint"]
+__all__ = ["MAX_EVENTS", "MAX_JOBS", "Complete", "add_handlers"]
 
-_MOST: Final = 1000
-_MOST_EVENTS: Final = 10_000
-_LONGEST_WAIT_S: Final = 60.0
+MAX_JOBS: Final = 1000
+_DEFAULT_EVENTS: Final = 1000
+MAX_EVENTS: Final = 10_000
 _LINES: Final = "application/x-ndjson"
 _STATES: Final = {
     "active": {State.ACTIVE, State.STALLED},
@@ -66,42 +68,42 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-# Path, and what its body states.
+# By the route's name, what its body states.
 _REPORTS: Final[dict[str, type[Event]]] = {
-    "start": JobStarted,
-    "report": JobProgress,
-    "stage": PhaseCompleted,
-    "photo": PhotoInfo,
-    "error": ErrorOccurred,
+    "start_job": JobStarted,
+    "report_progress": JobProgress,
+    "end_phase": PhaseCompleted,
+    "report_photo": PhotoInfo,
+    "report_error": ErrorOccurred,
 }
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of this family."""
-    routes = Blueprint("progress", __name__, url_prefix="/progress")
-    _add_reports(routes, services)
-    _add_questions(routes, services)
-    _add_events(routes, services)
-    return routes
+def add_handlers(handlers: Handlers, services: Services) -> None:
+    """Register the handlers of this family."""
+    _add_reports(handlers, services)
+    _add_questions(handlers, services)
+    _add_events(handlers, services)
 
 
-def _add_reports(routes: Blueprint, services: Services) -> None:
+def _add_reports(handlers: Handlers, services: Services) -> None:
     tracker, settings = services.tracker, services.settings
 
     async def take(event: Event) -> Response:
         position = await tracker.report(event)
         return json_answer({"success": True, "job_id": event.job_id, "seq": position.seq, "epoch": position.epoch})
 
-    @routes.post("/<any(start, report, stage, photo, error):kind>")
-    async def report(kind: str) -> Response:
-        return await take(decode_object(await read_body(), _REPORTS[kind], settings.max_body, settings.max_depth))
+    async def report(kind: type[Event]) -> Response:
+        return await take(decode_object(await read_body(), kind, settings.max_body, settings.max_depth))
 
-    @routes.post("/complete")
-    async def complete() -> Response:
+    for name, kind in _REPORTS.items():
+        handlers.add(name, partial(report, kind))
+
+    @handlers
+    async def end_job() -> Response:
         return await take(decode_object(await read_body(), Complete, settings.max_body, settings.max_depth).event())
 
-    @routes.post("/batch")
-    async def batch() -> Response:
+    @handlers
+    async def report_batch() -> Response:
         events = decode_object(await read_body(), list[Report], settings.max_body, settings.max_depth)
         # All are kept as one group, or, with an error of its own, none.
         taken = tracker.take_all(events)
@@ -127,24 +129,24 @@ def _result(outcome: Outcome) -> _Kept | _Refused:
     return _Kept(outcome) if isinstance(outcome, int) else _Refused(str(outcome), outcome.code)
 
 
-def _add_questions(routes: Blueprint, services: Services) -> None:
+def _add_questions(handlers: Handlers, services: Services) -> None:
     tracker = services.tracker
 
-    @routes.get("/job/<anything:job_id>")
+    @handlers
     async def job(job_id: str) -> Response:
         return json_answer({"success": True, "job_status": job_status(await tracker.find(job_id))})
 
-    @routes.get("/active")
-    async def active() -> Response:
+    @handlers
+    async def active_jobs() -> Response:
         jobs = {s.job_id: job_status(s) for s in tracker.snapshots() if s.state in _STATES["active"]}
         return json_answer({"success": True, "active_jobs": jobs, "count": len(jobs)})
 
-    @routes.get("/jobs")
+    @handlers
     async def jobs() -> Response:
         wanted = request.args.get("state", "all")
         if wanted not in _STATES:
             raise InvalidField("state", wanted, ", ".join(_STATES))
-        limit = parse_number("limit", request.args.get("limit"), 100, 1, _MOST)
+        limit = parse_number("limit", request.args.get("limit"), 100, 1, MAX_JOBS)
         after = parse_number("cursor", request.args.get("cursor"), 0, 0, 2**63)
         # Jobs are listed in the order of their latest event; the cursor is that event's number.
         found = sorted((s for s in tracker.snapshots() if s.state in _STATES[wanted] and s.seq > after), key=_seq)
@@ -157,16 +159,16 @@ def _seq(snapshot: Snapshot) -> int:
     return snapshot.seq
 
 
-def _add_events(routes: Blueprint, services: Services) -> None:
+def _add_events(handlers: Handlers, services: Services) -> None:
     tracker = services.tracker
 
-    @routes.get("/events")
-    async def events() -> Response:
+    @handlers
+    async def past_events() -> Response:
         asked = request.args
         position = parse_position("since", asked.get("since")) or tracker.log.oldest
         channels = set(asked.get("channels", f"{JOBS},{PHOTOS},{SYSTEM}").split(","))
-        limit = parse_number("limit", asked.get("limit"), _MOST, 1, _MOST_EVENTS)
-        wait_s = parse_seconds("wait", asked.get("wait"), _LONGEST_WAIT_S)
+        limit = parse_number("limit", asked.get("limit"), _DEFAULT_EVENTS, 1, MAX_EVENTS)
+        wait_s = parse_seconds("wait", asked.get("wait"), LONGEST_WAIT_S)
         missed = await read_missed(
             tracker.log, position, channels, most=limit, wait_s=wait_s, closing=services.door.closing
         )

@@ -5,14 +5,15 @@ from typing import Final
 
 import msgspec
 import trio
-from quart import Blueprint, Response
+from quart import Response
 
 from phaseline.wire import timestamp
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
 from phaseline_server.http.services import Services
 from phaseline_server.learning.learner import Learning
 
-__all__ = ["EtaAnswer", "PhasesAnswer", "blueprint", "phase_lines"]
+__all__ = ["EtaAnswer", "PhasesAnswer", "add_handlers", "phase_lines"]
 
 _MOST: Final = 20
 QUANTILES: Final = (0.5, 0.95, 0.99)
@@ -102,12 +103,12 @@ def phase_lines(learning: Learning, services: Services) -> Iterator[PhaseLine]:
         )
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of this family."""
-    routes, learning = Blueprint("statistics", __name__, url_prefix="/metrics"), services.learning
+def add_handlers(handlers: Handlers, services: Services) -> None:
+    """Register the handlers of this family."""
+    learning = services.learning
 
-    @routes.get("/phases")
-    async def phases() -> Response:
+    @handlers
+    async def phase_statistics() -> Response:
         outcomes = await trio.to_thread.run_sync(learning.outcomes, _MOST)
         answer = PhasesAnswer(
             phases=list(phase_lines(learning, services)),
@@ -119,12 +120,10 @@ def blueprint(services: Services) -> Blueprint:
         )
         return json_answer(answer)
 
-    @routes.get("/eta")
-    async def eta() -> Response:
+    @handlers
+    async def eta_statistics() -> Response:
         lines = [
             EtaLine(each.workflow, each.series, each.runs, Held(each.error, each.coverage), Held(each.ema_error))
             for each in learning.scores.table()
         ]
         return json_answer(EtaAnswer(services.settings.eta_engine, lines))
-
-    return routes

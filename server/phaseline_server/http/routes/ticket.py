@@ -1,21 +1,19 @@
 """`POST /ws/ticket`: a ticket for a page, which can give a WebSocket or an EventSource no header."""
 
-from quart import Blueprint, Response
+from quart import Response
 
 from phaseline_server.access.keeper import CURRENT, TICKET_S
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
 from phaseline_server.http.services import Services
 
-__all__ = ["blueprint"]
+__all__ = ["add_handlers"]
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of this family."""
-    routes = Blueprint("ticket", __name__)
+def add_handlers(handlers: Handlers, services: Services) -> None:
+    """Register the handlers of this family."""
 
-    @routes.post("/ws/ticket")
+    @handlers
     async def ticket() -> Response:
         text = services.keeper.ticket(CURRENT.get().known)
         return json_answer({"success": True, "ticket": text, "expires_seconds": TICKET_S})
-
-    return routes

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from contextlib import suppress
+from typing import Final
 
 import msgspec
 import trio
@@ -10,7 +11,10 @@ from phaseline.errors import SlowSubscriber, Unrecoverable
 from phaseline.stream import Message, Position
 from phaseline_server.log.stream import Log
 
-__all__ = ["Missed", "read_missed"]
+__all__ = ["LONGEST_WAIT_S", "Missed", "read_missed"]
+
+LONGEST_WAIT_S: Final = 55.0
+"""Longest wait of one request, in seconds: proxies cut a request off after a minute."""
 
 
 class Missed(msgspec.Struct, frozen=True):

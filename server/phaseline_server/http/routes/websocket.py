@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 import trio
-from quart import Blueprint, Response, current_app, websocket
+from quart import Response, current_app, websocket
 
 from phaseline.errors import SlowSubscriber
 from phaseline.stream import Message
@@ -14,11 +14,12 @@ from phaseline_server.door import FANOUT, WebSocket
 from phaseline_server.fanout.broadcaster import Subscriber
 from phaseline_server.fanout.frames import arrays
 from phaseline_server.fanout.subscriber import SLOW
+from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
 from phaseline_server.http.routes.session import Ended, Session
 from phaseline_server.http.services import Services
 
-__all__ = ["blueprint"]
+__all__ = ["add_handlers"]
 
 _GOING_AWAY: Final = (1001, "the server ends; come back")
 _LAST_WORDS_S: Final = 1.0
@@ -26,15 +27,15 @@ _LAST_WORDS_S: Final = 1.0
 _GOODBYE: Final = Message(0, "goodbye", "", frozenset(), b"")
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Return the routes of this family."""
-    routes, partings = Blueprint("websocket", __name__), _Partings(services)
+def add_handlers(handlers: Handlers, services: Services) -> None:
+    """Register the handlers of this family."""
+    partings = _Partings(services)
 
-    @routes.before_app_serving
+    @handlers.app.before_serving
     async def begin() -> None:
         current_app.nursery.start_soon(partings.run)  # type: ignore[attr-defined] # of Quart-Trio's
 
-    @routes.after_app_serving
+    @handlers.app.after_serving
     async def end() -> None:
         partings.scope.cancel()
 
@@ -52,7 +53,6 @@ def blueprint(services: Services) -> Blueprint:
                     services.clients.remove(client.session.client)
                 nursery.cancel_scope.cancel()
 
-    @routes.websocket("/ws")
     async def ws() -> None:
         socket: WebSocket | None = (websocket.scope.get("extensions") or {}).get(FANOUT, {}).get("socket")
         if socket is None:
@@ -67,14 +67,14 @@ def blueprint(services: Services) -> Blueprint:
         socket.take_over(serve_directly, services.settings.queue)
         await websocket.accept()
 
-    @routes.get("/ws")
+    handlers.add("websocket", ws)
+
+    @handlers
     async def no_upgrade() -> Response:
         text = "this address speaks WebSocket; connect with ws://, or poll the other routes"
         answer = json_answer({"success": False, "error": text, "code": "UPGRADE_REQUIRED"}, 426)
         answer.headers["Upgrade"] = "websocket"
         return answer
-
-    return routes
 
 
 class _Client:

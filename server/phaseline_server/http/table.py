@@ -1,0 +1,296 @@
+"""Every route, once: its path and method, the right it needs, what it takes and what it answers.
+
+The app, the guard and the OpenAPI document are made of this table. A route without a handler, or a handler without a
+route, ends the server's start; an answer that the table does not name fails a test.
+"""
+
+import re
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from msgspec import Meta
+
+from phaseline.model.events import ErrorOccurred, JobProgress, JobStarted, PhaseCompleted, PhotoInfo, Report
+from phaseline_server.access.rules import Need, Rule
+from phaseline_server.http import answers
+from phaseline_server.http.routes.fallback import Broadcast, Disconnect, Handshake, Send
+from phaseline_server.http.routes.progress import MAX_EVENTS, MAX_JOBS, Complete
+from phaseline_server.http.routes.statistics import EtaAnswer, PhasesAnswer
+from phaseline_server.http.routes.waiting import LONGEST_WAIT_S
+
+__all__ = ["JSON", "ROUTES", "Route"]
+
+JSON: Final = "application/json"
+_OBJECT: Final = {"type": "object"}
+_VARIABLE: Final = re.compile(r"{(\w+)}")
+
+Flag = Literal["1"]
+Channels = Annotated[str, Meta(max_length=1000, description="Channel names, separated by commas.")]
+Where = Annotated[str, Meta(pattern=r"^[^/]{1,100}/[0-9]{1,15}$", description="A position: <epoch>/<seq>.")]
+Wait = Annotated[float, Meta(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for the first message.")]
+
+_ANYBODY: Final = Rule(Need.NOTHING)
+_READ: Final = Rule(Need.READ)
+_READ_ALL: Final = Rule(Need.READ, filtered=False)
+_REPORT: Final = Rule(Need.REPORT)
+_TOKEN: Final = Rule(Need.TOKEN)
+_ADMIN: Final = Rule(Need.ADMIN)
+_ADMIN_OF_ALL: Final = Rule(Need.ADMIN, filtered=False)
+_READ_OR_CHANGE: Final = Rule(Need.READ, changing=frozenset({"generate", "remove", "retry"}))
+
+
+class Route(NamedTuple):
+    """One path with one method.
+
+    Attributes:
+        name: The name of its handler, and its `operationId`.
+        method: An HTTP method, or WEBSOCKET for an upgrade.
+        path: Its path; `{parts}` are variable and may hold slashes.
+        rule: The right it needs.
+        summary: What it does, in a line.
+        answers: For each status that is no error, the media types, each with its type; None for what is no JSON.
+        body: The type of its body.
+        query: The types of its parameters.
+        errors: The statuses of its errors, besides those that any route has.
+    """
+
+    name: str
+    method: str
+    path: str
+    rule: Rule
+    summary: str
+    answers: dict[int, dict[str, Any]]
+    body: Any = None
+    query: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+    errors: tuple[int, ...] = ()
+
+    @property
+    def variables(self) -> list[str]:
+        """The names of the variable parts of its path."""
+        return _VARIABLE.findall(self.path)
+
+    @property
+    def quart_rule(self) -> str:
+        """The path as Quart has it."""
+        return _VARIABLE.sub(r"<anything:\1>", self.path)
+
+
+def _json(answer: Any, status: int = 200) -> dict[int, dict[str, Any]]:
+    return {status: {JSON: answer}}
+
+
+def _other(*kinds: str) -> dict[int, dict[str, Any]]:
+    return {200: dict.fromkeys(kinds)}
+
+
+_TAKEN: Final = _json(answers.Taken)
+_REPORTED: Final = (400, 404, 409, 413, 422, 503, 507)
+_BODY: Final = (400, 413, 422)
+_PICTURE: Final = (400, 403, 404, 422, 502, 503, 507)
+_RUN: Final = _json(answers.Run)
+
+# ------------------------------------------------------------------------------------------ pages and files
+
+_PAGES: Final = (
+    # The page as such shows nothing that is not its reader's.
+    Route("page", "GET", "/", _ANYBODY, "All jobs, as a page.", _other("text/html")),
+    Route("page_style", "GET", "/page.css", _ANYBODY, "The page's style.", _other("text/css")),
+    Route("page_script", "GET", "/page.js", _ANYBODY, "The page's script.", _other("text/javascript")),
+    Route("page_icon", "GET", "/icon.svg", _ANYBODY, "The page's icon.", _other("image/svg+xml")),
+    Route("preview", "GET", "/preview", _READ_ALL, "All pictures, as a page.", _other("text/html"), errors=(403,)),
+    Route("preview_style", "GET", "/preview.css", _ANYBODY, "The style of that page.", _other("text/css")),
+    Route("file", "GET", "/files/{path}", _READ_ALL, "A file under output/.", _other("*/*"), errors=(400, 403, 404)),
+)
+
+# ------------------------------------------------------------------------------------------ the server itself
+
+_SERVER: Final = (
+    Route("openapi", "GET", "/openapi.json", _ANYBODY, "This document.", _json(_OBJECT)),
+    # Monitoring asks this, and has no token.
+    Route(
+        "health",
+        "GET",
+        "/health",
+        _ANYBODY,
+        "Whether the server lives, and can do its work.",
+        _json(answers.Health) | _json(answers.Unready, 503),
+        query={"check": Literal["liveness", "readiness"]},
+        errors=(422,),
+    ),
+    Route(
+        "metrics",
+        "GET",
+        "/metrics",
+        _READ_ALL,
+        "Metrics for Prometheus.",
+        {200: {"text/plain": None, "application/openmetrics-text": None, JSON: _OBJECT}},
+        query={"format": Literal["prometheus", "json"]},
+        errors=(422,),
+    ),
+    Route(
+        "phase_statistics",
+        "GET",
+        "/metrics/phases",
+        _READ_ALL,
+        "How long phases took, where runs failed, and the slowest runs.",
+        _json(PhasesAnswer),
+        errors=(503,),
+    ),
+    Route("eta_statistics", "GET", "/metrics/eta", _READ_ALL, "How accurate the estimates were.", _json(EtaAnswer)),
+)
+
+# ------------------------------------------------------------------------------------------ pictures
+
+_PICTURES: Final = (
+    Route("series", "GET", "/series", _READ_ALL, "The names of all series.", _json(answers.SeriesList), errors=(403,)),
+    Route(
+        "get_picture",
+        "GET",
+        "/dalle/{series}/{address}",
+        _READ_OR_CHANGE,
+        "The run of a picture, or the picture itself; starts or removes it if asked.",
+        {200: {JSON: {"anyOf": [answers.Run, answers.Removed]}, "image/png": None}},
+        query={"generate": Flag, "retry": Flag, "remove": Flag, "format": Literal["json", "png"]},
+        errors=_PICTURE,
+    ),
+    Route(
+        "make_picture",
+        "POST",
+        "/dalle/{series}/{address}",
+        _ADMIN,
+        "Start the run of a picture.",
+        _RUN,
+        query={"retry": Flag},
+        errors=_PICTURE,
+    ),
+    Route(
+        "remove_picture",
+        "DELETE",
+        "/dalle/{series}/{address}",
+        _ADMIN,
+        "Cancel the run of a picture, or remove the picture.",
+        _json(answers.Removed),
+        errors=_PICTURE,
+    ),
+)
+
+# ------------------------------------------------------------------------------------------ reports and jobs
+
+
+def _report(name: str, path: str, summary: str, body: Any) -> Route:
+    return Route(name, "POST", path, _REPORT, summary, _TAKEN, body, errors=_REPORTED)
+
+
+_PROGRESS: Final = (
+    _report("start_job", "/progress/start", "Start a job.", JobStarted),
+    _report("report_progress", "/progress/report", "Report a job's progress.", JobProgress),
+    _report("end_phase", "/progress/stage", "Report that a phase ended.", PhaseCompleted),
+    _report("report_photo", "/progress/photo", "Report more facts about a job.", PhotoInfo),
+    _report("report_error", "/progress/error", "Report an error of a job.", ErrorOccurred),
+    _report("end_job", "/progress/complete", "Report that a job ended.", Complete),
+    Route(
+        "report_batch",
+        "POST",
+        "/progress/batch",
+        _REPORT,
+        "Send several reports at once.",
+        _json(answers.BatchTaken),
+        list[Report],
+        errors=_BODY,
+    ),
+    Route("job", "GET", "/progress/job/{job_id}", _READ, "One job.", _json(answers.JobAnswer), errors=(404, 503)),
+    Route("active_jobs", "GET", "/progress/active", _READ, "The unfinished jobs.", _json(answers.ActiveJobs)),
+    Route(
+        "jobs",
+        "GET",
+        "/progress/jobs",
+        _READ,
+        "A page of jobs.",
+        _json(answers.JobList),
+        query={
+            "state": Literal["active", "done", "failed", "stalled", "all"],
+            "limit": Annotated[int, Meta(ge=1, le=MAX_JOBS)],
+            "cursor": Annotated[int, Meta(ge=0)],
+        },
+        errors=(422,),
+    ),
+)
+
+# ------------------------------------------------------------------------------------------ the stream
+
+_STREAM: Final = (
+    Route(
+        "past_events",
+        "GET",
+        "/progress/events",
+        _READ,
+        "A page of the stream.",
+        {200: {JSON: answers.Missed, "application/x-ndjson": None}},
+        query={
+            "since": Where,
+            "channels": Channels,
+            "limit": Annotated[int, Meta(ge=1, le=MAX_EVENTS)],
+            "wait": Wait,
+        },
+        errors=(422, 503),
+    ),
+    Route(
+        "events",
+        "GET",
+        "/events",
+        _READ,
+        "The stream, as Server-Sent Events.",
+        _other("text/event-stream"),
+        query={"channels": Channels, "since": Where, "ticket": str},
+        errors=(422,),
+    ),
+    # The session checks what a client of the WebSocket may do.
+    Route("websocket", "WEBSOCKET", "/ws", _ANYBODY, "The stream, over a WebSocket.", {}),
+    Route("no_upgrade", "GET", "/ws", _ANYBODY, "The WebSocket's address.", {}, query={"ticket": str}, errors=(426,)),
+    Route("ticket", "POST", "/ws/ticket", _TOKEN, "Get a ticket for a browser's connection.", _json(answers.Ticket)),
+    Route(
+        "handshake",
+        "POST",
+        "/ws/handshake",
+        _TOKEN,
+        "Open a polling session.",
+        _json(answers.Handshaken),
+        Handshake,
+        errors=_BODY,
+    ),
+    Route("send", "POST", "/ws/send", _TOKEN, "Send a message.", _json(answers.Replied), Send, errors=_REPORTED),
+    Route(
+        "disconnect",
+        "POST",
+        "/ws/disconnect",
+        _TOKEN,
+        "Close a polling session.",
+        _json(answers.Disconnected),
+        Disconnect,
+        errors=(*_BODY, 404),
+    ),
+    Route(
+        "poll",
+        "GET",
+        "/ws/poll",
+        _READ,
+        "Receive the messages since the last poll.",
+        _json(answers.Polled),
+        query={"client_id": str, "ack": Annotated[int, Meta(ge=0)], "wait": Wait},
+        errors=(404, 422, 503),
+    ),
+    Route("clients", "GET", "/ws/clients", _ADMIN_OF_ALL, "The connected clients.", _json(answers.ClientList)),
+    Route("stream_status", "GET", "/ws/status", _READ_ALL, "The state of the stream.", _json(answers.StreamStatus)),
+    Route(
+        "broadcast",
+        "POST",
+        "/ws/broadcast",
+        _ADMIN_OF_ALL,
+        "Send a message to every subscriber of a channel.",
+        _json(answers.Published),
+        Broadcast,
+        errors=_REPORTED,
+    ),
+)
+
+ROUTES: Final = (*_PAGES, *_SERVER, *_PICTURES, *_PROGRESS, *_STREAM)
+"""Every route of the server."""
