@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.model.events import JobProgress, JobStarted
+from phaseline.protocol import SLOW
 from phaseline.stream import JOBS, PHOTOS
 from phaseline_server.fanout.broadcaster import Broadcaster, Subscriber
 from phaseline_server.fanout.frames import text_frame
-from phaseline_server.fanout.subscriber import SLOW
 from phaseline_server.pictures import helpers
 from tests.support.listening import listening
 from tests.support.servers import serving

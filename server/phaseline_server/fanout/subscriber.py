@@ -7,13 +7,11 @@ from typing import Final, Protocol
 import trio
 
 from phaseline.errors import SlowSubscriber
+from phaseline.protocol import SLOW
 from phaseline.stream import Message
 from phaseline_server.fanout.frames import Bundle, array_frames, text_frames
 
-__all__ = ["SLOW", "Sink", "Subscriber", "Writer"]
-
-SLOW: Final = 4008
-"""The code that a WebSocket is closed with: come back, and resume."""
+__all__ = ["Sink", "Subscriber", "Writer"]
 
 _PROGRESS: Final = "job_progress"
 

@@ -8,6 +8,7 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection
 
+from phaseline.protocol import PROTOCOL, UNAUTHORIZED
 from phaseline_tui.link.beat import Beat, Wake
 from phaseline_tui.link.handshake import shake_hands, while_open
 from phaseline_tui.link.http import ask
@@ -18,7 +19,7 @@ from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import LinkState, LinkStatus, Reply
 from phaseline_tui.model.decoding import decode, decode_batch
 from phaseline_tui.model.failures import Ended
-from phaseline_tui.model.frames import PROTOCOL, ConnectionEstablished, Frame, Pong, Problem, Snapshot
+from phaseline_tui.model.frames import ConnectionEstablished, Frame, Pong, Problem, Snapshot
 
 __all__ = ["Follower"]
 
@@ -37,7 +38,6 @@ _LISTEN_S: Final = 0.5
 """How long ssh may take to say why a connection ended."""
 _SLEPT_S: Final = 5.0
 """By so much the wall clock runs ahead of the monotonic one when the machine has slept."""
-_UNAUTHORIZED: Final = 4501
 _REFUSALS: Final = frozenset({"UNAUTHORIZED", "FORBIDDEN", "MISDIRECTED", "FORBIDDEN_ORIGIN"})
 
 
@@ -209,7 +209,7 @@ class Follower:
         except ConnectionClosed as closed:
             reason = closed.reason
             code, words = (reason.code, reason.reason) if reason else (1006, None)
-            if code == _UNAUTHORIZED:
+            if code == UNAUTHORIZED:
                 raise self._no_entry(words or f"close code {code}") from None
             raise failures.closed(self.server, code, words) from None
         finally:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from phaseline.errors import shown
+from phaseline.protocol import COME_BACK, GOING_AWAY, PROTOCOL, SLOW, STAY_AWAY, TOO_BIG
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.frames import PROTOCOL
 
 __all__ = [
     "Ended",
@@ -25,15 +25,13 @@ __all__ = [
 
 _CLOSE_WORDS: Final = {
     1000: "",
-    1001: "it is going away",
+    GOING_AWAY: "it is going away",
     1006: "without a word",
-    1009: "a message was too large",
+    TOO_BIG: "a message was too large",
     1011: "it had an internal error",
     1012: "it is restarting",
-    4008: "this terminal did not keep up",
+    SLOW: "this terminal did not keep up",
 }
-_COME_BACK: Final = range(4000, 4500)
-_STAY_AWAY: Final = range(4500, 5000)
 _NOT_FOUND: Final = frozenset({200, 404, 405, 426})
 _REFUSED_TOKEN: Final = frozenset({401, 403})
 
@@ -143,7 +141,7 @@ def closed(server: ServerAddress, code: int, text: str | None) -> Ended:
     words = _CLOSE_WORDS.get(code, shown(text)[1:-1] if text else "")
     number = "" if code in {1000, 1006} else f" ({code})"
     reason = f"{server.url} closed the connection{number}" + (f": {words}" if words else "")
-    return Ended(reason, final=code in _STAY_AWAY, soon=code in _COME_BACK)
+    return Ended(reason, final=code in STAY_AWAY, soon=code in COME_BACK)
 
 
 def _causes(error: BaseException | None) -> Iterator[OSError]:

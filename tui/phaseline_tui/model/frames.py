@@ -1,11 +1,8 @@
 """What the server sends, one struct a message, in the names that it has on the wire."""
 
-from typing import Final
-
 import msgspec
 
 __all__ = [
-    "PROTOCOL",
     "ConnectionEstablished",
     "ErrorItem",
     "ErrorOccurred",
@@ -28,9 +25,6 @@ __all__ = [
     "StageItem",
     "SubscriptionConfirmed",
 ]
-
-PROTOCOL: Final = 1
-"""The version of the WebSocket messages that this program speaks."""
 
 
 class StageItem(msgspec.Struct, kw_only=True, gc=False):

@@ -6,6 +6,7 @@ import msgspec
 import trio
 import trio_websocket
 
+from phaseline.protocol import STAY_AWAY, TOO_BIG
 from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record, sent
 
@@ -14,8 +15,6 @@ __all__ = ["Exchange", "Outboxes"]
 # Fewer than the answers that a server keeps for a client that does not read.
 _WINDOW: Final = 256
 _LONGEST_SILENCE_S: Final = 20.0
-_TOO_BIG: Final = 1009
-_DO_NOT_RETURN: Final = range(4500, 5000)
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -137,7 +136,7 @@ class Exchange:
     def blame(self, closed: trio_websocket.ConnectionClosed) -> tuple[Record, str, str] | None:
         """Refuse the largest record in flight, if the server closed the connection because of a frame's size."""
         in_flight = self._box.spool.in_flight
-        if closed.reason is None or closed.reason.code != _TOO_BIG or not in_flight:
+        if closed.reason is None or closed.reason.code != TOO_BIG or not in_flight:
             return None
         number = max(in_flight, key=lambda number: len(in_flight[number].body))
         text = f"the server takes no frame of {len(in_flight[number].body)} bytes ({closed.reason.reason or 'too big'})"
@@ -146,4 +145,4 @@ class Exchange:
 
 def is_final(closed: trio_websocket.ConnectionClosed) -> bool:
     """Say whether the server asked not to come back soon."""
-    return closed.reason is not None and closed.reason.code in _DO_NOT_RETURN
+    return closed.reason is not None and closed.reason.code in STAY_AWAY

@@ -15,6 +15,7 @@ from quart import Response, request
 
 from phaseline.errors import InvalidField
 from phaseline.model.events import Event, Report
+from phaseline.protocol import PROTOCOL
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline.wire import (
     Auth,
@@ -39,7 +40,6 @@ __all__ = ["Broadcast", "Disconnect", "Handshake", "Send", "add_handlers"]
 
 T = TypeVar("T")
 
-PROTOCOL: Final = 1
 _MOST_MESSAGES: Final = 1000
 _TYPE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _REPORTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Report))

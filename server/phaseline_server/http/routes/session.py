@@ -9,6 +9,7 @@ import trio
 
 from phaseline.errors import InvalidField, InvalidJSON, PhaselineError, RateLimited, Unauthorized, Unrecoverable
 from phaseline.model.events import Event
+from phaseline.protocol import PROTOCOL, RATE_LIMITED, UNAUTHORIZED
 from phaseline.stream import Message, Position
 from phaseline.wire import (
     Auth,
@@ -28,11 +29,8 @@ from phaseline_server.http.routes.acks import Acks, refusal
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.tracker import now
 
-__all__ = ["PROTOCOL", "RATE_LIMITED", "UNAUTHORIZED", "Ended", "Session"]
+__all__ = ["Ended", "Session"]
 
-PROTOCOL: Final = 1
-RATE_LIMITED: Final = 4429  # come back a little later
-UNAUTHORIZED: Final = 4501  # don't come back before you have a token
 _MAX_CHANNELS: Final = 1000
 
 _encoder: Final = msgspec.json.Encoder()

@@ -8,12 +8,12 @@ import trio
 from quart import Response, current_app, websocket
 
 from phaseline.errors import SlowSubscriber
+from phaseline.protocol import GOING_AWAY, SLOW
 from phaseline.stream import Message
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.door import FANOUT, WebSocket
 from phaseline_server.fanout.broadcaster import Subscriber
 from phaseline_server.fanout.frames import arrays
-from phaseline_server.fanout.subscriber import SLOW
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
 from phaseline_server.http.routes.session import Ended, Session
@@ -21,7 +21,7 @@ from phaseline_server.http.services import Services
 
 __all__ = ["add_handlers"]
 
-_GOING_AWAY: Final = (1001, "the server ends; come back")
+_GOODBYE_CLOSE: Final = (GOING_AWAY, "the server ends; come back")
 _LAST_WORDS_S: Final = 1.0
 # Never sent: tells the sender to close. No message of the stream has this number and no channel.
 _GOODBYE: Final = Message(0, "goodbye", "", frozenset(), b"")
@@ -128,7 +128,7 @@ class _Direct(_Client):
 class _Relayed(_Client):
     """One whose frames are relayed by Quart, through a memory channel: any ASGI server can do that."""
 
-    _farewell = _GOING_AWAY
+    _farewell = _GOODBYE_CLOSE
 
     async def run(self) -> None:
         await websocket.accept()
@@ -187,4 +187,4 @@ class _Partings:
     async def _part(self, client: _Client) -> None:
         with trio.move_on_after(_LAST_WORDS_S):
             await client.session.wait_settled()
-        client.part(*_GOING_AWAY)
+        client.part(*_GOODBYE_CLOSE)
