@@ -1,6 +1,6 @@
 """Who speaks right now, and what they were granted: one `Access` for each request or WebSocket.
 
-Routes don't look here themselves: what they are given of the tracker and the log (`confined`) does.
+Routes don't look here themselves: what they are given of the tracker and the log (`views`) does.
 """
 
 import os

@@ -1,46 +1,62 @@
-"""What routes are given of the tracker and the log: only as much as the client at hand was granted.
+"""The tracker and the log as routes see them: only as much as the present client was granted.
 
-This is the one place where a permission meets a job, so no route can forget it. What is not named here is not there
-for a route.
+This is the one place where a permission meets a job, so no route can forget it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, cast
 
 from phaseline.errors import Forbidden, PhaselineError, RateLimited
 from phaseline.model.events import Event, JobStarted
 from phaseline.model.snapshot import Snapshot
+from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position
 from phaseline_server.access.grant import OPEN
 from phaseline_server.access.keeper import CURRENT, Keeper
-from phaseline_server.fanout.broadcaster import Subscriber
+from phaseline_server.fanout.broadcaster import BroadcasterStatistics, Subscriber
 from phaseline_server.jobs.commit_group import Taken
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.log.stream import PAGE, Log
 
-__all__ = ["confined"]
-
-# What tells of no job, or is asked of whole routes by the guard.
-_TRACKER: Final = frozenset({"counts", "ended", "reports", "statistics"})
-_LOG: Final = frozenset({"can_resume", "oldest", "statistics", "top"})
+__all__ = ["JobsView", "StreamView"]
 
 
-def confined(tracker: Tracker, keeper: Keeper) -> Tracker:
-    """Return `tracker` as routes may use it."""
-    return cast("Tracker", _Tracker(tracker, keeper))
+class JobsView:
+    """The tracker, as the present client may use it.
 
+    Attributes:
+        log: The log, likewise.
+    """
 
-class _Tracker:
     def __init__(self, tracker: Tracker, keeper: Keeper) -> None:
+        """Show `tracker` to clients that `keeper` knows."""
         self._tracker = tracker
         self._keeper = keeper
-        self.log = _Log(tracker.log, keeper)
+        self.log = StreamView(tracker.log, keeper)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in _TRACKER:
-            return getattr(self._tracker, name)
-        raise AttributeError(f"routes have no tracker.{name}; if they may, confined.py says so")
+    # These say nothing about a single job; the guard checks who may read them.
+
+    @property
+    def statistics(self) -> Statistics:
+        """As `Tracker.statistics`."""
+        return self._tracker.statistics
+
+    @property
+    def ended(self) -> Counter[str]:
+        """As `Tracker.ended`."""
+        return self._tracker.ended
+
+    @property
+    def reports(self) -> int:
+        """As `Tracker.reports`."""
+        return self._tracker.reports
+
+    def counts(self) -> Counter[str]:
+        """As `Tracker.counts`."""
+        return self._tracker.counts()
+
+    # These are about jobs.
 
     async def report(self, event: Event) -> Position:
         """As `Tracker.report`; raises Unauthorized, Forbidden and RateLimited besides."""
@@ -102,15 +118,31 @@ class _Tracker:
         return (snapshot for snapshot in self._tracker.snapshots() if reads(snapshot.job_id))
 
 
-class _Log:
+class StreamView:
+    """The log, as the present client may use it."""
+
     def __init__(self, log: Log, keeper: Keeper) -> None:
+        """Show `log` to clients that `keeper` knows."""
         self._log = log
         self._keeper = keeper
 
-    def __getattr__(self, name: str) -> Any:
-        if name in _LOG:
-            return getattr(self._log, name)
-        raise AttributeError(f"routes have no log.{name}; if they may, confined.py says so")
+    @property
+    def top(self) -> Position:
+        """As `Log.top`."""
+        return self._log.top
+
+    @property
+    def oldest(self) -> Position:
+        """As `Log.oldest`."""
+        return self._log.oldest
+
+    def can_resume(self, position: Position) -> bool:
+        """As `Log.can_resume`."""
+        return self._log.can_resume(position)
+
+    def statistics(self) -> BroadcasterStatistics:
+        """As `Log.statistics`."""
+        return self._log.statistics()
 
     async def since(self, position: Position, limit: int = PAGE) -> tuple[Message, ...]:
         """As `Log.since`. What may not be seen leaves an empty message behind, lest the numbers have a gap."""

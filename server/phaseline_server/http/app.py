@@ -1,7 +1,6 @@
 """The quart-trio app: every route, and every error as JSON."""
 
 from collections import Counter
-from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -15,7 +14,6 @@ from werkzeug.routing import PathConverter
 
 from phaseline.errors import PhaselineError, TooLarge, Unauthorized, UnknownPath
 from phaseline_server.access.guard import Guard
-from phaseline_server.access.views import confined
 from phaseline_server.door import CLIENT_LEFT
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.quart_calls import HttpCall, WebSocketCall
@@ -69,8 +67,7 @@ class _Anything(PathConverter):
 
 
 def make_app(services: Services) -> QuartTrio:
-    """Return the app that serves `services`: its routes see no more of them than their client may."""
-    services = replace(services, tracker=confined(services.tracker, services.keeper))
+    """Return the app that serves `services`."""
     app = QuartTrio("phaseline_server", static_folder=None, template_folder=str(PAGE))
     app.asgi_http_class, app.asgi_websocket_class = HttpCall, WebSocketCall
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body

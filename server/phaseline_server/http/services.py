@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import trio
 
 from phaseline_server.access.keeper import Keeper
+from phaseline_server.access.views import JobsView
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import Door
 from phaseline_server.http.clients import Clients
-from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.learning.learner import Learning
 from phaseline_server.pictures.gallery import Gallery
 from phaseline_server.pictures.runs import Runs
@@ -23,7 +23,7 @@ class Services:
 
     Attributes:
         settings: Its configuration.
-        tracker: The one writer of jobs.
+        tracker: The one writer of jobs, as the client may use it.
         runs: The pictures being made, and those that were made lately.
         gallery: The pictures that are there.
         door: Who is connected; its `closing` is what routes that last wait for.
@@ -35,7 +35,7 @@ class Services:
     """
 
     settings: Settings
-    tracker: Tracker
+    tracker: JobsView
     runs: Runs
     gallery: Gallery
     door: Door

@@ -12,6 +12,7 @@ import trio
 from phaseline.eta import EmaEngine
 from phaseline_server.access.exposure import check_exposure
 from phaseline_server.access.keeper import Keeper
+from phaseline_server.access.views import JobsView
 from phaseline_server.atomic_files import check_data_dir
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import open_listeners
@@ -164,7 +165,11 @@ async def _serve_from(
                 nursery.start_soon(keeper.run)
                 nursery.start_soon(reload_at_hangup, tls)
                 clients = Clients(most=settings.max_connections)
-                app = make_app(Services(settings, tracker, runs, Gallery(studio), door, keeper, learning, clients))
+                app = make_app(
+                    Services(
+                        settings, JobsView(tracker, keeper), runs, Gallery(studio), door, keeper, learning, clients
+                    )
+                )
                 urls = await nursery.start(door.serve, app, listeners)
                 announce(urls)
                 task_status.started(urls)

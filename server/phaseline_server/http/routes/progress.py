@@ -24,12 +24,13 @@ from phaseline.model.events import (
 from phaseline.model.snapshot import Snapshot, State
 from phaseline.stream import JOBS, PHOTOS, SYSTEM
 from phaseline.wire import decode_object, encode_snapshot, job_status
+from phaseline_server.access.views import JobsView
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer, parse_number, parse_position, parse_seconds, read_body
 from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, Missed, read_missed
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.commit_group import Outcome
-from phaseline_server.jobs.tracker import Tracker, now
+from phaseline_server.jobs.tracker import now
 
 __all__ = ["MAX_EVENTS", "MAX_JOBS", "Complete", "add_handlers"]
 
@@ -187,7 +188,7 @@ def _add_events(handlers: Handlers, services: Services) -> None:
         return json_answer(answer)
 
 
-def _lines(tracker: Tracker, missed: Missed) -> bytes:
+def _lines(tracker: JobsView, missed: Missed) -> bytes:
     """Return a message a line; the state is the first where messages are missing."""
     documents = [message.payload for message in missed.messages]
     if not missed.recovered:

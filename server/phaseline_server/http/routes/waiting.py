@@ -9,7 +9,7 @@ import trio
 
 from phaseline.errors import SlowSubscriber, Unrecoverable
 from phaseline.stream import Message, Position
-from phaseline_server.log.stream import Log
+from phaseline_server.access.views import StreamView
 
 __all__ = ["LONGEST_WAIT_S", "Missed", "read_missed"]
 
@@ -32,7 +32,7 @@ class Missed(msgspec.Struct, frozen=True):
 
 
 async def read_missed(
-    log: Log, position: Position, channels: Collection[str], *, most: int, wait_s: float, closing: trio.Event
+    log: StreamView, position: Position, channels: Collection[str], *, most: int, wait_s: float, closing: trio.Event
 ) -> Missed:
     """Return what came after `position`, at most `most` messages, after waiting for one up to `wait_s` seconds.
 
@@ -57,7 +57,7 @@ async def _cancel_with(closing: trio.Event, scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _read(log: Log, position: Position, channels: Collection[str], most: int) -> Missed:
+async def _read(log: StreamView, position: Position, channels: Collection[str], most: int) -> Missed:
     found: list[Message] = []
     try:
         while page := await log.since(position):
