@@ -1,9 +1,18 @@
-"""Text that strangers send: made safe to show before anything else sees it."""
+"""Text from outside, made safe before anything else sees it: once for what is kept, once for what a terminal shows.
+
+What a client sends is kept without the characters that act on a terminal or a page (`clean`). What a server sends is
+shown on one line, in characters whose width all terminals agree on (`one_line`): an escape sequence could drive
+the terminal, a bidirectional control could make one name look like another, an odd width would shift a line.
+"""
 
 import re
+import unicodedata
+from functools import lru_cache
 from typing import Final
 
-__all__ = ["clean", "clean_json", "needs_cleaning"]
+__all__ = ["clean", "clean_json", "needs_cleaning", "one_line", "one_line_value"]
+
+# ---------------------------------------------------------------------------------------------- what is kept
 
 # C0 but tab and newline, DEL, C1, the zero-width and bidirectional controls, line and paragraph separators, the
 # byte-order mark, and lone surrogates. A terminal or a page that prints one of these does what the sender wants.
@@ -39,3 +48,88 @@ def clean_json(value: object) -> object:
             return [clean_json(item) for item in value]
         case _:
             return value
+
+
+# ---------------------------------------------------------------------------------------------- what a terminal shows
+
+_SPACES: Final = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
+_MOST_MARKS: Final = 2
+"""Combining marks kept on one character: enough for every living script, too few to climb over other lines."""
+
+_REGIONAL_A: Final = 0x1F1E6
+_REGIONAL_Z: Final = 0x1F1FF
+_DROPPED: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U0001f3fb-\U0001f3ff\U000e0000-\U000e0fff]"
+)
+"""Fillers without ink, variation selectors, skin tones and tags: widths of them differ between terminals."""
+
+_MOST_ITEMS: Final = 200
+_MOST_DEPTH: Final = 8
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Return `text` on one line, with nothing in it that could steer a terminal.
+
+    Line ends and odd spaces become spaces. C0 and C1 controls, bidirectional and zero-width controls, lone
+    surrogates and tags vanish. What Unicode has not assigned, or leaves to private use, is shown as U+FFFD.
+
+    Args:
+        text: anything.
+        limit: most characters to return; a cut is marked by an ellipsis.
+    """
+    if len(text) <= limit and text.isascii() and text.isprintable():  # nearly always
+        return text.strip()
+    return _one_line(text, limit)
+
+
+@lru_cache(maxsize=8192)
+def _one_line(text: str, limit: int) -> str:
+    # Cut first, so that a hostile megabyte costs nothing; the second cut is the exact one.
+    overlong = len(text) > 2 * limit
+    kept = text[: 2 * limit]
+    if not (kept.isascii() and kept.isprintable()):
+        kept = "".join(_safe_characters(_DROPPED.sub("", kept)))
+    kept = kept.strip()
+    return f"{kept[: limit - 1]}…" if overlong or len(kept) > limit else kept
+
+
+def _safe_characters(text: str) -> list[str]:
+    safe: list[str] = []
+    marks = _MOST_MARKS  # A mark at the very start would land on whatever stands before the text.
+    for character in text:
+        category = unicodedata.category(character)
+        if category in {"Mn", "Me", "Mc"}:
+            if marks < _MOST_MARKS:
+                safe.append(character)
+                marks += 1
+            continue
+        marks = 0
+        if category == "Zs" or character in _SPACES:
+            safe.append(" ")
+            marks = _MOST_MARKS
+        elif category in {"Co", "Cn"}:
+            safe.append("\ufffd")
+        elif _REGIONAL_A <= ord(character) <= _REGIONAL_Z:
+            # Half a flag: two of them are one glyph here and two there. Its letter is the same everywhere.
+            safe.append(chr(ord("A") + ord(character) - _REGIONAL_A))
+        elif not category.startswith("C") and category not in {"Zl", "Zp"}:
+            safe.append(character)
+    return safe
+
+
+def one_line_value(value: object, depth: int = 0) -> object:
+    """Return a copy of a decoded JSON `value` with every text in it cleaned, and of bounded size and depth."""
+    if isinstance(value, str):
+        return one_line(value, 2000)
+    if isinstance(value, dict):
+        if depth >= _MOST_DEPTH:
+            return "…"
+        items = list(value.items())[:_MOST_ITEMS]
+        copy: dict[str, object] = {one_line(str(key), 80): one_line_value(each, depth + 1) for key, each in items}
+        return copy | ({"…": f"{len(value) - _MOST_ITEMS} more"} if len(value) > _MOST_ITEMS else {})
+    if isinstance(value, list):
+        if depth >= _MOST_DEPTH:
+            return "…"
+        more = [f"… {len(value) - _MOST_ITEMS} more"] if len(value) > _MOST_ITEMS else []
+        return [one_line_value(each, depth + 1) for each in value[:_MOST_ITEMS]] + more
+    return value

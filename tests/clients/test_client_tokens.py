@@ -103,13 +103,13 @@ def test_a_file_that_others_can_read_or_that_holds_no_token_is_passed_over(
 ) -> None:
     monkeypatch.delenv("PROGRESS_TOKEN", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert tokens_of_reporters.token() is None
-    path = tokens_of_reporters.token_file()
+    assert tokens_of_reporters.token_or_warning() is None
+    path = tokens_of_reporters.config_folder() / "token"
     path.parent.mkdir()
     path.write_text(content)
     path.chmod(mode)
     with caplog.at_level(logging.WARNING):
-        assert tokens_of_reporters.token() is None
+        assert tokens_of_reporters.token_or_warning() is None
     assert str(path) in caplog.text
     assert content not in caplog.text
 

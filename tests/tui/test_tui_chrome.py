@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from phaseline.text import one_line
 from phaseline_tui.drawing import chrome
 from phaseline_tui.drawing.cells import Line, width_of
 from phaseline_tui.drawing.columns import columns_for
@@ -16,14 +17,13 @@ from phaseline_tui.model.connection import LinkState, LinkStatus
 from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.jobs import JobView, Shares
 from phaseline_tui.model.state import ViewState
-from phaseline_tui.model.text import clean
 from phaseline_tui.model.totals import Counts
 from tests.support.tui_jobs import FixedClock, snapshot
 
 SCENE = Scene(1000.0, FixedClock().wall(), FixedClock().local)
 WIDTHS = (20, 39, 60, 78, 80, 100, 118, 148, 198, 300)
 SHARES = st.tuples(st.floats(0, 100), st.floats(0, 100), st.floats(0, 100)).map(lambda each: Shares(*sorted(each)))
-CLEAN = st.text(max_size=60).map(clean)
+CLEAN = st.text(max_size=60).map(one_line)
 
 
 def jobs(*on_the_wire: dict[str, Any]) -> list[JobView]:

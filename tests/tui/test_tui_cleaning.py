@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from phaseline_tui.model.text import clean, clean_value
+from phaseline.text import one_line, one_line_value
 
 
 @pytest.mark.parametrize(
@@ -35,36 +35,36 @@ from phaseline_tui.model.text import clean, clean_value
     ],
 )
 def test_what_could_steer_a_terminal_is_gone_and_the_rest_stays(text: str, shown: str) -> None:
-    assert clean(text) == shown
+    assert one_line(text) == shown
 
 
 def test_long_text_is_cut_with_an_ellipsis() -> None:
-    assert clean("x" * 10_000, 20) == "x" * 19 + "…"
-    assert clean("x" * 21, 20) == "x" * 19 + "…"
-    assert clean("x" * 20, 20) == "x" * 20
+    assert one_line("x" * 10_000, 20) == "x" * 19 + "…"
+    assert one_line("x" * 21, 20) == "x" * 19 + "…"
+    assert one_line("x" * 20, 20) == "x" * 20
 
 
 @given(st.text(st.characters()))
 def test_nothing_unprintable_is_left_and_cleaning_twice_changes_nothing(text: str) -> None:
-    cleaned = clean(text)
+    cleaned = one_line(text)
     assert cleaned.isprintable()
     assert not any(unicodedata.category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for each in cleaned)
-    assert clean(cleaned) == cleaned
+    assert one_line(cleaned) == cleaned
     assert cell_len(cleaned) >= 0
     cleaned.encode()
 
 
 def test_values_are_cleaned_at_every_depth() -> None:
     value = {"a\x1b": ["b\x07", {"c\u202e": "d\x9b"}], "n": 1.5, "t": True, "z": None}
-    assert clean_value(value) == {"a": ["b", {"c": "d"}], "n": 1.5, "t": True, "z": None}
+    assert one_line_value(value) == {"a": ["b", {"c": "d"}], "n": 1.5, "t": True, "z": None}
 
 
 def test_huge_and_deep_values_are_bounded() -> None:
     deep: object = "x"
     for _ in range(1000):
         deep = [deep]
-    assert str(clean_value(deep)) == "[[[[[[[['…']]]]]]]]"
-    assert len(clean_value(list(range(5000)))) == 201  # type: ignore[arg-type]
-    many = clean_value({str(n): n for n in range(5000)})
+    assert str(one_line_value(deep)) == "[[[[[[[['…']]]]]]]]"
+    assert len(one_line_value(list(range(5000)))) == 201  # type: ignore[arg-type]
+    many = one_line_value({str(n): n for n in range(5000)})
     assert isinstance(many, dict)
     assert many["…"] == "4800 more"

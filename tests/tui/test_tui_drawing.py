@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from phaseline.model.snapshot import State
+from phaseline.text import one_line
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, fit, join, middle, pad_line, width_of, wrap
 from phaseline_tui.drawing.columns import columns_for
@@ -15,14 +16,13 @@ from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.jobs import JobView, Remaining, Shares
 from phaseline_tui.model.state import ViewState
-from phaseline_tui.model.text import clean
 from phaseline_tui.model.words import band, clock_time, duration, fine_duration, remaining, state_glyph
 from tests.support.tui_jobs import NOW, FixedClock, snapshot
 
 SCENE = Scene(1000.0, FixedClock().wall(), FixedClock().local)
 WIDTHS = (20, 39, 60, 78, 80, 100, 118, 148, 198, 300)
 SHARES = st.tuples(st.floats(0, 100), st.floats(0, 100), st.floats(0, 100)).map(lambda each: Shares(*sorted(each)))
-CLEAN = st.text(max_size=60).map(clean)
+CLEAN = st.text(max_size=60).map(one_line)
 
 
 def jobs(*on_the_wire: dict[str, Any]) -> list[JobView]:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.model.snapshot import PhaseState
+from phaseline.text import one_line
 from phaseline_tui.drawing.cells import Line, width_of
 from phaseline_tui.drawing.columns import columns_for, heading
 from phaseline_tui.drawing.detail import detail
@@ -17,13 +18,12 @@ from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tree import Folds
 from phaseline_tui.model.jobs import JobView, Shares
 from phaseline_tui.model.state import ViewState
-from phaseline_tui.model.text import clean
 from tests.support.tui_jobs import FixedClock, dalle_job, failed_photo, many_jobs, odd_jobs, photo_job, snapshot
 
 SCENE = Scene(1000.0, FixedClock().wall(), FixedClock().local)
 WIDTHS = (20, 39, 60, 78, 80, 100, 118, 148, 198, 300)
 SHARES = st.tuples(st.floats(0, 100), st.floats(0, 100), st.floats(0, 100)).map(lambda each: Shares(*sorted(each)))
-CLEAN = st.text(max_size=60).map(clean)
+CLEAN = st.text(max_size=60).map(one_line)
 
 
 def jobs(*on_the_wire: dict[str, Any]) -> list[JobView]:

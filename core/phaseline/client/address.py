@@ -1,4 +1,4 @@
-"""Where a reporter reports to."""
+"""Where a server is, as a person writes it."""
 
 import os
 import re
@@ -10,17 +10,22 @@ __all__ = ["DEFAULT_URL", "Address"]
 
 DEFAULT_URL: Final = "ws://127.0.0.1:5100/ws"
 _DEFAULT_PORT: Final = 5100
-_ALLOWED: Final = "ws://host:port/ws, wss://…, http://host:port, https://… or host:port"
+_ALLOWED: Final = "http://host:port, https://host:port, ws://…, wss://… or host:port"
 _PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
+# No urllib.parse: it takes longer to import than all else that a worker's reporter needs at its start.
 _URL: Final = re.compile(
-    r"(?:(?P<scheme>wss?|https?)://)?(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<host>[A-Za-z0-9._-]+))"
+    r"(?:(?P<scheme>wss?|https?)://)?(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~-]+)?)\]|(?P<host>[A-Za-z0-9._-]+))"
     r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)",
     re.ASCII,
 )
 
 
 class Address(NamedTuple):
-    """A server's WebSocket."""
+    """A server's WebSocket.
+
+    Attributes:
+        path: The path of the WebSocket; it ends with `/ws`.
+    """
 
     host: str
     port: int
@@ -28,20 +33,20 @@ class Address(NamedTuple):
     path: str
 
     @classmethod
-    def parse(cls, text: str) -> "Address":
+    def parse(cls, text: str, allowed: str = _ALLOWED) -> "Address":
         """Read a URL as people write it: of a WebSocket or of the server, or `host:port` (5100 if it has none).
 
         Raises:
-            ConfigError: It is no address of a server.
+            ConfigError: It is no address of a server; the text says what is `allowed`.
         """
         match = _URL.fullmatch(text.strip())
         port = int(match["port"]) if match and match["port"] else None
         if match is None or (port is not None and not 0 < port < 2**16):
-            raise ConfigError(f"the server's URL is {shown(text)}; allowed: {_ALLOWED}")
+            raise ConfigError(f"the server's URL is {shown(text)}; allowed: {allowed}")
         scheme = match["scheme"]
         path = match["path"].rstrip("/")
         return cls(
-            host=match["v6"] or match["host"],
+            host=(match["v6"] or match["host"]).lower(),
             port=port or (_PORTS[scheme] if scheme else _DEFAULT_PORT),
             tls=scheme in {"wss", "https"},
             path=path if path.endswith("/ws") else f"{path}/ws",

@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from phaseline.text import one_line
 from phaseline_tui.model.connection import Reply
 from phaseline_tui.model.jobs import JobKey, JobView, State
-from phaseline_tui.model.text import clean
 from phaseline_tui.model.words import count_of
 
 __all__ = ["Removal", "outcome", "picture_path", "removals"]
@@ -58,7 +58,7 @@ def outcome(removal: Removal, reply: Reply) -> tuple[str, bool]:
         told = msgspec.json.decode(reply.body, type=dict[str, object])
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         told = {}
-    words = clean(str(told.get("error") or f"HTTP {reply.status}"))
+    words = one_line(str(told.get("error") or f"HTTP {reply.status}"))
     hint = "; this needs an admin token (PROGRESS_TOKEN)" if reply.status in _REFUSED else ""
     return f"{removal.name} stays as it is: {words}{hint}", False
 

@@ -19,11 +19,11 @@ from typing import Final
 
 import trio
 
+from phaseline.text import one_line
 from phaseline_tui.link.ssh_failures import ssh_failed, ssh_refused
 from phaseline_tui.model.address import ServerAddress, SshTarget
 from phaseline_tui.model.connection import Pace
 from phaseline_tui.model.failures import Ended
-from phaseline_tui.model.text import clean
 
 __all__ = ["Forward", "open_forward"]
 
@@ -180,7 +180,7 @@ class Forward:
             async for chunk in process.stderr:
                 *lines, pending = (pending + chunk).split(b"\n")
                 pending = pending[-_MOST_LINE:]
-                self._said.extend(clean(line.decode(errors="replace")) for line in lines if line.strip())
+                self._said.extend(one_line(line.decode(errors="replace")) for line in lines if line.strip())
                 if lines:
                     self._news.set()
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
+from phaseline.text import one_line
 from phaseline_tui.model.address import ServerAddress, SshTarget
 from phaseline_tui.model.failures import Ended
-from phaseline_tui.model.text import clean
 
 __all__ = ["ssh_failed", "ssh_refused"]
 
@@ -47,7 +47,7 @@ def ssh_failed(server: ServerAddress, target: SshTarget, said: Sequence[str], *,
             return Ended(f"ssh to {target.login}: {advice}", final=final)
     if not in_time:
         return Ended(f"ssh to {target.login}: it takes too long; does `{target.command}` log in without a question?")
-    last = clean(said[-1], 200) if said else "it ended without a word"
+    last = one_line(said[-1], 200) if said else "it ended without a word"
     return Ended(f"{server.url}: ssh: {last}")
 
 

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from phaseline.client.address import Address
 from phaseline.errors import ConfigError, shown
 
 __all__ = ["ServerAddress", "SshTarget", "labels"]
 
-_DEFAULT_PORT: Final = 5100
 _FAR_PORT: Final = 8080
 _FAR_HOST: Final = "127.0.0.1"
-_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _LOOPBACK: Final = re.compile(r"localhost|127(\.\d+){3}|::1")
-_HOST: Final = re.compile(r"[A-Za-z0-9._:%-]+")
-_PATH: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 # None begins with a hyphen: ssh would take it for an option. A colon would end the socket's path in ssh's eyes.
 _SSH_NAME: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._%-]*|[0-9A-Fa-f:]+")
 _SSH_USER: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@%+\\-]*")
@@ -68,40 +65,19 @@ class ServerAddress:
         Raises:
             ConfigError: it is no address of a server.
         """
-        given = text.strip()
-        bare = "://" not in given
-        if not given.isprintable():  # `urlsplit` would drop line ends in silence.
+        if not text.strip().lower().startswith("ssh://"):
+            return cls(*Address.parse(text, _ALLOWED))
+        if not text.strip().isprintable():  # `urlsplit` drops line ends
             raise _wrong(text)
         try:
-            parts = urlsplit(f"http://{given}" if bare else given)
-            port = parts.port
-        except ValueError as error:
+            return _behind_ssh(text, urlsplit(text.strip()))
+        except ValueError as error:  # the port is no number
             raise _wrong(text) from error
-        if parts.scheme == "ssh":
-            return _behind_ssh(text, parts)
-        host = parts.hostname or ""
-        if (
-            parts.scheme not in _PORTS
-            or parts.username is not None
-            or parts.query
-            or parts.fragment
-            or port == 0
-            or not _HOST.fullmatch(host)
-            or not _PATH.fullmatch(parts.path)
-        ):
-            raise _wrong(text)
-        path = parts.path.rstrip("/")
-        return cls(
-            host=host,
-            port=port if port is not None else _DEFAULT_PORT if bare else _PORTS[parts.scheme],
-            tls=parts.scheme in {"https", "wss"},
-            path=path if path.endswith("/ws") else f"{path}/ws",
-        )
 
     @property
     def authority(self) -> str:
         """Return `host:port`, as in a URL."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return Address(self.host, self.port, self.tls, self.path).authority
 
     @property
     def url(self) -> str:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from phaseline.text import one_line, one_line_value
 from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.frames import (
     ErrorOccurred,
@@ -29,7 +30,6 @@ from phaseline_tui.model.frames import (
 )
 from phaseline_tui.model.ingest import key_of
 from phaseline_tui.model.jobs import JobKey, JobView, PhaseView, State
-from phaseline_tui.model.text import clean, clean_value
 from phaseline_tui.model.words import count_of, duration, words_of_value
 
 __all__ = ["Event", "EventLog", "Words", "words_of"]
@@ -171,16 +171,20 @@ def words_of(frame: Frame | JobMessage | SnapshotTaken) -> Words:
             words = Words("started", "", count_of(len(frame.stages), "phase") if frame.stages else "")
         case JobProgress():
             percent = "" if frame.progress is None else f"{frame.progress:.0f}% "
-            words = Words("progress", clean(frame.stage or ""), f"{percent}{clean(frame.message or '', _LONG)}".strip())
+            words = Words(
+                "progress",
+                one_line(frame.stage or ""),
+                f"{percent}{one_line(frame.message or '', _LONG)}".strip(),
+            )
         case StageCompleted():
             took = "" if frame.stage_seconds is None else f"{frame.stage_seconds:.1f}s"
             usual = "" if frame.average_seconds is None or not took else f", usually {frame.average_seconds:.1f}s"
-            words = Words("skipped" if frame.skipped else "phase done", clean(frame.stage or ""), took + usual)
+            words = Words("skipped" if frame.skipped else "phase done", one_line(frame.stage or ""), took + usual)
         case PhotoInfo():
             words = Words("facts", "", _facts(frame.photo_data))
         case ErrorOccurred():
-            kind, said = clean(frame.error_type or ""), clean(frame.error_message or "", _LONG)
-            words = Words("error", clean(frame.stage or ""), f"{kind}: {said}" if kind and said else kind or said)
+            kind, said = one_line(frame.error_type or ""), one_line(frame.error_message or "", _LONG)
+            words = Words("error", one_line(frame.stage or ""), f"{kind}: {said}" if kind and said else kind or said)
         case JobCompleted():
             words = Words("completed", "", _took(frame.duration))
         case JobFailed():
@@ -202,16 +206,16 @@ def _words_of_ours(frame: Frame | JobMessage | SnapshotTaken) -> Words:
         case SnapshotTaken():
             return Words("snapshot", "", f"{count_of(frame.jobs, 'job')} at {frame.seq}")
         case Problem():
-            return Words("server", "", clean(frame.error or frame.code or "", _LONG))
+            return Words("server", "", one_line(frame.error or frame.code or "", _LONG))
         case _:
             return Words("", "", "")
 
 
 def _facts(value: object) -> str:
-    known = clean_value(value)
+    known = one_line_value(value)
     facts = known if isinstance(known, dict) else {}
     parts = [f"{key} {words_of_value(each)}" for key, each in facts.items()] or [words_of_value(known)]
-    return clean(" · ".join(parts), _LONG)
+    return one_line(" · ".join(parts), _LONG)
 
 
 def _took(seconds: float | None) -> str:
@@ -224,7 +228,7 @@ def _silence(seconds: float | None) -> str:
 
 def _reason(frame: JobFailed) -> str:
     said = frame.result.get("error") if isinstance(frame.result, dict) else None
-    reason = clean(said, _LONG) if isinstance(said, str) else ""
+    reason = one_line(said, _LONG) if isinstance(said, str) else ""
     return " ".join(part for part in (_took(frame.duration), reason) if part)
 
 
@@ -232,12 +236,14 @@ def _as_job(event: Event) -> JobView:
     """Return a job that the filter takes for the event's: its words are found by what they say, too."""
     frame = event.frame
     words = words_of(frame)
-    job = JobView(clean(frame.job_id) if isinstance(frame, JobMessage) else "", event.origin)
+    job = JobView(one_line(frame.job_id) if isinstance(frame, JobMessage) else "", event.origin)
     job.name = f"{event.name} {words.kind} {words.text}"
     job.message = words.text
     if words.phase:
         job.phases, job.phase_index = [PhaseView(words.phase)], 1
     if isinstance(frame, JobMessage):
-        job.workflow, job.series, job.host = (clean(each or "") for each in (frame.workflow, frame.series, frame.host))
+        job.workflow, job.series, job.host = (
+            one_line(each or "") for each in (frame.workflow, frame.series, frame.host)
+        )
         job.state = State.FAILED if isinstance(frame, ErrorOccurred) else _STATES.get(frame.state or "", State.ACTIVE)
     return job

@@ -11,8 +11,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from phaseline.text import one_line
 from phaseline_tui.model.jobs import JobView, State
-from phaseline_tui.model.text import clean
 
 __all__ = [
     "EtaFigures",
@@ -113,9 +113,9 @@ def read_phases(body: bytes) -> Figures:
     return Figures(
         tuple(
             PhaseFigures(
-                clean(each.workflow),
-                clean(each.phase),
-                clean(each.series or ""),
+                one_line(each.workflow),
+                one_line(each.phase),
+                one_line(each.series or ""),
                 max(0, each.count or 0),
                 _seconds(each.avg_seconds),
                 _seconds(each.p50_seconds),
@@ -126,16 +126,16 @@ def read_phases(body: bytes) -> Figures:
             for each in read.phases[:_MOST_ROWS]
         ),
         tuple(
-            Failures(clean(each.workflow), clean(each.phase or ""), max(0, each.count))
+            Failures(one_line(each.workflow), one_line(each.phase or ""), max(0, each.count))
             for each in read.failures[:_MOST_ROWS]
         ),
         tuple(
             SlowRun(
-                clean(each.job_id),
-                clean(each.workflow),
-                clean(each.series or ""),
+                one_line(each.job_id),
+                one_line(each.workflow),
+                one_line(each.series or ""),
                 _seconds(each.seconds) or 0.0,
-                clean(each.ended_at or ""),
+                one_line(each.ended_at or ""),
             )
             for each in read.slowest[:_MOST_ROWS]
         ),
@@ -150,7 +150,7 @@ def read_eta(figures: Figures, body: bytes) -> Figures:
     """
     read = _decode(body, _Eta)
     eta = tuple(
-        EtaFigures(clean(each.workflow), clean(each.series or ""), max(0, each.runs or 0), each.model, each.ema)
+        EtaFigures(one_line(each.workflow), one_line(each.series or ""), max(0, each.runs or 0), each.model, each.ema)
         for each in read.series[:_MOST_ROWS]
     )
     return replace(figures, eta=eta)

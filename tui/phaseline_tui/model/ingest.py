@@ -5,6 +5,7 @@ import math
 from functools import lru_cache
 from typing import Final, get_args
 
+from phaseline.text import one_line, one_line_value
 from phaseline_tui.model.frames import (
     Common,
     ErrorItem,
@@ -21,7 +22,6 @@ from phaseline_tui.model.frames import (
     StageItem,
 )
 from phaseline_tui.model.jobs import Basis, ErrorView, JobKey, JobView, PhaseState, PhaseView, Remaining, State
-from phaseline_tui.model.text import clean, clean_value
 
 __all__ = ["apply_message", "from_status", "key_of"]
 
@@ -40,7 +40,7 @@ _BASES: Final[dict[str | None, Basis]] = {basis: basis for basis in get_args(Bas
 @lru_cache(maxsize=16384)
 def key_of(origin: str, job_id: str) -> JobKey:
     """Return the key of the job that a server calls `job_id`; the same object each time, for each message asks."""
-    return JobKey(origin, clean(job_id))
+    return JobKey(origin, one_line(job_id))
 
 
 def from_status(status: JobStatus, received: float, epoch: str, origin: str = "") -> JobView:
@@ -52,18 +52,18 @@ def from_status(status: JobStatus, received: float, epoch: str, origin: str = ""
         epoch: of the snapshot.
         origin: the label of the connection it came by.
     """
-    job = JobView(clean(status.job_id), origin=origin, epoch=epoch)
+    job = JobView(one_line(status.job_id), origin=origin, epoch=epoch)
     job.phases = [_phase(item, job_start=_wall(status.started_at)) for item in status.stages[:_MOST_PHASES]]
     _take_common(job, status, received)
     _name(job, status.photo_info)
     _fall_silent(job, status.silent_seconds)
-    job.message = clean(status.message or "", _LONG)
+    job.message = one_line(status.message or "", _LONG)
     job.started_at = _wall(status.started_at)
     job.completed_at = _wall(status.completed_at)
     job.duration = _seconds(status.duration)
     job.cache_hit = status.cache_hit
-    job.result = clean_value(status.result)
-    job.reasons = tuple(clean(item.text) for item in status.eta_reasons[-_MOST_REASONS:] if item.text)
+    job.result = one_line_value(status.result)
+    job.reasons = tuple(one_line(item.text) for item in status.eta_reasons[-_MOST_REASONS:] if item.text)
     job.errors = [_error(item) for item in status.errors[-_MOST_ERRORS:]]
     current = job.current
     if current is not None and status.progress is not None and not job.over:
@@ -95,7 +95,7 @@ def _take_rarer(job: JobView, message: JobMessage) -> None:
     if isinstance(message, StageCompleted):
         _complete_phase(job, message)
     elif isinstance(message, PhotoInfo):
-        job.details = clean_value(message.photo_data)
+        job.details = one_line_value(message.photo_data)
     elif isinstance(message, ErrorOccurred):
         _add_error(job, message)
     elif isinstance(message, JobCompleted | JobFailed):
@@ -133,13 +133,13 @@ def _take_nature(job: JobView, common: Common) -> None:
     if common.state != job.state:
         job.state = _STATES.get(common.state or "", job.state)
     if common.workflow != job.workflow and common.workflow:
-        job.workflow = clean(common.workflow)
+        job.workflow = one_line(common.workflow)
     if common.series != job.series and common.series:
-        job.series = clean(common.series)
+        job.series = one_line(common.series)
     if common.host != job.host and common.host:
-        job.host = clean(common.host)
+        job.host = one_line(common.host)
     if not job.photo_id and common.photo_id is not None:
-        job.photo_id = clean(str(clean_value(common.photo_id)))
+        job.photo_id = one_line(str(one_line_value(common.photo_id)))
     if not job.name:
         _name(job, None)
 
@@ -166,7 +166,7 @@ def _start(job: JobView, message: JobStarted) -> None:
     for name in JobView.__struct_fields__:
         setattr(job, name, getattr(fresh, name))
     names = message.stages[:_MOST_PHASES]
-    job.phases = [PhaseView(clean(name), average=_usual(message.averages.get(name))) for name in names]
+    job.phases = [PhaseView(one_line(name), average=_usual(message.averages.get(name))) for name in names]
     job.phase_count = len(job.phases)
     job.started_at = _wall(message.timestamp)
     _name(job, message.photo_info)
@@ -174,17 +174,17 @@ def _start(job: JobView, message: JobStarted) -> None:
 
 def _progress(job: JobView, message: JobProgress) -> PhaseView | None:
     """Take over how far a phase is, and return the one that the job is in."""
-    said = clean(message.message, _LONG) if message.message else ""
+    said = one_line(message.message, _LONG) if message.message else ""
     if said and said != job.message:
         job.told = (*job.told[1 - _MOST_TOLD :], (job.elapsed, said))
     job.message = said
     if message.details:
-        job.details = clean_value(message.details)
+        job.details = one_line_value(message.details)
     phase = job.current
     if not message.stage:
         return phase
     if phase is None or phase.name != message.stage or phase.state is not PhaseState.CURRENT:  # else: as nearly always
-        phase = _enter(job, clean(message.stage))
+        phase = _enter(job, one_line(message.stage))
     progress = message.progress
     phase.progress = progress if progress is None else _percent(progress)
     return phase
@@ -218,9 +218,9 @@ def _leave(job: JobView, phase: PhaseView, state: PhaseState) -> None:
 def _complete_phase(job: JobView, message: StageCompleted) -> None:
     if not message.stage:
         return
-    phase = next((each for each in job.phases if each.name == clean(message.stage)), None)
+    phase = next((each for each in job.phases if each.name == one_line(message.stage)), None)
     if phase is None:
-        phase = _enter(job, clean(message.stage))
+        phase = _enter(job, one_line(message.stage))
     seconds = _seconds(message.stage_seconds)
     if phase.offset is None and seconds is not None and not message.skipped:
         phase.offset = max(0.0, job.elapsed - seconds)
@@ -228,7 +228,7 @@ def _complete_phase(job: JobView, message: StageCompleted) -> None:
     phase.elapsed = seconds if seconds is not None else phase.elapsed
     average = _seconds(message.average_seconds)
     phase.average = phase.average if average is None else average
-    phase.result = clean_value(message.result)
+    phase.result = one_line_value(message.result)
 
 
 def _add_error(job: JobView, message: ErrorOccurred) -> None:
@@ -248,7 +248,7 @@ def _add_error(job: JobView, message: ErrorOccurred) -> None:
 
 def _end(job: JobView, message: JobCompleted | JobFailed) -> None:
     job.remaining = None
-    job.result = clean_value(message.result)
+    job.result = one_line_value(message.result)
     job.duration = _seconds(message.duration)
     job.completed_at = _wall(message.timestamp)
     ended_well = isinstance(message, JobCompleted)
@@ -263,12 +263,12 @@ def _end(job: JobView, message: JobCompleted | JobFailed) -> None:
 
 def _name(job: JobView, photo_info: object) -> None:
     """Give the job a short name."""
-    info = clean_value(photo_info)
+    info = one_line_value(photo_info)
     if isinstance(info, dict) and info:
         job.photo_info = info
         for key in ("file_name", "fileName", "name", "title"):
             if isinstance(info.get(key), str) and info[key]:
-                job.name = clean(info[key])
+                job.name = one_line(info[key])
                 return
     if job.job_id.startswith("dalle:") and job.job_id.count(":") == 2:  # noqa: PLR2004  dalle:<series>:<address>
         address = job.job_id.rpartition(":")[2]
@@ -281,24 +281,24 @@ def _name(job: JobView, photo_info: object) -> None:
 def _phase(item: StageItem, job_start: float | None) -> PhaseView:
     started = _wall(item.started_at)
     return PhaseView(
-        name=clean(item.name),
+        name=one_line(item.name),
         state=_PHASE_STATES.get(item.state, PhaseState.PENDING),
         offset=None if started is None or job_start is None else max(0.0, started - job_start),
         elapsed=_seconds(item.elapsed_seconds) if item.state != "pending" else None,
         average=_usual(item.average_seconds),
         p90=_usual(item.p90_seconds),
         progress=None if item.progress is None or item.state != "current" else _percent(item.progress),
-        error=clean(item.error or "", _LONG),
+        error=one_line(item.error or "", _LONG),
     )
 
 
 def _error(item: ErrorItem) -> ErrorView:
     return ErrorView(
-        kind=clean(item.error_type or ""),
-        message=clean(item.error_message or "", _LONG),
-        phase=clean(item.stage or ""),
+        kind=one_line(item.error_type or ""),
+        message=one_line(item.error_message or "", _LONG),
+        phase=one_line(item.stage or ""),
         at=_wall(item.timestamp),
-        details=clean_value(item.error_details),
+        details=one_line_value(item.error_details),
     )
 
 

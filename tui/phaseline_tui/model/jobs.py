@@ -1,6 +1,6 @@
 """A job as the screen knows it: what the server last said, and what follows from that for any later time.
 
-All texts in here are clean (see `cleaning`). Durations are seconds; `now` is always a reading of the monotonic
+All texts in here are clean (see `phaseline.text`). Durations are seconds; `now` is always a reading of the monotonic
 clock in seconds; wall times are seconds since 1970.
 
 Structs without garbage collection, because a list may hold ten thousand jobs: nothing in a job leads back to it.

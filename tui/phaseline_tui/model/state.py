@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from phaseline.text import one_line
 from phaseline_tui.model.decoding import statuses
 from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.frames import Frame, JobMessage, Problem, Snapshot
 from phaseline_tui.model.ingest import apply_message, from_status, key_of
 from phaseline_tui.model.jobs import JobKey, JobView, State
 from phaseline_tui.model.sorting import Order, group_of, place_of
-from phaseline_tui.model.text import clean
 from phaseline_tui.model.totals import Counts, Totals, totals_of
 
 __all__ = ["Changes", "ViewState"]
@@ -105,7 +105,7 @@ class ViewState:
             elif isinstance(frame, JobMessage):
                 self._update(frame, received, origin, changes)
             elif isinstance(frame, Problem):
-                self.problem = clean(frame.error or frame.code or "")
+                self.problem = one_line(frame.error or frame.code or "")
         self._touched |= bool(changes.jobs)
         if changes.order:
             self._sort()

@@ -19,7 +19,7 @@ import trio_websocket
 from phaseline.client.address import Address
 from phaseline.client.handshake import shake_hands
 from phaseline.client.notes import warn
-from phaseline.client.token import token
+from phaseline.client.token import token_or_warning
 from phaseline.reporting.delivery.background import Worker
 from phaseline.reporting.delivery.connection import Exchange, is_final
 from phaseline.reporting.delivery.inbox import Inbox, Waiter
@@ -247,7 +247,7 @@ class Delivery:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[trio_websocket.WebSocketConnection]:
         """Connect for the length of the block."""
-        address, shown = self._address, token()
+        address, shown = self._address, token_or_warning()
         headers = [(b"Authorization", b"Bearer " + shown.encode())] if shown else None
         with trio.fail_after(_HANDSHAKE_S):
             stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]
