@@ -1,5 +1,6 @@
 """The program: one app, a link for each server, one state of what is shown."""
 
+import asyncio
 import gc
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
@@ -25,6 +26,7 @@ from phaseline_tui.model.state import Changes, ViewState
 from phaseline_tui.screens.jobs import JobsScreen
 from phaseline_tui.screens.views import VIEWS, View, ViewScreen, offered, view_called
 from phaseline_tui.terminal.endings import heed_ends
+from phaseline_tui.terminal.textual_internals import write
 from phaseline_tui.user.keys import bindings
 from phaseline_tui.user.remembered import Remembered, read_remembered, write_remembered
 from phaseline_tui.user.settings import Settings
@@ -106,8 +108,8 @@ class ProgressApp(DressedApp):
         """Begin to follow the server, and the time."""
         self.theme_changed_signal.subscribe(self, lambda _theme: self._theme_changed())
         self.set_keymap(self.settings.keys)
-        if not self.is_headless and self._loop is not None:
-            heed_ends(self._loop, self._keep, lambda code: self.exit(return_code=code))
+        if not self.is_headless:
+            heed_ends(asyncio.get_running_loop(), self._keep, lambda code: self.exit(return_code=code))
         self._outside.start()
         self._advance()
         view = view_called(self._remembered.view) if self._remembered is not None else None
@@ -158,15 +160,11 @@ class ProgressApp(DressedApp):
         await super().action_quit()
 
     def _write_outside(self, sequence: str) -> None:
-        if self._driver is not None and not self.is_headless:
-            self._driver.write(sequence)
-            self._driver.flush()
+        write(self, sequence)
 
     def _deliverer(self) -> Callable[[tuple[Batch, ...]], object]:
         """Return what the links call, in their thread, with the batches of each beat."""
-        loop = self._loop
-        if loop is None:
-            raise RuntimeError("the app has no event loop yet")
+        loop = asyncio.get_running_loop()
 
         def deliver(batches: tuple[Batch, ...]) -> None:
             try:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import ClassVar, cast
 
 from rich.console import RenderableType
-from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -14,6 +13,7 @@ from phaseline_tui.drawing.ascii import AsciiFilter
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
 from phaseline_tui.terminal.encoding import CellsUpdate
+from phaseline_tui.terminal.textual_internals import ChopsUpdate
 
 __all__ = ["DressedApp"]
 

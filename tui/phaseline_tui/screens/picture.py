@@ -1,10 +1,8 @@
 """The picture that a job made, in the terminal: by its graphics if it has any, by half blocks otherwise."""
 
 import asyncio
-import importlib
 import io
 import os
-import sys
 import termios
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast, get_args
@@ -20,6 +18,7 @@ from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.model.failures import Ended
 from phaseline_tui.model.jobs import JobKey
 from phaseline_tui.terminal.graphics import Graphics, Kind, ask
+from phaseline_tui.terminal.textual_internals import load_textual_image
 from phaseline_tui.widgets.fixed_lines import FixedLines
 
 if TYPE_CHECKING:
@@ -122,20 +121,7 @@ class PictureScreen(Screen[None]):
             with suppress(SuspendNotSupported, OSError, termios.error), self.app.suspend():
                 PictureScreen._terminal = ask()
         found = PictureScreen._terminal or Graphics("blocks", (10, 20))
-        _load(found)
+        load_textual_image(found.cell)
         said = os.environ.get("PROGRESS_PICTURES", "").lower()
         kinds: tuple[Kind, ...] = get_args(Kind)
         return found._replace(kind=next((kind for kind in kinds if kind == said), found.kind))
-
-
-def _load(graphics: Graphics) -> None:
-    """Load textual-image without the questions that it asks by itself: it waits a tenth of a second for an answer."""
-    terminal = importlib.import_module("textual_image._terminal")
-    terminal.get_cell_size._result = terminal.CellSize(*graphics.cell)  # noqa: SLF001  or it asks while Textual reads
-    if "textual_image.widget" not in sys.modules:
-        screen = sys.__stdout__
-        sys.__stdout__ = io.StringIO()  # type: ignore[misc,assignment]  # no terminal, so there is nobody to ask
-        try:
-            importlib.import_module("textual_image.widget")
-        finally:
-            sys.__stdout__ = screen  # type: ignore[misc]

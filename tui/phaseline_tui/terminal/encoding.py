@@ -12,10 +12,10 @@ from typing import Final
 from rich.color import Color, ColorSystem
 from rich.console import Console
 from rich.style import Style
-from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.strip import Strip
 
 from phaseline_tui.drawing.cells import width_of_text
+from phaseline_tui.terminal.textual_internals import ChopsUpdate, CompositorUpdate, color_system
 
 __all__ = ["Cells", "CellsUpdate", "encode"]
 
@@ -40,7 +40,7 @@ class CellsUpdate(CompositorUpdate):
 
     def render_segments(self, console: Console) -> str:
         """Return the bytes to send, as text (called by Textual)."""
-        return encode(self._cells(), console._color_system or ColorSystem.TRUECOLOR)  # noqa: SLF001  as Textual does
+        return encode(self._cells(), color_system(console))
 
     def _cells(self) -> Iterator[Cells]:
         for y, first, last in self._spans:

@@ -8,15 +8,12 @@ be written at once. Everywhere else, and in tests without a terminal, `refresh` 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rich.color import ColorSystem
-from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.geometry import Region
 
 from phaseline_tui.terminal.encoding import Cells, encode
+from phaseline_tui.terminal.textual_internals import color_system, is_settled, visible_widgets, write_at_once
 
 if TYPE_CHECKING:
-    from textual.app import App
-
     from phaseline_tui.widgets.line_view import LineView
 
 __all__ = ["DirectPainter"]
@@ -35,17 +32,9 @@ class DirectPainter:
         widget = self._widget
         app = widget.app
         screen = widget.screen
-        if (
-            app.is_headless
-            or app.is_inline
-            or app._driver is None  # noqa: SLF001  there is no public way past the compositor
-            or app._batch_count  # noqa: SLF001
-            or app.screen is not screen
-            or screen._layout_required  # noqa: SLF001
-            or widget._repaint_required  # noqa: SLF001
-        ):
+        if app.is_headless or app.is_inline or app.screen is not screen or not is_settled(widget):
             return None
-        places = screen._compositor.visible_widgets  # noqa: SLF001
+        places = visible_widgets(screen)
         if places is not self._map:  # A new one is made whenever anything moves.
             self._map = places
             self._place = self._find()
@@ -53,7 +42,7 @@ class DirectPainter:
 
     def _find(self) -> Region | None:
         widget = self._widget
-        places = widget.screen._compositor.visible_widgets  # noqa: SLF001
+        places = visible_widgets(widget.screen)
         if widget not in places:
             return None
         region, clip = places[widget]
@@ -69,11 +58,5 @@ class DirectPainter:
 
     def write(self, cells: Iterable[Cells]) -> None:
         """Write cells; `place` has said where they go."""
-        app: App[object] = self._widget.app
-        driver = app._driver  # noqa: SLF001
-        if driver is None:
-            return
-        text = encode(cells, app.console._color_system or ColorSystem.TRUECOLOR)  # noqa: SLF001
-        # In one piece: each wakes the thread that writes.
-        driver.write(f"{SYNC_START}{text}{SYNC_END}" if app._sync_available else text)  # noqa: SLF001
-        driver.flush()
+        app = self._widget.app
+        write_at_once(app, encode(cells, color_system(app.console)))

@@ -14,6 +14,7 @@ from phaseline_tui.drawing.cells import Line, blank
 from phaseline_tui.drawing.differences import Stretch, changed, cut
 from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.terminal.encoding import Cells
+from phaseline_tui.terminal.textual_internals import mark_dirty
 from phaseline_tui.widgets.direct import DirectPainter
 
 __all__ = ["LineView"]
@@ -116,7 +117,7 @@ class LineView(ScrollView):
             )
             return
         # What Textual keeps of these lines is old now; it asks for them anew when it composes the screen next.
-        self._styles_cache.set_dirty(*(Region(0, self.content_offset.y + index - top, 1, 1) for index, _ in differing))
+        mark_dirty(self, (Region(0, self.content_offset.y + index - top, 1, 1) for index, _ in differing))
         self._direct.write(self._cells(differing, place))
 
     def _cells(self, differing: Iterable[tuple[int, list[Stretch]]], place: Region) -> Iterator[Cells]:
