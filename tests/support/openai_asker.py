@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from phaseline.errors import ProviderError
-from phaseline_server.pictures.openai_http import Access
+from phaseline_server.pictures.openai_http import ApiAccess
 from phaseline_server.pictures.openai_images import OpenAIImages
-from phaseline_server.pictures.retry import Patience
+from phaseline_server.pictures.retry import Retries
 from phaseline_server.pictures.sources import EncodedPicture, RemotePicture
 from tests.support.misbehaving import answer
 
@@ -17,14 +17,14 @@ GOOD = answer({"created": 1, "data": [{"url": "https://pictures.example/1.png?si
 PICTURE = RemotePicture("https://pictures.example/1.png?sig=x")
 MAX_BYTES = 1_000_000
 # Short waits, so that no test does; a time-out that should not strike is long.
-PATIENCE = Patience(timeout=60, retries=4, backoff=0.001)
+PATIENCE = Retries(timeout=60, retries=4, backoff=0.001)
 
 
 class Asker:
     """`OpenAIImages` with its reports kept."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, key: str = KEY, patience: Patience = PATIENCE) -> None:
-        access = Access("image", f"{url}/v1", key, "gpt-image-1")
+    def __init__(self, client: httpx.AsyncClient, url: str, key: str = KEY, patience: Retries = PATIENCE) -> None:
+        access = ApiAccess("image", f"{url}/v1", key, "gpt-image-1")
         jitter = random.Random(1)
         self.images = OpenAIImages(client, access, patience, max_picture_bytes=MAX_BYTES, jitter=jitter)
         self.lines: list[str] = []

@@ -6,7 +6,7 @@ import trio
 from hypercorn.typing import ASGIReceiveEvent, WebsocketDisconnectEvent
 from wsproto.frame_protocol import CloseReason
 
-from phaseline_server.door.handshake import Handshake
+from phaseline_server.door.handshake import Upgrade
 from phaseline_server.fanout.frames import text_frame
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ __all__ = ["AppCall"]
 class AppCall:
     """One call of the app, from the client's handshake to the app's return."""
 
-    def __init__(self, socket: "WebSocket", handshake: Handshake) -> None:
+    def __init__(self, socket: "WebSocket", handshake: Upgrade) -> None:
         """Have the app answer `handshake`, and speak by `socket`."""
         self._socket = socket
-        self._handshake: Handshake | None = handshake  # None once it is accepted
+        self._handshake: Upgrade | None = handshake  # None once it is accepted
         self._announced = False
         self._refused = False
         self._closed = False  # by the app
@@ -80,7 +80,7 @@ class AppCall:
         if self._handshake is not None and not self._refused:
             self._refuse(self._handshake, 500)
 
-    def _answer(self, handshake: Handshake, kind: str, message: Any) -> None:
+    def _answer(self, handshake: Upgrade, kind: str, message: Any) -> None:
         """Accept or refuse."""
         if kind == "websocket.accept":
             answer = handshake.accept(message.get("subprotocol"), message.get("headers", ()))
@@ -113,7 +113,7 @@ class AppCall:
             self._socket.say_close(int(message.get("code") or 1000), message.get("reason") or "")
             self._closed = True
 
-    def _refuse(self, handshake: Handshake, status: int) -> None:
+    def _refuse(self, handshake: Upgrade, status: int) -> None:
         self._refused = True
         head = handshake.refuse(status, [(b"content-length", b"0")])
         self._socket.writer.write(head + handshake.body(b"", last=True))

@@ -10,7 +10,7 @@ from hypercorn.utils import build_and_validate_headers
 from wsproto.handshake import WEBSOCKET_VERSION
 from wsproto.utilities import generate_accept_token, split_comma_header
 
-__all__ = ["Handshake", "is_upgrade"]
+__all__ = ["Upgrade", "is_upgrade"]
 
 Headers = Sequence[tuple[bytes, bytes]]
 Address = tuple[str, int] | None
@@ -24,7 +24,7 @@ class Ends(NamedTuple):
     secure: bool = False
 
 
-class Handshake:
+class Upgrade:
     """One client's wish for a WebSocket.
 
     Attributes:

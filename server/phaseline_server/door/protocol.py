@@ -16,7 +16,7 @@ from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import ASGISendEvent, H11SendableEvent
 
 from phaseline.errors import MalformedRequest, PhaselineError, TooLarge
-from phaseline_server.door.handshake import Handshake, is_upgrade
+from phaseline_server.door.handshake import Upgrade, is_upgrade
 
 __all__ = ["Http1Protocol"]
 
@@ -50,7 +50,7 @@ class Http1Protocol(H11Protocol):
         """Count in `refused` what is answered with an error here, by status; the rest is hypercorn's."""
         super().__init__(*args)
         self._refused = refused
-        self.upgrade: Handshake | None = None
+        self.upgrade: Upgrade | None = None
         """This is where a connection turns into a WebSocket for the rest of its life."""
         self._held = b""  # the head of an answer, to leave in one write with its body
         self.connection = _Parser(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
@@ -76,12 +76,10 @@ class Http1Protocol(H11Protocol):
             await self.refuse(400)
             return
         if is_upgrade(request):
-            if not Handshake.is_valid(request):
+            if not Upgrade.is_valid(request):
                 await self.refuse(400)
                 return
-            self.upgrade = Handshake(
-                request, cast(h11.Connection, self.connection), self.config.response_headers("h11")
-            )
+            self.upgrade = Upgrade(request, cast(h11.Connection, self.connection), self.config.response_headers("h11"))
             return
         self.stream = self._new_stream()
         await self.stream.handle(

@@ -19,7 +19,7 @@ from phaseline_server.door.app_call import AppCall
 from phaseline_server.door.app_tasks import call_app, logged
 from phaseline_server.door.counts import Late
 from phaseline_server.door.endpoint import Endpoint
-from phaseline_server.door.handshake import Ends, Handshake
+from phaseline_server.door.handshake import Ends, Upgrade
 from phaseline_server.door.limits import Limits
 from phaseline_server.door.outgoing import Outgoing, Spawn
 from phaseline_server.door.pings import Pings
@@ -57,10 +57,10 @@ class WebSocket:
     )
 
     def __init__(
-        self, stream: trio.SocketStream, handshake: Handshake, limits: Limits, *, spawn: Spawn, pings: Pings
+        self, stream: trio.SocketStream, handshake: Upgrade, limits: Limits, *, spawn: Spawn, pings: Pings
     ) -> None:
         self._stream = stream
-        self._handshake: Handshake | None = handshake  # until the app is called
+        self._handshake: Upgrade | None = handshake  # until the app is called
         self._limits = limits
         self._pings = pings
         self._endpoint: Endpoint | None = None  # None until the app has accepted

@@ -11,13 +11,13 @@ import trio
 
 from phaseline.errors import PictureError, shown
 from phaseline_server.pictures.http_client import IDENTITY, Unacceptable, one_line, public, read_body, retry_after, why
-from phaseline_server.pictures.retry import Again, Patience, persist
+from phaseline_server.pictures.retry import Again, Retries, persist
 from phaseline_server.pictures.sources import EncodedPicture, LocalPicture, PictureSource, RemotePicture
 
 __all__ = ["PATIENCE", "fetch"]
 
 # A picture that was paid for is worth some patience.
-PATIENCE: Final = Patience(timeout=60.0, retries=2, deadline=120.0, backoff=0.5)
+PATIENCE: Final = Retries(timeout=60.0, retries=2, deadline=120.0, backoff=0.5)
 
 _CONNECT_SECONDS: Final = 10.0
 _REDIRECTS: Final = 3
@@ -28,7 +28,7 @@ Report = Callable[[float], Awaitable[None]]
 
 
 async def fetch(
-    source: PictureSource, limit_bytes: int, client: httpx.AsyncClient, report: Report, patience: Patience = PATIENCE
+    source: PictureSource, limit_bytes: int, client: httpx.AsyncClient, report: Report, patience: Retries = PATIENCE
 ) -> bytes:
     """Return the bytes of a picture, which nobody has looked at yet.
 
@@ -50,7 +50,7 @@ async def fetch(
 
 
 async def _bytes_of(
-    source: PictureSource, limit: int, client: httpx.AsyncClient, report: Report, patience: Patience
+    source: PictureSource, limit: int, client: httpx.AsyncClient, report: Report, patience: Retries
 ) -> bytes:
     match source:
         case RemotePicture(url=text):
@@ -72,7 +72,7 @@ class _Download:
         self._report = report
         self._percent = 0
 
-    async def run(self, patience: Patience) -> bytes:
+    async def run(self, patience: Retries) -> bytes:
         return await persist(self._attempt, patience, random.Random(), _no_words, self._failed)  # noqa: S311 (waits only)
 
     async def _attempt(self, _number: int) -> bytes:

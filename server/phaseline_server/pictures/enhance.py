@@ -9,8 +9,8 @@ import msgspec
 
 from phaseline.errors import ProviderError
 from phaseline.text import clean
-from phaseline_server.pictures.openai_http import Access, OpenAIClient
-from phaseline_server.pictures.retry import Patience
+from phaseline_server.pictures.openai_http import ApiAccess, OpenAIClient
+from phaseline_server.pictures.retry import Retries
 
 __all__ = ["ChatEnhancer"]
 
@@ -33,7 +33,7 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Answer(msgspec.Struct):
+class _ChatAnswer(msgspec.Struct):
     choices: list[_Choice]
 
 
@@ -41,7 +41,12 @@ class ChatEnhancer:
     """Asks `{base}/chat/completions` for a better prompt."""
 
     def __init__(
-        self, client: httpx.AsyncClient, access: Access, patience: Patience, *, jitter: random.Random | None = None
+        self,
+        client: httpx.AsyncClient,
+        access: ApiAccess,
+        patience: Retries,
+        *,
+        jitter: random.Random | None = None,
     ) -> None:
         """Take what to send with, where to, and how long to try; as for `OpenAIImages`."""
         self._api = OpenAIClient(client, access, patience, jitter or random.Random())  # noqa: S311 (no secret hangs on it)
@@ -54,14 +59,14 @@ class ChatEnhancer:
         """
         messages = [{"role": "system", "content": _INSTRUCTION}, {"role": "user", "content": prompt}]
         body = {"model": self._api.access.model, "messages": messages}
-        answer = await self._api.post("/chat/completions", body, _Answer, _LIMIT, report)
+        answer = await self._api.post("/chat/completions", body, _ChatAnswer, _LIMIT, report)
         for choice in answer.choices:
             text = clean(choice.message.content or "").strip()
             if text:
                 return text
         raise ProviderError(f"asking {self._api.access.name}: {self._nothing(answer)}; allowed: a prompt with text")
 
-    def _nothing(self, answer: _Answer) -> str:
+    def _nothing(self, answer: _ChatAnswer) -> str:
         if not answer.choices:
             return "answered with no choices"
         choice = answer.choices[0]

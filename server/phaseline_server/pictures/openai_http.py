@@ -9,9 +9,9 @@ import msgspec
 
 from phaseline.errors import ConfigError, ProviderError, shown
 from phaseline_server.pictures.http_client import IDENTITY, Unacceptable, one_line, public, read_body, retry_after, why
-from phaseline_server.pictures.retry import Again, Patience, persist
+from phaseline_server.pictures.retry import Again, Retries, persist
 
-__all__ = ["Access", "OpenAIClient"]
+__all__ = ["ApiAccess", "OpenAIClient"]
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ _ADVICE: Final = {
 }
 
 
-class Access:
+class ApiAccess:
     """Where an API is, what to ask there, and the key, which no `repr`, error or log shows.
 
     Attributes:
@@ -76,9 +76,9 @@ class Access:
 
 
 class OpenAIClient:
-    """Posts JSON and returns typed answers, on one `Access` with one `Patience`."""
+    """Posts JSON and returns typed answers, on one `ApiAccess` with one `Retries`."""
 
-    def __init__(self, client: httpx.AsyncClient, access: Access, patience: Patience, jitter: random.Random) -> None:
+    def __init__(self, client: httpx.AsyncClient, access: ApiAccess, patience: Retries, jitter: random.Random) -> None:
         """Take the `client` to send with; whoever made it closes it. `jitter` is the waits' randomness."""
         self.access = access
         self._client = client

@@ -8,8 +8,8 @@ import httpx
 import msgspec
 
 from phaseline.errors import ProviderError
-from phaseline_server.pictures.openai_http import Access, OpenAIClient
-from phaseline_server.pictures.retry import Patience
+from phaseline_server.pictures.openai_http import ApiAccess, OpenAIClient
+from phaseline_server.pictures.retry import Retries
 from phaseline_server.pictures.sources import EncodedPicture, RemotePicture
 
 __all__ = ["OpenAIImages"]
@@ -24,7 +24,7 @@ class _Picture(msgspec.Struct):
     b64_json: str | None = None
 
 
-class _Answer(msgspec.Struct):
+class _ImagesAnswer(msgspec.Struct):
     data: list[_Picture]
 
 
@@ -34,8 +34,8 @@ class OpenAIImages:
     def __init__(
         self,
         client: httpx.AsyncClient,
-        access: Access,
-        patience: Patience,
+        access: ApiAccess,
+        patience: Retries,
         *,
         max_picture_bytes: int,
         jitter: random.Random | None = None,
@@ -64,7 +64,7 @@ class OpenAIImages:
             ProviderError: The provider refused, failed or was silent to the end, or answered without a picture.
         """
         body = {"model": self._api.access.model, "prompt": prompt, "size": f"{width}x{height}", "n": 1}
-        answer = await self._api.post("/images/generations", body, _Answer, self._limit, report)
+        answer = await self._api.post("/images/generations", body, _ImagesAnswer, self._limit, report)
         for picture in answer.data:
             if picture.b64_json:
                 return EncodedPicture(_bare(picture.b64_json))

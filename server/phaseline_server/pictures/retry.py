@@ -9,7 +9,7 @@ import trio
 
 from phaseline.errors import PhaselineError
 
-__all__ = ["Again", "Patience", "persist"]
+__all__ = ["Again", "Retries", "persist"]
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Again(Exception):
         self.wait = wait
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
+class Retries(msgspec.Struct, frozen=True, kw_only=True):
     """How long and how often to try.
 
     Attributes:
@@ -72,7 +72,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
 async def persist(
     attempt: Callable[[int], Awaitable[T]],
-    patience: Patience,
+    patience: Retries,
     jitter: random.Random,
     report: Callable[[str], Awaitable[None]],
     gave_up: Callable[[str], PhaselineError],

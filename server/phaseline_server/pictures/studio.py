@@ -12,11 +12,11 @@ import trio
 
 from phaseline_server.config.settings import Settings
 from phaseline_server.pictures.enhance import ChatEnhancer
-from phaseline_server.pictures.openai_http import Access
+from phaseline_server.pictures.openai_http import ApiAccess
 from phaseline_server.pictures.openai_images import OpenAIImages
 from phaseline_server.pictures.painter_process import Painter
 from phaseline_server.pictures.providers import OpenAIProvider, PainterProvider, Provider
-from phaseline_server.pictures.retry import Patience
+from phaseline_server.pictures.retry import Retries
 from phaseline_server.pictures.series import SeriesLibrary
 from phaseline_server.pictures.storage import Storage
 
@@ -65,14 +65,14 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
     async with httpx.AsyncClient(verify=_tls()) as client:
         images = OpenAIImages(
             client,
-            Access("image", settings.image_url, settings.image_key, settings.image_model),
-            Patience(timeout=settings.image_timeout, retries=settings.image_retries),
+            ApiAccess("image", settings.image_url, settings.image_key, settings.image_model),
+            Retries(timeout=settings.image_timeout, retries=settings.image_retries),
             max_picture_bytes=settings.max_picture_bytes,
         )
         enhancer = None
         if settings.chat_url and settings.chat_model:
-            access = Access("chat", settings.chat_url, settings.chat_key, settings.chat_model)
-            enhancer = ChatEnhancer(client, access, Patience(timeout=settings.chat_timeout))
+            access = ApiAccess("chat", settings.chat_url, settings.chat_key, settings.chat_model)
+            enhancer = ChatEnhancer(client, access, Retries(timeout=settings.chat_timeout))
         providers: list[Provider] = [
             PainterProvider(Painter(settings.painters), lambda: storage.scratch),
             OpenAIProvider(images, settings.image_model),

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from phaseline.errors import PictureError
 from phaseline_server.pictures.download import fetch
-from phaseline_server.pictures.retry import Patience
+from phaseline_server.pictures.retry import Retries
 from phaseline_server.pictures.sources import EncodedPicture, LocalPicture, PictureSource, RemotePicture
 from tests.support.misbehaving import (
     CHUNK,
@@ -29,8 +29,8 @@ from tests.support.servers import client_of
 
 LIMIT = 1_000_000
 BYTES = bytes(range(256)) * 2000
-PATIENCE = Patience(timeout=60, retries=2, backoff=0.001)
-ONCE = Patience(timeout=60, retries=0)
+PATIENCE = Retries(timeout=60, retries=2, backoff=0.001)
+ONCE = Retries(timeout=60, retries=0)
 
 
 class Fetcher:
@@ -40,14 +40,14 @@ class Fetcher:
         self.client = client
         self.percents: list[float] = []
 
-    async def fetch(self, source: PictureSource, patience: Patience = PATIENCE) -> bytes:
+    async def fetch(self, source: PictureSource, patience: Retries = PATIENCE) -> bytes:
         return await fetch(source, LIMIT, self.client, self.report, patience)
 
     async def report(self, percent: float) -> None:
         await trio.lowlevel.checkpoint()
         self.percents.append(percent)
 
-    async def failure(self, source: PictureSource, patience: Patience = PATIENCE) -> str:
+    async def failure(self, source: PictureSource, patience: Retries = PATIENCE) -> str:
         with pytest.raises(PictureError) as caught:
             await self.fetch(source, patience)
         return str(caught.value)
@@ -114,7 +114,7 @@ async def test_a_body_that_is_cut_off_in_mid_chunk_is_told_too(fetcher: Fetcher)
 )
 async def test_a_server_that_falls_silent_is_given_up(mock_clock: MockClock, fetcher: Fetcher, head: bytes) -> None:
     async with misbehaving(too_slow(mock_clock, 30, head)) as server:
-        text = await fetcher.failure(RemotePicture(server.url), Patience(timeout=30, retries=1, backoff=0))
+        text = await fetcher.failure(RemotePicture(server.url), Retries(timeout=30, retries=1, backoff=0))
         await server.clients_gone.wait()
     assert text.endswith("gave up after attempt 2 of 2: no whole answer within 30 s")
     assert len(server.requests) == 2
@@ -124,7 +124,7 @@ async def test_a_server_that_falls_silent_is_given_up(mock_clock: MockClock, fet
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_server_that_asks_for_more_time_than_is_left_is_given_up_at_once(fetcher: Fetcher, status: int) -> None:
     async with misbehaving(answer(b"", status, Retry_After="59")) as server:
-        text = await fetcher.failure(RemotePicture(server.url), Patience(timeout=60, retries=4, deadline=40))
+        text = await fetcher.failure(RemotePicture(server.url), Retries(timeout=60, retries=4, deadline=40))
     assert f"attempt 1 of 5: answered {status}; the next may begin in 59 s, but" in text
     assert len(server.requests) == 1
 

@@ -7,8 +7,8 @@ import pytest
 
 from phaseline.errors import ProviderError
 from phaseline_server.pictures.enhance import ChatEnhancer
-from phaseline_server.pictures.openai_http import Access
-from phaseline_server.pictures.retry import Patience
+from phaseline_server.pictures.openai_http import ApiAccess
+from phaseline_server.pictures.retry import Retries
 from tests.support.misbehaving import Reply, answer, cut_off, misbehaving
 
 
@@ -21,8 +21,8 @@ async def enhanced(client: httpx.AsyncClient, url: str, lines: list[str] | None 
         if lines is not None:
             lines.append(line)
 
-    access = Access("chat", f"{url}/v1/", "sk-secret-enough", "gpt-mini")
-    enhancer = ChatEnhancer(client, access, Patience(timeout=60, retries=1, backoff=0.001))
+    access = ApiAccess("chat", f"{url}/v1/", "sk-secret-enough", "gpt-mini")
+    enhancer = ChatEnhancer(client, access, Retries(timeout=60, retries=1, backoff=0.001))
     return await enhancer.enhance("a violet fox", report)
 
 

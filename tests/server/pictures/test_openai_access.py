@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from phaseline.errors import ConfigError, ProviderError
-from phaseline_server.pictures.openai_http import Access
+from phaseline_server.pictures.openai_http import ApiAccess
 from phaseline_server.pictures.openai_images import OpenAIImages
-from phaseline_server.pictures.retry import Patience
+from phaseline_server.pictures.retry import Retries
 from tests.support.misbehaving import Reply, answer, hang_up, misbehaving, redirect
 from tests.support.openai_asker import GOOD, KEY, PATIENCE, Asker
 
@@ -63,7 +63,7 @@ async def test_the_key_is_in_no_traceback_even_one_with_local_variables(
     client: httpx.AsyncClient, trouble: Reply
 ) -> None:
     async with misbehaving(trouble) as server:
-        asker = Asker(client, server.url, patience=Patience(timeout=60, retries=0))
+        asker = Asker(client, server.url, patience=Retries(timeout=60, retries=0))
         with pytest.raises(ProviderError) as caught:
             await asker.ask()
     frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
@@ -88,20 +88,20 @@ async def test_the_key_is_in_no_traceback_even_one_with_local_variables(
 )
 def test_a_wrong_address_or_key_is_told_before_any_request(url: str, key: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        Access("image", url, key, "m")
+        ApiAccess("image", url, key, "m")
     assert str(caught.value).startswith(problem)
     assert "sesame" not in str(caught.value)
 
 
 async def test_an_empty_address_is_an_error_only_when_somebody_asks(client: httpx.AsyncClient) -> None:
-    images = OpenAIImages(client, Access("image", "", "", "m"), PATIENCE, max_picture_bytes=1)
+    images = OpenAIImages(client, ApiAccess("image", "", "", "m"), PATIENCE, max_picture_bytes=1)
     with pytest.raises(ProviderError, match="image_url is empty"):
         await images.request("a fox", 1, 1, Asker(client, "http://x").report)
 
 
 async def test_the_address_keeps_its_query_which_no_error_shows(client: httpx.AsyncClient) -> None:
     async with misbehaving(answer(b"", 400)) as server:
-        access = Access("image", f"{server.url}/base/?api-version=2", "", "m")
+        access = ApiAccess("image", f"{server.url}/base/?api-version=2", "", "m")
         images = OpenAIImages(client, access, PATIENCE, max_picture_bytes=1)
         with pytest.raises(ProviderError) as caught:
             await images.request("a fox", 1, 1, Asker(client, server.url).report)

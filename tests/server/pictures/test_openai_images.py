@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phaseline_server.pictures.retry import Patience
+from phaseline_server.pictures.retry import Retries
 from phaseline_server.pictures.sources import EncodedPicture, RemotePicture
 from tests.support.misbehaving import (
     CHUNK,
@@ -57,7 +57,7 @@ async def test_both_kinds_of_answers_are_taken(client: httpx.AsyncClient, data: 
 async def test_429_waits_as_long_as_the_server_asks_and_tries_again(client: httpx.AsyncClient) -> None:
     slow_down = answer({"error": {"message": "Slow down."}}, 429, Retry_After="0")
     async with misbehaving(slow_down, GOOD) as server:
-        asker = Asker(client, server.url, patience=Patience(timeout=60, retries=4, backoff=1000))
+        asker = Asker(client, server.url, patience=Retries(timeout=60, retries=4, backoff=1000))
         assert await asker.ask() == PICTURE
     assert asker.lines == [
         "asked gpt-image-1",
@@ -69,7 +69,7 @@ async def test_429_waits_as_long_as_the_server_asks_and_tries_again(client: http
 async def test_429_with_a_date_that_has_passed_tries_again_at_once(client: httpx.AsyncClient) -> None:
     date = "Sun, 06 Nov 1994 08:49:37 GMT"
     async with misbehaving(answer(b"", 429, Retry_After=date, Date=date), GOOD) as server:
-        asker = Asker(client, server.url, patience=Patience(timeout=60, retries=1, backoff=1000))
+        asker = Asker(client, server.url, patience=Retries(timeout=60, retries=1, backoff=1000))
         assert await asker.ask() == PICTURE
     assert asker.lines[1] == "rate limited; trying again in 0 s (2 of 2)"
 
@@ -77,7 +77,7 @@ async def test_429_with_a_date_that_has_passed_tries_again_at_once(client: httpx
 @pytest.mark.parametrize(("status", "what"), [(429, "rate limited"), (503, "answered 503")])
 async def test_a_wait_beyond_the_deadline_is_refused_at_once(client: httpx.AsyncClient, status: int, what: str) -> None:
     async with misbehaving(answer(b"", status, Retry_After="59")) as server:
-        text = await Asker(client, server.url, patience=Patience(timeout=60, retries=4, deadline=40)).failure()
+        text = await Asker(client, server.url, patience=Retries(timeout=60, retries=4, deadline=40)).failure()
     assert len(server.requests) == 1
     assert f"{what}; the next may begin in 59 s, but" in text
 
@@ -113,7 +113,7 @@ async def test_401_says_which_setting_to_check(client: httpx.AsyncClient) -> Non
 
 async def test_slow_servers_are_given_up_and_asked_again(mock_clock: MockClock, client: httpx.AsyncClient) -> None:
     async with misbehaving(too_slow(mock_clock, 120), GOOD) as server:
-        asker = Asker(client, server.url, patience=Patience(timeout=120, retries=1, backoff=0))
+        asker = Asker(client, server.url, patience=Retries(timeout=120, retries=1, backoff=0))
         assert await asker.ask() == PICTURE
         assert asker.lines[1] == "no whole answer within 120 s; trying again in 0 s (2 of 2)"
         await server.clients_gone.wait()
@@ -128,14 +128,14 @@ async def test_a_server_that_is_slow_for_ever_is_a_clear_error(
     mock_clock: MockClock, client: httpx.AsyncClient, head: bytes
 ) -> None:
     async with misbehaving(too_slow(mock_clock, 120, head)) as server:
-        text = await Asker(client, server.url, patience=Patience(timeout=120, retries=1, backoff=0)).failure()
+        text = await Asker(client, server.url, patience=Retries(timeout=120, retries=1, backoff=0)).failure()
     assert text.endswith("/v1: gave up after attempt 2 of 2: no whole answer within 120 s")
     assert len(server.requests) == 2
 
 
 async def test_slow_answers_use_up_one_deadline_together(mock_clock: MockClock, client: httpx.AsyncClient) -> None:
     async with misbehaving(too_slow(mock_clock, 120), too_slow(mock_clock, 30), GOOD) as server:
-        patience = Patience(timeout=120, retries=4, deadline=150, backoff=0)
+        patience = Retries(timeout=120, retries=4, deadline=150, backoff=0)
         text = await Asker(client, server.url, patience=patience).failure()
     assert "gave up after attempt 2 of 5: no whole answer within 30 s; " in text
     assert len(server.requests) == 2
@@ -155,7 +155,7 @@ async def test_only_connecting_has_a_limit_of_its_own_beside_the_attempts(client
 
 async def test_cancelling_hangs_up(client: httpx.AsyncClient) -> None:
     async with misbehaving(silence) as server, trio.open_nursery() as nursery:
-        asker = Asker(client, server.url, patience=Patience(timeout=60, retries=0))
+        asker = Asker(client, server.url, patience=Retries(timeout=60, retries=0))
         nursery.start_soon(asker.ask)
         while not server.requests:
             await trio.lowlevel.checkpoint()
@@ -174,7 +174,7 @@ async def test_an_answer_that_is_cut_off_is_asked_for_again(client: httpx.AsyncC
 
 async def test_nobody_listening_is_tried_again_and_then_told(client: httpx.AsyncClient) -> None:
     with nobody_there() as url:
-        asker = Asker(client, url, patience=Patience(timeout=60, retries=1, backoff=0.001))
+        asker = Asker(client, url, patience=Retries(timeout=60, retries=1, backoff=0.001))
         text = await asker.failure()
     assert text.startswith(f"asking gpt-image-1 at {url}/v1: gave up after attempt 2 of 2: could not connect (")
     assert len(asker.lines) == 3
@@ -183,7 +183,7 @@ async def test_nobody_listening_is_tried_again_and_then_told(client: httpx.Async
 async def test_a_server_that_speaks_no_tls_is_a_clear_error(client: httpx.AsyncClient) -> None:
     async with misbehaving(GOOD) as server:
         url = server.url.replace("http:", "https:")
-        text = await Asker(client, url, patience=Patience(timeout=60, retries=0)).failure()
+        text = await Asker(client, url, patience=Retries(timeout=60, retries=0)).failure()
     assert "could not connect ([SSL: " in text
 
 

@@ -1,4 +1,4 @@
-"""Patience, on Trio's mock clock: no network, no waiting, exact times."""
+"""Retries, on Trio's mock clock: no network, no waiting, exact times."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from phaseline.errors import ProviderError
-from phaseline_server.pictures.retry import Again, Patience, persist
+from phaseline_server.pictures.retry import Again, Retries, persist
 
 Attempt = Callable[[int], Awaitable[str]]
 
@@ -28,7 +28,7 @@ def failing(*outcomes: Exception | str) -> Attempt:
     return attempt
 
 
-async def run(attempt: Attempt, patience: Patience) -> tuple[str | ProviderError, list[str], float]:
+async def run(attempt: Attempt, patience: Retries) -> tuple[str | ProviderError, list[str], float]:
     """Return what came of it, what was reported, and how long it took on the mock clock."""
     lines: list[str] = []
 
@@ -45,23 +45,23 @@ async def run(attempt: Attempt, patience: Patience) -> tuple[str | ProviderError
 
 
 async def test_a_first_success_is_returned_at_once_and_without_a_word(autojump_clock: MockClock) -> None:
-    assert await run(failing("picture"), Patience(timeout=10, retries=3)) == ("picture", [], 0.0)
+    assert await run(failing("picture"), Retries(timeout=10, retries=3)) == ("picture", [], 0.0)
 
 
 async def test_the_wait_that_was_asked_for_is_kept_and_reported(autojump_clock: MockClock) -> None:
-    result, lines, took = await run(failing(Again("rate limited", 4.0), "picture"), Patience(timeout=10, retries=4))
+    result, lines, took = await run(failing(Again("rate limited", 4.0), "picture"), Retries(timeout=10, retries=4))
     assert (result, lines) == ("picture", ["rate limited; trying again in 4 s (2 of 5)"])
     assert took == pytest.approx(4.0)
 
 
 async def test_nobody_waits_longer_than_a_minute_at_a_time(autojump_clock: MockClock) -> None:
-    _, lines, took = await run(failing(Again("rate limited", 3600.0), "picture"), Patience(timeout=100, retries=1))
+    _, lines, took = await run(failing(Again("rate limited", 3600.0), "picture"), Retries(timeout=100, retries=1))
     assert lines == ["rate limited; trying again in 60 s (2 of 2)"]
     assert took == pytest.approx(60.0)
 
 
 async def test_attempts_end_and_the_last_failure_is_told(autojump_clock: MockClock) -> None:
-    error, lines, _ = await run(failing(Again("answered 500", 1.0)), Patience(timeout=10, retries=2))
+    error, lines, _ = await run(failing(Again("answered 500", 1.0)), Retries(timeout=10, retries=2))
     assert str(error) == "gave up after attempt 3 of 3: answered 500"
     assert len(lines) == 2
 
@@ -71,7 +71,7 @@ async def test_each_attempt_has_its_time_out(autojump_clock: MockClock) -> None:
         await trio.sleep(3600 if number == 1 else 0)
         return "picture"
 
-    result, lines, took = await run(slow_once, Patience(timeout=10, retries=1, backoff=0))
+    result, lines, took = await run(slow_once, Retries(timeout=10, retries=1, backoff=0))
     assert result == "picture"
     assert lines == ["no whole answer within 10 s; trying again in 0 s (2 of 2)"]
     assert took == pytest.approx(10.0)
@@ -82,32 +82,32 @@ async def test_the_deadline_cuts_the_last_attempt_short(autojump_clock: MockCloc
         await trio.sleep_forever()
         raise AssertionError
 
-    error, lines, took = await run(never, Patience(timeout=10, retries=9, deadline=25, backoff=0))
+    error, lines, took = await run(never, Retries(timeout=10, retries=9, deadline=25, backoff=0))
     assert took == pytest.approx(25.0)
     assert len(lines) == 2
     assert "attempt 3 of 10: no whole answer within 5 s; the next may begin in 0 s, but 0 s are left" in str(error)
 
 
 async def test_a_wait_beyond_the_time_left_is_not_begun(autojump_clock: MockClock) -> None:
-    error, lines, took = await run(failing(Again("rate limited", 55.0)), Patience(timeout=10, retries=9, deadline=40))
+    error, lines, took = await run(failing(Again("rate limited", 55.0)), Retries(timeout=10, retries=9, deadline=40))
     assert str(error).endswith("rate limited; the next may begin in 55 s, but 40 s are left")
     assert (lines, took) == ([], 0.0)
 
 
 async def test_without_a_deadline_all_time_outs_together_are_one(autojump_clock: MockClock) -> None:
-    _, _, took = await run(failing(Again("rate limited", 9.0)), Patience(timeout=5, retries=3))
+    _, _, took = await run(failing(Again("rate limited", 9.0)), Retries(timeout=5, retries=3))
     assert took == pytest.approx(18.0)  # a third wait would end at 27 s, of 20 s in all
 
 
 async def test_other_errors_end_it_at_once(autojump_clock: MockClock) -> None:
-    error, lines, _ = await run(failing(ProviderError("refused"), "picture"), Patience(timeout=5, retries=3))
+    error, lines, _ = await run(failing(ProviderError("refused"), "picture"), Retries(timeout=5, retries=3))
     assert str(error) == "refused"
     assert lines == []
 
 
 async def test_it_can_be_cancelled_while_it_waits(autojump_clock: MockClock) -> None:
     with trio.move_on_after(2) as scope:
-        await run(failing(Again("rate limited", 30.0)), Patience(timeout=100, retries=3))
+        await run(failing(Again("rate limited", 30.0)), Retries(timeout=100, retries=3))
     assert scope.cancelled_caught
     assert trio.current_time() == pytest.approx(2.0)
 
@@ -116,7 +116,7 @@ async def test_it_can_be_cancelled_while_it_waits(autojump_clock: MockClock) -> 
 def test_back_off_is_anywhere_between_nothing_and_a_ceiling_that_doubles(
     failed: int, backoff: float, seed: int
 ) -> None:
-    wait = Patience(timeout=1, retries=1, backoff=backoff).wait(Again("x"), failed, random.Random(seed))
+    wait = Retries(timeout=1, retries=1, backoff=backoff).wait(Again("x"), failed, random.Random(seed))
     assert 0 <= wait <= min(30.0, backoff * 2.0 ** min(failed - 1, 100))
 
 
@@ -125,13 +125,13 @@ def test_the_ceiling_doubles_up_to_half_a_minute() -> None:
         def uniform(self, a: float, b: float) -> float:
             return max(a, b)
 
-    patience = Patience(timeout=1, retries=9, backoff=1.0)
+    patience = Retries(timeout=1, retries=9, backoff=1.0)
     waits = [patience.wait(Again("x"), failed, Most()) for failed in range(1, 8)]
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
 
 
 def test_jitter_is_full_and_comes_from_the_given_randomness() -> None:
-    patience = Patience(timeout=1, retries=1, backoff=8.0)
+    patience = Retries(timeout=1, retries=1, backoff=8.0)
     waits = [patience.wait(Again("x"), 1, random.Random(seed)) for seed in range(200)]
     assert min(waits) < 0.5
     assert max(waits) > 7.5

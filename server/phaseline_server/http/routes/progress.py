@@ -27,7 +27,7 @@ from phaseline.wire import decode_object, encode_snapshot, job_status
 from phaseline_server.access.views import JobsView
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer, parse_number, parse_position, parse_seconds, read_body
-from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, Missed, read_missed
+from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, StreamPage, read_missed
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.commit_group import Outcome
 from phaseline_server.jobs.tracker import now
@@ -188,7 +188,7 @@ def _add_events(handlers: Handlers, services: Services) -> None:
         return json_answer(answer)
 
 
-def _lines(tracker: JobsView, missed: Missed) -> bytes:
+def _lines(tracker: JobsView, missed: StreamPage) -> bytes:
     """Return a message a line; the state is the first where messages are missing."""
     documents = [message.payload for message in missed.messages]
     if not missed.recovered:

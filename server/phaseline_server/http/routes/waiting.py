@@ -11,13 +11,13 @@ from phaseline.errors import SlowSubscriber, Unrecoverable
 from phaseline.stream import Message, Position
 from phaseline_server.access.views import StreamView
 
-__all__ = ["LONGEST_WAIT_S", "Missed", "read_missed"]
+__all__ = ["LONGEST_WAIT_S", "StreamPage", "read_missed"]
 
 LONGEST_WAIT_S: Final = 55.0
 """Longest wait of one request, in seconds: proxies cut a request off after a minute."""
 
 
-class Missed(msgspec.Struct, frozen=True):
+class StreamPage(msgspec.Struct, frozen=True):
     """What came after a position.
 
     Attributes:
@@ -33,7 +33,7 @@ class Missed(msgspec.Struct, frozen=True):
 
 async def read_missed(
     log: StreamView, position: Position, channels: Collection[str], *, most: int, wait_s: float, closing: trio.Event
-) -> Missed:
+) -> StreamPage:
     """Return what came after `position`, at most `most` messages, after waiting for one up to `wait_s` seconds.
 
     Raises:
@@ -57,7 +57,7 @@ async def _cancel_with(closing: trio.Event, scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _read(log: StreamView, position: Position, channels: Collection[str], most: int) -> Missed:
+async def _read(log: StreamView, position: Position, channels: Collection[str], most: int) -> StreamPage:
     found: list[Message] = []
     try:
         while page := await log.since(position):
@@ -65,8 +65,8 @@ async def _read(log: StreamView, position: Position, channels: Collection[str], 
                 if not message.channels.isdisjoint(channels):
                     found.append(message)
                     if len(found) == most:
-                        return Missed(tuple(found), Position(position.epoch, message.seq))
+                        return StreamPage(tuple(found), Position(position.epoch, message.seq))
             position = Position(position.epoch, page[-1].seq)
     except Unrecoverable:
-        return Missed((), log.top, recovered=False)
-    return Missed(tuple(found), position)
+        return StreamPage((), log.top, recovered=False)
+    return StreamPage(tuple(found), position)

@@ -6,7 +6,7 @@ import numpy as np
 
 from phaseline_server.pictures.painting.canvas import Canvas, looked_up
 from phaseline_server.pictures.painting.color import Color, mix, ramp
-from phaseline_server.pictures.painting.families.profile import Head, Pose, head, masked
+from phaseline_server.pictures.painting.families.profile import HeadShape, Pose, head, masked
 from phaseline_server.pictures.painting.noise import blurred, fbm
 from phaseline_server.pictures.painting.scene import Plan, Scene, each
 from phaseline_server.pictures.painting.sketch import Sheet
@@ -34,7 +34,7 @@ def plan(scene: Scene) -> Plan:
     return layers
 
 
-def _silhouette(canvas: Canvas, scene: Scene, pose: Pose, own: Head, place: tuple[int, int]) -> Iterator[float]:
+def _silhouette(canvas: Canvas, scene: Scene, pose: Pose, own: HeadShape, place: tuple[int, int]) -> Iterator[float]:
     index, count = place
     random = scene.random(f"silhouette {index}")
     palette = scene.palette

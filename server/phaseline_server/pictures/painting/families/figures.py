@@ -7,7 +7,7 @@ import numpy as np
 from phaseline_server.pictures.painting.canvas import Canvas, looked_up, smooth
 from phaseline_server.pictures.painting.color import Color, Field, mix, ramp
 from phaseline_server.pictures.painting.families import botanical, city, crowd, landscape, plants, sea, space
-from phaseline_server.pictures.painting.families.profile import Head, Pose, head, masked
+from phaseline_server.pictures.painting.families.profile import HeadShape, Pose, head, masked
 from phaseline_server.pictures.painting.noise import blurred, fbm
 from phaseline_server.pictures.painting.scene import Layer, Plan, Scene, each
 from phaseline_server.pictures.painting.sketch import Points, Sheet
@@ -71,7 +71,7 @@ def _ground(canvas: Canvas, scene: Scene, *, halo: bool) -> Iterator[float]:
             canvas.cover(disc, smooth(0.0016, 0.0006, line) * np.float32(0.6 - 0.13 * ring))
 
 
-def _face(canvas: Canvas, scene: Scene, pose: Pose, own: Head) -> Iterator[float]:
+def _face(canvas: Canvas, scene: Scene, pose: Pose, own: HeadShape) -> Iterator[float]:
     """Paint skin in two tones of light, the features with few lines, and a plain dress."""
     palette = scene.palette
     mask = masked(canvas, pose.place(own.whole))
@@ -110,7 +110,7 @@ def _face(canvas: Canvas, scene: Scene, pose: Pose, own: Head) -> Iterator[float
     _dress(canvas, scene, pose, own, mask)
 
 
-def _features(canvas: Canvas, scene: Scene, pose: Pose, own: Head, shade: Color) -> None:
+def _features(canvas: Canvas, scene: Scene, pose: Pose, own: HeadShape, shade: Color) -> None:
     """Draw a closed eye, a brow, lips and the hint of a nostril."""
     palette = scene.palette
     sheet = Sheet(canvas)
@@ -127,7 +127,7 @@ def _features(canvas: Canvas, scene: Scene, pose: Pose, own: Head, shade: Color)
     sheet.lay(0.9)
 
 
-def _dress(canvas: Canvas, scene: Scene, pose: Pose, own: Head, mask: Field) -> None:
+def _dress(canvas: Canvas, scene: Scene, pose: Pose, own: HeadShape, mask: Field) -> None:
     random = scene.random("dress")
     palette = scene.palette
     neckline = np.float32(pose.y + 1.16 * pose.size)
@@ -142,7 +142,7 @@ def _dress(canvas: Canvas, scene: Scene, pose: Pose, own: Head, mask: Field) -> 
     del own
 
 
-def _hair(canvas: Canvas, scene: Scene, pose: Pose, own: Head, part: int) -> None:
+def _hair(canvas: Canvas, scene: Scene, pose: Pose, own: HeadShape, part: int) -> None:
     """Lay hair as strands between crown and hairline, then as long waves that blow behind the head."""
     random = scene.random(f"hair {part}")
     palette = scene.palette
@@ -227,7 +227,7 @@ def _flowers(canvas: Canvas, scene: Scene, pose: Pose) -> None:
     sheet.lay()
 
 
-def _plan_dream(scene: Scene, pose: Pose, own: Head) -> Plan:
+def _plan_dream(scene: Scene, pose: Pose, own: HeadShape) -> Plan:
     """Plan another composition inside the silhouette of a head."""
     random = scene.random("dream")
     inside = (landscape, sea, botanical, space, city)[int(random.integers(5))].plan(scene)

@@ -8,7 +8,7 @@ from phaseline_server.pictures.painting.canvas import Canvas
 from phaseline_server.pictures.painting.color import Field
 from phaseline_server.pictures.painting.sketch import Points, Stencil
 
-__all__ = ["Head", "Pose", "head", "masked", "spline"]
+__all__ = ["HeadShape", "Pose", "head", "masked", "spline"]
 
 _FACE = (
     (-0.07, 0.000), (0.09, 0.020), (0.205, 0.100), (0.262, 0.215), (0.278, 0.310), (0.258, 0.372),
@@ -27,7 +27,7 @@ _HAIRLINE = (
 _NOSE, _LIPS, _CHIN = (6, 7, 8), (10, 11, 12, 13), (15, 16)
 
 
-class Head(NamedTuple):
+class HeadShape(NamedTuple):
     """Outlines, each (n, 2)."""
 
     whole: Points
@@ -65,7 +65,7 @@ def spline(points: Points, per: int = 10) -> Points:
     return np.concatenate([*pieces, points[-1:]])
 
 
-def head(random: np.random.Generator) -> Head:
+def head(random: np.random.Generator) -> HeadShape:
     """Return a head of its own: nose, lips, chin and neck vary within what is pleasant."""
     face, back = np.array(_FACE), np.array(_BACK)
     hairline = np.array(_HAIRLINE)
@@ -83,7 +83,7 @@ def head(random: np.random.Generator) -> Head:
     lid = np.array([(0.118, 0.392), (0.150, 0.410), (0.190, 0.412), (0.222, 0.394)])
     brow = np.array([(0.105, 0.328), (0.160, 0.300), (0.215, 0.300), (0.252, 0.318)])
     jaw = np.array([(0.235, 0.828), (0.120, 0.800), (0.020, 0.735), (-0.050, 0.640), (-0.075, 0.520)])
-    return Head(whole, crown, spline(hairline), spline(lips, 6), spline(lid), spline(brow), spline(jaw))
+    return HeadShape(whole, crown, spline(hairline), spline(lips, 6), spline(lid), spline(brow), spline(jaw))
 
 
 def masked(canvas: Canvas, outline: Points) -> Field:
