@@ -5,13 +5,14 @@ import trio
 import trio.testing
 
 from phaseline.errors import SlowSubscriber
-from phaseline.stream import JOBS, PHOTOS, Message
-from phaseline_server.fanout.broadcaster import Broadcaster, Subscriber
+from phaseline.stream import JOBS, PHOTOS
+from phaseline_server.fanout.broadcaster import Broadcaster
+from phaseline_server.fanout.queued import QueuedSubscriber
 from tests.support.tracking import message
 
 
-async def seqs(subscriber: Subscriber, coalesce_s: float = 0.0) -> list[int]:
-    return [m.seq for m in await subscriber.receive_batch(coalesce_s)]
+async def seqs(subscriber: QueuedSubscriber) -> list[int]:
+    return [m.seq for m in await subscriber.receive_batch()]
 
 
 async def test_everybody_receives_the_same_in_one_order() -> None:
@@ -21,7 +22,7 @@ async def test_everybody_receives_the_same_in_one_order() -> None:
     async def listen(into: list[int]) -> None:
         with broadcaster.subscribe([JOBS], 10) as subscriber:
             while len(into) < 200:
-                into.extend([m.seq for m in await subscriber.receive()])
+                into.extend(await seqs(subscriber))
 
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
@@ -55,21 +56,22 @@ async def test_a_slow_subscriber_is_ended_and_told_so() -> None:
             broadcaster.publish(message(seq))
         assert slow.slow
         with pytest.raises(SlowSubscriber, match="2 messages waited unread; allowed: fewer; come back"):
-            await slow.receive()
+            await slow.receive_batch()
         with pytest.raises(SlowSubscriber):
             await slow.receive_batch()
         assert not slow.put(message(4))
 
 
-async def test_a_subscriber_that_waits_behind_a_batch_learns_that_it_was_too_slow() -> None:
+async def test_a_subscriber_that_was_too_slow_between_two_batches_is_told_so() -> None:
     broadcaster = Broadcaster()
     with broadcaster.subscribe([JOBS], 2) as slow, trio.fail_after(30):
         broadcaster.publish(message(1))
         async with trio.open_nursery() as nursery:
 
             async def gather() -> None:
+                assert await seqs(slow) == [1]
                 with pytest.raises(SlowSubscriber):
-                    await slow.receive_batch(3600)
+                    await slow.receive_batch()
 
             nursery.start_soon(gather)
             await trio.testing.wait_all_tasks_blocked()
@@ -100,93 +102,11 @@ async def test_a_waiting_subscriber_is_woken() -> None:
             broadcaster.publish(message(1))
 
 
-async def test_messages_that_were_put_together_take_one_place() -> None:
-    subscriber = Subscriber(1)
-    assert subscriber.put(*map(message, range(1, 1001)))
-    assert subscriber.queued == 1
-    assert len(await subscriber.receive_batch()) == 1000
-
-
 async def test_a_batch_is_all_that_waits() -> None:
-    subscriber = Subscriber(10)
+    subscriber = QueuedSubscriber(10)
     for seq in (1, 2, 3):
         subscriber.put(message(seq))
     assert await seqs(subscriber) == [1, 2, 3]
-
-
-async def test_coalescing_keeps_the_latest_progress_of_each_job_and_everything_else() -> None:
-    subscriber = Subscriber(20)
-    kinds = ["job_started", "job_progress", "job_progress", "stage_completed", "job_progress", "job_completed"]
-    stream: list[Message] = []
-    for kind in kinds:
-        for job_id in "ab":
-            stream.append(message(len(stream) + 1, job_id, kind))
-    for each in stream:
-        subscriber.put(each)
-    batch = await subscriber.receive_batch(0.001)
-    assert [(m.type, m.job_id) for m in batch] == [
-        (kind, job_id)
-        for kind in ("job_started", "stage_completed", "job_progress", "job_completed")
-        for job_id in "ab"
-    ]
-    assert [m.seq for m in batch] == sorted(m.seq for m in batch)
-
-
-async def test_coalescing_gathers_for_its_time_and_no_longer(autojump_clock: trio.testing.MockClock) -> None:
-    subscriber = Subscriber(100)
-
-    async def produce() -> None:
-        for seq in range(1, 51):
-            subscriber.put(message(seq))
-            await trio.sleep(0.1)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(produce)
-        begun = trio.current_time()
-        batches = [await seqs(subscriber, 1.0) for _ in range(4)]
-        assert trio.current_time() - begun == pytest.approx(4, abs=0.5)
-    assert [len(batch) for batch in batches] == [1, 1, 1, 1]
-    last = [batch[0] for batch in batches]
-    assert last == sorted(last)
-    assert 35 <= last[-1] <= 42
-
-
-async def test_without_coalescing_every_progress_stays() -> None:
-    subscriber = Subscriber(10)
-    for seq in (1, 2, 3):
-        subscriber.put(message(seq))
-    assert len(await subscriber.receive_batch()) == 3
-
-
-async def test_an_answer_is_not_held_back_by_coalescing() -> None:
-    subscriber = Subscriber(10)
-    subscriber.put(message(1, "a"))
-    subscriber.put(Message(0, "pong", "", frozenset(), b"{}"))
-    subscriber.put(message(2, "b"))
-    with trio.fail_after(30):
-        batch = await subscriber.receive_batch(3600)
-    assert [m.type for m in batch] == ["job_progress", "pong", "job_progress"]
-
-
-async def test_what_gathers_stays_bounded() -> None:
-    broadcaster = Broadcaster()
-    heard: list[Message] = []
-
-    async def gather(subscriber: Subscriber) -> None:
-        heard.extend(await subscriber.receive_batch(3600))
-
-    with broadcaster.subscribe([JOBS], 10) as subscriber, trio.fail_after(30):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(gather, subscriber)
-            for seq in range(1, 1000):
-                broadcaster.publish(message(seq, f"job {seq % 4}"))
-                await trio.testing.wait_all_tasks_blocked()
-            assert not heard
-            for seq in range(1000, 1020):
-                broadcaster.publish(message(seq, "a", "stage_completed"))
-                await trio.testing.wait_all_tasks_blocked()
-    assert [m.seq for m in heard][:5] == [996, 997, 998, 999, 1000]
-    assert len(heard) <= 11
 
 
 async def test_statistics_count_what_happened() -> None:

@@ -1,12 +1,12 @@
 """Subscribers whose messages go straight into a sink: framed once for all, in order, at their pace, or ended."""
 
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 import trio
 import trio.testing
 from hypothesis import given
@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from phaseline.model.events import JobProgress, JobStarted
 from phaseline.protocol import SLOW
 from phaseline.stream import JOBS, PHOTOS
-from phaseline_server.fanout.broadcaster import Broadcaster, Subscriber
+from phaseline_server.fanout.broadcaster import Broadcaster
+from phaseline_server.fanout.direct import DirectSubscriber
 from phaseline_server.fanout.frames import text_frame
 from phaseline_server.pictures import helpers
 from tests.support.listening import listening
 from tests.support.servers import serving
-from tests.support.stock_server import stock_server
 from tests.support.tracking import message
 
 
@@ -69,16 +69,16 @@ def seqs(heap: Heap) -> list[int]:
     return [document["seq"] for array in arrays for document in array]
 
 
-def attached(subscriber: Subscriber) -> Heap:
+@contextmanager
+def attached(broadcaster: Broadcaster, *channels: str, queue: int = 10) -> Iterator[tuple[DirectSubscriber, Heap]]:
     heap = Heap()
-    subscriber.attach(heap)
-    return heap
+    with broadcaster.attach(heap, channels or [JOBS], queue) as subscriber:
+        yield subscriber, heap
 
 
 def test_a_message_is_framed_once_for_everybody() -> None:
-    broadcaster = Broadcaster()
-    with broadcaster.subscribe([JOBS], 10) as one, broadcaster.subscribe(["job:a"], 10) as two:
-        heaps = [attached(one), attached(two)]
+    broadcaster, heaps = Broadcaster(), (Heap(), Heap())
+    with broadcaster.attach(heaps[0], [JOBS], 10), broadcaster.attach(heaps[1], ["job:a"], 10):
         broadcaster.publish(message(1))
         broadcaster.publish(*map(message, range(2, 12)))
         assert [len(heap.written) for heap in heaps] == [2, 2]
@@ -90,15 +90,14 @@ def test_a_message_is_framed_once_for_everybody() -> None:
 
 
 def test_of_what_is_published_together_each_gets_what_it_wants_and_equal_wishes_share_their_bytes() -> None:
-    broadcaster = Broadcaster()
+    broadcaster, heaps = Broadcaster(), [Heap() for _ in range(5)]
     with (
-        broadcaster.subscribe([JOBS], 10) as one,
-        broadcaster.subscribe([JOBS], 10) as two,
-        broadcaster.subscribe([PHOTOS], 10) as photos,
-        broadcaster.subscribe([JOBS, PHOTOS], 10) as confined,
-        broadcaster.subscribe([JOBS], 10) as arrays,
+        broadcaster.attach(heaps[0], [JOBS], 10),
+        broadcaster.attach(heaps[1], [JOBS], 10),
+        broadcaster.attach(heaps[2], [PHOTOS], 10),
+        broadcaster.attach(heaps[3], [JOBS, PHOTOS], 10) as confined,
+        broadcaster.attach(heaps[4], [JOBS], 10) as arrays,
     ):
-        heaps = [attached(each) for each in (one, two, photos, confined, arrays)]
         confined.admits = lambda job_id: job_id == "b"
         arrays.form(batch=True, coalesce_s=0)
         broadcaster.publish(message(1, "a"), message(2, "b", "photo_info", PHOTOS), message(3, "b"))
@@ -120,10 +119,9 @@ PUBLISHED = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([JOBS, PHO
 def test_from_the_next_message_on_each_gets_what_it_wants_since_its_last_change(
     steps: list[tuple[int, tuple[str, object]] | list[tuple[str, str]]],
 ) -> None:
-    broadcaster, seq = Broadcaster(), 0
+    broadcaster, seq, heaps = Broadcaster(), 0, [Heap() for _ in range(4)]
     with ExitStack() as stack:
-        subscribers = [stack.enter_context(broadcaster.subscribe([JOBS], 1000)) for _ in range(4)]
-        heaps = [attached(subscriber) for subscriber in subscribers]
+        subscribers = [stack.enter_context(broadcaster.attach(heap, [JOBS], 1000)) for heap in heaps]
         expected: list[list[int]] = [[], [], [], []]
         for step in steps:
             if isinstance(step, list):
@@ -137,7 +135,7 @@ def test_from_the_next_message_on_each_gets_what_it_wants_since_its_last_change(
         assert [seqs(heap) for heap in heaps] == expected
 
 
-def change(subscriber: Subscriber, what: str, value: object) -> None:
+def change(subscriber: DirectSubscriber, what: str, value: object) -> None:
     """Have a subscriber want something else, or end it."""
     if what == "channels":
         assert isinstance(value, frozenset)
@@ -152,8 +150,7 @@ def change(subscriber: Subscriber, what: str, value: object) -> None:
 
 def test_replies_and_messages_leave_in_the_order_of_their_making() -> None:
     broadcaster = Broadcaster()
-    with broadcaster.subscribe([JOBS], 10) as subscriber:
-        heap = attached(subscriber)
+    with attached(broadcaster) as (subscriber, heap):
         broadcaster.publish(message(1))
         subscriber.put(message(0), message(0))
         broadcaster.publish(message(2))
@@ -165,8 +162,8 @@ def test_replies_and_messages_leave_in_the_order_of_their_making() -> None:
 
 def test_a_full_sink_ends_its_subscriber_and_no_other() -> None:
     broadcaster = Broadcaster()
-    with broadcaster.subscribe([JOBS], 10) as slow, broadcaster.subscribe([JOBS], 10) as quick:
-        heaps = attached(slow), attached(quick)
+    heaps = Heap(), Heap()
+    with broadcaster.attach(heaps[0], [JOBS], 10) as slow, broadcaster.attach(heaps[1], [JOBS], 10) as quick:
         heaps[0].full = True
         for seq in (1, 2):
             broadcaster.publish(message(seq))
@@ -180,8 +177,7 @@ def test_a_full_sink_ends_its_subscriber_and_no_other() -> None:
 
 async def test_a_pace_sends_the_latest_progress_of_each_job_once_a_turn(autojump_clock: trio.testing.MockClock) -> None:
     broadcaster = Broadcaster()
-    with broadcaster.subscribe([JOBS], 100) as subscriber:
-        heap = attached(subscriber)
+    with attached(broadcaster, queue=100) as (subscriber, heap):
         subscriber.form(batch=True, coalesce_s=1)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(subscriber.run_pace)
@@ -201,8 +197,8 @@ def test_those_that_end_while_a_message_is_handed_out_keep_it_from_nobody_else()
     with ExitStack() as stack:
         listeners, heaps = [], []
         for _ in range(100):
-            subscriber = stack.enter_context(broadcaster.subscribe([JOBS], 1))
-            heaps.append(attached(subscriber))
+            subscriber, heap = stack.enter_context(attached(broadcaster, queue=1))
+            heaps.append(heap)
             subscriber.form(batch=False, coalesce_s=60)
             heaps[-1].full = True
             listeners.append(stack.enter_context(broadcaster.subscribe([JOBS], 10)))
@@ -216,8 +212,7 @@ def test_those_that_end_while_a_message_is_handed_out_keep_it_from_nobody_else()
 
 def test_what_gathers_for_a_pace_is_bounded() -> None:
     broadcaster = Broadcaster()
-    with broadcaster.subscribe([JOBS], 10) as subscriber:
-        heap = attached(subscriber)
+    with attached(broadcaster) as (subscriber, heap):
         subscriber.form(batch=False, coalesce_s=60)
         for seq in range(1, 1000):
             broadcaster.publish(message(seq))
@@ -228,30 +223,39 @@ def test_what_gathers_for_a_pace_is_bounded() -> None:
 
 
 def test_access_that_ends_closes_the_sink_without_what_waits() -> None:
-    with Broadcaster().subscribe([JOBS], 10) as subscriber:
-        heap = attached(subscriber)
+    with attached(Broadcaster()) as (subscriber, heap):
         subscriber.end()
         assert heap.closed == [(SLOW, True)]
 
 
 async def test_put_when_free_waits_for_room() -> None:
-    subscriber = Subscriber(1)
-    async with trio.open_nursery() as nursery:
+    heap, room = Heap(), trio.Event()
+    heap.wait_flushed = room.wait  # type: ignore[method-assign]
+    with Broadcaster().attach(heap, [JOBS], 1) as subscriber:
         subscriber.put(message(1))
-        nursery.start_soon(subscriber.put_when_free, message(2))
-        await trio.testing.wait_all_tasks_blocked()
-        assert [m.seq for m in await subscriber.receive()] == [1]
-        assert [m.seq for m in await subscriber.receive()] == [2]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(subscriber.put_when_free, message(2))
+            await trio.testing.wait_all_tasks_blocked()
+            assert seqs(heap) == [1]
+            room.set()
+        assert seqs(heap) == [1, 2]
     assert not subscriber.slow
 
 
-@pytest.mark.parametrize("stock", [False, True])
-async def test_a_client_sees_no_difference_under_another_server(tmp_path: Path, stock: bool) -> None:
-    if stock:
-        with stock_server():
-            await converse(tmp_path)
-    else:
-        await converse(tmp_path)
+async def test_coalescing_keeps_the_latest_progress_of_each_job_and_everything_else() -> None:
+    broadcaster, heap = Broadcaster(), Heap()
+    kinds = ["job_started", "job_progress", "job_progress", "stage_completed", "job_progress", "job_completed"]
+    stream = [message(n * 2 + k + 1, job_id, kind) for n, kind in enumerate(kinds) for k, job_id in enumerate("ab")]
+    with broadcaster.attach(heap, [JOBS], 100) as subscriber:
+        subscriber.form(batch=False, coalesce_s=60)
+        broadcaster.publish(*stream)
+        subscriber.flush()
+    kept = [each.seq for each in stream if each.type != "job_progress"] + [9, 10]
+    assert seqs(heap) == sorted(kept)
+
+
+async def test_a_client_reports_subscribes_resumes_and_batches(tmp_path: Path) -> None:
+    await converse(tmp_path)
 
 
 async def converse(data_dir: Path) -> None:

@@ -57,7 +57,7 @@ async def wired(broadcaster: Broadcaster, count: int) -> AsyncIterator[tuple[lis
                 client.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 50_000)
                 wire = Wire(Outgoing(ours, PATIENT, nursery.start_soon, partial(told.append, "cut")), client)
                 stack.callback(wire.writer.end)
-                stack.enter_context(broadcaster.subscribe([JOBS], 1000)).attach(wire)
+                stack.enter_context(broadcaster.attach(wire, [JOBS], 1000))
                 wires.append(wire)
             yield wires, told
             nursery.cancel_scope.cancel()

@@ -118,7 +118,7 @@ async def test_who_subscribes_after_an_empty_page_misses_nothing(open_log: OpenL
             position = msgspec.structs.replace(position, seq=seen[-1])
         with log.subscribe([JOBS]) as subscriber:
             while not seen or seen[-1] < 150:
-                seen += [each.seq for each in await subscriber.receive()]
+                seen += [each.seq for each in await subscriber.receive_batch()]
     assert seen == list(range(1, 151))
 
 

@@ -13,16 +13,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from functools import partial
 
+import msgspec
 import trio
+from hypercorn.config import Config
+from hypercorn.trio import serve as hypercorn_serve
+from quart import Response, websocket
+from quart_trio import QuartTrio
 
 from phaseline.stream import JOBS, Message
 from phaseline_server.config.settings import Settings
 from phaseline_server.fanout.frames import text_frame
 from phaseline_server.pictures import helpers
 from phaseline_server.runtime.server import serve, tune_interpreter
-from tests.support.stock_server import stock_server
 
 PAUSE_S = 0.001
 """Between bursts, lest they outrun the clients where these lack a core, and what is measured be full sockets."""
@@ -34,10 +38,10 @@ def command(line: bytes) -> tuple[int, int, int, bytes]:
     return int(count), int(joined), int(burst), b'{"x":"' + b"x" * (int(size) - 8) + b'"}'
 
 
-async def phaseline(*, stock: bool) -> None:
-    """Our server: its own door, or the same app under hypercorn."""
+async def phaseline() -> None:
+    """Our server."""
     tune_interpreter()
-    with tempfile.TemporaryDirectory() as data_dir, stock_server() if stock else nullcontext():
+    with tempfile.TemporaryDirectory() as data_dir:
         settings = Settings(bind=("127.0.0.1:0",), data_dir=data_dir, queue=100_000)
         async with trio.open_nursery() as nursery:
             [url] = await nursery.start(lambda task_status: serve(settings, task_status=task_status))
@@ -68,6 +72,53 @@ async def take_commands() -> None:
         while broadcaster.statistics().queued:  # noqa: ASYNC110 (no event for this)
             await trio.sleep(0.005)
         print("done", flush=True)
+
+
+async def quart_server() -> None:
+    """A plain Quart app under hypercorn as it comes: a memory channel for each client, a document for each GET."""
+    app = QuartTrio(__name__)
+    clients: set[trio.MemorySendChannel[str]] = set()
+    job = {"success": True, "job_status": {"job_id": "bench", "stages": [{"name": f"stage {n}"} for n in range(8)]}}
+
+    @app.get("/progress/job/bench")
+    async def snapshot() -> Response:
+        return Response(msgspec.json.encode(job), content_type="application/json")
+
+    @app.websocket("/ws")
+    async def ws() -> None:
+        send, receive = trio.open_memory_channel[str](100_000)
+        clients.add(send)
+
+        async def confirm() -> None:
+            while True:
+                await websocket.receive()
+                await send.send('{"type":"subscription_confirmed"}')
+
+        try:
+            await websocket.accept()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(confirm)
+                async for message in receive:
+                    await websocket.send(message)
+        finally:
+            clients.discard(send)
+
+    config = Config()
+    config.accesslog = config.errorlog = None
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        config.bind = [f"fd://{os.dup(listener.fileno())}"]
+        print(listener.getsockname()[1], flush=True)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(hypercorn_serve, app, config, shutdown_trigger=trio.sleep_forever))
+            async for line in trio.lowlevel.FdStream(os.dup(0)):
+                count, _, burst, payload = command(bytes(line))
+                for n in range(1, count + 1):
+                    for client in clients:
+                        client.send_nowait(payload.decode())
+                    if n % burst == 0:
+                        await trio.sleep(PAUSE_S)
+                print("done", flush=True)
+            nursery.cancel_scope.cancel()
 
 
 def floor() -> None:
@@ -174,7 +225,7 @@ require("readline").createInterface({input: process.stdin}).on("line", async lin
 if __name__ == "__main__":
     name = sys.argv[1]
     if name in {"phaseline", "quart"}:
-        trio.run(lambda: phaseline(stock=name == "quart"))
+        trio.run(phaseline if name == "phaseline" else quart_server)
     elif name == "floor":
         floor()
     else:

@@ -5,7 +5,8 @@ This is the one place where a permission meets a job, so no route can forget it.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
 
 from phaseline.errors import Forbidden, PhaselineError, RateLimited
 from phaseline.model.events import Event, JobStarted
@@ -14,12 +15,17 @@ from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position
 from phaseline_server.access.grant import OPEN
 from phaseline_server.access.keeper import CURRENT, Keeper
-from phaseline_server.fanout.broadcaster import BroadcasterStatistics, Subscriber
+from phaseline_server.fanout.broadcaster import BroadcasterStatistics
+from phaseline_server.fanout.direct import DirectSubscriber, Sink
+from phaseline_server.fanout.queued import QueuedSubscriber
+from phaseline_server.fanout.subscriber import Subscriber
 from phaseline_server.jobs.commit_group import Taken
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.log.stream import PAGE, Log
 
 __all__ = ["JobsView", "StreamView"]
+
+_AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
 
 
 class JobsView:
@@ -150,11 +156,18 @@ class StreamView:
         found = await self._log.since(position, limit)
         return tuple(message if access.reads(message.job_id) else _hidden(message) for message in found)
 
-    @contextmanager
-    def subscribe(self, channels: Iterable[str]) -> Iterator[Subscriber]:
+    def subscribe(self, channels: Iterable[str]) -> AbstractContextManager[QueuedSubscriber]:
         """As `Log.subscribe`. The subscriber gets what may be seen, and is ended when that is over."""
+        return self._watched(self._log.subscribe(channels))
+
+    def attach(self, sink: Sink) -> AbstractContextManager[DirectSubscriber]:
+        """As `Log.attach`, with the same bounds as `subscribe`."""
+        return self._watched(self._log.attach(sink))
+
+    @contextmanager
+    def _watched(self, subscribed: AbstractContextManager[_AnySubscriber]) -> Iterator[_AnySubscriber]:
         access = CURRENT.get()
-        with self._log.subscribe(channels) as subscriber:
+        with subscribed as subscriber:
             # What is open to everybody stays so until it ends, and most servers never are anything else.
             subscriber.admits = None if access.grant is OPEN else access.reads
             self._keeper.add(access)

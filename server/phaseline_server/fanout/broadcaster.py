@@ -7,18 +7,20 @@ never slows another, and nobody misses a message without knowing.
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import repeat
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from phaseline.stream import Message
+from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.frames import Bundle
-from phaseline_server.fanout.subscriber import Sink, Subscriber, Writer
+from phaseline_server.fanout.queued import QueuedSubscriber
+from phaseline_server.fanout.subscriber import Subscriber, Writer
 
-__all__ = ["Broadcaster", "BroadcasterStatistics", "Sink", "Subscriber"]
+__all__ = ["Broadcaster", "BroadcasterStatistics"]
 
 
 class BroadcasterStatistics(msgspec.Struct, frozen=True):
@@ -34,6 +36,7 @@ class BroadcasterStatistics(msgspec.Struct, frozen=True):
 _Group = dict[Subscriber, Writer]
 """Subscribers of the same channels who take messages as they are, and where these go."""
 
+_AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
 _fd: Final = attrgetter("fd")
 
 
@@ -48,10 +51,16 @@ class Broadcaster:
         self._others: set[Subscriber] = set()
         self._published = self._delivered = self._ended_slow = 0
 
+    def subscribe(self, channels: Iterable[str], queue: int) -> AbstractContextManager[QueuedSubscriber]:
+        """Add a subscriber to `channels` for the length of the block; its messages wait in a memory channel."""
+        return self._present(QueuedSubscriber(queue, frozenset(channels), self._move))
+
+    def attach(self, sink: Sink, channels: Iterable[str], queue: int) -> AbstractContextManager[DirectSubscriber]:
+        """Add a subscriber to `channels` for the length of the block; its messages go straight to `sink`."""
+        return self._present(DirectSubscriber(sink, queue, frozenset(channels), self._move))
+
     @contextmanager
-    def subscribe(self, channels: Iterable[str], queue: int) -> Iterator[Subscriber]:
-        """Add a subscriber to `channels` for the length of the block."""
-        subscriber = Subscriber(queue, frozenset(channels), self._move)
+    def _present(self, subscriber: _AnySubscriber) -> Iterator[_AnySubscriber]:
         self._add(subscriber)
         try:
             yield subscriber

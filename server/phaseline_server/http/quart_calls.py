@@ -1,8 +1,7 @@
 """Quart's calls for a request and for a WebSocket, without the tasks that our door makes superfluous.
 
-Quart-Trio has a nursery and two tasks for each: one serves, the other receives, to notice the client's end. Our door
-tells the end without being asked, so where nothing else is to be received, the route runs in the task of the call.
-Under any other ASGI server, and for requests with a body, all is as Quart-Trio has it.
+Quart-Trio has a nursery and two tasks for each: one serves, the other receives, to notice that the client has left.
+Our door reports that without being asked, so where nothing else is to be received, the route runs in the call's task.
 """
 
 from typing import Final
@@ -12,7 +11,7 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart.asgi import ASGIWebsocketConnection
 from quart_trio.asgi import TrioASGIHTTPConnection, TrioASGIWebsocketConnection
 
-from phaseline_server.door import FANOUT, LEFT
+from phaseline_server.door import LEFT
 
 __all__ = ["HttpCall", "WebSocketCall"]
 
@@ -24,23 +23,20 @@ class HttpCall(TrioASGIHTTPConnection):
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer it; cancelled when the client leaves."""
-        left = (self.scope.get("extensions") or {}).get(LEFT)
-        if left is None or any(name in _OF_A_BODY for name, _ in self.scope["headers"]):
+        if any(name in _OF_A_BODY for name, _ in self.scope["headers"]):
             await super().__call__(receive, send)
             return
         request = self._create_request_from_scope(send)
         request.body.set_complete()
         with trio.CancelScope() as scope:
-            left["call"](scope.cancel)
+            self.scope["extensions"][LEFT]["call"](scope.cancel)
             await self._send_response(send, await self.app.handle_request(request))
 
 
 class WebSocketCall(TrioASGIWebsocketConnection):
-    """One WebSocket; under our door, whatever takes it over receives, and not the call."""
+    """One WebSocket: the session that takes the socket over receives, and not the call."""
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Accept or refuse it; under another server, serve it."""
-        if FANOUT in (self.scope.get("extensions") or {}):
-            await ASGIWebsocketConnection.handle_websocket(self, self._create_websocket_from_scope(send), send)
-        else:
-            await super().__call__(receive, send)
+        """Accept or refuse it."""
+        del receive
+        await ASGIWebsocketConnection.handle_websocket(self, self._create_websocket_from_scope(send), send)

@@ -44,7 +44,7 @@ async def _wait_news(log: Log, seq: int) -> None:
     with log.subscribe([JOBS]) as subscriber:
         if log.top.seq == seq:
             try:
-                await subscriber.receive()
+                await subscriber.receive_batch()
             except SlowSubscriber:
                 return  # there is enough to read
 

@@ -9,7 +9,9 @@ import trio
 
 from phaseline.errors import DiskFull, Unrecoverable, shown
 from phaseline.stream import Message, Position, Tail
-from phaseline_server.fanout.broadcaster import Broadcaster, BroadcasterStatistics, Subscriber
+from phaseline_server.fanout.broadcaster import Broadcaster, BroadcasterStatistics
+from phaseline_server.fanout.direct import DirectSubscriber, Sink
+from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.log.sqlite import Batch, Journal
 
 __all__ = ["PAGE", "Log"]
@@ -143,9 +145,13 @@ class Log:
         """Forget on disk what was learned, at once."""
         self._journal.forget_averages()
 
-    def subscribe(self, channels: Iterable[str]) -> AbstractContextManager[Subscriber]:
-        """Add a subscriber for the length of the block."""
+    def subscribe(self, channels: Iterable[str]) -> AbstractContextManager[QueuedSubscriber]:
+        """Add a subscriber for the length of the block; its messages wait in a memory channel."""
         return self._broadcaster.subscribe(channels, self._queue)
+
+    def attach(self, sink: Sink) -> AbstractContextManager[DirectSubscriber]:
+        """Add a subscriber for the length of the block; its messages go straight to `sink`."""
+        return self._broadcaster.attach(sink, (), self._queue)
 
     def statistics(self) -> BroadcasterStatistics:
         """Return the fan-out's counts of the moment."""

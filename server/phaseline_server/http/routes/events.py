@@ -14,7 +14,7 @@ from quart import Response, request
 from phaseline.errors import SlowSubscriber, Unrecoverable
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Message, Position
 from phaseline.wire import encode_snapshot
-from phaseline_server.fanout.broadcaster import Subscriber
+from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import parse_position
 from phaseline_server.http.services import Services
@@ -83,7 +83,7 @@ class _Stream:
                     yield b"".join(map(self._event, missed))
             self._recovered = True
 
-    async def _next(self, subscriber: Subscriber) -> list[Message]:
+    async def _next(self, subscriber: QueuedSubscriber) -> list[Message]:
         """Return the next messages; none when the server ends."""
         messages: list[Message] = []
 

@@ -24,7 +24,7 @@ from phaseline.wire import (
     timestamp,
 )
 from phaseline_server.access.keeper import CURRENT
-from phaseline_server.fanout.broadcaster import Subscriber
+from phaseline_server.fanout.direct import DirectSubscriber
 from phaseline_server.http.routes.acks import Acks, refusal
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.tracker import now
@@ -68,7 +68,7 @@ class Session:
         batch: Whether it wants arrays of messages.
     """
 
-    def __init__(self, services: Services, subscriber: Subscriber, spawn: Callable[[Any], None]) -> None:
+    def __init__(self, services: Services, subscriber: DirectSubscriber, spawn: Callable[[Any], None]) -> None:
         """Serve the client behind `subscriber`; `spawn` starts tasks that last as long as it stays."""
         self._services = services
         self._tracker = services.tracker

@@ -47,7 +47,7 @@ async def read_missed(
             nursery.start_soon(_cancel_with, closing, nursery.cancel_scope)
             # One that is overrun while the disk was read has something to read too.
             with trio.move_on_after(wait_s), suppress(SlowSubscriber):
-                await subscriber.receive()
+                await subscriber.receive_batch()
             nursery.cancel_scope.cancel()
     return await _read(log, missed.position, channels, most)
 

@@ -1,19 +1,14 @@
-"""`/ws`: a client's frames come and go straight through the door's socket where it offers that, else by Quart."""
+"""`/ws`: the stream over a WebSocket, whose frames come and go straight through the door's socket."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 import trio
 from quart import Response, current_app, websocket
 
-from phaseline.errors import SlowSubscriber
-from phaseline.protocol import GOING_AWAY, SLOW
-from phaseline.stream import Message
+from phaseline.protocol import GOING_AWAY
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.door import FANOUT, WebSocket
-from phaseline_server.fanout.broadcaster import Subscriber
-from phaseline_server.fanout.frames import arrays
+from phaseline_server.fanout.direct import DirectSubscriber
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
 from phaseline_server.http.routes.session import Ended, Session
@@ -21,10 +16,8 @@ from phaseline_server.http.services import Services
 
 __all__ = ["add_handlers"]
 
-_GOODBYE_CLOSE: Final = (GOING_AWAY, "the server ends; come back")
+_GOODBYE: Final = (GOING_AWAY, "the server ends; come back")
 _LAST_WORDS_S: Final = 1.0
-# Never sent: tells the sender to close. No message of the stream has this number and no channel.
-_GOODBYE: Final = Message(0, "goodbye", "", frozenset(), b"")
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
@@ -39,10 +32,10 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
     async def end() -> None:
         partings.scope.cancel()
 
-    async def serve(make: Callable[[Services, Subscriber, trio.Nursery], _Client]) -> None:
-        with services.tracker.log.subscribe(()) as subscriber:
+    async def serve(socket: WebSocket) -> None:
+        with services.tracker.log.attach(socket) as subscriber:
             async with trio.open_nursery() as nursery:
-                client = make(services, subscriber, nursery)
+                client = _Client(socket, services, subscriber, nursery)
                 partings.clients.add(client)
                 if not client.session.granted:
                     nursery.start_soon(client.insist)
@@ -54,15 +47,12 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
                 nursery.cancel_scope.cancel()
 
     async def ws() -> None:
-        socket: WebSocket | None = (websocket.scope.get("extensions") or {}).get(FANOUT, {}).get("socket")
-        if socket is None:
-            await serve(_Relayed)
-            return
+        socket: WebSocket = websocket.scope["extensions"][FANOUT]["socket"]
         access = CURRENT.get()
 
         async def serve_directly() -> None:
             CURRENT.set(access)  # this task is the door's
-            await serve(partial(_Direct, socket))
+            await serve(socket)
 
         socket.take_over(serve_directly, services.settings.queue)
         await websocket.accept()
@@ -78,38 +68,17 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
 
 
 class _Client:
-    """One connected client."""
+    """One connected client: its frames go straight to its socket, and come straight from there."""
 
-    def __init__(self, services: Services, subscriber: Subscriber, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, socket: WebSocket, services: Services, subscriber: DirectSubscriber, nursery: trio.Nursery
+    ) -> None:
+        self._socket = socket
         self._subscriber = subscriber
-        self._nursery = nursery
         self.session = Session(services, subscriber, nursery.start_soon)
 
     async def run(self) -> None:
         """Serve the client until it leaves, falls behind, or the server ends."""
-        raise NotImplementedError
-
-    def part(self, code: int, reason: str) -> None:
-        """Close behind all that is queued."""
-        raise NotImplementedError
-
-    async def insist(self) -> None:
-        """Close if nobody shows a token in time."""
-        try:
-            await self.session.wait_granted()
-        except Ended as end:
-            self.part(end.code, str(end))
-
-
-class _Direct(_Client):
-    """One whose frames go straight to its socket and come straight from there: no task stands in between."""
-
-    def __init__(self, socket: WebSocket, services: Services, subscriber: Subscriber, nursery: trio.Nursery) -> None:
-        super().__init__(services, subscriber, nursery)
-        self._socket = socket
-
-    async def run(self) -> None:
-        self._subscriber.attach(self._socket)
         self.session.welcome()
         while frames := await self._socket.receive():
             try:
@@ -117,53 +86,20 @@ class _Direct(_Client):
             except Ended as end:
                 self.part(end.code, str(end))
             if not self._socket.idle:
-                # Who does not take its answers is not listened to either.
+                # A client that does not read its answers is not read either.
                 await self._socket.wait_flushed()
 
     def part(self, code: int, reason: str) -> None:
+        """Close behind all that is queued."""
         self._subscriber.flush()
         self._socket.close(code, reason)
 
-
-class _Relayed(_Client):
-    """One whose frames are relayed by Quart, through a memory channel: any ASGI server can do that."""
-
-    _farewell = _GOODBYE_CLOSE
-
-    async def run(self) -> None:
-        await websocket.accept()
-        self.session.welcome()
-        self._nursery.start_soon(self._receive)
+    async def insist(self) -> None:
+        """Close if no token is shown in time."""
         try:
-            await self._send()
-        except SlowSubscriber as error:
-            await websocket.close(SLOW, str(error)[:120])
-
-    async def _receive(self) -> None:
-        try:
-            while True:
-                frame: object = await websocket.receive()
-                # Quart makes None of a binary one that is empty.
-                await self.session.take([frame if isinstance(frame, str | bytes) else b""])
+            await self.session.wait_granted()
         except Ended as end:
             self.part(end.code, str(end))
-
-    async def _send(self) -> None:
-        while True:
-            messages = await self._subscriber.receive_batch(self.session.coalesce_s)
-            ends = _GOODBYE in messages
-            if ends:
-                messages = messages[: messages.index(_GOODBYE)]
-            payloads = (message.payload for message in messages)
-            for frame in arrays(payloads) if self.session.batch else payloads:
-                await websocket.send(frame.decode())
-            if ends:
-                await websocket.close(*self._farewell)
-                return
-
-    def part(self, code: int, reason: str) -> None:
-        self._farewell = (code, reason)
-        self._subscriber.put(_GOODBYE)
 
 
 class _Partings:
@@ -187,4 +123,4 @@ class _Partings:
     async def _part(self, client: _Client) -> None:
         with trio.move_on_after(_LAST_WORDS_S):
             await client.session.wait_settled()
-        client.part(*_GOODBYE_CLOSE)
+        client.part(*_GOODBYE)

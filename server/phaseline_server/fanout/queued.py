@@ -1,0 +1,82 @@
+"""A subscriber whose messages wait in a memory channel until a task receives them."""
+
+from collections.abc import Callable
+
+import trio
+
+from phaseline.errors import SlowSubscriber
+from phaseline.stream import Message
+from phaseline_server.fanout.frames import Bundle
+from phaseline_server.fanout.subscriber import Subscriber
+
+__all__ = ["QueuedSubscriber"]
+
+
+class QueuedSubscriber(Subscriber):
+    """One receiver with a memory channel of bounded length."""
+
+    __slots__ = ("_receive", "_send")
+
+    def __init__(
+        self,
+        queue: int,
+        channels: frozenset[str] = frozenset(),
+        on_change: Callable[[Subscriber], None] = lambda _: None,
+    ) -> None:
+        """See `Subscriber`."""
+        super().__init__(queue, channels, on_change)
+        self._send, self._receive = trio.open_memory_channel[Message](queue)
+
+    @property
+    def queued(self) -> int:
+        """See `Subscriber`."""
+        return self._receive.statistics().current_buffer_used
+
+    def take(self, bundle: Bundle, wanted: tuple[Message, ...]) -> bool:
+        """See `Subscriber`."""
+        del bundle
+        return self.put(*wanted)
+
+    def put(self, *messages: Message) -> bool:
+        """Queue messages; return False, and end it, if there is no room for all."""
+        if self.slow:
+            return False
+        try:
+            for message in messages:
+                self._send.send_nowait(message)
+        except trio.WouldBlock:
+            self.end()
+            return False
+        return True
+
+    def end_slow(self) -> None:
+        """See `Subscriber`."""
+        self.end()
+
+    def end(self) -> None:
+        """See `Subscriber`."""
+        self.slow = True
+        self._send.close()
+
+    def close(self) -> None:
+        """See `Subscriber`."""
+        self._send.close()
+        self._receive.close()
+
+    async def receive_batch(self) -> list[Message]:
+        """Return the next message and all that wait behind it.
+
+        Raises:
+            SlowSubscriber: It did not keep up; whatever was queued is dropped, since it will resume anyway.
+        """
+        if self.slow:
+            raise SlowSubscriber(self._why())
+        batch: list[Message] = []
+        try:
+            batch.append(await self._receive.receive())
+            while True:
+                batch.append(self._receive.receive_nowait())
+        except trio.WouldBlock:
+            return batch
+        except trio.EndOfChannel:
+            raise SlowSubscriber(self._why()) from None
