@@ -98,7 +98,7 @@ async def test_the_messages_have_exactly_the_contracts_fields_first(
         (kind, sorted(("type", "job_id", "photo_id", "timestamp", *fields)))
         for kind, fields in (
             ("job_started", ("photo_info", "stages", "averages", "cache_hit")),
-            ("job_progress", ("stage", "progress", "message", "details")),
+            ("job_progress", ("stage", "progress", "message", "details", "stage_elapsed_seconds")),
             ("stage_completed", ("stage", "result", "skipped", "stage_seconds", "average_seconds")),
             ("error_occurred", ("error_type", "error_message", "error_details", "stage")),
             ("photo_info", ("photo_data",)),

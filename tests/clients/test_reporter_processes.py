@@ -3,10 +3,7 @@
 import os
 import signal
 import stat
-import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,37 +13,8 @@ from phaseline.model.events import JobStarted, PhotoInfo
 from phaseline.reporting import Reporter
 from tests.support.ports import free_port
 from tests.support.reporting import job_status, network, run_program, spool_files, subscriber, ws_url
-from tests.support.servers import environment, server_process
-
-DEFINITIONS = """
-import os, signal, sys, time
-from phaseline.model.events import *
-from phaseline.reporting import Reporter
-"""
-
-
-@asynccontextmanager
-async def program(code: str, *arguments: str) -> AsyncIterator[trio.Process]:
-    """Run code in a process of its own for the length of the block, its stdin and stdout ours."""
-    process = await trio.lowlevel.open_process(
-        [sys.executable, "-c", DEFINITIONS + code, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment(),
-    )
-    try:
-        with trio.fail_after(100):
-            yield process
-    finally:
-        process.kill()
-        with trio.CancelScope(shield=True):
-            await process.wait()
-
-
-async def line(process: trio.Process) -> str:
-    assert process.stdout is not None
-    return (await process.stdout.receive_some()).decode().strip()
-
+from tests.support.servers import server_process
+from tests.support.workers import DEFINITIONS, line, program
 
 # ---------------------------------------------------------------------------------------------------- exits
 

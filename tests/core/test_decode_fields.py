@@ -83,7 +83,7 @@ FIELDS: dict[str, list[str]] = {
     "job_failed": [*EVENT_FIELDS, "result", "success", "duration", "photo_id"],
     "job_cancelled": [*EVENT_FIELDS, "reason"],
     "processing_metrics": [*EVENT_FIELDS, "metrics", "photo_id"],
-    "register": ["client_type", "client_name", "acks"],
+    "register": ["client_type", "client_name", "acks", "producer"],
     "subscribe": ["channels", "snapshot", "since", "coalesce_ms", "batch"],
     "unsubscribe": ["channels"],
     "auth": ["token"],

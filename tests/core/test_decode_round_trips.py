@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline.model.events import EVENTS, Event, JobLost, JobStalled, Report
+from phaseline.model.events import EVENTS, Event, Finding, Report
 from phaseline.model.snapshot import PhaseState, State
 from phaseline.stream import Position
 from phaseline.wire import (
@@ -101,12 +101,13 @@ statuses = st.builds(
     stages=st.lists(stages, max_size=2),
     errors=st.lists(errors, max_size=2),
     eta_reasons=st.lists(reasons, max_size=2),
+    reason=st.none() | st.sampled_from(["silent", "worker gone"]),
     silent_seconds=maybe_seconds,
 )
 
 
 def test_every_event_is_a_report_or_the_servers_own_finding() -> None:
-    assert {*REPORTS, JobStalled, JobLost} == set(EVENTS)
+    assert {*REPORTS, *get_args(Finding)} == set(EVENTS)
 
 
 @given(st.one_of([events_of(kind) for kind in REPORTS]))

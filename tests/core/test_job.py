@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from phaseline.errors import InvalidField, TooLarge
+from phaseline.errors import IllegalEvent, InvalidField, TooLarge
 from phaseline.model.events import (
     ErrorOccurred,
     JobCancelled,
@@ -13,11 +13,14 @@ from phaseline.model.events import (
     JobFailed,
     JobLost,
     JobProgress,
+    JobResumed,
     JobStalled,
     JobStarted,
     PhotoInfo,
+    StallReason,
 )
 from phaseline.model.job import MAX_ERRORS, MAX_KEPT_BYTES, Job
+from phaseline.model.record import decode_job, encode_job
 from phaseline.model.snapshot import Estimate, Snapshot, State
 from phaseline.model.transitions import check
 from tests.support.core_events import SECOND, WALL, everything_in, example_of, moment, photo_info
@@ -142,11 +145,65 @@ def test_a_lost_job_comes_back_with_any_report_and_goes_on_where_it_was() -> Non
     told(job, 2, 30)
     job.apply(JobStalled(job_id="job_1"), moment(3))
     job.apply(JobLost(job_id="job_1"), moment(4))
-    assert (told(job, 5, 35).state, job.phase) == (State.LOST, "a")
+    lost = told(job, 5, 35)
+    assert (lost.state, lost.phase, lost.estimate.percent, lost.elapsed_ns) == (State.LOST, "a", 30, 1 * SECOND)
     job.apply(JobProgress(job_id="job_1", phase="a", progress=50), moment(9))
     snapshot = told(job, 10, 20)
-    assert (snapshot.state, snapshot.estimate.percent, snapshot.elapsed_ns) == (State.ACTIVE, 35, 10 * SECOND)
+    assert (snapshot.state, snapshot.estimate.percent, snapshot.elapsed_ns) == (State.ACTIVE, 30, 10 * SECOND)
     assert snapshot.phases[0].elapsed_ns == 9 * SECOND
+
+
+@pytest.mark.parametrize("finding", [JobStalled, JobLost])
+@pytest.mark.parametrize("reason", ["silent", "worker gone"])
+def test_the_figures_of_a_job_whose_worker_is_away_stand_still(
+    finding: type[JobStalled | JobLost], reason: StallReason
+) -> None:
+    job = started(phases=("a", "b"))
+    job.apply(JobProgress(job_id="job_1", phase="a", progress=54), moment(1))
+    told(job, 2, 54)
+    job.apply(finding(job_id="job_1", reason=reason), moment(3))
+    snapshot = told(job, 900, 99)
+    estimate = snapshot.estimate
+    assert (estimate.percent, estimate.remaining_ns, estimate.low_ns, estimate.high_ns) == (54, None, None, None)
+    assert (snapshot.stall_reason, snapshot.silent_ns) == (reason, 899 * SECOND)
+    job.apply(JobResumed(job_id="job_1"), moment(901))
+    snapshot = told(job, 902, 60)
+    assert (snapshot.state, snapshot.stall_reason, snapshot.silent_ns) == (State.ACTIVE, "", 0)
+    assert (snapshot.estimate.percent, snapshot.estimate.remaining_ns) == (60, 5 * SECOND)
+
+
+def test_a_stalled_job_stalls_again_only_when_its_worker_turns_out_to_be_gone() -> None:
+    job = started()
+    job.apply(JobStalled(job_id="job_1"), moment(1))
+    with pytest.raises(IllegalEvent, match="stalled already: silent"):
+        job.apply(JobStalled(job_id="job_1"), moment(2))
+    job.apply(JobStalled(job_id="job_1", reason="worker gone"), moment(3))
+    assert job.stall_reason == "worker gone"
+    with pytest.raises(IllegalEvent, match="stalled already: worker gone"):
+        job.apply(JobStalled(job_id="job_1"), moment(4))
+
+
+@pytest.mark.parametrize("finding", [JobStalled, JobLost])
+def test_a_finding_within_a_backlog_changes_no_duration(finding: type[JobStalled | JobLost]) -> None:
+    job = Job("job_1")
+    job.apply(JobStarted(job_id="job_1", phases=("a", "b")), moment(0))
+    job.apply(JobProgress(job_id="job_1", phase="a"), moment(0))
+    job.apply(finding(job_id="job_1"), moment(1700))
+    job.apply(JobProgress(job_id="job_1", phase="b"), moment(100))
+    lessons = job.apply(JobCompleted(job_id="job_1"), moment(150))
+    assert [(lesson.phase, lesson.duration_ns) for lesson in lessons] == [("a", 100 * SECOND), ("b", 50 * SECOND)]
+
+
+@pytest.mark.parametrize("end", [JobFailed(job_id="job_1"), JobCancelled(job_id="job_1")])
+def test_a_bad_end_keeps_what_was_reached_of_the_phase(end: JobFailed | JobCancelled) -> None:
+    job = started()
+    job.apply(JobProgress(job_id="job_1", phase="importing", progress=54), moment(1))
+    job.settle(Estimate(6.0, 5 * SECOND, phase_percent=54.0))
+    job.apply(end, moment(2))
+    snapshot = told(job, 3, percent=90)
+    assert (snapshot.estimate.percent, snapshot.estimate.phase_percent) == (6, 54)
+    again = decode_job(encode_job(job), moment(4), same_clock=True).snapshot(moment(4), Estimate(0), {})
+    assert (again.estimate.percent, again.estimate.phase_percent) == (6, 54)
 
 
 def test_a_lost_job_may_be_started_anew() -> None:

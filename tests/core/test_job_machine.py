@@ -19,15 +19,17 @@ from phaseline.model.events import (
     JobFailed,
     JobLost,
     JobProgress,
+    JobResumed,
     JobStalled,
     JobStarted,
     PhaseCompleted,
+    StallReason,
 )
 from phaseline.model.job import Job
 from phaseline.model.phase import Lesson
 from phaseline.model.snapshot import Moment, PhaseState, Snapshot, State
 from phaseline.model.statistics import Statistics
-from phaseline.model.transitions import TRANSITIONS
+from phaseline.model.transitions import TRANSITIONS, is_worse
 from phaseline.model.workflows import DALLE, PHOTO
 from phaseline.wire import JobStatus, encode_message, encode_run, job_status
 from tests.support.core_events import SECOND, WALL, everything_in, example_of
@@ -57,6 +59,8 @@ class Jobs(RuleBasedStateMachine):
 
     def report(self, event: Event) -> None:
         before, legal = everything_in(self.job), type(event) in TRANSITIONS[self.job.state]
+        if isinstance(event, JobStalled) and self.job.state is State.STALLED:
+            legal = is_worse(self.job, event.reason)
         wall_ns, mono_ns, late_ns = *self.now, self.late_ns
         self.late_ns = 0
         try:
@@ -142,9 +146,13 @@ class Jobs(RuleBasedStateMachine):
     def anything_plain(self, kind: type[Event]) -> None:
         self.report(example_of(kind))
 
-    @rule(kind=st.sampled_from([JobStalled, JobLost]))
-    def fall_silent(self, kind: type[Event]) -> None:
-        self.report(kind(job_id="j"))
+    @rule(kind=st.sampled_from([JobStalled, JobLost]), reason=st.sampled_from(["silent", "worker gone"]))
+    def fall_silent(self, kind: type[JobStalled | JobLost], reason: StallReason) -> None:
+        self.report(kind(job_id="j", reason=reason))
+
+    @rule()
+    def come_back(self) -> None:
+        self.report(JobResumed(job_id="j"))
 
     @rule(
         end=st.sampled_from(
@@ -182,6 +190,8 @@ class Jobs(RuleBasedStateMachine):
         assert self.told <= percent <= 100
         assert (percent == 100) == (self.job.state is State.COMPLETED)
         self.told = percent
+        if self.job.state.stopped:
+            assert self.look(self.job, self.now).estimate.remaining_ns is None
         assert 0 <= self.look(self.job, self.now).estimate.phase_percent <= 100
 
     @invariant()

@@ -33,7 +33,12 @@ WAYS: dict[State, tuple[type[Event], ...]] = {
     State.CANCELLED: (JobStarted, JobProgress, JobCancelled),
 }
 PAIRS = [(state, kind) for state in State for kind in EVENTS]
-LEGAL = [(state, kind) for state, kind in PAIRS if kind in TRANSITIONS[state]]
+# A stalled job takes another stall only for a worse reason: test_job says which.
+LEGAL = [
+    (state, kind)
+    for state, kind in PAIRS
+    if kind in TRANSITIONS[state] and (state, kind) != (State.STALLED, JobStalled)
+]
 ILLEGAL = [(state, kind) for state, kind in PAIRS if kind not in TRANSITIONS[state]]
 
 REPORTS = {JobProgress, PhaseCompleted, PhotoInfo, ErrorOccurred, MetricsReported}

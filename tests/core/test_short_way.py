@@ -112,13 +112,18 @@ told = st.tuples(
 )
 
 
-@given(names, names, briefs, st.lists(told, min_size=1, max_size=4))
-def test_lines_are_what_a_message_of_its_own_would_be(job_id: str, phase: str, brief: Brief, said: list[Any]) -> None:
-    lines = ProgressLines(job_id, phase, brief, "e1")
+@given(names, names, briefs, st.lists(told, min_size=1, max_size=4), st.integers(0, 10**15))
+def test_lines_are_what_a_message_of_its_own_would_be(
+    job_id: str, phase: str, brief: Brief, said: list[Any], offset_ns: int
+) -> None:
+    lines = ProgressLines(job_id, phase, brief, "e1", offset_ns=offset_ns)
     for percent, text, details, seq, wall_ns, elapsed_ns in [*said, *said]:
         event = JobProgress(job_id=job_id, phase=phase, progress=percent, text=text, details=details)
         line = lines.encode(event, seq, wall_ns, elapsed_ns)
-        assert line == encode_message(event, brief, seq, "e1", wall_ns, elapsed_ns=elapsed_ns)
+        in_phase_ns = max(0, elapsed_ns - offset_ns)
+        assert line == encode_message(
+            event, brief, seq, "e1", wall_ns, elapsed_ns=elapsed_ns, phase_elapsed_ns=in_phase_ns
+        )
         read = json.loads(line)
         assert (read["message"], read["stage"], read["job_id"], read["seq"]) == (text, phase, job_id, seq)
 

@@ -82,13 +82,15 @@ def test_a_status_has_the_seeds_keys_and_ours() -> None:
         "stages",
         "errors",
         "eta_reasons",
+        "reason",
         "silent_seconds",
     ]
 
 
 def test_a_stalled_job_tells_for_how_long_its_worker_is_silent() -> None:
-    status = status_of(*AT_WORK, JobStalled(job_id="job_1"))
-    assert (status["state"], status["silent_seconds"]) == ("stalled", 7)
+    status = status_of(*AT_WORK, JobStalled(job_id="job_1", reason="worker gone"))
+    assert (status["state"], status["reason"], status["silent_seconds"]) == ("stalled", "worker gone", 7)
+    assert (status["eta_seconds"], status["finish_at"]) == (None, None)
 
 
 def test_a_job_at_work() -> None:
@@ -126,6 +128,7 @@ def test_a_job_at_work() -> None:
         "duration": None,
         "cache_hit": False,
         "seq": 17,
+        "reason": None,
         "silent_seconds": None,
     }
     assert stages == [

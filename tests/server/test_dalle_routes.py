@@ -186,7 +186,7 @@ async def test_a_finished_run_is_kept_for_done_ttl_even_if_jobs_are_kept_for_les
         tracker = helpers._running[-1][1]
         # Those of earlier servers may not have been collected yet.
         ours = [each for each in gc.get_objects() if isinstance(each, Lifecycle) and each._tracker is tracker]
-        assert [each.retention_s for each in ours] == [kept_for]
+        assert [each.limits.retention_s for each in ours] == [kept_for]
 
 
 # ------------------------------------------------------------------ the picture is there, no run is known

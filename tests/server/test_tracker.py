@@ -9,13 +9,14 @@ from phaseline.model.record import decode_job
 from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average, Statistics
 from phaseline_server.jobs.tracker import Tracker
-from phaseline_server.jobs.watchdog import Lifecycle
+from phaseline_server.jobs.watchdog import Lifecycle, Limits
 from phaseline_server.learning.habits import Habits
 from tests.support.tracking import HandClock, MakeTracker, messages_of, run_job, trio_clock
 
 
 def looking_after(tracker: Tracker, retention_s: float) -> Lifecycle:
-    return Lifecycle(tracker, Habits(), retention_s=retention_s, stall_after_s=30, lease_s=10**9)
+    limits = Limits(retention_s=retention_s, stall_after_s=30, lease_s=10**9, gone_after_s=15, lost_after_s=600)
+    return Lifecycle(tracker, Habits(), limits)
 
 
 def ids(tracker: Tracker) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from phaseline.model.events import EVENTS, MAX_AGE_S, Event, PhotoInfo
+from phaseline.model.events import EVENTS, MAX_AGE_S, Event, JobLost, JobStalled, PhotoInfo
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Moment
 from phaseline.text import clean
@@ -57,6 +57,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 def events_of(kind: type[Event]) -> st.SearchStrategy[Event]:
     """Return a strategy for any event of `kind`; a field that it doesn't know of is a KeyError."""
     fields: dict[str, st.SearchStrategy[Any]] = {field: FIELDS[field] for field in kind.__struct_fields__}
+    if kind in {JobStalled, JobLost}:
+        fields["reason"] = st.sampled_from(["silent", "worker gone"])
     return st.builds(kind, **fields)
 
 

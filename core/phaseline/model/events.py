@@ -4,7 +4,7 @@ An event is what happened; a message is an event on the wire. They have one defi
 names for the wire (`stage`, `message`) behind the glossary's (`phase`, `text`) for the code.
 """
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,12 +15,14 @@ __all__ = [
     "ONE_LINE",
     "ErrorOccurred",
     "Event",
+    "Finding",
     "JobCancelled",
     "JobCompleted",
     "JobFailed",
     "JobId",
     "JobLost",
     "JobProgress",
+    "JobResumed",
     "JobStalled",
     "JobStarted",
     "Label",
@@ -30,6 +32,7 @@ __all__ = [
     "PhotoId",
     "PhotoInfo",
     "Report",
+    "StallReason",
     "one_line",
 ]
 
@@ -77,6 +80,7 @@ Text = Annotated[str, Meta(max_length=10_000, description="a string of at most 1
 Percent = Annotated[float, Meta(ge=0, le=100, description="a number from 0 to 100")]
 Seconds = Annotated[float, Meta(ge=0, description="a number of seconds, 0 or more")]
 Details = dict[str, Any]
+StallReason = Literal["silent", "worker gone"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -198,11 +202,19 @@ class JobCancelled(Event, frozen=True, kw_only=True, tag="job_cancelled"):
 
 
 class JobStalled(Event, frozen=True, kw_only=True, tag="job_stalled"):
-    """The job has been silent for longer than its phase's habit."""
+    """The job stopped: it is silent for longer than its phase's habit, or its worker's connection is gone."""
+
+    reason: StallReason = "silent"
 
 
 class JobLost(Event, frozen=True, kw_only=True, tag="job_lost"):
-    """The job's reporter is taken for gone."""
+    """The job's worker did not come back in time."""
+
+    reason: StallReason = "silent"
+
+
+class JobResumed(Event, frozen=True, kw_only=True, tag="job_resumed"):
+    """The worker that was gone is connected again."""
 
 
 class MetricsReported(Event, frozen=True, kw_only=True, tag="processing_metrics"):
@@ -212,7 +224,10 @@ class MetricsReported(Event, frozen=True, kw_only=True, tag="processing_metrics"
     photo_id: PhotoId = None
 
 
-# What a reporter may state. Stalling and losing a job are the server's own findings.
+Finding = JobStalled | JobLost | JobResumed
+"""What the server finds by itself."""
+
+# What a reporter may state.
 Report = (
     JobStarted
     | JobProgress
@@ -236,4 +251,5 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     MetricsReported,
     JobStalled,
     JobLost,
+    JobResumed,
 )

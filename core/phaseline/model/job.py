@@ -8,11 +8,13 @@ from phaseline.model.events import (
     MAX_PHASES,
     ErrorOccurred,
     Event,
+    Finding,
     JobCancelled,
     JobCompleted,
     JobFailed,
     JobLost,
     JobProgress,
+    JobResumed,
     JobStalled,
     JobStarted,
     PhaseCompleted,
@@ -38,12 +40,17 @@ MAX_KEPT_BYTES: Final = 262_144
 class Job:
     """One job, from `job_started` to its end.
 
-    Reading its attributes is free; only `apply`, `goes_on`, `told_percent` and, through it, `snapshot` change them.
+    Reading its attributes is free; only `apply`, `goes_on`, `settle`, `told_percent` and, through it, `snapshot` change
+    them; and the tracker, which sets `seq`, `heard` and `workers`.
 
     Attributes:
-        seq: The number of the last event about it; whoever numbers events sets it.
-        latest: When that event happened.
-        heard: When its worker was last heard of: findings of the server's own don't count.
+        seq: The number of the last event about it.
+        latest: When its worker's last report happened. The server's own findings don't count: a report that was
+            delayed may still belong before them.
+        heard: When that report arrived, which is later where it was delayed.
+        workers: The connected workers that report it, by name; see `phaseline_server.jobs.workers`.
+        stall_reason: Why it is stalled or lost, "" otherwise.
+        reached: How much of its phase was done at a bad end, in percent.
         errors_bytes: Size of `errors`, encoded.
         max_phases: How many phases it may have.
         max_kept_bytes: How much of its errors is kept, encoded, and how much of what is known of its photo.
@@ -59,6 +66,7 @@ class Job:
         self.seq = 0
         self.latest = Moment(0, -(2**63))  # before anything, even on a box that has only just started
         self.heard = self.latest
+        self.workers: tuple[str, ...] = ()
         self._reset(JobStarted(job_id=job_id), Moment(0, 0))
 
     def _reset(self, event: JobStarted, now: Moment) -> None:
@@ -76,7 +84,8 @@ class Job:
         self.result: dict[str, Any] | None = None
         self.duration: float | None = None
         self.cache_hit = event.cache_hit
-        self.percent = 0.0
+        self.percent = self.reached = 0.0
+        self.stall_reason = ""
 
     def copy(self) -> Self:
         """Return one that changes apart from this one; what both hold is replaced in either, never changed."""
@@ -121,9 +130,12 @@ class Job:
             TooLarge: As `transitions.check`; nothing has changed.
         """
         after = check(self, event)
+        if isinstance(event, Finding):
+            self._find(event, after, now)
+            return ()
         # What a reporter says of an event's age can't put it before what is known already.
-        now = self.latest = now if now.mono_ns >= self.latest.mono_ns else self.latest
-        self.heard = self.heard if isinstance(event, JobStalled | JobLost) else now
+        now = self.latest = self.heard = now if now.mono_ns >= self.latest.mono_ns else self.latest
+        self.stall_reason = ""
         if self.photo_id is None:
             # Some workers only tell it later.
             self.photo_id = getattr(event, "photo_id", None)
@@ -139,21 +151,20 @@ class Job:
                 self.info = self.info | event.data
             case ErrorOccurred():
                 self._error(event, now)
-            case JobCompleted():
-                self._end(event.result, event.duration, now)
-                self.timeline.close(PhaseState.DONE, now)
-                self.timeline.skip_rest()
-                self.percent = 100.0
-            case JobFailed():
-                self._end(event.result, event.duration, now)
-                self.timeline.close(PhaseState.FAILED, now, str(event.result.get("error") or "failed"))
-            case JobCancelled():
-                self._end({"error": event.reason}, None, now)
-                self.timeline.close(PhaseState.FAILED, now, event.reason or "cancelled")
+            case JobCompleted() | JobFailed() | JobCancelled():
+                self._end(event, now)
             case _:
                 pass
         self.state = after
         return self._lessons() if after.ended else ()
+
+    def _find(self, event: Finding, after: State, now: Moment) -> None:
+        match event:
+            case JobStalled() | JobLost():
+                self.stall_reason = event.reason
+            case JobResumed():
+                self.stall_reason, self.heard = "", now
+        self.state = after
 
     def _error(self, event: ErrorOccurred, now: Moment) -> None:
         phase = event.phase if event.phase is not None or self.current is None else self.phases[self.current].name
@@ -166,8 +177,18 @@ class Job:
         self.errors = (*kept, error)
         self.errors_bytes += size
 
-    def _end(self, result: dict[str, Any], duration: float | None, now: Moment) -> None:
-        self.result, self.duration, self.ended = result, duration, now
+    def _end(self, event: JobCompleted | JobFailed | JobCancelled, now: Moment) -> None:
+        self.ended = now
+        if isinstance(event, JobCancelled):
+            self.result, self.duration, why = {"error": event.reason}, None, event.reason or "cancelled"
+        else:
+            self.result, self.duration, why = event.result, event.duration, str(event.result.get("error") or "failed")
+        if isinstance(event, JobCompleted):
+            self.timeline.close(PhaseState.DONE, now)
+            self.timeline.skip_rest()
+            self.percent = 100.0
+        else:
+            self.timeline.close(PhaseState.FAILED, now, why)
 
     def _lessons(self) -> tuple[Lesson, ...]:
         if self.cache_hit:
@@ -179,13 +200,32 @@ class Job:
 
     def told_percent(self, percent: float) -> float:
         """Return the percent to tell, given an engine's: it never falls, and is 100 only after a good end."""
-        if not self.state.ended:
+        if not (self.state.ended or self.state.stopped):
             self.percent = max(self.percent, min(percent, 99.9))
         return self.percent
 
+    def settle(self, estimate: Estimate) -> None:
+        """Keep what was reached, given the engine's estimate of this moment: what comes next may stop the job."""
+        self.told_percent(estimate.percent)
+        reached = self.timeline.reached()
+        if self.current is not None:
+            self.reached = estimate.phase_percent
+        elif reached is not None:
+            self.reached = self.phases[reached].progress or 0.0
+
     def elapsed_ns(self, now: Moment) -> int:
-        """Return the time from the beginning to the end, or to now."""
-        return max(0, (self.ended or now).mono_ns - self.started.mono_ns)
+        """Return the time from the beginning to the end, to the last sign of life of a lost job, or to now."""
+        return max(0, self._until(now).mono_ns - self.started.mono_ns)
+
+    def _until(self, now: Moment) -> Moment:
+        return self.ended or (self.heard if self.state is State.LOST else now)
+
+    def phase_offset_ns(self) -> int:
+        """Return how long the job had run when its current phase began, less what the phase had taken before."""
+        if self.current is None:
+            return 0
+        phase = self.phases[self.current]
+        return (phase.entered_ns or 0) - phase.spent_ns - self.started.mono_ns
 
     @property
     def phases(self) -> list[Phase]:
@@ -234,7 +274,10 @@ class Job:
     def _told(self, estimate: Estimate) -> Estimate:
         percent = self.told_percent(estimate.percent)
         if self.state.ended:
-            return Estimate(percent, 0, 0, 0, estimate.basis, estimate.runs, 100.0, 0)
+            reached = 100.0 if self.state is State.COMPLETED else self.reached
+            return Estimate(percent, 0, 0, 0, estimate.basis, estimate.runs, reached, 0)
+        if self.state.stopped:
+            return Estimate(percent, basis=estimate.basis, runs=estimate.runs, phase_percent=estimate.phase_percent)
         return estimate if percent == estimate.percent else msgspec.structs.replace(estimate, percent=percent)
 
     def snapshot(
@@ -244,7 +287,8 @@ class Job:
 
         Args:
             now: When it is asked.
-            estimate: The engine's word on an active job; of an ended one it is replaced by "nothing remains".
+            estimate: The engine's word on an active job. Of an ended one it is replaced by "nothing remains", and of
+                a stalled or lost one by "nobody knows".
             averages: Average durations of this workflow's phases, in nanoseconds, by name.
             reasons: Why the estimate moved lately.
         """
@@ -261,7 +305,7 @@ class Job:
             phase=self.phase,
             phase_index=self.phase_index,
             phase_count=len(self.phases),
-            phases=tuple(p.snapshot(now, averages.get(p.name)) for p in self.phases),
+            phases=tuple(p.snapshot(self._until(now), averages.get(p.name)) for p in self.phases),
             text=self.text,
             progress=phase.progress if phase else None,
             estimate=self._told(estimate),
@@ -274,5 +318,6 @@ class Job:
             cache_hit=self.cache_hit,
             seq=self.seq,
             reasons=reasons,
-            silent_ns=max(0, now.mono_ns - self.heard.mono_ns) if self.state is State.STALLED else 0,
+            stall_reason=self.stall_reason,
+            silent_ns=max(0, now.mono_ns - self.heard.mono_ns) if self.state.stopped else 0,
         )

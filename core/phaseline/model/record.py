@@ -39,6 +39,9 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     duration: float | None = None
     cache_hit: bool = False
     percent: float = 0.0
+    reached: float = 0.0
+    stall_reason: str = ""
+    workers: tuple[str, ...] = ()
 
 
 # As JSON, which takes whatever came as JSON: MessagePack knows no integers of more than 64 bits.
@@ -74,6 +77,9 @@ def encode_job(job: Job) -> bytes:
             duration=job.duration,
             cache_hit=job.cache_hit,
             percent=job.percent,
+            reached=job.reached,
+            stall_reason=job.stall_reason,
+            workers=job.workers,
         )
     )
 
@@ -106,6 +112,7 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
     job.errors, job.errors_bytes = kept.errors, kept.errors_bytes
     job.started, job.ended = shifted(kept.started), shifted(kept.ended) if kept.ended else None
     job.result, job.duration, job.cache_hit, job.percent = kept.result, kept.duration, kept.cache_hit, kept.percent
+    job.reached, job.stall_reason, job.workers = kept.reached, kept.stall_reason, kept.workers
     job.timeline = _timeline(kept, shifted(kept.boundary), shift_ns)
     if not job.state.ended:
         job.timeline.interrupt()

@@ -52,8 +52,14 @@ class State(StrEnum):
         """Whether the job's end is known. A lost job may still come back."""
         return self in _ENDED
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the job stands still though its end is not known: its figures stay as they were."""
+        return self in _STOPPED
+
 
 _ENDED = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
+_STOPPED = frozenset({State.STALLED, State.LOST})
 
 
 class PhaseState(StrEnum):
@@ -166,7 +172,8 @@ class Snapshot(Brief, frozen=True, kw_only=True):
         progress: What the worker said last of its current phase, in percent.
         seq: The last event about this job.
         reasons: Why the estimate moved lately, oldest first.
-        silent_ns: For how long nothing has been heard of its worker, while it is stalled; 0 otherwise.
+        stall_reason: Why it is stalled or lost, "" otherwise.
+        silent_ns: Time since its worker's last sign of life, while it is stalled or lost; 0 otherwise.
     """
 
     job_id: str
@@ -183,6 +190,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
     cache_hit: bool
     seq: int
     reasons: tuple[Reason, ...] = ()
+    stall_reason: str = ""
     silent_ns: int = 0
 
     @property

@@ -18,11 +18,13 @@ from phaseline.model.events import (
     JobFailed,
     JobLost,
     JobProgress,
+    JobResumed,
     JobStalled,
     JobStarted,
     MetricsReported,
     PhaseCompleted,
     PhotoInfo,
+    StallReason,
 )
 from phaseline.model.snapshot import State
 from phaseline.model.workflows import workflow
@@ -30,7 +32,7 @@ from phaseline.model.workflows import workflow
 if TYPE_CHECKING:
     from phaseline.model.job import Job
 
-__all__ = ["TRANSITIONS", "check"]
+__all__ = ["TRANSITIONS", "check", "is_worse"]
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -48,9 +50,9 @@ _REPORTS: Final[dict[type[Event], State]] = {
 TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
     State.ABSENT: {JobStarted: State.ACTIVE},
     State.ACTIVE: _REPORTS | {JobStalled: State.STALLED, JobLost: State.LOST},
-    # Any report brings a silent job back.
-    State.STALLED: _REPORTS | {JobLost: State.LOST},
-    State.LOST: _REPORTS | {JobStarted: State.ACTIVE},
+    # Any report, and its worker's return, brings a job back. A silent one stalls again when its worker is gone.
+    State.STALLED: _REPORTS | {JobStalled: State.STALLED, JobLost: State.LOST, JobResumed: State.ACTIVE},
+    State.LOST: _REPORTS | {JobStarted: State.ACTIVE, JobResumed: State.ACTIVE},
     # What has ended stays so, but the same id may be started again.
     State.COMPLETED: {JobStarted: State.ACTIVE},
     State.FAILED: {JobStarted: State.ACTIVE},
@@ -70,6 +72,8 @@ def check(job: "Job", event: Event) -> State:
     if after is None:
         raise IllegalEvent(_refusal(job, event))
     match event:
+        case JobStalled() if job.state is State.STALLED and not is_worse(job, event.reason):
+            raise IllegalEvent(f"job {shown(job.job_id)} is stalled already: {job.stall_reason}")
         case JobProgress():
             _check_phase(job, event.phase)
             _check_room(job, event.phase)
@@ -90,6 +94,11 @@ def check(job: "Job", event: Event) -> State:
         case _:
             pass
     return after
+
+
+def is_worse(job: "Job", reason: StallReason) -> bool:
+    """Say whether a stalled job was silent so far, and it is known now that its worker is gone."""
+    return job.state is State.STALLED and (job.stall_reason, reason) == ("silent", "worker gone")
 
 
 def _refusal(job: "Job", event: Event) -> str:

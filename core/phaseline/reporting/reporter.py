@@ -257,13 +257,13 @@ class Reporter:
         self._close(self.flush_timeout)
         self._raise_refusal()
 
-    def _close(self, timeout: float) -> None:
+    def _close(self, timeout: float, *, process_ends: bool = False) -> None:
         if self._closed:
             return
         self._left = not self._flush(timeout, impatient=True)
         self._closed = True
         if self._background is not None:
-            self._background.stop(_END_S)
+            self._background.stop(_END_S, process_ends=process_ends)
         if self._left:
             where = f"are left in {self._directory}" if self._directory else "are lost"
             self._complain("left", "", "", f"reports that could not be delivered to {self.url} {where}")
@@ -271,7 +271,7 @@ class Reporter:
     def finish(self, timeout: float, *, close: bool) -> None:
         """Deliver what is left within `timeout` seconds, as the process ends."""
         if close:
-            self._close(timeout)
+            self._close(timeout, process_ends=True)
         else:
             self._flush(timeout, impatient=True)
 

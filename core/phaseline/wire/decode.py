@@ -38,11 +38,19 @@ T = TypeVar("T")
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="register"):
-    """A client says what it is. With `acks`, each of its reports is answered by `ack`."""
+    """A client says what it is.
+
+    Attributes:
+        client_type: Any word.
+        client_name: Any word.
+        acks: Whether each of its reports is answered by `ack`.
+        producer: The name under which it reports, if it does. Its jobs go on while it is connected, silent or not.
+    """
 
     client_type: Label = ""
     client_name: Label = ""
     acks: bool = False
+    producer: Label | None = None
 
 
 class Subscribe(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="subscribe"):

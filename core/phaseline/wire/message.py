@@ -12,6 +12,7 @@ from phaseline.model.events import (
     JobCancelled,
     JobCompleted,
     JobFailed,
+    JobLost,
     JobProgress,
     JobStalled,
     JobStarted,
@@ -25,7 +26,7 @@ __all__ = ["encode_message", "encode_refrain", "needs_snapshot", "ours", "second
 
 _encoder: Final = msgspec.json.Encoder()
 _LAST_NS: Final = 253_402_300_800_000_000_000  # the year 10000
-_WITH_SNAPSHOT: Final = (JobStarted, PhaseCompleted, JobCompleted, JobFailed, JobCancelled, JobStalled)
+_WITH_SNAPSHOT: Final = (JobStarted, PhaseCompleted, JobCompleted, JobFailed, JobCancelled, JobStalled, JobLost)
 
 
 def timestamp(wall_ns: int) -> str:
@@ -84,7 +85,7 @@ def encode_refrain(job: Brief) -> bytes:
     return _encoder.encode(ours(job))[1:-1]
 
 
-def encode_message(
+def encode_message(  # noqa: PLR0913 - what is known of the job already
     event: Event,
     job: Brief,
     seq: int,
@@ -92,6 +93,7 @@ def encode_message(
     wall_ns: int,
     *,
     elapsed_ns: int | None = None,
+    phase_elapsed_ns: int | None = None,
     refrain: bytes | None = None,
 ) -> bytes:
     """Return the message that tells subscribers of `event`.
@@ -103,6 +105,7 @@ def encode_message(
         epoch: The stream's.
         wall_ns: When it was taken in.
         elapsed_ns: The time since the job began, if it is not that of `job`.
+        phase_elapsed_ns: The time in its current phase, if it is in one.
         refrain: What `encode_refrain` returned of `job`, if it is known already.
     """
     # B's clients know no cancelling: to them it is a failure, whose state tells more.
@@ -112,6 +115,8 @@ def encode_message(
     first["seq"] = seq
     first["epoch"] = epoch
     last: dict[str, Any] = {"elapsed_seconds": seconds(job.elapsed_ns if elapsed_ns is None else elapsed_ns)}
+    if isinstance(event, JobProgress) and phase_elapsed_ns is not None:
+        last["stage_elapsed_seconds"] = seconds(phase_elapsed_ns)
     if isinstance(job, Snapshot):
         last |= _extra(event, job)
     parts = (_encoder.encode(first)[:-1], refrain or encode_refrain(job), _encoder.encode(last)[1:])
@@ -180,7 +185,7 @@ def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
                 "stage_seconds": seconds(phase.elapsed_ns) if phase else None,
                 "average_seconds": seconds(phase.average_ns) if phase else None,
             }
-        case JobStalled():
-            return {"silent_seconds": seconds(snapshot.silent_ns)}
+        case JobStalled() | JobLost():
+            return {"reason": snapshot.stall_reason, "silent_seconds": seconds(snapshot.silent_ns)}
         case _:
             return {}

@@ -50,7 +50,10 @@ class ReasonStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A job's full state: B's `job_status` first, then ours."""
+    """A job's full state: B's `job_status` first, then ours.
+
+    `reason` and `silent_seconds` are those of a stalled or lost job, None otherwise.
+    """
 
     job_id: str
     photo_id: PhotoId
@@ -85,6 +88,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     stages: list[StageStatus]
     errors: list[ErrorStatus]
     eta_reasons: list[ReasonStatus]
+    reason: str | None
     silent_seconds: float | None
 
 
@@ -137,7 +141,8 @@ def job_status(snapshot: Snapshot) -> JobStatus:
             ReasonStatus(at=timestamp(each.at_ns), change_seconds=round(each.change_ns / 1e9, 1), text=each.text)
             for each in snapshot.reasons
         ],
-        silent_seconds=seconds(snapshot.silent_ns) if snapshot.state is State.STALLED else None,
+        reason=snapshot.stall_reason if snapshot.state.stopped else None,
+        silent_seconds=seconds(snapshot.silent_ns) if snapshot.state.stopped else None,
     )
 
 

@@ -21,6 +21,7 @@ from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.fanout.subscriber import Subscriber
 from phaseline_server.jobs.commit_group import Taken
 from phaseline_server.jobs.tracker import Tracker
+from phaseline_server.jobs.workers import Workers
 from phaseline_server.log.stream import PAGE, Log
 
 __all__ = ["JobsView", "StreamView"]
@@ -58,6 +59,11 @@ class JobsView:
         """As `Tracker.reports`."""
         return self._tracker.reports
 
+    @property
+    def workers(self) -> Workers:
+        """As `Tracker.workers`."""
+        return self._tracker.workers
+
     def counts(self) -> Counter[str]:
         """As `Tracker.counts`."""
         return self._tracker.counts()
@@ -69,13 +75,13 @@ class JobsView:
         self._check(event)
         return await self._tracker.report(event)
 
-    def take_all(self, events: Sequence[Event]) -> Taken:
+    def take_all(self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None) -> Taken:
         """As `Tracker.take_all`, but that outcomes may be Forbidden and RateLimited too; raises Unauthorized.
 
         Behind the first event for which it is too early, all are too early, lest one overtake another.
         """
         if CURRENT.get().known is OPEN:
-            return self._tracker.take_all(events)
+            return self._tracker.take_all(events, worker_of)
         allowed: list[Event] = []
         refused: dict[int, PhaselineError] = {}
         early: RateLimited | None = None
@@ -90,7 +96,7 @@ class JobsView:
                 refused[number] = error
             if early is not None:
                 refused[number] = early
-        taken = self._tracker.take_all(allowed)
+        taken = self._tracker.take_all(allowed, worker_of)
         outcomes = iter(taken.outcomes)
         return taken.among([refused[n] if n in refused else next(outcomes) for n in range(len(events))])
 

@@ -76,6 +76,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease: Annotated[
         float, about(_DATA, "SECONDS", "A job that is silent for longer is lost.", least=1, most=_YEAR)
     ] = 21_600.0
+    gone_after: Annotated[
+        float,
+        about(
+            _DATA,
+            "SECONDS",
+            "Time for a worker whose connection was lost to come back, before its jobs stall.",
+            least=1,
+            most=_YEAR,
+        ),
+    ] = 15.0
+    lost_after: Annotated[
+        float,
+        about(_DATA, "SECONDS", "The same, before its jobs are lost.", least=1, most=_YEAR),
+    ] = 600.0
 
     allow_host: Annotated[
         tuple[str, ...],

@@ -59,9 +59,17 @@ class Estimates:
         told = self._told.get(job.job_id)
         return told if told is not None and _fresh(told, job, now) else self._renewed(job, now)
 
+    def settle(self, job: Job, now: Moment) -> None:
+        """Have `job` keep what it has reached."""
+        job.settle(self._engine.estimate(job, now))
+
     def _renewed(self, job: Job, now: Moment) -> Told:
-        estimate = self._engine.estimate(job, now)
-        self._listener.said(job, now, estimate)
+        if job.state.stopped:
+            # What it reached, at its last sign of life; no engine knows what has become of it since.
+            estimate = self._engine.estimate(job, job.heard)
+        else:
+            estimate = self._engine.estimate(job, now)
+            self._listener.said(job, now, estimate)
         brief = job.brief(now, estimate)
         told = Told(_standing(job), _progress(job), now.mono_ns, estimate, brief, encode_refrain(brief))
         self._told[job.job_id] = told

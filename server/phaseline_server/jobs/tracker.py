@@ -18,7 +18,17 @@ import trio
 
 from phaseline.errors import DiskFull, JournalFailed, PhaselineError, UnknownJob
 from phaseline.eta import Engine
-from phaseline.model.events import MAX_PHASES, Event, JobProgress, JobStarted, Report
+from phaseline.model.events import (
+    MAX_PHASES,
+    Event,
+    JobCancelled,
+    JobFailed,
+    JobLost,
+    JobProgress,
+    JobStalled,
+    JobStarted,
+    Report,
+)
 from phaseline.model.job import MAX_KEPT_BYTES, Job
 from phaseline.model.record import decode_job
 from phaseline.model.snapshot import Moment, Snapshot, State
@@ -29,6 +39,7 @@ from phaseline_server.jobs.deduplication import Producers
 from phaseline_server.jobs.job_table import Memory
 from phaseline_server.jobs.listener import NOBODY, Listener
 from phaseline_server.jobs.messages import Telling
+from phaseline_server.jobs.workers import Workers, joined
 from phaseline_server.log.sqlite import Batch
 from phaseline_server.log.stream import Log
 
@@ -37,6 +48,7 @@ __all__ = ["Clock", "Tracker", "now"]
 Clock = Callable[[], Moment]
 _HEARD: Final = frozenset({State.ACTIVE, State.STALLED})
 _REPORTS: Final = frozenset(get_args(Report))
+_STOPPING: Final = (JobFailed, JobCancelled, JobStalled, JobLost)
 
 
 def now() -> Moment:
@@ -53,6 +65,7 @@ class Tracker:
         ended: How many jobs ended, by state, since the start.
         reports: How many reports were taken in since the start.
         clock: What tells the present moment.
+        workers: Who reports by a connection.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, and what is known of before
@@ -90,6 +103,7 @@ class Tracker:
         self._telling = Telling(engine, statistics, listener, log.top.epoch)
         self._bounds = bounds
         self._memory = Memory(jobs, max_jobs)
+        self.workers = Workers(clock, (name for job in self._memory.all() for name in job.workers))
         self._producers = producers or Producers({})
         self._listener = listener
         self._gathering = Group()
@@ -129,13 +143,18 @@ class Tracker:
         self._work.set()
         return Pending(Position(self.log.top.epoch, seq), self._group_of(seq))
 
-    def take_all(self, events: Iterable[Event]) -> Taken:
-        """Take in events that came together, each for itself; why one is refused, its outcome says."""
+    def take_all(self, events: Iterable[Event], worker_of: Callable[[Event], str] | None = None) -> Taken:
+        """Take in events that came together, each for itself; why one is refused, its outcome says.
+
+        Args:
+            events: In their order.
+            worker_of: Names the connected worker of each; None where they came by no connection that lasts.
+        """
         present, before = self.clock(), self._last
         outcomes: list[Outcome] = []
         for event in events:
             try:
-                outcomes.append(self._take(event, present))
+                outcomes.append(self._take(event, present, worker_of(event) if worker_of is not None else None))
             except PhaselineError as error:
                 outcomes.append(error)
         newest = self._last
@@ -166,7 +185,7 @@ class Tracker:
             return self._gathering
         return self._committing if seq > self.log.top.seq else None
 
-    def _take(self, event: Event, present: Moment) -> int:
+    def _take(self, event: Event, present: Moment, worker: str | None = None) -> int:
         """Take in one event, and return its number, or that of when it was taken in before; raises as `take`."""
         if self._failed is not None:
             raise JournalFailed(str(self._failed))
@@ -188,6 +207,8 @@ class Tracker:
             message = Message(seq, "job_progress", event.job_id, head.channels, payload)
         else:
             message = self._take_other(event, head, seq, present, then)
+        if type(event) in _REPORTS:
+            self._note_worker(job, worker, present)
         if before is not None:
             group.heads[event.job_id] = head
             if before.state in _HEARD and type(event) in _REPORTS:
@@ -200,10 +221,17 @@ class Tracker:
         self._last = seq
         return seq
 
+    def _note_worker(self, job: Job, worker: str | None, present: Moment) -> None:
+        job.heard = present
+        if worker not in job.workers if worker is not None else job.workers:
+            job.workers = joined(self.workers, job.workers, worker)
+
     def _take_other(self, event: Event, head: Head, seq: int, present: Moment, then: Moment) -> Message:
         """Apply an event that changes more than how far a phase has come, and return its message; raises as `take`."""
         job, group = head.job, self._gathering
         begins = job.state is State.ABSENT
+        if isinstance(event, _STOPPING) and not begins:
+            self._telling.settle(job, job.heard if job.state.stopped else then)
         lessons = job.apply(event, then)
         if begins:
             # After `apply`, so that a start that is refused costs no other job its place.

@@ -1,23 +1,45 @@
-"""The life of jobs: which fell silent, which are lost, which are forgotten."""
+"""The life of jobs: which stalled, which are lost, which are forgotten."""
 
 from typing import Final, Protocol
 
+import msgspec
 import structlog
 import trio
 
 from phaseline.errors import PhaselineError
-from phaseline.model.events import JobLost, JobStalled
+from phaseline.model.events import Finding, JobLost, JobResumed, JobStalled, StallReason
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Moment, State
+from phaseline.model.transitions import is_worse
 from phaseline_server.jobs.tracker import Tracker
 
-__all__ = ["Lifecycle", "Patience"]
+__all__ = ["Habits", "Lifecycle", "Limits"]
 
 _log: Final = structlog.get_logger()
 _ROUND_S: Final = 1.0
+# A round that comes later than this shows that the server itself was away: stopped, suspended, or starved of the CPU.
+_AWAY_S: Final = 5.0
 
 
-class Patience(Protocol):
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a worker may be away, in seconds, and how long a job stays.
+
+    Attributes:
+        retention_s: An ended job stays in memory.
+        stall_after_s: Any worker may be silent before its job stalls; its habit may allow more.
+        lease_s: A worker may be silent before its job is lost.
+        gone_after_s: A worker whose connection was lost may take to come back before its job stalls.
+        lost_after_s: The same, before its job is lost.
+    """
+
+    retention_s: float
+    stall_after_s: float
+    lease_s: float
+    gone_after_s: float
+    lost_after_s: float
+
+
+class Habits(Protocol):
     """Who knows how long a job may be silent."""
 
     def patience_s(self, job: Job, least_s: float) -> float:
@@ -29,27 +51,16 @@ class Lifecycle:
     """Looks after all jobs once a second.
 
     Attributes:
-        retention_s: How long an ended job stays in memory.
+        limits: How long is too long.
     """
 
-    def __init__(
-        self, tracker: Tracker, habits: Patience, *, retention_s: float, stall_after_s: float, lease_s: float
-    ) -> None:
-        """Look after the jobs of `tracker`.
-
-        Args:
-            tracker: Who has the jobs.
-            habits: What silence is usual.
-            retention_s: How long an ended job stays in memory.
-            stall_after_s: How long any job may be silent before it counts as stalled.
-            lease_s: How long a job may be silent before it counts as lost.
-        """
+    def __init__(self, tracker: Tracker, habits: Habits, limits: Limits) -> None:
+        """Look after the jobs of `tracker`; `habits` knows what silence is usual."""
         self._tracker = tracker
         self._habits = habits
-        self.retention_s = retention_s
-        self._stall_after_s = stall_after_s
-        self._lease_ns = lease_s * 1e9
-        self._began = tracker.clock()
+        self.limits = limits
+        # Before this, and while the server was away, nobody could report.
+        self._present = self._looked = tracker.clock()
 
     async def run(self) -> None:
         """Look after them until cancelled."""
@@ -60,30 +71,54 @@ class Lifecycle:
     def look(self) -> None:
         """Look after all jobs, once."""
         moment = self._tracker.clock()
-        for job in self._tracker.jobs():
+        if moment.mono_ns - self._looked.mono_ns > _AWAY_S * 1e9:
+            _log.warning("the server was away", seconds=round((moment.mono_ns - self._looked.mono_ns) / 1e9, 1))
+            self._present = moment
+        self._looked = moment
+        jobs = self._tracker.jobs()
+        self._tracker.workers.forget_others({name for job in jobs if job.ended is None for name in job.workers})
+        for job in jobs:
             self._look_after(job, moment)
 
     def _look_after(self, job: Job, moment: Moment) -> None:
         if job.ended is not None:
-            if moment.mono_ns - job.ended.mono_ns > self.retention_s * 1e9:
+            if moment.mono_ns - job.ended.mono_ns > self.limits.retention_s * 1e9:
                 self._tracker.forget(job.job_id)
             return
-        # While the server was away, nobody could report.
-        silence_ns = moment.mono_ns - max(job.heard.mono_ns, self._began.mono_ns)
-        if silence_ns > self._lease_ns and job.state is not State.LOST:
-            self._report(JobLost(job_id=job.job_id), silence_ns)
-        elif (
-            job.state is State.ACTIVE
-            and silence_ns > self._stall_after_s * 1e9
-            and silence_ns > self._habits.patience_s(job, self._stall_after_s) * 1e9
-        ):
-            self._report(JobStalled(job_id=job.job_id), silence_ns)
+        workers = self._tracker.workers
+        gone = workers.gone_since(job.workers)
+        if gone is not None:
+            self._judge(job, moment, gone, "worker gone", self.limits.gone_after_s, self.limits.lost_after_s)
+        elif job.stall_reason == "worker gone" and any(map(workers.is_connected, job.workers)):
+            self._report(JobResumed(job_id=job.job_id), job, moment)
+            return
+        if job.state is not State.LOST:
+            least_s = self.limits.stall_after_s
+            silence_s = self._seconds_since(job.heard, moment)
+            # A habit is looked up only once it matters.
+            patience_s = self._habits.patience_s(job, least_s) if silence_s > least_s else least_s
+            self._judge(job, moment, job.heard, "silent", patience_s, self.limits.lease_s)
 
-    def _report(self, event: JobStalled | JobLost, silence_ns: float) -> None:
+    def _seconds_since(self, since: Moment, moment: Moment) -> float:
+        return (moment.mono_ns - max(since.mono_ns, self._present.mono_ns)) / 1e9
+
+    def _judge(
+        self, job: Job, moment: Moment, since: Moment, reason: StallReason, stalls_after_s: float, lost_after_s: float
+    ) -> None:
+        """Report that `job` is lost or stalled, if its worker has been away for too long, and that is news."""
+        away_s = self._seconds_since(since, moment)
+        if away_s > lost_after_s and job.state is not State.LOST:
+            self._report(JobLost(job_id=job.job_id, reason=reason), job, moment)
+        elif away_s > stalls_after_s and (job.state is State.ACTIVE or is_worse(job, reason)):
+            self._report(JobStalled(job_id=job.job_id, reason=reason), job, moment)
+
+    def _report(self, finding: Finding, job: Job, moment: Moment) -> None:
         """Report what was found, without waiting for the disk: if it can't be kept, it is found again."""
         try:
-            self._tracker.take(event)
+            self._tracker.take(finding)
         except PhaselineError as error:  # something else was reported and waits for the disk
-            _log.debug("a finding was refused", job_id=event.job_id, error=str(error))
+            _log.debug("a finding was refused", job_id=finding.job_id, error=str(error))
         else:
-            _log.warning(event.type.replace("_", " "), job_id=event.job_id, silent_seconds=round(silence_ns / 1e9, 1))
+            silence_s = round((moment.mono_ns - job.heard.mono_ns) / 1e9, 1)
+            reason = "" if isinstance(finding, JobResumed) else finding.reason
+            _log.warning(finding.type.replace("_", " "), job_id=job.job_id, reason=reason, silent_seconds=silence_s)

@@ -22,7 +22,7 @@ class Habits:
 
     def note(self, job: Job, now: Moment) -> None:
         """Take in that `job`, as it is before a report, is heard of again."""
-        silence_ns = now.mono_ns - job.heard.mono_ns
+        silence_ns = now.mono_ns - job.latest.mono_ns
         if silence_ns > 0 and not job.timeline.interrupted:
             self.gaps.add((job.workflow.name, job.phase), silence_ns / 1e9)
 

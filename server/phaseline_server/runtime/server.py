@@ -22,6 +22,7 @@ from phaseline_server.http.clients import Clients
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.tracker import Tracker, now
 from phaseline_server.jobs.watchdog import Lifecycle
+from phaseline_server.jobs.watchdog import Limits as Patience
 from phaseline_server.learning.archive import run_archive
 from phaseline_server.learning.learner import Learning
 from phaseline_server.learning.metrics_file import MetricsFile
@@ -143,9 +144,13 @@ async def _serve_from(
     lifecycle = Lifecycle(
         tracker,
         learning.habits,
-        retention_s=retention_s,
-        stall_after_s=settings.stall_after,
-        lease_s=settings.lease,
+        Patience(
+            retention_s=retention_s,
+            stall_after_s=settings.stall_after,
+            lease_s=settings.lease,
+            gone_after_s=settings.gone_after,
+            lost_after_s=settings.lost_after,
+        ),
     )
     keeper = Keeper(data_dir, settings.max_reports)
     check_exposure(settings, listeners, keeper)

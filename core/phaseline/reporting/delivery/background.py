@@ -70,10 +70,10 @@ class Background:
             with contextlib.suppress(RuntimeError):  # the run is over
                 run_soon(getattr(self._delivery, method), idempotent=True)
 
-    def stop(self, timeout: float) -> None:
-        """End the thread, and wait for that at most `timeout` seconds."""
+    def stop(self, timeout: float, *, process_ends: bool = False) -> None:
+        """End the thread, and wait for that at most `timeout` seconds; tell the server if the process ends."""
         self._stopped = True
-        self._tell("stop")
+        self._tell("leave" if process_ends else "stop")
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout)
 

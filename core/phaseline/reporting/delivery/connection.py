@@ -61,10 +61,10 @@ class Exchange:
         self._news = trio.Event()
         self._heard = trio.current_time()
 
-    async def greet(self) -> str:
+    async def greet(self, producer: str) -> str:
         """Take the server's greeting, say who we are, and return the server's epoch."""
         greeting = _replies.decode(await self._websocket.get_message())
-        await self._say({"type": "register", "client_type": "reporter", "acks": True})
+        await self._say({"type": "register", "client_type": "reporter", "acks": True, "producer": producer})
         return greeting.epoch
 
     async def run(self) -> None:

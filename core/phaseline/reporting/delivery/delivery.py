@@ -38,6 +38,9 @@ _HURRIED_S: Final = 0.25
 _UNWELCOME_S: Final = 60.0
 _HANDSHAKE_S: Final = 5.0
 _GOODBYE_S: Final = 1.0
+_GOODBYE: Final = 1000
+# Tells the server that what is unfinished stays so.
+_PROCESS_ENDS: Final = 1001
 _LARGEST: Final = 2**20
 
 
@@ -59,7 +62,7 @@ class Delivery:
         self._told = False  # that there is no connection
         self._more = trio.Event()
         self._hurry = trio.Event()
-        self._stopping = False
+        self._stopping = self._process_ends = False
         self._scope = trio.CancelScope()
         self._talk = trio.CancelScope()
         self._dropped = 0
@@ -84,6 +87,11 @@ class Delivery:
         """Say that somebody waits."""
         self._more.set()
         self._hurry.set()
+
+    def leave(self) -> None:
+        """Stop because the process ends; the server is told if it leaves jobs unfinished."""
+        self._process_ends = True
+        self.stop()
 
     def stop(self) -> None:
         """End, politely if there is a connection."""
@@ -234,7 +242,7 @@ class Delivery:
 
     async def _talk_over(self, exchange: Exchange) -> None:
         with trio.fail_after(_HANDSHAKE_S):
-            epoch = await exchange.greet()
+            epoch = await exchange.greet(self._own.spool.producer)
         self._reached, self._told = True, False
         if self._directory:
             self._adopted += Outbox.adopted(self._directory, self._own.spool.size)
@@ -271,7 +279,8 @@ class Delivery:
                     yield websocket
                 finally:
                     with trio.move_on_after(_GOODBYE_S, shield=True):
-                        await websocket.aclose()
+                        unfinished = self._process_ends and len(self._own.spool.known)
+                        await websocket.aclose(_PROCESS_ENDS if unfinished else _GOODBYE)
                     nursery.cancel_scope.cancel()
         finally:
             self._stream = None

@@ -79,6 +79,7 @@ class Session:
         self._paced = False
         self._access = CURRENT.get()
         self.client = services.clients.add("websocket", services.tracker.log.top)
+        self._worker = services.tracker.workers.connect(self.client.client_id)
         self.coalesce_s = 0.0
         self.batch = False
 
@@ -91,6 +92,11 @@ class Session:
             epoch=self._tracker.log.top.epoch,
             protocol=PROTOCOL,
         )
+
+    def leave(self, *, lost: bool) -> None:
+        """Take in that the client is not connected any more: it said goodbye, or is lost."""
+        self._services.clients.remove(self.client)
+        self._worker.close(lost=lost)
 
     async def wait_granted(self) -> None:
         """Return once a token was shown, or none is needed.
@@ -182,7 +188,8 @@ class Session:
     async def _report(self, events: Sequence[Event], size: int) -> None:
         """Take in reports that came together, in `size` bytes."""
         try:
-            taken = self._tracker.take_all(events)
+            self._show()
+            taken = self._tracker.take_all(events, self._worker.worker_of)
         except Unauthorized as error:
             self._services.refused[error.code] += 1
             await self._end(UNAUTHORIZED, error)
@@ -195,6 +202,10 @@ class Session:
         self._acks.expect(events[: len(taken.outcomes)], taken, size, asked=self._asked_for_acks)
         if early is not None:
             await self._end(RATE_LIMITED, early)
+
+    def _show(self) -> None:
+        """Have the worker's name count within the token that was shown last."""
+        self._worker.show(self._access.known.token)
 
     async def _end(self, code: int, error: PhaselineError) -> NoReturn:
         """End the client: what was refused will be sent again, before anything that comes behind."""
@@ -215,6 +226,9 @@ class Session:
             case Register():
                 self._asked_for_acks = message.acks
                 self.client.client_type = message.client_type
+                if self.granted:
+                    self._show()
+                    self._worker.register(message.producer)
                 self._reply("registration_confirmed", client_id=self.client.client_id, client_type=message.client_type)
             case Subscribe():
                 # What it is sent then can't wait behind acks: live messages follow at once.

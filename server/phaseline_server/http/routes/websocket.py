@@ -18,6 +18,8 @@ __all__ = ["add_handlers"]
 
 _GOODBYE: Final = (GOING_AWAY, "the server ends; come back")
 _LAST_WORDS_S: Final = 1.0
+# No close came at all, or one that says that the process or the page ends.
+_LOST: Final = frozenset({None, 1006, GOING_AWAY})
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
@@ -43,7 +45,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
                     await client.run()
                 finally:
                     partings.clients.discard(client)
-                    services.clients.remove(client.session.client)
+                    client.session.leave(lost=client.lost)
                 nursery.cancel_scope.cancel()
 
     async def ws() -> None:
@@ -100,6 +102,11 @@ class _Client:
             await self.session.wait_granted()
         except Ended as end:
             self.part(end.code, str(end))
+
+    @property
+    def lost(self) -> bool:
+        """Whether the client, which is gone, has not said goodbye."""
+        return self._socket.code in _LOST
 
 
 class _Partings:

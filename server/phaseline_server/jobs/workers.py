@@ -1,0 +1,144 @@
+"""Which workers are connected, so that one that dies is seen at once, and not only by its silence.
+
+A worker is named by its producer, if it has one; else by its connection. A connection that is lost without a goodbye
+(no close frame, or one that says that the process ends) takes its workers with it, unless they are connected by another
+one. A connection that is closed properly says nothing of the job: a shell script may open one for each report.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from phaseline.model.events import Event
+from phaseline.model.snapshot import Moment
+
+__all__ = ["Connection", "Workers", "joined"]
+
+_MOST_NAMES: Final = 100
+"""Producers of one connection that are followed; a connection that names more loses sight of the first ones."""
+_MOST_OF_JOB: Final = 16
+_SEPARATOR: Final = "/"  # between a token's id and a producer; no connection's name has it
+
+
+class Workers:
+    """The workers that are connected, and those that are gone.
+
+    The names of jobs that are at work bound what is kept here; see `forget_others`.
+    """
+
+    def __init__(self, clock: Callable[[], Moment], away: Iterable[str] = ()) -> None:
+        """Begin with nobody connected; those who are `away` reported before a restart."""
+        self._clock = clock
+        self._connections: dict[str, int] = {}
+        # A connection without a producer had its name for itself, and can't come back under it.
+        self._left = {name: (clock(), True) for name in away if _SEPARATOR in name}
+
+    def connect(self, client_id: str) -> "Connection":
+        """Return a new connection."""
+        return Connection(self, client_id)
+
+    def is_connected(self, name: str) -> bool:
+        """Say whether a worker is connected."""
+        return name in self._connections
+
+    def gone_since(self, names: tuple[str, ...]) -> Moment | None:
+        """Return when the last of a job's workers was lost; None while one is connected, or if it took its leave."""
+        if not names or any(name in self._connections for name in names):
+            return None
+        left = max((self._left[name] for name in names if name in self._left), key=_when, default=None)
+        return left[0] if left is not None and left[1] else None
+
+    def forget_others(self, names: set[str]) -> None:
+        """Forget who left, but for `names`."""
+        for name in self._left.keys() - names:
+            del self._left[name]
+
+    def arrive(self, name: str) -> None:
+        """Take in that a connection has this worker."""
+        self._connections[name] = self._connections.get(name, 0) + 1
+        self._left.pop(name, None)
+
+    def leave(self, name: str, *, lost: bool) -> None:
+        """Take in that a connection does not have it any more."""
+        left = self._connections[name] - 1
+        if left:
+            self._connections[name] = left
+            return
+        del self._connections[name]
+        self._left[name] = (self._clock(), lost)
+
+    def note_dead(self, name: str) -> None:
+        """Take in that somebody else delivers what this worker left."""
+        if name not in self._connections:
+            self._left[name] = (self._clock(), True)
+
+
+class Connection:
+    """One connection that may report jobs."""
+
+    __slots__ = ("_client_id", "_names", "_producer", "_token", "_workers")
+
+    def __init__(self, workers: Workers, client_id: str) -> None:
+        """Begin with no worker; `client_id` tells this connection from all others."""
+        self._workers = workers
+        self._client_id = client_id
+        self._producer: str | None = None
+        self._token = ""
+        self._names: OrderedDict[str | None, str] = OrderedDict()
+
+    def show(self, token: str) -> None:
+        """Take in the id of the token that was shown: a producer's name counts within it."""
+        if token != self._token:
+            self.close(lost=False)
+            self._token = token
+            self.register(self._producer)
+
+    def register(self, producer: str | None) -> None:
+        """Take in that this is the connection of this worker, and of no other."""
+        if producer is not None:
+            self._producer = producer
+            self._add(producer)
+
+    def worker_of(self, event: Event) -> str:
+        """Return the name of the worker whose report came by this connection."""
+        producer = event.producer if event.producer is not None else self._producer
+        known = self._names.get(producer)
+        if known is not None:
+            return known
+        if producer is not None and self._producer is not None and producer != self._producer:
+            # The process that has registered delivers what a dead one left.
+            name = self._name(producer)
+            self._workers.note_dead(name)
+            return name
+        return self._add(producer)
+
+    def _add(self, producer: str | None) -> str:
+        name = self._names.get(producer)
+        if name is None:
+            name = self._names[producer] = self._name(producer)
+            self._workers.arrive(name)
+            if len(self._names) > _MOST_NAMES:
+                self._workers.leave(self._names.popitem(last=False)[1], lost=False)
+        return name
+
+    def _name(self, producer: str | None) -> str:
+        return self._client_id if producer is None else f"{self._token}{_SEPARATOR}{producer}"
+
+    def close(self, *, lost: bool) -> None:
+        """Take in that it is over, by a goodbye or not."""
+        for name in self._names.values():
+            self._workers.leave(name, lost=lost)
+        self._names.clear()
+
+
+def joined(workers: Workers, names: tuple[str, ...], name: str | None) -> tuple[str, ...]:
+    """Return the workers of a job, which were `names`, after a report by `name`; None for one without a connection."""
+    connected = [each for each in names if workers.is_connected(each)]
+    if name is None:
+        return tuple(connected)
+    # The first one, which began the job, is likely to be there to its end.
+    return (*connected[:1], *connected[1:][2 - _MOST_OF_JOB :], name) if name not in connected else tuple(connected)
+
+
+def _when(left: tuple[Moment, bool]) -> int:
+    return left[0].mono_ns
