@@ -1,6 +1,7 @@
 """The page at `/`, and the quick start's JavaScript as printed, in a real headless Chromium over real jobs."""
 
 import functools
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ from phaseline_server.access.tokens import TokenFile
 from tests.support.browser import browser
 from tests.support.pictures import GOOD, made, studio
 from tests.support.ports import free_port
+from tests.support.reporting import ws_url
 from tests.support.servers import ROOT, client_of, server_process, serving
+from tests.support.workers import program
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -111,6 +114,54 @@ async def test_the_page_shows_jobs_as_they_happen(tmp_path: Path) -> None:
         names = "[...document.querySelectorAll('td.name')].map((each) => each.innerText).join()"
         await tab.until(f"{names}.startsWith('active 3,active 2,active 1,b,')")
         assert tab.problems == []
+
+
+async def test_the_page_shows_a_dead_worker_without_a_finish_time(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    code = """
+reporter = Reporter(sys.argv[1])
+reporter.report(JobStarted(job_id="a", phases=("render",)))
+reporter.report(JobProgress(job_id="a", phase="render", progress=54))
+time.sleep(3600)
+"""
+    row = "document.querySelector('tr.{state} td.eta')?.innerText"
+    async with (
+        server_process(tmp_path / "data", "--gone-after", "1", "--lost-after", "3") as server,
+        browser(tmp_path / "chromium") as tab,
+        program(code, ws_url(server.url)) as worker,
+    ):
+        await tab.go(server.url)
+        await tab.until("document.body.innerText.includes('1/1 render · 54 %')")
+        worker.kill()
+        for state in ("stalled", "lost"):
+            text = await tab.until(row.format(state=state))
+            assert text.startswith("worker gone · was at ")
+            assert "-" not in await tab.evaluate("document.querySelector('#jobs').innerText")
+        async with client_of(server.url) as client:
+            assert "worker gone · was at " in (await client.get("/")).text
+        assert tab.problems == []
+
+
+async def test_the_page_counts_a_phase_on_from_when_it_began(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    async with (
+        server_process(tmp_path / "data") as server,
+        client_of(server.url) as client,
+        browser(tmp_path / "chromium") as tab,
+    ):
+        await tab.go(server.url)
+        await tab.until("document.getElementById('connection').textContent === '● live'")
+        # Reports that were delayed, as by a server that was away.
+        await post(client, "start", job_id="a", workflow="w", phases=["load", "render"], age_seconds=7200)
+        await post(client, "report", job_id="a", stage="load", age_seconds=7200)
+        await post(client, "report", job_id="a", stage="render", age_seconds=7104)
+        await tab.until("document.body.innerText.includes('2/2 render')")
+        await tab.evaluate("document.querySelector('td.name button').click()")
+        shown = "document.querySelector('.phases li:last-child').innerText"
+        assert 7104 <= float(re.findall(r"[0-9.]+", await tab.evaluate(shown))[0]) < 7200
+        await post(client, "photo", job_id="a", photo_data={"iso": 800})
+        await tab.evaluate("new Promise((done) => setTimeout(done, 600))")
+        assert 7104 <= float(re.findall(r"[0-9.]+", await tab.evaluate(shown))[0]) < 7200
 
 
 async def test_the_page_shows_the_picture_when_it_is_there(tmp_path: Path) -> None:

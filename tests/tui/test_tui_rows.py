@@ -93,6 +93,18 @@ def test_a_stalled_job_says_for_how_long_it_is_silent_whether_or_not_a_column_na
     assert "nothing heard for 40s" in detail_text(jobs(job)[0])
 
 
+def test_a_job_whose_worker_is_gone_says_so_and_how_far_it_was() -> None:
+    job = photo_job("j", "IMG_1.CR3", 6, state="stalled", silent_seconds=40.0, reason="worker gone", percent=54.0)
+    later = SCENE._replace(now=SCENE.now + 5.0)
+    assert "54%" in row_text(job, 78, later)
+    assert "gone 45s" in row_text(job, 78, later)
+    assert "worker gone 45s" in row_text(job, 198, later)
+    assert "worker gone, nothing heard for 40s · was at 54%" in detail_text(jobs(job)[0])
+    job = photo_job("j", "IMG_1.CR3", 6, state="lost", silent_seconds=700.0, reason="worker gone", percent=54.0)
+    assert "worker gone, was at 54%" in row_text(job, 120, later)
+    assert "worker gone, was at 54%" in detail_text(jobs(job)[0])
+
+
 def test_an_estimate_that_has_passed_says_so() -> None:
     job = photo_job("j", "IMG_1.CR3", 6, progress=50.0) | {"eta_seconds": 5.0}
     assert "late 55s" in row_text(job, 78, SCENE._replace(now=1060.0))

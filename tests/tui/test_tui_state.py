@@ -272,8 +272,38 @@ def test_a_stalled_job_tells_for_how_long_it_is_silent_until_it_is_heard_of_agai
     assert (job.state, job.silence_at(1021.0)) == (State.ACTIVE, None)
     state.apply([message("job_stalled", seq=4, state="stalled")], 1060.0)
     assert job.silence_at(1061.0) is None  # of a server that does not tell
-    state.apply([message("job_lost", seq=5, state="lost")], 1090.0)
-    assert (job.state, job.over) == (State.LOST, True)
+    state.apply([message("job_lost", seq=5, state="lost", percent=54.2)], 1090.0)
+    assert (job.state, job.over, job.failure) == (State.LOST, True, "not heard of again, was at 54%")
+
+
+def test_a_job_whose_worker_is_gone_says_so_until_the_worker_comes_back() -> None:
+    state = state_of(STARTED)
+    job = only_job(state)
+    gone = {"reason": "worker gone", "silent_seconds": 16.0, "percent": 54.2, "eta_seconds": None}
+    state.apply([message("job_stalled", seq=2, state="stalled", **gone)], 1010.0)
+    assert (job.stall_reason, job.remaining_at(1011.0), job.percent_at(2000.0)) == ("worker gone", None, 54.2)
+    state.apply([message("job_lost", seq=3, state="lost", elapsed_seconds=3.0, **gone)], 1500.0)
+    assert (job.failure, job.elapsed_at(2000.0)) == ("worker gone, was at 54%", 3.0)
+    state.apply([message("job_resumed", seq=4, state="active")], 1600.0)
+    assert (job.state, job.failure) == (State.ACTIVE, "")
+
+
+def test_a_phase_that_is_told_late_has_its_true_time() -> None:
+    state = state_of(STARTED)
+    job = only_job(state)
+    late = message("job_progress", seq=2, elapsed_seconds=7200.0, stage_elapsed_seconds=7200.0, stage="importing")
+    state.apply([late], 1000.0)
+    late = message(
+        "job_progress",
+        seq=3,
+        elapsed_seconds=7204.0,
+        stage_elapsed_seconds=7104.0,
+        stage="exif_analysis",
+        stage_index=2,
+    )
+    state.apply([late], 1004.0)
+    assert [job.phase_elapsed_at(phase, 1004.0) for phase in job.phases[:2]] == [100.0, 7104.0]
+    assert job.phase_elapsed_at(job.phases[1], 1010.0) == 7110.0
 
 
 def test_the_bars_shares_know_where_the_phase_began_and_ends() -> None:

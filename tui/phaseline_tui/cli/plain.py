@@ -14,7 +14,7 @@ from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.address import ServerAddress, labels
 from phaseline_tui.model.clock import Clock
 from phaseline_tui.model.connection import Access, Batch, LinkState, LinkStatus
-from phaseline_tui.model.jobs import JobKey, JobView, State
+from phaseline_tui.model.jobs import WORKER_GONE, JobKey, JobView, State
 from phaseline_tui.model.state import ViewState
 from phaseline_tui.model.words import about, band, clock_time, count_of, duration, state_word
 from phaseline_tui.user.settings import Settings
@@ -121,6 +121,8 @@ def _end(job: JobView, scene: Scene) -> str:
     if job.state is State.STALLED:
         silence = job.silence_at(scene.now)
         where = f"stalled in {job.current.name}" if job.current is not None else "stalled"
+        where += f" at {int(job.percent)}%"
+        where += f", {WORKER_GONE}" if job.stall_reason == WORKER_GONE else ""
         return where if silence is None else f"{where}, silent for {duration(silence)}"
     reason = f": {_brief(job.failure)}" if job.state is not State.COMPLETED and job.failure else ""
     return f"{state_word(job.state)} after {duration(job.duration or job.elapsed)}{reason}"

@@ -11,7 +11,7 @@ from phaseline_tui.drawing.gantt import is_slow, strips
 from phaseline_tui.drawing.rows import source_of, state_style
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tree import FOLDED, UNFOLDED, Folds, Path, Row, facts
-from phaseline_tui.model.jobs import ErrorView, JobView, PhaseState, PhaseView, State
+from phaseline_tui.model.jobs import WORKER_GONE, ErrorView, JobView, PhaseState, PhaseView, State
 from phaseline_tui.model.words import (
     UNKNOWN,
     band,
@@ -152,7 +152,9 @@ def _times(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
     spans: list[Span] = []
     silence = job.silence_at(scene.now)
     if silence is not None:
-        spans.append((f"nothing heard for {duration(silence)}", "warn"))
+        why = f"{job.stall_reason}, " if job.stall_reason == WORKER_GONE else ""
+        spans.append((f"{why}nothing heard for {duration(silence)}", "warn"))
+        spans.append((f" · was at {int(job.percent)}%", "text"))
     elif left is None:
         spans.append(("time left unknown", "muted"))
     elif left.likely <= -1.0:

@@ -32,6 +32,7 @@ _TONES: Final = {
     "cancelled": ("■", "muted"),
     "stalled": ("!", "warn"),
     "lost": ("?", "bad"),
+    "resumed": ("►", "now"),
     "metrics": ("i", "muted"),
     "snapshot": ("≡", "muted"),
     "server": ("!", "bad"),

@@ -7,7 +7,7 @@ from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, Span, blank, fit, middle, pad_line
 from phaseline_tui.drawing.columns import Columns
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.model.jobs import JobView, Shares, State
+from phaseline_tui.model.jobs import WORKER_GONE, JobView, Shares, State
 from phaseline_tui.model.words import UNKNOWN, band, clock_time, remaining, spent, state_glyph, state_word
 
 __all__ = ["row", "source_of", "state_style"]
@@ -104,7 +104,7 @@ def _words(job: JobView, width: int, scene: Scene) -> list[Span]:
     if job.state is State.CANCELLED:
         words = job.failure or "cancelled"
     elif job.state is State.LOST:
-        words, style = "not heard of again", "bad"
+        words, style = job.failure, "bad"
     else:
         words, style = _reason(job), "bad"
     at = clock_time(job.completed_at, scene.local, scene.wall)
@@ -133,13 +133,8 @@ def _elapsed(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[
 def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
     if job.over:
         return [_ended(job, width, columns, scene)]
-    if job.state is State.STALLED:
-        silence = job.silence_at(scene.now)
-        word = "silent" if columns.has_state else "stalled"
-        if silence is not None:
-            return [(fit(f"{word} {spent(silence)}", width), "warn")]
-        if not columns.has_state:
-            return [(fit(word, width), "warn")]
+    if job.state is State.STALLED and (words := _stalled(job, width, columns, scene)):
+        return [(fit(words, width), "warn")]
     left = job.remaining_at(scene.now)
     words = remaining(left)
     if left is None:
@@ -159,6 +154,17 @@ def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]
     if room > 0:
         spans.append(blank(room))
     return spans if room >= 0 else list(pad_line(tuple(spans), width))
+
+
+def _stalled(job: JobView, width: int, columns: Columns, scene: Scene) -> str:
+    """Say why a job stalled, and for how long; nothing if nobody knows, and a column names its state."""
+    silence = job.silence_at(scene.now)
+    if silence is None:
+        return "" if columns.has_state else "stalled"
+    if job.stall_reason == WORKER_GONE:
+        words = f"{WORKER_GONE} {spent(silence)}"
+        return words if len(words) <= width else f"gone {spent(silence)}"
+    return f"{'silent' if columns.has_state else 'stalled'} {spent(silence)}"
 
 
 def _ended(job: JobView, width: int, columns: Columns, scene: Scene) -> Span:

@@ -20,6 +20,7 @@ from phaseline_tui.model.frames import (
     JobLost,
     JobMessage,
     JobProgress,
+    JobResumed,
     JobStalled,
     JobStarted,
     PhotoInfo,
@@ -29,7 +30,7 @@ from phaseline_tui.model.frames import (
     StageCompleted,
 )
 from phaseline_tui.model.ingest import key_of
-from phaseline_tui.model.jobs import JobKey, JobView, PhaseView, State
+from phaseline_tui.model.jobs import WORKER_GONE, JobKey, JobView, PhaseView, State
 from phaseline_tui.model.words import count_of, duration, words_of_value
 
 __all__ = ["Event", "EventLog", "Words", "words_of"]
@@ -68,7 +69,7 @@ class Words(NamedTuple):
 
     kind: str
     """One of: started, progress, phase done, skipped, facts, error, completed, failed, cancelled, stalled, lost,
-    metrics, snapshot, server."""
+    resumed, metrics, snapshot, server."""
     phase: str
     text: str
 
@@ -194,13 +195,15 @@ def words_of(frame: Frame | JobMessage | SnapshotTaken) -> Words:
     return words
 
 
-def _words_of_ours(frame: Frame | JobMessage | SnapshotTaken) -> Words:
+def _words_of_ours(frame: Frame | JobMessage | SnapshotTaken) -> Words:  # noqa: PLR0911 - one return a message
     """Return what a message says that only our servers send."""
     match frame:
         case JobStalled():
-            return Words("stalled", "", _silence(frame.silent_seconds))
+            return Words("stalled", "", _why(frame.reason, _silence(frame.silent_seconds)))
         case JobLost():
-            return Words("lost", "", "not heard of again")
+            return Words("lost", "", _why(frame.reason, "not heard of again"))
+        case JobResumed():
+            return Words("resumed", "", "worker connected again")
         case ProcessingMetrics():
             return Words("metrics", "", _facts(frame.metrics))
         case SnapshotTaken():
@@ -224,6 +227,10 @@ def _took(seconds: float | None) -> str:
 
 def _silence(seconds: float | None) -> str:
     return "" if seconds is None else f"silent for {duration(seconds)}"
+
+
+def _why(reason: str | None, otherwise: str) -> str:
+    return WORKER_GONE if reason == WORKER_GONE else otherwise
 
 
 def _reason(frame: JobFailed) -> str:

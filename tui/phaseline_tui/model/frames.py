@@ -12,6 +12,7 @@ __all__ = [
     "JobLost",
     "JobMessage",
     "JobProgress",
+    "JobResumed",
     "JobStalled",
     "JobStarted",
     "JobStatus",
@@ -94,6 +95,7 @@ class JobStatus(Common, kw_only=True):
     stages: list[StageItem] = []
     errors: list[ErrorItem] = []
     eta_reasons: list[ReasonItem] = []
+    reason: str | None = None
     silent_seconds: float | None = None
 
 
@@ -119,6 +121,7 @@ class JobProgress(JobMessage, kw_only=True, tag="job_progress"):
     progress: float | None = None
     message: str | None = None
     details: object = None
+    stage_elapsed_seconds: float | None = None
 
 
 class StageCompleted(JobMessage, kw_only=True, tag="stage_completed"):
@@ -163,13 +166,21 @@ class JobFailed(JobMessage, kw_only=True, tag="job_failed"):
 
 
 class JobStalled(JobMessage, kw_only=True, tag="job_stalled"):
-    """The server finds that a job has been silent for longer than it should be."""
+    """The server finds that a job's worker is gone, or silent for longer than it should be."""
 
+    reason: str | None = None
     silent_seconds: float | None = None
 
 
 class JobLost(JobMessage, kw_only=True, tag="job_lost"):
-    """The server has given a silent job up."""
+    """The server has given the job's worker up."""
+
+    reason: str | None = None
+    silent_seconds: float | None = None
+
+
+class JobResumed(JobMessage, kw_only=True, tag="job_resumed"):
+    """A worker that was gone is connected again."""
 
 
 class ProcessingMetrics(JobMessage, kw_only=True, tag="processing_metrics"):
@@ -227,5 +238,6 @@ Frame = (
     | JobFailed
     | JobStalled
     | JobLost
+    | JobResumed
     | ProcessingMetrics
 )

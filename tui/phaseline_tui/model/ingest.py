@@ -12,6 +12,7 @@ from phaseline_tui.model.frames import (
     ErrorOccurred,
     JobCompleted,
     JobFailed,
+    JobLost,
     JobMessage,
     JobProgress,
     JobStalled,
@@ -56,7 +57,7 @@ def from_status(status: JobStatus, received: float, epoch: str, origin: str = ""
     job.phases = [_phase(item, job_start=_wall(status.started_at)) for item in status.stages[:_MOST_PHASES]]
     _take_common(job, status, received)
     _name(job, status.photo_info)
-    _fall_silent(job, status.silent_seconds)
+    _fall_silent(job, status)
     job.message = one_line(status.message or "", _LONG)
     job.started_at = _wall(status.started_at)
     job.completed_at = _wall(status.completed_at)
@@ -100,12 +101,13 @@ def _take_rarer(job: JobView, message: JobMessage) -> None:
         _add_error(job, message)
     elif isinstance(message, JobCompleted | JobFailed):
         _end(job, message)
-    elif isinstance(message, JobStalled):
-        _fall_silent(job, message.silent_seconds)
+    elif isinstance(message, JobStalled | JobLost):
+        _fall_silent(job, message)
 
 
-def _fall_silent(job: JobView, silent_seconds: float | None) -> None:
-    silence = _seconds(silent_seconds)
+def _fall_silent(job: JobView, told: JobStatus | JobStalled | JobLost) -> None:
+    job.stall_reason = one_line(told.reason or "")
+    silence = _seconds(told.silent_seconds)
     job.silent_from = None if silence is None else job.received - silence
 
 
@@ -184,14 +186,14 @@ def _progress(job: JobView, message: JobProgress) -> PhaseView | None:
     if not message.stage:
         return phase
     if phase is None or phase.name != message.stage or phase.state is not PhaseState.CURRENT:  # else: as nearly always
-        phase = _enter(job, one_line(message.stage))
+        phase = _enter(job, one_line(message.stage), _seconds(message.stage_elapsed_seconds) or 0.0)
     progress = message.progress
     phase.progress = progress if progress is None else _percent(progress)
     return phase
 
 
-def _enter(job: JobView, name: str) -> PhaseView:
-    """Return the phase `name`, which becomes the current one; add it if the job had not named it before."""
+def _enter(job: JobView, name: str, spent: float = 0.0) -> PhaseView:
+    """Return the phase `name`, which became the current one `spent` seconds ago; add it if it is new to the job."""
     at = next((index for index, phase in enumerate(job.phases) if phase.name == name), None)
     if at is None:
         job.phases.append(PhaseView(name))
@@ -202,15 +204,17 @@ def _enter(job: JobView, name: str) -> PhaseView:
     if phase.state is not PhaseState.CURRENT:
         for other in job.phases:
             if other.state is PhaseState.CURRENT:  # Its end was not reported.
-                _leave(job, other, PhaseState.DONE)
+                _leave(job, other, PhaseState.DONE, spent)
         phase.state = PhaseState.CURRENT
-        phase.offset = job.elapsed
-        phase.elapsed = 0.0
+        phase.offset = max(0.0, job.elapsed - spent)
+        phase.elapsed = spent
     return phase
 
 
-def _leave(job: JobView, phase: PhaseView, state: PhaseState) -> None:
-    phase.elapsed = job.elapsed - phase.offset if phase.offset is not None else phase.elapsed
+def _leave(job: JobView, phase: PhaseView, state: PhaseState, ago: float = 0.0) -> None:
+    """End a phase, which was `ago` seconds ago."""
+    if phase.offset is not None:
+        phase.elapsed = max(0.0, job.elapsed - ago - phase.offset)
     phase.state = state
     phase.progress = None
 

@@ -12,10 +12,23 @@ import msgspec
 
 from phaseline.model.snapshot import Basis, PhaseState, State
 
-__all__ = ["Basis", "ErrorView", "JobKey", "JobView", "PhaseState", "PhaseView", "Remaining", "Shares", "State"]
+__all__ = [
+    "WORKER_GONE",
+    "Basis",
+    "ErrorView",
+    "JobKey",
+    "JobView",
+    "PhaseState",
+    "PhaseView",
+    "Remaining",
+    "Shares",
+    "State",
+]
 
 _TELLING: Final = 10.0
 """Percent of a phase that must be done before its share of the bar is told by it rather than by the average."""
+WORKER_GONE: Final = "worker gone"
+"""The reason why a job stalled whose worker's connection was lost."""
 _AT_WORK: Final = frozenset({State.ACTIVE, State.STALLED})
 
 
@@ -117,6 +130,8 @@ class JobView(msgspec.Struct, gc=False):
     details: object = None
     result: object = None
 
+    stall_reason: str = ""
+    """Why a job stalled or was lost; what stands here of any other job is old."""
     silent_from: float | None = None
     """Since when nothing has been heard of a stalled job's worker, if that is known."""
     seq: int = 0
@@ -141,7 +156,10 @@ class JobView(msgspec.Struct, gc=False):
 
     @property
     def failure(self) -> str:
-        """Why the job ended badly, in the worker's words; empty if nothing is known."""
+        """Why the job ended badly, in the worker's words if it is known; empty if nothing is known."""
+        if self.state is State.LOST:
+            why = WORKER_GONE if self.stall_reason == WORKER_GONE else "not heard of again"
+            return f"{why}, was at {int(self.percent)}%"
         if isinstance(self.result, dict):
             reason = self.result.get("error")
             if isinstance(reason, str) and reason:

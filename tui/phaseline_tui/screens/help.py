@@ -18,7 +18,14 @@ from phaseline_tui.widgets.fixed_lines import FixedLines
 __all__ = ["HelpScreen"]
 
 _STATES: Final = (State.ACTIVE, State.STALLED, State.LOST, State.COMPLETED, State.FAILED, State.CANCELLED)
-_MEANINGS: Final = ("at work", "silent for too long", "not heard of again", "ended well", "ended badly", "was stopped")
+_MEANINGS: Final = (
+    "at work",
+    "silent, or its worker gone",
+    "not heard of again",
+    "ended well",
+    "ended badly",
+    "was stopped",
+)
 _PHASES: Final = (
     ("✓", "good", "done"),
     ("►", "now", "current"),

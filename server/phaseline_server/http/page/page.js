@@ -16,7 +16,7 @@ let token = sessionStorage.getItem("token"); // of this tab alone; none where th
 
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "—";
-  const whole = Math.round(seconds);
+  const whole = Math.max(0, Math.round(seconds));
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (number) => String(number).padStart(2, "0");
   if (hours) return `${hours} h ${two(minutes)} min`;
@@ -82,7 +82,9 @@ const takers = {
     status.message = message.message;
     status.current_stage = message.stage;
     const entered = enter(status, message.stage);
-    if (entered) entered.progress = message.progress;
+    if (!entered) return;
+    entered.progress = message.progress;
+    entered.elapsed_seconds = message.stage_elapsed_seconds ?? entered.elapsed_seconds;
   },
   stage_completed(status, message) {
     const ended = stage(status, message.stage);
@@ -110,15 +112,22 @@ function end(status, message) {
   }
 }
 
+// Bring the current phase's time up to the present, from which the job is counted on.
+function advance({ status, heard }) {
+  const current = status.stages.find((each) => each.state === "current");
+  if (current && goesOn(status)) current.elapsed_seconds += (performance.now() - heard) / 1000;
+}
+
 function take(message) {
   if (message.type === "snapshot") {
     jobs.clear();
     message.jobs.forEach(put);
   } else if (message.job_id) {
     const known = jobs.get(message.job_id);
+    if (known) advance(known);
     const status = known ? known.status : { job_id: message.job_id, stages: [], errors: [], photo_info: {}, message: "" };
     for (const name of ["photo_id", "workflow", "series", "state", "percent", "eta_seconds", "eta_low_seconds",
-      "eta_high_seconds", "stage_index", "stage_count", "elapsed_seconds"]) {
+      "eta_high_seconds", "stage_index", "stage_count", "elapsed_seconds", "reason"]) {
       if (name in message) status[name] = message[name];
     }
     if (message.type in takers) takers[message.type](status, message);
@@ -199,6 +208,17 @@ function ended(status) {
   return Boolean(status.completed_at);
 }
 
+// Whether its times go on: those of a lost job are as they were when its worker was last heard of.
+function goesOn(status) {
+  return !ended(status) && status.state !== "lost";
+}
+
+// Why a job stands still that has not ended.
+function stopped(status) {
+  if (status.state !== "stalled" && status.state !== "lost") return "";
+  return `${status.reason || "silent"} · was at ${Math.floor(status.percent)} %`;
+}
+
 function latest(status) {
   return status.completed_at || status.started_at || "";
 }
@@ -223,6 +243,7 @@ function errorOf(status) {
 
 function etaOf(status, since) {
   if (ended(status)) return "";
+  if (stopped(status)) return stopped(status);
   if (status.eta_seconds === null || status.eta_seconds === undefined) return "not known yet";
   const left = Math.max(0, status.eta_seconds - since);
   const at = new Date(Date.now() + 1000 * left).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
@@ -232,7 +253,7 @@ function etaOf(status, since) {
 }
 
 function jobRow({ status, heard }) {
-  const since = ended(status) ? 0 : (performance.now() - heard) / 1000;
+  const since = goesOn(status) ? (performance.now() - heard) / 1000 : 0;
   const row = element("tr", `job ${status.state}`);
   const button = element("button", "", nameOf(status));
   button.type = "button";
@@ -271,7 +292,7 @@ function detailsRow({ status, heard }) {
   const list = element("ol", "phases");
   const longest = Math.max(0.001, ...status.stages.map((each) => Math.max(each.elapsed_seconds, each.average_seconds || 0)));
   for (const each of status.stages) {
-    const since = each.state === "current" && !ended(status) ? (performance.now() - heard) / 1000 : 0;
+    const since = each.state === "current" && goesOn(status) ? (performance.now() - heard) / 1000 : 0;
     const took = each.elapsed_seconds + since;
     const usual = each.average_seconds === null ? "" : ` (usually ${each.average_seconds.toFixed(1)} s)`;
     const words = { pending: each.average_seconds === null ? "to come" : `to come${usual}`, skipped: "skipped" };
