@@ -15,7 +15,8 @@ from phaseline.model.phase import Lesson
 from phaseline.model.record import decode_job, encode_job
 from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average
-from phaseline_server.log.sqlite import Batch, JobRow, Journal, Limits
+from phaseline_server.log.batch import Batch, JobRow
+from phaseline_server.log.sqlite import Journal, Limits
 from phaseline_server.log.sqlite.packing import LARGEST
 from phaseline_server.log.sqlite.schema import VERSION
 from tests.support.journals import NAME, batch, contents, crashed, messages

@@ -9,7 +9,8 @@ import trio
 
 from phaseline.errors import Unrecoverable
 from phaseline.stream import JOBS, Position
-from phaseline_server.log.sqlite import Batch, Journal, Limits
+from phaseline_server.log.batch import Batch
+from phaseline_server.log.sqlite import Journal, Limits
 from phaseline_server.log.stream import PAGE, Log
 from tests.support.tracking import message
 

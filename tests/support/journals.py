@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from phaseline.stream import JOBS, Message, job_channel
-from phaseline_server.log.sqlite import Batch
+from phaseline_server.log.batch import Batch
 
 NAME = "journal.sqlite3"
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["eta_backtest", "eta_report"]
 
-_JOURNAL: Final = "journal.sqlite3"
 _FIRST: Final = 5
 
 
@@ -57,10 +56,10 @@ def eta_report(load: Callable[[], Configuration]) -> None:
     the truth lay between the optimistic and the pessimistic figure; 80 % is wanted. ema: the error of moving averages.
     """
     from phaseline_server.learning.scores import read_scores  # noqa: PLC0415
-    from phaseline_server.log.sqlite import read_only  # noqa: PLC0415 (`--help` needs none of it)
+    from phaseline_server.log.sqlite import read_history  # noqa: PLC0415 (`--help` needs none of it)
 
     with _told():
-        _, states = read_only(Path(load().settings.data_dir) / _JOURNAL)
+        states = read_history(Path(load().settings.data_dir)).states
     rows = [
         (_name(one.workflow, one.series), str(one.runs), *map(_share, (one.error, one.coverage, one.ema_error)))
         for one in read_scores(states).table()
@@ -111,11 +110,11 @@ def _sets(source: Path) -> Iterator[tuple[str, "list[Past]"]]:
 
     from phaseline.errors import InvalidJSON  # noqa: PLC0415
     from phaseline.eta.backtest import load  # noqa: PLC0415
-    from phaseline_server.log.sqlite import read_only  # noqa: PLC0415
+    from phaseline_server.log.sqlite import find_journal, read_history  # noqa: PLC0415
 
-    if source.name == _JOURNAL or (source / _JOURNAL).is_file():
-        runs, _ = read_only(source if source.name == _JOURNAL else source / _JOURNAL)
-        yield "journal", load(_lines(runs))
+    journal = find_journal(source)
+    if journal is not None:
+        yield "journal", load(_lines(read_history(journal).runs))
         return
     for path in sorted(source.glob("*.jsonl")) if source.is_dir() else [source]:
         try:

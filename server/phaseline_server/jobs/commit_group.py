@@ -14,7 +14,7 @@ from phaseline.model.snapshot import PhaseState
 from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
 from phaseline.wire import ProgressLines
-from phaseline_server.log.sqlite import Batch, JobRow, RunRow
+from phaseline_server.log.batch import Batch, JobRow, RunRow
 
 __all__ = ["Group", "Head", "Outcome", "Pending", "Taken", "batch_of"]
 

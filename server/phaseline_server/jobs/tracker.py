@@ -40,7 +40,7 @@ from phaseline_server.jobs.job_table import Memory
 from phaseline_server.jobs.listener import NOBODY, Listener
 from phaseline_server.jobs.messages import Telling
 from phaseline_server.jobs.workers import Workers, joined
-from phaseline_server.log.sqlite import Batch
+from phaseline_server.log.batch import Batch
 from phaseline_server.log.stream import Log
 
 __all__ = ["Clock", "Tracker", "now"]

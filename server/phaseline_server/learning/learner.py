@@ -21,7 +21,8 @@ from phaseline.model.statistics import Statistics
 from phaseline_server.learning.habits import Habits
 from phaseline_server.learning.scores import Scores
 from phaseline_server.learning.sketches import Rolling, Sketches
-from phaseline_server.log.sqlite import Journal, Learned, Lessons, Outcomes
+from phaseline_server.log.learned import EncodedRun, Learned, Outcomes
+from phaseline_server.log.sqlite import Journal
 
 __all__ = ["Learning"]
 
@@ -222,7 +223,7 @@ class Learning:
         elif kind == "model":
             self.model.decode((key[0], key[1]), state)
 
-    def _learn_anew(self, runs: Sequence[Lessons], common: bytes | None) -> None:
+    def _learn_anew(self, runs: Sequence[EncodedRun], common: bytes | None) -> None:
         """Learn the runs of series whose state is missing, then those that came after all states."""
         upto, known = self._upto, set(self.model.keys())
         missing = [run for run in runs if run.seq <= upto and (run.workflow, run.series) not in known]
@@ -237,7 +238,7 @@ class Learning:
         for run in [run for run in runs if run.seq > upto][-_MOST_ANEW:]:
             self._learn_run(run)
 
-    def _learn_run(self, run: Lessons) -> None:
+    def _learn_run(self, run: EncodedRun) -> None:
         self._dirty.add(("model", self.model.learn_run(_runs.decode(run.body))))
         self._upto = max(self._upto, run.seq)
 

@@ -12,7 +12,8 @@ from phaseline.stream import Message, Position, Tail
 from phaseline_server.fanout.broadcaster import Broadcaster, BroadcasterStatistics
 from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.queued import QueuedSubscriber
-from phaseline_server.log.sqlite import Batch, Journal
+from phaseline_server.log.batch import Batch
+from phaseline_server.log.sqlite import Journal
 
 __all__ = ["PAGE", "Log"]
 

@@ -12,7 +12,8 @@ from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Statistics
 from phaseline_server.jobs.deduplication import Producers
 from phaseline_server.learning.metrics_file import MetricsFile
-from phaseline_server.log.sqlite import Batch, Journal, Kept
+from phaseline_server.log.batch import Batch, Kept
+from phaseline_server.log.sqlite import Journal
 
 __all__ = ["Restored", "restore"]
 

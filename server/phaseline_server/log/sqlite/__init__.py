@@ -4,20 +4,7 @@ One connection writes and checkpoints, in WAL mode and with `synchronous=FULL`, 
 the loss of power; others read. Nothing outside this package knows that it is SQLite.
 """
 
-from phaseline_server.log.sqlite.batch import Batch, JobRow, Kept, RunRow
+from phaseline_server.log.sqlite.history import History, PastRun, find_journal, read_history
 from phaseline_server.log.sqlite.journal import Journal, Limits
-from phaseline_server.log.sqlite.learned import Learned, Lessons, Outcomes, PastRun, read_only
 
-__all__ = [
-    "Batch",
-    "JobRow",
-    "Journal",
-    "Kept",
-    "Learned",
-    "Lessons",
-    "Limits",
-    "Outcomes",
-    "PastRun",
-    "RunRow",
-    "read_only",
-]
+__all__ = ["History", "Journal", "Limits", "PastRun", "find_journal", "read_history"]

@@ -4,10 +4,13 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from phaseline_server.log.sqlite.schema import check_ours, prepare
 
-__all__ = ["look_at", "make"]
+__all__ = ["NAME", "look_at", "make"]
+
+NAME: Final = "journal.sqlite3"
 
 
 def look_at(path: Path) -> None:

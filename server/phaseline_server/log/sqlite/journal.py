@@ -14,17 +14,17 @@ import msgspec
 from phaseline.errors import DiskFull, JournalUnusable
 from phaseline.model.statistics import Average
 from phaseline.stream import Message
-from phaseline_server.log.sqlite.batch import Batch, Kept
+from phaseline_server.log.batch import Batch, Kept
+from phaseline_server.log.learned import Learned, Outcomes
 from phaseline_server.log.sqlite.boot import boot_id
 from phaseline_server.log.sqlite.failures import failure, opening, working
-from phaseline_server.log.sqlite.file import look_at, make
-from phaseline_server.log.sqlite.learned import Learned, Outcomes
+from phaseline_server.log.sqlite.file import NAME, look_at, make
+from phaseline_server.log.sqlite.history import read_learned, read_outcomes
 from phaseline_server.log.sqlite.packing import packed, unpacked
 from phaseline_server.log.sqlite.schema import prepare
 
 __all__ = ["Journal", "Limits"]
 
-NAME: Final = "journal.sqlite3"
 MAX_PRODUCERS: Final = 10_000
 MAX_DURATIONS: Final = 100_000
 MAX_RUNS: Final = 20_000
@@ -364,7 +364,7 @@ class Journal:
             JournalFailed: The disk failed.
         """
         with self._reading, working(self.path):
-            return Learned.read(self._reader)
+            return read_learned(self._reader)
 
     def outcomes(self, most: int) -> Outcomes:
         """Return how often each phase failed, and the `most` runs that took longest.
@@ -373,7 +373,7 @@ class Journal:
             JournalFailed: The disk failed.
         """
         with self._reading, working(self.path):
-            return Outcomes.read(self._reader, most)
+            return read_outcomes(self._reader, most)
 
     def job(self, job_id: str) -> bytes | None:
         """Return a job's record, or None.

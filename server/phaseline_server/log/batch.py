@@ -1,4 +1,4 @@
-"""What goes into the journal, and what comes out of it at a start."""
+"""What a log stores: groups of messages with the state that follows from them, and what it returns at start-up."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -39,7 +39,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What is committed as one group: all of it or nothing.
 
     Attributes:
-        at_ns: When, by the wall's clock.
+        at_ns: Wall-clock time of the commit.
         messages: In the order of their numbers, without a gap.
         jobs: Those that the messages are about.
         producers: The latest report of each producer: its number, and the message's.
@@ -60,14 +60,14 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What the journal knew when it was opened.
+    """The state that a server starts with.
 
     Attributes:
         records: Of the jobs to have in memory, in the order of their latest events.
         producers: As in `Batch`, the one that was silent for longest first.
-        averages: All of them; None in a journal that never learned, not even from another file.
+        averages: All of them; None in a log that never learned, not even from another file.
         counts: As in `Batch`.
-        same_clock: Whether the box has been up since, so that monotonic times are still by the same clock.
+        same_clock: Whether the machine has been up since, so that monotonic times are still by the same clock.
     """
 
     records: Sequence[bytes]

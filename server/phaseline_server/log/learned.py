@@ -1,0 +1,55 @@
+"""What a log stores of earlier runs: learned states, the runs to learn them from anew, and how runs ended."""
+
+from typing import NamedTuple
+
+import msgspec
+
+__all__ = ["EncodedRun", "Learned", "Outcomes", "PhaseFailures", "SlowRun"]
+
+
+class EncodedRun(NamedTuple):
+    """What a run teaches: a `phaseline.eta.observed.Run` as JSON, and the number of the event that ended it."""
+
+    seq: int
+    workflow: str
+    series: str
+    body: bytes
+
+
+class Learned(NamedTuple):
+    """All that estimates start with.
+
+    Attributes:
+        states: What was learned, by kind and key.
+        runs: Each run that teaches, oldest first.
+        durations: Workflow, series, phase and nanoseconds of each phase that ended well, oldest first.
+    """
+
+    states: dict[tuple[str, str], bytes]
+    runs: list[EncodedRun]
+    durations: list[tuple[str, str, str, int]]
+
+
+class PhaseFailures(msgspec.Struct, frozen=True):
+    """How many runs of a workflow failed in a phase."""
+
+    workflow: str
+    phase: str
+    count: int
+
+
+class SlowRun(msgspec.Struct, frozen=True):
+    """A run that took long."""
+
+    job_id: str
+    workflow: str
+    series: str
+    duration_ns: int
+    ended_ns: int
+
+
+class Outcomes(NamedTuple):
+    """How runs ended: the phases in which they failed, most failures first; and the runs that took longest."""
+
+    failures: list[PhaseFailures]
+    slowest: list[SlowRun]
