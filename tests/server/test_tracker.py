@@ -1,5 +1,8 @@
 """The tracker: what it takes in, in which order, how often, and for how long it remembers."""
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 import trio
 
@@ -11,7 +14,8 @@ from phaseline.model.statistics import Average, Statistics
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.watchdog import Lifecycle, Limits
 from phaseline_server.learning.habits import Habits
-from tests.support.tracking import HandClock, MakeTracker, messages_of, run_job, trio_clock
+from phaseline_server.log.sqlite.journal import Journal
+from tests.support.tracking import HandClock, MakeTracker, messages_of, open_tracker, run_job, trio_clock
 
 
 def looking_after(tracker: Tracker, retention_s: float) -> Lifecycle:
@@ -212,6 +216,32 @@ async def test_pictures_and_cache_hits_are_counted_apart(make_tracker: MakeTrack
     await tracker.report(JobFailed(job_id="d"))
     await run_job(tracker, "e")
     assert (tracker.statistics.generation_runs, tracker.statistics.cache_hits) == (1, 2)
+
+
+async def test_forgotten_averages_leave_memory_at_once_and_the_log_with_the_next_group(tmp_path: Path) -> None:
+    async with open_tracker(tmp_path) as tracker:
+        await run_job(tracker, "a", workflow="film")
+        tracker.forget_averages()
+        assert tracker.statistics.averages == {}
+    with closing(Journal.open(tmp_path)) as journal:
+        kept = journal.load(0, 100)
+        assert (kept.averages, kept.counts) == ({}, (0, 0))
+
+
+async def test_a_group_that_is_being_committed_is_forgotten_too_and_a_later_one_is_not(tmp_path: Path) -> None:
+    async with open_tracker(tmp_path) as tracker:
+        await tracker.report(JobStarted(job_id="a", workflow="film"))
+        await tracker.report(JobProgress(job_id="a", phase="shoot"))
+        pending = tracker.take(JobCompleted(job_id="a"))
+        while not tracker._committing.messages:
+            await trio.lowlevel.checkpoint()
+        tracker.forget_averages()
+        await pending.wait()
+        await run_job(tracker, "b", workflow="film")
+        assert list(tracker.statistics.averages) == [("film", "importing")]
+        after = dict(tracker.statistics.averages)
+    with closing(Journal.open(tmp_path)) as journal:
+        assert journal.load(0, 100).averages == after
 
 
 async def test_counts_tell_of_memory_and_ended_of_all_time(make_tracker: MakeTracker) -> None:

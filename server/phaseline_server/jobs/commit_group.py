@@ -53,6 +53,7 @@ class Group:
         producers: The latest report of each producer.
         reports: How many there are.
         born: How many of the jobs are in memory only once it is kept.
+        forget: Whether the averages and counts of before are dropped with it.
         over: Set once it is kept, or can't be.
         error: Why it can't be kept.
     """
@@ -65,8 +66,14 @@ class Group:
         self.ended: list[Job] = []
         self.producers: dict[str, tuple[int, int]] = {}
         self.reports = self.born = 0
+        self.forget = False
         self.over = trio.Event()
         self.error: PhaselineError | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not (self.messages or self.forget)
 
     @property
     def kept(self) -> bool:
@@ -151,6 +158,8 @@ class Taken:
 
 def batch_of(group: Group, statistics: Statistics, at_ns: int) -> Batch:
     """Return what is kept of `group`, after which `statistics` are to change; `at_ns` is the present."""
+    if group.forget:
+        statistics = Statistics()
     made, hits = statistics.generation_runs, statistics.cache_hits
     for job in group.ended:
         more_made, more_hits = statistics.counted(job)
@@ -165,6 +174,7 @@ def batch_of(group: Group, statistics: Statistics, at_ns: int) -> Batch:
         lessons=group.lessons,
         averages=statistics.after(group.lessons),
         counts=(made, hits) if group.ended else None,
+        forget=group.forget,
     )
 
 

@@ -179,6 +179,18 @@ class Tracker:
         self._work.set()
         return await Pending(position, self._gathering).wait()
 
+    def forget_averages(self) -> None:
+        """Forget the averages and counts of all ended jobs: in memory now, in the log with the next group.
+
+        Raises:
+            JournalFailed: The disk has failed.
+        """
+        if self._failed is not None:
+            raise JournalFailed(str(self._failed))
+        self.statistics.clear()
+        self._gathering.forget = True
+        self._work.set()
+
     def _group_of(self, seq: int) -> Group | None:
         """Return the group with the message of this number; None if it is kept already."""
         if self._gathering.messages and seq >= self._gathering.messages[0].seq:
@@ -300,8 +312,8 @@ class Tracker:
                 yield
             finally:
                 with trio.CancelScope(shield=True):
-                    while self._gathering.messages or self._committing.messages:
-                        await (self._committing if self._committing.messages else self._gathering).over.wait()
+                    while not (self._gathering.empty and self._committing.empty):
+                        await (self._gathering if self._committing.empty else self._committing).over.wait()
                 committing.cancel()
 
     async def _keep_groups(self) -> None:
@@ -344,6 +356,8 @@ class Tracker:
             self._memory.put(head.job)
         self._producers.update(group.producers)
         self.reports += group.reports
+        if group.forget:
+            self.statistics.clear()  # of what the group before it taught
         if group.ended:
             self.ended.update(str(job.state) for job in group.ended)
             self.statistics.averages.update(batch.averages)

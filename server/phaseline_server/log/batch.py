@@ -47,6 +47,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         lessons: The durations that ended jobs taught.
         averages: Those that changed, as they are after it.
         counts: Pictures made, and pictures that were there already, in all.
+        forget: Whether the averages and counts of all earlier batches are dropped first.
     """
 
     at_ns: int
@@ -57,6 +58,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     lessons: Sequence[Lesson] = ()
     averages: Mapping[tuple[str, str], Average] = {}
     counts: tuple[int, int] | None = None
+    forget: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

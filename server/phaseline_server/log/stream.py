@@ -142,10 +142,6 @@ class Log:
             except DiskFull as error:
                 _log.warning("the journal was not pruned", error=str(error))
 
-    def forget_averages(self) -> None:
-        """Forget on disk what was learned, at once."""
-        self._journal.forget_averages()
-
     def subscribe(self, channels: Iterable[str]) -> AbstractContextManager[QueuedSubscriber]:
         """Add a subscriber for the length of the block; its messages wait in a memory channel."""
         return self._broadcaster.subscribe(channels, self._queue)

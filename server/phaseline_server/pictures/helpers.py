@@ -53,7 +53,7 @@ def reset_metrics_for_test() -> None:
     """Forget all statistics, in memory and on disk."""
     statistics, metrics_file = _metrics()
     if _running:
-        _running[-1][1].log.forget_averages()
+        _running[-1][1].forget_averages()
     metrics_file.reset(statistics)
 
 

@@ -204,12 +204,14 @@ class Journal:
                 for lesson in batch.lessons
             ],
         )
+        if batch.forget:
+            self._writer.execute("DELETE FROM averages")
         self._insert(
             "INSERT OR REPLACE INTO averages",
             [(*key, average.count, average.avg_ns) for key, average in batch.averages.items()],
         )
-        if batch.counts is not None:
-            made, hits = batch.counts
+        if batch.counts is not None or batch.forget:
+            made, hits = batch.counts or (0, 0)
             self._insert("INSERT OR REPLACE INTO meta", [("generation_runs", made), ("cache_hits", hits)])
         top = batch.messages[-1].seq if batch.messages else self.top
         if top - self.oldest < self._limits.events:
@@ -284,17 +286,6 @@ class Journal:
         with self._transaction() as write:
             write.executemany("INSERT OR REPLACE INTO learned VALUES (?, ?, ?)", states)
             write.executemany("DELETE FROM learned WHERE kind = ? AND key = ?", gone)
-
-    def forget_averages(self) -> None:
-        """Forget all averages and counts.
-
-        Raises:
-            DiskFull: There is no room, not even for that.
-            JournalFailed: The disk failed.
-        """
-        with self._transaction() as write:
-            write.execute("DELETE FROM averages")
-            write.execute("INSERT OR REPLACE INTO meta VALUES ('generation_runs', 0), ('cache_hits', 0)")
 
     # ------------------------------------------------------------------ reading
 
