@@ -16,7 +16,8 @@ from phaseline.model.record import decode_job, encode_job
 from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average
 from phaseline_server.log.batch import Batch, JobRow
-from phaseline_server.log.sqlite import Journal, Limits
+from phaseline_server.log.protocol import Limits
+from phaseline_server.log.sqlite.journal import Journal
 from phaseline_server.log.sqlite.packing import LARGEST
 from phaseline_server.log.sqlite.schema import VERSION
 from tests.support.journals import NAME, batch, contents, crashed, messages
@@ -322,10 +323,8 @@ def test_no_ended_job_stays_where_none_may(open_journal: Open) -> None:
     assert list(journal.load(0, 100).records) == [b"b"]
 
 
-def test_producers_and_durations_are_cut_too(open_journal: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phaseline_server.log.sqlite.journal.MAX_PRODUCERS", 10)
-    monkeypatch.setattr("phaseline_server.log.sqlite.journal.MAX_DURATIONS", 10)
-    journal = open_journal()
+def test_producers_and_durations_are_cut_too(open_journal: Open) -> None:
+    journal = open_journal(producers=10, durations=10)
     for seq in range(1, 31):
         lesson = Lesson("photo", "", "importing", seq)
         journal.commit(batch(seq, seq, producers={f"p{seq}": (1, seq)}, lessons=[lesson]))

@@ -18,7 +18,7 @@ from phaseline.model.statistics import Statistics
 from phaseline.wire import job_status
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.learning.learner import Learning
-from phaseline_server.log.sqlite import Journal
+from phaseline_server.log.engines import open_store
 from phaseline_server.log.stream import Log
 from tests.support.films import PHASES, film
 from tests.support.servers import serving
@@ -30,18 +30,14 @@ SECONDS = (1.0, 8.0, 1.0)
 @asynccontextmanager
 async def learner(data_dir: Path, clock: HandClock) -> AsyncIterator[tuple[Tracker, Learning]]:
     """Yield a tracker that estimates with what it learns, on a clock moved by hand."""
-    journal = Journal.open(data_dir)
-    statistics = Statistics()
-    learning = Learning(journal, statistics)
-    learning.restore(journal.learned())
-    tracker = Tracker(
-        Log(journal, 1000, 1000), learning.model, statistics, max_jobs=1000, clock=clock, listener=learning
-    )
-    try:
+    async with open_store(data_dir) as store:
+        statistics = Statistics()
+        learning = Learning(store, statistics)
+        learning.restore(await store.learned())
+        log = Log(store, 1000, 1000)
+        tracker = Tracker(log, learning.model, statistics, max_jobs=1000, clock=clock, listener=learning)
         async with tracker.keeping():
             yield tracker, learning
-    finally:
-        journal.close()
 
 
 async def work(tracker: Tracker, clock: HandClock, name: str, *, pace: float = 1.0, end: bool = True) -> None:
@@ -103,7 +99,7 @@ async def test_what_was_learned_anew_is_saved_at_once(tmp_path: Path, monkeypatc
     async with learner(tmp_path, clock) as (_, learning), trio.open_nursery() as nursery:
         nursery.start_soon(learning.run)
         with trio.fail_after(60):
-            while ("model", '["film","trailer"]') not in learning._journal.learned().states:
+            while ("model", '["film","trailer"]') not in (await learning._store.learned()).states:
                 await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
 
@@ -161,10 +157,10 @@ async def test_a_series_that_was_forgotten_leaves_the_journal(tmp_path: Path) ->
         for number in range(3):
             await work(tracker, clock, f"film{number}")
         await learning.save()
-        assert ("model", '["film","trailer"]') in learning._journal.learned().states
+        assert ("model", '["film","trailer"]') in (await learning._store.learned()).states
         learning.model.forget(("film", "trailer"))
         await learning.save()
-        kept = learning._journal.learned().states
+        kept = (await learning._store.learned()).states
         assert ("model", '["film","trailer"]') not in kept
         assert ("scores", '["film","trailer"]') in kept
 
@@ -177,7 +173,7 @@ async def test_how_far_a_workers_progress_is_off_is_learned(tmp_path: Path) -> N
         learning.learn_ended()
         exact = History.decode(learning.model.encode(("film", "trailer"))).mark_noise
         assert exact < 0.6 * MARK_NOISE
-        [*_, run] = learning._journal.learned().runs
+        [*_, run] = (await learning._store.learned()).runs
         marks = msgspec.json.decode(run.body, type=Run).marks
         assert [ms for ms, _ in marks["render"]] == pytest.approx([2000, 4000, 6000])
         assert [fraction for _, fraction in marks["render"]] == [0.25, 0.5, 0.75]

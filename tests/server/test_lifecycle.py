@@ -16,7 +16,7 @@ from phaseline_server.jobs.watchdog import Lifecycle, Limits
 from phaseline_server.jobs.workers import Connection
 from phaseline_server.learning.learner import Learning
 from phaseline_server.learning.metrics_file import MetricsFile
-from phaseline_server.log.sqlite import Journal
+from phaseline_server.log.engines import open_store
 from phaseline_server.log.stream import Log
 from phaseline_server.runtime.restore import restore
 from tests.support.tracking import HandClock, messages_of, run_job
@@ -92,12 +92,11 @@ async def looked_after(
     data_dir: Path, clock: HandClock, stall_after_s: float = 30, max_jobs: int = 100
 ) -> AsyncIterator[Box]:
     """Yield a tracker that begins with what is in `data_dir`."""
-    journal = Journal.open(data_dir)
-    try:
-        known = restore(journal, MetricsFile(data_dir), clock(), retention_s=LEASE_S, max_jobs=100)
-        learning = Learning(journal, known.statistics)
+    async with open_store(data_dir) as store:
+        known = await restore(store, MetricsFile(data_dir), clock(), retention_s=LEASE_S, max_jobs=100)
+        learning = Learning(store, known.statistics)
         tracker = Tracker(
-            Log(journal, 1000, 1000),
+            Log(store, 1000, 1000),
             EmaEngine(known.statistics),
             known.statistics,
             max_jobs=max_jobs,
@@ -111,8 +110,6 @@ async def looked_after(
         life = Lifecycle(tracker, learning.habits, limits)
         async with tracker.keeping():
             yield Box(tracker, life, clock)
-    finally:
-        journal.close()
 
 
 async def test_a_job_stalls_when_it_is_silent_for_longer_than_its_phase_is_used_to(tmp_path: Path) -> None:

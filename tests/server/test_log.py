@@ -1,6 +1,6 @@
 """The log: what can be resumed from, out of memory and off the disk, and the way to the subscribers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -10,27 +10,29 @@ import trio
 from phaseline.errors import Unrecoverable
 from phaseline.stream import JOBS, Position
 from phaseline_server.log.batch import Batch
-from phaseline_server.log.sqlite import Journal, Limits
+from phaseline_server.log.engines import open_store
+from phaseline_server.log.protocol import Limits
+from phaseline_server.log.sqlite import SqliteStore
 from phaseline_server.log.stream import PAGE, Log
 from tests.support.tracking import message
 
-OpenLog = Callable[..., Log]
+OpenLog = Callable[..., Awaitable[Log]]
 
 
 @pytest.fixture
-def open_log(tmp_path: Path) -> Iterator[OpenLog]:
+async def open_log(tmp_path: Path) -> AsyncIterator[OpenLog]:
     """Open logs on one data directory, each after the one before it was closed."""
-    opened: list[Journal] = []
+    opened: list[SqliteStore] = []
 
-    def open_one(history: int = 10, queue: int = 10, keep: int = 100_000) -> Log:
-        for journal in opened:
-            journal.close()
-        opened[:] = [Journal.open(tmp_path, Limits(events=keep))]
+    async def open_one(history: int = 10, queue: int = 10, keep: int = 100_000) -> Log:
+        for store in opened:
+            await store.close()
+        opened[:] = [await SqliteStore.open(tmp_path, Limits(events=keep))]
         return Log(opened[0], history, queue)
 
     yield open_one
-    for journal in opened:
-        journal.close()
+    for store in opened:
+        await store.close()
 
 
 async def add(log: Log, count: int = 1) -> None:
@@ -48,10 +50,10 @@ async def numbers(log: Log, seq: int) -> list[int]:
 
 
 async def test_numbers_go_on_and_the_epoch_stays_after_a_restart(open_log: OpenLog) -> None:
-    log = open_log()
+    log = await open_log()
     await add(log, 3)
     before = log.top
-    again = open_log()
+    again = await open_log()
     assert again.top == before == Position(before.epoch, 3)
     await add(again)
     assert again.top.seq == 4
@@ -59,14 +61,13 @@ async def test_numbers_go_on_and_the_epoch_stays_after_a_restart(open_log: OpenL
 
 async def test_another_data_directory_has_another_epoch(tmp_path: Path, open_log: OpenLog) -> None:
     (tmp_path / "other").mkdir()
-    other = Journal.open(tmp_path / "other")
-    assert other.epoch != open_log().top.epoch
-    other.close()
+    async with open_store(tmp_path / "other") as other:
+        assert other.epoch != (await open_log()).top.epoch
 
 
 @pytest.mark.parametrize("history", [0, 3, 100], ids=["disk", "disk and memory", "memory"])
 async def test_since_gives_all_that_followed_wherever_it_lies(open_log: OpenLog, history: int) -> None:
-    log = open_log(history=history)
+    log = await open_log(history=history)
     await add(log, 8)
     for seq in range(9):
         assert await numbers(log, seq) == list(range(seq + 1, 9))
@@ -77,21 +78,21 @@ async def test_since_gives_all_that_followed_wherever_it_lies(open_log: OpenLog,
 
 
 async def test_a_long_absence_is_read_page_by_page(open_log: OpenLog) -> None:
-    log = open_log(history=5)
+    log = await open_log(history=5)
     await add(log, 2 * PAGE + 7)
     assert len(await log.since(Position(log.top.epoch, 0))) == PAGE
     assert await numbers(log, 0) == list(range(1, 2 * PAGE + 8))
 
 
 async def test_what_is_kept_but_not_published_is_not_told(open_log: OpenLog) -> None:
-    log = open_log(history=0)
+    log = await open_log(history=0)
     await add(log, 2)
     await log.keep(Batch(at_ns=1, messages=[message(3)]))
     assert await numbers(log, 0) == [1, 2]
 
 
 async def test_the_oldest_leave_when_there_are_too_many(open_log: OpenLog) -> None:
-    log = open_log(history=2, keep=10)
+    log = await open_log(history=2, keep=10)
     for _ in range(5):
         await add(log, 4)
     # They leave by groups: of that with the tenth from the end, all stay.
@@ -99,11 +100,11 @@ async def test_the_oldest_leave_when_there_are_too_many(open_log: OpenLog) -> No
     assert await numbers(log, 8) == list(range(9, 21))
     with pytest.raises(Unrecoverable):
         await log.since(Position(log.top.epoch, 7))
-    assert open_log(history=2, keep=10).oldest.seq == 8
+    assert (await open_log(history=2, keep=10)).oldest.seq == 8
 
 
 async def test_who_subscribes_after_an_empty_page_misses_nothing(open_log: OpenLog) -> None:
-    log = open_log(history=3, queue=10_000)
+    log = await open_log(history=3, queue=10_000)
     position = log.top
     await add(log, 50)
     seen: list[int] = []
@@ -124,7 +125,7 @@ async def test_who_subscribes_after_an_empty_page_misses_nothing(open_log: OpenL
 
 
 async def test_the_queue_of_the_log_bounds_each_subscriber(open_log: OpenLog) -> None:
-    log = open_log(queue=2)
+    log = await open_log(queue=2)
     with log.subscribe([JOBS]) as subscriber:
         await add(log, 3)
         assert subscriber.slow

@@ -12,7 +12,7 @@ from phaseline.model.snapshot import State
 from phaseline.stream import Position
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.learning.metrics_file import MetricsFile
-from phaseline_server.log.sqlite import Journal
+from phaseline_server.log.engines import open_store
 from phaseline_server.log.stream import Log
 from phaseline_server.runtime.restore import restore
 from tests.support.tracking import HandClock
@@ -24,10 +24,9 @@ JUMPS = pytest.mark.parametrize("jump", [-HOUR, 0.0, HOUR], ids=["an hour back",
 @asynccontextmanager
 async def restored(data_dir: Path, clock: HandClock) -> AsyncIterator[Tracker]:
     """Yield a tracker that begins with what is in `data_dir`."""
-    journal = Journal.open(data_dir)
-    try:
-        known = restore(journal, MetricsFile(data_dir), clock(), retention_s=9 * HOUR, max_jobs=100)
-        log = Log(journal, 1000, 1000)
+    async with open_store(data_dir) as store:
+        known = await restore(store, MetricsFile(data_dir), clock(), retention_s=9 * HOUR, max_jobs=100)
+        log = Log(store, 1000, 1000)
         tracker = Tracker(
             log,
             EmaEngine(known.statistics),
@@ -39,8 +38,6 @@ async def restored(data_dir: Path, clock: HandClock) -> AsyncIterator[Tracker]:
         )
         async with tracker.keeping():
             yield tracker
-    finally:
-        journal.close()
 
 
 def spent(tracker: Tracker, job_id: str) -> dict[str, float]:

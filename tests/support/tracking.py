@@ -14,7 +14,7 @@ from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Statistics
 from phaseline.stream import JOBS, Message, job_channel
 from phaseline_server.jobs.tracker import Tracker
-from phaseline_server.log.sqlite import Journal
+from phaseline_server.log.engines import open_store
 from phaseline_server.log.stream import Log
 
 WALL_NS = 1_730_000_000_000_000_000
@@ -62,14 +62,11 @@ async def open_tracker(
 ) -> AsyncIterator[Tracker]:
     """Yield a tracker with a journal in `data_dir`, all of whose events it has in memory, and seed A's engine."""
     known = statistics or Statistics()
-    journal = Journal.open(data_dir)
-    try:
-        log = Log(journal, history, queue)
+    async with open_store(data_dir) as store:
+        log = Log(store, history, queue)
         tracker = Tracker(log, EmaEngine(known), known, max_jobs=max_jobs, clock=clock or HandClock())
         async with tracker.keeping():
             yield tracker
-    finally:
-        journal.close()
 
 
 class MakeTracker(Protocol):

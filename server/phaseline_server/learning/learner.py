@@ -22,7 +22,7 @@ from phaseline_server.learning.habits import Habits
 from phaseline_server.learning.scores import Scores
 from phaseline_server.learning.sketches import Rolling, Sketches
 from phaseline_server.log.learned import EncodedRun, Learned, Outcomes
-from phaseline_server.log.sqlite import Journal
+from phaseline_server.log.protocol import Store
 
 __all__ = ["Learning"]
 
@@ -54,14 +54,14 @@ class Learning:
         scores: How well estimates held.
     """
 
-    def __init__(self, journal: Journal, statistics: Statistics) -> None:
-        """Keep what is learned in `journal`, and score the moving averages of `statistics` beside the rest."""
+    def __init__(self, store: Store, statistics: Statistics) -> None:
+        """Save what is learned in `store`, and score the moving averages of `statistics` beside the rest."""
         self.habits = Habits()
         self.model = ModelEngine()
         self.durations = Sketches(_MOST_PHASES)
         self.recent: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
         self.scores = Scores()
-        self._journal = journal
+        self._store = store
         self._statistics = statistics
         self._ema = EmaEngine(statistics)
         self._reasons = Reasons()
@@ -156,7 +156,7 @@ class Learning:
             return
         self._dirty -= dirty
         try:
-            await trio.to_thread.run_sync(self._journal.learn, states, gone)
+            await self._store.save_learned(states, gone)
         except DiskFull as error:
             _log.warning("what was learned was not saved", error=str(error))
             self._dirty |= dirty
@@ -185,13 +185,13 @@ class Learning:
         present |= {("gaps", _name(key)) for key, _ in self.habits.gaps.items()}
         return self._saved - present
 
-    def outcomes(self, most: int) -> Outcomes:
-        """Return how often each phase failed, and the `most` runs that took longest; not on Trio's thread.
+    async def outcomes(self, most: int) -> Outcomes:
+        """Return how often each phase failed, and the `most` runs that took longest.
 
         Raises:
             JournalFailed: The disk failed.
         """
-        return self._journal.outcomes(most)
+        return await self._store.outcomes(most)
 
     # ------------------------------------------------------------------ at the start
 

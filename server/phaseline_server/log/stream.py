@@ -13,7 +13,7 @@ from phaseline_server.fanout.broadcaster import Broadcaster, BroadcasterStatisti
 from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.log.batch import Batch
-from phaseline_server.log.sqlite import Journal
+from phaseline_server.log.protocol import Store
 
 __all__ = ["PAGE", "Log"]
 
@@ -24,18 +24,18 @@ PAGE: Final = 2000
 
 
 class Log:
-    """The stream's keeper: the journal, the latest of it in memory, and the broadcaster."""
+    """The stream's keeper: the store, the latest of it in memory, and the broadcaster."""
 
-    def __init__(self, journal: Journal, history: int, queue: int) -> None:
-        """Go on after what `journal` has.
+    def __init__(self, store: Store, history: int, queue: int) -> None:
+        """Continue after the newest event of `store`.
 
         Args:
-            journal: An open one.
+            store: An open one.
             history: Messages to have in memory for those who resume; older ones are read from disk.
             queue: Messages that may wait for a subscriber.
         """
-        self._journal = journal
-        self._tail = Tail(journal.epoch, history, journal.top)
+        self._store = store
+        self._tail = Tail(store.epoch, history, store.top)
         self._broadcaster = Broadcaster()
         self._queue = queue
 
@@ -47,7 +47,7 @@ class Log:
     @property
     def oldest(self) -> Position:
         """The oldest position that can be resumed from."""
-        return Position(self._journal.epoch, self._journal.oldest - 1)
+        return Position(self._store.epoch, self._store.oldest - 1)
 
     async def keep(self, batch: Batch) -> None:
         """Bring a group to the disk; publishing it is the next step. It is not cancelled on the way.
@@ -56,8 +56,7 @@ class Log:
             DiskFull: There was no room; nothing is kept.
             JournalFailed: The disk failed.
         """
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(self._journal.commit, batch)
+        await self._store.commit(batch)
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Hand out what is kept. No await stands between a number and the last queue: one order for everybody."""
@@ -87,7 +86,7 @@ class Log:
             return self._tail.since(position, limit)
         except Unrecoverable:
             # Memory does not go back so far.
-            messages = await trio.to_thread.run_sync(self._journal.events, position.seq, limit)
+            messages = await self._store.events(position.seq, limit)
         messages = messages[: self.top.seq - position.seq]  # what is on disk may not be published yet
         if not messages or messages[0].seq != position.seq + 1:
             raise Unrecoverable(self._range(position))
@@ -123,7 +122,7 @@ class Log:
         Raises:
             JournalFailed: The disk failed.
         """
-        return await trio.to_thread.run_sync(self._journal.job, job_id)
+        return await self._store.job(job_id)
 
     async def run_pruning(self, wall_ns: Callable[[], int]) -> None:
         """Take out what is too old or too many, a little at a time between commits; runs until cancelled.
@@ -137,7 +136,7 @@ class Log:
         while True:
             await trio.sleep(_PRUNING_S)
             try:
-                while await trio.to_thread.run_sync(self._journal.prune, wall_ns()):
+                while await self._store.prune(wall_ns()):
                     await trio.lowlevel.checkpoint()
             except DiskFull as error:
                 _log.warning("the journal was not pruned", error=str(error))

@@ -1,9 +1,10 @@
-"""What a server begins with: what the journal has kept, and what the metrics file says where the journal is new."""
+"""The state that a server starts with: that of the log, or of the metrics file where the log is new."""
 
 from typing import Final
 
 import msgspec
 import structlog
+import trio
 
 from phaseline.errors import JournalUnusable
 from phaseline.model.job import Job
@@ -13,7 +14,7 @@ from phaseline.model.statistics import Statistics
 from phaseline_server.jobs.deduplication import Producers
 from phaseline_server.learning.metrics_file import MetricsFile
 from phaseline_server.log.batch import Batch, Kept
-from phaseline_server.log.sqlite import Journal
+from phaseline_server.log.protocol import Store
 
 __all__ = ["Restored", "restore"]
 
@@ -28,44 +29,50 @@ class Restored(msgspec.Struct, frozen=True):
     statistics: Statistics
 
 
-def restore(journal: Journal, metrics_file: MetricsFile, now: Moment, *, retention_s: float, max_jobs: int) -> Restored:
+async def restore(
+    store: Store, metrics_file: MetricsFile, now: Moment, *, retention_s: float, max_jobs: int
+) -> Restored:
     """Return what is known at a start.
 
-    The journal goes before the metrics file, which follows it by up to a second; but what a file says is taken over
-    into a journal that has learned nothing yet.
+    The log goes before the metrics file, which follows it by up to a second; but what a file says is taken over into
+    a log that has learned nothing yet.
 
     Args:
-        journal: An open one.
+        store: An open one.
         metrics_file: The file of the same data directory.
         now: The present.
         retention_s: How long an ended job stays in memory.
         max_jobs: How many jobs memory may hold.
 
     Raises:
-        JournalUnusable: The journal's content can't be read.
+        JournalUnusable: The log's content can't be read.
         DataDirError: The metrics file can't be read, or not be set aside.
         DiskFull: There is no room.
     """
-    kept = journal.load(now.wall_ns - round(retention_s * 1e9), max_jobs)
-    statistics = _statistics(journal, metrics_file, kept, now)
-    try:
-        jobs = [decode_job(record, now, same_clock=kept.same_clock) for record in kept.records]
-    except msgspec.DecodeError as error:
-        text = f"{journal.path} has a job that can't be read ({error}); restore it from a copy, or move it away"
-        raise JournalUnusable(text) from error
+    kept = await store.load(now.wall_ns - round(retention_s * 1e9), max_jobs)
+    statistics = await _statistics(store, metrics_file, kept, now)
+    jobs = await trio.to_thread.run_sync(_jobs, kept, now, store.name)
     active = sum(not job.state.ended for job in jobs)
-    if journal.top:
-        _log.info("journal opened", epoch=journal.epoch, seq=journal.top, jobs=len(jobs), active=active)
+    if store.top:
+        _log.info("journal opened", epoch=store.epoch, seq=store.top, jobs=len(jobs), active=active)
     return Restored(jobs, Producers(kept.producers), statistics)
 
 
-def _statistics(journal: Journal, metrics_file: MetricsFile, kept: Kept, now: Moment) -> Statistics:
-    told = metrics_file.load()
+def _jobs(kept: Kept, now: Moment, name: str) -> list[Job]:
+    try:
+        return [decode_job(record, now, same_clock=kept.same_clock) for record in kept.records]
+    except msgspec.DecodeError as error:
+        text = f"{name} has a job that can't be read ({error}); restore it from a copy, or move it away"
+        raise JournalUnusable(text) from error
+
+
+async def _statistics(store: Store, metrics_file: MetricsFile, kept: Kept, now: Moment) -> Statistics:
+    told = await trio.to_thread.run_sync(metrics_file.load)
     if kept.averages is None:
         batch = Batch(
             at_ns=now.wall_ns, messages=(), averages=told.averages, counts=(told.generation_runs, told.cache_hits)
         )
-        journal.commit(batch)
+        await store.commit(batch)
         return told
     statistics = Statistics(kept.averages, *kept.counts)
     if metrics_file.encode(statistics) != metrics_file.encode(told):

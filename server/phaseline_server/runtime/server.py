@@ -3,7 +3,6 @@
 import gc
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +25,8 @@ from phaseline_server.jobs.watchdog import Limits as Patience
 from phaseline_server.learning.archive import run_archive
 from phaseline_server.learning.learner import Learning
 from phaseline_server.learning.metrics_file import MetricsFile
-from phaseline_server.log.sqlite import Journal, Limits
+from phaseline_server.log.engines import open_store
+from phaseline_server.log.protocol import Limits, Store
 from phaseline_server.log.stream import Log
 from phaseline_server.pictures import helpers
 from phaseline_server.pictures.gallery import Gallery
@@ -108,16 +108,12 @@ async def _serve_on(
     listeners: list[trio.SocketListener], settings: Settings, data_dir: Path, task_status: trio.TaskStatus[list[str]]
 ) -> None:
     limits = Limits(events=settings.keep_events, jobs=settings.keep_jobs, age_s=settings.keep_for)
-    journal = await trio.to_thread.run_sync(Journal.open, data_dir, limits)
-    try:
-        await _serve_from(journal, listeners, settings, data_dir, task_status)
-    finally:
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(journal.close)
+    async with open_store(data_dir, limits) as store:
+        await _serve_from(store, listeners, settings, data_dir, task_status)
 
 
 async def _serve_from(
-    journal: Journal,
+    store: Store,
     listeners: list[trio.SocketListener],
     settings: Settings,
     data_dir: Path,
@@ -126,11 +122,10 @@ async def _serve_from(
     metrics_file = MetricsFile(data_dir)
     # A finished run answers its pollers for done_ttl, even where jobs are kept for less.
     retention_s = max(settings.retention, settings.done_ttl)
-    ready = partial(restore, retention_s=retention_s, max_jobs=settings.max_jobs)
-    known = await trio.to_thread.run_sync(ready, journal, metrics_file, now())
-    log, ema = Log(journal, settings.history, settings.queue), EmaEngine(known.statistics)
-    learning = Learning(journal, known.statistics)
-    learning.restore(await trio.to_thread.run_sync(journal.learned))
+    known = await restore(store, metrics_file, now(), retention_s=retention_s, max_jobs=settings.max_jobs)
+    log, ema = Log(store, settings.history, settings.queue), EmaEngine(known.statistics)
+    learning = Learning(store, known.statistics)
+    learning.restore(await store.learned())
     tracker = Tracker(
         log,
         ema if settings.eta_engine == "ema" else learning.model,

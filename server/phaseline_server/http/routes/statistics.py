@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-import trio
 from quart import Response
 
 from phaseline.wire import timestamp
@@ -109,7 +108,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
 
     @handlers
     async def phase_statistics() -> Response:
-        outcomes = await trio.to_thread.run_sync(learning.outcomes, _MOST)
+        outcomes = await learning.outcomes(_MOST)
         answer = PhasesAnswer(
             phases=list(phase_lines(learning, services)),
             failures=[FailureLine(each.workflow, each.phase, each.count) for each in outcomes.failures],

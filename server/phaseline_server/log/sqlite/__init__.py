@@ -5,6 +5,6 @@ the loss of power; others read. Nothing outside this package knows that it is SQ
 """
 
 from phaseline_server.log.sqlite.history import History, PastRun, find_journal, read_history
-from phaseline_server.log.sqlite.journal import Journal, Limits
+from phaseline_server.log.sqlite.store import SqliteStore
 
-__all__ = ["History", "Journal", "Limits", "PastRun", "find_journal", "read_history"]
+__all__ = ["History", "PastRun", "SqliteStore", "find_journal", "read_history"]

@@ -9,13 +9,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
 
-import msgspec
-
 from phaseline.errors import DiskFull, JournalUnusable
 from phaseline.model.statistics import Average
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
+from phaseline_server.log.protocol import Limits
 from phaseline_server.log.sqlite.boot import boot_id
 from phaseline_server.log.sqlite.failures import failure, opening, working
 from phaseline_server.log.sqlite.file import NAME, look_at, make
@@ -23,11 +22,8 @@ from phaseline_server.log.sqlite.history import read_learned, read_outcomes
 from phaseline_server.log.sqlite.packing import packed, unpacked
 from phaseline_server.log.sqlite.schema import prepare
 
-__all__ = ["Journal", "Limits"]
+__all__ = ["Journal"]
 
-MAX_PRODUCERS: Final = 10_000
-MAX_DURATIONS: Final = 100_000
-MAX_RUNS: Final = 20_000
 _ROWS_AT_ONCE: Final = 100
 _PACKS_AT_ONCE: Final = 100  # that are discarded, besides as many as come in
 _PRUNED_AT_ONCE: Final = 1000  # rows, so that no commit waits long for it
@@ -49,14 +45,6 @@ DELETE FROM jobs WHERE job_id IN (
 )
 """
 _LARGEST_WAL: Final = 64 * 2**20  # bytes, once it was brought into the file
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is kept. Of events and of ended jobs: so many, and for so many seconds."""
-
-    events: int = 100_000
-    jobs: int = 20_000
-    age_s: float = 7 * 24 * 3600.0
 
 
 class Journal:
@@ -258,9 +246,9 @@ class Journal:
             most = [
                 write.execute(_DELETE_JOBS, (before_ns - 1, limits.jobs, some)).rowcount,
                 write.execute(_DELETE_LOST, (some, before_ns)).rowcount,
-                self._cut("producers", "seq", MAX_PRODUCERS),
-                self._cut("durations", "id", MAX_DURATIONS),
-                self._cut("runs", "seq", MAX_RUNS),
+                self._cut("producers", "seq", limits.producers),
+                self._cut("durations", "id", limits.durations),
+                self._cut("runs", "seq", limits.runs),
                 len(gone),
             ]
         if gone:
@@ -276,7 +264,7 @@ class Journal:
             (keep, _PRUNED_AT_ONCE),
         ).rowcount
 
-    def learn(self, states: Iterable[tuple[str, str, bytes]], gone: Iterable[tuple[str, str]] = ()) -> None:
+    def save_learned(self, states: Iterable[tuple[str, str, bytes]], gone: Iterable[tuple[str, str]] = ()) -> None:
         """Keep what was learned: kind, key and state of each; forget those that are `gone`. All of it or nothing.
 
         Raises:
@@ -308,7 +296,7 @@ class Journal:
             ).fetchall()
             producers = read.execute(
                 "SELECT producer, number, seq FROM (SELECT * FROM producers ORDER BY seq DESC LIMIT ?) ORDER BY seq",
-                (MAX_PRODUCERS,),
+                (self._limits.producers,),
             ).fetchall()
             averages = read.execute("SELECT workflow, phase, count, avg_ns FROM averages").fetchall()
             meta = dict(read.execute("SELECT key, value FROM meta").fetchall())

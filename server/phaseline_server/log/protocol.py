@@ -1,0 +1,146 @@
+"""The protocol between a log and the engine that stores it.
+
+`sqlite` stores a log in a file; `memory` forgets it at exit, and is the executable specification: what one engine does,
+the other does too (`tests/server/test_store_engines.py`). An engine does its own waiting: no method blocks Trio's
+thread.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+import msgspec
+
+from phaseline.stream import Message
+from phaseline_server.log.batch import Batch, Kept
+from phaseline_server.log.learned import Learned, Outcomes
+
+__all__ = ["Limits", "Store"]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is kept.
+
+    Attributes:
+        events: Number of the newest events.
+        jobs: Number of ended jobs.
+        age_s: Seconds that events, ended jobs and lost jobs are kept.
+        producers: Number of producers whose reports are deduplicated.
+        durations: Number of phase durations to compute percentiles from.
+        runs: Number of ended runs to learn from.
+    """
+
+    events: int = 100_000
+    jobs: int = 20_000
+    age_s: float = 7 * 24 * 3600.0
+    producers: int = 10_000
+    durations: int = 100_000
+    runs: int = 20_000
+
+
+class Store(Protocol):
+    """One open log. A single writer commits; reads may run at the same time as a commit."""
+
+    @property
+    def name(self) -> str:
+        """The name of the log in error messages, such as a file's path."""
+        ...
+
+    @property
+    def epoch(self) -> str:
+        """The epoch of the stream; it stays the same for as long as the log exists."""
+        ...
+
+    @property
+    def top(self) -> int:
+        """The number of the newest event, 0 before the first."""
+        ...
+
+    @property
+    def oldest(self) -> int:
+        """The number of the oldest event that `events` can return, `top + 1` if there is none."""
+        ...
+
+    async def load(self, ended_since_ns: int, most_jobs: int) -> Kept:
+        """Return what a server starts with, and record that it starts now.
+
+        Args:
+            ended_since_ns: Jobs that ended before this wall-clock time are left out.
+            most_jobs: Maximum number of jobs. All active ones come first, then those that ended last.
+
+        Raises:
+            JournalUnusable: The log can't be read.
+        """
+        ...
+
+    async def commit(self, batch: Batch) -> None:
+        """Store a batch, all of it or nothing; when this returns, it survives a crash. Cancellation does not stop it.
+
+        The newest `Limits.events` events stay readable; older ones leave now or with a later commit.
+
+        Raises:
+            DiskFull: There is no room; nothing is stored, and the next batch may be.
+            JournalFailed: The storage failed; whether the batch is stored is unknown.
+        """
+        ...
+
+    async def events(self, after: int, limit: int) -> tuple[Message, ...]:
+        """Return the events after number `after`, at most `limit`, oldest first.
+
+        Raises:
+            JournalFailed: The storage failed.
+        """
+        ...
+
+    async def job(self, job_id: str) -> bytes | None:
+        """Return a job's record, or None.
+
+        Raises:
+            JournalFailed: The storage failed.
+        """
+        ...
+
+    async def prune(self, now_ns: int) -> bool:
+        """Remove some of what is over the limits at wall-clock time `now_ns`; return whether more may be left to do.
+
+        The newest event stays whatever its age, since its number must never be used again.
+
+        Raises:
+            DiskFull: There is no room, not even for that.
+            JournalFailed: The storage failed.
+        """
+        ...
+
+    async def learned(self) -> Learned:
+        """Return what is known of earlier runs.
+
+        Raises:
+            JournalFailed: The storage failed.
+        """
+        ...
+
+    async def save_learned(
+        self, states: Sequence[tuple[str, str, bytes]], gone: Collection[tuple[str, str]] = ()
+    ) -> None:
+        """Store learned states and remove others, all of it or nothing.
+
+        Args:
+            states: Kind, key and state of each.
+            gone: Kind and key of those to remove.
+
+        Raises:
+            DiskFull: There is no room.
+            JournalFailed: The storage failed.
+        """
+        ...
+
+    async def outcomes(self, most: int) -> Outcomes:
+        """Return how runs ended: the `most` phases with most failures, and the `most` runs that took longest.
+
+        Raises:
+            JournalFailed: The storage failed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release the log; cancellation does not stop it."""
+        ...
