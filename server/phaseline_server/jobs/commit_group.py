@@ -164,11 +164,10 @@ def batch_of(group: Group, statistics: Statistics, at_ns: int) -> Batch:
     for job in group.ended:
         more_made, more_hits = statistics.counted(job)
         made, hits = made + more_made, hits + more_hits
-    jobs = (head.job for head in group.heads.values())
     return Batch(
         at_ns=at_ns,
         messages=group.messages,
-        jobs=[JobRow(job.job_id, job.seq, job.ended.wall_ns if job.ended else None, encode_job(job)) for job in jobs],
+        jobs=[_job_row(head.job) for head in group.heads.values()],
         producers=group.producers,
         runs=[_run_row(job) for job in group.ended],
         lessons=group.lessons,
@@ -176,6 +175,11 @@ def batch_of(group: Group, statistics: Statistics, at_ns: int) -> Batch:
         counts=(made, hits) if group.ended else None,
         forget=group.forget,
     )
+
+
+def _job_row(job: Job) -> JobRow:
+    ended_ns = job.ended.wall_ns if job.ended else None
+    return JobRow(job.job_id, job.seq, job.state.value, job.latest.wall_ns, ended_ns, encode_job(job))
 
 
 def _run_row(job: Job) -> RunRow:

@@ -13,10 +13,21 @@ __all__ = ["Batch", "JobRow", "Kept", "RunRow"]
 
 
 class JobRow(NamedTuple):
-    """A job as it is after a batch; `record` is what `phaseline.model.record.encode_job` returns."""
+    """A job as it is after a batch.
+
+    Attributes:
+        job_id: Its id.
+        seq: The number of its latest event.
+        state: Its state.
+        latest_ns: Wall-clock time of its latest event.
+        ended_ns: Wall-clock time of its end, None before.
+        record: What `phaseline.model.record.encode_job` returns. Only that module reads it; an engine does not.
+    """
 
     job_id: str
     seq: int
+    state: str
+    latest_ns: int
     ended_ns: int | None
     record: bytes
 

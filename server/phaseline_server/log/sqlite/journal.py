@@ -35,13 +35,10 @@ DELETE FROM jobs WHERE job_id IN (
   )) ORDER BY ended_ns LIMIT ?
 )
 """
-# Whoever is lost may come back, for as long as any job is kept; so to this table it is active, and silent for longest.
+# A lost job may come back for as long as an ended one is kept.
 _DELETE_LOST: Final = """
 DELETE FROM jobs WHERE job_id IN (
-  SELECT job_id FROM (
-    SELECT job_id, CAST(record AS TEXT) AS record FROM jobs WHERE ended_ns IS NULL ORDER BY seq LIMIT ?
-  ) WHERE CASE WHEN json_valid(record)
-    THEN json_extract(record, '$.state') = 'lost' AND json_extract(record, '$.latest[0]') < ? END
+  SELECT job_id FROM jobs WHERE state = 'lost' AND latest_ns < ? ORDER BY latest_ns LIMIT ?
 )
 """
 _LARGEST_WAL: Final = 64 * 2**20  # bytes, once it was brought into the file
@@ -245,7 +242,7 @@ class Journal:
                 write.execute("DELETE FROM packs WHERE last <= ?", (gone[-1],))
             most = [
                 write.execute(_DELETE_JOBS, (before_ns - 1, limits.jobs, some)).rowcount,
-                write.execute(_DELETE_LOST, (some, before_ns)).rowcount,
+                write.execute(_DELETE_LOST, (before_ns, some)).rowcount,
                 self._cut("producers", "seq", limits.producers),
                 self._cut("durations", "id", limits.durations),
                 self._cut("runs", "seq", limits.runs),

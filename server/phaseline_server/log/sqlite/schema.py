@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from phaseline.errors import JournalUnusable
+from phaseline_server.log.sqlite.old_records import latest_ns_in, state_in
 from phaseline_server.log.sqlite.packing import pack_one
 
 __all__ = ["APPLICATION_ID", "VERSION", "check_ours", "prepare"]
@@ -48,8 +49,21 @@ CREATE TABLE packs (last INTEGER PRIMARY KEY, first INTEGER NOT NULL, at_ns INTE
 INSERT INTO packs SELECT seq, seq, at_ns, pack_one(type, job_id, channel, payload) FROM events;
 DROP TABLE events;
 """
+# A job's columns that SQL asks for. They stand before the record, which may be long, so that they are read without it.
+_JOB_COLUMNS: Final = """
+CREATE TABLE new_jobs (
+  job_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, state TEXT NOT NULL, latest_ns INTEGER NOT NULL, ended_ns INTEGER,
+  record BLOB NOT NULL
+);
+INSERT INTO new_jobs SELECT job_id, seq, state_in(record), latest_ns_in(record), ended_ns, record FROM jobs;
+DROP TABLE jobs;
+ALTER TABLE new_jobs RENAME TO jobs;
+CREATE INDEX jobs_ended ON jobs (ended_ns) WHERE ended_ns IS NOT NULL;
+CREATE INDEX jobs_active ON jobs (seq) WHERE ended_ns IS NULL;
+CREATE INDEX jobs_lost ON jobs (latest_ns) WHERE state = 'lost';
+"""
 # Each leads from the version of its index to the next; none is ever changed once it was released.
-_STEPS: Final = (_BASE, _LEARNING, _PACKS)
+_STEPS: Final = (_BASE, _LEARNING, _PACKS, _JOB_COLUMNS)
 VERSION: Final = len(_STEPS)
 
 
@@ -91,6 +105,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> str:
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
     connection.create_function("pack_one", 4, pack_one, deterministic=True)
+    connection.create_function("state_in", 1, state_in, deterministic=True)
+    connection.create_function("latest_ns_in", 1, latest_ns_in, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for step in _STEPS[version:]:

@@ -1,0 +1,136 @@
+"""Journals of earlier versions: each opens, becomes one of the present version, and keeps all that is in it.
+
+The files in `tests/data` were written by Phaseline as it was then, and dumped as SQL.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phaseline.model.record import decode_job
+from phaseline.model.snapshot import Moment, State
+from phaseline.model.statistics import Average, Statistics
+from phaseline_server.learning.learner import Learning
+from phaseline_server.log.engines import open_store
+from phaseline_server.log.protocol import Limits
+from phaseline_server.log.sqlite.schema import VERSION
+from tests.support.journals import NAME, batch
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+EPOCH = "5eed5eed5eed5eed"
+OLD = range(1, VERSION)
+DAY_NS = 24 * 3600 * 10**9
+WRITTEN_NS = 1_730_000_000_000_000_000
+
+
+def written(version: int, data_dir: Path) -> Path:
+    """Write the journal of an old version, and return its path."""
+    path = data_dir / NAME
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript((DATA / f"journal_v{version}.sql").read_text(encoding="ascii"))
+        assert old.execute("PRAGMA user_version").fetchone() == (version,)
+    return path
+
+
+def rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def layout(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the columns of each table, and of each index that was asked for."""
+    names = rows(path, "SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL")
+    return {name: rows(path, f"PRAGMA {kind}_xinfo({name})") for kind, name in names}
+
+
+async def test_a_file_of_version_1_keeps_its_events_jobs_producers_and_averages(tmp_path: Path) -> None:
+    written(1, tmp_path)
+    async with open_store(tmp_path) as store:
+        assert (store.epoch, store.top, store.oldest) == (EPOCH, 9, 1)
+        assert [message.type for message in await store.events(0, 100)][:2] == ["job_started", "job_progress"]
+        assert (await store.events(8, 1))[0].channels == {"system"}
+        kept = await store.load(0, 100)
+        assert kept.producers == {"worker": (3, 3)}
+        assert kept.averages == {("photo", "importing"): Average(1, 2_000_000_000)}
+        assert kept.counts == (0, 0)
+        jobs = [decode_job(record, Moment(0, 0), same_clock=False) for record in kept.records]
+        assert {job.job_id: job.state for job in jobs} == {"running": State.ACTIVE, "done": State.COMPLETED}
+
+
+@pytest.mark.parametrize("version", [2, 3])
+async def test_a_file_of_a_later_version_keeps_what_was_learned_as_well(tmp_path: Path, version: int) -> None:
+    written(version, tmp_path)
+    async with open_store(tmp_path) as store:
+        assert (store.epoch, store.top, store.oldest) == (EPOCH, 21, 1)
+        messages = await store.events(0, 100)
+        assert [message.seq for message in messages] == list(range(1, 22))
+        assert [message.type for message in messages[-4:]] == ["job_lost", "job_started", "job_progress", "notice"]
+        kept = await store.load(0, 100)
+        assert kept.producers == {"box/1": (2, 17), "box/2": (2, 20)}
+        assert kept.averages == {
+            ("film", "load"): Average(2, 1_100_000_000),
+            ("film", "render"): Average(2, 4_400_000_000),
+        }
+        jobs = [decode_job(record, Moment(0, 0), same_clock=False) for record in kept.records]
+        assert {job.job_id: job.state for job in jobs} == {
+            "film1": State.COMPLETED,
+            "film2": State.COMPLETED,
+            "bad": State.FAILED,
+            "silent": State.LOST,
+            "running": State.ACTIVE,
+        }
+        assert [run.seq for run in (await store.learned()).runs] == [6, 12]
+        assert [failure.phase for failure in (await store.outcomes(9)).failures] == ["render"]
+        learning = Learning(store, Statistics(kept.averages))
+        learning.restore(await store.learned())
+        assert learning.model.keys() == [("film", "trailer")]
+        assert [score.series for score in learning.scores.table()] == ["trailer"]
+
+
+@pytest.mark.parametrize("version", OLD)
+async def test_an_old_file_gets_the_layout_of_a_new_one_and_is_written_as_such(tmp_path: Path, version: int) -> None:
+    path = written(version, tmp_path)
+    (tmp_path / "new").mkdir()
+    async with open_store(tmp_path) as store, open_store(tmp_path / "new"):
+        assert rows(path, "PRAGMA user_version") == [(VERSION,)]
+        assert layout(path) == layout(tmp_path / "new" / NAME)
+        await store.commit(batch(store.top + 1, store.top + 3))
+        top = store.top
+    async with open_store(tmp_path) as again:
+        assert (again.epoch, again.top, len(await again.events(0, 100))) == (EPOCH, top, top)
+
+
+@pytest.mark.parametrize("version", OLD)
+async def test_the_columns_of_old_jobs_are_filled_from_their_records(tmp_path: Path, version: int) -> None:
+    path = written(version, tmp_path)
+    async with open_store(tmp_path):
+        pass
+    found = rows(path, "SELECT job_id, state, latest_ns, record FROM jobs")
+    assert len(found) == {1: 2}.get(version, 5)
+    for job_id, state, latest_ns, record in found:
+        job = decode_job(record, Moment(0, 0), same_clock=True)
+        assert (job_id, state, latest_ns) == (job.job_id, job.state, job.latest.wall_ns)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+async def test_a_job_that_was_lost_before_the_upgrade_leaves_by_its_age(tmp_path: Path, version: int) -> None:
+    path = written(version, tmp_path)
+    async with open_store(tmp_path, Limits(age_s=DAY_NS / 1e9)) as store:
+        await store.prune(WRITTEN_NS + DAY_NS)
+        assert ("silent",) in rows(path, "SELECT job_id FROM jobs")
+        await store.prune(WRITTEN_NS + 2 * DAY_NS)
+        assert rows(path, "SELECT job_id FROM jobs") == [("running",)]
+
+
+async def test_an_old_job_whose_record_can_not_be_read_stays(tmp_path: Path) -> None:
+    path = written(3, tmp_path)
+    with closing(sqlite3.connect(path)) as harmed:
+        harmed.execute("UPDATE jobs SET record = x'ff7b' WHERE job_id = 'silent'")
+        harmed.commit()
+    async with open_store(tmp_path) as store:
+        assert await store.job("silent") == b"\xff{"
+        await store.prune(WRITTEN_NS + 365 * DAY_NS)
+    assert rows(path, "SELECT state, latest_ns FROM jobs WHERE job_id = 'silent'") == [("", 0)]
