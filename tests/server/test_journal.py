@@ -92,18 +92,6 @@ def test_another_run_of_the_box_has_another_clock(open_journal: Open, monkeypatc
     assert not open_journal().load(0, 100).same_clock
 
 
-def test_active_jobs_are_loaded_before_those_that_ended_last(open_journal: Open) -> None:
-    journal = open_journal()
-    rows = [job_row("old", 1, ended_ns=10), job_row("new", 2, ended_ns=30), job_row("mid", 3, ended_ns=20)]
-    journal.commit(batch(1, 6, jobs=[*rows, job_row("active", 4), job_row("busy", 5)]))
-    assert [list(journal.load(since_ns, most).records) for since_ns, most in ((0, 9), (20, 9), (0, 3), (0, 1))] == [
-        [b"old", b"new", b"mid", b"active", b"busy"],
-        [b"new", b"mid", b"active", b"busy"],
-        [b"new", b"active", b"busy"],
-        [b"active", b"busy"],
-    ]
-
-
 def test_a_group_is_kept_whole_or_not_at_all(open_journal: Open) -> None:
     journal = open_journal()
     journal.commit(batch(1, 3, jobs=[job_row("a", 3)], producers={"p": (1, 3)}))
@@ -253,57 +241,6 @@ def prune_all(journal: Journal, now_ns: int) -> None:
         pass
 
 
-def test_what_is_too_old_leaves_but_never_the_newest_group(open_journal: Open) -> None:
-    journal = open_journal(age_s=DAY_NS / 1e9)
-    journal.commit(batch(1, 2500, at_ns=1))
-    journal.commit(batch(2501, 2510, at_ns=DAY_NS))
-    prune_all(journal, DAY_NS + 2)
-    assert (journal.oldest, [message.seq for message in journal.events(0, 5000)]) == (2501, list(range(2501, 2511)))
-    prune_all(journal, 9 * DAY_NS)
-    assert (journal.oldest, [message.seq for message in journal.events(0, 5000)]) == (2501, list(range(2501, 2511)))
-    again = open_journal()
-    assert (again.oldest, again.top) == (2501, 2510)
-
-
-def test_ended_jobs_leave_by_age_and_count_and_active_ones_stay(open_journal: Open) -> None:
-    journal = open_journal(jobs=3, age_s=100e-9)
-    ended = [job_row(f"job{number}", number, ended_ns=number) for number in range(1, 8)]
-    journal.commit(batch(1, 8, jobs=[*ended, job_row("active", 8)]))
-    prune_all(journal, 50)
-    assert list(journal.load(0, 100).records) == [b"job5", b"job6", b"job7", b"active"]
-    prune_all(journal, 106)
-    assert list(journal.load(0, 100).records) == [b"job6", b"job7", b"active"]
-    prune_all(journal, 10**9)
-    assert list(journal.load(0, 100).records) == [b"active"]
-
-
-def test_lost_jobs_leave_by_age(open_journal: Open) -> None:
-    journal = open_journal(age_s=100e-9)
-    jobs = [("long", State.LOST, 1), ("lately", State.LOST, 50), ("silent", State.ACTIVE, 1)]
-    rows = [JobRow(name, seq, state, at_ns, None, name.encode()) for seq, (name, state, at_ns) in enumerate(jobs, 1)]
-    journal.commit(batch(1, 3, jobs=rows))
-    prune_all(journal, 120)
-    assert list(journal.load(0, 100).records) == [b"lately", b"silent"]
-
-
-def test_no_ended_job_stays_where_none_may(open_journal: Open) -> None:
-    journal = open_journal(jobs=0)
-    journal.commit(batch(1, 2, jobs=[job_row("a", 1, ended_ns=5), job_row("b", 2)]))
-    prune_all(journal, 6)
-    assert list(journal.load(0, 100).records) == [b"b"]
-
-
-def test_producers_and_durations_are_cut_too(open_journal: Open) -> None:
-    journal = open_journal(producers=10, durations=10)
-    for seq in range(1, 31):
-        lesson = Lesson("photo", "", "importing", seq)
-        journal.commit(batch(seq, seq, producers={f"p{seq}": (1, seq)}, lessons=[lesson]))
-    prune_all(journal, 1)
-    kept = contents(journal.path)
-    assert [row[-1] for row in kept["producers"]] == list(range(21, 31))
-    assert [row[-1] for row in kept["durations"]] == list(range(21, 31))
-
-
 def test_a_lower_limit_is_reached_little_by_little(open_journal: Open) -> None:
     open_journal().commit(batch(1, 100_000))
     journal = open_journal(events=10)
@@ -315,17 +252,6 @@ def test_a_lower_limit_is_reached_little_by_little(open_journal: Open) -> None:
     # They leave by packs.
     assert left[-1] == 8 + LARGEST
     assert journal.oldest == 100_001 - LARGEST
-
-
-def test_any_part_of_the_stream_can_be_read(open_journal: Open) -> None:
-    journal, last = open_journal(), 0
-    for count in (1, 1, 3, 250, 251, 700, 1, 1):
-        journal.commit(batch(last + 1, last + count))
-        last += count
-    for after in (0, 1, 4, 5, 254, 255, 256, 504, 505, last - 1, last):
-        for limit in (1, 2, 249, 250, 251, 5000):
-            found = [message.seq for message in journal.events(after, limit)]
-            assert found == list(range(after + 1, min(last, after + limit) + 1))
 
 
 def test_a_million_events_take_no_more_room_than_those_that_are_kept(open_journal: Open) -> None:
