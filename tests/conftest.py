@@ -15,6 +15,8 @@ settings.register_profile(
     "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ci" if IN_CI else "local")
+# `make test` has a fifth of the examples; tests with a number of their own scale it (tests.support.examples).
+settings.register_profile("quick", settings.get_profile("ci" if IN_CI else "local"), max_examples=20)
 
 
 def pytest_configure(config: pytest.Config) -> None:

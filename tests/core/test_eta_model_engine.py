@@ -20,6 +20,7 @@ from phaseline.model.events import JobCompleted, JobFailed, JobProgress, JobStar
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Moment
 from tests.support.core_events import SECOND, json_objects, moment
+from tests.support.examples import examples
 
 LENGTHS = {"a": 10.0, "b": 30.0, "c": 20.0}
 KEY = ("w", "s")
@@ -244,7 +245,7 @@ def test_one_absurd_run_moves_an_estimate_by_a_bounded_amount(factor: float) -> 
 
 
 @given(st.lists(json_objects, min_size=1, max_size=6), json_objects)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_covariates_may_be_any_json(past: list[dict[str, Any]], now: dict[str, Any]) -> None:
     engine = ModelEngine()
     for number, covariates in enumerate(past):
@@ -275,7 +276,7 @@ def test_a_worker_that_has_done_next_to_nothing_says_nothing() -> None:
     st.floats(0, 1e15),
     st.floats(0, 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_whatever_was_and_is_the_estimate_is_sound(
     past: list[float], elapsed_ms: float, phase_ms: float, fraction: float
 ) -> None:

@@ -33,6 +33,7 @@ from phaseline.model.transitions import TRANSITIONS, is_worse
 from phaseline.model.workflows import DALLE, PHOTO
 from phaseline.wire import JobStatus, encode_message, encode_run, job_status
 from tests.support.core_events import SECOND, WALL, everything_in, example_of
+from tests.support.examples import examples
 
 PHASES = [*DALLE.phases, *PHOTO.phases, *PHOTO.extras, "completed", "failed", "fetch", "store", ""]
 HOUR = 3600 * SECOND
@@ -242,4 +243,4 @@ class Jobs(RuleBasedStateMachine):
 
 
 TestJobs = Jobs.TestCase
-TestJobs.settings = settings(max_examples=100, stateful_step_count=50)
+TestJobs.settings = settings(max_examples=examples(100), stateful_step_count=50)

@@ -15,6 +15,7 @@ from phaseline.model.events import Event, JobCompleted, JobStarted, PhotoInfo
 from phaseline.reporting.delivery import spool_file
 from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record, encoded, frame
+from tests.support.examples import examples
 
 JOBS = 3
 
@@ -102,7 +103,7 @@ def crash(box: Outbox, directory: Path) -> Outbox:
     return found
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     steps=st.lists(Step, min_size=10, max_size=60),
     end=st.sampled_from(["lives on", "crashes", "crashes, and the server forgets"]),

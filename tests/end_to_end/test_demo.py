@@ -42,6 +42,7 @@ def processes_of(directory: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_through_a_pipe_it_tells_each_change_of_phase_and_where_the_pictures_lie(
     tmp_path: Path, programs: dict[str, str]
 ) -> None:
@@ -134,6 +135,7 @@ def wait_for(tmux: list[str], *texts: str) -> str:
     raise AssertionError(f"{texts} never came:\n{screen}")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("tmux")
 def test_on_a_terminal_the_tui_opens_on_it_and_q_ends_all(
     tmp_path: Path, programs: dict[str, str], tmux: list[str]

@@ -14,6 +14,7 @@ ROUNDS = 20
 TIMES = 10 if os.environ.get("CI") else 2  # each on a data directory of its own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("_", range(TIMES))
 def test_nothing_acknowledged_is_lost_or_doubled_however_often_it_is_killed(tmp_path: Path, _: int) -> None:
     # In a process of its own, which forks the servers and so must have no threads.

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.hostile_bytes import GET, HOSTILE, OPEN, POLITE, POST
 from tests.support.servers import SERVER, environment
 
@@ -109,6 +110,7 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
         assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_after_each_the_next_client_is_answered_and_memory_stays(victim: Victim) -> None:
     for data in POLITE:
         victim.say(data)
@@ -140,7 +142,7 @@ spoiled = st.builds(
 
 
 @settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -178,6 +180,7 @@ def test_slow_clients_by_the_hundred_keep_nobody_from_being_served(victim: Victi
     victim.assert_well()
 
 
+@pytest.mark.slow
 @pytest.mark.needs("slowhttptest")
 @pytest.mark.parametrize(
     ("attack", "path"),

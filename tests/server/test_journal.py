@@ -254,6 +254,7 @@ def test_a_lower_limit_is_reached_little_by_little(open_journal: Open) -> None:
     assert journal.oldest == 100_001 - LARGEST
 
 
+@pytest.mark.slow
 def test_a_million_events_take_no_more_room_than_those_that_are_kept(open_journal: Open) -> None:
     journal = open_journal(events=10_000)
     sizes = []

@@ -12,6 +12,7 @@ from schemathesis import BaseSchema, Case, checks
 
 from phaseline.model.events import JobProgress
 from phaseline_server.http.table import ROUTES
+from tests.support.examples import examples
 from tests.support.servers import progress_server, serving
 
 CHECKS: list[Any] = [
@@ -42,7 +43,7 @@ found = schemathesis.pytest.from_fixture("api")
 
 @found.parametrize()
 @settings(
-    max_examples=8,
+    max_examples=examples(8),
     deadline=None,
     derandomize=True,
     database=None,

@@ -74,6 +74,7 @@ async def painting(client: httpx.AsyncClient, listener: Listener) -> None:
                 return
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_the_end_is_clean_whatever_is_going_on(tmp_path: Path, number: signal.Signals) -> None:
     async with (

@@ -112,6 +112,7 @@ async def test_what_systemd_has_no_room_for_at_the_moment_is_said_all_the_same(s
             assert await process.wait() == 0
 
 
+@pytest.mark.slow
 async def test_a_restart_loses_no_attempt_to_connect(systemd: Systemd) -> None:
     async with systemd.started() as process:
         assert await systemd.hear() == "READY=1"

@@ -12,6 +12,7 @@ from phaseline.errors import PhaselineError
 from phaseline.model.events import Event, JobCancelled, JobCompleted, JobProgress, JobStarted, PhaseCompleted
 from phaseline.model.snapshot import State
 from phaseline_server.jobs.tracker import Tracker
+from tests.support.examples import examples
 from tests.support.tracking import HandClock, messages_of, open_tracker
 
 JOBS = ("a", "b")
@@ -112,7 +113,7 @@ def check(tracker: Tracker, model: Model) -> None:
         assert job.seq == max(said["seq"] for said in messages if said["job_id"] == job.job_id)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.lists(reports, max_size=40))
 def test_reports_that_come_twice_late_or_disordered_are_each_taken_in_once_or_refused(
     given_reports: list[Report],

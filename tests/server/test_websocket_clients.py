@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import structlog.testing
 import trio
 
@@ -140,6 +141,7 @@ async def test_who_takes_messages_in_arrays_finds_acks_among_them(tmp_path: Path
         assert sorted(said["type"] for said in heard) == ["ack", "ack", "job_started", "job_started"]
 
 
+@pytest.mark.slow
 async def test_more_reports_than_may_be_pending_are_all_answered_in_order(tmp_path: Path) -> None:
     size, at_once = 100, 500
     many = 3 * MOST_PENDING // size // at_once * at_once  # a close waits for what is unread

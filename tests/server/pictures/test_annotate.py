@@ -12,6 +12,7 @@ from phaseline.errors import PictureError
 from phaseline_server.pictures.annotate import annotate
 from phaseline_server.pictures.band_colour import BLACK, WHITE, Colour
 from phaseline_server.pictures.typesetting import Block, _broken, font_of, printable, typeset
+from tests.support.examples import examples
 
 FOX = "A melancholy violet fox in the style of Art Nouveau"
 HERON = (
@@ -146,7 +147,7 @@ def test_an_endless_word_costs_no_endless_work() -> None:
     width=st.integers(150, 3000),
     height=st.integers(150, 3000),
 )
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @example(text="m" * 3000, width=200, height=200)
 @example(text="word " * 400, width=1024, height=1024)
 @example(text="word " * 300, width=3000, height=200)  # four lines would hold more than is set at all

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from phaseline_server.pictures.band_colour import BLACK, WHITE, Colour, contrast, edge_colour, luminance, type_colour
+from tests.support.examples import examples
 
 CHANNEL = st.integers(0, 255)
 COLOURS = st.tuples(CHANNEL, CHANNEL, CHANNEL)
@@ -35,7 +36,7 @@ def test_black_or_white_always_contrasts_enough(ground: Colour) -> None:
 
 
 @given(COLOURS)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @example((117, 117, 117))
 def test_the_band_is_the_edges_colour_with_a_comfortable_contrast(colour: Colour) -> None:
     ground = edge_colour(plain(colour, (8, 8)))
