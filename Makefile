@@ -1,5 +1,5 @@
 # Needs Python >= 3.11 and make, nothing else: each target makes .venv by itself, and again when requirements change.
-#   make test ARGS="tests/core -k eta"     options for pytest
+#   make test ARGS="tests/core -k eta"     options for pytest; -n0 runs the tests in one process, for --pdb
 #   make demo PYTHON=/opt/python3.12       another interpreter; .venv is made again when it had another one
 
 VENV := .venv
@@ -7,20 +7,24 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 MAKEFLAGS += --no-print-directory
+unexport PYTHONDONTWRITEBYTECODE # tests start the server hundreds of times; compile it once
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench torture requirements clean FORCE
+.PHONY: help demo test test-all check bench torture requirements clean FORCE
 
 help: ## what can be made
 	@echo "Phaseline: make <target>"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.installed ## a server, real work, and the terminal view on it (plain lines without a terminal)
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(VENV)/.installed-dev ## every test; those whose system program is missing say so
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.installed-dev ## the tests that take seconds, with few examples each, on every processor
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --hypothesis-profile quick $(ARGS)
+
+test-all: $(VENV)/.installed-dev ## every test, with all its examples
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(VENV)/.installed-dev ## ruff, its formatter, mypy --strict, import contracts
 	@$(BIN)/python -m ruff check .
