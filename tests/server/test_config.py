@@ -153,8 +153,11 @@ def test_an_unknown_variable_is_an_error_that_suggests_the_nearest() -> None:
     assert line == "variable 'PHASELINE_PAINTER' is unknown; did you mean PHASELINE_PAINTERS?"
 
 
-def test_an_unknown_key_in_the_file_is_an_error_that_suggests_the_nearest(tmp_path: Path) -> None:
-    file = toml(tmp_path, "done-ttl = 1\n[zzz]\n")
+def test_an_unknown_key_in_the_file_is_an_error_that_suggests_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a message cuts long paths
+    file = toml(Path(), "done-ttl = 1\n[zzz]\n")
     first, second = problems({}, {}, file)
     assert first == f"{file!a}: key 'done-ttl' is unknown; did you mean done_ttl?"
     assert "key 'zzz' is unknown; known: bind, data_dir" in second
@@ -169,8 +172,9 @@ def test_a_file_that_is_no_toml_is_an_error_that_names_it(tmp_path: Path, conten
     assert "is no TOML" in line
 
 
-def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
-    [line] = problems({}, {"PHASELINE_CONFIG": str(tmp_path / "gone.toml")})
+def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a message cuts long paths
+    [line] = problems({}, {"PHASELINE_CONFIG": "gone.toml"})
     assert "gone.toml" in line
     assert "No such file" in line
     assert "can't be read" in problems({}, {}, str(tmp_path))[0]
