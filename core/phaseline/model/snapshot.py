@@ -48,6 +48,16 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
     @property
+    def at_work(self) -> bool:
+        """Whether the job goes on, as far as is known."""
+        return self in _AT_WORK
+
+    @property
+    def bad(self) -> bool:
+        """Whether something went wrong that a person should look at."""
+        return self in _BAD
+
+    @property
     def ended(self) -> bool:
         """Whether the job's end is known. A lost job may still come back."""
         return self in _ENDED
@@ -58,6 +68,8 @@ class State(StrEnum):
         return self in _STOPPED
 
 
+_AT_WORK = frozenset({State.ACTIVE, State.STALLED})
+_BAD = frozenset({State.FAILED, State.LOST})
 _ENDED = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 _STOPPED = frozenset({State.STALLED, State.LOST})
 
@@ -196,7 +208,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
     @property
     def error(self) -> str:
         """Why the job ended badly, or ""."""
-        if self.state in {State.FAILED, State.CANCELLED}:
+        if self.state.ended and self.state is not State.COMPLETED:
             reason = (self.result or {}).get("error")
             return str(reason) if reason else str(self.state)
         return ""

@@ -2,15 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from phaseline.errors import TooMany, UnknownJob
 from phaseline.model.job import Job
-from phaseline.model.snapshot import State
 
 __all__ = ["Memory"]
-
-_GONE: Final = frozenset({*filter(lambda state: state.ended, State), State.LOST})
 
 
 class Memory:
@@ -20,7 +16,7 @@ class Memory:
         """Begin with `jobs`, and hold at most `most`."""
         self._jobs = {job.job_id: job for job in jobs}
         self._most = most
-        gone = sorted((job for job in self._jobs.values() if job.state in _GONE), key=_went)
+        gone = sorted((job for job in self._jobs.values() if not job.state.at_work), key=_went)
         self._gone = dict.fromkeys(job.job_id for job in gone)  # in the order in which they go
 
     def __contains__(self, job_id: object) -> bool:
@@ -57,7 +53,7 @@ class Memory:
             job.percent = max(job.percent, before.percent)  # what was told meanwhile
         self._jobs[job.job_id] = job
         self._gone.pop(job.job_id, None)
-        if job.state in _GONE:
+        if not job.state.at_work:
             self._gone[job.job_id] = None
 
     def forget(self, job_id: str) -> bool:

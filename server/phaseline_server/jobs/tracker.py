@@ -46,7 +46,6 @@ from phaseline_server.log.stream import Log
 __all__ = ["Clock", "Tracker", "now"]
 
 Clock = Callable[[], Moment]
-_HEARD: Final = frozenset({State.ACTIVE, State.STALLED})
 _REPORTS: Final = frozenset(get_args(Report))
 _STOPPING: Final = (JobFailed, JobCancelled, JobStalled, JobLost)
 
@@ -223,7 +222,7 @@ class Tracker:
             self._note_worker(job, worker, present)
         if before is not None:
             group.heads[event.job_id] = head
-            if before.state in _HEARD and type(event) in _REPORTS:
+            if before.state.at_work and type(event) in _REPORTS:
                 # Once a group: what comes within it is one sign of life.
                 self._listener.heard(before, then)
         group.messages.append(message)

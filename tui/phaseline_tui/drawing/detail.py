@@ -73,7 +73,7 @@ def _sections(job: JobView, width: int, scene: Scene, folds: Folds) -> Iterator[
     if job.reasons and not job.over:
         told = [row for reason in reversed(job.reasons) for row in _wrapped(reason, width, "text", "why")]
         yield _Section("why", "WHY THE ESTIMATE MOVED", told, "\n".join(reversed(job.reasons)))
-    if job.state in {State.FAILED, State.LOST} and job.failure not in [error.message for error in job.errors]:
+    if job.state.bad and job.failure not in [error.message for error in job.errors]:
         reason = job.failure or "no reason given"
         yield _Section("error", "ERROR", _wrapped(reason, width, "bad-strong", "error"), reason)
     if job.errors:

@@ -20,12 +20,14 @@ _STATE_STYLES: Final = {
     State.FAILED: "bad",
     State.CANCELLED: "muted",
 }
-_IN_WORDS: Final = frozenset({State.FAILED, State.LOST, State.CANCELLED})
-"""Words say more of these than a bar."""
-_QUIET: Final = frozenset({State.COMPLETED, State.CANCELLED})
 _BETWEEN: Final = " · "
 _LEAST_WORDS: Final = 16
 """Cells for why a job failed, before anything else stands beside it."""
+
+
+def _in_words(state: State) -> bool:
+    """Return whether words say more of a job in this state than a bar."""
+    return not state.at_work and state is not State.COMPLETED
 
 
 def state_style(state: State) -> str:
@@ -41,7 +43,7 @@ def source_of(job: JobView) -> str:
 def row(job: JobView, columns: Columns, scene: Scene) -> Line:
     """Return the line of `job`; exactly as wide as `columns`."""
     spans: list[Span] = []
-    for name, width in (columns.joined if job.state in _IN_WORDS else columns.widths).items():
+    for name, width in (columns.joined if _in_words(job.state) else columns.widths).items():
         if spans:
             # The gap takes the style before it, if that is no fill: each change of style costs some forty bytes.
             text, style = spans[-1]
@@ -55,7 +57,7 @@ def row(job: JobView, columns: Columns, scene: Scene) -> Line:
 
 def _text(job: JobView, scene: Scene) -> str:
     """Return the style of a job's plain text."""
-    return "muted" if job.state in _QUIET or scene.stale else "text"
+    return "muted" if (job.state.ended and not job.state.bad) or scene.stale else "text"
 
 
 def _mark(job: JobView, _width: int, _columns: Columns, _scene: Scene) -> list[Span]:
@@ -88,7 +90,7 @@ def _phase(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Sp
 
 
 def _bar(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
-    if job.state in _IN_WORDS:
+    if _in_words(job.state):
         return _words(job, width, scene)
     if job.state is State.COMPLETED:
         return [("━" * width, "past")]

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from phaseline.text import one_line
-from phaseline_tui.model.jobs import JobView, State
+from phaseline_tui.model.jobs import JobView
 
 __all__ = [
     "EtaFigures",
@@ -29,7 +29,6 @@ __all__ = [
 _MOST_ROWS: Final = 2000
 _MOST_RECENT: Final = 64
 _T = TypeVar("_T")
-_BADLY: Final = frozenset({State.FAILED, State.LOST})
 
 
 class PhaseFigures(msgspec.Struct, frozen=True):
@@ -165,7 +164,7 @@ def from_jobs(jobs: Iterable[JobView], note: str) -> Figures:
             if phase.average is not None:
                 key = (job.workflow, "", phase.name)
                 averages[key] = PhaseFigures(job.workflow, phase.name, avg_seconds=phase.average)
-        if job.state in _BADLY:
+        if job.state.bad:
             place = (job.workflow, job.current.name if job.current else "")
             failed[place] = failed.get(place, 0) + 1
     failures = [Failures(workflow, phase, count) for (workflow, phase), count in failed.items()]

@@ -29,7 +29,6 @@ _TELLING: Final = 10.0
 """Percent of a phase that must be done before its share of the bar is told by it rather than by the average."""
 WORKER_GONE: Final = "worker gone"
 """The reason why a job stalled whose worker's connection was lost."""
-_AT_WORK: Final = frozenset({State.ACTIVE, State.STALLED})
 
 
 class JobKey(NamedTuple):
@@ -146,7 +145,7 @@ class JobView(msgspec.Struct, gc=False):
     @property
     def over(self) -> bool:
         """Whether the job has ended, or was lost: its figures stand still."""
-        return self.state not in _AT_WORK
+        return not self.state.at_work
 
     @property
     def current(self) -> PhaseView | None:

@@ -11,7 +11,6 @@ from phaseline_tui.model.jobs import JobView, State
 
 __all__ = ["COLUMNS", "Order", "group_of", "place_of"]
 
-_BADLY: Final = frozenset({State.FAILED, State.LOST})
 _LATE: Final = 9e18
 
 _Key = Callable[[JobView, float], tuple[float, str]]
@@ -54,7 +53,7 @@ def group_of(job: JobView) -> int:
     """Return 0 for a job at work, 1 for one that ended badly, 2 for any other."""
     if not job.over:
         return 0
-    return 1 if job.state in _BADLY else 2
+    return 1 if job.state.bad else 2
 
 
 def place_of(job: JobView) -> tuple[int, float]:

@@ -13,7 +13,7 @@ from phaseline_tui.model.decoding import statuses
 from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.frames import Frame, JobMessage, Problem, Snapshot
 from phaseline_tui.model.ingest import apply_message, from_status, key_of
-from phaseline_tui.model.jobs import JobKey, JobView, State
+from phaseline_tui.model.jobs import JobKey, JobView
 from phaseline_tui.model.sorting import Order, group_of, place_of
 from phaseline_tui.model.totals import Counts, Totals, totals_of
 
@@ -21,7 +21,6 @@ __all__ = ["Changes", "ViewState"]
 
 _QUIET: Final = 2
 """The group of those jobs that fold away."""
-_EYE_CATCHING: Final = frozenset({State.FAILED, State.LOST, State.STALLED})
 _Rank = tuple[int, float, int]
 
 
@@ -153,7 +152,7 @@ class ViewState:
         """Return the next listed job that failed, was lost or is stalled; after the last, the first again."""
         start = self.visible.index(after) + 1 if after in self.visible else 0
         ahead = self.visible[start:] + self.visible[:start]
-        return next((key for key in ahead if self.jobs[key].state in _EYE_CATCHING), None)
+        return next((key for key in ahead if self.jobs[key].state.bad or self.jobs[key].state.stopped), None)
 
     def _replace(self, snapshot: Snapshot, received: float, origin: str, changes: Changes) -> None:
         self.jobs = {key: job for key, job in self.jobs.items() if key.origin != origin}

@@ -8,7 +8,6 @@ from phaseline_tui.model.jobs import JobView, State
 __all__ = ["Counts", "Totals", "totals_of"]
 
 _HOUR: Final = 3600.0
-_BADLY: Final = frozenset({State.FAILED, State.LOST})
 
 
 class Counts(NamedTuple):
@@ -28,7 +27,7 @@ class Counts(NamedTuple):
             active=states.count(State.ACTIVE),
             stalled=states.count(State.STALLED),
             done=states.count(State.COMPLETED),
-            failed=sum(state in _BADLY for state in states),
+            failed=sum(state.bad for state in states),
             cancelled=states.count(State.CANCELLED),
         )
 

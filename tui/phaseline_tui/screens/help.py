@@ -17,7 +17,7 @@ from phaseline_tui.widgets.fixed_lines import FixedLines
 
 __all__ = ["HelpScreen"]
 
-_STATES: Final = (State.ACTIVE, State.STALLED, State.LOST, State.COMPLETED, State.FAILED, State.CANCELLED)
+_STATES: Final = tuple(state for state in State if state is not State.ABSENT)
 _MEANINGS: Final = (
     "at work",
     "silent, or its worker gone",

@@ -29,7 +29,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
             "status": "ok",
             "version": __version__,
             "uptimeSeconds": round(trio.current_time() - services.started, 3),
-            "activeJobs": sum(counts[state] for state in (State.ACTIVE, State.STALLED)),
+            "activeJobs": sum(counts[state] for state in State if state.at_work),
             "subscribers": services.tracker.log.statistics().subscribers,
         }
         if check == "readiness":

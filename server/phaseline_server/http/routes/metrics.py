@@ -20,7 +20,7 @@ from phaseline_server.learning.metrics_file import MetricsFile
 
 __all__ = ["add_handlers"]
 
-_STATES: Final = (State.ACTIVE, State.STALLED, State.LOST, State.COMPLETED, State.FAILED, State.CANCELLED)
+_STATES: Final = tuple(state for state in State if state is not State.ABSENT)
 
 
 class _Collector:
@@ -40,7 +40,7 @@ class _Collector:
             jobs.add_metric([state], counts[state])
         yield jobs
         ended = CounterMetricFamily("phaseline_jobs_ended", "Jobs that ended, by state.", labels=["state"])
-        for state in (State.COMPLETED, State.FAILED, State.CANCELLED):
+        for state in (state for state in _STATES if state.ended):
             ended.add_metric([state], tracker.ended[state])
         yield ended
         yield CounterMetricFamily("phaseline_reports", "Events taken in.", tracker.reports)

@@ -12,7 +12,7 @@ from typing import Final
 import trio
 from quart import Response, render_template
 
-from phaseline.model.snapshot import Snapshot, State
+from phaseline.model.snapshot import Snapshot
 from phaseline.wire import JobStatus, job_status
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.services import Services
@@ -64,8 +64,8 @@ def _urgency(snapshot: Snapshot) -> tuple[bool, int]:
 
 def _totals(snapshots: Sequence[Snapshot]) -> str:
     """Return how many jobs are in which state, as `paint` in page.js tells it."""
-    failed = sum(snapshot.state in {State.FAILED, State.LOST} for snapshot in snapshots)
-    active = sum(snapshot.state in {State.ACTIVE, State.STALLED} for snapshot in snapshots)
+    failed = sum(snapshot.state.bad for snapshot in snapshots)
+    active = sum(snapshot.state.at_work for snapshot in snapshots)
     return f"{active} active · {len(snapshots) - active - failed} done · {failed} failed"
 
 

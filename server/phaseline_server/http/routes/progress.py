@@ -39,9 +39,9 @@ _DEFAULT_EVENTS: Final = 1000
 MAX_EVENTS: Final = 10_000
 _LINES: Final = "application/x-ndjson"
 _STATES: Final = {
-    "active": {State.ACTIVE, State.STALLED},
+    "active": {state for state in State if state.at_work},
     "done": {State.COMPLETED},
-    "failed": {State.FAILED, State.CANCELLED, State.LOST},
+    "failed": {state for state in State if state.bad} | {State.CANCELLED},
     "stalled": {State.STALLED},
     "all": set(State),
 }
