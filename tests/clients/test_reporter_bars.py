@@ -81,7 +81,8 @@ async def test_a_tqdm_bar_that_is_left_early_or_by_an_exception(reporter: Report
     with pytest.raises(OSError, match="no disk"), tqdm(total=3, desc="bad", reporter=reporter, file=io.StringIO()):
         raise OSError("no disk")
     await watching.until_type("job_failed", 2)
-    assert (watching.messages[-1]["state"], watching.messages[-1]["result"]) == ("failed", {"error": "no disk"})
+    result = {"error": "no disk", "error_type": "OSError"}
+    assert (watching.messages[-1]["state"], watching.messages[-1]["result"]) == ("failed", result)
 
 
 async def test_only_the_import_has_to_change(server: ServerProcess, watching: Subscriber) -> None:

@@ -36,8 +36,9 @@ SIGN_OF_LIFE_S: Final = 5.0
 class JobReporter:
     """A job, from the beginning of its `with` block to the end; made by `Reporter.job`.
 
-    An exception that leaves the block is reported as an error and fails the job; what ends a program or a task without
-    being an error (KeyboardInterrupt, SystemExit, a cancelled task) cancels it.
+    An exception that leaves the block is reported as an error and fails the job, and so does an exit of the program
+    with a text or a number other than 0. A program that exits with 0 has completed it. What ends a program or a task
+    without being an error (KeyboardInterrupt, a cancelled task) cancels it.
 
     Attributes:
         job_id: The job's id.
@@ -63,23 +64,40 @@ class JobReporter:
     ) -> None:
         """Report the end."""
         try:
-            if error is None or isinstance(error, Exception):
-                self.end(error)
-            else:
-                self.cancel(type(error).__name__)
+            self.end(error)
         except PhaselineError:
             if error is None:  # of a strict reporter; it never takes the place of the worker's own
                 raise
 
-    def end(self, error: Exception | None = None) -> None:
-        """End the job: well, or badly because of `error`. To be called once, where no `with` block does it."""
-        self._reporter.watch(self.job_id, None)
+    def end(self, error: BaseException | None = None, *, exit_code: int | None = None) -> None:
+        """End the job as `error` says. To be called once, where no `with` block does it.
+
+        Args:
+            error: What left the job's code; None for nothing.
+            exit_code: The program's, if it ends because of that.
+        """
+        if isinstance(error, SystemExit):
+            exit_code = _exit_code(error)
+            error = error if exit_code else None
         if error is None:
+            self._reporter.watch(self.job_id, None)
             self._reporter.report(JobCompleted(job_id=self.job_id, result=self._result))
+        elif isinstance(error, Exception | SystemExit):
+            self._reporter.watch(self.job_id, None)
+            self._fail(error, exit_code)
         else:
-            text = cut(str(error) or type(error).__name__)
-            self.error(type(error).__name__, text)
-            self._reporter.report(JobFailed(job_id=self.job_id, result={**self._result, "error": text}))
+            self.cancel(type(error).__name__)
+
+    def _fail(self, error: Exception | SystemExit, exit_code: int | None) -> None:
+        kind = type(error).__name__
+        text = cut(str(error) or kind)
+        if isinstance(error, SystemExit) and isinstance(error.code, int):
+            text = f"exit code {exit_code}"
+        result = {**self._result, "error": text, "error_type": kind}
+        if exit_code is not None:
+            result["exit_code"] = exit_code
+        self.error(kind, text)
+        self._reporter.report(JobFailed(job_id=self.job_id, result=result))
 
     def cancel(self, reason: str) -> None:
         """End the job because somebody did not want it any more; as `end`."""
@@ -189,3 +207,10 @@ class JobReporter:
     def watch(self, sample: Callable[[], Sample | None] | None) -> Callable[[], Sample | None] | None:
         """Have the progress looked at by `sample` from now on; as `Reporter.watch`."""
         return self._reporter.watch(self.job_id, sample)
+
+
+def _exit_code(error: SystemExit) -> int:
+    """Return the exit code that Python gives the process: 1 for a text, which it prints."""
+    if error.code is None:
+        return 0
+    return error.code if isinstance(error.code, int) else 1

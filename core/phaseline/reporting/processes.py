@@ -5,9 +5,10 @@ import os
 import sys
 import time
 import weakref
+from collections.abc import Callable
 from typing import Final, Protocol
 
-__all__ = ["Mindful", "finish_in_child", "mind"]
+__all__ = ["Mindful", "before_end", "finish_in_child", "mind"]
 
 
 class Mindful(Protocol):
@@ -25,11 +26,17 @@ class Mindful(Protocol):
 
 
 _reporters: "Final[weakref.WeakSet[Mindful]]" = weakref.WeakSet()
+_before_end: Final[list[Callable[[], None]]] = []
 
 
 def mind(reporter: Mindful) -> None:
     """Tell `reporter` of the end of the interpreter, and of forks."""
     _reporters.add(reporter)
+
+
+def before_end(act: Callable[[], None]) -> None:
+    """Call `act` at the end of the interpreter, while reports are still taken."""
+    _before_end.append(act)
 
 
 def finish_in_child() -> None:
@@ -42,6 +49,8 @@ def finish_in_child() -> None:
 def _finish(*, close: bool) -> None:
     """Finish all of them, in no more time than the most patient one takes alone."""
     began = time.monotonic()
+    for act in _before_end:
+        act()
     for reporter in list(_reporters):
         reporter.finish(max(0.0, reporter.flush_timeout - (time.monotonic() - began)), close=close)
 
