@@ -1,10 +1,14 @@
 """The estimates that messages carry: reused for a second, and never after the job has changed."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from phaseline.model.events import Event, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.model.job import Job
+from phaseline.model.phase import Lesson
 from phaseline.model.snapshot import Estimate, Moment
+from phaseline.model.statistics import Average, Statistics
 from phaseline_server.jobs.estimates import Estimates
 from tests.support.core_events import moment
 
@@ -29,7 +33,7 @@ def job_in(*reports: Event) -> Job:
 
 
 def test_within_a_second_an_estimate_is_reused() -> None:
-    estimates, job = Estimates(Counting()), job_in()
+    estimates, job = Estimates(Counting(), Statistics()), job_in()
     first = estimates.told(job, moment(0))
     assert estimates.told(job, moment(0.9)) is first
     assert estimates.exact(job, moment(0.9)) is first.estimate
@@ -37,7 +41,7 @@ def test_within_a_second_an_estimate_is_reused() -> None:
 
 
 def test_a_clock_that_went_back_reuses_nothing() -> None:
-    estimates, job = Estimates(Counting()), job_in()
+    estimates, job = Estimates(Counting(), Statistics()), job_in()
     estimates.told(job, moment(100))
     assert estimates.told(job, moment(5)).estimate.runs == 2
 
@@ -53,14 +57,14 @@ def test_a_clock_that_went_back_reuses_nothing() -> None:
     ],
 )
 def test_no_estimate_outlives_a_change_of_its_job(event: Event) -> None:
-    estimates, job = Estimates(Counting()), job_in()
+    estimates, job = Estimates(Counting(), Statistics()), job_in()
     estimates.told(job, moment(0))
     job.apply(event, moment(0.1))
     assert estimates.told(job, moment(0.1)).estimate.runs == 2
 
 
 def test_messages_may_know_less_of_progress_than_a_snapshot_and_for_a_second_only() -> None:
-    estimates, job = Estimates(Counting()), job_in()
+    estimates, job = Estimates(Counting(), Statistics()), job_in()
     estimates.told(job, moment(0))
     job.apply(JobProgress(job_id="j", phase="a", progress=50), moment(0.1))
     assert estimates.told(job, moment(0.1)).estimate.runs == 1
@@ -68,10 +72,54 @@ def test_messages_may_know_less_of_progress_than_a_snapshot_and_for_a_second_onl
 
 
 def test_an_event_that_was_rolled_back_and_one_that_got_its_number_are_told_apart() -> None:
-    estimates, before = Estimates(Counting()), job_in()
+    estimates, before = Estimates(Counting(), Statistics()), job_in()
     lost, kept = before.copy(), before.copy()
     for job, progress in ((lost, 20), (kept, 90)):
         job.apply(JobProgress(job_id="j", phase="a", progress=progress), moment(0.1))
         job.seq = 3
         estimates.exact(job, moment(0.1))
     assert estimates.exact(kept, moment(0.1)).runs == 2
+
+
+class Fixed:
+    """An engine that gives this answer."""
+
+    remaining_s = 10.0
+
+    def estimate(self, job: Job, now: Moment) -> Estimate:
+        del job, now
+        return Estimate(percent=0.0, remaining_ns=round(self.remaining_s * 1e9))
+
+
+def test_an_estimate_that_moves_has_a_reason_whatever_learns_from_it() -> None:
+    engine, job = Fixed(), job_in()
+    estimates = Estimates(engine, Statistics({(job.workflow.name, "a"): Average(1, 1_000_000_000)}))
+    assert estimates.exact(job, moment(1)).remaining_ns == 10e9
+    assert estimates.exact(job, moment(1)).remaining_ns == 10e9
+    assert estimates.reasons("j") == ()
+    engine.remaining_s = 20.0
+    assert estimates.told(job, moment(3)).estimate.remaining_ns == 20e9
+    [reason] = estimates.reasons("j")
+    assert reason.change_ns == 12e9
+    assert reason.text == "a is 3.0x its usual length: +12 s"
+    assert estimates.reasons("another") == ()
+
+
+def test_the_listener_gets_each_new_estimate_once() -> None:
+    class Noting:
+        def __init__(self) -> None:
+            self.runs: list[int] = []
+
+        def reported(self, job: Job, now: Moment) -> None: ...
+
+        def estimated(self, job: Job, now: Moment, estimate: Estimate) -> None:
+            del job, now
+            self.runs.append(estimate.runs)
+
+        def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None: ...
+
+    listener, job = Noting(), job_in()
+    estimates = Estimates(Counting(), Statistics(), listener)
+    for seconds in (0, 0.5, 1, 1.5, 3):
+        estimates.told(job, moment(seconds))
+    assert listener.runs == [1, 2, 3]

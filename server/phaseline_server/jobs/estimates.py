@@ -1,17 +1,24 @@
-"""When estimates are made: not with every report, but once a second for a job, and when it changes its phase."""
+"""Estimates with their reasons: when they are made, and why they moved.
+
+They are not made with every report, but once a second for a job, and when it changes its phase.
+"""
 
 from typing import Final
 
 import msgspec
+import structlog
 
 from phaseline.eta import Engine
+from phaseline.eta.reasons import Reasons
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Brief, Estimate, Moment
+from phaseline.model.snapshot import Brief, Estimate, Moment, Reason
+from phaseline.model.statistics import Statistics
 from phaseline.wire import encode_refrain
 from phaseline_server.jobs.listener import NOBODY, Listener
 
 __all__ = ["Estimates", "Told"]
 
+_log: Final = structlog.get_logger()
 _FRESH_NS: Final = 1_000_000_000
 
 
@@ -36,12 +43,20 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Estimates:
-    """The latest estimate of each active job."""
+    """The latest estimate of each active job, and why it moved."""
 
-    def __init__(self, engine: Engine, listener: Listener = NOBODY) -> None:
-        """Ask `engine`, and tell `listener` of its answers."""
+    def __init__(self, engine: Engine, statistics: Statistics, listener: Listener = NOBODY) -> None:
+        """Begin with none.
+
+        Args:
+            engine: What estimates.
+            statistics: How long phases usually take, for the reasons.
+            listener: Called with each new estimate.
+        """
         self._engine = engine
+        self._statistics = statistics
         self._listener = listener
+        self._reasons = Reasons()
         self._told: dict[str, Told] = {}
 
     def exact(self, job: Job, now: Moment) -> Estimate:
@@ -69,11 +84,22 @@ class Estimates:
             estimate = self._engine.estimate(job, job.heard)
         else:
             estimate = self._engine.estimate(job, now)
-            self._listener.said(job, now, estimate)
+            self._listener.estimated(job, now, estimate)
+            self._look_for_reason(job, estimate, now)
         brief = job.brief(now, estimate)
         told = Told(_standing(job), _progress(job), now.mono_ns, estimate, brief, encode_refrain(brief))
         self._told[job.job_id] = told
         return told
+
+    def _look_for_reason(self, job: Job, estimate: Estimate, now: Moment) -> None:
+        usual = self._statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
+        reason = self._reasons.look(job, estimate, usual, now)
+        if reason is not None:
+            _log.info("estimate moved", job_id=job.job_id, seconds=round(reason.change_ns / 1e9, 1), why=reason.text)
+
+    def reasons(self, job_id: str) -> tuple[Reason, ...]:
+        """Return why a job's estimate moved lately, oldest first."""
+        return self._reasons.of(job_id)
 
     def forget(self, job_id: str) -> None:
         """Drop what is known of a job that ended, or left memory."""

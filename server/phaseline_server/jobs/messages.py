@@ -1,13 +1,11 @@
 """What is told of jobs: the messages of what was reported, and whole snapshots."""
 
-from phaseline.eta import Engine
 from phaseline.model.events import Event, Finding
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Moment, Snapshot
 from phaseline.model.statistics import Statistics
 from phaseline.wire import ProgressLines, encode_message, needs_snapshot
 from phaseline_server.jobs.estimates import Estimates
-from phaseline_server.jobs.listener import Listener
 
 __all__ = ["Telling"]
 
@@ -15,11 +13,10 @@ __all__ = ["Telling"]
 class Telling:
     """Tells of jobs, in one epoch."""
 
-    def __init__(self, engine: Engine, statistics: Statistics, listener: Listener, epoch: str) -> None:
-        """Ask `engine` for estimates, and `listener` why they have changed; tell of the averages in `statistics`."""
-        self._estimates = Estimates(engine, listener)
+    def __init__(self, estimates: Estimates, statistics: Statistics, epoch: str) -> None:
+        """Ask `estimates` for each job's, and show the averages in `statistics`."""
+        self._estimates = estimates
         self._statistics = statistics
-        self._listener = listener
         self._epoch = epoch
 
     def message(self, event: Event, job: Job, moment: Moment) -> bytes:
@@ -54,7 +51,7 @@ class Telling:
         """Return a job's full state."""
         averages = self._statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
         estimate = self._estimates.exact(job, moment)
-        return job.snapshot(moment, estimate, averages, self._listener.reasons(job.job_id))
+        return job.snapshot(moment, estimate, averages, self._estimates.reasons(job.job_id))
 
     def forget(self, job_id: str) -> None:
         """Drop what is known of a job that has left memory."""

@@ -36,6 +36,7 @@ from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
 from phaseline_server.jobs.commit_group import Group, Head, Outcome, Pending, Taken, batch_of
 from phaseline_server.jobs.deduplication import Producers
+from phaseline_server.jobs.estimates import Estimates
 from phaseline_server.jobs.job_table import Memory
 from phaseline_server.jobs.listener import NOBODY, Listener
 from phaseline_server.jobs.messages import Telling
@@ -99,7 +100,7 @@ class Tracker:
         self.ended: Counter[str] = Counter()
         self.reports = 0
         self.clock = clock
-        self._telling = Telling(engine, statistics, listener, log.top.epoch)
+        self._telling = Telling(Estimates(engine, statistics, listener), statistics, log.top.epoch)
         self._bounds = bounds
         self._memory = Memory(jobs, max_jobs)
         self.workers = Workers(clock, (name for job in self._memory.all() for name in job.workers))
@@ -224,7 +225,7 @@ class Tracker:
             group.heads[event.job_id] = head
             if before.state.at_work and type(event) in _REPORTS:
                 # Once a group: what comes within it is one sign of life.
-                self._listener.heard(before, then)
+                self._listener.reported(before, then)
         group.messages.append(message)
         group.reports += 1
         if producer is not None and number is not None:

@@ -13,10 +13,9 @@ from phaseline.errors import DiskFull
 from phaseline.eta import EmaEngine
 from phaseline.eta.model import MAX_SERIES, ModelEngine
 from phaseline.eta.observed import Run, finished
-from phaseline.eta.reasons import Reasons
 from phaseline.model.job import Job
 from phaseline.model.phase import Lesson
-from phaseline.model.snapshot import Estimate, Moment, Reason
+from phaseline.model.snapshot import Estimate, Moment
 from phaseline.model.statistics import Statistics
 from phaseline_server.learning.habits import Habits
 from phaseline_server.learning.scores import Scores
@@ -62,9 +61,7 @@ class Learning:
         self.recent: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
         self.scores = Scores()
         self._store = store
-        self._statistics = statistics
         self._ema = EmaEngine(statistics)
-        self._reasons = Reasons()
         self._ended: deque[Job] = deque()
         self._news = trio.Event()
         self._upto = 0
@@ -73,21 +70,13 @@ class Learning:
 
     # ------------------------------------------------------------------ the tracker's listener
 
-    def heard(self, job: Job, now: Moment) -> None:
-        """See `Listener.heard`."""
+    def reported(self, job: Job, now: Moment) -> None:
+        """See `Listener.reported`."""
         self.habits.note(job, now)
 
-    def said(self, job: Job, now: Moment, estimate: Estimate) -> None:
-        """See `Listener.said`."""
+    def estimated(self, job: Job, now: Moment, estimate: Estimate) -> None:
+        """See `Listener.estimated`."""
         self.scores.note(job, now, estimate, self._ema.estimate(job, now).remaining_ns)
-        usual = self._statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
-        reason = self._reasons.look(job, estimate, usual, now)
-        if reason is not None:
-            _log.info("estimate moved", job_id=job.job_id, seconds=round(reason.change_ns / 1e9, 1), why=reason.text)
-
-    def reasons(self, job_id: str) -> tuple[Reason, ...]:
-        """See `Listener.reasons`."""
-        return self._reasons.of(job_id)
 
     def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None:
         """See `Listener.ended`."""
