@@ -1,1 +1,1 @@
-"""The Phaseline server: it takes reports in, makes pictures, keeps statistics, and tells every subscriber."""
+"""The Phaseline server: it receives reports, makes pictures, keeps statistics and publishes to subscribers."""

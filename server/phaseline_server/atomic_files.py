@@ -1,4 +1,4 @@
-"""Files in the data directory: written whole or not at all, with errors that say what to do."""
+"""Atomic writes of files in the data directory, with errors that name a remedy."""
 
 import contextlib
 import errno
@@ -11,32 +11,32 @@ from phaseline.errors import DataDirError, DiskFull, PhaselineError
 
 __all__ = ["check_data_dir", "replace_file", "write_error"]
 
-# A limit on the size of files (EFBIG) ends like a full disk for whoever writes.
+# EFBIG, a limit on file sizes, has the same effect and remedy as a full disk.
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def write_error(path: Path, error: OSError) -> PhaselineError:
-    """Return the error to raise for `error`, met while writing `path`: DiskFull or DataDirError."""
+    """Return the DiskFull or DataDirError to raise for `error`, which occurred while writing `path`."""
     if error.errno in _FULL:
-        return DiskFull(f"{path} can't be written: {error.strerror}; make room, and try again")
-    return DataDirError(f"{path} can't be written: {error.strerror}; allowed: a directory that this user may write to")
+        return DiskFull(f"cannot write {path}: {error.strerror}; free disk space and try again")
+    return DataDirError(f"cannot write {path}: {error.strerror}; make its directory writable for this user")
 
 
 def replace_file(path: Path, content: bytes, data_dir: Path | None = None, mode: int = 0o644) -> None:
     """Write `content` to `path` atomically and durably: readers see the old file or the new one, never a part.
 
     Args:
-        path: The file; its directory is made if it is missing.
-        content: All of it.
-        data_dir: A directory above it that is never made: it may be a disk that is not mounted.
-        mode: Who may read and write it; it is never readable by more than these.
+        path: The file. Its directory is created if it is missing.
+        content: The complete content.
+        data_dir: A parent directory that is never created, because it may be an unmounted disk.
+        mode: The file's permissions, set before any content is written.
 
     Raises:
-        DiskFull: The disk takes no more; the old file is as it was.
-        DataDirError: The directory is gone, or can't be written; the old file is as it was.
+        DiskFull: The disk is full; the old file is unchanged.
+        DataDirError: The directory is missing or not writable; the old file is unchanged.
     """
     if data_dir is not None and not data_dir.is_dir():
-        raise DataDirError(f"{path} can't be written: {data_dir} is gone; allowed: a directory; mount it or make it")
+        raise DataDirError(f"cannot write {path}: directory {data_dir} does not exist; mount or create it")
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,20 +56,20 @@ def replace_file(path: Path, content: bytes, data_dir: Path | None = None, mode:
 
 
 def check_data_dir(path: Path) -> None:
-    """Prove that `path` is a directory that can be written.
+    """Check that `path` is a writable directory.
 
     Raises:
-        DataDirError: It is missing, no directory, or can't be written.
+        DataDirError: The path is missing, not a directory or not writable.
     """
     if not path.exists():
-        text = f"data directory {path} does not exist; make it (mkdir -p {path}), or name another with --data-dir"
+        text = f"data directory {path} does not exist; create it (mkdir -p {path}) or choose another with --data-dir"
         raise DataDirError(text)
     if not path.is_dir():
-        text = f"data directory {path} is a file; allowed: a directory; name another with --data-dir"
+        text = f"data directory {path} is not a directory; choose another with --data-dir"
         raise DataDirError(text)
     try:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        text = f"data directory {path} can't be written: {error.strerror}; make it writable, or name another"
+        text = f"cannot write to data directory {path}: {error.strerror}; make it writable or choose another"
         raise DataDirError(text) from None

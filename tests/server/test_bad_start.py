@@ -39,7 +39,7 @@ async def test_a_data_directory_that_is_missing(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(missing))
     assert line == (
-        f"data directory {missing} does not exist; make it (mkdir -p {missing}), or name another with --data-dir"
+        f"data directory {missing} does not exist; create it (mkdir -p {missing}) or choose another with --data-dir"
     )
     assert not missing.exists()
 
@@ -47,7 +47,7 @@ async def test_a_data_directory_that_is_missing(tmp_path: Path) -> None:
 async def test_a_data_directory_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
     line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path / "file"))
-    assert "is a file; allowed: a directory" in line
+    assert "is not a directory; choose another" in line
     assert (tmp_path / "file").read_text() == "kept"
 
 
@@ -55,7 +55,7 @@ async def test_a_data_directory_that_can_not_be_written(
     tmp_path: Path, make_unwritable: Callable[[Path], None]
 ) -> None:
     make_unwritable(tmp_path)
-    assert "can't be written" in await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path))
+    assert "cannot write to data directory" in await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path))
 
 
 async def test_a_metrics_file_that_can_not_be_read(tmp_path: Path) -> None:

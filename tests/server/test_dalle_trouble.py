@@ -144,7 +144,7 @@ async def test_other_methods_are_refused_with_those_that_are_taken(tmp_path: Pat
     async with serving(tmp_path) as client:
         answer = await client.put(PATH)
         assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
-        assert answer.json()["error"] == f"PUT is not taken at {PATH}; allowed: DELETE, GET, HEAD, OPTIONS, POST"
+        assert answer.json()["error"] == f"{PATH} does not accept PUT; allowed: DELETE, GET, HEAD, OPTIONS, POST"
         assert set(answer.headers["Allow"].split(", ")) == {"DELETE", "GET", "HEAD", "OPTIONS", "POST"}
 
 

@@ -143,7 +143,7 @@ def test_something_else_in_its_place_is_an_error(tmp_path: Path) -> None:
     file.path.mkdir(parents=True)
     with pytest.raises(DataDirError, match="can't be read: Is a directory"):
         file.load()
-    with pytest.raises(DataDirError, match="can't be written"):
+    with pytest.raises(DataDirError, match="cannot write"):
         file.save(known())
 
 
@@ -160,7 +160,7 @@ def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
 def test_a_save_that_is_cut_off_leaves_the_old_file(tmp_path: Path) -> None:
     file = written(tmp_path, SEED)
     many = Statistics({("dalle", f"phase {number}"): Average(1, 1) for number in range(1000)})
-    with files_at_most(4096), pytest.raises(DiskFull, match="make room"):
+    with files_at_most(4096), pytest.raises(DiskFull, match="free disk space"):
         file.save(many)
     assert file.path.read_bytes() == SEED
     assert names(file.path.parent) == [file.path.name]
@@ -179,14 +179,14 @@ def test_a_full_disk_leaves_the_old_file_and_takes_the_new_one_once_there_is_roo
 
 def test_a_data_directory_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
-    with pytest.raises(DataDirError, match="is gone"):
+    with pytest.raises(DataDirError, match="does not exist"):
         MetricsFile(gone).save(known())
     assert not gone.exists()
 
 
 def test_an_unwritable_directory_is_told(tmp_path: Path, make_unwritable: Callable[[Path], None]) -> None:
     make_unwritable(tmp_path)
-    with pytest.raises(DataDirError, match="allowed: a directory that this user may write to"):
+    with pytest.raises(DataDirError, match="make its directory writable"):
         MetricsFile(tmp_path).save(known())
 
 

@@ -61,7 +61,7 @@ def test_what_can_t_be_done_is_one_line_and_exit_2(tmp_path: Path) -> None:
     assert "no token has the id 'nonsense'; there are: " in unknown.stderr
     gone = token(tmp_path / "gone", "create", "--scope", "read")
     assert (gone.exit_code, len(gone.stderr.splitlines())) == (2, 1)
-    assert "is gone" in gone.stderr
+    assert "does not exist" in gone.stderr
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"tokens": [{}]}', b"\xff", b'{"tokens": 1}'])

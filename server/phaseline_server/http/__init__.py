@@ -1,1 +1,1 @@
-"""The HTTP app: routes, answers, errors, the page."""
+"""The HTTP application: its routes, response types, error responses and web page."""

@@ -1,4 +1,4 @@
-"""What the routes answer, as types: the OpenAPI document is made of these, and a test holds the answers to them."""
+"""Response types of the routes. The OpenAPI document is built from them, and a test checks responses against them."""
 
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class Failure(msgspec.Struct, kw_only=True):
-    """Every error: what happened, the value, what is allowed; and a code that stays."""
+    """An error. `error` names the failure, the value and what is allowed; `code` is stable."""
 
     success: Literal[False]
     error: str
@@ -40,7 +40,7 @@ class Failure(msgspec.Struct, kw_only=True):
 
 
 class Taken(msgspec.Struct, kw_only=True):
-    """A report was taken in, and is on disk."""
+    """The report is accepted and on disk."""
 
     success: Literal[True]
     job_id: str
@@ -49,7 +49,7 @@ class Taken(msgspec.Struct, kw_only=True):
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """What became of one report of several: its `seq`, or an error and its code."""
+    """The outcome of one report in a batch: its `seq`, or an error and its code."""
 
     success: bool
     seq: int | msgspec.UnsetType = msgspec.UNSET
@@ -58,7 +58,7 @@ class Result(msgspec.Struct, kw_only=True):
 
 
 class BatchTaken(msgspec.Struct, kw_only=True):
-    """What became of each report of a batch, in its order."""
+    """The outcome of each report, in the order of the batch."""
 
     success: bool
     accepted: int
@@ -75,7 +75,7 @@ class JobAnswer(msgspec.Struct, kw_only=True):
 
 
 class ActiveJobs(msgspec.Struct, kw_only=True):
-    """The jobs that are not finished, by their ids."""
+    """The unfinished jobs, by id."""
 
     success: Literal[True]
     active_jobs: dict[str, JobStatus]
@@ -83,7 +83,7 @@ class ActiveJobs(msgspec.Struct, kw_only=True):
 
 
 class JobList(msgspec.Struct, kw_only=True):
-    """A page of jobs; `cursor` asks for the next one."""
+    """A page of jobs. Send `cursor` to get the next page; null on the last one."""
 
     success: Literal[True]
     jobs: list[JobStatus]
@@ -92,7 +92,7 @@ class JobList(msgspec.Struct, kw_only=True):
 
 
 class Missed(msgspec.Struct, kw_only=True):
-    """A page of the stream; where it does not go back so far, the state (`jobs`)."""
+    """A page of the stream. If `recovered` is false, messages are missing and `jobs` holds the current state."""
 
     success: Literal[True]
     recovered: bool
@@ -103,7 +103,7 @@ class Missed(msgspec.Struct, kw_only=True):
 
 
 class Handshaken(msgspec.Struct, kw_only=True):
-    """A client that polls is known from now on."""
+    """A polling session is open."""
 
     success: Literal[True]
     client_id: str
@@ -116,7 +116,7 @@ class Handshaken(msgspec.Struct, kw_only=True):
 
 
 class Polled(msgspec.Struct, kw_only=True):
-    """What a client has missed; `ack` says that it has it."""
+    """The messages since the last poll. Send `ack` with the next poll to acknowledge them."""
 
     success: Literal[True]
     epoch: str
@@ -128,27 +128,27 @@ class Polled(msgspec.Struct, kw_only=True):
 
 
 class Replied(msgspec.Struct, kw_only=True):
-    """What a WebSocket would have been answered."""
+    """The type of the reply that a WebSocket client would have received."""
 
     success: Literal[True]
     type: str
 
 
 class Disconnected(msgspec.Struct, kw_only=True):
-    """A client is forgotten."""
+    """The polling session is closed."""
 
     success: Literal[True]
 
 
 class Published(msgspec.Struct, kw_only=True):
-    """A message is in the stream."""
+    """The message is published; `seq` is its number in the stream."""
 
     success: Literal[True]
     seq: int
 
 
 class Ticket(msgspec.Struct, kw_only=True):
-    """Stands for the token that was shown, once, for so many seconds."""
+    """A ticket that replaces the sent token once, within `expires_seconds`."""
 
     success: Literal[True]
     ticket: str
@@ -156,7 +156,7 @@ class Ticket(msgspec.Struct, kw_only=True):
 
 
 class ClientList(msgspec.Struct, kw_only=True):
-    """Who is connected."""
+    """The connected clients."""
 
     success: Literal[True]
     clients: list[dict[str, Any]]
@@ -164,7 +164,7 @@ class ClientList(msgspec.Struct, kw_only=True):
 
 
 class StreamStatus(msgspec.Struct, kw_only=True):
-    """How the stream does."""
+    """The state of the stream."""
 
     success: Literal[True]
     connected_clients: int
@@ -184,7 +184,7 @@ class SeriesList(msgspec.Struct, kw_only=True):
 
 
 class Removed(msgspec.Struct, kw_only=True):
-    """What a removal did."""
+    """The effect of a removal."""
 
     success: Literal[True]
     cancelled: bool
@@ -192,17 +192,17 @@ class Removed(msgspec.Struct, kw_only=True):
 
 
 class Health(msgspec.Struct, kw_only=True):
-    """Whether the server lives."""
+    """The server is running."""
 
     status: Literal["ok"]
     version: str
-    uptimeSeconds: float  # noqa: N815 (the wire's)
-    activeJobs: int  # noqa: N815 (the wire's)
+    uptimeSeconds: float  # noqa: N815 (name on the wire)
+    activeJobs: int  # noqa: N815 (name on the wire)
     subscribers: int
 
 
 class Unready(msgspec.Struct, kw_only=True):
-    """Why the server can't do its work."""
+    """The server is not ready, and the reason."""
 
     status: Literal["unready"]
     error: str
@@ -220,7 +220,7 @@ class RunPhase(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class Run(msgspec.Struct, kw_only=True, rename="camel"):
-    """The snapshot of a picture's run."""
+    """A snapshot of a picture's run."""
 
     series: str
     address: str

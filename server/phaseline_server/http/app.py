@@ -1,4 +1,4 @@
-"""The quart-trio app: every route, and every error as JSON."""
+"""The Quart-Trio app: all routes, and all errors as JSON."""
 
 from collections import Counter
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 from quart import Response, has_request_context, request
-from quart import websocket as websocket_asked
+from quart import websocket as websocket_request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import PathConverter
@@ -60,10 +60,10 @@ _FAMILIES: Final = (
 
 
 class _Anything(PathConverter):
-    """The rest of a path, whatever it holds: where a line break ends the match, a bad name would be an unknown path."""
+    """Match the rest of a path, line breaks included, so that a bad name gives its own error and not a 404."""
 
     regex = "(?s:.*)"
-    part_isolating = False  # slashes too
+    part_isolating = False  # match slashes too
 
 
 def make_app(services: Services) -> QuartTrio:
@@ -71,16 +71,16 @@ def make_app(services: Services) -> QuartTrio:
     app = QuartTrio("phaseline_server", static_folder=None, template_folder=str(PAGE))
     app.asgi_http_class, app.asgi_websocket_class = HttpCall, WebSocketCall
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body
-    # A client that sends its body too slowly is the door's business, and an answer may take as long as it takes.
+    # The door times out slow request bodies, and responses have no time-out.
     app.config["BODY_TIMEOUT"] = app.config["RESPONSE_TIMEOUT"] = None
-    # A redirect from `//` would turn a hostile path into another one.
+    # Merging slashes would redirect a hostile path to another path.
     app.url_map.merge_slashes = False
     app.url_map.converters["anything"] = _Anything
     _add_routes(app, services)
     Guard(services.settings, services.keeper, {route.name: route.rule for route in ROUTES}).attach(app)
-    app.register_error_handler(PhaselineError, partial(_refused, services.refused))
+    app.register_error_handler(PhaselineError, partial(_rejected, services.refused))
     app.register_error_handler(HTTPException, partial(_http_error, services.refused))
-    app.register_error_handler(Exception, _crashed)
+    app.register_error_handler(Exception, _internal_error)
     return app
 
 
@@ -96,11 +96,11 @@ def _add_routes(app: QuartTrio, services: Services) -> None:
         else:
             app.add_url_rule(route.quart_rule, route.name, handler, methods=[route.method])
     if by_name:
-        raise RuntimeError(f"no route for the handlers {', '.join(by_name)}; add them to the table")
+        raise RuntimeError(f"no route for these handlers: {', '.join(by_name)}; add them to http/table.py")
 
 
 def error_answer(error: PhaselineError) -> Response:
-    """Return the JSON answer to `error`."""
+    """Return the JSON response for `error`."""
     answer = json_answer({"success": False, "error": str(error), "code": error.code}, error.status)
     if error.temporary:
         answer.headers["Retry-After"] = "1"
@@ -109,24 +109,24 @@ def error_answer(error: PhaselineError) -> Response:
     return answer
 
 
-async def _refused(refused: Counter[str], error: PhaselineError) -> Response:
+async def _rejected(refused: Counter[str], error: PhaselineError) -> Response:
     refused[error.code] += 1
     return error_answer(error)
 
 
 async def _http_error(refused: Counter[str], error: HTTPException) -> Response:
-    """Answer what Quart itself refuses: unknown paths, wrong methods, bodies over the limit."""
+    """Return the response for an error raised by Quart: unknown path, wrong method, body over the limit."""
     if isinstance(error, RequestEntityTooLarge):
         refused[TooLarge.code] += 1
         limit = request.max_content_length or 0
-        return error_answer(TooLarge("the body", request.content_length or limit + 1, limit))
+        return error_answer(TooLarge("the request body", request.content_length or limit + 1, limit))
     status = HTTPStatus(error.code or 500)
     if status is HTTPStatus.NOT_FOUND:
-        return error_answer(UnknownPath(request.path if has_request_context() else websocket_asked.path))
+        return error_answer(UnknownPath(request.path if has_request_context() else websocket_request.path))
     text = error.description or status.phrase
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
-        text = f"{request.method} is not taken at {request.path}; allowed: {allowed}"
+        text = f"{request.path} does not accept {request.method}; allowed: {allowed}"
     answer = json_answer({"success": False, "error": text, "code": status.name}, status)
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
@@ -134,11 +134,11 @@ async def _http_error(refused: Counter[str], error: HTTPException) -> Response:
     return answer
 
 
-async def _crashed(error: Exception) -> Response:
-    """Answer a mistake of ours: the log has the traceback, the client a code to look for."""
+async def _internal_error(error: Exception) -> Response:
+    """Return the response for an unexpected error. Its traceback is logged, not sent."""
     if isinstance(error, CLIENT_LEFT):
-        # No mistake at all, and nobody hears the answer.
-        return json_answer({"success": False, "error": "the client has left", "code": "CLIENT_LEFT"}, 400)
-    _log.exception("a route failed", error=repr(error))
-    text = "the server made a mistake; its log says more; trying again may help"
+        # Not an error of the server; the client is gone and receives no response.
+        return json_answer({"success": False, "error": "the client disconnected", "code": "CLIENT_LEFT"}, 400)
+    _log.exception("unhandled error in a route", error=repr(error))
+    text = "internal server error; see the server's log for details"
     return json_answer({"success": False, "error": text, "code": "INTERNAL"}, 500)

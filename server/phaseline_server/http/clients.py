@@ -1,4 +1,4 @@
-"""Who is connected, by whichever transport."""
+"""The connected clients, over any transport."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ class Client:
     """One client.
 
     Attributes:
-        client_id: Given by the server.
+        client_id: Its id, assigned by the server.
         transport: `websocket` or `polling`.
-        client_type: What the client says it is.
-        channels: What it is subscribed to.
-        position: Of one that polls: up to where it has the stream.
-        since: Trio's time when it came, in seconds.
-        seen: Trio's time when it was last heard of, in seconds.
+        position: The last position that a polling client acknowledged.
+        client_type: The type that the client reports.
+        channels: The channels it subscribes to.
+        since: When it connected, in seconds of Trio's clock.
+        seen: When it last sent something, in seconds of Trio's clock.
     """
 
     client_id: str
@@ -35,24 +35,29 @@ class Client:
 
 
 class Clients:
-    """All clients. One that polls is forgotten when it has not been heard of for `patience` seconds."""
+    """All connected clients."""
 
     def __init__(self, patience: float = 300.0, most: int = 10_000) -> None:
-        """Keep at most `most` clients that poll; how many others there are is the door's business."""
+        """Create an empty registry.
+
+        Args:
+            patience: Seconds after which a silent polling client is removed.
+            most: Maximum number of polling clients. The door limits the other transports.
+        """
         self._patience = patience
         self._most = most
         self._clients: dict[str, Client] = {}
-        self._polling: dict[str, Client] = {}  # of these; to look at all at each arrival would be a storm's undoing
+        self._polling: dict[str, Client] = {}  # a subset: scanning all clients on each arrival would be too slow
 
     def add(self, transport: str, position: Position, client_type: str = "") -> Client:
         """Add a client.
 
         Raises:
-            TooMany: Too many poll already.
+            TooMany: The limit of polling clients is reached.
         """
         self._drop_silent()
         if transport == "polling" and len(self._polling) >= self._most:
-            raise TooMany(f"{len(self._polling)} clients poll; allowed: at most {self._most}; come back later")
+            raise TooMany(f"{len(self._polling)} clients are polling; allowed: at most {self._most}; try again later")
         client = Client(secrets.token_hex(8), transport, position, client_type)
         self._clients[client.client_id] = client
         if transport == "polling":
@@ -60,10 +65,10 @@ class Clients:
         return client
 
     def polling(self, client_id: str) -> Client:
-        """Return a client that polls, and note that it was heard of.
+        """Return a polling client and record that it is active.
 
         Raises:
-            UnknownClient: It was never there, left, or was silent for too long; it shakes hands again.
+            UnknownClient: The id is unknown, or the session was closed or timed out. The client must open a new one.
         """
         self._drop_silent()
         client = self._clients.get(client_id)
@@ -73,12 +78,12 @@ class Clients:
         return client
 
     def remove(self, client: Client) -> None:
-        """Forget a client."""
+        """Remove a client."""
         self._clients.pop(client.client_id, None)
         self._polling.pop(client.client_id, None)
 
     def all(self) -> list[Client]:
-        """Return all clients, the oldest first."""
+        """Return all clients, oldest first."""
         self._drop_silent()
         return list(self._clients.values())
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made of the table of routes."""
+"""The OpenAPI document, built from the route table."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -12,22 +12,22 @@ from phaseline_server.http.table import JSON, Route
 
 __all__ = ["document"]
 
-# What the guard and the door answer on any path.
+# Errors of the guard and the door, which any path can return.
 _ALWAYS: Final = {
-    400: "The request is no HTTP/1.1.",
+    400: "The request is not valid HTTP/1.1.",
     401: "No valid token was sent.",
     403: "The token does not allow this, or a page of another origin sent the request.",
-    405: "The path does not take this method.",
-    408: "The head of the request came too slowly.",
+    405: "The path does not accept this method.",
+    408: "The request head was not received in time.",
     421: "The request is for another host.",
-    429: "Too many requests; the header Retry-After says when to try again.",
-    431: "The head of the request is over its limit.",
+    429: "Too many requests. The Retry-After header gives the time to wait.",
+    431: "The request head is over the size limit.",
 }
 _REF: Final = "#/components/schemas/{name}"
 
 
 def document(routes: Iterable[Route]) -> dict[str, Any]:
-    """Return the OpenAPI document of these routes; an upgrade has no place in it."""
+    """Return the OpenAPI document of these routes, without WebSocket upgrades, which OpenAPI cannot describe."""
     schemas = _Schemas()
     paths: dict[str, Any] = {}
     for route in sorted((route for route in routes if route.method != "WEBSOCKET"), key=lambda route: route.path):
@@ -44,13 +44,13 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 class _Schemas:
-    """Schemas of types; what has a name stands in `components` once."""
+    """Schemas of types. Named types are collected once in `components`."""
 
     def __init__(self) -> None:
         self.components: dict[str, Any] = {}
 
     def of(self, kind: Any) -> Any:
-        """Return the schema of a type; what is one already stays."""
+        """Return the schema of a type; a dict is already a schema."""
         if isinstance(kind, dict):
             return {key: [self.of(one) for one in value] if key == "anyOf" else value for key, value in kind.items()}
         (schema,), components = msgspec.json.schema_components([kind], ref_template=_REF)
@@ -64,7 +64,7 @@ def _operation(schemas: _Schemas, route: Route) -> dict[str, Any]:
         for name in route.variables
     ] + [{"name": name, "in": "query", "schema": schemas.of(kind)} for name, kind in route.query.items()]
     failure = {JSON: {"schema": schemas.of(answers.Failure)}}
-    errors = {status: {"description": _ALWAYS.get(status, "Refused."), "content": failure} for status in route.errors}
+    errors = {status: {"description": _ALWAYS.get(status, "Rejected."), "content": failure} for status in route.errors}
     always = {status: {"description": text, "content": failure} for status, text in _ALWAYS.items()}
     good = {
         status: {

@@ -1,7 +1,8 @@
-"""Quart's calls for a request and for a WebSocket, without the tasks that our door makes superfluous.
+"""Quart's ASGI connection classes, without the tasks that the door makes unnecessary.
 
-Quart-Trio has a nursery and two tasks for each: one serves, the other receives, to notice that the client has left.
-Our door reports that without being asked, so where nothing else is to be received, the route runs in the call's task.
+Quart-Trio runs a nursery with two tasks for each request: one serves it, the other receives, to notice a disconnect.
+The door reports a disconnect through a callback. If there is nothing else to receive, the route runs in the calling
+task. Requests with a body use Quart-Trio's own code.
 """
 
 from typing import Final
@@ -15,15 +16,15 @@ from phaseline_server.door import LEFT
 
 __all__ = ["HttpCall", "WebSocketCall"]
 
-_OF_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
+_BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class HttpCall(TrioASGIHTTPConnection):
     """One request."""
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Answer it; cancelled when the client leaves."""
-        if any(name in _OF_A_BODY for name, _ in self.scope["headers"]):
+        """Answer the request; canceled when the client disconnects."""
+        if any(name in _BODY_HEADERS for name, _ in self.scope["headers"]):
             await super().__call__(receive, send)
             return
         request = self._create_request_from_scope(send)
@@ -34,9 +35,9 @@ class HttpCall(TrioASGIHTTPConnection):
 
 
 class WebSocketCall(TrioASGIWebsocketConnection):
-    """One WebSocket: the session that takes the socket over receives, and not the call."""
+    """One WebSocket: the endpoint that takes it over receives its messages, not this call."""
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Accept or refuse it."""
+        """Accept or reject the WebSocket."""
         del receive
         await ASGIWebsocketConnection.handle_websocket(self, self._create_websocket_from_scope(send), send)

@@ -1,4 +1,4 @@
-"""What the routes are given: the parts of one running server."""
+"""The parts of a running server that the routes use."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,19 +19,19 @@ __all__ = ["Services"]
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of one running server.
+    """The parts of a running server.
 
     Attributes:
-        settings: Its configuration.
-        tracker: The one writer of jobs, as the client may use it.
-        runs: The pictures being made, and those that were made lately.
-        gallery: The pictures that are there.
-        door: Who is connected; its `closing` is what routes that last wait for.
-        keeper: Who knows the tokens.
-        learning: What was learned of earlier runs.
-        clients: Who is connected, by whichever transport.
-        refused: How many requests and messages were refused, by the error's code.
-        started: Trio's time at the start, in seconds.
+        settings: The configuration.
+        tracker: The only writer of jobs, limited to the client's permissions.
+        runs: Picture runs in progress, and recent ones.
+        gallery: The stored pictures.
+        door: The listener and its connections. Long-lived routes end when `door.closing` is set.
+        keeper: The token store and rate limits.
+        learning: Statistics of earlier runs.
+        clients: The connected clients, over any transport.
+        refused: Number of rejected requests and messages, by error code.
+        started: Start time, in seconds of Trio's clock.
     """
 
     settings: Settings

@@ -172,7 +172,7 @@ def _stdout(process: trio.Process) -> trio.abc.ReceiveStream:
 
 def _refused(process: int, reason: str, number: int | None) -> PhaselineError:
     if number in _FULL:
-        return DiskFull(f"no room for the picture: {reason}; free some space in the data directory")
+        return DiskFull(f"no space for the picture: {reason}; free disk space in the data directory")
     return ProviderError(f"the painter's process {process} could not paint: {reason[:_SAID]}")
 
 

@@ -74,4 +74,4 @@ def read_regular(folder: Path, path: Path, *, limit_bytes: int | None = None) ->
 
 
 def _unreadable(path: Path, error: OSError) -> DataDirError:
-    return DataDirError(f"{path} can't be read: {error.strerror}; allowed: a regular file that this user may read")
+    return DataDirError(f"cannot read {path}: {error.strerror}; allowed: a regular file that this user may read")

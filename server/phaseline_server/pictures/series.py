@@ -120,7 +120,7 @@ class SeriesLibrary:
             return []
         except OSError as error:
             raise DataDirError(
-                f"{self._folder} can't be read: {error.strerror}; allowed: a directory that this user may read, or none"
+                f"cannot read {self._folder}: {error.strerror}; make it readable for this user, or remove it"
             ) from None
         return [name for name in found if _is_name(name)]
 

@@ -194,7 +194,7 @@ class Storage:
                 found.extend(self._pictures(folder.name))
         except OSError as error:
             raise DataDirError(
-                f"{error.filename} can't be read: {error.strerror}; allowed: a directory that this user may read"
+                f"cannot read {error.filename}: {error.strerror}; make it readable for this user"
             ) from None
         found.sort(key=lambda picture: (-picture.mtime, picture.series, picture.address))
         return iter(found)
@@ -244,10 +244,10 @@ class Storage:
 
     def _check_data_dir(self) -> None:
         if not os.path.isdir(self._data_dir):  # noqa: PTH112 - False, no error, where this user may not look
-            # It may be a disk that is not mounted: never make it ourselves.
+            # Never create it: it may be an unmounted disk.
             raise DataDirError(
-                f"data directory {self._data_dir} is gone or closed to this user; "
-                "allowed: an existing directory that this user may write to"
+                f"data directory {self._data_dir} does not exist or is not accessible; "
+                "mount or create it, and make it writable for this user"
             )
 
     def remove(self, series: str, address: str) -> bool:

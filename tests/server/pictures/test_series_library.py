@@ -178,7 +178,7 @@ def test_files_that_are_no_series_are_passed_over(folder: Path) -> None:
 def test_a_file_in_the_folders_place_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "series").write_text("")
     library = SeriesLibrary(tmp_path)
-    with pytest.raises(DataDirError, match="can't be read"):
+    with pytest.raises(DataDirError, match="cannot read"):
         library.names()
     assert library.get("simple").name == "simple"
 

@@ -1,4 +1,4 @@
-// Keeps the page's table up to date over /ws. All that the server sends is shown as text, never as markup.
+// Updates the table of jobs over /ws. All data from the server is shown as text, never as markup.
 "use strict";
 
 const PROTOCOL = 1;
@@ -7,12 +7,12 @@ const REPAINT_MS = 250;
 const BACK_OFF_MS = { first: 500, most: 10_000 };
 const STATES = { completed: "done" };
 
-// job_id -> { status, heard: performance.now() when its times were true, nodes: its rows, unless they are out of date }
+// job_id -> { status, received: its performance.now(), to extrapolate its times; nodes: its rows, or null if outdated }
 const jobs = new Map();
 const open = new Set(); // job_ids whose details are shown
 let dirty = true;
 let pause = BACK_OFF_MS.first;
-let token = sessionStorage.getItem("token"); // of this tab alone; none where the server has no tokens
+let token = sessionStorage.getItem("token"); // for this tab only; null on a server without tokens
 
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "—";
@@ -40,7 +40,7 @@ function bar(percent) {
 // ---------------------------------------------------------------------------------------- messages
 
 function put(status) {
-  jobs.set(status.job_id, { status, heard: performance.now(), nodes: null });
+  jobs.set(status.job_id, { status, received: performance.now(), nodes: null });
 }
 
 function stage(status, name) {
@@ -64,8 +64,8 @@ function enter(status, name) {
   return entered;
 }
 
-// What each message says beyond the fields that all of them carry.
-const takers = {
+// By message type: apply the fields that only this type has.
+const handlers = {
   job_started(status, message) {
     status.started_at = message.timestamp;
     status.result = null;
@@ -130,7 +130,7 @@ function take(message) {
       "eta_high_seconds", "stage_index", "stage_count", "elapsed_seconds", "reason"]) {
       if (name in message) status[name] = message[name];
     }
-    if (message.type in takers) takers[message.type](status, message);
+    if (message.type in handlers) handlers[message.type](status, message);
     put(status);
   }
   dirty = true;
@@ -138,7 +138,7 @@ function take(message) {
 
 // -------------------------------------------------------------------------------------- connection
 
-function say(text, lost) {
+function showConnection(text, lost) {
   const connection = document.getElementById("connection");
   connection.textContent = text;
   connection.classList.toggle("lost", lost);
@@ -148,11 +148,11 @@ function askForToken(why) {
   token = null;
   sessionStorage.removeItem("token");
   document.getElementById("token").hidden = false;
-  say(`○ ${why}`, true);
+  showConnection(`○ ${why}`, true);
 }
 
-// A WebSocket takes no header, so the page shows a ticket that stands for its token once. None without a token; false
-// where the token is not taken.
+// Browsers cannot set headers on a WebSocket, so the page gets a ticket, which replaces its token once. Return null
+// without a token, and false if the server rejects the token.
 async function ticket() {
   if (!token) return null;
   const answer = await fetch("/ws/ticket", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
@@ -160,8 +160,8 @@ async function ticket() {
   return (await answer.json()).ticket;
 }
 
-function again() {
-  say(`○ not connected; what is shown is as of ${new Date().toLocaleTimeString()}; trying again`, true);
+function reconnect() {
+  showConnection(`○ disconnected; last update ${new Date().toLocaleTimeString()}; reconnecting`, true);
   setTimeout(connect, pause * (0.5 + Math.random() / 2));
   pause = Math.min(2 * pause, BACK_OFF_MS.most);
 }
@@ -171,11 +171,11 @@ async function connect() {
   try {
     shown = await ticket();
   } catch {
-    again();
+    reconnect();
     return;
   }
   if (shown === false) {
-    askForToken("the token is not known, or has ended");
+    askForToken("token unknown, expired or revoked");
     return;
   }
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
@@ -191,14 +191,14 @@ async function connect() {
       if (message.type === "connection_established" && message.protocol > PROTOCOL) location.reload();
       if (message.type === "subscription_confirmed") {
         pause = BACK_OFF_MS.first;
-        say("● live", false);
+        showConnection("● live", false);
       }
       take(message);
     }
   };
   socket.onclose = (event) => {
     if (event.code === UNAUTHORIZED) askForToken("not connected");
-    else again();
+    else reconnect();
   };
 }
 
@@ -232,11 +232,11 @@ function phaseOf(status) {
   const place = `${status.stage_index}/${status.stage_count}`;
   const now = status.stages.find((each) => each.state === (ended(status) ? "failed" : "current"));
   if (!now) return place;
-  const told = ended(status) || now.progress === null ? "" : ` · ${Math.floor(now.progress)} %`;
-  return `${place} ${now.name}${told}`;
+  const percent = ended(status) || now.progress === null ? "" : ` · ${Math.floor(now.progress)} %`;
+  return `${place} ${now.name}${percent}`;
 }
 
-// Why it failed, or else the latest error on the way.
+// The latest error, or else the error in the result.
 function errorOf(status) {
   return status.errors[status.errors.length - 1]?.error_message || (ended(status) && status.result?.error) || "";
 }
@@ -281,14 +281,14 @@ function wordsRow(status) {
   return row;
 }
 
-// An image takes no header either: with a token, the page fetches the picture itself.
+// Browsers cannot set headers on an image either, so with a token the page fetches the picture itself.
 async function showPicture(picture, link, address) {
   picture.src = link.href = token
     ? URL.createObjectURL(await (await fetch(address, { headers: { Authorization: `Bearer ${token}` } })).blob())
     : address;
 }
 
-function detailsRow({ status, heard }) {
+function detailsRow({ status, received }) {
   const list = element("ol", "phases");
   const longest = Math.max(0.001, ...status.stages.map((each) => Math.max(each.elapsed_seconds, each.average_seconds || 0)));
   for (const each of status.stages) {
@@ -318,7 +318,7 @@ function detailsRow({ status, heard }) {
   return row;
 }
 
-// What has ended changes no more, so its rows are kept: pictures in them don't flicker.
+// The rows of a finished job are reused, so that the pictures in them don't flicker.
 function rowsOf(job) {
   if (job.nodes === null || !ended(job.status)) {
     const words = wordsRow(job.status);
@@ -338,7 +338,7 @@ function paint() {
   const rows = all.flatMap(rowsOf);
   if (!rows.length) {
     const code = element("code", "", `curl '${location.origin}/dalle/simple/0x1234?generate=1'`);
-    const cell = element("td", "", "No jobs yet. This starts one: ", code);
+    const cell = element("td", "", "No jobs yet. Start one: ", code);
     cell.colSpan = 7;
     rows.push(element("tr", "empty", cell));
   }

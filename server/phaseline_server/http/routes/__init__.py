@@ -1,1 +1,1 @@
-"""The routes, a file per family: each decodes, calls, and encodes."""
+"""The route handlers, grouped by topic. Each decodes the request, calls the service and encodes the response."""

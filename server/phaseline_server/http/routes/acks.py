@@ -1,4 +1,4 @@
-"""The answers to one client, in the order of what they answer: an ack waits until its report is kept."""
+"""Replies to one client, in the order of its messages. An ack is sent only after its report is on disk."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,21 +14,26 @@ from phaseline_server.jobs.commit_group import Taken
 __all__ = ["MOST_PENDING", "Acks", "refusal"]
 
 MOST_PENDING: Final = 2 * 2**20
-"""Bytes of one client's reports that may wait to be kept before no more are taken from it."""
+"""Bytes of one client's reports that may wait for the disk; beyond that, the server stops reading from the client."""
 
 _encoder: Final = msgspec.json.Encoder()
 
 
 def refusal(error: PhaselineError, producer_seq: int | None = None) -> bytes:
-    """Return the answer to what was refused; with the number of the report, as an ack would have it."""
+    """Return the reply that reports `error`, with `producer_seq` if it rejects a numbered report."""
     answer = {"type": "error", "error": str(error), "code": error.code}
     return _encoder.encode(answer if producer_seq is None else answer | {"producer_seq": producer_seq})
 
 
 class _Due(NamedTuple):
-    """An answer that is due: a text that is ready, or what became of reports that came together.
+    """A pending reply: a finished text, or the outcomes of reports that arrived together.
 
-    `numbers` are their producers', `size` is theirs in bytes, and `asked` says whether acks were asked for.
+    Attributes:
+        text: The text, if `taken` is None.
+        taken: The outcomes of the reports.
+        numbers: The `producer_seq` of each report.
+        size: The size of the reports, in bytes.
+        asked: Whether the client wants acks.
     """
 
     text: bytes
@@ -39,37 +44,37 @@ class _Due(NamedTuple):
 
 
 class Acks:
-    """The answers to one client."""
+    """The queue of replies to one client."""
 
-    def __init__(self, say: Callable[[list[bytes]], None], spawn: Callable[[], None]) -> None:
-        """Begin with none.
+    def __init__(self, send: Callable[[list[bytes]], None], spawn: Callable[[], None]) -> None:
+        """Create an empty queue.
 
         Args:
-            say: Takes answers that are to be sent together.
-            spawn: Has `run` run; called when that is first needed, as most clients never report.
+            send: Sends replies in one write.
+            spawn: Starts `run` in a task. It is called at the first report, because most clients never report.
         """
-        self._say = say
+        self._send = send
         self._spawn = spawn
         self._due: deque[_Due] | None = None
         self._waiting = 0  # bytes of reports
-        self._news: trio.Event | None = None
+        self._added: trio.Event | None = None
         self._settled: trio.Event | None = None
 
     def answer(self, text: bytes) -> None:
-        """Say `text` behind all that waits."""
+        """Send `text` after all pending replies."""
         if self._due:
             self._due.append(_Due(text))
         else:
-            self._say([text])
+            self._send([text])
 
     def expect(self, events: Sequence[Event], taken: Taken, size: int, *, asked: bool) -> None:
-        """Say of each report that it is kept, if that was `asked` for, or why it is not; once that is known.
+        """Queue an ack or an error for each report, to be sent once its outcome is known.
 
         Args:
-            events: The reports that came together.
-            taken: What became of them.
-            size: Their bytes.
-            asked: Whether to say it of those that are kept.
+            events: Reports that arrived together.
+            taken: Their outcomes.
+            size: Their size, in bytes.
+            asked: Whether to send acks; errors are always sent.
         """
         if self._due is None:
             self._due = deque()
@@ -77,17 +82,17 @@ class Acks:
         numbers = [event.producer_seq for event in events]
         self._due.append(_Due(b"", taken, numbers, size, asked))
         self._waiting += size
-        if self._news is not None:
-            self._news.set()
+        if self._added is not None:
+            self._added.set()
 
     async def wait_room(self) -> None:
-        """Wait, if too much waits to be kept, until half of it is."""
+        """If `MOST_PENDING` bytes are waiting for the disk, wait until at most half of that is."""
         if self._waiting >= MOST_PENDING:
             while self._waiting > MOST_PENDING // 2:
                 await self._next()
 
     async def wait_settled(self) -> None:
-        """Wait until nothing waits to be answered."""
+        """Wait until no reply is pending."""
         while self._due:
             await self._next()
 
@@ -97,19 +102,19 @@ class Acks:
         await self._settled.wait()
 
     async def run(self) -> None:
-        """Say each answer once it is due; runs until cancelled."""
+        """Send each reply when its outcome is known; runs until canceled."""
         due = self._due
-        assert due is not None  # noqa: S101 (`expect` has it run)
+        assert due is not None  # noqa: S101 (only `expect` starts this task)
         while True:
             while not due:
-                self._news = trio.Event()
-                await self._news.wait()
-            # A group of reports is kept together, so many are due at once; they leave in one write.
+                self._added = trio.Event()
+                await self._added.wait()
+            # A commit settles many reports at once, so their replies go out in one write.
             texts: list[bytes] = []
             while due and ((taken := due[0].taken) is None or taken.kept):
                 texts += self._texts(due.popleft())
             if texts:
-                self._say(texts)
+                self._send(texts)
             if self._settled is not None:
                 self._settled.set()
                 self._settled = None
@@ -117,7 +122,7 @@ class Acks:
                 await self._wait(due)
 
     def _texts(self, due: _Due) -> list[bytes]:
-        """Return the answers, which are known by now; none if nothing is to be said."""
+        """Return the replies of a settled entry, possibly none."""
         if due.taken is None:
             return [due.text]
         self._waiting -= due.size
@@ -128,7 +133,7 @@ class Acks:
         ]
 
     async def _wait(self, due: deque[_Due]) -> None:
-        """Wait until the first frame's reports are kept; note if they could not be."""
+        """Wait until the first entry's reports are on disk, or record why they are not."""
         taken = due[0].taken
         if taken is not None:
             try:

@@ -1,4 +1,4 @@
-"""What several families take and give: bodies, positions, numbers."""
+"""Helpers shared by the routes: request bodies, JSON responses and query parameters."""
 
 from typing import Final
 
@@ -11,30 +11,30 @@ from phaseline.stream import Position
 __all__ = ["json_answer", "parse_number", "parse_position", "parse_seconds", "raw_json", "read_body"]
 
 _encoder: Final = msgspec.json.Encoder()
-_DIGITS: Final = 20  # Python refuses to read numbers of thousands
+_DIGITS: Final = 20  # int() raises ValueError beyond 4,300 digits
 
 
 async def read_body() -> bytes:
-    """Return the request's body as it came: `curl -d` calls any JSON a form, which Quart would take apart."""
+    """Return the raw request body. `curl -d` labels JSON as a form, which Quart would otherwise parse."""
     body = await request.get_data(parse_form_data=False)
     return body if isinstance(body, bytes) else body.encode()
 
 
 def json_answer(value: object, status: int = 200) -> Response:
-    """Return `value` as JSON."""
+    """Return a response with `value` as JSON."""
     return raw_json(_encoder.encode(value), status)
 
 
 def raw_json(document: bytes, status: int = 200) -> Response:
-    """Return a JSON document that is encoded already. It tells of a moment, so nobody may keep it."""
+    """Return a response with an encoded JSON document; caching is disabled because it describes one moment."""
     return Response(document, status, {"Cache-Control": "no-store"}, content_type="application/json")
 
 
 def parse_number(name: str, text: str | None, default: int, least: int, most: int) -> int:
-    """Return a whole number of a query.
+    """Return an integer from a query parameter, or `default` if it is missing.
 
     Raises:
-        InvalidField: It is none, or out of range.
+        InvalidField: The value is not an integer from `least` to `most`.
     """
     if text is None:
         return default
@@ -44,10 +44,10 @@ def parse_number(name: str, text: str | None, default: int, least: int, most: in
 
 
 def parse_seconds(name: str, text: str | None, most: float) -> float:
-    """Return a number of seconds of a query; 0 without one, `most` at most.
+    """Return a number of seconds from a query parameter, capped at `most`; 0 if it is missing.
 
     Raises:
-        InvalidField: It is none, or below 0.
+        InvalidField: The value is not a number, or is negative.
     """
     try:
         seconds = float(text or "0")
@@ -59,14 +59,14 @@ def parse_seconds(name: str, text: str | None, most: float) -> float:
 
 
 def parse_position(name: str, text: str | None) -> Position | None:
-    """Return the position `<epoch>/<seq>`; None without one.
+    """Return the position `<epoch>/<seq>`, or None if it is missing.
 
     Raises:
-        InvalidField: It is no position.
+        InvalidField: The value is not a position.
     """
     if not text:
         return None
     epoch, slash, seq = text.rpartition("/")
     if not slash or not (seq.isascii() and seq.isdecimal() and len(seq) <= _DIGITS):
-        raise InvalidField(name, text, "<epoch>/<seq>, the position of the last message that was received")
+        raise InvalidField(name, text, "<epoch>/<seq>, the position of the last message received")
     return Position(epoch, int(seq))

@@ -1,7 +1,7 @@
 """`GET /events`: the stream as Server-Sent Events, for `curl -N` and browsers; resumed by `Last-Event-ID`.
 
-The format is that of https://html.spec.whatwg.org/multipage/server-sent-events.html: an event's id is its position,
-`<epoch>/<seq>`, its name is the message's type, its data the message.
+Format: https://html.spec.whatwg.org/multipage/server-sent-events.html. An event's id is its position,
+`<epoch>/<seq>`; its name is the message's type; its data is the message.
 """
 
 from collections.abc import AsyncIterator
@@ -22,12 +22,12 @@ from phaseline_server.jobs.tracker import now
 
 __all__ = ["add_handlers"]
 
-_HEARTBEAT_S: Final = 15.0  # proxies drop what is silent for long, and a client that left is noticed by a write
+_HEARTBEAT_S: Final = 15.0  # keeps proxies from closing an idle connection, and detects a lost client
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handler of `GET /events`."""
 
     @handlers
     async def events() -> Response:
@@ -38,7 +38,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
 
 
 class _Stream:
-    """One client's stream."""
+    """The stream to one client."""
 
     def __init__(self, services: Services, channels: list[str], position: Position | None) -> None:
         self._tracker = services.tracker
@@ -48,29 +48,28 @@ class _Stream:
         self._recovered: bool | None = None
 
     async def run(self) -> AsyncIterator[bytes]:
-        """Yield what was missed, or the state, and then whatever happens until the server ends."""
+        """Yield the missed messages or the current state, then live messages until the server closes."""
         with self._tracker.log.subscribe(()) as subscriber:
             if self._position is not None:
                 async for missed in self._missed(self._position):
                     yield missed
-            # From here to the first wait for live messages nothing is awaited but the client's own pace: what
-            # happens meanwhile is queued.
+            # Subscribe before the state is read: messages published from here on are queued, so none is lost.
             subscriber.channels = frozenset(self._channels)
             if self._recovered is not True:
                 yield self._state()
             while not self._closing.is_set():
                 try:
-                    with trio.move_on_after(_HEARTBEAT_S) as silence:
+                    with trio.move_on_after(_HEARTBEAT_S) as heartbeat:
                         messages = await self._next(subscriber)
                 except SlowSubscriber:
                     return
-                if silence.cancelled_caught:
+                if heartbeat.cancelled_caught:
                     yield b": still there\n\n"
                     continue
                 yield b"".join(map(self._event, messages))
 
     async def _missed(self, position: Position) -> AsyncIterator[bytes]:
-        """Yield what was missed since `position`, if that can be told."""
+        """Yield the messages after `position` and set `_recovered` if all of them were available."""
         log, wanted = self._tracker.log, set(self._channels)
         self._recovered = False
         if not log.can_resume(position):
@@ -84,7 +83,7 @@ class _Stream:
             self._recovered = True
 
     async def _next(self, subscriber: QueuedSubscriber) -> list[Message]:
-        """Return the next messages; none when the server ends."""
+        """Return the next messages; none when the server closes."""
         messages: list[Message] = []
 
         async def receive() -> None:
@@ -101,7 +100,7 @@ class _Stream:
         return messages
 
     def _state(self) -> bytes:
-        """Return the state, for who has no position, or one that can't be resumed from."""
+        """Return a snapshot, for a client without a position or with one that cannot be resumed."""
         log = self._tracker.log
         state = encode_snapshot(self._tracker.snapshots(), log.top, now().wall_ns, recovered=self._recovered)
         return _sse(log.top, "snapshot", state)

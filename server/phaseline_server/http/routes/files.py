@@ -1,4 +1,4 @@
-"""`GET /files/<path>`: what lies under `output/`."""
+"""`GET /files/<path>`: the files under `output/`."""
 
 import mimetypes
 
@@ -12,12 +12,12 @@ __all__ = ["add_handlers"]
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handler of `GET /files/<path>`."""
 
     @handlers
     async def file(path: str) -> Response:
         content = await trio.to_thread.run_sync(services.gallery.file, path)
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        # What lies there is text and pictures that we wrote, but nobody shall run it as a page of ours.
+        # A browser must not execute a file as a page of this origin.
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
         return Response(content, headers=headers, content_type=kind)

@@ -1,4 +1,4 @@
-"""`GET /health`: whether the server lives, and whether it can do its work."""
+"""`GET /health`: liveness and readiness checks."""
 
 from pathlib import Path
 
@@ -17,13 +17,13 @@ __all__ = ["add_handlers"]
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handler of `GET /health`."""
 
     @handlers
     async def health() -> Response:
         check = request.args.get("check")
         if check not in {None, "liveness", "readiness"}:
-            raise InvalidField("check", check, "liveness, readiness, or none of them")
+            raise InvalidField("check", check, "liveness or readiness, or leave it out")
         counts = services.tracker.counts()
         report: dict[str, object] = {
             "status": "ok",

@@ -1,4 +1,4 @@
-"""`GET /metrics`: figures for Prometheus, or as JSON."""
+"""`GET /metrics`: metrics for Prometheus, or as JSON."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -24,16 +24,16 @@ _STATES: Final = tuple(state for state in State if state is not State.ABSENT)
 
 
 class _Collector:
-    """Reads the server's figures when they are asked for, so that no second copy of them is kept."""
+    """Reads the server's counters at each scrape, so that no second copy of them is kept."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every figure; see https://prometheus.io/docs/practices/naming/ for the names' endings."""
+        """Yield every metric. For the name suffixes see https://prometheus.io/docs/practices/naming/."""
         tracker, door = self._services.tracker, self._services.door.statistics()
         uptime = trio.current_time() - self._services.started
-        yield GaugeMetricFamily("phaseline_uptime_seconds", "Time since the start.", uptime)
+        yield GaugeMetricFamily("phaseline_uptime_seconds", "Time since the server started.", uptime)
         jobs = GaugeMetricFamily("phaseline_jobs", "Jobs in memory, by state.", labels=["state"])
         counts = tracker.counts()
         for state in _STATES:
@@ -43,33 +43,45 @@ class _Collector:
         for state in (state for state in _STATES if state.ended):
             ended.add_metric([state], tracker.ended[state])
         yield ended
-        yield CounterMetricFamily("phaseline_reports", "Events taken in.", tracker.reports)
+        yield CounterMetricFamily("phaseline_reports", "Events accepted.", tracker.reports)
         yield from self._fan_out()
-        yield GaugeMetricFamily("phaseline_connections", "Connections that are open.", door.connections)
-        yield CounterMetricFamily("phaseline_connections_accepted", "Connections that came in.", door.accepted)
-        yield CounterMetricFamily("phaseline_connections_failed", "Connections ended by an error.", door.failed)
-        yield _counted("phaseline_connections_refused", "Connections over a limit.", "status", door.counts.refused)
-        yield _counted("phaseline_connections_late", "Cut off for not being in time.", "cause", door.counts.late)
-        yield _counted("phaseline_websockets_broken", "Closed for a broken rule or bound.", "code", door.counts.broken)
-        yield _counted("phaseline_requests_malformed", "Refused by the door.", "status", door.counts.malformed)
-        yield _counted("phaseline_refused", "Requests and messages refused, by code.", "code", self._services.refused)
+        yield GaugeMetricFamily("phaseline_connections", "Open connections.", door.connections)
+        yield CounterMetricFamily("phaseline_connections_accepted", "Connections accepted.", door.accepted)
+        yield CounterMetricFamily("phaseline_connections_failed", "Connections closed by an error.", door.failed)
+        yield _counted(
+            "phaseline_connections_refused", "Connections rejected by a limit.", "status", door.counts.refused
+        )
+        yield _counted("phaseline_connections_late", "Connections closed by a time-out.", "cause", door.counts.late)
+        yield _counted(
+            "phaseline_websockets_broken", "WebSockets closed for a protocol error.", "code", door.counts.broken
+        )
+        yield _counted(
+            "phaseline_requests_malformed", "Requests that are not valid HTTP.", "status", door.counts.malformed
+        )
+        yield _counted("phaseline_refused", "Requests and messages rejected, by code.", "code", self._services.refused)
         yield from self._learned()
 
     def _fan_out(self) -> Iterator[Metric]:
         fan_out = self._services.tracker.log.statistics()
-        yield GaugeMetricFamily("phaseline_subscribers", "Subscribers to the stream.", fan_out.subscribers)
-        yield GaugeMetricFamily("phaseline_queued_messages", "Messages that wait for subscribers.", fan_out.queued)
+        yield GaugeMetricFamily("phaseline_subscribers", "Subscribers of the stream.", fan_out.subscribers)
+        yield GaugeMetricFamily("phaseline_queued_messages", "Messages queued for subscribers.", fan_out.queued)
         yield CounterMetricFamily("phaseline_messages", "Messages published.", fan_out.published)
-        yield CounterMetricFamily("phaseline_deliveries", "Messages queued for a subscriber.", fan_out.delivered)
-        yield CounterMetricFamily("phaseline_slow_subscribers", "Ended for not keeping up.", fan_out.ended_slow)
+        yield CounterMetricFamily(
+            "phaseline_deliveries", "Messages delivered to subscribers' queues.", fan_out.delivered
+        )
+        yield CounterMetricFamily(
+            "phaseline_slow_subscribers", "Subscribers dropped for reading too slowly.", fan_out.ended_slow
+        )
 
     def _learned(self) -> Iterator[Metric]:
         statistics = self._services.tracker.statistics
         yield CounterMetricFamily("phaseline_generation_runs", "Pictures made.", statistics.generation_runs)
-        yield CounterMetricFamily("phaseline_cache_hits", "Pictures that were there already.", statistics.cache_hits)
+        yield CounterMetricFamily("phaseline_cache_hits", "Pictures served from storage.", statistics.cache_hits)
         labels = ["workflow", "phase"]
-        average = GaugeMetricFamily("phaseline_phase_average_seconds", "Moving average of a phase.", labels=labels)
-        samples = GaugeMetricFamily("phaseline_phase_samples", "Durations behind the average.", labels=labels)
+        average = GaugeMetricFamily(
+            "phaseline_phase_average_seconds", "Moving average of a phase's duration.", labels=labels
+        )
+        samples = GaugeMetricFamily("phaseline_phase_samples", "Durations in the average.", labels=labels)
         for key, known in sorted(statistics.averages.items()):
             average.add_metric(key, known.avg_ns / 1e9)
             samples.add_metric(key, known.count)
@@ -79,7 +91,9 @@ class _Collector:
 
     def _percentiles(self) -> Metric:
         labels = ["workflow", "series", "phase", "quantile"]
-        percentiles = GaugeMetricFamily("phaseline_phase_seconds", "Rolling percentiles of a phase.", labels=labels)
+        percentiles = GaugeMetricFamily(
+            "phaseline_phase_seconds", "Rolling percentiles of a phase's duration.", labels=labels
+        )
         for (workflow, series, phase), rolling in sorted(self._services.learning.durations.items()):
             for quantile, value in zip(QUANTILES, rolling.quantiles(*QUANTILES), strict=True):
                 percentiles.add_metric([workflow, series, phase, str(quantile)], value)
@@ -94,7 +108,7 @@ def _counted(name: str, documentation: str, label: str, counts: Mapping[Any, int
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handler of `GET /metrics`."""
     registry = CollectorRegistry()
     registry.register(_Collector(services))
 

@@ -1,4 +1,4 @@
-"""`GET /openapi.json`: every route, what it takes and what it answers."""
+"""`GET /openapi.json`: the OpenAPI document."""
 
 from functools import cache
 
@@ -20,7 +20,7 @@ def _encoded() -> bytes:
 
 
 def add_handlers(handlers: Handlers, _: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handler of `GET /openapi.json`."""
 
     @handlers
     async def openapi() -> Response:

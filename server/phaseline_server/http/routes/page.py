@@ -1,6 +1,6 @@
-"""`GET /`: every job on a page, for people who have no terminal at hand.
+"""`GET /`: all jobs as a web page.
 
-The page is readable as it is served; with JavaScript it lives on, over `/ws`.
+The page works without JavaScript; with it, the page updates over `/ws`.
 """
 
 import math
@@ -20,7 +20,7 @@ from phaseline_server.http.services import Services
 __all__ = ["PAGE", "add_handlers"]
 
 PAGE: Final = Path(__file__).parents[1] / "page"
-"""The folder of the templates and of what the pages load."""
+"""The folder of the templates, styles and scripts."""
 _MOST: Final = 500
 _HEADERS: Final = {
     "Content-Security-Policy": (
@@ -39,7 +39,7 @@ _ASSETS: Final = {
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handlers of the page and its assets."""
 
     @handlers
     async def page() -> Response:
@@ -58,44 +58,44 @@ async def _asset(path: Path, kind: str) -> Response:
 
 
 def _urgency(snapshot: Snapshot) -> tuple[bool, int]:
-    """Sort what is active first, and what began or ended last before the rest; a row stays where it is meanwhile."""
+    """Return the sort key: active jobs first, then the latest start or end, so that rows move only then."""
     return snapshot.state.ended, -(snapshot.ended_ns or snapshot.started_ns)
 
 
 def _totals(snapshots: Sequence[Snapshot]) -> str:
-    """Return how many jobs are in which state, as `paint` in page.js tells it."""
+    """Return the number of jobs by state, worded as by `paint` in page.js."""
     failed = sum(snapshot.state.bad for snapshot in snapshots)
     active = sum(snapshot.state.at_work for snapshot in snapshots)
     return f"{active} active · {len(snapshots) - active - failed} done · {failed} failed"
 
 
 def _phase(job: JobStatus) -> str:
-    """Return where a job is, or where it failed, as `phaseOf` in page.js does."""
+    """Return the phase that a job is in, or failed in, as `phaseOf` in page.js does."""
     place = f"{job.stage_index}/{job.stage_count}"
     wanted = "failed" if job.completed_at else "current"
     now = next((stage for stage in job.stages if stage.state == wanted), None)
     if now is None:
         return place
-    told = "" if job.completed_at or now.progress is None else f" · {math.floor(now.progress)} %"
-    return f"{place} {now.name}{told}"
+    percent = "" if job.completed_at or now.progress is None else f" · {math.floor(now.progress)} %"
+    return f"{place} {now.name}{percent}"
 
 
 def _error(job: JobStatus) -> str:
-    """Return the latest error, or why the job failed if none was told; "" if all is well."""
+    """Return the latest error, or else the error in the result; "" if there is none."""
     if job.errors:
         return job.errors[-1].error_message
     return str((job.result or {}).get("error") or "") if job.completed_at else ""
 
 
 def _name(job: JobStatus) -> str:
-    """Return what people call a job."""
+    """Return the name to show for a job."""
     if job.workflow == "dalle":
         return f"{job.series}/{job.photo_id}"
     return str(job.photo_info.get("file_name") or job.photo_id or job.job_id)
 
 
 def _duration(seconds: float | None) -> str:
-    """Return a duration in words; as `duration` in page.js."""
+    """Return a duration as text, as `duration` in page.js does."""
     if seconds is None:
         return "—"
     whole = round(seconds)

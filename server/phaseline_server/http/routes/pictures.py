@@ -1,4 +1,4 @@
-"""`/dalle/<series>/<address>`: seed A's address of a picture's run."""
+"""`/dalle/<series>/<address>`: the picture API."""
 
 from typing import Final
 
@@ -16,14 +16,14 @@ from phaseline_server.pictures.runs import RunState
 
 __all__ = ["add_handlers"]
 
-# The same address gives the snapshot, and another picture after `?retry=1`.
+# The same URL also serves the run as JSON, and `?retry=1` replaces the picture.
 _PICTURE: Final = {"Cache-Control": "no-cache", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
 
 
 def _checked(series: str, address: str) -> tuple[str, str]:
-    """Return series and address, if the client may see this picture: its run is a job like any other.
+    """Return the validated series and address, if the client may read the job of this picture's run.
 
-    A path with more slashes has a bad series.
+    In a path with more slashes the series is invalid.
     """
     CURRENT.get().known.check_read(dalle_job_id(series, address.lower()))
     return valid_series(series), valid_address(address)
@@ -37,7 +37,7 @@ def _wants_picture() -> bool:
     form = request.args.get("format")
     if form not in {None, "json", "png"}:
         raise InvalidField("format", form, "json or png")
-    # Of equals, as in `*/*`, the first is taken.
+    # The first type wins a tie, as in `*/*`.
     best = request.accept_mimetypes.best_match(["application/json", "image/png"])
     return form == "png" or (form is None and best == "image/png")
 
@@ -47,7 +47,7 @@ def _run(state: RunState) -> Response:
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handlers of the picture API."""
     runs = services.runs
 
     @handlers

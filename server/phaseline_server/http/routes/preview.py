@@ -1,4 +1,4 @@
-"""`GET /preview`: a page with every annotated picture."""
+"""`GET /preview`: the latest annotated pictures as a web page."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ _HEADERS: Final = {
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handlers of the page and its style."""
 
     @handlers
     async def preview() -> Response:

@@ -1,4 +1,4 @@
-"""`/progress/…`: seed B's REST addresses, by which any worker reports and anybody asks."""
+"""`/progress/…`: the REST part of the photo protocol: reports, jobs and past events."""
 
 from functools import partial
 from typing import Annotated, Any, Final
@@ -48,7 +48,7 @@ _STATES: Final = {
 
 
 class Complete(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `/progress/complete`: with `success: false` the job has failed."""
+    """The body of `/progress/complete`. With `success: false` the job failed."""
 
     job_id: JobId
     success: bool = True
@@ -58,7 +58,7 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True):
     producer_seq: Annotated[int, Meta(ge=0)] | None = None
 
     def event(self) -> Event:
-        """Return what the body states."""
+        """Return the event that the body describes."""
         return (JobCompleted if self.success else JobFailed)(
             job_id=self.job_id,
             success=self.success,
@@ -69,7 +69,7 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-# By the route's name, what its body states.
+# The event type of each route's body, by route name.
 _REPORTS: Final[dict[str, type[Event]]] = {
     "start_job": JobStarted,
     "report_progress": JobProgress,
@@ -80,9 +80,9 @@ _REPORTS: Final[dict[str, type[Event]]] = {
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handlers of `/progress/…`."""
     _add_reports(handlers, services)
-    _add_questions(handlers, services)
+    _add_jobs(handlers, services)
     _add_events(handlers, services)
 
 
@@ -106,7 +106,7 @@ def _add_reports(handlers: Handlers, services: Services) -> None:
     @handlers
     async def report_batch() -> Response:
         events = decode_object(await read_body(), list[Report], settings.max_body, settings.max_depth)
-        # All are kept as one group, or, with an error of its own, none.
+        # The whole batch is committed as one group; if the commit fails, none of it is kept.
         taken = tracker.take_all(events)
         await taken.wait()
         results = [_result(outcome) for outcome in taken.outcomes]
@@ -130,7 +130,7 @@ def _result(outcome: Outcome) -> _Kept | _Refused:
     return _Kept(outcome) if isinstance(outcome, int) else _Refused(str(outcome), outcome.code)
 
 
-def _add_questions(handlers: Handlers, services: Services) -> None:
+def _add_jobs(handlers: Handlers, services: Services) -> None:
     tracker = services.tracker
 
     @handlers
@@ -149,7 +149,7 @@ def _add_questions(handlers: Handlers, services: Services) -> None:
             raise InvalidField("state", wanted, ", ".join(_STATES))
         limit = parse_number("limit", request.args.get("limit"), 100, 1, MAX_JOBS)
         after = parse_number("cursor", request.args.get("cursor"), 0, 0, 2**63)
-        # Jobs are listed in the order of their latest event; the cursor is that event's number.
+        # Jobs are sorted by their latest event; the cursor is that event's number.
         found = sorted((s for s in tracker.snapshots() if s.state in _STATES[wanted] and s.seq > after), key=_seq)
         page = found[:limit]
         more = str(page[-1].seq) if len(found) > limit else None
@@ -165,11 +165,11 @@ def _add_events(handlers: Handlers, services: Services) -> None:
 
     @handlers
     async def past_events() -> Response:
-        asked = request.args
-        position = parse_position("since", asked.get("since")) or tracker.log.oldest
-        channels = set(asked.get("channels", f"{JOBS},{PHOTOS},{SYSTEM}").split(","))
-        limit = parse_number("limit", asked.get("limit"), _DEFAULT_EVENTS, 1, MAX_EVENTS)
-        wait_s = parse_seconds("wait", asked.get("wait"), LONGEST_WAIT_S)
+        query = request.args
+        position = parse_position("since", query.get("since")) or tracker.log.oldest
+        channels = set(query.get("channels", f"{JOBS},{PHOTOS},{SYSTEM}").split(","))
+        limit = parse_number("limit", query.get("limit"), _DEFAULT_EVENTS, 1, MAX_EVENTS)
+        wait_s = parse_seconds("wait", query.get("wait"), LONGEST_WAIT_S)
         missed = await read_missed(
             tracker.log, position, channels, most=limit, wait_s=wait_s, closing=services.door.closing
         )
@@ -189,7 +189,7 @@ def _add_events(handlers: Handlers, services: Services) -> None:
 
 
 def _lines(tracker: JobsView, missed: StreamPage) -> bytes:
-    """Return a message a line; the state is the first where messages are missing."""
+    """Return one message per line, or only a snapshot if messages are missing."""
     documents = [message.payload for message in missed.messages]
     if not missed.recovered:
         documents = [encode_snapshot(tracker.snapshots(), missed.position, now().wall_ns, recovered=False)]

@@ -11,7 +11,7 @@ __all__ = ["add_handlers"]
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handler of `GET /series`."""
 
     @handlers
     async def series() -> Response:

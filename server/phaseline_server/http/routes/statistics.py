@@ -1,4 +1,4 @@
-"""`/metrics/phases` and `/metrics/eta`: what was learned of phases, and how well estimates held."""
+"""`/metrics/phases` and `/metrics/eta`: phase durations, failures, slow runs and the accuracy of estimates."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -19,7 +19,7 @@ QUANTILES: Final = (0.5, 0.95, 0.99)
 
 
 class PhaseLine(msgspec.Struct, frozen=True):
-    """The latest 500 to 1,000 durations of a phase; `avg_seconds` is the moving average of its workflow."""
+    """Statistics of a phase's latest 500 to 1,000 durations; `avg_seconds` is the workflow's moving average."""
 
     workflow: str
     series: str
@@ -33,7 +33,7 @@ class PhaseLine(msgspec.Struct, frozen=True):
 
 
 class FailureLine(msgspec.Struct, frozen=True):
-    """So many runs failed in a phase."""
+    """The number of runs that failed in a phase."""
 
     workflow: str
     phase: str
@@ -41,7 +41,7 @@ class FailureLine(msgspec.Struct, frozen=True):
 
 
 class SlowLine(msgspec.Struct, frozen=True):
-    """A run that took long."""
+    """One of the slowest runs."""
 
     job_id: str
     workflow: str
@@ -51,7 +51,7 @@ class SlowLine(msgspec.Struct, frozen=True):
 
 
 class PhasesAnswer(msgspec.Struct, frozen=True):
-    """What was learned of phases."""
+    """Statistics of phases."""
 
     phases: list[PhaseLine]
     failures: list[FailureLine]
@@ -59,14 +59,14 @@ class PhasesAnswer(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """How well estimates held: the median error as a share of the run's length; the share inside p10 to p90."""
+    """Accuracy of estimates: the median error relative to the run's duration, and the share between p10 and p90."""
 
     median_error: float | None
     coverage: float | None = None
 
 
 class EtaLine(msgspec.Struct, frozen=True):
-    """The latest 200 runs of a series: what was told, and what seed A's engine would have told."""
+    """Accuracy over a series' latest 200 runs: `model` for the model, `ema` for the picture API's formula."""
 
     workflow: str
     series: str
@@ -76,14 +76,14 @@ class EtaLine(msgspec.Struct, frozen=True):
 
 
 class EtaAnswer(msgspec.Struct, frozen=True):
-    """The record of all series; `engine` is what is told now."""
+    """Accuracy of the estimates of all series; `engine` is the engine whose estimates are published."""
 
     engine: str
     series: list[EtaLine]
 
 
 def phase_lines(learning: Learning, services: Services) -> Iterator[PhaseLine]:
-    """Yield a line a phase."""
+    """Yield the statistics of each phase."""
     for key, rolling in sorted(learning.durations.items()):
         workflow, series, phase = key
         average = services.tracker.statistics.average(workflow, phase)
@@ -103,7 +103,7 @@ def phase_lines(learning: Learning, services: Services) -> Iterator[PhaseLine]:
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handlers of `/metrics/phases` and `/metrics/eta`."""
     learning = services.learning
 
     @handlers

@@ -1,4 +1,4 @@
-"""`POST /ws/ticket`: a ticket for a page, which can give a WebSocket or an EventSource no header."""
+"""`POST /ws/ticket`: a ticket for web pages, which cannot set headers on a WebSocket or an EventSource."""
 
 from quart import Response
 
@@ -11,7 +11,7 @@ __all__ = ["add_handlers"]
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handler of `POST /ws/ticket`."""
 
     @handlers
     async def ticket() -> Response:

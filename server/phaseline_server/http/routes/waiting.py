@@ -1,4 +1,4 @@
-"""Reading the stream by asking: what came after a position, after waiting for it if need be."""
+"""Long polling: read the messages after a position, and wait for the first one if there is none."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -14,16 +14,17 @@ from phaseline_server.access.views import StreamView
 __all__ = ["LONGEST_WAIT_S", "StreamPage", "read_missed"]
 
 LONGEST_WAIT_S: Final = 55.0
-"""Longest wait of one request, in seconds: proxies cut a request off after a minute."""
+"""Longest wait of one request, in seconds; proxies commonly time out after 60."""
 
 
 class StreamPage(msgspec.Struct, frozen=True):
-    """What came after a position.
+    """The messages after a position.
 
     Attributes:
-        messages: Those of the wanted channels; more may follow.
-        position: Up to where they are told; ask on from there.
-        recovered: Whether nothing is missing before them. If not, `position` is the present one, and the state is due.
+        messages: Messages of the requested channels; more may follow.
+        position: The position to continue from.
+        recovered: Whether no message is missing. If false, `position` is the current one and the client needs a
+            snapshot.
     """
 
     messages: tuple[Message, ...]
@@ -34,7 +35,7 @@ class StreamPage(msgspec.Struct, frozen=True):
 async def read_missed(
     log: StreamView, position: Position, channels: Collection[str], *, most: int, wait_s: float, closing: trio.Event
 ) -> StreamPage:
-    """Return what came after `position`, at most `most` messages, after waiting for one up to `wait_s` seconds.
+    """Return at most `most` messages after `position`; if there are none, wait up to `wait_s` seconds for one.
 
     Raises:
         JournalFailed: The disk failed.
@@ -45,7 +46,7 @@ async def read_missed(
             return missed
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_with, closing, nursery.cancel_scope)
-            # One that is overrun while the disk was read has something to read too.
+            # A subscriber whose queue overflowed during the disk read also has messages to read.
             with trio.move_on_after(wait_s), suppress(SlowSubscriber):
                 await subscriber.receive_batch()
             nursery.cancel_scope.cancel()
