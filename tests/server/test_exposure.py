@@ -62,7 +62,7 @@ async def test_or_the_word_insecure(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_would_be_exposed_does_not_start(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="which other machines reach"):
+    with pytest.raises(ConfigError, match="other machines can connect to"):
         await serve(Settings(bind=(EVERYWHERE,), data_dir=str(tmp_path)))
 
 

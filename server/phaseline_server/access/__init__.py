@@ -1,1 +1,1 @@
-"""Who may do what: tokens, grants, origins, and the guard in front of every route."""
+"""Access control: tokens, grants, origin checks and the guard in front of every route."""

@@ -1,4 +1,4 @@
-"""Whether the server may start at all: nothing of it is shown to other machines by accident."""
+"""The start-up check that keeps an unprotected server from listening on the network."""
 
 from collections.abc import Iterable
 
@@ -18,27 +18,27 @@ _log = structlog.get_logger(__name__)
 
 
 def check_exposure(settings: Settings, listeners: Iterable[trio.SocketListener], keeper: Keeper) -> None:
-    """Refuse to listen to other machines without tokens and TLS, unless told to.
+    """Check that tokens and TLS are configured if other machines can connect; with `--insecure`, only warn.
 
     Raises:
-        ConfigError: It is an address of the network, and something is missing.
+        ConfigError: A listener is reachable from other machines, and tokens or TLS are missing.
     """
-    shown = [listener for listener in listeners if not is_this_machine(str(listener.socket.getsockname()[0]))]
+    exposed = [listener for listener in listeners if not is_this_machine(str(listener.socket.getsockname()[0]))]
     missing = [
         text
         for is_missing, text in (
-            (keeper.is_open, f"no tokens ({FILE_NAME}; make one with: progress-server token create --scope read)"),
+            (keeper.is_open, f"no tokens ({FILE_NAME}; create one with: progress-server token create --scope read)"),
             (not settings.tls_cert, "no TLS (--tls-cert, --tls-key)"),
         )
         if is_missing
     ]
-    if not shown or not missing:
+    if not exposed or not missing:
         return
-    where = ", ".join(url_of(listener) for listener in shown)
+    where = ", ".join(url_of(listener) for listener in exposed)
     if settings.insecure:
-        _log.warning("other machines can connect", at=where, missing="; ".join(missing))
+        _log.warning("listening on the network without protection", at=where, missing="; ".join(missing))
         return
     raise ConfigError(
-        f"bind is {where}, which other machines reach, and there are {' and '.join(missing)}; allowed: an address of "
-        "this machine alone, e.g. 127.0.0.1:8080; or tokens and TLS; or --insecure, if the network is trusted"
+        f"other machines can connect to {where} with {' and '.join(missing)}; add what is missing, or listen on a "
+        "loopback address such as 127.0.0.1:8080, or use --insecure if the network is trusted"
     )

@@ -1,4 +1,4 @@
-"""What whoever speaks to the server may do. Every check of a permission ends here."""
+"""The permissions of a client. Every permission check ends here."""
 
 from enum import StrEnum
 from typing import Final
@@ -10,11 +10,11 @@ from phaseline.model.workflows import DALLE
 
 __all__ = ["OPEN", "Grant", "Scope"]
 
-_PICTURES: Final = f"{DALLE.name}:"  # the ids of the server's own runs begin so
+_PICTURES: Final = f"{DALLE.name}:"  # prefix of the job ids of picture runs
 
 
 class Scope(StrEnum):
-    """What a token is good for."""
+    """The scope of a token."""
 
     READ = "read"
     REPORT = "report"
@@ -22,12 +22,12 @@ class Scope(StrEnum):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """The permissions of one token, or of everybody while there are no tokens.
+    """The permissions of one token, or of every client while no token exists.
 
     Attributes:
-        scope: `read` may see jobs, `report` may report them, `admin` both, and what else there is.
-        prefix: Only jobs whose id begins so are seen or reported; "" for all.
-        token: The token's id, "" for none. It may be logged, the token may not.
+        scope: `read` may read jobs, `report` may report them, `admin` may do everything.
+        prefix: Only jobs whose id has this prefix may be read or reported; "" for all.
+        token: The token's id, or "". The id may be logged; the token itself must not be.
     """
 
     scope: Scope
@@ -36,56 +36,58 @@ class Grant(msgspec.Struct, frozen=True):
 
     @property
     def is_admin(self) -> bool:
-        """Whether it may do everything, in its prefix."""
+        """Whether it has scope `admin`, possibly limited to a prefix."""
         return self.scope is Scope.ADMIN
 
     @property
     def reads(self) -> bool:
-        """Whether it may see anything at all."""
+        """Whether its scope allows reading."""
         return self.scope is not Scope.REPORT
 
     @property
     def reports(self) -> bool:
-        """Whether it may report anything at all."""
+        """Whether its scope allows reporting."""
         return self.scope is not Scope.READ
 
     def may_read(self, job_id: str) -> bool:
-        """Say whether a job may be seen. "" stands for what is about no job: a prefix hides it."""
+        """Return whether the job may be read. "" stands for data about no job, which a prefix hides."""
         return self.reads and job_id.startswith(self.prefix)
 
     def may_report(self, job_id: str, workflow: str | None = None) -> bool:
-        """Say whether a job may be reported. The server's own runs are an admin's alone to tell of."""
+        """Return whether the job may be reported. Picture runs may only be reported with scope `admin`."""
         pictures = workflow == DALLE.name or job_id.startswith(_PICTURES)
         return self.reports and job_id.startswith(self.prefix) and (self.is_admin or not pictures)
 
     def check_read(self, job_id: str) -> None:
-        """Raise unless a job may be seen.
+        """Check that the job may be read.
 
         Raises:
-            Forbidden: The token is for reports alone.
-            UnknownJob: The job is outside the prefix: whether it exists is not told.
+            Forbidden: The scope does not allow reading.
+            UnknownJob: The job is outside the prefix. The error does not reveal whether it exists.
         """
         self.check_reads()
         if not self.may_read(job_id):
             raise UnknownJob(job_id)
 
     def check_reads(self) -> None:
-        """Raise Forbidden if the token is for reports alone."""
+        """Raise Forbidden if the scope does not allow reading."""
         if not self.reads:
-            raise Forbidden(f"a token of scope {self.scope} can't read; allowed: one of scope read or admin")
+            raise Forbidden(f"token scope {self.scope} does not allow reading; allowed: scope read or admin")
 
     def check_report(self, job_id: str, workflow: str | None = None) -> None:
-        """Raise Forbidden unless a job may be reported."""
+        """Raise Forbidden unless the job may be reported."""
         if self.may_report(job_id, workflow):
             return
         if not self.reports:
-            raise Forbidden(f"a token of scope {self.scope} can't report; allowed: one of scope report or admin")
+            raise Forbidden(f"token scope {self.scope} does not allow reporting; allowed: scope report or admin")
         if not job_id.startswith(self.prefix):
             raise Forbidden(
-                f"the token can't report {shown(job_id)}; allowed: jobs whose id begins with {self.prefix!a}"
+                f"the token does not allow reporting job {shown(job_id)}; allowed: ids that begin with {self.prefix!a}"
             )
-        raise Forbidden(f"the token can't report {shown(job_id)} of workflow {DALLE.name}; allowed: one of scope admin")
+        raise Forbidden(
+            f"the token does not allow reporting job {shown(job_id)} of workflow {DALLE.name}; allowed: scope admin"
+        )
 
 
 OPEN: Final = Grant(Scope.ADMIN)
-"""Everybody's, while no token has been made."""
+"""The grant of every client while no token exists."""

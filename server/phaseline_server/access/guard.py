@@ -1,4 +1,4 @@
-"""The guard: every request and every upgrade passes it before a route sees them."""
+"""The guard, which checks every request and every upgrade before the route runs."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -18,53 +18,59 @@ __all__ = ["Guard"]
 
 _BEARER: Final = "bearer "
 _MOST_TOKEN: Final = 500
-# The only paths that take a ticket in their query: a page can give neither a WebSocket nor an EventSource a header.
+# The only paths that accept a ticket in the query: a page cannot set headers on a WebSocket or an EventSource.
 _TAKE_TICKETS: Final = frozenset({"/ws", "/events"})
 _UPGRADE: Final = "WEBSOCKET"
 
 
 class Guard:
-    """Checks the host, the page that asks, the token, and the route's rule; in this order."""
+    """Checks the host, the origin, the token and the route's rule, in this order."""
 
     def __init__(self, settings: Settings, keeper: Keeper, rules: Mapping[str, Rule]) -> None:
-        """Guard by `settings`, with the tokens of `keeper`; `rules` has the rule of each endpoint."""
+        """Create a guard.
+
+        Args:
+            settings: The listen addresses, allowed hosts and allowed origins.
+            keeper: The tokens.
+            rules: The rule of each endpoint.
+        """
         self._hosts = Hosts(settings.bind, settings.allow_host)
         self._origins = Origins(settings.allow_origin)
         self._keeper = keeper
         self._rules = rules
 
     def attach(self, app: QuartTrio) -> None:
-        """Stand before every route of `app`."""
+        """Install the checks before every route of `app`."""
         app.before_request(self._before_request)
         app.before_websocket(self._before_websocket)
         if self._origins.any_listed:
             app.after_request(self._after_request)
 
     async def _before_request(self) -> Response | None:
-        asked = frozenset(request.args) if request.query_string else _NOTHING
+        parameters = frozenset(request.args) if request.query_string else _NOTHING
         rule = self._rules[request.endpoint] if request.endpoint else _NO_ROUTE
-        self._check_page(request, changing=rule.changes(request.method, asked))
+        self._check_page(request, changing=rule.changes(request.method, parameters))
         origin = request.headers.get("Origin")
         if request.method == "OPTIONS":
-            # A browser asks whether a page may ask: with a token or not, its answer tells of no job.
+            # A CORS preflight carries no token, and its response contains no data of a job.
             if self._origins.listed(origin) and "Access-Control-Request-Method" in request.headers:
                 return Response("", 204, _PREFLIGHT)
             return None
-        access = self._keeper.access(partial(_shown, request))
+        access = self._keeper.access(partial(_sent_token, request))
         CURRENT.set(access)
-        rule.check(access.grant, asked)
+        rule.check(access.grant, parameters)
         return None
 
-    def _check_page(self, asking: Request | Websocket, *, changing: bool) -> None:
-        server = asking.scope.get("server")
+    def _check_page(self, incoming: Request | Websocket, *, changing: bool) -> None:
+        server = incoming.scope.get("server")
         own = server[0] if server else None
-        self._hosts.check(asking.headers.get("Host"), own)
-        scheme = {"ws": "http", "wss": "https"}.get(asking.scheme, asking.scheme)
-        self._origins.check(asking.headers, scheme, own, changing=changing)
+        self._hosts.check(incoming.headers.get("Host"), own)
+        scheme = {"ws": "http", "wss": "https"}.get(incoming.scheme, incoming.scheme)
+        self._origins.check(incoming.headers, scheme, own, changing=changing)
 
     async def _before_websocket(self) -> None:
         self._check_page(websocket, changing=True)
-        CURRENT.set(self._keeper.access(partial(_shown, websocket)))
+        CURRENT.set(self._keeper.access(partial(_sent_token, websocket)))
 
     async def _after_request(self, response: Response) -> Response:
         origin = request.headers.get("Origin")
@@ -75,7 +81,7 @@ class Guard:
 
 
 _NOTHING: Final[frozenset[str]] = frozenset()
-_NO_ROUTE: Final = Rule(Need.NOTHING)  # the answer is 404, or 405
+_NO_ROUTE: Final = Rule(Need.NOTHING)  # the response is 404 or 405
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
@@ -83,15 +89,15 @@ _PREFLIGHT: Final = {
 }
 
 
-def _shown(asking: Request | Websocket) -> str | None:
-    """Return the token or the ticket that a client shows; None if it shows none.
+def _sent_token(incoming: Request | Websocket) -> str | None:
+    """Return the token or ticket that the client sent, or None.
 
     Raises:
-        Unauthorized: Its header is of another kind.
+        Unauthorized: The `Authorization` header holds no Bearer token.
     """
-    header = asking.headers.get("Authorization")
+    header = incoming.headers.get("Authorization")
     if header is None:
-        return asking.args.get("ticket") if asking.path in _TAKE_TICKETS else None
+        return incoming.args.get("ticket") if incoming.path in _TAKE_TICKETS else None
     if not header.lower().startswith(_BEARER) or len(header) > _MOST_TOKEN:
-        raise Unauthorized("the header Authorization holds no Bearer token")
+        raise Unauthorized("the Authorization header holds no Bearer token")
     return header[len(_BEARER) :].strip()

@@ -1,6 +1,6 @@
-"""Who speaks right now, and what they were granted: one `Access` for each request or WebSocket.
+"""The token store, tickets, rate limits, and the `Access` of the current request or WebSocket.
 
-Routes don't look here themselves: what they are given of the tracker and the log (`views`) does.
+Routes do not check permissions themselves; the views of the tracker and the log (`views`) do.
 """
 
 import os
@@ -23,14 +23,14 @@ _log = structlog.get_logger(__name__)
 
 TICKET_S: Final = 30.0
 _MOST_TICKETS: Final = 10_000
-_ROUND_S: Final = 1.0  # between two looks for tokens that were revoked or have expired
+_ROUND_S: Final = 1.0  # interval of the check for revoked and expired tokens
 
 
 class Access:
-    """What one client may do.
+    """The permissions of one client.
 
     Attributes:
-        grant: None while it has shown no token, and after its token was revoked or has expired.
+        grant: The grant; None before the client sends a token, and after that token is revoked or expires.
         granted: Set once there is a grant.
     """
 
@@ -44,34 +44,47 @@ class Access:
 
     @property
     def known(self) -> Grant:
-        """The grant; raises Unauthorized when there is none."""
+        """The grant.
+
+        Raises:
+            Unauthorized: There is no grant.
+        """
         if self.grant is None:
-            raise Unauthorized("no token was shown, or it is good no longer")
+            raise Unauthorized("no valid token was sent; send one, or a new one if it was revoked or has expired")
         return self.grant
 
     def authenticate(self, text: str) -> None:
-        """Show a token or a ticket. Raises Unauthorized when it is neither; what was granted before stays."""
+        """Replace the grant by that of a token or ticket.
+
+        Raises:
+            Unauthorized: `text` is neither; the previous grant stays.
+        """
         self._take(self._keeper.grant_of(text))
 
     def reads(self, job_id: str) -> bool:
-        """Say whether what is about this job ("" for none) may be seen."""
+        """Return whether data about this job may be read; "" stands for data about no job."""
         return self.grant is not None and self.grant.may_read(job_id)
 
     def check_says_anything(self) -> None:
-        """Raise Forbidden unless any message at all may be published; Unauthorized without a grant."""
+        """Check that the client may broadcast any message.
+
+        Raises:
+            Unauthorized: There is no grant.
+            Forbidden: The token's scope is not `admin`, or it has a prefix.
+        """
         if not self.known.is_admin or self.known.prefix:
-            raise Forbidden("the token can't say just anything; allowed: one of scope admin without a prefix")
+            raise Forbidden("broadcasting needs an admin token without a job prefix")
 
     def at_end(self, act: Callable[[], None]) -> None:
         """Call `act` when the grant ends while the client is connected."""
         self._on_end.add(act)
 
     def not_at_end(self, act: Callable[[], None]) -> None:
-        """Call it no more."""
+        """Undo `at_end`."""
         self._on_end.discard(act)
 
     def end(self) -> None:
-        """Take the grant away."""
+        """Remove the grant and call the functions of `at_end`."""
         self.grant = None
         for act in tuple(self._on_end):
             act()
@@ -82,39 +95,54 @@ class Access:
 
 
 class Keeper:
-    """Knows the tokens, as they are in the file at the moment; hands out tickets; counts reports."""
+    """Follows the token file, issues tickets and limits the rate of reports."""
 
     def __init__(self, data_dir: Path, reports_per_second: float) -> None:
-        """Read the tokens of `data_dir`; raises ConfigError as `TokenFile.read` does."""
+        """Read the tokens.
+
+        Args:
+            data_dir: The data directory.
+            reports_per_second: Rate limit of each token.
+
+        Raises:
+            ConfigError: The token file is not readable or not valid.
+        """
         self._file = TokenFile(data_dir)
         self._path = str(self._file.path)
         self._seen: object = None
         self._tokens: dict[str, Token] | None = None
         self._tickets: dict[str, tuple[float, Grant]] = {}
         self._lasting: set[Access] = set()
-        self._buckets: dict[str, tuple[float, float]] = {}  # token id -> reports that it has left, and since when
+        self._buckets: dict[str, tuple[float, float]] = {}  # token bucket by token id: reports left, at which time
         self._rate = reports_per_second
         self._load(first=True)
 
     @property
     def is_open(self) -> bool:
-        """Whether no token has ever been made, so that everybody who can connect may do everything."""
+        """Whether no token exists, so that every client has full access."""
         self._load()
         return self._tokens is None
 
-    def access(self, show: Callable[[], str | None]) -> Access:
-        """Return the access of somebody who has to `show` a token or a ticket, if there are any, or nothing.
+    def access(self, read_token: Callable[[], str | None]) -> Access:
+        """Return the access of a client.
+
+        Args:
+            read_token: Returns the token or ticket that the client sent, or None; called only if tokens exist.
 
         Raises:
-            Unauthorized: What is shown is neither; or whatever `show` raises.
+            Unauthorized: The client sent an invalid token or ticket, or `read_token` raised this.
         """
         if self.is_open:
             return Access(self, OPEN)
-        text = show()
+        text = read_token()
         return Access(self, None if text is None else self.grant_of(text))
 
     def grant_of(self, text: str) -> Grant:
-        """Return what a token or a ticket grants; a ticket only once. Raises Unauthorized."""
+        """Return the grant of a token or a ticket. A ticket is valid once.
+
+        Raises:
+            Unauthorized: The token or ticket is unknown or has expired.
+        """
         if self.is_open:
             return OPEN
         self._drop_tickets()
@@ -125,22 +153,30 @@ class Keeper:
                 return grant
         token = (self._tokens or {}).get(key)
         if token is None:
-            raise Unauthorized("the token is not known; it may have been revoked")
+            raise Unauthorized("unknown token; it may have been revoked")
         if token.expired:
             raise Unauthorized("the token has expired")
         return token.grant
 
     def ticket(self, grant: Grant) -> str:
-        """Return a ticket that stands for `grant`, once, within `TICKET_S` seconds. Raises TooMany."""
+        """Return a ticket for `grant`, valid once and for `TICKET_S` seconds.
+
+        Raises:
+            TooMany: Too many tickets are unused.
+        """
         self._drop_tickets()
         if len(self._tickets) >= _MOST_TICKETS:
-            raise TooMany(f"{len(self._tickets)} tickets are out; allowed: at most {_MOST_TICKETS}; try again later")
+            raise TooMany(f"{len(self._tickets)} tickets are unused; allowed: at most {_MOST_TICKETS}; try again later")
         text = "pht_" + secrets.token_urlsafe(32)
         self._tickets[digest(text)] = (trio.current_time() + TICKET_S, grant)
         return text
 
     def take_turn(self, grant: Grant) -> float:
-        """Count one report of `grant`'s token, and return 0; or, if it has none left, in how many seconds it has."""
+        """Count one report of `grant`'s token.
+
+        Returns:
+            0, or the seconds to wait if the rate limit is reached; the report is not counted then.
+        """
         if not grant.token:
             return 0.0
         now = trio.current_time()
@@ -153,15 +189,15 @@ class Keeper:
         return 0.0
 
     def add(self, access: Access) -> None:
-        """Watch over a client that stays connected."""
+        """Start to check the grant of a long-lived connection."""
         self._lasting.add(access)
 
     def remove(self, access: Access) -> None:
-        """Watch over it no more."""
+        """Stop to check the grant of a long-lived connection."""
         self._lasting.discard(access)
 
     async def run(self) -> None:
-        """Take grants away from those who stay connected, once their tokens are gone; runs until cancelled."""
+        """End the grants of long-lived connections whose tokens are revoked or expired; runs until canceled."""
         while True:
             await trio.sleep(_ROUND_S)
             self._load()
@@ -175,9 +211,9 @@ class Keeper:
         return any(token.grant == grant and not token.expired for token in self._tokens.values())
 
     def _load(self, *, first: bool = False) -> None:
-        """Read the file if it has changed. One that was there and is gone, or is broken, lets nobody in."""
+        """Read the file if it has changed. If it is deleted or damaged, every client is rejected."""
         try:
-            status = os.stat(self._path)  # noqa: PTH116 (at each request; a Path takes twice as long)
+            status = os.stat(self._path)  # noqa: PTH116 (called at each request; a Path takes twice as long)
             seen: object = (status.st_mtime_ns, status.st_ino, status.st_size)
         except FileNotFoundError:
             seen = None
@@ -191,14 +227,14 @@ class Keeper:
         except ConfigError as error:
             if first:
                 raise
-            _log.error("the tokens can't be read; nobody is let in", error=str(error))
+            _log.error("cannot read the token file; rejecting all clients", error=str(error))
             tokens = ()
         if tokens is None and self._tokens is not None:
-            _log.error("the tokens are gone; nobody is let in until there are new ones, or a new start")
+            _log.error("the token file was deleted; rejecting all clients until a token is created or a restart")
             tokens = ()
         if tokens is not None:
             if not first:
-                _log.info("the tokens have changed", count=len(tokens))
+                _log.info("tokens reloaded", count=len(tokens))
             self._tokens = {token.sha256: token for token in tokens}
 
     def _drop_tickets(self) -> None:
@@ -208,4 +244,4 @@ class Keeper:
 
 
 CURRENT: Final[ContextVar[Access]] = ContextVar("access")
-"""Whom the present task serves. The guard sets it; without it nothing is given away (LookupError)."""
+"""The access of the client that the current task serves. Without the guard, which sets it, checks raise LookupError."""

@@ -1,7 +1,7 @@
-"""Which hosts and which web pages a server answers: what keeps other people's pages out of it.
+"""Checks of `Host` and `Origin`, which keep foreign web pages from using the server.
 
-A browser lends every page its network: a page of anywhere can send requests to `localhost`, and by giving its own name
-the address 127.0.0.1 (DNS rebinding) even read the answers. Programs name themselves by no `Origin`, and are let pass.
+Any web page can make the browser send requests to `localhost`. With DNS rebinding, where the page's own host name
+resolves to 127.0.0.1, it can also read the responses. Programs other than browsers send no `Origin` and pass.
 """
 
 from collections.abc import Iterable
@@ -28,13 +28,13 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_this_machine(host: str) -> bool:
-    """Say whether a host, without a port, is a name or an address by which a machine calls itself."""
+    """Return whether a host, without a port, is a loopback name or address."""
     address = _address(host)
     return host == "localhost" or host.endswith(".localhost") if address is None else address.is_loopback
 
 
 def _host(authority: str) -> str:
-    """Return the host in `host:port`, in lower case, without brackets; "" for nonsense."""
+    """Return the host of `host:port`, in lower case and without brackets; "" if it is not valid."""
     try:
         return (urlsplit(f"//{authority}").hostname or "").removesuffix(".")
     except ValueError:
@@ -42,18 +42,18 @@ def _host(authority: str) -> str:
 
 
 class Hosts:
-    """The hosts that the server answers for."""
+    """The hosts that requests may name."""
 
     def __init__(self, binds: Iterable[str], allowed: Iterable[str]) -> None:
-        """Answer for the hosts of `binds` and for those `allowed`, besides this machine's own names and addresses."""
+        """Allow the hosts of `binds`, the hosts in `allowed`, and loopback names and addresses."""
         self._names = {parse_bind(bind).host.lower() for bind in binds} | {name.lower() for name in allowed}
-        self._passed: set[tuple[str, str | None]] = set()  # most requests are for one and the same
+        self._passed: set[tuple[str, str | None]] = set()  # a cache: most requests name the same host
 
     def check(self, authority: str | None, own: str | None) -> None:
         """Raise Misdirected unless the request is for this server.
 
         Args:
-            authority: Its `Host`; None in HTTP/1.0, which no browser speaks.
+            authority: The `Host` header; None in HTTP/1.0, which no browser uses.
             own: The address that the client connected to.
         """
         if authority is None or (authority, own) in self._passed:
@@ -71,23 +71,23 @@ class Origins:
     """The origins whose pages may use the server."""
 
     def __init__(self, allowed: Iterable[str]) -> None:
-        """Allow these, exactly as browsers write them, besides the server's own and this machine's."""
+        """Allow these origins, written exactly as browsers send them, the server's own, and loopback origins."""
         self._allowed = frozenset(allowed)
 
     @property
     def any_listed(self) -> bool:
-        """Whether there are any to speak CORS with."""
+        """Whether any origin is configured, so that CORS headers are needed."""
         return bool(self._allowed)
 
     def listed(self, origin: str | None) -> bool:
-        """Say whether an origin was configured, so that CORS is spoken with it."""
+        """Return whether an origin is configured and gets CORS headers."""
         return origin is not None and origin in self._allowed
 
     def check(self, headers: Headers, scheme: str, own: str | None, *, changing: bool) -> None:
-        """Raise ForbiddenOrigin if a page asks that may not.
+        """Raise ForbiddenOrigin if the request comes from a page of an origin that is not allowed.
 
         Args:
-            headers: The request's.
+            headers: The request's headers.
             scheme: http or https.
             own: The address that the client connected to.
             changing: Whether the request may change something.
@@ -96,16 +96,16 @@ class Origins:
         if origin is None:
             self._check_without(headers, changing=changing)
         elif origin != f"{scheme}://{headers.get('Host')}" and origin not in self._allowed:
-            # Programs of this machine can connect anyway, and so may the pages that they serve. `null`, which is
-            # what files have, is also what any page of the web can call itself: it is none of these.
-            at_home = origin.startswith(("http://", "https://")) and is_this_machine(_host(origin.partition("//")[2]))
-            if not at_home or not is_this_machine(own or ""):
+            # Programs on this machine can connect anyway, so the pages that they serve may too. The origin `null`,
+            # which pages from files have, is rejected: any web page can get it.
+            is_local = origin.startswith(("http://", "https://")) and is_this_machine(_host(origin.partition("//")[2]))
+            if not is_local or not is_this_machine(own or ""):
                 raise ForbiddenOrigin(origin)
 
     def _check_without(self, headers: Headers, *, changing: bool) -> None:
-        """Raise ForbiddenOrigin for what a browser sends without an origin for a page elsewhere: pictures, scripts.
+        """Raise ForbiddenOrigin for a cross-site request without `Origin`, such as for an image or a script.
 
-        Following a link to here is fine, unless the link does something.
+        A link from another site is allowed if following it changes nothing.
         """
         if headers.get("Sec-Fetch-Site") != _CROSS_SITE:
             return

@@ -1,4 +1,4 @@
-"""Which right a route needs. The table of all routes is `phaseline_server.http.table`."""
+"""The permission that a route needs. The table of all routes is `phaseline_server.http.table`."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -12,44 +12,44 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Need(StrEnum):
-    """What a client must have been granted to use a route at all."""
+    """The grant that a client needs to use a route."""
 
     NOTHING = "nothing"
-    TOKEN = "token"  # noqa: S105 (a word) # any token; the route checks further what the token may do
+    TOKEN = "token"  # noqa: S105 (not a password) # any token; the route checks the details
     READ = "read"
     REPORT = "report"
     ADMIN = "admin"
 
 
 class Rule(NamedTuple):
-    """The right that one route needs.
+    """The permission that one route needs.
 
     Attributes:
-        need: What must have been granted.
-        filtered: Whether the answer holds only what the token's prefix covers; if not, a prefix is refused.
-        changing: Parameters of the query that make a GET change something; with one of them it needs an admin.
+        need: The needed grant.
+        filtered: Whether the response is limited to the token's prefix. If not, a token with a prefix is rejected.
+        changing: Query parameters that make a GET change something. With one of them, it needs `admin`.
     """
 
     need: Need
     filtered: bool = True
     changing: frozenset[str] = frozenset()
 
-    def changes(self, method: str, asked: frozenset[str]) -> bool:
-        """Return whether a request with this method, and parameters of these names, may change something."""
-        return method not in _SAFE_METHODS or not asked.isdisjoint(self.changing)
+    def changes(self, method: str, parameters: frozenset[str]) -> bool:
+        """Return whether a request with this method and these query parameters may change something."""
+        return method not in _SAFE_METHODS or not parameters.isdisjoint(self.changing)
 
-    def check(self, grant: Grant | None, asked: frozenset[str] = frozenset()) -> None:
-        """Raise unless a client with this grant may send a request with parameters of these names.
+    def check(self, grant: Grant | None, parameters: frozenset[str] = frozenset()) -> None:
+        """Check that a client with this grant may send a request with these query parameters.
 
         Raises:
-            Unauthorized: It has shown no token.
-            Forbidden: Its token is of another scope, or has a prefix that the route can't keep to.
+            Unauthorized: The client sent no token.
+            Forbidden: The token's scope is not sufficient, or it has a prefix and the route is not filtered.
         """
-        need = self.need if asked.isdisjoint(self.changing) else Need.ADMIN
+        need = self.need if parameters.isdisjoint(self.changing) else Need.ADMIN
         if need is Need.NOTHING:
             return
         if grant is None:
-            raise Unauthorized("no token was shown")
+            raise Unauthorized("no token was sent; allowed: a request with Authorization: Bearer <token>")
         enough = {
             Need.TOKEN: True,
             Need.READ: grant.reads,
@@ -58,6 +58,6 @@ class Rule(NamedTuple):
         }
         if not enough[need]:
             allowed = f"{need} or admin" if need is not Need.ADMIN else "admin"
-            raise Forbidden(f"a token of scope {grant.scope} can't do this; allowed: one of scope {allowed}")
+            raise Forbidden(f"token scope {grant.scope} does not allow this request; allowed: scope {allowed}")
         if grant.prefix and not self.filtered:
-            raise Forbidden(f"the token is for jobs of the prefix {grant.prefix!a}; allowed here: one without a prefix")
+            raise Forbidden(f"the token has the job prefix {grant.prefix!a}; allowed here: a token without a prefix")

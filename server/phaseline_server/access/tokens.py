@@ -1,6 +1,6 @@
-"""Tokens: made by `progress-server token`, kept as hashes in `tokens.json`, seen by a running server at once.
+"""Tokens: created by `progress-server token`, stored as hashes in `tokens.json`, reloaded by a running server.
 
-A token is 256 random bits, so a plain SHA-256 of it tells nobody anything, and needs neither salt nor slowness.
+A token has 256 random bits, so a plain SHA-256 is safe: guessing is infeasible without a salt or a slow hash.
 """
 
 import hashlib
@@ -19,20 +19,20 @@ from phaseline_server.atomic_files import replace_file
 __all__ = ["FILE_NAME", "Token", "TokenFile"]
 
 FILE_NAME: Final = "tokens.json"
-_PREFIX: Final = "phl_"  # by which people and secret scanners know one
+_PREFIX: Final = "phl_"  # lets people and secret scanners recognize a token
 _PRIVATE: Final = 0o600
 _ID_LENGTH: Final = 12
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of one token.
+    """The stored part of one token.
 
     Attributes:
-        sha256: Of the token, in hexadecimal.
-        scope: What it is good for.
-        jobs: The prefix that it is confined to; "" for none.
-        created: When it was made, in seconds since 1970.
-        expires: When it ends, in seconds since 1970; None for never.
+        sha256: The SHA-256 of the token, in hexadecimal.
+        scope: Its scope.
+        jobs: The job id prefix that it is limited to; "" for none.
+        created: When it was created, in seconds since 1970.
+        expires: When it expires, in seconds since 1970; None for never.
     """
 
     sha256: str
@@ -43,17 +43,17 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """What people call it by."""
+        """The short id that identifies it to people."""
         return self.sha256[:_ID_LENGTH]
 
     @property
     def expired(self) -> bool:
-        """Whether its time is over."""
+        """Whether it has expired."""
         return self.expires is not None and self.expires <= time.time()
 
     @property
     def grant(self) -> Grant:
-        """What it permits."""
+        """Its grant."""
         return Grant(self.scope, self.jobs, self.id)
 
 
@@ -63,42 +63,45 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenFile:
-    """`tokens.json` of one data directory, or none: as long as it never existed, the server is open to its machine."""
+    """The file `tokens.json` in a data directory. While it does not exist, the server needs no token."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Know where it lies; nothing is read yet."""
+        """Name the file in `data_dir`, without reading it."""
         self.path = data_dir / FILE_NAME
         self._data_dir = data_dir
 
     def read(self) -> tuple[Token, ...] | None:
-        """Return all tokens, None if the file does not exist.
+        """Return all tokens, or None if the file does not exist.
 
         Raises:
-            ConfigError: It can't be read, or is no file of tokens. Nobody is let in then.
+            ConfigError: The file is not readable or not valid.
         """
         try:
             document = msgspec.json.decode(self.path.read_bytes(), type=_Document)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ConfigError(f"{self.path} can't be read: {error.strerror}; make it readable for this user") from None
+            raise ConfigError(f"cannot read {self.path}: {error.strerror}; make it readable for this user") from None
         except (msgspec.MsgspecError, UnicodeError) as error:
-            text = f"{self.path} is no file of tokens: {error}; move it away, and make the tokens anew"
+            text = f"{self.path} is not a valid token file: {error}; move it away and create new tokens"
             raise ConfigError(text) from None
         return document.tokens
 
     def create(self, scope: Scope, jobs: str = "", ttl_s: float | None = None) -> tuple[str, Token]:
-        """Make a token, and return it with what is kept of it: it is shown this once.
+        """Create a token.
 
         Args:
-            scope: What it is good for.
-            jobs: The prefix that it is confined to.
-            ttl_s: How long it is good, in seconds; None for ever.
+            scope: Its scope.
+            jobs: The job id prefix to limit it to.
+            ttl_s: Its lifetime, in seconds; None for no limit.
+
+        Returns:
+            The token, which cannot be read again later, and its stored part.
 
         Raises:
-            ConfigError: As `read`.
-            DataDirError: The file can't be written.
-            DiskFull: The disk takes no more.
+            ConfigError: See `read`.
+            DataDirError: The file is not writable.
+            DiskFull: The disk is full.
         """
         text, now = _PREFIX + secrets.token_urlsafe(32), time.time()
         token = Token(
@@ -108,12 +111,18 @@ class TokenFile:
         return text, token
 
     def revoke(self, token_id: str) -> Token:
-        """Remove the token of this id, and return what was kept of it; raises as `create`, ConfigError if none is."""
+        """Delete the token with this id and return its stored part.
+
+        Raises:
+            ConfigError: No token has this id, or see `read`.
+            DataDirError: The file is not writable.
+            DiskFull: The disk is full.
+        """
         tokens = self.read() or ()
         found = next((token for token in tokens if token.id == token_id), None)
         if found is None:
             known = ", ".join(token.id for token in tokens) or "none"
-            raise ConfigError(f"no token has the id {token_id!a}; there are: {known}")
+            raise ConfigError(f"no token has the id {token_id!a}; known ids: {known}")
         self._write(token for token in tokens if token is not found)
         return found
 
@@ -123,5 +132,5 @@ class TokenFile:
 
 
 def digest(text: str) -> str:
-    """Return what is kept of a token."""
+    """Return the hash that is stored of a token."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,6 +1,6 @@
-"""The tracker and the log as routes see them: only as much as the present client was granted.
+"""Views of the tracker and the log, limited to the permissions of the current client.
 
-This is the one place where a permission meets a job, so no route can forget it.
+All checks of permissions on jobs are here, so no route can forget one.
 """
 
 from collections import Counter
@@ -30,33 +30,33 @@ _AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
 
 
 class JobsView:
-    """The tracker, as the present client may use it.
+    """The tracker, limited to the current client's permissions.
 
     Attributes:
-        log: The log, likewise.
+        log: The log, limited likewise.
     """
 
     def __init__(self, tracker: Tracker, keeper: Keeper) -> None:
-        """Show `tracker` to clients that `keeper` knows."""
+        """Create a view of `tracker` with the rate limits of `keeper`."""
         self._tracker = tracker
         self._keeper = keeper
         self.log = StreamView(tracker.log, keeper)
 
-    # These say nothing about a single job; the guard checks who may read them.
+    # Totals over all jobs: the guard checks the permission.
 
     @property
     def statistics(self) -> Statistics:
-        """As `Tracker.statistics`."""
+        """See `Tracker.statistics`."""
         return self._tracker.statistics
 
     @property
     def ended(self) -> Counter[str]:
-        """As `Tracker.ended`."""
+        """See `Tracker.ended`."""
         return self._tracker.ended
 
     @property
     def reports(self) -> int:
-        """As `Tracker.reports`."""
+        """See `Tracker.reports`."""
         return self._tracker.reports
 
     @property
@@ -65,116 +65,115 @@ class JobsView:
         return self._tracker.workers
 
     def counts(self) -> Counter[str]:
-        """As `Tracker.counts`."""
+        """See `Tracker.counts`."""
         return self._tracker.counts()
 
-    # These are about jobs.
+    # Single jobs: permissions are checked here.
 
     async def report(self, event: Event) -> Position:
-        """As `Tracker.report`; raises Unauthorized, Forbidden and RateLimited besides."""
+        """See `Tracker.report`; also raises Unauthorized, Forbidden and RateLimited."""
         self._check(event)
         return await self._tracker.report(event)
 
     def take_all(self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None) -> Taken:
-        """As `Tracker.take_all`, but that outcomes may be Forbidden and RateLimited too; raises Unauthorized.
+        """See `Tracker.take_all`; outcomes may also be Forbidden or RateLimited, and Unauthorized may be raised.
 
-        Behind the first event for which it is too early, all are too early, lest one overtake another.
+        After the first rate-limited event, all later events are rejected too, so that they stay in order.
         """
         if CURRENT.get().known is OPEN:
             return self._tracker.take_all(events, worker_of)
         allowed: list[Event] = []
-        refused: dict[int, PhaselineError] = {}
-        early: RateLimited | None = None
+        rejected: dict[int, PhaselineError] = {}
+        limited: RateLimited | None = None
         for number, event in enumerate(events):
             try:
-                if early is None:
+                if limited is None:
                     self._check(event)
                     allowed.append(event)
             except RateLimited as error:
-                early = error
+                limited = error
             except Forbidden as error:
-                refused[number] = error
-            if early is not None:
-                refused[number] = early
+                rejected[number] = error
+            if limited is not None:
+                rejected[number] = limited
         taken = self._tracker.take_all(allowed, worker_of)
         outcomes = iter(taken.outcomes)
-        return taken.among([refused[n] if n in refused else next(outcomes) for n in range(len(events))])
+        return taken.among([rejected[n] if n in rejected else next(outcomes) for n in range(len(events))])
 
     def _check(self, event: Event) -> None:
         grant = CURRENT.get().known
         grant.check_report(event.job_id, event.workflow if isinstance(event, JobStarted) else None)
         if (wait_s := self._keeper.take_turn(grant)) > 0:
             raise RateLimited(
-                f"the token has reported as much as it may; the next report is taken in {wait_s:.3f} s; "
-                "allowed: as many in a second as max_reports says"
+                f"report rate limit reached; retry in {wait_s:.3f} s; allowed: max_reports per second and token"
             )
 
     async def announce(self, kind: str, channel: str, encode: Callable[[Position], bytes]) -> Position:
-        """As `Tracker.announce`, for an admin of everything: what is no report is checked by nobody else."""
+        """See `Tracker.announce`; requires `admin` without a prefix, because no other check applies to broadcasts."""
         CURRENT.get().check_says_anything()
         return await self._tracker.announce(kind, channel, encode)
 
     def snapshot(self, job_id: str) -> Snapshot:
-        """As `Tracker.snapshot`; raises Unauthorized and Forbidden besides."""
+        """See `Tracker.snapshot`; also raises Unauthorized and Forbidden."""
         CURRENT.get().known.check_read(job_id)
         return self._tracker.snapshot(job_id)
 
     async def find(self, job_id: str) -> Snapshot:
-        """As `Tracker.find`; raises Unauthorized and Forbidden besides."""
+        """See `Tracker.find`; also raises Unauthorized and Forbidden."""
         CURRENT.get().known.check_read(job_id)
         return await self._tracker.find(job_id)
 
     def snapshots(self) -> Iterator[Snapshot]:
-        """Return those of the jobs that may be seen."""
+        """Return the snapshots of the jobs that the client may read."""
         reads = CURRENT.get().reads
         return (snapshot for snapshot in self._tracker.snapshots() if reads(snapshot.job_id))
 
 
 class StreamView:
-    """The log, as the present client may use it."""
+    """The log, limited to the current client's permissions."""
 
     def __init__(self, log: Log, keeper: Keeper) -> None:
-        """Show `log` to clients that `keeper` knows."""
+        """Create a view of `log`; `keeper` ends subscriptions whose token is revoked or expires."""
         self._log = log
         self._keeper = keeper
 
     @property
     def top(self) -> Position:
-        """As `Log.top`."""
+        """See `Log.top`."""
         return self._log.top
 
     @property
     def oldest(self) -> Position:
-        """As `Log.oldest`."""
+        """See `Log.oldest`."""
         return self._log.oldest
 
     def can_resume(self, position: Position) -> bool:
-        """As `Log.can_resume`."""
+        """See `Log.can_resume`."""
         return self._log.can_resume(position)
 
     def statistics(self) -> BroadcasterStatistics:
-        """As `Log.statistics`."""
+        """See `Log.statistics`."""
         return self._log.statistics()
 
     async def since(self, position: Position, limit: int = PAGE) -> tuple[Message, ...]:
-        """As `Log.since`. What may not be seen leaves an empty message behind, lest the numbers have a gap."""
+        """See `Log.since`. A message that the client may not read is replaced by an empty one, to keep its number."""
         access = CURRENT.get()
         found = await self._log.since(position, limit)
         return tuple(message if access.reads(message.job_id) else _hidden(message) for message in found)
 
     def subscribe(self, channels: Iterable[str]) -> AbstractContextManager[QueuedSubscriber]:
-        """As `Log.subscribe`. The subscriber gets what may be seen, and is ended when that is over."""
+        """See `Log.subscribe`. The subscriber receives only readable messages, and ends when the grant ends."""
         return self._watched(self._log.subscribe(channels))
 
     def attach(self, sink: Sink) -> AbstractContextManager[DirectSubscriber]:
-        """As `Log.attach`, with the same bounds as `subscribe`."""
+        """See `Log.attach`; limited as `subscribe`."""
         return self._watched(self._log.attach(sink))
 
     @contextmanager
     def _watched(self, subscribed: AbstractContextManager[_AnySubscriber]) -> Iterator[_AnySubscriber]:
         access = CURRENT.get()
         with subscribed as subscriber:
-            # What is open to everybody stays so until it ends, and most servers never are anything else.
+            # An open server stays open for the life of this connection, so it needs no filter: the common case.
             subscriber.admits = None if access.grant is OPEN else access.reads
             self._keeper.add(access)
             access.at_end(subscriber.end)
@@ -186,5 +185,5 @@ class StreamView:
 
 
 def _hidden(message: Message) -> Message:
-    """Return what is in `message`'s place for those who may not see it: no channel carries it."""
+    """Return an empty message with `message`'s number, which no channel carries."""
     return Message(message.seq, "", "", frozenset(), b"")
