@@ -182,7 +182,7 @@ async def test_the_page_comes_back_when_the_server_does(tmp_path: Path) -> None:
         async with server_process(tmp_path / "data", bind=bind) as server:
             await tab.go(server.url)
             await tab.until("document.getElementById('connection').textContent === '● live'")
-        await tab.until("document.getElementById('connection').textContent.startsWith('○ not connected')")
+        await tab.until("document.getElementById('connection').textContent.startsWith('○ disconnected')")
         async with server_process(tmp_path / "data", bind=bind):
             await tab.until("document.getElementById('connection').textContent === '● live'")
 

@@ -63,4 +63,4 @@ def test_a_flag_that_does_not_exist_is_told_with_the_nearest() -> None:
 def test_a_word_that_is_no_command_is_told_what_there_is() -> None:
     result = progress("serve", "--painters", "3")
     assert result.exit_code == 2
-    assert "unexpected argument 'serve'; everything is given by flags" in result.stderr
+    assert "unknown command 'serve'; allowed: token, eta-report, eta-backtest" in result.stderr

@@ -96,7 +96,7 @@ def test_an_address_is_read(text: str, bind: Bind) -> None:
     ],
 )
 async def test_what_is_no_address_is_shown_with_what_is(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"allowed: host:port or \[v6 address\]:port") as caught:
+    with pytest.raises(ConfigError, match=r"allowed: host:port or \[IPv6 address\]:port") as caught:
         await open_listeners([text], explicit=True)
     assert ascii(text) in str(caught.value)
 

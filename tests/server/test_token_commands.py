@@ -37,12 +37,12 @@ def test_the_list_names_each_by_its_id_and_revoke_takes_one_out(tmp_path: Path) 
     for scope in ("read", "admin"):
         token(tmp_path, "create", "--scope", scope)
     first, second = token(tmp_path, "list").stdout.splitlines()
-    assert re.fullmatch(r"[0-9a-f]{12}  read    made \S+Z  for ever  jobs all", first)
+    assert re.fullmatch(r"[0-9a-f]{12}  read    created \S+Z  never expires  jobs all", first)
     revoked = token(tmp_path, "revoke", first.split()[0])
     assert (revoked.exit_code, revoked.output) == (0, "")
     assert token(tmp_path, "list").stdout.splitlines() == [second]
     last = token(tmp_path, "revoke", second.split()[0])
-    assert "nobody is let in" in last.stderr
+    assert "rejects all clients" in last.stderr
     assert TokenFile(tmp_path).read() == ()
 
 
@@ -58,7 +58,7 @@ def test_what_can_t_be_done_is_one_line_and_exit_2(tmp_path: Path) -> None:
     token(tmp_path, "create", "--scope", "read")
     unknown = token(tmp_path, "revoke", "nonsense")
     assert (unknown.exit_code, len(unknown.stderr.splitlines())) == (2, 1)
-    assert "no token has the id 'nonsense'; there are: " in unknown.stderr
+    assert "no token has the id 'nonsense'; known ids: " in unknown.stderr
     gone = token(tmp_path / "gone", "create", "--scope", "read")
     assert (gone.exit_code, len(gone.stderr.splitlines())) == (2, 1)
     assert "does not exist" in gone.stderr
@@ -67,5 +67,5 @@ def test_what_can_t_be_done_is_one_line_and_exit_2(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"tokens": [{}]}', b"\xff", b'{"tokens": 1}'])
 def test_a_file_that_is_none_of_tokens_is_an_error_and_not_an_open_door(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "tokens.json").write_bytes(content)
-    with pytest.raises(ConfigError, match="is no file of tokens"):
+    with pytest.raises(ConfigError, match="is not a valid token file"):
         TokenFile(tmp_path).read()

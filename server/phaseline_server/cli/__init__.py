@@ -1,1 +1,1 @@
-"""The program `progress-server`: its commands and flags."""
+"""The command line of `progress-server`."""

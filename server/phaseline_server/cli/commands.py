@@ -1,6 +1,6 @@
-"""The command line of `progress-server`: flags made from the settings, grouped help, the start.
+"""The command `progress-server`: its flags, built from the settings, and its grouped help.
 
-Nothing heavy is imported before the server really starts, so that `--help` and `--version` answer at once.
+Slow imports are deferred until the server starts, so that `--help` and `--version` respond at once.
 """
 
 import os
@@ -20,20 +20,20 @@ from phaseline_server.config.settings import DEFAULT, SETTINGS, Configuration, l
 __all__ = ["progress_server"]
 
 _EPILOG = (
-    "Each flag has a variable and a key in the TOML file: --done-ttl is PHASELINE_DONE_TTL and done_ttl. "
-    "A flag is stronger than a variable, a variable than the file, the file than the default."
+    "Every flag can also be set by an environment variable or in the TOML file: --done-ttl is PHASELINE_DONE_TTL and "
+    "done_ttl. Flags override variables, which override the file."
 )
 
 
 class _Group(click.Group):
-    """Options under headings; and a word that is no command is told so in full."""
+    """A group with options under headings and a helpful error for unknown commands."""
 
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's)
-        """Say that it does something without a command too."""
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        """Return the usage; the command is optional."""
         return ["[OPTIONS]", "[COMMAND]"]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options by group, all in the same two columns, then the commands."""
+        """Write the options by group, in aligned columns, then the commands."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for option in self.get_params(ctx):
             record = option.get_help_record(ctx)
@@ -49,18 +49,17 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Say what `progress-server` takes when a word is no command of it."""
+        """Return the command; fail with the known commands if it is unknown."""
         if args[0] not in self.commands:
-            commands = " and ".join(self.commands)
+            commands = ", ".join(self.commands)
             ctx.fail(
-                f"unexpected argument {args[0]!r}; everything is given by flags, e.g. --bind 127.0.0.1:8080, "
-                f"or by the command {commands}"
+                f"unknown command {args[0]!r}; allowed: {commands}; settings are flags, e.g. --bind 127.0.0.1:8080"
             )
         return super().resolve_command(ctx, args)
 
 
 class _SettingOption(click.Option):
-    """The flag of one setting. Its text goes to `load` as it is: one place converts, whatever the source."""
+    """The flag of one setting. It passes its text unchanged to `load`, which converts values from every source."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -75,7 +74,7 @@ class _SettingOption(click.Option):
         )
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Return the flag and its help, with the default in words."""
+        """Return the flag and its help, with the default in brackets."""
         record = super().get_help_record(ctx)
         if record is None:
             return None
@@ -85,7 +84,7 @@ class _SettingOption(click.Option):
 
 
 def _print_configuration(configuration: Configuration) -> None:
-    """Print each key, its value and its source, aligned, a line each."""
+    """Print each key with its value and source, one per line, in aligned columns."""
     rows = [
         (name, setting.display(getattr(configuration.settings, name)), configuration.sources[name])
         for name, setting in SETTINGS.items()
@@ -96,7 +95,7 @@ def _print_configuration(configuration: Configuration) -> None:
 
 
 def _problems(error: BaseException) -> list[str] | None:
-    """Return the texts of a PhaselineError, or of a group of nothing else; None if there is anything else in it."""
+    """Return the lines of a PhaselineError or of a group of only these; None if another error is in it."""
     if isinstance(error, PhaselineError):
         return str(error).splitlines()
     if isinstance(error, BaseExceptionGroup):
@@ -121,7 +120,7 @@ def _start(config: str | None, *, print_config: bool, **given: Any) -> None:
         if print_config:
             _print_configuration(configuration)
             return
-        from phaseline_server.runtime.server import run  # noqa: PLC0415 (heavy)
+        from phaseline_server.runtime.server import run  # noqa: PLC0415 (slow import)
 
         code = run(configuration.settings, explicit_bind=configuration.sources["bind"] != DEFAULT)
     except (PhaselineError, BaseExceptionGroup) as error:
@@ -139,11 +138,11 @@ def _start(config: str | None, *, print_config: bool, **given: Any) -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version.")
-@click.option("--config", metavar="FILE", help="A TOML file of settings; its variable is PHASELINE_CONFIG.")
-@click.option("--print-config", is_flag=True, help="Print every setting, its value, and where it came from.")
+@click.option("--config", metavar="FILE", help="TOML file with settings. (PHASELINE_CONFIG)")
+@click.option("--print-config", is_flag=True, help="Print every setting with its value and source, then exit.")
 @click.pass_context
 def progress_server(context: click.Context, /, config: str | None, *, print_config: bool, **given: Any) -> None:
-    """Take in the reports of long jobs, make pictures, and show every subscriber how far each has come."""
+    """Run the Phaseline server."""
     if context.invoked_subcommand is None:
         _start(config, print_config=print_config, **given)
     else:

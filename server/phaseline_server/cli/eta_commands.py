@@ -1,4 +1,4 @@
-"""`progress-server eta-report` and `eta-backtest`: how well estimates held, and how well they would have."""
+"""`progress-server eta-report` and `eta-backtest`: the accuracy of past estimates, and of an engine on past runs."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -21,8 +21,8 @@ _FIRST: Final = 5
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Print what can't be done in a line, and exit with 2."""
+def _errors_printed() -> Iterator[None]:
+    """Print a PhaselineError as one line and exit with 2."""
     try:
         yield
     except PhaselineError as error:
@@ -39,7 +39,7 @@ def _share(value: float | None) -> str:
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    """Print rows with their numbers aligned at the right; the first column is text."""
+    """Print rows in aligned columns: the first to the left, the others to the right."""
     lines = [heads, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     for first, *others in lines:
@@ -47,54 +47,56 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         click.echo("  ".join([f"{first:<{widths[0]}}", *cells]).rstrip())
 
 
-@click.command("eta-report", short_help="Print how well estimates held.")
+@click.command("eta-report", short_help="Print the accuracy of estimates.")
 @click.pass_obj
 def eta_report(load: Callable[[], Configuration]) -> None:
-    """Print, for each series, how well its estimates held: the last 200 runs of the data directory's journal.
+    """Print the accuracy of the estimates of each series, over the last 200 runs in the journal.
 
-    error: how far the remaining time that was told was off, as a share of the run's length (median). in band: how often
-    the truth lay between the optimistic and the pessimistic figure; 80 % is wanted. ema: the error of moving averages.
+    error: median error of the estimated time remaining, as a percentage of the run's duration. in band: how often the
+    true value was between the low and the high estimate (target: 80 %). ema: the error of moving averages.
     """
     from phaseline_server.learning.scores import read_scores  # noqa: PLC0415
     from phaseline_server.log.sqlite import read_history  # noqa: PLC0415 (`--help` needs none of it)
 
-    with _told():
+    with _errors_printed():
         states = read_history(Path(load().settings.data_dir)).states
     rows = [
         (_name(one.workflow, one.series), str(one.runs), *map(_share, (one.error, one.coverage, one.ema_error)))
         for one in read_scores(states).table()
     ]
     if not rows:
-        click.echo("no run was scored yet: a job counts once it has ended well, and something was known of its like")
+        click.echo("no runs scored yet: a job is scored when it completes and its series has earlier runs")
         return
     _table(("series", "runs", "error", "in band", "ema"), rows)
 
 
-@click.command("eta-backtest", short_help="Replay history through an engine.")
+@click.command("eta-backtest", short_help="Replay past runs through an estimation engine.")
 @click.argument("source", metavar="TRACES|JOURNAL", type=click.Path(exists=True, path_type=Path))
-@click.option("--engine", "engines", multiple=True, type=click.Choice(["model", "ema"]), help="Only this one.")
+@click.option(
+    "--engine", "engines", multiple=True, type=click.Choice(["model", "ema"]), help="Use only this engine. [both]"
+)
 def eta_backtest(source: Path, engines: tuple[str, ...]) -> None:
-    """Replay finished runs, and print how well they would have been estimated.
+    """Replay past runs and print how accurate the estimates would have been.
 
-    TRACES is a file of JSON lines, or a folder of such files; JOURNAL is a data directory, or its journal.sqlite3. Each
-    run is asked about at 20 moments, and teaches only once it has ended.
+    TRACES is a file of JSON lines or a folder of such files; JOURNAL is a data directory or its journal.sqlite3. Each
+    run is estimated at 20 moments, and the engine learns from it only after its end.
     """
     from phaseline.eta.backtest import Ema, replay, score  # noqa: PLC0415 (numpy)
     from phaseline.eta.replay import Model  # noqa: PLC0415
 
     known: dict[str, Callable[[], Replayable]] = {"model": Model, "ema": Ema}
     rows: list[tuple[str, ...]] = []
-    with _told():
+    with _errors_printed():
         sets = list(_sets(source))
     for name, runs in sets:
         for engine in engines or tuple(known):
-            said = replay(runs, known[engine]())
-            found, first = score(said), score(said, lambda one: one.place < _FIRST)
+            estimates = replay(runs, known[engine]())
+            found, first = score(estimates), score(estimates, lambda one: one.place < _FIRST)
             if found is not None and first is not None:
                 figures = (_share(found.nae1), _share(first.nae1), _share(found.coverage), _share(found.stuck))
                 rows.append((name, engine, str(found.runs), *figures))
     if not rows:
-        click.echo("no run that ended well was found")
+        click.echo("no completed runs found")
         return
     _table(("traces", "engine", "runs", "error", "first five", "in band", "stuck at 0"), rows)
 
@@ -103,8 +105,8 @@ def _sets(source: Path) -> Iterator[tuple[str, "list[Past]"]]:
     """Yield each set of runs with its name.
 
     Raises:
-        JournalUnusable: The journal can't be read.
-        InvalidJSON: A line is no run.
+        JournalUnusable: The journal is not readable.
+        InvalidJSON: A line is not a run.
     """
     import msgspec  # noqa: PLC0415 (as above)
 
@@ -121,7 +123,7 @@ def _sets(source: Path) -> Iterator[tuple[str, "list[Past]"]]:
             with path.open("rb") as lines:
                 yield path.stem, load(lines)
         except msgspec.DecodeError as error:
-            raise InvalidJSON(f"{path}: {error}; allowed: a run a line, as README describes it") from None
+            raise InvalidJSON(f"{path}: {error}; allowed: one run per line, as described in README") from None
 
 
 def _lines(runs: "Iterable[PastRun]") -> Iterator[bytes]:

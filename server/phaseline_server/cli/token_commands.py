@@ -1,4 +1,4 @@
-"""`progress-server token create|list|revoke`: who may use the server."""
+"""`progress-server token create|list|revoke`: the management of access tokens."""
 
 import re
 import sys
@@ -24,7 +24,7 @@ _TTL: Final = re.compile(r"([0-9]{1,10})([smhdw])", re.ASCII)
 
 
 def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
-    """Return a length of time as people write it in seconds."""
+    """Return a duration such as `30d` in seconds."""
     if text is None:
         return None
     found = _TTL.fullmatch(text)
@@ -37,16 +37,16 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float |
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke the tokens by which programs and people are let in.
+    """Manage access tokens.
 
-    Without any, whoever can connect may do everything. Give --data-dir or --config before the word `token`, as for the
-    server itself. A running server takes notice at once.
+    Until you create a token, every client has full access, so the server only accepts local connections. Put
+    --data-dir or --config before the word `token`. A running server applies changes at once.
     """
 
 
 @contextmanager
 def _file(load: Callable[[], Configuration]) -> Iterator["TokenFile"]:
-    """Yield the data directory's file; what can't be done is one line, and exit 2."""
+    """Yield the token file of the data directory; print a PhaselineError as one line and exit with 2."""
     from phaseline_server.access.tokens import TokenFile  # noqa: PLC0415 (`--help` needs none of it)
 
     try:
@@ -58,41 +58,50 @@ def _file(load: Callable[[], Configuration]) -> Iterator["TokenFile"]:
 
 
 @token.command()
-@click.option("--scope", required=True, type=click.Choice(["read", "report", "admin"]), help="What it is good for.")
-@click.option("--jobs", default="", metavar="PREFIX", help="Only for jobs whose id begins so.")
-@click.option("--ttl", callback=_seconds, default=None, metavar="TIME", help="How long, e.g. 30d; without it for ever.")
+@click.option(
+    "--scope", required=True, type=click.Choice(["read", "report", "admin"]), help="Permissions of the token."
+)
+@click.option("--jobs", default="", metavar="PREFIX", help="Limit the token to job ids with this prefix. [all jobs]")
+@click.option("--ttl", callback=_seconds, default=None, metavar="TIME", help="Lifetime, e.g. 12h or 30d. [unlimited]")
 @click.pass_obj
 def create(load: Callable[[], Configuration], scope: str, jobs: str, ttl: float | None) -> None:
-    """Make a token and print it, this once: only its hash is kept."""
+    """Create a token and print it.
+
+    The server stores only a hash, so the token cannot be shown again.
+    """
     from phaseline_server.access.grant import Scope  # noqa: PLC0415 (as above)
 
     with _file(load) as file:
         text, made = file.create(Scope(scope), jobs, ttl)
         click.echo(text)
-        click.echo(f"id {made.id}; give it to programs as PROGRESS_TOKEN; it is not shown again", err=True)
+        click.echo(f"id {made.id}; set it as PROGRESS_TOKEN in programs; it cannot be shown again", err=True)
 
 
 @token.command("list")
 @click.pass_obj
 def show(load: Callable[[], Configuration]) -> None:
-    """Print each token's id, scope, prefix and end; the tokens themselves are not known any more."""
+    """List the tokens: id, scope, creation, expiry and job prefix."""
     with _file(load) as file:
         for each in file.read() or ():
-            until = "for ever" if each.expires is None else f"until {_utc(each.expires)}"
-            state = " (expired)" if each.expired else ""
+            verb = "expired" if each.expired else "expires"
+            expiry = "never expires" if each.expires is None else f"{verb} {_utc(each.expires)}"
             jobs = each.jobs if each.jobs.isprintable() else ascii(each.jobs)
-            click.echo(f"{each.id}  {each.scope:<6}  made {_utc(each.created)}  {until}{state}  jobs {jobs or 'all'}")
+            click.echo(f"{each.id}  {each.scope:<6}  created {_utc(each.created)}  {expiry}  jobs {jobs or 'all'}")
 
 
 @token.command()
 @click.argument("token_id", metavar="ID")
 @click.pass_obj
 def revoke(load: Callable[[], Configuration], token_id: str) -> None:
-    """End a token now; whoever is connected by it is cut off within a second or two."""
+    """Revoke a token. Clients that are connected with it are disconnected within two seconds."""
     with _file(load) as file:
         file.revoke(token_id)
         if not file.read():
-            click.echo(f"that was the last one: nobody is let in; without {file.path} everybody is, locally", err=True)
+            click.echo(
+                f"no tokens left: the server rejects all clients; delete {file.path} and restart to allow local access "
+                "without tokens",
+                err=True,
+            )
 
 
 def _utc(seconds: float) -> str:

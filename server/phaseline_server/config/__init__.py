@@ -1,1 +1,1 @@
-"""Every setting of the server."""
+"""The server's settings."""

@@ -1,18 +1,18 @@
-"""An address to listen on, as a person writes it."""
+"""Parsing of listen addresses."""
 
 from typing import NamedTuple
 
 __all__ = ["ALLOWED", "Bind", "parse_bind"]
 
 ALLOWED = (
-    "host:port or [v6 address]:port with a port of 0 to 65535, "
-    "e.g. 127.0.0.1:8080, 0.0.0.0:8080, [::1]:8080; port 0 takes any free one"
+    "host:port or [IPv6 address]:port with a port from 0 to 65535, "
+    "e.g. 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080; port 0 is any free port"
 )
 _HIGHEST_PORT = 65_535
 
 
 class Bind(NamedTuple):
-    """One address to listen on, not yet resolved. `port` 0 stands for any free one."""
+    """A listen address, not yet resolved. `port` 0 stands for any free port."""
 
     host: str
     port: int
@@ -22,10 +22,10 @@ class Bind(NamedTuple):
 
 
 def parse_bind(text: str) -> Bind:
-    """Return the address that `text` names: `host:port`, `a.b.c.d:port` or `[v6]:port`.
+    """Return the address in `text`: `host:port`, `a.b.c.d:port` or `[IPv6 address]:port`.
 
     Raises:
-        ValueError: `text` is none of these; `ALLOWED` says what is.
+        ValueError: `text` is not an address. `ALLOWED` describes the format.
     """
     host, _, digits = text.strip().rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")

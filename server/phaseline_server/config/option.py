@@ -1,4 +1,4 @@
-"""What one setting is, apart from its value: name, type, bounds, help; and how a raw value becomes one of its own."""
+"""The definition of one setting: name, type, bounds and help, and the conversion of its values."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,11 +31,12 @@ _LARGEST_SIDE = 8192
 
 
 class Check(NamedTuple):
-    """What a string must be, beyond being one."""
+    """The format of a string setting."""
 
     parse: Callable[[str], str]
-    """Returns the string as it is to be kept; ValueError when it is none of the allowed."""
+    """Returns the normalized string; raises ValueError if it is not allowed."""
     allowed: str
+    """The allowed format, for error texts."""
 
 
 def _bind(text: str) -> str:
@@ -56,7 +57,7 @@ def _file(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    # With any port: which port a client knows the server by is no secret that could protect it.
+    # A host is allowed with any port: the port is not a secret, so checking it would protect nothing.
     host = text.strip().lower().removesuffix(".")
     return str(parse_bind(f"{host}:0").host)
 
@@ -94,11 +95,11 @@ def _key(text: str) -> str:
 BIND = Check(_bind, ALLOWED_BIND)
 DIRECTORY = Check(_directory, "the path of a directory")
 FILE = Check(_file, "the path of a file")
-HOST = Check(_host, "a host's name, or an address (of version 6 in brackets), without a port, e.g. box.example.org")
+HOST = Check(_host, "a host name or IP address (IPv6 in brackets) without a port, e.g. box.example.org")
 KEY = Check(_key, "printable ASCII without spaces")
-ORIGIN = Check(_origin, "an origin as browsers write it, e.g. https://dash.example.org or http://box:3000; or null")
+ORIGIN = Check(_origin, "an origin as browsers send it, e.g. https://dash.example.org or http://box:3000, or null")
 SIZE = Check(_size, f"WIDTHxHEIGHT in pixels, each {_SMALLEST_SIDE} to {_LARGEST_SIDE}, e.g. 1024x1024")
-URL = Check(_url, "an http or https address without user and password, e.g. https://api.openai.com/v1")
+URL = Check(_url, "an http or https URL without user and password, e.g. https://api.openai.com/v1")
 
 
 def about(
@@ -111,23 +112,23 @@ def about(
     least: float | None = None,
     most: float | None = None,
 ) -> msgspec.Meta:
-    """Return what is to be annotated to a setting's type.
+    """Return the annotation of a setting's type.
 
     Args:
-        group: The heading that it stands under in `--help`.
-        metavar: What stands for its value there; empty for a switch.
-        text: Its help, a sentence.
-        check: For strings that are not free.
-        secret: Never shown.
-        least: Its lower bound, itself allowed.
-        most: Its upper bound, itself allowed.
+        group: Its heading in `--help`.
+        metavar: The placeholder of its value in `--help`; empty for a switch.
+        text: Its help.
+        check: The format of a string.
+        secret: Whether to hide its value.
+        least: The lowest allowed value.
+        most: The highest allowed value.
     """
     extra = {"group": group, "metavar": metavar, "check": check, "secret": secret}
     return msgspec.Meta(description=text, ge=least, le=most, extra=extra)
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting. `default` is of its type; `secret` ones are never shown."""
+    """One setting. The values of `secret` settings are never shown."""
 
     name: str
     hint: Any
@@ -141,12 +142,12 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flag(self) -> str:
-        """As it stands on the command line."""
+        """Its name on the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def variable(self) -> str:
-        """As it stands in the environment."""
+        """Its name in the environment."""
         return "PHASELINE_" + self.name.upper()
 
     @property
@@ -156,25 +157,25 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def allowed(self) -> str:
-        """What its value may be, in words."""
+        """A description of its allowed values."""
         match self.type:
             case inspect.BoolType():
                 return "true or false"
             case inspect.IntType(ge=least, le=most):
-                return f"a whole number from {least} to {most}"
+                return f"an integer from {least} to {most}"
             case inspect.FloatType(ge=least, le=most):
                 return f"a number from {self.display(least)} to {self.display(most)}"
             case inspect.LiteralType():
-                return " or ".join(get_args(get_args(self.hint)[0]))  # in the order that they were written in
+                return " or ".join(get_args(get_args(self.hint)[0]))  # msgspec sorts them; this keeps their order
         return self.check.allowed if self.check else "a text"
 
     def convert(self, raw: object) -> Any:
-        """Return `raw` (text, or what TOML made of it) as a value of this setting's type.
+        """Return `raw`, a string or a TOML value, as a value of this setting's type.
 
-        A list may be one text with commas.
+        A list may be a string separated by commas.
 
         Raises:
-            ValueError: It can't be one; `allowed` says what can.
+            ValueError: The value is not allowed. `allowed` describes the allowed ones.
         """
         if self.several and isinstance(raw, str):
             raw = raw.split(",")
@@ -186,7 +187,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(self.check.parse(one) for one in value) if self.several else self.check.parse(value)
 
     def display(self, value: Any) -> str:
-        """Return `value` as one printable line; of a secret only whether it is set."""
+        """Return `value` as one printable line; for a secret, only whether it is set."""
         if self.secret:
             return "set (hidden)" if value else "not set"
         match value:
@@ -202,7 +203,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settings_of(struct: type[msgspec.Struct]) -> Mapping[str, Setting]:
-    """Return the settings that the fields of `struct`, annotated with `about`, describe; in their order."""
+    """Return the settings described by the fields of `struct`, which are annotated with `about`, in order."""
     hints = get_type_hints(struct, include_extras=True)
     found = {}
     for field in msgspec.structs.fields(struct):

@@ -39,7 +39,7 @@ def parse_number(name: str, text: str | None, default: int, least: int, most: in
     if text is None:
         return default
     if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS and least <= int(text) <= most):
-        raise InvalidField(name, text, f"a whole number from {least} to {most}")
+        raise InvalidField(name, text, f"an integer from {least} to {most}")
     return int(text)
 
 
