@@ -61,7 +61,7 @@ async def test_a_data_directory_that_can_not_be_written(
 async def test_a_metrics_file_that_can_not_be_read(tmp_path: Path) -> None:
     (tmp_path / "metrics" / "progress_phase_stats.json").mkdir(parents=True)
     line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path))
-    assert "progress_phase_stats.json can't be read: Is a directory" in line
+    assert "progress_phase_stats.json: Is a directory" in line
 
 
 async def test_a_port_that_is_taken(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ async def test_a_port_that_is_taken(tmp_path: Path) -> None:
         (tmp_path / "metrics").mkdir()
         (tmp_path / "metrics" / "progress_phase_stats.json").write_text("corrupt")
         line = await refused("--bind", "127.0.0.1:0", "--bind", f"127.0.0.1:{port}", "--data-dir", str(tmp_path))
-    assert f"127.0.0.1:{port} is taken" in line
+    assert f"127.0.0.1:{port} is in use" in line
     assert "--bind 127.0.0.1:0" in line
     assert names(tmp_path / "metrics") == ["progress_phase_stats.json"]
 
@@ -135,7 +135,7 @@ async def test_the_address_is_told_as_json_at_any_level(tmp_path: Path) -> None:
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "progress_phase_stats.json").write_text("corrupt")
     command = [*SERVER, "--bind", "127.0.0.1:0", "--data-dir", str(tmp_path), "--log-format", "json"]
-    aside = "metrics file set aside; statistics begin anew"
+    aside = "invalid metrics file renamed; statistics start empty"
     for level, expected in (("error", ["listening"]), ("warning", [aside, "listening"])):
         (tmp_path / "metrics" / "progress_phase_stats.json").write_text("corrupt")
         process = await trio.lowlevel.open_process(

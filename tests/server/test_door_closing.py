@@ -180,6 +180,6 @@ async def test_a_door_closed_before_it_opens_serves_nobody() -> None:
 
 async def test_a_door_serves_once() -> None:
     async with open_door() as opened:
-        with pytest.raises(RuntimeError, match="another Door"):
+        with pytest.raises(RuntimeError, match="create a new one"):
             await opened.door.serve(plain_app(opened.door), [])
         assert (await opened.ask()).startswith(b"HTTP/1.1 200 ")

@@ -12,7 +12,7 @@ def test_another_machine_has_its_share_and_this_one_the_house() -> None:
     crowd = Crowd(6, 2)
     assert [crowd.enter("192.0.2.1") for _ in range(3)] == [None, None, Full.ADDRESS]
     assert [crowd.enter("192.0.2.2"), crowd.enter("127.0.0.1"), crowd.enter("::1"), crowd.enter("")] == [None] * 4
-    assert crowd.enter("127.0.0.1") is Full.HOUSE
+    assert crowd.enter("127.0.0.1") is Full.TOTAL
     crowd.leave("192.0.2.1")
     assert crowd.enter("192.0.2.1") is None
 

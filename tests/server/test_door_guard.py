@@ -101,7 +101,7 @@ async def test_the_app_s_error_is_logged_with_its_traceback_and_answered_500() -
     async with open_door(app) as opened:
         with capture_logs() as logs:
             assert (await opened.ask()).startswith(b"HTTP/1.1 500 ")
-        assert [(entry["event"], entry["log_level"]) for entry in logs] == [("the app raised an error", "error")]
+        assert [(entry["event"], entry["log_level"]) for entry in logs] == [("unhandled error in the app", "error")]
         await opened.wait_empty()
         assert opened.door.statistics().failed == 0
 

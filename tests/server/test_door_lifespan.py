@@ -84,4 +84,4 @@ async def test_an_app_that_can_not_end_is_cancelled(autojump_clock: trio.testing
             await nursery.start(door.serve, app, listeners)
             with trio.fail_after(60):
                 await door.close(0)
-    assert [entry["event"] for entry in logs] == ["the app did not end in time and is cancelled"]
+    assert [entry["event"] for entry in logs] == ["app shutdown timed out; canceling it"]

@@ -137,7 +137,7 @@ async def test_an_address_is_free_again_at_once(free: int) -> None:
 async def test_an_explicit_address_that_is_taken_is_an_error_and_nothing_stays_open(free: int, taken: int) -> None:
     with pytest.raises(PortInUse) as caught:
         await open_listeners([f"127.0.0.1:{free}", f"127.0.0.1:{taken}"], explicit=True)
-    assert str(caught.value).startswith(f"127.0.0.1:{taken} is taken")
+    assert str(caught.value).startswith(f"127.0.0.1:{taken} is in use")
     assert "--bind 127.0.0.1:0" in str(caught.value)
     with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", free)):
         pass
@@ -159,7 +159,7 @@ async def test_all_default_addresses_taken_is_an_error(taken: int) -> None:
         second.bind(("127.0.0.1", 0))
         second.listen()
         also = second.getsockname()[1]
-        with pytest.raises(PortInUse, match=f"127.0.0.1:{taken} and 127.0.0.1:{also} are taken"):
+        with pytest.raises(PortInUse, match=f"127.0.0.1:{taken} and 127.0.0.1:{also} are in use"):
             await open_listeners([f"127.0.0.1:{taken}", f"127.0.0.1:{also}"], explicit=False)
 
 
@@ -169,7 +169,7 @@ async def test_localhost_is_taken_if_either_loopback_is(free: int) -> None:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("::1", free))
         other.listen()
-        with pytest.raises(PortInUse, match=f"localhost:{free} is taken"):
+        with pytest.raises(PortInUse, match=f"localhost:{free} is in use"):
             await open_listeners([f"localhost:{free}"], explicit=True)
         close(await open_listeners([f"127.0.0.1:{free}"], explicit=True))  # and v4 was let go
 

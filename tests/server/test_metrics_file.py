@@ -133,7 +133,7 @@ def test_a_corrupt_file_that_can_not_be_set_aside_is_an_error(
 ) -> None:
     file = written(tmp_path, b"{")
     make_unwritable(tmp_path)
-    with pytest.raises(DataDirError, match="can't be set aside as progress_phase_stats"):
+    with pytest.raises(DataDirError, match="cannot be renamed to progress_phase_stats"):
         file.load()
     assert file.path.read_bytes() == b"{"
 
@@ -141,7 +141,7 @@ def test_a_corrupt_file_that_can_not_be_set_aside_is_an_error(
 def test_something_else_in_its_place_is_an_error(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path)
     file.path.mkdir(parents=True)
-    with pytest.raises(DataDirError, match="can't be read: Is a directory"):
+    with pytest.raises(DataDirError, match=r"cannot read .*: Is a directory"):
         file.load()
     with pytest.raises(DataDirError, match="cannot write"):
         file.save(known())

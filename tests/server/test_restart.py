@@ -130,7 +130,7 @@ async def test_a_torn_metrics_file_is_set_aside_and_written_anew_from_the_journa
     path.write_bytes(torn)
     async with crashing(tmp_path) as box:
         assert (await box.get("/metrics", format="json"))["phases"] == told
-        assert any("set aside" in line for line in box.server.log)
+        assert any("metrics file renamed" in line for line in box.server.log)
         box.server.process.terminate()
         await box.server.process.wait()
     check_agreement(tmp_path, told)

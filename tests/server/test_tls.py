@@ -167,7 +167,7 @@ async def test_the_certificate_is_loaded_anew_at_sighup(tmp_path: Path) -> None:
         assert not await is_trusted(old)
         one.key.write_text("nonsense")
         server.process.send_signal(signal.SIGHUP)
-        while not any("the old one stays" in line for line in server.log):
+        while not any("keeping the old one" in line for line in server.log):
             assert await is_trusted(new)
         assert await is_trusted(new)
 

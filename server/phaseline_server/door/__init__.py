@@ -1,7 +1,7 @@
-"""The listening side: addresses, the accept loop, and one guarded task for each connection.
+"""The network side of the server: listen addresses, the accept loop and one guarded task per connection.
 
-HTTP is spoken by hypercorn, inside our own guard, and WebSockets by ourselves: whatever one client provokes ends its
-connection alone, and a client that does not read can't keep the server from ending.
+Hypercorn speaks HTTP inside a guard of ours; the WebSocket implementation is our own. An error that a client causes
+ends only its own connection, and a client that does not read cannot block the shutdown.
 """
 
 from phaseline_server.door.app_tasks import CLIENT_LEFT, LEFT

@@ -1,4 +1,4 @@
-"""The app's call for one WebSocket, as ASGI has it: what the app receives, and what becomes of what it sends."""
+"""One ASGI call of the app for a WebSocket: its `receive` and `send` functions."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,22 +16,22 @@ __all__ = ["AppCall"]
 
 
 class AppCall:
-    """One call of the app, from the client's handshake to the app's return."""
+    """One call of the app, from the client's handshake until the app returns."""
 
     def __init__(self, socket: "WebSocket", handshake: Upgrade) -> None:
-        """Have the app answer `handshake`, and speak by `socket`."""
+        """Create the call in which the app answers `handshake` and uses `socket`."""
         self._socket = socket
         self._handshake: Upgrade | None = handshake  # None once it is accepted
-        self._announced = False
-        self._refused = False
+        self._connected = False  # `websocket.connect` is delivered
+        self._rejected = False
         self._closed = False  # by the app
         self._unread: list[str | bytes] = []  # the latest first
 
     async def receive(self) -> ASGIReceiveEvent:
         """Return the next event for the app."""
         socket = self._socket
-        if not self._announced:
-            self._announced = True
+        if not self._connected:
+            self._connected = True
             await trio.lowlevel.checkpoint()
             return {"type": "websocket.connect"}
         while self._handshake is not None and socket.code is None:
@@ -55,14 +55,14 @@ class AppCall:
         return bool(self._unread)
 
     async def send(self, message: Any) -> None:
-        """Do what the app says.
+        """Handle a message from the app.
 
         Raises:
-            ValueError: ASGI has no WebSocket say this, or not now.
+            ValueError: ASGI does not allow this message, or not in this state.
         """
         kind = message["type"]
         if self._socket.code is not None or self._closed:
-            pass  # a client that has left is no mistake of the app's
+            pass  # sending after the client disconnected is not an error of the app
         elif self._handshake is not None:
             self._answer(self._handshake, kind, message)
         elif kind == "websocket.send":
@@ -71,25 +71,25 @@ class AppCall:
         elif kind == "websocket.close":
             self._close(message)
         else:
-            raise _not_now(kind)
-        # A route that sends in a loop would never be cancelled otherwise.
+            raise _not_allowed(kind)
+        # A checkpoint, so that a route that sends in a loop can be canceled.
         await trio.lowlevel.checkpoint()
 
     def end(self) -> None:
-        """Note that the app has returned, or failed."""
-        if self._handshake is not None and not self._refused:
-            self._refuse(self._handshake, 500)
+        """Handle the app's return or failure; an unanswered handshake is rejected with 500."""
+        if self._handshake is not None and not self._rejected:
+            self._reject(self._handshake, 500)
 
     def _answer(self, handshake: Upgrade, kind: str, message: Any) -> None:
-        """Accept or refuse."""
+        """Accept or reject the handshake."""
         if kind == "websocket.accept":
             answer = handshake.accept(message.get("subprotocol"), message.get("headers", ()))
             self._handshake = None
             self._socket.begin(answer, handshake.early)
         elif kind == "websocket.close":
-            self._refuse(handshake, 403)
+            self._reject(handshake, 403)
         elif kind == "websocket.http.response.start":
-            self._refused = True
+            self._rejected = True
             self._socket.writer.write(handshake.refuse(int(message["status"]), list(message.get("headers", ()))))
         elif kind == "websocket.http.response.body":
             more = message.get("more_body", False)
@@ -97,7 +97,7 @@ class AppCall:
             if not more:
                 self._socket.note_end(int(CloseReason.NORMAL_CLOSURE))
         else:
-            raise _not_now(kind)
+            raise _not_allowed(kind)
 
     async def _send(self, message: Any) -> None:
         data, socket = message.get("bytes"), self._socket
@@ -108,17 +108,17 @@ class AppCall:
         await socket.wait_flushed()
 
     def _close(self, message: Any) -> None:
-        # At the end of a call by which a WebSocket was taken over, Quart says this too.
+        # Quart also sends a close when the call of a WebSocket that was taken over ends.
         if not self._socket.is_taken_over:
             self._socket.say_close(int(message.get("code") or 1000), message.get("reason") or "")
             self._closed = True
 
-    def _refuse(self, handshake: Upgrade, status: int) -> None:
-        self._refused = True
+    def _reject(self, handshake: Upgrade, status: int) -> None:
+        self._rejected = True
         head = handshake.refuse(status, [(b"content-length", b"0")])
         self._socket.writer.write(head + handshake.body(b"", last=True))
         self._socket.note_end(int(CloseReason.NORMAL_CLOSURE))
 
 
-def _not_now(kind: str) -> ValueError:
-    return ValueError(f"the message is {kind!a}; allowed: what ASGI has a WebSocket send in this state")
+def _not_allowed(kind: str) -> ValueError:
+    return ValueError(f"message type is {kind!a}; allowed: a WebSocket message that ASGI permits in this state")

@@ -1,4 +1,4 @@
-"""The app's calls within one connection: each is a task, with an inbox of what it has yet to receive."""
+"""The app's calls in one connection: each runs in its own task, with an inbox of events to receive."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -20,19 +20,19 @@ _log = structlog.get_logger(__name__)
 CLIENT_LEFT: tuple[type[Exception], ...] = tuple(
     getattr(quart.wrappers.base, name) for name in ("ClientDisconnectedError",) if hasattr(quart.wrappers.base, name)
 )
-"""What Quart from 0.23 on raises within a route whose client has left; older ones only cancel the route."""
+"""The error that Quart 0.23 and later raises in a route whose client disconnected; older versions cancel the route."""
 
 LEFT: Final = "phaseline.left"
-"""The ASGI extension by which an app is told of the end without a task that receives it: see `call_when_left`."""
+"""The ASGI extension that reports a disconnect by a callback, without a receiving task: see `call_when_left`."""
 
 _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
 class AppTasks(TaskGroup):
-    """Hypercorn's group of tasks, but for the inbox.
+    """Hypercorn's task group, with our own inbox.
 
-    Hypercorn's makes the giver of an event wait for room in it even when the app has returned, or when the giver is
-    the app itself, which has just ended its response and is to be told of the end: neither wait ever ended.
+    With hypercorn's inbox, `put` waits for space even after the app has returned, and also when the app itself calls
+    it, at the end of its response. Both waits never end.
     """
 
     async def spawn_app(
@@ -42,9 +42,9 @@ class AppTasks(TaskGroup):
         scope: Scope,
         send: Callable[[ASGISendEvent | None], Awaitable[None]],
     ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
-        """Call `app` in a task of its own, and return the function that gives it events."""
+        """Call `app` in a new task and return the function that delivers events to it."""
         inbox = _Inbox(config.max_app_queue_size)
-        scope["extensions"][LEFT] = {"call": inbox.call_when_left}  # type: ignore[typeddict-item] # of HTTP's
+        scope["extensions"][LEFT] = {"call": inbox.call_when_left}  # type: ignore[typeddict-item] # not in HTTP's type
         self.spawn(_call, app, scope, inbox, send)
         return inbox.put
 
@@ -55,7 +55,7 @@ async def _call(
     inbox: "_Inbox",
     send: Callable[[ASGISendEvent | None], Awaitable[None]],
 ) -> None:
-    """Call `app`; its errors end its own call, with 500 if that can still be said."""
+    """Call `app`. An error ends only this call, with status 500 if no response was sent yet."""
     try:
         await call_app(app, scope, inbox.receive, send)
     finally:
@@ -69,17 +69,17 @@ async def call_app(
     receive: Callable[[], Awaitable[ASGIReceiveEvent]],
     send: Callable[[Any], Awaitable[None]],
 ) -> None:
-    """Call `app`, and log its errors."""
+    """Call `app` and log its errors."""
     await logged(app(scope, receive, send, trio.to_thread.run_sync, trio.from_thread.run))
 
 
 async def logged(call: Awaitable[None]) -> None:
-    """Await a call of the app's, and log its errors."""
+    """Await a call of the app and log its errors."""
     try:
         await call
     except CLIENT_LEFT:
-        _log.debug("a client left before the end of its answer")
-    except Exception as error:  # noqa: BLE001 (the app's own)
+        _log.debug("client disconnected before the end of the response")
+    except Exception as error:  # noqa: BLE001 (any error of the app)
         _log_error(error)
     except BaseExceptionGroup as group:
         cancelled, errors = group.split(trio.Cancelled)
@@ -90,53 +90,53 @@ async def logged(call: Awaitable[None]) -> None:
 
 
 def _log_error(error: BaseException) -> None:
-    """Log what the app raised, unless it only says that the client has left."""
+    """Log an error of the app; a disconnect is logged only at level debug."""
     if isinstance(error, BaseExceptionGroup) and error.split(CLIENT_LEFT)[1] is None:
-        _log.debug("a client left before the end of its answer")
+        _log.debug("client disconnected before the end of the response")
     else:
-        _log.error("the app raised an error", error=shown(str(error)), exc_info=error)
+        _log.error("unhandled error in the app", error=shown(str(error)), exc_info=error)
 
 
 class _Inbox:
-    """Events for one call of the app, at most `size` of them unless one tells it that the client has left."""
+    """Events for one call of the app: at most `size`, not counting disconnects."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._events: deque[ASGIReceiveEvent] = deque()
         self._closed = False
         self._when_left: Callable[[], None] | None = None
-        self._room = trio.lowlevel.ParkingLot()
-        self._news = trio.lowlevel.ParkingLot()
+        self._space = trio.lowlevel.ParkingLot()
+        self._added = trio.lowlevel.ParkingLot()
 
     async def put(self, event: ASGIReceiveEvent) -> None:
-        """Add `event`, once there is room; the end of the client has no need to wait, nor even a checkpoint."""
+        """Add `event` when there is space. A disconnect is added at once, without a checkpoint."""
         if event["type"] not in _DISCONNECTS:
             await trio.lowlevel.checkpoint()
             while len(self._events) >= self._size and not self._closed:
-                await self._room.park()
+                await self._space.park()
         elif self._when_left is not None:
             self._when_left()
         if not self._closed:
             self._events.append(event)
-            self._news.unpark()
+            self._added.unpark()
 
     async def receive(self) -> ASGIReceiveEvent:
-        """Wait for the next event, and return it."""
+        """Wait for the next event and return it."""
         await trio.lowlevel.checkpoint()
         while not self._events:
-            await self._news.park()
-        self._room.unpark()
+            await self._added.park()
+        self._space.unpark()
         return self._events.popleft()
 
     def call_when_left(self, act: Callable[[], None]) -> None:
-        """Call `act` once the client has left, or has had the answer; for an app that does not receive."""
+        """Call `act` when the client disconnects or the response is complete; for an app that does not receive."""
         self._when_left = act
         if any(event["type"] in _DISCONNECTS for event in self._events):
             act()
 
     def close(self) -> None:
-        """Drop everything from now on: the app has returned."""
+        """Drop all events from now on, because the app has returned."""
         self._closed = True
         self._when_left = None
         self._events.clear()
-        self._room.unpark_all()
+        self._space.unpark_all()

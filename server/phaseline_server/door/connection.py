@@ -1,9 +1,11 @@
-"""One client's connection: hypercorn's server of one connection, with our deadlines, and endable at any time.
+"""One client's connection: hypercorn's server of one connection, with our deadlines and a reliable end.
 
-What hypercorn's own does otherwise, and why that does not do here: a client that stops reading keeps a task for
-ever, as sends are shielded from cancellation; a cancelled connection is left open; an answer given before the request
-had been read whole is destroyed by the reset that follows; the idle time-out is lost, and with it the connection,
-since Quart-Trio cancels the task that would set it as soon as a response is complete.
+Hypercorn's own has four faults for our use:
+
+- A client that stops reading keeps a task forever, because sends are shielded from cancellation.
+- A canceled connection stays open.
+- A response sent before the request is completely read is lost, because a TCP reset follows.
+- The idle time-out is never set, because Quart-Trio cancels the task that sets it when a response is complete.
 """
 
 import os
@@ -37,13 +39,13 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close discards what is un
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all connections of a door have in common.
+    """Objects shared by all connections of a door.
 
     Attributes:
-        limits: Their bounds.
-        spawn: Starts a task that may outlast none of them by long.
-        pings: Asks their WebSockets' clients whether they are there.
-        counts: What is counted of them.
+        limits: Limits of sizes and times.
+        spawn: Starts a task, which must end soon after its connection.
+        pings: Sends pings to the WebSocket clients.
+        counts: Counters of rejected and closed connections.
     """
 
     limits: Limits
@@ -53,7 +55,7 @@ class Shared:
 
 
 class Connection(TCPServer):
-    """A connection from its first byte to its last. `run` ends when both are through, and then it is closed."""
+    """One connection. `run` returns when both sides are done, and closes it."""
 
     protocol: Http1Protocol  # type: ignore[assignment] # hypercorn's own also speaks HTTP/2
     stream: trio.SocketStream  # type: ignore[assignment] # hypercorn's own also speaks TLS
@@ -75,16 +77,16 @@ class Connection(TCPServer):
         self._websocket: WebSocket | None = None
         self._scope = trio.CancelScope()
         self._reading = trio.CancelScope()
-        self._patience = inf  # until when the reader waits for the client, in Trio's time
+        self._deadline = inf  # of the next read, in seconds of Trio's clock
         self._idle = True  # between two requests
-        self._begun = False  # with the head of the next one
-        self._said_all = False
+        self._begun = False  # a part of the next request's head was received
+        self._sent_all = False
 
     async def run(self) -> None:
         """Serve the connection.
 
         Raises:
-            Exception: Whatever the client provoked in h11, wsproto, hypercorn or the app.
+            Exception: Any error that the client caused in h11, wsproto, hypercorn or the app.
         """
         try:
             with self._scope:
@@ -99,7 +101,7 @@ class Connection(TCPServer):
             self.stream.socket.close()
 
     async def _serve_http(self) -> None:
-        """Serve requests until the end, or until the client wants a WebSocket."""
+        """Serve requests until the connection ends or is upgraded to a WebSocket."""
         async with AppTasks() as self._task_group:
             self.protocol = Http1Protocol(
                 self._shared.counts.malformed,
@@ -117,59 +119,59 @@ class Connection(TCPServer):
             await self._read_data()
         handshake = self.protocol.upgrade
         if handshake is not None:
-            # For the rest of the connection's life; what HTTP needed is let go, for there may be many of them.
+            # Release the HTTP objects, to save memory: there may be many WebSockets, and they live long.
             del self.protocol, self.idle_task, self._task_group
             shared = self._shared
             self._websocket = WebSocket(self.stream, handshake, shared.limits, spawn=shared.spawn, pings=shared.pings)
 
     async def protocol_send(self, event: Event) -> None:
-        """Take what the protocol wants done: bytes sent, the end, or a change between idle and busy."""
+        """Handle an event of the protocol: bytes to send, the end, or a change between idle and busy."""
         if isinstance(event, RawData):
             if not await self._send(event.data):
                 self.abort()
                 self._end_soon()
                 await self.protocol.handle(Closed())
         elif isinstance(event, Closed):
-            self._say_no_more()
+            self._send_end()
             await self.protocol.handle(Closed())
         elif isinstance(event, Updated):
-            # Without a checkpoint, as the request that this ends may be cancelled already.
+            # Without a checkpoint, because the task of the finished request may already be canceled.
             self._idle = event.idle
             self._begun = event.idle and self.protocol.has_more
             idle_seconds = self._limits.head_seconds if self._begun else self._limits.idle_seconds
             self._wait_until(trio.current_time() + idle_seconds if event.idle else inf)
 
     def leave(self) -> None:
-        """Close a WebSocket with 1001; what is no WebSocket stays as it is."""
+        """Close a WebSocket with 1001; do nothing for HTTP."""
         if self._websocket is not None:
             self._websocket.leave()
 
     def leave_if_idle(self) -> None:
-        """End the connection if no request is being served."""
+        """Close the connection if no request is being served."""
         if self._idle and self._websocket is None:
             self._wait_until(-inf)
 
     def abort(self) -> None:
-        """Close the socket under whoever is sending or receiving.
+        """Close the socket, even if a task is sending or receiving on it.
 
-        Not awaited and not to be stopped: this is what ends a send that is shielded from cancellation.
+        This is synchronous, because it must also end a send that is shielded from cancellation.
         """
         if self._websocket is not None:
             self._websocket.cut()
         if self.send_lock.locked():
-            # The client does not read; without a reset the kernel would go on offering it the rest.
+            # The client does not read. Without a reset, the kernel would keep trying to send the rest.
             with suppress(OSError):
                 self.stream.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, _RESET)
         self.stream.socket.close()
 
     def cancel(self) -> None:
-        """Abort, and cancel what the app still does for this connection."""
+        """Abort the connection and cancel the app's calls for it."""
         self.abort()
         self._scope.cancel()
 
     async def _read_data(self) -> None:
         while data := await self._receive():
-            if self._said_all:
+            if self._sent_all:
                 continue
             if self._idle and not self._begun:
                 self._begun = True
@@ -177,31 +179,31 @@ class Connection(TCPServer):
             await self.protocol.handle(RawData(data))
             if self.protocol.upgrade is not None:
                 return
-        if self._reading.cancelled_caught and self._begun and not self._said_all:
+        if self._reading.cancelled_caught and self._begun and not self._sent_all:
             await self.protocol.refuse(_TIMED_OUT)
-        elif not self._said_all:
+        elif not self._sent_all:
             await self.protocol.handle(RawData(b""))
         await self.protocol.handle(Closed())
         self._end_soon()
 
     async def _receive(self) -> bytes:
-        """Return what the client sent; empty if it has ended, is lost, or let our patience run out."""
+        """Return data from the client; empty at its end, after an error, or when the deadline has passed."""
         with (
-            trio.CancelScope(deadline=self._patience) as self._reading,
+            trio.CancelScope(deadline=self._deadline) as self._reading,
             suppress(trio.BrokenResourceError, trio.ClosedResourceError),
         ):
-            # h11 measures a head only while it is incomplete, so no more than one may come at a time.
+            # h11 checks the size of a head only while it is incomplete, so read at most one head's size at a time.
             return bytes(await self.stream.receive_some(self._limits.head if self._idle else _PIECE))
         return b""
 
     async def _send(self, data: bytes) -> bool:
-        """Send all of `data`; return whether the client took it.
+        """Send all of `data`, and return whether that succeeded.
 
-        Shielded from cancellation, since after half a chunk nothing more could be understood.
+        Sending is shielded from cancellation: after half a chunk, the client could not parse anything more.
         """
         await trio.lowlevel.checkpoint()
         if not self.send_lock.locked():
-            # Mostly the socket takes all at once, and to wait for it properly costs more than the write.
+            # The socket usually accepts all data at once, and waiting for it first costs more than the write.
             try:
                 sent = os.write(self.stream.socket.fileno(), data)
             except BlockingIOError:
@@ -211,7 +213,7 @@ class Connection(TCPServer):
             if sent == len(data):
                 return True
             data = data[sent:]
-        # The lock within the shield too: a part may have been written.
+        # The lock is also inside the shield, because a part may already be written.
         with trio.CancelScope(shield=True), memoryview(data) as view:
             async with self.send_lock:
                 for start in range(0, len(data), _PIECE):
@@ -225,29 +227,29 @@ class Connection(TCPServer):
                         return False
         return True
 
-    def _say_no_more(self) -> None:
-        """End our direction of the connection, and soon the connection."""
-        self._said_all = True
+    def _send_end(self) -> None:
+        """Shut down our direction of the connection, and close the connection soon."""
+        self._sent_all = True
         with suppress(OSError):
             self.stream.socket.shutdown(trio.socket.SHUT_WR)
         self._end_soon()
 
     def _end_soon(self) -> None:
-        """Leave the client time to read our last words, and the app to notice the end; no more than that."""
+        """Limit the remaining time, in which the client reads the rest and the app notices the end."""
         self._scope.deadline = min(self._scope.deadline, trio.current_time() + self._limits.linger_seconds)
 
     def _wait_until(self, deadline: float) -> None:
-        self._patience = deadline
+        self._deadline = deadline
         self._reading.deadline = deadline
 
     async def _close(self) -> None:
-        """Never needed: `run` closes what it serves."""
+        """Never called: `run` closes the connection."""
         raise NotImplementedError
 
     async def _idle_timeout(self) -> None:
-        """Never needed: the reader has deadlines of its own."""
+        """Never called: the reader has its own deadlines."""
         raise NotImplementedError
 
     async def _initiate_server_close(self) -> None:
-        """Never needed, as `_idle_timeout`."""
+        """Never called, like `_idle_timeout`."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What a door counts of those it has turned away, refused, or cut off."""
+"""Counters of the connections and requests that a door rejected or cut off."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,26 +8,23 @@ __all__ = ["Counts", "Late"]
 
 
 class Late(StrEnum):
-    """What a client did not do in time, so that it was cut off."""
+    """The time-out that cut a client off."""
 
     WRITE = "write"
-    """It did not take what was sent."""
+    """The client did not read."""
     PONG = "pong"
-    """Nothing was heard of it since the last ping."""
+    """The client sent nothing after a ping."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many there were so far.
+    """Counters since the start.
 
     Attributes:
-        refused: Connections closed at once, a limit being reached, by the status they were told: 429 for that of an
-            address, 503 for that of the house.
-        malformed: Requests that no route saw, by the status of the answer: 431 for a head too large, 408 for one too
-            slow.
-        broken: WebSockets closed because the client broke a rule or a bound, by the code of the close: 1009 for too
-            large.
-        late: Connections cut off, by what the client did not do in time.
+        refused: Connections rejected by a limit, by status: 429 for the limit per address, 503 for the total.
+        malformed: Requests rejected before any route, by status: 431 for a head too large, 408 for one too slow.
+        broken: WebSockets closed for a protocol error, by close code: 1009 for a message too large.
+        late: Connections cut off by a time-out.
     """
 
     refused: Counter[int] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""How many there are, in all and from each address."""
+"""Limits of concurrent connections, in total and per remote address."""
 
 import json
 from collections import Counter
@@ -11,44 +11,44 @@ from phaseline.errors import TooMany
 
 __all__ = ["Crowd", "Full"]
 
-_REMEMBERED = 1024  # addresses: to read one takes as long as to accept a connection
+_CACHED = 1024  # addresses: parsing one takes as long as accepting a connection
 
 
 class Full(StrEnum):
-    """Why somebody can't come in."""
+    """The limit that a new connection exceeds."""
 
-    HOUSE = "as many connections as it is allowed"
-    ADDRESS = "as many connections of this address as it is allowed"
+    TOTAL = "connection limit reached"
+    ADDRESS = "connection limit per address reached"
 
     @property
     def status(self) -> HTTPStatus:
-        """The status that they are told who have to leave."""
-        return HTTPStatus.SERVICE_UNAVAILABLE if self is Full.HOUSE else HTTPStatus.TOO_MANY_REQUESTS
+        """The status of the response."""
+        return HTTPStatus.SERVICE_UNAVAILABLE if self is Full.TOTAL else HTTPStatus.TOO_MANY_REQUESTS
 
     @property
     def answer(self) -> bytes:
-        """What is said to them, in HTTP, as nothing has been heard of them yet."""
+        """The response, in HTTP, because the client has not sent anything yet."""
         status = f"{self.status} {self.status.phrase}"
-        text = f"the server has {self}; try again"
+        text = f"{self}; close other connections or try again later"
         body = json.dumps({"success": False, "error": text, "code": TooMany.code})
         head = f"HTTP/1.1 {status}\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: application/json\r\n"
         return f"{head}content-length: {len(body)}\r\n\r\n{body}".encode()
 
 
 class Crowd:
-    """Counts who is in. This machine's own addresses have no limit but that of the house: all its tunnels end there."""
+    """Counts connections. Only the total limit applies to loopback addresses, because all tunnels come from there."""
 
     def __init__(self, most: int, most_per_address: int) -> None:
-        """Let in at most `most`, and at most `most_per_address` of another machine."""
+        """Allow at most `most` connections, and at most `most_per_address` from one remote address."""
         self._most = most
         self._most_per_address = most_per_address
         self._present = 0
         self._of: Counter[str] = Counter()
 
     def enter(self, address: str) -> Full | None:
-        """Count somebody, and return None; or return why not."""
+        """Count a new connection and return None, or return the limit that it exceeds."""
         if self._present >= self._most:
-            return Full.HOUSE
+            return Full.TOTAL
         if self._of[_part(address)] >= self._most_per_address and not _is_ours(address):
             return Full.ADDRESS
         self._present += 1
@@ -56,7 +56,7 @@ class Crowd:
         return None
 
     def leave(self, address: str) -> None:
-        """Count somebody no more who has entered."""
+        """Remove a connection that `enter` counted."""
         self._present -= 1
         part = _part(address)
         self._of[part] -= 1
@@ -64,19 +64,19 @@ class Crowd:
             del self._of[part]
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED)
 def _part(address: str) -> str:
-    """Return the part of an address that one client can't change: of version 6, it has 2^64 to choose from."""
+    """Return the part of an address that a client cannot vary: for IPv6 the /64 network."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    return ":".join(found.exploded.split(":")[:4]) if found.version == 6 else address  # noqa: PLR2004 (a version)
+    return ":".join(found.exploded.split(":")[:4]) if found.version == 6 else address  # noqa: PLR2004 (IP version)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED)
 def _is_ours(address: str) -> bool:
     try:
         return ip_address(address.partition("%")[0]).is_loopback
     except ValueError:
-        return True  # a socket of this machine's files
+        return True  # a Unix socket

@@ -1,4 +1,4 @@
-"""The accept loop: who comes in, who is turned away, and how everybody is shown out."""
+"""The accept loop: it accepts and rejects connections, and closes all of them at shutdown."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -27,10 +27,10 @@ __all__ = ["Door", "Statistics"]
 
 _log = structlog.get_logger(__name__)
 
-_GRACE = 1.5  # seconds
-_PARTING = 0.3  # seconds that a client has to answer the close of its WebSocket
-_APP_ENDS = 1.0  # seconds
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds after an error of accept
+_GRACE = 1.5  # seconds for requests to finish
+_PARTING = 0.3  # seconds for a client to answer the close of its WebSocket
+_APP_ENDS = 1.0  # seconds for the app to end
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds to wait after an error of accept
 
 
 Welcome = Callable[[trio.SocketStream], Awaitable[None]]
@@ -38,23 +38,23 @@ Welcome = Callable[[trio.SocketStream], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Statistics:
-    """What a door has seen so far."""
+    """Counters of a door."""
 
     connections: int
-    """Open now."""
+    """Open connections."""
     accepted: int
     failed: int
-    """Ended by an error."""
+    """Connections ended by an error."""
     counts: Counts
-    """Of those that were not served."""
+    """Rejected and cut-off connections."""
 
 
 class Door:
-    """One door serves one app on any number of listeners, once.
+    """Serves one app on any number of listeners, once.
 
     Attributes:
-        closing: Set as soon as the door begins to close. Routes that last (a WebSocket, a stream of events,
-            a long poll) wait for it too, and end with what they still have to say.
+        closing: Set when the door begins to close. Long-lived routes (a WebSocket, an event stream, a long poll) also
+            wait for it, send what is left and end.
     """
 
     def __init__(self, limits: Limits | None = None, tls: Tls | None = None) -> None:
@@ -68,8 +68,8 @@ class Door:
         self._pings = Pings(self._limits.pong_seconds)
         self._connections: set[Connection] = set()
         self._accepted = self._failed = 0
-        self._full = False  # and said so in the log
-        self._emptied = trio.Event()  # no connection is left; a new one whenever the door waits for that
+        self._full = False  # the last connection was rejected, and that is logged
+        self._emptied = trio.Event()  # set when no connection is left; replaced for each wait
         self._closed = trio.Event()
         self._serving = False
         self._grace = _GRACE
@@ -77,7 +77,7 @@ class Door:
         self._not_started: StartupFailed | None = None
 
     def statistics(self) -> Statistics:
-        """Return how many connections are open, and how many there were."""
+        """Return the counters of connections."""
         return Statistics(
             connections=len(self._connections),
             accepted=self._accepted,
@@ -92,17 +92,17 @@ class Door:
         *,
         task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Start `app` (its lifespan), serve it on `listeners`, and return once the door has been closed.
+        """Start `app` (its lifespan), serve it on `listeners`, and return when the door is closed.
 
-        To be started with `nursery.start`, which returns the bound URLs (`http://127.0.0.1:43211`) once
-        clients are accepted. Being cancelled is like `close`: clients get the default grace first.
+        Start it with `nursery.start`, which returns the bound URLs (`http://127.0.0.1:43211`) once clients are
+        accepted. Cancellation acts like `close`: clients get the default grace period first.
 
         Raises:
-            RuntimeError: The door serves already, or has served.
+            RuntimeError: The door is serving, or has served.
             StartupFailed: The app did not start.
         """
         if self._serving:
-            raise RuntimeError("this door serves already, or has served; make another Door")
+            raise RuntimeError("this Door was already used; create a new one")
         self._serving = True
         try:
             async with trio.open_nursery() as nursery:
@@ -110,19 +110,19 @@ class Door:
                 try:
                     await self.closing.wait()
                 finally:
-                    self.closing.set()  # cancelled: `_serve` itself is shielded by now, and sees this
+                    self.closing.set()  # if canceled: `_serve` is shielded and waits for this
             if self._not_started is not None:
-                raise self._not_started  # here, so that it arrives as itself and not within a group
+                raise self._not_started  # outside the nursery, so that it is not wrapped in a group
         finally:
             for listener in listeners:
                 listener.socket.close()
             self._closed.set()
 
     async def close(self, grace: float = _GRACE) -> None:
-        """Accept nobody any more, give connections `grace` seconds to finish, end them, and wait for the end.
+        """Stop accepting, give connections `grace` seconds to finish, close them, and wait until all are closed.
 
-        WebSockets that are still open then are closed with 1001 by the door; a client that does not answer or
-        does not read is cut off. Called again, it only shortens the grace.
+        WebSockets that are still open are closed with 1001. A client that does not answer or does not read is cut off.
+        A second call can only shorten the grace period.
         """
         self._grace = min(self._grace, grace) if self.closing.is_set() else grace
         self._last_call.deadline = min(self._last_call.deadline, trio.current_time() + self._grace)
@@ -134,14 +134,14 @@ class Door:
         self, app: ASGIFramework, listeners: Sequence[trio.SocketListener], task_status: trio.TaskStatus[list[str]]
     ) -> None:
         try:
-            with trio.CancelScope() as house:
+            with trio.CancelScope() as shutdown:
                 async with (
                     running(app, _APP_ENDS) as state,
                     trio.open_nursery() as pings,
                     trio.open_nursery() as nursery,
                 ):
-                    # From here on the end is orderly: a cancellation from outside arrives as `closing`.
-                    house.shield = True
+                    # From here on, a cancellation from outside arrives as `closing`, for an orderly shutdown.
+                    shutdown.shield = True
                     shared = Shared(self._limits, partial(self._spawn, nursery), self._pings, self._counts)
                     welcome = partial(self._welcome, ASGIWrapper(app), state, shared)
                     pings.start_soon(self._pings.run)
@@ -151,7 +151,7 @@ class Door:
                     await self.closing.wait()
                     for listener in listeners:
                         listener.socket.close()
-                    await self._show_out()
+                    await self._close_all()
                     pings.cancel_scope.cancel()
         except StartupFailed as error:
             self._not_started = error
@@ -161,16 +161,16 @@ class Door:
         nursery.start_soon(self._guard, act)
 
     async def _accept(self, listener: trio.SocketListener, welcome: Welcome, nursery: trio.Nursery) -> None:
-        """Let clients in until `listener` is closed. No error of accepting ends this; each is waited out."""
+        """Accept clients until `listener` is closed. After an error, wait and try again."""
         pause = _FIRST_PAUSE
         while True:
             try:
-                stream = await listener.accept()  # passes over clients that left while they were waiting
+                stream = await listener.accept()  # skips clients that disconnected while they waited
             except trio.ClosedResourceError:
                 return
             except OSError as error:
                 if pause == _FIRST_PAUSE:
-                    _log.warning("accepting failed; trying again", url=url_of(listener), error=shown(str(error)))
+                    _log.warning("accept failed; retrying", url=url_of(listener), error=shown(str(error)))
                 with trio.move_on_after(pause):
                     await self.closing.wait()
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -179,7 +179,7 @@ class Door:
                 nursery.start_soon(welcome, stream)
 
     async def _welcome(self, app: AppWrapper, state: LifespanState, shared: Shared, stream: trio.SocketStream) -> None:
-        """Serve one client, from the accept to the close of its socket."""
+        """Serve one client and close its socket."""
         ends = _ends_of(stream)
         if self.closing.is_set() or ends is None:
             stream.socket.close()
@@ -187,7 +187,7 @@ class Door:
         address = ends.client[0] if ends.client else ""
         full = self._crowd.enter(address)
         if full is not None:
-            await self._turn_away(stream, full)
+            await self._reject(stream, full)
             return
         self._full = False
         self._accepted += 1
@@ -214,10 +214,10 @@ class Door:
                 self._emptied.set()
 
     async def _guard(self, act: Callable[[], Awaitable[None]]) -> None:
-        """Do one thing for one connection: whatever goes wrong is logged and concerns no other."""
+        """Run `act` for one connection. Its errors are logged and do not affect other connections."""
         try:
             await act()
-        except Exception as error:  # noqa: BLE001 (h11, wsproto, hypercorn, the app: their errors are without number)
+        except Exception as error:  # noqa: BLE001 (h11, wsproto, hypercorn and the app can raise anything)
             self._failed += 1
             _log_failure(error)
         except BaseExceptionGroup as group:
@@ -228,10 +228,10 @@ class Door:
             if passing is not None:
                 raise passing from None
 
-    async def _turn_away(self, stream: trio.SocketStream, full: Full) -> None:
+    async def _reject(self, stream: trio.SocketStream, full: Full) -> None:
         self._counts.refused[full.status] += 1
         if not self._full:
-            _log.warning("a connection is refused", reason=full)
+            _log.warning("connection rejected", reason=full)
         self._full = True
         try:
             if self._tls is None:
@@ -240,8 +240,8 @@ class Door:
         finally:
             stream.socket.close()
 
-    async def _show_out(self) -> None:
-        """End every connection: by itself within the grace, asked, and at last by force."""
+    async def _close_all(self) -> None:
+        """Close every connection: wait for the grace period, then close WebSockets, then abort the rest."""
         self._last_call.deadline = min(self._last_call.deadline, trio.current_time() + self._grace)
         await self._context.terminated.set()
         for connection in self._connections:
@@ -253,19 +253,19 @@ class Door:
         with trio.move_on_after(_PARTING):
             await self._wait_empty()
         if self._connections:
-            _log.info("connections ended by force", count=len(self._connections))
+            _log.info("aborting connections", count=len(self._connections))
         for connection in self._connections:
             connection.cancel()
 
     async def _wait_empty(self) -> None:
-        await trio.lowlevel.checkpoint()  # those just accepted are counted after this
+        await trio.lowlevel.checkpoint()  # lets connections that were just accepted be counted
         while self._connections:
             self._emptied = trio.Event()
             await self._emptied.wait()
 
 
 def _ends_of(stream: trio.SocketStream) -> Ends | None:
-    """Return between whom `stream` is; None if the client is gone already."""
+    """Return the addresses of both ends of `stream`, or None if the client has disconnected."""
     socket = stream.socket
     try:
         client = parse_socket_addr(socket.family, socket.getpeername())
@@ -275,7 +275,7 @@ def _ends_of(stream: trio.SocketStream) -> Ends | None:
 
 
 def _is_passing(error: BaseException) -> bool:
-    """Return whether `error` is none of the guard's business: Cancelled, KeyboardInterrupt and the like."""
+    """Return whether the guard must re-raise `error`: Cancelled, KeyboardInterrupt and the like."""
     return not isinstance(error, (Exception, BaseExceptionGroup))
 
 
@@ -283,5 +283,5 @@ def _log_failure(error: BaseException) -> None:
     first = error
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
-    _log.warning("a connection ended with an error", error=type(first).__name__, text=shown(str(first)))
-    _log.debug("the traceback of the error above", exc_info=error)
+    _log.warning("connection failed", error=type(first).__name__, text=shown(str(first)))
+    _log.debug("traceback of the failed connection", exc_info=error)

@@ -1,4 +1,4 @@
-"""Our end of a WebSocket as a protocol: wsproto's frames made into whole messages, within bounds; no I/O."""
+"""The server side of the WebSocket protocol, without I/O: wsproto's frames become messages of limited size."""
 
 from typing import Any
 
@@ -12,23 +12,23 @@ __all__ = ["Endpoint"]
 
 
 class Endpoint:
-    """Speaks one WebSocket's protocol.
+    """The protocol state of one WebSocket.
 
     Attributes:
-        messages: Those that are complete; to be taken out by whoever reads.
-        replies: Frames that are due to the client for what it sent; to be taken out and sent.
-        close_code: The code of the close that has come, or that a broken rule asks for; None while it is open.
-        failed: Whether the client broke a rule (RFC 6455 section 7.1.7), so that its close is not waited for.
+        messages: Complete messages; the reader removes them.
+        replies: Frames to send in reply to the client's frames; the writer removes them.
+        close_code: The code of the received close, or of the close after a protocol error; None while open.
+        failed: Whether the client broke the protocol (RFC 6455 section 7.1.7); its close is not awaited then.
     """
 
     __slots__ = ("_fragments", "_limits", "_parts", "_size", "_wire", "close_code", "failed", "messages", "replies")
 
     def __init__(self, limits: Limits) -> None:
-        """Begin after the handshake. Nothing is compressed: deflate lets a small frame swell beyond any limit."""
+        """Begin after the handshake. Compression is never used: a small deflated frame can expand beyond any limit."""
         self._wire = Connection(ConnectionType.SERVER)
         self._limits = limits
-        self._parts: list[Any] = []  # of the message that is not complete yet
-        self._size = self._fragments = 0  # of the same
+        self._parts: list[Any] = []  # of the incomplete message
+        self._size = self._fragments = 0  # of the incomplete message
         self.messages: list[str | bytes] = []
         self.replies = b""
         self.close_code: int | None = None
@@ -41,11 +41,11 @@ class Endpoint:
 
     @property
     def is_open(self) -> bool:
-        """Whether neither side has closed."""
+        """Whether neither side has sent a close."""
         return self._wire.state is ConnectionState.OPEN and not self.failed
 
     def feed(self, data: bytes) -> None:
-        """Take what was received; look at all attributes afterwards."""
+        """Process received data, and update the attributes."""
         if self.failed or self.is_closed_by_both:
             return
         self._wire.receive_data(data)
@@ -61,24 +61,24 @@ class Endpoint:
                 return
 
     def binary(self, data: bytes) -> bytes:
-        """Return a binary message."""
+        """Return the frame of a binary message."""
         return bytes(self._wire.send(BytesMessage(data=data)))
 
     def ping(self) -> bytes:
-        """Return a ping."""
+        """Return a ping frame."""
         return bytes(self._wire.send(Ping()))
 
     def close(self, code: int, reason: str = "") -> bytes:
-        """Return our close; nothing may be sent behind it."""
+        """Return a close frame. Nothing may be sent after it."""
         return bytes(self._wire.send(CloseConnection(code=code, reason=reason or None)))
 
     def _take(self, event: Message[Any]) -> bool:
-        """Add a part of a message; return whether there is room for more."""
+        """Add a part of a message; return False if the message is over a limit."""
         data = event.data
         if not self._size and event.message_finished and not self._fragments and len(data) * 4 <= self._limits.message:
             self.messages.append(data if isinstance(data, str) else bytes(data))
             return True
-        # Characters of a text may have up to four bytes each.
+        # A character has up to four bytes in UTF-8.
         self._size += len(data.encode()) if isinstance(data, str) and not data.isascii() else len(data)
         self._fragments += event.frame_finished
         if self._size > self._limits.message:
@@ -89,7 +89,7 @@ class Endpoint:
             return False
         self._parts.append(data)
         if event.message_finished:
-            # Made of bytearrays, which keep nothing of a frame but its payload.
+            # The parts are bytearrays of payload only, so no frame stays in memory.
             self.messages.append("".join(self._parts) if isinstance(event, TextMessage) else b"".join(self._parts))
             self._parts = []
             self._size = self._fragments = 0
@@ -101,7 +101,7 @@ class Endpoint:
         self.failed, self.close_code = True, int(CloseReason.MESSAGE_TOO_BIG)
 
     def _closed(self, event: CloseConnection) -> None:
-        """Take a close: the client's, its answer to ours, or what wsproto makes of a frame that breaks the rules."""
+        """Handle a close: the client's own, its reply to ours, or the one by which wsproto reports a bad frame."""
         state = self._wire.state
         self.close_code = int(event.code)
         if state is ConnectionState.REMOTE_CLOSING:

@@ -1,4 +1,4 @@
-"""The opening handshake of a WebSocket (RFC 6455 section 4.2): what is asked, the scope of it, and the answers."""
+"""The opening handshake of a WebSocket (RFC 6455 section 4.2): the request, its ASGI scope and the responses."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
@@ -17,7 +17,7 @@ Address = tuple[str, int] | None
 
 
 class Ends(NamedTuple):
-    """Between whom a connection is, and whether nobody else can listen to it."""
+    """The addresses of both ends of a connection, and whether it uses TLS."""
 
     client: Address
     server: Address
@@ -25,14 +25,14 @@ class Ends(NamedTuple):
 
 
 class Upgrade:
-    """One client's wish for a WebSocket.
+    """A client's request to open a WebSocket.
 
     Attributes:
-        early: What the client has sent behind it.
+        early: Data that the client sent directly after the request.
     """
 
     def __init__(self, request: h11.Request, connection: h11.Connection, common: Headers) -> None:
-        """Answer `request` on `connection`, with the headers `common` in each answer."""
+        """Prepare responses to `request` on `connection`, each with the headers `common`."""
         self._request = request
         self._connection = connection
         self._common = list(common)
@@ -41,11 +41,11 @@ class Upgrade:
 
     @staticmethod
     def is_valid(request: h11.Request) -> bool:
-        """Return whether everything that makes a handshake is there, and readable."""
+        """Return whether the handshake is complete and well-formed."""
         found: dict[bytes, bytes] = {}
         for name, value in request.headers:
             if name in {b"content-length", b"transfer-encoding"}:
-                return False  # what would be its body is frames to us, and may be a request to others
+                return False  # request smuggling: its body would be frames to us, but a request to a proxy
             if name in {b"connection", b"upgrade"} or name.startswith(b"sec-websocket-"):
                 if not value.isascii():
                     return False
@@ -62,7 +62,7 @@ class Upgrade:
         extensions: dict[str, Any],
         secure: bool = False,
     ) -> WebsocketScope:
-        """Return what the app is called with."""
+        """Return the ASGI scope."""
         path, _, query = self._request.target.partition(b"?")
         return cast(
             WebsocketScope,
@@ -93,10 +93,10 @@ class Upgrade:
         ]
 
     def accept(self, subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """Return the answer that opens the WebSocket.
+        """Return the response that opens the WebSocket.
 
         Raises:
-            ValueError: The client did not ask for `subprotocol`.
+            ValueError: The client did not offer `subprotocol`.
         """
         key = dict(self._request.headers)[b"sec-websocket-key"]
         answer = [
@@ -105,23 +105,23 @@ class Upgrade:
             (b"sec-websocket-accept", generate_accept_token(key)),
         ]
         if subprotocol is not None:
-            asked = self._subprotocols()
-            if subprotocol not in asked:
-                raise ValueError(f"subprotocol is {subprotocol!r}; allowed: one that the client asked for, of {asked}")
+            offered = self._subprotocols()
+            if subprotocol not in offered:
+                raise ValueError(f"subprotocol is {subprotocol!r}; allowed: one that the client offered, of {offered}")
             answer.append((b"sec-websocket-protocol", subprotocol.encode("ascii")))
         answer += [*build_and_validate_headers(headers), *self._common]
-        return self._say(h11.InformationalResponse(status_code=101, headers=answer))
+        return self._encode(h11.InformationalResponse(status_code=101, headers=answer))
 
     def refuse(self, status: int, headers: Headers = ()) -> bytes:
-        """Return the beginning of an answer that opens none; its body follows."""
+        """Return the head of a response that rejects the handshake; its body follows."""
         head = [*build_and_validate_headers(headers), (b"connection", b"close"), *self._common]
-        return self._say(h11.Response(status_code=status, headers=head))
+        return self._encode(h11.Response(status_code=status, headers=head))
 
     def body(self, data: bytes, *, last: bool) -> bytes:
-        """Return a part of the body of a refusal."""
-        return self._say(h11.Data(data=data)) + (self._say(h11.EndOfMessage()) if last else b"")
+        """Return a part of the body of a rejecting response."""
+        return self._encode(h11.Data(data=data)) + (self._encode(h11.EndOfMessage()) if last else b"")
 
-    def _say(self, event: h11.Event) -> bytes:
+    def _encode(self, event: h11.Event) -> bytes:
         return self._connection.send(event) or b""
 
 

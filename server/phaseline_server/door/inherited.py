@@ -1,6 +1,6 @@
-"""Sockets that systemd opened for us (https://www.freedesktop.org/software/systemd/man/sd_listen_fds.html).
+"""Listening sockets inherited from systemd (https://www.freedesktop.org/software/systemd/man/sd_listen_fds.html).
 
-It keeps them while the server is started anew, so who connects meanwhile waits, and is served.
+Systemd keeps them open while the server restarts, so clients that connect meanwhile wait and are served.
 """
 
 import os
@@ -17,12 +17,12 @@ _FIRST: Final = 3
 
 
 def inherited_listeners() -> list[trio.SocketListener]:
-    """Return a listener for each socket that this process was started with; none if it was started without.
+    """Return a listener for each inherited socket.
 
-    The variables that tell of them are taken away, lest a process of ours takes them for its own.
+    The environment variables are removed, so that child processes do not use them.
 
     Raises:
-        ConfigError: One of them is no listening TCP socket.
+        ConfigError: A file descriptor is not a listening TCP socket.
     """
     pid, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
     os.environ.pop("LISTEN_FDNAMES", None)
@@ -33,18 +33,18 @@ def inherited_listeners() -> list[trio.SocketListener]:
 
 def _listener(fd: int) -> trio.SocketListener:
     try:
-        os.set_inheritable(fd, False)  # noqa: FBT003 (the standard library's)
+        os.set_inheritable(fd, False)  # noqa: FBT003 (standard library signature)
         opened = socket.socket(fileno=fd)
     except OSError as error:
-        raise ConfigError(_text(fd, error.strerror or "it is closed")) from None
+        raise ConfigError(_text(fd, error.strerror or "closed")) from None
     listens = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     if opened.family not in {socket.AF_INET, socket.AF_INET6} or opened.type != socket.SOCK_STREAM or not listens:
-        text = _text(fd, f"it is {shown(opened)}")
+        text = _text(fd, shown(opened))
         opened.close()
         raise ConfigError(text)
     opened.setblocking(False)  # noqa: FBT003 (as above)
     return trio.SocketListener(trio.socket.from_stdlib_socket(opened))
 
 
-def _text(fd: int, seen: str) -> str:
-    return f"LISTEN_FDS names the descriptor {fd}, and {seen}; allowed: listening TCP sockets, as of phaseline.socket"
+def _text(fd: int, problem: str) -> str:
+    return f"LISTEN_FDS: cannot use file descriptor {fd}: {problem}; allowed: listening TCP sockets (phaseline.socket)"

@@ -1,4 +1,4 @@
-"""The addresses that the server listens on: from `host:port` as a person writes it to open sockets."""
+"""Listen addresses: from `host:port` to open sockets."""
 
 import errno
 import socket
@@ -17,28 +17,28 @@ _log = structlog.get_logger(__name__)
 
 _LOOPBACK = ("127.0.0.1", "::1")
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-# Port 0 with several addresses: the port that the first one was given may be taken on another.
+# Port 0 with several addresses: the port assigned to the first may be in use on another.
 _ATTEMPTS_AT_A_COMMON_PORT = 8
 
 
-async def open_listeners(binds: Iterable[str], explicit: bool) -> list[trio.SocketListener]:  # noqa: FBT001 (the caller's own word)
-    """Open every address of `binds` and return the listeners, in the order given; nobody is accepted yet.
+async def open_listeners(binds: Iterable[str], explicit: bool) -> list[trio.SocketListener]:  # noqa: FBT001 (always passed by name)
+    """Bind every address of `binds` and return the listeners in that order, without accepting clients.
 
-    A name that resolves to several addresses, `localhost` above all, is opened on each that this machine
-    has, all on the same port. What is named twice is opened once.
+    A name that resolves to several addresses, such as `localhost`, is bound on each address of this machine, all on
+    the same port. Duplicates are bound once.
 
     Args:
-        binds: As `phaseline_server.config.bind.parse_bind` takes them.
-        explicit: Whether somebody asked for just these. If not, they are the defaults, and one that is taken
-            is done without, as long as another is free.
+        binds: Addresses in the format of `phaseline_server.config.bind.parse_bind`.
+        explicit: Whether the user configured the addresses. If not, a default address that is in use is skipped, as
+            long as another one is free.
 
     Raises:
-        ConfigError: An address is malformed, not known, or not one that this machine can listen on.
-        PortInUse: An explicit address is taken, or every default one.
+        ConfigError: An address is malformed, cannot be resolved, or cannot be bound on this machine.
+        PortInUse: An explicit address is in use, or all default ones are.
     """
     wanted = [_parsed(bind) for bind in dict.fromkeys(binds)]
     if not wanted:
-        raise ConfigError("bind is empty; allowed: one address or more, e.g. 127.0.0.1:8080")
+        raise ConfigError("bind is empty; allowed: one or more addresses, e.g. 127.0.0.1:8080")
     opened: list[trio.SocketListener] = []
     taken: list[Bind] = []
     try:
@@ -52,14 +52,14 @@ async def open_listeners(binds: Iterable[str], explicit: bool) -> list[trio.Sock
                     raise PortInUse(_taken([bind])) from error
                 taken.append(bind)
         if taken and not opened:
-            raise PortInUse(_taken(taken))  # noqa: TRY301 (within, as nothing may stay open)
+            raise PortInUse(_taken(taken))  # noqa: TRY301 (inside the try, which closes the listeners)
     except BaseException:
         for listener in opened:
             listener.socket.close()
         raise
     for bind in taken:
         served = ", ".join(url_of(listener) for listener in opened)
-        _log.warning("a default address is taken; serving the others", taken=str(bind), serving=served)
+        _log.warning("default address in use; serving the others", taken=str(bind), serving=served)
     return opened
 
 
@@ -71,7 +71,7 @@ def _parsed(text: str) -> Bind:
 
 
 def url_of(listener: trio.SocketListener, *, secure: bool = False) -> str:
-    """Return the address that `listener` is bound to, e.g. `http://127.0.0.1:43211` or `https://[::1]:43211`."""
+    """Return the URL of `listener`, e.g. `http://127.0.0.1:43211` or `https://[::1]:43211`."""
     return f"{'https' if secure else 'http'}://{Bind(*_name(listener))}"
 
 
@@ -81,7 +81,7 @@ def _name(listener: trio.SocketListener) -> tuple[str, int]:
 
 
 async def _open(bind: Bind, ours: set[tuple[str, int]]) -> list[trio.SocketListener]:
-    """Open `bind` on each of its addresses but `ours`, which are open already; raises OSError."""
+    """Bind each address of `bind`, except `ours`, which are already bound; raises OSError."""
     hosts = _LOOPBACK if bind.host.lower() == "localhost" else await _addresses(bind)
     for attempt in range(_ATTEMPTS_AT_A_COMMON_PORT):
         try:
@@ -129,13 +129,13 @@ def _taken(binds: list[Bind]) -> str:
     port = binds[0].port
     find = f"ss -ltnp 'sport = :{port}'" if sys.platform == "linux" else f"lsof -nP -iTCP:{port} -sTCP:LISTEN"
     return (
-        f"{each} {'is' if len(binds) == 1 else 'are'} taken by another program, perhaps another progress-server "
-        f"(`{find}` shows which); end it, or listen elsewhere: --bind 127.0.0.1:0 takes any free port"
+        f"{each} {'is' if len(binds) == 1 else 'are'} in use by another program, perhaps another progress-server "
+        f"(find it with `{find}`); stop it, or choose another port, e.g. any free one with --bind 127.0.0.1:0"
     )
 
 
 def _cannot_listen(bind: Bind, error: OSError) -> ConfigError:
     return ConfigError(
-        f"bind is {bind}, and listening there is not possible: {error.strerror or error}; "
-        "allowed: a host name or address of this machine and a port that this user may open, e.g. 127.0.0.1:8080"
+        f"cannot listen on {bind}: {error.strerror or error}; "
+        "allowed: a host name or address of this machine, and a port that this user may bind, e.g. 127.0.0.1:8080"
     )

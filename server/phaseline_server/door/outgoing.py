@@ -1,4 +1,4 @@
-"""What a WebSocket sends: at once if the socket takes it, else queued, in order, and never half a frame."""
+"""The sending side of a WebSocket: frames are written at once if possible, or else queued, in order and whole."""
 
 import os
 import struct
@@ -12,22 +12,22 @@ from phaseline_server.door.limits import Limits
 
 __all__ = ["Outgoing"]
 
-_PIECE = 65_536  # bytes that are joined into one write, and that must be taken before the deadline
+_PIECE = 65_536  # bytes that are joined into one write, and that the client must read before the deadline
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close discards what is unsent and resets
 
 Spawn = Callable[[Callable[[], Awaitable[None]]], None]
 
 
 class Outgoing:
-    """The sending side of one socket. What it is given are whole frames.
+    """The sending side of one socket, which accepts whole frames.
 
-    There is no task for it, and no waking of one, as long as the socket takes all at once.
+    It needs no task as long as the socket accepts all data at once.
 
     Attributes:
-        fd: The socket's number while nothing waits, so that whole frames may be written to it at once; else -1.
-        most: Counted messages that may wait, before one more write.
+        fd: The socket's file descriptor while the queue is empty, for direct writes of whole frames; else -1.
+        most: Number of queued messages from which further ones are rejected.
         ended: Whether the socket is closed.
-        late: Whether it was closed because the client did not take in time what waits.
+        late: Whether it was closed because the client did not read in time.
     """
 
     __slots__ = (
@@ -50,42 +50,42 @@ class Outgoing:
         """Send on `stream`.
 
         Args:
-            stream: Nobody else may send on it, or close its socket but by `end`.
-            limits: How many bytes may wait, and for how long.
+            stream: The socket. Nothing else may send on it or close it, except by `end`.
+            limits: Limits of the queue and of the time to send it.
             spawn: Starts a task, which is needed only while the socket is full.
-            on_cut: Called when the client is cut off, or is found to be gone.
+            on_cut: Called when the client is cut off or found to be disconnected.
         """
         self._stream = stream
         self.fd = stream.socket.fileno()
         self._limits = limits
         self._spawn = spawn
         self._on_cut = on_cut
-        self._waiting: deque[tuple[bytes, int]] | None = None  # None: nothing waits, so a write goes to the socket
-        self._rest = b""  # what is being sent; to be finished whatever happens
-        self._bytes = self._messages = 0  # that wait, of those that count
+        self._waiting: deque[tuple[bytes, int]] | None = None  # None: empty, so a write goes to the socket
+        self._rest = b""  # being sent; it must be sent completely, to keep frames whole
+        self._bytes = self._messages = 0  # queued, of counted messages
         self._flushed: trio.Event | None = None
         self.most = limits.queue
         self.ended = self.late = False
 
     @property
     def queued(self) -> int:
-        """How many counted messages wait."""
+        """The number of queued counted messages."""
         return self._messages
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits."""
+        """Whether the queue is empty."""
         return self._waiting is None
 
     def write(self, frames: bytes, count: int = 0) -> bool:
-        """Send, or queue.
+        """Send frames, or queue them.
 
         Args:
-            frames: Whole frames, at least one.
-            count: How many messages they are, for the bound; 0 for what its maker bounds by waiting (`wait_flushed`).
+            frames: One or more whole frames.
+            count: Number of messages that count towards the queue limit; 0 if the sender waits with `wait_flushed`.
 
         Returns:
-            False if they count and the queue is full; they are dropped then. True even if the client is gone.
+            False if counted frames were dropped because the queue is full. True even if the client has disconnected.
         """
         if self._waiting is None:
             try:
@@ -107,20 +107,20 @@ class Outgoing:
         return True
 
     def finish(self, frames: bytes, size: int) -> None:
-        """Queue what is left of frames of which the socket has taken the first `size` bytes; nothing waited before."""
+        """Queue the rest of frames whose first `size` bytes are sent. The queue must be empty."""
         self.fd = -1
         self._waiting = deque()
         self._rest = frames[size:]
         self._spawn(self._drain)
 
     def drop(self) -> None:
-        """Forget what waits, but for what has been sent in part."""
+        """Clear the queue, except for frames that are partly sent."""
         if self._waiting is not None:
             self._waiting.clear()
             self._bytes = self._messages = 0
 
     async def wait_flushed(self) -> None:
-        """Wait until nothing waits, or the client is gone; a checkpoint in any case."""
+        """Wait until the queue is empty or the client has disconnected. This is always a checkpoint."""
         if self._waiting is None:
             await trio.lowlevel.checkpoint()
             return
@@ -129,10 +129,10 @@ class Outgoing:
         await self._flushed.wait()
 
     def cut(self) -> None:
-        """Close the socket at once; who waits for it is woken, and what waits is lost."""
+        """Close the socket at once, drop the queue and wake all waiting tasks."""
         if not self.ended:
             if self._waiting is not None:
-                # The client does not read; without a reset the kernel would go on offering it the rest.
+                # The client does not read. Without a reset, the kernel would keep trying to send the rest.
                 with suppress(OSError):
                     self._stream.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, _RESET)
             self.end()
@@ -141,17 +141,17 @@ class Outgoing:
     def end(self) -> None:
         """Close the socket."""
         self.ended = True
-        self.fd = -1  # never a number that the system has given to somebody else by now
+        self.fd = -1  # the system may reuse the number
         self._stream.socket.close()
         self._over()
 
     async def _drain(self) -> None:
-        """Send what waits; cut the client off if it does not take 64 KiB, or the rest, in time."""
+        """Send the queue; cut the client off if it does not read 64 KiB, or the rest, in time."""
         try:
             while self._take_next():
-                with trio.move_on_after(self._limits.write_seconds) as patience:
-                    await self._push(patience)
-                if patience.cancelled_caught:
+                with trio.move_on_after(self._limits.write_seconds) as scope:
+                    await self._push(scope)
+                if scope.cancelled_caught:
                     self.late = True
                     self.cut()
                     return
@@ -161,7 +161,7 @@ class Outgoing:
             self._over()
 
     def _take_next(self) -> bool:
-        """Make `_rest` what is to be sent next; return whether there is anything."""
+        """Fill `_rest` with the next data to send; return whether there is any."""
         if self._rest or not self._waiting:
             return bool(self._rest)
         joined: list[bytes] = []
@@ -176,7 +176,7 @@ class Outgoing:
         self._rest = b"".join(joined)
         return True
 
-    async def _push(self, patience: trio.CancelScope) -> None:
+    async def _push(self, scope: trio.CancelScope) -> None:
         socket, begun, sent = self._stream.socket, 0, 0
         with memoryview(self._rest) as view:
             while sent < len(view):
@@ -184,13 +184,13 @@ class Outgoing:
                     sent += os.write(socket.fileno(), view[sent:])
                 except BlockingIOError:
                     if sent - begun >= _PIECE:
-                        begun, patience.deadline = sent, trio.current_time() + self._limits.write_seconds
+                        begun, scope.deadline = sent, trio.current_time() + self._limits.write_seconds
                     try:
                         await trio.lowlevel.wait_writable(socket)
                     except trio.ClosedResourceError:
                         if self.ended:
                             raise
-                        # Only a reader was to be woken.
+                        # `notify_closing` was called to wake the reader; the socket is still open.
         self._rest = b""
 
     def _over(self) -> None:

@@ -1,4 +1,4 @@
-"""Whether the clients of WebSockets are still there: one task asks all of them in turn."""
+"""Keep-alive pings to WebSocket clients, sent by one task for all of them."""
 
 from typing import Protocol
 
@@ -12,30 +12,30 @@ class _Pinged(Protocol):
 
 
 class Pings:
-    """Calls `ping` of each WebSocket every `seconds`, beginning so long after it was added."""
+    """Calls `ping` of each WebSocket every `seconds`, first that long after it was added."""
 
     def __init__(self, seconds: float) -> None:
-        """Have none yet."""
+        """Begin without WebSockets; `seconds` is the interval of the pings."""
         self._seconds = seconds
-        # All wait equally long, so the order of insertion is the order of their turns.
+        # All have the same interval, so the order of insertion is the order of due times.
         self._due: dict[_Pinged, float] = {}
-        self._news = trio.Event()
+        self._added = trio.Event()
 
     def add(self, each: _Pinged) -> None:
-        """Ask `each` from now on."""
+        """Start to ping `each`."""
         self._due[each] = trio.current_time() + self._seconds
-        self._news.set()
+        self._added.set()
 
     def remove(self, each: _Pinged) -> None:
-        """Ask it no more."""
+        """Stop to ping `each`."""
         self._due.pop(each, None)
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Send pings until canceled."""
         while True:
             if not self._due:
-                self._news = trio.Event()
-                await self._news.wait()
+                self._added = trio.Event()
+                await self._added.wait()
             await trio.sleep_until(next(iter(self._due.values()), 0))
             present = trio.current_time()
             while self._due:

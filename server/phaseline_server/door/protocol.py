@@ -1,6 +1,6 @@
-"""HTTP/1.1 within one connection: hypercorn's on h11, with nothing else to switch to.
+"""HTTP/1.1 in one connection: hypercorn's h11 protocol, without switching to another protocol.
 
-Neither an h2c upgrade nor the preface of HTTP/2 is followed: hypercorn leaves the checked path there.
+An h2c upgrade and the preface of HTTP/2 are ignored, because hypercorn would leave the guarded code there.
 """
 
 import json
@@ -22,56 +22,61 @@ __all__ = ["Http1Protocol"]
 
 _HEAD_TOO_LARGE = 431
 _VERSION_NOT_SUPPORTED = 505
-_WHAT_IS_WRONG = {
+_ERROR_TEXTS = {
     400: "the request is malformed; allowed: HTTP/1.1 as in RFC 9112",
-    408: "the request's head was not there in time; send it at once",
-    431: "the request's line and headers are too large",
-    501: "the request's transfer coding is not known; allowed: chunked",
-    505: "the request's version of HTTP is not spoken here; allowed: 1.0 and 1.1",
+    408: "the request head was not received in time; send it without pauses",
+    431: "the request line and headers are too large; send fewer or shorter headers",
+    501: "the request's transfer coding is not supported; allowed: chunked",
+    505: "the request's HTTP version is not supported; allowed: 1.0 and 1.1",
 }
 
 
 class _HttpStream(HTTPStream):
-    """One request and its answer."""
+    """One request and its response."""
 
     async def app_send(self, message: ASGISendEvent | None) -> None:
-        """Take what the app sent, None for its end."""
+        """Handle a message of the app; None when the app has returned."""
         if message is not None and self.closed:
-            # A checkpoint, lest an answer without end that nobody waits for be sent in a loop that can't be cancelled.
+            # A checkpoint, so that an app that sends an endless response to a closed stream can be canceled.
             await trio.lowlevel.checkpoint()
             return
         await super().app_send(message)
 
 
 class Http1Protocol(H11Protocol):
-    """One connection's requests, one after another."""
+    """The requests of one connection, in sequence."""
 
     def __init__(self, refused: Counter[int], *args: Any) -> None:
-        """Count in `refused` what is answered with an error here, by status; the rest is hypercorn's."""
+        """Create the protocol.
+
+        Args:
+            refused: Counter of the requests rejected here, by status.
+            args: Hypercorn's arguments.
+        """
         super().__init__(*args)
         self._refused = refused
         self.upgrade: Upgrade | None = None
-        """This is where a connection turns into a WebSocket for the rest of its life."""
-        self._held = b""  # the head of an answer, to leave in one write with its body
+        """The handshake with which the connection becomes a WebSocket."""
+        self._held = b""  # the head of a response, to be sent in one write with its body
         self.connection = _Parser(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
 
     @property
     def has_more(self) -> bool:
-        """Return whether the client has sent something of its next request."""
+        """Whether a part of the next request has been received."""
         return bool(self.connection.trailing_data[0])
 
     async def _check_protocol(self, event: h11.Request) -> None:
-        """Stay with HTTP/1.1, whatever the request asks for."""
+        """Stay with HTTP/1.1, even if the request asks for another protocol."""
 
     async def _create_stream(self, request: h11.Request) -> None:
         if not request.http_version.startswith(b"1."):
             await self.refuse(_VERSION_NOT_SUPPORTED)
             return
-        # Two lengths, of which another server in between may have believed the other (RFC 9112 section 6.3).
+        # Request smuggling: a proxy may have used the other one of the two lengths (RFC 9112 section 6.3).
         if {name for name, _ in request.headers} >= {b"content-length", b"transfer-encoding"}:
             await self.refuse(400)
             return
-        # The target: hypercorn and Quart take any other form for a path, and stumble over it.
+        # Hypercorn and Quart would treat any other form of target as a path, and fail.
         if not request.target.startswith((b"/", b"http://", b"https://")) and request.target != b"*":
             await self.refuse(400)
             return
@@ -109,10 +114,10 @@ class Http1Protocol(H11Protocol):
         )
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
-        """Send, but the head of an answer whose length is known only with what follows: that is at hand."""
+        """Send an event, but hold back the head of a response of known length, to send it with the body at hand."""
         if isinstance(event, h11.Response) and self.connection.their_state is h11.SEND_BODY:
-            # The body has not come whole, so the connection ends with this answer. A client that is not told so may
-            # send its next request on it before it sees the end.
+            # The request body is incomplete, so the connection ends with this response. Without the header, the client
+            # may send its next request before it sees the end.
             event = h11.Response(status_code=event.status_code, headers=[*event.headers, (b"connection", b"close")])
         try:
             data = bytes(self.connection.send(event) or b"")
@@ -127,17 +132,17 @@ class Http1Protocol(H11Protocol):
             await self.send(RawData(data=data))
 
     async def refuse(self, status: int) -> None:
-        """Answer with an error, and end the connection."""
+        """Send an error response and end the connection."""
         await self._send_error_response(status)
         await self.send(Closed())
 
     async def _send_error_response(self, status_code: int) -> None:
         kind: type[PhaselineError] = TooLarge if status_code == _HEAD_TOO_LARGE else MalformedRequest
-        text = _WHAT_IS_WRONG.get(status_code, _WHAT_IS_WRONG[400])
+        text = _ERROR_TEXTS.get(status_code, _ERROR_TEXTS[400])
         await self.send_error(status_code, text, kind.code)
 
     async def send_error(self, status: int, text: str, code: str) -> None:
-        """Answer with an error in the form that every other error has, as the connection's last words."""
+        """Send an error response in the common JSON format, as the last response of the connection."""
         self._refused[status] += 1
         body = json.dumps({"success": False, "error": text, "code": code}).encode()
         headers = [
@@ -152,18 +157,18 @@ class Http1Protocol(H11Protocol):
 
 
 class _Parser(h11.Connection):
-    """h11, except that what follows the client's last request is passed over.
+    """h11's parser, except that data after the client's last request is ignored.
 
-    h11 makes it an error at once, before that request has been answered. Old clients send an empty line there.
+    h11 raises an error at once, before that request is answered. Old clients send an empty line there.
     """
 
     def receive_data(self, data: bytes) -> None:
-        """Take what the client sent, empty for its end."""
+        """Add data from the client; empty at its end."""
         if not data or self.their_state is not h11.MUST_CLOSE:
             super().receive_data(data)
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Return the next event of what the client sent."""
+        """Return the next event in the client's data."""
         if self.their_state is h11.MUST_CLOSE and self.trailing_data[0]:
             return h11.NEED_DATA
         return super().next_event()

@@ -1,7 +1,7 @@
-"""TLS in front of a connection: what comes out of it is spoken as if it had come in plain.
+"""TLS termination in front of a connection.
 
-A client's bytes are deciphered by two tasks, and handed on through a pair of sockets. So whatever writes to a socket
-past Trio, as the fan-out does, need not know of TLS; and plain connections pay nothing for it.
+Two tasks encrypt and decrypt, and relay the plain data through a pair of sockets. So code that writes to a socket
+without Trio, as the fan-out does, works unchanged; and connections without TLS have no overhead.
 """
 
 import ssl
@@ -23,19 +23,19 @@ _GONE = (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSErr
 
 
 class Tls:
-    """One certificate and its key, for all listeners; TLS 1.2 and 1.3."""
+    """The certificate and key for all listeners; TLS 1.2 and 1.3."""
 
     def __init__(self, certificate: str, key: str, handshake_seconds: float, linger_seconds: float) -> None:
         """Load the files.
 
         Args:
-            certificate: The path of the certificate and those above it, PEM.
-            key: That of its key; "" if it is in the same file.
-            handshake_seconds: How long a client has for its handshake.
-            linger_seconds: How long it has for what was still to be sent.
+            certificate: Path of the certificate chain, in PEM.
+            key: Path of the private key, in PEM; "" if it is in the same file.
+            handshake_seconds: Time-out of the TLS handshake.
+            linger_seconds: Time-out of sending the remaining data at the end of a connection.
 
         Raises:
-            ConfigError: A file can't be read, or is none of these, or they don't belong together.
+            ConfigError: A file is not readable or not valid, or the key does not match the certificate.
         """
         self._files = (certificate, key or certificate)
         self._handshake_seconds = handshake_seconds
@@ -43,13 +43,13 @@ class Tls:
         self._context = self._load()
 
     def reload(self) -> None:
-        """Load the files again, for those who connect from now on; if they are wrong, the old ones stay."""
+        """Reload the files for new connections; keep the old certificate if they are not valid."""
         try:
             self._context = self._load()
         except ConfigError as error:
-            _log.error("the certificate can't be loaded anew; the old one stays", error=str(error))
+            _log.error("cannot reload the certificate; keeping the old one", error=str(error))
         else:
-            _log.info("the certificate was loaded anew", certificate=self._files[0])
+            _log.info("certificate reloaded", certificate=self._files[0])
 
     def _load(self) -> ssl.SSLContext:
         certificate, key = self._files
@@ -58,24 +58,24 @@ class Tls:
         context.set_alpn_protocols(["http/1.1"])
         try:
             for path in self._files:
-                Path(path).read_bytes()  # of its errors, OpenSSL does not name the file
-            # A key with a password would ask for it on the terminal.
+                Path(path).read_bytes()  # because OpenSSL's errors do not name the file
+            # Without this, OpenSSL would ask for a key's password on the terminal.
             context.load_cert_chain(certificate, key, password=lambda: b"")
         except (OSError, ValueError) as error:
             text = getattr(error, "strerror", None) or str(error)
             name = getattr(error, "filename", None) or certificate
             raise ConfigError(
-                f"tls_cert is {certificate} and tls_key is {key}, and {name} can't be used: {text}; allowed: a "
-                "certificate and its key without a password, in PEM"
+                f"cannot use {name}: {text} (tls_cert is {certificate}, tls_key is {key}); allowed: a certificate and "
+                "its key without a password, in PEM"
             ) from None
         return context
 
     async def serve(
         self, stream: trio.SocketStream, closing: trio.Event, act: Callable[[trio.SocketStream], Awaitable[None]]
     ) -> None:
-        """Shake hands with a client, have `act` serve what it says, and close `stream`.
+        """Do the TLS handshake, serve the plain connection with `act`, and close `stream`.
 
-        Who can't do TLS is let go, and so is who has not shaken hands when `closing` is set.
+        The connection is closed if the handshake fails, or is not complete when `closing` is set.
         """
         secure = trio.SSLStream(stream, self._context, server_side=True, https_compatible=True)
         try:
@@ -108,13 +108,13 @@ class Tls:
                 nursery.start_soon(_pump_in, secure, near, reading, read)
                 nursery.start_soon(self._pump_out, near, secure, reading, read)
                 await act(far)
-                # The connection is over; what it said last may still be on its way.
+                # The connection is over, but its last data may still have to be sent.
                 nursery.cancel_scope.deadline = trio.current_time() + self._linger_seconds
 
     async def _pump_out(
         self, near: trio.SocketStream, secure: Secure, reading: trio.CancelScope, read: trio.Event
     ) -> None:
-        """Send what the connection says, and then the end, which TLS has for both directions at once only."""
+        """Encrypt and send data, then close; TLS can only close both directions at once."""
         with suppress(*_GONE):
             async for data in near:
                 await secure.send_all(data)
@@ -124,7 +124,7 @@ class Tls:
 
 
 async def _pump_in(secure: Secure, near: trio.SocketStream, reading: trio.CancelScope, read: trio.Event) -> None:
-    """Hand on what the client says, and then its end."""
+    """Relay decrypted data from the client, and then its end."""
     with suppress(*_GONE), reading:
         async for data in secure:
             await near.send_all(data)

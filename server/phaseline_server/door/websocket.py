@@ -1,10 +1,10 @@
-"""One WebSocket, spoken by ourselves: the server of one socket, and its fast path.
+"""One WebSocket: our server side of it, and its fast path.
 
-An app that knows nothing of the fast path has ASGI's `receive` and `send` (`app_call`). One that does finds the
-WebSocket itself in `scope["extensions"]["phaseline.fanout"]["socket"]`, and may have it taken over: what it names is
-called once the app's own call has ended with the WebSocket accepted. That receives all messages that have come at
-once, and writes frames, made once for many, straight to the socket. Of the app's call, with its request, contexts and
-tasks, nothing is left by then: an idle client would hold half its memory in them.
+An app uses ASGI's `receive` and `send` (`app_call`), or the fast path. For that, it finds the WebSocket object in
+`scope["extensions"]["phaseline.fanout"]["socket"]` and names a function to take it over, which is called when the app's
+own call has ended with the WebSocket accepted. This function receives messages in batches, and writes frames that are
+encoded once for many clients directly to the socket. The app's request, contexts and tasks are released by then; they
+would be half the memory of an idle client.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
@@ -36,18 +36,18 @@ class WebSocket:
 
     Attributes:
         writer: Sends or queues frames.
-        wait_flushed: Waits until nothing waits for the client: see `Outgoing.wait_flushed`.
-        code: That of its close, once it is over; None before.
+        wait_flushed: See `Outgoing.wait_flushed`.
+        code: Its close code; None while it is open.
     """
 
     __slots__ = (
+        "_changed",
         "_endpoint",
         "_handshake",
-        "_heard",
         "_limits",
-        "_news",
         "_pings",
         "_reading",
+        "_received",
         "_serve",
         "_silent",
         "_stream",
@@ -65,9 +65,9 @@ class WebSocket:
         self._pings = pings
         self._endpoint: Endpoint | None = None  # None until the app has accepted
         self.writer = Outgoing(stream, limits, spawn, self._lose)
-        self._news: trio.Event | None = None  # made when somebody waits for it
-        self._serve: Callable[[], Awaitable[None]] | None = None  # what takes over
-        self._heard = True  # since the last ping
+        self._changed: trio.Event | None = None  # created when a task waits for it
+        self._serve: Callable[[], Awaitable[None]] | None = None  # the function that takes over
+        self._received = True  # any data since the last ping
         self._reading = self._silent = False
         self.code: int | None = None
         self.wait_flushed: Callable[[], Coroutine[Any, Any, None]] = self.writer.wait_flushed
@@ -76,16 +76,16 @@ class WebSocket:
 
     @property
     def broken_by(self) -> int | None:
-        """The code of the close, if the client broke a rule or a bound."""
+        """The close code if the client broke the protocol or a limit."""
         return self._endpoint.close_code if self._endpoint is not None and self._endpoint.failed else None
 
     @property
     def late(self) -> Late | None:
-        """What the client did not do in time, if it was cut off for that."""
+        """The time-out that cut the client off, if any."""
         return Late.WRITE if self.writer.late else Late.PONG if self._silent else None
 
     async def run(self, app: AppWrapper, ends: Ends, state: LifespanState) -> None:
-        """Call `app`, then what it has take over, and see to an orderly end. The socket is closed then."""
+        """Call `app`, then the function that takes over, and close the WebSocket and the socket."""
         try:
             await self._call(app, ends, state)
             if self._serve is not None and self._endpoint is not None:
@@ -111,27 +111,27 @@ class WebSocket:
         call.end()
 
     def leave(self) -> None:
-        """Say goodbye (1001, going away) to client and app, if the app has not done so."""
+        """Close with 1001 (going away), unless the app has already closed it."""
         self.close(CloseReason.GOING_AWAY)
 
     def ping(self) -> None:
-        """Send a ping; cut off a client that nothing was heard of since the one before."""
+        """Send a ping; cut the client off if it has sent nothing since the previous one."""
         if self._endpoint is None or not self._endpoint.is_open:
             return
-        if not self._heard and self._reading:
+        if not self._received and self._reading:
             self._silent = True
             self.writer.cut()
             return
-        self._heard = False
-        if self.writer.idle:  # or else there is a deadline for what waits
+        self._received = False
+        if self.writer.idle:  # otherwise the write deadline applies
             self.writer.write(self._endpoint.ping())
 
     def cut(self) -> None:
-        """Close the socket under whoever is sending or receiving."""
+        """Close the socket, even if a task is sending or receiving on it."""
         self.writer.cut()
 
     async def _finish(self) -> None:
-        """Let the client have what is queued, and answer our close."""
+        """Send the queue, and wait for the client to answer our close."""
         await self.writer.wait_flushed()
         if not self.writer.ended:
             if self._endpoint is None or self._endpoint.failed:
@@ -139,42 +139,42 @@ class WebSocket:
                     self._stream.socket.shutdown(trio.socket.SHUT_WR)
             await self.wait_closed()
 
-    # ------------------------------------------------------------------ the app's side, as ASGI has it
+    # ------------------------------------------------------------------ the app's side, for ASGI
 
     @property
     def is_taken_over(self) -> bool:
-        """Whether the app has named what takes over."""
+        """Whether the app has named a function to take over."""
         return self._serve is not None
 
     @property
     def is_open(self) -> bool:
-        """Whether neither side has closed."""
+        """Whether neither side has sent a close."""
         return self._endpoint is not None and self._endpoint.is_open
 
     def begin(self, answer: bytes, early: bytes) -> None:
-        """Open it: send the answer to the handshake, and take what the client has sent behind that."""
+        """Open the WebSocket: send the response to the handshake, and process data that the client sent early."""
         self.writer.write(answer)
         self._endpoint = Endpoint(self._limits)
         self._pings.add(self)
-        self._tell()
+        self._notify()
         if early:
             self._feed(early)
 
     def binary(self, data: bytes) -> bytes:
-        """Return the frame of a binary message; it is open."""
-        assert self._endpoint is not None  # noqa: S101 (its caller has looked)
+        """Return the frame of a binary message. The WebSocket must be open."""
+        assert self._endpoint is not None  # noqa: S101 (checked by the caller)
         return self._endpoint.binary(data)
 
     def say_close(self, code: int, reason: str) -> None:
-        """Send a close, and leave it to the app to wait for the client's."""
+        """Send a close without waiting for the client's."""
         if self._endpoint is not None and self._endpoint.is_open:
             self.writer.write(self._endpoint.close(code, reason))
 
     async def wait_closed(self) -> None:
-        """Wait until both have closed, but not long; what the client still sends is read away.
+        """Wait a limited time until both sides have closed, and discard what the client still sends.
 
-        A reset would destroy our last words otherwise. RFC 6455 section 7.1.1 has the server close the connection
-        as soon as both have closed.
+        Unread data would cause a TCP reset, which would destroy our last frames. The server closes the TCP connection
+        as soon as both have closed (RFC 6455 section 7.1.1).
         """
         endpoint = self._endpoint
         with trio.move_on_after(self._limits.linger_seconds):
@@ -184,35 +184,35 @@ class WebSocket:
                     endpoint.messages.clear()
 
     async def wait_news(self) -> None:
-        """Wait until it is opened, or over."""
-        if self._news is None:
-            self._news = trio.Event()
-        await self._news.wait()
+        """Wait until the WebSocket is opened or closed."""
+        if self._changed is None:
+            self._changed = trio.Event()
+        await self._changed.wait()
 
     # ------------------------------------------------------------------ the fast path
 
     @property
     def queued(self) -> int:
-        """How many messages of the stream wait for the client."""
+        """The number of stream messages queued for the client."""
         return self.writer.queued
 
     @property
     def idle(self) -> bool:
-        """Whether nothing at all waits for the client."""
+        """Whether nothing is queued for the client."""
         return self.writer.idle
 
     def take_over(self, serve: Callable[[], Awaitable[None]], most: int) -> None:
-        """Have `serve` read and write, by the methods below, once the app has accepted and its call has ended.
+        """Call `serve`, which uses the methods below, when the app's call has ended with the WebSocket accepted.
 
         Args:
-            serve: Returns when the client is done with; it is not cancelled when that leaves.
-            most: Counted messages that may wait for the client.
+            serve: Serves the client. It is not canceled when the client disconnects.
+            most: Maximum number of counted messages queued for the client.
         """
         self._serve = serve
         self.writer.most = most
 
     async def receive(self) -> list[str | bytes]:
-        """Return all messages that have come, at least one; none once the WebSocket is over."""
+        """Return all received messages, waiting for the first one; an empty list once the WebSocket is closed."""
         endpoint = self._endpoint
         while endpoint is not None and self.code is None:
             if endpoint.messages:
@@ -224,12 +224,12 @@ class WebSocket:
         return []
 
     def close(self, code: int, reason: str = "", *, drop: bool = False) -> None:
-        """Close, behind all that is queued; who receives is told that it is over. Nothing if it is closed already.
+        """Send a close after the queued frames, and end `receive`. Do nothing if it is already closed.
 
         Args:
-            code: See RFC 6455 section 7.4.
-            reason: At most 123 bytes of it are sent.
-            drop: Forget what is queued, but for what has been sent in part.
+            code: The close code, see RFC 6455 section 7.4.
+            reason: The reason, truncated to 123 bytes.
+            drop: Whether to drop queued frames that are not partly sent.
         """
         if self._endpoint is None or not self._endpoint.is_open:
             return
@@ -241,27 +241,27 @@ class WebSocket:
     # ------------------------------------------------------------------ reading, and the end
 
     async def _read(self) -> bool:
-        """Receive once; return whether something came."""
+        """Receive once; return whether data was received."""
         self._reading = True
         try:
             data = await self._stream.receive_some(_PIECE)
         except trio.BrokenResourceError:
             data = b""
         except trio.ClosedResourceError:
-            return False  # woken by `note_end`, or by a close
+            return False  # woken by `note_end` or by closing the socket
         finally:
             self._reading = False
         if not data:
             self.writer.cut()
             return False
-        self._heard = True
+        self._received = True
         if self._endpoint is not None:
             self._feed(bytes(data))
         return True
 
     def _feed(self, data: bytes) -> None:
         endpoint = self._endpoint
-        assert endpoint is not None  # noqa: S101 (called once it is open)
+        assert endpoint is not None  # noqa: S101 (only called when open)
         endpoint.feed(data)
         if endpoint.close_code is not None:
             self.writer.drop()
@@ -270,20 +270,21 @@ class WebSocket:
             self.writer.write(bytes(replies))
 
     def _lose(self) -> None:
-        """Note that the client is gone."""
+        """Record that the client has disconnected."""
         self.note_end(int(CloseReason.ABNORMAL_CLOSURE))
 
     def note_end(self, code: int) -> None:
-        """Note that it is over, by the client's code if that has closed, and wake who waits for it."""
+        """Record the close code, preferring the client's, and wake the waiting tasks."""
         if self.code is None:
             endpoint = self._endpoint
             self.code = code if endpoint is None or endpoint.close_code is None else endpoint.close_code
-        self._tell()
+        self._notify()
         if self._reading and not self.writer.ended:
-            # A cancel scope would do, but costs more than all else for an idle connection, and at every read.
+            # A cancel scope would also work, but it costs time at every read and more memory than the rest of an idle
+            # connection.
             trio.lowlevel.notify_closing(self._stream.socket)
 
-    def _tell(self) -> None:
-        if self._news is not None:
-            self._news.set()
-            self._news = None
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None

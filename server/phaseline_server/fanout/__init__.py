@@ -1,1 +1,1 @@
-"""Every message to every subscriber."""
+"""Fan-out of published messages to subscribers."""

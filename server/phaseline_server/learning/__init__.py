@@ -1,1 +1,1 @@
-"""What earlier runs teach: durations, scores, habits."""
+"""Statistics of earlier runs: durations, scores of estimates, and gaps between reports."""

@@ -1,6 +1,7 @@
-"""`metrics/runs/`: the final snapshot of every finished job as JSON, if that is wanted (`--archive-runs`).
+"""`metrics/runs/`: the final snapshot of every finished job as JSON (`--archive-runs`).
 
-Pictures' runs are archived where they are made, in seed A's names; all other jobs here, in B's.
+Picture runs are archived by the pictures package, in the picture API's format; all other jobs here, in the photo
+protocol's.
 """
 
 import re
@@ -29,7 +30,7 @@ _LONGEST_NAME: Final = 100
 
 
 async def run_archive(tracker: Tracker, data_dir: Path) -> None:
-    """Write each job that ends from now on to `data_dir/metrics/runs`; runs until cancelled."""
+    """Write each job that ends from now on to `data_dir/metrics/runs`; runs until canceled."""
     log, position = tracker.log, tracker.log.top
     while True:
         while page := await log.since(position):
@@ -37,31 +38,31 @@ async def run_archive(tracker: Tracker, data_dir: Path) -> None:
             for message in page:
                 if message.type in _ENDS:
                     await _archive(tracker, message, data_dir)
-        await _wait_news(log, position.seq)
+        await _wait_for_messages(log, position.seq)
 
 
-async def _wait_news(log: Log, seq: int) -> None:
+async def _wait_for_messages(log: Log, seq: int) -> None:
     with log.subscribe([JOBS]) as subscriber:
         if log.top.seq == seq:
             try:
                 await subscriber.receive_batch()
             except SlowSubscriber:
-                return  # there is enough to read
+                return  # the queue overflowed, so there are messages to read
 
 
 async def _archive(tracker: Tracker, message: Message, data_dir: Path) -> None:
     try:
         snapshot = await tracker.find(message.job_id)
         if snapshot.workflow == DALLE.name or snapshot.seq != message.seq:
-            return  # archived elsewhere; or started again already
+            return  # archived by the pictures package, or already started again
         document = msgspec.json.format(msgspec.json.encode(job_status(snapshot)), indent=2) + b"\n"
         path = data_dir / "metrics" / "runs" / _name(snapshot)
         await trio.to_thread.run_sync(replace_file, path, document, data_dir)
     except PhaselineError as error:
-        _log.warning("a job was not archived", job_id=message.job_id, error=str(error))
+        _log.warning("cannot archive a job", job_id=message.job_id, error=str(error))
 
 
 def _name(snapshot: Snapshot) -> str:
-    """Return a file's name that no job id can lead out of the directory with; its number makes it unique."""
+    """Return a safe file name: no job id can escape the directory, and the sequence number makes it unique."""
     readable = _UNSAFE.sub("_", snapshot.job_id)[:_LONGEST_NAME].lstrip(".")
     return f"{readable}-{snapshot.started_ns}-{snapshot.seq}.json"

@@ -1,4 +1,4 @@
-"""Habits: how long each phase of each workflow is used to be silent between two reports."""
+"""The usual gaps between two reports, for each phase of each workflow."""
 
 from typing import Final
 
@@ -8,25 +8,28 @@ from phaseline_server.learning.sketches import Sketches
 
 __all__ = ["Habits"]
 
-_STRANGER: Final = 10  # times the least patience, with a phase whose habit nobody knows yet
-_HABIT: Final = 0.99
+_UNKNOWN_FACTOR: Final = 10  # times the minimum, for a phase without known gaps
+_QUANTILE: Final = 0.99
 _MOST_PHASES: Final = 5000
 
 
 class Habits:
-    """How long each phase of each workflow is used to be silent between two reports."""
+    """The distribution of gaps between two reports, for each phase of each workflow."""
 
     def __init__(self) -> None:
-        """Begin with none known."""
+        """Begin without any gap."""
         self.gaps = Sketches(_MOST_PHASES)
 
     def note(self, job: Job, now: Moment) -> None:
-        """Take in that `job`, as it is before a report, is heard of again."""
+        """Record the gap before a report at `now`; `job` is in its state before the report."""
         silence_ns = now.mono_ns - job.latest.mono_ns
         if silence_ns > 0 and not job.timeline.interrupted:
             self.gaps.add((job.workflow.name, job.phase), silence_ns / 1e9)
 
     def patience_s(self, job: Job, least_s: float) -> float:
-        """Return for how long `job` may be silent in its phase: p99 of its gaps, and `least_s` at least."""
+        """Return after how many seconds without a report `job` counts as stalled.
+
+        This is the 99th percentile of the gaps in its phase, but at least `least_s`.
+        """
         known = self.gaps.get((job.workflow.name, job.phase))
-        return least_s * _STRANGER if known is None else max(least_s, *known.quantiles(_HABIT))
+        return least_s * _UNKNOWN_FACTOR if known is None else max(least_s, *known.quantiles(_QUANTILE))

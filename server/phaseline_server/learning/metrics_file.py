@@ -1,7 +1,7 @@
-"""`metrics/progress_phase_stats.json`: seed A's schema `v1`, replaced atomically, never silently zeroed.
+"""`metrics/progress_phase_stats.json`: the picture API's schema `v1`, replaced atomically, never silently reset.
 
-The phases of `dalle` stand under their bare names, as the seed has them; those of any other workflow under
-`<workflow>/<phase>`.
+Phases of the workflow `dalle` are stored under their bare names, as in the original picture API. Those of other
+workflows are stored as `<workflow>/<phase>`.
 """
 
 import math
@@ -25,7 +25,7 @@ __all__ = ["MetricsFile"]
 
 _log: Final = structlog.get_logger()
 
-# Beyond what fits into 63 bits, no duration can be told in seconds.
+# A duration of more than 63 bits of nanoseconds cannot be reported in seconds.
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
@@ -45,12 +45,12 @@ class MetricsFile:
     """The file, and the task that keeps it up to date.
 
     Attributes:
-        path: Where it lies.
-        saved: Whether it holds all that this process was ever asked to save.
+        path: Path of the file.
+        saved: Whether everything that this process tried to save is on disk.
     """
 
     def __init__(self, data_dir: Path) -> None:
-        """Keep it under `data_dir`, which must be there whenever it is saved."""
+        """Name the file in `data_dir`, which must exist at each save."""
         self.path = data_dir / "metrics" / "progress_phase_stats.json"
         self.saved = True
         self._data_dir = data_dir
@@ -58,19 +58,19 @@ class MetricsFile:
         self._resets = 0
 
     def load(self) -> Statistics:
-        """Return what the file says; an absent one says nothing.
+        """Return the stored statistics; empty ones if the file does not exist.
 
-        An unreadable one is set aside as `<name>.corrupt-<time>`, with a warning that names it.
+        An invalid file is renamed to `<name>.corrupt-<time>`, with a warning in the log.
 
         Raises:
-            DataDirError: It can't be opened, or not be set aside.
+            DataDirError: The file cannot be opened, or cannot be renamed.
         """
         try:
             document = self.path.read_bytes()
         except FileNotFoundError:
             return Statistics()
         except OSError as error:
-            text = f"{self.path} can't be read: {error.strerror}; make it readable for this user"
+            text = f"cannot read {self.path}: {error.strerror}; make it readable for this user"
             raise DataDirError(text) from None
         try:
             stored = msgspec.json.decode(document, type=_V1)
@@ -87,24 +87,24 @@ class MetricsFile:
         try:
             self.path.replace(aside)
         except OSError as error:
-            text = f"{self.path} is unreadable ({reason}) and can't be set aside as {aside.name}: {error.strerror}"
+            text = f"{self.path} is not valid ({reason}), and cannot be renamed to {aside.name}: {error.strerror}"
             raise DataDirError(text) from None
-        _log.warning("metrics file set aside; statistics begin anew", path=str(aside), reason=reason)
+        _log.warning("invalid metrics file renamed; statistics start empty", path=str(aside), reason=reason)
 
     def save(self, statistics: Statistics) -> None:
         """Replace the file.
 
         Raises:
-            DiskFull: The disk takes no more.
-            DataDirError: The directory is gone, or can't be written.
+            DiskFull: The disk is full.
+            DataDirError: The directory is missing or not writable.
         """
         self._write(self.encode(statistics), self._resets)
 
     def reset(self, statistics: Statistics) -> None:
-        """Forget all, here and on disk; what is just being saved does not come back either.
+        """Clear the statistics and delete the file, even if a save is in progress.
 
         Raises:
-            OSError: The file can't be removed.
+            OSError: The file cannot be deleted.
         """
         with self._writing:
             statistics.clear()
@@ -112,14 +112,14 @@ class MetricsFile:
             self.path.unlink(missing_ok=True)
 
     def _write(self, content: bytes, resets: int) -> None:
-        """Replace the file by `content`, unless there was a reset since it was made."""
+        """Replace the file by `content`, unless `reset` was called since it was encoded."""
         with self._writing:
             if resets == self._resets:
                 replace_file(self.path, content, self._data_dir)
 
     @staticmethod
     def encode(statistics: Statistics) -> bytes:
-        """Return the file's content."""
+        """Return the content of the file."""
         stored = _V1(
             version="v1",
             phase_averages={
@@ -132,9 +132,9 @@ class MetricsFile:
         return msgspec.json.format(msgspec.json.encode(stored), indent=2) + b"\n"
 
     async def run(self, tracker: Tracker, interval_s: float = 1.0) -> None:
-        """Save whenever `tracker` has learned, at most once in `interval_s`; runs until cancelled.
+        """Save when the statistics of `tracker` change, at most once per `interval_s`; runs until canceled.
 
-        A save that fails is logged, and tried again with the next lesson, or in ten intervals.
+        A failed save is logged and retried at the next change, or after ten intervals.
         """
         while True:
             with trio.move_on_after(math.inf if self.saved else 10 * interval_s):
@@ -143,20 +143,20 @@ class MetricsFile:
             await trio.sleep(interval_s)
 
     async def finish(self, tracker: Tracker) -> None:
-        """Save what is not saved yet, if anything: what another process wrote meanwhile is not undone for nothing."""
+        """Save unsaved changes. Without any, the file stays as it is: another process may have written it."""
         if tracker.learned.is_set() or not self.saved:
             await self._try_save(tracker)
 
     async def _try_save(self, tracker: Tracker) -> None:
-        """Save; log what prevents it."""
+        """Save the statistics, and log an error."""
         self.saved = False
         tracker.learned = trio.Event()
         try:
-            # Encoded here, since the tracker may change the statistics while the thread writes.
+            # Encode before the thread writes, because the tracker may change the statistics meanwhile.
             content = self.encode(tracker.statistics)
             await trio.to_thread.run_sync(self._write, content, self._resets)
         except PhaselineError as error:
-            _log.warning("metrics file not saved", error=str(error), code=error.code)
+            _log.warning("cannot save the metrics file", error=str(error), code=error.code)
         else:
             self.saved = True
 

@@ -1,4 +1,4 @@
-"""The record: what was said of each job's remaining time, held against what it took in the end."""
+"""Scores of estimates: the published time remaining of each job, compared with the actual time."""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
@@ -13,22 +13,21 @@ from phaseline.model.snapshot import Estimate, Moment, State
 __all__ = ["MOMENTS", "Score", "Scores", "SeriesScore", "read_scores"]
 
 MOMENTS: Final = 20
-"""So many evenly spaced moments of a run are looked at."""
+"""Number of evenly spaced moments at which a run is scored."""
 
 _MOST_SERIES: Final = 2000
 _RUNS: Final = 200  # of a series, the latest
 _MOST_JOBS: Final = 20_000
-_NOTES: Final = 256  # of a job on its way; every other one is dropped when there are more
+_NOTES: Final = 256  # of a running job; when there are more, every other one is dropped
 
 
 class Score(msgspec.Struct, frozen=True, array_like=True):
-    """One run.
+    """The score of one run.
 
     Attributes:
-        error: Median over its moments of how far the point was off, as a share of the run's length; None where nothing
-            was said.
-        inside: Share of the moments with a band at which the truth lay in it; None where there was no band.
-        ema_error: As `error`, of seed A's engine.
+        error: Median absolute error of the point estimate, relative to the run's duration; None without estimates.
+        inside: Share of the moments at which the actual time was in the band; None without bands.
+        ema_error: The same as `error`, for the picture API's formula.
     """
 
     error: float | None
@@ -41,7 +40,7 @@ _decoder: Final = msgspec.msgpack.Decoder(list[Score])
 
 
 class SeriesScore(msgspec.Struct, frozen=True):
-    """The runs of a series: medians of the errors, mean of the shares."""
+    """The scores of a series: medians of the errors, mean of the shares."""
 
     workflow: str
     series: str
@@ -52,7 +51,7 @@ class SeriesScore(msgspec.Struct, frozen=True):
 
 
 class _Note(msgspec.Struct, frozen=True):
-    """What was said when; times in nanoseconds by the monotonic clock."""
+    """One published estimate; times in nanoseconds of the monotonic clock."""
 
     at_ns: int
     point_ns: int | None
@@ -62,15 +61,15 @@ class _Note(msgspec.Struct, frozen=True):
 
 
 class Scores:
-    """The scores of the latest runs of each series; the one that was not added to for longest is forgotten first."""
+    """The scores of the latest runs of each series. The least recently updated series are dropped first."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without scores."""
         self._notes: OrderedDict[str, tuple[int, list[_Note]]] = OrderedDict()
         self._scores: OrderedDict[tuple[str, str], deque[Score]] = OrderedDict()
 
     def note(self, job: Job, now: Moment, estimate: Estimate, ema_ns: int | None) -> None:
-        """Note what was said of `job`."""
+        """Record an estimate published for `job`, and the time remaining by the picture API's formula."""
         began_ns, notes = self._notes.get(job.job_id, (0, []))
         if not notes or began_ns != job.started.mono_ns:
             notes = []
@@ -82,7 +81,7 @@ class Scores:
             del notes[::2]
 
     def end(self, job: Job) -> tuple[str, str] | None:
-        """Score a job that has ended, and return its series; None for one that failed, or was a cache hit."""
+        """Score a job that has ended and return its workflow and series; None if it failed or was a cache hit."""
         _, notes = self._notes.pop(job.job_id, (0, []))
         if job.state is not State.COMPLETED or job.cache_hit or job.ended is None or not notes:
             return None
@@ -91,7 +90,7 @@ class Scores:
             return None
         key, score = (job.workflow.name, job.series), _score(notes, began_ns, length_ns)
         if score.error is None and score.ema_error is None:
-            return None  # nothing was said of it
+            return None  # no estimate was published
         self.add(key, score)
         return key
 
@@ -103,7 +102,7 @@ class Scores:
             self._scores.popitem(last=False)
 
     def keys(self) -> list[tuple[str, str]]:
-        """Return the series that have scores, the one not added to for longest first."""
+        """Return the series that have scores, least recently updated first."""
         return list(self._scores)
 
     def encode(self, key: tuple[str, str]) -> bytes:
@@ -111,15 +110,15 @@ class Scores:
         return _encoder.encode(list(self._scores.get(key, ())))
 
     def decode(self, key: tuple[str, str], state: bytes) -> None:
-        """Take up the scores of a series as `encode` gave them.
+        """Add the scores of a series that `encode` returned.
 
         Raises:
-            msgspec.DecodeError: They were not written by this version.
+            msgspec.DecodeError: The format is not that of this version.
         """
         self.add(key, *_decoder.decode(state))
 
     def table(self) -> Iterator[SeriesScore]:
-        """Yield a line a series, in the order of their names."""
+        """Yield the score of each series, sorted by name."""
         for (workflow, series), scores in sorted(self._scores.items()):
             insides = [score.inside for score in scores if score.inside is not None]
             yield SeriesScore(
@@ -133,10 +132,10 @@ class Scores:
 
 
 def read_scores(states: Mapping[tuple[str, str], bytes]) -> Scores:
-    """Return the scores among the states that a journal has kept, by kind and key.
+    """Return the scores among the states in a journal, which are stored by kind and key.
 
     Raises:
-        msgspec.DecodeError: They were not written by this version.
+        msgspec.DecodeError: The format is not that of this version.
     """
     scores = Scores()
     for (kind, name), state in states.items():
@@ -147,14 +146,14 @@ def read_scores(states: Mapping[tuple[str, str], bytes]) -> Scores:
 
 
 def _score(notes: list[_Note], began_ns: int, length_ns: int) -> Score:
-    """Look at each moment for what had been said last by then; whoever was told counts down by himself."""
+    """Score each moment by the latest estimate before it, minus the time since: clients count down by themselves."""
     errors: list[float | None] = []
     ema_errors: list[float | None] = []
     insides: list[float] = []
     for number in range(MOMENTS):
         at_ns = began_ns + length_ns * number // MOMENTS
-        said = [note for note in notes if note.at_ns <= at_ns]
-        note = said[-1] if said else notes[0]
+        earlier = [note for note in notes if note.at_ns <= at_ns]
+        note = earlier[-1] if earlier else notes[0]
         left_ns, since_ns = began_ns + length_ns - at_ns, max(0, at_ns - note.at_ns)
         errors.append(_error(note.point_ns, since_ns, left_ns, length_ns))
         ema_errors.append(_error(note.ema_ns, since_ns, left_ns, length_ns))
@@ -164,8 +163,8 @@ def _score(notes: list[_Note], began_ns: int, length_ns: int) -> Score:
     return Score(_median(errors), inside, _median(ema_errors))
 
 
-def _error(said_ns: int | None, since_ns: int, left_ns: int, length_ns: int) -> float | None:
-    return None if said_ns is None else abs(max(0, said_ns - since_ns) - left_ns) / length_ns
+def _error(estimate_ns: int | None, since_ns: int, left_ns: int, length_ns: int) -> float | None:
+    return None if estimate_ns is None else abs(max(0, estimate_ns - since_ns) - left_ns) / length_ns
 
 
 def _median(values: list[float | None]) -> float | None:

@@ -10,7 +10,7 @@ from fastdigest import TDigest
 __all__ = ["Rolling", "Sketches"]
 
 _CENTROIDS: Final = 50
-_GENERATION: Final = 500  # samples; percentiles are of the latest 500 to 1,000
+_GENERATION: Final = 500  # samples per digest; percentiles cover the latest 500 to 1,000
 
 Key = tuple[str, ...]
 
@@ -25,7 +25,7 @@ _decoder: Final = msgspec.msgpack.Decoder(_Record)
 
 
 class Rolling:
-    """The percentiles of the latest samples: a young digest that grows, and the one before it."""
+    """Percentiles of the latest samples, from two digests: the current one and the previous, full one."""
 
     __slots__ = ("_old", "_young")
 
@@ -35,35 +35,35 @@ class Rolling:
         self._old: TDigest | None = None
 
     def add(self, sample: float) -> None:
-        """Take in a sample, any finite number."""
+        """Add a sample, any finite number."""
         if self._young.n_values >= _GENERATION:
             self._young, self._old = TDigest(_CENTROIDS), self._young
         self._young.update(sample)
 
     @property
     def count(self) -> int:
-        """How many samples there are in it."""
+        """The number of samples."""
         return self._young.n_values + (self._old.n_values if self._old else 0)
 
     def quantiles(self, *shares: float) -> tuple[float, ...]:
-        """Return the samples below which such shares (0 to 1) lie.
+        """Return the quantiles at `shares`, each from 0 to 1.
 
         Raises:
-            ValueError: There is no sample yet.
+            ValueError: There is no sample.
         """
         digest = self._young if self._old is None else self._young.merge(self._old)
         return tuple(digest.quantile_vec(list(shares)))
 
     def encode(self) -> bytes:
-        """Return it as bytes."""
+        """Return the digests as bytes."""
         return _encoder.encode(_Record(self._young.to_bytes(), self._old.to_bytes() if self._old else None))
 
     @classmethod
     def decode(cls, record: bytes) -> "Rolling":
-        """Return what `encode` made bytes of.
+        """Return the percentiles that `encode` turned into bytes.
 
         Raises:
-            ValueError: It is nothing of that kind.
+            ValueError: The bytes are not valid.
         """
         kept, rolling = _decoder.decode(record), cls()
         rolling._young = TDigest.from_bytes(kept.young)
@@ -72,20 +72,20 @@ class Rolling:
 
 
 class Sketches:
-    """Percentiles by key; the one not added to for longest is forgotten first.
+    """Percentiles by key. The least recently updated keys are dropped first.
 
     Attributes:
-        changed: The keys that were added to since somebody emptied it.
+        changed: The updated keys; the reader clears it.
     """
 
     def __init__(self, most: int) -> None:
-        """Keep at most `most`."""
+        """Keep at most `most` keys."""
         self._most = most
         self._rolling: OrderedDict[Key, Rolling] = OrderedDict()
         self.changed: set[Key] = set()
 
     def add(self, key: Key, sample: float) -> None:
-        """Take in a sample."""
+        """Add a sample."""
         rolling = self._rolling.get(key)
         if rolling is None:
             rolling = self._rolling[key] = Rolling()
@@ -98,14 +98,14 @@ class Sketches:
         self.changed.add(key)
 
     def get(self, key: Key) -> Rolling | None:
-        """Return one's percentiles, or None."""
+        """Return the percentiles of `key`, or None."""
         return self._rolling.get(key)
 
     def put(self, key: Key, rolling: Rolling) -> None:
-        """Add one that was kept elsewhere."""
+        """Add stored percentiles, if there is space."""
         if len(self._rolling) < self._most:
             self._rolling[key] = rolling
 
     def items(self) -> Iterator[tuple[Key, Rolling]]:
-        """Yield all of them."""
+        """Yield all keys with their percentiles."""
         yield from self._rolling.items()
