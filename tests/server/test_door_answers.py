@@ -38,7 +38,7 @@ def answering_app() -> QuartTrio:
     return app
 
 
-async def test_a_head_does_not_wait_for_a_body_of_unknown_length() -> None:
+async def test_a_response_head_is_sent_before_a_body_of_unknown_length() -> None:
     async with open_door(answering_app()) as opened:
         stream = await opened.connect()
         async with stream:
@@ -47,7 +47,7 @@ async def test_a_head_does_not_wait_for_a_body_of_unknown_length() -> None:
                 assert (await read_until(stream, b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_an_answer_that_breaks_off_ends_its_connection() -> None:
+async def test_an_incomplete_response_closes_the_connection() -> None:
     async with open_door(answering_app()) as opened:
         stream = await opened.connect()
         async with stream:
@@ -60,7 +60,7 @@ async def test_an_answer_that_breaks_off_ends_its_connection() -> None:
 
 
 @pytest.mark.parametrize("body", ["comes along", "is on its way"])
-async def test_an_answer_that_does_not_wait_for_the_body_says_that_it_is_the_last(body: str) -> None:
+async def test_a_response_before_the_whole_request_body_has_connection_close(body: str) -> None:
     async with open_door(answering_app()) as opened:
         stream = await opened.connect()
         async with stream:
@@ -74,7 +74,7 @@ async def test_an_answer_that_does_not_wait_for_the_body_says_that_it_is_the_las
             assert (await read_all(stream)).endswith(b"here") is (body == "comes along")
 
 
-async def test_a_head_comes_with_its_body_even_without_one() -> None:
+async def test_a_response_head_and_body_are_sent_in_one_write() -> None:
     async with open_door(answering_app()) as opened:
         answer = await opened.ask(FRESH.replace(b"GET", b"HEAD"))
         assert answer.startswith(b"HTTP/1.1 200 ")
@@ -83,7 +83,7 @@ async def test_a_head_comes_with_its_body_even_without_one() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_route_ends_at_once_when_its_client_leaves(method: str) -> None:
+async def test_a_route_is_canceled_when_its_client_disconnects(method: str) -> None:
     app, begun, over = QuartTrio(__name__), trio.Event(), trio.Event()
     app.asgi_http_class = HttpCall
 

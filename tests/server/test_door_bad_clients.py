@@ -117,7 +117,7 @@ async def assert_unharmed(opened: OpenDoor) -> None:
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-async def test_a_malformed_request_is_answered_and_harms_nobody(name: str) -> None:
+async def test_a_malformed_request_gets_an_error_and_affects_no_other_client(name: str) -> None:
     sent, expected = MALFORMED[name]
     async with open_door() as opened:
         stream = await opened.connect()
@@ -130,7 +130,7 @@ async def test_a_malformed_request_is_answered_and_harms_nobody(name: str) -> No
 
 
 @pytest.mark.parametrize("name", BAD_FRAMES)
-async def test_a_bad_frame_is_answered_with_its_code(name: str) -> None:
+async def test_a_bad_frame_closes_the_websocket_with_its_code(name: str) -> None:
     sent, code = BAD_FRAMES[name]
     async with open_door() as opened:  # the end comes without the client's agreement
         stream = await opened.connect()
@@ -142,7 +142,7 @@ async def test_a_bad_frame_is_answered_with_its_code(name: str) -> None:
         await assert_unharmed(opened)
 
 
-async def test_a_frame_sent_with_the_handshake_is_taken_after_it() -> None:
+async def test_a_frame_sent_with_the_handshake_is_received() -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         async with stream:
@@ -154,7 +154,7 @@ async def test_a_frame_sent_with_the_handshake_is_taken_after_it() -> None:
         await assert_unharmed(opened)
 
 
-async def test_compression_is_never_agreed_to() -> None:
+async def test_compression_is_never_negotiated() -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         async with stream:
@@ -170,7 +170,7 @@ async def test_compression_is_never_agreed_to() -> None:
     [b"", b"GET", GET, GET + HEAD_END, HALF_BODY, UPGRADE, UPGRADE + HEAD_END, UPGRADE + HEAD_END + b"\x81"],
 )
 @pytest.mark.parametrize("leave", ["half-closed", "reset"])
-async def test_a_client_may_leave_at_any_point(sent: bytes, leave: str) -> None:
+async def test_a_client_may_disconnect_at_any_point(sent: bytes, leave: str) -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         if sent:
@@ -185,7 +185,7 @@ async def test_a_client_may_leave_at_any_point(sent: bytes, leave: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/huge", "/trickle", "/until-closing", "/for-ever"])
-async def test_a_client_may_leave_in_the_middle_of_an_answer(path: str) -> None:
+async def test_a_client_may_disconnect_during_a_response(path: str) -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         await get(stream, path)
@@ -197,7 +197,7 @@ async def test_a_client_may_leave_in_the_middle_of_an_answer(path: str) -> None:
         assert [entry for entry in logs if entry["log_level"] != "debug"] == []
 
 
-async def test_the_app_s_error_is_500_and_the_connection_lives_on() -> None:
+async def test_an_app_error_gives_500_and_keeps_the_connection() -> None:
     async with open_door() as opened:
         answer = await opened.ask(b"GET /broken HTTP/1.1\r\nHost: door\r\n\r\n" + FRESH)
         assert answer.startswith(b"HTTP/1.1 500 ")
@@ -205,7 +205,7 @@ async def test_the_app_s_error_is_500_and_the_connection_lives_on() -> None:
         await assert_unharmed(opened)
 
 
-async def test_an_answer_given_before_the_body_was_read_arrives_whole() -> None:
+async def test_a_response_sent_before_the_request_body_arrives_whole() -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         async with stream:
@@ -216,7 +216,7 @@ async def test_an_answer_given_before_the_body_was_read_arrives_whole() -> None:
         await assert_unharmed(opened)
 
 
-async def test_a_handshake_that_is_refused_ends_the_connection() -> None:
+async def test_a_rejected_handshake_closes_the_connection() -> None:
     async with open_door() as opened:
         answer = await opened.ask(UPGRADE.replace(b": 13", b": 8") + HEAD_END)
         assert answer.startswith(b"HTTP/1.1 400 ")

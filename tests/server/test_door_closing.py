@@ -57,7 +57,7 @@ async def _send_and_stay(stream: trio.SocketStream, sent: bytes) -> None:
 
 
 @pytest.mark.parametrize("how", ["closed", "cancelled"])
-async def test_stalled_clients_do_not_hold_up_the_end(how: str) -> None:
+async def test_stalled_clients_do_not_delay_the_shutdown(how: str) -> None:
     door = Door(PATIENT)
     scope = trio.CancelScope()
 
@@ -83,7 +83,7 @@ async def test_stalled_clients_do_not_hold_up_the_end(how: str) -> None:
     gc.collect()  # a socket that was left open would be a ResourceWarning, which is an error
 
 
-async def test_nobody_is_accepted_once_closing() -> None:
+async def test_a_closing_door_accepts_no_connections() -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         async with stream, trio.open_nursery() as nursery:
@@ -96,7 +96,7 @@ async def test_nobody_is_accepted_once_closing() -> None:
                 await opened.connect()
 
 
-async def test_a_request_being_served_is_finished() -> None:
+async def test_a_request_in_progress_is_finished() -> None:
     app, begun, go_on = QuartTrio(__name__), trio.Event(), trio.Event()
 
     @app.get("/waits")
@@ -120,7 +120,7 @@ async def test_a_request_being_served_is_finished() -> None:
         assert answer.endswith(b"waited")
 
 
-async def test_an_idle_connection_does_not_use_up_the_grace() -> None:
+async def test_an_idle_connection_does_not_use_the_grace_period() -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         async with stream:
@@ -132,7 +132,7 @@ async def test_an_idle_connection_does_not_use_up_the_grace() -> None:
             assert await read_all(stream) == b""
 
 
-async def test_a_websocket_route_may_say_its_last_words_and_its_client_agree() -> None:
+async def test_a_websocket_route_may_send_a_last_message_before_the_close() -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         async with trio.open_nursery() as nursery, stream:
@@ -148,7 +148,7 @@ async def test_a_websocket_route_may_say_its_last_words_and_its_client_agree() -
                 await opened.wait_empty()  # without waiting for the client, as both have said all
 
 
-async def test_the_door_closes_a_websocket_whose_route_does_not() -> None:
+async def test_the_door_closes_a_websocket_that_its_route_leaves_open() -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         async with stream, trio.open_nursery() as nursery:
@@ -158,7 +158,7 @@ async def test_the_door_closes_a_websocket_whose_route_does_not() -> None:
         assert close_code(frames) == 1001
 
 
-async def test_closing_twice_shortens_the_grace() -> None:
+async def test_a_second_close_shortens_the_grace_period() -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         async with stream, trio.open_nursery() as nursery:
@@ -170,7 +170,7 @@ async def test_closing_twice_shortens_the_grace() -> None:
                 await opened.door.close(0.1)
 
 
-async def test_a_door_closed_before_it_opens_serves_nobody() -> None:
+async def test_a_door_closed_before_it_opens_serves_no_clients() -> None:
     door = Door()
     await door.close()
     listeners = await open_listeners(["127.0.0.1:0"], explicit=True)
@@ -178,7 +178,7 @@ async def test_a_door_closed_before_it_opens_serves_nobody() -> None:
         await door.serve(plain_app(door), listeners)
 
 
-async def test_a_door_serves_once() -> None:
+async def test_a_door_cannot_be_used_twice() -> None:
     async with open_door() as opened:
         with pytest.raises(RuntimeError, match="create a new one"):
             await opened.door.serve(plain_app(opened.door), [])

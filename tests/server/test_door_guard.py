@@ -40,7 +40,7 @@ def raising(make: Callable[[], BaseException]) -> Callable[..., object]:
 
 
 @pytest.mark.parametrize("name", ERRORS)
-async def test_an_error_ends_its_connection_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_closes_only_its_own_connection(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_door() as opened:
         with monkeypatch.context() as broken, capture_logs() as logs:
             broken.setattr(Http1Protocol, "handle", raising(ERRORS[name]))
@@ -54,7 +54,7 @@ async def test_an_error_ends_its_connection_alone(name: str, monkeypatch: pytest
         assert (await opened.ask()).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_cancellation_beside_an_error_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cancellation_grouped_with_an_error_is_reraised(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail_while_cancelled(*_: object) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.sleep_forever)
@@ -89,7 +89,7 @@ async def test_ctrl_c_ends_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
             nursery.start_soon(ask)
 
 
-async def test_the_app_s_error_is_logged_with_its_traceback_and_answered_500() -> None:
+async def test_an_app_error_is_logged_with_its_traceback_and_gives_500() -> None:
     async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "lifespan":
             raise ExceptionGroup("two", [ValueError("one"), KeyError("two")])
@@ -106,7 +106,7 @@ async def test_the_app_s_error_is_logged_with_its_traceback_and_answered_500() -
         assert opened.door.statistics().failed == 0
 
 
-async def test_an_app_that_takes_nothing_of_a_large_body_can_answer() -> None:
+async def test_an_app_can_respond_without_reading_a_large_body() -> None:
     async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "lifespan":
             await receive()

@@ -12,7 +12,7 @@ from phaseline_server.door import Door, open_listeners
 from tests.support.door_clients import open_door
 
 
-async def test_start_and_end_of_the_app_are_around_everything() -> None:
+async def test_the_app_starts_before_and_stops_after_all_requests() -> None:
     app = QuartTrio(__name__)
     seen: list[str] = []
 
@@ -42,7 +42,7 @@ async def start_failing(app: ASGIFramework) -> None:
         await nursery.start(door.serve, app, listeners)
 
 
-async def test_an_app_that_can_not_start_is_an_error_and_not_a_group() -> None:
+async def test_a_failed_start_raises_a_single_error() -> None:
     app = QuartTrio(__name__)
 
     @app.before_serving
@@ -53,7 +53,7 @@ async def test_an_app_that_can_not_start_is_an_error_and_not_a_group() -> None:
         await start_failing(app)
 
 
-async def test_an_app_that_crashes_while_it_starts_is_an_error() -> None:
+async def test_a_crash_during_the_start_raises_an_error() -> None:
     async def app(_scope: Scope, _receive: ASGIReceiveCallable, _send: ASGISendCallable) -> None:
         await trio.lowlevel.checkpoint()
         raise ValueError("no pencil")
@@ -62,7 +62,7 @@ async def test_an_app_that_crashes_while_it_starts_is_an_error() -> None:
         await start_failing(app)
 
 
-async def test_a_start_can_be_cancelled() -> None:
+async def test_a_start_can_be_canceled() -> None:
     app = QuartTrio(__name__)
     app.before_serving(trio.sleep_forever)
     starting = trio.CancelScope()
@@ -74,7 +74,7 @@ async def test_a_start_can_be_cancelled() -> None:
     assert starting.cancelled_caught
 
 
-async def test_an_app_that_can_not_end_is_cancelled(autojump_clock: trio.testing.MockClock) -> None:
+async def test_an_app_that_does_not_stop_is_canceled(autojump_clock: trio.testing.MockClock) -> None:
     app = QuartTrio(__name__)
     app.after_serving(trio.sleep_forever)
     door = Door()

@@ -18,7 +18,7 @@ PATIENCE = 5  # seconds; far above every limit set here, far below those that ar
 SHORT = 0.05
 
 
-async def test_one_client_too_many_is_answered_503_and_the_next_is_served_once_one_left() -> None:
+async def test_a_client_over_the_limit_gets_503_until_another_disconnects() -> None:
     async with open_door(limits=replace(PATIENT, connections=2)) as opened:
         first, second = await opened.connect(), await opened.connect()
         async with first, second:
@@ -47,7 +47,7 @@ async def test_a_client_that_never_finishes_its_head_is_cut_off(begun: bytes, so
             await opened.wait_empty()
 
 
-async def test_a_head_that_trickles_in_gets_no_more_time(socket_clock: MockClock) -> None:
+async def test_a_slow_request_head_gets_no_more_time(socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=4 * SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -57,7 +57,7 @@ async def test_a_head_that_trickles_in_gets_no_more_time(socket_clock: MockClock
                     await trio.sleep(SHORT / 5)
 
 
-async def test_a_connection_may_idle_longer_than_a_head_may_take(socket_clock: MockClock) -> None:
+async def test_an_idle_connection_outlives_the_head_time_out(socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -67,7 +67,7 @@ async def test_a_connection_may_idle_longer_than_a_head_may_take(socket_clock: M
                 await trio.sleep(2 * SHORT)
 
 
-async def test_a_connection_does_not_idle_for_ever(socket_clock: MockClock) -> None:
+async def test_an_idle_connection_times_out(socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(idle_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -78,7 +78,7 @@ async def test_a_connection_does_not_idle_for_ever(socket_clock: MockClock) -> N
 
 
 @pytest.mark.parametrize("when", ["with the first", "after its answer"])
-async def test_the_head_of_a_second_request_has_its_own_limit(when: str, socket_clock: MockClock) -> None:
+async def test_the_head_of_a_second_request_has_its_own_time_out(when: str, socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -93,7 +93,7 @@ async def test_the_head_of_a_second_request_has_its_own_limit(when: str, socket_
                 assert (await read_all(stream)).startswith(b"HTTP/1.1 408 ")
 
 
-async def test_neither_limit_touches_a_request_that_takes_long(socket_clock: MockClock) -> None:
+async def test_a_long_request_does_not_time_out(socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT, idle_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with trio.open_nursery() as nursery, stream:
@@ -128,7 +128,7 @@ async def test_a_websocket_that_reads_nothing_is_cut_off(socket_clock: MockClock
         assert (seen.failed, seen.counts.late) == (0, {"write": 1})
 
 
-async def test_a_client_that_never_ends_its_side_is_waited_for_only_so_long(socket_clock: MockClock) -> None:
+async def test_a_client_that_never_closes_its_side_is_cut_off(socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(linger_seconds=SHORT)) as opened:
         stream = await opened.connect()
         async with stream:
@@ -138,7 +138,7 @@ async def test_a_client_that_never_ends_its_side_is_waited_for_only_so_long(sock
                 await opened.wait_empty()
 
 
-async def test_more_requests_than_hypercorn_would_take_are_served_on_one_connection() -> None:
+async def test_a_connection_has_no_limit_of_requests() -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         async with stream:
@@ -159,7 +159,9 @@ def no_more_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_running_out_of_files_is_waited_out(monkeypatch: pytest.MonkeyPatch, socket_clock: MockClock) -> None:
+async def test_accept_resumes_after_running_out_of_file_descriptors(
+    monkeypatch: pytest.MonkeyPatch, socket_clock: MockClock
+) -> None:
     door = Door()
     [listener] = await open_listeners(["127.0.0.1:0"], explicit=True)
     accept = listener.accept

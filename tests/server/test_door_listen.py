@@ -69,7 +69,7 @@ def close(listeners: list[trio.SocketListener]) -> None:
         ("a-host.example:1", Bind("a-host.example", 1)),
     ],
 )
-def test_an_address_is_read(text: str, bind: Bind) -> None:
+def test_an_address_is_parsed(text: str, bind: Bind) -> None:
     assert parse_bind(text) == bind
     assert parse_bind(str(bind)) == bind
 
@@ -95,13 +95,13 @@ def test_an_address_is_read(text: str, bind: Bind) -> None:
         "user@host:80",
     ],
 )
-async def test_what_is_no_address_is_shown_with_what_is(text: str) -> None:
+async def test_an_invalid_address_is_shown_with_the_allowed_format(text: str) -> None:
     with pytest.raises(ConfigError, match=r"allowed: host:port or \[IPv6 address\]:port") as caught:
         await open_listeners([text], explicit=True)
     assert ascii(text) in str(caught.value)
 
 
-async def test_port_0_takes_a_free_one_and_says_which() -> None:
+async def test_port_0_binds_a_free_port_and_reports_it() -> None:
     listeners = await open_listeners(["127.0.0.1:0", "127.0.0.1:0"], explicit=True)
     [url] = [url_of(listener) for listener in listeners]
     assert url.startswith("http://127.0.0.1:")
@@ -110,7 +110,7 @@ async def test_port_0_takes_a_free_one_and_says_which() -> None:
 
 
 @needs_v6
-async def test_localhost_is_both_loopbacks_at_one_port() -> None:
+async def test_localhost_binds_both_loopback_addresses_on_one_port() -> None:
     listeners = await open_listeners(["localhost:0"], explicit=True)
     port = listeners[0].socket.getsockname()[1]
     assert [url_of(listener) for listener in listeners] == [f"http://127.0.0.1:{port}", f"http://[::1]:{port}"]
@@ -118,13 +118,13 @@ async def test_localhost_is_both_loopbacks_at_one_port() -> None:
 
 
 @needs_v6
-async def test_what_is_named_twice_is_opened_once(free: int) -> None:
+async def test_a_duplicate_address_is_bound_once(free: int) -> None:
     listeners = await open_listeners([f"127.0.0.1:{free}", f"localhost:{free}", f"[::1]:{free}"], explicit=True)
     assert [url_of(listener) for listener in listeners] == [f"http://127.0.0.1:{free}", f"http://[::1]:{free}"]
     close(listeners)
 
 
-async def test_an_address_is_free_again_at_once(free: int) -> None:
+async def test_an_address_can_be_bound_again_at_once(free: int) -> None:
     listeners = await open_listeners([f"127.0.0.1:{free}"], explicit=True)
     client = await trio.open_tcp_stream("127.0.0.1", free)
     served = await listeners[0].accept()
@@ -134,7 +134,7 @@ async def test_an_address_is_free_again_at_once(free: int) -> None:
     close(await open_listeners([f"127.0.0.1:{free}"], explicit=True))
 
 
-async def test_an_explicit_address_that_is_taken_is_an_error_and_nothing_stays_open(free: int, taken: int) -> None:
+async def test_an_explicit_address_in_use_is_an_error_and_leaves_no_socket_open(free: int, taken: int) -> None:
     with pytest.raises(PortInUse) as caught:
         await open_listeners([f"127.0.0.1:{free}", f"127.0.0.1:{taken}"], explicit=True)
     assert str(caught.value).startswith(f"127.0.0.1:{taken} is in use")
@@ -143,7 +143,7 @@ async def test_an_explicit_address_that_is_taken_is_an_error_and_nothing_stays_o
         pass
 
 
-async def test_one_default_address_that_is_taken_is_done_without(taken: int) -> None:
+async def test_a_default_address_in_use_is_skipped(taken: int) -> None:
     with capture_logs() as logs:
         listeners = await open_listeners([f"127.0.0.1:{taken}", "127.0.0.1:0"], explicit=False)
     assert len(listeners) == 1
@@ -154,7 +154,7 @@ async def test_one_default_address_that_is_taken_is_done_without(taken: int) -> 
     close(listeners)
 
 
-async def test_all_default_addresses_taken_is_an_error(taken: int) -> None:
+async def test_all_default_addresses_in_use_is_an_error(taken: int) -> None:
     with socket.socket() as second:
         second.bind(("127.0.0.1", 0))
         second.listen()
@@ -164,7 +164,7 @@ async def test_all_default_addresses_taken_is_an_error(taken: int) -> None:
 
 
 @needs_v6
-async def test_localhost_is_taken_if_either_loopback_is(free: int) -> None:
+async def test_localhost_is_in_use_if_either_loopback_address_is(free: int) -> None:
     with socket.socket(socket.AF_INET6) as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("::1", free))
@@ -185,7 +185,7 @@ async def test_no_address_at_all_is_an_error() -> None:
         await open_listeners([], explicit=True)
 
 
-def test_the_errno_of_a_taken_port_is_the_one_looked_for(taken: int) -> None:
+def test_a_port_in_use_raises_eaddrinuse(taken: int) -> None:
     with socket.socket() as second, pytest.raises(OSError, match="in use") as caught:
         second.bind(("127.0.0.1", taken))
     assert caught.value.errno == errno.EADDRINUSE

@@ -58,7 +58,7 @@ async def rest_of(stream: trio.abc.ReceiveStream | None) -> bytes:
 
 @BOTH
 @pytest.mark.parametrize("client", ["idle", "reads no body", "reads no WebSocket"])
-async def test_a_signal_ends_the_server_cleanly_whoever_is_connected(number: signal.Signals, client: str) -> None:
+async def test_a_signal_stops_the_server_cleanly_with_clients_connected(number: signal.Signals, client: str) -> None:
     async with server() as (process, stream), stream:
         if client == "reads no body":
             await get(stream, "/trickle")
@@ -76,7 +76,7 @@ async def test_a_signal_ends_the_server_cleanly_whoever_is_connected(number: sig
 
 
 @BOTH
-async def test_a_second_signal_ends_the_server_at_once(number: signal.Signals) -> None:
+async def test_a_second_signal_stops_the_server_at_once(number: signal.Signals) -> None:
     async with server("stubborn") as (process, stream), stream:
         process.send_signal(number)
         assert b"once more ends at once" in await line_of(process)
@@ -87,7 +87,7 @@ async def test_a_second_signal_ends_the_server_at_once(number: signal.Signals) -
 
 
 @BOTH
-async def test_a_signal_is_waited_for_and_returned(number: signal.Signals) -> None:
+async def test_wait_for_signal_returns_the_signal(number: signal.Signals) -> None:
     seen: list[signal.Signals] = []
 
     async def wait() -> None:

@@ -52,7 +52,7 @@ PING = b"\x89\x00"
     ],
     ids=range(10),
 )
-def test_messages_are_bounded_in_bytes_and_fragments(sent: bytes, code: int | None) -> None:
+def test_a_message_is_limited_in_bytes_and_fragments(sent: bytes, code: int | None) -> None:
     for piece in (1, 7, len(sent)):
         endpoint = Endpoint(Limits(message=1024, fragments=64))
         for start in range(0, len(sent), piece):
@@ -63,14 +63,14 @@ def test_messages_are_bounded_in_bytes_and_fragments(sent: bytes, code: int | No
             assert endpoint.messages == []
 
 
-def test_what_comes_behind_a_close_is_not_taken() -> None:
+def test_frames_after_a_close_are_ignored() -> None:
     endpoint = Endpoint(Limits())
     endpoint.feed(frame(b"one") + CLOSE + frame(b"two"))
     endpoint.feed(frame(b"three"))
     assert (endpoint.messages, endpoint.close_code) == (["one"], 1000)
 
 
-async def test_a_client_that_closes_is_answered_and_let_go_at_once() -> None:
+async def test_a_close_is_answered_and_the_connection_closed_at_once() -> None:
     async with open_door() as opened:
         stream = await opened.connect()
         async with stream:
@@ -80,7 +80,7 @@ async def test_a_client_that_closes_is_answered_and_let_go_at_once() -> None:
         await opened.wait_empty()
 
 
-async def test_an_upgrade_with_a_body_is_refused() -> None:
+async def test_an_upgrade_with_a_body_is_rejected() -> None:
     async with open_door() as opened:
         head = b"GET /echo HTTP/1.1\r\nHost: door\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 6\r\n"
         answer = await opened.ask(head + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAA\r\n\r\nabcdef")
@@ -91,7 +91,7 @@ async def test_an_upgrade_with_a_body_is_refused() -> None:
 # ------------------------------------------------------------------ deadlines
 
 
-async def test_pings_come_in_turn_and_only_to_who_is_there(autojump_clock: trio.testing.MockClock) -> None:
+async def test_pings_are_sent_in_turn_to_connected_clients(autojump_clock: trio.testing.MockClock) -> None:
     asked: list[tuple[float, str]] = []
 
     class Each:
@@ -116,7 +116,7 @@ async def test_pings_come_in_turn_and_only_to_who_is_there(autojump_clock: trio.
     assert [(round(when), name) for when, name in asked] == [(23, "one"), (28, "two"), (43, "one"), (48, "two")]
 
 
-async def test_a_client_that_answers_no_ping_is_cut_off_and_one_that_does_is_not(
+async def test_only_a_client_that_answers_no_ping_is_cut_off(
     socket_clock: trio.testing.MockClock,
 ) -> None:
     async with open_door(limits=Limits(pong_seconds=2)) as opened:
@@ -161,7 +161,9 @@ async def fill(out: Outgoing) -> int:
     return frames
 
 
-async def test_who_takes_nothing_for_the_write_deadline_is_cut_off(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_client_that_reads_nothing_until_the_write_deadline_is_cut_off(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with outgoing(Limits(write_seconds=10)) as (out, _, told):
         await fill(out)
         begun = trio.current_time()
@@ -171,7 +173,7 @@ async def test_who_takes_nothing_for_the_write_deadline_is_cut_off(autojump_cloc
         assert out.write(b"into the void")
 
 
-async def test_what_waits_leaves_whole_and_in_order_and_what_is_dropped_breaks_no_frame() -> None:
+async def test_queued_frames_are_sent_whole_and_in_order_and_a_drop_breaks_no_frame() -> None:
     async with outgoing(PATIENT) as (out, theirs, told):
         frames = await fill(out)
         assert out.write(text_frame(b"dropped"), 1)
@@ -188,7 +190,7 @@ async def test_what_waits_leaves_whole_and_in_order_and_what_is_dropped_breaks_n
         assert (out.idle, out.queued, told) == (True, 0, [])
 
 
-async def test_the_queue_is_bounded_in_messages_and_in_bytes() -> None:
+async def test_the_queue_is_limited_in_messages_and_bytes() -> None:
     async with outgoing(Limits(queue=3)) as (out, _, _):
         await fill(out)
         assert [out.write(b"x", 1) for _ in range(4)] == [True, True, True, False]
@@ -234,7 +236,7 @@ async def open_direct() -> AsyncIterator[tuple[OpenDoor, trio.SocketStream]]:
             yield opened, stream
 
 
-async def test_messages_and_pings_that_come_together_are_all_answered_in_order() -> None:
+async def test_messages_and_pings_received_together_are_answered_in_order() -> None:
     async with open_direct() as (_, stream):
         await stream.send_all(frame(b"a") + frame(b"b") + frame(b"", 9) + frame(b"c"))
         received = await read_until(stream, b" c")
@@ -243,7 +245,7 @@ async def test_messages_and_pings_that_come_together_are_all_answered_in_order()
         assert b"\x8a\x00" in received
 
 
-async def test_the_route_may_close_behind_what_it_wrote() -> None:
+async def test_a_route_may_close_after_its_queued_frames() -> None:
     async with open_direct() as (opened, stream):
         await stream.send_all(frame(b"close") + frame(b"ignored"))
         received = await read_until(stream, b"as you wish")
@@ -255,7 +257,7 @@ async def test_the_route_may_close_behind_what_it_wrote() -> None:
 
 
 @pytest.mark.parametrize("how", ["close", "end", "reset", "bad frame"])
-async def test_a_route_that_took_over_ends_with_its_client(how: str) -> None:
+async def test_a_route_that_took_over_ends_when_its_client_disconnects(how: str) -> None:
     async with open_direct() as (opened, stream):
         if how == "reset":
             reset(stream)
@@ -270,13 +272,13 @@ async def test_a_route_that_took_over_ends_with_its_client(how: str) -> None:
         assert opened.door.statistics().failed == 0
 
 
-async def test_the_door_says_goodbye_to_a_route_that_took_over() -> None:
+async def test_the_door_closes_a_websocket_that_was_taken_over() -> None:
     async with open_direct() as (opened, stream), trio.open_nursery() as nursery:
         nursery.start_soon(opened.door.close, 0)
         assert close_code(await read_all(stream)) == 1001
 
 
-async def test_a_stalled_client_holds_up_neither_the_route_nor_the_end() -> None:
+async def test_a_stalled_client_delays_neither_the_route_nor_the_shutdown() -> None:
     async with open_direct() as (opened, stream):
         big = frame(b"x" * 60_000)
         with trio.move_on_after(1):
@@ -285,7 +287,7 @@ async def test_a_stalled_client_holds_up_neither_the_route_nor_the_end() -> None
             await opened.door.close(0.1)
 
 
-def test_a_frame_has_the_shortest_length_that_there_is() -> None:
+def test_a_frame_uses_the_shortest_length_field() -> None:
     for length, head in ((0, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)):
         made = text_frame(os.urandom(length))
         assert len(made) == head + length

@@ -36,7 +36,7 @@ async def starts(data_dir: Path, bind: str, **settings: object) -> str:
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:0", "localhost:0"])
-async def test_this_machine_alone_needs_neither_tokens_nor_tls(tmp_path: Path, bind: str) -> None:
+async def test_a_loopback_listener_needs_neither_tokens_nor_tls(tmp_path: Path, bind: str) -> None:
     assert await starts(tmp_path, bind) == ""
 
 
@@ -49,7 +49,9 @@ async def test_this_machine_alone_needs_neither_tokens_nor_tls(tmp_path: Path, b
         (True, True, []),
     ],
 )
-async def test_the_network_needs_both(tmp_path: Path, tokens: bool, tls: bool, missing: list[str]) -> None:
+async def test_a_network_listener_needs_tokens_and_tls(
+    tmp_path: Path, tokens: bool, tls: bool, missing: list[str]
+) -> None:
     if tokens:
         TokenFile(tmp_path).create(Scope.READ)
     said = await starts(tmp_path, EVERYWHERE, tls_cert="cert.pem" if tls else "")
@@ -57,17 +59,17 @@ async def test_the_network_needs_both(tmp_path: Path, tokens: bool, tls: bool, m
     assert ("--insecure" in said) == bool(missing)
 
 
-async def test_or_the_word_insecure(tmp_path: Path) -> None:
+async def test_insecure_allows_a_network_listener_without_both(tmp_path: Path) -> None:
     assert await starts(tmp_path, EVERYWHERE, insecure=True) == ""
 
 
-async def test_a_server_that_would_be_exposed_does_not_start(tmp_path: Path) -> None:
+async def test_an_unprotected_server_does_not_start_on_the_network(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="other machines can connect to"):
         await serve(Settings(bind=(EVERYWHERE,), data_dir=str(tmp_path)))
 
 
 @pytest.mark.needs("openssl")
-async def test_with_both_it_does(tmp_path: Path) -> None:
+async def test_a_server_with_tokens_and_tls_starts_on_the_network(tmp_path: Path) -> None:
     made = make_certificate(tmp_path)
     TokenFile(tmp_path).create(Scope.READ)
     files = {"tls_cert": str(made.certificate), "tls_key": str(made.key)}

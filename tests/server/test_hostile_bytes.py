@@ -111,7 +111,7 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
 
 
 @pytest.mark.slow
-def test_after_each_the_next_client_is_answered_and_memory_stays(victim: Victim) -> None:
+def test_hostile_bytes_affect_no_other_client_and_leak_no_memory(victim: Victim) -> None:
     for data in POLITE:
         victim.say(data)
     for data in HOSTILE.values():  # once before, for all that is loaded, and for the most that is held at a time
@@ -148,13 +148,13 @@ spoiled = st.builds(
     suppress_health_check=list(HealthCheck),
 )
 @given(data=spoiled | st.binary(max_size=300) | st.binary(max_size=300).map(lambda noise: OPEN + noise))
-def test_whatever_chance_makes(victim: Victim, data: bytes) -> None:
+def test_random_bytes_affect_no_other_client(victim: Victim, data: bytes) -> None:
     assert b"HTTP/1.1 500" not in victim.say(data)
     victim.assert_well()
 
 
 @pytest.mark.parametrize("attack", ["slow head", "slow body", "slow read"])
-def test_slow_clients_by_the_hundred_keep_nobody_from_being_served(victim: Victim, attack: str) -> None:
+def test_hundreds_of_slow_clients_do_not_block_others(victim: Victim, attack: str) -> None:
     """As slowhttptest does it: 500 connections that send, or take, next to nothing."""
     said = {
         "slow head": GET + b"X-a: b\r\n",
@@ -191,7 +191,7 @@ def test_slow_clients_by_the_hundred_keep_nobody_from_being_served(victim: Victi
     ],
     ids=["slow head", "slow body", "slow read"],
 )
-def test_slowhttptest_itself_finds_the_service_available(victim: Victim, attack: str, path: str) -> None:
+def test_slowhttptest_reports_the_service_as_available(victim: Victim, attack: str, path: str) -> None:
     host, port = victim.address
     command = [
         "slowhttptest",

@@ -43,12 +43,12 @@ async def ask(client: httpx.AsyncClient, *headers: str, target: str = "/health",
         ("a@localhost.evil.example", 421),
     ],
 )
-async def test_a_host_that_is_not_ours_is_answered_421(tmp_path: Path, host: str, status: int) -> None:
+async def test_a_foreign_host_gets_421(tmp_path: Path, host: str, status: int) -> None:
     async with serving(tmp_path, allow_host=("box.example.org", "192.0.2.7")) as client:
         assert await ask(client, f"Host: {host}") == status
 
 
-async def test_a_wrong_host_is_told_what_to_do_and_no_path_is_exempt(tmp_path: Path) -> None:
+async def test_the_error_for_a_foreign_host_names_a_remedy_on_every_path(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         answer = await client.get("/none", headers={"Host": "evil.example"})
         assert (answer.status_code, answer.json()["code"]) == (421, "MISDIRECTED")
@@ -76,7 +76,7 @@ async def test_a_wrong_host_is_told_what_to_do_and_no_path_is_exempt(tmp_path: P
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_pages_of_other_origins_are_answered_403(tmp_path: Path, origin: str, status: int, method: str) -> None:
+async def test_pages_of_other_origins_get_403(tmp_path: Path, origin: str, status: int, method: str) -> None:
     async with serving(tmp_path, allow_origin=("https://dash.example.org",)) as client:
         own = client.base_url.netloc.decode()
         target = "/health" if method == "GET" else "/progress/start"
@@ -98,7 +98,7 @@ UPGRADE = (
         ("evil.example", "http://evil.example", 421),
     ],
 )
-async def test_an_upgrade_is_refused_likewise(tmp_path: Path, host: str, origin: str, status: int) -> None:
+async def test_upgrades_from_other_origins_get_403(tmp_path: Path, host: str, origin: str, status: int) -> None:
     async with serving(tmp_path) as client:
         answer = await send(client, UPGRADE.format(host=host, origin=origin).encode())
         assert (answer.status, answer.json["success"]) == (status, False)
@@ -121,7 +121,7 @@ async def test_a_page_of_this_machine_may_open_a_websocket(tmp_path: Path) -> No
         ("/health", "navigate", "iframe", 403),
     ],
 )
-async def test_a_page_elsewhere_can_t_use_us_as_its_picture_or_script(
+async def test_a_page_of_another_site_cannot_embed_pictures_or_scripts(
     tmp_path: Path, target: str, mode: str, dest: str, status: int
 ) -> None:
     async with serving(tmp_path) as client:
@@ -130,7 +130,7 @@ async def test_a_page_elsewhere_can_t_use_us_as_its_picture_or_script(
         assert await ask(client, "Host: localhost", "Sec-Fetch-Site: none", *fetched, target="/health") == 200
 
 
-async def test_cors_is_spoken_with_configured_origins_alone(tmp_path: Path) -> None:
+async def test_only_configured_origins_get_cors_headers(tmp_path: Path) -> None:
     listed = {"Origin": "https://dash.example.org"}
     async with serving(tmp_path, allow_origin=("https://dash.example.org",)) as client:
         answer = await client.get("/health", headers=listed)
@@ -149,7 +149,7 @@ async def test_cors_is_spoken_with_configured_origins_alone(tmp_path: Path) -> N
         assert missing.headers["Access-Control-Allow-Origin"] == "https://dash.example.org"
 
 
-async def test_what_is_refused_is_counted(tmp_path: Path) -> None:
+async def test_rejected_requests_are_counted(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         await client.get("/health", headers={"Host": "evil.example"})
         await client.get("/health", headers={"Origin": "https://evil.example"})
@@ -159,7 +159,7 @@ async def test_what_is_refused_is_counted(tmp_path: Path) -> None:
             assert f'phaseline_refused_total{{code="{code}"}} 1.0' in figures
 
 
-async def test_an_upgrade_where_nothing_is_is_answered_404(tmp_path: Path) -> None:
+async def test_an_upgrade_at_an_unknown_path_gets_404(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         request = UPGRADE.format(host="localhost", origin="http://localhost").replace("/ws", "/none")
         answer = await send(client, request.encode())

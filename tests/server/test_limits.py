@@ -16,7 +16,7 @@ from tests.support.servers import serving
 DEEP: Any = {"a": {"a": {"a": {"a": 1}}}}
 
 
-async def test_a_message_over_its_bound_is_closed_with_1009_and_counted(tmp_path: Path) -> None:
+async def test_a_too_large_message_closes_with_1009_and_is_counted(tmp_path: Path) -> None:
     async with serving(tmp_path, max_message=2000) as client:
         async with listening(client) as listener:
             await listener.say("register", client_name="x" * 2000)
@@ -34,7 +34,7 @@ async def test_a_message_over_its_bound_is_closed_with_1009_and_counted(tmp_path
         (b"GET / HTTP/1.1\r\nHost:", 408),
     ],
 )
-async def test_a_head_that_is_too_large_or_too_slow_has_its_answer_and_is_counted(
+async def test_a_too_large_or_too_slow_head_gets_an_error_and_is_counted(
     tmp_path: Path, mock_clock: MockClock, sent: bytes, status: int
 ) -> None:
     # On a clock that moves for the slow head alone: whoever asks for the figures is to be in time however slow this
@@ -52,7 +52,7 @@ async def test_a_head_that_is_too_large_or_too_slow_has_its_answer_and_is_counte
         assert f'phaseline_requests_malformed_total{{status="{status}"}} 1.0' in figures
 
 
-async def test_a_message_in_too_many_fragments_is_closed_with_1009(tmp_path: Path) -> None:
+async def test_a_message_in_too_many_fragments_closes_with_1009(tmp_path: Path) -> None:
     async with serving(tmp_path, max_fragments=3) as client:
         port = client.base_url.port
         assert port is not None
@@ -79,7 +79,7 @@ async def report(client: httpx.AsyncClient, kind: str, **body: Any) -> httpx.Res
         ({"max_jobs": 1}, "start", {"job_id": "b"}, 429, "TOO_MANY"),
     ],
 )
-async def test_a_limit_has_its_error_and_is_counted(
+async def test_each_limit_has_an_error_and_is_counted(
     tmp_path: Path, limit: dict[str, int], kind: str, body: dict[str, Any], status: int, code: str
 ) -> None:
     async with serving(tmp_path, **limit) as client:

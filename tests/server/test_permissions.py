@@ -97,7 +97,7 @@ async def status_of(client: httpx.AsyncClient, method: str, target: str, body: A
         return answer.status_code
 
 
-async def test_every_scope_by_every_route(tmp_path: Path) -> None:
+async def test_every_scope_on_every_route(tmp_path: Path) -> None:
     routes = {(route.method, route.path) for route in ROUTES if route.method != "WEBSOCKET"}
     assert {key for key in EXPECTED if key[1].startswith("/")} == routes
     async with guarded(tmp_path) as (client, tokens):
@@ -114,14 +114,14 @@ async def test_every_scope_by_every_route(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "header", ["Bearer wrong", "Bearer", "Basic eDp5", "Bearer " + "x" * 5000, "bearer phl_x", "x"]
 )
-async def test_what_is_no_token_is_answered_401(tmp_path: Path, header: str) -> None:
+async def test_an_invalid_token_gets_401(tmp_path: Path, header: str) -> None:
     async with guarded(tmp_path) as (client, _):
         answer = await client.get("/progress/jobs", headers={"Authorization": header})
         assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_while_there_are_no_tokens_everybody_may_do_everything(tmp_path: Path) -> None:
+async def test_without_tokens_every_client_has_full_access(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         start = await client.post("/progress/start", json=ABOUT_JOB, headers={"Authorization": "Basic eDp5"})
         assert start.status_code == 200
@@ -129,7 +129,7 @@ async def test_while_there_are_no_tokens_everybody_may_do_everything(tmp_path: P
 
 
 @pytest.mark.parametrize("caller", sorted(READERS))
-async def test_lists_and_states_hold_what_the_prefix_covers(tmp_path: Path, caller: str) -> None:
+async def test_lists_and_snapshots_are_limited_to_the_prefix(tmp_path: Path, caller: str) -> None:
     expected = {job for job in ("shot-1", "other-1") if job.startswith(caller.partition(":")[2])}
     async with guarded(tmp_path) as (client, tokens):
         headers = shown(tokens, caller)
@@ -162,7 +162,7 @@ async def test_the_page_without_a_token_shows_no_job(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("job_id", ["dalle:simple:0x1", "mine"])
-async def test_a_picture_s_run_is_an_admin_s_to_claim(tmp_path: Path, job_id: str) -> None:
+async def test_only_an_admin_may_report_a_picture_run(tmp_path: Path, job_id: str) -> None:
     body = {"job_id": job_id, "workflow": "dalle"}
     async with guarded(tmp_path) as (client, tokens):
         refused = await client.post("/progress/start", json=body, headers=shown(tokens, "report"))
@@ -171,7 +171,7 @@ async def test_a_picture_s_run_is_an_admin_s_to_claim(tmp_path: Path, job_id: st
         assert allowed.status_code == 200
 
 
-async def test_a_batch_is_checked_job_by_job(tmp_path: Path) -> None:
+async def test_each_report_of_a_batch_is_checked(tmp_path: Path) -> None:
     batch = [{"type": "job_progress", **PROGRESS}, {"type": "job_progress", **PROGRESS, "job_id": "other-1"}]
     async with guarded(tmp_path) as (client, tokens):
         answer = (await client.post("/progress/batch", json=batch, headers=shown(tokens, "report:shot-"))).json()
@@ -232,7 +232,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], set[str], str]] = {
 }
 
 
-async def test_every_scope_by_every_message(tmp_path: Path) -> None:
+async def test_every_scope_with_every_message(tmp_path: Path) -> None:
     async with guarded(tmp_path) as (client, tokens):
         async with websocket(client, **shown(tokens, "admin")) as socket:
             unknown = await say(socket, "nonsense")
@@ -254,7 +254,7 @@ async def test_every_scope_by_every_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channel", ["jobs", "photos", "system", "job:shot-1", "job:other-1"])
 @pytest.mark.parametrize("caller", sorted(READERS))
-async def test_every_scope_by_every_channel(tmp_path: Path, caller: str, channel: str) -> None:
+async def test_every_scope_on_every_channel(tmp_path: Path, caller: str, channel: str) -> None:
     prefix = caller.partition(":")[2]
     async with guarded(tmp_path) as (client, tokens), websocket(client, **shown(tokens, caller)) as socket:
         confirmed = await say(socket, "subscribe", channels=[channel])
@@ -292,7 +292,7 @@ async def until_pong(socket: WebSocketConnection) -> list[tuple[str, str | None]
     return seen
 
 
-async def test_a_first_message_may_show_the_token_and_a_ticket_is_good_once(tmp_path: Path) -> None:
+async def test_the_first_message_may_carry_the_token_and_a_ticket_works_once(tmp_path: Path) -> None:
     async with guarded(tmp_path) as (client, tokens):
         async with websocket(client) as socket:
             assert (await say(socket, "auth", token=tokens["read"]))["type"] == "auth_confirmed"
@@ -310,7 +310,7 @@ async def test_a_first_message_may_show_the_token_and_a_ticket_is_good_once(tmp_
         assert await status_of(client, "GET", f"/progress/jobs?ticket={made['ticket']}", None, {}) == 401
 
 
-async def test_who_shows_no_token_is_closed_after_its_time_and_counted(tmp_path: Path) -> None:
+async def test_a_websocket_without_a_token_times_out_and_is_counted(tmp_path: Path) -> None:
     async with guarded(tmp_path, auth_timeout=0.2) as (client, tokens):
         async with websocket(client) as socket:
             with pytest.raises(ConnectionClosed) as closed:
@@ -321,7 +321,7 @@ async def test_who_shows_no_token_is_closed_after_its_time_and_counted(tmp_path:
         assert 'phaseline_refused_total{code="UNAUTHORIZED"} 1.0' in figures.text
 
 
-async def test_a_running_server_notices_what_is_made_and_revoked(
+async def test_a_running_server_applies_created_and_revoked_tokens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeper, "_ROUND_S", 0.05)
@@ -345,14 +345,14 @@ async def test_a_running_server_notices_what_is_made_and_revoked(
         assert (await client.get("/progress/jobs")).status_code == 401
 
 
-async def test_an_expired_token_is_good_no_longer(tmp_path: Path) -> None:
+async def test_an_expired_token_is_rejected(tmp_path: Path) -> None:
     text, _ = TokenFile(tmp_path).create(Scope.READ, ttl_s=-1)
     async with serving(tmp_path) as client:
         answer = await client.get("/progress/jobs", headers={"Authorization": f"Bearer {text}"})
         assert (answer.status_code, "expired" in answer.json()["error"]) == (401, True)
 
 
-async def test_reports_with_one_token_are_limited(tmp_path: Path, mock_clock: MockClock) -> None:
+async def test_reports_are_rate_limited_per_token(tmp_path: Path, mock_clock: MockClock) -> None:
     # On a clock that stands still, so that no machine is so slow that a token has one more report meanwhile.
     async with guarded(tmp_path, max_reports=3) as (client, tokens):
 

@@ -12,7 +12,7 @@ from tests.support.pictures import GOOD, ask, made, studio
 from tests.support.servers import serving
 
 
-async def test_every_refusal_is_json_with_a_code(tmp_path: Path) -> None:
+async def test_every_error_is_json_with_a_code(tmp_path: Path) -> None:
     async with serving(tmp_path, max_body=2048) as client:
         for method, path, status, code in (
             ("GET", "/nowhere", 404, "NOT_FOUND"),
@@ -33,7 +33,7 @@ async def test_every_refusal_is_json_with_a_code(tmp_path: Path) -> None:
             assert answer.body.decode().isprintable()
 
 
-async def test_a_body_over_the_limit_is_refused_with_the_limit(tmp_path: Path) -> None:
+async def test_the_error_for_a_too_large_body_names_the_limit(tmp_path: Path) -> None:
     async with serving(tmp_path, max_body=2048) as client:
         for path in ("/progress/start", "/progress/batch", "/progress/complete"):
             told = await client.post(path, content=b"x" * 3000)
@@ -50,7 +50,7 @@ async def test_a_body_over_the_limit_is_refused_with_the_limit(tmp_path: Path) -
         assert (answer.status, answer.json["code"]) == (413, "TOO_LARGE")
 
 
-async def test_bodies_that_are_not_what_they_should_be(tmp_path: Path) -> None:
+async def test_invalid_bodies_are_rejected(tmp_path: Path) -> None:
     deep = b'{"job_id":"a","photo_info":' + b'{"a":' * 20 + b"1" + b"}" * 21
     async with serving(tmp_path) as client:
         for body, status, code in (
@@ -71,7 +71,7 @@ async def test_bodies_that_are_not_what_they_should_be(tmp_path: Path) -> None:
         assert (await ask(client, "/progress/active"))["count"] == 0
 
 
-async def test_a_body_that_calls_itself_a_form_is_json_all_the_same(tmp_path: Path) -> None:
+async def test_a_json_body_with_a_form_content_type_is_accepted(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         kinds = ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/x")
         for number, kind in enumerate(kinds):
@@ -82,7 +82,7 @@ async def test_a_body_that_calls_itself_a_form_is_json_all_the_same(tmp_path: Pa
         assert [job["photo_info"] for job in jobs.values()] == [{"a": "b&c=d"}] * 3
 
 
-async def test_a_mistake_of_ours_is_a_500_with_a_code_and_a_traceback_in_the_log(
+async def test_an_unexpected_error_is_500_with_a_code_and_a_logged_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_gallery: Gallery) -> list[str]:
@@ -98,7 +98,7 @@ async def test_a_mistake_of_ours_is_a_500_with_a_code_and_a_traceback_in_the_log
         assert (await ask(client, "/health"))["status"] == "ok"
 
 
-async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
+async def test_head_equals_get_without_a_body(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
         for path in ("/health", "/series", "/metrics", "/preview", "/dalle/simple/0x1", "/files/simple/title/0x1.txt"):
@@ -110,7 +110,7 @@ async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
             assert (head.status_code, head.content) == (status, b""), path
 
 
-async def test_huge_and_strange_queries_are_answered(tmp_path: Path) -> None:
+async def test_huge_and_malformed_queries_get_a_response(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for query in ("a=" + "x" * 12_000, "&" * 10_000, "=" * 10_000, "a&b=%ff&%00=%0d%0a", "check[]=1", "?" * 1000):
             assert (await raw_http.get(client, f"/health?{query}")).status == 200, query[:20]
@@ -138,7 +138,7 @@ async def test_jobs_are_listed_page_by_page(tmp_path: Path) -> None:
             assert (await ask(client, f"/progress/jobs?{query}", 422))["code"] == "INVALID_FIELD"
 
 
-async def test_names_with_slashes_are_names_of_jobs(tmp_path: Path) -> None:
+async def test_job_ids_may_contain_slashes(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for job_id in ("a/b", "/etc/passwd", "ä b", "a//b/", "../.."):
             await client.post("/progress/start", content=msgspec.json.encode({"job_id": job_id}))

@@ -14,7 +14,7 @@ from tests.support.servers import serving
 # ------------------------------------------------------------------ series
 
 
-async def test_series_are_those_that_ship_and_those_of_the_data_directory(tmp_path: Path) -> None:
+async def test_series_lists_built_in_and_custom_series(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         assert await ask(client, "/series") == {"series": ["nocturne", "simple"], "count": 2}
         (tmp_path / "series").mkdir()
@@ -23,7 +23,7 @@ async def test_series_are_those_that_ship_and_those_of_the_data_directory(tmp_pa
         assert await ask(client, "/series") == {"series": ["mine", "nocturne", "simple"], "count": 3}
 
 
-async def test_series_that_can_not_be_read_are_an_error(tmp_path: Path) -> None:
+async def test_an_unreadable_series_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "series").write_text("")
     async with serving(tmp_path) as client:
         assert (await ask(client, "/series", 500))["code"] == "DATA_DIR_ERROR"
@@ -66,7 +66,7 @@ async def test_preview_shows_hostile_titles_as_text(tmp_path: Path) -> None:
         assert page.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_preview_passes_over_what_is_no_picture_of_ours(tmp_path: Path) -> None:
+async def test_preview_ignores_files_that_are_no_pictures(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
         folder = tmp_path / "output/simple/annotated"
@@ -84,7 +84,7 @@ async def test_preview_passes_over_what_is_no_picture_of_ours(tmp_path: Path) ->
 # ------------------------------------------------------------------ health
 
 
-async def test_health_tells_of_life_and_of_work(tmp_path: Path) -> None:
+async def test_health_reports_liveness_and_readiness(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for query in ("", "?check=liveness", "?check=readiness"):
             report = await ask(client, f"/health{query}")
@@ -94,7 +94,7 @@ async def test_health_tells_of_life_and_of_work(tmp_path: Path) -> None:
         assert (await ask(client, "/health"))["activeJobs"] == 1
 
 
-async def test_a_server_whose_data_directory_became_unwritable_lives_but_is_not_ready(
+async def test_a_server_with_an_unwritable_data_directory_is_live_but_not_ready(
     tmp_path: Path, make_unwritable: Callable[[Path], None]
 ) -> None:
     async with serving(tmp_path) as client:
@@ -106,7 +106,7 @@ async def test_a_server_whose_data_directory_became_unwritable_lives_but_is_not_
         assert (await ask(client, "/health"))["status"] == "ok"
 
 
-async def test_a_server_whose_data_directory_is_gone_is_ready_again_when_it_is_back(tmp_path: Path) -> None:
+async def test_a_server_is_ready_again_when_its_data_directory_is_back(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     async with studio(data_dir, GOOD) as (client, _):
@@ -123,7 +123,7 @@ async def test_a_server_whose_data_directory_is_gone_is_ready_again_when_it_is_b
         assert (await made(client, "/dalle/simple/0x2"))["error"] == ""
 
 
-async def test_another_check_is_refused(tmp_path: Path) -> None:
+async def test_an_unknown_check_is_rejected(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         error = await ask(client, "/health?check=%1b[31m", 422)
         assert error["code"] == "INVALID_FIELD"
@@ -164,14 +164,14 @@ async def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
         assert samples["phaseline_connections", ()] >= 1
 
 
-async def test_metrics_are_open_metrics_for_whom_asks_for_them(tmp_path: Path) -> None:
+async def test_metrics_are_open_metrics_on_request(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         answer = await client.get("/metrics", headers={"Accept": "application/openmetrics-text"})
         assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
         assert answer.text.endswith("# EOF\n")
 
 
-async def test_metrics_are_json_too(tmp_path: Path) -> None:
+async def test_metrics_are_available_as_json(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
         told = await ask(client, "/metrics?format=json")
@@ -183,7 +183,7 @@ async def test_metrics_are_json_too(tmp_path: Path) -> None:
         assert (await ask(client, "/metrics?format=xml", 422))["code"] == "INVALID_FIELD"
 
 
-async def test_hostile_names_of_workflows_can_not_break_the_metrics(tmp_path: Path) -> None:
+async def test_hostile_workflow_names_cannot_break_the_metrics(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         name = 'a"}\\ 1 phaseline_jobs{state="x'
         await client.post("/progress/start", json={"job_id": "a", "workflow": name, "phases": [name]})

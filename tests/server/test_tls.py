@@ -53,7 +53,7 @@ async def assert_served(client: httpx.AsyncClient) -> None:
         assert (await fresh.get("/health")).status_code == 200
 
 
-async def test_requests_and_websockets_are_served(tmp_path: Path, certificate: Certificate) -> None:
+async def test_requests_and_websockets_work_over_tls(tmp_path: Path, certificate: Certificate) -> None:
     async with serving(tmp_path, certificate) as client:
         assert client.base_url.scheme == "https"
         own = {"Origin": str(client.base_url).rstrip("/")}
@@ -70,7 +70,7 @@ async def test_requests_and_websockets_are_served(tmp_path: Path, certificate: C
             assert json.loads(await socket.get_message())["jobs"][0]["job_id"] == "a"
 
 
-async def test_a_large_answer_arrives_whole_and_the_connection_ends_in_good_order(
+async def test_a_large_response_arrives_whole_and_the_connection_closes_cleanly(
     tmp_path: Path, certificate: Certificate
 ) -> None:
     (tmp_path / "output").mkdir()
@@ -87,7 +87,7 @@ async def test_a_large_answer_arrives_whole_and_the_connection_ends_in_good_orde
         assert received.endswith(bytes(3_000_000))
 
 
-async def test_who_does_not_speak_tls_harms_nobody(tmp_path: Path, certificate: Certificate) -> None:
+async def test_a_client_without_tls_affects_no_other_client(tmp_path: Path, certificate: Certificate) -> None:
     async with serving(tmp_path, certificate) as client:
         for sent in (FRESH, b"\x16\x03\x01", b"", bytes(100_000)):
             async with await raw(client) as stream:
@@ -109,7 +109,7 @@ async def test_who_does_not_speak_tls_harms_nobody(tmp_path: Path, certificate: 
         await waiting.aclose()
 
 
-async def test_the_end_does_not_wait_for_a_handshake(certificate: Certificate) -> None:
+async def test_the_shutdown_does_not_wait_for_a_handshake(certificate: Certificate) -> None:
     door = Door(tls=Tls(str(certificate.certificate), str(certificate.key), 3600, 3600))
     async with trio.open_nursery() as nursery:
         listeners = await open_listeners(["127.0.0.1:0"], explicit=True)
@@ -123,7 +123,7 @@ async def test_the_end_does_not_wait_for_a_handshake(certificate: Certificate) -
                 assert await read_all(stream) == b""
 
 
-async def test_older_versions_are_not_spoken(tmp_path: Path, certificate: Certificate) -> None:
+async def test_old_tls_versions_are_rejected(tmp_path: Path, certificate: Certificate) -> None:
     context = certificate.trusted()
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
@@ -145,7 +145,7 @@ async def test_a_reporter_reports_over_tls(
         assert (await client.get("/progress/job/shot-1")).json()["job_status"]["state"] == "completed"
 
 
-async def test_the_certificate_is_loaded_anew_at_sighup(tmp_path: Path) -> None:
+async def test_sighup_reloads_the_certificate(tmp_path: Path) -> None:
     one = make_certificate(tmp_path)
     flags = ["--tls-cert", str(one.certificate), "--tls-key", str(one.key)]
     async with server_process(tmp_path, *flags) as server:
@@ -173,7 +173,7 @@ async def test_the_certificate_is_loaded_anew_at_sighup(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["missing", "nonsense", "of another"])
-def test_files_that_are_wrong_are_named_at_the_start(tmp_path: Path, certificate: Certificate, wrong: str) -> None:
+def test_the_start_error_names_the_invalid_file(tmp_path: Path, certificate: Certificate, wrong: str) -> None:
     key = tmp_path / "wrong.key"
     if wrong == "nonsense":
         key.write_text("nonsense")
