@@ -6,7 +6,7 @@ from statistics import median
 import pytest
 
 from phaseline.eta.backtest import Ema, Past, Said, Situation, replay, score
-from phaseline.eta.replay import Clock, Model
+from phaseline.eta.replay import Answer, Clock, Model
 from tests.support.eta_worlds import WORLDS, history, later_runs, sized
 
 # Error as a share of the run's length. What no engine can know, such as the side on which a coin falls, is in it.
@@ -29,8 +29,11 @@ def bias(said: Sequence[Said]) -> float:
 class Overconfident(Model):
     """A model whose band has a third of its width."""
 
-    def query(self, state: Situation) -> tuple[float, tuple[float, float, float], float]:
-        point, (low, middle, high), percent = super().query(state)
+    def query(self, state: Situation) -> Answer:
+        point, band, percent = super().query(state)
+        if band is None:
+            return point, None, percent
+        low, middle, high = band
         return point, (middle - (middle - low) / 3, middle, middle + (high - middle) / 3), percent
 
 

@@ -69,12 +69,23 @@ def noise(rng: random.Random, sd: float) -> float:
     return rng.lognormvariate(0, sd)
 
 
-def history(world: World, runs: int = 150, seed: int = 1) -> list[Past]:
-    """Return so many runs of a world, one after the other."""
+def marked(rng: random.Random, ms: float | None, count: int) -> list[tuple[float, float]] | None:
+    """Return so many reports of progress in a phase, which is quicker or slower at its beginning than at its end."""
+    if not ms or not count:
+        return None
+    bend = noise(rng, 0.2)
+    return [(ms * (k / (count + 1)) ** bend, k / (count + 1)) for k in range(1, count + 1)]
+
+
+def history(world: World, runs: int = 150, seed: int = 1, marks: int = 0) -> list[Past]:
+    """Return so many runs of a world, one after the other; each phase reports its progress `marks` times."""
     rng, lines = random.Random(seed), []
     for number in range(runs):
         lengths, covariates = world(rng, number)
-        phases = [{"name": f"p{i}", "durationMs": ms or 0, "skipped": ms is None} for i, ms in enumerate(lengths)]
+        phases = [
+            {"name": f"p{i}", "durationMs": ms or 0, "skipped": ms is None, "marks": marked(rng, ms, marks)}
+            for i, ms in enumerate(lengths)
+        ]
         line = {"series": "s", "phases": phases, "covariates": covariates, "ok": True, "order": number}
         lines.append(msgspec.json.encode(line))
     return load(lines)

@@ -10,7 +10,7 @@ from phaseline.model.job import Job
 from phaseline.model.phase import Phase
 from phaseline.model.snapshot import Moment, PhaseState, State
 
-__all__ = ["MAX_MS", "Mark", "Observed", "Run", "Step", "clean_ms", "finished", "known_of", "observe"]
+__all__ = ["MAX_MS", "Mark", "Observed", "Run", "Step", "clean_ms", "finished", "known_of", "marks_of", "observe"]
 
 # Thirty years: whatever is said to take longer is no measurement.
 MAX_MS: Final = 1e12
@@ -126,7 +126,7 @@ def finished(job: Job) -> Run | None:
     steps = tuple(_step(phase) for phase in over)
     if not any(step.ms for step in steps):
         return None
-    marks = {phase.name: _marks(phase) for phase in over if phase.marks and phase.measured}
+    marks = {phase.name: marks_of(phase) for phase in over if phase.marks and phase.measured}
     return Run(job.workflow.name, job.series, steps, known_of(job), marks)
 
 
@@ -137,5 +137,6 @@ def _step(phase: Phase) -> Step:
     return Step(phase.name, clean_ms(phase.spent_ns / _NS_PER_MS) if measured else None)
 
 
-def _marks(phase: Phase) -> tuple[Mark, ...]:
+def marks_of(phase: Phase) -> tuple[Mark, ...]:
+    """Return what the worker reported of a phase's progress, as far as it was kept."""
     return tuple((ns / _NS_PER_MS, percent / 100) for ns, percent in phase.marks)

@@ -1,50 +1,153 @@
-"""The model behind the interface that replays traces: see `phaseline.eta.backtest.Replayable`."""
+"""The model behind the interface that replays traces: see `phaseline.eta.backtest.Replayable`.
+
+`Model` describes each moment to the engine. `Live` drives what a server drives: a job, its events, and the estimates
+in between. Both must score the same; if they do not, users see something else than what was measured.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from phaseline.eta.backtest import Past, Situation
-from phaseline.eta.model.predictor import Outlook, Predictor
-from phaseline.eta.observed import Run, Step
+from phaseline.eta.model.engine import ModelEngine
+from phaseline.eta.observed import Mark, Observed, Run, Step, marks_of
+from phaseline.model.events import Event, JobCompleted, JobProgress, JobStarted, PhaseCompleted
+from phaseline.model.job import Job
+from phaseline.model.phase import Phase
+from phaseline.model.snapshot import Estimate, Moment
 
-__all__ = ["Clock", "Model"]
+__all__ = ["Answer", "Clock", "Live", "Model"]
+
+_NS_PER_MS: Final = 1e6
+_WORKFLOW: Final = "replay"
+# A run is asked about once a virtual second, in runs of more seconds as often as this, evenly spaced.
+_MOST_ASKED: Final = 40
+
+Answer = tuple[float, tuple[float, float, float] | None, float]
+"""What remains in milliseconds, its band or None, and percent."""
 
 
 class Model:
-    """Answers `(point, (p10, p50, p90), percent)`, milliseconds, percent never falling within a run."""
+    """Answers by what is known at a moment; percent never falls within a run."""
 
     by_length = True
 
     def __init__(self) -> None:
         """Begin with nothing learned."""
-        self._predictor = Predictor(by_length=self.by_length)
-        self._outlook: Outlook | None = None
+        self._engine = ModelEngine(by_length=self.by_length)
+        self._run: Past | None = None
         self._percent = 0.0
 
     def learn(self, run: Past) -> None:
         """Take in a run that has finished."""
         parts = zip(run.names, run.dur, run.skip, strict=True)
         steps = tuple(Step(name, None if skip else ms, skip) for name, ms, skip in parts)
-        marks = {name: kept for name, kept in zip(run.names, run.marks, strict=True) if kept}
-        self._predictor.learn(Run("", run.series, steps, run.cov, marks))
+        phases = zip(run.names, run.marks, run.dur, strict=True)
+        marks = {name: marks_of(_marked(given, ms)) for name, given, ms in phases if given}
+        self._engine.learn_run(Run(_WORKFLOW, run.series, steps, run.cov, marks))
 
     def begin(self, run: Past) -> None:
-        """Take in that the next questions are about another run; they say all there is to know of it."""
-        del run
-        self._outlook, self._percent = None, 0.0
+        """Take in that the next questions are about another run."""
+        self._run, self._percent = run, 0.0
 
-    def query(self, state: Situation) -> tuple[float, tuple[float, float, float], float]:
-        """Say what remains of a run."""
+    def query(self, state: Situation) -> Answer:
+        """Return what remains of a run."""
         parts = zip(state.names, state.done, state.skipped, strict=False)
-        done = tuple(Step(name, None if skip else ms, skip) for name, ms, skip in parts)
-        ground = self._predictor.ground(("", state.series), state.names, state.cov, done)
-        if self._outlook is None or self._outlook.ground != ground:
-            self._outlook = Outlook(ground)
-        later = range(state.k + 1, len(self._outlook.index))
-        answer = self._predictor.ask(self._outlook, state.k, later, state.t, state.e, state.mark)
-        share = state.t / (state.t + answer.point) if state.t > 0 else 0.0
-        self._percent = max(self._percent, min(99.0, 100 * share))
-        return answer.point, (answer.low, answer.median, answer.high), self._percent
+        seen = Observed(
+            workflow=_WORKFLOW,
+            series=state.series,
+            done=tuple(Step(name, None if skip else ms, skip) for name, ms, skip in parts),
+            current=state.names[state.k],
+            later=tuple(state.names[state.k + 1 :]),
+            elapsed_ms=state.t,
+            phase_ms=state.e,
+            mark=state.mark,
+            covariates=state.cov,
+        )
+        estimate = self._engine.estimate_observed(seen, "run")
+        self._percent = max(self._percent, estimate.percent)
+        return _answer(estimate, self._percent)
 
 
 class Clock(Model):
     """The same, asked by someone who watches the clock: see `Progress.ask`."""
 
     by_length = False
+
+
+class Live:
+    """Answers as a server does: a job takes the events of the run, each followed by an estimate, on a virtual clock."""
+
+    def __init__(self) -> None:
+        """Begin with nothing learned."""
+        self._engine = ModelEngine()
+        self._job = Job("")
+        self._coming: list[tuple[float, Event | None]] = []
+        self._started = 0
+
+    def learn(self, run: Past) -> None:
+        """Let a job take all events of a run, and learn from it."""
+        job = Job(f"{run.series} learned")
+        for ms, event in _events(run, job.job_id):
+            job.apply(event, _moment(ms))
+        self._engine.learn(job)
+
+    def begin(self, run: Past) -> None:
+        """Start a job, whose events come when it is asked about later moments."""
+        self._started += 1
+        self._job = Job(f"{run.series} {self._started}")
+        step = max(1000.0, run.total / _MOST_ASKED)
+        asked: list[tuple[float, Event | None]] = [(i * step, None) for i in range(1, int(run.total / step) + 1)]
+        # The sort is stable: what happens at a moment comes before the question.
+        self._coming = sorted([*_events(run, self._job.job_id), *asked], key=lambda each: each[0])[::-1]
+
+    def query(self, state: Situation) -> Answer:
+        """Let everything happen up to a moment, with estimates on the way, and return the last one."""
+        while self._coming and self._coming[-1][0] <= state.t:
+            ms, event = self._coming.pop()
+            if event is not None:
+                self._job.apply(event, _moment(ms))
+            self._job.told_percent(self._engine.estimate(self._job, _moment(ms)).percent)
+        estimate = self._engine.estimate(self._job, _moment(state.t))
+        return _answer(estimate, self._job.told_percent(estimate.percent))
+
+
+def _answer(estimate: Estimate, percent: float) -> Answer:
+    if estimate.remaining_ns is None or estimate.low_ns is None or estimate.high_ns is None:
+        return 0.0, None, percent
+    point, low, high = (ns / _NS_PER_MS for ns in (estimate.remaining_ns, estimate.low_ns, estimate.high_ns))
+    return point, (low, point, high), percent
+
+
+def _moment(ms: float) -> Moment:
+    return Moment(0, round(ms * _NS_PER_MS))
+
+
+def _events(run: Past, job_id: str) -> Iterator[tuple[float, Event]]:
+    """Yield what a worker reports of a run, and when, in milliseconds; each phase ends before the next one begins."""
+    yield (
+        0.0,
+        JobStarted(
+            job_id=job_id, workflow=_WORKFLOW, series=run.series, phases=tuple(run.names), photo_info=dict(run.cov)
+        ),
+    )
+    began = 0.0
+    for name, ms, skip, marks in zip(run.names, run.dur, run.skip, run.marks, strict=True):
+        if skip:
+            yield began, PhaseCompleted(job_id=job_id, phase=name, skipped=True)
+            continue
+        yield began, JobProgress(job_id=job_id, phase=name)
+        for at, fraction in marks or ():
+            if at <= ms:
+                yield began + at, JobProgress(job_id=job_id, phase=name, progress=100 * fraction)
+        began += ms
+        yield began, PhaseCompleted(job_id=job_id, phase=name)
+    yield began, JobCompleted(job_id=job_id)
+
+
+def _marked(marks: Sequence[Mark], ms: float) -> Phase:
+    """Return a phase whose worker has reported `marks`, as far as they came within `ms`."""
+    phase = Phase("", entered_ns=0)
+    for at, fraction in marks:
+        if at <= ms:
+            phase.say(100 * fraction, _moment(at))
+    return phase
