@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from phaseline.eta import Engine
 from phaseline.eta.model import ModelEngine
+from phaseline.eta.model.band import Band
 from phaseline.eta.model.history import History
 from phaseline.eta.model.predictor import Predictor
 from phaseline.eta.model.store import Store
@@ -322,8 +323,7 @@ def test_a_level_that_adapts_can_widen_the_band_beyond_all_draws() -> None:
     predictor = Predictor(store)
     outlook = predictor.begin(KEY, ("p0", "p1", "p2"), {})
     usual = predictor.ask(outlook, 0, (1, 2), 500, 500, None)
-    for levels in (history, store):
-        levels.below = levels.above = 0.0005
+    history.band = store.band = Band(0.0005, 0.0005, 0.0005)
     wide = predictor.ask(outlook, 0, (1, 2), 500, 500, None)
     assert wide.low < 0.2 * usual.low
     assert wide.high > 1.5 * usual.high

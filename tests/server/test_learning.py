@@ -11,7 +11,8 @@ import pytest
 import trio
 
 from phaseline.eta.model import ModelEngine
-from phaseline.eta.model.history import MARK_NOISE, History
+from phaseline.eta.model.history import History
+from phaseline.eta.model.pace import Noise
 from phaseline.eta.observed import Run
 from phaseline.model.events import JobCompleted, JobProgress, JobStarted
 from phaseline.model.statistics import Statistics
@@ -59,7 +60,7 @@ async def test_what_is_learned_is_told_and_survives_a_restart(tmp_path: Path) ->
             learning.learn_ended()
         await learning.save()
         [score] = learning.scores.table()
-        assert (score.workflow, score.series, score.runs) == ("film", "trailer", 11)  # nothing was known of the first
+        assert (score.workflow, score.series, score.runs) == ("film", "trailer", 12)  # the first one by its progress
         assert score.error is not None
         assert score.error < 0.1
         assert score.coverage is not None
@@ -171,12 +172,12 @@ async def test_how_far_a_workers_progress_is_off_is_learned(tmp_path: Path) -> N
         for number in range(6):
             await work(tracker, clock, f"film{number}")  # its worker is always right
         learning.learn_ended()
-        exact = History.decode(learning.model.encode(("film", "trailer"))).mark_noise
-        assert exact < 0.6 * MARK_NOISE
+        exact = History.decode(learning.model.encode(("film", "trailer"))).noise.trust(Noise())
+        assert exact.log_c < Noise().trust(Noise()).log_c - 2
         [*_, run] = (await learning._store.learned()).runs
         marks = msgspec.json.decode(run.body, type=Run).marks
-        assert [ms for ms, _ in marks["render"]] == pytest.approx([2000, 4000, 6000])
-        assert [fraction for _, fraction in marks["render"]] == [0.25, 0.5, 0.75]
+        assert [ms for ms, _ in marks["render"]] == pytest.approx([0, 2000, 4000, 6000])
+        assert [fraction for _, fraction in marks["render"]] == [0, 0.25, 0.5, 0.75]
 
 
 async def work_over_http(client: httpx.AsyncClient, name: str, *, fail: bool = False) -> None:

@@ -10,7 +10,19 @@ from phaseline.model.job import Job
 from phaseline.model.phase import Phase
 from phaseline.model.snapshot import Moment, PhaseState, State
 
-__all__ = ["MAX_MS", "Mark", "Observed", "Run", "Step", "clean_ms", "finished", "known_of", "marks_of", "observe"]
+__all__ = [
+    "MAX_MS",
+    "Mark",
+    "Observed",
+    "Run",
+    "Step",
+    "clean_ms",
+    "finished",
+    "known_of",
+    "marks_of",
+    "observe",
+    "progress_of",
+]
 
 # Thirty years: whatever is said to take longer is no measurement.
 MAX_MS: Final = 1e12
@@ -38,7 +50,7 @@ class Run(msgspec.Struct, frozen=True):
 
     Attributes:
         covariates: What the reporter said of it that may bear on its length; any JSON.
-        marks: By phase, what its worker reported of its progress; may be empty.
+        marks: By phase, what its worker reported of its progress, beginning with the first report; may be empty.
     """
 
     workflow: str
@@ -58,7 +70,9 @@ class Observed(msgspec.Struct, frozen=True):
         declared: Whether no other phases than these are to come.
         elapsed_ms: Time in the job.
         phase_ms: Time in the current phase.
-        mark: The worker's last word on the current phase.
+        mark: The worker's latest report of progress in the current phase.
+        marks: Those of its earlier ones that were kept, and the first; see `phaseline.eta.model.pace`.
+        reported: Whether it has reported progress in any phase.
     """
 
     workflow: str
@@ -71,6 +85,8 @@ class Observed(msgspec.Struct, frozen=True):
     phase_ms: float = 0.0
     mark: Mark | None = None
     covariates: Mapping[str, Any] = {}
+    marks: tuple[Mark, ...] = ()
+    reported: bool = False
 
 
 def clean_ms(value: float | None) -> float | None:
@@ -98,11 +114,8 @@ def observe(job: Job, now: Moment) -> Observed:
             later.append(phase.name)
         else:
             done.append(_step(phase))
-    mark, phase_ms = None, 0.0
-    if current is not None:
-        phase_ms = current.elapsed_ns(now) / _NS_PER_MS
-        if current.progress:
-            mark = (min(current.said_ns / _NS_PER_MS, phase_ms), min(1.0, current.progress / 100))
+    phase_ms = current.elapsed_ns(now) / _NS_PER_MS if current is not None else 0.0
+    mark, marks = progress_of(current, phase_ms) if current is not None else (None, ())
     flow = job.workflow
     return Observed(
         workflow=flow.name,
@@ -115,7 +128,15 @@ def observe(job: Job, now: Moment) -> Observed:
         phase_ms=phase_ms,
         mark=mark,
         covariates=known_of(job),
+        marks=marks,
+        reported=any(phase.first is not None for phase in job.phases),
     )
+
+
+def progress_of(phase: Phase, phase_ms: float) -> tuple[Mark | None, tuple[Mark, ...]]:
+    """Return the worker's latest report of progress in a phase that has taken `phase_ms`, and those that were kept."""
+    mark = (min(phase.said_ns / _NS_PER_MS, phase_ms), min(1.0, phase.progress / 100)) if phase.progress else None
+    return mark, tuple((min(ms, phase_ms), min(1.0, fraction)) for ms, fraction in marks_of(phase))
 
 
 def finished(job: Job) -> Run | None:
@@ -138,5 +159,6 @@ def _step(phase: Phase) -> Step:
 
 
 def marks_of(phase: Phase) -> tuple[Mark, ...]:
-    """Return what the worker reported of a phase's progress, as far as it was kept."""
-    return tuple((ns / _NS_PER_MS, percent / 100) for ns, percent in phase.marks)
+    """Return what the worker reported of a phase's progress: the first report, and those that were kept."""
+    kept = phase.marks if phase.first is None or phase.first in phase.marks[:1] else (phase.first, *phase.marks)
+    return tuple((ns / _NS_PER_MS, percent / 100) for ns, percent in kept)

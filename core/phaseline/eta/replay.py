@@ -5,11 +5,12 @@ in between. Both must score the same; if they do not, users see something else t
 """
 
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Final
 
 from phaseline.eta.backtest import Past, Situation
 from phaseline.eta.model.engine import ModelEngine
-from phaseline.eta.observed import Mark, Observed, Run, Step, marks_of
+from phaseline.eta.observed import Mark, Observed, Run, Step, marks_of, progress_of
 from phaseline.model.events import Event, JobCompleted, JobProgress, JobStarted, PhaseCompleted
 from phaseline.model.job import Job
 from phaseline.model.phase import Phase
@@ -52,6 +53,11 @@ class Model:
     def query(self, state: Situation) -> Answer:
         """Return what remains of a run."""
         parts = zip(state.names, state.done, state.skipped, strict=False)
+        marks = self._run.marks if self._run is not None else [None] * len(state.names)
+        so_far = [
+            _marked(given or (), state.e if k == state.k else inf) for k, given in enumerate(marks[: state.k + 1])
+        ]
+        mark, kept = progress_of(so_far[-1], state.e)
         seen = Observed(
             workflow=_WORKFLOW,
             series=state.series,
@@ -60,12 +66,14 @@ class Model:
             later=tuple(state.names[state.k + 1 :]),
             elapsed_ms=state.t,
             phase_ms=state.e,
-            mark=state.mark,
+            mark=mark,
             covariates=state.cov,
+            marks=kept,
+            reported=any(phase.first is not None for phase in so_far),
         )
         estimate = self._engine.estimate_observed(seen, "run")
         self._percent = max(self._percent, estimate.percent)
-        return _answer(estimate, self._percent)
+        return _answer(estimate, self._percent, state.t)
 
 
 class Clock(Model):
@@ -108,12 +116,13 @@ class Live:
                 self._job.apply(event, _moment(ms))
             self._job.told_percent(self._engine.estimate(self._job, _moment(ms)).percent)
         estimate = self._engine.estimate(self._job, _moment(state.t))
-        return _answer(estimate, self._job.told_percent(estimate.percent))
+        return _answer(estimate, self._job.told_percent(estimate.percent), state.t)
 
 
-def _answer(estimate: Estimate, percent: float) -> Answer:
+def _answer(estimate: Estimate, percent: float, elapsed_ms: float) -> Answer:
+    """Return an answer; where nothing is known, the elapsed time once more (Gott 1993), for a score needs a number."""
     if estimate.remaining_ns is None or estimate.low_ns is None or estimate.high_ns is None:
-        return 0.0, None, percent
+        return elapsed_ms, None, percent
     point, low, high = (ns / _NS_PER_MS for ns in (estimate.remaining_ns, estimate.low_ns, estimate.high_ns))
     return point, (low, point, high), percent
 

@@ -8,8 +8,11 @@ from phaseline.model.snapshot import Moment, PhaseSnapshot, PhaseState
 
 __all__ = ["Lesson", "Phase"]
 
-# Of what a worker says of its progress, so much apart is remembered: an eighth of the phase.
+# What is kept of a worker's progress, in percent: the first, each that is twice the one before, and each eighth.
+_MARK_FIRST: Final = 0.5
 _MARK_STEP: Final = 12.5
+# Progress that falls by more began anew, as a second pass does; less is rounding. In percent.
+_FALL: Final = 1.0
 
 
 class Lesson(msgspec.Struct, frozen=True):
@@ -30,7 +33,8 @@ class Phase(msgspec.Struct, omit_defaults=True):
         spent_ns: Time spent in it before `entered_ns`.
         progress: What its worker last said of it, in percent.
         said_ns: How long it had been current when its worker said so.
-        marks: What its worker said before, an eighth of the phase or more apart, so eight at most: after so many
+        first: What its worker said first, or when its progress began anew: after so many nanoseconds, so many percent.
+        marks: What its worker said before, 16 reports at most: after so many
             nanoseconds, so many percent.
         measured: Whether its time is a measure of its work. It is not when the job came back to it after it had
             ended, not when it was only reported to be over while another one was current, and not when the server
@@ -44,6 +48,7 @@ class Phase(msgspec.Struct, omit_defaults=True):
     spent_ns: int = 0
     progress: float | None = None
     said_ns: int = 0
+    first: tuple[int, float] | None = None
     marks: tuple[tuple[int, float], ...] = ()
     error: str = ""
     measured: bool = True
@@ -59,12 +64,16 @@ class Phase(msgspec.Struct, omit_defaults=True):
         else:
             self.started, self.measured = now, True
         self.state, self.entered_ns, self.progress, self.error = PhaseState.CURRENT, now.mono_ns, None, ""
-        self.marks = ()
+        self.first, self.marks = None, ()
 
     def say(self, progress: float, now: Moment) -> None:
         """Take in what its worker says of its progress."""
-        self.progress, self.said_ns = progress, self.elapsed_ns(now)
-        if progress - (self.marks[-1][1] if self.marks else 0.0) >= _MARK_STEP and progress < 100:  # noqa: PLR2004 - %
+        said_ns = self.elapsed_ns(now)
+        if self.first is None or (self.progress is not None and progress < self.progress - _FALL):
+            self.first, self.marks = (said_ns, progress), ()
+        self.progress, self.said_ns = progress, said_ns
+        last = self.marks[-1][1] if self.marks else 0.0
+        if progress - last >= min(_MARK_STEP, max(last, _MARK_FIRST)) and progress < 100:  # noqa: PLR2004 - percent
             self.marks = (*self.marks, (self.said_ns, progress))
 
     def close(self, state: PhaseState, now: Moment) -> None:

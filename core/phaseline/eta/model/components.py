@@ -32,13 +32,23 @@ _ANALOG_SAME: Final = 0.95
 _ANALOG_TRUST: Final = 0.75
 _STRANGER_SD: Final = 2.0
 _STRANGER_WEIGHT: Final = 0.02
+# With neither earlier runs nor like series, a run's phases are taken to be alike, and it to be of any length.
+_ALONE_SD: Final = 0.7
+_ALONE_SPREAD: Final = 6.0
 
 
 class Strangers(NamedTuple):
-    """What the series of a server have in common: the mean log milliseconds of a phase, and how they scatter."""
+    """What a workflow's series have in common.
+
+    Attributes:
+        level: Mean log milliseconds of a phase.
+        spread: How the series scatter about it.
+        series: How many there are.
+    """
 
     level: float
     spread: float
+    series: int = 0
 
 
 # With nothing known at all, a phase takes a second, more or less: half of them between a fifth of one and five.
@@ -67,7 +77,7 @@ class Blend:
         own: What the series itself says, or None.
         moved: Whose covariates move what.
         runs: Runs of its own series behind it.
-        borrowed: Runs of other series behind it.
+        borrowed: Runs of like series behind it; without any, of one run each of its workflow's series.
     """
 
     def __init__(self, names: Sequence[str], fit: Fit | None, donors: Sequence[Donor], strangers: Strangers) -> None:
@@ -77,19 +87,19 @@ class Blend:
             names: The phases, in order.
             fit: What the series says.
             donors: Other series, the likest first; none once it has twelve runs.
-            strangers: What any series takes.
+            strangers: What any series of its workflow takes.
         """
-        p, level = len(names), strangers.level
+        p, level, alone = len(names), strangers.level, not (fit or donors or strangers.series)
         self.names = names
         self.own, self.moved = fit, list[_Moved]()
         self._centres = [np.full((1, p), level)]
-        self._scatters = [np.full((1, p), _STRANGER_SD)]
+        self._scatters = [np.full((1, p), _ALONE_SD if alone else _STRANGER_SD)]
         self._skips = [np.full((1, p), 0.02)]
-        self._speeds = [strangers.spread**2]
+        self._speeds = [(_ALONE_SPREAD if alone else strangers.spread) ** 2]
         self._doubted = [0.0]
         self._weights = [_STRANGER_WEIGHT]
         self.cap: Floats = np.full(p, level + 12.0)
-        self.runs = self.borrowed = 0
+        self.runs, self.borrowed = 0, strangers.series
         if fit is not None:
             self._add_own(fit, level)
         if donors:

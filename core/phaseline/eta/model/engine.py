@@ -5,6 +5,7 @@ from typing import Final
 
 from phaseline.eta.model.history import History
 from phaseline.eta.model.inference import Answer
+from phaseline.eta.model.pace import Pace, pace
 from phaseline.eta.model.predictor import Outlook, Predictor
 from phaseline.eta.model.store import MAX_SERIES, Key, Store
 from phaseline.eta.observed import Observed, Run, finished, observe
@@ -75,7 +76,7 @@ class ModelEngine:
         history = History.decode(data)
         self._store.put(key, history)
         for row in history.rows[:1]:
-            self._store.note_lengths(row)
+            self._store.note_lengths(key[0], row)
 
     def encode_common(self) -> bytes:
         """Return what all series have in common: levels of the band, and how long any phase takes."""
@@ -107,14 +108,16 @@ class ModelEngine:
         """Estimate a job by what is known of it; under the same `job_id` again it costs less."""
         later = _expected(seen, self._store.get((seen.workflow, seen.series)))
         outlook = self._outlook(seen, later, job_id)
-        basis = _basis(outlook, seen)
+        found = pace(seen.mark, seen.marks, seen.phase_ms)
+        basis = _basis(outlook, seen, found)
         if basis == "none":
             return Estimate(percent=0.0)
         index = outlook.index
         current = None if seen.current is None else index.get(seen.current)
         places = [index[name] for name in later if name in index]
-        answer = self._predictor.ask(outlook, current, places, seen.elapsed_ms, seen.phase_ms, seen.mark)
-        return _told(answer, seen, basis, outlook.runs or outlook.borrowed)
+        answer = self._predictor.ask(outlook, current, places, seen.elapsed_ms, seen.phase_ms, found)
+        least_ms = found.rest(seen.phase_ms) if found is not None and not places else 0.0
+        return _told(answer, seen, basis, outlook.runs or outlook.borrowed, least_ms)
 
     def _outlook(self, seen: Observed, later: tuple[str, ...], job_id: str) -> Outlook:
         """Return the outlook of a job; one that was made before only if it stands on the very same ground."""
@@ -141,17 +144,20 @@ def _expected(seen: Observed, history: History | None) -> tuple[str, ...]:
     return (*seen.later, *(name for name in history.names[place + 1 :] if name not in known))
 
 
-def _basis(outlook: Outlook, seen: Observed) -> Basis:
+def _basis(outlook: Outlook, seen: Observed, found: Pace | None) -> Basis:
+    """Return what an estimate stands on; without earlier runs and before the worker reports progress, on nothing."""
     if outlook.runs:
         return "history"
     if outlook.borrowed:
         return "similar"
-    # The worker's word on its current phase is all there is: enough only when nothing comes after it.
-    return "progress" if seen.mark and seen.mark[1] > 0 and not seen.later else "none"
+    if found is not None and found.sure:
+        return "progress"
+    return "progress" if seen.reported and any(step.ms for step in seen.done) else "none"
 
 
-def _told(answer: Answer, seen: Observed, basis: Basis, runs: int) -> Estimate:
-    length = seen.elapsed_ms + answer.point
+def _told(answer: Answer, seen: Observed, basis: Basis, runs: int, least_ms: float) -> Estimate:
+    """Return an estimate; in its last phase, a job is not said to be further than `least_ms` from its end allow."""
+    length = seen.elapsed_ms + max(answer.point, least_ms)
     phase = seen.phase_ms + answer.phase
     said = 100 * seen.mark[1] if seen.mark else 100 * seen.phase_ms / phase if phase > 0 else 0.0
     low, high = min(answer.low, answer.point), max(answer.high, answer.point)

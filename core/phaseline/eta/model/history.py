@@ -7,10 +7,12 @@ from typing import Final, Self
 
 import msgspec
 
+from phaseline.eta.model.band import Band
 from phaseline.eta.model.covariates import MAX_KEYS, Value, read
+from phaseline.eta.model.pace import Noise
 from phaseline.eta.observed import Run, clean_ms
 
-__all__ = ["LEVEL", "MARK_NOISE", "MAX_NAMES", "MAX_RUNS", "SKIPPED", "UNKNOWN", "History", "log_ms"]
+__all__ = ["MAX_NAMES", "MAX_RUNS", "SKIPPED", "UNKNOWN", "History", "log_ms"]
 
 MAX_RUNS: Final = 128
 MAX_NAMES: Final = 500
@@ -20,8 +22,8 @@ _ROW_BYTES: Final = 36_000
 _NAME_BYTES: Final = 16_000
 SKIPPED: Final = -inf
 UNKNOWN: Final = nan
-LEVEL: Final = 0.1
-MARK_NOISE: Final = 0.09
+# Of what `encode` returns; 2: the noise of progress is a log mean.
+VERSION: Final = 2
 _SHORTEST_MS: Final = 0.5
 
 
@@ -35,9 +37,8 @@ class _Kept(msgspec.Struct, array_like=True, frozen=True):
     names: list[str]
     rows: list[bytes]
     known: list[dict[str, Value]]
-    below: float
-    above: float
-    mark_noise: float
+    band: Band
+    noise: Noise
 
 
 class History:
@@ -47,9 +48,8 @@ class History:
         names: Its phases, in their order.
         rows: For each run, oldest first, the log of every phase's milliseconds, or SKIPPED, or UNKNOWN.
         known: For each run, its covariates.
-        below: The level that stands for p10 now.
-        above: How far under 1 the level is that stands for p90 now.
-        mark_noise: Variance of the log of what a reported fraction says a phase takes, at a half.
+        band: The levels of its band.
+        noise: How its workers' progress held: sum of log c over runs, and their number; old ones fade. See `pace`.
         changes: Rises when anything changes.
     """
 
@@ -59,8 +59,8 @@ class History:
         self.index: dict[str, int] = {}
         self.rows: list[array[float]] = []
         self.known: list[dict[str, Value]] = []
-        self.below = self.above = LEVEL
-        self.mark_noise = MARK_NOISE
+        self.band = Band()
+        self.noise = Noise()
         self.changes = 0
 
     def add(self, run: Run) -> None:
@@ -108,7 +108,7 @@ class History:
         """Return the state as at most 64 KiB; oldest runs are left out when long texts leave no room for them."""
         for start in range(len(self.rows) + 1):
             rows = [row.tobytes() for row in self.rows[start:]]
-            kept = _Kept(1, self.names, rows, self.known[start:], self.below, self.above, self.mark_noise)
+            kept = _Kept(VERSION, self.names, rows, self.known[start:], self.band, self.noise)
             data = msgspec.msgpack.encode(kept)
             if len(data) <= MAX_STATE_BYTES:
                 return data
@@ -124,14 +124,13 @@ class History:
         kept = msgspec.msgpack.decode(data, type=_Kept)  # its errors are ValueErrors
         size = 4 * len(kept.names)
         whole = all(len(row) == size for row in kept.rows) and len(kept.rows) == len(kept.known)
-        # Written so that NaN is out of range too.
-        levels = 0 < kept.below < 0.5 and 0 < kept.above < 0.5 and 0 < kept.mark_noise < inf  # noqa: PLR2004
-        if kept.version != 1 or not whole or not levels or len(set(kept.names)) < len(kept.names):
+        sound = kept.band.sound and kept.noise.sound
+        if kept.version != VERSION or not whole or not sound or len(set(kept.names)) < len(kept.names):
             raise ValueError(f"a series' state of version {kept.version} is not what this program wrote; learn it anew")
         series = cls()
         series.names = kept.names
         series.index = {name: i for i, name in enumerate(kept.names)}
         series.rows = [array("f", row) for row in kept.rows]
         series.known = kept.known
-        series.below, series.above, series.mark_noise = kept.below, kept.above, kept.mark_noise
+        series.band, series.noise = kept.band, kept.noise
         return series

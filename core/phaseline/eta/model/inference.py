@@ -6,15 +6,16 @@ whole run. After finished phases, s has the precision a + 1/T^2 and the mean b /
 """
 
 from collections.abc import Sequence
-from math import log
+from math import sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from phaseline.eta.model.band import Band
 from phaseline.eta.model.components import Mixture
 from phaseline.eta.model.history import log_ms
 from phaseline.eta.model.normal import DRAWS, Floats, draws, log_tail, tail_quantile
-from phaseline.eta.observed import Mark
+from phaseline.eta.model.pace import WEIGHTS, Pace, Trust
 
 __all__ = ["Answer", "Progress", "Question"]
 
@@ -22,14 +23,20 @@ _FADE: Final = 0.85
 _MARK_TEMPER: Final = 0.4
 _TEMPER: Final = 0.7
 _SURPRISE_MAX: Final = 3.0
-_MARK_LEAST: Final = 0.0004
 # The top of a band, as the longest draw: so far it can be moved by a level that adapts.
 _TOP: Final = 2.0
-# The first thousandth of a run counts as its beginning, and that is one of twenty looks at it.
-_FIRST: Final = 0.001
-_AT_START: Final = 0.05
-# What is said to be done less than that says nothing, and must not overflow.
-_FRACTION_LEAST: Final = 1e-9
+# How much more often users look at a run in its first moments: for the point hardly, for the band as they do.
+_AT_ONCE: Final = 0.001
+_SOON: Final = 0.05
+# A moment is no shorter than this share of the run, so that the very beginning has a finite weight.
+_INSTANT: Final = 1e-6
+# The draw, of the sorted ones, that stands for a long rest.
+_LONG: Final = -5
+# No length is longer than that, of the log of milliseconds; so nothing overflows.
+_LOG_MOST: Final = 60.0
+# Of the log: a phase lasts that much longer than its progress implies at most, in standard deviations.
+_BEYOND: Final = 3.0
+_LOG_WEIGHTS: Final[Floats] = np.log(WEIGHTS)[:, None]
 
 
 class Answer(NamedTuple):
@@ -50,22 +57,22 @@ class Question(NamedTuple):
         later: Indices of those that may still come.
         elapsed_ms: Time in the run.
         phase_ms: Time in the current phase.
-        mark: The worker's last word on it.
-        mark_noise: See `History`.
-        below: The level that stands for p10.
-        above: How far under 1 the level for p90 is.
+        pace: What the worker's progress implies for it.
+        trust: How far that is trusted.
+        band: The levels of the band.
         by_length: Whether draws count by 1/length: see `Progress.ask`.
+        alone: Whether the worker's progress is all there is to go by.
     """
 
     current: int | None
     later: Sequence[int]
     elapsed_ms: float
     phase_ms: float
-    mark: Mark | None
-    mark_noise: float
-    below: float
-    above: float
+    pace: Pace | None
+    trust: Trust
+    band: Band
     by_length: bool = True
+    alone: bool = False
 
 
 class Progress:
@@ -79,7 +86,7 @@ class Progress:
         self._b: Floats = np.zeros(k)
         self._log_likelihood: Floats = np.zeros(k)
         self._settled = False
-        self._informed_by: tuple[int, Mark | None, float] | None = None
+        self._informed_by: tuple[int, Pace | None, Trust] | None = None
 
     def finish(self, p: int, ms: float | None, *, skipped: bool) -> None:
         """Take in that phase `p` is over; of one with `ms` None nobody knows what it took."""
@@ -89,7 +96,8 @@ class Progress:
             self._log_likelihood += m.blend.log_skip[:, p]
         elif ms is not None:
             scatter = m.blend.scatter[:, p]
-            surprise = np.clip((log_ms(ms) - m.centre[:, p]) / scatter, -_SURPRISE_MAX, _SURPRISE_MAX)
+            most = _SURPRISE_MAX * np.sqrt(1 + m.speed**2 / m.blend.variance[:, p])
+            surprise = np.clip((log_ms(ms) - m.centre[:, p]) / scatter, -most, most)
             self._a = _FADE * self._a + 1 / m.blend.variance[:, p]
             self._b = _FADE * self._b + surprise / scatter
             self._log_likelihood += m.blend.log_run[:, p] - surprise * surprise / 2 - m.blend.log_scatter[:, p]
@@ -109,12 +117,15 @@ class Progress:
     def ask(self, question: Question) -> Answer:
         """Return what remains: 48 draws of the rest of the run, given that it has come so far.
 
-        Each draw counts by 1/(t + R + a tenth of the median), its length: someone who asks at a given share of a run's
-        length meets short and long runs equally often, while the draws stand for one moment on the clock. Only the look
-        at its very beginning meets each run once, however long, so there draws count alike. With
-        `by_length` false, all draws count alike: the question of someone who watches the clock. The point is the draw
-        with the least expected loss min(|point - R| / (t + R), 1), the miss as a share of the run's length (Bayes
-        estimator of a bounded loss): with two modes it stands in one of them, not between.
+        The objective, which the benchmark scores too: the least mean of min(|point - R| / L, 1), the miss as a share
+        of the run's length L = t + R, over looks that are spread evenly over each run. Whoever looks at time t then
+        meets runs of length L with a weight of 1/L (short and long runs are looked at equally often); looks that crowd
+        in the first moments add k/t, the same for all lengths. Draws count by 1/L + k/t; with `by_length` false all
+        draws count alike, the question of someone who watches the clock.
+
+        The point is the draw with the least expected loss (the Bayes estimator of a bounded loss): with two modes it
+        stands in one of them, not between. Where progress is all there is, it is the plain median of the draws, which
+        is the extrapolation itself.
         """
         if not self._settled:
             self._settle()
@@ -122,12 +133,14 @@ class Progress:
         log_weight, mean, spread, tail = self._current(question)
         weight = np.exp(log_weight - log_weight.max()).cumsum()
         chosen = weight.searchsorted(draws.strata * weight[-1])
+        # Which component a draw is of; `mean`, `spread` and `tail` may hold each of them several times.
+        drawn, chosen = chosen, chosen % len(self._v)
         v, s = self._v[chosen], self._s[chosen]
         if current is None:
             lengths = None
             speed = s + np.sqrt(v) * draws.factor
         else:
-            lengths, speed = self._draw_current(question, chosen, mean, spread, tail, v, s)
+            lengths, speed = self._draw_current(question, chosen, mean[drawn], spread[drawn], tail[drawn], v, s)
         remaining = np.zeros(DRAWS) if lengths is None else lengths - question.phase_ms
         phase = 0.0 if lengths is None else float(np.sort(remaining)[DRAWS // 2])
         if later:
@@ -138,7 +151,7 @@ class Progress:
         """Return the weights of the components, and for each the current phase's mean, spread and chance to last."""
         if q.current is None:
             return self._lw, self._s, self._s, self._s
-        known = (q.current, q.mark, q.mark_noise)
+        known = (q.current, q.pace, q.trust)
         if known != self._informed_by:
             # Mostly only time has passed since the last question.
             self._informed, self._informed_by = self._inform(*known), known
@@ -146,21 +159,26 @@ class Progress:
         tail = log_tail((log_ms(q.phase_ms) - mean) / spread) if q.phase_ms > 0 else np.zeros(len(mean))
         return lw + tail, mean, spread, tail
 
-    def _inform(self, current: int, mark: Mark | None, mark_noise: float) -> tuple[Floats, Floats, Floats]:
-        """Return what the worker's last word leaves of the components' weights, and of the phase's mean and spread."""
+    def _inform(self, current: int, pace: Pace | None, trust: Trust) -> tuple[Floats, Floats, Floats]:
+        """Return what the worker's progress leaves of the components' weights, and of the phase's mean and spread.
+
+        Each component's normal for the log length is multiplied by the progress's, for each of three noises, so with
+        progress there are three times as many. The first component, ignorance, has no opinion on the length (a flat
+        prior): progress alone decides when nothing else is probable.
+        """
         m, lw = self.mixture, self._lw
         mean = m.centre[:, current] + self._s
         variance = m.blend.variance[:, current] + self._v
-        if mark and mark[1] > 0:
-            ms, fraction = mark[0], max(mark[1], _FRACTION_LEAST)
-            said = log(max(ms, 0.5) / fraction)
-            noise = mark_noise * (1 - fraction) / fraction + _MARK_LEAST
-            total = variance + noise
-            lw = lw - _MARK_TEMPER * ((said - mean) ** 2 / total + np.log(total)) / 2
-            gain = variance / total
-            mean = mean + gain * (said - mean)
-            variance = variance * (1 - gain)
-        return lw, mean, np.sqrt(variance)
+        if pace is None:
+            return lw, mean, np.sqrt(variance)
+        said, doubt = pace.log_ms, pace.variances(trust)[:, None]
+        total = variance + doubt
+        lw = lw - _MARK_TEMPER * ((said - mean) ** 2 / total + np.log(total)) / 2 + _LOG_WEIGHTS
+        gain = variance / total
+        mean = mean + gain * (said - mean)
+        variance = variance * (1 - gain)
+        mean[:, 0], variance[:, 0] = said, doubt[:, 0]
+        return lw.ravel(), mean.ravel(), np.sqrt(variance.ravel())
 
     def _draw_current(
         self, q: Question, chosen: Floats, mean: Floats, spread: Floats, tail: Floats, v: Floats, s: Floats
@@ -168,8 +186,11 @@ class Progress:
         """Draw the current phase's length, given that it lasts still, and the run's speed given that."""
         m, k = self.mixture, q.current
         log_elapsed = log_ms(q.phase_ms)
-        x = mean[chosen] + spread[chosen] * tail_quantile(tail[chosen] + draws.log_tails)
-        x = np.minimum(np.maximum(x, log_elapsed), max(float(m.cap[k]), log_elapsed + 1))
+        x = mean + spread * tail_quantile(tail + draws.log_tails)
+        cap = max(float(m.cap[k]), log_elapsed + 1)
+        if q.pace is not None:
+            cap = max(cap, q.pace.log_ms + _BEYOND * sqrt(q.pace.variances(q.trust)[-1]))
+        x = np.minimum(np.maximum(x, log_elapsed), min(cap, _LOG_MOST))
         own = m.blend.variance[chosen, k]
         both = v + own
         speed = s + v / both * (x - m.centre[chosen, k] - s) + np.sqrt(v * own / both) * draws.factor
@@ -190,21 +211,22 @@ class Progress:
 
 def _summary(remaining: Floats, t: float, phase: float, q: Question) -> Answer:
     r = np.sort(remaining)
+    middle = float(r[DRAWS // 2])
+    length = t + r + (0.1 * middle + 1e-9)
     if q.by_length:
-        length = t + r + (0.1 * float(r[DRAWS // 2]) + 1e-9)
-        weight = 1 / length
-        moment = _FIRST * float(length[DRAWS // 2])
-        if t < moment:
-            weight += _AT_START / moment
+        moment = t + _INSTANT * float(length[DRAWS // 2])
+        for_point, for_band = 1 / length + _AT_ONCE / moment, 1 / length + _SOON / moment
     else:
-        weight = np.ones(DRAWS)
-    total = weight.cumsum()
-    levels = np.concatenate(([0.0], (total - weight / 2) / total[-1], [1.0]))
+        for_point = for_band = np.ones(DRAWS)
+    total = for_band.cumsum()
+    levels = np.concatenate(([0.0], (total - for_band / 2) / total[-1], [1.0]))
     ends = np.concatenate(([0.0], r, [_TOP * r[-1]]))
-    low, median, high = np.interp((q.below, 0.5, 1 - q.above), levels, ends).tolist()
-    # Whoever is told so much is wrong by a share of the run's length, and a miss by more than that length is no worse.
+    top = q.band.top(t / (t + float(r[_LONG]) + 1e-9))
+    low, median, high = np.interp((q.band.below, 0.5, 1 - top), levels, ends).tolist()
+    if q.alone:
+        return Answer(middle, low, high, median, phase)
+    # A user who is shown so much is misled by a share of the run's length; a miss by more than that is no worse.
     miss = np.abs(r[:, None] - r)
     miss *= 1 / (t + r + 1e-9)
-    loss = np.minimum(miss, 1.0, out=miss) @ weight
-    point = float(r[loss.argmin()])
-    return Answer(point, low, high, median, phase)
+    loss = np.minimum(miss, 1.0, out=miss) @ for_point
+    return Answer(float(r[loss.argmin()]), low, high, median, phase)

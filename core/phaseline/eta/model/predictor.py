@@ -1,28 +1,33 @@
 """From what is known of a job to what remains of it, and from a finished run to what it teaches."""
 
 from collections.abc import Mapping, Sequence
-from math import log
 from typing import Any, Final, NamedTuple
 
+from phaseline.eta.model.band import EARLY, Outside
 from phaseline.eta.model.components import Blend, Mixture
 from phaseline.eta.model.covariates import Value, read
-from phaseline.eta.model.history import LEVEL, MARK_NOISE, MAX_NAMES, History
+from phaseline.eta.model.history import MAX_NAMES, History
 from phaseline.eta.model.inference import Answer, Progress, Question
+from phaseline.eta.model.pace import Pace, noise_of, pace
 from phaseline.eta.model.store import Key, Store
 from phaseline.eta.observed import Mark, Run, Step, clean_ms
 
 __all__ = ["Ground", "Outlook", "Predictor"]
 
-# So many moments of a run are looked at again, in the middle of as many equal parts of it.
-_MOMENTS: Final = 8
-_AT: Final = 0.5
-# Steps of the band's levels for one run, of a series and of the whole server (a quarter of it).
+# Moments of a run that are looked at again: the first ones, then the middles of eight equal parts of it.
+_PARTS: Final = 8
+_LOOKS: Final = (*EARLY, *((part + 0.5) / _PARTS for part in range(_PARTS)))
+# Steps of the band's levels for one run: of a series, of the whole server, and there of series with few runs.
 _PACE: Final = 0.05
 _SERVER_PACE: Final = 0.0125
-_LEVEL_LEAST: Final = 0.0005
-_LEVEL_MOST: Final = 0.4
-_MARK_PACE: Final = 0.1
-_MARK_LEAST: Final = 0.0005
+_COLD_PACE: Final = 0.025
+# What holds for a series that never ran.
+_NEW: Final = History()
+# A series has few runs while it has fewer.
+COLD: Final = 5
+# So much of what was known of the noise of progress is kept from run to run, of a series and of the whole server.
+_NOISE_KEPT: Final = 0.9
+_SERVER_NOISE_KEPT: Final = 0.98
 
 
 class Ground(NamedTuple):
@@ -89,24 +94,25 @@ class Predictor:
         later: Sequence[int],
         elapsed_ms: float,
         phase_ms: float,
-        mark: Mark | None,
+        found: Pace | None,
     ) -> Answer:
-        """Return what remains of the run; the finished phases were told to `outlook.progress`."""
-        history, store = self.store.get(outlook.ground.key), self.store
-        below, above, noise = (
-            (history.below, history.above, history.mark_noise) if history else (LEVEL, LEVEL, MARK_NOISE)
-        )
+        """Return what remains of the run; the arguments are those of `Question`."""
+        history, store = self.store.get(outlook.ground.key) or _NEW, self.store
+        cold = outlook.runs < COLD
+        noise = history.noise
+        if found is not None and found.shown:
+            noise = noise.after(found.log_c, runs=found.shown)
         return outlook.progress.ask(
             Question(
                 current,
                 later,
                 elapsed_ms,
                 phase_ms,
-                mark,
-                noise,
-                (below + store.below) / 2,
-                (above + store.above) / 2,
+                found,
+                noise.trust(store.noise),
+                store.cold if cold else history.band.beside(store.band),
                 self.by_length,
+                alone=not outlook.runs and not outlook.borrowed,
             )
         )
 
@@ -120,51 +126,45 @@ class Predictor:
         self.store.learn(key, Run(run.workflow, run.series, steps, run.covariates))
 
     def _judge(self, key: Key, history: History, run: Run, steps: Sequence[Step]) -> None:
-        """Move the levels of the band by how often the truth lay outside.
-
-        Adaptive conformal inference (Gibbs and Candes 2021): each end's level moves by gamma * (0.1 - share outside).
-        """
+        """Move the levels of the band by how often the truth lay outside."""
         outlook = self.begin(key, [step.name for step in steps], run.covariates)
         spent = [step.ms or 0.0 for step in steps]
-        total, moment, started, below, above = sum(spent), 0, 0.0, 0, 0
+        total, started = sum(spent), 0.0
+        moments = [total * share for share in _LOOKS]
+        missed: list[tuple[bool, bool]] = []
         for k, step in enumerate(steps):
             ended = started + spent[k]
-            while moment < _MOMENTS and (t := total * (moment + _AT) / _MOMENTS) < ended:
-                mark = _last(run.marks.get(step.name, ()), t - started)
-                later = range(k + 1, len(steps))
-                answer = self.ask(outlook, k, later, t, t - started, mark)
-                below += total - t < answer.low
-                above += total - t > answer.high
-                moment += 1
+            while len(missed) < len(moments) and (t := moments[len(missed)]) < ended:
+                found = _pace(run.marks.get(step.name, ()), t - started)
+                answer = self.ask(outlook, k, range(k + 1, len(steps)), t, t - started, found)
+                missed.append((total - t < answer.low, total - t > answer.high))
             outlook.progress.finish(k, step.ms, skipped=step.skipped)
-            self._judge_marks(history, run.marks.get(step.name, ()), spent[k])
             started = ended
-        if outlook.runs or outlook.borrowed:
-            store, under, over = self.store, LEVEL - below / _MOMENTS, LEVEL - above / _MOMENTS
-            history.below = _level(history.below + _PACE * under)
-            history.above = _level(history.above + _PACE * over)
-            store.below = _level(store.below + _SERVER_PACE * under)
-            store.above = _level(store.above + _SERVER_PACE * over)
+        self._judge_progress(history, run, steps)
+        if (outlook.runs or outlook.borrowed) and len(missed) == len(moments):
+            first, rest = missed[: len(EARLY)], missed[len(EARLY) :]
+            outside = Outside(
+                sum(below for below, _ in rest) / len(rest),
+                sum(above for _, above in rest) / len(rest),
+                sum(above for _, above in first) / len(first),
+            )
+            history.band = history.band.moved(outside, _PACE)
+            if outlook.runs < COLD:
+                self.store.cold = self.store.cold.moved(outside, _COLD_PACE)
+            else:
+                self.store.band = self.store.band.moved(outside, _SERVER_PACE)
 
-    def _judge_marks(self, history: History, marks: Sequence[Mark], ms: float) -> None:
-        """Learn how far the worker's own progress is off, of up to eight marks of a phase that took `ms`."""
-        seen = [mark for mark in marks if 0.02 < mark[1] < 0.98 and mark[0] > 0]  # noqa: PLR2004 - ends tell nothing
-        if not seen or ms <= 0:
-            return
-        some = seen[:: max(1, len(seen) // _MOMENTS)]
-        misses = [min(1.0, log(ms * f / m) ** 2 * f / (1 - f)) for m, f in some]
-        miss = sum(misses) / len(misses)
-        history.mark_noise = max(_MARK_LEAST, history.mark_noise + _MARK_PACE * (miss - history.mark_noise))
-
-
-def _last(marks: Sequence[Mark], phase_ms: float) -> Mark | None:
-    found = None
-    for mark in marks:
-        if mark[0] > phase_ms:
-            break
-        found = mark
-    return found
+    def _judge_progress(self, history: History, run: Run, steps: Sequence[Step]) -> None:
+        """Learn how far the lengths that the workers' progress implied were off."""
+        for step in steps:
+            marks = run.marks.get(step.name)
+            found = noise_of(marks, step.ms, _PARTS) if marks and step.ms else None
+            if found is not None:
+                history.noise = history.noise.after(found, _NOISE_KEPT)
+                self.store.noise = self.store.noise.after(found, _SERVER_NOISE_KEPT)
 
 
-def _level(level: float) -> float:
-    return min(max(level, _LEVEL_LEAST), _LEVEL_MOST)
+def _pace(marks: Sequence[Mark], phase_ms: float) -> Pace | None:
+    """Return what a finished phase's progress implied when it had taken `phase_ms`."""
+    come = [mark for mark in marks if mark[0] <= phase_ms]
+    return pace(come[-1], come[:-1] or come, phase_ms) if come else None

@@ -3,22 +3,31 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from math import inf, isfinite, sqrt
+from math import isfinite, sqrt
 from typing import Final, NamedTuple
 
 import msgspec
 
+from phaseline.eta.model.band import Band
 from phaseline.eta.model.components import IGNORANT, OTHERS_WANTED_BELOW, Blend, Donor, Strangers
 from phaseline.eta.model.fit import Fit
-from phaseline.eta.model.history import LEVEL, History
+from phaseline.eta.model.history import History
+from phaseline.eta.model.pace import Noise
 from phaseline.eta.observed import Run
 
 __all__ = ["MAX_SERIES", "Key", "Store"]
 
 MAX_SERIES: Final = 2000
+# Of what `Store.encode` returns.
+_VERSION: Final = 2
 # Of so many series, those used last, is asked whether they are alike.
 _LOOKED_AT: Final = 200
 _OVERLAP_LEAST: Final = 0.5
+# The workflow of jobs whose reporter names none: they have nothing in common by that.
+UNNAMED: Final = "custom"
+# In another workflow, or where nobody named one.
+_OVERLAP_ELSEWHERE: Final = 0.75
+_COMMON_ELSEWHERE: Final = 3
 _STRANGERS_LIKENESS: Final = 0.15
 _SPREAD_LEAST: Final = 1.0
 # Blends that are kept may have so many numbers like their centres, of 8 bytes each and eight like them.
@@ -28,13 +37,37 @@ Key = tuple[str, str]
 """A workflow and a series of it."""
 
 
+class _Lengths(NamedTuple):
+    """The mean log lengths of the phases of a workflow's series, summed up."""
+
+    total: float = 0.0
+    squares: float = 0.0
+    series: int = 0
+
+    @property
+    def sound(self) -> bool:
+        return isfinite(self.total) and isfinite(self.squares) and self.squares >= 0 and self.series >= 0
+
+    def after(self, level: float) -> "_Lengths":
+        return _Lengths(self.total + level, self.squares + level * level, self.series + 1)
+
+    def strangers(self) -> Strangers:
+        """Return mean and spread; ignorance counts as one series."""
+        count = self.series + 1
+        level = (self.total + IGNORANT.level) / count
+        squares = (self.squares + IGNORANT.spread**2 + IGNORANT.level**2) / count
+        return Strangers(level, sqrt(max(_SPREAD_LEAST, squares - level * level)), self.series)
+
+
+_NO_LENGTHS: Final = _Lengths()
+
+
 class _Common(msgspec.Struct, array_like=True, frozen=True):
     version: int
-    below: float
-    above: float
-    sum: float
-    squares: float
-    count: float
+    band: Band
+    cold: Band
+    noise: Noise
+    workflows: dict[str, _Lengths]
 
 
 class _Fitted(NamedTuple):
@@ -59,7 +92,9 @@ class Store:
     """Series by key.
 
     Attributes:
-        below: The whole server's level for p10; `above` likewise.
+        band: The whole server's levels of the band.
+        cold: The same of series with few runs.
+        noise: The whole server's noise of progress.
         changes: Rises when any series, or what all have in common, changes.
     """
 
@@ -75,9 +110,9 @@ class Store:
         self.changes = 0
         # What `like` was asked last: a series' fit and its blend ask the same.
         self._liked: tuple[object, list[Donor]] = (None, [])
-        self._sum, self._count = IGNORANT.level, 1.0
-        self._squares = IGNORANT.spread**2 + IGNORANT.level**2
-        self.below = self.above = LEVEL
+        self._workflows: dict[str, _Lengths] = {}
+        self.band = self.cold = Band()
+        self.noise = Noise()
 
     def __len__(self) -> int:
         """Return how many series are remembered."""
@@ -103,7 +138,7 @@ class Store:
         self._blends.pop(key, None)
         self.changes += 1
         self._pairs.pop(key, None)
-        self._pairs[key] = _pairs("/".join(key))
+        self._pairs[key] = _pairs(key)
         while len(self._all) > self._max:
             self.forget(next(iter(self._all)))
 
@@ -131,7 +166,7 @@ class Store:
         self._pairs[key] = self._pairs.pop(key)
         self.changes += 1
         if len(history.rows) == 1:
-            self.note_lengths(history.rows[0])
+            self.note_lengths(key[0], history.rows[0])
 
     def fit(self, key: Key) -> Fit | None:
         """Return the fit of a series, computed again only after something that it stands on has changed.
@@ -163,9 +198,10 @@ class Store:
             kept = None
         if kept is None or kept.all != self.changes:
             donors = self.like(key, names) if fit is None or fit.n < OTHERS_WANTED_BELOW else []
-            same = kept is not None and kept.donors == donors and kept.strangers == self.strangers
-            made = kept.blend if kept is not None and same else Blend(names, fit, donors, self.strangers)
-            kept = self._blends[key] = _Blended(self.changes, donors, self.strangers, made)
+            strangers = self.strangers(key[0])
+            same = kept is not None and kept.donors == donors and kept.strangers == strangers
+            made = kept.blend if kept is not None and same else Blend(names, fit, donors, strangers)
+            kept = self._blends[key] = _Blended(self.changes, donors, strangers, made)
         self._blends.move_to_end(key)
         room = max(1, _BLENDS_ROOM // max(1, kept.blend.centre.size))  # a job that reports no phases has none
         while len(self._blends) > room:
@@ -179,25 +215,26 @@ class Store:
             made = self._alone[key] = (history.changes, Fit(history))
         return made[1]
 
-    @property
-    def strangers(self) -> Strangers:
-        """What is known of a series of which nothing is known; each series counts once, and ignorance once too."""
-        level = self._sum / self._count
-        return Strangers(level, sqrt(max(_SPREAD_LEAST, self._squares / self._count - level * level)))
+    def strangers(self, workflow: str) -> Strangers:
+        """Return what is known of a series of this workflow of which nothing else is known."""
+        return self._workflows.get(workflow, _NO_LENGTHS).strangers()
 
-    def note_lengths(self, logs: Sequence[float]) -> None:
-        """Take in the finite ones of these log lengths, of the first run of a new series."""
+    def note_lengths(self, workflow: str, logs: Sequence[float]) -> None:
+        """Take in the finite ones of these log lengths, of the first run of a new series; each series counts once."""
         known = [value for value in logs if isfinite(value)]
-        if known:
-            level = sum(known) / len(known)
-            self._sum += level
-            self._squares += level * level
-            self._count += 1
-            self.changes += 1
+        if known and workflow != UNNAMED:
+            self._workflows[workflow] = self._workflows.pop(workflow, _NO_LENGTHS).after(sum(known) / len(known))
+            self._bound()
+
+    def _bound(self) -> None:
+        """Forget the workflows that had no new series for longest, when there are too many."""
+        while len(self._workflows) > self._max:
+            del self._workflows[next(iter(self._workflows))]
+        self.changes += 1
 
     def encode(self) -> bytes:
         """Return what all series have in common."""
-        return msgspec.msgpack.encode(_Common(1, self.below, self.above, self._sum, self._squares, self._count))
+        return msgspec.msgpack.encode(_Common(_VERSION, self.band, self.cold, self.noise, self._workflows))
 
     def decode(self, data: bytes) -> None:
         """Take up what all series have in common as `encode` gave it.
@@ -206,19 +243,17 @@ class Store:
             ValueError: It is another version's, or damaged; nothing has changed.
         """
         kept = msgspec.msgpack.decode(data, type=_Common)  # its errors are ValueErrors
-        levels = 0 < kept.below < 0.5 and 0 < kept.above < 0.5  # noqa: PLR2004 - NaN is out of range too
-        sums = -inf < kept.sum < inf and 0 <= kept.squares < inf and 1 <= kept.count < inf
-        if kept.version != 1 or not levels or not sums:
+        sound = kept.band.sound and kept.cold.sound and kept.noise.sound
+        if kept.version != _VERSION or not sound or not all(each.sound for each in kept.workflows.values()):
             raise ValueError(f"what all series have in common, of version {kept.version}, can't be used")
-        self.below, self.above = kept.below, kept.above
-        self._sum, self._squares, self._count = kept.sum, kept.squares, kept.count
-        self.changes += 1
+        self.band, self.cold, self.noise, self._workflows = kept.band, kept.cold, kept.noise, kept.workflows
+        self._bound()
 
     def like(self, key: Key, names: Sequence[str]) -> list[Donor]:
-        """Return the other series whose phases overlap by half, the likest first.
+        """Return the other series that may be alike, the likest first.
 
         How alike two are is overlap * (0.15 + likeness of names)^2: Jaccard's index of the phases, Dice's of the
-        pairs of neighbouring letters in the names.
+        pairs of neighbouring letters in the names of a workflow's series.
         """
         asked = (key, tuple(names), self.changes)
         if self._liked[0] != asked:
@@ -226,16 +261,16 @@ class Store:
         return self._liked[1]
 
     def _like(self, key: Key, names: Sequence[str]) -> list[Donor]:
-        mine, pairs = set(names), _pairs("/".join(key))
+        mine, pairs = set(names), _pairs(key)
         found: list[tuple[float, Key]] = []
         for other, history in islice(self._recent(), _LOOKED_AT):
             if other == key or not history.rows:
                 continue
             common = len(mine & history.index.keys())
             overlap = common / (len(mine) + len(history.index) - common)
-            if overlap >= _OVERLAP_LEAST:
+            if _plausible(key, other, overlap, common):
                 theirs = self._pairs[other]
-                alike = 2 * len(pairs & theirs) / max(1, len(pairs) + len(theirs))
+                alike = 2 * len(pairs & theirs) / max(1, len(pairs) + len(theirs)) if key[0] == other[0] else 0.0
                 found.append((overlap * (_STRANGERS_LIKENESS + alike) ** 2, other))
         found.sort(reverse=True)
         return [(likeness, self._lender(other, self._all[other])) for likeness, other in found[:24]]
@@ -245,5 +280,13 @@ class Store:
             yield key, self._all[key]
 
 
-def _pairs(name: str) -> frozenset[str]:
+def _plausible(key: Key, other: Key, overlap: float, common: int) -> bool:
+    """Say whether two series may be alike: of one workflow, or of phases which can hardly be the same by chance."""
+    if key[0] == other[0] and key[0] != UNNAMED:
+        return overlap >= _OVERLAP_LEAST
+    return overlap >= _OVERLAP_ELSEWHERE and common >= _COMMON_ELSEWHERE
+
+
+def _pairs(key: Key) -> frozenset[str]:
+    name = f"/{key[1]}"
     return frozenset(name[i : i + 2] for i in range(len(name) - 1))

@@ -1,0 +1,58 @@
+"""The levels that stand for the band's p10 and p90: they move until the truth lies outside as often as it should.
+
+Adaptive conformal inference (Gibbs and Candes 2021): after each run, an end's level moves by pace * (0.1 - share of the
+looks at which the truth lay beyond that end). The upper end has a level of its own for a run's first moments, which
+are asked about most and known of least.
+"""
+
+from typing import Final, NamedTuple
+
+__all__ = ["EARLY", "Band", "Outside"]
+
+_LEVEL: Final = 0.1
+_LEAST: Final = 0.0005
+_MOST: Final = 0.4
+# A run's first moments, as shares of its length; halfway to the rest of it at the share that is called `_PAST`.
+EARLY: Final = (0.005, 0.01, 0.02)
+_PAST: Final = 0.03
+
+
+class Outside(NamedTuple):
+    """The shares of the looks at a run at which the truth lay below the band, above it, and above it early."""
+
+    below: float
+    above: float
+    early: float
+
+
+class Band(NamedTuple):
+    """Levels.
+
+    Attributes:
+        below: What stands for p10.
+        above: How far under 1 the level is that stands for p90.
+        early: The same in a run's first moments.
+    """
+
+    below: float = _LEVEL
+    above: float = _LEVEL
+    early: float = _LEVEL
+
+    @property
+    def sound(self) -> bool:
+        """Whether all are levels; NaN is none."""
+        return all(0 < level < 0.5 for level in self)  # noqa: PLR2004
+
+    def moved(self, outside: Outside, pace: float) -> "Band":
+        """Return the levels after a run."""
+        steps = zip(self, outside, strict=True)
+        return Band(*(min(max(level + pace * (_LEVEL - share), _LEAST), _MOST) for level, share in steps))
+
+    def beside(self, other: "Band") -> "Band":
+        """Return the means of both."""
+        return Band(*((mine + theirs) / 2 for mine, theirs in zip(self, other, strict=True)))
+
+    def top(self, share: float) -> float:
+        """Return the level of the upper end when about this share of the run has gone by."""
+        past = (share / _PAST) ** 2
+        return (self.early + past * self.above) / (1 + past)

@@ -1,0 +1,208 @@
+"""The length that a worker's progress implies for its phase, and how far to trust it.
+
+The worker's pace is measured from where it began. A phase usually begins with nothing done; one that is resumed begins
+with its first report, and then the time before that says nothing of the pace. Which of the two it is, the first
+stretch shows: it counts fully when it was as quick as the rest, and hardly when it was several times quicker or slower.
+
+Progress is taken for Brownian motion with drift: after a share g of the work, of which 1 - f remains, the log of the
+remaining time has the variance c (1/g + 1/(1 - f)), one term for the pace so far and one for the rest; c is learned.
+The log of the length has r^2 times that, where r is the remaining time's share of it.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import exp, isfinite, log, sqrt
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from phaseline.eta.model.normal import Floats
+from phaseline.eta.observed import MAX_MS, Mark
+
+__all__ = ["WEIGHTS", "Noise", "Pace", "Trust", "noise_of", "pace"]
+
+# The variance c of a worker of whom nothing is known, which weighs as many runs.
+_PRIOR: Final = log(0.02)
+_PRIOR_RUNS: Final = 2.0
+_PRIOR_SPREAD: Final = 1.0
+# What a run under way shows of its worker's noise is worth at most so many runs.
+_SHOWN_MOST: Final = 2.0
+_NOISE_LEAST: Final = 2e-5
+# Percentages are whole numbers: the square of half a percent.
+_ROUNDED: Final = 2.5e-5
+# Of the log of the ratio of two paces: a factor of two is an ordinary change of pace.
+_SAME_PACE: Final = log(2)
+# How late a first report may be, in milliseconds: a pace measured over less is none.
+_LATE_MS: Final = 250.0
+_LEAST_MS: Final = 0.5
+_LEAST_SHARE: Final = 1e-9
+# Near the ends of a phase, progress says nothing of its noise.
+_ENDS: Final = (0.02, 0.98)
+# Nothing is learned from progress whose start is in doubt; a variance of the log.
+_DOUBT_MOST: Final = 0.5
+# Nodes and weights for a standard normal (Abramowitz and Stegun 25.4.46).
+_NODES: Final[Floats] = sqrt(3) * np.array([0.0, -1.0, 1.0])
+WEIGHTS: Final[Floats] = np.array([4.0, 1.0, 1.0]) / 6
+
+
+class Pace(NamedTuple):
+    """A length by extrapolation.
+
+    Attributes:
+        log_ms: Log of the phase's whole length in milliseconds.
+        spread: What the worker's noise c is multiplied by for the variance of `log_ms`.
+        doubt: What is added to that: doubt about the start, and what an overrun says.
+        log_c: Log of the noise c that its reports show so far, or 0 where they show none.
+        shown: How many runs that is worth.
+    """
+
+    log_ms: float
+    spread: float
+    doubt: float
+    log_c: float = 0.0
+    shown: float = 0.0
+
+    @property
+    def sure(self) -> bool:
+        """Whether the start is known well enough for anything to be built on it."""
+        return self.doubt <= _DOUBT_MOST
+
+    def rest(self, phase_ms: float) -> float:
+        """Return the milliseconds that remain of a phase by its progress alone; 0 where that is in doubt."""
+        return max(0.0, exp(self.log_ms) - phase_ms) if self.sure else 0.0
+
+    def variances(self, trust: "Trust") -> Floats:
+        """Return the variance of `log_ms` for each of the trust's three noises."""
+        return trust.noises() * self.spread + (self.doubt + _ROUNDED)
+
+
+class Noise(NamedTuple):
+    """How well workers' progress held: sums over runs, of which older ones count less.
+
+    Attributes:
+        runs: How many.
+        logs: Sum of log c.
+        squares: Sum of (log c)^2.
+    """
+
+    runs: float = 0.0
+    logs: float = 0.0
+    squares: float = 0.0
+
+    @property
+    def sound(self) -> bool:
+        """Whether these are numbers that runs can have led to."""
+        return all(map(isfinite, self)) and self.runs >= 0 and self.squares >= 0
+
+    def after(self, log_c: float, kept: float = 1.0, runs: float = 1.0) -> "Noise":
+        """Return it after runs with this log c; what was known before counts `kept` times as much."""
+        logs = runs * log_c
+        return Noise(kept * self.runs + runs, kept * self.logs + logs, kept * self.squares + logs * log_c)
+
+    def trust(self, server: "Noise") -> "Trust":
+        """Return what holds for a series of a server: drawn to the server, and that to the prior."""
+        return _drawn(self, _drawn(server, Trust(_PRIOR, _PRIOR_SPREAD)))
+
+
+class Trust(NamedTuple):
+    """How far a worker's progress is trusted: the log of its noise c is normal, for c differs from run to run.
+
+    Attributes:
+        log_c: Its mean.
+        spread: Its standard deviation.
+    """
+
+    log_c: float
+    spread: float
+
+    def noises(self) -> Floats:
+        """Return three values of c that stand for all, to be weighted by `WEIGHTS` (Gauss-Hermite quadrature)."""
+        return np.exp(self.log_c + self.spread * _NODES)
+
+
+def _drawn(known: Noise, towards: Trust) -> Trust:
+    """Return what runs say, drawn to what is known without them (empirical Bayes)."""
+    weight = known.runs + _PRIOR_RUNS
+    mean = (known.logs + _PRIOR_RUNS * towards.log_c) / weight
+    apart = known.squares - known.logs**2 / known.runs if known.runs > 0 else 0.0
+    return Trust(mean, sqrt((max(apart, 0.0) + _PRIOR_RUNS * towards.spread**2) / weight))
+
+
+def pace(mark: Mark | None, marks: Sequence[Mark], phase_ms: float) -> Pace | None:
+    """Return the length that progress implies, or None where it implies none.
+
+    Args:
+        mark: The latest report.
+        marks: Some of the reports since the phase, or its progress, began anew, and the first of them in any case.
+        phase_ms: Time in the phase by now, which may be longer than the length that was expected.
+    """
+    if mark is None or mark[1] <= 0:
+        return None
+    at, done = mark[0], max(min(mark[1], 1.0), _LEAST_SHARE)
+    if marks and marks[0][1] > 0 and mark[1] <= marks[0][1]:
+        return _first(at, done, phase_ms)
+    began, had = _start(at, done, marks[0] if marks else None)
+    gained, spent = max(done - had, _LEAST_SHARE), max(at - began, _LEAST_MS)
+    rest = min((1 - done) * spent / gained, MAX_MS)
+    length = max(at + rest, _LEAST_MS)
+    # As shares of the work that this run does.
+    own, left = gained / (1 - had), max(1 - done, _LEAST_SHARE) / (1 - had)
+    share = rest / length
+    spread = (own + left) * share * share / (own * left)
+    log_c, shown = _shown((*marks, mark), spent / gained)
+    return Pace(log(length), spread, _overrun(phase_ms, length), log_c, shown)
+
+
+def _shown(marks: Sequence[Mark], speed: float) -> tuple[float, float]:
+    """Return log c as the stretches between reports show it, at a mean pace of `speed`, and the runs it is worth.
+
+    A stretch of the work d takes speed * d, with the variance speed^2 c d.
+    """
+    stretches = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(marks) if b[1] - a[1] > _LEAST_SHARE]
+    free = len(stretches) - 1
+    if free < 1:
+        return 0.0, 0.0
+    squares = sum((ms - speed * work) ** 2 / work for ms, work in stretches)
+    return log(max(squares / (speed * speed * free), _NOISE_LEAST)), min(float(free), _SHOWN_MOST)
+
+
+def _first(at: float, done: float, phase_ms: float) -> Pace | None:
+    """Return what a single report implies: less, the sooner it came, and the longer no second one has come."""
+    if at <= 0:
+        return None
+    length = min(max(at / done, _LEAST_MS), max(at, MAX_MS))
+    waited = max(0.0, log(max(phase_ms, at) / (2 * at)))
+    doubt = (_LATE_MS / at) ** 2 + waited * waited + _overrun(phase_ms, length)
+    return Pace(log(length), (1 - done) / done, doubt)
+
+
+def _start(at: float, done: float, origin: Mark | None) -> Mark:
+    """Return from where the pace is measured: nothing done at time 0, the first report, or a point between them."""
+    if origin is None:
+        return 0.0, 0.0
+    began, had = origin
+    if had <= 0:
+        return min(began, at), 0.0
+    before = max(began, _LEAST_MS) / had
+    since = max(at - began, _LEAST_MS) / (done - had)
+    apart = log(before / since) / _SAME_PACE
+    offset = 1 - exp(-apart * apart / 2)
+    return offset * began, min(offset * had, 1 - _LEAST_SHARE)
+
+
+def _overrun(phase_ms: float, length: float) -> float:
+    """Return the variance that a phase which lasts longer than its progress implied has at least."""
+    over = log(phase_ms / length) if phase_ms > length else 0.0
+    return over * over
+
+
+def noise_of(marks: Sequence[Mark], ms: float, most: int) -> float | None:
+    """Return log c for a phase that took `ms`, by at most `most` reports, the first of which is the origin, or None."""
+    seen = [mark for mark in marks if _ENDS[0] <= mark[1] <= _ENDS[1] and mark[0] > 0]
+    found = []
+    for mark in seen[:: max(1, len(seen) // most)]:
+        implied = pace(mark, marks[:1], mark[0])
+        if implied is not None and implied.spread > 0 and implied.sure:
+            miss = log(max(ms, _LEAST_MS)) - implied.log_ms
+            found.append(min(1.0, miss * miss / implied.spread))
+    return log(max(sum(found) / len(found), _NOISE_LEAST)) if found else None

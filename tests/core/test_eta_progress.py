@@ -1,0 +1,228 @@
+"""A worker's own progress: its pace is believed from the first minute on, and only from where it was measured."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+
+from phaseline.eta.model import ModelEngine
+from phaseline.eta.model.history import History
+from phaseline.eta.model.pace import Noise, noise_of, pace
+from phaseline.eta.model.store import Store
+from phaseline.eta.observed import Run, Step
+from phaseline.model.events import JobCompleted, JobProgress, JobStarted
+from phaseline.model.job import Job
+from phaseline.model.phase import Phase
+from phaseline.model.snapshot import Estimate
+from tests.support.core_events import SECOND, moment
+
+
+@dataclass
+class Look:
+    """What was estimated at a moment of a run."""
+
+    share: float
+    left: float
+    estimate: Estimate
+    percent: float
+
+    @property
+    def remaining(self) -> float:
+        assert self.estimate.remaining_ns is not None
+        return self.estimate.remaining_ns / SECOND
+
+
+def ran(
+    engine: ModelEngine,
+    lengths: Sequence[float],
+    *,
+    first: float = 0.0,
+    reports: bool = True,
+    phases: tuple[str, ...] | None = None,
+    workflow: str = "video",
+    series: str = "encode",
+) -> list[Look]:
+    """Run a job whose phases take `lengths` seconds, look at it twice a second, and learn from it.
+
+    Args:
+        engine: What estimates it.
+        lengths: Of its phases.
+        first: The percentage at which each phase begins.
+        reports: Whether it reports progress, linearly, twice a second.
+        phases: What it declares; by default, all.
+        workflow: Its workflow.
+        series: Its series.
+    """
+    names = tuple(f"part {i}" for i in range(len(lengths)))
+    job, began, looks, total = Job(f"{series} {sum(lengths)}"), 0.0, list[Look](), sum(lengths)
+    declared = names if phases is None else phases
+    job.apply(JobStarted(job_id=job.job_id, workflow=workflow, series=series, phases=declared), moment(0))
+    engine.estimate(job, moment(0))
+    for name, length in zip(names, lengths, strict=True):
+        for half in range(round(2 * length)):
+            at = began + half / 2
+            progress = first + (100 - first) * half / 2 / length if reports else None
+            job.apply(JobProgress(job_id=job.job_id, phase=name, progress=progress), moment(at))
+            estimate = engine.estimate(job, moment(at))
+            looks.append(Look(at / total, total - at, estimate, job.told_percent(estimate.percent)))
+        began += length
+    job.apply(JobCompleted(job_id=job.job_id), moment(total))
+    engine.learn(job)
+    return looks
+
+
+def from_share(looks: Iterable[Look], share: float) -> list[Look]:
+    return [look for look in looks if look.share >= share]
+
+
+@pytest.mark.parametrize("reports", [True, False])
+def test_a_linear_worker_is_right_whatever_earlier_runs_took(reports: bool) -> None:
+    engine = ModelEngine()
+    for _ in range(20):
+        ran(engine, [7.0], reports=reports)
+    looks = ran(engine, [240.0])
+    for look in from_share(looks, 0.05):
+        assert look.remaining == pytest.approx(look.left, rel=0.05, abs=1)
+        assert look.percent == pytest.approx(100 * look.share, abs=2)
+
+
+@pytest.mark.parametrize("phases", [None, ()])
+def test_a_first_run_with_linear_progress_is_extrapolated(phases: tuple[str, ...] | None) -> None:
+    engine = ModelEngine()
+    for _ in range(20):
+        ran(engine, [3.0, 4.0], workflow="mail", series="inbox")
+    looks = ran(engine, [120.0], phases=phases)
+    assert looks[0].estimate.remaining_ns is None
+    for look in from_share(looks, 0.02):
+        assert look.remaining == pytest.approx(look.left, rel=0.05, abs=0.5)
+        assert look.estimate.basis == "progress"
+        assert look.estimate.low_ns is not None
+        assert look.estimate.high_ns is not None
+        assert look.estimate.low_ns / SECOND <= look.left <= look.estimate.high_ns / SECOND
+
+
+def test_the_phases_of_a_first_run_are_taken_to_be_alike() -> None:
+    looks = ran(ModelEngine(), [40.0, 40.0, 40.0])
+    errors = [abs(look.remaining - look.left) / 120 for look in from_share(looks, 0.02)]
+    assert sum(errors) / len(errors) < 0.05
+    assert max(errors) < 0.2
+    assert max(after.percent - before.percent for before, after in pairwise(looks)) < 5
+
+
+@pytest.mark.parametrize("first", [25.0, 50.0, 95.0])
+def test_a_phase_that_is_resumed_is_measured_from_its_first_report(first: float) -> None:
+    looks = ran(ModelEngine(), [120.0], first=first)
+    assert looks[0].estimate.remaining_ns is None
+    assert looks[2].percent < 10
+    for look in from_share(looks, 0.1):
+        assert look.remaining == pytest.approx(look.left, rel=0.1, abs=1)
+
+
+def test_a_resumed_run_does_not_take_as_long_as_whole_ones_before_it() -> None:
+    engine = ModelEngine()
+    for _ in range(5):
+        ran(engine, [120.0])
+    for look in from_share(ran(engine, [60.0], first=50), 0.1):
+        assert look.remaining == pytest.approx(look.left, rel=0.1, abs=1)
+
+
+def test_a_single_report_says_less_the_longer_no_other_comes() -> None:
+    only = [(2000.0, 0.5)]
+    soon, late = (pace(only[0], only, phase_ms) for phase_ms in (2000.0, 60_000.0))
+    assert soon is not None
+    assert late is not None
+    assert soon.sure
+    assert not late.sure
+    assert pace((0.0, 0.5), [(0.0, 0.5)], 100.0) is None
+
+
+def test_progress_that_begins_anew_is_measured_from_there() -> None:
+    phase = Phase("two passes", entered_ns=0)
+    for second in range(11):
+        phase.say(10.0 * second, moment(second))
+    for second in range(5):
+        phase.say(5.0 * second, moment(20 + second))
+    assert phase.first == (20 * SECOND, 0.0)
+    implied = pace((24_000.0, 0.2), [(20_000.0, 0.0), (22_000.0, 0.1)], 24_000.0)
+    assert implied is not None
+    assert implied.rest(24_000.0) == pytest.approx(16_000)
+
+
+def test_of_many_reports_few_are_kept() -> None:
+    phase = Phase("long", entered_ns=0)
+    for number in range(100_000):
+        phase.say(number / 1000, moment(number))
+    assert phase.first == (0, 0.0)
+    assert len(phase.marks) <= 16
+
+
+def test_a_startup_time_is_no_part_of_the_pace() -> None:
+    implied = pace((30_000.0, 0.5), [(20_000.0, 0.01), (25_000.0, 0.25)], 30_000.0)
+    assert implied is not None
+    assert implied.rest(30_000.0) == pytest.approx(10_000, rel=0.1)
+
+
+def test_nothing_is_known_of_a_job_unlike_all_others_until_it_reports_progress() -> None:
+    engine = ModelEngine()
+    for _ in range(20):
+        ran(engine, [7.0, 3.0], workflow="video", series="encode")
+    for workflow, names in (("train", ()), ("test", ("part 0", "part 1"))):
+        looks = ran(engine, [20.0, 20.0], workflow=workflow, series="s", reports=False, phases=names)
+        assert {msgspec.json.encode(look.estimate) for look in looks} == {msgspec.json.encode(Estimate(percent=0.0))}
+
+
+def test_series_of_jobs_that_name_no_workflow_have_nothing_in_common() -> None:
+    engine = ModelEngine()
+    for _ in range(20):
+        ran(engine, [7.0], workflow="custom", series="encode")
+    assert ran(engine, [20.0], workflow="custom", series="other", reports=False)[3].estimate.basis == "none"
+
+
+def test_a_new_series_of_a_known_workflow_is_like_the_others() -> None:
+    engine = ModelEngine()
+    for _ in range(5):
+        ran(engine, [7.0, 3.0])
+    assert ran(engine, [20.0, 9.0], series="new", reports=False)[3].estimate.basis == "similar"
+
+
+def linear(ms: float, bend: float) -> list[tuple[float, float]]:
+    return [(ms * (i / 10) ** bend, i / 10) for i in range(1, 10)]
+
+
+def test_how_well_progress_holds_is_learned_by_series_and_by_server() -> None:
+    exact, bent = (noise_of(linear(10_000, bend), 10_000, 8) for bend in (1.0, 2.0))
+    assert exact is not None
+    assert bent is not None
+    assert exact < bent
+    server = Noise()
+    for _ in range(5):
+        server = server.after(exact)
+    assert Noise().trust(server).log_c < Noise().trust(Noise()).log_c
+    assert Noise().after(bent).trust(server).log_c > Noise().trust(server).log_c
+
+
+@pytest.mark.parametrize("version", [0, 1, 3])
+def test_states_of_other_versions_are_rejected(version: int) -> None:
+    store = Store()
+    store.learn(("w", "s"), Run("w", "s", (Step("a", 1000.0),)))
+    for encoded, decode in ((store.opened(("w", "s")).encode(), History.decode), (store.encode(), Store().decode)):
+        state: list[Any] = msgspec.msgpack.decode(encoded)
+        assert state[0] == 2
+        with pytest.raises(ValueError, match="version"):
+            decode(msgspec.msgpack.encode([version, *state[1:]]))
+        with pytest.raises(ValueError):  # noqa: PT011 - msgspec's own text
+            decode(msgspec.msgpack.encode([1, *state[1:-2]]))
+
+
+def test_the_states_carry_all_that_was_learned_of_progress_and_of_the_band() -> None:
+    engine, again = ModelEngine(), ModelEngine()
+    for _ in range(8):
+        ran(engine, [7.0, 3.0])
+    for key in engine.keys():  # noqa: SIM118 - no mapping
+        again.decode(key, engine.encode(key))
+    again.decode_common(engine.encode_common())
+    assert again.encode_common() == engine.encode_common()
+    assert again.encode(("video", "encode")) == engine.encode(("video", "encode"))
