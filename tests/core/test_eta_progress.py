@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from phaseline.eta.model import ModelEngine
+from phaseline.eta.model.band import Band, Outside
 from phaseline.eta.model.history import History
 from phaseline.eta.model.pace import Noise, noise_of, pace
 from phaseline.eta.model.store import Store
@@ -186,6 +187,17 @@ def test_a_new_series_of_a_known_workflow_is_like_the_others() -> None:
     for _ in range(5):
         ran(engine, [7.0, 3.0])
     assert ran(engine, [20.0, 9.0], series="new", reports=False)[3].estimate.basis == "similar"
+
+
+def test_the_levels_of_the_band_move_towards_what_held_and_ever_more_slowly() -> None:
+    narrow = Band()
+    for _ in range(3):
+        narrow = narrow.moved(Outside(below=0.0, above=1.0, early=0.5), 0.05)
+    assert narrow.below > 0.1 > narrow.early > narrow.above > 0
+    steps = [Band(runs=runs).moved(Outside(0, 0, 0), 0.05).below - 0.1 for runs in (0, 2, 100)]
+    assert steps[0] > steps[1] > steps[2] == pytest.approx(0.005)
+    assert narrow.top(0.001) == pytest.approx(narrow.early, rel=0.01)
+    assert narrow.top(0.9) == pytest.approx(narrow.above, rel=0.05)
 
 
 def linear(ms: float, bend: float) -> list[tuple[float, float]]:

@@ -160,5 +160,5 @@ def _step(phase: Phase) -> Step:
 
 def marks_of(phase: Phase) -> tuple[Mark, ...]:
     """Return what the worker reported of a phase's progress: the first report, and those that were kept."""
-    kept = phase.marks if phase.first is None or phase.first in phase.marks[:1] else (phase.first, *phase.marks)
+    kept = phase.marks if phase.first is None else (phase.first, *phase.marks)
     return tuple((ns / _NS_PER_MS, percent / 100) for ns, percent in kept)

@@ -8,7 +8,7 @@ from phaseline.model.snapshot import Moment, PhaseSnapshot, PhaseState
 
 __all__ = ["Lesson", "Phase"]
 
-# What is kept of a worker's progress, in percent: the first, each that is twice the one before, and each eighth.
+# What is kept of a worker's progress, in percent: what doubles the progress that was made, and each eighth.
 _MARK_FIRST: Final = 0.5
 _MARK_STEP: Final = 12.5
 # Progress that falls by more began anew, as a second pass does; less is rounding. In percent.
@@ -72,8 +72,8 @@ class Phase(msgspec.Struct, omit_defaults=True):
         if self.first is None or (self.progress is not None and progress < self.progress - _FALL):
             self.first, self.marks = (said_ns, progress), ()
         self.progress, self.said_ns = progress, said_ns
-        last = self.marks[-1][1] if self.marks else 0.0
-        if progress - last >= min(_MARK_STEP, max(last, _MARK_FIRST)) and progress < 100:  # noqa: PLR2004 - percent
+        last, first = self.marks[-1][1] if self.marks else self.first[1], self.first[1]
+        if progress - last >= min(_MARK_STEP, max(last - first, _MARK_FIRST)) and progress < 100:  # noqa: PLR2004
             self.marks = (*self.marks, (self.said_ns, progress))
 
     def close(self, state: PhaseState, now: Moment) -> None:

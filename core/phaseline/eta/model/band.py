@@ -5,6 +5,7 @@ looks at which the truth lay beyond that end). The upper end has a level of its 
 are asked about most and known of least.
 """
 
+from math import sqrt
 from typing import Final, NamedTuple
 
 __all__ = ["EARLY", "Band", "Outside"]
@@ -12,9 +13,11 @@ __all__ = ["EARLY", "Band", "Outside"]
 _LEVEL: Final = 0.1
 _LEAST: Final = 0.0005
 _MOST: Final = 0.4
+# The first steps are longer, and fall with the root of the number of runs.
+_FIRST_PACE: Final = 0.1
 # A run's first moments, as shares of its length; halfway to the rest of it at the share that is called `_PAST`.
 EARLY: Final = (0.005, 0.01, 0.02)
-_PAST: Final = 0.03
+_PAST: Final = 0.05
 
 
 class Outside(NamedTuple):
@@ -32,25 +35,30 @@ class Band(NamedTuple):
         below: What stands for p10.
         above: How far under 1 the level is that stands for p90.
         early: The same in a run's first moments.
+        runs: From how many runs.
     """
 
     below: float = _LEVEL
     above: float = _LEVEL
     early: float = _LEVEL
+    runs: int = 0
 
     @property
     def sound(self) -> bool:
         """Whether all are levels; NaN is none."""
-        return all(0 < level < 0.5 for level in self)  # noqa: PLR2004
+        return all(0 < level < 0.5 for level in self[:3]) and self.runs >= 0  # noqa: PLR2004
 
     def moved(self, outside: Outside, pace: float) -> "Band":
-        """Return the levels after a run."""
-        steps = zip(self, outside, strict=True)
-        return Band(*(min(max(level + pace * (_LEVEL - share), _LEAST), _MOST) for level, share in steps))
+        """Return the levels after a run, by steps that fall to `pace`."""
+        step = max(pace, _FIRST_PACE / sqrt(1 + self.runs))
+        pairs = zip(self[:3], outside, strict=True)
+        levels = [min(max(level + step * (_LEVEL - share), _LEAST), _MOST) for level, share in pairs]
+        return Band(levels[0], levels[1], levels[2], self.runs + 1)
 
     def beside(self, other: "Band") -> "Band":
         """Return the means of both."""
-        return Band(*((mine + theirs) / 2 for mine, theirs in zip(self, other, strict=True)))
+        below, above, early = ((mine + theirs) / 2 for mine, theirs in zip(self[:3], other[:3], strict=True))
+        return Band(below, above, early)
 
     def top(self, share: float) -> float:
         """Return the level of the upper end when about this share of the run has gone by."""

@@ -76,6 +76,7 @@ class Blend:
         cap: Upper bounds of the log lengths; shape (p,).
         own: What the series itself says, or None.
         moved: Whose covariates move what.
+        known: Whether anything is known of such runs.
         runs: Runs of its own series behind it.
         borrowed: Runs of like series behind it; without any, of one run each of its workflow's series.
     """
@@ -99,7 +100,7 @@ class Blend:
         self._doubted = [0.0]
         self._weights = [_STRANGER_WEIGHT]
         self.cap: Floats = np.full(p, level + 12.0)
-        self.runs, self.borrowed = 0, strangers.series
+        self.runs, self.borrowed, self.known = 0, strangers.series, not alone
         if fit is not None:
             self._add_own(fit, level)
         if donors:

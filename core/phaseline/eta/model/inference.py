@@ -36,6 +36,7 @@ _LONG: Final = -5
 _LOG_MOST: Final = 60.0
 # Of the log: a phase lasts that much longer than its progress implies at most, in standard deviations.
 _BEYOND: Final = 3.0
+_JENSEN_MOST: Final = 1.0
 _LOG_WEIGHTS: Final[Floats] = np.log(WEIGHTS)[:, None]
 
 
@@ -96,8 +97,9 @@ class Progress:
             self._log_likelihood += m.blend.log_skip[:, p]
         elif ms is not None:
             scatter = m.blend.scatter[:, p]
-            most = _SURPRISE_MAX * np.sqrt(1 + m.speed**2 / m.blend.variance[:, p])
-            surprise = np.clip((log_ms(ms) - m.centre[:, p]) / scatter, -most, most)
+            surprise = (log_ms(ms) - m.centre[:, p]) / scatter
+            if m.blend.known:
+                surprise = np.clip(surprise, -_SURPRISE_MAX, _SURPRISE_MAX)
             self._a = _FADE * self._a + 1 / m.blend.variance[:, p]
             self._b = _FADE * self._b + surprise / scatter
             self._log_likelihood += m.blend.log_run[:, p] - surprise * surprise / 2 - m.blend.log_scatter[:, p]
@@ -164,20 +166,24 @@ class Progress:
 
         Each component's normal for the log length is multiplied by the progress's, for each of three noises, so with
         progress there are three times as many. The first component, ignorance, has no opinion on the length (a flat
-        prior): progress alone decides when nothing else is probable.
+        prior): progress alone decides when nothing else is probable. The pace so far is right in the mean, so its log
+        is too low by half its variance (Jensen); up to a half is made up for, but where a user expects to see the
+        extrapolation itself.
         """
         m, lw = self.mixture, self._lw
         mean = m.centre[:, current] + self._s
         variance = m.blend.variance[:, current] + self._v
         if pace is None:
             return lw, mean, np.sqrt(variance)
-        said, doubt = pace.log_ms, pace.variances(trust)[:, None]
+        doubt = pace.variances(trust)[:, None]
+        late = np.minimum(doubt - pace.doubt, _JENSEN_MOST) / 2 if m.blend.known else np.zeros_like(doubt)
+        said = pace.log_ms + late
         total = variance + doubt
         lw = lw - _MARK_TEMPER * ((said - mean) ** 2 / total + np.log(total)) / 2 + _LOG_WEIGHTS
         gain = variance / total
         mean = mean + gain * (said - mean)
         variance = variance * (1 - gain)
-        mean[:, 0], variance[:, 0] = said, doubt[:, 0]
+        mean[:, 0], variance[:, 0] = said[:, 0], doubt[:, 0]
         return lw.ravel(), mean.ravel(), np.sqrt(variance.ravel())
 
     def _draw_current(

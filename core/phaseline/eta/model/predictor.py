@@ -20,13 +20,13 @@ _LOOKS: Final = (*EARLY, *((part + 0.5) / _PARTS for part in range(_PARTS)))
 # Steps of the band's levels for one run: of a series, of the whole server, and there of series with few runs.
 _PACE: Final = 0.05
 _SERVER_PACE: Final = 0.0125
-_COLD_PACE: Final = 0.025
+_COLD_PACE: Final = 0.05
 # What holds for a series that never ran.
 _NEW: Final = History()
 # A series has few runs while it has fewer.
 COLD: Final = 5
 # So much of what was known of the noise of progress is kept from run to run, of a series and of the whole server.
-_NOISE_KEPT: Final = 0.9
+_NOISE_KEPT: Final = 0.95
 _SERVER_NOISE_KEPT: Final = 0.98
 
 
