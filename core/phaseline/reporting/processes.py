@@ -6,6 +6,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 __all__ = ["Mindful", "before_end", "finish_in_child", "mind"]
@@ -40,10 +41,13 @@ def before_end(act: Callable[[], None]) -> None:
 
 
 def finish_in_child() -> None:
-    """In a child of multiprocessing, which ends without atexit, have multiprocessing tell the reporters of the end."""
+    """In a child of multiprocessing, which ends without atexit, have the reporters told of its end."""
     process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
     if process is not None and util is not None and process.parent_process() is not None:
         util.Finalize(None, _finish, kwargs={"close": False}, exitpriority=100)
+        from phaseline.reporting.termination import outlive_sigterm  # noqa: PLC0415 - few processes are children
+
+        outlive_sigterm(partial(_finish, close=False))
 
 
 def _finish(*, close: bool) -> None:

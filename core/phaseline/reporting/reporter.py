@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Reporter"]
 
 _END_S: Final = 1.0
+_MOST_NAMED: Final = 5
 _ENDS: Final = frozenset({"job_completed", "job_failed", "job_cancelled"})
 
 
@@ -265,15 +266,22 @@ class Reporter:
         if self._background is not None:
             self._background.stop(_END_S, process_ends=process_ends)
         if self._left:
-            where = f"are left in {self._directory}" if self._directory else "are lost"
-            self._complain("left", "", "", f"reports that could not be delivered to {self.url} {where}")
+            self._tell_left()
+
+    def _tell_left(self) -> None:
+        left = self._background.left() if self._background is not None else []
+        jobs = list(dict.fromkeys(left))
+        named = ", ".join(f"{job_id!a}" for job_id in jobs[:_MOST_NAMED]) + (", …" if len(jobs) > _MOST_NAMED else "")
+        where = f"are left in {self._directory}" if self._directory else "are lost"
+        text = f"{len(left)} reports that could not be delivered to {self.url} {where}; jobs: {named}"
+        self._complain("left", "", "", text)
 
     def finish(self, timeout: float, *, close: bool) -> None:
         """Deliver what is left within `timeout` seconds, as the process ends."""
         if close:
             self._close(timeout, process_ends=True)
-        else:
-            self._flush(timeout, impatient=True)
+        elif not self._flush(timeout, impatient=True):
+            self._tell_left()
 
     def begin_again(self) -> None:
         """Leave to the parent what is the parent's: this is a forked child."""

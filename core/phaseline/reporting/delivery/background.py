@@ -77,6 +77,11 @@ class Background:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout)
 
+    def left(self) -> list[str]:
+        """Return the job of each report that no server has acknowledged, as far as the thread has taken them."""
+        spool = self._own.spool
+        return [record.job_id for record in (*spool.numbered(), *spool.held)]
+
     def let_go(self) -> None:
         """In a forked child: let go of the parent's connection and files, which would not end with it otherwise."""
         fds = self._delivery.fds() if self._delivery else [self._own.fd]
