@@ -7,6 +7,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
+# pytest loads readline, which sets both for xdist's workers; programs would take them for the size of their terminal.
+for _variable in ("COLUMNS", "LINES"):
+    os.environ.pop(_variable, None)
+
 _missing = pytest.StashKey[dict[str, int]]()
 
 # A shared machine's pauses are no failures: no deadline anywhere. CI repeats the same examples at each run.
