@@ -186,6 +186,7 @@ def test_tmux_shows_the_jobs_the_details_and_the_end(tmp_path: Path) -> None:
             if condition(screen):
                 return screen
             assert time.monotonic() < give_up, screen
+            time.sleep(0.02)  # leave the processor to the program
 
     with PlayedServer(many_jobs()) as server:
         program = f"{shlex.join([*PROGRAM, server.url])}; echo ended with $?; exec cat"
