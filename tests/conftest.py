@@ -1,8 +1,10 @@
-"""Settings and rules for every test: Hypothesis profiles, and what to do when a system program is missing."""
+"""Settings and rules for every test: Hypothesis profiles, missing system programs, the coverage of each source root."""
 
+import io
 import os
 import shutil
 
+import coverage
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -42,9 +44,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """List the system programs that tests asked for and did not find."""
+    """List the system programs that tests asked for and did not find, and the coverage if it was measured."""
+    if config.pluginmanager.hasplugin("_cov"):
+        report_coverage(terminalreporter)
     missing = config.stash[_missing]
     if missing:
         terminalreporter.section("system programs not found")
         for program, tests in sorted(missing.items()):
             terminalreporter.line(f"{program}: {tests} tests not run")
+
+
+def report_coverage(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the share of each source root's lines that ran."""
+    measured = coverage.Coverage()
+    measured.load()
+    terminalreporter.section("coverage")
+    for root in ("core", "server", "tui"):
+        share = measured.report(include=[f"{root}/*"], file=io.StringIO())
+        terminalreporter.line(f"{root:<8}{share:5.1f} %")
