@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
+PYTEST ?= pytest
 MAKEFLAGS += --no-print-directory
 unexport PYTHONDONTWRITEBYTECODE # tests start the server hundreds of times; compile it once
 
@@ -21,13 +22,13 @@ demo: $(VENV)/.installed ## a server, real work, and the terminal view on it (pl
 	@$(BIN)/python examples/demo.py $(ARGS)
 
 test: $(VENV)/.installed-dev ## the tests that take seconds, with few examples each, on every processor
-	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --hypothesis-profile quick $(ARGS)
+	@$(BIN)/python -m $(PYTEST) -n auto --dist worksteal -m "not slow" --hypothesis-profile quick $(ARGS)
 
 # sys.monitoring measures coverage in a tenth of the tests' time; the tracer of Python 3.11 takes as long as they do.
 COVERAGE = $(shell $(BIN)/python -c 'import sys; print("--cov --cov-report=" * hasattr(sys, "monitoring"))')
 test-all: export COVERAGE_CORE := sysmon
 test-all: $(VENV)/.installed-dev ## every test, with all its examples; with Python 3.12 and later, the coverage
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(COVERAGE) $(ARGS)
+	@$(BIN)/python -m $(PYTEST) -n auto --dist worksteal $(COVERAGE) $(ARGS)
 
 check: $(VENV)/.installed-dev ## ruff, its formatter, mypy --strict, import contracts
 	@$(BIN)/python -m ruff check .
