@@ -60,8 +60,8 @@ def main() -> None:
         asked, now = job(0, 3), Moment(0, 70 * SECOND)
         engine.estimate(asked, now)
         again = cost(lambda e=engine, j=asked, n=now: e.estimate(j, n), 500)  # type: ignore[misc]
-        lessons = [run(rng, "s0") for _ in range(40)]
-        waiting = iter(lessons)
+        durations = [run(rng, "s0") for _ in range(40)]
+        waiting = iter(durations)
         learned = cost(lambda e=engine, w=waiting: e.learn_run(next(w)), 8, 5)  # type: ignore[misc]
         print(f"{runs:3d} runs: {1e6 * again:6.1f} us a question, {1e3 * learned:6.3f} ms to learn a job")
     jobs = [job(number, number % 8) for number in range(JOBS)]

@@ -190,8 +190,11 @@ def test_a_finding_within_a_backlog_changes_no_duration(finding: type[JobStalled
     job.apply(JobProgress(job_id="job_1", phase="a"), moment(0))
     job.apply(finding(job_id="job_1"), moment(1700))
     job.apply(JobProgress(job_id="job_1", phase="b"), moment(100))
-    lessons = job.apply(JobCompleted(job_id="job_1"), moment(150))
-    assert [(lesson.phase, lesson.duration_ns) for lesson in lessons] == [("a", 100 * SECOND), ("b", 50 * SECOND)]
+    durations = job.apply(JobCompleted(job_id="job_1"), moment(150))
+    assert [(duration.phase, duration.duration_ns) for duration in durations] == [
+        ("a", 100 * SECOND),
+        ("b", 50 * SECOND),
+    ]
 
 
 @pytest.mark.parametrize("end", [JobFailed(job_id="job_1"), JobCancelled(job_id="job_1")])

@@ -26,7 +26,7 @@ from phaseline.model.events import (
     StallReason,
 )
 from phaseline.model.job import Job
-from phaseline.model.phase import Lesson
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Moment, PhaseState, Snapshot, State
 from phaseline.model.statistics import Statistics
 from phaseline.model.transitions import TRANSITIONS, is_worse
@@ -65,7 +65,7 @@ class Jobs(RuleBasedStateMachine):
         wall_ns, mono_ns, late_ns = *self.now, self.late_ns
         self.late_ns = 0
         try:
-            lessons = self.job.apply(event, Moment(wall_ns - late_ns, mono_ns - late_ns))
+            durations = self.job.apply(event, Moment(wall_ns - late_ns, mono_ns - late_ns))
         except IllegalEvent:
             assert not legal
             assert everything_in(self.job) == before
@@ -75,21 +75,21 @@ class Jobs(RuleBasedStateMachine):
             assert everything_in(self.job) == before
             return
         assert self.job.state is TRANSITIONS[before["state"]][type(event)]
-        assert self.twin.apply(event, Moment(WALL + mono_ns - late_ns, mono_ns - late_ns)) == lessons
+        assert self.twin.apply(event, Moment(WALL + mono_ns - late_ns, mono_ns - late_ns)) == durations
         self.last = event
         if isinstance(event, JobStarted):
             self.told = 0.0
-        self.check_lessons(lessons)
-        self.statistics.learn(lessons)
+        self.check_durations(durations)
+        self.statistics.learn(durations)
 
-    def check_lessons(self, lessons: tuple[Lesson, ...]) -> None:
+    def check_durations(self, durations: tuple[PhaseDuration, ...]) -> None:
         job = self.job
-        assert not lessons or (job.state.ended and not job.cache_hit)
+        assert not durations or (job.state.ended and not job.cache_hit)
         done = {phase.name for phase in job.phases if phase.state is PhaseState.DONE}
-        assert {lesson.phase for lesson in lessons} <= done
-        assert len({lesson.phase for lesson in lessons}) == len(lessons)
-        assert all(lesson.duration_ns >= 0 for lesson in lessons)
-        assert sum(lesson.duration_ns for lesson in lessons) <= job.elapsed_ns(self.now)
+        assert {duration.phase for duration in durations} <= done
+        assert len({duration.phase for duration in durations}) == len(durations)
+        assert all(duration.duration_ns >= 0 for duration in durations)
+        assert sum(duration.duration_ns for duration in durations) <= job.elapsed_ns(self.now)
 
     # ------------------------------------------------------------------ what may happen
 
@@ -171,7 +171,7 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(name=phases, duration=st.integers(0, 100 * SECOND), workflow=st.sampled_from(["photo", "dalle", "nightly"]))
     def another_job_teaches(self, name: str, duration: int, workflow: str) -> None:
-        self.statistics.learn([Lesson(workflow, "", name, duration)])
+        self.statistics.learn([PhaseDuration(workflow, "", name, duration)])
 
     @rule()
     def all_is_forgotten(self) -> None:

@@ -14,7 +14,7 @@ from phaseline.model.events import (
     PhaseCompleted,
 )
 from phaseline.model.job import Job
-from phaseline.model.phase import Lesson
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Estimate, PhaseState, State
 from tests.support.core_events import SECOND, everything_in, moment
 
@@ -33,7 +33,7 @@ def complete(job: Job, phase: str, at: float, *, skipped: bool = False) -> None:
     job.apply(PhaseCompleted(job_id="job_1", phase=phase, skipped=skipped), moment(at))
 
 
-def end(job: Job, at: float) -> tuple[Lesson, ...]:
+def end(job: Job, at: float) -> tuple[PhaseDuration, ...]:
     return job.apply(JobCompleted(job_id="job_1"), moment(at))
 
 
@@ -45,8 +45,8 @@ def durations(job: Job, at: float = 0.0) -> dict[str, float]:
     return {phase.name: phase.elapsed_ns(moment(at)) / SECOND for phase in job.phases if phase.elapsed_ns(moment(at))}
 
 
-def taught(lessons: tuple[Lesson, ...]) -> dict[str, float]:
-    return {lesson.phase: lesson.duration_ns / SECOND for lesson in lessons}
+def taught(durations: tuple[PhaseDuration, ...]) -> dict[str, float]:
+    return {duration.phase: duration.duration_ns / SECOND for duration in durations}
 
 
 def test_without_a_workflow_a_job_is_a_photo_and_with_phases_a_custom_one() -> None:

@@ -5,15 +5,15 @@ from hypothesis import strategies as st
 
 from phaseline.model.events import JobCompleted, JobFailed, JobStarted
 from phaseline.model.job import Job
-from phaseline.model.phase import Lesson
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import MAX_PHASES_KNOWN, Average, Statistics
 
 durations = st.integers(0, 10**15)
 
 
-def lesson(duration_ns: int, phase: str = "image_wait", workflow: str = "dalle") -> Lesson:
-    return Lesson(workflow, "simple", phase, duration_ns)
+def duration(duration_ns: int, phase: str = "image_wait", workflow: str = "dalle") -> PhaseDuration:
+    return PhaseDuration(workflow, "simple", phase, duration_ns)
 
 
 def test_the_moving_average_by_hand() -> None:
@@ -29,14 +29,14 @@ def test_the_moving_average_by_hand() -> None:
         (2_100_000_000, 420_000_563),  # 563.2 + 420,000,000
     ]
     for count, (sample, average) in enumerate(by_hand, 1):
-        statistics.learn([lesson(sample)])
+        statistics.learn([duration(sample)])
         assert statistics.average("dalle", "image_wait") == Average(count, average)
 
 
 @given(st.lists(durations, min_size=1, max_size=30))
 def test_an_average_is_an_integer_within_its_samples(samples: list[int]) -> None:
     statistics = Statistics()
-    statistics.learn(map(lesson, samples))
+    statistics.learn(map(duration, samples))
     average = statistics.average("dalle", "image_wait")
     assert average is not None
     assert type(average.avg_ns) is int
@@ -47,7 +47,7 @@ def test_an_average_is_an_integer_within_its_samples(samples: list[int]) -> None
 
 def test_every_workflow_and_phase_has_its_own_average() -> None:
     statistics = Statistics()
-    statistics.learn([lesson(10), lesson(20, phase="annotate"), lesson(30, workflow="photo")])
+    statistics.learn([duration(10), duration(20, phase="annotate"), duration(30, workflow="photo")])
     assert statistics.of_workflow("dalle", ["setup", "image_wait", "annotate"]) == {"image_wait": 10, "annotate": 20}
     assert statistics.of_workflow("photo", ["image_wait"]) == {"image_wait": 30}
     assert statistics.average("dalle", "setup") is None
@@ -69,7 +69,7 @@ def test_a_picture_made_and_one_that_was_there_are_counted_apart() -> None:
 
 def test_strangers_names_do_not_fill_the_memory() -> None:
     statistics = Statistics({("w", str(i)): Average(1, 1) for i in range(MAX_PHASES_KNOWN - 1)})
-    statistics.learn([lesson(5, phase="last"), lesson(5, phase="too many"), lesson(11, phase="0", workflow="w")])
+    statistics.learn([duration(5, phase="last"), duration(5, phase="too many"), duration(11, phase="0", workflow="w")])
     assert len(statistics.averages) == MAX_PHASES_KNOWN
     assert statistics.average("dalle", "too many") is None
     assert statistics.average("w", "0") == Average(2, 3)
@@ -78,7 +78,7 @@ def test_strangers_names_do_not_fill_the_memory() -> None:
 def test_what_was_known_before_is_gone_on_from_and_not_changed() -> None:
     known = {("dalle", "image_wait"): Average(4, 1000)}
     statistics = Statistics(known, generation_runs=12, cache_hits=5)
-    statistics.learn([lesson(2000)])
+    statistics.learn([duration(2000)])
     assert statistics.average("dalle", "image_wait") == Average(5, 1200)
     assert known == {("dalle", "image_wait"): Average(4, 1000)}
     assert (statistics.generation_runs, statistics.cache_hits) == (12, 5)

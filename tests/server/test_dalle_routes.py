@@ -8,7 +8,7 @@ import pytest
 import trio
 from PIL import Image
 
-from phaseline_server.jobs.watchdog import Lifecycle
+from phaseline_server.jobs.watchdog import Watchdog
 from phaseline_server.pictures import helpers
 from tests.support.misbehaving import silence
 from tests.support.pictures import BAD, GOOD, Gate, ask, forget_jobs, made, starts, studio, wait_over
@@ -185,7 +185,7 @@ async def test_a_finished_run_is_kept_for_done_ttl_even_if_jobs_are_kept_for_les
     async with serving(tmp_path, retention=retention, done_ttl=300.0):
         tracker = helpers._running[-1][1]
         # Those of earlier servers may not have been collected yet.
-        ours = [each for each in gc.get_objects() if isinstance(each, Lifecycle) and each._tracker is tracker]
+        ours = [each for each in gc.get_objects() if isinstance(each, Watchdog) and each._tracker is tracker]
         assert [each.limits.retention_s for each in ours] == [kept_for]
 
 

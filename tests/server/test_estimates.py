@@ -6,7 +6,7 @@ import pytest
 
 from phaseline.model.events import Event, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.model.job import Job
-from phaseline.model.phase import Lesson
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Estimate, Moment
 from phaseline.model.statistics import Average, Statistics
 from phaseline_server.jobs.estimates import Estimates
@@ -116,7 +116,7 @@ def test_the_listener_gets_each_new_estimate_once() -> None:
             del job, now
             self.runs.append(estimate.runs)
 
-        def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None: ...
+        def ended(self, jobs: Sequence[Job], durations: Sequence[PhaseDuration]) -> None: ...
 
     listener, job = Noting(), job_in()
     estimates = Estimates(Counting(), Statistics(), listener)

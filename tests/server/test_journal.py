@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from phaseline.errors import JournalUnusable
-from phaseline.model.phase import Lesson
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import State
 from phaseline.model.statistics import Average
 from phaseline_server.log.batch import Batch, JobRow
-from phaseline_server.log.protocol import Limits
+from phaseline_server.log.protocol import Retention
 from phaseline_server.log.sqlite.journal import Journal
 from phaseline_server.log.sqlite.packing import LARGEST
 from phaseline_server.log.sqlite.schema import VERSION
@@ -32,7 +32,7 @@ def open_journal(tmp_path: Path) -> Iterator[Open]:
     def open_one(**limits: Any) -> Journal:
         while opened:
             opened.pop().close()
-        opened.append(Journal.open(tmp_path, Limits(**limits)))
+        opened.append(Journal.open(tmp_path, Retention(**limits)))
         return opened[0]
 
     yield open_one
@@ -56,7 +56,7 @@ def test_all_that_is_committed_is_there_when_it_is_opened_again(open_journal: Op
         messages=said,
         jobs=[job_row("b", 3), job_row("a", 4, ended_ns=5)],
         producers={"one": (7, 3), "two": (9, 4)},
-        lessons=[Lesson("photo", "", "importing", 12)],
+        durations=[PhaseDuration("photo", "", "importing", 12)],
         averages={("photo", "importing"): Average(1, 12)},
         counts=(2, 3),
     )

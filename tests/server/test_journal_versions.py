@@ -15,7 +15,7 @@ from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average, Statistics
 from phaseline_server.learning.learner import Learning
 from phaseline_server.log.engines import open_store
-from phaseline_server.log.protocol import Limits
+from phaseline_server.log.protocol import Retention
 from phaseline_server.log.sqlite.schema import VERSION
 from tests.support.journals import NAME, batch
 
@@ -118,7 +118,7 @@ async def test_the_columns_of_old_jobs_are_filled_from_their_records(tmp_path: P
 @pytest.mark.parametrize("version", [2, 3])
 async def test_a_job_that_was_lost_before_the_upgrade_leaves_by_its_age(tmp_path: Path, version: int) -> None:
     path = written(version, tmp_path)
-    async with open_store(tmp_path, Limits(age_s=DAY_NS / 1e9)) as store:
+    async with open_store(tmp_path, Retention(age_s=DAY_NS / 1e9)) as store:
         await store.prune(WRITTEN_NS + DAY_NS)
         assert ("silent",) in rows(path, "SELECT job_id FROM jobs")
         await store.prune(WRITTEN_NS + 2 * DAY_NS)

@@ -12,8 +12,8 @@ from phaseline.model.events import Event, JobCancelled, JobCompleted, JobFailed,
 from phaseline.model.snapshot import State
 from phaseline.wire import job_status
 from phaseline_server.jobs.tracker import Tracker
-from phaseline_server.jobs.watchdog import Lifecycle, Limits
-from phaseline_server.jobs.workers import Connection
+from phaseline_server.jobs.watchdog import Patience, Watchdog
+from phaseline_server.jobs.workers import WorkerConnection
 from phaseline_server.learning.learner import Learning
 from phaseline_server.learning.metrics_file import MetricsFile
 from phaseline_server.log.engines import open_store
@@ -27,7 +27,7 @@ LEASE_S = 3600
 class Box:
     """A tracker whose jobs are looked after once a second, by a clock that tests move."""
 
-    def __init__(self, tracker: Tracker, life: Lifecycle, clock: HandClock) -> None:
+    def __init__(self, tracker: Tracker, life: Watchdog, clock: HandClock) -> None:
         self.tracker = tracker
         self._life = life
         self._clock = clock
@@ -47,7 +47,7 @@ class Box:
     async def progress(self, job_id: str = "a", phase: str = "importing") -> None:
         await self.tracker.report(JobProgress(job_id=job_id, phase=phase))
 
-    async def connect(self, *events: Event, producer: str | None = None, client: str = "c1") -> Connection:
+    async def connect(self, *events: Event, producer: str | None = None, client: str = "c1") -> WorkerConnection:
         """Return a connection that has reported `events`."""
         connection = self.tracker.workers.connect(client)
         connection.register(producer)
@@ -104,10 +104,10 @@ async def looked_after(
             jobs=known.jobs,
             listener=learning,
         )
-        limits = Limits(
+        limits = Patience(
             retention_s=LEASE_S, stall_after_s=stall_after_s, lease_s=LEASE_S, gone_after_s=15, lost_after_s=600
         )
-        life = Lifecycle(tracker, learning.habits, limits)
+        life = Watchdog(tracker, learning.habits, limits)
         async with tracker.keeping():
             yield Box(tracker, life, clock)
 

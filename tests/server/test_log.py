@@ -11,7 +11,7 @@ from phaseline.errors import Unrecoverable
 from phaseline.stream import JOBS, Position
 from phaseline_server.log.batch import Batch
 from phaseline_server.log.engines import open_store
-from phaseline_server.log.protocol import Limits
+from phaseline_server.log.protocol import Retention
 from phaseline_server.log.sqlite import SqliteStore
 from phaseline_server.log.stream import PAGE, Log
 from tests.support.tracking import message
@@ -27,7 +27,7 @@ async def open_log(tmp_path: Path) -> AsyncIterator[OpenLog]:
     async def open_one(history: int = 10, queue: int = 10, keep: int = 100_000) -> Log:
         for store in opened:
             await store.close()
-        opened[:] = [await SqliteStore.open(tmp_path, Limits(events=keep))]
+        opened[:] = [await SqliteStore.open(tmp_path, Retention(events=keep))]
         return Log(opened[0], history, queue)
 
     yield open_one

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from phaseline.eta import EmaEngine
 from phaseline.model.events import JobStarted
-from phaseline.model.phase import Lesson
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import State
 from phaseline.model.statistics import Average, Statistics
 from phaseline.stream import SYSTEM, Message, Position
@@ -20,7 +20,7 @@ from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.log.batch import Batch, JobRow, RunRow
 from phaseline_server.log.learned import Learned, Outcomes, PhaseFailures, SlowRun
 from phaseline_server.log.memory import MemoryStore
-from phaseline_server.log.protocol import Limits, Store
+from phaseline_server.log.protocol import Retention, Store
 from phaseline_server.log.sqlite import SqliteStore
 from phaseline_server.log.sqlite.packing import LARGEST
 from phaseline_server.log.stream import Log
@@ -37,10 +37,10 @@ async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
 
     async def open_one(**limits: Any) -> Store:
         if request.param == "memory":
-            return MemoryStore(Limits(**limits))
+            return MemoryStore(Retention(**limits))
         data_dir = tmp_path / f"data{len(opened)}"
         data_dir.mkdir()
-        opened.append(await SqliteStore.open(data_dir, Limits(**limits)))
+        opened.append(await SqliteStore.open(data_dir, Retention(**limits)))
         return opened[-1]
 
     yield open_one
@@ -260,9 +260,9 @@ async def test_learned_states_are_replaced_and_removed(open_store: Open) -> None
 
 async def test_runs_and_durations_come_back_oldest_first_and_only_runs_that_teach(open_store: Open) -> None:
     store = await open_store()
-    lessons = [Lesson("film", "trailer", "load", 3), Lesson("film", "trailer", "render", 5)]
-    await store.commit(batch(1, 2, runs=[run_row(1), run_row(2, state="failed")], lessons=lessons))
-    await store.commit(batch(3, 3, runs=[run_row(3)], lessons=lessons[:1]))
+    durations = [PhaseDuration("film", "trailer", "load", 3), PhaseDuration("film", "trailer", "render", 5)]
+    await store.commit(batch(1, 2, runs=[run_row(1), run_row(2, state="failed")], durations=durations))
+    await store.commit(batch(3, 3, runs=[run_row(3)], durations=durations[:1]))
     learned = await store.learned()
     assert [tuple(run) for run in learned.runs] == [(seq, "film", "trailer", b"{}") for seq in (1, 3)]
     assert learned.durations == [
@@ -273,7 +273,9 @@ async def test_runs_and_durations_come_back_oldest_first_and_only_runs_that_teac
 async def test_the_newest_runs_and_durations_stay(open_store: Open) -> None:
     store = await open_store(runs=3, durations=4)
     for seq in range(1, 11):
-        await store.commit(batch(seq, seq, runs=[run_row(seq)], lessons=[Lesson("film", "trailer", "load", seq)]))
+        await store.commit(
+            batch(seq, seq, runs=[run_row(seq)], durations=[PhaseDuration("film", "trailer", "load", seq)])
+        )
     await prune_all(store, 1)
     learned = await store.learned()
     assert [run.seq for run in learned.runs] == [8, 9, 10]
@@ -311,7 +313,7 @@ async def test_a_tracker_works_on_any_engine(open_store: Open) -> None:
 
 
 Step = tuple[str, int, str]
-SMALL = Limits(events=12, jobs=2, age_s=12e-9, producers=2, durations=3, runs=3)
+SMALL = Retention(events=12, jobs=2, age_s=12e-9, producers=2, durations=3, runs=3)
 JOBS = "abcd"
 STATES = ("active", "lost", "ended")
 # What is done, how many events come, and to which job. More than half of all steps are commits.
@@ -358,7 +360,7 @@ class Both:
             jobs=[job_row(name, seq, **at_ns)],
             producers={name: (count, seq)},
             runs=[run_row(seq, state="failed" if name == "a" else "completed", duration_ns=seq)] if ended else [],
-            lessons=[Lesson("film", "trailer", name, seq)] if ended else [],
+            durations=[PhaseDuration("film", "trailer", name, seq)] if ended else [],
             averages={("film", name): Average(count, seq)} if ended else {},
             counts=(seq, count) if ended else None,
         )
@@ -413,7 +415,7 @@ async def test_all_that_was_committed_is_there_when_it_is_opened_again(tmp_path:
 
 
 async def test_what_left_stays_away_when_it_is_opened_again(tmp_path: Path) -> None:
-    store = await SqliteStore.open(tmp_path, Limits(age_s=100e-9))
+    store = await SqliteStore.open(tmp_path, Retention(age_s=100e-9))
     await store.commit(batch(1, 2500, at_ns=1))
     await store.commit(batch(2501, 2510, at_ns=500))
     await prune_all(store, 501)

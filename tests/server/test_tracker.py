@@ -12,15 +12,15 @@ from phaseline.model.record import decode_job
 from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average, Statistics
 from phaseline_server.jobs.tracker import Tracker
-from phaseline_server.jobs.watchdog import Lifecycle, Limits
+from phaseline_server.jobs.watchdog import Patience, Watchdog
 from phaseline_server.learning.habits import Habits
 from phaseline_server.log.sqlite.journal import Journal
 from tests.support.tracking import HandClock, MakeTracker, messages_of, open_tracker, run_job, trio_clock
 
 
-def looking_after(tracker: Tracker, retention_s: float) -> Lifecycle:
-    limits = Limits(retention_s=retention_s, stall_after_s=30, lease_s=10**9, gone_after_s=15, lost_after_s=600)
-    return Lifecycle(tracker, Habits(), limits)
+def looking_after(tracker: Tracker, retention_s: float) -> Watchdog:
+    limits = Patience(retention_s=retention_s, stall_after_s=30, lease_s=10**9, gone_after_s=15, lost_after_s=600)
+    return Watchdog(tracker, Habits(), limits)
 
 
 def ids(tracker: Tracker) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["Told", "warn"]
+__all__ = ["Warned", "warn"]
 
 _MOST: Final = 1000
 
@@ -14,7 +14,7 @@ def warn(text: str, *values: object) -> None:
     logging.getLogger("phaseline").warning(text, *values)
 
 
-class Told:
+class Warned:
     """What has been said already."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from phaseline.client.notes import Told, warn
+from phaseline.client.notes import Warned, warn
 from phaseline.errors import ConfigError
 
 __all__ = ["checked_token", "config_folder", "read_secret", "token", "token_or_warning"]
@@ -14,7 +14,7 @@ __all__ = ["checked_token", "config_folder", "read_secret", "token", "token_or_w
 _MAX_LENGTH: Final = 500
 _MAX_FILE_BYTES: Final = 64 * 1024
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_warned: Final = Told()  # each attempt to connect asks anew: a token may be put there or replaced while a worker runs
+_warned: Final = Warned()  # each attempt to connect asks anew: a token may be put there or replaced while a worker runs
 
 
 def token(environ: Mapping[str, str] = os.environ) -> str:

@@ -20,7 +20,7 @@ from phaseline.model.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.model.phase import Lesson, Phase
+from phaseline.model.phase import Phase, PhaseDuration
 from phaseline.model.snapshot import Brief, ErrorSnapshot, Estimate, Moment, PhaseState, Reason, Snapshot, State
 from phaseline.model.timeline import Timeline
 from phaseline.model.transitions import check
@@ -115,7 +115,7 @@ class Job:
         self.text = event.text
         return True
 
-    def apply(self, event: Event, now: Moment) -> tuple[Lesson, ...]:
+    def apply(self, event: Event, now: Moment) -> tuple[PhaseDuration, ...]:
         """Take `event`, and return what it teaches: all phases that ended well, once the job has ended.
 
         A job teaches only then, so that its own phases never change what is said of the rest of it.
@@ -190,11 +190,11 @@ class Job:
         else:
             self.timeline.close(PhaseState.FAILED, now, why)
 
-    def _lessons(self) -> tuple[Lesson, ...]:
+    def _lessons(self) -> tuple[PhaseDuration, ...]:
         if self.cache_hit:
             return ()
         done = (phase for phase in self.phases if phase.state is PhaseState.DONE and phase.measured)
-        return tuple(Lesson(self.workflow.name, self.series, phase.name, phase.spent_ns) for phase in done)
+        return tuple(PhaseDuration(self.workflow.name, self.series, phase.name, phase.spent_ns) for phase in done)
 
     # ------------------------------------------------------------------ telling
 

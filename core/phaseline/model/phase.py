@@ -6,7 +6,7 @@ import msgspec
 
 from phaseline.model.snapshot import Moment, PhaseSnapshot, PhaseState
 
-__all__ = ["Lesson", "Phase"]
+__all__ = ["Phase", "PhaseDuration"]
 
 # What is kept of a worker's progress, in percent: what doubles the progress that was made, and each eighth.
 _MARK_FIRST: Final = 0.5
@@ -15,7 +15,7 @@ _MARK_STEP: Final = 12.5
 _FALL: Final = 1.0
 
 
-class Lesson(msgspec.Struct, frozen=True):
+class PhaseDuration(msgspec.Struct, frozen=True):
     """A phase that ended well took so long: what statistics learn from."""
 
     workflow: str

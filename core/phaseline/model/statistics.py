@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from phaseline.model.job import Job
-from phaseline.model.phase import Lesson
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import State
 from phaseline.model.workflows import DALLE
 
@@ -44,24 +44,24 @@ class Statistics:
         self.generation_runs = generation_runs
         self.cache_hits = cache_hits
 
-    def after(self, lessons: Iterable[Lesson]) -> dict[tuple[str, str], Average]:
+    def after(self, durations: Iterable[PhaseDuration]) -> dict[tuple[str, str], Average]:
         """Return the averages that would change, as they would be, with the durations of phases that ended well.
 
         The first sample of a phase is taken as it is.
         """
         changed: dict[tuple[str, str], Average] = {}
-        for lesson in lessons:
-            key = (lesson.workflow, lesson.phase)
+        for duration in durations:
+            key = (duration.workflow, duration.phase)
             known = changed.get(key) or self.averages.get(key)
             if known is not None:
-                changed[key] = known.after(lesson.duration_ns)
+                changed[key] = known.after(duration.duration_ns)
             elif len(self.averages) + len(changed) < MAX_PHASES_KNOWN:
-                changed[key] = Average(1, lesson.duration_ns)
+                changed[key] = Average(1, duration.duration_ns)
         return changed
 
-    def learn(self, lessons: Iterable[Lesson]) -> None:
+    def learn(self, durations: Iterable[PhaseDuration]) -> None:
         """Take in the durations of phases that ended well."""
-        self.averages.update(self.after(lessons))
+        self.averages.update(self.after(durations))
 
     @staticmethod
     def counted(job: Job) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from phaseline.client.address import Address
-from phaseline.client.notes import Told, warn
+from phaseline.client.notes import Warned, warn
 from phaseline.errors import ConfigError, PhaselineError, Refused
 from phaseline.model.events import Event, JobStarted
 from phaseline.reporting.delivery.inbox import Inbox, Sample, Waiter
@@ -89,7 +89,7 @@ class Reporter:
 
             self._directory = pathlib.Path(spool_dir)
         self._strict = strict
-        self._told = Told()
+        self._told = Warned()
         self._background: Background | None = None
         self._begin()
         mind(self)

@@ -19,7 +19,7 @@ from phaseline_server.fanout.broadcaster import BroadcasterStatistics
 from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.fanout.subscriber import Subscriber
-from phaseline_server.jobs.commit_group import Taken
+from phaseline_server.jobs.commit_group import BatchReceipt
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.workers import Workers
 from phaseline_server.log.stream import PAGE, Log
@@ -75,7 +75,7 @@ class JobsView:
         self._check(event)
         return await self._tracker.report(event)
 
-    def take_all(self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None) -> Taken:
+    def take_all(self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None) -> BatchReceipt:
         """See `Tracker.take_all`; outcomes may also be Forbidden or RateLimited, and Unauthorized may be raised.
 
         After the first rate-limited event, all later events are rejected too, so that they stay in order.

@@ -8,7 +8,7 @@ import trio
 from phaseline.errors import PhaselineError
 from phaseline.eta.observed import finished
 from phaseline.model.job import Job
-from phaseline.model.phase import Lesson
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.record import encode_job
 from phaseline.model.snapshot import PhaseState
 from phaseline.model.statistics import Statistics
@@ -16,7 +16,7 @@ from phaseline.stream import Message, Position, channels_of
 from phaseline.wire import ProgressLines
 from phaseline_server.log.batch import Batch, JobRow, RunRow
 
-__all__ = ["Group", "Head", "Outcome", "Pending", "Taken", "batch_of"]
+__all__ = ["BatchReceipt", "Group", "Head", "Outcome", "Pending", "batch_of"]
 
 Outcome = int | PhaselineError
 """A report's number, if it is kept; or why it was refused."""
@@ -48,7 +48,7 @@ class Group:
     Attributes:
         messages: In the order of their numbers.
         heads: Every job they are about.
-        lessons: What each job that ended with them taught, in order.
+        durations: What each job that ended with them taught, in order.
         ended: The jobs that ended, as they were at their end.
         producers: The latest report of each producer.
         reports: How many there are.
@@ -62,7 +62,7 @@ class Group:
         """Begin empty."""
         self.messages: list[Message] = []
         self.heads: dict[str, Head] = {}
-        self.lessons: list[Lesson] = []
+        self.durations: list[PhaseDuration] = []
         self.ended: list[Job] = []
         self.producers: dict[str, tuple[int, int]] = {}
         self.reports = self.born = 0
@@ -121,7 +121,7 @@ class Pending:
         return self.position
 
 
-class Taken:
+class BatchReceipt:
     """Reports that came together, and were each taken in or refused.
 
     Attributes:
@@ -140,13 +140,13 @@ class Taken:
         """Whether all that was taken in is on disk."""
         return self._group is None or self._group.kept
 
-    def among(self, outcomes: list[Outcome]) -> "Taken":
+    def among(self, outcomes: list[Outcome]) -> "BatchReceipt":
         """Return these outcomes, of which some may be of this group."""
-        return Taken(outcomes, self._group)
+        return BatchReceipt(outcomes, self._group)
 
-    def failed(self, error: PhaselineError) -> "Taken":
+    def failed(self, error: PhaselineError) -> "BatchReceipt":
         """Return the same, but that what was taken in could not be kept."""
-        return Taken([error if isinstance(outcome, int) else outcome for outcome in self.outcomes])
+        return BatchReceipt([error if isinstance(outcome, int) else outcome for outcome in self.outcomes])
 
     async def wait(self) -> None:
         """Return once all that was taken in is on disk and everybody has been told of it; raises as `Group.wait`."""
@@ -170,8 +170,8 @@ def batch_of(group: Group, statistics: Statistics, at_ns: int) -> Batch:
         jobs=[_job_row(head.job) for head in group.heads.values()],
         producers=group.producers,
         runs=[_run_row(job) for job in group.ended],
-        lessons=group.lessons,
-        averages=statistics.after(group.lessons),
+        durations=group.durations,
+        averages=statistics.after(group.durations),
         counts=(made, hits) if group.ended else None,
         forget=group.forget,
     )

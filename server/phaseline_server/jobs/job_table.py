@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from phaseline.errors import TooMany, UnknownJob
 from phaseline.model.job import Job
 
-__all__ = ["Memory"]
+__all__ = ["JobTable"]
 
 
-class Memory:
+class JobTable:
     """All jobs in memory, as everybody may see them."""
 
     def __init__(self, jobs: Iterable[Job], most: int) -> None:

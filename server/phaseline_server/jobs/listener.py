@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from phaseline.model.job import Job
-from phaseline.model.phase import Lesson
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Estimate, Moment
 
 __all__ = ["NOBODY", "Listener"]
@@ -21,7 +21,7 @@ class Listener(Protocol):
         """Take in that this was estimated of `job`."""
         ...
 
-    def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None:
+    def ended(self, jobs: Sequence[Job], durations: Sequence[PhaseDuration]) -> None:
         """Take in that these jobs have ended and are kept, and what their phases took."""
         ...
 
@@ -33,7 +33,7 @@ class _Nobody:
     def estimated(self, job: Job, now: Moment, estimate: Estimate) -> None:
         """Pass over it."""
 
-    def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None:
+    def ended(self, jobs: Sequence[Job], durations: Sequence[PhaseDuration]) -> None:
         """Pass over it."""
 
 

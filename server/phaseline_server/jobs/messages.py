@@ -7,10 +7,10 @@ from phaseline.model.statistics import Statistics
 from phaseline.wire import ProgressLines, encode_message, needs_snapshot
 from phaseline_server.jobs.estimates import Estimates
 
-__all__ = ["Telling"]
+__all__ = ["JobMessages"]
 
 
-class Telling:
+class JobMessages:
     """Tells of jobs, in one epoch."""
 
     def __init__(self, estimates: Estimates, statistics: Statistics, epoch: str) -> None:

@@ -34,12 +34,12 @@ from phaseline.model.record import decode_job
 from phaseline.model.snapshot import Moment, Snapshot, State
 from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
-from phaseline_server.jobs.commit_group import Group, Head, Outcome, Pending, Taken, batch_of
+from phaseline_server.jobs.commit_group import BatchReceipt, Group, Head, Outcome, Pending, batch_of
 from phaseline_server.jobs.deduplication import Producers
 from phaseline_server.jobs.estimates import Estimates
-from phaseline_server.jobs.job_table import Memory
+from phaseline_server.jobs.job_table import JobTable
 from phaseline_server.jobs.listener import NOBODY, Listener
-from phaseline_server.jobs.messages import Telling
+from phaseline_server.jobs.messages import JobMessages
 from phaseline_server.jobs.workers import Workers, joined
 from phaseline_server.log.batch import Batch
 from phaseline_server.log.stream import Log
@@ -100,10 +100,10 @@ class Tracker:
         self.ended: Counter[str] = Counter()
         self.reports = 0
         self.clock = clock
-        self._telling = Telling(Estimates(engine, statistics, listener), statistics, log.top.epoch)
+        self._messages = JobMessages(Estimates(engine, statistics, listener), statistics, log.top.epoch)
         self._bounds = bounds
-        self._memory = Memory(jobs, max_jobs)
-        self.workers = Workers(clock, (name for job in self._memory.all() for name in job.workers))
+        self._jobs = JobTable(jobs, max_jobs)
+        self.workers = Workers(clock, (name for job in self._jobs.all() for name in job.workers))
         self._producers = producers or Producers({})
         self._listener = listener
         self._gathering = Group()
@@ -143,7 +143,7 @@ class Tracker:
         self._work.set()
         return Pending(Position(self.log.top.epoch, seq), self._group_of(seq))
 
-    def take_all(self, events: Iterable[Event], worker_of: Callable[[Event], str] | None = None) -> Taken:
+    def take_all(self, events: Iterable[Event], worker_of: Callable[[Event], str] | None = None) -> BatchReceipt:
         """Take in events that came together, each for itself; why one is refused, its outcome says.
 
         Args:
@@ -161,7 +161,7 @@ class Tracker:
         if newest == before:  # all were refused, or taken in before
             newest = max((seq for seq in outcomes if isinstance(seq, int)), default=0)
         self._work.set()
-        return Taken(outcomes, self._group_of(newest))
+        return BatchReceipt(outcomes, self._group_of(newest))
 
     async def announce(self, kind: str, channel: str, encode: Callable[[Position], bytes]) -> Position:
         """Keep and publish a message that is no event of a job, on one channel.
@@ -214,7 +214,7 @@ class Tracker:
         if type(event) is JobProgress and job.goes_on(event, then):
             job.seq = seq
             if head.lines is None:
-                head.lines = self._telling.lines(job, present)
+                head.lines = self._messages.lines(job, present)
             payload = head.lines.encode(event, seq, job.latest.wall_ns, job.elapsed_ns(present))
             message = Message(seq, "job_progress", event.job_id, head.channels, payload)
         else:
@@ -243,8 +243,8 @@ class Tracker:
         job, group = head.job, self._gathering
         begins = job.state is State.ABSENT
         if isinstance(event, _STOPPING) and not begins:
-            self._telling.settle(job, job.heard if job.state.stopped else then)
-        lessons = job.apply(event, then)
+            self._messages.settle(job, job.heard if job.state.stopped else then)
+        durations = job.apply(event, then)
         if begins:
             # After `apply`, so that a start that is refused costs no other job its place.
             self._make_room()
@@ -252,9 +252,9 @@ class Tracker:
         job.seq = seq
         head.lines = None
         if job.state.ended:
-            group.lessons.extend(lessons)
+            group.durations.extend(durations)
             group.ended.append(job.copy())
-        payload = self._telling.message(event, job, present)
+        payload = self._messages.message(event, job, present)
         return Message(seq, event.type, event.job_id, channels_of(event.type, event.job_id), payload)
 
     def _seen(self, producer: str, number: int) -> int | None:
@@ -273,7 +273,7 @@ class Tracker:
             UnknownJob: There is none, and it does not begin with this.
         """
         head = self._committing.heads.get(event.job_id)
-        job = self._memory.get(event.job_id) if head is None else head.job
+        job = self._jobs.get(event.job_id) if head is None else head.job
         if job is None:
             if not isinstance(event, JobStarted):
                 raise UnknownJob(event.job_id)
@@ -284,7 +284,7 @@ class Tracker:
     def _make_room(self) -> None:
         """Let the job that ended or was lost first go when memory holds as many as it may; raises TooMany."""
         groups = (self._gathering, self._committing)
-        first = self._memory.over_first(
+        first = self._jobs.over_first(
             sum(group.born for group in groups), lambda job_id: any(job_id in group.heads for group in groups)
         )
         if first is not None:
@@ -353,7 +353,7 @@ class Tracker:
     def _publish(self, group: Group, batch: Batch) -> None:
         """Let everybody see what is kept. Nothing is awaited here, so nobody sees a part of it."""
         for head in group.heads.values():
-            self._memory.put(head.job)
+            self._jobs.put(head.job)
         self._producers.update(group.producers)
         self.reports += group.reports
         if group.forget:
@@ -364,7 +364,7 @@ class Tracker:
             if batch.counts is not None:
                 self.statistics.generation_runs, self.statistics.cache_hits = batch.counts
             self.learned.set()
-            self._listener.ended(group.ended, group.lessons)
+            self._listener.ended(group.ended, group.durations)
         self._committing = Group()
         self.log.publish(group.messages)
         group.over.set()
@@ -377,7 +377,7 @@ class Tracker:
         Raises:
             UnknownJob: No such job is in memory.
         """
-        return self._telling.snapshot(self._memory.known(job_id), self.clock())
+        return self._messages.snapshot(self._jobs.known(job_id), self.clock())
 
     async def find(self, job_id: str) -> Snapshot:
         """Return a job's full state, from the disk if it has left memory.
@@ -386,36 +386,36 @@ class Tracker:
             UnknownJob: No such job is kept.
             JournalFailed: The disk failed.
         """
-        if job_id in self._memory:
+        if job_id in self._jobs:
             await trio.lowlevel.checkpoint()
         else:
             record = await self.log.record(job_id)
-            if record is not None and job_id not in self._memory:
+            if record is not None and job_id not in self._jobs:
                 moment = self.clock()
-                return self._telling.snapshot(decode_job(record, moment, same_clock=False), moment)
+                return self._messages.snapshot(decode_job(record, moment, same_clock=False), moment)
         return self.snapshot(job_id)
 
     def snapshots(self) -> Iterator[Snapshot]:
         """Yield the full state of every job in memory, in the order in which they were first seen."""
         moment = self.clock()
-        return (self._telling.snapshot(job, moment) for job in self._memory.all())
+        return (self._messages.snapshot(job, moment) for job in self._jobs.all())
 
     def jobs(self) -> tuple[Job, ...]:
         """Return every job in memory, to be looked at only."""
-        return self._memory.all()
+        return self._jobs.all()
 
     def counts(self) -> Counter[str]:
         """Return how many jobs in memory are in each state."""
-        return self._memory.counts()
+        return self._jobs.counts()
 
     def ended_s(self, job_id: str) -> float | None:
         """Return for how many seconds a job has been over; None for one that is active or not in memory."""
-        job = self._memory.get(job_id)
+        job = self._jobs.get(job_id)
         if job is None or job.ended is None:
             return None
         return (self.clock().mono_ns - job.ended.mono_ns) / 1e9
 
     def forget(self, job_id: str) -> None:
         """Drop a job that ended or was lost from memory; what is active stays."""
-        if self._memory.forget(job_id):
-            self._telling.forget(job_id)
+        if self._jobs.forget(job_id):
+            self._messages.forget(job_id)

@@ -13,7 +13,7 @@ from phaseline.model.snapshot import Moment, State
 from phaseline.model.transitions import is_worse
 from phaseline_server.jobs.tracker import Tracker
 
-__all__ = ["Habits", "Lifecycle", "Limits"]
+__all__ = ["Patience", "SilenceHabits", "Watchdog"]
 
 _log: Final = structlog.get_logger()
 _ROUND_S: Final = 1.0
@@ -21,7 +21,7 @@ _ROUND_S: Final = 1.0
 _AWAY_S: Final = 5.0
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """How long a worker may be away, in seconds, and how long a job stays.
 
     Attributes:
@@ -39,7 +39,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     lost_after_s: float
 
 
-class Habits(Protocol):
+class SilenceHabits(Protocol):
     """Who knows how long a job may be silent."""
 
     def patience_s(self, job: Job, least_s: float) -> float:
@@ -47,14 +47,14 @@ class Habits(Protocol):
         ...
 
 
-class Lifecycle:
+class Watchdog:
     """Looks after all jobs once a second.
 
     Attributes:
         limits: How long is too long.
     """
 
-    def __init__(self, tracker: Tracker, habits: Habits, limits: Limits) -> None:
+    def __init__(self, tracker: Tracker, habits: SilenceHabits, limits: Patience) -> None:
         """Look after the jobs of `tracker`; `habits` knows what silence is usual."""
         self._tracker = tracker
         self._habits = habits

@@ -12,7 +12,7 @@ from typing import Final
 from phaseline.model.events import Event
 from phaseline.model.snapshot import Moment
 
-__all__ = ["Connection", "Workers", "joined"]
+__all__ = ["WorkerConnection", "Workers", "joined"]
 
 _MOST_NAMES: Final = 100
 """Producers of one connection that are followed; a connection that names more loses sight of the first ones."""
@@ -33,9 +33,9 @@ class Workers:
         # A connection without a producer had its name for itself, and can't come back under it.
         self._left = {name: (clock(), True) for name in away if _SEPARATOR in name}
 
-    def connect(self, client_id: str) -> "Connection":
+    def connect(self, client_id: str) -> "WorkerConnection":
         """Return a new connection."""
-        return Connection(self, client_id)
+        return WorkerConnection(self, client_id)
 
     def is_connected(self, name: str) -> bool:
         """Say whether a worker is connected."""
@@ -73,7 +73,7 @@ class Workers:
             self._left[name] = (self._clock(), True)
 
 
-class Connection:
+class WorkerConnection:
     """One connection that may report jobs."""
 
     __slots__ = ("_client_id", "_names", "_producer", "_token", "_workers")

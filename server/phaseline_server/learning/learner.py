@@ -14,7 +14,7 @@ from phaseline.eta import EmaEngine
 from phaseline.eta.model import MAX_SERIES, ModelEngine
 from phaseline.eta.observed import Run, finished
 from phaseline.model.job import Job
-from phaseline.model.phase import Lesson
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Estimate, Moment
 from phaseline.model.statistics import Statistics
 from phaseline_server.learning.habits import Habits
@@ -78,10 +78,10 @@ class Learning:
         """See `Listener.estimated`."""
         self.scores.note(job, now, estimate, self._ema.estimate(job, now).remaining_ns)
 
-    def ended(self, jobs: Sequence[Job], lessons: Sequence[Lesson]) -> None:
+    def ended(self, jobs: Sequence[Job], durations: Sequence[PhaseDuration]) -> None:
         """See `Listener.ended`."""
-        for lesson in lessons:
-            self._note(lesson.workflow, lesson.series, lesson.phase, lesson.duration_ns)
+        for duration in durations:
+            self._note(duration.workflow, duration.series, duration.phase, duration.duration_ns)
         self._ended.extend(jobs)
         self._news.set()
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from phaseline.model.phase import Lesson
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.statistics import Average
 from phaseline.stream import Message
 
@@ -55,7 +55,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         jobs: Those that the messages are about.
         producers: The latest report of each producer: its number, and the message's.
         runs: Those of the jobs that ended.
-        lessons: The durations that ended jobs taught.
+        durations: The durations that ended jobs taught.
         averages: Those that changed, as they are after it.
         counts: Pictures made, and pictures that were there already, in all.
         forget: Whether the averages and counts of all earlier batches are dropped first.
@@ -66,7 +66,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Sequence[JobRow] = ()
     producers: Mapping[str, tuple[int, int]] = {}
     runs: Sequence[RunRow] = ()
-    lessons: Sequence[Lesson] = ()
+    durations: Sequence[PhaseDuration] = ()
     averages: Mapping[tuple[str, str], Average] = {}
     counts: tuple[int, int] | None = None
     forget: bool = False

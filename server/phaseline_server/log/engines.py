@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from phaseline_server.log.protocol import Limits, Store
+from phaseline_server.log.protocol import Retention, Store
 from phaseline_server.log.sqlite import SqliteStore
 
 __all__ = ["open_store"]
 
 
 @asynccontextmanager
-async def open_store(data_dir: Path, limits: Limits | None = None) -> AsyncIterator[Store]:
+async def open_store(data_dir: Path, limits: Retention | None = None) -> AsyncIterator[Store]:
     """Open the log of a data directory for the length of the block; it is created if it is missing.
 
     Raises:

@@ -12,7 +12,7 @@ from phaseline.model.statistics import Average
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, JobRow, Kept, RunRow
 from phaseline_server.log.learned import EncodedRun, Learned, Outcomes, PhaseFailures, SlowRun
-from phaseline_server.log.protocol import Limits
+from phaseline_server.log.protocol import Retention
 
 __all__ = ["MemoryStore"]
 
@@ -28,12 +28,12 @@ class MemoryStore:
         top: See `Store.top`.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Retention | None = None) -> None:
         """Create an empty one."""
         self.name = "the log in memory"
         self.epoch = secrets.token_hex(8)
         self.top = 0
-        self._limits = limits or Limits()
+        self._limits = limits or Retention()
         self._events: deque[tuple[int, Message]] = deque()  # with the time of their commit
         self._jobs: dict[str, JobRow] = {}
         self._producers: dict[str, tuple[int, int]] = {}
@@ -74,7 +74,7 @@ class MemoryStore:
         self._jobs.update((row.job_id, row) for row in batch.jobs)
         self._producers.update(batch.producers)
         self._runs.extend(batch.runs)
-        self._durations.extend((each.workflow, each.series, each.phase, each.duration_ns) for each in batch.lessons)
+        self._durations.extend((each.workflow, each.series, each.phase, each.duration_ns) for each in batch.durations)
         if batch.forget:
             self._averages, self._counts = {}, (0, 0)
         self._averages.update(batch.averages)

@@ -14,10 +14,10 @@ from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
 
-__all__ = ["Limits", "Store"]
+__all__ = ["Retention", "Store"]
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How much is kept.
 
     Attributes:
@@ -75,7 +75,7 @@ class Store(Protocol):
     async def commit(self, batch: Batch) -> None:
         """Store a batch, all of it or nothing; when this returns, it survives a crash. Cancellation does not stop it.
 
-        The newest `Limits.events` events stay readable; older ones leave now or with a later commit.
+        The newest `Retention.events` events stay readable; older ones leave now or with a later commit.
 
         Raises:
             DiskFull: There is no room; nothing is stored, and the next batch may be.

@@ -20,13 +20,12 @@ from phaseline_server.http.app import make_app
 from phaseline_server.http.clients import Clients
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.tracker import Tracker, now
-from phaseline_server.jobs.watchdog import Lifecycle
-from phaseline_server.jobs.watchdog import Limits as Patience
+from phaseline_server.jobs.watchdog import Patience, Watchdog
 from phaseline_server.learning.archive import run_archive
 from phaseline_server.learning.learner import Learning
 from phaseline_server.learning.metrics_file import MetricsFile
 from phaseline_server.log.engines import open_store
-from phaseline_server.log.protocol import Limits, Store
+from phaseline_server.log.protocol import Retention, Store
 from phaseline_server.log.stream import Log
 from phaseline_server.pictures import helpers
 from phaseline_server.pictures.gallery import Gallery
@@ -107,8 +106,8 @@ async def serve(
 async def _serve_on(
     listeners: list[trio.SocketListener], settings: Settings, data_dir: Path, task_status: trio.TaskStatus[list[str]]
 ) -> None:
-    limits = Limits(events=settings.keep_events, jobs=settings.keep_jobs, age_s=settings.keep_for)
-    async with open_store(data_dir, limits) as store:
+    retention = Retention(events=settings.keep_events, jobs=settings.keep_jobs, age_s=settings.keep_for)
+    async with open_store(data_dir, retention) as store:
         await _serve_from(store, listeners, settings, data_dir, task_status)
 
 
@@ -136,7 +135,7 @@ async def _serve_from(
         producers=known.producers,
         listener=learning,
     )
-    lifecycle = Lifecycle(
+    lifecycle = Watchdog(
         tracker,
         learning.habits,
         Patience(

@@ -6,7 +6,7 @@ from enum import StrEnum
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
 
-from phaseline.client.notes import Told, warn
+from phaseline.client.notes import Warned, warn
 from phaseline.errors import IllegalEvent, InvalidField, PhaselineError, UnknownJob, shown
 from phaseline.model.workflows import PHOTO
 from phaseline.reporting.compat.websocket_server import get_websocket_server
@@ -77,7 +77,7 @@ class ProgressReporter:
         # The progress that was told last: stage, progress, message, and when, in seconds on the monotonic clock.
         self._said: dict[str, tuple[str, float | None, str, float]] = {}
         self._lock = threading.RLock()
-        self._told = Told()
+        self._told = Warned()
 
     # ------------------------------------------------------------------ reporting
 

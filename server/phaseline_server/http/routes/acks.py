@@ -9,7 +9,7 @@ import trio
 
 from phaseline.errors import PhaselineError
 from phaseline.model.events import Event
-from phaseline_server.jobs.commit_group import Taken
+from phaseline_server.jobs.commit_group import BatchReceipt
 
 __all__ = ["MOST_PENDING", "Acks", "refusal"]
 
@@ -37,7 +37,7 @@ class _Due(NamedTuple):
     """
 
     text: bytes
-    taken: Taken | None = None
+    taken: BatchReceipt | None = None
     numbers: Sequence[int | None] = ()
     size: int = 0
     asked: bool = False
@@ -67,7 +67,7 @@ class Acks:
         else:
             self._send([text])
 
-    def expect(self, events: Sequence[Event], taken: Taken, size: int, *, asked: bool) -> None:
+    def expect(self, events: Sequence[Event], taken: BatchReceipt, size: int, *, asked: bool) -> None:
         """Queue an ack or an error for each report, to be sent once its outcome is known.
 
         Args:

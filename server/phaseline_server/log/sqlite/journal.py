@@ -14,7 +14,7 @@ from phaseline.model.statistics import Average
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
-from phaseline_server.log.protocol import Limits
+from phaseline_server.log.protocol import Retention
 from phaseline_server.log.sqlite.boot import boot_id
 from phaseline_server.log.sqlite.failures import failure, opening, working
 from phaseline_server.log.sqlite.file import NAME, look_at, make
@@ -54,7 +54,7 @@ class Journal:
         oldest: The number of the oldest that is kept, or would be.
     """
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: Retention) -> None:
         """Use `open`."""
         self.path = path
         self.epoch = ""
@@ -66,14 +66,14 @@ class Journal:
         self._writing = threading.Lock()
 
     @classmethod
-    def open(cls, data_dir: Path, limits: Limits | None = None) -> Self:
+    def open(cls, data_dir: Path, limits: Retention | None = None) -> Self:
         """Open the journal of a data directory, which is made if it is missing.
 
         Raises:
             JournalUnusable: It is corrupt, newer than this program, or another server has it; it is left as it is.
             DiskFull: There is no room to open it.
         """
-        journal = cls(data_dir / NAME, limits or Limits())
+        journal = cls(data_dir / NAME, limits or Retention())
         journal._lock()
         try:
             with opening(journal.path):
@@ -185,8 +185,8 @@ class Journal:
         self._insert(
             "INSERT INTO durations (at_ns, workflow, series, phase, duration_ns)",
             [
-                (batch.at_ns, lesson.workflow, lesson.series, lesson.phase, lesson.duration_ns)
-                for lesson in batch.lessons
+                (batch.at_ns, duration.workflow, duration.series, duration.phase, duration.duration_ns)
+                for duration in batch.durations
             ],
         )
         if batch.forget:

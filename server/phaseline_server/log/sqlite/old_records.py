@@ -7,15 +7,15 @@ import msgspec
 __all__ = ["latest_ns_in", "state_in"]
 
 
-class _Record(msgspec.Struct, frozen=True):
+class _OldRecord(msgspec.Struct, frozen=True):
     """As versions 1 to 3 wrote it; `latest` is a moment: wall-clock and monotonic nanoseconds."""
 
     state: str
     latest: tuple[int, int]
 
 
-_UNREADABLE: Final = _Record("", (0, 0))
-_decoder: Final = msgspec.json.Decoder(_Record)
+_UNREADABLE: Final = _OldRecord("", (0, 0))
+_decoder: Final = msgspec.json.Decoder(_OldRecord)
 
 
 def state_in(record: bytes) -> str:
@@ -28,7 +28,7 @@ def latest_ns_in(record: bytes) -> int:
     return _read(record).latest[0]
 
 
-def _read(record: bytes) -> _Record:
+def _read(record: bytes) -> _OldRecord:
     try:
         return _decoder.decode(record)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -9,7 +9,7 @@ import trio
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
-from phaseline_server.log.protocol import Limits
+from phaseline_server.log.protocol import Retention
 from phaseline_server.log.sqlite.journal import Journal
 
 __all__ = ["SqliteStore"]
@@ -23,7 +23,7 @@ class SqliteStore:
         self._journal = journal
 
     @classmethod
-    async def open(cls, data_dir: Path, limits: Limits | None = None) -> Self:
+    async def open(cls, data_dir: Path, limits: Retention | None = None) -> Self:
         """Open the journal of a data directory; it is created if it is missing.
 
         Raises:
