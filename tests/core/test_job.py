@@ -8,6 +8,7 @@ import pytest
 from phaseline.errors import IllegalEvent, InvalidField, TooLarge
 from phaseline.model.events import (
     ErrorOccurred,
+    Event,
     JobCancelled,
     JobCompleted,
     JobFailed,
@@ -125,14 +126,13 @@ def test_a_restarted_job_has_nothing_of_its_last_run_but_its_number() -> None:
     fresh.apply(JobStarted(job_id="job_1", series="b"), moment(9))
     job = started(series="a", photo_info={"iso": 800}, photo_id=1, host="box", cache_hit=True)
     job.seq = fresh.seq = 17
-    for second, event in enumerate(
-        [
-            JobProgress(job_id="job_1", phase="exporting", progress=50, text="hm"),
-            ErrorOccurred(job_id="job_1", error_type="x", text="y"),
-            PhotoInfo(job_id="job_1", data={"a": 1}),
-            JobFailed(job_id="job_1", result={"error": "z"}, duration=1),
-        ]
-    ):
+    events: list[Event] = [
+        JobProgress(job_id="job_1", phase="exporting", progress=50, text="hm"),
+        ErrorOccurred(job_id="job_1", error_type="x", text="y"),
+        PhotoInfo(job_id="job_1", data={"a": 1}),
+        JobFailed(job_id="job_1", result={"error": "z"}, duration=1),
+    ]
+    for second, event in enumerate(events):
         job.apply(event, moment(second))
         told(job, second, 70)
     job.apply(JobStarted(job_id="job_1", series="b"), moment(9))

@@ -223,8 +223,8 @@ async def test_what_is_lost_makes_room_when_there_is_none(tmp_path: Path) -> Non
 
 # ---------------------------------------------------------------------------------------------------- connections
 
-START = JobStarted(job_id="a", phases=("render", "save"))
-HALF = JobProgress(job_id="a", phase="render", progress=54)
+START: Event = JobStarted(job_id="a", phases=("render", "save"))
+HALF: Event = JobProgress(job_id="a", phase="render", progress=54)
 
 
 async def test_a_job_whose_worker_lost_its_connection_stalls_after_15_s_and_is_lost_after_10_minutes(
@@ -272,7 +272,7 @@ async def test_a_producer_that_reports_another_job_is_there(tmp_path: Path) -> N
 
 async def test_a_connection_that_says_goodbye_leaves_its_jobs_to_the_habit_of_silence(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
-        for number, event in enumerate([START, HALF, HALF]):
+        for number, event in enumerate((START, HALF, HALF)):
             await box.wait(60)
             one_shot = await box.connect(event, client=f"c{number}")
             one_shot.close(lost=False)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline.model.events import EVENTS, ErrorOccurred, Event, JobStarted, PhaseCompleted
+from phaseline.model.events import EVENTS, ErrorOccurred, Event, JobResumed, JobStalled, JobStarted, PhaseCompleted
 from phaseline.model.events import JobProgress as Progressed
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Reason
@@ -45,14 +45,13 @@ def test_a_snapshot_with_a_field_of_a_wrong_type_has_its_jobs() -> None:
 
 def test_all_that_a_server_tells_of_a_job_is_understood() -> None:
     job = Job("job_1")
-    for second, event in enumerate(
-        (
-            JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s"),
-            PhaseCompleted(job_id="job_1", phase="a"),
-            Progressed(job_id="job_1", phase="b", progress=25, text="half way"),
-            ErrorOccurred(job_id="job_1", error_type="oops", text="no disk", details={"free": 0}),
-        )
-    ):
+    events: tuple[Event, ...] = (
+        JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s"),
+        PhaseCompleted(job_id="job_1", phase="a"),
+        Progressed(job_id="job_1", phase="b", progress=25, text="half way"),
+        ErrorOccurred(job_id="job_1", error_type="oops", text="no disk", details={"free": 0}),
+    )
+    for second, event in enumerate(events):
         job.apply(event, moment(second))
     why = Reason(1, 9 * SECOND, "b is 1.6x its usual length: +9.0 s")
     told = job.snapshot(moment(10), Estimate(40.0, 6 * SECOND, phase_percent=33.0), {"a": 2 * SECOND}, (why,))
@@ -70,7 +69,10 @@ def test_whatever_a_server_sends_of_a_job_is_understood(kind: type[Event]) -> No
     job = Job("job_1")
     started = JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s")
     event = example_of(kind)
-    for second, each in enumerate([event] if kind is JobStarted else [started, event]):
+    before: list[Event] = [] if kind is JobStarted else [started]
+    if kind is JobResumed:
+        before.append(JobStalled(job_id="job_1", reason="silent"))
+    for second, each in enumerate([*before, event]):
         job.apply(each, moment(second))
     told = encode_message(event, job.snapshot(moment(3), Estimate(40.0, 6 * SECOND), {}), 8, "e1", WALL)
     frame, ignored = decode(told)

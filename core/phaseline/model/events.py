@@ -4,7 +4,7 @@ An event is what happened; a message is an event on the wire. They have one defi
 names for the wire (`stage`, `message`) behind the glossary's (`phase`, `text`) for the code.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,7 @@ __all__ = [
     "EVENTS",
     "MAX_PHASES",
     "ONE_LINE",
+    "BaseEvent",
     "ErrorOccurred",
     "Event",
     "Finding",
@@ -83,7 +84,7 @@ Details = dict[str, Any]
 StallReason = Literal["silent", "worker gone"]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class BaseEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of all events.
 
     Attributes:
@@ -105,7 +106,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
         return str(self.__struct_config__.tag)
 
 
-class JobStarted(Event, frozen=True, kw_only=True, tag="job_started"):
+class JobStarted(BaseEvent, frozen=True, kw_only=True, tag="job_started"):
     """A job began.
 
     Attributes:
@@ -129,7 +130,9 @@ class JobStarted(Event, frozen=True, kw_only=True, tag="job_started"):
     cache_hit: bool = False
 
 
-class JobProgress(Event, frozen=True, kw_only=True, tag="job_progress", rename={"phase": "stage", "text": "message"}):
+class JobProgress(
+    BaseEvent, frozen=True, kw_only=True, tag="job_progress", rename={"phase": "stage", "text": "message"}
+):
     """A job is in `phase`; the first such event of a phase is its beginning.
 
     Attributes:
@@ -145,7 +148,7 @@ class JobProgress(Event, frozen=True, kw_only=True, tag="job_progress", rename={
     photo_id: PhotoId = None
 
 
-class PhaseCompleted(Event, frozen=True, kw_only=True, tag="stage_completed", rename={"phase": "stage"}):
+class PhaseCompleted(BaseEvent, frozen=True, kw_only=True, tag="stage_completed", rename={"phase": "stage"}):
     """A phase ended well, or was skipped."""
 
     phase: Name
@@ -154,7 +157,7 @@ class PhaseCompleted(Event, frozen=True, kw_only=True, tag="stage_completed", re
     photo_id: PhotoId = None
 
 
-class PhotoInfo(Event, frozen=True, kw_only=True, tag="photo_info", rename={"data": "photo_data"}):
+class PhotoInfo(BaseEvent, frozen=True, kw_only=True, tag="photo_info", rename={"data": "photo_data"}):
     """More is known of what the job works on."""
 
     data: Details
@@ -162,7 +165,7 @@ class PhotoInfo(Event, frozen=True, kw_only=True, tag="photo_info", rename={"dat
 
 
 class ErrorOccurred(
-    Event,
+    BaseEvent,
     frozen=True,
     kw_only=True,
     tag="error_occurred",
@@ -177,7 +180,7 @@ class ErrorOccurred(
     photo_id: PhotoId = None
 
 
-class JobCompleted(Event, frozen=True, kw_only=True, tag="job_completed"):
+class JobCompleted(BaseEvent, frozen=True, kw_only=True, tag="job_completed"):
     """The job ended well. `duration`, in seconds, is the worker's own measure."""
 
     result: Details = {}
@@ -186,7 +189,7 @@ class JobCompleted(Event, frozen=True, kw_only=True, tag="job_completed"):
     photo_id: PhotoId = None
 
 
-class JobFailed(Event, frozen=True, kw_only=True, tag="job_failed"):
+class JobFailed(BaseEvent, frozen=True, kw_only=True, tag="job_failed"):
     """The job ended badly; `result["error"]` says why. `duration`, in seconds, is the worker's own measure."""
 
     result: Details = {}
@@ -195,29 +198,29 @@ class JobFailed(Event, frozen=True, kw_only=True, tag="job_failed"):
     photo_id: PhotoId = None
 
 
-class JobCancelled(Event, frozen=True, kw_only=True, tag="job_cancelled"):
+class JobCancelled(BaseEvent, frozen=True, kw_only=True, tag="job_cancelled"):
     """Somebody ended the job before it was done. B's clients see it as `job_failed`."""
 
     reason: Text = "cancelled"
 
 
-class JobStalled(Event, frozen=True, kw_only=True, tag="job_stalled"):
+class JobStalled(BaseEvent, frozen=True, kw_only=True, tag="job_stalled"):
     """The job stopped: it is silent for longer than its phase's habit, or its worker's connection is gone."""
 
     reason: StallReason = "silent"
 
 
-class JobLost(Event, frozen=True, kw_only=True, tag="job_lost"):
+class JobLost(BaseEvent, frozen=True, kw_only=True, tag="job_lost"):
     """The job's worker did not come back in time."""
 
     reason: StallReason = "silent"
 
 
-class JobResumed(Event, frozen=True, kw_only=True, tag="job_resumed"):
+class JobResumed(BaseEvent, frozen=True, kw_only=True, tag="job_resumed"):
     """The worker that was gone is connected again."""
 
 
-class MetricsReported(Event, frozen=True, kw_only=True, tag="processing_metrics"):
+class MetricsReported(BaseEvent, frozen=True, kw_only=True, tag="processing_metrics"):
     """Figures of the worker's own, passed on as they are."""
 
     metrics: Details = {}
@@ -227,7 +230,6 @@ class MetricsReported(Event, frozen=True, kw_only=True, tag="processing_metrics"
 Finding = JobStalled | JobLost | JobResumed
 """What the server finds by itself."""
 
-# What a reporter may state.
 Report = (
     JobStarted
     | JobProgress
@@ -239,17 +241,7 @@ Report = (
     | JobCancelled
     | MetricsReported
 )
-EVENTS: Final[tuple[type[Event], ...]] = (
-    JobStarted,
-    JobProgress,
-    PhaseCompleted,
-    PhotoInfo,
-    ErrorOccurred,
-    JobCompleted,
-    JobFailed,
-    JobCancelled,
-    MetricsReported,
-    JobStalled,
-    JobLost,
-    JobResumed,
-)
+"""What a reporter may state."""
+Event = Report | Finding
+"""Everything that changes a job; a `match` over it ends in `assert_never`."""
+EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)

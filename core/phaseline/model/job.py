@@ -1,6 +1,6 @@
 """A job: what is known of it, and what each event changes. Which events it takes, `transitions` says."""
 
-from typing import Any, Final, Self
+from typing import Any, Final, Self, assert_never
 
 import msgspec
 
@@ -17,6 +17,7 @@ from phaseline.model.events import (
     JobResumed,
     JobStalled,
     JobStarted,
+    MetricsReported,
     PhaseCompleted,
     PhotoInfo,
 )
@@ -153,8 +154,10 @@ class Job:
                 self._error(event, now)
             case JobCompleted() | JobFailed() | JobCancelled():
                 self._end(event, now)
+            case MetricsReported() | JobStalled() | JobLost() | JobResumed():
+                pass  # only the state changes
             case _:
-                pass
+                assert_never(event)
         self.state = after
         return self._lessons() if after.ended else ()
 

@@ -5,7 +5,7 @@ after. What is not in the table is refused with `IllegalEvent`, and changes noth
 """
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
 
@@ -74,15 +74,11 @@ def check(job: "Job", event: Event) -> State:
     match event:
         case JobStalled() if job.state is State.STALLED and not is_worse(job, event.reason):
             raise IllegalEvent(f"job {shown(job.job_id)} is stalled already: {job.stall_reason}")
-        case JobProgress():
+        case JobProgress() | PhaseCompleted():
             _check_phase(job, event.phase)
             _check_room(job, event.phase)
-            # Written so that NaN, which a worker in Python may state, is out of range too.
-            if event.progress is not None and not 0 <= event.progress <= 100:  # noqa: PLR2004 - percent
-                raise InvalidField("progress", event.progress, "a number from 0 to 100")
-        case PhaseCompleted():
-            _check_phase(job, event.phase)
-            _check_room(job, event.phase)
+            if isinstance(event, JobProgress):
+                _check_progress(event.progress)
         case JobStarted():
             _check_declared(job, event)
         case ErrorOccurred() if event.phase is not None:
@@ -91,9 +87,17 @@ def check(job: "Job", event: Event) -> State:
             _check_info(job, event.data)
         case JobCompleted() | JobFailed():
             _check_end(event)
+        case JobStalled() | JobLost() | JobResumed() | JobCancelled() | ErrorOccurred() | MetricsReported():
+            pass  # the table says it all
         case _:
-            pass
+            assert_never(event)
     return after
+
+
+def _check_progress(progress: float | None) -> None:
+    # Written so that NaN, which a worker in Python may state, is out of range too.
+    if progress is not None and not 0 <= progress <= 100:  # noqa: PLR2004 - percent
+        raise InvalidField("progress", progress, "a number from 0 to 100")
 
 
 def is_worse(job: "Job", reason: StallReason) -> bool:

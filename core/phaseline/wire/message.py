@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import msgspec
 
@@ -14,6 +14,7 @@ from phaseline.model.events import (
     JobFailed,
     JobLost,
     JobProgress,
+    JobResumed,
     JobStalled,
     JobStarted,
     MetricsReported,
@@ -154,8 +155,12 @@ def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: PLR0911 - on
             }
         case MetricsReported():
             return {"metrics": event.metrics}
+        case JobCompleted() | JobFailed() | JobCancelled():
+            return _end(event, job) if isinstance(job, Snapshot) else {}
+        case JobStalled() | JobLost() | JobResumed():
+            return {}
         case _:
-            return _end(event, job) if isinstance(job, Snapshot) and job.state.ended else {}
+            assert_never(event)
 
 
 def _end(event: Event, snapshot: Snapshot) -> dict[str, Any]:
@@ -187,5 +192,16 @@ def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
             }
         case JobStalled() | JobLost():
             return {"reason": snapshot.stall_reason, "silent_seconds": seconds(snapshot.silent_ns)}
-        case _:
+        case (
+            JobProgress()
+            | PhotoInfo()
+            | ErrorOccurred()
+            | MetricsReported()
+            | JobCompleted()
+            | JobFailed()
+            | JobCancelled()
+            | JobResumed()
+        ):
             return {}
+        case _:
+            assert_never(event)

@@ -14,7 +14,7 @@ from msgspec import Meta
 from quart import Response, request
 
 from phaseline.errors import InvalidField
-from phaseline.model.events import Event, Report
+from phaseline.model.events import BaseEvent, Report
 from phaseline.protocol import PROTOCOL
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline.wire import (
@@ -150,7 +150,7 @@ class _Fallback:
                 return {"type": "unsubscription_confirmed", "channels": sorted(client.channels)}
             case Ping() | Auth():
                 return {"type": "pong", "server_time": timestamp(now().wall_ns)}
-            case Event():
+            case BaseEvent():
                 position = await self._tracker.report(message)
                 return {"type": "ack", "seq": position.seq, "producer_seq": message.producer_seq}
 
@@ -163,7 +163,7 @@ class _Fallback:
         if kind in _REPORTS:
             document = msgspec.json.encode(body.message)
             message = decode_client(document, self._settings.max_message, self._settings.max_depth)
-            if isinstance(message, Event):
+            if isinstance(message, BaseEvent):
                 return {"success": True, "seq": (await self._tracker.report(message)).seq}
 
         def encode(position: Position) -> bytes:
