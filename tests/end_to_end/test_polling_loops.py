@@ -1,4 +1,4 @@
-"""The polling loops of the README, and of the quick start of pictures, as printed but for where the server is."""
+"""The polling loops of docs/pictures.md, and of the quick start of pictures, as printed but for where the server is."""
 
 import os
 import re
@@ -16,10 +16,12 @@ QUICK_START = (
     "while true; sleep 1; curl -s http://localhost:8080/dalle/simple/0x1234?generate=1 "
     "| jq '.percent, .currentPhase, .done' ; end"
 )
-README = dict(re.findall(r"^```(sh|fish)\n(while true;.*)\n```$", (ROOT / "README.md").read_text(), re.MULTILINE))
+PAGE = dict(
+    re.findall(r"^```(sh|fish)\n(while true;.*)\n```$", (ROOT / "docs" / "pictures.md").read_text(), re.MULTILINE)
+)
 LOOPS = {
-    "bash": (["bash", "-c"], README["sh"]),
-    "fish": (["fish", "-c"], README["fish"]),
+    "bash": (["bash", "-c"], PAGE["sh"]),
+    "fish": (["fish", "-c"], PAGE["fish"]),
     # Fish 4 takes ? as it stands, and so does fish 3 when told to.
     "fish, as in the quick start": (["fish", "--features", "qmark-noglob", "-c"], QUICK_START),
 }
