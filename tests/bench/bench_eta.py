@@ -27,7 +27,7 @@ def run(rng: random.Random, series: str) -> Run:
 
 
 def job(number: int, phase: int) -> Job:
-    """Return a job in its `phase`-th phase."""
+    """Return a job in its `phase`-th phase, each of which reports progress five times."""
     made = Job(f"job {number}")
     info = {"bytes": 3e7, "frames": 20, "host": "a"}
     started = JobStarted(
@@ -35,7 +35,9 @@ def job(number: int, phase: int) -> Job:
     )
     made.apply(started, Moment(0, 0))
     for i in range(phase + 1):
-        made.apply(JobProgress(job_id=made.job_id, phase=PHASES[i], progress=30.0), Moment(0, i * 20 * SECOND))
+        for report in range(5):
+            at = Moment(0, (i * 20 + report) * SECOND)
+            made.apply(JobProgress(job_id=made.job_id, phase=PHASES[i], progress=5.0 * report), at)
     return made
 
 

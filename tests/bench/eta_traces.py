@@ -8,9 +8,14 @@ import sys
 from pathlib import Path
 
 from phaseline.eta.backtest import Ema, Replayable, Said, Score, load, replay, score
-from phaseline.eta.replay import Clock, Model
+from phaseline.eta.replay import Clock, Live, Model
 
-ENGINES: dict[str, type[Replayable]] = {"ema": Ema, "model": Model, "model, unweighted": Clock}
+ENGINES: dict[str, type[Replayable]] = {
+    "ema": Ema,
+    "model": Model,
+    "model, live": Live,
+    "model, unweighted": Clock,
+}
 COLUMNS = ("nae1", "coverage", "width", "back", "stuck", "percent_error")
 FIRST = 5
 

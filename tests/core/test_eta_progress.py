@@ -130,6 +130,24 @@ def test_a_resumed_run_does_not_take_as_long_as_whole_ones_before_it() -> None:
         assert look.remaining == pytest.approx(look.left, rel=0.1, abs=1)
 
 
+@pytest.mark.parametrize("runs", [0, 10])
+@pytest.mark.parametrize("late", [0.1, 0.5, 1.0, 3.0])
+def test_a_late_first_report_of_a_resumed_phase_does_not_raise_percent_for_good(late: float, runs: int) -> None:
+    engine, job, told = ModelEngine(), Job("resumed"), []
+    for _ in range(runs):
+        ran(engine, [120.0])
+    job.apply(JobStarted(job_id="resumed", workflow="video", series="encode", phases=("part 0",)), moment(0))
+    job.apply(JobProgress(job_id="resumed", phase="part 0"), moment(0))
+    for second in range(60):
+        progress = 50 + 50 * second / 60
+        job.apply(JobProgress(job_id="resumed", phase="part 0", progress=progress), moment(late + second))
+        for part in range(4):
+            estimate = engine.estimate(job, moment(late + second + part / 4))
+            told.append(job.told_percent(estimate.percent))
+    assert told[3] < 20
+    assert [told[4 * second] for second in (10, 30, 50)] == pytest.approx([100 / 6, 50, 500 / 6], abs=8)
+
+
 def test_a_single_report_says_less_the_longer_no_other_comes() -> None:
     only = [(2000.0, 0.5)]
     soon, late = (pace(only[0], only, phase_ms) for phase_ms in (2000.0, 60_000.0))
@@ -170,8 +188,9 @@ def test_nothing_is_known_of_a_job_unlike_all_others_until_it_reports_progress()
     engine = ModelEngine()
     for _ in range(20):
         ran(engine, [7.0, 3.0], workflow="video", series="encode")
-    for workflow, names in (("train", ()), ("test", ("part 0", "part 1"))):
-        looks = ran(engine, [20.0, 20.0], workflow=workflow, series="s", reports=False, phases=names)
+    for names in ((), ("part 0", "part 1")):
+        looks = ran(engine, [20.0, 20.0], workflow="train", series="s", reports=False, phases=names)
+        engine.forget(("train", "s"))
         assert {msgspec.json.encode(look.estimate) for look in looks} == {msgspec.json.encode(Estimate(percent=0.0))}
 
 

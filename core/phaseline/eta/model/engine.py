@@ -1,6 +1,7 @@
 """The engine behind `phaseline.eta.Engine`: estimates of jobs by the model, learned from jobs that finished."""
 
 from collections import OrderedDict
+from math import inf
 from typing import Final
 
 from phaseline.eta.model.history import History
@@ -115,8 +116,14 @@ class ModelEngine:
         index = outlook.index
         current = None if seen.current is None else index.get(seen.current)
         places = [index[name] for name in later if name in index]
-        answer = self._predictor.ask(outlook, current, places, seen.elapsed_ms, seen.phase_ms, found)
-        least_ms = found.rest(seen.phase_ms) if found is not None and not places else 0.0
+        asked = (outlook, current, places, seen.elapsed_ms, seen.phase_ms)
+        answer = self._predictor.ask(*asked, found)
+        least_ms = 0.0
+        if found is not None and found.single:
+            # It may be the start of a phase that was resumed, and percent never falls: it waits for a second report.
+            least_ms = inf if basis == "progress" else self._predictor.ask(*asked, None).point
+        elif found is not None and not places:
+            least_ms = found.rest(seen.phase_ms)
         return _told(answer, seen, basis, outlook.runs or outlook.borrowed, least_ms)
 
     def _outlook(self, seen: Observed, later: tuple[str, ...], job_id: str) -> Outlook:
@@ -156,7 +163,7 @@ def _basis(outlook: Outlook, seen: Observed, found: Pace | None) -> Basis:
 
 
 def _told(answer: Answer, seen: Observed, basis: Basis, runs: int, least_ms: float) -> Estimate:
-    """Return an estimate; in its last phase, a job is not said to be further than `least_ms` from its end allow."""
+    """Return an estimate whose percent is that of a job which takes `least_ms` more at least."""
     length = seen.elapsed_ms + max(answer.point, least_ms)
     phase = seen.phase_ms + answer.phase
     said = 100 * seen.mark[1] if seen.mark else 100 * seen.phase_ms / phase if phase > 0 else 0.0

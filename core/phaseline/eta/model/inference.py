@@ -6,7 +6,6 @@ whole run. After finished phases, s has the precision a + 1/T^2 and the mean b /
 """
 
 from collections.abc import Sequence
-from math import sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -34,8 +33,6 @@ _INSTANT: Final = 1e-6
 _LONG: Final = -5
 # No length is longer than that, of the log of milliseconds; so nothing overflows.
 _LOG_MOST: Final = 60.0
-# Of the log: a phase lasts that much longer than its progress implies at most, in standard deviations.
-_BEYOND: Final = 3.0
 _JENSEN_MOST: Final = 1.0
 _LOG_WEIGHTS: Final[Floats] = np.log(WEIGHTS)[:, None]
 
@@ -195,7 +192,7 @@ class Progress:
         x = mean + spread * tail_quantile(tail + draws.log_tails)
         cap = max(float(m.cap[k]), log_elapsed + 1)
         if q.pace is not None:
-            cap = max(cap, q.pace.log_ms + _BEYOND * sqrt(q.pace.variances(q.trust)[-1]))
+            cap = max(cap, q.pace.most(q.trust))
         x = np.minimum(np.maximum(x, log_elapsed), min(cap, _LOG_MOST))
         own = m.blend.variance[chosen, k]
         both = v + own

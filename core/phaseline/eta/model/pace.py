@@ -33,7 +33,7 @@ _ROUNDED: Final = 2.5e-5
 # Of the log of the ratio of two paces: a factor of two is an ordinary change of pace.
 _SAME_PACE: Final = log(2)
 # How late a first report may be, in milliseconds: a pace measured over less is none.
-_LATE_MS: Final = 250.0
+_LATE_MS: Final = 1000.0
 _LEAST_MS: Final = 0.5
 _LEAST_SHARE: Final = 1e-9
 # Near the ends of a phase, progress says nothing of its noise.
@@ -41,7 +41,8 @@ _ENDS: Final = (0.02, 0.98)
 # Nothing is learned from progress whose start is in doubt; a variance of the log.
 _DOUBT_MOST: Final = 0.5
 # Nodes and weights for a standard normal (Abramowitz and Stegun 25.4.46).
-_NODES: Final[Floats] = sqrt(3) * np.array([0.0, -1.0, 1.0])
+_SQRT_3: Final = sqrt(3)
+_NODES: Final[Floats] = _SQRT_3 * np.array([0.0, -1.0, 1.0])
 WEIGHTS: Final[Floats] = np.array([4.0, 1.0, 1.0]) / 6
 
 
@@ -54,6 +55,7 @@ class Pace(NamedTuple):
         doubt: What is added to that: doubt about the start, and what an overrun says.
         log_c: Log of the noise c that its reports show so far, or 0 where they show none.
         shown: How many runs that is worth.
+        single: Whether it stands on one report, which may be the start of a phase that was resumed.
     """
 
     log_ms: float
@@ -61,6 +63,7 @@ class Pace(NamedTuple):
     doubt: float
     log_c: float = 0.0
     shown: float = 0.0
+    single: bool = False
 
     @property
     def sure(self) -> bool:
@@ -74,6 +77,11 @@ class Pace(NamedTuple):
     def variances(self, trust: "Trust") -> Floats:
         """Return the variance of `log_ms` for each of the trust's three noises."""
         return trust.noises() * self.spread + (self.doubt + _ROUNDED)
+
+    def most(self, trust: "Trust") -> float:
+        """Return a log length that is hardly exceeded: three standard deviations, with the largest of the noises."""
+        noise = exp(trust.log_c + _SQRT_3 * trust.spread)
+        return self.log_ms + 3 * sqrt(noise * self.spread + self.doubt + _ROUNDED)
 
 
 class Noise(NamedTuple):
@@ -173,7 +181,7 @@ def _first(at: float, done: float, phase_ms: float) -> Pace | None:
     length = min(max(at / done, _LEAST_MS), max(at, MAX_MS))
     waited = max(0.0, log(max(phase_ms, at) / (2 * at)))
     doubt = (_LATE_MS / at) ** 2 + waited * waited + _overrun(phase_ms, length)
-    return Pace(log(length), (1 - done) / done, doubt)
+    return Pace(log(length), (1 - done) / done, doubt, single=True)
 
 
 def _start(at: float, done: float, origin: Mark | None) -> Mark:

@@ -150,6 +150,8 @@ class Store:
             self._alone.pop(key, None)
             self._blends.pop(key, None)
             del self._pairs[key]
+            if not any(workflow == key[0] for workflow, _ in self._all):
+                self._workflows.pop(key[0], None)
 
     def opened(self, key: Key) -> History:
         """Return a series, which is remembered from now on."""
