@@ -17,7 +17,7 @@ _MOST: Final = 0.4
 _FIRST_PACE: Final = 0.1
 # A run's first moments, as shares of its length; halfway to the rest of it at the share that is called `_PAST`.
 EARLY: Final = (0.005, 0.01, 0.02)
-_PAST: Final = 0.05
+_PAST: Final = 0.03
 
 
 class Outside(NamedTuple):
