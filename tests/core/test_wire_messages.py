@@ -224,14 +224,16 @@ def test_a_cancelled_job_failed_in_the_words_of_the_seed() -> None:
 def test_a_message_of_our_own_has_ours_too(event: Event) -> None:
     sent = at_work(event)
     own = ["metrics"] if isinstance(event, MetricsReported) else []
-    last = ["reason", "silent_seconds"] if isinstance(event, JobStalled) else []
+    last = ["reason", "silent_seconds", "stage_elapsed_seconds"] if isinstance(event, JobStalled) else []
     assert list(sent) == ["type", "job_id", "photo_id", *own, "timestamp", *OURS, *last]
 
 
 def test_a_stalled_job_tells_for_how_long_its_worker_is_silent() -> None:
     sent = at_work(JobStalled(job_id=J, reason="worker gone"))
     assert (sent["reason"], sent["silent_seconds"], sent["eta_seconds"]) == ("worker gone", 4.5, None)
-    assert at_work(JobLost(job_id=J))["reason"] == "silent"
+    assert sent["stage_elapsed_seconds"] == 4.5
+    sent = at_work(JobLost(job_id=J))
+    assert (sent["reason"], sent["stage_elapsed_seconds"], sent["elapsed_seconds"]) == ("silent", 0, 1)
 
 
 def test_photo_info_goes_to_photos_and_all_else_to_jobs() -> None:

@@ -246,6 +246,26 @@ async def test_a_job_whose_worker_lost_its_connection_stalls_after_15_s_and_is_l
         assert box.said("job_stalled") == box.said("job_lost") == [("a", "worker gone")]
 
 
+async def test_the_percent_stands_from_the_moment_that_the_worker_is_gone(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with looked_after(tmp_path, clock) as box:
+        await box.tracker.report(JobStarted(job_id="earlier", phases=("render",), workflow="w"))
+        await box.tracker.report(JobProgress(job_id="earlier", phase="render"))
+        clock.advance(100)
+        await box.tracker.report(JobCompleted(job_id="earlier"))
+        begins = (JobStarted(job_id="a", phases=("render",), workflow="w"), JobProgress(job_id="a", phase="render"))
+        worker = await box.connect(*begins, producer="p")
+        await box.wait(54)
+        worker.close(lost=True)
+        for _ in range(20):
+            await box.wait(1)
+            assert box.tracker.snapshot("a").estimate.percent == 54
+        assert box.state() is State.STALLED
+        await box.connect(producer="p", client="c2")
+        await box.wait(2)
+        assert box.tracker.snapshot("a").estimate.percent == 76
+
+
 @pytest.mark.parametrize("wait_s", [14, 100, 1000])
 async def test_a_worker_that_connects_again_under_its_name_has_its_jobs_back(tmp_path: Path, wait_s: int) -> None:
     async with looked_after(tmp_path, HandClock()) as box:

@@ -282,9 +282,12 @@ def test_a_job_whose_worker_is_gone_says_so_until_the_worker_comes_back() -> Non
     gone = {"reason": "worker gone", "silent_seconds": 16.0, "percent": 54.2, "eta_seconds": None}
     state.apply([message("job_stalled", seq=2, state="stalled", **gone)], 1010.0)
     assert (job.stall_reason, job.remaining_at(1011.0), job.percent_at(2000.0)) == ("worker gone", None, 54.2)
-    state.apply([message("job_lost", seq=3, state="lost", elapsed_seconds=3.0, **gone)], 1500.0)
+    state.apply([message("job_progress", seq=3, state="active", stage="importing")], 1400.0)
+    lost = {"state": "lost", "elapsed_seconds": 3.0, "stage_elapsed_seconds": 2.0}
+    state.apply([message("job_lost", seq=4, **lost, **gone)], 1500.0)
     assert (job.failure, job.elapsed_at(2000.0)) == ("worker gone, was at 54%", 3.0)
-    state.apply([message("job_resumed", seq=4, state="active")], 1600.0)
+    assert job.phase_elapsed_at(job.phases[0], 2000.0) == 2.0
+    state.apply([message("job_resumed", seq=5, state="active")], 1600.0)
     assert (job.state, job.failure) == (State.ACTIVE, "")
 
 

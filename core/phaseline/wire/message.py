@@ -191,7 +191,12 @@ def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
                 "average_seconds": seconds(phase.average_ns) if phase else None,
             }
         case JobStalled() | JobLost():
-            return {"reason": snapshot.stall_reason, "silent_seconds": seconds(snapshot.silent_ns)}
+            current = next((phase for phase in snapshot.phases if phase.state is PhaseState.CURRENT), None)
+            return {
+                "reason": snapshot.stall_reason,
+                "silent_seconds": seconds(snapshot.silent_ns),
+                "stage_elapsed_seconds": seconds(current.elapsed_ns) if current else None,
+            }
         case (
             JobProgress()
             | PhotoInfo()

@@ -3,6 +3,7 @@
 They are not made with every report, but once a second for a job, and when it changes its phase.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -20,6 +21,10 @@ __all__ = ["Estimates", "Told"]
 
 _log: Final = structlog.get_logger()
 _FRESH_NS: Final = 1_000_000_000
+
+
+def _present(_job: Job) -> Moment | None:
+    return None
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -45,17 +50,25 @@ class Told(msgspec.Struct, frozen=True):
 class Estimates:
     """The latest estimate of each active job, and why it moved."""
 
-    def __init__(self, engine: Engine, statistics: Statistics, listener: Listener = NOBODY) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        statistics: Statistics,
+        listener: Listener = NOBODY,
+        gone_since: Callable[[Job], Moment | None] = _present,
+    ) -> None:
         """Begin with none.
 
         Args:
             engine: What estimates.
             statistics: How long phases usually take, for the reasons.
             listener: Called with each new estimate.
+            gone_since: Returns when a job's workers were lost, or None; its estimate stands from then on.
         """
         self._engine = engine
         self._statistics = statistics
         self._listener = listener
+        self._gone_since = gone_since
         self._reasons = Reasons()
         self._told: dict[str, Told] = {}
 
@@ -75,13 +88,14 @@ class Estimates:
         return told if told is not None and _fresh(told, job, now) else self._renewed(job, now)
 
     def settle(self, job: Job, now: Moment) -> None:
-        """Have `job` keep what it has reached."""
-        job.settle(self._engine.estimate(job, now))
+        """Have `job` keep what it has reached by `now`, or by when its workers were lost."""
+        job.settle(self._engine.estimate(job, self._gone_since(job) or now))
 
     def _renewed(self, job: Job, now: Moment) -> Told:
-        if job.state.stopped:
-            # What it reached, at its last sign of life; no engine knows what has become of it since.
-            estimate = self._engine.estimate(job, job.heard)
+        gone = job.heard if job.state.stopped else self._gone_since(job)
+        if gone is not None:
+            # What it had reached by then; no engine knows what has become of it since.
+            estimate = self._engine.estimate(job, gone)
         else:
             estimate = self._engine.estimate(job, now)
             self._listener.estimated(job, now, estimate)

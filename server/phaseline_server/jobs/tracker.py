@@ -100,10 +100,11 @@ class Tracker:
         self.ended: Counter[str] = Counter()
         self.reports = 0
         self.clock = clock
-        self._messages = JobMessages(Estimates(engine, statistics, listener), statistics, log.top.epoch)
         self._bounds = bounds
         self._jobs = JobTable(jobs, max_jobs)
         self.workers = Workers(clock, (name for job in self._jobs.all() for name in job.workers))
+        estimates = Estimates(engine, statistics, listener, lambda job: self.workers.gone_since(job.workers))
+        self._messages = JobMessages(estimates, statistics, log.top.epoch)
         self._producers = producers or Producers({})
         self._listener = listener
         self._gathering = Group()
@@ -243,7 +244,8 @@ class Tracker:
         job, group = head.job, self._gathering
         begins = job.state is State.ABSENT
         if isinstance(event, _STOPPING) and not begins:
-            self._messages.settle(job, job.heard if job.state.stopped else then)
+            is_end = isinstance(event, JobFailed | JobCancelled)
+            self._messages.settle(job, then if is_end and not job.state.stopped else job.heard)
         durations = job.apply(event, then)
         if begins:
             # After `apply`, so that a start that is refused costs no other job its place.

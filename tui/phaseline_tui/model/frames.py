@@ -173,10 +173,11 @@ class JobStalled(JobMessage, kw_only=True, tag="job_stalled"):
 
 
 class JobLost(JobMessage, kw_only=True, tag="job_lost"):
-    """The server has given the job's worker up."""
+    """The server has given the job's worker up; its times are those of the worker's last sign of life."""
 
     reason: str | None = None
     silent_seconds: float | None = None
+    stage_elapsed_seconds: float | None = None
 
 
 class JobResumed(JobMessage, kw_only=True, tag="job_resumed"):

@@ -103,6 +103,9 @@ def _take_rarer(job: JobView, message: JobMessage) -> None:
         _end(job, message)
     elif isinstance(message, JobStalled | JobLost):
         _fall_silent(job, message)
+        current = job.current
+        if isinstance(message, JobLost) and current is not None and current.state is PhaseState.CURRENT:
+            current.elapsed = _seconds(message.stage_elapsed_seconds)
 
 
 def _fall_silent(job: JobView, told: JobStatus | JobStalled | JobLost) -> None:

@@ -99,9 +99,16 @@ const handlers = {
   error_occurred(status, message) {
     status.errors.push({ error_message: message.error_message, stage: message.stage });
   },
+  job_stalled: stop,
+  job_lost: stop,
   job_completed: end,
   job_failed: end,
 };
+
+function stop(status, message) {
+  const current = status.stages.find((each) => each.state === "current");
+  if (current) current.elapsed_seconds = message.stage_elapsed_seconds ?? current.elapsed_seconds;
+}
 
 function end(status, message) {
   status.completed_at = message.timestamp;
@@ -113,9 +120,9 @@ function end(status, message) {
 }
 
 // Bring the current phase's time up to the present, from which the job is counted on.
-function advance({ status, heard }) {
+function advance({ status, received }) {
   const current = status.stages.find((each) => each.state === "current");
-  if (current && goesOn(status)) current.elapsed_seconds += (performance.now() - heard) / 1000;
+  if (current && goesOn(status)) current.elapsed_seconds += (performance.now() - received) / 1000;
 }
 
 function take(message) {
@@ -252,8 +259,8 @@ function etaOf(status, since) {
   return `${left < 1 ? "any moment" : duration(left)}${band} · ${at}`;
 }
 
-function jobRow({ status, heard }) {
-  const since = goesOn(status) ? (performance.now() - heard) / 1000 : 0;
+function jobRow({ status, received }) {
+  const since = goesOn(status) ? (performance.now() - received) / 1000 : 0;
   const row = element("tr", `job ${status.state}`);
   const button = element("button", "", nameOf(status));
   button.type = "button";
@@ -292,7 +299,7 @@ function detailsRow({ status, received }) {
   const list = element("ol", "phases");
   const longest = Math.max(0.001, ...status.stages.map((each) => Math.max(each.elapsed_seconds, each.average_seconds || 0)));
   for (const each of status.stages) {
-    const since = each.state === "current" && goesOn(status) ? (performance.now() - heard) / 1000 : 0;
+    const since = each.state === "current" && goesOn(status) ? (performance.now() - received) / 1000 : 0;
     const took = each.elapsed_seconds + since;
     const usual = each.average_seconds === null ? "" : ` (usually ${each.average_seconds.toFixed(1)} s)`;
     const words = { pending: each.average_seconds === null ? "to come" : `to come${usual}`, skipped: "skipped" };
