@@ -340,7 +340,7 @@ async def test_what_is_no_picture_fails_its_phase_with_the_reason(tmp_path: Path
         check(last)
         phases = {phase["name"]: phase["error"] for phase in last["phases"]}
         assert phases["image_download"] == last["error"]
-        assert "not an image" in last["error"]
+        assert "not a picture" in last["error"]
         job = (await ask(client, "/progress/job/dalle:simple:0x1"))["job_status"]
         assert (job["state"], job["success"], job["result"]["code"]) == ("failed", False, "PICTURE_ERROR")
         assert [error["error_type"] for error in job["errors"]] == ["PICTURE_ERROR"]

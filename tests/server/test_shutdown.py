@@ -168,5 +168,5 @@ async def test_a_run_that_was_cancelled_by_the_end_is_made_by_the_next_server(tm
     async with studio(tmp_path, silence) as (client, _):
         await ask(client, "/dalle/simple/0x1?generate=1")
     async with studio(tmp_path, GOOD) as (client, _):
-        assert (await ask(client, "/dalle/simple/0x1"))["error"].startswith("cancelled: the server was ended")
+        assert (await ask(client, "/dalle/simple/0x1"))["error"].startswith("canceled: the server stopped")
         assert (await ask(client, "/dalle/simple/0x1?generate=1"))["done"] is False

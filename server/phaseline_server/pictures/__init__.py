@@ -1,1 +1,1 @@
-"""Pictures: series and dress, prompts, the painter and other providers, and the runs that make them."""
+"""Picture generation: series, attributes, prompts, the painter and other providers, and the runs of pictures."""

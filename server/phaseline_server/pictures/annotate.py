@@ -1,4 +1,4 @@
-"""The `annotate` phase: the terse prompt, set in type on a band below the picture."""
+"""The `annotate` phase: draws the terse prompt on a band below the picture."""
 
 from io import BytesIO
 from typing import Final
@@ -12,30 +12,30 @@ from phaseline_server.pictures.typesetting import Block, font_of, printable, typ
 
 __all__ = ["annotate"]
 
-# Type is drawn this many times too large and then made smaller: a glyph may stand between two pixels.
+# Text is drawn this many times larger and then reduced, so that glyphs can have subpixel positions.
 _OVERSAMPLING: Final = 4
-# The rule between picture and band, without which a band of the picture's own colour would run into it: its height
-# in shares of the type's size, and how much of the type's colour it has, of 255.
+# The line between picture and band, needed if both have the same color: its height relative to the font size, and its
+# opacity, of 255.
 _RULE: Final = 0.06
 _RULE_STRENGTH: Final = 72
 
 
 def annotate(png: bytes, text: str) -> bytes:
-    """Return the PNG with `text` on a band below the picture, whose own pixels stay as they are.
+    """Return the PNG with `text` on a band below the picture, whose pixels are unchanged.
 
-    The band is as wide as the picture and as high as its text needs, at most four lines; a longer text ends in "…",
-    and one with nothing to print leaves no band. What is transparent is laid on white. The same arguments give the
-    same bytes. It takes a few tenths of a second for a large picture: call it in a thread.
+    The band is as wide as the picture and as high as its text, at most four lines. A longer text ends in "…"; without
+    printable text there is no band. Transparent pixels become white. The same arguments give the same bytes. This takes
+    a few tenths of a second for a large picture, so call it in a thread.
 
     Raises:
-        PictureError: `png` is no whole PNG.
+        PictureError: `png` is not a complete PNG.
     """
     try:
         with Image.open(BytesIO(png), formats=("PNG",)) as opened:
             profile = opened.info.get("icc_profile") if opened.mode.startswith("RGB") else None
             picture = _flat(opened)
     except (OSError, SyntaxError, ValueError) as error:
-        raise PictureError(f"can't annotate {len(png):,} bytes: {error}; allowed: a whole PNG") from error
+        raise PictureError(f"cannot annotate {len(png):,} bytes: {error}; allowed: a complete PNG") from error
     block = typeset(printable(text), *picture.size)
     canvas = picture if block is None else _with_band(picture, block)
     file = BytesIO()
@@ -44,8 +44,8 @@ def annotate(png: bytes, text: str) -> bytes:
 
 
 def _flat(picture: Image.Image) -> Image.Image:
-    """Return an RGB picture of any mode that a PNG may have."""
-    if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip to 255, not scale
+    """Return the picture in RGB, from any mode of a PNG."""
+    if picture.mode.startswith("I"):  # 16-bit gray, which Pillow would clip to 255 instead of scaling
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
     if not picture.has_transparency_data:
         return picture.convert("RGB")

@@ -1,4 +1,4 @@
-"""Colours of a band that belongs to its picture: its ground from the picture's edge, its type by contrast."""
+"""Colors of the band: the background from the picture's lower edge, the text by contrast."""
 
 from typing import Final
 
@@ -12,36 +12,36 @@ Colour = tuple[int, int, int]
 BLACK: Final[Colour] = (0, 0, 0)
 WHITE: Final[Colour] = (255, 255, 255)
 
-# How much of the picture's height counts as its edge, and how many samples of it are looked at.
+# The edge as a share of the picture's height, and the number of samples taken from it.
 _EDGE: Final = 0.05
 _SAMPLES: Final = (128, 4)
-# Colours this far apart (of 255, the kernel's standard deviation) still pass for shades of one.
+# Standard deviation of the density kernel, of 255: colors within it count as shades of one color.
 _SHADE: Final = 24.0
-# Black or white reaches 4.58 on any ground. Type this small reads better above that, so middling grounds give way.
+# Black or white reaches 4.58 on any background. Small text needs more, so mid-tone backgrounds are adjusted.
 _COMFORTABLE: Final = 7.0
 _STEPS: Final = 20
 
 
 def luminance(colour: Colour) -> float:
-    """Return the relative luminance of an sRGB colour, 0 for black to 1 for white.
+    """Return the relative luminance of an sRGB color, 0 for black to 1 for white.
 
     L = 0.2126 R + 0.7152 G + 0.0722 B, where each of R, G and B is c / 12.92 for c <= 0.04045 and
     ((c + 0.055) / 1.055) ** 2.4 above, c being the channel's value / 255
     (WCAG 2.2, "relative luminance", https://www.w3.org/TR/WCAG22/#dfn-relative-luminance).
     """
     red, green, blue = (
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 (the formula's)
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 (constants of the formula)
         for c in (channel / 255 for channel in colour)
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def contrast(one: Colour, other: Colour) -> float:
-    """Return the contrast ratio of two sRGB colours, 1 to 21, whichever comes first.
+    """Return the contrast ratio of two sRGB colors, 1 to 21, in any order.
 
     (L1 + 0.05) / (L2 + 0.05), where L1 is the greater relative luminance
-    (WCAG 2.2, "contrast ratio", https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio; success criterion 1.4.3 asks for
-    at least 4.5 for text, 1.4.6 for 7).
+    (WCAG 2.2, "contrast ratio", https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio). For text, success criterion 1.4.3
+    requires at least 4.5, and 1.4.6 requires 7.
     """
     darker, lighter = sorted((luminance(one), luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
@@ -53,10 +53,10 @@ def type_colour(ground: Colour) -> Colour:
 
 
 def edge_colour(picture: Image.Image) -> Colour:
-    """Return the colour that an RGB picture's lower edge mostly has, with as much light given or taken as type needs.
+    """Return the most common color at the lower edge of an RGB picture, adjusted for the contrast of the text.
 
-    It is the edge's densest colour, not its mean: the mean of a blue and an orange is a grey that is nowhere in the
-    picture. Shades of one ground count for each other, so that a small object of one flat colour doesn't outvote them.
+    This is the densest color, not the mean: the mean of a blue and an orange is a gray that is not in the picture.
+    Similar shades add to each other's density, so that a small object of one flat color does not outweigh them.
     """
     width, height = picture.size
     edge = picture.crop((0, height - max(1, round(height * _EDGE)), width, height)).resize(
@@ -70,7 +70,7 @@ def edge_colour(picture: Image.Image) -> Colour:
 
 
 def _eased(colour: Colour) -> Colour:
-    """Return `colour` moved away from its type's colour, step by step, until the contrast is comfortable."""
+    """Return `colour`, moved in steps away from the color of its text until the contrast is sufficient."""
     ink = type_colour(colour)
     target = BLACK if ink == WHITE else WHITE
     for step in range(_STEPS + 1):

@@ -1,12 +1,12 @@
-"""The attribute databases: our own word lists, shipped as CSV files and read when first asked for.
+"""The attribute databases: our own word lists, shipped as CSV files and loaded on first use.
 
-A database's first column is `name`, unique in it; what its other columns are is told by their headings. Columns that
-the choice of a dress looks at:
+The first column of a database is `name`, which is unique; the headings name the other columns. One of them affects the
+selection:
 
-- `time` (`day`, `night` or `any`): rows of one dress agree in it.
+- `time` (`day`, `night` or `any`): all rows of one dress agree in it.
 
-The order of rows matters: a dress is chosen by position, so a row that is added, removed or moved changes pictures
-that have not been made yet.
+The order of rows matters, because rows are selected by position. Adding, removing or moving a row changes pictures that
+are not made yet.
 """
 
 import csv
@@ -28,7 +28,7 @@ Row: TypeAlias = Mapping[str, str]
 
 
 class Database(NamedTuple):
-    """One database, as it is shipped."""
+    """One database."""
 
     name: str
     columns: tuple[str, ...]
@@ -44,10 +44,10 @@ def database_names() -> tuple[str, ...]:
 
 @cache
 def database(name: str) -> Database:
-    """Return the database `name`, read from the package the first time.
+    """Return the database `name`.
 
     Raises:
-        KeyError: There is none of this name.
+        KeyError: There is no such database.
     """
     if name not in database_names():
         raise KeyError(name)
@@ -56,17 +56,17 @@ def database(name: str) -> Database:
 
 
 def narrowed(name: str, filters: Sequence[str], *, series: str) -> tuple[Row, ...]:
-    """Return the rows of database `name` that a series' filters leave, in the database's order.
+    """Return the rows of database `name` that match a series' filters, in the database's order.
 
     Args:
-        name: A database.
-        filters: Substrings, upper or lower case alike; a row stays if one of its cells contains one of them. A filter
-            with `=` is searched in `column=cell`, so `time=night` leaves only rows whose time is night. None at all
-            leaves every row.
-        series: Whose filters these are, for the error's text.
+        name: The name of a database.
+        filters: Case-insensitive substrings. A row matches if one of its cells contains one of them. A filter with `=`
+            is searched in `column=cell`, so `time=night` matches only rows whose time is night. Without filters, every
+            row matches.
+        series: The series' name, for the error text.
 
     Raises:
-        BadSeriesFile: They leave no row.
+        BadSeriesFile: No row matches.
         KeyError: There is no such database.
     """
     rows = database(name).rows
@@ -77,8 +77,8 @@ def narrowed(name: str, filters: Sequence[str], *, series: str) -> tuple[Row, ..
     if not left:
         raise BadSeriesFile(
             f"series/{series}.json",
-            f"filters.{name} of series {series} is {shown(list(filters))} and leaves none of the {len(rows)} rows of "
-            f"database {name}; allowed: texts found in its columns {', '.join(database(name).columns)}, "
+            f"filters.{name} of series {series} is {shown(list(filters))}, which matches none of the {len(rows)} rows "
+            f"of database {name}; allowed: texts found in its columns {', '.join(database(name).columns)}, "
             f"e.g. {rows[0]['name']}",
         )
     return left

@@ -1,4 +1,4 @@
-"""The `image_download` phase: a picture's bytes, from wherever the provider put them, never more than the limit."""
+"""The `image_download` phase: gets a picture's bytes from the provider's source, within a size limit."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ from phaseline_server.pictures.sources import EncodedPicture, LocalPicture, Pict
 
 __all__ = ["PATIENCE", "fetch"]
 
-# A picture that was paid for is worth some patience.
+# Retries, because the picture is already paid for.
 PATIENCE: Final = Retries(timeout=60.0, retries=2, deadline=120.0, backoff=0.5)
 
 _CONNECT_SECONDS: Final = 10.0
@@ -30,19 +30,18 @@ Report = Callable[[float], Awaitable[None]]
 async def fetch(
     source: PictureSource, limit_bytes: int, client: httpx.AsyncClient, report: Report, patience: Retries = PATIENCE
 ) -> bytes:
-    """Return the bytes of a picture, which nobody has looked at yet.
+    """Return the bytes of a picture, without validating them.
 
     Args:
-        source: Where the picture is.
-        limit_bytes: The most bytes that it may have; of a longer one no more than this and one chunk is read.
+        source: The location of the picture.
+        limit_bytes: Maximum size. At most one chunk more is read.
         client: Sends the requests for a `RemotePicture`.
-        report: Gets the percent that is fetched, rising to 100, whenever another whole percent is there; only the
-            last if the length isn't known.
-        patience: Time-outs and retries of a `RemotePicture`; 429, 5xx, failed connections, time-outs and bodies that
-            were cut off are tried again.
+        report: Called with the percentage at each whole percent, up to 100; only with 100 if the length is unknown.
+        patience: Time-outs and retries of a `RemotePicture`. 429, 5xx, failed connections, time-outs and incomplete
+            bodies are retried.
 
     Raises:
-        PictureError: The picture is not to be had, is too large, or is not well encoded.
+        PictureError: The picture is not available, is too large, or is not valid base64.
     """
     data = await _bytes_of(source, limit_bytes, client, report, patience)
     await report(100.0)
@@ -56,14 +55,14 @@ async def _bytes_of(
         case RemotePicture(url=text):
             return await _Download(client, _address(text), limit, report).run(patience)
         case EncodedPicture(data=text):
-            # A thread keeps the server answering while megabytes are decoded.
+            # In a thread, because decoding megabytes would block the event loop.
             return await trio.to_thread.run_sync(_decode, text, limit)
         case LocalPicture(path=path):
             return await trio.to_thread.run_sync(_read, path, limit)
 
 
 class _Download:
-    """One picture over HTTP: what all attempts share."""
+    """The download of one picture over HTTP, with its retries."""
 
     def __init__(self, client: httpx.AsyncClient, url: httpx.URL, limit: int, report: Report) -> None:
         self._client = client
@@ -73,7 +72,7 @@ class _Download:
         self._percent = 0
 
     async def run(self, patience: Retries) -> bytes:
-        return await persist(self._attempt, patience, random.Random(), _no_words, self._failed)  # noqa: S311 (waits only)
+        return await persist(self._attempt, patience, random.Random(), _ignore, self._failed)  # noqa: S311 (waits only)
 
     async def _attempt(self, _number: int) -> bytes:
         url = self._url
@@ -83,8 +82,8 @@ class _Download:
                     "GET",
                     url,
                     headers=IDENTITY | {"Accept": "image/*"},
-                    timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),  # Trio's clock limits the whole
-                    follow_redirects=False,  # each target is looked at first
+                    timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),  # `persist` limits the total time
+                    follow_redirects=False,  # each target is checked first
                 ) as response:
                     if not response.has_redirect_location:
                         return await self._body(response)
@@ -93,17 +92,17 @@ class _Download:
             raise Again(why(error)) from error
         except Unacceptable as unacceptable:
             raise self._failed(str(unacceptable)) from None
-        except (httpx.InvalidURL, UnicodeError) as error:  # httpx reads a redirect's target before it is asked to
-            raise self._failed(f"redirected to what is no address ({one_line(str(error))})") from error
-        raise self._failed(f"redirected more than {_REDIRECTS} times, at last to {public(url)}")
+        except (httpx.InvalidURL, UnicodeError) as error:  # httpx parses a redirect's target in any case
+            raise self._failed(f"redirect to an invalid URL ({one_line(str(error))})") from error
+        raise self._failed(f"more than {_REDIRECTS} redirects, the last one to {public(url)}")
 
     async def _body(self, response: httpx.Response) -> bytes:
         status = response.status_code
         if status == _OK:
             return await read_body(response, self._limit, self._progress)
         if status == _TOO_MANY_REQUESTS or response.is_server_error:
-            raise Again(f"answered {status}", retry_after(response.headers))
-        raise self._failed(f"answered {status}; allowed: 200 with a picture")
+            raise Again(f"status {status}", retry_after(response.headers))
+        raise self._failed(f"status {status}; allowed: 200 with a picture")
 
     async def _progress(self, received: int, length: int | None) -> None:
         percent = 100 * received // length if length else 0
@@ -111,12 +110,12 @@ class _Download:
             self._percent = percent
             await self._report(float(percent))
 
-    def _failed(self, what: str) -> PictureError:
-        return PictureError(f"fetching {public(self._url)}: {what}")
+    def _failed(self, reason: str) -> PictureError:
+        return PictureError(f"cannot fetch {public(self._url)}: {reason}")
 
 
-async def _no_words(_line: str) -> None:
-    """Take the lines about retries: a download reports percents."""
+async def _ignore(_line: str) -> None:
+    """Ignore texts about retries, because a download reports percentages."""
 
 
 def _address(text: str, base: httpx.URL | None = None) -> httpx.URL:
@@ -126,10 +125,10 @@ def _address(text: str, base: httpx.URL | None = None) -> httpx.URL:
         str(url).encode()
     except (httpx.InvalidURL, UnicodeError) as error:
         raise PictureError(
-            f"the picture's address can't be read ({one_line(str(error))}); allowed: http, https"
+            f"the picture's URL is not valid ({one_line(str(error))}); allowed: http://… or https://…"
         ) from None
     if url.scheme not in {"http", "https"} or not url.host:
-        raise PictureError(f"the picture's address is {shown(public(url))}; allowed: http://… or https://…")
+        raise PictureError(f"the picture's URL is {shown(public(url))}; allowed: http://… or https://…")
     return url
 
 
@@ -141,7 +140,7 @@ def _decode(text: str, limit: int) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise PictureError(
-            f"the picture is not base64 ({error}): {len(text):,} characters, starting with {shown(text[:24])}"
+            f"the picture is not valid base64 ({error}): {len(text):,} characters, starting with {shown(text[:24])}"
         ) from None
 
 
@@ -150,7 +149,7 @@ def _read(path: str, limit: int) -> bytes:
         with open(path, "rb") as file:  # noqa: PTH123 (the path is text)
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:
-        raise PictureError(f"the picture's file {shown(path)} can't be read: {error}") from error
+        raise PictureError(f"cannot read the picture's file {shown(path)}: {error}") from error
     if len(data) > limit:
-        raise PictureError(f"the picture's file {shown(path)} has more than {limit:,} bytes, which is the most allowed")
+        raise PictureError(f"the picture's file {shown(path)} is too large; allowed: at most {limit:,} bytes")
     return data

@@ -1,4 +1,4 @@
-"""The dress: everything that is known of one picture, as it is shown in snapshots and stored beside the picture."""
+"""The dress: all attributes and prompts of one picture, as shown in snapshots and stored with the picture."""
 
 from typing import Final, Literal, TypeAlias
 
@@ -18,30 +18,30 @@ _ANY_TIME: Final = "any"
 
 
 class Dress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One picture's dress; on the wire its keys are in camelCase, and always all there.
+    """One picture's dress. On the wire, all keys are present, in camelCase.
 
-    It is never changed, only replaced (`msgspec.structs.replace`), so nobody sees it half-changed.
+    It is immutable and only replaced (`msgspec.structs.replace`), so that readers never see a partial update.
 
     Attributes:
         original: The address, in lower case.
         file_name: The name of the picture's file, `<address>.png`.
-        seed: Hexadecimal digits that everything was chosen by.
-        prompt: What an image model is asked for.
+        seed: Hexadecimal digits from which everything is selected.
+        prompt: The prompt for an image model.
         data_prompt: A table of the attributes.
         title_prompt: The picture's title.
-        terse_prompt: One line, for the band under the picture.
-        enhanced_prompt: `prompt`, or what a chat model made of it.
-        attributes: How each row was chosen.
-        seed_chunks: The seed, cut into a chunk for each attribute.
-        selected_tokens: The names of the chosen rows, in the order of `attributes`.
-        selected_records: The chosen rows, column -> cell, in the order of `attributes`.
-        image_url: Where a provider had the picture; empty if it came otherwise.
-        generated_path: The picture as it was made; relative to the data directory, empty until it is there.
-        annotated_path: The picture with its band; relative to the data directory, empty until it is there.
-        download_mode: How the picture came: by `url`, as `base64` in an answer, or from this machine (`local`).
-        ipfs_hash: Empty: pictures are not published.
-        cache_hit: Whether the picture was there before anybody asked for it.
-        completed: Whether the annotated picture is there.
+        terse_prompt: One line, for the band below the picture.
+        enhanced_prompt: `prompt`, or a chat model's version of it.
+        attributes: The selection of each row.
+        seed_chunks: The seed, divided into a chunk for each attribute.
+        selected_tokens: The names of the selected rows, in the order of `attributes`.
+        selected_records: The selected rows, column -> cell, in the order of `attributes`.
+        image_url: The provider's URL of the picture; empty if there was none.
+        generated_path: Path of the original picture, relative to the data directory; empty until it exists.
+        annotated_path: Path of the picture with its band, relative to the data directory; empty until it exists.
+        download_mode: The source of the picture: a `url`, `base64` in a response, or this machine (`local`).
+        ipfs_hash: Always empty: pictures are not published.
+        cache_hit: Whether the picture already existed when it was requested.
+        completed: Whether the annotated picture exists.
         series: The series' name.
     """
 
@@ -67,44 +67,48 @@ class Dress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     series: str
 
     def record(self, name: str) -> Record:
-        """Return the row that was chosen for the attribute `name`; raises KeyError if there is no such attribute."""
+        """Return the row selected for the attribute `name`.
+
+        Raises:
+            KeyError: There is no such attribute.
+        """
         for attribute, record in zip(self.attributes, self.selected_records, strict=True):
             if attribute.name == name:
                 return record
         raise KeyError(name)
 
     def colors(self) -> tuple[str, ...]:
-        """Return what to paint with, as `#RRGGBB`: the palette's five, then the accents, none twice."""
+        """Return the colors to paint with, as `#RRGGBB` without duplicates: the palette's five, then the accents."""
         palette = self.record("palette")["colors"].split(" ")
         return tuple(dict.fromkeys([*palette, *(self.record(name)["hex"] for name in _ACCENTS)]))
 
     def words(self) -> dict[str, str]:
-        """Return what to paint, in words by kind.
+        """Return the words to paint from, by attribute.
 
-        These are the names of the chosen rows by attribute, and what a painter can use beside them: the `kind` of
-        the noun, the `layout` of the composition, the `setting` of the place, and the `time` (day or night), if it
-        is told by place, light or weather.
+        These are the names of the selected rows, and further columns for the painter: the `kind` of the noun, the
+        `layout` of the composition, the `setting` of the place, and the `time` (day or night), if place, light or
+        weather determine it.
         """
         words = {attribute.name: attribute.value for attribute in self.attributes}
         words["kind"] = self.record("noun")["kind"]
         words["layout"] = self.record("composition")["layout"]
         words["setting"] = self.record("place")["setting"]
         times = [self.record(name)["time"] for name in ("place", "light", "weather")]
-        if told := [time for time in times if time != _ANY_TIME]:
-            words["time"] = told[0]
+        if known := [time for time in times if time != _ANY_TIME]:
+            words["time"] = known[0]
         return words
 
 
 def make_dress(series: Series, address: str) -> Dress:
-    """Return the dress of the picture at `address` in `series`: always the same one, on any machine.
+    """Return the dress of the picture at `address` in `series`. The result is the same on every machine.
 
     Args:
-        series: Its filters narrow what may be chosen.
+        series: The series, whose filters limit the selection.
         address: `0x` and 1 to 64 hexadecimal digits.
 
     Raises:
-        InvalidAddress: The address is none.
-        BadSeriesFile: A filter of the series leaves nothing.
+        InvalidAddress: The address is not valid.
+        BadSeriesFile: A filter of the series matches no row.
     """
     address = valid_address(address)
     selection = choose(series, address)

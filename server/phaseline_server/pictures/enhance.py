@@ -19,7 +19,7 @@ _INSTRUCTION: Final = (
     "150 words. Keep every subject, emotion, colour, style and composition it names, and add no text that should "
     "appear in the picture. Answer with the paragraph alone."
 )
-# A prompt is a few kilobytes; the rest of the answer is bookkeeping.
+# Maximum response size in bytes; a prompt has a few kilobytes, the rest is metadata.
 _LIMIT: Final = 1_048_576
 
 
@@ -38,7 +38,7 @@ class _ChatAnswer(msgspec.Struct):
 
 
 class ChatEnhancer:
-    """Asks `{base}/chat/completions` for a better prompt."""
+    """Requests a better prompt from `{base}/chat/completions`."""
 
     def __init__(
         self,
@@ -48,14 +48,14 @@ class ChatEnhancer:
         *,
         jitter: random.Random | None = None,
     ) -> None:
-        """Take what to send with, where to, and how long to try; as for `OpenAIImages`."""
-        self._api = OpenAIClient(client, access, patience, jitter or random.Random())  # noqa: S311 (no secret hangs on it)
+        """Create an enhancer; for the arguments see `OpenAIImages`."""
+        self._api = OpenAIClient(client, access, patience, jitter or random.Random())  # noqa: S311 (not for secrets)
 
     async def enhance(self, prompt: str, report: Callable[[str], Awaitable[None]]) -> str:
-        """Return `prompt` rewritten, never empty; `report` gets a line whenever it waits for something else.
+        """Return `prompt` rewritten, never empty; `report` is called with a line of text at each retry.
 
         Raises:
-            ProviderError: The provider refused, failed or was silent to the end, or its answer was empty.
+            ProviderError: The provider refused, failed, timed out, or returned an empty text.
         """
         messages = [{"role": "system", "content": _INSTRUCTION}, {"role": "user", "content": prompt}]
         body = {"model": self._api.access.model, "messages": messages}
@@ -64,12 +64,12 @@ class ChatEnhancer:
             text = clean(choice.message.content or "").strip()
             if text:
                 return text
-        raise ProviderError(f"asking {self._api.access.name}: {self._nothing(answer)}; allowed: a prompt with text")
+        raise ProviderError(f"request to {self._api.access.name}: {self._reason(answer)}; allowed: a non-empty prompt")
 
-    def _nothing(self, answer: _ChatAnswer) -> str:
+    def _reason(self, answer: _ChatAnswer) -> str:
         if not answer.choices:
-            return "answered with no choices"
+            return "the response has no choices"
         choice = answer.choices[0]
         if choice.message.refusal:
             return f"refused: {self._api.access.safe(choice.message.refusal)}"
-        return f"answered with an empty text (finish_reason {self._api.access.safe(choice.finish_reason or 'none')})"
+        return f"the response text is empty (finish_reason {self._api.access.safe(choice.finish_reason or 'none')})"

@@ -1,4 +1,4 @@
-"""The gallery: what is there already, whoever made it and whenever. All of it blocks: for worker threads."""
+"""The gallery of stored pictures. All methods block, so call them in worker threads."""
 
 from itertools import islice
 
@@ -23,7 +23,7 @@ class Gallery:
     """The pictures and series of one data directory."""
 
     def __init__(self, studio: Studio) -> None:
-        """Look into the storage and the library of `studio`."""
+        """Use the storage and the library of `studio`."""
         self._storage = studio.storage
         self._library = studio.library
 
@@ -31,7 +31,7 @@ class Gallery:
         """Return the names of all series.
 
         Raises:
-            DataDirError: Their folder can't be read.
+            DataDirError: Their folder is not readable.
         """
         return self._library.names()
 
@@ -39,9 +39,9 @@ class Gallery:
         """Return the annotated picture.
 
         Raises:
-            NoPicture: There is none (yet).
-            OutsideDataDir: A symbolic link leads out.
-            DataDirError: It can't be read.
+            NoPicture: The picture does not exist (yet).
+            OutsideDataDir: A symbolic link points outside the data directory.
+            DataDirError: The file is not readable.
         """
         content = self._storage.read_annotated(series, address)
         if content is None:
@@ -52,20 +52,22 @@ class Gallery:
         """Return a file under `output/`.
 
         Raises:
-            UnknownPath: There is none, or no file of ours can have this path.
-            OutsideDataDir: A symbolic link leads out.
-            DataDirError: It can't be read.
+            UnknownPath: The file does not exist, or the path is not allowed.
+            OutsideDataDir: A symbolic link points outside the data directory.
+            DataDirError: The file is not readable.
         """
         content = self._storage.read(path)
         if content is None:
-            raise UnknownPath(f"/files/{path}", "allowed: a file's path below output; /preview shows the pictures")
+            raise UnknownPath(
+                f"/files/{path}", "allowed: the path of a file under output/; /preview lists the pictures"
+            )
         return content
 
     def pictures(self, most: int) -> list[GalleryPicture]:
         """Return the latest `most` annotated pictures, newest first.
 
         Raises:
-            DataDirError: A folder can't be read.
+            DataDirError: A folder is not readable.
         """
         return [
             GalleryPicture(
@@ -78,7 +80,7 @@ class Gallery:
         ]
 
     def _title(self, series: str, address: str) -> str:
-        """Return a picture's title, or its address where that is not to be had: one bad file spoils no page."""
+        """Return a picture's title, or its address if the file is not readable, so that the page still works."""
         try:
             dress = self._storage.read_dress(series, address)
         except PhaselineError:

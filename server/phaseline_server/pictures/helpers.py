@@ -1,4 +1,4 @@
-"""Seed A's testing helpers, for the server that runs in this process."""
+"""Testing helpers of the picture API, for the server that runs in this process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ _running: list[tuple[Runs, Tracker, MetricsFile]] = []
 
 @contextmanager
 def serving(runs: Runs, tracker: Tracker, metrics_file: MetricsFile) -> Iterator[None]:
-    """Let the helpers speak of this server for the length of the block."""
+    """Make the helpers use this server during the block."""
     parts = (runs, tracker, metrics_file)
     _running.append(parts)
     try:
@@ -29,7 +29,7 @@ def serving(runs: Runs, tracker: Tracker, metrics_file: MetricsFile) -> Iterator
 
 
 def _metrics() -> tuple[Statistics, MetricsFile]:
-    """Return the running server's statistics; without one, what the current directory's file says."""
+    """Return the running server's statistics; without a server, those in the current directory's file."""
     if _running:
         _, tracker, metrics_file = _running[-1]
         return tracker.statistics, metrics_file
@@ -38,11 +38,11 @@ def _metrics() -> tuple[Statistics, MetricsFile]:
 
 
 def get_progress(series: str, address: str) -> dict[str, Any] | None:
-    """Return seed A's snapshot of a run as a dict, or None; one that is done is dropped from memory.
+    """Return the picture API's snapshot of a run as a dict, or None; a finished run is removed from memory.
 
     Raises:
-        InvalidSeries: The series' name is none.
-        InvalidAddress: The address is none.
+        InvalidSeries: The series' name is not valid.
+        InvalidAddress: The address is not valid.
     """
     series, address = valid_series(series), valid_address(address)
     state = _running[-1][0].take_done(series, address) if _running else None
@@ -50,7 +50,7 @@ def get_progress(series: str, address: str) -> dict[str, Any] | None:
 
 
 def reset_metrics_for_test() -> None:
-    """Forget all statistics, in memory and on disk."""
+    """Clear all statistics, in memory and on disk."""
     statistics, metrics_file = _metrics()
     if _running:
         _running[-1][1].forget_averages()
@@ -61,8 +61,8 @@ def force_metrics_save() -> None:
     """Write the statistics to disk now.
 
     Raises:
-        DiskFull: The disk takes no more.
-        DataDirError: The directory can't be written.
+        DiskFull: The disk is full.
+        DataDirError: The directory is not writable.
     """
     statistics, metrics_file = _metrics()
     metrics_file.save(statistics)

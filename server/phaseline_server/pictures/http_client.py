@@ -1,4 +1,4 @@
-"""What every HTTP request to a provider shares: bounded bodies, failures in words, `Retry-After`, clean texts."""
+"""Helpers for HTTP requests to providers: limited bodies, error texts, `Retry-After`, and sanitized text."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +14,7 @@ from phaseline_server.pictures.retry import Again
 
 __all__ = ["IDENTITY", "CutOff", "Unacceptable", "one_line", "public", "read_body", "retry_after", "why"]
 
-# Only a body that is as long on the wire as in memory can be bounded while it comes in: 64 KiB of gzip may hold 64 MiB.
+# Compression is disabled, because the size limit applies to received bytes: 64 KiB of gzip can hold 64 MiB.
 IDENTITY: Final = {"Accept-Encoding": "identity"}
 
 _LONGEST_LINE: Final = 300
@@ -23,44 +23,44 @@ _SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 class Unacceptable(Exception):
-    """A body is too large or is packed; the text is a clause. Asking again would bring the same."""
+    """A body is too large or compressed, so a retry would not help; the text is a clause."""
 
 
 class CutOff(Again):
-    """A body ended before it was whole."""
+    """A body ended before it was complete."""
 
     def __init__(self, received: int, length: int | None) -> None:
         whole = "an unknown number of" if length is None else f"{length:,}"
-        super().__init__(f"cut off after {received:,} of {whole} bytes")
+        super().__init__(f"connection closed after {received:,} of {whole} bytes")
 
 
 async def read_body(
     response: httpx.Response, limit: int, each: Callable[[int, int | None], Awaitable[None]] | None = None
 ) -> bytes:
-    """Return the body of a streamed response, never taking in more than `limit` bytes and one chunk (64 KiB).
+    """Return the body of a streamed response, reading at most `limit` bytes and one chunk (64 KiB).
 
     Args:
-        response: Opened with `client.stream`, with `IDENTITY` among the request's headers.
-        limit: The most bytes that the body may have.
-        each: Awaited after each chunk with the bytes so far and `Content-Length`, None if the server didn't say.
+        response: A response opened with `client.stream`, with `IDENTITY` in the request's headers.
+        limit: Maximum size of the body, in bytes.
+        each: Awaited after each chunk with the bytes so far and `Content-Length`, or None without this header.
 
     Raises:
-        Unacceptable: The body is longer than `limit` (not one byte is read if `Content-Length` says so), or packed.
-        CutOff: The connection ended first.
+        Unacceptable: The body is over `limit`, or compressed. If `Content-Length` is over it, nothing is read.
+        CutOff: The connection closed first.
     """
     packing = response.headers.get("Content-Encoding", "identity")
     if packing.strip().lower() != "identity":
-        raise Unacceptable(f"answered with Content-Encoding {one_line(packing)}, which was not asked for")
+        raise Unacceptable(f"the response has Content-Encoding {one_line(packing)}; allowed: identity")
     length = _length(response)
     if length is not None and length > limit:
-        raise Unacceptable(f"answered with {length:,} bytes; allowed: at most {limit:,}")
+        raise Unacceptable(f"the response has {length:,} bytes; allowed: at most {limit:,}")
     body = bytearray()
     async with _chunks(response) as chunks:
         try:
             async for chunk in chunks:
                 body += chunk
                 if len(body) > limit:
-                    raise Unacceptable(f"answered with more bytes than are allowed: at most {limit:,}")
+                    raise Unacceptable(f"the response is too large; allowed: at most {limit:,}")
                 if each is not None:
                     await each(len(body), length)
         except httpx.TransportError as error:
@@ -70,10 +70,10 @@ async def read_body(
 
 @asynccontextmanager
 async def _chunks(response: httpx.Response) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Iterate over a body as it comes, and leave no asynchronous generator behind when the loop is left early.
+    """Yield an iterator over a body, and close all its asynchronous generators on exit.
 
-    httpx nests seven of them; closing the outermost leaves the others to the garbage collector, about which Trio
-    warns. With the connection closed the next read fails, and that ends them all, innermost first.
+    httpx nests seven generators. Closing only the outermost leaves the others to the garbage collector, about which
+    Trio warns. After the connection is closed, the next read fails, which ends all of them, innermost first.
     """
     chunks = response.aiter_raw()
     try:
@@ -91,15 +91,15 @@ def _length(response: httpx.Response) -> int | None:
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
-    """Return the seconds that `Retry-After` asks for; None without one that can be read.
+    """Return the seconds in `Retry-After`, or None if it is missing or not valid.
 
-    A date is compared with the answer's own `Date`, so that a clock that is wrong here does no harm, and with this
-    machine's clock only when there is none (RFC 9110, sections 10.2.3 and 5.6.7).
+    A date is compared with the response's `Date`, so that a wrong clock here does not matter. Without `Date`, it is
+    compared with this machine's clock (RFC 9110, sections 10.2.3 and 5.6.7).
     """
-    asked = headers.get("Retry-After", "").strip()
-    if _SECONDS.fullmatch(asked):
-        return float(asked)
-    then = _date(asked)
+    value = headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    then = _date(value)
     if then is None:
         return None
     now = _date(headers.get("Date", "")) or datetime.now(UTC)
@@ -115,7 +115,7 @@ def _date(text: str) -> datetime | None:
 
 
 def why(error: httpx.TransportError) -> str:
-    """Say in a clause why no answer came: the first text in the chain of causes, as the outer ones may be empty."""
+    """Return a clause with the cause of a transport error: the first text in its chain; outer ones may be empty."""
     cause: BaseException | None = error
     while cause is not None and not str(cause):
         cause = cause.__cause__ or cause.__context__
@@ -124,11 +124,11 @@ def why(error: httpx.TransportError) -> str:
 
 
 def one_line(text: str, longest: int = _LONGEST_LINE) -> str:
-    """Return a stranger's text as one line without control characters, of at most `longest` characters."""
+    """Return an untrusted text as one line without control characters, of at most `longest` characters."""
     line = " ".join(clean(text).split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def public(url: httpx.URL) -> str:
-    """Return the part of an address that anybody may see: no password, no query (it may be a signature)."""
+    """Return the public part of a URL: without password, and without the query, which may be a signature."""
     return one_line(str(url.copy_with(userinfo=b"", query=None, fragment=None)), _LONGEST_ADDRESS)

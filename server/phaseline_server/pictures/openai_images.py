@@ -1,4 +1,4 @@
-"""The `openai` provider: pictures from any OpenAI-compatible images API."""
+"""The client of OpenAI-compatible images APIs, for the provider `openai`."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from phaseline_server.pictures.sources import EncodedPicture, RemotePicture
 
 __all__ = ["OpenAIImages"]
 
-# base64 makes four characters of three bytes; with line breaks or escapes (`\/`) some more. Then the other fields.
+# base64 has four characters for three bytes, and a few more with line breaks or escapes (`\/`).
 _BASE64_GROWTH: Final = 1.4
 _OTHER_FIELDS: Final = 65_536
 
@@ -29,7 +29,7 @@ class _ImagesAnswer(msgspec.Struct):
 
 
 class OpenAIImages:
-    """Asks `{base}/images/generations` for one picture at a time; many requests may be under way at once."""
+    """Requests pictures from `{base}/images/generations`, one per request; requests can run concurrently."""
 
     def __init__(
         self,
@@ -40,28 +40,32 @@ class OpenAIImages:
         max_picture_bytes: int,
         jitter: random.Random | None = None,
     ) -> None:
-        """Take what to send with, where to, and how long to try.
+        """Create a client.
 
         Args:
-            client: Sends the requests; whoever made it closes it.
-            access: Base address, key and model.
+            client: Sends the requests; the caller closes it.
+            access: The URL, model and key.
             patience: Time-outs and retries.
-            max_picture_bytes: The most bytes that a picture may have, which bounds the answer too.
-            jitter: Where the waits' randomness comes from; a test gives one with a fixed seed.
+            max_picture_bytes: Maximum size of a picture, which also limits the response.
+            jitter: The source of randomness for the waits; tests pass one with a fixed seed.
         """
-        self._api = OpenAIClient(client, access, patience, jitter or random.Random())  # noqa: S311 (no secret hangs on it)
+        self._api = OpenAIClient(client, access, patience, jitter or random.Random())  # noqa: S311 (not for secrets)
         self._limit = int(max_picture_bytes * _BASE64_GROWTH) + _OTHER_FIELDS
 
     async def request(
         self, prompt: str, width: int, height: int, report: Callable[[str], Awaitable[None]]
     ) -> RemotePicture | EncodedPicture:
-        """Return the picture that the model made of `prompt`, of `width` x `height` pixels, not yet fetched or checked.
+        """Return the source of the generated picture, which is not yet downloaded or validated.
 
-        `report` gets a line whenever it begins to wait for something else: `asked gpt-image-1`,
-        `rate limited; trying again in 4 s (2 of 5)`.
+        Args:
+            prompt: The prompt.
+            width: Width in pixels.
+            height: Height in pixels.
+            report: Called with a line of text before each attempt and wait: `waiting for gpt-image-1`,
+                `rate limited; retrying in 4 s (2 of 5)`.
 
         Raises:
-            ProviderError: The provider refused, failed or was silent to the end, or answered without a picture.
+            ProviderError: The provider refused, failed, timed out, or returned no picture.
         """
         body = {"model": self._api.access.model, "prompt": prompt, "size": f"{width}x{height}", "n": 1}
         answer = await self._api.post("/images/generations", body, _ImagesAnswer, self._limit, report)
@@ -71,11 +75,11 @@ class OpenAIImages:
             if picture.url:
                 return EncodedPicture(_bare(picture.url)) if picture.url[:5] == "data:" else RemotePicture(picture.url)
         raise ProviderError(
-            f"asking {self._api.access.name}: answered with {len(answer.data)} pictures, none with url or b64_json; "
-            f"check that image_model names a model that makes pictures"
+            f"request to {self._api.access.name}: {len(answer.data)} pictures in the response, none with url or "
+            f"b64_json; check that image_model is a model that generates pictures"
         )
 
 
 def _bare(text: str) -> str:
-    """Return the base64 of a `data:` address, as some providers write both fields; other text as it is."""
+    """Return the base64 part of a `data:` URL, which some providers put in both fields; other text unchanged."""
     return text.partition(",")[2] if text[:5] == "data:" else text

@@ -1,4 +1,4 @@
-"""The embedded painter: a brief in, a picture out. Pure: no clock, no files, no threads."""
+"""The embedded painter: a pure function from a brief to a picture, without clock, files or threads."""
 
 from collections.abc import Callable
 from typing import Final
@@ -15,16 +15,16 @@ from phaseline_server.pictures.painting.scene import Layer, chance
 __all__ = ["Brief", "paint"]
 
 _FACTORS: Final = (1.0, 1.75, 1.9, 2.2, 2.5)
-"""How much finer than the picture its canvas is, for each detail."""
+"""Resolution of the canvas relative to the picture, for each level of detail."""
 _HEAVY: Final = {"oil": 0.25, "dots": 0.25}
-"""Media that lay many strokes need less."""
+"""Reduction of this factor for media with many strokes, which need less resolution."""
 _MOST_PIXELS: Final = 7_000_000
 _LAST: Final = 120
-"""Cost of reducing the canvas to the picture, as a layer's."""
+"""Cost of reducing the canvas to the picture, in the unit of the layers' costs."""
 
 
 def _canvas_for(brief: Brief, medium: str) -> Canvas:
-    """Return an empty canvas, finer than the picture by what its detail asks for."""
+    """Return an empty canvas with the resolution for the brief's level of detail."""
     factor = max(1.0, _FACTORS[brief.detail - 1] - _HEAVY.get(medium, 0.0))
     while factor > 1 and brief.width * brief.height * factor**2 > _MOST_PIXELS:
         factor = max(1.0, factor - 0.25)
@@ -32,14 +32,11 @@ def _canvas_for(brief: Brief, medium: str) -> Canvas:
 
 
 def paint(brief: Brief, progress: Callable[[float], None]) -> Image.Image:
-    """Paint.
+    """Return an RGB picture with the brief's width and height.
 
     Args:
-        brief: what to paint; the same brief gives the same pixels.
-        progress: called with rising fractions from 0 to 1, at least twenty times, evenly over the time it takes.
-
-    Returns:
-        An RGB picture of the brief's width and height.
+        brief: The description of the picture. The same brief gives the same pixels.
+        progress: Called at least 20 times with rising fractions from 0 to 1, at even intervals.
     """
     composition = compose(brief)
     canvas = _canvas_for(brief, composition.medium)

@@ -1,4 +1,4 @@
-"""The painter as the server sees it: a process for each picture, so that the loop is never busy painting."""
+"""The painter's client in the server: it paints each picture in a process, so that the event loop is not blocked."""
 
 import errno
 import os
@@ -21,15 +21,15 @@ __all__ = ["Brief", "Painter", "PainterStatistics"]
 
 _WORKER: Final = "phaseline_server.pictures.painter_worker"
 _READ: Final = 1 << 16
-_SAID: Final = 300
-"""So many characters of a dying worker's last words are passed on."""
+_OUTPUT: Final = 300
+"""Maximum number of characters of a failed worker's output in an error text."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _decoder: Final[msgspec.json.Decoder[Note]] = msgspec.json.Decoder(Note)
 
 
 class PainterStatistics(msgspec.Struct, frozen=True):
-    """How many pictures are `busy` being painted, how many are `waiting` for it, and how many `painters` there are."""
+    """The number of pictures being painted (`busy`) and `waiting`, and the maximum number of `painters`."""
 
     busy: int
     waiting: int
@@ -37,57 +37,57 @@ class PainterStatistics(msgspec.Struct, frozen=True):
 
 
 class Painter:
-    """Paints pictures, at most `painters` at once; more wait, first come, first served."""
+    """Paints pictures in a limited number of processes; further pictures wait in order of arrival."""
 
     def __init__(self, painters: int = 4, *, silence: float = 120.0) -> None:
-        """Take no process yet.
+        """Create a painter without starting a process.
 
         Args:
-            painters: How many processes may paint at once.
-            silence: A worker that says nothing for so many seconds is ended, and its picture has failed.
+            painters: Maximum number of processes.
+            silence: Seconds without a report after which a worker is killed and its picture fails.
         """
         self._limiter = trio.CapacityLimiter(painters)
         self._silence = silence
 
     def statistics(self) -> PainterStatistics:
-        """Return how busy the painters are right now."""
-        told = self._limiter.statistics()
-        return PainterStatistics(told.borrowed_tokens, told.tasks_waiting, int(told.total_tokens))
+        """Return the current load."""
+        current = self._limiter.statistics()
+        return PainterStatistics(current.borrowed_tokens, current.tasks_waiting, int(current.total_tokens))
 
     async def paint(self, brief: Brief, path: Path, report: Callable[[float], Awaitable[None]]) -> None:
-        """Paint into the PNG file at `path`, which is there, whole, when this returns.
+        """Paint into the PNG file at `path`, which is complete when this returns.
 
-        Cancelling it, at any moment, ends the worker and leaves no half-written file. What `report` raises does so too.
+        Cancellation, or an error from `report`, kills the worker and removes an incomplete file.
 
         Args:
-            brief: What to paint.
-            path: The file; its directory exists. One that is there is replaced.
-            report: Called with rising fractions up to 1, never while waiting for a free painter.
+            brief: The description of the picture.
+            path: The file, in an existing directory. An existing file is replaced.
+            report: Called with rising fractions up to 1, but not while waiting for a free process.
 
         Raises:
-            ProviderError: The worker died, fell silent or could not paint; the text carries the reason.
-            DiskFull: There was no room for the picture.
+            ProviderError: The worker died, timed out or failed.
+            DiskFull: The disk is full.
         """
         async with self._limiter, _worker(path) as process:
-            await _ask(process, Request(brief, os.fspath(path)))
-            last_words = await self._follow(process, report)
-            if last_words is not None:
-                raise _failure(process.pid, await self._status(process), last_words)
+            await _send(process, Request(brief, os.fspath(path)))
+            last_line = await self._follow(process, report)
+            if last_line is not None:
+                raise _failure(process.pid, await self._status(process), last_line)
 
     async def _follow(self, process: trio.Process, report: Callable[[float], Awaitable[None]]) -> str | None:
-        """Report what the worker notes; returns None once the picture is there, or the last line said before the end.
+        """Report the worker's progress; return None when the picture is complete, or the last line of a dead worker.
 
         Raises:
-            PhaselineError: The worker fell silent, or told itself why it failed.
+            PhaselineError: The worker timed out, or reported a failure.
         """
-        last_words, rest = "", b""
+        last_line, rest = "", b""
         while True:
-            with trio.move_on_after(self._silence) as quiet:
+            with trio.move_on_after(self._silence) as timeout:
                 piece = await _stdout(process).receive_some(_READ)
-            if quiet.cancelled_caught:
+            if timeout.cancelled_caught:
                 raise self._silent(process)
             *lines, rest = (rest + (piece or b"\n")).split(b"\n")
-            # A line without end must not fill the memory.
+            # Limit the memory that an endless line can use.
             rest = rest[-_READ:]
             for line in filter(bytes.strip, lines):
                 match _note(line):
@@ -96,11 +96,11 @@ class Painter:
                     case Painted():
                         return None
                     case Failed(reason, number):
-                        raise _refused(process.pid, reason, number)
+                        raise _failed(process.pid, reason, number)
                     case None:
-                        last_words = line.decode(errors="replace")
+                        last_line = line.decode(errors="replace")
             if not piece:
-                return last_words
+                return last_line
 
     async def _status(self, process: trio.Process) -> int:
         """Return the exit status of a worker that has closed its output."""
@@ -110,16 +110,16 @@ class Painter:
 
     def _silent(self, process: trio.Process) -> ProviderError:
         return ProviderError(
-            f"the painter's process {process.pid} has said nothing for {self._silence:g} s and was ended; "
-            "it should report many times a second: is the machine overloaded or was the process stopped?"
+            f"the painter process {process.pid} reported nothing for {self._silence:g} s and was killed; "
+            "check whether the machine is overloaded or the process was stopped"
         )
 
 
 @asynccontextmanager
 async def _worker(path: Path) -> AsyncIterator[trio.Process]:
-    """Start a worker; on leaving it is gone, and so is what it may have left half-written."""
+    """Start a worker; on exit, kill it and remove an incomplete file."""
     command = [sys.executable, "-P", "-m", _WORKER]
-    # The worker finds the modules where this process finds them; the current directory is no such place.
+    # The worker uses this process's module path, without the current directory.
     paths = os.pathsep.join(entry for entry in sys.path if entry)
     try:
         process = await trio.lowlevel.open_process(
@@ -128,13 +128,13 @@ async def _worker(path: Path) -> AsyncIterator[trio.Process]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONPATH": paths},
-            # A terminal's Ctrl-C is for the server, which then cancels. No session of its own: Linux would give that
-            # an equal share of the processor, and the worker's niceness would mean nothing to the server.
+            # A terminal's Ctrl-C must only reach the server, which then cancels. This is a process group and not a
+            # session: Linux gives each session an equal share of the processor, regardless of the worker's niceness.
             process_group=0,
         )
     except OSError as error:
         raise ProviderError(
-            f"the painter's process could not be started: {error}; it needs a free process and {sys.executable}"
+            f"cannot start the painter process: {error}; it needs a free process and {sys.executable}"
         ) from error
     try:
         yield process
@@ -155,33 +155,33 @@ def _note(line: bytes) -> Note | None:
         return None
 
 
-async def _ask(process: trio.Process, request: Request) -> None:
-    """Send the request. Stdin stays open: a worker whose stdin ends, ends too."""
+async def _send(process: trio.Process, request: Request) -> None:
+    """Send the request. Stdin stays open, because a worker exits when its stdin closes."""
     if process.stdin is None:
-        raise ProviderError(f"the painter's process {process.pid} has no stdin; it needs one")
-    # If it died at once, its output tells why.
+        raise ProviderError(f"the painter process {process.pid} has no stdin; it needs one")
+    # If the worker died at once, its output gives the reason.
     with suppress(trio.BrokenResourceError):
         await process.stdin.send_all(msgspec.json.encode(request) + b"\n")
 
 
 def _stdout(process: trio.Process) -> trio.abc.ReceiveStream:
     if process.stdout is None:
-        raise ProviderError(f"the painter's process {process.pid} has no stdout; it needs one")
+        raise ProviderError(f"the painter process {process.pid} has no stdout; it needs one")
     return process.stdout
 
 
-def _refused(process: int, reason: str, number: int | None) -> PhaselineError:
+def _failed(process: int, reason: str, number: int | None) -> PhaselineError:
     if number in _FULL:
         return DiskFull(f"no space for the picture: {reason}; free disk space in the data directory")
-    return ProviderError(f"the painter's process {process} could not paint: {reason[:_SAID]}")
+    return ProviderError(f"the painter process {process} failed: {reason[:_OUTPUT]}")
 
 
-def _failure(process: int, status: int, last_words: str) -> ProviderError:
+def _failure(process: int, status: int, last_line: str) -> ProviderError:
     end = f"exit status {status}"
     if status < 0:
         try:
             end = f"signal {signal.Signals(-status).name}"
         except ValueError:
             end = f"signal {-status}"
-    said = f"its last words: {last_words.strip()[:_SAID]}" if last_words.strip() else "it said nothing"
-    return ProviderError(f"the painter's process {process} ended with {end} before the picture was done; {said}")
+    output = f"last output: {last_line.strip()[:_OUTPUT]}" if last_line.strip() else "no output"
+    return ProviderError(f"the painter process {process} ended with {end} before the picture was complete; {output}")

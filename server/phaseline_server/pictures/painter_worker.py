@@ -1,12 +1,12 @@
-"""The painter's own process: a request on stdin, notes on stdout, the picture in a file.
+"""The painter's process: it reads a request from stdin, reports on stdout and writes the picture to a file.
 
-Run as `python -m phaseline_server.pictures.painter_worker`. The request is one line of JSON; stdin stays open while
-somebody waits for the picture, and when it ends, so does the process. That needs neither a thread nor Linux's
-PR_SET_PDEATHSIG, which would end the process as soon as the *thread* ends that started it (Trio starts processes in
-worker threads, which live ten seconds when idle).
+Run it as `python -m phaseline_server.pictures.painter_worker`. The request is one line of JSON. The server keeps stdin
+open while it waits for the picture; when stdin closes, the process exits. This needs no thread. Linux's
+PR_SET_PDEATHSIG does not work here: it kills the process when the *thread* that started it ends, and Trio's worker
+threads end after ten idle seconds.
 
-Each note is a line of JSON that begins on a new line. Stdout and stderr may be one pipe: a line that is no note is
-something that Python or a library had to say.
+Each note is a line of JSON that begins on a new line. Stdout and stderr may share a pipe: other lines are output of
+Python or a library.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ _STDOUT: Final = 1
 _NICE: Final = 10
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _PAINTED_SHARE: Final = 0.95
-"""How much of the whole time is painting; the rest is writing the file."""
+"""The share of the total time for painting; the rest is writing the file."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -39,19 +39,19 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Painting(msgspec.Struct, frozen=True, tag="painting"):
-    """So much is done: `fraction` rises from 0 to 1."""
+    """The progress: `fraction` rises from 0 to 1."""
 
     fraction: float
 
 
 class Painted(msgspec.Struct, frozen=True, tag="painted"):
-    """The picture is in its file, whole, with so many `bytes`."""
+    """The picture's file is complete; `bytes` is its size."""
 
     bytes: int
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """There will be no picture; `errno` is the system's number for the reason, if it has one."""
+    """The painting failed; `errno` is the number of an OSError."""
 
     reason: str
     errno: int | None = None
@@ -60,38 +60,38 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 Note = Painting | Painted | Failed
 
 
-class _Alone(Exception):
-    """Nobody waits for the picture any more."""
+class _Abandoned(Exception):
+    """The server no longer waits for the picture."""
 
 
 def part_of(path: str, process: int) -> str:
-    """Return where the process of this id writes before the picture takes its place at `path`."""
+    """Return the temporary path to which the process with this id writes before it renames the file to `path`."""
     return f"{path}.{process}.part"
 
 
 def main() -> int:
-    """Serve one request; returns the exit status."""
-    # Before numpy is loaded: the picture must not depend on the number of threads, and a painter gets one core.
+    """Serve one request and return the exit status."""
+    # Set before numpy loads: the picture must not depend on the number of threads, and each painter uses one core.
     os.environ.update(dict.fromkeys(_THREADS, "1"))
-    # The server's loop goes first.
+    # The server's event loop has priority.
     os.nice(_NICE)
     try:
         request = msgspec.json.decode(_line(), type=Request)
         _end_with_stdin()
         _serve(request)
-    except _Alone:
+    except _Abandoned:
         return 1
     except BaseException as error:
         number = error.errno if isinstance(error, OSError) else None
         try:
-            _tell(Failed(_told(error), number))
-        except _Alone:
+            _report(Failed(_reason(error), number))
+        except _Abandoned:
             return 1
         raise
     return 0
 
 
-def _told(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -101,37 +101,37 @@ def _line() -> bytes:
     while not line.endswith(b"\n"):
         piece = os.read(_STDIN, 1 << 16)
         if not piece:
-            raise _Alone
+            raise _Abandoned
         line += piece
     return line
 
 
 def _end_with_stdin() -> None:
-    """Ask the system to end this process (SIGIO) as soon as the other end of stdin is closed, however that happens."""
+    """Let the system kill this process (SIGIO) when the other end of stdin closes for any reason."""
     fcntl.fcntl(_STDIN, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(_STDIN, fcntl.F_SETFL, fcntl.fcntl(_STDIN, fcntl.F_GETFL) | os.O_ASYNC)
 
 
-def _tell(note: Note) -> None:
+def _report(note: Note) -> None:
     try:
         os.write(_STDOUT, b"\n" + msgspec.json.encode(note) + b"\n")
     except BrokenPipeError as error:
-        # So a process ends too that was left alone before it asked for SIGIO, or whose system's pipes send none.
-        raise _Alone from error
+        # Covers a server that died before SIGIO was set up, and systems without SIGIO for pipes.
+        raise _Abandoned from error
 
 
 def _serve(request: Request) -> None:
-    # Loading these takes most of a worker's start; a request that is wrong is refused before.
+    # A slow import, so it comes after the validation of the request.
     from phaseline_server.pictures.painter import paint  # noqa: PLC0415
 
-    image = paint(request.brief, lambda fraction: _tell(Painting(round(fraction * _PAINTED_SHARE, 4))))
+    image = paint(request.brief, lambda fraction: _report(Painting(round(fraction * _PAINTED_SHARE, 4))))
     size = _write(image, request.path)
-    _tell(Painting(1.0))
-    _tell(Painted(size))
+    _report(Painting(1.0))
+    _report(Painted(size))
 
 
 def _write(image: "Image.Image", path: str) -> int:
-    """Write the PNG so that `path` holds it whole or not at all, and survives a power cut; returns its size."""
+    """Write the PNG to `path` atomically and durably, and return its size in bytes."""
     part = part_of(path, os.getpid())
     try:
         with open(part, "wb") as file:  # noqa: PTH123

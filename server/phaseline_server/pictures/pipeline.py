@@ -23,7 +23,7 @@ from phaseline_server.pictures.studio import Studio
 __all__ = ["make_picture"]
 
 _MAX_PIXELS: Final = 64_000_000
-_LEFT: Final = "an earlier run has left it on disk"
+_LEFT: Final = "reused from an earlier run"
 
 
 async def make_picture(
@@ -35,18 +35,18 @@ async def make_picture(
     *,
     resume: bool = True,
 ) -> None:
-    """Go through all phases, and tell `dressed` of the dress whenever more of it is known.
+    """Run all phases.
 
     Args:
-        studio: What pictures are made with.
-        reporter: Who is told of the phases.
+        studio: The storage, series, providers and clients.
+        reporter: Reports the phases.
         series: A valid name.
         address: A valid address.
-        dressed: Told of the dress.
-        resume: Whether what an earlier run has left on disk is not made again.
+        dressed: Called with the dress after each phase.
+        resume: Whether to reuse results of an earlier run on disk.
 
     Raises:
-        PhaselineError: A phase failed; `reporter.phase` tells which.
+        PhaselineError: A phase failed; `reporter.phase` is that phase.
     """
     run = _PictureRun(studio, reporter, series, address, resume=resume)
     try:
@@ -58,7 +58,7 @@ async def make_picture(
 
 
 class _PictureRun:
-    """One pass through the phases, a method each."""
+    """One run, with a method for each phase."""
 
     dress: Dress
     _source: PictureSource | None = None
@@ -72,13 +72,13 @@ class _PictureRun:
         self._key = (series, address)
 
     async def setup(self) -> None:
-        async with self._reporter.during(DallePhase.SETUP, "choosing from the databases") as result:
+        async with self._reporter.during(DallePhase.SETUP, "selecting attributes") as result:
             series, address = self._key
             self._series: Series = await trio.to_thread.run_sync(self._studio.library.get, series)
             self.dress = await trio.to_thread.run_sync(make_dress, self._series, address)
             result["attributes"] = len(self.dress.attributes)
             if self._resume:
-                # Before the prompts are written anew.
+                # Read this before the prompts are overwritten.
                 self._left = await trio.to_thread.run_sync(self._storage.unfinished, self.dress)
 
     async def base_prompts(self) -> None:
@@ -95,13 +95,13 @@ class _PictureRun:
             self.dress = msgspec.structs.replace(self.dress, enhanced_prompt=self._left.enhanced)
             await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
             return
-        async with self._reporter.during(DallePhase.ENHANCE_PROMPT, "asking the chat model"):
-            text = await enhancer.enhance(self.dress.prompt, self._words)
+        async with self._reporter.during(DallePhase.ENHANCE_PROMPT, "waiting for the chat model"):
+            text = await enhancer.enhance(self.dress.prompt, self._text)
             self.dress = msgspec.structs.replace(self.dress, enhanced_prompt=text)
             await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
 
     async def prepare(self) -> None:
-        async with self._reporter.during(DallePhase.IMAGE_PREP, "choosing size, palette and composition") as result:
+        async with self._reporter.during(DallePhase.IMAGE_PREP, "selecting size, palette and composition") as result:
             width, height = self._series.dimensions or self._studio.size
             self._order = Order.of(self.dress, width, height, self._series.detail)
             result |= {"width": width, "height": height, "colors": list(self._order.brief.colors)}
@@ -124,10 +124,10 @@ class _PictureRun:
             return
         source = self._source
         if source is None:
-            raise ProviderError("no picture was ordered; allowed: order before download")
-        async with self._reporter.during(DallePhase.IMAGE_DOWNLOAD, "fetching the picture") as result:
+            raise ProviderError("no picture was requested; request it before the download")
+        async with self._reporter.during(DallePhase.IMAGE_DOWNLOAD, "downloading the picture") as result:
             data = await fetch(source, self._studio.max_picture_bytes, self._studio.client, self._percent)
-            # Its room may be needed by what comes next.
+            # Free the disk space for the next files.
             await self.discard()
             self._picture = await check(data, _MAX_PIXELS)
             await trio.to_thread.run_sync(self._storage.write_picture, "generated", *self._key, self._picture.png)
@@ -135,25 +135,25 @@ class _PictureRun:
             result["bytes"] = len(self._picture.png)
 
     async def annotate(self) -> None:
-        async with self._reporter.during(DallePhase.ANNOTATE, "setting the caption"):
-            # A large picture takes seconds, for which no end of the server shall wait; nothing but the result is lost.
+        async with self._reporter.during(DallePhase.ANNOTATE, "drawing the caption"):
+            # A large picture takes seconds. The shutdown does not wait for the thread; only its result is lost.
             png = await trio.to_thread.run_sync(
                 annotate, self._picture.png, self.dress.terse_prompt, abandon_on_cancel=True
             )
             dress = self._storage.with_annotated(self.dress)
-            # The picture comes last: once it is there, all that belongs to it is.
+            # Write the picture last, so that its other files exist whenever it does.
             await trio.to_thread.run_sync(self._storage.write_dress, dress)
             await trio.to_thread.run_sync(self._storage.write_picture, "annotated", *self._key, png)
             self.dress = dress
 
     async def discard(self) -> None:
-        """Remove the provider's own file, if there is one: whatever ends the run, it is of no more use."""
+        """Remove the provider's file, if there is one; it is not needed after the run."""
         if isinstance(self._source, LocalPicture):
             with trio.CancelScope(shield=True), suppress(OSError):
                 await trio.Path(self._source.path).unlink(missing_ok=True)
 
     async def _percent(self, percent: float) -> None:
-        await self._reporter.tell(percent, "fetching the picture")
+        await self._reporter.tell(percent, "downloading the picture")
 
-    async def _words(self, text: str) -> None:
+    async def _text(self, text: str) -> None:
         await self._reporter.tell(None, text)

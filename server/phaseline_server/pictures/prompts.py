@@ -1,4 +1,4 @@
-"""The layers of words that are made of a selection: a table, a title, a caption, and the prompt for an image model."""
+"""The texts generated from a selection: a table, a title, a caption and the prompt for an image model."""
 
 from typing import Final, NamedTuple
 
@@ -15,13 +15,13 @@ _WEATHER: Final = {
 
 
 class Prompts(NamedTuple):
-    """The layers.
+    """The texts of one picture.
 
     Attributes:
-        data: A table of the attributes, several lines.
+        data: A table of the attributes, with several lines.
         title: A few words, in title case.
-        terse: One line, for the band under the picture.
-        prompt: The full text for the image model, a few paragraphs of a line each.
+        terse: One line, for the band below the picture.
+        prompt: The full text for the image model: four paragraphs, each on one line.
     """
 
     data: str
@@ -31,7 +31,7 @@ class Prompts(NamedTuple):
 
 
 def write(selection: Selection, series: str, address: str) -> Prompts:
-    """Return the layers for what was chosen for a picture of `series` at `address`."""
+    """Return the texts for the selection of the picture at `address` in `series`."""
     rows = selection.by_name()
     return Prompts(_data(selection, series, address), _title(rows), _terse(rows), _prompt(rows))
 
@@ -69,7 +69,7 @@ def _terse(rows: dict[str, Record]) -> str:
 
 
 def _prompt(rows: dict[str, Record]) -> str:
-    """Return four paragraphs: who, where, in which manner, with which means."""
+    """Return four paragraphs: subject, scene, style and composition."""
     return "\n".join((_who(rows), _where(rows), _manner(rows), _means(rows)))
 
 

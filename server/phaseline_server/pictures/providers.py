@@ -1,4 +1,4 @@
-"""Who makes pictures: the embedded painter, or any OpenAI-compatible images API."""
+"""Providers of pictures: the embedded painter and OpenAI-compatible images APIs."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,19 +16,19 @@ from phaseline_server.pictures.sources import LocalPicture, PictureSource
 
 __all__ = ["OpenAIProvider", "Order", "PainterProvider", "Provider", "Tell"]
 
-# Takes percent (None for unknown) and a line for people.
+# Reports a percentage (None if unknown) and a line of text.
 Tell = Callable[[float | None, str], Awaitable[None]]
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What is asked of a provider: words for one that reads, a brief for one that paints."""
+    """The request to a provider: a prompt for an image model and a brief for the painter."""
 
     prompt: str
     brief: Brief
 
     @classmethod
     def of(cls, dress: Dress, width: int, height: int, detail: int | None) -> "Order":
-        """Return the order for `dress` at a size in pixels."""
+        """Return the order for `dress`, with a size in pixels and a level of detail (None: 2)."""
         brief = Brief(
             seed=dress.seed,
             width=width,
@@ -41,30 +41,38 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Provider(Protocol):
-    """Makes pictures."""
+    """A provider of pictures.
+
+    Attributes:
+        name: Its name in settings.
+        greeting: The first text to report.
+    """
 
     name: str
     greeting: str
 
     async def make(self, order: Order, tell: Tell) -> PictureSource:
-        """Return where the picture is to be had, once it is made.
+        """Generate a picture and return its source.
 
         Raises:
-            ProviderError: It was not made; the text says why.
+            ProviderError: The picture was not generated.
         """
         ...
 
 
 class PainterProvider:
-    """The embedded painter, in processes of its own."""
+    """The embedded painter, which runs in separate processes."""
 
     name = "painter"
     greeting = "waiting for the painter"
 
     def __init__(self, painter: Painter, directory: Callable[[], Path]) -> None:
-        """Paint into files in what `directory` returns, which are the receiver's to remove.
+        """Create a provider that paints into files, which the caller removes.
 
-        It is asked for each picture, in a worker thread, and raises DiskFull or DataDirError when it has none.
+        Args:
+            painter: The painter.
+            directory: Returns the directory of the files. It is called for each picture, in a worker thread, and may
+                raise DiskFull or DataDirError.
         """
         self._painter = painter
         self._directory = directory
@@ -86,9 +94,9 @@ class OpenAIProvider:
     name = "openai"
 
     def __init__(self, images: OpenAIImages, model: str) -> None:
-        """Ask `images`, whose model is called `model`."""
+        """Create a provider that uses `images`; `model` is the name to show."""
         self._images = images
-        self.greeting = f"asking {model}"
+        self.greeting = f"waiting for {model}"
 
     async def make(self, order: Order, tell: Tell) -> PictureSource:
         """See `Provider.make`."""

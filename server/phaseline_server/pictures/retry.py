@@ -1,4 +1,4 @@
-"""Trying again: attempts with a time-out each, growing random waits between them, and a deadline over all."""
+"""Retries with exponential back-off, a time-out for each attempt and a deadline for all of them."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -13,18 +13,18 @@ __all__ = ["Again", "Retries", "persist"]
 
 T = TypeVar("T")
 
-# No wait is longer, whatever `Retry-After` says: a provider that asks for an hour may have recovered in a minute.
+# Maximum wait in seconds, even if `Retry-After` is longer: a provider that asks for an hour may recover in a minute.
 MAX_WAIT: Final = 60.0
-# The back-off's own ceiling.
+# Maximum back-off in seconds.
 MAX_BACKOFF: Final = 30.0
 
 
 class Again(Exception):
-    """An attempt failed in a way that may pass.
+    """An attempt failed with a temporary error.
 
     Attributes:
-        reason: What happened, as a clause: `answered 503: overloaded`.
-        wait: Seconds to wait, if the other side said so.
+        reason: The error, as a clause: `status 503: overloaded`.
+        wait: Seconds to wait, if the server sent them.
     """
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
@@ -34,13 +34,13 @@ class Again(Exception):
 
 
 class Retries(msgspec.Struct, frozen=True, kw_only=True):
-    """How long and how often to try.
+    """Limits of retries.
 
     Attributes:
-        timeout: Seconds that one attempt may take, from connecting to the last byte.
+        timeout: Time-out of one attempt, from connecting to the last byte, in seconds.
         retries: Attempts after the first.
-        deadline: Seconds that everything may take, waits included; None for as long as all attempts' time-outs.
-        backoff: Seconds that the first wait is at most; the ceiling doubles with each further one.
+        deadline: Time-out of all attempts and waits, in seconds; None for the sum of the attempts' time-outs.
+        backoff: Maximum of the first wait, in seconds; it doubles with each further wait.
     """
 
     timeout: float
@@ -50,19 +50,19 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def attempts(self) -> int:
-        """How many attempts there are at most."""
+        """The maximum number of attempts."""
         return self.retries + 1
 
     @property
     def whole(self) -> float:
-        """The deadline in seconds from the beginning."""
+        """The deadline, in seconds from the start."""
         return self.timeout * self.attempts if self.deadline is None else self.deadline
 
     def wait(self, failure: Again, failed: int, jitter: random.Random) -> float:
         """Return the seconds to wait after the `failed`-th attempt, counted from 1.
 
-        What the other side asked for, up to 60 s; otherwise "full jitter": uniform between 0 and
-        `backoff * 2 ** (failed - 1)`, at most 30 s. Clients that failed together then don't come back together
+        This is the server's `Retry-After`, up to 60 s. Otherwise it is "full jitter": uniform between 0 and
+        `backoff * 2 ** (failed - 1)`, at most 30 s, so that clients that failed together do not retry together
         (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
         """
         if failure.wait is not None:
@@ -77,26 +77,26 @@ async def persist(
     report: Callable[[str], Awaitable[None]],
     gave_up: Callable[[str], PhaselineError],
 ) -> T:
-    """Return what the first `attempt` that succeeds returns. It gets its number, counted from 1.
+    """Call `attempt` until it succeeds, and return its result.
 
-    Time is Trio's: a test's clock drives the time-outs, the waits and the deadline alike.
+    All times are Trio's, so a test's clock also controls time-outs, waits and the deadline.
 
     Args:
-        attempt: Raises `Again` for what may pass; any other exception ends it all.
-        patience: How long and how often.
-        jitter: Where the waits' randomness comes from.
-        report: Gets a line before each wait: `rate limited; trying again in 4 s (2 of 5)`.
-        gave_up: Makes the error of the text that tells how it ended.
+        attempt: Called with its number, from 1. It raises `Again` for a temporary error; other errors propagate.
+        patience: The limits of retries.
+        jitter: The source of randomness for the waits.
+        report: Called with a line of text before each wait: `rate limited; retrying in 4 s (2 of 5)`.
+        gave_up: Returns the error to raise, from its text.
 
     Raises:
-        PhaselineError: What `gave_up` made, once there is no attempt or no time left.
+        PhaselineError: The error of `gave_up`, when no attempt or no time is left.
     """
     end = trio.current_time() + patience.whole
     number = 0
     while True:
         number += 1
         allowed = max(0.0, min(patience.timeout, end - trio.current_time()))
-        failure = Again(f"no whole answer within {_seconds(allowed)}")
+        failure = Again(f"no complete response within {_seconds(allowed)}")
         with trio.move_on_after(allowed):
             try:
                 return await attempt(number)
@@ -108,11 +108,11 @@ async def persist(
         wait = patience.wait(failure, number, jitter)
         left = max(0.0, end - trio.current_time())
         if wait >= left:
-            raise gave_up(f"{history}; the next may begin in {_seconds(wait)}, but {_seconds(left)} are left")
-        await report(f"{failure.reason}; trying again in {_seconds(wait)} ({number + 1} of {patience.attempts})")
+            raise gave_up(f"{history}; the next attempt would start in {_seconds(wait)}, but {_seconds(left)} are left")
+        await report(f"{failure.reason}; retrying in {_seconds(wait)} ({number + 1} of {patience.attempts})")
         await trio.sleep(wait)
 
 
 def _seconds(value: float) -> str:
-    """Return seconds as a person says them: `0.25 s`, `4 s`, `120 s`."""
+    """Return seconds as text: `0.25 s`, `4 s`, `120 s`."""
     return f"{value:.2g} s" if value < 1 else f"{value:.0f} s"

@@ -1,4 +1,4 @@
-"""The runs of pictures: at most one at a time for each (series, address), and what is known of earlier ones."""
+"""The runs of pictures: at most one active run per series and address, and recent runs."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -28,12 +28,12 @@ _log: Final = structlog.get_logger()
 
 Key = tuple[str, str]
 INTERRUPTED: Final = "INTERRUPTED"
-ENDED: Final = "cancelled: the server was ended; ask for the picture again: it goes on from there"
-_ROOM_S: Final = 1.0
+ENDED: Final = "canceled: the server stopped; request the picture again to resume"
+_RETRY_S: Final = 1.0
 
 
 class RunState(msgspec.Struct, frozen=True):
-    """What is told of a picture: its run's snapshot, and its dress."""
+    """The state of a picture: its run's snapshot and its dress."""
 
     snapshot: Snapshot
     dress: Dress
@@ -41,23 +41,30 @@ class RunState(msgspec.Struct, frozen=True):
 
 @dataclass
 class _Run:
-    """A picture being made, or made lately."""
+    """An active or recent run."""
 
     dress: Dress
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    begun: trio.Event = field(default_factory=trio.Event)  # its start is kept, or was refused
+    begun: trio.Event = field(default_factory=trio.Event)  # the start is recorded, or was rejected
     over: trio.Event = field(default_factory=trio.Event)
 
     def put_on(self, dress: Dress) -> None:
-        """Replace the dress by one of which more is known."""
+        """Replace the dress by a more complete one."""
         self.dress = dress
 
 
 class Runs:
-    """All runs. The tracker knows their jobs; this knows their dresses, and who cancels them."""
+    """All runs. The tracker holds their jobs; this holds their dresses and cancel scopes."""
 
     def __init__(self, nursery: trio.Nursery, tracker: Tracker, studio: Studio, *, done_ttl: float) -> None:
-        """Make pictures in `nursery` with what is in `studio`; tell of an ended run for `done_ttl` seconds."""
+        """Create an empty registry of runs.
+
+        Args:
+            nursery: Runs the tasks that make pictures.
+            tracker: Receives the reports.
+            studio: The storage, series and providers.
+            done_ttl: Seconds for which the snapshot of a finished run is available.
+        """
         self._nursery = nursery
         self._tracker = tracker
         self._studio = studio
@@ -65,7 +72,7 @@ class Runs:
         self._runs: dict[Key, _Run] = {}
 
     async def restore(self) -> None:
-        """Take up what the tracker knows of before: a run that was active then died with its server, and has failed."""
+        """Restore the runs of the tracker's jobs, and report those that were active at the last shutdown as failed."""
         for job in self._tracker.jobs():
             if job.workflow.name != DALLE.name or not job.job_id.startswith(f"{DALLE.name}:"):
                 continue
@@ -75,15 +82,15 @@ class Runs:
                 stored = job.state is State.COMPLETED and await trio.to_thread.run_sync(there)
                 dress = partial(self._stored_dress if stored else self._new_dress, series, address)
                 run = _Run(await trio.to_thread.run_sync(dress))
-            except PhaselineError as error:  # somebody else's job, or a series that is gone
-                _log.info("a run of before is not taken up", job_id=job.job_id, error=str(error))
+            except PhaselineError as error:  # a job of another client, or of a deleted series
+                _log.info("cannot restore a run", job_id=job.job_id, error=str(error))
                 continue
             run.begun.set()
             run.over.set()
             self._runs[series, address] = run
             if not job.state.ended:
                 phase = job.phase or None
-                text = "the server was ended before the picture was made; ask for it again: it goes on from there"
+                text = "the server stopped before the picture was complete; request it again to resume"
                 await self._end(
                     ErrorOccurred(job_id=job.job_id, error_type=INTERRUPTED, text=text, phase=phase),
                     JobFailed(job_id=job.job_id, result={"error": "interrupted", "code": INTERRUPTED, "stage": phase}),
@@ -92,10 +99,10 @@ class Runs:
     def _new_dress(self, series: str, address: str) -> Dress:
         return make_dress(self._studio.library.get(series), valid_address(address))
 
-    # ------------------------------------------------------------------ asking
+    # ------------------------------------------------------------------ state
 
     def known(self, series: str, address: str) -> RunState | None:
-        """Return the run that is active, or ended lately."""
+        """Return the state of an active or recent run, or None."""
         run = self._runs.get((series, address))
         if run is None:
             return None
@@ -111,11 +118,11 @@ class Runs:
         return RunState(snapshot, run.dress)
 
     async def state(self, series: str, address: str) -> RunState:
-        """Return what is known of a picture, without starting anything.
+        """Return the state of a picture, without starting a run.
 
         Raises:
-            UnknownSeries: No such series is defined, and no picture of it is there.
-            NoRun: Nothing is known of it.
+            UnknownSeries: The series is not defined, and the picture does not exist.
+            NoRun: There is neither a run nor a picture.
         """
         await self._wait_begun(series, address)
         if known := self.known(series, address):
@@ -126,37 +133,37 @@ class Runs:
         return _synthetic(series, address, dress)
 
     async def _wait_begun(self, series: str, address: str) -> None:
-        """Wait for a run that somebody else is just beginning."""
+        """Wait until a run that another request is starting has begun."""
         while (run := self._runs.get((series, address))) is not None and not run.begun.is_set():
             await run.begun.wait()
 
     def _prepared(self, series: str, address: str, *, anew: bool = False) -> tuple[Dress, bool]:
-        """Return a picture's dress, and whether the picture is there and not to be made `anew`."""
+        """Return a picture's dress, and whether the picture exists; with `anew`, ignore an existing picture."""
         if not anew and self._studio.storage.annotated_exists(series, address):
             return self._stored_dress(series, address), True
         return make_dress(self._studio.library.get(series), address), False
 
     def _stored_dress(self, series: str, address: str) -> Dress:
-        """Return the dress of a picture that is there: as it was stored, or else made anew."""
+        """Return the dress of an existing picture: the stored one, or else a new one."""
         storage = self._studio.storage
         dress = storage.read_dress(series, address) or make_dress(self._studio.library.get(series), address)
         return msgspec.structs.replace(
             dress, annotated_path=storage.relative("annotated", series, address), cache_hit=True, completed=True
         )
 
-    # ------------------------------------------------------------------ doing
+    # ------------------------------------------------------------------ start and end
 
     async def start(self, series: str, address: str, *, retry: bool = False) -> RunState:
-        """Return the state of a picture's run, which is started unless there is one, or the picture is there.
+        """Start a picture's run, unless there is a run or the picture exists, and return its state.
 
         Args:
             series: A valid name.
             address: A valid address, in lower case.
-            retry: Start over even though a run has ended lately. A picture that was there before is not made again.
+            retry: Start again although a recent run exists. A picture that existed before that run is not made again.
 
         Raises:
-            UnknownSeries: No such series is defined, and no picture of it is there.
-            IllegalEvent: Somebody else reports a job under this run's id.
+            UnknownSeries: The series is not defined, and the picture does not exist.
+            IllegalEvent: Another client reports a job with this run's id.
             TooMany: Too many jobs are active.
         """
         await self._wait_begun(series, address)
@@ -169,7 +176,8 @@ class Runs:
         dress, hit = await trio.to_thread.run_sync(partial(self._prepared, series, address, anew=anew))
         if known is not None and hit:
             return known
-        # Others may have started it while we looked; once they have, nothing is awaited from here to its entry.
+        # Another request may have started the run meanwhile. After this check, nothing is awaited before the run is
+        # registered.
         await self._wait_begun(series, address)
         again = self.known(series, address)
         known_ended = known is not None and again is not None and again.snapshot.state.ended
@@ -180,7 +188,7 @@ class Runs:
         self._runs[series, address] = run
         job_id = dalle_job_id(series, address)
         try:
-            # Shielded: a client that leaves right now must not leave a run behind that never begins or ends.
+            # Shielded, because a disconnect of the client must not leave a run that never begins or ends.
             with trio.CancelScope(shield=True):
                 await self._begin(run, series, address, hit=hit, anew=anew)
         except PhaselineError:
@@ -210,13 +218,13 @@ class Runs:
             self._nursery.start_soon(partial(self._make, run, series, address, resume=not anew), name=job_id)
 
     def _forget_old(self) -> None:
-        """Forget the runs whose jobs the tracker has forgotten."""
+        """Remove finished runs whose jobs the tracker has removed."""
         for key, run in tuple(self._runs.items()):
             if run.over.is_set() and self._tracker.ended_s(dalle_job_id(*key)) is None:
                 del self._runs[key]
 
     async def _make(self, run: _Run, series: str, address: str, *, resume: bool) -> None:
-        """Make one picture, and report how it ended, whatever happens."""
+        """Make one picture and report its end in any case."""
         job_id = dalle_job_id(series, address)
         reporter = RunReporter(self._tracker, job_id)
         try:
@@ -225,9 +233,9 @@ class Runs:
                 await self._tracker.report(JobCompleted(job_id=job_id, result=_result(run.dress)))
         except PhaselineError as error:
             await self._failed(job_id, reporter, error.code, str(error))
-        except Exception as error:  # noqa: BLE001 - a mistake of ours ends this run, and never the server
-            _log.exception("a run failed", job_id=job_id)
-            await self._failed(job_id, reporter, "INTERNAL", f"the server made a mistake: {error!r}; see its log")
+        except Exception as error:  # noqa: BLE001 - a bug must end only this run and not the server
+            _log.exception("unhandled error in a picture run", job_id=job_id)
+            await self._failed(job_id, reporter, "INTERNAL", f"internal server error: {error!r}; see the server's log")
         finally:
             try:
                 if self._tracker.ended_s(job_id) is None:
@@ -247,7 +255,7 @@ class Runs:
         )
 
     async def _end(self, *events: Event) -> None:
-        """Report the end of a run, which is not to fail: who else reports under its id may have ended it already."""
+        """Report the end of a run without raising errors: another client may have ended the job already."""
         left = deque(events)
         while left:
             try:
@@ -255,30 +263,30 @@ class Runs:
                     await self._tracker.report(left[0])
                 left.popleft()
             except DiskFull as error:
-                # If the server ends meanwhile, the next one finds the run interrupted.
-                _log.warning("the end of a run waits for room on the disk", job_id=left[0].job_id, error=str(error))
-                await trio.sleep(_ROOM_S)
+                # If the server stops meanwhile, the next start reports the run as interrupted.
+                _log.warning("disk full; retrying to report the end of a run", job_id=left[0].job_id, error=str(error))
+                await trio.sleep(_RETRY_S)
             except PhaselineError as error:
-                _log.warning("the end of a run was refused", job_id=left[0].job_id, error=str(error))
+                _log.warning("cannot report the end of a run", job_id=left[0].job_id, error=str(error))
                 return
 
     async def remove(self, series: str, address: str) -> tuple[bool, bool]:
-        """Cancel an active run, forget one that is over, and remove the picture with all that belongs to it.
+        """Cancel an active run or remove a finished one, and remove the picture with its other files.
 
         Returns:
-            Whether a run was cancelled, and whether files were removed.
+            Whether a run was canceled, and whether files were removed.
 
         Raises:
-            NoRun: There was nothing to cancel, forget or remove.
-            OutsideDataDir: A symbolic link leads out.
-            DataDirError: A file can't be removed.
+            NoRun: There is neither a run nor a picture.
+            OutsideDataDir: A symbolic link points outside the data directory.
+            DataDirError: A file cannot be removed.
         """
         run = self._runs.get((series, address))
         cancelled = False
         if run is not None and not run.over.is_set():
             run.scope.cancel()
             await run.over.wait()
-            # If not, it ended by itself at the same time.
+            # False if the run ended by itself at the same time.
             cancelled = run.scope.cancelled_caught
         removed = await trio.to_thread.run_sync(self._studio.storage.remove, series, address)
         if run is None and not removed:
@@ -295,7 +303,7 @@ class Runs:
     # ------------------------------------------------------------------ the rest
 
     def take_done(self, series: str, address: str) -> RunState | None:
-        """Return what is known of a run, and forget it if it has ended: seed A's GetProgress."""
+        """Return the state of a run, and remove the run if it has ended: GetProgress of the picture API."""
         state = self.known(series, address)
         if state is not None and state.snapshot.state.ended:
             self._runs.pop((series, address), None)
@@ -303,7 +311,7 @@ class Runs:
         return state
 
     async def _archive(self, series: str, address: str) -> None:
-        """Write the final snapshot to the archive, if that is wanted."""
+        """Write the final snapshot to the archive, if it is enabled."""
         archive, run = self._studio.archive, self._runs.get((series, address))
         if archive is None or run is None:
             return
@@ -314,11 +322,11 @@ class Runs:
             document, data_dir = encode_run(snapshot, run.dress), archive.parents[1]
             await trio.to_thread.run_sync(replace_file, archive / name, document, data_dir)
         except PhaselineError as error:
-            _log.warning("a run was not archived", name=name, error=str(error))
+            _log.warning("cannot archive a run", name=name, error=str(error))
 
 
 def _interrupted(snapshot: Snapshot) -> bool:
-    """Say whether a run ended only because its server did: then it may go on at once."""
+    """Return whether a run ended only because the server stopped, so that it can resume without `retry`."""
     result = snapshot.result or {}
     return result.get("code") == INTERRUPTED or (snapshot.state is State.CANCELLED and result.get("error") == ENDED)
 
@@ -328,7 +336,7 @@ def _result(dress: Dress) -> dict[str, str]:
 
 
 def _synthetic(series: str, address: str, dress: Dress) -> RunState:
-    """Return the state of a picture that is there, of whose run nothing is known."""
+    """Return the state of an existing picture without a run."""
     moment, job = now(), Job(dalle_job_id(series, address))
     job.apply(JobStarted(job_id=job.job_id, workflow=DALLE.name, series=series, cache_hit=True), moment)
     job.apply(JobCompleted(job_id=job.job_id, result=_result(dress)), moment)

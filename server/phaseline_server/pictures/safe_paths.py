@@ -1,4 +1,4 @@
-"""Paths that must not leave a folder of the data directory, whatever symbolic links lie there."""
+"""Checks that paths stay inside a folder of the data directory, with symbolic links resolved."""
 
 import errno
 import os
@@ -11,21 +11,21 @@ from phaseline.errors import DataDirError, OutsideDataDir, TooLarge
 __all__ = ["inside", "is_regular", "read_regular"]
 
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
-# A FIFO must not block the reader (O_NONBLOCK); what was resolved just now must not be a link (O_NOFOLLOW).
+# O_NONBLOCK: a FIFO must not block the reader. O_NOFOLLOW: the resolved path must not become a link meanwhile.
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def inside(folder: Path, path: Path) -> Path:
-    """Return `path` with every symbolic link resolved, once it is proved to lie in `folder`.
+    """Return `path` with symbolic links resolved, if it is inside `folder`.
 
-    `folder` itself may be a link: an operator may keep the pictures on another disk.
+    `folder` itself may be a link, because an operator may keep the pictures on another disk.
 
     Args:
         folder: A folder of the data directory.
-        path: Below it, there or not.
+        path: A path below it, which need not exist.
 
     Raises:
-        OutsideDataDir: A link on the way leads out.
+        OutsideDataDir: A symbolic link points outside `folder`.
     """
     root, resolved = os.path.realpath(folder), os.path.realpath(path)
     if os.path.commonpath([root, resolved]) != root:
@@ -34,11 +34,11 @@ def inside(folder: Path, path: Path) -> Path:
 
 
 def is_regular(folder: Path, path: Path) -> bool:
-    """Return whether a regular file is at `path`.
+    """Return whether `path` is a regular file.
 
     Raises:
-        OutsideDataDir: A symbolic link on the way leads out of `folder`.
-        DataDirError: It can't be told.
+        OutsideDataDir: A symbolic link points outside `folder`.
+        DataDirError: The path is not accessible.
     """
     try:
         return stat.S_ISREG(inside(folder, path).stat().st_mode)
@@ -49,12 +49,12 @@ def is_regular(folder: Path, path: Path) -> bool:
 
 
 def read_regular(folder: Path, path: Path, *, limit_bytes: int | None = None) -> bytes | None:
-    """Return what the file at `path` holds, or None if there is none, or something that is no regular file.
+    """Return the content of the file at `path`, or None if it does not exist or is not a regular file.
 
     Raises:
-        OutsideDataDir: A symbolic link on the way leads out of `folder`.
-        TooLarge: It has more than `limit_bytes`.
-        DataDirError: It can't be read.
+        OutsideDataDir: A symbolic link points outside `folder`.
+        TooLarge: The file is larger than `limit_bytes`.
+        DataDirError: The file is not readable.
     """
     resolved = inside(folder, path)
     try:

@@ -1,10 +1,10 @@
-"""From an address to attributes: a seed, cut into chunks, each of which chooses a row of a database.
+"""The selection of attributes for an address: a seed is divided into chunks, and each chunk selects a row.
 
-The seed is the address' SHAKE-256 digest. Digits of the address itself would be too alike: addresses are often
-short, begin with zeros, or differ in their last digit only, and still their pictures should have nothing in common.
-The digest is the same on any machine, and a longer one begins with the shorter, so that an attribute added at the end
-of the plan leaves all others as they are. The series is not in it: a series narrows what may be chosen, and the same
-address in two series is the same idea seen twice.
+The seed is the SHAKE-256 digest of the address. The digits of the address are too similar for this: addresses are often
+short, begin with zeros or differ only in the last digit, but their pictures should have nothing in common. The digest
+is the same on every machine. A longer digest begins with the shorter one, so adding an attribute at the end of the plan
+does not change the others. The seed does not depend on the series, which only limits the selection: the same address in
+two series is the same idea twice.
 """
 
 import hashlib
@@ -41,29 +41,29 @@ PLAN: Final[tuple[tuple[str, str], ...]] = (
     ("texture", "textures"),
     ("pattern", "patterns"),
 )
-"""The attributes of a dress, (name, database), in the order in which they are chosen. Append only."""
+"""The attributes of a dress, (name, database), in the order of selection. Append only."""
 
 _CHUNK: Final = 6
-"""Hexadecimal digits for each attribute."""
+"""Hexadecimal digits per attribute."""
 
 _ANY: Final = "any"
 _STEM: Final = 4
-"""Letters that two words must share to sound like an echo (softly soft, playfully playful)."""
+"""Length of a common beginning that makes two words an echo (softly soft, playfully playful)."""
 
 Record: TypeAlias = Mapping[str, str]
 
 
 class Attribute(msgspec.Struct, frozen=True):
-    """How one row was chosen.
+    """The selection of one row.
 
     Attributes:
-        database: From which database.
-        name: What it is in the dress.
+        database: The name of the database.
+        name: The name of the attribute in the dress.
         bytes: Its chunk of the seed, in hexadecimal digits.
         number: The chunk as a number, 0 to 16**6 - 1.
         factor: `number / 16**6`, in [0, 1).
-        count: From how many rows it was chosen: those that filters and the attributes before it left.
-        selector: Which of these rows, from 0: `factor * count`, rounded down.
+        count: The number of candidate rows, after filters and the constraints of earlier attributes.
+        selector: The index of the row among the candidates: `factor * count`, rounded down.
         value: The row's name.
     """
 
@@ -78,7 +78,7 @@ class Attribute(msgspec.Struct, frozen=True):
 
 
 class Selection(NamedTuple):
-    """All that follows from a series and an address, before any words are made of it."""
+    """The complete selection for a series and an address."""
 
     seed: str
     chunks: tuple[str, ...]
@@ -86,19 +86,19 @@ class Selection(NamedTuple):
     records: tuple[Record, ...]
 
     def by_name(self) -> dict[str, Record]:
-        """Return the chosen rows by the names of their attributes."""
+        """Return the selected rows by attribute name."""
         return {attribute.name: record for attribute, record in zip(self.attributes, self.records, strict=True)}
 
 
 def choose(series: Series, address: str) -> Selection:
-    """Choose all attributes.
+    """Return the selection of all attributes.
 
     Args:
-        series: Whose filters count.
-        address: Valid, in lower case.
+        series: The series, whose filters apply.
+        address: A valid address, in lower case.
 
     Raises:
-        BadSeriesFile: A filter leaves nothing.
+        BadSeriesFile: A filter matches no row.
     """
     digits = _CHUNK * len(PLAN)
     seed = hashlib.shake_256(address.encode("ascii")).hexdigest(digits // 2)
@@ -107,7 +107,7 @@ def choose(series: Series, address: str) -> Selection:
     attributes = []
     for (name, database), chunk in zip(PLAN, chunks, strict=True):
         rows = narrowed(database, series.filters.get(database, ()), series=series.name)
-        # A series may leave so few rows that none agrees with the rest; then discord is what it asks for.
+        # If the filters leave no row that fits the earlier ones, the filters have priority.
         rows = _agreeing(rows, name, chosen) or rows
         number = int(chunk, 16)
         selector = number * len(rows) >> 4 * _CHUNK
@@ -128,7 +128,7 @@ def choose(series: Series, address: str) -> Selection:
 
 
 def _agreeing(rows: Sequence[Row], name: str, chosen: Mapping[str, Row]) -> tuple[Row, ...]:
-    """Return the rows that go with what is chosen already: no word twice, no echo, no moonlight at noon."""
+    """Return the rows that fit the rows already chosen: no duplicate names, no echo, the same time of day."""
     taken = {row["name"] for row in chosen.values()}
     times = {row.get("time", _ANY) for row in chosen.values()} - {_ANY}
     echo = chosen["adverb"]["name"][:_STEM] if name == "adjective" else None

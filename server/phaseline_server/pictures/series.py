@@ -1,6 +1,6 @@
-"""Series: under which name, with which filters and by whom pictures are made.
+"""Series: named configurations of pictures, with filters, a provider and a size.
 
-Two ship with the package. A file `series/<name>.json` in the data directory adds one, or replaces one that ships.
+Two series are built in. A file `series/<name>.json` in the data directory adds a series or replaces a built-in one.
 """
 
 import re
@@ -37,13 +37,12 @@ class Series(msgspec.Struct, frozen=True):
     """One series.
 
     Attributes:
-        name: 1 to 64 letters, digits, `_` or `-`.
-        purpose: What it is for, in words for people.
-        filters: Database -> substrings that narrow it (see `databases.narrowed`); a database that is not in it stays
-            whole.
-        provider: Who makes the pictures; None leaves it to the server's configuration.
-        size: `WIDTHxHEIGHT` in pixels; None leaves it to the server's configuration.
-        detail: How much the painter works, 1 (fast) to 5 (slow and fine); None leaves it to the painter.
+        name: Its name, 1 to 64 letters, digits, `_` or `-`.
+        purpose: A description for people.
+        filters: Database -> substrings (see `databases.narrowed`). All rows of a database without filters match.
+        provider: The provider of the pictures; None for the server's default.
+        size: `WIDTHxHEIGHT` in pixels; None for the server's default.
+        detail: The painter's level of detail, 1 (fast) to 5 (slow and fine); None for its default.
     """
 
     name: str
@@ -55,7 +54,7 @@ class Series(msgspec.Struct, frozen=True):
 
     @property
     def dimensions(self) -> tuple[int, int] | None:
-        """Width and height in pixels, or None if the series names none."""
+        """Width and height in pixels, or None for the server's default."""
         if self.size is None:
             return None
         width, height = self.size.split("x")
@@ -63,7 +62,7 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A series' file. The values of filters are decoded one by one, so that an error can name the database."""
+    """The file of a series. Filters are decoded one by one, so that an error can name the database."""
 
     name: str | None = None
     purpose: Annotated[str, Meta(max_length=2000)] = ""
@@ -74,19 +73,19 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SeriesLibrary:
-    """All series of one data directory. Files are read when asked for, so a change counts from the next run on."""
+    """All series of one data directory. Files are read at each use, so a change applies to the next run."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Look for files in the folder `series` of `data_dir`; it need not exist."""
+        """Use the folder `series` of `data_dir`, which need not exist."""
         self._folder = data_dir / "series"
 
     def names(self) -> list[str]:
         """Return the names of all series, in alphabetical order.
 
-        A series whose file is broken is among them: `get` tells what is wrong with it.
+        This includes series with an invalid file, for which `get` raises an error.
 
         Raises:
-            DataDirError: The folder can't be read.
+            DataDirError: The folder is not readable.
         """
         return sorted({*_packaged(), *self._on_disk()})
 
@@ -94,11 +93,11 @@ class SeriesLibrary:
         """Return the series `name`.
 
         Raises:
-            InvalidSeries: No series can have this name.
-            UnknownSeries: Neither a file nor the package defines it.
-            BadSeriesFile: Its file is no JSON, has a wrong key or value, or a filter that leaves nothing.
-            OutsideDataDir: Its file is a symbolic link out of the folder.
-            DataDirError: Its file can't be read.
+            InvalidSeries: The name is not valid.
+            UnknownSeries: The series is not defined.
+            BadSeriesFile: Its file is not JSON, has an invalid key or value, or a filter that matches no row.
+            OutsideDataDir: Its file is a symbolic link that points outside the folder.
+            DataDirError: Its file is not readable.
         """
         path = self._folder / f"{valid_series(name)}{_SUFFIX}"
         try:
@@ -107,7 +106,7 @@ class SeriesLibrary:
             raise BadSeriesFile(f"series/{name}{_SUFFIX}", str(error)) from None
         if content is None:
             if path.is_symlink() or path.exists():
-                raise BadSeriesFile(f"series/{name}{_SUFFIX}", "is no regular file; allowed: a JSON file")
+                raise BadSeriesFile(f"series/{name}{_SUFFIX}", "not a regular file; allowed: a JSON file")
             content = _packaged().get(name)
         if content is None:
             raise UnknownSeries(name, self.names())
@@ -135,7 +134,7 @@ def _is_name(text: str) -> bool:
 
 @cache
 def _packaged() -> Mapping[str, bytes]:
-    """Return the files that ship with the package, by the names of their series."""
+    """Return the content of the built-in files, by series name."""
     entries = [entry for entry in _PACKAGED.iterdir() if entry.name.endswith(_SUFFIX)]
     return {entry.name.removesuffix(_SUFFIX): entry.read_bytes() for entry in entries}
 
@@ -145,13 +144,13 @@ def _decoded(name: str, content: bytes) -> Series:
     file = f"series/{name}{_SUFFIX}"
     raw = _typed(content, _File, file, "")
     if raw.name not in (None, name):
-        raise BadSeriesFile(file, f"name is {shown(raw.name)}; allowed: {name}, which is the file's own, or no name")
+        raise BadSeriesFile(file, f"name is {shown(raw.name)}; allowed: {name}, as in the file name, or no name")
     if raw.size is not None:
         _check_size(raw.size, file)
     known = database_names()
     for key in raw.filters:
         if key not in known:
-            raise BadSeriesFile(file, f"filters.{shown(key)} names no database; allowed: {', '.join(known)}")
+            raise BadSeriesFile(file, f"filters.{shown(key)} is not a database; allowed: {', '.join(known)}")
     filters = {key: _typed(bytes(value), _Filters, file, f"filters.{key}: ") for key, value in raw.filters.items()}
     for key, texts in filters.items():
         narrowed(key, texts, series=name)
@@ -162,13 +161,13 @@ def _typed(content: bytes, wanted: type[_T], file: str, where: str) -> _T:
     try:
         return msgspec.json.decode(content, type=wanted)
     except RecursionError:
-        raise BadSeriesFile(file, f"{where}it is nested too deeply; allowed: {_ALLOWED}") from None
+        raise BadSeriesFile(file, f"{where}nested too deeply; allowed: {_ALLOWED}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadSeriesFile(file, f"{where}{clean(str(error))}; allowed: {_ALLOWED}") from None
 
 
 _ALLOWED: Final = (
-    "a JSON object with name (text), purpose (text), filters (database: list of texts), "
+    "a JSON object with name (string), purpose (string), filters (database: list of strings), "
     "provider (painter, openai or null), size (WIDTHxHEIGHT or null), detail (1 to 5 or null)"
 )
 

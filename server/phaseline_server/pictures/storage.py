@@ -1,6 +1,6 @@
-"""Where the artefacts of pictures lie: `output/<series>/<kind>/<address>.<suffix>` in the data directory.
+"""The files of pictures: `output/<series>/<kind>/<address>.<suffix>` in the data directory.
 
-All of it blocks; whoever is on the Trio thread calls it in a worker thread.
+All methods block, so call them in worker threads.
 """
 
 import os
@@ -28,7 +28,7 @@ _log: Final = structlog.get_logger()
 PictureKind: TypeAlias = Literal["generated", "annotated"]
 Kind: TypeAlias = Literal["annotated", "generated", "selector", "data", "title", "terse", "prompt", "enhanced"]
 
-# `annotated` comes first: whatever interrupts a removal, a picture without its papers is never left.
+# `annotated` is first, so that an interrupted removal never leaves a picture without its other files.
 _SUFFIXES: Final[dict[Kind, str]] = {
     "annotated": "png",
     "generated": "png",
@@ -39,7 +39,7 @@ _SUFFIXES: Final[dict[Kind, str]] = {
     "prompt": "txt",
     "enhanced": "txt",
 }
-_ALLOWED_PATH: Final = "allowed: a file's path below output, without empty or hidden parts, .. or control characters"
+_ALLOWED_PATH: Final = "allowed: a file's path under output/, without empty or hidden parts, .. or control characters"
 
 
 class StoredPicture(NamedTuple):
@@ -51,39 +51,39 @@ class StoredPicture(NamedTuple):
 
 
 class Unfinished(NamedTuple):
-    """What a run that did not come to its end has left: its enhanced prompt, and its picture without a caption."""
+    """The results of an unfinished run: its enhanced prompt and its picture without a caption."""
 
     enhanced: str = ""
     picture: bytes | None = None
 
 
 class Storage:
-    """The artefacts in one data directory.
+    """The files of pictures in one data directory.
 
-    Files are replaced whole or not at all. No path leaves the folder `output`, whatever symbolic links lie there.
+    Files are replaced atomically. Paths cannot leave the folder `output`, not even by symbolic links.
     """
 
     def __init__(self, data_dir: Path) -> None:
-        """Keep everything in the folder `output` of `data_dir`; it is made when the first file is."""
+        """Use the folder `output` of `data_dir`, which is created with the first file."""
         self._data_dir = data_dir
         self._output = data_dir / "output"
 
     # ------------------------------------------------------------------ paths
 
     def relative(self, kind: Kind, series: str, address: str) -> str:
-        """Return the path of an artefact relative to the data directory, with `/` between its parts.
+        """Return the path of a file relative to the data directory, separated by `/`.
 
         Raises:
-            InvalidSeries, InvalidAddress: It can't be the name of a file.
+            InvalidSeries, InvalidAddress: The series or address is not valid.
         """
         return f"output/{valid_series(series)}/{kind}/{valid_address(address)}.{_SUFFIXES[kind]}"
 
     def path(self, kind: Kind, series: str, address: str) -> Path:
-        """Return where an artefact lies, proved to be inside `output`; it need not exist.
+        """Return the path of a file, which is inside `output` and need not exist.
 
         Raises:
-            InvalidSeries, InvalidAddress: It can't be the name of a file.
-            OutsideDataDir: A symbolic link on the way leads out.
+            InvalidSeries, InvalidAddress: The series or address is not valid.
+            OutsideDataDir: A symbolic link points outside `output`.
         """
         path = self._data_dir / self.relative(kind, series, address)
         inside(self._output, path)
@@ -91,11 +91,11 @@ class Storage:
 
     @property
     def scratch(self) -> Path:
-        """A folder for files that are not finished yet, made if it is missing; `read` shows nothing of it.
+        """The folder for unfinished files, created if it is missing; `read` does not return files from it.
 
         Raises:
-            DiskFull, DataDirError: It can't be made.
-            OutsideDataDir: It is a symbolic link that leads out.
+            DiskFull, DataDirError: The folder cannot be created.
+            OutsideDataDir: It is a symbolic link that points outside `output`.
         """
         folder = self._output / ".scratch"
         inside(self._output, folder)
@@ -107,7 +107,7 @@ class Storage:
         return folder
 
     def clear_scratch(self) -> None:
-        """Remove what a server that was killed has left unfinished; whatever can't be removed stays."""
+        """Remove unfinished files of a killed server, as far as possible."""
         folder = self._output / ".scratch"
         with suppress(OSError, OutsideDataDir):
             inside(self._output, folder)
@@ -117,29 +117,29 @@ class Storage:
     # ------------------------------------------------------------------ reading
 
     def annotated_exists(self, series: str, address: str) -> bool:
-        """Return whether the annotated picture is there.
+        """Return whether the annotated picture exists.
 
         Raises:
-            OutsideDataDir: A symbolic link on the way leads out.
-            DataDirError: It can't be told.
+            OutsideDataDir: A symbolic link points outside `output`.
+            DataDirError: The file is not accessible.
         """
         return is_regular(self._output, self.path("annotated", series, address))
 
     def read_annotated(self, series: str, address: str) -> bytes | None:
-        """Return the annotated picture, or None if there is none.
+        """Return the annotated picture, or None if it does not exist.
 
         Raises:
-            OutsideDataDir: A symbolic link on the way leads out.
-            DataDirError: It can't be read.
+            OutsideDataDir: A symbolic link points outside `output`.
+            DataDirError: The file is not readable.
         """
         return read_regular(self._output, self.path("annotated", series, address))
 
     def read_dress(self, series: str, address: str) -> Dress | None:
-        """Return the dress of a picture as it was stored; None if there is none, or none that can be understood.
+        """Return the stored dress of a picture, or None if it does not exist or is not valid.
 
         Raises:
-            OutsideDataDir: A symbolic link on the way leads out.
-            DataDirError: It can't be read.
+            OutsideDataDir: A symbolic link points outside `output`.
+            DataDirError: The file is not readable.
         """
         path = self.path("selector", series, address)
         content = read_regular(self._output, path)
@@ -148,16 +148,16 @@ class Storage:
         try:
             return msgspec.json.decode(content, type=Dress)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            # Another version's, or a damaged one: it follows from the address anyway.
-            _log.warning("a stored dress can't be read and is passed over", path=str(path), error=str(error))
+            # From another version, or damaged. The dress can be made again from the address.
+            _log.warning("ignoring an invalid dress file", path=str(path), error=str(error))
             return None
 
     def unfinished(self, dress: Dress) -> Unfinished:
-        """Return what an earlier run of the same words has left behind.
+        """Return the results of an earlier, unfinished run with the same prompt.
 
         Raises:
-            OutsideDataDir: A symbolic link on the way leads out.
-            DataDirError: A file can't be read.
+            OutsideDataDir: A symbolic link points outside `output`.
+            DataDirError: A file is not readable.
         """
         key = dress.series, dress.original
         if read_regular(self._output, self.path("prompt", *key)) != _text(dress.prompt):
@@ -167,15 +167,15 @@ class Storage:
         return Unfinished(enhanced.decode(errors="replace").strip(), picture)
 
     def read(self, path: str) -> bytes | None:
-        """Return the file at `path` below `output`, or None if there is none.
+        """Return the file at `path` below `output`, or None if it does not exist.
 
         Args:
-            path: Relative, with `/` between its parts; from a stranger.
+            path: A relative path, separated by `/`, from an untrusted client.
 
         Raises:
-            UnknownPath: No file of ours can have this path.
-            OutsideDataDir: A symbolic link on the way leads out.
-            DataDirError: It can't be read.
+            UnknownPath: The path is not allowed.
+            OutsideDataDir: A symbolic link points outside `output`.
+            DataDirError: The file is not readable.
         """
         parts = path.split("/")
         if not path.isascii() or not path.isprintable() or any(part.startswith(".") or not part for part in parts):
@@ -183,10 +183,10 @@ class Storage:
         return read_regular(self._output, self._output.joinpath(*parts))
 
     def gallery(self) -> Iterator[StoredPicture]:
-        """Return the annotated pictures, newest first. What is no picture of ours is passed over.
+        """Return the annotated pictures, newest first; other files are ignored.
 
         Raises:
-            DataDirError: A folder can't be read.
+            DataDirError: A folder is not readable.
         """
         found: list[StoredPicture] = []
         try:
@@ -212,11 +212,11 @@ class Storage:
     # ------------------------------------------------------------------ writing
 
     def write_prompts(self, dress: Dress) -> None:
-        """Write the five layers of words, a text file each.
+        """Write the five texts, each to its own file.
 
         Raises:
-            DiskFull, DataDirError: They can't be written.
-            OutsideDataDir: A symbolic link on the way leads out.
+            DiskFull, DataDirError: A file cannot be written.
+            OutsideDataDir: A symbolic link points outside `output`.
         """
         layers: dict[Kind, str] = {
             "data": dress.data_prompt,
@@ -229,12 +229,12 @@ class Storage:
             self._write(kind, dress.series, dress.original, _text(text))
 
     def write_dress(self, dress: Dress) -> None:
-        """Write the dress as JSON; raises as `write_prompts`."""
+        """Write the dress as JSON; raises the same errors as `write_prompts`."""
         content = msgspec.json.format(msgspec.json.encode(dress), indent=2)
         self._write("selector", dress.series, dress.original, content + b"\n")
 
     def write_picture(self, kind: PictureKind, series: str, address: str, png: bytes) -> None:
-        """Write a picture; raises as `write_prompts`."""
+        """Write a picture; raises the same errors as `write_prompts`."""
         self._write(kind, series, address, png)
 
     def _write(self, kind: Kind, series: str, address: str, content: bytes) -> None:
@@ -243,7 +243,7 @@ class Storage:
         replace_file(path, content)
 
     def _check_data_dir(self) -> None:
-        if not os.path.isdir(self._data_dir):  # noqa: PTH112 - False, no error, where this user may not look
+        if not os.path.isdir(self._data_dir):  # noqa: PTH112 - returns False for an inaccessible directory
             # Never create it: it may be an unmounted disk.
             raise DataDirError(
                 f"data directory {self._data_dir} does not exist or is not accessible; "
@@ -251,11 +251,11 @@ class Storage:
             )
 
     def remove(self, series: str, address: str) -> bool:
-        """Remove all artefacts of one picture, and return whether there was any.
+        """Remove all files of one picture and return whether there was any.
 
         Raises:
-            OutsideDataDir: A folder is a symbolic link that leads out. (A file that is one is removed itself.)
-            DataDirError: One can't be removed.
+            OutsideDataDir: A folder is a symbolic link that points outside `output`. (A link to a file is removed.)
+            DataDirError: A file cannot be removed.
         """
         removed = False
         for kind in _SUFFIXES:
@@ -270,14 +270,14 @@ class Storage:
             removed = True
         return removed
 
-    # ------------------------------------------------------------------ what a dress says of files
+    # ------------------------------------------------------------------ files in the dress
 
     def with_generated(self, dress: Dress, source: PictureSource) -> Dress:
-        """Return `dress` with the path of the picture as it was made, and how it came."""
+        """Return `dress` with the path and the source of the original picture."""
         path = self.relative("generated", dress.series, dress.original)
         match source:
             case RemotePicture(url=url):
-                # The query of a signed address is a secret.
+                # The query of a signed URL is a secret.
                 shown = public(httpx.URL(url))
                 return msgspec.structs.replace(dress, generated_path=path, download_mode="url", image_url=shown)
             case EncodedPicture():
@@ -286,7 +286,7 @@ class Storage:
                 return msgspec.structs.replace(dress, generated_path=path, download_mode="local")
 
     def with_annotated(self, dress: Dress) -> Dress:
-        """Return `dress` with the path of the annotated picture, and completed."""
+        """Return `dress` with the path of the annotated picture, marked as completed."""
         path = self.relative("annotated", dress.series, dress.original)
         return msgspec.structs.replace(dress, annotated_path=path, completed=True)
 
@@ -296,7 +296,7 @@ def _text(text: str) -> bytes:
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield what lies in `folder`; nothing if it is none."""
+    """Yield the entries of `folder`; nothing if it is not a folder."""
     try:
         with os.scandir(folder) as entries:
             yield from entries

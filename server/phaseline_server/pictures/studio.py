@@ -1,4 +1,4 @@
-"""The studio: what pictures are made with."""
+"""The studio: the storage, series, providers and clients for making pictures."""
 
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -25,18 +25,18 @@ __all__ = ["Studio", "open_studio"]
 
 @dataclass(frozen=True)
 class Studio:
-    """What pictures are made with.
+    """The parts for making pictures.
 
     Attributes:
-        storage: Where everything lies.
+        storage: The stored files.
         library: The series.
-        providers: Who makes pictures, by name.
-        provider: The name of the one for series that name none.
-        enhancer: Who rewrites prompts, if anybody.
-        client: For downloads.
-        size: Width and height for series that name none, in pixels.
-        max_picture_bytes: The most bytes that a picture may have.
-        archive: The directory for final snapshots, if they are wanted.
+        providers: The providers of pictures, by name.
+        provider: The name of the default provider.
+        enhancer: Rewrites prompts; None if no chat model is configured.
+        client: The HTTP client for downloads.
+        size: Default width and height, in pixels.
+        max_picture_bytes: Maximum size of a picture, in bytes.
+        archive: The directory for final snapshots; None if archiving is disabled.
     """
 
     storage: Storage
@@ -52,13 +52,13 @@ class Studio:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Return what is trusted; reading all those certificates takes a while."""
+    """Return the trusted certificates, cached because loading them is slow."""
     return httpx.create_ssl_context()
 
 
 @asynccontextmanager
 async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
-    """Yield the studio that `settings` ask for."""
+    """Yield the studio configured by `settings`."""
     data_dir = Path(settings.data_dir)
     storage = Storage(data_dir)
     await trio.to_thread.run_sync(storage.clear_scratch)

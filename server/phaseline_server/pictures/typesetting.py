@@ -1,4 +1,4 @@
-"""Setting words in type on a band: what the font can print, how large, in which lines, with which margins."""
+"""Layout of the caption on its band: printable characters, font size, line breaks and margins."""
 
 import math
 import re
@@ -16,32 +16,32 @@ from phaseline.text import clean
 
 __all__ = ["Block", "font_of", "printable", "typeset"]
 
-# In shares of the reference length, which is the side of a square as large as the picture.
+# Relative to the reference length, the side of a square with the picture's area.
 _LARGEST: Final = 1 / 30
 _SMALLEST: Final = 1 / 46
-_SIZES: Final = 8  # steps from the one to the other
+_SIZES: Final = 8  # steps between them
 _SMALLEST_PIXELS: Final = 8.0
-_WIDEST: Final = 1.6  # the reference length of a strip, in its short sides
-# In shares of the picture's width.
+_WIDEST: Final = 1.6  # maximum reference length, relative to the shorter side
+# Relative to the picture's width.
 _COLUMN: Final = 0.86
-# In shares of the type's size.
+# Relative to the font size.
 _CAPITAL: Final = 0.70
 _LEADING: Final = 1.45
 _PADDING: Final = 1.30
 
-_LINES: Final = 2  # larger type than the smallest is worth no third line
+_LINES: Final = 2  # a third line is only used at the smallest size
 _MOST_LINES: Final = 4
-_MOST_CHARACTERS: Final = 1_000  # more than four lines hold, but on the longest strips
-_MEASURE: Final = 100  # the size, in pixels, that widths are measured at
+_MOST_CHARACTERS: Final = 1_000  # more than fits into four lines, except in very wide pictures
+_MEASURE: Final = 100  # font size, in pixels, at which widths are measured
 
-# Where lines end well; costs are in squared shares of the column.
+# Costs of line ends, as squared shares of the column width.
 _PAUSES: Final = ",;:.!?"
 _TORN: Final = 0.15
 _LEFT_HANGING: Final = 0.2
-_PARTICLE: Final = 3  # characters of the longest: the
-_FULL: Final = 1.005  # a line's widest share, as widths added up word by word leave out what may be kerned at spaces
+_PARTICLE: Final = 3  # maximum length of a particle, such as "the"
+_FULL: Final = 1.005  # maximum share of a line; the sum of the words' widths ignores kerning at spaces
 
-# Letters that no decomposition brings to the typeface's alphabet, and marks that it has only in another form.
+# Letters that no Unicode decomposition maps to the font's characters, and marks that the font has in another form.
 _SPELLINGS: Final = str.maketrans(
     {"Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Ø": "O", "ø": "o", "ß": "ss", "ẞ": "SS", "Ł": "L", "ł": "l"}
     | {"Đ": "D", "đ": "d", "Ð": "D", "ð": "d", "Þ": "Th", "þ": "th", "\N{LATIN SMALL LETTER DOTLESS I}": "i"}
@@ -55,13 +55,13 @@ _MISSING: Final = "·"
 
 
 class Block(msgspec.Struct, frozen=True):
-    """Lines of type on a band as wide as the picture; lengths in pixels.
+    """Lines of text on a band with the picture's width; lengths in pixels.
 
     Attributes:
-        lines: The texts, top to bottom, each to be centred.
-        size: The type's size.
-        baselines: How far below the band's upper edge each line stands.
-        height: The band's.
+        lines: The lines from top to bottom, to be centered.
+        size: The font size.
+        baselines: The distance of each line's baseline from the band's upper edge.
+        height: The height of the band.
     """
 
     lines: tuple[str, ...]
@@ -71,15 +71,15 @@ class Block(msgspec.Struct, frozen=True):
 
 
 def font_of(size: float) -> ImageFont.FreeTypeFont:
-    """Return the typeface at `size` pixels: Aileron, which Pillow ships and lays out alike on every machine."""
-    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))  # never the bitmap one when given a size
+    """Return the font at `size` pixels: Aileron, which Pillow includes and draws the same on every machine."""
+    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))  # with a size, it is never the bitmap font
 
 
 def printable(text: str) -> str:
-    """Return one line of what the typeface can print of `text`: empty if nothing is left.
+    """Return the printable part of `text` as one line, possibly empty.
 
-    Controls are taken out, quotation marks curled, accents and ligatures resolved (`é` to `e`); a character that is
-    still not in the typeface becomes a middle dot, so that its place is seen.
+    Control characters are removed, quotation marks curled, accents and ligatures resolved (`é` to `e`). A character
+    that is still not in the font becomes a middle dot.
     """
     line = " ".join(clean(text[: 4 * _MOST_CHARACTERS]).split())
     plain = unicodedata.normalize("NFKD", line)
@@ -90,7 +90,7 @@ def printable(text: str) -> str:
 
 @cache
 def _alphabet() -> frozenset[str]:
-    """Return the characters that the typeface has: those not drawn as the box that stands for a missing one."""
+    """Return the characters of the font: those that are not drawn as the box for a missing character."""
     font = font_of(_MEASURE)
     box = bytes(font.getmask("\U0010ffff"))
     candidates = map(chr, (*range(0x20, 0x7F), *range(0xA1, 0x100), *range(0x2010, 0x2123)))
@@ -98,17 +98,17 @@ def _alphabet() -> frozenset[str]:
 
 
 def _curled(text: str) -> str:
-    """Return `text` with typewriter quotation marks curled the way they open and close."""
+    """Return `text` with straight quotation marks replaced by opening and closing ones."""
     text = _APOSTROPHE.sub(_CLOSING, text)
     text = re.sub(r'(^|(?<=[\s(\[]))"', "“", text).replace('"', "”")
     return re.sub(r"(^|(?<=[\s(\[“]))'", _OPENING, text).replace("'", _CLOSING)
 
 
 def typeset(text: str, width: int, height: int) -> Block | None:
-    """Return `text` set for a band below a picture of `width` x `height` pixels; None for an empty text.
+    """Return the layout of `text` for a picture of `width` x `height` pixels; None for an empty text.
 
-    The largest size at which it takes two lines is taken, else the smallest, at which it may take four; what is
-    longer ends in "…". Lines are about equally long and rather end after a comma than amid a phrase.
+    The font size is the largest at which the text fits in two lines. Otherwise it is the smallest, with up to four
+    lines, and a longer text ends in "…". Lines have similar lengths and preferably end after a comma.
     """
     if not text:
         return None
@@ -122,7 +122,7 @@ Measure = Callable[[str], float]
 
 
 def _fitted(text: str, width: int, reference: float) -> tuple[list[str], float]:
-    """Return the lines of `text` and the size at which they fit a picture `width` pixels wide."""
+    """Return the lines of `text` and the font size at which they fit a picture `width` pixels wide."""
     largest, smallest = (max(_SMALLEST_PIXELS, reference * share) for share in (_LARGEST, _SMALLEST))
     measure = font_of(_MEASURE).getlength
     words = text[:_MOST_CHARACTERS].split()
@@ -141,9 +141,9 @@ def _fitted(text: str, width: int, reference: float) -> tuple[list[str], float]:
 
 
 def _broken(words: list[str], column: float, measure: Measure) -> list[str]:
-    """Return `words` with those that are wider than a line cut into pieces that aren't.
+    """Return `words`, with words wider than a line divided into pieces that fit.
 
-    Of an endless word come no more pieces than are too many already: each but the last fills a line.
+    A word gives at most one piece more than there are lines, so that an endless word takes limited work.
     """
     return [piece for word in words for piece in islice(_pieces(word, column, measure), _MOST_LINES + 1)]
 
@@ -157,7 +157,7 @@ def _pieces(word: str, column: float, measure: Measure) -> Iterator[str]:
 
 
 def _fitting(word: str, column: float, measure: Measure) -> int:
-    """Return how many of the word's first characters fit, at least one."""
+    """Return the number of the word's first characters that fit, at least one."""
     return max(1, bisect_right(range(1, len(word)), column, key=lambda length: measure(word[:length])))
 
 
@@ -173,14 +173,14 @@ def _wrapped(words: list[str], column: float, measure: Measure) -> list[str]:
 
 
 def _balanced(words: list[str], count: int, column: float, measure: Measure) -> list[str]:
-    """Return `words` in `count` lines that are about equally long and end, where that costs little, in a pause.
+    """Return `words` in `count` lines of similar length, which preferably end at punctuation.
 
-    A line costs the square of its share of the column, the sum of which is least for equal ones, and what its last
-    word costs at a line's end; the cheapest way to a number of words is found line by line (dynamic programming).
+    The cost of a line is the square of its share of the column, whose sum is minimal for equal lines, plus the cost of
+    its last word. Dynamic programming finds the minimum, line by line.
     """
     space = measure(" ")
     ends = tuple(accumulate((measure(word) + space for word in words), initial=0.0))
-    best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, (0,))}  # words set: the cost, where lines begin or end
+    best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, (0,))}  # number of words: (cost, line breaks)
     for _ in range(count):
         longer: dict[int, tuple[float, tuple[int, ...]]] = {}
         for begin, (cost, breaks) in best.items():
@@ -196,14 +196,14 @@ def _balanced(words: list[str], count: int, column: float, measure: Measure) -> 
 
 
 def _ending(word: str) -> float:
-    """Return what it costs that a line ends in `word`: nothing in a pause, most in a word as short as an article."""
+    """Return the cost of a line that ends in `word`: zero for punctuation, most for a word as short as an article."""
     if word[-1] in _PAUSES:
         return 0.0
     return _TORN if len(word) > _PARTICLE else _LEFT_HANGING
 
 
 def _shortened(lines: list[str], column: float, measure: Measure) -> list[str]:
-    """Return `lines` with an ellipsis behind the last word that leaves room for one."""
+    """Return `lines` with an ellipsis after the last word that leaves space for it."""
     last = lines[-1]
     while last and measure(f"{last}…") > column:
         last = last[:-1]

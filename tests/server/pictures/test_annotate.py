@@ -274,5 +274,5 @@ def with_a_bomb() -> bytes:
     ids=["nothing", "no picture", "cut off", "a broken chunk", "a bomb"],
 )
 def test_what_is_no_picture_is_an_error(data: bytes) -> None:
-    with pytest.raises(PictureError, match=f"can't annotate {len(data):,} bytes: "):
+    with pytest.raises(PictureError, match=f"cannot annotate {len(data):,} bytes: "):
         annotate(data, FOX)

@@ -36,7 +36,7 @@ async def test_the_prompt_goes_out_and_the_better_one_comes_back(client: httpx.A
     assert request.json["model"] == "gpt-mini"
     assert [message["role"] for message in request.json["messages"]] == ["system", "user"]
     assert request.json["messages"][1]["content"] == "a violet fox"
-    assert lines == ["asked gpt-mini"]
+    assert lines == ["waiting for gpt-mini"]
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ async def test_it_has_the_same_patience_as_the_pictures(client: httpx.AsyncClien
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (said(""), "answered with an empty text (finish_reason none); allowed: a prompt with text"),
-        (said(" \n\x00 "), "answered with an empty text"),
-        (said(None), "answered with an empty text"),
+        (said(""), "the response text is empty (finish_reason none); allowed: a non-empty prompt"),
+        (said(" \n\x00 "), "the response text is empty"),
+        (said(None), "the response text is empty"),
         ({"choices": [{"message": {}, "finish_reason": "content_filter"}]}, "(finish_reason content_filter)"),
         (said(None, refusal="I can't\x07 paint that."), "refused: I can't paint that."),
-        ({"choices": []}, "answered with no choices"),
-        ({}, "answered JSON of another shape: Object missing required field `choices`"),
+        ({"choices": []}, "the response has no choices"),
+        ({}, "unexpected JSON in the response: Object missing required field `choices`"),
         ({"choices": [{"message": {"content": [1]}}]}, "Expected `str | null`, got `array`"),
     ],
 )
@@ -68,11 +68,11 @@ async def test_an_answer_without_a_prompt_is_a_clear_error(
     async with misbehaving(answer(body)) as server:
         with pytest.raises(ProviderError) as caught:
             await enhanced(client, server.url)
-    assert str(caught.value).startswith(f"asking gpt-mini at {server.url}/v1/: ")
+    assert str(caught.value).startswith(f"request to gpt-mini at {server.url}/v1/: ")
     assert problem in str(caught.value)
 
 
 async def test_a_refusal_names_the_chats_own_settings(client: httpx.AsyncClient) -> None:
     async with misbehaving(answer(b"", 404)) as server:
-        with pytest.raises(ProviderError, match=r"answered 404; check chat_url and chat_model$"):
+        with pytest.raises(ProviderError, match=r"status 404; check chat_url and chat_model$"):
             await enhanced(client, server.url)

@@ -24,7 +24,7 @@ async def test_redirects_are_not_followed_and_take_no_key_along(client: httpx.As
     async with misbehaving(GOOD) as other, misbehaving(redirect(f"{other.url}/v1?token=1")) as server:
         text = await Asker(client, server.url).failure()
     assert other.requests == []
-    assert text.endswith(f"answered 302, a redirect to {other.url}/v1; set image_url accordingly")
+    assert text.endswith(f"status 302, a redirect to {other.url}/v1; set image_url accordingly")
 
 
 async def test_the_key_appears_in_no_error_report_or_log(
@@ -55,7 +55,7 @@ async def test_a_key_with_a_slash_does_not_appear_either_way_that_json_may_write
 ) -> None:
     async with misbehaving(answer(b'{"errors": ["no such key: ' + written + b'"]}', 400)) as server:
         text = await Asker(client, server.url, key="correct/horse==").failure()
-    assert 'answered 400: {"errors": ["no such key: ***"]}' in text
+    assert 'status 400: {"errors": ["no such key: ***"]}' in text
 
 
 @pytest.mark.parametrize("trouble", [answer(b"", 400), answer(b"{}"), hang_up, redirect(f"/{KEY}")])
@@ -75,15 +75,15 @@ async def test_the_key_is_in_no_traceback_even_one_with_local_variables(
 @pytest.mark.parametrize(
     ("url", "key", "problem"),
     [
-        ("ftp://x/v1", "", "image_url is 'ftp://x/v1'; allowed: an address such as https://"),
+        ("ftp://x/v1", "", "image_url is 'ftp://x/v1'; allowed: a URL such as https://"),
         ("localhost:8080", "", "image_url is 'localhost:8080'; allowed: "),
         ("http://", "", "image_url is 'http://'; allowed: "),
-        ("http://[::1", "", "image_url can't be read (Invalid port: ':1'); allowed: "),
-        ("http://x\x00y", "", "image_url can't be read (Invalid non-printable ASCII character"),
-        ("http://" + "a" * 70, "", "image_url can't be read ("),
-        ("http://me:sesame@x/v1", "", "image_url holds a user or password (not shown); put the secret in image_key"),
-        ("http://x", "sesame\nsesame", "image_key has characters that no key has (not shown)"),
-        ("http://x", "schlüssel-sesame", "image_key has characters that no key has (not shown)"),
+        ("http://[::1", "", "image_url is not valid (Invalid port: ':1'); allowed: "),
+        ("http://x\x00y", "", "image_url is not valid (Invalid non-printable ASCII character"),
+        ("http://" + "a" * 70, "", "image_url is not valid ("),
+        ("http://me:sesame@x/v1", "", "image_url contains a user or password (not shown); put the secret in image_key"),
+        ("http://x", "sesame\nsesame", "image_key has invalid characters (not shown)"),
+        ("http://x", "schlüssel-sesame", "image_key has invalid characters (not shown)"),
     ],
 )
 def test_a_wrong_address_or_key_is_told_before_any_request(url: str, key: str, problem: str) -> None:
@@ -106,4 +106,4 @@ async def test_the_address_keeps_its_query_which_no_error_shows(client: httpx.As
         with pytest.raises(ProviderError) as caught:
             await images.request("a fox", 1, 1, Asker(client, server.url).report)
     assert server.requests[0].target == "/base/images/generations?api-version=2"
-    assert f"{server.url}/base/: answered 400" in str(caught.value)
+    assert f"{server.url}/base/: status 400" in str(caught.value)

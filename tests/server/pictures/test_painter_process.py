@@ -210,7 +210,7 @@ async def test_a_worker_that_falls_silent_is_ended(tmp_path: Path, started: list
     async def report(_: float) -> None:
         os.kill(started[0].pid, signal.SIGSTOP)
 
-    with trio.fail_after(60), pytest.raises(ProviderError, match="has said nothing for 2 s"):
+    with trio.fail_after(60), pytest.raises(ProviderError, match="reported nothing for 2 s"):
         await Painter(1, silence=2).paint(LARGE, tmp_path / "a.png", report)
     assert gone(started[0])
 

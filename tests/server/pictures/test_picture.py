@@ -93,14 +93,14 @@ async def test_a_picture_cut_off_anywhere_is_never_taken_for_whole() -> None:
 
 async def test_how_much_is_missing_is_told_when_the_file_says_so() -> None:
     png, webp = encoded("PNG"), encoded("WEBP")
-    assert f"picture cut off after 1,234 of at least {len(png):,} bytes" in await problem(png[:1234])
-    assert f"picture cut off after 1,234 of at least {len(webp):,} bytes" in await problem(webp[:1234])
+    assert f"the picture ends after 1,234 of at least {len(png):,} bytes" in await problem(png[:1234])
+    assert f"the picture ends after 1,234 of at least {len(webp):,} bytes" in await problem(webp[:1234])
 
 
 async def test_a_cut_off_jpeg_is_told_in_the_decoders_words() -> None:
     data = encoded("JPEG")
     text = await problem(data[: len(data) // 2])
-    assert text.startswith(f"broken picture of {len(data) // 2:,} bytes: image file is truncated (")
+    assert text.startswith(f"damaged picture of {len(data) // 2:,} bytes: image file is truncated (")
 
 
 IEND = 12  # bytes of a PNG's last chunk
@@ -110,7 +110,7 @@ IEND = 12  # bytes of a PNG's last chunk
 async def test_one_wrong_bit_in_a_png_is_found(place: int) -> None:
     data = bytearray(encoded("PNG"))
     data[place] ^= 1
-    assert "broken picture of " in await problem(bytes(data))
+    assert "damaged picture of " in await problem(bytes(data))
 
 
 async def test_wrong_pixels_under_a_right_checksum_are_found() -> None:
@@ -118,26 +118,26 @@ async def test_wrong_pixels_under_a_right_checksum_are_found() -> None:
     begin = data.index(b"IDAT")
     data[begin + 4] ^= 0xFF  # how the pixels are packed
     data[-IEND - 4 : -IEND] = zlib.crc32(data[begin : -IEND - 4]).to_bytes(4, "big")
-    assert "broken picture of " in await problem(bytes(data))
+    assert "damaged picture of " in await problem(bytes(data))
 
 
 @pytest.mark.parametrize(
     ("data", "seen"),
     [
         (b"", "the picture has 0 bytes"),
-        (b"<html><body>no</body></html>", "not an image: starts with '<html><body>no</body></h'"),
-        (b'{"error": "gone"}', 'not an image: starts with \'{"error": "gone"}\''),
-        (b"\x00\x1b[31m\xff", "not an image: starts with '\\x00\\x1b[31m\\xff'"),
-        (encoded("GIF"), "not an image: starts with 'GIF8"),
-        (encoded("BMP"), "not an image: starts with 'BM"),
-        (encoded("TIFF"), "not an image: starts with 'II*"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 'not an image: starts with "<svg '),
+        (b"<html><body>no</body></html>", "not a picture: starts with '<html><body>no</body></h'"),
+        (b'{"error": "gone"}', 'not a picture: starts with \'{"error": "gone"}\''),
+        (b"\x00\x1b[31m\xff", "not a picture: starts with '\\x00\\x1b[31m\\xff'"),
+        (encoded("GIF"), "not a picture: starts with 'GIF8"),
+        (encoded("BMP"), "not a picture: starts with 'BM"),
+        (encoded("TIFF"), "not a picture: starts with 'II*"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 'not a picture: starts with "<svg '),
     ],
 )
 async def test_what_is_no_picture_is_told_with_its_beginning(data: bytes, seen: str) -> None:
     text = await problem(data)
     assert text.startswith(seen)
-    assert text.endswith("; allowed: a whole PNG, JPEG or WebP picture")
+    assert text.endswith("; allowed: a complete PNG, JPEG or WebP picture")
 
 
 async def test_too_many_pixels_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ async def test_too_many_pixels_are_refused_before_they_are_decoded(monkeypatch: 
 
     data = encoded("PNG", painted(size=(101, 100)))
     monkeypatch.setattr(ImageFile.ImageFile, "load", decode)
-    assert await problem(data) == "picture has 101 x 100 = 10,100 pixels; allowed: at most 10,000"
+    assert await problem(data) == "the picture has 101 x 100 = 10,100 pixels; allowed: at most 10,000"
 
 
 async def test_as_many_pixels_as_allowed_are_taken() -> None:

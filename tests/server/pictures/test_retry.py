@@ -50,19 +50,19 @@ async def test_a_first_success_is_returned_at_once_and_without_a_word(autojump_c
 
 async def test_the_wait_that_was_asked_for_is_kept_and_reported(autojump_clock: MockClock) -> None:
     result, lines, took = await run(failing(Again("rate limited", 4.0), "picture"), Retries(timeout=10, retries=4))
-    assert (result, lines) == ("picture", ["rate limited; trying again in 4 s (2 of 5)"])
+    assert (result, lines) == ("picture", ["rate limited; retrying in 4 s (2 of 5)"])
     assert took == pytest.approx(4.0)
 
 
 async def test_nobody_waits_longer_than_a_minute_at_a_time(autojump_clock: MockClock) -> None:
     _, lines, took = await run(failing(Again("rate limited", 3600.0), "picture"), Retries(timeout=100, retries=1))
-    assert lines == ["rate limited; trying again in 60 s (2 of 2)"]
+    assert lines == ["rate limited; retrying in 60 s (2 of 2)"]
     assert took == pytest.approx(60.0)
 
 
 async def test_attempts_end_and_the_last_failure_is_told(autojump_clock: MockClock) -> None:
-    error, lines, _ = await run(failing(Again("answered 500", 1.0)), Retries(timeout=10, retries=2))
-    assert str(error) == "gave up after attempt 3 of 3: answered 500"
+    error, lines, _ = await run(failing(Again("status 500", 1.0)), Retries(timeout=10, retries=2))
+    assert str(error) == "gave up after attempt 3 of 3: status 500"
     assert len(lines) == 2
 
 
@@ -73,7 +73,7 @@ async def test_each_attempt_has_its_time_out(autojump_clock: MockClock) -> None:
 
     result, lines, took = await run(slow_once, Retries(timeout=10, retries=1, backoff=0))
     assert result == "picture"
-    assert lines == ["no whole answer within 10 s; trying again in 0 s (2 of 2)"]
+    assert lines == ["no complete response within 10 s; retrying in 0 s (2 of 2)"]
     assert took == pytest.approx(10.0)
 
 
@@ -85,12 +85,15 @@ async def test_the_deadline_cuts_the_last_attempt_short(autojump_clock: MockCloc
     error, lines, took = await run(never, Retries(timeout=10, retries=9, deadline=25, backoff=0))
     assert took == pytest.approx(25.0)
     assert len(lines) == 2
-    assert "attempt 3 of 10: no whole answer within 5 s; the next may begin in 0 s, but 0 s are left" in str(error)
+    assert (
+        "attempt 3 of 10: no complete response within 5 s; the next attempt would start in 0 s, but 0 s are left"
+        in str(error)
+    )
 
 
 async def test_a_wait_beyond_the_time_left_is_not_begun(autojump_clock: MockClock) -> None:
     error, lines, took = await run(failing(Again("rate limited", 55.0)), Retries(timeout=10, retries=9, deadline=40))
-    assert str(error).endswith("rate limited; the next may begin in 55 s, but 40 s are left")
+    assert str(error).endswith("rate limited; the next attempt would start in 55 s, but 40 s are left")
     assert (lines, took) == ([], 0.0)
 
 

@@ -82,7 +82,7 @@ def test_an_unknown_series_lists_those_that_are_known(tmp_path: Path) -> None:
         ({"name": "earth"}, "name is 'earth'"),
         ({"purpose": 3}, r"\$\.purpose"),
         ({"filters": ["night"]}, r"\$\.filters"),
-        ({"filters": {"planets": ["x"]}}, r"filters\.'planets' names no database"),
+        ({"filters": {"planets": ["x"]}}, r"filters\.'planets' is not a database"),
         ({"filters": {"nouns": "owl"}}, r"filters\.nouns: Expected `array`"),
         ({"filters": {"nouns": ["owl", 4]}}, r"filters\.nouns: .*\$\[1\]"),
         ({"filters": {"nouns": [""]}}, r"filters\.nouns: "),
@@ -165,7 +165,7 @@ def test_what_is_no_regular_file_is_an_error_and_never_waited_for(folder: Path) 
     (folder / "dangling.json").symlink_to("nowhere.json")
     library = SeriesLibrary(folder.parent)
     for name in ("pipe", "folder", "dangling"):
-        with pytest.raises(BadSeriesFile, match="no regular file"):
+        with pytest.raises(BadSeriesFile, match="not a regular file"):
             library.get(name)
 
 

@@ -1,1 +1,1 @@
-"""What the embedded painter is made of: brief, palette, canvas, compositions, media."""
+"""The parts of the embedded painter: brief, palette, canvas, compositions and media."""

@@ -1,4 +1,4 @@
-"""The brief: everything a painting depends on, as plain data that goes through JSON."""
+"""The brief: everything that a painting depends on, as plain data for JSON."""
 
 import hashlib
 import re
@@ -19,14 +19,14 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
-    """What to paint. The same brief gives the same bytes, in any process.
+    """The description of a painting. The same brief gives the same bytes in every process.
 
     Attributes:
-        seed: 1 to 128 hexadecimal digits, `0x` before them or not.
-        width, height: pixels, 64 to 4096 each.
-        colors: up to 16 of `#rrggbb`; with none, the seed chooses a palette.
-        words: free text by kind (`noun`, `place`, `weather`, `composition`, `emotion`, `artstyle`, …).
-        detail: 1 (a sketch) to 5 (slow and fine).
+        seed: 1 to 128 hexadecimal digits, optionally after `0x`.
+        width, height: Size in pixels, 64 to 4096 each.
+        colors: Up to 16 colors as `#rrggbb`; without any, the seed selects a palette.
+        words: Free text by kind (`noun`, `place`, `weather`, `composition`, `emotion`, `artstyle`, …).
+        detail: Level of detail, 1 (a sketch) to 5 (slow and fine).
     """
 
     seed: str
@@ -37,10 +37,10 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     detail: int = 2
 
     def __post_init__(self) -> None:
-        """Refuse what can't be painted.
+        """Validate the fields.
 
         Raises:
-            InvalidField: names the field, shows its value, says what is allowed.
+            InvalidField: A field is not valid.
         """
         if not _SEED.fullmatch(self.seed):
             raise InvalidField("seed", self.seed, "1 to 128 hexadecimal digits")
@@ -56,11 +56,11 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidField("detail", self.detail, f"1 to {_FINEST}")
 
     def entropy(self, purpose: str) -> int:
-        """Return 256 bits for one `purpose`, always the same ones.
+        """Return 256 bits for one `purpose`, always the same.
 
-        Purposes are apart, so that drawing more numbers in one place moves nothing in another. Size and detail
-        don't enter: a larger or finer painting is the same picture.
+        Purposes are independent, so that drawing more numbers for one does not change another. Size and detail are not
+        used: a larger or finer painting is the same picture.
         """
         seed = self.seed.lower().removeprefix("0x")
-        told = [purpose, seed, [color.lower() for color in self.colors], sorted(self.words.items())]
-        return int.from_bytes(hashlib.sha256(msgspec.json.encode(told)).digest(), "big")
+        source = [purpose, seed, [color.lower() for color in self.colors], sorted(self.words.items())]
+        return int.from_bytes(hashlib.sha256(msgspec.json.encode(source)).digest(), "big")

@@ -1,4 +1,4 @@
-"""The canvas: a picture of floats, and the few ways of putting color on it."""
+"""The canvas: a picture of floats, with operations to apply color."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +9,13 @@ __all__ = ["Canvas", "looked_up", "smooth"]
 
 
 def smooth(low: float, high: float, value: Field) -> Field:
-    """Return 0 below `low`, 1 above `high`, and a soft step between; `low` > `high` turns it round."""
+    """Return 0 below `low`, 1 above `high`, and a smooth step between; `low` > `high` inverts it."""
     t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
 
 
 def looked_up(table: Field, value: Field) -> Field:
-    """Return the colors (3, h, w) that a `ramp` table has at `value` (h, w), clipped to 0..1."""
+    """Return the colors (3, h, w) of a `ramp` table at `value` (h, w), clipped to 0..1."""
     index = np.clip(value * np.float32(RAMP_STEPS - 1), 0, RAMP_STEPS - 1).astype(np.int32)
     return np.asarray(np.take(table, index, axis=1), dtype=np.float32)
 
@@ -28,7 +28,7 @@ class Canvas:
     """
 
     def __init__(self, rgb: Field, x: Field, y: Field, pixel: float, fineness: float) -> None:
-        """Take the planes and the coordinates as they are; see `blank`."""
+        """Create a canvas from planes and coordinates; see `blank`."""
         self.rgb = rgb
         self.x = x
         self.y = y
@@ -37,7 +37,7 @@ class Canvas:
 
     @classmethod
     def blank(cls, width: int, height: int, fineness: float = 1.0) -> "Canvas":
-        """Return a black canvas that is `fineness` times as wide and as high as the picture of this size."""
+        """Return a black canvas with `fineness` times the width and height of the picture."""
         columns, rows = round(width * fineness), round(height * fineness)
         x = ((np.arange(columns) + 0.5) / rows).astype(np.float32)[None, :]
         y = ((np.arange(rows) + 0.5) / rows).astype(np.float32)[:, None]
@@ -45,19 +45,19 @@ class Canvas:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """The numbers of rows and columns."""
         return self.rgb.shape[1], self.rgb.shape[2]
 
     @property
     def aspect(self) -> float:
-        """Width over height."""
+        """The ratio of width to height."""
         rows, columns = self.shape
         return columns / rows
 
     def window(self, left: float, top: float, right: float, bottom: float) -> "Canvas":
         """Return the part of this canvas inside the box, sharing its memory, with the same coordinates.
 
-        It may be empty (0 rows or columns) when the box lies outside.
+        It is empty (0 rows or columns) if the box is outside the canvas.
         """
         rows, columns = self.shape
         x0, x1 = (min(max(round((v - float(self.x[0, 0])) / self.pixel + 0.5), 0), columns) for v in (left, right))
@@ -66,7 +66,7 @@ class Canvas:
         return Canvas(self.rgb[:, y0:y1, x0:x1], self.x[:, x0:x1], self.y[y0:y1], self.pixel, self.fineness)
 
     def around(self, x: float, y: float, reach: float) -> "Canvas":
-        """Return the square window within `reach` of a point; it has at least one row and column on the canvas."""
+        """Return the square window within `reach` of a point, which has at least one row and column on the canvas."""
         return self.window(x - reach, y - reach, x + reach, y + reach)
 
     @property
@@ -75,19 +75,19 @@ class Canvas:
         return self.rgb.size == 0
 
     def fill(self, color: Color | Field) -> None:
-        """Cover everything."""
+        """Fill the whole canvas with opaque paint."""
         self.rgb[...] = _planes(color)
 
     def cover(self, color: Color | Field, mask: Field | float) -> None:
-        """Lay opaque paint where `mask` is 1, none where it is 0."""
+        """Apply opaque paint where `mask` is 1, and none where it is 0."""
         self.rgb += (_planes(color) - self.rgb) * np.float32(1) * mask
 
     def light(self, color: Color | Field, mask: Field | float) -> None:
-        """Add light without ever burning out (screen)."""
+        """Add light without clipping (blend mode screen)."""
         self.rgb += (1 - self.rgb) * (_planes(color) * mask)
 
     def shade(self, color: Color | Field, mask: Field | float) -> None:
-        """Glaze with transparent paint (multiply)."""
+        """Apply transparent paint (blend mode multiply)."""
         self.rgb *= 1 - (1 - _planes(color)) * mask
 
 

@@ -1,7 +1,7 @@
 """Color in OKLab (Björn Ottosson, "A perceptual color space for image processing", 2020).
 
-Everything outside this file is gamma-encoded sRGB as float32 in 0..1; OKLab is used where colors are mixed,
-so that a gradient from blue to yellow passes through clean colors and lightness is what the eye sees.
+All other modules use gamma-encoded sRGB as float32 in 0..1. Colors are mixed in OKLab, so that a gradient from blue to
+yellow has clean intermediate colors, and lightness matches perception.
 """
 
 import math
@@ -34,7 +34,7 @@ _LAB_FROM_ROOTS: Final = np.array(
 )
 _DARKEST_CURVED: Final = 0.04045
 _DARKEST_CURVED_LINEAR: Final = 0.0031308
-"""sRGB (IEC 61966-2-1) is a straight line below these."""
+"""sRGB (IEC 61966-2-1) is linear below these values."""
 _TOLERANCE: Final = 1e-4
 
 _LINEAR_FROM_LMS: Final = np.linalg.inv(_LMS_FROM_LINEAR)
@@ -45,7 +45,7 @@ _LINEAR_ROWS, _ROOT_ROWS = _LINEAR_FROM_LMS.tolist(), _ROOTS_FROM_LAB.tolist()
 
 
 def _mixed(matrix: npt.NDArray[np.float64], color: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Multiply without BLAS, whose sums may depend on its threads."""
+    """Multiply without BLAS, whose sums can depend on its number of threads."""
     return np.stack([(row * color).sum(axis=-1) for row in matrix], axis=-1)
 
 
@@ -61,14 +61,14 @@ def lab_from_rgb(rgb: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def rgb_from_lab(lab: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return sRGB of OKLab, clipped to what a screen can show; shape (..., 3)."""
+    """Return sRGB of OKLab, clipped to the gamut; shape (..., 3)."""
     linear = _mixed(_LINEAR_FROM_LMS, _mixed(_ROOTS_FROM_LAB, lab) ** 3)
     linear = np.clip(linear, 0.0, 1.0)
     return np.where(linear <= _DARKEST_CURVED_LINEAR, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def _lab(rgb: Color) -> tuple[float, float, float]:
-    """Do as `lab_from_rgb` for one color; thirty times faster than numpy, and asked for at every leaf and window."""
+    """Return `lab_from_rgb` of one color, 30 times faster than numpy; it is called for every leaf and window."""
     line = [v / 12.92 if v <= _DARKEST_CURVED else ((v + 0.055) / 1.055) ** 2.4 for v in rgb.tolist()]
     roots = [math.cbrt(row[0] * line[0] + row[1] * line[1] + row[2] * line[2]) for row in _LMS_ROWS]
     lightness, a, b = (row[0] * roots[0] + row[1] * roots[1] + row[2] * roots[2] for row in _LAB_ROWS)
@@ -76,7 +76,7 @@ def _lab(rgb: Color) -> tuple[float, float, float]:
 
 
 def _linear(lightness: float, a: float, b: float) -> tuple[float, float, float]:
-    """Return linear red, green, blue, which may lie outside of what a screen can show."""
+    """Return linear red, green and blue, possibly outside the sRGB gamut."""
     lms = [(row[0] * lightness + row[1] * a + row[2] * b) ** 3 for row in _ROOT_ROWS]
     red, green, blue = (row[0] * lms[0] + row[1] * lms[1] + row[2] * lms[2] for row in _LINEAR_ROWS)
     return red, green, blue
@@ -94,7 +94,7 @@ def polar(rgb: Color) -> tuple[float, float, float]:
 
 
 def rgb_from_polar(lightness: float, chroma: float, hue: float) -> Color:
-    """Return the color, with its chroma lowered as far as a screen needs to keep lightness and hue."""
+    """Return the color; outside the sRGB gamut, its chroma is reduced and lightness and hue are kept."""
     low, high = 0.0, chroma
     if _showable(lightness, chroma, hue):
         low = chroma
@@ -118,7 +118,7 @@ def mix(first: Color, second: Color, share: float) -> Color:
 
 
 def ramp(stops: list[tuple[float, Color]]) -> Field:
-    """Return a table of 1024 colors (planar, shape (3, 1024)) through `stops` (position 0..1, color), smoothly."""
+    """Return a smooth table of 1024 colors (planar, shape (3, 1024)) through `stops` (position 0..1, color)."""
     positions = np.array([position for position, _ in stops])
     labs = lab_from_rgb(np.stack([color for _, color in stops]))
     at = np.linspace(0.0, 1.0, RAMP_STEPS)

@@ -1,4 +1,4 @@
-"""From words to a composition: which family, which light, which medium, and all layers in order."""
+"""The composition for a brief: its family, light and medium, and all layers in order."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -62,7 +62,7 @@ _LIGHTS: Final = {
     )
 }
 
-# What goes with a family when the words don't ask for a medium, and what is never done to it.
+# Weights of the media of each family if no word names a medium; media that are not listed are never used.
 _HABITS: Final[dict[str, Mapping[str, float]]] = {
     "landscape": {"glaze": 2, "oil": 4, "watercolor": 3, "print": 2, "pastel": 1, "dots": 1},
     "sea": {"glaze": 2, "oil": 3, "watercolor": 2, "print": 3, "pastel": 1, "dots": 1},
@@ -79,25 +79,27 @@ _HABITS: Final[dict[str, Mapping[str, float]]] = {
 
 
 class Composition:
-    """What was chosen for a brief.
+    """The composition for a brief.
 
     Attributes:
-        family, light, medium: names of the chosen ones.
-        scene: the brief with its palette and light.
-        layers: everything that is to be painted, in order.
+        family, light, medium: The names of the selected ones.
+        scene: The brief with its palette and light.
+        layers: All layers to paint, in order.
     """
 
     def __init__(self, brief: Brief) -> None:
-        """Choose by the brief's words, and by its seed where they leave it open."""
+        """Select by the brief's words, and by its seed where the words do not decide."""
         random = chance(brief, "composition")
-        told = {kind: (WEIGHTS.get(kind.rstrip("0123456789"), 1.0), tokens(text)) for kind, text in brief.words.items()}
-        self.family = _chosen(random, _scores(FAMILY_WORDS, told), dict.fromkeys(FAMILIES, 1.0))
+        weighted = {
+            kind: (WEIGHTS.get(kind.rstrip("0123456789"), 1.0), tokens(text)) for kind, text in brief.words.items()
+        }
+        self.family = _chosen(random, _scores(FAMILY_WORDS, weighted), dict.fromkeys(FAMILIES, 1.0))
         palette = Palette(brief.colors, chance(brief, "palette"))
-        self.light = _chosen(random, _scores(LIGHT_WORDS, told), _usual_lights(palette))
+        self.light = _chosen(random, _scores(LIGHT_WORDS, weighted), _usual_lights(palette))
         habits = _HABITS[self.family]
-        asked = {name: score for name, score in _scores(MEDIUM_WORDS, told).items() if name in habits}
+        asked = {name: score for name, score in _scores(MEDIUM_WORDS, weighted).items() if name in habits}
         self.medium = _chosen(random, asked, habits)
-        words = frozenset[str]().union(*(words for weight, words in told.values() if weight > 0))
+        words = frozenset[str]().union(*(words for weight, words in weighted.values() if weight > 0))
         self.scene = Scene(brief, palette, _LIGHTS[self.light], words)
         self.layers = [
             *FAMILIES[self.family](self.scene),
@@ -108,21 +110,21 @@ class Composition:
 
 
 def compose(brief: Brief) -> Composition:
-    """Return what is to be painted for a brief; nothing is painted yet."""
+    """Return the composition for a brief, without painting it."""
     return Composition(brief)
 
 
-def _scores(vocabulary: Mapping[str, str], told: Mapping[str, tuple[float, frozenset[str]]]) -> dict[str, float]:
-    """Return how strongly the words call for each name; names that aren't called for are left out."""
+def _scores(vocabulary: Mapping[str, str], weighted: Mapping[str, tuple[float, frozenset[str]]]) -> dict[str, float]:
+    """Return the score of each name for the words; names without a matching word are omitted."""
     scores = {
-        name: sum(weight for weight, words in told.values() if any(fits(word, words) for word in keywords.split()))
+        name: sum(weight for weight, words in weighted.values() if any(fits(word, words) for word in keywords.split()))
         for name, keywords in vocabulary.items()
     }
     return {name: score for name, score in scores.items() if score > 0}
 
 
 def _chosen(random: np.random.Generator, scores: Mapping[str, float], fallback: Mapping[str, float]) -> str:
-    """Choose by score, the strongest most often; by the fallback's weights when nothing was called for."""
+    """Return a random name, weighted by score, or by the fallback's weights if there are no scores."""
     weights = {name: score**2 for name, score in scores.items()} or dict(fallback)
     names = sorted(weights)
     total = sum(weights.values())
@@ -130,7 +132,7 @@ def _chosen(random: np.random.Generator, scores: Mapping[str, float], fallback: 
 
 
 def _usual_lights(palette: Palette) -> dict[str, float]:
-    """Return how likely each light is: dark inks belong to the night, bright ones to the day."""
+    """Return the probability of each light: dark inks suit the night, bright ones the day."""
     bright = min(1.0, max(0.0, (palette.brightness - 0.3) / 0.45))
     return {
         "day": 0.4 + 2 * bright,
@@ -143,7 +145,7 @@ def _usual_lights(palette: Palette) -> dict[str, float]:
 
 
 def _light_layers(scene: Scene, family: str) -> Plan:
-    """Return what lights glow into and what tones agree on, before the medium is chosen for them."""
+    """Return the layers of glow and color grading, which come before those of the medium."""
     palette = scene.palette
     dark, lamp = palette.dark(palette.cool, 0.15), palette.lamp(0.6)
     flat = family in {"geometry", "flow"}

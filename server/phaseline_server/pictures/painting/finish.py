@@ -1,4 +1,4 @@
-"""The last steps of every painting: glow, tone, vignette, grain, eight bits."""
+"""The last steps of every painting: glow, color grading, vignette, grain and conversion to 8 bits."""
 
 from collections.abc import Iterator
 
@@ -15,12 +15,12 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 def luma(rgb: Field) -> Field:
-    """Return how bright each pixel is, 0..1, shape (h, w)."""
+    """Return the brightness of each pixel, 0..1, shape (h, w)."""
     return np.asarray(rgb[0] * _LUMA[0] + rgb[1] * _LUMA[1] + rgb[2] * _LUMA[2], dtype=np.float32)
 
 
 def bloom(canvas: Canvas, strength: float, reach: float = 0.025, above: float = 0.62) -> Iterator[float]:
-    """Let what is brighter than `above` shine into its surroundings, `reach` heights far."""
+    """Let pixels brighter than `above` glow into their surroundings, within `reach` heights."""
     bright = canvas.rgb * smooth(above, 1.0, luma(canvas.rgb))
     yield 0.2
     radius = reach / canvas.pixel
@@ -32,7 +32,7 @@ def bloom(canvas: Canvas, strength: float, reach: float = 0.025, above: float = 
 def grade(
     canvas: Canvas, shadows: Color, lights: Color, strength: float = 0.12, contrast: float = 1.0
 ) -> Iterator[float]:
-    """Pull dark parts toward one color and bright parts toward another, so that all looks lit by one light."""
+    """Shift dark parts toward one color and bright parts toward another, as if lit by one light."""
     if contrast != 1.0:
         canvas.rgb[...] = np.clip((canvas.rgb - 0.5) * np.float32(contrast) + np.float32(0.5), 0, 1)
     brightness = luma(canvas.rgb)
@@ -51,7 +51,7 @@ def vignette(canvas: Canvas, strength: float, tint: Color) -> Iterator[float]:
 
 
 def grain(canvas: Canvas, random: np.random.Generator, strength: float) -> Iterator[float]:
-    """Add the fine tooth of film or paper, strongest in the middle tones."""
+    """Add the fine grain of film or paper, strongest in the mid-tones."""
     rows, columns = canvas.shape
     fine = random.standard_normal((rows, columns), dtype=np.float32)
     yield 0.3
@@ -63,7 +63,7 @@ def grain(canvas: Canvas, random: np.random.Generator, strength: float) -> Itera
 
 
 def reduced(canvas: Canvas, size: tuple[int, int], into: list[Field]) -> Iterator[float]:
-    """Append to `into` the three planes at `size` (width, height)."""
+    """Append the three planes, reduced to `size` (width, height), to `into`."""
     for plane in canvas.rgb:
         whole = plane.shape == (size[1], size[0])
         image = Image.fromarray(plane)
@@ -72,7 +72,7 @@ def reduced(canvas: Canvas, size: tuple[int, int], into: list[Field]) -> Iterato
 
 
 def as_image(planes: list[Field], random: np.random.Generator) -> Image.Image:
-    """Return the planes as 8-bit RGB; dithered, so that no gradient shows steps."""
+    """Return the planes as 8-bit RGB, dithered to avoid visible steps in gradients."""
     rgb = np.stack(planes)
     noise = random.random(rgb.shape[1:], dtype=np.float32)
     pixels = np.clip(rgb * np.float32(255) + noise, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Smooth random fields and what can be done with them: warping, blurring, streaks along a direction."""
+"""Smooth random fields, and operations on them: warping, blurring and streaks along a direction."""
 
 import math
 
@@ -35,18 +35,19 @@ def fbm(
     """Return fractal noise with mean 0 and deviation 1.
 
     Args:
-        random: where it comes from.
-        shape: rows and columns.
-        cells: blobs per height of the picture in the coarsest octave.
-        octaves: each doubles the frequency and has `gain` times the amplitude; those finer than pixels are left out.
-        gain: 0.3 is very soft, 0.6 rough.
-        stretch: above 1, blobs are that many times wider than high.
+        random: The source of randomness.
+        shape: Rows and columns.
+        cells: Blobs per height of the picture in the coarsest octave.
+        octaves: Number of octaves. Each doubles the frequency and has `gain` times the amplitude; octaves finer than
+            pixels are skipped.
+        gain: Ratio of amplitudes; 0.3 is very soft, 0.6 rough.
+        stretch: Ratio of the width of blobs to their height.
     """
     rows, columns = shape
     total = np.zeros(shape, np.float32)
     amplitude = 1.0
     for octave in range(octaves):
-        # A child stream per octave: leaving the finest out at a small size moves none of the others.
+        # One random stream per octave, so that skipping the finest at a small size does not change the others.
         child = np.random.Generator(np.random.PCG64(int(random.integers(1 << 62))))
         down = cells * 2**octave
         across = down * columns / rows / stretch
@@ -91,7 +92,7 @@ def sampled(field: Field, row: Field, column: Field) -> Field:
 
 
 def scattered(random: np.random.Generator, shape: tuple[int, int], step: float) -> tuple[Field, Field]:
-    """Return (x, y) of points over the whole shape, one somewhere in each square of `step` pixels."""
+    """Return (x, y) of points over the whole shape, one at a random position in each square of `step` pixels."""
     rows, columns = np.indices((math.ceil(shape[0] / step), math.ceil(shape[1] / step))) * step
     x = columns + random.uniform(0, step, columns.shape)
     y = rows + random.uniform(0, step, rows.shape)
@@ -99,9 +100,9 @@ def scattered(random: np.random.Generator, shape: tuple[int, int], step: float) 
 
 
 def blurred(field: Field, radius: float) -> Field:
-    """Return `field` (..., h, w) blurred by about `radius` pixels of deviation.
+    """Return `field` (..., h, w), blurred with a standard deviation of about `radius` pixels.
 
-    Wide blurs run on a smaller copy: nobody can see the difference, and they cost nearly nothing.
+    Wide blurs use a reduced copy, which is fast and has no visible difference.
     """
     rows, columns = field.shape[-2:]
     factor = max(1, int(radius // 2.5))
@@ -136,7 +137,7 @@ def _gauss(plane: Field, deviation: float) -> Field:
 def trail(field: Field, along_x: Field, along_y: Field, reach: float) -> Field:
     """Return the mean of `field` along a direction (unit vectors), from each pixel to `reach` pixels ahead.
 
-    Two trails, ahead and back, are a line integral convolution: the grain of a brush that followed the direction.
+    Two trails, ahead and back, are a line integral convolution, which looks like brush marks along the direction.
     """
     rows, columns = field.shape
     flat = field.ravel()

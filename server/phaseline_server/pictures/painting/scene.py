@@ -1,4 +1,4 @@
-"""What a family of compositions is given, and what it gives back."""
+"""The input and output of a family of compositions: a scene, and a plan of layers."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["Family", "Layer", "Light", "Plan", "Scene", "Steps", "chance", "each
 
 
 Steps: TypeAlias = Iterable[float] | None
-"""What painting a layer returns: nothing, or an iterator that paints on and yields which share is done."""
+"""The result of painting a layer: None, or an iterator that continues to paint and yields the completed share."""
 
 _Item = TypeVar("_Item")
 
@@ -23,9 +23,8 @@ _Item = TypeVar("_Item")
 class Layer(NamedTuple):
     """One step of a painting.
 
-    `cost` is the time it takes, in milliseconds at 1024 x 1024 and detail 2 (measured once, on one machine: only the
-    proportions matter, they keep the reported progress even). A long layer is a generator, and yields from time to
-    time which share of it is done.
+    `cost` is its time in milliseconds at 1024 x 1024 and detail 2. It was measured once on one machine: only the ratios
+    matter, for even progress reports. A long layer is a generator that yields the completed share at intervals.
     """
 
     cost: float
@@ -45,7 +44,7 @@ def each(items: Iterable[_Item], cost: float, paint: Callable[[Canvas, _Item], S
 
 
 class Light(NamedTuple):
-    """An hour and its weather, as lightness (0..1) of the sky's top, its horizon, far things and near things."""
+    """A time of day and weather, as lightness (0..1) of the zenith, the horizon, distant and near objects."""
 
     name: str
     zenith: float
@@ -55,11 +54,11 @@ class Light(NamedTuple):
     sun: float
     """Strength of the sun or moon."""
     haze: float
-    """How much distance fades."""
+    """Strength of the haze in the distance."""
 
 
 def chance(brief: Brief, purpose: str) -> np.random.Generator:
-    """Return the stream of random numbers that a brief has for one purpose."""
+    """Return the random stream of a brief for one purpose."""
     return np.random.Generator(np.random.PCG64(brief.entropy(purpose)))
 
 
@@ -68,36 +67,36 @@ _MANY: Final = (0.55, 1.0, 1.5, 2.1, 3.0)
 
 @dataclass(frozen=True)
 class Scene:
-    """The brief, made ready for painting."""
+    """A brief with its palette and light."""
 
     brief: Brief
     palette: Palette
     light: Light
     words: frozenset[str]
-    """All words of the brief that tell something, in lower case."""
+    """All significant words of the brief, in lower case."""
 
     @property
     def aspect(self) -> float:
-        """Width over height."""
+        """The ratio of width to height."""
         return self.brief.width / self.brief.height
 
     @property
     def scale(self) -> float:
-        """Factor for the size of things: 1, or less on a canvas that is higher than wide."""
+        """The factor for the size of objects: 1, or less on a canvas that is higher than wide."""
         return min(1.0, self.aspect)
 
     def random(self, purpose: str) -> np.random.Generator:
-        """Return the stream of random numbers of one purpose."""
+        """Return the random stream for one purpose."""
         return chance(self.brief, purpose)
 
     def many(self, count: float) -> int:
-        """Return `count` as it is at detail 2, fewer or more at others."""
+        """Return `count`, scaled by the level of detail; it is unchanged at detail 2."""
         return max(1, round(count * _MANY[self.brief.detail - 1]))
 
     def says(self, *keywords: str) -> bool:
-        """Return whether one of these is among the words; `galax*` stands for every word that begins so."""
+        """Return whether one of the keywords is among the words; `galax*` matches every word with this beginning."""
         return any(fits(keyword, self.words) for keyword in keywords)
 
 
 Family: TypeAlias = Callable[[Scene], Plan]
-"""Plans a painting: which layers, in which order. Nothing is painted yet."""
+"""Returns the plan of a painting, its layers in order, without painting."""

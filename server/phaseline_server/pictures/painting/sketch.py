@@ -1,4 +1,4 @@
-"""Shapes with clean edges: drawn large by Pillow, then reduced."""
+"""Shapes with smooth edges: drawn at a larger size with Pillow, then reduced."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
@@ -13,7 +13,7 @@ from phaseline_server.pictures.painting.color import Color, Field
 __all__ = ["Points", "Sheet", "Stencil", "bytes_of"]
 
 Points: TypeAlias = npt.NDArray[np.floating]
-"""Shape (n, 2): x and y in heights of the picture."""
+"""Shape (n, 2): x and y, relative to the height of the picture."""
 
 
 def bytes_of(color: Color) -> tuple[int, int, int, int]:
@@ -26,11 +26,11 @@ _FINE: Final = 1.4
 
 
 class _Drawing:
-    """Pillow's drawing calls, in heights of the picture."""
+    """Pillow's drawing calls, with coordinates relative to the height of the picture."""
 
     def __init__(self, canvas: Canvas, mode: str) -> None:
         self._canvas = canvas
-        # Edges are smooth when each pixel of the picture has about three samples across.
+        # For smooth edges, each pixel of the picture needs about three samples per axis.
         self._oversample = 3 if canvas.fineness < _FINE else 2
         self._scale = self._oversample / canvas.pixel
         self._origin = np.array([canvas.x[0, 0], canvas.y[0, 0]]) - canvas.pixel / 2
@@ -43,7 +43,7 @@ class _Drawing:
         return list(scaled.ravel().tolist())
 
     def _drawn(self) -> tuple[int, int, int, int] | None:
-        """Return the box (left, top, right, bottom) of canvas pixels with anything in it, or None."""
+        """Return the box (left, top, right, bottom) of drawn canvas pixels, or None."""
         box = self._image.getbbox()
         if box is None:
             return None
@@ -57,7 +57,7 @@ class _Drawing:
 
 
 class Stencil(_Drawing):
-    """A mask made of shapes; `value` 0..1 is how much each lets through."""
+    """A mask made of shapes; `value` 0..1 is the opacity of each."""
 
     def __init__(self, canvas: Canvas) -> None:
         super().__init__(canvas, "L")
@@ -77,7 +77,7 @@ class Stencil(_Drawing):
         self._draw.ellipse(box, fill=round(value * 255))
 
     def mask(self) -> Field:
-        """Return what was drawn, as a mask of the canvas' size."""
+        """Return the drawing as a mask of the canvas' size."""
         mask = np.zeros(self._canvas.shape, np.float32)
         box = self._drawn()
         if box is not None:
@@ -87,7 +87,7 @@ class Stencil(_Drawing):
 
 
 class Sheet(_Drawing):
-    """Many shapes of many colors, laid on the canvas at once."""
+    """Colored shapes, applied to the canvas together."""
 
     def __init__(self, canvas: Canvas) -> None:
         super().__init__(canvas, "RGBA")
@@ -97,7 +97,7 @@ class Sheet(_Drawing):
         self._draw.polygon(self._at(points), fill=bytes_of(color))
 
     def polygons(self, outlines: Iterable[Points], colors: Iterable[tuple[int, int, int, int]]) -> None:
-        """Fill many polygons, later ones over earlier ones."""
+        """Fill polygons, later ones over earlier ones."""
         draw = self._draw.polygon
         for points, color in zip(outlines, colors, strict=True):
             draw(self._at(points), fill=color)
@@ -113,7 +113,7 @@ class Sheet(_Drawing):
         self._draw.ellipse(box, fill=bytes_of(color))
 
     def lay(self, opacity: Field | float = 1.0, shade: Field | float = 0.0) -> None:
-        """Cover the canvas with what was drawn; `shade` (0..1, a field of the canvas' size) darkens it."""
+        """Apply the drawing to the canvas; `shade` (0..1, a field of the canvas' size) darkens it."""
         box = self._drawn()
         if box is None:
             return
@@ -129,7 +129,7 @@ class Sheet(_Drawing):
         part += planes[:3] * (1 - dark) * mask
 
     def mask(self) -> Field:
-        """Return where anything was drawn, as a mask of the canvas' size."""
+        """Return the drawn area as a mask of the canvas' size."""
         mask = np.zeros(self._canvas.shape, np.float32)
         box = self._drawn()
         if box is not None:

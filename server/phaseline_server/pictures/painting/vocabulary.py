@@ -1,4 +1,4 @@
-"""Which words call for which composition, light and medium. `moon*` stands for every word that begins with moon."""
+"""The words that select a composition, a light or a medium. `moon*` matches every word that begins with moon."""
 
 import re
 from typing import Final
@@ -127,19 +127,19 @@ WEIGHTS: Final[dict[str, float]] = {
     "color": 0,
     "emotion": 0.6,
 }
-"""How much a word tells by its kind (without a number behind it); other kinds weigh 1."""
+"""The weight of a word by its kind, without the number at its end; other kinds have weight 1."""
 
 _TOKEN = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*")
 
 
 def tokens(text: str) -> frozenset[str]:
-    """Return the words of a text in lower case; of `star-filled` also its parts."""
+    """Return the words of a text in lower case, and the parts of words with hyphens such as `star-filled`."""
     whole = [token.casefold() for token in _TOKEN.findall(text)]
     return frozenset(part for token in whole for part in (token, *token.split("-")))
 
 
 def fits(keyword: str, words: frozenset[str]) -> bool:
-    """Return whether one of the words is the keyword or its plural; `galax*` takes any ending."""
+    """Return whether one of the words is the keyword or its plural; `galax*` matches any ending."""
     if keyword.endswith("*"):
         return any(word.startswith(keyword[:-1]) for word in words)
     return keyword in words or f"{keyword}s" in words or f"{keyword}es" in words

@@ -1,1 +1,1 @@
-"""Compositions, a module each; `plan(scene)` returns the layers. Others hold what compositions share."""
+"""Families of compositions, one per module, where `plan(scene)` returns the layers; other modules are shared parts."""

@@ -1,4 +1,4 @@
-"""Plants: a blossoming branch before a pale disc, a meadow in three depths, leaves that open on a light."""
+"""Plants: a blossoming branch in front of a pale disc, a meadow at three depths, or leaves around a light."""
 
 import math
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ __all__ = ["plan"]
 
 
 class _Tones(NamedTuple):
-    """Colors of the whole picture; `dark` pictures stand before a night."""
+    """Colors of the whole picture; `dark` pictures have a night background."""
 
     dark: bool
     back: Color
@@ -32,12 +32,12 @@ class _Tones(NamedTuple):
 def plan(scene: Scene) -> Plan:
     """Plan one of the three compositions."""
     random = scene.random("botanical")
-    told = {
+    keywords = {
         "branch": ("branch", "blossom", "cherry", "japan*", "orchard", "tree", "spring"),
         "meadow": ("meadow", "flower", "field", "wild", "bouquet", "poppy", "daisy", "garden", "herb"),
         "leaves": ("jungle", "leaf", "leaves", "fern", "tropic*", "palm", "vine", "rain"),
     }
-    fitting = [kind for kind, words in told.items() if scene.says(*words)] or list(told)
+    fitting = [kind for kind, words in keywords.items() if scene.says(*words)] or list(keywords)
     kind = str(random.choice(fitting))
     tones = _tones(scene, random)
     layers: Plan = [Layer(200, lambda canvas: _ground(canvas, scene, tones, kind))]
@@ -61,7 +61,7 @@ def _tones(scene: Scene, random: np.random.Generator) -> _Tones:
             (bright, palette.vivid(index, 0.42), palette.dark(index, 0.2)),
         ]
     chosen = [heads[int(i)] for i in random.permutation(len(heads))[:3]]
-    # The accent always blooms.
+    # The accent is always the color of some flowers.
     chosen[0] = heads[2 * palette.accent_index + int(random.integers(2))]
     if dark:
         back, glow = palette.tone(palette.cool, 0.20, 1.2), palette.tone(palette.warm, 0.44, 1.2)
@@ -76,7 +76,7 @@ def _tones(scene: Scene, random: np.random.Generator) -> _Tones:
 
 
 def _ground(canvas: Canvas, scene: Scene, tones: _Tones, kind: str) -> Iterator[float]:
-    """Wash the background, and hang a disc in it."""
+    """Paint the background with a disc in it."""
     random = scene.random("ground")
     palette = scene.palette
     x, y = float(random.uniform(0.3, 0.7)) * scene.aspect, float(random.uniform(0.3, 0.5))
@@ -103,7 +103,7 @@ def _plan_branch(scene: Scene, tones: _Tones) -> Plan:
     start = (-0.03, float(random.uniform(0.16, 0.36) if high else random.uniform(0.62, 0.92)))
     heading = float(random.uniform(-0.45, -0.08) if high else random.uniform(0.2, 0.6))
     size = (0.30 * scene.scale + 0.06, 0.034 * scene.scale, 4)
-    # Of a few ways in which it might have grown, the one that stays on the canvas best.
+    # Grow several branches, and keep the one with the most twigs on the canvas.
     grown = max((branches(random, start, heading, *size) for _ in range(5)), key=lambda tree: _seen(scene, tree))
     if not left:
         grown = [(points * [-1, 1] + [scene.aspect, 0], thick, thin) for points, thick, thin in grown]
@@ -115,7 +115,7 @@ def _plan_branch(scene: Scene, tones: _Tones) -> Plan:
 
 
 def _seen(scene: Scene, grown: list[tuple[Points, float, float]]) -> int:
-    """Return how many twigs end on the canvas."""
+    """Return the number of twigs that end on the canvas."""
     ends = np.array([points[-1] for points, _, _ in grown])
     inside = (ends > 0.05) & (ends < [scene.aspect - 0.05, 0.95])  # noqa: PLR2004
     return int(inside.all(axis=1).sum())
@@ -138,7 +138,7 @@ def _wood(canvas: Canvas, scene: Scene, tones: _Tones, grown: list[tuple[Points,
 
 
 def _petals_far(canvas: Canvas, scene: Scene, tones: _Tones) -> None:
-    """Hint at blossoms far out of focus."""
+    """Paint blurred blossoms in the distance."""
     random = scene.random("far petals")
     for _ in range(26):
         x, y = float(random.uniform(0, scene.aspect)), float(random.uniform(0, 1))
@@ -203,7 +203,7 @@ def _soften(canvas: Canvas, reach: float) -> None:
 
 
 def _flowers(canvas: Canvas, scene: Scene, tones: _Tones, depth: int, part: int) -> None:
-    """Let one group of flowers grow at one depth: 0 far and pale, 2 near."""
+    """Paint one group of flowers at one depth: 0 far and pale, 2 near."""
     random = scene.random(f"flowers {depth} {part}")
     fade = (0.62, 0.3, 0.0)[depth]
     count = round((13, 9, 5)[depth] * max(scene.aspect, 0.7))
@@ -259,7 +259,7 @@ def _plan_leaves(scene: Scene, tones: _Tones) -> Plan:
 
 
 def _foliage(canvas: Canvas, scene: Scene, tones: _Tones, depth: int, part: int) -> None:
-    """Let leaves reach in from the edges; those in front are darker, larger and nearer to the corners."""
+    """Paint leaves that reach in from the edges; those in front are darker, larger and closer to the corners."""
     random = scene.random(f"foliage {depth} {part}")
     near = depth / 3
     sheet = Sheet(canvas)

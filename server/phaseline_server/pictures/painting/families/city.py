@@ -27,7 +27,7 @@ class _Tower(NamedTuple):
 
 
 def plan(scene: Scene) -> Plan:
-    """Plan sky, rows of towers from far to near, and what lies at their feet."""
+    """Plan the sky, rows of towers from far to near, and the foreground."""
     random = scene.random("city")
     river = scene.says("river", "water", "harbor", "harbour", "canal", "bridge", "bay") or random.random() < 0.6  # noqa: PLR2004
     foot = float(random.uniform(0.62, 0.72)) if river else 0.99
@@ -55,7 +55,7 @@ def _lit(scene: Scene) -> float:
 
 
 def _row(canvas: Canvas, scene: Scene, sky: Sky, depth: float, where: tuple[float, float]) -> None:
-    """Build one row of towers, highest around the peak of the skyline."""
+    """Paint one row of towers, highest around the peak of the skyline."""
     foot, peak = where
     random = scene.random(f"row {depth:.3f}")
     palette, light = scene.palette, scene.light
@@ -120,7 +120,7 @@ def _build(sheet: Sheet, random: np.random.Generator, tower: _Tower, front: Colo
 
 
 def _windows(lamps: Sheet, random: np.random.Generator, scene: Scene, tower: _Tower, wall: Color) -> None:
-    """Light windows in a grid; floors go dark together, as offices do."""
+    """Paint lit windows in a grid; whole floors are dark together, as in offices."""
     palette = scene.palette
     pitch = (0.0068 + 0.0052 * tower.depth) * scene.scale
     columns = max(2, int((tower.right - tower.left) / pitch))
@@ -152,7 +152,7 @@ def _windows(lamps: Sheet, random: np.random.Generator, scene: Scene, tower: _To
 
 
 def _mist(canvas: Canvas, scene: Scene, sky: Sky, depth: float, foot: float) -> None:
-    """Let haze and the glow of the streets rise between the rows."""
+    """Paint haze and the glow of the streets between the rows."""
     random = scene.random(f"mist {depth:.3f}")
     rise = smooth(foot - 0.30, foot, canvas.y) * np.float32(1 if foot < 0.9 else 0.8)  # noqa: PLR2004
     swirl = np.float32(0.75) + fbm(random, canvas.shape, 2.5, 3, stretch=3) * np.float32(0.22)
@@ -178,7 +178,7 @@ def _quay(canvas: Canvas, scene: Scene, sky: Sky, foot: float) -> None:
 
 
 def _bridge(canvas: Canvas, scene: Scene, sky: Sky, foot: float) -> None:
-    """Hang a bridge between two pylons across the picture."""
+    """Paint a suspension bridge between two pylons across the picture."""
     random = scene.random("bridge")
     color = mix(scene.palette.dark(scene.palette.deep, scene.light.near * 0.9), sky.haze, 0.12)
     deck, high = foot - 0.035, float(random.uniform(0.15, 0.22))
@@ -203,7 +203,7 @@ def _bridge(canvas: Canvas, scene: Scene, sky: Sky, foot: float) -> None:
 
 
 def _lanterns(canvas: Canvas, scene: Scene, sky: Sky) -> None:
-    """Hang out-of-focus lights in the foreground."""
+    """Paint out-of-focus lights in the foreground."""
     random = scene.random("lanterns")
     palette = scene.palette
     for _ in range(26):

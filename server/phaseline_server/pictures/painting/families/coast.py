@@ -1,4 +1,4 @@
-"""What stands or sails on the sea: islands, boats, a lighthouse."""
+"""Objects on the sea: islands, boats and a lighthouse."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ __all__ = ["boats", "island", "lighthouse"]
 
 
 def island(canvas: Canvas, scene: Scene, sky: Sky) -> None:
-    """Let far islands rise on the horizon."""
+    """Paint distant islands on the horizon."""
     random = scene.random("island")
     at = canvas.x[0]
     for index in range(2):
@@ -37,7 +37,7 @@ def island(canvas: Canvas, scene: Scene, sky: Sky) -> None:
 
 
 def boats(canvas: Canvas, scene: Scene, sky: Sky) -> None:
-    """Set a few sails between the horizon and the middle distance."""
+    """Paint a few sails between the horizon and the middle distance."""
     random = scene.random("boats")
     palette = scene.palette
     hull = palette.dark(palette.deep, max(0.12, scene.light.near * 0.7))
@@ -61,7 +61,7 @@ def boats(canvas: Canvas, scene: Scene, sky: Sky) -> None:
 
 
 def lighthouse(canvas: Canvas, scene: Scene, sky: Sky) -> None:
-    """Build a headland in one corner with a lighthouse and its beam."""
+    """Paint a headland in one corner with a lighthouse and its beam."""
     random = scene.random("lighthouse")
     palette, light = scene.palette, scene.light
     left = sky.sun[0] > scene.aspect / 2

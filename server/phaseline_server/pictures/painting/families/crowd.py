@@ -1,4 +1,4 @@
-"""Faces behind faces, each a glaze of one ink."""
+"""Overlapping faces, each a glaze of one ink."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ __all__ = ["plan"]
 
 
 def plan(scene: Scene) -> Plan:
-    """Plan faces behind faces, each a glaze of one ink."""
+    """Plan overlapping faces, each a glaze of one ink."""
     random = scene.random("crowd")
     count = int(random.integers(3, 6))
     layers: Plan = []

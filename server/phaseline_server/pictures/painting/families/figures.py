@@ -1,4 +1,4 @@
-"""Portraits as silhouettes: a face with waves of hair, faces behind faces, a head that holds a landscape."""
+"""Portraits as silhouettes: a face with waves of hair, overlapping faces, or a head that contains a landscape."""
 
 from collections.abc import Iterator
 
@@ -18,12 +18,12 @@ __all__ = ["plan"]
 def plan(scene: Scene) -> Plan:
     """Plan one of the three compositions."""
     random = scene.random("figures")
-    told = {
+    keywords = {
         "dream": ("dream", "memory", "double", "mind", "thought", "imagin*", "soul", "nostalg*", "wonder"),
         "crowd": ("crowd", "people", "famil*", "couple", "friend", "dialog*", "love", "many", "pair"),
         "portrait": ("portrait", "face", "woman", "man", "queen", "king", "girl", "boy", "calm"),
     }
-    fitting = [kind for kind, words in told.items() if scene.says(*words)] or list(told)
+    fitting = [kind for kind, words in keywords.items() if scene.says(*words)] or list(keywords)
     kind = str(random.choice(fitting))
     layers: Plan = [Layer(100, lambda canvas: _ground(canvas, scene, halo=kind != "crowd"))]
     looks = int(random.choice([-1, 1]))
@@ -42,7 +42,7 @@ def plan(scene: Scene) -> Plan:
 
 
 def _ground(canvas: Canvas, scene: Scene, *, halo: bool) -> Iterator[float]:
-    """Wash the background, and hang a disc behind the head."""
+    """Paint the background with a disc behind the head."""
     random = scene.random("figure ground")
     palette, light = scene.palette, scene.light
     high = 0.30 + 0.60 * light.horizon
@@ -72,13 +72,13 @@ def _ground(canvas: Canvas, scene: Scene, *, halo: bool) -> Iterator[float]:
 
 
 def _face(canvas: Canvas, scene: Scene, pose: Pose, own: HeadShape) -> Iterator[float]:
-    """Paint skin in two tones of light, the features with few lines, and a plain dress."""
+    """Paint the skin in two tones of light, the features with a few lines, and a plain dress."""
     palette = scene.palette
     mask = masked(canvas, pose.place(own.whole))
     yield 0.12
     skin = mix(palette.tone(palette.warm, 0.76, 0.9), palette.lamp(0.6), 0.2)
     shade = mix(palette.tone(palette.warm, 0.46, 1.3), palette.tone(palette.cool, 0.4), 0.35)
-    # Light falls on the face; round forms come from a wide blur of the silhouette itself.
+    # The light comes from the front of the face; a wide blur of the silhouette gives round forms.
     reach = 0.07 * pose.size / canvas.pixel
     round_form = blurred(mask, reach)
     yield 0.3
@@ -143,7 +143,7 @@ def _dress(canvas: Canvas, scene: Scene, pose: Pose, own: HeadShape, mask: Field
 
 
 def _hair(canvas: Canvas, scene: Scene, pose: Pose, own: HeadShape, part: int) -> None:
-    """Lay hair as strands between crown and hairline, then as long waves that blow behind the head."""
+    """Paint hair as strands between crown and hairline, then as long waves behind the head."""
     random = scene.random(f"hair {part}")
     palette = scene.palette
     dark, lit = palette.dark(palette.deep, 0.19), palette.tone(palette.deep, 0.42, 1.3)
@@ -180,7 +180,7 @@ def _hair(canvas: Canvas, scene: Scene, pose: Pose, own: HeadShape, part: int) -
 def _wave(
     random: np.random.Generator, scene: Scene, outer: Points, inner: Points, share: float, width: float
 ) -> Points:
-    """Return one lock: it leaves the nape and waves backward and down."""
+    """Return one lock, which waves backward and down from the nape."""
     own = scene.random("hair style")
     rise, beat = float(own.uniform(-0.2, 0.5)), float(own.uniform(5, 8))
     start = outer[-1] + (inner[-1] - outer[-1]) * share + [0.05, -0.15 * (1 - share)]
@@ -194,7 +194,7 @@ def _wave(
 
 
 def _flowers(canvas: Canvas, scene: Scene, pose: Pose) -> None:
-    """Put flowers and leaves into the hair, over the ear."""
+    """Paint flowers and leaves in the hair, over the ear."""
     random = scene.random("hair flowers")
     palette = scene.palette
     sheet = Sheet(canvas)

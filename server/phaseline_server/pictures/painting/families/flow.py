@@ -1,4 +1,4 @@
-"""Strokes in a current: ribbons that never touch, or fine lines laid over each other like hair."""
+"""Strokes along a current: ribbons that never touch, or fine overlapping lines like hair."""
 
 import math
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _GRID = 420
 
 
 class _Current:
-    """A field of directions, and what is drawn along it."""
+    """A field of directions, and the strokes along it."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -36,7 +36,7 @@ class _Current:
         self.inks = self._inks()
 
     def _directions(self, shape: tuple[int, int]) -> Field:
-        """Return the angle at each cell: waves, a whirl round one or two points, or both."""
+        """Return the angle at each cell: waves, a whirl around one or two points, or both."""
         random, scene = self.random, self.scene
         angle = fbm(random, shape, float(random.uniform(0.8, 1.5)), 2, gain=0.35) * np.float32(
             random.uniform(0.5, 1.15)
@@ -65,7 +65,7 @@ class _Current:
         return inks
 
     def paths(self, starts: Points, steps: int, length: float) -> Points:
-        """Follow the current from each start, both ways. Shape (paths, 2 * steps + 1, 2)."""
+        """Return paths along the current, both ways from each start. Shape (paths, 2 * steps + 1, 2)."""
         rows, columns = self.angle.shape
         sides = []
         unit_x, unit_y = np.cos(self.angle), np.sin(self.angle)
@@ -81,21 +81,21 @@ class _Current:
         return np.stack([*sides[0][::-1], starts.astype(np.float32), *sides[1]], axis=1)
 
     def zone(self, x: float, y: float) -> float:
-        """Return a smooth 0..1 that tells regions apart."""
+        """Return a smooth value 0..1 that differs between regions."""
         rows, columns = self.zones.shape
         row = min(max(int(y * rows), 0), rows - 1)
         column = min(max(int(x / self.scene.aspect * columns), 0), columns - 1)
         return float(self.zones[row, column])
 
     def prepare(self, canvas: Canvas) -> Iterator[float]:
-        """Lay the ground."""
+        """Paint the background."""
         wash = fbm(self.scene.random("flow ground"), canvas.shape, 1.6, 4)
         yield 0.6
         tint = mix(self.ground, self.scene.palette.tone(self.scene.palette.cool, 0.3 if self.dark else 0.8), 0.35)
         canvas.fill(looked_up(ramp([(0, self.ground), (1, tint)]), wash * np.float32(0.2) + np.float32(0.3)))
 
     def ribbons(self, canvas: Canvas, part: int) -> Iterator[float]:
-        """Lay ribbons that keep clear of all others; each part has narrower ones."""
+        """Paint ribbons that do not touch any other; each part has narrower ones."""
         scene, random = self.scene, self.scene.random(f"ribbons {part}")
         width = (0.040, 0.026, 0.015, 0.0085, 0.0052)[part] * scene.scale
         count = (120, 240, 480, 900, 1400)[part]
@@ -121,7 +121,7 @@ class _Current:
         sheet.lay()
 
     def _free(self, path: Points, middle: int, reach: int, width: float) -> tuple[int, int] | None:
-        """Return how far the ribbon may run from its middle, or None when it would be too short."""
+        """Return the free length of the ribbon on both sides of its middle, or None if it is too short."""
         taken = self._cells
         rows, columns = taken.shape
         along = np.gradient(path, axis=0)
@@ -160,7 +160,7 @@ class _Current:
                 sheet.polygon(np.concatenate([line[piece] + across[piece], (line[piece] - across[piece])[::-1]]), band)
 
     def hair(self, canvas: Canvas, part: int, parts: int) -> None:
-        """Lay many fine lines, dark ones first and bright ones last."""
+        """Paint many fine lines, dark ones first and bright ones last."""
         scene, random = self.scene, self.scene.random(f"hair {part}")
         count = scene.many(620)
         starts = random.uniform(-0.05, 1.05, (count, 2)) * [scene.aspect, 1]
@@ -187,7 +187,7 @@ class _Current:
 
 
 def plan(scene: Scene) -> Plan:
-    """Plan a ground and either ribbons or hair."""
+    """Plan a background, and either ribbons or hair."""
     current = _Current(scene)
     layers = [Layer(55, current.prepare)]
     fine = scene.says("ink", "line", "hair", "silk", "wind", "fine", "delicate") or scene.random("kind").random() < 0.4  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""Geometry: tiles of quarter circles, free compositions of simple shapes, discs of split rings."""
+"""Geometry: tiles of quarter circles, free compositions of simple shapes, or discs of split rings."""
 
 import math
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from phaseline_server.pictures.painting.scene import Layer, Plan, Scene, each
 __all__ = ["plan"]
 
 _RADII: Final = (0.44, 0.30, 0.24, 0.19, 0.15, 0.11, 0.08)
-"""Of the discs, in heights, large ones first."""
+"""Radii of the discs, in heights, large ones first."""
 
 
 class _Shop:
-    """Colors, and shapes with clean edges and a breath of shading, as a good print has."""
+    """Colors, and shapes with clean edges and slight shading, as in a print."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -35,7 +35,7 @@ class _Shop:
         self.stipple: Field = np.zeros((1, 1), np.float32)
 
     def prepare(self, canvas: Canvas) -> Iterator[float]:
-        """Lay the ground and make the stipple that shades every shape."""
+        """Paint the background, and create the stipple that shades every shape."""
         random = self.scene.random("stipple")
         self.stipple = random.standard_normal(canvas.shape, dtype=np.float32)
         yield 0.4
@@ -56,7 +56,7 @@ class _Shop:
         return self.dark
 
     def put(self, part: Canvas, inside: npt.NDArray[np.floating], color: Color, shading: Field | None = None) -> None:
-        """Cover where `inside` (distance in heights, positive within) is positive; `shading` 0..1 darkens by grains."""
+        """Paint where `inside` (distance in heights, positive within) is positive; `shading` 0..1 darkens by grains."""
         if part.empty:
             return
         mask = smooth(-part.pixel * 0.8, part.pixel * 0.8, np.asarray(inside + 0 * part.x + 0 * part.y, np.float32))
@@ -79,12 +79,12 @@ class _Shop:
 def plan(scene: Scene) -> Plan:
     """Plan one of the three compositions."""
     random = scene.random("geometry kind")
-    told = {
+    keywords = {
         "tiles": ("grid", "tile", "pattern", "quilt", "mosaic", "order"),
         "free": ("free", "music", "jazz", "kandinsky", "dance", "diagonal", "chaos"),
         "discs": ("disc", "circle", "orphi*", "sun", "wheel", "rhythm"),
     }
-    fitting = [kind for kind, words in told.items() if scene.says(*words)] or list(told)
+    fitting = [kind for kind, words in keywords.items() if scene.says(*words)] or list(keywords)
     kind = str(random.choice(fitting))
     shop = _Shop(scene)
     layers = [Layer(90, shop.prepare)]
@@ -187,8 +187,8 @@ def _disc(canvas: Canvas, shop: _Shop, index: int) -> None:
 class _Spot:
     """A place and a direction on the canvas for one step of a free composition.
 
-    `anchor` is where the composition's weight lies, `place` is this step's own; `along` and `across` are distances
-    from the place in the composition's direction.
+    `anchor` is the center of the composition, and `place` that of this step. `along` and `across` are distances from
+    the place in the composition's direction.
     """
 
     def __init__(self, canvas: Canvas, shop: _Shop, step: int) -> None:
@@ -214,7 +214,7 @@ class _Spot:
         return self.shop.color(self.random, *but)
 
     def put(self, inside: Field, color: Color, shading: Field | None = None) -> None:
-        """Cover where `inside` is positive."""
+        """Paint where `inside` is positive."""
         self.shop.put(self.canvas, inside, color, shading)
 
 

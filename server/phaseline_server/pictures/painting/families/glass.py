@@ -1,4 +1,4 @@
-"""Stained glass: panes cut along the lines of a picture or a rose, lit from behind, held by lead."""
+"""Stained glass: panes along the lines of a view or a rose, lit from behind, with lead between them."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ __all__ = ["plan"]
 
 
 class _Window:
-    """Sites (n, 2) of the panes, and the color of each; filled by one of the designs."""
+    """The sites (n, 2) and colors of the panes, which one of the designs defines."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -24,11 +24,11 @@ class _Window:
         self.colors: list[Color] = []
         self.owner: Field = np.zeros((1, 1), np.float32)
         self.edge: Field = np.zeros((1, 1), np.float32)
-        told = {
+        keywords = {
             "rose": ("rose", "mandala", "circle", "cathedral", "radial", "symmetr*", "center"),
             "view": ("land", "sea", "sun", "hill", "view"),
         }
-        fitting = [kind for kind, words in told.items() if scene.says(*words)] or list(told)
+        fitting = [kind for kind, words in keywords.items() if scene.says(*words)] or list(keywords)
         self.light = (0.5 * scene.aspect, 0.45)
         self.rose = str(self.random.choice(fitting)) == "rose"
         if self.rose:
@@ -45,7 +45,7 @@ class _Window:
         return self.scene.palette.vivid(index, min(0.93, max(0.16, lightness + wobble)))
 
     def _rose(self) -> None:
-        """Set rings of panes round a center, in one rhythm of colors."""
+        """Add rings of panes around a center, with a periodic sequence of colors."""
         random, scene = self.random, self.scene
         center = (0.5 * scene.aspect, 0.5)
         self.light = center
@@ -69,7 +69,7 @@ class _Window:
                 )
 
     def _view(self) -> None:
-        """Set panes on both sides of a sun's rim, of its rays and of hills, so that the lead draws them."""
+        """Add panes on both sides of a sun's rim, its rays and hills, so that the lead outlines them."""
         random, scene, palette = self.random, self.scene, self.scene.palette
         sun = (float(random.uniform(0.3, 0.7)) * scene.aspect, float(random.uniform(0.24, 0.4)), 0.13 * scene.scale)
         self.light = (sun[0], sun[1])
@@ -96,7 +96,7 @@ class _Window:
             self._band(crest, crests[depth + 1] if depth + 1 < len(crests) else None, depth, order)
 
     def _hills(self) -> list[Field]:
-        """Return the crests of hills (y for 257 places across), far ones first."""
+        """Return the crests of hills (y at 257 positions across), far ones first."""
         at = np.linspace(0, self.scene.aspect, 257, dtype=np.float32)
         first, step = float(self.random.uniform(0.55, 0.64)), float(self.random.uniform(0.10, 0.14))
         return [
@@ -128,7 +128,7 @@ class _Window:
             x += pane
 
     def cut(self, canvas: Canvas, part: int, parts: int) -> None:
-        """Find pane and distance to the nearest lead for a share of the rows."""
+        """Compute the pane and the distance to the nearest lead, for a share of the rows."""
         rows, columns = canvas.shape
         if part == 0:
             self.owner = np.zeros((rows, columns), np.float32)
@@ -145,7 +145,7 @@ class _Window:
                 self.owner[here], self.edge[here] = _nearest(sites, xs, ys)
 
     def paint(self, canvas: Canvas) -> Iterator[float]:
-        """Color the panes, with the light behind them and the streaks in them."""
+        """Paint the panes, with the light behind them and the streaks in them."""
         random = self.scene.random("panes")
         index = self.owner.astype(np.int32)
         table = np.array(self.colors, np.float32).T
@@ -168,7 +168,7 @@ class _Window:
         )
 
     def lead(self, canvas: Canvas) -> Iterator[float]:
-        """Lay the lead, rounded: dark, with a thin gleam."""
+        """Paint the rounded lead, dark with a thin highlight."""
         random = self.scene.random("lead")
         width = np.float32(0.0036) + fbm(random, canvas.shape, 9, 2) * np.float32(0.0006)
         mask = smooth(1.12, 0.85, self.edge / width)
@@ -182,7 +182,7 @@ class _Window:
             self._wall(canvas)
 
     def _wall(self, canvas: Canvas) -> None:
-        """Set the rose into a wall of stone that its light just touches."""
+        """Paint a stone wall around the rose, which its light slightly touches."""
         random = self.scene.random("wall")
         palette = self.scene.palette
         away = np.hypot(canvas.x - np.float32(self.light[0]), canvas.y - np.float32(self.light[1]))
@@ -196,7 +196,7 @@ class _Window:
                 (1, mix(stone, palette.lamp(0.8), 0.4)),
             ]
         )
-        # A round moulding: lit on its inner slope, then the flat wall falling into the dark.
+        # A round molding, lit on its inner slope, and then the flat wall, which fades into the dark.
         moulding = np.sin(np.clip(outside / np.float32(0.034), 0, 1) * np.float32(math.pi))
         tone = np.float32(0.34) + moulding * np.float32(0.42) + grain * np.float32(0.05)
         tone -= np.clip(outside - np.float32(0.03), 0, 1) * np.float32(0.9)
@@ -214,12 +214,12 @@ def _wobble(scene: Scene, canvas: Canvas) -> tuple[Field, Field]:
 
 
 def _nearest(sites: Points, xs: Field, ys: Field) -> tuple[Field, Field]:
-    """Return (index of the nearest site, distance to the border with the next one) for a small tile."""
+    """Return (index of the nearest site, distance to the border with the next site) for a small tile."""
     middle = np.array([float(xs.mean()), float(ys.mean())])
     reach = float(np.hypot(xs - middle[0], ys - middle[1]).max())
     away = np.hypot(sites[:, 0] - middle[0], sites[:, 1] - middle[1])
     second = float(np.partition(away, 1)[1])
-    # The two nearest sites of any pixel of the tile are among these.
+    # These include the two nearest sites of every pixel of the tile.
     close = np.flatnonzero(away <= second + 2 * reach)
     square = np.stack([(xs - np.float32(x)) ** 2 + (ys - np.float32(y)) ** 2 for x, y in sites[close]])
     first = square.argmin(axis=0)
@@ -233,7 +233,7 @@ def _nearest(sites: Points, xs: Field, ys: Field) -> tuple[Field, Field]:
 
 
 def plan(scene: Scene) -> Plan:
-    """Plan the cutting, the colors and the lead."""
+    """Plan the panes, their colors and the lead."""
     window = _Window(scene)
     parts = 8
     layers = each(range(parts), 105, lambda canvas, part: window.cut(canvas, part, parts))

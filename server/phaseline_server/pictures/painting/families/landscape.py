@@ -1,4 +1,4 @@
-"""Layered landscapes: ridges that fade with distance, under a sky with its light; forest, lake, dunes."""
+"""Layered landscapes: ridges that fade with distance under a sky, with forest, a lake or dunes."""
 
 import math
 from typing import NamedTuple
@@ -25,7 +25,7 @@ _KINDS = {
 
 
 class _Ground(NamedTuple):
-    """What a land is like: `rise` of its crests in heights, and how they are made."""
+    """The parameters of a terrain: the `rise` of its crests in heights, and their shape."""
 
     rise: float
     bumps: float
@@ -33,7 +33,7 @@ class _Ground(NamedTuple):
     texture: float
     """Cells per height of its surface."""
     wooded: float
-    """Depth (0 far, 1 near) from which trees stand on it; above 1: none."""
+    """Depth (0 far, 1 near) from which it has trees; above 1: none."""
     trees: int
 
 
@@ -47,7 +47,7 @@ _GROUNDS = {
 
 
 def plan(scene: Scene) -> Plan:
-    """Plan sky, ridges from far to near, and maybe a lake that reflects them."""
+    """Plan the sky, ridges from far to near, and possibly a lake that reflects them."""
     random = scene.random("landscape")
     fitting = [kind for kind, words in _KINDS.items() if scene.says(*words)] or list(_KINDS)
     kind = str(random.choice(fitting))
@@ -74,14 +74,14 @@ def plan(scene: Scene) -> Plan:
 
 
 def _base(sky: Sky, kind: str, depth: float) -> float:
-    """Return the y on which the ridge of this depth stands."""
+    """Return the y of the base of the ridge at this depth."""
     if kind == "lake":
         return sky.horizon + 0.025 + 0.06 * math.pow(depth, 1.35)
     return sky.horizon + 0.035 + (1.0 - sky.horizon) * 0.78 * math.pow(depth, 1.35)
 
 
 def _crest(kind: str, depth: float, at: Field, random: np.random.Generator) -> Field:
-    """Return how far the ridge rises above its base, in heights, for each column."""
+    """Return the height of the ridge above its base, in heights of the picture, for each column."""
     ground = _GROUNDS[kind]
     rise = ground.rise * (1 - (0.62 if ground.rough else 0.2) * depth)
     bumps = ground.bumps * (1 + 0.4 * depth)
@@ -112,7 +112,7 @@ def _ridge(canvas: Canvas, scene: Scene, sky: Sky, kind: str, depth: float) -> N
 
 
 def _slope(canvas: Canvas, scene: Scene, sky: Sky, where: tuple[str, float], crest: Field, color: Color) -> None:
-    """Paint one ridge: its lit and shaded sides, its texture, snow, and the mist at its foot."""
+    """Paint one ridge: its lit and shaded sides, texture, snow and the mist at its foot."""
     kind, depth = where
     ground = _GROUNDS[kind]
     random = scene.random(f"slope {depth:.3f}")
@@ -139,7 +139,7 @@ def _slope(canvas: Canvas, scene: Scene, sky: Sky, where: tuple[str, float], cre
 def _sides(part: Canvas, scene: Scene, sky: Sky, crest: Field, below: Field, texture: Field, strength: float) -> Field:
     """Return how much each point of a slope faces the light, about -1..1.
 
-    The crest's own slope runs down the flank, and wanders as gullies do.
+    The slope of the crest continues down the flank, with shifts that look like gullies.
     """
     lean = np.gradient(crest) / np.float32(part.pixel)
     width = max(1, round(0.012 / part.pixel))

@@ -1,4 +1,4 @@
-"""Parts of plants as outlines: petals, flower heads, leaves. Drawn on a sheet; nothing here knows a composition."""
+"""Parts of plants as outlines: petals, flower heads and leaves, independent of any composition."""
 
 import math
 
@@ -33,7 +33,7 @@ def petal(width: float, *, tip: float = 0.62, notch: float = 0.0, points: int = 
 def blossom(
     sheet: Sheet, random: np.random.Generator, at: tuple[float, float], size: float, tones: tuple[Color, Color, Color]
 ) -> None:
-    """Draw a cherry blossom seen from a random side; tones: petal, its heart, stamens."""
+    """Draw a cherry blossom from a random angle; tones: petal, center, stamens."""
     outer, heart, stamen = tones
     turn = float(random.uniform(0, math.tau))
     squash = float(random.uniform(0.55, 1.0))
@@ -120,7 +120,7 @@ def spike(
 def umbel(
     sheet: Sheet, random: np.random.Generator, at: tuple[float, float], size: float, tones: tuple[Color, Color, Color]
 ) -> None:
-    """Draw an umbel like wild carrot's; tones: flower, its shade, the rays."""
+    """Draw an umbel, as of a wild carrot; tones: flower, its shade, the rays."""
     outer, shade, stem = tones
     for index in range(17):
         angle = -math.pi / 2 + (index - 8) / 8 * 1.15 + float(random.normal(0, 0.05))
@@ -153,7 +153,7 @@ def _oval(at: tuple[float, float], wide: float, high: float) -> Points:
 
 
 def curve(start: tuple[float, float], end: tuple[float, float], bend: float, points: int = 24) -> Points:
-    """Return a bow from start to end; `bend` is its height as a share of the length."""
+    """Return a curve from start to end; `bend` is its height relative to its length."""
     one, two = np.array(start), np.array(end)
     across = np.array([-(two - one)[1], (two - one)[0]]) * bend
     t = np.linspace(0, 1, points)[:, None]

@@ -1,4 +1,4 @@
-"""A pond from above: fish in dark water, lily pads with flowers, rings, light that dances on the ground."""
+"""A pond from above: fish in dark water, lily pads with flowers, rings, and patterns of light on the ground."""
 
 import math
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ __all__ = ["plan"]
 
 
 def plan(scene: Scene) -> Plan:
-    """Plan water, fish from deep to shallow, rings, pads and flowers."""
+    """Plan the water, fish from deep to shallow, rings, pads and flowers."""
     random = scene.random("pond")
     layers = [Layer(285, lambda canvas: _water(canvas, scene))]
     count = int(random.integers(4, 8))
@@ -70,7 +70,7 @@ def _spine(scene: Scene, index: int, center: tuple[float, float], heading: float
 
 
 def _fish(canvas: Canvas, scene: Scene, index: int, center: tuple[float, float], heading: float, depth: float) -> None:
-    """Paint one fish: shadow, fins, body with its patches, scales and light."""
+    """Paint one fish: its shadow, fins, body, patches, scales and highlights."""
     random = scene.random(f"fish {index}")
     palette = scene.palette
     length = float(random.uniform(0.30, 0.42)) * scene.scale * (1 - 0.22 * depth)
@@ -168,7 +168,7 @@ def _skin(
 
 
 def _rings(canvas: Canvas, scene: Scene) -> None:
-    """Let a few rings spread where something touched the water."""
+    """Paint a few rings on the surface of the water."""
     random = scene.random("rings")
     for _ in range(int(random.integers(2, 5))):
         x, y = float(random.uniform(0.1, 0.9)) * scene.aspect, float(random.uniform(0.1, 0.9))
@@ -183,7 +183,7 @@ def _rings(canvas: Canvas, scene: Scene) -> None:
 
 
 def _pads(canvas: Canvas, scene: Scene) -> Iterator[float]:
-    """Float pads in groups at two edges, with shadows, and flowers on some."""
+    """Paint groups of pads at two edges, with shadows, and flowers on some."""
     random = scene.random("pads")
     palette, light = scene.palette, scene.light
     green = palette.tone(palette.cool if palette.cool != palette.accent_index else 0, 0.30 + 0.26 * light.horizon, 1.4)
@@ -241,7 +241,7 @@ def _lotus(sheet: Sheet, random: np.random.Generator, scene: Scene, at: tuple[fl
 
 
 def _sheen(canvas: Canvas, scene: Scene) -> None:
-    """Lay the sky's faint reflection over the water."""
+    """Paint a faint reflection of the sky on the water."""
     random = scene.random("sheen")
     bands = fbm(random, canvas.shape, 2.4, 5, gain=0.5, stretch=2.2)
     canvas.light(scene.palette.tone(scene.palette.cool, 0.85), smooth(0.6, 2.2, bands) * np.float32(0.20))

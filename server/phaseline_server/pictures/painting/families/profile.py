@@ -42,7 +42,7 @@ class HeadShape(NamedTuple):
 
 
 class Pose(NamedTuple):
-    """Where a head is: left upper corner of its box, its height, and which way it looks (1 right, -1 left)."""
+    """The position of a head: the upper left corner of its box, its height, and its direction (1 right, -1 left)."""
 
     x: float
     y: float
@@ -50,7 +50,7 @@ class Pose(NamedTuple):
     looks: int
 
     def place(self, points: Points) -> Points:
-        """Return an outline of a head on the canvas."""
+        """Return an outline of the head in coordinates of the canvas."""
         return np.asarray(points * [self.size * self.looks, self.size] + [self.x, self.y])
 
 
@@ -66,7 +66,7 @@ def spline(points: Points, per: int = 10) -> Points:
 
 
 def head(random: np.random.Generator) -> HeadShape:
-    """Return a head of its own: nose, lips, chin and neck vary within what is pleasant."""
+    """Return a random head, with moderate variations of nose, lips, chin and neck."""
     face, back = np.array(_FACE), np.array(_BACK)
     hairline = np.array(_HAIRLINE)
     for rows, spread in ((_NOSE, 0.009), (_LIPS, 0.007), (_CHIN, 0.012)):
@@ -75,7 +75,7 @@ def head(random: np.random.Generator) -> HeadShape:
     neck = float(random.normal(0, 0.018))
     face[18:21, 0] += neck
     back[3:5, 0] -= neck
-    # Round the outline once and a little more, so that no corner is left where it closes.
+    # Overlap the ends of the outline, to avoid a corner where it closes.
     around = np.concatenate([back[-2:], face, back, face[:3]])
     whole = spline(around, 9)[2 * 9 : -2 * 9]
     crown = np.concatenate([spline(face[:3], 9)[::-1], spline(back[::-1][:6], 9)])

@@ -1,4 +1,4 @@
-"""The sea: open water in perspective, or bands of waves with crests and foam; a boat, a lighthouse, an island."""
+"""The sea: open water in perspective or bands of waves with foam, with a boat, a lighthouse or an island."""
 
 import math
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ __all__ = ["plan"]
 
 
 def plan(scene: Scene) -> Plan:
-    """Plan a sky, the water, and one thing that gives it scale."""
+    """Plan the sky, the water, and one object that shows the scale."""
     random = scene.random("sea")
     banded = scene.says("wave", "storm", "surf", "tsunami", "swell") or random.random() < 0.45  # noqa: PLR2004
     horizon = float(random.uniform(0.30, 0.48) if banded else random.uniform(0.34, 0.72))
@@ -42,7 +42,7 @@ def plan(scene: Scene) -> Plan:
 
 
 def _open_water(canvas: Canvas, scene: Scene, sky: Sky) -> Iterator[float]:
-    """Fill everything below the horizon with waves in perspective, and lay the light's path on them."""
+    """Fill the area below the horizon with waves in perspective, and add the path of the light."""
     random = scene.random("open water")
     part = canvas.window(0, sky.horizon, canvas.aspect, 1.0)
     rows, columns = part.shape
@@ -52,7 +52,7 @@ def _open_water(canvas: Canvas, scene: Scene, sky: Sky) -> Iterator[float]:
     swell = fbm(random, (size, size), 5, 3, gain=0.5, stretch=4.5)
     yield 0.3
     field = np.float32(1) - np.abs(flat) * np.float32(0.85) + swell * np.float32(0.55)
-    # Rows of waves crowd toward the horizon: equal steps on the water are equal steps of the logarithm.
+    # Waves get closer toward the horizon: equal steps on the water are equal steps of the logarithm.
     eps = np.float32(0.035)
     row = (np.log(depth + eps) - np.log(eps)) / (np.log(1 + eps) - np.log(eps)) * np.float32(size - 1)
     column = np.arange(columns, dtype=np.float32)[None, :] / np.float32(columns) - np.float32(0.5)
@@ -78,7 +78,7 @@ def _open_water(canvas: Canvas, scene: Scene, sky: Sky) -> Iterator[float]:
 
 
 def _wave(canvas: Canvas, scene: Scene, sky: Sky, index: int, count: int) -> None:
-    """Paint one band: pointed crests, thin and lit at the top, deep below, with foam and lines of flow."""
+    """Paint one band: pointed crests, thin and lit at the top and deep below, with foam and flow lines."""
     random = scene.random(f"wave {index}")
     near = (index + 1) / count
     base = sky.horizon + 0.06 + (1.0 - sky.horizon) * 0.86 * near**1.25
@@ -90,7 +90,7 @@ def _wave(canvas: Canvas, scene: Scene, sky: Sky, index: int, count: int) -> Non
     below = np.asarray(part.y - crest[None, :] + wobble * np.float32(0.002 + 0.004 * near), np.float32)
     mask = smooth(-part.pixel, part.pixel, below)
     part.cover(looked_up(_water_tones(scene, sky, near), below / np.float32(0.06 + 0.26 * near)), mask)
-    # Lines of flow run along the crest, closer together near the top.
+    # Flow lines follow the crest, closer together near the top.
     spacing = np.sqrt(np.maximum(below, 0) + np.float32(0.004)) * np.float32(46 / (0.55 + near)) + wobble * np.float32(
         0.6
     )
@@ -110,7 +110,7 @@ def _crests(scene: Scene, at: Field, near: float, random: np.random.Generator) -
     phase = at / np.float32(length) + line_noise(random, at, 1.6, 2) * np.float32(0.45)
     phase = phase + np.float32(random.uniform(0, 1))
     tall = 1 + line_noise(random, at, 1.3, 2) * np.float32(0.45)
-    # A steep side and a long back.
+    # Each wave has a steep front and a long back.
     saw = phase - np.floor(phase)
     skew = np.where(saw < 0.68, saw / np.float32(0.68), (1 - saw) / np.float32(0.32))  # noqa: PLR2004
     return np.asarray(np.float32(height) * tall * (skew ** np.float32(1.7)), dtype=np.float32)
@@ -145,7 +145,7 @@ def _foam(part: Canvas, scene: Scene, sky: Sky, below: Field, near: float) -> No
 
 
 def _spray(part: Canvas, random: np.random.Generator, color: Color, below: Field, near: float) -> None:
-    """Throw fine drops above the crest."""
+    """Paint fine drops above the crest."""
     noise = random.standard_normal(part.shape, dtype=np.float32)
     above = np.exp(below / np.float32(0.008 + 0.012 * near)) * (below < 0)
     part.cover(color, smooth(2.0, 2.9, noise + above * np.float32(0.7)) * above * np.float32(0.8))

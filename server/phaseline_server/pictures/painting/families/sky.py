@@ -1,4 +1,4 @@
-"""Skies: gradient, sun or moon with its glow, clouds, stars, birds."""
+"""Skies: a gradient, the sun or moon with its glow, clouds, stars and birds."""
 
 import math
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ __all__ = ["Sky", "birds", "plan_sky"]
 
 
 class Sky:
-    """Where the light is and what it looks like; ridges, water and towers ask it.
+    """The position and color of the light, which ridges, water and towers also use.
 
-    `sun` is (x, y, radius) in heights, `horizon` a y. `glow` is the color of the air near the light,
-    `water` the ink of lakes and seas under it.
+    `sun` is (x, y, radius) in heights, and `horizon` a y. `glow` is the color of the air near the light, and `water`
+    the index of the ink of lakes and seas.
     """
 
     def __init__(self, scene: Scene, horizon: float) -> None:
@@ -34,7 +34,7 @@ class Sky:
             horizon * float(random.uniform(low, top)),
             scene.scale * float(random.uniform(0.035, 0.085)),
         )
-        # Most skies are cool above and warm near the light; now and then it is the other way round.
+        # Most skies are cool above and warm near the light; some are the reverse.
         upper, lower = palette.cool, palette.warm
         if random.random() < 0.35 or upper == lower:  # noqa: PLR2004
             upper, lower = 0, palette.accent_index
@@ -48,7 +48,7 @@ class Sky:
         )
         self.lamp: Color = palette.lamp(0.25 if self.night else 0.6)
         self.glow: Color = mix(palette.tone(lower, light.horizon - 0.06, 1.6), self.lamp, 0.12)
-        # Some suns are pale and blinding, others large and colored, as seen through haze.
+        # Some suns are pale and bright, others large and colored as through haze.
         self.colored = not self.night and light.name != "storm" and random.random() < 0.4  # noqa: PLR2004
         if self.colored:
             x, y, radius = self.sun
@@ -58,14 +58,14 @@ class Sky:
         self.haze: Color = mix(palette.tone(between, light.horizon * 0.96, 0.9), self.glow, 0.5)
 
     def glow_at(self, canvas: Canvas, reach: float) -> Field:
-        """Return how near each pixel is to the light: 1 there, fading over `reach` heights."""
+        """Return the closeness of each pixel to the light: 1 at the light, decreasing over `reach` heights."""
         x, y, radius = self.sun
         distance = np.hypot(canvas.x - x, canvas.y - y)
         return np.asarray(np.exp(-np.maximum(distance - radius, 0) / np.float32(reach)), dtype=np.float32)
 
 
 def plan_sky(scene: Scene, sky: Sky, *, clouds: float = 1.0) -> Plan:
-    """Return the layers of a whole sky; `clouds` 0..1.5 is how many there are."""
+    """Return the layers of a whole sky; `clouds` 0..1.5 is the amount of clouds."""
     layers = [Layer(60, lambda canvas: _gradient(canvas, scene, sky))]
     if sky.night or (scene.light.name == "dusk" and scene.says("star", "space", "galax*", "cosm*")):
         layers.append(Layer(90, lambda canvas: _stars(canvas, scene, sky)))
@@ -128,7 +128,7 @@ def _clouds(canvas: Canvas, scene: Scene, sky: Sky, amount: float) -> Iterator[f
     cells = float(random.uniform(2.2, 4.0))
     body = fbm(random, canvas.shape, cells, 6, gain=0.52, stretch=float(random.uniform(2.0, 4.2)))
     yield 0.4
-    # Clouds gather into banks, and thin out toward the zenith.
+    # Clouds form banks, and get thinner toward the zenith.
     body += fbm(random, canvas.shape, 1.1, 2, stretch=3) * np.float32(0.7)
     limit = 1.25 - 0.75 * amount
     cover = smooth(limit, limit + 1.5, body)
@@ -152,7 +152,7 @@ def _clouds(canvas: Canvas, scene: Scene, sky: Sky, amount: float) -> Iterator[f
 
 
 def birds(canvas: Canvas, scene: Scene, sky: Sky, color: Color) -> None:
-    """Draw a loose flock, each bird two curved wings."""
+    """Draw a loose flock of birds, each with two curved wings."""
     random = scene.random("birds")
     count = int(random.integers(5, 14))
     center = np.array([random.uniform(0.25, 0.75) * scene.aspect, sky.horizon * random.uniform(0.3, 0.6)])

@@ -14,7 +14,7 @@ __all__ = ["plan"]
 
 
 def plan(scene: Scene) -> Plan:
-    """Plan a nebula, its stars, one large planet and up to three small ones."""
+    """Plan a nebula with stars, one large planet and up to three small ones."""
     random = scene.random("space")
     layers = [
         Layer(375, lambda canvas: _nebula(canvas, scene)),
@@ -46,7 +46,7 @@ def plan(scene: Scene) -> Plan:
 
 
 def _nebula(canvas: Canvas, scene: Scene) -> Iterator[float]:
-    """Fold noise into itself until it looks like smoke, and color it by density."""
+    """Paint warped noise that looks like smoke, colored by its density."""
     random = scene.random("nebula")
     palette = scene.palette
     rows, columns = canvas.shape
@@ -59,7 +59,7 @@ def _nebula(canvas: Canvas, scene: Scene) -> Iterator[float]:
     column = np.arange(columns, dtype=np.float32)[None, :] + bend[1] * reach
     smoke = sampled(cloud, row, column)
     yield 0.6
-    # A band across the picture, as a galaxy is seen from within.
+    # A band across the picture, like a galaxy seen from within.
     tilt = float(random.uniform(-0.7, 0.7))
     middle = (canvas.y - np.float32(random.uniform(0.35, 0.65))) - (
         canvas.x - np.float32(scene.aspect / 2)
@@ -81,7 +81,7 @@ def _nebula(canvas: Canvas, scene: Scene) -> Iterator[float]:
 
 
 def _dust(canvas: Canvas, scene: Scene) -> None:
-    """Scatter stars too small to be seen one by one."""
+    """Scatter stars that are too small to be visible individually."""
     random = scene.random("dust")
     noise = random.standard_normal(canvas.shape, dtype=np.float32)
     groups = fbm(random, canvas.shape, 4, 3)
@@ -111,7 +111,7 @@ def _stars(canvas: Canvas, scene: Scene, part: int) -> None:
 
 
 def _planet(canvas: Canvas, scene: Scene, place: tuple[float, float, float], angle: float, name: str) -> None:
-    """Paint a lit ball: bands or land on its surface, a soft terminator, air at its rim."""
+    """Paint a lit sphere: bands or land on its surface, a soft terminator, and an atmosphere at its rim."""
     random = scene.random(name)
     palette = scene.palette
     x, y, radius = place
@@ -151,7 +151,7 @@ def _surface(near: Canvas, scene: Scene, random: np.random.Generator, dx: Field,
     gas = random.random() < 0.6  # noqa: PLR2004
     size = max(64, min(rows, 900))
     field = fbm(random, (size, size), 3.0 if gas else 2.4, 6, gain=0.55, stretch=3.2 if gas else 1.0)
-    # Noise is wrapped round the ball: it is compressed toward the rim, as a texture would be.
+    # Noise is mapped to the sphere: it is compressed toward the rim, like a texture.
     bulge = np.arcsin(np.clip(lon / np.maximum(np.sqrt(np.clip(1 - lat**2, 1e-3, 1)), 1e-3), -1, 1)) / np.float32(
         math.pi
     )
@@ -209,7 +209,7 @@ def _rings(canvas: Canvas, scene: Scene, place: tuple[float, float, float], angl
         ]
     )
     color = looked_up(table, (reach - np.float32(1.2)) / np.float32(1.1))
-    # The planet's shadow falls across the far side of the rings.
+    # The planet casts its shadow on the far side of the rings.
     side = dx * np.float32(-math.sin(angle)) + dy * np.float32(math.cos(angle))
     behind = dx * np.float32(math.cos(angle)) + dy * np.float32(math.sin(angle))
     shadow = smooth(1.02, 0.92, np.abs(np.asarray(side, np.float32)))
@@ -218,7 +218,7 @@ def _rings(canvas: Canvas, scene: Scene, place: tuple[float, float, float], angl
 
 
 def _star(canvas: Canvas, scene: Scene, place: tuple[float, float, float], angle: float) -> None:
-    """Let the sun that lights the planet shine in from its side."""
+    """Paint the sun that lights the planet, at its side."""
     x, y, radius = place
     away = radius * 1.05 + 0.22
     sun_x, sun_y = x + math.cos(angle) * away, y + math.sin(angle) * away

@@ -1,4 +1,4 @@
-"""The small things that give a land its scale: conifers, a lone tree, reeds, grass, a cabin, boats, balloons."""
+"""Small objects that show the scale of a landscape: conifers, a lone tree, reeds, grass, boats and balloons."""
 
 import math
 
@@ -15,7 +15,7 @@ __all__ = ["boat", "branches", "plan_nearest", "reeds", "trees"]
 
 
 def plan_nearest(scene: Scene, sky: Sky, kind: str) -> Plan:
-    """Return what stands nearest to the viewer, by the seed and the words."""
+    """Return the layers of the foreground, selected by the seed and the words."""
     random = scene.random("nearest")
     layers: Plan = []
     if scene.says("balloon", "sky", "journey", "dream") or random.random() < 0.22:  # noqa: PLR2004
@@ -29,7 +29,7 @@ def plan_nearest(scene: Scene, sky: Sky, kind: str) -> Plan:
 
 
 def trees(canvas: Canvas, scene: Scene, crest: Field, depth: float, color: Color, dense: int) -> None:
-    """Stand conifers along a crest (a y per column): many and small when far, few and tall when near."""
+    """Paint conifers along a crest (a y per column): many and small if far, few and tall if near."""
     random = scene.random(f"trees {depth:.3f}")
     size = 0.022 + 0.085 * depth**2
     count = int(dense * scene.aspect * (1.25 - 0.6 * depth))
@@ -62,7 +62,7 @@ def _conifer(random: np.random.Generator, x: float, foot: float, height: float) 
 def branches(
     random: np.random.Generator, start: tuple[float, float], angle: float, length: float, width: float, depth: int
 ) -> list[tuple[Points, float, float]]:
-    """Grow a tree. Returns (points, width at the start, width at the end) per branch, the trunk first."""
+    """Return the branches of a tree, the trunk first, as (points, width at the start, width at the end)."""
     grown: list[tuple[Points, float, float]] = []
     todo = [(start, angle, length, width, depth)]
     while todo:
@@ -85,7 +85,7 @@ def branches(
 
 
 def _lone_tree(canvas: Canvas, scene: Scene) -> None:
-    """Stand one broad tree, half in silhouette, to one side."""
+    """Paint one broad tree at one side, half in silhouette."""
     random = scene.random("lone tree")
     palette, light = scene.palette, scene.light
     side = float(random.choice([random.uniform(0.14, 0.3), random.uniform(0.7, 0.86)]))
@@ -130,7 +130,7 @@ def blades(
 
 
 def reeds(canvas: Canvas, scene: Scene) -> None:
-    """Frame the picture with reeds in one lower corner."""
+    """Paint reeds in one lower corner."""
     random = scene.random("reeds")
     stencil = Stencil(canvas)
     left = random.random() < 0.5  # noqa: PLR2004
@@ -145,7 +145,7 @@ def reeds(canvas: Canvas, scene: Scene) -> None:
 
 
 def _grass(canvas: Canvas, scene: Scene, sky: Sky) -> None:
-    """Let grass and a few flowers in the accent color grow along the lower edge."""
+    """Paint grass along the lower edge, with a few flowers in the accent color."""
     random = scene.random("grass")
     palette, light = scene.palette, scene.light
     dark = palette.dark(palette.deep, light.near * 0.6)
@@ -168,7 +168,7 @@ def _grass(canvas: Canvas, scene: Scene, sky: Sky) -> None:
 
 
 def boat(canvas: Canvas, scene: Scene, sky: Sky, shore: float) -> None:
-    """Set one small sailing boat with its reflection on the water."""
+    """Paint one small sailing boat with its reflection on the water."""
     random = scene.random("boat")
     x = float(random.uniform(0.2, 0.8)) * scene.aspect
     y = shore + float(random.uniform(0.05, 0.16))
@@ -188,7 +188,7 @@ def boat(canvas: Canvas, scene: Scene, sky: Sky, shore: float) -> None:
 
 
 def _balloons(canvas: Canvas, scene: Scene, sky: Sky) -> None:
-    """Let one to three hot-air balloons drift, striped in the brief's colors."""
+    """Paint one to three hot-air balloons, striped in the brief's colors."""
     random = scene.random("balloons")
     palette = scene.palette
     for index in range(int(random.integers(1, 4))):

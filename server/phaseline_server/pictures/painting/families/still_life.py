@@ -1,4 +1,4 @@
-"""Still lifes: turned vessels and round fruit on a table, in the light of one window, sometimes with flowers."""
+"""Still lifes: vessels and fruit on a table in the light of one window, sometimes with flowers."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ __all__ = ["plan"]
 
 
 def plan(scene: Scene) -> Plan:
-    """Plan a room, a table, three to six things from back to front, and flowers in the tallest vessel."""
+    """Plan a room, a table, three to six objects from back to front, and flowers in the tallest vessel."""
     random = scene.random("still life")
     edge = float(random.uniform(0.60, 0.68))
     side = int(random.choice([-1, 1]))
@@ -66,7 +66,7 @@ def _arranged(scene: Scene, random: np.random.Generator, edge: float) -> list[Th
 
 
 def _room(canvas: Canvas, scene: Scene, edge: float, side: int) -> Iterator[float]:
-    """Paint a wall, brighter toward the window, and a table that reflects a little of it."""
+    """Paint a wall, brighter toward the window, and a table that slightly reflects it."""
     random = scene.random("room")
     palette, light = scene.palette, scene.light
     high = 0.24 + 0.56 * light.horizon
@@ -105,7 +105,7 @@ def _room(canvas: Canvas, scene: Scene, edge: float, side: int) -> Iterator[floa
 
 
 def _window(canvas: Canvas, scene: Scene, side: int) -> None:
-    """Throw the light of a window with its bars on the wall."""
+    """Paint the light of a window with bars on the wall."""
     random = scene.random("window")
     x = (0.34 if side > 0 else 0.66) * scene.aspect + float(random.normal(0, 0.05))
     slant = np.float32(0.28 * side)
@@ -122,7 +122,7 @@ def _window(canvas: Canvas, scene: Scene, side: int) -> None:
 
 
 def _shadow(canvas: Canvas, scene: Scene, thing: Thing, side: int) -> None:
-    """Lay the soft shadow of a thing on the table, away from the window."""
+    """Paint the soft shadow of an object on the table, away from the window."""
     wide = reach(thing)
     part = canvas.window(thing.x - wide * 6, thing.foot - wide, thing.x + wide * 6, thing.foot + wide)
     if part.empty:
@@ -139,7 +139,7 @@ def _shadow(canvas: Canvas, scene: Scene, thing: Thing, side: int) -> None:
 
 
 def _bouquet(canvas: Canvas, scene: Scene, thing: Thing, part: int) -> None:
-    """Put leaves, then flowers, into the vessel."""
+    """Paint leaves, then flowers, in the vessel."""
     random = scene.random(f"bouquet {part}")
     palette = scene.palette
     mouth = (thing.x, thing.foot - thing.height * 0.97)
@@ -165,7 +165,7 @@ def _bouquet(canvas: Canvas, scene: Scene, thing: Thing, part: int) -> None:
         (plants.daisy, plants.poppy, plants.blossom, plants.bell)[int(random.integers(4))](
             sheet, random, end, size, flower
         )
-    # Leaves in the back are darker: the bouquet has depth, and its own shadow on the wall.
+    # Leaves in the back are darker, which gives the bouquet depth and suggests its shadow on the wall.
     if part == 0:
         shadow = np.roll(blurred(sheet.mask(), 0.02 / canvas.pixel), round(0.03 / canvas.pixel), axis=0)
         canvas.shade(palette.dark(palette.cool, 0.2), shadow * np.float32(0.35))

@@ -1,4 +1,4 @@
-"""Vessels turned on a wheel, and fruit: round things under one light."""
+"""Vessels and fruit: round objects under one light."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from phaseline_server.pictures.painting.sketch import Sheet
 
 __all__ = ["Thing", "paint_thing", "reach"]
 
-# Half width at heights from foot (0) to rim (1), both in heights of the vessel.
+# (Height from foot (0) to rim (1), half width), both relative to the height of the vessel.
 _PROFILES = {
     "bottle": (
         (0, 0.17),
@@ -36,7 +36,7 @@ _PROFILES = {
 
 
 class Thing(NamedTuple):
-    """One object: `x` of its axis, `foot` where it stands, `height`, what it is, and its color."""
+    """One object: the `x` of its axis, the y of its `foot`, its `height`, its kind and its color."""
 
     x: float
     foot: float
@@ -46,14 +46,14 @@ class Thing(NamedTuple):
 
 
 def reach(thing: Thing) -> float:
-    """Return how far a thing reaches to each side where it stands."""
+    """Return the half width of an object near its foot."""
     if thing.kind == "fruit":
         return thing.height * 0.5
     return thing.height * max(half for level, half in _PROFILES[thing.kind] if level < 0.5)  # noqa: PLR2004
 
 
 def paint_thing(canvas: Canvas, scene: Scene, thing: Thing, side: int, index: int) -> None:
-    """Paint one thing; the light comes from `side` (1 right, -1 left), `index` tells things apart."""
+    """Paint one object; the light comes from `side` (1 right, -1 left), and `index` selects its random stream."""
     if thing.kind == "fruit":
         _fruit(canvas, scene, thing, side, index)
         return
@@ -71,7 +71,7 @@ def paint_thing(canvas: Canvas, scene: Scene, thing: Thing, side: int, index: in
     level = np.asarray((np.float32(thing.foot) - part.y) / np.float32(thing.height), np.float32)
     width = np.interp(level[:, 0], profile[:, 0], profile[:, 1]).astype(np.float32)[:, None] * np.float32(thing.height)
     across = (part.x - np.float32(thing.x)) / np.maximum(width, np.float32(1e-4))
-    # A turned body ends in ellipses, below at the foot and above at the rim.
+    # A round vessel ends in ellipses, below at the foot and above at the rim.
     bow = np.sqrt(np.clip(1 - across**2, 0, 1))
     foot = np.float32(profile[0, 1] * flat) * bow
     body = np.minimum((1 - np.abs(across)) * width, np.minimum(level + foot, 1 - level) * np.float32(thing.height))
@@ -103,7 +103,7 @@ def paint_thing(canvas: Canvas, scene: Scene, thing: Thing, side: int, index: in
 
 
 def _rim(part: Canvas, scene: Scene, thing: Thing, half: tuple[float, float], side: int, dark: Color) -> None:
-    """Close a vessel with its rim and the dark of its inside; `half` is the rim's half width and half height."""
+    """Paint the rim of a vessel and its dark inside; `half` is the half width and half height of the rim."""
     palette = scene.palette
     top = np.float32(thing.foot - thing.height)
     away_x, away_y = (part.x - np.float32(thing.x)) / np.float32(half[0]), (part.y - top) / np.float32(half[1])
@@ -124,7 +124,7 @@ def _bands(
     where: tuple[Field, Field],
     tone: Field,
 ) -> None:
-    """Paint bands round a vessel, bent as its body is."""
+    """Paint bands around a vessel, curved like its body."""
     level, bow = where
     palette = scene.palette
     color = palette.vivid(int(random.integers(len(palette))), 0.5)
@@ -147,7 +147,7 @@ def _fruit(canvas: Canvas, scene: Scene, thing: Thing, side: int, index: int) ->
     if part.empty:
         return
     dx, dy = (part.x - np.float32(x)) / np.float32(radius), (part.y - np.float32(y)) / np.float32(radius)
-    # A dent at the top makes an apple of a ball.
+    # A dent at the top turns a sphere into an apple.
     dent = np.float32(0.13) * np.exp(-((dx / np.float32(0.34)) ** 2)) * (dy < 0)
     away = np.asarray(np.hypot(dx, dy * np.float32(1.08)) + dent, np.float32)
     edge = part.pixel / radius * 0.8

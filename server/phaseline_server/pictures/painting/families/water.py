@@ -1,4 +1,4 @@
-"""Still water: all that is above the shore, mirrored and broken by ripples."""
+"""Still water, which reflects the picture above the shore with ripples."""
 
 from collections.abc import Iterator
 
@@ -14,13 +14,13 @@ __all__ = ["mirror"]
 
 
 def mirror(canvas: Canvas, scene: Scene, sky: Sky, shore: float, *, calm: float = 1.0) -> Iterator[float]:
-    """Fill everything below `shore` with water that mirrors what is above; `calm` below 1 breaks it more."""
+    """Fill the area below `shore` with water that reflects the area above; `calm` below 1 gives stronger ripples."""
     random = scene.random("water")
     part = canvas.window(0, shore, canvas.aspect, 1.0)
     rows, columns = part.shape
     start = canvas.shape[0] - rows
     depth = np.clip((part.y - np.float32(shore)) / np.float32(1 - shore), 0, 1)
-    # Ripples are seen flatter and finer the farther they are: the noise is stretched by the view.
+    # Perspective: distant ripples appear flatter and finer, so the noise is stretched.
     flat = fbm(random, (rows, columns), 9, 4, gain=0.6, stretch=6.0)
     yield 0.25
     near_row = np.broadcast_to(depth**0.45 * np.float32(rows - 1), (rows, columns))

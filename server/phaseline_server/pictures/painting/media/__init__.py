@@ -1,1 +1,1 @@
-"""Media: they turn what a composition has put on the canvas into oil, watercolor, a print, a pastel, dots."""
+"""Media, which turn the composition on the canvas into oil, watercolor, print, pastel or dots."""

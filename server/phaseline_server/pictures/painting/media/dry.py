@@ -1,4 +1,4 @@
-"""Dry media: pastel that catches on the paper's tooth, and pointillism."""
+"""Dry media: pastel on textured paper, and pointillism."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ __all__ = ["plan_dots", "plan_pastel"]
 
 
 def plan_pastel(scene: Scene) -> Plan:
-    """Return the layers that turn what is on the canvas into a pastel."""
+    """Return the layers that turn the canvas into a pastel."""
     return [
         Layer(880, lambda canvas: _hatch(canvas, scene)),
         Layer(330, lambda canvas: _tooth(canvas, scene)),
@@ -57,7 +57,7 @@ def _tooth(canvas: Canvas, scene: Scene) -> Iterator[float]:
 
 
 def plan_dots(scene: Scene) -> Plan:
-    """Return the layers that paint what is on the canvas once more in dots of purer color."""
+    """Return the layers that repaint the canvas in dots of purer color."""
     kept: list[Field] = []
 
     def look(canvas: Canvas) -> None:
@@ -73,15 +73,15 @@ def plan_dots(scene: Scene) -> Plan:
 
 
 def _dots(canvas: Canvas, scene: Scene, model: Field, piece: tuple[float, int, int]) -> None:
-    """Lay one of several parts of a pass; a piece is (size of the dots in heights, part, parts)."""
+    """Paint one of several parts of a pass; `piece` is (size of the dots in heights, part, parts)."""
     size, index, parts = piece
     random = scene.random(f"dots {size} {index}")
     rows, columns = canvas.shape
     step = size * 0.85 / canvas.pixel * np.sqrt(parts)
     xs, ys = scattered(random, (rows, columns), step)
     colors = sampled(model, ys, xs)
-    grey = luma(colors[:, None, :])[0]
-    colors = grey + (colors - grey) * random.uniform(1.0, 1.45, xs.size)
+    gray = luma(colors[:, None, :])[0]
+    colors = gray + (colors - gray) * random.uniform(1.0, 1.45, xs.size)
     colors = colors + random.normal(0, 0.026, colors.shape) + random.normal(0, 0.024, xs.size)
     codes = np.clip(colors.T * 255, 0, 255).round().astype(int).tolist()
     radii = size / 2 * random.uniform(0.75, 1.2, xs.size)

@@ -1,8 +1,8 @@
-"""Oil: the picture painted once more with brush strokes, coarse to fine, that follow its forms.
+"""Oil: the picture repainted with brush strokes, from coarse to fine, that follow its forms.
 
-After A. Hertzmann, "Painterly Rendering with Curved Brush Strokes of Multiple Sizes" (1998): large strokes
-first, smaller ones only where the large ones missed something; each stroke follows the edge it lies on and ends
-where the color leaves it.
+After A. Hertzmann, "Painterly Rendering with Curved Brush Strokes of Multiple Sizes" (1998): large strokes come first,
+smaller ones only where the large ones miss details. Each stroke follows its edge, and ends where the color of the model
+differs from its own.
 """
 
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ __all__ = ["plan"]
 
 
 class Brush(NamedTuple):
-    """One pass: stroke `width` in heights, `length` in widths, how much each stroke's color may `differ`."""
+    """One pass: stroke `width` in heights, `length` in widths, and how much the color of a stroke can `differ`."""
 
     width: float
     length: float
     differ: float
     gate: float
-    """Only where the model has details finer than the last pass, stronger than this (0: everywhere)."""
+    """Minimum strength of details that are finer than the last pass, for a stroke there (0: everywhere)."""
 
 
 BRUSHES = (
@@ -39,7 +39,7 @@ BRUSHES = (
 
 
 class _Oil:
-    """What the passes share: the picture to paint after, and the direction of the brush at every pixel."""
+    """The state shared by the passes: the model picture, and the direction of the brush at each pixel."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -50,7 +50,7 @@ class _Oil:
         self.along_y: Field = np.zeros((1, 1), np.float32)
 
     def look(self, canvas: Canvas) -> Iterator[float]:
-        """Take the picture so far as the model, and find the direction of its forms."""
+        """Use the canvas as the model, and compute the directions of its forms."""
         random = self._scene.random("oil direction")
         self.reference = canvas.rgb.copy()
         light = blurred(luma(canvas.rgb), 0.004 / canvas.pixel)
@@ -59,7 +59,7 @@ class _Oil:
         reach = 0.012 / canvas.pixel
         xx, yy, xy = (blurred(np.asarray(product, np.float32), reach) for product in (dx * dx, dy * dy, dx * dy))
         yield 0.5
-        # Doubled angles, so that opposite directions add up instead of cancelling out.
+        # Doubled angles, so that opposite directions add up and do not cancel out.
         flow = fbm(random, canvas.shape, 1.6, 2) * np.float32(0.9)
         weight = np.float32(0.15) * np.sqrt((xx + yy).mean()) ** 2
         double_x = -(xx - yy) + weight * np.cos(2 * flow)
@@ -70,13 +70,13 @@ class _Oil:
         canvas.rgb[...] = blurred(canvas.rgb, 0.01 / canvas.pixel)
 
     def stroke(self, canvas: Canvas, piece: tuple[Brush, int, int]) -> None:
-        """Lay one of several parts of a pass; a piece is (brush, part, parts)."""
+        """Paint one of several parts of a pass; `piece` is (brush, part, parts)."""
         brush, part, parts = piece
         random = self._scene.random(f"oil {brush.width} {part}")
         half = brush.width / 2 / canvas.pixel
         if part == 0:
             self._model = blurred(self.reference, max(0.5, half * 0.7))
-            # What strokes of twice this width can't show.
+            # The details that strokes of twice this width cannot show.
             self._detail = np.abs(self.reference - blurred(self.reference, half * 1.6)).max(axis=0)
         model = self._model
         xs, ys = scattered(random, canvas.shape, brush.width * 0.62 / canvas.pixel * parts**0.5)
@@ -98,7 +98,7 @@ class _Oil:
     def _spines(
         self, model: Field, xs: Field, ys: Field, colors: Field, half: float, brush: Brush
     ) -> tuple[Field, Field]:
-        """Follow the direction both ways, until the color leaves the stroke's own. Shape (points, strokes)."""
+        """Follow the direction both ways, until the color differs from the stroke's. Shape (points, strokes)."""
         knots = 5
         step = np.float32(half * brush.length / knots)
         sides = []
@@ -123,7 +123,7 @@ class _Oil:
         return np.stack([p[0] for p in points]), np.stack([p[1] for p in points])
 
     def relief(self, canvas: Canvas) -> Iterator[float]:
-        """Let the light catch the ridges that the bristles left."""
+        """Add highlights and shadows on the ridges left by the bristles."""
         random = self._scene.random("oil bristles")
         noise = random.standard_normal(canvas.shape, dtype=np.float32)
         yield 0.1
@@ -134,14 +134,14 @@ class _Oil:
         bristles += trail(noise, -self.along_x, -self.along_y, reach)
         yield 0.75
         bristles /= max(float(bristles.std()), 1e-6)
-        # Paint lies thicker in some places than in others; in thin places the bristles leave no ridge.
+        # The thickness of paint varies; in thin places the bristles leave no ridges.
         thick = smooth(-1.4, 1.4, fbm(random, canvas.shape, 5, 3))
         yield 0.85
         body = luma(canvas.rgb)
         height = bristles * thick * np.float32(0.012) + body * np.float32(0.10)
         slope = height - np.roll(height, (1, 1), axis=(0, 1))
         slope[0], slope[:, 0] = 0, 0
-        # Paint shines less than it shades, and bright paint hardly at all.
+        # Highlights are weaker than shadows, and very weak on bright paint.
         gleam = np.clip(slope * np.float32(4.5), 0, 0.10) * (np.float32(1.1) - body)
         canvas.rgb *= 1 + gleam + np.clip(slope * np.float32(5.5), -0.13, 0)
         canvas.rgb += gleam * np.float32(0.15) * smooth(0.05, 0.5, body)
@@ -155,7 +155,7 @@ def _outlines(xs: Field, ys: Field, half: Field) -> Field:
     t = np.abs(np.linspace(-1, 1, count, dtype=np.float32))
     width = (half[None, :] * np.sqrt(np.maximum(1 - t**3, 0.05))[:, None]).astype(np.float32)
     nx, ny = -dy / size * width, dx / size * width
-    # Push the ends out by half a width: a stroke that could not move is still a dab.
+    # Extend the ends by half a width, so that a stroke of zero length is still a dab.
     ends = np.zeros((count, 1), np.float32)
     ends[0], ends[-1] = -0.7, 0.7
     xs = xs + ends * dx / size * half
@@ -166,7 +166,7 @@ def _outlines(xs: Field, ys: Field, half: Field) -> Field:
 
 
 def plan(scene: Scene) -> Plan:
-    """Return the passes of the brushes and the relief."""
+    """Return the layers of the brush passes and the relief."""
     oil = _Oil(scene)
     layers = [Layer(170, oil.look)]
     passes = BRUSHES[: 3 if scene.brief.detail == 1 else 4]

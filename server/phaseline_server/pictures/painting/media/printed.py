@@ -1,4 +1,4 @@
-"""Print: a few tones, stippled into each other, a little out of register, on paper with a clean margin."""
+"""Print: a few stippled tones, slightly out of register, on paper with a clean margin."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ __all__ = ["plan"]
 
 
 def plan(scene: Scene) -> Plan:
-    """Return the layers that turn what is on the canvas into a print."""
+    """Return the layers that turn the canvas into a print."""
     return [
         Layer(85, lambda canvas: _tones(canvas, scene)),
         Layer(255, lambda canvas: _register(canvas, scene)),
@@ -51,7 +51,7 @@ def _register(canvas: Canvas, scene: Scene) -> None:
 
 
 def _ink(canvas: Canvas, scene: Scene) -> Iterator[float]:
-    """Let the paper show in pinholes and where the roller carried less."""
+    """Let the paper show through in pinholes and where the roller has less ink."""
     random = scene.random("print ink")
     paper = scene.palette.paper(scene.palette.warm)
     roller = fbm(random, canvas.shape, 2.5, 4, gain=0.6)

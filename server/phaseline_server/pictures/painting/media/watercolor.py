@@ -1,4 +1,4 @@
-"""Watercolor: pigment that wanders, pools at edges and sinks into rough paper, inside a ragged margin.
+"""Watercolor: pigment that bleeds, pools at edges and settles in rough paper, inside a ragged margin.
 
 Density follows A. Bousseau et al., "Interactive watercolor rendering with temporal coherence and abstraction"
 (2006): c' = c - (c - c²)(d - 1) for a density d around 1.
@@ -18,7 +18,7 @@ __all__ = ["plan"]
 
 
 def plan(scene: Scene) -> Plan:
-    """Return the layers that turn what is on the canvas into a watercolor."""
+    """Return the layers that turn the canvas into a watercolor."""
     return [
         Layer(590, lambda canvas: _wander(canvas, scene)),
         Layer(210, lambda canvas: _pool(canvas, scene)),
@@ -28,7 +28,7 @@ def plan(scene: Scene) -> Plan:
 
 
 def _wander(canvas: Canvas, scene: Scene) -> Iterator[float]:
-    """Let every edge wobble, and run into its neighbor here and there."""
+    """Make every edge uneven, and let some colors bleed into their neighbors."""
     random = scene.random("watercolor wander")
     rows, columns = canvas.shape
     shift = [
@@ -48,7 +48,7 @@ def _wander(canvas: Canvas, scene: Scene) -> Iterator[float]:
 
 
 def _pool(canvas: Canvas, scene: Scene) -> Iterator[float]:
-    """Gather pigment where one wash ends, and thin it in the middle of large ones."""
+    """Concentrate pigment at the edges of washes, and thin it in the middle of large ones."""
     random = scene.random("watercolor pool")
     wide = blurred(canvas.rgb, 0.010 / canvas.pixel)
     yield 0.3
@@ -56,7 +56,7 @@ def _pool(canvas: Canvas, scene: Scene) -> Iterator[float]:
     clouds = fbm(random, canvas.shape, 2.6, 5, gain=0.6)
     yield 0.6
     dense = 1 + edge * np.float32(2.6) + clouds * np.float32(0.17)
-    # Backruns: a drop of water pushed pigment outward and left a dark rim.
+    # Backruns: a drop of water pushes pigment outward and leaves a dark rim.
     rings = np.abs(fbm(random, canvas.shape, 2.2, 4, gain=0.55) - np.float32(0.9))
     dense += np.exp(-rings / np.float32(0.035)) * np.float32(0.22)
     _wash(canvas.rgb, dense)
@@ -83,7 +83,7 @@ def _sink(canvas: Canvas, scene: Scene) -> Iterator[float]:
 
 
 def _margin(canvas: Canvas, scene: Scene) -> Iterator[float]:
-    """Leave a margin of bare paper, its edge as uneven as a wet brush leaves it."""
+    """Leave a margin of bare paper with the uneven edge of a wet brush."""
     random = scene.random("watercolor margin")
     broad = fbm(random, canvas.shape, 5, 2) * np.float32(0.0045)
     fine = fbm(random, canvas.shape, 45, 3, gain=0.65) * np.float32(0.0022)
