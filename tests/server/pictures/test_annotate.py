@@ -63,12 +63,12 @@ def band_of(data: bytes, height: int) -> Image.Image:
         ("e\u0301\u0323", "e"),
     ],
 )
-def test_text_becomes_what_the_typeface_can_print(text: str, expected: str) -> None:
+def test_text_is_reduced_to_printable_characters(text: str, expected: str) -> None:
     assert printable(text) == expected
 
 
 @given(st.text(max_size=60))
-def test_nothing_is_ever_drawn_that_the_typeface_lacks(text: str) -> None:
+def test_only_characters_of_the_font_are_drawn(text: str) -> None:
     font = font_of(20)
     box = bytes(font.getmask("\U0010ffff"))
     line = printable(text)
@@ -82,7 +82,7 @@ def block_of(text: str, width: int = 1024, height: int = 1024) -> Block:
     return block
 
 
-def test_two_lines_are_set_in_the_largest_type_that_they_fit_and_only_the_smallest_takes_more() -> None:
+def test_the_font_is_the_largest_that_fits_two_lines() -> None:
     short, usual, long, longest = (
         block_of(text) for text in ("A proud owl", f"{FOX}, {FOX}", HERON, f"{HERON}, {FOX}")
     )
@@ -93,7 +93,7 @@ def test_two_lines_are_set_in_the_largest_type_that_they_fit_and_only_the_smalle
     assert longest.size == pytest.approx(1024 / 46)
 
 
-def test_lines_are_about_equally_long() -> None:
+def test_lines_have_similar_lengths() -> None:
     block = block_of("A serene heron made of brass in the manner of a poster", 640, 1024)
     assert len(block.lines) == 2
     one, two = (font_of(100).getlength(line) for line in block.lines)
@@ -121,16 +121,16 @@ def test_lines_are_about_equally_long() -> None:
     ],
     ids=["after a comma", "but not after the first word", "nor where the next would be too long"],
 )
-def test_a_line_rather_ends_after_a_comma_than_amid_a_phrase(text: str, lines: tuple[str, str]) -> None:
+def test_a_line_prefers_to_end_after_a_comma(text: str, lines: tuple[str, str]) -> None:
     assert block_of(text).lines == lines
 
 
-def test_a_line_rather_ends_before_an_article_than_after_it() -> None:
+def test_a_line_prefers_to_end_before_an_article() -> None:
     block = block_of("A brass heron standing quietly at the lighthouse gate while ships go by", 900, 1100)
     assert block.lines == ("A brass heron standing quietly", "at the lighthouse gate while ships go by")
 
 
-def test_an_endless_word_costs_no_endless_work() -> None:
+def test_an_endless_word_takes_limited_work() -> None:
     measured = 0
 
     def measure(text: str) -> float:
@@ -151,9 +151,7 @@ def test_an_endless_word_costs_no_endless_work() -> None:
 @example(text="m" * 3000, width=200, height=200)
 @example(text="word " * 400, width=1024, height=1024)
 @example(text="word " * 300, width=3000, height=200)  # four lines would hold more than is set at all
-def test_every_line_fits_between_the_margins_and_no_text_takes_more_than_four(
-    text: str, width: int, height: int
-) -> None:
+def test_every_text_fits_four_lines_between_the_margins(text: str, width: int, height: int) -> None:
     line = printable(text)
     block = typeset(line, width, height)
     if block is None:
@@ -178,7 +176,7 @@ def test_the_same_picture_and_text_give_the_same_bytes() -> None:
     assert annotate(png(plain()), FOX) != annotate(png(plain()), FOX + "!")
 
 
-def test_the_picture_above_the_band_stays_as_it_is() -> None:
+def test_the_picture_above_the_band_is_unchanged() -> None:
     result = opened(annotate(png(noise()), FOX))
     assert (result.format, result.mode, result.width) == ("PNG", "RGB", 320)
     assert result.height > 200
@@ -186,7 +184,7 @@ def test_the_picture_above_the_band_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("ground", "ink"), [((30, 60, 120), WHITE), ((240, 230, 200), BLACK)])
-def test_the_text_is_drawn_in_the_contrasting_colour_between_the_margins(ground: Colour, ink: Colour) -> None:
+def test_the_text_has_a_contrasting_color_between_the_margins(ground: Colour, ink: Colour) -> None:
     band = band_of(annotate(png(plain(ground, (640, 400))), FOX), 400)
     drawn = [
         (x, y)
@@ -203,7 +201,7 @@ def test_the_text_is_drawn_in_the_contrasting_colour_between_the_margins(ground:
     assert bottom < band.height * 3 / 4
 
 
-def test_a_rule_parts_the_band_from_a_picture_of_the_same_colour() -> None:
+def test_a_line_separates_the_band_from_a_picture_of_the_same_color() -> None:
     band = band_of(annotate(png(plain((30, 60, 120))), FOX), 200)
     rule = {band.getpixel((x, 0)) for x in range(band.width)}
     assert len(rule) == 1
@@ -212,14 +210,14 @@ def test_a_rule_parts_the_band_from_a_picture_of_the_same_colour() -> None:
 
 
 @pytest.mark.parametrize(("mode", "kept"), [("RGB", b"a profile"), ("RGBA", b"a profile"), ("L", None)])
-def test_a_colour_profile_is_kept_where_it_still_holds(mode: str, kept: bytes | None) -> None:
+def test_a_color_profile_is_kept_only_for_rgb_pictures(mode: str, kept: bytes | None) -> None:
     file = BytesIO()
     plain().convert(mode).save(file, "PNG", icc_profile=b"a profile")
     assert opened(annotate(file.getvalue(), FOX)).info.get("icc_profile") == kept
 
 
 @pytest.mark.parametrize("text", ["", " \n", "\x00\x1b", "\u200b"])
-def test_nothing_to_print_leaves_no_band(text: str) -> None:
+def test_a_text_without_printable_characters_gives_no_band(text: str) -> None:
     assert opened(annotate(png(plain()), text)).size == (320, 200)
 
 
@@ -229,25 +227,25 @@ def test_nothing_to_print_leaves_no_band(text: str) -> None:
     ids=["letter", "words", "endless word", "ideographs", "controls", "emoji", "right to left"],
 )
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (64, 64)])
-def test_any_text_is_annotated_on_any_size(text: str, size: tuple[int, int]) -> None:
+def test_any_text_can_be_drawn_at_any_size(text: str, size: tuple[int, int]) -> None:
     result = opened(annotate(png(plain(size=size)), text))
     assert result.width == size[0]
     assert result.height >= size[1]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])
-def test_pictures_of_every_mode_are_annotated(mode: str) -> None:
+def test_pictures_of_every_mode_can_be_annotated(mode: str) -> None:
     result = opened(annotate(png(plain((255, 255, 255)).convert(mode)), FOX))
     assert result.mode == "RGB"
     assert result.getpixel((10, 10)) == WHITE
 
 
-def test_sixteen_bits_of_grey_are_scaled_and_not_clipped() -> None:
+def test_16_bit_gray_is_scaled_and_not_clipped() -> None:
     grey = Image.new("I;16", (320, 200), 0x8000)
     assert opened(annotate(png(grey), FOX)).getpixel((10, 10)) == (128, 128, 128)
 
 
-def test_what_is_transparent_is_laid_on_white() -> None:
+def test_transparent_pixels_become_white() -> None:
     clear = Image.new("RGBA", (320, 200), (255, 0, 0, 0))
     result = opened(annotate(png(clear), FOX))
     assert result.getpixel((10, 10)) == WHITE
@@ -273,6 +271,6 @@ def with_a_bomb() -> bytes:
     [b"", b"<html>", png(plain())[:200], with_a_broken_chunk(), with_a_bomb()],
     ids=["nothing", "no picture", "cut off", "a broken chunk", "a bomb"],
 )
-def test_what_is_no_picture_is_an_error(data: bytes) -> None:
+def test_an_invalid_picture_is_an_error(data: bytes) -> None:
     with pytest.raises(PictureError, match=f"cannot annotate {len(data):,} bytes: "):
         annotate(data, FOX)

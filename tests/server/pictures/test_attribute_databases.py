@@ -33,7 +33,7 @@ def test_there_are_enough_databases_and_rows() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_rows_are_complete_and_no_two_are_alike(name: str) -> None:
+def test_rows_are_complete_and_unique(name: str) -> None:
     columns, rows = database(name).columns, database(name).rows
     assert columns[0] == "name"
     assert columns[-1] == "description"
@@ -55,12 +55,12 @@ def test_cells_are_clean_text_that_fits_into_a_sentence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BEHIND_AN_ARTICLE)
-def test_names_behind_an_article_are_singular(name: str) -> None:
+def test_names_after_an_article_are_singular(name: str) -> None:
     heads = [re.split(r" (?:of|in|on|at|from|against) ", row["name"])[0] for row in database(name).rows]
     assert [head for head in heads if head.endswith("s") and not head.endswith(("ss", "us", "is", "rhinoceros"))] == []
 
 
-def test_nouns_and_adjectives_get_the_article_that_is_spoken() -> None:
+def test_nouns_and_adjectives_get_the_spoken_article() -> None:
     names = [row["name"] for name in ("adverbs", "adjectives", *BEHIND_AN_ARTICLE) for row in database(name).rows]
     phrases = [with_article(name) for name in names]
     odd = {phrase for phrase in phrases if (phrase.split(" ")[1][0] in "aeiou") != phrase.startswith("an ")}
@@ -68,14 +68,12 @@ def test_nouns_and_adjectives_get_the_article_that_is_spoken() -> None:
 
 
 @pytest.mark.parametrize(("where", "words"), VOCABULARIES.items())
-def test_columns_with_a_fixed_vocabulary_use_all_of_it_and_nothing_else(
-    where: tuple[str, str], words: set[str]
-) -> None:
+def test_columns_with_a_fixed_vocabulary_use_exactly_its_values(where: tuple[str, str], words: set[str]) -> None:
     name, column = where
     assert {row[column] for row in database(name).rows} == words
 
 
-def test_colors_are_hex_values_and_palettes_are_five_of_them() -> None:
+def test_colors_are_hex_values_and_palettes_have_five() -> None:
     colors = [row["hex"] for row in database("colors").rows]
     assert all(HEX.fullmatch(color) for color in colors)
     assert len(set(colors)) == len(colors)
@@ -95,22 +93,22 @@ def test_an_unknown_database_is_a_key_error() -> None:
         database("../series/simple")
 
 
-def test_no_filter_leaves_every_row() -> None:
+def test_without_filters_every_row_matches() -> None:
     assert narrowed("nouns", [], series="s") == database("nouns").rows
 
 
-def test_filters_are_substrings_of_any_cell_in_any_case_and_add_up() -> None:
+def test_filters_are_case_insensitive_substrings_of_any_cell() -> None:
     left = {row["name"] for row in narrowed("nouns", ["OWL", "lantern of WATER"], series="s")}
     assert {"barn owl", "jellyfish"} <= left
     assert len(left) < 6
 
 
-def test_a_filter_with_an_equals_sign_is_searched_in_one_column() -> None:
+def test_a_filter_with_an_equals_sign_matches_one_column() -> None:
     assert {row["time"] for row in narrowed("lights", ["time=night"], series="s")} == {"night"}
     assert {row["time"] for row in narrowed("lights", ["light"], series="s")} != {"night"}
 
 
-def test_filters_that_leave_nothing_are_an_error_that_names_series_database_and_filters() -> None:
+def test_filters_without_a_match_are_an_error_with_all_details() -> None:
     with pytest.raises(BadSeriesFile, match=r"series/moon\.json") as caught:
         narrowed("places", ["xyzzy"], series="moon")
     text = str(caught.value)

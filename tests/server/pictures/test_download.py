@@ -58,7 +58,7 @@ def fetcher(client: httpx.AsyncClient) -> Fetcher:
     return Fetcher(client)
 
 
-async def test_a_picture_is_fetched_and_its_percents_rise_to_a_hundred(fetcher: Fetcher) -> None:
+async def test_a_picture_is_downloaded_with_percentages_up_to_100(fetcher: Fetcher) -> None:
     async with misbehaving(answer(BYTES)) as server:
         assert await fetcher.fetch(RemotePicture(f"{server.url}/1.png?sig=a%20b")) == BYTES
     assert server.requests[0].target == "/1.png?sig=a%20b"
@@ -84,21 +84,21 @@ async def test_without_a_length_only_the_end_is_reported(fetcher: Fetcher) -> No
     [answer(b"", 429, Retry_After="0"), answer(b"", 500), hang_up, cut_off(BYTES, 200_000)],
     ids=["429", "500", "hang up", "cut off"],
 )
-async def test_what_may_pass_is_tried_again_and_percents_never_fall(fetcher: Fetcher, trouble: Reply) -> None:
+async def test_temporary_errors_are_retried_and_percentages_never_fall(fetcher: Fetcher, trouble: Reply) -> None:
     async with misbehaving(trouble, answer(BYTES)) as server:
         assert await fetcher.fetch(RemotePicture(server.url)) == BYTES
     assert len(server.requests) == 2
     assert fetcher.percents == sorted(set(fetcher.percents))
 
 
-async def test_a_picture_that_stays_cut_off_is_told_with_its_bytes(fetcher: Fetcher) -> None:
+async def test_the_error_for_an_incomplete_picture_names_the_received_bytes(fetcher: Fetcher) -> None:
     async with misbehaving(cut_off(BYTES[:5678], 1234)) as server:
         text = await fetcher.failure(RemotePicture(f"{server.url}/1.png?sig=secret"))
     gave_up = "gave up after attempt 3 of 3: connection closed after 1,234 of 5,678 bytes"
     assert text == f"cannot fetch {server.url}/1.png: {gave_up}"
 
 
-async def test_a_body_that_is_cut_off_in_mid_chunk_is_told_too(fetcher: Fetcher) -> None:
+async def test_a_body_that_ends_within_a_chunk_is_an_error(fetcher: Fetcher) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
     async def reply(stream: trio.SocketStream, _server: object) -> None:
@@ -113,7 +113,7 @@ async def test_a_body_that_is_cut_off_in_mid_chunk_is_told_too(fetcher: Fetcher)
 @pytest.mark.parametrize(
     "head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"], ids=["no answer", "half a body"]
 )
-async def test_a_server_that_falls_silent_is_given_up(mock_clock: MockClock, fetcher: Fetcher, head: bytes) -> None:
+async def test_a_server_that_stops_sending_times_out(mock_clock: MockClock, fetcher: Fetcher, head: bytes) -> None:
     async with misbehaving(too_slow(mock_clock, 30, head)) as server:
         text = await fetcher.failure(RemotePicture(server.url), Retries(timeout=30, retries=1, backoff=0))
         await server.clients_gone.wait()
@@ -123,14 +123,14 @@ async def test_a_server_that_falls_silent_is_given_up(mock_clock: MockClock, fet
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_server_that_asks_for_more_time_than_is_left_is_given_up_at_once(fetcher: Fetcher, status: int) -> None:
+async def test_a_retry_after_beyond_the_deadline_fails_at_once(fetcher: Fetcher, status: int) -> None:
     async with misbehaving(answer(b"", status, Retry_After="59")) as server:
         text = await fetcher.failure(RemotePicture(server.url), Retries(timeout=60, retries=4, deadline=40))
     assert f"attempt 1 of 5: status {status}; the next attempt would start in 59 s, but" in text
     assert len(server.requests) == 1
 
 
-async def test_only_connecting_has_a_limit_of_its_own_beside_the_attempts(fetcher: Fetcher) -> None:
+async def test_only_connecting_has_a_separate_time_out(fetcher: Fetcher) -> None:
     limits: list[dict[str, float | None]] = []
 
     async def note(request: httpx.Request) -> None:
@@ -143,7 +143,7 @@ async def test_only_connecting_has_a_limit_of_its_own_beside_the_attempts(fetche
 
 
 @pytest.mark.parametrize("says_so", [True, False])
-async def test_of_a_huge_picture_no_more_than_the_limit_and_a_chunk_is_read(says_so: bool) -> None:
+async def test_at_most_the_limit_and_one_chunk_of_a_huge_picture_is_read(says_so: bool) -> None:
     responses: list[httpx.Response] = []
 
     async def keep(response: httpx.Response) -> None:
@@ -162,7 +162,7 @@ async def test_of_a_huge_picture_no_more_than_the_limit_and_a_chunk_is_read(says
     assert server.sent < 50_000_000
 
 
-async def test_cancelling_in_mid_body_leaves_nothing_behind(client: httpx.AsyncClient) -> None:
+async def test_cancellation_within_a_body_leaves_nothing_behind(client: httpx.AsyncClient) -> None:
     with trio.CancelScope() as scope:
 
         async def cancel(_percent: float) -> None:
@@ -193,7 +193,7 @@ async def test_a_redirect_loop_ends(fetcher: Fetcher) -> None:
 
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://x/y", "data:image/png;base64,AA", f"//{'a' * 70}/"])
-async def test_a_redirect_to_anything_but_http_is_refused(fetcher: Fetcher, location: str) -> None:
+async def test_a_redirect_to_another_scheme_than_http_is_rejected(fetcher: Fetcher, location: str) -> None:
     async with misbehaving(redirect(location)) as server:
         text = await fetcher.failure(RemotePicture(server.url))
     assert "the picture's URL " in text or "redirect to an invalid URL (" in text
@@ -203,24 +203,24 @@ async def test_a_redirect_to_anything_but_http_is_refused(fetcher: Fetcher, loca
 @pytest.mark.parametrize(
     "url", ["", "x", "file:///etc/passwd", "http://", "http://[::1", "http://a\nb/", "http://x/\ud800", "http://..."]
 )
-async def test_only_http_and_https_addresses_are_fetched(fetcher: Fetcher, url: str) -> None:
+async def test_only_http_and_https_urls_are_accepted(fetcher: Fetcher, url: str) -> None:
     assert (await fetcher.failure(RemotePicture(url))).startswith("the picture's URL ")
 
 
 @pytest.mark.parametrize("status", [201, 204, 206, 304, 403, 404, 410])
-async def test_other_answers_are_final(fetcher: Fetcher, status: int) -> None:
+async def test_other_statuses_are_not_retried(fetcher: Fetcher, status: int) -> None:
     async with misbehaving(answer(b"", status), answer(BYTES)) as server:
         text = await fetcher.failure(RemotePicture(server.url))
     assert text.endswith(f"status {status}; allowed: 200 with a picture")
 
 
-async def test_packed_pictures_are_refused(fetcher: Fetcher) -> None:
+async def test_compressed_responses_are_rejected(fetcher: Fetcher) -> None:
     async with misbehaving(answer(b"\x1f\x8b", Content_Encoding="gzip")) as server:
         text = await fetcher.failure(RemotePicture(server.url))
     assert "the response has Content-Encoding gzip" in text
 
 
-async def test_nobody_listening_is_told(fetcher: Fetcher) -> None:
+async def test_a_refused_connection_is_an_error(fetcher: Fetcher) -> None:
     with nobody_there() as url:
         text = await fetcher.failure(RemotePicture(url))
     assert "gave up after attempt 3 of 3: could not connect (" in text
@@ -232,12 +232,12 @@ async def test_base64_is_decoded(fetcher: Fetcher) -> None:
 
 
 @pytest.mark.parametrize("data", ["AAA", "AA==AA==", "AA A", "AAA\n", "AA-_", "ÄAAA", "A===", "data:,AAAA"])
-async def test_what_is_not_strictly_base64_is_refused(fetcher: Fetcher, data: str) -> None:
+async def test_invalid_base64_is_rejected(fetcher: Fetcher, data: str) -> None:
     assert "the picture is not valid base64 (" in await fetcher.failure(EncodedPicture(data))
 
 
 @pytest.mark.parametrize("over", [0, 1, 2, 3])
-async def test_the_limit_of_base64_is_exact_in_bytes(fetcher: Fetcher, over: int) -> None:
+async def test_the_size_limit_of_base64_is_exact(fetcher: Fetcher, over: int) -> None:
     source = EncodedPicture(base64.b64encode(bytes(LIMIT + over)).decode())
     if over:
         text = await fetcher.failure(source)
@@ -246,7 +246,7 @@ async def test_the_limit_of_base64_is_exact_in_bytes(fetcher: Fetcher, over: int
         assert len(await fetcher.fetch(source)) == LIMIT
 
 
-def test_an_encoded_picture_shows_only_its_beginning() -> None:
+def test_the_repr_of_an_encoded_picture_is_short() -> None:
     assert repr(EncodedPicture("A" * 1_000_000)) == f"EncodedPicture('{'A' * 24}'…, 1,000,000 characters)"
 
 
@@ -257,9 +257,7 @@ async def test_a_file_is_read(fetcher: Fetcher, tmp_path: Path) -> None:
     assert fetcher.percents == [100.0]
 
 
-async def test_a_file_over_the_limit_a_missing_one_and_a_directory_are_refused(
-    fetcher: Fetcher, tmp_path: Path
-) -> None:
+async def test_too_large_missing_and_irregular_files_are_rejected(fetcher: Fetcher, tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(bytes(LIMIT + 1))
     assert "is too large; allowed: at most 1,000,000 bytes" in await fetcher.failure(LocalPicture(str(path)))

@@ -87,7 +87,7 @@ def test_a_known_address_has_its_known_dress() -> None:
 
 
 @given(addresses)
-def test_every_address_has_one_dress_whose_values_are_from_the_databases(address: str) -> None:
+def test_every_dress_has_values_from_the_databases(address: str) -> None:
     dress = make_dress(SIMPLE, address)
     assert make_dress(SIMPLE, address) == dress
     assert [(attribute.name, attribute.database) for attribute in dress.attributes] == list(PLAN)
@@ -105,7 +105,7 @@ def test_every_address_has_one_dress_whose_values_are_from_the_databases(address
 
 
 @given(addresses)
-def test_one_dress_agrees_with_itself(address: str) -> None:
+def test_the_values_of_a_dress_are_consistent(address: str) -> None:
     dress = make_dress(SIMPLE, address)
     assert len(set(dress.selected_tokens)) == len(dress.selected_tokens)
     times = {record["time"] for record in dress.selected_records if "time" in record}
@@ -127,7 +127,7 @@ def test_filters_hold_for_every_address(address: str) -> None:
 
 
 @given(addresses)
-def test_what_the_painter_is_given_makes_a_brief(address: str) -> None:
+def test_every_dress_gives_a_valid_brief(address: str) -> None:
     dress = make_dress(SIMPLE, address)
     brief = Brief(seed=dress.seed, colors=dress.colors(), words=dress.words())
     assert 5 <= len(brief.colors) <= 7
@@ -140,18 +140,18 @@ def test_neighbours_have_little_in_common(one: str, two: str) -> None:
     assert len(set(first.selected_tokens) & set(second.selected_tokens)) <= 3
 
 
-def test_upper_case_is_the_same_address() -> None:
+def test_an_address_is_case_insensitive() -> None:
     assert make_dress(SIMPLE, "0xABCDEF") == make_dress(SIMPLE, "0xabcdef")
 
 
-def test_another_series_keeps_what_its_filters_do_not_touch() -> None:
+def test_the_filters_of_a_series_change_only_their_attributes() -> None:
     simple, night = make_dress(SIMPLE, "0x77"), make_dress(nocturne(), "0x77")
     assert night.seed == simple.seed
     assert night.record("noun") == simple.record("noun")
     assert night.series == "nocturne"
 
 
-def test_the_json_has_exactly_the_agreed_keys_and_comes_back_the_same() -> None:
+def test_a_dress_round_trips_through_json_with_exactly_the_agreed_keys() -> None:
     dress = make_dress(SIMPLE, "0xabc")
     document = json.loads(msgspec.json.encode(dress))
     assert set(document) == KEYS
@@ -163,24 +163,24 @@ def test_the_json_has_exactly_the_agreed_keys_and_comes_back_the_same() -> None:
     assert (document["cacheHit"], document["completed"]) == (False, False)
 
 
-def test_a_dress_is_replaced_never_changed() -> None:
+def test_a_dress_is_immutable() -> None:
     dress = make_dress(SIMPLE, "0xabc")
     with pytest.raises(AttributeError):
         dress.completed = True  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("address", ["", "0x", "0xg", "abc", "0x" + "0" * 65, "0x1\n", "0x1/../2", "0x\u0661"])
-def test_what_is_no_address_is_refused(address: str) -> None:
+def test_an_invalid_address_is_rejected(address: str) -> None:
     with pytest.raises(InvalidAddress):
         make_dress(SIMPLE, address)
 
 
-def test_a_filter_that_leaves_nothing_is_refused() -> None:
+def test_a_filter_without_a_match_is_rejected() -> None:
     with pytest.raises(BadSeriesFile, match=r"filters\.nouns of series empty"):
         make_dress(Series("empty", filters={"nouns": ["xyzzy"]}), "0x1")
 
 
-def test_a_filter_that_leaves_one_row_gives_it_even_where_rows_should_differ() -> None:
+def test_a_filter_with_one_match_overrides_the_rule_of_different_rows() -> None:
     dress = make_dress(Series("red", filters={"colors": ["name=scarlet"]}), "0x1")
     assert dress.record("color1") == dress.record("color2")
     assert dress.colors().count(dress.record("color1")["hex"]) == 1

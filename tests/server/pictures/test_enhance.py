@@ -26,7 +26,7 @@ async def enhanced(client: httpx.AsyncClient, url: str, lines: list[str] | None 
     return await enhancer.enhance("a violet fox", report)
 
 
-async def test_the_prompt_goes_out_and_the_better_one_comes_back(client: httpx.AsyncClient) -> None:
+async def test_the_enhanced_prompt_is_returned(client: httpx.AsyncClient) -> None:
     lines: list[str] = []
     async with misbehaving(answer(said("  A fox,\nviolet as\x00 dusk\x1b. \n"))) as server:
         assert await enhanced(client, server.url, lines) == "A fox,\nviolet as dusk."
@@ -44,7 +44,7 @@ async def test_the_prompt_goes_out_and_the_better_one_comes_back(client: httpx.A
     [answer(b"", 429, Retry_After="0"), answer(b"", 502), cut_off(b"{}" * 9, 3)],
     ids=["429", "502", "cut off"],
 )
-async def test_it_has_the_same_patience_as_the_pictures(client: httpx.AsyncClient, trouble: Reply) -> None:
+async def test_temporary_errors_are_retried(client: httpx.AsyncClient, trouble: Reply) -> None:
     async with misbehaving(trouble, answer(said("better"))) as server:
         assert await enhanced(client, server.url) == "better"
 
@@ -62,7 +62,7 @@ async def test_it_has_the_same_patience_as_the_pictures(client: httpx.AsyncClien
         ({"choices": [{"message": {"content": [1]}}]}, "Expected `str | null`, got `array`"),
     ],
 )
-async def test_an_answer_without_a_prompt_is_a_clear_error(
+async def test_a_response_without_a_prompt_is_an_error(
     client: httpx.AsyncClient, body: dict[str, Any], problem: str
 ) -> None:
     async with misbehaving(answer(body)) as server:
@@ -72,7 +72,7 @@ async def test_an_answer_without_a_prompt_is_a_clear_error(
     assert problem in str(caught.value)
 
 
-async def test_a_refusal_names_the_chats_own_settings(client: httpx.AsyncClient) -> None:
+async def test_an_error_names_the_settings_of_the_chat_api(client: httpx.AsyncClient) -> None:
     async with misbehaving(answer(b"", 404)) as server:
         with pytest.raises(ProviderError, match=r"status 404; check chat_url and chat_model$"):
             await enhanced(client, server.url)

@@ -28,23 +28,23 @@ from phaseline_server.pictures.http_client import one_line, public, retry_after
         ({"Retry-After": "Sun, 99 Nov 1994 08:49:37 GMT"}, None),
     ],
 )
-def test_retry_after_is_read_as_seconds_or_as_a_date(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_can_be_seconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
     raw = {name.encode(): value.encode() for name, value in headers.items()}  # as it comes off the wire
     assert retry_after(httpx.Headers(raw)) == seconds
 
 
-def test_a_date_without_the_servers_own_is_compared_with_this_clock() -> None:
+def test_without_a_date_header_retry_after_uses_the_local_clock() -> None:
     then = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     seconds = retry_after(httpx.Headers({"Retry-After": then}))
     assert seconds is not None
     assert 3000 < seconds <= 3600
 
 
-def test_a_strangers_text_becomes_one_clean_short_line() -> None:
+def test_untrusted_text_becomes_one_short_line() -> None:
     assert one_line(" a\x1b[31m\r\nb\u202e\x00\tc \x9b") == "a[31m b c"
     assert one_line("x" * 1000) == "x" * 299 + "…"
 
 
-def test_an_address_is_shown_without_password_signature_and_fragment() -> None:
+def test_a_public_url_has_no_password_query_or_fragment() -> None:
     url = httpx.URL("https://me:secret@blob.example:8443/a/b.png?sig=secret#secret")
     assert public(url) == "https://blob.example:8443/a/b.png"

@@ -20,7 +20,7 @@ async def test_without_a_key_no_header_is_sent(client: httpx.AsyncClient) -> Non
     assert "authorization" not in server.requests[0].headers
 
 
-async def test_redirects_are_not_followed_and_take_no_key_along(client: httpx.AsyncClient) -> None:
+async def test_redirects_are_not_followed_and_get_no_key(client: httpx.AsyncClient) -> None:
     async with misbehaving(GOOD) as other, misbehaving(redirect(f"{other.url}/v1?token=1")) as server:
         text = await Asker(client, server.url).failure()
     assert other.requests == []
@@ -50,18 +50,14 @@ async def test_the_key_appears_in_no_error_report_or_log(
 
 
 @pytest.mark.parametrize("written", [b"correct/horse==", b"correct\\/horse=="])
-async def test_a_key_with_a_slash_does_not_appear_either_way_that_json_may_write_it(
-    client: httpx.AsyncClient, written: bytes
-) -> None:
+async def test_a_key_with_a_slash_is_hidden_in_both_json_spellings(client: httpx.AsyncClient, written: bytes) -> None:
     async with misbehaving(answer(b'{"errors": ["no such key: ' + written + b'"]}', 400)) as server:
         text = await Asker(client, server.url, key="correct/horse==").failure()
     assert 'status 400: {"errors": ["no such key: ***"]}' in text
 
 
 @pytest.mark.parametrize("trouble", [answer(b"", 400), answer(b"{}"), hang_up, redirect(f"/{KEY}")])
-async def test_the_key_is_in_no_traceback_even_one_with_local_variables(
-    client: httpx.AsyncClient, trouble: Reply
-) -> None:
+async def test_the_key_is_not_in_tracebacks_with_local_variables(client: httpx.AsyncClient, trouble: Reply) -> None:
     async with misbehaving(trouble) as server:
         asker = Asker(client, server.url, patience=Retries(timeout=60, retries=0))
         with pytest.raises(ProviderError) as caught:
@@ -86,20 +82,20 @@ async def test_the_key_is_in_no_traceback_even_one_with_local_variables(
         ("http://x", "schlüssel-sesame", "image_key has invalid characters (not shown)"),
     ],
 )
-def test_a_wrong_address_or_key_is_told_before_any_request(url: str, key: str, problem: str) -> None:
+def test_an_invalid_url_or_key_is_an_error_before_any_request(url: str, key: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         ApiAccess("image", url, key, "m")
     assert str(caught.value).startswith(problem)
     assert "sesame" not in str(caught.value)
 
 
-async def test_an_empty_address_is_an_error_only_when_somebody_asks(client: httpx.AsyncClient) -> None:
+async def test_an_empty_url_is_an_error_only_at_a_request(client: httpx.AsyncClient) -> None:
     images = OpenAIImages(client, ApiAccess("image", "", "", "m"), PATIENCE, max_picture_bytes=1)
     with pytest.raises(ProviderError, match="image_url is empty"):
         await images.request("a fox", 1, 1, Asker(client, "http://x").report)
 
 
-async def test_the_address_keeps_its_query_which_no_error_shows(client: httpx.AsyncClient) -> None:
+async def test_the_url_keeps_its_query_and_errors_hide_it(client: httpx.AsyncClient) -> None:
     async with misbehaving(answer(b"", 400)) as server:
         access = ApiAccess("image", f"{server.url}/base/?api-version=2", "", "m")
         images = OpenAIImages(client, access, PATIENCE, max_picture_bytes=1)

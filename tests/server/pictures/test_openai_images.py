@@ -26,7 +26,7 @@ from tests.support.openai_asker import GOOD, KEY, PICTURE, Asker
 from tests.support.servers import client_of
 
 
-async def test_it_asks_as_openai_documents_it_and_nothing_else(client: httpx.AsyncClient) -> None:
+async def test_the_request_follows_the_openai_documentation(client: httpx.AsyncClient) -> None:
     async with misbehaving(GOOD) as server:
         asker = Asker(client, server.url)
         assert await asker.ask() == PICTURE
@@ -49,12 +49,12 @@ async def test_it_asks_as_openai_documents_it_and_nothing_else(client: httpx.Asy
         ([{}, {"url": "http://x/y"}], RemotePicture("http://x/y")),
     ],
 )
-async def test_both_kinds_of_answers_are_taken(client: httpx.AsyncClient, data: Any, picture: object) -> None:
+async def test_urls_and_base64_are_accepted(client: httpx.AsyncClient, data: Any, picture: object) -> None:
     async with misbehaving(answer({"data": data})) as server:
         assert await Asker(client, server.url).ask() == picture
 
 
-async def test_429_waits_as_long_as_the_server_asks_and_tries_again(client: httpx.AsyncClient) -> None:
+async def test_429_waits_for_retry_after(client: httpx.AsyncClient) -> None:
     slow_down = answer({"error": {"message": "Slow down."}}, 429, Retry_After="0")
     async with misbehaving(slow_down, GOOD) as server:
         asker = Asker(client, server.url, patience=Retries(timeout=60, retries=4, backoff=1000))
@@ -66,7 +66,7 @@ async def test_429_waits_as_long_as_the_server_asks_and_tries_again(client: http
     ]
 
 
-async def test_429_with_a_date_that_has_passed_tries_again_at_once(client: httpx.AsyncClient) -> None:
+async def test_429_with_a_past_date_is_retried_at_once(client: httpx.AsyncClient) -> None:
     date = "Sun, 06 Nov 1994 08:49:37 GMT"
     async with misbehaving(answer(b"", 429, Retry_After=date, Date=date), GOOD) as server:
         asker = Asker(client, server.url, patience=Retries(timeout=60, retries=1, backoff=1000))
@@ -75,7 +75,7 @@ async def test_429_with_a_date_that_has_passed_tries_again_at_once(client: httpx
 
 
 @pytest.mark.parametrize(("status", "what"), [(429, "rate limited"), (503, "status 503")])
-async def test_a_wait_beyond_the_deadline_is_refused_at_once(client: httpx.AsyncClient, status: int, what: str) -> None:
+async def test_a_wait_beyond_the_deadline_fails_at_once(client: httpx.AsyncClient, status: int, what: str) -> None:
     async with misbehaving(answer(b"", status, Retry_After="59")) as server:
         text = await Asker(client, server.url, patience=Retries(timeout=60, retries=4, deadline=40)).failure()
     assert len(server.requests) == 1
@@ -83,13 +83,13 @@ async def test_a_wait_beyond_the_deadline_is_refused_at_once(client: httpx.Async
 
 
 @pytest.mark.parametrize("trouble", [answer(b"oops", 500), answer(b"", 503), hang_up], ids=["500", "503", "hang up"])
-async def test_what_may_pass_is_tried_again(client: httpx.AsyncClient, trouble: Reply) -> None:
+async def test_temporary_errors_are_retried(client: httpx.AsyncClient, trouble: Reply) -> None:
     async with misbehaving(trouble, trouble, GOOD) as server:
         assert await Asker(client, server.url).ask() == PICTURE
     assert len(server.requests) == 3
 
 
-async def test_500_for_ever_ends_after_the_last_attempt_and_says_so(client: httpx.AsyncClient) -> None:
+async def test_repeated_500_fails_after_the_last_attempt(client: httpx.AsyncClient) -> None:
     async with misbehaving(answer({"error": {"message": "The server is\non fire"}}, 500)) as server:
         text = await Asker(client, server.url).failure()
     assert len(server.requests) == 5
@@ -99,19 +99,19 @@ async def test_500_for_ever_ends_after_the_last_attempt_and_says_so(client: http
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 422])
-async def test_other_refusals_are_final(client: httpx.AsyncClient, status: int) -> None:
+async def test_other_statuses_are_not_retried(client: httpx.AsyncClient, status: int) -> None:
     async with misbehaving(answer({"error": {"message": "No."}}, status), GOOD) as server:
         text = await Asker(client, server.url).failure()
     assert len(server.requests) == 1
     assert f"status {status}: No.; " in text
 
 
-async def test_401_says_which_setting_to_check(client: httpx.AsyncClient) -> None:
+async def test_401_names_the_setting_to_check(client: httpx.AsyncClient) -> None:
     async with misbehaving(answer({"error": {"message": "Bad key."}}, 401)) as server:
         assert (await Asker(client, server.url).failure()).endswith("status 401: Bad key.; check image_key")
 
 
-async def test_slow_servers_are_given_up_and_asked_again(mock_clock: MockClock, client: httpx.AsyncClient) -> None:
+async def test_a_slow_attempt_times_out_and_is_retried(mock_clock: MockClock, client: httpx.AsyncClient) -> None:
     async with misbehaving(too_slow(mock_clock, 120), GOOD) as server:
         asker = Asker(client, server.url, patience=Retries(timeout=120, retries=1, backoff=0))
         assert await asker.ask() == PICTURE
@@ -124,7 +124,7 @@ async def test_slow_servers_are_given_up_and_asked_again(mock_clock: MockClock, 
     [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b"HTTP/1.1 500 No\r\n\r\noops"],
     ids=["nothing", "half a head", "half a body", "half a refusal"],
 )
-async def test_a_server_that_is_slow_for_ever_is_a_clear_error(
+async def test_a_server_that_never_responds_is_an_error(
     mock_clock: MockClock, client: httpx.AsyncClient, head: bytes
 ) -> None:
     async with misbehaving(too_slow(mock_clock, 120, head)) as server:
@@ -133,7 +133,7 @@ async def test_a_server_that_is_slow_for_ever_is_a_clear_error(
     assert len(server.requests) == 2
 
 
-async def test_slow_answers_use_up_one_deadline_together(mock_clock: MockClock, client: httpx.AsyncClient) -> None:
+async def test_all_attempts_share_one_deadline(mock_clock: MockClock, client: httpx.AsyncClient) -> None:
     async with misbehaving(too_slow(mock_clock, 120), too_slow(mock_clock, 30), GOOD) as server:
         patience = Retries(timeout=120, retries=4, deadline=150, backoff=0)
         text = await Asker(client, server.url, patience=patience).failure()
@@ -141,7 +141,7 @@ async def test_slow_answers_use_up_one_deadline_together(mock_clock: MockClock, 
     assert len(server.requests) == 2
 
 
-async def test_only_connecting_has_a_limit_of_its_own_beside_the_attempts(client: httpx.AsyncClient) -> None:
+async def test_only_connecting_has_a_separate_time_out(client: httpx.AsyncClient) -> None:
     limits: list[dict[str, float | None]] = []
 
     async def note(request: httpx.Request) -> None:
@@ -153,7 +153,7 @@ async def test_only_connecting_has_a_limit_of_its_own_beside_the_attempts(client
     assert limits == [{"connect": 10.0, "read": None, "write": None, "pool": None}]
 
 
-async def test_cancelling_hangs_up(client: httpx.AsyncClient) -> None:
+async def test_cancellation_closes_the_connection(client: httpx.AsyncClient) -> None:
     async with misbehaving(silence) as server, trio.open_nursery() as nursery:
         asker = Asker(client, server.url, patience=Retries(timeout=60, retries=0))
         nursery.start_soon(asker.ask)
@@ -164,7 +164,7 @@ async def test_cancelling_hangs_up(client: httpx.AsyncClient) -> None:
             await server.clients_gone.wait()
 
 
-async def test_an_answer_that_is_cut_off_is_asked_for_again(client: httpx.AsyncClient) -> None:
+async def test_an_incomplete_response_is_retried(client: httpx.AsyncClient) -> None:
     body = b'{"data": [{"b64_json": "' + b"A" * 4000 + b'"}]}'
     async with misbehaving(cut_off(body, 1234), GOOD) as server:
         asker = Asker(client, server.url)
@@ -172,7 +172,7 @@ async def test_an_answer_that_is_cut_off_is_asked_for_again(client: httpx.AsyncC
     assert asker.lines[1].startswith(f"connection closed after 1,234 of {len(body):,} bytes; retrying")
 
 
-async def test_nobody_listening_is_tried_again_and_then_told(client: httpx.AsyncClient) -> None:
+async def test_a_refused_connection_is_retried_and_then_an_error(client: httpx.AsyncClient) -> None:
     with nobody_there() as url:
         asker = Asker(client, url, patience=Retries(timeout=60, retries=1, backoff=0.001))
         text = await asker.failure()
@@ -180,7 +180,7 @@ async def test_nobody_listening_is_tried_again_and_then_told(client: httpx.Async
     assert len(asker.lines) == 3
 
 
-async def test_a_server_that_speaks_no_tls_is_a_clear_error(client: httpx.AsyncClient) -> None:
+async def test_a_server_without_tls_is_an_error(client: httpx.AsyncClient) -> None:
     async with misbehaving(GOOD) as server:
         url = server.url.replace("http:", "https:")
         text = await Asker(client, url, patience=Retries(timeout=60, retries=0)).failure()
@@ -188,7 +188,7 @@ async def test_a_server_that_speaks_no_tls_is_a_clear_error(client: httpx.AsyncC
 
 
 @pytest.mark.parametrize("says_so", [True, False])
-async def test_of_a_huge_answer_no_more_than_the_limit_and_a_chunk_is_read(says_so: bool) -> None:
+async def test_at_most_the_limit_and_one_chunk_of_a_huge_response_is_read(says_so: bool) -> None:
     responses: list[httpx.Response] = []
 
     async def keep(response: httpx.Response) -> None:
@@ -208,7 +208,7 @@ async def test_of_a_huge_answer_no_more_than_the_limit_and_a_chunk_is_read(says_
     assert server.sent < 50_000_000
 
 
-async def test_packed_answers_are_refused_since_their_size_cannot_be_bounded(client: httpx.AsyncClient) -> None:
+async def test_compressed_responses_are_rejected(client: httpx.AsyncClient) -> None:
     async with misbehaving(answer(b"\x1f\x8b", Content_Encoding="gzip")) as server:
         text = await Asker(client, server.url).failure()
     assert server.requests[0].headers["accept-encoding"] == "identity"
@@ -237,7 +237,7 @@ async def test_packed_answers_are_refused_since_their_size_cannot_be_bounded(cli
         (b'{"data": [{"url": ""}]}', "1 pictures in the response, none with url or b64_json; check that image_model"),
     ],
 )
-async def test_an_answer_without_a_picture_is_told_with_what_was_seen(
+async def test_the_error_for_a_response_without_a_picture_shows_its_beginning(
     client: httpx.AsyncClient, body: bytes, seen: str
 ) -> None:
     async with misbehaving(answer(body)) as server:
@@ -258,7 +258,7 @@ async def test_an_answer_without_a_picture_is_told_with_what_was_seen(
         (b"plain \x1b]0;title\x07 text \xff", "plain ]0;title text \ufffd"),
     ],
 )
-async def test_the_providers_own_words_are_told_cleaned_and_shortened(
+async def test_errors_contain_the_sanitized_text_of_the_provider(
     client: httpx.AsyncClient, body: bytes, words: str
 ) -> None:
     async with misbehaving(answer(body, 400)) as server:
@@ -266,7 +266,7 @@ async def test_the_providers_own_words_are_told_cleaned_and_shortened(
     assert f"status 400: {words}; a retry" in text
 
 
-async def test_an_endless_error_page_is_not_read(client: httpx.AsyncClient) -> None:
+async def test_an_endless_error_page_is_not_read_completely(client: httpx.AsyncClient) -> None:
     page = b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x" * 3 * CHUNK
 
     async def endless(stream: trio.SocketStream, _server: object) -> None:
@@ -278,6 +278,6 @@ async def test_an_endless_error_page_is_not_read(client: httpx.AsyncClient) -> N
     assert "status 400: the response is too large; allowed: at most 65,536" in text
 
 
-async def test_a_redirect_to_nonsense_is_a_clear_error(client: httpx.AsyncClient) -> None:
+async def test_a_redirect_to_an_invalid_url_is_an_error(client: httpx.AsyncClient) -> None:
     async with misbehaving(redirect("data:image/png;base64,AA")) as server:
         assert "redirect to an invalid URL (" in await Asker(client, server.url).failure()

@@ -105,7 +105,7 @@ def test_the_same_brief_is_the_same_picture_in_any_process() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_briefs_that_differ_in_their_seed_alone_are_clearly_different_pictures(family: str) -> None:
+def test_different_seeds_give_clearly_different_pictures(family: str) -> None:
     pictures = [pixels(brief(family, f"{seed:x}", width=96, height=96)) for seed in range(40, 43)]
     noise = np.random.default_rng(1).normal(0, 0.05, pictures[0].shape)
     for index, one in enumerate(pictures):
@@ -114,7 +114,7 @@ def test_briefs_that_differ_in_their_seed_alone_are_clearly_different_pictures(f
             assert difference(one, two) > 0.013
 
 
-def test_0x_and_capitals_change_nothing() -> None:
+def test_the_seed_ignores_case_and_the_prefix_0x() -> None:
     one, two = (pixels(brief("glass", seed, width=64, height=64)) for seed in ("0xABC", "abc"))
     assert (one == two).all()
 
@@ -128,7 +128,7 @@ def test_0x_and_capitals_change_nothing() -> None:
     ],
     ids=["warm and cold", "green and plum"],
 )
-def test_the_picture_keeps_to_the_colors_of_the_brief(
+def test_the_picture_uses_the_colors_of_the_brief(
     family: str, colors: tuple[str, ...], others: tuple[str, ...]
 ) -> None:
     picture = pixels(brief(family, "c0104", colors=colors))
@@ -173,7 +173,7 @@ def slope(light: npt.NDArray[np.float64]) -> float:
     return float(np.polyfit(np.log(used), np.log(rings[used]), 1)[0])
 
 
-def test_noise_and_blank_paper_would_be_found_out() -> None:
+def test_the_check_detects_noise_and_blank_paper() -> None:
     noise = np.random.default_rng(3).random((256, 256))
     assert slope(noise) > -0.5
     assert abs(np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]) < 0.1
@@ -191,12 +191,12 @@ def test_progress_rises_from_0_to_1_in_at_least_twenty_steps(family: str) -> Non
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_words_choose_the_composition(family: str) -> None:
+def test_words_select_the_composition(family: str) -> None:
     assert {compose(brief(family, f"{seed:x}")).family for seed in range(3)} == {family}
 
 
 @pytest.mark.parametrize("medium", MEDIA)
-def test_words_choose_the_medium(medium: str) -> None:
+def test_words_select_the_medium(medium: str) -> None:
     assert compose(brief("landscape", medium=medium)).medium == medium
 
 
@@ -210,30 +210,30 @@ def test_words_choose_the_medium(medium: str) -> None:
         ("thick fog", "mist"),
     ],
 )
-def test_words_choose_the_light(word: str, light: str) -> None:
+def test_words_select_the_light(word: str, light: str) -> None:
     assert compose(Brief(seed="1", words={"weather": word})).light == light
 
 
-def test_without_words_the_seed_chooses_among_all_families_and_media() -> None:
+def test_without_words_the_seed_selects_among_all_families_and_media() -> None:
     chosen = [compose(Brief(seed=f"{seed:x}")) for seed in range(120)]
     assert {composition.family for composition in chosen} == set(FAMILIES)
     assert {composition.medium for composition in chosen} == set(MEDIA)
 
 
-def test_hostile_words_are_words_like_others() -> None:
+def test_hostile_words_are_harmless() -> None:
     words = {"noun": "\x1b]0;x\x07../../etc/passwd\r\n\x00", "place": "𝕯" * 5000, "": "", "artstyle": "' OR 1=1 --"}
     image = paint(Brief(seed="ff", width=64, height=64, words=words, detail=1), lambda _: None)
     assert image.size == (64, 64)
 
 
 @pytest.mark.parametrize("size", [(160, 64), (64, 160), (97, 71)])
-def test_any_shape_of_canvas_can_be_painted_by_any_family(size: tuple[int, int]) -> None:
+def test_every_family_can_paint_every_canvas_shape(size: tuple[int, int]) -> None:
     for family in FAMILIES:
         assert paint(brief(family, width=size[0], height=size[1]), lambda _: None).size == size
 
 
 @pytest.mark.parametrize("colors", [(), ("#000000",), ("#ffffff",), ("#808080", "#808080"), ("#ff00ff", "#00ff00") * 8])
-def test_any_colors_can_be_painted_with(colors: tuple[str, ...]) -> None:
+def test_any_colors_can_be_used(colors: tuple[str, ...]) -> None:
     for family in ("landscape", "figures", "flow"):
         paint(brief(family, width=64, height=64, colors=colors), lambda _: None)
 
@@ -260,12 +260,12 @@ def test_a_finer_painting_is_the_same_picture() -> None:
     ],
     ids=lambda wrong: f"{next(iter(wrong))}",
 )
-def test_a_brief_that_cannot_be_painted_is_refused_by_the_name_of_its_field(wrong: dict[str, object]) -> None:
+def test_an_invalid_brief_is_an_error_that_names_the_field(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidField) as refused:
         Brief(**{"seed": "1", **wrong})  # type: ignore[arg-type]
     assert refused.value.field == next(iter(wrong))
 
 
-def test_a_brief_goes_through_json() -> None:
+def test_a_brief_round_trips_through_json() -> None:
     order = brief("sea")
     assert msgspec.json.decode(msgspec.json.encode(order), type=Brief) == order

@@ -81,7 +81,7 @@ def leftovers(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir() if path.is_file())
 
 
-async def test_the_file_is_the_picture_and_progress_rises_to_1(tmp_path: Path) -> None:
+async def test_the_file_is_complete_and_progress_rises_to_1(tmp_path: Path) -> None:
     told: list[float] = []
 
     async def report(fraction: float) -> None:
@@ -102,9 +102,7 @@ async def test_the_file_is_the_picture_and_progress_rises_to_1(tmp_path: Path) -
     assert painter.statistics() == PainterStatistics(busy=0, waiting=0, painters=2)
 
 
-async def test_the_same_brief_is_the_same_file_whatever_python_hashes_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_file_does_not_depend_on_the_hash_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = []
     for hash_seed in ("1", "4711"):
         monkeypatch.setenv("PYTHONHASHSEED", hash_seed)
@@ -114,7 +112,7 @@ async def test_the_same_brief_is_the_same_file_whatever_python_hashes_with(
     assert files[0] == files[1]
 
 
-async def test_cancelling_ends_the_worker_and_leaves_nothing(tmp_path: Path, started: list[trio.Process]) -> None:
+async def test_cancellation_kills_the_worker_and_leaves_no_file(tmp_path: Path, started: list[trio.Process]) -> None:
     painting = trio.Event()
 
     async def report(_: float) -> None:
@@ -135,7 +133,7 @@ async def test_cancelling_ends_the_worker_and_leaves_nothing(tmp_path: Path, sta
 
 
 @pytest.mark.parametrize("checkpoints", [0, 1, 2, 3, 5, 8, 13, 40])
-async def test_cancelling_at_any_early_moment_leaves_no_process(
+async def test_cancellation_during_the_start_leaves_no_process(
     tmp_path: Path, started: list[trio.Process], checkpoints: int
 ) -> None:
     painter = Painter(1)
@@ -149,7 +147,7 @@ async def test_cancelling_at_any_early_moment_leaves_no_process(
     assert leftovers(tmp_path) == []
 
 
-async def test_a_half_written_file_of_a_cancelled_worker_is_removed(
+async def test_an_incomplete_file_of_a_canceled_worker_is_removed(
     tmp_path: Path, started: list[trio.Process], customized: Callable[[str], None]
 ) -> None:
     customized(AT_FSYNC.format("os.kill(os.getpid(), signal.SIGSTOP)"))
@@ -179,7 +177,7 @@ async def test_a_worker_that_is_killed_is_reported_with_its_signal(tmp_path: Pat
     assert leftovers(tmp_path) == []
 
 
-async def test_a_worker_that_dies_at_once_is_reported_with_its_last_words(
+async def test_the_error_for_a_dead_worker_contains_its_last_output(
     tmp_path: Path, customized: Callable[[str], None]
 ) -> None:
     customized("import os\nos.write(2, b'no libfoo here\\n')\nos._exit(9)\n")
@@ -199,14 +197,14 @@ async def test_a_worker_that_cannot_write_is_reported(tmp_path: Path) -> None:
         await Painter(1).paint(SMALL, tmp_path / "missing" / "a.png", ignore)
 
 
-async def test_a_full_disk_is_told_as_such(tmp_path: Path, customized: Callable[[str], None]) -> None:
+async def test_a_full_disk_raises_disk_full(tmp_path: Path, customized: Callable[[str], None]) -> None:
     customized("import os\ndef full(_):\n    raise OSError(28, 'No space left on device')\nos.fsync = full\n")
     with trio.fail_after(60), pytest.raises(DiskFull, match="No space left on device"):
         await Painter(1).paint(SMALL, tmp_path / "a.png", ignore)
     assert leftovers(tmp_path) == []
 
 
-async def test_a_worker_that_falls_silent_is_ended(tmp_path: Path, started: list[trio.Process]) -> None:
+async def test_a_worker_without_reports_times_out(tmp_path: Path, started: list[trio.Process]) -> None:
     async def report(_: float) -> None:
         os.kill(started[0].pid, signal.SIGSTOP)
 
@@ -215,7 +213,7 @@ async def test_a_worker_that_falls_silent_is_ended(tmp_path: Path, started: list
     assert gone(started[0])
 
 
-async def test_a_worker_may_talk_as_much_as_it_likes(tmp_path: Path, customized: Callable[[str], None]) -> None:
+async def test_a_worker_may_write_any_amount_of_output(tmp_path: Path, customized: Callable[[str], None]) -> None:
     customized("import os\nfor _ in range(64):\n    os.write(2, b'{\"half a note' * 2000)\n")
     told: list[float] = []
 
@@ -228,7 +226,7 @@ async def test_a_worker_may_talk_as_much_as_it_likes(tmp_path: Path, customized:
     assert told[0] == 0, "no note is lost in the talk"
 
 
-async def test_what_the_report_raises_comes_through_as_it_is(tmp_path: Path, started: list[trio.Process]) -> None:
+async def test_errors_of_the_report_function_propagate(tmp_path: Path, started: list[trio.Process]) -> None:
     async def report(_: float) -> None:
         raise LookupError("nobody listens")
 
@@ -237,7 +235,7 @@ async def test_what_the_report_raises_comes_through_as_it_is(tmp_path: Path, sta
     assert gone(started[0])
 
 
-async def test_only_so_many_paint_at_once_and_the_others_wait_silently(
+async def test_the_number_of_workers_is_limited_and_waiting_pictures_report_nothing(
     tmp_path: Path, started: list[trio.Process]
 ) -> None:
     painter = Painter(2)
@@ -265,7 +263,7 @@ async def test_only_so_many_paint_at_once_and_the_others_wait_silently(
     assert painter.statistics() == PainterStatistics(busy=0, waiting=0, painters=2)
 
 
-async def test_cancelling_one_that_waits_starts_nothing(tmp_path: Path, started: list[trio.Process]) -> None:
+async def test_a_canceled_waiting_picture_starts_no_worker(tmp_path: Path, started: list[trio.Process]) -> None:
     painter = Painter(1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(painter.paint, LARGE, tmp_path / "a.png", ignore)
@@ -281,9 +279,7 @@ async def test_cancelling_one_that_waits_starts_nothing(tmp_path: Path, started:
     assert len(started) <= 1
 
 
-async def test_the_server_goes_first_and_ctrl_c_is_not_for_the_worker(
-    tmp_path: Path, started: list[trio.Process]
-) -> None:
+async def test_a_worker_has_low_priority_and_receives_no_ctrl_c(tmp_path: Path, started: list[trio.Process]) -> None:
     seen: list[tuple[int, int]] = []
 
     async def report(_: float) -> None:
@@ -315,7 +311,7 @@ trio.run(Painter(1).paint, msgspec.json.decode(sys.argv[1], type=Brief), Path(sy
     ["import os\nos.O_ASYNC = 0\n", AT_FSYNC.format("while True: pass")],
     ids=["on a system without SIGIO", "while it has nothing to say"],
 )
-def test_a_worker_does_not_outlive_a_server_that_was_killed(
+def test_a_worker_does_not_outlive_a_killed_server(
     tmp_path: Path, customized: Callable[[str], None], custom: str
 ) -> None:
     customized(custom)
@@ -338,7 +334,7 @@ def test_a_worker_does_not_outlive_a_server_that_was_killed(
         assert select.select([watched], [], [], 60)[0], "the worker has ended"
 
 
-def test_the_server_does_not_load_what_only_the_worker_needs() -> None:
+def test_the_server_does_not_load_the_modules_of_the_worker() -> None:
     program = (
         "import phaseline_server.pictures.painter_process, sys; print(sorted({'numpy', 'PIL'} & set(sys.modules)))"
     )

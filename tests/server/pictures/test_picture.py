@@ -36,13 +36,13 @@ async def problem(data: bytes, max_pixels: int = PIXELS) -> str:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "1", "P"])
-async def test_a_whole_png_is_passed_on_byte_for_byte(mode: str) -> None:
+async def test_a_complete_png_is_returned_unchanged(mode: str) -> None:
     data = encoded("PNG", painted().convert(mode))
     assert await check(data, PIXELS) == Picture(data, 80, 60, "PNG")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-async def test_other_kinds_become_a_png_of_the_same_pixels(kind: str) -> None:
+async def test_other_formats_become_a_png_with_the_same_pixels(kind: str) -> None:
     data = encoded(kind)
     checked = await check(data, PIXELS)
     assert (checked.format, checked.width, checked.height) == (kind, 80, 60)
@@ -57,7 +57,7 @@ async def test_a_cmyk_jpeg_becomes_rgb() -> None:
         assert (png.format, png.mode) == ("PNG", "RGB")
 
 
-async def test_a_jpeg_with_further_pictures_behind_it_is_its_first() -> None:
+async def test_an_mpo_file_gives_its_first_picture() -> None:
     data = encoded("MPO", save_all=True, append_images=[painted("L")])
     with Image.open(BytesIO(data)) as several:
         assert several.format == "MPO"
@@ -72,7 +72,7 @@ async def test_a_webp_keeps_its_transparency() -> None:
         assert png.tobytes() == painted("RGBA").tobytes()
 
 
-async def test_a_rotation_that_the_camera_noted_is_applied_and_its_notes_are_left_behind() -> None:
+async def test_the_exif_rotation_is_applied_and_metadata_is_removed() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     exif[0x010F] = "a camera"
@@ -84,20 +84,20 @@ async def test_a_rotation_that_the_camera_noted_is_applied_and_its_notes_are_lef
         assert png.info["icc_profile"] == b"a profile"
 
 
-async def test_a_picture_cut_off_anywhere_is_never_taken_for_whole() -> None:
+async def test_a_truncated_picture_is_never_accepted() -> None:
     for kind in ("PNG", "JPEG", "WEBP"):
         data = encoded(kind)
         for length in {*range(0, len(data), 97), *range(len(data) - 20, len(data))}:
             await problem(data[:length])
 
 
-async def test_how_much_is_missing_is_told_when_the_file_says_so() -> None:
+async def test_the_error_for_a_truncated_picture_names_the_expected_size() -> None:
     png, webp = encoded("PNG"), encoded("WEBP")
     assert f"the picture ends after 1,234 of at least {len(png):,} bytes" in await problem(png[:1234])
     assert f"the picture ends after 1,234 of at least {len(webp):,} bytes" in await problem(webp[:1234])
 
 
-async def test_a_cut_off_jpeg_is_told_in_the_decoders_words() -> None:
+async def test_the_error_for_a_truncated_jpeg_contains_the_text_of_the_decoder() -> None:
     data = encoded("JPEG")
     text = await problem(data[: len(data) // 2])
     assert text.startswith(f"damaged picture of {len(data) // 2:,} bytes: image file is truncated (")
@@ -107,13 +107,13 @@ IEND = 12  # bytes of a PNG's last chunk
 
 
 @pytest.mark.parametrize("place", [len(encoded("PNG")) // 2, -IEND - 1], ids=["pixels", "checksum"])
-async def test_one_wrong_bit_in_a_png_is_found(place: int) -> None:
+async def test_one_wrong_bit_in_a_png_is_detected(place: int) -> None:
     data = bytearray(encoded("PNG"))
     data[place] ^= 1
     assert "damaged picture of " in await problem(bytes(data))
 
 
-async def test_wrong_pixels_under_a_right_checksum_are_found() -> None:
+async def test_wrong_pixels_with_a_valid_checksum_are_detected() -> None:
     data = bytearray(encoded("PNG"))
     begin = data.index(b"IDAT")
     data[begin + 4] ^= 0xFF  # how the pixels are packed
@@ -134,13 +134,13 @@ async def test_wrong_pixels_under_a_right_checksum_are_found() -> None:
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 'not a picture: starts with "<svg '),
     ],
 )
-async def test_what_is_no_picture_is_told_with_its_beginning(data: bytes, seen: str) -> None:
+async def test_the_error_for_an_invalid_picture_shows_its_beginning(data: bytes, seen: str) -> None:
     text = await problem(data)
     assert text.startswith(seen)
     assert text.endswith("; allowed: a complete PNG, JPEG or WebP picture")
 
 
-async def test_too_many_pixels_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_pixels_are_rejected_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(_image: ImageFile.ImageFile) -> None:
         raise AssertionError("decoded")
 
@@ -149,11 +149,11 @@ async def test_too_many_pixels_are_refused_before_they_are_decoded(monkeypatch: 
     assert await problem(data) == "the picture has 101 x 100 = 10,100 pixels; allowed: at most 10,000"
 
 
-async def test_as_many_pixels_as_allowed_are_taken() -> None:
+async def test_the_maximum_number_of_pixels_is_accepted() -> None:
     assert (await check(encoded("PNG", painted(size=(100, 100))), PIXELS)).width == 100
 
 
-async def test_a_decompression_bomb_is_refused() -> None:
+async def test_a_decompression_bomb_is_rejected() -> None:
     bomb = bytearray(encoded("PNG"))
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2  # 3.6 thousand million pixels, says the header
     bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
@@ -162,12 +162,12 @@ async def test_a_decompression_bomb_is_refused() -> None:
     assert text.endswith("; allowed: at most 10,000 pixels")
 
 
-def test_truncated_pictures_are_off_in_the_whole_process() -> None:
+def test_pillow_does_not_load_truncated_pictures() -> None:
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
 
 
 @given(seed=st.integers(0, 10_000), kind=st.sampled_from(["PNG", "JPEG", "WEBP"]), flips=st.integers(1, 8))
-def test_damaged_bytes_give_a_picture_or_a_picture_error_and_nothing_else(seed: int, kind: str, flips: int) -> None:
+def test_damaged_bytes_give_a_picture_or_a_picture_error(seed: int, kind: str, flips: int) -> None:
     rng = random.Random(seed)
     data = bytearray(encoded(kind, painted(size=(16, 16))))
     for _ in range(flips):

@@ -52,7 +52,7 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
 
-def test_every_artefact_lies_where_it_should(storage: Storage, tmp_path: Path) -> None:
+def test_every_file_has_its_documented_path(storage: Storage, tmp_path: Path) -> None:
     fill(storage)
     assert files(tmp_path) == EVERYTHING
     for kind, text in LAYERS.items():
@@ -64,7 +64,7 @@ def test_every_artefact_lies_where_it_should(storage: Storage, tmp_path: Path) -
     assert storage.path("annotated", *KEY) == tmp_path / storage.relative("annotated", *KEY)
 
 
-def test_nothing_is_there_before_it_is_written_and_asking_makes_nothing(storage: Storage, tmp_path: Path) -> None:
+def test_reading_a_missing_picture_creates_no_files(storage: Storage, tmp_path: Path) -> None:
     assert not storage.annotated_exists(*KEY)
     assert storage.read_annotated(*KEY) is None
     assert storage.read_dress(*KEY) is None
@@ -75,7 +75,7 @@ def test_nothing_is_there_before_it_is_written_and_asking_makes_nothing(storage:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_removing_takes_all_of_one_picture_and_nothing_else(storage: Storage, tmp_path: Path) -> None:
+def test_removal_deletes_exactly_the_files_of_one_picture(storage: Storage, tmp_path: Path) -> None:
     fill(storage)
     storage.write_picture("annotated", "simple", "0xabcd", b"other")
     assert storage.remove(*KEY)
@@ -84,7 +84,7 @@ def test_removing_takes_all_of_one_picture_and_nothing_else(storage: Storage, tm
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b'{"series": 1}', b"\xff", b"[" * 100_000])
-def test_a_damaged_dress_is_none(storage: Storage, damaged: bytes) -> None:
+def test_a_damaged_dress_is_ignored(storage: Storage, damaged: bytes) -> None:
     storage.write_dress(DRESS)
     storage.path("selector", *KEY).write_bytes(damaged)
     assert storage.read_dress(*KEY) is None
@@ -98,7 +98,7 @@ def test_a_reader_sees_the_old_picture_or_the_new_one(storage: Storage) -> None:
     assert storage.read_annotated(*KEY) == b"new and longer"
 
 
-def test_the_gallery_is_newest_first_and_passes_over_what_is_no_picture(storage: Storage, tmp_path: Path) -> None:
+def test_the_gallery_is_newest_first_and_ignores_other_files(storage: Storage, tmp_path: Path) -> None:
     for seconds, (series, address) in enumerate([("b", "0x1"), ("a", "0x2"), ("a", "0x1")]):
         storage.write_picture("annotated", series, address, b"png")
         os.utime(storage.path("annotated", series, address), (seconds, seconds))
@@ -114,7 +114,7 @@ def test_the_gallery_is_newest_first_and_passes_over_what_is_no_picture(storage:
     assert [tuple(picture) for picture in storage.gallery()] == [("a", "0x1", 2), ("a", "0x2", 1), ("b", "0x1", 0)]
 
 
-def test_pictures_of_the_same_moment_have_an_order(storage: Storage) -> None:
+def test_pictures_with_the_same_time_have_a_stable_order(storage: Storage) -> None:
     for series, address in [("b", "0x1"), ("a", "0x2"), ("a", "0x1")]:
         storage.write_picture("annotated", series, address, b"png")
         os.utime(storage.path("annotated", series, address), (5, 5))
@@ -132,7 +132,7 @@ def test_pictures_of_the_same_moment_have_an_order(storage: Storage) -> None:
         *(".scratch/x.png", "simple/annotated/.0xabc.png.tmp"),
     ],
 )
-def test_a_path_that_no_file_of_ours_has_is_refused(storage: Storage, tmp_path: Path, path: str) -> None:
+def test_a_path_that_is_not_allowed_is_rejected(storage: Storage, tmp_path: Path, path: str) -> None:
     (tmp_path / "secret").write_text("secret")
     fill(storage)
     (storage.scratch / "x.png").write_bytes(b"unfinished")
@@ -151,19 +151,19 @@ def test_no_path_reads_anything_outside(tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.mark.parametrize("path", ["simple", "simple/annotated", "x" * 300, "simple/annotated/0xabc.png/more"])
-def test_what_is_no_file_is_none(storage: Storage, path: str) -> None:
+def test_anything_but_a_regular_file_is_none(storage: Storage, path: str) -> None:
     fill(storage)
     assert storage.read(path) is None
 
 
-def test_a_pipe_is_never_waited_for(storage: Storage, tmp_path: Path) -> None:
+def test_a_named_pipe_does_not_block(storage: Storage, tmp_path: Path) -> None:
     (tmp_path / "output").mkdir()
     os.mkfifo(tmp_path / "output" / "pipe")
     assert storage.read("pipe") is None
 
 
 @pytest.mark.parametrize(("series", "address"), [("..", "0x1"), ("a/b", "0x1"), ("a", "../0x1"), ("a", "0x1\0")])
-def test_bad_names_are_refused_everywhere(storage: Storage, series: str, address: str) -> None:
+def test_invalid_names_are_rejected_everywhere(storage: Storage, series: str, address: str) -> None:
     for attempt in (storage.annotated_exists, storage.read_annotated, storage.read_dress, storage.remove):
         with pytest.raises((InvalidSeries, InvalidAddress)):
             attempt(series, address)
@@ -173,7 +173,9 @@ def test_bad_names_are_refused_everywhere(storage: Storage, series: str, address
 
 @pytest.mark.parametrize("link", ["output/simple", "output/simple/annotated", "output/simple/annotated/0xabc.png"])
 @pytest.mark.parametrize("there", [True, False], ids=["there", "dangling"])
-def test_a_link_out_of_output_is_refused_for_reading_and_writing(tmp_path: Path, link: str, there: bool) -> None:
+def test_a_link_out_of_the_output_folder_is_rejected_for_reading_and_writing(
+    tmp_path: Path, link: str, there: bool
+) -> None:
     data_dir, outside = tmp_path / "data", tmp_path / "outside"
     path = data_dir / link
     path.parent.mkdir(parents=True)
@@ -197,7 +199,7 @@ def test_a_link_out_of_output_is_refused_for_reading_and_writing(tmp_path: Path,
     assert all((outside / name).read_bytes() == b"secret" for name in before)
 
 
-def test_removing_through_a_linked_folder_is_refused_but_a_linked_file_is_taken_away(tmp_path: Path) -> None:
+def test_removal_deletes_a_linked_file_but_not_through_a_linked_folder(tmp_path: Path) -> None:
     data_dir, outside = tmp_path / "data", tmp_path / "outside"
     outside.mkdir()
     (outside / "0xabc.png").write_bytes(b"secret")
@@ -214,13 +216,13 @@ def test_removing_through_a_linked_folder_is_refused_but_a_linked_file_is_taken_
     assert (outside / "0xabc.png").read_bytes() == b"secret"
 
 
-def test_a_link_that_stays_inside_is_followed(storage: Storage, tmp_path: Path) -> None:
+def test_a_link_inside_the_output_folder_is_followed(storage: Storage, tmp_path: Path) -> None:
     storage.write_picture("annotated", "real", "0xabc", b"png")
     (tmp_path / "output" / "simple").symlink_to("real")
     assert storage.read_annotated(*KEY) == b"png"
 
 
-def test_output_itself_may_be_a_link_to_another_disk(tmp_path: Path) -> None:
+def test_the_output_folder_may_be_a_link(tmp_path: Path) -> None:
     data_dir, disk = tmp_path / "data", tmp_path / "disk"
     data_dir.mkdir()
     disk.mkdir()
@@ -231,7 +233,7 @@ def test_output_itself_may_be_a_link_to_another_disk(tmp_path: Path) -> None:
     assert storage.read_annotated(*KEY) == b"png"
 
 
-def test_links_that_go_round_in_a_circle_are_a_clear_error(storage: Storage, tmp_path: Path) -> None:
+def test_circular_links_are_an_error(storage: Storage, tmp_path: Path) -> None:
     folder = tmp_path / "output" / "simple" / "annotated"
     folder.mkdir(parents=True)
     (folder / "0xabc.png").symlink_to("0xabc.png")
@@ -243,7 +245,7 @@ def test_links_that_go_round_in_a_circle_are_a_clear_error(storage: Storage, tmp
 # ---------------------------------------------------------------------- what a dress says of files
 
 
-def test_a_dress_learns_where_its_pictures_are_and_how_they_came(storage: Storage) -> None:
+def test_a_dress_gets_the_paths_and_sources_of_its_pictures(storage: Storage) -> None:
     remote = storage.with_generated(DRESS, RemotePicture("https://user:pass@host.example/a.png?sig=secret"))
     assert (remote.download_mode, remote.image_url) == ("url", "https://host.example/a.png")
     assert remote.generated_path == "output/simple/generated/0xabc.png"

@@ -29,7 +29,7 @@ def test_every_text_is_clean_english(address: str) -> None:
 
 
 @given(addresses)
-def test_title_and_caption_are_one_line_each(address: str) -> None:
+def test_title_and_caption_are_single_lines(address: str) -> None:
     dress = make_dress(SIMPLE, address)
     assert "\n" not in dress.title_prompt + dress.terse_prompt
     assert len(dress.title_prompt) <= 80
@@ -37,7 +37,7 @@ def test_title_and_caption_are_one_line_each(address: str) -> None:
 
 
 @given(addresses)
-def test_the_prompt_tells_of_every_attribute(address: str) -> None:
+def test_the_prompt_contains_every_attribute(address: str) -> None:
     dress = make_dress(SIMPLE, address)
     assert [token for token in dress.selected_tokens if token not in dress.prompt] == []
 
@@ -54,7 +54,7 @@ def test_the_table_has_a_line_for_each_attribute(address: str) -> None:
         assert f" {attribute.value} (" in line
 
 
-def test_weather_is_outside_where_there_are_walls() -> None:
+def test_the_weather_of_an_indoor_place_is_outside() -> None:
     inside = make_dress(Series("s", filters={"places": ["flooded library"]}), "0x1")
     assert "in a flooded library, where ladders rise from still black water. Outside there is " in inside.prompt
     under = make_dress(Series("s", filters={"places": ["kelp forest"]}), "0x1")
@@ -63,7 +63,7 @@ def test_weather_is_outside_where_there_are_walls() -> None:
     assert "in a finger of water. There is " in outside.prompt
 
 
-def test_a_style_or_color_that_is_all_there_is_is_not_named_twice() -> None:
+def test_a_repeated_style_or_color_is_named_once() -> None:
     dress = make_dress(Series("s", filters={"artstyles": ["mezzotint"], "colors": ["name=vermilion"]}), "0x1")
     assert dress.prompt.count("mezzotint") == 1
     assert dress.prompt.count("vermilion") == 1

@@ -44,23 +44,23 @@ async def run(attempt: Attempt, patience: Retries) -> tuple[str | ProviderError,
     return result, lines, trio.current_time() - begun
 
 
-async def test_a_first_success_is_returned_at_once_and_without_a_word(autojump_clock: MockClock) -> None:
+async def test_a_first_success_is_returned_without_a_report(autojump_clock: MockClock) -> None:
     assert await run(failing("picture"), Retries(timeout=10, retries=3)) == ("picture", [], 0.0)
 
 
-async def test_the_wait_that_was_asked_for_is_kept_and_reported(autojump_clock: MockClock) -> None:
+async def test_a_requested_wait_is_respected_and_reported(autojump_clock: MockClock) -> None:
     result, lines, took = await run(failing(Again("rate limited", 4.0), "picture"), Retries(timeout=10, retries=4))
     assert (result, lines) == ("picture", ["rate limited; retrying in 4 s (2 of 5)"])
     assert took == pytest.approx(4.0)
 
 
-async def test_nobody_waits_longer_than_a_minute_at_a_time(autojump_clock: MockClock) -> None:
+async def test_a_wait_is_at_most_one_minute(autojump_clock: MockClock) -> None:
     _, lines, took = await run(failing(Again("rate limited", 3600.0), "picture"), Retries(timeout=100, retries=1))
     assert lines == ["rate limited; retrying in 60 s (2 of 2)"]
     assert took == pytest.approx(60.0)
 
 
-async def test_attempts_end_and_the_last_failure_is_told(autojump_clock: MockClock) -> None:
+async def test_the_error_after_the_last_attempt_names_its_failure(autojump_clock: MockClock) -> None:
     error, lines, _ = await run(failing(Again("status 500", 1.0)), Retries(timeout=10, retries=2))
     assert str(error) == "gave up after attempt 3 of 3: status 500"
     assert len(lines) == 2
@@ -91,24 +91,24 @@ async def test_the_deadline_cuts_the_last_attempt_short(autojump_clock: MockCloc
     )
 
 
-async def test_a_wait_beyond_the_time_left_is_not_begun(autojump_clock: MockClock) -> None:
+async def test_a_wait_beyond_the_deadline_fails_at_once(autojump_clock: MockClock) -> None:
     error, lines, took = await run(failing(Again("rate limited", 55.0)), Retries(timeout=10, retries=9, deadline=40))
     assert str(error).endswith("rate limited; the next attempt would start in 55 s, but 40 s are left")
     assert (lines, took) == ([], 0.0)
 
 
-async def test_without_a_deadline_all_time_outs_together_are_one(autojump_clock: MockClock) -> None:
+async def test_the_default_deadline_is_the_sum_of_the_time_outs(autojump_clock: MockClock) -> None:
     _, _, took = await run(failing(Again("rate limited", 9.0)), Retries(timeout=5, retries=3))
     assert took == pytest.approx(18.0)  # a third wait would end at 27 s, of 20 s in all
 
 
-async def test_other_errors_end_it_at_once(autojump_clock: MockClock) -> None:
+async def test_other_errors_are_not_retried(autojump_clock: MockClock) -> None:
     error, lines, _ = await run(failing(ProviderError("refused"), "picture"), Retries(timeout=5, retries=3))
     assert str(error) == "refused"
     assert lines == []
 
 
-async def test_it_can_be_cancelled_while_it_waits(autojump_clock: MockClock) -> None:
+async def test_a_wait_can_be_canceled(autojump_clock: MockClock) -> None:
     with trio.move_on_after(2) as scope:
         await run(failing(Again("rate limited", 30.0)), Retries(timeout=100, retries=3))
     assert scope.cancelled_caught
@@ -116,14 +116,12 @@ async def test_it_can_be_cancelled_while_it_waits(autojump_clock: MockClock) -> 
 
 
 @given(failed=st.integers(1, 10_000), backoff=st.floats(0, 100), seed=st.integers())
-def test_back_off_is_anywhere_between_nothing_and_a_ceiling_that_doubles(
-    failed: int, backoff: float, seed: int
-) -> None:
+def test_the_back_off_is_between_zero_and_a_doubling_maximum(failed: int, backoff: float, seed: int) -> None:
     wait = Retries(timeout=1, retries=1, backoff=backoff).wait(Again("x"), failed, random.Random(seed))
     assert 0 <= wait <= min(30.0, backoff * 2.0 ** min(failed - 1, 100))
 
 
-def test_the_ceiling_doubles_up_to_half_a_minute() -> None:
+def test_the_maximum_back_off_is_30_seconds() -> None:
     class Most(random.Random):
         def uniform(self, a: float, b: float) -> float:
             return max(a, b)

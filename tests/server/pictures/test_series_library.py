@@ -27,7 +27,7 @@ def put(folder: Path, name: str, content: Any) -> None:
     (folder / f"{name}.json").write_bytes(text)
 
 
-def test_two_ship_with_the_package_and_need_no_folder(tmp_path: Path) -> None:
+def test_two_series_are_built_in(tmp_path: Path) -> None:
     library = SeriesLibrary(tmp_path)
     assert library.names() == SHIPPED
     assert library.get("simple").filters == {}
@@ -36,7 +36,7 @@ def test_two_ship_with_the_package_and_need_no_folder(tmp_path: Path) -> None:
     assert library.get("simple").dimensions is None
 
 
-def test_a_file_adds_a_series_with_all_that_it_says(folder: Path) -> None:
+def test_a_file_adds_a_series(folder: Path) -> None:
     whole = {"name": "sea", "purpose": "Salt\u0007 water.", "filters": {"nouns": ["kind=sea"]}, "provider": "openai"}
     put(folder, "sea", whole | {"size": "640x480", "detail": 5})
     library = SeriesLibrary(folder.parent)
@@ -45,7 +45,7 @@ def test_a_file_adds_a_series_with_all_that_it_says(folder: Path) -> None:
     assert library.get("sea").dimensions == (640, 480)
 
 
-def test_a_file_replaces_a_series_that_ships_and_changes_count_at_once(folder: Path) -> None:
+def test_a_file_replaces_a_built_in_series_at_once(folder: Path) -> None:
     library = SeriesLibrary(folder.parent)
     put(folder, "simple", {"detail": 1})
     assert library.names() == SHIPPED
@@ -57,12 +57,12 @@ def test_a_file_replaces_a_series_that_ships_and_changes_count_at_once(folder: P
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../simple", "a/b", "a\0", "x" * 65, "\u00e9t\u00e9", "simple\n", "."])
-def test_a_bad_name_is_refused_before_any_file_is_touched(tmp_path: Path, name: str) -> None:
+def test_an_invalid_name_is_rejected_before_any_file_is_read(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidSeries):
         SeriesLibrary(tmp_path).get(name)
 
 
-def test_an_unknown_series_lists_those_that_are_known(tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_series_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UnknownSeries, match="nocturne, simple"):
         SeriesLibrary(tmp_path).get("sea")
 
@@ -99,9 +99,7 @@ def test_an_unknown_series_lists_those_that_are_known(tmp_path: Path) -> None:
     ],
     ids=lambda value: str(value)[:24],
 )
-def test_a_broken_file_is_an_error_that_names_file_and_key_and_harms_no_other(
-    folder: Path, content: Any, told: str
-) -> None:
+def test_an_invalid_file_is_an_error_that_names_file_and_key(folder: Path, content: Any, told: str) -> None:
     put(folder, "sea", content)
     library = SeriesLibrary(folder.parent)
     with pytest.raises(BadSeriesFile, match=told) as caught:
@@ -125,7 +123,7 @@ def test_a_broken_file_is_an_error_that_names_file_and_key_and_harms_no_other(
         max_leaves=8,
     )
 )
-def test_any_json_gives_a_series_or_a_clear_error(tmp_path_factory: pytest.TempPathFactory, content: Any) -> None:
+def test_any_json_gives_a_series_or_an_error(tmp_path_factory: pytest.TempPathFactory, content: Any) -> None:
     folder = tmp_path_factory.mktemp("any") / "series"
     folder.mkdir()
     put(folder, "sea", content)
@@ -136,7 +134,7 @@ def test_any_json_gives_a_series_or_a_clear_error(tmp_path_factory: pytest.TempP
     assert series.name == "sea"
 
 
-def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_not(folder: Path) -> None:
+def test_only_links_inside_the_folder_are_followed(folder: Path) -> None:
     outside = folder.parent / "secret.json"
     outside.write_text('{"detail": 4}')
     (folder / "out.json").symlink_to(outside)
@@ -159,7 +157,7 @@ def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     assert SeriesLibrary(data_dir).get("sea").detail == 3
 
 
-def test_what_is_no_regular_file_is_an_error_and_never_waited_for(folder: Path) -> None:
+def test_anything_but_a_regular_file_is_an_error_and_does_not_block(folder: Path) -> None:
     os.mkfifo(folder / "pipe.json")
     (folder / "folder.json").mkdir()
     (folder / "dangling.json").symlink_to("nowhere.json")
@@ -169,13 +167,13 @@ def test_what_is_no_regular_file_is_an_error_and_never_waited_for(folder: Path) 
             library.get(name)
 
 
-def test_files_that_are_no_series_are_passed_over(folder: Path) -> None:
+def test_other_files_are_ignored(folder: Path) -> None:
     for name in ("notes.txt", "bad name.json", ".hidden.json", ".json"):
         (folder / name).write_text("{}")
     assert SeriesLibrary(folder.parent).names() == SHIPPED
 
 
-def test_a_file_in_the_folders_place_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "series").write_text("")
     library = SeriesLibrary(tmp_path)
     with pytest.raises(DataDirError, match="cannot read"):
@@ -184,5 +182,5 @@ def test_a_file_in_the_folders_place_is_a_clear_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_those_that_ship_are_valid(tmp_path: Path, name: str) -> None:
+def test_the_built_in_series_are_valid(tmp_path: Path, name: str) -> None:
     assert SeriesLibrary(tmp_path).get(name).name == name

@@ -24,7 +24,7 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
 
-def test_a_missing_data_directory_is_never_made(tmp_path: Path) -> None:
+def test_a_missing_data_directory_is_never_created(tmp_path: Path) -> None:
     storage = Storage(tmp_path / "gone")
     with pytest.raises(DataDirError, match="does not exist"):
         storage.write_picture("annotated", *KEY, b"png")
@@ -33,7 +33,7 @@ def test_a_missing_data_directory_is_never_made(tmp_path: Path) -> None:
     assert not (tmp_path / "gone").exists()
 
 
-def test_a_file_in_a_folders_place_is_a_clear_error(storage: Storage, tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_an_error(storage: Storage, tmp_path: Path) -> None:
     (tmp_path / "output").write_bytes(b"")
     with pytest.raises(DataDirError, match="cannot write"):
         storage.write_picture("annotated", *KEY, b"png")
@@ -73,7 +73,7 @@ def attempt(call: str, data_dir: Path, *, limit_bytes: int | None = None, user: 
 WRITE = "write_picture('annotated', 'simple', '0xabc', bytes(50_000))"
 
 
-def test_a_full_disk_leaves_the_old_picture_and_no_rest_of_the_new_one(storage: Storage, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_picture_and_no_part_of_the_new_one(storage: Storage, tmp_path: Path) -> None:
     storage.write_picture("annotated", *KEY, b"old")
     assert attempt(WRITE, tmp_path, limit_bytes=20_000).startswith("DISK_FULL ")
     assert storage.read_annotated(*KEY) == b"old"
@@ -82,7 +82,7 @@ def test_a_full_disk_leaves_the_old_picture_and_no_rest_of_the_new_one(storage: 
     assert storage.read_annotated(*KEY) == bytes(50_000)
 
 
-def test_folders_closed_to_this_user_are_a_clear_error(storage: Storage, tmp_path: Path) -> None:
+def test_folders_without_permission_are_an_error(storage: Storage, tmp_path: Path) -> None:
     storage.write_picture("annotated", *KEY, b"annotated")
     # Root may write anywhere, so as root it is tried as nobody, who must get as far as our folder.
     user = 65_534 if os.geteuid() == 0 else None

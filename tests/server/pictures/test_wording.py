@@ -23,22 +23,22 @@ from phaseline_server.pictures.wording import capital, run_on, set_off, title_ca
         *("a horse", "a hinged door", "a yak", "a wren", "an onerous task", "an uncanny likeness", "an utter fool"),
     ],
 )
-def test_the_article_follows_the_sound(phrase: str) -> None:
+def test_the_article_follows_the_pronunciation(phrase: str) -> None:
     assert with_article(phrase.split(" ", 1)[1]) == phrase
 
 
-def test_a_title_has_capitals_but_for_small_words_in_the_middle() -> None:
+def test_a_title_capitalizes_all_but_small_words_in_the_middle() -> None:
     assert title_case("the salt-stained will-o'-the-wisp of the harbour at low tide") == (
         "The Salt-Stained Will-o'-the-Wisp of the Harbour at Low Tide"
     )
 
 
-def test_a_capital_leaves_other_letters_alone() -> None:
+def test_capital_changes_only_the_first_letter() -> None:
     assert capital("a Venus flytrap") == "A Venus flytrap"
     assert capital("") == ""
 
 
-def test_afterthoughts_take_a_comma_where_english_wants_one() -> None:
+def test_clauses_take_a_comma_where_english_requires_one() -> None:
     assert run_on("mending a map", "with glue") == "mending a map with glue"
     assert run_on("chasing a hat", "which has ideas of its own") == "chasing a hat, which has ideas of its own"
     assert set_off("looks up", "as if reading") == "looks up, as if reading"
