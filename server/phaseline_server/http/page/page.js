@@ -119,10 +119,10 @@ function end(status, message) {
   }
 }
 
-// Bring the current phase's time up to the present, from which the job is counted on.
+// Add the time since the last message to the current phase, because the job's next message restarts the count.
 function advance({ status, received }) {
   const current = status.stages.find((each) => each.state === "current");
-  if (current && goesOn(status)) current.elapsed_seconds += (performance.now() - received) / 1000;
+  if (current && isRunning(status)) current.elapsed_seconds += (performance.now() - received) / 1000;
 }
 
 function take(message) {
@@ -215,12 +215,12 @@ function ended(status) {
   return Boolean(status.completed_at);
 }
 
-// Whether its times go on: those of a lost job are as they were when its worker was last heard of.
-function goesOn(status) {
+// Whether to extrapolate the job's times. Those of a lost job stop at the last message of its worker.
+function isRunning(status) {
   return !ended(status) && status.state !== "lost";
 }
 
-// Why a job stands still that has not ended.
+// The reason why an unfinished job makes no progress, or "".
 function stopped(status) {
   if (status.state !== "stalled" && status.state !== "lost") return "";
   return `${status.reason || "silent"} · was at ${Math.floor(status.percent)} %`;
@@ -260,7 +260,7 @@ function etaOf(status, since) {
 }
 
 function jobRow({ status, received }) {
-  const since = goesOn(status) ? (performance.now() - received) / 1000 : 0;
+  const since = isRunning(status) ? (performance.now() - received) / 1000 : 0;
   const row = element("tr", `job ${status.state}`);
   const button = element("button", "", nameOf(status));
   button.type = "button";
@@ -299,7 +299,7 @@ function detailsRow({ status, received }) {
   const list = element("ol", "phases");
   const longest = Math.max(0.001, ...status.stages.map((each) => Math.max(each.elapsed_seconds, each.average_seconds || 0)));
   for (const each of status.stages) {
-    const since = each.state === "current" && goesOn(status) ? (performance.now() - received) / 1000 : 0;
+    const since = each.state === "current" && isRunning(status) ? (performance.now() - received) / 1000 : 0;
     const took = each.elapsed_seconds + since;
     const usual = each.average_seconds === null ? "" : ` (usually ${each.average_seconds.toFixed(1)} s)`;
     const words = { pending: each.average_seconds === null ? "to come" : `to come${usual}`, skipped: "skipped" };
