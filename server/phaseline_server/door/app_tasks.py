@@ -31,8 +31,8 @@ _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 class AppTasks(TaskGroup):
     """Hypercorn's task group, with our own inbox.
 
-    With hypercorn's inbox, `put` waits for space even after the app has returned, and also when the app itself calls
-    it, at the end of its response. Both waits never end.
+    With hypercorn's inbox, `put` waits for space even after the app has returned. It also waits when the app itself
+    calls it, at the end of its response. Both waits never end.
     """
 
     async def spawn_app(

@@ -1,9 +1,9 @@
 """One WebSocket: our server side of it, and its fast path.
 
-An app uses ASGI's `receive` and `send` (`app_call`), or the fast path. For that, it finds the WebSocket object in
-`scope["extensions"]["phaseline.fanout"]["socket"]` and names a function to take it over, which is called when the app's
-own call has ended with the WebSocket accepted. This function receives messages in batches, and writes frames that are
-encoded once for many clients directly to the socket. The app's request, contexts and tasks are released by then; they
+An app uses ASGI's `receive` and `send` (`app_call`), or the fast path. For the fast path, it gets the WebSocket from
+`scope["extensions"]["phaseline.fanout"]["socket"]` and names a function to take it over. This function is called when
+the app's own call has ended with the WebSocket accepted. It receives messages in batches. It writes frames, which are
+encoded once for many clients, directly to the socket. The app's request, contexts and tasks are released by then; they
 would be half the memory of an idle client.
 """
 

@@ -62,7 +62,7 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
         """Return the seconds to wait after the `failed`-th attempt, counted from 1.
 
         This is the server's `Retry-After`, up to 60 s. Otherwise it is "full jitter": uniform between 0 and
-        `backoff * 2 ** (failed - 1)`, at most 30 s, so that clients that failed together do not retry together
+        `backoff * 2 ** (failed - 1)`, at most 30 s. So clients that failed together do not retry together
         (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
         """
         if failure.wait is not None:

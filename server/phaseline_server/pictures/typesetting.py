@@ -175,8 +175,8 @@ def _wrapped(words: list[str], column: float, measure: Measure) -> list[str]:
 def _balanced(words: list[str], count: int, column: float, measure: Measure) -> list[str]:
     """Return `words` in `count` lines of similar length, which preferably end at punctuation.
 
-    The cost of a line is the square of its share of the column, whose sum is minimal for equal lines, plus the cost of
-    its last word. Dynamic programming finds the minimum, line by line.
+    The cost of a line is the square of its share of the column, plus the cost of its last word. The sum of squares is
+    minimal for equal lines. Dynamic programming finds the minimum, line by line.
     """
     space = measure(" ")
     ends = tuple(accumulate((measure(word) + space for word in words), initial=0.0))
