@@ -55,7 +55,7 @@ async def test_a_slow_subscriber_is_ended_and_told_so() -> None:
         for seq in (1, 2, 3):
             broadcaster.publish(message(seq))
         assert slow.slow
-        with pytest.raises(SlowSubscriber, match="2 messages waited unread; allowed: fewer; come back"):
+        with pytest.raises(SlowSubscriber, match="2 messages unread; allowed: fewer; reconnect"):
             await slow.receive_batch()
         with pytest.raises(SlowSubscriber):
             await slow.receive_batch()

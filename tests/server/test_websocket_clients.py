@@ -271,7 +271,7 @@ async def test_who_does_not_read_is_ended_with_4008_and_comes_back_without_loss(
             assert heard == list(range(1, len(heard) + 1))
             code, reason = await sleeper.wait_closed()
             assert code == 4008
-            assert "come back, and resume" in reason
+            assert "reconnect and resume" in reason
             last = json.loads(sleeper.last)
         async with listening(client) as sleeper:
             since = {"epoch": last["epoch"], "seq": last["seq"]}

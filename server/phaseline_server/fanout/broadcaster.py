@@ -1,8 +1,7 @@
-"""The broadcaster: every message to every subscriber, in one order, without waiting.
+"""The broadcaster: fan-out of messages to all subscribers, in one order and without waiting.
 
-A subscriber that takes what it is given from a memory channel is ended when that is full; one whose messages go
-straight to a socket, when too many wait for that. Either is told so, and may come back and resume. So a slow one
-never slows another, and nobody misses a message without knowing.
+A subscriber whose queue is full is ended with an error, and its client can reconnect and resume. So a slow subscriber
+never delays another, and no client misses a message without notice.
 """
 
 import os
@@ -24,7 +23,7 @@ __all__ = ["Broadcaster", "BroadcasterStatistics"]
 
 
 class BroadcasterStatistics(msgspec.Struct, frozen=True):
-    """How many subscribers there are, what waits for them, and what was done so far."""
+    """The numbers of subscribers and queued messages, and counters since the start."""
 
     subscribers: int
     queued: int
@@ -34,29 +33,29 @@ class BroadcasterStatistics(msgspec.Struct, frozen=True):
 
 
 _Group = dict[Subscriber, Writer]
-"""Subscribers of the same channels who take messages as they are, and where these go."""
+"""Subscribers of the same channels that receive messages unchanged, with their writers."""
 
 _AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
 _fd: Final = attrgetter("fd")
 
 
 class Broadcaster:
-    """All subscribers."""
+    """Publishes messages to all subscribers."""
 
     def __init__(self) -> None:
-        """Begin with none."""
-        # Where each of them is now: in the group of its channels, or among the others (None).
+        """Create a broadcaster without subscribers."""
+        # The place of each subscriber: the group of its channels, or the others (None).
         self._places: dict[Subscriber, frozenset[str] | None] = {}
         self._groups: dict[frozenset[str], _Group] = {}
         self._others: set[Subscriber] = set()
         self._published = self._delivered = self._ended_slow = 0
 
     def subscribe(self, channels: Iterable[str], queue: int) -> AbstractContextManager[QueuedSubscriber]:
-        """Add a subscriber to `channels` for the length of the block; its messages wait in a memory channel."""
+        """Add a subscriber to `channels` during the block, which queues messages in a memory channel."""
         return self._present(QueuedSubscriber(queue, frozenset(channels), self._move))
 
     def attach(self, sink: Sink, channels: Iterable[str], queue: int) -> AbstractContextManager[DirectSubscriber]:
-        """Add a subscriber to `channels` for the length of the block; its messages go straight to `sink`."""
+        """Add a subscriber to `channels` during the block, which writes messages directly to `sink`."""
         return self._present(DirectSubscriber(sink, queue, frozenset(channels), self._move))
 
     @contextmanager
@@ -69,9 +68,9 @@ class Broadcaster:
             subscriber.close()
 
     def publish(self, *messages: Message) -> None:
-        """Hand messages, which are in the order of their numbers, to everybody who wants them; never waits.
+        """Send messages, in the order of their numbers, to their subscribers, without waiting.
 
-        What is published together costs each subscriber one write.
+        Messages that are published together take one write per subscriber.
         """
         if not messages:
             return
@@ -93,7 +92,7 @@ class Broadcaster:
             self._ended_slow += 1
 
     def _write(self, group: _Group, frames: bytes, count: int) -> list[Subscriber]:
-        """Write frames of `count` messages to each of a group; return those for whom too many wait already."""
+        """Write frames of `count` messages to each subscriber of a group; return those whose queue is full."""
         taken, whole, slow = _write_each(group.values(), frames), len(frames), []
         if taken.count(whole) != len(taken):
             for (subscriber, writer), size in zip(group.items(), taken, strict=True):
@@ -107,7 +106,7 @@ class Broadcaster:
         return slow
 
     def statistics(self) -> BroadcasterStatistics:
-        """Return counts of the moment."""
+        """Return the current counts."""
         return BroadcasterStatistics(
             subscribers=len(self._places),
             queued=sum(subscriber.queued for subscriber in self._places),
@@ -116,7 +115,7 @@ class Broadcaster:
             ended_slow=self._ended_slow,
         )
 
-    # ------------------------------------------------------------------ who is where
+    # ------------------------------------------------------------------ groups
 
     def _add(self, subscriber: Subscriber) -> None:
         writer = subscriber.writer
@@ -140,9 +139,9 @@ class Broadcaster:
             del self._groups[channels]
 
     def _move(self, subscriber: Subscriber) -> None:
-        """Put a subscriber where it belongs since it has changed, unless it has left.
+        """Move a changed subscriber to its group, unless it is removed.
 
-        One that can't keep its pace ends while a message is handed out: it stays where it is, among the others.
+        A coalescing subscriber can end during `publish`. It stays among the others, so no set changes meanwhile.
         """
         if subscriber in self._places and self._place(subscriber) != self._places[subscriber]:
             self._remove(subscriber)
@@ -154,10 +153,10 @@ class Broadcaster:
 
 
 def _write_each(writers: Iterable[Writer], frames: bytes) -> list[int | None]:
-    """Write the same to all sockets; return how many bytes each has taken, None for one that took none or is gone.
+    """Write the same frames to all sockets; return the number of bytes written to each, None for an error.
 
-    This is where a busy server spends its time: a loop of the interpreter's own, which touches little of each
-    subscriber. Between two messages the caches hold other things, and reading that anew costs as much as all else.
+    A busy server spends its time here, so this is a loop in C that reads little memory per subscriber. Between two
+    messages that memory leaves the processor's caches, and reading it again costs as much as all else.
     """
     taken: list[int | None] = []
     writes = map(os.write, map(_fd, writers), repeat(frames))
@@ -165,6 +164,6 @@ def _write_each(writers: Iterable[Writer], frames: bytes) -> list[int | None]:
         try:
             taken.extend(writes)
         except OSError:
-            taken.append(None)  # behind those that were written to before it; the next is the next one's turn
+            taken.append(None)  # the failed socket; the loop continues with the next one
         else:
             return taken

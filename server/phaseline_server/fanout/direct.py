@@ -1,4 +1,4 @@
-"""A subscriber whose messages go straight into a sink, without a task in between."""
+"""A subscriber that writes messages directly to a sink, without a task."""
 
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -16,29 +16,29 @@ _PROGRESS: Final = "job_progress"
 
 
 class Sink(Protocol):
-    """Takes frames without waiting."""
+    """Accepts frames without waiting, such as a WebSocket."""
 
     @property
     def writer(self) -> Writer:
-        """What sends them."""
+        """The writer of frames."""
         ...
 
     @property
     def queued(self) -> int:
-        """The number of messages that wait in it."""
+        """The number of queued messages."""
         ...
 
     async def wait_flushed(self) -> None:
-        """Wait until nothing waits in it, or it is over."""
+        """Wait until its queue is empty or it is closed."""
         ...
 
     def close(self, code: int, reason: str = "", *, drop: bool = False) -> None:
-        """End it behind all that waits; with `drop`, at once."""
+        """Close it after its queue is sent; with `drop`, drop the queue."""
         ...
 
 
 class DirectSubscriber(Subscriber):
-    """One receiver with a sink."""
+    """A subscriber with a sink."""
 
     __slots__ = ("_batch", "_coalesce_s", "_gathered", "_gathering", "_sink")
 
@@ -49,7 +49,7 @@ class DirectSubscriber(Subscriber):
         channels: frozenset[str] = frozenset(),
         on_change: Callable[[Subscriber], None] = lambda _: None,
     ) -> None:
-        """Send everything to `sink`; the rest as `Subscriber`."""
+        """Create a subscriber that writes to `sink`; for the other arguments see `Subscriber`."""
         super().__init__(queue, channels, on_change)
         self._sink = sink
         self._batch = False
@@ -59,7 +59,7 @@ class DirectSubscriber(Subscriber):
 
     @property
     def writer(self) -> Writer | None:
-        """See `Subscriber`; None also while it makes arrays, coalesces, or may not receive everything."""
+        """See `Subscriber`; also None while it sends arrays, coalesces, or is limited by permissions."""
         if self._batch or self._coalesce_s or self._admits or self.slow:
             return None
         return self._sink.writer
@@ -69,12 +69,14 @@ class DirectSubscriber(Subscriber):
         """See `Subscriber`."""
         return self._sink.queued + len(self._gathered)
 
-    # ------------------------------------------------------------------ giving
+    # ------------------------------------------------------------------ sending
 
     def form(self, *, batch: bool, coalesce_s: float) -> None:
-        """From now on, send arrays of messages, and progress at this pace (0: at once).
+        """Set the format: arrays of messages, and progress coalesced at an interval.
 
-        With a pace, `run_pace` must run.
+        Args:
+            batch: Whether to send arrays.
+            coalesce_s: Interval in seconds; 0 sends at once. With an interval, `run_pace` must run.
         """
         self.flush()
         self._batch, self._coalesce_s = batch, coalesce_s
@@ -89,9 +91,9 @@ class DirectSubscriber(Subscriber):
         return self._sink.writer.write(bundle.framed(wanted, batch=self._batch), len(wanted))
 
     def put(self, *messages: Message) -> bool:
-        """Send messages, whatever their channels; return False if it has ended.
+        """Send messages of any channel; return False if the subscriber has ended.
 
-        The sink takes them in any case, so the caller waits now and then until there is room (`wait_free`).
+        The sink never rejects them, so the caller must call `wait_free` at intervals.
         """
         if self.slow:
             return False
@@ -99,12 +101,12 @@ class DirectSubscriber(Subscriber):
         return self._sink.writer.write(self._framed(messages))
 
     async def put_when_free(self, *messages: Message) -> bool:
-        """As `put`, once there is room."""
+        """Call `wait_free`, then `put`."""
         await self.wait_free()
         return self.put(*messages)
 
     async def wait_free(self) -> None:
-        """Wait until there is room for more, or it has ended."""
+        """Wait until the sink's queue is empty, or it is closed."""
         await self._sink.wait_flushed()
 
     def _framed(self, messages: tuple[Message, ...] | list[Message]) -> bytes:
@@ -116,19 +118,19 @@ class DirectSubscriber(Subscriber):
     def end_slow(self) -> None:
         """See `Subscriber`."""
         self._gathered = []
-        self._sink.close(SLOW, self._why(), drop=True)
+        self._sink.close(SLOW, self._reason(), drop=True)
         self.end()
 
     def end(self) -> None:
         """See `Subscriber`."""
         self.slow = True
         self._on_change(self)
-        self._sink.close(SLOW, "come back, and resume from your last position", drop=True)
+        self._sink.close(SLOW, "reconnect and resume from your last position", drop=True)
 
-    # ------------------------------------------------------------------ pace
+    # ------------------------------------------------------------------ coalescing
 
     def flush(self) -> None:
-        """Send what was gathered."""
+        """Send the gathered messages."""
         if self._gathered:
             gathered, self._gathered = _latest(self._gathered), []
             if not self._sink.writer.write(self._framed(gathered), len(gathered)):
@@ -145,7 +147,7 @@ class DirectSubscriber(Subscriber):
         return not self.slow
 
     async def run_pace(self) -> None:
-        """Send what is gathered, at its pace; runs until cancelled."""
+        """Send the gathered messages at the interval; runs until canceled."""
         while True:
             if not self._gathered:
                 self._gathering = trio.Event()
@@ -155,6 +157,6 @@ class DirectSubscriber(Subscriber):
 
 
 def _latest(batch: list[Message]) -> list[Message]:
-    """Return the batch without each `job_progress` that another one of the same job follows."""
+    """Return the batch with only the last `job_progress` of each job."""
     last = {message.job_id: message.seq for message in batch if message.type == _PROGRESS}
     return [message for message in batch if message.type != _PROGRESS or last[message.job_id] == message.seq]

@@ -1,4 +1,4 @@
-"""A subscriber whose messages wait in a memory channel until a task receives them."""
+"""A subscriber that queues messages in a memory channel."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ __all__ = ["QueuedSubscriber"]
 
 
 class QueuedSubscriber(Subscriber):
-    """One receiver with a memory channel of bounded length."""
+    """A subscriber with a memory channel of limited length."""
 
     __slots__ = ("_receive", "_send")
 
@@ -38,7 +38,7 @@ class QueuedSubscriber(Subscriber):
         return self.put(*wanted)
 
     def put(self, *messages: Message) -> bool:
-        """Queue messages; return False, and end it, if there is no room for all."""
+        """Queue messages; if the queue is full, end the subscriber and return False."""
         if self.slow:
             return False
         try:
@@ -64,13 +64,13 @@ class QueuedSubscriber(Subscriber):
         self._receive.close()
 
     async def receive_batch(self) -> list[Message]:
-        """Return the next message and all that wait behind it.
+        """Return all queued messages, waiting for the first one.
 
         Raises:
-            SlowSubscriber: It did not keep up; whatever was queued is dropped, since it will resume anyway.
+            SlowSubscriber: It read too slowly. Its queue is dropped; the client will resume from its last position.
         """
         if self.slow:
-            raise SlowSubscriber(self._why())
+            raise SlowSubscriber(self._reason())
         batch: list[Message] = []
         try:
             batch.append(await self._receive.receive())
@@ -79,4 +79,4 @@ class QueuedSubscriber(Subscriber):
         except trio.WouldBlock:
             return batch
         except trio.EndOfChannel:
-            raise SlowSubscriber(self._why()) from None
+            raise SlowSubscriber(self._reason()) from None

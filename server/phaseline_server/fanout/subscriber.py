@@ -1,4 +1,4 @@
-"""What each receiver of messages has in common: its channels, what it may receive, and how it ends."""
+"""The base class of subscribers: channels, permissions and the end of a subscription."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,33 +14,39 @@ class Writer(Protocol):
     """Sends whole frames without waiting.
 
     Attributes:
-        fd: A socket that takes frames at once, since nothing waits for it; -1 for none.
+        fd: The file descriptor of a socket with an empty queue, for direct writes; -1 for none.
     """
 
     fd: int
 
     def write(self, frames: bytes, count: int = 0) -> bool:
-        """Send or queue frames of `count` messages; False when too many wait, which with 0 they never do."""
+        """Send or queue frames of `count` messages; return False if the queue is full, which never happens with 0."""
         ...
 
     def finish(self, frames: bytes, size: int) -> None:
-        """Queue the rest of frames of which `fd` has taken the first `size` bytes."""
+        """Queue the rest of frames whose first `size` bytes were written to `fd`."""
         ...
 
 
 class Subscriber(ABC):
-    """One receiver of messages; made by the broadcaster.
+    """One receiver of messages, created by the broadcaster.
 
     Attributes:
-        channels: The channels that it wants; may be replaced at any time.
-        admits: Returns for a job's id ("" for none) whether its messages may be received; None admits all.
-        slow: Whether it was ended because it did not keep up.
+        channels: Its channels; may be replaced at any time.
+        admits: Returns whether messages about a job id ("" for none) may be received; None admits all.
+        slow: Whether it was ended because it read too slowly.
     """
 
     __slots__ = ("_admits", "_channels", "_on_change", "_queue", "slow")
 
     def __init__(self, queue: int, channels: frozenset[str], on_change: Callable[["Subscriber"], None]) -> None:
-        """Hold at most `queue` unreceived messages; `on_change` is called when `writer` may differ."""
+        """Create a subscriber.
+
+        Args:
+            queue: Maximum number of queued messages.
+            channels: Its channels.
+            on_change: Called when `writer` may have changed.
+        """
         self._queue = queue
         self._channels = channels
         self._admits: Callable[[str], bool] | None = None
@@ -67,34 +73,34 @@ class Subscriber(ABC):
 
     @property
     def writer(self) -> Writer | None:
-        """The writer of one that takes all that its channels carry, as it is; None for any other."""
+        """The writer, if it receives all messages of its channels unchanged; otherwise None."""
         return None
 
     @property
     @abstractmethod
     def queued(self) -> int:
-        """The number of messages that wait."""
+        """The number of queued messages."""
 
     def wants(self, message: Message) -> bool:
-        """Return whether one of the channels that carry `message` is wanted, and the message may be received."""
+        """Return whether `message` is on one of its channels and may be received."""
         if message.channels.isdisjoint(self._channels):
             return False
         return self._admits is None or self._admits(message.job_id)
 
     @abstractmethod
     def take(self, bundle: Bundle, wanted: tuple[Message, ...]) -> bool:
-        """Take `wanted`, which are of `bundle`; return False if there is no room: it is to be ended."""
+        """Queue or send `wanted`, a selection of `bundle`; return False if the queue is full and it must be ended."""
 
     @abstractmethod
     def end_slow(self) -> None:
-        """End it because it did not keep up; what waits is dropped, since it will resume anyway."""
+        """End it because it reads too slowly, and drop its queue; the client will resume from its last position."""
 
     @abstractmethod
     def end(self) -> None:
-        """End it as if it had not kept up: it may come back, and shows its token anew."""
+        """End it because its grant has ended; the client may reconnect with a valid token."""
 
     def close(self) -> None:  # noqa: B027 (some have nothing to close)
-        """Receive no more."""
+        """Stop receiving."""
 
-    def _why(self) -> str:
-        return f"{self._queue} messages waited unread; allowed: fewer; come back, and resume from your last position"
+    def _reason(self) -> str:
+        return f"{self._queue} messages unread; allowed: fewer; reconnect and resume from your last position"

@@ -1,7 +1,7 @@
-"""`/ws/…`: the stream for clients that have no WebSocket: handshake, poll, send, disconnect; and who is connected.
+"""`/ws/…`: the stream for clients without WebSocket (handshake, poll, send, disconnect), and the connected clients.
 
-A client that polls has a position in the stream instead of a queue: nothing overflows, and with `ack` a lost answer
-loses nothing.
+A polling client has a position in the stream and no queue, so nothing can overflow. With `ack`, no message is lost if a
+response is.
 """
 
 import re
@@ -46,7 +46,7 @@ _REPORTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Repo
 
 
 class Handshake(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `/ws/handshake`: a client says what it is, and what it wants."""
+    """The body of `/ws/handshake`: the type of the client and its channels."""
 
     client_type: Annotated[str, Meta(max_length=100)] = ""
     protocol_version: str | int | float | None = None
@@ -54,7 +54,7 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `/ws/send`: what a client would say over a WebSocket."""
+    """The body of `/ws/send`: a message as a WebSocket client would send it."""
 
     client_id: str
     message: msgspec.Raw
@@ -67,14 +67,14 @@ class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Broadcast(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `/ws/broadcast`: a message for everybody who has the channel."""
+    """The body of `/ws/broadcast`: a message for all subscribers of a channel."""
 
     message: dict[str, Any]
     channel: Annotated[str, Meta(min_length=1, max_length=210)] = SYSTEM
 
 
 class _Fallback:
-    """What the routes do."""
+    """The implementation of the routes."""
 
     def __init__(self, services: Services) -> None:
         self._tracker = services.tracker
@@ -98,7 +98,7 @@ class _Fallback:
         }
 
     async def poll(self, client_id: str, ack: Position | None, wait_s: float) -> dict[str, object]:
-        """Return what the client has not had yet, after waiting up to `wait_s` seconds for something."""
+        """Return the messages after the client's position; if there are none, wait up to `wait_s` seconds."""
         client, log = self._clients.polling(client_id), self._tracker.log
         if ack is not None:
             client.position = ack
@@ -121,14 +121,14 @@ class _Fallback:
         return answer
 
     async def send(self, body: Send) -> dict[str, object]:
-        """Take what a client would say over a WebSocket."""
+        """Handle a message as from a WebSocket client."""
         client = self._clients.polling(body.client_id)
         frame = bytes(body.message)
         message = decode_client(frame, self._settings.max_message, self._settings.max_depth)
         return {"success": True, **await self._take(client, message)}
 
     async def disconnect(self, body: Disconnect) -> dict[str, object]:
-        """Forget a client."""
+        """Close a polling session."""
         self._clients.remove(self._clients.polling(body.client_id))
         return {"success": True}
 
@@ -155,7 +155,7 @@ class _Fallback:
                 return {"type": "ack", "seq": position.seq, "producer_seq": message.producer_seq}
 
     async def broadcast(self, body: Broadcast) -> dict[str, object]:
-        """Send a message of a client's own to a channel; one that is a report is taken as the report it is."""
+        """Publish a client's message to a channel; a message that is a report is handled as a report."""
         kind = body.message.get("type")
         if not isinstance(kind, str) or not _TYPE.fullmatch(kind):
             raise InvalidField("message.type", kind, "1 to 64 of A-Z a-z 0-9 _ -")
@@ -167,8 +167,8 @@ class _Fallback:
                 return {"success": True, "seq": (await self._tracker.report(message)).seq}
 
         def encode(position: Position) -> bytes:
-            said = {"timestamp": timestamp(wall_ns), **body.message, "seq": position.seq, "epoch": position.epoch}
-            return msgspec.json.encode(said)
+            message = {"timestamp": timestamp(wall_ns), **body.message, "seq": position.seq, "epoch": position.epoch}
+            return msgspec.json.encode(message)
 
         position = await self._tracker.announce(kind, body.channel, encode)
         return {"success": True, "seq": position.seq, "channel": body.channel}
@@ -206,7 +206,7 @@ class _Fallback:
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of this family."""
+    """Register the handlers of `/ws/…`."""
     fallback, settings = _Fallback(services), services.settings
 
     def takes(kind: type[T], answer: Callable[[T], Awaitable[dict[str, object]]]) -> Callable[[], Awaitable[Response]]:
@@ -237,7 +237,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
 
 
 def _ack(epoch: str) -> Position | None:
-    """Return what is acknowledged: a number of the present epoch, or `<epoch>/<seq>` by who was there before it."""
+    """Return the acknowledged position: a number in the current epoch, or `<epoch>/<seq>` from an earlier one."""
     text = request.args.get("ack")
     if text is None:
         return None
