@@ -189,11 +189,11 @@ class Keeper:
         return 0.0
 
     def add(self, access: Access) -> None:
-        """Start to check the grant of a long-lived connection."""
+        """Start checking the grant of a long-lived connection."""
         self._lasting.add(access)
 
     def remove(self, access: Access) -> None:
-        """Stop to check the grant of a long-lived connection."""
+        """Stop checking the grant of a long-lived connection."""
         self._lasting.discard(access)
 
     async def run(self) -> None:

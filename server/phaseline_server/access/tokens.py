@@ -66,7 +66,7 @@ class TokenFile:
     """The file `tokens.json` in a data directory. While it does not exist, the server needs no token."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Name the file in `data_dir`, without reading it."""
+        """Refer to the file in `data_dir`, without reading it."""
         self.path = data_dir / FILE_NAME
         self._data_dir = data_dir
 

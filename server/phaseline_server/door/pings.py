@@ -22,12 +22,12 @@ class Pings:
         self._added = trio.Event()
 
     def add(self, each: _Pinged) -> None:
-        """Start to ping `each`."""
+        """Start pinging `each`."""
         self._due[each] = trio.current_time() + self._seconds
         self._added.set()
 
     def remove(self, each: _Pinged) -> None:
-        """Stop to ping `each`."""
+        """Stop pinging `each`."""
         self._due.pop(each, None)
 
     async def run(self) -> None:

@@ -137,7 +137,7 @@ async def _http_error(refused: Counter[str], error: HTTPException) -> Response:
 async def _internal_error(error: Exception) -> Response:
     """Return the response for an unexpected error. Its traceback is logged, not sent."""
     if isinstance(error, CLIENT_LEFT):
-        # Not an error of the server; the client is gone and receives no response.
+        # Not an error of the server; the disconnected client receives no response.
         return json_answer({"success": False, "error": "the client disconnected", "code": "CLIENT_LEFT"}, 400)
     _log.exception("unhandled error in a route", error=repr(error))
     text = "internal server error; see the server's log for details"

@@ -50,7 +50,7 @@ class MetricsFile:
     """
 
     def __init__(self, data_dir: Path) -> None:
-        """Name the file in `data_dir`, which must exist at each save."""
+        """Refer to the file in `data_dir`, which must exist at each save."""
         self.path = data_dir / "metrics" / "progress_phase_stats.json"
         self.saved = True
         self._data_dir = data_dir
