@@ -29,6 +29,8 @@ _log: Final = structlog.get_logger()
 Key = tuple[str, str]
 INTERRUPTED: Final = "INTERRUPTED"
 ENDED: Final = "canceled: the server stopped; request the picture again to resume"
+# The text that servers of version 0.1.0 have stored.
+_ENDED_BEFORE: Final = "cancelled: the server was ended; ask for the picture again: it goes on from there"
 _RETRY_S: Final = 1.0
 
 
@@ -328,7 +330,8 @@ class Runs:
 def _interrupted(snapshot: Snapshot) -> bool:
     """Return whether a run ended only because the server stopped, so that it can resume without `retry`."""
     result = snapshot.result or {}
-    return result.get("code") == INTERRUPTED or (snapshot.state is State.CANCELLED and result.get("error") == ENDED)
+    stopped = snapshot.state is State.CANCELLED and result.get("error") in {ENDED, _ENDED_BEFORE}
+    return result.get("code") == INTERRUPTED or stopped
 
 
 def _result(dress: Dress) -> dict[str, str]:
