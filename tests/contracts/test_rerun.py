@@ -71,6 +71,19 @@ def test_a_failed_fixture_is_run_again_too(tmp_path: Path) -> None:
     assert flaky_tests(made.stdout) == ["test_it.py::test_it"]
 
 
+def test_a_failed_subtest_is_run_again_with_its_test(tmp_path: Path) -> None:
+    subtest = """
+        node = request.node
+        failure = pytest.TestReport(f"{node.nodeid}[GET /]", node.location, {}, "failed", "the first time", "call")
+        node.ihook.pytest_runtest_logreport(report=failure)
+    """
+    test = FLAKY.format(number=1).replace("test_flaky_1()", "test_it(request)").partition("        raise")[0]
+    made = run(tmp_path, test_it="import pytest\n" + test + subtest)
+    assert made.returncode == 0, made.stdout
+    assert flaky_tests(made.stdout) == ["test_it.py::test_it"]
+    assert " 1 passed in " in made.stdout.splitlines()[-1]
+
+
 def test_a_collection_error_is_never_flaky(tmp_path: Path) -> None:
     made = run(tmp_path, test_it=PASSING, test_broken="raise RuntimeError\n")
     assert made.returncode == 1

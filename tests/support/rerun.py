@@ -31,10 +31,14 @@ class Outcomes:
         self.incomplete = False
         self.root = Path()
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.by_test[nodeid] = "passed"
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed or report.skipped or report.when == "call":
-            earlier = self.by_test.get(report.nodeid)
-            self.by_test[report.nodeid] = "failed" if earlier == "failed" else report.outcome
+        # The id of a subtest of Schemathesis is its test's, with the operation in brackets.
+        test = report.nodeid if report.nodeid in self.by_test else report.nodeid.rpartition("[")[0]
+        if not report.passed and self.by_test.get(test) != "failed":
+            self.by_test[test] = report.outcome
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self.incomplete = self.incomplete or report.failed
