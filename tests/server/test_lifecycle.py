@@ -372,6 +372,7 @@ async def test_a_backlog_neither_stalls_nor_is_measured_wrong_where_it_pauses(tm
         def aged(event: Event, seconds: float) -> Event:
             return msgspec.structs.replace(event, age_seconds=seconds)
 
+        await box.wait(2000)  # the server was there all the time
         await box.tracker.report(aged(JobStarted(job_id="a", phases=("a", "b")), 1700))
         await box.tracker.report(aged(JobProgress(job_id="a", phase="a"), 1700))
         await box.wait(3)
