@@ -201,7 +201,7 @@ def test_a_finding_within_a_backlog_changes_no_duration(finding: type[JobStalled
 def test_a_bad_end_keeps_what_was_reached_of_the_phase(end: JobFailed | JobCancelled) -> None:
     job = started()
     job.apply(JobProgress(job_id="job_1", phase="importing", progress=54), moment(1))
-    job.settle(Estimate(6.0, 5 * SECOND, phase_percent=54.0))
+    job.settle(Estimate(6.0))  # the engine may know nothing of the phase
     job.apply(end, moment(2))
     snapshot = told(job, 3, percent=90)
     assert (snapshot.estimate.percent, snapshot.estimate.phase_percent) == (6, 54)

@@ -212,7 +212,8 @@ class Job:
         self.told_percent(estimate.percent)
         reached = self.timeline.reached()
         if self.current is not None:
-            self.reached = estimate.phase_percent
+            told = self.phases[self.current].progress
+            self.reached = estimate.phase_percent if told is None else told
         elif reached is not None:
             self.reached = self.phases[reached].progress or 0.0
 
