@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -28,6 +29,7 @@ class Mindful(Protocol):
 
 _reporters: "Final[weakref.WeakSet[Mindful]]" = weakref.WeakSet()
 _before_end: Final[list[Callable[[], None]]] = []
+_finishing = threading.RLock()
 
 
 def mind(reporter: Mindful) -> None:
@@ -52,14 +54,18 @@ def finish_in_child() -> None:
 
 def _finish(*, close: bool) -> None:
     """Finish all of them, in no more time than the most patient one takes alone."""
-    began = time.monotonic()
-    for act in _before_end:
-        act()
-    for reporter in list(_reporters):
-        reporter.finish(max(0.0, reporter.flush_timeout - (time.monotonic() - began)), close=close)
+    # A child that ends by itself while SIGTERM comes would end in the midst of the other thread's words.
+    with _finishing:
+        began = time.monotonic()
+        for act in _before_end:
+            act()
+        for reporter in list(_reporters):
+            reporter.finish(max(0.0, reporter.flush_timeout - (time.monotonic() - began)), close=close)
 
 
 def _after_fork() -> None:
+    global _finishing  # noqa: PLW0603 - whoever held it is not there any more
+    _finishing = threading.RLock()
     for reporter in list(_reporters):
         reporter.begin_again()
 
