@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow  # each starts pytest up to three times
+
 ROOT = Path(__file__).resolve().parents[2]
 # Fails the first time that it is run, and passes from then on.
 FLAKY = """
