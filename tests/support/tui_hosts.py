@@ -1,4 +1,4 @@
-"""Programs that follow several servers, as tests and pictures show them."""
+"""A program that follows several servers, for tests and screenshots."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ DELAYS = (0.0031, 0.0042, 0.0038, 0.0051, 0.0029, 0.0035, 0.0033, 0.0128, 0.0044
 
 
 def several(theme: str | None = None) -> ProgressApp:
-    """Return a program that follows four servers, of which nothing has come yet."""
+    """Return a program that follows four servers and has received nothing yet."""
     servers = [ServerAddress.parse(url) for url in URLS]
     return ProgressApp(servers, clock=FixedClock(), theme=theme, connect=False)
 
 
 def several_batches(app: ProgressApp) -> list[Batch]:
-    """Return what the four bring: two are well, one is stale, one wants a password."""
+    """Return batches of the four servers: two are connected, one is stale, one needs a password."""
     first, second, third, fourth = app.board.labels
     up = LinkStatus(LinkState.CONNECTED, since=400.0)
     batches = [
@@ -33,11 +33,8 @@ def several_batches(app: ProgressApp) -> list[Batch]:
             Batch((), 960.0 + 3 * number, origin=second, delay=delay * 12, messages=31, size=9200),
             Batch((), 900.0 + number, origin=third, delay=delay * 7, messages=2, size=700),
         ]
-    stale = LinkStatus(LinkState.STALE, "nothing heard from ssh://ann@box2", 911.0)
-    words = (
-        "ssh to box3: it wants a password or another key, and nothing is asked here: ssh-add your key, "
-        "or ssh-copy-id it there"
-    )
+    stale = LinkStatus(LinkState.STALE, "no data from ssh://ann@box2", 911.0)
+    words = "ssh to box3: no key was accepted, and progress-tui can't ask for a password: use ssh-add or ssh-copy-id"
     jobs: list[Any] = [photo_job("job_9", "DSC_0042.NEF", 3)]
     return [
         *batches,

@@ -1,4 +1,4 @@
-"""A link and somebody who listens to it, for the tests of the link."""
+"""Links and a recorder of what they deliver, for the tests of the link."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Access, Batch, LinkState, LinkStatus, Pace
 from phaseline_tui.model.frames import Frame
 
-# Quick where something is waited for; where the slowest machine is, patient.
+# Short retries, so that tests are fast; long time-outs, so that they pass on a slow machine.
 NEVER_AGAIN = Pace(
     batch=0.01, open=60.0, greet=60.0, ping=30.0, stale=60.0, dead=120.0,
     first_retry=3600.0, last_retry=3600.0, goodbye=30.0,
@@ -21,19 +21,19 @@ NEVER_AGAIN = Pace(
 QUICK = replace(NEVER_AGAIN, first_retry=0.02, last_retry=0.05)
 
 
-class Heard:
-    """Keeps what links deliver, and waits for what a test expects."""
+class Recorder:
+    """Records the batches that links deliver, and waits for what a test expects."""
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
-        self.beats = 0
-        self._news = threading.Condition()
+        self.ticks = 0
+        self._changed = threading.Condition()
 
     def deliver(self, batches: tuple[Batch, ...]) -> None:
-        with self._news:
-            self.beats += 1
+        with self._changed:
+            self.ticks += 1
             self.batches.extend(batches)
-            self._news.notify_all()
+            self._changed.notify_all()
 
     @property
     def frames(self) -> list[Frame]:
@@ -48,11 +48,11 @@ class Heard:
         return sum(batch.ignored for batch in self.batches)
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        with self._news:
-            assert self._news.wait_for(condition, 60), (self.statuses, self.frames[-3:])
+        with self._changed:
+            assert self._changed.wait_for(condition, 60), (self.statuses, self.frames[-3:])
 
     def wait_while(self, act: Callable[[], object], condition: Callable[[], bool]) -> None:
-        """Act again and again until the condition holds."""
+        """Call `act` repeatedly until the condition holds."""
         end = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < end, (self.statuses, self.frames[-3:])
@@ -63,29 +63,29 @@ class Heard:
 
     def wait_state(self, state: LinkState, origin: str = "") -> LinkStatus:
         """Wait until the newest status, or that of `origin`, has this state, and return it."""
-        self.wait(lambda: bool(told := self.statuses_of(origin)) and told[-1].state is state)
+        self.wait(lambda: bool(found := self.statuses_of(origin)) and found[-1].state is state)
         return self.statuses_of(origin)[-1]
 
 
 @contextmanager
-def following(*urls: str, pace: Pace = QUICK, access: Access | None = None) -> Iterator[tuple[Links, Heard]]:
-    heard = Heard()
-    links = Links([ServerAddress.parse(url) for url in urls], heard.deliver, pace, access)
+def following(*urls: str, pace: Pace = QUICK, access: Access | None = None) -> Iterator[tuple[Links, Recorder]]:
+    recorder = Recorder()
+    links = Links([ServerAddress.parse(url) for url in urls], recorder.deliver, pace, access)
     links.start()
     try:
-        yield links, heard
+        yield links, recorder
     finally:
         links.stop()
         assert not [thread for thread in threading.enumerate() if thread.name == "links"]
 
 
-def lone_follower(url: str, pace: Pace, told: Callable[[LinkStatus], object]) -> Follower:
-    """Return one without a link around it, so that `told` hears of each status, however short it was."""
+def lone_follower(url: str, pace: Pace, on_status: Callable[[LinkStatus], object]) -> Follower:
+    """Return a follower without links, which calls `on_status` for each status, however short."""
 
     def wake(*, urgent: bool = False) -> None:
-        status, follower.beat.status = follower.beat.status, None
+        status, follower.buffer.status = follower.buffer.status, None
         if urgent and status is not None:
-            told(status)
+            on_status(status)
 
     follower = Follower(ServerAddress.parse(url), "", Dialer(pace, Access()), wake)
     return follower

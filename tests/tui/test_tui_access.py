@@ -51,5 +51,5 @@ def test_what_is_wrong_is_said_without_the_secret(tmp_path: Path, name: str, tex
 
 
 def test_a_file_of_certificates_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--ca names .* which is no file"):
+    with pytest.raises(ConfigError, match=r"--ca is .* which is not a file"):
         read_access({}, str(tmp_path / "none.pem"))

@@ -54,9 +54,9 @@ def test_every_failure_to_connect_has_its_words() -> None:
     untrusted.verify_message = "self-signed certificate"
     for error, words in (
         (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "no server at https://box:7: start one with progress-server"),
-        (OSError(errno.EHOSTUNREACH, "x"), "no way to box: check the network"),
-        (TimeoutError(errno.ETIMEDOUT, "x"), "box:7 does not answer; is a firewall between?"),
-        (socket.gaierror(-2, "x"), "DNS: the name box is not known; check the spelling and the network"),
+        (OSError(errno.EHOSTUNREACH, "x"), "no route to box: check the network"),
+        (TimeoutError(errno.ETIMEDOUT, "x"), "box:7 does not answer: check the address and the firewall"),
+        (socket.gaierror(-2, "x"), "DNS: host name box not found; check the spelling and the network"),
         (untrusted, "TLS: the certificate of box:7 is not trusted: self-signed certificate"),
         (OSError(errno.EACCES, "Permission denied"), "https://box:7: permission denied"),
     ):
@@ -68,6 +68,8 @@ def test_what_a_server_says_at_its_end_is_shown_safely() -> None:
     assert (
         failures.closed(SERVER, 3000, "\x1b[2Jbye").reason == "https://box:7 closed the connection (3000): \\x1b[2Jbye"
     )
-    assert failures.closed(SERVER, 1006, None).reason == "https://box:7 closed the connection: without a word"
+    assert (
+        failures.closed(SERVER, 1006, None).reason == "https://box:7 closed the connection: no close frame was received"
+    )
     assert failures.closed(SERVER, 4500, None).final
     assert failures.closed(SERVER, 4008, None).soon

@@ -61,7 +61,7 @@ def test_a_word_that_looks_like_a_field_is_explained_where_nothing_is_found() ->
 @pytest.mark.parametrize("state", list(LinkState))
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_the_lines_around_the_list_fit(state: LinkState, width: int) -> None:
-    status = LinkStatus(state, "nothing heard from http://a-rather-long-name.example.org:5100", 990.0, 1004.0)
+    status = LinkStatus(state, "no data from http://a-rather-long-name.example.org:5100", 990.0, 1004.0)
     url = "http://a-rather-long-name.example.org:5100"
     assert width_of(chrome.header(url, status, Counts(123, 4, 5678, 9, 1), width, SCENE)) == width
     assert {width_of(line) for line in chrome.trouble(status, width, SCENE)} <= {width}
@@ -78,9 +78,9 @@ def test_trouble_says_what_when_and_which_key() -> None:
     (line,) = chrome.trouble(waiting, 80, SCENE)
     assert text_of(line).split("  ")[0] == " ! no server"
     assert "next try in 4s  r tries now" in text_of(line)
-    stale = LinkStatus(LinkState.STALE, "nothing heard from x", 988.0)
+    stale = LinkStatus(LinkState.STALE, "no data from x", 988.0)
     (line,) = chrome.trouble(stale, 120, SCENE)
-    assert "nothing heard from x for 12s: what you see may be old" in text_of(line)
+    assert "no data from x for 12s: jobs may be out of date" in text_of(line)
     assert chrome.trouble(LinkStatus(LinkState.CONNECTED), 80, SCENE) == []
     assert chrome.trouble(LinkStatus(LinkState.CONNECTING), 80, SCENE) == []
 

@@ -37,47 +37,47 @@ def test_one_thread_follows_several_servers_and_none_affects_another() -> None:
         PlayedServer() as first,
         PlayedServer() as second,
         PlayedServer(status=403) as closed,
-        following(first.url, away, second.url, closed.url) as (links, heard),
+        following(first.url, away, second.url, closed.url) as (links, recorder),
     ):
         names = labels([ServerAddress.parse(url) for url in (first.url, away, second.url, closed.url)])
-        heard.wait_state(LinkState.CONNECTED, names[0])
-        heard.wait_state(LinkState.CONNECTED, names[2])
-        assert "refuses this terminal" in heard.wait_state(LinkState.STOPPED, names[3]).reason
-        heard.wait(lambda: any("no server at" in each.reason for each in heard.statuses_of(names[1])))
+        recorder.wait_state(LinkState.CONNECTED, names[0])
+        recorder.wait_state(LinkState.CONNECTED, names[2])
+        assert "denied access" in recorder.wait_state(LinkState.STOPPED, names[3]).reason
+        recorder.wait(lambda: any("no server at" in each.reason for each in recorder.statuses_of(names[1])))
         for server in (first, second):
             server.wait_subscribed()
         second.cut()
         first.send(progress(7))
-        heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))
-        [batch] = [batch for batch in heard.batches if any(isinstance(each, JobProgress) for each in batch.frames)]
+        recorder.wait(lambda: any(isinstance(frame, JobProgress) for frame in recorder.frames))
+        [batch] = [batch for batch in recorder.batches if any(isinstance(each, JobProgress) for each in batch.frames)]
         assert batch.origin == names[0]
-        assert all(each.state is not LinkState.WAITING for each in heard.statuses_of(names[0]))
+        assert all(each.state is not LinkState.WAITING for each in recorder.statuses_of(names[0]))
         links.retry_now(names[3])
-        heard.wait(lambda: [each.state for each in heard.statuses_of(names[3])].count(LinkState.STOPPED) == 2)
+        recorder.wait(lambda: [each.state for each in recorder.statuses_of(names[3])].count(LinkState.STOPPED) == 2)
 
 
 def test_what_comes_from_several_in_one_beat_is_handed_over_together() -> None:
     with (
         PlayedServer() as first,
         PlayedServer() as second,
-        following(first.url, second.url, pace=replace(NEVER_AGAIN, batch=0.3)) as (_, heard),
+        following(first.url, second.url, pace=replace(NEVER_AGAIN, batch=0.3)) as (_, recorder),
     ):
         for server in (first, second):
             server.wait_subscribed()
-        heard.wait(lambda: sum(status.state is LinkState.CONNECTED for status in heard.statuses) == 2)
+        recorder.wait(lambda: sum(status.state is LinkState.CONNECTED for status in recorder.statuses) == 2)
         for number in range(200):
             for server in (first, second):
                 server.send(progress(number))
-        heard.wait(lambda: sum(getattr(frame, "seq", None) == 299 for frame in heard.frames) == 2)
-        kinds = [[type(frame) for frame in batch.frames].count(JobProgress) for batch in heard.batches]
+        recorder.wait(lambda: sum(getattr(frame, "seq", None) == 299 for frame in recorder.frames) == 2)
+        kinds = [[type(frame) for frame in batch.frames].count(JobProgress) for batch in recorder.batches]
         assert max(kinds) == 1, "of progress in one phase the newest of a beat counts"
-        assert sum(batch.messages for batch in heard.batches) >= 400, "the others are counted"
+        assert sum(batch.messages for batch in recorder.batches) >= 400, "the others are counted"
 
 
 def test_the_delay_of_each_connection_is_measured() -> None:
-    with PlayedServer() as server, following(server.url, pace=replace(NEVER_AGAIN, ping=0.01)) as (_, heard):
-        heard.wait(lambda: len([batch for batch in heard.batches if batch.delay is not None]) >= 3)
-        assert all(batch.delay >= 0 for batch in heard.batches if batch.delay is not None)
+    with PlayedServer() as server, following(server.url, pace=replace(NEVER_AGAIN, ping=0.01)) as (_, recorder):
+        recorder.wait(lambda: len([batch for batch in recorder.batches if batch.delay is not None]) >= 3)
+        assert all(batch.delay >= 0 for batch in recorder.batches if batch.delay is not None)
 
 
 def test_a_host_counts_connections_and_forgets_its_rate() -> None:

@@ -13,96 +13,96 @@ from phaseline_tui.model.frames import JobMessage, JobProgress, Snapshot
 from phaseline_tui.model.state import ViewState
 from tests.support.ports import free_port
 from tests.support.tui_jobs import many_jobs, photo_job
-from tests.support.tui_links import NEVER_AGAIN, QUICK, Heard, following, lone_follower, progress
+from tests.support.tui_links import NEVER_AGAIN, QUICK, Recorder, following, lone_follower, progress
 from tests.support.tui_server import GREETING, PlayedServer
 
 
 def test_a_link_subscribes_and_receives_the_snapshot_first() -> None:
-    with PlayedServer(many_jobs()) as server, following(server.url) as (_, heard):
-        heard.wait(lambda: len(heard.frames) > 1)  # in one beat or in two
-        first = heard.frames[0]
+    with PlayedServer(many_jobs()) as server, following(server.url) as (_, recorder):
+        recorder.wait(lambda: len(recorder.frames) > 1)  # in one beat or in two
+        first = recorder.frames[0]
         server.wait_subscribed()
         wanted = {"type": "subscribe", "channels": ["jobs", "photos", "system"], "snapshot": True}
         assert server.received == [wanted | {"batch": True, "coalesce_ms": 100}]
-        snapshot = heard.frames[1]
+        snapshot = recorder.frames[1]
         assert not isinstance(first, Snapshot)
         assert isinstance(snapshot, Snapshot)
         assert len(snapshot.jobs) == len(many_jobs())
-        assert heard.wait_state(LinkState.CONNECTED).reason == ""
+        assert recorder.wait_state(LinkState.CONNECTED).reason == ""
 
 
 def test_what_there_is_at_first_waits_for_no_beat() -> None:
     pace = replace(NEVER_AGAIN, batch=3600.0, ping=3600.0, stale=3600.0, dead=7200.0)
-    with PlayedServer(many_jobs()) as server, following(server.url, pace=pace) as (_, heard):
-        heard.wait(lambda: any(isinstance(frame, Snapshot) for frame in heard.frames))
-        heard.wait_state(LinkState.CONNECTED)
+    with PlayedServer(many_jobs()) as server, following(server.url, pace=pace) as (_, recorder):
+        recorder.wait(lambda: any(isinstance(frame, Snapshot) for frame in recorder.frames))
+        recorder.wait_state(LinkState.CONNECTED)
         server.wait_subscribed()
         server.cut()
-        heard.wait_state(LinkState.WAITING)
+        recorder.wait_state(LinkState.WAITING)
 
 
 def test_what_is_sent_later_arrives() -> None:
-    with PlayedServer() as server, following(server.url) as (_, heard):
+    with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
         server.send(progress(40))
-        heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))
-        assert heard.frames[-1].job_id == "job_1"  # type: ignore[union-attr]
+        recorder.wait(lambda: any(isinstance(frame, JobProgress) for frame in recorder.frames))
+        assert recorder.frames[-1].job_id == "job_1"  # type: ignore[union-attr]
 
 
 def test_a_server_that_is_away_at_start_is_told_in_words_and_found_once_it_is_there() -> None:
     port = free_port()
-    with following(f"http://127.0.0.1:{port}") as (_, heard):
-        status = heard.wait_state(LinkState.WAITING)
+    with following(f"http://127.0.0.1:{port}") as (_, recorder):
+        status = recorder.wait_state(LinkState.WAITING)
         assert status.reason == f"no server at http://127.0.0.1:{port}: start one with progress-server"
         assert status.next_try is not None
-        heard.wait(
-            lambda: (LinkState.CONNECTING, status.reason) in [(each.state, each.reason) for each in heard.statuses]
+        recorder.wait(
+            lambda: (LinkState.CONNECTING, status.reason) in [(each.state, each.reason) for each in recorder.statuses]
         )
         with PlayedServer(port=port):
-            heard.wait_state(LinkState.CONNECTED)
+            recorder.wait_state(LinkState.CONNECTED)
 
 
-def snapshots_jobs(heard: Heard) -> list[msgspec.Raw]:
-    return [job for frame in heard.frames if isinstance(frame, Snapshot) for job in frame.jobs]
+def snapshots_jobs(recorder: Recorder) -> list[msgspec.Raw]:
+    return [job for frame in recorder.frames if isinstance(frame, Snapshot) for job in frame.jobs]
 
 
 def test_a_restarted_server_is_found_again() -> None:
     port = free_port()
-    with following(f"http://127.0.0.1:{port}") as (_, heard):
+    with following(f"http://127.0.0.1:{port}") as (_, recorder):
         with PlayedServer([photo_job("job_1", "a.jpg", 1)], port=port) as server:
             server.wait_subscribed()
-            heard.wait_state(LinkState.CONNECTED)
+            recorder.wait_state(LinkState.CONNECTED)
             server.close(1001)
-            told = "closed the connection (1001): it is going away"
-            heard.wait(lambda: any(told in status.reason for status in heard.statuses))
-        heard.wait_state(LinkState.WAITING)
+            told = "closed the connection (1001): the server is shutting down"
+            recorder.wait(lambda: any(told in status.reason for status in recorder.statuses))
+        recorder.wait_state(LinkState.WAITING)
         with PlayedServer([photo_job("job_2", "b.jpg", 1)], port=port) as server:
             # The first may have been found again, so how many snapshots came says nothing.
-            heard.wait(lambda: any(b'"job_2"' in bytes(job) for job in snapshots_jobs(heard)))
+            recorder.wait(lambda: any(b'"job_2"' in bytes(job) for job in snapshots_jobs(recorder)))
 
 
 def test_a_connection_cut_without_a_word_is_opened_again() -> None:
-    with PlayedServer() as server, following(server.url) as (_, heard):
+    with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
         server.cut()
         server.wait_subscribed()
-        heard.wait_state(LinkState.CONNECTED)
-        assert any("without a word" in status.reason for status in heard.statuses)
+        recorder.wait_state(LinkState.CONNECTED)
+        assert any("no close frame was received" in status.reason for status in recorder.statuses)
 
 
 def test_a_slow_reader_that_was_closed_with_4008_comes_back() -> None:
-    with PlayedServer() as server, following(server.url) as (_, heard):
+    with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
         server.close(4008, "too slow")
         server.wait_subscribed()
-        assert any("this terminal did not keep up" in status.reason for status in heard.statuses)
+        assert any("this client read too slowly" in status.reason for status in recorder.statuses)
 
 
 def test_a_server_that_says_never_come_back_is_obeyed_until_asked() -> None:
-    with PlayedServer() as server, following(server.url) as (link, heard):
+    with PlayedServer() as server, following(server.url) as (link, recorder):
         server.wait_subscribed()
         server.close(4502, "not\x1bhere")
-        status = heard.wait_state(LinkState.STOPPED)
+        status = recorder.wait_state(LinkState.STOPPED)
         assert status.reason.endswith("(4502): not\\x1bhere")
         link.retry_now()
         server.wait_subscribed()
@@ -128,45 +128,47 @@ GARBAGE: list[str | bytes] = [
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
 def test_garbage_is_counted_and_what_follows_still_arrives(garbage: str | bytes) -> None:
-    with PlayedServer() as server, following(server.url) as (_, heard):
+    with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
         server.send(garbage, progress(1))
-        heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))
-        assert heard.ignored == (2 if garbage == "[1, 2]" else 1)
-        assert heard.statuses[-1].state is LinkState.CONNECTED
+        recorder.wait(lambda: any(isinstance(frame, JobProgress) for frame in recorder.frames))
+        assert recorder.ignored == (2 if garbage == "[1, 2]" else 1)
+        assert recorder.statuses[-1].state is LinkState.CONNECTED
 
 
 def test_details_nested_without_end_break_nothing() -> None:
     deep = '{"a":' * 5000 + "1" + "}" * 5000
-    with PlayedServer() as server, following(server.url) as (_, heard):
+    with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
         server.send(f'{{"type": "job_progress", "job_id": "job_2", "details": {deep}}}', progress(1))
-        heard.wait(lambda: any(isinstance(frame, JobProgress) and frame.job_id == "job_1" for frame in heard.frames))
+        recorder.wait(
+            lambda: any(isinstance(frame, JobProgress) and frame.job_id == "job_1" for frame in recorder.frames)
+        )
         state = ViewState()
-        state.apply(heard.frames, 1000.0)
+        state.apply(recorder.frames, 1000.0)
         assert ("", "job_1") in state.jobs
-        assert heard.ignored in {0, 1}  # By the version of Python, it is too deep already for the decoder.
+        assert recorder.ignored in {0, 1}  # By the version of Python, it is too deep already for the decoder.
 
 
 def test_a_quiet_server_is_asked_for_a_sign_of_life() -> None:
     with (
         PlayedServer() as server,
-        following(server.url, pace=replace(QUICK, ping=0.02)) as (_, heard),
+        following(server.url, pace=replace(QUICK, ping=0.02)) as (_, recorder),
     ):
         server.wait_subscribed()
         server.wait_pinged()
-        assert LinkState.STALE not in [status.state for status in heard.statuses]
+        assert LinkState.STALE not in [status.state for status in recorder.statuses]
 
 
 def test_a_server_that_answers_nothing_is_called_stale_until_it_speaks() -> None:
     pace = replace(QUICK, ping=0.03, stale=0.06)
-    with PlayedServer(mute=True) as server, following(server.url, pace=pace) as (_, heard):
+    with PlayedServer(mute=True) as server, following(server.url, pace=pace) as (_, recorder):
         server.wait_subscribed()
-        status = heard.wait_state(LinkState.STALE)
-        assert status.reason == f"nothing heard from {server.url}"
-        before = len(heard.statuses)
-        heard.wait_while(
-            server.greet_again, lambda: LinkState.CONNECTED in [each.state for each in heard.statuses[before:]]
+        status = recorder.wait_state(LinkState.STALE)
+        assert status.reason == f"no data from {server.url}"
+        before = len(recorder.statuses)
+        recorder.wait_while(
+            server.greet_again, lambda: LinkState.CONNECTED in [each.state for each in recorder.statuses[before:]]
         )
 
 
@@ -181,32 +183,38 @@ def test_a_connection_that_stays_silent_is_given_up_and_opened_again() -> None:
 @pytest.mark.parametrize(
     ("behaviour", "words"),
     [
-        ({"status": 404}, "not a Phaseline server at {url}: /ws answers HTTP 404"),
-        ({"status": 200}, "not a Phaseline server at {url}: /ws answers HTTP 200"),
-        ({"status": 503}, "{url} answers HTTP 503"),
-        ({"greeting": {"type": "hello"}}, "not a Phaseline server at {url}: it does not greet"),
-        ({"greeting": b"\x00"}, "not a Phaseline server at {url}: it does not greet"),
-        ({"greeting": None}, "not a Phaseline server at {url}: it says nothing"),
+        ({"status": 404}, "not a Phaseline server at {url}: /ws returned HTTP 404"),
+        ({"status": 200}, "not a Phaseline server at {url}: /ws returned HTTP 200"),
+        ({"status": 503}, "{url} returned HTTP 503"),
+        (
+            {"greeting": {"type": "hello"}},
+            "not a Phaseline server at {url}: its first message is not connection_established",
+        ),
+        ({"greeting": b"\x00"}, "not a Phaseline server at {url}: its first message is not connection_established"),
+        ({"greeting": None}, "not a Phaseline server at {url}: no message"),
     ],
 )
 def test_another_kind_of_server_is_told_apart(behaviour: dict[str, object], words: str) -> None:
-    # Who says nothing is waited for; of all others that is only how long the slowest machine may take.
-    pace = replace(NEVER_AGAIN, greet=0.1) if words.endswith("says nothing") else NEVER_AGAIN
-    with PlayedServer(**behaviour) as server, following(server.url, pace=pace) as (_, heard):  # type: ignore[arg-type]
-        assert heard.wait_state(LinkState.WAITING).reason.startswith(words.format(url=server.url))
+    # A silent server is waited for; for the others this is only a limit for a slow machine.
+    pace = replace(NEVER_AGAIN, greet=0.1) if words.endswith("no message") else NEVER_AGAIN
+    with PlayedServer(**behaviour) as server, following(server.url, pace=pace) as (_, recorder):  # type: ignore[arg-type]
+        assert recorder.wait_state(LinkState.WAITING).reason.startswith(words.format(url=server.url))
 
 
-@pytest.mark.parametrize(("protocol", "who"), [(2, "this progress-tui is too old"), (0, "the server is too old")])
+@pytest.mark.parametrize(("protocol", "who"), [(2, "progress-tui"), (0, "the server")])
 def test_another_protocol_says_who_is_too_old_and_waits_to_be_asked(protocol: int, who: str) -> None:
-    with PlayedServer(greeting=GREETING | {"protocol": protocol}) as server, following(server.url) as (link, heard):
-        assert f"speaks protocol {protocol}, this program 1; {who}" in heard.wait_state(LinkState.STOPPED).reason
+    with PlayedServer(greeting=GREETING | {"protocol": protocol}) as server, following(server.url) as (link, recorder):
+        assert (
+            f"uses protocol {protocol}, progress-tui uses 1; update {who}"
+            in recorder.wait_state(LinkState.STOPPED).reason
+        )
         link.retry_now()
-        heard.wait(lambda: [status.state for status in heard.statuses].count(LinkState.STOPPED) == 2)
+        recorder.wait(lambda: [status.state for status in recorder.statuses].count(LinkState.STOPPED) == 2)
 
 
 def test_a_refusal_waits_to_be_asked() -> None:
-    with PlayedServer(status=403) as server, following(server.url) as (_, heard):
-        assert "refuses this terminal (HTTP 403)" in heard.wait_state(LinkState.STOPPED).reason
+    with PlayedServer(status=403) as server, following(server.url) as (_, recorder):
+        assert "denied access (HTTP 403)" in recorder.wait_state(LinkState.STOPPED).reason
 
 
 async def test_a_server_that_speaks_no_http_is_told_apart() -> None:
@@ -236,30 +244,32 @@ def test_a_server_that_hangs_up_before_it_answers_is_not_waited_for() -> None:
     pace = replace(NEVER_AGAIN, open=3600.0)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
-        following(f"127.0.0.1:{listener.getsockname()[1]}", pace=pace) as (_, heard),
+        following(f"127.0.0.1:{listener.getsockname()[1]}", pace=pace) as (_, recorder),
     ):
         listener.accept()[0].close()
-        assert heard.wait_state(LinkState.WAITING).reason.endswith("closed the connection: without a word")
+        assert recorder.wait_state(LinkState.WAITING).reason.endswith(
+            "closed the connection: no close frame was received"
+        )
 
 
 def test_a_server_without_tls_is_told_apart() -> None:
     with PlayedServer() as server:
         url = server.url.replace("http:", "https:")
-        with following(url, pace=NEVER_AGAIN) as (_, heard):
-            reason = heard.wait_state(LinkState.WAITING).reason
-            assert reason.startswith(f"TLS: 127.0.0.1:{server.port} does not answer in TLS")
+        with following(url, pace=NEVER_AGAIN) as (_, recorder):
+            reason = recorder.wait_state(LinkState.WAITING).reason
+            assert reason.startswith(f"TLS: 127.0.0.1:{server.port} does not use TLS")
 
 
 def test_an_unknown_name_is_told_apart() -> None:
-    with following("http://no-such-host.invalid", pace=NEVER_AGAIN) as (_, heard):
-        reason = heard.wait_state(LinkState.WAITING).reason
-        assert reason == "DNS: the name no-such-host.invalid is not known; check the spelling and the network"
+    with following("http://no-such-host.invalid", pace=NEVER_AGAIN) as (_, recorder):
+        reason = recorder.wait_state(LinkState.WAITING).reason
+        assert reason == "DNS: host name no-such-host.invalid not found; check the spelling and the network"
 
 
 def test_asking_shortens_the_wait() -> None:
     port = free_port()
-    with following(f"http://127.0.0.1:{port}", pace=NEVER_AGAIN) as (link, heard):
-        heard.wait_state(LinkState.WAITING)
+    with following(f"http://127.0.0.1:{port}", pace=NEVER_AGAIN) as (link, recorder):
+        recorder.wait_state(LinkState.WAITING)
         with PlayedServer(port=port) as server:
             link.retry_now()
             server.wait_subscribed()
@@ -283,20 +293,20 @@ async def test_the_pauses_grow_up_to_the_longest() -> None:
 
 
 def test_of_progress_in_one_phase_only_the_newest_of_a_beat_counts_and_nothing_else_is_merged() -> None:
-    with PlayedServer() as server, following(server.url) as (_, heard):
+    with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
-        heard.wait_state(LinkState.CONNECTED)
+        recorder.wait_state(LinkState.CONNECTED)
         ended = {"type": "stage_completed", "job_id": "job_1", "stage": "importing", "seq": 500}
         error = {"type": "error_occurred", "job_id": "job_1", "stage": "importing", "seq": 399}
         sent = [progress(n) for n in range(299)] + [error, progress(300), progress(9, job_id="job_2")]
         sent += [ended, progress(401, "exporting"), progress(402, "exporting")]
-        server.send(msgspec.json.encode(sent).decode())  # in one frame, and so in one beat
+        server.send(msgspec.json.encode(sent).decode())  # in one frame, and so in one batch
 
         def last() -> bool:
-            return any(isinstance(frame, JobProgress) and frame.seq == 502 for frame in heard.frames)
+            return any(isinstance(frame, JobProgress) and frame.seq == 502 for frame in recorder.frames)
 
-        heard.wait(last)
-        mine = [frame for frame in heard.frames if isinstance(frame, JobMessage)]
+        recorder.wait(last)
+        mine = [frame for frame in recorder.frames if isinstance(frame, JobMessage)]
         about_one = [frame.seq for frame in mine if frame.job_id == "job_1"]
         assert about_one == [398, 399, 400, 500, 502]
         assert len([frame for frame in mine if frame.job_id == "job_2"]) == 1

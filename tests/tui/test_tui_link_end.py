@@ -9,12 +9,12 @@ from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import LinkState
 from phaseline_tui.model.frames import JobProgress
 from tests.support.ports import free_port
-from tests.support.tui_links import NEVER_AGAIN, QUICK, Heard, following, progress
+from tests.support.tui_links import NEVER_AGAIN, QUICK, Recorder, following, progress
 from tests.support.tui_server import PlayedServer
 
 
 def test_stopping_before_starting_is_possible() -> None:
-    link = Links([ServerAddress.parse("127.0.0.1:1")], Heard().deliver)
+    link = Links([ServerAddress.parse("127.0.0.1:1")], Recorder().deliver)
     link.stop()
     link.stop()
 
@@ -27,15 +27,15 @@ def test_stopping_right_after_starting_leaves_no_thread() -> None:
 
 def test_stopping_while_connecting_leaves_no_thread() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        with following(f"127.0.0.1:{listener.getsockname()[1]}") as (_, heard):
+        with following(f"127.0.0.1:{listener.getsockname()[1]}") as (_, recorder):
             client, _ = listener.accept()  # Connected, but the handshake is never answered.
-            heard.wait_state(LinkState.CONNECTING)
+            recorder.wait_state(LinkState.CONNECTING)
         client.close()
 
 
 def test_stopping_while_waiting_leaves_no_thread() -> None:
-    with following(f"http://127.0.0.1:{free_port()}", pace=NEVER_AGAIN) as (_, heard):
-        heard.wait_state(LinkState.WAITING)
+    with following(f"http://127.0.0.1:{free_port()}", pace=NEVER_AGAIN) as (_, recorder):
+        recorder.wait_state(LinkState.WAITING)
 
 
 def test_stopping_while_connected_says_goodbye() -> None:
@@ -49,21 +49,21 @@ def test_stopping_while_connected_says_goodbye() -> None:
 def test_stopping_while_stale_leaves_no_thread() -> None:
     with (
         PlayedServer(mute=True) as server,
-        following(server.url, pace=replace(QUICK, ping=0.02, stale=0.04)) as (_, heard),
+        following(server.url, pace=replace(QUICK, ping=0.02, stale=0.04)) as (_, recorder),
     ):
-        heard.wait_state(LinkState.STALE)
+        recorder.wait_state(LinkState.STALE)
 
 
 def test_stopping_while_stopped_for_good_leaves_no_thread() -> None:
-    with PlayedServer(status=403) as server, following(server.url) as (_, heard):
-        heard.wait_state(LinkState.STOPPED)
+    with PlayedServer(status=403) as server, following(server.url) as (_, recorder):
+        recorder.wait_state(LinkState.STOPPED)
 
 
 def test_stopping_in_a_flood_leaves_no_thread() -> None:
     with PlayedServer() as server:
-        with following(server.url) as (_, heard):
+        with following(server.url) as (_, recorder):
             server.wait_subscribed()
             flood = threading.Thread(target=lambda: server.send(*(progress(n) for n in range(5000))))
             flood.start()
-            heard.wait(lambda: any(isinstance(frame, JobProgress) for frame in heard.frames))
+            recorder.wait(lambda: any(isinstance(frame, JobProgress) for frame in recorder.frames))
         flood.join()

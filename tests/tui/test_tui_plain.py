@@ -138,11 +138,11 @@ def test_a_pipe_gets_lines_until_it_is_closed() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("colour = 1", "unknown key `colour`; allowed are servers"),
+        ("colour = 1", "unknown key `colour`; allowed keys: servers"),
         ("notify = 'loud'", "`notify`"),
-        ("[keys]\nfliter = 'x'", "keys.fliter is no action; allowed are up"),
-        ("[keys]\nfilter = ''", "keys.filter is ''; allowed are names of keys"),
-        ("= 3", "is no TOML"),
+        ("[keys]\nfliter = 'x'", "keys.fliter is not an action; allowed: up"),
+        ("[keys]\nfilter = ''", "keys.filter is ''; allowed: names of keys"),
+        ("= 3", "is not valid TOML"),
     ],
 )
 def test_a_wrong_setting_is_told_in_words(tmp_path: Path, text: str, words: str) -> None:

@@ -25,8 +25,8 @@ PATIENT = replace(QUICK, login=60.0)
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let ssh say why a connection ended even on the slowest machine."""
-    monkeypatch.setattr("phaseline_tui.link.follower._LISTEN_S", 60.0)
+    """Give ssh enough time to report why a connection ended, even on a slow machine."""
+    monkeypatch.setattr("phaseline_tui.link.follower._SSH_REPORT_S", 60.0)
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_a_server_behind_a_login_is_followed_and_ssh_ends_with_the_link(box: SshBox) -> None:
     with PlayedServer([photo_job("job_1", "a.jpg", 1)]) as server:
-        with following(box.url(server.port), pace=PATIENT) as (_, heard):
-            heard.wait(lambda: any(isinstance(frame, Snapshot) for frame in heard.frames))
-            assert heard.wait_state(LinkState.CONNECTED).reason == ""
+        with following(box.url(server.port), pace=PATIENT) as (_, recorder):
+            recorder.wait(lambda: any(isinstance(frame, Snapshot) for frame in recorder.frames))
+            assert recorder.wait_state(LinkState.CONNECTED).reason == ""
             assert box.clients() != []
         server.wait_gone()
         assert server.goodbyes == [1000]
@@ -58,31 +58,31 @@ def test_a_server_behind_a_login_is_followed_and_ssh_ends_with_the_link(box: Ssh
 
 def test_a_server_that_is_not_running_there_is_told_and_found_once_it_is(box: SshBox) -> None:
     port = free_port()
-    with following(box.url(port), pace=PATIENT) as (_, heard):
-        status = heard.wait_state(LinkState.WAITING)
-        assert status.reason == f"no server at 127.0.0.1:{port} of 127.0.0.1: start one there with progress-server"
+    with following(box.url(port), pace=PATIENT) as (_, recorder):
+        status = recorder.wait_state(LinkState.WAITING)
+        assert status.reason == f"no server at 127.0.0.1:{port} on 127.0.0.1: start one there with progress-server"
         with PlayedServer(port=port):
-            heard.wait_state(LinkState.CONNECTED)
+            recorder.wait_state(LinkState.CONNECTED)
         logins = [line for line in box.clients() if "/bin/sh" not in line]
         assert len(logins) <= 1, "one login serves every attempt"
 
 
 def test_a_box_that_goes_away_is_found_again(box: SshBox) -> None:
-    with PlayedServer() as server, following(box.url(server.port), pace=PATIENT) as (_, heard):
-        heard.wait_state(LinkState.CONNECTED)
+    with PlayedServer() as server, following(box.url(server.port), pace=PATIENT) as (_, recorder):
+        recorder.wait_state(LinkState.CONNECTED)
         box.stop()
-        heard.wait_state(LinkState.WAITING)
-        heard.wait(lambda: any("no sshd answers there" in status.reason for status in heard.statuses))
+        recorder.wait_state(LinkState.WAITING)
+        recorder.wait(lambda: any("check that sshd runs there" in status.reason for status in recorder.statuses))
         box.start()
-        heard.wait_state(LinkState.CONNECTED)
+        recorder.wait_state(LinkState.CONNECTED)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("-o UserKnownHostsFile=/dev/null", "its key is not known yet, and nothing is asked here: run `ssh -p"),
-        ("-i /dev/null", "it wants a password or another key, and nothing is asked here"),
-        ("-o NoSuchOption=1", "ssh stumbles over ~/.ssh/config"),
+        ("-o UserKnownHostsFile=/dev/null", "its host key is unknown: run `ssh -p"),
+        ("-i /dev/null", "no key was accepted, and progress-tui can't ask for a password"),
+        ("-o NoSuchOption=1", "~/.ssh/config has an option that ssh does not know"),
     ],
 )
 def test_what_ssh_would_ask_is_said_in_words_and_waits_for_a_key(
@@ -91,25 +91,25 @@ def test_what_ssh_would_ask_is_said_in_words_and_waits_for_a_key(
     own = f"-i {box.folder}/id"
     client = box.client.replace(own, change if change.startswith("-i") else f"{change} {own}")
     monkeypatch.setenv("PROGRESS_SSH", client)
-    with following(box.url(1), pace=PATIENT) as (links, heard):
-        status = heard.wait_state(LinkState.STOPPED)
+    with following(box.url(1), pace=PATIENT) as (links, recorder):
+        status = recorder.wait_state(LinkState.STOPPED)
         assert words in status.reason
         monkeypatch.setenv("PROGRESS_SSH", box.client)
         links.retry_now()
-        heard.wait(lambda: "no server at" in heard.statuses[-1].reason)
+        recorder.wait(lambda: "no server at" in recorder.statuses[-1].reason)
 
 
 def test_a_box_that_allows_no_forwarding_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ssh_box(tmp_path / "strict", "AllowTcpForwarding no") as box:
         monkeypatch.setenv("PROGRESS_SSH", box.client)
-        with following(box.url(9), pace=PATIENT) as (_, heard):
-            assert "allows no forwarding" in heard.wait_state(LinkState.STOPPED).reason
+        with following(box.url(9), pace=PATIENT) as (_, recorder):
+            assert "does not allow forwarding" in recorder.wait_state(LinkState.STOPPED).reason
 
 
 def test_without_ssh_the_program_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROGRESS_SSH", "no-such-ssh -4")
-    with following("ssh://box", pace=PATIENT) as (_, heard):
-        assert "needs the program no-such-ssh" in heard.wait_state(LinkState.STOPPED).reason
+    with following("ssh://box", pace=PATIENT) as (_, recorder):
+        assert "no-such-ssh is not installed" in recorder.wait_state(LinkState.STOPPED).reason
 
 
 def test_other_requests_take_the_same_way(box: SshBox, tmp_path: Path) -> None:
@@ -117,10 +117,10 @@ def test_other_requests_take_the_same_way(box: SshBox, tmp_path: Path) -> None:
         progress_server(tmp_path / "data") as url,
         following(box.url(int(url.rpartition(":")[2])), pace=PATIENT) as (
             links,
-            heard,
+            recorder,
         ),
     ):
-        heard.wait_state(LinkState.CONNECTED)
+        recorder.wait_state(LinkState.CONNECTED)
         reply = links.request("127.0.0.1", "GET", "/health").result(60)
         assert (reply.status, reply.kind) == (200, "application/json")
 

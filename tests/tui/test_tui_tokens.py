@@ -48,9 +48,9 @@ def url(data: Path, tokens: dict[str, str], certificate: Certificate) -> Iterato
 
 def test_a_reader_follows_over_tls(url: str, tokens: dict[str, str], ca_file: str) -> None:
     access = Access(tokens["read"], ca_file=ca_file)
-    with following(url, pace=NEVER_AGAIN, access=access) as (links, heard):
-        heard.wait_state(LinkState.CONNECTED)
-        heard.wait(lambda: any(isinstance(frame, Snapshot) for frame in heard.frames))
+    with following(url, pace=NEVER_AGAIN, access=access) as (links, recorder):
+        recorder.wait_state(LinkState.CONNECTED)
+        recorder.wait(lambda: any(isinstance(frame, Snapshot) for frame in recorder.frames))
         assert links.request("127.0.0.1", "GET", "/progress/jobs").result(30).status == 200
         reply = links.request("127.0.0.1", "DELETE", "/dalle/simple/0x1").result(30)
         assert (reply.status, b"FORBIDDEN" in reply.body) == (403, True)
@@ -58,34 +58,34 @@ def test_a_reader_follows_over_tls(url: str, tokens: dict[str, str], ca_file: st
 
 def test_wss_is_the_same(url: str, tokens: dict[str, str], ca_file: str) -> None:
     access = Access("", (("127.0.0.1", tokens["read"]),), ca_file)
-    with following(url.replace("https:", "wss:"), pace=NEVER_AGAIN, access=access) as (_, heard):
-        heard.wait_state(LinkState.CONNECTED)
+    with following(url.replace("https:", "wss:"), pace=NEVER_AGAIN, access=access) as (_, recorder):
+        recorder.wait_state(LinkState.CONNECTED)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(url: str, tokens: dict[str, str]) -> None:
-    with following(url, pace=NEVER_AGAIN, access=Access(tokens["read"])) as (_, heard):
-        assert "is not trusted: self-signed certificate" in heard.wait_state(LinkState.WAITING).reason
+    with following(url, pace=NEVER_AGAIN, access=Access(tokens["read"])) as (_, recorder):
+        assert "is not trusted: self-signed certificate" in recorder.wait_state(LinkState.WAITING).reason
 
 
 @pytest.mark.parametrize(
     ("token", "words"),
-    [("wrong", "it does not take this token: set PROGRESS_TOKEN"), ("", "it asks for a token: set PROGRESS_TOKEN")],
+    [("wrong", "the token is not valid; set PROGRESS_TOKEN"), ("", "a token is required; set PROGRESS_TOKEN")],
 )
 def test_a_refusal_is_told_and_waits_for_a_key(url: str, ca_file: str, token: str, words: str) -> None:
-    with following(url, pace=NEVER_AGAIN, access=Access(token, ca_file=ca_file)) as (_, heard):
-        status = heard.wait_state(LinkState.STOPPED)
+    with following(url, pace=NEVER_AGAIN, access=Access(token, ca_file=ca_file)) as (_, recorder):
+        status = recorder.wait_state(LinkState.STOPPED)
         assert words in status.reason
         assert "wrong" not in status.reason
 
 
 def test_a_reporters_token_does_not_read(url: str, tokens: dict[str, str], ca_file: str) -> None:
-    with following(url, pace=NEVER_AGAIN, access=Access(tokens["report"], ca_file=ca_file)) as (_, heard):
-        assert "refuses this terminal" in heard.wait_state(LinkState.STOPPED).reason
+    with following(url, pace=NEVER_AGAIN, access=Access(tokens["report"], ca_file=ca_file)) as (_, recorder):
+        assert "denied access" in recorder.wait_state(LinkState.STOPPED).reason
 
 
 def test_a_token_is_the_first_message_and_never_sent_where_others_can_read_it() -> None:
-    with PlayedServer() as server, following(server.url, access=Access("secret")) as (_, heard):
-        heard.wait_state(LinkState.CONNECTED)
+    with PlayedServer() as server, following(server.url, access=Access("secret")) as (_, recorder):
+        recorder.wait_state(LinkState.CONNECTED)
         server.wait_subscribed()
         assert server.received[0] == {"type": "auth", "token": "secret"}
 

@@ -1,1 +1,1 @@
-"""The Phaseline terminal view: every job of a server, phase by phase, as it happens."""
+"""The Phaseline terminal view: live progress of all jobs on one or more servers."""

@@ -1,1 +1,1 @@
-"""The program `progress-tui`: its command line, and the view as plain lines."""
+"""The program `progress-tui`: its command line, and its plain-text output."""

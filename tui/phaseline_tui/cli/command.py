@@ -1,4 +1,4 @@
-"""The command line of `progress-tui`. Textual is not imported before the view really opens."""
+"""The command line of `progress-tui`. Textual is imported only when the view opens, because that is slow."""
 
 import gc
 import os
@@ -20,19 +20,31 @@ _DEFAULT = "http://127.0.0.1:5100"
 
 _EPILOG = """\b
 Keys:
-  up down  j k   choose a job
-  enter          its phases and errors; esc goes back
+  up down  j k   select a job
+  enter          show its phases and errors; esc goes back
   /              filter: words, !without, state:failed, name:/IMG.*/
-  1 to 5         the views: jobs, one job, statistics, events, hosts
-  ?              every key
+  1 to 5         views: jobs, one job, statistics, events, hosts
+  ?              show all keys
   q              quit
 
-Tokens: PROGRESS_TOKEN, or ~/.config/phaseline/token; for one host among several a line "host token" in
-~/.config/phaseline/tokens. Nobody else may read these files, and no token is sent over http to another machine.
-PROGRESS_SSH is the ssh to use, with options. PROGRESS_PICTURES is off, blocks, sixel or kitty.
+\b
+Environment variables:
+  PROGRESS_URL       server URL if none is given
+  PROGRESS_TOKEN     access token
+  PROGRESS_SSH       ssh command, with options [ssh]
+  PROGRESS_PICTURES  picture format: off, blocks, sixel or kitty
+  NO_COLOR           disable colors
 
-A server may be down at start, or go away: the view says so, and comes back by itself. Settings and other keys stand
-in ~/.config/phaseline/tui.toml. NO_COLOR is obeyed. Where standard output is no terminal, lines are written.
+\b
+Files in ~/.config/phaseline:
+  tui.toml           settings and key bindings
+  token              access token for every server
+  tokens             access tokens by host: one "host token" per line
+
+Token files must be readable only by you. Tokens are not sent over http to other machines.
+
+The view reconnects by itself when a server is down or restarts. If standard output is not a terminal, progress-tui
+prints lines, as with --plain.
 """
 
 
@@ -41,17 +53,19 @@ in ~/.config/phaseline/tui.toml. NO_COLOR is obeyed. Where standard output is no
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.argument("urls", nargs=-1, metavar="[URL]...")
-@click.option("--plain", is_flag=True, help="Lines, one for each thing that happens; also what a pipe gets.")
-@click.option("--once", is_flag=True, help="With lines: end when every server has told its jobs.")
-@click.option("--ascii", "without_unicode", is_flag=True, help="Do without Unicode.")
+@click.option("--plain", is_flag=True, help="Print one line per change instead of drawing a screen.")
+@click.option("--once", is_flag=True, help="Print the current jobs of every server, then exit.")
+@click.option("--ascii", "without_unicode", is_flag=True, help="Use only ASCII characters.")
 @click.option(
-    "--theme", metavar="NAME", help="dark, light, ansi (the terminal's own colours), or a theme of Textual's."
+    "--theme", metavar="NAME", help="Color theme: dark, light, ansi (the terminal's own colors) or a Textual theme."
 )
-@click.option("--notify", type=click.Choice(["off", "bell", "osc9", "osc777"]), help="How to tell that a job ended.")
-@click.option("--no-progress", is_flag=True, help="No progress in the terminal's tab (OSC 9;4).")
-@click.option("--ca", metavar="FILE", help="Certificates to trust besides the system's.")
+@click.option(
+    "--notify", type=click.Choice(["off", "bell", "osc9", "osc777"]), help="Notification when a job ends. [off]"
+)
+@click.option("--no-progress", is_flag=True, help="Don't show progress in the terminal's tab (OSC 9;4).")
+@click.option("--ca", metavar="FILE", help="PEM file of CA certificates to trust in addition to the system's.")
 @click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version.")
-def progress_tui(  # noqa: PLR0913  a flag each
+def progress_tui(  # noqa: PLR0913 (one parameter per flag)
     urls: tuple[str, ...],
     *,
     plain: bool,
@@ -62,10 +76,10 @@ def progress_tui(  # noqa: PLR0913  a flag each
     no_progress: bool,
     ca: str | None,
 ) -> None:
-    """Show every job of one server or several as it happens: phase by phase, how far, and how long it will take.
+    """Show the jobs of one or more servers live: phases, progress and remaining time.
 
-    URL is host:port, http://host:port or ssh://user@box; https, ws and wss will do too. Without one it is that of the
-    variable PROGRESS_URL, or those of the settings, or else http://127.0.0.1:5100.
+    URL is host:port, http://host:port or ssh://user@host; https, ws and wss also work. Without a URL, progress-tui
+    uses PROGRESS_URL, then the servers in the settings, then http://127.0.0.1:5100.
     """
     try:
         settings = read_settings(os.environ)
@@ -79,14 +93,14 @@ def progress_tui(  # noqa: PLR0913  a flag each
         servers = _servers(urls, settings)
         access = read_access(os.environ, ca)
         lines = plain or once or not sys.stdout.isatty()
-        if not lines and not (sys.stdin.isatty() and sys.stderr.isatty()):  # where Textual reads keys and draws
-            _exit_with("standard input and standard error must be a terminal; --plain writes lines")
+        if not lines and not (sys.stdin.isatty() and sys.stderr.isatty()):  # Textual reads keys and draws there
+            _exit_with("standard input and standard error must be a terminal; use --plain for lines")
         if lines:
-            from phaseline_tui.cli.plain import follow  # noqa: PLC0415  not needed for the screen
+            from phaseline_tui.cli.plain import follow  # noqa: PLC0415 (not needed for the screen)
 
             sys.exit(follow(servers, settings, access, once=once))
-        gc.disable()  # What a start makes is no garbage, and to look for some takes a tenth of it: `app` does so later.
-        from phaseline_tui.app.app import run  # noqa: PLC0415  heavy
+        gc.disable()  # a start makes no garbage, and collecting takes a tenth of its time; `app` enables it later
+        from phaseline_tui.app.app import run  # noqa: PLC0415 (imports Textual)
 
         sys.exit(run(servers, settings, access))
     except PhaselineError as error:
@@ -94,10 +108,9 @@ def progress_tui(  # noqa: PLR0913  a flag each
 
 
 def _servers(urls: tuple[str, ...], settings: Settings) -> list[ServerAddress]:
-    """Return whom to follow.
+    """Return the servers to follow: from the arguments, PROGRESS_URL, the settings, or the default.
 
-    Raises:
-        ConfigError: one of them is no address of a server; the text says where it comes from.
+    Exit with an error that names the source if one of them is not a server address.
     """
     variable = os.environ.get("PROGRESS_URL")
     for source, found in (

@@ -1,6 +1,6 @@
-"""The jobs as lines, one for each thing that happens: for screen readers, for pipes, for terminals that can't more.
+"""Plain-text output, one line per change: for screen readers, pipes and simple terminals.
 
-No line depends on one before it, none is drawn over, and no sign stands without its word.
+Each line is complete in itself, none is overwritten, and every symbol is accompanied by a word.
 """
 
 import contextlib
@@ -21,37 +21,36 @@ from phaseline_tui.user.settings import Settings
 
 __all__ = ["PlainReport", "follow"]
 
-_STEP: Final = 10.0
+_STEP: Final = 10.0  # percent of a job; a new line is printed for each step within a phase
 _MOST: Final = 300  # characters of a message
-"""Percent of a job after which it is worth a line though its phase is the same."""
 _LINK_WORDS: Final = {
     LinkState.CONNECTING: "connecting",
     LinkState.CONNECTED: "connected",
-    LinkState.STALE: "silent, what was told may be old",
+    LinkState.STALE: "jobs may be out of date",
     LinkState.WAITING: "no connection",
     LinkState.STOPPED: "no connection",
 }
-_Told = tuple[State, int, int]
+_Printed = tuple[State, int, int]
 
 
 class PlainReport:
-    """Turns what the links receive into lines."""
+    """Converts the batches of the links to lines."""
 
     def __init__(self, servers: Sequence[str], settings: Settings) -> None:
-        """Begin with nothing known.
+        """Start with no jobs.
 
         Args:
-            servers: their labels.
-            settings: the user's.
+            servers: Labels of the servers.
+            settings: The user's settings.
         """
         self.state = ViewState(fold_after=settings.fold_after)
         self._several = len(servers) > 1
         self._first = servers[0]
-        self._told: dict[JobKey, _Told] = {}
+        self._printed: dict[JobKey, _Printed] = {}
         self._links: dict[str, tuple[LinkState, str]] = {}
 
     def take(self, batches: Iterable[Batch], scene: Scene) -> list[str]:
-        """Take in batches, and return what to say of them, each line without its end."""
+        """Apply batches and return the lines to print, without line ends."""
         lines: list[str] = []
         for batch in batches:
             origin = batch.origin or self._first
@@ -67,9 +66,9 @@ class PlainReport:
         return [f"{now} {line}" for line in lines]
 
     def _connection(self, origin: str, status: LinkStatus) -> list[str]:
-        told = self._links.get(origin)
-        if told == (status.state, status.reason) or (status.state is LinkState.CONNECTING and told is not None):
-            return []  # Every attempt would be a line.
+        before = self._links.get(origin)
+        if before == (status.state, status.reason) or (status.state is LinkState.CONNECTING and before is not None):
+            return []  # else every attempt to connect printed a line
         self._links[origin] = (status.state, status.reason)
         reason = f": {status.reason}" if status.reason else ""
         return [f"{_LINK_WORDS[status.state]} ({origin}){reason}"]
@@ -81,18 +80,18 @@ class PlainReport:
         return f"{count_of(len(jobs), 'job')} known{': ' if words else ''}{words}"
 
     def _job(self, job: JobView, scene: Scene, *, fresh: bool) -> list[str]:
-        told = self._told.get(job.key)
+        before = self._printed.get(job.key)
         step = int(job.percent_at(scene.now) // _STEP)
         now = (job.state, job.phase_index, step)
-        if told == now or (fresh and job.over):
-            self._told[job.key] = now
+        if before == now or (fresh and job.over):
+            self._printed[job.key] = now
             return []
-        self._told[job.key] = now
+        self._printed[job.key] = now
         name = f"{job.name} on {job.origin}" if self._several else job.name
         if job.state is State.ACTIVE:
-            began = "" if told is not None or fresh else "started, "
+            began = "" if before is not None or fresh else "started, "
             return [f"{name}: {began}{_progress(job, scene)}"]
-        if told is not None and told[0] is job.state:
+        if before is not None and before[0] is job.state:
             return []
         return [f"{name}: {_end(job, scene)}"]
 
@@ -113,7 +112,7 @@ def _progress(job: JobView, scene: Scene) -> str:
 
 
 def _brief(text: str) -> str:
-    """Return as much of what a worker says as a line is read for."""
+    """Return a worker's message, cut to a length that a person reads."""
     return text if len(text) <= _MOST else f"{text[: _MOST - 1]}…"
 
 
@@ -134,39 +133,39 @@ def follow(
     access: Access,
     *,
     once: bool = False,
-    say: Callable[[str], object] | None = None,
+    write: Callable[[str], object] | None = None,
 ) -> int:
-    """Write lines until interrupted, or until nobody reads them; return the exit code.
+    """Write lines until interrupted or until the reader closes the pipe; return the exit code.
 
     Args:
-        servers: whom to follow.
-        settings: the user's.
-        access: tokens and certificates.
-        once: whether to end when every server has told its jobs, or can't.
-        say: takes each line; standard output by default.
+        servers: Servers to follow.
+        settings: The user's settings.
+        access: Tokens and certificates.
+        once: Whether to return when every server has sent its jobs or has failed.
+        write: Receives each line. [writes to standard output]
     """
-    from phaseline_tui.link import Links  # noqa: PLC0415  heavy
+    from phaseline_tui.link import Links  # noqa: PLC0415 (imports Trio)
 
     names = labels(servers)
     report = PlainReport(names, settings)
     clock = Clock()
-    came: queue.SimpleQueue[tuple[Batch, ...]] = queue.SimpleQueue()
-    links = Links(servers, came.put, None, access)
+    received: queue.SimpleQueue[tuple[Batch, ...]] = queue.SimpleQueue()
+    links = Links(servers, received.put, None, access)
     waiting = set(names)
     failed = False
     links.start()
     try:
         while waiting or not once:
-            batches = came.get()
+            batches = received.get()
             scene = Scene(clock.monotonic(), clock.wall(), clock.local)
             for line in report.take(batches, scene):
-                (say or _say)(_encodable(line, settings))
+                (write or _write)(_encodable(line, settings))
             waiting -= report.state.synced
             for batch in batches:
                 if batch.status is not None and batch.status.state in {LinkState.WAITING, LinkState.STOPPED}:
                     failed |= (batch.origin or names[0]) in waiting
                     waiting.discard(batch.origin or names[0])
-    except BrokenPipeError:  # Whoever read has enough.
+    except BrokenPipeError:  # the reader closed the pipe
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
@@ -176,14 +175,14 @@ def follow(
     return 1 if once and failed else 0
 
 
-def _say(line: str) -> None:
+def _write(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def _encodable(line: str, settings: Settings) -> str:
     if settings.ascii:
-        from phaseline_tui.drawing.ascii import to_ascii  # noqa: PLC0415  brings Textual
+        from phaseline_tui.drawing.ascii import to_ascii  # noqa: PLC0415 (imports Textual)
 
         return to_ascii(line)
     encoding = sys.stdout.encoding or "ascii"

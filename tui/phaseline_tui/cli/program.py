@@ -1,4 +1,4 @@
-"""The program `progress-tui`, as far as it goes without anything installed but the base."""
+"""The entry point of `progress-tui`; imports nothing beyond the base installation."""
 
 import sys
 
@@ -6,13 +6,13 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the program; exit 2 with one line when the `tui` extra is not installed."""
+    """Run the program. Exit with status 2 and a one-line message if the `tui` extra is not installed."""
     try:
-        from phaseline_tui.cli.command import progress_tui  # noqa: PLC0415 (may be missing)
+        from phaseline_tui.cli.command import progress_tui  # noqa: PLC0415 (needs the extra)
 
         progress_tui(prog_name="progress-tui")
     except ModuleNotFoundError as error:
         if (error.name or "phaseline").startswith("phaseline"):
-            raise  # a mistake of ours, no missing extra
+            raise  # a bug of ours, not a missing extra
         sys.stderr.write("progress-tui needs: pip install 'phaseline[tui]'\n")
         sys.exit(2)

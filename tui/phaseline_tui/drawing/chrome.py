@@ -133,7 +133,7 @@ def _counts(counts: Counts, totals: Totals | None, *, tell_all: bool) -> list[Sp
 def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
     """Return what to say about the connection, nothing if all is well."""
     if status.state is LinkState.STALE:
-        words = f"{status.reason} for {duration(scene.now - status.since)}: what you see may be old"
+        words = f"{status.reason} for {duration(scene.now - status.since)}: jobs may be out of date"
         style = "warn"
     elif status.reason:
         words, style = status.reason, "bad"

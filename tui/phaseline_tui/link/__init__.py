@@ -1,4 +1,4 @@
-"""The connections to the servers: Trio in a thread of its own, and the only package here that knows Trio."""
+"""The connections to the servers, in a thread of their own. Only this package uses Trio."""
 
 from phaseline_tui.link.links import Links
 

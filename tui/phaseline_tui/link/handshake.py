@@ -1,4 +1,4 @@
-"""The begin of a WebSocket over a stream, and tasks that last as long as it does."""
+"""The client's WebSocket handshake, and tasks that run while the connection is open."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -19,7 +19,7 @@ from phaseline_tui.model.connection import Pace
 __all__ = ["shake_hands", "while_open"]
 
 _MOST_BYTES: Final = 256 * 1024 * 1024
-"""Of one message: a snapshot of ten thousand jobs has some thirty megabytes."""
+"""Maximum size of a message. A snapshot of ten thousand jobs has about 30 MB."""
 _RECEIVE_BYTES: Final = 262144
 
 
@@ -31,23 +31,23 @@ async def shake_hands(
     headers: Mapping[str, str],
     forward: Forward | None,
 ) -> WebSocketConnection:
-    """Speak WebSocket over `stream` from now on.
+    """Open a WebSocket connection over `stream`.
 
     Args:
-        nursery: for the connection's own task.
-        stream: connected to `server`.
-        server: whom to ask.
-        pace: how long to wait.
-        headers: for the handshake's request.
-        forward: the way that `stream` takes, if it is one of ssh.
+        nursery: Runs the connection's background task.
+        stream: Stream connected to `server`.
+        server: Server to connect to.
+        pace: Time-outs.
+        headers: Headers of the handshake request.
+        forward: SSH forward that `stream` passes through, if any.
 
     Raises:
-        Ended: there was no answer in time, the server hung up, or nothing is at the far end of `forward`.
+        Ended: The handshake timed out, the server disconnected, or no server listens at the far end of `forward`.
     """
     try:
         with trio.fail_after(pace.open) as attempt:
             if forward is not None:
-                nursery.start_soon(_end_with_complaint, forward, attempt)
+                nursery.start_soon(_cancel_on_ssh_error, forward, attempt)
             wrap = partial(
                 wrap_client_stream,
                 stream=stream,
@@ -66,12 +66,12 @@ async def shake_hands(
 
 
 async def while_open(task: Callable[[WebSocketConnection], Awaitable[None]], websocket: WebSocketConnection) -> None:
-    """Run `task` until the connection closes; why it did is heard by who listens."""
+    """Run `task` until the connection closes. The task that receives messages reports the reason."""
     with suppress(ConnectionClosed):
         await task(websocket)
 
 
-async def _end_with_complaint(forward: Forward, attempt: trio.CancelScope) -> None:
-    """End a handshake through a forward that has nothing at its far end."""
-    await forward.wait_complaint()
+async def _cancel_on_ssh_error(forward: Forward, attempt: trio.CancelScope) -> None:
+    """Cancel a handshake when ssh reports that no server listens at the far end of the forward."""
+    await forward.wait_refusal()
     attempt.cancel()

@@ -1,4 +1,4 @@
-"""One HTTP request over a stream of the link's own, so that TLS, SSH and the token are the same for everything."""
+"""One HTTP request over a stream of the link, so that it uses the same TLS, SSH forward and token."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,28 +12,28 @@ from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Reply
 from phaseline_tui.model.failures import Ended
 
-__all__ = ["MOST_BYTES", "ask"]
+__all__ = ["MOST_BYTES", "send_request"]
 
 MOST_BYTES: Final = 32 * 1024 * 1024
-"""Of one answer: a picture has some five megabytes."""
+"""Maximum size of a response. A picture has about 5 MB."""
 _CHUNK: Final = 64 * 1024
 
 
-async def ask(
-    stream: Stream, server: ServerAddress, method: str, path: str, headers: Mapping[str, str], within: float
+async def send_request(
+    stream: Stream, server: ServerAddress, method: str, path: str, headers: Mapping[str, str], seconds: float
 ) -> Reply:
-    """Send a request without a body over `stream`, and return the answer. The stream is of no use afterwards.
+    """Send a request without a body over `stream` and return the response. The stream can't be used afterwards.
 
     Args:
-        stream: connected to `server`.
-        server: whom to ask.
-        method: such as `GET`.
-        path: with its query, ASCII.
-        headers: besides those that every request has.
-        within: seconds for all of it.
+        stream: Stream connected to `server`.
+        server: Server to send the request to.
+        method: HTTP method, such as `GET`.
+        path: ASCII path with its query.
+        headers: Headers besides `Host` and `Connection`.
+        seconds: Seconds for the whole exchange.
 
     Raises:
-        Ended: there was no whole answer.
+        Ended: No complete response was received.
     """
     connection = h11.Connection(h11.CLIENT)
     request = h11.Request(
@@ -42,20 +42,20 @@ async def ask(
         headers=[("Host", server.authority), ("Connection", "close"), *headers.items()],
     )
     try:
-        with trio.fail_after(within):
+        with trio.fail_after(seconds):
             for event in (request, h11.EndOfMessage()):
                 data = connection.send(event)
                 if data:
                     await stream.send_all(data)
-            return await _answer(stream, connection, server)
+            return await _receive_response(stream, connection, server)
     except trio.TooSlowError:
         raise failures.silent(server) from None
     except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError) as error:
         raise failures.broken_http(server, error) from error
 
 
-async def _answer(stream: Stream, connection: h11.Connection, server: ServerAddress) -> Reply:
-    status, kind = 0, ""
+async def _receive_response(stream: Stream, connection: h11.Connection, server: ServerAddress) -> Reply:
+    status, content_type = 0, ""
     body = bytearray()
     while True:
         event = connection.next_event()
@@ -63,14 +63,14 @@ async def _answer(stream: Stream, connection: h11.Connection, server: ServerAddr
             connection.receive_data(bytes(await stream.receive_some(_CHUNK)))
         elif isinstance(event, h11.Response):
             status = event.status_code
-            kind = _kind(event)
+            content_type = _content_type(event)
         elif isinstance(event, h11.Data):
             body += event.data
             if len(body) > MOST_BYTES:
-                raise Ended(f"{server.url}: an answer has more than {MOST_BYTES} bytes; it is left")
+                raise Ended(f"{server.url} sent more than {MOST_BYTES} bytes in one response")
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
-            return Reply(status, bytes(body), kind)
+            return Reply(status, bytes(body), content_type)
 
 
-def _kind(response: h11.Response) -> str:
+def _content_type(response: h11.Response) -> str:
     return next((value.decode("latin-1") for name, value in response.headers if name == b"content-type"), "")

@@ -1,6 +1,7 @@
-"""All connections: one thread, one nursery, a task for each; what came is handed over ten times a second at most.
+"""All connections: one thread, one nursery, one task per server.
 
-Only what comes once in a connection waits for no beat: how the connection is, and the jobs that there are.
+Received frames are delivered in batches, at most ten times a second. A change of a connection's status and its first
+snapshot are delivered at once.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ _STOPPED: Final = "the connections are being closed"
 
 
 class Links:
-    """Follows servers from `start` to `stop`. None of them affects another."""
+    """Follows servers from `start` to `stop`, each independently of the others."""
 
     def __init__(
         self,
@@ -33,56 +34,56 @@ class Links:
         pace: Pace | None = None,
         access: Access | None = None,
     ) -> None:
-        """Prepare; nothing happens before `start`.
+        """Prepare the connections; `start` opens them.
 
         Args:
-            servers: where to connect to; what each batch calls them is told by `labels`.
-            deliver: is called in the links' thread with what came in each beat, a batch for each connection that
-                has something to tell; must neither block nor raise.
-            pace: the times to keep.
-            access: tokens and certificates.
+            servers: Servers to connect to. Batches name them by their `labels`.
+            deliver: Called in the links' thread with the batches of each tick, at most one per connection; must
+                neither block nor raise.
+            pace: Time-outs and intervals.
+            access: Tokens and certificates.
         """
         self._deliver = deliver
         self._pace = pace or Pace()
         self._thread = threading.Thread(target=self._run, name="links", daemon=True)
         self._token: trio.lowlevel.TrioToken | None = None
         self._stopping = False
-        # The rest belongs to the Trio thread.
+        # Only the Trio thread uses the attributes below.
         dialer = Dialer(self._pace, access or Access())
         names = labels(servers)
         self._followers = {
             label: Follower(server, label, dialer, self._wake) for label, server in zip(names, servers, strict=True)
         }
-        self._whole = trio.CancelScope()
+        self._scope = trio.CancelScope()
         self._pending = trio.Event()
         self._urgent = trio.Event()
         self._requests: trio.Nursery | None = None
-        self._waiting: set[Future[Reply]] = set()
+        self._unanswered: set[Future[Reply]] = set()
 
     def start(self) -> None:
-        """Begin to connect."""
+        """Start the thread and connect."""
         self._thread.start()
 
     def retry_now(self, origin: str | None = None) -> None:
-        """Try again at once where not connected, or where the connection is stale. Safe from any thread.
+        """Reconnect at once wherever the connection is lost or stale. Safe to call from any thread.
 
         Args:
-            origin: the label of the only connection that is meant.
+            origin: Label of a connection to limit this to.
         """
         for label, follower in self._followers.items():
             if origin in {None, label}:
                 self._in_trio(follower.retry)
 
     def request(self, origin: str, method: str, path: str) -> Future[Reply]:
-        """Send an HTTP request over the way to the server called `origin`. Safe from any thread.
+        """Send an HTTP request to the server labeled `origin`. Safe to call from any thread.
 
         Args:
-            origin: the label of the connection.
+            origin: Label of the connection.
             method: `GET` or `DELETE`.
-            path: with its query.
+            path: Path with its query.
 
         Returns:
-            The answer to come; or `Ended`, which says in words why there is none.
+            A future of the response; it raises `Ended` if there is none.
         """
         future: Future[Reply] = Future()
         if not self._in_trio(lambda: self._begin_request(future, origin, method, path)):
@@ -90,7 +91,7 @@ class Links:
         return future
 
     def stop(self) -> None:
-        """End all connections and the thread; returns when they are gone. Safe to call twice, and before `start`."""
+        """Close all connections and wait for the thread to end. Safe to call twice, and before `start`."""
         self._stopping = True
         self._in_trio(self._end)
         if self._thread.ident is not None:
@@ -104,7 +105,7 @@ class Links:
                 return True
         return False
 
-    # From here on: the Trio thread.
+    # The methods below run in the Trio thread.
 
     def _wake(self, *, urgent: bool = False) -> None:
         self._pending.set()
@@ -113,41 +114,41 @@ class Links:
 
     def _end(self) -> None:
         self._stopping = True
-        self._whole.deadline = trio.current_time() + 2 * self._pace.goodbye
+        self._scope.deadline = trio.current_time() + 2 * self._pace.goodbye
         for follower in self._followers.values():
             follower.end()
 
     def _run(self) -> None:
         trio.run(self._main)
-        for future in self._waiting:
-            with contextlib.suppress(InvalidStateError):  # whoever asked may have stopped waiting
+        for future in self._unanswered:
+            with contextlib.suppress(InvalidStateError):  # cancelled by its caller
                 future.set_exception(Ended(_STOPPED))
 
     async def _main(self) -> None:
-        with self._whole:
-            async with trio.open_nursery() as helpers:
-                helpers.start_soon(self._flush_regularly)
-                self._requests = helpers
+        with self._scope:
+            async with trio.open_nursery() as background:
+                background.start_soon(self._flush_periodically)
+                self._requests = background
                 self._token = trio.lowlevel.current_trio_token()
-                # `stop` sets the flag and then looks for the token; here it is the other way round: one sees the other.
+                # `stop` sets the flag, then reads the token. The order here is the reverse, so one side sees the other.
                 if not self._stopping:
                     async with trio.open_nursery() as nursery:
                         for follower in self._followers.values():
                             nursery.start_soon(follower.follow)
-                helpers.cancel_scope.cancel()
+                background.cancel_scope.cancel()
 
-    async def _flush_regularly(self) -> None:
+    async def _flush_periodically(self) -> None:
         while True:
             await self._pending.wait()
             self._pending, self._urgent = trio.Event(), trio.Event()
-            batches = tuple(batch for each in self._followers.values() if (batch := each.beat.take()) is not None)
+            batches = tuple(batch for each in self._followers.values() if (batch := each.buffer.take()) is not None)
             if batches:
                 self._deliver(batches)
             with trio.move_on_after(self._pace.batch):
                 await self._urgent.wait()
 
     def _begin_request(self, future: "Future[Reply]", origin: str, method: str, path: str) -> None:
-        self._waiting.add(future)
+        self._unanswered.add(future)
         if self._requests is not None and not self._stopping:
             self._requests.start_soon(self._request, future, self._followers[origin], method, path)
 
@@ -155,11 +156,11 @@ class Links:
         try:
             reply = await follower.request(method, path)
         except Ended as ended:
-            self._waiting.discard(future)
+            self._unanswered.discard(future)
             future.set_exception(ended)
-        except Exception as error:  # noqa: BLE001  one request that went wrong ends no connection
-            self._waiting.discard(future)
+        except Exception as error:  # noqa: BLE001 (a failed request must not end the connections)
+            self._unanswered.discard(future)
             future.set_exception(failures.broken_http(follower.server, error))
         else:
-            self._waiting.discard(future)
+            self._unanswered.discard(future)
             future.set_result(reply)

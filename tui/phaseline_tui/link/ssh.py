@@ -1,8 +1,8 @@
-"""The system's ssh, and the forward that it keeps open: a Unix socket here that leads to a server over there.
+"""SSH forwards: the system's ssh forwards a local Unix socket to a server on another machine.
 
-A shell stands between this program and ssh, as a guard: it holds the other end of a pipe, and ends ssh when that
-closes. So none stays behind, however this program ends. A Unix socket in a directory of ours has no port that
-somebody else could take first, and nobody else may use it.
+A guard shell runs between this program and ssh. It holds the other end of a pipe and kills ssh when the pipe closes,
+so ssh never outlives this program. A Unix socket in a private directory can't be taken or used by other users, as a
+local port could.
 """
 
 import os
@@ -43,79 +43,79 @@ exit "$code"
 """
 _READY: Final = b"phaseline-ready"
 _OPTIONS: Final = (
-    "BatchMode=yes",  # ask nothing: the terminal belongs to the view
+    "BatchMode=yes",  # no prompts: the view uses the terminal
     "ExitOnForwardFailure=yes",
-    "ServerAliveInterval=5",  # a connection that sleep or another network has cut is noticed after three of them
+    "ServerAliveInterval=5",  # three unanswered ones reveal a connection lost by suspend or a change of network
     "ServerAliveCountMax=3",
     "TCPKeepAlive=yes",
-    "ControlMaster=no",  # a master would live longer than this program, and take the forward with it
+    "ControlMaster=no",  # a master would outlive this program, and keep the forward open
     "ControlPath=none",
     "ForwardAgent=no",
     "ForwardX11=no",
     "RequestTTY=no",
-    "LogLevel=INFO",  # what becomes of each connection is told from there on
+    "LogLevel=INFO",  # the lowest level that reports failed connections
     "PermitLocalCommand=yes",
-    f"LocalCommand=echo {_READY.decode()}",  # runs when the forward is there
+    f"LocalCommand=echo {_READY.decode()}",  # runs when the forward is open
 )
-_LAST_WORDS: Final = 8
-_COMPLAINTS: Final = ("open failed", "prohibited")
+_KEPT_LINES: Final = 8
+_REFUSAL_WORDS: Final = ("open failed", "prohibited")
 _MOST_LINE: Final = 500
-_PATIENCE_S: Final = 2.0
+_STOP_S: Final = 2.0
 _MOST_BASE: Final = 60
-"""Characters; the path of a socket has at most a hundred or so, and ssh adds some while it makes it."""
+"""Characters. The path of a Unix socket has at most about 100, and ssh appends some while it creates the socket."""
 
 
 class Forward:
-    """The way to one server through ssh; begun when it is first needed, and again when it was lost."""
+    """An SSH forward to one server. Opened on first use, and again after it was lost."""
 
     def __init__(self, server: ServerAddress, target: SshTarget, pace: Pace, nursery: trio.Nursery) -> None:
-        """Prepare; `open_forward` makes one."""
+        """Prepare the forward; use `open_forward` to create one."""
         self._server = server
         self._target = target
         self._pace = pace
         self._nursery = nursery
         self._scope: trio.CancelScope | None = None
         self._socket = ""
-        self._said: deque[str] = deque(maxlen=_LAST_WORDS)
-        self._news = trio.Event()
+        self._output: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._output_changed = trio.Event()
 
     @property
     def socket(self) -> str | None:
-        """The local end; None while there is no forward."""
+        """Path of the forward's local end; None while it is not open."""
         return self._socket or None
 
     async def open(self) -> str:
-        """Return the path of the local end, after logging in if need be.
+        """Open the forward if necessary and return the path of its local end.
 
         Raises:
-            Ended: ssh could not do it; the text says why, and what to do.
+            Ended: ssh failed; the text gives the reason and the remedy.
         """
-        self._said.clear()
+        self._output.clear()
         if not self._socket:
             self._socket = await self._nursery.start(self._run)
         return self._socket
 
     def close(self) -> None:
-        """End ssh, so that the next `open` begins anew."""
+        """Stop ssh; the next `open` starts it again."""
         self._socket = ""
         if self._scope is not None:
             self._scope.cancel()
 
-    async def wait_complaint(self) -> Ended:
-        """Wait until ssh says that a connection through the forward came to nothing, and return its words."""
+    async def wait_refusal(self) -> Ended:
+        """Wait until ssh reports that a connection through the forward was refused, and return the error."""
         while True:
-            if any(word in line for line in self._said for word in _COMPLAINTS):
-                return ssh_refused(self._server, self._target, list(self._said))
-            self._news = trio.Event()
-            await self._news.wait()
+            if any(word in line for line in self._output for word in _REFUSAL_WORDS):
+                return ssh_refused(self._server, self._target, list(self._output))
+            self._output_changed = trio.Event()
+            await self._output_changed.wait()
 
     async def _run(self, task_status: trio.TaskStatus[str]) -> None:
-        """Run ssh until it ends, or until told to end it; tell the local end when it is there.
+        """Run ssh until it exits or `close` stops it; report the local end's path when the forward is open.
 
         Raises:
-            Ended: there was never a forward.
+            Ended: The forward could not be opened.
         """
-        folder = tempfile.mkdtemp(prefix="phaseline-", dir=_base())
+        folder = tempfile.mkdtemp(prefix="phaseline-", dir=_runtime_folder())
         socket = f"{folder}/s"
         opened = in_time = False
         try:
@@ -123,28 +123,29 @@ class Forward:
                 process = await self._start(folder, socket)
                 try:
                     async with trio.open_nursery() as nursery:
-                        nursery.start_soon(self._listen, process)
+                        nursery.start_soon(self._read_output, process)
                         with trio.move_on_after(self._pace.login):
-                            opened = await _hear(process, _READY)
+                            opened = await _wait_for(process, _READY)
                             in_time = True
                         if opened:
-                            self._said.clear()
+                            self._output.clear()
                             task_status.started(socket)
                             await process.wait()
-                        await _end(process)
+                        await _stop(process)
                 finally:
-                    await _end(process)
+                    await _stop(process)
         finally:
             self._socket = ""
             shutil.rmtree(folder, ignore_errors=True)
         if not opened:
-            raise ssh_failed(self._server, self._target, list(self._said), in_time=in_time)
+            raise ssh_failed(self._server, self._target, list(self._output), in_time=in_time)
 
     async def _start(self, folder: str, socket: str) -> trio.Process:
         target = self._target
         program, *more = shlex.split(os.environ.get("PROGRESS_SSH", "")) or ["ssh"]
         if shutil.which(program) is None:
-            raise Ended(f"{self._server.url} needs the program {program}, which is not installed", final=True)
+            problem = f"{program} is not installed; install it, or set PROGRESS_SSH"
+            raise Ended(f"{self._server.url}: {problem}", final=True)
         options = [part for option in _OPTIONS for part in ("-o", option)]
         options += ["-o", f"ConnectTimeout={max(1, round(self._pace.login / 2))}"]
         port = [] if target.port is None else ["-p", str(target.port)]
@@ -167,12 +168,12 @@ class Forward:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # without a terminal, neither ssh nor what it starts can ask there
+            start_new_session=True,  # without a terminal, neither ssh nor its children can prompt
             env=os.environ | {"LC_ALL": "C", "SSH_ASKPASS_REQUIRE": "never"},
         )
 
-    async def _listen(self, process: trio.Process) -> None:
-        """Keep the latest lines that ssh writes, until it ends."""
+    async def _read_output(self, process: trio.Process) -> None:
+        """Keep the last lines that ssh writes, until it exits."""
         if process.stderr is None:
             return
         pending = b""
@@ -180,14 +181,14 @@ class Forward:
             async for chunk in process.stderr:
                 *lines, pending = (pending + chunk).split(b"\n")
                 pending = pending[-_MOST_LINE:]
-                self._said.extend(one_line(line.decode(errors="replace")) for line in lines if line.strip())
+                self._output.extend(one_line(line.decode(errors="replace")) for line in lines if line.strip())
                 if lines:
-                    self._news.set()
+                    self._output_changed.set()
 
 
 @asynccontextmanager
 async def open_forward(server: ServerAddress, pace: Pace) -> AsyncIterator[Forward | None]:
-    """Yield the way to `server` through ssh, None if it needs none; ssh has ended when the block is left."""
+    """Yield the SSH forward to `server`, or None if it needs none. ssh has exited when the block ends."""
     if server.ssh is None:
         yield None
         return
@@ -198,31 +199,31 @@ async def open_forward(server: ServerAddress, pace: Pace) -> AsyncIterator[Forwa
             nursery.cancel_scope.cancel()
 
 
-def _base() -> str | None:
-    """Return where a folder of ours belongs: this login's own place, if there is one."""
+def _runtime_folder() -> str | None:
+    """Return the directory for our socket's folder: the login's runtime directory; None for the default."""
     own = os.environ.get("XDG_RUNTIME_DIR", "")
     return own if own and len(own) < _MOST_BASE and Path(own).is_dir() else None
 
 
-async def _hear(process: trio.Process, word: bytes) -> bool:
-    """Return True when `process` writes `word`, False when it closes its output."""
+async def _wait_for(process: trio.Process, word: bytes) -> bool:
+    """Return True when `process` writes `word`, False when it closes its standard output."""
     if process.stdout is None:
         return False
-    heard = b""
+    received = b""
     with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         async for chunk in process.stdout:
-            heard = heard[-len(word) :] + chunk
-            if word in heard:
+            received = received[-len(word) :] + chunk
+            if word in received:
                 return True
     return False
 
 
-async def _end(process: trio.Process) -> None:
-    """End ssh by way of its guard, and see that both are gone."""
+async def _stop(process: trio.Process) -> None:
+    """Stop ssh through its guard shell, and wait for both to exit."""
     with trio.CancelScope(shield=True):
         if process.stdin is not None:
             await process.stdin.aclose()
-        with trio.move_on_after(_PATIENCE_S):
+        with trio.move_on_after(_STOP_S):
             await process.wait()
         if process.poll() is None:
             with suppress(ProcessLookupError):

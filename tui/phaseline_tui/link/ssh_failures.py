@@ -1,4 +1,4 @@
-"""Why ssh did not bring us to a server, in words: from what it writes to what a person can do about it."""
+"""Error texts for ssh: what ssh prints, what it means, and what the user can do."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,53 +9,55 @@ from phaseline_tui.model.failures import Ended
 
 __all__ = ["ssh_failed", "ssh_refused"]
 
-_SEVERAL: Final = (
-    # What ssh says, in lower case; what it means; whether only a person can change it.
-    ("remote host identification has changed", "its key is another than before: check why, then `{command}`", True),
-    ("host key verification failed", "its key is not known yet, and nothing is asked here: run `{command}` once", True),
+_PROBLEMS: Final = (
+    # Part of ssh's output in lower case; the text for the user; whether only the user can fix it.
+    ("remote host identification has changed", "its host key has changed: find out why, then run `{command}`", True),
+    ("host key verification failed", "its host key is unknown: run `{command}` once to accept it", True),
     (
         "permission denied",
-        "it wants a password or another key, and nothing is asked here: ssh-add your key, or ssh-copy-id it there",
+        "no key was accepted, and progress-tui can't ask for a password: use ssh-add or ssh-copy-id",
         True,
     ),
-    ("too many authentication failures", "it refused every key: name the right one in ~/.ssh/config", True),
-    ("unprotected private key file", "ssh finds your key's file open to others: chmod 600 it", True),
-    ("could not resolve hostname", "the name {host} is not known: check the spelling and the network", False),
-    ("connection refused", "no sshd answers there: is it running, and on this port?", False),
-    ("no route to host", "there is no way to it: check the network", False),
-    ("network is unreachable", "there is no way to it: check the network", False),
-    ("connection timed out", "it does not answer; is a firewall between?", False),
-    ("timed out", "it does not answer; is a firewall between?", False),
-    ("could not request local forwarding", "a forward in ~/.ssh/config takes a port that is taken here already", True),
-    ("bad configuration option", "ssh stumbles over ~/.ssh/config", True),
+    ("too many authentication failures", "it rejected every key: set IdentityFile in ~/.ssh/config", True),
+    ("unprotected private key file", "others can read your private key: set its mode to 0600", True),
+    ("could not resolve hostname", "host name {host} not found: check the spelling and the network", False),
+    ("connection refused", "connection refused: check that sshd runs there, on this port", False),
+    ("no route to host", "no route to the host: check the network", False),
+    ("network is unreachable", "network unreachable: check the network", False),
+    ("connection timed out", "it does not answer: check the address and the firewall", False),
+    ("timed out", "it does not answer: check the address and the firewall", False),
+    ("could not request local forwarding", "a forward in ~/.ssh/config needs a local port that is in use", True),
+    ("bad configuration option", "~/.ssh/config has an option that ssh does not know", True),
 )
 
 
-def ssh_failed(server: ServerAddress, target: SshTarget, said: Sequence[str], *, in_time: bool) -> Ended:
-    """Say why there was no forward.
+def ssh_failed(server: ServerAddress, target: SshTarget, output: Sequence[str], *, in_time: bool) -> Ended:
+    """Return the error for an ssh command that opened no forward.
 
     Args:
-        server: whom to reach.
-        target: through which login.
-        said: the last lines that ssh wrote.
-        in_time: whether ssh ended by itself; otherwise it took too long.
+        server: Server to reach.
+        target: SSH login to reach it through.
+        output: Last lines that ssh wrote.
+        in_time: Whether ssh ended by itself, not by the time-out.
     """
-    text = "\n".join(said).casefold()
-    for words, meaning, final in _SEVERAL:
+    text = "\n".join(output).casefold()
+    for words, meaning, final in _PROBLEMS:
         if words in text:
             advice = meaning.format(command=target.command, host=target.host)
             return Ended(f"ssh to {target.login}: {advice}", final=final)
     if not in_time:
-        return Ended(f"ssh to {target.login}: it takes too long; does `{target.command}` log in without a question?")
-    last = one_line(said[-1], 200) if said else "it ended without a word"
+        return Ended(f"ssh to {target.login}: login timed out; check that `{target.command}` logs in without a prompt")
+    last = one_line(output[-1], 200) if output else "it exited without output"
     return Ended(f"{server.url}: ssh: {last}")
 
 
-def ssh_refused(server: ServerAddress, target: SshTarget, said: Sequence[str]) -> Ended:
-    """Say why a connection through the forward ended at once; for the arguments see `ssh_failed`."""
-    text = "\n".join(said).casefold()
+def ssh_refused(server: ServerAddress, target: SshTarget, output: Sequence[str]) -> Ended:
+    """Return the error for a connection through the forward that ended at once; for the arguments see `ssh_failed`."""
+    text = "\n".join(output).casefold()
     if "prohibited" in text:
-        return Ended(f"{target.login} allows no forwarding to {target.far}: see AllowTcpForwarding there", final=True)
+        return Ended(
+            f"{target.login} does not allow forwarding to {target.far}: check AllowTcpForwarding there", final=True
+        )
     if "refused" in text or "no such file" in text or "open failed" in text:
-        return Ended(f"no server at {target.far} of {target.host}: start one there with progress-server")
-    return ssh_failed(server, target, said, in_time=True)
+        return Ended(f"no server at {target.far} on {target.host}: start one there with progress-server")
+    return ssh_failed(server, target, output, in_time=True)

@@ -1,4 +1,4 @@
-"""Streams of bytes to a server: over TCP, TLS, or the socket of an SSH forward."""
+"""Byte streams to a server: over TCP, TLS, or the Unix socket of an SSH forward."""
 
 import ssl
 from functools import cached_property
@@ -15,10 +15,10 @@ Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 
 class Dialer:
-    """Opens streams, each step within `Pace.open`."""
+    """Opens streams. Each step has the time-out `Pace.open`."""
 
     def __init__(self, pace: Pace, access: Access) -> None:
-        """Prepare; certificates are read only when the first TLS connection is wanted."""
+        """Store the time-outs and credentials. Certificates are read when the first TLS connection is opened."""
         self.pace = pace
         self.access = access
 
@@ -30,10 +30,10 @@ class Dialer:
         return context
 
     async def open(self, server: ServerAddress, socket: str | None = None) -> Stream:
-        """Connect to `server`, or to it through the forward whose local end is the Unix `socket`.
+        """Connect to `server`: directly, or through the SSH forward whose local end is the Unix socket `socket`.
 
         Raises:
-            Ended: it could not be reached; the text says why.
+            Ended: The server could not be reached.
         """
         try:
             with trio.fail_after(self.pace.open):

@@ -1,4 +1,4 @@
-"""Why a connection failed, in words: what happened, and what to do about it."""
+"""Error texts for failed connections: what failed, and what to do about it."""
 
 import errno
 import socket
@@ -25,27 +25,27 @@ __all__ = [
 
 _CLOSE_WORDS: Final = {
     1000: "",
-    GOING_AWAY: "it is going away",
-    1006: "without a word",
+    GOING_AWAY: "the server is shutting down",
+    1006: "no close frame was received",
     TOO_BIG: "a message was too large",
-    1011: "it had an internal error",
-    1012: "it is restarting",
-    SLOW: "this terminal did not keep up",
+    1011: "internal server error",
+    1012: "the server is restarting",
+    SLOW: "this client read too slowly",
 }
 _NOT_FOUND: Final = frozenset({200, 404, 405, 426})
 _REFUSED_TOKEN: Final = frozenset({401, 403})
 
 
 class Ended(Exception):
-    """A connection ended, or never began. The text says why."""
+    """A connection ended or could not be opened. The text gives the reason."""
 
     def __init__(self, reason: str, *, final: bool = False, soon: bool = False) -> None:
-        """Give the `reason` in words.
+        """Store the reason and how to retry.
 
         Args:
-            reason: for people.
-            final: whether trying again by itself is pointless.
-            soon: whether the server asked to come back.
+            reason: Text for the user.
+            final: Whether an automatic retry is pointless.
+            soon: Whether the server asked the client to reconnect.
         """
         super().__init__(reason)
         self.reason = reason
@@ -54,90 +54,90 @@ class Ended(Exception):
 
 
 def unreachable(server: ServerAddress, error: OSError) -> Ended:
-    """Say why no connection to `server` came about."""
+    """Return the error for an attempt to connect that failed with `error`."""
     causes = list(_causes(error))
     numbers = {cause.errno for cause in causes}
     words = next((_special(server, cause) for cause in causes if _special(server, cause)), None)
     if words is None and errno.ECONNREFUSED in numbers:
         words = f"no server at {server.url}: start one with progress-server"
     elif words is None and numbers & {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}:
-        words = f"no way to {server.host}: check the network"
+        words = f"no route to {server.host}: check the network"
     elif words is None and errno.ETIMEDOUT in numbers:
         return silent(server)
-    said = next((cause.strerror for cause in causes if cause.strerror), None) or "connection failed"
-    return Ended(words or f"{server.url}: {said.lower()}")
+    text = next((cause.strerror for cause in causes if cause.strerror), None) or "connection failed"
+    return Ended(words or f"{server.url}: {text.lower()}")
 
 
 def _special(server: ServerAddress, error: OSError) -> str | None:
-    """Say what TLS or the name service complains about; None for any other error."""
+    """Return the text for an error of TLS or DNS; None for any other error."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS: the certificate of {server.authority} is not trusted: {shown(error.verify_message)[1:-1]}"
     if isinstance(error, ssl.SSLError):
-        what = (error.reason or "handshake failed").replace("_", " ").lower()
-        return f"TLS: {server.authority} does not answer in TLS ({what}); is it http://{server.authority}?"
+        reason = (error.reason or "handshake failed").replace("_", " ").lower()
+        return f"TLS: {server.authority} does not use TLS ({reason}); try http://{server.authority}"
     if isinstance(error, socket.gaierror):
-        return f"DNS: the name {server.host} is not known; check the spelling and the network"
+        return f"DNS: host name {server.host} not found; check the spelling and the network"
     return None
 
 
 def silent(server: ServerAddress) -> Ended:
-    """Say that nobody answered the attempt to connect."""
-    return Ended(f"{server.authority} does not answer; is a firewall between?")
+    """Return the error for a connect time-out."""
+    return Ended(f"{server.authority} does not answer: check the address and the firewall")
 
 
-def rejected(server: ServerAddress, status: int, *, token: bool = False, kept_back: bool = False) -> Ended:
-    """Say that the WebSocket handshake was answered with an HTTP `status`.
+def rejected(server: ServerAddress, status: int, *, token: bool = False, withheld: bool = False) -> Ended:
+    """Return the error for a WebSocket handshake that was answered with an HTTP error.
 
     Args:
-        server: who answered.
-        status: of the answer.
-        token: whether a token was shown.
-        kept_back: whether one was there, but not shown because others could have read it.
+        server: Server that answered.
+        status: HTTP status of the response.
+        token: Whether a token was sent.
+        withheld: Whether a token exists but was not sent, because the connection is not encrypted.
     """
     if status in _REFUSED_TOKEN:
-        return refused(server, f"HTTP {status}", token=token, kept_back=kept_back)
+        return refused(server, f"HTTP {status}", token=token, withheld=withheld)
     if status in _NOT_FOUND:
-        return Ended(f"not a Phaseline server at {server.url}: {server.path} answers HTTP {status}")
-    return Ended(f"{server.url} answers HTTP {status}")
+        return Ended(f"not a Phaseline server at {server.url}: {server.path} returned HTTP {status}")
+    return Ended(f"{server.url} returned HTTP {status}")
 
 
-def refused(server: ServerAddress, said: str, *, token: bool, kept_back: bool = False) -> Ended:
-    """Say that the server lets nobody in with this token, or without one; for the arguments see `rejected`."""
-    if kept_back:
-        advice = "the token was not sent, because http:// is open to all on the way: use https:// or ssh://"
+def refused(server: ServerAddress, problem: str, *, token: bool, withheld: bool = False) -> Ended:
+    """Return the error for a token that is invalid or missing; for the other arguments see `rejected`."""
+    if withheld:
+        advice = "the token was not sent, because http:// is not encrypted; use https:// or ssh://"
     elif token:
-        advice = "it does not take this token: set PROGRESS_TOKEN to another, or write it to ~/.config/phaseline/token"
+        advice = "the token is not valid; set PROGRESS_TOKEN to another, or write it to ~/.config/phaseline/token"
     else:
-        advice = "it asks for a token: set PROGRESS_TOKEN, or write it to ~/.config/phaseline/token (mode 0600)"
-    return Ended(f"{server.url} refuses this terminal ({shown(said)[1:-1]}); {advice}", final=True)
+        advice = "a token is required; set PROGRESS_TOKEN, or write it to ~/.config/phaseline/token (mode 0600)"
+    return Ended(f"{server.url} denied access ({shown(problem)[1:-1]}): {advice}", final=True)
 
 
-def not_phaseline(server: ServerAddress, what: str) -> Ended:
-    """Say that something else listens there."""
-    return Ended(f"not a Phaseline server at {server.url}: {what}")
+def not_phaseline(server: ServerAddress, reason: str) -> Ended:
+    """Return the error for a server that is not Phaseline."""
+    return Ended(f"not a Phaseline server at {server.url}: {reason}")
 
 
 def broken(server: ServerAddress, group: BaseException) -> Ended:
-    """Say that the server broke the rules of WebSocket in a way that has no better name."""
+    """Return the error for a violation of the WebSocket protocol that has no more specific error."""
     error = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return Ended(f"{server.url} does not speak WebSocket properly ({type(error).__name__}: {shown(str(error))[1:-1]})")
+    return Ended(f"{server.url} violated the WebSocket protocol ({type(error).__name__}: {shown(str(error))[1:-1]})")
 
 
 def broken_http(server: ServerAddress, error: BaseException) -> Ended:
-    """Say that an HTTP request came to no good end."""
-    return Ended(f"{server.url} did not answer properly ({type(error).__name__}: {shown(str(error))[1:-1]})")
+    """Return the error for an HTTP request that failed."""
+    return Ended(f"HTTP request to {server.url} failed ({type(error).__name__}: {shown(str(error))[1:-1]})")
 
 
 def wrong_protocol(server: ServerAddress, protocol: int) -> Ended:
-    """Say which side is too old."""
-    older = "this progress-tui is too old: update it" if protocol > PROTOCOL else "the server is too old: update it"
-    return Ended(f"{server.url} speaks protocol {protocol}, this program {PROTOCOL}; {older}", final=True)
+    """Return the error for a server with another protocol version."""
+    older = "progress-tui" if protocol > PROTOCOL else "the server"
+    return Ended(f"{server.url} uses protocol {protocol}, progress-tui uses {PROTOCOL}; update {older}", final=True)
 
 
 def closed(server: ServerAddress, code: int, text: str | None) -> Ended:
-    """Say how the server closed an open connection."""
+    """Return the error for an open connection that the server closed."""
     words = _CLOSE_WORDS.get(code, shown(text)[1:-1] if text else "")
     number = "" if code in {1000, 1006} else f" ({code})"
     reason = f"{server.url} closed the connection{number}" + (f": {words}" if words else "")
@@ -145,7 +145,7 @@ def closed(server: ServerAddress, code: int, text: str | None) -> Ended:
 
 
 def _causes(error: BaseException | None) -> Iterator[OSError]:
-    """Yield every OSError at or under `error`."""
+    """Yield every OSError in `error`, its group and its causes."""
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
             yield from _causes(each)

@@ -1,1 +1,1 @@
-"""What belongs to the user: settings, keys, tokens, what is remembered."""
+"""The user's files: settings, key bindings, tokens, and the state kept between sessions."""

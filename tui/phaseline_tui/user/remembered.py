@@ -1,4 +1,4 @@
-"""What the program remembers from one time to the next: the view, the order and the filter."""
+"""State kept between sessions: the view, the sort order, the filter and the theme."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _MOST_BYTES: Final = 64 * 1024
 
 
 class Remembered(msgspec.Struct, frozen=True):
-    """How the screen was left."""
+    """The state of the screen at exit."""
 
     view: str = "Jobs"
     sort: str = ""
@@ -26,13 +26,13 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 def remembered_file(environ: Mapping[str, str]) -> Path:
-    """Return where it is kept."""
+    """Return the path of the state file."""
     base = environ.get("XDG_STATE_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path(environ.get("HOME", "/")) / ".local" / "state") / _NAME
 
 
 def read_remembered(environ: Mapping[str, str] = os.environ) -> Remembered:
-    """Return what was remembered; nothing in particular if that can't be read, for it is no more than a convenience."""
+    """Return the state of the last session; the defaults if the file is missing or unreadable."""
     with (
         contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError),
         remembered_file(environ).open("rb") as file,
@@ -42,7 +42,7 @@ def read_remembered(environ: Mapping[str, str] = os.environ) -> Remembered:
 
 
 def write_remembered(remembered: Remembered, environ: Mapping[str, str] = os.environ) -> None:
-    """Keep it for the next time, whole or not at all; a disk that is full or read-only is no reason to complain."""
+    """Save the state for the next session, atomically. Ignore a disk that is full or read-only."""
     path = remembered_file(environ)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

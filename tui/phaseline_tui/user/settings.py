@@ -1,4 +1,4 @@
-"""What a user sets in `~/.config/phaseline/tui.toml`; every key may be missing."""
+"""The user's settings in `~/.config/phaseline/tui.toml`; every key is optional."""
 
 import os
 import tomllib
@@ -16,30 +16,30 @@ _NAME: Final = Path("phaseline") / "tui.toml"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings, with what holds where nothing is set."""
+    """The settings, with their defaults."""
 
     servers: list[str] = []
-    """Whom to follow when the command line names nobody."""
+    """Server URLs to follow if the command line and PROGRESS_URL name none."""
     theme: str = ""
-    """`dark`, `light`, `ansi`, or a theme of Textual's; empty chooses what fits the terminal."""
+    """`dark`, `light`, `ansi` or a Textual theme; empty selects one that fits the terminal."""
     ascii: bool = False
-    """Whether to do without Unicode."""
+    """Whether to use only ASCII characters."""
     title: bool = True
-    """Whether the window's title tells how far the jobs are."""
+    """Whether to show the progress of all jobs in the window title."""
     progress: bool = True
-    """Whether the terminal's tab shows it too (OSC 9;4)."""
+    """Whether to show it in the terminal's tab too (OSC 9;4)."""
     notify: Literal["off", "bell", "osc9", "osc777"] = "off"
-    """How to tell that a job is done or failed: a bell, or a desktop notification in one of two ways."""
+    """Notification when a job is done or fails: a bell, or a desktop notification by OSC 9 or OSC 777."""
     fold_after: Annotated[float, msgspec.Meta(ge=0)] = 900.0
-    """Seconds after which a job that ended well is folded away."""
+    """Seconds after which a completed job is folded away."""
     remember: bool = True
-    """Whether view, order and filter are those of the last time."""
+    """Whether to restore the view, sort order and filter of the last session."""
     keys: dict[str, str] = {}
-    """Other keys for actions, by the names in `keys`."""
+    """Keys by action name; see `user/keys.py` for the names."""
 
 
 def settings_file(environ: Mapping[str, str]) -> Path:
-    """Return where the settings are, whether or not there are any."""
+    """Return the path of the settings file, which need not exist."""
     base = environ.get("XDG_CONFIG_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path(environ.get("HOME", "/")) / ".config") / _NAME
 
@@ -48,7 +48,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the user's settings; the defaults if there is no file.
 
     Raises:
-        ConfigError: the file can't be read, or says something that can't be.
+        ConfigError: The file is unreadable, is not TOML, or holds an unknown key or an invalid value.
     """
     path = settings_file(environ)
     try:
@@ -56,29 +56,29 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     except (FileNotFoundError, NotADirectoryError):
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} can't be read: {error}") from error
+        raise ConfigError(f"cannot read {path}: {error}") from error
     try:
         settings = msgspec.convert(tomllib.loads(text), Settings)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from error
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
     except msgspec.ValidationError as error:
         allowed = ", ".join(Settings.__struct_fields__)
-        raise ConfigError(f"{path}: {_plainly(str(error))}; allowed are {allowed}") from error
+        raise ConfigError(f"{path}: {_in_file_terms(str(error))}; allowed keys: {allowed}") from error
     _check_keys(settings.keys, path)
     return settings
 
 
 def _check_keys(keys: Mapping[str, str], path: Path) -> None:
-    from phaseline_tui.user.keys import ACTIONS  # noqa: PLC0415  brings Textual, which only they need who set keys
+    from phaseline_tui.user.keys import ACTIONS  # noqa: PLC0415 (imports Textual, needed only with [keys])
 
     names = [action.name for action in ACTIONS]
     for name, key in keys.items():
         if name not in names:
-            raise ConfigError(f"{path}: keys.{name} is no action; allowed are {', '.join(names)}")
+            raise ConfigError(f"{path}: keys.{name} is not an action; allowed: {', '.join(names)}")
         if not key.strip():
-            raise ConfigError(f"{path}: keys.{name} is {shown(key)}; allowed are names of keys, such as f3 or ctrl+n,x")
+            raise ConfigError(f"{path}: keys.{name} is {shown(key)}; allowed: names of keys, such as f3 or ctrl+n,x")
 
 
-def _plainly(words: str) -> str:
-    """Return msgspec's complaint in the file's words."""
+def _in_file_terms(words: str) -> str:
+    """Return msgspec's error text with the terms of a TOML file."""
     return words.replace("Object contains", "there is an").replace("field", "key").replace(" - at `$.", " at `").lower()

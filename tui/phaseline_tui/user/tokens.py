@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from phaseline.client.token import checked_token, config_folder, read_secret, token
-from phaseline.errors import ConfigError
+from phaseline.errors import ConfigError, shown
 from phaseline_tui.model.connection import Access
 from phaseline_tui.model.words import count_of
 
@@ -17,18 +17,18 @@ _PAIR: Final = 2
 def read_access(environ: Mapping[str, str], ca_file: str | None = None) -> Access:
     """Return the tokens for all servers.
 
-    A server's token stands in `~/.config/phaseline/tokens`, on a line with its host; the token for every other server
-    is the one that reporters use, too.
+    `~/.config/phaseline/tokens` holds tokens for single hosts, one `host token` per line. All other servers get the
+    token that reporters use (`phaseline.client.token`).
 
     Args:
-        environ: the environment; `XDG_CONFIG_HOME` goes before `~/.config`.
-        ca_file: certificates to trust besides the system's.
+        environ: The environment; `XDG_CONFIG_HOME` replaces `~/.config`.
+        ca_file: CA certificates to trust in addition to the system's.
 
     Raises:
-        ConfigError: a token can't be one, its file is open to others, or there is no such file of certificates.
+        ConfigError: A token is malformed, others can read its file, or `ca_file` does not exist.
     """
     if ca_file is not None and not Path(ca_file).is_file():
-        raise ConfigError(f"--ca names {ca_file}, which is no file; allowed: a file of certificates (PEM)")
+        raise ConfigError(f"--ca is {shown(ca_file)}, which is not a file; allowed: a PEM file of certificates")
     path = config_folder(environ) / "tokens"
     special: list[tuple[str, str]] = []
     for number, line in enumerate(read_secret(path).splitlines(), 1):

@@ -1,4 +1,4 @@
-"""What one connection has received since the last batch; of progress that newer progress replaced, the newest."""
+"""The frames that one connection has received since its last batch."""
 
 import time
 from collections.abc import Iterable
@@ -7,21 +7,21 @@ from typing import Protocol
 from phaseline_tui.model.connection import Batch, LinkStatus
 from phaseline_tui.model.frames import Frame, JobMessage, JobProgress
 
-__all__ = ["Beat", "Wake"]
+__all__ = ["BatchBuffer", "Wake"]
 
 
 class Wake(Protocol):
-    """Says that there is something to hand over."""
+    """Reports that a buffer has something to deliver."""
 
     def __call__(self, *, urgent: bool = False) -> object:
-        """Say so; `urgent` if it can't wait for the next beat."""
+        """Report it; `urgent` delivers it at once, before the next tick."""
 
 
-class Beat:
-    """Gathers frames and news of one connection until `take` makes a batch of them."""
+class BatchBuffer:
+    """Collects the frames, status and counts of one connection until `take` returns them as a batch."""
 
     def __init__(self, origin: str) -> None:
-        """Begin with nothing, for the connection called `origin`."""
+        """Start empty, for the connection labeled `origin`."""
         self.origin = origin
         self.status: LinkStatus | None = None
         self.delay: float | None = None
@@ -32,15 +32,15 @@ class Beat:
         self._size = 0
 
     def count(self, messages: int, size: int) -> None:
-        """Count a frame of `size` characters that held so many messages."""
+        """Count a text frame of `size` characters with this number of messages."""
         self._messages += messages
         self._size += size
 
     def add(self, frames: Iterable[Frame]) -> None:
-        """Add frames; of progress in the same phase of the same job, only the newest of a beat counts."""
+        """Add frames. Newer progress of the same phase of the same job replaces older progress."""
         kept, places = self._frames, self._progress_at
         for frame in frames:
-            if isinstance(frame, JobProgress):  # nearly always
+            if isinstance(frame, JobProgress):  # the most frequent type
                 at = places.get(frame.job_id)
                 before = kept[at] if at is not None else None
                 if at is not None and isinstance(before, JobProgress) and before.stage == frame.stage:
@@ -54,7 +54,7 @@ class Beat:
             kept.append(frame)
 
     def take(self) -> Batch | None:
-        """Return what has gathered, and begin anew; None if nothing has."""
+        """Return the collected batch and start a new one; None if the buffer is empty."""
         if not (self._size or self.status or self.delay is not None):
             return None
         batch = Batch(
