@@ -12,7 +12,7 @@ from textual.app import App
 from textual.screen import Screen
 from textual.widget import Widget
 
-from phaseline_tui.app.appearance import DressedApp
+from phaseline_tui.app.appearance import ThemedApp
 
 ROOT = Path(__file__).resolve().parents[2] / "tui" / "phaseline_tui"
 INTERNALS = ROOT / "terminal" / "textual_internals.py"
@@ -69,7 +69,7 @@ def test_the_objects_have_the_attributes(composed: Internals) -> None:
 
 def test_the_app_overrides_what_textual_calls() -> None:
     assert list(inspect.signature(App._display).parameters) == ["self", "screen", "renderable"]
-    assert DressedApp._display is not App._display
+    assert ThemedApp._display is not App._display
 
 
 def test_no_other_module_uses_the_inside_of_another_library() -> None:

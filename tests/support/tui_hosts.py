@@ -21,7 +21,7 @@ def several(theme: str | None = None) -> ProgressApp:
 
 def several_batches(app: ProgressApp) -> list[Batch]:
     """Return batches of the four servers: two are connected, one is stale, one needs a password."""
-    first, second, third, fourth = app.board.labels
+    first, second, third, fourth = app.data.labels
     up = LinkStatus(LinkState.CONNECTED, since=400.0)
     batches = [
         Batch((), 940.0, up, origin=first),

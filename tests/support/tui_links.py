@@ -15,8 +15,8 @@ from phaseline_tui.model.frames import Frame
 
 # Short retries, so that tests are fast; long time-outs, so that they pass on a slow machine.
 NEVER_AGAIN = Pace(
-    batch=0.01, open=60.0, greet=60.0, ping=30.0, stale=60.0, dead=120.0,
-    first_retry=3600.0, last_retry=3600.0, goodbye=30.0,
+    batch=0.01, open=60.0, first_message=60.0, ping=30.0, stale=60.0, dead=120.0,
+    first_retry=3600.0, last_retry=3600.0, closing=30.0,
 )  # fmt: skip
 QUICK = replace(NEVER_AGAIN, first_retry=0.02, last_retry=0.05)
 

@@ -45,7 +45,7 @@ def picture_status(url: str, picture: str) -> int:
 
 
 def state_of(app: ProgressApp, picture: str) -> State | None:
-    job = app.state.jobs.get(JobKey(app.board.labels[0], f"dalle:{picture.replace('/', ':')}"))
+    job = app.state.jobs.get(JobKey(app.data.labels[0], f"dalle:{picture.replace('/', ':')}"))
     return job.state if job is not None else None
 
 
@@ -53,7 +53,7 @@ def test_only_pictures_can_be_cancelled_or_removed() -> None:
     active = JobView("dalle:simple:0x1", "box", name="0x1")
     done = JobView("dalle:a b/../c:0x2", "box", state=State.COMPLETED)
     found, why = removals([active, done, JobView("job_7", "box"), JobView("dalle::0x1", "box")])
-    assert [(each.path, each.runs) for each in found] == [
+    assert [(each.path, each.running) for each in found] == [
         ("/dalle/simple/0x1", True), ("/dalle/a%20b%2F..%2Fc/0x2", False)
     ]  # fmt: skip
     assert why == "2 jobs can't be cancelled from here: only their workers can"
@@ -64,12 +64,12 @@ def test_only_pictures_can_be_cancelled_or_removed() -> None:
     ("reply", "words"),
     [
         (Reply(200, b"{}"), "0x1 cancelled"),
-        (Reply(403, b'{"error": "no\\u001b[2J"}'), "0x1 stays as it is: no[2J; this needs an admin token"),
-        (Reply(502, b"<html>"), "0x1 stays as it is: HTTP 502"),
+        (Reply(403, b'{"error": "no\\u001b[2J"}'), "0x1 not cancelled: no[2J; an admin token is required"),
+        (Reply(502, b"<html>"), "0x1 not cancelled: HTTP 502"),
     ],
 )
 def test_what_came_of_it_is_said(reply: Reply, words: str) -> None:
-    said, well = outcome(Removal(JobKey("box", "dalle:simple:0x1"), "0x1", "/dalle/simple/0x1", runs=True), reply)
+    said, well = outcome(Removal(JobKey("box", "dalle:simple:0x1"), "0x1", "/dalle/simple/0x1", running=True), reply)
     assert said.startswith(words)
     assert well is (reply.status == 200)
 
@@ -87,11 +87,11 @@ def test_a_picture_is_shown_and_removed_after_a_question(url: str, monkeypatch: 
         await until(pilot, lambda: "▀" in text_of(app) or "▄" in text_of(app))
         await until(pilot, lambda: "256 x" in text_of(app))
         await pilot.press("escape", "ctrl+x")
-        await until(pilot, lambda: "Remove 1 picture for good?" in text_of(app))
+        await until(pilot, lambda: "Remove 1 picture permanently?" in text_of(app))
         await pilot.press("escape")
-        await until(pilot, lambda: "for good?" not in text_of(app))
+        await until(pilot, lambda: "permanently?" not in text_of(app))
         await pilot.press("ctrl+x")
-        await until(pilot, lambda: "for good?" in text_of(app))
+        await until(pilot, lambda: "permanently?" in text_of(app))
         assert await asyncio.to_thread(picture_status, url, "simple/0xa1") == 200
         await pilot.press("y")
         await until(pilot, lambda: any("removed" in each.message for each in app._notifications))

@@ -160,9 +160,9 @@ def test_the_filter_narrows_the_list_while_one_types() -> None:
 def test_a_regular_expression_that_is_wrong_is_told_while_one_types() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("slash", *"/IMG_(/")
-        assert "! /IMG_(/ is no regular expression: missing )" in text_of(app)
+        assert "! /IMG_(/ is not a valid regex: missing )" in text_of(app)
         await pilot.press("backspace", "backspace", "slash")
-        assert "is no regular expression" not in text_of(app)
+        assert "is not a valid regex" not in text_of(app)
 
     use(test, many_jobs())
 
@@ -352,13 +352,13 @@ def test_a_lost_connection_freezes_what_is_known_and_says_so() -> None:
         app.receive(Batch((), 1000.0, LinkStatus(LinkState.WAITING, "no server at x", 990.0, 1004.0)))
         await pilot.pause()
         assert "no server at x" in text_of(app)
-        assert "next try in 4s" in text_of(app)
-        scene = app.board.scene()
+        assert "retry in 4s" in text_of(app)
+        scene = app.data.scene()
         assert scene.stale
         assert scene.now == 990.0
         app.receive(connected(many_jobs()))
         await pilot.pause()
-        assert not app.board.scene().stale
+        assert not app.data.scene().stale
         assert "no server" not in text_of(app)
 
     use(test, many_jobs())

@@ -46,7 +46,7 @@ def row_text(wire: dict[str, Any], width: int, scene: Scene = SCENE) -> str:
 def test_what_is_wrong_with_a_filter_is_told_in_the_last_line() -> None:
     wrong = Filter("render name:/IMG_(/")
     line = chrome.keys(100, wrong.text, 3, 9, where="filter", problem=wrong.problem)
-    assert "! /IMG_(/ is no regular expression: missing ), unterminated subpattern" in text_of(line)
+    assert "! /IMG_(/ is not a valid regex: missing ), unterminated subpattern" in text_of(line)
     assert width_of(chrome.keys(40, wrong.text, 3, 9, where="list", problem=wrong.problem)) == 40
 
 
@@ -55,7 +55,7 @@ def test_a_word_that_looks_like_a_field_is_explained_where_nothing_is_found() ->
     status = LinkStatus(LinkState.CONNECTED)
     lines = chrome.empty("http://x", status, 60, synced=True, filter_text=wrong.text, filter_hint=wrong.hint)
     words = " ".join(" ".join(text_of(line).split()) for line in lines)
-    assert "sate: is no field, so it was looked for as text; fields are state phase host" in words
+    assert "sate: is not a field, so it was searched as text; fields: state phase host" in words
 
 
 @pytest.mark.parametrize("state", list(LinkState))
@@ -77,7 +77,7 @@ def test_trouble_says_what_when_and_which_key() -> None:
     waiting = LinkStatus(LinkState.WAITING, "no server", 1000.0, 1003.4)
     (line,) = chrome.trouble(waiting, 80, SCENE)
     assert text_of(line).split("  ")[0] == " ! no server"
-    assert "next try in 4s  r tries now" in text_of(line)
+    assert "retry in 4s  r retry now" in text_of(line)
     stale = LinkStatus(LinkState.STALE, "no data from x", 988.0)
     (line,) = chrome.trouble(stale, 120, SCENE)
     assert "no data from x for 12s: jobs may be out of date" in text_of(line)
@@ -88,7 +88,7 @@ def test_trouble_says_what_when_and_which_key() -> None:
 def test_the_trouble_stays_on_the_screen_while_the_next_attempt_is_made() -> None:
     (line,) = chrome.trouble(LinkStatus(LinkState.CONNECTING, "no server"), 80, SCENE)
     assert "no server" in text_of(line)
-    assert "trying again" in text_of(line)
+    assert "reconnecting" in text_of(line)
 
 
 def test_no_jobs_yet_shows_the_line_that_starts_one() -> None:

@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from phaseline_tui.app.app import ProgressApp
-from phaseline_tui.app.board import Board
+from phaseline_tui.app.live_data import LiveData
 from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Batch
@@ -28,7 +28,7 @@ def filled(text: str = "", most: int = 5000) -> EventLog:
     log = EventLog(most)
     log.set_filter(text)
     for batch in stream():
-        log.take(batch.frames, "box", batch.received, lambda key: f"name of {key.job_id}")
+        log.add(batch.frames, "box", batch.received, lambda key: f"name of {key.job_id}")
     return log
 
 
@@ -87,7 +87,7 @@ def test_what_a_message_says_is_clean() -> None:
     ):
         assert all(text.isprintable() for text in words_of(frame(message)))
     log = EventLog()
-    log.take([frame({"type": "job_progress", "job_id": hostile})], "box", 0.0)
+    log.add([frame({"type": "job_progress", "job_id": hostile})], "box", 0.0)
     key = log.shown()[0].key
     assert key is not None
     assert key.job_id.isprintable()
@@ -103,19 +103,19 @@ def test_names_are_those_that_the_jobs_had() -> None:
 def test_what_nobody_has_looked_at_is_forgotten_and_counted_too() -> None:
     log = EventLog(most=4)
     for number in range(10):
-        log.take([frame(progress(3 * number + each)) for each in range(3)], "box", float(number))
+        log.add([frame(progress(3 * number + each)) for each in range(3)], "box", float(number))
     assert [event.frame.seq for event in log.shown() if isinstance(event.frame, JobMessage)] == [126, 127, 128, 129]
     assert log.total == 30
 
 
 def test_a_name_outlives_the_job_that_had_it() -> None:
-    board = Board((ServerAddress.parse("http://127.0.0.1:5100"),), FixedClock(), fold_after=900.0)
-    board.take([connected([photo_job("job_1", "DSC_0001.NEF", 2)])])
-    board.take([Batch((frame(progress(1)),), 1001.0)])
-    board.take([connected([])])
-    assert [(event.key, event.name) for event in board.events.shown()] == [
+    data = LiveData((ServerAddress.parse("http://127.0.0.1:5100"),), FixedClock(), fold_after=900.0)
+    data.apply([connected([photo_job("job_1", "DSC_0001.NEF", 2)])])
+    data.apply([Batch((frame(progress(1)),), 1001.0)])
+    data.apply([connected([])])
+    assert [(event.key, event.name) for event in data.events.shown()] == [
         (None, ""),
-        (JobKey(board.labels[0], "job_1"), "DSC_0001.NEF"),
+        (JobKey(data.labels[0], "job_1"), "DSC_0001.NEF"),
         (None, ""),
     ]
 
@@ -180,7 +180,7 @@ def test_events_of_several_servers(snap_compare: Compare) -> None:
     app = several(DARK)
 
     async def before(pilot: Pilot[Any]) -> None:
-        app.receive(*several_batches(app), *stream(app.board.labels[0])[:6], *stream(app.board.labels[2])[6:])
+        app.receive(*several_batches(app), *stream(app.data.labels[0])[:6], *stream(app.data.labels[2])[6:])
         await pilot.press("4")
         await pilot.pause()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from phaseline_tui.terminal.graphics import QUESTIONS, Graphics, understood
+from phaseline_tui.terminal.graphics import QUERIES, Graphics, parse_answers
 from tests.support.servers import progress_server
 from tests.support.tui_screen import ENVIRONMENT, SYNCHRONIZED, Terminal
 
@@ -49,7 +49,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ],
 )
 def test_a_terminals_answers_tell_what_it_can(answers: str, expected: Graphics) -> None:
-    assert understood(answers) == expected
+    assert parse_answers(answers) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_a_terminals_answers_tell_what_it_can(answers: str, expected: Graphics) 
 def test_a_picture_is_sent_as_the_terminal_wants_it(
     url: str, answers: str, sent: tuple[bytes, ...], not_sent: tuple[bytes, ...]
 ) -> None:
-    replies = SYNCHRONIZED | {QUESTIONS[-3:].encode(): answers.encode()}
+    replies = SYNCHRONIZED | {QUERIES[-3:].encode(): answers.encode()}
     terminal = Terminal([url], (100, 30), ENVIRONMENT, replies, [sys.executable, "-c", PATIENT])
     try:
         terminal.until(lambda screen: "0xa1" in screen.text and "100%" in screen.text)
         terminal.press("i")
         terminal.until(lambda screen: " kB" in screen.lines[0] and all(each in terminal.output for each in sent))
-        before = terminal.output.index(QUESTIONS.encode()) + len(QUESTIONS)
+        before = terminal.output.index(QUERIES.encode()) + len(QUERIES)
         terminal.press("\x1b")
         terminal.until(lambda screen: "enter details" in screen.text)
         terminal.press("i")
@@ -80,7 +80,7 @@ def test_a_picture_is_sent_as_the_terminal_wants_it(
         terminal.until(lambda screen: "enter details" in screen.text)
         assert terminal.quit() == 0
         told = bytes(terminal.output[before:])
-        assert QUESTIONS.encode() not in told, "asked once"
+        assert QUERIES.encode() not in told, "asked once"
         for each in sent:
             assert each in told
         for each in not_sent:

@@ -83,14 +83,14 @@ def test_the_delay_of_each_connection_is_measured() -> None:
 def test_a_host_counts_connections_and_forgets_its_rate() -> None:
     host = HostView("a", ServerAddress.parse("http://a"))
     up = LinkStatus(LinkState.CONNECTED, since=1.0)
-    host.take(Batch((), 1.0, up, messages=30, size=6000, delay=0.02))
+    host.apply(Batch((), 1.0, up, messages=30, size=6000, delay=0.02))
     assert (host.connections, host.delay, host.rates(2.0)) == (1, 0.02, (3.0, 600.0))
-    host.take(Batch((), 2.0, LinkStatus(LinkState.STALE, "quiet", 1.0)))
-    host.take(Batch((), 3.0, up))
+    host.apply(Batch((), 2.0, LinkStatus(LinkState.STALE, "quiet", 1.0)))
+    host.apply(Batch((), 3.0, up))
     assert host.connections == 1, "a stale one that speaks again is the same"
-    host.take(Batch((), 4.0, LinkStatus(LinkState.WAITING, "gone", 4.0)))
+    host.apply(Batch((), 4.0, LinkStatus(LinkState.WAITING, "gone", 4.0)))
     assert host.delay is None
-    host.take(Batch((), 5.0, up))
+    host.apply(Batch((), 5.0, up))
     assert (host.connections, host.rates(20.0), host.silence(21.0)) == (2, (0.0, 0.0), 20.0)
 
 
@@ -104,7 +104,7 @@ def test_lists_of_two_real_connections_become_one_and_stay_apart() -> None:
             app = ProgressApp([ServerAddress.parse(first.url), ServerAddress.parse(second.url)], theme=DARK)
             async with app.run_test(size=(120, 30)) as pilot:
                 await until(pilot, lambda: len(app.state.jobs) == 2)
-                assert set(app.state.jobs) == {JobKey(label, "job_1") for label in app.board.labels}
+                assert set(app.state.jobs) == {JobKey(label, "job_1") for label in app.data.labels}
                 await until(pilot, lambda: "a.jpg" in text_of(app) and "b.jpg" in text_of(app))
                 await pilot.press("5")
                 await until(pilot, lambda: text_of(app).count("connected") >= 2 and "ms" in text_of(app))

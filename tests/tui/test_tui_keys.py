@@ -82,12 +82,12 @@ def test_e_goes_from_trouble_to_trouble_and_begins_anew_after_the_last() -> None
 
 def test_old_jobs_are_folded_away_and_enter_lists_them() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
-        assert "1 job ended well a while ago" in text_of(app)
+        assert "1 older job folded" in text_of(app)
         await pilot.press("G", "enter")
-        assert "ended well a while ago" not in text_of(app)
+        assert "folded: press enter" not in text_of(app)
         assert len(app.state.visible) == 25
         await pilot.press("escape")
-        assert "1 job ended well a while ago" in text_of(app)
+        assert "1 older job folded" in text_of(app)
 
     use(test, many_jobs())
 
@@ -123,9 +123,9 @@ def test_p_holds_the_screen_still_and_loses_nothing() -> None:
         assert "70%" not in text_of(app)
         assert "✗" not in text_of(app)
         app._tick()
-        assert "HELD +4" in text_of(app)
+        assert "PAUSED +4" in text_of(app)
         await pilot.press("p")
-        assert "HELD" not in text_of(app)
+        assert "PAUSED" not in text_of(app)
         assert "70%" in text_of(app)
         assert "✗ b.jpg" in text_of(app)
 

@@ -196,7 +196,7 @@ def test_a_connection_that_stays_silent_is_given_up_and_opened_again() -> None:
 )
 def test_another_kind_of_server_is_told_apart(behaviour: dict[str, object], words: str) -> None:
     # A silent server is waited for; for the others this is only a limit for a slow machine.
-    pace = replace(NEVER_AGAIN, greet=0.1) if words.endswith("no message") else NEVER_AGAIN
+    pace = replace(NEVER_AGAIN, first_message=0.1) if words.endswith("no message") else NEVER_AGAIN
     with PlayedServer(**behaviour) as server, following(server.url, pace=pace) as (_, recorder):  # type: ignore[arg-type]
         assert recorder.wait_state(LinkState.WAITING).reason.startswith(words.format(url=server.url))
 

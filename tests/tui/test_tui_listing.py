@@ -52,7 +52,7 @@ def test_a_filter_knows_fields_expressions_and_quotes(text: str, kept: set[str])
 
 def test_what_is_no_regular_expression_is_said_and_looks_for_nothing() -> None:
     found = Filter("/a(/")
-    assert found.problem == "/a(/ is no regular expression: missing ), unterminated subpattern"
+    assert found.problem == "/a(/ is not a valid regex: missing ), unterminated subpattern"
     assert not found
 
 

@@ -62,9 +62,9 @@ def test_a_server_that_goes_and_comes_back_needs_no_key() -> None:
         assert "progress-server" in text_of(app)
         with PlayedServer([photo_job("job_1", "IMG_1.CR3", 2)], port=port):
             await until(pilot, lambda: "IMG_1.CR3" in text_of(app))
-        await until(pilot, lambda: app.board.status.state is LinkState.WAITING)
+        await until(pilot, lambda: app.data.status.state is LinkState.WAITING)
         assert "IMG_1.CR3" in text_of(app)
-        assert app.board.scene().stale
+        assert app.data.scene().stale
         with PlayedServer([photo_job("job_2", "IMG_2.CR3", 2)], port=port):
             await until(pilot, lambda: "IMG_2.CR3" in text_of(app))
             assert "IMG_1.CR3" not in text_of(app)
@@ -76,10 +76,10 @@ def test_r_connects_at_once() -> None:
     port = free_port()
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: app.board.status.state is LinkState.WAITING)
+        await until(pilot, lambda: app.data.status.state is LinkState.WAITING)
         with PlayedServer(port=port):
             await pilot.press("r")
-            await until(pilot, lambda: app.board.status.state is LinkState.CONNECTED)
+            await until(pilot, lambda: app.data.status.state is LinkState.CONNECTED)
             await until(pilot, lambda: "no jobs yet" in text_of(app))
             assert f"curl 'http://127.0.0.1:{port}/dalle/simple/0x1234?generate=1'" in text_of(app)
 
@@ -93,7 +93,7 @@ def test_quitting_leaves_no_thread_and_no_word(state: LinkState, capfd: pytest.C
     with PlayedServer(many_jobs(), **behaviour) as server:
 
         async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
-            await until(pilot, lambda: app.board.status.state is state)
+            await until(pilot, lambda: app.data.status.state is state)
             await pilot.press("q")
 
         live(server.url, test, Pace(batch=0.02, ping=0.03, stale=0.06, dead=60.0))

@@ -25,7 +25,7 @@ def report() -> PlainReport:
 
 
 def test_the_first_lines_tell_how_many_jobs_there_are_and_how_far_those_at_work_are() -> None:
-    lines = report().take([connected(many_jobs())], SCENE)
+    lines = report().apply([connected(many_jobs())], SCENE)
     assert lines[:2] == [
         "18:38:02 connected (box)",
         "18:38:02 25 jobs known: 6 active, 1 stalled, 1 lost, 14 done, 2 failed, 1 cancelled",
@@ -36,11 +36,11 @@ def test_the_first_lines_tell_how_many_jobs_there_are_and_how_far_those_at_work_
 
 
 def test_afterwards_each_thing_that_happens_is_a_line_and_small_steps_are_none() -> None:
-    told = report()
-    told.take([connected([photo_job("job_1", "IMG_1.CR3", 2, progress=10.0)])], SCENE)
+    report_ = report()
+    report_.apply([connected([photo_job("job_1", "IMG_1.CR3", 2, progress=10.0)])], SCENE)
 
     def say(**fields: object) -> list[str]:
-        return told.take([Batch((frame({"job_id": "job_1", **fields}),), 1000.0)], SCENE)
+        return report_.apply([Batch((frame({"job_id": "job_1", **fields}),), 1000.0)], SCENE)
 
     progress = {"type": "job_progress", "stage": "exif_analysis", "stage_index": 2}
     assert say(**progress, seq=8, percent=6.5) == []
@@ -53,30 +53,30 @@ def test_afterwards_each_thing_that_happens_is_a_line_and_small_steps_are_none()
 
 
 def test_a_line_tells_the_beginning_of_what_is_long() -> None:
-    told = report()
-    told.take([connected([photo_job("job_1", "IMG_1.CR3", 2, progress=10.0)])], SCENE)
+    report_ = report()
+    report_.apply([connected([photo_job("job_1", "IMG_1.CR3", 2, progress=10.0)])], SCENE)
     said: dict[str, object] = {"type": "job_progress", "seq": 9, "stage": "exif_analysis", "stage_index": 2}
     wordy = frame({"job_id": "job_1", **said, "percent": 31.0, "message": "x" * 9000})
     failed = frame(
         {"job_id": "job_1", "type": "job_failed", "seq": 10, "state": "failed", "result": {"error": "y" * 9000}}
     )
-    lines = told.take([Batch((wordy,), 1000.0)], SCENE) + told.take([Batch((failed,), 1000.0)], SCENE)
+    lines = report_.apply([Batch((wordy,), 1000.0)], SCENE) + report_.apply([Batch((failed,), 1000.0)], SCENE)
     assert [len(line) < 500 for line in lines] == [True, True]
     assert lines[0].endswith(f"31%, {'x' * 299}…")
     assert lines[1].endswith(f": {'y' * 299}…")
 
 
 def test_a_lost_connection_is_told_once() -> None:
-    told = report()
-    told.take([connected([])], SCENE)
+    report_ = report()
+    report_.apply([connected([])], SCENE)
     away = Batch((), 1000.0, LinkStatus(LinkState.WAITING, "no server at box", 1000.0, 1004.0))
     again = Batch((), 1000.0, LinkStatus(LinkState.CONNECTING, "no server at box", 1000.0))
-    lines = [line for batch in (away, again, away) for line in told.take([batch], SCENE)]
+    lines = [line for batch in (away, again, away) for line in report_.apply([batch], SCENE)]
     assert lines == ["18:38:02 no connection (box): no server at box"]
 
 
 def test_no_line_holds_a_control_character() -> None:
-    for line in report().take([connected(odd_jobs())], SCENE):
+    for line in report().apply([connected(odd_jobs())], SCENE):
         assert line.isprintable()
 
 

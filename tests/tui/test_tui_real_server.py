@@ -42,9 +42,9 @@ def test_a_picture_is_followed_phase_by_phase_to_its_end(tmp_path: Path) -> None
             await asyncio.to_thread(paint, url, "simple/0x1234")
 
             def ended() -> bool:
-                job = app.state.jobs.get(JobKey(app.board.labels[0], "dalle:simple:0x1234"))
+                job = app.state.jobs.get(JobKey(app.data.labels[0], "dalle:simple:0x1234"))
                 if job is not None:
-                    seen.append((job.percent_at(app.board.scene().now), job.phase_index))
+                    seen.append((job.percent_at(app.data.scene().now), job.phase_index))
                 return job is not None and job.state is State.COMPLETED
 
             await until(pilot, ended)
@@ -60,7 +60,7 @@ def test_a_picture_is_followed_phase_by_phase_to_its_end(tmp_path: Path) -> None
 
         async def come_later(app: ProgressApp, pilot: Pilot[int]) -> None:
             await until(pilot, lambda: "✓ 0x1234" in text_of(app))
-            job = app.state.jobs[JobKey(app.board.labels[0], "dalle:simple:0x1234")]
+            job = app.state.jobs[JobKey(app.data.labels[0], "dalle:simple:0x1234")]
             assert all(phase.elapsed is not None for phase in job.phases if phase.state is PhaseState.DONE)
             assert app.state.ignored == 0
 
@@ -72,15 +72,15 @@ def test_the_end_of_the_server_is_seen_and_its_return_as_well(tmp_path: Path) ->
     url = f"http://{bind}"
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: app.board.status.state is LinkState.WAITING)
+        await until(pilot, lambda: app.data.status.state is LinkState.WAITING)
         for _ in range(2):
             server = progress_server(tmp_path, bind=bind)
             await asyncio.to_thread(server.__enter__)
-            await until(pilot, lambda: app.board.status.state is LinkState.CONNECTED and bool(app.state.synced))
+            await until(pilot, lambda: app.data.status.state is LinkState.CONNECTED and bool(app.state.synced))
             await asyncio.to_thread(paint, url, "simple/0xfeed")
             await until(pilot, lambda: "0xfeed" in text_of(app))
             await asyncio.to_thread(server.__exit__, None, None, None)
-            await until(pilot, lambda: app.board.status.state is LinkState.WAITING)
+            await until(pilot, lambda: app.data.status.state is LinkState.WAITING)
             await until(pilot, lambda: "no server at" in text_of(app))
 
     follow(url, test)

@@ -90,7 +90,7 @@ def test_a_stalled_job_says_for_how_long_it_is_silent_whether_or_not_a_column_na
     assert columns_for(198).has_state
     assert "silent 45s" in row_text(job, 198, later)
     assert row_text(job, 198, later).count("stalled") == 1
-    assert "nothing heard for 40s" in detail_text(jobs(job)[0])
+    assert "no reports for 40s" in detail_text(jobs(job)[0])
 
 
 def test_a_job_whose_worker_is_gone_says_so_and_how_far_it_was() -> None:
@@ -99,7 +99,7 @@ def test_a_job_whose_worker_is_gone_says_so_and_how_far_it_was() -> None:
     assert "54%" in row_text(job, 78, later)
     assert "gone 45s" in row_text(job, 78, later)
     assert "worker gone 45s" in row_text(job, 198, later)
-    assert "worker gone, nothing heard for 40s · was at 54%" in detail_text(jobs(job)[0])
+    assert "worker gone, no reports for 40s · was at 54%" in detail_text(jobs(job)[0])
     job = photo_job("j", "IMG_1.CR3", 6, state="lost", silent_seconds=700.0, reason="worker gone", percent=54.0)
     assert "worker gone, was at 54%" in row_text(job, 120, later)
     assert "worker gone, was at 54%" in detail_text(jobs(job)[0])

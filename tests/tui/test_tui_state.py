@@ -273,7 +273,7 @@ def test_a_stalled_job_tells_for_how_long_it_is_silent_until_it_is_heard_of_agai
     state.apply([message("job_stalled", seq=4, state="stalled")], 1060.0)
     assert job.silence_at(1061.0) is None  # of a server that does not tell
     state.apply([message("job_lost", seq=5, state="lost", percent=54.2)], 1090.0)
-    assert (job.state, job.over, job.failure) == (State.LOST, True, "not heard of again, was at 54%")
+    assert (job.state, job.over, job.failure) == (State.LOST, True, "no reports, was at 54%")
 
 
 def test_a_job_whose_worker_is_gone_says_so_until_the_worker_comes_back() -> None:

@@ -63,7 +63,7 @@ async def _show(pilot: Pilot[Any], app: ProgressApp, known: Figures, *keys: str)
     await pilot.press("3")
     await app.workers.wait_for_complete()
     await pilot.pause()
-    cast("StatisticsScreen", app.screen).take(app.board.labels[0], known)
+    cast("StatisticsScreen", app.screen).update(app.data.labels[0], known)
     await pilot.press(*keys)
     await pilot.pause()
 
@@ -115,7 +115,7 @@ def test_a_real_server_is_asked(tmp_path: Path) -> None:
             async with app.run_test(size=(120, 40)) as pilot:
                 await until(pilot, lambda: bool(app.state.synced))
                 await pilot.press("3")
-                await until(pilot, lambda: "nothing is known" in text_of(app))
+                await until(pilot, lambda: "no statistics yet" in text_of(app))
                 await asyncio.to_thread(paint, url)
                 await until(pilot, lambda: any(job.over for job in app.state.jobs.values()))
                 await pilot.press("escape", "3")

@@ -48,7 +48,7 @@ OURS = re.compile(
 
 def test_hostile_text_reaches_the_terminal_as_text_or_not_at_all() -> None:
     with PlayedServer(odd_jobs()) as server, terminal(server.url) as program:
-        program.until(lambda screen: "ended well a while ago" in screen.text)
+        program.until(lambda screen: "folded: press enter" in screen.text)
         program.press("G\r")
         program.until(lambda screen: "job_8" in screen.text)
         program.press("g")
@@ -111,12 +111,12 @@ def test_what_was_painted_cell_by_cell_is_what_a_whole_repaint_shows() -> None:
         before = len(program.output)
         program.until(lambda _screen: len(program.output) > before + 3000)
         program.press("p")  # From now on nothing moves but the clock and the count in the first line.
-        program.until(lambda screen: "HELD" in screen.text)
+        program.until(lambda screen: "PAUSED" in screen.text)
         clock = program.screen.lines[0][-10:]
         program.until(lambda screen: screen.lines[0][-10:] != clock)  # What was being painted has been read by then.
         painted = program.screen.lines[1:]
         program.resize(119, 40)
-        program.until(lambda screen: "HELD" in screen.text)
+        program.until(lambda screen: "PAUSED" in screen.text)
         program.resize(120, 40)
         program.until(lambda screen: screen.lines[1:] == painted)
         assert program.quit() == 0

@@ -1,4 +1,4 @@
-"""What can be done to jobs from here: pictures are cancelled or removed, after asking, by whoever may."""
+"""Actions on jobs: which can be cancelled or removed, and the messages about it. Only picture jobs can."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ __all__ = ["Removal", "outcome", "picture_path", "removals"]
 _WORKFLOW: Final = "dalle"
 _PARTS: Final = 3
 _OK: Final = range(200, 300)
-_REFUSED: Final = frozenset({401, 403})
+_ACCESS_DENIED: Final = frozenset({401, 403})
 
 
 class Removal(NamedTuple):
@@ -25,13 +25,13 @@ class Removal(NamedTuple):
     key: JobKey
     name: str
     path: str
-    """What to `DELETE`."""
-    runs: bool
-    """Whether it is at work, so that this cancels it; otherwise its picture is removed."""
+    """Path of the `DELETE` request."""
+    running: bool
+    """Whether the job is running, so that this cancels it; otherwise its picture is removed."""
 
 
 def removals(jobs: Iterable[JobView]) -> tuple[Sequence[Removal], str]:
-    """Return what can be cancelled or removed of `jobs`, and in words why the others can't."""
+    """Return the removals possible for `jobs`, and the reason why the other jobs can't be cancelled."""
     found: list[Removal] = []
     others = 0
     for job in jobs:
@@ -45,22 +45,22 @@ def removals(jobs: Iterable[JobView]) -> tuple[Sequence[Removal], str]:
 
 
 def picture_path(job: JobView) -> str | None:
-    """Return where the server has the job's picture; None if there is none, or not yet."""
+    """Return the path of the job's picture on its server; None if there is none yet."""
     path = _path(job)
     return f"{path}?format=png" if path is not None and job.state is State.COMPLETED else None
 
 
 def outcome(removal: Removal, reply: Reply) -> tuple[str, bool]:
-    """Return in words what came of a removal, and whether it went well."""
+    """Return a message about the result of a removal, and whether it succeeded."""
     if reply.status in _OK:
-        return f"{removal.name} {'cancelled' if removal.runs else 'removed'}", True
+        return f"{removal.name} {'cancelled' if removal.running else 'removed'}", True
     try:
-        told = msgspec.json.decode(reply.body, type=dict[str, object])
+        answer = msgspec.json.decode(reply.body, type=dict[str, object])
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        told = {}
-    words = one_line(str(told.get("error") or f"HTTP {reply.status}"))
-    hint = "; this needs an admin token (PROGRESS_TOKEN)" if reply.status in _REFUSED else ""
-    return f"{removal.name} stays as it is: {words}{hint}", False
+        answer = {}
+    problem = one_line(str(answer.get("error") or f"HTTP {reply.status}"))
+    hint = "; an admin token is required (PROGRESS_TOKEN)" if reply.status in _ACCESS_DENIED else ""
+    return f"{removal.name} not {'cancelled' if removal.running else 'removed'}: {problem}{hint}", False
 
 
 def _path(job: JobView) -> str | None:

@@ -1,4 +1,4 @@
-"""The actions of the app's keys: copy, cancel or remove, show the picture."""
+"""Actions of the app's keys: copy, cancel or remove, show a picture."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 __all__ = ["cancel", "copy", "show_picture"]
 
-_MOST_NAMED: Final = 6
+_MAX_NAMED: Final = 6
 _SHOWN: Final = 60
 
 
 def chosen(app: "ProgressApp") -> list[JobView]:
-    """Return the jobs that an action would mean."""
+    """Return the jobs that an action applies to."""
     screen = app.screen
     keys = screen.chosen_jobs() if isinstance(screen, ViewScreen) else []
     return [job for key in keys if (job := app.state.jobs.get(key)) is not None]
 
 
 def copy(app: "ProgressApp") -> None:
-    """Copy what the view offers, or the ids of the chosen jobs, to the clipboard of the terminal."""
+    """Copy the view's selection, or the ids of the selected jobs, to the terminal's clipboard."""
     screen = app.screen
     text = screen.to_copy() if isinstance(screen, ViewScreen) else ""
     text = text or "\n".join(job.job_id for job in chosen(app))
@@ -40,25 +40,25 @@ def copy(app: "ProgressApp") -> None:
 
 
 def cancel(app: "ProgressApp") -> None:
-    """Cancel or remove the chosen jobs, after asking."""
+    """Cancel or remove the selected jobs after a confirmation."""
     found, why = removals(chosen(app))
     if why:
         app.notify(why, severity="warning", markup=False)
     if not found:
         return
-    running = sum(each.runs for each in found)
+    running = sum(each.running for each in found)
     words = []
     if running:
         words.append(f"cancel {count_of(running, 'job')}")
     if len(found) > running:
-        words.append(f"remove {count_of(len(found) - running, 'picture')} for good")
+        words.append(f"remove {count_of(len(found) - running, 'picture')} permanently")
     question = " and ".join(words)
     lines: list[Line] = [((f"{question[0].upper()}{question[1:]}?", "bad-strong"),), ()]
-    lines += [((f"  {each.name}", "text"), (f"  {each.key.origin}", "muted")) for each in found[:_MOST_NAMED]]
-    if len(found) > _MOST_NAMED:
-        lines.append(((f"  and {len(found) - _MOST_NAMED} more", "muted"),))
+    lines += [((f"  {each.name}", "text"), (f"  {each.key.origin}", "muted")) for each in found[:_MAX_NAMED]]
+    if len(found) > _MAX_NAMED:
+        lines.append(((f"  and {len(found) - _MAX_NAMED} more", "muted"),))
 
-    def answered(yes: bool | None) -> None:  # noqa: FBT001  Textual passes it so
+    def answered(yes: bool | None) -> None:  # noqa: FBT001 (Textual passes it by position)
         if yes:
             app.run_worker(_remove(app, found), group="removals")
 
@@ -69,19 +69,19 @@ async def _remove(app: "ProgressApp", found: Sequence[Removal]) -> None:
     for each in found:
         try:
             reply = await asyncio.wrap_future(app.request(each.key.origin, "DELETE", each.path))
-            words, well = outcome(each, reply)
+            words, succeeded = outcome(each, reply)
         except Ended as ended:
-            words, well = f"{each.name} stays as it is: {ended.reason}", False
-        app.notify(words, severity="information" if well else "error", markup=False)
+            words, succeeded = f"{each.name} not {'cancelled' if each.running else 'removed'}: {ended.reason}", False
+        app.notify(words, severity="information" if succeeded else "error", markup=False)
 
 
 def show_picture(app: "ProgressApp") -> None:
-    """Show the picture of the first chosen job that has one."""
+    """Show the picture of the first selected job that has one."""
     for job in chosen(app):
         path = picture_path(job)
         if path is not None:
-            from phaseline_tui.screens.picture import PictureScreen  # noqa: PLC0415  loads Pillow
+            from phaseline_tui.screens.picture import PictureScreen  # noqa: PLC0415 (imports Pillow)
 
             app.push_screen(PictureScreen(app.palette(), job.key, job.name, path))
             return
-    app.notify("this job has no picture, or not yet", markup=False, timeout=3)
+    app.notify("this job has no picture yet", markup=False, timeout=3)

@@ -1,4 +1,4 @@
-"""The commands of the palette."""
+"""The commands of Textual's command palette."""
 
 import functools
 from collections.abc import Iterable
@@ -15,16 +15,19 @@ __all__ = ["commands"]
 
 
 def commands(app: "ProgressApp") -> Iterable[SystemCommand]:
-    """Yield our own; what destroys is not the first."""
-    yield SystemCommand("Filter the list", "Show only the jobs that match", app.action_filter)
-    yield SystemCommand("Copy", "The ids of the chosen jobs, or what the view offers", app.action_copy)
-    yield SystemCommand("Picture", "The picture that the chosen job made", app.action_picture)
+    """Yield the program's own commands.
+
+    Textual sorts them by title. The title "Remove or cancel" keeps the destructive command from being the first.
+    """
+    yield SystemCommand("Filter the list", "Show only matching jobs", app.action_filter)
+    yield SystemCommand("Copy", "Copy the ids of the selected jobs, or the view's selection", app.action_copy)
+    yield SystemCommand("Picture", "Show the picture of the selected job", app.action_picture)
     yield SystemCommand(
-        "Remove or cancel", "The chosen pictures, or their jobs at work, after asking", app.action_cancel
+        "Remove or cancel", "Cancel the selected picture jobs, or remove their pictures; asks first", app.action_cancel
     )
-    yield SystemCommand("Reconnect now", "Don't wait for the next try", app.action_retry)
-    yield SystemCommand("Dark or light", "Change between the two themes of this program", app.action_toggle_theme)
+    yield SystemCommand("Reconnect now", "Don't wait for the next attempt", app.action_retry)
+    yield SystemCommand("Dark or light", "Switch between the two themes of this program", app.action_toggle_theme)
     for view in offered():
         yield SystemCommand(f"View: {view.name}", f"Key {view.key}", functools.partial(app.show_view, view))
-    yield SystemCommand("Hold or release the screen", "What comes meanwhile is kept", app.action_pause)
-    yield SystemCommand("Help", "The keys, and what the signs mean", app.action_help)
+    yield SystemCommand("Pause or resume the screen", "Messages received meanwhile are kept", app.action_pause)
+    yield SystemCommand("Help", "Show keys and symbols", app.action_help)

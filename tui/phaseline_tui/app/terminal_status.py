@@ -1,4 +1,4 @@
-"""What the program tells the terminal besides its screen, and when."""
+"""The window title, the tab's progress and the notifications of the terminal."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -11,24 +11,24 @@ from phaseline_tui.model.words import count_of
 from phaseline_tui.terminal import title
 from phaseline_tui.user.settings import Settings
 
-__all__ = ["Outside"]
+__all__ = ["TerminalStatus"]
 
 _NAMED: Final = 1
-"""So many jobs that ended at once are named; of more, it is told how many there were."""
+"""Maximum number of jobs that a notification names; for more, it has only their number."""
 
 
-class Outside:
-    """Keeps what was told last, and writes only what differs."""
+class TerminalStatus:
+    """Writes the title, the progress and notifications to the terminal, each only when it changes."""
 
     def __init__(
         self, settings: Settings, write: Callable[[str], object], environ: Mapping[str, str] = os.environ
     ) -> None:
-        """Tell nothing yet.
+        """Prepare; nothing is written yet.
 
         Args:
-            settings: what is wanted.
-            write: sends text to the terminal, past the screen.
-            environ: the environment, which tells of tmux.
+            settings: Which of them the user wants.
+            write: Writes to the terminal directly.
+            environ: The environment, which shows whether tmux is running.
         """
         self._settings = settings
         self._write = write
@@ -37,12 +37,12 @@ class Outside:
         self._progress = ""
 
     def start(self) -> None:
-        """Begin."""
+        """Save the terminal's title."""
         if self._settings.title:
             self._write(title.SAVE_TITLE)
 
-    def show(self, totals: Totals, server: str) -> None:
-        """Tell of all jobs together."""
+    def update(self, totals: Totals, server: str) -> None:
+        """Show the totals of all jobs in the title and the tab."""
         if self._settings.title:
             words = title.title_words(totals, server)
             text = title.title(to_ascii(words) if self._settings.ascii else words)
@@ -55,8 +55,8 @@ class Outside:
                 self._progress = progress
                 self._write(title.passed_through(progress, self._environ))
 
-    def tell_ends(self, jobs: Iterable[JobView]) -> None:
-        """Tell that jobs are done or failed, if that is wanted."""
+    def notify_ended(self, jobs: Iterable[JobView]) -> None:
+        """Notify the user of completed and failed jobs, if the settings say so."""
         ended = [job for job in jobs if job.state in {State.COMPLETED, State.FAILED}]
         if not ended or self._settings.notify == "off":
             return
@@ -69,7 +69,7 @@ class Outside:
         self._write(title.passed_through(title.notification(self._settings.notify, words), self._environ))
 
     def stop(self) -> None:
-        """Take everything back."""
+        """Remove the progress and restore the title."""
         if self._progress:
             self._write(title.passed_through(title.progress(None), self._environ))
         if self._title:

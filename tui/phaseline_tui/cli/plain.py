@@ -22,7 +22,7 @@ from phaseline_tui.user.settings import Settings
 __all__ = ["PlainReport", "follow"]
 
 _STEP: Final = 10.0  # percent of a job; a new line is printed for each step within a phase
-_MOST: Final = 300  # characters of a message
+_MAX: Final = 300  # characters of a message
 _LINK_WORDS: Final = {
     LinkState.CONNECTING: "connecting",
     LinkState.CONNECTED: "connected",
@@ -49,7 +49,7 @@ class PlainReport:
         self._printed: dict[JobKey, _Printed] = {}
         self._links: dict[str, tuple[LinkState, str]] = {}
 
-    def take(self, batches: Iterable[Batch], scene: Scene) -> list[str]:
+    def apply(self, batches: Iterable[Batch], scene: Scene) -> list[str]:
         """Apply batches and return the lines to print, without line ends."""
         lines: list[str] = []
         for batch in batches:
@@ -113,7 +113,7 @@ def _progress(job: JobView, scene: Scene) -> str:
 
 def _brief(text: str) -> str:
     """Return a worker's message, cut to a length that a person reads."""
-    return text if len(text) <= _MOST else f"{text[: _MOST - 1]}…"
+    return text if len(text) <= _MAX else f"{text[: _MAX - 1]}…"
 
 
 def _end(job: JobView, scene: Scene) -> str:
@@ -158,7 +158,7 @@ def follow(
         while waiting or not once:
             batches = received.get()
             scene = Scene(clock.monotonic(), clock.wall(), clock.local)
-            for line in report.take(batches, scene):
+            for line in report.apply(batches, scene):
                 (write or _write)(_encodable(line, settings))
             waiting -= report.state.synced
             for batch in batches:

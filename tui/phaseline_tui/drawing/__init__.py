@@ -1,1 +1,1 @@
-"""How things look, as pure functions from a job and a time to lines of styled text; no Textual but its colours."""
+"""Drawing: pure functions that return lines of styled text. Of Textual, only themes and colors are used."""

@@ -1,4 +1,4 @@
-"""Lines as spans of text, each with the name of its style, and texts fitted to a number of terminal cells."""
+"""Lines of styled text, and functions that fit text to a number of terminal cells."""
 
 from functools import lru_cache
 from typing import Final, Literal
@@ -8,26 +8,26 @@ from rich.cells import cell_len, set_cell_size
 __all__ = ["Line", "Span", "blank", "fit", "join", "middle", "pad_line", "width_of", "width_of_text", "wrap"]
 
 Span = tuple[str, str]
-"""A text and the name of its style (see `palette`)."""
+"""A text and the name of its style in the `Palette`."""
 Line = tuple[Span, ...]
 
 _ELLIPSIS: Final = "…"
 
 
 def width_of(line: Line) -> int:
-    """Return how many cells a line takes."""
+    """Return the width of a line in cells."""
     return sum([width_of_text(text) for text, _ in line])
 
 
 @lru_cache(maxsize=16384)
 def width_of_text(text: str) -> int:
-    """Return how many cells a text takes."""
+    """Return the width of a text in cells."""
     return len(text) if text.isascii() else cell_len(text)
 
 
 @lru_cache(maxsize=8192)
 def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
-    """Return `text` in exactly `width` cells: filled up with spaces, or cut with an ellipsis at its end."""
+    """Return `text` in exactly `width` cells: padded with spaces, or cut at its end with an ellipsis."""
     if width <= 0:
         return ""
     length = width_of_text(text)
@@ -44,8 +44,8 @@ def _cut(text: str, width: int) -> str:
 
 @lru_cache(maxsize=8192)
 def middle(text: str, width: int) -> str:
-    """Return `text` in exactly `width` cells, cut in its middle: the end of a name tells it from its neighbours."""
-    if width_of_text(text) <= width or width < 5:  # noqa: PLR2004  less leaves nothing on both sides
+    """Return `text` in exactly `width` cells, cut in the middle, because names often differ only at the end."""
+    if width_of_text(text) <= width or width < 5:  # noqa: PLR2004 (too narrow for both ends)
         return fit(text, width)
     tail_width = (width - 1) * 2 // 5
     tail = ""
@@ -58,12 +58,12 @@ def middle(text: str, width: int) -> str:
 
 
 def blank(width: int) -> Span:
-    """Return `width` cells of nothing."""
+    """Return a span of `width` spaces."""
     return (" " * max(0, width), "")
 
 
 def pad_line(line: Line, width: int) -> Line:
-    """Return a line of exactly `width` cells."""
+    """Return a line of exactly `width` cells: padded with spaces, or cut."""
     length = width_of(line)
     if length == width:
         return line
@@ -81,13 +81,13 @@ def pad_line(line: Line, width: int) -> Line:
 
 
 def join(left: Line, right: Line, width: int) -> Line:
-    """Return a line of `width` cells with one part at each end; the left part gives way."""
+    """Return a line of `width` cells with one part at each end; the left part is cut if there is too little room."""
     room = width - width_of(right)
     return (*pad_line(left, max(0, room)), *right) if room > 0 else pad_line(right, width)
 
 
 def wrap(text: str, width: int, most: int = 20) -> list[str]:
-    """Return `text` as at most `most` lines of at most `width` cells, broken at spaces where there are any."""
+    """Return `text` as at most `most` lines of at most `width` cells, broken at spaces if possible."""
     lines: list[str] = []
     line = ""
     for word in text.split(" "):

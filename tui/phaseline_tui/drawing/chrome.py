@@ -1,4 +1,4 @@
-"""The lines around the list: the header, a notice of trouble, the keys, and what stands where no job is."""
+"""The lines around the list: header, connection problems, keys, and the text of an empty list."""
 
 import math
 from typing import Final, Literal
@@ -11,7 +11,7 @@ from phaseline_tui.model.words import about, clock_time, duration
 
 __all__ = ["Place", "empty", "header", "keys", "trouble"]
 
-_ALL, _MUCH, _LITTLE = range(3)
+_FULL, _SHORT, _SHORTEST = range(3)
 _LINK_MARKS: Final = {
     LinkState.CONNECTING: ("◌", "warn"),
     LinkState.CONNECTED: ("●", "good"),
@@ -24,7 +24,7 @@ _LINK_WORDS: Final = {
     LinkState.STOPPED: "no connection",
 }
 Place = Literal["list", "detail", "page", "filter"]
-"""Where the keys go: to the list, the details beside it, the details instead of it, or the filter's line."""
+"""What has the focus: the list, the details beside it, the details in its place, or the filter line."""
 _KEYS: Final = (
     ("↑↓", "move"),
     ("enter", "details"),
@@ -34,7 +34,7 @@ _KEYS: Final = (
     ("?", "help"),
     ("q", "quit"),
 )
-_FILTER_KEYS: Final = (("enter", "keep the filter"), ("esc", "all jobs"))
+_FILTER_KEYS: Final = (("enter", "keep the filter"), ("esc", "clear it"))
 _PAGE_KEYS: Final = (
     ("↑↓", "move"),
     ("esc", "back"),
@@ -60,18 +60,18 @@ def header(
     scene: Scene,
     *,
     totals: Totals | None = None,
-    held: int | None = None,
+    paused: int | None = None,
 ) -> Line:
-    """Return the first line: which server, how the connection is, all jobs together, what time it is.
+    """Return the first line: the server, the connection's status, the totals of all jobs and the time.
 
     Args:
-        url: of the server, or a name for all of them.
-        status: how the connection is.
-        counts: the jobs by their states.
-        width: cells.
-        scene: the moment.
-        totals: what else is known of all jobs together.
-        held: while the screen is held still, how many messages came since; otherwise None.
+        url: URL of the server, or a name for all servers.
+        status: Status of the connection.
+        counts: Numbers of jobs by state.
+        width: Width in cells.
+        scene: Moment to draw.
+        totals: Other totals of all jobs.
+        paused: Number of messages received since the screen was paused; None if it is not paused.
     """
     mark, style = _LINK_MARKS[status.state]
     word = _LINK_WORDS.get(status.state, status.state.value)
@@ -79,44 +79,44 @@ def header(
     time = clock_time(scene.wall, scene.local, scene.wall, seconds=True)
     left: Line = ()
     right: Line = ()
-    # What is worth least goes first when the line is too short.
-    for brand, server, tell_link, worth, tell_time in (
-        (" phaseline  ", url, True, _ALL, True),
-        (" phaseline  ", bare, True, _ALL, True),
-        (" phaseline  ", bare, False, _ALL, True),
-        (" phaseline  ", bare, False, _MUCH, True),
-        (" ", bare, False, _MUCH, True),
-        (" ", bare, False, _MUCH, False),
-        (" ", bare, False, _LITTLE, True),
-        (" ", bare, False, _LITTLE, False),
+    # If the line is too short, drop the least important parts first.
+    for brand, server, show_link, detail, show_time in (
+        (" phaseline  ", url, True, _FULL, True),
+        (" phaseline  ", bare, True, _FULL, True),
+        (" phaseline  ", bare, False, _FULL, True),
+        (" phaseline  ", bare, False, _SHORT, True),
+        (" ", bare, False, _SHORT, True),
+        (" ", bare, False, _SHORT, False),
+        (" ", bare, False, _SHORTEST, True),
+        (" ", bare, False, _SHORTEST, False),
     ):
         left = ((brand, "title"), (f"{mark} ", style), (server, "text"))
-        if tell_link:
+        if show_link:
             left = (*left, (f" {word}", "muted" if status.state is LinkState.CONNECTED else style))
-        if held is not None:
-            left = (*left, (f"  HELD +{held}", "warn-strong"))
-        together = [] if totals is None or worth == _LITTLE else _together(totals, scene, tell_rate=worth == _ALL)
-        counted = _counts(counts, totals, tell_all=worth == _ALL)
-        right = (*counted, *together, (f"   {time} " if tell_time else " ", "muted"))
+        if paused is not None:
+            left = (*left, (f"  PAUSED +{paused}", "warn-strong"))
+        forecast = [] if totals is None or detail == _SHORTEST else _forecast(totals, scene, show_rate=detail == _FULL)
+        counted = _counts(counts, totals, show_all=detail == _FULL)
+        right = (*counted, *forecast, (f"   {time} " if show_time else " ", "muted"))
         if width_of(left) + width_of(right) < width:
             break
     return join(left, right, width)
 
 
-def _together(totals: Totals, scene: Scene, *, tell_rate: bool) -> list[Span]:
-    """Say how fast jobs get done, and when the last active one will be."""
+def _forecast(totals: Totals, scene: Scene, *, show_rate: bool) -> list[Span]:
+    """Return the rate of completed jobs, and when the last active job will be done."""
     spans: list[Span] = []
-    if tell_rate and totals.rate:
+    if show_rate and totals.rate:
         spans += [("  ", ""), (f"{totals.rate:.0f}/h", "strong")]
     if totals.remaining is not None:
         at = clock_time(scene.wall + totals.remaining, scene.local, scene.wall)
-        some = "" if not totals.unknown else " or later" if tell_rate else "+"
-        left = f" · {about(totals.remaining)}" if tell_rate else ""
+        some = "" if not totals.unknown else " or later" if show_rate else "+"
+        left = f" · {about(totals.remaining)}" if show_rate else ""
         spans += [("  all done ", "muted"), (at, "strong"), (f"{left}{some}", "muted")]
     return spans
 
 
-def _counts(counts: Counts, totals: Totals | None, *, tell_all: bool) -> list[Span]:
+def _counts(counts: Counts, totals: Totals | None, *, show_all: bool) -> list[Span]:
     spans: list[Span] = [(f"{counts.active}", "strong"), (" active", "muted")]
     done = (counts.done, "done") if totals is None else (totals.done_today, "done today")
     for count, word, style, always in (
@@ -125,13 +125,13 @@ def _counts(counts: Counts, totals: Totals | None, *, tell_all: bool) -> list[Sp
         (counts.failed, "failed", "bad-strong", True),
         (counts.cancelled, "cancelled", "strong", False),
     ):
-        if always or (count and (tell_all or word == "stalled")):
+        if always or (count and (show_all or word == "stalled")):
             spans += [("  ", ""), (f"{count}", style if count else "muted"), (f" {word}", "muted")]
     return spans
 
 
 def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
-    """Return what to say about the connection, nothing if all is well."""
+    """Return the lines that describe a connection problem; none if there is no problem."""
     if status.state is LinkState.STALE:
         words = f"{status.reason} for {duration(scene.now - status.since)}: jobs may be out of date"
         style = "warn"
@@ -139,13 +139,13 @@ def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
         words, style = status.reason, "bad"
     else:
         return []
-    hint: list[Span] = [("r", "key"), (" tries now ", "muted")]
+    hint: list[Span] = [("r", "key"), (" retry now ", "muted")]
     if status.state is LinkState.CONNECTING:
-        # It stays while the next attempt is made, or the list would jump at each.
-        hint = [("trying again ", "muted")]
+        # Keep the line during an attempt, so that the list does not jump.
+        hint = [("reconnecting ", "muted")]
     if status.next_try is not None:
         left = max(0, math.ceil(status.next_try - scene.now))
-        hint = [(f"next try in {left}s  ", "muted"), *hint]
+        hint = [(f"retry in {left}s  ", "muted"), *hint]
     room = width - 3
     if len(words) + width_of(tuple(hint)) + 2 <= room:
         return [join(((" ! ", style), (words, style)), tuple(hint), width)]
@@ -157,14 +157,14 @@ def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
 
 
 def keys(width: int, filter_text: str, shown: int, total: int, *, where: Place, problem: str = "") -> Line:
-    """Return the last line: the keys that help here, and what the filter leaves, or what is wrong in it."""
+    """Return the last line: the keys that apply, and the number of matching jobs or the filter's error."""
     right: list[Span] = []
     if problem:
         right = [(fit(f"! {problem}", min(width_of_text(problem) + 2, width - 2)), "warn"), (" ", "")]
     elif filter_text:
         right = [(f"{shown} of {total} ", "text")]
     if filter_text and where == "list" and not problem:
-        right = [("/", "key"), (f"{filter_text}  ", "strong"), *right, (" esc", "key"), (" all ", "muted")]
+        right = [("/", "key"), (f"{filter_text}  ", "strong"), *right, (" esc", "key"), (" clear ", "muted")]
     spans: list[Span] = [(" ", "")]
     room = width - 1 - width_of(tuple(right))
     for key, what in _KEYS_OF[where]:
@@ -178,12 +178,12 @@ def keys(width: int, filter_text: str, shown: int, total: int, *, where: Place, 
 def empty(
     url: str, status: LinkStatus, width: int, *, synced: bool, filter_text: str, filter_hint: str = ""
 ) -> list[Line]:
-    """Return what to say where no job can be shown: what is the case, and what to do."""
+    """Return the text of an empty list: the reason, and what to do."""
     if filter_text:
         lines: list[Line] = [
             ((f"no job matches {filter_text}", "strong"),),
             (),
-            (("esc", "key"), (" shows all jobs again", "muted")),
+            (("esc", "key"), (" clears the filter", "muted")),
         ]
         if filter_hint:
             lines += [(), ((filter_hint, "muted"),)]
@@ -191,10 +191,10 @@ def empty(
         lines = [
             (("no connection yet", "strong"),),
             (),
-            (("on this machine, start a server with", "muted"),),
+            (("start a server on this machine:", "muted"),),
             (("progress-server", "now"),),
             (),
-            (("or follow another one:", "muted"),),
+            (("or connect to another one:", "muted"),),
             (("progress-tui http://host:5100", "now"),),
         ]
     elif not synced:
@@ -203,18 +203,18 @@ def empty(
         lines = [
             (("no jobs yet", "strong"),),
             (),
-            (("paint a picture and watch it here:", "muted"),),
+            (("try it: generate a picture", "muted"),),
             ((f"curl '{url}/dalle/simple/0x1234?generate=1'", "now"),),
         ]
     longest = max(width_of(line) for line in lines)
     if longest > width - 2:
-        lines = [part for line in lines for part in _broken(line, width - 2)]
+        lines = [part for line in lines for part in _wrapped(line, width - 2)]
         longest = max(width_of(line) for line in lines)
     indent = (" " * max(0, (width - longest) // 2), "")
     return [(indent, *line) if line else () for line in lines]
 
 
-def _broken(line: Line, width: int) -> list[Line]:
+def _wrapped(line: Line, width: int) -> list[Line]:
     if width_of(line) <= width or len(line) != 1:
         return [line]
     text, style = line[0]

@@ -1,4 +1,4 @@
-"""Which columns the list has at which width: fewer at 80 than at 200, but never less meaning."""
+"""The columns of the job list for each width."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -29,28 +29,28 @@ _COLUMNS: Final = {
     "band": _Column(9, 9, ""),
     "message": _Column(20, 400, "MESSAGE"),
 }
-"""In the order on the screen."""
+"""All columns, from left to right."""
 
 _NEEDED: Final = ("mark", "name", "percent", "eta")
 _WHOLE: Final = {"whole names": ("name", 26), "whole phases": ("phase", 20)}
-"""No columns, but room for most names: they are worth more than the state in words, which its sign tells already."""
-_BY_WORTH: Final = ("bar", "phase", "elapsed", "source", "band", *_WHOLE, "state", "message", "host")
-_BY_WORTH_WITH_HOSTS: Final = ("bar", "phase", "host", "elapsed", "source", "band", *_WHOLE, "state", "message")
-"""When jobs run on several hosts, which of them tells jobs apart."""
+"""Extra width for long names. It has priority over the state column, because the mark already shows the state."""
+_BY_PRIORITY: Final = ("bar", "phase", "elapsed", "source", "band", *_WHOLE, "state", "message", "host")
+_BY_PRIORITY_WITH_HOSTS: Final = ("bar", "phase", "host", "elapsed", "source", "band", *_WHOLE, "state", "message")
+"""Priorities if jobs run on several hosts; the host then helps to tell jobs apart."""
 _GROWING: Final = (("phase", 4), ("name", 2), ("bar", 2), ("source", 1), ("host", 1))
-"""What gets the room that is left, and in which shares."""
+"""Columns that share the remaining width, and their shares."""
 _JOINED: Final = ("percent", "elapsed", "eta")
 
-_POINTED_AT: Final = {"mark": "state", "bar": "percent"}
-"""What a column that has no order of its own is sorted by."""
+_SORTED_BY: Final = {"mark": "state", "bar": "percent"}
+"""Sort columns of the columns that have no order of their own."""
 
 
 class Columns(NamedTuple):
-    """The columns shown, with their widths in cells; one cell stands between two."""
+    """The columns shown, with their widths in cells, separated by one cell."""
 
     widths: dict[str, int]
     joined: dict[str, int]
-    """The same with all from the bar to the remaining time as one, for jobs of which words say more than these."""
+    """The same columns with those from the bar to the ETA joined, for jobs that show text there."""
     has_state: bool
     has_source: bool
     width: int
@@ -61,12 +61,12 @@ def columns_for(width: int, *, several_hosts: bool = False) -> Columns:
     """Return the columns for a list of `width` cells.
 
     Args:
-        width: cells.
-        several_hosts: whether it matters on which host a job runs.
+        width: Width in cells.
+        several_hosts: Whether jobs run on more than one host.
     """
-    widths, left = _chosen(width, _BY_WORTH_WITH_HOSTS if several_hosts else _BY_WORTH)
-    _share_out(widths, left)
-    if "band" in widths:  # They are one text.
+    widths, left = _chosen(width, _BY_PRIORITY_WITH_HOSTS if several_hosts else _BY_PRIORITY)
+    _distribute(widths, left)
+    if "band" in widths:  # the ETA cell shows the band too
         widths["eta"] += 1 + widths.pop("band")
     ordered = {name: widths[name] for name in _COLUMNS if name in widths}
     joined = ordered.copy()
@@ -76,11 +76,11 @@ def columns_for(width: int, *, several_hosts: bool = False) -> Columns:
     return Columns(ordered, joined, "state" in widths, "source" in widths, width)
 
 
-def _chosen(width: int, by_worth: Sequence[str]) -> tuple[dict[str, int], int]:
-    """Return the columns that there is room for, as narrow as they may be, and how many cells are left then."""
+def _chosen(width: int, by_priority: Sequence[str]) -> tuple[dict[str, int], int]:
+    """Return the columns that fit with their minimum widths, and the number of remaining cells."""
     widths = {name: _COLUMNS[name].least for name in _NEEDED}
     left = width - sum(widths.values()) - (len(widths) - 1)
-    for name in by_worth:
+    for name in by_priority:
         if name in _WHOLE:
             column, enough = _WHOLE[name]
             wider = min(max(0, left), enough - widths[column])
@@ -89,14 +89,14 @@ def _chosen(width: int, by_worth: Sequence[str]) -> tuple[dict[str, int], int]:
             continue
         least = _COLUMNS[name].least
         if left < least + 1:
-            break  # What is worth less does not come before it.
+            break  # a column of lower priority never replaces it
         widths[name] = least
         left -= least + 1
     return widths, left
 
 
-def _share_out(widths: dict[str, int], left: int) -> None:
-    """Share out the cells that are left."""
+def _distribute(widths: dict[str, int], left: int) -> None:
+    """Distribute the remaining cells among the columns."""
     if left < 0:
         widths["name"] = max(1, widths["name"] + left)
     while left > 0:
@@ -112,7 +112,7 @@ def _share_out(widths: dict[str, int], left: int) -> None:
 
 
 def heading(columns: Columns, sorted_by: str = "", *, reverse: bool = False) -> Line:
-    """Return the line of the columns' titles; an arrow stands at the one that the list is sorted by."""
+    """Return the line of column titles, with an arrow at the sort column."""
     spans: list[Span] = []
     for name, width in columns.widths.items():
         title = _COLUMNS[name].title
@@ -126,10 +126,10 @@ def heading(columns: Columns, sorted_by: str = "", *, reverse: bool = False) -> 
 
 
 def column_at(columns: Columns, cell: int) -> str:
-    """Return the column to sort by when somebody points at `cell` of the titles; empty if there is none."""
+    """Return the column to sort by when `cell` of the titles is clicked; empty if there is none."""
     end = 0
     for name, width in columns.widths.items():
-        end += width + 1  # with the gap behind it
+        end += width + 1  # including the gap after it
         if 0 <= cell < end:
-            return _POINTED_AT.get(name, name)
+            return _SORTED_BY.get(name, name)
     return ""

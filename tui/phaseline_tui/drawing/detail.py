@@ -1,4 +1,4 @@
-"""The detail pane of a job, row by row."""
+"""Drawing of a job's details."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
@@ -35,44 +35,44 @@ _PHASE_MARKS: Final = {
 }
 _TIMES: Final = 7
 _BESIDE: Final = 2 + 1 + _TIMES + 1 + _TIMES + 2
-"""Cells of a phase's line without its name and its strip."""
-_LEAST_STRIP: Final = 12
-_MOST_NAME: Final = 24
-_MOST_ROWS: Final = 2000
+"""Width of a phase's line without its name and strip."""
+_MIN_STRIP: Final = 12
+_MAX_NAME: Final = 24
+_MAX_ROWS: Final = 2000
 _TOP: Final = ("",)
-"""Where the lines above the first section are."""
+"""Path of the lines above the first section."""
 
 
 def detail(job: JobView, width: int, scene: Scene, folds: Folds | None = None) -> list[Row]:
-    """Return everything that is known of `job`, in rows of `width` cells; `folds` says what of it is folded."""
+    """Return all details of `job` in rows of `width` cells; `folds` is the folding state."""
     folds = folds or Folds()
     rows = [Row(line, _TOP) for line in _head(job, width, scene)]
     for section in _sections(job, width, scene, folds):
         path = (section.key,)
-        folded = folds.folded(path, usually=False)
+        folded = folds.folded(path, default=False)
         mark = FOLDED if folded else UNFOLDED
         rows += [Row(()), Row((mark, *_title(section.title, width - 2)), path, section.value, folded)]
         if not folded:
             rows += section.rows
-    return [row._replace(line=pad_line(row.line, width)) for row in rows[:_MOST_ROWS]]
+    return [row._replace(line=pad_line(row.line, width)) for row in rows[:_MAX_ROWS]]
 
 
 class _Section(NamedTuple):
     key: str
-    """The first part of its rows' paths."""
+    """First part of the paths of its rows."""
     title: str
     rows: Iterable[Row]
     value: object = None
-    """What is copied with the whole section; None for its title."""
+    """Value to copy for the whole section; None for its title."""
 
 
 def _sections(job: JobView, width: int, scene: Scene, folds: Folds) -> Iterator[_Section]:
-    """Yield the parts below the head."""
+    """Yield the sections below the head."""
     if job.phases:
         yield _Section("phases", _phase_titles(job, width), _phases(job, width, scene))
     if job.reasons and not job.over:
-        told = [row for reason in reversed(job.reasons) for row in _wrapped(reason, width, "text", "why")]
-        yield _Section("why", "WHY THE ESTIMATE MOVED", told, "\n".join(reversed(job.reasons)))
+        texts = [row for reason in reversed(job.reasons) for row in _wrapped(reason, width, "text", "why")]
+        yield _Section("why", "WHY THE ESTIMATE CHANGED", texts, "\n".join(reversed(job.reasons)))
     if job.state.bad and job.failure not in [error.message for error in job.errors]:
         reason = job.failure or "no reason given"
         yield _Section("error", "ERROR", _wrapped(reason, width, "bad-strong", "error"), reason)
@@ -81,25 +81,25 @@ def _sections(job: JobView, width: int, scene: Scene, folds: Folds) -> Iterator[
         yield _Section("errors", title, _errors(job, width, scene, folds), msgspec.to_builtins(job.errors))
     results = {phase.name: phase.result for phase in job.phases if phase.result}
     for key, title, value in (
-        ("result", "RESULT", _news(job)),
+        ("result", "RESULT", _result_without_error(job)),
         ("details", "DETAILS", job.details),
         ("about", "PHOTO" if job.workflow == "photo" else "ABOUT", job.photo_info),
         ("results", "PHASE RESULTS", results),
     ):
         if value:
             yield _Section(key, title, facts(value, width, (key,), folds), value)
-    if len(job.told) > 1:
-        yield _Section("messages", "MESSAGES", _messages(job), "\n".join(words for _, words in reversed(job.told)))
+    if len(job.messages) > 1:
+        yield _Section("messages", "MESSAGES", _messages(job), "\n".join(words for _, words in reversed(job.messages)))
 
 
 def _messages(job: JobView) -> Iterator[Row]:
-    for number, (at, words) in enumerate(reversed(job.told), 1):
+    for number, (at, words) in enumerate(reversed(job.messages), 1):
         line: Line = ((f"  {fit(duration(at), _TIMES, 'right')}", "muted"), (f"  {words}", "text"))
         yield Row(line, ("messages", f"{number}"), words)
 
 
-def _news(job: JobView) -> object:
-    """Return the result without the error in it, which is told already."""
+def _result_without_error(job: JobView) -> object:
+    """Return the result without its error, which has its own section."""
     if isinstance(job.result, dict) and job.over and job.state is not State.COMPLETED:
         return {key: value for key, value in job.result.items() if key != "error"}
     return job.result
@@ -120,7 +120,7 @@ def _head(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
     facts += [f"id {job.job_id}"] if full != job.job_id and not job.job_id.startswith("dalle:") else []
     facts += [f"photo {job.photo_id}"] if job.photo_id and job.photo_id not in job.job_id else []
     facts += [f"on {job.host}"] if job.host else []
-    facts += ["picture existed already"] if job.cache_hit else []
+    facts += ["picture was cached"] if job.cache_hit else []
     yield ((fit("  ".join(fact for fact in facts if fact), width).rstrip(), "muted"),)
     yield ()
     yield from _progress(job, width, scene)
@@ -153,12 +153,12 @@ def _times(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
     silence = job.silence_at(scene.now)
     if silence is not None:
         why = f"{job.stall_reason}, " if job.stall_reason == WORKER_GONE else ""
-        spans.append((f"{why}nothing heard for {duration(silence)}", "warn"))
+        spans.append((f"{why}no reports for {duration(silence)}", "warn"))
         spans.append((f" · was at {int(job.percent)}%", "text"))
     elif left is None:
         spans.append(("time left unknown", "muted"))
     elif left.likely <= -1.0:
-        spans.append((f"{remaining(left)} against the estimate", "warn"))
+        spans.append((f"{remaining(left)} past the estimate", "warn"))
     else:
         spans.append((f"{remaining(left)} left", "strong"))
         spans.append((f" · {clock_time(scene.wall + left.likely, scene.local, scene.wall)}", "text"))
@@ -170,7 +170,7 @@ def _times(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
 
 
 def _basis(job: JobView) -> str:
-    """Say on what the estimate stands."""
+    """Return the basis of the estimate as text."""
     runs = count_of(job.runs, "run")
     words = {
         "history": f"from {runs}",
@@ -201,11 +201,11 @@ def _phase_titles(job: JobView, width: int) -> str:
 
 
 def _widths(job: JobView, width: int) -> tuple[int, int]:
-    """Return how many cells the names of the phases have, and the strips beside them."""
-    name_width = min(_MOST_NAME, max(len("PHASES"), *(width_of_text(phase.name) for phase in job.phases)))
+    """Return the widths of the phase names and of the strips."""
+    name_width = min(_MAX_NAME, max(len("PHASES"), *(width_of_text(phase.name) for phase in job.phases)))
     strip_width = width - name_width - _BESIDE
-    if strip_width < _LEAST_STRIP:
-        name_width = max(8, name_width - (_LEAST_STRIP - strip_width))
+    if strip_width < _MIN_STRIP:
+        name_width = max(8, name_width - (_MIN_STRIP - strip_width))
         strip_width = max(0, width - name_width - _BESIDE)
     return name_width, strip_width
 
@@ -220,7 +220,7 @@ def _phase_words(job: JobView, phase: PhaseView, name_width: int, scene: Scene) 
     elif phase.state is PhaseState.PENDING or spent is None:
         took = ""
     else:
-        # Tenths of what still runs would change ten times a second, and tell nobody anything.
+        # Tenths of a running phase would change ten times a second without informing anyone.
         took = duration(spent) if phase.state is PhaseState.CURRENT else fine_duration(spent)
     usual = fine_duration(phase.average) if phase.average is not None else UNKNOWN
     return (
@@ -239,7 +239,7 @@ def _errors(job: JobView, width: int, scene: Scene, folds: Folds) -> Iterator[Ro
 
 def _error(error: ErrorView, path: Path, width: int, scene: Scene, folds: Folds) -> Iterator[Row]:
     value = msgspec.to_builtins(error)
-    folded = folds.folded(path, usually=False) if error.details else None
+    folded = folds.folded(path, default=False) if error.details else None
     fold: Span = ("  ", "") if folded is None else FOLDED if folded else UNFOLDED
     for number, text in enumerate(wrap(error.message or error.kind or "no reason given", width - 4)):
         first = number == 0
@@ -247,8 +247,8 @@ def _error(error: ErrorView, path: Path, width: int, scene: Scene, folds: Folds)
         yield Row((*marks, (text, "bad-strong")), path, value, folded if first else None)
     at = clock_time(error.at, scene.local, scene.wall, seconds=True)
     where = f"in {error.phase}" if error.phase else ""
-    told = "  ".join(word for word in (error.kind, where, "" if at == UNKNOWN else f"at {at}") if word)
-    yield Row((("    ", ""), (fit(told, width - 4), "muted")), path, value)
+    texts = "  ".join(word for word in (error.kind, where, "" if at == UNKNOWN else f"at {at}") if word)
+    yield Row((("    ", ""), (fit(texts, width - 4), "muted")), path, value)
     if error.details and not folded:
         yield from facts(error.details, width, path, folds, depth=1)
 

@@ -1,4 +1,4 @@
-"""Which cells of a line changed: what need not be sent over a slow line is not sent."""
+"""Comparison of lines: finds the changed cells, so that only these are sent to the terminal."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,32 +9,32 @@ from phaseline_tui.drawing.cells import Line, Span, width_of, width_of_text
 __all__ = ["Stretch", "changed", "cut"]
 
 _NEAR: Final = 4
-"""Cells between two changes that cost less to send again than to jump over."""
+"""Maximum number of unchanged cells between two changes that are cheaper to send than to skip."""
 
 _END: Final = ("", None)
 
 
 class Stretch(NamedTuple):
-    """Neighbouring cells of one line."""
+    """Adjacent cells of one line."""
 
     start: int
     end: int
-    """After the last."""
+    """The cell after the last one."""
 
 
 _NOWHERE: Final = Stretch(sys.maxsize, sys.maxsize)
 
 
 def changed(before: Line, after: Line) -> list[Stretch]:
-    """Return the stretches in which two lines of one width differ, from left to right, none touching another.
+    """Return the stretches in which two lines of equal width differ, from left to right, not adjacent.
 
-    A span with characters that are not one cell wide is taken as a whole, so that no stretch begins or ends within a
-    character, neither in the old line nor in the new one.
+    A span with characters that are not one cell wide is compared as a whole, so that no stretch starts or ends within a
+    character of either line.
     """
     found: list[Stretch] = []
     same, at = _beginning(before, after)
     olds, news = iter(before[same:]), iter(after[same:])
-    # What is left of the present spans, at cell `at` of both lines; a style of None means that there is no more.
+    # The rest of the current spans, at cell `at` of both lines; a style of None marks the end of a line.
     was = now = ""
     was_style: str | None
     now_style: str | None
@@ -46,7 +46,7 @@ def changed(before: Line, after: Line) -> list[Stretch]:
             now, now_style = next(news, _END)
         if was_style is None or now_style is None:
             break
-        if was == now and was_style == now_style:  # Most spans are as they were.
+        if was == now and was_style == now_style:  # the usual case
             at += width_of_text(now)
             was = now = ""
             continue
@@ -64,13 +64,13 @@ def changed(before: Line, after: Line) -> list[Stretch]:
             _compare(found, at, was[:length], now[:length])
         at += length
         was, now = was[length:], now[length:]
-    if was or now:  # Of different widths, or nowhere in step again: from here on, everything.
+    if was or now:  # different widths, or not aligned again: repaint the rest
         _add(found, at, max(width_of(before), width_of(after)))
     return found
 
 
 def _beginning(before: Line, after: Line) -> tuple[int, int]:
-    """Return how many spans two lines have in common at their beginning, and how many cells these take."""
+    """Return the number of equal spans at the start of two lines, and their width in cells."""
     spans = cells = 0
     for old, new in zip(before, after, strict=False):
         if old != new:
@@ -81,7 +81,7 @@ def _beginning(before: Line, after: Line) -> tuple[int, int]:
 
 
 def _realigned(was_end: int, olds: Iterator[Span], now_end: int, news: Iterator[Span]) -> int | None:
-    """Skip whole spans until both lines are at the same cell, and return it; None if they never are."""
+    """Skip whole spans until both lines are at the same cell and return it; None if this never happens."""
     while was_end != now_end:
         span = next(olds if was_end < now_end else news, None)
         if span is None:
@@ -94,7 +94,7 @@ def _realigned(was_end: int, olds: Iterator[Span], now_end: int, news: Iterator[
 
 
 def _compare(found: list[Stretch], start: int, was: str, now: str) -> None:
-    """Add where two texts of one length differ, the first character standing at `start`."""
+    """Add the stretch in which two texts of equal length differ; `start` is the cell of the first character."""
     if was == now:
         return
     first, last = 0, len(now)
@@ -113,9 +113,9 @@ def _add(found: list[Stretch], start: int, end: int) -> None:
 
 
 def cut(line: Line, stretches: Iterable[Stretch]) -> Iterator[tuple[int, str, str]]:
-    """Yield what stands in `stretches`, from left to right: cell, text, style.
+    """Yield the contents of `stretches` from left to right: cell, text, style.
 
-    Each end of a stretch lies between two spans, or in a span of which each character takes one cell.
+    Each end of a stretch must be between two spans, or in a span whose characters are one cell wide.
     """
     rest = iter(stretches)
     start, end = next(rest, _NOWHERE)
@@ -127,7 +127,7 @@ def cut(line: Line, stretches: Iterable[Stretch]) -> Iterator[tuple[int, str, st
                 yield at, text, style
             else:
                 yield max(at, start), text[max(0, start - at) : end - at], style
-            if after < end:  # It goes on in the next span.
+            if after < end:  # the stretch continues in the next span
                 break
             start, end = next(rest, _NOWHERE)
         at = after

@@ -1,4 +1,4 @@
-"""A row of the live stream."""
+"""Drawing of the event list."""
 
 from typing import Final
 
@@ -14,12 +14,12 @@ _COLUMNS: Final = (
     Column("time", "TIME", 8),
     Column("mark", "", 1),
     Column("kind", "EVENT", 10),
-    Column("origin", "SERVER", 14, worth=2, cut="middle"),
+    Column("origin", "SERVER", 14, priority=2, cut="middle"),
     Column("name", "JOB", 14, grows=1, cut="middle"),
-    Column("phase", "PHASE", 16, worth=3),
-    Column("text", "WHAT", 20, grows=4),
+    Column("phase", "PHASE", 16, priority=3),
+    Column("text", "DETAILS", 20, grows=4),
 )
-_ALONE: Final = tuple(column for column in _COLUMNS if column.key != "origin")
+_ONE_SERVER: Final = tuple(column for column in _COLUMNS if column.key != "origin")
 _TONES: Final = {
     "started": ("►", "now"),
     "progress": ("·", "muted"),
@@ -40,18 +40,18 @@ _TONES: Final = {
 
 
 def event_heading(width: int, *, several: bool) -> Line:
-    """Return the titles of the columns; `several` says whether there are several servers to tell apart."""
-    return heading_of(columns_that_fit(_COLUMNS if several else _ALONE, width))
+    """Return the column titles; `several` adds a column for the server."""
+    return heading_of(columns_that_fit(_COLUMNS if several else _ONE_SERVER, width))
 
 
 def event_row(event: Event, width: int, scene: Scene, *, several: bool) -> Line:
-    """Return an event's row in `width` cells, as of the moment of `scene`; for `several` see `event_heading`."""
+    """Return the row of an event in `width` cells; for `several` see `event_heading`."""
     words = words_of(event.frame)
     mark, style = _TONES.get(words.kind, ("·", "muted"))
     loud = style not in {"muted", "text"}
     key = event.key
     return row_of(
-        columns_that_fit(_COLUMNS if several else _ALONE, width),
+        columns_that_fit(_COLUMNS if several else _ONE_SERVER, width),
         {
             "time": (clock_time(event.wall, scene.local, event.wall, seconds=True), "muted"),
             "mark": (mark, style),

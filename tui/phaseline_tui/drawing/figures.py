@@ -1,4 +1,4 @@
-"""What is known of earlier runs: a row for each phase, and what can be said of a workflow."""
+"""Drawing of statistics: a row for each phase, and a summary of a workflow."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -13,41 +13,41 @@ __all__ = ["eta_lines", "failure_lines", "figures_heading", "figures_row", "slow
 
 _COLUMNS: Final = (
     Column("workflow", "WORKFLOW", 10),
-    Column("series", "SERIES", 10, worth=9),
+    Column("series", "SERIES", 10, priority=9),
     Column("phase", "PHASE", 14, grows=1, cut="middle"),
-    Column("count", "RUNS", 5, worth=7, align="right"),
+    Column("count", "RUNS", 5, priority=7, align="right"),
     Column("ema", "EMA", 7, align="right"),
-    Column("p50", "P50", 7, worth=8, align="right"),
-    Column("p95", "P95", 7, worth=6, align="right"),
-    Column("p99", "P99", 7, worth=5, align="right"),
-    Column("recent", "LAST RUNS", 20, worth=3),
-    Column("share", "SHARE", 10, worth=2),
+    Column("p50", "P50", 7, priority=8, align="right"),
+    Column("p95", "P95", 7, priority=6, align="right"),
+    Column("p99", "P99", 7, priority=5, align="right"),
+    Column("recent", "LAST RUNS", 20, priority=3),
+    Column("share", "SHARE", 10, priority=2),
 )
 _RECENT: Final = 20
 _SHARE: Final = 10
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _GOOD_ERROR: Final = 0.25
 _FAIR_ERROR: Final = 0.5
-_MOST: Final = 5
+_MAX: Final = 5
 
 
 def figures_heading(width: int) -> Line:
-    """Return the titles of the columns."""
+    """Return the column titles."""
     return heading_of(columns_that_fit(_COLUMNS, width))
 
 
-def figures_row(figures: PhaseFigures, before: PhaseFigures | None, whole: float, width: int) -> Line:
-    """Return a phase's row.
+def figures_row(figures: PhaseFigures, before: PhaseFigures | None, total: float, width: int) -> Line:
+    """Return the row of a phase.
 
     Args:
-        figures: of the phase.
-        before: the row above; what is the same as there is not said again.
-        whole: seconds that all phases of the series take together.
-        width: in cells.
+        figures: Statistics of the phase.
+        before: The row above; equal names are not repeated.
+        total: Sum of the average seconds of all phases of the series.
+        width: Width in cells.
     """
     same_workflow = before is not None and before.workflow == figures.workflow
     same_series = same_workflow and before is not None and before.series == figures.series
-    share = (figures.avg_seconds or 0.0) / whole if whole > 0 else 0.0
+    share = (figures.avg_seconds or 0.0) / total if total > 0 else 0.0
     return row_of(
         columns_that_fit(_COLUMNS, width),
         {
@@ -66,13 +66,13 @@ def figures_row(figures: PhaseFigures, before: PhaseFigures | None, whole: float
 
 
 def failure_lines(failures: Iterable[Failures], workflow: str) -> list[Line]:
-    """Return in which phases jobs of `workflow` failed."""
+    """Return the number of failed jobs of `workflow` by phase."""
     mine = sorted((each for each in failures if each.workflow == workflow), key=lambda each: -each.count)
     lines: list[Line] = [((" FAILED IN", "label"),)]
     if not mine:
-        lines.append(((" nowhere yet", "muted"),))
+        lines.append(((" no failures", "muted"),))
     top = max((each.count for each in mine), default=0)
-    for each in mine[:_MOST]:
+    for each in mine[:_MAX]:
         name = f"{each.phase or 'no phase':<18.18}"
         lines.append(((f" {name} ", "text"), (f"{each.count:>4} ", "bad-strong"), (_bar(each.count / top), "bad")))
     return lines
@@ -83,8 +83,8 @@ def slow_lines(slowest: Iterable[SlowRun], workflow: str, name_width: int = 24) 
     mine = sorted((each for each in slowest if each.workflow == workflow), key=lambda each: -each.seconds)
     lines: list[Line] = [((" SLOWEST RUNS", "label"),)]
     if not mine:
-        lines.append(((" none known", "muted"),))
-    for each in mine[:_MOST]:
+        lines.append(((" none yet", "muted"),))
+    for each in mine[:_MAX]:
         name = each.job_id if len(each.job_id) <= name_width else f"{each.job_id[: name_width - 1]}…"
         ended = (each.ended_at or "").replace("T", " ")[:16]
         lines.append(((f" {_took(each.seconds):>7} ", "strong"), (f"{name:<{name_width}} ", "text"), (ended, "muted")))
@@ -92,21 +92,21 @@ def slow_lines(slowest: Iterable[SlowRun], workflow: str, name_width: int = 24) 
 
 
 def eta_lines(eta: Sequence[EtaFigures], workflow: str) -> list[Line]:
-    """Return how well the remaining times of `workflow` held."""
-    lines: list[Line] = [((" REMAINING TIMES HELD", "label"),)]
+    """Return the accuracy of the estimated remaining times of `workflow`."""
+    lines: list[Line] = [((" ETA ACCURACY", "label"),)]
     mine = [each for each in eta if each.workflow == workflow and each.runs]
     if not mine:
         lines.append(((" not measured yet", "muted"),))
-    for each in mine[:_MOST]:
+    for each in mine[:_MAX]:
         error, coverage = each.model.median_error, each.model.coverage
-        told: list[tuple[str, str]] = [(f" {each.series or workflow}: ", "text")]
-        told.append((UNKNOWN if error is None else f"±{error:.0%}", _tone(error)))
+        spans: list[tuple[str, str]] = [(f" {each.series or workflow}: ", "text")]
+        spans.append((UNKNOWN if error is None else f"±{error:.0%}", _tone(error)))
         if coverage is not None:
-            told.append((f" · {coverage:.0%} in the band", "text"))
-        told.append((f" · {count_of(each.runs or 0, 'run')}", "muted"))
+            spans.append((f" · {coverage:.0%} in the band", "text"))
+        spans.append((f" · {count_of(each.runs or 0, 'run')}", "muted"))
         if each.ema.median_error is not None:
-            told.append((f" · EMA ±{each.ema.median_error:.0%}", "muted"))
-        lines.append(tuple(told))
+            spans.append((f" · EMA ±{each.ema.median_error:.0%}", "muted"))
+        lines.append(tuple(spans))
     return lines
 
 

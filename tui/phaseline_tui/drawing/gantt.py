@@ -1,4 +1,4 @@
-"""The strip of a job's phases along its time, each against its average."""
+"""Strips: the phases of a job on a time axis, each with its average."""
 
 from typing import Final, NamedTuple
 
@@ -15,35 +15,35 @@ _STYLES: Final = {
 }
 _MARK: Final = "│"
 _SLOW_MARK: Final = "╵"
-_TO_COME: Final = "╌"
+_PENDING: Final = "╌"
 _SLOW: Final = 1.25
 _SLOW_SECONDS: Final = 0.1
-_TELLING: Final = 0.05
-"""The share of a phase that must be done before its pace tells when it ends."""
+_RELIABLE_SHARE: Final = 0.05
+"""Fraction of a phase from which its rate of progress predicts its end."""
 
 
 class Strip(NamedTuple):
-    """Where a phase lies in time, in seconds from the job's start."""
+    """The times of a phase, in seconds from the start of the job."""
 
     state: PhaseState
     start: float
     end: float
-    """Until when it ran, or has run."""
+    """End of the phase, or the current time."""
     usual_end: float | None
-    """When it would have ended with its average duration."""
+    """Its end with the average duration."""
     likely_end: float
-    """Until when it will run, as far as one can tell."""
+    """Its estimated end."""
     label: str = ""
-    """How far it is, if its worker tells."""
+    """Its progress, if its worker reports it."""
     slow_end: float | None = None
-    """When nine of ten earlier ones would have ended, if that is known."""
+    """Its end with the 90th percentile of durations, if known."""
 
     def draw(self, width: int, total: float, *, shades: bool) -> Line:
-        """Return the strip in `width` cells that stand for `total` seconds.
+        """Return the strip in `width` cells, which represent `total` seconds.
 
-        A solid bar is the time taken, in a warning colour where it goes beyond the average; a dim one is what the
-        current phase still needs, a dashed line what is expected of a later one. The upright mark is the average,
-        the half one what nine of ten stayed below.
+        A solid bar is the time taken, in a warning color beyond the average. A dim bar is the estimated rest of the
+        current phase, a dashed line the average of a pending one. The full-height mark is the average end; the
+        half-height mark is the 90th percentile.
         """
         scale = width * 8 / total if total > 0 else 0.0
         first = min(width - 1, int(self.start * scale) // 8)
@@ -51,7 +51,7 @@ class Strip(NamedTuple):
         cells: list[Span] = [(" ", "")] * width
         likely = min(width, max(first + 1, -int(-self.likely_end * scale // 8)))
         if self.state is PhaseState.PENDING:
-            cells[first:likely] = [(_TO_COME, "faint")] * (likely - first)
+            cells[first:likely] = [(_PENDING, "faint")] * (likely - first)
             return merged(cells)
         if self.state is PhaseState.CURRENT:
             cells[first:likely] = [(" ", "rest/rest") if shades else ("░", "rest/")] * (likely - first)
@@ -62,13 +62,13 @@ class Strip(NamedTuple):
             over = self._over and mark is not None and cell > mark
             fill = "over" if over else style
             under = cells[cell][1].partition("/")[2]
-            if filled < 8:  # noqa: PLR2004  eighths of a cell
+            if filled < 8:  # noqa: PLR2004 (eighths of a cell)
                 cells[cell] = (EIGHTHS[filled], f"{fill}/{under}")
             elif shades:
                 cells[cell] = ("█", f"{fill}/{fill}")
             else:
                 cells[cell] = ("▓" if over else "█", f"{fill}/")
-        # Where the bar ends in the very cell of the mark, the bar says as much.
+        # If the bar ends in the cell of the mark, it needs no mark.
         if mark is not None and cells[mark][0] in " █▓░":
             under = cells[mark][1].partition("/")[2]
             cells[mark] = (_MARK, f"text/{under}" if under else "muted")
@@ -81,12 +81,12 @@ class Strip(NamedTuple):
 
     @property
     def _over(self) -> bool:
-        """Whether the part beyond the average has another colour."""
+        """Whether the part beyond the average has a warning color."""
         usual = None if self.usual_end is None else self.usual_end - self.start
         return self.state is not PhaseState.FAILED and is_slow(self.end - self.start, usual)
 
     def _write_label(self, cells: list[Span], after: int) -> None:
-        """Write the label behind the bar, or at its end if there is no room behind."""
+        """Write the label after the bar, or at its end if there is no room."""
         at = min(after + 1, len(cells) - len(self.label))
         if not self.label or at < 0:
             return
@@ -96,16 +96,16 @@ class Strip(NamedTuple):
 
 
 def is_slow(spent: float | None, average: float | None) -> bool:
-    """Return whether a phase took so much longer than it usually does that one should look."""
+    """Return whether a phase took much longer than its average."""
     return spent is not None and average is not None and spent > _SLOW * average + _SLOW_SECONDS
 
 
 def strips(job: JobView, now: float) -> tuple[list[Strip | None], float]:
-    """Return where each phase of `job` lies, None for those that never were, and the seconds that all of it spans."""
+    """Return the strip of each phase of `job`, None for phases without one, and the seconds that all of them span."""
     found: list[Strip | None] = []
     at = 0.0
     for phase in job.phases:
-        strip = _place(job, phase, at, now)
+        strip = _strip_of(job, phase, at, now)
         found.append(strip)
         if strip is not None:
             at = max(at, strip.likely_end)
@@ -114,7 +114,7 @@ def strips(job: JobView, now: float) -> tuple[list[Strip | None], float]:
     return found, max([end, at, *(strip.usual_end or 0.0 for strip in found if strip is not None), 1e-3])
 
 
-def _place(job: JobView, phase: PhaseView, at: float, now: float) -> Strip | None:
+def _strip_of(job: JobView, phase: PhaseView, at: float, now: float) -> Strip | None:
     if phase.state is PhaseState.SKIPPED:
         return None
     if phase.state is PhaseState.PENDING:
@@ -133,14 +133,14 @@ def _place(job: JobView, phase: PhaseView, at: float, now: float) -> Strip | Non
         return Strip(phase.state, start, end, usual, max(end, usual or 0.0), slow_end=slow)
     done = phase.progress / 100.0
     if phase.average is not None:
-        likely = spent + (1.0 - done) * phase.average  # The less is done, the less its pace tells.
+        likely = spent + (1.0 - done) * phase.average  # a rate of progress is unreliable early in a phase
     else:
-        likely = spent / done if done >= _TELLING else spent
+        likely = spent / done if done >= _RELIABLE_SHARE else spent
     return Strip(phase.state, start, end, usual, start + likely, f"{int(phase.progress)}%", slow)
 
 
 def merged(cells: list[Span]) -> Line:
-    """Return `cells` with neighbours of one style as one span."""
+    """Return `cells` with adjacent cells of one style merged into one span."""
     spans: list[Span] = []
     for text, style in cells:
         if spans and spans[-1][1] == style:

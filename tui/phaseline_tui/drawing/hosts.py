@@ -1,4 +1,4 @@
-"""The connections: a row for each, what is wrong with it, and all of them in a few words."""
+"""Drawing of connections: a row each, the details of one, and a summary of all."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -18,14 +18,14 @@ _COLUMNS: Final = (
     Column("mark", "", 1),
     Column("label", "HOST", 12, grows=1, cut="middle"),
     Column("state", "STATE", 13),
-    Column("delay", "DELAY", 6, worth=9, align="right"),
-    Column("delays", "LAST DELAYS", 16, worth=2),
-    Column("heard", "HEARD", 9, worth=8, align="right"),
-    Column("active", "ACTIVE", 6, worth=7, align="right"),
-    Column("jobs", "JOBS", 6, worth=6, align="right"),
-    Column("rate", "MSG/S", 6, worth=4, align="right"),
-    Column("size", "KB/S", 6, worth=3, align="right"),
-    Column("since", "SINCE", 9, worth=5, align="right"),
+    Column("delay", "DELAY", 6, priority=9, align="right"),
+    Column("delays", "LAST DELAYS", 16, priority=2),
+    Column("received", "LAST DATA", 9, priority=8, align="right"),
+    Column("active", "ACTIVE", 6, priority=7, align="right"),
+    Column("jobs", "JOBS", 6, priority=6, align="right"),
+    Column("rate", "MSG/S", 6, priority=4, align="right"),
+    Column("size", "KB/S", 6, priority=3, align="right"),
+    Column("since", "SINCE", 9, priority=5, align="right"),
 )
 _MARKS: Final = {
     LinkState.CONNECTED: ("●", "good"),
@@ -35,35 +35,35 @@ _MARKS: Final = {
     LinkState.STOPPED: ("✗", "bad"),
 }
 _WORDS: Final = {LinkState.WAITING: "no connection", LinkState.STOPPED: "stopped"}
-_BADNESS: Final = (
+_BY_SEVERITY: Final = (
     LinkState.CONNECTED,
     LinkState.CONNECTING,
     LinkState.STALE,
     LinkState.WAITING,
     LinkState.STOPPED,
 )
-_BARS: Final = "▁▂▃▄▅▆▇"  # no full block: lines of them would grow together
+_BARS: Final = "▁▂▃▄▅▆▇"  # no full block, which would merge with the line above
 _SLOW: Final = 0.3
 
 
 def host_heading(width: int) -> Line:
-    """Return the titles of the columns."""
+    """Return the column titles."""
     return heading_of(columns_that_fit(_COLUMNS, width))
 
 
 def host_row(host: HostView, jobs: Collection[JobView], width: int, scene: Scene) -> Line:
-    """Return a connection's row.
+    """Return the row of a connection.
 
     Args:
-        host: the connection.
-        jobs: those that came over it.
-        width: in cells.
-        scene: the present moment.
+        host: The connection.
+        jobs: The jobs of its server.
+        width: Width in cells.
+        scene: Moment to draw.
     """
     mark, style = _MARKS[host.status.state]
     silence = host.silence(scene.now)
     messages, size = host.rates(scene.now)
-    well = host.status.state is LinkState.CONNECTED
+    connected = host.status.state is LinkState.CONNECTED
     active = sum(not job.over for job in jobs)
     delay = host.delay
     return row_of(
@@ -71,10 +71,10 @@ def host_row(host: HostView, jobs: Collection[JobView], width: int, scene: Scene
         {
             "mark": (mark, style),
             "label": (host.label, "strong"),
-            "state": (_WORDS.get(host.status.state, host.status.state.value), "text" if well else style),
+            "state": (_WORDS.get(host.status.state, host.status.state.value), "text" if connected else style),
             "delay": (delay_words(delay), "muted" if delay is None else "warn" if delay >= _SLOW else "text"),
             "delays": (sparkline(list(host.delays)[-16:]), "past"),
-            "heard": (_ago(silence), "muted" if well else style),
+            "received": (_ago(silence), "muted" if connected else style),
             "active": (f"{active}", "strong" if active else "muted"),
             "jobs": (f"{len(jobs)}", "muted"),
             "rate": (f"{messages:.1f}" if messages else "0", "muted"),
@@ -85,51 +85,51 @@ def host_row(host: HostView, jobs: Collection[JobView], width: int, scene: Scene
 
 
 def host_details(host: HostView, width: int, scene: Scene) -> list[Line]:
-    """Return what there is to know of the connection under the cursor."""
+    """Return the details of a connection."""
     status = host.status
     lines: list[Line] = [((f" {host.server.url}", "strong"),)]
     if host.server.ssh is not None:
         ssh = host.server.ssh
-        lines.append(((" by ", "muted"), (ssh.command, "text"), (f", to {ssh.far} there", "muted")))
+        lines.append(((" via ", "muted"), (ssh.command, "text"), (f", forwards to {ssh.far}", "muted")))
     if status.reason:
         style = "warn" if status.state in {LinkState.STALE, LinkState.CONNECTING} else "bad"
         lines += [((f" {text}", style),) for text in wrap(status.reason, max(10, width - 2), most=4)]
     if status.next_try is not None:
-        lines.append(((f" tries again in {duration(max(0.0, status.next_try - scene.now) + 0.99)}", "muted"),))
+        lines.append(((f" retry in {duration(max(0.0, status.next_try - scene.now) + 0.99)}", "muted"),))
     elif status.state is LinkState.STOPPED:
-        lines.append(((" does not try again by itself: ", "muted"), ("r", "key"), (" tries now", "muted")))
+        lines.append(((" no automatic retry; press ", "muted"), ("r", "key"), (" to retry", "muted")))
     if status.state is LinkState.CONNECTED and status.since:
         began = clock_time(scene.wall - (scene.now - status.since), scene.local, scene.wall)
-        times = f", the {host.connections}. connection" if host.connections > 1 else ""
+        times = f", {host.connections} connections so far" if host.connections > 1 else ""
         lines.append(((f" connected since {began}{times}", "muted"),))
     if host.delays:
         known = sorted(host.delays)
         middle = known[len(known) // 2]
-        lines.append(((f" delay of late: {delay_words(middle)} mostly, {delay_words(known[-1])} at most", "muted"),))
+        lines.append(((f" recent delay: median {delay_words(middle)}, maximum {delay_words(known[-1])}", "muted"),))
     if host.messages:
         lines.append(((f" {host.messages} messages, {host.size / 1000:.0f} kB", "muted"),))
     return lines
 
 
 def all_in_short(hosts: Sequence[HostView]) -> str:
-    """Return what the header calls the servers, and the delay of the slowest."""
+    """Return the header's name for the servers, and the delay of the slowest."""
     delays = [host.usual_delay for host in hosts if host.usual_delay is not None]
     slowest = f" {_roughly(max(delays))}" if delays else ""
     if len(hosts) == 1:
         return f"{hosts[0].server.url}{slowest}"
-    well = sum(host.status.state is LinkState.CONNECTED for host in hosts)
-    return (f"{len(hosts)} servers" if well == len(hosts) else f"{well} of {len(hosts)} servers") + slowest
+    connected = sum(host.status.state is LinkState.CONNECTED for host in hosts)
+    return (f"{len(hosts)} servers" if connected == len(hosts) else f"{connected} of {len(hosts)} servers") + slowest
 
 
 def worst(hosts: Sequence[HostView]) -> LinkStatus:
-    """Return the status of the connection that is worst off; of several servers, its words name all in trouble."""
-    host = max(hosts, key=lambda each: _BADNESS.index(each.status.state))
+    """Return the most severe status. With several servers, its reason names all that have a problem."""
+    host = max(hosts, key=lambda each: _BY_SEVERITY.index(each.status.state))
     status = host.status
     if len(hosts) == 1 or not status.reason:
         return status
     troubled = [each for each in hosts if each.status.reason]
     named = ", ".join(f"{each.label} {_WORDS.get(each.status.state, each.status.state.value)}" for each in troubled)
-    return LinkStatus(status.state, f"{named}; 5 tells why", status.since, status.next_try)
+    return LinkStatus(status.state, f"{named}; press 5 for details", status.since, status.next_try)
 
 
 def delay_words(seconds: float | None) -> str:
@@ -137,13 +137,13 @@ def delay_words(seconds: float | None) -> str:
     if seconds is None:
         return UNKNOWN
     millis = seconds * 1000
-    if millis < 9.95:  # noqa: PLR2004  below ten, tenths tell something
+    if millis < 9.95:  # noqa: PLR2004 (tenths below ten)
         return f"{millis:.1f}ms"
-    return f"{millis:.0f}ms" if millis < 999.5 else f"{seconds:.1f}s"  # noqa: PLR2004  a second
+    return f"{millis:.0f}ms" if millis < 999.5 else f"{seconds:.1f}s"  # noqa: PLR2004 (a second)
 
 
 def _roughly(seconds: float) -> str:
-    """Return a delay that does not flicker: a header that changes is sent over the line each time."""
+    """Return a delay of one significant digit, so that the header seldom changes and has to be sent again."""
     millis = seconds * 1000
     if millis < 1:
         return "<1ms"
@@ -152,7 +152,7 @@ def _roughly(seconds: float) -> str:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Return a bar of one cell for each value, the least of them the lowest."""
+    """Return a bar of one cell for each value, scaled from the minimum to the maximum."""
     low, high = min(values, default=0.0), max(values, default=0.0)
     if high <= low:
         return _BARS[1] * len(values)

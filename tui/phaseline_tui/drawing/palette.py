@@ -1,4 +1,4 @@
-"""What each kind of text is drawn with, in whatever theme is chosen."""
+"""The styles of texts and fills, derived from a theme."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
@@ -12,10 +12,10 @@ from phaseline_tui.drawing.themes import OURS
 __all__ = ["Ground", "Palette"]
 
 Ground = Literal["ground", "chrome", "cursor", "cursor-blurred"]
-"""On what a line stands: the screen, the band at its top and bottom, the cursor with and without the keys."""
+"""The background of a line: the screen, the bands at its top and bottom, the cursor with and without focus."""
 
 _TEXTS: Final = {
-    "": ("text", ""),  # the style's name, then its colour and attributes
+    "": ("text", ""),  # name of the style: (color, attributes)
     "text": ("text", ""),
     "strong": ("strong", "bold"),
     "muted": ("muted", ""),
@@ -36,7 +36,7 @@ _TEXTS: Final = {
     "track": ("track", ""),
     "mark": ("text", ""),
 }
-_ANSI_COLOURS: Final = {
+_ANSI_COLORS: Final = {
     "text": "default",
     "strong": "default",
     "muted": "default",
@@ -54,7 +54,7 @@ _ANSI_COLOURS: Final = {
 
 
 class _Styles(dict[str, Style]):
-    """Styles by their names, each made when it is first asked for, and one object from then on."""
+    """Styles by name. Each is created on first use and then always the same object."""
 
     def __init__(self, make: Callable[[str], Style]) -> None:
         super().__init__()
@@ -66,50 +66,50 @@ class _Styles(dict[str, Style]):
 
 
 class Palette:
-    """The styles of one theme, by the names that `drawing` uses: `muted`, `bad`, or `now/track` for two fills.
+    """The styles of one theme by name, such as `muted`, `bad`, or `now/track` for two fills in one cell.
 
-    A fill on the line's own ground is called `now/`: unlike a text, it keeps its colours under the cursor.
+    `now/` is a fill on the background of the line. Unlike a text, it keeps its colors under the cursor.
     """
 
     def __init__(self, theme: Theme, *, no_color: bool = False) -> None:
-        """Derive them from `theme`; from another's than ours by blending its colours.
+        """Derive the styles from `theme`. If it is not one of this program, blend its colors.
 
         Args:
-            theme: any theme.
-            no_color: whether only attributes may tell things apart.
+            theme: Any theme.
+            no_color: Whether to use only attributes, no colors.
         """
         self.shades = not theme.ansi
-        """Whether fills differ by their shades; otherwise by their characters."""
+        """Whether fills differ in color; otherwise they differ in character."""
         self._no_color = no_color
-        self._colours = dict(_ANSI_COLOURS) if theme.ansi else _shades(theme)
+        self._colors = dict(_ANSI_COLORS) if theme.ansi else _shades(theme)
         self._styles: dict[Ground, _Styles] = {}
 
     def on(self, ground: Ground) -> Mapping[str, Style]:
-        """Return the styles on `ground` by their names; a KeyError says that no style is called so."""
+        """Return the styles on a background by name. The mapping raises KeyError for an unknown name."""
         styles = self._styles.get(ground)
         if styles is None:
             styles = self._styles[ground] = _Styles(lambda name: self._make(name, ground))
         return styles
 
     def style(self, name: str, ground: Ground = "ground") -> Style:
-        """Return the style called `name` on `ground`.
+        """Return a style on a background.
 
         Raises:
-            KeyError: no style is called so.
+            KeyError: There is no style of this name.
         """
         return self.on(ground)[name]
 
     def _make(self, name: str, ground: Ground) -> Style:
         front, slash, second = name.partition("/")
         if second and self.shades:
-            return Style(color=self._colours[_TEXTS[front][0]], bgcolor=self._colours[_TEXTS[second][0]])
-        colour, attributes = _TEXTS[front]
+            return Style(color=self._colors[_TEXTS[front][0]], bgcolor=self._colors[_TEXTS[second][0]])
+        color, attributes = _TEXTS[front]
         bold = "bold" in attributes
         if self.shades:
-            return Style(color=self._colours[colour], bgcolor=self._colours[ground], bold=bold or None)
-        dim = colour in {"faint", "rule", "track"} and self._no_color
+            return Style(color=self._colors[color], bgcolor=self._colors[ground], bold=bold or None)
+        dim = color in {"faint", "rule", "track"} and self._no_color
         return Style(
-            color=None if self._no_color else self._colours[colour],
+            color=None if self._no_color else self._colors[color],
             bold=bold or None,
             dim=dim or None,
             reverse=(ground == "cursor" and not slash) or None,
@@ -118,16 +118,16 @@ class Palette:
 
 
 def _shades(theme: Theme) -> dict[str, str]:
-    """Return our colours in `theme`; what it doesn't name is blended from what it has."""
+    """Return the colors of `theme` by role; roles that it does not define are blended from its other colors."""
     system = theme.to_color_system().generate()
 
-    def colour(name: str) -> Color:
+    def color(name: str) -> Color:
         return Color.parse(system[name])
 
-    ground, text, primary = colour("background"), colour("foreground"), colour("primary")
+    ground, text, primary = color("background"), color("foreground"), color("primary")
     blended = {
         "ground": ground,
-        "chrome": colour("surface"),
+        "chrome": color("surface"),
         "text": text,
         "strong": text,
         "muted": ground.blend(text, 0.62),
@@ -139,9 +139,9 @@ def _shades(theme: Theme) -> dict[str, str]:
         "now": primary,
         "rest": ground.blend(primary, 0.25),
         "track": ground.blend(text, 0.09),
-        "over": colour("warning"),
-        "success": colour("success"),
-        "warning": colour("warning"),
-        "error": colour("error"),
+        "over": color("warning"),
+        "success": color("success"),
+        "warning": color("warning"),
+        "error": color("error"),
     }
     return {name: theme.variables.get(f"{OURS}{name}", blend.hex6) for name, blend in blended.items()}

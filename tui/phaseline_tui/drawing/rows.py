@@ -1,4 +1,4 @@
-"""One line of the list: a job at a moment, in the columns that the width allows."""
+"""Drawing of a job's line in the list."""
 
 from collections.abc import Callable
 from typing import Final
@@ -21,17 +21,17 @@ _STATE_STYLES: Final = {
     State.CANCELLED: "muted",
 }
 _BETWEEN: Final = " · "
-_LEAST_WORDS: Final = 16
-"""Cells for why a job failed, before anything else stands beside it."""
+_MIN_WORDS: Final = 16
+"""Minimum width of a job's error; other texts need additional room."""
 
 
-def _in_words(state: State) -> bool:
-    """Return whether words say more of a job in this state than a bar."""
+def _shows_text(state: State) -> bool:
+    """Return whether jobs in this state show a text in place of the bar."""
     return not state.at_work and state is not State.COMPLETED
 
 
 def state_style(state: State) -> str:
-    """Return the style in which a state's name stands."""
+    """Return the style of a state."""
     return _STATE_STYLES.get(state, "muted")
 
 
@@ -41,11 +41,11 @@ def source_of(job: JobView) -> str:
 
 
 def row(job: JobView, columns: Columns, scene: Scene) -> Line:
-    """Return the line of `job`; exactly as wide as `columns`."""
+    """Return the line of `job`, exactly as wide as `columns`."""
     spans: list[Span] = []
-    for name, width in (columns.joined if _in_words(job.state) else columns.widths).items():
+    for name, width in (columns.joined if _shows_text(job.state) else columns.widths).items():
         if spans:
-            # The gap takes the style before it, if that is no fill: each change of style costs some forty bytes.
+            # Except after a fill, the gap has the style before it, because a change of style costs up to forty bytes.
             text, style = spans[-1]
             if "/" in style:
                 spans.append((" ", ""))
@@ -69,7 +69,7 @@ def _state(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[S
 
 
 def _name(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
-    # Where no column names the series, an address alone would not tell which picture it is.
+    # Without a source column, an address alone would not identify the picture.
     bare = columns.has_source or not job.job_id.startswith("dalle:")
     name = job.name if bare else job.job_id.removeprefix("dalle:").replace(":", "/")
     return [(middle(name, width), _text(job, scene))]
@@ -90,7 +90,7 @@ def _phase(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Sp
 
 
 def _bar(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
-    if _in_words(job.state):
+    if _shows_text(job.state):
         return _words(job, width, scene)
     if job.state is State.COMPLETED:
         return [("━" * width, "past")]
@@ -101,7 +101,7 @@ def _bar(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span
 
 
 def _words(job: JobView, width: int, scene: Scene) -> list[Span]:
-    """Say why a job ended so, after how long, and when."""
+    """Return the text of an ended job: its error, elapsed time and end."""
     style = "muted"
     if job.state is State.CANCELLED:
         words = job.failure or "cancelled"
@@ -110,16 +110,16 @@ def _words(job: JobView, width: int, scene: Scene) -> list[Span]:
     else:
         words, style = _reason(job), "bad"
     at = clock_time(job.completed_at, scene.local, scene.wall)
-    at = at.rpartition(" ")[0] or at  # Of another day, the day is enough.
-    told = f" {spent(job.elapsed_at(scene.now))}{'' if at == UNKNOWN else f'{_BETWEEN}{at}'}"
-    room = width - len(told)
-    if room < _LEAST_WORDS:
+    at = at.rpartition(" ")[0] or at  # on another day, show only the day
+    times = f" {spent(job.elapsed_at(scene.now))}{'' if at == UNKNOWN else f'{_BETWEEN}{at}'}"
+    room = width - len(times)
+    if room < _MIN_WORDS:
         return [(fit(words, width), style)]
-    return [(fit(words, room), style), (told, "muted")]
+    return [(fit(words, room), style), (times, "muted")]
 
 
 def _reason(job: JobView) -> str:
-    """Return why a job failed, without its name, which stands in the same row."""
+    """Return the error of a job, without its name, which is in the same row."""
     reason = job.failure or "no reason given"
     return reason.removeprefix(job.name).lstrip(" :,") or reason
 
@@ -146,7 +146,7 @@ def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]
     at = clock_time(scene.wall + left.likely, scene.local, scene.wall)
     room = width - len(_BETWEEN) - len(words)
     if len(at) > room:
-        at = at.rpartition(" ")[0] or at  # The day is enough.
+        at = at.rpartition(" ")[0] or at  # show only the day
     spans = [(f"{at}{_BETWEEN}", "muted"), (words, "muted" if scene.stale else "strong")]
     room -= len(at)
     text = "" if left.low is None or left.high is None else f" ({band(left.low, left.high)})"
@@ -159,7 +159,7 @@ def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]
 
 
 def _stalled(job: JobView, width: int, columns: Columns, scene: Scene) -> str:
-    """Say why a job stalled, and for how long; nothing if nobody knows, and a column names its state."""
+    """Return why a job stalled and for how long; empty if unknown and shown by the state column."""
     silence = job.silence_at(scene.now)
     if silence is None:
         return "" if columns.has_state else "stalled"
@@ -170,14 +170,14 @@ def _stalled(job: JobView, width: int, columns: Columns, scene: Scene) -> str:
 
 
 def _ended(job: JobView, width: int, columns: Columns, scene: Scene) -> Span:
-    """Say when a job ended; and how, if no column does."""
+    """Return when a job ended, and its state if there is no state column."""
     at = clock_time(job.completed_at, scene.local, scene.wall)
     at = "" if at == UNKNOWN else at
     if columns.has_state:
         return (fit(at, width), "muted")
     word = state_word(job.state)
     if len(word) + 1 + len(at) > width:
-        at = at.rpartition(" ")[0]  # The day is enough.
+        at = at.rpartition(" ")[0]  # show only the day
     return (f"{fit(word, width - len(at))}{at}", state_style(job.state))
 
 

@@ -1,4 +1,4 @@
-"""What drawing depends on besides the jobs."""
+"""The inputs of drawing besides the jobs."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,15 +8,15 @@ __all__ = ["Scene"]
 
 
 class Scene(NamedTuple):
-    """The moment that is drawn, and what the terminal can."""
+    """The moment to draw, and the terminal's abilities."""
 
     now: float
     """Monotonic seconds."""
     wall: float
-    """The same moment, seconds since 1970."""
+    """The same moment in seconds since 1970."""
     local: Callable[[float], datetime]
-    """Gives the local time at a wall time."""
+    """Returns the local time of a wall time."""
     shades: bool = True
-    """Whether fills differ by their shades."""
+    """Whether fills differ in color; otherwise they differ in character."""
     stale: bool = False
-    """Whether what is known may be old, because the connection is lost."""
+    """Whether the data may be out of date, because the connection is lost."""

@@ -1,4 +1,4 @@
-"""Tables of lines: columns that give way, the least important first, until a line fits."""
+"""Tables: rows of columns, of which the least important are dropped until a row fits."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -16,24 +16,24 @@ class Column(NamedTuple):
     key: str
     title: str
     width: int
-    """In cells; of a column that grows, the least."""
-    worth: int = 0
-    """Of several, the one that is worth least is left out first; 0 is never left out."""
+    """Width in cells; minimum width of a column that grows."""
+    priority: int = 0
+    """Columns with the lowest priority are dropped first; 0 is never dropped."""
     align: Literal["left", "right"] = "left"
     grows: int = 0
-    """How large its share is of the room that is left."""
+    """Share of the remaining width."""
     cut: Literal["middle", "end"] = "end"
-    """Where a text that is too long is cut: the end of a name tells it from its neighbours."""
+    """Where a long text is cut; names are cut in the middle, because they often differ only at the end."""
 
 
 def columns_that_fit(columns: Sequence[Column], width: int) -> list[Column]:
-    """Return the columns to show in `width` cells, with the widths that fill it."""
+    """Return the columns that fit `width` cells, with widths that fill it."""
     kept = list(columns)
     while sum(column.width + _GAP for column in kept) - _GAP > width:
-        spare = [column for column in kept if column.worth]
+        spare = [column for column in kept if column.priority]
         if not spare:
             break
-        kept.remove(min(spare, key=lambda column: column.worth))
+        kept.remove(min(spare, key=lambda column: column.priority))
     growing = [column for column in kept if column.grows]
     left = width - (sum(column.width + _GAP for column in kept) - _GAP)
     shares = sum(column.grows for column in growing)
@@ -45,12 +45,12 @@ def columns_that_fit(columns: Sequence[Column], width: int) -> list[Column]:
 
 
 def heading_of(columns: Sequence[Column]) -> Line:
-    """Return the titles."""
+    """Return the row of column titles."""
     return row_of(columns, {column.key: (column.title, "label") for column in columns})
 
 
 def row_of(columns: Sequence[Column], cells: Mapping[str, Span]) -> Line:
-    """Return a row; a cell is a text with its style."""
+    """Return a row; `cells` holds the text and style of each column."""
     spans: list[Span] = []
     for column in columns:
         if spans:

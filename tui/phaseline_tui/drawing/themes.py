@@ -1,6 +1,6 @@
-"""The themes of this program: dark and light, each for terminals with millions of colours and with 256; and ANSI.
+"""The themes of this program: dark and light, each in truecolor and in 256 colors, and ANSI.
 
-A terminal with 256 colours gets tables of its own, because the nearest of them to a subtle shade is often teal.
+The 256-color tables are separate, because the nearest of the 256 colors to a subtle shade is often teal.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ DARK: Final = "phaseline-dark"
 LIGHT: Final = "phaseline-light"
 ANSI: Final = "phaseline-ansi"
 OURS: Final = "phaseline-"
-"""Before the names of our own colours among a theme's variables."""
+"""Prefix of our colors among a theme's variables."""
 
 _ROLES: Final = (
     "ground",
@@ -37,8 +37,8 @@ _ROLES: Final = (
     "error",
     "scrollbar",
 )
-"""Ground of the screen, of its bands and of what lies above it; texts from loud to quiet; the cursor's ground;
-the fills of a bar; what is good, doubtful and bad."""
+"""Backgrounds of the screen, its bands and panels; texts from strong to faint; backgrounds of the cursor; fills of a
+bar; success, warning and error; the scroll bar."""
 
 _TABLES: Final = {
     (DARK, True): (
@@ -62,18 +62,18 @@ _LIGHT_GROUNDS: Final = frozenset({"7", "9", "10", "11", "12", "13", "14", "15"}
 
 
 def themes_for(color_system: str | None) -> list[Theme]:
-    """Return the themes for a terminal that can what Rich calls `color_system`."""
+    """Return the themes for a terminal with Rich's `color_system`."""
     fine = color_system == "truecolor"
     return [_theme(DARK, fine=fine), _theme(LIGHT, fine=fine), _ansi()]
 
 
 def choose_theme(environ: Mapping[str, str], color_system: str | None, *, no_color: bool) -> str:
-    """Return the name of the theme to begin with.
+    """Return the name of the default theme.
 
     Args:
-        environ: the environment; `COLORFGBG` (as rxvt, Konsole and others set it) tells a light ground.
-        color_system: Rich's name for what the terminal can.
-        no_color: whether the environment asks for no colours.
+        environ: The environment; `COLORFGBG` (set by rxvt, Konsole and others) shows a light background.
+        color_system: Rich's name of the terminal's colors.
+        no_color: Whether NO_COLOR is set.
     """
     if no_color or color_system in {None, "standard", "windows"}:
         return ANSI
@@ -82,30 +82,30 @@ def choose_theme(environ: Mapping[str, str], color_system: str | None, *, no_col
 
 
 def _theme(name: str, *, fine: bool) -> Theme:
-    colours = dict(zip(_ROLES, _TABLES[name, fine].split(), strict=True))
-    ground, scrollbar, now = colours["ground"], colours["scrollbar"], colours["now"]
-    variables = {f"{OURS}{role}": colour for role, colour in colours.items()}
+    colors = dict(zip(_ROLES, _TABLES[name, fine].split(), strict=True))
+    ground, scrollbar, now = colors["ground"], colors["scrollbar"], colors["now"]
+    variables = {f"{OURS}{role}": color for role, color in colors.items()}
     variables |= {f"scrollbar-background{when}": ground for when in ("", "-hover", "-active")}
     variables |= {"scrollbar": scrollbar, "scrollbar-hover": scrollbar, "scrollbar-active": now}
     return Theme(
         name=name,
         dark=name == DARK,
         primary=now,
-        secondary=colours["past"],
-        accent=colours["warning"],
-        foreground=colours["text"],
+        secondary=colors["past"],
+        accent=colors["warning"],
+        foreground=colors["text"],
         background=ground,
-        surface=colours["chrome"],
-        panel=colours["panel"],
-        success=colours["success"],
-        warning=colours["warning"],
-        error=colours["error"],
+        surface=colors["chrome"],
+        panel=colors["panel"],
+        success=colors["success"],
+        warning=colors["warning"],
+        error=colors["error"],
         variables=variables | {"scrollbar-corner-color": ground},
     )
 
 
 def _ansi() -> Theme:
-    """Return the terminal's own sixteen colours on its own ground: right wherever shades are not to be had."""
+    """Return a theme of the terminal's own 16 colors and background, for terminals without shades."""
     return Theme(
         name=ANSI,
         ansi=True,

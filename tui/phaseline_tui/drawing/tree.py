@@ -1,4 +1,4 @@
-"""Decoded JSON as lines that can be folded: what is inside something stands further in, or in a few words behind it."""
+"""Drawing of JSON values as indented rows that can be folded; a folded value has a summary."""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -10,15 +10,15 @@ __all__ = ["FOLDED", "UNFOLDED", "Folds", "Path", "Row", "facts", "text_of"]
 
 FOLDED: Final = ("▸ ", "muted")
 UNFOLDED: Final = ("▾ ", "muted")
-_MOST_KEY: Final = 22
-_MOST_LIST: Final = 72
-_MOST_OPEN: Final = 12
-"""What has more values in it is folded until somebody unfolds it."""
-_MOST_APART: Final = 3
-"""Of more things in a list, each is told in one line at first."""
+_MAX_KEY: Final = 22
+_MAX_LIST: Final = 72
+_MAX_OPEN: Final = 12
+"""Values with more leaves are folded by default."""
+_MAX_UNFOLDED: Final = 3
+"""In a list with more nested items, each is folded by default."""
 
 Path = tuple[str, ...]
-"""Where something is: the section, then keys and numbers."""
+"""Path of a value: the section, then keys and numbers."""
 
 
 class Row(NamedTuple):
@@ -26,37 +26,37 @@ class Row(NamedTuple):
 
     line: Line
     path: Path = ()
-    """What it belongs to; of several lines of one thing, the same."""
+    """Path of its value; lines of one value have the same path."""
     value: object = None
-    """What is copied; None for the line's own text."""
+    """Value to copy; None for the text of the line."""
     folded: bool | None = None
-    """Of a line that heads what can be folded: whether it is. None for any other."""
+    """Whether the row's value is folded; None if it can't be folded."""
 
 
 class Folds:
-    """What is folded: as somebody chose; otherwise what is long."""
+    """The folding state. By default, long values are folded."""
 
     def __init__(self, *, everything: bool | None = None) -> None:
-        """Fold what is long; or `everything`, or nothing."""
+        """Start with long values folded (None), everything (True) or nothing (False)."""
         self._everything = everything
         self._chosen: dict[Path, bool] = {}
 
-    def folded(self, path: Path, *, usually: bool) -> bool:
-        """Return whether what is at `path` is folded."""
-        usually = usually if self._everything is None else self._everything
-        return self._chosen.get(path, usually)
+    def folded(self, path: Path, *, default: bool) -> bool:
+        """Return whether the value at `path` is folded."""
+        default = default if self._everything is None else self._everything
+        return self._chosen.get(path, default)
 
     def fold(self, path: Path, *, folded: bool) -> None:
-        """Fold what is at `path`, or unfold it."""
+        """Fold or unfold the value at `path`."""
         self._chosen[path] = folded
 
     def show(self, path: Path) -> None:
-        """Unfold whatever `path` lies in."""
+        """Unfold all values that contain `path`."""
         for length in range(1, len(path) + 1):
             self._chosen[path[:length]] = False
 
     def fold_all(self, *, folded: bool) -> None:
-        """Fold everything, or unfold it."""
+        """Fold or unfold everything."""
         self._chosen.clear()
         self._everything = folded
 
@@ -65,21 +65,21 @@ def facts(value: object, width: int, path: Path, folds: Folds, depth: int = 0) -
     """Yield a decoded JSON value as rows of `key  value`, at most `width` cells wide.
 
     Args:
-        value: what to tell.
-        width: cells.
-        path: where it is.
-        folds: what of it is folded.
-        depth: how far in it stands.
+        value: Value to draw.
+        width: Width in cells.
+        path: Path of the value.
+        folds: Folding state.
+        depth: Depth of nesting, for the indentation.
     """
     if isinstance(value, dict):
         pairs = [(str(key), each) for key, each in value.items()]
         longest = max((width_of_text(key) for key, each in pairs if not _nested(each)), default=0)
-        yield from _pairs(pairs, min(_MOST_KEY, longest), width, path, folds, depth)
+        yield from _pairs(pairs, min(_MAX_KEY, longest), width, path, folds, depth)
     elif isinstance(value, list):
-        many = sum(_nested(each) for each in value) > _MOST_APART
+        many = sum(_nested(each) for each in value) > _MAX_UNFOLDED
         for number, each in enumerate(value, 1):
             if _nested(each):
-                yield from _inside(f"{number}", each, width, (*path, f"{number}"), folds, depth, usually=many)
+                yield from _inside(f"{number}", each, width, (*path, f"{number}"), folds, depth, default=many)
             else:
                 yield from _leaf(each, "- ", width, (*path, f"{number}"), depth)
     else:
@@ -97,16 +97,16 @@ def _pairs(
     for key, each in pairs:
         where = (*path, key)
         if _nested(each):
-            yield from _inside(key, each, width, where, folds, depth, usually=_large(each))
+            yield from _inside(key, each, width, where, folds, depth, default=_large(each))
         else:
             yield from _leaf(each, f"{fit(key, key_width)}  ", width, where, depth)
 
 
 def _inside(
-    key: str, value: object, width: int, path: Path, folds: Folds, depth: int, *, usually: bool
+    key: str, value: object, width: int, path: Path, folds: Folds, depth: int, *, default: bool
 ) -> Iterator[Row]:
-    """Yield something with a head of its own, and what is in it unless it is folded."""
-    folded = folds.folded(path, usually=usually)
+    """Yield the heading of a nested value, and its content unless it is folded."""
+    folded = folds.folded(path, default=default)
     indent: Span = ("  " * depth, "")
     summary = f"  {_summary(value, width)}" if folded else ""
     yield Row((indent, FOLDED if folded else UNFOLDED, (key, "muted"), (summary, "text")), path, value, folded)
@@ -123,7 +123,7 @@ def _leaf(value: object, label: str, width: int, path: Path, depth: int) -> Iter
 
 
 def _summary(value: object, width: int) -> str:
-    """Return what is in something that is folded, in a few words."""
+    """Return a short summary of a folded value."""
     if isinstance(value, list):
         return count_of(len(value), "item")
     if not isinstance(value, dict):
@@ -138,16 +138,16 @@ def _summary(value: object, width: int) -> str:
 
 
 def _nested(value: object) -> bool:
-    """Return whether a value takes lines of its own; a short list of plain values doesn't."""
+    """Return whether a value needs rows of its own. A short list of plain values does not."""
     if isinstance(value, list):
         plain = not any(isinstance(each, dict | list) for each in value)
-        return not plain or len(words_of_value(value)) > _MOST_LIST
+        return not plain or len(words_of_value(value)) > _MAX_LIST
     return isinstance(value, dict) and bool(value)
 
 
 def _large(value: object) -> bool:
-    """Return whether there are many values in a value; looks no further than it must."""
-    return next((True for number, _ in enumerate(_leaves(value), 1) if number > _MOST_OPEN), False)
+    """Return whether a value has many leaves; stops counting at the limit."""
+    return next((True for number, _ in enumerate(_leaves(value), 1) if number > _MAX_OPEN), False)
 
 
 def _leaves(value: object) -> Iterator[object]:

@@ -214,7 +214,7 @@ class Follower:
             raise failures.closed(self.server, code, text) from None
         finally:
             if websocket is not None:
-                with trio.move_on_after(self._pace.goodbye):
+                with trio.move_on_after(self._pace.closing):
                     await websocket.aclose()
 
     def _authorization(self) -> list[tuple[str, str]]:
@@ -226,7 +226,7 @@ class Follower:
             await websocket.send_message(msgspec.json.encode({"type": "auth", "token": self._token}).decode())
         frame: Frame | None = None
         try:
-            with trio.fail_after(self._pace.greet):
+            with trio.fail_after(self._pace.first_message):
                 first = await websocket.get_message()
                 frame, _ = decode(first) if isinstance(first, str) else (None, 1)
         except trio.TooSlowError:

@@ -12,9 +12,9 @@ from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Reply
 from phaseline_tui.model.failures import Ended
 
-__all__ = ["MOST_BYTES", "send_request"]
+__all__ = ["MAX_BYTES", "send_request"]
 
-MOST_BYTES: Final = 32 * 1024 * 1024
+MAX_BYTES: Final = 32 * 1024 * 1024
 """Maximum size of a response. A picture has about 5 MB."""
 _CHUNK: Final = 64 * 1024
 
@@ -66,8 +66,8 @@ async def _receive_response(stream: Stream, connection: h11.Connection, server: 
             content_type = _content_type(event)
         elif isinstance(event, h11.Data):
             body += event.data
-            if len(body) > MOST_BYTES:
-                raise Ended(f"{server.url} sent more than {MOST_BYTES} bytes in one response")
+            if len(body) > MAX_BYTES:
+                raise Ended(f"{server.url} sent more than {MAX_BYTES} bytes in one response")
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
             return Reply(status, bytes(body), content_type)
 

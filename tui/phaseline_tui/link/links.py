@@ -114,7 +114,7 @@ class Links:
 
     def _end(self) -> None:
         self._stopping = True
-        self._scope.deadline = trio.current_time() + 2 * self._pace.goodbye
+        self._scope.deadline = trio.current_time() + 2 * self._pace.closing
         for follower in self._followers.values():
             follower.end()
 

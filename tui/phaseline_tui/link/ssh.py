@@ -59,9 +59,9 @@ _OPTIONS: Final = (
 )
 _KEPT_LINES: Final = 8
 _REFUSAL_WORDS: Final = ("open failed", "prohibited")
-_MOST_LINE: Final = 500
+_MAX_LINE: Final = 500
 _STOP_S: Final = 2.0
-_MOST_BASE: Final = 60
+_MAX_BASE: Final = 60
 """Characters. The path of a Unix socket has at most about 100, and ssh appends some while it creates the socket."""
 
 
@@ -88,7 +88,7 @@ class Forward:
         """Open the forward if necessary and return the path of its local end.
 
         Raises:
-            Ended: ssh failed; the text gives the reason and the remedy.
+            Ended: The command failed; the text gives the reason and the remedy.
         """
         self._output.clear()
         if not self._socket:
@@ -180,7 +180,7 @@ class Forward:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async for chunk in process.stderr:
                 *lines, pending = (pending + chunk).split(b"\n")
-                pending = pending[-_MOST_LINE:]
+                pending = pending[-_MAX_LINE:]
                 self._output.extend(one_line(line.decode(errors="replace")) for line in lines if line.strip())
                 if lines:
                     self._output_changed.set()
@@ -202,7 +202,7 @@ async def open_forward(server: ServerAddress, pace: Pace) -> AsyncIterator[Forwa
 def _runtime_folder() -> str | None:
     """Return the directory for our socket's folder: the login's runtime directory; None for the default."""
     own = os.environ.get("XDG_RUNTIME_DIR", "")
-    return own if own and len(own) < _MOST_BASE and Path(own).is_dir() else None
+    return own if own and len(own) < _MAX_BASE and Path(own).is_dir() else None
 
 
 async def _wait_for(process: trio.Process, word: bytes) -> bool:

@@ -1,1 +1,1 @@
-"""What the view knows, as pure data: no Textual, no Trio."""
+"""The view's data model: pure, without Textual and Trio."""

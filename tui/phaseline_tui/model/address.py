@@ -1,4 +1,4 @@
-"""Where a server is, as a person writes it."""
+"""Server addresses: URLs, `host:port` and `ssh://` logins."""
 
 import re
 from collections.abc import Sequence
@@ -14,56 +14,56 @@ __all__ = ["ServerAddress", "SshTarget", "labels"]
 _FAR_PORT: Final = 8080
 _FAR_HOST: Final = "127.0.0.1"
 _LOOPBACK: Final = re.compile(r"localhost|127(\.\d+){3}|::1")
-# None begins with a hyphen: ssh would take it for an option. A colon would end the socket's path in ssh's eyes.
+# No leading hyphen, which ssh would parse as an option; no colon in a socket's path, where ssh would end the path.
 _SSH_NAME: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._%-]*|[0-9A-Fa-f:]+")
 _SSH_USER: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@%+\\-]*")
 _SSH_PORT: Final = re.compile(r"[0-9]{1,5}")
 _SSH_SOCKET: Final = re.compile(r"/[A-Za-z0-9._/+=,@-]{1,100}")
 _ALLOWED: Final = "http://host:port, https://host:port, ws://…, wss://…, host:port, ssh://[user@]host[:port][/5100]"
-_MOST_PORT: Final = 65535
+_MAX_PORT: Final = 65535
 
 
 @dataclass(frozen=True, slots=True)
 class SshTarget:
-    """A server behind an SSH login: whom to call, and what to reach from there."""
+    """A server behind an SSH login: the login, and the server's address on that machine."""
 
     host: str
-    """A name that ssh knows, from its configuration too."""
+    """Host name, or an alias from ssh's configuration."""
     user: str | None
     port: int | None
-    """Of sshd; None is ssh's choice."""
+    """Port of sshd; None for ssh's default."""
     far: str
-    """Seen from the box: `127.0.0.1:8080`, or the path of a Unix socket."""
+    """Address of the server on that machine: `127.0.0.1:8080`, or the path of a Unix socket."""
 
     @property
     def login(self) -> str:
-        """Return `user@host`, or the host alone, as a person types it behind ssh."""
+        """Return `user@host`, or only the host, as the argument of ssh."""
         return self.host if self.user is None else f"{self.user}@{self.host}"
 
     @property
     def command(self) -> str:
-        """Return what a person types in a shell to log in there."""
+        """Return the shell command that logs in there."""
         return f"ssh {self.login}" if self.port is None else f"ssh -p {self.port} {self.login}"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """A server: where to connect to, and how to show it."""
+    """The address of a server, and its names on the screen."""
 
     host: str
     port: int
     tls: bool
     path: str
-    """Of the WebSocket, such as `/ws`."""
+    """Path of the WebSocket, such as `/ws`."""
     ssh: SshTarget | None = None
-    """The login to go through; `host` and `port` are the server's own on the box then."""
+    """SSH login to connect through; `host` and `port` are then relative to that machine."""
 
     @classmethod
     def parse(cls, text: str) -> "ServerAddress":
-        """Read a URL, or `host:port`; the port of a bare host is 5100, the one behind an SSH login 8080.
+        """Parse a URL or `host:port`. The default port is 5100, or 8080 behind an SSH login.
 
         Raises:
-            ConfigError: it is no address of a server.
+            ConfigError: The text is not a server address.
         """
         if not text.strip().lower().startswith("ssh://"):
             return cls(*Address.parse(text, _ALLOWED))
@@ -71,7 +71,7 @@ class ServerAddress:
             raise _wrong(text)
         try:
             return _behind_ssh(text, urlsplit(text.strip()))
-        except ValueError as error:  # the port is no number
+        except ValueError as error:  # the port is not a number
             raise _wrong(text) from error
 
     @property
@@ -81,7 +81,7 @@ class ServerAddress:
 
     @property
     def url(self) -> str:
-        """Return the server's URL for people, without a slash at its end; of one without SSH, for curl too."""
+        """Return the server's URL without a trailing slash; without SSH, it also works for curl."""
         if self.ssh is not None:
             port = "" if self.ssh.port is None else f":{self.ssh.port}"
             host = f"[{self.ssh.host}]" if ":" in self.ssh.host else self.ssh.host
@@ -93,12 +93,12 @@ class ServerAddress:
 
     @property
     def base(self) -> str:
-        """Return what stands before the path of every other address of this server; mostly nothing."""
+        """Return the path prefix of the server's other URLs; usually empty."""
         return self.path.removesuffix("/ws")
 
     @property
     def private(self) -> bool:
-        """Return whether nobody on the way can read what is said: TLS, SSH, or this machine."""
+        """Return whether the connection can't be read by others: TLS, SSH or loopback."""
         return self.tls or self.ssh is not None or _LOOPBACK.fullmatch(self.host) is not None
 
     @property
@@ -108,7 +108,7 @@ class ServerAddress:
 
 
 def labels(servers: Sequence[ServerAddress]) -> list[str]:
-    """Return a short name for each of `servers`, no two alike: the host, and the port or URL where hosts are alike."""
+    """Return a unique short name for each server: the host, or host and port or the URL if hosts are equal."""
     given = [server.label for server in servers]
     given = [
         label if given.count(label) == 1 else server.authority if server.ssh is None else server.ssh.login
@@ -122,9 +122,9 @@ def labels(servers: Sequence[ServerAddress]) -> list[str]:
 
 
 def _behind_ssh(text: str, parts: SplitResult) -> ServerAddress:
-    """Read `ssh://[user@]host[:port][/far port]`, with `?port=` or `?socket=` for what to reach there."""
+    """Parse `ssh://[user@]host[:port][/far port]`, with `?port=` or `?socket=` for the server's address there."""
     host = parts.hostname or ""
-    # `hostname` is in lower case, but ssh's configuration tells cases apart.
+    # `hostname` is lower-case, but host aliases in ssh's configuration are case-sensitive.
     at = parts.netloc.lower().rfind(host)
     host = parts.netloc[at : at + len(host)]
     user = unquote(parts.username) if parts.username is not None else None
@@ -139,7 +139,7 @@ def _behind_ssh(text: str, parts: SplitResult) -> ServerAddress:
         or parts.fragment
         or query
         or not _SSH_PORT.fullmatch(far_port)
-        or not 0 < int(far_port) <= _MOST_PORT
+        or not 0 < int(far_port) <= _MAX_PORT
         or (far_socket is not None and not _SSH_SOCKET.fullmatch(far_socket))
     ):
         raise _wrong(text)

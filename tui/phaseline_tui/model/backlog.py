@@ -1,4 +1,4 @@
-"""What came while the screen was held still."""
+"""The frames received while the screen is paused."""
 
 from phaseline_tui.model.connection import Batch
 from phaseline_tui.model.frames import Frame, JobMessage, JobProgress, Snapshot
@@ -7,22 +7,22 @@ __all__ = ["Backlog"]
 
 
 class Backlog:
-    """Keeps frames until the screen goes on; of progress within one phase of one job only the newest.
+    """Stores frames until the screen is resumed. Newer progress of the same phase of a job replaces older progress.
 
-    So it grows with what happens, and not with how often it is told.
+    So its size depends on the number of events, not on the rate of progress reports.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self.count = 0
-        """Messages that came, those not kept included."""
+        """Number of messages added, including replaced ones."""
         self._frames: dict[str, list[Frame]] = {}
         self._received: dict[str, float] = {}
         self._progress: dict[tuple[str, str], int] = {}
-        """Where the newest progress of each job stands."""
+        """Index of the newest progress of each job."""
 
     def add(self, batch: Batch) -> None:
-        """Keep the frames of a batch."""
+        """Store the frames of a batch."""
         frames = self._frames.setdefault(batch.origin, [])
         self._received[batch.origin] = batch.received
         for frame in batch.frames:
@@ -36,11 +36,11 @@ class Backlog:
                 self._progress[batch.origin, frame.job_id] = len(frames)
             elif isinstance(frame, JobMessage):
                 self._progress.pop((batch.origin, frame.job_id), None)
-            elif isinstance(frame, Snapshot):  # Nothing before it counts any longer.
+            elif isinstance(frame, Snapshot):  # replaces everything before it
                 frames.clear()
                 self._progress = {key: at for key, at in self._progress.items() if key[0] != batch.origin}
             frames.append(frame)
 
     def batches(self) -> list[Batch]:
-        """Return what was kept, a batch for each connection."""
+        """Return the stored frames, as one batch per connection."""
         return [Batch(tuple(frames), self._received[origin], origin=origin) for origin, frames in self._frames.items()]

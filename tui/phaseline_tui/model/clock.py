@@ -1,4 +1,4 @@
-"""Where the program's times come from, so that a test or a screenshot can say what time it is."""
+"""The source of the program's times; tests and screenshots replace it."""
 
 import datetime as dt
 import time
@@ -10,7 +10,7 @@ class Clock:
     """The machine's clocks."""
 
     def monotonic(self) -> float:
-        """Return seconds of the clock that measures durations; its zero means nothing."""
+        """Return monotonic seconds since an arbitrary moment."""
         return time.monotonic()
 
     def wall(self) -> float:
@@ -21,6 +21,6 @@ class Clock:
         """Return the local time at `wall`, seconds since 1970.
 
         Raises:
-            ValueError, OverflowError, OSError: no calendar reaches that far.
+            ValueError, OverflowError, OSError: The time is outside the range of the calendar.
         """
         return dt.datetime.fromtimestamp(wall, tz=dt.UTC).astimezone()

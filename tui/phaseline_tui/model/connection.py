@@ -1,4 +1,4 @@
-"""What the links tell the rest of the program: batches of frames, and how each connection is."""
+"""The links' interface to the rest of the program: batches of frames, statuses of connections, settings."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -9,55 +9,55 @@ __all__ = ["Access", "Batch", "LinkState", "LinkStatus", "Pace", "Reply"]
 
 
 class LinkState(Enum):
-    """How the connection to a server is."""
+    """State of the connection to a server."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
     STALE = "stale"
-    """Connected, but nothing was heard for a while: what is shown may be old."""
+    """Connected, but no data for a while: the jobs may be out of date."""
     WAITING = "waiting"
-    """Not connected; tries again by itself."""
+    """Not connected; retries automatically."""
     STOPPED = "stopped"
-    """Not connected; only a key starts another attempt, because another one by itself could not go better."""
+    """Not connected; retries only when the user asks, because an automatic retry would fail again."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
-    """The connection at one moment."""
+    """Status of a connection at one moment."""
 
     state: LinkState
     reason: str = ""
-    """Why, in words, unless all is well; while connecting: why the attempt before failed."""
+    """Text of the problem, if any; while connecting, of the failed previous attempt."""
     since: float = 0.0
-    """When this began, monotonic seconds; of a stale link: when the server was last heard."""
+    """Start of this state, in monotonic seconds; for a stale link, time of the last data."""
     next_try: float | None = None
-    """When the next attempt comes, monotonic seconds; only while waiting."""
+    """Time of the next attempt, in monotonic seconds; only while waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All that came over one connection within one beat, in its order."""
+    """The frames that one connection received within one tick, in order."""
 
     frames: tuple[Frame, ...]
     received: float
-    """When the last of it came, monotonic seconds."""
+    """Time of the last frame, in monotonic seconds."""
     status: LinkStatus | None = None
-    """How the connection is now, if that changed."""
+    """New status of the connection, if it changed."""
     ignored: int = 0
-    """Unknown messages and malformed fields among it."""
+    """Number of unknown messages and malformed fields."""
     origin: str = ""
-    """The label of the connection; empty means the only one."""
+    """Label of the connection; empty for the only one."""
     delay: float | None = None
-    """Seconds from the latest ping to its pong, if one came."""
+    """Seconds from the last ping to its pong, if there was one."""
     messages: int = 0
-    """How many came, those included that a newer one of the same beat replaced."""
+    """Number of messages received, including those replaced by newer ones of the same tick."""
     size: int = 0
-    """Bytes of those messages."""
+    """Size of those messages in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A server's answer to an HTTP request."""
+    """A server's response to an HTTP request."""
 
     status: int
     body: bytes
@@ -67,14 +67,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What opens the doors of servers."""
+    """Credentials: tokens and CA certificates."""
 
     token: str = field(default="", repr=False)
-    """For every server that has none of its own in `tokens`."""
+    """Token for all servers that have none in `tokens`."""
     tokens: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Pairs of host and token."""
     ca_file: str | None = None
-    """Certificates to trust besides the system's; a PEM file."""
+    """PEM file of CA certificates to trust in addition to the system's."""
 
     def token_for(self, host: str) -> str:
         """Return the token for `host`; empty if there is none."""
@@ -83,23 +83,24 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The links' times, all in seconds."""
+    """Time-outs and intervals of the links, in seconds."""
 
     batch: float = 0.1
-    """Least time between two batches."""
+    """Minimum time between two batches."""
     open: float = 5.0
-    """Most time for each step of connecting."""
-    greet: float = 10.0
-    """Most time for the server's first words; one that waits for a token says after five seconds that none came."""
+    """Time-out for each step of connecting."""
+    first_message: float = 10.0
+    """Time-out for the server's first message. A server that waits for a token reports after 5 s that none came."""
     login: float = 20.0
-    """Most time for ssh to log in."""
+    """Time-out for the login of ssh."""
     ping: float = 3.0
-    """From one ping to the next, by which the delay is measured."""
+    """Interval of the pings that measure the delay."""
     stale: float = 10.0
-    """Silence after which the link is called stale."""
+    """Time without data after which the link is stale."""
     dead: float = 25.0
-    """Silence after which the connection is given up."""
+    """Time without data after which the connection is dropped."""
     first_retry: float = 0.5
+    """First pause between two attempts; it doubles with each attempt, up to `last_retry`."""
     last_retry: float = 10.0
-    goodbye: float = 0.25
-    """Most time for closing politely when the program ends."""
+    closing: float = 0.25
+    """Time-out for the closing handshake when the program ends."""

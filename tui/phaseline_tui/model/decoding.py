@@ -1,7 +1,7 @@
-"""From text frames to messages.
+"""Decoding of text frames.
 
-Forgiving, because a screen that is left open all day meets servers of other ages: an unknown type, or a field of the
-wrong type, is left out and counted. Only `job_id` is indispensable.
+Decoding is lenient, because the server may be newer or older than the view: unknown types and fields of a wrong type
+are skipped and counted. Only `job_id` is required.
 """
 
 import types
@@ -26,9 +26,9 @@ _BY_TYPE: Final[dict[object, type[msgspec.Struct]]] = {
 
 
 def decode(data: str | bytes) -> tuple[Frame | None, int]:
-    """Return the message in a text frame, and how many things in it had to be ignored.
+    """Return the message of a text frame, and the number of ignored parts.
 
-    The message is None when the frame is no JSON object, of an unknown type, or about a job without an id.
+    The message is None if the frame is not a JSON object, has an unknown type, or lacks a required field.
     """
     try:
         return _DECODER.decode(data), 0
@@ -49,7 +49,7 @@ def decode(data: str | bytes) -> tuple[Frame | None, int]:
 
 
 def decode_batch(data: str | bytes) -> tuple[list[Frame], int]:
-    """Return the messages in a text frame, one alone or an array of them, and how many things had to be ignored."""
+    """Return the messages of a text frame, one or an array, and the number of ignored parts."""
     if data[:1] not in {"[", b"["}:
         frame, ignored = decode(data)
         return ([] if frame is None else [frame]), ignored
@@ -67,7 +67,7 @@ def decode_batch(data: str | bytes) -> tuple[list[Frame], int]:
 
 
 def statuses(snapshot: Snapshot) -> Iterator[tuple[JobStatus | None, int]]:
-    """Yield the jobs of a snapshot, each with how many things in it had to be ignored; None for one without an id."""
+    """Yield the jobs of a snapshot, each with the number of ignored parts; None for a job without an id."""
     for raw in snapshot.jobs:
         try:
             yield _STATUS_DECODER.decode(raw), 0
@@ -82,7 +82,7 @@ def statuses(snapshot: Snapshot) -> Iterator[tuple[JobStatus | None, int]]:
 
 
 def _salvage(struct: type[msgspec.Struct], raw: object) -> tuple[msgspec.Struct | None, int]:
-    """Build a `struct` from those fields of `raw` that have the right type; None if an indispensable one hasn't."""
+    """Build a `struct` from the valid fields of `raw`; return None if a required one is missing or invalid."""
     if not isinstance(raw, dict):
         return None, 1
     good: dict[str, object] = {}
@@ -106,13 +106,13 @@ def _salvage(struct: type[msgspec.Struct], raw: object) -> tuple[msgspec.Struct 
             ignored += 1
     try:
         return struct(**good), ignored
-    except TypeError:  # An indispensable field is missing.
+    except TypeError:  # a required field is missing
         return None, max(1, ignored)
 
 
 @cache
 def _item_struct(field_type: object) -> type[msgspec.Struct] | None:
-    """Return X when the type is `list[X]` of a struct X."""
+    """Return X if the type is `list[X]` with a struct X; otherwise None."""
     if isinstance(field_type, types.GenericAlias) and field_type.__origin__ is list:
         item = field_type.__args__[0]
         if isinstance(item, type) and issubclass(item, msgspec.Struct):

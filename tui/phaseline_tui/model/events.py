@@ -1,7 +1,7 @@
-"""The live stream as the screen keeps it: the latest messages, whichever server sent them.
+"""The event log: the last messages of all servers.
 
-Pure: no clock, no socket, no widget. A message is kept as it came; words are made of it only when it is looked at,
-for most of them never are.
+Pure: no clock, no socket, no widget. Messages are stored as received and converted to text only when they are shown,
+because most of them never are.
 """
 
 from collections import deque
@@ -36,36 +36,36 @@ from phaseline_tui.model.words import count_of, duration, words_of_value
 __all__ = ["Event", "EventLog", "Words", "words_of"]
 
 _LONG: Final = 500
-_TOLD: Final = (JobMessage, Snapshot, Problem)
+_LOGGED: Final = (JobMessage, Snapshot, Problem)
 _STATES: Final = {state.value: state for state in State}
 
 
-class SnapshotTaken(NamedTuple):
-    """What is kept of a snapshot: its jobs would be held in memory twice."""
+class SnapshotSummary(NamedTuple):
+    """A snapshot without its jobs, which would otherwise be in memory twice."""
 
     jobs: int
     seq: int | None
 
 
 class Event(msgspec.Struct, gc=False):
-    """One message."""
+    """One message of the log."""
 
-    frame: JobMessage | Problem | SnapshotTaken
+    frame: JobMessage | Problem | SnapshotSummary
     origin: str
-    """The label of the connection it came by."""
+    """Label of the connection that received it."""
     wall: float
-    """When it came, seconds since 1970."""
+    """Time of receipt, in seconds since 1970."""
     name: str = ""
-    """The job's short name, as it was known then."""
+    """Short name of the job at that time."""
 
     @property
     def key(self) -> JobKey | None:
-        """The job that it is about; None if it is about none."""
+        """The job of the message; None if it has none."""
         return key_of(self.origin, self.frame.job_id) if isinstance(self.frame, JobMessage) else None
 
 
 class Words(NamedTuple):
-    """What a row says of an event, all of it clean."""
+    """The texts of an event's row, cleaned."""
 
     kind: str
     """One of: started, progress, phase done, skipped, facts, error, completed, failed, cancelled, stalled, lost,
@@ -74,8 +74,8 @@ class Words(NamedTuple):
     text: str
 
 
-class _Unread(NamedTuple):
-    """What came in a beat, of which no events are made before somebody looks."""
+class _Pending(NamedTuple):
+    """Frames of one batch that are not converted to events yet."""
 
     frames: Sequence[Frame]
     origin: str
@@ -84,70 +84,70 @@ class _Unread(NamedTuple):
 
 
 class EventLog:
-    """The latest events, oldest first; those that the filter keeps are `shown`."""
+    """The last events, oldest first. `shown` returns those that match the filter."""
 
     def __init__(self, most: int = 5000) -> None:
-        """Begin with none; of more than `most`, the oldest are forgotten."""
+        """Start empty. The log keeps at most `most` events and drops the oldest."""
         self.filter = Filter()
         self._total = 0
         self._events: deque[Event] = deque(maxlen=most)
         self._shown: deque[Event] = deque(maxlen=most)
         self._row: list[Event] | None = None
-        self._unread: deque[_Unread] = deque()
+        self._pending: deque[_Pending] = deque()
         self._count = 0
-        """How many messages are unread."""
+        """Number of pending messages."""
         self._most = most
 
     @property
     def total(self) -> int:
-        """How many have come, forgotten ones included."""
-        self.read()
+        """Number of events received, including dropped ones."""
+        self.convert()
         return self._total
 
     def shown(self) -> list[Event]:
-        """Return what is to be seen, oldest first."""
-        self.read()
+        """Return the events that match the filter, oldest first."""
+        self.convert()
         if self._row is None:
             self._row = list(self._shown if self.filter else self._events)
         return self._row
 
-    def take(
+    def add(
         self, frames: Sequence[Frame], origin: str, wall: float, name: Callable[[JobKey], str] = lambda _key: ""
     ) -> None:
-        """Take in frames.
+        """Add frames, which are converted to events later.
 
         Args:
-            frames: in their order.
-            origin: the label of the connection they came by.
-            wall: when they came, seconds since 1970.
-            name: gives a job's short name, and is asked when the events are next looked at, or at `read`.
+            frames: Frames in their order.
+            origin: Label of the connection that received them.
+            wall: Time of receipt, in seconds since 1970.
+            name: Returns a job's short name; called when the frames are converted.
         """
         if not frames:
             return
-        self._unread.append(_Unread(frames, origin, wall, name))
+        self._pending.append(_Pending(frames, origin, wall, name))
         self._count += len(frames)
         if Snapshot in map(type, frames):
-            self.read()  # Its jobs would be held in memory twice.
+            self.convert()  # else its jobs were in memory twice
             return
-        while self._count - len(self._unread[0].frames) >= self._most:  # It would be forgotten as soon as it is read.
-            old = self._unread.popleft().frames
+        while self._count - len(self._pending[0].frames) >= self._most:  # it would be dropped at once
+            old = self._pending.popleft().frames
             self._count -= len(old)
-            self._total += sum(isinstance(frame, _TOLD) for frame in old)
+            self._total += sum(isinstance(frame, _LOGGED) for frame in old)
 
-    def read(self) -> None:
-        """Make events of what has come; before names change of which they speak."""
-        while self._unread:
-            unread = self._unread.popleft()
-            for frame in unread.frames:
-                if isinstance(frame, _TOLD):
-                    self._add(frame, unread)
+    def convert(self) -> None:
+        """Convert the pending frames to events. Call this before jobs are removed, because events need their names."""
+        while self._pending:
+            pending = self._pending.popleft()
+            for frame in pending.frames:
+                if isinstance(frame, _LOGGED):
+                    self._add_event(frame, pending)
         self._count = 0
 
-    def _add(self, frame: JobMessage | Snapshot | Problem, unread: _Unread) -> None:
-        kept = SnapshotTaken(len(frame.jobs), frame.seq) if isinstance(frame, Snapshot) else frame
-        event = Event(kept, unread.origin, unread.wall)
+    def _add_event(self, frame: JobMessage | Snapshot | Problem, pending: _Pending) -> None:
+        kept = SnapshotSummary(len(frame.jobs), frame.seq) if isinstance(frame, Snapshot) else frame
+        event = Event(kept, pending.origin, pending.wall)
         if (key := event.key) is not None:
-            event.name = unread.name(key)
+            event.name = pending.name(key)
         self._total += 1
         self._events.append(event)
         if self.filter and self.filter.keeps(_as_job(event)):
@@ -155,8 +155,8 @@ class EventLog:
         self._row = None
 
     def set_filter(self, text: str) -> None:
-        """Show only what `text` finds (see `Filter`), as if each event were its job at that moment."""
-        self.read()
+        """Show only the events that match `text` (see `Filter`), each as its job was at that moment."""
+        self.convert()
         self.filter = Filter(text)
         keeps = self.filter.keeps
         self._shown = deque(
@@ -165,8 +165,8 @@ class EventLog:
         self._row = None
 
 
-def words_of(frame: Frame | JobMessage | SnapshotTaken) -> Words:
-    """Return what a message says."""
+def words_of(frame: Frame | JobMessage | SnapshotSummary) -> Words:
+    """Return the texts of a message."""
     match frame:
         case JobStarted():
             words = Words("started", "", count_of(len(frame.stages), "phase") if frame.stages else "")
@@ -184,29 +184,29 @@ def words_of(frame: Frame | JobMessage | SnapshotTaken) -> Words:
         case PhotoInfo():
             words = Words("facts", "", _facts(frame.photo_data))
         case ErrorOccurred():
-            kind, said = one_line(frame.error_type or ""), one_line(frame.error_message or "", _LONG)
-            words = Words("error", one_line(frame.stage or ""), f"{kind}: {said}" if kind and said else kind or said)
+            kind, text = one_line(frame.error_type or ""), one_line(frame.error_message or "", _LONG)
+            words = Words("error", one_line(frame.stage or ""), f"{kind}: {text}" if kind and text else kind or text)
         case JobCompleted():
             words = Words("completed", "", _took(frame.duration))
         case JobFailed():
             words = Words("cancelled" if frame.state == "cancelled" else "failed", "", _reason(frame))
         case _:
-            words = _words_of_ours(frame)
+            words = _words_of_other(frame)
     return words
 
 
-def _words_of_ours(frame: Frame | JobMessage | SnapshotTaken) -> Words:  # noqa: PLR0911 - one return a message
-    """Return what a message says that only our servers send."""
+def _words_of_other(frame: Frame | JobMessage | SnapshotSummary) -> Words:  # noqa: PLR0911 (one return per message)
+    """Return the texts of a message beyond the photo protocol."""
     match frame:
         case JobStalled():
             return Words("stalled", "", _why(frame.reason, _silence(frame.silent_seconds)))
         case JobLost():
-            return Words("lost", "", _why(frame.reason, "not heard of again"))
+            return Words("lost", "", _why(frame.reason, "no reports"))
         case JobResumed():
-            return Words("resumed", "", "worker connected again")
+            return Words("resumed", "", "worker reconnected")
         case ProcessingMetrics():
             return Words("metrics", "", _facts(frame.metrics))
-        case SnapshotTaken():
+        case SnapshotSummary():
             return Words("snapshot", "", f"{count_of(frame.jobs, 'job')} at {frame.seq}")
         case Problem():
             return Words("server", "", one_line(frame.error or frame.code or "", _LONG))
@@ -234,13 +234,13 @@ def _why(reason: str | None, otherwise: str) -> str:
 
 
 def _reason(frame: JobFailed) -> str:
-    said = frame.result.get("error") if isinstance(frame.result, dict) else None
-    reason = one_line(said, _LONG) if isinstance(said, str) else ""
+    text = frame.result.get("error") if isinstance(frame.result, dict) else None
+    reason = one_line(text, _LONG) if isinstance(text, str) else ""
     return " ".join(part for part in (_took(frame.duration), reason) if part)
 
 
 def _as_job(event: Event) -> JobView:
-    """Return a job that the filter takes for the event's: its words are found by what they say, too."""
+    """Return a job with the event's texts, so that the job filter applies to events."""
     frame = event.frame
     words = words_of(frame)
     job = JobView(one_line(frame.job_id) if isinstance(frame, JobMessage) else "", event.origin)

@@ -1,7 +1,7 @@
-"""What a server has learned from earlier runs, as the screen knows it.
+"""Statistics of earlier runs, decoded from `/metrics/phases` and `/metrics/eta`.
 
-Pure: decodes the answers of `/metrics/phases` and `/metrics/eta`; every text is clean, every figure finite. All
-durations are seconds, errors of estimates are shares of a run's length.
+Pure. All texts are cleaned and all numbers finite. Durations are in seconds; errors of estimates are fractions of a
+run's duration.
 """
 
 import math
@@ -26,29 +26,29 @@ __all__ = [
     "read_phases",
 ]
 
-_MOST_ROWS: Final = 2000
-_MOST_RECENT: Final = 64
+_MAX_ROWS: Final = 2000
+_MAX_RECENT: Final = 64
 _T = TypeVar("_T")
 
 
 class PhaseFigures(msgspec.Struct, frozen=True):
-    """A phase of the jobs of one series."""
+    """Durations of a phase in the jobs of one series."""
 
     workflow: str
     phase: str
     series: str | None = ""
     count: int | None = 0
     avg_seconds: float | None = None
-    """The moving average."""
+    """Exponential moving average."""
     p50_seconds: float | None = None
     p95_seconds: float | None = None
     p99_seconds: float | None = None
     recent_seconds: list[float] = []
-    """Of the last runs, the oldest first."""
+    """Durations of the last runs, oldest first."""
 
 
 class Failures(msgspec.Struct, frozen=True):
-    """How many jobs of a workflow failed in a phase."""
+    """Number of jobs of a workflow that failed in a phase."""
 
     workflow: str
     phase: str | None = ""
@@ -71,7 +71,7 @@ class _Error(msgspec.Struct, frozen=True):
 
 
 class EtaFigures(msgspec.Struct, frozen=True):
-    """How well the remaining times of a series held."""
+    """Accuracy of the estimated remaining times of a series."""
 
     workflow: str
     series: str | None = ""
@@ -92,21 +92,21 @@ class _Eta(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that is known of one server's runs."""
+    """All statistics of one server."""
 
     phases: tuple[PhaseFigures, ...] = ()
     failures: tuple[Failures, ...] = ()
     slowest: tuple[SlowRun, ...] = ()
     eta: tuple[EtaFigures, ...] = ()
     note: str = ""
-    """Why there is not more, in words."""
+    """Text of why statistics are missing; empty if they are complete."""
 
 
 def read_phases(body: bytes) -> Figures:
-    """Return what `/metrics/phases` answered.
+    """Decode a response of `/metrics/phases`.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: The body is invalid.
     """
     read = _decode(body, _Phases)
     return Figures(
@@ -120,13 +120,13 @@ def read_phases(body: bytes) -> Figures:
                 _seconds(each.p50_seconds),
                 _seconds(each.p95_seconds),
                 _seconds(each.p99_seconds),
-                [value for value in map(_seconds, each.recent_seconds[-_MOST_RECENT:]) if value is not None],
+                [value for value in map(_seconds, each.recent_seconds[-_MAX_RECENT:]) if value is not None],
             )
-            for each in read.phases[:_MOST_ROWS]
+            for each in read.phases[:_MAX_ROWS]
         ),
         tuple(
             Failures(one_line(each.workflow), one_line(each.phase or ""), max(0, each.count))
-            for each in read.failures[:_MOST_ROWS]
+            for each in read.failures[:_MAX_ROWS]
         ),
         tuple(
             SlowRun(
@@ -136,27 +136,27 @@ def read_phases(body: bytes) -> Figures:
                 _seconds(each.seconds) or 0.0,
                 one_line(each.ended_at or ""),
             )
-            for each in read.slowest[:_MOST_ROWS]
+            for each in read.slowest[:_MAX_ROWS]
         ),
     )
 
 
 def read_eta(figures: Figures, body: bytes) -> Figures:
-    """Return `figures` with what `/metrics/eta` answered.
+    """Return `figures` with the decoded response of `/metrics/eta`.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: The body is invalid.
     """
     read = _decode(body, _Eta)
     eta = tuple(
         EtaFigures(one_line(each.workflow), one_line(each.series or ""), max(0, each.runs or 0), each.model, each.ema)
-        for each in read.series[:_MOST_ROWS]
+        for each in read.series[:_MAX_ROWS]
     )
     return replace(figures, eta=eta)
 
 
 def from_jobs(jobs: Iterable[JobView], note: str) -> Figures:
-    """Return what the stream's messages told: the averages, and what failed where; `note` says why there is no more."""
+    """Return the averages and failures known from the jobs; `note` is the reason for having no more."""
     averages: dict[tuple[str, str, str], PhaseFigures] = {}
     failed: dict[tuple[str, str], int] = {}
     for job in jobs:
@@ -173,7 +173,7 @@ def from_jobs(jobs: Iterable[JobView], note: str) -> Figures:
 
 
 def in_order(phases: Iterable[PhaseFigures], jobs: Iterable[JobView]) -> list[PhaseFigures]:
-    """Return the phases of each workflow and series in their order, as far as `jobs` tell."""
+    """Return the phases sorted by workflow, series and, as far as `jobs` show it, their order in the workflow."""
     places: dict[tuple[str, str], int] = {}
     for job in jobs:
         for number, phase in enumerate(job.phases):

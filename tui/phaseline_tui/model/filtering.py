@@ -1,8 +1,7 @@
-"""The filter: which jobs a text keeps.
+"""The job filter.
 
-A filter is words with spaces between them, all of which must be found: `render !done host:box2 name:/IMG_00[45]/`.
-Case doesn't matter. `!` before a word turns it round. A field and a colon before it say where to look; `/…/` is a
-regular expression, `"…"` a text with spaces in it.
+A filter is a list of words that must all match: `render !done host:box2 name:/IMG_00[45]/`. Matching ignores case. `!`
+negates a word, and `field:` limits it to a field. `/…/` is a regular expression, `"…"` a text with spaces.
 """
 
 import re
@@ -24,15 +23,15 @@ FIELDS: Final[dict[str, Callable[[JobView], str]]] = {
     "id": lambda job: job.job_id,
     "server": lambda job: job.origin,
 }
-"""What can stand before a colon, and the text in which it looks."""
+"""The fields of a filter, and the text that each searches."""
 
 _WORD: Final = re.compile(
     r"""(?P<inverse>!?)(?:(?P<field>[A-Za-z]+):)?
         (?:/(?P<regex>(?:[^/\\]|\\.)+)/(?=\s|$)|"(?P<quoted>[^"]*)"?|(?P<plain>\S*))""",
     re.VERBOSE,
 )
-_MOST: Final = 500
-"""Characters of a text in which a regular expression looks."""
+_MAX: Final = 500
+"""Number of characters that a regular expression searches."""
 
 
 class _Word(NamedTuple):
@@ -41,15 +40,15 @@ class _Word(NamedTuple):
 
 
 class Filter:
-    """A filter, read from text; anything can be read, as it changes with every key."""
+    """A parsed filter. Every text is valid, because the filter changes with each key press."""
 
     def __init__(self, text: str = "") -> None:
-        """Read `text`; a word with nothing to look for yet asks for nothing."""
+        """Parse `text`; incomplete words match everything."""
         self.text = text.strip()
         self.problem = ""
-        """What can't be understood, in words; such a word is not looked for."""
+        """Error text for an invalid word, which is ignored."""
         self.hint = ""
-        """What was perhaps meant otherwise, in words; helps when nothing is found."""
+        """Hint about a probable mistake, shown when nothing matches."""
         self._words: list[_Word] = []
         at = 0
         while at < len(self.text):
@@ -61,23 +60,23 @@ class Filter:
             self._add(found)
 
     def __bool__(self) -> bool:
-        """Return whether the filter can leave anything out."""
+        """Return whether the filter has any words."""
         return bool(self._words)
 
     def keeps(self, job: JobView) -> bool:
-        """Return whether the filter keeps `job`."""
+        """Return whether `job` matches."""
         return all(word.keeps(job) is not word.inverse for word in self._words)
 
     def _add(self, found: re.Match[str]) -> None:
         field, regex = found["field"], found["regex"]
-        # A slash without its second one is the begin of a regular expression that is being typed.
+        # A single slash is the start of a regular expression that the user is still typing.
         wanted = found["quoted"] if found["quoted"] is not None else (found["plain"] or "").removeprefix("/")
         wanted = wanted.casefold()
-        look: Callable[[JobView], str] = JobView.haystack
+        look: Callable[[JobView], str] = JobView.search_text
         if field is not None:
             chosen = FIELDS.get(field.casefold())
-            if chosen is None:  # No field of ours: a text with a colon in it, such as dalle:simple.
-                self.hint = f"{field}: is no field, so it was looked for as text; fields are {' '.join(FIELDS)}"
+            if chosen is None:  # not a field, but a text with a colon, such as dalle:simple
+                self.hint = f"{field}: is not a field, so it was searched as text; fields: {' '.join(FIELDS)}"
                 wanted = f"{field}:{regex or wanted}".casefold()
                 regex = None
             else:
@@ -91,9 +90,9 @@ class Filter:
         try:
             pattern = re.compile(regex, re.IGNORECASE)
         except re.error as error:
-            self.problem = f"/{regex}/ is no regular expression: {error.msg}"
+            self.problem = f"/{regex}/ is not a valid regex: {error.msg}"
             return
-        self._words.append(_Word(lambda job: pattern.search(look(job)[:_MOST]) is not None, inverse))
+        self._words.append(_Word(lambda job: pattern.search(look(job)[:_MAX]) is not None, inverse))
 
 
 def _folded(look: Callable[[JobView], str]) -> Callable[[JobView], str]:

@@ -1,4 +1,4 @@
-"""What the server sends, one struct a message, in the names that it has on the wire."""
+"""The server's messages, one struct each, with the field names of the wire."""
 
 import msgspec
 
@@ -52,13 +52,13 @@ class ErrorItem(msgspec.Struct, kw_only=True, gc=False):
 
 
 class ReasonItem(msgspec.Struct, kw_only=True, gc=False):
-    """Why a `JobStatus` tells another remaining time than before."""
+    """A reason why the estimate of a job changed."""
 
     text: str = ""
 
 
 class Common(msgspec.Struct, kw_only=True, gc=False):
-    """What a `JobStatus` and every message about a job carry."""
+    """The fields common to `JobStatus` and all messages about a job."""
 
     job_id: str
     photo_id: object = None
@@ -107,7 +107,7 @@ class JobMessage(Common, kw_only=True, tag_field="type", tag="job"):
 
 
 class JobStarted(JobMessage, kw_only=True, tag="job_started"):
-    """A job began, or began anew."""
+    """A job started, or restarted."""
 
     photo_info: object = None
     stages: list[str] = []
@@ -115,7 +115,7 @@ class JobStarted(JobMessage, kw_only=True, tag="job_started"):
 
 
 class JobProgress(JobMessage, kw_only=True, tag="job_progress"):
-    """A phase began or came further. `progress` is the phase's own percent, if its worker tells."""
+    """A phase started or progressed. `progress` is the phase's percentage, if its worker reports it."""
 
     stage: str | None = None
     progress: float | None = None
@@ -125,7 +125,7 @@ class JobProgress(JobMessage, kw_only=True, tag="job_progress"):
 
 
 class StageCompleted(JobMessage, kw_only=True, tag="stage_completed"):
-    """A phase ended well, or was skipped."""
+    """A phase was completed or skipped."""
 
     stage: str | None = None
     result: object = None
@@ -141,7 +141,7 @@ class PhotoInfo(JobMessage, kw_only=True, tag="photo_info"):
 
 
 class ErrorOccurred(JobMessage, kw_only=True, tag="error_occurred"):
-    """Something went wrong; the job may go on."""
+    """An error occurred; the job may continue."""
 
     error_type: str | None = None
     error_message: str | None = None
@@ -150,7 +150,7 @@ class ErrorOccurred(JobMessage, kw_only=True, tag="error_occurred"):
 
 
 class JobCompleted(JobMessage, kw_only=True, tag="job_completed"):
-    """A job ended well."""
+    """A job completed."""
 
     success: bool | None = None
     result: object = None
@@ -166,14 +166,14 @@ class JobFailed(JobMessage, kw_only=True, tag="job_failed"):
 
 
 class JobStalled(JobMessage, kw_only=True, tag="job_stalled"):
-    """The server finds that a job's worker is gone, or silent for longer than it should be."""
+    """A job's worker is disconnected, or silent for too long."""
 
     reason: str | None = None
     silent_seconds: float | None = None
 
 
 class JobLost(JobMessage, kw_only=True, tag="job_lost"):
-    """The server has given the job's worker up; its times are those of the worker's last sign of life."""
+    """The server no longer expects the worker to return; the times end at the worker's last sign of life."""
 
     reason: str | None = None
     silent_seconds: float | None = None
@@ -181,36 +181,36 @@ class JobLost(JobMessage, kw_only=True, tag="job_lost"):
 
 
 class JobResumed(JobMessage, kw_only=True, tag="job_resumed"):
-    """A worker that was gone is connected again."""
+    """A disconnected worker has reconnected."""
 
 
 class ProcessingMetrics(JobMessage, kw_only=True, tag="processing_metrics"):
-    """Whatever a worker measured."""
+    """Measurements of a worker."""
 
     metrics: object = None
 
 
 class ConnectionEstablished(msgspec.Struct, kw_only=True, tag_field="type", tag="connection_established"):
-    """The first thing that a server says."""
+    """The first message of a server."""
 
     protocol: int | None = None
     epoch: str | None = None
 
 
 class SubscriptionConfirmed(msgspec.Struct, kw_only=True, tag_field="type", tag="subscription_confirmed"):
-    """The subscription holds."""
+    """The server has accepted the subscription."""
 
     channels: list[str] = []
 
 
 class Snapshot(msgspec.Struct, kw_only=True, tag_field="type", tag="snapshot"):
-    """Every job that the server knows, at one position of its stream."""
+    """All jobs of the server at one position of its stream."""
 
     epoch: str | None = None
     seq: int | None = None
     jobs: list[msgspec.Raw] = []
-    """A `JobStatus` each. They are decoded one by one when they are wanted (see `decoding.statuses`): ten thousand of
-    them at once would take more memory than all else that the program knows."""
+    """Encoded `JobStatus` objects. `decoding.statuses` decodes them one by one, because ten thousand decoded ones would
+    take more memory than the rest of the program."""
 
 
 class Pong(msgspec.Struct, kw_only=True, tag_field="type", tag="pong"):
@@ -218,7 +218,7 @@ class Pong(msgspec.Struct, kw_only=True, tag_field="type", tag="pong"):
 
 
 class Problem(msgspec.Struct, kw_only=True, tag_field="type", tag="error"):
-    """The server could not do what it was asked."""
+    """The server could not process a request."""
 
     error: str | None = None
     code: str | None = None

@@ -1,4 +1,4 @@
-"""The connections as the screen knows them: how each is, how quick, when it was last heard, how much it brings.
+"""The connections: their status, delays, last data and traffic.
 
 Pure: no clock, no socket, no widget. Times are readings of the monotonic clock in seconds.
 """
@@ -19,59 +19,59 @@ _RATE_S: Final = 10.0
 
 @dataclass(slots=True)
 class HostView:
-    """One connection."""
+    """A connection to a server."""
 
     label: str
     server: ServerAddress
     status: LinkStatus = field(default_factory=lambda: LinkStatus(LinkState.CONNECTING))
-    heard: float | None = None
-    """When the server was last heard; None if never."""
+    last_received: float | None = None
+    """Time of the last data; None if there was none."""
     delays: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_DELAYS))
-    """Seconds from ping to pong, the latest last."""
+    """Seconds from ping to pong, latest last."""
     connections: int = 0
-    """How often a connection came about."""
+    """Number of connections opened so far."""
     messages: int = 0
     size: int = 0
-    """Bytes of all messages so far."""
+    """Bytes of all messages received so far."""
     _arrivals: deque[tuple[float, int, int]] = field(default_factory=deque)
 
-    def take(self, batch: Batch) -> None:
-        """Take in what came over this connection."""
+    def apply(self, batch: Batch) -> None:
+        """Apply a batch of this connection."""
         if batch.status is not None:
             new = batch.status.state is LinkState.CONNECTED and self.status.state is not LinkState.STALE
             self.connections += new and self.status.state is not LinkState.CONNECTED
             self.status = batch.status
         if batch.messages:
-            self.heard = batch.received
+            self.last_received = batch.received
             self.messages += batch.messages
             self.size += batch.size
             self._arrivals.append((batch.received, batch.messages, batch.size))
-            self._forget(batch.received)
+            self._drop_old(batch.received)
         if batch.delay is not None:
             self.delays.append(batch.delay)
 
     @property
     def delay(self) -> float | None:
-        """The latest delay; None while there is no connection, or none was measured."""
+        """The latest delay; None without a connection or a measurement."""
         up = self.status.state in {LinkState.CONNECTED, LinkState.STALE}
         return self.delays[-1] if up and self.delays else None
 
     @property
     def usual_delay(self) -> float | None:
-        """The middle one of the latest delays; None while there is none."""
+        """The median of the latest delays; None without a connection or a measurement."""
         latest = sorted(list(self.delays)[-_LATEST:])
         return None if self.delay is None else latest[len(latest) // 2]
 
     def silence(self, now: float) -> float | None:
-        """Return for how long the server was not heard; None if it never was."""
-        return None if self.heard is None else max(0.0, now - self.heard)
+        """Return the seconds since the last data; None if there was none."""
+        return None if self.last_received is None else max(0.0, now - self.last_received)
 
     def rates(self, now: float) -> tuple[float, float]:
-        """Return messages and bytes per second of late."""
-        self._forget(now)
+        """Return messages and bytes per second over the last 10 s."""
+        self._drop_old(now)
         messages = sum(count for _, count, _ in self._arrivals)
         return messages / _RATE_S, sum(size for _, _, size in self._arrivals) / _RATE_S
 
-    def _forget(self, now: float) -> None:
+    def _drop_old(self, now: float) -> None:
         while self._arrivals and self._arrivals[0][0] < now - _RATE_S:
             self._arrivals.popleft()

@@ -1,4 +1,4 @@
-"""From the wire's words to the screen's: frames become `JobView`s, and every text is cleaned on the way."""
+"""Conversion of the server's messages to `JobView`s. Every text is cleaned."""
 
 import datetime as dt
 import math
@@ -27,12 +27,12 @@ from phaseline_tui.model.jobs import Basis, ErrorView, JobKey, JobView, PhaseSta
 __all__ = ["apply_message", "from_status", "key_of"]
 
 _LONG: Final = 2000
-_MOST_PHASES: Final = 500
-_MOST_ERRORS: Final = 100
-_MOST_REASONS: Final = 5
-_MOST_TOLD: Final = 5
+_MAX_PHASES: Final = 500
+_MAX_ERRORS: Final = 100
+_MAX_REASONS: Final = 5
+_MAX_MESSAGES: Final = 5
 _SHORT_ADDRESS: Final = 13
-_MOST_SECONDS: Final = 1e9
+_MAX_SECONDS: Final = 1e9
 _STATES: Final = {state.value: state for state in State if state is not State.ABSENT}
 _PHASE_STATES: Final = {state.value: state for state in PhaseState}
 _BASES: Final[dict[str | None, Basis]] = {basis: basis for basis in get_args(Basis)}
@@ -40,32 +40,32 @@ _BASES: Final[dict[str | None, Basis]] = {basis: basis for basis in get_args(Bas
 
 @lru_cache(maxsize=16384)
 def key_of(origin: str, job_id: str) -> JobKey:
-    """Return the key of the job that a server calls `job_id`; the same object each time, for each message asks."""
+    """Return the key of a job. Cached, because every message needs it."""
     return JobKey(origin, one_line(job_id))
 
 
 def from_status(status: JobStatus, received: float, epoch: str, origin: str = "") -> JobView:
-    """Return the job that a snapshot describes.
+    """Return the job of a snapshot.
 
     Args:
-        status: the job on the wire.
-        received: when it came, monotonic seconds.
-        epoch: of the snapshot.
-        origin: the label of the connection it came by.
+        status: The job on the wire.
+        received: Time of receipt, in monotonic seconds.
+        epoch: Epoch of the snapshot.
+        origin: Label of the connection that received it.
     """
     job = JobView(one_line(status.job_id), origin=origin, epoch=epoch)
-    job.phases = [_phase(item, job_start=_wall(status.started_at)) for item in status.stages[:_MOST_PHASES]]
-    _take_common(job, status, received)
+    job.phases = [_phase(item, job_start=_wall(status.started_at)) for item in status.stages[:_MAX_PHASES]]
+    _apply_common(job, status, received)
     _name(job, status.photo_info)
-    _fall_silent(job, status)
+    _set_stall(job, status)
     job.message = one_line(status.message or "", _LONG)
     job.started_at = _wall(status.started_at)
     job.completed_at = _wall(status.completed_at)
     job.duration = _seconds(status.duration)
     job.cache_hit = status.cache_hit
     job.result = one_line_value(status.result)
-    job.reasons = tuple(one_line(item.text) for item in status.eta_reasons[-_MOST_REASONS:] if item.text)
-    job.errors = [_error(item) for item in status.errors[-_MOST_ERRORS:]]
+    job.reasons = tuple(one_line(item.text) for item in status.eta_reasons[-_MAX_REASONS:] if item.text)
+    job.errors = [_error(item) for item in status.errors[-_MAX_ERRORS:]]
     current = job.current
     if current is not None and status.progress is not None and not job.over:
         current.progress = _percent(status.progress)
@@ -73,26 +73,26 @@ def from_status(status: JobStatus, received: float, epoch: str, origin: str = ""
 
 
 def apply_message(job: JobView, message: JobMessage, received: float) -> None:
-    """Bring `job` up to date with a message about it that came at `received`, monotonic seconds."""
+    """Update `job` with a message received at `received`, in monotonic seconds."""
     before = job.current
-    if isinstance(message, JobProgress):  # nearly always
-        _take_common(job, message, received)
+    if isinstance(message, JobProgress):  # the most frequent type
+        _apply_common(job, message, received)
         current = _progress(job, message)
     else:
         if isinstance(message, JobStarted):
             _start(job, message)
             before = None
-        _take_common(job, message, received)
-        _take_rarer(job, message)
+        _apply_common(job, message, received)
+        _apply_other(job, message)
         current = job.current
     if current is not before:
         job.phase_from = job.percent
     if message.epoch:
         job.epoch = message.epoch
-    job.touched()
+    job.clear_cache()
 
 
-def _take_rarer(job: JobView, message: JobMessage) -> None:
+def _apply_other(job: JobView, message: JobMessage) -> None:
     if isinstance(message, StageCompleted):
         _complete_phase(job, message)
     elif isinstance(message, PhotoInfo):
@@ -102,39 +102,39 @@ def _take_rarer(job: JobView, message: JobMessage) -> None:
     elif isinstance(message, JobCompleted | JobFailed):
         _end(job, message)
     elif isinstance(message, JobStalled | JobLost):
-        _fall_silent(job, message)
+        _set_stall(job, message)
         current = job.current
         if isinstance(message, JobLost) and current is not None and current.state is PhaseState.CURRENT:
             current.elapsed = _seconds(message.stage_elapsed_seconds)
 
 
-def _fall_silent(job: JobView, told: JobStatus | JobStalled | JobLost) -> None:
-    job.stall_reason = one_line(told.reason or "")
-    silence = _seconds(told.silent_seconds)
+def _set_stall(job: JobView, message: JobStatus | JobStalled | JobLost) -> None:
+    job.stall_reason = one_line(message.reason or "")
+    silence = _seconds(message.silent_seconds)
     job.silent_from = None if silence is None else job.received - silence
 
 
-def _take_common(job: JobView, common: Common, received: float) -> None:
-    """Take over what every message carries; what is missing stays as it was."""
+def _apply_common(job: JobView, common: Common, received: float) -> None:
+    """Apply the common fields of a message; missing ones stay unchanged."""
     job.received = received
     if common.seq is not None:
         job.seq = common.seq
-    _take_nature(job, common)
+    _apply_description(job, common)
     percent, elapsed = common.percent, common.elapsed_seconds
     if percent is not None:
-        job.percent = percent if 0.0 <= percent <= 100.0 else _percent(percent)  # noqa: PLR2004  percent
+        job.percent = percent if 0.0 <= percent <= 100.0 else _percent(percent)  # noqa: PLR2004 (percent)
     if elapsed is not None:
-        job.elapsed = elapsed if 0.0 <= elapsed <= _MOST_SECONDS else _bounded(elapsed)
-    _take_estimate(job, common)
+        job.elapsed = elapsed if 0.0 <= elapsed <= _MAX_SECONDS else _bounded(elapsed)
+    _apply_estimate(job, common)
     count = common.stage_count
     if count is not None and not job.phase_count == count >= len(job.phases):
-        job.phase_count = min(_MOST_PHASES, max(len(job.phases), count))
+        job.phase_count = min(_MAX_PHASES, max(len(job.phases), count))
     if common.stage_index != job.phase_index and common.stage_index is not None:
-        job.phase_index = min(max(0, common.stage_index), _MOST_PHASES)
+        job.phase_index = min(max(0, common.stage_index), _MAX_PHASES)
 
 
-def _take_nature(job: JobView, common: Common) -> None:
-    """Take over what seldom changes. A thousand messages may come in a second: to see that is less than to clean it."""
+def _apply_description(job: JobView, common: Common) -> None:
+    """Apply the fields that seldom change. With a thousand messages a second, comparing is cheaper than cleaning."""
     if common.state != job.state:
         job.state = _STATES.get(common.state or "", job.state)
     if common.workflow != job.workflow and common.workflow:
@@ -149,54 +149,54 @@ def _take_nature(job: JobView, common: Common) -> None:
         _name(job, None)
 
 
-def _take_estimate(job: JobView, common: Common) -> None:
-    """Take over when it will be done; what is missing is not known any more."""
+def _apply_estimate(job: JobView, common: Common) -> None:
+    """Apply the estimate; a missing one clears the previous one."""
     likely = common.eta_seconds
     if likely is None:
         job.remaining = None
     else:
         low, high = common.eta_low_seconds, common.eta_high_seconds
         job.remaining = Remaining(
-            likely if 0.0 <= likely <= _MOST_SECONDS else _bounded(likely),
-            low if low is None or 0.0 <= low <= _MOST_SECONDS else _bounded(low),
-            high if high is None or 0.0 <= high <= _MOST_SECONDS else _bounded(high),
+            likely if 0.0 <= likely <= _MAX_SECONDS else _bounded(likely),
+            low if low is None or 0.0 <= low <= _MAX_SECONDS else _bounded(low),
+            high if high is None or 0.0 <= high <= _MAX_SECONDS else _bounded(high),
         )
     job.basis = _BASES.get(common.eta_basis, "none")
     job.runs = max(0, common.eta_runs) if common.eta_runs else 0
 
 
 def _start(job: JobView, message: JobStarted) -> None:
-    """Begin a job, or begin it anew: nothing of an earlier attempt stays."""
+    """Start or restart a job; a restart clears the previous attempt."""
     fresh = JobView(job.job_id, job.origin)
     for name in JobView.__struct_fields__:
         setattr(job, name, getattr(fresh, name))
-    names = message.stages[:_MOST_PHASES]
-    job.phases = [PhaseView(one_line(name), average=_usual(message.averages.get(name))) for name in names]
+    names = message.stages[:_MAX_PHASES]
+    job.phases = [PhaseView(one_line(name), average=_shared_seconds(message.averages.get(name))) for name in names]
     job.phase_count = len(job.phases)
     job.started_at = _wall(message.timestamp)
     _name(job, message.photo_info)
 
 
 def _progress(job: JobView, message: JobProgress) -> PhaseView | None:
-    """Take over how far a phase is, and return the one that the job is in."""
-    said = one_line(message.message, _LONG) if message.message else ""
-    if said and said != job.message:
-        job.told = (*job.told[1 - _MOST_TOLD :], (job.elapsed, said))
-    job.message = said
+    """Apply the progress of a phase and return the current phase."""
+    text = one_line(message.message, _LONG) if message.message else ""
+    if text and text != job.message:
+        job.messages = (*job.messages[1 - _MAX_MESSAGES :], (job.elapsed, text))
+    job.message = text
     if message.details:
         job.details = one_line_value(message.details)
     phase = job.current
     if not message.stage:
         return phase
-    if phase is None or phase.name != message.stage or phase.state is not PhaseState.CURRENT:  # else: as nearly always
-        phase = _enter(job, one_line(message.stage), _seconds(message.stage_elapsed_seconds) or 0.0)
+    if phase is None or phase.name != message.stage or phase.state is not PhaseState.CURRENT:  # False for most messages
+        phase = _begin_phase(job, one_line(message.stage), _seconds(message.stage_elapsed_seconds) or 0.0)
     progress = message.progress
     phase.progress = progress if progress is None else _percent(progress)
     return phase
 
 
-def _enter(job: JobView, name: str, spent: float = 0.0) -> PhaseView:
-    """Return the phase `name`, which became the current one `spent` seconds ago; add it if it is new to the job."""
+def _begin_phase(job: JobView, name: str, spent: float = 0.0) -> PhaseView:
+    """Return the phase `name`, which became the current one `spent` seconds ago. Add it if the job lacks it."""
     at = next((index for index, phase in enumerate(job.phases) if phase.name == name), None)
     if at is None:
         job.phases.append(PhaseView(name))
@@ -206,16 +206,16 @@ def _enter(job: JobView, name: str, spent: float = 0.0) -> PhaseView:
     job.phase_index = at + 1
     if phase.state is not PhaseState.CURRENT:
         for other in job.phases:
-            if other.state is PhaseState.CURRENT:  # Its end was not reported.
-                _leave(job, other, PhaseState.DONE, spent)
+            if other.state is PhaseState.CURRENT:  # its end was not reported
+                _end_phase(job, other, PhaseState.DONE, spent)
         phase.state = PhaseState.CURRENT
         phase.offset = max(0.0, job.elapsed - spent)
         phase.elapsed = spent
     return phase
 
 
-def _leave(job: JobView, phase: PhaseView, state: PhaseState, ago: float = 0.0) -> None:
-    """End a phase, which was `ago` seconds ago."""
+def _end_phase(job: JobView, phase: PhaseView, state: PhaseState, ago: float = 0.0) -> None:
+    """Set a phase's final state; it ended `ago` seconds ago."""
     if phase.offset is not None:
         phase.elapsed = max(0.0, job.elapsed - ago - phase.offset)
     phase.state = state
@@ -227,11 +227,11 @@ def _complete_phase(job: JobView, message: StageCompleted) -> None:
         return
     phase = next((each for each in job.phases if each.name == one_line(message.stage)), None)
     if phase is None:
-        phase = _enter(job, one_line(message.stage))
+        phase = _begin_phase(job, one_line(message.stage))
     seconds = _seconds(message.stage_seconds)
     if phase.offset is None and seconds is not None and not message.skipped:
         phase.offset = max(0.0, job.elapsed - seconds)
-    _leave(job, phase, PhaseState.SKIPPED if message.skipped else PhaseState.DONE)
+    _end_phase(job, phase, PhaseState.SKIPPED if message.skipped else PhaseState.DONE)
     phase.elapsed = seconds if seconds is not None else phase.elapsed
     average = _seconds(message.average_seconds)
     phase.average = phase.average if average is None else average
@@ -247,7 +247,7 @@ def _add_error(job: JobView, message: ErrorOccurred) -> None:
         timestamp=message.timestamp,
     )
     error = _error(item)
-    job.errors = [*job.errors, error][-_MOST_ERRORS:]
+    job.errors = [*job.errors, error][-_MAX_ERRORS:]
     for phase in job.phases:
         if phase.name == error.phase:
             phase.error = error.message or error.kind
@@ -258,18 +258,18 @@ def _end(job: JobView, message: JobCompleted | JobFailed) -> None:
     job.result = one_line_value(message.result)
     job.duration = _seconds(message.duration)
     job.completed_at = _wall(message.timestamp)
-    ended_well = isinstance(message, JobCompleted)
+    completed = isinstance(message, JobCompleted)
     if not job.over:
-        job.state = State.COMPLETED if ended_well else State.FAILED
-    if ended_well:
+        job.state = State.COMPLETED if completed else State.FAILED
+    if completed:
         job.percent = 100.0
     for phase in job.phases:
         if phase.state is PhaseState.CURRENT:
-            _leave(job, phase, PhaseState.DONE if ended_well else PhaseState.FAILED)
+            _end_phase(job, phase, PhaseState.DONE if completed else PhaseState.FAILED)
 
 
 def _name(job: JobView, photo_info: object) -> None:
-    """Give the job a short name."""
+    """Set the job's short name."""
     info = one_line_value(photo_info)
     if isinstance(info, dict) and info:
         job.photo_info = info
@@ -277,7 +277,7 @@ def _name(job: JobView, photo_info: object) -> None:
             if isinstance(info.get(key), str) and info[key]:
                 job.name = one_line(info[key])
                 return
-    if job.job_id.startswith("dalle:") and job.job_id.count(":") == 2:  # noqa: PLR2004  dalle:<series>:<address>
+    if job.job_id.startswith("dalle:") and job.job_id.count(":") == 2:  # noqa: PLR2004 (dalle:<series>:<address>)
         address = job.job_id.rpartition(":")[2]
         short = len(address) <= _SHORT_ADDRESS
         job.name = address if short else f"{address[:6]}…{address[-6:]}"
@@ -292,8 +292,8 @@ def _phase(item: StageItem, job_start: float | None) -> PhaseView:
         state=_PHASE_STATES.get(item.state, PhaseState.PENDING),
         offset=None if started is None or job_start is None else max(0.0, started - job_start),
         elapsed=_seconds(item.elapsed_seconds) if item.state != "pending" else None,
-        average=_usual(item.average_seconds),
-        p90=_usual(item.p90_seconds),
+        average=_shared_seconds(item.average_seconds),
+        p90=_shared_seconds(item.p90_seconds),
         progress=None if item.progress is None or item.state != "current" else _percent(item.progress),
         error=one_line(item.error or "", _LONG),
     )
@@ -310,29 +310,29 @@ def _error(item: ErrorItem) -> ErrorView:
 
 
 def _percent(value: float) -> float:
-    if 0.0 <= value <= 100.0:  # noqa: PLR2004  percent; nearly always
+    if 0.0 <= value <= 100.0:  # noqa: PLR2004 (percent; the usual case)
         return value
     return min(100.0, max(0.0, value)) if math.isfinite(value) else 0.0
 
 
 def _seconds(value: float | None) -> float | None:
-    """Return a duration that can be computed with, if there is any."""
+    """Return a duration within bounds; None if there is none."""
     return None if value is None else _bounded(value)
 
 
 def _bounded(seconds: float) -> float:
-    """Return a duration that can be computed with: not negative, not absurd. JSON has no infinity."""
-    return min(_MOST_SECONDS, max(0.0, seconds))
+    """Return a duration clamped to 0 to 1e9 s. JSON has no infinity and no NaN."""
+    return min(_MAX_SECONDS, max(0.0, seconds))
 
 
 @lru_cache(maxsize=4096)
-def _usual(value: float | None) -> float | None:
-    """Return a usual duration; the same object for all the jobs that share it."""
+def _shared_seconds(value: float | None) -> float | None:
+    """Return an average duration; cached, so that jobs with equal averages share one object."""
     return _seconds(value)
 
 
 def _wall(timestamp: str | None) -> float | None:
-    """Return an RFC 3339 timestamp as seconds since 1970; None if it is none, or has no zone."""
+    """Return an RFC 3339 timestamp as seconds since 1970; None if it is invalid or has no time zone."""
     if not timestamp:
         return None
     try:

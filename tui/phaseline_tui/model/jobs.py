@@ -1,9 +1,10 @@
-"""A job as the screen knows it: what the server last said, and what follows from that for any later time.
+"""The view's job: its state at the last message, and estimates for any later time.
 
-All texts in here are clean (see `phaseline.text`). Durations are seconds; `now` is always a reading of the monotonic
-clock in seconds; wall times are seconds since 1970.
+All texts are cleaned (see `phaseline.text`). Durations are in seconds, `now` is always in monotonic seconds, wall times
+are seconds since 1970.
 
-Structs without garbage collection, because a list may hold ten thousand jobs: nothing in a job leads back to it.
+The structs are exempt from garbage collection, because a list may hold ten thousand jobs. A job has no reference
+cycles.
 """
 
 from typing import Final, NamedTuple
@@ -25,17 +26,17 @@ __all__ = [
     "State",
 ]
 
-_TELLING: Final = 10.0
-"""Percent of a phase that must be done before its share of the bar is told by it rather than by the average."""
+_RELIABLE_PERCENT: Final = 10.0
+"""Percent of a phase from which its share of the bar follows its progress instead of its average duration."""
 WORKER_GONE: Final = "worker gone"
-"""The reason why a job stalled whose worker's connection was lost."""
+"""The stall reason of a job whose worker's connection was lost."""
 
 
 class JobKey(NamedTuple):
-    """What tells a job from every other, in a list merged from several servers."""
+    """Unique key of a job among several servers."""
 
     origin: str
-    """The label of the connection that told of it."""
+    """Label of the connection to its server."""
     job_id: str
 
 
@@ -45,15 +46,15 @@ class PhaseView(msgspec.Struct, gc=False):
     name: str
     state: PhaseState = PhaseState.PENDING
     offset: float | None = None
-    """Seconds from the job's start to the phase's; None if unknown."""
+    """Seconds from the start of the job to the start of the phase; None if unknown."""
     elapsed: float | None = None
-    """Seconds it took, or had taken at the job's `received`."""
+    """Duration in seconds; of the current phase, up to the job's `received`."""
     average: float | None = None
-    """Seconds it took in earlier jobs; None if there were none."""
+    """Average seconds in earlier jobs; None if there were none."""
     p90: float | None = None
-    """Seconds that nine of ten earlier jobs did not exceed; None if nobody told."""
+    """90th percentile of seconds in earlier jobs; None if unknown."""
     progress: float | None = None
-    """0 to 100, as far as its worker tells."""
+    """Percent, 0 to 100; None if its worker does not report it."""
     error: str = ""
     result: object = None
 
@@ -69,7 +70,7 @@ class ErrorView(msgspec.Struct, gc=False):
 
 
 class Remaining(msgspec.Struct, frozen=True, gc=False):
-    """How long a job still takes: seconds, with the band if there is one. Below zero: later than was thought."""
+    """Estimated remaining seconds of a job, with its band if known. Negative if the job is later than estimated."""
 
     likely: float
     low: float | None
@@ -77,13 +78,13 @@ class Remaining(msgspec.Struct, frozen=True, gc=False):
 
 
 class Shares(NamedTuple):
-    """Where a job's bar changes its shade, each 0 to 100 and none below the one before it."""
+    """Boundaries of the parts of a job's bar: ascending percentages."""
 
     past: float
-    """Percent at which the current phase began."""
+    """Percent at the start of the current phase."""
     percent: float
     phase: float
-    """Percent at which the current phase will likely end."""
+    """Estimated percent at the end of the current phase."""
 
 
 class JobView(msgspec.Struct, gc=False):
@@ -91,9 +92,9 @@ class JobView(msgspec.Struct, gc=False):
 
     job_id: str
     origin: str = ""
-    """The label of the connection that told of it."""
+    """Label of the connection to its server."""
     name: str = ""
-    """Short: a file's name, a picture's address, or the id."""
+    """Short name: a file name, a picture's address, or the id."""
     workflow: str = ""
     series: str = ""
     host: str = ""
@@ -101,23 +102,23 @@ class JobView(msgspec.Struct, gc=False):
     message: str = ""
 
     received: float = 0.0
-    """When the figures of progress below were right."""
+    """Time of the last message, for which the figures below hold."""
     percent: float = 0.0
     elapsed: float = 0.0
     remaining: Remaining | None = None
     basis: Basis = "none"
     runs: int = 0
     reasons: tuple[str, ...] = ()
-    """Why the estimate moved, oldest first."""
-    told: tuple[tuple[float, str], ...] = ()
-    """The latest messages and for how many seconds the job had run, oldest first."""
+    """Reasons why the estimate changed, oldest first."""
+    messages: tuple[tuple[float, str], ...] = ()
+    """The last messages, each with the job's elapsed seconds, oldest first."""
 
     phases: list[PhaseView] = []
     phase_index: int = 0
-    """Of the current phase, from 1; 0 if none is known."""
+    """Number of the current phase, from 1; 0 if unknown."""
     phase_count: int = 0
     phase_from: float | None = None
-    """Percent at which the current phase began, if that was seen."""
+    """Percent at the start of the current phase; None if its start was not received."""
 
     started_at: float | None = None
     completed_at: float | None = None
@@ -130,34 +131,34 @@ class JobView(msgspec.Struct, gc=False):
     result: object = None
 
     stall_reason: str = ""
-    """Why a job stalled or was lost; what stands here of any other job is old."""
+    """Why the job stalled or was lost; meaningless in other states."""
     silent_from: float | None = None
-    """Since when nothing has been heard of a stalled job's worker, if that is known."""
+    """Time of the last report of a stalled job's worker, if known."""
     seq: int = 0
     epoch: str = ""
-    _haystack: str = ""
+    _search_text: str = ""
 
     @property
     def key(self) -> JobKey:
-        """What the job is found by."""
+        """The key of the job."""
         return JobKey(self.origin, self.job_id)
 
     @property
     def over(self) -> bool:
-        """Whether the job has ended, or was lost: its figures stand still."""
+        """Whether the job has ended or is lost, so that its figures no longer change."""
         return not self.state.at_work
 
     @property
     def current(self) -> PhaseView | None:
-        """The phase that the job is in, or ended in; None before the first."""
+        """The current or last phase; None before the first."""
         at, phases = self.phase_index, self.phases
         return phases[at - 1] if 0 < at <= len(phases) else None
 
     @property
     def failure(self) -> str:
-        """Why the job ended badly, in the worker's words if it is known; empty if nothing is known."""
+        """The error of a failed, lost or cancelled job, in the worker's words if known; else empty."""
         if self.state is State.LOST:
-            why = WORKER_GONE if self.stall_reason == WORKER_GONE else "not heard of again"
+            why = WORKER_GONE if self.stall_reason == WORKER_GONE else "no reports"
             return f"{why}, was at {int(self.percent)}%"
         if isinstance(self.result, dict):
             reason = self.result.get("error")
@@ -169,19 +170,19 @@ class JobView(msgspec.Struct, gc=False):
         return (current.error if current else "") or self.message
 
     def elapsed_at(self, now: float) -> float:
-        """Return for how many seconds the job has run, or ran."""
+        """Return the seconds that the job has run."""
         if self.over:
             return self.duration if self.duration is not None else self.elapsed
         return self.elapsed + max(0.0, now - self.received)
 
     def silence_at(self, now: float) -> float | None:
-        """Return for how many seconds a stalled job has been silent; None if it is not stalled, or nobody knows."""
+        """Return the seconds since the last report of a stalled job; None if not stalled or unknown."""
         if self.state is not State.STALLED or self.silent_from is None:
             return None
         return max(0.0, now - self.silent_from)
 
     def phase_elapsed_at(self, phase: PhaseView, now: float) -> float | None:
-        """Return for how many seconds a phase has run, or ran; None if it has not begun or nobody knows."""
+        """Return the seconds that a phase has run; None if it has not started or if this is unknown."""
         if phase.state is not PhaseState.CURRENT or self.over:
             return phase.elapsed
         if phase.offset is not None:
@@ -189,7 +190,7 @@ class JobView(msgspec.Struct, gc=False):
         return None if phase.elapsed is None else phase.elapsed + max(0.0, now - self.received)
 
     def remaining_at(self, now: float) -> Remaining | None:
-        """Return the time left, counted down since the estimate came; None when unknown or over."""
+        """Return the remaining time, counted down since the last estimate; None if unknown or over."""
         left = self.remaining
         if left is None or self.state is not State.ACTIVE:
             return None
@@ -202,9 +203,10 @@ class JobView(msgspec.Struct, gc=False):
         )
 
     def percent_at(self, now: float) -> float:
-        """Return the percent done, 0 to 100.
+        """Return the percentage done, 0 to 100.
 
-        A phase whose worker tells nothing moves on between messages as its average says, and waits at its end.
+        If the worker does not report the progress of the current phase, interpolate it by the average duration of the
+        phase.
         """
         phase = self.current
         if self.state is not State.ACTIVE or phase is None or phase.progress is not None:
@@ -219,7 +221,7 @@ class JobView(msgspec.Struct, gc=False):
         return min(100.0, self.percent + rate * passed)
 
     def shares_at(self, now: float) -> Shares:
-        """Return where the bar changes its shade."""
+        """Return the boundaries of the bar's parts."""
         percent = self.percent_at(now)
         phase = self.current
         if phase is None or self.over:
@@ -233,30 +235,30 @@ class JobView(msgspec.Struct, gc=False):
             past = percent if self.phase_count == 0 else 100.0 * (self.phase_index - 1) / self.phase_count
         past = min(max(0.0, past), percent)
         end = percent
-        if phase.progress and (phase.progress >= _TELLING or phase.average is None):
+        if phase.progress and (phase.progress >= _RELIABLE_PERCENT or phase.average is None):
             end = past + (percent - past) * 100.0 / phase.progress
         elif rate and phase.average is not None and spent is not None:
             end = self.percent + rate * (phase.average - spent)
         return Shares(past, percent, min(100.0, max(percent, end)))
 
     def _rate(self) -> float:
-        """Return percent per second, as the estimate implies it; 0 if there is none."""
+        """Return the percent per second that the estimate implies; 0 without an estimate."""
         if self.remaining is None or self.remaining.likely <= 0:
             return 0.0
         return (100.0 - self.percent) / self.remaining.likely
 
-    def haystack(self) -> str:
-        """Return the case-folded text in which the filter looks."""
-        if not self._haystack:
+    def search_text(self) -> str:
+        """Return the case-folded text that the filter searches."""
+        if not self._search_text:
             phase = self.current
             state = "completed done" if self.state is State.COMPLETED else self.state.value
             words = (
                 self.job_id, self.name, self.series, self.workflow, self.host, self.origin, state,
                 phase.name if phase else "",
             )  # fmt: skip
-            self._haystack = "\n".join(words).casefold()
-        return self._haystack
+            self._search_text = "\n".join(words).casefold()
+        return self._search_text
 
-    def touched(self) -> None:
-        """Forget what was derived: the job has changed."""
-        self._haystack = ""
+    def clear_cache(self) -> None:
+        """Clear cached values after a change of the job."""
+        self._search_text = ""

@@ -1,7 +1,7 @@
-"""In which order the jobs stand: those at work first, then those that ended badly, then the others that ended.
+"""The order of the jobs: unfinished ones first, then failed and lost ones, then the other ended ones.
 
-Within each of these three groups, the sort column decides; without one, those at work that began first, and of the
-others those that ended last.
+The sort column sorts each of these three groups. By default, unfinished jobs are sorted by their start, earliest first,
+and ended ones by their end, latest first.
 """
 
 from collections.abc import Callable
@@ -26,38 +26,38 @@ COLUMNS: Final[dict[str, _Key]] = {
     "eta": lambda job, now: (left.likely if (left := job.remaining_at(now)) is not None else _LATE, ""),
     "message": lambda job, _now: (0.0, job.message.casefold()),
 }
-"""What can be sorted by, in the order in which a key goes through them; the value that sorts a job at a moment."""
+"""The sort columns, in the order of the `sort` action, with the functions that return a job's sort key."""
 
 
 class Order(NamedTuple):
-    """A chosen order."""
+    """A sort order."""
 
     column: str = ""
-    """One of `COLUMNS`, or nothing for the usual order."""
+    """One of `COLUMNS`, or empty for the default order."""
     reverse: bool = False
-    """Turns the order round within each group."""
+    """Whether to reverse the order within each group."""
 
     def next(self) -> "Order":
-        """Return the order by the column after this one; after the last comes the usual order."""
+        """Return the order by the next column; after the last one, the default order."""
         names = ["", *COLUMNS]
         at = names.index(self.column) if self.column in names else 0
         return Order(names[(at + 1) % len(names)], reverse=False)
 
     def key(self, job: JobView, now: float) -> tuple[float, str]:
-        """Return what sorts `job` within its group at `now`, monotonic seconds."""
+        """Return the sort key of `job` within its group at `now`, in monotonic seconds."""
         column = COLUMNS.get(self.column)
         return (place_of(job)[1], "") if column is None else column(job, now)
 
 
 def group_of(job: JobView) -> int:
-    """Return 0 for a job at work, 1 for one that ended badly, 2 for any other."""
+    """Return 0 for an unfinished job, 1 for a failed or lost one, 2 for any other."""
     if not job.over:
         return 0
     return 1 if job.state.bad else 2
 
 
 def place_of(job: JobView) -> tuple[int, float]:
-    """Return what sorts a job in the usual order: its group, then the time that counts there."""
+    """Return the sort key of the default order: the group, then the start or the negative end of the job."""
     if not job.over:
         return (0, job.started_at if job.started_at is not None else _LATE)
     return (group_of(job), -(job.completed_at or 0.0))

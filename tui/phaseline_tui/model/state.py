@@ -1,4 +1,4 @@
-"""What the screen shows: frames of one server or several in, one sorted and filtered list of jobs out.
+"""The state of the view: merges the frames of all servers into one sorted and filtered list of jobs.
 
 Pure: no clock, no socket, no widget.
 """
@@ -20,24 +20,24 @@ from phaseline_tui.model.totals import Counts, Totals, totals_of
 __all__ = ["Changes", "ViewState"]
 
 _QUIET: Final = 2
-"""The group of those jobs that fold away."""
+"""The group of jobs that are folded away."""
 _Rank = tuple[int, float, int]
 
 
 @dataclass(slots=True)
 class Changes:
-    """What a batch of frames changed."""
+    """The changes of a batch."""
 
     jobs: set[JobKey] = field(default_factory=set)
     order: bool = False
-    """Whether jobs came, went or changed places."""
+    """Whether jobs were added, removed or moved."""
     ended: list[JobKey] = field(default_factory=list)
-    """Jobs that were at work and have ended, as far as that was seen to happen."""
+    """Jobs that ended by one of the messages, not by a snapshot."""
     status: bool = False
-    """Whether a connection is another than before."""
+    """Whether the status of a connection changed."""
 
     def add(self, other: "Changes") -> None:
-        """Add what another batch of the same beat changed."""
+        """Add the changes of another batch of the same tick."""
         self.jobs |= other.jobs
         self.order |= other.order
         self.ended += other.ended
@@ -45,57 +45,57 @@ class Changes:
 
 
 class ViewState:
-    """The jobs of every server, as far as they told.
+    """The jobs of all servers.
 
-    `visible` are the keys of the jobs that are listed, in the order of the list (see `sorting`): those that the
-    filter keeps; without a filter, all but those that ended well a while ago, which are folded away.
+    `visible` holds the keys of the listed jobs, in the order of the list (see `sorting`). With a filter, these are the
+    matching jobs; without one, all but the folded ones: jobs that ended without an error a while ago.
     """
 
     def __init__(self, most_jobs: int = 10_000, fold_after: float = 900.0) -> None:
-        """Begin with no job.
+        """Start without jobs.
 
         Args:
-            most_jobs: of more than so many, those that ended first are dropped.
-            fold_after: seconds after its end until a job that did not fail is folded away.
+            most_jobs: Maximum number of jobs; beyond it, the jobs that ended first are dropped.
+            fold_after: Seconds from the end of a job that did not fail until it is folded away.
         """
         self.jobs: dict[JobKey, JobView] = {}
         self.visible: list[JobKey] = []
         self.folded = 0
-        """How many jobs are folded away."""
+        """Number of jobs folded away."""
         self.unfolded = False
-        """Whether to list those too."""
+        """Whether to list the folded jobs too."""
         self.marked: set[JobKey] = set()
         self.filter = Filter()
         self.order = Order()
         self.counts = Counts(0, 0, 0, 0, 0)
         self.synced: set[str] = set()
-        """The origins of which a snapshot has come: that they have no jobs in the list means that they have none."""
+        """Origins that have sent a snapshot, so that their jobs are complete."""
         self.ignored = 0
-        """Unknown messages and malformed fields so far."""
+        """Number of unknown messages and malformed fields so far."""
         self.problem = ""
-        """What the server last complained about."""
+        """The last error that a server reported."""
         self._most_jobs = most_jobs
         self._fold_after = fold_after
         self._now = self._wall = 0.0
         self._next_fold = 0.0
-        """When the next job is due to be folded away, seconds since 1970."""
+        """Time when the next job is folded away, in seconds since 1970."""
         self._arrivals = 0
         self._arrival: dict[JobKey, int] = {}
         self._sorted: list[JobKey] = []
         self._ranks: list[_Rank] = []
-        """Of `_sorted`, while the order is the usual one."""
+        """Ranks of `_sorted`; used only in the default order."""
         self._rank: dict[JobKey, _Rank] = {}
         self._moved: set[JobKey] = set()
         self._all_moved = False
         self._touched = False
 
     def apply(self, frames: Iterable[Frame], received: float, origin: str = "") -> Changes:
-        """Take in frames.
+        """Apply frames and return the changes.
 
         Args:
-            frames: in their order.
-            received: when they came, monotonic seconds.
-            origin: the label of the connection they came by.
+            frames: Frames in their order.
+            received: Time of receipt, in monotonic seconds.
+            origin: Label of the connection that received them.
         """
         changes = Changes()
         for frame in frames:
@@ -113,11 +113,11 @@ class ViewState:
         return changes
 
     def advance(self, now: float, wall: float) -> bool:
-        """Let time pass; return whether that changed what is listed.
+        """Set the time, fold and sort by it, and return whether the list changed.
 
         Args:
-            now: monotonic seconds.
-            wall: the same moment, seconds since 1970.
+            now: Monotonic seconds.
+            wall: The same moment in seconds since 1970.
         """
         self._now, self._wall = now, wall
         resort = bool(self.order.column) and self._touched
@@ -128,28 +128,28 @@ class ViewState:
         return self._select() if resort or wall >= self._next_fold else False
 
     def totals(self, midnight: float) -> Totals:
-        """Return what all jobs are together; `midnight` is the last one, seconds since 1970."""
+        """Return the totals of all jobs; `midnight` is the last local midnight, in seconds since 1970."""
         return totals_of(self.jobs.values(), self.counts, self._now, self._wall, midnight)
 
     def set_filter(self, text: str) -> None:
-        """Keep only the jobs that `text` finds (see `filtering`)."""
+        """List only the jobs that match `text` (see `filtering`)."""
         self.filter = Filter(text)
         self._select()
 
     def set_order(self, order: Order) -> None:
-        """Sort by `order` from now on."""
+        """Set the sort order."""
         self.order = order
         self._all_moved = True
         self._sort()
         self._select()
 
     def unfold(self, *, unfolded: bool) -> None:
-        """List those jobs too that ended well a while ago, or fold them away again."""
+        """List the folded jobs too, or fold them away again."""
         self.unfolded = unfolded
         self._select()
 
     def next_error(self, after: JobKey | None) -> JobKey | None:
-        """Return the next listed job that failed, was lost or is stalled; after the last, the first again."""
+        """Return the next listed job that failed, is lost or is stalled; after the last one, the first."""
         start = self.visible.index(after) + 1 if after in self.visible else 0
         ahead = self.visible[start:] + self.visible[:start]
         return next((key for key in ahead if self.jobs[key].state.bad or self.jobs[key].state.stopped), None)
@@ -175,11 +175,11 @@ class ViewState:
             self._add(job)
             changes.order = True
         elif message.seq is not None and message.seq <= job.seq and (message.epoch or job.epoch) == job.epoch:
-            return  # The snapshot told it already.
+            return  # the snapshot contains it
         state, began, ended = job.state, job.started_at, job.completed_at
         apply_message(job, message, received)
         changes.jobs.add(key)
-        # Its place hangs on these alone.
+        # Only these determine its position.
         if job.state is not state or job.started_at != began or job.completed_at != ended:
             changes.order = True
             self._moved.add(key)
@@ -221,7 +221,7 @@ class ViewState:
         self._sorted = found
 
     def _put(self, key: JobKey) -> None:
-        """Put one job at its place, or take away one that is no longer there."""
+        """Insert a job at its position, or remove it if it no longer exists."""
         before = self._rank.pop(key, None)
         if before is not None:
             at = bisect_left(self._ranks, before)
@@ -246,7 +246,7 @@ class ViewState:
                 self._moved.add(job.key)
 
     def _select(self) -> bool:
-        """Filter and fold anew, and return whether that changed what is visible."""
+        """Filter and fold again, and return whether the visible jobs changed."""
         jobs, before, folded = self.jobs, self.visible, self.folded
         self._next_fold = float("inf")
         if self.filter:
@@ -261,7 +261,7 @@ class ViewState:
         return before != self.visible or folded != self.folded
 
     def _folds(self, job: JobView) -> bool:
-        """Return whether `job` is folded away now, and notice when it will be."""
+        """Return whether `job` is folded away now; otherwise note when it will be."""
         if job.completed_at is None or group_of(job) != _QUIET:
             return False
         due = job.completed_at + self._fold_after

@@ -1,4 +1,4 @@
-"""What the header says of all jobs together."""
+"""The totals of all jobs, for the header."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ _HOUR: Final = 3600.0
 
 
 class Counts(NamedTuple):
-    """How many jobs there are of each kind."""
+    """Numbers of jobs by state."""
 
     active: int
     stalled: int
@@ -33,34 +33,34 @@ class Counts(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """All jobs together at a moment."""
+    """Totals of all jobs at one moment."""
 
     counts: Counts
     done_today: int
-    """Ended well since the last local midnight."""
+    """Jobs completed since the last local midnight."""
     rate: float
-    """Ended well in the last hour."""
+    """Jobs completed in the last hour."""
     remaining: float | None
-    """Seconds until the last active job is likely done; None if nobody knows of any."""
+    """Estimated seconds until the last active job is done; None without estimates."""
     unknown: int
-    """Active jobs of which nobody knows when they will be done."""
+    """Number of active jobs without an estimate."""
     hosts: int
-    """On how many hosts jobs run, or have run."""
+    """Number of hosts that run or have run jobs."""
     percent: float
-    """Mean percent of the active jobs."""
+    """Mean percentage of the active jobs."""
 
 
 def totals_of(jobs: Iterable[JobView], counts: Counts, now: float, wall: float, midnight: float) -> Totals:
     """Return the totals of `jobs`.
 
     Args:
-        jobs: all of them.
-        counts: the same jobs, counted.
-        now: monotonic seconds.
-        wall: the same moment, seconds since 1970.
-        midnight: the last one, local time, seconds since 1970.
+        jobs: All jobs.
+        counts: Their numbers by state.
+        now: Monotonic seconds.
+        wall: The same moment in seconds since 1970.
+        midnight: Last local midnight in seconds since 1970.
     """
-    # Once a second, over ten thousand jobs perhaps: so few steps for each as can be.
+    # This runs once a second, for up to ten thousand jobs, so it does little for each.
     today = hour = unknown = 0
     last: float | None = None
     percent = 0.0

@@ -1,4 +1,4 @@
-"""Durations, times and states as a person reads them."""
+"""Formatting of durations, times, states and JSON values."""
 
 import math
 from collections.abc import Callable
@@ -27,7 +27,7 @@ UNKNOWN: Final = "—"
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86400
-_MOST_DAYS: Final = 99
+_MAX_DAYS: Final = 99
 _EXACT_MINUTES: Final = 10
 _STEP: Final = 5
 _LAST_SECONDS: Final = 20
@@ -37,7 +37,7 @@ _SECONDS_BELOW: Final = 90.0
 _MINUTES_BELOW: Final = 90 * 60.0
 _HOURS_BELOW: Final = 36 * 3600.0
 
-# Only characters that no terminal draws as an emoji or two cells wide, as some do U+25B6.
+# No terminal draws these as emoji or two cells wide, as some draw U+25B6.
 _GLYPHS: Final = {
     State.ACTIVE: "►",
     State.STALLED: "!",
@@ -49,7 +49,7 @@ _GLYPHS: Final = {
 
 
 def state_glyph(state: State) -> str:
-    """Return the one character that stands for a state, so that colour is never the only sign."""
+    """Return the symbol of a state, so that color is never its only sign."""
     return _GLYPHS.get(state, "·")
 
 
@@ -68,11 +68,11 @@ def duration(seconds: float) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE:02}m"
     days = whole // _DAY
-    return f"{days}d {whole % _DAY // _HOUR:02}h" if days <= _MOST_DAYS else f">{_MOST_DAYS}d"
+    return f"{days}d {whole % _DAY // _HOUR:02}h" if days <= _MAX_DAYS else f">{_MAX_DAYS}d"
 
 
 def spent(seconds: float) -> str:
-    """Return a duration that goes on, in steps that a person can follow in a long list: `37s`, `4m 35s`, `12m`."""
+    """Return an elapsed time, in steps coarse enough for a long list: `37s`, `4m 35s`, `12m`."""
     whole = max(0, math.floor(seconds))
     if whole < _MINUTE:
         return f"{whole}s"
@@ -82,7 +82,7 @@ def spent(seconds: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """Return a time to come, no finer than anybody can know it: `8s`, `45s`, `4m`, `1h 20m`, `3d 04h`."""
+    """Return an estimated time, rounded to its accuracy: `8s`, `45s`, `4m`, `1h 20m`, `3d 04h`."""
     whole = max(0, math.ceil(seconds))
     if whole <= _LAST_SECONDS:
         return f"{whole}s"
@@ -94,14 +94,14 @@ def about(seconds: float) -> str:
 
 
 def fine_duration(seconds: float) -> str:
-    """Return a duration with tenths below ten seconds, as phases have it: `40ms`, `0.4s`, `12s`, `4m 10s`."""
+    """Return the duration of a phase, with tenths below ten seconds: `40ms`, `0.4s`, `12s`, `4m 10s`."""
     if seconds < _TENTHS_FROM:
         return f"{max(0.0, seconds) * 1000:.0f}ms"
     return f"{seconds:.1f}s" if seconds < _FINE_BELOW - 0.05 else duration(seconds)
 
 
 def band(low: float, high: float) -> str:
-    """Return a band in the unit of its upper end, as 3 to 7m, 40 to 70s, 1 to 2h; `~4m` if both ends look alike."""
+    """Return a range in the unit of its upper end, as 3 to 7m, 40 to 70s, 1 to 2h; `~4m` if both ends are equal."""
     low = min(low, high)
     if high < _SECONDS_BELOW:
         unit, size = "s", 1
@@ -112,17 +112,17 @@ def band(low: float, high: float) -> str:
     else:
         unit, size = "d", _DAY
     first, last = round(low / size), round(high / size)
-    if last > _MOST_DAYS and unit == "d":
-        return f">{_MOST_DAYS}d"
+    if last > _MAX_DAYS and unit == "d":
+        return f">{_MAX_DAYS}d"
     if first == last:
         return f"~{last}{unit}"
     if first == 0 and unit != "s":
         return f"<{last}{unit}"
-    return f"{first}–{last}{unit}"  # noqa: RUF001  a range has an en dash
+    return f"{first}–{last}{unit}"  # noqa: RUF001 (a range has an en dash)
 
 
 def remaining(left: Remaining | None) -> str:
-    """Return the time left: `4m`, `late 12s` when the estimate has passed, a dash when unknown."""
+    """Return the remaining time: `4m`, `late 12s` after the estimated end, a dash if unknown."""
     if left is None:
         return UNKNOWN
     if left.likely <= -1.0:
@@ -131,17 +131,17 @@ def remaining(left: Remaining | None) -> str:
 
 
 def clock_time(wall: float | None, local: Callable[[float], datetime], today: float, *, seconds: bool = False) -> str:
-    """Return a local time, with its day if that isn't today: `18:42`, `Tue 18:42`, `3 Jan 18:42`.
+    """Return a local time, with its day if it is not today: `18:42`, `Tue 18:42`, `3 Jan 18:42`.
 
     Args:
-        wall: seconds since 1970, or None if unknown.
-        local: gives the local time at such a moment.
-        today: the present moment, seconds since 1970.
-        seconds: whether to show seconds.
+        wall: Seconds since 1970; None if unknown.
+        local: Returns the local time of such a moment.
+        today: Current moment in seconds since 1970.
+        seconds: Whether to show seconds.
     """
     if wall is None or not math.isfinite(wall):
         return UNKNOWN
-    # Every zone is whole minutes away from UTC, so within a minute nothing but the seconds differs.
+    # Time zones differ from UTC by whole minutes, so within a minute only the seconds change.
     step = 1 if seconds else _MINUTE
     return _clock_time(math.floor(wall / step) * step, local, math.floor(today / _MINUTE) * _MINUTE, seconds=seconds)
 
@@ -156,7 +156,7 @@ def _clock_time(wall: float, local: Callable[[float], datetime], today: float, *
     days = (moment.date() - present.date()).days
     if days == 0:
         return time
-    if abs(days) < 7:  # noqa: PLR2004  days of a week
+    if abs(days) < 7:  # noqa: PLR2004 (days of a week)
         return f"{moment:%a} {time}"
     return f"{moment.day} {moment:%b} {time}" if moment.year == present.year else f"{moment:%Y-%m-%d}"
 

@@ -1,4 +1,4 @@
-"""The live stream: every message of every server, as it comes."""
+"""The event view: the live stream of messages from all servers."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -19,11 +19,11 @@ from phaseline_tui.widgets.row_list import RowList
 
 __all__ = ["EventsScreen"]
 
-_MOST_DETAILS = 3
+_MAX_DETAILS = 3
 
 
 class EventsScreen(FramedScreen):
-    """The newest at the bottom; it follows the end until the cursor leaves it."""
+    """A list of events, newest last. It follows the end until the cursor leaves the last row."""
 
     view = "Events"
     DEFAULT_CSS = """
@@ -38,13 +38,13 @@ class EventsScreen(FramedScreen):
 
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
-        self._log = self.owner.board.events
+        self._log = self.owner.data.events
         self._rows = RowList(palette, lambda: len(self._log.shown()), self._row, follows_end=True)
         self._details = FixedLines(palette, id="details")
         self._filter = FilterLine()
 
     def parts(self) -> Iterable[Widget]:
-        """Return the rows, what the chosen one says in full, and the filter."""
+        """Return the rows, the full text of the selected one, and the filter line."""
         return (self._rows, self._details, self._filter)
 
     def heading(self, width: int) -> list[Line]:
@@ -52,17 +52,17 @@ class EventsScreen(FramedScreen):
         return [((" ", ""), *event_heading(max(1, width - 2), several=len(self.owner.servers) > 1))]
 
     def show(self) -> None:
-        """Show the events as they are now."""
-        said = "no event matches the filter" if self._log.filter else "nothing has happened yet"
-        self._rows.notice = (((said.center(self.size.width), "muted"),),)
+        """Show the current events."""
+        notice = "no event matches the filter" if self._log.filter else "no events yet"
+        self._rows.notice = (((notice.center(self.size.width), "muted"),),)
         self._rows.update_rows()
         event = self._chosen()
         text = words_of(event.frame).text if event is not None else ""
         width = max(10, self.size.width - 2)
-        self._details.show([((f" {line}", "text"),) for line in wrap(text, width, most=_MOST_DETAILS)] if text else [])
+        self._details.show([((f" {line}", "text"),) for line in wrap(text, width, most=_MAX_DETAILS)] if text else [])
 
     def aside(self) -> Line:
-        """Return the filter, and how much it leaves."""
+        """Return the filter and the number of matching events."""
         log = self._log
         if log.filter.problem:
             return ((f"! {log.filter.problem} ", "warn"),)
@@ -72,34 +72,34 @@ class EventsScreen(FramedScreen):
         return (*spans, (f" {len(log.shown())} of {log.total} ", "muted"))
 
     def to_copy(self) -> str:
-        """Return the text of the event under the cursor, or its job's id if it has none."""
+        """Return the text of the selected event, or its job's id if it has none."""
         event = self._chosen()
         if event is None:
             return ""
         return words_of(event.frame).text or (event.key.job_id if event.key is not None else "")
 
     def chosen_jobs(self) -> list[JobKey]:
-        """Return the job of the event under the cursor."""
+        """Return the job of the selected event."""
         event = self._chosen()
         return [event.key] if event is not None and event.key is not None else []
 
     def action_follow(self) -> None:
-        """Go to the end, and stay there."""
+        """Go to the last event and follow new ones."""
         self._rows.at_end = True
         self.tick()
 
     def action_filter(self) -> None:
-        """Open the filter's line."""
+        """Open the filter line."""
         self._filter.open(self._rows)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let a slash and f be typed into the filter."""
+        """Disable the keys `/` and `f` while the filter line has the focus."""
         if action in {"filter", "follow"} and self._filter.has_focus:
             return False
         return super().check_action(action, parameters)
 
     def on_filter_changed(self, message: FilterChanged) -> None:
-        """Narrow the stream."""
+        """Apply the new filter."""
         self._log.set_filter(message.text)
         self._rows.at_end = True
         self.tick()
@@ -110,4 +110,4 @@ class EventsScreen(FramedScreen):
 
     def _row(self, index: int, width: int) -> Line:
         app = self.owner
-        return event_row(self._log.shown()[index], width, app.board.live_scene(), several=len(app.servers) > 1)
+        return event_row(self._log.shown()[index], width, app.data.live_scene(), several=len(app.servers) > 1)

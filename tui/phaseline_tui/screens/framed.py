@@ -1,4 +1,4 @@
-"""What the views beside the jobs have in common: the header, news of trouble, and the keys."""
+"""The base of all views but the jobs view: a header, connection problems, and a line of keys."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -19,7 +19,7 @@ __all__ = ["FramedScreen"]
 
 
 class FramedScreen(ViewScreen):
-    """A view between the header and the keys. Whoever derives from it says what stands there."""
+    """A view between a header and a line of keys. Subclasses provide its content."""
 
     DEFAULT_CSS = """
     FramedScreen { layout: vertical; background: $background; }
@@ -27,9 +27,9 @@ class FramedScreen(ViewScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", show=False)]
     KEYS: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """The view's own keys and what they do, the most useful first."""
-    TELLS_TROUBLE: ClassVar[bool] = True
-    """Whether a line below the header tells what is wrong with a connection."""
+    """The view's own keys with their descriptions, most useful first."""
+    SHOWS_TROUBLE: ClassVar[bool] = True
+    """Whether to show connection problems below the header."""
 
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
@@ -39,7 +39,7 @@ class FramedScreen(ViewScreen):
         self._keys = FixedLines(palette, id="keys", ground="chrome")
 
     def compose(self) -> ComposeResult:
-        """Put the parts together."""
+        """Yield the widgets (called by Textual)."""
         yield self._head
         yield self._trouble
         yield self._heading
@@ -47,51 +47,51 @@ class FramedScreen(ViewScreen):
         yield self._keys
 
     def parts(self) -> Iterable[Widget]:
-        """Return what stands between the heading and the keys."""
+        """Return the widgets between the heading and the keys."""
         raise NotImplementedError
 
     def show(self) -> None:
-        """Show the view's own part as of now."""
+        """Show the view's current content."""
         raise NotImplementedError
 
     def heading(self, width: int) -> list[Line]:
-        """Return the lines above the view's own part."""
+        """Return the lines above the content."""
         raise NotImplementedError
 
     def aside(self) -> Line:
-        """Return what the last line says besides the keys."""
+        """Return the right end of the last line, beside the keys."""
         return ()
 
     def on_mount(self) -> None:
-        """Show what is known already."""
+        """Show the data received so far."""
         self.tick()
 
     def on_resize(self, _event: events.Resize) -> None:
-        """Lay everything out anew."""
+        """Redraw in the new size."""
         self.call_after_refresh(self.tick)
 
     def tick(self) -> None:
-        """Show the present moment."""
+        """Redraw everything for the current time."""
         app = self.owner
         width = self.size.width
         if not width:
             return
-        board = app.board
-        live = board.live_scene()
+        data = app.data
+        live = data.live_scene()
         self._head.show(
             [
                 chrome.header(
-                    board.followed,
-                    board.status,
+                    data.servers_summary,
+                    data.status,
                     app.state.counts,
                     width,
                     live,
-                    totals=board.totals,
-                    held=board.held,
+                    totals=data.totals,
+                    paused=data.paused,
                 )
             ]
         )
-        self._trouble.show(chrome.trouble(board.status, width, live) if self.TELLS_TROUBLE else [])
+        self._trouble.show(chrome.trouble(data.status, width, live) if self.SHOWS_TROUBLE else [])
         self._heading.show(self.heading(width))
         self.show()
         self._keys.show([self._key_line(width)])
@@ -109,9 +109,9 @@ class FramedScreen(ViewScreen):
         return join(tuple(spans), right, width)
 
     def on_row_chosen(self, _message: RowChosen) -> None:
-        """Show what belongs to the row that the cursor came to."""
+        """Show the details of the selected row."""
         self.tick()
 
     def action_back(self) -> None:
-        """Go back to the jobs."""
+        """Return to the jobs view."""
         self.owner.show_view(VIEWS[0])

@@ -1,4 +1,4 @@
-"""The help screen: the keys, and what the signs mean."""
+"""The help screen: keys and symbols."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Final
@@ -19,17 +19,17 @@ __all__ = ["HelpScreen"]
 
 _STATES: Final = tuple(state for state in State if state is not State.ABSENT)
 _MEANINGS: Final = (
-    "at work",
-    "silent, or its worker gone",
-    "not heard of again",
-    "ended well",
-    "ended badly",
-    "was stopped",
+    "running",
+    "no recent reports",
+    "no more reports",
+    "finished",
+    "ended with an error",
+    "stopped on request",
 )
 _PHASES: Final = (
     ("✓", "good", "done"),
     ("►", "now", "current"),
-    ("·", "faint", "to come"),
+    ("·", "faint", "pending"),
     ("↷", "muted", "skipped"),
     ("✗", "bad", "failed"),
 )
@@ -38,7 +38,7 @@ _WIDTH: Final = 76
 
 
 class HelpScreen(ModalScreen[None]):
-    """Shown over the rest; any of its keys closes it."""
+    """Shown over the current view; each of its keys closes it."""
 
     DEFAULT_CSS = """
     HelpScreen { align: center middle; background: $background 60%; }
@@ -49,28 +49,28 @@ class HelpScreen(ModalScreen[None]):
     ]
 
     def __init__(self, palette: Palette, keys: Sequence[tuple[str, str]], title: str = "phaseline") -> None:
-        """Show `keys` and what they do where the user is, called `title`."""
+        """Show `keys`, pairs of a key and its description, under `title`."""
         super().__init__()
         self._palette = palette
         self._keys = keys
         self._title = title
 
     def compose(self) -> ComposeResult:
-        """Put the lines on the screen."""
+        """Yield the widgets (called by Textual)."""
         lines = FixedLines(self._palette, id="help")
         lines.border_title = self._title
         lines.border_subtitle = "Esc closes"
         yield lines
 
     def on_mount(self) -> None:
-        """Fill in the lines."""
+        """Show the lines."""
         self.query_one(FixedLines).show(_lines(self._keys, shades=self._palette.shades))
 
 
 def _lines(keys: Sequence[tuple[str, str]], *, shades: bool) -> list[Line]:
     left: list[Line] = [((" KEYS", "label"),)]
     left += [((f" {fit(key, 11)}", "key"), (what, "text")) for key, what in keys]
-    right = _signs(shades=shades)
+    right = _symbols(shades=shades)
     return [
         pad_line(
             (
@@ -84,8 +84,8 @@ def _lines(keys: Sequence[tuple[str, str]], *, shades: bool) -> list[Line]:
     ]
 
 
-def _signs(*, shades: bool) -> list[Line]:
-    """Return what the signs mean."""
+def _symbols(*, shades: bool) -> list[Line]:
+    """Return the explanation of the symbols."""
     lines: list[Line] = [(("JOBS", "label"),)]
     for state, meaning in zip(_STATES, _MEANINGS, strict=True):
         style = state_style(state)
@@ -97,10 +97,10 @@ def _signs(*, shades: bool) -> list[Line]:
     return [
         *lines,
         (),
-        (("A BAR", "label"),),
+        (("PROGRESS BAR", "label"),),
         bar(Shares(38.0, 57.0, 76.0), 30, shades=shades),
-        (("earlier phases, this one,", "muted"),),
-        (("its rest, what comes", "muted"),),
+        (("past phases, current phase,", "muted"),),
+        (("its rest, pending phases", "muted"),),
         (),
-        (("━━━━", "past"), ("│", "muted"), ("╵", "muted"), (" usual, and slow, end", "muted")),
+        (("━━━━", "past"), ("│", "muted"), ("╵", "muted"), (" average and slow end", "muted")),
     ]

@@ -1,4 +1,4 @@
-"""The connections: how each is, how quick, and when it was last heard."""
+"""The hosts view: the status, delay and traffic of each connection."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -19,7 +19,7 @@ __all__ = ["HostsScreen"]
 
 
 class HostsScreen(FramedScreen):
-    """A row for each server, and what there is to know of the one under the cursor."""
+    """A row for each server, and details of the selected one."""
 
     view = "Hosts"
     DEFAULT_CSS = """
@@ -27,18 +27,18 @@ class HostsScreen(FramedScreen):
     """
     AUTO_FOCUS = "#rows"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "retry_this", show=False)]
-    TELLS_TROUBLE = False  # the view does, for each
+    SHOWS_TROUBLE = False  # each row shows its own
     KEYS = (("↑↓", "move"), ("r", "reconnect"), ("y", "copy the address"))
 
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
-        self._rows = RowList(palette, lambda: len(self.owner.board.hosts), self._row)
+        self._rows = RowList(palette, lambda: len(self.owner.data.hosts), self._row)
         self._details = FixedLines(palette, id="details")
         self._jobs: dict[str, list[JobView]] = {}
-        """The jobs of each server, by its label."""
+        """The jobs of each server by its label."""
 
     def parts(self) -> Iterable[Widget]:
-        """Return the table and what stands below it."""
+        """Return the table and the details below it."""
         return (self._rows, self._details)
 
     def heading(self, width: int) -> list[Line]:
@@ -46,24 +46,24 @@ class HostsScreen(FramedScreen):
         return [(), ((" ", ""), *host_heading(max(1, width - 2)))]
 
     def show(self) -> None:
-        """Show every connection as it is now."""
-        self._jobs = {label: [] for label in self.owner.board.hosts}
+        """Show the current state of every connection."""
+        self._jobs = {label: [] for label in self.owner.data.hosts}
         for key, job in self.owner.state.jobs.items():
-            self._jobs[key.origin or self.owner.board.labels[0]].append(job)
+            self._jobs[key.origin or self.owner.data.labels[0]].append(job)
         self._rows.update_rows()
-        self._details.show(host_details(self._chosen(), self.size.width, self.owner.board.live_scene()))
+        self._details.show(host_details(self._chosen(), self.size.width, self.owner.data.live_scene()))
 
     def to_copy(self) -> str:
-        """Return the address of the server under the cursor."""
+        """Return the address of the selected server."""
         return self._chosen().server.url
 
     def action_retry_this(self) -> None:
-        """Connect again to the server under the cursor."""
+        """Reconnect to the selected server."""
         self.owner.retry(self._chosen().label)
 
     def _chosen(self) -> HostView:
-        return list(self.owner.board.hosts.values())[self._rows.cursor]
+        return list(self.owner.data.hosts.values())[self._rows.cursor]
 
     def _row(self, index: int, width: int) -> Line:
-        host = list(self.owner.board.hosts.values())[index]
-        return host_row(host, self._jobs.get(host.label, []), width, self.owner.board.live_scene())
+        host = list(self.owner.data.hosts.values())[index]
+        return host_row(host, self._jobs.get(host.label, []), width, self.owner.data.live_scene())

@@ -1,4 +1,4 @@
-"""The view of one job: everything that is known of it, on the whole screen."""
+"""The job view: all details of one job on the whole screen."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -20,7 +20,7 @@ __all__ = ["JobScreen"]
 
 
 class JobScreen(FramedScreen):
-    """The job that was chosen last; the first of the list if none was."""
+    """Shows the last selected job; the first of the list if none was selected."""
 
     DEFAULT_CSS = """
     JobScreen #detail { height: 1fr; }
@@ -44,21 +44,21 @@ class JobScreen(FramedScreen):
 
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
-        self._detail = JobDetail(palette, self.owner.board.scene)
+        self._detail = JobDetail(palette, self.owner.data.scene)
         self._search = SearchLine()
 
     def parts(self) -> Iterable[Widget]:
-        """Return the details, and the line in which one searches."""
+        """Return the details and the search line."""
         return (self._detail, self._search)
 
     def heading(self, width: int) -> list[Line]:
-        """Return nothing: the details begin with the job's name."""
+        """Return no lines, because the details begin with the job's name."""
         del width
         return []
 
     def aside(self) -> Line:
-        """Return how many places the search has found."""
-        return self._detail.found()
+        """Return the number of matches of the search."""
+        return self._detail.matches()
 
     def job(self) -> JobView | None:
         """Return the job to show."""
@@ -68,46 +68,46 @@ class JobScreen(FramedScreen):
         return state.jobs.get(self.owner.job) if self.owner.job is not None else None
 
     def show(self) -> None:
-        """Show the job as of now."""
+        """Show the current state of the job."""
         self._detail.show(self.job())
 
     def show_changes(self, changes: Changes) -> None:
-        """Show what a batch changed of this job."""
+        """Show the changes of a batch if they concern this job."""
         if changes.order or changes.status:
             self.tick()
         elif self.owner.job in changes.jobs:
             self.show()
 
     def to_copy(self) -> str:
-        """Return the line that was found, or the whole job as JSON."""
+        """Return the selected value, or the whole job as JSON."""
         return self._detail.to_copy()
 
     def chosen_jobs(self) -> list[JobKey]:
-        """Return the job that is shown."""
+        """Return the job of this view."""
         return [] if self.owner.job is None else [self.owner.job]
 
     def help_keys(self) -> list[tuple[str, str]]:
-        """Return the keys of the details."""
+        """Return the keys of this view with their descriptions."""
         remapped = self.owner.settings.keys
         own = set(self.KEYS)
         return [*help_of(("detail", "job"), remapped), *(key for key in super().help_keys() if key not in own)]
 
     def on_search_changed(self, message: SearchChanged) -> None:
-        """Find what was typed."""
+        """Search for the new text."""
         self._detail.search(message.text)
         self.tick()
 
     def action_search(self) -> None:
-        """Open the line in which one searches."""
+        """Open the search line."""
         self._search.open(self._detail)
 
     def action_next_error(self) -> None:
-        """Show the next job that failed, was lost or is stalled."""
+        """Show the next job that failed, is lost or is stalled."""
         self.owner.job = self.owner.state.next_error(self.owner.job) or self.owner.job
         self.tick()
 
-    def action_neighbour(self, step: int) -> None:
-        """Show the job after this one in the list, or before it."""
+    def action_neighbor(self, step: int) -> None:
+        """Show the next job of the list (step 1) or the previous one (step -1)."""
         visible = self.owner.state.visible
         if visible:
             at = visible.index(self.owner.job) if self.owner.job in visible else 0

@@ -1,4 +1,4 @@
-"""The main screen: the list of jobs and the details of one."""
+"""The jobs view: the list of jobs and the details of one."""
 
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from phaseline_tui.model.state import Changes
 from phaseline_tui.screens.views import ViewScreen
 from phaseline_tui.user.keys import Place, bindings, help_of
 from phaseline_tui.widgets.filter_line import FilterLine
-from phaseline_tui.widgets.fixed_lines import FixedLines, Titles
+from phaseline_tui.widgets.fixed_lines import ColumnTitles, FixedLines
 from phaseline_tui.widgets.job_detail import JobDetail
 from phaseline_tui.widgets.job_list import JobList
 from phaseline_tui.widgets.messages import FilterChanged, JobChosen, SearchChanged, TitleClicked
@@ -29,7 +29,7 @@ _BELOW_HEIGHT = 30
 
 
 class JobsScreen(ViewScreen):
-    """The list; the details beside it where there is room, below it when asked for, or instead of it at 80x24."""
+    """The list with the details beside it, below it, or in its place, depending on the size of the terminal."""
 
     DEFAULT_CSS = """
     JobsScreen { layout: vertical; background: $background; }
@@ -58,9 +58,9 @@ class JobsScreen(ViewScreen):
         app = self.owner
         self._head = FixedLines(palette, id="header", ground="chrome")
         self._trouble = FixedLines(palette, id="trouble")
-        self._heading = Titles(palette, id="heading")
-        self._list = JobList(palette, app.state, app.board.scene)
-        self._detail = JobDetail(palette, app.board.scene)
+        self._heading = ColumnTitles(palette, id="heading")
+        self._list = JobList(palette, app.state, app.data.scene)
+        self._detail = JobDetail(palette, app.data.scene)
         self._left = Vertical(self._heading, self._list, id="list-pane")
         self._panes = Container(self._left, self._detail, id="panes")
         self._filter = FilterLine()
@@ -69,7 +69,7 @@ class JobsScreen(ViewScreen):
         self._opened = False
 
     def compose(self) -> ComposeResult:
-        """Put the parts together."""
+        """Yield the widgets (called by Textual)."""
         yield self._head
         yield self._trouble
         yield self._panes
@@ -78,30 +78,30 @@ class JobsScreen(ViewScreen):
         yield self._keys
 
     def on_mount(self) -> None:
-        """Show what is known already."""
+        """Show the data received so far."""
         self._filter.value = self.owner.state.filter.text
         self._arrange()
         self.tick()
 
     def on_resize(self, _event: events.Resize) -> None:
-        """Put the details where there is room now."""
+        """Lay out the details for the new size."""
         self._arrange()
         self.call_after_refresh(self.tick)
 
     def help_keys(self) -> list[tuple[str, str]]:
-        """Return the keys of the list, or of the details, whichever has the focus."""
+        """Return the keys of the list or the details, whichever has the focus."""
         places: tuple[Place, ...] = ("detail",) if self._detail.has_focus else ("list", "jobs")
-        return [*help_of(places, self.owner.settings.keys), ("Esc", "back; all jobs again"), *super().help_keys()]
+        return [*help_of(places, self.owner.settings.keys), ("Esc", "back, or clear the filter"), *super().help_keys()]
 
     def chosen_jobs(self) -> list[JobKey]:
-        """Return the marked jobs, or the one under the cursor."""
+        """Return the marked jobs, or the selected one."""
         state = self.owner.state
         if state.marked:
             return [key for key in state.visible if key in state.marked]
         return [] if self._list.chosen is None else [self._list.chosen]
 
     def show_changes(self, changes: Changes) -> None:
-        """Show what a batch changed."""
+        """Show the changes of a batch."""
         if changes.order or changes.status:
             self._list.follow()
             self.tick()
@@ -111,28 +111,28 @@ class JobsScreen(ViewScreen):
             self._show_detail()
 
     def tick(self) -> None:
-        """Show the present moment: clocks, countdowns, and whatever else changed."""
+        """Redraw everything for the current time."""
         app = self.owner
         server = app.servers[0]
         width = self.size.width
-        board = app.board
-        live = board.live_scene()
-        totals = board.totals
+        data = app.data
+        live = data.live_scene()
+        totals = data.totals
         self._list.several_hosts = totals.hosts > 1
         self._head.show(
             [
                 chrome.header(
-                    board.followed,
-                    board.status,
+                    data.servers_summary,
+                    data.status,
                     app.state.counts,
                     width,
                     live,
                     totals=totals,
-                    held=board.held,
+                    paused=data.paused,
                 )
             ]
         )
-        self._trouble.show(chrome.trouble(board.status, width, live))
+        self._trouble.show(chrome.trouble(data.status, width, live))
         state = app.state
         shown, total = len(state.visible), len(state.jobs)
         where: chrome.Place = "list"
@@ -148,7 +148,7 @@ class JobsScreen(ViewScreen):
             self._list.show_notice(
                 chrome.empty(
                     server.url,
-                    board.status,
+                    data.status,
                     notice_width,
                     synced=bool(state.synced),
                     filter_text=state.filter.text if state.jobs else "",
@@ -180,12 +180,12 @@ class JobsScreen(ViewScreen):
         self._panes.set_class(instead, "-instead")
 
     def on_job_chosen(self, message: JobChosen) -> None:
-        """Show the details of the job that the cursor came to."""
+        """Show the details of the selected job."""
         self.owner.job = message.key
         self.tick()
 
     def action_detail(self) -> None:
-        """Open the details of the job under the cursor, and give them the keys."""
+        """Open the details of the selected job and focus them. On the line of folded jobs, list these."""
         if self._list.on_fold:
             below = len(self.owner.state.visible)
             self.owner.state.unfold(unfolded=True)
@@ -195,13 +195,13 @@ class JobsScreen(ViewScreen):
         if self._list.chosen is None:
             return
         self._opened = True
-        self._list.hold()
+        self._list.pin()
         self._arrange()
         self.set_focus(self._detail)
         self.call_after_refresh(self.tick)
 
     def action_back(self) -> None:
-        """Leave the details; from the list, drop the filter, then the marks, then fold the old jobs away again."""
+        """Close the details. In the list, clear the filter, then the marks, then fold old jobs again."""
         if self._opened:
             self._opened = False
             self._arrange()
@@ -218,21 +218,21 @@ class JobsScreen(ViewScreen):
         self.set_focus(self._list)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let a slash be typed into the lines, and search the details where those have the focus."""
+        """Disable the filter key while an input line has the focus, or the details, which use it for search."""
         del parameters
         return not (action == "filter" and (self._filter.has_focus or self._search.has_focus or self._detail.has_focus))
 
     def action_sort(self) -> None:
-        """Sort by the next column; after the last, as usual again."""
+        """Sort by the next column; after the last one, in the default order."""
         self._sort(self.owner.state.order.next())
 
     def action_reverse(self) -> None:
-        """Turn the order round."""
+        """Reverse the order."""
         order = self.owner.state.order
         self._sort(order._replace(reverse=not order.reverse))
 
     def on_title_clicked(self, message: TitleClicked) -> None:
-        """Sort by the column whose title was clicked; a second click turns the order round."""
+        """Sort by the column whose title was clicked; a second click reverses the order."""
         column = column_at(self._list.columns, message.cell - 1)
         if column == self.owner.state.order.column:
             self.action_reverse()
@@ -245,37 +245,37 @@ class JobsScreen(ViewScreen):
         self.tick()
 
     def action_next_error(self) -> None:
-        """Put the cursor on the next job that failed, was lost or is stalled."""
+        """Select the next job that failed, is lost or is stalled."""
         key = self.owner.state.next_error(self._list.chosen)
         if key is not None:
             self._list.choose_job(key)
 
     def action_filter(self) -> None:
-        """Open the filter's line."""
+        """Open the filter line."""
         if self._opened:
             self.action_back()
         self._filter.open(self._list)
 
     def action_search(self) -> None:
-        """Open the line in which one searches the details."""
+        """Open the search line."""
         self._search.open(self._detail)
 
     def on_search_changed(self, message: SearchChanged) -> None:
-        """Find what was typed in the details."""
+        """Search the details for the new text."""
         self._detail.search(message.text)
 
     def to_copy(self) -> str:
-        """Return what was found in the details, or the ids of the marked jobs, or that of the one under the cursor."""
+        """Return the value selected in the details, or the ids of the marked jobs or the selected job."""
         if self._detail.has_focus:
             return self._detail.to_copy()
         return "\n".join(key.job_id for key in self.chosen_jobs())
 
     def on_filter_changed(self, message: FilterChanged) -> None:
-        """Narrow the list."""
+        """Apply the new filter."""
         self.owner.state.set_filter(message.text)
         self._list.follow()
         self.tick()
 
     def on_descendant_focus(self) -> None:
-        """Show the keys that help here."""
+        """Show the keys of the widget that has the focus now."""
         self.call_after_refresh(self.tick)

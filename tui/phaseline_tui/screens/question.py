@@ -1,4 +1,4 @@
-"""A question before something that can't be undone."""
+"""The confirmation screen for actions that can't be undone."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -16,7 +16,7 @@ __all__ = ["QuestionScreen"]
 
 
 class QuestionScreen(ModalScreen[bool]):
-    """Returns True for yes; anything but `y` is a no."""
+    """Asks a yes-or-no question; only `y` means yes."""
 
     DEFAULT_CSS = """
     QuestionScreen { align: center middle; }
@@ -30,30 +30,30 @@ class QuestionScreen(ModalScreen[bool]):
     ]
 
     def __init__(self, palette: Palette, lines: Sequence[Line], yes: str) -> None:
-        """Ask.
+        """Prepare the question.
 
         Args:
-            palette: the styles.
-            lines: the question.
-            yes: what `y` does.
+            palette: The styles.
+            lines: The question.
+            yes: Description of what `y` does.
         """
         super().__init__()
         self._lines = FixedLines(palette, id="question")
-        self._told: list[Line] = [
+        self._content: list[Line] = [
             *lines,
             (),
             (("y", "key"), (f" {yes}    ", "muted"), ("esc", "key"), (" no", "muted")),
         ]
 
     def compose(self) -> ComposeResult:
-        """Put the box together."""
+        """Yield the widgets (called by Textual)."""
         with Vertical(id="box"):
             yield self._lines
 
     def on_mount(self) -> None:
         """Show the question."""
-        self._lines.show(self._told)
+        self._lines.show(self._content)
 
-    def action_answer(self, yes: bool) -> None:  # noqa: FBT001  Textual passes it so
-        """Answer it."""
+    def action_answer(self, yes: bool) -> None:  # noqa: FBT001 (Textual passes it by position)
+        """Close the screen with the answer."""
         self.dismiss(yes)

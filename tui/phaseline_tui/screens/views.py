@@ -1,4 +1,4 @@
-"""The views of the program: which there are, under which key, and what each of them can be asked."""
+"""The list of views with their keys, and the base class of their screens."""
 
 import importlib
 import importlib.util
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["VIEWS", "View", "ViewScreen", "offered", "view_called"]
 
 
-_COMMON: Final = (("1 … 5", "the views"), ("Tab", "the next part"), ("Ctrl+P", "all commands"))
+_COMMON: Final = (("1 … 5", "switch view"), ("Tab", "next pane"), ("Ctrl+P", "all commands"))
 
 
 class ViewScreen(Screen[None]):
-    """Base of every view. The app calls these methods of each screen that is on its stack."""
+    """Base of every view. The app calls these methods of each view on its screen stack."""
 
     view: str = ""
-    """The name that the view has in `VIEWS`."""
+    """Name of the view in `VIEWS`."""
 
     def __init__(self, palette: Palette) -> None:
         super().__init__()
@@ -33,52 +33,52 @@ class ViewScreen(Screen[None]):
 
     @property
     def owner(self) -> "ProgressApp":
-        """The app, by its own type."""
+        """The app, with its own type."""
         return cast("ProgressApp", self.app)
 
     def show_changes(self, changes: Changes) -> None:
-        """Show what a batch changed; at most ten times a second."""
+        """Show the changes of a batch; called at most ten times a second."""
         del changes
         self.tick()
 
     def tick(self) -> None:
-        """Show the present moment: clocks, countdowns, and whatever else changed; twice a second."""
+        """Redraw clocks and countdowns, and all that depends on them; called every second."""
 
     def set_palette(self, palette: Palette) -> None:
-        """Draw in other colours from now on."""
+        """Use another palette."""
         self.palette_in_use = palette
         for view in self.query(LineView):
             view.set_palette(palette)
 
     def to_copy(self) -> str:
-        """Return what `y` copies here; empty if there is nothing."""
+        """Return the text that `y` copies; empty if there is none."""
         return ""
 
     def help_keys(self) -> list[tuple[str, str]]:
-        """Return the keys that mean something here now, and what they do."""
+        """Return the keys that apply now, with their descriptions."""
         own = [(key, what) for key, what in getattr(self, "KEYS", ())]
         return [*own, *_COMMON, *help_of(("everywhere",), self.owner.settings.keys)]
 
     def chosen_jobs(self) -> list[JobKey]:
-        """Return the jobs that an action would mean: those marked, or the one under the cursor."""
+        """Return the jobs that an action applies to: the marked ones, or the selected one."""
         return []
 
 
 class View(NamedTuple):
-    """A view that can be shown."""
+    """A view of the program."""
 
     key: str
     name: str
     module: str
-    """In which its screen is defined; read only when the view is first shown."""
+    """The module of its screen; imported when the view is first shown."""
     screen: str
-    """The name of a `ViewScreen` that is made with a palette alone."""
+    """The name of its `ViewScreen` class."""
 
     def make(self, palette: Palette) -> ViewScreen:
-        """Return its screen.
+        """Return a new screen of this view.
 
         Raises:
-            ImportError, AttributeError: its module is not there, or is another.
+            ImportError, AttributeError: The module or its class is missing.
         """
         found = getattr(importlib.import_module(self.module), self.screen)
         return cast("ViewScreen", found(palette))
@@ -99,6 +99,6 @@ def offered() -> tuple[View, ...]:
 
 
 def view_called(name: str) -> View | None:
-    """Return the view of that name or key, whatever its case; None if it is not offered."""
+    """Return the view of that name (case-insensitive) or key; None if there is none."""
     wanted = name.casefold()
     return next((view for view in offered() if wanted in {view.name.casefold(), view.key}), None)

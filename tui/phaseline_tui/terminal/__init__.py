@@ -1,1 +1,1 @@
-"""The terminal itself: title, graphics, encoding, its end."""
+"""The terminal: window title, graphics, encoding of cells, termination."""

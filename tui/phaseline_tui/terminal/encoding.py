@@ -1,8 +1,8 @@
-"""Changed cells as a terminal understands them, in as few bytes as that takes.
+"""Encoding of changed cells as terminal sequences, in as few bytes as possible.
 
-Textual sends a changed row from its left edge, and each piece of it with its whole style and a reset. Over a slow
-line, that is most of what is sent: here only the cells go out, those of one style together, and of a style only what
-differs from the one before.
+Textual sends a changed row from its left edge, and each segment with its full style and a reset. On a slow line, these
+are most of the bytes. This module sends only the changed cells, grouped by style, and only the differences between
+styles.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from phaseline_tui.terminal.textual_internals import ChopsUpdate, CompositorUpda
 
 __all__ = ["Cells", "CellsUpdate", "encode"]
 
-_NOTHING: Final = Style()
+_NO_STYLE: Final = Style()
 _ATTRIBUTES: Final = (
     ("bold", "1"), ("dim", "2"), ("italic", "3"), ("underline", "4"), ("blink", "5"), ("reverse", "7"),
     ("strike", "9"),
@@ -27,11 +27,11 @@ _ATTRIBUTES: Final = (
 
 
 Cells = tuple[int, int, str, Style]
-"""A text on the screen: its line, the column of its first cell, the text and its style."""
+"""Adjacent cells of the screen: line, first column, text, style."""
 
 
 class CellsUpdate(CompositorUpdate):
-    """What Textual found to be repainted, cut to the very cells."""
+    """An update of Textual, reduced to the changed cells."""
 
     def __init__(self, update: ChopsUpdate) -> None:
         self._chops: Sequence[Mapping[int, Strip | None]] = update.chops
@@ -50,7 +50,7 @@ class CellsUpdate(CompositorUpdate):
                 x, stop = max(start, first), min(end, last)
                 for text, style, control in strip.crop(x - start, stop - start):
                     if not control:
-                        yield y, x, text, style or _NOTHING
+                        yield y, x, text, style or _NO_STYLE
                         x += width_of_text(text)
 
     def __rich_console__(self, *_: object) -> Iterable[Strip]:
@@ -59,13 +59,17 @@ class CellsUpdate(CompositorUpdate):
 
 
 def encode(cells: Iterable[Cells], system: ColorSystem) -> str:
-    """Return what draws `cells` on a terminal with the colours of `system`, and leaves it without a style.
+    """Return the sequences that draw `cells` and then reset the style.
 
-    All that has one style is drawn together, wherever it stands: to go somewhere takes nine bytes at most, to change
-    the style up to forty. Of a list in which every line changes, that is a third of the bytes.
+    Cells are grouped by style, because moving the cursor takes at most nine bytes and changing the style up to forty.
+    For a list in which every line changes, this saves two thirds of the bytes.
+
+    Args:
+        cells: Cells to draw.
+        system: Colors that the terminal supports.
     """
     parts: list[str] = []
-    style = _NOTHING
+    style = _NO_STYLE
     for wanted, found in _by_style(cells):
         parts.append(_change(style, wanted, system))
         style = wanted
@@ -74,18 +78,18 @@ def encode(cells: Iterable[Cells], system: ColorSystem) -> str:
             if y != row:
                 parts.append(f"\x1b[{y + 1};{x + 1}H")
             elif x != column:
-                # To a column and not by so many: terminals disagree on some characters' widths.
+                # An absolute column, because terminals disagree on the widths of some characters.
                 parts.append(f"\x1b[{x + 1}G")
             parts.append(text)
             row, column = y, x + width_of_text(text)
-    if style is not _NOTHING:
+    if style is not _NO_STYLE:
         parts.append("\x1b[0m")
     return "".join(parts)
 
 
 def _by_style(cells: Iterable[Cells]) -> list[tuple[Style, list[tuple[int, int, str]]]]:
-    """Return each style with what stands in it: line, column, text."""
-    # By identity: Rich works out a style's hash in Python, and a palette has one object for each style.
+    """Return each style with its cells: line, column, text."""
+    # By identity, because Rich computes hashes of styles in Python, and a palette has one object per style.
     found: dict[int, tuple[Style, list[tuple[int, int, str]]]] = {}
     for y, x, text, style in cells:
         group = found.get(id(style))
@@ -97,18 +101,18 @@ def _by_style(cells: Iterable[Cells]) -> list[tuple[Style, list[tuple[int, int, 
 
 @lru_cache(maxsize=1024)
 def _rank(style: Style) -> tuple[bool, str]:
-    """Return where a style stands, so that few changes between neighbours end an attribute or change the ground."""
+    """Return the sort key of a style; it minimizes the changes of attributes and backgrounds between neighbors."""
     return (any(getattr(style, name) for name, _ in _ATTRIBUTES), str(style.bgcolor))
 
 
 @lru_cache(maxsize=4096)
 def _change(before: Style, after: Style, system: ColorSystem) -> str:
-    """Return what changes a terminal from one style to another."""
+    """Return the sequence that changes the terminal from one style to another."""
     codes: list[str] = []
     dropped = any(getattr(before, name) and not getattr(after, name) for name, _ in _ATTRIBUTES)
     if dropped:
         codes.append("0")
-        before = _NOTHING
+        before = _NO_STYLE
     codes += [code for name, code in _ATTRIBUTES if getattr(after, name) and not getattr(before, name)]
     if after.color != before.color:
         codes += _codes(after.color, system, foreground=True)

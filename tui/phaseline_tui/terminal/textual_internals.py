@@ -1,8 +1,8 @@
-"""All that the view takes from the inside of Textual, Rich and textual-image, which promise none of it.
+"""All private parts of Textual, Rich and textual-image that the view uses. Their authors may change them at any time.
 
-Written against Textual 8.2, Rich 14 and textual-image 0.12; `tests/contracts/test_textual_internals.py` names each
-piece and fails where a newer version lacks it. Why the view needs them: Textual composes the whole screen anew to
-repaint one cell, and sends a changed row with its whole style.
+Written against Textual 8.2, Rich 14 and textual-image 0.12. `tests/contracts/test_textual_internals.py` checks for each
+part and fails if a newer version lacks it. The view needs them because Textual recomposes the whole screen to repaint
+one cell, and sends a changed row with its full style.
 """
 
 import importlib
@@ -34,21 +34,21 @@ __all__ = [
     "write_at_once",
 ]
 
-# ruff: noqa: SLF001 (that is what this module is for)
+# ruff: noqa: SLF001 (the purpose of this module)
 
 
 def color_system(console: Console) -> ColorSystem:
-    """Return the colors that a console's terminal has."""
+    """Return the color system of a console's terminal."""
     return console._color_system or ColorSystem.TRUECOLOR
 
 
 def visible_widgets(screen: "Screen[object]") -> Mapping["Widget", tuple[Region, Region]]:
-    """Return each visible widget's region and clip, those in front first: another object whenever anything moves."""
+    """Return the region and clip of each visible widget, front to back; a new object whenever a widget moves."""
     return screen._compositor.visible_widgets
 
 
 def is_settled(widget: "Widget") -> bool:
-    """Return whether a widget's place on the terminal is known and nothing waits to be painted there."""
+    """Return whether a widget's region is known and no repaint is pending there."""
     app: App[object] = widget.app
     return (
         app._driver is not None
@@ -59,34 +59,34 @@ def is_settled(widget: "Widget") -> bool:
 
 
 def mark_dirty(widget: "Widget", regions: Iterable[Region]) -> None:
-    """Have Textual ask for these regions of a widget anew when it composes the screen next."""
+    """Make Textual render these regions of a widget again when it next composes the screen."""
     widget._styles_cache.set_dirty(*regions)
 
 
 def write(app: App[object] | App[int], text: str) -> None:
-    """Write to the terminal past the screen; does nothing without a terminal."""
+    """Write to the terminal directly; do nothing without a terminal."""
     if app._driver is not None and not app.is_headless:
         app._driver.write(text)
         app._driver.flush()
 
 
 def write_at_once(app: App[object] | App[int], text: str) -> None:
-    """Write changed cells, which the terminal shows together if it can."""
-    # In one piece: each wakes the thread that writes.
+    """Write changed cells, as one synchronized update if the terminal supports it."""
+    # One write, because each one wakes the writer thread.
     write(app, f"{SYNC_START}{text}{SYNC_END}" if app._sync_available else text)
 
 
 def load_textual_image(cell: tuple[int, int]) -> None:
-    """Load textual-image without the questions that it asks the terminal by itself: each may take a tenth of a second.
+    """Import textual-image without its own terminal queries, which take up to 0.1 s each.
 
     Args:
         cell: Width and height of a cell in pixels.
     """
     terminal = importlib.import_module("textual_image._terminal")
-    terminal.get_cell_size._result = terminal.CellSize(*cell)  # or it asks while Textual reads
+    terminal.get_cell_size._result = terminal.CellSize(*cell)  # else it queries the terminal while Textual reads
     if "textual_image.widget" not in sys.modules:
         screen = sys.__stdout__
-        sys.__stdout__ = io.StringIO()  # type: ignore[misc,assignment]  # no terminal, so there is nobody to ask
+        sys.__stdout__ = io.StringIO()  # type: ignore[misc,assignment]  # without a terminal it sends no queries
         try:
             importlib.import_module("textual_image.widget")
         finally:

@@ -1,7 +1,6 @@
-"""What is told to the terminal besides the screen: title, progress of its tab, a bell, a notification.
+"""Terminal sequences besides the screen: window title, progress of the tab, bell, notifications.
 
-Pure: these are the sequences; who sends them decides when. Every text in them is made of characters that can end no
-sequence.
+Pure functions; the caller decides when to send a sequence. Texts are cleaned of characters that could end a sequence.
 """
 
 import re
@@ -14,14 +13,14 @@ __all__ = ["BELL", "RESTORE_TITLE", "SAVE_TITLE", "notification", "passed_throug
 
 BELL: Final = "\a"
 SAVE_TITLE: Final = "\x1b[22;2t"
-"""Many terminals keep a stack of titles; the others ignore this."""
+"""Pushes the title on the terminal's stack; terminals without a stack ignore it."""
 RESTORE_TITLE: Final = "\x1b[23;2t"
-_MOST: Final = 120
+_MAX: Final = 120
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f;]")
 
 
 def title_words(totals: Totals, server: str) -> str:
-    """Return what the window is called: what is at work, how far it is, and what went wrong."""
+    """Return the text of the window title: progress, active jobs, failed jobs, server."""
     counts = totals.counts
     if counts.active:
         words = f"{totals.percent:.0f}% · {counts.active} active"
@@ -34,12 +33,12 @@ def title_words(totals: Totals, server: str) -> str:
 
 
 def title(words: str) -> str:
-    """Return what sets the window's title."""
+    """Return the sequence that sets the window title (OSC 2)."""
     return f"\x1b]2;{_safe(words)}\x1b\\"
 
 
 def progress(totals: Totals | None) -> str:
-    """Return what shows the progress of all active jobs in the terminal's tab; None takes it away.
+    """Return the sequence that shows the progress of all active jobs in the terminal's tab; None removes it.
 
     ConEmu's OSC 9;4: state 1 is normal, 2 an error, 4 a pause; then percent.
     """
@@ -49,24 +48,24 @@ def progress(totals: Totals | None) -> str:
     return f"\x1b]9;4;{state};{min(100, max(0, int(totals.percent)))}\x1b\\"
 
 
-def notification(way: Literal["off", "bell", "osc9", "osc777"], words: str) -> str:
-    """Return what tells the user something while another window is in front."""
-    if way == "bell":
+def notification(method: Literal["off", "bell", "osc9", "osc777"], words: str) -> str:
+    """Return the sequence of a desktop notification or a bell; empty for `off`."""
+    if method == "bell":
         return BELL
-    if way == "osc9":
+    if method == "osc9":
         # A text that begins with a digit could be taken for one of ConEmu's commands.
         return f"\x1b]9;phaseline: {_safe(words)}\x1b\\"
-    if way == "osc777":
+    if method == "osc777":
         return f"\x1b]777;notify;phaseline;{_safe(words)}\x1b\\"
     return ""
 
 
 def passed_through(sequence: str, environ: Mapping[str, str]) -> str:
-    """Return `sequence` so that tmux hands it on to its terminal (`set -g allow-passthrough on`), if we run in one."""
+    """Return `sequence`, wrapped for tmux if it is running; tmux needs `set -g allow-passthrough on`."""
     if not environ.get("TMUX") or not sequence:
         return sequence
     return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
 
 
 def _safe(words: str) -> str:
-    return _UNSAFE.sub(" ", words)[:_MOST]
+    return _UNSAFE.sub(" ", words)[:_MAX]

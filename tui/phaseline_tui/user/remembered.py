@@ -12,7 +12,7 @@ import msgspec
 __all__ = ["Remembered", "read_remembered", "remembered_file", "write_remembered"]
 
 _NAME: Final = Path("phaseline") / "tui.json"
-_MOST_BYTES: Final = 64 * 1024
+_MAX_BYTES: Final = 64 * 1024
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ def read_remembered(environ: Mapping[str, str] = os.environ) -> Remembered:
         contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError),
         remembered_file(environ).open("rb") as file,
     ):
-        return msgspec.json.decode(file.read(_MOST_BYTES), type=Remembered)
+        return msgspec.json.decode(file.read(_MAX_BYTES), type=Remembered)
     return Remembered()
 
 

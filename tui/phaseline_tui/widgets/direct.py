@@ -1,8 +1,8 @@
-"""The short way to the terminal: changed cells of a widget that nothing covers.
+"""Direct output of a widget's changed cells to the terminal, bypassing Textual's compositor.
 
-Textual composes the whole screen anew to repaint one cell, which at ten frames a second is most of what a screen
-full of changing jobs costs. Where a widget's place on the screen is settled and nothing lies above it, its cells can
-be written at once. Everywhere else, and in tests without a terminal, `refresh` does it as for any widget.
+Textual recomposes the whole screen to repaint one cell. At ten frames a second, this is most of the cost of a screen
+full of changing jobs. If a widget's layout is settled and nothing covers it, its cells can be written directly.
+Otherwise, and in tests without a terminal, the widget calls `refresh` as usual.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ __all__ = ["DirectPainter"]
 
 
 class DirectPainter:
-    """Writes cells of one widget."""
+    """Writes cells of one widget to the terminal."""
 
     def __init__(self, widget: "LineView") -> None:
         self._widget = widget
@@ -28,14 +28,14 @@ class DirectPainter:
         self._place: Region | None = None
 
     def place(self) -> Region | None:
-        """Return where on the screen the widget's lines are; None if its cells can't be written directly now."""
+        """Return the region of the widget's lines on the screen; None if its cells can't be written directly now."""
         widget = self._widget
         app = widget.app
         screen = widget.screen
         if app.is_headless or app.is_inline or app.screen is not screen or not is_settled(widget):
             return None
         places = visible_widgets(screen)
-        if places is not self._map:  # A new one is made whenever anything moves.
+        if places is not self._map:  # a new object whenever a widget moves
             self._map = places
             self._place = self._find()
         return self._place
@@ -49,7 +49,7 @@ class DirectPainter:
         content = Region.from_offset(region.offset + widget.content_offset, widget.scrollable_content_region.size)
         if not clip.contains_region(content):
             return None
-        for other, (place, _) in places.items():  # Those in front come first.
+        for other, (place, _) in places.items():  # front to back
             if other is widget:
                 return content
             if place.area and place.overlaps(content):
@@ -57,6 +57,6 @@ class DirectPainter:
         return None
 
     def write(self, cells: Iterable[Cells]) -> None:
-        """Write cells; `place` has said where they go."""
+        """Write cells at positions relative to the screen; call `place` first."""
         app = self._widget.app
         write_at_once(app, encode(cells, color_system(app.console)))

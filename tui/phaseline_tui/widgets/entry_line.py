@@ -1,4 +1,4 @@
-"""A line at the bottom in which one types, until one leaves it."""
+"""An input line at the bottom of the screen."""
 
 from textual import events
 from textual.widget import Widget
@@ -8,7 +8,7 @@ __all__ = ["EntryLine"]
 
 
 class EntryLine(Input):
-    """Shown while one types; whoever makes it says what becomes of the text."""
+    """An input line that is visible only while it has the focus. Subclasses handle the text."""
 
     DEFAULT_CSS = """
     EntryLine, EntryLine:focus {
@@ -20,24 +20,24 @@ class EntryLine(Input):
     def __init__(self, name: str, placeholder: str, *, select_on_focus: bool = True) -> None:
         super().__init__(id=name, placeholder=placeholder, select_on_focus=select_on_focus)
         self.display = False
-        self.cursor_blink = False  # Nothing shall be sent over the line while nothing happens.
+        self.cursor_blink = False  # send nothing to the terminal while nothing changes
         self._home: Widget | None = None
 
     def open(self, home: Widget) -> None:
-        """Show the line and take the keys, at once: the next one may have been typed already.
+        """Show the line and focus it at once, because the next key may have been pressed already.
 
         Args:
-            home: What the keys go to afterwards.
+            home: Widget to focus afterwards.
         """
         self._home = home
         self.display = True
         self.screen.set_focus(self)
 
     def on_key(self, event: events.Key) -> None:
-        """Leave with Enter, Tab or the down key, and the text stays; leave and drop it with Esc.
+        """Leave the line on Enter, Tab or Down; on Esc, clear it first.
 
-        Here and not in bindings, which act only when the keys behind this one are in the line already: over a slow
-        line many come in one packet. Those that were sent here before the line was left are passed on.
+        Bindings would run too late: on a slow line, many keys arrive in one packet, and Textual would deliver the keys
+        after this one to the line first. Keys that arrive here after the line was left are passed on.
         """
         left = self.screen.focused is not self
         if not left and event.key not in {"enter", "tab", "down", "escape"}:

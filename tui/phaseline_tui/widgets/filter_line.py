@@ -1,4 +1,4 @@
-"""The line in which the filter is typed."""
+"""The input line of the filter."""
 
 from textual.widgets import Input
 
@@ -9,7 +9,7 @@ __all__ = ["FilterLine"]
 
 
 class FilterLine(EntryLine):
-    """Narrows the list while one types; what was typed goes on filtering."""
+    """Applies the filter while the user types; the filter stays when the line is closed."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -17,6 +17,6 @@ class FilterLine(EntryLine):
         )
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Pass the text on."""
+        """Post the new text."""
         event.stop()
         self.post_message(FilterChanged(event.value))

@@ -1,4 +1,4 @@
-"""The lines above and below the list."""
+"""Widgets of a few fixed lines, such as the header."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.widgets.line_view import LineView
 from phaseline_tui.widgets.messages import TitleClicked
 
-__all__ = ["FixedLines", "Titles"]
+__all__ = ["ColumnTitles", "FixedLines"]
 
 
 class FixedLines(LineView, can_focus=False):
-    """A few lines that don't scroll; as high as there are lines."""
+    """Lines that don't scroll. The widget is as high as the number of lines."""
 
     DEFAULT_CSS = """
     FixedLines { height: auto; overflow: hidden hidden; scrollbar-size: 0 0; }
     """
 
-    def __init__(self, palette: Palette, *, id: str, ground: Ground = "ground") -> None:  # noqa: A002  Textual's word
+    def __init__(self, palette: Palette, *, id: str, ground: Ground = "ground") -> None:  # noqa: A002 (Textual's name)
         super().__init__(palette, id=id)
         self.ground = ground
         self._lines: Sequence[Line] = ()
@@ -42,10 +42,10 @@ class FixedLines(LineView, can_focus=False):
         return pad_line(self._lines[index], self.size.width), self.ground
 
 
-class Titles(FixedLines):
-    """The titles of a table's columns."""
+class ColumnTitles(FixedLines):
+    """The column titles of a table."""
 
     def on_click(self, event: events.Click) -> None:
-        """Tell that one of them was clicked."""
+        """Post the cell that was clicked."""
         if self._lines and self._lines[0]:
             self.post_message(TitleClicked(event.x))

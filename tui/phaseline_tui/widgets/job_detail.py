@@ -1,4 +1,4 @@
-"""The pane with everything that is known of one job."""
+"""The pane with all details of one job."""
 
 import json
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from phaseline_tui.widgets.messages import RowChosen
 
 __all__ = ["JobDetail"]
 
-_MOST_RAW: Final = 5000
-_MOST_WRAPPED: Final = 50
+_MAX_RAW: Final = 5000
+_MAX_WRAPPED: Final = 50
 
 
 class JobDetail(LineView, can_focus=True):
-    """The details of one job, in words or as JSON, with a cursor; can be folded, searched and copied."""
+    """The details of one job, as text or JSON. Has a cursor, folding, search and copy."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("line-up", "line-down", "top", "bottom", "fold", "fold-all"),
@@ -48,13 +48,13 @@ class JobDetail(LineView, can_focus=True):
         self._rows: list[Row] = []
         self._folds = Folds()
         self._at = 0
-        """The row that the cursor is on."""
+        """The row of the cursor."""
         self._raw = False
         self._wanted = ""
-        """What is searched for, in lower case."""
+        """The case-folded text to search for."""
 
     def show(self, job: JobView | None) -> None:
-        """Show `job`, from the top if it is another than before; None shows nothing."""
+        """Show `job`; scroll to the top if it differs from the previous one. None shows nothing."""
         if job is None or self._job is None or job.key != self._job.key:
             self._at = 0
             self.scroll_to(y=0, animate=False)
@@ -63,7 +63,7 @@ class JobDetail(LineView, can_focus=True):
         self.update_lines()
 
     def compose_rows(self) -> None:
-        """Write the rows anew, as of now; the cursor stays on what it was on."""
+        """Create the rows for the current time; the cursor stays on its row."""
         here = _place(self._rows, self._at)
         self._rows = self._all_rows(self._folds)
         if here is not None and _place(self._rows, self._at) != here:
@@ -78,27 +78,27 @@ class JobDetail(LineView, can_focus=True):
         return _raw(self._job, width) if self._raw else detail(self._job, width, self._scene(self._job.origin), folds)
 
     def search(self, text: str) -> None:
-        """Mark the rows with `text` in them, whatever its case, and go to the first."""
+        """Highlight the rows that contain `text`, ignoring case, and go to the first."""
         self._wanted = text.strip().casefold()
-        self.action_found(0)
+        self.action_match(0)
 
-    def _found(self, rows: list[Row]) -> list[int]:
+    def _matches(self, rows: list[Row]) -> list[int]:
         return [at for at, row in enumerate(rows) if self._wanted and self._wanted in text_of(row.line).casefold()]
 
-    def found(self) -> Line:
-        """Return how many rows the search has found, folded ones too; nothing if nothing is searched."""
+    def matches(self) -> Line:
+        """Return the number of matching rows, including folded ones; empty without a search."""
         if not self._wanted:
             return ()
         rows = self._all_rows(Folds(everything=False))
-        found = self._found(rows)
-        if not found:
+        matches = self._matches(rows)
+        if not matches:
             return ((f"no {self._wanted} ", "warn"),)
         here = _place(self._rows, self._at)
-        at = next((number for number, each in enumerate(found, 1) if _place(rows, each) == here), 0)
-        return ((f"{at} of {len(found)} found " if at else f"{len(found)} found ", "text"),)
+        at = next((number for number, each in enumerate(matches, 1) if _place(rows, each) == here), 0)
+        return ((f"{at} of {len(matches)} found " if at else f"{len(matches)} found ", "text"),)
 
     def to_copy(self) -> str:
-        """Return what the cursor is on: a value, all that is below a head, or the whole job as JSON."""
+        """Return the selected value, the section under the selected heading, or the whole job as JSON."""
         if self._job is None:
             return ""
         row = self._rows[self._at] if self._rows else Row(())
@@ -109,7 +109,7 @@ class JobDetail(LineView, can_focus=True):
         return row.value if isinstance(row.value, str) else json.dumps(row.value, indent=2, ensure_ascii=False)
 
     def _put_cursor(self, at: int) -> None:
-        """Put the cursor on a row, or as near as there is one."""
+        """Move the cursor to a row, or to the nearest one."""
         self._at = max(0, min(at, len(self._rows) - 1))
         top, height = self.scroll_offset.y, self.size.height
         if self._at < top:
@@ -119,14 +119,14 @@ class JobDetail(LineView, can_focus=True):
         self.update_lines()
 
     def action_move(self, rows: int) -> None:
-        """Move the cursor, past empty lines."""
+        """Move the cursor, skipping empty lines."""
         at = self._at + rows
         while 0 < at < len(self._rows) - 1 and not text_of(self._rows[at].line).strip():
             at += 1 if rows > 0 else -1
         self._put_cursor(at)
 
     def action_page(self, pages: float) -> None:
-        """Move the cursor by as much as is visible, times `pages`."""
+        """Move the cursor by `pages` times the visible height."""
         rows = max(1, int(abs(pages) * (self.size.height - 1)))
         self._put_cursor(self._at + (rows if pages > 0 else -rows))
 
@@ -139,7 +139,7 @@ class JobDetail(LineView, can_focus=True):
         self._put_cursor(len(self._rows) - 1)
 
     def action_fold(self) -> None:
-        """Fold or unfold what the cursor is on, or what that is in."""
+        """Fold or unfold the selected item, or the one that contains it."""
         for at in range(self._at, -1, -1):
             row = self._rows[at]
             if row.folded is not None and self._rows[self._at].path[: len(row.path)] == row.path:
@@ -150,19 +150,19 @@ class JobDetail(LineView, can_focus=True):
                 return
 
     def action_fold_all(self) -> None:
-        """Fold everything, or unfold it if all that can be is folded."""
+        """Fold everything; if everything is folded, unfold it."""
         self._folds.fold_all(folded=any(row.folded is False for row in self._rows))
         self.compose_rows()
         self._put_cursor(self._at)
 
-    def action_found(self, step: int) -> None:
-        """Go to the next row that the search found, or back to the one before; unfold what it is in."""
+    def action_match(self, step: int) -> None:
+        """Go to the next (step 1) or previous (step -1) matching row, and unfold what contains it."""
         rows = self._all_rows(Folds(everything=False))
-        found = self._found(rows)
-        if found:
+        matches = self._matches(rows)
+        if matches:
             here = _place(self._rows, self._at)
-            at = next((number for number, each in enumerate(found) if _place(rows, each) == here), None)
-            wanted = found[0 if at is None else (at + step) % len(found)]
+            at = next((number for number, each in enumerate(matches) if _place(rows, each) == here), None)
+            wanted = matches[0 if at is None else (at + step) % len(matches)]
             place = _place(rows, wanted)
             self._folds.show(rows[wanted].path)
             self._rows = self._all_rows(self._folds)
@@ -172,7 +172,7 @@ class JobDetail(LineView, can_focus=True):
         self.update_lines()
 
     def action_raw(self) -> None:
-        """Change between words and JSON."""
+        """Switch between text and JSON."""
         self._raw = not self._raw
         self._at = 0
         self.scroll_to(y=0, animate=False)
@@ -180,11 +180,11 @@ class JobDetail(LineView, can_focus=True):
         self.update_lines()
 
     async def action_search(self) -> None:
-        """Let the screen open its line for searching."""
+        """Open the search line of the screen."""
         await self.run_action("screen.search")
 
     def line_count(self) -> int:
-        """Return how many rows there are to read."""
+        """Return the number of rows."""
         return len(self._rows)
 
     def line_at(self, index: int) -> tuple[Line, Ground]:
@@ -192,12 +192,12 @@ class JobDetail(LineView, can_focus=True):
         line = self._rows[index].line
         if self.has_focus and index == self._at:
             return (("▌", "now"), *line, (" ", "")), "cursor"
-        found = self._wanted and self._wanted in text_of(line).casefold()
-        return ((" ", ""), *line), "cursor-blurred" if found else self.ground
+        matches = self._wanted and self._wanted in text_of(line).casefold()
+        return ((" ", ""), *line), "cursor-blurred" if matches else self.ground
 
     async def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse is; fold or unfold what has a mark there."""
-        place = event.get_content_offset(self)  # There may be a line above, which is none of the rows.
+        """Move the cursor to the clicked row; fold or unfold it if it has a mark."""
+        place = event.get_content_offset(self)  # excludes the border, which may be above
         at = -1 if place is None else self.scroll_offset.y + place.y
         if 0 <= at < len(self._rows):
             self._put_cursor(at)
@@ -205,21 +205,21 @@ class JobDetail(LineView, can_focus=True):
                 self.action_fold()
 
     def on_focus(self) -> None:
-        """Show that keys come here."""
+        """Highlight the cursor."""
         self.update_lines()
 
     def on_blur(self) -> None:
-        """Show that keys go elsewhere."""
+        """Dim the cursor."""
         self.update_lines()
 
     def on_resize(self) -> None:
-        """Lay the rows out anew."""
+        """Create the rows for the new size."""
         self.compose_rows()
         super().on_resize()
 
 
 def _place(rows: list[Row], at: int) -> tuple[object, int] | None:
-    """Return what tells a row from the others whenever they are written anew, folded or not."""
+    """Return an identity of a row that survives folding and new rows: its path, and its number in that path."""
     if at >= len(rows):
         return None
     path = rows[at].path
@@ -230,15 +230,15 @@ def _place(rows: list[Row], at: int) -> tuple[object, int] | None:
 
 
 def _json(job: JobView) -> str:
-    """Return what is known of `job` as JSON; what is this program's own is left out."""
+    """Return `job` as JSON, without private fields."""
     known = {name: value for name, value in msgspec.to_builtins(job).items() if not name.startswith("_")}
     return json.dumps(known, indent=2, ensure_ascii=False, default=str)
 
 
 def _raw(job: JobView, width: int) -> list[Row]:
     rows: list[Row] = []
-    for number, text in enumerate(_json(job).splitlines()[:_MOST_RAW]):
+    for number, text in enumerate(_json(job).splitlines()[:_MAX_RAW]):
         indent = len(text) - len(text.lstrip())
-        parts = wrap(text[indent:], max(8, width - indent), most=_MOST_WRAPPED)
+        parts = wrap(text[indent:], max(8, width - indent), most=_MAX_WRAPPED)
         rows += [Row(pad_line(((" " * indent, ""), (part, "text")), width), (f"{number}",)) for part in parts]
     return rows

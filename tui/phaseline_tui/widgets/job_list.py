@@ -22,10 +22,10 @@ __all__ = ["JobList"]
 
 
 class JobList(LineView, can_focus=True):
-    """One line a job, with a cursor that stays on its job while the list is sorted anew."""
+    """One line per job. The cursor stays on its job when the list is sorted again."""
 
-    # Priority, so that the app acts on each key in its turn: over a slow line many come in one packet, and what
-    # follows Enter or a slash is meant for what they open.
+    # Priority bindings, so that keys act in their order. On a slow line, many arrive in one packet, and the keys after
+    # Enter or `/` belong to the widget that these open.
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("up", "down", "first", "last", "page-up", "page-down", "half-up", "half-down"),
         *bindings("open", "mark", "follow", "sort", "reverse"),
@@ -39,26 +39,26 @@ class JobList(LineView, can_focus=True):
         self._columns: Columns | None = None
         self._chosen: JobKey | None = None
         self._at = 0
-        self._free = True
-        """Whether the user has not moved the cursor yet: it stays at the top then."""
+        self._cursor_unset = True
+        """Whether the user has not moved the cursor yet, so that it stays at the top."""
         self._on_fold = False
-        """Whether the cursor stands below the last job, on the line of those that are folded away."""
+        """Whether the cursor is on the line of folded jobs, below the last job."""
         self._notice: Sequence[Line] = ()
         self.several_hosts = False
-        """Whether it matters on which host a job runs."""
-        self.newest = False
-        """Whether the cursor follows whichever job began last."""
+        """Whether jobs run on more than one host."""
+        self.follows_newest = False
+        """Whether the cursor follows the job that started last."""
 
     @property
     def columns(self) -> Columns:
-        """The columns that there is room for."""
+        """The columns that fit the width."""
         if self._columns is None:
             self._columns = columns_for(max(1, self.size.width - 2), several_hosts=self.several_hosts)
         return self._columns
 
     @property
     def on_fold(self) -> bool:
-        """Whether the cursor stands on the line of the jobs that are folded away."""
+        """Whether the cursor is on the line of folded jobs."""
         return self._on_fold and bool(self._state.folded)
 
     @property
@@ -67,29 +67,29 @@ class JobList(LineView, can_focus=True):
         return self._chosen
 
     def show_notice(self, lines: Sequence[Line]) -> None:
-        """Show `lines` in the middle when there is no job to show."""
+        """Set the lines to show in the middle of an empty list."""
         self._notice = lines
 
     def update_lines(self) -> None:
-        """Repaint what changed; all lines of one repaint show one moment."""
-        self._begin()
+        """Repaint changed lines, all for the same moment."""
+        self._clear_cache()
         super().update_lines()
 
     def show_jobs(self, keys: set[JobKey]) -> None:
-        """Repaint what changed in the lines of these jobs."""
-        self._begin()
+        """Repaint changed cells in the lines of these jobs."""
+        self._clear_cache()
         visible = self._state.visible
         top = self.scroll_offset.y
         below = top + self.size.height
         self.update_some(sorted(visible.index(key, top, below) for key in keys.intersection(visible[top:below])))
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
-        self._begin()
+        """Lay out the lines for the new size."""
+        self._clear_cache()
         super().on_resize()
 
-    def _begin(self) -> None:
-        """Forget what was worked out for the last repaint."""
+    def _clear_cache(self) -> None:
+        """Clear the cached moments and columns of the last repaint."""
         self._moments.clear()
         self._columns = None
 
@@ -100,11 +100,11 @@ class JobList(LineView, can_focus=True):
         return moment
 
     def line_count(self) -> int:
-        """Return the number of jobs, or of lines when there is something else to say."""
+        """Return the number of lines: jobs and the line of folded ones, or the height if the list is empty."""
         return (len(self._state.visible) + bool(self._state.folded)) or self.size.height
 
     def line_at(self, index: int) -> tuple[Line, Ground]:
-        """Return the line of a job."""
+        """Return the line at `index` and its background."""
         visible = self._state.visible
         here = index == self._at
         ground: Ground = self.ground if not here else "cursor" if self.has_focus else "cursor-blurred"
@@ -114,7 +114,7 @@ class JobList(LineView, can_focus=True):
             gutter = ("◆", "key") if key in self._state.marked else gutter
             return (gutter, *row(self._state.jobs[key], self.columns, self._moment(key.origin)), (" ", "")), ground
         if self._state.folded:
-            words = f"{count_of(self._state.folded, 'job')} ended well a while ago: enter lists them"
+            words = f"{count_of(self._state.folded, 'older job')} folded: press enter to list"
             return (gutter, *pad_line((("▸ ", "muted"), (words, "muted")), self.size.width - 1)), ground
         return self._notice_line(index), self.ground
 
@@ -125,35 +125,35 @@ class JobList(LineView, can_focus=True):
         return pad_line(self._notice[index - top], self.size.width)
 
     def follow(self) -> None:
-        """Keep the cursor on its job after the list was sorted or filtered anew, and repaint."""
+        """Put the cursor back on its job after the list was sorted or filtered, and repaint."""
         visible = self._state.visible
         was_in_view = self._in_view()
         if self.on_fold or not visible:
             self._at = len(visible)
             self._choose(None)
-        elif self.newest:
-            self._choose(max(visible, key=self._begun))
+        elif self.follows_newest:
+            self._choose(max(visible, key=self._started_at))
             self._at = visible.index(self._chosen) if self._chosen else 0
-        elif self._free or self._chosen is None:
+        elif self._cursor_unset or self._chosen is None:
             self._at = 0
             self._choose(visible[0])
         else:
             try:
                 self._at = visible.index(self._chosen)
-            except ValueError:  # It was filtered out, or is gone: its neighbour takes over.
+            except ValueError:  # filtered out or removed: select its neighbor
                 self._at = min(self._at, len(visible) - 1)
                 self._choose(visible[self._at])
         self.update_lines()
-        if was_in_view or self.newest:
+        if was_in_view or self.follows_newest:
             self._bring_into_view()
 
     def choose(self, index: int) -> None:
-        """Put the cursor on line `index`, or as near as there are jobs."""
+        """Move the cursor to line `index`, or to the nearest one."""
         visible = self._state.visible
         lines = len(visible) + bool(self._state.folded)
         if not lines:
             return
-        self._free = self.newest = False
+        self._cursor_unset = self.follows_newest = False
         self._at = max(0, min(index, lines - 1))
         self._on_fold = self._at == len(visible)
         self._choose(None if self._on_fold else visible[self._at])
@@ -161,17 +161,17 @@ class JobList(LineView, can_focus=True):
         self.update_lines()
 
     def choose_job(self, key: JobKey) -> None:
-        """Put the cursor on a job, if it is listed."""
+        """Move the cursor to a job, if it is listed."""
         if key in self._state.visible:
             self.choose(self._state.visible.index(key))
 
-    def _begun(self, key: JobKey) -> float:
+    def _started_at(self, key: JobKey) -> float:
         job = self._state.jobs[key]
         return -1.0 if job.over else job.started_at or 0.0
 
-    def hold(self) -> None:
-        """Let the cursor stay on its job from now on, though others come before it: it is being read about."""
-        self._free = False
+    def pin(self) -> None:
+        """Keep the cursor on its job when others are inserted above it, because its details are open."""
+        self._cursor_unset = False
 
     def _choose(self, key: JobKey | None) -> None:
         if key != self._chosen:
@@ -193,32 +193,32 @@ class JobList(LineView, can_focus=True):
         self.choose(self._at + lines)
 
     def action_page(self, pages: float) -> None:
-        """Move the cursor by as much as is visible, times `pages`."""
+        """Move the cursor by `pages` times the visible height."""
         lines = max(1, int(abs(pages) * (self.size.height - 1)))
         self.choose(self._at + (lines if pages > 0 else -lines))
 
     def action_first(self) -> None:
-        """Move the cursor to the first job, where it stays when others come."""
+        """Move the cursor to the first line; it stays there when jobs are inserted."""
         self.choose(0)
-        self._free = True
+        self._cursor_unset = True
 
     def action_last(self) -> None:
         """Move the cursor to the last job."""
         self.choose(len(self._state.visible))
 
     def action_mark(self) -> None:
-        """Mark the job under the cursor, or take its mark away, and go on to the next."""
+        """Mark or unmark the selected job, and move to the next."""
         if self._chosen is not None:
             self._state.marked ^= {self._chosen}
         self.choose(self._at + 1)
 
     def action_follow(self) -> None:
-        """Let the cursor go to whichever job began last, or let it stay again."""
-        self.newest = not self.newest
+        """Start or stop following the job that started last."""
+        self.follows_newest = not self.follows_newest
         self.follow()
 
     async def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse is; a double click opens the details."""
+        """Move the cursor to the clicked line; a double click opens the details."""
         index = self.scroll_offset.y + event.y
         if index < len(self._state.visible) + bool(self._state.folded):
             self.choose(index)
@@ -226,9 +226,9 @@ class JobList(LineView, can_focus=True):
                 await self.run_action("screen.detail")
 
     def on_focus(self) -> None:
-        """Show that keys come here."""
+        """Highlight the cursor."""
         self.update_lines()
 
     def on_blur(self) -> None:
-        """Show that keys go elsewhere."""
+        """Dim the cursor."""
         self.update_lines()

@@ -23,10 +23,10 @@ _Painted = tuple[Line, Ground]
 
 
 class LineView(ScrollView):
-    """Base of every widget here. Whoever derives from it says how many lines there are, and what stands in each.
+    """Base of the widgets that draw lines. Subclasses provide the number of lines and the text of each.
 
-    `update_lines` compares what is to be seen with what was painted last, and repaints the cells that differ: at
-    ten updates a second over a slow line, nothing else is quick enough, and nothing flickers.
+    `update_lines` compares the visible lines with the painted ones and repaints only the cells that differ. This avoids
+    flicker, and is fast enough for ten updates a second on a slow line.
     """
 
     ALLOW_SELECT = False
@@ -43,30 +43,30 @@ class LineView(ScrollView):
     ]
 
     ground: Ground = "ground"
-    """On what lines stand that say nothing else, and the space below the last."""
+    """Default background of lines, and of the space below the last one."""
 
-    def __init__(self, palette: Palette, *, id: str | None = None) -> None:  # noqa: A002  Textual's word
+    def __init__(self, palette: Palette, *, id: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id)
         self._palette = palette
         self._painted: dict[int, _Painted] = {}
         self._direct = DirectPainter(self)
 
     def line_count(self) -> int:
-        """Return how many lines there are."""
+        """Return the number of lines."""
         raise NotImplementedError
 
     def line_at(self, index: int) -> _Painted:
-        """Return line `index`, from 0, and the ground it stands on; exactly as wide as the widget."""
+        """Return line `index`, counted from 0, as wide as the widget, and its background."""
         raise NotImplementedError
 
     def set_palette(self, palette: Palette) -> None:
-        """Draw in other colours from now on."""
+        """Use another palette."""
         self._palette = palette
         self._painted.clear()
         self.refresh()
 
     def update_lines(self) -> None:
-        """Repaint what is visible and differs from what was painted."""
+        """Repaint the visible cells that differ from the painted ones."""
         width, height = self.size
         if not width or not height:
             return
@@ -75,7 +75,7 @@ class LineView(ScrollView):
             self.virtual_size = Size(width, count)
         top = self.scroll_offset.y
         before = self._painted
-        # Only what is visible is kept: a line that is scrolled into view later is made then.
+        # Only visible lines are kept; others are created when they are scrolled into view.
         self._painted = {index: self.line_at(index) for index in range(top, min(top + height, count))}
         self._repaint(
             (index, self._differences(before.get(index), self._painted.get(index)))
@@ -83,17 +83,17 @@ class LineView(ScrollView):
         )
 
     def update_some(self, indices: Iterable[int]) -> None:
-        """Repaint what differs in these lines, as far as they are visible; the others are known to be as they were."""
+        """Repaint the cells that differ in these lines, if visible. All other lines must be unchanged."""
         found: list[tuple[int, list[Stretch]]] = []
         for index in indices:
             before = self._painted.get(index)
-            if before is not None:  # One that is not painted yet is made when it is.
+            if before is not None:  # an unpainted line is created when it is painted
                 self._painted[index] = after = self.line_at(index)
                 found.append((index, self._differences(before, after)))
         self._repaint(found)
 
     def _differences(self, before: _Painted | None, after: _Painted | None) -> list[Stretch]:
-        """Return where a line is to be repainted."""
+        """Return the stretches of a line to repaint."""
         if before == after:
             return []
         if before is None or after is None or before[1] != after[1]:
@@ -101,7 +101,7 @@ class LineView(ScrollView):
         return changed(before[0], after[0])
 
     def _repaint(self, found: Iterable[tuple[int, list[Stretch]]]) -> None:
-        """Bring stretches of lines to the terminal, the short way if there is one."""
+        """Repaint stretches of lines, directly if possible (see `DirectPainter`)."""
         differing = [(index, stretches) for index, stretches in found if stretches]
         if not differing:
             return
@@ -116,7 +116,7 @@ class LineView(ScrollView):
                 )
             )
             return
-        # What Textual keeps of these lines is old now; it asks for them anew when it composes the screen next.
+        # Textual's cache of these lines is outdated now; it renders them again when it next composes the screen.
         mark_dirty(self, (Region(0, self.content_offset.y + index - top, 1, 1) for index, _ in differing))
         self._direct.write(self._cells(differing, place))
 
@@ -128,7 +128,7 @@ class LineView(ScrollView):
         for index, stretches in differing:
             line, ground = self._painted.get(index, nothing)
             styles = self._palette.on(ground)
-            if stretches[-1].end > width:  # Behind the last cell there is the scroll bar.
+            if stretches[-1].end > width:  # the scroll bar follows the last cell
                 stretches = [Stretch(start, min(end, width)) for start, end in stretches if start < width]  # noqa: PLW2901
             for x, text, name in cut(line, stretches):
                 yield first + index, left + x, to_ascii(text) if plain else text, styles[name]
@@ -148,7 +148,7 @@ class LineView(ScrollView):
         return strip.adjust_cell_length(width, styles[""]).simplify()
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
+        """Redraw all lines in the new size."""
         self._painted.clear()
         self.virtual_size = Size(self.size.width, self.line_count())
         self.refresh()

@@ -1,4 +1,4 @@
-"""What the parts of the program tell each other: past-tense facts."""
+"""Messages between the widgets, the screens and the app."""
 
 from textual.message import Message
 
@@ -9,7 +9,7 @@ __all__ = ["BatchesReceived", "FilterChanged", "JobChosen", "RowChosen", "Search
 
 
 class BatchesReceived(Message):
-    """The links have received something."""
+    """The links have received batches."""
 
     def __init__(self, batches: tuple[Batch, ...]) -> None:
         self.batches = batches
@@ -17,7 +17,7 @@ class BatchesReceived(Message):
 
 
 class JobChosen(Message):
-    """The cursor of the list stands on another job, or on none."""
+    """The cursor of the list has moved to another job, or to none."""
 
     def __init__(self, key: JobKey | None) -> None:
         self.key = key
@@ -25,7 +25,7 @@ class JobChosen(Message):
 
 
 class FilterChanged(Message):
-    """The text of the filter is another."""
+    """The text of the filter has changed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -33,7 +33,7 @@ class FilterChanged(Message):
 
 
 class RowChosen(Message):
-    """The cursor of a table stands on another row."""
+    """The cursor of a table has moved to another row."""
 
     def __init__(self, row: int) -> None:
         self.row = row
@@ -41,7 +41,7 @@ class RowChosen(Message):
 
 
 class SearchChanged(Message):
-    """The text to search for is another."""
+    """The search text has changed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -49,7 +49,7 @@ class SearchChanged(Message):
 
 
 class TitleClicked(Message):
-    """The titles of a table were clicked at a cell of their line."""
+    """The column titles of a table were clicked, at this cell of their line."""
 
     def __init__(self, cell: int) -> None:
         self.cell = cell

@@ -1,4 +1,4 @@
-"""A list of lines with a cursor, for the views that are tables."""
+"""A table of rows with a cursor."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -15,12 +15,12 @@ __all__ = ["RowList"]
 
 
 class RowList(LineView, can_focus=True):
-    """Shows what two functions say: how many rows there are, and what stands in each, in so many cells.
+    """A table whose rows come from two functions: one returns their number, the other a row.
 
-    The cursor can follow the end: then it stays on the last row while rows come.
+    The cursor can follow the end: it then stays on the last row while rows are added.
     """
 
-    # Priority, for the reason that the list of jobs has: each key in its turn, though many come in one packet.
+    # Priority bindings, so that keys act in their order, as in `JobList`.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(keys, action, show=False, priority=True)
         for keys, action in (
@@ -38,13 +38,13 @@ class RowList(LineView, can_focus=True):
     def __init__(
         self, palette: Palette, count: Callable[[], int], row: Callable[[int, int], Line], *, follows_end: bool = False
     ) -> None:
-        """Prepare.
+        """Prepare an empty table.
 
         Args:
-            palette: the styles.
-            count: returns how many rows there are.
-            row: returns a row, given its number and a width in cells.
-            follows_end: whether the cursor begins at the last row, and stays there.
+            palette: The styles.
+            count: Returns the number of rows.
+            row: Returns a row, given its number and a width in cells.
+            follows_end: Whether the cursor starts at the last row and follows it.
         """
         super().__init__(palette, id="rows")
         self._count = count
@@ -53,14 +53,14 @@ class RowList(LineView, can_focus=True):
         self._follows_end = follows_end
         self.cursor = 0
         self.notice: tuple[Line, ...] = ()
-        """What stands in the middle when there is no row."""
+        """Lines to show in the middle of an empty table."""
 
     def line_count(self) -> int:
-        """Return how many rows there are, or lines when there is something else to say."""
+        """Return the number of rows, or the height if the table is empty."""
         return self._count() or self.size.height
 
     def line_at(self, index: int) -> tuple[Line, Ground]:
-        """Return a row."""
+        """Return the row at `index` and its background."""
         width = self.size.width
         if not self._count():
             top = max(0, (self.size.height - len(self.notice)) // 2 - 1)
@@ -72,7 +72,7 @@ class RowList(LineView, can_focus=True):
         return (("▌", "now"), *line, (" ", "")), "cursor" if self.has_focus else "cursor-blurred"
 
     def update_rows(self) -> None:
-        """Repaint what changed, after rows came or went."""
+        """Repaint after rows were added, removed or changed."""
         last = max(0, self._count() - 1)
         if self.at_end:
             self.cursor = last
@@ -82,7 +82,7 @@ class RowList(LineView, can_focus=True):
             self._bring_into_view()
 
     def choose(self, index: int) -> None:
-        """Put the cursor on a row, or as near as there are rows."""
+        """Move the cursor to a row, or to the nearest one."""
         last = max(0, self._count() - 1)
         self.cursor = max(0, min(index, last))
         self.at_end = self._follows_end and self.cursor == last
@@ -102,7 +102,7 @@ class RowList(LineView, can_focus=True):
         self.choose(self.cursor + lines)
 
     def action_page(self, pages: float) -> None:
-        """Move the cursor by as much as is visible, times `pages`."""
+        """Move the cursor by `pages` times the visible height."""
         lines = max(1, int(abs(pages) * (self.size.height - 1)))
         self.choose(self.cursor + (lines if pages > 0 else -lines))
 
@@ -115,15 +115,15 @@ class RowList(LineView, can_focus=True):
         self.choose(self._count() - 1)
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse is."""
+        """Move the cursor to the clicked row."""
         index = self.scroll_offset.y + event.y
         if index < self._count():
             self.choose(index)
 
     def on_focus(self) -> None:
-        """Show that keys come here."""
+        """Highlight the cursor."""
         self.update_lines()
 
     def on_blur(self) -> None:
-        """Show that keys go elsewhere."""
+        """Dim the cursor."""
         self.update_lines()

@@ -1,4 +1,4 @@
-"""The line in which one types what to search for in a job's details."""
+"""The input line of the search in a job's details."""
 
 from textual.widgets import Input
 
@@ -9,12 +9,12 @@ __all__ = ["SearchLine"]
 
 
 class SearchLine(EntryLine):
-    """Searches while one types; Enter goes back to what was found, Esc drops the search."""
+    """Searches while the user types; Enter returns to the matches, Esc clears the search."""
 
     def __init__(self) -> None:
-        super().__init__("search", "search the details; n and N go through what is found")
+        super().__init__("search", "search the details; n and N go to the next and previous match")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Pass the text on."""
+        """Post the new text."""
         event.stop()
         self.post_message(SearchChanged(event.value))

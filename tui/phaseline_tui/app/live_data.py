@@ -1,6 +1,6 @@
-"""All that is known, and the moment at which it is shown: jobs, events and connections of every server.
+"""The received data of all servers (jobs, events and connections) and the moment at which it is drawn.
 
-No Textual: the app asks what is here, and tells the views what changed.
+Independent of Textual: the app applies batches to it and passes the changes to the views.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,72 +18,72 @@ from phaseline_tui.model.hosts import HostView
 from phaseline_tui.model.jobs import JobKey
 from phaseline_tui.model.state import Changes, ViewState
 
-__all__ = ["Board"]
+__all__ = ["LiveData"]
 
 
-class Board:
-    """What the links told so far. While it is held still, what comes is kept for later."""
+class LiveData:
+    """The data that the links have received. While the screen is paused, new frames are kept for later."""
 
     def __init__(self, servers: Sequence[ServerAddress], clock: Clock, *, fold_after: float) -> None:
-        """Begin with nothing known of `servers`; for `fold_after` see `ViewState`."""
+        """Start without data. For `fold_after` see `ViewState`."""
         self.labels = tuple(labels(servers))
-        """What each server is called, in the same order."""
+        """Labels of the servers, in their order."""
         self.hosts = {label: HostView(label, server) for label, server in zip(self.labels, servers, strict=True)}
-        """What is known of each connection, by its label."""
+        """Connections by label."""
         self.state = ViewState(fold_after=fold_after)
         self.events = EventLog()
         self.totals = self.state.totals(0.0)
-        """All jobs together, as of the last `advance`."""
+        """Totals of all jobs, as of the last `advance`."""
         self.shades = True
-        """Whether the terminal shows fills by their shades."""
+        """Whether fills differ in color; otherwise they differ in character."""
         self._clock = clock
         self._backlog: Backlog | None = None
-        self._held_at: Scene | None = None
+        self._paused_at: Scene | None = None
         self._frozen_at: dict[str, float] = {}
-        """When each lost connection was lost: since then, nobody knows how its jobs go on."""
+        """When each lost connection was lost. Its jobs are drawn as of that moment."""
 
     @property
     def status(self) -> LinkStatus:
-        """How the connection is that is worst off."""
+        """The most severe status of all connections."""
         return worst(list(self.hosts.values()))
 
     @property
-    def followed(self) -> str:
-        """What the header calls the servers."""
+    def servers_summary(self) -> str:
+        """The header's name for the servers."""
         return all_in_short(list(self.hosts.values()))
 
     @property
     def statuses(self) -> Mapping[str, LinkStatus]:
-        """How each connection is, by its label."""
+        """Statuses of the connections by label."""
         return {label: host.status for label, host in self.hosts.items()}
 
     @property
-    def held(self) -> int | None:
-        """How many messages came since the screen was held still; None if it isn't."""
+    def paused(self) -> int | None:
+        """Number of messages received since the screen was paused; None if it is not paused."""
         return None if self._backlog is None else self._backlog.count
 
-    def take(self, batches: Sequence[Batch]) -> Changes:
-        """Take in batches, and return what they changed; while held still, only how the connections are."""
+    def apply(self, batches: Sequence[Batch]) -> Changes:
+        """Apply batches and return the changes. While paused, apply only the connections' statuses."""
         changes = Changes()
         for batch in batches:
             now = batch
             if self._backlog is not None:
                 self._backlog.add(replace(batch, origin=batch.origin or self.labels[0]))
                 now = replace(batch, frames=())
-            changes.add(self._take(now))
+            changes.add(self._apply(now))
         return changes
 
-    def _take(self, batch: Batch) -> Changes:
+    def _apply(self, batch: Batch) -> Changes:
         origin = batch.origin or self.labels[0]
         host = self.hosts[origin]
         was_connected = host.status.state is LinkState.CONNECTED
-        host.take(batch)
+        host.apply(batch)
         if Snapshot in map(type, batch.frames):
-            self.events.read()  # Jobs may go now, and their names with them.
+            self.events.convert()  # before the snapshot removes jobs, whose names the events need
         changes = self.state.apply(batch.frames, batch.received, origin)
         self.state.ignored += batch.ignored
         live = self.live_scene()
-        self.events.take(batch.frames, origin, live.wall - (live.now - batch.received), self._name_of)
+        self.events.add(batch.frames, origin, live.wall - (live.now - batch.received), self._name_of)
         if batch.status is not None:
             changes.status = True
             if batch.status.state is LinkState.CONNECTED:
@@ -96,18 +96,18 @@ class Board:
         job = self.state.jobs.get(key)
         return job.name if job is not None else ""
 
-    def hold(self) -> None:
-        """Show this moment until `release`."""
-        self._backlog, self._held_at = Backlog(), self.live_scene()
+    def pause(self) -> None:
+        """Keep showing the current moment until `resume`."""
+        self._backlog, self._paused_at = Backlog(), self.live_scene()
 
-    def release(self) -> Changes:
-        """Take in all that came meanwhile."""
-        backlog, self._backlog, self._held_at = self._backlog, None, None
-        return Changes() if backlog is None else self.take(backlog.batches())
+    def resume(self) -> Changes:
+        """Apply all batches received since `pause`."""
+        backlog, self._backlog, self._paused_at = self._backlog, None, None
+        return Changes() if backlog is None else self.apply(backlog.batches())
 
     def scene(self, origin: str = "") -> Scene:
-        """Return the moment to draw the jobs of `origin` at: now, or when it was last heard."""
-        live = self._held_at or self.live_scene()
+        """Return the moment to draw the jobs of `origin` at: now, or when its connection was lost."""
+        live = self._paused_at or self.live_scene()
         frozen_at = self._frozen_at.get(origin or self.labels[0])
         if frozen_at is None:
             return live
@@ -115,12 +115,12 @@ class Board:
         return live._replace(now=now, wall=live.wall - (live.now - now), stale=True)
 
     def live_scene(self) -> Scene:
-        """Return the present moment."""
+        """Return the current moment."""
         clock = self._clock
         return Scene(clock.monotonic(), clock.wall(), clock.local, shades=self.shades)
 
     def advance(self) -> bool:
-        """Let time pass, unless held still; return whether that changed what is listed."""
+        """Update everything that depends on the time, unless paused; return whether the list changed."""
         if self._backlog is not None:
             return False
         live = self.live_scene()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline_tui.app.terminal_status import Outside
+from phaseline_tui.app.terminal_status import TerminalStatus
 from phaseline_tui.model.jobs import JobView, State
 from phaseline_tui.model.totals import Counts, Totals
 from phaseline_tui.terminal import title
@@ -16,19 +16,19 @@ BUSY = Totals(Counts(3, 1, 5, 2, 0), 5, 4.0, 60.0, 0, 1, 42.7)
 IDLE = Totals(Counts(0, 0, 5, 0, 0), 5, 0.0, None, 0, 1, 0.0)
 
 
-def told(settings: Settings, **environ: str) -> tuple[Outside, list[str]]:
-    said: list[str] = []
-    return Outside(settings, said.append, environ), said
+def terminal_status(settings: Settings, **environ: str) -> tuple[TerminalStatus, list[str]]:
+    written: list[str] = []
+    return TerminalStatus(settings, written.append, environ), written
 
 
 def test_title_and_progress_are_told_when_they_change_and_taken_back_at_the_end() -> None:
-    outside, said = told(Settings())
-    outside.start()
-    outside.show(BUSY, "box")
-    outside.show(BUSY, "box")
-    outside.show(IDLE, "box")
-    outside.stop()
-    assert said == [
+    status, written = terminal_status(Settings())
+    status.start()
+    status.update(BUSY, "box")
+    status.update(BUSY, "box")
+    status.update(IDLE, "box")
+    status.stop()
+    assert written == [
         "\x1b[22;2t",
         "\x1b]2;43% · 3 active · 2 failed · box\x1b\\",
         "\x1b]9;4;1;42\x1b\\",
@@ -40,18 +40,18 @@ def test_title_and_progress_are_told_when_they_change_and_taken_back_at_the_end(
 
 
 def test_both_can_be_switched_off() -> None:
-    outside, said = told(Settings(title=False, progress=False))
-    outside.start()
-    outside.show(BUSY, "box")
-    outside.tell_ends([JobView("a", state=State.FAILED)])
-    outside.stop()
-    assert said == []
+    status, written = terminal_status(Settings(title=False, progress=False))
+    status.start()
+    status.update(BUSY, "box")
+    status.notify_ended([JobView("a", state=State.FAILED)])
+    status.stop()
+    assert written == []
 
 
 def test_tmux_hands_it_on() -> None:
-    outside, said = told(Settings(title=False), TMUX="/run/tmux,1,0")
-    outside.show(BUSY, "box")
-    assert said == ["\x1bPtmux;\x1b\x1b]9;4;1;42\x1b\x1b\\\x1b\\"]
+    status, written = terminal_status(Settings(title=False), TMUX="/run/tmux,1,0")
+    status.update(BUSY, "box")
+    assert written == ["\x1bPtmux;\x1b\x1b]9;4;1;42\x1b\x1b\\\x1b\\"]
 
 
 @pytest.mark.parametrize(
@@ -63,15 +63,15 @@ def test_tmux_hands_it_on() -> None:
     ],
 )
 def test_an_end_is_told_in_the_way_that_is_asked_for(notify: str, expected: str) -> None:
-    outside, said = told(Settings(notify=notify))  # type: ignore[arg-type]
-    outside.tell_ends([JobView("1", name="a.jpg", state=State.COMPLETED), JobView("2", state=State.LOST)])
-    assert said == [expected]
+    status, written = terminal_status(Settings(notify=notify))  # type: ignore[arg-type]
+    status.notify_ended([JobView("1", name="a.jpg", state=State.COMPLETED), JobView("2", state=State.LOST)])
+    assert written == [expected]
 
 
 def test_many_ends_are_one_notification() -> None:
-    outside, said = told(Settings(notify="osc9"))
-    outside.tell_ends([JobView(str(n), state=State.FAILED if n == 3 else State.COMPLETED) for n in range(9)])
-    assert said == ["\x1b]9;phaseline: 8 jobs done, 1 failed\x1b\\"]
+    status, written = terminal_status(Settings(notify="osc9"))
+    status.notify_ended([JobView(str(n), state=State.FAILED if n == 3 else State.COMPLETED) for n in range(9)])
+    assert written == ["\x1b]9;phaseline: 8 jobs done, 1 failed\x1b\\"]
 
 
 @given(st.text())
