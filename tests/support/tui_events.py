@@ -1,4 +1,4 @@
-"""A stretch of the live stream, as tests and pictures show it."""
+"""Part of a live stream, for tests and screenshots."""
 
 from typing import Any
 

@@ -10,11 +10,11 @@ from phaseline_tui.link import Links
 from phaseline_tui.link.follower import Follower
 from phaseline_tui.link.streams import Dialer
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import Access, Batch, LinkState, LinkStatus, Pace
+from phaseline_tui.model.connection import Access, Batch, LinkState, LinkStatus, Timing
 from phaseline_tui.model.frames import Frame
 
 # Short retries, so that tests are fast; long time-outs, so that they pass on a slow machine.
-NEVER_AGAIN = Pace(
+NEVER_AGAIN = Timing(
     batch=0.01, open=60.0, first_message=60.0, ping=30.0, stale=60.0, dead=120.0,
     first_retry=3600.0, last_retry=3600.0, closing=30.0,
 )  # fmt: skip
@@ -68,9 +68,9 @@ class Recorder:
 
 
 @contextmanager
-def following(*urls: str, pace: Pace = QUICK, access: Access | None = None) -> Iterator[tuple[Links, Recorder]]:
+def following(*urls: str, timing: Timing = QUICK, access: Access | None = None) -> Iterator[tuple[Links, Recorder]]:
     recorder = Recorder()
-    links = Links([ServerAddress.parse(url) for url in urls], recorder.deliver, pace, access)
+    links = Links([ServerAddress.parse(url) for url in urls], recorder.deliver, timing, access)
     links.start()
     try:
         yield links, recorder
@@ -79,7 +79,7 @@ def following(*urls: str, pace: Pace = QUICK, access: Access | None = None) -> I
         assert not [thread for thread in threading.enumerate() if thread.name == "links"]
 
 
-def lone_follower(url: str, pace: Pace, on_status: Callable[[LinkStatus], object]) -> Follower:
+def lone_follower(url: str, timing: Timing, on_status: Callable[[LinkStatus], object]) -> Follower:
     """Return a follower without links, which calls `on_status` for each status, however short."""
 
     def wake(*, urgent: bool = False) -> None:
@@ -87,7 +87,7 @@ def lone_follower(url: str, pace: Pace, on_status: Callable[[LinkStatus], object
         if urgent and status is not None:
             on_status(status)
 
-    follower = Follower(ServerAddress.parse(url), "", Dialer(pace, Access()), wake)
+    follower = Follower(ServerAddress.parse(url), "", Dialer(timing, Access()), wake)
     return follower
 
 

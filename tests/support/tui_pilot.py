@@ -1,4 +1,4 @@
-"""What a test sees of the running program, and how it waits for it."""
+"""Access to the screen of the running app, and waiting for a condition."""
 
 import asyncio
 from collections.abc import Callable

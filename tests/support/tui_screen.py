@@ -1,4 +1,4 @@
-"""The program at the other end of a pseudo terminal, and what stands on its screen."""
+"""The program in a pseudo-terminal, and the text on its screen."""
 
 import codecs
 import fcntl

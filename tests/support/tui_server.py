@@ -1,4 +1,4 @@
-"""A WebSocket server that speaks as ours does, or misbehaves as it is told: what the link is tested against."""
+"""A WebSocket server for tests of the link: acts like a Phaseline server, or misbehaves on request."""
 
 import contextlib
 import threading

@@ -1,4 +1,4 @@
-"""Where tokens come from, and that a careless file is refused."""
+"""Sources of tokens, and the rejection of token files that others can read."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def write(folder: Path, name: str, text: str, mode: int = 0o600) -> None:
     path.chmod(mode)
 
 
-def test_the_variable_goes_before_the_file_and_a_hosts_own_token_before_both(tmp_path: Path) -> None:
+def test_a_host_token_overrides_the_variable_which_overrides_the_file(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
     assert read_access(environ).token_for("box") == ""
     write(tmp_path, "token", "general\n")
@@ -43,13 +43,13 @@ def test_a_token_in_the_home_folder_is_found(tmp_path: Path) -> None:
         ("tokens", "box\nbox a b", 0o600, "line 1 of .* has 1 word; allowed: a host and its token"),
     ],
 )
-def test_what_is_wrong_is_said_without_the_secret(tmp_path: Path, name: str, text: str, mode: int, words: str) -> None:
+def test_an_error_does_not_show_the_secret(tmp_path: Path, name: str, text: str, mode: int, words: str) -> None:
     write(tmp_path, name, text, mode)
     with pytest.raises(ConfigError, match=words) as caught:
         read_access({"XDG_CONFIG_HOME": str(tmp_path)})
     assert "secret" not in str(caught.value).replace("is a secret", "")
 
 
-def test_a_file_of_certificates_must_be_there(tmp_path: Path) -> None:
+def test_the_ca_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--ca is .* which is not a file"):
         read_access({}, str(tmp_path / "none.pem"))

@@ -1,4 +1,4 @@
-"""What can be done to jobs: copied, shown as a picture, cancelled or removed after a question; with a real server."""
+"""Actions on jobs with a real server: copy, show the picture, cancel or remove after a confirmation."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -68,14 +68,14 @@ def test_only_pictures_can_be_cancelled_or_removed() -> None:
         (Reply(502, b"<html>"), "0x1 not cancelled: HTTP 502"),
     ],
 )
-def test_what_came_of_it_is_said(reply: Reply, words: str) -> None:
+def test_the_result_of_a_removal_is_reported(reply: Reply, words: str) -> None:
     said, well = outcome(Removal(JobKey("box", "dalle:simple:0x1"), "0x1", "/dalle/simple/0x1", running=True), reply)
     assert said.startswith(words)
     assert well is (reply.status == 200)
 
 
 @pytest.mark.filterwarnings("ignore:Image.Image.getdata is deprecated:DeprecationWarning")  # in textual-image
-def test_a_picture_is_shown_and_removed_after_a_question(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_is_shown_and_removed_after_a_confirmation(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROGRESS_PICTURES", "blocks")
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
@@ -100,7 +100,7 @@ def test_a_picture_is_shown_and_removed_after_a_question(url: str, monkeypatch: 
     follow(url, test)
 
 
-def test_y_copies_what_the_view_offers() -> None:
+def test_y_copies_the_selection_of_the_view() -> None:
     async def main() -> None:
         app = ProgressApp(ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=DARK, connect=False)
         async with app.run_test(size=(120, 40)) as pilot:

@@ -1,4 +1,4 @@
-"""Where a server is, as people write it; and why it can't be reached, in words."""
+"""Server addresses, and the error texts of failed connections."""
 
 import errno
 import socket
@@ -24,7 +24,7 @@ from phaseline_tui.model.address import ServerAddress
         ("http://[::1]:5100", "::1", 5100, False, "/ws", "http://[::1]:5100"),
     ],
 )
-def test_an_address_is_read(text: str, host: str, port: int, tls: bool, path: str, url: str) -> None:
+def test_an_address_is_parsed(text: str, host: str, port: int, tls: bool, path: str, url: str) -> None:
     server = ServerAddress.parse(text)
     assert (server.host, server.port, server.tls, server.path, server.url) == (host, port, tls, path, url)
 
@@ -34,7 +34,7 @@ def test_an_address_is_read(text: str, host: str, port: int, tls: bool, path: st
     ["", "http://", "ftp://box", "http://box:0", "http://box:99999", "http://a:b@box", "http://box?x=1", "http://b\nox",
      "http://box/\x1b[2J", "box:port", "http://bo x"],
 )  # fmt: skip
-def test_what_is_no_address_is_an_error_that_shows_it(text: str) -> None:
+def test_an_invalid_address_is_shown_in_the_error(text: str) -> None:
     with pytest.raises(ConfigError, match="allowed: http://host:port") as caught:
         ServerAddress.parse(text)
     assert ascii(text) in str(caught.value)
@@ -49,7 +49,7 @@ def caused(error: OSError) -> OSError:
     return outer
 
 
-def test_every_failure_to_connect_has_its_words() -> None:
+def test_each_failure_to_connect_has_its_own_text() -> None:
     untrusted = ssl.SSLCertVerificationError("certificate verify failed")
     untrusted.verify_message = "self-signed certificate"
     for error, words in (
@@ -64,7 +64,7 @@ def test_every_failure_to_connect_has_its_words() -> None:
         assert failures.unreachable(SERVER, caused(error)).reason == words
 
 
-def test_what_a_server_says_at_its_end_is_shown_safely() -> None:
+def test_a_servers_close_reason_is_shown_safely() -> None:
     assert (
         failures.closed(SERVER, 3000, "\x1b[2Jbye").reason == "https://box:7 closed the connection (3000): \\x1b[2Jbye"
     )

@@ -1,4 +1,4 @@
-"""The program as a person uses it: keys, mouse, sizes, and what a live connection shows."""
+"""The app: keys, mouse, terminal sizes, connection status."""
 
 import asyncio
 import gc
@@ -47,7 +47,7 @@ def numbered(count: int) -> list[Json]:
     return [photo_job(f"job_{n:03}", f"IMG_{n:03}.CR3", 8, progress=float(n)) for n in range(count, 0, -1)]
 
 
-def test_garbage_is_collected_again_once_the_program_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_garbage_collection_resumes_after_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(_app: ProgressApp, pilot: Pilot[int]) -> None:
         await until(pilot, gc.isenabled)
         assert gc.get_freeze_count()
@@ -97,7 +97,7 @@ def test_enter_opens_the_details_and_escape_leaves_them() -> None:
     use(test, many_jobs())
 
 
-def test_at_eighty_columns_the_details_take_the_lists_place() -> None:
+def test_at_80_columns_the_details_replace_the_list() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         assert "IMG_0042.CR3" in text_of(app)
         await pilot.press("enter")
@@ -109,7 +109,7 @@ def test_at_eighty_columns_the_details_take_the_lists_place() -> None:
     use(test, many_jobs(), size=(80, 24))
 
 
-def test_at_two_hundred_columns_the_details_stand_beside_the_list_and_follow_the_cursor() -> None:
+def test_at_200_columns_the_details_are_beside_the_list_and_follow_the_cursor() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         assert "DSC_8812_panorama_stitched_final_v2_really_final.NEF" in text_of(app)
         await pilot.press("j")
@@ -122,7 +122,7 @@ def test_at_two_hundred_columns_the_details_stand_beside_the_list_and_follow_the
     use(test, many_jobs(), size=(200, 60))
 
 
-def test_the_details_find_their_place_when_the_terminal_changes_its_size() -> None:
+def test_the_details_move_when_the_terminal_is_resized() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("enter")
         for size, list_stays in (((80, 24), False), ((200, 60), True), ((120, 40), True), ((30, 8), False)):
@@ -135,7 +135,7 @@ def test_the_details_find_their_place_when_the_terminal_changes_its_size() -> No
     use(test, many_jobs())
 
 
-def test_the_filter_narrows_the_list_while_one_types() -> None:
+def test_the_filter_applies_while_the_user_types() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         everything = len(app.state.visible)
         assert app.state.folded == 1
@@ -157,7 +157,7 @@ def test_the_filter_narrows_the_list_while_one_types() -> None:
     use(test, many_jobs())
 
 
-def test_a_regular_expression_that_is_wrong_is_told_while_one_types() -> None:
+def test_an_invalid_regex_is_reported_while_the_user_types() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("slash", *"/IMG_(/")
         assert "! /IMG_(/ is not a valid regex: missing )" in text_of(app)
@@ -167,7 +167,7 @@ def test_a_regular_expression_that_is_wrong_is_told_while_one_types() -> None:
     use(test, many_jobs())
 
 
-def test_keys_typed_in_one_burst_act_in_their_order() -> None:
+def test_keys_of_one_packet_act_in_order() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         for key in ("j", "j", "k", "enter", "G"):
             app.post_message(events.Key(key, None))
@@ -178,7 +178,7 @@ def test_keys_typed_in_one_burst_act_in_their_order() -> None:
     use(test, many_jobs())
 
 
-def test_keys_typed_in_one_burst_reach_the_filter() -> None:
+def test_keys_of_one_packet_reach_the_filter() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         for key in ("j", "slash"):
             app.post_message(events.Key(key, None))
@@ -196,7 +196,7 @@ def test_keys_typed_in_one_burst_reach_the_filter() -> None:
     use(test, many_jobs())
 
 
-def test_the_cursor_stays_on_its_job_when_the_list_is_sorted_anew() -> None:
+def test_the_cursor_stays_on_its_job_when_the_list_is_sorted() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         jobs = app.screen.query_one(JobList)
         await pilot.press("j", "j")
@@ -214,7 +214,7 @@ def test_the_cursor_stays_on_its_job_when_the_list_is_sorted_anew() -> None:
     use(test, numbered(10))
 
 
-def test_a_cursor_that_nobody_moved_stays_at_the_top() -> None:
+def test_an_unmoved_cursor_stays_at_the_top() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         app.receive(connected([*numbered(3), photo_job("job_0", "first.jpg", 8, progress=99.0, speed=50.0)]))
         await pilot.pause()
@@ -224,7 +224,7 @@ def test_a_cursor_that_nobody_moved_stays_at_the_top() -> None:
     use(test, numbered(3))
 
 
-def test_a_job_that_is_being_read_about_stays_when_others_come_before_it() -> None:
+def test_the_job_with_open_details_stays_selected_when_others_are_inserted() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("enter")
         app.receive(connected([*numbered(3), photo_job("job_0", "first.jpg", 8, progress=99.0, speed=50.0)]))
@@ -235,7 +235,7 @@ def test_a_job_that_is_being_read_about_stays_when_others_come_before_it() -> No
     use(test, numbered(3))
 
 
-def test_the_cursors_job_may_vanish() -> None:
+def test_the_selected_job_can_be_removed() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("G", "enter")
         app.receive(connected(numbered(2)))
@@ -275,7 +275,7 @@ def test_help_opens_and_closes() -> None:
     use(test, many_jobs(), size=(80, 24))
 
 
-def test_t_changes_between_dark_and_light() -> None:
+def test_t_switches_between_dark_and_light() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("t")
         assert app.theme == LIGHT
@@ -334,7 +334,7 @@ def test_only_cells_that_changed_are_repainted() -> None:
     use(test, many_jobs())
 
 
-def test_titles_stand_over_their_columns_at_once_when_a_second_host_brings_one_more() -> None:
+def test_titles_move_with_their_columns_when_a_second_host_adds_one() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         news = {"type": "job_started", "job_id": "job_x", "seq": 99, "workflow": "photo", "host": "box2"}
         app.receive(Batch((frame(news),), 1000.0))
@@ -347,7 +347,7 @@ def test_titles_stand_over_their_columns_at_once_when_a_second_host_brings_one_m
     use(test, numbered(2))
 
 
-def test_a_lost_connection_freezes_what_is_known_and_says_so() -> None:
+def test_a_lost_connection_freezes_the_jobs_and_is_reported() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         app.receive(Batch((), 1000.0, LinkStatus(LinkState.WAITING, "no server at x", 990.0, 1004.0)))
         await pilot.pause()
@@ -364,7 +364,7 @@ def test_a_lost_connection_freezes_what_is_known_and_says_so() -> None:
     use(test, many_jobs())
 
 
-def test_no_colour_means_none_but_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_leaves_only_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
@@ -386,7 +386,7 @@ def test_no_colour_means_none_but_attributes(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 3), (20, 6), (40, 10), (400, 120)])
-def test_any_size_is_survived(size: tuple[int, int]) -> None:
+def test_every_terminal_size_works(size: tuple[int, int]) -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("j", "enter", "j", "escape", "question_mark", "escape", "slash", "a", "escape")
         assert app.is_running

@@ -1,4 +1,4 @@
-"""The lines around the list, and colours that can be read."""
+"""The lines around the list, and the contrast of colors."""
 
 from typing import Any
 
@@ -43,14 +43,14 @@ def row_text(wire: dict[str, Any], width: int, scene: Scene = SCENE) -> str:
 # Chrome
 
 
-def test_what_is_wrong_with_a_filter_is_told_in_the_last_line() -> None:
+def test_the_last_line_shows_the_error_of_a_filter() -> None:
     wrong = Filter("render name:/IMG_(/")
     line = chrome.keys(100, wrong.text, 3, 9, where="filter", problem=wrong.problem)
     assert "! /IMG_(/ is not a valid regex: missing ), unterminated subpattern" in text_of(line)
     assert width_of(chrome.keys(40, wrong.text, 3, 9, where="list", problem=wrong.problem)) == 40
 
 
-def test_a_word_that_looks_like_a_field_is_explained_where_nothing_is_found() -> None:
+def test_an_unknown_field_is_explained_when_nothing_matches() -> None:
     wrong = Filter("sate:failed")
     status = LinkStatus(LinkState.CONNECTED)
     lines = chrome.empty("http://x", status, 60, synced=True, filter_text=wrong.text, filter_hint=wrong.hint)
@@ -73,7 +73,7 @@ def test_the_lines_around_the_list_fit(state: LinkState, width: int) -> None:
         assert all(width_of(line) <= width for line in lines)
 
 
-def test_trouble_says_what_when_and_which_key() -> None:
+def test_a_connection_problem_shows_the_reason_the_next_retry_and_the_key() -> None:
     waiting = LinkStatus(LinkState.WAITING, "no server", 1000.0, 1003.4)
     (line,) = chrome.trouble(waiting, 80, SCENE)
     assert text_of(line).split("  ")[0] == " ! no server"
@@ -85,13 +85,13 @@ def test_trouble_says_what_when_and_which_key() -> None:
     assert chrome.trouble(LinkStatus(LinkState.CONNECTING), 80, SCENE) == []
 
 
-def test_the_trouble_stays_on_the_screen_while_the_next_attempt_is_made() -> None:
+def test_a_connection_problem_stays_visible_during_the_next_attempt() -> None:
     (line,) = chrome.trouble(LinkStatus(LinkState.CONNECTING, "no server"), 80, SCENE)
     assert "no server" in text_of(line)
     assert "reconnecting" in text_of(line)
 
 
-def test_no_jobs_yet_shows_the_line_that_starts_one() -> None:
+def test_an_empty_list_shows_a_command_that_starts_a_job() -> None:
     url = "http://127.0.0.1:8080"
     lines = chrome.empty(url, LinkStatus(LinkState.CONNECTED), 80, synced=True, filter_text="")
     text = "\n".join(text_of(line) for line in lines)
@@ -119,8 +119,8 @@ def test_the_theme_fits_the_terminal(environ: dict[str, str], system: str | None
     assert choose_theme(environ, system, no_color=no_color) == theme
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+def luminance(color: str) -> float:
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -132,7 +132,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("system", ["truecolor", "256"])
 @pytest.mark.parametrize("name", [DARK, LIGHT])
-def test_every_text_can_be_read_on_its_ground(system: str, name: str) -> None:
+def test_every_text_is_readable_on_its_background(system: str, name: str) -> None:
     (theme,) = [theme for theme in themes_for(system) if theme.name == name]
     palette = Palette(theme)
     for text in ("text", "strong", "muted", "now", "good", "bad", "warn"):
@@ -142,7 +142,7 @@ def test_every_text_can_be_read_on_its_ground(system: str, name: str) -> None:
         assert contrast(style.color.name, style.bgcolor.name) >= 4.5, text
 
 
-def test_without_colours_only_attributes_are_left() -> None:
+def test_without_colors_only_attributes_are_left() -> None:
     (theme,) = [theme for theme in themes_for(None) if theme.name == ANSI]
     palette = Palette(theme, no_color=True)
     assert palette.style("bad").color is None

@@ -1,4 +1,4 @@
-"""Text from outside becomes text that no terminal acts on."""
+"""Cleaning of untrusted text."""
 
 import unicodedata
 
@@ -34,7 +34,7 @@ from phaseline.text import one_line, one_line_value
         ("\x00\x1b\x07", ""),
     ],
 )
-def test_what_could_steer_a_terminal_is_gone_and_the_rest_stays(text: str, shown: str) -> None:
+def test_control_characters_are_removed_and_other_text_is_kept(text: str, shown: str) -> None:
     assert one_line(text) == shown
 
 
@@ -45,7 +45,7 @@ def test_long_text_is_cut_with_an_ellipsis() -> None:
 
 
 @given(st.text(st.characters()))
-def test_nothing_unprintable_is_left_and_cleaning_twice_changes_nothing(text: str) -> None:
+def test_cleaned_text_is_printable_and_cleaning_is_idempotent(text: str) -> None:
     cleaned = one_line(text)
     assert cleaned.isprintable()
     assert not any(unicodedata.category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for each in cleaned)

@@ -1,4 +1,4 @@
-"""Which cells of a line are sent again, and that a terminal that gets only those shows the new line."""
+"""The changed cells of a line, and that sending only these gives the new line."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ def cells_of(line: Line) -> list[tuple[str, str]]:
 
 
 @given(LINES, LINES)
-def test_what_is_sent_makes_of_the_old_line_the_new_one(before: Line, after: Line) -> None:
+def test_the_sent_cells_turn_the_old_line_into_the_new_one(before: Line, after: Line) -> None:
     shown, wanted = cells_of(before), cells_of(after)
     stretches = changed(before, after)
     covered = 0
@@ -41,7 +41,7 @@ def test_what_is_sent_makes_of_the_old_line_the_new_one(before: Line, after: Lin
 
 
 @given(LINES, LINES)
-def test_stretches_lie_in_the_line_and_apart(before: Line, after: Line) -> None:
+def test_stretches_are_within_the_line_and_not_adjacent(before: Line, after: Line) -> None:
     at = -1
     for start, end in changed(before, after):
         assert at < start < end <= WIDTH
@@ -49,11 +49,11 @@ def test_stretches_lie_in_the_line_and_apart(before: Line, after: Line) -> None:
 
 
 @given(LINES)
-def test_what_stayed_is_not_sent(line: Line) -> None:
+def test_unchanged_cells_are_not_sent(line: Line) -> None:
     assert changed(line, line) == []
 
 
-def test_figures_in_an_unchanged_sentence_are_sent_alone() -> None:
+def test_only_the_changed_numbers_of_a_sentence_are_sent() -> None:
     before: Line = (
         ("IMG_1.CR3 ", "text"),
         ("████", "past/past"),
@@ -72,7 +72,7 @@ def test_figures_in_an_unchanged_sentence_are_sent_alone() -> None:
 QUIET, LOUD = Style(color="#808080", bgcolor="#101010"), Style(color="#ffffff", bgcolor="#101010", bold=True)
 
 
-def test_a_style_is_told_once_and_by_what_differs_from_the_one_before() -> None:
+def test_a_style_is_sent_once_as_a_difference_from_the_previous_one() -> None:
     sent = encode(
         [
             (0, 2, "ab", QUIET),
@@ -97,7 +97,7 @@ STYLES = {"text": QUIET, "bad": LOUD, "now/track": Style(color="#ffffff", bgcolo
 
 
 @given(st.lists(LINES, min_size=1, max_size=4))
-def test_in_whatever_order_they_are_sent_all_cells_find_their_place(lines: list[Line]) -> None:
+def test_cells_are_placed_correctly_in_any_order(lines: list[Line]) -> None:
     whole = [Stretch(0, WIDTH)]
     cells = [
         (y, x, text, STYLES.get(name, QUIET)) for y, line in enumerate(lines) for x, text, name in cut(line, whole)
@@ -107,7 +107,7 @@ def test_in_whatever_order_they_are_sent_all_cells_find_their_place(lines: list[
     assert screen.lines == ["".join(text for text, _ in line) for line in lines]
 
 
-def test_an_attribute_that_ends_takes_the_colours_along() -> None:
+def test_ending_an_attribute_resets_the_colors_too() -> None:
     dim, loud = Style(color="#808080", dim=True), Style(color="#808080", reverse=True)
     sent = encode([(0, 0, "a", loud), (0, 1, "b", dim)], ColorSystem.STANDARD)
     assert sent == "\x1b[7;37m\x1b[1;1Ha\x1b[0;2;37m\x1b[1;2Hb\x1b[0m"

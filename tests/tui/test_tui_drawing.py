@@ -1,4 +1,4 @@
-"""What drawing is made of: widths that always fit, bars with eighths, words for times."""
+"""The basics of drawing: widths, bars in eighths of a cell, formats of times."""
 
 from typing import Any
 
@@ -75,7 +75,7 @@ def test_a_long_name_keeps_both_its_ends() -> None:
 
 
 @given(SHARES, st.integers(1, 60), st.booleans())
-def test_a_bar_has_its_width(shares: Shares, width: int, shades: bool) -> None:
+def test_a_bar_has_the_requested_width(shares: Shares, width: int, shades: bool) -> None:
     assert width_of(bar(shares, width, shades=shades)) == width
 
 
@@ -90,7 +90,7 @@ def test_a_bar_is_precise_to_an_eighth_of_a_cell() -> None:
     assert seen == [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "▉"]
 
 
-def test_the_current_phases_share_has_a_shade_of_its_own() -> None:
+def test_the_share_of_the_current_phase_has_its_own_shade() -> None:
     assert bar(Shares(25, 50, 75), 8, shades=True) == (
         ("██", "past/past"),
         ("██", "now/now"),
@@ -100,7 +100,7 @@ def test_the_current_phases_share_has_a_shade_of_its_own() -> None:
     assert bar(Shares(25, 51.6, 75), 8, shades=True)[2] == ("▏", "now/rest")
 
 
-def test_without_shades_characters_tell_the_parts_apart() -> None:
+def test_without_shades_the_parts_differ_in_character() -> None:
     assert text_of(bar(Shares(25, 50, 75), 8, shades=False)) == "██▓▓░░··"
 
 
@@ -152,7 +152,7 @@ def test_bands_are_short(low: float, high: float, words: str) -> None:
     assert len(f"({words})") <= 8
 
 
-def test_the_time_left_is_never_made_up() -> None:
+def test_an_unknown_remaining_time_is_a_dash() -> None:
     assert remaining(None) == "—"
     assert remaining(Remaining(249.2, None, None)) == "4m"
     assert remaining(Remaining(-0.5, None, None)) == "0s"
@@ -163,17 +163,17 @@ def test_the_time_left_is_never_made_up() -> None:
     ("hours", "words"),
     [(0, "18:38"), (6, "Tue 00:38"), (-24, "Sun 18:38"), (24 * 20, "29 Nov 18:38"), (24 * 80, "2027-01-28")],
 )
-def test_clock_times_name_their_day_when_it_is_another(hours: float, words: str) -> None:
+def test_clock_times_of_another_day_name_the_day(hours: float, words: str) -> None:
     now = NOW.timestamp()
     assert clock_time(now + hours * 3600, FixedClock().local, now) == words
 
 
-def test_a_time_that_no_calendar_reaches_is_unknown() -> None:
+def test_a_time_outside_the_calendar_is_unknown() -> None:
     assert clock_time(1e15, FixedClock().local, NOW.timestamp()) == "—"
     assert clock_time(None, FixedClock().local, NOW.timestamp()) == "—"
 
 
-def test_every_state_has_a_sign_of_its_own() -> None:
+def test_every_state_has_its_own_symbol() -> None:
     states = [state for state in State if state is not State.ABSENT]
     glyphs = {state_glyph(state) for state in states}
     assert len(glyphs) == len(states)

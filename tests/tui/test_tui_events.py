@@ -1,4 +1,4 @@
-"""The live stream: bounded, cleaned, filtered, followed."""
+"""The event log and its view."""
 
 import asyncio
 from collections.abc import Callable
@@ -36,13 +36,13 @@ def kinds(log: EventLog) -> list[str]:
     return [words_of(event.frame).kind for event in log.shown()]
 
 
-def test_facts_are_told_in_words() -> None:
+def test_facts_are_shown_as_text() -> None:
     data = {"exif": {"camera_make": "NIKON", "iso": 800.0, "flash": False}, "tags": ["sea", None], "size": 12}
     said = words_of(frame({"type": "photo_info", "job_id": "j", "photo_data": data}))
     assert (said.kind, said.text) == ("facts", "exif camera_make NIKON, iso 800, flash no · tags sea, — · size 12")
 
 
-def test_only_the_latest_are_kept_and_all_are_counted() -> None:
+def test_only_the_last_events_are_kept_and_all_are_counted() -> None:
     log = filled(most=4)
     assert kinds(log) == ["failed", "cancelled", "completed", "server"]
     assert log.total == 14
@@ -60,14 +60,14 @@ def test_only_the_latest_are_kept_and_all_are_counted() -> None:
         ('"not known"', ["server"]),
     ],
 )
-def test_the_filter_is_that_of_the_jobs(text: str, expected: list[str]) -> None:
+def test_the_job_filter_applies_to_events(text: str, expected: list[str]) -> None:
     assert kinds(filled(text)) == expected, "as they come"
     log = filled()
     log.set_filter(text)
     assert kinds(log) == expected, "afterwards"
 
 
-def test_what_a_message_says_is_clean() -> None:
+def test_the_texts_of_a_message_are_clean() -> None:
     hostile = "\x1b]52;c;aGk=\x07\x1b[2J\u202egnp.exe\r\n[/red]"
     for kind, field in (
         ("job_progress", "message"),
@@ -93,14 +93,14 @@ def test_what_a_message_says_is_clean() -> None:
     assert key.job_id.isprintable()
 
 
-def test_names_are_those_that_the_jobs_had() -> None:
+def test_events_keep_the_names_of_their_jobs() -> None:
     log = filled()
     assert log.shown()[0].name == "name of job_31"
     assert log.shown()[0].key == JobKey("box", "job_31")
     assert log.shown()[-1].key is None
 
 
-def test_what_nobody_has_looked_at_is_forgotten_and_counted_too() -> None:
+def test_pending_events_are_dropped_and_counted_too() -> None:
     log = EventLog(most=4)
     for number in range(10):
         log.add([frame(progress(3 * number + each)) for each in range(3)], "box", float(number))
@@ -108,7 +108,7 @@ def test_what_nobody_has_looked_at_is_forgotten_and_counted_too() -> None:
     assert log.total == 30
 
 
-def test_a_name_outlives_the_job_that_had_it() -> None:
+def test_an_event_keeps_its_name_after_the_job_was_removed() -> None:
     data = LiveData((ServerAddress.parse("http://127.0.0.1:5100"),), FixedClock(), fold_after=900.0)
     data.apply([connected([photo_job("job_1", "DSC_0001.NEF", 2)])])
     data.apply([Batch((frame(progress(1)),), 1001.0)])
@@ -130,7 +130,7 @@ def one(theme: str | None = None) -> ProgressApp:
     return ProgressApp(ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=theme, connect=False)
 
 
-def test_the_end_is_followed_until_the_cursor_leaves_it_and_again_when_asked() -> None:
+def test_the_cursor_follows_the_end_until_it_is_moved_and_again_after_f() -> None:
     async def main() -> None:
         app = one(DARK)
         async with app.run_test(size=(100, 20)) as pilot:

@@ -1,4 +1,4 @@
-"""Decoding: forgiving with what it can't use, and never a crash."""
+"""Lenient decoding of frames."""
 
 import msgspec
 import pytest
@@ -18,14 +18,14 @@ from phaseline_tui.model.ingest import from_status
 from tests.support.core_events import SECOND, WALL, example_of, moment
 
 
-def test_a_field_of_a_wrong_type_is_left_out_and_counted() -> None:
+def test_a_field_of_a_wrong_type_is_skipped_and_counted() -> None:
     data = {"type": "job_progress", "job_id": "j", "stage": "importing", "percent": "half", "eta_runs": 1.5}
     frame, ignored = decode(msgspec.json.encode(data))
     assert isinstance(frame, JobProgress)
     assert (frame.stage, frame.percent, frame.eta_runs, ignored) == ("importing", None, None, 2)
 
 
-def test_one_broken_job_does_not_take_the_snapshot_with_it() -> None:
+def test_a_broken_job_does_not_invalidate_the_snapshot() -> None:
     jobs = [{"job_id": "a"}, {"job_id": 7}, "job", {"job_id": "b", "stages": [{"name": "x"}, {"name": None}, 3]}]
     frame, ignored = decode(msgspec.json.encode({"type": "snapshot", "jobs": jobs}))
     assert isinstance(frame, Snapshot)
@@ -36,14 +36,14 @@ def test_one_broken_job_does_not_take_the_snapshot_with_it() -> None:
     assert (ignored, [count for _, count in found]) == (0, [0, 1, 1, 2])
 
 
-def test_a_snapshot_with_a_field_of_a_wrong_type_has_its_jobs() -> None:
+def test_a_snapshot_with_a_field_of_a_wrong_type_keeps_its_jobs() -> None:
     frame, ignored = decode(b'{"type": "snapshot", "seq": "seven", "jobs": [{"job_id": "a"}, {"job_id": 7}]}')
     assert isinstance(frame, Snapshot)
     assert [status.job_id for status, _ in statuses(frame) if status is not None] == ["a"]
     assert ignored == 1
 
 
-def test_all_that_a_server_tells_of_a_job_is_understood() -> None:
+def test_every_field_of_a_servers_job_is_decoded() -> None:
     job = Job("job_1")
     events: tuple[Event, ...] = (
         JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s"),
@@ -65,7 +65,7 @@ def test_all_that_a_server_tells_of_a_job_is_understood() -> None:
 
 
 @pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: str(kind.__struct_config__.tag))
-def test_whatever_a_server_sends_of_a_job_is_understood(kind: type[Event]) -> None:
+def test_every_message_of_a_server_is_decoded(kind: type[Event]) -> None:
     job = Job("job_1")
     started = JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s")
     event = example_of(kind)
@@ -82,14 +82,14 @@ def test_whatever_a_server_sends_of_a_job_is_understood(kind: type[Event]) -> No
     assert words_of(frame).kind
 
 
-def test_null_stands_for_what_is_not_known() -> None:
+def test_null_means_unknown() -> None:
     data = {"type": "job_progress", "job_id": "j"} | dict.fromkeys(("stage", "message", "series", "eta_seconds", "seq"))
     frame, ignored = decode(msgspec.json.encode(data))
     assert isinstance(frame, JobProgress)
     assert ignored == 0
 
 
-def test_fields_of_tomorrow_are_passed_over() -> None:
+def test_unknown_fields_are_ignored() -> None:
     frame, ignored = decode(b'{"type": "connection_established", "protocol": 1, "colour": "blue"}')
     assert isinstance(frame, ConnectionEstablished)
     assert (frame.protocol, ignored) == (1, 0)
@@ -103,6 +103,6 @@ def test_absurd_numbers_are_ignored(number: str) -> None:
 
 
 @given(st.one_of(st.text(), st.binary()))
-def test_no_bytes_break_decoding(data: str | bytes) -> None:
+def test_any_bytes_can_be_decoded(data: str | bytes) -> None:
     frame, ignored = decode(data)
     assert (frame is None) == (ignored == 1) or frame is not None

@@ -1,4 +1,4 @@
-"""Pictures in terminals of several kinds: what each is asked, what it answers, and what is sent to it then."""
+"""Pictures in several kinds of terminals: queries, answers and output."""
 
 import sys
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("\x1b[6;0;0t\x1b[?4c", Graphics("blocks", (10, 20))),
     ],
 )
-def test_a_terminals_answers_tell_what_it_can(answers: str, expected: Graphics) -> None:
+def test_the_graphics_are_detected_from_the_terminals_answers(answers: str, expected: Graphics) -> None:
     assert parse_answers(answers) == expected
 
 
@@ -62,7 +62,7 @@ def test_a_terminals_answers_tell_what_it_can(answers: str, expected: Graphics) 
     ],
     ids=["kitty", "an old kitty", "xterm", "the console"],
 )
-def test_a_picture_is_sent_as_the_terminal_wants_it(
+def test_a_picture_is_sent_in_the_terminals_format(
     url: str, answers: str, sent: tuple[bytes, ...], not_sent: tuple[bytes, ...]
 ) -> None:
     replies = SYNCHRONIZED | {QUERIES[-3:].encode(): answers.encode()}

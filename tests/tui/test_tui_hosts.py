@@ -1,4 +1,4 @@
-"""Several servers: one merged list, and how each connection is."""
+"""Several servers: the merged list and the status of each connection."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,14 +24,14 @@ from tests.support.tui_server import PlayedServer
 Compare = Callable[..., bool]
 
 
-def test_every_server_has_a_name_of_its_own() -> None:
+def test_every_server_has_a_unique_label() -> None:
     given = ["http://a:1", "http://a:2", "ssh://c", "ssh://u@d", "ssh://v@d", "b", "b"]
     assert labels([ServerAddress.parse(each) for each in given]) == [
         "a:1", "a:2", "c", "u@d", "v@d", "http://b:5100", "http://b:5100 (2)"
     ]  # fmt: skip
 
 
-def test_one_thread_follows_several_servers_and_none_affects_another() -> None:
+def test_one_thread_follows_several_servers_independently() -> None:
     away = f"http://127.0.0.1:{free_port()}"
     with (
         PlayedServer() as first,
@@ -56,11 +56,11 @@ def test_one_thread_follows_several_servers_and_none_affects_another() -> None:
         recorder.wait(lambda: [each.state for each in recorder.statuses_of(names[3])].count(LinkState.STOPPED) == 2)
 
 
-def test_what_comes_from_several_in_one_beat_is_handed_over_together() -> None:
+def test_batches_of_several_servers_in_one_tick_are_delivered_together() -> None:
     with (
         PlayedServer() as first,
         PlayedServer() as second,
-        following(first.url, second.url, pace=replace(NEVER_AGAIN, batch=0.3)) as (_, recorder),
+        following(first.url, second.url, timing=replace(NEVER_AGAIN, batch=0.3)) as (_, recorder),
     ):
         for server in (first, second):
             server.wait_subscribed()
@@ -75,7 +75,7 @@ def test_what_comes_from_several_in_one_beat_is_handed_over_together() -> None:
 
 
 def test_the_delay_of_each_connection_is_measured() -> None:
-    with PlayedServer() as server, following(server.url, pace=replace(NEVER_AGAIN, ping=0.01)) as (_, recorder):
+    with PlayedServer() as server, following(server.url, timing=replace(NEVER_AGAIN, ping=0.01)) as (_, recorder):
         recorder.wait(lambda: len([batch for batch in recorder.batches if batch.delay is not None]) >= 3)
         assert all(batch.delay >= 0 for batch in recorder.batches if batch.delay is not None)
 
@@ -94,7 +94,7 @@ def test_a_host_counts_connections_and_forgets_its_rate() -> None:
     assert (host.connections, host.rates(20.0), host.silence(21.0)) == (2, (0.0, 0.0), 20.0)
 
 
-def test_lists_of_two_real_connections_become_one_and_stay_apart() -> None:
+def test_jobs_of_two_real_servers_are_listed_together_under_separate_keys() -> None:
     with (
         PlayedServer([photo_job("job_1", "a.jpg", 1)]) as first,
         PlayedServer([photo_job("job_1", "b.jpg", 1)]) as second,

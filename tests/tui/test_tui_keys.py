@@ -1,4 +1,4 @@
-"""Keys beyond moving: sorting, marks, following, holding still, errors, folding, the view of one job, other keys."""
+"""Keys: sort, mark, follow, pause, next error, fold, the job view, remapping."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ def use(test: Use, jobs: list[Json], size: tuple[int, int] = (120, 40), **option
     asyncio.run(main())
 
 
-def test_s_goes_through_the_columns_and_capital_s_turns_the_order_round() -> None:
+def test_s_cycles_through_the_columns_and_capital_s_reverses_the_order() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         usual = list(app.state.visible)
         await pilot.press("s")
@@ -54,7 +54,7 @@ def test_s_goes_through_the_columns_and_capital_s_turns_the_order_round() -> Non
     use(test, many_jobs())
 
 
-def test_space_marks_and_what_is_marked_is_meant_and_escape_drops_the_marks() -> None:
+def test_space_marks_jobs_for_actions_and_escape_clears_the_marks() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("space", "j", "space")
         chosen = [app.state.visible[0], app.state.visible[2]]
@@ -67,7 +67,7 @@ def test_space_marks_and_what_is_marked_is_meant_and_escape_drops_the_marks() ->
     use(test, many_jobs())
 
 
-def test_e_goes_from_trouble_to_trouble_and_begins_anew_after_the_last() -> None:
+def test_e_cycles_through_failed_and_stalled_jobs() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         jobs = app.screen.query_one(JobList)
         seen = []
@@ -92,7 +92,7 @@ def test_old_jobs_are_folded_away_and_enter_lists_them() -> None:
     use(test, many_jobs())
 
 
-def test_f_follows_whichever_job_began_last_until_the_cursor_is_moved() -> None:
+def test_f_follows_the_newest_job_until_the_cursor_is_moved() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         jobs = app.screen.query_one(JobList)
 
@@ -112,7 +112,7 @@ def test_f_follows_whichever_job_began_last_until_the_cursor_is_moved() -> None:
     use(test, many_jobs())
 
 
-def test_p_holds_the_screen_still_and_loses_nothing() -> None:
+def test_p_pauses_the_screen_without_losing_messages() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("p")
         for percent in (50.0, 60.0, 70.0):
@@ -132,7 +132,7 @@ def test_p_holds_the_screen_still_and_loses_nothing() -> None:
     use(test, [photo_job("job_1", "a.jpg", 2), photo_job("job_2", "b.jpg", 2)])
 
 
-def test_the_view_of_one_job_is_searched_and_shows_json_and_goes_to_the_next_error() -> None:
+def test_the_job_view_has_search_json_and_next_error() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("e", "e", "2")
         screen = app.screen
@@ -158,7 +158,7 @@ def test_the_view_of_one_job_is_searched_and_shows_json_and_goes_to_the_next_err
     use(test, many_jobs())
 
 
-def test_details_are_folded_copied_and_found_where_they_are_folded() -> None:
+def test_details_can_be_folded_copied_and_searched_while_folded() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("e", "e", "2")
         screen = app.screen
@@ -201,7 +201,7 @@ def test_the_cursor_stays_on_its_row_while_the_details_change() -> None:
     use(test, [photo_job("job_1", "a.jpg", 3)])
 
 
-def test_a_click_unfolds_what_has_a_mark() -> None:
+def test_a_click_on_a_folded_row_unfolds_it() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("2")
         line = next(at for at, text in enumerate(text_of(app).splitlines()) if "▾ PHASES" in text)
@@ -212,7 +212,7 @@ def test_a_click_unfolds_what_has_a_mark() -> None:
     use(test, [photo_job("job_1", "a.jpg", 3)])
 
 
-def test_a_jobs_view_tells_why_the_estimate_moved_what_was_said_and_what_was_slow_before() -> None:
+def test_the_job_view_shows_reasons_messages_and_slow_phases() -> None:
     why = [reason("image_wait is 1.8x its usual length: +40 s", 40.0)]
     job = photo_job("job_1", "a.jpg", 3, eta_reasons=why, message="one")
     for stage in job["stages"]:
@@ -230,7 +230,7 @@ def test_a_jobs_view_tells_why_the_estimate_moved_what_was_said_and_what_was_slo
     use(test, [job])
 
 
-def test_a_click_on_a_columns_title_sorts_by_it_and_another_turns_the_order_round() -> None:
+def test_a_click_on_a_title_sorts_and_a_second_one_reverses() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         heading = text_of(app).splitlines()[1]
         for title, column in (("ELAPSED", "elapsed"), ("PROGRESS", "percent"), ("JOB", "name")):
@@ -246,7 +246,7 @@ def test_a_click_on_a_columns_title_sorts_by_it_and_another_turns_the_order_roun
     use(test, many_jobs())
 
 
-def test_keys_can_be_others() -> None:
+def test_keys_can_be_remapped() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("f3", *"simple", "enter")
         assert app.state.filter.text == "simple"
@@ -256,14 +256,14 @@ def test_keys_can_be_others() -> None:
     use(test, many_jobs(), settings=Settings(keys={"filter": "f3"}))
 
 
-def test_no_action_stands_twice_and_none_that_destroys_has_a_letter() -> None:
+def test_action_names_are_unique_and_destructive_ones_have_no_letter_key() -> None:
     names = [action.name for action in ACTIONS]
     assert len(names) == len(set(names))
     [destroys] = [action for action in ACTIONS if action.name == "cancel"]
     assert all(key.startswith(("ctrl+", "alt+")) for key in destroys.keys.split(","))
 
 
-def test_without_unicode_nothing_but_ascii_is_drawn() -> None:
+def test_without_unicode_only_ascii_is_drawn() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         for keys in ([], ["2"], ["1", "question_mark"]):
             await pilot.press(*keys)
@@ -276,7 +276,7 @@ def test_without_unicode_nothing_but_ascii_is_drawn() -> None:
     use(test, odd_jobs(), settings=Settings(ascii=True))
 
 
-def test_the_screen_is_found_as_it_was_left(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_screen_is_restored_from_the_last_session(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     async def leave(app: ProgressApp, pilot: Pilot[int]) -> None:
@@ -291,7 +291,7 @@ def test_the_screen_is_found_as_it_was_left(tmp_path: Any, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"sort": 7}', b"\xff"])
-def test_a_memory_that_cannot_be_read_is_none(tmp_path: Any, content: bytes) -> None:
+def test_an_unreadable_state_file_is_ignored(tmp_path: Any, content: bytes) -> None:
     environ = {"XDG_STATE_HOME": str(tmp_path)}
     write_remembered(Remembered(sort="eta"), environ)
     assert read_remembered(environ) == Remembered(sort="eta")

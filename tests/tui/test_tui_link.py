@@ -1,4 +1,4 @@
-"""The link against a real WebSocket server that behaves, misbehaves, comes and goes."""
+"""The link with a real WebSocket server that works, misbehaves, stops and returns."""
 
 import socket
 from contextlib import suppress
@@ -31,9 +31,9 @@ def test_a_link_subscribes_and_receives_the_snapshot_first() -> None:
         assert recorder.wait_state(LinkState.CONNECTED).reason == ""
 
 
-def test_what_there_is_at_first_waits_for_no_beat() -> None:
-    pace = replace(NEVER_AGAIN, batch=3600.0, ping=3600.0, stale=3600.0, dead=7200.0)
-    with PlayedServer(many_jobs()) as server, following(server.url, pace=pace) as (_, recorder):
+def test_the_first_snapshot_is_delivered_at_once() -> None:
+    timing = replace(NEVER_AGAIN, batch=3600.0, ping=3600.0, stale=3600.0, dead=7200.0)
+    with PlayedServer(many_jobs()) as server, following(server.url, timing=timing) as (_, recorder):
         recorder.wait(lambda: any(isinstance(frame, Snapshot) for frame in recorder.frames))
         recorder.wait_state(LinkState.CONNECTED)
         server.wait_subscribed()
@@ -41,7 +41,7 @@ def test_what_there_is_at_first_waits_for_no_beat() -> None:
         recorder.wait_state(LinkState.WAITING)
 
 
-def test_what_is_sent_later_arrives() -> None:
+def test_later_messages_are_received() -> None:
     with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
         server.send(progress(40))
@@ -49,7 +49,7 @@ def test_what_is_sent_later_arrives() -> None:
         assert recorder.frames[-1].job_id == "job_1"  # type: ignore[union-attr]
 
 
-def test_a_server_that_is_away_at_start_is_told_in_words_and_found_once_it_is_there() -> None:
+def test_a_server_that_is_down_at_start_is_reported_and_connected_later() -> None:
     port = free_port()
     with following(f"http://127.0.0.1:{port}") as (_, recorder):
         status = recorder.wait_state(LinkState.WAITING)
@@ -66,7 +66,7 @@ def snapshots_jobs(recorder: Recorder) -> list[msgspec.Raw]:
     return [job for frame in recorder.frames if isinstance(frame, Snapshot) for job in frame.jobs]
 
 
-def test_a_restarted_server_is_found_again() -> None:
+def test_the_link_reconnects_to_a_restarted_server() -> None:
     port = free_port()
     with following(f"http://127.0.0.1:{port}") as (_, recorder):
         with PlayedServer([photo_job("job_1", "a.jpg", 1)], port=port) as server:
@@ -81,7 +81,7 @@ def test_a_restarted_server_is_found_again() -> None:
             recorder.wait(lambda: any(b'"job_2"' in bytes(job) for job in snapshots_jobs(recorder)))
 
 
-def test_a_connection_cut_without_a_word_is_opened_again() -> None:
+def test_the_link_reconnects_after_a_cut_connection() -> None:
     with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
         server.cut()
@@ -90,7 +90,7 @@ def test_a_connection_cut_without_a_word_is_opened_again() -> None:
         assert any("no close frame was received" in status.reason for status in recorder.statuses)
 
 
-def test_a_slow_reader_that_was_closed_with_4008_comes_back() -> None:
+def test_the_link_reconnects_after_close_code_4008() -> None:
     with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
         server.close(4008, "too slow")
@@ -98,7 +98,7 @@ def test_a_slow_reader_that_was_closed_with_4008_comes_back() -> None:
         assert any("this client read too slowly" in status.reason for status in recorder.statuses)
 
 
-def test_a_server_that_says_never_come_back_is_obeyed_until_asked() -> None:
+def test_the_link_does_not_retry_after_close_code_4502_until_asked() -> None:
     with PlayedServer() as server, following(server.url) as (link, recorder):
         server.wait_subscribed()
         server.close(4502, "not\x1bhere")
@@ -127,7 +127,7 @@ GARBAGE: list[str | bytes] = [
 
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
-def test_garbage_is_counted_and_what_follows_still_arrives(garbage: str | bytes) -> None:
+def test_garbage_is_counted_and_later_messages_are_received(garbage: str | bytes) -> None:
     with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
         server.send(garbage, progress(1))
@@ -136,7 +136,7 @@ def test_garbage_is_counted_and_what_follows_still_arrives(garbage: str | bytes)
         assert recorder.statuses[-1].state is LinkState.CONNECTED
 
 
-def test_details_nested_without_end_break_nothing() -> None:
+def test_deeply_nested_details_are_harmless() -> None:
     deep = '{"a":' * 5000 + "1" + "}" * 5000
     with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
@@ -150,19 +150,19 @@ def test_details_nested_without_end_break_nothing() -> None:
         assert recorder.ignored in {0, 1}  # By the version of Python, it is too deep already for the decoder.
 
 
-def test_a_quiet_server_is_asked_for_a_sign_of_life() -> None:
+def test_a_silent_server_is_pinged() -> None:
     with (
         PlayedServer() as server,
-        following(server.url, pace=replace(QUICK, ping=0.02)) as (_, recorder),
+        following(server.url, timing=replace(QUICK, ping=0.02)) as (_, recorder),
     ):
         server.wait_subscribed()
         server.wait_pinged()
         assert LinkState.STALE not in [status.state for status in recorder.statuses]
 
 
-def test_a_server_that_answers_nothing_is_called_stale_until_it_speaks() -> None:
-    pace = replace(QUICK, ping=0.03, stale=0.06)
-    with PlayedServer(mute=True) as server, following(server.url, pace=pace) as (_, recorder):
+def test_a_server_that_does_not_answer_is_stale_until_it_sends() -> None:
+    timing = replace(QUICK, ping=0.03, stale=0.06)
+    with PlayedServer(mute=True) as server, following(server.url, timing=timing) as (_, recorder):
         server.wait_subscribed()
         status = recorder.wait_state(LinkState.STALE)
         assert status.reason == f"no data from {server.url}"
@@ -172,9 +172,9 @@ def test_a_server_that_answers_nothing_is_called_stale_until_it_speaks() -> None
         )
 
 
-def test_a_connection_that_stays_silent_is_given_up_and_opened_again() -> None:
-    pace = replace(QUICK, ping=0.02, stale=0.04, dead=0.08)
-    with PlayedServer(mute=True) as server, following(server.url, pace=pace):
+def test_a_silent_connection_is_dropped_and_reopened() -> None:
+    timing = replace(QUICK, ping=0.02, stale=0.04, dead=0.08)
+    with PlayedServer(mute=True) as server, following(server.url, timing=timing):
         server.wait_subscribed()
         server.wait_subscribed()
         assert server.accepted >= 2
@@ -194,15 +194,15 @@ def test_a_connection_that_stays_silent_is_given_up_and_opened_again() -> None:
         ({"greeting": None}, "not a Phaseline server at {url}: no message"),
     ],
 )
-def test_another_kind_of_server_is_told_apart(behaviour: dict[str, object], words: str) -> None:
+def test_a_server_that_is_not_phaseline_is_reported(behaviour: dict[str, object], words: str) -> None:
     # A silent server is waited for; for the others this is only a limit for a slow machine.
-    pace = replace(NEVER_AGAIN, first_message=0.1) if words.endswith("no message") else NEVER_AGAIN
-    with PlayedServer(**behaviour) as server, following(server.url, pace=pace) as (_, recorder):  # type: ignore[arg-type]
+    timing = replace(NEVER_AGAIN, first_message=0.1) if words.endswith("no message") else NEVER_AGAIN
+    with PlayedServer(**behaviour) as server, following(server.url, timing=timing) as (_, recorder):  # type: ignore[arg-type]
         assert recorder.wait_state(LinkState.WAITING).reason.startswith(words.format(url=server.url))
 
 
 @pytest.mark.parametrize(("protocol", "who"), [(2, "progress-tui"), (0, "the server")])
-def test_another_protocol_says_who_is_too_old_and_waits_to_be_asked(protocol: int, who: str) -> None:
+def test_another_protocol_version_reports_what_to_update_and_stops(protocol: int, who: str) -> None:
     with PlayedServer(greeting=GREETING | {"protocol": protocol}) as server, following(server.url) as (link, recorder):
         assert (
             f"uses protocol {protocol}, progress-tui uses 1; update {who}"
@@ -212,12 +212,12 @@ def test_another_protocol_says_who_is_too_old_and_waits_to_be_asked(protocol: in
         recorder.wait(lambda: [status.state for status in recorder.statuses].count(LinkState.STOPPED) == 2)
 
 
-def test_a_refusal_waits_to_be_asked() -> None:
+def test_denied_access_stops_the_link() -> None:
     with PlayedServer(status=403) as server, following(server.url) as (_, recorder):
         assert "denied access (HTTP 403)" in recorder.wait_state(LinkState.STOPPED).reason
 
 
-async def test_a_server_that_speaks_no_http_is_told_apart() -> None:
+async def test_a_server_without_http_is_reported() -> None:
     said: list[str] = []
 
     def told(status: LinkStatus) -> None:
@@ -227,7 +227,7 @@ async def test_a_server_that_speaks_no_http_is_told_apart() -> None:
 
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     follower = lone_follower(f"127.0.0.1:{listener.socket.getsockname()[1]}", NEVER_AGAIN, told)
-    follower._pace = replace(NEVER_AGAIN, open=0.5)  # for an answer; to connect may take longer
+    follower._timing = replace(NEVER_AGAIN, open=0.5)  # for an answer; to connect may take longer
     with trio.fail_after(60):
         async with listener, trio.open_nursery() as nursery:
             nursery.start_soon(follower.follow)
@@ -240,11 +240,11 @@ async def test_a_server_that_speaks_no_http_is_told_apart() -> None:
     assert reason.startswith("not a Phaseline server")
 
 
-def test_a_server_that_hangs_up_before_it_answers_is_not_waited_for() -> None:
-    pace = replace(NEVER_AGAIN, open=3600.0)
+def test_a_server_that_disconnects_before_answering_is_not_waited_for() -> None:
+    timing = replace(NEVER_AGAIN, open=3600.0)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
-        following(f"127.0.0.1:{listener.getsockname()[1]}", pace=pace) as (_, recorder),
+        following(f"127.0.0.1:{listener.getsockname()[1]}", timing=timing) as (_, recorder),
     ):
         listener.accept()[0].close()
         assert recorder.wait_state(LinkState.WAITING).reason.endswith(
@@ -252,30 +252,30 @@ def test_a_server_that_hangs_up_before_it_answers_is_not_waited_for() -> None:
         )
 
 
-def test_a_server_without_tls_is_told_apart() -> None:
+def test_a_server_without_tls_is_reported() -> None:
     with PlayedServer() as server:
         url = server.url.replace("http:", "https:")
-        with following(url, pace=NEVER_AGAIN) as (_, recorder):
+        with following(url, timing=NEVER_AGAIN) as (_, recorder):
             reason = recorder.wait_state(LinkState.WAITING).reason
             assert reason.startswith(f"TLS: 127.0.0.1:{server.port} does not use TLS")
 
 
-def test_an_unknown_name_is_told_apart() -> None:
-    with following("http://no-such-host.invalid", pace=NEVER_AGAIN) as (_, recorder):
+def test_an_unknown_host_name_is_reported() -> None:
+    with following("http://no-such-host.invalid", timing=NEVER_AGAIN) as (_, recorder):
         reason = recorder.wait_state(LinkState.WAITING).reason
         assert reason == "DNS: host name no-such-host.invalid not found; check the spelling and the network"
 
 
-def test_asking_shortens_the_wait() -> None:
+def test_retry_now_cuts_the_pause_short() -> None:
     port = free_port()
-    with following(f"http://127.0.0.1:{port}", pace=NEVER_AGAIN) as (link, recorder):
+    with following(f"http://127.0.0.1:{port}", timing=NEVER_AGAIN) as (link, recorder):
         recorder.wait_state(LinkState.WAITING)
         with PlayedServer(port=port) as server:
             link.retry_now()
             server.wait_subscribed()
 
 
-async def test_the_pauses_grow_up_to_the_longest() -> None:
+async def test_the_pauses_grow_up_to_the_maximum() -> None:
     waits: list[float] = []
 
     def told(status: LinkStatus) -> None:
@@ -284,15 +284,15 @@ async def test_the_pauses_grow_up_to_the_longest() -> None:
             if len(waits) == 5:
                 follower.end()
 
-    pace = replace(QUICK, first_retry=0.01, last_retry=0.04)
-    follower = lone_follower(f"http://127.0.0.1:{free_port()}", pace, told)
+    timing = replace(QUICK, first_retry=0.01, last_retry=0.04)
+    follower = lone_follower(f"http://127.0.0.1:{free_port()}", timing, told)
     with trio.fail_after(60):
         await follower.follow()
     for wait, longest in zip(waits, (0.01, 0.02, 0.04, 0.04, 0.04), strict=True):
         assert 0.7 * longest <= wait <= longest
 
 
-def test_of_progress_in_one_phase_only_the_newest_of_a_beat_counts_and_nothing_else_is_merged() -> None:
+def test_newer_progress_of_a_phase_replaces_older_within_a_batch() -> None:
     with PlayedServer() as server, following(server.url) as (_, recorder):
         server.wait_subscribed()
         recorder.wait_state(LinkState.CONNECTED)

@@ -1,4 +1,4 @@
-"""The link ends at any moment, politely, and leaves no thread."""
+"""Stopping the link at any moment closes connections and leaves no thread."""
 
 import socket
 import threading
@@ -34,11 +34,11 @@ def test_stopping_while_connecting_leaves_no_thread() -> None:
 
 
 def test_stopping_while_waiting_leaves_no_thread() -> None:
-    with following(f"http://127.0.0.1:{free_port()}", pace=NEVER_AGAIN) as (_, recorder):
+    with following(f"http://127.0.0.1:{free_port()}", timing=NEVER_AGAIN) as (_, recorder):
         recorder.wait_state(LinkState.WAITING)
 
 
-def test_stopping_while_connected_says_goodbye() -> None:
+def test_stopping_while_connected_sends_a_close_frame() -> None:
     with PlayedServer() as server:
         with following(server.url):
             server.wait_subscribed()
@@ -49,12 +49,12 @@ def test_stopping_while_connected_says_goodbye() -> None:
 def test_stopping_while_stale_leaves_no_thread() -> None:
     with (
         PlayedServer(mute=True) as server,
-        following(server.url, pace=replace(QUICK, ping=0.02, stale=0.04)) as (_, recorder),
+        following(server.url, timing=replace(QUICK, ping=0.02, stale=0.04)) as (_, recorder),
     ):
         recorder.wait_state(LinkState.STALE)
 
 
-def test_stopping_while_stopped_for_good_leaves_no_thread() -> None:
+def test_stopping_while_access_is_denied_leaves_no_thread() -> None:
     with PlayedServer(status=403) as server, following(server.url) as (_, recorder):
         recorder.wait_state(LinkState.STOPPED)
 

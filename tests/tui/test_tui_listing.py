@@ -1,4 +1,4 @@
-"""Which jobs are listed, and in which order: filters, sorting, folding; whatever comes in whatever order."""
+"""The list of jobs: filters, sorting, folding, for messages in any order."""
 
 from typing import Any
 
@@ -43,21 +43,21 @@ def some_jobs() -> list[dict[str, Any]]:
         ("host: !", {"dalle:simple:0x1", "dalle:five:0x2", "job_1", "job_2"}),
     ],
 )
-def test_a_filter_knows_fields_expressions_and_quotes(text: str, kept: set[str]) -> None:
+def test_a_filter_supports_fields_regexes_and_quotes(text: str, kept: set[str]) -> None:
     state = ViewState()
     state.apply([snapshot(some_jobs())], 1000.0)
     state.set_filter(text)
     assert set(ids(state.visible)) == kept
 
 
-def test_what_is_no_regular_expression_is_said_and_looks_for_nothing() -> None:
+def test_an_invalid_regex_is_reported_and_ignored() -> None:
     found = Filter("/a(/")
     assert found.problem == "/a(/ is not a valid regex: missing ), unterminated subpattern"
     assert not found
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_filter(text: str) -> None:
+def test_every_text_is_a_valid_filter(text: str) -> None:
     state = ViewState()
     state.apply([snapshot(some_jobs())], 1000.0)
     state.set_filter(text)
@@ -65,7 +65,7 @@ def test_any_text_is_a_filter(text: str) -> None:
     assert kept <= set(state.jobs)
 
 
-def test_jobs_that_ended_well_fold_away_with_time_and_failed_ones_stay() -> None:
+def test_completed_jobs_are_folded_after_a_while_and_failed_ones_stay() -> None:
     state = ViewState(fold_after=600.0)
     done = photo_job("done", "a", 8, state="completed", ended_ago=100.0)
     state.apply([snapshot([done, photo_job("bad", "b", 3, state="failed", ended_ago=9000.0)])], 1000.0)
@@ -102,7 +102,7 @@ def messages(changes: list[tuple[int, str, float, int]]) -> list[Any]:
 
 
 @given(CHANGES, st.sampled_from(["", *COLUMNS]), st.booleans())
-def test_the_order_holds_however_it_came_about(
+def test_incremental_sorting_equals_full_sorting(
     changes: list[tuple[int, str, float, int]], column: str, reverse: bool
 ) -> None:
     at_once, one_by_one = ViewState(), ViewState()
@@ -123,7 +123,7 @@ def test_the_order_holds_however_it_came_about(
 
 
 @given(CHANGES, st.integers(0, 40))
-def test_what_was_held_back_leaves_what_would_have_been(
+def test_resuming_after_a_pause_gives_the_state_without_the_pause(
     changes: list[tuple[int, str, float, int]], held_from: int
 ) -> None:
     frames = messages(changes)
@@ -140,7 +140,7 @@ def test_what_was_held_back_leaves_what_would_have_been(
         assert (held.jobs[key].state, held.jobs[key].percent, held.jobs[key].seq) == (job.state, job.percent, job.seq)
 
 
-def test_a_long_hold_keeps_no_more_than_the_newest_of_each_job() -> None:
+def test_a_long_pause_stores_only_the_newest_progress_of_each_job() -> None:
     backlog = Backlog()
     for number in range(5000):
         told = {"type": "job_progress", "job_id": f"job_{number % 10}", "stage": "x", "seq": number}

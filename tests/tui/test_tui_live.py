@@ -1,4 +1,4 @@
-"""The program with a live connection: what it shows as servers come and go, and how it ends."""
+"""The app with a live connection: servers that stop and return, and quitting."""
 
 import asyncio
 import re
@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import LinkState, Pace
+from phaseline_tui.model.connection import LinkState, Timing
 from tests.support.ports import free_port
 from tests.support.tui_jobs import dalle_job, many_jobs, photo_job
 from tests.support.tui_pilot import text_of, until
@@ -22,11 +22,11 @@ Json = dict[str, Any]
 Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
 
 
-def live(url: str, test: Use, pace: Pace | None = None) -> None:
+def live(url: str, test: Use, timing: Timing | None = None) -> None:
     """Run `test` on the program, connected to `url`; afterwards no thread of it is left."""
 
     async def main() -> None:
-        app = ProgressApp(ServerAddress.parse(url), theme=DARK, pace=pace or Pace(batch=0.02, first_retry=0.05))
+        app = ProgressApp(ServerAddress.parse(url), theme=DARK, timing=timing or Timing(batch=0.02, first_retry=0.05))
         async with app.run_test(size=(120, 40)) as pilot:
             await test(app, pilot)
 
@@ -54,7 +54,7 @@ def test_jobs_of_a_live_server_are_followed() -> None:
         live(server.url, test)
 
 
-def test_a_server_that_goes_and_comes_back_needs_no_key() -> None:
+def test_the_view_reconnects_without_a_key_press() -> None:
     port = free_port()
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
@@ -72,7 +72,7 @@ def test_a_server_that_goes_and_comes_back_needs_no_key() -> None:
     live(f"http://127.0.0.1:{port}", test)
 
 
-def test_r_connects_at_once() -> None:
+def test_r_reconnects_at_once() -> None:
     port = free_port()
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
@@ -83,11 +83,11 @@ def test_r_connects_at_once() -> None:
             await until(pilot, lambda: "no jobs yet" in text_of(app))
             assert f"curl 'http://127.0.0.1:{port}/dalle/simple/0x1234?generate=1'" in text_of(app)
 
-    live(f"http://127.0.0.1:{port}", test, Pace(batch=0.02, open=60.0, first_retry=3600.0, last_retry=3600.0))
+    live(f"http://127.0.0.1:{port}", test, Timing(batch=0.02, open=60.0, first_retry=3600.0, last_retry=3600.0))
 
 
 @pytest.mark.parametrize("state", [LinkState.CONNECTED, LinkState.STALE, LinkState.STOPPED])
-def test_quitting_leaves_no_thread_and_no_word(state: LinkState, capfd: pytest.CaptureFixture[str]) -> None:
+def test_quitting_leaves_no_thread_and_no_output(state: LinkState, capfd: pytest.CaptureFixture[str]) -> None:
     behaviour: Json = {"mute": True} if state is LinkState.STALE else {}
     behaviour |= {"status": 403} if state is LinkState.STOPPED else {}
     with PlayedServer(many_jobs(), **behaviour) as server:
@@ -96,7 +96,7 @@ def test_quitting_leaves_no_thread_and_no_word(state: LinkState, capfd: pytest.C
             await until(pilot, lambda: app.data.status.state is state)
             await pilot.press("q")
 
-        live(server.url, test, Pace(batch=0.02, ping=0.03, stale=0.06, dead=60.0))
+        live(server.url, test, Timing(batch=0.02, ping=0.03, stale=0.06, dead=60.0))
     out, err = capfd.readouterr()
     assert not re.search(r"Traceback|Error", out + err)
 

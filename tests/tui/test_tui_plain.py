@@ -1,4 +1,4 @@
-"""The program as lines: what a pipe gets, and who can't see a screen."""
+"""The plain-text output, for pipes and screen readers."""
 
 import signal
 import subprocess
@@ -24,7 +24,7 @@ def report() -> PlainReport:
     return PlainReport(["box"], Settings())
 
 
-def test_the_first_lines_tell_how_many_jobs_there_are_and_how_far_those_at_work_are() -> None:
+def test_the_first_lines_show_the_counts_and_the_active_jobs() -> None:
     lines = report().apply([connected(many_jobs())], SCENE)
     assert lines[:2] == [
         "18:38:02 connected (box)",
@@ -35,7 +35,7 @@ def test_the_first_lines_tell_how_many_jobs_there_are_and_how_far_those_at_work_
     assert len(lines) == 9
 
 
-def test_afterwards_each_thing_that_happens_is_a_line_and_small_steps_are_none() -> None:
+def test_each_change_is_a_line_except_small_steps() -> None:
     report_ = report()
     report_.apply([connected([photo_job("job_1", "IMG_1.CR3", 2, progress=10.0)])], SCENE)
 
@@ -52,7 +52,7 @@ def test_afterwards_each_thing_that_happens_is_a_line_and_small_steps_are_none()
     assert say(**failed) == ["18:38:02 IMG_1.CR3: failed after 1m 15s: tilt"]
 
 
-def test_a_line_tells_the_beginning_of_what_is_long() -> None:
+def test_a_long_message_is_cut() -> None:
     report_ = report()
     report_.apply([connected([photo_job("job_1", "IMG_1.CR3", 2, progress=10.0)])], SCENE)
     said: dict[str, object] = {"type": "job_progress", "seq": 9, "stage": "exif_analysis", "stage_index": 2}
@@ -66,7 +66,7 @@ def test_a_line_tells_the_beginning_of_what_is_long() -> None:
     assert lines[1].endswith(f": {'y' * 299}…")
 
 
-def test_a_lost_connection_is_told_once() -> None:
+def test_a_lost_connection_is_reported_once() -> None:
     report_ = report()
     report_.apply([connected([])], SCENE)
     away = Batch((), 1000.0, LinkStatus(LinkState.WAITING, "no server at box", 1000.0, 1004.0))
@@ -87,7 +87,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )  # fmt: skip
 
 
-def test_once_ends_when_all_is_told() -> None:
+def test_once_exits_after_printing_all_jobs() -> None:
     with PlayedServer(many_jobs()) as server:
         ended = run("--once", server.url)
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -102,7 +102,7 @@ def test_without_unicode_every_line_is_ascii(arguments: list[str], environment: 
     assert ended.stdout.isascii()
 
 
-def test_once_says_when_there_is_no_server() -> None:
+def test_once_reports_that_there_is_no_server() -> None:
     ended = run("--once", "http://127.0.0.1:1")
     assert ended.returncode == 1
     assert "no server at http://127.0.0.1:1" in ended.stdout
@@ -145,7 +145,7 @@ def test_a_pipe_gets_lines_until_it_is_closed() -> None:
         ("= 3", "is not valid TOML"),
     ],
 )
-def test_a_wrong_setting_is_told_in_words(tmp_path: Path, text: str, words: str) -> None:
+def test_an_invalid_setting_is_reported(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "phaseline" / "tui.toml"
     path.parent.mkdir()
     path.write_text(text, encoding="utf-8")

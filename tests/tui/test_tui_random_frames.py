@@ -1,4 +1,4 @@
-"""Random frames: whatever comes, in whatever order, nothing breaks, and every figure can be drawn."""
+"""Random frames in any order are applied and drawn without errors."""
 
 import math
 from collections.abc import Sequence
@@ -118,9 +118,7 @@ def decoded(messages: Sequence[Json]) -> list[Frame]:
 
 
 @given(st.lists(st.one_of(MESSAGES, MESSAGES, SNAPSHOTS), max_size=25), st.floats(0, 1e6))
-def test_no_order_of_messages_breaks_anything_and_percent_stays_within_bounds(
-    messages: list[Json], later: float
-) -> None:
+def test_messages_in_any_order_are_harmless_and_percent_stays_within_bounds(messages: list[Json], later: float) -> None:
     state = ViewState()
     for each in decoded(messages):
         state.apply([each], 1000.0)
@@ -139,7 +137,7 @@ def test_no_order_of_messages_breaks_anything_and_percent_stays_within_bounds(
 
 
 @given(st.lists(MESSAGES, max_size=30))
-def test_one_batch_leaves_what_many_small_ones_leave(messages: list[Json]) -> None:
+def test_one_batch_gives_the_same_state_as_many_small_ones(messages: list[Json]) -> None:
     frames = decoded(messages)
     at_once, one_by_one = state_of(*frames), ViewState()
     for each in frames:
@@ -150,7 +148,7 @@ def test_one_batch_leaves_what_many_small_ones_leave(messages: list[Json]) -> No
 
 
 @given(st.lists(MESSAGES, max_size=30), st.sampled_from(["a", "!a", "importing", "done", "x y"]))
-def test_the_filter_shows_the_same_whenever_it_is_set(messages: list[Json], text: str) -> None:
+def test_the_filter_gives_the_same_list_whenever_it_is_set(messages: list[Json], text: str) -> None:
     frames = decoded(messages)
     before, after = ViewState(), state_of(*frames)
     before.set_filter(text)

@@ -1,4 +1,4 @@
-"""The program and a real progress-server: a picture is painted, and the server comes and goes."""
+"""The app with a real progress-server: a picture run, and a restart of the server."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from phaseline.model.snapshot import PhaseState, State
 from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import LinkState, Pace
+from phaseline_tui.model.connection import LinkState, Timing
 from phaseline_tui.model.jobs import JobKey
 from tests.support.ports import free_port
 from tests.support.servers import progress_server
@@ -22,7 +22,7 @@ Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
 
 def follow(url: str, test: Use) -> None:
     async def main() -> None:
-        app = ProgressApp(ServerAddress.parse(url), theme=DARK, pace=Pace(first_retry=0.05, last_retry=0.2))
+        app = ProgressApp(ServerAddress.parse(url), theme=DARK, timing=Timing(first_retry=0.05, last_retry=0.2))
         async with app.run_test(size=(120, 40)) as pilot:
             await test(app, pilot)
 
@@ -67,7 +67,7 @@ def test_a_picture_is_followed_phase_by_phase_to_its_end(tmp_path: Path) -> None
         follow(url, come_later)
 
 
-def test_the_end_of_the_server_is_seen_and_its_return_as_well(tmp_path: Path) -> None:
+def test_the_view_shows_that_the_server_stops_and_returns(tmp_path: Path) -> None:
     bind = f"127.0.0.1:{free_port()}"
     url = f"http://{bind}"
 

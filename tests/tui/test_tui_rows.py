@@ -58,7 +58,7 @@ def test_a_wider_screen_never_shows_less() -> None:
         shown = set(columns_for(width).widths)
 
 
-def test_at_eighty_columns_everything_that_matters_has_a_place() -> None:
+def test_at_80_columns_every_important_column_is_shown() -> None:
     assert {"mark", "name", "phase", "bar", "percent", "elapsed", "eta"} <= set(columns_for(78).widths)
 
 
@@ -71,7 +71,7 @@ def test_every_row_is_exactly_as_wide_as_the_list(width: int, shades: bool) -> N
             assert width_of(row(job, columns_for(width), scene)) == width
 
 
-def test_a_row_tells_the_time_left_twice_and_its_band() -> None:
+def test_a_row_shows_the_end_the_remaining_time_and_its_band() -> None:
     job = photo_job("j", "IMG_1.CR3", 6, progress=50.0, speed=9.0)
     job |= {"eta_seconds": 250.0, "eta_low_seconds": 180.0, "eta_high_seconds": 420.0}
     assert "18:42 · 4m (3–7m)" in row_text(job, 118)
@@ -82,7 +82,7 @@ def test_a_job_without_an_estimate_has_a_dash() -> None:
     assert row_text(photo_job("j", "IMG_1.CR3", 1, known=False), 78).rstrip().endswith("—")
 
 
-def test_a_stalled_job_says_for_how_long_it_is_silent_whether_or_not_a_column_names_its_state() -> None:
+def test_a_stalled_job_shows_its_silence_with_and_without_a_state_column() -> None:
     job = photo_job("j", "IMG_1.CR3", 6, state="stalled", silent_seconds=40.0)
     later = SCENE._replace(now=SCENE.now + 5.0)
     assert not columns_for(78).has_state
@@ -93,7 +93,7 @@ def test_a_stalled_job_says_for_how_long_it_is_silent_whether_or_not_a_column_na
     assert "no reports for 40s" in detail_text(jobs(job)[0])
 
 
-def test_a_job_whose_worker_is_gone_says_so_and_how_far_it_was() -> None:
+def test_a_job_whose_worker_is_gone_shows_this_and_its_progress() -> None:
     job = photo_job("j", "IMG_1.CR3", 6, state="stalled", silent_seconds=40.0, reason="worker gone", percent=54.0)
     later = SCENE._replace(now=SCENE.now + 5.0)
     assert "54%" in row_text(job, 78, later)
@@ -105,12 +105,12 @@ def test_a_job_whose_worker_is_gone_says_so_and_how_far_it_was() -> None:
     assert "worker gone, was at 54%" in detail_text(jobs(job)[0])
 
 
-def test_an_estimate_that_has_passed_says_so() -> None:
+def test_a_job_past_its_estimate_is_shown_as_late() -> None:
     job = photo_job("j", "IMG_1.CR3", 6, progress=50.0) | {"eta_seconds": 5.0}
     assert "late 55s" in row_text(job, 78, SCENE._replace(now=1060.0))
 
 
-def test_a_failed_job_tells_why_where_its_bar_was() -> None:
+def test_a_failed_job_shows_its_error_in_place_of_the_bar() -> None:
     job = dalle_job("simple", "0xdead", 6, state="failed", result={"error": "no picture"})
     assert "no picture" in row_text(job, 78)
     assert "✗" in row_text(job, 78)
@@ -140,13 +140,13 @@ def test_every_line_of_the_details_fits(width: int, shades: bool) -> None:
                 assert {width_of(row.line) for row in rows} == {width}
 
 
-def test_the_timeline_tells_every_phase_with_its_sign_and_average() -> None:
+def test_the_timeline_shows_every_phase_with_its_symbol_and_average() -> None:
     text = detail_text(jobs(dalle_job("simple", "0x1", 5, progress=45.0))[0])
     for words in ("✓ setup", "↷ enhance_prompt", "skipped", "► image_wait", "24s", "45%", "· image_download", "1.5s"):
         assert words in text
 
 
-def test_errors_are_told_in_words_with_their_phase_and_time() -> None:
+def test_errors_are_shown_with_their_phase_and_time() -> None:
     text = detail_text(jobs(failed_photo())[0])
     assert "2 ERRORS" in text
     assert "✗ Invalid exposure value: the preset asks for more than the raw converter can do" in text
@@ -175,7 +175,7 @@ def test_details_are_readable_lines() -> None:
     ]
 
 
-def test_what_is_long_is_folded_at_first_and_told_in_a_line() -> None:
+def test_long_values_are_folded_by_default_with_a_summary() -> None:
     tokens = [{"name": f"token {number}", "count": number, "from": {"list": "seas"}} for number in range(5)]
     job = jobs(photo_job("j", "a.jpg", 8, state="completed", result={"ok": True, "tokens": tokens}))[0]
     assert "▸ tokens  5 items" in detail_text(job)
@@ -199,7 +199,7 @@ def test_what_is_long_is_folded_at_first_and_told_in_a_line() -> None:
     st.integers(1, 120),
     st.booleans(),
 )
-def test_a_strip_has_its_width_wherever_it_lies(
+def test_a_strip_has_the_requested_width_at_any_position(
     state: PhaseState, start: float, spent: float, average: float | None, width: int, shades: bool
 ) -> None:
     usual = None if average is None else start + average
@@ -208,7 +208,7 @@ def test_a_strip_has_its_width_wherever_it_lies(
     assert width_of(strip.draw(width, total, shades=shades)) == width
 
 
-def test_a_strip_marks_the_average_and_what_goes_beyond_it() -> None:
+def test_a_strip_marks_the_average_and_the_part_beyond_it() -> None:
     slow = Strip(PhaseState.DONE, 0.0, 8.0, 4.0, 8.0).draw(10, 10.0, shades=True)
     assert slow == (("████", "past/past"), ("│", "text/past"), ("███", "over/over"), ("  ", ""))
     usual = Strip(PhaseState.DONE, 2.0, 5.0, 6.0, 5.0).draw(10, 10.0, shades=True)
@@ -225,7 +225,7 @@ def test_a_short_phase_keeps_its_bar_where_its_mark_would_be() -> None:
     assert text_of(short) == "▍         "
 
 
-def test_a_phase_that_has_hardly_begun_is_expected_to_take_what_it_usually_takes() -> None:
+def test_a_phase_that_has_just_started_is_estimated_by_its_average() -> None:
     found, total = strips(jobs(dalle_job("simple", "0x1", 5, progress=0.4))[0], 1003.0)
     current = found[4]
     assert current is not None
@@ -233,14 +233,14 @@ def test_a_phase_that_has_hardly_begun_is_expected_to_take_what_it_usually_takes
     assert total < 40
 
 
-def test_how_far_the_current_phase_is_stands_behind_its_bar_or_at_its_end() -> None:
+def test_the_progress_label_is_after_the_bar_or_at_its_end() -> None:
     behind = Strip(PhaseState.CURRENT, 0.0, 2.0, None, 4.0, "50%").draw(10, 10.0, shades=True)
     assert text_of(behind) == "██   50%  "
     inside = Strip(PhaseState.CURRENT, 0.0, 5.0, None, 10.0, "50%").draw(10, 10.0, shades=True)
     assert text_of(inside) == "█████  50%"
 
 
-def test_phases_to_come_lie_after_the_current_one() -> None:
+def test_pending_phases_follow_the_current_one() -> None:
     found, total = strips(jobs(dalle_job("simple", "0x1", 5, progress=50.0))[0], 1000.0)
     drawn = [strip for strip in found if strip is not None]
     assert [strip.state for strip in drawn[-3:]] == [PhaseState.PENDING] * 3

@@ -1,4 +1,4 @@
-"""ssh:// against a real sshd: it connects, says why it can't, comes back, and leaves nothing behind."""
+"""ssh:// with a real sshd: connecting, errors, reconnecting, cleaning up."""
 
 import subprocess
 import sys
@@ -45,9 +45,9 @@ def wait_for(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not come to pass in a minute")
 
 
-def test_a_server_behind_a_login_is_followed_and_ssh_ends_with_the_link(box: SshBox) -> None:
+def test_a_server_behind_ssh_is_followed_and_ssh_exits_with_the_link(box: SshBox) -> None:
     with PlayedServer([photo_job("job_1", "a.jpg", 1)]) as server:
-        with following(box.url(server.port), pace=PATIENT) as (_, recorder):
+        with following(box.url(server.port), timing=PATIENT) as (_, recorder):
             recorder.wait(lambda: any(isinstance(frame, Snapshot) for frame in recorder.frames))
             assert recorder.wait_state(LinkState.CONNECTED).reason == ""
             assert box.clients() != []
@@ -56,9 +56,9 @@ def test_a_server_behind_a_login_is_followed_and_ssh_ends_with_the_link(box: Ssh
     wait_for(lambda: box.clients() == [])
 
 
-def test_a_server_that_is_not_running_there_is_told_and_found_once_it_is(box: SshBox) -> None:
+def test_a_missing_server_behind_ssh_is_reported_and_connected_later(box: SshBox) -> None:
     port = free_port()
-    with following(box.url(port), pace=PATIENT) as (_, recorder):
+    with following(box.url(port), timing=PATIENT) as (_, recorder):
         status = recorder.wait_state(LinkState.WAITING)
         assert status.reason == f"no server at 127.0.0.1:{port} on 127.0.0.1: start one there with progress-server"
         with PlayedServer(port=port):
@@ -67,8 +67,8 @@ def test_a_server_that_is_not_running_there_is_told_and_found_once_it_is(box: Ss
         assert len(logins) <= 1, "one login serves every attempt"
 
 
-def test_a_box_that_goes_away_is_found_again(box: SshBox) -> None:
-    with PlayedServer() as server, following(box.url(server.port), pace=PATIENT) as (_, recorder):
+def test_the_link_reconnects_when_sshd_returns(box: SshBox) -> None:
+    with PlayedServer() as server, following(box.url(server.port), timing=PATIENT) as (_, recorder):
         recorder.wait_state(LinkState.CONNECTED)
         box.stop()
         recorder.wait_state(LinkState.WAITING)
@@ -85,13 +85,13 @@ def test_a_box_that_goes_away_is_found_again(box: SshBox) -> None:
         ("-o NoSuchOption=1", "~/.ssh/config has an option that ssh does not know"),
     ],
 )
-def test_what_ssh_would_ask_is_said_in_words_and_waits_for_a_key(
+def test_an_ssh_prompt_is_reported_and_stops_the_link(
     box: SshBox, monkeypatch: pytest.MonkeyPatch, change: str, words: str
 ) -> None:
     own = f"-i {box.folder}/id"
     client = box.client.replace(own, change if change.startswith("-i") else f"{change} {own}")
     monkeypatch.setenv("PROGRESS_SSH", client)
-    with following(box.url(1), pace=PATIENT) as (links, recorder):
+    with following(box.url(1), timing=PATIENT) as (links, recorder):
         status = recorder.wait_state(LinkState.STOPPED)
         assert words in status.reason
         monkeypatch.setenv("PROGRESS_SSH", box.client)
@@ -99,23 +99,23 @@ def test_what_ssh_would_ask_is_said_in_words_and_waits_for_a_key(
         recorder.wait(lambda: "no server at" in recorder.statuses[-1].reason)
 
 
-def test_a_box_that_allows_no_forwarding_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_forwarding_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ssh_box(tmp_path / "strict", "AllowTcpForwarding no") as box:
         monkeypatch.setenv("PROGRESS_SSH", box.client)
-        with following(box.url(9), pace=PATIENT) as (_, recorder):
+        with following(box.url(9), timing=PATIENT) as (_, recorder):
             assert "does not allow forwarding" in recorder.wait_state(LinkState.STOPPED).reason
 
 
-def test_without_ssh_the_program_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ssh_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROGRESS_SSH", "no-such-ssh -4")
-    with following("ssh://box", pace=PATIENT) as (_, recorder):
+    with following("ssh://box", timing=PATIENT) as (_, recorder):
         assert "no-such-ssh is not installed" in recorder.wait_state(LinkState.STOPPED).reason
 
 
-def test_other_requests_take_the_same_way(box: SshBox, tmp_path: Path) -> None:
+def test_http_requests_use_the_same_forward(box: SshBox, tmp_path: Path) -> None:
     with (
         progress_server(tmp_path / "data") as url,
-        following(box.url(int(url.rpartition(":")[2])), pace=PATIENT) as (
+        following(box.url(int(url.rpartition(":")[2])), timing=PATIENT) as (
             links,
             recorder,
         ),
@@ -141,7 +141,7 @@ threading.Event().wait()
 """
 
 
-def test_a_program_that_is_killed_leaves_neither_ssh_nor_its_folder_behind(box: SshBox, tmp_path: Path) -> None:
+def test_a_killed_program_leaves_no_ssh_and_no_folder(box: SshBox, tmp_path: Path) -> None:
     folders = tmp_path / "run"
     folders.mkdir()
     with PlayedServer() as server:

@@ -1,4 +1,4 @@
-"""The state behind the screen: frames in, a sorted and filtered list of jobs out."""
+"""The state of the view: frames in, a sorted and filtered list of jobs out."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ STARTED = message(
 )
 
 
-def test_a_snapshot_gives_every_field_of_a_job() -> None:
+def test_a_snapshot_sets_every_field_of_a_job() -> None:
     job = only_job(state_of(snapshot([failed_photo()])))
     assert (job.name, job.workflow, job.host, job.photo_id) == ("IMG_0043.CR3", "photo", "atlas", "456")
     assert job.state is State.FAILED
@@ -112,7 +112,7 @@ def test_a_phase_whose_end_was_not_reported_ends_when_the_next_begins() -> None:
     assert job.phases[0].elapsed == 4.0
 
 
-def test_a_failure_marks_the_current_phase_and_keeps_the_reason() -> None:
+def test_a_failure_marks_the_current_phase_and_keeps_the_error() -> None:
     error = message("error_occurred", seq=3, error_type="io", error_message="disk full", stage="importing")
     failed = message("job_failed", seq=4, state="failed", result={"error": "no space"}, duration=6.0)
     state = state_of(STARTED, message("job_progress", seq=2, stage="importing"), error, failed)
@@ -128,12 +128,12 @@ def test_a_cancelled_job_ends_with_job_failed() -> None:
     assert (state.counts.failed, state.counts.cancelled) == (0, 1)
 
 
-def test_a_job_whose_start_was_missed_is_shown_all_the_same() -> None:
+def test_a_job_without_a_received_start_is_shown() -> None:
     job = only_job(state_of(message("job_progress", seq=9, stage="exif_analysis", progress=10.0, stage_index=2)))
     assert (job.name, job.phases[0].name, job.phase_count) == ("job_1", "exif_analysis", 3)
 
 
-def test_a_job_that_starts_anew_forgets_its_first_attempt() -> None:
+def test_a_restarted_job_clears_its_first_attempt() -> None:
     failed = message("job_failed", seq=3, state="failed", result={"error": "x"})
     again = msgspec.structs.replace(STARTED, seq=4)
     job = only_job(state_of(STARTED, message("job_progress", seq=2, stage="importing"), failed, again))
@@ -141,7 +141,7 @@ def test_a_job_that_starts_anew_forgets_its_first_attempt() -> None:
     assert {phase.state for phase in job.phases} == {PhaseState.PENDING}
 
 
-def test_what_the_snapshot_told_already_is_not_taken_twice() -> None:
+def test_messages_contained_in_the_snapshot_are_ignored() -> None:
     state = state_of(snapshot([photo_job("job_1", "a.jpg", 3, progress=50.0)]))
     before = only_job(state).percent
     changes = state.apply([message("job_progress", seq=7, stage="importing", percent=1.0)], 1001.0)
@@ -150,7 +150,7 @@ def test_what_the_snapshot_told_already_is_not_taken_twice() -> None:
     assert only_job(state).percent == 90.0
 
 
-def test_a_restarted_servers_messages_count_though_their_seq_is_lower() -> None:
+def test_a_lower_seq_of_a_restarted_server_is_accepted() -> None:
     state = state_of(snapshot([photo_job("job_1", "a.jpg", 3)]))
     state.apply([message("job_progress", seq=1, epoch="e2", stage="importing", percent=3.0)], 1001.0)
     assert only_job(state).percent == 3.0
@@ -162,7 +162,7 @@ def test_a_snapshot_replaces_everything() -> None:
     assert (ids(state.jobs), ids(state.visible), changes.order) == (["job_9"], ["job_9"], True)
 
 
-def test_a_snapshot_replaces_the_jobs_of_its_own_server_only() -> None:
+def test_a_snapshot_replaces_only_the_jobs_of_its_server() -> None:
     state = ViewState()
     state.apply([snapshot([photo_job("job_1", "a.jpg", 1)])], 1000.0, "box1")
     state.apply([snapshot([photo_job("job_1", "b.jpg", 1), photo_job("job_2", "c.jpg", 1)])], 1000.0, "box2")
@@ -172,7 +172,7 @@ def test_a_snapshot_replaces_the_jobs_of_its_own_server_only() -> None:
     assert state.synced == {"box1", "box2"}
 
 
-def test_jobs_at_work_come_first_then_failures_then_the_others_newest_first() -> None:
+def test_active_jobs_come_first_then_failures_then_others_newest_first() -> None:
     state = state_of(
         snapshot(
             [
@@ -208,7 +208,7 @@ def test_jobs_at_work_come_first_then_failures_then_the_others_newest_first() ->
         ("nothing of it", set()),
     ],
 )
-def test_the_filter_looks_in_names_series_workflows_states_and_phases(text: str, kept: set[str]) -> None:
+def test_the_filter_searches_names_series_workflows_states_and_phases(text: str, kept: set[str]) -> None:
     state = state_of(
         snapshot(
             [
@@ -222,7 +222,7 @@ def test_the_filter_looks_in_names_series_workflows_states_and_phases(text: str,
     assert set(ids(state.visible)) == kept
 
 
-def test_the_filter_follows_a_job_into_another_phase() -> None:
+def test_the_filter_is_applied_again_when_a_job_enters_another_phase() -> None:
     state = state_of(STARTED, message("job_progress", seq=2, stage="importing"))
     state.set_filter("exporting")
     assert state.visible == []
@@ -230,14 +230,14 @@ def test_the_filter_follows_a_job_into_another_phase() -> None:
     assert (ids(state.visible), changes.order) == (["job_1"], True)
 
 
-def test_time_goes_on_between_messages() -> None:
+def test_times_advance_between_messages() -> None:
     job = only_job(state_of(STARTED, message("job_progress", seq=2, stage="importing", elapsed_seconds=5.0)))
     assert job.elapsed_at(1003.0) == 8.0
     assert job.remaining_at(1003.0) == Remaining(37.0, 27.0, 57.0)
     assert job.remaining_at(1045.0) == Remaining(-5.0, 0.0, 15.0)
 
 
-def test_an_unmeasured_phase_moves_on_at_the_estimates_pace_and_waits_at_its_end() -> None:
+def test_a_phase_without_progress_advances_by_its_average_and_stops_at_its_end() -> None:
     state = state_of(snapshot([dalle_job("simple", "0x1", 5)]))
     job = only_job(state)
     phase = job.current
@@ -250,18 +250,18 @@ def test_an_unmeasured_phase_moves_on_at_the_estimates_pace_and_waits_at_its_end
     assert job.percent_at(9000.0) == pytest.approx(job.percent + left_in_phase * rate)
 
 
-def test_a_measured_phase_never_runs_ahead_of_its_worker() -> None:
+def test_a_phase_with_progress_is_not_interpolated() -> None:
     job = only_job(state_of(snapshot([dalle_job("simple", "0x1", 5, progress=30.0)])))
     assert job.percent_at(1100.0) == job.percent
 
 
-def test_a_stalled_jobs_percent_stands_still() -> None:
+def test_the_percent_of_a_stalled_job_does_not_change() -> None:
     job = only_job(state_of(snapshot([dalle_job("simple", "0x1", 5, state="stalled")])))
     assert job.percent_at(1100.0) == job.percent
     assert job.remaining_at(1001.0) is None
 
 
-def test_a_stalled_job_tells_for_how_long_it_is_silent_until_it_is_heard_of_again() -> None:
+def test_a_stalled_job_counts_its_silence_until_the_next_report() -> None:
     state = state_of(STARTED)
     job = only_job(state)
     assert job.silence_at(1000.0) is None
@@ -276,7 +276,7 @@ def test_a_stalled_job_tells_for_how_long_it_is_silent_until_it_is_heard_of_agai
     assert (job.state, job.over, job.failure) == (State.LOST, True, "no reports, was at 54%")
 
 
-def test_a_job_whose_worker_is_gone_says_so_until_the_worker_comes_back() -> None:
+def test_a_job_shows_that_its_worker_is_gone_until_it_reconnects() -> None:
     state = state_of(STARTED)
     job = only_job(state)
     gone = {"reason": "worker gone", "silent_seconds": 16.0, "percent": 54.2, "eta_seconds": None}
@@ -291,7 +291,7 @@ def test_a_job_whose_worker_is_gone_says_so_until_the_worker_comes_back() -> Non
     assert (job.state, job.failure) == (State.ACTIVE, "")
 
 
-def test_a_phase_that_is_told_late_has_its_true_time() -> None:
+def test_a_phase_that_is_reported_late_has_its_true_start() -> None:
     state = state_of(STARTED)
     job = only_job(state)
     late = message("job_progress", seq=2, elapsed_seconds=7200.0, stage_elapsed_seconds=7200.0, stage="importing")
@@ -309,7 +309,7 @@ def test_a_phase_that_is_told_late_has_its_true_time() -> None:
     assert job.phase_elapsed_at(job.phases[1], 1010.0) == 7110.0
 
 
-def test_the_bars_shares_know_where_the_phase_began_and_ends() -> None:
+def test_the_shares_of_a_bar_have_the_start_and_end_of_the_phase() -> None:
     state = state_of(STARTED, message("job_progress", seq=2, stage="importing", percent=20.0))
     state.apply(
         [message("job_progress", seq=3, stage="exif_analysis", stage_index=2, percent=40.0, progress=0.0)], 1001.0
@@ -320,7 +320,7 @@ def test_the_bars_shares_know_where_the_phase_began_and_ends() -> None:
     assert only_job(state).shares_at(1002.0) == (40.0, 50.0, 80.0)
 
 
-def test_of_too_many_jobs_those_that_ended_first_are_dropped() -> None:
+def test_beyond_the_maximum_the_jobs_that_ended_first_are_dropped() -> None:
     state = ViewState(most_jobs=10)
     ended = [photo_job(f"e{n}", "x", 8, state="completed", ended_ago=float(n)) for n in range(1, 20)]
     active = [photo_job(f"a{n}", "x", 3) for n in range(5)]
@@ -328,12 +328,12 @@ def test_of_too_many_jobs_those_that_ended_first_are_dropped() -> None:
     assert set(ids(state.jobs)) == {f"a{n}" for n in range(5)} | {f"e{n}" for n in range(1, 6)}
 
 
-def test_a_complaint_of_the_server_is_kept_clean() -> None:
+def test_an_error_of_the_server_is_stored_cleaned() -> None:
     state = state_of(frame({"type": "error", "error": "no \x1b[31msuch\x07 channel", "code": "X"}))
     assert state.problem == "no [31msuch channel"
 
 
-def test_hostile_text_is_clean_wherever_it_stands() -> None:
+def test_hostile_text_is_cleaned_in_every_field() -> None:
     evil = "a\x1b]52;c;x\x07\u202eb\x9b31m\u200bc"
     job = photo_job(evil, evil, 2, message=evil, workflow=evil, series=evil, host=evil, result={evil: [evil]})
     job["stages"][1]["name"] = job["stages"][0]["error"] = evil

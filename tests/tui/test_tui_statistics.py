@@ -1,4 +1,4 @@
-"""What is known of earlier runs: read from the server, or gathered from the stream of one that is older."""
+"""Statistics of earlier runs: from the server, or derived from the jobs of an older server."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ def figures() -> Figures:
     return read_eta(read_phases(json.dumps(phases_answer()).encode()), json.dumps(eta_answer()).encode())
 
 
-def test_answers_are_read_with_holes_and_hostile_texts() -> None:
+def test_responses_with_missing_fields_and_hostile_texts_are_decoded() -> None:
     known = figures()
     assert (len(known.phases), len(known.slowest), known.eta[2].model.median_error) == (12, 5, None)
     hostile = {"workflow": "\x1b[2J", "phase": "a\u202eb", "series": None, "count": -4, "avg_seconds": -1.0,
@@ -39,7 +39,7 @@ def test_answers_are_read_with_holes_and_hostile_texts() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"phases": 7}', b'{"phases": [{"workflow": 1}]}', b"\xff"])
-def test_any_other_answer_is_refused(body: bytes) -> None:
+def test_an_invalid_response_raises_an_error(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_phases(body)
 
@@ -48,7 +48,7 @@ def app_of(theme: str | None = None) -> ProgressApp:
     return ProgressApp(ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=theme, connect=False)
 
 
-def test_the_stream_tells_averages_and_failures() -> None:
+def test_averages_and_failures_are_derived_from_the_jobs() -> None:
     app = app_of()
     app.state.apply(connected(many_jobs()).frames, 1000.0)
     known = from_jobs(app.state.jobs.values(), "older")
@@ -88,7 +88,7 @@ def test_statistics_of_an_older_server(snap_compare: Compare) -> None:
     assert snap_compare(app, run_before=before, terminal_size=(120, 36))
 
 
-def test_a_second_that_begins_while_the_program_ends_breaks_nothing() -> None:
+def test_a_tick_during_shutdown_is_harmless() -> None:
     async def main() -> None:
         app = app_of(DARK)
         async with app.run_test(size=(120, 40)) as pilot:
@@ -107,7 +107,7 @@ def paint(url: str) -> bool:
     return bool(answer.json()["done"])
 
 
-def test_a_real_server_is_asked(tmp_path: Path) -> None:
+def test_statistics_of_a_real_server_are_shown(tmp_path: Path) -> None:
     with progress_server(tmp_path / "data") as url:
 
         async def main() -> None:

@@ -1,4 +1,4 @@
-"""The program in a real terminal: what bytes come out, and what tmux shows."""
+"""The program in a real terminal: the bytes written, and the screen in tmux."""
 
 import random
 import re
@@ -34,7 +34,7 @@ def terminal(url: str, size: tuple[int, int] = (120, 40), **environment: str) ->
 
 OURS = re.compile(
     rb"""
-      \x1b\[ [?>=<]? [\d;:]* \$? [A-Za-z~]   # CSI: colours, cursor, modes and questions
+      \x1b\[ [?>=<]? [\d;:]* \$? [A-Za-z~]   # CSI: colors, cursor, modes and questions
     | \x1b[=>78cM]                          # keypad, save and restore
     | \x1b\( B
     | \x1b\]22;[a-z-]*\x07                  # OSC 22: the shape of the mouse pointer
@@ -46,7 +46,7 @@ OURS = re.compile(
 )
 
 
-def test_hostile_text_reaches_the_terminal_as_text_or_not_at_all() -> None:
+def test_hostile_text_reaches_the_terminal_only_as_text() -> None:
     with PlayedServer(odd_jobs()) as server, terminal(server.url) as program:
         program.until(lambda screen: "folded: press enter" in screen.text)
         program.press("G\r")
@@ -66,7 +66,7 @@ def test_hostile_text_reaches_the_terminal_as_text_or_not_at_all() -> None:
     assert "[31mred" in text  # Harmless without its escape, and honest.
 
 
-def test_no_colour_is_sent_to_those_who_want_none() -> None:
+def test_no_color_sends_no_colors() -> None:
     with PlayedServer(many_jobs()) as server, terminal(server.url, NO_COLOR="1") as program:
         program.until(lambda screen: "IMG_0042" in screen.text)
         program.press("j\r")
@@ -77,14 +77,14 @@ def test_no_colour_is_sent_to_those_who_want_none() -> None:
             assert number in {b"", b"0", b"1", b"2", b"4", b"7", b"39", b"49"}, parameters
 
 
-def test_sixteen_colours_are_enough() -> None:
+def test_sixteen_colors_are_enough() -> None:
     with PlayedServer(many_jobs()) as server, terminal(server.url, TERM="xterm", COLORTERM="") as program:
         program.until(lambda screen: "IMG_0042" in screen.text)
         assert program.quit() == 0
     assert not re.search(rb"\x1b\[[\d;]*[34]8;[25];", program.output)
 
 
-def test_an_idle_screen_sends_the_digits_of_its_clock() -> None:
+def test_an_idle_screen_sends_only_the_digits_of_its_clock() -> None:
     with PlayedServer([]) as server, terminal(server.url) as program:
         program.until(lambda screen: "no jobs yet" in screen.text)
         sent: list[int] = []
@@ -96,7 +96,7 @@ def test_an_idle_screen_sends_the_digits_of_its_clock() -> None:
         assert program.quit() == 0
 
 
-def test_what_was_painted_cell_by_cell_is_what_a_whole_repaint_shows() -> None:
+def test_direct_painting_gives_the_same_screen_as_a_full_repaint() -> None:
     draw = random.Random(1)
     loaded = LoadServer(jobs_at_work(60), lambda: draw.sample(range(60), 30))
     with loaded as server, terminal(server.url) as program:
@@ -122,7 +122,7 @@ def test_what_was_painted_cell_by_cell_is_what_a_whole_repaint_shows() -> None:
         assert program.quit() == 0
 
 
-def test_the_mouse_chooses_opens_and_scrolls() -> None:
+def test_the_mouse_selects_opens_and_scrolls() -> None:
     def cursor(screen: Screen) -> int:
         return next((at for at, line in enumerate(screen.lines) if line.startswith("▌")), -1)
 
@@ -146,7 +146,7 @@ def test_the_mouse_chooses_opens_and_scrolls() -> None:
         assert program.quit() == 0
 
 
-def test_the_program_ends_when_its_terminal_vanishes(tmp_path: Path) -> None:
+def test_the_program_exits_when_its_terminal_is_closed(tmp_path: Path) -> None:
     with PlayedServer(many_jobs()) as server, terminal(server.url, XDG_STATE_HOME=str(tmp_path)) as program:
         program.until(lambda screen: "IMG_0042" in screen.text)
         program.press("s3")
@@ -158,7 +158,7 @@ def test_the_program_ends_when_its_terminal_vanishes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_ends_it_and_leaves_the_terminal_in_order(number: int, code: int) -> None:
+def test_a_signal_ends_the_program_and_restores_the_terminal(number: int, code: int) -> None:
     with PlayedServer(many_jobs()) as server, terminal(server.url) as program:
         program.until(lambda screen: "IMG_0042" in screen.text)
         before = termios.tcgetattr(program.master)

@@ -1,4 +1,4 @@
-"""What the terminal is told besides the screen."""
+"""The window title, the progress in the tab and notifications."""
 
 import re
 
@@ -21,7 +21,7 @@ def terminal_status(settings: Settings, **environ: str) -> tuple[TerminalStatus,
     return TerminalStatus(settings, written.append, environ), written
 
 
-def test_title_and_progress_are_told_when_they_change_and_taken_back_at_the_end() -> None:
+def test_title_and_progress_are_written_when_they_change_and_removed_at_the_end() -> None:
     status, written = terminal_status(Settings())
     status.start()
     status.update(BUSY, "box")
@@ -39,7 +39,7 @@ def test_title_and_progress_are_told_when_they_change_and_taken_back_at_the_end(
     ]
 
 
-def test_both_can_be_switched_off() -> None:
+def test_title_and_progress_can_be_disabled() -> None:
     status, written = terminal_status(Settings(title=False, progress=False))
     status.start()
     status.update(BUSY, "box")
@@ -48,7 +48,7 @@ def test_both_can_be_switched_off() -> None:
     assert written == []
 
 
-def test_tmux_hands_it_on() -> None:
+def test_sequences_are_wrapped_for_tmux() -> None:
     status, written = terminal_status(Settings(title=False), TMUX="/run/tmux,1,0")
     status.update(BUSY, "box")
     assert written == ["\x1bPtmux;\x1b\x1b]9;4;1;42\x1b\x1b\\\x1b\\"]
@@ -62,7 +62,7 @@ def test_tmux_hands_it_on() -> None:
         ("osc777", "\x1b]777;notify;phaseline;a.jpg is done\x1b\\"),
     ],
 )
-def test_an_end_is_told_in_the_way_that_is_asked_for(notify: str, expected: str) -> None:
+def test_the_end_of_a_job_is_notified_by_the_chosen_method(notify: str, expected: str) -> None:
     status, written = terminal_status(Settings(notify=notify))  # type: ignore[arg-type]
     status.notify_ended([JobView("1", name="a.jpg", state=State.COMPLETED), JobView("2", state=State.LOST)])
     assert written == [expected]
@@ -75,7 +75,7 @@ def test_many_ends_are_one_notification() -> None:
 
 
 @given(st.text())
-def test_no_text_ends_a_sequence_early(words: str) -> None:
+def test_text_can_not_end_a_sequence(words: str) -> None:
     for sequence in (
         title.title(words),
         title.notification("osc9", words),

@@ -1,4 +1,4 @@
-"""A real server with tokens and TLS: who has the right one is let in, and everybody else is told why not."""
+"""A real server with tokens and TLS: access and its denial."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from phaseline_server.access.tokens import TokenFile
 from phaseline_tui.link.follower import Follower
 from phaseline_tui.link.streams import Dialer
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import Access, LinkState, Pace
+from phaseline_tui.model.connection import Access, LinkState, Timing
 from phaseline_tui.model.frames import Snapshot
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.servers import progress_server
@@ -46,9 +46,9 @@ def url(data: Path, tokens: dict[str, str], certificate: Certificate) -> Iterato
         yield url
 
 
-def test_a_reader_follows_over_tls(url: str, tokens: dict[str, str], ca_file: str) -> None:
+def test_a_read_token_works_over_tls(url: str, tokens: dict[str, str], ca_file: str) -> None:
     access = Access(tokens["read"], ca_file=ca_file)
-    with following(url, pace=NEVER_AGAIN, access=access) as (links, recorder):
+    with following(url, timing=NEVER_AGAIN, access=access) as (links, recorder):
         recorder.wait_state(LinkState.CONNECTED)
         recorder.wait(lambda: any(isinstance(frame, Snapshot) for frame in recorder.frames))
         assert links.request("127.0.0.1", "GET", "/progress/jobs").result(30).status == 200
@@ -56,14 +56,14 @@ def test_a_reader_follows_over_tls(url: str, tokens: dict[str, str], ca_file: st
         assert (reply.status, b"FORBIDDEN" in reply.body) == (403, True)
 
 
-def test_wss_is_the_same(url: str, tokens: dict[str, str], ca_file: str) -> None:
+def test_wss_is_the_same_as_https(url: str, tokens: dict[str, str], ca_file: str) -> None:
     access = Access("", (("127.0.0.1", tokens["read"]),), ca_file)
-    with following(url.replace("https:", "wss:"), pace=NEVER_AGAIN, access=access) as (_, recorder):
+    with following(url.replace("https:", "wss:"), timing=NEVER_AGAIN, access=access) as (_, recorder):
         recorder.wait_state(LinkState.CONNECTED)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(url: str, tokens: dict[str, str]) -> None:
-    with following(url, pace=NEVER_AGAIN, access=Access(tokens["read"])) as (_, recorder):
+def test_an_untrusted_certificate_is_rejected(url: str, tokens: dict[str, str]) -> None:
+    with following(url, timing=NEVER_AGAIN, access=Access(tokens["read"])) as (_, recorder):
         assert "is not trusted: self-signed certificate" in recorder.wait_state(LinkState.WAITING).reason
 
 
@@ -71,19 +71,19 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(url: str, tokens: dict
     ("token", "words"),
     [("wrong", "the token is not valid; set PROGRESS_TOKEN"), ("", "a token is required; set PROGRESS_TOKEN")],
 )
-def test_a_refusal_is_told_and_waits_for_a_key(url: str, ca_file: str, token: str, words: str) -> None:
-    with following(url, pace=NEVER_AGAIN, access=Access(token, ca_file=ca_file)) as (_, recorder):
+def test_denied_access_is_reported_and_stops_the_link(url: str, ca_file: str, token: str, words: str) -> None:
+    with following(url, timing=NEVER_AGAIN, access=Access(token, ca_file=ca_file)) as (_, recorder):
         status = recorder.wait_state(LinkState.STOPPED)
         assert words in status.reason
         assert "wrong" not in status.reason
 
 
 def test_a_reporters_token_does_not_read(url: str, tokens: dict[str, str], ca_file: str) -> None:
-    with following(url, pace=NEVER_AGAIN, access=Access(tokens["report"], ca_file=ca_file)) as (_, recorder):
+    with following(url, timing=NEVER_AGAIN, access=Access(tokens["report"], ca_file=ca_file)) as (_, recorder):
         assert "denied access" in recorder.wait_state(LinkState.STOPPED).reason
 
 
-def test_a_token_is_the_first_message_and_never_sent_where_others_can_read_it() -> None:
+def test_a_token_is_the_first_message_and_never_sent_unencrypted() -> None:
     with PlayedServer() as server, following(server.url, access=Access("secret")) as (_, recorder):
         recorder.wait_state(LinkState.CONNECTED)
         server.wait_subscribed()
@@ -96,5 +96,5 @@ def test_a_token_is_the_first_message_and_never_sent_where_others_can_read_it() 
         ("[::1]:1", "secret"),
     ):
         server_address = ServerAddress.parse(address)
-        follower = Follower(server_address, "box", Dialer(Pace(), Access("secret")), lambda **_: None)
+        follower = Follower(server_address, "box", Dialer(Timing(), Access("secret")), lambda **_: None)
         assert follower._token == token, address

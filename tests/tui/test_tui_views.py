@@ -1,4 +1,4 @@
-"""One picture for each view, size and theme; `pytest --snapshot-update` accepts them anew after one has looked."""
+"""One snapshot per view, size and theme. Look at a difference before `pytest --snapshot-update` accepts it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -58,11 +58,11 @@ def test_details_of_a_failed_job(snap_compare: Compare, theme: str, size: tuple[
     assert snap_compare(**shown, run_before=open_it, terminal_size=size)
 
 
-def test_sixteen_colours(snap_compare: Compare) -> None:
+def test_sixteen_colors(snap_compare: Compare) -> None:
     assert snap_compare(**view(ANSI, many_jobs()), terminal_size=SMALL)
 
 
-def test_a_filter_that_is_wrong(snap_compare: Compare) -> None:
+def test_an_invalid_filter(snap_compare: Compare) -> None:
     shown = view(DARK, many_jobs())
     before = shown.pop("run_before")
 
@@ -87,7 +87,7 @@ def test_details_folded(snap_compare: Compare) -> None:
     assert snap_compare(**shown, run_before=fold, terminal_size=SMALL)
 
 
-def test_details_of_a_job_at_work_without_colours(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_details_of_an_active_job_without_colors(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     shown = view(None, many_jobs())
     before = shown.pop("run_before")
@@ -123,7 +123,7 @@ def test_a_search_in_one_job(snap_compare: Compare) -> None:
     assert snap_compare(**shown, run_before=search, terminal_size=MIDDLE)
 
 
-def test_sorted_marked_and_held(snap_compare: Compare) -> None:
+def test_sorted_marked_and_paused(snap_compare: Compare) -> None:
     keys = ["s", "s", "s", "S", "space", "space", "p"]
     assert snap_compare(**view(DARK, many_jobs()), press=keys, terminal_size=MIDDLE)
 
@@ -141,7 +141,7 @@ def test_no_server_at_start(snap_compare: Compare) -> None:
     assert snap_compare(**view(DARK, None, AWAY), terminal_size=SMALL)
 
 
-def test_the_server_went_away(snap_compare: Compare) -> None:
+def test_the_server_is_down(snap_compare: Compare) -> None:
     assert snap_compare(**view(DARK, many_jobs(), AWAY), terminal_size=MIDDLE)
 
 

@@ -18,8 +18,8 @@ from phaseline_tui.app.terminal_status import TerminalStatus
 from phaseline_tui.drawing.themes import ANSI
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.clock import Clock
-from phaseline_tui.model.connection import Access, Batch, Pace, Reply
-from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.connection import Access, Batch, Reply, Timing
+from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.jobs import JobKey
 from phaseline_tui.model.sorting import COLUMNS, Order
 from phaseline_tui.model.state import Changes, ViewState
@@ -58,7 +58,7 @@ class ProgressApp(ThemedApp):
         servers: ServerAddress | Sequence[ServerAddress],
         *,
         clock: Clock | None = None,
-        pace: Pace | None = None,
+        timing: Timing | None = None,
         access: Access | None = None,
         settings: Settings | None = None,
         remembered: Remembered | None = None,
@@ -70,7 +70,7 @@ class ProgressApp(ThemedApp):
         Args:
             servers: At least one server.
             clock: Source of times. [the machine's clocks]
-            pace: Time-outs and intervals of the links.
+            timing: Time-outs and intervals of the links.
             access: Tokens and certificates.
             settings: The user's settings.
             remembered: State of the last session. If it is given, the state is saved at exit.
@@ -85,7 +85,7 @@ class ProgressApp(ThemedApp):
         self._remembered = remembered
         self.job: JobKey | None = None
         """The job selected last in any view."""
-        self._pace = pace
+        self._timing = timing
         self._access = access
         self._connect = connect
         self._links: Links | None = None
@@ -125,7 +125,7 @@ class ProgressApp(ThemedApp):
         """Start the links. Trio is imported only now, after the first screen was drawn."""
         from phaseline_tui.link import Links  # noqa: PLC0415
 
-        self._links = Links(self.servers, self._deliverer(), self._pace, self._access)
+        self._links = Links(self.servers, self._deliverer(), self._timing, self._access)
         self._links.start()
 
     def request(self, origin: str, method: str, path: str) -> "Future[Reply]":
@@ -133,7 +133,7 @@ class ProgressApp(ThemedApp):
         if self._links is not None:
             return self._links.request(origin, method, path)
         future: Future[Reply] = Future()
-        future.set_exception(Ended(f"{origin} is not connected"))
+        future.set_exception(LinkError(f"{origin} is not connected"))
         return future
 
     def on_unmount(self) -> None:

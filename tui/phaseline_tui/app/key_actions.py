@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from phaseline_tui.app.job_actions import Removal, outcome, picture_path, removals
 from phaseline_tui.drawing.cells import Line
-from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.jobs import JobView
 from phaseline_tui.model.words import count_of
 from phaseline_tui.screens.question import QuestionScreen
@@ -70,8 +70,8 @@ async def _remove(app: "ProgressApp", found: Sequence[Removal]) -> None:
         try:
             reply = await asyncio.wrap_future(app.request(each.key.origin, "DELETE", each.path))
             words, succeeded = outcome(each, reply)
-        except Ended as ended:
-            words, succeeded = f"{each.name} not {'cancelled' if each.running else 'removed'}: {ended.reason}", False
+        except LinkError as error:
+            words, succeeded = f"{each.name} not {'cancelled' if each.running else 'removed'}: {error.reason}", False
         app.notify(words, severity="information" if succeeded else "error", markup=False)
 
 

@@ -18,7 +18,7 @@ from phaseline_tui.model import failures
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import LinkState, LinkStatus, Reply
 from phaseline_tui.model.decoding import decode, decode_batch
-from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.frames import ConnectionEstablished, Frame, Pong, Problem, Snapshot
 
 __all__ = ["Follower"]
@@ -56,7 +56,7 @@ class Follower:
         self.server = server
         self.buffer = BatchBuffer(label)
         self._dialer = dialer
-        self._pace = dialer.pace
+        self._timing = dialer.timing
         self._wake = wake
         token = dialer.access.token_for(server.label)
         # Never send a token over an unencrypted connection.
@@ -85,11 +85,11 @@ class Follower:
         """Send an HTTP request to the server, through the same SSH forward if there is one.
 
         Raises:
-            Ended: No complete response was received.
+            LinkError: No complete response was received.
         """
         socket = self._forward.socket if self._forward is not None else None
         if self._forward is not None and socket is None:
-            raise Ended(f"{self.server.url} is not connected")
+            raise LinkError(f"{self.server.url} is not connected")
         stream = await self._dialer.open(self.server, socket)
         try:
             return await send_request(stream, self.server, method, path, dict(self._authorization()), _REQUEST_S)
@@ -98,7 +98,7 @@ class Follower:
 
     async def follow(self) -> None:
         """Connect, and reconnect whenever the connection is lost, until `end` is called."""
-        async with open_forward(self.server, self._pace) as self._forward:
+        async with open_forward(self.server, self._timing) as self._forward:
             await self._keep_connected()
 
     async def _keep_connected(self) -> None:
@@ -109,29 +109,29 @@ class Follower:
             last_received = self._last_received
             try:
                 await self._connect_once()
-                ended = None
-            except Ended as error:
-                ended = error
+                failure = None
+            except LinkError as error:
+                failure = error
             except Exception as error:  # noqa: BLE001 (an error must not affect the other servers)
-                ended = failures.broken(self.server, error)
-            reason = ended.reason if ended is not None else ""
+                failure = failures.broken(self.server, error)
+            reason = failure.reason if failure is not None else ""
             attempts = attempts + 1 if self._last_received == last_received else 0
-            if ended is not None and await self._wait(ended, attempts):
+            if failure is not None and await self._wait(failure, attempts):
                 attempts = 0
 
-    async def _wait(self, ended: Ended, attempts: int) -> bool:
+    async def _wait(self, failure: LinkError, attempts: int) -> bool:
         """Wait before the next attempt. Return True if `retry` or `end` cut the wait short."""
         with trio.CancelScope() as self._step:
             now = time.monotonic()
-            if ended.final:
-                self._set_status(LinkStatus(LinkState.STOPPED, ended.reason, now))
+            if failure.final:
+                self._set_status(LinkStatus(LinkState.STOPPED, failure.reason, now))
                 if not self._stopping:
                     await trio.sleep_forever()
-            pause = min(self._pace.last_retry, self._pace.first_retry * 2.0 ** min(max(0, attempts - 1), 16))
-            pause = self._pace.first_retry if ended.soon else pause
+            pause = min(self._timing.last_retry, self._timing.first_retry * 2.0 ** min(max(0, attempts - 1), 16))
+            pause = self._timing.first_retry if failure.soon else pause
             # Jitter, so that the clients of a restarted server don't all reconnect at the same moment.
             pause *= random.uniform(0.75, 1.0)  # noqa: S311 (not a secret)
-            self._set_status(LinkStatus(LinkState.WAITING, ended.reason, now, now + pause))
+            self._set_status(LinkStatus(LinkState.WAITING, failure.reason, now, now + pause))
             if not self._stopping:
                 await trio.sleep(pause)
         return self._step.cancelled_caught
@@ -140,7 +140,7 @@ class Follower:
         """Connect and receive until `retry` or `end` stops it.
 
         Raises:
-            Ended: The connection could not be opened or was lost.
+            LinkError: The connection could not be opened or was lost.
         """
         stream: Stream | None = None
         with trio.CancelScope() as self._step:
@@ -151,7 +151,7 @@ class Follower:
         last_received = self._last_received
         try:
             await self._run_connection(stream)
-        except Ended:
+        except LinkError:
             # A forward accepts every connection, and closes it at once if no server is at its far end; ssh reports why.
             if self._forward is not None and self._last_received == last_received:
                 with trio.move_on_after(_SSH_REPORT_S):
@@ -166,29 +166,29 @@ class Follower:
         socket = await self._forward.open()
         try:
             return await self._dialer.open(self.server, socket)
-        except Ended:
+        except LinkError:
             self._forward.close()
             raise
 
     async def _run_connection(self, stream: Stream) -> None:
         """Run a WebSocket connection over `stream` until it closes or is cancelled."""
-        ended: Ended | None = None
+        failure: LinkError | None = None
         try:
             async with trio.open_nursery() as nursery:
                 try:
                     await self._receive(nursery, stream)
-                except Ended as error:
-                    ended = error
+                except LinkError as error:
+                    failure = error
                 nursery.cancel_scope.cancel()
         except* ConnectionRejected as group:
             rejection = group.exceptions[0]
-            ended = self._handshake_rejected(getattr(rejection, "status_code", 0))
+            failure = self._handshake_rejected(getattr(rejection, "status_code", 0))
         except* Exception as group:  # noqa: BLE001 (the library may raise anything on invalid input)
-            ended = ended or failures.broken(self.server, group)
-        if ended is not None:
-            raise ended
+            failure = failure or failures.broken(self.server, group)
+        if failure is not None:
+            raise failure
 
-    def _handshake_rejected(self, status: int) -> Ended:
+    def _handshake_rejected(self, status: int) -> LinkError:
         return failures.rejected(self.server, status, token=bool(self._token), withheld=self._withheld)
 
     async def _receive(self, nursery: trio.Nursery, stream: Stream) -> None:
@@ -199,7 +199,7 @@ class Follower:
                 if self._stopping:
                     return
                 websocket = await shake_hands(
-                    nursery, stream, self.server, self._pace, dict(self._authorization()), self._forward
+                    nursery, stream, self.server, self._timing, dict(self._authorization()), self._forward
                 )
                 await self._subscribe(websocket)
                 for task in (self._watch_silence, self._measure_delay):
@@ -214,7 +214,7 @@ class Follower:
             raise failures.closed(self.server, code, text) from None
         finally:
             if websocket is not None:
-                with trio.move_on_after(self._pace.closing):
+                with trio.move_on_after(self._timing.closing):
                     await websocket.aclose()
 
     def _authorization(self) -> list[tuple[str, str]]:
@@ -226,7 +226,7 @@ class Follower:
             await websocket.send_message(msgspec.json.encode({"type": "auth", "token": self._token}).decode())
         frame: Frame | None = None
         try:
-            with trio.fail_after(self._pace.first_message):
+            with trio.fail_after(self._timing.first_message):
                 first = await websocket.get_message()
                 frame, _ = decode(first) if isinstance(first, str) else (None, 1)
         except trio.TooSlowError:
@@ -246,34 +246,34 @@ class Follower:
         """Raise if the server denies access; ignore other problems.
 
         Raises:
-            Ended: The token is missing, invalid or not sufficient.
+            LinkError: The token is missing, invalid or not sufficient.
         """
         if problem.code in _ACCESS_ERRORS:
             raise self._access_denied(problem.error or problem.code or "")
 
-    def _access_denied(self, problem: str) -> Ended:
+    def _access_denied(self, problem: str) -> LinkError:
         return failures.refused(self.server, problem, token=bool(self._token), withheld=self._withheld)
 
     async def _watch_silence(self, websocket: WebSocketConnection) -> None:
-        """Send pings while no data arrives; mark the link as stale after `Pace.stale`, drop it after `Pace.dead`."""
-        pace = self._pace
+        """Send pings while no data arrives; mark the link stale after `Timing.stale`, drop it after `Timing.dead`."""
+        timing = self._timing
         ahead = time.time() - time.monotonic()
         while True:
-            await trio.sleep(min(pace.ping, pace.stale) / 3)
+            await trio.sleep(min(timing.ping, timing.stale) / 3)
             now = time.monotonic()
             slept = time.time() - now - ahead >= _SLEPT_S
             ahead = time.time() - now
             last_received = self._last_received
-            if slept:  # the connection may be dead; give a ping's answer only `Pace.open` seconds
-                self._last_received = min(last_received, now - pace.dead + pace.open)
+            if slept:  # the connection may be dead; give a ping's answer only `Timing.open` seconds
+                self._last_received = min(last_received, now - timing.dead + timing.open)
             silence = now - self._last_received
-            if silence >= pace.dead:
+            if silence >= timing.dead:
                 self._drop()
                 return
-            if silence >= pace.stale and self._status.state is LinkState.CONNECTED:
+            if silence >= timing.stale and self._status.state is LinkState.CONNECTED:
                 self._set_status(LinkStatus(LinkState.STALE, f"no data from {self.server.url}", last_received))
-            if silence >= pace.ping:
-                with trio.move_on_after(pace.ping):
+            if silence >= timing.ping:
+                with trio.move_on_after(timing.ping):
                     await websocket.send_message(_PING)
 
     async def _measure_delay(self, websocket: WebSocketConnection) -> None:
@@ -283,7 +283,7 @@ class Follower:
             await websocket.ping()
             self.buffer.delay = time.monotonic() - sent
             self._wake()
-            await trio.sleep(self._pace.ping)
+            await trio.sleep(self._timing.ping)
 
     def _drop(self) -> None:
         """Drop a connection without data, and its ssh, which may not have noticed yet."""

@@ -14,7 +14,7 @@ from phaseline_tui.link.ssh import Forward
 from phaseline_tui.link.streams import Stream
 from phaseline_tui.model import failures
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import Pace
+from phaseline_tui.model.connection import Timing
 
 __all__ = ["shake_hands", "while_open"]
 
@@ -27,7 +27,7 @@ async def shake_hands(
     nursery: trio.Nursery,
     stream: Stream,
     server: ServerAddress,
-    pace: Pace,
+    timing: Timing,
     headers: Mapping[str, str],
     forward: Forward | None,
 ) -> WebSocketConnection:
@@ -37,15 +37,15 @@ async def shake_hands(
         nursery: Runs the connection's background task.
         stream: Stream connected to `server`.
         server: Server to connect to.
-        pace: Time-outs.
+        timing: Time-outs.
         headers: Headers of the handshake request.
         forward: SSH forward that `stream` passes through, if any.
 
     Raises:
-        Ended: The handshake timed out, the server disconnected, or no server listens at the far end of `forward`.
+        LinkError: The handshake timed out, the server disconnected, or no server listens at the far end of `forward`.
     """
     try:
-        with trio.fail_after(pace.open) as attempt:
+        with trio.fail_after(timing.open) as attempt:
             if forward is not None:
                 nursery.start_soon(_cancel_on_ssh_error, forward, attempt)
             wrap = partial(

@@ -10,7 +10,7 @@ from phaseline_tui.link.streams import Stream
 from phaseline_tui.model import failures
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Reply
-from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.failures import LinkError
 
 __all__ = ["MAX_BYTES", "send_request"]
 
@@ -33,7 +33,7 @@ async def send_request(
         seconds: Seconds for the whole exchange.
 
     Raises:
-        Ended: No complete response was received.
+        LinkError: No complete response was received.
     """
     connection = h11.Connection(h11.CLIENT)
     request = h11.Request(
@@ -67,7 +67,7 @@ async def _receive_response(stream: Stream, connection: h11.Connection, server: 
         elif isinstance(event, h11.Data):
             body += event.data
             if len(body) > MAX_BYTES:
-                raise Ended(f"{server.url} sent more than {MAX_BYTES} bytes in one response")
+                raise LinkError(f"{server.url} sent more than {MAX_BYTES} bytes in one response")
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
             return Reply(status, bytes(body), content_type)
 

@@ -16,8 +16,8 @@ from phaseline_tui.link.follower import Follower
 from phaseline_tui.link.streams import Dialer
 from phaseline_tui.model import failures
 from phaseline_tui.model.address import ServerAddress, labels
-from phaseline_tui.model.connection import Access, Batch, Pace, Reply
-from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.connection import Access, Batch, Reply, Timing
+from phaseline_tui.model.failures import LinkError
 
 __all__ = ["Links"]
 
@@ -31,7 +31,7 @@ class Links:
         self,
         servers: Sequence[ServerAddress],
         deliver: Callable[[tuple[Batch, ...]], object],
-        pace: Pace | None = None,
+        timing: Timing | None = None,
         access: Access | None = None,
     ) -> None:
         """Prepare the connections; `start` opens them.
@@ -40,16 +40,16 @@ class Links:
             servers: Servers to connect to. Batches name them by their `labels`.
             deliver: Called in the links' thread with the batches of each tick, at most one per connection; must
                 neither block nor raise.
-            pace: Time-outs and intervals.
+            timing: Time-outs and intervals.
             access: Tokens and certificates.
         """
         self._deliver = deliver
-        self._pace = pace or Pace()
+        self._timing = timing or Timing()
         self._thread = threading.Thread(target=self._run, name="links", daemon=True)
         self._token: trio.lowlevel.TrioToken | None = None
         self._stopping = False
         # Only the Trio thread uses the attributes below.
-        dialer = Dialer(self._pace, access or Access())
+        dialer = Dialer(self._timing, access or Access())
         names = labels(servers)
         self._followers = {
             label: Follower(server, label, dialer, self._wake) for label, server in zip(names, servers, strict=True)
@@ -83,11 +83,11 @@ class Links:
             path: Path with its query.
 
         Returns:
-            A future of the response; it raises `Ended` if there is none.
+            A future of the response; it raises `LinkError` if there is none.
         """
         future: Future[Reply] = Future()
         if not self._in_trio(lambda: self._begin_request(future, origin, method, path)):
-            future.set_exception(Ended(_STOPPED))
+            future.set_exception(LinkError(_STOPPED))
         return future
 
     def stop(self) -> None:
@@ -114,7 +114,7 @@ class Links:
 
     def _end(self) -> None:
         self._stopping = True
-        self._scope.deadline = trio.current_time() + 2 * self._pace.closing
+        self._scope.deadline = trio.current_time() + 2 * self._timing.closing
         for follower in self._followers.values():
             follower.end()
 
@@ -122,7 +122,7 @@ class Links:
         trio.run(self._main)
         for future in self._unanswered:
             with contextlib.suppress(InvalidStateError):  # cancelled by its caller
-                future.set_exception(Ended(_STOPPED))
+                future.set_exception(LinkError(_STOPPED))
 
     async def _main(self) -> None:
         with self._scope:
@@ -144,7 +144,7 @@ class Links:
             batches = tuple(batch for each in self._followers.values() if (batch := each.buffer.take()) is not None)
             if batches:
                 self._deliver(batches)
-            with trio.move_on_after(self._pace.batch):
+            with trio.move_on_after(self._timing.batch):
                 await self._urgent.wait()
 
     def _begin_request(self, future: "Future[Reply]", origin: str, method: str, path: str) -> None:
@@ -155,9 +155,9 @@ class Links:
     async def _request(self, future: "Future[Reply]", follower: Follower, method: str, path: str) -> None:
         try:
             reply = await follower.request(method, path)
-        except Ended as ended:
+        except LinkError as error:
             self._unanswered.discard(future)
-            future.set_exception(ended)
+            future.set_exception(error)
         except Exception as error:  # noqa: BLE001 (a failed request must not end the connections)
             self._unanswered.discard(future)
             future.set_exception(failures.broken_http(follower.server, error))

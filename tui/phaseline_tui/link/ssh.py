@@ -22,8 +22,8 @@ import trio
 from phaseline.text import one_line
 from phaseline_tui.link.ssh_failures import ssh_failed, ssh_refused
 from phaseline_tui.model.address import ServerAddress, SshTarget
-from phaseline_tui.model.connection import Pace
-from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.connection import Timing
+from phaseline_tui.model.failures import LinkError
 
 __all__ = ["Forward", "open_forward"]
 
@@ -68,11 +68,11 @@ _MAX_BASE: Final = 60
 class Forward:
     """An SSH forward to one server. Opened on first use, and again after it was lost."""
 
-    def __init__(self, server: ServerAddress, target: SshTarget, pace: Pace, nursery: trio.Nursery) -> None:
+    def __init__(self, server: ServerAddress, target: SshTarget, timing: Timing, nursery: trio.Nursery) -> None:
         """Prepare the forward; use `open_forward` to create one."""
         self._server = server
         self._target = target
-        self._pace = pace
+        self._timing = timing
         self._nursery = nursery
         self._scope: trio.CancelScope | None = None
         self._socket = ""
@@ -88,7 +88,7 @@ class Forward:
         """Open the forward if necessary and return the path of its local end.
 
         Raises:
-            Ended: The command failed; the text gives the reason and the remedy.
+            LinkError: The command failed; the text gives the reason and the remedy.
         """
         self._output.clear()
         if not self._socket:
@@ -101,7 +101,7 @@ class Forward:
         if self._scope is not None:
             self._scope.cancel()
 
-    async def wait_refusal(self) -> Ended:
+    async def wait_refusal(self) -> LinkError:
         """Wait until ssh reports that a connection through the forward was refused, and return the error."""
         while True:
             if any(word in line for line in self._output for word in _REFUSAL_WORDS):
@@ -113,7 +113,7 @@ class Forward:
         """Run ssh until it exits or `close` stops it; report the local end's path when the forward is open.
 
         Raises:
-            Ended: The forward could not be opened.
+            LinkError: The forward could not be opened.
         """
         folder = tempfile.mkdtemp(prefix="phaseline-", dir=_runtime_folder())
         socket = f"{folder}/s"
@@ -124,7 +124,7 @@ class Forward:
                 try:
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(self._read_output, process)
-                        with trio.move_on_after(self._pace.login):
+                        with trio.move_on_after(self._timing.login):
                             opened = await _wait_for(process, _READY)
                             in_time = True
                         if opened:
@@ -145,9 +145,9 @@ class Forward:
         program, *more = shlex.split(os.environ.get("PROGRESS_SSH", "")) or ["ssh"]
         if shutil.which(program) is None:
             problem = f"{program} is not installed; install it, or set PROGRESS_SSH"
-            raise Ended(f"{self._server.url}: {problem}", final=True)
+            raise LinkError(f"{self._server.url}: {problem}", final=True)
         options = [part for option in _OPTIONS for part in ("-o", option)]
-        options += ["-o", f"ConnectTimeout={max(1, round(self._pace.login / 2))}"]
+        options += ["-o", f"ConnectTimeout={max(1, round(self._timing.login / 2))}"]
         port = [] if target.port is None else ["-p", str(target.port)]
         user = [] if target.user is None else ["-l", target.user]
         command = [
@@ -187,14 +187,14 @@ class Forward:
 
 
 @asynccontextmanager
-async def open_forward(server: ServerAddress, pace: Pace) -> AsyncIterator[Forward | None]:
+async def open_forward(server: ServerAddress, timing: Timing) -> AsyncIterator[Forward | None]:
     """Yield the SSH forward to `server`, or None if it needs none. ssh has exited when the block ends."""
     if server.ssh is None:
         yield None
         return
     async with trio.open_nursery() as nursery:
         try:
-            yield Forward(server, server.ssh, pace, nursery)
+            yield Forward(server, server.ssh, timing, nursery)
         finally:
             nursery.cancel_scope.cancel()
 

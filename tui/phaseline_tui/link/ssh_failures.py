@@ -5,7 +5,7 @@ from typing import Final
 
 from phaseline.text import one_line
 from phaseline_tui.model.address import ServerAddress, SshTarget
-from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.failures import LinkError
 
 __all__ = ["ssh_failed", "ssh_refused"]
 
@@ -31,7 +31,7 @@ _PROBLEMS: Final = (
 )
 
 
-def ssh_failed(server: ServerAddress, target: SshTarget, output: Sequence[str], *, in_time: bool) -> Ended:
+def ssh_failed(server: ServerAddress, target: SshTarget, output: Sequence[str], *, in_time: bool) -> LinkError:
     """Return the error for an ssh command that opened no forward.
 
     Args:
@@ -44,20 +44,22 @@ def ssh_failed(server: ServerAddress, target: SshTarget, output: Sequence[str], 
     for words, meaning, final in _PROBLEMS:
         if words in text:
             advice = meaning.format(command=target.command, host=target.host)
-            return Ended(f"ssh to {target.login}: {advice}", final=final)
+            return LinkError(f"ssh to {target.login}: {advice}", final=final)
     if not in_time:
-        return Ended(f"ssh to {target.login}: login timed out; check that `{target.command}` logs in without a prompt")
+        return LinkError(
+            f"ssh to {target.login}: login timed out; check that `{target.command}` logs in without a prompt"
+        )
     last = one_line(output[-1], 200) if output else "it exited without output"
-    return Ended(f"{server.url}: ssh: {last}")
+    return LinkError(f"{server.url}: ssh: {last}")
 
 
-def ssh_refused(server: ServerAddress, target: SshTarget, output: Sequence[str]) -> Ended:
+def ssh_refused(server: ServerAddress, target: SshTarget, output: Sequence[str]) -> LinkError:
     """Return the error for a connection through the forward that ended at once; for the arguments see `ssh_failed`."""
     text = "\n".join(output).casefold()
     if "prohibited" in text:
-        return Ended(
+        return LinkError(
             f"{target.login} does not allow forwarding to {target.far}: check AllowTcpForwarding there", final=True
         )
     if "refused" in text or "no such file" in text or "open failed" in text:
-        return Ended(f"no server at {target.far} on {target.host}: start one there with progress-server")
+        return LinkError(f"no server at {target.far} on {target.host}: start one there with progress-server")
     return ssh_failed(server, target, output, in_time=True)

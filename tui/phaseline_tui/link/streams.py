@@ -7,7 +7,7 @@ import trio
 
 from phaseline_tui.model import failures
 from phaseline_tui.model.address import ServerAddress
-from phaseline_tui.model.connection import Access, Pace
+from phaseline_tui.model.connection import Access, Timing
 
 __all__ = ["Dialer", "Stream"]
 
@@ -15,11 +15,11 @@ Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 
 class Dialer:
-    """Opens streams. Each step has the time-out `Pace.open`."""
+    """Opens streams. Each step has the time-out `Timing.open`."""
 
-    def __init__(self, pace: Pace, access: Access) -> None:
+    def __init__(self, timing: Timing, access: Access) -> None:
         """Store the time-outs and credentials. Certificates are read when the first TLS connection is opened."""
-        self.pace = pace
+        self.timing = timing
         self.access = access
 
     @cached_property
@@ -33,10 +33,10 @@ class Dialer:
         """Connect to `server`: directly, or through the SSH forward whose local end is the Unix socket `socket`.
 
         Raises:
-            Ended: The server could not be reached.
+            LinkError: The server could not be reached.
         """
         try:
-            with trio.fail_after(self.pace.open):
+            with trio.fail_after(self.timing.open):
                 if socket is not None:
                     return await trio.open_unix_socket(socket)
                 stream = await trio.open_tcp_stream(server.host, server.port)

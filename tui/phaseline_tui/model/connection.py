@@ -5,7 +5,7 @@ from enum import Enum
 
 from phaseline_tui.model.frames import Frame
 
-__all__ = ["Access", "Batch", "LinkState", "LinkStatus", "Pace", "Reply"]
+__all__ = ["Access", "Batch", "LinkState", "LinkStatus", "Reply", "Timing"]
 
 
 class LinkState(Enum):
@@ -82,7 +82,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Timing:
     """Time-outs and intervals of the links, in seconds."""
 
     batch: float = 0.1

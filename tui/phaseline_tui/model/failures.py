@@ -11,7 +11,7 @@ from phaseline.protocol import COME_BACK, GOING_AWAY, PROTOCOL, SLOW, STAY_AWAY,
 from phaseline_tui.model.address import ServerAddress
 
 __all__ = [
-    "Ended",
+    "LinkError",
     "broken",
     "broken_http",
     "closed",
@@ -36,7 +36,7 @@ _NOT_FOUND: Final = frozenset({200, 404, 405, 426})
 _REFUSED_TOKEN: Final = frozenset({401, 403})
 
 
-class Ended(Exception):
+class LinkError(Exception):
     """A connection ended or could not be opened. The text gives the reason."""
 
     def __init__(self, reason: str, *, final: bool = False, soon: bool = False) -> None:
@@ -53,7 +53,7 @@ class Ended(Exception):
         self.soon = soon
 
 
-def unreachable(server: ServerAddress, error: OSError) -> Ended:
+def unreachable(server: ServerAddress, error: OSError) -> LinkError:
     """Return the error for an attempt to connect that failed with `error`."""
     causes = list(_causes(error))
     numbers = {cause.errno for cause in causes}
@@ -65,7 +65,7 @@ def unreachable(server: ServerAddress, error: OSError) -> Ended:
     elif words is None and errno.ETIMEDOUT in numbers:
         return silent(server)
     text = next((cause.strerror for cause in causes if cause.strerror), None) or "connection failed"
-    return Ended(words or f"{server.url}: {text.lower()}")
+    return LinkError(words or f"{server.url}: {text.lower()}")
 
 
 def _special(server: ServerAddress, error: OSError) -> str | None:
@@ -80,12 +80,12 @@ def _special(server: ServerAddress, error: OSError) -> str | None:
     return None
 
 
-def silent(server: ServerAddress) -> Ended:
+def silent(server: ServerAddress) -> LinkError:
     """Return the error for a connect time-out."""
-    return Ended(f"{server.authority} does not answer: check the address and the firewall")
+    return LinkError(f"{server.authority} does not answer: check the address and the firewall")
 
 
-def rejected(server: ServerAddress, status: int, *, token: bool = False, withheld: bool = False) -> Ended:
+def rejected(server: ServerAddress, status: int, *, token: bool = False, withheld: bool = False) -> LinkError:
     """Return the error for a WebSocket handshake that was answered with an HTTP error.
 
     Args:
@@ -97,11 +97,11 @@ def rejected(server: ServerAddress, status: int, *, token: bool = False, withhel
     if status in _REFUSED_TOKEN:
         return refused(server, f"HTTP {status}", token=token, withheld=withheld)
     if status in _NOT_FOUND:
-        return Ended(f"not a Phaseline server at {server.url}: {server.path} returned HTTP {status}")
-    return Ended(f"{server.url} returned HTTP {status}")
+        return LinkError(f"not a Phaseline server at {server.url}: {server.path} returned HTTP {status}")
+    return LinkError(f"{server.url} returned HTTP {status}")
 
 
-def refused(server: ServerAddress, problem: str, *, token: bool, withheld: bool = False) -> Ended:
+def refused(server: ServerAddress, problem: str, *, token: bool, withheld: bool = False) -> LinkError:
     """Return the error for a token that is invalid or missing; for the other arguments see `rejected`."""
     if withheld:
         advice = "the token was not sent, because http:// is not encrypted; use https:// or ssh://"
@@ -109,39 +109,41 @@ def refused(server: ServerAddress, problem: str, *, token: bool, withheld: bool 
         advice = "the token is not valid; set PROGRESS_TOKEN to another, or write it to ~/.config/phaseline/token"
     else:
         advice = "a token is required; set PROGRESS_TOKEN, or write it to ~/.config/phaseline/token (mode 0600)"
-    return Ended(f"{server.url} denied access ({shown(problem)[1:-1]}): {advice}", final=True)
+    return LinkError(f"{server.url} denied access ({shown(problem)[1:-1]}): {advice}", final=True)
 
 
-def not_phaseline(server: ServerAddress, reason: str) -> Ended:
+def not_phaseline(server: ServerAddress, reason: str) -> LinkError:
     """Return the error for a server that is not Phaseline."""
-    return Ended(f"not a Phaseline server at {server.url}: {reason}")
+    return LinkError(f"not a Phaseline server at {server.url}: {reason}")
 
 
-def broken(server: ServerAddress, group: BaseException) -> Ended:
+def broken(server: ServerAddress, group: BaseException) -> LinkError:
     """Return the error for a violation of the WebSocket protocol that has no more specific error."""
     error = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return Ended(f"{server.url} violated the WebSocket protocol ({type(error).__name__}: {shown(str(error))[1:-1]})")
+    return LinkError(
+        f"{server.url} violated the WebSocket protocol ({type(error).__name__}: {shown(str(error))[1:-1]})"
+    )
 
 
-def broken_http(server: ServerAddress, error: BaseException) -> Ended:
+def broken_http(server: ServerAddress, error: BaseException) -> LinkError:
     """Return the error for an HTTP request that failed."""
-    return Ended(f"HTTP request to {server.url} failed ({type(error).__name__}: {shown(str(error))[1:-1]})")
+    return LinkError(f"HTTP request to {server.url} failed ({type(error).__name__}: {shown(str(error))[1:-1]})")
 
 
-def wrong_protocol(server: ServerAddress, protocol: int) -> Ended:
+def wrong_protocol(server: ServerAddress, protocol: int) -> LinkError:
     """Return the error for a server with another protocol version."""
     older = "progress-tui" if protocol > PROTOCOL else "the server"
-    return Ended(f"{server.url} uses protocol {protocol}, progress-tui uses {PROTOCOL}; update {older}", final=True)
+    return LinkError(f"{server.url} uses protocol {protocol}, progress-tui uses {PROTOCOL}; update {older}", final=True)
 
 
-def closed(server: ServerAddress, code: int, text: str | None) -> Ended:
+def closed(server: ServerAddress, code: int, text: str | None) -> LinkError:
     """Return the error for an open connection that the server closed."""
     words = _CLOSE_WORDS.get(code, shown(text)[1:-1] if text else "")
     number = "" if code in {1000, 1006} else f" ({code})"
     reason = f"{server.url} closed the connection{number}" + (f": {words}" if words else "")
-    return Ended(reason, final=code in STAY_AWAY, soon=code in COME_BACK)
+    return LinkError(reason, final=code in STAY_AWAY, soon=code in COME_BACK)
 
 
 def _causes(error: BaseException | None) -> Iterator[OSError]:

@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from phaseline_tui.drawing.cells import Line, join, pad_line
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.jobs import JobKey
 from phaseline_tui.terminal.graphics import Graphics, Kind, detect_graphics
 from phaseline_tui.terminal.textual_internals import load_textual_image
@@ -86,8 +86,8 @@ class PictureScreen(Screen[None]):
         app = cast("ProgressApp", self.app)
         try:
             reply = await asyncio.wrap_future(app.request(self._key.origin, "GET", self._path))
-        except Ended as ended:
-            self._status_text = ended.reason
+        except LinkError as error:
+            self._status_text = error.reason
         else:
             if reply.status != _OK or not reply.body.startswith(_SIGNATURE):
                 self._status_text = f"the server has no picture of this job (HTTP {reply.status})"

@@ -13,7 +13,7 @@ from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.figures import eta_lines, failure_lines, figures_heading, figures_row, slow_lines
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.model.connection import LinkState
-from phaseline_tui.model.failures import Ended
+from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.figures import Figures, PhaseFigures, from_jobs, in_order, read_eta, read_phases
 from phaseline_tui.model.jobs import JobView
 from phaseline_tui.model.state import Changes
@@ -170,9 +170,9 @@ class StatisticsScreen(FramedScreen):
             figures = read_phases(reply.body)
             reply = await asyncio.wrap_future(app.request(origin, "GET", "/metrics/eta"))
             self.update(origin, read_eta(figures, reply.body) if reply.status == _OK else figures)
-        except Ended as ended:
+        except LinkError as error:
             known = self._figures.get(origin) or from_jobs(self._jobs(origin), "")
-            self.update(origin, replace(known, note=f"no new statistics: {ended.reason}"))
+            self.update(origin, replace(known, note=f"no new statistics: {error.reason}"))
         except ValueError:
             self.update(origin, from_jobs(self._jobs(origin), f"{origin} sent statistics that progress-tui can't read"))
 
