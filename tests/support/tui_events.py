@@ -17,7 +17,7 @@ def message(kind: str, job_id: str, **fields: Any) -> Json:
 def stream(origin: str = "") -> list[Batch]:
     """Return what a server sends in some seconds: jobs begin, go on, stumble and end."""
     names = {"job_31": "DSC_0031.NEF", "job_32": "東京タワー.CR3", "job_33": "IMG_2207.jpg"}
-    told: list[Json] = [
+    messages: list[Json] = [
         *(message("job_started", job, photo_info={"file_name": name}, stages=["importing", "exporting"])
           for job, name in names.items()),
         message("job_progress", "job_31", stage="importing", progress=40, message="reading 48 MB"),
@@ -33,4 +33,4 @@ def stream(origin: str = "") -> list[Batch]:
         message("job_completed", "job_31", success=True, duration=9.6, state="completed"),
         {"type": "error", "error": "job job_9 is not known; start it with job_started", "code": "UNKNOWN_JOB"},
     ]  # fmt: skip
-    return [Batch((frame(each),), 990.0 + number, origin=origin) for number, each in enumerate(told)]
+    return [Batch((frame(each),), 990.0 + number, origin=origin) for number, each in enumerate(messages)]

@@ -174,7 +174,7 @@ def photo_job(job_id: str, file_name: str, index: int, **more: Any) -> Json:
 
 
 def failed_photo() -> Json:
-    """A job with much to tell: two errors with details, and a result."""
+    """A job with two errors with details, and a result."""
     broken = photo_job("job_12346", "IMG_0043.CR3", 6, state="failed", ended_ago=41.0, speed=1.3)
     broken["stages"][5]["error"] = "Invalid exposure value"
     broken["errors"] = [

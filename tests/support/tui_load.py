@@ -1,4 +1,4 @@
-"""A scripted server that puts a terminal view under load: many jobs, of which some change at every beat."""
+"""A scripted server that puts a terminal view under load: many jobs, some of which change at every tick."""
 
 import contextlib
 import random
@@ -121,7 +121,7 @@ class LoadServer:
         """Move a job on by a little, and return what a server says of that."""
         job = self._jobs[index]
         self._seq += 1
-        # By so much that each figure, the bar and the message are another every time; at the end it begins anew.
+        # A step that changes each number, the bar and the message every time; restart at the end.
         job["progress"] = (job["progress"] + self._draw.uniform(2.0, 4.0)) % 99.0
         job["percent"] = (job["percent"] + self._draw.uniform(1.0, 2.0)) % 99.0
         job["elapsed_seconds"] += BEAT

@@ -25,7 +25,7 @@ ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if name 
     "TERM": "xterm-256color",
     "COLORTERM": "truecolor",
     "LANG": "C.UTF-8",
-    # The settings and the memory of whoever runs this stay out of it.
+    # Don't use the settings and the saved state of the user who runs the tests.
     "XDG_CONFIG_HOME": "/dev/null/config",
     "XDG_STATE_HOME": "/dev/null/state",
 }

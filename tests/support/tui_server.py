@@ -72,7 +72,7 @@ class PlayedServer:
         """The close codes that clients sent."""
         self._connected: set[WebSocketConnection] = set()
         self._open: dict[WebSocketConnection, trio.Event] = {}
-        """Who has subscribed, and what is set when it is no longer heard."""
+        """The subscribed client, and the event that is set when it disconnects."""
         self._thread = threading.Thread(target=trio.run, args=(self._main,), name="played server")
         self._listening = threading.Event()
         self._subscribed = threading.Event()
@@ -100,7 +100,7 @@ class PlayedServer:
 
     def wait_subscribed(self) -> None:
         """Wait until somebody has subscribed since the last call."""
-        assert self._subscribed.wait(60), "nobody subscribed"
+        assert self._subscribed.wait(60), "no client subscribed"
         self._subscribed.clear()
 
     def send(self, *messages: Json | str | bytes) -> None:
@@ -121,11 +121,11 @@ class PlayedServer:
 
     def wait_pinged(self) -> None:
         """Wait until a client has asked for a sign of life."""
-        assert self._pinged.wait(60), "nobody pinged"
+        assert self._pinged.wait(60), "no client sent a ping"
 
     def wait_gone(self) -> None:
         """Wait until a client has gone."""
-        assert self._gone.wait(60), "nobody went"
+        assert self._gone.wait(60), "no client disconnected"
 
     def _call(self, action: Callable[[], Any]) -> None:
         trio.from_thread.run(action, trio_token=self._token)

@@ -69,9 +69,11 @@ def test_only_pictures_can_be_cancelled_or_removed() -> None:
     ],
 )
 def test_the_result_of_a_removal_is_reported(reply: Reply, words: str) -> None:
-    said, well = outcome(Removal(JobKey("box", "dalle:simple:0x1"), "0x1", "/dalle/simple/0x1", running=True), reply)
-    assert said.startswith(words)
-    assert well is (reply.status == 200)
+    message, succeeded = outcome(
+        Removal(JobKey("box", "dalle:simple:0x1"), "0x1", "/dalle/simple/0x1", running=True), reply
+    )
+    assert message.startswith(words)
+    assert succeeded is (reply.status == 200)
 
 
 @pytest.mark.filterwarnings("ignore:Image.Image.getdata is deprecated:DeprecationWarning")  # in textual-image

@@ -38,8 +38,8 @@ def kinds(log: EventLog) -> list[str]:
 
 def test_facts_are_shown_as_text() -> None:
     data = {"exif": {"camera_make": "NIKON", "iso": 800.0, "flash": False}, "tags": ["sea", None], "size": 12}
-    said = words_of(frame({"type": "photo_info", "job_id": "j", "photo_data": data}))
-    assert (said.kind, said.text) == ("facts", "exif camera_make NIKON, iso 800, flash no · tags sea, — · size 12")
+    words = words_of(frame({"type": "photo_info", "job_id": "j", "photo_data": data}))
+    assert (words.kind, words.text) == ("facts", "exif camera_make NIKON, iso 800, flash no · tags sea, — · size 12")
 
 
 def test_only_the_last_events_are_kept_and_all_are_counted() -> None:

@@ -30,9 +30,9 @@ def test_a_broken_job_does_not_invalidate_the_snapshot() -> None:
     frame, ignored = decode(msgspec.json.encode({"type": "snapshot", "jobs": jobs}))
     assert isinstance(frame, Snapshot)
     found = list(statuses(frame))
-    told = [status for status, _ in found if status is not None]
-    assert [job.job_id for job in told] == ["a", "b"]
-    assert [stage.name for stage in told[1].stages] == ["x"]
+    jobs = [status for status, _ in found if status is not None]
+    assert [job.job_id for job in jobs] == ["a", "b"]
+    assert [stage.name for stage in jobs[1].stages] == ["x"]
     assert (ignored, [count for _, count in found]) == (0, [0, 1, 1, 2])
 
 
@@ -54,12 +54,12 @@ def test_every_field_of_a_servers_job_is_decoded() -> None:
     for second, event in enumerate(events):
         job.apply(event, moment(second))
     why = Reason(1, 9 * SECOND, "b is 1.6x its usual length: +9.0 s")
-    told = job.snapshot(moment(10), Estimate(40.0, 6 * SECOND, phase_percent=33.0), {"a": 2 * SECOND}, (why,))
-    frame, ignored = decode(encode_snapshot([told], Position("e1", 7), 1, recovered=None))
+    described = job.snapshot(moment(10), Estimate(40.0, 6 * SECOND, phase_percent=33.0), {"a": 2 * SECOND}, (why,))
+    frame, ignored = decode(encode_snapshot([described], Position("e1", 7), 1, recovered=None))
     assert isinstance(frame, Snapshot)
-    [(status, not_understood)] = statuses(frame)
+    [(status, not_decoded)] = statuses(frame)
     assert status is not None
-    assert (ignored, not_understood) == (0, 0)
+    assert (ignored, not_decoded) == (0, 0)
     assert [reason.text for reason in status.eta_reasons] == [why.text]
     assert from_status(status, 0.0, "e1").reasons == (why.text,)
 
@@ -69,13 +69,11 @@ def test_every_message_of_a_server_is_decoded(kind: type[Event]) -> None:
     job = Job("job_1")
     started = JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s")
     event = example_of(kind)
-    before: list[Event] = [] if kind is JobStarted else [started]
-    if kind is JobResumed:
-        before.append(JobStalled(job_id="job_1", reason="silent"))
-    for second, each in enumerate([*before, event]):
+    before: dict[type[Event], list[Event]] = {JobStarted: [], JobResumed: [started, example_of(JobStalled)]}
+    for second, each in enumerate([*before.get(kind, [started]), event]):
         job.apply(each, moment(second))
-    told = encode_message(event, job.snapshot(moment(3), Estimate(40.0, 6 * SECOND), {}), 8, "e1", WALL)
-    frame, ignored = decode(told)
+    encoded = encode_message(event, job.snapshot(moment(3), Estimate(40.0, 6 * SECOND), {}), 8, "e1", WALL)
+    frame, ignored = decode(encoded)
     assert isinstance(frame, JobMessage)
     assert ignored == 0
     assert all(text.isprintable() for text in words_of(frame))

@@ -79,11 +79,11 @@ def test_a_picture_is_sent_in_the_terminals_format(
         terminal.press("\x1b")
         terminal.until(lambda screen: "enter details" in screen.text)
         assert terminal.quit() == 0
-        told = bytes(terminal.output[before:])
-        assert QUERIES.encode() not in told, "asked once"
+        written = bytes(terminal.output[before:])
+        assert QUERIES.encode() not in written, "asked once"
         for each in sent:
-            assert each in told
+            assert each in written
         for each in not_sent:
-            assert each not in told
+            assert each not in written
     finally:
         terminal.close()

@@ -116,8 +116,8 @@ def test_p_pauses_the_screen_without_losing_messages() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         await pilot.press("p")
         for percent in (50.0, 60.0, 70.0):
-            told = {"type": "job_progress", "job_id": "job_1", "seq": 8 + int(percent), "percent": percent}
-            app.receive(Batch((frame(told | {"stage": "exporting", "stage_index": 8}),), 1000.0))
+            message = {"type": "job_progress", "job_id": "job_1", "seq": 8 + int(percent), "percent": percent}
+            app.receive(Batch((frame(message | {"stage": "exporting", "stage_index": 8}),), 1000.0))
         app.receive(Batch((frame({"type": "job_failed", "job_id": "job_2", "seq": 9, "state": "failed"}),), 1000.0))
         await pilot.pause()
         assert "70%" not in text_of(app)
@@ -192,8 +192,8 @@ def test_the_cursor_stays_on_its_row_while_the_details_change() -> None:
         await pilot.press("2", "slash", *"file_size", "enter")
         screen = app.screen
         assert isinstance(screen, JobScreen)
-        told = {"type": "error_occurred", "job_id": "job_1", "seq": 9, "error_message": "tilt", "error_type": "t"}
-        app.receive(Batch((frame(told),), 1000.0))
+        message = {"type": "error_occurred", "job_id": "job_1", "seq": 9, "error_message": "tilt", "error_type": "t"}
+        app.receive(Batch((frame(message),), 1000.0))
         await pilot.pause()
         assert "tilt" in text_of(app)
         assert screen.to_copy() == "25600000"
@@ -220,8 +220,14 @@ def test_the_job_view_shows_reasons_messages_and_slow_phases() -> None:
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         for seq, words in ((8, "two"), (9, "three")):
-            told = {"type": "job_progress", "job_id": "job_1", "seq": seq, "stage": "ai_evaluation", "message": words}
-            app.receive(Batch((frame(told),), 1000.0))
+            message = {
+                "type": "job_progress",
+                "job_id": "job_1",
+                "seq": seq,
+                "stage": "ai_evaluation",
+                "message": words,
+            }
+            app.receive(Batch((frame(message),), 1000.0))
         await pilot.press("2")
         assert "image_wait is 1.8x its usual length: +40 s" in text_of(app)
         assert text_of(app).index("three") < text_of(app).index("two")

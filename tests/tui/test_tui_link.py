@@ -73,8 +73,8 @@ def test_the_link_reconnects_to_a_restarted_server() -> None:
             server.wait_subscribed()
             recorder.wait_state(LinkState.CONNECTED)
             server.close(1001)
-            told = "closed the connection (1001): the server is shutting down"
-            recorder.wait(lambda: any(told in status.reason for status in recorder.statuses))
+            reason = "closed the connection (1001): the server is shutting down"
+            recorder.wait(lambda: any(reason in status.reason for status in recorder.statuses))
         recorder.wait_state(LinkState.WAITING)
         with PlayedServer([photo_job("job_2", "b.jpg", 1)], port=port) as server:
             # The first may have been found again, so how many snapshots came says nothing.
@@ -218,15 +218,15 @@ def test_denied_access_stops_the_link() -> None:
 
 
 async def test_a_server_without_http_is_reported() -> None:
-    said: list[str] = []
+    reasons: list[str] = []
 
-    def told(status: LinkStatus) -> None:
+    def on_status(status: LinkStatus) -> None:
         if status.state is LinkState.WAITING:
-            said.append(status.reason)
+            reasons.append(status.reason)
             follower.end()
 
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    follower = lone_follower(f"127.0.0.1:{listener.socket.getsockname()[1]}", NEVER_AGAIN, told)
+    follower = lone_follower(f"127.0.0.1:{listener.socket.getsockname()[1]}", NEVER_AGAIN, on_status)
     follower._timing = replace(NEVER_AGAIN, open=0.5)  # for an answer; to connect may take longer
     with trio.fail_after(60):
         async with listener, trio.open_nursery() as nursery:
@@ -236,7 +236,7 @@ async def test_a_server_without_http_is_reported() -> None:
                     await client.send_all(b"SSH-2.0-OpenSSH_9.6\r\n")
                     while await client.receive_some():
                         pass
-    [reason] = said
+    [reason] = reasons
     assert reason.startswith("not a Phaseline server")
 
 
@@ -278,14 +278,14 @@ def test_retry_now_cuts_the_pause_short() -> None:
 async def test_the_pauses_grow_up_to_the_maximum() -> None:
     waits: list[float] = []
 
-    def told(status: LinkStatus) -> None:
+    def on_status(status: LinkStatus) -> None:
         if status.next_try is not None:
             waits.append(status.next_try - status.since)
             if len(waits) == 5:
                 follower.end()
 
     timing = replace(QUICK, first_retry=0.01, last_retry=0.04)
-    follower = lone_follower(f"http://127.0.0.1:{free_port()}", timing, told)
+    follower = lone_follower(f"http://127.0.0.1:{free_port()}", timing, on_status)
     with trio.fail_after(60):
         await follower.follow()
     for wait, longest in zip(waits, (0.01, 0.02, 0.04, 0.04, 0.04), strict=True):

@@ -143,8 +143,8 @@ def test_resuming_after_a_pause_gives_the_state_without_the_pause(
 def test_a_long_pause_stores_only_the_newest_progress_of_each_job() -> None:
     backlog = Backlog()
     for number in range(5000):
-        told = {"type": "job_progress", "job_id": f"job_{number % 10}", "stage": "x", "seq": number}
-        backlog.add(Batch((frame(told),), 1000.0))
+        message = {"type": "job_progress", "job_id": f"job_{number % 10}", "stage": "x", "seq": number}
+        backlog.add(Batch((frame(message),), 1000.0))
     (batch,) = backlog.batches()
     assert backlog.count == 5000
     assert len(batch.frames) == 10

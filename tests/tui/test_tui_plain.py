@@ -55,8 +55,8 @@ def test_each_change_is_a_line_except_small_steps() -> None:
 def test_a_long_message_is_cut() -> None:
     report_ = report()
     report_.apply([connected([photo_job("job_1", "IMG_1.CR3", 2, progress=10.0)])], SCENE)
-    said: dict[str, object] = {"type": "job_progress", "seq": 9, "stage": "exif_analysis", "stage_index": 2}
-    wordy = frame({"job_id": "job_1", **said, "percent": 31.0, "message": "x" * 9000})
+    fields: dict[str, object] = {"type": "job_progress", "seq": 9, "stage": "exif_analysis", "stage_index": 2}
+    wordy = frame({"job_id": "job_1", **fields, "percent": 31.0, "message": "x" * 9000})
     failed = frame(
         {"job_id": "job_1", "type": "job_failed", "seq": 10, "state": "failed", "result": {"error": "y" * 9000}}
     )

@@ -41,7 +41,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     for _ in range(6000):
         if condition():
             return
-        time.sleep(0.01)  # what is waited for happens in processes that tell nobody
+        time.sleep(0.01)  # other processes can not notify us
     raise AssertionError("it did not come to pass in a minute")
 
 

@@ -271,7 +271,7 @@ def test_a_stalled_job_counts_its_silence_until_the_next_report() -> None:
     state.apply([message("job_progress", seq=3, state="active", stage="importing")], 1020.0)
     assert (job.state, job.silence_at(1021.0)) == (State.ACTIVE, None)
     state.apply([message("job_stalled", seq=4, state="stalled")], 1060.0)
-    assert job.silence_at(1061.0) is None  # of a server that does not tell
+    assert job.silence_at(1061.0) is None  # the server did not report it
     state.apply([message("job_lost", seq=5, state="lost", percent=54.2)], 1090.0)
     assert (job.state, job.over, job.failure) == (State.LOST, True, "no reports, was at 54%")
 

@@ -1,1 +1,1 @@
-"""The Textual app: links, state and screens, tied together."""
+"""The Textual app: combines links, state and screens."""

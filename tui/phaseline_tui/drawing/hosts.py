@@ -143,7 +143,7 @@ def delay_words(seconds: float | None) -> str:
 
 
 def _roughly(seconds: float) -> str:
-    """Return a delay of one significant digit, so that the header seldom changes and has to be sent again."""
+    """Return a delay of one significant digit, so that the header seldom changes and is seldom sent again."""
     millis = seconds * 1000
     if millis < 1:
         return "<1ms"

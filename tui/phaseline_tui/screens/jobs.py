@@ -155,7 +155,7 @@ class JobsScreen(ViewScreen):
                     filter_hint=state.filter.problem or state.filter.hint,
                 )
             )
-        self._list.update_lines()  # before the titles: its columns may be others now
+        self._list.update_lines()  # before the titles, because it may change the columns
         list_width = self._list.size.width
         order = state.order
         titles = heading(self._list.columns, order.column, reverse=order.reverse)

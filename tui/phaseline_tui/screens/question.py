@@ -16,7 +16,7 @@ __all__ = ["QuestionScreen"]
 
 
 class QuestionScreen(ModalScreen[bool]):
-    """Asks a yes-or-no question; only `y` means yes."""
+    """Asks a yes-or-no question; only `y` confirms."""
 
     DEFAULT_CSS = """
     QuestionScreen { align: center middle; }

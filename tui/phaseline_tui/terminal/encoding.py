@@ -54,7 +54,7 @@ class CellsUpdate(CompositorUpdate):
                         x += width_of_text(text)
 
     def __rich_console__(self, *_: object) -> Iterable[Strip]:
-        """Yield nothing: this update is only ever written to a terminal."""
+        """Yield nothing, because this update is only written to a terminal (called by Rich)."""
         return ()
 
 

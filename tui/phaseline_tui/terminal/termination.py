@@ -35,7 +35,7 @@ def handle_termination(
     """
 
     def hung_up() -> None:
-        # There is no terminal to restore, and threads that write to it never end.
+        # There is no terminal to restore, and waiting for threads that write to it would never end.
         save()
         os._exit(HUNG_UP)
 

@@ -1,1 +1,1 @@
-"""The parts of a screen. Each keeps what it shows, and repaints the lines that changed."""
+"""The widgets of the screens. Each stores its lines and repaints the ones that changed."""
