@@ -1,7 +1,7 @@
-"""Phaseline's core: workflows, events, the job state machine, statistics, estimates, snapshots and the wire.
+"""Phaseline's core: workflows, events, the job state machine, statistics, estimates, snapshots and the wire format.
 
-Everything here is pure (no clock, no files, no sockets) except `phaseline.reporting`, and `phaseline.client` that it
-connects with.
+The code is pure: it uses no clock, files or sockets. The exceptions are `phaseline.reporting` and the package it
+connects with, `phaseline.client`.
 """
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
-"""Every error that Phaseline raises on purpose.
+"""Errors that Phaseline raises on purpose.
 
-Each has a stable `code` (clients match on it), the HTTP `status` it is answered with, whether trying again
-later can help (`temporary`), and a text of three parts: what happened, the value seen, what is allowed.
+Each has a stable `code` that clients match on, an HTTP `status`, and a flag `temporary`: whether a later retry can
+succeed. Its text has three parts: what failed; the value; what is allowed or what to do.
 """
 
 from typing import ClassVar
@@ -50,7 +50,7 @@ _SHOWN_CHARACTERS = 80
 
 
 def shown(value: object) -> str:
-    """Return `value` as one short, printable line, so that hostile input is safe in logs and terminals."""
+    """Return `value` as one short, printable line. Hostile input becomes safe for logs and terminals."""
     try:
         text = ascii(value)
     except (RecursionError, ValueError):  # nested without end; an integer of more digits than Python prints
@@ -59,7 +59,7 @@ def shown(value: object) -> str:
 
 
 class PhaselineError(Exception):
-    """Base of all; never raised itself."""
+    """Base class of all errors; never raised itself."""
 
     code: ClassVar[str] = "ERROR"
     status: ClassVar[int] = 500
@@ -67,7 +67,7 @@ class PhaselineError(Exception):
 
 
 class InvalidJSON(PhaselineError):
-    """A body or frame is not the JSON that it should be, is nested too deeply, or is not an object."""
+    """A body or frame is not valid JSON, is nested too deeply, or is not an object."""
 
     code = "INVALID_JSON"
     status = 400
@@ -80,31 +80,31 @@ class InvalidField(PhaselineError):
     status = 422
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
-        """Name the `field`, show the `value`, say what is `allowed`."""
+        """Name the `field`, its `value` and what is `allowed`."""
         super().__init__(f"{field} is {shown(value)}; allowed: {allowed}")
         self.field = field
 
 
 class MalformedRequest(PhaselineError):
-    """What a client sent is not HTTP/1.1, or not a handshake of WebSocket 13."""
+    """A request is not valid HTTP/1.1, or not a valid handshake of WebSocket version 13."""
 
     code = "MALFORMED_REQUEST"
     status = 400
 
 
 class UnknownType(PhaselineError):
-    """A message's `type` is none that the receiver takes."""
+    """The receiver does not accept messages of this `type`."""
 
     code = "UNKNOWN_TYPE"
     status = 422
 
     def __init__(self, seen: object, allowed: str) -> None:
-        """Show the type `seen` and list those that are `allowed`."""
+        """Show the type that was `seen` and list the types that are `allowed`."""
         super().__init__(f"type is {shown(seen)}; allowed: {allowed}")
 
 
 class InvalidSeries(PhaselineError):
-    """A series' name has characters or a length that no series has."""
+    """The name of a series has an invalid length or an invalid character."""
 
     code = "INVALID_SERIES"
     status = 400
@@ -132,7 +132,7 @@ class UnknownSeries(PhaselineError):
     status = 404
 
     def __init__(self, series: str, known: list[str]) -> None:
-        """Show the name and those that are `known`."""
+        """Show the name and list the `known` series."""
         super().__init__(
             f"series {shown(series)} is not defined; defined: {', '.join(known)}; "
             "to add it, write series/<name>.json in the data directory"
@@ -151,21 +151,21 @@ class BadSeriesFile(PhaselineError):
 
 
 class OutsideDataDir(PhaselineError):
-    """A symbolic link in the data directory leads out of the folder that it lies in."""
+    """A symbolic link in the data directory leads out of its folder."""
 
     code = "OUTSIDE_DATA_DIR"
     status = 403
 
     def __init__(self, path: str, folder: str) -> None:
-        """Name the `path` and the `folder` that it must not leave. Where it leads to is nobody's business."""
+        """Name the `path` and the `folder` that it must stay in. The link's target is not shown to clients."""
         super().__init__(
             f"{shown(path)} leads out of {folder} through a symbolic link; "
-            f"allowed: links that stay in {folder}; replace the link by a file"
+            f"allowed: links that stay in {folder}; replace the link with a file"
         )
 
 
 class UnknownJob(PhaselineError):
-    """No job of this id is in memory."""
+    """No job with this id is in memory."""
 
     code = "UNKNOWN_JOB"
     status = 404
@@ -176,43 +176,43 @@ class UnknownJob(PhaselineError):
 
 
 class UnknownClient(PhaselineError):
-    """No client of this id polls: it never did, it left, or the server forgot it (or was restarted)."""
+    """No client with this id is polling: it never connected, disconnected or expired, or the server restarted."""
 
     code = "UNKNOWN_CLIENT"
     status = 404
 
     def __init__(self, client_id: str) -> None:
         """Show the id."""
-        super().__init__(f"client {shown(client_id)} is not known; shake hands again (POST /ws/handshake)")
+        super().__init__(f"client {shown(client_id)} is not known; open a new session (POST /ws/handshake)")
 
 
 class UnknownPath(PhaselineError):
-    """No route and no file answers to this path."""
+    """No route and no file has this path."""
 
     code = "NOT_FOUND"
     status = 404
 
-    def __init__(self, path: str, allowed: str = "see the README's list of addresses") -> None:
+    def __init__(self, path: str, allowed: str = "see docs/http-api.md for all paths") -> None:
         """Show the path and what is `allowed`."""
-        super().__init__(f"nothing is at {shown(path)}; {allowed}")
+        super().__init__(f"no resource has the path {shown(path)}; {allowed}")
 
 
 class NoRun(PhaselineError):
-    """Nothing is known of this picture, and a plain GET starts nothing."""
+    """The picture does not exist and is not being made. A plain GET does not start a run."""
 
     code = "NO_RUN"
     status = 404
 
     def __init__(self, series: str, address: str) -> None:
-        """Name the picture and say how to start its run."""
+        """Name the picture and explain how to start its run."""
         super().__init__(
-            f"no run and no picture of {series}/{address}; "
+            f"{series}/{address} has no run and no picture; "
             f"start one with GET /dalle/{series}/{address}?generate=1 or POST /dalle/{series}/{address}"
         )
 
 
 class NoPicture(PhaselineError):
-    """The annotated picture does not exist (yet)."""
+    """The annotated picture does not exist, or not yet."""
 
     code = "NO_PICTURE"
     status = 404
@@ -220,19 +220,19 @@ class NoPicture(PhaselineError):
     def __init__(self, series: str, address: str) -> None:
         """Name the picture."""
         super().__init__(
-            f"no annotated picture of {series}/{address} yet; poll /dalle/{series}/{address} until done is true"
+            f"{series}/{address} has no annotated picture yet; poll /dalle/{series}/{address} until done is true"
         )
 
 
 class IllegalEvent(PhaselineError):
-    """The job's state does not take this event."""
+    """The job's state does not allow this event."""
 
     code = "ILLEGAL_EVENT"
     status = 409
 
 
 class TooLarge(PhaselineError):
-    """A body, message or file is over its limit."""
+    """A body, message or file exceeds its size limit."""
 
     code = "TOO_LARGE"
     status = 413
@@ -243,7 +243,7 @@ class TooLarge(PhaselineError):
 
 
 class TooMany(PhaselineError):
-    """A count is at its limit."""
+    """A limit on a number of things is reached."""
 
     code = "TOO_MANY"
     status = 429
@@ -251,7 +251,7 @@ class TooMany(PhaselineError):
 
 
 class RateLimited(PhaselineError):
-    """A token reports more in a second than it may."""
+    """A token exceeds its rate limit for reports."""
 
     code = "RATE_LIMITED"
     status = 429
@@ -259,13 +259,13 @@ class RateLimited(PhaselineError):
 
 
 class Unauthorized(PhaselineError):
-    """Who asks did not show a token that counts."""
+    """No valid token was sent."""
 
     code = "UNAUTHORIZED"
     status = 401
 
     def __init__(self, seen: str) -> None:
-        """Say what was `seen` in place of a token, without repeating it."""
+        """Describe what was `seen` in place of a valid token; never include the token itself."""
         super().__init__(
             f"{seen}; allowed: `Authorization: Bearer <token>`, or over a WebSocket a first message "
             '{"type": "auth", "token": "..."}; make a token with: progress-server token create'
@@ -273,14 +273,14 @@ class Unauthorized(PhaselineError):
 
 
 class Forbidden(PhaselineError):
-    """A token does not allow this."""
+    """The token does not allow the request."""
 
     code = "FORBIDDEN"
     status = 403
 
 
 class ForbiddenOrigin(PhaselineError):
-    """A page of another origin asks."""
+    """The request comes from a page of an origin that is not allowed."""
 
     code = "FORBIDDEN_ORIGIN"
     status = 403
@@ -288,13 +288,13 @@ class ForbiddenOrigin(PhaselineError):
     def __init__(self, origin: str) -> None:
         """Show the origin."""
         super().__init__(
-            f"a page of the origin {shown(origin)} asks; allowed: pages of this server and of this machine; "
-            "add another with --allow-origin"
+            f"the request's origin is {shown(origin)}; allowed: pages of this server and of this machine; "
+            "add an origin with --allow-origin"
         )
 
 
 class Misdirected(PhaselineError):
-    """The request is for a host that this server does not answer for."""
+    """The request names a host that this server does not serve."""
 
     code = "MISDIRECTED"
     status = 421
@@ -302,13 +302,13 @@ class Misdirected(PhaselineError):
     def __init__(self, host: str) -> None:
         """Show the host."""
         super().__init__(
-            f"the request is for the host {shown(host)}; allowed: localhost and the addresses that the server "
-            "listens on; add a name with --allow-host"
+            f"the request's host is {shown(host)}; allowed: localhost and the server's listen addresses; "
+            "add a name with --allow-host"
         )
 
 
 class DiskFull(PhaselineError):
-    """The data directory's file system takes no more."""
+    """The data directory's file system is full."""
 
     code = "DISK_FULL"
     status = 507
@@ -316,14 +316,14 @@ class DiskFull(PhaselineError):
 
 
 class Unrecoverable(PhaselineError):
-    """The messages after a position can't be had; a snapshot is sent instead."""
+    """The messages after a position are not available; the server sends a snapshot instead."""
 
     code = "UNRECOVERABLE"
     status = 410
 
 
 class SlowSubscriber(PhaselineError):
-    """A subscriber did not keep up, and its queue is full. It may come back and resume."""
+    """A subscriber reads too slowly, and its queue is full. It may reconnect and resume."""
 
     code = "SLOW_SUBSCRIBER"
     status = 503
@@ -331,46 +331,46 @@ class SlowSubscriber(PhaselineError):
 
 
 class PictureError(PhaselineError):
-    """What a provider sent is not a whole picture of an allowed size."""
+    """The data from a provider is not a complete picture of an allowed size."""
 
     code = "PICTURE_ERROR"
     status = 502
 
 
 class ProviderError(PhaselineError):
-    """A provider of pictures or prompts refused, failed, or did not answer in time."""
+    """A provider of pictures or prompts rejected a request, failed, or did not answer in time."""
 
     code = "PROVIDER_ERROR"
     status = 502
 
 
 class Refused(PhaselineError):
-    """A server did not take an earlier report; raised by a strict reporter alone."""
+    """The server rejected an earlier report. Only a strict reporter raises this."""
 
     code = "REFUSED"
     status = 409
 
 
 class ConfigError(PhaselineError):
-    """A flag, variable or key of the configuration is unknown or has a wrong value."""
+    """A configuration flag, variable or key is unknown or has an invalid value."""
 
     code = "CONFIG_ERROR"
 
 
 class DataDirError(PhaselineError):
-    """The data directory is missing, is no directory, or can't be written."""
+    """The data directory is missing, is not a directory, or is not writable."""
 
     code = "DATA_DIR_ERROR"
 
 
 class JournalUnusable(PhaselineError):
-    """The journal can't be opened: it is corrupt, newer than this program, or another server has it."""
+    """The journal can't be opened: it is corrupt, of a newer version, or in use by another server."""
 
     code = "JOURNAL_UNUSABLE"
 
 
 class JournalFailed(PhaselineError):
-    """The disk failed under the journal: nothing can be promised any more until the server was restarted."""
+    """The journal's disk failed. The server accepts no reports until it is restarted."""
 
     code = "JOURNAL_FAILED"
     status = 503
@@ -378,13 +378,13 @@ class JournalFailed(PhaselineError):
 
 
 class PortInUse(PhaselineError):
-    """An address to listen on is taken."""
+    """A listen address is in use."""
 
     code = "PORT_IN_USE"
 
 
 class StartupFailed(PhaselineError):
-    """A part of the server could not be started."""
+    """A part of the server failed to start."""
 
     code = "STARTUP_FAILED"
 

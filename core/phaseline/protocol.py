@@ -1,4 +1,4 @@
-"""The protocol of `/ws`: its version, and the codes with which a server closes a connection (RFC 6455, section 7.4)."""
+"""The protocol of `/ws`: its version and its close codes (RFC 6455, section 7.4)."""
 
 from typing import Final
 
@@ -14,20 +14,20 @@ __all__ = [
 ]
 
 PROTOCOL: Final = 1
-"""The version. A client of another version can't understand the server."""
+"""The version of the protocol. A client of another version is not compatible."""
 
 GOING_AWAY: Final = 1001
 """The server is shutting down."""
 TOO_BIG: Final = 1009
-"""A message was over the limit of its receiver."""
+"""A message exceeds the receiver's size limit."""
 SLOW: Final = 4008
-"""The client did not read as fast as messages came."""
+"""The client reads more slowly than messages arrive."""
 RATE_LIMITED: Final = 4429
-"""The token has reported as much as it may for now."""
+"""The token exceeds its rate limit for reports."""
 UNAUTHORIZED: Final = 4501
-"""The client has shown no valid token."""
+"""The client sent no valid token."""
 
 COME_BACK: Final = range(4000, 4500)
-"""Codes of ours after which a client may connect again soon."""
+"""Phaseline's close codes after which a client may reconnect soon."""
 STAY_AWAY: Final = range(4500, 5000)
-"""Codes of ours after which a client must not connect again before something has changed."""
+"""Phaseline's close codes after which a client must not reconnect until its configuration or the server changes."""

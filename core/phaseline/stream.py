@@ -1,4 +1,4 @@
-"""The stream: numbered messages, positions in it, and the part of it that is kept to resume from."""
+"""The stream: numbered messages, positions between them, and the latest messages, from which clients resume."""
 
 from collections import deque
 from functools import lru_cache
@@ -24,12 +24,12 @@ def job_channel(job_id: str) -> str:
 
 @lru_cache(maxsize=4096)
 def channels_of(kind: str, job_id: str, channel: str | None = None) -> frozenset[str]:
-    """Return every channel that carries a message.
+    """Return the channels that carry a message.
 
     Args:
         kind: The type of an event.
-        job_id: The job it is about.
-        channel: Of what is no event of a job, but was said to this channel alone.
+        job_id: The id of the event's job.
+        channel: The only channel of a broadcast, which is not an event of a job.
     """
     if channel is not None:
         return frozenset({channel})
@@ -39,8 +39,8 @@ def channels_of(kind: str, job_id: str, channel: str | None = None) -> frozenset
 class Position(msgspec.Struct, frozen=True):
     """A place in the stream: after message `seq` of `epoch`.
 
-    The epoch changes only when the stream's history begins anew, so that an old position is never mistaken for
-    a new one; `seq` rises by one with every message and is never given twice within an epoch.
+    The epoch changes only when the stream starts a new history, so an old position never matches a new stream. `seq`
+    rises by one with every message and is unique within an epoch.
     """
 
     epoch: Annotated[str, Meta(max_length=100, description="a string of at most 100 characters")]
@@ -51,12 +51,12 @@ class Message(msgspec.Struct, frozen=True):
     """An event on the wire.
 
     Attributes:
-        seq: Its number.
-        type: Its wire name.
-        job_id: The job it is about.
-        channels: Every channel that carries it.
-        payload: The JSON document, encoded once for everybody.
-        channel: The one channel of what is no event of a job.
+        seq: Its number in the stream.
+        type: Its name on the wire.
+        job_id: The id of its job.
+        channels: The channels that carry it.
+        payload: The JSON document, encoded once for all subscribers.
+        channel: The only channel of a broadcast, which is not an event of a job.
     """
 
     seq: int
@@ -71,7 +71,7 @@ class Tail:
     """The latest messages of a stream, at most `size` of them."""
 
     def __init__(self, epoch: str, size: int, seq: int = 0) -> None:
-        """Begin after message `seq` of `epoch`."""
+        """Start after message `seq` of `epoch`."""
         self._epoch = epoch
         self._seq = seq
         self._messages: deque[Message] = deque(maxlen=size)
@@ -82,31 +82,32 @@ class Tail:
         return Position(self._epoch, self._seq)
 
     def append(self, message: Message) -> None:
-        """Add the next message; the oldest leaves when the tail is full.
+        """Add the next message; drop the oldest when the tail is full.
 
         Raises:
-            ValueError: Its `seq` is not the next one.
+            ValueError: Its `seq` is not the next number.
         """
         if message.seq != self._seq + 1:
-            text = f"seq is {message.seq}; allowed: {self._seq + 1}, the next one"
+            text = f"seq is {message.seq}; allowed: {self._seq + 1}, the next number"
             raise ValueError(text)
         self._messages.append(message)
         self._seq = message.seq
 
     def since(self, position: Position, limit: int | None = None) -> tuple[Message, ...]:
-        """Return every message after `position`, or the first `limit` of them, oldest first, with no gap.
+        """Return the messages after `position` without a gap, oldest first; at most `limit` of them.
 
         Returns:
-            `top.seq - position.seq` messages; empty when up to date.
+            Without a limit `top.seq - position.seq` messages; none when `position` is the top.
 
         Raises:
-            Unrecoverable: Other epoch, already discarded, or ahead of the top. The caller sends a snapshot.
+            Unrecoverable: The position is of another epoch, older than the tail, or ahead of the top. The caller
+                sends a snapshot.
         """
         missed = self._seq - position.seq
         if position.epoch != self._epoch or not 0 <= missed <= len(self._messages):
             oldest = self._seq - len(self._messages)
             text = (
-                f"position {shown(position.epoch)}/{shown(position.seq)} can't be resumed from; "
+                f"can't resume from position {shown(position.epoch)}/{shown(position.seq)}; "
                 f"allowed: {self._epoch!a}/{oldest} to {self._epoch!a}/{self._seq}"
             )
             raise Unrecoverable(text)

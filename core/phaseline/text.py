@@ -1,8 +1,9 @@
-"""Text from outside, made safe before anything else sees it: once for what is kept, once for what a terminal shows.
+"""Sanitizing of untrusted text, once for storage and once for display in a terminal.
 
-What a client sends is kept without the characters that act on a terminal or a page (`clean`). What a server sends is
-shown on one line, in characters whose width all terminals agree on (`one_line`): an escape sequence could drive
-the terminal, a bidirectional control could make one name look like another, an odd width would shift a line.
+`clean` removes the characters that act on a terminal or a page; the server stores the rest of a client's text.
+`one_line` prepares a server's text for a terminal: one line, in characters that all terminals draw equally wide.
+Otherwise an escape sequence could control the terminal, a bidirectional control could disguise a name, and a character
+of unclear width could shift a line.
 """
 
 import re
@@ -12,14 +13,14 @@ from typing import Final
 
 __all__ = ["clean", "clean_json", "needs_cleaning", "one_line", "one_line_value"]
 
-# ---------------------------------------------------------------------------------------------- what is kept
+# ---------------------------------------------------------------------------------------------- storage
 
-# C0 but tab and newline, DEL, C1, the zero-width and bidirectional controls, line and paragraph separators, the
-# byte-order mark, and lone surrogates. A terminal or a page that prints one of these does what the sender wants.
+# C0 except tab and newline, DEL, C1, the zero-width and bidirectional controls, line and paragraph separators, the
+# byte-order mark, and lone surrogates. With these a sender controls the terminal or page that prints them.
 _HOSTILE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
-# The same in UTF-8 as it stands in a JSON document, or any \u escape, behind which one may hide.
+# The same characters as UTF-8 in a JSON document, and every \u escape, which may encode one of them.
 _MAYBE_HOSTILE: Final = re.compile(
     rb"\\[ubfr]|\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8b\x8e\x8f\xa8-\xae]|\xe2\x81[\xa0-\xa9]|\xef\xbb\xbf"
 )
@@ -31,14 +32,14 @@ def clean(text: str) -> str:
 
 
 def needs_cleaning(document: bytes) -> bool:
-    """Say whether a JSON document may hold what `clean` takes out: a scan or two, so that most reports cost no more."""
+    """Return whether a JSON document may contain characters that `clean` removes; false positives are possible."""
     if document.isascii() and b"\\" not in document and b"\x7f" not in document:
         return False
     return _MAYBE_HOSTILE.search(document) is not None
 
 
 def clean_json(value: object) -> object:
-    """Return a decoded JSON value with every string in it, keys too, cleaned."""
+    """Return a decoded JSON value with all its strings cleaned, keys included."""
     match value:
         case str():
             return clean(value)
@@ -50,41 +51,41 @@ def clean_json(value: object) -> object:
             return value
 
 
-# ---------------------------------------------------------------------------------------------- what a terminal shows
+# ---------------------------------------------------------------------------------------------- display in a terminal
 
 _SPACES: Final = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
 _MOST_MARKS: Final = 2
-"""Combining marks kept on one character: enough for every living script, too few to climb over other lines."""
+"""Combining marks kept per character: enough for every living script, too few to overlap other lines."""
 
 _REGIONAL_A: Final = 0x1F1E6
 _REGIONAL_Z: Final = 0x1F1FF
 _DROPPED: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U0001f3fb-\U0001f3ff\U000e0000-\U000e0fff]"
 )
-"""Fillers without ink, variation selectors, skin tones and tags: widths of them differ between terminals."""
+"""Blank fillers, variation selectors, skin tones and tags, whose widths differ between terminals."""
 
 _MOST_ITEMS: Final = 200
 _MOST_DEPTH: Final = 8
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """Return `text` on one line, with nothing in it that could steer a terminal.
+    """Return `text` on one line, without characters that control a terminal.
 
-    Line ends and odd spaces become spaces. C0 and C1 controls, bidirectional and zero-width controls, lone
-    surrogates and tags vanish. What Unicode has not assigned, or leaves to private use, is shown as U+FFFD.
+    Line ends and unusual spaces become spaces. C0 and C1 controls, bidirectional and zero-width controls, lone
+    surrogates and tags are removed. Unassigned and private-use characters become U+FFFD.
 
     Args:
-        text: anything.
-        limit: most characters to return; a cut is marked by an ellipsis.
+        text: Any text.
+        limit: Maximum number of characters to return; an ellipsis marks a cut.
     """
-    if len(text) <= limit and text.isascii() and text.isprintable():  # nearly always
+    if len(text) <= limit and text.isascii() and text.isprintable():  # the common case
         return text.strip()
     return _one_line(text, limit)
 
 
 @lru_cache(maxsize=8192)
 def _one_line(text: str, limit: int) -> str:
-    # Cut first, so that a hostile megabyte costs nothing; the second cut is the exact one.
+    # This first cut bounds the work for huge texts; the second is exact.
     overlong = len(text) > 2 * limit
     kept = text[: 2 * limit]
     if not (kept.isascii() and kept.isprintable()):
@@ -95,7 +96,7 @@ def _one_line(text: str, limit: int) -> str:
 
 def _safe_characters(text: str) -> list[str]:
     safe: list[str] = []
-    marks = _MOST_MARKS  # A mark at the very start would land on whatever stands before the text.
+    marks = _MOST_MARKS  # A mark at the start would combine with the character before the text.
     for character in text:
         category = unicodedata.category(character)
         if category in {"Mn", "Me", "Mc"}:
@@ -110,7 +111,7 @@ def _safe_characters(text: str) -> list[str]:
         elif category in {"Co", "Cn"}:
             safe.append("\ufffd")
         elif _REGIONAL_A <= ord(character) <= _REGIONAL_Z:
-            # Half a flag: two of them are one glyph here and two there. Its letter is the same everywhere.
+            # Half a flag: some terminals draw two halves as one glyph, others as two. All draw the letter alike.
             safe.append(chr(ord("A") + ord(character) - _REGIONAL_A))
         elif not category.startswith("C") and category not in {"Zl", "Zp"}:
             safe.append(character)
@@ -118,7 +119,7 @@ def _safe_characters(text: str) -> list[str]:
 
 
 def one_line_value(value: object, depth: int = 0) -> object:
-    """Return a copy of a decoded JSON `value` with every text in it cleaned, and of bounded size and depth."""
+    """Return a copy of a decoded JSON `value` with all texts on one line, limited in size and depth."""
     if isinstance(value, str):
         return one_line(value, 2000)
     if isinstance(value, dict):

@@ -127,11 +127,11 @@ def test_a_hostile_value_is_shown_short_and_printable(error: PhaselineError) -> 
         (InvalidAddress("0xg"), "address is '0xg'; allowed: 0x and 1 to 64 hexadecimal digits"),
         (
             NoRun("s", "0x1"),
-            "no run and no picture of s/0x1; start one with GET /dalle/s/0x1?generate=1 or POST /dalle/s/0x1",
+            "s/0x1 has no run and no picture; start one with GET /dalle/s/0x1?generate=1 or POST /dalle/s/0x1",
         ),
         (
             NoPicture("simple", "0x1"),
-            "no annotated picture of simple/0x1 yet; poll /dalle/simple/0x1 until done is true",
+            "simple/0x1 has no annotated picture yet; poll /dalle/simple/0x1 until done is true",
         ),
         (UnknownJob("j"), "job 'j' is not known; start it with job_started (POST /progress/start)"),
         (IllegalEvent("as it is"), "as it is"),

@@ -150,7 +150,7 @@ def test_percent_is_smooth_over_the_border_of_phases_and_never_reaches_a_hundred
         for name, at in (("a", 0), ("b", 10), ("c", 40)):
             if second == at:
                 enter(job, name, at)
-        told.append(job.told_percent(engine.estimate(job, moment(second)).percent))
+        told.append(job.shown_percent(engine.estimate(job, moment(second)).percent))
     assert told == sorted(told)
     assert max(after - before for before, after in pairwise(told[:60])) < 6
     assert 80 < told[60] < told[-1] < 100

@@ -68,7 +68,7 @@ def ran(
             progress = first + (100 - first) * half / 2 / length if reports else None
             job.apply(JobProgress(job_id=job.job_id, phase=name, progress=progress), moment(at))
             estimate = engine.estimate(job, moment(at))
-            looks.append(Look(at / total, total - at, estimate, job.told_percent(estimate.percent)))
+            looks.append(Look(at / total, total - at, estimate, job.shown_percent(estimate.percent)))
         began += length
     job.apply(JobCompleted(job_id=job.job_id), moment(total))
     engine.learn(job)
@@ -161,9 +161,9 @@ def test_a_single_report_says_less_the_longer_no_other_comes() -> None:
 def test_progress_that_begins_anew_is_measured_from_there() -> None:
     phase = Phase("two passes", entered_ns=0)
     for second in range(11):
-        phase.say(10.0 * second, moment(second))
+        phase.report(10.0 * second, moment(second))
     for second in range(5):
-        phase.say(5.0 * second, moment(20 + second))
+        phase.report(5.0 * second, moment(20 + second))
     assert phase.first == (20 * SECOND, 0.0)
     implied = pace((24_000.0, 0.2), [(20_000.0, 0.0), (22_000.0, 0.1)], 24_000.0)
     assert implied is not None
@@ -173,7 +173,7 @@ def test_progress_that_begins_anew_is_measured_from_there() -> None:
 def test_of_many_reports_few_are_kept() -> None:
     phase = Phase("long", entered_ns=0)
     for number in range(100_000):
-        phase.say(number / 1000, moment(number))
+        phase.report(number / 1000, moment(number))
     assert phase.first == (0, 0.0)
     assert len(phase.marks) <= 16
 

@@ -255,7 +255,8 @@ def test_what_is_known_of_a_photo_is_bounded_and_what_is_over_is_refused() -> No
     job = started()
     job.apply(photo_info(200_000, "a"), moment(1))
     before = everything_in(job)
-    with pytest.raises(TooLarge, match=f"^what is known of the photo has 300015 bytes; allowed: .* {MAX_KEPT_BYTES}$"):
+    text = f"^photo_info with the new photo_data has 300015 bytes; allowed: at most {MAX_KEPT_BYTES}$"
+    with pytest.raises(TooLarge, match=text):
         job.apply(photo_info(100_000, "b"), moment(2))
     assert everything_in(job) == before
     job.apply(photo_info(200_000, "a"), moment(3))

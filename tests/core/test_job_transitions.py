@@ -78,7 +78,7 @@ def test_an_illegal_event_is_refused_and_changes_nothing(state: State, kind: typ
         job.apply(example_of(kind), moment(10))
     assert everything_in(job) == before
     event = example_of(kind).type
-    assert str(refusal.value).startswith(f"job 'job_1' cannot take {event} ")
+    assert str(refusal.value).startswith(f"job 'job_1' can't accept {event} ")
     assert str(refusal.value).endswith(
         "start it with job_started"
         if state is State.ABSENT

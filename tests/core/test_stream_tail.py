@@ -59,7 +59,7 @@ def test_the_oldest_leaves_when_it_is_full() -> None:
 def test_a_position_that_can_not_be_resumed_from_is_refused_and_the_possible_ones_told(position: Position) -> None:
     with pytest.raises(Unrecoverable) as refused:
         tail_of(5, 3).since(position)
-    expected = f"position '{position.epoch}'/{position.seq} can't be resumed from; allowed: 'e'/2 to 'e'/5"
+    expected = f"can't resume from position '{position.epoch}'/{position.seq}; allowed: 'e'/2 to 'e'/5"
     assert str(refused.value) == expected
 
 
@@ -73,7 +73,7 @@ def test_a_hostile_position_is_shown_in_one_printable_line() -> None:
 @pytest.mark.parametrize("seq", [4, 5, 7, 0, -1])
 def test_a_message_out_of_turn_is_refused_and_not_kept(seq: int) -> None:
     tail = tail_of(5, 3)
-    with pytest.raises(ValueError, match=rf"^seq is {seq}; allowed: 6, the next one$"):
+    with pytest.raises(ValueError, match=rf"^seq is {seq}; allowed: 6, the next number$"):
         tail.append(message(seq))
     assert tail.top == Position("e", 5)
     assert len(tail.since(Position("e", 2))) == 3

@@ -83,7 +83,7 @@ async def test_no_path_escapes_the_output_folder(tmp_path: Path) -> None:
             assert (answer.status, answer.json["code"]) == (404, "NOT_FOUND"), trick
             assert answer.body.decode().isprintable(), trick
             assert "set-cookie" not in answer.headers
-            assert answer.json["error"].startswith("nothing is at ")
+            assert answer.json["error"].startswith("no resource has the path ")
 
 
 async def test_only_links_inside_the_output_folder_are_followed(tmp_path: Path) -> None:

@@ -53,11 +53,11 @@ async def test_a_job_by_rest_from_beginning_to_end(tmp_path: Path) -> None:
         ("report", {"job_id": "a", "stage": "importing", "progress": "5"}, 422, "INVALID_FIELD", "progress is '5'"),
         ("report", {"job_id": "a", "stage": "nowhere"}, 422, "INVALID_FIELD", "stage is 'nowhere'; allowed: importing"),
         ("report", {"job_id": "a"}, 422, "INVALID_FIELD", "stage"),
-        ("start", {"job_id": "a"}, 409, "ILLEGAL_EVENT", "cannot take job_started while active"),
-        ("report", {"job_id": "over", "stage": "importing"}, 409, "ILLEGAL_EVENT", "while completed"),
-        ("complete", {"job_id": "over", "success": False}, 409, "ILLEGAL_EVENT", "cannot take job_failed"),
+        ("start", {"job_id": "a"}, 409, "ILLEGAL_EVENT", "can't accept job_started while it is active"),
+        ("report", {"job_id": "over", "stage": "importing"}, 409, "ILLEGAL_EVENT", "while it is completed"),
+        ("complete", {"job_id": "over", "success": False}, 409, "ILLEGAL_EVENT", "can't accept job_failed"),
         ("complete", {"job_id": "a", "duration": -1}, 422, "INVALID_FIELD", "duration is -1"),
-        ("nothing", {"job_id": "a"}, 404, "NOT_FOUND", "nothing is at"),
+        ("nothing", {"job_id": "a"}, 404, "NOT_FOUND", "no resource has the path"),
     ],
 )
 async def test_what_is_refused_says_why(

@@ -38,8 +38,8 @@ def test_a_token_in_the_home_folder_is_found(tmp_path: Path) -> None:
     [
         ("token", "secret", 0o640, "has mode 0640; allowed: 0600"),
         ("tokens", "box secret", 0o604, "has mode 0604; allowed: 0600"),
-        ("token", "two secrets", 0o600, "holds 11 characters that are no token"),
-        ("token", "s" * 501, 0o600, "holds 501 characters"),
+        ("token", "two secrets", 0o600, "is not a token: it has 11 characters"),
+        ("token", "s" * 501, 0o600, "it has 501 characters"),
         ("tokens", "box\nbox a b", 0o600, "line 1 of .* has 1 word; allowed: a host and its token"),
     ],
 )
@@ -47,7 +47,7 @@ def test_an_error_does_not_show_the_secret(tmp_path: Path, name: str, text: str,
     write(tmp_path, name, text, mode)
     with pytest.raises(ConfigError, match=words) as caught:
         read_access({"XDG_CONFIG_HOME": str(tmp_path)})
-    assert "secret" not in str(caught.value).replace("is a secret", "")
+    assert "secret" not in str(caught.value).replace("is secret", "")
 
 
 def test_the_ca_file_must_exist(tmp_path: Path) -> None:

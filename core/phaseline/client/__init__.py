@@ -1,1 +1,1 @@
-"""What each client of ours needs to connect: the address, the token, the handshake."""
+"""Code that Phaseline's own clients share to connect: the address, the token, the handshake."""

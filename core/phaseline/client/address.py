@@ -1,4 +1,4 @@
-"""Where a server is, as a person writes it."""
+"""Parsing of a server's address as users write it."""
 
 import os
 import re
@@ -12,7 +12,7 @@ DEFAULT_URL: Final = "ws://127.0.0.1:5100/ws"
 _DEFAULT_PORT: Final = 5100
 _ALLOWED: Final = "http://host:port, https://host:port, ws://…, wss://… or host:port"
 _PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
-# No urllib.parse: it takes longer to import than all else that a worker's reporter needs at its start.
+# Not urllib.parse: its import takes longer than the rest of a reporter's start.
 _URL: Final = re.compile(
     r"(?:(?P<scheme>wss?|https?)://)?(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~-]+)?)\]|(?P<host>[A-Za-z0-9._-]+))"
     r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)",
@@ -21,7 +21,7 @@ _URL: Final = re.compile(
 
 
 class Address(NamedTuple):
-    """A server's WebSocket.
+    """The address of a server's WebSocket.
 
     Attributes:
         path: The path of the WebSocket; it ends with `/ws`.
@@ -34,10 +34,14 @@ class Address(NamedTuple):
 
     @classmethod
     def parse(cls, text: str, allowed: str = _ALLOWED) -> "Address":
-        """Read a URL as people write it: of a WebSocket or of the server, or `host:port` (5100 if it has none).
+        """Parse the URL of a server or of its WebSocket, or `host:port`; the default port is 5100.
+
+        Args:
+            text: What the user wrote.
+            allowed: The allowed forms, for the error text.
 
         Raises:
-            ConfigError: It is no address of a server; the text says what is `allowed`.
+            ConfigError: `text` is not the address of a server.
         """
         match = _URL.fullmatch(text.strip())
         port = int(match["port"]) if match and match["port"] else None
@@ -54,7 +58,7 @@ class Address(NamedTuple):
 
     @classmethod
     def configured(cls, url: str | None) -> "Address":
-        """Read `url`, or what PROGRESS_URL says, or the default; raises as `parse` does."""
+        """Parse `url`, else the variable PROGRESS_URL, else the default; raise the errors of `parse`."""
         return cls.parse(url if url is not None else os.environ.get("PROGRESS_URL") or DEFAULT_URL)
 
     @property

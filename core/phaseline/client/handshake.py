@@ -1,4 +1,4 @@
-"""The begin of a WebSocket as its client: of a worker's reporter, and of the view."""
+"""The client's side of a WebSocket handshake, for a worker's reporter and for the terminal view."""
 
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -10,11 +10,14 @@ __all__ = ["HungUp", "shake_hands"]
 
 
 class HungUp(ConnectionError):
-    """The server closed the connection and had not answered."""
+    """The server closed the connection before it answered."""
 
 
 class _Reader:
-    """The nursery for what reads a connection. The library would wait for an answer even when the reader has ended."""
+    """A nursery for the task that reads a connection.
+
+    When the reader ends, it cancels the handshake. Without this, the library would wait for an answer forever.
+    """
 
     def __init__(self, nursery: trio.Nursery, attempt: trio.CancelScope) -> None:
         self._nursery = nursery
@@ -31,15 +34,15 @@ class _Reader:
 async def shake_hands(
     nursery: trio.Nursery, wrap: Callable[[trio.Nursery], Awaitable[WebSocketConnection]]
 ) -> WebSocketConnection:
-    """Speak WebSocket from now on; how long the server may take to answer, the caller says.
+    """Perform the handshake and return the connection. The caller sets the time-out.
 
     Args:
-        nursery: for the connection's own task; a refusal, and what is no WebSocket, are raised there.
-        wrap: the library's `wrap_client_stream`, with all that it takes but the nursery.
+        nursery: Runs the connection's task, which raises when the server rejects the handshake or sends invalid data.
+        wrap: The library's `wrap_client_stream` with all arguments bound except the nursery.
 
     Raises:
-        HungUp: the server closed the connection first.
+        HungUp: The server closed the connection before it answered.
     """
     with trio.CancelScope() as attempt:
         return await wrap(cast("trio.Nursery", _Reader(nursery, attempt)))
-    raise HungUp("the server hung up before it answered")
+    raise HungUp("the server closed the connection before it answered")

@@ -1,4 +1,4 @@
-"""What a reporter has to say to its worker's log. Each kind of trouble is told once, for a worker may run for weeks."""
+"""A reporter's warnings in its worker's log. Each kind of problem is logged once, as a worker may run for weeks."""
 
 from typing import Final
 
@@ -9,20 +9,20 @@ _MOST: Final = 1000
 
 def warn(text: str, *values: object) -> None:
     """Log a warning under `phaseline`."""
-    import logging  # noqa: PLC0415 - seldom needed, and as dear to load as all the rest of this package
+    import logging  # noqa: PLC0415 - rarely needed, and its import takes as long as the rest of this package
 
     logging.getLogger("phaseline").warning(text, *values)
 
 
 class Warned:
-    """What has been said already."""
+    """The warnings that have been logged already."""
 
     def __init__(self) -> None:
         self._keys: set[tuple[str, ...]] = set()
 
     def once(self, *key: str) -> bool:
-        """Say whether `key` is said for the first time (or again after a thousand others)."""
-        # No lock, which a signal handler could find held by its own thread: at worst something is said twice.
+        """Return whether `key` is new. After a thousand others a key counts as new again."""
+        # A signal handler could deadlock on a lock that its own thread holds. Without one, a warning may be repeated.
         if key in self._keys:
             return False
         if len(self._keys) >= _MOST:

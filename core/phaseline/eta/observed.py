@@ -135,7 +135,7 @@ def observe(job: Job, now: Moment) -> Observed:
 
 def progress_of(phase: Phase, phase_ms: float) -> tuple[Mark | None, tuple[Mark, ...]]:
     """Return the worker's latest report of progress in a phase that has taken `phase_ms`, and those that were kept."""
-    mark = (min(phase.said_ns / _NS_PER_MS, phase_ms), min(1.0, phase.progress / 100)) if phase.progress else None
+    mark = (min(phase.reported_ns / _NS_PER_MS, phase_ms), min(1.0, phase.progress / 100)) if phase.progress else None
     return mark, tuple((min(ms, phase_ms), min(1.0, fraction)) for ms, fraction in marks_of(phase))
 
 

@@ -114,9 +114,9 @@ class Live:
             ms, event = self._coming.pop()
             if event is not None:
                 self._job.apply(event, _moment(ms))
-            self._job.told_percent(self._engine.estimate(self._job, _moment(ms)).percent)
+            self._job.shown_percent(self._engine.estimate(self._job, _moment(ms)).percent)
         estimate = self._engine.estimate(self._job, _moment(state.t))
-        return _answer(estimate, self._job.told_percent(estimate.percent), state.t)
+        return _answer(estimate, self._job.shown_percent(estimate.percent), state.t)
 
 
 def _answer(estimate: Estimate, percent: float, elapsed_ms: float) -> Answer:
@@ -158,5 +158,5 @@ def _marked(marks: Sequence[Mark], ms: float) -> Phase:
     phase = Phase("", entered_ns=0)
     for at, fraction in marks:
         if at <= ms:
-            phase.say(100 * fraction, _moment(at))
+            phase.report(100 * fraction, _moment(at))
     return phase

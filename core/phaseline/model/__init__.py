@@ -1,1 +1,1 @@
-"""A job, its phases and events: pure data and rules, no I/O."""
+"""Jobs, phases and events: pure data and rules, without I/O."""

@@ -1,7 +1,7 @@
-"""Events: the immutable facts about jobs that reporters state.
+"""Events: immutable facts about jobs, as reporters send them.
 
-An event is what happened; a message is an event on the wire. They have one definition each, here, with seed B's
-names for the wire (`stage`, `message`) behind the glossary's (`phase`, `text`) for the code.
+An event says that something happened; a message is an event on the wire. Both share one definition in this module. The
+code uses the project's names (`phase`, `text`), the wire those of the photo protocol (`stage`, `message`).
 """
 
 from typing import Annotated, Any, Final, Literal, get_args
@@ -43,10 +43,10 @@ ONE_LINE: Final = "one line"
 
 
 def one_line(least: int, most: int) -> Meta:
-    """Return what a name must be: of so many characters, and in one line.
+    """Return the constraint on a name: `least` to `most` characters on one line.
 
-    Tabs and newlines are for text; the other control characters were taken out when a message came in. To find these
-    two by a pattern would take msgspec longer than all the rest: `wire.one_line` does it, where there can be any.
+    A name has no tab or newline; decoding removes all other control characters. `wire.one_line` checks this, because
+    a regular expression in msgspec would take longer than the rest of the decoding.
     """
     size = f"{least} to {most}" if least else f"at most {most}"
     return Meta(
@@ -58,13 +58,13 @@ def one_line(least: int, most: int) -> Meta:
     )
 
 
-# The descriptions are told to whoever sends something else.
+# Error texts quote the descriptions as what is allowed.
 JobId = Annotated[str, one_line(1, 200)]
 Name = Annotated[str, one_line(1, 100)]
 Label = Annotated[str, one_line(0, 100)]
 Age = Annotated[float, Meta(ge=0, le=MAX_AGE_S, description=f"a number of seconds from 0 to {MAX_AGE_S}")]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1, description="an integer from 0 to 2^63 - 1")]
-# Every message of a job repeats it, so it is kept short.
+# The limits keep messages short: each one of a job repeats the id.
 PhotoId = (
     Annotated[
         int,
@@ -88,11 +88,11 @@ class BaseEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of all events.
 
     Attributes:
-        job_id: The job it is about.
-        producer: Who reported it, if the reporter wants its reports to be idempotent.
-        producer_seq: The reporter's own count, rising by one for each report; goes with `producer`.
-        age_seconds: How long before it was sent it happened, by the reporter's monotonic clock: what was kept while
-            the server was away is then dated rightly, without any two clocks having to agree.
+        job_id: The id of the job.
+        producer: The name of the reporter, if it wants its reports deduplicated.
+        producer_seq: The reporter's own number of the report, which rises by one with each; required with `producer`.
+        age_seconds: The event's age when it was sent, by the reporter's monotonic clock. With it the server dates
+            delayed reports correctly, even if the two clocks differ.
     """
 
     job_id: JobId
@@ -107,16 +107,16 @@ class BaseEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class JobStarted(BaseEvent, frozen=True, kw_only=True, tag="job_started"):
-    """A job began.
+    """A job started.
 
     Attributes:
-        photo_id: The reporter's own name for what is worked on.
-        photo_info: What is known of it.
-        workflow: Its workflow; without one, `photo`, or `custom` when `phases` are declared.
-        phases: The phases that a workflow that isn't built in will go through, in order.
-        series: Jobs of one workflow that take similarly long share a series.
-        host: The box that the work is done on.
-        cache_hit: Whether the result existed already; such a job teaches nothing.
+        photo_id: The reporter's own id of the photo or other item that the job processes.
+        photo_info: Metadata of that item.
+        workflow: The workflow. By default it is `custom` with `phases`, and `photo` without.
+        phases: The job's phases in order, for a workflow that is not built in.
+        series: A name for jobs of the workflow that take about equally long.
+        host: The machine that does the work.
+        cache_hit: Whether the result existed already. Estimates do not learn from such a job.
     """
 
     photo_id: PhotoId = None
@@ -133,12 +133,12 @@ class JobStarted(BaseEvent, frozen=True, kw_only=True, tag="job_started"):
 class JobProgress(
     BaseEvent, frozen=True, kw_only=True, tag="job_progress", rename={"phase": "stage", "text": "message"}
 ):
-    """A job is in `phase`; the first such event of a phase is its beginning.
+    """A job is in `phase`. The first such event starts the phase.
 
     Attributes:
-        progress: How much of the phase is done, in percent; None when the worker can't say.
-        text: A line for people.
-        details: Anything else.
+        progress: The phase's progress in percent; None if the worker does not know it.
+        text: A line for users.
+        details: Any other data.
     """
 
     phase: Name
@@ -149,7 +149,7 @@ class JobProgress(
 
 
 class PhaseCompleted(BaseEvent, frozen=True, kw_only=True, tag="stage_completed", rename={"phase": "stage"}):
-    """A phase ended well, or was skipped."""
+    """A phase completed, or was skipped."""
 
     phase: Name
     result: Details = {}
@@ -158,7 +158,7 @@ class PhaseCompleted(BaseEvent, frozen=True, kw_only=True, tag="stage_completed"
 
 
 class PhotoInfo(BaseEvent, frozen=True, kw_only=True, tag="photo_info", rename={"data": "photo_data"}):
-    """More is known of what the job works on."""
+    """The worker adds metadata of the item that the job processes."""
 
     data: Details
     photo_id: PhotoId = None
@@ -171,7 +171,7 @@ class ErrorOccurred(
     tag="error_occurred",
     rename={"text": "error_message", "details": "error_details", "phase": "stage"},
 ):
-    """Something went wrong; the job may go on."""
+    """An error occurred; the job may continue."""
 
     error_type: Name
     text: Text
@@ -181,7 +181,7 @@ class ErrorOccurred(
 
 
 class JobCompleted(BaseEvent, frozen=True, kw_only=True, tag="job_completed"):
-    """The job ended well. `duration`, in seconds, is the worker's own measure."""
+    """The job completed. `duration` is the worker's own measurement in seconds."""
 
     result: Details = {}
     success: bool = True
@@ -190,7 +190,7 @@ class JobCompleted(BaseEvent, frozen=True, kw_only=True, tag="job_completed"):
 
 
 class JobFailed(BaseEvent, frozen=True, kw_only=True, tag="job_failed"):
-    """The job ended badly; `result["error"]` says why. `duration`, in seconds, is the worker's own measure."""
+    """The job failed; `result["error"]` is the reason. `duration` is the worker's own measurement in seconds."""
 
     result: Details = {}
     success: bool = False
@@ -199,36 +199,36 @@ class JobFailed(BaseEvent, frozen=True, kw_only=True, tag="job_failed"):
 
 
 class JobCancelled(BaseEvent, frozen=True, kw_only=True, tag="job_cancelled"):
-    """Somebody ended the job before it was done. B's clients see it as `job_failed`."""
+    """The job was cancelled. Subscribers receive it as `job_failed`."""
 
     reason: Text = "cancelled"
 
 
 class JobStalled(BaseEvent, frozen=True, kw_only=True, tag="job_stalled"):
-    """The job stopped: it is silent for longer than its phase's habit, or its worker's connection is gone."""
+    """The job stalled: no report for longer than is usual in its phase, or its worker disconnected."""
 
     reason: StallReason = "silent"
 
 
 class JobLost(BaseEvent, frozen=True, kw_only=True, tag="job_lost"):
-    """The job's worker did not come back in time."""
+    """The job's worker did not reconnect or report in time."""
 
     reason: StallReason = "silent"
 
 
 class JobResumed(BaseEvent, frozen=True, kw_only=True, tag="job_resumed"):
-    """The worker that was gone is connected again."""
+    """The disconnected worker has reconnected."""
 
 
 class MetricsReported(BaseEvent, frozen=True, kw_only=True, tag="processing_metrics"):
-    """Figures of the worker's own, passed on as they are."""
+    """The worker's own metrics, published unchanged."""
 
     metrics: Details = {}
     photo_id: PhotoId = None
 
 
 Finding = JobStalled | JobLost | JobResumed
-"""What the server finds by itself."""
+"""An event that the server itself creates."""
 
 Report = (
     JobStarted
@@ -241,7 +241,7 @@ Report = (
     | JobCancelled
     | MetricsReported
 )
-"""What a reporter may state."""
+"""An event that a reporter may send."""
 Event = Report | Finding
-"""Everything that changes a job; a `match` over it ends in `assert_never`."""
+"""Any event; a `match` over it ends in `assert_never`."""
 EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)

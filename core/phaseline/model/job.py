@@ -1,4 +1,4 @@
-"""A job: what is known of it, and what each event changes. Which events it takes, `transitions` says."""
+"""A job: its state, and how each event changes it. `transitions` defines which events it accepts."""
 
 from typing import Any, Final, Self, assert_never
 
@@ -31,41 +31,41 @@ __all__ = ["MAX_ERRORS", "MAX_KEPT_BYTES", "Job"]
 
 _encoder: Final = msgspec.json.Encoder()
 
-# A job that reports errors for ever keeps the first ones, which tell most, and the latest.
+# At this limit a job keeps its first errors, which say the most, and the latest.
 MAX_ERRORS: Final = 100
-# So much of its errors is kept in memory, encoded, and so much of what is known of its photo: nobody else bounds the
-# sum of what many messages carry.
+# Encoded size of a job's errors in memory, and of its `photo_info`. Many small messages could otherwise fill the
+# memory.
 MAX_KEPT_BYTES: Final = 262_144
 
 
 class Job:
     """One job, from `job_started` to its end.
 
-    Reading its attributes is free; only `apply`, `goes_on`, `settle`, `told_percent` and, through it, `snapshot` change
-    them; and the tracker, which sets `seq`, `heard` and `workers`.
+    Only `apply`, `goes_on`, `settle`, `shown_percent` and its callers `brief` and `snapshot` change the attributes. The
+    tracker also sets `seq`, `heard` and `workers`.
 
     Attributes:
-        seq: The number of the last event about it.
-        latest: When its worker's last report happened. The server's own findings don't count: a report that was
-            delayed may still belong before them.
-        heard: When that report arrived, which is later where it was delayed.
-        workers: The connected workers that report it, by name; see `phaseline_server.jobs.workers`.
+        seq: The number of its last event.
+        latest: When the worker's last report happened. Events that the server creates don't count, because a delayed
+            report may have happened before them.
+        heard: When the worker's last report arrived; later than `latest` if it was delayed.
+        workers: The names of the connected workers that report it; see `phaseline_server.jobs.workers`.
         stall_reason: Why it is stalled or lost, "" otherwise.
-        reached: How much of its phase was done at a bad end, in percent.
-        errors_bytes: Size of `errors`, encoded.
-        max_phases: How many phases it may have.
-        max_kept_bytes: How much of its errors is kept, encoded, and how much of what is known of its photo.
+        reached: Progress of its last phase when the job failed or was cancelled, in percent.
+        errors_bytes: Encoded size of `errors`.
+        max_phases: Maximum number of phases.
+        max_kept_bytes: Maximum encoded size of `errors`, and of `info`.
     """
 
     max_phases = MAX_PHASES
     max_kept_bytes = MAX_KEPT_BYTES
 
     def __init__(self, job_id: str) -> None:
-        """Begin absent: the first event must be `JobStarted`."""
+        """Create an absent job; its first event must be `JobStarted`."""
         self.job_id = job_id
         self.state = State.ABSENT
         self.seq = 0
-        self.latest = Moment(0, -(2**63))  # before anything, even on a box that has only just started
+        self.latest = Moment(0, -(2**63))  # before any time of a monotonic clock, which starts with the machine
         self.heard = self.latest
         self.workers: tuple[str, ...] = ()
         self._reset(JobStarted(job_id=job_id), Moment(0, 0))
@@ -89,18 +89,18 @@ class Job:
         self.stall_reason = ""
 
     def copy(self) -> Self:
-        """Return one that changes apart from this one; what both hold is replaced in either, never changed."""
+        """Return an independent copy. Shared values are safe because they are replaced, never changed."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.timeline = self.timeline.copy()
         return other
 
-    # ------------------------------------------------------------------ taking events
+    # ------------------------------------------------------------------ events
 
     def goes_on(self, event: JobProgress, now: Moment) -> bool:
-        """Take a report of progress within the current phase, as most are; or change nothing, and return False.
+        """Apply a report of progress in the current phase; return False and change nothing for any other.
 
-        What this takes, `apply` would take, and change the same, at several times the cost.
+        Most reports are of this kind. `apply` has the same effect on them at several times the cost.
         """
         timeline = self.timeline
         if self.state is not State.ACTIVE or timeline.current is None or now.mono_ns < self.latest.mono_ns:
@@ -111,34 +111,34 @@ class Job:
         if progress is not None:
             if not 0 <= progress <= 100:  # noqa: PLR2004 - percent
                 return False
-            phase.say(progress, now)
+            phase.report(progress, now)
         self.latest = self.heard = now
         self.text = event.text
         return True
 
     def apply(self, event: Event, now: Moment) -> tuple[PhaseDuration, ...]:
-        """Take `event`, and return what it teaches: all phases that ended well, once the job has ended.
+        """Apply `event`; when it ends the job, return the durations of all completed phases.
 
-        A job teaches only then, so that its own phases never change what is said of the rest of it.
+        Estimates learn from a job only at its end, so its own phases never change the estimate of its remaining ones.
 
         Args:
-            event: What happened.
-            now: When.
+            event: The event.
+            now: When it happened.
 
         Raises:
-            IllegalEvent: As `transitions.check`; nothing has changed.
-            InvalidField: As `transitions.check`; nothing has changed.
-            TooLarge: As `transitions.check`; nothing has changed.
+            IllegalEvent: As `transitions.check`; the job is unchanged.
+            InvalidField: As `transitions.check`; the job is unchanged.
+            TooLarge: As `transitions.check`; the job is unchanged.
         """
         after = check(self, event)
         if isinstance(event, Finding):
             self._find(event, after, now)
             return ()
-        # What a reporter says of an event's age can't put it before what is known already.
+        # The reported age of an event can't date it before the previous report.
         now = self.latest = self.heard = now if now.mono_ns >= self.latest.mono_ns else self.latest
         self.stall_reason = ""
         if self.photo_id is None:
-            # Some workers only tell it later.
+            # Some workers send it only after the start.
             self.photo_id = getattr(event, "photo_id", None)
         match event:
             case JobProgress():
@@ -155,7 +155,7 @@ class Job:
             case JobCompleted() | JobFailed() | JobCancelled():
                 self._end(event, now)
             case MetricsReported() | JobStalled() | JobLost() | JobResumed():
-                pass  # only the state changes
+                pass  # these change only the state
             case _:
                 assert_never(event)
         self.state = after
@@ -199,17 +199,17 @@ class Job:
         done = (phase for phase in self.phases if phase.state is PhaseState.DONE and phase.measured)
         return tuple(PhaseDuration(self.workflow.name, self.series, phase.name, phase.spent_ns) for phase in done)
 
-    # ------------------------------------------------------------------ telling
+    # ------------------------------------------------------------------ snapshots
 
-    def told_percent(self, percent: float) -> float:
-        """Return the percent to tell, given an engine's: it never falls, and is 100 only after a good end."""
+    def shown_percent(self, percent: float) -> float:
+        """Return the percent to publish for an engine's estimate: it never falls, and is 100 only on completion."""
         if not (self.state.ended or self.state.stopped):
             self.percent = max(self.percent, min(percent, 99.9))
         return self.percent
 
     def settle(self, estimate: Estimate) -> None:
-        """Keep what was reached, given the engine's estimate of this moment: what comes next may stop the job."""
-        self.told_percent(estimate.percent)
+        """Record the progress so far from the engine's current estimate, as the next event may stop the job."""
+        self.shown_percent(estimate.percent)
         reached = self.timeline.reached()
         if self.current is not None:
             told = self.phases[self.current].progress
@@ -218,14 +218,14 @@ class Job:
             self.reached = self.phases[reached].progress or 0.0
 
     def elapsed_ns(self, now: Moment) -> int:
-        """Return the time from the beginning to the end, to the last sign of life of a lost job, or to now."""
+        """Return the time from the start to the end, to the last report of a lost job, or to now."""
         return max(0, self._until(now).mono_ns - self.started.mono_ns)
 
     def _until(self, now: Moment) -> Moment:
         return self.ended or (self.heard if self.state is State.LOST else now)
 
     def phase_offset_ns(self) -> int:
-        """Return how long the job had run when its current phase began, less what the phase had taken before."""
+        """Return the job's time at the start of its current phase, less the time spent in that phase before."""
         if self.current is None:
             return 0
         phase = self.phases[self.current]
@@ -233,7 +233,7 @@ class Job:
 
     @property
     def phases(self) -> list[Phase]:
-        """The phases in order, as far as they are known."""
+        """The known phases in order."""
         return self.timeline.phases
 
     @property
@@ -243,7 +243,7 @@ class Job:
 
     @property
     def phase(self) -> str:
-        """The current phase's name; after the end `completed` or `failed`; "" before the first."""
+        """The name of the current phase; `completed` or `failed` after the end; "" before the first."""
         if self.state.ended:
             return "completed" if self.state is State.COMPLETED else "failed"
         reached = self.timeline.reached()
@@ -251,14 +251,14 @@ class Job:
 
     @property
     def phase_index(self) -> int:
-        """1-based index of the phase that the job is in, or was in last; after a good end the count."""
+        """1-based index of the current or last phase; the number of phases on completion."""
         if self.state is State.COMPLETED:
             return len(self.phases)
         reached = self.timeline.reached()
         return min(1, len(self.phases)) if reached is None else reached + 1
 
     def brief(self, now: Moment, estimate: Estimate) -> Brief:
-        """Return what every message tells of the job; the arguments are those of `snapshot`."""
+        """Return the part of the state that every message contains; the arguments are those of `snapshot`."""
         return Brief(
             at_ns=self._at_ns(now),
             photo_id=self.photo_id,
@@ -268,15 +268,15 @@ class Job:
             state=self.state,
             phase_index=self.phase_index,
             phase_count=len(self.phases),
-            estimate=self._told(estimate),
+            estimate=self._shown(estimate),
             elapsed_ns=self.elapsed_ns(now),
         )
 
     def _at_ns(self, now: Moment) -> int:
         return self.started.wall_ns + self.elapsed_ns(now) if self.ended else now.wall_ns
 
-    def _told(self, estimate: Estimate) -> Estimate:
-        percent = self.told_percent(estimate.percent)
+    def _shown(self, estimate: Estimate) -> Estimate:
+        percent = self.shown_percent(estimate.percent)
         if self.state.ended:
             reached = 100.0 if self.state is State.COMPLETED else self.reached
             return Estimate(percent, 0, 0, 0, estimate.basis, estimate.runs, reached, 0)
@@ -290,11 +290,11 @@ class Job:
         """Return the job's full state.
 
         Args:
-            now: When it is asked.
-            estimate: The engine's word on an active job. Of an ended one it is replaced by "nothing remains", and of
-                a stalled or lost one by "nobody knows".
-            averages: Average durations of this workflow's phases, in nanoseconds, by name.
-            reasons: Why the estimate moved lately.
+            now: The present.
+            estimate: The engine's estimate. For an ended job the remaining time becomes 0, for a stalled or lost one
+                unknown.
+            averages: Average durations of the workflow's phases in nanoseconds, by name.
+            reasons: The recent large changes of the estimate.
         """
         phase = self.phases[self.current] if self.current is not None else None
         return Snapshot(
@@ -312,7 +312,7 @@ class Job:
             phases=tuple(p.snapshot(self._until(now), averages.get(p.name)) for p in self.phases),
             text=self.text,
             progress=phase.progress if phase else None,
-            estimate=self._told(estimate),
+            estimate=self._shown(estimate),
             errors=self.errors,
             started_ns=self.started.wall_ns,
             ended_ns=self._at_ns(now) if self.ended else 0,

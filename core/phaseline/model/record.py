@@ -1,4 +1,4 @@
-"""A job's record: all of it as bytes, from which another process goes on."""
+"""A job's record: its full state as bytes, from which another process can continue."""
 
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ __all__ = ["decode_job", "encode_job"]
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is kept of a job. A field that is added needs a default, so that older records can be read."""
+    """The stored form of a job. A new field needs a default, so that older records can be read."""
 
     job_id: str
     state: State
@@ -44,13 +44,13 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     workers: tuple[str, ...] = ()
 
 
-# As JSON, which takes whatever came as JSON: MessagePack knows no integers of more than 64 bits.
+# JSON can store every value that arrived as JSON; MessagePack has no integers of more than 64 bits.
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(_Record)
 
 
 def encode_job(job: Job) -> bytes:
-    """Return all of `job`."""
+    """Return the record of `job`."""
     timeline = job.timeline
     return _encoder.encode(
         _Record(
@@ -85,18 +85,18 @@ def encode_job(job: Job) -> bytes:
 
 
 def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
-    """Return the job of a record that another process made.
+    """Return the job of a record that another process encoded.
 
-    An active one is interrupted: what it measures across the gap is marked, and does not teach.
+    A job that has not ended is marked as interrupted; estimates do not learn from durations that span the gap.
 
     Args:
-        record: What `encode_job` returned.
+        record: The result of `encode_job`.
         now: The present.
-        same_clock: Whether the record's monotonic times are by the same clock as `now`'s, that is, whether the box
-            has not been restarted. If it was, the wall's clock tells how much time has gone by, if it did.
+        same_clock: Whether the record's monotonic times and `now` are of the same clock, that is, the machine has not
+            rebooted since. Otherwise the wall clock gives the elapsed time, or 0 if it went back.
 
     Raises:
-        msgspec.DecodeError: It is no record.
+        msgspec.DecodeError: The bytes are not a record.
     """
     kept = _decoder.decode(record)
     shift_ns = 0 if same_clock else now.mono_ns - max(0, now.wall_ns - kept.latest.wall_ns) - kept.latest.mono_ns

@@ -1,4 +1,4 @@
-"""Snapshots: a job's full state at a moment, as plain data, and the estimate that goes with it."""
+"""Snapshots: the full state of a job at one moment with its estimate, as plain data."""
 
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -22,16 +22,16 @@ Basis = Literal["history", "similar", "progress", "none"]
 
 
 class Moment(NamedTuple):
-    """A moment on both clocks, in nanoseconds: the wall's for timestamps, the monotonic one for durations.
+    """A moment on two clocks, in nanoseconds: the wall clock for timestamps, the monotonic clock for durations.
 
-    The wall's clock may jump either way; no duration is ever computed from it.
+    The wall clock may jump in either direction, so no duration is computed from it.
     """
 
     wall_ns: int
     mono_ns: int
 
     def before(self, seconds: float) -> "Moment":
-        """Return the moment so many seconds earlier."""
+        """Return the moment `seconds` earlier."""
         duration_ns = round(seconds * 1e9)
         return Moment(self.wall_ns - duration_ns, self.mono_ns - duration_ns)
 
@@ -49,22 +49,22 @@ class State(StrEnum):
 
     @property
     def at_work(self) -> bool:
-        """Whether the job goes on, as far as is known."""
+        """Whether the job is active or stalled."""
         return self in _AT_WORK
 
     @property
     def bad(self) -> bool:
-        """Whether something went wrong that a person should look at."""
+        """Whether the job failed or is lost, so that a user should look at it."""
         return self in _BAD
 
     @property
     def ended(self) -> bool:
-        """Whether the job's end is known. A lost job may still come back."""
+        """Whether the job has ended. A lost job has not; it may resume."""
         return self in _ENDED
 
     @property
     def stopped(self) -> bool:
-        """Whether the job stands still though its end is not known: its figures stay as they were."""
+        """Whether the job is stalled or lost; its percent then stays the same."""
         return self in _STOPPED
 
 
@@ -85,17 +85,17 @@ class PhaseState(StrEnum):
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """What an engine says of an active job.
+    """An engine's estimate of an active job.
 
     Attributes:
-        percent: 0 to 100. The job itself sees to it that what is told never falls.
-        remaining_ns: The point, or None when nothing is known; never a made-up 0.
-        low_ns: The band's p10, or None.
-        high_ns: The band's p90, or None.
-        basis: What the point stands on.
-        runs: How many earlier runs are behind it.
-        phase_percent: How much of the current phase is done, 0 to 100.
-        phase_remaining_ns: What remains of the current phase, or None.
+        percent: Progress of the job, 0 to 100. `Job.shown_percent` makes sure that the published value never falls.
+        remaining_ns: The estimated remaining time; None if unknown, never a placeholder 0.
+        low_ns: The 10th percentile of the remaining time, or None.
+        high_ns: The 90th percentile of the remaining time, or None.
+        basis: The data that the estimate is based on.
+        runs: The number of earlier runs that it is based on.
+        phase_percent: Progress of the current phase, 0 to 100.
+        phase_remaining_ns: Remaining time of the current phase, or None.
     """
 
     percent: float
@@ -109,12 +109,12 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """One change of more than a tenth of what remained.
+    """The reason for a change of the estimate by more than a tenth of the remaining time.
 
     Attributes:
-        at_ns: When, wall clock.
-        change_ns: By how much the end moved: more than 0 is later.
-        text: Why, in words.
+        at_ns: Time of the change, wall clock.
+        change_ns: Shift of the estimated end; positive is later.
+        text: The reason in words.
     """
 
     at_ns: int
@@ -123,15 +123,16 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class PhaseSnapshot(msgspec.Struct, frozen=True):
-    """One phase.
+    """The state of one phase.
 
     Attributes:
-        started_ns: Wall clock, 0 for not yet.
-        ended_ns: `started_ns` and the time spent, 0 for not yet; so no jump of the wall's clock changes a duration.
+        started_ns: Start by the wall clock; 0 if not started.
+        ended_ns: `started_ns` plus the time spent, so that no jump of the wall clock changes a duration; 0 if not
+            ended.
         elapsed_ns: The time spent in it.
-        average_ns: What earlier runs took, or None.
-        progress: What the worker said of it last, in percent, or None.
-        measured: Whether its time is a measure of its work, and so may teach.
+        average_ns: Average duration in earlier runs, or None.
+        progress: The last reported progress in percent, or None.
+        measured: Whether its duration measures its work, so that estimates may learn from it.
     """
 
     name: str
@@ -156,12 +157,12 @@ class ErrorSnapshot(msgspec.Struct, frozen=True):
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
-    """What every message tells of its job: a small part of a snapshot, and quickly made.
+    """The part of a snapshot that every message contains; it is cheap to create.
 
     Attributes:
-        at_ns: When it was made, by the wall's clock; of an ended job, when it ended.
-        phase_index: 1-based index of the current phase; after a good end, the count.
-        estimate: Of an ended job: nothing remains.
+        at_ns: Time of creation by the wall clock; for an ended job the time of its end.
+        phase_index: 1-based index of the current phase; the number of phases on completion.
+        estimate: The estimate; for an ended job the remaining time is 0.
     """
 
     at_ns: int
@@ -177,15 +178,15 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Brief, frozen=True, kw_only=True):
-    """A job's full state. Times in nanoseconds, wall clock, 0 for not yet.
+    """A job's full state. Times are in nanoseconds by the wall clock, 0 if not reached.
 
     Attributes:
-        phase: The current phase, or after the end `completed` or `failed`, or "" before the first.
-        progress: What the worker said last of its current phase, in percent.
-        seq: The last event about this job.
-        reasons: Why the estimate moved lately, oldest first.
+        phase: The current phase; `completed` or `failed` after the end; "" before the first.
+        progress: The last reported progress of the current phase, in percent.
+        seq: The number of the job's last event.
+        reasons: The recent large changes of the estimate, oldest first.
         stall_reason: Why it is stalled or lost, "" otherwise.
-        silent_ns: Time since its worker's last sign of life, while it is stalled or lost; 0 otherwise.
+        silent_ns: Time since the worker's last report while the job is stalled or lost, 0 otherwise.
     """
 
     job_id: str
@@ -207,7 +208,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
 
     @property
     def error(self) -> str:
-        """Why the job ended badly, or ""."""
+        """Why the job failed or was cancelled, "" otherwise."""
         if self.state.ended and self.state is not State.COMPLETED:
             reason = (self.result or {}).get("error")
             return str(reason) if reason else str(self.state)

@@ -1,4 +1,4 @@
-"""What earlier runs took: seed A's exponential moving averages, in integer nanoseconds."""
+"""Average phase durations: exponential moving averages in integer nanoseconds, as in the picture API."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -12,26 +12,27 @@ from phaseline.model.workflows import DALLE
 
 __all__ = ["MAX_PHASES_KNOWN", "Average", "Statistics"]
 
-# Workflows are named by reporters; so many phases are remembered, and after that no new ones.
+# Reporters choose the names of workflows and phases. At this limit no new phases are recorded.
 MAX_PHASES_KNOWN: Final = 10_000
 
 
 class Average(msgspec.Struct, frozen=True):
-    """The moving average of one phase: `count` samples behind it, `avg_ns` nanoseconds."""
+    """The moving average of one phase: `avg_ns` nanoseconds after `count` samples."""
 
     count: int
     avg_ns: int
 
     def after(self, sample_ns: int) -> "Average":
-        """Return the average with one more sample.
+        """Return the average after one more sample.
 
-        The exponential moving average of seed A: `avg + alpha * (sample - avg)` with alpha = 0.2 = 1/5, in integers.
+        It is the picture API's exponential moving average, `avg + alpha * (sample - avg)` with alpha = 0.2 = 1/5, in
+        integers.
         """
         return Average(self.count + 1, (4 * self.avg_ns + sample_ns) // 5)
 
 
 class Statistics:
-    """Averages by (workflow, phase), and seed A's two counts."""
+    """The averages by (workflow, phase), and the two counts of the picture API."""
 
     def __init__(
         self,
@@ -39,15 +40,15 @@ class Statistics:
         generation_runs: int = 0,
         cache_hits: int = 0,
     ) -> None:
-        """Begin with what is known already."""
+        """Start with the given averages and counts."""
         self.averages = dict(averages or {})
         self.generation_runs = generation_runs
         self.cache_hits = cache_hits
 
     def after(self, durations: Iterable[PhaseDuration]) -> dict[tuple[str, str], Average]:
-        """Return the averages that would change, as they would be, with the durations of phases that ended well.
+        """Return the averages that `durations` change, with their new values; change nothing.
 
-        The first sample of a phase is taken as it is.
+        The first sample of a phase is its average.
         """
         changed: dict[tuple[str, str], Average] = {}
         for duration in durations:
@@ -60,18 +61,18 @@ class Statistics:
         return changed
 
     def learn(self, durations: Iterable[PhaseDuration]) -> None:
-        """Take in the durations of phases that ended well."""
+        """Add the durations of completed phases."""
         self.averages.update(self.after(durations))
 
     @staticmethod
     def counted(job: Job) -> tuple[int, int]:
-        """Return how an ended job counts, as seed A has it: as pictures made, and as pictures there already."""
+        """Return what an ended job adds to the picture API's counts: pictures made, cache hits."""
         if job.workflow.name != DALLE.name or job.state is not State.COMPLETED:
             return 0, 0
         return (0, 1) if job.cache_hit else (1, 0)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all averages and counts."""
         self.averages.clear()
         self.generation_runs = self.cache_hits = 0
 

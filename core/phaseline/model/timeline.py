@@ -1,4 +1,4 @@
-"""A job's phases in time: which one is current, what the others took, and which were passed by."""
+"""A job's phases in time: the current one, the durations of the others, and the skipped ones."""
 
 from copy import copy
 from typing import Self
@@ -11,17 +11,17 @@ __all__ = ["Timeline"]
 
 
 class Timeline:
-    """The phases of one job, in order; at most one of them is current.
+    """The phases of one job in order; at most one of them is current.
 
     Attributes:
-        phases: Those that its workflow has, and those that appeared.
-        current: Index of the current one, or None.
-        boundary: Since when no phase has been current: what a phase took that is only reported once it is over.
-        interrupted: Whether nobody was there to take reports for a while since `boundary`.
+        phases: The workflow's phases and those added by reports.
+        current: Index of the current phase, or None.
+        boundary: When the last phase ended. A phase of which only the end is reported started then.
+        interrupted: Whether reports may have been missed since `boundary`.
     """
 
     def __init__(self, flow: Workflow, now: Moment) -> None:
-        """Begin with all phases of `flow` pending."""
+        """Start with all phases of `flow` pending."""
         self.phases = [Phase(name) for name in flow.phases]
         self.current: int | None = None
         self.boundary = now
@@ -29,7 +29,10 @@ class Timeline:
         self._ends = flow.ends
 
     def copy(self) -> Self:
-        """Return one that changes apart from this one: each has its own current phase, and copies others to change."""
+        """Return an independent copy.
+
+        Each copy owns its current phase. The others are shared, and copied before they change.
+        """
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.phases = self.phases.copy()
@@ -38,12 +41,12 @@ class Timeline:
         return other
 
     def _own(self, index: int) -> Phase:
-        """Return a phase that is no other timeline's."""
+        """Replace a phase by a copy that only this timeline has; return it."""
         phase = self.phases[index] = copy(self.phases[index])
         return phase
 
     def interrupt(self) -> None:
-        """Take in that reports may have been missed: what is measured across this moment is no measure."""
+        """Record that reports may have been missed; a duration that spans this moment measures no work."""
         self.interrupted = True
         if self.current is not None:
             self.phases[self.current].measured = False
@@ -58,17 +61,17 @@ class Timeline:
         return None
 
     def adds(self, name: str) -> bool:
-        """Say whether reporting `name` would add a phase: not when there is one, nor when it only marks the end."""
+        """Return whether a report of `name` would add a phase. An existing name or an end marker would not."""
         return self.index(name) is None and name not in self._ends
 
     def reached(self) -> int | None:
-        """Return the index of the current phase, or of the last one that is over, or None before the first."""
+        """Return the index of the current phase, else of the last one that ended; None before the first."""
         if self.current is not None:
             return self.current
         return max((i for i, phase in enumerate(self.phases) if phase.state is not PhaseState.PENDING), default=None)
 
     def enter(self, name: str, progress: float | None, now: Moment) -> None:
-        """Take in that the job is in the phase `name`: the one before it is done, those between were passed by."""
+        """Make `name` the current phase: the previous one is done, pending ones before it are skipped."""
         index = self._find_or_add(name)
         if index is None:
             return
@@ -78,10 +81,10 @@ class Timeline:
             self._own(index).enter(now)
             self.current = index
         if progress is not None:
-            self.phases[index].say(progress, now)
+            self.phases[index].report(progress, now)
 
     def complete(self, name: str, state: PhaseState, now: Moment) -> None:
-        """Take in that the phase `name` is over, done or skipped."""
+        """Record that the phase `name` is done or skipped."""
         index = self._find_or_add(name)
         if index is None:
             return
@@ -89,7 +92,7 @@ class Timeline:
             self.close(state, now)
         elif self.phases[index].state in {PhaseState.PENDING, PhaseState.SKIPPED}:
             if self.current is None:
-                # Reported only once it was over: it took what has gone by since the phase before it.
+                # Only its end was reported, so it began when the previous phase ended.
                 self._skip_pending(index)
                 phase = self._own(index)
                 phase.enter(self.boundary)
@@ -100,7 +103,7 @@ class Timeline:
                 self._own(index).note(state, now)
 
     def close(self, state: PhaseState, now: Moment, error: str = "") -> None:
-        """End the current phase, if there is one."""
+        """End the current phase, if any."""
         if self.current is not None:
             phase = self.phases[self.current]
             phase.close(state, now)
@@ -110,13 +113,13 @@ class Timeline:
         self.interrupted = False
 
     def skip_rest(self) -> None:
-        """Take every phase that is still pending for skipped."""
+        """Mark every pending phase as skipped."""
         self._skip_pending(len(self.phases))
 
     def _find_or_add(self, name: str) -> int | None:
         index = self.index(name)
         if index is None and name not in self._ends:
-            # A phase that nobody declared comes after all those that the job was in.
+            # An undeclared phase follows all phases that have started.
             begun = [i for i, phase in enumerate(self.phases) if phase.started is not None]
             index = begun[-1] + 1 if begun else 0
             self.phases.insert(index, Phase(name))

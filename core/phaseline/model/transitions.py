@@ -1,7 +1,7 @@
-"""Which events a job takes.
+"""The state machine of a job: which events it accepts.
 
-`TRANSITIONS` is the whole of its state machine: which event it takes in which state, and the state that it is in
-after. What is not in the table is refused with `IllegalEvent`, and changes nothing; nor does what it may not say.
+`TRANSITIONS` lists the events that each state accepts, and the state that follows. An event outside the table raises
+`IllegalEvent`, an invalid value `InvalidField` or `TooLarge`. A rejected event changes nothing.
 """
 
 from math import inf
@@ -50,10 +50,10 @@ _REPORTS: Final[dict[type[Event], State]] = {
 TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
     State.ABSENT: {JobStarted: State.ACTIVE},
     State.ACTIVE: _REPORTS | {JobStalled: State.STALLED, JobLost: State.LOST},
-    # Any report, and its worker's return, brings a job back. A silent one stalls again when its worker is gone.
+    # Any report resumes a job, and so does the worker's return. A silent job stalls again when its worker disconnects.
     State.STALLED: _REPORTS | {JobStalled: State.STALLED, JobLost: State.LOST, JobResumed: State.ACTIVE},
     State.LOST: _REPORTS | {JobStarted: State.ACTIVE, JobResumed: State.ACTIVE},
-    # What has ended stays so, but the same id may be started again.
+    # An ended job takes no more reports, but its id may be started again.
     State.COMPLETED: {JobStarted: State.ACTIVE},
     State.FAILED: {JobStarted: State.ACTIVE},
     State.CANCELLED: {JobStarted: State.ACTIVE},
@@ -61,12 +61,12 @@ TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
 
 
 def check(job: "Job", event: Event) -> State:
-    """Return the state that `event` would lead to, without changing anything.
+    """Return the state that `event` would lead to; change nothing.
 
     Raises:
-        IllegalEvent: The job's state does not take it.
-        InvalidField: Its phase is none of a fixed workflow's, or one of its values is out of range.
-        TooLarge: With it, more would be known of the job's photo than is kept.
+        IllegalEvent: The job's state does not allow the event.
+        InvalidField: The fixed workflow has no such phase, or a value is out of range.
+        TooLarge: The job's `photo_info` would exceed its size limit.
     """
     after = TRANSITIONS[job.state].get(type(event))
     if after is None:
@@ -88,30 +88,30 @@ def check(job: "Job", event: Event) -> State:
         case JobCompleted() | JobFailed():
             _check_end(event)
         case JobStalled() | JobLost() | JobResumed() | JobCancelled() | ErrorOccurred() | MetricsReported():
-            pass  # the table says it all
+            pass  # the table has all of their rules
         case _:
             assert_never(event)
     return after
 
 
 def _check_progress(progress: float | None) -> None:
-    # Written so that NaN, which a worker in Python may state, is out of range too.
+    # This form also rejects NaN, which a worker in Python may send.
     if progress is not None and not 0 <= progress <= 100:  # noqa: PLR2004 - percent
         raise InvalidField("progress", progress, "a number from 0 to 100")
 
 
 def is_worse(job: "Job", reason: StallReason) -> bool:
-    """Say whether a stalled job was silent so far, and it is known now that its worker is gone."""
+    """Return whether `reason` is worse than the stalled job's: its worker is gone, and the job was only silent."""
     return job.state is State.STALLED and (job.stall_reason, reason) == ("silent", "worker gone")
 
 
 def _refusal(job: "Job", event: Event) -> str:
-    refused = f"job {shown(job.job_id)} cannot take {event.type}"
+    refused = f"job {shown(job.job_id)} can't accept {event.type}"
     if job.state is State.ABSENT:
-        return f"{refused} before it began; start it with job_started"
+        return f"{refused} before its start; start it with job_started"
     if isinstance(event, JobStarted):
-        return f"{refused} while {job.state}; end it first, or use another id"
-    return f"{refused} while {job.state}; start it again with job_started"
+        return f"{refused} while it is {job.state}; end it first, or use another id"
+    return f"{refused} while it is {job.state}; start it again with job_started"
 
 
 def _check_declared(job: "Job", event: JobStarted) -> None:
@@ -133,19 +133,19 @@ def _check_phase(job: "Job", name: str) -> None:
 
 def _check_room(job: "Job", name: str) -> None:
     if len(job.phases) >= job.max_phases and job.timeline.adds(name):
-        raise InvalidField("stage", name, f"at most {job.max_phases} phases in a job; this one has them all")
+        raise InvalidField("stage", name, f"at most {job.max_phases} phases in a job; this job has that many already")
 
 
 def _check_info(job: "Job", data: dict[str, Any]) -> None:
     size = len(_encoder.encode(job.info | data))
     if size > job.max_kept_bytes:
-        raise TooLarge("what is known of the photo", size, job.max_kept_bytes)
+        raise TooLarge("photo_info with the new photo_data", size, job.max_kept_bytes)
 
 
 def _check_end(event: JobCompleted | JobFailed) -> None:
     well = isinstance(event, JobCompleted)
     if event.success is not well:
-        allowed = f"{str(well).lower()} in {event.type}; a job ends well with job_completed, badly with job_failed"
+        allowed = f"{str(well).lower()} in {event.type}; send job_completed for success, job_failed for failure"
         raise InvalidField("success", event.success, allowed)
     if event.duration is not None and not 0 <= event.duration < inf:
         raise InvalidField("duration", event.duration, "a number of seconds, 0 or more")

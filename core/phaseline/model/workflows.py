@@ -1,7 +1,7 @@
-"""Workflows: which phases a job goes through, in which order.
+"""Workflows: the phases of a job and their order.
 
-Two are built in (`dalle` and `photo`). Any other is learned from its reporter, which declares its phases with
-`job_started` or adds them as they appear.
+Two are built in, `dalle` and `photo`. The phases of any other come from its reporter, which declares them with
+`job_started` or adds them as it reports them.
 """
 
 import re
@@ -16,7 +16,7 @@ __all__ = ["DALLE", "PHOTO", "DallePhase", "Workflow", "dalle_job_id", "valid_ad
 
 
 class DallePhase(StrEnum):
-    """The working phases of a picture's run. On the wire `completed` follows them as an eighth."""
+    """The phases of a picture's run. On the wire `completed` follows as an eighth."""
 
     SETUP = "setup"
     BASE_PROMPTS = "base_prompts"
@@ -28,14 +28,14 @@ class DallePhase(StrEnum):
 
 
 class Workflow(msgspec.Struct, frozen=True):
-    """A named order of phases.
+    """A named sequence of phases.
 
     Attributes:
-        name: What reporters call it.
-        phases: The phases known from the beginning, in order; work is done in each of them.
-        fixed: Whether a phase outside `phases` is an error.
-        extras: Phases that a fixed workflow takes too, added to a job when they appear.
-        ends: Names that some clients report as if they were phases, but which only mark the end of a job.
+        name: Its name in reports.
+        phases: The phases known in advance, in order.
+        fixed: Whether a phase outside `phases` and `extras` is an error.
+        extras: Optional phases of a fixed workflow, added to a job when they are reported.
+        ends: Names that some clients report as phases although they only mark the end of a job.
     """
 
     name: str
@@ -59,7 +59,7 @@ PHOTO: Final = Workflow(
         "exporting",
     ),
     fixed=True,
-    # Lightroom's plug-in reports these two around the eight.
+    # The Lightroom plug-in reports these two before and after the eight.
     extras=("preparation", "finalizing"),
 )
 _BUILT_IN: Final = {DALLE.name: DALLE, PHOTO.name: PHOTO}
@@ -69,12 +69,12 @@ _ADDRESS = re.compile(r"0x[0-9A-Fa-f]{1,64}", re.ASCII)
 
 
 def workflow(name: str, phases: tuple[str, ...] = ()) -> Workflow:
-    """Return the built-in workflow `name`, or a learned one that starts with the declared `phases`."""
+    """Return the built-in workflow `name`, or one with the declared `phases`."""
     return _BUILT_IN.get(name) or Workflow(name, phases)
 
 
 def valid_series(name: str) -> str:
-    """Return `name` if a series can be called so.
+    """Return `name` if it is a valid name of a series.
 
     Raises:
         InvalidSeries: It is not 1 to 64 letters, digits, `_` or `-`.
@@ -85,7 +85,7 @@ def valid_series(name: str) -> str:
 
 
 def valid_address(text: str) -> str:
-    """Return the address in lower case, which is how it is kept.
+    """Return the address in lower case, as it is stored.
 
     Raises:
         InvalidAddress: It is not `0x` and 1 to 64 hexadecimal digits.
@@ -96,5 +96,5 @@ def valid_address(text: str) -> str:
 
 
 def dalle_job_id(series: str, address: str) -> str:
-    """Return the job id of the picture `(series, address)`, both valid already."""
+    """Return the job id of the picture `(series, address)`; both must be valid."""
     return f"dalle:{series}:{address}"

@@ -1,4 +1,4 @@
-"""The wire: what clients send and what they are sent, as JSON, in each seed's own names."""
+"""The wire format: JSON messages between clients and server, with the names of the picture API and photo protocol."""
 
 from phaseline.wire.decode import (
     Auth,

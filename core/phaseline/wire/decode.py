@@ -1,4 +1,4 @@
-"""Decoding of what clients send: typed, bounded, cleaned; every refusal names the field and what is allowed."""
+"""Decoding of clients' messages: typed, limited in size, cleaned. Each error names the field and what is allowed."""
 
 import re
 from collections.abc import Callable
@@ -38,13 +38,13 @@ T = TypeVar("T")
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="register"):
-    """A client says what it is.
+    """A client identifies itself.
 
     Attributes:
-        client_type: Any word.
-        client_name: Any word.
-        acks: Whether each of its reports is answered by `ack`.
-        producer: The name under which it reports, if it does. Its jobs go on while it is connected, silent or not.
+        client_type: Any string.
+        client_name: Any string.
+        acks: Whether the server answers each report with an `ack`.
+        producer: The name under which a reporter sends reports. Its jobs do not stall while it is connected.
     """
 
     client_type: Label = ""
@@ -54,13 +54,13 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
 
 class Subscribe(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="subscribe"):
-    """A client wants the messages of `channels`, which are added to those that it has.
+    """A client subscribes to `channels`, in addition to those that it has.
 
     Attributes:
-        snapshot: Send the current state first, at a position.
-        since: Send all messages after this position first, or, if they are gone, the current state.
-        coalesce_ms: At most one job_progress of a job in so many milliseconds, the latest.
-        batch: Frames are JSON arrays of messages.
+        snapshot: Send the current state first, with its position.
+        since: Send all messages after this position first, or the current state if they are no longer available.
+        coalesce_ms: Send at most one job_progress per job in this time, the latest; in milliseconds.
+        batch: Send frames as JSON arrays of messages.
     """
 
     channels: Channels = (JOBS, PHOTOS, SYSTEM)
@@ -71,17 +71,17 @@ class Subscribe(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
 
 
 class Unsubscribe(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsubscribe"):
-    """A client no longer wants the messages of `channels`."""
+    """A client unsubscribes from `channels`."""
 
     channels: Channels
 
 
 class Ping(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ping"):
-    """A client asks whether the server is there; answered by `pong`."""
+    """A client checks the connection; the server answers with `pong`."""
 
 
 class Auth(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="auth"):
-    """A client shows its token."""
+    """A client sends its token."""
 
     token: Annotated[str, Meta(max_length=500, description="a string of at most 500 characters")]
 
@@ -101,18 +101,19 @@ def decode_client(frame: bytes | str, max_bytes: int, max_depth: int = MAX_DEPTH
     """Return the message in a frame.
 
     Raises:
-        TooLarge: The frame is over `max_bytes`.
-        InvalidJSON: It is no JSON, no object, or nested deeper than `max_depth`.
-        UnknownType: Its `type` is none of a client's.
+        TooLarge: The frame is larger than `max_bytes`.
+        InvalidJSON: It is not valid JSON, not an object, or nested deeper than `max_depth`.
+        UnknownType: Clients may not send messages of its `type`.
         InvalidField: A field is missing, or has a wrong type or value.
     """
     return _decode(_client, ClientMessage, _bounded(frame, max_bytes, max_depth))
 
 
 def decode_array(frame: str, max_bytes: int, max_depth: int = MAX_DEPTH) -> list[ClientMessage] | None:
-    """Return the messages in a frame that is an array of them, at a small part of what each by itself would take.
+    """Return the messages of a frame that is an array; much faster than to decode each separately.
 
-    None if anything is wrong with any of them, or has to be taken out: then each is to be decoded for itself.
+    Returns:
+        None if any message is invalid or needs cleaning; the caller then decodes each separately.
     """
     document = frame.encode("utf-8", "surrogatepass")
     if len(document) > max_bytes or needs_cleaning(document) or not _is_flat(document, max_depth + 1):
@@ -131,7 +132,7 @@ def _check_lines(value: object, document: bytes) -> None:
 
 
 def decode_object(document: bytes, kind: type[T], max_bytes: int, max_depth: int = MAX_DEPTH) -> T:
-    """Return a request's body as `kind`, a struct or a list of messages; raises as `decode_client` does."""
+    """Return a request's body as `kind`, a struct or a list of messages; raise the errors of `decode_client`."""
     decoder: msgspec.json.Decoder[T] = _decoders(kind)
     return _decode(decoder, kind, _bounded(document, max_bytes, max_depth))
 
@@ -143,8 +144,8 @@ def decode_json(document: bytes, max_bytes: int, max_depth: int = MAX_DEPTH) -> 
     """Return any JSON value.
 
     Raises:
-        TooLarge: The document is over `max_bytes`.
-        InvalidJSON: It is no JSON, or nested deeper than `max_depth`.
+        TooLarge: The document is larger than `max_bytes`.
+        InvalidJSON: It is not valid JSON, or nested deeper than `max_depth`.
         InvalidField: A number in it is out of range.
     """
     return _any(_bounded(document, max_bytes, max_depth))
@@ -156,7 +157,7 @@ def encode_event(event: Event) -> bytes:
 
 
 def _bounded(frame: bytes | str, max_bytes: int, max_depth: int) -> bytes:
-    """Return the frame as bytes of valid JSON within bounds, its strings cleaned."""
+    """Return the frame as bytes with cleaned strings, after checks of its size and depth."""
     document = frame.encode("utf-8", "surrogatepass") if isinstance(frame, str) else frame
     if len(document) > max_bytes:
         raise TooLarge("the document", len(document), max_bytes)
@@ -169,12 +170,12 @@ def _bounded(frame: bytes | str, max_bytes: int, max_depth: int) -> bytes:
         raise InvalidJSON(f"the document is nested {depth} deep; allowed: at most {max_depth}")
     try:
         return _encoder.encode(clean_json(value)) if dirty else document
-    except RecursionError as error:  # a `max_depth` beyond Python's own
+    except RecursionError as error:  # `max_depth` exceeds Python's recursion limit
         raise not_json(error, document) from None
 
 
 def _is_flat(document: bytes, max_depth: int) -> bool:
-    """Say whether JSON is nested at most so deep; False if that is not so easily seen, as with brackets in texts."""
+    """Return whether JSON is nested at most `max_depth` deep; False also if unclear, as with brackets in strings."""
     if document.count(b"{") + document.count(b"[") <= max_depth:
         return True
     brackets = document.translate(_ALIKE, _NO_BRACKETS)
@@ -186,7 +187,7 @@ def _is_flat(document: bytes, max_depth: int) -> bool:
 
 
 def _depth(value: object) -> int:
-    """Return how deep a JSON value is nested; a scalar is 0 deep."""
+    """Return the nesting depth of a JSON value; that of a scalar is 0."""
     deepest, todo = 0, [(value, 0)]
     while todo:
         item, depth = todo.pop()
@@ -201,7 +202,7 @@ def _any(document: bytes) -> Any:
     try:
         return _anything.decode(document)
     except msgspec.ValidationError:
-        # Nothing was asked of its types, so the document is fine but for a number that no machine has room for.
+        # This decoder accepts any type, so the only possible error is a number out of range.
         raise out_of_range(document) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise not_json(error, document) from None
@@ -219,9 +220,9 @@ def _decode(decoder: "msgspec.json.Decoder[T]", kind: Any, document: bytes) -> T
 
 
 def _decode_again(problem: str, kind: Any, document: bytes) -> Any:
-    """Decode what was refused because of `problem`, taking [] for {}; raise what it is refused for otherwise.
+    """Decode a document that failed because of `problem`, reading [] as {}; raise the error if it still fails.
 
-    Lua has one empty table for both, and its encoders write [].
+    Lua encoders write [] for both, as the empty table is the same.
     """
     value = _any(document)
     while match := _NO_OBJECT.fullmatch(problem):

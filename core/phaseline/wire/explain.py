@@ -1,4 +1,4 @@
-"""Why a document was refused: msgspec's complaints, made into ours, which also tell the value and what is allowed."""
+"""Errors for rejected documents: msgspec's error texts, completed with the value and what is allowed."""
 
 import re
 from math import isinf
@@ -13,9 +13,9 @@ from phaseline.stream import Position
 __all__ = ["explained", "not_json", "out_of_range"]
 
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>\w+)`")
-# A key, any other string (so that no number in it is taken for one), or a number.
+# A key, any other string (so that numbers inside it don't match), or a number.
 _TOKEN: Final = re.compile(rb'"(?P<string>(?:[^"\\]|\\.)*)"(?P<key>\s*:)?|(?P<number>-?\d[\d.eE+-]*)', re.DOTALL)
-# Half a character beyond U+FFFF, as Python's json writes file names that aren't UTF-8.
+# Half of a surrogate pair; Python's json writes one for file names that aren't UTF-8.
 _LONE_SURROGATE: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
@@ -25,15 +25,15 @@ _WORDS: Final = {dict: "an object", bool: "true or false", Position: "an object 
 
 
 def not_json(error: Exception, document: bytes) -> InvalidJSON:
-    """Return the error for a `document` that `error` says is no JSON."""
+    """Return the error for a `document` that is not valid JSON according to `error`."""
     reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
     if lone := _LONE_SURROGATE.search(document):
-        reason = f"{reason}; maybe by the lone surrogate {lone[0].decode()} at byte {lone.start()}"
+        reason = f"{reason}; possible cause: the lone surrogate {lone[0].decode()} at byte {lone.start()}"
     return InvalidJSON(f"the document is not valid JSON: {reason}; allowed: one JSON document in UTF-8")
 
 
 def out_of_range(document: bytes) -> InvalidField:
-    """Return the error for a valid document in which a number is too large to be read."""
+    """Return the error for a valid document with a number that is out of range."""
     field = "a number in the document"
     for token in _TOKEN.finditer(document):
         if token["key"]:
@@ -48,14 +48,14 @@ def _too_big(number: bytes) -> bool:
 
 
 def explained(problem: str, kind: Any, value: Any) -> InvalidJSON | InvalidField | UnknownType:
-    """Return the error for a `value` that is no `kind`.
+    """Return the error for a `value` that is not a valid `kind`.
 
     Args:
-        problem: msgspec's complaint, which names the field, but not what stands there.
-        kind: A struct, a union of tagged ones, or a list of either.
+        problem: msgspec's error text, which names the field but not its value.
+        kind: A struct, a union of tagged structs, or a list of either.
         value: The decoded document.
     """
-    # "Expected `int`, got `str` - at `$.photo_id`"; a reason may quote what was sent, which may look like a place.
+    # "Expected `int`, got `str` - at `$.photo_id`". The reason may quote the document and so contain " - at `$", too.
     reason, _, place = problem.rpartition(" - at `$") if " - at `$" in problem else (problem, "", "")
     path = place.removesuffix("`")
     if get_origin(kind) is not list:
@@ -74,7 +74,7 @@ def _other_than(value: object, wanted: str) -> str:
 
 
 def _explained_one(reason: str, path: str, where: str, kind: Any, value: Any) -> InvalidField | UnknownType | None:
-    """Return the error for the field at `path` of a `value` that itself is at `where`; None if it is no object."""
+    """Return the error for the field at `path` of `value`, which is at `where`; None if it is not an object."""
     if not isinstance(value, dict):
         return None
     path, missing = path.removeprefix("."), _MISSING.fullmatch(reason)
@@ -96,7 +96,7 @@ def _structs(kind: Any) -> list[Any]:
 
 
 def _described(structs: list[Any], path: str) -> str:
-    """Return the description of the field at `path` of the one among `structs` that has it, or ""."""
+    """Return the description of the field at `path` of the first struct that has it, or ""."""
     step, _, rest = path.partition(".")
     field, item, _ = step.partition("[")
     for struct in structs:
@@ -110,7 +110,7 @@ def _described(structs: list[Any], path: str) -> str:
 
 
 def _description(hint: Any) -> str:
-    """Return the description in a type's annotation or in that of a part of it, or the type in words, or ""."""
+    """Return the description in the annotation of a type or of its arguments, else the type in words, else ""."""
     notes = (note for part in (hint, *get_args(hint)) for note in getattr(part, "__metadata__", ()))
     described = (note.description for note in notes if isinstance(note, Meta) and note.description)
     words = (_WORDS[part] for part in (hint, getattr(hint, "__origin__", hint), *get_args(hint)) if part in _WORDS)
@@ -118,13 +118,13 @@ def _description(hint: Any) -> str:
 
 
 def _type_in(reason: str) -> str:
-    """Return the type that msgspec expected: "Expected `int`, got `str`" is about an `int`."""
+    """Return the type that msgspec expected: `int` for "Expected `int`, got `str`"."""
     expected, _, _ = reason.removeprefix("Expected ").partition(", got")
     return expected.replace("`", "") if reason.startswith("Expected ") else "another value"
 
 
 def _at(value: Any, path: str) -> object:
-    """Return what stands at msgspec's path in a decoded document, as far as it can be followed."""
+    """Return the value at msgspec's path in a decoded document, or the closest parent that exists."""
     for step in re.findall(r"[^.\[\]]+", path):
         if isinstance(value, dict) and step in value:
             value = value[step]

@@ -1,4 +1,4 @@
-"""B's messages: exactly B's fields first, then ours."""
+"""The messages of the photo protocol: its own fields first and unchanged, then Phaseline's."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -31,36 +31,36 @@ _WITH_SNAPSHOT: Final = (JobStarted, PhaseCompleted, JobCompleted, JobFailed, Jo
 
 
 def timestamp(wall_ns: int) -> str:
-    """Return a wall clock time as RFC 3339 in UTC with `Z`, in milliseconds."""
+    """Return a wall-clock time in RFC 3339 format, in UTC with `Z` and milliseconds."""
     second, rest_ns = divmod(wall_ns, 1_000_000_000)
     return f"{_to_the_second(second)}.{rest_ns // 1_000_000:03d}Z"
 
 
 @lru_cache(maxsize=256)
 def _to_the_second(second: int) -> str:
-    # Most messages of a second share it, and writing it is what costs.
+    # Messages of the same second share this text, which is the expensive part.
     return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
 
 
 def seconds(duration_ns: int | None) -> float | None:
-    """Return nanoseconds as seconds, to the millisecond; None stays None."""
+    """Return nanoseconds as seconds, rounded to milliseconds; None stays None."""
     return None if duration_ns is None else round(duration_ns / 1e9, 3)
 
 
 def eta_seconds(remaining_ns: int | None) -> float | None:
-    """Return as `seconds` does, but never 0 while something remains."""
+    """Return `seconds`, but at least 1 ms while any time remains."""
     return seconds(max(remaining_ns, 1_000_000) if remaining_ns else remaining_ns)
 
 
 def finish_at(at_ns: int, remaining_ns: int | None) -> str | None:
-    """Return when what remains at `at_ns` is done; None for unknown, or beyond what dates can tell."""
+    """Return the estimated end as a timestamp; None if unknown or after the year 9999."""
     if remaining_ns is None or at_ns + remaining_ns >= _LAST_NS:
         return None
     return timestamp(at_ns + remaining_ns)
 
 
 def ours(brief: Brief) -> dict[str, Any]:
-    """Return what we add to each of B's messages and to a job's status."""
+    """Return the fields that Phaseline adds to each message and to a job's status."""
     estimate = brief.estimate
     return {
         "workflow": brief.workflow,
@@ -82,7 +82,7 @@ def ours(brief: Brief) -> dict[str, Any]:
 
 
 def encode_refrain(job: Brief) -> bytes:
-    """Return what `ours` is, encoded and without braces: what many messages of a job have in common."""
+    """Return the result of `ours` as JSON without braces; many messages of a job share it."""
     return _encoder.encode(ours(job))[1:-1]
 
 
@@ -97,19 +97,19 @@ def encode_message(  # noqa: PLR0913 - what is known of the job already
     phase_elapsed_ns: int | None = None,
     refrain: bytes | None = None,
 ) -> bytes:
-    """Return the message that tells subscribers of `event`.
+    """Return the message that publishes `event`.
 
     Args:
-        event: What happened.
-        job: Its job's state after it; that of an event that `needs_snapshot` must be a whole `Snapshot`.
+        event: The event.
+        job: The job's state after the event; a full `Snapshot` if `needs_snapshot(event)`.
         seq: The event's number.
-        epoch: The stream's.
-        wall_ns: When it was taken in.
-        elapsed_ns: The time since the job began, if it is not that of `job`.
-        phase_elapsed_ns: The time in its current phase, if it is in one.
-        refrain: What `encode_refrain` returned of `job`, if it is known already.
+        epoch: The stream's epoch.
+        wall_ns: Wall-clock time of the event.
+        elapsed_ns: Time since the job's start, if it differs from that of `job`.
+        phase_elapsed_ns: Time in the current phase, if there is one.
+        refrain: The result of `encode_refrain(job)`, if known.
     """
-    # B's clients know no cancelling: to them it is a failure, whose state tells more.
+    # The photo protocol has no cancellation: it is published as a failure, and `state` has the difference.
     kind = JobFailed.__struct_config__.tag if isinstance(event, JobCancelled) else event.type
     first = {"type": kind, "job_id": event.job_id, "photo_id": job.photo_id, **_specific(event, job)}
     first["timestamp"] = timestamp(wall_ns)
@@ -125,12 +125,12 @@ def encode_message(  # noqa: PLR0913 - what is known of the job already
 
 
 def needs_snapshot(event: Event) -> bool:
-    """Say whether the message of `event` tells of all phases of its job."""
+    """Return whether the message of `event` needs the job's full snapshot."""
     return isinstance(event, _WITH_SNAPSHOT)
 
 
 def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: PLR0911 - one return a message
-    """Return B's own fields of each message, in B's order."""
+    """Return the photo protocol's own fields of a message, in its order."""
     match event:
         case JobStarted():
             return {"photo_info": event.photo_info}
@@ -174,7 +174,7 @@ def _end(event: Event, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
-    """Return what we add to one kind of message only."""
+    """Return the fields that Phaseline adds to this type of message only."""
     match event:
         case JobStarted():
             averages = {phase.name: seconds(phase.average_ns) for phase in snapshot.phases if phase.average_ns}

@@ -1,6 +1,6 @@
-"""Names in one line: what `events.one_line` demands of a field is checked here, after decoding.
+"""The check, after decoding, that names are on one line; see `events.one_line`.
 
-A JSON text can hold a tab or a newline only behind a backslash, so most documents need no look at all.
+JSON can contain a tab or newline only as a backslash escape, so most documents need no check.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,10 @@ __all__ = ["check_lines"]
 
 
 def check_lines(value: object) -> None:
-    """Return if the names in a decoded struct, or in each of a list of them, are in one line.
+    """Check that the names in a decoded struct, or in a list of structs, are on one line.
 
     Raises:
-        InvalidField: One is not.
+        InvalidField: A name has a tab or a newline.
     """
     if isinstance(value, list):
         for number, one in enumerate(value):
@@ -46,7 +46,7 @@ def _broken(text: str) -> bool:
 
 
 def _names_in(kind: type) -> tuple[tuple[str, str, str], ...]:
-    """Return attribute, name on the wire, and what is allowed of each field of `kind` that must be in one line."""
+    """Return attribute, wire name and allowed values of each field of `kind` that must be on one line."""
     if not issubclass(kind, msgspec.Struct):
         return ()
     hints = get_type_hints(kind, include_extras=True)
@@ -58,7 +58,7 @@ _names: Final[Callable[[Any], tuple[tuple[str, str, str], ...]]] = cache(_names_
 
 
 def _allowed(hint: Any) -> str | None:
-    """Return what a type, or a part of it, says that a name must be; None of what is no name."""
+    """Return the description of a one-line type or of the first such argument of it, or None."""
     for note in getattr(hint, "__metadata__", ()):
         if isinstance(note, Meta) and (note.extra or {}).get(ONE_LINE):
             return note.description

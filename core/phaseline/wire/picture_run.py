@@ -1,4 +1,4 @@
-"""Seed A's snapshot of a picture's run. Its keys are always all there."""
+"""The picture API's snapshot of a run. It always has all of its keys."""
 
 from typing import Any, Final
 
@@ -10,21 +10,21 @@ from phaseline.wire.message import finish_at, timestamp
 __all__ = ["encode_run", "run_snapshot"]
 
 COMPLETED: Final = "completed"
-UNKNOWN: Final = -1.0  # of seconds
+UNKNOWN: Final = -1.0  # in place of seconds
 
 _encoder: Final = msgspec.json.Encoder()
 
 
 def _tenths(duration_ns: int | None) -> float | None:
-    """Return seconds to a tenth, but never 0 while something remains; None for unknown."""
+    """Return seconds rounded to tenths, but at least 0.1 while any time remains; None for unknown."""
     if duration_ns is None:
         return None
     return round(duration_ns / 1e9, 1) or (0.1 if duration_ns else 0.0)
 
 
 def _tenths_or_unknown(duration_ns: int | None) -> float:
-    told = _tenths(duration_ns)
-    return UNKNOWN if told is None else told
+    duration_s = _tenths(duration_ns)
+    return UNKNOWN if duration_s is None else duration_s
 
 
 def _phase(phase: PhaseSnapshot) -> dict[str, Any]:
@@ -42,11 +42,11 @@ def _reason(reason: Reason) -> dict[str, Any]:
 
 
 def run_snapshot(snapshot: Snapshot, dress: object) -> dict[str, Any]:
-    """Return A's snapshot: A's keys in A's order, then ours.
+    """Return the picture API's snapshot: its own keys in its order, then Phaseline's.
 
     Args:
-        snapshot: The run's, whose job id is `dalle:<series>:<address>`.
-        dress: The run's dress, anything that encodes to an object.
+        snapshot: The snapshot of the run's job, whose id is `dalle:<series>:<address>`.
+        dress: The run's dress, which encodes to a JSON object.
     """
     ended, estimate = snapshot.state.ended, snapshot.estimate
     completed = {
@@ -88,5 +88,5 @@ def run_snapshot(snapshot: Snapshot, dress: object) -> dict[str, Any]:
 
 
 def encode_run(snapshot: Snapshot, dress: object) -> bytes:
-    """Return A's snapshot as JSON."""
+    """Return the picture API's snapshot as JSON."""
     return _encoder.encode(run_snapshot(snapshot, dress))

@@ -1,4 +1,4 @@
-"""The messages of one job's progress, which most messages are: all that they have in common is encoded once."""
+"""Fast encoding of job_progress messages, the most frequent ones: their common parts are encoded once."""
 
 from typing import Final
 
@@ -14,10 +14,9 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class ProgressLines:
-    """What `encode_message` would return for each report of progress, while the job's phase stays the same.
+    """Encodes reports of progress as `encode_message` does, while the job's phase stays the same.
 
-    A message is this, of which only what stands in angle brackets differs from the one before, and `t` and `e` only
-    between reports that did not come together:
+    Only the parts in angle brackets differ between two messages, `t` and `e` only between reports of different times:
 
         {"type":…,"job_id":…,"photo_id":…,"stage":…,"progress":<p>,"message":<m>,"details":<d>,"timestamp":<t>,
         "seq":<s>,"epoch":…,<refrain>,"elapsed_seconds":<e>,"stage_elapsed_seconds":<e less the phase's offset>}
@@ -36,29 +35,29 @@ class ProgressLines:
     )
 
     def __init__(
-        self, job_id: str, phase: str, told: Brief, epoch: str, refrain: bytes | None = None, *, offset_ns: int = 0
+        self, job_id: str, phase: str, brief: Brief, epoch: str, refrain: bytes | None = None, *, offset_ns: int = 0
     ) -> None:
-        """Tell of a job that is in `phase`; the rest is as `encode_message` has it.
+        """Encode the common parts of the messages.
 
         Args:
-            job_id: The job's.
+            job_id: The job's id.
             phase: Its current phase.
-            told: What is told of it.
-            epoch: The stream's.
-            refrain: `told`, encoded, if it is known already.
+            brief: Its state.
+            epoch: The stream's epoch.
+            refrain: The result of `encode_refrain(brief)`, if known.
             offset_ns: `Job.phase_offset_ns`.
         """
-        known = {"type": "job_progress", "job_id": job_id, "photo_id": told.photo_id, "stage": phase}
+        known = {"type": "job_progress", "job_id": job_id, "photo_id": brief.photo_id, "stage": phase}
         self._start = _encode(known)[:-1] + b',"progress":'
-        self._phase_percent = told.estimate.phase_percent
+        self._phase_percent = brief.estimate.phase_percent
         self._epoch = _encode(epoch)
         self._offset_ns = offset_ns
-        self._refrain = refrain or encode_refrain(told)
+        self._refrain = refrain or encode_refrain(brief)
         self._wall_ns = self._elapsed_ns = -1
         self._stamp = self._end = b""
 
     def encode(self, event: JobProgress, seq: int, wall_ns: int, elapsed_ns: int) -> bytes:
-        """Return the message that tells of `event`; the arguments are those of `encode_message`."""
+        """Return the message that publishes `event`; the arguments are those of `encode_message`."""
         if wall_ns != self._wall_ns or elapsed_ns != self._elapsed_ns:
             self._wall_ns, self._elapsed_ns = wall_ns, elapsed_ns
             self._stamp = timestamp(wall_ns).encode()

@@ -1,4 +1,4 @@
-"""A job's status and the whole state, in B's names."""
+"""A job's status and the full state, in the photo protocol's names."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -16,9 +16,9 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class StageStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A phase of a job. Times in seconds; None where there is none (yet).
+    """A phase of a job. Times are in seconds; None if not known, or not yet.
 
-    `measured` is false where the time is no measure of the work, as when the server was away meanwhile.
+    `measured` is false if the time does not measure the work, for example because the server was down meanwhile.
     """
 
     name: str
@@ -42,7 +42,7 @@ class ErrorStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReasonStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Why the remaining time changed by more than a tenth."""
+    """The reason for a change of the remaining time by more than a tenth."""
 
     at: str
     change_seconds: float
@@ -50,9 +50,9 @@ class ReasonStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A job's full state: B's `job_status` first, then ours.
+    """A job's full state: the fields of the photo protocol's `job_status` first, then Phaseline's.
 
-    `reason` and `silent_seconds` are those of a stalled or lost job, None otherwise.
+    `reason` and `silent_seconds` are set for a stalled or lost job, None otherwise.
     """
 
     job_id: str
@@ -106,15 +106,15 @@ def _stage(phase: PhaseSnapshot) -> StageStatus:
 
 
 def job_status(snapshot: Snapshot) -> JobStatus:
-    """Return a snapshot in B's names."""
+    """Return a snapshot in the photo protocol's names."""
     ended = snapshot.state.ended
-    told = snapshot.progress if snapshot.progress is not None else snapshot.estimate.phase_percent
+    progress = snapshot.progress if snapshot.progress is not None else snapshot.estimate.phase_percent
     return JobStatus(
         job_id=snapshot.job_id,
         photo_id=snapshot.photo_id,
         photo_info=snapshot.info,
         current_stage=snapshot.phase,
-        progress=told,
+        progress=progress,
         elapsed_seconds=seconds(snapshot.elapsed_ns) or 0.0,
         stages_completed=[phase.name for phase in snapshot.phases if phase.state is PhaseState.DONE],
         **ours(snapshot),
@@ -149,13 +149,13 @@ def job_status(snapshot: Snapshot) -> JobStatus:
 def encode_snapshot(
     snapshots: Iterable[Snapshot], position: Position, wall_ns: int, *, recovered: bool | None
 ) -> bytes:
-    """Return the frame that carries the whole state.
+    """Return the frame with the full state.
 
     Args:
-        snapshots: Of every job in memory.
-        position: Where in the stream this is; the messages after it follow.
-        wall_ns: When it was taken.
-        recovered: False when a client asked to resume and could not; None when it didn't ask.
+        snapshots: The snapshots of all jobs in memory.
+        position: The stream's position at this state; the messages after it follow.
+        wall_ns: Wall-clock time of the snapshot.
+        recovered: False if a client asked to resume but its position is not available; None if it didn't ask.
     """
     frame: dict[str, Any] = {
         "type": "snapshot",

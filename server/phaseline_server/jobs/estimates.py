@@ -138,4 +138,4 @@ def _standing(job: Job) -> tuple[object, ...]:
 
 def _progress(job: Job) -> tuple[object, ...]:
     phase = job.phases[job.current] if job.current is not None else None
-    return () if phase is None else (phase.progress, phase.said_ns)
+    return () if phase is None else (phase.progress, phase.reported_ns)

@@ -112,7 +112,7 @@ class Log:
     def _range(self, position: Position) -> str:
         epoch = self.top.epoch
         return (
-            f"position {shown(position.epoch)}/{shown(position.seq)} can't be resumed from; "
+            f"can't resume from position {shown(position.epoch)}/{shown(position.seq)}; "
             f"allowed: {epoch!a}/{self.oldest.seq} to {epoch!a}/{self.top.seq}"
         )
 
