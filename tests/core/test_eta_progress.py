@@ -143,7 +143,7 @@ def test_a_late_first_report_of_a_resumed_phase_does_not_raise_percent_for_good(
         job.apply(JobProgress(job_id="resumed", phase="part 0", progress=progress), moment(late + second))
         for part in range(4):
             estimate = engine.estimate(job, moment(late + second + part / 4))
-            told.append(job.told_percent(estimate.percent))
+            told.append(job.shown_percent(estimate.percent))
     assert told[3] < 20
     assert [told[4 * second] for second in (10, 30, 50)] == pytest.approx([100 / 6, 50, 500 / 6], abs=8)
 
