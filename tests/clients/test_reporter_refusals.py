@@ -213,7 +213,7 @@ async def test_a_report_after_close_is_not_taken(server: ServerProcess, caplog: 
 @pytest.mark.parametrize("url", ["ftp://x/ws", "ws://", "ws://x:99999", "http://a b/", ""])
 def test_an_address_that_is_none_is_refused_by_its_name(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROGRESS_URL", raising=False)
-    with pytest.raises(ConfigError, match="allowed: ws://"):
+    with pytest.raises(ConfigError, match="allowed: http://host:port"):
         Reporter(url)
 
 
