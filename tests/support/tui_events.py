@@ -15,7 +15,7 @@ def message(kind: str, job_id: str, **fields: Any) -> Json:
 
 
 def stream(origin: str = "") -> list[Batch]:
-    """Return what a server sends in some seconds: jobs begin, go on, stumble and end."""
+    """Return the messages of some seconds: jobs start, progress, report errors and end."""
     names = {"job_31": "DSC_0031.NEF", "job_32": "東京タワー.CR3", "job_33": "IMG_2207.jpg"}
     messages: list[Json] = [
         *(message("job_started", job, photo_info={"file_name": name}, stages=["importing", "exporting"])

@@ -68,7 +68,7 @@ class FixedClock(Clock):
 
 
 def reason(text: str, seconds: float) -> Json:
-    """Return why an estimate moved by so many seconds."""
+    """Return a reason of an estimate that changed by this many seconds."""
     return {"at": at(5), "change_seconds": seconds, "text": text}
 
 
@@ -274,7 +274,7 @@ def snapshot(jobs: list[Json]) -> Frame:
 
 
 def connected(jobs: list[Json]) -> Batch:
-    """Return what the link says when it has just connected."""
+    """Return the batch of a link that has just connected."""
     return Batch((snapshot(jobs),), received=1000.0, status=LinkStatus(LinkState.CONNECTED, since=1000.0))
 
 

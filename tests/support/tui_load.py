@@ -22,7 +22,7 @@ BEAT: Final = 0.1
 
 
 def jobs_at_work(count: int) -> list[Json]:
-    """Return jobs in every phase, the one that began first being the first."""
+    """Return jobs in every phase, sorted by their start."""
     draw = random.Random(7)
     jobs = []
     for number in range(count):
@@ -72,7 +72,7 @@ class LoadServer:
         self.stop()
 
     def stop(self) -> None:
-        """Go away; may be called twice."""
+        """Stop the server. Safe to call twice."""
         assert self._token is not None
         with contextlib.suppress(trio.RunFinishedError):
             self._token.run_sync_soon(self._scope.cancel)
@@ -118,7 +118,7 @@ class LoadServer:
                 await websocket.send_message(msgspec.json.encode(message).decode())
 
     def _progress(self, index: int) -> Json:
-        """Move a job on by a little, and return what a server says of that."""
+        """Advance a job a little, and return the server's messages about it."""
         job = self._jobs[index]
         self._seq += 1
         # A step that changes each number, the bar and the message every time; restart at the end.

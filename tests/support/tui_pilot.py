@@ -24,7 +24,7 @@ looks = pytest.mark.parametrize(
 
 
 def text_of(app: ProgressApp) -> str:
-    """Return what is on the screen."""
+    """Return the text of the screen."""
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 

@@ -54,7 +54,7 @@ class Screen:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def feed(self, data: bytes) -> None:
-        """Take in what the program wrote; a sequence of which the end has not come yet is kept."""
+        """Process output of the program; an incomplete sequence is stored until its end arrives."""
         text = self._rest + self._decoder.decode(data)
         at = 0
         while at < len(text) and (token := _TOKEN.match(text, at)) is not None:
@@ -90,17 +90,17 @@ class Screen:
 
     @property
     def lines(self) -> list[str]:
-        """What stands on each line."""
+        """The text of each line."""
         return ["".join(line) for line in self.cells]
 
     @property
     def text(self) -> str:
-        """The whole screen."""
+        """The text of the whole screen."""
         return "\n".join(self.lines)
 
 
 class Terminal:
-    """Runs the program; answers what a modern terminal answers."""
+    """Runs the program in a pseudo-terminal that answers queries as a modern terminal does."""
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class Terminal:
         os.close(slave)
 
     def read(self, seconds: float) -> bool:
-        """Read what comes within so many seconds, at most one piece; return whether something came."""
+        """Read one chunk of output within this many seconds; return whether there was one."""
         if not select.select([self.master], [], [], max(0.0, seconds))[0]:
             return False
         data = os.read(self.master, 65536)
@@ -147,13 +147,13 @@ class Terminal:
         return True
 
     def read_for(self, seconds: float) -> None:
-        """Read for so long."""
+        """Read for this many seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.read(left)
 
     def until(self, condition: Callable[[Screen], bool], patience: float = 60.0) -> float:
-        """Read until the screen is as wanted; return how many seconds that took."""
+        """Read until the condition holds for the screen; return the seconds it took."""
         begun = time.monotonic()
         while not condition(self.screen):
             left = begun + patience - time.monotonic()
@@ -162,36 +162,36 @@ class Terminal:
         return time.monotonic() - begun
 
     def resize(self, columns: int, lines: int) -> None:
-        """Give the terminal another size; what stood on the screen is forgotten."""
+        """Resize the terminal; the stored screen is cleared."""
         self.screen = Screen(columns, lines)
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         os.kill(self.process.pid, signal.SIGWINCH)
 
     def press(self, keys: str) -> None:
-        """Type."""
+        """Type keys."""
         os.write(self.master, keys.encode())
 
     def quit(self) -> int:
-        """Press q, read what comes until the end, and return the exit code."""
+        """Press q, read output until the program exits, and return the exit code."""
         self.press("q")
         return self.read_to_the_end()
 
     def read_to_the_end(self) -> int:
-        """Read what comes until the program has ended, and return its exit code."""
+        """Read output until the program exits, and return its exit code."""
         try:
             while self.read(60.0):
                 pass
-        except OSError:  # How Linux says that the other side is closed.
+        except OSError:  # Linux reports a closed terminal by this error
             pass
         return self.process.wait(60.0)
 
     def vanish(self) -> None:
-        """Take the terminal away, as when whatever showed it was killed."""
+        """Close the terminal, as when its emulator is killed."""
         os.close(self.master)
         self.master = -1
 
     def close(self) -> None:
-        """End the program however it is."""
+        """Kill the program if it runs, and close the terminal."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

@@ -99,32 +99,32 @@ class PlayedServer:
         self._thread.join()
 
     def wait_subscribed(self) -> None:
-        """Wait until somebody has subscribed since the last call."""
+        """Wait until a client has subscribed since the last call."""
         assert self._subscribed.wait(60), "no client subscribed"
         self._subscribed.clear()
 
     def send(self, *messages: Json | str | bytes) -> None:
-        """Send to everybody, in this order; returns when it is sent."""
+        """Send messages to all clients, in this order."""
         self._call(partial(self._broadcast, messages))
 
     def close(self, code: int = 1000, reason: str | None = None) -> None:
-        """Close every connection; returns when that is sent."""
+        """Send a close frame to every client."""
         self._call(partial(self._close, code, reason))
 
     def cut(self) -> None:
-        """End every connection without a word."""
+        """Cut every connection without a close frame."""
         self._call(self._cut)
 
     def greet_again(self) -> None:
-        """Say anything at all, even when mute."""
+        """Send any message, even when mute."""
         self._call(self._greet_again)
 
     def wait_pinged(self) -> None:
-        """Wait until a client has asked for a sign of life."""
+        """Wait until a client has sent a ping."""
         assert self._pinged.wait(60), "no client sent a ping"
 
     def wait_gone(self) -> None:
-        """Wait until a client has gone."""
+        """Wait until a client has disconnected."""
         assert self._gone.wait(60), "no client disconnected"
 
     def _call(self, action: Callable[[], Any]) -> None:

@@ -25,7 +25,7 @@ Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
 
 
 def use(test: Use, jobs: list[Json] | None = None, size: tuple[int, int] = (120, 40), **options: Any) -> None:
-    """Run `test` on the program, which shows `jobs` and has no connection."""
+    """Run `test` on the app, which shows `jobs` and has no connection."""
 
     async def main() -> None:
         app = ProgressApp(

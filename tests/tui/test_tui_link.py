@@ -77,7 +77,7 @@ def test_the_link_reconnects_to_a_restarted_server() -> None:
             recorder.wait(lambda: any(reason in status.reason for status in recorder.statuses))
         recorder.wait_state(LinkState.WAITING)
         with PlayedServer([photo_job("job_2", "b.jpg", 1)], port=port) as server:
-            # The first may have been found again, so how many snapshots came says nothing.
+            # The link may have reconnected to the first server, so the number of snapshots is not known.
             recorder.wait(lambda: any(b'"job_2"' in bytes(job) for job in snapshots_jobs(recorder)))
 
 

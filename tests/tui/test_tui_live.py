@@ -23,7 +23,7 @@ Use = Callable[[ProgressApp, Pilot[int]], Awaitable[None]]
 
 
 def live(url: str, test: Use, timing: Timing | None = None) -> None:
-    """Run `test` on the program, connected to `url`; afterwards no thread of it is left."""
+    """Run `test` on the app, connected to `url`, and check that no thread is left."""
 
     async def main() -> None:
         app = ProgressApp(ServerAddress.parse(url), theme=DARK, timing=timing or Timing(batch=0.02, first_retry=0.05))

@@ -110,7 +110,7 @@ def test_once_reports_that_there_is_no_server() -> None:
 
 @pytest.fixture
 def heeded() -> Iterator[None]:
-    """Let programs heed SIGINT: what a shell ignores for a test run in its background, they would inherit."""
+    """Reset SIGINT, which programs would inherit as ignored from a test run in the background of a shell."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -25,7 +25,7 @@ AWAY = LinkStatus(
 def view(
     theme: str | None, jobs: list[dict[str, Any]] | None, status: LinkStatus | None = None, **options: Any
 ) -> dict[str, Any]:
-    """Return the program and how it comes to show `jobs`."""
+    """Return the app and a function that makes it show `jobs`."""
     app = ProgressApp(
         ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=theme, connect=False, **options
     )
