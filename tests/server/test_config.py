@@ -172,7 +172,7 @@ def test_a_file_that_is_no_toml_is_an_error_that_names_it(
     path.write_bytes(content)
     [line] = problems({}, {}, str(path))
     assert str(path) in line
-    assert "is no TOML" in line
+    assert "is not TOML" in line
 
 
 def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ def test_a_secret_is_never_shown() -> None:
     assert "image_key=set (hidden)" in shown
     [line] = problems({"image_key": "sk-secret two"}, {})
     assert "secret" not in line
-    assert line.startswith("image_key is not as it should be (hidden) (from --image-key)")
+    assert line.startswith("image_key is invalid (hidden) (from --image-key)")
 
 
 def test_the_size_of_a_picture_comes_as_two_numbers() -> None:

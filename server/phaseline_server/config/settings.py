@@ -1,4 +1,4 @@
-"""Every setting of the server: its name, type, bounds, default, help and group stand here and nowhere else.
+"""The settings of the server; only this module defines their names, types, bounds, defaults, help and groups.
 
 A setting `like_this` is the flag `--like-this`, the variable `PHASELINE_LIKE_THIS` and the key `like_this` of a TOML
 file (`--config`, `PHASELINE_CONFIG`). `load` merges them: flags over variables over the file over defaults.
@@ -20,7 +20,7 @@ from phaseline_server.config.option import BIND, DIRECTORY, FILE, HOST, KEY, ORI
 __all__ = ["DEFAULT", "SETTINGS", "Configuration", "Settings", "load"]
 
 DEFAULT = "default"
-"""The source of a value that nobody gave."""
+"""The source of a default value."""
 
 _LISTENING = "Listening"
 _DATA = "Data"
@@ -37,157 +37,184 @@ _GIB = 2**30
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server runs with. Times are in seconds, sizes in bytes; an empty text is a value not given."""
+    """The server's configuration. Times are in seconds, sizes in bytes; an empty string means not set."""
 
     bind: Annotated[
         tuple[str, ...],
-        about(
-            _LISTENING, "HOST:PORT", "An address to listen on; give it again for more. Port 0 is any free one.", BIND
-        ),
+        about(_LISTENING, "HOST:PORT", "Listen address; repeatable. Port 0 lets the system choose.", BIND),
     ] = ("127.0.0.1:8080", "127.0.0.1:5100")
 
-    data_dir: Annotated[str, about(_DATA, "DIR", "Where output/, series/ and metrics/ lie.", DIRECTORY)] = "."
+    data_dir: Annotated[str, about(_DATA, "DIR", "Directory for everything that the server keeps.", DIRECTORY)] = "."
     done_ttl: Annotated[
-        float, about(_DATA, "SECONDS", "How long a finished run answers its pollers.", least=0, most=_YEAR)
+        float,
+        about(_DATA, "SECONDS", "Time for which a finished picture run answers its pollers.", least=0, most=_YEAR),
     ] = 300.0
     retention: Annotated[
-        float, about(_DATA, "SECONDS", "How long a finished job stays in memory.", least=0, most=_YEAR)
+        float, about(_DATA, "SECONDS", "Time for which a finished job stays in memory.", least=0, most=_YEAR)
     ] = 3600.0
     keep_for: Annotated[
-        float, about(_DATA, "SECONDS", "How long events and finished jobs stay in the journal.", least=1, most=_YEAR)
+        float, about(_DATA, "SECONDS", "Time for which events and finished jobs stay on disk.", least=1, most=_YEAR)
     ] = 604_800.0
-    keep_events: Annotated[
-        int, about(_DATA, "N", "Events in the journal, to resume from.", least=1, most=1_000_000_000)
-    ] = 100_000
-    keep_jobs: Annotated[int, about(_DATA, "N", "Finished jobs in the journal.", least=0, most=1_000_000_000)] = 20_000
+    keep_events: Annotated[int, about(_DATA, "N", "Events on disk, to resume from.", least=1, most=1_000_000_000)] = (
+        100_000
+    )
+    keep_jobs: Annotated[int, about(_DATA, "N", "Finished jobs on disk.", least=0, most=1_000_000_000)] = 20_000
     archive_runs: Annotated[
-        bool, about(_DATA, "", "Keep each finished job in metrics/runs/ (as TB_DALLE_ARCHIVE_RUNS=1 does).")
+        bool, about(_DATA, "", "Write each finished job to metrics/runs/; TB_DALLE_ARCHIVE_RUNS=1 does the same.")
     ] = False
     stall_after: Annotated[
         float,
         about(
             _DATA,
             "SECONDS",
-            "A job silent for longer, and than its phase's habit, stalls.",
+            "Shortest silence after which a job is stalled.",
             least=1,
             most=_YEAR,
         ),
     ] = 30.0
-    lease: Annotated[
-        float, about(_DATA, "SECONDS", "A job that is silent for longer is lost.", least=1, most=_YEAR)
-    ] = 21_600.0
+    lease: Annotated[float, about(_DATA, "SECONDS", "Silence after which a job is lost.", least=1, most=_YEAR)] = (
+        21_600.0
+    )
     gone_after: Annotated[
         float,
         about(
             _DATA,
             "SECONDS",
-            "Time for a worker whose connection was lost to come back, before its jobs stall.",
+            "Time for a disconnected worker to reconnect before its jobs stall.",
             least=1,
             most=_YEAR,
         ),
     ] = 15.0
     lost_after: Annotated[
         float,
-        about(_DATA, "SECONDS", "The same, before its jobs are lost.", least=1, most=_YEAR),
+        about(
+            _DATA,
+            "SECONDS",
+            "Time for a disconnected worker to reconnect before its jobs are lost.",
+            least=1,
+            most=_YEAR,
+        ),
     ] = 600.0
 
     allow_host: Annotated[
         tuple[str, ...],
-        about(_ACCESS, "HOST", "Another name that the server is asked for by; again for more.", HOST),
+        about(_ACCESS, "HOST", "Another host name that the server answers for; repeatable.", HOST),
     ] = ()
     allow_origin: Annotated[
         tuple[str, ...],
-        about(_ACCESS, "ORIGIN", "A web page's origin that may use the server; again for more.", ORIGIN),
+        about(_ACCESS, "ORIGIN", "Origin of web pages that may use the server; repeatable.", ORIGIN),
     ] = ()
-    tls_cert: Annotated[
-        str, about(_ACCESS, "FILE", "The certificate and those above it, PEM; read again at SIGHUP.", FILE)
-    ] = ""
+    tls_cert: Annotated[str, about(_ACCESS, "FILE", "Certificate chain, PEM; read again at SIGHUP.", FILE)] = ""
     tls_key: Annotated[str, about(_ACCESS, "FILE", "Its key, PEM, if it is not in the same file.", FILE)] = ""
     insecure: Annotated[bool, about(_ACCESS, "", "Listen to other machines even without tokens and TLS.")] = False
 
     eta_engine: Annotated[
         Literal["model", "ema"],
-        about(_DATA, "NAME", "What estimates: model (learns, and says how sure it is), or ema (moving averages)."),
+        about(_DATA, "NAME", "Estimation engine: model (learns, and gives a range), or ema (moving averages)."),
     ] = "model"
 
     provider: Annotated[
         Literal["painter", "openai"],
-        about(_PICTURES, "NAME", "Who makes them: painter (within), or openai (an API compatible with OpenAI's)."),
+        about(_PICTURES, "NAME", "Picture provider: painter (built in), or openai (an API compatible with OpenAI's)."),
     ] = "painter"
-    painters: Annotated[int, about(_PICTURES, "N", "How many are painted at once.", least=1, most=256)] = 4
+    painters: Annotated[int, about(_PICTURES, "N", "Pictures painted at once.", least=1, most=256)] = 4
     picture_size: Annotated[str, about(_PICTURES, "SIZE", "Width and height in pixels.", SIZE)] = "1024x1024"
     max_picture_bytes: Annotated[
-        int, about(_PICTURES, "BYTES", "A provider's larger picture is refused.", least=1024, most=2 * _GIB)
+        int, about(_PICTURES, "BYTES", "Largest picture to accept from a provider.", least=1024, most=2 * _GIB)
     ] = 33_554_432
 
-    image_url: Annotated[str, about(_IMAGES, "URL", "Its base address, e.g. https://api.openai.com/v1.", URL)] = ""
+    image_url: Annotated[
+        str, about(_IMAGES, "URL", "Base address of the image API, such as https://api.openai.com/v1.", URL)
+    ] = ""
     image_key: Annotated[
         str,
-        about(_IMAGES, "KEY", "Its secret; in PHASELINE_IMAGE_KEY no list of processes shows it.", KEY, secret=True),
+        about(_IMAGES, "KEY", "Its secret; set PHASELINE_IMAGE_KEY to hide it from process lists.", KEY, secret=True),
     ] = ""
-    image_model: Annotated[str, about(_IMAGES, "NAME", "The model to ask for.")] = "gpt-image-1"
-    image_timeout: Annotated[
-        float, about(_IMAGES, "SECONDS", "How long an attempt may take.", least=0.01, most=_DAY)
-    ] = 120.0
-    image_retries: Annotated[int, about(_IMAGES, "N", "Attempts after the first.", least=0, most=100)] = 4
+    image_model: Annotated[str, about(_IMAGES, "NAME", "Image model.")] = "gpt-image-1"
+    image_timeout: Annotated[float, about(_IMAGES, "SECONDS", "Time-out of an attempt.", least=0.01, most=_DAY)] = 120.0
+    image_retries: Annotated[int, about(_IMAGES, "N", "Further attempts after the first.", least=0, most=100)] = 4
 
-    chat_url: Annotated[str, about(_CHAT, "URL", "Its base address, e.g. https://api.openai.com/v1.", URL)] = ""
+    chat_url: Annotated[
+        str, about(_CHAT, "URL", "Base address of the chat API, such as https://api.openai.com/v1.", URL)
+    ] = ""
     chat_key: Annotated[
-        str, about(_CHAT, "KEY", "Its secret; in PHASELINE_CHAT_KEY no list of processes shows it.", KEY, secret=True)
+        str, about(_CHAT, "KEY", "Its secret; set PHASELINE_CHAT_KEY to hide it from process lists.", KEY, secret=True)
     ] = ""
-    chat_model: Annotated[str, about(_CHAT, "NAME", "The model to ask for.")] = ""
-    chat_timeout: Annotated[float, about(_CHAT, "SECONDS", "How long an attempt may take.", least=0.01, most=_DAY)] = (
-        30.0
-    )
+    chat_model: Annotated[str, about(_CHAT, "NAME", "Chat model.")] = ""
+    chat_timeout: Annotated[float, about(_CHAT, "SECONDS", "Time-out of an attempt.", least=0.01, most=_DAY)] = 30.0
 
-    max_head: Annotated[int, about(_LIMITS, "BYTES", "A request's line and headers.", least=1024, most=_GIB)] = 16_384
-    max_body: Annotated[int, about(_LIMITS, "BYTES", "A request's body.", least=1024, most=_GIB)] = 262_144
-    max_message: Annotated[int, about(_LIMITS, "BYTES", "A WebSocket message.", least=1024, most=_GIB)] = 65_536
-    max_fragments: Annotated[int, about(_LIMITS, "N", "Of a WebSocket message.", least=1, most=1_000_000)] = 64
-    max_depth: Annotated[int, about(_LIMITS, "N", "JSON within JSON.", least=2, most=500)] = 16
+    max_head: Annotated[
+        int, about(_LIMITS, "BYTES", "Maximum size of a request's line and headers.", least=1024, most=_GIB)
+    ] = 16_384
+    max_body: Annotated[int, about(_LIMITS, "BYTES", "Maximum size of a request's body.", least=1024, most=_GIB)] = (
+        262_144
+    )
+    max_message: Annotated[
+        int, about(_LIMITS, "BYTES", "Maximum size of a WebSocket message.", least=1024, most=_GIB)
+    ] = 65_536
+    max_fragments: Annotated[
+        int, about(_LIMITS, "N", "Maximum number of fragments of a WebSocket message.", least=1, most=1_000_000)
+    ] = 64
+    max_depth: Annotated[int, about(_LIMITS, "N", "Maximum JSON nesting depth.", least=2, most=500)] = 16
     max_connections: Annotated[
-        int, about(_LIMITS, "N", "Connections, and clients that poll.", least=1, most=1_000_000)
+        int, about(_LIMITS, "N", "Maximum number of connections, and of polling clients.", least=1, most=1_000_000)
     ] = 10_000
     max_per_address: Annotated[
-        int, about(_LIMITS, "N", "Those of one other machine; of this one, all.", least=1, most=1_000_000)
+        int, about(_LIMITS, "N", "Connections per remote address; loopback is exempt.", least=1, most=1_000_000)
     ] = 256
-    max_reports: Annotated[
-        int, about(_LIMITS, "N", "Reports in a second with one token.", least=1, most=100_000_000)
-    ] = 5000
-    max_jobs: Annotated[int, about(_LIMITS, "N", "Jobs in memory.", least=1, most=10_000_000)] = 10_000
-    max_phases: Annotated[int, about(_LIMITS, "N", "Phases of a job.", least=1, most=MAX_PHASES)] = MAX_PHASES
+    max_reports: Annotated[int, about(_LIMITS, "N", "Reports per second and token.", least=1, most=100_000_000)] = 5000
+    max_jobs: Annotated[int, about(_LIMITS, "N", "Maximum number of jobs in memory.", least=1, most=10_000_000)] = (
+        10_000
+    )
+    max_phases: Annotated[int, about(_LIMITS, "N", "Maximum number of phases in a job.", least=1, most=MAX_PHASES)] = (
+        MAX_PHASES
+    )
     max_job_bytes: Annotated[
-        int, about(_LIMITS, "BYTES", "What is known of a job's photo, and its errors.", least=1024, most=_GIB)
+        int, about(_LIMITS, "BYTES", "Maximum size of a job's photo_info, and of its errors.", least=1024, most=_GIB)
     ] = MAX_KEPT_BYTES
     history: Annotated[
-        int, about(_LIMITS, "N", "Messages kept for clients that resume.", least=0, most=100_000_000)
+        int, about(_LIMITS, "N", "Messages in memory for clients that resume.", least=0, most=100_000_000)
     ] = 10_000
-    queue: Annotated[int, about(_LIMITS, "N", "Messages waiting for a subscriber.", least=1, most=10_000_000)] = 1000
-    queue_bytes: Annotated[int, about(_LIMITS, "BYTES", "The same by size.", least=1024, most=_GIB)] = 8_388_608
+    queue: Annotated[
+        int, about(_LIMITS, "N", "Maximum number of messages queued for a subscriber.", least=1, most=10_000_000)
+    ] = 1000
+    queue_bytes: Annotated[
+        int, about(_LIMITS, "BYTES", "Maximum size of the messages queued for a subscriber.", least=1024, most=_GIB)
+    ] = 8_388_608
     head_timeout: Annotated[
         float,
-        about(_LIMITS, "SECONDS", "From a request's first byte to the end of its headers.", least=0.01, most=_DAY),
+        about(_LIMITS, "SECONDS", "Time-out of a request's line and headers.", least=0.01, most=_DAY),
     ] = 5.0
     auth_timeout: Annotated[
-        float, about(_LIMITS, "SECONDS", "Until a WebSocket has shown its token.", least=0.01, most=_DAY)
+        float, about(_LIMITS, "SECONDS", "Time for a WebSocket client to send its token.", least=0.01, most=_DAY)
     ] = 5.0
     write_timeout: Annotated[
-        float, about(_LIMITS, "SECONDS", "Without 64 KiB taken by a client that has to.", least=0.01, most=_DAY)
+        float,
+        about(
+            _LIMITS, "SECONDS", "Disconnect a client that reads less than 64 KiB in this time.", least=0.01, most=_DAY
+        ),
     ] = 10.0
     pong_timeout: Annotated[
-        float, about(_LIMITS, "SECONDS", "Between two pings, the first of which is answered.", least=0.01, most=_DAY)
+        float,
+        about(
+            _LIMITS,
+            "SECONDS",
+            "Ping interval; disconnect a client that does not answer before the next ping.",
+            least=0.01,
+            most=_DAY,
+        ),
     ] = 20.0
     idle_timeout: Annotated[
-        float, about(_LIMITS, "SECONDS", "Between two requests on a connection.", least=0.01, most=_DAY)
+        float, about(_LIMITS, "SECONDS", "Idle time-out between two requests on a connection.", least=0.01, most=_DAY)
     ] = 65.0
 
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
-        about(_LOGGING, "LEVEL", "The least that is logged: debug, info, warning or error."),
+        about(_LOGGING, "LEVEL", "Lowest level to log: debug, info, warning or error."),
     ] = "info"
-    log_format: Annotated[Literal["text", "json"], about(_LOGGING, "FORMAT", "text for people, json for programs.")] = (
-        "text"
-    )
+    log_format: Annotated[
+        Literal["text", "json"], about(_LOGGING, "FORMAT", "Log format: text for users, json for programs.")
+    ] = "text"
 
     @property
     def pixels(self) -> tuple[int, int]:
@@ -196,35 +223,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return int(width), int(height)
 
     def __repr__(self) -> str:
-        """Show every value but the secrets'."""
+        """Show every value except secrets."""
         return f"Settings({', '.join(f'{name}={value}' for name, value in self.__rich_repr__())})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Show the same where Rich prints."""
+        """Return the same names and values for Rich."""
         return [(name, setting.display(getattr(self, name))) for name, setting in SETTINGS.items()]
 
 
 SETTINGS = settings_of(Settings)
-"""Each setting by its name, in the order of the help."""
+"""The settings by name, in the order of the help."""
 
 
 class Configuration(NamedTuple):
-    """The settings, and for each where its value came from: a flag, a variable, a file's path, or `DEFAULT`."""
+    """The settings and the source of each value: a flag, a variable, a file's path, or `DEFAULT`."""
 
     settings: Settings
     sources: Mapping[str, str]
 
 
 def load(flags: Mapping[str, object], environment: Mapping[str, str], file: str | None = None) -> Configuration:
-    """Merge what was given into the settings.
+    """Merge flags, variables and the file into the settings.
 
     Args:
-        flags: Raw values by setting name, of those flags only that were given.
-        environment: The process's variables; those that don't begin with `PHASELINE_` don't matter.
-        file: The path of a TOML file; without it that of `PHASELINE_CONFIG`, if there is one.
+        flags: Raw values of the flags that were given, by the name of the setting.
+        environment: The process's environment; only variables that start with `PHASELINE_` matter.
+        file: The path of a TOML file. [PHASELINE_CONFIG]
 
     Raises:
-        ConfigError: Keys or values are wrong: a line for each, with its source and what is allowed.
+        ConfigError: Keys or values are invalid; the text has a line for each, with its source and what is allowed.
     """
     merge = _Merge()
     file = file or environment.get("PHASELINE_CONFIG")
@@ -237,7 +264,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: str 
 
 
 class _Merge:
-    """Takes values, the weaker source first, and gathers every problem on the way."""
+    """Collects values, the weakest source first, and all problems with them."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
@@ -249,7 +276,7 @@ class _Merge:
         try:
             value = setting.convert(raw)
         except ValueError:
-            seen = "not as it should be (hidden)" if setting.secret else shown(_as_written(raw))
+            seen = "invalid (hidden)" if setting.secret else shown(_as_written(raw))
             self.problems.append(f"{name} is {seen} (from {source}); allowed: {setting.allowed}")
             return
         self.values[name] = value
@@ -266,8 +293,8 @@ class _Merge:
         except OSError as error:
             self.problems.append(f"config is {shown(path)}, which can't be read: {error.strerror or error}")
             return
-        except ValueError as error:  # no UTF-8, no TOML, a NUL in the path
-            self.problems.append(f"config is {shown(path)}, which is no TOML: {error}")
+        except ValueError as error:  # not UTF-8, not TOML, or a NUL in the path
+            self.problems.append(f"config is {shown(path)}, which is not TOML: {error}")
             return
         for key, raw in table.items():
             if key in SETTINGS:
@@ -277,7 +304,9 @@ class _Merge:
 
     def environment(self, environment: Mapping[str, str]) -> None:
         variables = {setting.variable: name for name, setting in SETTINGS.items()}
-        variables["TB_DALLE_ARCHIVE_RUNS"] = "archive_runs"  # the older name; ours is the stronger
+        variables["TB_DALLE_ARCHIVE_RUNS"] = (
+            "archive_runs"  # the picture API's name; PHASELINE_ARCHIVE_RUNS overrides it
+        )
         for variable in sorted(environment, key=lambda name: name.startswith("PHASELINE_")):
             if variable in variables:
                 self.value(variables[variable], environment[variable], variable)
@@ -303,5 +332,5 @@ class _Merge:
 
 
 def _as_written(raw: object) -> object:
-    """Return a list of texts as one text with commas, anything else as it is."""
+    """Return a list of strings joined by commas, any other value as it is."""
     return ",".join(raw) if isinstance(raw, (list, tuple)) and all(isinstance(one, str) for one in raw) else raw
