@@ -1,6 +1,6 @@
 """Reporting from a worker: `Reporter` and its jobs.
 
-`phaseline.reporting.tqdm` and `phaseline.reporting.rich` report what bars of these libraries show.
+`phaseline.reporting.tqdm` and `phaseline.reporting.rich` report the progress bars of these libraries.
 """
 
 from phaseline.reporting.job import JobReporter

@@ -1,7 +1,7 @@
-"""Why a program ends. A loop that is left by an exception can't see it: its generator is closed without a word.
+"""The reason why a program ends. A loop's generator can't see it, as it is closed without the exception.
 
-An exception that nobody catches is `sys.last_exc` (`sys.last_value` before Python 3.12) by the time atexit is called.
-SystemExit is kept nowhere: so, while this module is in use, `sys.exit` is one that notes it, and is otherwise the same.
+An uncaught exception is in `sys.last_exc` (`sys.last_value` before Python 3.12) when atexit runs. Python does not keep
+a SystemExit, so `watch_exits` replaces `sys.exit` with a function that records it and otherwise does the same.
 """
 
 import dis
@@ -22,7 +22,7 @@ _noted: "dict[int, tuple[SystemExit, float]]" = {}  # by thread
 
 
 def watch_exits() -> None:
-    """Have `sys.exit` note the exits, from now on."""
+    """Make `sys.exit` record its calls."""
     if getattr(sys.exit, "__module__", "") == __name__:
         return
     plain: Callable[..., NoReturn] = sys.exit
@@ -32,7 +32,7 @@ def watch_exits() -> None:
             plain(status)
         except SystemExit as error:
             _noted.clear()
-            # Another one, as the traceback of this one holds whatever its frames do.
+            # A copy, as the traceback of the original would keep its frames' objects alive.
             _noted[threading.get_ident()] = (SystemExit(error.code), time.monotonic())
             raise
 
@@ -41,14 +41,14 @@ def watch_exits() -> None:
 
 
 def exiting() -> SystemExit | None:
-    """Return the exit that this thread has just asked for, if it has."""
+    """Return this thread's call of `sys.exit` within the last second, or None."""
     error, at = _noted.get(threading.get_ident(), (None, 0.0))
     return error if time.monotonic() - at < _LONGEST_S else None
 
 
 def reason_of_end() -> BaseException | None:
-    """Return what ends the program, at its end: an exception that nobody caught, an exit, or nothing."""
-    # In a child of multiprocessing it is under way still.
+    """Return what ends the program, at its end: an uncaught exception, an exit, or None."""
+    # In a child of multiprocessing the exception is still being handled.
     uncaught: BaseException | None = sys.exc_info()[1] or getattr(sys, "last_exc", None)
     uncaught = uncaught or getattr(sys, "last_value", None)
     while isinstance(uncaught, BaseExceptionGroup) and len(uncaught.exceptions) == 1:
@@ -59,8 +59,8 @@ def reason_of_end() -> BaseException | None:
 
 
 def is_break() -> bool:
-    """Say, for a method that a loop's generator calls as it is closed, whether the loop is left by break or return."""
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - there is no other way to see it
+    """Return whether `break` or `return` left the loop; to be called by the method that closes the loop's generator."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - there is no public way
     while frame is not None and frame.f_code.co_flags & inspect.CO_GENERATOR:
         frame = frame.f_back
     if frame is None or not 0 <= frame.f_lasti < len(frame.f_code.co_code):

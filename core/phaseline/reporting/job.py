@@ -1,4 +1,4 @@
-"""One job as a worker reports it, in the friendly form."""
+"""One job as a worker reports it: the high-level interface."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -27,25 +27,25 @@ __all__ = ["SIGN_OF_LIFE_S", "SMALLEST_STEP", "JobReporter"]
 
 T = TypeVar("T")
 
-# Messages carry two digits of a percentage: what changes less changes nothing visible.
+# In percent. Messages round to two decimals, so a smaller change is not visible.
 SMALLEST_STEP: Final = 0.005
-# The same said again tells that the worker lives, which now and then is news too.
+# An unchanged progress is sent again after this time, as a heartbeat.
 SIGN_OF_LIFE_S: Final = 5.0
 
 
 class JobReporter:
-    """A job, from the beginning of its `with` block to the end; made by `Reporter.job`.
+    """A job, from the start of its `with` block to the end; created by `Reporter.job`.
 
-    An exception that leaves the block is reported as an error and fails the job, and so does an exit of the program
-    with a text or a number other than 0. A program that exits with 0 has completed it. What ends a program or a task
-    without being an error (KeyboardInterrupt, a cancelled task) cancels it.
+    An exception that leaves the block is reported as an error and fails the job. So does an exit of the program with a
+    text or a number other than 0; an exit with 0 completes the job. KeyboardInterrupt or the cancellation of a task
+    cancels it.
 
     Attributes:
         job_id: The job's id.
     """
 
     def __init__(self, reporter: "Reporter", started: JobStarted) -> None:
-        """Report with `reporter`; begin with `started`."""
+        """Create a job of `reporter` that starts with the event `started`."""
         self.job_id = started.job_id
         self._reporter = reporter
         self._started = started
@@ -55,7 +55,7 @@ class JobReporter:
         self._told_at = 0.0
 
     def __enter__(self) -> Self:
-        """Report the beginning."""
+        """Report the start."""
         self._reporter.report(self._started)
         return self
 
@@ -66,15 +66,15 @@ class JobReporter:
         try:
             self.end(error)
         except PhaselineError:
-            if error is None:  # of a strict reporter; it never takes the place of the worker's own
+            if error is None:  # a strict reporter's error never replaces the worker's own
                 raise
 
     def end(self, error: BaseException | None = None, *, exit_code: int | None = None) -> None:
-        """End the job as `error` says. To be called once, where no `with` block does it.
+        """End the job with the outcome that `error` implies. Call it once if there is no `with` block.
 
         Args:
-            error: What left the job's code; None for nothing.
-            exit_code: The program's, if it ends because of that.
+            error: The exception that left the job's code, or None.
+            exit_code: The program's exit code, if the exception ends the program.
         """
         if isinstance(error, SystemExit):
             exit_code = _exit_code(error)
@@ -100,7 +100,7 @@ class JobReporter:
         self._reporter.report(JobFailed(job_id=self.job_id, result=result))
 
     def cancel(self, reason: str) -> None:
-        """End the job because somebody did not want it any more; as `end`."""
+        """End the job as cancelled; call it once, as `end`."""
         self._reporter.watch(self.job_id, None)
         self._reporter.report(JobCancelled(job_id=self.job_id, reason=cut(reason)))
 
@@ -109,13 +109,13 @@ class JobReporter:
     def progress(
         self, percent: float | None, text: str = "", *, phase: str | None = None, details: dict[str, Any] | None = None
     ) -> None:
-        """Say that so much of a phase is done. What changes nothing visible costs next to nothing.
+        """Report a phase's progress. A call without a visible change is cheap and sends nothing.
 
         Args:
-            percent: 0 to 100; None when it can't be said.
-            text: A line for people.
-            phase: By default the one that was named last.
-            details: Anything else.
+            percent: 0 to 100; None if unknown.
+            text: A line for users.
+            phase: The phase. [the last one reported]
+            details: Any other data.
         """
         if phase is None:
             phase = self._phase
@@ -134,33 +134,33 @@ class JobReporter:
 
     @contextmanager
     def phase(self, name: str, text: str = "") -> Iterator[None]:
-        """Be in a phase for the length of the block; it is completed unless an exception leaves the block."""
+        """Report a phase for the duration of the block; complete it unless an exception leaves the block."""
         self.progress(None, text, phase=name)
         yield
         self.complete(name)
 
     def complete(self, phase: str, **result: Any) -> None:
-        """Say that a phase is done, and what came of it."""
+        """Report that a phase is done, with its result."""
         self._tell_of_phase(PhaseCompleted(job_id=self.job_id, phase=phase, result=result))
 
     def skip(self, phase: str) -> None:
-        """Say that a phase is passed by."""
+        """Report that a phase is skipped."""
         self._tell_of_phase(PhaseCompleted(job_id=self.job_id, phase=phase, skipped=True))
 
     def _tell_of_phase(self, event: PhaseCompleted) -> None:
-        self._told = (None, None, "")  # the same progress again would reopen the phase, and that is visible
+        self._told = (None, None, "")  # an unchanged progress would reopen the phase, so it must be sent
         self._reporter.report(event)
 
     def track(self, items: Iterable[T], *, phase: str, total: int | None = None) -> Iterator[T]:
-        """Yield the items, while others see how many of them are done.
+        """Yield the items and report how many are done.
 
-        The loop only counts: the background thread looks at the count ten times a second while a server listens. So a
-        slow item, a fast one and a server that is away cost the same, which is less than a clock would.
+        The loop only counts. The background thread reads the count ten times a second while it is connected, so an
+        iteration costs less than reading a clock.
 
         Args:
-            items: Whatever is gone through.
-            phase: The phase that the loop is; completed when the items are used up.
-            total: How many there are, if `len(items)` can't say.
+            items: Any iterable.
+            phase: The phase to report; completed after the last item.
+            total: Number of items, if `len(items)` is not available.
         """
         whole = total if total is not None else len(items) if isinstance(items, Sized) else 0
         done = 0
@@ -187,30 +187,30 @@ class JobReporter:
             phase, percent, text = sample()
             self.progress(percent, text, phase=phase)
 
-    # ------------------------------------------------------------------ all else
+    # ------------------------------------------------------------------ other reports
 
     def info(self, **data: Any) -> None:
-        """Say more about what is worked on."""
+        """Report metadata of the item that the job processes."""
         self._reporter.report(PhotoInfo(job_id=self.job_id, data=data))
 
     def error(self, error_type: str, text: str, **details: Any) -> None:
-        """Report an error; the job goes on."""
+        """Report an error; the job continues."""
         event = ErrorOccurred(
             job_id=self.job_id, error_type=cut(error_type, 100), text=cut(text), details=details, phase=self._phase
         )
         self._reporter.report(event)
 
     def result(self, **data: Any) -> None:
-        """Add to what is reported as the job's result at its end."""
+        """Add to the result that is reported at the job's end."""
         self._result |= data
 
     def watch(self, sample: Callable[[], Sample | None] | None) -> Callable[[], Sample | None] | None:
-        """Have the progress looked at by `sample` from now on; as `Reporter.watch`."""
+        """Sample the progress with `sample`; see `Reporter.watch`."""
         return self._reporter.watch(self.job_id, sample)
 
 
 def _exit_code(error: SystemExit) -> int:
-    """Return the exit code that Python gives the process: 1 for a text, which it prints."""
+    """Return the exit code of the process; for a text, which Python prints, it is 1."""
     if error.code is None:
         return 0
     return error.code if isinstance(error.code, int) else 1

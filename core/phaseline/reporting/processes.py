@@ -1,4 +1,4 @@
-"""The ends of processes, and their beginnings by `fork`: what every reporter has to do then."""
+"""Hooks that every reporter needs at the end of a process and at a `fork`."""
 
 import atexit
 import os
@@ -14,16 +14,16 @@ __all__ = ["Mindful", "before_end", "finish_in_child", "mind"]
 
 
 class Mindful(Protocol):
-    """A reporter, as seen from here."""
+    """The methods of a reporter that this module calls."""
 
     flush_timeout: float
 
     def finish(self, timeout: float, *, close: bool) -> None:
-        """Deliver what is left within `timeout` seconds, and `close`, or be ready for more."""
+        """Deliver the remaining reports within `timeout` seconds; then `close`, or stay open."""
         ...
 
     def begin_again(self) -> None:
-        """Leave to the parent what is the parent's."""
+        """Reset the reporter in a forked child."""
         ...
 
 
@@ -33,17 +33,17 @@ _finishing = threading.RLock()
 
 
 def mind(reporter: Mindful) -> None:
-    """Tell `reporter` of the end of the interpreter, and of forks."""
+    """Call `reporter` at the end of the interpreter, and after a fork."""
     _reporters.add(reporter)
 
 
 def before_end(act: Callable[[], None]) -> None:
-    """Call `act` at the end of the interpreter, while reports are still taken."""
+    """Call `act` at the end of the interpreter, before the reporters close."""
     _before_end.append(act)
 
 
 def finish_in_child() -> None:
-    """In a child of multiprocessing, which ends without atexit, have the reporters told of its end."""
+    """Call the reporters at the end of a child of multiprocessing, which does not run atexit."""
     process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
     if process is not None and util is not None and process.parent_process() is not None:
         util.Finalize(None, _finish, kwargs={"close": False}, exitpriority=100)
@@ -53,8 +53,8 @@ def finish_in_child() -> None:
 
 
 def _finish(*, close: bool) -> None:
-    """Finish all of them, in no more time than the most patient one takes alone."""
-    # A child that ends by itself while SIGTERM comes would end in the midst of the other thread's words.
+    """Finish all reporters within the longest of their time-outs."""
+    # SIGTERM may arrive while a child exits by itself; the other thread must finish its messages first.
     with _finishing:
         began = time.monotonic()
         for act in _before_end:

@@ -1,4 +1,4 @@
-"""Records: what was reported, encoded and checked at once, so that nothing the worker does later changes it."""
+"""Records: reports that are encoded and checked at once, so that later changes of the worker's objects don't matter."""
 
 import time
 from datetime import datetime
@@ -13,7 +13,7 @@ from phaseline.model.events import MAX_AGE_S, Event, JobCancelled, JobCompleted,
 __all__ = ["MAX_TEXT", "Record", "bare_end", "cut", "encoded", "frame", "read", "sent", "timestamp"]
 
 MAX_TEXT: Final = 10_000
-# What a server takes in one frame unless it was told otherwise is 65,536 bytes; the producer's name comes on top.
+# Bytes. A server's default limit for a frame is 65,536, and the producer's name is added.
 _MAX_BODY: Final = 65_000
 _MAX_DEPTH: Final = 16
 _ENDS: Final = frozenset({"job_completed", "job_failed", "job_cancelled"})
@@ -26,18 +26,18 @@ class _Dated(msgspec.Struct):
 
 
 class Record(msgspec.Struct):
-    """One report on its way.
+    """One report to deliver.
 
     Attributes:
         kind: The event's name on the wire.
-        job_id: The job it is about.
-        phase: The phase it is about, if it is about one.
+        job_id: The id of its job.
+        phase: The phase, if the event has one.
         body: The message, without the producer.
-        number: The producer's count; 0 before it has one.
-        order: Rises with every record that was handed over, and stays when the number changes.
-        again: Whether it tells a server what another server, or the same one before it lost its memory, was told.
-        bare: Whether it stands in for an end that was refused.
-        at: When it was reported, in seconds on the monotonic clock.
+        number: The producer's number for it; 0 before it has one.
+        order: Rises with each record that is added, and does not change with the number.
+        again: Whether it was delivered before, to another server or to one that lost its data.
+        bare: Whether it replaces an end that was rejected.
+        at: When it was reported, in seconds of the monotonic clock.
     """
 
     kind: str
@@ -52,39 +52,39 @@ class Record(msgspec.Struct):
 
     @property
     def is_progress(self) -> bool:
-        """Whether a later one of the same phase says all that it says."""
+        """Whether a later record of the same phase supersedes it."""
         return self.kind == _PROGRESS
 
     @property
     def is_end(self) -> bool:
-        """Whether the job is over with it."""
+        """Whether it ends the job."""
         return self.kind in _ENDS
 
     @property
     def is_kept(self) -> bool:
-        """Whether it is never dropped: without its beginning or its end a job would be wrong for ever."""
+        """Whether it is never dropped: without its start or end a job's state would be wrong."""
         return self.kind == "job_started" or self.kind in _ENDS
 
     def replaces(self, before: "Record") -> None:
-        """Stand for `before` too, which may have been the beginning of their phase: so it is dated like that one."""
+        """Supersede `before`. Take over its time, since it may be the start of the phase."""
         self.at = min(self.at, before.at)
 
     @property
     def weight(self) -> int:
-        """How much room it takes: 1, and 1 more for each full KiB."""
+        """Its size in the spool: 1, plus 1 for each full KiB."""
         return 1 + len(self.body) // 1024
 
 
 def encoded(said: Event | dict[str, Any]) -> Record:
-    """Return the record of an event, or of one of B's messages.
+    """Return the record of an event, or of a message of the photo protocol.
 
-    It is decoded again just as the server will do it, so a wrong value is refused here and now, by the same words.
+    It is decoded as the server does, so an invalid value raises here, with the server's error text.
 
     Raises:
         InvalidField: A field is missing, or has a wrong type or value.
-        UnknownType: The message's type is none of a reporter's.
-        TooLarge: It is over 65,000 bytes.
-        InvalidJSON: It is nested too deeply, or neither of both.
+        UnknownType: Reporters may not send messages of this type.
+        TooLarge: It has more than 65,000 bytes.
+        InvalidJSON: It is nested too deeply, or is neither an event nor a dict.
     """
     if isinstance(said, dict):
         said = said if "timestamp" in said else {**said, "timestamp": timestamp()}
@@ -95,14 +95,14 @@ def encoded(said: Event | dict[str, Any]) -> Record:
         body = _encoder.encode(said)
     except Exception:  # noqa: BLE001 - whatever a worker's objects raise
         body = _encode_anything(said)
-    # An event has these two right behind the job's id; quotes within strings are escaped, so nothing else matches.
+    # These fields follow the job's id; quotes within strings are escaped, so nothing else matches.
     body = body.replace(_NOBODY, b"", 1)
     if not isinstance(said, dict):
         body = b'%b,"timestamp":"%b"}' % (body[:-1], timestamp().encode())
     if len(body) > _MAX_BODY:
         raise TooLarge(f"a report of the job {_job_id(said)!a}", len(body), _MAX_BODY)
     if body.count(b"{") + body.count(b"[") > _MAX_DEPTH or b"\\n" in body or b"\\t" in body:
-        _explain(body)  # counts how deep it really is, and looks whether names are in one line
+        _explain(body)  # checks the exact depth, and that names are on one line
     try:
         event = _decoder.decode(body)
     except msgspec.MsgspecError:
@@ -112,10 +112,10 @@ def encoded(said: Event | dict[str, Any]) -> Record:
 
 
 def read(line: bytes) -> Record:
-    """Return the record in a frame, which has its number and producer already; raises msgspec.MsgspecError."""
+    """Return the record of a frame, with its number; raise msgspec.MsgspecError if it is invalid."""
     event = _decoder.decode(line)
     body, _, _ = line.rpartition(b',"producer":')
-    # The monotonic clock of another process, or of another start of this box, says nothing here.
+    # The record may come from before a reboot, so its age is computed from the wall clock.
     age = max(0.0, time.time() - msgspec.json.decode(line, type=_Dated).timestamp.timestamp())
     record = Record(event.type, event.job_id, getattr(event, "phase", None), body + b"}", event.producer_seq or 0)
     record.at -= age
@@ -123,18 +123,18 @@ def read(line: bytes) -> Record:
 
 
 def frame(record: Record, producer: str) -> bytes:
-    """Return the record as it is sent, with the producer's name and its number."""
+    """Return the record as a frame, with the producer's name and the record's number."""
     return b'%b,"producer":%b,"producer_seq":%d}' % (record.body[:-1], _encoder.encode(producer), record.number)
 
 
 def sent(record: Record, producer: str) -> bytes:
-    """Return the frame with the record's age, which is that of the moment."""
+    """Return the frame with the record's current age."""
     age = min(max(0.0, time.monotonic() - record.at), MAX_AGE_S)
     return b'%b,"age_seconds":%.4f}' % (frame(record, producer)[:-1], age)
 
 
 def bare_end(kind: str, job_id: str, why: str) -> Record:
-    """Return an end that says no more than that: what stands in for one that can't be taken as it is."""
+    """Return an end without the job's result, in place of one that was rejected."""
     note = f"the job's result could not be reported: {cut(why, 1000)}"
     end: Event
     match kind:
@@ -150,7 +150,7 @@ def bare_end(kind: str, job_id: str, why: str) -> Record:
 
 
 def cut(text: str, most: int = MAX_TEXT) -> str:
-    """Return `text`, at most so many characters of it."""
+    """Return `text`, cut to `most` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -158,8 +158,8 @@ _latest = (-1, "")
 
 
 def timestamp() -> str:
-    """Return the present time in RFC 3339 in UTC with `Z`, in milliseconds."""
-    global _latest  # noqa: PLW0603 - most messages of a second share what is dear to write
+    """Return the current time in RFC 3339 format, in UTC with `Z` and milliseconds."""
+    global _latest  # noqa: PLW0603 - messages of the same second share the expensive part
     now = time.time()
     second, text = _latest
     if second != int(now):
@@ -169,7 +169,7 @@ def timestamp() -> str:
 
 
 def _check_figures(said: Event | dict[str, Any]) -> None:
-    """Refuse NaN and infinity, which JSON has no words for: they would arrive as "not known"."""
+    """Reject NaN and infinity; JSON can't represent them, and they would arrive as null."""
     for name, allowed in (("progress", "a number from 0 to 100"), ("duration", "a number of seconds, 0 or more")):
         figure = said.get(name) if isinstance(said, dict) else getattr(said, name, None)
         if isinstance(figure, float) and not isfinite(figure):
@@ -177,8 +177,8 @@ def _check_figures(said: Event | dict[str, Any]) -> None:
 
 
 def _explain(body: bytes) -> None:
-    """Raise what the server would say of `body`, if it would refuse it."""
-    from phaseline.wire import decode_client  # noqa: PLC0415 - only who reports something wrong needs it
+    """Raise the error with which the server would reject `body`, if any."""
+    from phaseline.wire import decode_client  # noqa: PLC0415 - only needed for unusual or invalid reports
 
     decode_client(body, _MAX_BODY, _MAX_DEPTH)
 
@@ -188,18 +188,18 @@ def _job_id(said: Event | dict[str, Any]) -> object:
 
 
 def _plain(value: object) -> object:
-    """Return an object that JSON has no form for as what it stands for: numpy's scalars as numbers, paths as text."""
+    """Return a JSON value for an object that JSON can't represent: numpy's scalars as numbers, others as text."""
     item = getattr(value, "item", None)
     if callable(item):
         try:
             return item()
-        except Exception:  # noqa: BLE001 - an array of many; whatever it is, it has a text
+        except Exception:  # noqa: BLE001 - for example an array of several items
             return str(value)
     return str(value)
 
 
 def _encode_anything(said: Event | dict[str, Any]) -> bytes:
-    """Encode what msgspec could not: text that is no Unicode, integers beyond 64 bits, keys that are no text."""
+    """Encode values that msgspec rejects: lone surrogates, integers of more than 64 bits, keys that are not strings."""
     fields = said if isinstance(said, dict) else {"type": said.type, **msgspec.structs.asdict(said)}
     names = (
         {} if isinstance(said, dict) else dict(zip(said.__struct_fields__, said.__struct_encode_fields__, strict=True))
@@ -207,7 +207,7 @@ def _encode_anything(said: Event | dict[str, Any]) -> bytes:
     try:
         return _encoder.encode({names.get(name, name): _simple(value, 0) for name, value in list(fields.items())})
     except Exception as error:  # noqa: BLE001 - as above
-        raise InvalidField("the report", type(error).__name__, f"what JSON can hold: {error}") from None
+        raise InvalidField("the report", type(error).__name__, f"values that JSON can represent: {error}") from None
 
 
 def _simple(value: object, depth: int) -> object:

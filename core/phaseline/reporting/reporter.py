@@ -1,4 +1,4 @@
-"""The reporter: what a worker says, said without ever making the worker wait or fail."""
+"""The reporter: sends a worker's reports in the background; it never blocks the worker or makes it fail."""
 
 import contextlib
 import os
@@ -37,11 +37,10 @@ class Reporter:
             for frame in job.track(scene.frames, phase="render"):
                 render(frame)
 
-    It may be used from any thread, from asyncio and Trio programs, from signal handlers, and across `fork`: a child
-    reports for itself, and what its parent had still to deliver stays the parent's. No call waits for the network, and
-    none raises because of it. While the server is away, what was reported is kept, and delivered in order once it is
-    back; of each job's progress only the latest. What the server refuses is logged under `phaseline`, once for each job
-    and kind of trouble.
+    It is safe to use from any thread, in asyncio and Trio programs, in signal handlers, and across `fork`. A forked
+    child reports for itself; its parent keeps its own undelivered reports. No call waits for the network or raises
+    because of it. While the server is away, reports are kept and later delivered in order; of each job's progress only
+    the latest. Rejected reports are logged under `phaseline`, once per job and kind of problem.
     """
 
     def __init__(
@@ -54,24 +53,23 @@ class Reporter:
         strict: bool = False,
         host: str | None = None,
     ) -> None:
-        """Report to `url`; nothing is loaded, started or connected before the first report.
+        """Create a reporter to `url`; it loads, starts and connects nothing before the first report.
 
         Args:
-            url: `ws://host:port/ws`, or the server's http address; by default what PROGRESS_URL says, or
-                `ws://127.0.0.1:5100/ws`.
-            spool: How many reports of up to a KiB are kept while the server is away; a larger one counts for as many
-                as it has KiB. Beginnings and ends of jobs are kept beyond that.
-            spool_dir: A directory in which they are kept too, for the case that this process dies. The next reporter
-                that uses the directory delivers what dead ones left.
-            flush_timeout: How many seconds `close`, and the end of the interpreter, wait at most for what is left.
-                Without `spool_dir`, and with no server seen so far, they wait for one attempt to connect.
-            strict: Raise what is wrong with a report at once, and at the next call or at `close` what the server
-                refused, instead of logging it.
-            host: The name of this box, for those who watch; by default what the system says.
+            url: `ws://host:port/ws`, or the server's HTTP address. [PROGRESS_URL, else `ws://127.0.0.1:5100/ws`]
+            spool: Number of reports of up to 1 KiB to keep while the server is away; a larger one counts once more for
+                each full KiB. Starts and ends of jobs are always kept.
+            spool_dir: A directory for undelivered reports, in case this process dies. The next reporter that uses the
+                directory delivers the reports of dead processes.
+            flush_timeout: Maximum time in seconds for which `close` and the end of the interpreter wait for delivery.
+                Without `spool_dir`, and if no server was reached so far, they wait for one attempt to connect only.
+            strict: Raise errors instead of logging them: an invalid report at once, a report that the server rejected
+                at the next call or at `close`.
+            host: The name of this machine in the job's status. [the system's host name]
 
         Raises:
-            ConfigError: `url` is no address of a server. If it is PROGRESS_URL that is wrong, and the reporter is not
-                strict, that is logged, and nothing is reported.
+            ConfigError: `url` is not the address of a server. An invalid PROGRESS_URL is only logged unless the
+                reporter is strict; then nothing is reported.
         """
         self.host = (host if host is not None else _host())[:100]
         self.flush_timeout = flush_timeout
@@ -81,11 +79,11 @@ class Reporter:
         except ConfigError as error:
             if url is not None or strict:
                 raise
-            warn("%s (from PROGRESS_URL); nothing is reported", error)
+            warn("nothing is reported: %s; correct PROGRESS_URL", error)
         self._size = spool
         self._directory: Path | None = None
         if spool_dir is not None:
-            import pathlib  # noqa: PLC0415 - as dear to load as all the rest of this package
+            import pathlib  # noqa: PLC0415 - its import takes as long as the rest of this package
 
             self._directory = pathlib.Path(spool_dir)
         self._strict = strict
@@ -95,7 +93,7 @@ class Reporter:
         mind(self)
 
     def _begin(self) -> None:
-        """Begin with nothing to say: at first, and in a forked child."""
+        """Start with an empty inbox: initially, and in a forked child."""
         self._starting = threading.RLock()
         self._inbox = Inbox(self._size, self._wake)
         self._background = None
@@ -104,17 +102,17 @@ class Reporter:
 
     @property
     def url(self) -> str | None:
-        """Where it reports to; None for nowhere, as PROGRESS_URL is wrong."""
+        """The server's URL; None if PROGRESS_URL is invalid, so that nothing is reported."""
         return self._address.url if self._address else None
 
     # ------------------------------------------------------------------ reporting
 
     def report(self, said: Event | dict[str, Any]) -> None:
-        """Report an event, or one of B's messages.
+        """Report an event, or a message of the photo protocol.
 
         Raises:
-            PhaselineError: The reporter is strict, and the report is wrong or comes after `close`; or an earlier one
-                was refused by the server (Refused).
+            PhaselineError: Only if the reporter is strict: the report is invalid or comes after `close`, or the server
+                rejected an earlier one (Refused).
         """
         try:
             self._put(encoded(said))
@@ -130,32 +128,32 @@ class Reporter:
             kind, job_id = str(said.get("type")), str(said.get("job_id"))
         else:
             kind, job_id = str(getattr(said, "type", "a report")), str(getattr(said, "job_id", ""))
-        self._complain(kind, job_id, error.code, f"{kind} of the job {job_id!a} can't be reported: {error}")
+        self._complain(kind, job_id, error.code, f"{kind} of the job {job_id!a} is not reported: {error}")
         if kind in _ENDS and not self._closed:
-            # Whatever is wrong with its result: the job is over, and must not seem active for ever.
+            # The job has ended even if its result is invalid; without an end it would stay active.
             with contextlib.suppress(PhaselineError):
                 self._put(bare_end(kind, job_id, str(error)))
 
     def _put(self, record: Record) -> None:
         if self._closed:
-            raise Refused(f"{self.url} is closed; report before that")
+            raise Refused(f"the reporter to {self.url} is closed; report before close()")
         if self._address is not None:
             self._inbox.put(record)
             if self._background is None:
                 self._start()
 
     def watch(self, job_id: str, sample: Callable[[], Sample | None] | None) -> Callable[[], Sample | None] | None:
-        """Have a job's progress looked at by `sample`, or no longer; return by what it was looked at before.
+        """Sample a job's progress with `sample`; return the previous function, or None.
 
         Args:
-            job_id: The job.
-            sample: Returns phase, percent (or None) and a line for people; or None for nothing new. The background
-                thread calls it about ten times a second while there is a server to tell. It must not wait.
+            job_id: The id of the job.
+            sample: Returns phase, percent (or None) and a line for users; or None if nothing is new. The background
+                thread calls it about ten times a second while it is connected. It must not block. None stops sampling.
         """
         return self._inbox.watch(job_id, sample)
 
     def _start(self) -> None:
-        # Here, as a program that loads us may never report.
+        # Imported here, as a program that imports this module may never report.
         from phaseline.reporting.delivery.background import Background  # noqa: PLC0415
         from phaseline.reporting.delivery.outbox import Outbox  # noqa: PLC0415
 
@@ -168,7 +166,7 @@ class Reporter:
                 background.start()
             except RuntimeError as error:
                 self._background = None
-                self._complain("start", "", "", f"no thread to report from: {error}; it is tried again later")
+                self._complain("start", "", "", f"can't start the reporter's thread: {error}; the next report retries")
                 return
         finish_in_child()
 
@@ -186,15 +184,15 @@ class Reporter:
         info: dict[str, Any] | None = None,
         job_id: str | None = None,
     ) -> JobReporter:
-        """Return a job to report, which begins with its `with` block.
+        """Return a job to report; its `with` block starts and ends it.
 
         Args:
-            name: What people see.
-            phases: Its phases in order; any that are not among them are added as they appear.
-            workflow: The name under which durations are learned, `custom` by default; `photo` for B's eight phases.
-            series: Jobs of one workflow that take similarly long share a series.
-            info: What is known of what is worked on.
-            job_id: By default the name, made unique.
+            name: The name that users see.
+            phases: Its phases in order; others are added when they are reported.
+            workflow: The workflow, for which durations are learned; `photo` for the photo protocol's. [custom]
+            series: A name for jobs of the workflow that take about equally long.
+            info: Metadata of the item that the job processes.
+            job_id: The job's id. [the name with a random suffix]
         """
         line = " ".join(name.split()) or "job"
         started = JobStarted(
@@ -208,16 +206,16 @@ class Reporter:
         )
         return JobReporter(self, started)
 
-    # ------------------------------------------------------------------ what comes back
+    # ------------------------------------------------------------------ results from the background thread
 
     def refused(self, record: Record, code: str, text: str) -> None:
-        """Take in that the server did not take a record; called by the background thread."""
-        self._refusal = Refused(f"the server refused {record.kind} of the job {record.job_id!a} ({code}): {text}")
+        """Record that the server rejected a record; called by the background thread."""
+        self._refusal = Refused(f"the server rejected {record.kind} of the job {record.job_id!a} ({code}): {text}")
         self._complain(record.kind, record.job_id, code, str(self._refusal))
 
     def dropped(self, count: int) -> None:
-        """Take in that so many records were dropped, all in all; called by the background thread."""
-        self._complain("dropped", "", "", f"{count} reports were dropped so far: more than {self._size} wait")
+        """Record the total number of dropped records; called by the background thread."""
+        self._complain("dropped", "", "", f"{count} reports dropped so far; at most {self._size} are kept (spool)")
 
     def _complain(self, kind: str, job_id: str, code: str, text: str) -> None:
         if self._told.once(kind, job_id, code):
@@ -231,10 +229,10 @@ class Reporter:
     # ------------------------------------------------------------------ ending
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until all that was reported is delivered, at most `timeout` seconds; say whether it is.
+        """Wait at most `timeout` seconds until all reports are delivered; return whether they are.
 
         Raises:
-            Refused: The reporter is strict, and the server refused something.
+            Refused: The reporter is strict, and the server rejected a report.
         """
         delivered = self._flush(self.flush_timeout if timeout is None else timeout, impatient=False)
         self._raise_refusal()
@@ -250,10 +248,10 @@ class Reporter:
         return waiter.wait(timeout)
 
     def close(self) -> None:
-        """Deliver what is left, within the limit, and end the connection. Reports that come later are not taken.
+        """Deliver the remaining reports within `flush_timeout`, and disconnect. Later reports are rejected.
 
         Raises:
-            Refused: The reporter is strict, and the server refused something.
+            Refused: The reporter is strict, and the server rejected a report.
         """
         self._close(self.flush_timeout)
         self._raise_refusal()
@@ -273,28 +271,28 @@ class Reporter:
         jobs = list(dict.fromkeys(left))
         named = ", ".join(f"{job_id!a}" for job_id in jobs[:_MOST_NAMED]) + (", …" if len(jobs) > _MOST_NAMED else "")
         where = f"are left in {self._directory}" if self._directory else "are lost"
-        text = f"{len(left)} reports that could not be delivered to {self.url} {where}; jobs: {named}"
+        text = f"{len(left)} reports could not be delivered to {self.url} and {where}; jobs: {named}"
         self._complain("left", "", "", text)
 
     def finish(self, timeout: float, *, close: bool) -> None:
-        """Deliver what is left within `timeout` seconds, as the process ends."""
+        """Deliver the remaining reports within `timeout` seconds, as the process ends."""
         if close:
             self._close(timeout, process_ends=True)
         elif not self._flush(timeout, impatient=True):
             self._tell_left()
 
     def begin_again(self) -> None:
-        """Leave to the parent what is the parent's: this is a forked child."""
+        """Reset the reporter in a forked child; the connection and undelivered reports stay with the parent."""
         if self._background is not None:
             self._background.let_go()
         self._begin()
 
     async def aflush(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as `flush`
-        """Do as `flush` does, in an asyncio or Trio program, without holding it up."""
+        """Flush in an asyncio or Trio program without blocking its event loop."""
         return await in_thread(lambda: self.flush(timeout))
 
     async def aclose(self) -> None:
-        """Do as `close` does, in an asyncio or Trio program, without holding it up."""
+        """Close in an asyncio or Trio program without blocking its event loop."""
         await in_thread(self.close)
 
     def __enter__(self) -> Self:
@@ -319,5 +317,5 @@ class Reporter:
 
 
 def _host() -> str:
-    # socket.gethostname() says the same, after loading a lot.
+    # socket.gethostname() returns the same, but its import is slow.
     return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")

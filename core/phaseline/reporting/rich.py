@@ -1,4 +1,4 @@
-"""Bars of `rich.progress`, which others see too. Needs the library rich.
+"""Reporting of `rich.progress` bars. Requires the library rich.
 
 from rich.progress import Progress
 from phaseline.reporting.rich import follow
@@ -27,11 +27,10 @@ _LONGEST_NAME: Final = 100
 
 @contextmanager
 def follow(progress: Progress, job: JobReporter) -> Iterator[Progress]:
-    """Report the tasks of `progress` as phases of `job` for the length of the block.
+    """Report the tasks of `progress` as phases of `job` for the duration of the block.
 
-    A task's phase is called as its description when it is first seen. A job is in one phase at a time: of several
-    tasks that go on together, the first is told until it is finished. The background thread looks at the tasks, shown
-    or not, so they cost nothing more.
+    A task's first description names its phase. A job is in one phase at a time, so of several concurrent tasks the
+    first is reported until it is finished. The background thread reads the tasks, visible or not, at no cost to them.
     """
     tasks = _Tasks(progress, job)
     outer = job.watch(tasks.sample)
@@ -54,7 +53,7 @@ class _Tasks:
         self._lock = threading.RLock()
 
     def sample(self) -> Sample | None:
-        """Tell which tasks are over, and return how far the first of the others is."""
+        """Report the tasks that have finished, and return the progress of the first of the others."""
         with self._lock:  # the block may end while the background thread is in here
             return self._sample()
 

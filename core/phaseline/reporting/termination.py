@@ -1,9 +1,9 @@
-"""SIGTERM in a child of multiprocessing: what it reported is delivered before it ends, or said to be lost.
+"""SIGTERM in a child of multiprocessing: its reports are delivered before it ends, or logged as lost.
 
-`Pool` ends its children by SIGTERM as soon as it has their results, and a child dies of that at once. A handler in
-Python would run in the main thread alone, after whatever C code it is in. So the handler is faulthandler's, in C: it
-writes to a pipe that a thread of ours reads. The thread delivers, within the reporters' time, and then lets the signal
-have its way. What a program does with SIGTERM itself is left alone.
+`Pool` sends SIGTERM to its children as soon as it has their results, which kills them at once. A Python handler runs
+only in the main thread, after the C code there. So this module uses faulthandler's handler, written in C, which writes
+to a pipe. A thread reads the pipe, delivers the reports within the reporters' time-outs, and repeats the signal. It
+changes nothing if the program has its own handler of SIGTERM.
 """
 
 import faulthandler
@@ -20,8 +20,8 @@ _pipe: tuple[int, int] = _UNUSED
 
 
 def outlive_sigterm(finish: Callable[[], None]) -> None:
-    """Have `finish` called, in a thread of its own, before this process dies of SIGTERM; once for a process."""
-    global _pipe  # noqa: PLW0603 - a process has one handler of a signal
+    """Call `finish` in a separate thread before SIGTERM ends this process; has an effect once per process."""
+    global _pipe  # noqa: PLW0603 - a process has one handler per signal
     if _pipe != _UNUSED or not hasattr(faulthandler, "register") or not _is_default():
         return
     _pipe = os.pipe()
@@ -49,7 +49,7 @@ def _wait(pipe: int, finish: Callable[[], None]) -> None:
 
 
 def _before_fork() -> None:
-    """Take the handler away, lest a signal to the child is written to its parent's pipe."""
+    """Remove the handler; otherwise a signal to the child would write to its parent's pipe."""
     if _pipe != _UNUSED and _is_default():
         faulthandler.unregister(signal.SIGTERM)
 
@@ -60,7 +60,7 @@ def _after_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
-    """Leave the pipe to the parent: this process has one of its own once it reports."""
+    """Close the parent's pipe; this process creates its own when it reports."""
     global _pipe  # noqa: PLW0603 - as above
     for fd in _pipe if _pipe != _UNUSED else ():
         os.close(fd)

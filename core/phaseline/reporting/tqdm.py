@@ -1,14 +1,14 @@
-"""`tqdm`, whose bars others see too. Needs the library of that name.
+"""A `tqdm` whose bars are also reported as jobs. Requires the library tqdm.
 
     from phaseline.reporting.tqdm import tqdm  # instead of: from tqdm import tqdm
 
     for frame in tqdm(frames, desc="render"):
         render(frame)
 
-Such a bar is a job of its own. With `tqdm(frames, job=job, phase="render")` it is a phase of a job.
+Such a bar is a job. With `tqdm(frames, job=job, phase="render")` it is a phase of an existing job.
 
-A bar of its own fails with the exception that leaves its loop and ends the program, or with the program's exit code. It
-is cancelled when the loop is left otherwise before its end.
+The bar's own job fails if an exception leaves its loop and ends the program, or if the program exits with an error. It
+is cancelled if the loop is left early in another way.
 """
 
 import contextlib
@@ -33,18 +33,18 @@ from phaseline.reporting.reporter import Reporter
 __all__ = ["tqdm", "trange"]
 
 _LONGEST_NAME: Final = 100
-# Left by an exception, a loop's bar is told of it only if the program ends; it waits so long for that.
+# Seconds. A bar learns of the exception that left its loop only if that ends the program; it waits this long for it.
 _LONGEST_UNWINDING_S: Final = 1.0
 
 
 class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one that is called so, and has no types
-    """A bar as tqdm shows it, and as its job's progress.
+    """A bar of tqdm that is also reported as a job's progress.
 
-    The background thread looks at the bar's count, so an iteration costs what it costs with tqdm; and with
-    `disable=True` others see it all the same.
+    The background thread reads the bar's count, so an iteration costs as much as with tqdm. A bar with `disable=True`
+    is reported, too.
     """
 
-    _job: JobReporter | None = None  # until there is one, and no more once it is over
+    _job: JobReporter | None = None  # None before the start and after the end
     _is_left = False
 
     def __init__(
@@ -55,14 +55,14 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         reporter: Reporter | None = None,
         **kwargs: Any,
     ) -> None:
-        """Show as tqdm does with the same arguments.
+        """Create a bar; tqdm's own arguments work as usual.
 
         Args:
-            *args: tqdm's.
-            job: The job that the bar is a phase of; by default one of its own, called as the bar's `desc`.
-            phase: What the phase is called; by default as `desc`.
-            reporter: Reports a job of the bar's own; by default one to PROGRESS_URL.
-            **kwargs: tqdm's.
+            *args: Arguments for tqdm.
+            job: The job of which the bar is a phase. [a new job, named by the bar's `desc`]
+            phase: The name of the phase. [the bar's `desc`]
+            reporter: Reports the new job. [a reporter to PROGRESS_URL]
+            **kwargs: Arguments for tqdm.
         """
         super().__init__(*args, **kwargs)
         title = " ".join((kwargs.get("desc") or "").split()).removesuffix(":")
@@ -77,19 +77,19 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         percent, text = self._sample()[1:]
         job.progress(percent, text, phase=self._phase)
         self._outer = job.watch(self._sample)
-        self._handled = sys.exc_info()[1]  # by whoever made the bar: none of its business
+        self._handled = sys.exc_info()[1]  # handled by the bar's creator, so not the reason of the bar's end
         self._job = job
 
     def _sample(self) -> Sample:
         done, total = self.n, self.total
-        # Of a disabled bar, tqdm keeps no more than these two.
+        # A disabled bar lacks these attributes.
         unit, postfix = getattr(self, "unit", "it"), getattr(self, "postfix", None)
         text = f"{done:g} of {total:g} {unit}" if total else f"{done:g} {unit}"
         percent = min(100.0, 100 * done / total) if total else None
         return self._phase, percent, f"{text}, {postfix}" if postfix else text
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield the items; a disabled bar counts them too."""
+        """Yield the items; a disabled bar also counts them."""
         return self._counted() if self.disable else super().__iter__()
 
     def _counted(self) -> Iterator[Any]:
@@ -101,7 +101,7 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
             self.close()
 
     def update(self, n: float | None = 1) -> bool | None:
-        """Count on by `n`, as tqdm does; a disabled bar counts too."""
+        """Add `n` to the count, as tqdm does; a disabled bar also counts."""
         if self.disable:
             self.n += n
         shown: bool | None = super().update(n)
@@ -110,18 +110,18 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the bar; an exception fails a job of its own."""
+        """Close the bar; an exception fails the bar's own job."""
         self._end(error)
         super().__exit__(kind, error, trace)
 
     def close(self) -> None:
-        """Close the bar, and complete its phase if the count is full or was never known."""
+        """Close the bar; complete its phase if the count reached the total, or there is no total."""
         super().close()
         error = sys.exc_info()[1]
         if not isinstance(error, GeneratorExit):
             self._end(None if error is self._handled else error)
         elif self._is_own and self._job is not None and not self._is_full:
-            # This is called by the generator, which is closed as the loop drops it.
+            # The loop's generator calls this when it is closed.
             self._leave(by_break=is_break())
         else:
             self._end(None)
@@ -131,12 +131,12 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         return bool(self.total) and self.n >= self.total
 
     def _leave(self, *, by_break: bool) -> None:
-        """End the job of a bar whose loop was left before its end."""
+        """End the job of a bar whose loop was left early."""
         error = exiting()
         if by_break or error is not None:
             self._end(error)
             return
-        # Likely by an exception, which can't be seen yet.
+        # The cause is probably an exception, which is not visible here.
         self._is_left = True
         timer = threading.Timer(_LONGEST_UNWINDING_S, self._end, (None,))
         timer.daemon = True
@@ -157,7 +157,7 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         if not self._is_own:
             return
         if error is not None:
-            with contextlib.suppress(PhaselineError):  # of a strict reporter; the worker's own error goes first
+            with contextlib.suppress(PhaselineError):  # the worker's own error takes precedence
                 job.end(error, exit_code=exit_code)
         elif full:
             job.end()
@@ -165,12 +165,12 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
             job.cancel(f"left at {text}")
 
 
-_open: "Final[weakref.WeakSet[tqdm]]" = weakref.WeakSet()  # bars with a job of their own, which goes on
+_open: "Final[weakref.WeakSet[tqdm]]" = weakref.WeakSet()  # bars whose own job has not ended
 _ending = threading.RLock()
 
 
 def _end_all() -> None:
-    """End the jobs of all bars as the program ends: well or badly, as it does."""
+    """End the jobs of all bars with the outcome of the program."""
     error = reason_of_end()
     exit_code = 1 if isinstance(error, Exception) else None
     for bar in list(_open):
@@ -178,8 +178,8 @@ def _end_all() -> None:
 
 
 def _after_fork() -> None:
-    """Leave its bars to the parent."""
-    global _ending  # noqa: PLW0603 - whoever held it is not there any more
+    """Leave the bars to the parent."""
+    global _ending  # noqa: PLW0603 - the thread that held it does not exist in the child
     _ending = threading.RLock()
     _open.clear()
 

@@ -1,4 +1,4 @@
-"""Photo jobs as seed B reports them: `ProgressReporter`, with a view of its own of the jobs it reports."""
+"""Photo jobs in the photo protocol: `ProgressReporter`, which also keeps the state of the jobs it reports."""
 
 import threading
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _STAGES: Final = frozenset((*PHOTO.phases, *PHOTO.extras, *PHOTO.ends))
 
 
 class ProcessingStage(StrEnum):
-    """B's stages."""
+    """The stages of the photo protocol."""
 
     IMPORTING = "importing"
     EXIF_ANALYSIS = "exif_analysis"
@@ -38,43 +38,43 @@ Message = dict[str, Any]
 
 
 class Server(Protocol):
-    """Whatever tells others."""
+    """Anything that broadcasts messages."""
 
     def broadcast(self, message: dict[str, Any], channel: str) -> object:
-        """Send `message` to whoever subscribed to `channel`."""
+        """Send `message` to the subscribers of `channel`."""
         ...
 
 
 class _Clock(NamedTuple):
-    """When a job began and ended, in seconds on the monotonic clock."""
+    """When a job started and ended, in seconds of the monotonic clock."""
 
     began: float
     ended: float | None = None
 
 
 class ProgressReporter:
-    """Reports photo jobs to a server, if there is one, and remembers them.
+    """Reports photo jobs to a server, if there is one, and keeps their state.
 
-    Nothing raises unless `strict`: what is wrong with a call (a job that never began or is over, a stage or a value out
-    of range) is logged once under `phaseline`, and changes nothing. So a second `complete_job` of a job is ignored: the
-    first end is the end. A job may be started again under its id once it is over.
+    Unless `strict`, no call raises. An invalid call (an unknown or ended job, an unknown stage, a value out of range)
+    changes nothing and is logged under `phaseline`, once per kind. So a second `complete_job` of a job is ignored. The
+    id of an ended job may be started again.
 
-    It may be used from any thread. One job's calls go out in the order of the thread that makes them.
+    It is safe to use from any thread. Calls for one job are sent in the order of the thread that makes them.
 
     Attributes:
-        websocket_server: What messages are broadcast by, or None.
-        active_jobs: All jobs, by id, in a plain dict: photo_id, photo_info, current_stage, progress, stages_completed,
-            errors; and after the end success, result, completed_at. An ended job leaves it after `retention` seconds.
+        websocket_server: Broadcasts the messages; may be None.
+        active_jobs: All jobs by id, each a dict: photo_id, photo_info, current_stage, progress, stages_completed,
+            errors; after the end also success, result, completed_at. Ended jobs are removed after `retention` seconds.
     """
 
     def __init__(self, server: Server | None = None, *, retention: float = 3600.0, strict: bool = False) -> None:
-        """Broadcast by `server`."""
+        """Create a reporter that broadcasts with `server`."""
         self.websocket_server = server
         self.active_jobs: dict[str, dict[str, Any]] = {}
         self._retention = retention
         self._strict = strict
         self._clocks: dict[str, _Clock] = {}
-        # The progress that was told last: stage, progress, message, and when, in seconds on the monotonic clock.
+        # The last progress sent: stage, progress, message, and the time in seconds of the monotonic clock.
         self._said: dict[str, tuple[str, float | None, str, float]] = {}
         self._lock = threading.RLock()
         self._told = Warned()
@@ -84,11 +84,11 @@ class ProgressReporter:
     def start_job(
         self, job_id: str, photo_id: int | str | None = None, photo_info: dict[str, Any] | None = None
     ) -> None:
-        """Begin a job."""
+        """Start a job."""
 
         def begin() -> Message:
             if "success" not in self.active_jobs.get(job_id, {"success": True}):
-                raise IllegalEvent(f"job {shown(job_id)} can't start while active; end it first, or use another id")
+                raise IllegalEvent(f"job {shown(job_id)} is active already; end it first, or use another id")
             message = _message("job_started", job_id, photo_id, photo_info=_copy(photo_info))
             self._forget_old()
             self._clocks[job_id] = _Clock(monotonic())
@@ -113,10 +113,10 @@ class ProgressReporter:
         message: str = "",
         details: dict[str, Any] | None = None,
     ) -> None:
-        """Say how far a stage is, in percent of 0 to 100 (None: nobody knows).
+        """Report a stage's progress, 0 to 100 percent; None if unknown.
 
-        What changes nothing that anybody could see (the stage, the message, or 0.005 of the percentage) is not told,
-        and costs next to nothing; but every five seconds it is, as a sign of life.
+        A call that changes neither the stage nor the message, and the percentage by less than 0.005, is cheap and sends
+        nothing. After five seconds it is sent as a heartbeat.
         """
         said = self._said.get(job_id)
         if said is not None and not details:
@@ -146,14 +146,14 @@ class ProgressReporter:
         self._report("update_progress", job_id, change)
 
     def complete_stage(self, job_id: str, stage: str, result: dict[str, Any] | None = None) -> None:
-        """Say that a stage is done, and what came of it."""
+        """Report that a stage is done, with its result."""
 
         def change() -> Message:
             job = self._active(job_id)
             sent = _message("stage_completed", job_id, job["photo_id"], stage=_stage(stage), result=_copy(result))
             if sent["stage"] not in job["stages_completed"]:
                 job["stages_completed"].append(sent["stage"])
-            self._said.pop(job_id, None)  # the same progress again would be news
+            self._said.pop(job_id, None)  # an unchanged progress must be sent after this
             return sent
 
         self._report("complete_stage", job_id, change)
@@ -166,7 +166,7 @@ class ProgressReporter:
         error_details: dict[str, Any] | None = None,
         stage: str | None = None,
     ) -> None:
-        """Report an error; the job goes on."""
+        """Report an error; the job continues."""
 
         def change() -> Message:
             job = self._active(job_id)
@@ -183,15 +183,15 @@ class ProgressReporter:
         self._report("report_error", job_id, change)
 
     def send_photo_info(self, job_id: str, photo_data: dict[str, Any]) -> None:
-        """Say more about the photo."""
+        """Report metadata of the photo."""
 
         def change() -> Message:
             return _message("photo_info", job_id, self._active(job_id)["photo_id"], photo_data=_copy(photo_data))
 
         self._report("send_photo_info", job_id, change, PHOTOS)
 
-    def complete_job(self, job_id: str, success: bool = True, result: dict[str, Any] | None = None) -> None:  # noqa: FBT001, FBT002 - B's signature
-        """End a job, well or badly. A job that is over stays as it ended."""
+    def complete_job(self, job_id: str, success: bool = True, result: dict[str, Any] | None = None) -> None:  # noqa: FBT001, FBT002 - the photo protocol's signature
+        """End a job as completed or failed. An ended job does not change."""
 
         def end() -> Message:
             job = self._active(job_id)
@@ -203,7 +203,7 @@ class ProgressReporter:
             try:
                 sent = _message(kind, job_id, job["photo_id"], **fields)
             except PhaselineError as error:
-                # Whatever is wrong with its result: the job is over, and must not seem active for ever.
+                # The job has ended even if its result is invalid; without an end it would stay active.
                 self._complain("complete_job", job_id, error)
                 fields["result"] = {"note" if success else "error": f"the result could not be reported: {error}"}
                 sent = _message(kind, job_id, job["photo_id"], **fields)
@@ -217,10 +217,10 @@ class ProgressReporter:
 
         self._report("complete_job", job_id, end)
 
-    # ------------------------------------------------------------------ asking
+    # ------------------------------------------------------------------ status
 
     def get_job_status(self, job_id: str) -> dict[str, Any] | None:
-        """Return what is known of a job, or None of one that is not known (any more)."""
+        """Return the state of a job, or None if it is not known."""
         with self._lock:
             self._forget_old()
             job, clock = self.active_jobs.get(job_id), self._clocks.get(job_id)
@@ -231,7 +231,7 @@ class ProgressReporter:
             return {"job_id": job_id, **job, **lists, "elapsed_seconds": round(elapsed, 3)}
 
     def get_active_jobs(self) -> dict[str, dict[str, Any]]:
-        """Return the status of each job that is not over, by id."""
+        """Return the status of each job that has not ended, by id."""
         with self._lock:
             found = {job_id: self.get_job_status(job_id) for job_id in list(self.active_jobs)}
         return {job_id: status for job_id, status in found.items() if status and "success" not in status}
@@ -247,7 +247,7 @@ class ProgressReporter:
                 raise
             self._complain(call, job_id, error)
             return
-        # Outside of the lock, for nobody knows which locks a server takes.
+        # Outside of the lock, as the server may take locks of its own.
         if self.websocket_server is not None:
             try:
                 self.websocket_server.broadcast(message, channel=channel)
@@ -275,7 +275,7 @@ class ProgressReporter:
             if clock.ended is None:
                 continue
             if now - clock.ended <= self._retention:
-                break  # nearly in the order of their beginnings: what is over for long is found soon
+                break  # jobs are in the order of their starts, so most expired ones come first
             del self._clocks[job_id]
             self.active_jobs.pop(job_id, None)
 
@@ -289,12 +289,12 @@ def _stage(stage: object) -> str:
 
 
 def _copy(given: Any) -> Any:
-    """Return a copy, for the worker may go on with its own; or what is no dict as it is, to be refused."""
+    """Return a copy of a dict, as the worker may change its own; return any other value as it is, to be rejected."""
     return dict(given) if isinstance(given, dict) else {} if given is None else given
 
 
 def _message(kind: str, job_id: str, photo_id: int | str | None, **fields: Any) -> Message:
-    """Return one of B's messages, checked as the server does it."""
+    """Return a message of the photo protocol, checked as on the server."""
     message = {"type": kind, "job_id": job_id, "photo_id": photo_id, **fields, "timestamp": timestamp()}
     encoded(message)
     return message
@@ -304,12 +304,12 @@ _reporter: ProgressReporter | None = None
 
 
 def init_progress_reporter(server: Server | None = None) -> ProgressReporter:
-    """Make this process's reporter, which broadcasts by `server` (None: to nobody), and return it."""
-    global _reporter  # noqa: PLW0603 - one for all, as in B
+    """Create and return this process's reporter, which broadcasts with `server`; None to not broadcast."""
+    global _reporter  # noqa: PLW0603 - the photo protocol has one per process
     _reporter = ProgressReporter(server)
     return _reporter
 
 
 def get_progress_reporter() -> ProgressReporter:
-    """Return this process's reporter; if nobody made one, one that reports to the server at PROGRESS_URL."""
+    """Return this process's reporter; by default, create one that reports to the server at PROGRESS_URL."""
     return _reporter if _reporter is not None else init_progress_reporter(get_websocket_server())

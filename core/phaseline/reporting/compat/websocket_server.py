@@ -1,4 +1,4 @@
-"""What seed B's programs call the WebSocket server: in a worker, the way to it."""
+"""The photo protocol's `WebSocketServer`: in a worker, a client of the server."""
 
 from typing import Any
 
@@ -9,22 +9,22 @@ __all__ = ["WebSocketServer", "get_websocket_server"]
 
 
 class WebSocketServer:
-    """Stands for the server in a process that reports to it.
+    """Represents the server in a process that reports to it.
 
     Attributes:
-        reporter: What delivers, in the background.
+        reporter: Delivers the messages in the background.
     """
 
     def __init__(self, reporter: Reporter | None = None) -> None:
-        """Broadcast by `reporter`, or by one to PROGRESS_URL."""
+        """Broadcast with `reporter`, or with a new one to PROGRESS_URL."""
         self.reporter = reporter or Reporter()
 
     def broadcast(self, message: dict[str, Any] | Event, channel: str | None = None) -> None:  # noqa: ARG002
-        """Have the server tell its subscribers; never waits.
+        """Send a message to the server, which publishes it; never block.
 
         Args:
-            message: One of B's messages, as a reporter sends them.
-            channel: As in B; the server itself knows which message goes where.
+            message: A report of the photo protocol.
+            channel: Ignored; the server chooses the channels by the message's type.
         """
         if isinstance(message, dict) and message.get("type") == "job_started":
             message = {"host": self.reporter.host, **message}
@@ -35,11 +35,11 @@ _server: WebSocketServer | None = None
 
 
 def get_websocket_server() -> WebSocketServer:
-    """Return this process's way to the server at PROGRESS_URL, by default `ws://127.0.0.1:5100/ws`.
+    """Return this process's client of the server at PROGRESS_URL [`ws://127.0.0.1:5100/ws`].
 
-    It connects in the background once there is something to say, and delivers later what can't be delivered now.
+    It connects in the background at the first message, and retries undelivered ones later.
     """
-    global _server  # noqa: PLW0603 - one for all, as in B
+    global _server  # noqa: PLW0603 - the photo protocol has one per process
     if _server is None:
         _server = WebSocketServer()
     return _server

@@ -1,1 +1,1 @@
-"""Delivery of reports in a background thread: queue, spool, connection."""
+"""Delivery of reports in a background thread: inbox, spool, connection."""

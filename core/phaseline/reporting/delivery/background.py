@@ -1,4 +1,4 @@
-"""The background thread. It starts with the first report: a worker that reports nothing loads and runs nothing."""
+"""The background thread, which starts with the first report. Before that, a worker imports and runs nothing of it."""
 
 import contextlib
 import os
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Background", "Worker"]
 
-# A fork while this thread loads a module would leave its copy half loaded and locked in the child, for ever.
+# A fork while this thread imports a module would leave it half imported and locked in the child.
 _loading = threading.Lock()
 _LONGEST_LOAD_S: Final = 10.0
 _forking = threading.local()
 
 
 class Worker(Protocol):
-    """Who reports; told by the background thread."""
+    """The reporter, as the background thread calls it."""
 
     def refused(self, record: Record, code: str, text: str) -> None:
-        """Take in that the server did not take a record."""
+        """Record that the server rejected a record."""
         ...
 
     def dropped(self, count: int) -> None:
-        """Take in that so many records were dropped, all in all, for want of room."""
+        """Record the total number of records dropped because the spool is full."""
         ...
 
 
 class Background:
-    """The thread of one reporter in one process, and what it needs."""
+    """The thread of one reporter in one process."""
 
     def __init__(self, address: Address, inbox: Inbox, own: Outbox, directory: "Path | None", worker: Worker) -> None:
         self._address = address
@@ -52,16 +52,16 @@ class Background:
         self._thread = threading.Thread(target=self._run, name="phaseline-reporter", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; `stop` joins it. Raises RuntimeError when there can't be another thread."""
+        """Start the thread; `stop` joins it. Raise RuntimeError if the system allows no more threads."""
         _mind_forks()
         self._thread.start()
 
     def wake(self) -> None:
-        """Say that the inbox has something."""
+        """Signal that the inbox is not empty."""
         self._tell("rouse")
 
     def hurry(self) -> None:
-        """Say that somebody waits."""
+        """Signal that a caller waits for delivery."""
         self._tell("hurry")
 
     def _tell(self, method: str) -> None:
@@ -71,24 +71,24 @@ class Background:
                 run_soon(getattr(self._delivery, method), idempotent=True)
 
     def stop(self, timeout: float, *, process_ends: bool = False) -> None:
-        """End the thread, and wait for that at most `timeout` seconds; tell the server if the process ends."""
+        """Stop the thread and wait at most `timeout` seconds for it; tell the server if the process ends."""
         self._stopped = True
         self._tell("leave" if process_ends else "stop")
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout)
 
     def left(self) -> list[str]:
-        """Return the job of each report that no server has acknowledged, as far as the thread has taken them."""
+        """Return the job id of each report that the thread has taken and no server has acknowledged."""
         spool = self._own.spool
         return [record.job_id for record in (*spool.numbered(), *spool.held)]
 
     def let_go(self) -> None:
-        """In a forked child: let go of the parent's connection and files, which would not end with it otherwise."""
+        """Close the parent's connection and files in a forked child; otherwise they would stay open after it."""
         fds = self._delivery.fds() if self._delivery else [self._own.fd]
         with contextlib.suppress(OSError):
             nowhere = os.open(os.devnull, os.O_RDWR)
             for fd in fds:
-                # The parent's objects will close these numbers once more, so they stay in use.
+                # The parent's objects will close these descriptors again, so they must stay valid.
                 if fd >= 0:
                     os.dup2(nowhere, fd, inheritable=False)
             os.close(nowhere)
@@ -102,8 +102,8 @@ class Background:
             import trio  # noqa: PLC0415
 
             trio.run(self._main, strict_exception_groups=True)
-        except Exception as error:  # noqa: BLE001 - a worker never fails for its reporter
-            warn("the reporter ended by a mistake of its own (%r); nothing more is delivered", error)
+        except Exception as error:  # noqa: BLE001 - a worker never fails because of its reporter
+            warn("the reporter failed (%r); no more reports are delivered; please report this bug", error)
 
     async def _main(self) -> None:
         import trio  # noqa: PLC0415
@@ -118,8 +118,8 @@ class Background:
 
 
 def _load() -> None:
-    """Load all that the thread will ever need."""
-    import encodings.idna  # noqa: F401, PLC0415 - for the first name that is looked up
+    """Import everything that the thread needs."""
+    import encodings.idna  # noqa: F401, PLC0415 - needed by the first look-up of a host name
 
     import phaseline.reporting.delivery.delivery  # noqa: F401, PLC0415
 
@@ -135,7 +135,7 @@ def _after_fork() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _loading  # noqa: PLW0603 - whoever held it is not there any more
+    global _loading  # noqa: PLW0603 - the thread that held it does not exist in the child
     _loading = threading.Lock()
 
 
@@ -143,10 +143,10 @@ _minded = False
 
 
 def _mind_forks() -> None:
-    """See to it, once, that no process forks while its thread loads modules."""
+    """Register, once, the hooks that delay a fork while the thread imports modules."""
     global _minded  # noqa: PLW0603 - hooks can't be taken back
-    # What is registered last is done first. Logging's hook takes the lock that the thread needs in order to load, so it
-    # has to be there before ours; and it must not come between the two halves of a fork, so the thread can't bring it.
+    # The hook registered last runs first. Logging's hook takes a lock that the thread needs for its imports, so it must
+    # be registered before ours, and not in the middle of a fork, as could happen if the thread imported it.
     import logging  # noqa: F401, PLC0415
 
     if not _minded and hasattr(os, "register_at_fork"):

@@ -1,6 +1,6 @@
-"""Delivery: one Trio run in the background thread. It takes reports from the inbox, and delivers them to the server.
+"""Delivery: one Trio run in the background thread, which takes reports from the inbox and sends them to the server.
 
-Loaded by that thread alone, since nothing else of a worker needs Trio.
+Only that thread imports this module, as nothing else in a worker needs Trio.
 """
 
 import math
@@ -28,9 +28,9 @@ from phaseline.reporting.record import Record
 
 __all__ = ["Delivery"]
 
-# Between two looks at the inbox while reports come in.
+# Interval between two reads of the inbox while reports arrive.
 _PACE_S: Final = 0.02
-# Between two looks at the jobs' progress: nobody watches more than ten a second of a job; one a second is saved.
+# Intervals between two samples of the jobs' progress, for the server and for the spool's file.
 _PROGRESS_S: Final = 0.1
 _PROGRESS_TO_DISK_S: Final = 1.0
 _BACKOFF_S: Final = (0.1, 10.0)
@@ -39,13 +39,13 @@ _UNWELCOME_S: Final = 60.0
 _HANDSHAKE_S: Final = 5.0
 _GOODBYE_S: Final = 1.0
 _GOODBYE: Final = 1000
-# Tells the server that what is unfinished stays so.
+# This close code tells the server that the unfinished jobs will not continue.
 _PROCESS_ENDS: Final = 1001
 _LARGEST: Final = 2**20
 
 
 class Delivery:
-    """What runs in the thread. Its public methods are called there; `run` is its whole life."""
+    """The Trio tasks of the background thread. Call the methods in that thread only."""
 
     def __init__(self, address: Address, inbox: Inbox, own: Outbox, directory: Path | None, worker: Worker) -> None:
         self._address = address
@@ -57,9 +57,9 @@ class Delivery:
         self._waiters: list[Waiter] = []
         self._exchange: Exchange | None = None
         self._stream: trio.SocketStream | None = None
-        self._reached = False  # a server, at any time
-        self._useful = False  # this connection: something was answered
-        self._told = False  # that there is no connection
+        self._reached = False  # a server was reached at any time
+        self._useful = False  # the server answered on this connection
+        self._told = False  # the warning about a missing connection is logged
         self._more = trio.Event()
         self._hurry = trio.Event()
         self._stopping = self._process_ends = False
@@ -68,7 +68,7 @@ class Delivery:
         self._dropped = 0
 
     async def run(self) -> None:
-        """Take and deliver, until `stop`."""
+        """Take reports and deliver them until `stop`."""
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._take)
@@ -80,28 +80,28 @@ class Delivery:
             waiter.end(delivered=False)
 
     def rouse(self) -> None:
-        """Say that the inbox has something."""
+        """Signal that the inbox is not empty."""
         self._more.set()
 
     def hurry(self) -> None:
-        """Say that somebody waits."""
+        """Signal that a caller waits for delivery."""
         self._more.set()
         self._hurry.set()
 
     def leave(self) -> None:
-        """Stop because the process ends; the server is told if it leaves jobs unfinished."""
+        """Stop because the process ends; the close code tells the server if jobs are unfinished."""
         self._process_ends = True
         self.stop()
 
     def stop(self) -> None:
-        """End, politely if there is a connection."""
+        """Stop; close the connection first, if there is one."""
         self._stopping = True
         if self._exchange is None:
             self._scope.cancel()
         self._talk.cancel()
 
     def fds(self) -> list[int]:
-        """Return the files and sockets that a forked child must let go of."""
+        """Return the files and sockets that a forked child must close."""
         sockets = [self._stream.socket.fileno()] if self._stream else []
         return [fd for fd in (*sockets, *(box.fd for box in self.all())) if fd >= 0]
 
@@ -119,7 +119,7 @@ class Delivery:
                 if not self._waiters:
                     with trio.move_on_after(_PACE_S):
                         await self._hurry.wait()
-            # From here on nothing else runs in this thread until it waits.
+            # No other task of this thread runs from here to the next await.
             self._more = trio.Event()
             wanted = self._wants_progress()
             moving = wanted and self._inbox.moving
@@ -161,21 +161,21 @@ class Delivery:
         if not self._waiters and self._hurry.is_set():
             self._hurry = trio.Event()
 
-    # ------------------------------------------------------------------ what is to be delivered
+    # ------------------------------------------------------------------ outboxes
 
     def all(self) -> list[Outbox]:
-        """Return every outbox: those of dead processes first, since they came first."""
+        """Return all outboxes, those of dead processes first, as they are older."""
         return [*self._adopted, self._own]
 
     def next(self) -> Outbox:
-        """Return the outbox whose turn it is."""
+        """Return the outbox to send from next."""
         for box in [box for box in self._adopted if not len(box.spool)]:
             self._adopted.remove(box)
             box.close()
         return next((box for box in self._adopted if box.is_due(trio.current_time())), self._own)
 
     def answered(self, refusal: tuple[Record, str, str] | None) -> None:
-        """Take in that a record was answered, and what is to be told of it."""
+        """Record an answer of the server; report a rejection to the worker."""
         self._useful = True
         if refusal:
             self._worker.refused(*refusal)
@@ -199,26 +199,26 @@ class Delivery:
             self._give_up()
             if not self._told:
                 self._told = True
-                warn("no connection to %s (%s); reports are kept, and delivered later", self._address.url, reason)
+                warn("no connection to %s (%s); reports are kept and delivered later", self._address.url, reason)
             await self._rest(pause * random.uniform(0.5, 1.0) if welcome else _UNWELCOME_S)  # noqa: S311 - no secret
             pause = min(2 * pause, longest)
 
     async def _rest(self, pause: float) -> None:
         with trio.move_on_after(pause):
             await self._hurry.wait()
-            # Somebody waits for the server to come back.
+            # A caller waits for delivery, so retry soon.
             await trio.sleep(min(pause, _HURRIED_S))
 
     def _give_up(self) -> None:
-        """Let those go who need not wait: there never was a server, or the next reporter will see to it."""
+        """End impatient waiters if no server was ever reached, or if the next reporter can deliver from the spool."""
         for waiter in self._waiters:
             if waiter.impatient and (self._directory or not self._reached):
                 waiter.end(delivered=False)
         self._forget_waiters()
 
     async def _once(self) -> tuple[str, bool]:
-        """Connect, and deliver until the connection is lost; return why it was, and whether to come back soon."""
-        reason, welcome = "the server closed it", True
+        """Connect and deliver until the connection is lost; return the reason, and whether to reconnect soon."""
+        reason, welcome = "closed by the server", True
         try:
             async with self._open() as websocket:
                 exchange = Exchange(websocket, self)
@@ -231,10 +231,10 @@ class Delivery:
                     if (refusal := exchange.blame(first)) is not None:
                         self.answered(refusal)
         except* trio.TooSlowError:
-            reason = "no answer in time"
+            reason = "the server did not answer in time"
         except* msgspec.MsgspecError as group:
-            reason = f"this is no server of ours: {_first(group)}"
-        except* Exception as group:  # noqa: BLE001 - whatever ends a connection, there is the next one
+            reason = f"not a Phaseline server: {_first(group)}"
+        except* Exception as group:  # noqa: BLE001 - any error only ends this attempt to connect
             reason = str(_first(group)) or type(_first(group)).__name__
         finally:
             self._exchange = None
@@ -249,12 +249,12 @@ class Delivery:
         for box in self.all():
             box.meet(epoch)
         self._exchange = exchange
-        self._more.set()  # the jobs' latest progress is of use now
+        self._more.set()  # the jobs' latest progress can be sent now
         await exchange.run()
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[trio_websocket.WebSocketConnection]:
-        """Connect for the length of the block."""
+        """Connect for the duration of the block."""
         address, shown = self._address, token_or_warning()
         headers = [(b"Authorization", b"Bearer " + shown.encode())] if shown else None
         with trio.fail_after(_HANDSHAKE_S):
