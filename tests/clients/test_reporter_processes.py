@@ -342,4 +342,4 @@ async def test_a_directory_that_cant_be_written_costs_nothing_but_a_warning(
             assert await reporter.aflush()
         assert (await job_status(server.url, "a"))["state"] == "active"
     [warning] = [record.message for record in caplog.records]
-    assert "kept in memory alone" in warning
+    assert "kept in memory only" in warning

@@ -1,4 +1,4 @@
-"""One connection to a server, from its greeting until it is lost: records go out, answers come in."""
+"""One connection to a server, from the greeting until it is lost: it sends records and receives answers."""
 
 from typing import Any, Final, Protocol
 
@@ -12,7 +12,7 @@ from phaseline.reporting.record import Record, sent
 
 __all__ = ["Exchange", "Outboxes"]
 
-# Fewer than the answers that a server keeps for a client that does not read.
+# Maximum number of records in flight; fewer than the answers that a server queues for a client that does not read.
 _WINDOW: Final = 256
 _LONGEST_SILENCE_S: Final = 20.0
 
@@ -20,7 +20,7 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class _Reply(msgspec.Struct, frozen=True):
-    """What a server says, as far as a reporter listens."""
+    """The fields of a server's message that a reporter needs."""
 
     type: str
     producer_seq: int | None = None
@@ -33,25 +33,25 @@ _replies: Final = msgspec.json.Decoder(_Reply)
 
 
 class Outboxes(Protocol):
-    """What is to be delivered."""
+    """The outboxes to deliver."""
 
     def all(self) -> list[Outbox]:
-        """Return every outbox."""
+        """Return all outboxes."""
         ...
 
     def next(self) -> Outbox:
-        """Return the one whose turn it is."""
+        """Return the outbox to send from next."""
         ...
 
     def answered(self, refusal: tuple[Record, str, str] | None) -> None:
-        """Take in that a record was answered, and what is to be told of it."""
+        """Record an answer of the server; report a rejection to the worker."""
         ...
 
 
 class Exchange:
-    """The talk with a server over one WebSocket.
+    """The exchange of messages with a server over one WebSocket.
 
-    Answers name a record by its number alone, so records of one outbox only are in flight at a time.
+    Answers identify a record by its number only, so only one outbox has records in flight at a time.
     """
 
     def __init__(self, websocket: trio_websocket.WebSocketConnection, outboxes: Outboxes) -> None:
@@ -62,7 +62,7 @@ class Exchange:
         self._heard = trio.current_time()
 
     async def greet(self, producer: str) -> str:
-        """Take the server's greeting, say who we are, and return the server's epoch."""
+        """Receive the server's greeting, register, and return the server's epoch."""
         greeting = _replies.decode(await self._websocket.get_message())
         await self._say({"type": "register", "client_type": "reporter", "acks": True, "producer": producer})
         return greeting.epoch
@@ -71,9 +71,9 @@ class Exchange:
         """Deliver until the connection is lost.
 
         Raises:
-            trio_websocket.ConnectionClosed: It was closed.
-            trio.TooSlowError: The server does not answer any more.
-            msgspec.MsgspecError: It answers what nobody understands.
+            trio_websocket.ConnectionClosed: The connection is closed.
+            trio.TooSlowError: The server stopped answering.
+            msgspec.MsgspecError: The server sent an invalid message.
         """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send)
@@ -81,7 +81,7 @@ class Exchange:
             nursery.start_soon(self._mind_silence)
 
     def tell(self) -> None:
-        """Say that there is more to deliver."""
+        """Signal that there are more records to deliver."""
         self._news.set()
 
     async def _say(self, said: dict[str, Any]) -> None:
@@ -115,7 +115,7 @@ class Exchange:
             if reply.type not in {"ack", "error"}:
                 continue
             in_flight = self._box.spool.in_flight
-            # Answers come in the order of the reports, so one that names none is about the oldest.
+            # Answers arrive in the order of the reports, so one without a number is for the oldest.
             number = next(iter(in_flight), None) if reply.producer_seq is None else reply.producer_seq
             if number is None or number not in in_flight:
                 continue
@@ -134,15 +134,16 @@ class Exchange:
                 raise trio.TooSlowError
 
     def blame(self, closed: trio_websocket.ConnectionClosed) -> tuple[Record, str, str] | None:
-        """Refuse the largest record in flight, if the server closed the connection because of a frame's size."""
+        """Drop the largest record in flight if the server closed the connection because of a frame's size."""
         in_flight = self._box.spool.in_flight
         if closed.reason is None or closed.reason.code != TOO_BIG or not in_flight:
             return None
         number = max(in_flight, key=lambda number: len(in_flight[number].body))
-        text = f"the server takes no frame of {len(in_flight[number].body)} bytes ({closed.reason.reason or 'too big'})"
+        size = len(in_flight[number].body)
+        text = f"the server does not accept a frame of {size} bytes ({closed.reason.reason or 'too big'})"
         return self._box.refuse(number, "TOO_LARGE", text, trio.current_time())
 
 
 def is_final(closed: trio_websocket.ConnectionClosed) -> bool:
-    """Say whether the server asked not to come back soon."""
+    """Return whether the server asked the client not to reconnect soon."""
     return closed.reason is not None and closed.reason.code in STAY_AWAY

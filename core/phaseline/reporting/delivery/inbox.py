@@ -1,7 +1,7 @@
-"""The inbox: where any thread leaves its reports, without waiting, and the background thread takes them from.
+"""The inbox: any thread adds reports without blocking, and the background thread takes them.
 
-Of each job the latest progress stands apart until something else of the job comes, or the background thread has use for
-it: so whoever reports a million times a second fills no memory, and a server that was away is told the latest only.
+The latest progress of each job is kept separately until another report of the job arrives or the background thread
+takes it. So frequent reports don't fill the memory, and after an outage the server receives the latest only.
 """
 
 import threading
@@ -17,17 +17,17 @@ from phaseline.reporting.record import Record, encoded
 __all__ = ["Inbox", "Sample", "Waiter"]
 
 Sample = tuple[str, float | None, str]  # phase, percent, text
-_SLACK: Final = 2  # so many times its size the inbox grows before it is looked through for what may go
+_SLACK: Final = 2  # the inbox is thinned when it exceeds its size by this factor
 
 
 class Waiter:
-    """Somebody who waits until all that was reported before is delivered.
+    """A caller that waits until all reports before it are delivered.
 
     Attributes:
-        impatient: Whether it is left waiting no longer once there is no hope.
-        order: Of the last report before it.
-        delivered: Whether it came to that.
-        gone: Whether it waits no longer.
+        impatient: Whether to end the wait early when delivery is unlikely.
+        order: The order of the last report before it.
+        delivered: Whether all of them were delivered.
+        gone: Whether the caller has stopped waiting.
     """
 
     def __init__(self, *, impatient: bool) -> None:
@@ -38,23 +38,23 @@ class Waiter:
 
     @property
     def over(self) -> bool:
-        """Whether it was let go."""
+        """Whether `end` was called."""
         return self._over.is_set()
 
     def end(self, *, delivered: bool) -> None:
-        """Let go whoever waits."""
+        """End the wait."""
         self.delivered = delivered
         self._over.set()
 
     def wait(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds; say whether all is delivered."""
+        """Wait at most `timeout` seconds; return whether all reports are delivered."""
         self._over.wait(timeout)
         self.gone = True
         return self.delivered
 
 
 class _Watch:
-    """A loop that counts by itself, looked at by the background thread."""
+    """A job's progress that the background thread samples."""
 
     def __init__(self, sample: Callable[[], Sample | None]) -> None:
         self.sample = sample
@@ -62,14 +62,14 @@ class _Watch:
 
 
 class Inbox:
-    """Reports that the background thread has not taken yet.
+    """The reports that the background thread has not taken yet.
 
-    The lock is held for a few list and dict operations, never while anything is waited for. It is an RLock, because a
-    signal handler or a finalizer may report while its own thread is in here.
+    The lock is held for a few list and dict operations only, never during a wait. It is an RLock, because a signal
+    handler or finalizer may report while its own thread holds the lock.
     """
 
     def __init__(self, size: int, wake: Callable[[], None]) -> None:
-        """Hold reports of the weight `size`, roughly; call `wake` when there is something, and nobody looks."""
+        """Hold reports of about the weight `size`; call `wake` when one arrives while the background thread sleeps."""
         self._size = size
         self._wake = wake
         self._lock = threading.RLock()
@@ -80,9 +80,9 @@ class Inbox:
         self.dropped = 0
 
     def put(self, record: Record) -> None:
-        """Leave a report. Two threads that report the same job at once do so in either order."""
+        """Add a report. The order of concurrent reports for one job is undefined."""
         with self._lock:
-            # Each step leaves everything in order for a signal handler that reports between two of them.
+            # A signal handler may report between any two of these steps, so each leaves a consistent state.
             before = self._latest.pop(record.job_id, None)
             if before is not None:
                 if record.is_progress and record.phase == before.phase:
@@ -99,7 +99,7 @@ class Inbox:
                 self._rouse()
 
     def put_waiter(self, waiter: Waiter) -> None:
-        """Leave somebody who waits until all before is delivered."""
+        """Add a caller that waits until all earlier reports are delivered."""
         with self._lock:
             self._items.extend(self._latest.values())
             self._latest.clear()
@@ -107,9 +107,9 @@ class Inbox:
             self._rouse()
 
     def watch(self, job_id: str, sample: Callable[[], Sample | None] | None) -> Callable[[], Sample | None] | None:
-        """Look at a job's progress by `sample` from now on, or no longer; return by what it was looked at before.
+        """Sample a job's progress with `sample`, or stop if it is None; return the previous function.
 
-        `sample` is called by the background thread while somebody listens, a few times a second. It must not wait.
+        The background thread calls `sample` a few times a second while it is connected. It must not block.
         """
         with self._lock:
             before = self._watches.pop(job_id, None)
@@ -135,7 +135,7 @@ class Inbox:
     # ------------------------------------------------------------------ the background thread's side
 
     def take(self, *, progress: bool) -> list[Record | Waiter]:
-        """Return all that was left, in order; the jobs' latest progress too, if `progress` is wanted."""
+        """Return and remove all reports in order; the jobs' latest progress only if `progress`."""
         samples = self._samples() if progress else []
         with self._lock:
             items, self._items = self._items, []
@@ -143,14 +143,14 @@ class Inbox:
                 recent, self._latest = self._latest, {}
                 items.extend(recent.values())
                 for watch, said, record in samples:
-                    # What a worker said itself goes first; and a loop that ended meanwhile has said all.
+                    # The worker's own report takes precedence, and a loop that has ended reported its last count.
                     if record.job_id not in recent and self._watches.get(record.job_id) is watch:
                         watch.told = said
                         items.append(record)
             return items
 
     def _samples(self) -> list[tuple[_Watch, Sample, Record]]:
-        # Outside of the lock: a sample may need a lock of its own, whose holder may be about to report.
+        # Outside of the lock, as a sample may need another lock, whose holder may be about to report.
         with self._lock:
             watches = list(self._watches.items())
         found = []
@@ -161,10 +161,10 @@ class Inbox:
                     continue
                 phase, percent, text = said
                 record = encoded(JobProgress(job_id=job_id, phase=phase, progress=percent, text=text))
-            except Exception as error:  # noqa: BLE001 - of the worker's own making
+            except Exception as error:  # noqa: BLE001 - the worker's function may raise anything
                 if not isinstance(error, PhaselineError):
                     self._forget(job_id, watch)
-                warn("progress of the job %a can't be told: %s", job_id, error)
+                warn("the progress of the job %a is not reported: %s", job_id, error)
                 continue
             found.append((watch, said, record))
         return found
@@ -175,10 +175,10 @@ class Inbox:
                 del self._watches[job_id]
 
     def sleep(self, *, timed: bool) -> bool:
-        """Say whether there is nothing to take; from then on, whoever leaves something calls `wake`.
+        """Return whether the inbox is empty; if so, the next report calls `wake`.
 
         Args:
-            timed: Whether progress wakes nobody, as it is looked at in time, or of no use yet.
+            timed: Whether progress does not call `wake`, because it is taken at the next interval or not needed yet.
         """
         with self._lock:
             self._asleep, self._timed = not self._items and (timed or not self._latest), timed
@@ -186,5 +186,5 @@ class Inbox:
 
     @property
     def moving(self) -> bool:
-        """Whether there is progress to look at again soon."""
+        """Whether there is progress to take at the next interval."""
         return bool(self._latest or self._watches)

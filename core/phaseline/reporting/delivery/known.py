@@ -1,4 +1,4 @@
-"""What a server has been told of the jobs that are not over: all that another one needs to know to go on."""
+"""The delivered reports of active jobs that are needed to restore them on a server without their history."""
 
 from collections import deque
 from typing import Final
@@ -9,14 +9,15 @@ from phaseline.reporting.record import Record
 
 __all__ = ["KnownJobs"]
 
-_MOST: Final = 50  # of a job's errors and of what is known of its photo
+_MOST: Final = 50  # reports of errors, metadata and metrics kept per job
 
 
 class _KnownJob:
-    """One of them: its beginning, and what it did since, in order, as far as it still matters.
+    """One active job: the records that are needed to restore its state, in order.
 
-    That is each phase's first beginning, its latest one if it was come back to, and its end; the latest progress of the
-    phase that the job is in; the latest of all else. Records carry their age, so the phases' times come out right too.
+    These are its start; of each phase the first start, the latest start if the job returned to it, and the end; the
+    latest progress of the current phase; and the latest other reports. Records have an age, so the phases' times are
+    restored, too.
     """
 
     def __init__(self, started: Record) -> None:
@@ -26,7 +27,7 @@ class _KnownJob:
         self._count = 0
 
     def note(self, record: Record) -> None:
-        """Take in what came after all before."""
+        """Add the next record."""
         phase = record.phase or ""
         match record.kind:
             case "job_progress" if phase == self._phase:
@@ -54,17 +55,17 @@ class _KnownJob:
 
 
 class KnownJobs:
-    """The jobs that a server knows from one producer, and that are not over."""
+    """The active jobs that a server knows from one producer."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, _KnownJob] = {}
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of jobs."""
         return len(self._jobs)
 
     def note(self, record: Record) -> None:
-        """Take in that the server was told `record`."""
+        """Record that the server has received `record`."""
         if record.kind == "job_started":
             self._jobs[record.job_id] = _KnownJob(record)
             return
@@ -77,7 +78,7 @@ class KnownJobs:
         job.note(record)
 
     def told(self) -> list[Record]:
-        """Return the fewest records that say as much as all those that were noted, in order and without numbers."""
+        """Return the records that restore the state of all jobs, in order and without numbers."""
         return [_unnumbered(record) for job in self._jobs.values() for record in job.records.values()]
 
 

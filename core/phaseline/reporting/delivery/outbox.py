@@ -1,4 +1,4 @@
-"""An outbox: a spool and its file, which change together."""
+"""An outbox: a spool and its file, kept in step."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -17,12 +17,12 @@ __all__ = ["Outbox"]
 
 _FOR_NOW: Final = frozenset({TooMany.code, DiskFull.code})
 _PAUSE_S: Final = 1.0
-# A job may have been started by another process, whose report of it is still under way: it is waited for so often.
+# Another process may have started the job, and its report may arrive late; these are the pauses between retries.
 _UNKNOWN_PAUSES_S: Final = (0.25, 0.5, 1.0)
 
 
 class Outbox:
-    """What one producer has to deliver, kept in memory and, if wanted, in a file.
+    """The undelivered records of one producer, in memory and optionally in a file.
 
     Attributes:
         spool: The records.
@@ -32,12 +32,12 @@ class Outbox:
         self.spool = spool
         self._release_at = 0.0
         self._file = file
-        self._stale = False  # the file, as it has other numbers than the spool
-        self._unknown: dict[str, int] = {}  # by job, how often it was waited for
+        self._stale = False  # the file has other numbers than the spool
+        self._unknown: dict[str, int] = {}  # number of retries by job
 
     @classmethod
     def own(cls, producer: str, size: int, directory: "Path | None") -> "Outbox":
-        """Return this process's own."""
+        """Return the outbox of this process."""
         spool = Spool(producer, size)
         if directory is None:
             return cls(spool)
@@ -47,7 +47,7 @@ class Outbox:
 
     @classmethod
     def adopted(cls, directory: "Path", size: int) -> Iterator["Outbox"]:
-        """Yield those of dead processes."""
+        """Yield the outboxes of dead processes."""
         from phaseline.reporting.delivery.spool_file import adopted  # noqa: PLC0415 - as above
 
         for spool, file in adopted(directory, size):
@@ -60,15 +60,15 @@ class Outbox:
 
     @property
     def release_at(self) -> float:
-        """When what is held back may go again, on the Trio clock; infinite for nothing, or not yet."""
+        """When to send held records again, by Trio's clock; infinite if there are none or they must wait."""
         return self._release_at if self.spool.may_release else math.inf
 
     def is_due(self, now: float) -> bool:
-        """Say whether there is something to send, or to let go."""
+        """Return whether there are records to send or to release."""
         return self.spool.waiting > 0 or now >= self.release_at
 
     def add(self, records: Iterable[Record]) -> None:
-        """Take in what was just reported."""
+        """Add new records."""
         added = list(records)
         for record in added:
             self.spool.add(record)
@@ -76,7 +76,7 @@ class Outbox:
             self._file.add(added)
 
     def meet(self, epoch: str) -> None:
-        """Prepare to deliver to a server of this epoch: a new one is told first what another one was told."""
+        """Prepare to deliver to a server of this epoch; a new server first receives the state of the active jobs."""
         spool = self.spool
         if epoch != spool.epoch:
             known = bool(spool.epoch)
@@ -87,21 +87,21 @@ class Outbox:
                 self._save()
 
     def rewind(self) -> None:
-        """Take in that the connection was lost."""
+        """Prepare to send again after the connection was lost."""
         self.spool.rewind()
         self._unknown.clear()
 
     def acknowledge(self, number: int) -> None:
-        """Take in that the server has the record of this number."""
+        """Record that the server has accepted the record with this number."""
         self._unknown.pop(self.spool.in_flight[number].job_id, None)
         self.spool.settle(number, told=True)
         self._save()
 
     def refuse(self, number: int, code: str, text: str, now: float) -> tuple[Record, str, str] | None:
-        """Take in that the server does not take the record of this number.
+        """Record that the server has rejected the record with this number.
 
         Returns:
-            What to tell the worker: nothing if it is only for now, or no matter.
+            Record, code and text for the worker; None if the rejection is temporary or harmless.
         """
         spool, record = self.spool, self.spool.in_flight[number]
         told: tuple[Record, str, str] | None = (record, code, text)
@@ -109,11 +109,11 @@ class Outbox:
             spool.hold(number)
             self._stale, told = True, None
         elif record.is_end and not record.bare and code not in {UnknownJob.code, IllegalEvent.code}:
-            # Whatever is wrong with its result: the job is over, and must not seem active for ever.
+            # The job has ended even if its result is invalid; without an end it would stay active.
             spool.replace(number, bare_end(record.kind, record.job_id, text))
             self._stale = True
         else:
-            # A job that begins while it is active is known: another process, or another start, told the server of it.
+            # A start that is rejected because the job is active means that the server knows the job already.
             begun = record.kind == "job_started" and code == IllegalEvent.code
             spool.settle(number, told=begun)
             if begun and record.again:
@@ -122,10 +122,10 @@ class Outbox:
         return told
 
     def _is_for_now(self, record: Record, code: str, now: float) -> bool:
-        """Say whether a refused record may be taken later, and see to it that it goes again then."""
+        """Return whether a rejected record may be accepted later; if so, schedule its release."""
         if code not in _FOR_NOW and code != UnknownJob.code:
             return False
-        if self.spool.is_held(record.job_id):  # for one that was sent along with it
+        if self.spool.is_held(record.job_id):  # because of a record that was in flight at the same time
             return True
         pause = _PAUSE_S
         if code == UnknownJob.code:
@@ -137,18 +137,18 @@ class Outbox:
         return True
 
     def release(self) -> None:
-        """Let go what was held back."""
+        """Release the held records."""
         self.spool.release()
         self._stale = True
         self._save()
 
     def close(self) -> None:
-        """Leave what is not delivered to the next reporter, if there is a file."""
+        """Close the file; undelivered records in it are left to the next reporter."""
         if self._file:
             self._file.close()
 
     def _save(self) -> None:
-        """Write what has changed, if there is a file; but not for each answer while more are to come."""
+        """Write the changes to the file, if any; wait while more answers are expected."""
         if self._file and not self.spool.in_flight:
             if self._stale:
                 self._file.rewrite()

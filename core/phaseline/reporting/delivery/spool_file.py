@@ -1,9 +1,8 @@
-"""A spool's file: what a producer has not delivered, for whoever comes after it.
+"""A spool's file: the undelivered records of a producer, for the next reporter.
 
-A record a line, as it is sent; a word before it says that the server knows it already, or that its number is void
-because it is held back. Marks say up to which number everything is settled. As long as its producer lives, the file is
-locked. It outlives the process, as far as the background thread got with writing, and not the machine: nothing is
-forced onto the disk.
+Each line is a record as it is sent. The prefix `known` marks a record that the server has, `held` one that is held back
+and has no valid number. Marks state the number up to which all records are settled. The file is locked while its
+producer lives. It survives the death of the process, but not a crash of the machine, as it is not synced to disk.
 """
 
 import fcntl
@@ -21,7 +20,7 @@ from phaseline.reporting.record import Record, frame, read
 __all__ = ["SpoolFile", "adopted"]
 
 _SUFFIX: Final = ".spool"
-_ROOM: Final = 262_144  # bytes: beyond this and twice what it held when it was written anew, it is written anew
+_ROOM: Final = 262_144  # bytes; the file is rewritten when it exceeds this plus twice its size after the last rewrite
 _KNOWN: Final = b"known "
 _HELD: Final = b"held "
 _encoder: Final = msgspec.json.Encoder()
@@ -37,10 +36,10 @@ _marks: Final = msgspec.json.Decoder(_Mark)
 
 
 class SpoolFile:
-    """The file of one spool. Whatever fails here is told once, and the spool goes on in memory alone."""
+    """The file of one spool. A failure is logged once; the spool then continues in memory only."""
 
     def __init__(self, spool: Spool, path: Path, fd: int = -1) -> None:
-        """Keep `spool` at `path`; `fd` is the file, open and locked, if there is one already."""
+        """Store `spool` at `path`; `fd` is the open and locked file, if it exists."""
         self._spool = spool
         self._path = path
         self._fd = fd
@@ -56,11 +55,11 @@ class SpoolFile:
 
     @classmethod
     def of(cls, spool: Spool, directory: Path) -> "SpoolFile":
-        """Return the file of a spool of this process, not written yet."""
+        """Return the file of a spool of this process; it is not written yet."""
         return cls(spool, directory / f"{spool.producer.replace('/', '_')}{_SUFFIX}")
 
     def add(self, records: Iterable[Record]) -> None:
-        """Write records that were just numbered."""
+        """Write new records."""
         if self._fd < 0 or self._failed:
             self.rewrite()
         else:
@@ -71,7 +70,7 @@ class SpoolFile:
         return word + frame(record, self._spool.producer) + b"\n"
 
     def mark(self) -> None:
-        """Write up to where all is settled."""
+        """Write a mark: the number up to which all records are settled."""
         if self._fd >= 0 and not self._failed and self._marked != (self._spool.settled, self._spool.epoch):
             self._append(self._mark())
             self._compact()
@@ -85,7 +84,7 @@ class SpoolFile:
         return _encoder.encode(_Mark(*self._marked, self._spool.producer)) + b"\n"
 
     def rewrite(self) -> None:
-        """Write the whole spool into a new file, and put it in the old one's place."""
+        """Write the whole spool to a new file, and replace the old one with it."""
         spool = self._spool
         groups = ((_KNOWN, spool.known.told()), (b"", spool.numbered()), (_HELD, spool.held))
         lines = [self._line(word, record) for word, records in groups for record in records]
@@ -117,10 +116,10 @@ class SpoolFile:
     def _fail(self, error: OSError) -> None:
         if not self._failed:
             self._failed = True
-            warn("the spool can't be written to %s (%s); reports are kept in memory alone", self._path, error)
+            warn("can't write the spool to %s (%s); reports are kept in memory only", self._path, error)
 
     def close(self) -> None:
-        """Remove the file if all is delivered; otherwise leave it to the next reporter."""
+        """Remove the file if all records are delivered; otherwise leave it to the next reporter."""
         if self._fd < 0:
             return
         try:
@@ -133,7 +132,7 @@ class SpoolFile:
 
 
 def _write(fd: int, data: bytes) -> None:
-    """Append all of `data`, or nothing."""
+    """Append all of `data` or nothing."""
     size = os.lseek(fd, 0, os.SEEK_END)
     view = memoryview(data)
     try:
@@ -145,7 +144,7 @@ def _write(fd: int, data: bytes) -> None:
 
 
 def adopted(directory: Path, size: int) -> Iterator[tuple[Spool, SpoolFile]]:
-    """Yield the spools in `directory` whose producers are dead; nobody else gets them as long as this process lives."""
+    """Yield the spools of dead producers in `directory`; they stay locked while this process lives."""
     try:
         paths = sorted(directory.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime_ns)
     except OSError:
@@ -157,10 +156,10 @@ def adopted(directory: Path, size: int) -> Iterator[tuple[Spool, SpoolFile]]:
             continue
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mine = os.fstat(fd).st_ino == path.stat().st_ino  # or somebody delivered and removed it just now
+            mine = os.fstat(fd).st_ino == path.stat().st_ino  # else another reporter delivered and removed it just now
             spool = _load(path, size) if mine else None
         except OSError:
-            spool = None  # its producer lives
+            spool = None  # the producer is alive
         if spool is None:
             os.close(fd)
             continue
@@ -188,8 +187,8 @@ def _load(path: Path, size: int) -> Spool:
         except msgspec.MsgspecError:
             bad += 1
     if bad:
-        # Its producer died in the middle of a line, or somebody else wrote here.
-        warn("%d lines of %s can't be read", bad, path)
+        # The producer died while it wrote a line, or another program wrote to the file.
+        warn("can't read %d lines of the spool %s; they are skipped", bad, path)
     spool = Spool(path.stem, size) if spool is None else spool
     for record in held:
         spool.add(record)

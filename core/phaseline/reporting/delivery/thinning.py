@@ -1,4 +1,4 @@
-"""Which reports may go when there are too many."""
+"""The choice of reports to drop when there are too many."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,15 +7,14 @@ from phaseline.reporting.record import Record
 
 __all__ = ["thinned"]
 
-_LEFT: Final = 0.75  # of the size, so that it is not done again for the next report
+_LEFT: Final = 0.75  # target, as a fraction of the size, so that the next report does not cause another thinning
 
 
 def thinned(records: Sequence[Record], size: int) -> list[Record]:
-    """Return those that stay of `records`, oldest first, in their order.
+    """Return the records to keep, in order.
 
-    First the progress goes after which comes more of the same phase, so nothing is lost. If what stays is still over
-    three quarters of `size` by weight, the oldest progress goes, then the oldest of whatever is no job's beginning or
-    end; those stay, however many they are.
+    Superseded progress is dropped first, without loss of information. If the weight still exceeds three quarters of
+    `size`, the oldest progress is dropped, then the oldest other records. Starts and ends of jobs are always kept.
     """
     last = {(record.job_id, record.phase): index for index, record in enumerate(records) if record.is_progress}
     kept = []
