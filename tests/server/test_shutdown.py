@@ -43,7 +43,7 @@ def check_log(server: ServerProcess) -> None:
     log = "\n".join(server.log)
     assert "Traceback" not in log, log
     assert "error" not in log.lower(), log
-    assert "ending; once more ends at once" in log
+    assert "shutting down; interrupt again to force exit" in log
 
 
 async def stall(server: ServerProcess, client: httpx.AsyncClient) -> trio.SocketStream:

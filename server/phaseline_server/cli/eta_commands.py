@@ -123,7 +123,7 @@ def _sets(source: Path) -> Iterator[tuple[str, "list[Past]"]]:
             with path.open("rb") as lines:
                 yield path.stem, load(lines)
         except msgspec.DecodeError as error:
-            raise InvalidJSON(f"{path}: {error}; allowed: one run per line, as described in README") from None
+            raise InvalidJSON(f"{path}: {error}; allowed: one run per line, as described in docs/eta.md") from None
 
 
 def _lines(runs: "Iterable[PastRun]") -> Iterator[bytes]:

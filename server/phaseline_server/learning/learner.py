@@ -147,7 +147,7 @@ class Learning:
         try:
             await self._store.save_learned(states, gone)
         except DiskFull as error:
-            _log.warning("what was learned was not saved", error=str(error))
+            _log.warning("can't save the learned estimates; it is tried again", error=str(error))
             self._dirty |= dirty
         else:
             self._saved = (self._saved | {(kind, name) for kind, name, _ in states}) - gone
@@ -200,7 +200,7 @@ class Learning:
                 self._take_up(kind, key, state)
             except (ValueError, msgspec.DecodeError) as error:
                 _log.warning(
-                    "what was learned can't be read, and is learned anew", kind=kind, key=_name(key), error=str(error)
+                    "can't read a learned estimate; it is learned again", kind=kind, key=_name(key), error=str(error)
                 )
         self._learn_anew(learned.runs, common)
 
@@ -223,7 +223,7 @@ class Learning:
             try:
                 self.model.decode_common(common)
             except ValueError as error:
-                _log.warning("what all series have in common can't be read", error=str(error))
+                _log.warning("can't read the estimates shared by all series", error=str(error))
         for run in [run for run in runs if run.seq > upto][-_MOST_ANEW:]:
             self._learn_run(run)
 

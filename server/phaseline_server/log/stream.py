@@ -139,7 +139,7 @@ class Log:
                 while await self._store.prune(wall_ns()):
                     await trio.lowlevel.checkpoint()
             except DiskFull as error:
-                _log.warning("the journal was not pruned", error=str(error))
+                _log.warning("can't prune the journal", error=str(error))
 
     def subscribe(self, channels: Iterable[str]) -> AbstractContextManager[QueuedSubscriber]:
         """Add a subscriber for the length of the block; its messages wait in a memory channel."""

@@ -1,1 +1,1 @@
-"""One running server: its parts, their start and their end."""
+"""One running server: its parts, their start and their shutdown."""

@@ -1,4 +1,4 @@
-"""The door as the settings want it, and what looks after it while the server runs."""
+"""The door for the given settings, and the reload of its certificate."""
 
 import signal
 import threading
@@ -12,14 +12,14 @@ __all__ = ["make_door", "make_tls", "reload_at_hangup"]
 
 
 def make_tls(settings: Settings) -> Tls | None:
-    """Return the TLS that `settings` want, None for none; raises ConfigError if the files are wrong."""
+    """Return the TLS context of `settings`, or None; raise ConfigError if the files are invalid."""
     if not settings.tls_cert:
         return None
     return Tls(settings.tls_cert, settings.tls_key, settings.head_timeout, Limits().linger_seconds)
 
 
 def make_door(settings: Settings, tls: Tls | None) -> Door:
-    """Return a door with the bounds that `settings` have."""
+    """Return a door with the limits of `settings`."""
     limits = Limits(
         connections=settings.max_connections,
         connections_per_address=settings.max_per_address,
@@ -37,9 +37,9 @@ def make_door(settings: Settings, tls: Tls | None) -> Door:
 
 
 async def reload_at_hangup(tls: Tls | None) -> None:
-    """Load the certificate again at each SIGHUP, until cancelled. Without TLS, a SIGHUP ends the server as ever.
+    """Reload the certificate at each SIGHUP, until cancelled. Without TLS, a SIGHUP ends the server as usual.
 
-    A server that does not run in the process's main thread gets no signals.
+    A server outside of the process's main thread receives no signals.
     """
     if tls is None or threading.current_thread() is not threading.main_thread():
         return

@@ -1,4 +1,4 @@
-"""Logs: structlog on stderr, as text for people or as JSON lines for machines."""
+"""Logs: structlog on stderr, as text for users or as JSON lines for programs."""
 
 import io
 import logging
@@ -21,29 +21,29 @@ _STDERR: Final = 2
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-# Tokens, tickets, other people's keys behind "Bearer", and whatever stands behind the ? of an address.
+# Tokens, tickets, keys after "Bearer", and the query of a URL.
 _SECRET: Final = re.compile(r"(ph[lt]_|[Bb]earer +|[?&][\w.-]{1,40}=)[^\s'\"&<>]{3,}")
 
 
 class _Stderr:
-    """Stderr. With a full disk, a file's limit or a closed pipe behind it, lines are lost, and the server goes on."""
+    """Stderr. If a write fails (full disk, file-size limit, closed pipe), lines are lost and the server continues."""
 
     def write(self, text: str) -> None:
-        """Write all of `text`, past Python's buffer, which would keep what failed and fail with it again."""
+        """Write all of `text` without Python's buffer, which would keep failed text and fail again with it."""
         rest = text.encode(errors="backslashreplace")
         with suppress(OSError):
             while rest:
                 rest = rest[os.write(_STDERR, rest) :]
 
     def flush(self) -> None:
-        """Do nothing: nothing is kept."""
+        """Do nothing, as nothing is buffered."""
 
 
 _stderr: Final = cast(TextIO, _Stderr())
 
 
 def configure_logs(form: Literal["text", "json"], level: str) -> None:
-    """Send every log from `level` up to stderr, in this form."""
+    """Write all log entries of at least `level` to stderr, in the format `form`."""
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -63,7 +63,7 @@ def configure_logs(form: Literal["text", "json"], level: str) -> None:
 
 
 class _Forward(logging.Handler):
-    """Hands what libraries log on, so that all of it has one form: Quart would write lines of its own."""
+    """Forwards the logs of libraries to structlog, so that all entries have the same format."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log a record again."""
@@ -72,7 +72,7 @@ class _Forward(logging.Handler):
 
 
 def _sober(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Return an entry without secrets and, but for a traceback, in one line: nobody who is quoted can add another."""
+    """Return an entry without secrets and, except for a traceback, on one line, so that no text can forge an entry."""
     for key, value in entry.items():
         if isinstance(value, str):
             text = _told(value)
@@ -83,14 +83,14 @@ def _sober(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMappin
 
 
 def _told(text: str) -> str:
-    """Return `text` without secrets and without what a terminal would obey."""
+    """Return `text` without secrets and without control characters."""
     return clean(_SECRET.sub(r"\1…", text))
 
 
 def _indented(out: TextIO, exc_info: Any) -> None:
-    """Write a traceback, each line of it set off, so that none can pass for an entry.
+    """Write a traceback with indented lines, so that none looks like an entry.
 
-    A plain one: those with every local variable are long, and have keys and tokens in them.
+    It is a plain one, as one with local variables is long and contains keys and tokens.
     """
     plain = io.StringIO()
     structlog.dev.plain_traceback(plain, exc_info)
@@ -98,11 +98,11 @@ def _indented(out: TextIO, exc_info: Any) -> None:
 
 
 def announce(urls: list[str]) -> None:
-    """Say where the server listens: `listening on <url>`, a line each, for people and scripts alike; at any level."""
+    """Write `listening on <url>` for each URL, for users and scripts, whatever the log level."""
     as_json = isinstance(structlog.get_config()["processors"][-1], structlog.processors.JSONRenderer)
     for url in urls:
         if as_json:
-            # Not through the logger, whose level may be above this.
+            # Not with the logger, whose level may be higher.
             time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
             entry = {"url": url, "event": "listening", "level": "info", "timestamp": time}
             _stderr.write(msgspec.json.encode(entry).decode() + "\n")

@@ -1,4 +1,4 @@
-"""The state that a server starts with: that of the log, or of the metrics file where the log is new."""
+"""The state that a server starts with: that of the log, or of the metrics file if the log is new."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ _log: Final = structlog.get_logger()
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """The state of before."""
+    """The state of the previous server."""
 
     jobs: list[Job]
     producers: Producers
@@ -32,22 +32,22 @@ class Restored(msgspec.Struct, frozen=True):
 async def restore(
     store: Store, metrics_file: MetricsFile, now: Moment, *, retention_s: float, max_jobs: int
 ) -> Restored:
-    """Return what is known at a start.
+    """Return the state to start with.
 
-    The log goes before the metrics file, which follows it by up to a second; but what a file says is taken over into
-    a log that has learned nothing yet.
+    The log takes precedence over the metrics file, which is up to a second older. A log without averages takes over
+    those of the file.
 
     Args:
-        store: An open one.
+        store: An open store.
         metrics_file: The file of the same data directory.
         now: The present.
-        retention_s: How long an ended job stays in memory.
-        max_jobs: How many jobs memory may hold.
+        retention_s: Time for which an ended job stays in memory, in seconds.
+        max_jobs: Maximum number of jobs in memory.
 
     Raises:
         JournalUnusable: The log's content can't be read.
-        DataDirError: The metrics file can't be read, or not be set aside.
-        DiskFull: There is no room.
+        DataDirError: The metrics file can't be read or renamed.
+        DiskFull: The disk is full.
     """
     kept = await store.load(now.wall_ns - round(retention_s * 1e9), max_jobs)
     statistics = await _statistics(store, metrics_file, kept, now)

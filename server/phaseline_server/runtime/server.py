@@ -39,7 +39,7 @@ from phaseline_server.runtime.systemd import attend
 
 __all__ = ["run", "serve", "tune_interpreter"]
 
-# The thread that commits needs the interpreter often, for a moment: while Trio's is busy, after the default of 5 ms.
+# The committing thread needs the interpreter often and briefly; with the default interval it would wait 5 ms each time.
 _TURN_S: Final = 0.0003
 
 
@@ -48,10 +48,10 @@ def run(settings: Settings, *, explicit_bind: bool) -> int:
 
     Args:
         settings: The configuration.
-        explicit_bind: Whether somebody asked for `settings.bind`. A default address that is taken may be done without.
+        explicit_bind: Whether the user chose `settings.bind`. A default address that is in use may be skipped.
 
     Raises:
-        PhaselineError: The server can't start: data directory, addresses.
+        PhaselineError: The server can't start, because of the data directory or the addresses.
     """
     configure_logs(settings.log_format, settings.log_level)
     tune_interpreter()
@@ -60,8 +60,8 @@ def run(settings: Settings, *, explicit_bind: bool) -> int:
 
 
 def tune_interpreter() -> None:
-    """Have the interpreter's own work hold up a busy server less; for the whole process."""
-    # It makes many objects that live for a moment, and few cycles: looking for those less often is cheaper.
+    """Tune the interpreter of this process for a busy server."""
+    # The server creates many short-lived objects and few cycles, so a rarer garbage collection is cheaper.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     sys.setswitchinterval(_TURN_S)
@@ -84,14 +84,14 @@ async def serve(
     explicit_bind: bool = True,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve until cancelled. To be started with `nursery.start`, which returns the bound URLs.
+    """Serve until cancelled. Start it with `nursery.start`, which returns the bound URLs.
 
-    At the end nobody is accepted any more, the runs are cancelled and reported so while clients still listen, the
-    clients are shown out, and the statistics are saved.
+    On shutdown the server accepts no more connections, cancels the runs, publishes that, closes the clients'
+    connections, and saves the statistics.
 
     Raises:
-        PhaselineError: The server can't start: data directory, journal, metrics file, addresses.
-        JournalFailed: The disk failed while it served.
+        PhaselineError: The server can't start, because of the data directory, journal, metrics file or addresses.
+        JournalFailed: The disk failed while the server was running.
     """
     data_dir = Path(settings.data_dir)
     await trio.to_thread.run_sync(check_data_dir, data_dir)
@@ -119,7 +119,7 @@ async def _serve_from(
     task_status: trio.TaskStatus[list[str]],
 ) -> None:
     metrics_file = MetricsFile(data_dir)
-    # A finished run answers its pollers for done_ttl, even where jobs are kept for less.
+    # A finished run answers its pollers for done_ttl, even if jobs stay in memory for less time.
     retention_s = max(settings.retention, settings.done_ttl)
     known = await restore(store, metrics_file, now(), retention_s=retention_s, max_jobs=settings.max_jobs)
     log, ema = Log(store, settings.history, settings.queue), EmaEngine(known.statistics)

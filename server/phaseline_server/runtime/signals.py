@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first asks for a clean end, a second one ends at once."""
+"""SIGINT and SIGTERM: the first starts a clean shutdown, the second forces the exit."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 async def wait_for_signal() -> signal.Signals:
-    """Wait for SIGINT or SIGTERM, and return it. Only for Trio's run in the main thread."""
+    """Wait for SIGINT or SIGTERM and return it. Only works in Trio's run in the main thread."""
     with trio.open_signal_receiver(*_ENDING) as arriving:
         async for number in arriving:
             return signal.Signals(number)
@@ -25,10 +25,10 @@ async def wait_for_signal() -> signal.Signals:
 async def watch_signals(
     end: Callable[[], object], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Call `end` at the first SIGINT or SIGTERM, and end the process at once at the second. Runs until cancelled.
+    """Call `end` at the first SIGINT or SIGTERM, and end the process at the second. Run until cancelled.
 
-    To be started with `nursery.start` in a nursery around all that `end` cancels, so that it is still there
-    for the second signal:
+    Start it with `nursery.start` in a nursery around everything that `end` cancels, so that it still receives the
+    second signal:
 
         async with trio.open_nursery() as around:
             work = trio.CancelScope()
@@ -40,9 +40,9 @@ async def watch_signals(
     with trio.open_signal_receiver(*_ENDING) as arriving:
         task_status.started()
         number = await anext(arriving)
-        _log.info("ending; once more ends at once", signal=signal.Signals(number).name)
+        _log.info("shutting down; interrupt again to force exit", signal=signal.Signals(number).name)
         end()
         number = await anext(arriving)
-        # By the signal's own default action, so that whoever started us sees what ended us.
+        # By the signal's default action, so that the parent process sees which signal ended this one.
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)

@@ -1,6 +1,7 @@
-"""What systemd is told: that the server is ready, that it still lives, that it ends.
+"""Notifications to systemd: ready, watchdog, stopping.
 
-The protocol is that of https://www.freedesktop.org/software/systemd/man/sd_notify.html: a datagram of lines each.
+The protocol is https://www.freedesktop.org/software/systemd/man/sd_notify.html: each notification is a datagram of
+lines.
 """
 
 import os
@@ -16,11 +17,11 @@ _LAST_WORDS_S: Final = 5.0
 
 
 async def attend() -> None:
-    """Say that the server is ready, then at half of the watchdog's time that it lives, and at last that it ends.
+    """Notify systemd: READY, then WATCHDOG at half of the watchdog's interval, at last STOPPING.
 
-    To be run, until cancelled, while the server serves: a server whose loop hangs says nothing, and is started anew.
-    Without a NOTIFY_SOCKET nothing is said. What systemd has no room for at the moment waits until it has, the last
-    words for so many seconds.
+    Run it until cancelled while the server serves. If the event loop hangs, the notifications stop, and systemd
+    restarts the server. Without a NOTIFY_SOCKET nothing is sent. If systemd's queue is full, a notification waits; the
+    last one for at most `_LAST_WORDS_S` seconds.
     """
     interval_s = _watchdog_s() / 2
     try:
@@ -35,7 +36,7 @@ async def attend() -> None:
 
 
 def _watchdog_s() -> float:
-    """Return after how many seconds of silence systemd acts; 0 if it does not, or means another process."""
+    """Return the watchdog's time-out in seconds; 0 if there is none, or it is for another process."""
     asked, pid = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
     if not (asked.isascii() and asked.isdecimal()) or pid not in {"", str(os.getpid())}:
         return 0.0
@@ -47,6 +48,6 @@ async def _say(line: str) -> None:
     if not path.startswith(("/", "@")):
         return
     with suppress(OSError), trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_DGRAM) as mouth:
-        # Connected, so that it can be waited for; its queue is one for all services, and may be full.
+        # Connected, so that Trio can wait for it; all services share systemd's queue, which may be full.
         await mouth.connect(path.replace("@", "\0", 1) if path[0] == "@" else path)
         await mouth.send(line.encode())

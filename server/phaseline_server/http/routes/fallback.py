@@ -1,7 +1,7 @@
-"""`/ws/…`: the stream for clients without WebSocket (handshake, poll, send, disconnect), and the connected clients.
+"""`/ws/…`: the stream for clients without WebSockets: handshake, poll, send, disconnect; and the list of clients.
 
-A polling client has a position in the stream and no queue, so nothing can overflow. With `ack`, no message is lost if a
-response is.
+A polling client has a position in the stream instead of a queue, so nothing overflows. With `ack`, a lost answer loses
+no messages.
 """
 
 import re

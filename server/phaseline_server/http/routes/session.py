@@ -1,4 +1,4 @@
-"""One client of `/ws`: what it may say, and what it is told, by whichever server its frames come."""
+"""One client of `/ws`: its messages and the answers, independent of the WebSocket implementation."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -94,30 +94,30 @@ class Session:
         )
 
     def leave(self, *, lost: bool) -> None:
-        """Take in that the client is not connected any more: it said goodbye, or is lost."""
+        """Record that the client has disconnected, with or without a close frame."""
         self._services.clients.remove(self.client)
         self._worker.close(lost=lost)
 
     async def wait_granted(self) -> None:
-        """Return once a token was shown, or none is needed.
+        """Wait until the client has sent a valid token, or return at once if none is needed.
 
         Raises:
-            Ended: Not in time.
+            Ended: No token arrived in time.
         """
         patience_s = self._services.settings.auth_timeout
         with trio.move_on_after(patience_s):
             await self._access.granted.wait()
         if not self._access.granted.is_set():
             self._services.refused[Unauthorized.code] += 1
-            raise Ended(UNAUTHORIZED, f"no token was shown within {patience_s:g} s")
+            raise Ended(UNAUTHORIZED, f"no token was sent within {patience_s:g} s")
 
     @property
     def granted(self) -> bool:
-        """Whether a token was shown, or none is needed."""
+        """Whether the client has sent a valid token, or none is needed."""
         return self._access.granted.is_set()
 
     async def wait_settled(self) -> None:
-        """Wait until every report that was taken is answered."""
+        """Wait until every accepted report is answered."""
         await self._acks.wait_settled()
 
     async def take(self, frames: Sequence[str | bytes]) -> None:
@@ -140,7 +140,7 @@ class Session:
             if isinstance(frame, str):
                 await self._take_array(frame)
             else:
-                text = f"a binary frame of {len(frame)} bytes came; allowed: text frames with a JSON object"
+                text = f"the frame is binary, of {len(frame)} bytes; allowed: text frames with a JSON object"
                 self._refuse(InvalidJSON(text))
         await self._take_each(single)
 
@@ -262,7 +262,7 @@ class Session:
         self._reply("subscription_confirmed", **confirmed)
         if recovered:
             recovered = await self._catch_up(position, channels)
-        # From here on nothing is awaited, so nothing is missed and nothing comes twice.
+        # There is no await from here on, so no message is missed or sent twice.
         self._want(channels)
         if (wanted.snapshot and recovered is not True) or recovered is False:
             state = encode_snapshot(self._tracker.snapshots(), log.top, now().wall_ns, recovered=recovered)

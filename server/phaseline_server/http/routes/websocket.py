@@ -97,7 +97,7 @@ class _Client:
         self._socket.close(code, reason)
 
     async def insist(self) -> None:
-        """Close if no token is shown in time."""
+        """Close the connection if no token arrives in time."""
         try:
             await self.session.wait_granted()
         except Ended as end:
