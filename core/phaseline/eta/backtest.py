@@ -1,4 +1,4 @@
-"""Replaying history through an engine, and scoring what it would have said. Pure: lines in, scores out, no numpy.
+"""Backtests: replays history through an engine and scores its estimates. Pure: lines in, scores out, no numpy.
 
 A run is asked about at 20 evenly spaced moments of its length. It teaches only once it has finished: runs that began
 before its end are estimated without it.
@@ -71,7 +71,7 @@ class Situation:
     """What is known at `t` milliseconds of a run: its phase `k` since `e`, the worker's last mark, what is finished."""
 
     def __init__(self, run: Past, t: float) -> None:
-        """Look at `run` at `t`."""
+        """Return the known state of `run` at `t`."""
         last = len(run.dur) - 1
         k = min(bisect_right(run.bounds, t) - 1, last)
         while k < last and (run.skip[k] or t >= run.bounds[k + 1]):
@@ -87,11 +87,11 @@ class Replayable(Protocol):
     """What can be replayed: `phaseline.eta.replay.Model`, and `Ema`."""
 
     def learn(self, run: Past) -> None:
-        """Take in a run that has finished."""
+        """Learn from a finished run."""
         ...
 
     def begin(self, run: Past) -> None:
-        """Take in that the next questions are about another run."""
+        """Start the estimates of another run."""
         ...
 
     def query(self, state: Situation) -> tuple[float, tuple[float, float, float] | None, float | None]:
@@ -100,10 +100,10 @@ class Replayable(Protocol):
 
 
 class Ema:
-    """Seed A's average per series and phase, with its elapsed time capped at the average."""
+    """The picture API's average per series and phase, with the elapsed time capped at the average."""
 
     def __init__(self) -> None:
-        """Begin with nothing learned."""
+        """Start without history."""
         self._averages: dict[tuple[str, str], float] = {}
 
     def learn(self, run: Past) -> None:
@@ -144,7 +144,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """How well it held, means over runs.
+    """The accuracy of the estimates, as means over runs.
 
     Attributes:
         nae1: Absolute error as a share of the run's length, capped at 1.
@@ -207,7 +207,7 @@ def _said(
 
 
 def score(said: Sequence[Said], wanted: Callable[[Said], bool] = lambda _: True) -> Score | None:
-    """Return the means over the runs that are wanted, or None when there are none."""
+    """Return the means over the selected runs, or None if there are none."""
     lengths: dict[str, list[float]] = defaultdict(list)
     for one in said:
         lengths[one.series].append(one.total)

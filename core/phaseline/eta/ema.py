@@ -1,4 +1,4 @@
-"""Seed A's engine: each phase takes what the moving average says.
+"""The picture API's engine: each phase is expected to take its moving average.
 
 `percent = 100 * done / total` and `remaining = total - done`, where `total` is the sum of the averages of the phases
 that weren't skipped and `done` that of the phases that are over, plus the current one's elapsed time, capped at its
@@ -21,14 +21,14 @@ _SKIPPED, _DONE, _CURRENT = PhaseState.SKIPPED, PhaseState.DONE, PhaseState.CURR
 
 
 class EmaEngine:
-    """Estimates by `statistics`, which others keep up to date."""
+    """Estimates from `statistics`, which the caller keeps up to date."""
 
     def __init__(self, statistics: Statistics) -> None:
-        """Read from `statistics`."""
+        """Create an engine that reads `statistics`."""
         self._statistics = statistics
 
     def estimate(self, job: Job, now: Moment) -> Estimate:
-        """See `phaseline.eta.Engine`. Its band is None, for an average knows none."""
+        """See `phaseline.eta.Engine`. The band is None, as an average has no spread."""
         known, workflow = self._statistics.averages, job.workflow
         averages = [known.get((workflow.name, phase.name)) for phase in job.phases]
         samples = [average for average in averages if average is not None]
@@ -51,7 +51,7 @@ class EmaEngine:
                 phase_percent, phase_remaining_ns = _within(phase, average.avg_ns if average else None, elapsed_ns)
                 share = elapsed_ns / weight if average and weight else phase_percent / 100
                 done += weight * min(1.0, share)
-        # Nothing left of the averages while work remains is an overrun: they have nothing to say, and 0 would be a lie.
+        # If the averages are used up while work remains, the job overruns them, and the remaining time is unknown.
         remaining_ns = None if open_end else round(total - done) or None
         return Estimate(
             percent=100 * (done / total) if total else 0.0,
@@ -64,7 +64,7 @@ class EmaEngine:
 
 
 def _within(phase: Phase, average_ns: int | None, elapsed_ns: int) -> tuple[float, int | None]:
-    """Return the current phase's percent and what remains of it: the worker's word goes before the average's."""
+    """Return the current phase's percent and remaining time; reported progress takes precedence over the average."""
     by_average = min(100.0, 100 * elapsed_ns / average_ns) if average_ns else 0.0
     percent = phase.progress if phase.progress is not None else by_average
     return percent, max(0, average_ns - elapsed_ns) or None if average_ns else None

@@ -24,7 +24,7 @@ __all__ = [
     "progress_of",
 ]
 
-# Thirty years: whatever is said to take longer is no measurement.
+# Thirty years; a longer duration is not a plausible measurement.
 MAX_MS: Final = 1e12
 _NS_PER_MS: Final = 1e6
 
@@ -33,7 +33,7 @@ Mark = tuple[float, float]
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A phase that is over.
+    """A phase that has ended.
 
     Attributes:
         ms: What it took; None when nobody knows.
@@ -46,7 +46,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A job that ended well: what the model learns from.
+    """A completed job, from which the model learns.
 
     Attributes:
         covariates: What the reporter said of it that may bear on its length; any JSON.
@@ -61,7 +61,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """A job on its way, as far as is known.
+    """The known state of an active job.
 
     Attributes:
         done: The phases that are over.
@@ -90,7 +90,7 @@ class Observed(msgspec.Struct, frozen=True):
 
 
 def clean_ms(value: float | None) -> float | None:
-    """Return a duration in milliseconds that can be learned from, or None for one that is no measurement."""
+    """Return a duration in milliseconds to learn from, or None if it is not a valid measurement."""
     if value is None or not isfinite(value) or not 0 <= value <= MAX_MS:
         return None
     return float(value)
@@ -102,7 +102,7 @@ def known_of(job: Job) -> dict[str, Any]:
 
 
 def observe(job: Job, now: Moment) -> Observed:
-    """Return what is known of `job` at `now`."""
+    """Return the known state of `job` at `now`."""
     done: list[Step] = []
     later: list[str] = []
     current: Phase | None = None

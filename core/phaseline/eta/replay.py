@@ -33,13 +33,13 @@ class Model:
     by_length = True
 
     def __init__(self) -> None:
-        """Begin with nothing learned."""
+        """Start without history."""
         self._engine = ModelEngine(by_length=self.by_length)
         self._run: Past | None = None
         self._percent = 0.0
 
     def learn(self, run: Past) -> None:
-        """Take in a run that has finished."""
+        """Learn from a finished run."""
         parts = zip(run.names, run.dur, run.skip, strict=True)
         steps = tuple(Step(name, None if skip else ms, skip) for name, ms, skip in parts)
         phases = zip(run.names, run.marks, run.dur, strict=True)
@@ -47,11 +47,11 @@ class Model:
         self._engine.learn_run(Run(_WORKFLOW, run.series, steps, run.cov, marks))
 
     def begin(self, run: Past) -> None:
-        """Take in that the next questions are about another run."""
+        """Start the estimates of another run."""
         self._run, self._percent = run, 0.0
 
     def query(self, state: Situation) -> Answer:
-        """Return what remains of a run."""
+        """Return the remaining time of a run."""
         parts = zip(state.names, state.done, state.skipped, strict=False)
         marks = self._run.marks if self._run is not None else [None] * len(state.names)
         so_far = [
@@ -86,14 +86,14 @@ class Live:
     """Answers as a server does: a job takes the events of the run, each followed by an estimate, on a virtual clock."""
 
     def __init__(self) -> None:
-        """Begin with nothing learned."""
+        """Start without history."""
         self._engine = ModelEngine()
         self._job = Job("")
         self._coming: list[tuple[float, Event | None]] = []
         self._started = 0
 
     def learn(self, run: Past) -> None:
-        """Let a job take all events of a run, and learn from it."""
+        """Apply all events of a run to a job, and learn from it."""
         job = Job(f"{run.series} learned")
         for ms, event in _events(run, job.job_id):
             job.apply(event, _moment(ms))
@@ -109,7 +109,7 @@ class Live:
         self._coming = sorted([*_events(run, self._job.job_id), *asked], key=lambda each: each[0])[::-1]
 
     def query(self, state: Situation) -> Answer:
-        """Let everything happen up to a moment, with estimates on the way, and return the last one."""
+        """Apply all events up to a moment, with estimates in between, and return the last estimate."""
         while self._coming and self._coming[-1][0] <= state.t:
             ms, event = self._coming.pop()
             if event is not None:

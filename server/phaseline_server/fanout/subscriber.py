@@ -11,7 +11,7 @@ __all__ = ["Subscriber", "Writer"]
 
 
 class Writer(Protocol):
-    """Sends whole frames without waiting.
+    """Sends whole frames without blocking.
 
     Attributes:
         fd: The file descriptor of a socket with an empty queue, for direct writes; -1 for none.

@@ -1,4 +1,4 @@
-"""What gathers while the disk is busy: the reports that are committed together."""
+"""Group commit: the reports that arrive while the disk is busy are committed together."""
 
 from typing import Final
 
@@ -36,7 +36,7 @@ class Head:
     __slots__ = ("channels", "job", "lines")
 
     def __init__(self, job: Job) -> None:
-        """Begin with a copy of the job as it was."""
+        """Start with a copy of the job's previous state."""
         self.job = job
         self.lines: ProgressLines | None = None
         self.channels = channels_of("job_progress", job.job_id)
@@ -59,7 +59,7 @@ class Group:
     """
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start empty."""
         self.messages: list[Message] = []
         self.heads: dict[str, Head] = {}
         self.durations: list[PhaseDuration] = []
@@ -77,11 +77,11 @@ class Group:
 
     @property
     def kept(self) -> bool:
-        """Whether it is on disk, and everybody has been told."""
+        """Whether it is on disk and published."""
         return self.over.is_set() and self.error is None
 
     def fail(self, error: PhaselineError) -> None:
-        """Tell all who wait that nothing of it was kept."""
+        """Raise an error in all waiting tasks, as nothing of the group was stored."""
         self.error = error
         self.over.set()
 
@@ -94,7 +94,7 @@ class Group:
         """
         await self.over.wait()
         if self.error is not None:
-            # One of its own for each who waits: an exception that is raised is changed by it.
+            # A new exception for each waiting task, as raising one changes it.
             raise type(self.error)(str(self.error)) from self.error
 
 
@@ -137,7 +137,7 @@ class BatchReceipt:
 
     @property
     def kept(self) -> bool:
-        """Whether all that was taken in is on disk."""
+        """Whether all accepted reports are on disk."""
         return self._group is None or self._group.kept
 
     def among(self, outcomes: list[Outcome]) -> "BatchReceipt":

@@ -1,4 +1,4 @@
-"""The jobs in memory, of which there is only so much."""
+"""The table of jobs in memory, which is limited."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -10,17 +10,17 @@ __all__ = ["JobTable"]
 
 
 class JobTable:
-    """All jobs in memory, as everybody may see them."""
+    """All jobs in memory, in their published state."""
 
     def __init__(self, jobs: Iterable[Job], most: int) -> None:
-        """Begin with `jobs`, and hold at most `most`."""
+        """Start with `jobs`; hold at most `most`."""
         self._jobs = {job.job_id: job for job in jobs}
         self._most = most
         gone = sorted((job for job in self._jobs.values() if not job.state.at_work), key=_went)
         self._gone = dict.fromkeys(job.job_id for job in gone)  # in the order in which they go
 
     def __contains__(self, job_id: object) -> bool:
-        """Say whether a job is in memory."""
+        """Return whether a job is in memory."""
         return job_id in self._jobs
 
     def get(self, job_id: str) -> Job | None:
@@ -47,7 +47,7 @@ class JobTable:
         return Counter(str(job.state) for job in self._jobs.values())
 
     def put(self, job: Job) -> None:
-        """Let everybody see `job` as it is now."""
+        """Publish the current state of `job`."""
         before = self._jobs.get(job.job_id)
         if before is not None and before.started == job.started:
             job.percent = max(job.percent, before.percent)  # what was told meanwhile
@@ -57,7 +57,7 @@ class JobTable:
             self._gone[job.job_id] = None
 
     def forget(self, job_id: str) -> bool:
-        """Drop a job that ended or was lost, and return whether it was dropped; what is active stays."""
+        """Drop a job that has ended or is lost, and return whether it was dropped; active jobs stay."""
         if job_id not in self._gone:
             return False
         del self._jobs[job_id], self._gone[job_id]

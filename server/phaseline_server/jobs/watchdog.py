@@ -1,4 +1,4 @@
-"""The life of jobs: which stalled, which are lost, which are forgotten."""
+"""The watchdog: marks jobs as stalled or lost, and removes ended ones from memory."""
 
 from typing import Final, Protocol
 
@@ -17,12 +17,12 @@ __all__ = ["Patience", "SilenceHabits", "Watchdog"]
 
 _log: Final = structlog.get_logger()
 _ROUND_S: Final = 1.0
-# A round that comes later than this shows that the server itself was away: stopped, suspended, or starved of the CPU.
+# If a round is this late, the server itself was interrupted: stopped, suspended, or starved of the CPU.
 _AWAY_S: Final = 5.0
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a worker may be away, in seconds, and how long a job stays.
+    """Limits of silence in seconds, and the retention of ended jobs.
 
     Attributes:
         retention_s: An ended job stays in memory.
@@ -40,39 +40,39 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SilenceHabits(Protocol):
-    """Who knows how long a job may be silent."""
+    """Knows how long a job is usually silent."""
 
     def patience_s(self, job: Job, least_s: float) -> float:
-        """Return for how many seconds `job` may be silent in its phase, `least_s` at least."""
+        """Return the time in seconds for which `job` may be silent in its phase, at least `least_s`."""
         ...
 
 
 class Watchdog:
-    """Looks after all jobs once a second.
+    """Checks all jobs once a second.
 
     Attributes:
         limits: How long is too long.
     """
 
     def __init__(self, tracker: Tracker, habits: SilenceHabits, limits: Patience) -> None:
-        """Look after the jobs of `tracker`; `habits` knows what silence is usual."""
+        """Check the jobs of `tracker`; `habits` knows the usual silence."""
         self._tracker = tracker
         self._habits = habits
         self.limits = limits
-        # Before this, and while the server was away, nobody could report.
+        # Silence before this time does not count, as the server could not receive reports.
         self._present = self._looked = tracker.clock()
 
     async def run(self) -> None:
-        """Look after them until cancelled."""
+        """Check all jobs every second until cancelled."""
         while True:
             await trio.sleep(_ROUND_S)
             self.look()
 
     def look(self) -> None:
-        """Look after all jobs, once."""
+        """Check all jobs once."""
         moment = self._tracker.clock()
         if moment.mono_ns - self._looked.mono_ns > _AWAY_S * 1e9:
-            _log.warning("the server was away", seconds=round((moment.mono_ns - self._looked.mono_ns) / 1e9, 1))
+            _log.warning("the server was paused", seconds=round((moment.mono_ns - self._looked.mono_ns) / 1e9, 1))
             self._present = moment
         self._looked = moment
         jobs = self._tracker.jobs()
@@ -95,7 +95,7 @@ class Watchdog:
         if job.state is not State.LOST:
             least_s = self.limits.stall_after_s
             silence_s = self._seconds_since(job.heard, moment)
-            # A habit is looked up only once it matters.
+            # The usual silence is only computed when it matters.
             patience_s = self._habits.patience_s(job, least_s) if silence_s > least_s else least_s
             self._judge(job, moment, job.heard, "silent", patience_s, self.limits.lease_s)
 
@@ -105,7 +105,7 @@ class Watchdog:
     def _judge(
         self, job: Job, moment: Moment, since: Moment, reason: StallReason, stalls_after_s: float, lost_after_s: float
     ) -> None:
-        """Report that `job` is lost or stalled, if its worker has been away for too long, and that is news."""
+        """Report that `job` is lost or stalled, if its worker was silent for too long and the state changes."""
         away_s = self._seconds_since(since, moment)
         if away_s > lost_after_s and job.state is not State.LOST:
             self._report(JobLost(job_id=job.job_id, reason=reason), job, moment)
@@ -113,11 +113,11 @@ class Watchdog:
             self._report(JobStalled(job_id=job.job_id, reason=reason), job, moment)
 
     def _report(self, finding: Finding, job: Job, moment: Moment) -> None:
-        """Report what was found, without waiting for the disk: if it can't be kept, it is found again."""
+        """Report a finding without waiting for the disk; if it can't be stored, the next round finds it again."""
         try:
             self._tracker.take(finding)
         except PhaselineError as error:  # something else was reported and waits for the disk
-            _log.debug("a finding was refused", job_id=finding.job_id, error=str(error))
+            _log.debug("a finding was rejected", job_id=finding.job_id, error=str(error))
         else:
             silence_s = round((moment.mono_ns - job.heard.mono_ns) / 1e9, 1)
             reason = "" if isinstance(finding, JobResumed) else finding.reason

@@ -45,7 +45,7 @@ _numbers: Final = msgspec.json.Decoder(_Numbered)
 
 
 class Ended(Exception):
-    """The WebSocket is to be closed with this code, for this reason, behind all that was said."""
+    """The WebSocket must be closed with this code and reason, after all queued messages."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -53,23 +53,23 @@ class Ended(Exception):
 
 
 def _number(document: str | bytes) -> int | None:
-    """Return the number of the report that is refused, if it had one."""
+    """Return the number of the rejected report, if it has one."""
     with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
         return _numbers.decode(document).producer_seq
     return None
 
 
 class Session:
-    """One client. Replies and messages go through its subscriber, so they leave in the order of their making.
+    """One client. Replies and messages go through its subscriber, so they are sent in order.
 
     Attributes:
-        client: As it is known to others.
-        coalesce_s: The pace that it wants for progress, in seconds; 0 for none.
-        batch: Whether it wants arrays of messages.
+        client: The client as the list of clients shows it.
+        coalesce_s: The interval of job_progress messages that it requested, in seconds; 0 for none.
+        batch: Whether it requested arrays of messages.
     """
 
     def __init__(self, services: Services, subscriber: DirectSubscriber, spawn: Callable[[Any], None]) -> None:
-        """Serve the client behind `subscriber`; `spawn` starts tasks that last as long as it stays."""
+        """Serve the client of `subscriber`; `spawn` starts tasks that run until it disconnects."""
         self._services = services
         self._tracker = services.tracker
         self._subscriber = subscriber
@@ -121,13 +121,13 @@ class Session:
         await self._acks.wait_settled()
 
     async def take(self, frames: Sequence[str | bytes]) -> None:
-        """Take what the client said: messages, and arrays of messages; each message is answered for itself.
+        """Handle frames of the client: messages and arrays of messages. Each message is answered separately.
 
         Args:
             frames: Those that have come together.
 
         Raises:
-            Ended: Nothing that comes behind may be taken.
+            Ended: The client must be disconnected; later frames must not be handled.
         """
         await self._acks.wait_room()
         single: list[str] = []
@@ -159,7 +159,7 @@ class Session:
             await self._take_each([bytes(document) for document in documents])
 
     async def _take_each(self, documents: Sequence[str | bytes]) -> None:
-        """Take a message from each document; reports in a row are taken in together."""
+        """Handle one message per document; consecutive reports are recorded together."""
         settings, reports, size = self._services.settings, list[Event](), 0
         for document in documents:
             message: ClientMessage | PhaselineError
@@ -186,7 +186,7 @@ class Session:
         self._acks.answer(refusal(error, _number(document)))
 
     async def _report(self, events: Sequence[Event], size: int) -> None:
-        """Take in reports that came together, in `size` bytes."""
+        """Record reports that arrived together, in `size` bytes."""
         try:
             self._show()
             taken = self._tracker.take_all(events, self._worker.worker_of)
@@ -204,11 +204,11 @@ class Session:
             await self._end(RATE_LIMITED, early)
 
     def _show(self) -> None:
-        """Have the worker's name count within the token that was shown last."""
+        """Scope the worker's name to the token that was sent last."""
         self._worker.show(self._access.known.token)
 
     async def _end(self, code: int, error: PhaselineError) -> NoReturn:
-        """End the client: what was refused will be sent again, before anything that comes behind."""
+        """Disconnect the client, so that it sends the rejected reports again before any later ones."""
         await self._acks.wait_settled()
         raise Ended(code, str(error)[:120])
 
@@ -231,7 +231,7 @@ class Session:
                     self._worker.register(message.producer)
                 self._reply("registration_confirmed", client_id=self.client.client_id, client_type=message.client_type)
             case Subscribe():
-                # What it is sent then can't wait behind acks: live messages follow at once.
+                # The messages that it missed must not wait behind acks, as live messages follow at once.
                 await self._acks.wait_settled()
                 await self._subscriber.wait_free()
                 await self._subscribe(message)
@@ -245,7 +245,7 @@ class Session:
                 self._reply("auth_confirmed")
 
     async def _subscribe(self, wanted: Subscribe) -> None:
-        """Confirm, then queue what the client missed or the state, and the live messages behind."""
+        """Confirm; then queue the missed messages or the state, followed by the live messages."""
         log = self._tracker.log
         self._access.known.check_reads()
         channels = self.client.channels | frozenset(wanted.channels)
@@ -279,9 +279,9 @@ class Session:
             self._spawn(self._subscriber.run_pace)
 
     async def _catch_up(self, position: Position, channels: frozenset[str]) -> bool:
-        """Queue all messages after `position` as the client takes them; return whether all are there."""
+        """Queue all messages after `position` as fast as the client reads; return whether all are available."""
         log = self._tracker.log
-        # Live messages would overtake them.
+        # Live messages would arrive before them.
         self._subscriber.channels = frozenset()
         with suppress(Unrecoverable):
             while missed := await log.since(position):

@@ -1,4 +1,4 @@
-"""`/ws`: the stream over a WebSocket, whose frames come and go straight through the door's socket."""
+"""`/ws`: the stream over a WebSocket, whose frames pass directly through the door's socket."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ __all__ = ["add_handlers"]
 
 _GOODBYE: Final = (GOING_AWAY, "the server ends; come back")
 _LAST_WORDS_S: Final = 1.0
-# No close came at all, or one that says that the process or the page ends.
+# No close frame arrived, or one that says that the process or the page ends.
 _LOST: Final = frozenset({None, 1006, GOING_AWAY})
 
 
@@ -70,7 +70,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
 
 
 class _Client:
-    """One connected client: its frames go straight to its socket, and come straight from there."""
+    """One connected client. Its frames are read from its socket and written to it directly."""
 
     def __init__(
         self, socket: WebSocket, services: Services, subscriber: DirectSubscriber, nursery: trio.Nursery
@@ -80,7 +80,7 @@ class _Client:
         self.session = Session(services, subscriber, nursery.start_soon)
 
     async def run(self) -> None:
-        """Serve the client until it leaves, falls behind, or the server ends."""
+        """Serve the client until it disconnects, reads too slowly, or the server shuts down."""
         self.session.welcome()
         while frames := await self._socket.receive():
             try:
@@ -88,11 +88,11 @@ class _Client:
             except Ended as end:
                 self.part(end.code, str(end))
             if not self._socket.idle:
-                # A client that does not read its answers is not read either.
+                # While a client does not read its answers, its frames are not read: back-pressure.
                 await self._socket.wait_flushed()
 
     def part(self, code: int, reason: str) -> None:
-        """Close behind all that is queued."""
+        """Close the connection after all queued messages."""
         self._subscriber.flush()
         self._socket.close(code, reason)
 
@@ -105,7 +105,7 @@ class _Client:
 
     @property
     def lost(self) -> bool:
-        """Whether the client, which is gone, has not said goodbye."""
+        """Whether the client disconnected without a regular close frame."""
         return self._socket.code in _LOST
 
 
