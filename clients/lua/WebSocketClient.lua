@@ -5,11 +5,11 @@
 --     WebSocketClient.sendJobProgress('job_12345', 'exif_analysis', 25, 'Analyzing EXIF data...')
 --     WebSocketClient.sendJobComplete('job_12345', true, { preset_applied = 'WhiteLayer_v4' }, 15.5)
 --
--- No call raises, and none costs the job more than a moment: what can't be delivered waits, in order and bounded, and
--- goes out with a later call (in Lightroom: by a background task). After a restart of the server it introduces
--- itself, and its active jobs, again. Each message is numbered, so a lost answer leads to no second report.
+-- No call raises or blocks the job for long. Undelivered messages wait in a bounded queue, in order, and
+-- are sent with a later call (in Lightroom: by a background task). After a restart of the server the client registers
+-- itself and its active jobs again. Each message has a number, so a lost answer does not cause a duplicate report.
 --
--- It needs json.lua beside it, and a server that takes POST /ws/handshake and /ws/send.
+-- It requires json.lua in the same folder, and a server with POST /ws/handshake and /ws/send.
 
 local json = require 'json'
 
@@ -48,7 +48,7 @@ local function lightroom()
     }
 end
 
--- Where the certificates are that are trusted: LuaSec checks none unless it is told.
+-- Paths of the trusted certificates; without one, LuaSec does not verify certificates.
 local CERTIFICATES = {
     os and os.getenv and os.getenv('SSL_CERT_FILE') or '',
     '/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem',
@@ -64,7 +64,7 @@ local function trusted()
     end
 end
 
--- Whether a certificate is one of `host`, by its alternative names (RFC 6125); LuaSec only looks who has signed it.
+-- Return whether a certificate is valid for `host`, by its alternative names (RFC 6125); LuaSec only checks the issuer.
 local function isOf(certificate, host)
     local names = certificate:extensions()['2.5.29.17'] or {}
     for _, address in ipairs(names.iPAddress or {}) do
@@ -72,13 +72,13 @@ local function isOf(certificate, host)
     end
     for _, name in ipairs(names.dNSName or {}) do
         name = name:lower()
-        -- A star stands for the first label, and for no more.
+        -- A star matches exactly the first label.
         if name == host or name:sub(1, 2) == '*.' and name:sub(2) == host:match('^[^.]+(%..+)$') then return true end
     end
     return false
 end
 
--- What opens a connection over TLS for LuaSocket, to nobody but whom the address names.
+-- Open a TLS connection for LuaSocket, and verify that the certificate is valid for the host.
 local function secured(certificates)
     local create = require('ssl.https').tcp { verify = 'peer', cafile = certificates } -- LuaSec
     return function()
@@ -127,14 +127,14 @@ local function plain()
     }
 end
 
-local host -- what of the above it runs on; found at the first use, so that requiring this file costs nothing
+local host -- one of the platforms above; chosen at the first use, so that requiring this file is cheap
 
 local function here()
     if not host then host = import and lightroom() or plain() end
     return host
 end
 
--- ----------------------------------------------------------------------------------------------- what is to be sent
+-- ----------------------------------------------------------------------------------------------------- the queue
 
 local url = (os and os.getenv and os.getenv('PROGRESS_URL')) or 'http://127.0.0.1:5100'
 local token = os and os.getenv and os.getenv('PROGRESS_TOKEN')
@@ -143,18 +143,18 @@ local clientId
 local producer
 local number = 0
 local waiting = {} -- messages, oldest first
-local active = {} -- job_id -> its job_started, to tell a server that has forgotten it
+local active = {} -- job_id -> its job_started, to send again to a server that does not know the job
 local pause, notBefore = PAUSE_SECONDS.first, 0
 local sending = false
-local complained -- of what, since something worked last
+local complained -- the reason that was logged last, since the last success
 
 local function baseUrl()
     return (url:gsub('^ws', 'http'):gsub('/ws/?$', ''):gsub('/$', ''))
 end
 
 local function complain(reason)
-    if complained ~= reason then -- once, until something works again
-        here().log(string.format('no server at %s (%s); %d messages wait', baseUrl(), reason, #waiting))
+    if complained ~= reason then -- log it once, until the next success
+        here().log(string.format('no connection to %s (%s); %d messages are queued', baseUrl(), reason, #waiting))
     end
     complained = reason
 end
@@ -176,7 +176,7 @@ local function enqueue(message)
     number = number + 1
     message.producer, message.producer_seq = producer, number
     local last = waiting[#waiting]
-    -- Of progress in one phase only the latest is worth sending late.
+    -- Of the queued progress of one phase only the latest is sent.
     if not sending and last and message.type == 'job_progress' and last.type == message.type
         and last.job_id == message.job_id and last.stage == message.stage then
         waiting[#waiting] = message
@@ -188,7 +188,7 @@ end
 
 -- ------------------------------------------------------------------------------------------------------- sending
 
--- Return the decoded answer and the status; or nil and a reason when nothing sensible came back.
+-- Return the decoded answer and the status; or nil and a reason if there is no valid answer.
 local function post(path, body)
     local status, text = here().post(baseUrl() .. path, json.encode(body), token)
     if not status then return nil, text end
@@ -205,7 +205,7 @@ local function handshake()
     return true
 end
 
--- Return true once the message is taken (or refused for good); or nil and why it has to be tried again.
+-- Return true if the message is accepted or permanently rejected; or nil and the reason to retry it.
 local function deliver(message, attempt)
     if not clientId then
         local fine, reason = handshake()
@@ -220,7 +220,7 @@ local function deliver(message, attempt)
     end
     local started = active[message.job_id]
     if attempt < 3 and answer.code == 'UNKNOWN_JOB' and started and message.type ~= 'job_started' then
-        -- The server was restarted and has forgotten the job: begin it again, then go on.
+        -- The server has restarted without its data: start the job again, then continue.
         local again = {}
         for key, value in pairs(started) do again[key] = value end
         again.producer, again.producer_seq = nil, nil
@@ -229,11 +229,11 @@ local function deliver(message, attempt)
         return deliver(message, attempt + 1)
     end
     if type(status) == 'number' and (status == 401 or status == 429 or status >= 500) then return nil, tostring(answer.error) end
-    here().log('refused: ' .. tostring(answer.error))
+    here().log('rejected: ' .. tostring(answer.error))
     return true
 end
 
--- Send what waits until it is gone or the server is. Return whether all is gone.
+-- Send the queued messages until none is left or the connection fails. Return whether the queue is empty.
 local function drain()
     if sending or here().now() < notBefore then return #waiting == 0 end
     sending = true
@@ -278,7 +278,7 @@ local function send(message)
     return fine
 end
 
--- ------------------------------------------------------------------------------------------------- what callers use
+-- ------------------------------------------------------------------------------------------------- public functions
 
 -- Say where the server is, e.g. WebSocketClient.configure { url = 'http://render-box:5100' }. By default it is what
 -- the environment's PROGRESS_URL says, or http://127.0.0.1:5100. A server with tokens wants one of scope report, from
@@ -288,12 +288,12 @@ function WebSocketClient.configure(options)
     clientId, notBefore = nil, 0
 end
 
--- A job began. photoInfo: a table about the photo (file_name, file_path, ...).
+-- Report the start of a job. photoInfo: a table with the photo's metadata (file_name, file_path, ...).
 function WebSocketClient.sendJobStart(jobId, photoId, photoInfo)
     return send { type = 'job_started', job_id = jobId, photo_id = photoId, photo_info = photoInfo or {} }
 end
 
--- A stage is so far. progress: 0 to 100.
+-- Report a stage's progress. progress: 0 to 100.
 function WebSocketClient.sendJobProgress(jobId, stage, progress, message, details)
     return send {
         type = 'job_progress', job_id = jobId, stage = stage, progress = progress,
@@ -301,17 +301,17 @@ function WebSocketClient.sendJobProgress(jobId, stage, progress, message, detail
     }
 end
 
--- A stage ended well.
+-- Report that a stage is completed.
 function WebSocketClient.sendStageComplete(jobId, stage, result)
     return send { type = 'stage_completed', job_id = jobId, stage = stage, result = result or {} }
 end
 
--- More is known about the photo.
+-- Report metadata of the photo.
 function WebSocketClient.sendPhotoInfo(jobId, photoId, photoData)
     return send { type = 'photo_info', job_id = jobId, photo_id = photoId, photo_data = photoData or {} }
 end
 
--- Something went wrong; the job may go on.
+-- Report an error; the job may continue.
 function WebSocketClient.sendError(jobId, errorType, errorMessage, errorDetails, stage)
     return send {
         type = 'error_occurred', job_id = jobId, error_type = errorType, error_message = errorMessage,
@@ -319,7 +319,7 @@ function WebSocketClient.sendError(jobId, errorType, errorMessage, errorDetails,
     }
 end
 
--- The job is over. duration: seconds.
+-- Report the end of a job. duration: seconds.
 function WebSocketClient.sendJobComplete(jobId, success, result, duration)
     return send {
         type = success and 'job_completed' or 'job_failed', job_id = jobId, success = success and true or false,
@@ -327,7 +327,7 @@ function WebSocketClient.sendJobComplete(jobId, success, result, duration)
     }
 end
 
--- Send what waits, for at most so many seconds (5 by default). Return whether all is gone.
+-- Send the queued messages, for at most the given number of seconds [5]. Return whether the queue is empty.
 function WebSocketClient.flush(seconds)
     local limit = here().now() + (seconds or FLUSH_SECONDS)
     notBefore = 0
@@ -338,7 +338,7 @@ function WebSocketClient.flush(seconds)
     return #waiting == 0
 end
 
--- How many messages wait.
+-- Return the number of queued messages.
 function WebSocketClient.waiting()
     return #waiting
 end

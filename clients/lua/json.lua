@@ -1,9 +1,9 @@
--- JSON for Lua 5.1 and later, as much of it as a reporter needs: encoding of any table, decoding of any document.
--- RFC 8259. No dependency, nothing global.
+-- JSON for Lua 5.1 and later: encodes any table, decodes any document.
+-- RFC 8259. It has no dependencies and no globals.
 
 local json = {}
 
--- What JSON's null becomes in a decoded array or object, where Lua's nil would leave a hole.
+-- The value of JSON's null in a decoded array or object, as Lua's nil can't be an element.
 json.null = setmetatable({}, { __tostring = function() return 'null' end })
 
 local ESCAPES = {
@@ -20,16 +20,16 @@ end
 
 local function encodeNumber(number)
     if number ~= number or number == math.huge or number == -math.huge then
-        return 'null' -- JSON has no NaN and no infinity
+        return 'null' -- JSON can't represent NaN and infinity
     end
     if number == math.floor(number) and math.abs(number) < 2 ^ 53 then
         return string.format('%.0f', number)
     end
-    -- A locale with a decimal comma must not reach the wire.
+    -- In some locales the decimal separator is a comma, which JSON does not allow.
     return (string.format('%.17g', number):gsub(',', '.'))
 end
 
--- A table is an array if its keys are exactly 1 to n; an empty one is an object, since most of ours are.
+-- A table is an array if its keys are exactly 1 to n. An empty one is an object, as most tables of a reporter are.
 local function arrayLength(value)
     local count = 0
     for key in pairs(value) do
@@ -52,7 +52,7 @@ local function encodeTable(value, seen)
         for key, item in pairs(value) do
             parts[#parts + 1] = encodeString(tostring(key)) .. ':' .. encodeValue(item, seen)
         end
-        table.sort(parts) -- the same table gives the same text
+        table.sort(parts) -- so that equal tables give equal texts
     end
     seen[value] = nil
     if length then return '[' .. table.concat(parts, ',') .. ']' end
@@ -66,7 +66,7 @@ function encodeValue(value, seen)
     if kind == 'number' then return encodeNumber(value) end
     if kind == 'boolean' then return tostring(value) end
     if kind == 'table' then return encodeTable(value, seen) end
-    return encodeString(tostring(value)) -- functions and user data: better a word than an error in somebody's job
+    return encodeString(tostring(value)) -- functions and user data become text, as an error would stop the job
 end
 
 function json.encode(value)
@@ -173,7 +173,7 @@ function decodeValue(text, at, depth)
     return value, at + #number
 end
 
--- Return the decoded value; or nil and what is wrong with the text.
+-- Return the decoded value; or nil and the error.
 function json.decode(text)
     local fine, value, at = pcall(decodeValue, text, skipSpace(text, 1), 0)
     if not fine then return nil, value end
