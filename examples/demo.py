@@ -24,7 +24,7 @@ import trio
 HERE: Final = Path(__file__).resolve().parent.parent
 DATA: Final = Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "demo").resolve()
 BIN: Final = Path(sys.executable).parent
-# Nothing listens there: what asks it fails, as a provider that is down does.
+# No server listens at this address, so requests fail, as if a provider were down.
 NOWHERE: Final = "http://127.0.0.1:9/v1"
 DONE_TTL_S: Final = 8
 SERIES: Final[dict[str, dict[str, Any]]] = {
@@ -35,17 +35,17 @@ SERIES: Final[dict[str, dict[str, Any]]] = {
 
 
 class Failed(Exception):
-    """Something did not go as it should."""
+    """A part of the demo failed."""
 
 
 def say(line: str = "") -> None:
-    """Print a line at once, for whoever reads the other end of a pipe."""
+    """Print a line and flush it, as the output may be a pipe."""
     print(line, flush=True)
 
 
 @asynccontextmanager
 async def server(data: Path) -> AsyncIterator[str]:
-    """Run a server on the directory `data` for the length of the block, and yield its address."""
+    """Run a server on the directory `data` for the duration of the block, and yield its address."""
     (data / "series").mkdir(parents=True, exist_ok=True)
     for name, series in SERIES.items():
         (data / "series" / f"{name}.json").write_text(json.dumps({"name": name, **series}, indent=2) + "\n")
@@ -53,7 +53,7 @@ async def server(data: Path) -> AsyncIterator[str]:
     # Short enough that asking twice shows both the run that ended and, later, the picture that is there already; long
     # enough for whoever follows a run on a machine that stands still for some seconds.
     command += ["--done-ttl", f"{DONE_TTL_S}", "--image-url", NOWHERE, "--image-retries", "1"]
-    # Settings of a server that this user runs are not meant for this one.
+    # The user's settings for another server must not apply to this one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PHASELINE_")}
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, env=environment)
     log = trio.Path(data / "server.log")
@@ -74,7 +74,7 @@ async def server(data: Path) -> AsyncIterator[str]:
 async def read_log(
     process: trio.Process, log: trio.Path, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Keep the server's log, and return its address as soon as it says it."""
+    """Write the server's log to a file, and return its address when the log has it."""
     assert process.stderr is not None  # noqa: S101 - it is a pipe
     pending, told = b"", False
     async with await log.open("wb") as file:
@@ -94,7 +94,7 @@ class Watch:
     """Follows runs by polling, as `curl` in a loop does, and prints each change of phase."""
 
     def __init__(self, client: httpx.AsyncClient, *, quiet: bool) -> None:
-        """Ask with `client`; print nothing when `quiet`."""
+        """Poll with `client`; print nothing if `quiet`."""
         self._client = client
         self._quiet = quiet
         self._began = trio.current_time()
@@ -105,7 +105,7 @@ class Watch:
             say(f"{trio.current_time() - self._began:5.1f} s  {name:<24} {text}")
 
     async def photos(self, scope: trio.CancelScope) -> None:
-        """Tell of photo jobs until `scope` is cancelled, and once more then."""
+        """Print the progress of photo jobs until `scope` is cancelled, and once more then."""
         told = set[tuple[str, str]]()
         with scope:
             while True:
@@ -119,7 +119,7 @@ class Watch:
         for job in answer.json()["jobs"]:
             stages = [stage for stage in job["stages"] if stage["started_at"]] if job["workflow"] == "photo" else []
             for number, stage in enumerate(stages, 1):
-                # What a stage took is known when the next one has begun, or the job is over.
+                # The duration of a stage is known when the next one starts or the job ends.
                 key = (job["job_id"], stage["name"])
                 if key not in told and stage["state"] != "current":
                     told.add(key)
@@ -128,7 +128,7 @@ class Watch:
                     self.tell(job["photo_info"]["file_name"], failed if stage["state"] == "failed" else took)
 
     async def follow(self, series: str, address: str, *, who: str = "", expect: str = "") -> dict[str, Any]:
-        """Ask for a picture and poll until it is done.
+        """Request a picture and poll until it is done.
 
         Args:
             series: The series.
@@ -141,7 +141,7 @@ class Watch:
             answer = await self._client.get(f"/dalle/{series}/{address}", params={"generate": "1"})
             answer.raise_for_status()
             run: dict[str, Any] = answer.json()
-            # A phase may come and go between two looks; the snapshot still lists it.
+            # A phase may start and end between two polls; the snapshot still lists it.
             for number, phase in enumerate(run["phases"], 1):
                 if phase["startedNs"] and phase["name"] not in told:
                     told.add(phase["name"])
@@ -157,7 +157,7 @@ class Watch:
 
 
 def describe(run: dict[str, Any], number: int, phase: dict[str, Any]) -> str:
-    """Return what is to be said of a phase that began."""
+    """Return the line to print for a phase that started."""
     line = f"{number}/{run['phaseCount']} {phase['name']:<14}"
     if phase["name"] == "completed":
         if run["error"]:
@@ -173,7 +173,7 @@ def describe(run: dict[str, Any], number: int, phase: dict[str, Any]) -> str:
 
 
 async def photo_batch(watch: Watch, url: str) -> None:
-    """Have a folder of photos processed by a worker that reports, and tell of it."""
+    """Run a worker that processes a folder of photos, and print its progress."""
     given = os.environ.get("PHOTOS")
     folder = Path(given) if given else DATA / "photos"
     if not given:
@@ -188,14 +188,14 @@ async def photo_batch(watch: Watch, url: str) -> None:
         nursery.start_soon(watch.photos, scope)
         batch = await trio.run_process(command, env=environment, check=False, capture_stdout=True, capture_stderr=True)
         scope.cancel()
-    # 1 tells that a photo failed: of those that are made here, the broken one.
+    # Exit code 1 means that a photo failed; here it is the broken one.
     if batch.returncode not in ({0, 1} if given else {1}):
         raise Failed(f"the photo batch ended with {batch.returncode}: {batch.stderr.decode().strip()}")
 
 
 async def work(watch: Watch, url: str) -> None:
-    """Have everything made that the demo shows."""
-    # New addresses each time, so that there is something to do.
+    """Run all jobs of the demo."""
+    # New addresses each time, as existing pictures are not made again.
     first, *others = (f"0x{secrets.token_hex(4)}" for _ in range(5))
 
     async def twice() -> None:
@@ -221,7 +221,7 @@ async def work(watch: Watch, url: str) -> None:
 
 
 async def work_behind(watch: Watch, url: str, problems: list[str]) -> None:
-    """Work while the TUI has the screen: what goes wrong is seen there, and told once more when the TUI has gone."""
+    """Run the jobs while the TUI has the screen; print errors when the TUI has ended."""
     try:
         await work(watch, url)
     except* (Failed, httpx.HTTPError) as group:
@@ -229,7 +229,7 @@ async def work_behind(watch: Watch, url: str, problems: list[str]) -> None:
 
 
 async def end_on_signal(scope: trio.CancelScope) -> None:
-    """Cancel `scope` at SIGINT or SIGTERM, so that the server goes too."""
+    """Cancel `scope` at SIGINT or SIGTERM, so that the server also ends."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for _ in signals:
             scope.cancel()
@@ -270,7 +270,7 @@ async def main() -> int:
 
 
 def run() -> int:
-    """Run the demo; return the exit code, after a line that says what went wrong."""
+    """Run the demo; print an error, if any, and return the exit code."""
     try:
         return trio.run(main)
     except* Failed as group:

@@ -1,4 +1,4 @@
-"""Take a folder of photos through the eight stages of the `photo` workflow, several at a time, and report each.
+"""Process a folder of photos in the eight stages of the `photo` workflow, several at a time, and report each.
 
     python examples/photo_batch.py ~/Pictures/2024-06-01 [--out DIRECTORY] [--jobs 3]
 
@@ -29,7 +29,7 @@ LAPLACE: Final = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=
 
 @dataclass(frozen=True)
 class Preset:
-    """Factors for Pillow's enhancers: 1.0 leaves everything as it is."""
+    """Factors for Pillow's enhancers; 1.0 changes nothing."""
 
     name: str
     brightness: float = 1.0
@@ -50,7 +50,7 @@ PRESETS: Final = {
 
 @dataclass
 class Scores:
-    """0 to 5 each, as a photographer would give stars."""
+    """Scores from 0 to 5, like a photographer's stars."""
 
     sharpness: float
     exposure: float
@@ -64,7 +64,7 @@ class Scores:
 
 
 def score(image: Image.Image) -> Scores:
-    """Return how sharp and how well exposed a picture is."""
+    """Return the scores of a picture's sharpness and exposure."""
     small = image.convert("L")
     small.thumbnail((1024, 1024))
     histogram, pixels = small.histogram(), small.width * small.height
@@ -80,7 +80,7 @@ def score(image: Image.Image) -> Scores:
 
 
 def exif_of(image: Image.Image) -> dict[str, Any]:
-    """Return what the camera noted, in plain values."""
+    """Return the camera's EXIF data as plain values."""
     exif = image.getexif()
     tags = {ExifTags.TAGS.get(tag, ""): value for tag, value in {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}.items()}
     found: dict[str, Any] = {
@@ -99,7 +99,7 @@ def exif_of(image: Image.Image) -> dict[str, Any]:
 
 
 def scene(image: Image.Image, exif: dict[str, Any], scores: Scores) -> tuple[str, str]:
-    """Return the kind of scene, and the reason for thinking so."""
+    """Return the kind of scene and the reason for the choice."""
     gray = image.convert("L").resize((48, 48))
     middle = ImageStat.Stat(gray.crop((16, 16, 32, 32))).mean[0]
     rim = (ImageStat.Stat(gray.crop((0, 0, 48, 2))).mean[0] + ImageStat.Stat(gray.crop((0, 46, 48, 48))).mean[0]) / 2
@@ -118,7 +118,7 @@ def scene(image: Image.Image, exif: dict[str, Any], scores: Scores) -> tuple[str
 
 
 def applied(image: Image.Image, preset: Preset, amount: float) -> Image.Image:
-    """Return the picture with so much (0 to 1) of a preset."""
+    """Return the picture with a preset of the given strength, 0 to 1."""
     for enhancer, factor in (
         (ImageEnhance.Brightness, preset.brightness),
         (ImageEnhance.Contrast, preset.contrast),
@@ -130,10 +130,10 @@ def applied(image: Image.Image, preset: Preset, amount: float) -> Image.Image:
 
 
 class Photo:
-    """One photo on its way through the stages."""
+    """The processing of one photo."""
 
     def __init__(self, reporter: ProgressReporter, path: Path, target: Path, number: int) -> None:
-        """Take `path` to `target`."""
+        """Process `path`; write the result to `target`."""
         self._reporter = reporter
         self._path = path
         self._target = target
@@ -147,7 +147,7 @@ class Photo:
         self._reporter.complete_stage(self._job_id, stage, result)
 
     def run(self) -> bool:
-        """Do everything, and report how it ended."""
+        """Run all stages and report the outcome."""
         began = time.monotonic()
         info = {"file_name": self._path.name, "file_path": str(self._path), "file_size": self._path.stat().st_size}
         self._reporter.start_job(self._job_id, self._number, info)
@@ -169,7 +169,7 @@ class Photo:
         with Image.open(self._path) as opened:
             exif_bytes = opened.getexif().tobytes()
             exif = exif_of(opened)
-            # Decoding proves that the file is whole; the camera's rotation is applied, so that "upright" means it.
+            # Decoding verifies that the file is complete; applying the camera's rotation makes the picture upright.
             image = ImageOps.exif_transpose(opened).convert("RGB")
         self._done(stage.IMPORTING, width=image.width, height=image.height)
 
@@ -198,7 +198,7 @@ class Photo:
         return {"preset_applied": preset.name, "blend_amount": round(100 * amount), "stages_completed": 8}
 
     def _apply(self, image: Image.Image, preset: Preset, before: Scores) -> tuple[Image.Image, float]:
-        """Apply the preset, and less of it while the quality check says that it did harm."""
+        """Apply the preset; reduce its strength while the quality check fails."""
         amount = 1.0
         while True:
             edited = image.copy()
@@ -218,7 +218,7 @@ class Photo:
 
 
 def _upright(exif_bytes: bytes) -> Image.Exif:
-    """Return the EXIF without the rotation, which has been applied."""
+    """Return the EXIF data without the rotation, which is applied already."""
     exif = Image.Exif()
     exif.load(exif_bytes)
     exif.pop(ExifTags.Base.Orientation, None)
@@ -226,18 +226,18 @@ def _upright(exif_bytes: bytes) -> Image.Exif:
 
 
 def main() -> int:
-    """Process a folder; return 0 when every photo went well, 1 when some failed, 2 when there was none."""
+    """Process a folder; return 0 if every photo succeeded, 1 if some failed, 2 if there was none."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--out", type=Path, help="by default FOLDER/exported")
-    parser.add_argument("--jobs", type=int, default=3, help="photos at a time (3)")
+    parser.add_argument("--out", type=Path, help="Output folder. [FOLDER/exported]")
+    parser.add_argument("--jobs", type=int, default=3, help="Number of photos at a time. [3]")
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
-        print(f"photo_batch: {arguments.folder} is no folder", file=sys.stderr)
+        print(f"photo_batch: {arguments.folder} is not a folder", file=sys.stderr)
         return 2
     paths = sorted(path for path in arguments.folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:
-        print(f"photo_batch: no photos in {arguments.folder}; taken: {', '.join(sorted(SUFFIXES))}", file=sys.stderr)
+        print(f"photo_batch: no photos in {arguments.folder}; allowed: {', '.join(sorted(SUFFIXES))}", file=sys.stderr)
         return 2
     out = arguments.out or arguments.folder / "exported"
     reporter = init_progress_reporter(get_websocket_server())

@@ -30,9 +30,9 @@ from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.model.address import ServerAddress
 
 TARGET: Final = Path(sys.argv[1] if len(sys.argv) > 1 else demo.HERE / "tui" / "screenshots")
-# Several runs, so that there is something to learn from, then those that the picture shows.
+# Several runs to learn from, then those that the picture shows.
 BEFORE: Final = ["brisk/0x51", "brisk/0x52", "patient/0x53", "patient/0x54", "faraway/0x55"]
-# Two at a time, so that none waits for a painter: these fill the statistics, and teach what is usual.
+# Two at a time, so that none waits for a painter; these fill the statistics.
 MORE: Final = [(f"brisk/0x6{number}", f"patient/0x7{number}") for number in range(3)]
 AT_WORK: Final = 4
 COLOURS: Final = 256
@@ -40,7 +40,7 @@ COLOURS: Final = 256
 
 @contextmanager
 def running_server(directory: Path) -> Iterator[str]:
-    """Run the demo's server for the length of the block, in a Trio run of its own thread."""
+    """Run the demo's server for the duration of the block, with Trio in a separate thread."""
     told: list[str] = []
     ready, end = threading.Event(), threading.Event()
 
@@ -72,7 +72,7 @@ def directory_of_photos(directory: Path) -> Path:
 
 @contextmanager
 def batch(url: str, photos: Path) -> Iterator[None]:
-    """Have the photos processed while the block runs."""
+    """Process the photos while the block runs."""
     command = [sys.executable, str(demo.HERE / "examples" / "photo_batch.py"), str(photos), "--jobs", "2"]
     with subprocess.Popen(command, env=os.environ | {"PROGRESS_URL": url}, stdout=subprocess.DEVNULL) as process:  # noqa: S603
         yield
@@ -80,7 +80,7 @@ def batch(url: str, photos: Path) -> Iterator[None]:
 
 
 async def shoot(url: str, size: tuple[int, int], theme: str, keys: list[str], ready: str) -> str:
-    """Return the screen as SVG once jobs are at work, `keys` have been pressed, and it shows `ready`."""
+    """Return the screen as SVG when jobs are active, `keys` were pressed, and it shows `ready`."""
     app = ProgressApp(ServerAddress.parse(url), theme=theme)
     async with app.run_test(size=size) as pilot:
         while "image_wait" not in app.export_screenshot():
@@ -117,7 +117,7 @@ def png(svg: str, path: Path) -> None:
 
 
 def active(client: httpx.Client) -> int:
-    """Return how many pictures are being made; a batch that is ended leaves photos behind, which are none."""
+    """Return the number of active pictures; photos of a stopped batch do not count."""
     return sum(job_id.startswith("dalle:") for job_id in client.get("/progress/active").json()["active_jobs"])
 
 

@@ -1,4 +1,4 @@
-"""Learning: from every job that ends, off the way of the reports; kept in the journal, and rebuilt from it."""
+"""Learning from every ended job, outside of the path of reports; stored in the journal and rebuilt from it."""
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _SCORES_S: Final = 1.0
 _REST_EVERY: Final = 10
 _RECENT: Final = 64
 _MOST_ANEW: Final = 2000
-"""Runs that are learned anew at a start, some 2 ms each: it shall not wait, and what came before them says little."""
+"""Maximum number of runs to learn again at a start, about 2 ms each; older ones have little influence."""
 _MOST_PHASES: Final = 5000
 _UPTO: Final = ("model", "upto")  # the number of the last run that the states have in them
 _COMMON: Final = ("common", "model")  # what all series have in common
@@ -43,7 +43,7 @@ _KINDS: Final = frozenset({"model", "scores", "gaps"})
 
 
 class Learning:
-    """What was learned of all workflows; a `Listener` of the tracker.
+    """The learned state of all workflows; a `Listener` of the tracker.
 
     Attributes:
         habits: For how long each phase is used to be silent.
@@ -54,7 +54,7 @@ class Learning:
     """
 
     def __init__(self, store: Store, statistics: Statistics) -> None:
-        """Save what is learned in `store`, and score the moving averages of `statistics` beside the rest."""
+        """Save the learned state in `store`; score the moving averages of `statistics` as well."""
         self.habits = Habits()
         self.model = ModelEngine()
         self.durations = Sketches(_MOST_PHASES)
@@ -96,7 +96,7 @@ class Learning:
     # ------------------------------------------------------------------ learning
 
     async def run(self) -> None:
-        """Learn from whatever ends, one at a time, and save now and then; runs until cancelled.
+        """Learn from ended jobs, one at a time, and save at intervals, until cancelled.
 
         Raises:
             JournalFailed: The disk failed.
@@ -112,7 +112,7 @@ class Learning:
                     await trio.lowlevel.checkpoint()
 
     def learn_ended(self) -> None:
-        """Learn at once from all that has ended."""
+        """Learn at once from all ended jobs."""
         while self._ended:
             self._learn(self._ended.popleft())
 
@@ -124,13 +124,13 @@ class Learning:
             self._dirty.add(("model", changed))
 
     async def _save_often(self) -> None:
-        """Save scores, which nothing could bring back, each second; the rest, which runs could, less often."""
+        """Save scores, which can't be rebuilt, each second; save the rest, which can, less often."""
         for number in count(1):
             await trio.sleep(_SCORES_S)
             await self.save(_KINDS if number % _REST_EVERY == 0 else frozenset({"scores"}))
 
     async def save(self, kinds: frozenset[Kind] = _KINDS) -> None:
-        """Bring what was learned since the last time into the journal; a full disk is logged, and tried again later.
+        """Save the changes since the last save in the journal; log a full disk and retry later.
 
         Raises:
             JournalFailed: The disk failed.
@@ -168,7 +168,7 @@ class Learning:
         return states
 
     def _gone(self) -> set[tuple[str, str]]:
-        """Return what the journal has that was forgotten here, being used least recently."""
+        """Return the states in the journal that were evicted from memory as least recently used."""
         present = {("model", _name(key)) for key in self.model.keys()}  # noqa: SIM118 - no mapping
         present |= {("scores", _name(key)) for key in self.scores.keys()}  # noqa: SIM118
         present |= {("gaps", _name(key)) for key, _ in self.habits.gaps.items()}
@@ -185,7 +185,7 @@ class Learning:
     # ------------------------------------------------------------------ at the start
 
     def restore(self, learned: Learned) -> None:
-        """Take up what was learned before, and learn anew what is missing or damaged."""
+        """Load the learned state; learn missing or damaged parts again."""
         for workflow, series, phase, duration_ns in learned.durations:
             self._note(workflow, series, phase, duration_ns)
         states = dict(learned.states)
@@ -193,7 +193,7 @@ class Learning:
         self._saved = set(states)
         latest: dict[tuple[str, ...], int] = {(run.workflow, run.series): run.seq for run in learned.runs}
         keyed = [(kind, _keys.decode(name), state) for (kind, name), state in states.items()]
-        # The series that ran last come last: when there are too many, they stay.
+        # The most recent series come last, so that they stay if there are too many.
         keyed.sort(key=lambda each: latest.get(each[1][:2], 0))
         for kind, key, state in keyed:
             try:

@@ -1,4 +1,4 @@
-"""The log: where events are kept, numbered, and handed out from. The tracker and the routes know only this."""
+"""The log: stores events and publishes them in order. The tracker and the routes use only this module."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -20,11 +20,11 @@ __all__ = ["PAGE", "Log"]
 _log: Final = structlog.get_logger()
 _PRUNING_S: Final = 10.0
 PAGE: Final = 2000
-"""Messages that are read from disk at once."""
+"""Number of messages per read from disk."""
 
 
 class Log:
-    """The stream's keeper: the store, the latest of it in memory, and the broadcaster."""
+    """The stream: the store, its latest messages in memory, and the broadcaster."""
 
     def __init__(self, store: Store, history: int, queue: int) -> None:
         """Continue after the newest event of `store`.
@@ -46,11 +46,11 @@ class Log:
 
     @property
     def oldest(self) -> Position:
-        """The oldest position that can be resumed from."""
+        """The oldest position from which clients can resume."""
         return Position(self._store.epoch, self._store.oldest - 1)
 
     async def keep(self, batch: Batch) -> None:
-        """Bring a group to the disk; publishing it is the next step. It is not cancelled on the way.
+        """Store a group without publishing it. Cancellation does not interrupt it.
 
         Raises:
             DiskFull: There was no room; nothing is kept.
@@ -59,13 +59,13 @@ class Log:
         await self._store.commit(batch)
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Hand out what is kept. No await stands between a number and the last queue: one order for everybody."""
+        """Publish a stored group. There is no await in between, so all subscribers receive the same order."""
         for message in messages:
             self._tail.append(message)
         self._broadcaster.publish(*messages)
 
     def recent(self, position: Position) -> tuple[Message, ...]:
-        """Return every message after `position` from memory, without waiting.
+        """Return the messages after `position` from memory, without blocking.
 
         Raises:
             Unrecoverable: Memory does not go back so far, or `since` would raise it.
@@ -85,7 +85,7 @@ class Log:
         try:
             return self._tail.since(position, limit)
         except Unrecoverable:
-            # Memory does not go back so far.
+            # These messages are no longer in memory.
             messages = await self._store.events(position.seq, limit)
         messages = messages[: self.top.seq - position.seq]  # what is on disk may not be published yet
         if not messages or messages[0].seq != position.seq + 1:
@@ -93,7 +93,7 @@ class Log:
         return messages
 
     def check(self, position: Position) -> None:
-        """Return if `position` can be resumed from.
+        """Check that clients can resume from `position`.
 
         Raises:
             Unrecoverable: It can't.
@@ -102,7 +102,7 @@ class Log:
             raise Unrecoverable(self._range(position))
 
     def can_resume(self, position: Position) -> bool:
-        """Say whether `position` can be resumed from."""
+        """Return whether clients can resume from `position`."""
         try:
             self.check(position)
         except Unrecoverable:
@@ -125,7 +125,7 @@ class Log:
         return await self._store.job(job_id)
 
     async def run_pruning(self, wall_ns: Callable[[], int]) -> None:
-        """Take out what is too old or too many, a little at a time between commits; runs until cancelled.
+        """Remove events and jobs that exceed the retention, a few at a time between commits, until cancelled.
 
         Args:
             wall_ns: Tells the present by the wall's clock.
@@ -142,13 +142,13 @@ class Log:
                 _log.warning("can't prune the journal", error=str(error))
 
     def subscribe(self, channels: Iterable[str]) -> AbstractContextManager[QueuedSubscriber]:
-        """Add a subscriber for the length of the block; its messages wait in a memory channel."""
+        """Add a subscriber for the duration of the block; a memory channel queues its messages."""
         return self._broadcaster.subscribe(channels, self._queue)
 
     def attach(self, sink: Sink) -> AbstractContextManager[DirectSubscriber]:
-        """Add a subscriber for the length of the block; its messages go straight to `sink`."""
+        """Add a subscriber for the duration of the block; its messages go directly to `sink`."""
         return self._broadcaster.attach(sink, (), self._queue)
 
     def statistics(self) -> BroadcasterStatistics:
-        """Return the fan-out's counts of the moment."""
+        """Return the current counts of the fan-out."""
         return self._broadcaster.statistics()

@@ -1,4 +1,4 @@
-"""What one producer has to deliver: in order, numbered, bounded. Only the background thread uses it."""
+"""The spool: the undelivered records of one producer, in order, numbered and bounded; for the background thread."""
 
 from collections.abc import Iterable
 from itertools import chain, islice
@@ -24,16 +24,16 @@ class Spool:
     it is begun, the later ones would be taken, and those before them had been refused.
 
     Attributes:
-        producer: Who says all this.
-        epoch: Of the server that has acknowledged something, "" before.
-        known: What that server was told of the jobs that are not over.
-        size: How much it holds, by weight.
-        in_flight: Sent and not answered, by number.
-        dropped: How many records went unsent, because there were too many.
+        producer: The name of the producer.
+        epoch: The epoch of the server that has acknowledged records, "" before.
+        known: The records that this server has of the active jobs.
+        size: Its capacity, by weight.
+        in_flight: The records that are sent and not answered, by number.
+        dropped: Number of records dropped because the spool was full.
     """
 
     def __init__(self, producer: str, size: int) -> None:
-        """Hold records of the weight `size`, and whatever has to be kept beyond that."""
+        """Hold records of the weight `size`, plus those that must not be dropped."""
         self.producer = producer
         self.epoch = ""
         self.known = KnownJobs()
@@ -47,11 +47,11 @@ class Spool:
         self._order = 0
         # By job, the number of its latest record, if that is progress.
         self._progress: dict[str, int] = {}
-        self._sure: set[str] = set()  # jobs that the server knows, or hears the beginning of first
-        self._asked: set[str] = set()  # others of which one record is in flight
+        self._sure: set[str] = set()  # jobs that the server knows, or receives the start of first
+        self._asked: set[str] = set()  # other jobs, of which one record is in flight
 
     def __len__(self) -> int:
-        """Return how many records are not acknowledged."""
+        """Return the number of records that are not acknowledged."""
         return len(self.in_flight) + len(self._waiting) + sum(map(len, self._held.values()))
 
     @property
@@ -61,12 +61,12 @@ class Spool:
 
     @property
     def number(self) -> int:
-        """The number that was given last."""
+        """The number of the latest record."""
         return self._number
 
     @property
     def waiting(self) -> int:
-        """How many records wait to be sent."""
+        """The number of records that wait to be sent."""
         return len(self._waiting)
 
     @property
@@ -76,22 +76,22 @@ class Spool:
 
     @property
     def held(self) -> list[Record]:
-        """What is held back."""
+        """The records that are held back."""
         return list(chain(*self._held.values()))
 
     def numbered(self) -> list[Record]:
-        """Return what is in flight or waiting, in order."""
+        """Return the records that are in flight or waiting, in order."""
         return [*self.in_flight.values(), *self._waiting.values()]
 
     def delivered(self, order: int) -> bool:
-        """Say whether everything up to this order is acknowledged."""
+        """Return whether all records up to this order are acknowledged."""
         left = chain(self.in_flight.values(), self._waiting.values(), *self._held.values())
         return all(record.order > order for record in left)
 
-    # ------------------------------------------------------------------ taking records in
+    # ------------------------------------------------------------------ adding records
 
     def add(self, record: Record) -> None:
-        """Add a record that was just reported: of its job's progress in a phase, only the latest waits."""
+        """Add a new record; of a job's progress in a phase only the latest waits."""
         self._order += 1
         record.order = self._order
         if (held := self._held.get(record.job_id)) is not None:
@@ -113,7 +113,7 @@ class Spool:
             self._thin()
 
     def restore(self, record: Record) -> None:
-        """Add a record that has its number, from a file."""
+        """Add a record from a file; it has its number already."""
         self._order += 1
         record.order = self._order
         self._number = max(self._number, record.number)
@@ -121,7 +121,7 @@ class Spool:
         self._weight += record.weight
 
     def restore_settled(self, upto: int, epoch: str) -> None:
-        """Take in that a server of `epoch` has settled everything up to the number `upto`, from a file."""
+        """Restore from a file that a server of `epoch` has settled all records up to the number `upto`."""
         self.epoch = epoch
         for number in [number for number in self._waiting if number <= upto]:
             self.known.note(self._waiting[number])
@@ -149,7 +149,7 @@ class Spool:
     # ------------------------------------------------------------------ delivering
 
     def send(self, most: int) -> list[Record]:
-        """Return up to `most` records that are waiting, oldest first; they are in flight from now on."""
+        """Return up to `most` waiting records, oldest first; they are then in flight."""
         sent = []
         for record in islice(self._waiting.values(), max(0, most)):
             if record.job_id not in self._sure:
@@ -166,7 +166,7 @@ class Spool:
         return sent
 
     def settle(self, number: int, *, told: bool) -> None:
-        """Forget a record that was answered; with `told`, the server knows it now."""
+        """Remove a record that was answered; with `told`, the server has accepted it."""
         record = self.in_flight.pop(number)
         self._asked.discard(record.job_id)
         if told:
@@ -174,21 +174,21 @@ class Spool:
             if record.is_end:
                 self._sure.discard(record.job_id)
             else:
-                if len(self._sure) > _MOST_SURE:  # ends that others tell are not heard of
+                if len(self._sure) > _MOST_SURE:  # ends that other processes report are not seen here
                     self._sure.clear()
                 self._sure.add(record.job_id)
 
     def rewind(self) -> None:
-        """Take everything in flight for waiting: the connection was lost, so it goes again, under its numbers."""
+        """Make all records in flight wait again, with their numbers, because the connection was lost."""
         if not self.in_flight:
-            return  # an attempt to connect failed, of which there are many while a server is away
+            return  # a failed attempt to connect
         self._fill([*self.in_flight.values(), *self._waiting.values()])
         self.in_flight.clear()
         self._progress.clear()
         self._asked.clear()
 
     def renew(self) -> None:
-        """Begin with a server that knows nothing: what another one was told goes first, under new numbers."""
+        """Start with a server without data: the records that the previous one had go first, with new numbers."""
         told, flow = self.known.told(), self.numbered()
         held = [record for record in flow if record.job_id in self._held] + self.held
         flow = [record for record in flow if record.job_id not in self._held]
@@ -205,7 +205,7 @@ class Spool:
     # ------------------------------------------------------------------ holding back
 
     def hold(self, number: int) -> None:
-        """Hold back a record that was refused for now, and with it whatever comes of its job."""
+        """Hold back a temporarily rejected record and all later ones of its job."""
         record = self.in_flight.pop(number)
         self._sure.discard(record.job_id)
         self._asked.discard(record.job_id)
@@ -218,23 +218,23 @@ class Spool:
         held.sort(key=_sequence)
 
     def is_held(self, job_id: str) -> bool:
-        """Say whether a job is held back."""
+        """Return whether records of a job are held back."""
         return job_id in self._held
 
     @property
     def may_release(self) -> bool:
-        """Whether something is held back, and nothing of the same jobs is to be answered yet and held back too."""
+        """Whether records are held back and none of the same jobs is in flight."""
         return bool(self._held) and not any(record.job_id in self._held for record in self.in_flight.values())
 
     def release(self) -> None:
-        """Let go what is held back, behind all that waits, under new numbers."""
+        """Release the held records: append them to the waiting ones, with new numbers."""
         held, self._held = self._held, {}
         self._progress.clear()
         for record in chain(*held.values()):
             self._append(record)
 
     def replace(self, number: int, by: Record) -> None:
-        """Put another record in the place of one in flight, to be sent anew."""
+        """Replace a record in flight by another one, to be sent again."""
         by.order = self.in_flight.pop(number).order
         self._asked.discard(by.job_id)
         self._append(by)
