@@ -1,13 +1,12 @@
 """The picture API's engine: each phase is expected to take its moving average.
 
 `percent = 100 * done / total` and `remaining = total - done`, where `total` is the sum of the averages of the phases
-that weren't skipped and `done` that of the phases that are over, plus the current one's elapsed time, capped at its
-average.
+that are not skipped and `done` that of the ended phases, plus the current one's elapsed time, capped at its average.
 
-What the seed leaves open is a phase without history. When a later phase has some, this one was passed by in every
-run so far: it weighs nothing. Otherwise no run ever came so far: what remains is unknown, and for the percent the
-phase weighs as much as the mean of the others, of which the worker's own progress counts as done. A workflow whose
-phases were not declared is always taken to have one more such phase to come.
+The picture API does not define the case of a phase without history. If a later phase has history, every run so far
+skipped this one, so it has no weight. Otherwise no run has reached it: the remaining time is unknown, and for the
+percent the phase weighs as much as the mean of the others; reported progress counts as done. A workflow without
+declared phases is assumed to have one more such phase.
 """
 
 from phaseline.model.job import Job

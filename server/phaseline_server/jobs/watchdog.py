@@ -25,11 +25,11 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of silence in seconds, and the retention of ended jobs.
 
     Attributes:
-        retention_s: An ended job stays in memory.
-        stall_after_s: Any worker may be silent before its job stalls; its habit may allow more.
-        lease_s: A worker may be silent before its job is lost.
-        gone_after_s: A worker whose connection was lost may take to come back before its job stalls.
-        lost_after_s: The same, before its job is lost.
+        retention_s: Time for which an ended job stays in memory.
+        stall_after_s: Shortest silence after which a job stalls; the phase's usual silence may allow more.
+        lease_s: Silence after which a job is lost.
+        gone_after_s: Time for a disconnected worker to reconnect before its job stalls.
+        lost_after_s: Time for a disconnected worker to reconnect before its job is lost.
     """
 
     retention_s: float
@@ -51,7 +51,7 @@ class Watchdog:
     """Checks all jobs once a second.
 
     Attributes:
-        limits: How long is too long.
+        limits: The limits of silence.
     """
 
     def __init__(self, tracker: Tracker, habits: SilenceHabits, limits: Patience) -> None:

@@ -1,8 +1,8 @@
-"""Which workers are connected, so that one that dies is seen at once, and not only by its silence.
+"""The connected workers. With them the server detects the death of a worker at once, before its silence.
 
-A worker is named by its producer, if it has one; else by its connection. A connection that is lost without a goodbye
-(no close frame, or one that says that the process ends) takes its workers with it, unless they are connected by another
-one. A connection that is closed properly says nothing of the job: a shell script may open one for each report.
+A worker's name is its producer, or else its connection. If a connection is lost (no close frame, or one that says that
+the process ends), its workers are gone, unless another connection has them. A regular close has no effect on the job,
+as a shell script may open a connection for each report.
 """
 
 from collections import OrderedDict
@@ -15,19 +15,19 @@ from phaseline.model.snapshot import Moment
 __all__ = ["WorkerConnection", "Workers", "joined"]
 
 _MOST_NAMES: Final = 100
-"""Producers of one connection that are followed; a connection that names more loses sight of the first ones."""
+"""Maximum number of producers per connection; the oldest ones beyond it are no longer tracked."""
 _MOST_OF_JOB: Final = 16
 _SEPARATOR: Final = "/"  # between a token's id and a producer; no connection's name has it
 
 
 class Workers:
-    """The workers that are connected, and those that are gone.
+    """The connected workers and those that are gone.
 
-    The names of jobs that are at work bound what is kept here; see `forget_others`.
+    Only the workers of active jobs are kept; see `forget_others`.
     """
 
     def __init__(self, clock: Callable[[], Moment], away: Iterable[str] = ()) -> None:
-        """Begin with nobody connected; those who are `away` reported before a restart."""
+        """Start without connected workers; those in `away` reported before a restart."""
         self._clock = clock
         self._connections: dict[str, int] = {}
         # A connection without a producer had its name for itself, and can't come back under it.

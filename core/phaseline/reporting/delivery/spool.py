@@ -16,12 +16,12 @@ _MOST_SURE: Final = 10_000
 class Spool:
     """Records that no server has acknowledged yet.
 
-    Each is waiting, in flight, or held back: a server that can't take a job's records for now gets them, and all that
-    come after them, once it was left in peace for a while. Numbers only ever rise, since a server takes a number that
-    is not above the last one it took for a report that it has.
+    Each is waiting, in flight, or held back. If a server temporarily rejects a job's record, the record and all later
+    ones of the job are held back for a while. Numbers only rise, because a server ignores a report whose number is not
+    above the last one.
 
-    Of a job that another process begins, one record alone goes until the server has taken one: were more under way when
-    it is begun, the later ones would be taken, and those before them had been refused.
+    If another process starts a job, only one of its records is in flight until the server accepts one. Otherwise the
+    start could arrive between two records, so that the server rejects the earlier one and accepts the later one.
 
     Attributes:
         producer: The name of the producer.
