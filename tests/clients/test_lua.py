@@ -160,7 +160,7 @@ def test_json_is_decoded(document: str, again: str) -> None:
 
 
 @pytest.mark.parametrize("document", ["", "{", "[1,", '{"a" 1}', "nul", '"\\x"', '"open', "1 2", "[" * 200])
-def test_what_is_no_json_is_said_to_be_none(document: str) -> None:
+def test_invalid_json_is_rejected(document: str) -> None:
     lines = f"local value, why = require('json').decode([==[{document}]==]); assert(value == nil); io.write(why)"
     done = subprocess.run(["lua5.1", "-e", lines], cwd=CLIENT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("no JSON")

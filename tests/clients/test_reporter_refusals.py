@@ -211,13 +211,15 @@ async def test_a_report_after_close_is_not_taken(server: ServerProcess, caplog: 
 
 
 @pytest.mark.parametrize("url", ["ftp://x/ws", "ws://", "ws://x:99999", "http://a b/", ""])
-def test_an_address_that_is_none_is_refused_by_its_name(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_server_url_is_rejected(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROGRESS_URL", raising=False)
     with pytest.raises(ConfigError, match="allowed: http://"):
         Reporter(url)
 
 
-def test_a_wrong_variable_breaks_no_worker(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_progress_url_breaks_no_worker(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("PROGRESS_URL", "ftp://x")
     with Reporter() as reporter, reporter.job("a"):
         assert reporter.url is None

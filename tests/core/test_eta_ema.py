@@ -1,4 +1,4 @@
-"""Seed A's engine: percent and time remaining by the averages of earlier runs."""
+"""The picture API's engine: percent and remaining time from the averages of earlier runs."""
 
 from collections.abc import Mapping
 

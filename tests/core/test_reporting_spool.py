@@ -239,10 +239,10 @@ def test_a_file_whose_writer_died_in_the_middle_of_a_line_is_read_up_to_there(
     assert "1 lines of" in caplog.text
 
 
-def test_a_file_of_nonsense_is_told_of_and_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_spool_file_is_logged_and_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "strange.spool").write_bytes(b"\x00\xff nonsense\n{}\nknown {}\n")
     [found] = Outbox.adopted(tmp_path, 100)
-    assert "can't be read" in caplog.text
+    assert "can't read 3 lines" in caplog.text
     assert not len(found.spool)
     found.close()
     assert not list(tmp_path.iterdir())

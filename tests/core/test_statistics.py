@@ -1,4 +1,4 @@
-"""Seed A's moving average: alpha 0.2, in integers, the first sample as it is."""
+"""The picture API's moving average: alpha 0.2, in integers, the first sample unchanged."""
 
 from hypothesis import given
 from hypothesis import strategies as st

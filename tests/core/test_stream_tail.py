@@ -71,7 +71,7 @@ def test_a_hostile_position_is_shown_in_one_printable_line() -> None:
 
 
 @pytest.mark.parametrize("seq", [4, 5, 7, 0, -1])
-def test_a_message_out_of_turn_is_refused_and_not_kept(seq: int) -> None:
+def test_a_message_out_of_order_is_rejected(seq: int) -> None:
     tail = tail_of(5, 3)
     with pytest.raises(ValueError, match=rf"^seq is {seq}; allowed: 6, the next number$"):
         tail.append(message(seq))

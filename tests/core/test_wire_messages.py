@@ -1,4 +1,4 @@
-"""B's messages: exactly B's fields first, in B's order, then ours."""
+"""Messages of the photo protocol: its own fields first and in its order, then Phaseline's."""
 
 import json
 import re
@@ -213,7 +213,7 @@ def test_an_end_without_a_duration_tells_ours() -> None:
     assert at_work(JobFailed(job_id=J))["duration"] == 5.5
 
 
-def test_a_cancelled_job_failed_in_the_words_of_the_seed() -> None:
+def test_a_cancelled_job_is_published_as_failed() -> None:
     sent = at_work(JobCancelled(job_id=J, reason="by hand"))
     assert list(sent) == [*MESSAGES[-1][1], *OURS]
     assert (sent["type"], sent["state"], sent["success"]) == ("job_failed", "cancelled", False)

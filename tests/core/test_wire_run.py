@@ -1,4 +1,4 @@
-"""Seed A's snapshot: its keys, all of them and always, in its order; and what its numbers mean."""
+"""The picture API's snapshot: all of its keys, always and in its order, and the meaning of its numbers."""
 
 import json
 from typing import Any
