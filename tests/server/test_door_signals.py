@@ -79,7 +79,7 @@ async def test_a_signal_stops_the_server_cleanly_with_clients_connected(number: 
 async def test_a_second_signal_stops_the_server_at_once(number: signal.Signals) -> None:
     async with server("stubborn") as (process, stream), stream:
         process.send_signal(number)
-        assert b"once more ends at once" in await line_of(process)
+        assert b"interrupt again to force exit" in await line_of(process)
         process.send_signal(number)
         with trio.fail_after(60):
             assert b"ended\n" not in await rest_of(process.stdout)
