@@ -84,7 +84,7 @@ async def test_more_than_there_is_room_for_never_costs_a_beginning_or_an_end(
             assert (await job_status(server.url, jobs[-1]))["seq"] < 7 * len(jobs)
             await reporter.aclose()
     [dropped] = [record.message for record in caplog.records if "dropped" in record.message]
-    assert "more than 100 wait" in dropped
+    assert "at most 100 are kept" in dropped
 
 
 async def test_a_server_that_is_killed_and_comes_back_without_its_memory_gets_everything_it_needs(

@@ -103,7 +103,9 @@ async def test_a_pool_without_a_server_says_what_is_lost(tmp_path: Path) -> None
     began = time.monotonic()
     done = await run_script(tmp_path / "pool.py", POOL, url, "5", "", "fork")
     assert time.monotonic() - began < 60
-    lost = re.findall(r"^(\d+) reports that could not .* are lost; jobs: 'child ", done.stderr.decode(), re.MULTILINE)
+    lost = re.findall(
+        r"^(\d+) reports could not be delivered to .* and are lost; jobs: 'child ", done.stderr.decode(), re.MULTILINE
+    )
     # Of each job its beginning, its progress, its phase, and its end.
     assert sum(map(int, lost)) >= 48
 

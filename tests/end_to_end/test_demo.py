@@ -25,7 +25,8 @@ def programs(tmp_path: Path) -> dict[str, str]:
 
     Its time zone is one where it is noon: a day that ended meanwhile would take jobs out of the day's counts.
     """
-    return environment(TZ=f"NOON{time.gmtime().tm_hour - 12:+d}")
+    home = {name: str(tmp_path / "home") for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME")}  # not the user's own filter
+    return environment(TZ=f"NOON{time.gmtime().tm_hour - 12:+d}", **home)
 
 
 def processes_of(directory: Path) -> list[str]:
