@@ -64,7 +64,7 @@ def _finish(*, close: bool) -> None:
 
 
 def _after_fork() -> None:
-    global _finishing  # noqa: PLW0603 - whoever held it is not there any more
+    global _finishing  # noqa: PLW0603 - the thread that held it does not exist in the child
     _finishing = threading.RLock()
     for reporter in list(_reporters):
         reporter.begin_again()

@@ -83,7 +83,7 @@ class Estimates:
         return self._renewed(job, now).estimate
 
     def told(self, job: Job, now: Moment) -> Told:
-        """Return what is told of an active `job`; of the worker's progress it may know up to a second less."""
+        """Return what messages say of an active `job`; the worker's progress in it may be up to a second old."""
         told = self._told.get(job.job_id)
         return told if told is not None and _fresh(told, job, now) else self._renewed(job, now)
 

@@ -117,7 +117,7 @@ class Progress:
         """Return what remains: 48 draws of the rest of the run, given that it has come so far.
 
         The objective, which the benchmark scores too: the least mean of min(|point - R| / L, 1), the miss as a share
-        of the run's length L = t + R, over looks that are spread evenly over each run. Whoever looks at time t then
+        of the run's length L = t + R, over looks that are spread evenly over each run. A look at time t
         meets runs of length L with a weight of 1/L (short and long runs are looked at equally often); looks that crowd
         in the first moments add k/t, the same for all lengths. Draws count by 1/L + k/t; with `by_length` false all
         draws count alike, the question of someone who watches the clock.

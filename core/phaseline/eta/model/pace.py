@@ -21,7 +21,7 @@ from phaseline.eta.observed import MAX_MS, Mark
 
 __all__ = ["WEIGHTS", "Noise", "Pace", "Trust", "noise_of", "pace"]
 
-# The variance c of a worker of whom nothing is known, which weighs as many runs.
+# The variance c of an unknown worker, and the number of runs that it weighs.
 _PRIOR: Final = log(0.02)
 _PRIOR_RUNS: Final = 2.0
 _PRIOR_SPREAD: Final = 1.0
