@@ -23,7 +23,7 @@ def test_help_names_every_setting_under_its_heading_in_aligned_columns() -> None
     assert "PHASELINE_DONE_TTL" in text
 
 
-def test_version_is_the_packages() -> None:
+def test_version_prints_the_version_of_the_package() -> None:
     assert progress("--version").stdout == f"progress-server {__version__}\n"
 
 
@@ -45,7 +45,7 @@ def test_print_config_shows_key_value_and_source_aligned_and_no_secret() -> None
     )
 
 
-def test_a_wrong_configuration_is_a_line_for_each_problem_and_exit_2() -> None:
+def test_each_wrong_setting_is_one_line_and_exit_code_2() -> None:
     result = progress("--painters", "0", "--print-config", PHASELINE_QUEU="1")
     first, second = result.stderr.splitlines()
     assert result.exit_code == 2
@@ -54,13 +54,13 @@ def test_a_wrong_configuration_is_a_line_for_each_problem_and_exit_2() -> None:
     assert result.stdout == ""
 
 
-def test_a_flag_that_does_not_exist_is_told_with_the_nearest() -> None:
+def test_the_error_for_an_unknown_flag_names_the_nearest() -> None:
     result = progress("--painter", "3")
     assert result.exit_code == 2
     assert "--painters" in result.stderr
 
 
-def test_a_word_that_is_no_command_is_told_what_there_is() -> None:
+def test_the_error_for_an_unknown_command_lists_the_commands() -> None:
     result = progress("serve", "--painters", "3")
     assert result.exit_code == 2
     assert "unknown command 'serve'; allowed: token, eta-report, eta-backtest" in result.stderr

@@ -25,24 +25,25 @@ async def journal(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_the_report_tells_of_each_series_how_its_estimates_held(journal: Path) -> None:
+async def test_eta_report_scores_each_series(journal: Path) -> None:
     done = run("--data-dir", journal, "eta-report")
     assert done.returncode == 0, done.stderr
+    assert run("eta-report", "--data-dir", journal).stdout == done.stdout
     heads, line = done.stdout.splitlines()
     assert heads.split() == ["series", "runs", "error", "in", "band", "ema"]
     assert line.startswith("film s ")
     assert 1 <= int(line.split()[2]) <= 9
 
 
-async def test_a_journal_is_replayed_through_both_engines(journal: Path) -> None:
-    for source in (journal, journal / "journal.sqlite3"):
-        done = run("eta-backtest", source)
+async def test_eta_backtest_replays_a_journal_through_both_engines(journal: Path) -> None:
+    for source in ([journal], [journal / "journal.sqlite3"], ["--data-dir", journal]):
+        done = run("eta-backtest", *source)
         assert done.returncode == 0, done.stderr
         rows = [line.split() for line in done.stdout.splitlines()[1:]]
         assert [row[:3] for row in rows] == [["journal", "model", "10"], ["journal", "ema", "10"]]
 
 
-def test_traces_are_replayed_and_a_bad_line_is_named(tmp_path: Path) -> None:
+def test_eta_backtest_replays_traces_and_names_a_bad_line(tmp_path: Path) -> None:
     phases = [{"name": "a", "durationMs": 100}, {"name": "b", "durationMs": 300}]
     lines = [json.dumps({"series": "s", "phases": phases, "ok": True, "startedNs": n * 10**9}) for n in range(8)]
     (tmp_path / "set.jsonl").write_text("\n".join(lines))
@@ -55,7 +56,8 @@ def test_traces_are_replayed_and_a_bad_line_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_journal_it_says_so(tmp_path: Path) -> None:
-    done = run("--data-dir", tmp_path, "eta-report")
-    assert done.returncode == 2
-    assert "journal.sqlite3 is not there" in done.stderr
+def test_a_missing_journal_is_an_error(tmp_path: Path) -> None:
+    for command in ("eta-report", "eta-backtest"):
+        done = run(command, "--data-dir", tmp_path)
+        assert done.returncode == 2
+        assert "journal.sqlite3 is not there" in done.stderr

@@ -18,7 +18,39 @@ def token(data_dir: Path, *arguments: str) -> Result:
     return CliRunner().invoke(progress_server, flags, prog_name="progress-server")
 
 
-def test_a_token_is_shown_once_and_kept_as_its_hash(tmp_path: Path) -> None:
+def test_the_data_directory_may_be_given_before_and_after_each_word(tmp_path: Path) -> None:
+    token(tmp_path, "create", "--scope", "read")
+    place = ["--data-dir", str(tmp_path)]
+    config = tmp_path / "phaseline.toml"
+    config.write_text(f'data_dir = "{tmp_path}"')
+    calls = (
+        [*place, "token", "list"],
+        ["token", *place, "list"],
+        ["token", "list", *place],
+        ["--data-dir", str(tmp_path / "other"), "token", "list", *place],
+        ["token", "list", "--config", str(config)],
+    )
+    for call in calls:
+        result = CliRunner().invoke(progress_server, call)
+        assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1), (call, result.output)
+
+
+def test_the_first_token_is_announced_and_an_empty_list_explains_itself(tmp_path: Path) -> None:
+    assert "no tokens: every local client has full access" in token(tmp_path, "list").stderr
+    announcement = "this is the first token: from now on, every client needs one"
+    assert announcement in token(tmp_path, "create", "--scope", "read").stderr
+    assert announcement not in token(tmp_path, "create", "--scope", "read").stderr
+    assert token(tmp_path, "list").stderr == ""
+
+
+def test_an_empty_prefix_is_rejected(tmp_path: Path) -> None:
+    result = token(tmp_path, "create", "--scope", "read", "--jobs", "")
+    assert result.exit_code == 2
+    assert "leave --jobs out for all jobs" in result.stderr
+    assert TokenFile(tmp_path).read() is None
+
+
+def test_a_token_is_printed_once_and_stored_as_its_hash(tmp_path: Path) -> None:
     made = token(tmp_path, "create", "--scope", "report", "--jobs", "shot-", "--ttl", "30d")
     text = made.stdout.strip()
     assert re.fullmatch(r"phl_[A-Za-z0-9_-]{43}", text)
@@ -33,7 +65,7 @@ def test_a_token_is_shown_once_and_kept_as_its_hash(tmp_path: Path) -> None:
     assert kept.id in made.stderr
 
 
-def test_the_list_names_each_by_its_id_and_revoke_takes_one_out(tmp_path: Path) -> None:
+def test_tokens_are_listed_with_their_ids_and_revoked_by_them(tmp_path: Path) -> None:
     for scope in ("read", "admin"):
         token(tmp_path, "create", "--scope", scope)
     first, second = token(tmp_path, "list").stdout.splitlines()
@@ -47,25 +79,26 @@ def test_the_list_names_each_by_its_id_and_revoke_takes_one_out(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("ttl", ["0d", "-1d", "5y", "d", "1.5h", "９d", "99999999w"])
-def test_a_time_to_live_that_is_none_is_told_what_one_is(tmp_path: Path, ttl: str) -> None:
+def test_an_invalid_lifetime_is_rejected_with_an_example(tmp_path: Path, ttl: str) -> None:
     result = token(tmp_path, "create", "--scope", "read", "--ttl", ttl)
     assert result.exit_code == 2
     assert "e.g. 12h or 30d" in result.stderr
     assert TokenFile(tmp_path).read() is None
 
 
-def test_what_can_t_be_done_is_one_line_and_exit_2(tmp_path: Path) -> None:
+def test_an_unknown_id_or_directory_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     token(tmp_path, "create", "--scope", "read")
     unknown = token(tmp_path, "revoke", "nonsense")
     assert (unknown.exit_code, len(unknown.stderr.splitlines())) == (2, 1)
     assert "no token has the id 'nonsense'; known ids: " in unknown.stderr
-    gone = token(tmp_path / "gone", "create", "--scope", "read")
-    assert (gone.exit_code, len(gone.stderr.splitlines())) == (2, 1)
-    assert "does not exist" in gone.stderr
+    for command in (["create", "--scope", "read"], ["list"], ["revoke", "nonsense"]):
+        gone = token(tmp_path / "gone", *command)
+        assert (gone.exit_code, len(gone.stderr.splitlines())) == (2, 1)
+        assert "does not exist" in gone.stderr
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"tokens": [{}]}', b"\xff", b'{"tokens": 1}'])
-def test_a_file_that_is_none_of_tokens_is_an_error_and_not_an_open_door(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_token_file_is_an_error_and_gives_no_access(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "tokens.json").write_bytes(content)
     with pytest.raises(ConfigError, match="is not a valid token file"):
         TokenFile(tmp_path).read()

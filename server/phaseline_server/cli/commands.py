@@ -3,19 +3,17 @@
 Slow imports are deferred until the server starts, so that `--help` and `--version` respond at once.
 """
 
-import os
 import sys
-from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from phaseline import __version__
-from phaseline.errors import PhaselineError
+from phaseline_server.cli.configuration import CONFIG_HELP, Given, errors_printed
 from phaseline_server.cli.eta_commands import eta_backtest, eta_report
 from phaseline_server.cli.token_commands import token
 from phaseline_server.config.option import Setting
-from phaseline_server.config.settings import DEFAULT, SETTINGS, Configuration, load
+from phaseline_server.config.settings import DEFAULT, SETTINGS, Configuration
 
 __all__ = ["progress_server"]
 
@@ -94,40 +92,15 @@ def _print_configuration(configuration: Configuration) -> None:
         click.echo(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}")
 
 
-def _problems(error: BaseException) -> list[str] | None:
-    """Return the lines of a PhaselineError or of a group of only these; None if another error is in it."""
-    if isinstance(error, PhaselineError):
-        return str(error).splitlines()
-    if isinstance(error, BaseExceptionGroup):
-        each = [_problems(one) for one in error.exceptions]
-        return None if None in each else [line for lines in each for line in lines or []]
-    return None
-
-
-def _exit_with(lines: list[str]) -> NoReturn:
-    for line in lines:
-        click.echo(f"progress-server: error: {line}", err=True)
-    sys.exit(2)
-
-
-def _load(config: str | None, given: dict[str, Any]) -> Configuration:
-    return load({name: value for name, value in given.items() if value not in (None, ())}, os.environ, config)
-
-
-def _start(config: str | None, *, print_config: bool, **given: Any) -> None:
-    try:
-        configuration = _load(config, given)
+def _start(given: Given, *, print_config: bool) -> None:
+    with errors_printed():
+        configuration = given.load()
         if print_config:
             _print_configuration(configuration)
             return
         from phaseline_server.runtime.server import run  # noqa: PLC0415 (slow import)
 
         code = run(configuration.settings, explicit_bind=configuration.sources["bind"] != DEFAULT)
-    except (PhaselineError, BaseExceptionGroup) as error:
-        lines = _problems(error)
-        if lines is None:
-            raise
-        _exit_with(lines)
     sys.exit(code)
 
 
@@ -138,15 +111,14 @@ def _start(config: str | None, *, print_config: bool, **given: Any) -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version.")
-@click.option("--config", metavar="FILE", help="TOML file with settings. (PHASELINE_CONFIG)")
+@click.option("--config", metavar="FILE", help=CONFIG_HELP)
 @click.option("--print-config", is_flag=True, help="Print every setting with its value and source, then exit.")
 @click.pass_context
 def progress_server(context: click.Context, /, config: str | None, *, print_config: bool, **given: Any) -> None:
     """Run the Phaseline server."""
+    context.obj = Given(config, {name: value for name, value in given.items() if value not in (None, ())})
     if context.invoked_subcommand is None:
-        _start(config, print_config=print_config, **given)
-    else:
-        context.obj = partial(_load, config, given)
+        _start(context.obj, print_config=print_config)
 
 
 for _command in (token, eta_report, eta_backtest):

@@ -1,15 +1,12 @@
 """`progress-server eta-report` and `eta-backtest`: the accuracy of past estimates, and of an engine on past runs."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from phaseline.errors import PhaselineError
-from phaseline_server.config.settings import Configuration
+from phaseline_server.cli.configuration import Given, errors_printed, given, with_location
 
 if TYPE_CHECKING:
     from phaseline.eta.backtest import Past, Replayable
@@ -18,16 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["eta_backtest", "eta_report"]
 
 _FIRST: Final = 5
-
-
-@contextmanager
-def _errors_printed() -> Iterator[None]:
-    """Print a PhaselineError as one line and exit with 2."""
-    try:
-        yield
-    except PhaselineError as error:
-        click.echo(f"progress-server: error: {error}", err=True)
-        sys.exit(2)
 
 
 def _name(workflow: str, series: str) -> str:
@@ -48,9 +35,12 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
 
 
 @click.command("eta-report", short_help="Print the accuracy of estimates.")
-@click.pass_obj
-def eta_report(load: Callable[[], Configuration]) -> None:
-    """Print the accuracy of the estimates of each series, over the last 200 runs in the journal.
+@with_location
+@given
+def eta_report(call: Given) -> None:
+    """Print the accuracy of the estimates of each series.
+
+    It scores the last 200 runs in the journal of the data directory.
 
     error: median error of the estimated time remaining, as a percentage of the run's duration. in band: how often the
     true value was between the low and the high estimate (target: 80 %). ema: the error of moving averages.
@@ -58,8 +48,8 @@ def eta_report(load: Callable[[], Configuration]) -> None:
     from phaseline_server.learning.scores import read_scores  # noqa: PLC0415
     from phaseline_server.log.sqlite import read_history  # noqa: PLC0415 (`--help` needs none of it)
 
-    with _errors_printed():
-        states = read_history(Path(load().settings.data_dir)).states
+    with errors_printed():
+        states = read_history(call.data_dir()).states
     rows = [
         (_name(one.workflow, one.series), str(one.runs), *map(_share, (one.error, one.coverage, one.ema_error)))
         for one in read_scores(states).table()
@@ -71,23 +61,25 @@ def eta_report(load: Callable[[], Configuration]) -> None:
 
 
 @click.command("eta-backtest", short_help="Replay past runs through an estimation engine.")
-@click.argument("source", metavar="TRACES|JOURNAL", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", metavar="[TRACES|JOURNAL]", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--engine", "engines", multiple=True, type=click.Choice(["model", "ema"]), help="Use only this engine. [both]"
 )
-def eta_backtest(source: Path, engines: tuple[str, ...]) -> None:
+@with_location
+@given
+def eta_backtest(call: Given, source: Path | None, engines: tuple[str, ...]) -> None:
     """Replay past runs and print how accurate the estimates would have been.
 
-    TRACES is a file of JSON lines or a folder of such files; JOURNAL is a data directory or its journal.sqlite3. Each
-    run is estimated at 20 moments, and the engine learns from it only after its end.
+    TRACES is a file of JSON lines or a folder of such files. JOURNAL is a data directory or its journal.sqlite3; the
+    default is --data-dir. The engine estimates each run at 20 moments, and learns from it only after its end.
     """
     from phaseline.eta.backtest import Ema, replay, score  # noqa: PLC0415 (numpy)
     from phaseline.eta.replay import Model  # noqa: PLC0415
 
     known: dict[str, Callable[[], Replayable]] = {"model": Model, "ema": Ema}
     rows: list[tuple[str, ...]] = []
-    with _errors_printed():
-        sets = list(_sets(source))
+    with errors_printed():
+        sets = [_recorded(call.data_dir())] if source is None else list(_sets(source))
     for name, runs in sets:
         for engine in engines or tuple(known):
             estimates = replay(runs, known[engine]())
@@ -112,11 +104,11 @@ def _sets(source: Path) -> Iterator[tuple[str, "list[Past]"]]:
 
     from phaseline.errors import InvalidJSON  # noqa: PLC0415
     from phaseline.eta.backtest import load  # noqa: PLC0415
-    from phaseline_server.log.sqlite import find_journal, read_history  # noqa: PLC0415
+    from phaseline_server.log.sqlite import find_journal  # noqa: PLC0415
 
     journal = find_journal(source)
     if journal is not None:
-        yield "journal", load(_lines(read_history(journal).runs))
+        yield _recorded(journal)
         return
     for path in sorted(source.glob("*.jsonl")) if source.is_dir() else [source]:
         try:
@@ -124,6 +116,14 @@ def _sets(source: Path) -> Iterator[tuple[str, "list[Past]"]]:
                 yield path.stem, load(lines)
         except msgspec.DecodeError as error:
             raise InvalidJSON(f"{path}: {error}; allowed: one run per line, as described in docs/eta.md") from None
+
+
+def _recorded(journal: Path) -> tuple[str, "list[Past]"]:
+    """Return the runs in a journal, or in the journal of a data directory; raise JournalUnusable if there is none."""
+    from phaseline.eta.backtest import load  # noqa: PLC0415 (as above)
+    from phaseline_server.log.sqlite import read_history  # noqa: PLC0415
+
+    return "journal", load(_lines(read_history(journal).runs))
 
 
 def _lines(runs: "Iterable[PastRun]") -> Iterator[bytes]:

@@ -1,17 +1,15 @@
 """`progress-server token create|list|revoke`: the management of access tokens."""
 
 import re
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from phaseline.errors import PhaselineError
-from phaseline_server.config.settings import Configuration
+from phaseline.errors import DataDirError
+from phaseline_server.cli.configuration import Given, errors_printed, given, with_location
 
 if TYPE_CHECKING:
     from phaseline_server.access.tokens import TokenFile
@@ -20,6 +18,11 @@ __all__ = ["token"]
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _LONGEST_S: Final = 100 * 366 * 86_400
+_NO_TOKENS: Final = "no tokens: every local client has full access"
+_ALL_REVOKED: Final = (
+    "no tokens left: the server rejects all clients; create a token, or delete {} and restart the server to allow "
+    "local access without tokens"
+)
 _TTL: Final = re.compile(r"([0-9]{1,10})([smhdw])", re.ASCII)
 
 
@@ -35,54 +38,71 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float |
     return float(seconds)
 
 
+def _prefix(_: click.Context, __: click.Parameter, text: str | None) -> str:
+    """Return the prefix; fail if it is empty, because an unset shell variable must not give access to all jobs."""
+    if text == "":
+        raise click.BadParameter("the prefix is empty; allowed: a prefix, or leave --jobs out for all jobs")
+    return text or ""
+
+
 @click.group()
+@with_location
 def token() -> None:
     """Manage access tokens.
 
-    Until you create a token, every client has full access, so the server only accepts local connections. Put
-    --data-dir or --config before the word `token`. A running server applies changes at once.
+    Until you create a token, every client has full access, so the server only accepts local connections. Once a token
+    exists, every client needs one. A running server applies changes within two seconds.
     """
 
 
 @contextmanager
-def _file(load: Callable[[], Configuration]) -> Iterator["TokenFile"]:
+def _file(call: Given) -> Iterator["TokenFile"]:
     """Yield the token file of the data directory; print a PhaselineError as one line and exit with 2."""
     from phaseline_server.access.tokens import TokenFile  # noqa: PLC0415 (`--help` needs none of it)
 
-    try:
-        yield TokenFile(Path(load().settings.data_dir))
-    except PhaselineError as error:
-        for line in str(error).splitlines():
-            click.echo(f"progress-server: error: {line}", err=True)
-        sys.exit(2)
+    with errors_printed():
+        folder = call.data_dir()
+        if not folder.is_dir():
+            raise DataDirError(f"data directory {folder} does not exist; choose another with --data-dir")
+        yield TokenFile(folder)
 
 
 @token.command()
 @click.option(
     "--scope", required=True, type=click.Choice(["read", "report", "admin"]), help="Permissions of the token."
 )
-@click.option("--jobs", default="", metavar="PREFIX", help="Limit the token to job ids with this prefix. [all jobs]")
+@click.option(
+    "--jobs", callback=_prefix, metavar="PREFIX", help="Limit the token to job ids with this prefix. [all jobs]"
+)
 @click.option("--ttl", callback=_seconds, default=None, metavar="TIME", help="Lifetime, e.g. 12h or 30d. [unlimited]")
-@click.pass_obj
-def create(load: Callable[[], Configuration], scope: str, jobs: str, ttl: float | None) -> None:
+@with_location
+@given
+def create(call: Given, scope: str, jobs: str, ttl: float | None) -> None:
     """Create a token and print it.
 
     The server stores only a hash, so the token cannot be shown again.
     """
     from phaseline_server.access.grant import Scope  # noqa: PLC0415 (as above)
 
-    with _file(load) as file:
+    with _file(call) as file:
+        first = file.read() is None
         text, made = file.create(Scope(scope), jobs, ttl)
         click.echo(text)
-        click.echo(f"id {made.id}; set it as PROGRESS_TOKEN in programs; it cannot be shown again", err=True)
+        click.echo(f"id {made.id}; set PROGRESS_TOKEN to the token; it cannot be shown again", err=True)
+        if first:
+            click.echo("this is the first token: from now on, every client needs one, local clients too", err=True)
 
 
 @token.command("list")
-@click.pass_obj
-def show(load: Callable[[], Configuration]) -> None:
+@with_location
+@given
+def show(call: Given) -> None:
     """List the tokens: id, scope, creation, expiry and job prefix."""
-    with _file(load) as file:
-        for each in file.read() or ():
+    with _file(call) as file:
+        tokens = file.read()
+        if not tokens:
+            click.echo(_NO_TOKENS if tokens is None else _ALL_REVOKED.format(file.path), err=True)
+        for each in tokens or ():
             verb = "expired" if each.expired else "expires"
             expiry = "never expires" if each.expires is None else f"{verb} {_utc(each.expires)}"
             jobs = each.jobs if each.jobs.isprintable() else ascii(each.jobs)
@@ -91,17 +111,14 @@ def show(load: Callable[[], Configuration]) -> None:
 
 @token.command()
 @click.argument("token_id", metavar="ID")
-@click.pass_obj
-def revoke(load: Callable[[], Configuration], token_id: str) -> None:
-    """Revoke a token. Clients that are connected with it are disconnected within two seconds."""
-    with _file(load) as file:
+@with_location
+@given
+def revoke(call: Given, token_id: str) -> None:
+    """Revoke a token, and disconnect its clients within two seconds."""
+    with _file(call) as file:
         file.revoke(token_id)
         if not file.read():
-            click.echo(
-                f"no tokens left: the server rejects all clients; delete {file.path} and restart to allow local access "
-                "without tokens",
-                err=True,
-            )
+            click.echo(_ALL_REVOKED.format(file.path), err=True)
 
 
 def _utc(seconds: float) -> str:

@@ -1,0 +1,94 @@
+"""The configuration of one call of `progress-server`: its flags, and the printing of its errors."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from phaseline.errors import PhaselineError
+from phaseline_server.config.settings import SETTINGS, Configuration, load
+
+__all__ = ["CONFIG_HELP", "Given", "errors_printed", "given", "with_location"]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+CONFIG_HELP: Final = "TOML file with settings. [PHASELINE_CONFIG]"
+
+
+@dataclass
+class Given:
+    """The flags of a call, before and after the name of a subcommand.
+
+    Attributes:
+        config: The path of the TOML file, if one was given.
+        flags: The raw values of the flags that were given, by the name of the setting.
+    """
+
+    config: str | None = None
+    flags: dict[str, Any] = field(default_factory=dict)
+
+    def load(self) -> Configuration:
+        """Return the merged settings; raise ConfigError if they are invalid."""
+        return load(self.flags, os.environ, self.config)
+
+    def data_dir(self) -> Path:
+        """Return the data directory; raise ConfigError if the settings are invalid."""
+        return Path(self.load().settings.data_dir)
+
+
+given = click.make_pass_decorator(Given, ensure=True)
+"""Pass the call's `Given` to a command."""
+
+
+def _take_data_dir(context: click.Context, _: click.Parameter, text: str | None) -> None:
+    if text is not None:
+        context.ensure_object(Given).flags["data_dir"] = text
+
+
+def _take_config(context: click.Context, _: click.Parameter, text: str | None) -> None:
+    if text is not None:
+        context.ensure_object(Given).config = text
+
+
+def with_location(command: _Command) -> _Command:
+    """Let a subcommand accept `--data-dir` and `--config` too. The value after its name overrides the one before."""
+    setting = SETTINGS["data_dir"]
+    help_text = f"{setting.help} [{setting.default}]"
+    options = (
+        click.option("--config", metavar="FILE", help=CONFIG_HELP, callback=_take_config, expose_value=False),
+        click.option(
+            setting.flag, metavar=setting.metavar, help=help_text, callback=_take_data_dir, expose_value=False
+        ),
+    )
+    for option in options:
+        command = option(command)
+    return command
+
+
+def _problems(error: BaseException) -> list[str] | None:
+    """Return the lines of a PhaselineError or of a group of only these; None if another error is in it."""
+    if isinstance(error, PhaselineError):
+        return str(error).splitlines()
+    if isinstance(error, BaseExceptionGroup):
+        each = [_problems(one) for one in error.exceptions]
+        return None if None in each else [line for lines in each for line in lines or []]
+    return None
+
+
+@contextmanager
+def errors_printed() -> Iterator[None]:
+    """Print a PhaselineError, or a group of these, as one line for each problem, and exit with 2."""
+    try:
+        yield
+    except (PhaselineError, BaseExceptionGroup) as error:
+        lines = _problems(error)
+        if lines is None:
+            raise
+        for line in lines:
+            click.echo(f"progress-server: error: {line}", err=True)
+        sys.exit(2)
