@@ -1,14 +1,18 @@
-"""The door for the given settings, and the reload of its certificate."""
+"""The door for the given settings, and the handling of SIGHUP."""
 
+import os
 import signal
 import threading
 
+import structlog
 import trio
 
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import Door, Limits, Tls
 
 __all__ = ["make_door", "make_tls", "reload_at_hangup"]
+
+_log = structlog.get_logger(__name__)
 
 
 def make_tls(settings: Settings) -> Tls | None:
@@ -37,12 +41,29 @@ def make_door(settings: Settings, tls: Tls | None) -> Door:
 
 
 async def reload_at_hangup(tls: Tls | None) -> None:
-    """Reload the certificate at each SIGHUP, until cancelled. Without TLS, a SIGHUP ends the server as usual.
+    """Reload the certificate at each SIGHUP, until cancelled. If SIGHUP means a closed terminal, shut down instead.
 
-    A server outside of the process's main thread receives no signals.
+    Tokens need no reload: the keeper notices each change. A server outside of the process's main thread receives no
+    signals.
     """
-    if tls is None or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         return
+    # Under nohup, SIGHUP is ignored, and the server outlives its terminal.
+    ends_with_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
     with trio.open_signal_receiver(signal.SIGHUP) as arriving:
         async for _ in arriving:
-            await trio.to_thread.run_sync(tls.reload)
+            if ends_with_terminal and not _has_terminal():
+                signal.raise_signal(signal.SIGTERM)
+            elif tls is None:
+                _log.info("reload: no certificate to load; tokens are always current, other settings need a restart")
+            else:
+                await trio.to_thread.run_sync(tls.reload)
+
+
+def _has_terminal() -> bool:
+    """Return whether this process has a controlling terminal that is still open."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
