@@ -4,7 +4,7 @@ Each has a stable `code` that clients match on, an HTTP `status`, and a flag `te
 succeed. Its text has three parts: what failed; the value; what is allowed or what to do.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 __all__ = [
     "BadSeriesFile",
@@ -84,6 +84,13 @@ class InvalidField(PhaselineError):
         super().__init__(f"{field} is {shown(value)}; allowed: {allowed}")
         self.field = field
 
+    @classmethod
+    def missing(cls, field: str, allowed: str) -> Self:
+        """Return the error for a required `field` that was not sent."""
+        error = cls(field, None, allowed)
+        error.args = (f"{field} is missing; allowed: {allowed}",)
+        return error
+
 
 class MalformedRequest(PhaselineError):
     """A request is not valid HTTP/1.1, or not a valid handshake of WebSocket version 13."""
@@ -135,7 +142,7 @@ class UnknownSeries(PhaselineError):
         """Show the name and list the `known` series."""
         super().__init__(
             f"series {shown(series)} is not defined; defined: {', '.join(known)}; "
-            "to add it, write series/<name>.json in the data directory"
+            "to add one, create series/<name>.json in the data directory"
         )
 
 
@@ -172,7 +179,9 @@ class UnknownJob(PhaselineError):
 
     def __init__(self, job_id: str) -> None:
         """Show the id."""
-        super().__init__(f"job {shown(job_id)} is not known; start it with job_started (POST /progress/start)")
+        super().__init__(
+            f"job {shown(job_id)} is not known; check the id, or start it with job_started (POST /progress/start)"
+        )
 
 
 class UnknownClient(PhaselineError):
@@ -192,7 +201,7 @@ class UnknownPath(PhaselineError):
     code = "NOT_FOUND"
     status = 404
 
-    def __init__(self, path: str, allowed: str = "see docs/http-api.md for all paths") -> None:
+    def __init__(self, path: str, allowed: str = "GET /openapi.json lists all paths") -> None:
         """Show the path and what is `allowed`."""
         super().__init__(f"no resource has the path {shown(path)}; {allowed}")
 
@@ -267,8 +276,8 @@ class Unauthorized(PhaselineError):
     def __init__(self, seen: str) -> None:
         """Describe what was `seen` in place of a valid token; never include the token itself."""
         super().__init__(
-            f"{seen}; allowed: `Authorization: Bearer <token>`, or over a WebSocket a first message "
-            '{"type": "auth", "token": "..."}; make a token with: progress-server token create'
+            f"{seen}; send `Authorization: Bearer <token>`, or over a WebSocket a first message "
+            '{"type": "auth", "token": "..."}; create a token with: progress-server token create'
         )
 
 

@@ -55,7 +55,7 @@ def test_a_body_of_one_kind_needs_no_type() -> None:
         (
             {"seq": 5},
             Position,
-            "InvalidField: epoch is None; allowed: a string of at most 100 characters; it is required",
+            "InvalidField: epoch is missing; allowed: a string of at most 100 characters",
         ),
         (
             {"job_id": "j", "stage": 5},
@@ -71,7 +71,7 @@ def test_a_body_of_one_kind_needs_no_type() -> None:
         ({"job_id": "j", "success": 1}, Untyped, "InvalidField: success is 1; allowed: true or false"),
         ({"mood": "a\n - at `$.b`"}, Choosy, r"InvalidField: mood is 'a\n - at `$.b`'; allowed: another value"),
         ({"type": "Many", "count": 3}, Few | Many, "InvalidField: count is 3; allowed: more than three"),
-        ([], JobStarted, "InvalidJSON: the document is of type list; allowed: a JSON object"),
+        ([], JobStarted, "InvalidJSON: the document is an array; allowed: a JSON object"),
     ],
 )
 def test_a_body_is_refused_in_the_words_of_a_frame(body: object, kind: Any, words: str) -> None:
@@ -94,7 +94,7 @@ def test_a_list_of_messages_is_decoded_one_by_one() -> None:
         ),
         (
             [PROGRESS, {"type": "job_progress", "job_id": "j"}],
-            "InvalidField: [1].stage is None; allowed: a string of 1 to",
+            "InvalidField: [1].stage is missing; allowed: a string of 1 to",
         ),
         (
             [{"type": "job_started", "job_id": "j", "phases": ["a", 5]}],
@@ -105,7 +105,7 @@ def test_a_list_of_messages_is_decoded_one_by_one() -> None:
         ([PROGRESS, {"type": "ping"}], "UnknownType: type is 'ping'; allowed: job_started, job_progress, "),
         ([PROGRESS, []], "InvalidField: [1] is []; allowed: a JSON object"),
         ([PROGRESS, None], "InvalidField: [1] is None; allowed: a JSON object"),
-        (PROGRESS, "InvalidJSON: the document is of type dict; allowed: a JSON array"),
+        (PROGRESS, "InvalidJSON: the document is an object; allowed: a JSON array"),
     ],
 )
 def test_a_list_is_refused_with_the_number_of_the_message(body: object, words: str) -> None:

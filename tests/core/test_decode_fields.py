@@ -148,8 +148,7 @@ def test_a_missing_field_is_named(message: str, field: str) -> None:
     sent = {name: value for name, value in REPORTED[message].items() if name != field}
     error = refusal(json.dumps({"type": message, **sent}))
     assert type(error) is InvalidField
-    assert str(error).startswith(f"{field} is None; allowed: a")
-    assert str(error).endswith("; it is required")
+    assert str(error).startswith(f"{field} is missing; allowed: a")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +181,7 @@ def test_a_missing_field_is_named(message: str, field: str) -> None:
         ("subscribe", "coalesce_ms", 60_001, "an integer from 0 to 60,000"),
         ("subscribe", "since", {"epoch": "e", "seq": -1}, "an integer from 0 to 2^63 - 1"),
         ("subscribe", "since", {"epoch": "e" * 101, "seq": 1}, "a string of at most 100 characters"),
-        ("subscribe", "since", {"epoch": "e"}, "an integer from 0 to 2^63 - 1; it is required"),
+        ("subscribe", "since", {"epoch": "e"}, "an integer from 0 to 2^63 - 1"),
         ("auth", "token", "t" * 501, "a string of at most 500 characters"),
     ],
 )

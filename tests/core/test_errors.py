@@ -122,6 +122,7 @@ def test_a_hostile_value_is_shown_short_and_printable(error: PhaselineError) -> 
     ("error", "text"),
     [
         (InvalidField("progress", 150, "a number from 0 to 100"), "progress is 150; allowed: a number from 0 to 100"),
+        (InvalidField.missing("stage", "a string"), "stage is missing; allowed: a string"),
         (TooLarge("the document", 70_000, 65_536), "the document has 70000 bytes; allowed: at most 65536"),
         (InvalidSeries("a b"), "series is 'a b'; allowed: 1 to 64 of A-Z a-z 0-9 _ -"),
         (InvalidAddress("0xg"), "address is '0xg'; allowed: 0x and 1 to 64 hexadecimal digits"),
@@ -133,7 +134,7 @@ def test_a_hostile_value_is_shown_short_and_printable(error: PhaselineError) -> 
             NoPicture("simple", "0x1"),
             "simple/0x1 has no annotated picture yet; poll /dalle/simple/0x1 until done is true",
         ),
-        (UnknownJob("j"), "job 'j' is not known; start it with job_started (POST /progress/start)"),
+        (UnknownJob("j"), "job 'j' is not known; check the id, or start it with job_started (POST /progress/start)"),
         (IllegalEvent("as it is"), "as it is"),
     ],
     ids=lambda value: type(value).__name__,

@@ -84,9 +84,9 @@ def test_a_good_text_becomes_its_value(name: str, text: str, value: object) -> N
         ("painters", "two", "an integer"),
         ("painters", "2.5", "an integer"),
         ("painters", "", "an integer"),
-        ("done_ttl", "-1", "a number from 0 to"),
-        ("done_ttl", "nan", "a number from 0 to"),
-        ("done_ttl", "inf", "a number from 0 to"),
+        ("done_ttl", "-1", "0 to 31622400 seconds"),
+        ("done_ttl", "nan", "0 to 31622400 seconds"),
+        ("done_ttl", "inf", "0 to 31622400 seconds"),
         ("archive_runs", "yes", "true or false"),
         ("provider", "dall-e", "painter or openai"),
         ("log_level", "INFO", "debug or info or warning or error"),
@@ -203,7 +203,7 @@ def test_the_older_variable_with_a_wrong_value_is_an_error() -> None:
 
 def test_the_openai_provider_needs_an_address() -> None:
     [line] = problems({"provider": "openai"}, {})
-    assert line.startswith("image_url is empty (from default), and provider openai (from --provider) needs it")
+    assert line.startswith("provider openai (from --provider) needs image_url, which is not set")
     assert load({"provider": "openai", "image_url": "http://127.0.0.1:1/v1"}, {}).settings.provider == "openai"
 
 

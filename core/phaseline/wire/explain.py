@@ -21,6 +21,7 @@ _LONE_SURROGATE: Final = re.compile(
 )
 _MAX_DIGITS: Final = 4300
 _RANGE: Final = f"numbers up to 1.7e308, integers of at most {_MAX_DIGITS} digits"
+_KINDS: Final = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 _WORDS: Final = {dict: "an object", bool: "true or false", Position: "an object with epoch and seq"}
 
 
@@ -70,7 +71,7 @@ def explained(problem: str, kind: Any, value: Any) -> InvalidJSON | InvalidField
 
 
 def _other_than(value: object, wanted: str) -> str:
-    return f"the document is of type {type(value).__name__}; allowed: a JSON {wanted}"
+    return f"the document is {_KINDS.get(type(value), 'a number')}; allowed: a JSON {wanted}"
 
 
 def _explained_one(reason: str, path: str, where: str, kind: Any, value: Any) -> InvalidField | UnknownType | None:
@@ -87,7 +88,7 @@ def _explained_one(reason: str, path: str, where: str, kind: Any, value: Any) ->
         structs = [struct for struct in structs if struct.__struct_config__.tag == value.get("type")]
     described, named = _described(structs, path), f"{where}.{path}".strip(".") or "the document"
     if missing:
-        return InvalidField(named, None, f"{described or 'anything'}; it is required")
+        return InvalidField.missing(named, described or "anything")
     return InvalidField(named, _at(value, path), described or _type_in(reason))
 
 

@@ -50,7 +50,7 @@ class Access:
             Unauthorized: There is no grant.
         """
         if self.grant is None:
-            raise Unauthorized("no valid token was sent; send one, or a new one if it was revoked or has expired")
+            raise Unauthorized("no valid token was sent, or it was revoked or has expired")
         return self.grant
 
     def authenticate(self, text: str) -> None:

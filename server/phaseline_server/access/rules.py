@@ -49,7 +49,7 @@ class Rule(NamedTuple):
         if need is Need.NOTHING:
             return
         if grant is None:
-            raise Unauthorized("no token was sent; allowed: a request with Authorization: Bearer <token>")
+            raise Unauthorized("no token was sent")
         enough = {
             Need.TOKEN: True,
             Need.READ: grant.reads,

@@ -162,9 +162,9 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
             case inspect.BoolType():
                 return "true or false"
             case inspect.IntType(ge=least, le=most):
-                return f"an integer from {least} to {most}"
+                return f"an integer from {least} to {most}{' bytes' if self.metavar == 'BYTES' else ''}"
             case inspect.FloatType(ge=least, le=most):
-                return f"a number from {self.display(least)} to {self.display(most)}"
+                return f"{self.display(least)} to {self.display(most)} seconds"
             case inspect.LiteralType():
                 return " or ".join(get_args(get_args(self.hint)[0]))  # msgspec sorts them; this keeps their order
         return self.check.allowed if self.check else "a text"

@@ -44,21 +44,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about(_LISTENING, "HOST:PORT", "Listen address; repeatable. Port 0 lets the system choose.", BIND),
     ] = ("127.0.0.1:8080", "127.0.0.1:5100")
 
-    data_dir: Annotated[str, about(_DATA, "DIR", "Directory for everything that the server keeps.", DIRECTORY)] = "."
+    data_dir: Annotated[str, about(_DATA, "DIR", "Data directory; it must exist.", DIRECTORY)] = "."
     done_ttl: Annotated[
         float,
-        about(_DATA, "SECONDS", "Time for which a finished picture run answers its pollers.", least=0, most=_YEAR),
+        about(_DATA, "SECONDS", "Retention of the final snapshot of a picture's run.", least=0, most=_YEAR),
     ] = 300.0
     retention: Annotated[
-        float, about(_DATA, "SECONDS", "Time for which a finished job stays in memory.", least=0, most=_YEAR)
+        float, about(_DATA, "SECONDS", "Retention of finished jobs in memory.", least=0, most=_YEAR)
     ] = 3600.0
     keep_for: Annotated[
-        float, about(_DATA, "SECONDS", "Time for which events and finished jobs stay on disk.", least=1, most=_YEAR)
+        float, about(_DATA, "SECONDS", "Retention of events and finished jobs on disk.", least=1, most=_YEAR)
     ] = 604_800.0
-    keep_events: Annotated[int, about(_DATA, "N", "Events on disk, to resume from.", least=1, most=1_000_000_000)] = (
+    keep_events: Annotated[int, about(_DATA, "N", "Maximum number of events on disk.", least=1, most=1_000_000_000)] = (
         100_000
     )
-    keep_jobs: Annotated[int, about(_DATA, "N", "Finished jobs on disk.", least=0, most=1_000_000_000)] = 20_000
+    keep_jobs: Annotated[
+        int, about(_DATA, "N", "Maximum number of finished jobs on disk.", least=0, most=1_000_000_000)
+    ] = 20_000
     archive_runs: Annotated[
         bool, about(_DATA, "", "Write each finished job to metrics/runs/; TB_DALLE_ARCHIVE_RUNS=1 does the same.")
     ] = False
@@ -67,7 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about(
             _DATA,
             "SECONDS",
-            "Shortest silence after which a job is stalled.",
+            "Silence after which a job is stalled, unless longer pauses are usual in its phase.",
             least=1,
             most=_YEAR,
         ),
@@ -98,15 +100,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     allow_host: Annotated[
         tuple[str, ...],
-        about(_ACCESS, "HOST", "Another host name that the server answers for; repeatable.", HOST),
+        about(_ACCESS, "HOST", "Additional host name that the server answers to; repeatable.", HOST),
     ] = ()
     allow_origin: Annotated[
         tuple[str, ...],
         about(_ACCESS, "ORIGIN", "Origin of web pages that may use the server; repeatable.", ORIGIN),
     ] = ()
-    tls_cert: Annotated[str, about(_ACCESS, "FILE", "Certificate chain, PEM; read again at SIGHUP.", FILE)] = ""
-    tls_key: Annotated[str, about(_ACCESS, "FILE", "Its key, PEM, if it is not in the same file.", FILE)] = ""
-    insecure: Annotated[bool, about(_ACCESS, "", "Listen to other machines even without tokens and TLS.")] = False
+    tls_cert: Annotated[str, about(_ACCESS, "FILE", "Certificate chain in PEM; SIGHUP reloads it.", FILE)] = ""
+    tls_key: Annotated[
+        str, about(_ACCESS, "FILE", "Private key in PEM, if it is not in the --tls-cert file.", FILE)
+    ] = ""
+    insecure: Annotated[bool, about(_ACCESS, "", "Let other machines connect even without tokens and TLS.")] = False
 
     eta_engine: Annotated[
         Literal["model", "ema"],
@@ -117,10 +121,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["painter", "openai"],
         about(_PICTURES, "NAME", "Picture provider: painter (built in), or openai (an API compatible with OpenAI's)."),
     ] = "painter"
-    painters: Annotated[int, about(_PICTURES, "N", "Pictures painted at once.", least=1, most=256)] = 4
-    picture_size: Annotated[str, about(_PICTURES, "SIZE", "Width and height in pixels.", SIZE)] = "1024x1024"
+    painters: Annotated[int, about(_PICTURES, "N", "Number of pictures painted at once.", least=1, most=256)] = 4
+    picture_size: Annotated[str, about(_PICTURES, "SIZE", "Width and height in pixels, each 64 to 8192.", SIZE)] = (
+        "1024x1024"
+    )
     max_picture_bytes: Annotated[
-        int, about(_PICTURES, "BYTES", "Largest picture to accept from a provider.", least=1024, most=2 * _GIB)
+        int, about(_PICTURES, "BYTES", "Maximum size of a picture from a provider.", least=1024, most=2 * _GIB)
     ] = 33_554_432
 
     image_url: Annotated[
@@ -128,25 +134,44 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     image_key: Annotated[
         str,
-        about(_IMAGES, "KEY", "Its secret; set PHASELINE_IMAGE_KEY to hide it from process lists.", KEY, secret=True),
+        about(
+            _IMAGES,
+            "KEY",
+            "Secret of the image API; set PHASELINE_IMAGE_KEY to hide it from process lists.",
+            KEY,
+            secret=True,
+        ),
     ] = ""
     image_model: Annotated[str, about(_IMAGES, "NAME", "Image model.")] = "gpt-image-1"
-    image_timeout: Annotated[float, about(_IMAGES, "SECONDS", "Time-out of an attempt.", least=0.01, most=_DAY)] = 120.0
-    image_retries: Annotated[int, about(_IMAGES, "N", "Further attempts after the first.", least=0, most=100)] = 4
+    image_timeout: Annotated[
+        float, about(_IMAGES, "SECONDS", "Time-out of a request to the image API.", least=0.01, most=_DAY)
+    ] = 120.0
+    image_retries: Annotated[
+        int, about(_IMAGES, "N", "Further attempts after a failed request.", least=0, most=100)
+    ] = 4
 
     chat_url: Annotated[
         str, about(_CHAT, "URL", "Base address of the chat API, such as https://api.openai.com/v1.", URL)
     ] = ""
     chat_key: Annotated[
-        str, about(_CHAT, "KEY", "Its secret; set PHASELINE_CHAT_KEY to hide it from process lists.", KEY, secret=True)
+        str,
+        about(
+            _CHAT,
+            "KEY",
+            "Secret of the chat API; set PHASELINE_CHAT_KEY to hide it from process lists.",
+            KEY,
+            secret=True,
+        ),
     ] = ""
     chat_model: Annotated[str, about(_CHAT, "NAME", "Chat model.")] = ""
-    chat_timeout: Annotated[float, about(_CHAT, "SECONDS", "Time-out of an attempt.", least=0.01, most=_DAY)] = 30.0
+    chat_timeout: Annotated[
+        float, about(_CHAT, "SECONDS", "Time-out of a request to the chat API.", least=0.01, most=_DAY)
+    ] = 30.0
 
     max_head: Annotated[
-        int, about(_LIMITS, "BYTES", "Maximum size of a request's line and headers.", least=1024, most=_GIB)
+        int, about(_LIMITS, "BYTES", "Maximum size of a request line with its headers.", least=1024, most=_GIB)
     ] = 16_384
-    max_body: Annotated[int, about(_LIMITS, "BYTES", "Maximum size of a request's body.", least=1024, most=_GIB)] = (
+    max_body: Annotated[int, about(_LIMITS, "BYTES", "Maximum size of a request body.", least=1024, most=_GIB)] = (
         262_144
     )
     max_message: Annotated[
@@ -160,9 +185,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, about(_LIMITS, "N", "Maximum number of connections, and of polling clients.", least=1, most=1_000_000)
     ] = 10_000
     max_per_address: Annotated[
-        int, about(_LIMITS, "N", "Connections per remote address; loopback is exempt.", least=1, most=1_000_000)
+        int,
+        about(
+            _LIMITS,
+            "N",
+            "Maximum number of connections per remote address; loopback is exempt.",
+            least=1,
+            most=1_000_000,
+        ),
     ] = 256
-    max_reports: Annotated[int, about(_LIMITS, "N", "Reports per second and token.", least=1, most=100_000_000)] = 5000
+    max_reports: Annotated[
+        int, about(_LIMITS, "N", "Maximum number of reports per second with one token.", least=1, most=100_000_000)
+    ] = 5000
     max_jobs: Annotated[int, about(_LIMITS, "N", "Maximum number of jobs in memory.", least=1, most=10_000_000)] = (
         10_000
     )
@@ -173,7 +207,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, about(_LIMITS, "BYTES", "Maximum size of a job's photo_info, and of its errors.", least=1024, most=_GIB)
     ] = MAX_KEPT_BYTES
     history: Annotated[
-        int, about(_LIMITS, "N", "Messages in memory for clients that resume.", least=0, most=100_000_000)
+        int, about(_LIMITS, "N", "Number of messages in memory for clients that resume.", least=0, most=100_000_000)
     ] = 10_000
     queue: Annotated[
         int, about(_LIMITS, "N", "Maximum number of messages queued for a subscriber.", least=1, most=10_000_000)
@@ -183,7 +217,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 8_388_608
     head_timeout: Annotated[
         float,
-        about(_LIMITS, "SECONDS", "Time-out of a request's line and headers.", least=0.01, most=_DAY),
+        about(_LIMITS, "SECONDS", "Time-out of a request line with its headers.", least=0.01, most=_DAY),
     ] = 5.0
     auth_timeout: Annotated[
         float, about(_LIMITS, "SECONDS", "Time for a WebSocket client to send its token.", least=0.01, most=_DAY)
@@ -318,13 +352,13 @@ class _Merge:
             settings = Settings(**self.values)
             if settings.provider == "openai" and not settings.image_url:
                 self.problems.append(
-                    f"image_url is empty (from {self.sources['image_url']}), and provider openai "
-                    f"(from {self.sources['provider']}) needs it; allowed: {URL.allowed}"
+                    f"provider openai (from {self.sources['provider']}) needs image_url, which is not set; "
+                    f"allowed: {URL.allowed}"
                 )
             if settings.tls_key and not settings.tls_cert:
                 self.problems.append(
-                    f"tls_cert is empty (from {self.sources['tls_cert']}), and tls_key "
-                    f"(from {self.sources['tls_key']}) needs it; allowed: {FILE.allowed}"
+                    f"tls_key (from {self.sources['tls_key']}) needs tls_cert, which is not set; "
+                    f"allowed: {FILE.allowed}"
                 )
             if not self.problems:
                 return Configuration(settings, self.sources)
