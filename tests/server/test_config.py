@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from phaseline.errors import ConfigError
 from phaseline_server.config.bind import Bind, parse_bind
-from phaseline_server.config.settings import DEFAULT, SETTINGS, Settings, load
+from phaseline_server.config.merge import DEFAULT, load
+from phaseline_server.config.settings import SETTINGS, Settings
 
 
 def problems(*args: Any, **kwargs: Any) -> list[str]:

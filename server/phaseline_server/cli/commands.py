@@ -12,8 +12,9 @@ from phaseline import __version__
 from phaseline_server.cli.configuration import CONFIG_HELP, Given, errors_printed
 from phaseline_server.cli.eta_commands import eta_backtest, eta_report
 from phaseline_server.cli.token_commands import token
+from phaseline_server.config.merge import DEFAULT, Configuration
 from phaseline_server.config.option import Setting
-from phaseline_server.config.settings import DEFAULT, SETTINGS, Configuration
+from phaseline_server.config.settings import SETTINGS
 
 __all__ = ["progress_server"]
 

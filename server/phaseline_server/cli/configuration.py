@@ -11,7 +11,8 @@ from typing import Any, Final, TypeVar
 import click
 
 from phaseline.errors import PhaselineError
-from phaseline_server.config.settings import SETTINGS, Configuration, load
+from phaseline_server.config.merge import Configuration, load
+from phaseline_server.config.settings import SETTINGS
 
 __all__ = ["CONFIG_HELP", "Given", "errors_printed", "given", "with_location"]
 
