@@ -64,10 +64,10 @@ def test_every_type_has_a_table_and_every_field_a_row() -> None:
         (Rule(Need.READ, changing=frozenset({"retry", "generate"})), "`read`; `admin` with `generate`, `retry`"),
     ],
 )
-def test_a_route_names_the_right_that_it_needs(rule: Rule, right: str) -> None:
+def test_a_route_names_the_scope_that_it_needs(rule: Rule, right: str) -> None:
     text = page(rule=rule)
     assert f"| [`GET /things/{{name}}`](#get-thingsname) | {right} | The things. |" in text
-    assert f"The things. Right: {right}." in text
+    assert f"The things. Scope: {right}." in text
 
 
 def test_fields_show_their_bounds_their_defaults_and_whether_they_may_be_missing() -> None:

@@ -45,6 +45,14 @@ async def test_a_job_by_rest_from_beginning_to_end(tmp_path: Path) -> None:
         assert status["errors"][0]["error_message"] == "Invalid configuration"
 
 
+async def test_every_route_dates_a_report_by_its_age(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        await post(client, "start", job_id="late", age_seconds=100)
+        await post(client, "complete", job_id="late", age_seconds=60)
+        status = (await client.get("/progress/job/late")).json()["job_status"]
+        assert 39 <= status["duration"] <= 41
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "status", "code", "words"),
     [

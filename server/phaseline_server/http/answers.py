@@ -219,6 +219,14 @@ class RunPhase(msgspec.Struct, kw_only=True, rename="camel"):
     error: str
 
 
+class RunReason(msgspec.Struct, kw_only=True, rename="camel"):
+    """Why the estimate of a picture's run changed."""
+
+    at: str
+    change_seconds: float
+    text: str
+
+
 class Run(msgspec.Struct, kw_only=True, rename="camel"):
     """A snapshot of a picture's run."""
 
@@ -245,3 +253,7 @@ class Run(msgspec.Struct, kw_only=True, rename="camel"):
     eta_high_seconds: float | None
     eta_basis: str
     eta_runs: int
+    eta_reasons: list[RunReason]
+    finish_at: str | None
+    finish_low_at: str | None
+    finish_high_at: str | None

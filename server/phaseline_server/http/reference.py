@@ -26,8 +26,9 @@ Every route of the server. `GET /openapi.json` serves the same facts as an OpenA
 - **Times** are RFC 3339 in UTC, durations are in seconds. In picture runs, keys that end in `Ns` are nanoseconds.
 - **Unknown is never 0**: an unknown remaining time is `null`, and -1 in the `etaSeconds` of a picture's run.
 - **A position** in the stream is written `<epoch>/<seq>`; see [The stream](stream.md).
-- **Tokens** are sent as `Authorization: Bearer <token>`. The column *right* names the scope that a token needs;
-  *whole server* means that a token with a job prefix is refused. See [Security](security.md).
+- **Tokens** are sent as `Authorization: Bearer <token>`. The column *scope* names the scope that a token needs;
+  *whole server* means that a token with a job prefix is rejected. See [Security](security.md).
+- **Unknown fields** of a body are ignored.
 
 ## Errors
 
@@ -64,7 +65,7 @@ def reference(routes: Iterable[Route] = ROUTES) -> str:
     by_section = {title: [route for route in ordered if _section(route) == title] for title in _ORDER}
     lines += ["", "## Routes"]
     for title, members in by_section.items():
-        lines += ["", f"{title}:", "", "| route | right | what it does |", "|---|---|---|"]
+        lines += ["", f"{title}:", "", "| route | scope | description |", "|---|---|---|"]
         lines += [
             f"| [`{_name(route)}`](#{_slug(_name(route))}) | {_right(route.rule)} | {route.summary} |"
             for route in members
@@ -77,7 +78,8 @@ def reference(routes: Iterable[Route] = ROUTES) -> str:
         "",
         "## Types",
         "",
-        "A request needs every field without a default. An answer has every field that is not marked *may be missing*.",
+        "A request needs every field without a default. `type` may be left out where the route implies it.",
+        "An answer has every field that is not marked *may be missing*.",
     ]
     for name, schema in sorted(described["components"]["schemas"].items()):
         lines += _type(name, schema)
@@ -115,7 +117,7 @@ def _right(rule: Rule) -> str:
 
 
 def _described(route: Route, described: Schema) -> Iterator[str]:
-    yield from ("", f"### `{_name(route)}`", "", f"{route.summary} Right: {_right(route.rule)}.")
+    yield from ("", f"### `{_name(route)}`", "", f"{route.summary} Scope: {_right(route.rule)}.")
     if route.method == "WEBSOCKET":
         yield from ("", "The messages are described in [The stream](stream.md).")
         return

@@ -26,6 +26,8 @@ _VARIABLE: Final = re.compile(r"{(\w+)}")
 Flag = Literal["1"]
 Channels = Annotated[str, Meta(max_length=1000, description="Channel names, separated by commas.")]
 Where = Annotated[str, Meta(pattern=r"^[^/]{1,100}/[0-9]{1,15}$", description="A position: <epoch>/<seq>.")]
+_ACK: Final = "The `ack` of the last answer, or a position: <epoch>/<seq>."
+Ack = Annotated[str, Meta(pattern=r"^([^/]{1,100}/)?[0-9]{1,15}$", description=_ACK)]
 Wait = Annotated[float, Meta(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for the first message.")]
 
 _ANYBODY: Final = Rule(Need.NOTHING)
@@ -92,26 +94,26 @@ _RUN: Final = _json(answers.Run)
 
 _PAGES: Final = (
     # The page as such shows nothing that is not its reader's.
-    Route("page", "GET", "/", _ANYBODY, "All jobs, as a page.", _other("text/html")),
-    Route("page_style", "GET", "/page.css", _ANYBODY, "The page's style.", _other("text/css")),
-    Route("page_script", "GET", "/page.js", _ANYBODY, "The page's script.", _other("text/javascript")),
-    Route("page_icon", "GET", "/icon.svg", _ANYBODY, "The page's icon.", _other("image/svg+xml")),
-    Route("preview", "GET", "/preview", _READ_ALL, "All pictures, as a page.", _other("text/html"), errors=(403,)),
-    Route("preview_style", "GET", "/preview.css", _ANYBODY, "The style of that page.", _other("text/css")),
-    Route("file", "GET", "/files/{path}", _READ_ALL, "A file under output/.", _other("*/*"), errors=(400, 403, 404)),
+    Route("page", "GET", "/", _ANYBODY, "Show all jobs as a page.", _other("text/html")),
+    Route("page_style", "GET", "/page.css", _ANYBODY, "Get the page's style sheet.", _other("text/css")),
+    Route("page_script", "GET", "/page.js", _ANYBODY, "Get the page's script.", _other("text/javascript")),
+    Route("page_icon", "GET", "/icon.svg", _ANYBODY, "Get the page's icon.", _other("image/svg+xml")),
+    Route("preview", "GET", "/preview", _READ_ALL, "Show all pictures.", _other("text/html"), errors=(403,)),
+    Route("preview_style", "GET", "/preview.css", _ANYBODY, "Get its style sheet.", _other("text/css")),
+    Route("file", "GET", "/files/{path}", _READ_ALL, "Get a file of output/.", _other("*/*"), errors=(400, 403, 404)),
 )
 
 # ------------------------------------------------------------------------------------------ the server itself
 
 _SERVER: Final = (
-    Route("openapi", "GET", "/openapi.json", _ANYBODY, "This document.", _json(_OBJECT)),
+    Route("openapi", "GET", "/openapi.json", _ANYBODY, "Get the OpenAPI document.", _json(_OBJECT)),
     # Monitoring asks this, and has no token.
     Route(
         "health",
         "GET",
         "/health",
         _ANYBODY,
-        "Whether the server lives, and can do its work.",
+        "Check whether the server is running, or ready.",
         _json(answers.Health) | _json(answers.Unready, 503),
         query={"check": Literal["liveness", "readiness"]},
         errors=(422,),
@@ -121,7 +123,7 @@ _SERVER: Final = (
         "GET",
         "/metrics",
         _READ_ALL,
-        "Metrics for Prometheus.",
+        "Get the metrics for Prometheus.",
         {200: {"text/plain": None, "application/openmetrics-text": None, JSON: _OBJECT}},
         query={"format": Literal["prometheus", "json"]},
         errors=(422,),
@@ -131,23 +133,23 @@ _SERVER: Final = (
         "GET",
         "/metrics/phases",
         _READ_ALL,
-        "How long phases took, where runs failed, and the slowest runs.",
+        "Get the durations of phases, the failures by phase, and the slowest runs.",
         _json(PhasesAnswer),
         errors=(503,),
     ),
-    Route("eta_statistics", "GET", "/metrics/eta", _READ_ALL, "How accurate the estimates were.", _json(EtaAnswer)),
+    Route("eta_statistics", "GET", "/metrics/eta", _READ_ALL, "Get the accuracy of the estimates.", _json(EtaAnswer)),
 )
 
 # ------------------------------------------------------------------------------------------ pictures
 
 _PICTURES: Final = (
-    Route("series", "GET", "/series", _READ_ALL, "The names of all series.", _json(answers.SeriesList), errors=(403,)),
+    Route("series", "GET", "/series", _READ_ALL, "List the series.", _json(answers.SeriesList), errors=(403,)),
     Route(
         "get_picture",
         "GET",
         "/dalle/{series}/{address}",
         _READ_OR_CHANGE,
-        "The run of a picture, or the picture itself; starts or removes it if asked.",
+        "Get the run of a picture, or the picture; start or remove it on request.",
         {200: {JSON: {"anyOf": [answers.Run, answers.Removed]}, "image/png": None}},
         query={"generate": Flag, "retry": Flag, "remove": Flag, "format": Literal["json", "png"]},
         errors=_PICTURE,
@@ -184,7 +186,7 @@ _PROGRESS: Final = (
     _report("start_job", "/progress/start", "Start a job.", JobStarted),
     _report("report_progress", "/progress/report", "Report a job's progress.", JobProgress),
     _report("end_phase", "/progress/stage", "Report that a phase ended.", PhaseCompleted),
-    _report("report_photo", "/progress/photo", "Report more facts about a job.", PhotoInfo),
+    _report("report_photo", "/progress/photo", "Add facts to a job.", PhotoInfo),
     _report("report_error", "/progress/error", "Report an error of a job.", ErrorOccurred),
     _report("end_job", "/progress/complete", "Report that a job ended.", Complete),
     Route(
@@ -197,14 +199,14 @@ _PROGRESS: Final = (
         list[Report],
         errors=_BODY,
     ),
-    Route("job", "GET", "/progress/job/{job_id}", _READ, "One job.", _json(answers.JobAnswer), errors=(404, 503)),
-    Route("active_jobs", "GET", "/progress/active", _READ, "The unfinished jobs.", _json(answers.ActiveJobs)),
+    Route("job", "GET", "/progress/job/{job_id}", _READ, "Get a job.", _json(answers.JobAnswer), errors=(404, 503)),
+    Route("active_jobs", "GET", "/progress/active", _READ, "List the unfinished jobs.", _json(answers.ActiveJobs)),
     Route(
         "jobs",
         "GET",
         "/progress/jobs",
         _READ,
-        "A page of jobs.",
+        "List jobs, page by page.",
         _json(answers.JobList),
         query={
             "state": Literal["active", "done", "failed", "stalled", "all"],
@@ -223,7 +225,7 @@ _STREAM: Final = (
         "GET",
         "/progress/events",
         _READ,
-        "A page of the stream.",
+        "List past messages of the stream, page by page.",
         {200: {JSON: answers.Missed, "application/x-ndjson": None}},
         query={
             "since": Where,
@@ -238,15 +240,15 @@ _STREAM: Final = (
         "GET",
         "/events",
         _READ,
-        "The stream, as Server-Sent Events.",
+        "Follow the stream as Server-Sent Events.",
         _other("text/event-stream"),
         query={"channels": Channels, "since": Where, "ticket": str},
         errors=(422,),
     ),
     # The session checks what a client of the WebSocket may do.
-    Route("websocket", "WEBSOCKET", "/ws", _ANYBODY, "The stream, over a WebSocket.", {}),
-    Route("no_upgrade", "GET", "/ws", _ANYBODY, "The WebSocket's address.", {}, query={"ticket": str}, errors=(426,)),
-    Route("ticket", "POST", "/ws/ticket", _TOKEN, "Get a ticket for a browser's connection.", _json(answers.Ticket)),
+    Route("websocket", "WEBSOCKET", "/ws", _ANYBODY, "Follow the stream, and report, over a WebSocket.", {}),
+    Route("no_upgrade", "GET", "/ws", _ANYBODY, "Require an upgrade.", {}, query={"ticket": str}, errors=(426,)),
+    Route("ticket", "POST", "/ws/ticket", _TOKEN, "Get a ticket for a URL.", _json(answers.Ticket)),
     Route(
         "handshake",
         "POST",
@@ -273,13 +275,13 @@ _STREAM: Final = (
         "GET",
         "/ws/poll",
         _READ,
-        "Receive the messages since the last poll.",
+        "Receive the messages after the last poll in a polling session.",
         _json(answers.Polled),
-        query={"client_id": str, "ack": Annotated[int, Meta(ge=0)], "wait": Wait},
+        query={"client_id": str, "ack": Ack, "wait": Wait},
         errors=(404, 422, 503),
     ),
-    Route("clients", "GET", "/ws/clients", _ADMIN_OF_ALL, "The connected clients.", _json(answers.ClientList)),
-    Route("stream_status", "GET", "/ws/status", _READ_ALL, "The state of the stream.", _json(answers.StreamStatus)),
+    Route("clients", "GET", "/ws/clients", _ADMIN_OF_ALL, "List the connected clients.", _json(answers.ClientList)),
+    Route("stream_status", "GET", "/ws/status", _READ_ALL, "Get the state of the stream.", _json(answers.StreamStatus)),
     Route(
         "broadcast",
         "POST",

@@ -32,7 +32,9 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
     @handlers
     async def events() -> Response:
         channels = request.args.get("channels", f"{JOBS},{PHOTOS},{SYSTEM}").split(",")
-        position = parse_position("Last-Event-ID", request.headers.get("Last-Event-ID") or request.args.get("since"))
+        position = parse_position("Last-Event-ID", request.headers.get("Last-Event-ID")) or parse_position(
+            "since", request.args.get("since")
+        )
         stream = _Stream(services, channels, position)
         return Response(stream.run(), headers=_HEADERS, content_type="text/event-stream")
 

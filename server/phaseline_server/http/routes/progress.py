@@ -1,14 +1,15 @@
 """`/progress/…`: the REST part of the photo protocol: reports, jobs and past events."""
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 from quart import Response, request
 
 from phaseline.errors import InvalidField
 from phaseline.model.events import (
+    Age,
+    Count,
     ErrorOccurred,
     Event,
     JobCompleted,
@@ -16,7 +17,9 @@ from phaseline.model.events import (
     JobId,
     JobProgress,
     JobStarted,
+    Label,
     PhaseCompleted,
+    PhotoId,
     PhotoInfo,
     Report,
     Seconds,
@@ -54,8 +57,10 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True):
     success: bool = True
     result: dict[str, Any] = {}
     duration: Seconds | None = None
-    producer: Annotated[str, Meta(max_length=100)] | None = None
-    producer_seq: Annotated[int, Meta(ge=0)] | None = None
+    producer: Label | None = None
+    producer_seq: Count | None = None
+    age_seconds: Age = 0.0
+    photo_id: PhotoId = None
 
     def event(self) -> Event:
         """Return the event that the body describes."""
@@ -66,6 +71,8 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True):
             duration=self.duration,
             producer=self.producer,
             producer_seq=self.producer_seq,
+            age_seconds=self.age_seconds,
+            photo_id=self.photo_id,
         )
 
 
