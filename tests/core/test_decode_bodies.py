@@ -74,7 +74,7 @@ def test_a_body_of_one_kind_needs_no_type() -> None:
         ([], JobStarted, "InvalidJSON: the document is an array; allowed: a JSON object"),
     ],
 )
-def test_a_body_is_refused_in_the_words_of_a_frame(body: object, kind: Any, words: str) -> None:
+def test_a_body_is_rejected_with_the_error_of_a_frame(body: object, kind: Any, words: str) -> None:
     assert refusal(body, kind).startswith(words)
 
 
@@ -108,7 +108,7 @@ def test_a_list_of_messages_is_decoded_one_by_one() -> None:
         (PROGRESS, "InvalidJSON: the document is an object; allowed: a JSON array"),
     ],
 )
-def test_a_list_is_refused_with_the_number_of_the_message(body: object, words: str) -> None:
+def test_a_list_is_rejected_with_the_index_of_the_message(body: object, words: str) -> None:
     assert refusal(body, list[Report]).startswith(words)
 
 

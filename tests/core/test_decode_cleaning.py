@@ -22,7 +22,7 @@ KEPT = ["a", " ", "é", "日", "\u200d", "\u200c", "🙂", "\u00a0", "ا"]
 
 
 @pytest.mark.parametrize("character", HOSTILE + SURROGATES, ids=lambda character: f"U+{ord(character):04X}")
-def test_a_hostile_character_is_taken_out_of_text(character: str) -> None:
+def test_a_hostile_character_is_removed_from_text(character: str) -> None:
     assert clean(f" A{character}b\n") == " Ab\n"
     assert clean(character) == ""
 
@@ -43,7 +43,7 @@ def sent(escaped: bool, **fields: Any) -> str:
     HOSTILE,
     ids=lambda character: f"U+{ord(character):04X}",
 )
-def test_a_hostile_character_is_taken_out_everywhere(character: str, escaped: bool) -> None:
+def test_a_hostile_character_is_removed_everywhere(character: str, escaped: bool) -> None:
     bad = f"a{character}b"
     frame = sent(
         escaped,
@@ -65,7 +65,7 @@ def test_a_hostile_character_is_taken_out_everywhere(character: str, escaped: bo
     )
 
 
-def test_a_name_of_nothing_else_is_empty_and_so_refused() -> None:
+def test_a_name_of_only_control_characters_is_rejected() -> None:
     with pytest.raises(InvalidField, match=r"^job_id is ''; allowed: a string of 1 to 200"):
         decode_client(sent(escaped=True, job_id="\u202e\u200b\x1b"), LIMIT)
 
@@ -77,7 +77,7 @@ def test_text_keeps_its_lines_and_tabs() -> None:
 
 
 @pytest.mark.parametrize("harmless", [r"C:\\users\\new", r"a\\b", r"\"quoted\"", r"\/", "🙂", "日本語"])
-def test_what_only_looks_hostile_is_left_alone(harmless: str) -> None:
+def test_harmless_text_is_not_changed(harmless: str) -> None:
     document = f'{{"a":"{harmless}"}}'
     assert decode_json(document.encode(), LIMIT) == json.loads(document)
 
@@ -85,7 +85,7 @@ def test_what_only_looks_hostile_is_left_alone(harmless: str) -> None:
 @given(
     st.recursive(st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
 )
-def test_what_comes_in_is_clean_and_otherwise_what_was_sent(value: object) -> None:
+def test_received_texts_lose_only_their_control_characters(value: object) -> None:
     for escaped in (True, False):
         document = json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
         try:
@@ -98,7 +98,7 @@ def test_what_comes_in_is_clean_and_otherwise_what_was_sent(value: object) -> No
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_whatever_needs_cleaning_is_found_in_bytes_of_either_spelling(text: str) -> None:
+def test_text_that_needs_cleaning_is_found_in_escaped_and_plain_bytes(text: str) -> None:
     if clean(text) != text:
         assert needs_cleaning(json.dumps(text).encode())
         assert needs_cleaning(json.dumps(text, ensure_ascii=False).encode())

@@ -78,7 +78,9 @@ def refusal(frame: bytes | str, max_depth: int = 16) -> PhaselineError:
         (PROGRESS % '"photo_id":9223372036854775808', InvalidField, "photo_id is 9223372036854775808; allowed: an int"),
     ],
 )
-def test_a_hostile_document_is_refused_in_words(frame: bytes | str, kind: type[PhaselineError], words: str) -> None:
+def test_a_hostile_document_is_rejected_with_an_error_text(
+    frame: bytes | str, kind: type[PhaselineError], words: str
+) -> None:
     error = refusal(frame)
     assert type(error) is kind
     assert words in str(error)
@@ -86,13 +88,13 @@ def test_a_hostile_document_is_refused_in_words(frame: bytes | str, kind: type[P
     assert str(error).isprintable()
 
 
-def test_of_two_equal_keys_the_last_one_counts() -> None:
+def test_the_last_of_two_equal_keys_counts() -> None:
     event = decode_client(PROGRESS % '"progress":1,"progress":2,"details":{"a":1,"a":2}', LIMIT)
     assert (event.progress, event.details) == (2, {"a": 2})  # type: ignore[union-attr]
     assert str(refusal(PROGRESS % '"progress":1,"progress":"x"')).startswith("progress is 'x'; allowed: ")
 
 
-def test_what_a_message_has_beyond_its_fields_is_passed_over() -> None:
+def test_unknown_fields_of_a_message_are_ignored() -> None:
     decode_client('{"type":"ping","colour":"red","job_id":[5]}', LIMIT)
 
 
@@ -128,13 +130,13 @@ def test_a_document_may_be_nested_as_deep_as_the_limit_and_no_deeper(brackets: s
     assert "nested 4 deep; allowed: at most 3" in str(refusal(nested(4), max_depth=3))
 
 
-def test_brackets_in_strings_and_side_by_side_are_not_deep() -> None:
+def test_brackets_in_strings_and_side_by_side_are_not_nesting() -> None:
     decode_client(PROGRESS % f'"message":"{"[{" * 100}","details":{{"a":[{",".join(["[]"] * 100)}]}}', LIMIT)
 
 
 @pytest.mark.parametrize("closed", [True, False])
 @pytest.mark.parametrize("text", ["", r'"\u0000",'])
-def test_a_document_nested_without_end_is_refused(closed: bool, text: str) -> None:
+def test_an_endlessly_nested_document_is_rejected(closed: bool, text: str) -> None:
     deep = "[" * 30_000 + text + "]" * 30_000 * closed
     for max_depth in (16, 10**6):
         error = refusal(deep, max_depth)
@@ -142,7 +144,7 @@ def test_a_document_nested_without_end_is_refused(closed: bool, text: str) -> No
         assert "nested too deeply" in str(error)
 
 
-def test_a_limit_beyond_pythons_own_is_no_way_to_a_crash() -> None:
+def test_a_limit_above_that_of_python_does_not_crash() -> None:
     deep = "[" * 700 + r'"\u0000"' + "]" * 700
     assert type(refusal(deep, 10**6)) is InvalidJSON
 

@@ -115,7 +115,7 @@ RIGHT = [
 
 
 @pytest.mark.parametrize(("message", "field", "value"), WRONG)
-def test_a_wrong_type_is_refused_and_the_field_the_value_and_what_is_allowed_are_named(
+def test_a_wrong_type_is_rejected_with_the_field_the_value_and_the_allowed_type(
     message: str, field: str, value: str
 ) -> None:
     error = refusal(json.dumps({"type": message, **REPORTED[message], field: VALUES[value]}))
@@ -130,11 +130,11 @@ def test_a_wrong_type_is_refused_and_the_field_the_value_and_what_is_allowed_are
 
 
 @pytest.mark.parametrize(("message", "field", "value"), RIGHT)
-def test_a_right_type_is_taken(message: str, field: str, value: str) -> None:
+def test_a_valid_type_is_accepted(message: str, field: str, value: str) -> None:
     decode_client(json.dumps({"type": message, **REPORTED[message], field: VALUES[value]}), LIMIT)
 
 
-def test_the_lists_above_speak_of_every_message_and_every_field() -> None:
+def test_the_lists_above_cover_every_message_and_field() -> None:
     fields = {str(each.__struct_config__.tag): set(each.__struct_encode_fields__) for each in get_args(ClientMessage)}
     assert fields == {name: set(listed) for name, listed in FIELDS.items()}
     assert REPORTED.keys() == FIELDS.keys()
@@ -185,7 +185,7 @@ def test_a_missing_field_is_named(message: str, field: str) -> None:
         ("auth", "token", "t" * 501, "a string of at most 500 characters"),
     ],
 )
-def test_a_value_out_of_bounds_is_refused_and_the_bounds_are_told(
+def test_a_value_out_of_bounds_is_rejected_with_the_bounds(
     message: str, field: str, value: object, allowed: str
 ) -> None:
     error = refusal(json.dumps({"type": message, **REPORTED[message], field: value}))
@@ -200,5 +200,5 @@ def test_a_value_out_of_bounds_is_refused_and_the_bounds_are_told(
     ("field", "value"),
     [("job_id", "j" * 200), ("stage", "s" * 100), ("message", "m" * 10_000), ("progress", 0), ("progress", 100)],
 )
-def test_a_value_on_its_bounds_is_taken(field: str, value: object) -> None:
+def test_a_value_on_its_bounds_is_accepted(field: str, value: object) -> None:
     decode_client(json.dumps({"type": "job_progress", **REPORTED["job_progress"], field: value}), LIMIT)

@@ -111,12 +111,12 @@ def test_every_event_is_a_report_or_the_servers_own_finding() -> None:
 
 
 @given(st.one_of([events_of(kind) for kind in REPORTS]))
-def test_a_report_comes_out_as_it_went_in(event: Event) -> None:
+def test_a_report_survives_encoding_and_decoding(event: Event) -> None:
     assert decode_client(encode_event(event), LIMIT) == event
 
 
 @given(any_event)
-def test_an_event_of_any_kind_comes_out_as_it_went_in(event: Event) -> None:
+def test_every_event_survives_encoding_and_decoding(event: Event) -> None:
     assert msgspec.json.decode(encode_event(event), type=type(event)) == event
 
 
@@ -126,22 +126,22 @@ def test_a_frame_of_text_is_read_as_its_bytes_are(event: Event) -> None:
 
 
 @given(positions)
-def test_a_position_comes_out_as_it_went_in(position: Position) -> None:
+def test_a_position_survives_encoding_and_decoding(position: Position) -> None:
     assert msgspec.json.decode(msgspec.json.encode(position), type=Position) == position
 
 
 @given(subscriptions)
-def test_a_subscription_comes_out_as_it_went_in(subscription: Subscribe) -> None:
+def test_a_subscription_survives_encoding_and_decoding(subscription: Subscribe) -> None:
     assert decode_client(msgspec.json.encode(subscription), LIMIT) == subscription
 
 
 @given(statuses)
-def test_a_job_status_comes_out_as_it_went_in(status: JobStatus) -> None:
+def test_a_job_status_survives_encoding_and_decoding(status: JobStatus) -> None:
     assert msgspec.json.decode(msgspec.json.encode(status), type=JobStatus) == status
 
 
 @given(json_objects)
-def test_any_json_comes_out_as_it_went_in(value: dict[str, object]) -> None:
+def test_any_json_survives_encoding_and_decoding(value: dict[str, object]) -> None:
     assert decode_any(msgspec.json.encode(value), LIMIT) == value
 
 
@@ -156,16 +156,16 @@ def test_any_json_comes_out_as_it_went_in(value: dict[str, object]) -> None:
     ],
     ids=lambda message: type(message).__name__,
 )
-def test_a_clients_other_messages_come_out_as_they_went_in(message: msgspec.Struct) -> None:
+def test_other_client_messages_survive_encoding_and_decoding(message: msgspec.Struct) -> None:
     assert decode_client(msgspec.json.encode(message), LIMIT) == message
 
 
-def test_what_a_plain_client_leaves_out_has_a_default() -> None:
+def test_every_optional_field_has_a_default() -> None:
     assert decode_client(b'{"type":"subscribe"}', LIMIT) == Subscribe(channels=("jobs", "photos", "system"))
     assert decode_client(b'{"type":"register"}', LIMIT) == Register(client_type="", client_name="", acks=False)
 
 
-def test_an_event_has_the_seeds_names_on_the_wire() -> None:
+def test_an_event_has_the_names_of_the_photo_protocol_on_the_wire() -> None:
     sent = b'{"type":"job_progress","job_id":"j","stage":"importing","progress":25,"message":"m","details":{"a":1}}'
     event = decode_client(sent, LIMIT)
     assert isinstance(event, Event)
@@ -185,7 +185,7 @@ def test_an_event_has_the_seeds_names_on_the_wire() -> None:
 
 
 @pytest.mark.parametrize("field", ["details", "result", "photo_info", "photo_data", "error_details", "metrics"])
-def test_an_empty_list_is_taken_for_an_empty_object_since_lua_knows_no_difference(field: str) -> None:
+def test_an_empty_list_is_read_as_an_empty_object_for_lua(field: str) -> None:
     kinds = {
         "details": '"job_progress","stage":"importing"',
         "result": '"job_completed"',

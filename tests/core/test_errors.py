@@ -65,7 +65,7 @@ CODES = {
 }
 
 
-def test_every_error_has_the_code_that_clients_know() -> None:
+def test_every_error_has_a_stable_code() -> None:
     assert CODES.items() <= {kind.__name__: kind.code for kind in KINDS}.items()
 
 
@@ -85,12 +85,12 @@ def test_an_error_is_complete(kind: type[PhaselineError]) -> None:
     assert kind.__name__ in errors.__all__
 
 
-def test_all_is_in_alphabetical_order_and_names_nothing_that_is_not_there() -> None:
+def test_dunder_all_is_sorted_and_complete() -> None:
     assert errors.__all__ == sorted(errors.__all__)
     assert set(errors.__all__) == {*(kind.__name__ for kind in KINDS), "PhaselineError", "shown"}
 
 
-def test_what_can_help_later_is_temporary() -> None:
+def test_errors_that_a_retry_can_solve_are_temporary() -> None:
     temporary = {kind.__name__ for kind in KINDS if kind.temporary}
     assert temporary >= {"DiskFull", "SlowSubscriber", "TooMany"}
     assert not temporary & {"IllegalEvent", "InvalidField", "InvalidJSON", "TooLarge", "UnknownJob"}
@@ -139,11 +139,11 @@ def test_a_hostile_value_is_shown_short_and_printable(error: PhaselineError) -> 
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_text_says_what_happened_the_value_and_what_is_allowed(error: PhaselineError, text: str) -> None:
+def test_an_error_text_has_the_failure_the_value_and_what_is_allowed(error: PhaselineError, text: str) -> None:
     assert str(error) == text
 
 
-def test_a_field_can_be_asked_for() -> None:
+def test_an_error_for_a_field_has_the_name_of_the_field() -> None:
     assert InvalidField("progress", 150, "less").field == "progress"
 
 
@@ -163,7 +163,7 @@ def test_values_are_shown_in_one_short_printable_line(value: object, text: str) 
     assert shown(value) == text
 
 
-def test_what_is_nested_without_end_is_shown_too() -> None:
+def test_endlessly_nested_values_are_shown() -> None:
     deep: list[object] = []
     for _ in range(100_000):
         deep = [deep]

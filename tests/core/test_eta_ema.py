@@ -41,7 +41,7 @@ class Run:
 KNOWN = {"a": 2, "b": 3, "c": 5}
 
 
-def test_percent_and_remaining_by_hand() -> None:
+def test_percent_and_remaining_time_have_hand_computed_values() -> None:
     run = Run(KNOWN, "a", "b", "c")
     assert run.said(0) == (0, 10)
     run.enter("a", 0)
@@ -76,7 +76,7 @@ def test_an_overrun_of_the_last_phase_is_unknown_and_never_0() -> None:
     assert run.estimate(500).percent == 100  # the job itself tells 99.9
 
 
-def test_between_the_last_phase_and_the_end_nothing_is_known() -> None:
+def test_the_remaining_time_is_unknown_after_the_last_phase() -> None:
     run = Run(KNOWN, "a", "b", "c")
     run.enter("c", 0)
     run.complete("c", 5)
@@ -94,7 +94,7 @@ def test_a_skipped_phase_leaves_the_total() -> None:
     assert jumped.said(1) == (20, 4)
 
 
-def test_without_history_nothing_remains_known_and_phases_weigh_the_same() -> None:
+def test_without_history_the_remaining_time_is_unknown_and_phases_weigh_the_same() -> None:
     run = Run({}, "a", "b", "c", "d")
     assert run.said(0) == (0, None)
     run.enter("b", 0)
@@ -116,7 +116,7 @@ def test_a_phase_that_no_run_ever_reached_makes_the_rest_unknown() -> None:
     assert run.said(5) == (78.571, None)
 
 
-def test_a_phase_that_every_run_passed_by_weighs_nothing() -> None:
+def test_a_phase_that_every_run_skipped_has_no_weight() -> None:
     run = Run({"a": 2, "c": 8}, "a", "b", "c")
     assert run.said(0) == (0, 10)
     run.enter("a", 0)
@@ -126,7 +126,7 @@ def test_a_phase_that_every_run_passed_by_weighs_nothing() -> None:
     assert run.estimate(30).phase_remaining_ns is None
 
 
-def test_of_undeclared_phases_one_more_is_always_taken_to_come() -> None:
+def test_another_undeclared_phase_is_always_expected() -> None:
     run = Run({}, workflow="nightly")
     assert run.said(0) == (0, None)
     run.enter("a", 0)
@@ -140,7 +140,7 @@ def test_of_undeclared_phases_one_more_is_always_taken_to_come() -> None:
     assert again.said(1) == (25, None)
 
 
-def test_the_current_phase_is_told_by_its_worker_or_else_by_its_average() -> None:
+def test_the_current_phase_uses_reported_progress_or_its_average() -> None:
     run = Run(KNOWN, "a", "b", "c")
     run.enter("c", 0)
     assert run.estimate(1).phase_percent == 20
@@ -151,12 +151,12 @@ def test_the_current_phase_is_told_by_its_worker_or_else_by_its_average() -> Non
     assert run.said(1)[0] == 20  # which the seed's percent doesn't heed
 
 
-def test_before_and_between_phases_none_is_current() -> None:
+def test_no_phase_is_current_before_and_between_phases() -> None:
     run = Run(KNOWN, "a", "b", "c")
     assert (run.estimate(1).phase_percent, run.estimate(1).phase_remaining_ns) == (0, None)
 
 
-def test_averages_of_0_and_of_other_workflows_do_no_harm() -> None:
+def test_averages_of_0_and_of_other_workflows_are_harmless() -> None:
     run = Run({"a": 0, "b": 0}, "a", "b")
     run.enter("a", 0)
     assert run.said(1) == (0, None)
@@ -166,13 +166,13 @@ def test_averages_of_0_and_of_other_workflows_do_no_harm() -> None:
     assert other.engine.estimate(photo, moment(1)).remaining_ns is None
 
 
-def test_an_estimate_changes_nothing_and_the_same_question_has_the_same_answer() -> None:
+def test_an_estimate_changes_nothing_and_is_repeatable() -> None:
     run = Run(KNOWN, "a", "b", "c")
     run.enter("b", 1)
     assert run.estimate(2) == run.estimate(2)
 
 
-def test_what_a_finished_run_taught_is_what_the_next_one_is_told() -> None:
+def test_the_next_run_is_estimated_from_the_finished_one() -> None:
     statistics = Statistics()
     engine = EmaEngine(statistics)
     for slow in (1, 2):
@@ -187,7 +187,7 @@ def test_what_a_finished_run_taught_is_what_the_next_one_is_told() -> None:
     assert engine.estimate(job, moment(0)).remaining_ns == 17 * SECOND
 
 
-def test_a_failed_run_teaches_what_went_well_in_it() -> None:
+def test_completed_phases_of_a_failed_run_are_learned() -> None:
     statistics = Statistics()
     job = Job("j")
     job.apply(JobStarted(job_id="j", phases=("a", "b")), moment(0))
@@ -209,7 +209,7 @@ steps = st.lists(
 
 @example({"a": 1477841370556593, "b": 0, "c": 0}, [("d", None, 0), ("b", None, 0)], True)  # 100.00000000000001
 @given(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 10**15)), steps, st.booleans())
-def test_what_remains_is_never_negative_and_percent_is_percent(
+def test_the_remaining_time_is_never_negative_and_percent_is_0_to_100(
     known: dict[str, int], steps: list[tuple[str, float | str | None, int]], declared: bool
 ) -> None:
     engine = EmaEngine(Statistics({("w", phase): Average(1, avg_ns) for phase, avg_ns in known.items()}))

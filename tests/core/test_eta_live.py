@@ -20,7 +20,7 @@ def test_a_live_job_scores_the_same_as_the_model(world: str, marks: int) -> None
     assert live.back == 0
 
 
-def test_a_live_job_is_asked_between_its_phases_and_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_job_is_estimated_at_the_end_of_phases_and_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     live, run = Live(), history(WORLDS["sized"], 1)[0]
     asked: list[int] = []
     estimate = live._engine.estimate

@@ -73,12 +73,12 @@ def sound(estimate: Estimate) -> None:
         assert estimate.remaining_ns > 0
 
 
-def test_with_nothing_known_nothing_is_made_up() -> None:
+def test_without_history_the_estimate_is_unknown() -> None:
     engine: Engine = ModelEngine()
     assert engine.estimate(started(), moment(5)) == Estimate(percent=0.0)
 
 
-def test_history_gives_point_band_and_count() -> None:
+def test_history_gives_an_estimate_a_band_and_a_count() -> None:
     engine = taught()
     job = started()
     enter(job, "a", 0)
@@ -88,14 +88,14 @@ def test_history_gives_point_band_and_count() -> None:
     sound(estimate)
 
 
-def test_a_like_series_helps_one_that_is_new() -> None:
+def test_a_similar_series_improves_a_new_one() -> None:
     estimate = taught().estimate(started(series="s2"), moment(0))
     assert (estimate.basis, estimate.runs) == ("similar", 20)
     assert estimate.remaining_ns is not None
     assert 20 * SECOND < estimate.remaining_ns < 180 * SECOND
 
 
-def test_the_workers_progress_is_enough_for_the_last_phase_and_for_no_other() -> None:
+def test_reported_progress_is_only_sufficient_for_the_last_phase() -> None:
     job = started(phases=("x", "y"))
     enter(job, "x", 0, 50)
     assert ModelEngine().estimate(job, moment(10)).basis == "none"
@@ -116,7 +116,7 @@ def test_progress_moves_the_estimate() -> None:
     assert remaining(engine, slow, 25) > 1.15 * remaining(engine, quick, 25)
 
 
-def test_progress_is_as_old_as_its_report_whatever_is_reported_after_it() -> None:
+def test_the_age_of_progress_is_that_of_its_report() -> None:
     job = started()
     enter(job, "a", 0)
     enter(job, "a", 4, 50)
@@ -133,7 +133,7 @@ def test_an_overrun_raises_the_end_and_never_sticks_at_zero() -> None:
     assert all(end > at * 1.005 for end, at in zip(ends, (60, 90, 150, 600, 6000), strict=True))
 
 
-def test_a_job_whose_last_phase_is_over_is_not_told_to_be_done_before_it_is() -> None:
+def test_a_job_is_not_done_before_its_end_even_after_its_last_phase() -> None:
     engine, job = taught(), started()
     for name, at in (("a", 0), ("b", 10), ("c", 40)):
         enter(job, name, at)
@@ -156,7 +156,7 @@ def test_percent_is_smooth_over_the_border_of_phases_and_never_reaches_a_hundred
     assert 80 < told[60] < told[-1] < 100
 
 
-def test_phases_that_nobody_declared_are_expected_from_history() -> None:
+def test_undeclared_phases_are_expected_from_history() -> None:
     engine = taught(phases=())
     job = started(phases=())
     enter(job, "a", 0)
@@ -165,7 +165,7 @@ def test_phases_that_nobody_declared_are_expected_from_history() -> None:
     assert remaining(engine, job, 15) < 30
 
 
-def test_only_a_good_end_and_measured_phases_teach() -> None:
+def test_only_measured_phases_of_completed_jobs_are_learned() -> None:
     failed = started()
     enter(failed, "a", 0)
     failed.apply(JobFailed(job_id="j", result={}), moment(9))
@@ -191,7 +191,7 @@ def test_a_state_survives_encoding_and_is_small() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"\x93\x01\x02\x03", b"\xff" * 99])
-def test_a_damaged_state_is_refused_and_changes_nothing(data: bytes) -> None:
+def test_a_damaged_state_is_rejected_and_changes_nothing(data: bytes) -> None:
     engine = taught(5)
     before = engine.encode(KEY)
     with pytest.raises(ValueError):  # noqa: PT011 - msgspec's own text
@@ -210,7 +210,7 @@ def test_the_largest_state_has_64_kib_at_most() -> None:
     assert len(engine.encode(("w", "many"))) <= 65_536
 
 
-def test_of_too_many_series_the_one_used_least_recently_leaves() -> None:
+def test_the_least_recently_used_series_is_dropped() -> None:
     engine = ModelEngine(max_series=50)
     for number in range(120):
         engine.learn_run(run_of(1000.0, series=f"s{number}"))
@@ -222,7 +222,7 @@ def test_of_too_many_series_the_one_used_least_recently_leaves() -> None:
 
 
 @pytest.mark.parametrize("absurd", [math.nan, math.inf, -5.0, 0.0, 1e300])
-def test_numbers_that_are_no_durations_teach_nothing(absurd: float) -> None:
+def test_invalid_durations_are_not_learned(absurd: float) -> None:
     engine = ModelEngine()
     for _ in range(5):
         engine.learn_run(run_of(1000.0))
@@ -254,7 +254,7 @@ def test_covariates_may_be_any_json(past: list[dict[str, Any]], now: dict[str, A
     sound(engine.estimate_observed(Observed("w", "s", later=("p0", "p1", "p2"), covariates=now)))
 
 
-def test_of_a_job_that_has_told_no_phases_only_others_of_its_series_tell_something() -> None:
+def test_a_job_without_phases_is_estimated_from_its_series() -> None:
     engine = ModelEngine()
     seen = Observed("w", "s", elapsed_ms=50.0, declared=False)
     assert engine.estimate_observed(seen).remaining_ns is None
@@ -264,7 +264,7 @@ def test_of_a_job_that_has_told_no_phases_only_others_of_its_series_tell_somethi
     assert engine.estimate_observed(seen).basis == "history"
 
 
-def test_a_worker_that_has_done_next_to_nothing_says_nothing() -> None:
+def test_tiny_progress_gives_a_sound_estimate() -> None:
     engine = ModelEngine()
     seen = Observed("w", "s", current="p0", later=("p1",), elapsed_ms=1e11, phase_ms=1e11)
     engine.learn_run(run_of(1000.0))
@@ -278,7 +278,7 @@ def test_a_worker_that_has_done_next_to_nothing_says_nothing() -> None:
     st.floats(0, 1),
 )
 @settings(max_examples=examples(60), deadline=None)
-def test_whatever_was_and_is_the_estimate_is_sound(
+def test_the_estimate_is_sound_for_any_history(
     past: list[float], elapsed_ms: float, phase_ms: float, fraction: float
 ) -> None:
     engine = ModelEngine()
@@ -290,7 +290,7 @@ def test_whatever_was_and_is_the_estimate_is_sound(
     sound(engine.estimate_observed(seen))
 
 
-def test_clocks_that_jump_do_no_harm() -> None:
+def test_clock_jumps_are_harmless() -> None:
     engine, job = taught(), started()
     enter(job, "a", 0)
     for now in (Moment(0, 0), Moment(2**62, moment(5).mono_ns), Moment(-5, -(2**60)), Moment(0, 2**61)):
@@ -305,7 +305,7 @@ def test_thousands_of_phases_are_estimated() -> None:
     sound(engine.estimate_observed(Observed("w", "s", current=names[0], later=names[1:], phase_ms=50, elapsed_ms=50)))
 
 
-def test_at_its_very_beginning_a_run_is_as_likely_long_as_it_is_often() -> None:
+def test_the_first_estimate_of_a_run_has_the_frequency_of_long_runs() -> None:
     engine = ModelEngine()
     for number in range(40):
         engine.learn_run(run_of(100_000.0 if number % 2 else 1000.0, phases=1))
@@ -314,7 +314,7 @@ def test_at_its_very_beginning_a_run_is_as_likely_long_as_it_is_often() -> None:
     assert told.high_ns > 90 * SECOND
 
 
-def test_a_level_that_adapts_can_widen_the_band_beyond_all_draws() -> None:
+def test_an_adapted_level_can_widen_the_band_beyond_all_draws() -> None:
     store = Store()
     history = History()
     store.put(KEY, history)
@@ -336,7 +336,7 @@ def sized_run(series: str, size: float, speed: float, rng: random.Random) -> Run
     return Run("w", series, (*steps, Step("p2", 500 * speed)), {"size": size})
 
 
-def test_other_series_lend_their_slopes_to_one_that_ran_twice() -> None:
+def test_a_series_with_two_runs_uses_the_slopes_of_others() -> None:
     store, rng = Store(), random.Random(11)
     many = [2.0**i for i in range(10)]
     sizes = {"machine-1": many, "machine-2": many, "machine-3": [10.0, 12.0]}
@@ -350,7 +350,7 @@ def test_other_series_lend_their_slopes_to_one_that_ran_twice() -> None:
     assert fit.slopes[0].tolist() == pytest.approx([1, 1, 0], abs=0.15)
 
 
-def test_a_phase_that_is_new_to_a_series_takes_what_it_takes_elsewhere() -> None:
+def test_a_phase_new_to_a_series_is_estimated_from_other_series() -> None:
     engine = ModelEngine()
     for _ in range(6):
         engine.learn_run(Run("w", "old", (Step("a", 1000.0), Step("b", 60_000.0))))

@@ -80,7 +80,7 @@ class Frozen(Model):
             super().learn(run)
 
 
-def test_what_never_learns_again_would_fail_where_runs_drift() -> None:
+def test_an_estimator_must_adapt_to_drifting_runs() -> None:
     found = score(later_runs(WORLDS["drifting"], Frozen()))
     assert found is not None
     assert found.nae1 > 1.5 * WORST["drifting"]
@@ -107,7 +107,7 @@ def test_without_covariates_it_would_fail() -> None:
     assert found.nae1 > 2 * WORST["sized"]
 
 
-def test_the_question_of_someone_who_watches_the_clock_is_answered_as_well() -> None:
+def test_estimates_between_events_are_as_accurate() -> None:
     found = score(later_runs(WORLDS["slow machine"], Clock()))
     assert found is not None
     assert found.nae1 <= WORST["slow machine"]

@@ -80,7 +80,7 @@ def from_share(looks: Iterable[Look], share: float) -> list[Look]:
 
 
 @pytest.mark.parametrize("reports", [True, False])
-def test_a_linear_worker_is_right_whatever_earlier_runs_took(reports: bool) -> None:
+def test_linear_progress_is_trusted_over_earlier_runs(reports: bool) -> None:
     engine = ModelEngine()
     for _ in range(20):
         ran(engine, [7.0], reports=reports)
@@ -105,7 +105,7 @@ def test_a_first_run_with_linear_progress_is_extrapolated(phases: tuple[str, ...
         assert look.estimate.low_ns / SECOND <= look.left <= look.estimate.high_ns / SECOND
 
 
-def test_the_phases_of_a_first_run_are_taken_to_be_alike() -> None:
+def test_the_phases_of_a_first_run_have_the_same_weight() -> None:
     looks = ran(ModelEngine(), [40.0, 40.0, 40.0])
     errors = [abs(look.remaining - look.left) / 120 for look in from_share(looks, 0.02)]
     assert sum(errors) / len(errors) < 0.05
@@ -122,7 +122,7 @@ def test_a_phase_that_is_resumed_is_measured_from_its_first_report(first: float)
         assert look.remaining == pytest.approx(look.left, rel=0.1, abs=1)
 
 
-def test_a_resumed_run_does_not_take_as_long_as_whole_ones_before_it() -> None:
+def test_a_resumed_run_is_shorter_than_whole_runs() -> None:
     engine = ModelEngine()
     for _ in range(5):
         ran(engine, [120.0])
@@ -148,7 +148,7 @@ def test_a_late_first_report_of_a_resumed_phase_does_not_raise_percent_for_good(
     assert [told[4 * second] for second in (10, 30, 50)] == pytest.approx([100 / 6, 50, 500 / 6], abs=8)
 
 
-def test_a_single_report_says_less_the_longer_no_other_comes() -> None:
+def test_a_single_report_loses_weight_during_silence() -> None:
     only = [(2000.0, 0.5)]
     soon, late = (pace(only[0], only, phase_ms) for phase_ms in (2000.0, 60_000.0))
     assert soon is not None
@@ -158,7 +158,7 @@ def test_a_single_report_says_less_the_longer_no_other_comes() -> None:
     assert pace((0.0, 0.5), [(0.0, 0.5)], 100.0) is None
 
 
-def test_progress_that_begins_anew_is_measured_from_there() -> None:
+def test_progress_that_starts_again_is_measured_from_there() -> None:
     phase = Phase("two passes", entered_ns=0)
     for second in range(11):
         phase.report(10.0 * second, moment(second))
@@ -170,7 +170,7 @@ def test_progress_that_begins_anew_is_measured_from_there() -> None:
     assert implied.rest(24_000.0) == pytest.approx(16_000)
 
 
-def test_of_many_reports_few_are_kept() -> None:
+def test_few_of_many_reports_are_kept() -> None:
     phase = Phase("long", entered_ns=0)
     for number in range(100_000):
         phase.report(number / 1000, moment(number))
@@ -184,7 +184,7 @@ def test_a_startup_time_is_no_part_of_the_pace() -> None:
     assert implied.rest(30_000.0) == pytest.approx(10_000, rel=0.1)
 
 
-def test_nothing_is_known_of_a_job_unlike_all_others_until_it_reports_progress() -> None:
+def test_a_job_unlike_all_others_is_unknown_until_it_reports_progress() -> None:
     engine = ModelEngine()
     for _ in range(20):
         ran(engine, [7.0, 3.0], workflow="video", series="encode")
@@ -194,7 +194,7 @@ def test_nothing_is_known_of_a_job_unlike_all_others_until_it_reports_progress()
         assert {msgspec.json.encode(look.estimate) for look in looks} == {msgspec.json.encode(Estimate(percent=0.0))}
 
 
-def test_series_of_jobs_that_name_no_workflow_have_nothing_in_common() -> None:
+def test_series_without_a_workflow_are_not_similar() -> None:
     engine = ModelEngine()
     for _ in range(20):
         ran(engine, [7.0], workflow="custom", series="encode")
@@ -208,7 +208,7 @@ def test_a_new_series_of_a_known_workflow_is_like_the_others() -> None:
     assert ran(engine, [20.0, 9.0], series="new", reports=False)[3].estimate.basis == "similar"
 
 
-def test_the_levels_of_the_band_move_towards_what_held_and_ever_more_slowly() -> None:
+def test_the_band_adapts_to_the_results_more_and_more_slowly() -> None:
     narrow = Band()
     for _ in range(3):
         narrow = narrow.moved(Outside(below=0.0, above=1.0, early=0.5), 0.05)
@@ -223,7 +223,7 @@ def linear(ms: float, bend: float) -> list[tuple[float, float]]:
     return [(ms * (i / 10) ** bend, i / 10) for i in range(1, 10)]
 
 
-def test_how_well_progress_holds_is_learned_by_series_and_by_server() -> None:
+def test_the_accuracy_of_progress_is_learned_by_series_and_by_server() -> None:
     exact, bent = (noise_of(linear(10_000, bend), 10_000, 8) for bend in (1.0, 2.0))
     assert exact is not None
     assert bent is not None
@@ -248,7 +248,7 @@ def test_states_of_other_versions_are_rejected(version: int) -> None:
             decode(msgspec.msgpack.encode([1, *state[1:-2]]))
 
 
-def test_the_states_carry_all_that_was_learned_of_progress_and_of_the_band() -> None:
+def test_stored_states_include_the_accuracy_of_progress_and_the_band() -> None:
     engine, again = ModelEngine(), ModelEngine()
     for _ in range(8):
         ran(engine, [7.0, 3.0])

@@ -34,38 +34,38 @@ def watched() -> Watched:
     return made
 
 
-def test_time_that_goes_by_is_no_change(watched: Watched) -> None:
+def test_elapsed_time_is_no_change_of_the_estimate(watched: Watched) -> None:
     assert [watched.say(70 - at, at) for at in range(1, 60)] == [None] * 59
 
 
-def test_a_phase_that_lasts_too_long(watched: Watched) -> None:
+def test_a_phase_that_lasts_too_long_is_a_reason(watched: Watched) -> None:
     watched.enter("image_wait", 10)
     assert watched.say(60, 10) is None
     assert watched.say(40, 100) == "image_wait is 1.8x its usual length: +40 s"
 
 
-def test_the_phases_so_far_were_slow(watched: Watched) -> None:
+def test_slow_earlier_phases_are_a_reason(watched: Watched) -> None:
     watched.enter("image_wait", 13)
     watched.enter("annotate", 78)
     assert watched.say(14, 78) == "the first two phases ran 1.3x slower: +14 s"
 
 
-def test_a_slow_phase_by_itself(watched: Watched) -> None:
+def test_a_single_slow_phase_is_a_reason(watched: Watched) -> None:
     watched.enter("image_wait", 20)
     assert watched.say(90, 20) == "setup took 2.0x its usual length: +40 s"
 
 
-def test_the_workers_word(watched: Watched) -> None:
+def test_reported_progress_is_a_reason(watched: Watched) -> None:
     watched.enter("setup", 8, 25)
     assert watched.say(90, 8) == "setup is 25 % done after 8.0 s, says its worker: +28 s"
 
 
-def test_a_skipped_phase(watched: Watched) -> None:
+def test_a_skipped_phase_is_a_reason(watched: Watched) -> None:
     watched.enter("annotate", 10)
     assert watched.say(10, 10) == "image_wait was passed by: -50 s"
 
 
-def test_what_would_have_moved_the_end_the_other_way_is_no_reason(watched: Watched) -> None:
+def test_an_opposite_effect_is_no_reason(watched: Watched) -> None:
     watched.enter("annotate", 20)  # setup was slow, and image_wait was passed by
     assert watched.say(300, 20) == "setup took 2.0x its usual length: +4.2 min"
     watched.enter("image_wait", 20.5)  # annotate was quick
@@ -73,7 +73,7 @@ def test_what_would_have_moved_the_end_the_other_way_is_no_reason(watched: Watch
     assert watched.say(20, 120) == "image_wait goes on: -13.0 min"
 
 
-def test_a_phase_that_took_next_to_no_time(watched: Watched) -> None:
+def test_a_phase_that_took_almost_no_time_is_a_reason(watched: Watched) -> None:
     watched.enter("image_wait", 0.1)
     assert watched.say(50, 0.1) == "setup took less than a tenth of its usual length: -20 s"
 
@@ -93,20 +93,20 @@ def test_the_latest_five_are_kept_with_their_time_and_change(watched: Watched) -
     assert kept[-1].change_ns == (70 * 2**7 - (70 * 2**6 - 1)) * SECOND
 
 
-def test_what_was_unknown_has_no_change(watched: Watched) -> None:
+def test_an_unknown_estimate_has_no_change(watched: Watched) -> None:
     assert watched.say(None, 1) is None
     assert watched.say(500, 2) is None
     assert watched.say(498, 4) is None
 
 
-def test_a_job_that_is_forgotten_has_none(watched: Watched) -> None:
+def test_a_forgotten_job_has_no_reasons(watched: Watched) -> None:
     watched.job.apply(PhaseCompleted(job_id="j", phase="setup"), moment(5))
     assert watched.say(7, 5) is not None
     watched.reasons.forget("j")
     assert watched.reasons.of("j") == ()
 
 
-def test_a_job_that_is_started_again_is_not_compared_with_what_it_was(watched: Watched) -> None:
+def test_a_restarted_job_is_not_compared_with_its_earlier_run(watched: Watched) -> None:
     watched.job.apply(JobCompleted(job_id="j"), moment(1))
     watched.job.apply(JobStarted(job_id="j", workflow="w", phases=tuple(USUAL)), moment(2))
     assert watched.say(500, 80) is None

@@ -70,7 +70,7 @@ def told(story: list[tuple[float, Event | Run, bool, bool]], past: list[Run], *,
 
 @given(stories, st.lists(runs, max_size=6))
 @settings(max_examples=150, deadline=None)
-def test_an_estimate_does_not_depend_on_when_earlier_ones_were_asked_for(
+def test_an_estimate_does_not_depend_on_earlier_requests(
     story: list[tuple[float, Event | Run, bool, bool]], past: list[Run]
 ) -> None:
     assert told(story, past, asked=True) == told(story, past, asked=False)

@@ -38,7 +38,7 @@ def told(job: Job, at: float, percent: float = 0.0) -> Snapshot:
 
 
 @pytest.mark.parametrize("progress", [nan, inf, -inf, -1, -0.001, 100.001, 101])
-def test_progress_out_of_range_is_refused_and_changes_nothing(progress: float) -> None:
+def test_progress_out_of_range_is_rejected_and_changes_nothing(progress: float) -> None:
     job = started()
     before = everything_in(job)
     with pytest.raises(InvalidField, match=r"^progress is .*; allowed: a number from 0 to 100$"):
@@ -47,7 +47,7 @@ def test_progress_out_of_range_is_refused_and_changes_nothing(progress: float) -
 
 
 @pytest.mark.parametrize("progress", [0, 100, 0.001, 25.5, None])
-def test_progress_within_range_is_taken(progress: float | None) -> None:
+def test_progress_within_range_is_accepted(progress: float | None) -> None:
     job = started()
     job.apply(JobProgress(job_id="job_1", phase="importing", progress=progress), moment(1))
     assert job.phases[0].progress == progress
@@ -55,7 +55,7 @@ def test_progress_within_range_is_taken(progress: float | None) -> None:
 
 @pytest.mark.parametrize("duration", [nan, inf, -0.1])
 @pytest.mark.parametrize("kind", [JobCompleted, JobFailed])
-def test_a_duration_that_is_none_is_refused_and_changes_nothing(kind: type[JobCompleted], duration: float) -> None:
+def test_an_invalid_duration_is_rejected_and_changes_nothing(kind: type[JobCompleted], duration: float) -> None:
     job = started()
     before = everything_in(job)
     with pytest.raises(InvalidField, match=r"^duration is .*; allowed: a number of seconds, 0 or more$"):
@@ -63,7 +63,7 @@ def test_a_duration_that_is_none_is_refused_and_changes_nothing(kind: type[JobCo
     assert everything_in(job) == before
 
 
-def test_an_end_that_contradicts_itself_is_refused_and_changes_nothing() -> None:
+def test_a_contradictory_end_is_rejected_and_changes_nothing() -> None:
     job = started()
     before = everything_in(job)
     with pytest.raises(InvalidField, match=r"^success is False; allowed: true in job_completed; "):
@@ -73,7 +73,7 @@ def test_an_end_that_contradicts_itself_is_refused_and_changes_nothing() -> None
     assert everything_in(job) == before
 
 
-def test_a_good_end_leaves_nothing_to_do() -> None:
+def test_a_completed_job_has_no_remaining_work() -> None:
     job = started()
     job.apply(JobCompleted(job_id="job_1", result={"score": 4}, duration=3.5), moment(4))
     snapshot = told(job, 100)
@@ -94,7 +94,7 @@ def test_a_good_end_leaves_nothing_to_do() -> None:
         (JobCancelled(job_id="job_1", reason=""), State.CANCELLED, "cancelled"),
     ],
 )
-def test_a_bad_end_says_why_and_stays_below_100_percent(
+def test_a_failed_job_has_a_reason_and_stays_below_100_percent(
     event: JobFailed | JobCancelled, state: State, error: str
 ) -> None:
     job = started()
@@ -106,13 +106,13 @@ def test_a_bad_end_says_why_and_stays_below_100_percent(
 
 
 @pytest.mark.parametrize("percent", [nan, -inf, inf, -5, 1e300])
-def test_whatever_an_engine_says_what_is_told_is_a_percent(percent: float) -> None:
+def test_percent_is_from_0_to_100_for_any_engine(percent: float) -> None:
     job = started()
     told(job, 1, percent=40)
     assert 40 <= told(job, 2, percent=percent).estimate.percent <= 99.9
 
 
-def test_the_percent_told_never_falls_within_a_run_and_begins_anew_with_the_next() -> None:
+def test_percent_never_falls_within_a_run_and_starts_again_with_the_next() -> None:
     job = started()
     assert [told(job, i, percent).estimate.percent for i, percent in enumerate([10, 40, 30, 41])] == [10, 40, 40, 41]
     job.apply(JobFailed(job_id="job_1"), moment(5))
@@ -121,7 +121,7 @@ def test_the_percent_told_never_falls_within_a_run_and_begins_anew_with_the_next
     assert told(job, 8, 5).estimate.percent == 5
 
 
-def test_a_restarted_job_has_nothing_of_its_last_run_but_its_number() -> None:
+def test_a_restarted_job_only_keeps_the_number_of_its_last_run() -> None:
     fresh = Job("job_1")
     fresh.apply(JobStarted(job_id="job_1", series="b"), moment(9))
     job = started(series="a", photo_info={"iso": 800}, photo_id=1, host="box", cache_hit=True)
@@ -139,7 +139,7 @@ def test_a_restarted_job_has_nothing_of_its_last_run_but_its_number() -> None:
     assert everything_in(job) == everything_in(fresh)
 
 
-def test_a_lost_job_comes_back_with_any_report_and_goes_on_where_it_was() -> None:
+def test_any_report_makes_a_lost_job_active_again_where_it_was() -> None:
     job = started(phases=("a", "b"))
     job.apply(JobProgress(job_id="job_1", phase="a"), moment(1))
     told(job, 2, 30)
@@ -155,7 +155,7 @@ def test_a_lost_job_comes_back_with_any_report_and_goes_on_where_it_was() -> Non
 
 @pytest.mark.parametrize("finding", [JobStalled, JobLost])
 @pytest.mark.parametrize("reason", ["silent", "worker gone"])
-def test_the_figures_of_a_job_whose_worker_is_away_stand_still(
+def test_a_stalled_or_lost_job_keeps_its_percent_and_has_no_remaining_time(
     finding: type[JobStalled | JobLost], reason: StallReason
 ) -> None:
     job = started(phases=("a", "b"))
@@ -198,7 +198,7 @@ def test_a_finding_within_a_backlog_changes_no_duration(finding: type[JobStalled
 
 
 @pytest.mark.parametrize("end", [JobFailed(job_id="job_1"), JobCancelled(job_id="job_1")])
-def test_a_bad_end_keeps_what_was_reached_of_the_phase(end: JobFailed | JobCancelled) -> None:
+def test_a_failed_job_keeps_the_progress_of_its_phase(end: JobFailed | JobCancelled) -> None:
     job = started()
     job.apply(JobProgress(job_id="job_1", phase="importing", progress=54), moment(1))
     job.settle(Estimate(6.0))  # the engine may know nothing of the phase
@@ -209,7 +209,7 @@ def test_a_bad_end_keeps_what_was_reached_of_the_phase(end: JobFailed | JobCance
     assert (again.estimate.percent, again.estimate.phase_percent) == (6, 54)
 
 
-def test_a_lost_job_may_be_started_anew() -> None:
+def test_a_lost_job_can_be_started_again() -> None:
     job = started(series="a")
     job.apply(JobLost(job_id="job_1"), moment(4))
     job.apply(JobStarted(job_id="job_1", series="b"), moment(5))
@@ -229,7 +229,7 @@ def test_durations_come_from_the_monotonic_clock_alone() -> None:
     assert (importing.started_ns, importing.ended_ns) == (WALL + 3601 * SECOND, WALL + 3604 * SECOND)
 
 
-def test_a_report_that_is_late_is_never_taken_for_earlier_than_what_is_known() -> None:
+def test_a_late_report_is_never_dated_before_the_last_event() -> None:
     job = started(phases=("a", "b"))
     job.apply(JobProgress(job_id="job_1", phase="a"), moment(5))
     job.apply(JobProgress(job_id="job_1", phase="b"), moment(2))
@@ -239,19 +239,19 @@ def test_a_report_that_is_late_is_never_taken_for_earlier_than_what_is_known() -
     assert job.ended == moment(7)
 
 
-def test_a_job_may_have_begun_before_the_box_that_follows_it() -> None:
+def test_a_job_may_start_before_its_outbox() -> None:
     job = Job("job_1")
     job.apply(JobStarted(job_id="job_1"), moment(10).before(3600))
     assert job.elapsed_ns(moment(10)) == 3600 * SECOND
 
 
-def test_photo_info_adds_to_what_is_known() -> None:
+def test_photo_info_is_added_to_the_facts_of_the_job() -> None:
     job = started(photo_info={"file_name": "IMG_001.CR3", "iso": 1})
     job.apply(PhotoInfo(job_id="job_1", data={"iso": 800, "context": "portrait"}), moment(1))
     assert job.info == {"file_name": "IMG_001.CR3", "iso": 800, "context": "portrait"}
 
 
-def test_what_is_known_of_a_photo_is_bounded_and_what_is_over_is_refused() -> None:
+def test_the_facts_of_a_photo_are_bounded_and_more_are_rejected() -> None:
     job = started()
     job.apply(photo_info(200_000, "a"), moment(1))
     before = everything_in(job)
@@ -262,7 +262,7 @@ def test_what_is_known_of_a_photo_is_bounded_and_what_is_over_is_refused() -> No
     job.apply(photo_info(200_000, "a"), moment(3))
 
 
-def test_the_photo_id_is_that_of_the_start_or_else_the_first_one_told() -> None:
+def test_the_photo_id_is_that_of_the_start_or_the_first_reported_one() -> None:
     job = started()
     job.apply(JobProgress(job_id="job_1", phase="importing", photo_id=456), moment(1))
     job.apply(JobProgress(job_id="job_1", phase="importing", photo_id=7), moment(2))
@@ -277,7 +277,7 @@ def error(text: str, phase: str | None = None) -> ErrorOccurred:
     return ErrorOccurred(job_id="job_1", error_type="validation_error", text=text, details={"i": 1}, phase=phase)
 
 
-def test_an_error_is_kept_with_its_phase_and_its_time_and_ends_nothing() -> None:
+def test_an_error_has_its_phase_and_time_and_does_not_end_the_job() -> None:
     job = started()
     job.apply(error("before any"), moment(1))
     job.apply(JobProgress(job_id="job_1", phase="exporting"), moment(2))
@@ -292,14 +292,14 @@ def test_an_error_is_kept_with_its_phase_and_its_time_and_ends_nothing() -> None
     assert job.state is State.ACTIVE
 
 
-def test_of_too_many_errors_the_first_and_the_latest_are_kept() -> None:
+def test_the_first_and_latest_of_too_many_errors_are_kept() -> None:
     job = started()
     for i in range(MAX_ERRORS + 50):
         job.apply(error(str(i)), moment(i))
     assert [each.text for each in job.errors] == [*map(str, range(MAX_ERRORS - 1)), str(MAX_ERRORS + 49)]
 
 
-def test_of_too_large_errors_the_first_and_the_latest_are_kept() -> None:
+def test_the_first_and_latest_of_too_large_errors_are_kept() -> None:
     job = started()
     for i in range(9):
         job.apply(error(f"{i}" + "x" * 80_000), moment(i))
@@ -308,7 +308,7 @@ def test_of_too_large_errors_the_first_and_the_latest_are_kept() -> None:
     assert [each.text[0] for each in job.errors] == ["0", "1", "8", "s"]
 
 
-def test_an_error_that_fills_all_the_room_makes_room_for_the_next() -> None:
+def test_the_largest_error_is_replaced_by_the_next() -> None:
     job = started()
     job.apply(error("x" * MAX_KEPT_BYTES), moment(1))
     job.apply(error("small"), moment(2))

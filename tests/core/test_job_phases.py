@@ -67,14 +67,14 @@ def test_phases_in_order_are_done_one_after_the_other() -> None:
     assert [phase.progress for phase in job.phases] == [100, 100, 100]
 
 
-def test_a_phase_that_is_jumped_over_is_skipped_and_teaches_nothing() -> None:
+def test_a_passed_phase_is_skipped_and_not_learned() -> None:
     job = started(phases=("a", "b", "c"))
     enter(job, "c", 1)
     assert states(job) == {"a": "skipped", "b": "skipped", "c": "current"}
     assert taught(end(job, 3)) == {"c": 2}
 
 
-def test_a_phase_that_comes_late_is_taken_for_what_it_is() -> None:
+def test_a_phase_out_of_order_is_accepted() -> None:
     job = started(phases=("a", "b", "c"))
     enter(job, "b", 1)
     enter(job, "a", 2)
@@ -84,7 +84,7 @@ def test_a_phase_that_comes_late_is_taken_for_what_it_is() -> None:
     assert taught(end(job, 6)) == {"a": 3, "b": 1}
 
 
-def test_a_reopened_phase_goes_on_counting_and_teaches_nothing() -> None:
+def test_a_reopened_phase_continues_counting_and_is_not_learned() -> None:
     job = started(phases=("a", "b"))
     enter(job, "a", 0, progress=80)
     enter(job, "b", 1)
@@ -104,7 +104,7 @@ def test_progress_after_the_end_of_its_phase_reopens_it() -> None:
     assert end(job, 4) == ()
 
 
-def test_a_phase_skipped_halfway_and_taken_up_again_teaches_nothing() -> None:
+def test_a_phase_skipped_halfway_and_resumed_is_not_learned() -> None:
     job = started(phases=("a", "b"))
     enter(job, "a", 0)
     complete(job, "a", 2, skipped=True)
@@ -112,7 +112,7 @@ def test_a_phase_skipped_halfway_and_taken_up_again_teaches_nothing() -> None:
     assert end(job, 4) == ()
 
 
-def test_a_phase_said_to_be_skipped_that_runs_after_all_is_measured_from_then_on() -> None:
+def test_a_skipped_phase_that_runs_later_is_measured_from_its_start() -> None:
     job = started(phases=("a", "b"))
     enter(job, "b", 1)
     complete(job, "a", 2, skipped=True)
@@ -122,7 +122,7 @@ def test_a_phase_said_to_be_skipped_that_runs_after_all_is_measured_from_then_on
     assert taught(end(job, 7)) == {"a": 2, "b": 4}
 
 
-def test_a_phase_only_reported_at_its_end_took_what_went_by_since_the_one_before() -> None:
+def test_a_phase_reported_only_at_its_end_lasts_since_the_phase_before() -> None:
     job = started(phases=("a", "b", "c"))
     complete(job, "a", 2)
     complete(job, "c", 5)
@@ -133,7 +133,7 @@ def test_a_phase_only_reported_at_its_end_took_what_went_by_since_the_one_before
     assert taught(end(job, 9)) == {"a": 2, "b": 1, "c": 3}
 
 
-def test_a_phase_reported_to_be_over_while_another_runs_is_done_but_teaches_nothing() -> None:
+def test_a_phase_ended_while_another_runs_is_done_but_not_learned() -> None:
     job = started(phases=("a", "b", "c"))
     enter(job, "b", 1)
     complete(job, "c", 2)
@@ -152,7 +152,7 @@ def test_a_second_end_of_a_phase_changes_nothing() -> None:
     assert everything_in(job) == before
 
 
-def test_a_skipped_phase_teaches_nothing_whether_current_or_not() -> None:
+def test_a_skipped_phase_is_never_learned() -> None:
     job = started(phases=("a", "b"))
     enter(job, "a", 0)
     complete(job, "a", 2, skipped=True)
@@ -161,14 +161,14 @@ def test_a_skipped_phase_teaches_nothing_whether_current_or_not() -> None:
     assert end(job, 5) == ()
 
 
-def test_a_cache_hit_teaches_nothing() -> None:
+def test_a_cache_hit_is_not_learned() -> None:
     job = started(phases=("a",), cache_hit=True)
     enter(job, "a", 0)
     assert end(job, 5) == ()
 
 
 @pytest.mark.parametrize("last", [JobFailed(job_id="job_1", result={"error": "no disk"}), JobCancelled(job_id="job_1")])
-def test_the_phase_a_job_fails_in_teaches_nothing_and_those_before_it_do(last: JobFailed | JobCancelled) -> None:
+def test_the_phase_of_a_failure_is_not_learned_but_those_before_it_are(last: JobFailed | JobCancelled) -> None:
     job = started(phases=("a", "b", "c"))
     enter(job, "a", 0)
     enter(job, "b", 2)
@@ -178,13 +178,13 @@ def test_the_phase_a_job_fails_in_teaches_nothing_and_those_before_it_do(last: J
     assert (job.phase, job.phase_index) == ("failed", 2)
 
 
-def test_before_the_end_a_job_teaches_nothing() -> None:
+def test_a_job_is_not_learned_before_its_end() -> None:
     job = started(phases=("a", "b"))
     enter(job, "a", 0)
     assert job.apply(JobProgress(job_id="job_1", phase="b"), moment(1)) == ()
 
 
-def test_what_is_pending_when_a_job_ends_well_was_skipped() -> None:
+def test_pending_phases_of_a_completed_job_are_skipped() -> None:
     job = started("photo")
     enter(job, "importing", 1)
     end(job, 2)
@@ -192,7 +192,7 @@ def test_what_is_pending_when_a_job_ends_well_was_skipped() -> None:
     assert (job.phase, job.phase_index) == ("completed", 8)
 
 
-def test_a_photo_may_have_a_preparation_before_and_a_finalizing_after_its_eight() -> None:
+def test_a_photo_may_have_a_preparation_and_a_finalizing_stage() -> None:
     job = started("photo")
     enter(job, "preparation", 1)
     enter(job, "importing", 2)
@@ -204,7 +204,7 @@ def test_a_photo_may_have_a_preparation_before_and_a_finalizing_after_its_eight(
 
 
 @pytest.mark.parametrize("phase", ["Importing", "import", "", "setup"])
-def test_a_stage_that_a_photo_has_not_is_refused_and_changes_nothing(phase: str) -> None:
+def test_an_unknown_stage_of_a_photo_is_rejected_and_changes_nothing(phase: str) -> None:
     job = started("photo")
     before = everything_in(job)
     for event in (
@@ -233,7 +233,7 @@ def test_a_declared_phase_may_be_called_completed() -> None:
     assert states(job) == {"work": "skipped", "completed": "current"}
 
 
-def test_an_undeclared_phase_stands_after_those_that_began() -> None:
+def test_an_undeclared_phase_follows_the_started_ones() -> None:
     job = started(phases=("a", "b", "c"))
     enter(job, "x", 1)
     assert [phase.name for phase in job.phases] == ["x", "a", "b", "c"]
@@ -254,7 +254,7 @@ def test_a_workflow_is_learned_phase_by_phase() -> None:
     assert (job.phase, job.phase_index) == ("check", 3)
 
 
-def test_a_job_has_at_most_so_many_phases() -> None:
+def test_the_number_of_phases_of_a_job_is_limited() -> None:
     job = started("nightly")
     for i in range(MAX_PHASES):
         enter(job, f"p{i}", i)
@@ -265,7 +265,7 @@ def test_a_job_has_at_most_so_many_phases() -> None:
     assert everything_in(job) == before
 
 
-def test_a_job_that_has_all_its_phases_takes_its_own_and_errors_and_the_names_of_ends() -> None:
+def test_a_job_with_all_its_phases_accepts_these_and_errors_and_end_stages() -> None:
     job = started("nightly", tuple(f"p{i}" for i in range(MAX_PHASES)))
     enter(job, "p7", 1)
     enter(job, "completed", 2)
@@ -292,7 +292,7 @@ def test_a_built_in_workflow_lets_only_its_own_phases_be_declared() -> None:
     assert len(job.phases) == 8
 
 
-def test_the_progress_of_a_phase_begins_anew_with_each_phase() -> None:
+def test_progress_starts_again_with_each_phase() -> None:
     job = started(phases=("a", "b"))
     enter(job, "a", 0, progress=70)
     assert job.snapshot(moment(1), Estimate(0.0), {}).progress == 70

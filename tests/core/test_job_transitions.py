@@ -57,13 +57,13 @@ def job_in(state: State) -> Job:
     return job
 
 
-def test_the_table_speaks_of_every_state_and_of_no_unknown_event() -> None:
+def test_the_table_covers_every_state_and_no_unknown_event() -> None:
     assert set(TRANSITIONS) == set(State)
     assert {kind for takes in TRANSITIONS.values() for kind in takes} == set(EVENTS)
 
 
 @pytest.mark.parametrize(("state", "kind"), LEGAL, ids=named)
-def test_a_legal_event_leads_where_the_table_says(state: State, kind: type[Event]) -> None:
+def test_an_allowed_event_leads_to_the_state_in_the_table(state: State, kind: type[Event]) -> None:
     job = job_in(state)
     assert check(job, example_of(kind)) is TRANSITIONS[state][kind]
     job.apply(example_of(kind), moment(10))
@@ -71,7 +71,7 @@ def test_a_legal_event_leads_where_the_table_says(state: State, kind: type[Event
 
 
 @pytest.mark.parametrize(("state", "kind"), ILLEGAL, ids=named)
-def test_an_illegal_event_is_refused_and_changes_nothing(state: State, kind: type[Event]) -> None:
+def test_an_illegal_event_is_rejected_and_changes_nothing(state: State, kind: type[Event]) -> None:
     job = job_in(state)
     before = everything_in(job)
     with pytest.raises(IllegalEvent) as refusal:
@@ -92,18 +92,18 @@ def test_an_illegal_event_is_refused_and_changes_nothing(state: State, kind: typ
 
 
 @pytest.mark.parametrize("state", [State.ACTIVE, State.STALLED, State.LOST])
-def test_a_job_that_began_takes_every_report_and_a_silent_one_is_active_again(state: State) -> None:
+def test_a_started_job_accepts_every_report_and_a_silent_job_becomes_active(state: State) -> None:
     assert {kind for kind, after in TRANSITIONS[state].items() if after is State.ACTIVE} >= REPORTS
     assert set(TRANSITIONS[state]) >= ENDS
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.COMPLETED, State.FAILED, State.CANCELLED])
-def test_a_job_that_has_not_begun_or_has_ended_takes_nothing_but_a_start(state: State) -> None:
+def test_a_job_before_its_start_or_after_its_end_accepts_only_a_start(state: State) -> None:
     assert TRANSITIONS[state] == {JobStarted: State.ACTIVE}
 
 
 @pytest.mark.parametrize("state", [State.ACTIVE, State.STALLED])
-def test_a_job_that_is_alive_is_not_started_a_second_time(state: State) -> None:
+def test_an_active_job_is_not_started_again(state: State) -> None:
     assert JobStarted not in TRANSITIONS[state]
 
 

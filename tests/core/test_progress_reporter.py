@@ -165,7 +165,7 @@ def test_progress_in_completed_does_not_end_a_job(reporter: ProgressReporter, se
     assert server.types == ["job_started", "job_progress", "job_completed"]
 
 
-def test_what_changes_nothing_visible_is_not_broadcast_but_a_sign_of_life_is(
+def test_only_visible_changes_and_signs_of_life_are_broadcast(
     reporter: ProgressReporter, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
@@ -241,7 +241,7 @@ WRONG: list[tuple[str, tuple[Any, ...], type[PhaselineError]]] = [
 
 
 @pytest.mark.parametrize(("call", "arguments", "error"), WRONG)
-def test_what_is_wrong_is_ignored_and_changes_nothing(
+def test_invalid_calls_are_ignored(
     reporter: ProgressReporter,
     server: Server,
     caplog: pytest.LogCaptureFixture,
@@ -262,7 +262,7 @@ def test_what_is_wrong_is_ignored_and_changes_nothing(
         getattr(strict, call)(*arguments)
 
 
-def test_a_job_ends_whatever_is_wrong_with_its_result(
+def test_a_job_ends_even_with_an_invalid_result(
     reporter: ProgressReporter, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     reporter.complete_job("job_1", result={"large": "x" * 70_000})
@@ -273,7 +273,7 @@ def test_a_job_ends_whatever_is_wrong_with_its_result(
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_a_server_that_raises_breaks_no_worker_unless_it_is_to_be_strict(
+def test_an_exception_of_the_server_only_reaches_a_strict_worker(
     strict: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:
@@ -305,7 +305,7 @@ def test_without_a_server_it_works_the_same(reporter: ProgressReporter) -> None:
     assert {**ours, "elapsed_seconds": 0} == {**theirs, "elapsed_seconds": 0}
 
 
-def test_the_process_wide_reporter_is_the_one_that_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_global_reporter_is_the_created_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_reporter", None)
     implied = module.get_progress_reporter()
     assert implied.websocket_server is get_websocket_server()

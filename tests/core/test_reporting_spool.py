@@ -40,7 +40,7 @@ def kinds(records: list[Record]) -> list[str]:
 # ---------------------------------------------------------------------------------------------------- in memory
 
 
-def test_of_a_jobs_progress_in_a_phase_only_the_latest_waits_and_it_is_dated_like_the_first() -> None:
+def test_only_the_latest_progress_of_a_phase_waits_with_the_date_of_the_first() -> None:
     spool = Spool("p", 100)
     first = progress("one", 1)
     for record in (started(), first, progress("one", 2), progress("one", 3, "b"), progress("one", 4)):
@@ -51,7 +51,7 @@ def test_of_a_jobs_progress_in_a_phase_only_the_latest_waits_and_it_is_dated_lik
     assert sent[-1].at == first.at
 
 
-def test_progress_that_something_else_of_the_job_follows_stays() -> None:
+def test_progress_before_another_report_of_the_job_is_kept() -> None:
     spool = Spool("p", 100)
     for record in (progress("one", 1), info(1), progress("one", 2), progress("two", 1), progress("two", 2)):
         spool.add(record)
@@ -68,7 +68,7 @@ def test_progress_in_flight_is_not_replaced() -> None:
     assert [record.number for record in spool.numbered()] == [1, 2]
 
 
-def test_progress_is_replaced_however_often_a_server_that_is_away_is_asked_for() -> None:
+def test_progress_is_replaced_during_repeated_attempts_to_connect() -> None:
     spool = Spool("p", 100)
     for percent in range(5):
         spool.add(progress("one", percent))
@@ -76,7 +76,7 @@ def test_progress_is_replaced_however_often_a_server_that_is_away_is_asked_for()
     assert [record.number for record in spool.send(10)] == [5]
 
 
-def test_what_goes_first_is_what_nobody_will_miss() -> None:
+def test_a_full_spool_drops_the_least_important_reports_first() -> None:
     records = [
         started(),
         progress("one", 1),
@@ -92,7 +92,7 @@ def test_what_goes_first_is_what_nobody_will_miss() -> None:
     assert thinned(records, 1) == [records[0], records[6]]
 
 
-def test_large_records_take_more_room() -> None:
+def test_large_records_use_more_of_the_spool() -> None:
     spool = Spool("p", 40)
     for n in range(4):
         spool.add(info(n, size=9 * 1024))
@@ -101,7 +101,7 @@ def test_large_records_take_more_room() -> None:
     assert (spool.dropped, len(spool)) == (2, 3)
 
 
-def test_a_held_job_waits_with_all_that_comes_of_it_and_no_other_does() -> None:
+def test_a_held_job_delays_only_its_own_reports() -> None:
     box = Outbox(Spool("p", 100))
     box.add([started(), info(1), info(2, "b"), info(3)])
     box.spool.send(3)
@@ -118,7 +118,7 @@ def test_a_held_job_waits_with_all_that_comes_of_it_and_no_other_does() -> None:
     assert min(record.number for record in sent) > 5
 
 
-def test_of_a_job_that_others_begin_one_record_goes_until_the_server_has_taken_one() -> None:
+def test_a_job_started_by_others_sends_one_record_until_it_is_accepted() -> None:
     spool = Spool("p", 100)
     for record in (info(1), info(2), completed(), started("b"), info(1, "b")):
         spool.add(record)
@@ -130,7 +130,7 @@ def test_of_a_job_that_others_begin_one_record_goes_until_the_server_has_taken_o
     assert [record.number for record in spool.send(9)] == [2, 3, 4, 5]
 
 
-def test_what_is_held_back_is_let_go_together_with_what_was_sent_along_with_it() -> None:
+def test_held_reports_are_released_with_the_reports_sent_with_them() -> None:
     box = Outbox(Spool("p", 100))
     box.add([started(), info(1), completed()])
     box.spool.send(2)
@@ -158,7 +158,7 @@ def test_an_unknown_job_is_waited_for_three_times() -> None:
     assert not len(box.spool)
 
 
-def test_a_flush_waits_for_what_came_before_it_and_not_for_what_came_after() -> None:
+def test_a_flush_waits_for_earlier_reports_only() -> None:
     spool = Spool("p", 100)
     spool.add(started())
     order = spool.order
@@ -173,7 +173,7 @@ def test_a_flush_waits_for_what_came_before_it_and_not_for_what_came_after() -> 
 # ---------------------------------------------------------------------------------------------------- known jobs
 
 
-def test_a_job_is_told_by_the_fewest_records() -> None:
+def test_a_job_is_described_by_the_fewest_records() -> None:
     known = KnownJobs()
     for record in (
         started(),
@@ -203,7 +203,7 @@ def test_a_job_is_told_by_the_fewest_records() -> None:
     assert all(record.again and not record.number for record in told)
 
 
-def test_what_is_kept_of_a_job_is_bounded() -> None:
+def test_the_stored_data_of_a_job_is_bounded() -> None:
     known = KnownJobs()
     known.note(started())
     for n in range(1000):
@@ -227,9 +227,7 @@ def numbers(box: Outbox) -> list[tuple[int, str]]:
     return [(record.number, record.kind) for record in box.spool.numbered()]
 
 
-def test_a_file_whose_writer_died_in_the_middle_of_a_line_is_read_up_to_there(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_with_a_partial_last_line_is_read_up_to_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     box = Outbox.own("p", 100, tmp_path)
     box.add([started(), info(1), info(2)])
     [file] = tmp_path.iterdir()
@@ -248,9 +246,7 @@ def test_an_invalid_spool_file_is_logged_and_removed(tmp_path: Path, caplog: pyt
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_costs_the_file_and_nothing_else_and_heals(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_full_disk_only_loses_the_file_and_recovers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     box = Outbox.own("p", 100, tmp_path)
     box.add([started()])
     with files_at_most(500):
@@ -264,7 +260,7 @@ def test_a_full_disk_costs_the_file_and_nothing_else_and_heals(
     assert [kind for _, kind in numbers(found)] == ["job_started", *["photo_info"] * 6, "job_completed"]
 
 
-def test_what_is_held_back_survives_a_crash_though_its_numbers_are_void(tmp_path: Path) -> None:
+def test_held_reports_survive_a_crash_with_new_numbers(tmp_path: Path) -> None:
     box = Outbox.own("p", 100, tmp_path)
     box.add([started(), info(1), info(2, "b")])
     box.spool.send(3)

@@ -57,7 +57,7 @@ def apply(job: Job, event: Event, now: Moment, *, short: bool) -> str:
 
 
 @given(st.lists(st.tuples(progress | progress | others, st.integers(-2, 5)), max_size=12))
-def test_a_job_is_the_same_whichever_way_its_reports_take(reports: list[tuple[Event, int]]) -> None:
+def test_a_job_does_not_depend_on_the_path_of_its_reports(reports: list[tuple[Event, int]]) -> None:
     short, long, at_ns = Job("a"), Job("a"), 10 * SECOND
     for event, seconds in [(JobStarted(job_id="a"), 0), *reports]:
         at_ns += seconds * SECOND
@@ -69,7 +69,7 @@ def test_a_job_is_the_same_whichever_way_its_reports_take(reports: list[tuple[Ev
         assert everything_in(before) == kept
 
 
-def test_a_report_within_a_phase_takes_the_short_way() -> None:
+def test_a_report_within_a_phase_takes_the_fast_path() -> None:
     job = Job("a")
     job.apply(JobStarted(job_id="a"), Moment(WALL, 0))
     assert not job.goes_on(JobProgress(job_id="a", phase="importing"), Moment(WALL, 1))
@@ -113,7 +113,7 @@ told = st.tuples(
 
 
 @given(names, names, briefs, st.lists(told, min_size=1, max_size=4), st.integers(0, 10**15))
-def test_lines_are_what_a_message_of_its_own_would_be(
+def test_each_line_equals_a_single_message(
     job_id: str, phase: str, brief: Brief, said: list[Any], offset_ns: int
 ) -> None:
     lines = ProgressLines(job_id, phase, brief, "e1", offset_ns=offset_ns)
@@ -159,7 +159,7 @@ def test_an_array_is_read_as_its_messages_are_or_not_at_all(documents: list[str]
 
 
 @pytest.mark.parametrize("text", ["", "half", "zwölf Bögen", "two\nlines", '"quoted"', "brackets {}"])
-def test_an_array_of_sound_messages_is_read_at_once(text: str) -> None:
+def test_an_array_of_valid_messages_is_decoded_at_once(text: str) -> None:
     document = encode_event(JobProgress(job_id="a", phase="x", text=text, details={"a": [1, {"b": 2}]})).decode()
     assert decode_array(f"[{','.join([document] * 50)}]", LIMIT) is not None
 

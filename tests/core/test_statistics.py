@@ -16,7 +16,7 @@ def duration(duration_ns: int, phase: str = "image_wait", workflow: str = "dalle
     return PhaseDuration(workflow, "simple", phase, duration_ns)
 
 
-def test_the_moving_average_by_hand() -> None:
+def test_the_moving_average_has_hand_computed_values() -> None:
     statistics = Statistics()
     by_hand = [
         (1000, 1000),  # the first sample as it is
@@ -60,14 +60,14 @@ def ended(workflow: str, *, hit: bool = False, well: bool = True) -> Job:
     return job
 
 
-def test_a_picture_made_and_one_that_was_there_are_counted_apart() -> None:
+def test_new_and_existing_pictures_are_counted_separately() -> None:
     assert Statistics.counted(ended("dalle")) == (1, 0)
     assert Statistics.counted(ended("dalle", hit=True)) == (0, 1)
     assert Statistics.counted(ended("dalle", well=False)) == (0, 0)
     assert Statistics.counted(ended("photo")) == (0, 0)
 
 
-def test_strangers_names_do_not_fill_the_memory() -> None:
+def test_unknown_names_do_not_fill_the_memory() -> None:
     statistics = Statistics({("w", str(i)): Average(1, 1) for i in range(MAX_PHASES_KNOWN - 1)})
     statistics.learn([duration(5, phase="last"), duration(5, phase="too many"), duration(11, phase="0", workflow="w")])
     assert len(statistics.averages) == MAX_PHASES_KNOWN
@@ -75,7 +75,7 @@ def test_strangers_names_do_not_fill_the_memory() -> None:
     assert statistics.average("w", "0") == Average(2, 3)
 
 
-def test_what_was_known_before_is_gone_on_from_and_not_changed() -> None:
+def test_learning_continues_from_earlier_values_without_changing_them() -> None:
     known = {("dalle", "image_wait"): Average(4, 1000)}
     statistics = Statistics(known, generation_runs=12, cache_hits=5)
     statistics.learn([duration(2000)])

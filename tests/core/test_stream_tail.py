@@ -20,7 +20,7 @@ def tail_of(count: int, size: int, seq: int = 0) -> Tail:
 
 
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 5), st.integers(-3, 30))
-def test_it_gives_all_that_a_list_would_or_nothing(count: int, size: int, start: int, asked: int) -> None:
+def test_it_returns_everything_or_nothing(count: int, size: int, start: int, asked: int) -> None:
     tail = tail_of(count, size, start)
     every = [message(seq) for seq in range(start + 1, start + count + 1)]
     kept = every[max(0, count - size) :]
@@ -56,7 +56,7 @@ def test_the_oldest_leaves_when_it_is_full() -> None:
         Position("E", 5),
     ],
 )
-def test_a_position_that_can_not_be_resumed_from_is_refused_and_the_possible_ones_told(position: Position) -> None:
+def test_a_lost_position_is_rejected_with_the_available_ones(position: Position) -> None:
     with pytest.raises(Unrecoverable) as refused:
         tail_of(5, 3).since(position)
     expected = f"can't resume from position '{position.epoch}'/{position.seq}; allowed: 'e'/2 to 'e'/5"
@@ -79,5 +79,5 @@ def test_a_message_out_of_order_is_rejected(seq: int) -> None:
     assert len(tail.since(Position("e", 2))) == 3
 
 
-def test_a_jobs_channel_is_named_for_it() -> None:
+def test_the_channel_of_a_job_has_its_name() -> None:
     assert job_channel("dalle:simple:0x1") == "job:dalle:simple:0x1"

@@ -113,9 +113,7 @@ def at_work(event: Event, averages: dict[str, int] | None = None) -> dict[str, A
 
 
 @by_kind
-def test_a_message_has_exactly_the_seeds_fields_first_and_then_ours(
-    event: Event, seeds: list[str], extra: list[str]
-) -> None:
+def test_a_message_has_the_fields_of_the_photo_protocol_first(event: Event, seeds: list[str], extra: list[str]) -> None:
     assert list(at_work(event)) == [*seeds, *OURS, *extra]
 
 
@@ -126,7 +124,7 @@ def test_every_message_names_its_job_its_photo_and_its_time(event: Event, seeds:
     assert sent["timestamp"] == "2024-10-27T03:33:25.500Z"
 
 
-def test_ours_by_hand() -> None:
+def test_the_added_fields_have_hand_computed_values() -> None:
     sent = at_work(MESSAGES[1][0])
     assert {key: sent[key] for key in OURS} == {
         "seq": 81,
@@ -150,7 +148,7 @@ def test_ours_by_hand() -> None:
     }
 
 
-def test_the_seeds_own_fields_by_hand() -> None:
+def test_the_fields_of_the_picture_api_have_hand_computed_values() -> None:
     sent = {type(event): at_work(event) for event, _, _ in MESSAGES}
     assert sent[JobStarted]["photo_info"] == {"file_name": "IMG_001.CR3"}
     progress = sent[JobProgress]
@@ -188,7 +186,7 @@ def test_the_seeds_own_fields_by_hand() -> None:
     ]
 
 
-def test_a_start_tells_the_stages_and_what_they_take() -> None:
+def test_a_start_message_has_the_stages_and_their_averages() -> None:
     sent = at_work(STARTED, {"importing": 1_234_567_890, "exporting": 2 * SECOND})
     assert sent["stages"][0] == "importing"
     assert len(sent["stages"]) == 8
@@ -196,7 +194,7 @@ def test_a_start_tells_the_stages_and_what_they_take() -> None:
     assert sent["cache_hit"] is False
 
 
-def test_the_end_of_a_stage_tells_what_it_took_against_its_average() -> None:
+def test_the_end_of_a_stage_has_its_duration_and_its_average() -> None:
     sent = at_work(PhaseCompleted(job_id=J, phase="exif_analysis"), {"exif_analysis": 3 * SECOND})
     assert [sent[key] for key in ("skipped", "stage_seconds", "average_seconds")] == [False, 4.5, 3]
     skipped = at_work(PhaseCompleted(job_id=J, phase="exporting", skipped=True))
@@ -204,11 +202,11 @@ def test_the_end_of_a_stage_tells_what_it_took_against_its_average() -> None:
     assert at_work(PhaseCompleted(job_id=J, phase="completed"))["stage_seconds"] is None
 
 
-def test_progress_without_a_number_tells_the_estimate() -> None:
+def test_progress_without_a_number_has_the_estimate() -> None:
     assert at_work(JobProgress(job_id=J, phase="exif_analysis"))["progress"] == 26
 
 
-def test_an_end_without_a_duration_tells_ours() -> None:
+def test_an_end_without_a_duration_has_the_measured_one() -> None:
     assert at_work(JobCompleted(job_id=J))["duration"] == 5.5
     assert at_work(JobFailed(job_id=J))["duration"] == 5.5
 
@@ -221,14 +219,14 @@ def test_a_cancelled_job_is_published_as_failed() -> None:
 
 
 @pytest.mark.parametrize("event", [MetricsReported(job_id=J, metrics={"cpu": 3}), JobStalled(job_id=J)])
-def test_a_message_of_our_own_has_ours_too(event: Event) -> None:
+def test_a_message_outside_the_photo_protocol_has_the_common_fields(event: Event) -> None:
     sent = at_work(event)
     own = ["metrics"] if isinstance(event, MetricsReported) else []
     last = ["reason", "silent_seconds", "stage_elapsed_seconds"] if isinstance(event, JobStalled) else []
     assert list(sent) == ["type", "job_id", "photo_id", *own, "timestamp", *OURS, *last]
 
 
-def test_a_stalled_job_tells_for_how_long_its_worker_is_silent() -> None:
+def test_a_stalled_job_has_the_duration_of_the_silence() -> None:
     sent = at_work(JobStalled(job_id=J, reason="worker gone"))
     assert (sent["reason"], sent["silent_seconds"], sent["eta_seconds"]) == ("worker gone", 4.5, None)
     assert sent["stage_elapsed_seconds"] == 4.5
@@ -236,7 +234,7 @@ def test_a_stalled_job_tells_for_how_long_its_worker_is_silent() -> None:
     assert (sent["reason"], sent["stage_elapsed_seconds"], sent["elapsed_seconds"]) == ("silent", 0, 1)
 
 
-def test_photo_info_goes_to_photos_and_all_else_to_jobs() -> None:
+def test_only_photo_info_is_published_to_photos() -> None:
     for kind in EVENTS:
         channels = channels_of(str(kind.__struct_config__.tag), J)
         assert channels == {"photos" if kind is PhotoInfo else "jobs", f"job:{J}"}
@@ -264,10 +262,10 @@ def test_a_timestamp_is_rfc_3339_in_utc_to_the_millisecond(wall_ns: int) -> None
         (951_782_399 * SECOND + 1_500_000, "2000-02-28T23:59:59.001Z"),
     ],
 )
-def test_timestamps_by_hand(wall_ns: int, text: str) -> None:
+def test_timestamps_have_hand_computed_values(wall_ns: int, text: str) -> None:
     assert timestamp(wall_ns) == text
 
 
-def test_seconds_by_hand() -> None:
+def test_seconds_have_hand_computed_values() -> None:
     assert [seconds(each) for each in (None, 0, 1, 499_999, 1_500_000, SECOND)] == [None, 0, 0, 0, 0.002, 1]
     assert [eta_seconds(each) for each in (None, 0, 1, 499_999, 1_500_000, SECOND)] == [None, 0, 0.001, 0.001, 0.002, 1]

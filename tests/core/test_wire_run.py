@@ -91,12 +91,12 @@ def run(
 
 
 @pytest.mark.parametrize("events", RUNS.values(), ids=RUNS)
-def test_all_keys_are_always_there_the_seeds_first_and_in_its_order(events: tuple[Event, ...]) -> None:
+def test_a_run_always_has_all_keys_those_of_the_picture_api_first(events: tuple[Event, ...]) -> None:
     assert list(run(events)) == SEEDS_KEYS + OUR_KEYS
 
 
 @pytest.mark.parametrize("events", RUNS.values(), ids=RUNS)
-def test_all_eight_phases_are_always_there_with_the_seeds_keys(events: tuple[Event, ...]) -> None:
+def test_a_run_always_has_all_eight_phases_with_all_their_keys(events: tuple[Event, ...]) -> None:
     phases = run(events)["phases"]
     assert [phase["name"] for phase in phases] == SEEDS_PHASES
     assert all(list(phase) == SEEDS_PHASE_KEYS for phase in phases)
@@ -104,7 +104,7 @@ def test_all_eight_phases_are_always_there_with_the_seeds_keys(events: tuple[Eve
 
 
 @pytest.mark.parametrize("events", RUNS.values(), ids=RUNS)
-def test_every_value_has_the_seeds_type(events: tuple[Event, ...]) -> None:
+def test_every_value_has_the_type_of_the_picture_api(events: tuple[Event, ...]) -> None:
     class SeedPhase(msgspec.Struct):
         name: str
         startedNs: int  # noqa: N815
@@ -129,7 +129,7 @@ def test_every_value_has_the_seeds_type(events: tuple[Event, ...]) -> None:
     msgspec.convert(run(events), Seed)
 
 
-def test_a_run_at_work() -> None:
+def test_an_active_run_has_all_figures() -> None:
     estimate = Estimate(37.24, 12_420 * 10**6, 10 * SECOND, 20 * SECOND, "history", 4, 40.0, 2 * SECOND)
     snapshot = run(AT_WORK, estimate, {"image_wait": 2_500_000_000})
     phases = snapshot.pop("phases")
@@ -174,14 +174,14 @@ def test_a_run_that_just_started_is_in_its_first_phase() -> None:
     assert (snapshot["currentPhase"], snapshot["phaseIndex"], snapshot["percent"]) == ("setup", 1, 0)
 
 
-def test_what_remains_is_minus_one_when_unknown() -> None:
+def test_an_unknown_remaining_time_is_minus_one() -> None:
     snapshot = run(AT_WORK)
     assert (snapshot["etaSeconds"], snapshot["phaseEtaSeconds"]) == (-1, -1)
     assert (snapshot["etaLowSeconds"], snapshot["etaHighSeconds"]) == (None, None)
 
 
 @pytest.mark.parametrize("remaining_ns", [1, 1000, 49_999_999, 50_000_000])
-def test_what_remains_is_never_0_before_the_end(remaining_ns: int) -> None:
+def test_the_remaining_time_is_never_0_before_the_end(remaining_ns: int) -> None:
     estimate = Estimate(99.0, remaining_ns, remaining_ns, remaining_ns, phase_remaining_ns=remaining_ns)
     snapshot = run(AT_WORK, estimate)
     assert (snapshot["etaSeconds"], snapshot["phaseEtaSeconds"]) == (0.1, 0.1)
@@ -189,7 +189,7 @@ def test_what_remains_is_never_0_before_the_end(remaining_ns: int) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(RUNS.keys() - {"just started", "at work"}))
-def test_what_remains_is_0_at_the_end(name: str) -> None:
+def test_the_remaining_time_is_0_at_the_end(name: str) -> None:
     snapshot = run(RUNS[name], Estimate(50.0, 7 * SECOND))
     assert (snapshot["etaSeconds"], snapshot["phaseEtaSeconds"], snapshot["done"]) == (0, 0, True)
     assert (snapshot["currentPhase"], snapshot["phaseIndex"]) == ("completed", 8)
@@ -217,7 +217,7 @@ def test_a_failed_run_is_completed_with_its_error() -> None:
     assert run(RUNS["cancelled"])["error"] == "by hand"
 
 
-def test_a_cache_hit_says_so_and_has_skipped_everything() -> None:
+def test_a_cache_hit_is_marked_and_skips_every_phase() -> None:
     snapshot = run(RUNS["cache hit"])
     assert (snapshot["cacheHit"], snapshot["done"], snapshot["error"]) == (True, True, "")
     assert [phase["name"] for phase in snapshot["phases"] if not phase["skipped"]] == ["completed"]

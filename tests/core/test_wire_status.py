@@ -49,7 +49,7 @@ def status_of(*events: Event) -> dict[str, Any]:
     return read
 
 
-def test_a_status_has_the_seeds_keys_and_ours() -> None:
+def test_a_status_has_the_keys_of_the_photo_protocol_and_more() -> None:
     keys = list(status_of(*AT_WORK))
     assert [key for key in keys if key in SEEDS_KEYS] == SEEDS_KEYS
     assert keys == [
@@ -87,13 +87,13 @@ def test_a_status_has_the_seeds_keys_and_ours() -> None:
     ]
 
 
-def test_a_stalled_job_tells_for_how_long_its_worker_is_silent() -> None:
+def test_a_stalled_job_has_the_duration_of_the_silence() -> None:
     status = status_of(*AT_WORK, JobStalled(job_id="job_1", reason="worker gone"))
     assert (status["state"], status["reason"], status["silent_seconds"]) == ("stalled", "worker gone", 7)
     assert (status["eta_seconds"], status["finish_at"]) == (None, None)
 
 
-def test_a_job_at_work() -> None:
+def test_an_active_job_has_all_figures() -> None:
     status = status_of(*AT_WORK)
     stages, errors = status.pop("stages"), status.pop("errors")
     assert status.pop("eta_reasons") == []
@@ -178,7 +178,9 @@ def test_a_job_at_work() -> None:
     ("events", "state", "success", "duration", "stage"),
     [(ENDED, "completed", True, 4, "completed"), (FAILED, "failed", False, 2.5, "failed")],
 )
-def test_a_job_that_ended(events: tuple[Event, ...], state: str, success: bool, duration: float, stage: str) -> None:
+def test_an_ended_job_has_final_figures(
+    events: tuple[Event, ...], state: str, success: bool, duration: float, stage: str
+) -> None:
     status = status_of(*events)
     assert (status["state"], status["success"], status["current_stage"]) == (state, success, stage)
     assert (status["duration"], status["elapsed_seconds"], status["eta_seconds"]) == (duration, 4, 0)
@@ -186,7 +188,7 @@ def test_a_job_that_ended(events: tuple[Event, ...], state: str, success: bool, 
     assert status["percent"] == (100 if success else 0)
 
 
-def test_a_phase_without_the_workers_number_tells_the_estimate() -> None:
+def test_a_phase_without_reported_progress_shows_the_estimate() -> None:
     assert status_of(STARTED, JobProgress(job_id="job_1", phase="b"))["progress"] == 33
 
 
@@ -203,5 +205,5 @@ def test_the_frame_with_all_jobs_is_read_back_as_their_statuses(recovered: bool 
     assert [msgspec.convert(job, JobStatus) for job in read["jobs"]] == [job_status(each) for each in snapshots]
 
 
-def test_an_empty_server_has_a_frame_too() -> None:
+def test_a_server_without_jobs_sends_a_snapshot() -> None:
     assert json.loads(encode_snapshot([], Position("e1", 0), 0, recovered=None))["jobs"] == []

@@ -6,7 +6,7 @@ from phaseline.errors import InvalidAddress, InvalidSeries
 from phaseline.model.workflows import DALLE, PHOTO, Workflow, dalle_job_id, valid_address, valid_series, workflow
 
 
-def test_the_two_built_in_workflows_are_the_seeds() -> None:
+def test_the_two_built_in_workflows_are_photo_and_dalle() -> None:
     assert list(DALLE.phases) == [
         "setup",
         "base_prompts",
@@ -31,7 +31,7 @@ def test_the_two_built_in_workflows_are_the_seeds() -> None:
     assert PHOTO.fixed
 
 
-def test_a_built_in_workflow_is_not_redeclared_and_any_other_is_learned() -> None:
+def test_only_workflows_that_are_not_built_in_are_learned() -> None:
     assert workflow("photo", ("a",)) is PHOTO
     assert workflow("dalle") is DALLE
     assert workflow("nightly", ("a", "b")) == Workflow("nightly", ("a", "b"), fixed=False)
@@ -39,14 +39,14 @@ def test_a_built_in_workflow_is_not_redeclared_and_any_other_is_learned() -> Non
 
 
 @pytest.mark.parametrize("name", ["simple", "a", "A-1_z", "x" * 64])
-def test_a_series_name_is_taken_as_it_is(name: str) -> None:
+def test_a_series_name_is_not_changed(name: str) -> None:
     assert valid_series(name) == name
 
 
 @pytest.mark.parametrize(
     "name", ["", "x" * 65, "a b", "a\n", "a/b", "..", "a.b", "%2e", "é", "\u0661", "a\x00", "simple\u200b"]
 )
-def test_any_other_series_name_is_refused(name: str) -> None:
+def test_any_other_series_name_is_rejected(name: str) -> None:
     with pytest.raises(InvalidSeries, match=r"^series is .*; allowed: 1 to 64 of A-Z a-z 0-9 _ -$"):
         valid_series(name)
 
@@ -59,10 +59,10 @@ def test_an_address_is_kept_in_lower_case(text: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0x", "1", "0X1", "0xg", "0x" + "1" * 65, "0x1\n", " 0x1", "0x1/..", "0x\u0661"])
-def test_any_other_address_is_refused(text: str) -> None:
+def test_any_other_address_is_rejected(text: str) -> None:
     with pytest.raises(InvalidAddress, match=r"^address is .*; allowed: 0x and 1 to 64 hexadecimal digits$"):
         valid_address(text)
 
 
-def test_a_pictures_job_is_named_for_it() -> None:
+def test_the_job_of_a_picture_has_its_name() -> None:
     assert dalle_job_id("simple", "0x1") == "dalle:simple:0x1"
