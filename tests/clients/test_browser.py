@@ -142,7 +142,7 @@ time.sleep(3600)
         assert tab.problems == []
 
 
-async def test_the_page_counts_a_phase_on_from_when_it_began(tmp_path: Path) -> None:
+async def test_the_page_counts_the_time_since_a_phase_started(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     async with (
         server_process(tmp_path / "data") as server,
@@ -164,7 +164,7 @@ async def test_the_page_counts_a_phase_on_from_when_it_began(tmp_path: Path) -> 
         assert 7104 <= float(re.findall(r"[0-9.]+", await tab.evaluate(shown))[0]) < 7200
 
 
-async def test_the_page_shows_the_picture_when_it_is_there(tmp_path: Path) -> None:
+async def test_the_page_shows_the_picture_once_it_exists(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     async with studio(tmp_path / "data", GOOD) as (client, _), browser(tmp_path / "chromium") as tab:
         await made(client, "/dalle/simple/0x7")
@@ -175,7 +175,7 @@ async def test_the_page_shows_the_picture_when_it_is_there(tmp_path: Path) -> No
         assert tab.problems == []
 
 
-async def test_the_page_comes_back_when_the_server_does(tmp_path: Path) -> None:
+async def test_the_page_reconnects_to_a_restarted_server(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     bind = f"127.0.0.1:{free_port()}"
     async with browser(tmp_path / "chromium") as tab:
@@ -187,7 +187,7 @@ async def test_the_page_comes_back_when_the_server_does(tmp_path: Path) -> None:
             await tab.until("document.getElementById('connection').textContent === '● live'")
 
 
-async def test_the_page_asks_for_a_token_where_one_is_wanted(tmp_path: Path) -> None:
+async def test_the_page_asks_for_a_token_if_the_server_needs_one(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     file = TokenFile(data)
@@ -232,7 +232,7 @@ async def test_without_javascript_the_page_is_a_table_and_its_policy_forbids_inl
         assert (await client.get("/page.html")).status_code == 404
 
 
-async def test_on_a_telephone_nothing_is_wider_than_the_screen(tmp_path: Path) -> None:
+async def test_the_page_fits_the_screen_of_a_phone(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     async with serving(tmp_path / "data") as client, browser(tmp_path / "chromium") as tab:
         await post(client, "start", job_id="a" * 200, photo_info={"file_name": "IMG_" + "9" * 200})

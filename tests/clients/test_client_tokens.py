@@ -60,7 +60,7 @@ async def jobs(url: str, token: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kept_in", ["variable", "file"])
-async def test_the_python_reporter_shows_its_token(
+async def test_the_python_reporter_sends_its_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_in: str
 ) -> None:
     file = TokenFile(tmp_path)
@@ -81,9 +81,7 @@ async def test_the_python_reporter_shows_its_token(
         assert await jobs(server.url, reader) == ["shot-1"]
 
 
-async def test_without_its_token_a_reporter_keeps_what_it_has_to_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_a_token_a_reporter_keeps_its_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = TokenFile(tmp_path)
     text = file.create(Scope.ADMIN)[0]
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -98,7 +96,7 @@ async def test_without_its_token_a_reporter_keeps_what_it_has_to_say(
 
 
 @pytest.mark.parametrize(("content", "mode"), [("phl_x", 0o640), ("phl_x", 0o604), ("two words", 0o600), ("ü", 0o600)])
-def test_a_file_that_others_can_read_or_that_holds_no_token_is_passed_over(
+def test_a_readable_or_empty_token_file_is_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, content: str, mode: int
 ) -> None:
     monkeypatch.delenv("PROGRESS_TOKEN", raising=False)
@@ -116,7 +114,7 @@ def test_a_file_that_others_can_read_or_that_holds_no_token_is_passed_over(
 
 @pytest.mark.needs("lua5.1")
 @pytest.mark.parametrize("mode", IN_LUA)
-async def test_lua_shows_its_token(mode: str, tmp_path: Path) -> None:
+async def test_lua_sends_its_token(mode: str, tmp_path: Path) -> None:
     file = TokenFile(tmp_path)
     text, reader = file.create(Scope.REPORT)[0], file.create(Scope.READ)[0]
     async with server_process(tmp_path) as server:
@@ -136,7 +134,7 @@ async def test_lua_shows_its_token(mode: str, tmp_path: Path) -> None:
         ("localhost", "DNS:*.localhost,DNS:*", True, "not one of localhost"),
     ],
 )
-async def test_the_lua_client_reports_over_tls_to_whom_it_trusts_and_means(
+async def test_the_lua_client_only_reports_to_a_host_with_a_trusted_certificate(
     tmp_path: Path, host: str, hosts: str, trusts: bool, complaint: str
 ) -> None:
     file, certificate = TokenFile(tmp_path), make_certificate(tmp_path, hosts=hosts)

@@ -65,7 +65,7 @@ async def test_the_quick_starts_examples_as_printed(mode: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_restart_in_the_middle_loses_nothing_that_comes_after(mode: str, tmp_path: Path) -> None:
+async def test_a_restart_during_delivery_loses_no_later_report(mode: str, tmp_path: Path) -> None:
     """The script stops at two marks, at which the server is killed, and later started again at the same address."""
     gate = tmp_path / "gate"
     gate.mkdir()
@@ -113,7 +113,7 @@ async def test_a_restart_in_the_middle_loses_nothing_that_comes_after(mode: str,
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_without_a_server_no_call_raises_and_what_waits_is_bounded(mode: str) -> None:
+async def test_without_a_server_no_call_raises_and_the_spool_is_bounded(mode: str) -> None:
     lines = [
         "local client = require 'WebSocketClient'",
         "client.configure { url = 'http://127.0.0.1:9' }",

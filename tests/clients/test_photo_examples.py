@@ -115,7 +115,7 @@ async def test_the_messages_have_exactly_the_contracts_fields_first(
     assert progress["details"] == {"camera": "Canon EOS R5", "iso": 800}
 
 
-async def test_an_active_job_is_seen_as_the_examples_say(server: ServerProcess, watching: Subscriber) -> None:
+async def test_an_active_job_looks_as_in_the_examples(server: ServerProcess, watching: Subscriber) -> None:
     code = program("Complete Job", "Get Job Status")
     done = await run_program(code, env={"PROGRESS_URL": ws_url(server.url)})
     assert done.stdout.decode() == "job_12345: 25.0% - exif_analysis\n"
@@ -133,7 +133,7 @@ async def test_the_failure_alone_fails_the_job(server: ServerProcess, watching: 
     assert (message["success"], message["result"], message["state"]) == (False, {"error": "File not found"}, "failed")
 
 
-async def test_without_a_server_they_work_the_same_and_say_so(server: ServerProcess) -> None:
+async def test_without_a_server_the_calls_work_and_log_it(server: ServerProcess) -> None:
     await trio.to_thread.run_sync(server.process.kill)
     await server.process.wait()
     done = await run_program(program(), env={"PROGRESS_URL": ws_url(server.url)})

@@ -38,7 +38,7 @@ def kinds(messages: list[Message]) -> list[str]:
     return [kind for kind, _ in groupby(message["type"] for message in messages)]
 
 
-async def test_a_job_from_its_beginning_to_its_end(reporter: Reporter, watching: Subscriber) -> None:
+async def test_a_job_runs_from_its_start_to_its_end(reporter: Reporter, watching: Subscriber) -> None:
     with reporter.job("render shot 12", phases=["load", "render", "save"], info={"shot": 12}) as job:
         with job.phase("load", "reading the scene"):
             job.progress(50, "half of it")
@@ -96,7 +96,7 @@ async def test_an_exception_is_an_error_and_fails_the_job(
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit])
-async def test_what_ends_a_program_cancels_the_job(
+async def test_the_end_of_the_program_cancels_the_job(
     reporter: Reporter, watching: Subscriber, kind: type[BaseException]
 ) -> None:
     with pytest.raises(kind), reporter.job("interrupted", phases=["a"]):
@@ -106,7 +106,7 @@ async def test_what_ends_a_program_cancels_the_job(
     assert watching.messages[-1]["result"] == {"error": kind.__name__}
 
 
-async def test_a_loop_that_is_left_early_tells_how_far_it_came(reporter: Reporter, watching: Subscriber) -> None:
+async def test_a_loop_that_ends_early_reports_its_progress(reporter: Reporter, watching: Subscriber) -> None:
     with reporter.job("early", phases=["loop", "rest"]) as job:
         for n in job.track(range(10), phase="loop"):
             if n == 4:
@@ -116,7 +116,7 @@ async def test_a_loop_that_is_left_early_tells_how_far_it_came(reporter: Reporte
     assert [m["message"] for m in watching.messages if m["type"] == "job_progress"][-1] == "4 of 10"
 
 
-async def test_loops_of_unknown_length_and_loops_within_loops(reporter: Reporter, watching: Subscriber) -> None:
+async def test_loops_of_unknown_length_and_nested_loops_are_reported(reporter: Reporter, watching: Subscriber) -> None:
     with reporter.job("nested", phases=["outer", "inner"]) as job:
         seen = [(n, m) for n in job.track(iter("ab"), phase="outer") for m in job.track(range(2), phase="inner")]
     assert seen == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
@@ -125,14 +125,14 @@ async def test_loops_of_unknown_length_and_loops_within_loops(reporter: Reporter
     assert [(m["stage"], m["result"]["count"]) for m in completed] == [("inner", 2), ("inner", 2), ("outer", 2)]
 
 
-async def test_a_loop_is_seen_to_move_though_it_reports_nothing(reporter: Reporter, watching: Subscriber) -> None:
+async def test_a_silent_loop_is_sampled(reporter: Reporter, watching: Subscriber) -> None:
     with reporter.job("slow", phases=["loop"]) as job:
         for n in job.track(range(3), phase="loop"):
             # Each item takes until others have seen the one before.
             await watching.until(lambda messages: [m for m in messages if m.get("message") == f"{n} of 3"])  # noqa: B023
 
 
-async def test_the_same_said_again_is_no_message(
+async def test_an_unchanged_report_is_not_sent_again(
     reporter: Reporter, watching: Subscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("phaseline.reporting.job.SIGN_OF_LIFE_S", 3600.0)

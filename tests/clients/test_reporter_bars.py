@@ -71,7 +71,9 @@ async def test_a_tqdm_bar_alone_is_a_job_of_its_own(reporter: Reporter, watching
     assert stages(messages) == [("render", 10)]
 
 
-async def test_a_tqdm_bar_that_is_left_early_or_by_an_exception(reporter: Reporter, watching: Subscriber) -> None:
+async def test_a_tqdm_bar_left_early_is_cancelled_and_by_an_exception_failed(
+    reporter: Reporter, watching: Subscriber
+) -> None:
     for n in tqdm(range(10), desc="early", reporter=reporter, file=io.StringIO()):
         if n == 3:
             break
@@ -115,7 +117,7 @@ async def test_the_tasks_of_a_rich_progress_are_phases(
     assert stages(messages) == [("load", 30), ("render", 8)]
 
 
-async def test_a_rich_task_ends_once_though_the_block_ends_while_it_is_looked_at(
+async def test_a_rich_task_ends_once_even_if_the_block_ends_during_a_sample(
     reporter: Reporter, watching: Subscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[threading.Thread] = []
@@ -140,7 +142,9 @@ async def test_a_rich_task_ends_once_though_the_block_ends_while_it_is_looked_at
     assert looks[0].name == "phaseline-reporter"
 
 
-async def test_rich_tasks_of_unknown_length_and_odd_names(reporter: Reporter, watching: Subscriber) -> None:
+async def test_rich_tasks_of_unknown_length_and_odd_names_are_reported(
+    reporter: Reporter, watching: Subscriber
+) -> None:
     with reporter.job("rich") as job, Progress(disable=True) as progress, follow(progress, job):
         task = progress.add_task("of the [/wrong] kind", total=None)
         progress.update(task, advance=3)

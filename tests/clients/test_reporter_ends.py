@@ -97,7 +97,7 @@ print(json.dumps(codes))
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_job_ends_as_its_code_does(server: ServerProcess, watching: Subscriber, way: str) -> None:
+async def test_a_job_ends_in_the_state_of_its_block(server: ServerProcess, watching: Subscriber, way: str) -> None:
     sources = json.dumps([WAYS[way].format(body=body) for body in ENDINGS])
     done = await run_program(PROGRAM, sources, env={"PROGRESS_URL": ws_url(server.url)})
     codes = json.loads(done.stdout)
@@ -117,7 +117,7 @@ async def test_a_job_ends_as_its_code_does(server: ServerProcess, watching: Subs
 
 
 @pytest.mark.parametrize("disable", [False, True])
-async def test_a_tqdm_loop_that_goes_on_elsewhere_is_no_failure(
+async def test_a_tqdm_loop_that_continues_elsewhere_is_no_failure(
     server: ServerProcess, watching: Subscriber, disable: bool
 ) -> None:
     code = f"""

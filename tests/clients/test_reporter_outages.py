@@ -28,7 +28,7 @@ def info(job_id: str, n: int) -> PhotoInfo:
     return PhotoInfo(job_id=job_id, data={"n": n})
 
 
-async def test_what_was_reported_before_there_is_a_server_is_delivered_in_order(tmp_path: Path) -> None:
+async def test_reports_before_the_start_of_the_server_are_delivered_in_order(tmp_path: Path) -> None:
     port = free_port()
     with Reporter(f"ws://127.0.0.1:{port}/ws", flush_timeout=60) as reporter:
         reporter.report(JobStarted(job_id="a", phases=("one", "two")))
@@ -46,7 +46,7 @@ async def test_what_was_reported_before_there_is_a_server_is_delivered_in_order(
             await reporter.aclose()
 
 
-async def test_while_the_server_is_away_only_the_latest_progress_of_a_job_is_kept(tmp_path: Path) -> None:
+async def test_while_the_server_is_down_only_the_latest_progress_of_a_job_is_kept(tmp_path: Path) -> None:
     port = free_port()
     with Reporter(f"ws://127.0.0.1:{port}/ws", flush_timeout=60) as reporter:
         for job in "ab":
@@ -66,9 +66,7 @@ async def test_while_the_server_is_away_only_the_latest_progress_of_a_job_is_kep
             await reporter.aclose()
 
 
-async def test_more_than_there_is_room_for_never_costs_a_beginning_or_an_end(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_full_spool_never_drops_a_start_or_an_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     port = free_port()
     jobs = [f"job {n}" for n in range(200)]
     with Reporter(f"ws://127.0.0.1:{port}/ws", spool=100, flush_timeout=60) as reporter:
@@ -87,7 +85,7 @@ async def test_more_than_there_is_room_for_never_costs_a_beginning_or_an_end(
     assert "at most 100 are kept" in dropped
 
 
-async def test_a_server_that_is_killed_and_comes_back_without_its_memory_gets_everything_it_needs(
+async def test_a_killed_server_without_its_data_gets_every_job_again(
     tmp_path: Path,
 ) -> None:
     port = free_port()
@@ -170,7 +168,7 @@ async def test_a_server_without_memory_learns_how_long_the_phases_took(
             await reporter.aclose()
 
 
-async def test_a_server_that_hangs_up_before_it_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_reporter_does_not_wait_for_a_server_that_disconnects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phaseline.reporting.delivery.delivery._HANDSHAKE_S", 3600.0)
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]
@@ -182,7 +180,7 @@ async def test_a_server_that_hangs_up_before_it_answers_is_not_waited_for(monkey
 
 
 @pytest.mark.parametrize(("lost", "count"), [(600, 150), (5000, 400)])
-async def test_answers_that_get_lost_cost_nothing_and_double_nothing(tmp_path: Path, lost: int, count: int) -> None:
+async def test_lost_answers_neither_lose_nor_repeat_a_report(tmp_path: Path, lost: int, count: int) -> None:
     """A server that keeps its memory, behind a network that cuts each connection after so many bytes of answers."""
     async with server_process(tmp_path) as server, network(server.url) as way, subscriber(server.url) as watching:
         way.deaf_after = lost
@@ -198,7 +196,7 @@ async def test_answers_that_get_lost_cost_nothing_and_double_nothing(tmp_path: P
             assert way.connections > 3
 
 
-async def test_a_connection_that_is_cut_again_and_again_under_load(tmp_path: Path) -> None:
+async def test_repeated_disconnects_under_load_lose_nothing(tmp_path: Path) -> None:
     count = 1500
     async with server_process(tmp_path) as server, network(server.url) as way, subscriber(server.url) as watching:
         way.mute_after = 40_000

@@ -19,7 +19,7 @@ from tests.support.workers import DEFINITIONS, line, program
 # ---------------------------------------------------------------------------------------------------- exits
 
 
-async def test_a_program_that_ends_at_once_has_delivered_everything(tmp_path: Path) -> None:
+async def test_a_program_that_ends_at_once_delivers_every_report(tmp_path: Path) -> None:
     code = f"{DEFINITIONS}reporter = Reporter(sys.argv[1], flush_timeout=60)\n"
     code += "reporter.report(JobStarted(job_id='a'))\nreporter.report(JobCompleted(job_id='a'))"
     async with server_process(tmp_path) as server:
@@ -31,7 +31,7 @@ async def test_a_program_that_ends_at_once_has_delivered_everything(tmp_path: Pa
 
 
 @pytest.mark.parametrize("ending", ["raise SystemExit(3)", "raise ValueError", "sys.exit('bye')"])
-async def test_a_program_that_ends_badly_has_delivered_everything(tmp_path: Path, ending: str) -> None:
+async def test_a_failing_program_delivers_every_report(tmp_path: Path, ending: str) -> None:
     code = f"{DEFINITIONS}r = Reporter(sys.argv[1], flush_timeout=60)\nwith r.job('a', job_id='a'):\n    {ending}"
     async with server_process(tmp_path) as server:
         done = await run_program(code, ws_url(server.url), check=False)
@@ -45,7 +45,7 @@ async def test_without_a_server_a_program_ends_after_one_attempt() -> None:
     assert b"are lost" in done.stderr
 
 
-async def test_a_server_that_went_away_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
+async def test_the_reporter_waits_for_a_lost_server_for_a_limited_time(tmp_path: Path) -> None:
     code = """
 reporter = Reporter(sys.argv[1], flush_timeout=1)
 reporter.report(JobStarted(job_id="a"))
@@ -239,7 +239,7 @@ async def written(directory: Path, text: bytes) -> Path:
             await trio.sleep(0.01)
 
 
-async def test_the_next_reporter_delivers_what_a_killed_one_left(tmp_path: Path) -> None:
+async def test_the_next_reporter_delivers_the_reports_of_a_killed_one(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     url = f"ws://127.0.0.1:{free_port()}/ws"
     async with program(CRASHES, url, str(spool), "a") as worker:
@@ -280,7 +280,7 @@ async def adopt(url: str, spool: Path) -> None:
 
 
 @pytest.mark.parametrize("answers", [sys.maxsize, 2000], ids=["acknowledged", "taken in, but the answers got lost"])
-async def test_what_the_server_had_before_the_crash_is_not_delivered_twice(tmp_path: Path, answers: int) -> None:
+async def test_reports_accepted_before_a_crash_are_not_delivered_twice(tmp_path: Path, answers: int) -> None:
     spool = tmp_path / "spool"
     (tmp_path / "data").mkdir()
     async with server_process(tmp_path / "data") as server, subscriber(server.url) as watching:
@@ -296,7 +296,7 @@ async def test_what_the_server_had_before_the_crash_is_not_delivered_twice(tmp_p
         assert len(watching.of("a")) == 204
 
 
-async def test_a_server_without_memory_hears_from_a_dead_workers_file_all_it_needs(tmp_path: Path) -> None:
+async def test_a_server_without_its_data_gets_every_job_from_the_spool_of_a_dead_worker(tmp_path: Path) -> None:
     spool, port = tmp_path / "spool", free_port()
     (tmp_path / "data").mkdir()
     flags = ("--bind", f"127.0.0.1:{port}")
@@ -319,7 +319,7 @@ async def test_a_server_without_memory_hears_from_a_dead_workers_file_all_it_nee
         assert status["stages_completed"] == ["one"]
 
 
-async def test_a_spools_file_of_a_living_worker_is_left_alone(tmp_path: Path) -> None:
+async def test_the_spool_file_of_a_running_worker_is_not_changed(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     url = f"ws://127.0.0.1:{free_port()}/ws"
     (tmp_path / "data").mkdir()
@@ -331,9 +331,7 @@ async def test_a_spools_file_of_a_living_worker_is_left_alone(tmp_path: Path) ->
         assert spool_files(spool) == [file]
 
 
-async def test_a_directory_that_cant_be_written_costs_nothing_but_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_unwritable_directory_only_causes_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("not a directory")
     (tmp_path / "data").mkdir()
     async with server_process(tmp_path / "data") as server:

@@ -51,14 +51,12 @@ async def test_a_wrong_report_is_logged_once_and_never_raised(
 
 
 @pytest.mark.parametrize(("said", "error"), WRONG)
-async def test_a_strict_reporter_raises_at_once_what_the_server_would_say(
-    said: Any, error: type[PhaselineError]
-) -> None:
+async def test_a_strict_reporter_raises_the_error_of_the_server_at_once(said: Any, error: type[PhaselineError]) -> None:
     with Reporter("ws://127.0.0.1:1/ws", strict=True) as reporter, pytest.raises(error, match="allowed:"):
         reporter.report(said)
 
 
-async def test_what_only_the_server_knows_to_be_wrong_is_logged_once(
+async def test_a_report_that_only_the_server_rejects_is_logged_once(
     server: ServerProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Reporter(ws_url(server.url), flush_timeout=60) as reporter:
@@ -100,7 +98,7 @@ async def test_a_strict_reporter_raises_it_at_its_end_unless_something_else_is_r
 
 @pytest.mark.parametrize("end", [JobCompleted, JobFailed])
 @pytest.mark.parametrize("result", [{"large": "x" * 70_000}, {"deep": [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]}])
-async def test_a_job_ends_even_if_its_result_can_not_be_told(
+async def test_a_job_ends_even_if_its_result_cannot_be_encoded(
     server: ServerProcess, end: Any, result: dict[str, Any]
 ) -> None:
     async with Reporter(ws_url(server.url), flush_timeout=60) as reporter:
@@ -111,7 +109,7 @@ async def test_a_job_ends_even_if_its_result_can_not_be_told(
     assert "could not be reported" in str(status["result"])
 
 
-async def test_values_that_json_has_no_form_for_are_told_as_well_as_can_be(server: ServerProcess) -> None:
+async def test_values_without_a_json_form_are_approximated(server: ServerProcess) -> None:
     code = """
 import sys, pathlib, datetime, numpy, decimal
 from phaseline.reporting import Reporter
@@ -141,7 +139,7 @@ with Reporter(flush_timeout=60) as reporter, reporter.job("odd", job_id="odd", p
     }
 
 
-async def test_what_is_changed_after_the_call_is_not_what_is_reported(server: ServerProcess) -> None:
+async def test_a_report_is_not_affected_by_later_changes_of_its_values(server: ServerProcess) -> None:
     data: dict[str, Any] = {"n": 0}
     async with subscriber(server.url) as watching, Reporter(ws_url(server.url), flush_timeout=60) as reporter:
         reporter.report(JobStarted(job_id="a"))
@@ -154,7 +152,7 @@ async def test_what_is_changed_after_the_call_is_not_what_is_reported(server: Se
         assert [m["photo_data"]["n"] for m in watching.messages if m["type"] == "photo_info"] == list(range(20))
 
 
-async def test_a_server_that_is_full_gets_a_job_once_there_is_room(tmp_path: Path) -> None:
+async def test_a_full_server_gets_the_job_once_it_has_space(tmp_path: Path) -> None:
     async with (
         server_process(tmp_path, "--max-jobs", "1") as server,
         subscriber(server.url) as watching,
@@ -181,9 +179,7 @@ async def test_a_server_that_is_full_gets_a_job_once_there_is_room(tmp_path: Pat
         ]
 
 
-async def test_a_frame_that_is_too_big_for_this_server_is_the_only_one_lost(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_only_the_frame_over_the_size_limit_is_lost(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with server_process(tmp_path, "--max-message", "2000") as server:
         async with Reporter(ws_url(server.url), flush_timeout=60) as reporter:
             reporter.report(JobStarted(job_id="a"))
@@ -202,7 +198,7 @@ async def test_a_frame_that_is_too_big_for_this_server_is_the_only_one_lost(
     ]
 
 
-async def test_a_report_after_close_is_not_taken(server: ServerProcess, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_report_after_close_is_ignored(server: ServerProcess, caplog: pytest.LogCaptureFixture) -> None:
     async with Reporter(ws_url(server.url), flush_timeout=60) as reporter:
         reporter.report(JobStarted(job_id="a"))
     reporter.report(JobCompleted(job_id="a"))
@@ -240,11 +236,11 @@ def test_an_invalid_progress_url_breaks_no_worker(
         ("wss://[::1]:9/ws/", "wss://[::1]:9/ws"),
     ],
 )
-def test_an_address_is_taken_as_people_write_it(given: str, url: str) -> None:
+def test_an_address_is_accepted_in_all_usual_forms(given: str, url: str) -> None:
     assert Reporter(given).url == url
 
 
-async def test_a_server_that_is_none_of_ours_is_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_server_of_another_kind_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """One that answers HTTP, but no WebSocket; and one that accepts, and says nothing."""
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with trio.open_nursery() as nursery:
@@ -261,7 +257,7 @@ async def test_a_server_that_is_none_of_ours_is_told_apart(caplog: pytest.LogCap
     assert "no connection to" in caplog.text
 
 
-async def test_a_server_says_which_report_it_refuses(server: ServerProcess) -> None:
+async def test_the_server_names_the_report_that_it_rejects(server: ServerProcess) -> None:
     """What the reporter relies on: an answer to each report, which names it, whatever is wrong with it."""
     said = [
         {"type": "register", "acks": True},

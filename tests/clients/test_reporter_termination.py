@@ -89,7 +89,7 @@ async def run_script(path: Path, code: str, *arguments: str) -> subprocess.Compl
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-async def test_a_pool_that_is_terminated_under_load_has_delivered_all(tmp_path: Path, method: str) -> None:
+async def test_a_pool_terminated_under_load_delivers_every_report(tmp_path: Path, method: str) -> None:
     (tmp_path / "data").mkdir()
     async with server_process(tmp_path / "data") as server, subscriber(server.url) as watching:
         async with program("while True: pass"), program("while True: pass"):
@@ -98,7 +98,7 @@ async def test_a_pool_that_is_terminated_under_load_has_delivered_all(tmp_path: 
         await watching.until_type("job_completed", 12)
 
 
-async def test_a_pool_without_a_server_says_what_is_lost(tmp_path: Path) -> None:
+async def test_a_pool_without_a_server_logs_its_lost_reports(tmp_path: Path) -> None:
     url = f"ws://127.0.0.1:{free_port()}/ws"
     began = time.monotonic()
     done = await run_script(tmp_path / "pool.py", POOL, url, "5", "", "fork")
@@ -110,7 +110,7 @@ async def test_a_pool_without_a_server_says_what_is_lost(tmp_path: Path) -> None
     assert sum(map(int, lost)) >= 48
 
 
-async def test_what_a_terminated_pool_could_not_deliver_is_left_in_its_spool(tmp_path: Path) -> None:
+async def test_a_terminated_pool_leaves_undelivered_reports_in_its_spool(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     spool = tmp_path / "spool"
     done = await run_script(tmp_path / "pool.py", POOL, f"ws://127.0.0.1:{free_port()}/ws", "5", str(spool), "fork")
@@ -136,7 +136,7 @@ async def test_a_terminated_child_delivers_and_dies_as_it_would_have(tmp_path: P
         assert (await job_status(server.url, "child"))["state"] == "completed"
 
 
-async def test_a_process_that_is_no_child_dies_of_sigterm_at_once(tmp_path: Path) -> None:
+async def test_sigterm_ends_a_process_that_is_no_child_at_once(tmp_path: Path) -> None:
     code = "import os, signal; r = Reporter('ws://127.0.0.1:1/ws'); r.job('a').__enter__(); os.kill(os.getpid(), 15)"
     process = await trio.run_process(
         [sys.executable, "-c", f"from phaseline.reporting import Reporter\n{code}"], env=os.environ, check=False
