@@ -29,7 +29,7 @@ def refusal(frame: bytes | str, max_depth: int = 16) -> PhaselineError:
     ("frame", "kind", "words"),
     [
         # no JSON
-        (b"", InvalidJSON, "truncated"),
+        (b"", InvalidJSON, "it is empty"),
         (b"hello", InvalidJSON, "byte 0"),
         (b'{"type":"ping"', InvalidJSON, "truncated"),
         (b'{"type":"ping"} {}', InvalidJSON, "trailing characters (byte 17)"),

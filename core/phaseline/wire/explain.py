@@ -28,6 +28,8 @@ _WORDS: Final = {dict: "an object", bool: "true or false", Position: "an object 
 def not_json(error: Exception, document: bytes) -> InvalidJSON:
     """Return the error for a `document` that is not valid JSON according to `error`."""
     reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    if not document.strip():
+        reason = "it is empty"
     if lone := _LONE_SURROGATE.search(document):
         reason = f"{reason}; possible cause: the lone surrogate {lone[0].decode()} at byte {lone.start()}"
     return InvalidJSON(f"the document is not valid JSON: {reason}; allowed: one JSON document in UTF-8")
