@@ -99,9 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about(_ACCESS, "ORIGIN", "Origin of web pages that may use the server; repeatable.", ORIGIN),
     ] = ()
     tls_cert: Annotated[str, about(_ACCESS, "FILE", "Certificate chain in PEM; SIGHUP reloads it.", FILE)] = ""
-    tls_key: Annotated[
-        str, about(_ACCESS, "FILE", "Private key in PEM, if it is not in the --tls-cert file.", FILE)
-    ] = ""
+    tls_key: Annotated[str, about(_ACCESS, "FILE", "Private key in PEM, if the certificate file has none.", FILE)] = ""
     insecure: Annotated[bool, about(_ACCESS, "", "Let other machines connect even without tokens and TLS.")] = False
 
     eta_engine: Annotated[
