@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("core/phaseline", "server/phaseline_server", "tui/phaseline_tui")
+PACKAGES = ("cli/phaseline_cli", "core/phaseline", "server/phaseline_server", "tui/phaseline_tui")
 MODULES = ("core/progress_reporter.py", "core/websocket_server.py")
 
 
@@ -31,7 +31,7 @@ def wheel(built: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(built.glob("*.whl")))
 
 
-def test_the_wheel_has_every_file_of_the_three_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_has_every_file_of_the_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     files = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()]
     files += [ROOT / module for module in MODULES if (ROOT / module).exists()]
     expected = {
@@ -42,21 +42,22 @@ def test_the_wheel_has_every_file_of_the_three_packages_and_nothing_else(wheel: 
 
 
 def test_no_source_root_becomes_a_package(wheel: zipfile.ZipFile) -> None:
-    assert not {name.partition("/")[0] for name in wheel.namelist()} & {"core", "server", "tui", "tests"}
+    assert not {name.partition("/")[0] for name in wheel.namelist()} & {"cli", "core", "server", "tui", "tests"}
 
 
-def test_the_base_install_needs_three_libraries(wheel: zipfile.ZipFile) -> None:
+def test_the_base_install_needs_four_libraries(wheel: zipfile.ZipFile) -> None:
     metadata = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     needs = [
         Requirement(text) for text in message_from_string(wheel.read(metadata).decode()).get_all("Requires-Dist", [])
     ]
     base = {need.name for need in needs if need.marker is None}
-    assert base == {"msgspec", "trio", "trio-websocket"}
+    assert base == {"click", "msgspec", "trio", "trio-websocket"}
 
 
-def test_both_programs_have_their_entries(wheel: zipfile.ZipFile) -> None:
+def test_the_programs_have_their_entries(wheel: zipfile.ZipFile) -> None:
     entries = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    assert wheel.read(entries).decode().split("\n")[1:3] == [
+    assert wheel.read(entries).decode().split("\n")[1:4] == [
+        "phaseline = phaseline_cli.program:main",
         "progress-server = phaseline_server.cli.program:main",
         "progress-tui = phaseline_tui.cli.program:main",
     ]

@@ -1,0 +1,28 @@
+"""darktable-cli: one line an exported picture; how many there will be is not known."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from phaseline_cli.run.program import Lines
+
+_EXPORTED: Final = re.compile(r"^\[export_job\] exported to [`'\"](.*)['\"]")
+
+
+class Program(Lines):
+    """One or more exports, one after the other."""
+
+    def begin(self, argv: Sequence[str]) -> None:  # noqa: ARG002
+        """Take what the command says."""
+        self._pictures = 0
+
+    def line(self, text: str) -> bool:
+        """Take in a line; return whether it meant something."""
+        exported = _EXPORTED.match(text)
+        if exported is None:
+            return False
+        self._pictures += 1
+        self.progress.enter(f"picture {self._pictures}")
+        self.progress.count(self._pictures, None, "pictures")
+        self.progress.say(exported.group(1))
+        return True

@@ -1,0 +1,45 @@
+"""`phaseline adapters`: which programs' output is understood."""
+
+import os
+from pathlib import Path
+
+import click
+
+from phaseline_cli.run.adapter import Adapter, BadAdapter, load
+
+
+def own_folder() -> Path:
+    """Return the folder of the user's own adapters."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "phaseline" / "adapters"
+
+
+def all_adapters() -> dict[str, Adapter]:
+    """Return all adapters by name.
+
+    Raises:
+        click.ClickException: one of the user's own can't be used.
+    """
+    try:
+        return dict(load(own_folder()))
+    except BadAdapter as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command("adapters")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+def adapters_command(as_json: bool) -> None:  # noqa: FBT001
+    """List the programs whose progress is understood.
+
+    Your own adapters are TOML files in ~/.config/phaseline/adapters; they replace built-in ones of the same name.
+    """
+    found = all_adapters()
+    if as_json:
+        import json  # noqa: PLC0415
+
+        listed = [{"name": a.name, "match": a.match, "phases": a.phases} for a in found.values()]
+        click.echo(json.dumps(listed, indent=2))
+        return
+    width = max(map(len, found))
+    for name, adapter in sorted(found.items()):
+        click.echo(f"{name:{width}}  {', '.join(adapter.phases)}".rstrip())

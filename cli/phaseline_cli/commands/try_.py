@@ -1,0 +1,112 @@
+"""`phaseline try`: what would be read from a log or a recording."""
+
+import base64
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
+
+import click
+
+from phaseline_cli.commands.adapters import all_adapters
+from phaseline_cli.run.adapter import Adapter
+from phaseline_cli.run.progress import Reading
+from phaseline_cli.run.reader import End, Reader
+
+
+def replay(
+    file: BinaryIO, adapters: Mapping[str, Adapter], argv: Sequence[str], code: int | None, name: str | None
+) -> Iterator[dict[str, Any]]:
+    """Yield a JSON object for each change of progress, and one for the end.
+
+    Args:
+        file: a log as it was printed, or a recording (JSON lines, the first an object with `argv`).
+        adapters: all that are known, by name.
+        argv: the command; a recording's own if empty.
+        code: the exit code; a recording's own if None.
+        name: the adapter to use; None: the one for the command.
+
+    Raises:
+        ValueError: a recording has a line that is no `[seconds, stream, text]`.
+    """
+    first = file.readline()
+    header = _header(first)
+    interrupted = False
+    if header is None:
+        chunks: Iterator[tuple[float, str, bytes]] = _log(first, file)
+    else:
+        argv = argv or header["argv"]
+        code = header.get("exit_code") if code is None else code
+        interrupted = any(signal == "SIGINT" for _, signal in header.get("signals", ()))
+        chunks = _recording(file)
+    reader = Reader(adapters, argv, name)
+    for time, stream, data in chunks:
+        for at, reading in reader.feed(time, stream, data):
+            yield _change(at, reading)
+    before = reader.progress.now
+    end = reader.end(code, interrupted=interrupted)
+    if reader.progress.now != before:
+        yield _change(reader.last, reader.progress.now)
+    yield _end(end)
+
+
+def _header(line: bytes) -> dict[str, Any] | None:
+    try:
+        header = json.loads(line)
+    except ValueError:
+        return None
+    return header if isinstance(header, dict) and isinstance(header.get("argv"), list) else None
+
+
+def _log(first: bytes, file: BinaryIO) -> Iterator[tuple[float, str, bytes]]:
+    yield 0.0, "stdout", first
+    while chunk := file.read(65536):
+        yield 0.0, "stdout", chunk
+
+
+def _recording(file: BinaryIO) -> Iterator[tuple[float, str, bytes]]:
+    for row, line in enumerate(file, 2):
+        if not line.strip():
+            continue
+        try:
+            time, stream, text = json.loads(line)
+            data = base64.b64decode(text["b64"]) if isinstance(text, dict) else text.encode()
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"line {row} of the recording is no [seconds, stream, text]: {line[:80]!r}") from error
+        yield float(time), str(stream), data
+
+
+def _change(time: float, now: Reading) -> dict[str, Any]:
+    return {
+        "t": round(time, 3),
+        "phase": now.phase,
+        "fraction": now.fraction,
+        "run": now.run,
+        "done": now.done,
+        "total": now.total,
+        "text": now.text,
+    }
+
+
+def _end(end: End) -> dict[str, Any]:
+    return {"end": True, "outcome": end.outcome, "error": end.error, "phases": list(end.phases)}
+
+
+@click.command("try")
+@click.option("--as", "name", metavar="NAME", help="Adapter to use. [the one for the command]")
+@click.option("--argv", help="Command that wrote the log, as one shell string. [a recording's own]")
+@click.option("--exit", "code", type=int, help="Its exit code, negative for a signal. [a recording's own, or 0]")
+@click.argument("file", type=click.File("rb"))
+def try_command(file: BinaryIO, name: str | None, argv: str | None, code: int | None) -> None:
+    """Show what is read from FILE, a log or a recording; - is standard input.
+
+    Prints one JSON line for each change of progress, then one for the end.
+    """
+    adapters = all_adapters()
+    if name is not None and name not in adapters:
+        raise click.UsageError(f"no adapter is named {name!r}; `phaseline adapters` lists them")
+    try:
+        for found in replay(file, adapters, shlex.split(argv or ""), code, name):
+            click.echo(json.dumps(found))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,145 @@
+"""An adapter: how one program prints its progress, as data.
+
+An adapter is a TOML file. `docs/run.md` describes each key, `phaseline try` shows what an adapter reads from a log.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from phaseline_cli.run.numbers import Unit
+
+GROUPS: Final = frozenset({"percent", "fraction", "done", "total", "left", "step", "steps", "phase", "text", "name"})
+"""The names of groups that a rule's pattern may have."""
+
+
+class BadAdapter(Exception):
+    """An adapter's file can't be used; its text says where and why."""
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """What one kind of line means. The pattern's named groups carry the values."""
+
+    find: str
+    """Regular expression, searched in each line. Its groups: see `GROUPS`; others can be used in `phase`."""
+    phase: str = ""
+    """The phase that such a line belongs to; may name groups: `pass {pass}`. Empty: the present one."""
+    of: Literal["", "phase", "run", "both"] = ""
+    """What percent, fraction and done/total are a part of. Empty: both if the adapter has one phase, else the phase."""
+    unit: Unit = ""
+    """How `done`, `total` and `left` are written: counts, sizes in bytes, or times."""
+    label: str = ""
+    """The unit that people read beside the counts: `frames`, `files`."""
+    first: int = 1
+    """The number of the first `step`: the run is at (step - first + fraction of the phase) / steps."""
+    names: dict[str, str] = {}  # msgspec copies it for each instance
+    """Plain names for what the group `phase` matches."""
+    restart: bool = False
+    """Whether such a line begins its phase anew, at 0."""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The compiled `find`."""
+        return re.compile(self.find)
+
+
+class Adapter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """How one program, or one library's bars, print their progress."""
+
+    name: str
+    match: list[str] = []
+    """Regular expressions for the command, `ffmpeg` or `git (clone|fetch)`: program's base name, then words."""
+    signs: list[str] = []
+    """Regular expressions for lines that only this program prints: it was started by a script or as `python x.py`."""
+    phases: list[str] = []
+    """The phases of each run, in order, as far as they are known before it."""
+    begin: str = ""
+    """The phase that a run begins with, if it has begun before the first line."""
+    rules: list[Rule] = []
+    errors: list[str] = []
+    """Regular expressions for the line that says what went wrong, the most telling first."""
+    harmless: list[str] = []
+    """Regular expressions for lines that look like errors and are none."""
+    cancelled: list[str] = []
+    """Regular expressions for lines that a program prints when it was interrupted."""
+    bars: bool = False
+    """Whether bars that no rule knows count too."""
+    python: str = ""
+    """The module of `phaseline_cli.adapters` that reads what rules can't."""
+
+    @cached_property
+    def command(self) -> re.Pattern[str] | None:
+        """The pattern of the commands that this adapter is for."""
+        return re.compile("|".join(f"(?:{m})" for m in self.match)) if self.match else None
+
+    def matches(self, argv: Sequence[str]) -> bool:
+        """Return whether this adapter is for the command."""
+        return bool(argv) and self.command is not None and self.command.match(spoken(argv)) is not None
+
+
+def spoken(argv: Sequence[str]) -> str:
+    """Return a command as adapters match it: its base name, without `python -m`, and its words, each ended by a blank.
+
+    `/usr/bin/python3 -m pytest tests` is `pytest tests `.
+    """
+    words = list(argv)
+    name = Path(words[0]).name
+    if re.fullmatch(r"(?:python|pypy)[\d.]*", name):
+        flags = 1
+        while len(words) > flags and re.fullmatch(r"-[bBdEiIOqRsSuvPx]+", words[flags]):
+            flags += 1
+        if words[flags : flags + 1] == ["-m"] and len(words) > flags + 1:
+            words = words[flags + 1 :]
+            name = words[0]
+    return "".join(f"{word} " for word in [name, *words[1:]])
+
+
+def load(folder: Path | None = None) -> Mapping[str, Adapter]:
+    """Return all adapters by name: ours, then the user's own in `folder`, which replace ours of the same name.
+
+    Raises:
+        BadAdapter: a file is not TOML, has an unknown key or a pattern that is no regular expression.
+    """
+    found: dict[str, Adapter] = {}
+    for name, text in _texts(folder):
+        adapter = parse(text, name)
+        found[adapter.name] = adapter
+    return found
+
+
+def _texts(folder: Path | None) -> Iterator[tuple[str, str]]:
+    for entry in sorted(files("phaseline_cli.adapters").iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".toml"):
+            yield entry.name, entry.read_text("utf-8")
+    if folder is not None and folder.is_dir():
+        for path in sorted(folder.glob("*.toml")):
+            yield str(path), path.read_text("utf-8")
+
+
+def parse(text: str, name: str) -> Adapter:
+    """Return the adapter that a TOML file holds.
+
+    Args:
+        text: the file's contents.
+        name: the file's name, for errors.
+
+    Raises:
+        BadAdapter: as `load`.
+    """
+    try:
+        adapter = msgspec.convert(tomllib.loads(text), Adapter)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise BadAdapter(f"adapter {name}: {error}") from error
+    patterns = [*adapter.match, *adapter.signs, *adapter.errors, *adapter.harmless, *adapter.cancelled]
+    for pattern in [*patterns, *(rule.find for rule in adapter.rules)]:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise BadAdapter(f"adapter {name}: {pattern!r} is no regular expression: {error}") from error
+    return adapter

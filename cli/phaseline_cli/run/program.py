@@ -1,0 +1,34 @@
+"""The base of the adapters that are Python: what reads one program's lines."""
+
+from collections.abc import Sequence
+
+from phaseline_cli.run.adapter import Adapter
+from phaseline_cli.run.progress import Progress
+
+
+class Lines:
+    """One run of a program, read line by line."""
+
+    error: str | None = None
+    """The line that says what went wrong, where patterns can't tell."""
+
+    def __init__(self, adapter: Adapter, progress: Progress, argv: Sequence[str]) -> None:
+        """Begin to read.
+
+        Args:
+            adapter: the adapter's data.
+            progress: where what is found goes.
+            argv: the command; empty if a script runs it.
+        """
+        self.adapter = adapter
+        self.progress = progress
+        if adapter.begin:
+            progress.enter(adapter.begin)
+        self.begin(argv)
+
+    def begin(self, argv: Sequence[str]) -> None:
+        """Take from the command what its output doesn't say."""
+
+    def line(self, text: str) -> bool:
+        """Take in a line; return whether it meant something."""
+        raise NotImplementedError

@@ -1,0 +1,76 @@
+"""What is known of a program's progress at one moment, as its output reveals it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The state of a run between two changes."""
+
+    phase: str | None = None
+    fraction: float | None = None
+    """Of the phase, 0 to 1; None where it is not known."""
+    run: float | None = None
+    """Of the whole run, 0 to 1; None where it is not known."""
+    done: float | None = None
+    total: float | None = None
+    unit: str = ""
+    text: str = ""
+
+
+class Progress:
+    """Collect what rules find. A fraction never falls within a phase, nor that of the run."""
+
+    def __init__(self) -> None:
+        self.phases: list[str] = []
+        """The phases that have begun, in their order."""
+        self._now = Reading()
+
+    @property
+    def now(self) -> Reading:
+        """The present state."""
+        return self._now
+
+    def enter(self, phase: str) -> None:
+        """Begin a phase; nothing if it is the present one."""
+        now = self._now
+        if phase == now.phase:
+            return
+        if phase not in self.phases:
+            self.phases.append(phase)
+        self._now = Reading(phase=phase, run=now.run, text="")
+
+    def restart(self) -> None:
+        """Forget the fraction of the present phase: it begins again."""
+        now = self._now
+        self._now = Reading(phase=now.phase, run=now.run, text=now.text)
+
+    def of_phase(self, fraction: float | None) -> None:
+        """Set the fraction of the present phase."""
+        now = self._now
+        self._now = Reading(
+            now.phase, _higher(now.fraction, fraction), now.run, now.done, now.total, now.unit, now.text
+        )
+
+    def of_run(self, fraction: float | None) -> None:
+        """Set the fraction of the whole run; None if it turns out not to be known."""
+        now = self._now
+        run = None if fraction is None else _higher(now.run, fraction)
+        self._now = Reading(now.phase, now.fraction, run, now.done, now.total, now.unit, now.text)
+
+    def count(self, done: float | None, total: float | None, unit: str) -> None:
+        """Set how much of how much is done."""
+        now = self._now
+        self._now = Reading(now.phase, now.fraction, now.run, done, total, unit, now.text)
+
+    def say(self, text: str) -> None:
+        """Set the line of text beside the bar, at most 200 characters."""
+        now = self._now
+        self._now = Reading(now.phase, now.fraction, now.run, now.done, now.total, now.unit, text[:200])
+
+
+def _higher(old: float | None, new: float | None) -> float | None:
+    if new is None:
+        return old
+    new = min(1.0, max(0.0, new))
+    return new if old is None else max(old, new)

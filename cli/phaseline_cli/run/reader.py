@@ -1,0 +1,164 @@
+"""Read a program's output as it comes: the one entry for `run`, `try` and `watch log`."""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Final, Literal
+
+from phaseline_cli.run.adapter import Adapter
+from phaseline_cli.run.bars import Bars
+from phaseline_cli.run.errors import ErrorLines
+from phaseline_cli.run.inband import Inband
+from phaseline_cli.run.program import Lines
+from phaseline_cli.run.progress import Progress, Reading
+from phaseline_cli.run.rules import Rules
+from phaseline_cli.run.screen import Line, Screen, TerminalProgress
+
+QUIET: Final = 0.1
+"""Seconds without output after which a row that is still being written is read as it stands."""
+
+RECENT: Final = 50
+"""Lines that an adapter is given when a sign shows, some lines into its program's output, that it is the right one."""
+
+Outcome = Literal["ok", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended."""
+
+    outcome: Outcome
+    error: str | None
+    phases: Sequence[str] = field(default_factory=tuple)
+
+
+class Reader:
+    """The progress of one run, from its command and its output."""
+
+    def __init__(self, adapters: Mapping[str, Adapter], argv: Sequence[str] = (), adapter: str | None = None) -> None:
+        """Begin to read.
+
+        Args:
+            adapters: all that are known, by name.
+            argv: the command, as far as it is known.
+            adapter: the name of the adapter to use, whatever the command is.
+        """
+        self.progress = Progress()
+        self._adapters = adapters
+        self._argv = argv
+        self._screens: dict[str, Screen] = {}
+        self._errors = ErrorLines()
+        self._bars = Bars(self.progress)
+        self._inband = Inband(self.progress)
+        self._program: Lines | None = None
+        self._cancelled = False
+        self._recent: deque[str] = deque(maxlen=RECENT)
+        self.last = 0.0
+        """When output came last, in seconds since the start."""
+        chosen = adapters.get(adapter) if adapter else next((a for a in adapters.values() if a.matches(argv)), None)
+        self._fixed = chosen is not None
+        if chosen is not None:
+            self._use(chosen, argv)
+
+    @property
+    def adapter(self) -> Adapter | None:
+        """The adapter that reads now."""
+        return None if self._program is None else self._program.adapter
+
+    def feed(self, time: float, stream: str, data: bytes) -> Iterable[tuple[float, Reading]]:
+        """Take in what the program wrote; yield each change of its progress with its time.
+
+        Args:
+            time: seconds since the start, not falling.
+            stream: `stdout`, `stderr` or `pty`.
+            data: the bytes.
+        """
+        if time - self.last > QUIET:
+            yield from self.quiet(self.last + QUIET)
+        self.last = time
+        screen = self._screens.get(stream)
+        if screen is None:
+            screen = self._screens[stream] = Screen()
+        before = self.progress.now
+        for found in screen.feed(data):
+            self._take(found)
+            if self.progress.now != before:
+                before = self.progress.now
+                yield time, before
+
+    def quiet(self, time: float) -> Iterable[tuple[float, Reading]]:
+        """Read rows that are still being written, since the program paused."""
+        before = self.progress.now
+        for screen in self._screens.values():
+            for line in screen.rest():
+                self._take(line)
+                if self.progress.now != before:
+                    before = self.progress.now
+                    yield time, before
+
+    def end(self, code: int | None, *, interrupted: bool = False) -> End:
+        """Return how the run ended.
+
+        Args:
+            code: the exit code, negative for a signal; None if it is not known.
+            interrupted: whether the person who ran it pressed Ctrl+C.
+        """
+        for _ in self.quiet(self.last):
+            pass
+        if code in (None, 0):
+            outcome: Outcome = "ok"
+        elif interrupted or self._cancelled or code in (-2, -15, 130, 143):
+            outcome = "cancelled"
+        else:
+            outcome = "failed"
+        error = None
+        if outcome != "ok":
+            own = self._program.error if self._program is not None else None
+            error = self._inband.error or own or self._errors.best()
+        return End(outcome, error, tuple(self.progress.phases))
+
+    def _use(self, adapter: Adapter, argv: Sequence[str]) -> Lines:
+        self._errors.use(adapter)
+        program: Lines
+        if adapter.python:
+            module = import_module(f"phaseline_cli.adapters.{adapter.python}")
+            program = module.Program(adapter, self.progress, argv)
+        else:
+            program = Rules(adapter, self.progress, argv)
+        self._program = program
+        return program
+
+    def _take(self, found: Line | TerminalProgress) -> None:
+        if isinstance(found, TerminalProgress):
+            self._bars.terminal(found)
+            return
+        text = found.text
+        if self._inband.line(text):
+            return
+        if not self._fixed:
+            self._look_for_signs(text)
+            self._recent.append(text)
+        program = self._program
+        if program is not None:
+            if any(re.search(pattern, text) for pattern in program.adapter.cancelled):
+                self._cancelled = True
+            meant = program.line(text)
+        else:
+            meant = False
+        if not meant and (program is None or program.adapter.bars):
+            meant = self._bars.line(found)
+        if found.ended or not meant:
+            self._errors.line(text)
+
+    def _look_for_signs(self, text: str) -> None:
+        for adapter in self._adapters.values():
+            if adapter is self.adapter or not adapter.signs:
+                continue
+            if any(re.search(sign, text) for sign in adapter.signs):
+                program = self._use(adapter, ())
+                for recent in self._recent:
+                    program.line(recent)
+                self._recent.clear()
+                return
