@@ -1,0 +1,66 @@
+from phaseline_cli.run.adapter import load
+from phaseline_cli.run.reader import Reader
+
+
+def read(*rows: str, argv: tuple[str, ...] = ()) -> Reader:
+    reader = Reader(load(), argv)
+    for time, row in enumerate(rows):
+        list(reader.feed(float(time), "pty", row.encode()))
+    list(reader.quiet(float(len(rows))))
+    return reader
+
+
+def test_a_number_that_rises_in_one_place_counts() -> None:
+    reader = read("\rcopying  1%", "\rcopying  9%", "\rcopying 30%", "\rcopying 42%")
+    assert reader.progress.now.run == 0.42
+    assert reader.progress.phases == ["copying"]
+
+
+def test_a_percent_that_is_printed_once_does_not_count() -> None:
+    reader = read("i16 v,h,dc,p: 36% 23%\n", "Building BVH 0%\n", "TOTAL     120    13    89%\n", "done\n")
+    assert reader.progress.now.fraction is None
+    assert reader.progress.now.run is None
+
+
+def test_a_number_that_does_not_begin_near_zero_does_not_count() -> None:
+    reader = read(*(f"\rcpu {n}%" for n in (40, 52, 61, 70, 80)))
+    assert reader.progress.now.run is None
+
+
+def test_an_outer_bar_counts_rounds_and_the_inner_one_is_its_phase() -> None:
+    rows = ["\r"]
+    for outer in range(2):
+        for inner in range(11):
+            above = f"Pass: {outer * 50}%|{'#' * 20}| {outer}/2 [00:01]"
+            below = f"Files: {inner * 10}%|{'#' * 20}| {inner}/10 [00:01]"
+            rows.append(f"\r{above}\n\r{below}\x1b[A")
+    reader = read(*rows[:-5])
+    assert reader.progress.now.phase == "pass 2"
+    assert reader.progress.now.fraction == 0.5
+    assert reader.progress.now.run == 0.75
+
+
+def test_two_bars_one_after_the_other_are_two_phases_and_the_run_is_unknown() -> None:
+    first = [f"\rPacking  [{'#' * 10}{'-' * 10}]  {n}/20" for n in range(0, 21, 4)]
+    second = [f"\rVerifying  [{'#' * 10}{'-' * 10}]  {n}%" for n in range(0, 61, 20)]
+    reader = read(*first, "\n", *second)
+    assert reader.progress.phases == ["Packing", "Verifying"]
+    assert reader.progress.now.fraction == 0.6
+    assert reader.progress.now.run is None
+
+
+def test_progress_that_is_sent_to_the_terminal_counts_at_once() -> None:
+    assert read("\x1b]9;4;1;42\x1b\\").progress.now.run == 0.42
+
+
+def test_lines_in_the_forms_of_render_farms_count_at_once() -> None:
+    for line in ("openjd_progress: 42", "ALF_PROGRESS 42%", "TR_PROGRESS 042%", "PROGRESS: 42%"):
+        assert read(f"{line}\n").progress.now.run == 0.42
+    reader = read("##vso[task.setprogress value=42;]Upload\n")
+    assert (reader.progress.now.run, reader.progress.now.text) == (0.42, "Upload")
+    assert read("openjd_fail: no licence\n").end(1).error == "no licence"
+
+
+def test_zstd_prints_its_ratio_as_a_percent_and_that_is_no_progress() -> None:
+    reader = read("\rRead:  2.50 MiB /  10.0 MiB ==> 35%", argv=("zstd", "-19", "big"))
+    assert reader.progress.now.run == 0.25
