@@ -145,6 +145,8 @@ class _Found:
 
 def _value(text: str) -> _Found | None:
     """Return the numbers of a line; None if it has no such numbers, or several that contradict each other."""
+    if "%" not in text and "/" not in text and " of " not in text:
+        return None
     count = _count(text)
     percents = [number(match.group(1)) for match in _PERCENT.finditer(text)]
     percent = percents[0] if len(percents) == 1 else None

@@ -19,6 +19,27 @@ _GENERIC: Final = [
     )
 ]
 _HARMLESS: Final = re.compile(r"(?i)\b(?:0 errors?|no errors?|errors?[=:] ?0\b|ignored|warning:)|\(ignored\)")
+_WORDS: Final = (
+    "error",
+    "exception",
+    "interrupt",
+    "failure",
+    "fatal",
+    "fail",
+    "no space",
+    "denied",
+    "no such",
+    "memory",
+    "cannot",
+    "can't",
+    "could not",
+    "unable",
+    "abort",
+    "panic",
+    "exit",
+    "warning",
+)
+"""Each line that a generic pattern finds has one of them; most lines have none, which is quickly seen."""
 _LAST_COUNTS: Final = 1
 """Of the first pattern the last match counts: a chained traceback ends with what reached the user."""
 
@@ -38,15 +59,15 @@ class ErrorLines:
     def line(self, text: str) -> None:
         """Take in a line that was ended."""
         for adapter in self._adapters:
-            if any(re.search(pattern, text) for pattern in adapter.harmless):
+            if adapter.harmless and any(re.search(pattern, text) for pattern in adapter.harmless):
                 return
-            for rank, pattern in enumerate(adapter.errors):
+            old = self._own.get(adapter.name)
+            for rank, pattern in enumerate(adapter.errors[: old[0] if old else None]):
                 if re.search(pattern, text):
-                    old = self._own.get(adapter.name)
-                    if old is None or rank < old[0]:
-                        self._own[adapter.name] = (rank, text.strip())
+                    self._own[adapter.name] = (rank, text.strip())
                     break
-        if _HARMLESS.search(text):
+        lower = text.lower()
+        if not any(word in lower for word in _WORDS) or _HARMLESS.search(text):
             return
         for rank, generic in enumerate(_GENERIC):
             if generic.search(text):

@@ -59,6 +59,9 @@ class Reader:
         """When output came last, in seconds since the start."""
         chosen = adapters.get(adapter) if adapter else next((a for a in adapters.values() if a.matches(argv)), None)
         self._fixed = chosen is not None
+        signs = [] if self._fixed else [sign for a in adapters.values() for sign in a.signs]
+        self._first_signs = _any(sign for sign in signs if sign.startswith("^"))
+        self._inner_signs = _any(sign for sign in signs if not sign.startswith("^"))
         if chosen is not None:
             self._use(chosen, argv)
 
@@ -153,6 +156,8 @@ class Reader:
             self._errors.line(text)
 
     def _look_for_signs(self, text: str) -> None:
+        if self._first_signs.match(text) is None and self._inner_signs.search(text) is None:
+            return
         for adapter in self._adapters.values():
             if adapter is self.adapter or not adapter.signs:
                 continue
@@ -162,3 +167,8 @@ class Reader:
                     program.line(recent)
                 self._recent.clear()
                 return
+
+
+def _any(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern for all of `patterns`, which nothing matches if there are none."""
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"(?!)")
