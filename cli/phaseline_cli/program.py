@@ -8,6 +8,7 @@ import click
 COMMANDS: Final = {
     "adapters": ("adapters", "List the programs whose progress is understood."),
     "completion": ("completion", "Print a shell's completion script."),
+    "run": ("run", "Run a command unchanged and report its progress."),
     "serve": ("programs", "Run the server (progress-server)."),
     "try": ("try_", "Show what is read from a log or a recording."),
     "tui": ("programs", "Open the terminal view (progress-tui)."),

@@ -1,0 +1,72 @@
+"""`phaseline run`: run a command unchanged and report its progress."""
+
+import os
+import resource
+import signal
+import sys
+from typing import NoReturn
+
+import click
+
+from phaseline_cli.run.spawn import NOT_STARTED, NotStarted, spawn
+from phaseline_cli.run.tee import Tee
+from phaseline_cli.run.wait import Ended, block, wait
+
+TIMED_OUT = 124
+
+
+@click.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.option("--name", metavar="TEXT", help="Name that people see. [the program and its last file]")
+@click.option("--workflow", metavar="NAME", help="Workflow that durations are learned for. [the program]")
+@click.option("--series", metavar="NAME", help="What makes runs alike. [the command without its files]")
+@click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]")
+@click.option("--as", "adapter", metavar="NAME", help="Adapter that reads the output. [the one for the command]")
+@click.option("--pty/--no-pty", default=None, help="Give the command a terminal, or none. [as our own streams are]")
+@click.option("--timeout", type=float, metavar="SECONDS", help="End the command after this time; exit with 124.")
+@click.option("-v", "--verbose", is_flag=True, help="Print warnings about the server.")
+@click.argument("argv", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED)
+def run_command(
+    argv: tuple[str, ...],
+    *,
+    pty: bool | None,
+    timeout: float | None,
+    verbose: bool,
+    **wishes: str | None,
+) -> NoReturn:
+    """Run COMMAND unchanged and report its progress.
+
+    The command's output, exit code, signals and terminal are what they would be without Phaseline, and so they are
+    while the server is away. Exit codes of our own: 124 time-out, 125 not started, 126 not executable, 127 not found.
+    """
+    block()
+    try:
+        child = spawn(argv, dict(os.environ), pty=pty)
+    except NotStarted as error:
+        click.echo(f"phaseline: {error}", err=True)
+        sys.exit(error.code)
+    tee = Tee(child.streams)
+    # What follows takes a tenth of a second to load; the command runs meanwhile, and its output is passed on.
+    from phaseline_cli.run.reporter import Watcher, Wishes  # noqa: PLC0415
+
+    with Watcher(tee, argv, Wishes(**wishes), verbose=verbose) as watcher:
+        ended = wait(child, timeout)
+        tee.command_ended()
+        watcher.ended = ended
+    _exit_as(ended)
+
+
+def _exit_as(ended: Ended) -> NoReturn:
+    """End as the command did: by its exit code, or by its signal."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if ended.timed_out:
+        os._exit(TIMED_OUT)
+    if ended.code < 0:
+        number = -ended.code
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command's own core is the one that is wanted
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        os.kill(os.getpid(), number)
+        os._exit(NOT_STARTED)  # a signal that ends nobody
+    os._exit(ended.code)

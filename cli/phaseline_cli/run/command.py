@@ -1,0 +1,50 @@
+"""What a command line says by itself: a name for people, the workflow, and what makes two runs alike."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from phaseline_cli.run.adapter import spoken
+
+_FILE: Final = re.compile(r"[/\\]|\.\w{1,5}$|^\.{1,2}$")
+_OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*")
+LONGEST: Final = 200
+
+
+def name_of(argv: Sequence[str]) -> str:
+    """Return a name for people: the program and the last file or word that it works on.
+
+    `ffmpeg -i in/shot.mov -crf 20 out/shot.mp4` is `ffmpeg shot.mp4`.
+    """
+    words = spoken(argv).split()
+    about = [word for word in argv[1:] if not word.startswith("-") and _FILE.search(word)]
+    last = Path(about[-1]).name if about else next((w for w in words[1:] if not w.startswith("-")), "")
+    return f"{words[0]} {last}".strip()[:LONGEST]
+
+
+def workflow_of(argv: Sequence[str]) -> str:
+    """Return the workflow, for which phases and durations are learned: the program, and a script by its file's name."""
+    words = spoken(argv).split()
+    if re.fullmatch(r"(?:python|pypy|node|ruby|perl|Rscript|bash|sh|zsh|dash)[\d.]*", words[0]):
+        script = next((word for word in argv[1:] if not word.startswith("-")), None)
+        if script is not None and _FILE.search(script):
+            return Path(script).name[:64]
+    return words[0][:64]
+
+
+def series_of(argv: Sequence[str]) -> str:
+    """Return what makes runs alike: the program, its subcommand and options, without the files it works on.
+
+    Options' values stay if they are words or numbers: `-preset slow` and `-preset fast` take unlike times.
+    """
+    kept = [spoken(argv).split()[0]]
+    for word in argv[1:]:
+        if word == "--":
+            break
+        option, equals, value = word.partition("=")
+        if _OPTION.fullmatch(option):
+            kept.append(option if not equals or _FILE.search(value) else word)
+        elif not _FILE.search(word) and len(word) <= 24:  # noqa: PLR2004 # longer words are names, not settings
+            kept.append(word)
+    return " ".join(kept)[:LONGEST]

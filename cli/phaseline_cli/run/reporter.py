@@ -1,0 +1,149 @@
+"""Report a command's progress, beside the command."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from phaseline.model.events import JobCancelled, JobCompleted, JobFailed
+from phaseline.reporting import Reporter
+from phaseline_cli.run.adapter import Adapter, BadAdapter, load
+from phaseline_cli.run.command import name_of, series_of, workflow_of
+from phaseline_cli.run.progress import Reading
+from phaseline_cli.run.reader import QUIET, Reader
+from phaseline_cli.run.tee import Tee
+from phaseline_cli.run.wait import Ended
+
+SLICE: Final = 4096
+"""Bytes that are parsed before another thread gets its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user wants to be different; None: as the command says."""
+
+    name: str | None = None
+    """For people."""
+    workflow: str | None = None
+    """What durations are learned for."""
+    series: str | None = None
+    """What makes runs alike."""
+    job_id: str | None = None
+    adapter: str | None = None
+    """The adapter that reads the output."""
+
+
+class Watcher:
+    """A thread that reads what a command prints, and the job that it reports."""
+
+    ended: Ended | None = None
+    """How the command ended; set before the end of the `with` block."""
+
+    def __init__(self, tee: Tee, argv: Sequence[str], wishes: Wishes, *, verbose: bool = False) -> None:
+        """Prepare to watch.
+
+        Args:
+            tee: the command's output.
+            argv: the command.
+            wishes: what the user wants to be different.
+            verbose: whether warnings about the server go to standard error.
+        """
+        self._verbose = verbose
+        self._tee = tee
+        self._reader = Reader(_adapters(), argv, wishes.adapter)
+        self._reporter = Reporter(spool_dir=_spool())
+        known = self._reader.adapter
+        self._job = self._reporter.job(
+            wishes.name or name_of(argv),
+            phases=known.phases if known is not None else (),
+            workflow=wishes.workflow or (known.name if known is not None else workflow_of(argv)),
+            series=series_of(argv) if wishes.series is None else wishes.series,
+            job_id=wishes.job_id,
+        )
+        self._phase: str | None = None
+        self._thread = threading.Thread(target=self._watch, name="watch")
+
+    def __enter__(self) -> Self:
+        """Start the job, and read."""
+        if not self._verbose:
+            logging.getLogger("phaseline").addHandler(logging.NullHandler())  # the streams are the command's
+        self._job.__enter__()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Read to the end, report it, and wait a moment for its delivery."""
+        self._thread.join()
+        if self.ended is not None:
+            self._report_end(self.ended)
+        self._reporter.close()
+
+    def _watch(self) -> None:
+        tee, reader = self._tee, self._reader
+        while not tee.at_end:
+            tee.more.wait(QUIET)
+            taken = tee.take()
+            for at, stream, data in taken:
+                for begin in range(0, len(data), SLICE):
+                    for _, now in reader.feed(at, stream, data[begin : begin + SLICE]):
+                        self._report(now)
+                    time.sleep(0)
+            if not taken:
+                for _, now in reader.quiet(reader.last + QUIET):
+                    self._report(now)
+
+    def _report(self, now: Reading) -> None:
+        if self._phase is not None and now.phase not in (None, self._phase):
+            self._job.complete(self._phase)
+        self._phase = now.phase or self._phase
+        percent = None if now.fraction is None else now.fraction * 100
+        self._job.progress(percent, _text(now), phase=self._phase or "run")
+
+    def _report_end(self, ended: Ended) -> None:
+        end = self._reader.end(ended.code, interrupted=ended.interrupted)
+        job_id = self._job.job_id
+        result = {"exit_code": ended.code if ended.code >= 0 else 128 - ended.code}
+        if end.outcome == "ok":
+            self._reporter.report(JobCompleted(job_id=job_id, result=result))
+        elif end.outcome == "cancelled":
+            self._reporter.report(JobCancelled(job_id=job_id, reason=end.error or _in_words(ended)))
+        else:
+            text = end.error or _in_words(ended)
+            self._job.error("CommandFailed", text)
+            self._reporter.report(JobFailed(job_id=job_id, result={**result, "error": text}))
+
+
+def _spool() -> Path:
+    """Return where reports wait while the server is away."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "phaseline" / "spool"
+
+
+def _text(now: Reading) -> str:
+    if now.text or now.done is None or now.unit in ("", "bytes", "time", "s"):
+        return now.text
+    total = "" if now.total is None else f"/{now.total:.0f}"
+    return f"{now.done:.0f}{total} {now.unit}"
+
+
+def _in_words(ended: Ended) -> str:
+    if ended.timed_out:
+        return "time-out"
+    return f"exit code {ended.code}" if ended.code >= 0 else f"ended by signal {-ended.code}"
+
+
+def _adapters() -> dict[str, Adapter]:
+    """Return all adapters; a broken one of the user's own must not stop the command."""
+    from phaseline_cli.commands.adapters import own_folder  # noqa: PLC0415
+
+    try:
+        return dict(load(own_folder()))
+    except BadAdapter:
+        return dict(load())

@@ -1,0 +1,122 @@
+"""Pass a command's output on, first and unchanged; then offer it to the parser.
+
+Each stream is copied by a thread of its own with blocking calls, as `cat` copies: a reader that stops reading one of
+our streams holds up that stream alone. The parser is offered a copy. If it is slow, it loses output; the user doesn't.
+"""
+
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from phaseline_cli.run.spawn import Stream
+
+CHUNK: Final = 1 << 18
+OFFERED: Final = 1 << 16
+"""Bytes that wait for the parser at most; older ones are dropped."""
+DRAIN: Final = 0.5
+"""Seconds that a stream may be silent, after the command ended, until we stop waiting for who else holds it open."""
+
+
+class Tee:
+    """The threads that copy a command's streams."""
+
+    def __init__(self, streams: Sequence[Stream]) -> None:
+        """Begin to copy.
+
+        Args:
+            streams: what to read, and where it goes.
+        """
+        self._offered: deque[tuple[float, str, bytes]] = deque()
+        self._waiting = 0
+        self._lock = threading.Lock()
+        self.more = threading.Event()
+        """Set when there is something to parse, and at the end."""
+        self._stop, self._stopping = os.pipe()
+        self._begun = time.monotonic()
+        self._open = len(streams)
+        self._threads = [threading.Thread(target=self._copy, args=[s], name=f"copy {s.name}") for s in streams]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all streams have ended and all is parsed."""
+        return self._open == 0 and not self._offered
+
+    def take(self) -> Sequence[tuple[float, str, bytes]]:
+        """Return what came since the last call: seconds since the start, the stream's name, bytes."""
+        with self._lock:
+            taken = list(self._offered)
+            self._offered.clear()
+            self._waiting = 0
+            if self._open:
+                self.more.clear()
+        return taken
+
+    def command_ended(self) -> None:
+        """Copy what is left, then stop: at once where nobody else holds a stream open, else after half a second."""
+        os.close(self._stopping)
+        for thread in self._threads:
+            thread.join()
+        os.close(self._stop)
+
+    def _copy(self, stream: Stream) -> None:
+        poll = select.poll()
+        poll.register(stream.source, select.POLLIN)
+        poll.register(self._stop, select.POLLHUP)
+        ending = False
+        forward = True
+        try:
+            while True:
+                ready = dict(poll.poll(int(DRAIN * 1000) if ending else None))
+                if self._stop in ready and not ending:
+                    ending = True
+                    poll.unregister(self._stop)
+                if stream.source in ready:
+                    data = _read(stream.source)
+                    if not data:
+                        return
+                    forward = forward and _write(stream.target, data)
+                    if not forward and stream.name != "pty":
+                        return  # as the command would learn from SIGPIPE
+                    self._offer(stream.name, data)
+                elif ending and not ready:
+                    return
+        finally:
+            os.close(stream.source)
+            with self._lock:
+                self._open -= 1
+            self.more.set()
+
+    def _offer(self, name: str, data: bytes) -> None:
+        data = data[-OFFERED:]
+        with self._lock:
+            self._offered.append((time.monotonic() - self._begun, name, data))
+            self._waiting += len(data)
+            while self._waiting > OFFERED:
+                self._waiting -= len(self._offered.popleft()[2])
+        self.more.set()
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, CHUNK)
+    except OSError:  # the end of a pseudo-terminal is EIO
+        return b""
+
+
+def _write(fd: int, data: bytes) -> bool:
+    """Write all; return whether somebody still reads."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:  # somebody set our stream to non-blocking
+            select.select([], [fd], [])
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,130 @@
+"""Wait for the command; pass signals on, stop and continue with it."""
+
+import os
+import signal
+import struct
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Final
+
+from phaseline_cli.run.spawn import Child
+from phaseline_cli.run.terminal import Terminal
+
+PASSED_ON: Final = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+)
+WATCHED: Final = (*PASSED_ON, signal.SIGCHLD, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
+"""Signals that are blocked and waited for."""
+_FROM_KERNEL: Final = 0x80
+"""`si_code` of a signal that a terminal sent: it went to the command too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the command ended."""
+
+    code: int
+    """Its exit code, or the negative number of the signal that ended it."""
+    timed_out: bool = False
+    interrupted: bool = False
+    """Whether a person pressed Ctrl+C."""
+
+
+def block() -> None:
+    """Block the watched signals, in this thread and those that it starts. The command gets none of this."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+
+
+def wait(child: Child, timeout: float | None = None, kill_after: float = 10.0) -> Ended:
+    """Return when the command has ended.
+
+    Args:
+        child: the command.
+        timeout: seconds after which it gets SIGTERM; None: never.
+        kill_after: seconds after that until SIGKILL.
+    """
+    terminal = Terminal(child.master) if child.own_session and child.master is not None else None
+    with terminal or nullcontext():
+        return _Wait(child, terminal, timeout, kill_after).run()
+
+
+class _Wait:
+    def __init__(self, child: Child, terminal: Terminal | None, timeout: float | None, kill_after: float) -> None:
+        self._child = child
+        self._terminal = terminal
+        self._until = None if timeout is None else time.monotonic() + timeout
+        self._kill_after = kill_after
+        self._timed_out = False
+        self._interrupted = False
+
+    def run(self) -> Ended:
+        while True:
+            info = self._next()
+            if info is None:
+                self._child.send(signal.SIGKILL if self._timed_out else signal.SIGTERM)
+                self._timed_out = True
+                self._until = time.monotonic() + self._kill_after
+            elif info.si_signo == signal.SIGCHLD:
+                status = self._reap()
+                if status is not None:
+                    return Ended(os.waitstatus_to_exitcode(status), self._timed_out, self._interrupted)
+            elif info.si_signo == signal.SIGWINCH:
+                if self._terminal is not None:
+                    self._terminal.resized()
+            elif info.si_signo == signal.SIGTSTP:
+                self._stop()
+            elif info.si_signo == signal.SIGCONT:
+                self._continue()
+            else:
+                self._pass_on(info)
+
+    def _next(self) -> signal.struct_siginfo | None:
+        if self._until is None:
+            return signal.sigwaitinfo(WATCHED)
+        return signal.sigtimedwait(WATCHED, max(0.0, self._until - time.monotonic()))
+
+    def _pass_on(self, info: signal.struct_siginfo) -> None:
+        typed = info.si_code == _FROM_KERNEL
+        self._interrupted = self._interrupted or info.si_signo == signal.SIGINT
+        if not typed or self._child.own_session:
+            self._child.send(info.si_signo)
+
+    def _reap(self) -> int | None:
+        """Return the command's wait status once it has ended; stop with it if it stopped."""
+        pid, status = os.waitpid(self._child.pid, os.WNOHANG | os.WUNTRACED)
+        if pid == 0:
+            return None
+        if os.WIFSTOPPED(status):
+            if self._child.own_session:
+                self._stop()
+            return None
+        if self._child.status is not None:
+            own = os.read(self._child.status, 4)
+            return int(struct.unpack("i", own)[0]) if own else status
+        return status
+
+    def _stop(self) -> None:
+        """Stop ourselves and our process group, as Ctrl+Z would have."""
+        if self._terminal is not None:
+            self._terminal.give_back()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTSTP])
+        if self._child.own_session:
+            os.killpg(0, signal.SIGTSTP)
+        else:
+            os.kill(os.getpid(), signal.SIGTSTP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTSTP])
+        self._continue()
+
+    def _continue(self) -> None:
+        if self._terminal is not None:
+            self._terminal.pass_through()
+        if self._child.own_session:
+            os.kill(self._child.pid, signal.SIGCONT)
+        self._child.send(signal.SIGCONT)
