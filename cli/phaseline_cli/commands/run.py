@@ -4,12 +4,14 @@ import os
 import resource
 import signal
 import sys
+from contextlib import nullcontext
 from typing import NoReturn
 
 import click
 
 from phaseline_cli.run.spawn import NOT_STARTED, NotStarted, spawn
 from phaseline_cli.run.tee import Tee
+from phaseline_cli.run.terminal import Terminal
 from phaseline_cli.run.wait import Ended, block, wait
 
 TIMED_OUT = 124
@@ -44,14 +46,17 @@ def run_command(
     except NotStarted as error:
         click.echo(f"phaseline: {error}", err=True)
         sys.exit(error.code)
-    tee = Tee(child.streams)
-    # What follows takes a tenth of a second to load; the command runs meanwhile, and its output is passed on.
-    from phaseline_cli.run.reporter import Watcher, Wishes  # noqa: PLC0415
+    terminal = Terminal(child.master) if child.own_session and child.master is not None else None
+    with terminal or nullcontext():  # raw before the first byte arrives
+        tee = Tee(child.streams)
+        # What follows takes a tenth of a second to load; the command runs meanwhile, and its output is passed on.
+        from phaseline_cli.run.reporter import Watcher, Wishes  # noqa: PLC0415
 
-    with Watcher(tee, argv, Wishes(**wishes), verbose=verbose) as watcher:
-        ended = wait(child, timeout)
-        tee.command_ended()
-        watcher.ended = ended
+        watcher = Watcher(tee, argv, Wishes(**wishes), verbose=verbose)
+        with watcher:
+            ended = wait(child, terminal, timeout)
+            tee.command_ended()
+            watcher.ended = ended
     _exit_as(ended)
 
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from phaseline_cli.run.adapter import spoken
 
-_FILE: Final = re.compile(r"[/\\]|\.\w{1,5}$|^\.{1,2}$")
+_FILE: Final = re.compile(r"^\S*(?:[/\\]\S*|\.\w{1,5})$|^\.{1,2}$")
+"""A word that looks like a file's name; a program's text, as behind `sh -c`, has blanks."""
 _OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*")
 LONGEST: Final = 200
 
@@ -19,7 +20,7 @@ def name_of(argv: Sequence[str]) -> str:
     """
     words = spoken(argv).split()
     about = [word for word in argv[1:] if not word.startswith("-") and _FILE.search(word)]
-    last = Path(about[-1]).name if about else next((w for w in words[1:] if not w.startswith("-")), "")
+    last = Path(about[-1]).name if about else next((w for w in words[1:] if w.isprintable() and w[0] != "-"), "")
     return f"{words[0]} {last}".strip()[:LONGEST]
 
 
@@ -45,6 +46,6 @@ def series_of(argv: Sequence[str]) -> str:
         option, equals, value = word.partition("=")
         if _OPTION.fullmatch(option):
             kept.append(option if not equals or _FILE.search(value) else word)
-        elif not _FILE.search(word) and len(word) <= 24:  # noqa: PLR2004 # longer words are names, not settings
+        elif not _FILE.search(word) and len(word) <= 24 and word.isprintable():  # noqa: PLR2004 # longer words are names
             kept.append(word)
     return " ".join(kept)[:LONGEST]

@@ -135,6 +135,8 @@ def _spawn(
         theirs.append(telling)
         pid = os.fork()
         if pid == 0:
+            for fd in (failed, status, *(stream.source for stream in streams)):
+                os.close(fd)  # else the pseudo-terminal would outlive us
             _lead(argv, env, replaced, failing, telling)
         os.close(theirs.pop())
         command = struct.unpack("i", os.read(status, 4))[0]
@@ -199,15 +201,16 @@ def _lead(
     try:
         os.setsid()
         fcntl.ioctl(replaced[0], termios.TIOCSCTTY, 0)
-        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU):
             signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # our end ends it, and the kernel hangs up on the command
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         command = os.fork()
         if command == 0:
             os.close(telling)
             os.setpgid(0, 0)
             os.tcsetpgrp(replaced[0], os.getpid())
-            for number in (signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):
+            for number in (signal.SIGQUIT, signal.SIGTSTP):
                 signal.signal(number, signal.SIG_DFL)
             _exec(argv, env, replaced, failing)
         os.close(failing)
@@ -219,6 +222,6 @@ def _lead(
             if not os.WIFSTOPPED(status):
                 os.write(telling, struct.pack("i", status))
                 break
-            os.kill(os.getpid(), signal.SIGSTOP)  # whoever waits for us sees it, and continues us
+            os.kill(os.getpid(), signal.SIGSTOP)  # our parent waits for us, sees it, and continues us
     finally:
         os._exit(0)

@@ -4,7 +4,6 @@ import os
 import signal
 import struct
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,17 +41,16 @@ def block() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
 
 
-def wait(child: Child, timeout: float | None = None, kill_after: float = 10.0) -> Ended:
+def wait(child: Child, terminal: Terminal | None, timeout: float | None = None, kill_after: float = 10.0) -> Ended:
     """Return when the command has ended.
 
     Args:
         child: the command.
+        terminal: ours, if it is passed through to the command.
         timeout: seconds after which it gets SIGTERM; None: never.
         kill_after: seconds after that until SIGKILL.
     """
-    terminal = Terminal(child.master) if child.own_session and child.master is not None else None
-    with terminal or nullcontext():
-        return _Wait(child, terminal, timeout, kill_after).run()
+    return _Wait(child, terminal, timeout, kill_after).run()
 
 
 class _Wait:

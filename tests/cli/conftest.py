@@ -1,0 +1,22 @@
+"""The installed `phaseline`, and an environment without anybody's settings."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+PHASELINE = Path(sys.executable).with_name("phaseline")
+
+
+@pytest.fixture
+def phaseline() -> str:
+    return str(PHASELINE)
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which no server is reached and state goes to a folder of the test's own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PHASELINE_", "PROGRESS_"))}
+    homes = {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": str(tmp_path / "state")}
+    return kept | homes | {"PROGRESS_URL": "http://127.0.0.1:1", "XDG_CONFIG_HOME": str(tmp_path / "config")}

@@ -1,0 +1,99 @@
+"""`phaseline run` without a terminal: bytes, exit codes and signals are the command's own."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import children
+
+
+def run(
+    phaseline: str, env: dict[str, str], *arguments: str, stdin: bytes | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [phaseline, "run", *arguments], env=env, input=stdin, capture_output=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -TERM $$", -15), ("kill -KILL $$", -9)],
+)
+def test_it_ends_as_the_command_does(phaseline: str, env: dict[str, str], command: str, code: int) -> None:
+    done = run(phaseline, env, "--", "sh", "-c", command)
+    assert done.returncode == code
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_a_command_that_is_not_there_is_127(phaseline: str, env: dict[str, str]) -> None:
+    done = run(phaseline, env, "--", "no-such-program")
+    assert (done.returncode, done.stderr) == (127, b"phaseline: no-such-program: command not found\n")
+
+
+def test_a_file_that_can_not_be_executed_is_126(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "text"
+    file.write_text("x")
+    done = run(phaseline, env, "--", str(file))
+    assert done.returncode == 126
+    assert b"can't be executed: Permission denied" in done.stderr
+
+
+def test_every_byte_passes_on_its_own_stream(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+    data = os.urandom(3_000_000)
+    (tmp_path / "data").write_bytes(data)
+    done = run(phaseline, env, "--", "sh", "-c", f"cat {tmp_path}/data; cat {tmp_path}/data >&2; cat", stdin=data[:9])
+    assert done.stdout == data + data[:9]
+    assert done.stderr == data
+
+
+def test_a_reader_that_leaves_ends_the_command_by_sigpipe(phaseline: str, env: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{phaseline} run -- yes | head -2; echo ${{PIPESTATUS[0]}}"],
+        env=env,
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout == b"y\ny\n141\n"
+
+
+def test_a_signal_to_us_reaches_the_command(phaseline: str, env: dict[str, str]) -> None:
+    script = "trap 'echo got it; exit 9' USR1; echo begun; while :; do sleep 0.05; done"
+    with subprocess.Popen([phaseline, "run", "--", "sh", "-c", script], env=env, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdout.read() == b"got it\n"
+        assert process.wait() == 9
+
+
+def test_a_time_out_ends_the_command_and_is_124(phaseline: str, env: dict[str, str]) -> None:
+    assert run(phaseline, env, "--timeout", "0.5", "--", "sleep", "600").returncode == 124
+
+
+def test_someone_who_keeps_the_output_open_does_not_hold_us(phaseline: str, env: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [phaseline, "run", "--", "sh", "-c", "sleep 600 & echo $!"], env=env, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        sleeper = int(process.stdout.readline())
+        try:
+            assert process.wait(60) == 0
+        finally:
+            os.kill(sleeper, signal.SIGKILL)
+
+
+def test_the_command_has_no_descriptors_of_ours(phaseline: str, env: dict[str, str]) -> None:
+    code = "import os; print(sorted(os.listdir('/proc/self/fd')))"
+    done = run(phaseline, env, "--", sys.executable, "-c", code)
+    assert done.stdout == b"['0', '1', '2', '3']\n"  # 3: the folder that is being listed
+
+
+def test_nothing_of_ours_is_left_running(phaseline: str, env: dict[str, str]) -> None:
+    before = children(os.getpid())
+    run(phaseline, env, "--", "true")
+    assert children(os.getpid()) == before

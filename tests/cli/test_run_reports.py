@@ -1,0 +1,89 @@
+"""What `phaseline run` reports of a command that never heard of us."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trio
+
+from phaseline_cli.run.command import name_of, series_of, workflow_of
+from tests.support.servers import server_process
+
+BARS = """
+import sys, time
+for phase in ("Packing", "Verifying"):
+    for done in range(21):
+        sys.stdout.write(f"\\r{phase}  [{'#' * done}{'-' * (20 - done)}]  {done}/20")
+        sys.stdout.flush()
+        time.sleep(0.01)
+    print()
+"""
+
+
+def folder(tmp_path: Path) -> Path:
+    data = tmp_path / "data"
+    data.mkdir()
+    return data
+
+
+async def run(phaseline: str, env: dict[str, str], *arguments: str) -> int:
+    done = await trio.run_process(
+        [phaseline, "run", *arguments], env=env, check=False, capture_stdout=True, capture_stderr=True
+    )
+    return done.returncode
+
+
+async def jobs(url: str) -> dict[str, dict[str, Any]]:
+    async with httpx.AsyncClient() as client:
+        listed = (await client.get(f"{url}/progress/jobs?state=all")).json()["jobs"]
+        return {
+            job["job_id"]: (await client.get(f"{url}/progress/job/{job['job_id']}")).json()["job_status"]
+            for job in listed
+        }
+
+
+async def test_phases_and_the_end_arrive(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+    async with server_process(folder(tmp_path)) as server:
+        env["PROGRESS_URL"] = server.url
+        assert await run(phaseline, env, "--id", "bars", "--", sys.executable, "-c", BARS) == 0
+        assert await run(phaseline, env, "--id", "bad", "--", "sh", "-c", "echo 'Error: no disk' >&2; exit 3") == 3
+        assert await run(phaseline, env, "--id", "ended", "--", "sh", "-c", "kill -INT $$") == -2
+        with trio.fail_after(60):
+            while not {"bars", "bad", "ended"} <= (found := await jobs(server.url)).keys():
+                await run(phaseline, env, "--", "true")  # a busy machine delivers late, with the next run
+    assert found["bars"]["state"] == "completed"
+    assert [stage["name"] for stage in found["bars"]["stages"]] == ["Packing", "Verifying"]
+    assert found["bad"]["state"] == "failed"
+    assert found["bad"]["result"] == {"exit_code": 3, "error": "Error: no disk"}
+    assert found["ended"]["state"] == "cancelled"
+
+
+async def test_reports_made_while_the_server_is_away_arrive_with_the_next_run(
+    phaseline: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    assert await run(phaseline, env, "--id", "away", "--", "true") == 0
+    async with server_process(folder(tmp_path)) as server:
+        env["PROGRESS_URL"] = server.url
+        assert await run(phaseline, env, "--id", "back", "--", "true") == 0
+        with trio.fail_after(60):
+            while not {"away", "back"} <= (found := await jobs(server.url)).keys():
+                await run(phaseline, env, "--id", "back", "--", "true")
+    assert {name: job["state"] for name, job in found.items()} == {"away": "completed", "back": "completed"}
+
+
+def test_a_command_has_a_name_a_workflow_and_a_series_without_its_files() -> None:
+    encode = ["/usr/bin/ffmpeg", "-i", "in/SC024_v07.mov", "-preset", "slow", "out/SC024_v07.mp4"]
+    assert name_of(encode) == "ffmpeg SC024_v07.mp4"
+    assert series_of(encode) == "ffmpeg -i -preset slow"
+    assert workflow_of(["python3", "-u", "jobs/train.py", "--lr", "0.1"]) == "train.py"
+    script = [sys.executable, "-c", BARS]
+    assert (workflow_of(script), series_of(script)) == (Path(sys.executable).name, f"{Path(sys.executable).name} -c")
+    assert name_of(["sh", "-c", "sleep 1; echo 3/4"]) == "sh sleep"
+    assert series_of(["rsync", "-a", "--info=progress2", "in/", "nas:/backup/"]) == "rsync -a --info=progress2"
+
+
+def test_without_a_server_nothing_is_printed(phaseline: str, env: dict[str, str]) -> None:
+    done = subprocess.run([phaseline, "run", "--", "true"], env=env, capture_output=True, timeout=120, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
