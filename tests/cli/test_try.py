@@ -68,3 +68,10 @@ def test_commands_are_known_by_the_program_that_runs() -> None:
     assert spoken(["/usr/bin/python3.11", "-u", "-m", "pytest", "tests"]) == "pytest tests "
     assert spoken(["/opt/bin/ffmpeg", "-i", "x"]) == "ffmpeg -i x "
     assert spoken(["python", "job.py"]) == "python job.py "
+
+
+def test_the_documentation_lists_every_adapter() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "run.md").read_text("utf-8")
+    table = page.partition("| program |")[2].partition("\n## ")[0]
+    listed = [row.split(" ")[1] for row in table.splitlines()[2:] if row]
+    assert listed == sorted(load())

@@ -25,7 +25,7 @@ PATIENCE_S: Final = 90
 DEFAULT_PORTS: Final = ("8080", "5100")
 # How the jobs that the examples of a page report stand at its end, by the reporter's name for them.
 REPORTED: Final[dict[str, dict[str, str]]] = {
-    "README.md": {"backup": "active", "shot 12": "completed"},
+    "README.md": {"backup": "active", "shot 12": "completed", "tar backup.tar": "completed"},
     "pictures.md": {"dalle:simple:0x1234": "completed"},
     "quickstart.md": {"encode-7": "completed", "nightly-2": "completed", "nightly-3": "active"},
     "reporting.md": {
@@ -37,6 +37,7 @@ REPORTED: Final[dict[str, dict[str, str]]] = {
         "a": "failed",
         "twice": "active",
     },
+    "run.md": {"nightly backup": "completed"},
     "stream.md": {"stream-1": "active"},
 }
 RUNNING: Final = [page for page in RUN if any(each.language in LANGUAGES for each in blocks(page))]

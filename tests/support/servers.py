@@ -27,7 +27,7 @@ _PATIENT_FLAGS = [word for name, value in PATIENT.items() for word in (f"--{name
 def environment(**changes: str) -> dict[str, str]:
     """Return this process's environment without anybody's settings, with the source roots on the path."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PHASELINE_", "PROGRESS_"))}
-    roots = os.pathsep.join(str(ROOT / root) for root in ("core", "server", "tui"))
+    roots = os.pathsep.join(str(ROOT / root) for root in ("core", "cli", "server", "tui"))
     return kept | {"PYTHONPATH": roots} | changes
 
 
