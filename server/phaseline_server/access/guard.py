@@ -9,7 +9,7 @@ from quart.wrappers import Request, Websocket
 from quart_trio import QuartTrio
 
 from phaseline.errors import Unauthorized
-from phaseline_server.access.keeper import CURRENT, Keeper
+from phaseline_server.access.keeper import CURRENT, Access, Keeper
 from phaseline_server.access.origins import Hosts, Origins
 from phaseline_server.access.rules import Need, Rule
 from phaseline_server.config.settings import Settings
@@ -18,7 +18,7 @@ __all__ = ["Guard"]
 
 _BEARER: Final = "bearer "
 _MOST_TOKEN: Final = 500
-# The only paths that accept a ticket in the query: a page cannot set headers on a WebSocket or an EventSource.
+# The only paths that accept a ticket, because a page can set headers on every other request.
 _TAKE_TICKETS: Final = frozenset({"/ws", "/events"})
 _UPGRADE: Final = "WEBSOCKET"
 
@@ -56,7 +56,7 @@ class Guard:
             if self._origins.listed(origin) and "Access-Control-Request-Method" in request.headers:
                 return Response("", 204, _PREFLIGHT)
             return None
-        access = self._keeper.access(partial(_sent_token, request))
+        access = self._access(request)
         CURRENT.set(access)
         rule.check(access.grant, parameters)
         return None
@@ -70,7 +70,10 @@ class Guard:
 
     async def _before_websocket(self) -> None:
         self._check_page(websocket, changing=True)
-        CURRENT.set(self._keeper.access(partial(_sent_token, websocket)))
+        CURRENT.set(self._access(websocket))
+
+    def _access(self, incoming: Request | Websocket) -> Access:
+        return self._keeper.access(partial(_sent_token, incoming), tickets=incoming.path in _TAKE_TICKETS)
 
     async def _after_request(self, response: Response) -> Response:
         origin = request.headers.get("Origin")

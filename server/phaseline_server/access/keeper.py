@@ -4,7 +4,6 @@ Routes do not check permissions themselves; the views of the tracker and the log
 """
 
 import os
-import secrets
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,16 +12,15 @@ from typing import Final
 import structlog
 import trio
 
-from phaseline.errors import ConfigError, Forbidden, TooMany, Unauthorized
+from phaseline.errors import ConfigError, Forbidden, Unauthorized
 from phaseline_server.access.grant import OPEN, Grant
+from phaseline_server.access.tickets import Tickets
 from phaseline_server.access.tokens import Token, TokenFile, digest
 
-__all__ = ["CURRENT", "TICKET_S", "Access", "Keeper"]
+__all__ = ["CURRENT", "Access", "Keeper"]
 
 _log = structlog.get_logger(__name__)
 
-TICKET_S: Final = 30.0
-_MOST_TICKETS: Final = 10_000
 _ROUND_S: Final = 1.0  # interval of the check for revoked and expired tokens
 
 
@@ -59,7 +57,7 @@ class Access:
         Raises:
             Unauthorized: `text` is neither; the previous grant stays.
         """
-        self._take(self._keeper.grant_of(text))
+        self._take(self._keeper.grant_of(text, tickets=True))
 
     def reads(self, job_id: str) -> bool:
         """Return whether data about this job may be read; "" stands for data about no job."""
@@ -111,7 +109,7 @@ class Keeper:
         self._path = str(self._file.path)
         self._seen: object = None
         self._tokens: dict[str, Token] | None = None
-        self._tickets: dict[str, tuple[float, Grant]] = {}
+        self._tickets = Tickets()
         self._lasting: set[Access] = set()
         self._buckets: dict[str, tuple[float, float]] = {}  # token bucket by token id: reports left, at which time
         self._rate = reports_per_second
@@ -123,11 +121,12 @@ class Keeper:
         self._load()
         return self._tokens is None
 
-    def access(self, read_token: Callable[[], str | None]) -> Access:
+    def access(self, read_token: Callable[[], str | None], *, tickets: bool) -> Access:
         """Return the access of a client.
 
         Args:
             read_token: Returns the token or ticket that the client sent, or None; called only if tokens exist.
+            tickets: Whether a ticket is accepted, which must only open a stream.
 
         Raises:
             Unauthorized: The client sent an invalid token or ticket, or `read_token` raised this.
@@ -135,23 +134,19 @@ class Keeper:
         if self.is_open:
             return Access(self, OPEN)
         text = read_token()
-        return Access(self, None if text is None else self.grant_of(text))
+        return Access(self, None if text is None else self.grant_of(text, tickets=tickets))
 
-    def grant_of(self, text: str) -> Grant:
-        """Return the grant of a token or a ticket. A ticket is valid once.
+    def grant_of(self, text: str, *, tickets: bool) -> Grant:
+        """Return the grant of a token or, if `tickets` is true, of a ticket. A ticket is valid once.
 
         Raises:
             Unauthorized: The token or ticket is unknown or has expired.
         """
         if self.is_open:
             return OPEN
-        self._drop_tickets()
-        key = digest(text)
-        if key in self._tickets:
-            grant = self._tickets.pop(key)[1]
-            if self._counts(grant):
-                return grant
-        token = (self._tokens or {}).get(key)
+        if tickets and (grant := self._tickets.redeem(text)) is not None and self._counts(grant):
+            return grant
+        token = (self._tokens or {}).get(digest(text))
         if token is None:
             raise Unauthorized("unknown token; it may have been revoked")
         if token.expired:
@@ -159,17 +154,8 @@ class Keeper:
         return token.grant
 
     def ticket(self, grant: Grant) -> str:
-        """Return a ticket for `grant`, valid once and for `TICKET_S` seconds.
-
-        Raises:
-            TooMany: Too many tickets are unused.
-        """
-        self._drop_tickets()
-        if len(self._tickets) >= _MOST_TICKETS:
-            raise TooMany(f"{len(self._tickets)} tickets are unused; allowed: at most {_MOST_TICKETS}; try again later")
-        text = "pht_" + secrets.token_urlsafe(32)
-        self._tickets[digest(text)] = (trio.current_time() + TICKET_S, grant)
-        return text
+        """Return a ticket for `grant`; raise TooMany, see `Tickets.issue`."""
+        return self._tickets.issue(grant)
 
     def take_turn(self, grant: Grant) -> float:
         """Count one report of `grant`'s token.
@@ -236,11 +222,6 @@ class Keeper:
             if not first:
                 _log.info("tokens reloaded", count=len(tokens))
             self._tokens = {token.sha256: token for token in tokens}
-
-    def _drop_tickets(self) -> None:
-        now = trio.current_time()
-        while self._tickets and next(iter(self._tickets.values()))[0] <= now:
-            del self._tickets[next(iter(self._tickets))]
 
 
 CURRENT: Final[ContextVar[Access]] = ContextVar("access")

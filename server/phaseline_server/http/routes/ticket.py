@@ -2,7 +2,8 @@
 
 from quart import Response
 
-from phaseline_server.access.keeper import CURRENT, TICKET_S
+from phaseline_server.access.keeper import CURRENT
+from phaseline_server.access.tickets import TICKET_S
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
 from phaseline_server.http.services import Services
