@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.model.events import JobProgress, JobStarted
-from phaseline.protocol import SLOW
+from phaseline.protocol import SLOW, UNAUTHORIZED
 from phaseline.stream import JOBS, PHOTOS
 from phaseline_server.fanout.broadcaster import Broadcaster
 from phaseline_server.fanout.direct import DirectSubscriber
@@ -225,7 +225,7 @@ def test_what_gathers_for_a_pace_is_bounded() -> None:
 def test_access_that_ends_closes_the_sink_without_what_waits() -> None:
     with attached(Broadcaster()) as (subscriber, heap):
         subscriber.end()
-        assert heap.closed == [(SLOW, True)]
+        assert heap.closed == [(UNAUTHORIZED, True)]
 
 
 async def test_put_when_free_waits_for_room() -> None:

@@ -339,8 +339,10 @@ async def test_a_running_server_applies_created_and_revoked_tokens(
             await say(socket, "subscribe")
             file.revoke(token.id)
             assert (await client.get("/progress/jobs", headers=headers)).status_code == 401
-            with pytest.raises(ConnectionClosed):
+            with pytest.raises(ConnectionClosed) as closed:
                 await receive(socket)
+            assert closed.value.reason is not None
+            assert closed.value.reason.code == 4501
         (tmp_path / "tokens.json").unlink()
         assert (await client.get("/progress/jobs")).status_code == 401
 

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 import trio
 
-from phaseline.protocol import SLOW
+from phaseline.protocol import SLOW, UNAUTHORIZED
 from phaseline.stream import Message
 from phaseline_server.fanout.frames import Bundle, array_frames, text_frames
 from phaseline_server.fanout.subscriber import Subscriber, Writer
@@ -125,7 +125,7 @@ class DirectSubscriber(Subscriber):
         """See `Subscriber`."""
         self.slow = True
         self._on_change(self)
-        self._sink.close(SLOW, "reconnect and resume from your last position", drop=True)
+        self._sink.close(UNAUTHORIZED, "the token was revoked or has expired; send a valid one", drop=True)
 
     # ------------------------------------------------------------------ coalescing
 
