@@ -7,7 +7,12 @@ import httpx
 import pytest
 import trio
 
+from phaseline.errors import TooMany
+from phaseline.stream import Position
+from phaseline_server.access.grant import OPEN
+from phaseline_server.http.clients import Clients
 from tests.support.servers import client_of, server_process, serving
+from tests.support.tokens import make_tokens, shown
 
 
 async def shake(client: httpx.AsyncClient, **more: Any) -> str:
@@ -120,7 +125,9 @@ async def test_a_message_sent_is_the_same_as_one_over_a_websocket(tmp_path: Path
             return await client.post("/ws/send", json={"client_id": one, "message": message})
 
         started = await send(type="job_started", job_id="a", photo_id=4, producer="p", producer_seq=1)
-        assert started.json() == {"success": True, "type": "ack", "seq": 1, "producer_seq": 1}
+        ack = {"type": "ack", "seq": 1, "producer_seq": 1}
+        assert started.json() == {"success": True, "response": ack, "timestamp": started.json()["timestamp"], **ack}
+        assert started.json()["timestamp"].endswith("Z")
         assert (await send(type="job_started", job_id="a", producer="p", producer_seq=1)).json()["seq"] == 1
         refused = await send(type="job_progress", job_id="a", stage="importing", progress=101)
         assert refused.status_code == 422
@@ -187,3 +194,54 @@ async def test_no_more_clients_poll_than_may_connect(tmp_path: Path) -> None:
         assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (429, "TOO_MANY", "1")
         await client.post("/ws/disconnect", json={"client_id": first})
         await shake(client)
+
+
+async def test_polling_has_the_bounds_of_a_websocket(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        for channels in ([f"c{n}" for n in range(1001)], ["x" * 211], [""], ["a\nb"]):
+            refused = await client.post("/ws/handshake", json={"channels": channels})
+            assert (refused.status_code, refused.json()["code"]) == (422, "INVALID_FIELD")
+        one = await shake(client, channels=[f"c{n}" for n in range(600)])
+        more = {"type": "subscribe", "channels": [f"d{n}" for n in range(500)]}
+        refused = await client.post("/ws/send", json={"client_id": one, "message": more})
+        assert refused.json()["error"] == "channels is '1100 in total'; allowed: 1000 subscribed at a time"
+        [known] = (await client.get("/ws/clients")).json()["clients"]  # the refused handshakes opened no session
+        assert len(known["channels"]) == 600
+
+
+def test_the_names_of_all_channels_are_bounded_and_a_short_list_always_fits() -> None:
+    trio.run(_fill_with_names)
+
+
+async def _fill_with_names() -> None:
+    clients, top = Clients(name_bytes=100_000), Position("e", 0)
+    wide = frozenset(f"{n:0200}" for n in range(200))
+    first, second = (clients.open_session(top, OPEN, "") for _ in range(2))
+    clients.subscribe(first, wide)
+    with pytest.raises(TooMany, match="allowed: at most 100000"):
+        clients.subscribe(second, wide)
+    clients.subscribe(second, frozenset({"jobs"}))
+    clients.remove(first)
+    clients.subscribe(second, wide)
+
+
+async def test_a_polling_session_belongs_to_its_token(tmp_path: Path) -> None:
+    tokens = make_tokens(tmp_path)
+    async with serving(tmp_path) as client:
+        opened = await client.post("/ws/handshake", json={}, headers=shown(tokens, "read"))
+        one = opened.json()["client_id"]
+        for caller, status in (("admin", 404), ("read:shot-", 404), ("read", 200)):
+            polled = await client.get("/ws/poll", params={"client_id": one}, headers=shown(tokens, caller))
+            assert polled.status_code == status
+
+
+async def test_one_token_takes_only_its_share_of_the_sessions_and_an_admin_always_gets_one(tmp_path: Path) -> None:
+    tokens = make_tokens(tmp_path)
+    async with serving(tmp_path, max_connections=20) as client:
+
+        async def opened(caller: str) -> int:
+            answers = [await client.post("/ws/handshake", json={}, headers=shown(tokens, caller)) for _ in range(20)]
+            return sum(answer.status_code == 200 for answer in answers)
+
+        callers = ("report", "report:shot-", "admin:shot-", "read", "read:shot-", "admin")
+        assert [await opened(caller) for caller in callers] == [5, 5, 5, 3, 0, 2]

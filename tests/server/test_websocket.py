@@ -114,7 +114,7 @@ async def test_there_is_a_limit_of_channels(tmp_path: Path) -> None:
         await listener.hear("subscription_confirmed")
         error = await listener.hear("error")
         assert error["code"] == "INVALID_FIELD"
-        assert error["error"] == "channels is '600 more'; allowed: 1000 subscribed at a time"
+        assert error["error"] == "channels is '1201 in total'; allowed: 1000 subscribed at a time"
 
 
 # ------------------------------------------------------------------ the state, and the stream behind it

@@ -128,9 +128,11 @@ class Polled(msgspec.Struct, kw_only=True):
 
 
 class Replied(msgspec.Struct, kw_only=True):
-    """The type of the reply that a WebSocket client would have received."""
+    """The reply that a WebSocket client would have received, under `response`; its fields also stand beside it."""
 
     success: Literal[True]
+    response: dict[str, Any]
+    timestamp: str
     type: str
 
 

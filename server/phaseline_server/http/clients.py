@@ -1,17 +1,26 @@
-"""The connected clients, over any transport."""
+"""The connected clients, over any transport, and the bounds of what each of them may keep here."""
 
 import secrets
+import sys
 from dataclasses import dataclass, field
+from typing import Final
 
 import trio
 
-from phaseline.errors import TooMany, UnknownClient
+from phaseline.errors import InvalidField, TooMany, UnknownClient
 from phaseline.stream import Position
+from phaseline_server.access.grant import Grant
+from phaseline_server.access.shares import Shares
 
-__all__ = ["Client", "Clients"]
+__all__ = ["MAX_CHANNELS", "Client", "Clients"]
+
+MAX_CHANNELS: Final = 1000
+"""Maximum number of channels of one client."""
+_SLOT: Final = 64  # bytes that a set takes for each name, besides the name
+_ALWAYS: Final = 1024  # bytes of names that a client may keep even if the total is reached
 
 
-@dataclass
+@dataclass(eq=False)
 class Client:
     """One client.
 
@@ -19,8 +28,9 @@ class Client:
         client_id: Its id, assigned by the server.
         transport: `websocket` or `polling`.
         position: The last position that a polling client acknowledged.
+        grant: The permissions with which a polling client opened its session.
         client_type: The type that the client reports.
-        channels: The channels it subscribes to.
+        channels: The channels it subscribes to; set by `Clients.subscribe`.
         since: When it connected, in seconds of Trio's clock.
         seen: When it last sent something, in seconds of Trio's clock.
     """
@@ -28,6 +38,7 @@ class Client:
     client_id: str
     transport: str
     position: Position
+    grant: Grant | None = None
     client_type: str = ""
     channels: frozenset[str] = frozenset()
     since: float = field(default_factory=trio.current_time)
@@ -37,50 +48,79 @@ class Client:
 class Clients:
     """All connected clients."""
 
-    def __init__(self, patience: float = 300.0, most: int = 10_000) -> None:
+    def __init__(self, patience: float = 300.0, most: int = 10_000, name_bytes: int = 64 * 2**20) -> None:
         """Create an empty registry.
 
         Args:
             patience: Seconds after which a silent polling client is removed.
             most: Maximum number of polling clients. The door limits the other transports.
+            name_bytes: Maximum size of the names of all clients' channels, in memory.
         """
         self._patience = patience
-        self._most = most
+        self._shares = Shares(most, "polling clients")
+        self._most_name_bytes = name_bytes
+        self._name_bytes = 0
         self._clients: dict[str, Client] = {}
         self._polling: dict[str, Client] = {}  # a subset: scanning all clients on each arrival would be too slow
 
-    def add(self, transport: str, position: Position, client_type: str = "") -> Client:
-        """Add a client.
-
-        Raises:
-            TooMany: The limit of polling clients is reached.
-        """
-        self._drop_silent()
-        if transport == "polling" and len(self._polling) >= self._most:
-            raise TooMany(f"{len(self._polling)} clients are polling; allowed: at most {self._most}; try again later")
-        client = Client(secrets.token_hex(8), transport, position, client_type)
+    def add(self, position: Position) -> Client:
+        """Add the client of a WebSocket."""
+        client = Client(secrets.token_hex(8), "websocket", position)
         self._clients[client.client_id] = client
-        if transport == "polling":
-            self._polling[client.client_id] = client
         return client
 
-    def polling(self, client_id: str) -> Client:
-        """Return a polling client and record that it is active.
+    def open_session(self, position: Position, grant: Grant, client_type: str) -> Client:
+        """Add a polling client, whose session only tokens with the same `grant` may use.
 
         Raises:
-            UnknownClient: The id is unknown, or the session was closed or timed out. The client must open a new one.
+            TooMany: The limit of polling clients is reached, for this token or in total.
         """
         self._drop_silent()
-        client = self._clients.get(client_id)
-        if client is None or client.transport != "polling":
+        self._shares.take(grant)
+        client = Client(secrets.token_hex(8), "polling", position, grant, client_type)
+        self._clients[client.client_id] = self._polling[client.client_id] = client
+        return client
+
+    def polling(self, client_id: str, grant: Grant) -> Client:
+        """Return the polling client of `grant` and record that it is active.
+
+        Raises:
+            UnknownClient: The id is unknown, of another token, or of a session that was closed or timed out. The
+                client must open a new one.
+        """
+        self._drop_silent()
+        client = self._polling.get(client_id)
+        if client is None or client.grant != grant:
             raise UnknownClient(client_id)
         client.seen = trio.current_time()
         return client
 
+    def subscribe(self, client: Client, channels: frozenset[str]) -> None:
+        """Replace the channels of a client.
+
+        Raises:
+            InvalidField: These are too many channels for one client; it keeps those it has.
+            TooMany: The names of all clients' channels take too much memory; it keeps those it has.
+        """
+        if len(channels) > MAX_CHANNELS:
+            raise InvalidField("channels", f"{len(channels)} in total", f"{MAX_CHANNELS} subscribed at a time")
+        added = _size(channels)
+        total = self._name_bytes - _size(client.channels) + added
+        if added > _ALWAYS and total > self._most_name_bytes:
+            raise TooMany(
+                f"the names of all clients' channels would take {total} bytes; allowed: at most "
+                f"{self._most_name_bytes}; subscribe to fewer channels, or try again later"
+            )
+        self._name_bytes = total
+        client.channels = channels
+
     def remove(self, client: Client) -> None:
         """Remove a client."""
-        self._clients.pop(client.client_id, None)
-        self._polling.pop(client.client_id, None)
+        if self._clients.pop(client.client_id, None) is None:
+            return
+        self._name_bytes -= _size(client.channels)
+        if self._polling.pop(client.client_id, None) is not None and client.grant is not None:
+            self._shares.give_back(client.grant)
 
     def all(self) -> list[Client]:
         """Return all clients, oldest first."""
@@ -91,3 +131,8 @@ class Clients:
         limit = trio.current_time() - self._patience
         for client in [client for client in self._polling.values() if client.seen < limit]:
             self.remove(client)
+
+
+def _size(channels: frozenset[str]) -> int:
+    """Return the memory that the names take, in bytes."""
+    return sum(map(sys.getsizeof, channels)) + _SLOT * len(channels)

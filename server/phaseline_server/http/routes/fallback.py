@@ -13,8 +13,8 @@ import trio
 from msgspec import Meta
 from quart import Response, request
 
-from phaseline.errors import InvalidField
-from phaseline.model.events import BaseEvent, Report
+from phaseline.errors import InvalidField, PhaselineError
+from phaseline.model.events import BaseEvent, Report, one_line
 from phaseline.protocol import PROTOCOL
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline.wire import (
@@ -29,7 +29,8 @@ from phaseline.wire import (
     job_status,
     timestamp,
 )
-from phaseline_server.http.clients import Client
+from phaseline_server.access.keeper import CURRENT
+from phaseline_server.http.clients import MAX_CHANNELS, Client
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer, parse_number, parse_position, parse_seconds, read_body
 from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, read_missed
@@ -45,12 +46,18 @@ _TYPE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _REPORTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Report))
 
 
+Channels = Annotated[
+    tuple[Annotated[str, one_line(1, 210)], ...],
+    Meta(max_length=MAX_CHANNELS, description=f"a list of at most {MAX_CHANNELS} channels"),
+]
+
+
 class Handshake(msgspec.Struct, frozen=True, kw_only=True):
     """The body of `/ws/handshake`: the type of the client and its channels."""
 
     client_type: Annotated[str, Meta(max_length=100)] = ""
     protocol_version: str | int | float | None = None
-    channels: Annotated[tuple[str, ...], Meta(max_length=1000)] = (JOBS, PHOTOS, SYSTEM)
+    channels: Channels = (JOBS, PHOTOS, SYSTEM)
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,8 +91,12 @@ class _Fallback:
         self._services = services
 
     async def handshake(self, body: Handshake) -> dict[str, object]:
-        client = self._clients.add("polling", self._tracker.log.top, body.client_type)
-        client.channels |= frozenset(body.channels)
+        client = self._clients.open_session(self._tracker.log.top, CURRENT.get().known, body.client_type)
+        try:
+            self._clients.subscribe(client, frozenset(body.channels))
+        except PhaselineError:
+            self._clients.remove(client)
+            raise
         return {
             "success": True,
             "client_id": client.client_id,
@@ -99,7 +110,7 @@ class _Fallback:
 
     async def poll(self, client_id: str, ack: Position | None, wait_s: float) -> dict[str, object]:
         """Return the messages after the client's position; if there are none, wait up to `wait_s` seconds."""
-        client, log = self._clients.polling(client_id), self._tracker.log
+        client, log = self._client(client_id), self._tracker.log
         if ack is not None:
             client.position = ack
         missed = await read_missed(
@@ -122,15 +133,20 @@ class _Fallback:
 
     async def send(self, body: Send) -> dict[str, object]:
         """Handle a message as from a WebSocket client."""
-        client = self._clients.polling(body.client_id)
+        client = self._client(body.client_id)
         frame = bytes(body.message)
         message = decode_client(frame, self._settings.max_message, self._settings.max_depth)
-        return {"success": True, **await self._take(client, message)}
+        response = await self._take(client, message)
+        # The fields of the response also stand beside it, where earlier versions had them.
+        return {"success": True, "response": response, "timestamp": timestamp(now().wall_ns), **response}
 
     async def disconnect(self, body: Disconnect) -> dict[str, object]:
         """Close a polling session."""
-        self._clients.remove(self._clients.polling(body.client_id))
+        self._clients.remove(self._client(body.client_id))
         return {"success": True}
+
+    def _client(self, client_id: str) -> Client:
+        return self._clients.polling(client_id, CURRENT.get().known)
 
     async def _take(self, client: Client, message: ClientMessage) -> dict[str, object]:
         match message:
@@ -138,7 +154,7 @@ class _Fallback:
                 client.client_type = message.client_type or client.client_type
                 return {"type": "registration_confirmed", "client_id": client.client_id}
             case Subscribe():
-                client.channels |= frozenset(message.channels)
+                self._clients.subscribe(client, client.channels | frozenset(message.channels))
                 client.position = message.since or client.position
                 return {
                     "type": "subscription_confirmed",
@@ -146,7 +162,7 @@ class _Fallback:
                     "position": client.position,
                 }
             case Unsubscribe():
-                client.channels -= frozenset(message.channels)
+                self._clients.subscribe(client, client.channels - frozenset(message.channels))
                 return {"type": "unsubscription_confirmed", "channels": sorted(client.channels)}
             case Ping() | Auth():
                 return {"type": "pong", "server_time": timestamp(now().wall_ns)}

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 import trio
 
-from phaseline.errors import InvalidField, InvalidJSON, PhaselineError, RateLimited, Unauthorized, Unrecoverable
+from phaseline.errors import InvalidJSON, PhaselineError, RateLimited, Unauthorized, Unrecoverable
 from phaseline.model.events import Event
 from phaseline.protocol import PROTOCOL, RATE_LIMITED, UNAUTHORIZED
 from phaseline.stream import Message, Position
@@ -30,8 +30,6 @@ from phaseline_server.http.services import Services
 from phaseline_server.jobs.tracker import now
 
 __all__ = ["Ended", "Session"]
-
-_MAX_CHANNELS: Final = 1000
 
 _encoder: Final = msgspec.json.Encoder()
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -78,7 +76,7 @@ class Session:
         self._asked_for_acks = False
         self._paced = False
         self._access = CURRENT.get()
-        self.client = services.clients.add("websocket", services.tracker.log.top)
+        self.client = services.clients.add(services.tracker.log.top)
         self._worker = services.tracker.workers.connect(self.client.client_id)
         self.coalesce_s = 0.0
         self.batch = False
@@ -236,7 +234,8 @@ class Session:
                 await self._subscriber.wait_free()
                 await self._subscribe(message)
             case Unsubscribe():
-                self._want(self.client.channels - frozenset(message.channels))
+                self._services.clients.subscribe(self.client, self.client.channels - frozenset(message.channels))
+                self._subscriber.channels = self.client.channels
                 self._reply("unsubscription_confirmed", channels=sorted(self.client.channels))
             case Ping():
                 self._reply("pong", server_time=timestamp(now().wall_ns))
@@ -249,8 +248,7 @@ class Session:
         log = self._tracker.log
         self._access.known.check_reads()
         channels = self.client.channels | frozenset(wanted.channels)
-        if len(channels) > _MAX_CHANNELS:
-            raise InvalidField("channels", f"{len(wanted.channels)} more", f"{_MAX_CHANNELS} subscribed at a time")
+        self._services.clients.subscribe(self.client, channels)
         self._form(wanted)
         recovered: bool | None = None
         if wanted.since is not None:
@@ -263,13 +261,10 @@ class Session:
         if recovered:
             recovered = await self._catch_up(position, channels)
         # There is no await from here on, so no message is missed or sent twice.
-        self._want(channels)
+        self._subscriber.channels = channels
         if (wanted.snapshot and recovered is not True) or recovered is False:
             state = encode_snapshot(self._tracker.snapshots(), log.top, now().wall_ns, recovered=recovered)
             self._say([state])
-
-    def _want(self, channels: frozenset[str]) -> None:
-        self.client.channels = self._subscriber.channels = channels
 
     def _form(self, wanted: Subscribe) -> None:
         self.coalesce_s, self.batch = wanted.coalesce_ms / 1000, wanted.batch
