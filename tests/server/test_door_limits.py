@@ -77,6 +77,16 @@ async def test_an_idle_connection_times_out(socket_clock: MockClock) -> None:
                 assert await read_all(stream) == b""
 
 
+@pytest.mark.parametrize("before", [b"", b"POST / HTTP/1.1\r\nHost: door\r\nContent-Length: 3\r\n\r\nxxx"])
+@pytest.mark.parametrize(("more", "status"), [(0, b"200"), (1, b"431")])
+async def test_the_limit_of_a_head_is_exact(before: bytes, more: int, status: bytes) -> None:
+    async with open_door(limits=replace(PATIENT, head=2048)) as opened:
+        head, end = b"GET / HTTP/1.1\r\nHost: door\r\nConnection: close\r\nX: ", b"\r\n\r\n"
+        request = head + b"x" * (2048 - len(head) - len(end) + more) + end
+        answer = await opened.ask(before + request)
+        assert answer.rpartition(b"HTTP/1.1 ")[2].startswith(status)
+
+
 @pytest.mark.parametrize("when", ["with the first", "after its answer"])
 async def test_the_head_of_a_second_request_has_its_own_time_out(when: str, socket_clock: MockClock) -> None:
     async with open_door(limits=Limits(head_seconds=SHORT)) as opened:

@@ -17,6 +17,7 @@ from hypercorn.typing import ASGISendEvent, H11SendableEvent
 
 from phaseline.errors import MalformedRequest, PhaselineError, TooLarge
 from phaseline_server.door.handshake import Upgrade, is_upgrade
+from phaseline_server.door.target import in_origin_form
 
 __all__ = ["Http1Protocol"]
 
@@ -76,10 +77,14 @@ class Http1Protocol(H11Protocol):
         if {name for name, _ in request.headers} >= {b"content-length", b"transfer-encoding"}:
             await self.refuse(400)
             return
-        # Hypercorn and Quart would treat any other form of target as a path, and fail.
-        if not request.target.startswith((b"/", b"http://", b"https://")) and request.target != b"*":
+        if cast(_Parser, self.connection).head_size > self.config.h11_max_incomplete_size:
+            await self.refuse(_HEAD_TOO_LARGE)
+            return
+        found = in_origin_form(request)
+        if found is None:
             await self.refuse(400)
             return
+        request = found
         if is_upgrade(request):
             if not Upgrade.is_valid(request):
                 await self.refuse(400)
@@ -157,10 +162,16 @@ class Http1Protocol(H11Protocol):
 
 
 class _Parser(h11.Connection):
-    """h11's parser, except that data after the client's last request is ignored.
+    """h11's parser, which also measures each request's head, and ignores data after the client's last request.
 
-    h11 raises an error at once, before that request is answered. Old clients send an empty line there.
+    h11 limits only incomplete heads. For data after the last request, it raises an error at once, before that request
+    is answered; old clients send an empty line there.
+
+    Attributes:
+        head_size: The size of the latest request's line and headers, in bytes.
     """
+
+    head_size = 0
 
     def receive_data(self, data: bytes) -> None:
         """Add data from the client; empty at its end."""
@@ -171,4 +182,8 @@ class _Parser(h11.Connection):
         """Return the next event in the client's data."""
         if self.their_state is h11.MUST_CLOSE and self.trailing_data[0]:
             return h11.NEED_DATA
-        return super().next_event()
+        before = len(self.trailing_data[0]) if self.their_state is h11.IDLE else 0
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self.head_size = before - len(self.trailing_data[0])
+        return event
