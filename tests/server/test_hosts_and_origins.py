@@ -4,8 +4,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trio
 from trio_websocket import open_websocket_url
 
+from tests.support.door_clients import read_until
 from tests.support.raw_http import send
 from tests.support.servers import serving
 
@@ -41,11 +43,86 @@ async def ask(client: httpx.AsyncClient, *headers: str, target: str = "/health",
         ("[", 421),
         ("", 421),
         ("a@localhost.evil.example", 421),
+        ("evil.example@127.0.0.1", 421),
+        ("localhost:80@evil.example", 421),
+        ("localhost:80:80", 421),
+        ("localhost/evil.example", 421),
+        ("localhost evil.example", 421),
     ],
 )
 async def test_a_foreign_host_gets_421(tmp_path: Path, host: str, status: int) -> None:
     async with serving(tmp_path, allow_host=("box.example.org", "192.0.2.7")) as client:
         assert await ask(client, f"Host: {host}") == status
+
+
+async def test_http_1_0_needs_no_host_and_a_foreign_one_still_gets_421(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        assert (await send(client, b"GET /health HTTP/1.0\r\n\r\n")).status == 200
+        assert (await send(client, b"GET /health HTTP/1.0\r\nHost: evil.example\r\n\r\n")).status == 421
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://evil.example/health", "localhost", 421),
+        ("http://localhost@evil.example/health", "localhost", 421),
+        ("http://localhost/health", "evil.example", 200),
+        ("HTTP://127.0.0.1:5100/health?check=liveness", "localhost", 200),
+        ("http://localhost", "localhost", 200),
+        ("http:///health", "localhost", 400),
+        ("ftp://localhost/health", "localhost", 400),
+    ],
+)
+async def test_the_host_of_an_absolute_target_wins(tmp_path: Path, target: str, host: str, status: int) -> None:
+    async with serving(tmp_path) as client:
+        assert await ask(client, f"Host: {host}", target=target) == status
+
+
+async def test_an_absolute_target_opens_a_websocket_of_its_host_only(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        for authority, status in (("localhost", 101), ("evil.example", 421)):
+            request = UPGRADE.format(host="localhost", origin="http://localhost").replace(
+                "/ws", f"http://{authority}/ws"
+            )
+            with trio.move_on_after(60):
+                assert (await first_line(client, request)).split()[1] == str(status)
+
+
+async def first_line(client: httpx.AsyncClient, request: str) -> str:
+    port = client.base_url.port
+    assert port is not None
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(request.encode())
+        return (await read_until(stream, b"\r\n")).decode().partition("\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/progress/jobs", 200),
+        ("//progress/jobs", 404),
+        ("/progress%2fjobs", 404),
+        ("/%70rogress/jobs", 404),
+        ("///health", 404),
+        ("/dalle/simple/0x1", 404),
+        ("//dalle/simple/0x1", 404),
+        ("/progress/job/a%2fb", 404),
+    ],
+)
+async def test_only_the_exact_path_is_answered(tmp_path: Path, target: str, status: int) -> None:
+    async with serving(tmp_path) as client:
+        assert await ask(client, "Host: localhost", target=target) == status
+        request = UPGRADE.format(host="localhost", origin="http://localhost").replace("/ws", "//ws")
+        assert (await send(client, request.encode())).json["code"] == "NOT_FOUND"
+
+
+async def test_an_encoded_slash_is_a_part_of_a_job_id_only(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        await client.post("/progress/start", json={"job_id": "a/b"})
+        assert await ask(client, "Host: localhost", target="/progress/job/a%2Fb") == 200
+        assert await ask(client, "Host: localhost", target="/progress/job/a/b") == 200
+        answer = await client.get("/dalle/simple%2F0x1")
+        assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
 async def test_the_error_for_a_foreign_host_names_a_remedy_on_every_path(tmp_path: Path) -> None:
@@ -128,6 +205,34 @@ async def test_a_page_of_another_site_cannot_embed_pictures_or_scripts(
         fetched = [f"Sec-Fetch-Mode: {mode}", f"Sec-Fetch-Dest: {dest}"]
         assert await ask(client, "Host: localhost", "Sec-Fetch-Site: cross-site", *fetched, target=target) == status
         assert await ask(client, "Host: localhost", "Sec-Fetch-Site: none", *fetched, target="/health") == 200
+
+
+FIREFOX = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+CURL = "User-Agent: curl/8.14.1"
+POWERSHELL = "User-Agent: Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.20348.1"
+IMAGE = "Accept: image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"
+
+
+@pytest.mark.parametrize(
+    ("headers", "target", "method", "status"),
+    [
+        ((FIREFOX, IMAGE, "Accept-Language: en"), "/dalle/none/0x1?generate=1&retry=1", "GET", 403),
+        ((FIREFOX, IMAGE), "/dalle/none/0x1?remove=1", "GET", 403),
+        ((FIREFOX, "Referer: http://evil.example/"), "/dalle/none/0x1?generate=1", "GET", 403),
+        ((FIREFOX, "Upgrade-Insecure-Requests: 1"), "/progress/start", "POST", 403),
+        ((FIREFOX, "Accept-Language: en"), "/dalle/none/0x1", "GET", 404),  # it changes nothing
+        ((FIREFOX, "Accept-Language: en", "Sec-Fetch-Site: same-origin"), "/dalle/none/0x1?generate=1", "GET", 404),
+        ((FIREFOX, "Accept-Language: en", "Origin: http://localhost"), "/progress/start", "POST", 200),
+        ((CURL, "Accept: */*"), "/dalle/none/0x1?generate=1", "GET", 404),
+        ((POWERSHELL,), "/dalle/none/0x1?generate=1", "GET", 404),
+        ((), "/dalle/none/0x1?generate=1", "GET", 404),
+    ],
+)
+async def test_a_browser_that_does_not_say_where_it_comes_from_changes_nothing(
+    tmp_path: Path, headers: tuple[str, ...], target: str, method: str, status: int
+) -> None:
+    async with serving(tmp_path) as client:
+        assert await ask(client, "Host: localhost", *headers, target=target, method=method) == status
 
 
 async def test_only_configured_origins_get_cors_headers(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from quart import Response, request, websocket
 from quart.wrappers import Request, Websocket
 from quart_trio import QuartTrio
 
-from phaseline.errors import Unauthorized
+from phaseline.errors import Unauthorized, UnknownPath
 from phaseline_server.access.keeper import CURRENT, Access, Keeper
 from phaseline_server.access.origins import Hosts, Origins
 from phaseline_server.access.rules import Need, Rule
@@ -50,6 +50,7 @@ class Guard:
         parameters = frozenset(request.args) if request.query_string else _NOTHING
         rule = self._rules[request.endpoint] if request.endpoint else _NO_ROUTE
         self._check_page(request, changing=rule.changes(request.method, parameters))
+        _check_path(request)
         origin = request.headers.get("Origin")
         if request.method == "OPTIONS":
             # A CORS preflight carries no token, and its response contains no data of a job.
@@ -64,12 +65,15 @@ class Guard:
     def _check_page(self, incoming: Request | Websocket, *, changing: bool) -> None:
         server = incoming.scope.get("server")
         own = server[0] if server else None
-        self._hosts.check(incoming.headers.get("Host"), own)
+        # Quart makes an empty header of one that is missing, which HTTP/1.0 allows.
+        host = incoming.headers.get("Host") or (None if incoming.http_version == "1.0" else "")
+        self._hosts.check(host, own)
         scheme = {"ws": "http", "wss": "https"}.get(incoming.scheme, incoming.scheme)
         self._origins.check(incoming.headers, scheme, own, changing=changing)
 
     async def _before_websocket(self) -> None:
         self._check_page(websocket, changing=True)
+        _check_path(websocket)
         CURRENT.set(self._access(websocket))
 
     def _access(self, incoming: Request | Websocket) -> Access:
@@ -90,6 +94,20 @@ _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
     "Access-Control-Max-Age": "600",
 }
+
+
+def _check_path(incoming: Request | Websocket) -> None:
+    """Raise UnknownPath unless the fixed parts of the path are written exactly as in the route.
+
+    Werkzeug also matches a path with several leading slashes, or with encoded characters. A proxy in front, which
+    restricts paths, would see another path.
+    """
+    if incoming.url_rule is None:
+        return
+    rule, raw = incoming.url_rule.rule, incoming.scope["raw_path"].decode("latin-1")
+    fixed = rule.partition("<")[0]
+    if not raw.startswith(fixed) or (fixed == rule != raw) or raw.count("/") < rule.count("/"):
+        raise UnknownPath(raw)
 
 
 def _sent_token(incoming: Request | Websocket) -> str | None:

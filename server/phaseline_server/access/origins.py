@@ -4,10 +4,10 @@ Any web page can make the browser send requests to `localhost`. With DNS rebindi
 resolves to 127.0.0.1, it can also read the responses. Programs other than browsers send no `Origin` and pass.
 """
 
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from werkzeug.datastructures import Headers
 
@@ -18,6 +18,13 @@ __all__ = ["Hosts", "Origins", "is_this_machine"]
 
 _MOST_PASSED: Final = 1000
 _CROSS_SITE: Final = "cross-site"
+# No user name, as in evil.example@127.0.0.1: a parser that splits elsewhere would see another host.
+_AUTHORITY: Final = re.compile(
+    r"(?:(?P<name>[A-Za-z0-9_.-]+)|\[(?P<address>[0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?", re.ASCII
+)
+_BROWSER: Final = "Mozilla/"  # how every browser's User-Agent begins
+# Headers of which every browser sends at least one. Programs that call themselves Mozilla send none.
+_OF_BROWSERS: Final = ("Accept-Language", "Referer", "Upgrade-Insecure-Requests")
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:
@@ -34,11 +41,9 @@ def is_this_machine(host: str) -> bool:
 
 
 def _host(authority: str) -> str:
-    """Return the host of `host:port`, in lower case and without brackets; "" if it is not valid."""
-    try:
-        return (urlsplit(f"//{authority}").hostname or "").removesuffix(".")
-    except ValueError:
-        return ""
+    """Return the host of `host:port`, in lower case and without brackets; "" if it is anything else."""
+    found = _AUTHORITY.fullmatch(authority)
+    return (found["name"] or found["address"]).lower().removesuffix(".") if found else ""
 
 
 class Hosts:
@@ -105,9 +110,20 @@ class Origins:
     def _check_without(self, headers: Headers, *, changing: bool) -> None:
         """Raise ForbiddenOrigin for a cross-site request without `Origin`, such as for an image or a script.
 
-        A link from another site is allowed if following it changes nothing.
+        A link from another site is allowed if following it changes nothing. Over plain HTTP from another machine,
+        browsers don't send `Sec-Fetch-Site`, so there a browser's request must not change anything.
         """
-        if headers.get("Sec-Fetch-Site") != _CROSS_SITE:
+        site = headers.get("Sec-Fetch-Site")
+        if site is None and changing and _is_browser(headers):
+            raise ForbiddenOrigin("unknown: a browser sent no Origin and no Sec-Fetch-Site")
+        if site != _CROSS_SITE:
             return
         if changing or headers.get("Sec-Fetch-Mode") != "navigate" or headers.get("Sec-Fetch-Dest") != "document":
             raise ForbiddenOrigin("another site")
+
+
+def _is_browser(headers: Headers) -> bool:
+    """Return whether a request looks like a browser's."""
+    return headers.get("User-Agent", "").startswith(_BROWSER) and (
+        any(name in headers for name in _OF_BROWSERS) or "image/" in headers.get("Accept", "")
+    )
