@@ -4,7 +4,7 @@ import json
 import signal
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,16 @@ async def test_old_tls_versions_are_rejected(tmp_path: Path, certificate: Certif
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     async with serving(tmp_path, certificate) as client, await raw(client) as stream:
         with pytest.raises(trio.BrokenResourceError):
+            await trio.SSLStream(stream, context, server_hostname="localhost").do_handshake()
+
+
+@pytest.mark.parametrize("cipher", ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA256"])
+async def test_tls_1_2_has_no_cbc_suites(tmp_path: Path, certificate: Certificate, cipher: str) -> None:
+    context = certificate.trusted()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(cipher)
+    async with serving(tmp_path, certificate) as client, await raw(client) as stream:
+        with nullcontext() if "GCM" in cipher else pytest.raises(trio.BrokenResourceError):
             await trio.SSLStream(stream, context, server_hostname="localhost").do_handshake()
 
 
