@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.pictures import BAD, GOOD, ask, made, studio
 from tests.support.servers import serving
+from tests.support.tokens import CALLERS, make_tokens, shown
 
 # ------------------------------------------------------------------ series
 
@@ -92,6 +93,14 @@ async def test_health_reports_liveness_and_readiness(tmp_path: Path) -> None:
             assert (report["status"], report["activeJobs"], report["subscribers"]) == ("ok", 0, 0)
         await client.post("/progress/start", json={"job_id": "a"})
         assert (await ask(client, "/health"))["activeJobs"] == 1
+
+
+async def test_health_shows_counts_only_to_tokens_that_read_the_whole_server(tmp_path: Path) -> None:
+    tokens = make_tokens(tmp_path)
+    async with serving(tmp_path) as client:
+        for caller in CALLERS:
+            report = (await client.get("/health", headers=shown(tokens, caller))).json()
+            assert ({"activeJobs", "subscribers"} <= report.keys()) == (caller in {"read", "admin"}), caller
 
 
 async def test_a_server_with_an_unwritable_data_directory_is_live_but_not_ready(

@@ -194,13 +194,13 @@ class Removed(msgspec.Struct, kw_only=True):
 
 
 class Health(msgspec.Struct, kw_only=True):
-    """The server is running."""
+    """The server is running. Once tokens exist, the counts need one that reads the whole server."""
 
     status: Literal["ok"]
     version: str
     uptimeSeconds: float  # noqa: N815 (name on the wire)
-    activeJobs: int  # noqa: N815 (name on the wire)
-    subscribers: int
+    activeJobs: int | msgspec.UnsetType = msgspec.UNSET  # noqa: N815 (name on the wire)
+    subscribers: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Unready(msgspec.Struct, kw_only=True):

@@ -24,6 +24,8 @@ _ALWAYS: Final = {
     431: "The request head is over the size limit.",
 }
 _REF: Final = "#/components/schemas/{name}"
+# The variable parts of paths that have a fixed form; any other is not empty.
+_PATTERNS: Final = {"series": "[A-Za-z0-9_-]{1,64}", "address": "0x[0-9A-Fa-f]{1,64}"}
 
 
 def document(routes: Iterable[Route]) -> dict[str, Any]:
@@ -59,10 +61,9 @@ class _Schemas:
 
 
 def _operation(schemas: _Schemas, route: Route) -> dict[str, Any]:
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in route.variables
-    ] + [{"name": name, "in": "query", "schema": schemas.of(kind)} for name, kind in route.query.items()]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": _part(name)} for name in route.variables] + [
+        {"name": name, "in": "query", "schema": schemas.of(kind)} for name, kind in route.query.items()
+    ]
     failure = {JSON: {"schema": schemas.of(answers.Failure)}}
     errors = {status: {"description": _ALWAYS.get(status, "Rejected."), "content": failure} for status in route.errors}
     always = {status: {"description": text, "content": failure} for status, text in _ALWAYS.items()}
@@ -84,3 +85,9 @@ def _operation(schemas: _Schemas, route: Route) -> dict[str, Any]:
     if route.rule.need is not Need.NOTHING:
         described["security"] = [{"token": []}]
     return described
+
+
+def _part(name: str) -> dict[str, Any]:
+    """Return the schema of a variable part of a path."""
+    pattern = _PATTERNS.get(name)
+    return {"type": "string", "minLength": 1} if pattern is None else {"type": "string", "pattern": f"^{pattern}$"}

@@ -8,6 +8,7 @@ from quart import Response, request
 from phaseline import __version__
 from phaseline.errors import InvalidField, PhaselineError
 from phaseline.model.snapshot import State
+from phaseline_server.access.keeper import CURRENT
 from phaseline_server.atomic_files import check_data_dir
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
@@ -24,14 +25,16 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
         check = request.args.get("check")
         if check not in {None, "liveness", "readiness"}:
             raise InvalidField("check", check, "liveness or readiness, or leave it out")
-        counts = services.tracker.counts()
         report: dict[str, object] = {
             "status": "ok",
             "version": __version__,
             "uptimeSeconds": round(trio.current_time() - services.started, 3),
-            "activeJobs": sum(counts[state] for state in State if state.at_work),
-            "subscribers": services.tracker.log.statistics().subscribers,
         }
+        grant = CURRENT.get().grant
+        if grant is not None and grant.reads and not grant.prefix:
+            counts = services.tracker.counts()
+            report["activeJobs"] = sum(counts[state] for state in State if state.at_work)
+            report["subscribers"] = services.tracker.log.statistics().subscribers
         if check == "readiness":
             try:
                 await trio.to_thread.run_sync(check_data_dir, Path(services.settings.data_dir))
