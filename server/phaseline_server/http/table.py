@@ -85,8 +85,8 @@ def _other(*kinds: str) -> dict[int, dict[str, Any]]:
 
 
 _TAKEN: Final = _json(answers.Taken)
-_REPORTED: Final = (400, 404, 409, 413, 422, 503, 507)
-_BODY: Final = (400, 413, 422)
+_REPORTED: Final = (400, 404, 409, 413, 415, 422, 503, 507)
+_BODY: Final = (400, 413, 415, 422)
 _PICTURE: Final = (400, 403, 404, 422, 502, 503, 507)
 _RUN: Final = _json(answers.Run)
 

@@ -7,6 +7,7 @@ from quart import Response, request
 
 from phaseline.errors import InvalidField
 from phaseline.stream import Position
+from phaseline_server.http.encodings import check_encoding, without_mark
 
 __all__ = ["json_answer", "parse_number", "parse_position", "parse_seconds", "raw_json", "read_body"]
 
@@ -15,9 +16,14 @@ _DIGITS: Final = 20  # int() raises ValueError beyond 4,300 digits
 
 
 async def read_body() -> bytes:
-    """Return the raw request body. `curl -d` labels JSON as a form, which Quart would otherwise parse."""
+    """Return the raw request body. `curl -d` labels JSON as a form, which Quart would otherwise parse.
+
+    Raises:
+        UnsupportedEncoding: It is compressed, or not in UTF-8.
+    """
+    check_encoding(request.headers.get("Content-Encoding", ""), request.mimetype_params.get("charset"))
     body = await request.get_data(parse_form_data=False)
-    return body if isinstance(body, bytes) else body.encode()
+    return without_mark(body if isinstance(body, bytes) else body.encode())
 
 
 def json_answer(value: object, status: int = 200) -> Response:
