@@ -228,20 +228,6 @@ def test_access_that_ends_closes_the_sink_without_what_waits() -> None:
         assert heap.closed == [(UNAUTHORIZED, True)]
 
 
-async def test_put_when_free_waits_for_room() -> None:
-    heap, room = Heap(), trio.Event()
-    heap.wait_flushed = room.wait  # type: ignore[method-assign]
-    with Broadcaster().attach(heap, [JOBS], 1) as subscriber:
-        subscriber.put(message(1))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(subscriber.put_when_free, message(2))
-            await trio.testing.wait_all_tasks_blocked()
-            assert seqs(heap) == [1]
-            room.set()
-        assert seqs(heap) == [1, 2]
-    assert not subscriber.slow
-
-
 async def test_coalescing_keeps_the_latest_progress_of_each_job_and_everything_else() -> None:
     broadcaster, heap = Broadcaster(), Heap()
     kinds = ["job_started", "job_progress", "job_progress", "stage_completed", "job_progress", "job_completed"]

@@ -205,6 +205,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_bytes: Annotated[
         int, about(_LIMITS, "BYTES", "Maximum size of the messages queued for a subscriber.", least=1024, most=_GIB)
     ] = 8_388_608
+    answer_bytes: Annotated[
+        int, about(_LIMITS, "BYTES", "Maximum size of all large answers in flight.", least=4_194_304, most=1024 * _GIB)
+    ] = 67_108_864
     head_timeout: Annotated[
         float,
         about(_LIMITS, "SECONDS", "Time-out of a request line with its headers.", least=0.01, most=_DAY),

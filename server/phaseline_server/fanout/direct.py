@@ -100,11 +100,6 @@ class DirectSubscriber(Subscriber):
         self.flush()
         return self._sink.writer.write(self._framed(messages))
 
-    async def put_when_free(self, *messages: Message) -> bool:
-        """Call `wait_free`, then `put`."""
-        await self.wait_free()
-        return self.put(*messages)
-
     async def wait_free(self) -> None:
         """Wait until the sink's queue is empty, or it is closed."""
         await self._sink.wait_flushed()

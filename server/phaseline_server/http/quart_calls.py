@@ -5,7 +5,8 @@ The door reports a disconnect through a callback. If there is nothing else to re
 task. Requests with a body use Quart-Trio's own code.
 """
 
-from typing import Final
+from contextlib import ExitStack
+from typing import Final, cast
 
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
@@ -13,6 +14,7 @@ from quart.asgi import ASGIWebsocketConnection
 from quart_trio.asgi import TrioASGIHTTPConnection, TrioASGIWebsocketConnection
 
 from phaseline_server.door import LEFT
+from phaseline_server.http.large_answers import HELD
 
 __all__ = ["HttpCall", "WebSocketCall"]
 
@@ -24,14 +26,16 @@ class HttpCall(TrioASGIHTTPConnection):
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer the request; canceled when the client disconnects."""
-        if any(name in _BODY_HEADERS for name, _ in self.scope["headers"]):
-            await super().__call__(receive, send)
-            return
-        request = self._create_request_from_scope(send)
-        request.body.set_complete()
-        with trio.CancelScope() as scope:
-            self.scope["extensions"][LEFT]["call"](scope.cancel)
-            await self._send_response(send, await self.app.handle_request(request))
+        with ExitStack() as held:
+            cast(dict[str, object], self.scope["extensions"])[HELD] = held
+            if any(name in _BODY_HEADERS for name, _ in self.scope["headers"]):
+                await super().__call__(receive, send)
+                return
+            request = self._create_request_from_scope(send)
+            request.body.set_complete()
+            with trio.CancelScope() as scope:
+                self.scope["extensions"][LEFT]["call"](scope.cancel)
+                await self._send_response(send, await self.app.handle_request(request))
 
 
 class WebSocketCall(TrioASGIWebsocketConnection):

@@ -9,6 +9,7 @@ from phaseline_server.access.keeper import Keeper
 from phaseline_server.access.views import JobsView
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import Door
+from phaseline_server.http.answer_budget import AnswerBudget
 from phaseline_server.http.clients import Clients
 from phaseline_server.learning.learner import Learning
 from phaseline_server.pictures.gallery import Gallery
@@ -30,6 +31,7 @@ class Services:
         keeper: The token store and rate limits.
         learning: Statistics of earlier runs.
         clients: The connected clients, over any transport.
+        answers: The budget of large answers.
         refused: Number of rejected requests and messages, by error code.
         started: Start time, in seconds of Trio's clock.
     """
@@ -42,5 +44,6 @@ class Services:
     keeper: Keeper
     learning: Learning
     clients: Clients
+    answers: AnswerBudget
     refused: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=trio.current_time)

@@ -88,6 +88,7 @@ _TAKEN: Final = _json(answers.Taken)
 _REPORTED: Final = (400, 404, 409, 413, 415, 422, 503, 507)
 _BODY: Final = (400, 413, 415, 422)
 _PICTURE: Final = (400, 403, 404, 422, 502, 503, 507)
+_FILE: Final = (400, 403, 404, 503)
 _RUN: Final = _json(answers.Run)
 
 # ------------------------------------------------------------------------------------------ pages and files
@@ -100,7 +101,7 @@ _PAGES: Final = (
     Route("page_icon", "GET", "/icon.svg", _ANYBODY, "Get the page's icon.", _other("image/svg+xml")),
     Route("preview", "GET", "/preview", _READ_ALL, "Show all pictures.", _other("text/html"), errors=(403,)),
     Route("preview_style", "GET", "/preview.css", _ANYBODY, "Get its style sheet.", _other("text/css")),
-    Route("file", "GET", "/files/{path}", _READ_ALL, "Get a file of output/.", _other("*/*"), errors=(400, 403, 404)),
+    Route("file", "GET", "/files/{path}", _READ_ALL, "Get a file of output/.", _other("*/*"), errors=(400, 403, 404, 503)),
 )
 
 # ------------------------------------------------------------------------------------------ the server itself

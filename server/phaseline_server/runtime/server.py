@@ -16,6 +16,7 @@ from phaseline_server.atomic_files import check_data_dir
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import open_listeners
 from phaseline_server.door.inherited import inherited_listeners
+from phaseline_server.http.answer_budget import AnswerBudget
 from phaseline_server.http.app import make_app
 from phaseline_server.http.clients import Clients
 from phaseline_server.http.services import Services
@@ -163,12 +164,9 @@ async def _serve_from(
                 nursery.start_soon(log.run_pruning, time.time_ns)
                 nursery.start_soon(keeper.run)
                 nursery.start_soon(reload_at_hangup, tls)
-                clients = Clients(most=settings.max_connections)
-                app = make_app(
-                    Services(
-                        settings, JobsView(tracker, keeper), runs, Gallery(studio), door, keeper, learning, clients
-                    )
-                )
+                clients, answers = Clients(most=settings.max_connections), AnswerBudget(settings.answer_bytes)
+                jobs, gallery = JobsView(tracker, keeper), Gallery(studio)
+                app = make_app(Services(settings, jobs, runs, gallery, door, keeper, learning, clients, answers))
                 urls = await nursery.start(door.serve, app, listeners)
                 announce(urls)
                 task_status.started(urls)

@@ -6,12 +6,14 @@ import msgspec
 from quart import Response, request
 
 from phaseline.errors import InvalidField
-from phaseline.stream import Position
+from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
+from phaseline_server.http.clients import MAX_CHANNELS
 from phaseline_server.http.encodings import check_encoding, without_mark
 
-__all__ = ["json_answer", "parse_number", "parse_position", "parse_seconds", "raw_json", "read_body"]
+__all__ = ["json_answer", "parse_channels", "parse_number", "parse_position", "parse_seconds", "raw_json", "read_body"]
 
 _encoder: Final = msgspec.json.Encoder()
+_LONGEST_CHANNEL: Final = 210
 _DIGITS: Final = 20  # int() raises ValueError beyond 4,300 digits
 
 
@@ -62,6 +64,19 @@ def parse_seconds(name: str, text: str | None, most: float) -> float:
     if not seconds >= 0:
         raise InvalidField(name, text, "a number of seconds, 0 or more")
     return min(seconds, most)
+
+
+def parse_channels(text: str | None) -> frozenset[str]:
+    """Return the channels of a query parameter, separated by commas; the usual three if it is missing.
+
+    Raises:
+        InvalidField: There are too many, or one of them is too long.
+    """
+    channels = frozenset((f"{JOBS},{PHOTOS},{SYSTEM}" if text is None else text).split(",")) - {""}
+    if len(channels) > MAX_CHANNELS or any(len(name) > _LONGEST_CHANNEL for name in channels):
+        allowed = f"at most {MAX_CHANNELS} names of at most {_LONGEST_CHANNEL} characters, separated by commas"
+        raise InvalidField("channels", text, allowed)
+    return channels
 
 
 def parse_position(name: str, text: str | None) -> Position | None:

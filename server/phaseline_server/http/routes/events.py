@@ -4,19 +4,24 @@ Format: https://html.spec.whatwg.org/multipage/server-sent-events.html. An event
 `<epoch>/<seq>`; its name is the message's type; its data is the message.
 """
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from math import inf
 from typing import Final
 
 import trio
 from quart import Response, request
 
 from phaseline.errors import SlowSubscriber, Unrecoverable
-from phaseline.stream import JOBS, PHOTOS, SYSTEM, Message, Position
+from phaseline.stream import Message, Position
 from phaseline.wire import encode_snapshot
 from phaseline_server.fanout.queued import QueuedSubscriber
+from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers
-from phaseline_server.http.routes.common import parse_position
+from phaseline_server.http.large_answers import client_name, joined
+from phaseline_server.http.routes.common import parse_channels, parse_position
+from phaseline_server.http.routes.waiting import read_page
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.tracker import now
 
@@ -31,7 +36,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
 
     @handlers
     async def events() -> Response:
-        channels = request.args.get("channels", f"{JOBS},{PHOTOS},{SYSTEM}").split(",")
+        channels = parse_channels(request.args.get("channels"))
         position = parse_position("Last-Event-ID", request.headers.get("Last-Event-ID")) or parse_position(
             "since", request.args.get("since")
         )
@@ -42,8 +47,10 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
 class _Stream:
     """The stream to one client."""
 
-    def __init__(self, services: Services, channels: list[str], position: Position | None) -> None:
+    def __init__(self, services: Services, channels: frozenset[str], position: Position | None) -> None:
         self._tracker = services.tracker
+        self._answers = services.answers
+        self._client = client_name()
         self._closing = services.door.closing
         self._channels = channels
         self._position = position
@@ -56,7 +63,7 @@ class _Stream:
                 async for missed in self._missed(self._position):
                     yield missed
             # Subscribe before the state is read: messages published from here on are queued, so none is lost.
-            subscriber.channels = frozenset(self._channels)
+            subscriber.channels = self._channels
             if self._recovered is not True:
                 yield self._state()
             while not self._closing.is_set():
@@ -68,20 +75,25 @@ class _Stream:
                 if heartbeat.cancelled_caught:
                     yield b": still there\n\n"
                     continue
-                yield b"".join(map(self._event, messages))
+                for piece in joined(map(self._event, messages), b""):
+                    yield piece
 
     async def _missed(self, position: Position) -> AsyncIterator[bytes]:
         """Yield the messages after `position` and set `_recovered` if all of them were available."""
-        log, wanted = self._tracker.log, set(self._channels)
+        log = self._tracker.log
         self._recovered = False
         if not log.can_resume(position):
             return
         yield b": resumed\n\n"
         with suppress(Unrecoverable):
-            while page := await log.since(position):
-                position = Position(position.epoch, page[-1].seq)
-                if missed := [message for message in page if not message.channels.isdisjoint(wanted)]:
-                    yield b"".join(map(self._event, missed))
+            while position != log.top:
+                with await self._answers.hold(PAGE_BYTES, self._client, inf) as hold:
+                    async with self._answers.building:
+                        page = await read_page(log, position, self._channels, sys.maxsize, PAGE_BYTES)
+                    hold.resize(page.size)
+                    position = page.position
+                    for piece in joined(map(self._event, page.messages), b""):
+                        yield piece
             self._recovered = True
 
     async def _next(self, subscriber: QueuedSubscriber) -> list[Message]:

@@ -30,8 +30,10 @@ from phaseline.wire import (
     timestamp,
 )
 from phaseline_server.access.keeper import CURRENT
+from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.clients import MAX_CHANNELS, Client
 from phaseline_server.http.handlers import Handlers
+from phaseline_server.http.large_answers import hold_for_answer, json_page
 from phaseline_server.http.routes.common import json_answer, parse_number, parse_position, parse_seconds, read_body
 from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, read_missed
 from phaseline_server.http.services import Services
@@ -108,28 +110,36 @@ class _Fallback:
             "channels": sorted(client.channels),
         }
 
-    async def poll(self, client_id: str, ack: Position | None, wait_s: float) -> dict[str, object]:
+    async def poll(self, client_id: str, ack: Position | None, wait_s: float) -> Response:
         """Return the messages after the client's position; if there are none, wait up to `wait_s` seconds."""
         client, log = self._client(client_id), self._tracker.log
         if ack is not None:
             client.position = ack
+        answers = self._services.answers
+        hold = await hold_for_answer(answers, PAGE_BYTES)
         missed = await read_missed(
-            log, client.position, client.channels, most=_MOST_MESSAGES, wait_s=wait_s, closing=self._closing
+            log,
+            client.position,
+            client.channels,
+            most=_MOST_MESSAGES,
+            wait_s=wait_s,
+            closing=self._closing,
+            budget=answers,
+            hold=hold,
         )
         client.seen = trio.current_time()
         if ack is None:
             client.position = missed.position
-        answer = {
+        answer: dict[str, object] = {
             "success": True,
             "epoch": missed.position.epoch,
             "recovered": missed.recovered,
-            "messages": [msgspec.Raw(message.payload) for message in missed.messages],
             "count": len(missed.messages),
             "ack": missed.position.seq,
         }
         if not missed.recovered:
             answer["jobs"] = [job_status(snapshot) for snapshot in self._tracker.snapshots()]
-        return answer
+        return json_page(answer, "messages", [message.payload for message in missed.messages], hold)
 
     async def send(self, body: Send) -> dict[str, object]:
         """Handle a message as from a WebSocket client."""
@@ -241,7 +251,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
     async def poll() -> Response:
         wait_s = parse_seconds("wait", request.args.get("wait"), LONGEST_WAIT_S)
         ack = _ack(services.tracker.log.top.epoch)
-        return json_answer(await fallback.poll(request.args.get("client_id", ""), ack, wait_s))
+        return await fallback.poll(request.args.get("client_id", ""), ack, wait_s)
 
     @handlers
     async def clients() -> Response:

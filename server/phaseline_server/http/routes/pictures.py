@@ -9,7 +9,9 @@ from phaseline.errors import InvalidField
 from phaseline.model.workflows import dalle_job_id, valid_address, valid_series
 from phaseline.wire import encode_run
 from phaseline_server.access.keeper import CURRENT
+from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers
+from phaseline_server.http.large_answers import hold_for_answer
 from phaseline_server.http.routes.common import json_answer, raw_json
 from phaseline_server.http.services import Services
 from phaseline_server.pictures.runs import RunState
@@ -57,7 +59,9 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
             return await remove_picture(series, address)
         started = await runs.start(series, address, retry=_asked("retry")) if _asked("generate") else None
         if _wants_picture():
+            hold = await hold_for_answer(services.answers, PAGE_BYTES)
             content = await trio.to_thread.run_sync(services.gallery.picture, series, address)
+            hold.resize(len(content))
             return Response(content, headers=_PICTURE, content_type="image/png")
         return _run(started or await runs.state(series, address))
 

@@ -25,12 +25,19 @@ from phaseline.model.events import (
     Seconds,
 )
 from phaseline.model.snapshot import Snapshot, State
-from phaseline.stream import JOBS, PHOTOS, SYSTEM
 from phaseline.wire import decode_object, encode_snapshot, job_status
-from phaseline_server.access.views import JobsView
+from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers
-from phaseline_server.http.routes.common import json_answer, parse_number, parse_position, parse_seconds, read_body
-from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, StreamPage, read_missed
+from phaseline_server.http.large_answers import hold_for_answer, json_page, line_page
+from phaseline_server.http.routes.common import (
+    json_answer,
+    parse_channels,
+    parse_number,
+    parse_position,
+    parse_seconds,
+    read_body,
+)
+from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, read_missed
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.commit_group import Outcome
 from phaseline_server.jobs.tracker import now
@@ -174,30 +181,32 @@ def _add_events(handlers: Handlers, services: Services) -> None:
     async def past_events() -> Response:
         query = request.args
         position = parse_position("since", query.get("since")) or tracker.log.oldest
-        channels = set(query.get("channels", f"{JOBS},{PHOTOS},{SYSTEM}").split(","))
+        channels = parse_channels(query.get("channels"))
         limit = parse_number("limit", query.get("limit"), _DEFAULT_EVENTS, 1, MAX_EVENTS)
         wait_s = parse_seconds("wait", query.get("wait"), LONGEST_WAIT_S)
+        hold = await hold_for_answer(services.answers, PAGE_BYTES)
         missed = await read_missed(
-            tracker.log, position, channels, most=limit, wait_s=wait_s, closing=services.door.closing
+            tracker.log,
+            position,
+            channels,
+            most=limit,
+            wait_s=wait_s,
+            closing=services.door.closing,
+            budget=services.answers,
+            hold=hold,
         )
-        headers = {"Cache-Control": "no-store", "Phaseline-Position": f"{missed.position.epoch}/{missed.position.seq}"}
+        documents = [message.payload for message in missed.messages]
         if request.accept_mimetypes.best_match(("application/json", _LINES)) == _LINES:
-            return Response(_lines(tracker, missed), headers=headers, content_type=_LINES)
-        answer = {
+            if not missed.recovered:
+                documents = [encode_snapshot(tracker.snapshots(), missed.position, now().wall_ns, recovered=False)]
+            at = {"Phaseline-Position": f"{missed.position.epoch}/{missed.position.seq}"}
+            return line_page(documents, hold, _LINES, at)
+        answer: dict[str, object] = {
             "success": True,
             "recovered": missed.recovered,
             "position": missed.position,
-            "messages": [msgspec.Raw(message.payload) for message in missed.messages],
-            "count": len(missed.messages),
+            "count": len(documents),
         }
         if not missed.recovered:
             answer["jobs"] = [job_status(snapshot) for snapshot in tracker.snapshots()]
-        return json_answer(answer)
-
-
-def _lines(tracker: JobsView, missed: StreamPage) -> bytes:
-    """Return one message per line, or only a snapshot if messages are missing."""
-    documents = [message.payload for message in missed.messages]
-    if not missed.recovered:
-        documents = [encode_snapshot(tracker.snapshots(), missed.position, now().wall_ns, recovered=False)]
-    return b"".join(document + b"\n" for document in documents)
+        return json_page(answer, "messages", documents, hold)

@@ -1,7 +1,9 @@
 """One client of `/ws`: its messages and the answers, independent of the WebSocket implementation."""
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -26,10 +28,13 @@ from phaseline.wire import (
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.fanout.direct import DirectSubscriber
 from phaseline_server.http.routes.acks import Acks, refusal
+from phaseline_server.http.routes.waiting import read_page
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.tracker import now
 
 __all__ = ["Ended", "Session"]
+
+_CATCH_UP_BYTES: Final = 262_144  # missed messages that are sent before the next ones are read
 
 _encoder: Final = msgspec.json.Encoder()
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -275,14 +280,18 @@ class Session:
 
     async def _catch_up(self, position: Position, channels: frozenset[str]) -> bool:
         """Queue all messages after `position` as fast as the client reads; return whether all are available."""
-        log = self._tracker.log
+        log, answers = self._tracker.log, self._services.answers
         # Live messages would arrive before them.
         self._subscriber.channels = frozenset()
         with suppress(Unrecoverable):
-            while missed := await log.since(position):
-                position = Position(position.epoch, missed[-1].seq)
-                if wanted := tuple(message for message in missed if not message.channels.isdisjoint(channels)):
-                    await self._subscriber.put_when_free(*wanted)
+            while position != log.top:
+                with await answers.hold(_CATCH_UP_BYTES, self._access.known.token, inf) as hold:
+                    async with answers.building:
+                        page = await read_page(log, position, channels, sys.maxsize, _CATCH_UP_BYTES)
+                    hold.resize(page.size)
+                    position = page.position
+                    self._subscriber.put(*page.messages)
+                    await self._subscriber.wait_free()
             return True
         return False
 
