@@ -12,6 +12,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 UPGRADE = (
@@ -19,6 +20,7 @@ UPGRADE = (
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 LENGTH = re.compile(rb"content-length: (\d+)\r\n", re.IGNORECASE)
+ACK = re.compile(rb'"producer_seq":(\d+),')
 STAMP = re.compile(rb'"message":"(\d+)"')
 _buffer = bytearray(1 << 20)
 _view = memoryview(_buffer)
@@ -152,6 +154,36 @@ class Load:
         reporter.close()
         found = {f"p{p}": taken[len(taken) * p // 100] for p in (50, 99)} if taken else {"p50": -1.0, "p99": -1.0}
         return {**found, "received": len(taken), "expected": sent * samples, "share": share}
+
+    def acks(self, *, seconds: float, rate: int, port: int) -> dict[str, Any]:
+        """Report progress at a rate, and return how long the acks took, in ms; the clients are read now and then."""
+        self.port = port
+        reporter, others, swept = self._reporter(), list(self.sockets.values()), 0
+        reporter.sendall(masked('{"type": "register", "acks": true}'))
+        time.sleep(0.2)
+        reporter.setblocking(False)
+        sent: dict[int, float] = {}
+        taken: list[float] = []
+        received = b""
+        producer = f"bench-{time.monotonic_ns()}"  # a name's numbers count once
+        begun, number = time.monotonic(), 0
+        while (present := time.monotonic()) < begun + seconds + 5 and (present < begun + seconds or sent):
+            if number < (present - begun) * rate and present < begun + seconds:
+                number += 1
+                numbered = json.loads(self._report()) | {"producer": producer, "producer_seq": number}
+                sent[number] = time.monotonic()
+                reporter.send(masked(json.dumps(numbered)))
+            with suppress(BlockingIOError):
+                received += reporter.recv(65536)
+            done = [int(found) for found in ACK.findall(received)]
+            received = received[-100:] if done or len(received) > 200 else received
+            taken += [1000 * (time.monotonic() - sent.pop(each)) for each in done if each in sent]
+            self._sweep(others[swept : swept + 20])
+            swept = (swept + 20) % max(len(others), 1)
+            time.sleep(0.0005)
+        reporter.close()
+        taken.sort()
+        return {f"p{p}": taken[len(taken) * p // 100] for p in (50, 99)} | {"missing": len(sent)}
 
     def _reporter(self) -> socket.socket:
         reporter = socket.create_connection(("127.0.0.1", self.port))

@@ -1,17 +1,24 @@
 """The broadcaster: fan-out of messages to all subscribers, in one order and without waiting.
 
+Publishing only queues messages, so that it takes equally long for any number of subscribers. While `run` is active, it
+writes them to sockets in rounds: all that was published until then is joined, and written in slices of subscribers.
+Between two slices, acks and other clients have their turn. For one subscriber, the order stays: before its channels or
+its form change, and before it is sent anything else, it is sent what it has not yet got.
+
 A subscriber whose queue is full is ended with an error, and its client can reconnect and resume. So a slow subscriber
 never delays another, and no client misses a message without notice.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from itertools import repeat
+from itertools import compress, repeat
 from operator import attrgetter
 from typing import Final, TypeVar
 
 import msgspec
+import trio
 
 from phaseline.stream import Message
 from phaseline_server.fanout.direct import DirectSubscriber, Sink
@@ -32,11 +39,13 @@ class BroadcasterStatistics(msgspec.Struct, frozen=True):
     ended_slow: int
 
 
-_Group = dict[Subscriber, Writer]
-"""Subscribers of the same channels that receive messages unchanged, with their writers."""
+_Slice = tuple[frozenset[str] | None, list[Subscriber], list[Writer]]
+"""Subscribers at one place: the channels of their group, and their writers; or None and no writers."""
 
 _AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
 _fd: Final = attrgetter("fd")
+_SLICE: Final = 250  # subscribers that are written to between two checkpoints: a millisecond or two
+_MOST_PENDING: Final = 1000  # messages; beyond that, publishing writes at once, which slows down the reporters
 
 
 class Broadcaster:
@@ -46,17 +55,24 @@ class Broadcaster:
         """Create a broadcaster without subscribers."""
         # The place of each subscriber: the group of its channels, or the others (None).
         self._places: dict[Subscriber, frozenset[str] | None] = {}
-        self._groups: dict[frozenset[str], _Group] = {}
+        self._groups: dict[frozenset[str], dict[Subscriber, Writer]] = {}
         self._others: set[Subscriber] = set()
+        self._round: Bundle | None = None
+        self._slices: deque[_Slice] = deque()  # of the round, not yet written
+        self._left: set[Subscriber] = set()  # those who have not got the round; the others of a slice are passed over
+        self._pending: list[Message] = []  # published after the round began
+        self._ahead: dict[Subscriber, int] = {}  # the number of pending messages that a subscriber must not get again
+        self._running = False
+        self._work = trio.Event()
         self._published = self._delivered = self._ended_slow = 0
 
     def subscribe(self, channels: Iterable[str], queue: int) -> AbstractContextManager[QueuedSubscriber]:
         """Add a subscriber to `channels` during the block, which queues messages in a memory channel."""
-        return self._present(QueuedSubscriber(queue, frozenset(channels), self._move))
+        return self._present(QueuedSubscriber(queue, frozenset(channels), self._move, self._settle))
 
     def attach(self, sink: Sink, channels: Iterable[str], queue: int) -> AbstractContextManager[DirectSubscriber]:
         """Add a subscriber to `channels` during the block, which writes messages directly to `sink`."""
-        return self._present(DirectSubscriber(sink, queue, frozenset(channels), self._move))
+        return self._present(DirectSubscriber(sink, queue, frozenset(channels), self._move, self._settle))
 
     @contextmanager
     def _present(self, subscriber: _AnySubscriber) -> Iterator[_AnySubscriber]:
@@ -67,6 +83,8 @@ class Broadcaster:
             self._remove(subscriber)
             subscriber.close()
 
+    # ------------------------------------------------------------------ publishing
+
     def publish(self, *messages: Message) -> None:
         """Send messages, in the order of their numbers, to their subscribers, without waiting.
 
@@ -74,36 +92,115 @@ class Broadcaster:
         """
         if not messages:
             return
-        bundle = Bundle(messages)
         self._published += len(messages)
-        slow: list[Subscriber] = []
-        for channels, group in self._groups.items():
-            if wanted := bundle.carried_by(channels):
-                slow += self._write(group, bundle.framed(wanted, batch=False), len(wanted))
-        for subscriber in self._others:
-            if wanted := bundle.wanted(subscriber.wants):
-                if subscriber.take(bundle, wanted):
-                    self._delivered += len(wanted)
-                else:
-                    slow.append(subscriber)
-        for subscriber in slow:
-            subscriber.end_slow()
-            self._remove(subscriber)
-            self._ended_slow += 1
+        self._pending += messages
+        if not self._running or len(self._pending) >= _MOST_PENDING:
+            self._flush()
+        else:
+            self._work.set()
 
-    def _write(self, group: _Group, frames: bytes, count: int) -> list[Subscriber]:
-        """Write frames of `count` messages to each subscriber of a group; return those whose queue is full."""
-        taken, whole, slow = _write_each(group.values(), frames), len(frames), []
+    async def run(self) -> None:
+        """Write published messages in slices, until canceled. Without this, publishing writes them at once."""
+        self._running = True
+        try:
+            while True:
+                await self._work.wait()
+                self._work = trio.Event()
+                await trio.lowlevel.checkpoint()  # the acks of what was published go first
+                self._begin_round()
+                while self._slices:
+                    self._write_slice()
+                    await trio.lowlevel.checkpoint()
+        finally:
+            self._running = False
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write everything that was published."""
+        while self._slices:
+            self._write_slice()
+        self._begin_round()
+        while self._slices:
+            self._write_slice()
+
+    def _begin_round(self) -> None:
+        """Make a round of all pending messages; the previous round must be over."""
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        ahead, self._ahead = self._ahead, {}
+        bundle = self._round = Bundle(pending)
+        for channels, group in self._groups.items():
+            if bundle.carried_by(channels):
+                self._add_slices(channels, list(group), list(group.values()))
+        self._add_slices(None, list(self._others), [])
+        rests: dict[int, Bundle] = {}
+        for subscriber, count in ahead.items():
+            if subscriber in self._left:
+                self._left.remove(subscriber)
+                if count < len(pending):
+                    if count not in rests:
+                        rests[count] = Bundle(pending[count:])
+                    self._take(subscriber, rests[count])
+
+    def _add_slices(self, place: frozenset[str] | None, members: list[Subscriber], writers: list[Writer]) -> None:
+        self._left.update(members)
+        for start in range(0, len(members), _SLICE):
+            end = start + _SLICE
+            self._slices.append((place, members[start:end], writers[start:end]))
+
+    def _write_slice(self) -> None:
+        """Write the round to the next subscribers."""
+        assert self._round is not None  # noqa: S101 (a slice is of a round)
+        channels, members, writers = self._slices.popleft()
+        if not self._left.issuperset(members):  # some have left, or got it already
+            kept = [member in self._left for member in members]
+            members, writers = list(compress(members, kept)), list(compress(writers, kept))
+        self._left.difference_update(members)
+        if channels is None:
+            for subscriber in members:
+                self._take(subscriber, self._round)
+        elif members:
+            wanted = self._round.carried_by(channels)
+            self._write(members, writers, self._round.framed(wanted, batch=False), len(wanted))
+
+    def _settle(self, subscriber: Subscriber) -> None:
+        """Write everything that was published to one subscriber, ahead of the others."""
+        if subscriber in self._left:
+            self._left.remove(subscriber)
+            if self._round is not None:
+                self._take(subscriber, self._round)
+        if self._pending and subscriber in self._places:
+            count, self._ahead[subscriber] = self._ahead.get(subscriber, 0), len(self._pending)
+            if subscriber.channels and count < len(self._pending):
+                self._take(subscriber, Bundle(self._pending[count:]))
+
+    def _take(self, subscriber: Subscriber, bundle: Bundle) -> None:
+        if wanted := bundle.wanted(subscriber.wants):
+            if subscriber.take(bundle, wanted):
+                self._delivered += len(wanted)
+            else:
+                self._end_slow(subscriber)
+
+    def _write(self, members: list[Subscriber], writers: list[Writer], frames: bytes, count: int) -> None:
+        """Write frames of `count` messages to each subscriber of a group, and end those whose queue is full."""
+        taken, whole, slow = _write_each(writers, frames), len(frames), list[Subscriber]()
         if taken.count(whole) != len(taken):
-            for (subscriber, writer), size in zip(group.items(), taken, strict=True):
+            for subscriber, writer, size in zip(members, writers, taken, strict=True):
                 if size == whole:
                     continue
                 if size is not None:
                     writer.finish(frames, size)
                 elif not writer.write(frames, count):
                     slow.append(subscriber)
-        self._delivered += count * (len(group) - len(slow))
-        return slow
+        self._delivered += count * (len(members) - len(slow))
+        for subscriber in slow:
+            self._end_slow(subscriber)
+
+    def _end_slow(self, subscriber: Subscriber) -> None:
+        subscriber.end_slow()
+        self._remove(subscriber)
+        self._ended_slow += 1
 
     def statistics(self) -> BroadcasterStatistics:
         """Return the current counts."""
@@ -125,10 +222,14 @@ class Broadcaster:
         else:
             channels = self._places[subscriber] = subscriber.channels
             self._groups.setdefault(channels, {})[subscriber] = writer
+        if self._pending:
+            self._ahead[subscriber] = len(self._pending)
 
     def _remove(self, subscriber: Subscriber) -> None:
         if subscriber not in self._places:
             return
+        self._left.discard(subscriber)
+        self._ahead.pop(subscriber, None)
         channels = self._places.pop(subscriber)
         if channels is None:
             self._others.remove(subscriber)
@@ -139,10 +240,7 @@ class Broadcaster:
             del self._groups[channels]
 
     def _move(self, subscriber: Subscriber) -> None:
-        """Move a changed subscriber to its group, unless it is removed.
-
-        A coalescing subscriber can end during `publish`. It stays among the others, so no set changes meanwhile.
-        """
+        """Move a changed subscriber to its group, unless it is removed."""
         if subscriber in self._places and self._place(subscriber) != self._places[subscriber]:
             self._remove(subscriber)
             self._add(subscriber)

@@ -8,7 +8,7 @@ import trio
 from phaseline.protocol import SLOW, UNAUTHORIZED
 from phaseline.stream import Message
 from phaseline_server.fanout.frames import Bundle, array_frames, text_frames
-from phaseline_server.fanout.subscriber import Subscriber, Writer
+from phaseline_server.fanout.subscriber import Subscriber, Writer, do_nothing
 
 __all__ = ["DirectSubscriber", "Sink"]
 
@@ -47,10 +47,11 @@ class DirectSubscriber(Subscriber):
         sink: Sink,
         queue: int,
         channels: frozenset[str] = frozenset(),
-        on_change: Callable[[Subscriber], None] = lambda _: None,
+        on_change: Callable[[Subscriber], None] = do_nothing,
+        settle: Callable[[Subscriber], None] = do_nothing,
     ) -> None:
         """Create a subscriber that writes to `sink`; for the other arguments see `Subscriber`."""
-        super().__init__(queue, channels, on_change)
+        super().__init__(queue, channels, on_change, settle)
         self._sink = sink
         self._batch = False
         self._coalesce_s = 0.0
@@ -95,10 +96,8 @@ class DirectSubscriber(Subscriber):
 
         The sink never rejects them, so the caller must call `wait_free` at intervals.
         """
-        if self.slow:
-            return False
         self.flush()
-        return self._sink.writer.write(self._framed(messages))
+        return not self.slow and self._sink.writer.write(self._framed(messages))
 
     async def wait_free(self) -> None:
         """Wait until the sink's queue is empty, or it is closed."""
@@ -125,7 +124,12 @@ class DirectSubscriber(Subscriber):
     # ------------------------------------------------------------------ coalescing
 
     def flush(self) -> None:
-        """Send the gathered messages."""
+        """Send everything that was published, and the gathered messages."""
+        if not self.slow:
+            self._settle(self)
+            self._send_gathered()
+
+    def _send_gathered(self) -> None:
         if self._gathered:
             gathered, self._gathered = _latest(self._gathered), []
             if not self._sink.writer.write(self._framed(gathered), len(gathered)):
@@ -136,7 +140,7 @@ class DirectSubscriber(Subscriber):
         if len(self._gathered) > self._queue:
             self._gathered = _latest(self._gathered)
             if len(self._gathered) > self._queue // 2:
-                self.flush()
+                self._send_gathered()
         if self._gathering is not None:
             self._gathering.set()
         return not self.slow
@@ -148,7 +152,7 @@ class DirectSubscriber(Subscriber):
                 self._gathering = trio.Event()
                 await self._gathering.wait()
             await trio.sleep(self._coalesce_s)
-            self.flush()
+            self._send_gathered()
 
 
 def _latest(batch: list[Message]) -> list[Message]:

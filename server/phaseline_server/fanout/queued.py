@@ -7,7 +7,7 @@ import trio
 from phaseline.errors import SlowSubscriber
 from phaseline.stream import Message
 from phaseline_server.fanout.frames import Bundle
-from phaseline_server.fanout.subscriber import Subscriber
+from phaseline_server.fanout.subscriber import Subscriber, do_nothing
 
 __all__ = ["QueuedSubscriber"]
 
@@ -21,10 +21,11 @@ class QueuedSubscriber(Subscriber):
         self,
         queue: int,
         channels: frozenset[str] = frozenset(),
-        on_change: Callable[[Subscriber], None] = lambda _: None,
+        on_change: Callable[[Subscriber], None] = do_nothing,
+        settle: Callable[[Subscriber], None] = do_nothing,
     ) -> None:
         """See `Subscriber`."""
-        super().__init__(queue, channels, on_change)
+        super().__init__(queue, channels, on_change, settle)
         self._send, self._receive = trio.open_memory_channel[Message](queue)
 
     @property

@@ -7,7 +7,11 @@ from typing import Protocol
 from phaseline.stream import Message
 from phaseline_server.fanout.frames import Bundle
 
-__all__ = ["Subscriber", "Writer"]
+__all__ = ["Subscriber", "Writer", "do_nothing"]
+
+
+def do_nothing(_: object) -> None:
+    """Do nothing; the callback of a subscriber without a broadcaster."""
 
 
 class Writer(Protocol):
@@ -37,20 +41,28 @@ class Subscriber(ABC):
         slow: Whether it was ended because it read too slowly.
     """
 
-    __slots__ = ("_admits", "_channels", "_on_change", "_queue", "slow")
+    __slots__ = ("_admits", "_channels", "_on_change", "_queue", "_settle", "slow")
 
-    def __init__(self, queue: int, channels: frozenset[str], on_change: Callable[["Subscriber"], None]) -> None:
+    def __init__(
+        self,
+        queue: int,
+        channels: frozenset[str],
+        on_change: Callable[["Subscriber"], None],
+        settle: Callable[["Subscriber"], None],
+    ) -> None:
         """Create a subscriber.
 
         Args:
             queue: Maximum number of queued messages.
             channels: Its channels.
             on_change: Called when `writer` may have changed.
+            settle: Gives it everything that was published; called before a change and before anything else is sent.
         """
         self._queue = queue
         self._channels = channels
         self._admits: Callable[[str], bool] | None = None
         self._on_change = on_change
+        self._settle = settle
         self.slow = False
 
     @property
@@ -59,6 +71,7 @@ class Subscriber(ABC):
 
     @channels.setter
     def channels(self, channels: frozenset[str]) -> None:
+        self._settle(self)
         self._channels = channels
         self._on_change(self)
 
@@ -68,6 +81,7 @@ class Subscriber(ABC):
 
     @admits.setter
     def admits(self, admits: Callable[[str], bool] | None) -> None:
+        self._settle(self)
         self._admits = admits
         self._on_change(self)
 

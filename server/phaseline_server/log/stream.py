@@ -141,6 +141,10 @@ class Log:
             except DiskFull as error:
                 _log.warning("can't prune the journal", error=str(error))
 
+    async def run_fan_out(self) -> None:
+        """Write published messages to the subscribers in slices, until canceled; see `Broadcaster.run`."""
+        await self._broadcaster.run()
+
     def subscribe(self, channels: Iterable[str]) -> AbstractContextManager[QueuedSubscriber]:
         """Add a subscriber for the duration of the block; a memory channel queues its messages."""
         return self._broadcaster.subscribe(channels, self._queue)

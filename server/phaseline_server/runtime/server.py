@@ -162,6 +162,7 @@ async def _serve_from(
                 if settings.archive_runs:
                     nursery.start_soon(run_archive, tracker, data_dir)
                 nursery.start_soon(log.run_pruning, time.time_ns)
+                nursery.start_soon(log.run_fan_out)
                 nursery.start_soon(keeper.run)
                 nursery.start_soon(reload_at_hangup, tls)
                 clients, answers = Clients(most=settings.max_connections), AnswerBudget(settings.answer_bytes)

@@ -1,0 +1,130 @@
+"""Fan-out in slices: publishing only queues, every subscriber keeps its order, and nobody gets a message twice."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+
+from phaseline.stream import JOBS, PHOTOS
+from phaseline_server.fanout import broadcaster as module
+from phaseline_server.fanout.broadcaster import Broadcaster
+from phaseline_server.fanout.direct import DirectSubscriber
+from tests.support.sinks import Heap, seqs
+from tests.support.tracking import message
+
+
+@asynccontextmanager
+async def running(monkeypatch: pytest.MonkeyPatch, size: int = 2) -> AsyncIterator[Broadcaster]:
+    monkeypatch.setattr(module, "_SLICE", size)
+    broadcaster = Broadcaster()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(broadcaster.run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield broadcaster
+        nursery.cancel_scope.cancel()
+
+
+async def test_publishing_queues_and_the_slices_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(monkeypatch) as broadcaster:
+        with ExitStack() as stack:
+            heaps = [Heap() for _ in range(7)]
+            for heap in heaps:
+                stack.enter_context(broadcaster.attach(heap, [JOBS], 10))
+            broadcaster.publish(message(1))
+            broadcaster.publish(message(2))
+            assert [heap.written for heap in heaps] == [[]] * 7
+            done: list[int] = []
+            while broadcaster.statistics().delivered < 14:
+                await trio.lowlevel.checkpoint()
+                done.append(sum(bool(heap.written) for heap in heaps))
+            assert any(0 < count < 7 for count in done)
+            assert [seqs(heap) for heap in heaps] == [[1, 2]] * 7
+
+
+async def test_what_is_published_before_a_change_comes_in_the_old_form_and_before_a_reply(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(monkeypatch) as broadcaster:
+        heap, late = Heap(), Heap()
+        with broadcaster.attach(heap, [JOBS], 10) as subscriber:
+            broadcaster.publish(message(1))
+            subscriber.put(message(100))
+            broadcaster.publish(message(2))
+            subscriber.channels = frozenset({PHOTOS})
+            broadcaster.publish(message(3))
+            with broadcaster.attach(late, [JOBS], 10):
+                broadcaster.publish(message(4))
+                await trio.testing.wait_all_tasks_blocked()
+        assert seqs(heap) == [1, 100, 2]
+        assert seqs(late) == [4]
+
+
+async def test_what_was_published_is_written_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    heap = Heap()
+    with ExitStack() as stack:
+        async with running(monkeypatch) as broadcaster:
+            stack.enter_context(broadcaster.attach(heap, [JOBS], 10))
+            broadcaster.publish(message(1))
+        assert seqs(heap) == [1]
+        broadcaster.publish(message(2))
+        assert seqs(heap) == [1, 2]
+
+
+async def test_publishing_writes_at_once_when_too_much_is_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_PENDING", 3)
+    async with running(monkeypatch) as broadcaster:
+        heap = Heap()
+        with broadcaster.attach(heap, [JOBS], 10):
+            for seq in (1, 2, 3):
+                broadcaster.publish(message(seq))
+            assert seqs(heap) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_slices_deliver_what_a_write_at_once_delivers(  # noqa: C901, PLR0912 (a branch for each action)
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    chance = random.Random(seed)
+    async with running(monkeypatch, size=3) as sliced:
+        both = [sliced, Broadcaster()]
+        with ExitStack() as stack:
+            present: list[tuple[list[DirectSubscriber], list[Heap]]] = []
+            for number in range(1, 301):
+                act = chance.randrange(8)
+                if act == 0 or len(present) < 4:
+                    channels = chance.choice([[JOBS], [PHOTOS], [JOBS, PHOTOS], []])
+                    heaps = [Heap(), Heap()]
+                    made = [
+                        stack.enter_context(each.attach(heap, channels, 1000))
+                        for each, heap in zip(both, heaps, strict=True)
+                    ]
+                    present.append((made, heaps))
+                one, _ = chance.choice(present)
+                if act == 1:
+                    wanted = frozenset(chance.choice([[JOBS], [PHOTOS], [JOBS, PHOTOS], []]))
+                    for subscriber in one:
+                        subscriber.channels = wanted
+                elif act == 2:
+                    for subscriber in one:
+                        subscriber.form(batch=number % 2 == 0, coalesce_s=0)
+                elif act == 3:
+                    for subscriber in one:
+                        subscriber.put(message(10_000 + number))
+                elif act == 4:
+                    await trio.lowlevel.checkpoint()
+                elif act == 5:
+                    odd = chance.random() < 0.5
+                    for subscriber in one:
+                        subscriber.admits = (lambda job_id: job_id == "a") if odd else None
+                else:
+                    kind, channel = chance.choice([("job_progress", JOBS), ("photo_info", PHOTOS)])
+                    job_id = chance.choice("ab")
+                    for each in both:
+                        each.publish(message(number, job_id, kind, channel))
+            await trio.testing.wait_all_tasks_blocked()
+            for _, (ours, theirs) in present:
+                assert seqs(ours) == seqs(theirs)
+            assert sliced.statistics().delivered == both[1].statistics().delivered
