@@ -57,9 +57,12 @@ async def report(address: str, reports: list[Said]) -> None:
 
 async def kept(address: str) -> list[Said]:
     """Return all messages that are there."""
+    messages: list[Said] = []
+    query: dict[str, Any] = {"limit": 10_000}
     async with client_of(address) as client:
-        answer = (await client.get("/progress/events", params={"limit": 10_000})).json()
-    messages: list[Said] = answer["messages"]
+        while (answer := (await client.get("/progress/events", params=query)).json())["messages"]:
+            messages += answer["messages"]
+            query["since"] = f"{answer['position']['epoch']}/{answer['position']['seq']}"
     return messages
 
 

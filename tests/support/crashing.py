@@ -52,10 +52,15 @@ class Crashing:
 
     async def events(self) -> list[Said]:
         """Return all messages that are kept."""
-        answer = await self.get("/progress/events", limit=10_000)
-        assert answer["recovered"] is True
-        messages: list[Said] = answer["messages"]
-        return messages
+        messages: list[Said] = []
+        query: dict[str, Any] = {"limit": 10_000}
+        while True:
+            answer = await self.get("/progress/events", **query)
+            assert answer["recovered"] is True
+            messages += answer["messages"]
+            if not answer["messages"]:
+                return messages
+            query["since"] = f"{answer['position']['epoch']}/{answer['position']['seq']}"
 
     async def kill(self) -> None:
         """Kill it as the kernel does when memory runs out: nothing can be done about it."""
