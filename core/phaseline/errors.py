@@ -53,7 +53,7 @@ def shown(value: object) -> str:
     """Return `value` as one short, printable line. Hostile input becomes safe for logs and terminals."""
     try:
         text = ascii(value)
-    except (RecursionError, ValueError):  # nested without end; an integer of more digits than Python prints
+    except Exception:  # noqa: BLE001 - nested without end, too many digits; an object of a worker may raise anything
         text = f"a value of type {type(value).__name__} that can't be shown"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 

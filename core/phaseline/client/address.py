@@ -33,7 +33,7 @@ class Address(NamedTuple):
     path: str
 
     @classmethod
-    def parse(cls, text: str, allowed: str = _ALLOWED) -> "Address":
+    def parse(cls, text: object, allowed: str = _ALLOWED) -> "Address":
         """Parse the URL of a server or of its WebSocket, or `host:port`; the default port is 5100.
 
         Args:
@@ -43,7 +43,7 @@ class Address(NamedTuple):
         Raises:
             ConfigError: `text` is not the address of a server.
         """
-        match = _URL.fullmatch(text.strip())
+        match = _URL.fullmatch(text.strip()) if isinstance(text, str) else None
         port = int(match["port"]) if match and match["port"] else None
         if match is None or (port is not None and not 0 < port < 2**16):
             raise ConfigError(f"the server's URL is {shown(text)}; allowed: {allowed}")

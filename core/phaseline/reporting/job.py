@@ -1,7 +1,7 @@
 """One job as a worker reports it: the high-level interface."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -18,7 +18,7 @@ from phaseline.model.events import (
     PhotoInfo,
 )
 from phaseline.reporting.delivery.inbox import Sample
-from phaseline.reporting.record import cut
+from phaseline.reporting.values import count_of, facts, name, text_of
 
 if TYPE_CHECKING:
     from phaseline.reporting.reporter import Reporter
@@ -31,6 +31,7 @@ T = TypeVar("T")
 SMALLEST_STEP: Final = 0.005
 # An unchanged progress is sent again after this time, as a heartbeat.
 SIGN_OF_LIFE_S: Final = 5.0
+_NOTHING_SENT: Final = (None, None, "")
 
 
 class JobReporter:
@@ -51,8 +52,8 @@ class JobReporter:
         self._started = started
         self._phase = started.phases[0] if started.phases else "work"
         self._result: dict[str, Any] = {}
-        self._told: tuple[str | None, float | None, str] = (None, None, "")
-        self._told_at = 0.0
+        self._sent: tuple[object, object, object] = _NOTHING_SENT  # phase, percent and text of the last progress
+        self._sent_at = 0.0
 
     def __enter__(self) -> Self:
         """Report the start."""
@@ -69,11 +70,11 @@ class JobReporter:
             if error is None:  # a strict reporter's error never replaces the worker's own
                 raise
 
-    def end(self, error: BaseException | None = None, *, exit_code: int | None = None) -> None:
+    def end(self, error: BaseException | str | None = None, *, exit_code: int | None = None) -> None:
         """End the job with the outcome that `error` implies. Call it once if there is no `with` block.
 
         Args:
-            error: The exception that left the job's code, or None.
+            error: The exception that left the job's code, or a text for a failure, or None.
             exit_code: The program's exit code, if the exception ends the program.
         """
         if isinstance(error, SystemExit):
@@ -82,15 +83,15 @@ class JobReporter:
         if error is None:
             self._reporter.watch(self.job_id, None)
             self._reporter.report(JobCompleted(job_id=self.job_id, result=self._result))
-        elif isinstance(error, Exception | SystemExit):
+        elif isinstance(error, BaseException) and not isinstance(error, Exception | SystemExit):
+            self.cancel(type(error).__name__)
+        else:
             self._reporter.watch(self.job_id, None)
             self._fail(error, exit_code)
-        else:
-            self.cancel(type(error).__name__)
 
-    def _fail(self, error: Exception | SystemExit, exit_code: int | None) -> None:
-        kind = type(error).__name__
-        text = cut(str(error) or kind)
+    def _fail(self, error: object, exit_code: int | None) -> None:
+        kind = type(error).__name__ if isinstance(error, BaseException) else "Error"
+        text = text_of(error)
         if isinstance(error, SystemExit) and isinstance(error.code, int):
             text = f"exit code {exit_code}"
         result = {**self._result, "error": text, "error_type": kind}
@@ -102,7 +103,7 @@ class JobReporter:
     def cancel(self, reason: str) -> None:
         """End the job as cancelled; call it once, as `end`."""
         self._reporter.watch(self.job_id, None)
-        self._reporter.report(JobCancelled(job_id=self.job_id, reason=cut(reason)))
+        self._reporter.report(JobCancelled(job_id=self.job_id, reason=text_of(reason)))
 
     # ------------------------------------------------------------------ phases
 
@@ -119,18 +120,24 @@ class JobReporter:
         """
         if phase is None:
             phase = self._phase
-        before, at, said = self._told
-        if (
-            before == phase
-            and said == text
-            and not details
-            and (percent is at or (percent is not None and at is not None and abs(percent - at) < SMALLEST_STEP))
-            and time.monotonic() - self._told_at < SIGN_OF_LIFE_S
-        ):
-            return
-        self._told, self._told_at, self._phase = (phase, percent, text), time.monotonic(), phase
-        event = JobProgress(job_id=self.job_id, phase=phase, progress=percent, text=cut(text), details=details or {})
-        self._reporter.report(event)
+        try:
+            last_phase, last_percent, last_text = self._sent
+            if (
+                last_phase == phase
+                and last_text == text
+                and not details
+                and (percent is last_percent or abs(percent - last_percent) < SMALLEST_STEP)  # type: ignore[operator]
+                and time.monotonic() - self._sent_at < SIGN_OF_LIFE_S
+            ):
+                return
+        except Exception:  # noqa: BLE001, S110 - a value that can't be compared, such as None, has changed
+            pass
+        self._sent, self._sent_at, self._phase = (phase, percent, text), time.monotonic(), name(phase, "work")
+        self._reporter.report(
+            JobProgress(
+                job_id=self.job_id, phase=self._phase, progress=percent, text=text_of(text), details=facts(details)
+            )
+        )
 
     @contextmanager
     def phase(self, name: str, text: str = "") -> Iterator[None]:
@@ -141,14 +148,14 @@ class JobReporter:
 
     def complete(self, phase: str, **result: Any) -> None:
         """Report that a phase is done, with its result."""
-        self._tell_of_phase(PhaseCompleted(job_id=self.job_id, phase=phase, result=result))
+        self._end_phase(PhaseCompleted(job_id=self.job_id, phase=name(phase, "work"), result=result))
 
     def skip(self, phase: str) -> None:
         """Report that a phase is skipped."""
-        self._tell_of_phase(PhaseCompleted(job_id=self.job_id, phase=phase, skipped=True))
+        self._end_phase(PhaseCompleted(job_id=self.job_id, phase=name(phase, "work"), skipped=True))
 
-    def _tell_of_phase(self, event: PhaseCompleted) -> None:
-        self._told = (None, None, "")  # an unchanged progress would reopen the phase, so it must be sent
+    def _end_phase(self, event: PhaseCompleted) -> None:
+        self._sent = _NOTHING_SENT  # an unchanged progress would reopen the phase, so it must be sent
         self._reporter.report(event)
 
     def track(self, items: Iterable[T], *, phase: str, total: int | None = None) -> Iterator[T]:
@@ -162,7 +169,7 @@ class JobReporter:
             phase: The phase to report; completed after the last item.
             total: Number of items, if `len(items)` is not available.
         """
-        whole = total if total is not None else len(items) if isinstance(items, Sized) else 0
+        whole = count_of(items, total)
         done = 0
 
         def sample() -> Sample:
@@ -193,12 +200,14 @@ class JobReporter:
         """Report metadata of the item that the job processes."""
         self._reporter.report(PhotoInfo(job_id=self.job_id, data=data))
 
-    def error(self, error_type: str, text: str, **details: Any) -> None:
+    def error(self, error_type: object, text: object, **details: Any) -> None:
         """Report an error; the job continues."""
-        event = ErrorOccurred(
-            job_id=self.job_id, error_type=cut(error_type, 100), text=cut(text), details=details, phase=self._phase
+        kind = name(type(error_type).__name__ if isinstance(error_type, BaseException) else error_type, "Error")
+        self._reporter.report(
+            ErrorOccurred(
+                job_id=self.job_id, error_type=kind, text=text_of(text) or kind, details=details, phase=self._phase
+            )
         )
-        self._reporter.report(event)
 
     def result(self, **data: Any) -> None:
         """Add to the result that is reported at the job's end."""

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from phaseline.errors import InvalidField, InvalidJSON, TooLarge
-from phaseline.model.events import MAX_AGE_S, Event, JobCancelled, JobCompleted, JobFailed, Report
+from phaseline.errors import InvalidField, InvalidJSON, TooLarge, UnknownType, shown
+from phaseline.model.events import MAX_AGE_S, Event, JobCancelled, JobCompleted, JobFailed, JobStarted, Report
+from phaseline.reporting.values import WHOLE, percent_within, text_of
 
-__all__ = ["MAX_TEXT", "Record", "bare_end", "cut", "encoded", "frame", "read", "sent", "timestamp"]
+__all__ = ["Record", "bare_end", "bare_start", "encoded", "frame", "read", "sent", "timestamp"]
 
-MAX_TEXT: Final = 10_000
 # Bytes. A server's default limit for a frame is 65,536, and the producer's name is added.
 _MAX_BODY: Final = 65_000
 _MAX_DEPTH: Final = 16
@@ -75,7 +75,7 @@ class Record(msgspec.Struct):
         return 1 + len(self.body) // 1024
 
 
-def encoded(said: Event | dict[str, Any]) -> Record:
+def encoded(report: Event | dict[str, Any]) -> Record:
     """Return the record of an event, or of a message of the photo protocol.
 
     It is decoded as the server does, so an invalid value raises here, with the server's error text.
@@ -86,28 +86,28 @@ def encoded(said: Event | dict[str, Any]) -> Record:
         TooLarge: It has more than 65,000 bytes.
         InvalidJSON: It is nested too deeply, or is neither an event nor a dict.
     """
-    if isinstance(said, dict):
-        said = said if "timestamp" in said else {**said, "timestamp": timestamp()}
-    elif not isinstance(said, Event):
-        raise InvalidJSON(f"a report is of type {type(said).__name__}; allowed: an event, or a message as a dict")
-    _check_figures(said)
+    if isinstance(report, dict):
+        report = report if "timestamp" in report else {**report, "timestamp": timestamp()}
+    elif not isinstance(report, Event):
+        raise InvalidJSON(f"a report is of type {type(report).__name__}; allowed: an event, or a message as a dict")
+    report = _with_figures_checked(report)
     try:
-        body = _encoder.encode(said)
-    except Exception:  # noqa: BLE001 - whatever a worker's objects raise
-        body = _encode_anything(said)
+        body = _encoder.encode(report)
+    except Exception:  # noqa: BLE001 - a worker's objects may raise anything
+        body = _encode_anything(report)
     # These fields follow the job's id; quotes within strings are escaped, so nothing else matches.
     body = body.replace(_NOBODY, b"", 1)
-    if not isinstance(said, dict):
+    if not isinstance(report, dict):
         body = b'%b,"timestamp":"%b"}' % (body[:-1], timestamp().encode())
     if len(body) > _MAX_BODY:
-        raise TooLarge(f"a report of the job {_job_id(said)!a}", len(body), _MAX_BODY)
+        raise TooLarge(f"a report of the job {shown(_job_id(report))}", len(body), _MAX_BODY)
     if body.count(b"{") + body.count(b"[") > _MAX_DEPTH or b"\\n" in body or b"\\t" in body:
-        _explain(body)  # checks the exact depth, and that names are on one line
+        _decode_as_server(body)  # checks the exact depth, and that names are on one line
     try:
         event = _decoder.decode(body)
     except msgspec.MsgspecError:
-        _explain(body)
-        raise
+        # The server is lenient about some values; the event has them as it reads them.
+        return encoded(_decode_as_server(body))
     return Record(event.type, event.job_id, getattr(event, "phase", None), body)
 
 
@@ -135,7 +135,7 @@ def sent(record: Record, producer: str) -> bytes:
 
 def bare_end(kind: str, job_id: str, why: str) -> Record:
     """Return an end without the job's result, in place of one that was rejected."""
-    note = f"the job's result could not be reported: {cut(why, 1000)}"
+    note = f"the job's result could not be reported: {text_of(why, 1000)}"
     end: Event
     match kind:
         case "job_completed":
@@ -149,9 +149,10 @@ def bare_end(kind: str, job_id: str, why: str) -> Record:
     return record
 
 
-def cut(text: str, most: int = MAX_TEXT) -> str:
-    """Return `text`, cut to `most` characters."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def bare_start(started: JobStarted, why: str) -> Record:
+    """Return a start without the job's facts, in place of one that is invalid."""
+    note = f"the job's facts could not be reported: {text_of(why, 1000)}"
+    return encoded(msgspec.structs.replace(started, photo_info={"note": note}))
 
 
 _latest = (-1, "")
@@ -168,23 +169,38 @@ def timestamp() -> str:
     return f"{text}.{int(now * 1000) % 1000:03d}Z"
 
 
-def _check_figures(said: Event | dict[str, Any]) -> None:
-    """Reject NaN and infinity; JSON can't represent them, and they would arrive as null."""
+def _with_figures_checked(report: Event | dict[str, Any]) -> Event | dict[str, Any]:
+    """Return the report with a progress from 0 to 100 if it exceeds that by a rounding error only.
+
+    Raises:
+        InvalidField: A figure is NaN or infinite; JSON can't represent these, and they would arrive as null.
+    """
     for name, allowed in (("progress", "a number from 0 to 100"), ("duration", "a number of seconds, 0 or more")):
-        figure = said.get(name) if isinstance(said, dict) else getattr(said, name, None)
-        if isinstance(figure, float) and not isfinite(figure):
+        figure = report.get(name) if isinstance(report, dict) else getattr(report, name, None)
+        if not isinstance(figure, float) or 0.0 <= figure <= WHOLE:
+            continue
+        if not isfinite(figure):
             raise InvalidField(name, figure, allowed)
+        if name == "progress" and (within := percent_within(figure)) != figure:
+            if isinstance(report, dict):
+                report = {**report, name: within}
+            else:
+                report = msgspec.structs.replace(report, progress=within)
+    return report
 
 
-def _explain(body: bytes) -> None:
-    """Raise the error with which the server would reject `body`, if any."""
+def _decode_as_server(body: bytes) -> Event:
+    """Return the event as the server reads it; raise the error with which it would reject `body`."""
     from phaseline.wire import decode_client  # noqa: PLC0415 - only needed for unusual or invalid reports
 
-    decode_client(body, _MAX_BODY, _MAX_DEPTH)
+    decoded = decode_client(body, _MAX_BODY, _MAX_DEPTH)
+    if not isinstance(decoded, Event):
+        raise UnknownType(decoded.__struct_config__.tag, "a report, such as job_progress")
+    return decoded
 
 
-def _job_id(said: Event | dict[str, Any]) -> object:
-    return said.get("job_id") if isinstance(said, dict) else said.job_id
+def _job_id(report: Event | dict[str, Any]) -> object:
+    return report.get("job_id") if isinstance(report, dict) else report.job_id
 
 
 def _plain(value: object) -> object:
@@ -194,16 +210,16 @@ def _plain(value: object) -> object:
         try:
             return item()
         except Exception:  # noqa: BLE001 - for example an array of several items
-            return str(value)
-    return str(value)
+            return _text(value)
+    return _text(value)
 
 
-def _encode_anything(said: Event | dict[str, Any]) -> bytes:
+def _encode_anything(report: Event | dict[str, Any]) -> bytes:
     """Encode values that msgspec rejects: lone surrogates, integers of more than 64 bits, keys that are not strings."""
-    fields = said if isinstance(said, dict) else {"type": said.type, **msgspec.structs.asdict(said)}
-    names = (
-        {} if isinstance(said, dict) else dict(zip(said.__struct_fields__, said.__struct_encode_fields__, strict=True))
-    )
+    fields = report if isinstance(report, dict) else {"type": report.type, **msgspec.structs.asdict(report)}
+    names = {}
+    if not isinstance(report, dict):
+        names = dict(zip(report.__struct_fields__, report.__struct_encode_fields__, strict=True))
     try:
         return _encoder.encode({names.get(name, name): _simple(value, 0) for name, value in list(fields.items())})
     except Exception as error:  # noqa: BLE001 - as above
@@ -219,11 +235,19 @@ def _simple(value: object, depth: int) -> object:
         case int() if not -(2**63) <= value < 2**63:
             return str(value) if abs(value) < 10**4000 else "…"
         case dict():
-            return {str(_simple(str(key), depth)): _simple(item, depth + 1) for key, item in list(value.items())}
+            return {_key(key): _simple(item, depth + 1) for key, item in list(value.items())}
         case list() | tuple() | set() | frozenset():
             return [_simple(item, depth + 1) for item in list(value)]
         case _:
             return value
+
+
+def _key(key: object) -> str:
+    return _text(key).encode("utf-8", "replace").decode()
+
+
+def _text(value: object) -> str:
+    return "None" if value is None else text_of(value)
 
 
 _encoder: Final = msgspec.json.Encoder(enc_hook=_plain)

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from phaseline.client.address import Address
-from phaseline.client.notes import Warned, warn
-from phaseline.errors import ConfigError, PhaselineError, Refused
-from phaseline.model.events import Event, JobStarted
+from phaseline.client.notes import warn
+from phaseline.errors import ConfigError, InvalidField, PhaselineError, Refused, shown
+from phaseline.model.events import MAX_PHASES, Event, JobStarted
 from phaseline.reporting.delivery.inbox import Inbox, Sample, Waiter
 from phaseline.reporting.job import JobReporter
+from phaseline.reporting.problems import Problems
 from phaseline.reporting.processes import finish_in_child, mind
-from phaseline.reporting.record import Record, bare_end, encoded
+from phaseline.reporting.record import Record, bare_end, bare_start, encoded
+from phaseline.reporting.values import count_of, facts, names, seconds, text_of
+from phaseline.reporting.values import name as name_of
 from phaseline.reporting.waiting import in_thread
 
 if TYPE_CHECKING:
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Reporter"]
 
 _END_S: Final = 1.0
-_MOST_NAMED: Final = 5
 _ENDS: Final = frozenset({"job_completed", "job_failed", "job_cancelled"})
 
 
@@ -40,7 +42,7 @@ class Reporter:
     It is safe to use from any thread, in asyncio and Trio programs, in signal handlers, and across `fork`. A forked
     child reports for itself; its parent keeps its own undelivered reports. No call waits for the network or raises
     because of it. While the server is away, reports are kept and later delivered in order; of each job's progress only
-    the latest. Rejected reports are logged under `phaseline`, once per job and kind of problem.
+    the latest. Reports that are invalid or rejected are logged under `phaseline`, once per job and kind of problem.
     """
 
     def __init__(
@@ -68,11 +70,16 @@ class Reporter:
             host: The name of this machine in the job's status. [the system's host name]
 
         Raises:
-            ConfigError: `url` is not the address of a server. An invalid PROGRESS_URL is only logged unless the
-                reporter is strict; then nothing is reported.
+            ConfigError: An argument is invalid. An invalid PROGRESS_URL is only logged, unless the reporter is strict;
+                then nothing is reported.
         """
-        self.host = (host if host is not None else _host())[:100]
-        self.flush_timeout = flush_timeout
+        self.host = text_of(host if host is not None else _host(), 100)
+        self.flush_timeout = seconds(flush_timeout, -1.0)
+        if self.flush_timeout < 0:
+            raise ConfigError(f"flush_timeout is {shown(flush_timeout)}; allowed: a number of seconds, 0 or more")
+        self._size = count_of((), spool)
+        if self._size < 1:
+            raise ConfigError(f"spool is {shown(spool)}; allowed: a number of reports, 1 or more")
         self._address: Address | None = None
         try:
             self._address = Address.configured(url)
@@ -80,14 +87,15 @@ class Reporter:
             if url is not None or strict:
                 raise
             warn("nothing is reported: %s; correct PROGRESS_URL", error)
-        self._size = spool
         self._directory: Path | None = None
         if spool_dir is not None:
             import pathlib  # noqa: PLC0415 - its import takes as long as the rest of this package
 
+            if not isinstance(spool_dir, str | os.PathLike):
+                raise ConfigError(f"spool_dir is {shown(spool_dir)}; allowed: the path of a directory")
             self._directory = pathlib.Path(spool_dir)
         self._strict = strict
-        self._told = Warned()
+        self._problems = Problems(spool)
         self._background: Background | None = None
         self._begin()
         mind(self)
@@ -97,7 +105,7 @@ class Reporter:
         self._starting = threading.RLock()
         self._inbox = Inbox(self._size, self._wake)
         self._background = None
-        self._refusal: Refused | None = None
+        self._problems.rejection = None
         self._closed = self._left = False
 
     @property
@@ -107,7 +115,7 @@ class Reporter:
 
     # ------------------------------------------------------------------ reporting
 
-    def report(self, said: Event | dict[str, Any]) -> None:
+    def report(self, report: Event | dict[str, Any]) -> None:
         """Report an event, or a message of the photo protocol.
 
         Raises:
@@ -115,24 +123,32 @@ class Reporter:
                 rejected an earlier one (Refused).
         """
         try:
-            self._put(encoded(said))
-        except PhaselineError as error:
-            self._refuse(said, error)
+            self._put(encoded(report))
+        except Exception as error:  # a worker's objects may raise anything
+            problem = error
+            if not isinstance(error, PhaselineError):
+                problem = InvalidField("the report", type(error).__name__, f"values that can be read: {error}")
+            self._reject(report, problem)
             if self._strict:
-                raise
-        if self._refusal is not None:
-            self._raise_refusal()
+                raise problem from error
+        if self._strict:
+            self._raise_rejection()
 
-    def _refuse(self, said: Event | dict[str, Any], error: PhaselineError) -> None:
-        if isinstance(said, dict):
-            kind, job_id = str(said.get("type")), str(said.get("job_id"))
+    def _reject(self, report: Event | dict[str, Any], error: Exception) -> None:
+        """Log an invalid report. The start and the end of a job are reported without the invalid part."""
+        if isinstance(report, dict):
+            kind, job_id = text_of(report.get("type"), 100), report.get("job_id")
         else:
-            kind, job_id = str(getattr(said, "type", "a report")), str(getattr(said, "job_id", ""))
-        self._complain(kind, job_id, error.code, f"{kind} of the job {job_id!a} is not reported: {error}")
-        if kind in _ENDS and not self._closed:
-            # The job has ended even if its result is invalid; without an end it would stay active.
-            with contextlib.suppress(PhaselineError):
-                self._put(bare_end(kind, job_id, str(error)))
+            kind, job_id = text_of(getattr(report, "type", "a report"), 100), getattr(report, "job_id", "")
+        code = getattr(error, "code", "")
+        text = f"{kind} of the job {shown(job_id)} is not reported: {error}"
+        self._problems.log(kind, text_of(job_id, 200), code, text)
+        with contextlib.suppress(PhaselineError):
+            # Without a start or an end, all other reports of the job would be rejected, or it would stay active.
+            if kind in _ENDS and not self._closed:
+                self._put(bare_end(kind, text_of(job_id), str(error)))
+            elif isinstance(report, JobStarted) and not self._closed:
+                self._put(bare_start(report, str(error)))
 
     def _put(self, record: Record) -> None:
         if self._closed:
@@ -150,7 +166,7 @@ class Reporter:
             sample: Returns phase, percent (or None) and a line for users; or None if nothing is new. The background
                 thread calls it about ten times a second while it is connected. It must not block. None stops sampling.
         """
-        return self._inbox.watch(job_id, sample)
+        return self._inbox.watch(text_of(job_id), sample)
 
     def _start(self) -> None:
         # Imported here, as a program that imports this module may never report.
@@ -161,12 +177,14 @@ class Reporter:
             if self._background is not None or self._address is None:
                 return
             own = Outbox.own(f"{self.host[:60]}-{os.getpid()}-{os.urandom(6).hex()}", self._size, self._directory)
-            self._background = background = Background(self._address, self._inbox, own, self._directory, self)
+            self._background = background = Background(self._address, self._inbox, own, self._directory, self._problems)
             try:
                 background.start()
             except RuntimeError as error:
                 self._background = None
-                self._complain("start", "", "", f"can't start the reporter's thread: {error}; the next report retries")
+                self._problems.log(
+                    "start", "", "", f"can't start the reporter's thread: {error}; the next report retries"
+                )
                 return
         finish_in_child()
 
@@ -194,37 +212,22 @@ class Reporter:
             info: Metadata of the item that the job processes.
             job_id: The job's id. [the name with a random suffix]
         """
-        line = " ".join(name.split()) or "job"
+        line = name_of(name, "job", 200)
         started = JobStarted(
-            job_id=job_id if job_id is not None else f"{line[:150]}-{os.urandom(4).hex()}",
-            photo_id=line[:200],
-            photo_info=info or {},
-            workflow=workflow or "custom",
-            phases=tuple(phases),
-            series=series,
+            job_id=name_of(job_id, "job", 200) if job_id is not None else f"{line[:150]}-{os.urandom(4).hex()}",
+            photo_id=line,
+            photo_info=facts(info),
+            workflow=name_of(workflow, "custom"),
+            phases=names(phases, MAX_PHASES),
+            series=name_of(series, ""),
             host=self.host,
         )
         return JobReporter(self, started)
 
-    # ------------------------------------------------------------------ results from the background thread
-
-    def refused(self, record: Record, code: str, text: str) -> None:
-        """Record that the server rejected a record; called by the background thread."""
-        self._refusal = Refused(f"the server rejected {record.kind} of the job {record.job_id!a} ({code}): {text}")
-        self._complain(record.kind, record.job_id, code, str(self._refusal))
-
-    def dropped(self, count: int) -> None:
-        """Record the total number of dropped records; called by the background thread."""
-        self._complain("dropped", "", "", f"{count} reports dropped so far; at most {self._size} are kept (spool)")
-
-    def _complain(self, kind: str, job_id: str, code: str, text: str) -> None:
-        if self._told.once(kind, job_id, code):
-            warn("%s", text)
-
-    def _raise_refusal(self) -> None:
-        refusal, self._refusal = self._refusal, None
-        if refusal is not None and self._strict:
-            raise refusal
+    def _raise_rejection(self) -> None:
+        rejection, self._problems.rejection = self._problems.rejection, None
+        if rejection is not None and self._strict:
+            raise rejection
 
     # ------------------------------------------------------------------ ending
 
@@ -234,8 +237,8 @@ class Reporter:
         Raises:
             Refused: The reporter is strict, and the server rejected a report.
         """
-        delivered = self._flush(self.flush_timeout if timeout is None else timeout, impatient=False)
-        self._raise_refusal()
+        delivered = self._flush(seconds(timeout, self.flush_timeout), impatient=False)
+        self._raise_rejection()
         return delivered
 
     def _flush(self, timeout: float, *, impatient: bool) -> bool:
@@ -254,7 +257,7 @@ class Reporter:
             Refused: The reporter is strict, and the server rejected a report.
         """
         self._close(self.flush_timeout)
-        self._raise_refusal()
+        self._raise_rejection()
 
     def _close(self, timeout: float, *, process_ends: bool = False) -> None:
         if self._closed:
@@ -264,22 +267,18 @@ class Reporter:
         if self._background is not None:
             self._background.stop(_END_S, process_ends=process_ends)
         if self._left:
-            self._tell_left()
+            self._log_undelivered()
 
-    def _tell_left(self) -> None:
+    def _log_undelivered(self) -> None:
         left = self._background.left() if self._background is not None else []
-        jobs = list(dict.fromkeys(left))
-        named = ", ".join(f"{job_id!a}" for job_id in jobs[:_MOST_NAMED]) + (", …" if len(jobs) > _MOST_NAMED else "")
-        where = f"are left in {self._directory}" if self._directory else "are lost"
-        text = f"{len(left)} reports could not be delivered to {self.url} and {where}; jobs: {named}"
-        self._complain("left", "", "", text)
+        self._problems.undelivered(left, self.url, self._directory)
 
     def finish(self, timeout: float, *, close: bool) -> None:
         """Deliver the remaining reports within `timeout` seconds, as the process ends."""
         if close:
             self._close(timeout, process_ends=True)
         elif not self._flush(timeout, impatient=True):
-            self._tell_left()
+            self._log_undelivered()
 
     def begin_again(self) -> None:
         """Reset the reporter in a forked child; the connection and undelivered reports stay with the parent."""
@@ -303,7 +302,7 @@ class Reporter:
         """Close it."""
         self._close(self.flush_timeout)
         if kind is None:
-            self._raise_refusal()
+            self._raise_rejection()
 
     async def __aenter__(self) -> Self:
         """Return itself."""
@@ -313,7 +312,7 @@ class Reporter:
         """Close it."""
         await in_thread(lambda: self._close(self.flush_timeout))
         if kind is None:
-            self._raise_refusal()
+            self._raise_rejection()
 
 
 def _host() -> str:

@@ -11,18 +11,15 @@ with reporter.job("render shot 12") as job, Progress() as progress, follow(progr
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
-from rich.errors import MarkupError
 from rich.progress import Progress, Task, TaskID
 from rich.text import Text
 
 from phaseline.reporting.delivery.inbox import Sample
 from phaseline.reporting.job import JobReporter
+from phaseline.reporting.values import name, text_of
 
 __all__ = ["follow"]
-
-_LONGEST_NAME: Final = 100
 
 
 @contextmanager
@@ -62,20 +59,30 @@ class _Tasks:
         for task in sorted(begun, key=lambda task: task.start_time or 0.0):
             phase = self._names.setdefault(task.id, _plain(task.description))
             if not task.finished:
-                return phase, None if task.total is None else task.percentage, _text(task)
+                return phase, _percent(task), _text(task)
             self._over.add(task.id)
             self._job.progress(100.0, _text(task), phase=phase)
             self._job.complete(phase, count=task.completed)
         return None
 
 
-def _plain(description: str) -> str:
+def _plain(description: object) -> str:
     try:
-        text = Text.from_markup(description).plain
-    except MarkupError:
-        text = description
-    return " ".join(text.split())[:_LONGEST_NAME] or "work"
+        text = Text.from_markup(description).plain  # type: ignore[arg-type]
+    except Exception:  # noqa: BLE001 - markup may be invalid, and a description of any type
+        text = text_of(description)
+    return name(text, "work")
+
+
+def _percent(task: Task) -> float | None:
+    try:
+        return None if task.total is None else min(100.0, max(0.0, task.percentage))
+    except Exception:  # noqa: BLE001 - the worker may set the count and the total to anything
+        return None
 
 
 def _text(task: Task) -> str:
-    return f"{task.completed:g}" if task.total is None else f"{task.completed:g} of {task.total:g}"
+    try:
+        return f"{task.completed:g}" if task.total is None else f"{task.completed:g} of {task.total:g}"
+    except Exception:  # noqa: BLE001 - as above
+        return text_of(task.completed)

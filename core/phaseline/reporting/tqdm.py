@@ -29,10 +29,10 @@ from phaseline.reporting.exits import exiting, is_break, reason_of_end, watch_ex
 from phaseline.reporting.job import JobReporter
 from phaseline.reporting.processes import before_end
 from phaseline.reporting.reporter import Reporter
+from phaseline.reporting.values import name, text_of
 
 __all__ = ["tqdm", "trange"]
 
-_LONGEST_NAME: Final = 100
 # Seconds. A bar learns of the exception that left its loop only if that ends the program; it waits this long for it.
 _LONGEST_UNWINDING_S: Final = 1.0
 
@@ -65,9 +65,10 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
             **kwargs: Arguments for tqdm.
         """
         super().__init__(*args, **kwargs)
-        title = " ".join((kwargs.get("desc") or "").split()).removesuffix(":")
-        self._phase = (phase or title or "work")[:_LONGEST_NAME]
+        title = name(args[1] if len(args) > 1 else kwargs.get("desc"), "").removesuffix(":")
+        self._phase = name(phase, title or "work")
         self._is_own = job is None
+        self._handled = sys.exc_info()[1]  # handled by the bar's creator, so not the reason of the bar's end
         if job is None:
             reporter = reporter or get_websocket_server().reporter
             job = reporter.job(title or "tqdm", phases=[self._phase])
@@ -77,16 +78,19 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         percent, text = self._sample()[1:]
         job.progress(percent, text, phase=self._phase)
         self._outer = job.watch(self._sample)
-        self._handled = sys.exc_info()[1]  # handled by the bar's creator, so not the reason of the bar's end
         self._job = job
 
     def _sample(self) -> Sample:
-        done, total = self.n, self.total
-        # A disabled bar lacks these attributes.
-        unit, postfix = getattr(self, "unit", "it"), getattr(self, "postfix", None)
-        text = f"{done:g} of {total:g} {unit}" if total else f"{done:g} {unit}"
-        percent = min(100.0, 100 * done / total) if total else None
-        return self._phase, percent, f"{text}, {postfix}" if postfix else text
+        try:
+            done, total = self.n, self.total
+            # A disabled bar lacks these attributes.
+            unit, postfix = getattr(self, "unit", "it"), getattr(self, "postfix", None)
+            text = f"{done:g} of {total:g} {unit}" if total else f"{done:g} {unit}"
+            text = f"{text}, {postfix}" if postfix else text
+            percent = min(100.0, max(0.0, 100 * done / total)) if total else None
+        except Exception:  # noqa: BLE001 - the loop may set its count and total to anything
+            percent, text = None, text_of(self.n)
+        return self._phase, percent, text
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the items; a disabled bar also counts them."""
@@ -102,7 +106,7 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
 
     def update(self, n: float | None = 1) -> bool | None:
         """Add `n` to the count, as tqdm does; a disabled bar also counts."""
-        if self.disable:
+        if self.disable and n:
             self.n += n
         shown: bool | None = super().update(n)
         return shown
@@ -128,7 +132,7 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
 
     @property
     def _is_full(self) -> bool:
-        return bool(self.total) and self.n >= self.total
+        return self._sample()[1] == 100.0  # noqa: PLR2004 - percent
 
     def _leave(self, *, by_break: bool) -> None:
         """End the job of a bar whose loop was left early."""
@@ -151,7 +155,7 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         job.watch(self._outer)
         percent, text = self._sample()[1:]
         job.progress(percent, text, phase=self._phase)
-        full = error is None and (self._is_full or not (self.total or self._is_left))
+        full = error is None and (self._is_full or (percent is None and not self._is_left))
         if full:
             job.complete(self._phase, count=self.n)
         if not self._is_own:

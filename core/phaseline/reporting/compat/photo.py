@@ -2,39 +2,19 @@
 
 import threading
 from collections.abc import Callable
-from enum import StrEnum
 from time import monotonic
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from phaseline.client.notes import Warned, warn
-from phaseline.errors import IllegalEvent, InvalidField, PhaselineError, UnknownJob, shown
+from phaseline.errors import ConfigError, IllegalEvent, InvalidField, PhaselineError, UnknownJob, shown
 from phaseline.model.workflows import PHOTO
+from phaseline.reporting.compat.messages import Message, ProcessingStage, photo_message, stage_name
 from phaseline.reporting.compat.websocket_server import get_websocket_server
 from phaseline.reporting.job import SIGN_OF_LIFE_S, SMALLEST_STEP
-from phaseline.reporting.record import cut, encoded, timestamp
+from phaseline.reporting.values import facts, percent_within, seconds, text_of
 from phaseline.stream import JOBS, PHOTOS
 
 __all__ = ["ProcessingStage", "ProgressReporter", "get_progress_reporter", "init_progress_reporter"]
-
-_STAGES: Final = frozenset((*PHOTO.phases, *PHOTO.extras, *PHOTO.ends))
-
-
-class ProcessingStage(StrEnum):
-    """The stages of the photo protocol."""
-
-    IMPORTING = "importing"
-    EXIF_ANALYSIS = "exif_analysis"
-    AI_EVALUATION = "ai_evaluation"
-    CONTEXT_DETECTION = "context_detection"
-    PRESET_SELECTION = "preset_selection"
-    APPLYING_PRESET = "applying_preset"
-    QUALITY_CHECK = "quality_check"
-    EXPORTING = "exporting"
-    COMPLETED = "completed"
-    FAILED = "failed"
-
-
-Message = dict[str, Any]
 
 
 class Server(Protocol):
@@ -68,16 +48,22 @@ class ProgressReporter:
     """
 
     def __init__(self, server: Server | None = None, *, retention: float = 3600.0, strict: bool = False) -> None:
-        """Create a reporter that broadcasts with `server`."""
+        """Create a reporter that broadcasts with `server`.
+
+        Raises:
+            ConfigError: `retention` is not a number of seconds.
+        """
         self.websocket_server = server
         self.active_jobs: dict[str, dict[str, Any]] = {}
-        self._retention = retention
+        self._retention = seconds(retention, -1.0)
+        if self._retention < 0:
+            raise ConfigError(f"retention is {shown(retention)}; allowed: a number of seconds, 0 or more")
         self._strict = strict
         self._clocks: dict[str, _Clock] = {}
         # The last progress sent: stage, progress, message, and the time in seconds of the monotonic clock.
-        self._said: dict[str, tuple[str, float | None, str, float]] = {}
+        self._sent: dict[str, tuple[object, object, object, float]] = {}
         self._lock = threading.RLock()
-        self._told = Warned()
+        self._warned = Warned()
 
     # ------------------------------------------------------------------ reporting
 
@@ -89,19 +75,19 @@ class ProgressReporter:
         def begin() -> Message:
             if "success" not in self.active_jobs.get(job_id, {"success": True}):
                 raise IllegalEvent(f"job {shown(job_id)} is active already; end it first, or use another id")
-            message = _message("job_started", job_id, photo_id, photo_info=_copy(photo_info))
+            started = photo_message("job_started", job_id, photo_id, photo_info=facts(photo_info))
             self._forget_old()
             self._clocks[job_id] = _Clock(monotonic())
-            self._said.pop(job_id, None)
+            self._sent.pop(job_id, None)
             self.active_jobs[job_id] = {
                 "photo_id": photo_id,
-                "photo_info": message["photo_info"],
+                "photo_info": started["photo_info"],
                 "current_stage": "",
                 "progress": 0.0,
                 "stages_completed": [],
                 "errors": [],
             }
-            return message
+            return started
 
         self._report("start_job", job_id, begin)
 
@@ -118,29 +104,33 @@ class ProgressReporter:
         A call that changes neither the stage nor the message, and the percentage by less than 0.005, is cheap and sends
         nothing. After five seconds it is sent as a heartbeat.
         """
-        said = self._said.get(job_id)
-        if said is not None and not details:
-            told_stage, told_progress, told_message, at = said
-            if told_message == message and (told_stage is stage or told_stage == stage):
-                try:
-                    unchanged = -SMALLEST_STEP < progress - told_progress < SMALLEST_STEP  # type: ignore[operator]
-                except TypeError:
-                    unchanged = False
-                if unchanged and monotonic() - at < SIGN_OF_LIFE_S:
+        try:
+            sent = self._sent.get(job_id)
+            if sent is not None and not details:
+                last_stage, last_progress, last_message, at = sent
+                if (
+                    last_message == message
+                    and (last_stage is stage or last_stage == stage)
+                    and -SMALLEST_STEP < progress - last_progress < SMALLEST_STEP  # type: ignore[operator]
+                    and monotonic() - at < SIGN_OF_LIFE_S
+                ):
                     return
+        except Exception:  # noqa: BLE001, S110 - a value that can't be compared, such as None, has changed
+            pass
         self._update(job_id, stage, progress, message, details)
 
     def _update(
-        self, job_id: str, stage: str, progress: float | None, message: str, details: dict[str, Any] | None
+        self, job_id: str, stage: str, progress: float | None, text: str, details: dict[str, Any] | None
     ) -> None:
         def change() -> Message:
             job = self._active(job_id)
-            fields = {"stage": _stage(stage), "progress": progress, "message": cut(message), "details": _copy(details)}
-            sent = _message("job_progress", job_id, job["photo_id"], **fields)
+            percent = percent_within(progress) if isinstance(progress, float) else progress
+            fields = {"progress": percent, "message": text_of(text), "details": facts(details)}
+            sent = photo_message("job_progress", job_id, job["photo_id"], stage=stage_name(stage), **fields)
             job["current_stage"] = sent["stage"]
-            if progress is not None:
-                job["progress"] = progress
-            self._said[job_id] = (stage, progress, message, monotonic())
+            if percent is not None:
+                job["progress"] = percent
+            self._sent[job_id] = (stage, progress, text, monotonic())
             return sent
 
         self._report("update_progress", job_id, change)
@@ -150,10 +140,12 @@ class ProgressReporter:
 
         def change() -> Message:
             job = self._active(job_id)
-            sent = _message("stage_completed", job_id, job["photo_id"], stage=_stage(stage), result=_copy(result))
+            sent = photo_message(
+                "stage_completed", job_id, job["photo_id"], stage=stage_name(stage), result=facts(result)
+            )
             if sent["stage"] not in job["stages_completed"]:
                 job["stages_completed"].append(sent["stage"])
-            self._said.pop(job_id, None)  # an unchanged progress must be sent after this
+            self._sent.pop(job_id, None)  # an unchanged progress must be sent after this
             return sent
 
         self._report("complete_stage", job_id, change)
@@ -171,12 +163,12 @@ class ProgressReporter:
         def change() -> Message:
             job = self._active(job_id)
             error = {
-                "error_type": error_type,
-                "error_message": cut(error_message),
-                "error_details": _copy(error_details),
-                "stage": None if stage is None else _stage(stage),
+                "error_type": text_of(error_type, 100),
+                "error_message": text_of(error_message),
+                "error_details": facts(error_details),
+                "stage": None if stage is None else stage_name(stage),
             }
-            sent = _message("error_occurred", job_id, job["photo_id"], **error)
+            sent = photo_message("error_occurred", job_id, job["photo_id"], **error)
             job["errors"].append({**error, "timestamp": sent["timestamp"]})
             return sent
 
@@ -186,7 +178,7 @@ class ProgressReporter:
         """Report metadata of the photo."""
 
         def change() -> Message:
-            return _message("photo_info", job_id, self._active(job_id)["photo_id"], photo_data=_copy(photo_data))
+            return photo_message("photo_info", job_id, self._active(job_id)["photo_id"], photo_data=facts(photo_data))
 
         self._report("send_photo_info", job_id, change, PHOTOS)
 
@@ -196,19 +188,19 @@ class ProgressReporter:
         def end() -> Message:
             job = self._active(job_id)
             began, ended = self._clocks[job_id].began, monotonic()
-            fields: dict[str, Any] = {"success": success, "result": _copy(result), "duration": round(ended - began, 3)}
+            fields: dict[str, Any] = {"success": success, "result": facts(result), "duration": round(ended - began, 3)}
             if success:
                 fields["stages_completed"] = list(job["stages_completed"])
             kind = "job_completed" if success else "job_failed"
             try:
-                sent = _message(kind, job_id, job["photo_id"], **fields)
+                sent = photo_message(kind, job_id, job["photo_id"], **fields)
             except PhaselineError as error:
                 # The job has ended even if its result is invalid; without an end it would stay active.
                 self._complain("complete_job", job_id, error)
                 fields["result"] = {"note" if success else "error": f"the result could not be reported: {error}"}
-                sent = _message(kind, job_id, job["photo_id"], **fields)
+                sent = photo_message(kind, job_id, job["photo_id"], **fields)
             self._clocks[job_id] = _Clock(began, ended)
-            self._said.pop(job_id, None)
+            self._sent.pop(job_id, None)
             job["current_stage"] = PHOTO.ends[0] if success else PHOTO.ends[1]
             if success:
                 job["progress"] = 100.0
@@ -223,7 +215,10 @@ class ProgressReporter:
         """Return the state of a job, or None if it is not known."""
         with self._lock:
             self._forget_old()
-            job, clock = self.active_jobs.get(job_id), self._clocks.get(job_id)
+            try:
+                job, clock = self.active_jobs.get(job_id), self._clocks.get(job_id)
+            except Exception:  # noqa: BLE001 - the id can't be hashed, so no job has it
+                return None
             if job is None or clock is None:
                 return None
             elapsed = (monotonic() if clock.ended is None else clock.ended) - clock.began
@@ -241,24 +236,27 @@ class ProgressReporter:
     def _report(self, call: str, job_id: str, change: Callable[[], Message], channel: str = JOBS) -> None:
         try:
             with self._lock:
-                message = change()
-        except PhaselineError as error:
+                report = change()
+        except Exception as error:  # a value of a wrong type may raise anything
+            problem = error
+            if not isinstance(error, PhaselineError):
+                problem = InvalidField("an argument", type(error).__name__, f"values that can be read: {error}")
             if self._strict:
-                raise
-            self._complain(call, job_id, error)
+                raise problem from error
+            self._complain(call, job_id, problem)
             return
         # Outside of the lock, as the server may take locks of its own.
         if self.websocket_server is not None:
             try:
-                self.websocket_server.broadcast(message, channel=channel)
+                self.websocket_server.broadcast(report, channel=channel)
             except Exception as error:
                 if self._strict:
                     raise
                 self._complain("broadcast", "", error)
 
     def _complain(self, call: str, job_id: str, error: Exception) -> None:
-        if self._told.once(call, job_id, type(error).__name__):
-            warn("%s(%a) is ignored: %s", call, job_id, error)
+        if self._warned.once(call, text_of(job_id, 200), type(error).__name__):
+            warn("%s(%s) is ignored: %s", call, shown(job_id), text_of(error))
 
     def _active(self, job_id: str) -> dict[str, Any]:
         job = self.active_jobs.get(job_id)
@@ -278,26 +276,6 @@ class ProgressReporter:
                 break  # jobs are in the order of their starts, so most expired ones come first
             del self._clocks[job_id]
             self.active_jobs.pop(job_id, None)
-
-
-def _stage(stage: object) -> str:
-    name = getattr(stage, "value", stage)
-    if not isinstance(name, str) or name not in _STAGES:
-        allowed = ", ".join((*PHOTO.phases, *PHOTO.extras, *PHOTO.ends))
-        raise InvalidField("stage", name, allowed)
-    return name
-
-
-def _copy(given: Any) -> Any:
-    """Return a copy of a dict, as the worker may change its own; return any other value as it is, to be rejected."""
-    return dict(given) if isinstance(given, dict) else {} if given is None else given
-
-
-def _message(kind: str, job_id: str, photo_id: int | str | None, **fields: Any) -> Message:
-    """Return a message of the photo protocol, checked as on the server."""
-    message = {"type": kind, "job_id": job_id, "photo_id": photo_id, **fields, "timestamp": timestamp()}
-    encoded(message)
-    return message
 
 
 _reporter: ProgressReporter | None = None

@@ -26,9 +26,9 @@ _forking = threading.local()
 
 
 class Worker(Protocol):
-    """The reporter, as the background thread calls it."""
+    """The reporter's problems, as the background thread records them."""
 
-    def refused(self, record: Record, code: str, text: str) -> None:
+    def rejected(self, record: Record, code: str, text: str) -> None:
         """Record that the server rejected a record."""
         ...
 
@@ -58,22 +58,22 @@ class Background:
 
     def wake(self) -> None:
         """Signal that the inbox is not empty."""
-        self._tell("rouse")
+        self._signal("rouse")
 
     def hurry(self) -> None:
         """Signal that a caller waits for delivery."""
-        self._tell("hurry")
+        self._signal("hurry")
 
-    def _tell(self, method: str) -> None:
+    def _signal(self, method: str) -> None:
         run_soon = self._run_soon
         if run_soon is not None:  # before that, the thread has yet to look at the inbox for the first time
             with contextlib.suppress(RuntimeError):  # the run is over
                 run_soon(getattr(self._delivery, method), idempotent=True)
 
     def stop(self, timeout: float, *, process_ends: bool = False) -> None:
-        """Stop the thread and wait at most `timeout` seconds for it; tell the server if the process ends."""
+        """Stop the thread and wait at most `timeout` seconds for it; the close code shows whether the process ends."""
         self._stopped = True
-        self._tell("leave" if process_ends else "stop")
+        self._signal("leave" if process_ends else "stop")
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout)
 

@@ -178,7 +178,7 @@ class Delivery:
         """Record an answer of the server; report a rejection to the worker."""
         self._useful = True
         if refusal:
-            self._worker.refused(*refusal)
+            self._worker.rejected(*refusal)
         if self._waiters:
             self._end_waiters()
 

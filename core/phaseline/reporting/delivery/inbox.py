@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Final
 
 from phaseline.client.notes import warn
-from phaseline.errors import PhaselineError
+from phaseline.errors import PhaselineError, shown
 from phaseline.model.events import JobProgress
 from phaseline.reporting.delivery.thinning import thinned
 from phaseline.reporting.record import Record, encoded
+from phaseline.reporting.values import name, text_of
 
 __all__ = ["Inbox", "Sample", "Waiter"]
 
@@ -58,7 +59,8 @@ class _Watch:
 
     def __init__(self, sample: Callable[[], Sample | None]) -> None:
         self.sample = sample
-        self.told: Sample | None = None
+        self.taken: Sample | None = None
+        self.warned = False
 
 
 class Inbox:
@@ -142,10 +144,10 @@ class Inbox:
             if progress:
                 recent, self._latest = self._latest, {}
                 items.extend(recent.values())
-                for watch, said, record in samples:
+                for watch, sample, record in samples:
                     # The worker's own report takes precedence, and a loop that has ended reported its last count.
                     if record.job_id not in recent and self._watches.get(record.job_id) is watch:
-                        watch.told = said
+                        watch.taken = sample
                         items.append(record)
             return items
 
@@ -156,17 +158,21 @@ class Inbox:
         found = []
         for job_id, watch in watches:
             try:
-                said = watch.sample()
-                if said is None or said == watch.told:
+                sample = watch.sample()
+                if sample is None or sample == watch.taken:
                     continue
-                phase, percent, text = said
-                record = encoded(JobProgress(job_id=job_id, phase=phase, progress=percent, text=text))
+                phase, percent, text = sample
+                record = encoded(
+                    JobProgress(job_id=job_id, phase=name(phase, "work"), progress=percent, text=text_of(text))
+                )
             except Exception as error:  # noqa: BLE001 - the worker's function may raise anything
                 if not isinstance(error, PhaselineError):
                     self._forget(job_id, watch)
-                warn("the progress of the job %a is not reported: %s", job_id, error)
+                if not watch.warned:
+                    watch.warned = True
+                    warn("the progress of the job %s is not reported: %s", shown(job_id), text_of(error))
                 continue
-            found.append((watch, said, record))
+            found.append((watch, sample, record))
         return found
 
     def _forget(self, job_id: str, watch: _Watch) -> None:

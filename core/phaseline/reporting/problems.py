@@ -1,0 +1,48 @@
+"""The problems of a reporter: each kind is logged once per job, and a strict reporter raises what was rejected."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from phaseline.client.notes import Warned, warn
+from phaseline.errors import Refused
+from phaseline.reporting.record import Record
+
+__all__ = ["Problems"]
+
+_MOST_NAMED: Final = 5
+
+
+class Problems:
+    """The problems of one reporter, for its log. It is safe to use from any thread.
+
+    Attributes:
+        rejection: The server's latest rejection, for a strict reporter.
+    """
+
+    def __init__(self, spool: int) -> None:
+        """Start without problems, for a reporter that keeps `spool` reports."""
+        self.rejection: Refused | None = None
+        self._spool = spool
+        self._warned = Warned()
+
+    def log(self, kind: str, job_id: str, code: str, text: str) -> None:
+        """Log a problem, unless one of the same kind, job and code was logged before."""
+        if self._warned.once(kind, job_id, code):
+            warn("%s", text)
+
+    def rejected(self, record: Record, code: str, text: str) -> None:
+        """Log that the server rejected a record."""
+        self.rejection = Refused(f"the server rejected {record.kind} of the job {record.job_id!a} ({code}): {text}")
+        self.log(record.kind, record.job_id, code, str(self.rejection))
+
+    def dropped(self, count: int) -> None:
+        """Log that records were dropped, with their total number."""
+        self.log("dropped", "", "", f"{count} reports dropped so far; at most {self._spool} are kept (spool)")
+
+    def undelivered(self, job_ids: Sequence[str], url: str | None, directory: object) -> None:
+        """Log that reports of these jobs could not be delivered; the ids are those of the reports."""
+        jobs = list(dict.fromkeys(job_ids))
+        named = ", ".join(f"{job_id!a}" for job_id in jobs[:_MOST_NAMED]) + (", …" if len(jobs) > _MOST_NAMED else "")
+        where = f"are left in {directory}" if directory else "are lost"
+        text = f"{len(job_ids)} reports could not be delivered to {url} and {where}; jobs: {named}"
+        self.log("left", "", "", text)
