@@ -13,6 +13,7 @@ from phaseline.wire.decode import (
     decode_object,
     encode_event,
 )
+from phaseline.wire.ignored import ignored_fields, ignored_in_each
 from phaseline.wire.message import encode_message, encode_refrain, needs_snapshot, timestamp
 from phaseline.wire.picture_run import encode_run, run_snapshot
 from phaseline.wire.progress import ProgressLines
@@ -37,6 +38,8 @@ __all__ = [
     "encode_refrain",
     "encode_run",
     "encode_snapshot",
+    "ignored_fields",
+    "ignored_in_each",
     "job_status",
     "needs_snapshot",
     "run_snapshot",

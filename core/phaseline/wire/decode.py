@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,7 @@ from phaseline.model.events import Event, Label, Report, one_line
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline.text import clean_json, needs_cleaning
 from phaseline.wire.explain import explained, not_json, out_of_range
+from phaseline.wire.ignored import check_percent
 from phaseline.wire.one_line import check_lines
 
 __all__ = [
@@ -94,7 +95,8 @@ _anything: Final = msgspec.json.Decoder()
 _encoder: Final = msgspec.json.Encoder()
 _ALIKE: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)).difference(b"{}[]"))
-_NO_OBJECT: Final = re.compile(r"Expected `object`, got `array` - at `\$(?:\[(?P<index>\d+)\])?\.(?P<field>\w+)`")
+_NO_OBJECT: Final = re.compile(r"Expected `object`, got `array` - at `\$\.(?P<field>\w+)`")
+_ROUNDING: Final = 1e-6  # percent
 
 
 def decode_client(frame: bytes | str, max_bytes: int, max_depth: int = MAX_DEPTH) -> ClientMessage:
@@ -120,15 +122,18 @@ def decode_array(frame: str, max_bytes: int, max_depth: int = MAX_DEPTH) -> list
         return None
     try:
         messages = _clients.decode(document)
-        _check_lines(messages, document)
+        _check(messages, document)
     except (msgspec.MsgspecError, InvalidField, UnicodeDecodeError, RecursionError):
         return None
     return messages
 
 
-def _check_lines(value: object, document: bytes) -> None:
+def _check(value: object, document: bytes) -> None:
+    """Check what msgspec can't; the searches of the bytes rule most documents out."""
     if b"\\" in document:
         check_lines(value)
+    if b'"percent"' in document:
+        check_percent(value, document)
 
 
 def decode_object(document: bytes, kind: type[T], max_bytes: int, max_depth: int = MAX_DEPTH) -> T:
@@ -215,23 +220,57 @@ def _decode(decoder: "msgspec.json.Decoder[T]", kind: Any, document: bytes) -> T
         value = _decode_again(str(error), kind, document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise not_json(error, document) from None
-    _check_lines(value, document)
+    _check(value, document)
     return value
 
 
 def _decode_again(problem: str, kind: Any, document: bytes) -> Any:
-    """Decode a document that failed because of `problem`, reading [] as {}; raise the error if it still fails.
+    """Decode a document that failed because of `problem` leniently; raise the error if it still fails.
+
+    Each message of an array is decoded by itself, so that the time does not grow with the square of their number.
+    """
+    value = _any(document)
+    if get_origin(kind) is not list or not isinstance(value, list):
+        return _convert(value, kind, problem)
+    (item,) = get_args(kind)
+    return [_convert(each, item, None, number) for number, each in enumerate(value)]
+
+
+def _convert(value: Any, kind: Any, problem: str | None, number: int | None = None) -> Any:
+    """Return `value` as a `kind`, reading [] as {}, and a progress that a rounding error moved out of 0 to 100.
 
     Lua encoders write [] for both, as the empty table is the same.
     """
-    value = _any(document)
-    while match := _NO_OBJECT.fullmatch(problem):
-        message = value if match["index"] is None else value[int(match["index"])]
-        if message[match["field"]] != []:
-            break
-        message[match["field"]] = {}
+    while True:
+        if problem is not None and not _mended(value, problem):
+            where = problem if number is None else _numbered(problem, number)
+            raise explained(where, kind if number is None else list[kind], _padded(value, number))
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
             problem = str(error)
-    raise explained(problem, kind, value)
+
+
+def _mended(value: Any, problem: str) -> bool:
+    """Change the field that `problem` names, if its meaning is clear; return whether it is."""
+    if (match := _NO_OBJECT.fullmatch(problem)) and value[match["field"]] == []:
+        value[match["field"]] = {}
+        return True
+    if problem.endswith(" - at `$.progress`"):
+        progress = value["progress"]
+        if isinstance(progress, float) and progress != (within := min(100.0, max(0.0, progress))):
+            value["progress"] = within
+            return abs(progress - within) <= _ROUNDING
+    return False
+
+
+def _numbered(problem: str, number: int) -> str:
+    """Return msgspec's error text for an item as that for the list, which has the item at `number`."""
+    if " - at `$" not in problem:
+        return f"{problem} - at `$[{number}]`"
+    reason, _, place = problem.rpartition(" - at `$")
+    return f"{reason} - at `$[{number}]{place}"
+
+
+def _padded(value: Any, number: int | None) -> Any:
+    return value if number is None else [*([None] * number), value]

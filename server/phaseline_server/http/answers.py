@@ -40,21 +40,25 @@ class Failure(msgspec.Struct, kw_only=True):
 
 
 class Taken(msgspec.Struct, kw_only=True):
-    """The report is accepted and on disk."""
+    """The report is accepted and on disk. `ignored` names fields that were not understood."""
 
     success: Literal[True]
     job_id: str
     seq: int
     epoch: str
+    ignored: list[str] | msgspec.UnsetType = msgspec.UNSET
+    hint: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """The outcome of one report in a batch: its `seq`, or an error and its code."""
+    """The outcome of one report in a batch: its `seq`, or an error and its code; `ignored` as for one report."""
 
     success: bool
     seq: int | msgspec.UnsetType = msgspec.UNSET
     error: str | msgspec.UnsetType = msgspec.UNSET
     code: str | msgspec.UnsetType = msgspec.UNSET
+    ignored: list[str] | msgspec.UnsetType = msgspec.UNSET
+    hint: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class BatchTaken(msgspec.Struct, kw_only=True):
@@ -134,6 +138,8 @@ class Replied(msgspec.Struct, kw_only=True):
     response: dict[str, Any]
     timestamp: str
     type: str
+    ignored: list[str] | msgspec.UnsetType = msgspec.UNSET
+    hint: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Disconnected(msgspec.Struct, kw_only=True):

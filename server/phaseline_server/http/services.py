@@ -11,6 +11,7 @@ from phaseline_server.config.settings import Settings
 from phaseline_server.door import Door
 from phaseline_server.http.answer_budget import AnswerBudget
 from phaseline_server.http.clients import Clients
+from phaseline_server.http.report_notes import Fractions
 from phaseline_server.learning.learner import Learning
 from phaseline_server.pictures.gallery import Gallery
 from phaseline_server.pictures.runs import Runs
@@ -33,6 +34,7 @@ class Services:
         clients: The connected clients, over any transport.
         answers: The budget of large answers.
         refused: Number of rejected requests and messages, by error code.
+        fractions: Jobs whose progress looks like a fraction.
         started: Start time, in seconds of Trio's clock.
     """
 
@@ -46,4 +48,5 @@ class Services:
     clients: Clients
     answers: AnswerBudget
     refused: Counter[str] = field(default_factory=Counter)
+    fractions: Fractions = field(default_factory=Fractions)
     started: float = field(default_factory=trio.current_time)

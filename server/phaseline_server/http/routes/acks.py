@@ -34,6 +34,7 @@ class _Due(NamedTuple):
         numbers: The `producer_seq` of each report.
         size: The size of the reports, in bytes.
         asked: Whether the client wants acks.
+        notes: The notes for each report's ack; empty if there are none.
     """
 
     text: bytes
@@ -41,6 +42,7 @@ class _Due(NamedTuple):
     numbers: Sequence[int | None] = ()
     size: int = 0
     asked: bool = False
+    notes: Sequence[dict[str, object]] = ()
 
 
 class Acks:
@@ -67,7 +69,15 @@ class Acks:
         else:
             self._send([text])
 
-    def expect(self, events: Sequence[Event], taken: BatchReceipt, size: int, *, asked: bool) -> None:
+    def expect(
+        self,
+        events: Sequence[Event],
+        taken: BatchReceipt,
+        size: int,
+        *,
+        asked: bool,
+        notes: Sequence[dict[str, object]] = (),
+    ) -> None:
         """Queue an ack or an error for each report, to be sent once its outcome is known.
 
         Args:
@@ -75,12 +85,13 @@ class Acks:
             taken: Their outcomes.
             size: Their size, in bytes.
             asked: Whether to send acks; errors are always sent.
+            notes: Fields for each report's ack in addition; empty if there are none.
         """
         if self._due is None:
             self._due = deque()
             self._spawn()
         numbers = [event.producer_seq for event in events]
-        self._due.append(_Due(b"", taken, numbers, size, asked))
+        self._due.append(_Due(b"", taken, numbers, size, asked, notes))
         self._waiting += size
         if self._added is not None:
             self._added.set()
@@ -126,11 +137,14 @@ class Acks:
         if due.taken is None:
             return [due.text]
         self._waiting -= due.size
-        return [
+        texts = [
             refusal(outcome, number) if isinstance(outcome, PhaselineError) else _ack(number, outcome)
             for outcome, number in zip(due.taken.outcomes, due.numbers, strict=True)
             if due.asked or isinstance(outcome, PhaselineError)
         ]
+        if due.notes:
+            texts = [_with_notes(text, notes) for text, notes in zip(texts, due.notes, strict=True)]
+        return texts
 
     async def _wait(self, due: deque[_Due]) -> None:
         """Wait until the first entry's reports are on disk, or record why they are not."""
@@ -140,6 +154,10 @@ class Acks:
                 await taken.wait()
             except PhaselineError as error:
                 due[0] = due[0]._replace(taken=taken.failed(error))
+
+
+def _with_notes(text: bytes, notes: dict[str, object]) -> bytes:
+    return b"%b,%b" % (text[:-1], _encoder.encode(notes)[1:]) if notes else text
 
 
 def _ack(number: int | None, seq: int) -> bytes:

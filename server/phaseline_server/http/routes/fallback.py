@@ -26,6 +26,7 @@ from phaseline.wire import (
     Unsubscribe,
     decode_client,
     decode_object,
+    ignored_fields,
     job_status,
     timestamp,
 )
@@ -34,6 +35,7 @@ from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.clients import MAX_CHANNELS, Client
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.large_answers import hold_for_answer, json_page
+from phaseline_server.http.report_notes import notes_of
 from phaseline_server.http.routes.common import json_answer, parse_number, parse_position, parse_seconds, read_body
 from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, read_missed
 from phaseline_server.http.services import Services
@@ -147,6 +149,8 @@ class _Fallback:
         frame = bytes(body.message)
         message = decode_client(frame, self._settings.max_message, self._settings.max_depth)
         response = await self._take(client, message)
+        if isinstance(message, BaseEvent):
+            response |= notes_of(ignored_fields(frame), self._services.fractions.hint(message))
         # The fields of the response also stand beside it, where earlier versions had them.
         return {"success": True, "response": response, "timestamp": timestamp(now().wall_ns), **response}
 

@@ -25,10 +25,11 @@ from phaseline.model.events import (
     Seconds,
 )
 from phaseline.model.snapshot import Snapshot, State
-from phaseline.wire import decode_object, encode_snapshot, job_status
+from phaseline.wire import decode_object, encode_snapshot, ignored_fields, ignored_in_each, job_status
 from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.large_answers import hold_for_answer, json_page, line_page
+from phaseline_server.http.report_notes import notes_of
 from phaseline_server.http.routes.common import (
     json_answer,
     parse_channels,
@@ -103,27 +104,34 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
 def _add_reports(handlers: Handlers, services: Services) -> None:
     tracker, settings = services.tracker, services.settings
 
-    async def take(event: Event) -> Response:
+    async def take(event: Event, document: bytes, kind: object) -> Response:
         position = await tracker.report(event)
-        return json_answer({"success": True, "job_id": event.job_id, "seq": position.seq, "epoch": position.epoch})
+        answer = {"success": True, "job_id": event.job_id, "seq": position.seq, "epoch": position.epoch}
+        return json_answer(answer | notes_of(ignored_fields(document, kind), services.fractions.hint(event)))
 
     async def report(kind: type[Event]) -> Response:
-        return await take(decode_object(await read_body(), kind, settings.max_body, settings.max_depth))
+        document = await read_body()
+        return await take(decode_object(document, kind, settings.max_body, settings.max_depth), document, kind)
 
     for name, kind in _REPORTS.items():
         handlers.add(name, partial(report, kind))
 
     @handlers
     async def end_job() -> Response:
-        return await take(decode_object(await read_body(), Complete, settings.max_body, settings.max_depth).event())
+        document = await read_body()
+        body = decode_object(document, Complete, settings.max_body, settings.max_depth)
+        return await take(body.event(), document, Complete)
 
     @handlers
     async def report_batch() -> Response:
-        events = decode_object(await read_body(), list[Report], settings.max_body, settings.max_depth)
+        document = await read_body()
+        events = decode_object(document, list[Report], settings.max_body, settings.max_depth)
         # The whole batch is committed as one group; if the commit fails, none of it is kept.
         taken = tracker.take_all(events)
         await taken.wait()
-        results = [_result(outcome) for outcome in taken.outcomes]
+        ignored = ignored_in_each(document) or [()] * len(events)
+        reports = zip(taken.outcomes, ignored, events, strict=True)
+        results = [_result(outcome, names, services.fractions.hint(event)) for outcome, names, event in reports]
         good = sum(isinstance(outcome, int) for outcome in taken.outcomes)
         answer = {"success": good == len(results), "accepted": good, "refused": len(results) - good, "results": results}
         return json_answer(answer | {"epoch": tracker.log.top.epoch})
@@ -132,6 +140,8 @@ def _add_reports(handlers: Handlers, services: Services) -> None:
 class _Kept(msgspec.Struct, frozen=True):
     seq: int
     success: bool = True
+    ignored: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    hint: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Refused(msgspec.Struct, frozen=True):
@@ -140,8 +150,10 @@ class _Refused(msgspec.Struct, frozen=True):
     success: bool = False
 
 
-def _result(outcome: Outcome) -> _Kept | _Refused:
-    return _Kept(outcome) if isinstance(outcome, int) else _Refused(str(outcome), outcome.code)
+def _result(outcome: Outcome, ignored: tuple[str, ...], hint: str | None) -> _Kept | _Refused:
+    if not isinstance(outcome, int):
+        return _Refused(str(outcome), outcome.code)
+    return _Kept(outcome, ignored=ignored or msgspec.UNSET, hint=hint or msgspec.UNSET)
 
 
 def _add_jobs(handlers: Handlers, services: Services) -> None:

@@ -27,6 +27,7 @@ from phaseline.wire import (
 )
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.fanout.direct import DirectSubscriber
+from phaseline_server.http.report_notes import notes_of_each
 from phaseline_server.http.routes.acks import Acks, refusal
 from phaseline_server.http.routes.waiting import read_page
 from phaseline_server.http.services import Services
@@ -152,7 +153,7 @@ class Session:
         messages = decode_array(frame, settings.max_message, settings.max_depth)
         events = [message for message in messages or () if isinstance(message, Event)]
         if messages is not None and len(events) == len(messages):
-            await self._report(events, len(frame))
+            await self._report(events, len(frame), [frame])
             return
         try:
             documents = _array.decode(frame)
@@ -164,6 +165,7 @@ class Session:
     async def _take_each(self, documents: Sequence[str | bytes]) -> None:
         """Handle one message per document; consecutive reports are recorded together."""
         settings, reports, size = self._services.settings, list[Event](), 0
+        given: list[str | bytes] = []
         for document in documents:
             message: ClientMessage | PhaselineError
             try:
@@ -173,23 +175,24 @@ class Session:
             if isinstance(message, Event):
                 reports.append(message)
                 size += len(document)
+                given.append(document)
                 continue
             if reports:
-                await self._report(reports, size)
-                reports, size = [], 0
+                await self._report(reports, size, given)
+                reports, size, given = [], 0, []
             if isinstance(message, PhaselineError):
                 self._refuse(message, document)
             else:
                 await self._serve(message)
         if reports:
-            await self._report(reports, size)
+            await self._report(reports, size, given)
 
     def _refuse(self, error: PhaselineError, document: str | bytes = b"") -> None:
         self._services.refused[error.code] += 1
         self._acks.answer(refusal(error, _number(document)))
 
-    async def _report(self, events: Sequence[Event], size: int) -> None:
-        """Record reports that arrived together, in `size` bytes."""
+    async def _report(self, events: Sequence[Event], size: int, documents: Sequence[str | bytes]) -> None:
+        """Record reports that arrived together, in `size` bytes: one a document, or all in one array."""
         try:
             self._show()
             taken = self._tracker.take_all(events, self._worker.worker_of)
@@ -202,7 +205,9 @@ class Session:
             early = next((error for error in refused if isinstance(error, RateLimited)), None)
             if early is not None:
                 taken = taken.among(taken.outcomes[: taken.outcomes.index(early)])
-        self._acks.expect(events[: len(taken.outcomes)], taken, size, asked=self._asked_for_acks)
+        events = events[: len(taken.outcomes)]
+        notes = notes_of_each(events, documents, self._services.fractions) if self._asked_for_acks else ()
+        self._acks.expect(events, taken, size, asked=self._asked_for_acks, notes=notes)
         if early is not None:
             await self._end(RATE_LIMITED, early)
 
