@@ -78,7 +78,7 @@ async def test_every_example_in_order_works_as_printed(server: ServerProcess, wa
     assert status["photo_id"] == 456
     assert status["photo_info"].items() >= {"file_name": "IMG_001.CR3", "file_size": 25600000}.items()
     assert status["photo_info"]["context"] == "portrait_backlit"
-    assert status["stages_completed"] == ["exif_analysis"]
+    assert [each["stage"] for each in status["stages_completed"]] == ["exif_analysis"]
     assert status["result"] == {
         "preset_applied": "WhiteLayer_Transparency_v4",
         "blend_amount": 60,

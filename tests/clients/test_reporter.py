@@ -64,7 +64,7 @@ async def test_a_job_runs_from_its_start_to_its_end(reporter: Reporter, watching
     assert (started["host"], started["stages"]) == ("box", ["load", "render", "save"])
     assert [m["skipped"] for m in messages if m["type"] == "stage_completed"] == [False, False, True]
     assert [(m["message"], m["progress"]) for m in messages if m["type"] == "job_progress"][-1] == ("10 of 10", 100)
-    assert (done["state"], done["result"], done["stages_completed"]) == (
+    assert (done["state"], done["result"], [each["stage"] for each in done["stages_completed"]]) == (
         "completed",
         {"frames": 10},
         ["load", "render"],

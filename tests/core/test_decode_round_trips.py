@@ -22,6 +22,7 @@ from phaseline.wire import (
     encode_event,
 )
 from phaseline.wire import decode_json as decode_any
+from phaseline.wire.message import CompletedStage
 from phaseline.wire.status import ErrorStatus, ReasonStatus
 from tests.support.core_events import (
     any_event,
@@ -69,6 +70,7 @@ errors = st.builds(
     timestamp=texts,
 )
 reasons = st.builds(ReasonStatus, at=texts, change_seconds=st.floats(-1e9, 1e9), text=texts)
+completed = st.builds(CompletedStage, stage=names, completed_at=texts, result=st.none() | json_objects)
 statuses = st.builds(
     JobStatus,
     job_id=names,
@@ -77,7 +79,9 @@ statuses = st.builds(
     current_stage=labels,
     progress=numbers,
     elapsed_seconds=seconds,
-    stages_completed=st.lists(names, max_size=3),
+    stages_completed=st.lists(
+        st.builds(CompletedStage, stage=names, completed_at=texts, result=json_objects), max_size=3
+    ),
     workflow=labels,
     series=labels,
     host=labels,

@@ -17,6 +17,7 @@ from phaseline.model.events import (
     JobResumed,
     JobStalled,
     JobStarted,
+    PhaseCompleted,
     PhotoInfo,
     StallReason,
 )
@@ -329,3 +330,17 @@ def test_checking_changes_nothing() -> None:
     assert check(job, JobProgress(job_id="job_1", phase="exporting")) is State.ACTIVE
     assert check(job, JobCompleted(job_id="job_1")) is State.COMPLETED
     assert everything_in(job) == before
+
+
+def test_the_results_of_phases_are_kept_and_bounded() -> None:
+    job = started(phases=("a", "b", "c"), workflow="w")
+    for phase, result in (("a", {"n": 1}), ("b", {"large": "x" * MAX_KEPT_BYTES}), ("c", {})):
+        job.apply(PhaseCompleted(job_id="job_1", phase=phase, result=result), moment(1))
+    assert job.results == {"a": {"n": 1}, "b": None}
+    job.apply(PhaseCompleted(job_id="job_1", phase="b", result={"n": 2}), moment(2))
+    again = decode_job(encode_job(job), moment(3), same_clock=True)
+    assert again.results == {"a": {"n": 1}, "b": {"n": 2}}
+    assert again.results_bytes == len(b'{"n":1}') + len(b'{"n":2}')
+    again.apply(JobCompleted(job_id="job_1"), moment(4))
+    again.apply(example_of(JobStarted), moment(5))
+    assert again.results == {}

@@ -3,6 +3,7 @@
 import json
 import re
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_each_event_is_broadcast_once_with_exactly_the_contracts_message(
                 **common,
                 "success": True,
                 "result": {"well": True},
-                "stages_completed": ["importing"],
+                "stages_completed": [{"stage": "importing", "completed_at": ANY, "result": {"bytes": 3}}],
             },
         ),
     ]
@@ -118,7 +119,8 @@ def test_active_jobs_is_a_plain_dict_with_the_contracts_keys(reporter: ProgressR
     reporter.complete_stage("job_1", "importing")
     reporter.report_error("job_1", "odd", "text")
     job = reporter.active_jobs["job_1"]
-    assert (job["current_stage"], job["progress"], job["stages_completed"]) == ("importing", 50, ["importing"])
+    assert (job["current_stage"], job["progress"]) == ("importing", 50)
+    assert job["stages_completed"] == [{"stage": "importing", "completed_at": ANY, "result": {}}]
     [error] = job["errors"]
     assert set(error) == {"error_type", "error_message", "error_details", "stage", "timestamp"}
     reporter.complete_job("job_1", result={"n": 1})

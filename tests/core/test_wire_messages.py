@@ -4,6 +4,7 @@ import json
 import re
 from datetime import datetime
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
@@ -172,7 +173,7 @@ def test_the_fields_of_the_picture_api_have_hand_computed_values() -> None:
         True,
         {"preset_applied": "v4"},
         15.5,
-        ["exif_analysis"],
+        [{"stage": "exif_analysis", "completed_at": ANY, "result": {}}],
         "completed",
         100,
     ]

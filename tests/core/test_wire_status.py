@@ -19,7 +19,7 @@ from phaseline.model.events import (
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Snapshot
 from phaseline.stream import Position
-from phaseline.wire import JobStatus, encode_snapshot, job_status
+from phaseline.wire import JobStatus, encode_snapshot, job_status, timestamp
 from tests.support.core_events import SECOND, moment
 
 SEEDS_KEYS = ["job_id", "photo_id", "current_stage", "progress", "elapsed_seconds", "stages_completed"]
@@ -104,7 +104,7 @@ def test_an_active_job_has_all_figures() -> None:
         "current_stage": "b",
         "progress": 25,
         "elapsed_seconds": 10,
-        "stages_completed": ["a"],
+        "stages_completed": [{"stage": "a", "completed_at": timestamp(moment(1).wall_ns), "result": {}}],
         "workflow": "custom",
         "series": "s",
         "host": "",

@@ -41,7 +41,9 @@ async def test_a_job_by_rest_from_beginning_to_end(tmp_path: Path) -> None:
         assert (await client.get("/progress/active")).json()["active_jobs"] == {}
         status = (await client.get("/progress/job/job_12345")).json()["job_status"]
         assert (status["state"], status["percent"], status["duration"]) == ("completed", 100.0, 15.5)
-        assert status["stages_completed"] == ["exif_analysis"]
+        [done] = status["stages_completed"]
+        assert (done["stage"], done["result"]) == ("exif_analysis", {"iso": 800})
+        assert done["completed_at"].endswith("Z")
         assert status["errors"][0]["error_message"] == "Invalid configuration"
 
 

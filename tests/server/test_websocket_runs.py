@@ -82,7 +82,7 @@ async def test_a_run_is_told_in_the_quick_starts_messages(tmp_path: Path) -> Non
         entered = list(dict.fromkeys(said["stage"] for said in heard if said["type"] == "job_progress"))
         assert entered == [phase for phase in PHASES if phase != "enhance_prompt"]
         assert (ended["success"], ended["percent"], ended["eta_seconds"]) == (True, 100, 0)
-        assert ended["stages_completed"] == entered
+        assert [each["stage"] for each in ended["stages_completed"]] == entered
         assert ended["result"]["picture"] == "output/simple/annotated/0x1.png"
 
 

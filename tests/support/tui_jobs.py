@@ -137,7 +137,11 @@ def job(
         "current_stage": names[index - 1],
         "progress": progress,
         "elapsed_seconds": spent,
-        "stages_completed": [stage["name"] for stage in stages if stage["state"] == "done"],
+        "stages_completed": [
+            {"stage": stage["name"], "completed_at": at(0), "result": {}}
+            for stage in stages
+            if stage["state"] == "done"
+        ],
         "workflow": "dalle" if names is DALLE else "photo",
         "series": "",
         "host": "atlas",

@@ -54,7 +54,9 @@ class Job:
         reached: Progress of its last phase when the job failed or was cancelled, in percent.
         errors_bytes: Encoded size of `errors`.
         max_phases: Maximum number of phases.
-        max_kept_bytes: Maximum encoded size of `errors`, and of `info`.
+        results: The results of completed phases, by name; None for one that was too large to keep.
+        results_bytes: Encoded size of `results`.
+        max_kept_bytes: Maximum encoded size of `errors`, of `info` and of `results`.
     """
 
     max_phases = MAX_PHASES
@@ -80,6 +82,8 @@ class Job:
         self.text = ""
         self.errors: tuple[ErrorSnapshot, ...] = ()
         self.errors_bytes = 0
+        self.results: dict[str, dict[str, Any] | None] = {}
+        self.results_bytes = 0
         self.started = now
         self.ended: Moment | None = None
         self.result: dict[str, Any] | None = None
@@ -146,6 +150,7 @@ class Job:
                 self.timeline.enter(event.phase, event.progress, now)
             case PhaseCompleted():
                 self.timeline.complete(event.phase, PhaseState.SKIPPED if event.skipped else PhaseState.DONE, now)
+                self._keep_result(event)
             case JobStarted():
                 self._reset(event, now)
             case PhotoInfo():
@@ -179,6 +184,16 @@ class Job:
             kept = kept[:-1]
         self.errors = (*kept, error)
         self.errors_bytes += size
+
+    def _keep_result(self, event: PhaseCompleted) -> None:
+        if event.phase not in self.results and (not event.result or len(self.results) >= self.max_phases):
+            return
+        before = self.results.get(event.phase)
+        others_bytes = self.results_bytes - (len(_encoder.encode(before)) if before is not None else 0)
+        size = len(_encoder.encode(event.result))
+        kept = others_bytes + size <= self.max_kept_bytes
+        self.results = {**self.results, event.phase: event.result if kept else None}
+        self.results_bytes = others_bytes + (size if kept else 0)
 
     def _end(self, event: JobCompleted | JobFailed | JobCancelled, now: Moment) -> None:
         self.ended = now
@@ -321,6 +336,7 @@ class Job:
             duration=self.duration,
             cache_hit=self.cache_hit,
             seq=self.seq,
+            results=self.results,
             reasons=reasons,
             stall_reason=self.stall_reason,
             silent_ns=max(0, now.mono_ns - self.heard.mono_ns) if self.state.stopped else 0,

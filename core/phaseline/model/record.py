@@ -33,6 +33,8 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     errors: tuple[ErrorSnapshot, ...] = ()
     errors_bytes: int = 0
+    results: dict[str, dict[str, Any] | None] = {}
+    results_bytes: int = 0
     started: Moment
     ended: Moment | None = None
     result: dict[str, Any] | None = None
@@ -71,6 +73,8 @@ def encode_job(job: Job) -> bytes:
             text=job.text,
             errors=job.errors,
             errors_bytes=job.errors_bytes,
+            results=job.results,
+            results_bytes=job.results_bytes,
             started=job.started,
             ended=job.ended,
             result=job.result,
@@ -110,6 +114,7 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
     job.workflow, job.series, job.host = kept.workflow, kept.series, kept.host
     job.photo_id, job.info, job.text = kept.photo_id, kept.info, kept.text
     job.errors, job.errors_bytes = kept.errors, kept.errors_bytes
+    job.results, job.results_bytes = kept.results, kept.results_bytes
     job.started, job.ended = shifted(kept.started), shifted(kept.ended) if kept.ended else None
     job.result, job.duration, job.cache_hit, job.percent = kept.result, kept.duration, kept.cache_hit, kept.percent
     job.reached, job.stall_reason, job.workers = kept.reached, kept.stall_reason, kept.workers

@@ -184,6 +184,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
         phase: The current phase; `completed` or `failed` after the end; "" before the first.
         progress: The last reported progress of the current phase, in percent.
         seq: The number of the job's last event.
+        results: The results of completed phases, by name; None for one that was too large to keep.
         reasons: The recent large changes of the estimate, oldest first.
         stall_reason: Why it is stalled or lost, "" otherwise.
         silent_ns: Time since the worker's last report while the job is stalled or lost, 0 otherwise.
@@ -202,6 +203,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
     duration: float | None
     cache_hit: bool
     seq: int
+    results: dict[str, dict[str, Any] | None] = {}
     reasons: tuple[Reason, ...] = ()
     stall_reason: str = ""
     silent_ns: int = 0

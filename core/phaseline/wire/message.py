@@ -23,11 +23,28 @@ from phaseline.model.events import (
 )
 from phaseline.model.snapshot import Brief, PhaseState, Snapshot
 
-__all__ = ["encode_message", "encode_refrain", "needs_snapshot", "ours", "seconds", "timestamp"]
+__all__ = [
+    "CompletedStage",
+    "completed_stages",
+    "encode_message",
+    "encode_refrain",
+    "needs_snapshot",
+    "ours",
+    "seconds",
+    "timestamp",
+]
 
 _encoder: Final = msgspec.json.Encoder()
 _LAST_NS: Final = 253_402_300_800_000_000_000  # the year 10000
 _WITH_SNAPSHOT: Final = (JobStarted, PhaseCompleted, JobCompleted, JobFailed, JobCancelled, JobStalled, JobLost)
+
+
+class CompletedStage(msgspec.Struct, frozen=True):
+    """A completed phase of a job, and its result; null if the results together were too large to keep."""
+
+    stage: str
+    completed_at: str
+    result: dict[str, Any] | None
 
 
 def timestamp(wall_ns: int) -> str:
@@ -164,13 +181,21 @@ def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: PLR0911 - on
 
 
 def _end(event: Event, snapshot: Snapshot) -> dict[str, Any]:
-    done = [phase.name for phase in snapshot.phases if phase.state is PhaseState.DONE]
     return {
         "success": isinstance(event, JobCompleted),
         "result": snapshot.result,
         "duration": snapshot.duration if snapshot.duration is not None else seconds(snapshot.elapsed_ns),
-        **({"stages_completed": done} if isinstance(event, JobCompleted) else {}),
+        **({"stages_completed": completed_stages(snapshot)} if isinstance(event, JobCompleted) else {}),
     }
+
+
+def completed_stages(snapshot: Snapshot) -> list[CompletedStage]:
+    """Return the completed phases as the photo protocol lists them."""
+    return [
+        CompletedStage(phase.name, timestamp(phase.ended_ns), snapshot.results.get(phase.name, {}))
+        for phase in snapshot.phases
+        if phase.state is PhaseState.DONE
+    ]
 
 
 def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:

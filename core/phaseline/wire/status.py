@@ -6,9 +6,9 @@ from typing import Any, Final
 import msgspec
 
 from phaseline.model.events import PhotoId
-from phaseline.model.snapshot import PhaseSnapshot, PhaseState, Snapshot, State
+from phaseline.model.snapshot import PhaseSnapshot, Snapshot, State
 from phaseline.stream import Position
-from phaseline.wire.message import ours, seconds, timestamp
+from phaseline.wire.message import CompletedStage, completed_stages, ours, seconds, timestamp
 
 __all__ = ["ErrorStatus", "JobStatus", "StageStatus", "encode_snapshot", "job_status"]
 
@@ -61,7 +61,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     current_stage: str
     progress: float
     elapsed_seconds: float
-    stages_completed: list[str]
+    stages_completed: list[CompletedStage]
     workflow: str
     series: str
     host: str
@@ -116,7 +116,7 @@ def job_status(snapshot: Snapshot) -> JobStatus:
         current_stage=snapshot.phase,
         progress=progress,
         elapsed_seconds=seconds(snapshot.elapsed_ns) or 0.0,
-        stages_completed=[phase.name for phase in snapshot.phases if phase.state is PhaseState.DONE],
+        stages_completed=completed_stages(snapshot),
         **ours(snapshot),
         message=snapshot.text,
         started_at=timestamp(snapshot.started_ns),

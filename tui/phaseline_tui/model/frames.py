@@ -84,7 +84,6 @@ class JobStatus(Common, kw_only=True):
     photo_info: object = None
     current_stage: str | None = None
     progress: float | None = None
-    stages_completed: list[str] = []
     message: str | None = None
     started_at: str | None = None
     completed_at: str | None = None

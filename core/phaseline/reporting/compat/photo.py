@@ -43,8 +43,9 @@ class ProgressReporter:
 
     Attributes:
         websocket_server: Broadcasts the messages; may be None.
-        active_jobs: All jobs by id, each a dict: photo_id, photo_info, current_stage, progress, stages_completed,
-            errors; after the end also success, result, completed_at. Ended jobs are removed after `retention` seconds.
+        active_jobs: All jobs by id, each a dict: photo_id, photo_info, current_stage, progress, stages_completed (a
+            list of dicts: stage, completed_at, result), errors; after the end also success, result, completed_at. Ended
+            jobs are removed after `retention` seconds.
     """
 
     def __init__(self, server: Server | None = None, *, retention: float = 3600.0, strict: bool = False) -> None:
@@ -143,8 +144,9 @@ class ProgressReporter:
             sent = photo_message(
                 "stage_completed", job_id, job["photo_id"], stage=stage_name(stage), result=facts(result)
             )
-            if sent["stage"] not in job["stages_completed"]:
-                job["stages_completed"].append(sent["stage"])
+            done = {"stage": sent["stage"], "completed_at": sent["timestamp"], "result": sent["result"]}
+            others = [each for each in job["stages_completed"] if each["stage"] != sent["stage"]]
+            job["stages_completed"] = [*others, done]
             self._sent.pop(job_id, None)  # an unchanged progress must be sent after this
             return sent
 
