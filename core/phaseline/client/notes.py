@@ -5,13 +5,16 @@ from typing import Final
 __all__ = ["Warned", "warn"]
 
 _MOST: Final = 1000
+_LONGEST: Final = 1000  # characters; a server's own text in it is cut to 300
 
 
 def warn(text: str, *values: object) -> None:
-    """Log a warning under `phaseline`."""
+    """Log a warning under `phaseline`, on one line without characters that control a terminal."""
     import logging  # noqa: PLC0415 - rarely needed, and its import takes as long as the rest of this package
 
-    logging.getLogger("phaseline").warning(text, *values)
+    from phaseline.text import one_line  # noqa: PLC0415 - as above
+
+    logging.getLogger("phaseline").warning("%s", one_line(text % values if values else text, _LONGEST))
 
 
 class Warned:

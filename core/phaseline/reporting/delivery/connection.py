@@ -6,15 +6,18 @@ import msgspec
 import trio
 import trio_websocket
 
-from phaseline.protocol import STAY_AWAY, TOO_BIG
+from phaseline.client.failures import closed_by_server
+from phaseline.protocol import TOO_BIG
 from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record, sent
+from phaseline.text import one_line
 
 __all__ = ["Exchange", "Outboxes"]
 
 # Maximum number of records in flight; fewer than the answers that a server queues for a client that does not read.
 _WINDOW: Final = 256
 _LONGEST_SILENCE_S: Final = 20.0
+_LONGEST_CODE: Final = 50
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -59,12 +62,12 @@ class Exchange:
         self._outboxes = outboxes
         self._box = outboxes.next()
         self._news = trio.Event()
-        self._heard = trio.current_time()
+        self._received = trio.current_time()
 
     async def greet(self, producer: str) -> str:
         """Receive the server's greeting, register, and return the server's epoch."""
         greeting = _replies.decode(await self._websocket.get_message())
-        await self._say({"type": "register", "client_type": "reporter", "acks": True, "producer": producer})
+        await self._send_message({"type": "register", "client_type": "reporter", "acks": True, "producer": producer})
         return greeting.epoch
 
     async def run(self) -> None:
@@ -78,14 +81,14 @@ class Exchange:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send)
             nursery.start_soon(self._receive)
-            nursery.start_soon(self._mind_silence)
+            nursery.start_soon(self._watch_silence)
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Signal that there are more records to deliver."""
         self._news.set()
 
-    async def _say(self, said: dict[str, Any]) -> None:
-        await self._websocket.send_message(_encoder.encode(said).decode())
+    async def _send_message(self, message: dict[str, Any]) -> None:
+        await self._websocket.send_message(_encoder.encode(message).decode())
 
     async def _send(self) -> None:
         while True:
@@ -96,7 +99,7 @@ class Exchange:
             idle = not box.spool.in_flight
             batch = box.spool.send(_WINDOW - len(box.spool.in_flight))
             if batch and idle:
-                self._heard = trio.current_time()
+                self._received = trio.current_time()
             for record in batch:
                 await self._websocket.send_message(sent(record, box.spool.producer).decode())
             if not batch:
@@ -119,31 +122,32 @@ class Exchange:
             number = next(iter(in_flight), None) if reply.producer_seq is None else reply.producer_seq
             if number is None or number not in in_flight:
                 continue
-            self._heard = trio.current_time()
+            self._received = trio.current_time()
             if reply.type == "ack":
                 self._box.acknowledge(number)
                 self._outboxes.answered(None)
             else:
-                self._outboxes.answered(self._box.refuse(number, reply.code, reply.error, self._heard))
+                code, text = one_line(reply.code, _LONGEST_CODE), one_line(reply.error)
+                self._outboxes.answered(self._box.refuse(number, code, text, self._received))
             self._news.set()
 
-    async def _mind_silence(self) -> None:
+    async def _watch_silence(self) -> None:
         while True:
             await trio.sleep(_LONGEST_SILENCE_S / 4)
-            if self._box.spool.in_flight and trio.current_time() - self._heard > _LONGEST_SILENCE_S:
+            if self._box.spool.in_flight and trio.current_time() - self._received > _LONGEST_SILENCE_S:
                 raise trio.TooSlowError
 
     def blame(self, closed: trio_websocket.ConnectionClosed) -> tuple[Record, str, str] | None:
-        """Drop the largest record in flight if the server closed the connection because of a frame's size."""
+        """Drop the largest record in flight if the server closed the connection because of a frame's size.
+
+        If this client closed it, because a message of the server was too large, all records are sent again.
+        """
         in_flight = self._box.spool.in_flight
         if closed.reason is None or closed.reason.code != TOO_BIG or not in_flight:
             return None
+        if not closed_by_server(self._websocket):
+            return None
         number = max(in_flight, key=lambda number: len(in_flight[number].body))
         size = len(in_flight[number].body)
-        text = f"the server does not accept a frame of {size} bytes ({closed.reason.reason or 'too big'})"
+        text = f"the server does not accept a frame of {size} bytes ({one_line(closed.reason.reason or 'too big')})"
         return self._box.refuse(number, "TOO_LARGE", text, trio.current_time())
-
-
-def is_final(closed: trio_websocket.ConnectionClosed) -> bool:
-    """Return whether the server asked the client not to reconnect soon."""
-    return closed.reason is not None and closed.reason.code in STAY_AWAY

@@ -17,14 +17,16 @@ import trio
 import trio_websocket
 
 from phaseline.client.address import Address
+from phaseline.client.failures import is_final, reason_of
 from phaseline.client.handshake import shake_hands
 from phaseline.client.notes import warn
 from phaseline.client.token import token_or_warning
 from phaseline.reporting.delivery.background import Worker
-from phaseline.reporting.delivery.connection import Exchange, is_final
+from phaseline.reporting.delivery.connection import Exchange
 from phaseline.reporting.delivery.inbox import Inbox, Waiter
 from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record
+from phaseline.text import one_line
 
 __all__ = ["Delivery"]
 
@@ -148,7 +150,7 @@ class Delivery:
             self._worker.dropped(dropped)
         self._end_waiters()
         if self._exchange:
-            self._exchange.tell()
+            self._exchange.notify()
 
     def _end_waiters(self) -> None:
         for waiter in self._waiters:
@@ -226,16 +228,13 @@ class Delivery:
                     with trio.CancelScope() as self._talk:
                         await self._talk_over(exchange)
                 except* trio_websocket.ConnectionClosed as closed:
-                    first = _first(closed)
-                    reason, welcome = str(first), not is_final(first)
-                    if (refusal := exchange.blame(first)) is not None:
+                    reason, welcome = reason_of(closed, self._address), not is_final(closed)
+                    if (refusal := exchange.blame(_first(closed))) is not None:
                         self.answered(refusal)
-        except* trio.TooSlowError:
-            reason = "the server did not answer in time"
         except* msgspec.MsgspecError as group:
-            reason = f"not a Phaseline server: {_first(group)}"
+            reason = f"not a Phaseline server: {one_line(str(_first(group)))}"
         except* Exception as group:  # noqa: BLE001 - any error only ends this attempt to connect
-            reason = str(_first(group)) or type(_first(group)).__name__
+            reason, welcome = reason_of(group, self._address), not is_final(group)
         finally:
             self._exchange = None
         return reason, welcome
@@ -264,6 +263,9 @@ class Delivery:
             if address.tls:
                 context = ssl.create_default_context()
                 stream = trio.SSLStream(stream, context, server_hostname=address.host, https_compatible=True)
+                # By itself, as the WebSocket library hides the errors of a handshake.
+                with trio.fail_after(_HANDSHAKE_S):
+                    await stream.do_handshake()
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(_HANDSHAKE_S):
                     wrap = partial(

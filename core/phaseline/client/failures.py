@@ -1,0 +1,125 @@
+"""The reason why a client has no connection, in words: what failed, the value, what to do.
+
+A server's own text is foreign: it is put on one line, cut, and cleaned of what controls a terminal.
+"""
+
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+import trio
+import trio_websocket
+import wsproto.utilities
+
+from phaseline.client.address import Address
+from phaseline.protocol import GOING_AWAY, STAY_AWAY, TOO_BIG, UNAUTHORIZED
+from phaseline.text import one_line
+
+__all__ = ["closed_by_server", "is_final", "passes_no_websockets", "reason_of"]
+
+_TOKEN: Final = "set PROGRESS_TOKEN, or write the token to ~/.config/phaseline/token (mode 0600)"  # noqa: S105 - no token
+_LOST: Final = 1006  # RFC 6455: no close frame was received
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
+_BUSY: Final = frozenset({429, 502, 503, 504})
+
+
+def reason_of(error: BaseException, address: Address) -> str:
+    """Return why an attempt to connect to `address` failed, or why the connection was lost."""
+    errors = list(_chain(error))
+    for each in errors:
+        if isinstance(each, ssl.SSLError):
+            return _tls(each, address)
+    first = errors[0]
+    match first:
+        case trio_websocket.ConnectionClosed():
+            return _closed(first)
+        case trio_websocket.ConnectionRejected():
+            return _rejected(first, address)
+        case trio.TooSlowError():
+            return "the server did not answer in time"
+        case wsproto.utilities.RemoteProtocolError():
+            return f"{address.authority} does not speak WebSocket: {one_line(str(first))}"
+        case _:
+            return one_line(str(first)) or type(first).__name__
+
+
+def passes_no_websockets(error: BaseException) -> bool:
+    """Return whether `error` suggests a proxy that answers, but does not pass WebSockets: a try by HTTP makes sense."""
+    first = next(_chain(error))
+    if isinstance(first, trio_websocket.ConnectionRejected):
+        return first.status_code not in {_UNAUTHORIZED, _FORBIDDEN, *_BUSY}
+    return isinstance(first, wsproto.utilities.RemoteProtocolError)
+
+
+def closed_by_server(websocket: trio_websocket.WebSocketConnection) -> bool:
+    """Return whether the server's close frame ended the connection, rather than ours.
+
+    A close code means one thing in each direction: 1009 from the server rejects a frame of ours. trio-websocket [0.12]
+    keeps both in one place, and has this event for its own tests.
+    """
+    return websocket._for_testing_peer_closed_connection.is_set()  # noqa: SLF001 - there is no public way
+
+
+def is_final(error: BaseException) -> bool:
+    """Return whether the server does not want this client back soon."""
+    first = next(_chain(error))
+    if isinstance(first, trio_websocket.ConnectionRejected):
+        return first.status_code in {_UNAUTHORIZED, _FORBIDDEN}
+    reason = first.reason if isinstance(first, trio_websocket.ConnectionClosed) else None
+    return reason is not None and reason.code in STAY_AWAY
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the first error in a group, then its causes."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _tls(error: ssl.SSLError, address: Address) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        what = one_line(error.verify_message or str(error))
+        if "match" in what.lower() or "IP address" in what:
+            return f"the certificate is not for {address.host}: {what}; use a name in it, in PROGRESS_URL"
+        return (
+            f"the certificate of {address.authority} is not trusted: {what}; "
+            "set SSL_CERT_FILE to the certificate, or to that of its authority"
+        )
+    if error.reason == "WRONG_VERSION_NUMBER":
+        return f"{address.authority} does not speak TLS; use http:// in PROGRESS_URL"
+    return f"TLS with {address.authority} failed: {one_line(str(error.reason or error))}"
+
+
+def _closed(error: trio_websocket.ConnectionClosed) -> str:
+    reason = error.reason
+    if reason is None or reason.code == _LOST:
+        return "the server closed the connection without a reason; it may have ended"
+    text = f": {one_line(reason.reason)}" if reason.reason else ""
+    match reason.code:
+        case 1001:
+            return f"the server is shutting down or restarting (close code {GOING_AWAY}{text})"
+        case 4501:
+            return f"the server wants a valid token (close code {UNAUTHORIZED}{text}); {_TOKEN}"
+        case 1009:
+            return f"a message is too large (close code {TOO_BIG}{text})"
+        case code:
+            return f"the server closed the connection (close code {code}{text})"
+
+
+def _rejected(error: trio_websocket.ConnectionRejected, address: Address) -> str:
+    body = one_line((error.body or b"")[:2000].decode("utf-8", "replace"))
+    said = f": {body}" if body else ""
+    if error.status_code == _UNAUTHORIZED:
+        return f"the server wants a valid token (HTTP 401); {_TOKEN}"
+    if error.status_code == _FORBIDDEN:
+        return f"the server does not allow this client (HTTP 403{said})"
+    if error.status_code in _BUSY:
+        return f"the server or its proxy is not available (HTTP {error.status_code}{said})"
+    return (
+        f"{address.authority} answered HTTP {error.status_code} in place of a WebSocket{said}; "
+        "check the address, or the proxy before it"
+    )
