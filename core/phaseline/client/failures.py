@@ -12,6 +12,7 @@ import trio_websocket
 import wsproto.utilities
 
 from phaseline.client.address import Address
+from phaseline.client.http import HttpRejected
 from phaseline.protocol import GOING_AWAY, STAY_AWAY, TOO_BIG, UNAUTHORIZED
 from phaseline.text import one_line
 
@@ -24,7 +25,7 @@ _FORBIDDEN: Final = 403
 _BUSY: Final = frozenset({429, 502, 503, 504})
 
 
-def reason_of(error: BaseException, address: Address) -> str:
+def reason_of(error: BaseException, address: Address) -> str:  # noqa: PLR0911 - one return a kind of error
     """Return why an attempt to connect to `address` failed, or why the connection was lost."""
     errors = list(_chain(error))
     for each in errors:
@@ -36,6 +37,8 @@ def reason_of(error: BaseException, address: Address) -> str:
             return _closed(first)
         case trio_websocket.ConnectionRejected():
             return _rejected(first, address)
+        case HttpRejected():
+            return one_line(str(first))
         case trio.TooSlowError():
             return "the server did not answer in time"
         case wsproto.utilities.RemoteProtocolError():
@@ -64,8 +67,6 @@ def closed_by_server(websocket: trio_websocket.WebSocketConnection) -> bool:
 def is_final(error: BaseException) -> bool:
     """Return whether the server does not want this client back soon."""
     first = next(_chain(error))
-    if isinstance(first, trio_websocket.ConnectionRejected):
-        return first.status_code in {_UNAUTHORIZED, _FORBIDDEN}
     reason = first.reason if isinstance(first, trio_websocket.ConnectionClosed) else None
     return reason is not None and reason.code in STAY_AWAY
 

@@ -35,6 +35,18 @@ class _Reply(msgspec.Struct, frozen=True):
 _replies: Final = msgspec.json.Decoder(_Reply)
 
 
+class Channel(Protocol):
+    """A WebSocket, or what replaces it."""
+
+    async def send_message(self, message: str, /) -> None:
+        """Send a message."""
+        ...
+
+    async def get_message(self) -> str | bytes:
+        """Return the next message of the server."""
+        ...
+
+
 class Outboxes(Protocol):
     """The outboxes to deliver."""
 
@@ -52,13 +64,13 @@ class Outboxes(Protocol):
 
 
 class Exchange:
-    """The exchange of messages with a server over one WebSocket.
+    """The exchange of messages with a server over one WebSocket, or over HTTP in its place.
 
     Answers identify a record by its number only, so only one outbox has records in flight at a time.
     """
 
-    def __init__(self, websocket: trio_websocket.WebSocketConnection, outboxes: Outboxes) -> None:
-        self._websocket = websocket
+    def __init__(self, channel: Channel, outboxes: Outboxes) -> None:
+        self._channel = channel
         self._outboxes = outboxes
         self._box = outboxes.next()
         self._news = trio.Event()
@@ -66,7 +78,7 @@ class Exchange:
 
     async def greet(self, producer: str) -> str:
         """Receive the server's greeting, register, and return the server's epoch."""
-        greeting = _replies.decode(await self._websocket.get_message())
+        greeting = _replies.decode(await self._channel.get_message())
         await self._send_message({"type": "register", "client_type": "reporter", "acks": True, "producer": producer})
         return greeting.epoch
 
@@ -88,7 +100,7 @@ class Exchange:
         self._news.set()
 
     async def _send_message(self, message: dict[str, Any]) -> None:
-        await self._websocket.send_message(_encoder.encode(message).decode())
+        await self._channel.send_message(_encoder.encode(message).decode())
 
     async def _send(self) -> None:
         while True:
@@ -101,7 +113,7 @@ class Exchange:
             if batch and idle:
                 self._received = trio.current_time()
             for record in batch:
-                await self._websocket.send_message(sent(record, box.spool.producer).decode())
+                await self._channel.send_message(sent(record, box.spool.producer).decode())
             if not batch:
                 boxes = [box] if box.spool.in_flight else self._outboxes.all()
                 with trio.move_on_at(min(each.release_at for each in boxes)):
@@ -114,7 +126,7 @@ class Exchange:
 
     async def _receive(self) -> None:
         while True:
-            reply = _replies.decode(await self._websocket.get_message())
+            reply = _replies.decode(await self._channel.get_message())
             if reply.type not in {"ack", "error"}:
                 continue
             in_flight = self._box.spool.in_flight
@@ -137,7 +149,9 @@ class Exchange:
             if self._box.spool.in_flight and trio.current_time() - self._received > _LONGEST_SILENCE_S:
                 raise trio.TooSlowError
 
-    def blame(self, closed: trio_websocket.ConnectionClosed) -> tuple[Record, str, str] | None:
+    def blame(
+        self, closed: trio_websocket.ConnectionClosed, websocket: trio_websocket.WebSocketConnection
+    ) -> tuple[Record, str, str] | None:
         """Drop the largest record in flight if the server closed the connection because of a frame's size.
 
         If this client closed it, because a message of the server was too large, all records are sent again.
@@ -145,7 +159,7 @@ class Exchange:
         in_flight = self._box.spool.in_flight
         if closed.reason is None or closed.reason.code != TOO_BIG or not in_flight:
             return None
-        if not closed_by_server(self._websocket):
+        if not closed_by_server(websocket):
             return None
         number = max(in_flight, key=lambda number: len(in_flight[number].body))
         size = len(in_flight[number].body)

@@ -5,10 +5,6 @@ Only that thread imports this module, as nothing else in a worker needs Trio.
 
 import math
 import random
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +13,11 @@ import trio
 import trio_websocket
 
 from phaseline.client.address import Address
-from phaseline.client.failures import is_final, reason_of
-from phaseline.client.handshake import shake_hands
+from phaseline.client.failures import is_final, passes_no_websockets, reason_of
 from phaseline.client.notes import warn
-from phaseline.client.token import token_or_warning
 from phaseline.reporting.delivery.background import Worker
 from phaseline.reporting.delivery.connection import Exchange
+from phaseline.reporting.delivery.dialing import Dialing
 from phaseline.reporting.delivery.inbox import Inbox, Waiter
 from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record
@@ -39,11 +34,13 @@ _BACKOFF_S: Final = (0.1, 10.0)
 _HURRIED_S: Final = 0.25
 _UNWELCOME_S: Final = 60.0
 _HANDSHAKE_S: Final = 5.0
-_GOODBYE_S: Final = 1.0
 _GOODBYE: Final = 1000
 # This close code tells the server that the unfinished jobs will not continue.
 _PROCESS_ENDS: Final = 1001
-_LARGEST: Final = 2**20
+_PROXY: Final = (
+    "the proxy at %s doesn't pass WebSockets; reports go by HTTP, which is slower; let it pass the headers Upgrade and "
+    "Connection, or set PROGRESS_URL to the server's own address"
+)
 
 
 class Delivery:
@@ -58,10 +55,11 @@ class Delivery:
         self._adopted: list[Outbox] = []
         self._waiters: list[Waiter] = []
         self._exchange: Exchange | None = None
-        self._stream: trio.SocketStream | None = None
+        self._dialing = Dialing(address)
+        self._warned_of_proxy = False
         self._reached = False  # a server was reached at any time
         self._useful = False  # the server answered on this connection
-        self._told = False  # the warning about a missing connection is logged
+        self._warned = False  # the warning about a missing connection is logged
         self._more = trio.Event()
         self._hurry = trio.Event()
         self._stopping = self._process_ends = False
@@ -104,7 +102,7 @@ class Delivery:
 
     def fds(self) -> list[int]:
         """Return the files and sockets that a forked child must close."""
-        sockets = [self._stream.socket.fileno()] if self._stream else []
+        sockets = [self._dialing.socket.socket.fileno()] if self._dialing.socket else []
         return [fd for fd in (*sockets, *(box.fd for box in self.all())) if fd >= 0]
 
     # ------------------------------------------------------------------ from the inbox
@@ -199,8 +197,8 @@ class Delivery:
             if self._useful or trio.current_time() - began > longest:
                 pause = _BACKOFF_S[0]
             self._give_up()
-            if not self._told:
-                self._told = True
+            if not self._warned:
+                self._warned = True
                 warn("no connection to %s (%s); reports are kept and delivered later", self._address.url, reason)
             await self._rest(pause * random.uniform(0.5, 1.0) if welcome else _UNWELCOME_S)  # noqa: S311 - no secret
             pause = min(2 * pause, longest)
@@ -221,72 +219,60 @@ class Delivery:
     async def _once(self) -> tuple[str, bool]:
         """Connect and deliver until the connection is lost; return the reason, and whether to reconnect soon."""
         reason, welcome = "closed by the server", True
+        by_http = False
         try:
-            async with self._open() as websocket:
+            async with self._dialing.websocket(_HANDSHAKE_S, self._goodbye) as websocket:
                 exchange = Exchange(websocket, self)
                 try:
-                    with trio.CancelScope() as self._talk:
-                        await self._talk_over(exchange)
+                    await self._talk_over(exchange)
                 except* trio_websocket.ConnectionClosed as closed:
                     reason, welcome = reason_of(closed, self._address), not is_final(closed)
-                    if (refusal := exchange.blame(_first(closed))) is not None:
+                    if (refusal := exchange.blame(_first(closed), websocket)) is not None:
                         self.answered(refusal)
         except* msgspec.MsgspecError as group:
             reason = f"not a Phaseline server: {one_line(str(_first(group)))}"
         except* Exception as group:  # noqa: BLE001 - any error only ends this attempt to connect
             reason, welcome = reason_of(group, self._address), not is_final(group)
+            by_http = passes_no_websockets(group)
         finally:
             self._exchange = None
+        if by_http and not self._stopping:
+            reason = await self._once_by_http() or reason
         return reason, welcome
 
-    async def _talk_over(self, exchange: Exchange) -> None:
-        with trio.fail_after(_HANDSHAKE_S):
-            epoch = await exchange.greet(self._own.spool.producer)
-        self._reached, self._told = True, False
-        if self._directory:
-            self._adopted += Outbox.adopted(self._directory, self._own.spool.size)
-        for box in self.all():
-            box.meet(epoch)
-        self._exchange = exchange
-        self._more.set()  # the jobs' latest progress can be sent now
-        await exchange.run()
-
-    @asynccontextmanager
-    async def _open(self) -> AsyncIterator[trio_websocket.WebSocketConnection]:
-        """Connect for the duration of the block."""
-        address, shown = self._address, token_or_warning()
-        headers = [(b"Authorization", b"Bearer " + shown.encode())] if shown else None
-        with trio.fail_after(_HANDSHAKE_S):
-            stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]
-            self._stream = stream = await trio.open_tcp_stream(address.host, address.port)
+    async def _once_by_http(self) -> str | None:
+        """Deliver by HTTP until the connection is lost; return the reason, or None if no server answered."""
+        answered = False
+        reason = "closed by the server"
         try:
-            if address.tls:
-                context = ssl.create_default_context()
-                stream = trio.SSLStream(stream, context, server_hostname=address.host, https_compatible=True)
-                # By itself, as the WebSocket library hides the errors of a handshake.
-                with trio.fail_after(_HANDSHAKE_S):
-                    await stream.do_handshake()
-            async with trio.open_nursery() as nursery:
-                with trio.fail_after(_HANDSHAKE_S):
-                    wrap = partial(
-                        trio_websocket.wrap_client_stream,
-                        stream=stream,
-                        host=address.authority,
-                        resource=address.path,
-                        extra_headers=headers,
-                        max_message_size=_LARGEST,
-                    )
-                    websocket = await shake_hands(nursery, wrap)
-                try:
-                    yield websocket
-                finally:
-                    with trio.move_on_after(_GOODBYE_S, shield=True):
-                        unfinished = self._process_ends and len(self._own.spool.known)
-                        await websocket.aclose(_PROCESS_ENDS if unfinished else _GOODBYE)
-                    nursery.cancel_scope.cancel()
+            async with self._dialing.http(_HANDSHAKE_S) as channel:
+                answered = True
+                if not self._warned_of_proxy:
+                    self._warned_of_proxy = True
+                    warn(_PROXY, self._address.authority)
+                await self._talk_over(Exchange(channel, self))
+        except* Exception as group:  # noqa: BLE001 - as above
+            reason = reason_of(group, self._address)
         finally:
-            self._stream = None
-            await trio.aclose_forcefully(stream)
+            self._exchange = None
+        return reason if answered else None
+
+    def _goodbye(self) -> int:
+        """Return the close code that tells the server whether jobs of this process are unfinished."""
+        return _PROCESS_ENDS if self._process_ends and len(self._own.spool.known) else _GOODBYE
+
+    async def _talk_over(self, exchange: Exchange) -> None:
+        with trio.CancelScope() as self._talk:
+            with trio.fail_after(_HANDSHAKE_S):
+                epoch = await exchange.greet(self._own.spool.producer)
+            self._reached, self._warned = True, False
+            if self._directory:
+                self._adopted += Outbox.adopted(self._directory, self._own.spool.size)
+            for box in self.all():
+                box.meet(epoch)
+            self._exchange = exchange
+            self._more.set()  # the jobs' latest progress can be sent now
+            await exchange.run()
 
 
 def _first(group: BaseExceptionGroup[Any]) -> Any:
