@@ -1,26 +1,41 @@
 #!/usr/bin/env bash
-# Report a job from bash with curl alone: every file given is compressed, and who watches sees which one is next.
+# Report a job from bash with curl alone: compress every given file, and report which one is next.
 #
 #     examples/shell_loop.sh /var/log/*.log
 #
-# The server is found by PROGRESS_URL; when it is away the work goes on, and nothing is said. PROGRESS_PATIENCE is for
-# how many seconds one that does not answer is waited for.
+# PROGRESS_URL is the server's address [http://127.0.0.1:5100]. While the server is away, the work goes on silently.
+# PROGRESS_PATIENCE is the time in seconds to wait for an answer [2].
 set -euo pipefail
 
 server=${PROGRESS_URL:-http://127.0.0.1:5100}
 patience=${PROGRESS_PATIENCE:-2}
 job="compress-$$-$(date +%s)"
 
-# report ADDRESS JSON: never fails and never waits for long, whatever the server does.
+# report PATH JSON: send a report. It never fails, and never waits for long.
 report() {
   curl --silent --max-time "$patience" --output /dev/null --header 'Content-Type: application/json' \
     --data "$2" "$server/progress/$1" || true
 }
 
-# text STRING: as a JSON string.
+# text STRING: print it as a JSON string. Names of files may have any bytes: control characters become \u escapes, and
+# bytes that are not UTF-8 become question marks.
 text() {
-  local escaped=${1//\\/\\\\}
-  printf '"%s"' "${escaped//\"/\\\"}"
+  local LC_ALL=C string=$1 escaped='' character code i
+  if ! iconv --from-code=UTF-8 --to-code=UTF-8 <<<"$string" >/dev/null 2>&1; then
+    string=${string//[$'\x80'-$'\xff']/?}
+  fi
+  for ((i = 0; i < ${#string}; i++)); do
+    character=${string:i:1}
+    case $character in
+      [\"\\]) character="\\$character" ;;
+      [[:cntrl:]])
+        printf -v code %d "'$character"
+        printf -v character '\\u%04x' "$code"
+        ;;
+    esac
+    escaped+=$character
+  done
+  printf '"%s"' "$escaped"
 }
 
 finish() {
@@ -28,7 +43,7 @@ finish() {
   if ((code == 0)); then
     report complete "{\"job_id\": \"$job\", \"success\": true, \"result\": {\"files\": $done}}"
   else
-    report complete "{\"job_id\": \"$job\", \"success\": false, \"result\": {\"error\": $(text "${command:-it} ended with $code")}}"
+    report complete "{\"job_id\": \"$job\", \"success\": false, \"result\": {\"error\": $(text "${command:-the script} ended with $code")}}"
   fi
 }
 

@@ -1,5 +1,6 @@
 """The workers to copy from, against a real server, and without one."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import trio
 from PIL import ExifTags, Image
 
+from tests.support.reporting import subscriber
 from tests.support.servers import ROOT, client_of, environment, server_process
 
 EXAMPLES = ROOT / "examples"
@@ -102,6 +104,26 @@ async def test_the_shell_loop_reports_its_job_and_how_it_ended(tmp_path: Path) -
     ]
     assert failed["state"] == "failed"
     assert failed["result"] == {"error": 'bytes=$(cat -- "$@" | wc -c) ended with 1'}
+
+
+@pytest.mark.needs("bash", "curl", "gzip")
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+async def test_the_shell_loop_reports_files_with_any_name(tmp_path: Path, locale: str) -> None:
+    names = {b"tab\there": "tab\there", b"line\nend": "line\nend", b"caf\xe9": "caf?", "café".encode(): "café"}
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_text("text")
+    (tmp_path / "data").mkdir()
+    async with server_process(tmp_path / "data") as server, subscriber(server.url, "jobs") as watching:
+        for name, text in names.items():
+            env = environment(PROGRESS_URL=server.url, PROGRESS_PATIENCE="60", LC_ALL=locale)
+            command: list[str | bytes] = [str(EXAMPLES / "shell_loop.sh"), os.path.join(os.fsencode(tmp_path), name)]  # noqa: PTH118
+            await trio.run_process(command, env=env, capture_stdout=True)
+            await watching.until_type("job_completed")
+            [message] = [
+                each["message"] for each in watching.messages if each.get("stage") == "compress" and each["message"]
+            ]
+            assert message == f"{tmp_path}/{text}"
+            watching.messages.clear()
 
 
 @pytest.mark.needs("bash", "curl", "gzip")
