@@ -138,6 +138,11 @@ try:
 except ZeroDivisionError:
     for n in tqdm(iter(range(10)), "in a handler"): pass
 try:
+    with tqdm(range(10), "caught outside of with") as shown:
+        for n in shown: n / 0
+except ZeroDivisionError:
+    pass
+try:
     for n in tqdm(range(10), "exit caught"):
         try: sys.exit(3)
         except SystemExit: pass
@@ -148,7 +153,7 @@ raise ValueError("later")
 """
     done = await run_program(code, env={"PROGRESS_URL": ws_url(server.url)}, check=False)
     assert done.returncode == 1
-    await watching.until(lambda messages: sum("success" in each for each in messages) == 6)
+    await watching.until(lambda messages: sum("success" in each for each in messages) == 7)
     states = {each["job_id"].rpartition("-")[0]: each["state"] for each in watching.messages if "success" in each}
     assert states == {
         "return": "cancelled",
@@ -156,6 +161,7 @@ raise ValueError("later")
         "break without a total": "completed",
         "caught": "cancelled",
         "in a handler": "completed",
+        "caught outside of with": "failed",
         "exit caught": "completed",
     }
 

@@ -7,8 +7,10 @@
 
 Such a bar is a job. With `tqdm(frames, job=job, phase="render")` it is a phase of an existing job.
 
-The bar's own job fails if an exception leaves its loop and ends the program, or if the program exits with an error. It
-is cancelled if the loop is left early in another way.
+The bar's own job fails if an exception leaves its loop and ends the program, or if the program calls `sys.exit` with an
+error. It is cancelled if the loop is left early in another way. That includes an exception that is caught outside of
+the loop, and a bare `raise SystemExit(3)`: Python sets the exception aside while it closes the loop's generator, so
+nothing in the program can see it then. In `with tqdm(frames) as bar:` the bar gets it, and the job fails.
 """
 
 import contextlib

@@ -101,7 +101,9 @@ _PAGES: Final = (
     Route("page_icon", "GET", "/icon.svg", _ANYBODY, "Get the page's icon.", _other("image/svg+xml")),
     Route("preview", "GET", "/preview", _READ_ALL, "Show all pictures.", _other("text/html"), errors=(403,)),
     Route("preview_style", "GET", "/preview.css", _ANYBODY, "Get its style sheet.", _other("text/css")),
-    Route("file", "GET", "/files/{path}", _READ_ALL, "Get a file of output/.", _other("*/*"), errors=(400, 403, 404, 503)),
+    Route(
+        "file", "GET", "/files/{path}", _READ_ALL, "Get a file of output/.", _other("*/*"), errors=(400, 403, 404, 503)
+    ),
 )
 
 # ------------------------------------------------------------------------------------------ the server itself
