@@ -32,7 +32,14 @@ HEAVY = {
 }
 # How a client of ours connects, and a worker's reporter; the estimates that compute with numpy, which the base install
 # lacks.
-IMPURE = ("phaseline.client.handshake", "phaseline.reporting", "phaseline.eta.model", "phaseline.eta.replay")
+IMPURE = (
+    "phaseline.client.failures",
+    "phaseline.client.handshake",
+    "phaseline.client.http",
+    "phaseline.reporting",
+    "phaseline.eta.model",
+    "phaseline.eta.replay",
+)
 
 Loaded = Callable[[str], set[str]]
 
