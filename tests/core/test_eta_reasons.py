@@ -22,7 +22,7 @@ class Watched:
 
     def say(self, remaining: float | None, at: float) -> str | None:
         remaining_ns = None if remaining is None else round(remaining * SECOND)
-        reason = self.reasons.look(self.job, Estimate(0, remaining_ns), USUAL, moment(at))
+        reason = self.reasons.look(self.job, Estimate(0, remaining_ns), lambda: USUAL, moment(at))
         return reason.text if reason else None
 
 

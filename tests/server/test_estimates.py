@@ -34,16 +34,16 @@ def job_in(*reports: Event) -> Job:
 
 def test_within_a_second_an_estimate_is_reused() -> None:
     estimates, job = Estimates(Counting(), Statistics()), job_in()
-    first = estimates.told(job, moment(0))
-    assert estimates.told(job, moment(0.9)) is first
+    first = estimates.recent(job, moment(0))
+    assert estimates.recent(job, moment(0.9)) is first
     assert estimates.exact(job, moment(0.9)) is first.estimate
-    assert estimates.told(job, moment(1)).estimate.runs == 2
+    assert estimates.recent(job, moment(1)).estimate.runs == 2
 
 
 def test_a_clock_that_went_back_reuses_nothing() -> None:
     estimates, job = Estimates(Counting(), Statistics()), job_in()
-    estimates.told(job, moment(100))
-    assert estimates.told(job, moment(5)).estimate.runs == 2
+    estimates.recent(job, moment(100))
+    assert estimates.recent(job, moment(5)).estimate.runs == 2
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_a_clock_that_went_back_reuses_nothing() -> None:
 )
 def test_no_estimate_outlives_a_change_of_its_job(event: Event) -> None:
     estimates, job = Estimates(Counting(), Statistics()), job_in()
-    estimates.told(job, moment(0))
+    estimates.recent(job, moment(0))
     job.apply(event, moment(0.1))
-    assert estimates.told(job, moment(0.1)).estimate.runs == 2
+    assert estimates.recent(job, moment(0.1)).estimate.runs == 2
 
 
 def test_messages_may_know_less_of_progress_than_a_snapshot_and_for_a_second_only() -> None:
     estimates, job = Estimates(Counting(), Statistics()), job_in()
-    estimates.told(job, moment(0))
+    estimates.recent(job, moment(0))
     job.apply(JobProgress(job_id="j", phase="a", progress=50), moment(0.1))
-    assert estimates.told(job, moment(0.1)).estimate.runs == 1
+    assert estimates.recent(job, moment(0.1)).estimate.runs == 1
     assert estimates.exact(job, moment(0.1)).runs == 2
 
 
@@ -98,7 +98,7 @@ def test_an_estimate_that_moves_has_a_reason_whatever_learns_from_it() -> None:
     assert estimates.exact(job, moment(1)).remaining_ns == 10e9
     assert estimates.reasons("j") == ()
     engine.remaining_s = 20.0
-    assert estimates.told(job, moment(3)).estimate.remaining_ns == 20e9
+    assert estimates.recent(job, moment(3)).estimate.remaining_ns == 20e9
     [reason] = estimates.reasons("j")
     assert reason.change_ns == 12e9
     assert reason.text == "a is 3.0x its usual length: +12 s"
@@ -121,5 +121,5 @@ def test_the_listener_gets_each_new_estimate_once() -> None:
     listener, job = Noting(), job_in()
     estimates = Estimates(Counting(), Statistics(), listener)
     for seconds in (0, 0.5, 1, 1.5, 3):
-        estimates.told(job, moment(seconds))
+        estimates.recent(job, moment(seconds))
     assert listener.runs == [1, 2, 3]

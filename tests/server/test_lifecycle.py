@@ -38,7 +38,7 @@ class Box:
             self._clock.advance(1)
             self._life.look()
             # What was found is kept before the next second.
-            while (group := self.tracker._gathering).messages:
+            while (group := self.tracker._intake.gathering).messages:
                 await group.over.wait()
 
     async def start(self, job_id: str = "a") -> None:
@@ -51,7 +51,7 @@ class Box:
         """Return a connection that has reported `events`."""
         connection = self.tracker.workers.connect(client)
         connection.register(producer)
-        await self.tracker.take_all(events, connection.worker_of).wait()
+        await (await self.tracker.take_all(events, connection.worker_of)).wait()
         return connection
 
     def said(self, kind: str) -> list[tuple[str, str]]:
@@ -402,9 +402,8 @@ async def test_no_more_producers_of_a_connection_are_followed_than_are_needed(tm
     async with looked_after(tmp_path, HandClock()) as box:
         connection = await box.connect(START)
         for number in range(300):
-            await box.tracker.take_all(
-                [JobProgress(job_id="a", phase="render", producer=f"p{number}")], connection.worker_of
-            ).wait()
+            progress = JobProgress(job_id="a", phase="render", producer=f"p{number}")
+            await (await box.tracker.take_all([progress], connection.worker_of)).wait()
         await box.wait(1)
         workers = box.tracker.workers
         assert (len(workers._connections), len(box.tracker.jobs()[0].workers)) == (100, 16)

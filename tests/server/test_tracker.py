@@ -233,7 +233,7 @@ async def test_a_group_that_is_being_committed_is_forgotten_too_and_a_later_one_
         await tracker.report(JobStarted(job_id="a", workflow="film"))
         await tracker.report(JobProgress(job_id="a", phase="shoot"))
         pending = tracker.take(JobCompleted(job_id="a"))
-        while not tracker._committing.messages:
+        while not tracker._intake.committing.messages:
             await trio.lowlevel.checkpoint()
         tracker.forget_averages()
         await pending.wait()
@@ -323,7 +323,7 @@ async def test_one_group_takes_many_reports_that_came_together_and_refuses_each_
 ) -> None:
     tracker = await make_tracker(max_jobs=2)
     start = JobStarted(job_id="a", producer="one", producer_seq=1)
-    taken = tracker.take_all(
+    taken = await tracker.take_all(
         [
             start,
             JobProgress(job_id="a", phase="importing", progress=10),
@@ -341,5 +341,5 @@ async def test_one_group_takes_many_reports_that_came_together_and_refuses_each_
     assert messages_of(tracker) == []
     await taken.wait()
     assert [message["seq"] for message in messages_of(tracker)] == [1, 2, 3, 4]
-    again = tracker.take_all([start])
+    again = await tracker.take_all([start])
     assert (again.outcomes, again.kept) == ([3], True)  # with the number of its latest

@@ -214,7 +214,7 @@ async def test_coalescing_leaves_out_progress_that_is_overtaken_and_nothing_else
             events.append(PhaseCompleted(job_id="a", phase="exif_analysis"))
     events += [JobCompleted(job_id=job_id) for job_id in "ba"]
     async with serving(tmp_path) as client, listening(client, "jobs", coalesce_ms=50) as listener:
-        await tracker().take_all(events).wait()  # together, and so within one turn of the pace
+        await (await tracker().take_all(events)).wait()  # together, and so within one turn of the pace
         heard: list[Said] = []
         while [said["type"] for said in heard].count("job_completed") < 2:
             heard.append(await listener.hear())

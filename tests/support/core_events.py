@@ -83,8 +83,8 @@ def moment(seconds: float, wall_jump_s: float = 0.0) -> Moment:
 
 
 def everything_in(job: Job) -> dict[str, Any]:
-    """Return a deep copy of all of a job's state, comparable."""
-    state: dict[str, Any] = copy.deepcopy(vars(job))
+    """Return a deep copy of all of a job's state, comparable: without the identity of its version."""
+    state: dict[str, Any] = copy.deepcopy({name: value for name, value in vars(job).items() if name != "version"})
     return state | {"timeline": vars(state["timeline"])}
 
 

@@ -1,7 +1,7 @@
 """Why an estimate moved: from two looks at a job in a row to a sentence that a person understands."""
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -40,38 +40,40 @@ class Reasons:
         self._max = max_jobs
         self._jobs: OrderedDict[str, tuple[_Look, deque[Reason]]] = OrderedDict()
 
-    def look(self, job: Job, estimate: Estimate, usual_ns: Mapping[str, int], now: Moment) -> Reason | None:
+    def look(
+        self, job: Job, estimate: Estimate, usual_ns: Callable[[], Mapping[str, int]], now: Moment
+    ) -> Reason | None:
         """Compare `estimate` with the last one that was explained, and return why the end moved if it did.
 
         The end moved when what remains differs by more than a tenth from what remained less the time gone by.
 
         Args:
             job: The job that was estimated.
-            estimate: What is said of it at `now`.
-            usual_ns: What its phases usually take, in nanoseconds, by name; may be empty.
-            now: When.
+            estimate: Its estimate at `now`.
+            usual_ns: Returns the usual durations of its phases in nanoseconds, by name; may be empty.
+            now: The present.
         """
         if job.state.ended:
             return None
-        look = _Look(observe(job, now), estimate, now, job.started.mono_ns)
-        kept = self._jobs.get(job.job_id)
-        if kept is None or look.began_ns != kept[0].began_ns:
+        kept, began_ns = self._jobs.get(job.job_id), job.started.mono_ns
+        if kept is None or began_ns != kept[0].began_ns:
+            look = _Look(observe(job, now), estimate, now, began_ns)
             self._jobs[job.job_id] = (look, deque(maxlen=MAX_REASONS))
             while len(self._jobs) > self._max:
                 self._jobs.popitem(last=False)
             return None
         self._jobs.move_to_end(job.job_id)
         before, reasons = kept
-        change_ns = _change(before, look)
-        if change_ns is None:
-            if before.estimate.remaining_ns is None or estimate.remaining_ns is None:
-                self._jobs[job.job_id] = (look, reasons)
+        change_ns = _change(before, estimate, now)
+        if change_ns is None and (before.estimate.remaining_ns is None) == (estimate.remaining_ns is None):
             return None
-        reason = Reason(
-            now.wall_ns, change_ns, f"{why(before.seen, look.seen, usual_ns, later=change_ns > 0)}: {_shown(change_ns)}"
-        )
-        reasons.append(reason)
+        look = _Look(observe(job, now), estimate, now, began_ns)
         self._jobs[job.job_id] = (look, reasons)
+        if change_ns is None:
+            return None
+        text = why(before.seen, look.seen, usual_ns(), later=change_ns > 0)
+        reason = Reason(now.wall_ns, change_ns, f"{text}: {_shown(change_ns)}")
+        reasons.append(reason)
         return reason
 
     def of(self, job_id: str) -> tuple[Reason, ...]:
@@ -84,12 +86,12 @@ class Reasons:
         self._jobs.pop(job_id, None)
 
 
-def _change(before: _Look, after: _Look) -> int | None:
+def _change(before: _Look, estimate: Estimate, now: Moment) -> int | None:
     """Return by how much the end moved, or None when it did not by more than a tenth of what was left."""
-    was, is_now = before.estimate.remaining_ns, after.estimate.remaining_ns
+    was, is_now = before.estimate.remaining_ns, estimate.remaining_ns
     if was is None or is_now is None:
         return None
-    expected = max(0, was - (after.now.mono_ns - before.now.mono_ns))
+    expected = max(0, was - (now.mono_ns - before.now.mono_ns))
     change = is_now - expected
     return change if abs(change) > max(_SHARE * max(expected, is_now), _LEAST_NS) else None
 

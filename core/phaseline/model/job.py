@@ -31,6 +31,9 @@ __all__ = ["MAX_ERRORS", "MAX_KEPT_BYTES", "Job"]
 
 _encoder: Final = msgspec.json.Encoder()
 
+# These events only change what an estimate depends on if they change the state, the photo or the current phase.
+_MINOR: Final = (JobProgress, ErrorOccurred, MetricsReported)
+
 # At this limit a job keeps its first errors, which say the most, and the latest.
 MAX_ERRORS: Final = 100
 # Encoded size of a job's errors in memory, and of its `photo_info`. Many small messages could otherwise fill the
@@ -42,13 +45,16 @@ class Job:
     """One job, from `job_started` to its end.
 
     Only `apply`, `goes_on`, `settle`, `shown_percent` and its callers `brief` and `snapshot` change the attributes. The
-    tracker also sets `seq`, `heard` and `workers`.
+    tracker also sets `seq`, `last_report` and `workers`.
 
     Attributes:
         seq: The number of its last event.
+        version: The identity of all that an estimate depends on, except the time and the current phase's progress.
+            Copies share it, and each change replaces it. A number would not do: when an event is rolled back, the next
+            one gets the same.
         latest: When the worker's last report happened. Events that the server creates don't count, because a delayed
             report may have happened before them.
-        heard: When the worker's last report arrived; later than `latest` if it was delayed.
+        last_report: When the worker's last report arrived; later than `latest` if it was delayed.
         workers: The names of the connected workers that report it; see `phaseline_server.jobs.workers`.
         stall_reason: Why it is stalled or lost, "" otherwise.
         reached: Progress of its last phase when the job failed or was cancelled, in percent.
@@ -67,8 +73,9 @@ class Job:
         self.job_id = job_id
         self.state = State.ABSENT
         self.seq = 0
+        self.version = object()
         self.latest = Moment(0, -(2**63))  # before any time of a monotonic clock, which starts with the machine
-        self.heard = self.latest
+        self.last_report = self.latest
         self.workers: tuple[str, ...] = ()
         self._reset(JobStarted(job_id=job_id), Moment(0, 0))
 
@@ -116,7 +123,7 @@ class Job:
             if not 0 <= progress <= 100:  # noqa: PLR2004 - percent
                 return False
             phase.report(progress, now)
-        self.latest = self.heard = now
+        self.latest = self.last_report = now
         self.text = event.text
         return True
 
@@ -138,12 +145,20 @@ class Job:
         if isinstance(event, Finding):
             self._find(event, after, now)
             return ()
+        known = self.state, self.photo_id, self.current
         # The reported age of an event can't date it before the previous report.
-        now = self.latest = self.heard = now if now.mono_ns >= self.latest.mono_ns else self.latest
+        now = self.latest = self.last_report = now if now.mono_ns >= self.latest.mono_ns else self.latest
         self.stall_reason = ""
         if self.photo_id is None:
             # Some workers send it only after the start.
             self.photo_id = getattr(event, "photo_id", None)
+        self._change(event, now)
+        self.state = after
+        if not isinstance(event, _MINOR) or known != (self.state, self.photo_id, self.current):
+            self.version = object()
+        return self._durations() if after.ended else ()
+
+    def _change(self, event: Event, now: Moment) -> None:
         match event:
             case JobProgress():
                 self.text = event.text
@@ -163,16 +178,14 @@ class Job:
                 pass  # these change only the state
             case _:
                 assert_never(event)
-        self.state = after
-        return self._lessons() if after.ended else ()
 
     def _find(self, event: Finding, after: State, now: Moment) -> None:
         match event:
             case JobStalled() | JobLost():
                 self.stall_reason = event.reason
             case JobResumed():
-                self.stall_reason, self.heard = "", now
-        self.state = after
+                self.stall_reason, self.last_report = "", now
+        self.state, self.version = after, object()
 
     def _error(self, event: ErrorOccurred, now: Moment) -> None:
         phase = event.phase if event.phase is not None or self.current is None else self.phases[self.current].name
@@ -208,7 +221,7 @@ class Job:
         else:
             self.timeline.close(PhaseState.FAILED, now, why)
 
-    def _lessons(self) -> tuple[PhaseDuration, ...]:
+    def _durations(self) -> tuple[PhaseDuration, ...]:
         if self.cache_hit:
             return ()
         done = (phase for phase in self.phases if phase.state is PhaseState.DONE and phase.measured)
@@ -227,8 +240,8 @@ class Job:
         self.shown_percent(estimate.percent)
         reached = self.timeline.reached()
         if self.current is not None:
-            told = self.phases[self.current].progress
-            self.reached = estimate.phase_percent if told is None else told
+            reported = self.phases[self.current].progress
+            self.reached = estimate.phase_percent if reported is None else reported
         elif reached is not None:
             self.reached = self.phases[reached].progress or 0.0
 
@@ -237,7 +250,7 @@ class Job:
         return max(0, self._until(now).mono_ns - self.started.mono_ns)
 
     def _until(self, now: Moment) -> Moment:
-        return self.ended or (self.heard if self.state is State.LOST else now)
+        return self.ended or (self.last_report if self.state is State.LOST else now)
 
     def phase_offset_ns(self) -> int:
         """Return the job's time at the start of its current phase, less the time spent in that phase before."""
@@ -339,5 +352,5 @@ class Job:
             results=self.results,
             reasons=reasons,
             stall_reason=self.stall_reason,
-            silent_ns=max(0, now.mono_ns - self.heard.mono_ns) if self.state.stopped else 0,
+            silent_ns=max(0, now.mono_ns - self.last_report.mono_ns) if self.state.stopped else 0,
         )

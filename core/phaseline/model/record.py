@@ -13,14 +13,14 @@ from phaseline.model.workflows import Workflow
 __all__ = ["decode_job", "encode_job"]
 
 
-class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"last_report": "heard"}):
     """The stored form of a job. A new field needs a default, so that older records can be read."""
 
     job_id: str
     state: State
     seq: int
     latest: Moment
-    heard: Moment | None = None
+    last_report: Moment | None = None
     workflow: Workflow
     series: str = ""
     host: str = ""
@@ -60,7 +60,7 @@ def encode_job(job: Job) -> bytes:
             state=job.state,
             seq=job.seq,
             latest=job.latest,
-            heard=job.heard,
+            last_report=job.last_report,
             workflow=job.workflow,
             series=job.series,
             host=job.host,
@@ -110,7 +110,7 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
 
     job = Job(kept.job_id)
     job.state, job.seq, job.latest = kept.state, kept.seq, shifted(kept.latest)
-    job.heard = shifted(kept.heard or kept.latest)
+    job.last_report = shifted(kept.last_report or kept.latest)
     job.workflow, job.series, job.host = kept.workflow, kept.series, kept.host
     job.photo_id, job.info, job.text = kept.photo_id, kept.info, kept.text
     job.errors, job.errors_bytes = kept.errors, kept.errors_bytes
@@ -125,8 +125,8 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
 
 
 def _timeline(kept: _Record, boundary: Moment, shift_ns: int) -> Timeline:
-    timeline = Timeline(kept.workflow, boundary)
-    timeline.phases, timeline.current, timeline.interrupted = kept.phases, kept.current, kept.interrupted
+    timeline = Timeline(kept.workflow, boundary, kept.phases)
+    timeline.current, timeline.interrupted = kept.current, kept.interrupted
     for phase in timeline.phases:
         if phase.started is not None:
             phase.started = Moment(phase.started.wall_ns, phase.started.mono_ns + shift_ns)

@@ -1,4 +1,7 @@
-"""A job's phases in time: the current one, the durations of the others, and the skipped ones."""
+"""A job's phases in time: the current one, the durations of the others, and the skipped ones.
+
+A report costs the same however many phases there are, so their places are looked up and never searched for.
+"""
 
 from copy import copy
 from typing import Self
@@ -6,6 +9,8 @@ from typing import Self
 from phaseline.model.phase import Phase
 from phaseline.model.snapshot import Moment, PhaseState
 from phaseline.model.workflows import Workflow
+
+_PENDING = PhaseState.PENDING
 
 __all__ = ["Timeline"]
 
@@ -20,13 +25,17 @@ class Timeline:
         interrupted: Whether reports may have been missed since `boundary`.
     """
 
-    def __init__(self, flow: Workflow, now: Moment) -> None:
-        """Start with all phases of `flow` pending."""
-        self.phases = [Phase(name) for name in flow.phases]
+    def __init__(self, flow: Workflow, now: Moment, phases: list[Phase] | None = None) -> None:
+        """Start with `phases`, which the timeline then owns, or with all phases of `flow` pending."""
+        self.phases = [Phase(name) for name in flow.phases] if phases is None else phases
         self.current: int | None = None
         self.boundary = now
         self.interrupted = False
         self._ends = flow.ends
+        self._places = {phase.name: index for index, phase in enumerate(self.phases)}
+        begun = [index for index, phase in enumerate(self.phases) if phase.state is not _PENDING]
+        self._reached = begun[-1] if begun else -1  # the last phase that is not pending
+        self._settled = 0  # no phase before this one is pending
 
     def copy(self) -> Self:
         """Return an independent copy.
@@ -43,6 +52,7 @@ class Timeline:
     def _own(self, index: int) -> Phase:
         """Replace a phase by a copy that only this timeline has; return it."""
         phase = self.phases[index] = copy(self.phases[index])
+        self._reached = max(self._reached, index)  # what is changed does not stay pending
         return phase
 
     def interrupt(self) -> None:
@@ -53,22 +63,17 @@ class Timeline:
 
     def index(self, name: str) -> int | None:
         """Return the index of the phase `name`, or None."""
-        if self.current is not None and self.phases[self.current].name == name:
-            return self.current
-        for i, phase in enumerate(self.phases):
-            if phase.name == name:
-                return i
-        return None
+        return self._places.get(name)
 
     def adds(self, name: str) -> bool:
         """Return whether a report of `name` would add a phase. An existing name or an end marker would not."""
-        return self.index(name) is None and name not in self._ends
+        return name not in self._places and name not in self._ends
 
     def reached(self) -> int | None:
         """Return the index of the current phase, else of the last one that ended; None before the first."""
         if self.current is not None:
             return self.current
-        return max((i for i, phase in enumerate(self.phases) if phase.state is not PhaseState.PENDING), default=None)
+        return self._reached if self._reached >= 0 else None
 
     def enter(self, name: str, progress: float | None, now: Moment) -> None:
         """Make `name` the current phase: the previous one is done, pending ones before it are skipped."""
@@ -119,13 +124,22 @@ class Timeline:
     def _find_or_add(self, name: str) -> int | None:
         index = self.index(name)
         if index is None and name not in self._ends:
-            # An undeclared phase follows all phases that have started.
-            begun = [i for i, phase in enumerate(self.phases) if phase.started is not None]
-            index = begun[-1] + 1 if begun else 0
-            self.phases.insert(index, Phase(name))
+            index = self._add(name)
+        return index
+
+    def _add(self, name: str) -> int:
+        """Add an undeclared phase after all phases that have started; return its index."""
+        started = (index for index in reversed(range(len(self.phases))) if self.phases[index].started is not None)
+        index = next(started, -1) + 1
+        self.phases.insert(index, Phase(name))
+        # A copy may share the places, so they are replaced.
+        self._places = {phase.name: place for place, phase in enumerate(self.phases)}
+        self._settled = min(self._settled, index)
+        self._reached += index <= self._reached
         return index
 
     def _skip_pending(self, before: int) -> None:
-        for index, phase in enumerate(self.phases[:before]):
-            if phase.state is PhaseState.PENDING:
+        for index in range(self._settled, before):
+            if self.phases[index].state is _PENDING:
                 self._own(index).state = PhaseState.SKIPPED
+        self._settled = max(self._settled, before)

@@ -21,7 +21,7 @@ from phaseline.model.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.model.snapshot import Brief, PhaseState, Snapshot
+from phaseline.model.snapshot import Brief, PhaseSnapshot, PhaseState, Snapshot
 
 __all__ = [
     "CompletedStage",
@@ -36,7 +36,7 @@ __all__ = [
 
 _encoder: Final = msgspec.json.Encoder()
 _LAST_NS: Final = 253_402_300_800_000_000_000  # the year 10000
-_WITH_SNAPSHOT: Final = (JobStarted, PhaseCompleted, JobCompleted, JobFailed, JobCancelled, JobStalled, JobLost)
+_WITH_SNAPSHOT: Final = (JobStarted, JobCompleted, JobFailed, JobCancelled, JobStalled, JobLost)
 
 
 class CompletedStage(msgspec.Struct, frozen=True):
@@ -112,6 +112,7 @@ def encode_message(  # noqa: PLR0913 - what is known of the job already
     *,
     elapsed_ns: int | None = None,
     phase_elapsed_ns: int | None = None,
+    phase: PhaseSnapshot | None = None,
     refrain: bytes | None = None,
 ) -> bytes:
     """Return the message that publishes `event`.
@@ -124,6 +125,7 @@ def encode_message(  # noqa: PLR0913 - what is known of the job already
         wall_ns: Wall-clock time of the event.
         elapsed_ns: Time since the job's start, if it differs from that of `job`.
         phase_elapsed_ns: Time in the current phase, if there is one.
+        phase: The phase of a `PhaseCompleted`, unless `job` is a `Snapshot`; None if the job has no such phase.
         refrain: The result of `encode_refrain(job)`, if known.
     """
     # The photo protocol has no cancellation: it is published as a failure, and `state` has the difference.
@@ -137,6 +139,8 @@ def encode_message(  # noqa: PLR0913 - what is known of the job already
         last["stage_elapsed_seconds"] = seconds(phase_elapsed_ns)
     if isinstance(job, Snapshot):
         last |= _extra(event, job)
+    elif isinstance(event, PhaseCompleted):
+        last |= _ended_phase(event, phase)
     parts = (_encoder.encode(first)[:-1], refrain or encode_refrain(job), _encoder.encode(last)[1:])
     return b",".join(parts)
 
@@ -209,12 +213,7 @@ def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
                 "cache_hit": snapshot.cache_hit,
             }
         case PhaseCompleted():
-            phase = next((phase for phase in snapshot.phases if phase.name == event.phase), None)
-            return {
-                "skipped": event.skipped,
-                "stage_seconds": seconds(phase.elapsed_ns) if phase else None,
-                "average_seconds": seconds(phase.average_ns) if phase else None,
-            }
+            return _ended_phase(event, next((phase for phase in snapshot.phases if phase.name == event.phase), None))
         case JobStalled() | JobLost():
             current = next((phase for phase in snapshot.phases if phase.state is PhaseState.CURRENT), None)
             return {
@@ -235,3 +234,11 @@ def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
             return {}
         case _:
             assert_never(event)
+
+
+def _ended_phase(event: PhaseCompleted, phase: PhaseSnapshot | None) -> dict[str, Any]:
+    return {
+        "skipped": event.skipped,
+        "stage_seconds": seconds(phase.elapsed_ns) if phase else None,
+        "average_seconds": seconds(phase.average_ns) if phase else None,
+    }

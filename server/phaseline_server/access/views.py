@@ -19,7 +19,7 @@ from phaseline_server.fanout.broadcaster import BroadcasterStatistics
 from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.fanout.subscriber import Subscriber
-from phaseline_server.jobs.commit_group import BatchReceipt
+from phaseline_server.jobs.receipts import BatchReceipt
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.workers import Workers
 from phaseline_server.log.stream import PAGE, Log
@@ -75,13 +75,13 @@ class JobsView:
         self._check(event)
         return await self._tracker.report(event)
 
-    def take_all(self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None) -> BatchReceipt:
+    async def take_all(self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None) -> BatchReceipt:
         """See `Tracker.take_all`; outcomes may also be Forbidden or RateLimited, and Unauthorized may be raised.
 
         After the first rate-limited event, all later events are rejected too, so that they stay in order.
         """
         if CURRENT.get().known is OPEN:
-            return self._tracker.take_all(events, worker_of)
+            return await self._tracker.take_all(events, worker_of)
         allowed: list[Event] = []
         rejected: dict[int, PhaselineError] = {}
         limited: RateLimited | None = None
@@ -96,7 +96,7 @@ class JobsView:
                 rejected[number] = error
             if limited is not None:
                 rejected[number] = limited
-        taken = self._tracker.take_all(allowed, worker_of)
+        taken = await self._tracker.take_all(allowed, worker_of)
         outcomes = iter(taken.outcomes)
         return taken.among([rejected[n] if n in rejected else next(outcomes) for n in range(len(events))])
 

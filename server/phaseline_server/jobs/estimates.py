@@ -1,7 +1,4 @@
-"""Estimates with their reasons: when they are made, and why they moved.
-
-They are not made with every report, but once a second for a job, and when it changes its phase.
-"""
+"""The estimates of all jobs: one is reused for up to a second, until its job changes."""
 
 from collections.abc import Callable
 from typing import Final
@@ -17,7 +14,7 @@ from phaseline.model.statistics import Statistics
 from phaseline.wire import encode_refrain
 from phaseline_server.jobs.listener import NOBODY, Listener
 
-__all__ = ["Estimates", "Told"]
+__all__ = ["Estimates", "Published"]
 
 _log: Final = structlog.get_logger()
 _FRESH_NS: Final = 1_000_000_000
@@ -27,20 +24,20 @@ def _present(_job: Job) -> Moment | None:
     return None
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What messages tell of a job for up to a second, made once.
+class Published(msgspec.Struct, frozen=True):
+    """The part of a job's state that its messages share for up to a second.
 
     Attributes:
-        standing: What it stands on, as `_standing` gives it.
-        progress: What the worker had reported of the current phase, and when.
-        at_ns: When it was made, by the monotonic clock.
-        estimate: As the engine gave it.
-        brief: The estimate among the rest.
-        refrain: The same, encoded.
+        version: `Job.version` at that time.
+        progress: The last report of progress in the current phase: percent, and time spent in the phase.
+        at_ns: Time of creation by the monotonic clock.
+        estimate: The engine's estimate.
+        brief: The state with the estimate.
+        refrain: The result of `encode_refrain(brief)`.
     """
 
-    standing: tuple[object, ...]
-    progress: tuple[object, ...]
+    version: object
+    progress: tuple[float | None, int] | None
     at_ns: int
     estimate: Estimate
     brief: Brief
@@ -48,7 +45,7 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Estimates:
-    """The latest estimate of each active job, and why it moved."""
+    """The latest estimate of each active job, and the reasons for its changes."""
 
     def __init__(
         self,
@@ -57,85 +54,92 @@ class Estimates:
         listener: Listener = NOBODY,
         gone_since: Callable[[Job], Moment | None] = _present,
     ) -> None:
-        """Begin with none.
+        """Begin without estimates.
 
         Args:
-            engine: What estimates.
-            statistics: How long phases usually take, for the reasons.
+            engine: Computes the estimates.
+            statistics: The usual durations of phases, for the reasons.
             listener: Called with each new estimate.
-            gone_since: Returns when a job's workers were lost, or None; its estimate stands from then on.
+            gone_since: Returns when a job's workers were lost, or None; its estimate stays the same from then on.
         """
         self._engine = engine
         self._statistics = statistics
         self._listener = listener
         self._gone_since = gone_since
         self._reasons = Reasons()
-        self._told: dict[str, Told] = {}
+        self._published: dict[str, Published] = {}
 
     def exact(self, job: Job, now: Moment) -> Estimate:
-        """Return what is estimated of `job`, with all that was reported of it."""
+        """Return the estimate of `job`, including the latest progress of its worker."""
         if job.state.ended:
             self.forget(job.job_id)
             return self._engine.estimate(job, now)
-        told = self._told.get(job.job_id)
-        if told is not None and _fresh(told, job, now) and told.progress == _progress(job):
-            return told.estimate
-        return self._renewed(job, now).estimate
+        last = self._published.get(job.job_id)
+        if last is not None and _is_fresh(last, job, now) and last.progress == _progress(job):
+            return last.estimate
+        return self._renew(job, now).estimate
 
-    def told(self, job: Job, now: Moment) -> Told:
-        """Return what messages say of an active `job`; the worker's progress in it may be up to a second old."""
-        told = self._told.get(job.job_id)
-        return told if told is not None and _fresh(told, job, now) else self._renewed(job, now)
+    def recent(self, job: Job, now: Moment) -> Published:
+        """Return the shared part of the messages of an active `job`; its worker's progress is up to a second old."""
+        return self.reusable(job, now) or self._renew(job, now)
+
+    def reusable(self, job: Job, now: Moment) -> Published | None:
+        """Return what `recent` would return without a new estimate; None if it would need one."""
+        last = self._published.get(job.job_id)
+        return last if last is not None and _is_fresh(last, job, now) else None
+
+    def outdated(self, job: Job, now: Moment) -> Published | None:
+        """Return the present state of `job` with its last estimate, if there is one; costs no new estimate."""
+        last = self._published.get(job.job_id)
+        if last is None:
+            return None
+        phase = job.phases[job.current] if job.current is not None else None
+        percent = 0.0 if phase is None or phase.progress is None else phase.progress
+        estimate = msgspec.structs.replace(last.estimate, phase_percent=percent, phase_remaining_ns=None)
+        brief = job.brief(now, estimate)
+        return msgspec.structs.replace(last, estimate=estimate, brief=brief, refrain=encode_refrain(brief))
 
     def settle(self, job: Job, now: Moment) -> None:
-        """Have `job` keep what it has reached by `now`, or by when its workers were lost."""
+        """Record the progress that `job` has reached by `now`, or by the loss of its workers."""
         job.settle(self._engine.estimate(job, self._gone_since(job) or now))
 
-    def _renewed(self, job: Job, now: Moment) -> Told:
-        gone = job.heard if job.state.stopped else self._gone_since(job)
+    def _renew(self, job: Job, now: Moment) -> Published:
+        gone = job.last_report if job.state.stopped else self._gone_since(job)
         if gone is not None:
-            # What it had reached by then; no engine knows what has become of it since.
+            # No engine knows what has become of the job since then.
             estimate = self._engine.estimate(job, gone)
         else:
             estimate = self._engine.estimate(job, now)
             self._listener.estimated(job, now, estimate)
             self._look_for_reason(job, estimate, now)
         brief = job.brief(now, estimate)
-        told = Told(_standing(job), _progress(job), now.mono_ns, estimate, brief, encode_refrain(brief))
-        self._told[job.job_id] = told
-        return told
+        new = Published(job.version, _progress(job), now.mono_ns, estimate, brief, encode_refrain(brief))
+        self._published[job.job_id] = new
+        return new
 
     def _look_for_reason(self, job: Job, estimate: Estimate, now: Moment) -> None:
-        usual = self._statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
-        reason = self._reasons.look(job, estimate, usual, now)
+        def usual_ns() -> dict[str, int]:
+            return self._statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
+
+        reason = self._reasons.look(job, estimate, usual_ns, now)
         if reason is not None:
             _log.info("estimate moved", job_id=job.job_id, seconds=round(reason.change_ns / 1e9, 1), why=reason.text)
 
     def reasons(self, job_id: str) -> tuple[Reason, ...]:
-        """Return why a job's estimate moved lately, oldest first."""
+        """Return the reasons for the recent changes of a job's estimate, oldest first."""
         return self._reasons.of(job_id)
 
     def forget(self, job_id: str) -> None:
-        """Drop what is known of a job that ended, or left memory."""
-        self._told.pop(job_id, None)
+        """Drop the estimate of a job that ended or left memory."""
+        self._published.pop(job_id, None)
 
 
-def _fresh(told: Told, job: Job, now: Moment) -> bool:
-    return 0 <= now.mono_ns - told.at_ns < _FRESH_NS and told.standing == _standing(job)
+def _is_fresh(last: Published, job: Job, now: Moment) -> bool:
+    return last.version is job.version and 0 <= now.mono_ns - last.at_ns < _FRESH_NS
 
 
-def _standing(job: Job) -> tuple[object, ...]:
-    """Return all that messages and estimates of `job` stand on but the time and the worker's progress.
-
-    By value: an event's number is given to another event when the first one could not be stored.
-    """
-    phases = tuple(
-        [(phase.name, phase.state, phase.entered_ns, phase.spent_ns, phase.measured) for phase in job.phases]
-    )
-    started = (job.started.mono_ns, job.workflow, job.series, job.host)
-    return job.state, job.current, phases, started, job.photo_id, job.info
-
-
-def _progress(job: Job) -> tuple[object, ...]:
-    phase = job.phases[job.current] if job.current is not None else None
-    return () if phase is None else (phase.progress, phase.reported_ns)
+def _progress(job: Job) -> tuple[float | None, int] | None:
+    if job.current is None:
+        return None
+    phase = job.phases[job.current]
+    return phase.progress, phase.reported_ns

@@ -1,51 +1,88 @@
-"""What is told of jobs: the messages of what was reported, and whole snapshots."""
+"""The messages that publish events, and the full states of jobs."""
 
-from phaseline.model.events import Event, Finding
+from typing import Final
+
+from phaseline.model.events import Event, Finding, PhaseCompleted
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Moment, Snapshot
+from phaseline.model.snapshot import Moment, PhaseSnapshot, Snapshot
 from phaseline.model.statistics import Statistics
 from phaseline.wire import ProgressLines, encode_message, needs_snapshot
-from phaseline_server.jobs.estimates import Estimates
+from phaseline_server.jobs.commit_group import Head
+from phaseline_server.jobs.estimates import Estimates, Published
 
 __all__ = ["JobMessages"]
 
+# Estimates for the messages that a job has in one group are made for this number of phases, and one at least: its cost
+# grows with the job's phases. More messages reuse the last estimate; only the job's last message gets a new one.
+_PHASES_IN_GROUP: Final = 64
+
 
 class JobMessages:
-    """Tells of jobs, in one epoch."""
+    """Creates messages and snapshots of jobs, in one epoch."""
 
     def __init__(self, estimates: Estimates, statistics: Statistics, epoch: str) -> None:
-        """Ask `estimates` for each job's, and show the averages in `statistics`."""
+        """Take estimates from `estimates`, and average durations from `statistics`."""
         self._estimates = estimates
         self._statistics = statistics
         self._epoch = epoch
 
-    def message(self, event: Event, job: Job, moment: Moment) -> bytes:
-        """Return the message of an event that `job` has just taken, and was numbered by."""
-        # A finding is of this moment; a report is dated as its worker dates it.
-        wall_ns = moment.wall_ns if isinstance(event, Finding) else job.latest.wall_ns
+    def message(self, event: Event, head: Head, moment: Moment) -> bytes:
+        """Return the message of the event that was applied to `head.job` last."""
+        job = head.job
         if needs_snapshot(event) or job.state.ended:
-            return encode_message(event, self.snapshot(job, moment), job.seq, self._epoch, wall_ns)
-        told, elapsed_ns = self._estimates.told(job, moment), job.elapsed_ns(moment)
+            head.behind = False
+            return self._of_snapshot(event, job, moment)
+        return self._of_brief(event, job, moment, self._affordable(head, moment))
+
+    def exact_message(self, event: Event, job: Job, moment: Moment) -> bytes:
+        """Return the same message with a new estimate, whatever it costs."""
+        return self._of_brief(event, job, moment, self._estimates.recent(job, moment))
+
+    def _affordable(self, head: Head, moment: Moment) -> Published:
+        """Return the shared part of the job's messages, with an old estimate if its group had enough new ones."""
+        job = head.job
+        found, head.behind = self._estimates.reusable(job, moment), False
+        if found is None and head.estimated and head.estimated + len(job.phases) > _PHASES_IN_GROUP:
+            found = self._estimates.outdated(job, moment)
+            head.behind = found is not None
+        if found is None:
+            found = self._estimates.recent(job, moment)
+            head.estimated += max(1, len(job.phases))
+        return found
+
+    def _of_snapshot(self, event: Event, job: Job, moment: Moment) -> bytes:
+        return encode_message(event, self.snapshot(job, moment), job.seq, self._epoch, _date(event, job, moment))
+
+    def _of_brief(self, event: Event, job: Job, moment: Moment, published: Published) -> bytes:
+        elapsed_ns = job.elapsed_ns(moment)
         return encode_message(
             event,
-            told.brief,
+            published.brief,
             job.seq,
             self._epoch,
-            wall_ns,
+            _date(event, job, moment),
             elapsed_ns=elapsed_ns,
             phase_elapsed_ns=None if job.current is None else max(0, elapsed_ns - job.phase_offset_ns()),
-            refrain=told.refrain,
+            phase=self._ended_phase(event, job, moment) if isinstance(event, PhaseCompleted) else None,
+            refrain=published.refrain,
         )
 
+    def _ended_phase(self, event: PhaseCompleted, job: Job, moment: Moment) -> PhaseSnapshot | None:
+        index = job.timeline.index(event.phase)
+        if index is None:
+            return None
+        average = self._statistics.average(job.workflow.name, event.phase)
+        return job.phases[index].snapshot(moment, average.avg_ns if average else None)
+
     def settle(self, job: Job, moment: Moment) -> None:
-        """Have `job` keep what it has reached, as of `moment`, before an event that may stop it."""
+        """Record the progress that `job` has reached by `moment`, before an event that may stop it."""
         self._estimates.settle(job, moment)
 
-    def lines(self, job: Job, moment: Moment) -> ProgressLines:
-        """Return what messages of progress in the present phase of `job` are made with for a while."""
-        told = self._estimates.told(job, moment)
+    def lines(self, head: Head, moment: Moment) -> ProgressLines:
+        """Return the encoder of progress in the current phase of `head.job`, for this group."""
+        job, shared = head.job, self._affordable(head, moment)
         offset_ns = job.phase_offset_ns()
-        return ProgressLines(job.job_id, job.phase, told.brief, self._epoch, told.refrain, offset_ns=offset_ns)
+        return ProgressLines(job.job_id, job.phase, shared.brief, self._epoch, shared.refrain, offset_ns=offset_ns)
 
     def snapshot(self, job: Job, moment: Moment) -> Snapshot:
         """Return a job's full state."""
@@ -54,5 +91,10 @@ class JobMessages:
         return job.snapshot(moment, estimate, averages, self._estimates.reasons(job.job_id))
 
     def forget(self, job_id: str) -> None:
-        """Drop what is known of a job that has left memory."""
+        """Drop the estimate of a job that has left memory."""
         self._estimates.forget(job_id)
+
+
+def _date(event: Event, job: Job, moment: Moment) -> int:
+    """Return the wall-clock time of an event; of a report, that of its worker."""
+    return moment.wall_ns if isinstance(event, Finding) else job.latest.wall_ns

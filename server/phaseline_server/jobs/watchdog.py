@@ -94,10 +94,10 @@ class Watchdog:
             return
         if job.state is not State.LOST:
             least_s = self.limits.stall_after_s
-            silence_s = self._seconds_since(job.heard, moment)
+            silence_s = self._seconds_since(job.last_report, moment)
             # The usual silence is only computed when it matters.
             patience_s = self._habits.patience_s(job, least_s) if silence_s > least_s else least_s
-            self._judge(job, moment, job.heard, "silent", patience_s, self.limits.lease_s)
+            self._judge(job, moment, job.last_report, "silent", patience_s, self.limits.lease_s)
 
     def _seconds_since(self, since: Moment, moment: Moment) -> float:
         return (moment.mono_ns - max(since.mono_ns, self._present.mono_ns)) / 1e9
@@ -119,6 +119,6 @@ class Watchdog:
         except PhaselineError as error:  # something else was reported and waits for the disk
             _log.debug("a finding was rejected", job_id=finding.job_id, error=str(error))
         else:
-            silence_s = round((moment.mono_ns - job.heard.mono_ns) / 1e9, 1)
+            silence_s = round((moment.mono_ns - job.last_report.mono_ns) / 1e9, 1)
             reason = "" if isinstance(finding, JobResumed) else finding.reason
             _log.warning(finding.type.replace("_", " "), job_id=job.job_id, reason=reason, silent_seconds=silence_s)

@@ -9,7 +9,7 @@ import trio
 
 from phaseline.errors import PhaselineError
 from phaseline.model.events import Event
-from phaseline_server.jobs.commit_group import BatchReceipt
+from phaseline_server.jobs.receipts import BatchReceipt
 
 __all__ = ["MOST_PENDING", "Acks", "refusal"]
 

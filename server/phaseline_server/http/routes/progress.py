@@ -40,7 +40,7 @@ from phaseline_server.http.routes.common import (
 )
 from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, read_missed
 from phaseline_server.http.services import Services
-from phaseline_server.jobs.commit_group import Outcome
+from phaseline_server.jobs.receipts import Outcome
 from phaseline_server.jobs.tracker import now
 
 __all__ = ["MAX_EVENTS", "MAX_JOBS", "Complete", "add_handlers"]
@@ -127,7 +127,7 @@ def _add_reports(handlers: Handlers, services: Services) -> None:
         document = await read_body()
         events = decode_object(document, list[Report], settings.max_body, settings.max_depth)
         # The whole batch is committed as one group; if the commit fails, none of it is kept.
-        taken = tracker.take_all(events)
+        taken = await tracker.take_all(events)
         await taken.wait()
         ignored = ignored_in_each(document) or [()] * len(events)
         reports = zip(taken.outcomes, ignored, events, strict=True)

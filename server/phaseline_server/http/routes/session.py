@@ -195,7 +195,7 @@ class Session:
         """Record reports that arrived together, in `size` bytes: one a document, or all in one array."""
         try:
             self._show()
-            taken = self._tracker.take_all(events, self._worker.worker_of)
+            taken = await self._tracker.take_all(events, self._worker.worker_of)
         except Unauthorized as error:
             self._services.refused[error.code] += 1
             await self._end(UNAUTHORIZED, error)

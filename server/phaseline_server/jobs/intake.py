@@ -1,0 +1,212 @@
+"""The intake: checks reports, applies them to copies of their jobs, and numbers them.
+
+Most reports are of progress in the current phase. They take a short path: the job is copied once for a group, and what
+its messages share is encoded once (`Head`); each report then changes two fields and adds a line.
+"""
+
+from typing import Final, get_args
+
+import msgspec
+import trio
+
+from phaseline.errors import JournalFailed, PhaselineError, UnknownJob
+from phaseline.model.events import Event, JobCancelled, JobFailed, JobLost, JobProgress, JobStalled, JobStarted, Report
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Moment, State
+from phaseline.stream import Message, Position, channels_of
+from phaseline_server.jobs.commit_group import Group, Head, Outdated
+from phaseline_server.jobs.deduplication import Producers
+from phaseline_server.jobs.job_table import JobTable
+from phaseline_server.jobs.listener import Listener
+from phaseline_server.jobs.messages import JobMessages
+from phaseline_server.jobs.workers import Workers, joined
+
+__all__ = ["Intake"]
+
+_REPORTS: Final = frozenset(get_args(Report))
+_STOPPING: Final = (JobFailed, JobCancelled, JobStalled, JobLost)
+
+
+class Intake:
+    """The two groups between the reporters and the log: one gathers reports while the other is committed.
+
+    Attributes:
+        gathering: The group that new reports join.
+        committing: The group that is being stored; empty if none is.
+        open: Held while a batch joins `gathering`, which may only be closed between two batches.
+        failed: Set once the disk has failed; no report is accepted from then on.
+    """
+
+    def __init__(
+        self,
+        jobs: JobTable,
+        messages: JobMessages,
+        producers: Producers,
+        workers: Workers,
+        listener: Listener,
+        top: Position,
+        bounds: tuple[int, int],
+    ) -> None:
+        """Number reports from `top` on; `bounds` are the maximum phases and bytes of a job."""
+        self.gathering = Group()
+        self.committing = Group()
+        self.open = trio.Lock()
+        self.failed: PhaselineError | None = None
+        self._jobs = jobs
+        self._messages = messages
+        self._producers = producers
+        self._workers = workers
+        self._listener = listener
+        self._epoch = top.epoch
+        self._last = self._stored = top.seq  # the numbers that were given last, and stored last
+        self._bounds = bounds
+
+    # ------------------------------------------------------------------ groups
+
+    def close_group(self) -> Group:
+        """Return the reports that have gathered, to be committed; later ones join a new group."""
+        self.committing, self.gathering = self.gathering, Group()
+        return self.committing
+
+    def finish_group(self) -> None:
+        """Record that the group in `committing` is stored."""
+        if self.committing.messages:
+            self._stored = self.committing.messages[-1].seq
+        self.committing = Group()
+
+    def roll_back(self, error: PhaselineError) -> None:
+        """Reject the group that could not be stored, and the one that was built on it, as if neither had arrived."""
+        groups = (self.committing, self.gathering)
+        self.committing, self.gathering = Group(), Group()
+        self._last = self._stored
+        for group in groups:
+            group.fail(error)
+
+    def group_of(self, seq: int) -> Group | None:
+        """Return the group with the message of this number; None if it is stored already."""
+        if self.gathering.messages and seq >= self.gathering.messages[0].seq:
+            return self.gathering
+        return self.committing if seq > self._stored else None
+
+    def check(self) -> None:
+        """Raise JournalFailed if the disk has failed."""
+        if self.failed is not None:
+            raise JournalFailed(str(self.failed))
+
+    # ------------------------------------------------------------------ reports
+
+    def next_position(self) -> Position:
+        """Return the position of the next message."""
+        return Position(self._epoch, self._last + 1)
+
+    def add(self, message: Message) -> Group:
+        """Add a message that is no event of a job, with the next number; return its group."""
+        self.gathering.messages.append(message)
+        self._last = message.seq
+        return self.gathering
+
+    def take(self, event: Event, present: Moment, worker: str | None = None) -> int:
+        """Accept one event and return its number, or its first number if it was accepted before.
+
+        Raises:
+            PhaselineError: As `Tracker.take`.
+        """
+        self.check()
+        producer, number = event.producer, event.producer_seq
+        if producer is not None and number is not None and (again := self._seen(producer, number)):
+            return again
+        group, before = self.gathering, None
+        head = group.heads.get(event.job_id)
+        if head is None:
+            before = self._latest(event)
+            head = Head(before.copy())
+        job, seq = head.job, self._last + 1
+        then = present.before(event.age_seconds) if event.age_seconds else present
+        if type(event) is JobProgress and job.goes_on(event, then):
+            job.seq = seq
+            if head.lines is None:
+                head.lines = self._messages.lines(head, present)
+            payload = head.lines.encode(event, seq, job.latest.wall_ns, job.elapsed_ns(present))
+            message = Message(seq, "job_progress", event.job_id, head.channels, payload)
+        else:
+            message = self._take_other(event, head, seq, present, then)
+        head.outdated = Outdated(event, len(group.messages), present) if head.behind else None
+        is_report = type(event) in _REPORTS
+        if is_report:
+            self._note_worker(job, worker, present)
+        if before is not None:
+            group.heads[event.job_id] = head
+            if is_report and before.state.at_work:
+                # Once per group: its reports count as one sign of life.
+                self._listener.reported(before, then)
+        group.messages.append(message)
+        group.reports += 1
+        if producer is not None and number is not None:
+            group.producers[producer] = (number, seq)
+        self._last = seq
+        return seq
+
+    def _note_worker(self, job: Job, worker: str | None, present: Moment) -> None:
+        job.last_report = present
+        if worker not in job.workers if worker is not None else job.workers:
+            job.workers = joined(self._workers, job.workers, worker)
+
+    def _take_other(self, event: Event, head: Head, seq: int, present: Moment, then: Moment) -> Message:
+        """Apply an event that changes more than the progress of a phase; return its message; raises as `take`."""
+        job, group = head.job, self.gathering
+        begins = job.state is State.ABSENT
+        if isinstance(event, _STOPPING) and not begins:
+            is_end = isinstance(event, JobFailed | JobCancelled)
+            self._messages.settle(job, then if is_end and not job.state.stopped else job.last_report)
+        durations = job.apply(event, then)
+        if begins:
+            # After `apply`, so that a rejected start removes no other job.
+            self._make_room()
+            group.born += 1
+        job.seq = seq
+        head.lines = None
+        if job.state.ended:
+            group.durations.extend(durations)
+            group.ended.append(job.copy())
+        payload = self._messages.message(event, head, present)
+        return Message(seq, event.type, event.job_id, channels_of(event.type, event.job_id), payload)
+
+    def renew(self, head: Head, group: Group) -> None:
+        """Give the job's last message in a closed group a new estimate, if it has an old one."""
+        if head.outdated is not None:
+            event, place, present = head.outdated
+            payload = self._messages.exact_message(event, head.job, present)
+            group.messages[place] = msgspec.structs.replace(group.messages[place], payload=payload)
+
+    def _seen(self, producer: str, number: int) -> int | None:
+        """Return the number of a report in the stream if it, or a later one of its producer, was accepted already."""
+        known = (
+            self.gathering.producers.get(producer)
+            or self.committing.producers.get(producer)
+            or self._producers.get(producer)
+        )
+        return known[1] if known is not None and number <= known[0] else None
+
+    def _latest(self, event: Event) -> Job:
+        """Return the event's job as the group before left it; it must not be changed.
+
+        Raises:
+            UnknownJob: There is none, and the event does not start it.
+        """
+        head = self.committing.heads.get(event.job_id)
+        job = self._jobs.get(event.job_id) if head is None else head.job
+        if job is None:
+            if not isinstance(event, JobStarted):
+                raise UnknownJob(event.job_id)
+            job = Job(event.job_id)
+        job.max_phases, job.max_kept_bytes = self._bounds
+        return job
+
+    def _make_room(self) -> None:
+        """Remove the job that ended or was lost first if memory has as many jobs as allowed; raises TooMany."""
+        groups = (self.gathering, self.committing)
+        first = self._jobs.over_first(
+            sum(group.born for group in groups), lambda job_id: any(job_id in group.heads for group in groups)
+        )
+        if first is not None and self._jobs.forget(first):
+            self._messages.forget(first)

@@ -1,0 +1,70 @@
+"""From a commit group to the rows that the log stores."""
+
+from typing import Final
+
+import msgspec
+
+from phaseline.eta.observed import finished
+from phaseline.model.job import Job
+from phaseline.model.record import encode_job
+from phaseline.model.snapshot import PhaseState
+from phaseline.model.statistics import Statistics
+from phaseline_server.jobs.commit_group import Group
+from phaseline_server.jobs.turns import Turns
+from phaseline_server.log.batch import Batch, JobRow, RunRow
+
+__all__ = ["batch_of"]
+
+_run_encoder: Final = msgspec.json.Encoder()
+
+
+async def batch_of(group: Group, statistics: Statistics, at_ns: int, turns: Turns) -> Batch:
+    """Return the rows of `group`, which change `statistics` once they are stored; `at_ns` is the present."""
+    jobs: list[JobRow] = []
+    for head in group.heads.values():
+        jobs.append(_job_row(head.job))
+        await turns.offer()
+    runs: list[RunRow] = []
+    for job in group.ended:
+        runs.append(_run_row(job))
+        await turns.offer()
+    if group.forget:
+        statistics = Statistics()
+    made, hits = statistics.generation_runs, statistics.cache_hits
+    for job in group.ended:
+        more_made, more_hits = statistics.counted(job)
+        made, hits = made + more_made, hits + more_hits
+    return Batch(
+        at_ns=at_ns,
+        messages=group.messages,
+        jobs=jobs,
+        producers=group.producers,
+        runs=runs,
+        durations=group.durations,
+        averages=statistics.after(group.durations),
+        counts=(made, hits) if group.ended else None,
+        forget=group.forget,
+    )
+
+
+def _job_row(job: Job) -> JobRow:
+    ended_ns = job.ended.wall_ns if job.ended else None
+    return JobRow(job.job_id, job.seq, job.state.value, job.latest.wall_ns, ended_ns, encode_job(job))
+
+
+def _run_row(job: Job) -> RunRow:
+    """Return what is stored of a job that has ended."""
+    moment = job.ended or job.latest
+    failed = next((phase.name for phase in job.phases if phase.state is PhaseState.FAILED), job.phase)
+    run = finished(job)
+    return RunRow(
+        seq=job.seq,
+        at_ns=moment.wall_ns,
+        job_id=job.job_id,
+        workflow=job.workflow.name,
+        series=job.series,
+        state=str(job.state),
+        phase=failed,
+        duration_ns=job.elapsed_ns(moment),
+        body=None if run is None else _run_encoder.encode(run),
+    )
