@@ -84,6 +84,7 @@ def test_a_status_has_the_keys_of_the_photo_protocol_and_more() -> None:
         "eta_reasons",
         "reason",
         "silent_seconds",
+        "shortened",
     ]
 
 
@@ -130,6 +131,7 @@ def test_an_active_job_has_all_figures() -> None:
         "seq": 17,
         "reason": None,
         "silent_seconds": None,
+        "shortened": [],
     }
     assert stages == [
         {

@@ -36,7 +36,7 @@ class Box:
         """Let time go by, and have the jobs looked after."""
         for _ in range(round(seconds)):
             self._clock.advance(1)
-            self._life.look()
+            await self._life.look()
             # What was found is kept before the next second.
             while (group := self.tracker._intake.gathering).messages:
                 await group.over.wait()

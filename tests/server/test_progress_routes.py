@@ -6,6 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Moment, Snapshot
+from phaseline_server.jobs.messages import JobMessages
 from tests.support.servers import serving
 
 
@@ -128,3 +131,33 @@ async def test_jobs_are_listed_by_state_and_page_by_page(tmp_path: Path) -> None
         assert third["cursor"] is None
         assert (await client.get("/progress/jobs?state=odd")).status_code == 422
         assert (await client.get("/progress/jobs?limit=0")).status_code == 422
+
+
+async def test_lists_omit_large_facts_and_name_them(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        facts = {"file_name": "a.jpg", "embedding": "x" * 100_000, "iso": 800}
+        await client.post("/progress/start", json={"job_id": "a", "photo_info": facts})
+        [listed] = (await client.get("/progress/jobs")).json()["jobs"]
+        active = (await client.get("/progress/active")).json()["active_jobs"]["a"]
+        assert listed["photo_info"] == active["photo_info"] == {"file_name": "a.jpg", "iso": 800}
+        assert listed["shortened"] == active["shortened"] == ["photo_info"]
+        alone = (await client.get("/progress/job/a")).json()["job_status"]
+        assert (alone["photo_info"], alone["shortened"]) == (facts, [])
+
+
+async def test_a_page_of_jobs_makes_only_the_snapshots_that_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path) as client:
+        await client.post("/progress/batch", json=[{"type": "job_started", "job_id": f"{n}"} for n in range(100)])
+        made: list[str] = []
+        real = JobMessages.snapshot
+
+        def snapshot(messages: JobMessages, job: Job, moment: Moment) -> Snapshot:
+            made.append(job.job_id)
+            return real(messages, job, moment)
+
+        monkeypatch.setattr(JobMessages, "snapshot", snapshot)
+        page = (await client.get("/progress/jobs?limit=2&cursor=50")).json()
+        assert [job["job_id"] for job in page["jobs"]] == made == ["50", "51"]
+        assert page["cursor"] == "52"

@@ -17,7 +17,15 @@ from phaseline.wire.ignored import ignored_fields, ignored_in_each
 from phaseline.wire.message import encode_message, encode_refrain, needs_snapshot, timestamp
 from phaseline.wire.picture_run import encode_run, run_snapshot
 from phaseline.wire.progress import ProgressLines
-from phaseline.wire.status import JobStatus, StageStatus, encode_snapshot, job_status
+from phaseline.wire.status import (
+    JobStatus,
+    StageStatus,
+    encode_snapshot,
+    encode_status,
+    job_status,
+    join_statuses,
+    short_status,
+)
 
 __all__ = [
     "Auth",
@@ -38,10 +46,13 @@ __all__ = [
     "encode_refrain",
     "encode_run",
     "encode_snapshot",
+    "encode_status",
     "ignored_fields",
     "ignored_in_each",
     "job_status",
+    "join_statuses",
     "needs_snapshot",
     "run_snapshot",
+    "short_status",
     "timestamp",
 ]

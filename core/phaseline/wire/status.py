@@ -1,6 +1,6 @@
 """A job's status and the full state, in the photo protocol's names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,9 +10,20 @@ from phaseline.model.snapshot import PhaseSnapshot, Snapshot, State
 from phaseline.stream import Position
 from phaseline.wire.message import CompletedStage, completed_stages, ours, seconds, timestamp
 
-__all__ = ["ErrorStatus", "JobStatus", "StageStatus", "encode_snapshot", "job_status"]
+__all__ = [
+    "ErrorStatus",
+    "JobStatus",
+    "StageStatus",
+    "encode_snapshot",
+    "encode_status",
+    "job_status",
+    "join_statuses",
+    "short_status",
+]
 
 _encoder: Final = msgspec.json.Encoder()
+_SHORT_BYTES: Final = 2048
+"""Size in bytes from which lists and snapshots omit the rest of a job's `photo_info`, `errors` and `result`."""
 
 
 class StageStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +63,8 @@ class ReasonStatus(msgspec.Struct, frozen=True, kw_only=True):
 class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A job's full state: the fields of the photo protocol's `job_status` first, then Phaseline's.
 
-    `reason` and `silent_seconds` are set for a stalled or lost job, None otherwise.
+    `reason` and `silent_seconds` are set for a stalled or lost job, None otherwise. `shortened` names the fields of
+    which lists and snapshots only have a part, because they are large; the status of a single job has all of them.
     """
 
     job_id: str
@@ -90,6 +102,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     eta_reasons: list[ReasonStatus]
     reason: str | None
     silent_seconds: float | None
+    shortened: list[str] = []
 
 
 def _stage(phase: PhaseSnapshot) -> StageStatus:
@@ -146,13 +159,59 @@ def job_status(snapshot: Snapshot) -> JobStatus:
     )
 
 
+def short_status(snapshot: Snapshot) -> JobStatus:
+    """Return a snapshot as lists show it: large facts are omitted, and `shortened` names them."""
+    status = job_status(snapshot)
+    kept: dict[str, Any] = {
+        "photo_info": _first_facts(status.photo_info),
+        "errors": _last_errors(status.errors),
+        "result": None if status.result is None else _first_facts(status.result),
+    }
+    shortened = [name for name, value in kept.items() if value is not None and len(value) < len(getattr(status, name))]
+    return msgspec.structs.replace(status, **kept, shortened=shortened) if shortened else status
+
+
+def _first_facts(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts without the large ones."""
+    kept: dict[str, Any] = {}
+    room = _SHORT_BYTES
+    for name, value in facts.items():
+        size = len(name) + len(_encoder.encode(value))
+        if size <= room:
+            kept[name] = value
+            room -= size
+    return kept
+
+
+def _last_errors(errors: Sequence[ErrorStatus]) -> list[ErrorStatus]:
+    """Return the latest errors, without large ones."""
+    kept: list[ErrorStatus] = []
+    room = _SHORT_BYTES
+    for error in reversed(errors):
+        room -= len(_encoder.encode(error))
+        if room < 0:
+            break
+        kept.append(error)
+    return kept[::-1]
+
+
+def encode_status(snapshot: Snapshot) -> bytes:
+    """Return a job of a list or a snapshot, as JSON."""
+    return _encoder.encode(short_status(snapshot))
+
+
 def encode_snapshot(
     snapshots: Iterable[Snapshot], position: Position, wall_ns: int, *, recovered: bool | None
 ) -> bytes:
-    """Return the frame with the full state.
+    """Return the frame with the state of all jobs; the arguments are those of `join_statuses`."""
+    return join_statuses([encode_status(each) for each in snapshots], position, wall_ns, recovered=recovered)
+
+
+def join_statuses(statuses: Iterable[bytes], position: Position, wall_ns: int, *, recovered: bool | None) -> bytes:
+    """Return the frame with the state of all jobs.
 
     Args:
-        snapshots: The snapshots of all jobs in memory.
+        statuses: What `encode_status` returns of each job.
         position: The stream's position at this state; the messages after it follow.
         wall_ns: Wall-clock time of the snapshot.
         recovered: False if a client asked to resume but its position is not available; None if it didn't ask.
@@ -162,8 +221,6 @@ def encode_snapshot(
         "epoch": position.epoch,
         "seq": position.seq,
         "server_time": timestamp(wall_ns),
-        "jobs": [job_status(snapshot) for snapshot in snapshots],
     }
-    if recovered is not None:
-        frame["recovered"] = recovered
-    return _encoder.encode(frame)
+    end = b"" if recovered is None else b',"recovered":%b' % _encoder.encode(recovered)
+    return b'%b,"jobs":[%b]%b}' % (_encoder.encode(frame)[:-1], b",".join(statuses), end)

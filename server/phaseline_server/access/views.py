@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from phaseline.errors import Forbidden, PhaselineError, RateLimited
 from phaseline.model.events import Event, JobStarted
+from phaseline.model.job import Job
 from phaseline.model.snapshot import Snapshot
 from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position
@@ -20,6 +21,7 @@ from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.fanout.subscriber import Subscriber
 from phaseline_server.jobs.receipts import BatchReceipt
+from phaseline_server.jobs.states import JobsState
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.workers import Workers
 from phaseline_server.log.stream import PAGE, Log
@@ -123,10 +125,20 @@ class JobsView:
         CURRENT.get().known.check_read(job_id)
         return await self._tracker.find(job_id)
 
-    def snapshots(self) -> Iterator[Snapshot]:
-        """Return the snapshots of the jobs that the client may read."""
-        reads = CURRENT.get().reads
-        return (snapshot for snapshot in self._tracker.snapshots() if reads(snapshot.job_id))
+    def jobs(self) -> list[Job]:
+        """Return the jobs that the client may read, in the order in which they were first seen."""
+        access = CURRENT.get()
+        jobs = self._tracker.jobs()
+        return list(jobs) if access.grant is OPEN else [job for job in jobs if access.reads(job.job_id)]
+
+    async def statuses(self, jobs: Iterable[Job]) -> list[bytes]:
+        """See `Tracker.statuses`; `jobs` are some of those that `jobs` returned."""
+        return await self._tracker.statuses(jobs)
+
+    async def state(self) -> JobsState:
+        """See `Tracker.state`; limited to the jobs that the client may read."""
+        access = CURRENT.get()
+        return await self._tracker.state(None if access.grant is OPEN else access.reads)
 
 
 class StreamView:

@@ -99,6 +99,13 @@ class DirectSubscriber(Subscriber):
         self.flush()
         return not self.slow and self._sink.writer.write(self._framed(messages))
 
+    def put_frames(self, frames: bytes) -> bool:
+        """Send encoded frames, which several subscribers may share; as `put`."""
+        if self.slow:
+            return False
+        self.flush()
+        return self._sink.writer.write(frames)
+
     async def wait_free(self) -> None:
         """Wait until the sink's queue is empty, or it is closed."""
         await self._sink.wait_flushed()

@@ -123,7 +123,7 @@ class Estimates:
 
         reason = self._reasons.look(job, estimate, usual_ns, now)
         if reason is not None:
-            _log.info("estimate moved", job_id=job.job_id, seconds=round(reason.change_ns / 1e9, 1), why=reason.text)
+            _log.debug("estimate moved", job_id=job.job_id, seconds=round(reason.change_ns / 1e9, 1), why=reason.text)
 
     def reasons(self, job_id: str) -> tuple[Reason, ...]:
         """Return the reasons for the recent changes of a job's estimate, oldest first."""

@@ -15,6 +15,7 @@ class JobTable:
     def __init__(self, jobs: Iterable[Job], most: int) -> None:
         """Start with `jobs`; hold at most `most`."""
         self._jobs = {job.job_id: job for job in jobs}
+        self._counts: Counter[str] = Counter(str(job.state) for job in self._jobs.values())
         self._most = most
         gone = sorted((job for job in self._jobs.values() if not job.state.at_work), key=_went)
         self._gone = dict.fromkeys(job.job_id for job in gone)  # in the order in which they go
@@ -44,13 +45,16 @@ class JobTable:
 
     def counts(self) -> Counter[str]:
         """Return how many jobs are in each state."""
-        return Counter(str(job.state) for job in self._jobs.values())
+        return +self._counts
 
     def put(self, job: Job) -> None:
         """Publish the current state of `job`."""
         before = self._jobs.get(job.job_id)
         if before is not None and before.started == job.started:
-            job.percent = max(job.percent, before.percent)  # what was told meanwhile
+            job.percent = max(job.percent, before.percent)  # what was published meanwhile
+        if before is not None:
+            self._counts[before.state] -= 1
+        self._counts[job.state] += 1
         self._jobs[job.job_id] = job
         self._gone.pop(job.job_id, None)
         if not job.state.at_work:
@@ -60,18 +64,19 @@ class JobTable:
         """Drop a job that has ended or is lost, and return whether it was dropped; active jobs stay."""
         if job_id not in self._gone:
             return False
+        self._counts[self._jobs[job_id].state] -= 1
         del self._jobs[job_id], self._gone[job_id]
         return True
 
     def over_first(self, coming: int, stays: Callable[[str], bool]) -> str | None:
-        """Return the job that must go before another can come: that which ended or was lost first; None if none must.
+        """Return the job to drop before another can be added, the one that ended or was lost first; None for none.
 
         Args:
-            coming: So many jobs will be in memory soon.
-            stays: Says of a job that it must not go.
+            coming: The number of jobs that will be added soon.
+            stays: Returns whether a job must not be dropped.
 
         Raises:
-            TooMany: There are as many as may be, and none of them can go.
+            TooMany: The limit is reached, and no job can be dropped.
         """
         held = len(self._jobs) + coming
         if held < self._most:

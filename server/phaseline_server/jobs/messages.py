@@ -2,9 +2,11 @@
 
 from typing import Final
 
+import msgspec
+
 from phaseline.model.events import Event, Finding, PhaseCompleted
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Moment, PhaseSnapshot, Snapshot
+from phaseline.model.snapshot import Estimate, Moment, PhaseSnapshot, Snapshot
 from phaseline.model.statistics import Statistics
 from phaseline.wire import ProgressLines, encode_message, needs_snapshot
 from phaseline_server.jobs.commit_group import Head
@@ -89,6 +91,12 @@ class JobMessages:
         averages = self._statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
         estimate = self._estimates.exact(job, moment)
         return job.snapshot(moment, estimate, averages, self._estimates.reasons(job.job_id))
+
+    def past_snapshot(self, job: Job, moment: Moment) -> Snapshot:
+        """Return the full state of a job that has changed since; it shows nothing that was not published then."""
+        last = self._estimates.outdated(job, moment)
+        estimate = Estimate(0.0) if last is None else last.estimate
+        return job.snapshot(moment, msgspec.structs.replace(estimate, percent=job.percent), {})
 
     def forget(self, job_id: str) -> None:
         """Drop the estimate of a job that has left memory."""

@@ -30,6 +30,7 @@ from phaseline_server.jobs.listener import NOBODY, Listener
 from phaseline_server.jobs.messages import JobMessages
 from phaseline_server.jobs.receipts import BatchReceipt, Outcome, Pending
 from phaseline_server.jobs.rows import batch_of
+from phaseline_server.jobs.states import JobsState, Statuses
 from phaseline_server.jobs.turns import Turns
 from phaseline_server.jobs.workers import Workers
 from phaseline_server.log.batch import Batch
@@ -101,6 +102,7 @@ class Tracker:
         self._intake = Intake(
             self._jobs, self._messages, self._producers, self.workers, listener, top=log.top, bounds=bounds
         )
+        self._statuses = Statuses(self._jobs, self._messages, clock)
         self._work = trio.Event()
 
     # ------------------------------------------------------------------ reports
@@ -306,6 +308,22 @@ class Tracker:
                 return self._messages.snapshot(decode_job(record, moment, same_clock=False), moment)
         return self.snapshot(job_id)
 
+    async def statuses(self, jobs: Iterable[Job]) -> list[bytes]:
+        """Return the status of each job as JSON, as lists show it; other tasks run meanwhile."""
+        return await self._statuses.encode(jobs)
+
+    async def state(self, reads: Callable[[str], bool] | None = None) -> JobsState:
+        """Return the state of all jobs at the present position; other tasks run meanwhile.
+
+        Args:
+            reads: Returns whether a job may be read, by its id; None if all may be.
+        """
+        return await self._statuses.state(self.log.top, reads)
+
+    def tidy(self) -> None:
+        """Drop statuses that are too old to be reused."""
+        self._statuses.tidy()
+
     def snapshots(self) -> Iterator[Snapshot]:
         """Yield the full state of every job in memory, in the order in which they were first seen."""
         moment = self.clock()
@@ -314,6 +332,10 @@ class Tracker:
     def jobs(self) -> tuple[Job, ...]:
         """Return every job in memory, to be looked at only."""
         return self._jobs.all()
+
+    def has(self, job: Job) -> bool:
+        """Return whether `job` is in memory and has not changed since it was returned by `jobs`."""
+        return self._jobs.get(job.job_id) is job
 
     def counts(self) -> Counter[str]:
         """Return how many jobs in memory are in each state."""

@@ -12,6 +12,7 @@ from phaseline.model.job import Job
 from phaseline.model.snapshot import Moment, State
 from phaseline.model.transitions import is_worse
 from phaseline_server.jobs.tracker import Tracker
+from phaseline_server.jobs.turns import Turns
 
 __all__ = ["Patience", "SilenceHabits", "Watchdog"]
 
@@ -66,10 +67,10 @@ class Watchdog:
         """Check all jobs every second until cancelled."""
         while True:
             await trio.sleep(_ROUND_S)
-            self.look()
+            await self.look()
 
-    def look(self) -> None:
-        """Check all jobs once."""
+    async def look(self) -> None:
+        """Check all jobs once; other tasks run meanwhile."""
         moment = self._tracker.clock()
         if moment.mono_ns - self._looked.mono_ns > _AWAY_S * 1e9:
             _log.warning("the server was paused", seconds=round((moment.mono_ns - self._looked.mono_ns) / 1e9, 1))
@@ -77,8 +78,13 @@ class Watchdog:
         self._looked = moment
         jobs = self._tracker.jobs()
         self._tracker.workers.forget_others({name for job in jobs if job.ended is None for name in job.workers})
+        turns = Turns()
         for job in jobs:
-            self._look_after(job, moment)
+            # Only if the job has not changed while other tasks ran.
+            if self._tracker.has(job):
+                self._look_after(job, moment)
+            await turns.offer()
+        self._tracker.tidy()
 
     def _look_after(self, job: Job, moment: Moment) -> None:
         if job.ended is not None:

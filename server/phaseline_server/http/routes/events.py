@@ -15,7 +15,6 @@ from quart import Response, request
 
 from phaseline.errors import SlowSubscriber, Unrecoverable
 from phaseline.stream import Message, Position
-from phaseline.wire import encode_snapshot
 from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers
@@ -23,7 +22,6 @@ from phaseline_server.http.large_answers import client_name, joined
 from phaseline_server.http.routes.common import parse_channels, parse_position
 from phaseline_server.http.routes.waiting import read_page
 from phaseline_server.http.services import Services
-from phaseline_server.jobs.tracker import now
 
 __all__ = ["add_handlers"]
 
@@ -62,10 +60,13 @@ class _Stream:
             if self._position is not None:
                 async for missed in self._missed(self._position):
                     yield missed
-            # Subscribe before the state is read: messages published from here on are queued, so none is lost.
+            while self._recovered is not True:
+                state = await self._tracker.state()
+                yield _sse(state.position, "snapshot", state.frame(recovered=self._recovered))
+                async for missed in self._missed(state.position, b""):
+                    yield missed
+            # Nothing was awaited since the top was read, so no message is lost.
             subscriber.channels = self._channels
-            if self._recovered is not True:
-                yield self._state()
             while not self._closing.is_set():
                 try:
                     with trio.move_on_after(_HEARTBEAT_S) as heartbeat:
@@ -78,13 +79,14 @@ class _Stream:
                 for piece in joined(map(self._event, messages), b""):
                     yield piece
 
-    async def _missed(self, position: Position) -> AsyncIterator[bytes]:
+    async def _missed(self, position: Position, comment: bytes = b": resumed\n\n") -> AsyncIterator[bytes]:
         """Yield the messages after `position` and set `_recovered` if all of them were available."""
         log = self._tracker.log
         self._recovered = False
         if not log.can_resume(position):
             return
-        yield b": resumed\n\n"
+        if comment:
+            yield comment
         with suppress(Unrecoverable):
             while position != log.top:
                 with await self._answers.hold(PAGE_BYTES, self._client, inf) as hold:
@@ -112,12 +114,6 @@ class _Stream:
         except* SlowSubscriber as group:
             raise SlowSubscriber(str(group.exceptions[0])) from None
         return messages
-
-    def _state(self) -> bytes:
-        """Return a snapshot, for a client without a position or with one that cannot be resumed."""
-        log = self._tracker.log
-        state = encode_snapshot(self._tracker.snapshots(), log.top, now().wall_ns, recovered=self._recovered)
-        return _sse(log.top, "snapshot", state)
 
     def _event(self, message: Message) -> bytes:
         return _sse(Position(self._tracker.log.top.epoch, message.seq), message.type, message.payload)

@@ -27,7 +27,6 @@ from phaseline.wire import (
     decode_client,
     decode_object,
     ignored_fields,
-    job_status,
     timestamp,
 )
 from phaseline_server.access.keeper import CURRENT
@@ -140,7 +139,11 @@ class _Fallback:
             "ack": missed.position.seq,
         }
         if not missed.recovered:
-            answer["jobs"] = [job_status(snapshot) for snapshot in self._tracker.snapshots()]
+            state = await self._tracker.state()
+            answer |= {"ack": state.position.seq, "messages": []}
+            if ack is None:
+                client.position = state.position
+            return json_page(answer, "jobs", state.statuses, hold)
         return json_page(answer, "messages", [message.payload for message in missed.messages], hold)
 
     async def send(self, body: Send) -> dict[str, object]:

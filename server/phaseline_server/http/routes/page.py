@@ -4,24 +4,29 @@ The page works without JavaScript; with it, the page updates over `/ws`.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from heapq import nsmallest
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import trio
-from quart import Response, render_template
+from quart import Response, stream_template
 
-from phaseline.model.snapshot import Snapshot
-from phaseline.wire import JobStatus, job_status
+from phaseline.model.job import Job
+from phaseline.wire import JobStatus
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.services import Services
+from phaseline_server.jobs.turns import Turns
 
 __all__ = ["PAGE", "add_handlers"]
 
 PAGE: Final = Path(__file__).parents[1] / "page"
 """The folder of the templates, styles and scripts."""
 _MOST: Final = 500
+_statuses: Final = msgspec.json.Decoder(JobStatus)
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -43,10 +48,14 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
 
     @handlers
     async def page() -> Response:
-        all_jobs = sorted(services.tracker.snapshots(), key=_urgency)
-        jobs = [job_status(snapshot) for snapshot in all_jobs[:_MOST]]
-        html = await render_template("page.html", jobs=jobs, totals=_totals(all_jobs), **_WORDS)
-        return Response(html, headers=_HEADERS, content_type="text/html; charset=utf-8")
+        all_jobs = services.tracker.jobs()
+        first = await services.tracker.statuses(nsmallest(_MOST, all_jobs, key=_urgency))
+        jobs = [_statuses.decode(document) for document in first]
+        parts, turns = list[str](), Turns()
+        async for part in await stream_template("page.html", jobs=jobs, totals=_totals(all_jobs), **_WORDS):
+            parts.append(part)
+            await turns.offer()
+        return Response("".join(parts), headers=_HEADERS, content_type="text/html; charset=utf-8")
 
     for name, (file, kind) in _ASSETS.items():
         handlers.add(name, partial(_asset, PAGE / file, kind))
@@ -57,16 +66,17 @@ async def _asset(path: Path, kind: str) -> Response:
     return Response(await trio.Path(path).read_bytes(), headers=headers, content_type=f"{kind}; charset=utf-8")
 
 
-def _urgency(snapshot: Snapshot) -> tuple[bool, int]:
+def _urgency(job: Job) -> tuple[bool, int]:
     """Return the sort key: active jobs first, then the latest start or end, so that rows move only then."""
-    return snapshot.state.ended, -(snapshot.ended_ns or snapshot.started_ns)
+    return job.state.ended, -(job.ended or job.started).wall_ns
 
 
-def _totals(snapshots: Sequence[Snapshot]) -> str:
+def _totals(jobs: Sequence[Job]) -> str:
     """Return the number of jobs by state, worded as by `paint` in page.js."""
-    failed = sum(snapshot.state.bad for snapshot in snapshots)
-    active = sum(snapshot.state.at_work for snapshot in snapshots)
-    return f"{active} active · {len(snapshots) - active - failed} done · {failed} failed"
+    counts = Counter(job.state for job in jobs)
+    failed = sum(count for state, count in counts.items() if state.bad)
+    active = sum(count for state, count in counts.items() if state.at_work)
+    return f"{active} active · {len(jobs) - active - failed} done · {failed} failed"
 
 
 def _phase(job: JobStatus) -> str:

@@ -1,6 +1,8 @@
 """`/progress/…`: the REST part of the photo protocol: reports, jobs and past events."""
 
 from functools import partial
+from heapq import nsmallest
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -24,8 +26,8 @@ from phaseline.model.events import (
     Report,
     Seconds,
 )
-from phaseline.model.snapshot import Snapshot, State
-from phaseline.wire import decode_object, encode_snapshot, ignored_fields, ignored_in_each, job_status
+from phaseline.model.snapshot import State
+from phaseline.wire import decode_object, ignored_fields, ignored_in_each, job_status
 from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.large_answers import hold_for_answer, json_page, line_page
@@ -41,7 +43,6 @@ from phaseline_server.http.routes.common import (
 from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, read_missed
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.receipts import Outcome
-from phaseline_server.jobs.tracker import now
 
 __all__ = ["MAX_EVENTS", "MAX_JOBS", "Complete", "add_handlers"]
 
@@ -165,8 +166,10 @@ def _add_jobs(handlers: Handlers, services: Services) -> None:
 
     @handlers
     async def active_jobs() -> Response:
-        jobs = {s.job_id: job_status(s) for s in tracker.snapshots() if s.state in _STATES["active"]}
-        return json_answer({"success": True, "active_jobs": jobs, "count": len(jobs)})
+        jobs = [job for job in tracker.jobs() if job.state.at_work]
+        documents = await tracker.statuses(jobs)
+        by_id = {job.job_id: msgspec.Raw(document) for job, document in zip(jobs, documents, strict=True)}
+        return json_answer({"success": True, "active_jobs": by_id, "count": len(jobs)})
 
     @handlers
     async def jobs() -> Response:
@@ -176,14 +179,13 @@ def _add_jobs(handlers: Handlers, services: Services) -> None:
         limit = parse_number("limit", request.args.get("limit"), 100, 1, MAX_JOBS)
         after = parse_number("cursor", request.args.get("cursor"), 0, 0, 2**63)
         # Jobs are sorted by their latest event; the cursor is that event's number.
-        found = sorted((s for s in tracker.snapshots() if s.state in _STATES[wanted] and s.seq > after), key=_seq)
-        page = found[:limit]
-        more = str(page[-1].seq) if len(found) > limit else None
-        return json_answer({"success": True, "jobs": [job_status(s) for s in page], "count": len(page), "cursor": more})
-
-
-def _seq(snapshot: Snapshot) -> int:
-    return snapshot.seq
+        states = _STATES[wanted]
+        found = (job for job in tracker.jobs() if job.seq > after and job.state in states)
+        page = nsmallest(limit + 1, found, key=attrgetter("seq"))
+        more = str(page[limit - 1].seq) if len(page) > limit else None
+        documents = await tracker.statuses(page[:limit])
+        jobs = [msgspec.Raw(document) for document in documents]
+        return json_answer({"success": True, "jobs": jobs, "count": len(jobs), "cursor": more})
 
 
 def _add_events(handlers: Handlers, services: Services) -> None:
@@ -207,18 +209,18 @@ def _add_events(handlers: Handlers, services: Services) -> None:
             budget=services.answers,
             hold=hold,
         )
+        state = None if missed.recovered else await tracker.state()
+        at = missed.position if state is None else state.position
         documents = [message.payload for message in missed.messages]
         if request.accept_mimetypes.best_match(("application/json", _LINES)) == _LINES:
-            if not missed.recovered:
-                documents = [encode_snapshot(tracker.snapshots(), missed.position, now().wall_ns, recovered=False)]
-            at = {"Phaseline-Position": f"{missed.position.epoch}/{missed.position.seq}"}
-            return line_page(documents, hold, _LINES, at)
+            headers = {"Phaseline-Position": f"{at.epoch}/{at.seq}"}
+            return line_page(documents if state is None else [state.frame(recovered=False)], hold, _LINES, headers)
         answer: dict[str, object] = {
             "success": True,
             "recovered": missed.recovered,
-            "position": missed.position,
+            "position": at,
             "count": len(documents),
         }
-        if not missed.recovered:
-            answer["jobs"] = [job_status(snapshot) for snapshot in tracker.snapshots()]
+        if state is not None:
+            return json_page(answer | {"messages": []}, "jobs", state.statuses, hold)
         return json_page(answer, "messages", documents, hold)

@@ -22,7 +22,6 @@ from phaseline.wire import (
     Unsubscribe,
     decode_array,
     decode_client,
-    encode_snapshot,
     timestamp,
 )
 from phaseline_server.access.keeper import CURRENT
@@ -31,6 +30,7 @@ from phaseline_server.http.report_notes import notes_of_each
 from phaseline_server.http.routes.acks import Acks, refusal
 from phaseline_server.http.routes.waiting import read_page
 from phaseline_server.http.services import Services
+from phaseline_server.jobs.states import JobsState
 from phaseline_server.jobs.tracker import now
 
 __all__ = ["Ended", "Session"]
@@ -263,18 +263,26 @@ class Session:
         recovered: bool | None = None
         if wanted.since is not None:
             recovered = log.can_resume(wanted.since)
-        position = wanted.since if recovered and wanted.since else log.top
+        state = await self._state() if recovered is False or (wanted.snapshot and not recovered) else None
+        position = state.position if state is not None else wanted.since or log.top
         confirmed: dict[str, object] = {"channels": sorted(channels), "position": position}
         if recovered is not None:
             confirmed["recovered"] = recovered
         self._reply("subscription_confirmed", **confirmed)
-        if recovered:
-            recovered = await self._catch_up(position, channels)
-        # There is no await from here on, so no message is missed or sent twice.
+        if recovered and not await self._catch_up(position, channels):
+            recovered, state = False, await self._state()
+        while state is not None:
+            self._subscriber.put_frames(state.frames(recovered=recovered, batch=self.batch))
+            # Messages were published while the state was encoded.
+            caught_up = await self._catch_up(state.position, channels)
+            state = None if caught_up else await self._state()
+        # There was no await since the last one was sent, so no message is missed or sent twice.
         self._subscriber.channels = channels
-        if (wanted.snapshot and recovered is not True) or recovered is False:
-            state = encode_snapshot(self._tracker.snapshots(), log.top, now().wall_ns, recovered=recovered)
-            self._say([state])
+
+    async def _state(self) -> JobsState:
+        # Messages from here on are read from the log, after the state.
+        self._subscriber.channels = frozenset()
+        return await self._tracker.state()
 
     def _form(self, wanted: Subscribe) -> None:
         self.coalesce_s, self.batch = wanted.coalesce_ms / 1000, wanted.batch

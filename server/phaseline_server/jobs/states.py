@@ -1,0 +1,120 @@
+"""The state of all jobs at a position: encoded once, and shared by all lists and snapshots."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+import trio
+
+from phaseline.model.job import Job
+from phaseline.model.snapshot import Moment
+from phaseline.stream import Position
+from phaseline.wire import encode_status, join_statuses
+from phaseline_server.fanout.frames import array_frames, text_frames
+from phaseline_server.jobs.job_table import JobTable
+from phaseline_server.jobs.messages import JobMessages
+from phaseline_server.jobs.turns import Turns
+
+__all__ = ["JobsState", "Statuses"]
+
+_FRESH_NS: Final = 1_000_000_000
+
+
+class JobsState:
+    """The state of jobs at a position.
+
+    Attributes:
+        position: All messages up to this one are included; the next ones follow.
+        statuses: The status of each job as JSON, in the order in which they were first seen.
+    """
+
+    def __init__(self, position: Position, wall_ns: int, statuses: Sequence[bytes]) -> None:
+        """Refer to encoded statuses of the time `wall_ns`."""
+        self.position = position
+        self.statuses = statuses
+        self._wall_ns = wall_ns
+        self._frames: dict[tuple[bool | None, bool], bytes] = {}
+
+    def frames(self, *, recovered: bool | None, batch: bool) -> bytes:
+        """Return `frame` as a WebSocket frame; with `batch`, as an array."""
+        found = self._frames.get((recovered, batch))
+        if found is None:
+            frame = self.frame(recovered=recovered)
+            found = self._frames[recovered, batch] = array_frames([frame]) if batch else text_frames([frame])
+        return found
+
+    def frame(self, *, recovered: bool | None) -> bytes:
+        """Return the message of type `snapshot`; `recovered` as in `join_statuses`."""
+        return join_statuses(self.statuses, self.position, self._wall_ns, recovered=recovered)
+
+
+class _Encoded(NamedTuple):
+    job: Job
+    at_ns: int
+    document: bytes
+
+
+class Statuses:
+    """Encodes the statuses of jobs; each one is reused for up to a second, until its job changes."""
+
+    def __init__(self, jobs: JobTable, messages: JobMessages, clock: Callable[[], Moment]) -> None:
+        """Encode jobs of `jobs`."""
+        self._jobs = jobs
+        self._messages = messages
+        self._clock = clock
+        self._encoded: dict[str, _Encoded] = {}
+        self._state: tuple[int, JobsState] | None = None
+        self._building: dict[Position, trio.Event] = {}
+
+    async def encode(self, jobs: Iterable[Job]) -> list[bytes]:
+        """Return the status of each job as JSON; other tasks run meanwhile."""
+        turns, documents = Turns(), list[bytes]()
+        for job in jobs:
+            documents.append(self._document(job))
+            await turns.offer()
+        return documents
+
+    async def state(self, position: Position, reads: Callable[[str], bool] | None) -> JobsState:
+        """Return the state of all jobs at `position`, which is the present one; other tasks run meanwhile.
+
+        Args:
+            position: The present position.
+            reads: Returns whether a job may be read, by its id; None if all may be.
+        """
+        jobs = self._jobs.all()
+        if reads is not None:
+            documents = await self.encode(job for job in jobs if reads(job.job_id))
+            return JobsState(position, self._clock().wall_ns, documents)
+        while (building := self._building.get(position)) is not None:
+            await building.wait()
+        if self._state is not None and self._state[1].position == position and self._is_fresh(self._state[0]):
+            return self._state[1]
+        building = self._building[position] = trio.Event()
+        try:
+            documents = await self.encode(jobs)
+            moment = self._clock()
+            state = JobsState(position, moment.wall_ns, documents)
+            self._state = (moment.mono_ns, state)
+        finally:
+            del self._building[position]
+            building.set()
+        return state
+
+    def _is_fresh(self, at_ns: int) -> bool:
+        return 0 <= self._clock().mono_ns - at_ns < _FRESH_NS
+
+    def _document(self, job: Job) -> bytes:
+        moment, found = self._clock(), self._encoded.get(job.job_id)
+        if found is not None and found.job is job and self._is_fresh(found.at_ns):
+            return found.document
+        if self._jobs.get(job.job_id) is not job:  # a group was published since
+            return encode_status(self._messages.past_snapshot(job, moment))
+        document = encode_status(self._messages.snapshot(job, moment))
+        self._encoded[job.job_id] = _Encoded(job, moment.mono_ns, document)
+        return document
+
+    def tidy(self) -> None:
+        """Drop what is too old to be reused."""
+        oldest_ns = self._clock().mono_ns - _FRESH_NS
+        self._encoded = {job_id: each for job_id, each in self._encoded.items() if each.at_ns > oldest_ns}
+        if self._state is not None and self._state[0] <= oldest_ns:
+            self._state = None
