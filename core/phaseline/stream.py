@@ -68,13 +68,16 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Tail:
-    """The latest messages of a stream, at most `size` of them."""
+    """The latest messages of a stream, at most `size` of them, and at most `most_bytes` of payloads."""
 
-    def __init__(self, epoch: str, size: int, seq: int = 0) -> None:
+    def __init__(self, epoch: str, size: int, seq: int = 0, most_bytes: int = 2**62) -> None:
         """Start after message `seq` of `epoch`."""
         self._epoch = epoch
         self._seq = seq
-        self._messages: deque[Message] = deque(maxlen=size)
+        self._size = size
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._messages: deque[Message] = deque()
 
     @property
     def top(self) -> Position:
@@ -82,7 +85,7 @@ class Tail:
         return Position(self._epoch, self._seq)
 
     def append(self, message: Message) -> None:
-        """Add the next message; drop the oldest when the tail is full.
+        """Add the next message; drop the oldest ones while the tail is too large.
 
         Raises:
             ValueError: Its `seq` is not the next number.
@@ -91,7 +94,10 @@ class Tail:
             text = f"seq is {message.seq}; allowed: {self._seq + 1}, the next number"
             raise ValueError(text)
         self._messages.append(message)
+        self._bytes += len(message.payload)
         self._seq = message.seq
+        while len(self._messages) > self._size or self._bytes > self._most_bytes:
+            self._bytes -= len(self._messages.popleft().payload)
 
     def since(self, position: Position, limit: int | None = None) -> tuple[Message, ...]:
         """Return the messages after `position` without a gap, oldest first; at most `limit` of them.

@@ -82,7 +82,7 @@ class Reasons:
         return tuple(kept[1]) if kept else ()
 
     def forget(self, job_id: str) -> None:
-        """Forget a job that ended."""
+        """Forget a job that left memory."""
         self._jobs.pop(job_id, None)
 
 

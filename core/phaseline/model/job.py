@@ -25,6 +25,7 @@ from phaseline.model.phase import Phase, PhaseDuration
 from phaseline.model.snapshot import Brief, ErrorSnapshot, Estimate, Moment, PhaseState, Reason, Snapshot, State
 from phaseline.model.timeline import Timeline
 from phaseline.model.transitions import check
+from phaseline.model.weight import weight
 from phaseline.model.workflows import PHOTO, workflow
 
 __all__ = ["MAX_ERRORS", "MAX_KEPT_BYTES", "Job"]
@@ -34,6 +35,9 @@ _encoder: Final = msgspec.json.Encoder()
 # These events only change what an estimate depends on if they change the state, the photo or the current phase.
 _MINOR: Final = (JobProgress, ErrorOccurred, MetricsReported)
 
+# The memory that a job takes besides its facts, and each of its phases, in bytes.
+_BASE_WEIGHT: Final = 3000
+_PHASE_WEIGHT: Final = 300
 # At this limit a job keeps its first errors, which say the most, and the latest.
 MAX_ERRORS: Final = 100
 # Encoded size of a job's errors in memory, and of its `photo_info`. Many small messages could otherwise fill the
@@ -59,6 +63,9 @@ class Job:
         stall_reason: Why it is stalled or lost, "" otherwise.
         reached: Progress of its last phase when the job failed or was cancelled, in percent.
         errors_bytes: Encoded size of `errors`.
+        info_weight: Memory that `info` takes, in bytes; see `phaseline.model.weight`.
+        errors_weight: Memory that `errors` takes.
+        result_weight: Memory that `result` takes.
         max_phases: Maximum number of phases.
         results: The results of completed phases, by name; None for one that was too large to keep.
         results_bytes: Encoded size of `results`.
@@ -85,15 +92,17 @@ class Job:
         self.host = event.host
         self.photo_id = event.photo_id
         self.info: dict[str, Any] = dict(event.photo_info)
+        self.info_weight = weight(_encoder.encode(self.info)) if self.info else 0
         self.timeline = Timeline(self.workflow, now)
         self.text = ""
         self.errors: tuple[ErrorSnapshot, ...] = ()
-        self.errors_bytes = 0
+        self.errors_bytes = self.errors_weight = 0
         self.results: dict[str, dict[str, Any] | None] = {}
         self.results_bytes = 0
         self.started = now
         self.ended: Moment | None = None
         self.result: dict[str, Any] | None = None
+        self.result_weight = 0
         self.duration: float | None = None
         self.cache_hit = event.cache_hit
         self.percent = self.reached = 0.0
@@ -170,6 +179,7 @@ class Job:
                 self._reset(event, now)
             case PhotoInfo():
                 self.info = self.info | event.data
+                self.info_weight = weight(_encoder.encode(self.info))
             case ErrorOccurred():
                 self._error(event, now)
             case JobCompleted() | JobFailed() | JobCancelled():
@@ -190,13 +200,27 @@ class Job:
     def _error(self, event: ErrorOccurred, now: Moment) -> None:
         phase = event.phase if event.phase is not None or self.current is None else self.phases[self.current].name
         error = ErrorSnapshot(event.error_type, event.text, event.details, phase, now.wall_ns)
-        size = len(_encoder.encode(error))
-        kept = self.errors
+        document = _encoder.encode(error)
+        size, kept = len(document), self.errors
         if kept and (len(kept) >= MAX_ERRORS or self.errors_bytes + size > self.max_kept_bytes):
-            self.errors_bytes -= len(_encoder.encode(kept[-1]))
+            dropped = _encoder.encode(kept[-1])
+            self.errors_bytes -= len(dropped)
+            self.errors_weight -= weight(dropped)
             kept = kept[:-1]
         self.errors = (*kept, error)
         self.errors_bytes += size
+        self.errors_weight += weight(document)
+
+    @staticmethod
+    def weight_of_start(event: JobStarted) -> int:
+        """Return the memory that a job takes when `event` has started it, in bytes, roughly."""
+        return _BASE_WEIGHT + _PHASE_WEIGHT * len(event.phases) + weight(_encoder.encode(event.photo_info))
+
+    @property
+    def weight(self) -> int:
+        """The memory that the job takes, in bytes, roughly."""
+        facts = self.info_weight + self.errors_weight + self.result_weight
+        return _BASE_WEIGHT + _PHASE_WEIGHT * len(self.phases) + facts
 
     def _keep_result(self, event: PhaseCompleted) -> None:
         if event.phase not in self.results and (not event.result or len(self.results) >= self.max_phases):
@@ -214,6 +238,7 @@ class Job:
             self.result, self.duration, why = {"error": event.reason}, None, event.reason or "cancelled"
         else:
             self.result, self.duration, why = event.result, event.duration, str(event.result.get("error") or "failed")
+        self.result_weight = weight(_encoder.encode(self.result))
         if isinstance(event, JobCompleted):
             self.timeline.close(PhaseState.DONE, now)
             self.timeline.skip_rest()

@@ -8,6 +8,7 @@ from phaseline.model.job import Job
 from phaseline.model.phase import Phase
 from phaseline.model.snapshot import ErrorSnapshot, Moment, State
 from phaseline.model.timeline import Timeline
+from phaseline.model.weight import weight
 from phaseline.model.workflows import Workflow
 
 __all__ = ["decode_job", "encode_job"]
@@ -118,6 +119,7 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
     job.started, job.ended = shifted(kept.started), shifted(kept.ended) if kept.ended else None
     job.result, job.duration, job.cache_hit, job.percent = kept.result, kept.duration, kept.cache_hit, kept.percent
     job.reached, job.stall_reason, job.workers = kept.reached, kept.stall_reason, kept.workers
+    job.info_weight = weight(record)  # of all facts: it is counted in a moment
     job.timeline = _timeline(kept, shifted(kept.boundary), shift_ns)
     if not job.state.ended:
         job.timeline.interrupt()

@@ -190,6 +190,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_jobs: Annotated[int, about(_LIMITS, "N", "Maximum number of jobs in memory.", least=1, most=10_000_000)] = (
         10_000
     )
+    max_memory: Annotated[
+        int,
+        about(
+            _LIMITS,
+            "BYTES",
+            "Maximum memory for jobs (three quarters) and recent messages (a quarter).",
+            least=2**20,
+            most=64 * _GIB,
+        ),
+    ] = 268_435_456
     max_phases: Annotated[int, about(_LIMITS, "N", "Maximum number of phases in a job.", least=1, most=MAX_PHASES)] = (
         MAX_PHASES
     )

@@ -64,6 +64,7 @@ class Group:
         producers: The latest report of each producer.
         reports: The number of reports.
         born: The number of jobs that are in memory only once the group is stored.
+        growth: The memory in bytes that its jobs take in addition to what they took before.
         forget: Whether the earlier averages and counts are dropped with it.
         over: Set once it is stored, or has failed.
         error: Why it failed.
@@ -76,7 +77,7 @@ class Group:
         self.durations: list[PhaseDuration] = []
         self.ended: list[Job] = []
         self.producers: dict[str, tuple[int, int]] = {}
-        self.reports = self.born = 0
+        self.reports = self.born = self.growth = 0
         self.forget = False
         self.over = trio.Event()
         self.error: PhaselineError | None = None

@@ -130,8 +130,13 @@ class Estimates:
         return self._reasons.of(job_id)
 
     def forget(self, job_id: str) -> None:
-        """Drop the estimate of a job that ended or left memory."""
+        """Drop the estimate of a job that ended."""
         self._published.pop(job_id, None)
+
+    def drop(self, job_id: str) -> None:
+        """Drop the estimate of a job that left memory, and the reasons for its changes."""
+        self.forget(job_id)
+        self._reasons.forget(job_id)
 
 
 def _is_fresh(last: Published, job: Job, now: Moment) -> bool:

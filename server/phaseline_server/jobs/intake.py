@@ -9,10 +9,24 @@ from typing import Final, get_args
 import msgspec
 import trio
 
-from phaseline.errors import JournalFailed, PhaselineError, UnknownJob
-from phaseline.model.events import Event, JobCancelled, JobFailed, JobLost, JobProgress, JobStalled, JobStarted, Report
+from phaseline.errors import JournalFailed, PhaselineError, TooMany, UnknownJob
+from phaseline.model.events import (
+    ErrorOccurred,
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobLost,
+    JobProgress,
+    JobStalled,
+    JobStarted,
+    PhotoInfo,
+    Report,
+)
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Moment, State
+from phaseline.model.transitions import check
+from phaseline.model.weight import weight
 from phaseline.stream import Message, Position, channels_of
 from phaseline_server.jobs.commit_group import Group, Head, Outdated
 from phaseline_server.jobs.deduplication import Producers
@@ -23,7 +37,11 @@ from phaseline_server.jobs.workers import Workers, joined
 
 __all__ = ["Intake"]
 
+_encode: Final = msgspec.json.Encoder().encode
+
 _REPORTS: Final = frozenset(get_args(Report))
+_GROWING: Final = (JobStarted, PhotoInfo, ErrorOccurred)
+"""The events that are rejected if memory has no room for their facts."""
 _STOPPING: Final = (JobFailed, JobCancelled, JobStalled, JobLost)
 
 
@@ -158,11 +176,17 @@ class Intake:
         if isinstance(event, _STOPPING) and not begins:
             is_end = isinstance(event, JobFailed | JobCancelled)
             self._messages.settle(job, then if is_end and not job.state.stopped else job.last_report)
+        if growth := _growth(event):
+            check(job, event)  # first, so that a rejected report drops no other job
+            try:
+                self._make_room(int(begins), growth)
+            except TooMany:
+                if isinstance(event, _GROWING):
+                    raise  # an end is always accepted: the job may be dropped then
+        before = 0 if begins else job.weight
         durations = job.apply(event, then)
-        if begins:
-            # After `apply`, so that a rejected start removes no other job.
-            self._make_room()
-            group.born += 1
+        group.born += begins
+        group.growth += job.weight - before
         job.seq = seq
         head.lines = None
         if job.state.ended:
@@ -202,11 +226,35 @@ class Intake:
         job.max_phases, job.max_kept_bytes = self._bounds
         return job
 
-    def _make_room(self) -> None:
-        """Remove the job that ended or was lost first if memory has as many jobs as allowed; raises TooMany."""
+    def _make_room(self, begins: int, growth: int) -> None:
+        """Drop the jobs that ended or were lost first while the jobs in memory exceed a limit; raises TooMany.
+
+        Args:
+            begins: 1 if one more job begins, otherwise 0.
+            growth: The memory in bytes that is needed for it, or for more facts of another one.
+        """
         groups = (self.gathering, self.committing)
-        first = self._jobs.over_first(
-            sum(group.born for group in groups), lambda job_id: any(job_id in group.heads for group in groups)
-        )
-        if first is not None and self._jobs.forget(first):
+        coming = begins + sum(group.born for group in groups)
+        growth += sum(group.growth for group in groups)
+
+        def stays(job_id: str) -> bool:
+            return any(job_id in group.heads for group in groups)
+
+        while (first := self._jobs.over_first(coming, growth, stays)) is not None:
+            self._jobs.forget(first)
             self._messages.forget(first)
+
+
+def _growth(event: Event) -> int:
+    """Return how much more memory a job takes with `event`, in bytes; replaced facts are not subtracted."""
+    match event:
+        case JobStarted():
+            return Job.weight_of_start(event)
+        case PhotoInfo():
+            return weight(_encode(event.data))
+        case ErrorOccurred():
+            return weight(_encode(event))
+        case JobCompleted() | JobFailed():
+            return weight(_encode(event.result))
+        case _:
+            return 0

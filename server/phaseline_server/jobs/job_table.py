@@ -10,13 +10,20 @@ __all__ = ["JobTable"]
 
 
 class JobTable:
-    """All jobs in memory, in their published state."""
+    """All jobs in memory, in their published state.
 
-    def __init__(self, jobs: Iterable[Job], most: int) -> None:
-        """Start with `jobs`; hold at most `most`."""
+    Attributes:
+        weight: The memory that they take, in bytes.
+    """
+
+    def __init__(self, jobs: Iterable[Job], most: int, most_bytes: int) -> None:
+        """Start with `jobs`; hold at most `most`, of `most_bytes` in total."""
         self._jobs = {job.job_id: job for job in jobs}
         self._counts: Counter[str] = Counter(str(job.state) for job in self._jobs.values())
         self._most = most
+        self._most_bytes = most_bytes
+        self._weights = {job.job_id: job.weight for job in self._jobs.values()}
+        self.weight = sum(self._weights.values())
         gone = sorted((job for job in self._jobs.values() if not job.state.at_work), key=_went)
         self._gone = dict.fromkeys(job.job_id for job in gone)  # in the order in which they go
 
@@ -55,6 +62,8 @@ class JobTable:
         if before is not None:
             self._counts[before.state] -= 1
         self._counts[job.state] += 1
+        self.weight += job.weight - self._weights.get(job.job_id, 0)
+        self._weights[job.job_id] = job.weight
         self._jobs[job.job_id] = job
         self._gone.pop(job.job_id, None)
         if not job.state.at_work:
@@ -65,24 +74,32 @@ class JobTable:
         if job_id not in self._gone:
             return False
         self._counts[self._jobs[job_id].state] -= 1
+        self.weight -= self._weights.pop(job_id)
         del self._jobs[job_id], self._gone[job_id]
         return True
 
-    def over_first(self, coming: int, stays: Callable[[str], bool]) -> str | None:
+    def over_first(self, coming: int, growth: int, stays: Callable[[str], bool]) -> str | None:
         """Return the job to drop before another can be added, the one that ended or was lost first; None for none.
 
         Args:
             coming: The number of jobs that will be added soon.
+            growth: The memory in bytes that jobs will take soon, in addition.
             stays: Returns whether a job must not be dropped.
 
         Raises:
-            TooMany: The limit is reached, and no job can be dropped.
+            TooMany: A limit is reached, and no job can be dropped.
         """
-        held = len(self._jobs) + coming
-        if held < self._most:
+        held, size = len(self._jobs) + coming, self.weight + growth
+        if held <= self._most and size <= self._most_bytes:
             return None
         first = next((job_id for job_id in self._gone if not stays(job_id)), None)
+        if first is None and held <= self._most:
+            raise TooMany(
+                f"the jobs in memory would take {size} bytes; allowed: at most {self._most_bytes}; "
+                "send less photo_info, end some jobs, or raise max_memory"
+            )
         if first is None:
+            held -= 1
             raise TooMany(f"{held} jobs are active; allowed: at most {self._most}; end some, or raise max_jobs")
         return first
 

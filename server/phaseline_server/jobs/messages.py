@@ -99,8 +99,8 @@ class JobMessages:
         return job.snapshot(moment, msgspec.structs.replace(estimate, percent=job.percent), {})
 
     def forget(self, job_id: str) -> None:
-        """Drop the estimate of a job that has left memory."""
-        self._estimates.forget(job_id)
+        """Drop what is known of a job that has left memory."""
+        self._estimates.drop(job_id)
 
 
 def _date(event: Event, job: Job, moment: Moment) -> int:

@@ -68,6 +68,7 @@ class Tracker:
         statistics: Statistics,
         *,
         max_jobs: int,
+        max_bytes: int = 2**62,
         bounds: tuple[int, int] = (MAX_PHASES, MAX_KEPT_BYTES),
         clock: Clock = now,
         jobs: Iterable[Job] = (),
@@ -81,6 +82,7 @@ class Tracker:
             engine: Computes estimates.
             statistics: The averages and counts so far.
             max_jobs: Maximum number of jobs in memory.
+            max_bytes: Maximum size of all jobs in memory, in bytes.
             bounds: Maximum number of phases of a job, and maximum size of its facts in bytes.
             clock: Returns the present moment on both clocks.
             jobs: The jobs of before a restart.
@@ -93,7 +95,7 @@ class Tracker:
         self.ended: Counter[str] = Counter()
         self.reports = 0
         self.clock = clock
-        self._jobs = JobTable(jobs, max_jobs)
+        self._jobs = JobTable(jobs, max_jobs, max_bytes)
         self.workers = Workers(clock, (name for job in self._jobs.all() for name in job.workers))
         estimates = Estimates(engine, statistics, listener, lambda job: self.workers.gone_since(job.workers))
         self._messages = JobMessages(estimates, statistics, log.top.epoch)
@@ -336,6 +338,11 @@ class Tracker:
     def has(self, job: Job) -> bool:
         """Return whether `job` is in memory and has not changed since it was returned by `jobs`."""
         return self._jobs.get(job.job_id) is job
+
+    @property
+    def bytes(self) -> int:
+        """The memory that all jobs take, in bytes, roughly."""
+        return self._jobs.weight
 
     def counts(self) -> Counter[str]:
         """Return how many jobs in memory are in each state."""

@@ -26,16 +26,17 @@ PAGE: Final = 2000
 class Log:
     """The stream: the store, its latest messages in memory, and the broadcaster."""
 
-    def __init__(self, store: Store, history: int, queue: int) -> None:
+    def __init__(self, store: Store, history: int, queue: int, history_bytes: int = 2**26) -> None:
         """Continue after the newest event of `store`.
 
         Args:
             store: An open one.
             history: Messages to have in memory for those who resume; older ones are read from disk.
             queue: Messages that may wait for a subscriber.
+            history_bytes: Size of the messages in memory.
         """
         self._store = store
-        self._tail = Tail(store.epoch, history, store.top)
+        self._tail = Tail(store.epoch, history, store.top, history_bytes)
         self._broadcaster = Broadcaster()
         self._queue = queue
 

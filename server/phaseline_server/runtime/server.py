@@ -123,7 +123,7 @@ async def _serve_from(
     # A finished run answers its pollers for done_ttl, even if jobs stay in memory for less time.
     retention_s = max(settings.retention, settings.done_ttl)
     known = await restore(store, metrics_file, now(), retention_s=retention_s, max_jobs=settings.max_jobs)
-    log, ema = Log(store, settings.history, settings.queue), EmaEngine(known.statistics)
+    log, ema = Log(store, settings.history, settings.queue, settings.max_memory // 4), EmaEngine(known.statistics)
     learning = Learning(store, known.statistics)
     learning.restore(await store.learned())
     tracker = Tracker(
@@ -131,6 +131,7 @@ async def _serve_from(
         ema if settings.eta_engine == "ema" else learning.model,
         known.statistics,
         max_jobs=settings.max_jobs,
+        max_bytes=settings.max_memory // 4 * 3,
         bounds=(settings.max_phases, settings.max_job_bytes),
         jobs=known.jobs,
         producers=known.producers,
