@@ -30,7 +30,7 @@ from phaseline.model.snapshot import State
 from phaseline.model.workflows import workflow
 
 if TYPE_CHECKING:
-    from phaseline.model.job import Job
+    from phaseline.model.reported import ReportedJob
 
 __all__ = ["TRANSITIONS", "check", "is_worse"]
 
@@ -60,7 +60,7 @@ TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
 }
 
 
-def check(job: "Job", event: Event) -> State:
+def check(job: "ReportedJob", event: Event) -> State:
     """Return the state that `event` would lead to; change nothing.
 
     Raises:
@@ -100,12 +100,12 @@ def _check_progress(progress: float | None) -> None:
         raise InvalidField("progress", progress, "a number from 0 to 100")
 
 
-def is_worse(job: "Job", reason: StallReason) -> bool:
+def is_worse(job: "ReportedJob", reason: StallReason) -> bool:
     """Return whether `reason` is worse than the stalled job's: its worker is gone, and the job was only silent."""
     return job.state is State.STALLED and (job.stall_reason, reason) == ("silent", "worker gone")
 
 
-def _refusal(job: "Job", event: Event) -> str:
+def _refusal(job: "ReportedJob", event: Event) -> str:
     refused = f"job {shown(job.job_id)} can't accept {event.type}"
     if job.state is State.ABSENT:
         return f"{refused} before its start; start it with job_started"
@@ -114,7 +114,7 @@ def _refusal(job: "Job", event: Event) -> str:
     return f"{refused} while it is {job.state}; start it again with job_started"
 
 
-def _check_declared(job: "Job", event: JobStarted) -> None:
+def _check_declared(job: "ReportedJob", event: JobStarted) -> None:
     declared = workflow(event.workflow or "custom", event.phases)
     if len(event.phases) > job.max_phases:
         raise InvalidField("phases", f"{len(event.phases)} names", f"at most {job.max_phases}")
@@ -125,18 +125,18 @@ def _check_declared(job: "Job", event: JobStarted) -> None:
         raise InvalidField("phases", sorted(unknown), f"those of {declared.name}: {', '.join(allowed)}")
 
 
-def _check_phase(job: "Job", name: str) -> None:
+def _check_phase(job: "ReportedJob", name: str) -> None:
     flow = job.workflow
     if flow.fixed and name not in flow.phases and name not in flow.extras and name not in flow.ends:
         raise InvalidField("stage", name, f"{', '.join((*flow.phases, *flow.extras, *flow.ends))}")
 
 
-def _check_room(job: "Job", name: str) -> None:
+def _check_room(job: "ReportedJob", name: str) -> None:
     if len(job.phases) >= job.max_phases and job.timeline.adds(name):
         raise InvalidField("stage", name, f"at most {job.max_phases} phases in a job; this job has that many already")
 
 
-def _check_info(job: "Job", data: dict[str, Any]) -> None:
+def _check_info(job: "ReportedJob", data: dict[str, Any]) -> None:
     size = len(_encoder.encode(job.info | data))
     if size > job.max_kept_bytes:
         raise TooLarge("photo_info with the new photo_data", size, job.max_kept_bytes)

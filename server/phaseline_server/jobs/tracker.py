@@ -7,7 +7,7 @@ visible or acknowledged before it is on disk, and a group that could not be stor
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -17,8 +17,7 @@ from phaseline.errors import DiskFull, JournalFailed, PhaselineError
 from phaseline.eta import Engine
 from phaseline.model.events import MAX_PHASES, Event
 from phaseline.model.job import MAX_KEPT_BYTES, Job
-from phaseline.model.record import decode_job
-from phaseline.model.snapshot import Moment, Snapshot
+from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
 from phaseline_server.jobs.commit_group import Group
@@ -28,9 +27,9 @@ from phaseline_server.jobs.intake import Intake
 from phaseline_server.jobs.job_table import JobTable
 from phaseline_server.jobs.listener import NOBODY, Listener
 from phaseline_server.jobs.messages import JobMessages
+from phaseline_server.jobs.published import Clock, PublishedJobs
 from phaseline_server.jobs.receipts import BatchReceipt, Outcome, Pending
 from phaseline_server.jobs.rows import batch_of
-from phaseline_server.jobs.states import JobsState, Statuses
 from phaseline_server.jobs.turns import Turns
 from phaseline_server.jobs.workers import Workers
 from phaseline_server.log.batch import Batch
@@ -38,7 +37,6 @@ from phaseline_server.log.stream import Log
 
 __all__ = ["Clock", "Tracker", "now"]
 
-Clock = Callable[[], Moment]
 _FEW: Final = 16
 """Reports that are accepted without waiting for a larger batch."""
 
@@ -48,16 +46,14 @@ def now() -> Moment:
     return Moment(time.time_ns(), time.monotonic_ns())
 
 
-class Tracker:
-    """All jobs in memory.
+class Tracker(PublishedJobs):
+    """The writer of all jobs in memory, which `PublishedJobs` reads.
 
     Attributes:
-        log: Where events are stored and published.
         statistics: The averages and counts of ended jobs.
         learned: Set when the statistics have changed; the task that saves them replaces it.
         ended: The number of jobs that ended since the start, by state.
         reports: The number of reports accepted since the start.
-        clock: Returns the present moment.
         workers: The connected workers.
     """
 
@@ -89,22 +85,18 @@ class Tracker:
             producers: The producers of before a restart.
             listener: Called with what estimates learn from.
         """
-        self.log = log
+        table = JobTable(jobs, max_jobs, max_bytes)
         self.statistics = statistics
         self.learned = trio.Event()
         self.ended: Counter[str] = Counter()
         self.reports = 0
-        self.clock = clock
-        self._jobs = JobTable(jobs, max_jobs, max_bytes)
-        self.workers = Workers(clock, (name for job in self._jobs.all() for name in job.workers))
+        self.workers = Workers(clock, (name for job in table.all() for name in job.workers))
         estimates = Estimates(engine, statistics, listener, lambda job: self.workers.gone_since(job.workers))
-        self._messages = JobMessages(estimates, statistics, log.top.epoch)
+        messages = JobMessages(estimates, statistics, log.top.epoch)
+        super().__init__(log, table, messages, clock)
         self._producers = producers or Producers({})
         self._listener = listener
-        self._intake = Intake(
-            self._jobs, self._messages, self._producers, self.workers, listener, top=log.top, bounds=bounds
-        )
-        self._statuses = Statuses(self._jobs, self._messages, clock)
+        self._intake = Intake(table, messages, self._producers, self.workers, listener, top=log.top, bounds=bounds)
         self._work = trio.Event()
 
     # ------------------------------------------------------------------ reports
@@ -283,79 +275,3 @@ class Tracker:
         self._intake.finish_group()
         self.log.publish(group.messages)
         group.over.set()
-
-    # ------------------------------------------------------------------ jobs
-
-    def snapshot(self, job_id: str) -> Snapshot:
-        """Return a job's full state.
-
-        Raises:
-            UnknownJob: No such job is in memory.
-        """
-        return self._messages.snapshot(self._jobs.known(job_id), self.clock())
-
-    async def find(self, job_id: str) -> Snapshot:
-        """Return a job's full state, from the disk if it has left memory.
-
-        Raises:
-            UnknownJob: No such job is kept.
-            JournalFailed: The disk failed.
-        """
-        if job_id in self._jobs:
-            await trio.lowlevel.checkpoint()
-        else:
-            record = await self.log.record(job_id)
-            if record is not None and job_id not in self._jobs:
-                moment = self.clock()
-                return self._messages.snapshot(decode_job(record, moment, same_clock=False), moment)
-        return self.snapshot(job_id)
-
-    async def statuses(self, jobs: Iterable[Job]) -> list[bytes]:
-        """Return the status of each job as JSON, as lists show it; other tasks run meanwhile."""
-        return await self._statuses.encode(jobs)
-
-    async def state(self, reads: Callable[[str], bool] | None = None) -> JobsState:
-        """Return the state of all jobs at the present position; other tasks run meanwhile.
-
-        Args:
-            reads: Returns whether a job may be read, by its id; None if all may be.
-        """
-        return await self._statuses.state(self.log.top, reads)
-
-    def tidy(self) -> None:
-        """Drop statuses that are too old to be reused."""
-        self._statuses.tidy()
-
-    def snapshots(self) -> Iterator[Snapshot]:
-        """Yield the full state of every job in memory, in the order in which they were first seen."""
-        moment = self.clock()
-        return (self._messages.snapshot(job, moment) for job in self._jobs.all())
-
-    def jobs(self) -> tuple[Job, ...]:
-        """Return every job in memory, to be looked at only."""
-        return self._jobs.all()
-
-    def has(self, job: Job) -> bool:
-        """Return whether `job` is in memory and has not changed since it was returned by `jobs`."""
-        return self._jobs.get(job.job_id) is job
-
-    @property
-    def bytes(self) -> int:
-        """The memory that all jobs take, in bytes, roughly."""
-        return self._jobs.weight
-
-    def counts(self) -> Counter[str]:
-        """Return how many jobs in memory are in each state."""
-        return self._jobs.counts()
-
-    def ended_s(self, job_id: str) -> float | None:
-        """Return for how many seconds a job has been over; None for one that is active or not in memory."""
-        job = self._jobs.get(job_id)
-        if job is None or job.ended is None:
-            return None
-        return (self.clock().mono_ns - job.ended.mono_ns) / 1e9
-
-    def forget(self, job_id: str) -> None:
-        """Drop a job that ended or was lost from memory; what is active stays."""
-        if self._jobs.forget(job_id):
-            self._messages.forget(job_id)

@@ -1,0 +1,109 @@
+"""The published jobs: what everybody sees."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+import trio
+
+from phaseline.model.job import Job
+from phaseline.model.record import decode_job
+from phaseline.model.snapshot import Moment, Snapshot
+from phaseline_server.jobs.job_table import JobTable
+from phaseline_server.jobs.messages import JobMessages
+from phaseline_server.jobs.states import JobsState, Statuses
+from phaseline_server.log.stream import Log
+
+__all__ = ["Clock", "PublishedJobs"]
+
+Clock = Callable[[], Moment]
+
+
+class PublishedJobs:
+    """All jobs in memory, to be read.
+
+    Attributes:
+        log: Where events are stored and published.
+        clock: Returns the present moment.
+    """
+
+    def __init__(self, log: Log, table: JobTable, messages: JobMessages, clock: Clock) -> None:
+        """Read the jobs of `table`."""
+        self.log = log
+        self.clock = clock
+        self._jobs = table
+        self._messages = messages
+        self._statuses = Statuses(table, messages, clock)
+
+    def snapshot(self, job_id: str) -> Snapshot:
+        """Return a job's full state.
+
+        Raises:
+            UnknownJob: No such job is in memory.
+        """
+        return self._messages.snapshot(self._jobs.known(job_id), self.clock())
+
+    async def find(self, job_id: str) -> Snapshot:
+        """Return a job's full state, from the disk if it has left memory.
+
+        Raises:
+            UnknownJob: No such job is kept.
+            JournalFailed: The disk failed.
+        """
+        if job_id in self._jobs:
+            await trio.lowlevel.checkpoint()
+        else:
+            record = await self.log.record(job_id)
+            if record is not None and job_id not in self._jobs:
+                moment = self.clock()
+                return self._messages.snapshot(decode_job(record, moment, same_clock=False), moment)
+        return self.snapshot(job_id)
+
+    async def statuses(self, jobs: Iterable[Job]) -> list[bytes]:
+        """Return the status of each job as JSON, as lists show it; other tasks run meanwhile."""
+        return await self._statuses.encode(jobs)
+
+    async def state(self, reads: Callable[[str], bool] | None = None) -> JobsState:
+        """Return the state of all jobs at the present position; other tasks run meanwhile.
+
+        Args:
+            reads: Returns whether a job may be read, by its id; None if all may be.
+        """
+        return await self._statuses.state(self.log.top, reads)
+
+    def tidy(self) -> None:
+        """Drop statuses that are too old to be reused."""
+        self._statuses.tidy()
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """Yield the full state of every job in memory, in the order in which they were first seen."""
+        moment = self.clock()
+        return (self._messages.snapshot(job, moment) for job in self._jobs.all())
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Return every job in memory, to be looked at only."""
+        return self._jobs.all()
+
+    def has(self, job: Job) -> bool:
+        """Return whether `job` is in memory and has not changed since it was returned by `jobs`."""
+        return self._jobs.get(job.job_id) is job
+
+    @property
+    def bytes(self) -> int:
+        """The memory that all jobs take, in bytes, roughly."""
+        return self._jobs.weight
+
+    def counts(self) -> Counter[str]:
+        """Return how many jobs in memory are in each state."""
+        return self._jobs.counts()
+
+    def ended_s(self, job_id: str) -> float | None:
+        """Return for how many seconds a job has been over; None for one that is active or not in memory."""
+        job = self._jobs.get(job_id)
+        if job is None or job.ended is None:
+            return None
+        return (self.clock().mono_ns - job.ended.mono_ns) / 1e9
+
+    def forget(self, job_id: str) -> None:
+        """Drop a job that ended or was lost from memory; what is active stays."""
+        if self._jobs.forget(job_id):
+            self._messages.forget(job_id)
