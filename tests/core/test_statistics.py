@@ -67,12 +67,20 @@ def test_new_and_existing_pictures_are_counted_separately() -> None:
     assert Statistics.counted(ended("photo")) == (0, 0)
 
 
-def test_unknown_names_do_not_fill_the_memory() -> None:
+def test_the_averages_that_were_updated_least_recently_leave_when_there_are_too_many() -> None:
     statistics = Statistics({("w", str(i)): Average(1, 1) for i in range(MAX_PHASES_KNOWN - 1)})
-    statistics.learn([duration(5, phase="last"), duration(5, phase="too many"), duration(11, phase="0", workflow="w")])
-    assert len(statistics.averages) == MAX_PHASES_KNOWN
-    assert statistics.average("dalle", "too many") is None
+    statistics.learn([duration(5, phase="last"), duration(5, phase="one more"), duration(11, phase="0", workflow="w")])
+    assert (len(statistics.averages), statistics.evicted) == (MAX_PHASES_KNOWN, 1)
+    assert statistics.average("w", "1") is None
+    assert statistics.average("dalle", "one more") == Average(1, 5)
     assert statistics.average("w", "0") == Average(2, 3)
+
+
+def test_more_averages_at_once_than_there_may_be_leave_the_last_ones() -> None:
+    statistics = Statistics({("w", "old"): Average(1, 1)})
+    statistics.learn([duration(5, phase=str(i)) for i in range(MAX_PHASES_KNOWN + 10)])
+    assert (len(statistics.averages), statistics.evicted) == (MAX_PHASES_KNOWN, 11)
+    assert next(iter(statistics.averages)) == ("dalle", "10")
 
 
 def test_learning_continues_from_earlier_values_without_changing_them() -> None:

@@ -240,3 +240,29 @@ async def test_a_change_of_the_estimate_has_a_reason(tmp_path: Path) -> None:
         assert "load is " in reason.text
         assert "its usual length: +" in reason.text
         assert job_status(snapshot).eta_reasons[-1].text == reason.text
+
+
+async def test_ever_new_names_leave_the_tables_and_the_metrics_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phaseline.model.statistics.MAX_PHASES_KNOWN", 30)
+    monkeypatch.setattr("phaseline_server.learning.learner._MOST_PHASES", 20)
+    monkeypatch.setattr("phaseline_server.http.routes.metrics._MOST_PHASES", 10)
+    async with serving(tmp_path) as client:
+        for number in range(40):
+            job = {"job_id": f"{number}"}
+            reports = [
+                {"type": "job_started", **job, "workflow": f"w{number:02}"},
+                {"type": "job_progress", **job, "stage": "render"},
+                {"type": "stage_completed", **job, "stage": "render"},
+                {"type": "job_completed", **job},
+            ]
+            assert (await client.post("/progress/batch", json=reports)).json()["refused"] == 0
+        lines = (await client.get("/metrics")).text.splitlines()
+        listed = [line for line in lines if line.startswith("phaseline_phase_average_seconds{")]
+        assert [line.split('"')[3 if "phase=" in line.split('"')[0] else 1] for line in listed] == [
+            f"w{number}" for number in range(30, 40)
+        ]
+        assert 'phaseline_names_evicted_total{table="averages"} 10.0' in lines
+        assert 'phaseline_names_evicted_total{table="durations"} 20.0' in lines
+        assert len([line for line in lines if line.startswith("phaseline_phase_seconds{")]) == 3 * 10

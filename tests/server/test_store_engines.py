@@ -238,6 +238,14 @@ async def test_averages_and_counts_are_replaced(open_store: Open) -> None:
     assert kept.counts == (2, 1)
 
 
+async def test_averages_that_are_dropped_do_not_come_back(open_store: Open) -> None:
+    store = await open_store()
+    load, render = ("film", "load"), ("film", "render")
+    await store.commit(batch(1, 1, averages={load: Average(1, 10)}, counts=(1, 0)))
+    await store.commit(batch(2, 2, averages={render: Average(1, 20)}, dropped=[load], counts=(2, 0)))
+    assert (await store.load(0, 0)).averages == {render: Average(1, 20)}
+
+
 async def test_a_batch_can_forget_all_averages_before_its_own(open_store: Open) -> None:
     store = await open_store()
     load, render = ("film", "load"), ("film", "render")

@@ -175,7 +175,6 @@ class ReportedJob:
             case PhaseCompleted():
                 self.timeline.complete(event.phase, PhaseState.SKIPPED if event.skipped else PhaseState.DONE, now)
                 self._keep_result(event)
-                self._keep_result(event)
             case JobStarted():
                 self._reset(event, now)
             case PhotoInfo():

@@ -1,6 +1,7 @@
 """Average phase durations: exponential moving averages in integer nanoseconds, as in the picture API."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
 from typing import Final
 
 import msgspec
@@ -12,8 +13,8 @@ from phaseline.model.workflows import DALLE
 
 __all__ = ["MAX_PHASES_KNOWN", "Average", "Statistics"]
 
-# Reporters choose the names of workflows and phases. At this limit no new phases are recorded.
-MAX_PHASES_KNOWN: Final = 10_000
+MAX_PHASES_KNOWN: Final = 5000
+"""Maximum number of averages; the least recently used ones leave. Reporters choose the names of phases."""
 
 
 class Average(msgspec.Struct, frozen=True):
@@ -32,7 +33,14 @@ class Average(msgspec.Struct, frozen=True):
 
 
 class Statistics:
-    """The averages by (workflow, phase), and the two counts of the picture API."""
+    """The averages by (workflow, phase), and the two counts of the picture API.
+
+    Attributes:
+        averages: The averages, least recently updated first.
+        generation_runs: The number of pictures made.
+        cache_hits: The number of pictures that existed already.
+        evicted: The number of averages that left because there were too many.
+    """
 
     def __init__(
         self,
@@ -44,6 +52,7 @@ class Statistics:
         self.averages = dict(averages or {})
         self.generation_runs = generation_runs
         self.cache_hits = cache_hits
+        self.evicted = 0
 
     def after(self, durations: Iterable[PhaseDuration]) -> dict[tuple[str, str], Average]:
         """Return the averages that `durations` change, with their new values; change nothing.
@@ -54,15 +63,30 @@ class Statistics:
         for duration in durations:
             key = (duration.workflow, duration.phase)
             known = changed.get(key) or self.averages.get(key)
-            if known is not None:
-                changed[key] = known.after(duration.duration_ns)
-            elif len(self.averages) + len(changed) < MAX_PHASES_KNOWN:
-                changed[key] = Average(1, duration.duration_ns)
+            first = Average(1, duration.duration_ns)
+            changed[key] = first if known is None else known.after(duration.duration_ns)
         return changed
+
+    def excess(self, changed: Mapping[tuple[str, str], Average]) -> list[tuple[str, str]]:
+        """Return the averages that leave when `changed` come: the least recently updated ones."""
+        excess = sum(key not in self.averages for key in changed) + len(self.averages) - MAX_PHASES_KNOWN
+        if excess <= 0:
+            return []
+        return list(islice(chain((key for key in self.averages if key not in changed), changed), excess))
+
+    def update(self, changed: Mapping[tuple[str, str], Average], gone: Sequence[tuple[str, str]]) -> None:
+        """Take over changed averages, and drop those that are gone."""
+        for key, average in changed.items():
+            self.averages.pop(key, None)  # to the end of the order
+            self.averages[key] = average
+        for key in gone:
+            self.averages.pop(key, None)
+        self.evicted += len(gone)
 
     def learn(self, durations: Iterable[PhaseDuration]) -> None:
         """Add the durations of completed phases."""
-        self.averages.update(self.after(durations))
+        changed = self.after(durations)
+        self.update(changed, self.excess(changed))
 
     @staticmethod
     def counted(job: Job) -> tuple[int, int]:

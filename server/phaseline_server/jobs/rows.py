@@ -34,6 +34,7 @@ async def batch_of(group: Group, statistics: Statistics, at_ns: int, turns: Turn
     for job in group.ended:
         more_made, more_hits = statistics.counted(job)
         made, hits = made + more_made, hits + more_hits
+    averages = statistics.after(group.durations)
     return Batch(
         at_ns=at_ns,
         messages=group.messages,
@@ -41,7 +42,8 @@ async def batch_of(group: Group, statistics: Statistics, at_ns: int, turns: Turn
         producers=group.producers,
         runs=runs,
         durations=group.durations,
-        averages=statistics.after(group.durations),
+        averages=averages,
+        dropped=statistics.excess(averages),
         counts=(made, hits) if group.ended else None,
         forget=group.forget,
     )

@@ -267,7 +267,7 @@ class Tracker(PublishedJobs):
             self.statistics.clear()  # of what the group before it taught
         if group.ended:
             self.ended.update(str(job.state) for job in group.ended)
-            self.statistics.averages.update(batch.averages)
+            self.statistics.update(batch.averages, batch.dropped)
             if batch.counts is not None:
                 self.statistics.generation_runs, self.statistics.cache_hits = batch.counts
             self.learned.set()

@@ -61,12 +61,17 @@ class _Note(msgspec.Struct, frozen=True):
 
 
 class Scores:
-    """The scores of the latest runs of each series. The least recently updated series are dropped first."""
+    """The scores of the latest runs of each series. The least recently updated series are dropped first.
+
+    Attributes:
+        evicted: The number of series that left because there were too many.
+    """
 
     def __init__(self) -> None:
         """Begin without scores."""
         self._notes: OrderedDict[str, tuple[int, list[_Note]]] = OrderedDict()
         self._scores: OrderedDict[tuple[str, str], deque[Score]] = OrderedDict()
+        self.evicted = 0
 
     def note(self, job: Job, now: Moment, estimate: Estimate, ema_ns: int | None) -> None:
         """Record an estimate published for `job`, and the time remaining by the picture API's formula."""
@@ -100,6 +105,7 @@ class Scores:
         self._scores.move_to_end(key)
         if len(self._scores) > _MOST_SERIES:
             self._scores.popitem(last=False)
+            self.evicted += 1
 
     def keys(self) -> list[tuple[str, str]]:
         """Return the series that have scores, least recently updated first."""

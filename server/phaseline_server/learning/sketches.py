@@ -76,6 +76,7 @@ class Sketches:
 
     Attributes:
         changed: The updated keys; the reader clears it.
+        evicted: The number of keys that left because there were too many.
     """
 
     def __init__(self, most: int) -> None:
@@ -83,6 +84,7 @@ class Sketches:
         self._most = most
         self._rolling: OrderedDict[Key, Rolling] = OrderedDict()
         self.changed: set[Key] = set()
+        self.evicted = 0
 
     def add(self, key: Key, sample: float) -> None:
         """Add a sample."""
@@ -92,6 +94,7 @@ class Sketches:
             if len(self._rolling) > self._most:
                 gone, _ = self._rolling.popitem(last=False)
                 self.changed.discard(gone)
+                self.evicted += 1
         else:
             self._rolling.move_to_end(key)
         rolling.add(sample)

@@ -57,6 +57,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         runs: Those of the jobs that ended.
         durations: The durations that ended jobs taught.
         averages: Those that changed, as they are after it.
+        dropped: The averages that are removed after that, as there are too many.
         counts: Pictures made, and pictures that were there already, in all.
         forget: Whether the averages and counts of all earlier batches are dropped first.
     """
@@ -68,6 +69,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     runs: Sequence[RunRow] = ()
     durations: Sequence[PhaseDuration] = ()
     averages: Mapping[tuple[str, str], Average] = {}
+    dropped: Sequence[tuple[str, str]] = ()
     counts: tuple[int, int] | None = None
     forget: bool = False
 

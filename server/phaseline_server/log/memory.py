@@ -78,6 +78,8 @@ class MemoryStore:
         if batch.forget:
             self._averages, self._counts = {}, (0, 0)
         self._averages.update(batch.averages)
+        for key in batch.dropped:
+            self._averages.pop(key, None)
         self._counts = batch.counts or self._counts
 
     async def events(self, after: int, limit: int) -> tuple[Message, ...]:

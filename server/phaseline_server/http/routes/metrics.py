@@ -1,7 +1,8 @@
 """`GET /metrics`: metrics for Prometheus, or as JSON."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 import trio
@@ -20,6 +21,9 @@ from phaseline_server.learning.metrics_file import MetricsFile
 
 __all__ = ["add_handlers"]
 
+Item = TypeVar("Item")
+_MOST_PHASES: Final = 500
+"""Maximum number of phases listed by each metric."""
 _STATES: Final = tuple(state for state in State if state is not State.ABSENT)
 
 
@@ -82,11 +86,21 @@ class _Collector:
             "phaseline_phase_average_seconds", "Moving average of a phase's duration.", labels=labels
         )
         samples = GaugeMetricFamily("phaseline_phase_samples", "Durations in the average.", labels=labels)
-        for key, known in sorted(statistics.averages.items()):
+        for key, known in sorted(_latest(statistics.averages.items())):
             average.add_metric(key, known.avg_ns / 1e9)
             samples.add_metric(key, known.count)
         yield average
         yield samples
+        learning = self._services.learning
+        evicted = {
+            "averages": statistics.evicted,
+            "durations": learning.durations.evicted,
+            "gaps": learning.habits.gaps.evicted,
+            "scores": learning.scores.evicted,
+        }
+        yield _counted(
+            "phaseline_names_evicted", "Names dropped from a table as least recently used.", "table", evicted
+        )
         yield self._percentiles()
 
     def _percentiles(self) -> Metric:
@@ -94,10 +108,15 @@ class _Collector:
         percentiles = GaugeMetricFamily(
             "phaseline_phase_seconds", "Rolling percentiles of a phase's duration.", labels=labels
         )
-        for (workflow, series, phase), rolling in sorted(self._services.learning.durations.items()):
+        for (workflow, series, phase), rolling in sorted(_latest(self._services.learning.durations.items())):
             for quantile, value in zip(QUANTILES, rolling.quantiles(*QUANTILES), strict=True):
                 percentiles.add_metric([workflow, series, phase, str(quantile)], value)
         return percentiles
+
+
+def _latest(items: Iterable[Item]) -> list[Item]:
+    """Return the phases that were updated last: reporters choose their names, and each one is several lines."""
+    return list(deque(items, maxlen=_MOST_PHASES))
 
 
 def _counted(name: str, documentation: str, label: str, counts: Mapping[Any, int]) -> Metric:
