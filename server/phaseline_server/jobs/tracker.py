@@ -229,10 +229,22 @@ class Tracker(PublishedJobs):
         while True:
             await self._work.wait()
             with trio.CancelScope(shield=True):
-                async with self._intake.open:
-                    self._work = trio.Event()
-                    group = self._intake.close_group()
+                group = await self._close_group()
                 await self._keep(group)
+
+    async def _close_group(self) -> Group:
+        """Return the reports that have gathered; wait for a batch that is still joining them."""
+        intake = self._intake
+        try:
+            # Without a checkpoint, during which the next batch would have to wait.
+            intake.open.acquire_nowait()
+        except trio.WouldBlock:
+            await intake.open.acquire()
+        try:
+            self._work = trio.Event()
+            return intake.close_group()
+        finally:
+            intake.open.release()
 
     async def _keep(self, group: Group) -> None:
         try:

@@ -195,7 +195,8 @@ class Journal:
             "INSERT OR REPLACE INTO averages",
             [(*key, average.count, average.avg_ns) for key, average in batch.averages.items()],
         )
-        self._writer.executemany("DELETE FROM averages WHERE workflow = ? AND phase = ?", batch.dropped)
+        if batch.dropped:
+            self._writer.executemany("DELETE FROM averages WHERE workflow = ? AND phase = ?", batch.dropped)
         if batch.counts is not None or batch.forget:
             made, hits = batch.counts or (0, 0)
             self._insert("INSERT OR REPLACE INTO meta", [("generation_runs", made), ("cache_hits", hits)])
