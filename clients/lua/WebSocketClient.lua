@@ -5,9 +5,10 @@
 --     WebSocketClient.sendJobProgress('job_12345', 'exif_analysis', 25, 'Analyzing EXIF data...')
 --     WebSocketClient.sendJobComplete('job_12345', true, { preset_applied = 'WhiteLayer_v4' }, 15.5)
 --
--- No call raises or blocks the job for long. Undelivered messages wait in a bounded queue, in order, and
--- are sent with a later call (in Lightroom: by a background task). After a restart of the server the client registers
--- itself and its active jobs again. Each message has a number, so a lost answer does not cause a duplicate report.
+-- No call raises, or blocks the job for more than half a second; only `flush(seconds)` waits as long as you ask.
+-- Undelivered messages wait in a bounded queue, in order, and are sent with a later call (in Lightroom: by a background
+-- task). After a restart of the server the client registers itself and its active jobs again. Each message has a
+-- number, so a lost answer does not cause a duplicate report.
 --
 -- It requires json.lua in the same folder, and a server with POST /ws/handshake and /ws/send.
 
@@ -17,24 +18,25 @@ local WebSocketClient = {}
 
 local PROTOCOL_VERSION = '1.0'
 local MOST_WAITING = 1000
-local TIMEOUT_SECONDS = 2
+local TIMEOUT_SECONDS = 2 -- of one request
+local CALL_SECONDS = 0.4 -- of all requests of one call
 local PAUSE_SECONDS = { first = 1, most = 30 }
-local FLUSH_SECONDS = 5
 local ENDS = { job_completed = true, job_failed = true }
 local KEPT = { job_started = true, job_completed = true, job_failed = true }
 
 -- ------------------------------------------------------------------------- where it runs: Lightroom or plain Lua
 
--- Each offers: post(url, body, token or nil) -> status or nil, answer or reason; now() -> seconds; log(text); background(task) or nil
+-- Each offers: post(url, body, token or nil, seconds) -> status or nil, answer or reason; now() -> seconds; log(text);
+-- sleep(seconds); background(task) or nil; unique() -> a text that no other process has, or nil.
 local function lightroom()
     local LrHttp, LrTasks, LrDate, LrLogger = import 'LrHttp', import 'LrTasks', import 'LrDate', import 'LrLogger'
     local logger = LrLogger('Phaseline')
     logger:enable('logfile')
     return {
-        post = function(url, body, token)
+        post = function(url, body, token, seconds)
             local headers = { { field = 'Content-Type', value = 'application/json' } }
             if token then headers[2] = { field = 'Authorization', value = 'Bearer ' .. token } end
-            local answer, about = LrHttp.post(url, body, headers, 'POST', TIMEOUT_SECONDS)
+            local answer, about = LrHttp.post(url, body, headers, 'POST', seconds)
             if not answer then
                 local failure = about and about.error
                 return nil, failure and (failure.name or failure.errorCode) or 'no answer'
@@ -45,6 +47,7 @@ local function lightroom()
         log = function(text) logger:warn(text) end,
         background = function(task) LrTasks.startAsyncTask(task) end,
         sleep = function(seconds) LrTasks.sleep(seconds) end,
+        unique = function() return import('LrUUID').generateUUID() end,
     }
 end
 
@@ -79,8 +82,10 @@ local function isOf(certificate, host)
 end
 
 -- Open a TLS connection for LuaSocket, and verify that the certificate is valid for the host.
-local function secured(certificates)
-    local create = require('ssl.https').tcp { verify = 'peer', cafile = certificates } -- LuaSec
+local function secured(certificates, seconds)
+    local https = require 'ssl.https' -- LuaSec
+    https.TIMEOUT = seconds / 2 -- once for the connection, once for the handshake
+    local create = https.tcp { verify = 'peer', cafile = certificates }
     return function()
         local connection = create()
         local connect = connection.connect
@@ -94,19 +99,37 @@ local function secured(certificates)
     end
 end
 
+-- Open a connection for LuaSocket whose operations all end by `deadline`: its own time-out counts for each anew.
+local function bounded(create, deadline, now)
+    return function()
+        local connection, problem = create()
+        if not connection then return nil, problem end
+        return setmetatable({}, { __index = function(_, name)
+            return function(_, ...)
+                if name == 'settimeout' then return 1 end
+                local left = deadline - now()
+                if name ~= 'close' then
+                    if left <= 0 then return nil, 'timeout' end
+                    connection:settimeout(left, 't')
+                end
+                return connection[name](connection, ...)
+            end
+        end })
+    end
+end
+
 local function plain()
     local http, ltn12, socket = require 'socket.http', require 'ltn12', require 'socket'
     return {
-        post = function(url, body, token)
-            local parts, create = {}, nil
+        post = function(url, body, token, seconds)
+            local parts, create = {}, socket.tcp
             if url:match('^https') then
                 local certificates = trusted()
                 if not certificates then return nil, 'no file of trusted certificates; name one by SSL_CERT_FILE' end
-                create = secured(certificates)
+                create = secured(certificates, seconds)
                 local authority = url:match('^https://[^/]*')
                 if not authority:match(':%d+$') then url = authority .. ':443' .. url:sub(#authority + 1) end
             end
-            http.TIMEOUT = TIMEOUT_SECONDS
             local fine, status = http.request {
                 url = url,
                 method = 'POST',
@@ -116,7 +139,7 @@ local function plain()
                 },
                 source = ltn12.source.string(body),
                 sink = ltn12.sink.table(parts),
-                create = create,
+                create = bounded(create, socket.gettime() + seconds, socket.gettime),
             }
             if not fine then return nil, tostring(status) end
             return status, table.concat(parts)
@@ -124,6 +147,14 @@ local function plain()
         now = socket.gettime,
         log = function(text) io.stderr:write('WebSocketClient: ', text, '\n') end,
         sleep = socket.sleep,
+        unique = function()
+            local file = io.open('/dev/urandom', 'rb')
+            if not file then return nil end
+            file:setvbuf('no') -- reads no more than it needs
+            local bytes = file:read(16)
+            file:close()
+            return (bytes:gsub('.', function(byte) return string.format('%02x', byte:byte()) end))
+        end,
     }
 end
 
@@ -146,6 +177,7 @@ local waiting = {} -- messages, oldest first
 local active = {} -- job_id -> its job_started, to send again to a server that does not know the job
 local pause, notBefore = PAUSE_SECONDS.first, 0
 local sending = false
+local deadline = math.huge -- of the requests of the present call
 local complained -- the reason that was logged last, since the last success
 
 local function baseUrl()
@@ -168,11 +200,26 @@ local function drop()
     end
 end
 
+-- Return a name that no other worker has, also if both begin at the same moment. The host's math.random is left alone:
+-- a script may have seeded it, to repeat its numbers.
+local function newName()
+    local found, unique = pcall(here().unique)
+    local address = tostring({}):match('0x(%x+)') or tostring({})
+    local clock = os and os.clock and os.clock() or 0
+    local parts = { string.format('%.0f', here().now() * 1e6), string.format('%.0f', clock * 1e6), address }
+    if found and unique then parts = { unique } end
+    return ('lua-' .. table.concat(parts, '-')):gsub('[^%w-]', ''):sub(1, 80)
+end
+
+-- Return an id or a name as text, which a script may have as a number.
+local function text(value)
+    if value == nil or type(value) == 'string' then return value end
+    if type(value) == 'number' and value == math.floor(value) then return string.format('%.0f', value) end
+    return tostring(value)
+end
+
 local function enqueue(message)
-    if not producer then
-        math.randomseed(math.floor(here().now() * 1000) % 2147483647)
-        producer = string.format('lua-%08x%08x', math.random(0, 2147483647), math.random(0, 2147483647))
-    end
+    producer = producer or newName()
     number = number + 1
     message.producer, message.producer_seq = producer, number
     local last = waiting[#waiting]
@@ -190,9 +237,11 @@ end
 
 -- Return the decoded answer and the status; or nil and a reason if there is no valid answer.
 local function post(path, body)
-    local status, text = here().post(baseUrl() .. path, json.encode(body), token)
-    if not status then return nil, text end
-    local answer = json.decode(text)
+    local seconds = math.min(TIMEOUT_SECONDS, deadline - here().now())
+    if seconds <= 0 then return nil, 'time-out' end
+    local status, document = here().post(baseUrl() .. path, json.encode(body), token, seconds)
+    if not status then return nil, document end
+    local answer = json.decode(document)
     if type(answer) ~= 'table' then return nil, 'status ' .. tostring(status) .. ' with no JSON' end
     return answer, status
 end
@@ -233,11 +282,15 @@ local function deliver(message, attempt)
     return true
 end
 
--- Send the queued messages until none is left or the connection fails. Return whether the queue is empty.
-local function drain()
-    if sending or here().now() < notBefore then return #waiting == 0 end
+-- Send the queued messages until none is left, the connection fails, or the time is over. Return whether the queue is
+-- empty. Without `seconds` there is no limit.
+local function drain(seconds)
+    local began = here().now()
+    if sending or began < notBefore then return #waiting == 0 end
     sending = true
-    while waiting[1] do
+    deadline = began + (seconds or math.huge)
+    -- In the second half no message is begun, so that each has time enough to be answered.
+    while waiting[1] and here().now() < began + (seconds or math.huge) / 2 do
         local message = waiting[1]
         local ran, fine, reason = pcall(deliver, message, 1)
         if not ran then fine, reason = nil, fine end
@@ -251,7 +304,7 @@ local function drain()
         table.remove(waiting, 1)
         if ENDS[message.type] then active[message.job_id] = nil end
     end
-    sending = false
+    sending, deadline = false, math.huge
     return #waiting == 0
 end
 
@@ -270,9 +323,12 @@ end
 
 local function send(message)
     local fine, problem = pcall(function()
+        for _, field in ipairs { 'job_id', 'stage', 'message', 'error_type', 'error_message' } do
+            message[field] = text(message[field])
+        end
         if message.type == 'job_started' then active[message.job_id] = message end
         enqueue(message)
-        if here().background then drainInBackground() else drain() end
+        if here().background then drainInBackground() else drain(CALL_SECONDS) end
     end)
     if not fine then pcall(function() here().log('not reported: ' .. tostring(problem)) end) end
     return fine
@@ -280,9 +336,9 @@ end
 
 -- ------------------------------------------------------------------------------------------------- public functions
 
--- Say where the server is, e.g. WebSocketClient.configure { url = 'http://render-box:5100' }. By default it is what
--- the environment's PROGRESS_URL says, or http://127.0.0.1:5100. A server with tokens wants one of scope report, from
--- the environment's PROGRESS_TOKEN or as { token = 'phl_…' }.
+-- Set the server's address, e.g. WebSocketClient.configure { url = 'http://render-box:5100' }, and the token of scope
+-- report that a server with tokens needs: { token = 'phl_…' }. The defaults are the environment's PROGRESS_URL, or
+-- http://127.0.0.1:5100, and its PROGRESS_TOKEN.
 function WebSocketClient.configure(options)
     url, token = options.url or url, options.token or token
     clientId, notBefore = nil, 0
@@ -327,11 +383,11 @@ function WebSocketClient.sendJobComplete(jobId, success, result, duration)
     }
 end
 
--- Send the queued messages, for at most the given number of seconds [5]. Return whether the queue is empty.
+-- Send the queued messages, for at most the given number of seconds [0.4]. Return whether the queue is empty.
 function WebSocketClient.flush(seconds)
-    local limit = here().now() + (seconds or FLUSH_SECONDS)
+    local limit = here().now() + (seconds or CALL_SECONDS)
     notBefore = 0
-    while not drain() and here().now() < limit do
+    while not drain(math.max(0, limit - here().now())) and here().now() < limit do
         here().sleep(math.min(0.2, math.max(0, limit - here().now())))
         notBefore = math.min(notBefore, here().now() + 0.2)
     end

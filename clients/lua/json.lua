@@ -12,8 +12,37 @@ local ESCAPES = {
 
 -- ---------------------------------------------------------------------------------------- encoding
 
+local REPLACEMENT = '\239\191\189' -- U+FFFD
+-- The range of a sequence's second byte where it is not 0x80 to 0xBF (RFC 3629, section 4).
+local SECOND = { [0xE0] = { 0xA0, 0xBF }, [0xED] = { 0x80, 0x9F }, [0xF0] = { 0x90, 0xBF }, [0xF4] = { 0x80, 0x8F } }
+
+-- Return the length of the UTF-8 sequence at a byte above 127, or nil if there is none.
+local function sequenceLength(bytes, at)
+    local first, second = bytes:byte(at, at + 1)
+    local length = first >= 0xC2 and first <= 0xDF and 2 or first >= 0xE0 and first <= 0xEF and 3
+        or first >= 0xF0 and first <= 0xF4 and 4
+    local range = SECOND[first] or { 0x80, 0xBF }
+    if not length or not second or second < range[1] or second > range[2] then return nil end
+    for index = at + 2, at + length - 1 do
+        local byte = bytes:byte(index)
+        if not byte or byte < 0x80 or byte > 0xBF then return nil end
+    end
+    return length
+end
+
+-- Replace what is not UTF-8, such as Latin-1, as no receiver takes it.
+local function valid(bytes)
+    local parts, at = {}, 1
+    while at <= #bytes do
+        local length = sequenceLength(bytes, at)
+        parts[#parts + 1] = length and bytes:sub(at, at + length - 1) or REPLACEMENT
+        at = at + (length or 1)
+    end
+    return table.concat(parts)
+end
+
 local function encodeString(text)
-    return '"' .. text:gsub('[%c"\\\127]', function(character)
+    return '"' .. text:gsub('[\128-\255]+', valid):gsub('[%z\1-\31"\\\127]', function(character)
         return ESCAPES[character] or string.format('\\u%04x', character:byte())
     end) .. '"'
 end

@@ -1,6 +1,9 @@
 """The very file that goes into Lightroom, under Debian's lua5.1: with LuaSocket, and with a stand-in for the SDK."""
 
 import subprocess
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +131,86 @@ async def test_without_a_server_no_call_raises_and_the_spool_is_bounded(mode: st
     assert done.stderr.decode().count("no connection to") <= 1
 
 
+async def test_workers_that_begin_in_the_same_moment_lose_no_report(tmp_path: Path) -> None:
+    stopped_clock = "require('socket').gettime = function() return 1000 end"
+    async with server_process(tmp_path) as server:
+        async with trio.open_nursery() as nursery:
+            for number in range(8):
+                lines = f"require('WebSocketClient').sendJobStart('job_{number}', {number}, {{}})"
+                nursery.start_soon(run, script("luasocket", stopped_clock, lines), server.url)
+        assert [(await status(server.url, f"job_{number}"))["state"] for number in range(8)] == ["active"] * 8
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_random_numbers_of_the_host_stay_as_they_were(mode: str) -> None:
+    lines = [
+        "math.randomseed(42); local expected = math.random(); math.randomseed(42)",
+        "local client = require 'WebSocketClient'",
+        "client.configure { url = 'http://127.0.0.1:9' }",
+        "client.sendJobStart('job_1', 1, {})",
+        "assert(math.random() == expected)",
+        "os.exit(0)",
+    ]
+    await trio.run_process(script(mode, *lines), capture_stderr=True)
+
+
+async def answer_slowly(stream: trio.SocketStream) -> None:
+    """Send one byte of an answer after the other, each well within any time-out."""
+    with suppress(trio.BrokenResourceError):
+        for byte in b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 1000:
+            await stream.send_all(bytes([byte]))
+            await trio.sleep(0.05)
+
+
+async def answer_never(stream: trio.SocketStream) -> None:
+    with suppress(trio.BrokenResourceError):
+        async for _ in stream:
+            pass
+
+
+@pytest.mark.parametrize("handler", [answer_slowly, answer_never])
+async def test_a_server_that_does_not_answer_blocks_no_call_for_long(
+    handler: Callable[[trio.SocketStream], Awaitable[None]],
+) -> None:
+    lines = [
+        "local client, now = require 'WebSocketClient', require('socket').gettime",
+        "local longest = 0",
+        "local function timed(call) local began = now(); call(); longest = math.max(longest, now() - began) end",
+        "timed(function() client.sendJobStart('job_1', 1, {}) end)",
+        "for i = 1, 3 do timed(function() client.sendPhotoInfo('job_1', i, {}) end) end",
+        "timed(function() assert(not client.flush()) end)",
+        "print(longest)",
+        "os.exit(0)",
+    ]
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, handler, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        environment = {"PROGRESS_URL": f"http://127.0.0.1:{port}", "PATH": "/usr/bin:/bin"}
+        done = await trio.run_process(
+            script("luasocket", *lines), env=environment, capture_stdout=True, capture_stderr=True
+        )
+        nursery.cancel_scope.cancel()
+    # 0.4 s and what a busy machine adds; one time-out of a request is 2 s.
+    assert float(done.stdout) < 1.5
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_ids_and_texts_of_any_kind_are_reported(mode: str, tmp_path: Path) -> None:
+    lines = [
+        "local client = require 'WebSocketClient'",
+        r"client.sendJobStart('caf\233', 1, { file_name = 'caf\233 \195\169.jpg' })",
+        "client.sendJobStart(12345, 1, {})",
+        r"client.sendJobProgress(12345, 'importing', 25, '\255')",
+    ]
+    async with server_process(tmp_path) as server:
+        assert await run(script(mode, *lines), server.url) == ""
+        assert (await status(server.url, "caf\N{REPLACEMENT CHARACTER}"))["photo_info"] == {
+            "file_name": "caf\N{REPLACEMENT CHARACTER} é.jpg"
+        }
+        job = await status(server.url, "12345")
+    assert (job["current_stage"], job["message"]) == ("importing", "\N{REPLACEMENT CHARACTER}")
+
+
 @pytest.mark.parametrize(
     ("written", "encoded"),
     [
@@ -136,6 +219,10 @@ async def test_without_a_server_no_call_raises_and_the_spool_is_bounded(mode: st
         ("{a = {b = {true, false}}}", '{"a":{"b":[true,false]}}'),
         ("{x = 0.1, y = 1e300, z = -5}", '{"x":0.10000000000000001,"y":1.0000000000000001e+300,"z":-5}'),
         ("{n = 0/0, i = 1/0}", '{"i":null,"n":null}'),
+        (
+            r"'\195\169 \233 \240\159\152\128 \192\175 \237\160\128 \195'",
+            '"é \ufffd 😀 \ufffd\ufffd \ufffd\ufffd\ufffd \ufffd"',
+        ),
         (r"'q\"\\\n\001\127'", r'"q\"\\\n\u0001\u007f"'),
     ],
 )
