@@ -2,14 +2,16 @@
 
 import contextlib
 import errno
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from phaseline.errors import DataDirError, DiskFull, PhaselineError
 
-__all__ = ["check_data_dir", "replace_file", "write_error"]
+__all__ = ["check_data_dir", "locked", "replace_file", "sync_directory", "write_error"]
 
 # EFBIG, a limit on file sizes, has the same effect and remedy as a full disk.
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -48,11 +50,42 @@ def replace_file(path: Path, content: bytes, data_dir: Path | None = None, mode:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_directory(path.parent)
     except OSError as error:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
         raise write_error(path, error) from None
+
+
+def sync_directory(path: Path) -> None:
+    """Make new, renamed and removed entries of a directory durable. Raises OSError."""
+    directory = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the exclusive lock `path` for the block; wait while another process holds it. The file stays.
+
+    Raises:
+        DiskFull: The disk is full.
+        DataDirError: The directory is missing or not writable.
+    """
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        raise DataDirError(f"cannot write {path}: directory {path.parent} does not exist; mount or create it") from None
+    except OSError as error:
+        raise write_error(path, error) from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
 
 
 def check_data_dir(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,15 @@ def test_tokens_are_listed_with_their_ids_and_revoked_by_them(tmp_path: Path) ->
     last = token(tmp_path, "revoke", second.split()[0])
     assert "rejects all clients" in last.stderr
     assert TokenFile(tmp_path).read() == ()
+
+
+def test_tokens_that_are_created_and_revoked_at_once_are_all_kept_and_all_gone(tmp_path: Path) -> None:
+    old = [TokenFile(tmp_path).create(Scope.READ)[1].id for _ in range(8)]
+    with ThreadPoolExecutor(16) as pool:
+        gone = [pool.submit(TokenFile(tmp_path).revoke, each) for each in old]
+        made = [pool.submit(TokenFile(tmp_path).create, Scope.REPORT) for _ in old]
+    assert [each.result().id for each in gone] == old
+    assert {token.id for token in TokenFile(tmp_path).read() or ()} == {each.result()[1].id for each in made}
 
 
 @pytest.mark.parametrize("ttl", ["0d", "-1d", "5y", "d", "1.5h", "９d", "99999999w"])

@@ -14,7 +14,7 @@ import msgspec
 
 from phaseline.errors import ConfigError
 from phaseline_server.access.grant import Grant, Scope
-from phaseline_server.atomic_files import replace_file
+from phaseline_server.atomic_files import locked, replace_file
 
 __all__ = ["FILE_NAME", "Token", "TokenFile"]
 
@@ -68,6 +68,7 @@ class TokenFile:
     def __init__(self, data_dir: Path) -> None:
         """Refer to the file in `data_dir`, without reading it."""
         self.path = data_dir / FILE_NAME
+        self._lock_path = self.path.with_suffix(".lock")
         self._data_dir = data_dir
 
     def read(self) -> tuple[Token, ...] | None:
@@ -107,7 +108,8 @@ class TokenFile:
         token = Token(
             sha256=digest(text), scope=scope, jobs=jobs, created=now, expires=None if ttl_s is None else now + ttl_s
         )
-        self._write([*(self.read() or ()), token])
+        with locked(self._lock_path):
+            self._write([*(self.read() or ()), token])
         return text, token
 
     def revoke(self, token_id: str) -> Token:
@@ -118,13 +120,14 @@ class TokenFile:
             DataDirError: The file is not writable.
             DiskFull: The disk is full.
         """
-        tokens = self.read() or ()
-        found = next((token for token in tokens if token.id == token_id), None)
-        if found is None:
-            known = ", ".join(token.id for token in tokens) or "none"
-            raise ConfigError(f"no token has the id {token_id!a}; known ids: {known}")
-        self._write(token for token in tokens if token is not found)
-        return found
+        with locked(self._lock_path):
+            tokens = self.read() or ()
+            found = next((token for token in tokens if token.id == token_id), None)
+            if found is None:
+                known = ", ".join(token.id for token in tokens) or "none"
+                raise ConfigError(f"no token has the id {token_id!a}; known ids: {known}")
+            self._write(token for token in tokens if token is not found)
+            return found
 
     def _write(self, tokens: Iterable[Token]) -> None:
         content = msgspec.json.format(msgspec.json.encode(_Document(tokens=tuple(tokens))), indent=2)
