@@ -57,7 +57,7 @@ async def _archive(tracker: Tracker, message: Message, data_dir: Path) -> None:
             return  # archived by the pictures package, or already started again
         document = msgspec.json.format(msgspec.json.encode(job_status(snapshot)), indent=2) + b"\n"
         path = data_dir / "metrics" / "runs" / _name(snapshot)
-        await trio.to_thread.run_sync(replace_file, path, document, data_dir)
+        await trio.to_thread.run_sync(replace_file, path, document, data_dir, 0o600)
     except PhaselineError as error:
         _log.warning("cannot archive a job", job_id=message.job_id, error=str(error))
 

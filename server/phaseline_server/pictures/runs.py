@@ -322,7 +322,7 @@ class Runs:
             snapshot = self._tracker.snapshot(dalle_job_id(series, address))
             name = f"{name}-{snapshot.started_ns}.json"
             document, data_dir = encode_run(snapshot, run.dress), archive.parents[1]
-            await trio.to_thread.run_sync(replace_file, archive / name, document, data_dir)
+            await trio.to_thread.run_sync(replace_file, archive / name, document, data_dir, 0o600)
         except PhaselineError as error:
             _log.warning("cannot archive a run", name=name, error=str(error))
 
