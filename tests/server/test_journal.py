@@ -17,7 +17,7 @@ from phaseline_server.log.protocol import Retention
 from phaseline_server.log.sqlite.journal import Journal
 from phaseline_server.log.sqlite.packing import LARGEST
 from phaseline_server.log.sqlite.schema import VERSION
-from tests.support.journals import NAME, batch, contents, crashed, messages
+from tests.support.journals import NAME, batch, contents, crashed, messages, served_last
 
 DAY_NS = 24 * 3600 * 10**9
 
@@ -122,12 +122,15 @@ def test_a_torn_end_of_the_wal_costs_only_what_was_never_acknowledged(tmp_path: 
     journal = open_journal()
     journal.commit(batch(1, 10))
     acknowledged = (tmp_path / f"{NAME}-wal").stat().st_size
+    marker = (tmp_path / "journal.lock").read_bytes()
     journal.commit(batch(11, 20))
     whole = (tmp_path / f"{NAME}-wal").stat().st_size
     for size in range(acknowledged, whole, (whole - acknowledged) // 7):
         left = crashed(tmp_path, tmp_path / f"left{size}")
         with (left / f"{NAME}-wal").open("r+b") as wal:
             wal.truncate(size)
+        (left / "journal.lock").write_bytes(marker)
+        served_last(left)
         with closing(Journal.open(left)) as again:
             assert [message.seq for message in again.events(0, 100)] == list(range(1, 11))
 

@@ -1,5 +1,6 @@
 """Journals made by hand, and looked into without the code that writes them."""
 
+import json
 import random
 import shutil
 import sqlite3
@@ -44,7 +45,15 @@ def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 def crashed(data_dir: Path, copy: Path) -> Path:
     """Copy the files of an open journal to the new directory `copy`: what a crash at this moment would leave."""
     copy.mkdir()
-    for path in data_dir.glob(f"{NAME}*"):
+    for path in data_dir.glob("journal.*"):
         if not path.name.endswith("-shm"):  # which is only memory, and made anew
             shutil.copy(path, copy / path.name)
+    served_last(copy)
     return copy
+
+
+def served_last(data_dir: Path) -> None:
+    """Let a copied journal pass for the file that was served last: a crash would have left the same inode."""
+    lock = data_dir / "journal.lock"
+    marker = json.loads(lock.read_bytes())
+    lock.write_text(json.dumps({**marker, "inode": (data_dir / NAME).stat().st_ino}))

@@ -47,7 +47,7 @@ class Store(Protocol):
 
     @property
     def epoch(self) -> str:
-        """The epoch of the stream; it stays the same for as long as the log exists."""
+        """The epoch of the stream; it stays the same until the log is replaced by another one, or by an older copy."""
         ...
 
     @property

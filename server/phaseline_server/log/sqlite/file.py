@@ -1,25 +1,32 @@
-"""The journal's file before anything is written to it: looked at if it is there, made if it is not."""
+"""The journal's file before a server uses it: checked if it exists, created if it does not."""
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
+from phaseline_server.atomic_files import sync_directory
 from phaseline_server.log.sqlite.schema import check_ours, prepare
 
-__all__ = ["NAME", "look_at", "make"]
+__all__ = ["NAME", "check_file", "create_file", "make_private", "parts_of"]
 
 NAME: Final = "journal.sqlite3"
+_PRIVATE: Final = 0o600
 
 
-def look_at(path: Path) -> None:
-    """Return if the file at `path` is a sound journal that this program can use; it is not changed, nor is its WAL.
+def parts_of(path: Path) -> tuple[Path, Path, Path]:
+    """Return the paths of a journal in use: the file, its write-ahead log, and the index of that."""
+    return path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
 
-    (Whoever closes a file that was opened for writing brings its WAL into it, be it damaged or somebody else's.)
+
+def check_file(path: Path) -> None:
+    """Check that the file at `path` is a sound journal that this program can use; neither it nor its WAL is changed.
+
+    (Closing a file that was opened for writing moves its WAL into it, even if it is damaged or another program's.)
 
     Raises:
-        JournalUnusable: It is somebody else's file, or of a newer version.
+        JournalUnusable: It is another program's file, or of a newer version.
         sqlite3.Error: It is damaged, or can't be read.
     """
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
@@ -31,24 +38,29 @@ def look_at(path: Path) -> None:
         raise error
 
 
-def make(path: Path) -> None:
-    """Make a new journal at `path`, whole or not at all.
+def create_file(path: Path) -> None:
+    """Create a new journal at `path`, completely or not at all.
 
     Raises:
-        OSError: It can't be made.
+        OSError: It can't be created.
         sqlite3.Error: It can't be written.
     """
     fresh = path.with_suffix(".new")
-    # Of an attempt that was interrupted; and what belonged to a file that somebody has moved away.
+    # Left by an interrupted attempt, or by a file that was moved away.
     for left in (fresh, *(Path(f"{base}{end}") for base in (fresh, path) for end in ("-journal", "-wal", "-shm"))):
         left.unlink(missing_ok=True)
+    # SQLite gives its other files the mode of this one, whatever the umask is.
+    os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE))
     with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         prepare(connection, path)
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
     fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_directory(path.parent)
+
+
+def make_private(path: Path) -> None:
+    """Make the journal's files readable for their owner only. Files of another owner stay as they are."""
+    for part in parts_of(path):
+        with suppress(FileNotFoundError, PermissionError):
+            part.chmod(_PRIVATE)
