@@ -10,7 +10,7 @@ import pytest
 
 from phaseline.errors import JournalUnusable
 from phaseline.model.phase import PhaseDuration
-from phaseline.model.snapshot import State
+from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average
 from phaseline_server.log.batch import Batch, JobRow
 from phaseline_server.log.protocol import Retention
@@ -52,7 +52,7 @@ def test_all_that_is_committed_is_there_when_it_is_opened_again(open_journal: Op
     journal = open_journal()
     said = messages(1, 4)
     full = Batch(
-        at_ns=5,
+        at=Moment(5, 5),
         messages=said,
         jobs=[job_row("b", 3), job_row("a", 4, ended_ns=5)],
         producers={"one": (7, 3), "two": (9, 4)},
@@ -240,7 +240,7 @@ def test_a_directory_has_one_server(tmp_path: Path, open_journal: Open) -> None:
 
 
 def prune_all(journal: Journal, now_ns: int) -> None:
-    while journal.prune(now_ns):
+    while journal.prune(Moment(now_ns, now_ns)):
         pass
 
 

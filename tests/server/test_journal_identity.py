@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from phaseline.errors import JournalFailed, JournalUnusable
+from phaseline.model.snapshot import Moment
 from phaseline_server.log.sqlite.guard import DirectoryLock
 from phaseline_server.log.sqlite.journal import Journal
 from tests.support.journals import NAME, batch, crashed
@@ -50,7 +51,7 @@ def test_nothing_is_acknowledged_once_the_files_are_others(data_dir: Path, harm:
     with pytest.raises(JournalFailed, match=f"{data_dir}/{NAME}.* was removed, moved or replaced"):
         journal.commit(batch(4, 5))
     with pytest.raises(JournalFailed, match="choose another --data-dir"):
-        journal.prune(1)
+        journal.prune(Moment(1, 1))
     journal.close()
 
 

@@ -60,7 +60,7 @@ async def test_a_file_of_version_1_keeps_its_events_jobs_producers_and_averages(
         assert {job.job_id: job.state for job in jobs} == {"running": State.ACTIVE, "done": State.COMPLETED}
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", [2, 3, 4])
 async def test_a_file_of_a_later_version_keeps_what_was_learned_as_well(tmp_path: Path, version: int) -> None:
     written(version, tmp_path)
     async with open_store(tmp_path) as store:
@@ -115,13 +115,13 @@ async def test_the_columns_of_old_jobs_are_filled_from_their_records(tmp_path: P
         assert (job_id, state, latest_ns) == (job.job_id, job.state, job.latest.wall_ns)
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", [2, 3, 4])
 async def test_a_job_that_was_lost_before_the_upgrade_leaves_by_its_age(tmp_path: Path, version: int) -> None:
     path = written(version, tmp_path)
     async with open_store(tmp_path, Retention(age_s=DAY_NS / 1e9)) as store:
-        await store.prune(WRITTEN_NS + DAY_NS)
+        await store.prune(Moment(WRITTEN_NS + 9 * DAY_NS, 0))
         assert ("silent",) in rows(path, "SELECT job_id FROM jobs")
-        await store.prune(WRITTEN_NS + 2 * DAY_NS)
+        await store.prune(Moment(WRITTEN_NS + 10 * DAY_NS, DAY_NS))
         assert rows(path, "SELECT job_id FROM jobs") == [("running",)]
 
 
@@ -132,5 +132,6 @@ async def test_an_old_job_whose_record_can_not_be_read_stays(tmp_path: Path) -> 
         harmed.commit()
     async with open_store(tmp_path) as store:
         assert await store.job("silent") == b"\xff{"
-        await store.prune(WRITTEN_NS + 365 * DAY_NS)
+        for days in (0, 365):
+            await store.prune(Moment(WRITTEN_NS + days * DAY_NS, days * DAY_NS))
     assert rows(path, "SELECT state, latest_ns FROM jobs WHERE job_id = 'silent'") == [("", 0)]

@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from phaseline.errors import Unrecoverable
+from phaseline.model.snapshot import Moment
 from phaseline.stream import JOBS, Position
 from phaseline_server.log.batch import Batch
 from phaseline_server.log.engines import open_store
@@ -37,7 +38,7 @@ async def open_log(tmp_path: Path) -> AsyncIterator[OpenLog]:
 
 async def add(log: Log, count: int = 1) -> None:
     messages = [message(log.top.seq + number) for number in range(1, count + 1)]
-    await log.keep(Batch(at_ns=1, messages=messages))
+    await log.keep(Batch(at=Moment(1, 1), messages=messages))
     log.publish(messages)
 
 
@@ -87,7 +88,7 @@ async def test_a_long_absence_is_read_page_by_page(open_log: OpenLog) -> None:
 async def test_what_is_kept_but_not_published_is_not_told(open_log: OpenLog) -> None:
     log = await open_log(history=0)
     await add(log, 2)
-    await log.keep(Batch(at_ns=1, messages=[message(3)]))
+    await log.keep(Batch(at=Moment(1, 1), messages=[message(3)]))
     assert await numbers(log, 0) == [1, 2]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from phaseline.eta import EmaEngine
 from phaseline.model.events import JobStarted
 from phaseline.model.phase import PhaseDuration
-from phaseline.model.snapshot import State
+from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average, Statistics
 from phaseline.stream import SYSTEM, Message, Position
 from phaseline_server.jobs.tracker import Tracker
@@ -69,7 +69,7 @@ async def names(store: Store, ended_since_ns: int = 0, most_jobs: int = 100) -> 
 
 async def prune_all(store: Store, now_ns: int) -> None:
     with trio.fail_after(60):
-        while await store.prune(now_ns):
+        while await store.prune(Moment(now_ns, now_ns)):
             pass
 
 
@@ -102,8 +102,8 @@ async def test_events_come_back_as_they_were_committed(open_store: Open) -> None
         Message(4, "notice", "", frozenset({SYSTEM}), b'{"seq":4}', SYSTEM),
         Message(5, "photo_info", "a", frozenset({"photos", "job:a"}), b'{"seq":5}'),
     )
-    await store.commit(Batch(at_ns=1, messages=sent[:2]))
-    await store.commit(Batch(at_ns=2, messages=sent[2:]))
+    await store.commit(Batch(at=Moment(1, 1), messages=sent[:2]))
+    await store.commit(Batch(at=Moment(2, 2), messages=sent[2:]))
     assert await store.events(0, 100) == sent
     assert (store.top, store.oldest) == (5, 1)
 
@@ -121,7 +121,7 @@ async def test_any_part_of_the_stream_can_be_read(open_store: Open) -> None:
 async def test_a_batch_without_events_moves_no_number(open_store: Open) -> None:
     store = await open_store()
     await store.commit(batch(1, 3))
-    await store.commit(Batch(at_ns=2, messages=(), averages={("film", "render"): Average(1, 2)}, counts=(1, 0)))
+    await store.commit(Batch(at=Moment(2, 2), messages=(), averages={("film", "render"): Average(1, 2)}, counts=(1, 0)))
     assert (store.top, store.oldest, await numbers(store)) == (3, 1, [1, 2, 3])
 
 
@@ -182,8 +182,10 @@ async def test_active_jobs_are_loaded_before_those_that_ended_last(open_store: O
 
 async def test_ended_jobs_leave_by_age_and_count_and_active_ones_stay(open_store: Open) -> None:
     store = await open_store(jobs=3, age_s=100e-9)
-    ended = [job_row(f"job{number}-", number, ended_ns=number) for number in range(1, 8)]
-    await store.commit(batch(1, 8, jobs=[*ended, job_row("active", 8)]))
+    for number in range(1, 8):
+        ended = job_row(f"job{number}-", number, ended_ns=number)
+        await store.commit(batch(number, number, at_ns=number, jobs=[ended]))
+    await store.commit(batch(8, 8, at_ns=8, jobs=[job_row("active", 8)]))
     left = []
     for now_ns in (50, 106, 10**9):
         await prune_all(store, now_ns)
@@ -200,8 +202,8 @@ async def test_no_ended_job_stays_where_none_may(open_store: Open) -> None:
 
 async def test_lost_jobs_leave_by_age(open_store: Open) -> None:
     store = await open_store(jobs=1, age_s=100e-9)
-    rows = [job_row("long", 1, lost_ns=19), job_row("lately", 2, lost_ns=20), job_row("silent", 3)]
-    await store.commit(batch(1, 3, jobs=rows))
+    await store.commit(batch(1, 1, at_ns=19, jobs=[job_row("long", 1, lost_ns=19)]))
+    await store.commit(batch(2, 3, at_ns=20, jobs=[job_row("lately", 2, lost_ns=20), job_row("silent", 3)]))
     await prune_all(store, 120)
     assert await names(store) == ["lately2", "silent3"]
 
@@ -253,7 +255,7 @@ async def test_a_batch_can_forget_all_averages_before_its_own(open_store: Open) 
     await store.commit(batch(2, 2, averages={render: Average(1, 5)}, counts=(1, 0), forget=True))
     kept = await store.load(0, 0)
     assert (kept.averages, kept.counts) == ({render: Average(1, 5)}, (1, 0))
-    await store.commit(Batch(at_ns=3, messages=(), forget=True))
+    await store.commit(Batch(at=Moment(3, 3), messages=(), forget=True))
     kept = await store.load(0, 0)
     assert (kept.averages, kept.counts, store.top) == ({}, (0, 0), 2)
 
@@ -353,7 +355,7 @@ class Both:
             elif kind == "unlearn":
                 await store.save_learned([], {("model", name)})
             elif kind == "forget":
-                await store.commit(Batch(at_ns=self.now_ns, messages=(), forget=True))
+                await store.commit(Batch(at=Moment(self.now_ns, self.now_ns), messages=(), forget=True))
             else:
                 await store.commit(self.batch(store.top, count, name, kind))
 

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from phaseline.model.snapshot import Moment
 from phaseline.stream import JOBS, Message, job_channel
 from phaseline_server.log.batch import Batch
 
@@ -32,7 +33,7 @@ def messages(first: int, last: int, size: int = 0) -> tuple[Message, ...]:
 
 def batch(first: int, last: int, *, at_ns: int = 1, size: int = 0, **more: Any) -> Batch:
     """Return a group of the messages of these numbers, and of whatever else."""
-    return Batch(at_ns=at_ns, messages=messages(first, last, size), **more)
+    return Batch(at=Moment(at_ns, at_ns), messages=messages(first, last, size), **more)
 
 
 def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:

@@ -7,7 +7,7 @@ import msgspec
 from phaseline.eta.observed import finished
 from phaseline.model.job import Job
 from phaseline.model.record import encode_job
-from phaseline.model.snapshot import PhaseState
+from phaseline.model.snapshot import Moment, PhaseState
 from phaseline.model.statistics import Statistics
 from phaseline_server.jobs.commit_group import Group
 from phaseline_server.jobs.turns import Turns
@@ -18,8 +18,8 @@ __all__ = ["batch_of"]
 _run_encoder: Final = msgspec.json.Encoder()
 
 
-async def batch_of(group: Group, statistics: Statistics, at_ns: int, turns: Turns) -> Batch:
-    """Return the rows of `group`, which change `statistics` once they are stored; `at_ns` is the present."""
+async def batch_of(group: Group, statistics: Statistics, at: Moment, turns: Turns) -> Batch:
+    """Return the rows of `group`, which change `statistics` once they are stored; `at` is the present."""
     jobs: list[JobRow] = []
     for head in group.heads.values():
         jobs.append(_job_row(head.job))
@@ -36,7 +36,7 @@ async def batch_of(group: Group, statistics: Statistics, at_ns: int, turns: Turn
         made, hits = made + more_made, hits + more_hits
     averages = statistics.after(group.durations)
     return Batch(
-        at_ns=at_ns,
+        at=at,
         messages=group.messages,
         jobs=jobs,
         producers=group.producers,

@@ -39,11 +39,13 @@ __all__ = ["Clock", "Tracker", "now"]
 
 _FEW: Final = 16
 """Reports that are accepted without waiting for a larger batch."""
+# A wall clock beyond the year 2250 is wrong; nanoseconds since 1970 fit into 64 bits until 2262.
+_LATEST_NS: Final = 280 * 31_557_600 * 10**9
 
 
 def now() -> Moment:
     """Return the present moment on both clocks."""
-    return Moment(time.time_ns(), time.monotonic_ns())
+    return Moment(min(time.time_ns(), _LATEST_NS), time.monotonic_ns())
 
 
 class Tracker(PublishedJobs):
@@ -252,7 +254,7 @@ class Tracker(PublishedJobs):
             for head in group.heads.values():
                 self._intake.renew(head, group)
                 await turns.offer()
-            batch = await batch_of(group, self.statistics, self.clock().wall_ns, turns)
+            batch = await batch_of(group, self.statistics, self.clock(), turns)
             await self.log.keep(batch)
         except DiskFull as error:
             self._intake.roll_back(error)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from phaseline.model.phase import PhaseDuration
+from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Average
 from phaseline.stream import Message
 
@@ -50,7 +51,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What is committed as one group: all of it or nothing.
 
     Attributes:
-        at_ns: Wall-clock time of the commit.
+        at: The moment of the commit.
         messages: In the order of their numbers, without a gap.
         jobs: Those that the messages are about.
         producers: The latest report of each producer: its number, and the message's.
@@ -62,7 +63,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         forget: Whether the averages and counts of all earlier batches are dropped first.
     """
 
-    at_ns: int
+    at: Moment
     messages: Sequence[Message]
     jobs: Sequence[JobRow] = ()
     producers: Mapping[str, tuple[int, int]] = {}

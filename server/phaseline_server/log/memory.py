@@ -7,10 +7,11 @@ from typing import TypeVar
 
 import trio
 
-from phaseline.model.snapshot import State
+from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, JobRow, Kept, RunRow
+from phaseline_server.log.clock import LogClock
 from phaseline_server.log.learned import EncodedRun, Learned, Outcomes, PhaseFailures, SlowRun
 from phaseline_server.log.protocol import Retention
 
@@ -34,8 +35,10 @@ class MemoryStore:
         self.epoch = secrets.token_hex(8)
         self.top = 0
         self._limits = limits or Retention()
+        self._clock = LogClock()
         self._events: deque[tuple[int, Message]] = deque()  # with the time of their commit
         self._jobs: dict[str, JobRow] = {}
+        self._committed: dict[str, int] = {}  # the time of each job's last commit
         self._producers: dict[str, tuple[int, int]] = {}
         self._runs: list[RunRow] = []
         self._durations: list[tuple[str, str, str, int]] = []
@@ -66,12 +69,14 @@ class MemoryStore:
     async def commit(self, batch: Batch) -> None:
         """See `Store.commit`."""
         await trio.lowlevel.cancel_shielded_checkpoint()
-        self._events.extend((batch.at_ns, message) for message in batch.messages)
+        at_ns = self._clock.read(batch.at).log_ns
+        self._events.extend((at_ns, message) for message in batch.messages)
         if batch.messages:
             self.top = batch.messages[-1].seq
         while len(self._events) > self._limits.events:
             self._events.popleft()
         self._jobs.update((row.job_id, row) for row in batch.jobs)
+        self._committed.update((row.job_id, at_ns) for row in batch.jobs)
         self._producers.update(batch.producers)
         self._runs.extend(batch.runs)
         self._durations.extend((each.workflow, each.series, each.phase, each.duration_ns) for each in batch.durations)
@@ -93,19 +98,17 @@ class MemoryStore:
         row = self._jobs.get(job_id)
         return None if row is None else row.record
 
-    async def prune(self, now_ns: int) -> bool:
+    async def prune(self, now: Moment) -> bool:
         """See `Store.prune`; all of it is removed at once."""
         await trio.lowlevel.checkpoint()
-        limits, before_ns = self._limits, now_ns - round(self._limits.age_s * 1e9)
-        old = [message.seq for at_ns, message in self._events if at_ns < before_ns and message.seq < self.top]
-        while old and self.oldest <= old[-1]:
+        limits, before_ns = self._limits, self._clock.read(now).log_ns - round(self._limits.age_s * 1e9)
+        while self._events and self._events[0][0] < before_ns and self.oldest < self.top:
             self._events.popleft()
-        gone = [
-            row for place, (ended_ns, row) in enumerate(self._ended()) if place >= limits.jobs or ended_ns < before_ns
-        ]
-        gone += [row for row in self._jobs.values() if row.state == State.LOST and row.latest_ns < before_ns]
+        old = {job_id for job_id, at_ns in self._committed.items() if at_ns < before_ns}
+        gone = [row for place, (_, row) in enumerate(self._ended()) if place >= limits.jobs or row.job_id in old]
+        gone += [row for row in self._jobs.values() if row.state == State.LOST and row.job_id in old]
         for row in gone:
-            del self._jobs[row.job_id]
+            del self._jobs[row.job_id], self._committed[row.job_id]
         producers = sorted(self._producers.items(), key=lambda item: item[1][1])
         self._producers = dict(_last(producers, limits.producers))
         self._durations = _last(self._durations, limits.durations)

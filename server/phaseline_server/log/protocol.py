@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from phaseline.model.snapshot import Moment
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
@@ -99,8 +100,10 @@ class Store(Protocol):
         """
         ...
 
-    async def prune(self, now_ns: int) -> bool:
-        """Remove some of what is over the limits at wall-clock time `now_ns`; return whether more may be left to do.
+    async def prune(self, now: Moment) -> bool:
+        """Remove some of what is over the limits; return whether more may be left to do.
+
+        Ages count from the last commit about an event or job, on the log's own clock (`phaseline_server.log.clock`).
 
         The newest event stays whatever its age, since its number must never be used again.
 

@@ -8,6 +8,7 @@ import structlog
 import trio
 
 from phaseline.errors import DiskFull, Unrecoverable, shown
+from phaseline.model.snapshot import Moment
 from phaseline.stream import Message, Position, Tail
 from phaseline_server.fanout.broadcaster import Broadcaster, BroadcasterStatistics
 from phaseline_server.fanout.direct import DirectSubscriber, Sink
@@ -125,11 +126,11 @@ class Log:
         """
         return await self._store.job(job_id)
 
-    async def run_pruning(self, wall_ns: Callable[[], int]) -> None:
+    async def run_pruning(self, clock: Callable[[], Moment]) -> None:
         """Remove events and jobs that exceed the retention, a few at a time between commits, until cancelled.
 
         Args:
-            wall_ns: Tells the present by the wall's clock.
+            clock: Returns the present moment.
 
         Raises:
             JournalFailed: The disk failed.
@@ -137,7 +138,7 @@ class Log:
         while True:
             await trio.sleep(_PRUNING_S)
             try:
-                while await self._store.prune(wall_ns()):
+                while await self._store.prune(clock()):
                     await trio.lowlevel.checkpoint()
             except DiskFull as error:
                 _log.warning("can't prune the journal", error=str(error))

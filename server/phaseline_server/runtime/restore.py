@@ -69,9 +69,7 @@ def _jobs(kept: Kept, now: Moment, name: str) -> list[Job]:
 async def _statistics(store: Store, metrics_file: MetricsFile, kept: Kept, now: Moment) -> Statistics:
     told = await trio.to_thread.run_sync(metrics_file.load)
     if kept.averages is None:
-        batch = Batch(
-            at_ns=now.wall_ns, messages=(), averages=told.averages, counts=(told.generation_runs, told.cache_hits)
-        )
+        batch = Batch(at=now, messages=(), averages=told.averages, counts=(told.generation_runs, told.cache_hits))
         await store.commit(batch)
         return told
     statistics = Statistics(kept.averages, *kept.counts)

@@ -2,7 +2,6 @@
 
 import gc
 import sys
-import time
 from pathlib import Path
 from typing import Final
 
@@ -162,7 +161,7 @@ async def _serve_from(
                 nursery.start_soon(learning.run)
                 if settings.archive_runs:
                     nursery.start_soon(run_archive, tracker, data_dir)
-                nursery.start_soon(log.run_pruning, time.time_ns)
+                nursery.start_soon(log.run_pruning, now)
                 nursery.start_soon(log.run_fan_out)
                 nursery.start_soon(keeper.run)
                 nursery.start_soon(reload_at_hangup, tls)

@@ -11,6 +11,7 @@ from typing import Final, Self
 import structlog
 
 from phaseline.errors import DiskFull
+from phaseline.model.snapshot import Moment
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
@@ -22,7 +23,7 @@ from phaseline_server.log.sqlite.guard import DirectoryLock, FileLock, Files, Ma
 from phaseline_server.log.sqlite.history import read_learned, read_outcomes
 from phaseline_server.log.sqlite.packing import unpacked
 from phaseline_server.log.sqlite.pruning import prune, trim
-from phaseline_server.log.sqlite.reading import read_packs, read_state
+from phaseline_server.log.sqlite.reading import encode_reading, read_clock, read_packs, read_state
 from phaseline_server.log.sqlite.schema import prepare
 from phaseline_server.log.sqlite.writing import write_batch
 
@@ -30,6 +31,7 @@ __all__ = ["Journal"]
 
 _log: Final = structlog.get_logger()
 _CHECKPOINT_PAGES: Final = 4000  # of 4 KiB in the WAL, before they are moved into the file
+_STORE_CLOCK_NS: Final = 10 * 10**9
 _LARGEST_WAL: Final = 64 * 2**20  # bytes, after a checkpoint
 
 
@@ -106,6 +108,8 @@ class Journal:
         ).fetchone()
         self.top = top or 0
         self._recognize()
+        self._clock = read_clock(self._writer, self._limits)
+        self._stored: int | None = None
         (since,) = self._writer.execute("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'epoch_since'").fetchone()
         self.oldest = max(oldest or 1, since + 1)
         self._reader = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -153,7 +157,7 @@ class Journal:
         """
         top, oldest = batch.messages[-1].seq if batch.messages else self.top, None
         with self._transaction() as write:
-            write_batch(write, batch)
+            write_batch(write, batch, self._read_clock(write, batch.at))
             if top - self.oldest >= self._limits.events:
                 oldest = trim(write, top - self._limits.events, len(batch.messages))
         self._files.check()
@@ -183,10 +187,18 @@ class Journal:
                         write.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 raise why from error
 
-    def prune(self, now_ns: int) -> bool:
+    def _read_clock(self, write: sqlite3.Connection, now: Moment) -> int:
+        """Return the time of the log's clock, and store it now and then for the next start."""
+        reading = self._clock.read(now)
+        if self._stored is None or reading.log_ns - self._stored >= _STORE_CLOCK_NS:
+            self._stored = reading.log_ns
+            write.execute("INSERT OR REPLACE INTO meta VALUES ('clock', ?)", (encode_reading(reading),))
+        return reading.log_ns
+
+    def prune(self, now: Moment) -> bool:
         """Remove some of what is too old or too many; return whether more may be left to do. See `Store.prune`."""
-        before_ns = now_ns - round(self._limits.age_s * 1e9)
         with self._transaction() as write:
+            before_ns = self._read_clock(write, now) - round(self._limits.age_s * 1e9)
             pruned = prune(write, self._limits, before_ns, self.top)
         self._files.check()
         self.oldest = max(self.oldest, pruned.newest + 1)

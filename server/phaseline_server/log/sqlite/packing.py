@@ -24,7 +24,7 @@ _decoder: Final = msgspec.msgpack.Decoder(list[tuple[str, str, str | None, bytes
 
 
 class Pack(NamedTuple):
-    """A row: messages `first` to `last`, committed at `at_ns` by the wall's clock."""
+    """A row: messages `first` to `last`, committed at `at_ns` of the log's clock."""
 
     last: int
     first: int

@@ -1,6 +1,7 @@
 """Retention: what leaves the journal, a limited number of rows at a time. The caller holds a transaction."""
 
 import sqlite3
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from phaseline_server.log.protocol import Retention
@@ -9,17 +10,17 @@ __all__ = ["Pruned", "prune", "trim"]
 
 _PACKS_AT_ONCE: Final = 100  # that are discarded with a commit, besides as many as it adds
 _ROWS_AT_ONCE: Final = 1000  # so that no commit waits long
-_DELETE_JOBS: Final = """
+_DELETE_TOO_MANY: Final = """
 DELETE FROM jobs WHERE job_id IN (
-  SELECT job_id FROM jobs WHERE ended_ns <= max(?, coalesce(
-    (SELECT ended_ns FROM jobs WHERE ended_ns IS NOT NULL ORDER BY ended_ns DESC LIMIT 1 OFFSET ?), 0
-  )) ORDER BY ended_ns LIMIT ?
+  SELECT job_id FROM jobs WHERE ended_ns <= (
+    SELECT ended_ns FROM jobs WHERE ended_ns IS NOT NULL ORDER BY ended_ns DESC LIMIT 1 OFFSET ?
+  ) ORDER BY ended_ns LIMIT ?
 )
 """
 # A lost job may come back for as long as an ended one is kept.
-_DELETE_LOST: Final = """
+_DELETE_TOO_OLD: Final = """
 DELETE FROM jobs WHERE job_id IN (
-  SELECT job_id FROM jobs WHERE state = 'lost' AND latest_ns < ? ORDER BY latest_ns LIMIT ?
+  SELECT job_id FROM jobs WHERE (ended_ns IS NOT NULL OR state = 'lost') AND at_ns < ? ORDER BY at_ns LIMIT ?
 )
 """
 
@@ -54,18 +55,19 @@ def trim(connection: sqlite3.Connection, upto: int, added: int) -> int | None:
 
 
 def prune(connection: sqlite3.Connection, limits: Retention, before_ns: int, top: int) -> Pruned:
-    """Remove some of what is older than `before_ns` or too many; raises sqlite3.Error.
+    """Remove some of what was committed before `before_ns` or is too much; raises sqlite3.Error.
 
     The pack with the newest event, `top`, always stays, because no number may be used twice.
     """
     some = _ROWS_AT_ONCE
     old = connection.execute("SELECT last, at_ns FROM packs ORDER BY last LIMIT ?", (some,)).fetchall()
-    gone = [last for last, at_ns in old if at_ns < before_ns and last < top]
+    # Up to the first that is not old: files of before version 5 have times of a wall clock that may have jumped.
+    gone = [last for last, _ in takewhile(lambda pack: pack[1] < before_ns and pack[0] < top, old)]
     if gone:
         connection.execute("DELETE FROM packs WHERE last <= ?", (gone[-1],))
     removed = [
-        connection.execute(_DELETE_JOBS, (before_ns - 1, limits.jobs, some)).rowcount,
-        connection.execute(_DELETE_LOST, (before_ns, some)).rowcount,
+        connection.execute(_DELETE_TOO_MANY, (limits.jobs, some)).rowcount,
+        connection.execute(_DELETE_TOO_OLD, (before_ns, some)).rowcount,
         _cut(connection, "producers", "seq", limits.producers),
         _cut(connection, "durations", "id", limits.durations),
         _cut(connection, "runs", "seq", limits.runs),

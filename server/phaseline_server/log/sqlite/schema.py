@@ -62,8 +62,23 @@ CREATE INDEX jobs_ended ON jobs (ended_ns) WHERE ended_ns IS NOT NULL;
 CREATE INDEX jobs_active ON jobs (seq) WHERE ended_ns IS NULL;
 CREATE INDEX jobs_lost ON jobs (latest_ns) WHERE state = 'lost';
 """
+# The time of a job's last commit, by the log's clock (`phaseline_server.log.clock`), by which old jobs leave.
+_COMMITTED: Final = """
+CREATE TABLE new_jobs (
+  job_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, state TEXT NOT NULL, latest_ns INTEGER NOT NULL, ended_ns INTEGER,
+  at_ns INTEGER NOT NULL, record BLOB NOT NULL
+);
+INSERT INTO new_jobs SELECT job_id, seq, state, latest_ns, ended_ns, max(
+  coalesce((SELECT at_ns FROM packs WHERE last >= jobs.seq ORDER BY last LIMIT 1), 0), coalesce(ended_ns, latest_ns)
+), record FROM jobs;
+DROP TABLE jobs;
+ALTER TABLE new_jobs RENAME TO jobs;
+CREATE INDEX jobs_ended ON jobs (ended_ns) WHERE ended_ns IS NOT NULL;
+CREATE INDEX jobs_active ON jobs (seq) WHERE ended_ns IS NULL;
+CREATE INDEX jobs_at ON jobs (at_ns) WHERE (ended_ns IS NOT NULL OR state = 'lost');
+"""
 # Each leads from the version of its index to the next; none is ever changed once it was released.
-_STEPS: Final = (_BASE, _LEARNING, _PACKS, _JOB_COLUMNS)
+_STEPS: Final = (_BASE, _LEARNING, _PACKS, _JOB_COLUMNS, _COMMITTED)
 VERSION: Final = len(_STEPS)
 
 

@@ -6,6 +6,7 @@ from typing import Self
 
 import trio
 
+from phaseline.model.snapshot import Moment
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
@@ -69,9 +70,9 @@ class SqliteStore:
         """See `Store.job`."""
         return await trio.to_thread.run_sync(self._journal.job, job_id)
 
-    async def prune(self, now_ns: int) -> bool:
+    async def prune(self, now: Moment) -> bool:
         """See `Store.prune`."""
-        return await trio.to_thread.run_sync(self._journal.prune, now_ns)
+        return await trio.to_thread.run_sync(self._journal.prune, now)
 
     async def learned(self) -> Learned:
         """See `Store.learned`."""

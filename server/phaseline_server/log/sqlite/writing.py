@@ -12,11 +12,14 @@ __all__ = ["write_batch"]
 _ROWS_AT_ONCE: Final = 100
 
 
-def write_batch(connection: sqlite3.Connection, batch: Batch) -> None:
-    """Write a batch; raises sqlite3.Error."""
+def write_batch(connection: sqlite3.Connection, batch: Batch, at_ns: int) -> None:
+    """Write a batch at time `at_ns` of the log's clock; raises sqlite3.Error."""
     insert = _Inserter(connection)
-    insert("INSERT INTO packs", packed(batch.messages, batch.at_ns))
-    insert("INSERT OR REPLACE INTO jobs", batch.jobs)
+    insert("INSERT INTO packs", packed(batch.messages, at_ns))
+    insert(
+        "INSERT OR REPLACE INTO jobs (job_id, seq, state, latest_ns, ended_ns, record, at_ns)",
+        [(*row, at_ns) for row in batch.jobs],
+    )
     insert(
         "INSERT OR REPLACE INTO producers",
         [(producer, number, seq) for producer, (number, seq) in batch.producers.items()],
@@ -24,7 +27,7 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> None:
     insert("INSERT INTO runs", batch.runs)
     insert(
         "INSERT INTO durations (at_ns, workflow, series, phase, duration_ns)",
-        [(batch.at_ns, each.workflow, each.series, each.phase, each.duration_ns) for each in batch.durations],
+        [(batch.at.wall_ns, each.workflow, each.series, each.phase, each.duration_ns) for each in batch.durations],
     )
     if batch.forget:
         connection.execute("DELETE FROM averages")
