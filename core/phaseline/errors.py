@@ -25,6 +25,7 @@ __all__ = [
     "MissingExtra",
     "NoPicture",
     "NoRun",
+    "NumberReused",
     "OutsideDataDir",
     "PhaselineError",
     "PictureError",
@@ -238,6 +239,20 @@ class IllegalEvent(PhaselineError):
 
     code = "ILLEGAL_EVENT"
     status = 409
+
+
+class NumberReused(PhaselineError):
+    """A producer has used a report's number for another job."""
+
+    code = "NUMBER_REUSED"
+    status = 409
+
+    def __init__(self, producer: str, number: int, highest: int) -> None:
+        """Name the `producer`, the `number` and the `highest` number that it has used."""
+        super().__init__(
+            f"producer_seq {number} of producer {shown(producer)} was used for another job; "
+            f"allowed: a number above {highest}, or another producer name"
+        )
 
 
 class TooLarge(PhaselineError):

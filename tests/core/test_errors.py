@@ -38,6 +38,7 @@ CODES = {
     "Forbidden": "FORBIDDEN",
     "ForbiddenOrigin": "FORBIDDEN_ORIGIN",
     "IllegalEvent": "ILLEGAL_EVENT",
+    "NumberReused": "NUMBER_REUSED",
     "InvalidAddress": "INVALID_ADDRESS",
     "InvalidField": "INVALID_FIELD",
     "InvalidJSON": "INVALID_JSON",

@@ -55,7 +55,7 @@ def test_all_that_is_committed_is_there_when_it_is_opened_again(open_journal: Op
         at=Moment(5, 5),
         messages=said,
         jobs=[job_row("b", 3), job_row("a", 4, ended_ns=5)],
-        producers={"one": (7, 3), "two": (9, 4)},
+        producers={("", "one", "b"): (7, 3), ("token", "one", "a"): (9, 4)},
         durations=[PhaseDuration("photo", "", "importing", 12)],
         averages={("photo", "importing"): Average(1, 12)},
         counts=(2, 3),
@@ -66,7 +66,7 @@ def test_all_that_is_committed_is_there_when_it_is_opened_again(open_journal: Op
     assert again.events(0, 100) == said
     kept = again.load(0, 100)
     assert list(kept.records) == [b"b", b"a"]
-    assert list(kept.producers.items()) == [("one", (7, 3)), ("two", (9, 4))]
+    assert list(kept.producers.items()) == [(("", "one", "b"), (7, 3)), (("token", "one", "a"), (9, 4))]
     assert kept.averages == {("photo", "importing"): Average(1, 12)}
     assert kept.counts == (2, 3)
     assert again.job("a") == b"a"
@@ -94,12 +94,14 @@ def test_another_run_of_the_box_has_another_clock(open_journal: Open, monkeypatc
 
 def test_a_group_is_kept_whole_or_not_at_all(open_journal: Open) -> None:
     journal = open_journal()
-    journal.commit(batch(1, 3, jobs=[job_row("a", 3)], producers={"p": (1, 3)}))
+    journal.commit(batch(1, 3, jobs=[job_row("a", 3)], producers={("", "p", "a"): (1, 3)}))
     before = contents(journal.path)
     nothing: Any = None
     # Its last part can't be written: everything before that is taken back.
     bad = {("photo", "importing"): Average(1, nothing)}
-    more = batch(4, 5, jobs=[job_row("a", 4), job_row("b", 5)], producers={"p": (9, 5)}, averages=bad, counts=(1, 1))
+    more = batch(
+        4, 5, jobs=[job_row("a", 4), job_row("b", 5)], producers={("", "p", "b"): (9, 5)}, averages=bad, counts=(1, 1)
+    )
     with pytest.raises(Exception, match="NOT NULL"):
         journal.commit(more)
     assert journal.top == 3

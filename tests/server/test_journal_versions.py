@@ -53,7 +53,7 @@ async def test_a_file_of_version_1_keeps_its_events_jobs_producers_and_averages(
         assert [message.type for message in await store.events(0, 100)][:2] == ["job_started", "job_progress"]
         assert (await store.events(8, 1))[0].channels == {"system"}
         kept = await store.load(0, 100)
-        assert kept.producers == {"worker": (3, 3)}
+        assert kept.producers == {("*", "worker", "running"): (3, 3)}
         assert kept.averages == {("photo", "importing"): Average(1, 2_000_000_000)}
         assert kept.counts == (0, 0)
         jobs = [decode_job(record, Moment(0, 0), same_clock=False) for record in kept.records]
@@ -69,7 +69,7 @@ async def test_a_file_of_a_later_version_keeps_what_was_learned_as_well(tmp_path
         assert [message.seq for message in messages] == list(range(1, 22))
         assert [message.type for message in messages[-4:]] == ["job_lost", "job_started", "job_progress", "notice"]
         kept = await store.load(0, 100)
-        assert kept.producers == {"box/1": (2, 17), "box/2": (2, 20)}
+        assert kept.producers == {("*", "box/1", "silent"): (2, 17), ("*", "box/2", "running"): (2, 20)}
         assert kept.averages == {
             ("film", "load"): Average(2, 1_100_000_000),
             ("film", "render"): Average(2, 4_400_000_000),

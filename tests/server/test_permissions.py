@@ -181,6 +181,21 @@ async def test_each_report_of_a_batch_is_checked(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------- WebSockets
 
 
+async def test_one_tokens_reports_can_not_swallow_those_of_another(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as (client, tokens):
+        evil, good = shown(tokens, "report:other-"), shown(tokens, "report:shot-")
+        report = {"job_id": "other-9", "producer": "worker7", "producer_seq": 2**63 - 1}
+        assert (await client.post("/progress/start", json=report, headers=evil)).status_code == 200
+        report = {"job_id": "shot-9", "producer": "worker7", "producer_seq": 1}
+        assert (await client.post("/progress/start", json=report, headers=good)).status_code == 200
+        batch = [report | {"type": "job_progress", "stage": "importing", "producer_seq": 2}]
+        assert (await client.post("/progress/batch", json=batch, headers=good)).json()["success"]
+        reused = await client.post("/progress/start", json=report | {"job_id": "shot-8"}, headers=good)
+        assert (reused.status_code, reused.json()["code"]) == (409, "NUMBER_REUSED")
+        job = (await client.get("/progress/job/shot-9", headers=shown(tokens, "admin"))).json()["job_status"]
+        assert job["current_stage"] == "importing"
+
+
 @asynccontextmanager
 async def websocket(client: httpx.AsyncClient, path: str = "/ws", **headers: str) -> AsyncIterator[WebSocketConnection]:
     url = str(client.base_url).replace("http", "ws", 1) + path

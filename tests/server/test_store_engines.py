@@ -219,11 +219,12 @@ async def test_many_jobs_that_are_too_old_leave_in_the_end(open_store: Open) -> 
 
 async def test_a_producers_latest_report_counts_and_the_most_silent_one_leaves_first(open_store: Open) -> None:
     store = await open_store(producers=2)
-    await store.commit(batch(1, 3, producers={"one": (7, 1), "two": (1, 2), "three": (5, 3)}))
-    await store.commit(batch(4, 4, producers={"one": (8, 4)}))
-    assert list((await store.load(0, 0)).producers.items()) == [("three", (5, 3)), ("one", (8, 4))]
+    one, two, three = ("", "one", "a"), ("token", "one", "a"), ("token", "one", "b")
+    await store.commit(batch(1, 3, producers={one: (7, 1), two: (1, 2), three: (5, 3)}))
+    await store.commit(batch(4, 4, producers={one: (8, 4)}))
+    assert list((await store.load(0, 0)).producers.items()) == [(three, (5, 3)), (one, (8, 4))]
     await prune_all(store, 1)
-    assert list((await store.load(0, 0)).producers.items()) == [("three", (5, 3)), ("one", (8, 4))]
+    assert list((await store.load(0, 0)).producers.items()) == [(three, (5, 3)), (one, (8, 4))]
 
 
 # ---------------------------------------------------------------------------------------- what is learned
@@ -318,7 +319,7 @@ async def test_a_tracker_works_on_any_engine(open_store: Open) -> None:
         assert [message.seq for message in await log.since(Position(store.epoch, 0))] == list(range(1, 11))
         assert (await tracker.find("a")).state is State.COMPLETED
     kept = await store.load(0, 100)
-    assert kept.producers == {"box": (4, 10)}
+    assert kept.producers == {("", "box", "d"): (4, 10)}
     assert kept.averages == statistics.averages != {}
 
 
@@ -368,7 +369,7 @@ class Both:
             seq,
             at_ns=self.now_ns,
             jobs=[job_row(name, seq, **at_ns)],
-            producers={name: (count, seq)},
+            producers={("", name, name): (count, seq)},
             runs=[run_row(seq, state="failed" if name == "a" else "completed", duration_ns=seq)] if ended else [],
             durations=[PhaseDuration("film", "trailer", name, seq)] if ended else [],
             averages={("film", name): Average(count, seq)} if ended else {},

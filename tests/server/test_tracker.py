@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import trio
 
-from phaseline.errors import IllegalEvent, InvalidField, TooMany, UnknownJob
+from phaseline.errors import IllegalEvent, InvalidField, NumberReused, TooMany, UnknownJob
 from phaseline.model.events import JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted
 from phaseline.model.record import decode_job
 from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average, Statistics
+from phaseline_server.jobs.deduplication import Producers, find_recorded
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.watchdog import Patience, Watchdog
 from phaseline_server.learning.habits import Habits
@@ -52,6 +53,36 @@ async def test_producers_count_apart_and_reports_without_a_producer_are_all_take
     for producer, number in (("one", 8), ("two", 1), (None, 1), (None, 1), ("three", None), ("three", None)):
         await tracker.report(JobProgress(job_id="a", phase="importing", producer=producer, producer_seq=number))
     assert tracker.log.top.seq == 7
+
+
+async def test_a_number_that_a_producer_used_for_another_job_is_an_error(make_tracker: MakeTracker) -> None:
+    tracker = await make_tracker()
+    for number, job_id in enumerate("aba"):
+        if number < 2:
+            await tracker.report(JobStarted(job_id=job_id))
+        await tracker.report(JobProgress(job_id=job_id, phase="importing", producer="worker", producer_seq=number))
+    top = tracker.log.top.seq
+    # Repetitions of either job are known, in whatever order.
+    for number, job_id, seq in ((0, "a", top), (1, "b", top - 1), (2, "a", top)):
+        again = JobProgress(job_id=job_id, phase="importing", producer="worker", producer_seq=number)
+        assert (await tracker.report(again)).seq == seq
+    for number, job_id in ((2, "b"), (1, "c")):
+        with pytest.raises(NumberReused, match=r"producer_seq . of producer 'worker' was used .* above 2, or another"):
+            await tracker.report(JobStarted(job_id=job_id, producer="worker", producer_seq=number))
+    await tracker.report(JobProgress(job_id="b", phase="importing", producer="worker", producer_seq=3))
+    assert tracker.log.top.seq == top + 1
+
+
+async def test_a_producer_counts_for_its_owner_only_also_after_a_restart(tmp_path: Path) -> None:
+    async with open_tracker(tmp_path) as tracker:
+        await tracker.report(JobStarted(job_id="evil-a", producer="worker7", producer_seq=2**63 - 1), "evil")
+        await tracker.report(JobStarted(job_id="a", producer="worker7", producer_seq=1), "good")
+    with closing(Journal.open(tmp_path)) as journal:
+        producers = Producers(journal.load(0, 100).producers)
+    assert find_recorded([producers], ("good", "worker7", "a"), 1) == 2
+    assert find_recorded([producers], ("good", "worker7", "a"), 2) is None
+    with pytest.raises(NumberReused):
+        find_recorded([producers], ("evil", "worker7", "a"), 2)
 
 
 async def test_a_refused_report_may_be_sent_again_under_the_same_number(make_tracker: MakeTracker) -> None:

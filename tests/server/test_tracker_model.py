@@ -51,19 +51,23 @@ class Model:
     """What must be so: each job's state, each producer's latest number, and what was said, in order."""
 
     states: dict[str, State] = field(default_factory=dict)
-    producers: dict[str, int] = field(default_factory=dict)
+    producers: dict[tuple[str, str], int] = field(default_factory=dict)
     said: list[tuple[str, str]] = field(default_factory=list)
 
     def take(self, job_id: str, kind: str, producer: str | None, number: int) -> bool | None:
         """Return whether it is taken in; None if it was before."""
-        if producer is not None and number <= self.producers.get(producer, -1):
-            return None
+        if producer is not None:
+            used = {job: latest for (name, job), latest in self.producers.items() if name == producer}
+            if number <= used.get(job_id, -1):
+                return None
+            if number <= max(used.values(), default=-1):
+                return False
         active = self.states.get(job_id) is State.ACTIVE
         if active is (kind == "start"):
             return False
         self.states[job_id] = {"complete": State.COMPLETED, "cancel": State.CANCELLED}.get(kind, State.ACTIVE)
         if producer is not None:
-            self.producers[producer] = number
+            self.producers[producer, job_id] = number
         self.said.append((job_id, kind))
         return True
 

@@ -75,7 +75,7 @@ class JobsView:
     async def report(self, event: Event) -> Position:
         """See `Tracker.report`; also raises Unauthorized, Forbidden and RateLimited."""
         self._check(event)
-        return await self._tracker.report(event)
+        return await self._tracker.report(event, CURRENT.get().known.token)
 
     async def take_all(self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None) -> BatchReceipt:
         """See `Tracker.take_all`; outcomes may also be Forbidden or RateLimited, and Unauthorized may be raised.
@@ -98,7 +98,7 @@ class JobsView:
                 rejected[number] = error
             if limited is not None:
                 rejected[number] = limited
-        taken = await self._tracker.take_all(allowed, worker_of)
+        taken = await self._tracker.take_all(allowed, worker_of, CURRENT.get().known.token)
         outcomes = iter(taken.outcomes)
         return taken.among([rejected[n] if n in rejected else next(outcomes) for n in range(len(events))])
 

@@ -11,6 +11,7 @@ from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Moment
 from phaseline.stream import Message, channels_of
 from phaseline.wire import ProgressLines
+from phaseline_server.jobs.deduplication import Numbers
 
 __all__ = ["Group", "Head", "Outdated"]
 
@@ -61,7 +62,7 @@ class Group:
         heads: The jobs of the messages, by id.
         durations: The phase durations of the ended jobs, in order.
         ended: The jobs that ended, as they were at their end.
-        producers: The latest report of each producer.
+        numbers: The numbers that producers gave to the reports.
         reports: The number of reports.
         born: The number of jobs that are in memory only once the group is stored.
         growth: The memory in bytes that its jobs take in addition to what they took before.
@@ -76,7 +77,7 @@ class Group:
         self.heads: dict[str, Head] = {}
         self.durations: list[PhaseDuration] = []
         self.ended: list[Job] = []
-        self.producers: dict[str, tuple[int, int]] = {}
+        self.numbers = Numbers()
         self.reports = self.born = self.growth = 0
         self.forget = False
         self.over = trio.Event()

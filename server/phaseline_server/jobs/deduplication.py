@@ -1,29 +1,85 @@
-"""Deduplication: the latest report of each producer, so that a report sent twice is recorded once."""
+"""Deduplication: the latest report of each producer about each job, so that a report sent twice is recorded once.
+
+A producer is a name that a client chooses, so it counts only among the reports of one token. A producer's numbers rise
+over all its jobs. So a report is a repetition if its number is not above the latest one of its own job; if it is not
+above the latest one of another job only, the number was used for something else.
+"""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-__all__ = ["Producers"]
+from phaseline.errors import NumberReused
+from phaseline_server.log.batch import OLD_OWNER, ProducerKey
+
+__all__ = ["Numbers", "Producers", "find_recorded"]
 
 _MOST: Final = 10_000
 
 
-class Producers:
-    """The latest report of each producer; the least recently active producer is dropped first."""
+class Numbers:
+    """The numbers of some reports.
 
-    def __init__(self, latest: Mapping[str, tuple[int, int]]) -> None:
-        """Begin with what is known: of each its number, and the message's."""
-        self._latest = OrderedDict(latest)
+    Attributes:
+        latest: The latest report of each producer about each job: its number, and the message's.
+        highest: The highest number of each producer of each owner.
+    """
 
-    def get(self, producer: str) -> tuple[int, int] | None:
-        """Return a producer's latest number and the `seq` of its message, or None."""
-        return self._latest.get(producer)
+    def __init__(self) -> None:
+        """Start empty."""
+        self.latest: OrderedDict[ProducerKey, tuple[int, int]] = OrderedDict()
+        self.highest: OrderedDict[tuple[str, str], int] = OrderedDict()
 
-    def update(self, latest: Mapping[str, tuple[int, int]]) -> None:
+    def add(self, key: ProducerKey, number: int, seq: int) -> None:
+        """Record the report with this number, which is the message `seq`."""
+        self.latest[key] = (number, seq)
+        self.highest[key[:2]] = number
+
+
+class Producers(Numbers):
+    """All numbers that are on disk; the least recently active are dropped first."""
+
+    def __init__(self, latest: Mapping[ProducerKey, tuple[int, int]]) -> None:
+        """Start with what was recorded before, the least recent first."""
+        super().__init__()
+        for key, (number, seq) in latest.items():
+            self._put(key, number, seq)
+
+    def update(self, numbers: Numbers) -> None:
         """Record later reports."""
-        for producer, report in latest.items():
-            self._latest[producer] = report
-            self._latest.move_to_end(producer)
-        while len(self._latest) > _MOST:
-            self._latest.popitem(last=False)
+        for key, (number, seq) in numbers.latest.items():
+            self._put(key, number, seq)
+
+    def _put(self, key: ProducerKey, number: int, seq: int) -> None:
+        self.latest[key] = (number, seq)
+        self.highest[key[:2]] = max(number, self.highest.get(key[:2], 0))
+        for table, at in ((self.latest, key), (self.highest, key[:2])):
+            table.move_to_end(at)  # type: ignore[arg-type]
+            if len(table) > _MOST:
+                table.popitem(last=False)
+
+
+def find_recorded(layers: Sequence[Numbers], key: ProducerKey, number: int) -> int | None:
+    """Return the message of a report if it, or a later one of its producer and job, was recorded; None if it is new.
+
+    Args:
+        layers: Where to look, the latest first.
+        key: The owner, producer and job of the report.
+        number: Its number.
+
+    Raises:
+        NumberReused: The producer has used the number for another job.
+    """
+    for layer in layers:
+        if (known := layer.latest.get(key)) is not None:
+            if number <= known[0]:
+                return known[1]
+            break
+    else:
+        known = layers[-1].latest.get((OLD_OWNER, *key[1:]))
+        if known is not None and number <= known[0]:
+            return known[1]
+    highest = next((found for layer in layers if (found := layer.highest.get(key[:2])) is not None), -1)
+    if number <= highest:
+        raise NumberReused(key[1], number, highest)
+    return None

@@ -29,11 +29,12 @@ from phaseline.model.transitions import check
 from phaseline.model.weight import weight
 from phaseline.stream import Message, Position, channels_of
 from phaseline_server.jobs.commit_group import Group, Head, Outdated
-from phaseline_server.jobs.deduplication import Producers
+from phaseline_server.jobs.deduplication import Producers, find_recorded
 from phaseline_server.jobs.job_table import JobTable
 from phaseline_server.jobs.listener import Listener
 from phaseline_server.jobs.messages import JobMessages
 from phaseline_server.jobs.workers import Workers, joined
+from phaseline_server.log.batch import ProducerKey
 
 __all__ = ["Intake"]
 
@@ -123,16 +124,16 @@ class Intake:
         self._last = message.seq
         return self.gathering
 
-    def take(self, event: Event, present: Moment, worker: str | None = None) -> int:
+    def take(self, event: Event, present: Moment, owner: str, worker: str | None = None) -> int:
         """Accept one event and return its number, or its first number if it was accepted before.
 
         Raises:
             PhaselineError: As `Tracker.take`.
         """
         self.check()
-        producer, number = event.producer, event.producer_seq
-        if producer is not None and number is not None and (again := self._seen(producer, number)):
-            return again
+        numbered = _numbered(event, owner)
+        if recorded := self._recorded(numbered):
+            return recorded
         group, before = self.gathering, None
         head = group.heads.get(event.job_id)
         if head is None:
@@ -159,8 +160,8 @@ class Intake:
                 self._listener.reported(before, then)
         group.messages.append(message)
         group.reports += 1
-        if producer is not None and number is not None:
-            group.producers[producer] = (number, seq)
+        if numbered is not None:
+            group.numbers.add(*numbered, seq)
         self._last = seq
         return seq
 
@@ -202,14 +203,12 @@ class Intake:
             payload = self._messages.exact_message(event, head.job, present)
             group.messages[place] = msgspec.structs.replace(group.messages[place], payload=payload)
 
-    def _seen(self, producer: str, number: int) -> int | None:
-        """Return the number of a report in the stream if it, or a later one of its producer, was accepted already."""
-        known = (
-            self.gathering.producers.get(producer)
-            or self.committing.producers.get(producer)
-            or self._producers.get(producer)
-        )
-        return known[1] if known is not None and number <= known[0] else None
+    def _recorded(self, numbered: tuple[ProducerKey, int] | None) -> int | None:
+        """Return the message of a report that was recorded before, or None; raises NumberReused."""
+        if numbered is None:
+            return None
+        layers = (self.gathering.numbers, self.committing.numbers, self._producers)
+        return find_recorded(layers, *numbered)
 
     def _latest(self, event: Event) -> Job:
         """Return the event's job as the group before left it; it must not be changed.
@@ -243,6 +242,13 @@ class Intake:
         while (first := self._jobs.over_first(coming, growth, stays)) is not None:
             self._jobs.forget(first)
             self._messages.forget(first)
+
+
+def _numbered(event: Event, owner: str) -> tuple[ProducerKey, int] | None:
+    """Return the producer that numbered an event, and its number; None if it was not numbered."""
+    if event.producer is None or event.producer_seq is None:
+        return None
+    return (owner, event.producer, event.job_id), event.producer_seq
 
 
 def _growth(event: Event) -> int:

@@ -39,7 +39,7 @@ async def batch_of(group: Group, statistics: Statistics, at: Moment, turns: Turn
         at=at,
         messages=group.messages,
         jobs=jobs,
-        producers=group.producers,
+        producers=group.numbers.latest,
         runs=runs,
         durations=group.durations,
         averages=averages,

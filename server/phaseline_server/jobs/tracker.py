@@ -103,8 +103,8 @@ class Tracker(PublishedJobs):
 
     # ------------------------------------------------------------------ reports
 
-    async def report(self, event: Event) -> Position:
-        """Accept one event, and return its position once it is on disk.
+    async def report(self, event: Event, owner: str = "") -> Position:
+        """Accept one event, and return its position once it is on disk; see `take`.
 
         Raises:
             UnknownJob: As `take`, which raises the other errors too.
@@ -112,14 +112,16 @@ class Tracker(PublishedJobs):
             JournalFailed: The disk failed.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        return await self.take(event).wait()
+        return await self.take(event, owner).wait()
 
-    def take(self, event: Event) -> Pending:
+    def take(self, event: Event, owner: str = "") -> Pending:
         """Accept one event, to be stored with the next group.
 
-        A producer that numbers its reports may send them again after a lost answer; they are recorded once.
+        A producer that numbers its reports may send them again after a lost answer; they are recorded once. Each
+        `owner`, which is the token that reports, has producers of its own.
 
         Raises:
+            NumberReused: The producer has used the number for another job.
             UnknownJob: The job never started.
             IllegalEvent: The job's state does not allow the event.
             InvalidField: A value is not allowed.
@@ -127,11 +129,13 @@ class Tracker(PublishedJobs):
             TooMany: The event would start one job too many.
             JournalFailed: The disk has failed.
         """
-        seq = self._intake.take(event, self.clock())
+        seq = self._intake.take(event, self.clock(), owner)
         self._work.set()
         return Pending(Position(self.log.top.epoch, seq), self._intake.group_of(seq))
 
-    async def take_all(self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None) -> BatchReceipt:
+    async def take_all(
+        self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None, owner: str = ""
+    ) -> BatchReceipt:
         """Accept events that arrived together, each by itself, to be stored as one group: all of them or none.
 
         A large batch lets other tasks run at intervals; other reports may then come between its own. It is not
@@ -140,21 +144,22 @@ class Tracker(PublishedJobs):
         Args:
             events: The events in their order.
             worker_of: Returns the name of an event's connected worker; None if there is no lasting connection.
+            owner: See `take`.
         """
         intake = self._intake
         try:
             intake.open.acquire_nowait()
         except trio.WouldBlock:
             if len(events) <= _FEW:
-                return await self._take_each(events, worker_of, None)
+                return await self._take_each(events, worker_of, owner, None)
             await intake.open.acquire()
         try:
-            return await self._take_each(events, worker_of, Turns())
+            return await self._take_each(events, worker_of, owner, Turns())
         finally:
             intake.open.release()
 
     async def _take_each(
-        self, events: Sequence[Event], worker_of: Callable[[Event], str] | None, turns: Turns | None
+        self, events: Sequence[Event], worker_of: Callable[[Event], str] | None, owner: str, turns: Turns | None
     ) -> BatchReceipt:
         """Accept events; without `turns`, no other task runs meanwhile."""
         intake, present, outcomes = self._intake, self.clock(), list[Outcome]()
@@ -164,7 +169,7 @@ class Tracker(PublishedJobs):
                 outcomes.append(group.error)
                 continue
             try:
-                seq = intake.take(event, present, worker_of(event) if worker_of is not None else None)
+                seq = intake.take(event, present, owner, worker_of(event) if worker_of is not None else None)
             except PhaselineError as error:
                 outcomes.append(error)
             else:
@@ -275,7 +280,7 @@ class Tracker(PublishedJobs):
         """Make a stored group visible. Nothing is awaited here, so nobody sees a part of it."""
         for head in group.heads.values():
             self._jobs.put(head.job)
-        self._producers.update(group.producers)
+        self._producers.update(group.numbers)
         self.reports += group.reports
         if group.forget:
             self.statistics.clear()  # of what the group before it taught

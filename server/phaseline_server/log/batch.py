@@ -1,7 +1,7 @@
 """What a log stores: groups of messages with the state that follows from them, and what it returns at start-up."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -10,7 +10,13 @@ from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Average
 from phaseline.stream import Message
 
-__all__ = ["Batch", "JobRow", "Kept", "RunRow"]
+__all__ = ["OLD_OWNER", "Batch", "JobRow", "Kept", "ProducerKey", "RunRow"]
+
+ProducerKey = tuple[str, str, str]
+"""The owner of a producer (a token's id, or "" without tokens), its name, and a job."""
+
+OLD_OWNER: Final = "*"
+"""The owner of producers that were recorded when their owners were not."""
 
 
 class JobRow(NamedTuple):
@@ -54,7 +60,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         at: The moment of the commit.
         messages: In the order of their numbers, without a gap.
         jobs: Those that the messages are about.
-        producers: The latest report of each producer: its number, and the message's.
+        producers: The latest report of each producer about each job: its number, and the message's.
         runs: Those of the jobs that ended.
         durations: The durations that ended jobs taught.
         averages: Those that changed, as they are after it.
@@ -66,7 +72,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     at: Moment
     messages: Sequence[Message]
     jobs: Sequence[JobRow] = ()
-    producers: Mapping[str, tuple[int, int]] = {}
+    producers: Mapping[ProducerKey, tuple[int, int]] = {}
     runs: Sequence[RunRow] = ()
     durations: Sequence[PhaseDuration] = ()
     averages: Mapping[tuple[str, str], Average] = {}
@@ -87,7 +93,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     records: Sequence[bytes]
-    producers: Mapping[str, tuple[int, int]]
+    producers: Mapping[ProducerKey, tuple[int, int]]
     averages: Mapping[tuple[str, str], Average] | None
     counts: tuple[int, int]
     same_clock: bool

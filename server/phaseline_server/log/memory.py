@@ -10,7 +10,7 @@ import trio
 from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average
 from phaseline.stream import Message
-from phaseline_server.log.batch import Batch, JobRow, Kept, RunRow
+from phaseline_server.log.batch import Batch, JobRow, Kept, ProducerKey, RunRow
 from phaseline_server.log.clock import LogClock
 from phaseline_server.log.learned import EncodedRun, Learned, Outcomes, PhaseFailures, SlowRun
 from phaseline_server.log.protocol import Retention
@@ -39,7 +39,7 @@ class MemoryStore:
         self._events: deque[tuple[int, Message]] = deque()  # with the time of their commit
         self._jobs: dict[str, JobRow] = {}
         self._committed: dict[str, int] = {}  # the time of each job's last commit
-        self._producers: dict[str, tuple[int, int]] = {}
+        self._producers: dict[ProducerKey, tuple[int, int]] = {}
         self._runs: list[RunRow] = []
         self._durations: list[tuple[str, str, str, int]] = []
         self._averages: dict[tuple[str, str], Average] = {}

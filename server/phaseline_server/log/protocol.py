@@ -25,7 +25,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
         events: Number of the newest events.
         jobs: Number of ended jobs.
         age_s: Seconds that events, ended jobs and lost jobs are kept.
-        producers: Number of producers whose reports are deduplicated.
+        producers: Number of producers, each with one job, whose reports are deduplicated.
         durations: Number of phase durations to compute percentiles from.
         runs: Number of ended runs to learn from.
     """

@@ -12,7 +12,7 @@ import msgspec
 
 from phaseline.stream import Message, channels_of
 
-__all__ = ["Pack", "pack_one", "packed", "unpacked"]
+__all__ = ["Pack", "job_in", "pack_one", "packed", "unpacked"]
 
 LARGEST: Final = 250
 """Messages in a row."""
@@ -43,6 +43,11 @@ def packed(messages: Sequence[Message], at_ns: int) -> Iterator[Pack]:
 def pack_one(kind: str, job_id: str, channel: str | None, payload: bytes) -> bytes:
     """Return what a row has of one message."""
     return zlib.compress(_encoder.encode([(kind, job_id, channel, payload)]), _LEVEL)
+
+
+def job_in(first: int, body: bytes, seq: int) -> str:
+    """Return the job of message `seq` in a row, of which the first message has number `first`; "" if it has none."""
+    return unpacked(first, body)[seq - first].job_id
 
 
 def unpacked(first: int, body: bytes) -> list[Message]:

@@ -63,7 +63,8 @@ def read_state(
         (ended_since_ns, max(0, most_jobs - len(jobs))),
     ).fetchall()
     producers = connection.execute(
-        "SELECT producer, number, seq FROM (SELECT * FROM producers ORDER BY seq DESC LIMIT ?) ORDER BY seq",
+        "SELECT owner, producer, job_id, number, seq FROM (SELECT * FROM producers ORDER BY seq DESC LIMIT ?) "
+        "ORDER BY seq",
         (limits.producers,),
     ).fetchall()
     averages = connection.execute("SELECT workflow, phase, count, avg_ns FROM averages").fetchall()
@@ -71,7 +72,7 @@ def read_state(
     learned = "generation_runs" in meta
     return Kept(
         records=[record for _, record in sorted(jobs)],
-        producers={producer: (number, seq) for producer, number, seq in producers},
+        producers={(owner, producer, job_id): (number, seq) for owner, producer, job_id, number, seq in producers},
         averages={(w, p): Average(count, avg_ns) for w, p, count, avg_ns in averages} if learned else None,
         counts=(meta.get("generation_runs", 0), meta.get("cache_hits", 0)),
         same_clock=bool(boot) and meta.get("boot") == boot,

@@ -7,7 +7,7 @@ from typing import Final
 
 from phaseline.errors import JournalUnusable
 from phaseline_server.log.sqlite.old_records import latest_ns_in, state_in
-from phaseline_server.log.sqlite.packing import pack_one
+from phaseline_server.log.sqlite.packing import job_in, pack_one
 
 __all__ = ["APPLICATION_ID", "VERSION", "check_ours", "prepare"]
 
@@ -77,8 +77,20 @@ CREATE INDEX jobs_ended ON jobs (ended_ns) WHERE ended_ns IS NOT NULL;
 CREATE INDEX jobs_active ON jobs (seq) WHERE ended_ns IS NULL;
 CREATE INDEX jobs_at ON jobs (at_ns) WHERE (ended_ns IS NOT NULL OR state = 'lost');
 """
+# A producer counts for one owner and one job. Who owned the old ones was not recorded: '*' is `OLD_OWNER`.
+_PRODUCERS: Final = """
+CREATE TABLE new_producers (
+  owner TEXT NOT NULL, producer TEXT NOT NULL, job_id TEXT NOT NULL, number INTEGER NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (owner, producer, job_id)
+);
+INSERT INTO new_producers SELECT '*', producer, job_in(first, messages, seq), number, seq FROM producers JOIN packs
+  ON last = (SELECT min(last) FROM packs WHERE last >= seq) AND first <= seq;
+DROP TABLE producers;
+ALTER TABLE new_producers RENAME TO producers;
+CREATE INDEX producers_seq ON producers (seq);
+"""
 # Each leads from the version of its index to the next; none is ever changed once it was released.
-_STEPS: Final = (_BASE, _LEARNING, _PACKS, _JOB_COLUMNS, _COMMITTED)
+_STEPS: Final = (_BASE, _LEARNING, _PACKS, _JOB_COLUMNS, _COMMITTED + _PRODUCERS)
 VERSION: Final = len(_STEPS)
 
 
@@ -122,6 +134,7 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
     connection.create_function("pack_one", 4, pack_one, deterministic=True)
     connection.create_function("state_in", 1, state_in, deterministic=True)
     connection.create_function("latest_ns_in", 1, latest_ns_in, deterministic=True)
+    connection.create_function("job_in", 3, job_in, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for step in _STEPS[version:]:

@@ -22,7 +22,7 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, at_ns: int) -> Non
     )
     insert(
         "INSERT OR REPLACE INTO producers",
-        [(producer, number, seq) for producer, (number, seq) in batch.producers.items()],
+        [(*key, number, seq) for key, (number, seq) in batch.producers.items()],
     )
     insert("INSERT INTO runs", batch.runs)
     insert(
