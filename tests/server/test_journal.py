@@ -179,7 +179,7 @@ def test_somebody_elses_database_is_refused(tmp_path: Path, mode: str) -> None:
         other.execute(f"PRAGMA journal_mode = {mode}")
         other.execute("CREATE TABLE recipes (name)")
         other.commit()
-    check_refused(tmp_path, "no journal of Phaseline's", "move it away, or choose another --data-dir")
+    check_refused(tmp_path, "is not a Phaseline journal", "move it away, or choose another --data-dir")
 
 
 def flip(path: Path, start: int, count: int) -> None:

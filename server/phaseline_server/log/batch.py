@@ -1,4 +1,4 @@
-"""What a log stores: groups of messages with the state that follows from them, and what it returns at start-up."""
+"""The content of a log: groups of messages with the state that follows from them, and the state at start-up."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
@@ -40,7 +40,7 @@ class JobRow(NamedTuple):
 
 
 class RunRow(NamedTuple):
-    """A job that ended; `body` is what estimates learn from, None if it teaches nothing."""
+    """A job that ended; estimates learn from its `body`, which is None if it teaches nothing."""
 
     seq: int
     at_ns: int
@@ -54,7 +54,7 @@ class RunRow(NamedTuple):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What is committed as one group: all of it or nothing.
+    """Everything that is committed as one group, completely or not at all.
 
     Attributes:
         at: The moment of the commit.
@@ -89,7 +89,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
         producers: As in `Batch`, the one that was silent for longest first.
         averages: All of them; None in a log that never learned, not even from another file.
         counts: As in `Batch`.
-        same_clock: Whether the machine has been up since, so that monotonic times are still by the same clock.
+        same_clock: Whether the machine has been up since then, so that monotonic times can be compared.
     """
 
     records: Sequence[bytes]

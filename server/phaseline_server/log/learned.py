@@ -1,4 +1,4 @@
-"""What a log stores of earlier runs: learned states, the runs to learn them from anew, and how runs ended."""
+"""Earlier runs in a log: the learned states, the runs to learn from, and the outcomes of runs."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ __all__ = ["EncodedRun", "Learned", "Outcomes", "PhaseFailures", "SlowRun"]
 
 
 class EncodedRun(NamedTuple):
-    """What a run teaches: a `phaseline.eta.observed.Run` as JSON, and the number of the event that ended it."""
+    """A run that teaches: a `phaseline.eta.observed.Run` as JSON, and the number of the event that ended it."""
 
     seq: int
     workflow: str
@@ -17,10 +17,10 @@ class EncodedRun(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """All that estimates start with.
+    """Everything that estimates start with.
 
     Attributes:
-        states: What was learned, by kind and key.
+        states: The learned states, by kind and key.
         runs: Each run that teaches, oldest first.
         durations: Workflow, series, phase and nanoseconds of each phase that ended well, oldest first.
     """

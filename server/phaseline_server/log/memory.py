@@ -1,4 +1,4 @@
-"""An engine that forgets all at exit: for tests, and as the executable specification of what a `Store` does."""
+"""An engine that forgets everything at exit: for tests, and as the executable specification of `Store`."""
 
 import secrets
 from collections import Counter, deque
@@ -30,7 +30,7 @@ class MemoryStore:
     """
 
     def __init__(self, limits: Retention | None = None) -> None:
-        """Create an empty one."""
+        """Create an empty log."""
         self.name = "the log in memory"
         self.epoch = secrets.token_hex(8)
         self.top = 0

@@ -1,8 +1,7 @@
 """The protocol between a log and the engine that stores it.
 
-`sqlite` stores a log in a file; `memory` forgets it at exit, and is the executable specification: what one engine does,
-the other does too (`tests/server/test_store_engines.py`). An engine does its own waiting: no method blocks Trio's
-thread.
+`sqlite` stores a log in a file; `memory` forgets it at exit, and is the executable specification: all engines behave
+alike (`tests/server/test_store_engines.py`). No method blocks Trio's thread.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,7 +18,7 @@ __all__ = ["Retention", "Store"]
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is kept.
+    """The limits of a log.
 
     Attributes:
         events: Number of the newest events.
@@ -62,7 +61,7 @@ class Store(Protocol):
         ...
 
     async def load(self, ended_since_ns: int, most_jobs: int) -> Kept:
-        """Return what a server starts with, and record that it starts now.
+        """Return the state that a server starts with, and record that it starts now.
 
         Args:
             ended_since_ns: Jobs that ended before this wall-clock time are left out.
@@ -74,7 +73,7 @@ class Store(Protocol):
         ...
 
     async def commit(self, batch: Batch) -> None:
-        """Store a batch, all of it or nothing; when this returns, it survives a crash. Cancellation does not stop it.
+        """Store a batch, completely or not at all; when this returns, it survives a crash. It cannot be cancelled.
 
         The newest `Retention.events` events stay readable; older ones leave now or with a later commit.
 
@@ -114,7 +113,7 @@ class Store(Protocol):
         ...
 
     async def learned(self) -> Learned:
-        """Return what is known of earlier runs.
+        """Return the learned states, and the runs to learn from.
 
         Raises:
             JournalFailed: The storage failed.

@@ -1,7 +1,7 @@
 """The journal: every event, job and average on disk, in one SQLite file of the data directory.
 
-One connection writes and checkpoints, in WAL mode and with `synchronous=FULL`, so that what is committed survives
-the loss of power; others read. Nothing outside this package knows that it is SQLite.
+One connection writes and checkpoints, in WAL mode and with `synchronous=FULL`, so that commits survive a loss of power;
+another one reads. Only this package knows SQLite.
 """
 
 from phaseline_server.log.sqlite.history import History, PastRun, find_journal, read_history

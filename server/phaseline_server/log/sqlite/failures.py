@@ -1,4 +1,4 @@
-"""SQLite's errors as ours."""
+"""SQLite's errors as Phaseline's."""
 
 import errno
 import sqlite3
@@ -24,10 +24,10 @@ def _is(error: sqlite3.Error, codes: frozenset[int]) -> bool:
 
 
 def _is_without_room(error: sqlite3.Error, path: Path) -> bool:
-    """Say whether `error` is that there was no room to write to the journal at `path`, or to a file beside it.
+    """Return whether `error` means that there was no room to write to the journal at `path`, or to a file beside it.
 
-    Nothing was synced then, so the transaction is rolled back, and the next may do. A quota and the limit of a file's
-    size are errors of input and output to SQLite, as is a disk that fails; it does not tell which, so it is tried.
+    Nothing was synced in that case, so the transaction is rolled back, and the next one may succeed. SQLite reports an
+    exceeded quota or file size limit as an input/output error, like a failing disk, so a trial write tells them apart.
     """
     if _is(error, frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})):
         return True
@@ -35,7 +35,7 @@ def _is_without_room(error: sqlite3.Error, path: Path) -> bool:
 
 
 def _has_room(path: Path) -> bool:
-    """Say whether a file beside `path` could be as large as the largest of the journal, and a little larger."""
+    """Return whether a file beside `path` could grow a little larger than the largest file of the journal."""
     files = [path, path.with_name(f"{path.name}-wal")]
     end = max(file.stat().st_size for file in files if file.exists())
     trial = path.with_suffix(".trial")
@@ -52,12 +52,12 @@ def _has_room(path: Path) -> bool:
 
 @contextmanager
 def opening(path: Path) -> Iterator[None]:
-    """Raise what prevents the journal at `path` from being opened.
+    """Translate errors that prevent the journal at `path` from being opened.
 
     Raises:
         JournalUnusable: It is corrupt, or can't be read.
         DiskFull: There is no room to open it.
-        DataDirError: It can't be made.
+        DataDirError: It can't be created.
     """
     try:
         yield
@@ -65,7 +65,7 @@ def opening(path: Path) -> Iterator[None]:
         raise write_error(path, error) from error
     except sqlite3.Error as error:
         if _is_without_room(error, path):
-            text = f"{path} can't be opened: {error}; allowed: a disk with room; make some, then start again"
+            text = f"cannot open {path}: {error}; free disk space, then start the server again"
             raise DiskFull(text) from error
         if _is(error, _CORRUPT):
             text = (
@@ -79,11 +79,11 @@ def opening(path: Path) -> Iterator[None]:
 
 @contextmanager
 def working(path: Path) -> Iterator[None]:
-    """Raise what prevents the journal at `path` from being read or written.
+    """Translate errors that prevent the journal at `path` from being read or written.
 
     Raises:
-        DiskFull: There was no room; once there is, all goes on.
-        JournalFailed: Anything else: after a failed fsync, for one, nobody knows what is on the disk.
+        DiskFull: There was no room; once there is, writing works again.
+        JournalFailed: Any other error. After a failed fsync, for example, the content of the disk is unknown.
     """
     try:
         yield
@@ -92,7 +92,7 @@ def working(path: Path) -> Iterator[None]:
 
 
 def failure(error: sqlite3.Error, path: Path) -> DiskFull | JournalFailed:
-    """Return what `working` raises for an error."""
+    """Return the error that `working` raises for `error`."""
     if _is_without_room(error, path):
-        return DiskFull(f"the disk took nothing more of {path.name} ({error}); make room: the server goes on by itself")
-    return JournalFailed(f"{path.name} can't be kept ({error}); see to the disk, then start the server again")
+        return DiskFull(f"cannot write {path.name}: {error}; free disk space; the server recovers by itself")
+    return JournalFailed(f"cannot write {path.name}: {error}; check the disk, then start the server again")

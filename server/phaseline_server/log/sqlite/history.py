@@ -1,4 +1,4 @@
-"""What the journal has of earlier runs, read for a running server or, read-only, for a command."""
+"""Earlier runs in the journal, read for a running server or, read-only, for a command."""
 
 import sqlite3
 from contextlib import closing
@@ -14,7 +14,7 @@ __all__ = ["History", "PastRun", "find_journal", "read_history", "read_learned",
 
 
 class PastRun(NamedTuple):
-    """A run that teaches, as the journal has it; times in nanoseconds, by the wall clock."""
+    """A run that teaches; times in nanoseconds, by the wall clock."""
 
     ended_ns: int
     duration_ns: int
@@ -43,7 +43,7 @@ def read_history(path: Path, limit: int = 1_000_000) -> History:
         limit: Maximum number of runs.
 
     Raises:
-        JournalUnusable: It is not there, or is not a journal of this version.
+        JournalUnusable: It does not exist, or is not a journal of this version.
     """
     path = path if path.name == NAME else path / NAME
     if not path.is_file():

@@ -114,7 +114,8 @@ class Journal:
         self.oldest = max(oldest or 1, since + 1)
         self._reader = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         self._reader.execute("PRAGMA query_only = 1")
-        self._files = Files(parts_of(self.path))
+        # The third part, an index, is made anew from the others.
+        self._files = Files(parts_of(self.path)[:2])
 
     def _recognize(self) -> None:
         """Begin a new epoch unless the file is the one that was served last; then mark it as served.

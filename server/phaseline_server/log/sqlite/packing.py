@@ -1,7 +1,7 @@
 """Messages as rows of the journal: many in one, compressed.
 
-Most of a row's cost is its own, and messages of a job are much alike: so packed, they take a tenth of the room, and of
-the time until they are on disk. What is read or discarded, is so by rows.
+Most of a row's cost does not depend on its size, and the messages of a job are similar. So packs take a tenth of the
+space, and of the time to write. Reading and discarding work by whole packs.
 """
 
 import zlib
@@ -15,9 +15,9 @@ from phaseline.stream import Message, channels_of
 __all__ = ["Pack", "job_in", "pack_one", "packed", "unpacked"]
 
 LARGEST: Final = 250
-"""Messages in a row."""
+"""Maximum number of messages in a row."""
 
-_LEVEL: Final = 3  # of zlib's nine: higher ones take twice the time for a tenth less
+_LEVEL: Final = 3  # zlib's levels end at 9; higher ones take twice the time to save a tenth
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(list[tuple[str, str, str | None, bytes]])
@@ -33,7 +33,7 @@ class Pack(NamedTuple):
 
 
 def packed(messages: Sequence[Message], at_ns: int) -> Iterator[Pack]:
-    """Yield messages, in the order of their numbers and without a gap, as rows."""
+    """Yield rows with `messages`, which are in the order of their numbers, without a gap."""
     for start in range(0, len(messages), LARGEST):
         part = messages[start : start + LARGEST]
         fields = [(message.type, message.job_id, message.channel, message.payload) for message in part]
@@ -41,7 +41,7 @@ def packed(messages: Sequence[Message], at_ns: int) -> Iterator[Pack]:
 
 
 def pack_one(kind: str, job_id: str, channel: str | None, payload: bytes) -> bytes:
-    """Return what a row has of one message."""
+    """Return the content of a row with one message."""
     return zlib.compress(_encoder.encode([(kind, job_id, channel, payload)]), _LEVEL)
 
 

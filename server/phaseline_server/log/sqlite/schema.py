@@ -1,4 +1,4 @@
-"""The journal's tables, their version, and how an older version becomes the present one."""
+"""The journal's tables, their version, and the migration of older versions."""
 
 import secrets
 import sqlite3
@@ -11,10 +11,10 @@ from phaseline_server.log.sqlite.packing import job_in, pack_one
 
 __all__ = ["APPLICATION_ID", "VERSION", "check_ours", "prepare"]
 
-APPLICATION_ID: Final = 0x50484C4E  # "PHLN": whose file it is, as file(1) shows it
+APPLICATION_ID: Final = 0x50484C4E  # "PHLN", which file(1) shows
 _BASE: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
--- channel: of what is no event of a job; the channels of events follow from the rest.
+-- channel: of broadcasts only; the channels of a job's events follow from the other columns.
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, type TEXT NOT NULL, job_id TEXT NOT NULL, channel TEXT,
   payload BLOB NOT NULL
@@ -33,7 +33,7 @@ CREATE TABLE averages (
   PRIMARY KEY (workflow, phase)
 ) WITHOUT ROWID;
 """
-# What estimates learn from, and what they have learned: a run's body is None when it teaches nothing.
+# The runs that estimates learn from, and the learned states; a run's body is NULL if it teaches nothing.
 _LEARNING: Final = """
 CREATE TABLE runs (
   seq INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, job_id TEXT NOT NULL, workflow TEXT NOT NULL, series TEXT NOT NULL,
@@ -43,13 +43,13 @@ CREATE TABLE learned (
   kind TEXT NOT NULL, key TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (kind, key)
 ) WITHOUT ROWID;
 """
-# Events in packs of many, as `packing` has them.
+# Events in packs; see `packing`.
 _PACKS: Final = """
 CREATE TABLE packs (last INTEGER PRIMARY KEY, first INTEGER NOT NULL, at_ns INTEGER NOT NULL, messages BLOB NOT NULL);
 INSERT INTO packs SELECT seq, seq, at_ns, pack_one(type, job_id, channel, payload) FROM events;
 DROP TABLE events;
 """
-# A job's columns that SQL asks for. They stand before the record, which may be long, so that they are read without it.
+# The columns of a job that queries use. They precede the record, which may be long, so that SQLite need not read it.
 _JOB_COLUMNS: Final = """
 CREATE TABLE new_jobs (
   job_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, state TEXT NOT NULL, latest_ns INTEGER NOT NULL, ended_ns INTEGER,
@@ -89,7 +89,7 @@ DROP TABLE producers;
 ALTER TABLE new_producers RENAME TO producers;
 CREATE INDEX producers_seq ON producers (seq);
 """
-# Each leads from the version of its index to the next; none is ever changed once it was released.
+# Each migrates from the version of its index to the next one, and is never changed after its release.
 _STEPS: Final = (_BASE, _LEARNING, _PACKS, _JOB_COLUMNS, _COMMITTED + _PRODUCERS)
 VERSION: Final = len(_STEPS)
 
@@ -98,14 +98,14 @@ def check_ours(connection: sqlite3.Connection, path: Path) -> int:
     """Return the version of the file, 0 of an empty one.
 
     Raises:
-        JournalUnusable: It is somebody else's file, or of a newer version.
+        JournalUnusable: It is another program's file, or of a newer version.
         sqlite3.Error: It is damaged.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != APPLICATION_ID and (tables or application):
-        text = f"{path} is no journal of Phaseline's; it is left as it is; move it away, or choose another --data-dir"
+        text = f"{path} is not a Phaseline journal; it is left as it is; move it away, or choose another --data-dir"
         raise JournalUnusable(text)
     if version > VERSION:
         text = (
@@ -117,10 +117,10 @@ def check_ours(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> str:
-    """Bring the file to the present version, and return its epoch. All steps or none are taken.
+    """Migrate the file to the present version, completely or not at all, and return its epoch.
 
     Raises:
-        JournalUnusable: It is somebody else's file, or of a newer version.
+        JournalUnusable: It is another program's file, or of a newer version.
         sqlite3.Error: It is damaged, or can't be written.
     """
     version = check_ours(connection, path)
@@ -151,7 +151,7 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _statements(script: str) -> list[str]:
-    """Return a script's statements, as `executescript` would commit before it begins."""
+    """Return the statements of a script; `executescript` would commit the transaction before it begins."""
     found, statement = [], ""
     for line in script.splitlines():
         statement += line + "\n"
