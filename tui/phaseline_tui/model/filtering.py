@@ -1,7 +1,8 @@
 """The job filter.
 
 A filter is a list of words that must all match: `render !done host:box2 name:/IMG_00[45]/`. Matching ignores case. `!`
-negates a word, and `field:` limits it to a field. `/…/` is a regular expression, `"…"` a text with spaces.
+negates a word, and `field:` limits it to a field. `/…/` is a regular expression (see `patterns`), `"…"` a text with
+spaces.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from phaseline_tui.model.jobs import JobView, State
+from phaseline_tui.model.patterns import PatternError, searcher
 
 __all__ = ["FIELDS", "Filter"]
 
@@ -88,11 +90,11 @@ class Filter:
 
     def _add_regex(self, look: Callable[[JobView], str], regex: str, *, inverse: bool) -> None:
         try:
-            pattern = re.compile(regex, re.IGNORECASE)
-        except re.error as error:
-            self.problem = f"/{regex}/ is not a valid regex: {error.msg}"
+            found_in = searcher(regex)
+        except PatternError as error:
+            self.problem = f"/{regex}/ is not a valid regex: {error}"
             return
-        self._words.append(_Word(lambda job: pattern.search(look(job)[:_MAX]) is not None, inverse))
+        self._words.append(_Word(lambda job: found_in(look(job)[:_MAX]), inverse))
 
 
 def _folded(look: Callable[[JobView], str]) -> Callable[[JobView], str]:
