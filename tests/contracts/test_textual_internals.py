@@ -40,6 +40,13 @@ def test_the_private_modules_have_the_names(module: str, names: tuple[str, ...])
     assert [name for name in names if not hasattr(found, name)] == []
 
 
+def test_the_driver_decodes_keys_by_a_function_of_its_module() -> None:
+    from textual.drivers import linux_driver  # noqa: PLC0415
+
+    assert "getincrementaldecoder(" in inspect.getsource(linux_driver.LinuxDriver.run_input_thread)
+    assert hasattr(linux_driver, "getincrementaldecoder")
+
+
 def test_the_update_has_what_is_read_of_it() -> None:
     from textual._compositor import ChopsUpdate  # noqa: PLC0415
 

@@ -1,6 +1,7 @@
 """The window title, the progress in the tab and notifications."""
 
 import re
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ def terminal_status(settings: Settings, **environ: str) -> tuple[TerminalStatus,
 
 
 def test_title_and_progress_are_written_when_they_change_and_removed_at_the_end() -> None:
-    status, written = terminal_status(Settings())
+    status, written = terminal_status(Settings(), WT_SESSION="c0ffee")
     status.start()
     status.update(BUSY, "box")
     status.update(BUSY, "box")
@@ -48,8 +49,17 @@ def test_title_and_progress_can_be_disabled() -> None:
     assert written == []
 
 
+@pytest.mark.parametrize(("progress", "written_for"), [(True, 0), ("always", 1), (False, 0)])
+def test_progress_is_written_to_an_unknown_terminal_only_if_the_user_says_always(
+    progress: bool | Literal["always"], written_for: int
+) -> None:
+    status, written = terminal_status(Settings(title=False, progress=progress))
+    status.update(BUSY, "box")
+    assert len(written) == written_for
+
+
 def test_sequences_are_wrapped_for_tmux() -> None:
-    status, written = terminal_status(Settings(title=False), TMUX="/run/tmux,1,0")
+    status, written = terminal_status(Settings(title=False), TMUX="/run/tmux,1,0", WT_SESSION="c0ffee")
     status.update(BUSY, "box")
     assert written == ["\x1bPtmux;\x1b\x1b]9;4;1;42\x1b\x1b\\\x1b\\"]
 

@@ -26,7 +26,7 @@ from phaseline_tui.model.state import Changes, ViewState
 from phaseline_tui.screens.jobs import JobsScreen
 from phaseline_tui.screens.views import VIEWS, View, ViewScreen, offered, view_called
 from phaseline_tui.terminal.termination import handle_termination
-from phaseline_tui.terminal.textual_internals import write
+from phaseline_tui.terminal.textual_internals import accept_any_bytes, write
 from phaseline_tui.user.keys import bindings
 from phaseline_tui.user.remembered import Remembered, read_remembered, write_remembered
 from phaseline_tui.user.settings import Settings
@@ -49,7 +49,7 @@ class ProgressApp(ThemedApp):
     TITLE = "phaseline"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("quit", "help", "retry", "theme", "pause", "copy", "picture", "cancel"),
+        *bindings("quit", "help", "retry", "theme", "pause", "copy", "picture", "cancel", "suspend"),
         *(Binding(view.key, f"view('{view.name}')", view.name, show=False) for view in VIEWS),
     ]
 
@@ -111,6 +111,8 @@ class ProgressApp(ThemedApp):
         if not self.is_headless:
             handle_termination(asyncio.get_running_loop(), self._save, lambda code: self.exit(return_code=code))
         self._terminal_status.start()
+        self.app_suspend_signal.subscribe(self, lambda _app: self._terminal_status.stop())
+        self.app_resume_signal.subscribe(self, lambda _app: self._resumed())
         self._advance()
         view = view_called(self._remembered.view) if self._remembered is not None else None
         if view is not None:
@@ -141,6 +143,12 @@ class ProgressApp(ThemedApp):
         self._terminal_status.stop()
         if self._links is not None:
             self._links.stop()
+
+    def _resumed(self) -> None:
+        """Draw everything again after the program was suspended, because the terminal's screen is blank."""
+        self._terminal_status.start()
+        self.refresh(layout=True)
+        self._tick()
 
     def session_state(self) -> Remembered:
         """Return the state to restore in the next session."""
@@ -301,6 +309,7 @@ def run(servers: Sequence[ServerAddress], settings: Settings, access: Access) ->
         access: Tokens and certificates.
     """
     remembered = read_remembered() if settings.remember else None
+    accept_any_bytes()
     app = ProgressApp(servers, access=access, settings=settings, remembered=remembered)
     app.run()
     return app.return_code or 0

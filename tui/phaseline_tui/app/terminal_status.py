@@ -28,11 +28,13 @@ class TerminalStatus:
         Args:
             settings: Which of them the user wants.
             write: Writes to the terminal directly.
-            environ: The environment, which shows whether tmux is running.
+            environ: The environment, which shows the terminal, and whether tmux is running.
         """
         self._settings = settings
         self._write = write
         self._environ = environ
+        wanted = settings.progress
+        self._shows_progress = wanted == "always" or (wanted and title.shows_progress(environ))
         self._title = ""
         self._progress = ""
 
@@ -49,7 +51,7 @@ class TerminalStatus:
             if text != self._title:
                 self._title = text
                 self._write(text)
-        if self._settings.progress:
+        if self._shows_progress:
             progress = title.progress(totals)
             if progress != self._progress:
                 self._progress = progress
@@ -69,8 +71,9 @@ class TerminalStatus:
         self._write(title.passed_through(title.notification(self._settings.notify, words), self._environ))
 
     def stop(self) -> None:
-        """Remove the progress and restore the title."""
+        """Remove the progress and restore the title; the next `update` writes both again."""
         if self._progress:
             self._write(title.passed_through(title.progress(None), self._environ))
         if self._title:
             self._write(title.RESTORE_TITLE)
+        self._title = self._progress = ""

@@ -1,5 +1,6 @@
 """The command line of `progress-tui`. Textual is imported only when the view opens, because that is slow."""
 
+import codecs
 import gc
 import os
 import sys
@@ -17,6 +18,8 @@ from phaseline_tui.user.tokens import read_access
 __all__ = ["progress_tui"]
 
 _DEFAULT = "http://127.0.0.1:5100"
+_DUMB_TERMINALS = frozenset({"dumb", "unknown"})
+"""Values of TERM for terminals that print every escape sequence."""
 
 _EPILOG = """\b
 Keys:
@@ -43,8 +46,8 @@ Files in ~/.config/phaseline:
 
 Token files must be readable only by you. Tokens are not sent over http to other machines.
 
-The view reconnects by itself when a server is down or restarts. If standard output is not a terminal, progress-tui
-prints lines, as with --plain.
+The view reconnects by itself when a server is down or restarts. If standard output is not a terminal, or TERM is
+dumb, progress-tui prints lines, as with --plain.
 """
 
 
@@ -84,16 +87,20 @@ def progress_tui(  # noqa: PLR0913 (one parameter per flag)
     try:
         settings = read_settings(os.environ)
         given = {
-            "ascii": without_unicode or settings.ascii,
+            "ascii": without_unicode or settings.ascii or not _draws_unicode(),
             "theme": theme or settings.theme,
             "notify": notify or settings.notify,
-            "progress": settings.progress and not no_progress,
+            "progress": False if no_progress else settings.progress,
         }
         settings = msgspec.structs.replace(settings, **given)
         servers = _servers(urls, settings)
         access = read_access(os.environ, ca)
-        lines = plain or once or not sys.stdout.isatty()
-        if not lines and not (sys.stdin.isatty() and sys.stderr.isatty()):  # Textual reads keys and draws there
+        if sys.stdin is None or sys.stdout is None or sys.stderr is None:  # the shell closed it, as `>&-` does
+            _exit_with("standard input, output and error must be open; redirect them to /dev/null instead")
+        lines = plain or once or not sys.stdout.isatty() or os.environ.get("TERM") in _DUMB_TERMINALS
+        if not lines and not (
+            sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+        ):  # Textual reads keys and draws there
             _exit_with("standard input and standard error must be a terminal; use --plain for lines")
         if lines:
             from phaseline_tui.cli.plain import follow  # noqa: PLC0415 (not needed for the screen)
@@ -124,6 +131,12 @@ def _servers(urls: tuple[str, ...], settings: Settings) -> list[ServerAddress]:
             except PhaselineError as error:
                 _exit_with(f"{error} (from {source})")
     return [ServerAddress.parse(_DEFAULT)]
+
+
+def _draws_unicode() -> bool:
+    """Return whether the screen can be drawn in Unicode; in another encoding, most of its symbols would be escapes."""
+    # Textual draws on standard error.
+    return sys.stderr is None or codecs.lookup(sys.stderr.encoding).name == "utf-8"
 
 
 def _exit_with(problem: str) -> NoReturn:

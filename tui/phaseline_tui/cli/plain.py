@@ -165,14 +165,19 @@ def follow(
                 if batch.status is not None and batch.status.state in {LinkState.WAITING, LinkState.STOPPED}:
                     failed |= (batch.origin or names[0]) in waiting
                     waiting.discard(batch.origin or names[0])
-    except BrokenPipeError:  # the reader closed the pipe
+    except OSError as error:
+        # Python flushes standard output once more when it exits.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader closed the pipe
+            return 0
+        sys.stderr.write(f"progress-tui: error: cannot write to standard output: {error.strerror or error}\n")
+        return 2
     except KeyboardInterrupt:
         return 130
     finally:
         links.stop()
-    return 1 if once and failed else 0
+    return int(failed)
 
 
 def _write(line: str) -> None:

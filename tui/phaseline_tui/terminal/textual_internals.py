@@ -5,10 +5,12 @@ part and fails if a newer version lacks it. The view needs them because Textual 
 one cell, and sends a changed row with its full style.
 """
 
+import codecs
 import importlib
 import io
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.color import ColorSystem
@@ -16,6 +18,7 @@ from rich.console import Console
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.app import App
+from textual.drivers import linux_driver
 from textual.geometry import Region
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ChopsUpdate",
     "CompositorUpdate",
+    "accept_any_bytes",
     "color_system",
     "is_settled",
     "load_textual_image",
@@ -35,6 +39,18 @@ __all__ = [
 ]
 
 # ruff: noqa: SLF001 (the purpose of this module)
+
+
+def accept_any_bytes() -> None:
+    """Make Textual read U+FFFD for each byte of the keyboard that is not UTF-8, instead of ending the program.
+
+    A terminal in Latin-1 sends such bytes for letters, and one with X10 mouse reports for columns beyond 95.
+    """
+    linux_driver.getincrementaldecoder = _lenient_decoder  # type: ignore[attr-defined,assignment]
+
+
+def _lenient_decoder(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
+    return partial(codecs.getincrementaldecoder(encoding), "replace")
 
 
 def color_system(console: Console) -> ColorSystem:

@@ -9,13 +9,26 @@ from typing import Final, Literal
 
 from phaseline_tui.model.totals import Totals
 
-__all__ = ["BELL", "RESTORE_TITLE", "SAVE_TITLE", "notification", "passed_through", "progress", "title", "title_words"]
+__all__ = [
+    "BELL",
+    "RESTORE_TITLE",
+    "SAVE_TITLE",
+    "notification",
+    "passed_through",
+    "progress",
+    "shows_progress",
+    "title",
+    "title_words",
+]
 
 BELL: Final = "\a"
 SAVE_TITLE: Final = "\x1b[22;2t"
 """Pushes the title on the terminal's stack; terminals without a stack ignore it."""
 RESTORE_TITLE: Final = "\x1b[23;2t"
 _MAX: Final = 120
+_SHOWS_PROGRESS_SINCE: Final = {"ghostty": (1, 2), "iTerm.app": (3, 6, 6), "iTerm2": (3, 6, 6), "WezTerm": (20250209,)}
+"""Versions of terminals by TERM_PROGRAM or LC_TERMINAL. Older ones ignore OSC 9;4 or pop up a notification for it."""
+_VTE_SINCE: Final = 7900
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f;]")
 
 
@@ -46,6 +59,23 @@ def progress(totals: Totals | None) -> str:
         return "\x1b]9;4;0;0\x1b\\"
     state = 1 if totals.counts.active else 4
     return f"\x1b]9;4;{state};{min(100, max(0, int(totals.percent)))}\x1b\\"
+
+
+def shows_progress(environ: Mapping[str, str]) -> bool:
+    """Return whether the terminal is known to show OSC 9;4; others may take it for a notification."""
+    if environ.get("WT_SESSION") or environ.get("ConEmuANSI") == "ON":
+        return True
+    if _numbers(environ.get("VTE_VERSION", "")) >= (_VTE_SINCE,):
+        return True
+    for name, version in (("TERM_PROGRAM", "TERM_PROGRAM_VERSION"), ("LC_TERMINAL", "LC_TERMINAL_VERSION")):
+        since = _SHOWS_PROGRESS_SINCE.get(environ.get(name, ""))
+        if since is not None and _numbers(environ.get(version, "")) >= since:
+            return True
+    return False
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number[:9]) for number in re.findall("[0-9]+", version))
 
 
 def notification(method: Literal["off", "bell", "osc9", "osc777"], words: str) -> str:

@@ -64,7 +64,8 @@ ACTIONS: Final = (
     Action("retry", "r", "retry", "reconnect now", "everywhere", "r"),
     Action("theme", "t", "toggle_theme", "dark or light", "everywhere", "t"),
     Action("help", "question_mark", "help", "this help", "everywhere", "?"),
-    Action("quit", "q", "quit", "quit", "everywhere", "q"),
+    Action("quit", "q", "quit", "quit, suspend", "everywhere", "q  Ctrl+Z"),
+    Action("suspend", "ctrl+z", "suspend_process", "", "everywhere"),
 )
 _BY_NAME: Final = {action.name: action for action in ACTIONS}
 

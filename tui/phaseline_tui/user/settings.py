@@ -26,8 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether to use only ASCII characters."""
     title: bool = True
     """Whether to show the progress of all jobs in the window title."""
-    progress: bool = True
-    """Whether to show it in the terminal's tab too (OSC 9;4)."""
+    progress: bool | Literal["always"] = True
+    """Whether to show it in the tab too (OSC 9;4), of terminals that support this; `always` in any terminal's."""
     notify: Literal["off", "bell", "osc9", "osc777"] = "off"
     """Notification when a job is done or fails: a bell, or a desktop notification by OSC 9 or OSC 777."""
     fold_after: Annotated[float, msgspec.Meta(ge=0)] = 900.0
