@@ -9,7 +9,8 @@ import pytest
 import trio
 
 from phaseline_tui.model.connection import LinkState, LinkStatus
-from phaseline_tui.model.frames import JobMessage, JobProgress, Snapshot
+from phaseline_tui.model.frames import ConvertedSnapshot, JobMessage, JobProgress, Snapshot
+from phaseline_tui.model.jobs import JobView
 from phaseline_tui.model.state import ViewState
 from tests.support.ports import free_port
 from tests.support.tui_jobs import many_jobs, photo_job
@@ -26,8 +27,8 @@ def test_a_link_subscribes_and_receives_the_snapshot_first() -> None:
         assert server.received == [wanted | {"batch": True, "coalesce_ms": 100}]
         snapshot = recorder.frames[1]
         assert not isinstance(first, Snapshot)
-        assert isinstance(snapshot, Snapshot)
-        assert len(snapshot.jobs) == len(many_jobs())
+        assert isinstance(snapshot, ConvertedSnapshot)
+        assert (len(snapshot.views), snapshot.left_out) == (len(many_jobs()), 0)
         assert recorder.wait_state(LinkState.CONNECTED).reason == ""
 
 
@@ -62,8 +63,8 @@ def test_a_server_that_is_down_at_start_is_reported_and_connected_later() -> Non
             recorder.wait_state(LinkState.CONNECTED)
 
 
-def snapshots_jobs(recorder: Recorder) -> list[msgspec.Raw]:
-    return [job for frame in recorder.frames if isinstance(frame, Snapshot) for job in frame.jobs]
+def snapshots_jobs(recorder: Recorder) -> list[JobView]:
+    return [job for frame in recorder.frames if isinstance(frame, ConvertedSnapshot) for job in frame.views]
 
 
 def test_the_link_reconnects_to_a_restarted_server() -> None:
@@ -78,7 +79,7 @@ def test_the_link_reconnects_to_a_restarted_server() -> None:
         recorder.wait_state(LinkState.WAITING)
         with PlayedServer([photo_job("job_2", "b.jpg", 1)], port=port) as server:
             # The link may have reconnected to the first server, so the number of snapshots is not known.
-            recorder.wait(lambda: any(b'"job_2"' in bytes(job) for job in snapshots_jobs(recorder)))
+            recorder.wait(lambda: any(job.job_id == "job_2" for job in snapshots_jobs(recorder)))
 
 
 def test_the_link_reconnects_after_a_cut_connection() -> None:

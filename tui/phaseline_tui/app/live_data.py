@@ -13,7 +13,7 @@ from phaseline_tui.model.backlog import Backlog
 from phaseline_tui.model.clock import Clock
 from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.model.events import EventLog
-from phaseline_tui.model.frames import Snapshot
+from phaseline_tui.model.frames import SNAPSHOTS
 from phaseline_tui.model.hosts import HostView
 from phaseline_tui.model.jobs import JobKey
 from phaseline_tui.model.state import Changes, ViewState
@@ -78,7 +78,7 @@ class LiveData:
         host = self.hosts[origin]
         was_connected = host.status.state is LinkState.CONNECTED
         host.apply(batch)
-        if Snapshot in map(type, batch.frames):
+        if not SNAPSHOTS.isdisjoint(map(type, batch.frames)):
             self.events.convert()  # before the snapshot removes jobs, whose names the events need
         changes = self.state.apply(batch.frames, batch.received, origin)
         self.state.ignored += batch.ignored

@@ -77,7 +77,10 @@ class PlainReport:
         jobs = [job for key, job in self.state.jobs.items() if key.origin == origin]
         counts = [(word, sum(job.state is state for job in jobs)) for state, word in _COUNTED]
         words = ", ".join(f"{count} {word}" for word, count in counts if count)
-        return f"{count_of(len(jobs), 'job')} known{': ' if words else ''}{words}"
+        more = (
+            "; more jobs, or larger ones, than this view keeps: some are not listed" if origin in self.state.cut else ""
+        )
+        return f"{count_of(len(jobs), 'job')} known{': ' if words else ''}{words}{more}"
 
     def _job(self, job: JobView, scene: Scene, *, fresh: bool) -> list[str]:
         before = self._printed.get(job.key)

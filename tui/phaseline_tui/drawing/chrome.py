@@ -9,7 +9,7 @@ from phaseline_tui.model.connection import LinkState, LinkStatus
 from phaseline_tui.model.totals import Counts, Totals
 from phaseline_tui.model.words import about, clock_time, duration
 
-__all__ = ["Place", "empty", "header", "keys", "trouble"]
+__all__ = ["Place", "cut_notice", "empty", "header", "keys", "trouble"]
 
 _FULL, _SHORT, _SHORTEST = range(3)
 _LINK_MARKS: Final = {
@@ -154,6 +154,12 @@ def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
         lines.append(pad_line(((" ! " if number == 0 else "   ", style), (text, style)), width))
     lines.append(pad_line((("   ", ""), *hint), width))
     return lines
+
+
+def cut_notice(width: int) -> Line:
+    """Return the line for a list that does not hold all jobs of its servers."""
+    words = " ! more jobs, or larger ones, than this view keeps: some are not listed"
+    return pad_line(((words, "warn"),), width)
 
 
 def keys(width: int, filter_text: str, shown: int, total: int, *, where: Place, problem: str = "") -> Line:

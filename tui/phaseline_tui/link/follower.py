@@ -12,6 +12,7 @@ from phaseline.protocol import PROTOCOL, UNAUTHORIZED
 from phaseline_tui.link.batch_buffer import BatchBuffer, Wake
 from phaseline_tui.link.handshake import shake_hands, while_open
 from phaseline_tui.link.http import send_request
+from phaseline_tui.link.snapshots import convert
 from phaseline_tui.link.ssh import Forward, open_forward
 from phaseline_tui.link.streams import Dialer, Stream
 from phaseline_tui.model import failures
@@ -20,6 +21,7 @@ from phaseline_tui.model.connection import LinkState, LinkStatus, Reply
 from phaseline_tui.model.decoding import decode, decode_batch
 from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.frames import ConnectionEstablished, Frame, Pong, Problem, Snapshot
+from phaseline_tui.model.limits import LONG_FRAME, LONG_MESSAGE, bounded
 
 __all__ = ["Follower"]
 
@@ -205,7 +207,7 @@ class Follower:
                 for task in (self._watch_silence, self._measure_delay):
                     nursery.start_soon(while_open, task, websocket)
                 while True:
-                    self._take(await websocket.get_message())
+                    await self._take(await websocket.get_message())
         except ConnectionClosed as closed:
             reason = closed.reason
             code, text = (reason.code, reason.reason) if reason else (1006, None)
@@ -291,7 +293,7 @@ class Follower:
             self._forward.close()
         self._step.cancel()
 
-    def _take(self, data: str | bytes) -> None:
+    async def _take(self, data: str | bytes) -> None:
         """Decode a text frame and add its messages to the buffer."""
         now = self._last_received = time.monotonic()
         buffer = self.buffer
@@ -301,6 +303,14 @@ class Follower:
         buffer.ignored += ignored
         buffer.count(len(frames), len(data))
         kinds = set(map(type, frames))
+        if len(data) > LONG_FRAME and len(data) > LONG_MESSAGE * len(frames):
+            for frame in frames:
+                bounded(frame)
+        del data
+        for at, frame in enumerate(frames if Snapshot in kinds else ()):
+            if isinstance(frame, Snapshot):
+                frames[at], skipped = await convert(frame, now, buffer.origin)
+                buffer.ignored += skipped
         for frame in frames if Problem in kinds else ():
             if isinstance(frame, Problem):
                 self._check_access(frame)

@@ -18,7 +18,7 @@ from phaseline_tui.model.connection import Timing
 
 __all__ = ["shake_hands", "while_open"]
 
-_MAX_BYTES: Final = 256 * 1024 * 1024
+_MAX_BYTES: Final = 128 * 1024 * 1024
 """Maximum size of a message. A snapshot of ten thousand jobs has about 30 MB."""
 _RECEIVE_BYTES: Final = 262144
 
@@ -56,7 +56,7 @@ async def shake_hands(
                 extra_headers=[(name.encode(), value.encode()) for name, value in headers.items()],
                 max_message_size=_MAX_BYTES,
                 receive_buffer_size=_RECEIVE_BYTES,
-                message_queue_size=64,
+                message_queue_size=16,
             )
             return await handshake.shake_hands(nursery, wrap)
     except HungUp:

@@ -15,7 +15,7 @@ import msgspec
 
 from phaseline_tui.model.frames import Frame, JobStatus, Snapshot
 
-__all__ = ["decode", "decode_batch", "statuses"]
+__all__ = ["UNDECODABLE", "decode", "decode_batch", "statuses"]
 
 _DECODER: Final = msgspec.json.Decoder(Frame)
 _BATCH_DECODER: Final = msgspec.json.Decoder(list[Frame])
@@ -25,7 +25,7 @@ _ANY_DECODER: Final = msgspec.json.Decoder(
     float_hook=lambda literal: number if math.isfinite(number := float(literal)) else literal
 )
 """Decodes any JSON. A number beyond the range of a float becomes a text, so that only its field is skipped."""
-_UNDECODABLE: Final = (msgspec.DecodeError, RecursionError, ValueError, OverflowError)
+UNDECODABLE: Final = (msgspec.DecodeError, RecursionError, ValueError, OverflowError)
 """What msgspec raises for text that is not JSON, is nested too deeply, or has a number that is out of range."""
 _BY_TYPE: Final[dict[object, type[msgspec.Struct]]] = {
     struct.__struct_config__.tag: struct for struct in typing.get_args(Frame)
@@ -41,11 +41,11 @@ def decode(data: str | bytes) -> tuple[Frame | None, int]:
         return _DECODER.decode(data), 0
     except msgspec.ValidationError:
         pass
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return None, 1
     try:
         raw = _ANY_DECODER.decode(data)
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return None, 1
     tag = raw.get("type") if isinstance(raw, dict) else None
     struct = _BY_TYPE.get(tag) if isinstance(tag, str) else None
@@ -64,11 +64,11 @@ def decode_batch(data: str | bytes) -> tuple[list[Frame], int]:
         return _BATCH_DECODER.decode(data), 0
     except msgspec.ValidationError:
         pass
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return [], 1
     try:
         pairs = [decode(bytes(raw)) for raw in _RAW_DECODER.decode(data)]
-    except _UNDECODABLE:
+    except UNDECODABLE:
         return [], 1
     return [frame for frame, _ in pairs if frame is not None], sum(ignored for _, ignored in pairs)
 
@@ -81,12 +81,12 @@ def statuses(snapshot: Snapshot) -> Iterator[tuple[JobStatus | None, int]]:
             continue
         except msgspec.ValidationError:
             pass
-        except _UNDECODABLE:
+        except UNDECODABLE:
             yield None, 1
             continue
         try:
             whole = _ANY_DECODER.decode(raw)
-        except _UNDECODABLE:  # after the field of a wrong type, where the first decoder stopped
+        except UNDECODABLE:  # after the field of a wrong type, where the first decoder stopped
             yield None, 1
             continue
         salvaged, ignored = _salvage(JobStatus, whole)

@@ -13,6 +13,8 @@ import msgspec
 from phaseline.text import one_line, one_line_value
 from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.frames import (
+    SNAPSHOTS,
+    ConvertedSnapshot,
     ErrorOccurred,
     Frame,
     JobCompleted,
@@ -126,7 +128,7 @@ class EventLog:
             return
         self._pending.append(_Pending(frames, origin, wall, name))
         self._count += len(frames)
-        if Snapshot in map(type, frames):
+        if not SNAPSHOTS.isdisjoint(map(type, frames)):
             self.convert()  # else its jobs were in memory twice
             return
         while self._count - len(self._pending[0].frames) >= self._most:  # it would be dropped at once
@@ -144,7 +146,7 @@ class EventLog:
         self._count = 0
 
     def _add_event(self, frame: JobMessage | Snapshot | Problem, pending: _Pending) -> None:
-        kept = SnapshotSummary(len(frame.jobs), frame.seq) if isinstance(frame, Snapshot) else frame
+        kept = _summary(frame) if isinstance(frame, Snapshot) else frame
         event = Event(kept, pending.origin, pending.wall)
         if (key := event.key) is not None:
             event.name = pending.name(key)
@@ -163,6 +165,12 @@ class EventLog:
             (event for event in self._events if keeps(_as_job(event))) if self.filter else (), self._events.maxlen
         )
         self._row = None
+
+
+def _summary(snapshot: Snapshot) -> SnapshotSummary:
+    if isinstance(snapshot, ConvertedSnapshot):
+        return SnapshotSummary(len(snapshot.views) + snapshot.left_out, snapshot.seq)
+    return SnapshotSummary(len(snapshot.jobs), snapshot.seq)
 
 
 def words_of(frame: Frame | JobMessage | SnapshotSummary) -> Words:

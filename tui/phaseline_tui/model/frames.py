@@ -1,9 +1,15 @@
 """The server's messages, one struct each, with the field names of the wire."""
 
+from typing import Final
+
 import msgspec
 
+from phaseline_tui.model.jobs import JobView
+
 __all__ = [
+    "SNAPSHOTS",
     "ConnectionEstablished",
+    "ConvertedSnapshot",
     "ErrorItem",
     "ErrorOccurred",
     "Frame",
@@ -210,6 +216,17 @@ class Snapshot(msgspec.Struct, kw_only=True, tag_field="type", tag="snapshot"):
     jobs: list[msgspec.Raw] = []
     """Encoded `JobStatus` objects. `decoding.statuses` decodes them one by one, because ten thousand decoded ones would
     take more memory than the rest of the program."""
+
+
+class ConvertedSnapshot(Snapshot, kw_only=True, tag="converted"):
+    """A snapshot whose jobs the link has converted already; no message of the wire."""
+
+    views: list[JobView] = []
+    left_out: int = 0
+    """Number of jobs that the snapshot had beyond the view's limits."""
+
+
+SNAPSHOTS: Final = frozenset({Snapshot, ConvertedSnapshot})
 
 
 class Pong(msgspec.Struct, kw_only=True, tag_field="type", tag="pong"):

@@ -136,6 +136,8 @@ class JobView(msgspec.Struct, gc=False):
     """Time of the last report of a stalled job's worker, if known."""
     seq: int = 0
     epoch: str = ""
+    size: int = 0
+    """Approximate bytes of its texts and facts (see `limits`); 0 if not counted yet."""
     _search_text: str = ""
 
     @property

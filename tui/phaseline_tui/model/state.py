@@ -11,9 +11,10 @@ from typing import Final
 from phaseline.text import one_line
 from phaseline_tui.model.decoding import statuses
 from phaseline_tui.model.filtering import Filter
-from phaseline_tui.model.frames import Frame, JobMessage, Problem, Snapshot
+from phaseline_tui.model.frames import ConvertedSnapshot, Frame, JobMessage, JobProgress, Problem, Snapshot
 from phaseline_tui.model.ingest import apply_message, from_status, key_of
 from phaseline_tui.model.jobs import JobKey, JobView
+from phaseline_tui.model.limits import MAX_BYTES, MAX_JOBS, size_of
 from phaseline_tui.model.sorting import Order, group_of, place_of
 from phaseline_tui.model.totals import Counts, Totals, totals_of
 
@@ -51,11 +52,12 @@ class ViewState:
     matching jobs; without one, all but the folded ones: jobs that ended without an error a while ago.
     """
 
-    def __init__(self, most_jobs: int = 10_000, fold_after: float = 900.0) -> None:
+    def __init__(self, most_jobs: int = MAX_JOBS, fold_after: float = 900.0) -> None:
         """Start without jobs.
 
         Args:
-            most_jobs: Maximum number of jobs; beyond it, the jobs that ended first are dropped.
+            most_jobs: Maximum number of jobs. Beyond it, the jobs that ended first are dropped, then those at work that
+                started last.
             fold_after: Seconds from the end of a job that did not fail until it is folded away.
         """
         self.jobs: dict[JobKey, JobView] = {}
@@ -70,11 +72,15 @@ class ViewState:
         self.counts = Counts(0, 0, 0, 0, 0)
         self.synced: set[str] = set()
         """Origins that have sent a snapshot, so that their jobs are complete."""
+        self.cut: set[str] = set()
+        """Origins with more jobs at work, or more facts, than the view keeps."""
         self.ignored = 0
         """Number of unknown messages and malformed fields so far."""
         self.problem = ""
         """The last error that a server reported."""
         self._most_jobs = most_jobs
+        self._size = 0
+        """Approximate bytes of all jobs."""
         self._fold_after = fold_after
         self._now = self._wall = 0.0
         self._next_fold = 0.0
@@ -106,7 +112,8 @@ class ViewState:
             elif isinstance(frame, Problem):
                 self.problem = one_line(frame.error or frame.code or "")
         self._touched |= bool(changes.jobs)
-        if changes.order:
+        if changes.order or self._size > MAX_BYTES:
+            changes.order = True
             self._sort()
         if changes.order or (changes.jobs and self.filter):
             changes.order |= self._select()
@@ -156,13 +163,20 @@ class ViewState:
 
     def _replace(self, snapshot: Snapshot, received: float, origin: str, changes: Changes) -> None:
         self.jobs = {key: job for key, job in self.jobs.items() if key.origin != origin}
-        for status, ignored in statuses(snapshot):
-            self.ignored += ignored
-            if status is None:
-                continue
-            job = from_status(status, received, snapshot.epoch or "", origin)
+        self.cut.discard(origin)
+        if isinstance(snapshot, ConvertedSnapshot):
+            jobs = snapshot.views
+            if snapshot.left_out:
+                self.cut.add(origin)
+        else:
+            found = list(statuses(snapshot))
+            self.ignored += sum(ignored for _, ignored in found)
+            jobs = [from_status(each, received, snapshot.epoch or "", origin) for each, _ in found if each is not None]
+        for job in jobs:
+            job.size = job.size or size_of(job)
             self._add(job)
             changes.jobs.add(job.key)
+        self._size = sum(job.size for job in self.jobs.values())
         self._all_moved = True
         changes.order = True
         self.synced.add(origin)
@@ -178,6 +192,9 @@ class ViewState:
             return  # the snapshot contains it
         state, began, ended = job.state, job.started_at, job.completed_at
         apply_message(job, message, received)
+        if not job.size or not isinstance(message, JobProgress) or message.details:
+            before, job.size = job.size, size_of(job)
+            self._size += job.size - before
         changes.jobs.add(key)
         # Only these determine its position.
         if job.state is not state or job.started_at != began or job.completed_at != ended:
@@ -236,14 +253,17 @@ class ViewState:
         return (*place_of(job), self._arrival[job.key])
 
     def _drop_surplus(self) -> None:
-        surplus = len(self.jobs) - self._most_jobs
-        if surplus > 0:
-            ended = [job for job in self.jobs.values() if job.over]
-            ended.sort(key=lambda job: job.completed_at or 0.0)
-            for job in ended[:surplus]:
-                del self.jobs[job.key]
-                self._arrival.pop(job.key)
-                self._moved.add(job.key)
+        if len(self.jobs) <= self._most_jobs and self._size <= MAX_BYTES:
+            return
+        for job in sorted(self.jobs.values(), key=_worth):
+            if len(self.jobs) <= self._most_jobs and self._size <= MAX_BYTES:
+                break
+            del self.jobs[job.key]
+            self._size -= job.size
+            self._arrival.pop(job.key)
+            self._moved.add(job.key)
+            if not job.over:
+                self.cut.add(job.origin)
 
     def _select(self) -> bool:
         """Filter and fold again, and return whether the visible jobs changed."""
@@ -269,3 +289,8 @@ class ViewState:
             return True
         self._next_fold = min(self._next_fold, due)
         return False
+
+
+def _worth(job: JobView) -> tuple[bool, float]:
+    """Return the sort key of the jobs that are dropped first: those that ended first, then those that started last."""
+    return (False, job.completed_at or 0.0) if job.over else (True, -place_of(job)[1])

@@ -132,8 +132,9 @@ class JobsScreen(ViewScreen):
                 )
             ]
         )
-        self._trouble.show(chrome.trouble(data.status, width, live))
         state = app.state
+        cut = [chrome.cut_notice(width)] if state.cut else []
+        self._trouble.show([*chrome.trouble(data.status, width, live), *cut])
         shown, total = len(state.visible), len(state.jobs)
         where: chrome.Place = "list"
         if self._filter.has_focus:
