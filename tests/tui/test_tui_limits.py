@@ -1,15 +1,20 @@
 """The view's limits: jobs, bytes, and the length of each message, whatever a server sends."""
 
+import queue
+import threading
 from typing import Any
 
 import msgspec
 import pytest
 
 from phaseline_tui.drawing.chrome import cut_notice
+from phaseline_tui.link import Links
 from phaseline_tui.link.snapshots import convert
 from phaseline_tui.model import state as state_module
+from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.connection import Batch
 from phaseline_tui.model.decoding import decode
-from phaseline_tui.model.frames import ErrorOccurred, JobProgress, PhotoInfo, Snapshot
+from phaseline_tui.model.frames import ErrorOccurred, Frame, JobProgress, JobStalled, PhotoInfo, Snapshot
 from phaseline_tui.model.jobs import State
 from phaseline_tui.model.limits import bounded, size_of
 from phaseline_tui.model.state import ViewState
@@ -106,6 +111,28 @@ def test_a_snapshot_is_converted_before_it_is_delivered_and_messages_after_it_st
     state.apply(frames, 1000.0, "127.0.0.1")
     assert len(state.jobs) == 500
     assert max(len(each.message or "") for each in frames if isinstance(each, JobProgress)) <= 4000
+
+
+def test_a_fast_server_waits_until_its_messages_are_applied() -> None:
+    received: queue.SimpleQueue[tuple[Batch, ...]] = queue.SimpleQueue()
+    messages = [{"type": "job_stalled", "job_id": f"j{n}"} for n in range(6_000)]
+    with PlayedServer([]) as server:
+        links = Links([ServerAddress.parse(server.url)], received.put, waits=True)
+        links.start()
+        try:
+            server.wait_subscribed()
+            sender = threading.Thread(target=server.send, args=messages)
+            sender.start()
+            frames: list[Frame] = []
+            while len([each for each in frames if isinstance(each, JobStalled)]) < len(messages):
+                batches = received.get(timeout=60)
+                assert received.empty()
+                assert all(len(batch.frames) <= 1_001 for batch in batches)
+                frames += [each for batch in batches for each in batch.frames]
+                links.applied()
+            sender.join()
+        finally:
+            links.stop()
 
 
 def test_the_screen_says_that_jobs_are_left_out() -> None:

@@ -127,7 +127,7 @@ class ProgressApp(ThemedApp):
         """Start the links. Trio is imported only now, after the first screen was drawn."""
         from phaseline_tui.link import Links  # noqa: PLC0415
 
-        self._links = Links(self.servers, self._deliverer(), self._timing, self._access)
+        self._links = Links(self.servers, self._deliverer(), self._timing, self._access, waits=True)
         self._links.start()
 
     def request(self, origin: str, method: str, path: str) -> "Future[Reply]":
@@ -185,6 +185,8 @@ class ProgressApp(ThemedApp):
     def on_batches_received(self, message: BatchesReceived) -> None:
         """Apply the batches that the links received."""
         self.receive(*message.batches)
+        if self._links is not None:
+            self._links.applied()
 
     def receive(self, *batches: Batch) -> None:
         """Apply batches and show the changes."""

@@ -153,7 +153,7 @@ def follow(
     report = PlainReport(names, settings)
     clock = Clock()
     received: queue.SimpleQueue[tuple[Batch, ...]] = queue.SimpleQueue()
-    links = Links(servers, received.put, None, access)
+    links = Links(servers, received.put, None, access, waits=True)
     waiting = set(names)
     failed = False
     links.start()
@@ -163,6 +163,7 @@ def follow(
             scene = Scene(clock.monotonic(), clock.wall(), clock.local)
             for line in report.apply(batches, scene):
                 (write or _write)(_encodable(line, settings))
+            links.applied()
             waiting -= report.state.synced
             for batch in batches:
                 if batch.status is not None and batch.status.state in {LinkState.WAITING, LinkState.STOPPED}:

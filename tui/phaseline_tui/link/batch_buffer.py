@@ -2,12 +2,17 @@
 
 import time
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final, Protocol
+
+import trio
 
 from phaseline_tui.model.connection import Batch, LinkStatus
 from phaseline_tui.model.frames import Frame, JobMessage, JobProgress
 
 __all__ = ["BatchBuffer", "Wake"]
+
+_MAX_FRAMES: Final = 1_000
+_MAX_SIZE: Final = 8 * 1024 * 1024
 
 
 class Wake(Protocol):
@@ -30,6 +35,12 @@ class BatchBuffer:
         self._progress_at: dict[str, int] = {}
         self._messages = 0
         self._size = 0
+        self._emptied = trio.Event()
+
+    async def wait_for_room(self) -> None:
+        """Wait until the batch is small enough to add more, so that a fast server waits for a slow screen."""
+        while len(self._frames) >= _MAX_FRAMES or self._size >= _MAX_SIZE:
+            await self._emptied.wait()
 
     def count(self, messages: int, size: int) -> None:
         """Count a text frame of `size` characters with this number of messages."""
@@ -75,3 +86,5 @@ class BatchBuffer:
         self.ignored = self._messages = self._size = 0
         self._frames = []
         self._progress_at = {}
+        self._emptied.set()
+        self._emptied = trio.Event()

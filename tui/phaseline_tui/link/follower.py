@@ -12,16 +12,15 @@ from phaseline.protocol import PROTOCOL, UNAUTHORIZED
 from phaseline_tui.link.batch_buffer import BatchBuffer, Wake
 from phaseline_tui.link.handshake import shake_hands, while_open
 from phaseline_tui.link.http import send_request
-from phaseline_tui.link.snapshots import convert
+from phaseline_tui.link.snapshots import received_frames
 from phaseline_tui.link.ssh import Forward, open_forward
 from phaseline_tui.link.streams import Dialer, Stream
 from phaseline_tui.model import failures
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import LinkState, LinkStatus, Reply
-from phaseline_tui.model.decoding import decode, decode_batch
+from phaseline_tui.model.decoding import decode
 from phaseline_tui.model.failures import LinkError
-from phaseline_tui.model.frames import ConnectionEstablished, Frame, Pong, Problem, Snapshot
-from phaseline_tui.model.limits import LONG_FRAME, LONG_MESSAGE, bounded
+from phaseline_tui.model.frames import SNAPSHOTS, ConnectionEstablished, Frame, Pong, Problem
 
 __all__ = ["Follower"]
 
@@ -208,6 +207,7 @@ class Follower:
                     nursery.start_soon(while_open, task, websocket)
                 while True:
                     await self._take(await websocket.get_message())
+                    await self.buffer.wait_for_room()
         except ConnectionClosed as closed:
             reason = closed.reason
             code, text = (reason.code, reason.reason) if reason else (1006, None)
@@ -299,23 +299,15 @@ class Follower:
         buffer = self.buffer
         if self._status.state is LinkState.STALE:
             self._set_status(LinkStatus(LinkState.CONNECTED, since=now))
-        frames, ignored = decode_batch(data) if isinstance(data, str) else ([], 1)
+        frames, ignored = await received_frames(data, now, buffer.origin)
         buffer.ignored += ignored
         buffer.count(len(frames), len(data))
         kinds = set(map(type, frames))
-        if len(data) > LONG_FRAME and len(data) > LONG_MESSAGE * len(frames):
-            for frame in frames:
-                bounded(frame)
-        del data
-        for at, frame in enumerate(frames if Snapshot in kinds else ()):
-            if isinstance(frame, Snapshot):
-                frames[at], skipped = await convert(frame, now, buffer.origin)
-                buffer.ignored += skipped
         for frame in frames if Problem in kinds else ():
             if isinstance(frame, Problem):
                 self._check_access(frame)
         buffer.add(frames if Pong not in kinds else [frame for frame in frames if not isinstance(frame, Pong)])
-        first_snapshot = self._snapshot_pending and Snapshot in kinds
+        first_snapshot = self._snapshot_pending and not SNAPSHOTS.isdisjoint(kinds)
         self._snapshot_pending = self._snapshot_pending and not first_snapshot
         self._wake(urgent=first_snapshot)
 

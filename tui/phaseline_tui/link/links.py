@@ -33,6 +33,8 @@ class Links:
         deliver: Callable[[tuple[Batch, ...]], object],
         timing: Timing | None = None,
         access: Access | None = None,
+        *,
+        waits: bool = False,
     ) -> None:
         """Prepare the connections; `start` opens them.
 
@@ -42,6 +44,8 @@ class Links:
                 neither block nor raise.
             timing: Time-outs and intervals.
             access: Tokens and certificates.
+            waits: Whether to deliver batches only after `applied` was called for those before. Servers then send no
+                faster than the screen can show.
         """
         self._deliver = deliver
         self._timing = timing or Timing()
@@ -57,6 +61,8 @@ class Links:
         self._scope = trio.CancelScope()
         self._pending = trio.Event()
         self._urgent = trio.Event()
+        self._waits = waits
+        self._applied = trio.Event()
         self._requests: trio.Nursery | None = None
         self._unanswered: set[Future[Reply]] = set()
 
@@ -73,6 +79,10 @@ class Links:
         for label, follower in self._followers.items():
             if origin in {None, label}:
                 self._in_trio(follower.retry)
+
+    def applied(self) -> None:
+        """Report that the batches delivered last were applied. Safe to call from any thread."""
+        self._in_trio(self._continue)
 
     def request(self, origin: str, method: str, path: str) -> Future[Reply]:
         """Send an HTTP request to the server labeled `origin`. Safe to call from any thread.
@@ -112,6 +122,9 @@ class Links:
         if urgent:
             self._urgent.set()
 
+    def _continue(self) -> None:
+        self._applied.set()
+
     def _end(self) -> None:
         self._stopping = True
         self._scope.deadline = trio.current_time() + 2 * self._timing.closing
@@ -143,7 +156,10 @@ class Links:
             self._pending, self._urgent = trio.Event(), trio.Event()
             batches = tuple(batch for each in self._followers.values() if (batch := each.buffer.take()) is not None)
             if batches:
+                self._applied = trio.Event()
                 self._deliver(batches)
+                if self._waits:
+                    await self._applied.wait()
             with trio.move_on_after(self._timing.batch):
                 await self._urgent.wait()
 

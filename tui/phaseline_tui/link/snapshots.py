@@ -6,12 +6,13 @@ from typing import Final
 import msgspec
 import trio
 
-from phaseline_tui.model.decoding import statuses
-from phaseline_tui.model.frames import ConvertedSnapshot, Snapshot
+from phaseline_tui.model.decoding import decode_batch, statuses
+from phaseline_tui.model.frames import ConvertedSnapshot, Frame, Snapshot
 from phaseline_tui.model.ingest import from_status
 from phaseline_tui.model.jobs import JobView
 from phaseline_tui.model.limits import (
     LONG_FRAME,
+    LONG_MESSAGE,
     MAX_BYTES,
     MAX_JOBS,
     Place,
@@ -20,10 +21,30 @@ from phaseline_tui.model.limits import (
     size_of,
 )
 
-__all__ = ["convert"]
+__all__ = ["convert", "received_frames"]
 
 _STEP: Final = 50
 _BRIEF_STEP: Final = 2_000
+
+
+async def received_frames(data: str | bytes, received: float, origin: str) -> tuple[list[Frame], int]:
+    """Return the messages of a WebSocket message within the view's limits, and the number of ignored parts.
+
+    Args:
+        data: The message; a binary one is ignored.
+        received: Time of receipt, in monotonic seconds.
+        origin: Label of the connection that received it.
+    """
+    frames, ignored = decode_batch(data) if isinstance(data, str) else ([], 1)
+    if len(data) > LONG_FRAME and len(data) > LONG_MESSAGE * len(frames):
+        for frame in frames:
+            bounded(frame)
+    del data
+    for at, frame in enumerate(frames if Snapshot in map(type, frames) else ()):
+        if isinstance(frame, Snapshot):
+            frames[at], skipped = await convert(frame, received, origin)
+            ignored += skipped
+    return frames, ignored
 
 
 async def convert(snapshot: Snapshot, received: float, origin: str) -> tuple[ConvertedSnapshot, int]:
