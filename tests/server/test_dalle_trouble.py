@@ -1,19 +1,29 @@
 """Pictures and runs that are removed, cancelled, badly named, or interfered with."""
 
+import base64
+import io
+import re
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+from PIL import Image
 
 from phaseline_server.pictures import helpers
+from phaseline_server.pictures.painter_process import Painter
 from tests.support.disks import names
-from tests.support.misbehaving import silence
+from tests.support.misbehaving import Misbehaving, answer, misbehaving, silence
 from tests.support.pictures import BAD, GOOD, Gate, ask, made, starts, studio, wait_over
-from tests.support.servers import serving
+from tests.support.servers import client_of, server_process, serving
 
 PATH = "/dalle/simple/0xabc"
+
+
+def images_api(api: Misbehaving) -> list[str]:
+    """Return the flags of a server that gets its pictures from `api`."""
+    return ["--provider", "openai", "--image-url", f"{api.url}/v1", "--image-retries", "0"]
 
 
 def files(data_dir: Path) -> list[str]:
@@ -62,24 +72,39 @@ async def test_cancelling_waits_in_a_queue_too(tmp_path: Path) -> None:
 async def test_cancelling_does_not_wait_for_a_caption_that_takes_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began, go_on, over = trio.Event(), threading.Event(), threading.Event()
+    began = trio.Event()
 
-    def takes_long(png: bytes, _text: str) -> bytes:
-        trio.from_thread.run_sync(began.set)
-        go_on.wait(60)
-        over.set()
-        return png
+    async def takes_long(*_arguments: object) -> None:
+        began.set()
+        await trio.sleep_forever()
 
-    monkeypatch.setattr("phaseline_server.pictures.pipeline.annotate", takes_long)
+    monkeypatch.setattr(Painter, "caption", takes_long)
     async with studio(tmp_path, GOOD) as (client, _):
         await ask(client, f"{PATH}?generate=1")
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             await began.wait()
         assert (await delete(client, PATH))["cancelled"] is True
-        assert not over.is_set()
-        go_on.set()
         assert (await ask(client, PATH))["error"] == "cancelled"
         assert files(tmp_path) == []
+
+
+async def test_huge_pictures_of_a_provider_are_refused_and_cost_the_server_no_memory(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    Image.new("1", (8000, 8000)).save(content, "PNG")
+    bomb = answer({"data": [{"b64_json": base64.b64encode(content.getvalue()).decode()}]})
+    async with misbehaving(bomb) as api, server_process(tmp_path, *images_api(api)) as server:
+        async with client_of(server.url) as client:
+            for address in ("0x1", "0x2", "0x3"):
+                await ask(client, f"/dalle/simple/{address}?generate=1")
+            with trio.fail_after(120):
+                while not (last := await ask(client, "/dalle/simple/0x3"))["done"]:
+                    pass
+        status = await trio.Path(f"/proc/{server.process.pid}/status").read_text()
+    peak = int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
+    assert last["error"] == (
+        "the picture has 8000 x 8000 = 64,000,000 pixels; allowed: at most 4,194,304 pixels, and 4,096 a side"
+    )
+    assert peak < 180 * 1024, "a decoded picture has 64 MB at least, and 256 MB in color"
 
 
 async def test_a_run_that_just_ended_by_itself_is_removed_and_not_called_cancelled(

@@ -1,4 +1,7 @@
-"""The painter's client in the server: it paints each picture in a process, so that the event loop is not blocked."""
+"""The painter's client in the server: each picture is painted or decoded in a process of its own.
+
+So neither the work nor the memory of decoded pictures is the server's.
+"""
 
 import errno
 import os
@@ -13,8 +16,20 @@ from typing import Final
 import msgspec
 import trio
 
-from phaseline.errors import DiskFull, PhaselineError, ProviderError
-from phaseline_server.pictures.painter_worker import Failed, Note, Painted, Painting, Request, part_of
+from phaseline.errors import DiskFull, PhaselineError, PictureError, ProviderError
+from phaseline_server.pictures.bounds import Bounds
+from phaseline_server.pictures.painter_worker import (
+    Caption,
+    Check,
+    Done,
+    Failed,
+    Note,
+    Paint,
+    Painting,
+    Rejected,
+    Request,
+    part_of,
+)
 from phaseline_server.pictures.painting.brief import Brief
 
 __all__ = ["Brief", "Painter", "PainterStatistics"]
@@ -37,20 +52,22 @@ class PainterStatistics(msgspec.Struct, frozen=True):
 
 
 class Painter:
-    """Paints pictures in a limited number of processes; further pictures wait in order of arrival."""
+    """Paints in a limited number of processes, and decodes in one more; the others wait in order of arrival."""
 
     def __init__(self, painters: int = 4, *, silence: float = 120.0) -> None:
         """Create a painter without starting a process.
 
         Args:
-            painters: Maximum number of processes.
+            painters: Maximum number of processes that paint.
             silence: Seconds without a report after which a worker is killed and its picture fails.
         """
         self._limiter = trio.CapacityLimiter(painters)
+        # Decoded pictures are large, so only one is in memory at a time. Painters don't delay it: they take minutes.
+        self._decoding = trio.CapacityLimiter(1)
         self._silence = silence
 
     def statistics(self) -> PainterStatistics:
-        """Return the current load."""
+        """Return the current load of the painters."""
         current = self._limiter.statistics()
         return PainterStatistics(current.borrowed_tokens, current.tasks_waiting, int(current.total_tokens))
 
@@ -68,8 +85,32 @@ class Painter:
             ProviderError: The worker died, timed out or failed.
             DiskFull: The disk is full.
         """
-        async with self._limiter, _worker(path) as process:
-            await _send(process, Request(brief, os.fspath(path)))
+        async with self._limiter:
+            await self._serve(Paint(brief, os.fspath(path)), report)
+
+    async def check(self, source: Path, path: Path, bounds: Bounds) -> None:
+        """Check that the file at `source` is a complete picture within `bounds`, and write it to `path` as a PNG.
+
+        Raises:
+            PictureError: The picture is incomplete, too large or not valid.
+            ProviderError, DiskFull: As for `paint`.
+        """
+        async with self._decoding:
+            await self._serve(Check(os.fspath(source), os.fspath(path), bounds), _ignore)
+
+    async def caption(self, source: Path, path: Path, text: str, bounds: Bounds) -> None:
+        """Draw `text` on a band below the PNG at `source`, and write the result to `path`.
+
+        Raises:
+            PictureError: The file at `source` is not a complete PNG.
+            ProviderError, DiskFull: As for `paint`.
+        """
+        async with self._decoding:
+            await self._serve(Caption(os.fspath(source), os.fspath(path), text, bounds), _ignore)
+
+    async def _serve(self, request: Request, report: Callable[[float], Awaitable[None]]) -> None:
+        async with _worker(request.path) as process:
+            await _send(process, request)
             last_line = await self._follow(process, report)
             if last_line is not None:
                 raise _failure(process.pid, await self._status(process), last_line)
@@ -93,8 +134,10 @@ class Painter:
                 match _note(line):
                     case Painting(fraction):
                         await report(fraction)
-                    case Painted():
+                    case Done():
                         return None
+                    case Rejected(reason):
+                        raise PictureError(reason)
                     case Failed(reason, number):
                         raise _failed(process.pid, reason, number)
                     case None:
@@ -116,7 +159,7 @@ class Painter:
 
 
 @asynccontextmanager
-async def _worker(path: Path) -> AsyncIterator[trio.Process]:
+async def _worker(path: str) -> AsyncIterator[trio.Process]:
     """Start a worker; on exit, kill it and remove an incomplete file."""
     command = [sys.executable, "-P", "-m", _WORKER]
     # The worker uses this process's module path, without the current directory.
@@ -145,7 +188,11 @@ async def _worker(path: Path) -> AsyncIterator[trio.Process]:
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     await stream.aclose()
-            await trio.Path(part_of(os.fspath(path), process.pid)).unlink(missing_ok=True)
+            await trio.Path(part_of(path, process.pid)).unlink(missing_ok=True)
+
+
+async def _ignore(_fraction: float) -> None:
+    """Ignore the progress of work that takes a second."""
 
 
 def _note(line: bytes) -> Note | None:

@@ -1,4 +1,7 @@
-"""The painter's process: it reads a request from stdin, reports on stdout and writes the picture to a file.
+"""The painter's process: it reads a request from stdin, reports on stdout and writes a picture to a file.
+
+It paints pictures, and decodes those of providers: to check them, and to draw their captions. So the memory of a
+decoded picture is never the server's.
 
 Run it as `python -m phaseline_server.pictures.painter_worker`. The request is one line of JSON. The server keeps stdin
 open while it waits for the picture; when stdin closes, the process exits. This needs no thread. Linux's
@@ -11,17 +14,20 @@ Python or a library.
 
 import fcntl
 import os
+import resource
 import sys
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Final
 
 import msgspec
 
+from phaseline.errors import PictureError
+from phaseline_server.pictures.bounds import Bounds
 from phaseline_server.pictures.painting.brief import Brief
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-__all__ = ["Failed", "Note", "Painted", "Painting", "Request", "main", "part_of"]
+__all__ = ["Caption", "Check", "Done", "Failed", "Note", "Paint", "Painting", "Rejected", "Request", "main", "part_of"]
 
 _STDIN: Final = 0
 _STDOUT: Final = 1
@@ -29,13 +35,37 @@ _NICE: Final = 10
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _PAINTED_SHARE: Final = 0.95
 """The share of the total time for painting; the rest is writing the file."""
+_BASE_BYTES: Final = 1 << 30
+"""Address space of Python with numpy and Pillow, and of the encoded pictures."""
+_BYTES_PER_PIXEL: Final = 32
+"""Address space of a decoded picture: 4 bytes a pixel, in the copies of a decoder, a conversion and a composition."""
 
 
-class Request(msgspec.Struct, frozen=True):
+class Paint(msgspec.Struct, frozen=True, tag="paint"):
     """Paint `brief` into the file at `path`."""
 
     brief: Brief
     path: str
+
+
+class Check(msgspec.Struct, frozen=True, tag="check"):
+    """Check the picture at `source`, and write it to `path` as a PNG."""
+
+    source: str
+    path: str
+    bounds: Bounds
+
+
+class Caption(msgspec.Struct, frozen=True, tag="caption"):
+    """Draw `text` below the PNG at `source`, and write the result to `path`."""
+
+    source: str
+    path: str
+    text: str
+    bounds: Bounds
+
+
+Request = Paint | Check | Caption
 
 
 class Painting(msgspec.Struct, frozen=True, tag="painting"):
@@ -44,20 +74,26 @@ class Painting(msgspec.Struct, frozen=True, tag="painting"):
     fraction: float
 
 
-class Painted(msgspec.Struct, frozen=True, tag="painted"):
+class Done(msgspec.Struct, frozen=True, tag="done"):
     """The picture's file is complete; `bytes` is its size."""
 
     bytes: int
 
 
+class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
+    """The picture at `source` is not acceptable."""
+
+    reason: str
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The painting failed; `errno` is the number of an OSError."""
+    """The work failed; `errno` is the number of an OSError."""
 
     reason: str
     errno: int | None = None
 
 
-Note = Painting | Painted | Failed
+Note = Painting | Done | Rejected | Failed
 
 
 class _Abandoned(Exception):
@@ -121,21 +157,65 @@ def _report(note: Note) -> None:
 
 
 def _serve(request: Request) -> None:
-    # A slow import, so it comes after the validation of the request.
+    try:
+        _report(Done(_work(request)))
+    except PictureError as error:
+        _report(Rejected(str(error)))
+
+
+def _work(request: Request) -> int:
+    match request:
+        case Paint(brief, path):
+            return _paint(brief, path)
+        case Check(source, path, bounds):
+            return _check(source, path, bounds)
+        case Caption(source, path, text, bounds):
+            return _caption(source, path, text, bounds)
+
+
+# The imports below are slow, so they come after the validation of the request.
+
+
+def _paint(brief: Brief, path: str) -> int:
     from phaseline_server.pictures.painter import paint  # noqa: PLC0415
 
-    image = paint(request.brief, lambda fraction: _report(Painting(round(fraction * _PAINTED_SHARE, 4))))
-    size = _write(image, request.path)
+    image = paint(brief, lambda fraction: _report(Painting(round(fraction * _PAINTED_SHARE, 4))))
+    size = _write(path, lambda file: image.save(file, "PNG", compress_level=4))
     _report(Painting(1.0))
-    _report(Painted(size))
+    return size
 
 
-def _write(image: "Image.Image", path: str) -> int:
-    """Write the PNG to `path` atomically and durably, and return its size in bytes."""
+def _check(source: str, path: str, bounds: Bounds) -> int:
+    from phaseline_server.pictures.picture import check  # noqa: PLC0415
+
+    _limit_memory(bounds)
+    png = check(Path(source).read_bytes(), bounds).png
+    return _write(path, lambda file: file.write(png))
+
+
+def _caption(source: str, path: str, text: str, bounds: Bounds) -> int:
+    from phaseline_server.pictures.annotate import annotate  # noqa: PLC0415
+
+    _limit_memory(bounds)
+    png = annotate(Path(source).read_bytes(), text)
+    return _write(path, lambda file: file.write(png))
+
+
+def _limit_memory(bounds: Bounds) -> None:
+    """Limit the address space, so that a decoder that ignores a picture's header can't take all memory."""
+    most = _BASE_BYTES + bounds.pixels * _BYTES_PER_PIXEL
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    # Systems without this limit, and a stricter one that is set already, stay as they are.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+def _write(path: str, save: Callable[[BinaryIO], object]) -> int:
+    """Write the file at `path` atomically and durably with `save`, and return its size in bytes."""
     part = part_of(path, os.getpid())
     try:
         with open(part, "wb") as file:  # noqa: PTH123
-            image.save(file, "PNG", compress_level=4)
+            save(file)
             file.flush()
             os.fsync(file.fileno())
             size = file.tell()

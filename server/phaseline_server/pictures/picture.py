@@ -4,10 +4,10 @@ from io import BytesIO
 from typing import Final
 
 import msgspec
-import trio
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from phaseline.errors import PictureError, shown
+from phaseline_server.pictures.bounds import Bounds
 
 __all__ = ["Picture", "check"]
 
@@ -18,6 +18,8 @@ _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 # Pillow's default. The flag is global, and the validation below would fail if another module had set it.
 ImageFile.LOAD_TRUNCATED_IMAGES = False
+# Pillow's own limit is checked at the same place as ours, and its text names another limit.
+Image.MAX_IMAGE_PIXELS = None
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -36,29 +38,27 @@ class Picture(msgspec.Struct, frozen=True):
     format: str
 
 
-async def check(data: bytes, max_pixels: int) -> Picture:
-    """Check in a thread that `data` is a complete picture of at most `max_pixels` pixels, and return it.
+def check(data: bytes, bounds: Bounds) -> Picture:
+    """Check that `data` is a complete picture within `bounds`, and return it.
 
-    A file that ends correctly but lacks its last lines is not detected, because decoders fill them in.
+    Only the header is read before the size is known to be allowed. Decoding takes seconds and a lot of memory, so call
+    it in a process of its own. A file that ends correctly but lacks its last lines is not detected, because decoders
+    fill them in.
 
     Raises:
         PictureError: The picture is incomplete, too large or not valid.
     """
-    return await trio.to_thread.run_sync(_check, data, max_pixels)
-
-
-def _check(data: bytes, max_pixels: int) -> Picture:
     if not data:
         raise PictureError(f"the picture has 0 bytes; allowed: {_ALLOWED}")
     whole = _whole_length(data)
     if whole > len(data):
         raise PictureError(f"the picture ends after {len(data):,} of at least {whole:,} bytes; allowed: {_ALLOWED}")
     try:
-        return _decoded(data, max_pixels)
+        return _decoded(data, bounds)
     except PictureError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(f"{error}; allowed: at most {max_pixels:,} pixels") from None
+    except MemoryError:
+        raise PictureError(f"the picture of {len(data):,} bytes needs too much memory; allowed: {bounds}") from None
     except UnidentifiedImageError:
         seen = shown(data[:_BEGINNING].decode("latin-1"))
         raise PictureError(f"not a picture: starts with {seen}; allowed: {_ALLOWED}") from None
@@ -66,14 +66,13 @@ def _check(data: bytes, max_pixels: int) -> Picture:
         raise PictureError(f"damaged picture of {len(data):,} bytes: {error}; allowed: {_ALLOWED}") from error
 
 
-def _decoded(data: bytes, max_pixels: int) -> Picture:
+def _decoded(data: bytes, bounds: Bounds) -> Picture:
     with Image.open(BytesIO(data), formats=_FORMATS) as image:
         kind = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: a JPEG followed by further pictures
         width, height = image.size
-        if width * height > max_pixels:
-            raise PictureError(
-                f"the picture has {width} x {height} = {width * height:,} pixels; allowed: at most {max_pixels:,}"
-            )
+        if not bounds.allow(width, height):
+            pixels = f"{width} x {height} = {width * height:,} pixels"
+            raise PictureError(f"the picture has {pixels}; allowed: {bounds}")
         image.verify()  # checks every checksum of a PNG; the image is unusable afterwards
     with Image.open(BytesIO(data), formats=_FORMATS) as image:
         image.load()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -9,10 +10,9 @@ import trio
 
 from phaseline.errors import ProviderError
 from phaseline.model.workflows import DallePhase
-from phaseline_server.pictures.annotate import annotate
+from phaseline_server.pictures.bounds import Bounds
 from phaseline_server.pictures.download import fetch
 from phaseline_server.pictures.dress import Dress, make_dress
-from phaseline_server.pictures.picture import check
 from phaseline_server.pictures.providers import Order
 from phaseline_server.pictures.reporting import RunReporter
 from phaseline_server.pictures.series import Series
@@ -22,7 +22,6 @@ from phaseline_server.pictures.studio import Studio
 
 __all__ = ["make_picture"]
 
-_MAX_PIXELS: Final = 64_000_000
 _LEFT: Final = "reused from an earlier run"
 
 
@@ -70,6 +69,7 @@ class _PictureRun:
         self._storage = studio.storage
         self._reporter = reporter
         self._key = (series, address)
+        self._scratch: list[Path] = []
 
     async def setup(self) -> None:
         async with self._reporter.during(DallePhase.SETUP, "selecting attributes") as result:
@@ -104,53 +104,75 @@ class _PictureRun:
         async with self._reporter.during(DallePhase.IMAGE_PREP, "selecting size, palette and composition") as result:
             width, height = self._series.dimensions or self._studio.size
             self._order = Order.of(self.dress, width, height, self._series.detail)
+            self._bounds = Bounds.near(width, height)
             result |= {"width": width, "height": height, "colors": list(self._order.brief.colors)}
 
     async def order(self) -> None:
-        if self._left.picture is not None:
+        if self._left.generated is not None:
             await self._reporter.skip(DallePhase.IMAGE_WAIT, _LEFT)
             return
         provider = self._studio.providers[self._series.provider or self._studio.provider]
         async with self._reporter.during(DallePhase.IMAGE_WAIT, provider.greeting) as result:
             self._source = await provider.make(self._order, self._reporter.tell)
+            if isinstance(self._source, LocalPicture):
+                self._scratch.append(Path(self._source.path))
             result["provider"] = provider.name
 
     async def download(self) -> None:
-        if self._left.picture is not None:
+        if self._left.generated is not None:
             await self._reporter.skip(DallePhase.IMAGE_DOWNLOAD, _LEFT)
-            self._picture = await check(self._left.picture, _MAX_PIXELS)
+            await self._checked(self._left.generated)
             path = self._storage.relative("generated", *self._key)
             self.dress = msgspec.structs.replace(self.dress, generated_path=path)
             return
-        source = self._source
-        if source is None:
-            raise ProviderError("no picture was requested; request it before the download")
         async with self._reporter.during(DallePhase.IMAGE_DOWNLOAD, "downloading the picture") as result:
-            data = await fetch(source, self._studio.max_picture_bytes, self._studio.client, self._percent)
+            checked = await self._checked(await self._received())
+            result["bytes"] = await trio.to_thread.run_sync(
+                self._storage.place_picture, "generated", *self._key, checked
+            )
             # Free the disk space for the next files.
             await self.discard()
-            self._picture = await check(data, _MAX_PIXELS)
-            await trio.to_thread.run_sync(self._storage.write_picture, "generated", *self._key, self._picture.png)
-            self.dress = self._storage.with_generated(self.dress, source)
-            result["bytes"] = len(self._picture.png)
+
+    async def _received(self) -> Path:
+        """Return the file of the picture as the provider sent it. Many may wait to be checked, so none is in memory."""
+        # Neither is kept after this method: a source can hold a picture in base64.
+        source, self._source = self._source, None
+        if source is None:
+            raise ProviderError("no picture was requested; request it before the download")
+        self.dress = self._storage.with_generated(self.dress, source)
+        data = await fetch(source, self._studio.max_picture_bytes, self._studio.client, self._percent)
+        path = await self._scratch_file()
+        await trio.to_thread.run_sync(self._storage.write_scratch, path, data)
+        return path
+
+    async def _checked(self, path: Path) -> Path:
+        """Return the file of the picture at `path` as a PNG; raises PictureError."""
+        checked = await self._scratch_file()
+        await self._studio.painter.check(path, checked, self._bounds)
+        return checked
 
     async def annotate(self) -> None:
         async with self._reporter.during(DallePhase.ANNOTATE, "drawing the caption"):
-            # A large picture takes seconds. The shutdown does not wait for the thread; only its result is lost.
-            png = await trio.to_thread.run_sync(
-                annotate, self._picture.png, self.dress.terse_prompt, abandon_on_cancel=True
-            )
+            generated = await trio.to_thread.run_sync(self._storage.path, "generated", *self._key)
+            annotated = await self._scratch_file()
+            await self._studio.painter.caption(generated, annotated, self.dress.terse_prompt, self._bounds)
             dress = self._storage.with_annotated(self.dress)
             # Write the picture last, so that its other files exist whenever it does.
             await trio.to_thread.run_sync(self._storage.write_dress, dress)
-            await trio.to_thread.run_sync(self._storage.write_picture, "annotated", *self._key, png)
+            await trio.to_thread.run_sync(self._storage.place_picture, "annotated", *self._key, annotated)
             self.dress = dress
 
+    async def _scratch_file(self) -> Path:
+        path = await trio.to_thread.run_sync(self._storage.scratch_file)
+        self._scratch.append(path)
+        return path
+
     async def discard(self) -> None:
-        """Remove the provider's file, if there is one; it is not needed after the run."""
-        if isinstance(self._source, LocalPicture):
+        """Remove the files that are not needed after the run, or after the download."""
+        for path in self._scratch:
             with trio.CancelScope(shield=True), suppress(OSError):
-                await trio.Path(self._source.path).unlink(missing_ok=True)
+                await trio.Path(path).unlink(missing_ok=True)
+        self._scratch.clear()
 
     async def _percent(self, percent: float) -> None:
         await self._reporter.tell(percent, "downloading the picture")

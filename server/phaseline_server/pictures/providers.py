@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
-from uuid import uuid4
 
 import msgspec
 import trio
@@ -66,16 +65,16 @@ class PainterProvider:
     name = "painter"
     greeting = "waiting for the painter"
 
-    def __init__(self, painter: Painter, directory: Callable[[], Path]) -> None:
+    def __init__(self, painter: Painter, new_file: Callable[[], Path]) -> None:
         """Create a provider that paints into files, which the caller removes.
 
         Args:
             painter: The painter.
-            directory: Returns the directory of the files. It is called for each picture, in a worker thread, and may
-                raise DiskFull or DataDirError.
+            new_file: Returns a new path. It is called for each picture, in a worker thread, and may raise DiskFull or
+                DataDirError.
         """
         self._painter = painter
-        self._directory = directory
+        self._new_file = new_file
 
     async def make(self, order: Order, tell: Tell) -> PictureSource:
         """See `Provider.make`."""
@@ -83,7 +82,7 @@ class PainterProvider:
         async def report(fraction: float) -> None:
             await tell(round(100 * fraction, 1), "painting")
 
-        path = await trio.to_thread.run_sync(self._directory) / f"{uuid4().hex}.png"
+        path = await trio.to_thread.run_sync(self._new_file)
         await self._painter.paint(order.brief, path, report)
         return LocalPicture(str(path))
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -54,7 +55,7 @@ class Unfinished(NamedTuple):
     """The results of an unfinished run: its enhanced prompt and its picture without a caption."""
 
     enhanced: str = ""
-    picture: bytes | None = None
+    generated: Path | None = None
 
 
 class Storage:
@@ -105,6 +106,21 @@ class Storage:
         except OSError as error:
             raise write_error(folder, error) from None
         return folder
+
+    def scratch_file(self) -> Path:
+        """Return a new path in the folder for unfinished files; raises the same errors as `scratch`."""
+        return self.scratch / f"{uuid4().hex}.png"
+
+    def write_scratch(self, path: Path, content: bytes) -> None:
+        """Write an unfinished file, which need not survive a power failure.
+
+        Raises:
+            DiskFull, DataDirError: The file cannot be written.
+        """
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise write_error(path, error) from None
 
     def clear_scratch(self) -> None:
         """Remove unfinished files of a killed server, as far as possible."""
@@ -163,8 +179,9 @@ class Storage:
         if read_regular(self._output, self.path("prompt", *key)) != _text(dress.prompt):
             return Unfinished()
         enhanced = read_regular(self._output, self.path("enhanced", *key)) or b""
-        picture = read_regular(self._output, self.path("generated", *key))
-        return Unfinished(enhanced.decode(errors="replace").strip(), picture)
+        generated = self.path("generated", *key)
+        there = is_regular(self._output, generated)
+        return Unfinished(enhanced.decode(errors="replace").strip(), generated if there else None)
 
     def read(self, path: str) -> bytes | None:
         """Return the file at `path` below `output`, or None if it does not exist.
@@ -236,6 +253,15 @@ class Storage:
     def write_picture(self, kind: PictureKind, series: str, address: str, png: bytes) -> None:
         """Write a picture; raises the same errors as `write_prompts`."""
         self._write(kind, series, address, png)
+
+    def place_picture(self, kind: PictureKind, series: str, address: str, scratch: Path) -> int:
+        """Write the picture in the file `scratch` and return its size; raises the same errors as `write_prompts`."""
+        try:
+            png = scratch.read_bytes()
+        except OSError as error:
+            raise DataDirError(f"cannot read {scratch}: {error.strerror}; request the picture again") from None
+        self.write_picture(kind, series, address, png)
+        return len(png)
 
     def _write(self, kind: Kind, series: str, address: str, content: bytes) -> None:
         path = self.path(kind, series, address)

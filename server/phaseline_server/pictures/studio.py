@@ -30,6 +30,7 @@ class Studio:
     Attributes:
         storage: The stored files.
         library: The series.
+        painter: Paints pictures, checks those of providers, and draws captions.
         providers: The providers of pictures, by name.
         provider: The name of the default provider.
         enhancer: Rewrites prompts; None if no chat model is configured.
@@ -41,6 +42,7 @@ class Studio:
 
     storage: Storage
     library: SeriesLibrary
+    painter: Painter
     providers: Mapping[str, Provider]
     provider: str
     enhancer: ChatEnhancer | None
@@ -73,14 +75,16 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
         if settings.chat_url and settings.chat_model:
             access = ApiAccess("chat", settings.chat_url, settings.chat_key, settings.chat_model)
             enhancer = ChatEnhancer(client, access, Retries(timeout=settings.chat_timeout))
+        painter = Painter(settings.painters)
         providers: list[Provider] = [
-            PainterProvider(Painter(settings.painters), lambda: storage.scratch),
+            PainterProvider(painter, storage.scratch_file),
             OpenAIProvider(images, settings.image_model),
         ]
         width, _, height = settings.picture_size.partition("x")
         yield Studio(
             storage=storage,
             library=SeriesLibrary(data_dir),
+            painter=painter,
             providers={provider.name: provider for provider in providers},
             provider=settings.provider,
             enhancer=enhancer,
