@@ -117,7 +117,7 @@ async def test_a_run_that_just_ended_by_itself_is_removed_and_not_called_cancell
         go_on.wait(60)
 
     # The job has been completed then, and the run is not quite over.
-    monkeypatch.setattr("phaseline_server.pictures.runs.replace_file", archive)
+    monkeypatch.setattr("phaseline_server.pictures.making.replace_file", archive)
     async with studio(tmp_path, GOOD, archive_runs=True) as (client, _):
         await ask(client, f"{PATH}?generate=1")
         with trio.fail_after(30):

@@ -11,7 +11,7 @@ import trio
 
 from phaseline.model.events import JobCompleted, JobProgress, JobStarted
 from phaseline_server.pictures import helpers
-from phaseline_server.pictures.runs import ENDED
+from phaseline_server.pictures.making import ENDED
 from tests.support.disks import names
 from tests.support.listening import Listener, listening
 from tests.support.misbehaving import silence

@@ -9,6 +9,7 @@ import trio
 
 from phaseline.model.events import JobStarted
 from phaseline.model.workflows import DallePhase
+from phaseline_server.pictures.redaction import Redaction
 from phaseline_server.pictures.reporting import RunReporter
 from tests.support.listening import Listener, listening
 from tests.support.misbehaving import silence
@@ -163,7 +164,7 @@ async def test_a_reporter_never_tells_more_than_ten_times_a_second(
 
     tracker = await make_tracker(trio_clock)
     await tracker.report(JobStarted(job_id="a", workflow="dalle"))
-    reporter = RunReporter(tracker, "a")
+    reporter = RunReporter(tracker, "a", Redaction())
     for phase in DallePhase:
         async with reporter.during(phase, "begins"):
             for step in range(100):

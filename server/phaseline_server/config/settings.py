@@ -133,6 +133,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     image_model: Annotated[str, about(_IMAGES, "NAME", "Image model.")] = "gpt-image-1"
+    allow_picture_host: Annotated[
+        tuple[str, ...],
+        about(_IMAGES, "HOST", "Host with a private address that pictures may come from; repeatable.", HOST),
+    ] = ()
     image_timeout: Annotated[
         float, about(_IMAGES, "SECONDS", "Time-out of a request to the image API.", least=0.01, most=_DAY)
     ] = 120.0

@@ -23,7 +23,7 @@ _SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 class Unacceptable(Exception):
-    """A body is too large or compressed, so a retry would not help; the text is a clause."""
+    """An address is not allowed, or a body is too large or compressed; a retry would not help. The text is a clause."""
 
 
 class CutOff(Again):

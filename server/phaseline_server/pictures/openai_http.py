@@ -9,6 +9,7 @@ import msgspec
 
 from phaseline.errors import ConfigError, ProviderError, shown
 from phaseline_server.pictures.http_client import IDENTITY, Unacceptable, one_line, public, read_body, retry_after, why
+from phaseline_server.pictures.redaction import Redaction
 from phaseline_server.pictures.retry import Again, Retries, persist
 
 __all__ = ["ApiAccess", "OpenAIClient"]
@@ -20,8 +21,6 @@ _CONNECT_SECONDS: Final = 10.0
 # The maximum size of an error response, which holds a short text.
 _ERROR_BYTES: Final = 65_536
 _BEGINNING: Final = 60
-# A shorter key is a placeholder for a server without keys ("none", "EMPTY"), and such words can occur in any text.
-_SHORTEST_SECRET: Final = 8
 
 _TOO_MANY_REQUESTS: Final = 429
 _ADVICE: Final = {
@@ -34,6 +33,8 @@ _ADVICE: Final = {
 class ApiAccess:
     """The URL, model and key of an API. The key is not shown in any `repr`, error or log.
 
+    `redaction` hides further keys in the API's texts; without it, only this one is hidden.
+
     Attributes:
         setting: `image` or `chat`, the prefix of the settings' names.
         url: The base URL. Paths such as `/images/generations` are appended, its query is kept. If it is empty, every
@@ -45,17 +46,25 @@ class ApiAccess:
         ConfigError: The URL is not http or https, the URL contains a password, or the key is not valid in a header.
     """
 
-    def __init__(self, setting: Literal["image", "chat"], base_url: str, key: str, model: str) -> None:
+    def __init__(
+        self,
+        setting: Literal["image", "chat"],
+        base_url: str,
+        key: str,
+        model: str,
+        redaction: Redaction | None = None,
+    ) -> None:
+        key = key.strip()
+        self._redaction = redaction or Redaction(key)
         self.setting = setting
         self.model = model
         self.url = _base(setting, base_url)
         self.headers = httpx.Headers(IDENTITY | {"Accept": "application/json", "Content-Type": "application/json"})
-        self._key = key.strip()
-        if not self._key:
+        if not key:
             return
-        if not all("!" <= character <= "~" for character in self._key):
+        if not all("!" <= character <= "~" for character in key):
             raise ConfigError(f"{setting}_key has invalid characters (not shown); allowed: printable ASCII")
-        self.headers["Authorization"] = f"Bearer {self._key}"
+        self.headers["Authorization"] = f"Bearer {key}"
 
     @property
     def name(self) -> str:
@@ -68,11 +77,7 @@ class ApiAccess:
 
     def safe(self, text: str) -> str:
         """Return a provider's text as one short line, without the key, which some providers include."""
-        line = one_line(text, _ERROR_BYTES)  # first, because control characters could hide the key
-        if len(self._key) >= _SHORTEST_SECRET:
-            line = line.replace(self._key, "***")
-            line = line.replace(self._key.replace("/", "\\/"), "***")  # as escaped by some JSON encoders
-        return one_line(line)
+        return one_line(self._redaction.hide(one_line(text, _ERROR_BYTES)))
 
 
 class OpenAIClient:

@@ -96,7 +96,7 @@ class _PictureRun:
             await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
             return
         async with self._reporter.during(DallePhase.ENHANCE_PROMPT, "waiting for the chat model"):
-            text = await enhancer.enhance(self.dress.prompt, self._text)
+            text = self._studio.redaction.hide(await enhancer.enhance(self.dress.prompt, self._text))
             self.dress = msgspec.structs.replace(self.dress, enhanced_prompt=text)
             await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
 
@@ -139,7 +139,8 @@ class _PictureRun:
         source, self._source = self._source, None
         if source is None:
             raise ProviderError("no picture was requested; request it before the download")
-        self.dress = self._storage.with_generated(self.dress, source)
+        dress = self._storage.with_generated(self.dress, source)
+        self.dress = msgspec.structs.replace(dress, image_url=self._studio.redaction.hide(dress.image_url))
         data = await fetch(source, self._studio.max_picture_bytes, self._studio.client, self._percent)
         path = await self._scratch_file()
         await trio.to_thread.run_sync(self._storage.write_scratch, path, data)

@@ -10,6 +10,7 @@ import trio
 from phaseline.model.events import JobProgress, PhaseCompleted
 from phaseline.model.workflows import DallePhase
 from phaseline_server.jobs.tracker import Tracker
+from phaseline_server.pictures.redaction import Redaction
 
 __all__ = ["RunReporter"]
 
@@ -21,8 +22,9 @@ _PAUSE_S: Final = 0.25
 class RunReporter:
     """Reports one run to the tracker."""
 
-    def __init__(self, tracker: Tracker, job_id: str) -> None:
-        """Report for the job `job_id`."""
+    def __init__(self, tracker: Tracker, job_id: str, redaction: Redaction) -> None:
+        """Report for the job `job_id`, without what `redaction` hides."""
+        self._redaction = redaction
         self._tracker = tracker
         self._job_id = job_id
         self._phase = DallePhase.SETUP
@@ -54,4 +56,5 @@ class RunReporter:
         if trio.current_time() - self._reported < _PAUSE_S:
             return
         self._reported = trio.current_time()
-        await self._tracker.report(JobProgress(job_id=self._job_id, phase=self._phase, progress=percent, text=text))
+        shown = self._redaction.hide(text)
+        await self._tracker.report(JobProgress(job_id=self._job_id, phase=self._phase, progress=percent, text=shown))

@@ -1,7 +1,5 @@
 """The runs of pictures: at most one active run per series and address, and recent runs."""
 
-from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -9,17 +7,14 @@ import msgspec
 import structlog
 import trio
 
-from phaseline.errors import DiskFull, NoRun, PhaselineError, UnknownJob
-from phaseline.model.events import ErrorOccurred, Event, JobCancelled, JobCompleted, JobFailed, JobStarted
+from phaseline.errors import NoRun, PhaselineError, UnknownJob
+from phaseline.model.events import ErrorOccurred, JobCompleted, JobFailed, JobStarted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Snapshot, State
 from phaseline.model.workflows import DALLE, dalle_job_id, valid_address
-from phaseline.wire import encode_run
-from phaseline_server.atomic_files import replace_file
 from phaseline_server.jobs.tracker import Tracker, now
 from phaseline_server.pictures.dress import Dress, make_dress
-from phaseline_server.pictures.pipeline import make_picture
-from phaseline_server.pictures.reporting import RunReporter
+from phaseline_server.pictures.making import INTERRUPTED, Maker, Run, interrupted, result_of
 from phaseline_server.pictures.studio import Studio
 
 __all__ = ["RunState", "Runs"]
@@ -27,11 +22,6 @@ __all__ = ["RunState", "Runs"]
 _log: Final = structlog.get_logger()
 
 Key = tuple[str, str]
-INTERRUPTED: Final = "INTERRUPTED"
-ENDED: Final = "canceled: the server stopped; request the picture again to resume"
-# The text that servers of version 0.1.0 have stored.
-_ENDED_BEFORE: Final = "cancelled: the server was ended; ask for the picture again: it goes on from there"
-_RETRY_S: Final = 1.0
 
 
 class RunState(msgspec.Struct, frozen=True):
@@ -39,20 +29,6 @@ class RunState(msgspec.Struct, frozen=True):
 
     snapshot: Snapshot
     dress: Dress
-
-
-@dataclass
-class _Run:
-    """An active or recent run."""
-
-    dress: Dress
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    begun: trio.Event = field(default_factory=trio.Event)  # the start is recorded, or was rejected
-    over: trio.Event = field(default_factory=trio.Event)
-
-    def put_on(self, dress: Dress) -> None:
-        """Replace the dress by a more complete one."""
-        self.dress = dress
 
 
 class Runs:
@@ -71,7 +47,8 @@ class Runs:
         self._tracker = tracker
         self._studio = studio
         self._done_ttl = done_ttl
-        self._runs: dict[Key, _Run] = {}
+        self._maker = Maker(tracker, studio)
+        self._runs: dict[Key, Run] = {}
 
     async def restore(self) -> None:
         """Restore the runs of the tracker's jobs, and report those that were active at the last shutdown as failed."""
@@ -83,7 +60,7 @@ class Runs:
                 there = partial(self._studio.storage.annotated_exists, series, address)
                 stored = job.state is State.COMPLETED and await trio.to_thread.run_sync(there)
                 dress = partial(self._stored_dress if stored else self._new_dress, series, address)
-                run = _Run(await trio.to_thread.run_sync(dress))
+                run = Run(await trio.to_thread.run_sync(dress))
             except PhaselineError as error:  # a job of another client, or of a deleted series
                 _log.info("cannot restore a run", job_id=job.job_id, error=str(error))
                 continue
@@ -93,7 +70,7 @@ class Runs:
             if not job.state.ended:
                 phase = job.phase or None
                 text = "the server stopped before the picture was complete; request it again to resume"
-                await self._end(
+                await self._maker.end(
                     ErrorOccurred(job_id=job.job_id, error_type=INTERRUPTED, text=text, phase=phase),
                     JobFailed(job_id=job.job_id, result={"error": "interrupted", "code": INTERRUPTED, "stage": phase}),
                 )
@@ -170,7 +147,7 @@ class Runs:
         """
         await self._wait_begun(series, address)
         known = self.known(series, address)
-        if known is not None and _interrupted(known.snapshot):
+        if known is not None and interrupted(known.snapshot):
             known = None
         if known is not None and not (retry and known.snapshot.state.ended):
             return known
@@ -183,10 +160,10 @@ class Runs:
         await self._wait_begun(series, address)
         again = self.known(series, address)
         known_ended = known is not None and again is not None and again.snapshot.state.ended
-        if again is not None and not known_ended and not _interrupted(again.snapshot):
+        if again is not None and not known_ended and not interrupted(again.snapshot):
             return again
         self._forget_old()
-        run = _Run(dress)
+        run = Run(dress)
         self._runs[series, address] = run
         job_id = dalle_job_id(series, address)
         try:
@@ -201,7 +178,7 @@ class Runs:
             run.begun.set()
         return RunState(self._tracker.snapshot(job_id), run.dress)
 
-    async def _begin(self, run: _Run, series: str, address: str, *, hit: bool, anew: bool) -> None:
+    async def _begin(self, run: Run, series: str, address: str, *, hit: bool, anew: bool) -> None:
         job_id = dalle_job_id(series, address)
         await self._tracker.report(
             JobStarted(
@@ -214,63 +191,16 @@ class Runs:
             )
         )
         if hit:
-            await self._tracker.report(JobCompleted(job_id=job_id, result=_result(run.dress)))
+            await self._tracker.report(JobCompleted(job_id=job_id, result=result_of(run.dress)))
             run.over.set()
         else:
-            self._nursery.start_soon(partial(self._make, run, series, address, resume=not anew), name=job_id)
+            self._nursery.start_soon(partial(self._maker.make, run, series, address, resume=not anew), name=job_id)
 
     def _forget_old(self) -> None:
         """Remove finished runs whose jobs the tracker has removed."""
         for key, run in tuple(self._runs.items()):
             if run.over.is_set() and self._tracker.ended_s(dalle_job_id(*key)) is None:
                 del self._runs[key]
-
-    async def _make(self, run: _Run, series: str, address: str, *, resume: bool) -> None:
-        """Make one picture and report its end in any case."""
-        job_id = dalle_job_id(series, address)
-        reporter = RunReporter(self._tracker, job_id)
-        try:
-            with run.scope:
-                await make_picture(self._studio, reporter, series, address, run.put_on, resume=resume)
-                await self._tracker.report(JobCompleted(job_id=job_id, result=_result(run.dress)))
-        except PhaselineError as error:
-            await self._failed(job_id, reporter, error.code, str(error))
-        except Exception as error:  # noqa: BLE001 - a bug must end only this run and not the server
-            _log.exception("unhandled error in a picture run", job_id=job_id)
-            await self._failed(job_id, reporter, "INTERNAL", f"internal server error: {error!r}; see the server's log")
-        finally:
-            try:
-                if self._tracker.ended_s(job_id) is None:
-                    await self._end(
-                        JobCancelled(job_id=job_id, reason="cancelled" if run.scope.cancel_called else ENDED)
-                    )
-                with trio.CancelScope(shield=True):
-                    await self._archive(series, address)
-            finally:
-                run.over.set()
-
-    async def _failed(self, job_id: str, reporter: RunReporter, code: str, text: str) -> None:
-        phase = str(reporter.phase)
-        await self._end(
-            ErrorOccurred(job_id=job_id, error_type=code, text=text, phase=phase),
-            JobFailed(job_id=job_id, result={"error": text, "code": code, "stage": phase}),
-        )
-
-    async def _end(self, *events: Event) -> None:
-        """Report the end of a run without raising errors: another client may have ended the job already."""
-        left = deque(events)
-        while left:
-            try:
-                with trio.CancelScope(shield=True):
-                    await self._tracker.report(left[0])
-                left.popleft()
-            except DiskFull as error:
-                # If the server stops meanwhile, the next start reports the run as interrupted.
-                _log.warning("disk full; retrying to report the end of a run", job_id=left[0].job_id, error=str(error))
-                await trio.sleep(_RETRY_S)
-            except PhaselineError as error:
-                _log.warning("cannot report the end of a run", job_id=left[0].job_id, error=str(error))
-                return
 
     async def remove(self, series: str, address: str) -> tuple[bool, bool]:
         """Cancel an active run or remove a finished one, and remove the picture with its other files.
@@ -312,35 +242,10 @@ class Runs:
             self._tracker.forget(state.snapshot.job_id)
         return state
 
-    async def _archive(self, series: str, address: str) -> None:
-        """Write the final snapshot to the archive, if it is enabled."""
-        archive, run = self._studio.archive, self._runs.get((series, address))
-        if archive is None or run is None:
-            return
-        name = f"{series}-{address}"
-        try:
-            snapshot = self._tracker.snapshot(dalle_job_id(series, address))
-            name = f"{name}-{snapshot.started_ns}.json"
-            document, data_dir = encode_run(snapshot, run.dress), archive.parents[1]
-            await trio.to_thread.run_sync(replace_file, archive / name, document, data_dir, 0o600)
-        except PhaselineError as error:
-            _log.warning("cannot archive a run", name=name, error=str(error))
-
-
-def _interrupted(snapshot: Snapshot) -> bool:
-    """Return whether a run ended only because the server stopped, so that it can resume without `retry`."""
-    result = snapshot.result or {}
-    stopped = snapshot.state is State.CANCELLED and result.get("error") in {ENDED, _ENDED_BEFORE}
-    return result.get("code") == INTERRUPTED or stopped
-
-
-def _result(dress: Dress) -> dict[str, str]:
-    return {"title": dress.title_prompt, "picture": dress.annotated_path}
-
 
 def _synthetic(series: str, address: str, dress: Dress) -> RunState:
     """Return the state of an existing picture without a run."""
     moment, job = now(), Job(dalle_job_id(series, address))
     job.apply(JobStarted(job_id=job.job_id, workflow=DALLE.name, series=series, cache_hit=True), moment)
-    job.apply(JobCompleted(job_id=job.job_id, result=_result(dress)), moment)
+    job.apply(JobCompleted(job_id=job.job_id, result=result_of(dress)), moment)
     return RunState(job.snapshot(moment, Estimate(100.0), {}), dress)

@@ -11,11 +11,13 @@ import httpx
 import trio
 
 from phaseline_server.config.settings import Settings
+from phaseline_server.pictures.download_client import download_client
 from phaseline_server.pictures.enhance import ChatEnhancer
 from phaseline_server.pictures.openai_http import ApiAccess
 from phaseline_server.pictures.openai_images import OpenAIImages
 from phaseline_server.pictures.painter_process import Painter
 from phaseline_server.pictures.providers import OpenAIProvider, PainterProvider, Provider
+from phaseline_server.pictures.redaction import Redaction
 from phaseline_server.pictures.retry import Retries
 from phaseline_server.pictures.series import SeriesLibrary
 from phaseline_server.pictures.storage import Storage
@@ -35,6 +37,7 @@ class Studio:
         provider: The name of the default provider.
         enhancer: Rewrites prompts; None if no chat model is configured.
         client: The HTTP client for downloads.
+        redaction: Hides the keys in all texts of providers.
         size: Default width and height, in pixels.
         max_picture_bytes: Maximum size of a picture, in bytes.
         archive: The directory for final snapshots; None if archiving is disabled.
@@ -47,6 +50,7 @@ class Studio:
     provider: str
     enhancer: ChatEnhancer | None
     client: httpx.AsyncClient
+    redaction: Redaction
     size: tuple[int, int]
     max_picture_bytes: int
     archive: Path | None
@@ -64,16 +68,18 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
     data_dir = Path(settings.data_dir)
     storage = Storage(data_dir)
     await trio.to_thread.run_sync(storage.clear_scratch)
-    async with httpx.AsyncClient(verify=_tls()) as client:
+    redaction = Redaction(settings.image_key, settings.chat_key)
+    hosts = {httpx.URL(settings.image_url).host, *settings.allow_picture_host}
+    async with httpx.AsyncClient(verify=_tls()) as client, download_client(_tls(), hosts) as downloads:
         images = OpenAIImages(
             client,
-            ApiAccess("image", settings.image_url, settings.image_key, settings.image_model),
+            ApiAccess("image", settings.image_url, settings.image_key, settings.image_model, redaction),
             Retries(timeout=settings.image_timeout, retries=settings.image_retries),
             max_picture_bytes=settings.max_picture_bytes,
         )
         enhancer = None
         if settings.chat_url and settings.chat_model:
-            access = ApiAccess("chat", settings.chat_url, settings.chat_key, settings.chat_model)
+            access = ApiAccess("chat", settings.chat_url, settings.chat_key, settings.chat_model, redaction)
             enhancer = ChatEnhancer(client, access, Retries(timeout=settings.chat_timeout))
         painter = Painter(settings.painters)
         providers: list[Provider] = [
@@ -88,7 +94,8 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
             providers={provider.name: provider for provider in providers},
             provider=settings.provider,
             enhancer=enhancer,
-            client=client,
+            client=downloads,
+            redaction=redaction,
             size=(int(width), int(height)),
             max_picture_bytes=settings.max_picture_bytes,
             archive=data_dir / "metrics" / "runs" if settings.archive_runs else None,
