@@ -7,6 +7,7 @@ import tarfile
 import tomllib
 import zipfile
 from email import message_from_string
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,14 @@ class TestRequirements:
 def test_what_is_installed_for_development_has_the_versions_of_what_users_get() -> None:
     users, developers = TestRequirements.pins("all.txt"), TestRequirements.pins("dev.txt")
     assert users == {name: developers[name] for name in users}
+
+
+def test_the_tests_run_on_the_versions_of_what_users_get() -> None:
+    """Without a constraint, pip resolves `phaseline[all]` to these versions too, when they are fresh."""
+    lines = (ROOT / "requirements" / "all.txt").read_text(encoding="utf-8").splitlines()
+    resolved = [Requirement(line.removesuffix("\\")) for line in lines if re.match("[a-z0-9]", line)]
+    here = [one for one in resolved if one.marker is None or one.marker.evaluate()]
+    assert len(here) > 30
+    assert {one.name: f"=={metadata.version(one.name)}" for one in here} == {
+        one.name: str(one.specifier) for one in here
+    }
