@@ -5,111 +5,16 @@ share of a core is printed. All frames are made before the clock starts.
 """
 
 import argparse
-import base64
 import json
-import os
 import selectors
 import socket
 import statistics
-import struct
-import subprocess
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tests.support.servers import SERVER, environment
-
-EVENT_BYTES = 200
-
-
-class Server:
-    """A server process on a data directory."""
-
-    def __init__(self, data_dir: Path, *flags: str) -> None:
-        self.begun = time.perf_counter()
-        command = [*SERVER, "--bind", "127.0.0.1:0", "--data-dir", str(data_dir), *flags]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment())
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            if line.startswith(b"listening on "):
-                self.url = line.decode().split()[-1]
-                break
-        self.port = int(self.url.rpartition(":")[2])
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path) as answer:  # noqa: S310 - our own
-            return json.load(answer)
-
-    def post(self, path: str, body: bytes) -> Any:
-        request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"})  # noqa: S310
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
-            return json.load(answer)
-
-    @property
-    def cpu(self) -> float:
-        """Seconds on a core so far, of all threads."""
-        ticks = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
-
-    @property
-    def memory(self) -> int:
-        """Resident bytes."""
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@contextmanager
-def serving(data_dir: Path, *flags: str) -> Iterator[Server]:
-    """Run a server for the length of the block."""
-    server = Server(data_dir, *flags)
-    try:
-        yield server
-    finally:
-        server.kill()
-
-
-def connect(port: int) -> socket.socket:
-    """Return a socket that speaks WebSocket from now on."""
-    sock = socket.create_connection(("127.0.0.1", port))
-    key = base64.b64encode(os.urandom(16)).decode()
-    sock.sendall(
-        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-    )
-    head = b""
-    while b"\r\n\r\n" not in head:
-        head += sock.recv(65536)
-    assert b" 101 " in head.split(b"\r\n", 1)[0], head
-    return sock
-
-
-def frame(text: bytes) -> bytes:
-    """Return a client's frame, masked with zeros."""
-    if len(text) < 126:
-        return struct.pack("!BB", 0x81, 0x80 | len(text)) + bytes(4) + text
-    return struct.pack("!BBH", 0x81, 0x80 | 126, len(text)) + bytes(4) + text
-
-
-def event(job: int, number: int, producer: str) -> bytes:
-    """Return a report of `EVENT_BYTES` bytes."""
-    said = {
-        "type": "job_progress",
-        "job_id": f"job_{job}",
-        "stage": "ai_evaluation",
-        "progress": number % 100,
-        "message": "",
-        "producer": producer,
-        "producer_seq": number,
-    }
-    said["message"] = "x" * (EVENT_BYTES - len(json.dumps(said, separators=(",", ":"))))
-    return json.dumps(said, separators=(",", ":")).encode()
+from tests.bench.installed import EVENT_BYTES, Server, connect, event, frame, post_batch, serving, start_jobs
+from tests.bench.peers import Echo, echoing, sqlite_commits
 
 
 def told(name: str, events: int, seconds: float, load: float, server: float) -> None:
@@ -120,7 +25,7 @@ def told(name: str, events: int, seconds: float, load: float, server: float) -> 
     )
 
 
-def ingest(server: Server, frames: list[bytes], events: int) -> tuple[float, float, float]:
+def ingest(server: Server | Echo, frames: list[bytes], events: int) -> tuple[float, float, float]:
     """Send frames, and wait for the last acknowledgement; return the seconds, and each side's processor time."""
     sock = connect(server.port)
     sock.sendall(frame(b'{"type":"register","client_type":"bench","acks":true}'))
@@ -146,15 +51,24 @@ def ingest(server: Server, frames: list[bytes], events: int) -> tuple[float, flo
     return seconds, time.process_time() - ours, server.cpu - theirs
 
 
-def start_jobs(server: Server, names: list[str]) -> None:
-    """Start jobs, many with a request."""
-    for first in range(0, len(names), 500):
-        batch = [{"type": "job_started", "job_id": name} for name in names[first : first + 500]]
-        assert server.post("/progress/batch", json.dumps(batch).encode())["refused"] == 0
+def measure_peers(count: int) -> tuple[float, float]:
+    """What this machine's disk, and a WebSocket server without a disk, do with the same events in the same run.
+
+    Returns:
+        The events that SQLite commits in a second, and the processor seconds that `websockets` needs for all events.
+    """
+    events = [event(number % 10, number, "peer") for number in range(count)]
+    rate = sqlite_commits(events, 1000)
+    print(f"  {'SQLite, a thousand to a commit':<34} {rate:>9,.0f} events/s")
+    with echoing() as echo:
+        figures = ingest(echo, [frame(each) for each in events], count)
+    told("websockets, one to a frame, no disk", count, *figures)
+    return rate, figures[2]
 
 
 def measure_ingest(count: int) -> None:
-    """One event to a frame, arrays, and batches by POST."""
+    """One event to a frame, arrays, and batches by POST; beside peers."""
+    rate, echo_cpu = measure_peers(count)
     for size, name in ((1, "one to a frame"), (10, "arrays of ten"), (100, "arrays of a hundred")):
         with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as server:
             start_jobs(server, [f"job_{job}" for job in range(10)])
@@ -163,21 +77,19 @@ def measure_ingest(count: int) -> None:
                 frames = [frame(each) for each in events]
             else:
                 frames = [frame(b"[" + b",".join(events[i : i + size]) + b"]") for i in range(0, count, size)]
-            told(f"/ws, {name}", count, *ingest(server, frames, count))
+            figures = ingest(server, frames, count)
+            told(f"/ws, {name}", count, *figures)
+            if size == 1:
+                print(f"    ours / websockets: {figures[2] / echo_cpu:.2f} of its CPU; goal: at most 2")
     with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as server:
         start_jobs(server, [f"job_{job}" for job in range(10)])
         posts: list[list[bytes]] = [[] for _ in range(4)]
         for number, first in enumerate(range(0, count, 1000)):
             events = [event(n % 10, n, f"post{number % 4}") for n in range(first, first + 1000)]
             posts[number % 4].append(post_batch(server.port, events))
-        told("POST /progress/batch, four at a time", count, *post_all(server, posts))
-
-
-def post_batch(port: int, events: list[bytes]) -> bytes:
-    """Return a request."""
-    body = b"[" + b",".join(events) + b"]"
-    head = f"POST /progress/batch HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+        figures = post_all(server, posts)
+        told("POST /progress/batch, four at a time", count, *figures)
+        print(f"    ours / SQLite: {count / figures[0] / rate:.2f} of its rate; goal: at least 0.25")
 
 
 def post_all(server: Server, posts: list[list[bytes]]) -> tuple[float, float, float]:

@@ -8,6 +8,7 @@ import argparse
 import os
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -52,8 +53,8 @@ def cursor_line(screen: Screen) -> int:
     return next((at for at, line in enumerate(screen.lines) if line.startswith("▌")), -1)
 
 
-def load(title: str, size: tuple[int, int], changing: Sequence[int], each: int, seconds: float) -> None:
-    """Measure with `each` of the jobs `changing` at every beat."""
+def load(title: str, size: tuple[int, int], changing: Sequence[int], each: int, seconds: float) -> float:
+    """Measure with `each` of the jobs `changing` at every beat; return the share of a core."""
     draw = random.Random(5)
     with (
         LoadServer(jobs_at_work(1000), lambda: draw.sample(changing, each)) as server,
@@ -68,6 +69,23 @@ def load(title: str, size: tuple[int, int], changing: Sequence[int], each: int, 
         kilobytes = (len(tui.output) - sent) / 1000 / passed
         print(f"{title:<58} {100 * share:5.1f} % of a core {kilobytes:7.1f} kB/s")
         keys(f"  a key, until the screen shows it ({title.split(':', maxsplit=1)[0]})", tui, ["j", "k"], 60)
+    return share
+
+
+def stock_table(seconds: float) -> float:
+    """Measure Textual's own table with the same updates; return its share of a core."""
+    peer = [sys.executable, "-m", "tests.bench.peers", "table"]
+    tui = Terminal([], (200, 60), ENVIRONMENT, program=peer)
+    try:
+        tui.until(lambda screen: "IMG_" in screen.text)
+        tui.read_for(SETTLE)
+        used, begun = processor_seconds(tui.process.pid), time.monotonic()
+        tui.read_for(seconds)
+        share = (processor_seconds(tui.process.pid) - used) / (time.monotonic() - begun)
+    finally:
+        tui.close()
+    print(f"{'the same with a DataTable of Textual, without a link':<58} {100 * share:5.1f} % of a core")
+    return share
 
 
 def keys(title: str, tui: Terminal, which: Sequence[str], times: int) -> None:
@@ -119,7 +137,9 @@ def main() -> None:
     parser.add_argument("--only", choices=["load", "many", "start"])
     chosen = parser.parse_args()
     if chosen.only in {None, "load"}:
-        load("200x60: 100 random of 1,000 jobs change 10 times a second", (200, 60), range(1000), 100, chosen.seconds)
+        title = "200x60: 100 random of 1,000 jobs change 10 times a second"
+        ours, table = load(title, (200, 60), range(1000), 100, chosen.seconds), stock_table(chosen.seconds)
+        print(f"  ours / DataTable {ours / table:.2f}; goal: at most 0.5")
         load("120x40: every visible row changes 10 times a second", (120, 40), range(40), 40, chosen.seconds)
     if chosen.only in {None, "many"}:
         many(100)

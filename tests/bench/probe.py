@@ -1,0 +1,72 @@
+"""A bystander: how long `/health` and an acknowledgement take while others use the server, from a process of its own.
+
+    python -m tests.bench.probe PORT
+
+It prints a line once it has begun, and when its stdin closes, the latencies as JSON, in milliseconds.
+"""
+
+import http.client
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from tests.bench.installed import connect, event, frame
+
+PAUSE = 0.02
+JOB = "job_0"
+
+
+class Probe:
+    """Measures until it is stopped; what is under way then still counts, so that a long wait is not lost."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._stop = threading.Event()
+        self.taken: dict[str, list[float]] = {"health": [], "ack": []}
+        self._threads = [threading.Thread(target=measure) for measure in (self._health, self._ack)]
+
+    def run(self) -> None:
+        for thread in self._threads:
+            thread.start()
+        print("begun", flush=True)
+        sys.stdin.read()
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        print(json.dumps(self.taken), flush=True)
+
+    def _repeat(self, name: str, once: Callable[[], object]) -> None:
+        while not self._stop.wait(PAUSE):
+            begun = time.perf_counter()
+            once()
+            self.taken[name].append(1000 * (time.perf_counter() - begun))
+
+    def _health(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
+
+        def once() -> None:
+            connection.request("GET", "/health")
+            connection.getresponse().read()
+
+        self._repeat("health", once)
+
+    def _ack(self) -> None:
+        sock, numbers = connect(self._port), iter(range(1, 1 << 30))
+        sock.sendall(frame(b'{"type":"register","client_type":"probe","acks":true}'))
+        sock.sendall(frame(json.dumps({"type": "job_started", "job_id": JOB}).encode()))
+
+        def once() -> None:
+            number = next(numbers)
+            sock.sendall(frame(event(0, number, f"probe {self._port}")))
+            received = b""
+            while f'"producer_seq":{number}'.encode() not in received:
+                received += sock.recv(65536)
+                assert received, "the server closed the connection"
+
+        self._repeat("ack", once)
+
+
+if __name__ == "__main__":
+    Probe(int(sys.argv[1])).run()
