@@ -47,7 +47,7 @@ def test_a_phase_that_lasts_too_long_is_a_reason(watched: Watched) -> None:
 def test_slow_earlier_phases_are_a_reason(watched: Watched) -> None:
     watched.enter("image_wait", 13)
     watched.enter("annotate", 78)
-    assert watched.say(14, 78) == "the first two phases ran 1.3x slower: +14 s"
+    assert watched.say(14, 78) == "the first two phases took 1.3x the usual time: +14 s"
 
 
 def test_a_single_slow_phase_is_a_reason(watched: Watched) -> None:
@@ -57,20 +57,20 @@ def test_a_single_slow_phase_is_a_reason(watched: Watched) -> None:
 
 def test_reported_progress_is_a_reason(watched: Watched) -> None:
     watched.enter("setup", 8, 25)
-    assert watched.say(90, 8) == "setup is 25 % done after 8.0 s, says its worker: +28 s"
+    assert watched.say(90, 8) == "the worker reports setup 25 % done after 8.0 s: +28 s"
 
 
 def test_a_skipped_phase_is_a_reason(watched: Watched) -> None:
     watched.enter("annotate", 10)
-    assert watched.say(10, 10) == "image_wait was passed by: -50 s"
+    assert watched.say(10, 10) == "image_wait was skipped: -50 s"
 
 
 def test_an_opposite_effect_is_no_reason(watched: Watched) -> None:
-    watched.enter("annotate", 20)  # setup was slow, and image_wait was passed by
+    watched.enter("annotate", 20)  # setup was slow, and image_wait was skipped
     assert watched.say(300, 20) == "setup took 2.0x its usual length: +4.2 min"
     watched.enter("image_wait", 20.5)  # annotate was quick
-    assert watched.say(900, 20.5) == "image_wait began: +10.0 min"
-    assert watched.say(20, 120) == "image_wait goes on: -13.0 min"
+    assert watched.say(900, 20.5) == "image_wait started: +10.0 min"
+    assert watched.say(20, 120) == "image_wait continues: -13.0 min"
 
 
 def test_a_phase_that_took_almost_no_time_is_a_reason(watched: Watched) -> None:
@@ -115,6 +115,6 @@ def test_a_restarted_job_is_not_compared_with_its_earlier_run(watched: Watched) 
 
 def test_a_covariate_that_changes_is_a_reason(watched: Watched) -> None:
     watched.job.apply(PhotoInfo(job_id="j", data={"size": 1}), moment(1))
-    assert watched.say(400, 1) == "more is known of the job: +5.5 min"
+    assert watched.say(400, 1) == "the facts about the job changed: +5.5 min"
     watched.job.apply(PhotoInfo(job_id="j", data={"size": 2}), moment(2))
-    assert watched.say(4000, 2) == "more is known of the job: +60.0 min"
+    assert watched.say(4000, 2) == "the facts about the job changed: +60.0 min"

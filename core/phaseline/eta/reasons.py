@@ -1,4 +1,4 @@
-"""Why an estimate moved: from two looks at a job in a row to a sentence that a person understands."""
+"""Why an estimate moved: a sentence for the user, from two consecutive looks at a job."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +16,9 @@ MAX_REASONS: Final = 5
 _SHARE: Final = 0.1
 _NS_PER_MS: Final = 1e6
 _NS_PER_SECOND: Final = 1e9
-# Whoever moves by less than this moved by rounding.
+# A smaller change is rounding.
 _LEAST_NS: Final = 50_000_000
-# A phase, or the run so far, is called slow or quick from these ratios on.
+# Ratios to the usual time from which a phase, or the run so far, is called slow or quick.
 _SLOW: Final = 1.15
 _QUICK: Final = 0.87
 _TENTH: Final = 0.1
@@ -33,22 +33,22 @@ class _Look(msgspec.Struct, frozen=True):
 
 
 class Reasons:
-    """The latest reasons of every job that is looked at."""
+    """The latest reasons for each active job."""
 
     def __init__(self, max_jobs: int = _JOBS) -> None:
-        """Begin with none; of more than `max_jobs` jobs the one not looked at for longest is forgotten."""
+        """Begin without jobs; beyond `max_jobs`, forget the job that was not looked at for longest."""
         self._max = max_jobs
         self._jobs: OrderedDict[str, tuple[_Look, deque[Reason]]] = OrderedDict()
 
     def look(
         self, job: Job, estimate: Estimate, usual_ns: Callable[[], Mapping[str, int]], now: Moment
     ) -> Reason | None:
-        """Compare `estimate` with the last one that was explained, and return why the end moved if it did.
+        """Compare `estimate` with the last one that was explained; return why the end of the job moved, or None.
 
-        The end moved when what remains differs by more than a tenth from what remained less the time gone by.
+        The end moved if the remaining time differs by more than a tenth from the earlier one less the time since then.
 
         Args:
-            job: The job that was estimated.
+            job: The job.
             estimate: Its estimate at `now`.
             usual_ns: Returns the usual durations of its phases in nanoseconds, by name; may be empty.
             now: The present.
@@ -82,12 +82,12 @@ class Reasons:
         return tuple(kept[1]) if kept else ()
 
     def forget(self, job_id: str) -> None:
-        """Forget a job that left memory."""
+        """Forget a job."""
         self._jobs.pop(job_id, None)
 
 
 def _change(before: _Look, estimate: Estimate, now: Moment) -> int | None:
-    """Return by how much the end moved, or None when it did not by more than a tenth of what was left."""
+    """Return by how much the end moved, or None if by less than a tenth of the remaining time."""
     was, is_now = before.estimate.remaining_ns, estimate.remaining_ns
     if was is None or is_now is None:
         return None
@@ -97,9 +97,13 @@ def _change(before: _Look, estimate: Estimate, now: Moment) -> int | None:
 
 
 def why(before: Observed, after: Observed, usual_ns: Mapping[str, int], *, later: bool) -> str:
-    """Say what happened between two looks at a job that bears on its length most.
+    """Return the most important event between two looks at a job.
 
-    What would have moved its end the other way is no reason, and is not named as one; `later` says which way it moved.
+    Args:
+        before: The first look.
+        after: The second look.
+        usual_ns: Usual durations of the phases, in nanoseconds.
+        later: Whether the end moved to a later time. An event that would have moved it the other way is no reason.
     """
     known = {step.name for step in before.done}
     fresh = [step for step in after.done if step.name not in known]
@@ -114,7 +118,7 @@ def why(before: Observed, after: Observed, usual_ns: Mapping[str, int], *, later
 
 
 def _passed(names: list[str]) -> str | None:
-    return f"{_listed(names)} {'was' if len(names) == 1 else 'were'} passed by" if names else None
+    return f"{_listed(names)} {'was' if len(names) == 1 else 'were'} skipped" if names else None
 
 
 def _slow(after: Observed, usual_ns: Mapping[str, int]) -> str | None:
@@ -125,11 +129,11 @@ def _slow(after: Observed, usual_ns: Mapping[str, int]) -> str | None:
 def _marked(before: Observed, after: Observed) -> str | None:
     if after.mark is None or after.mark[1] == (before.mark or (0, 0))[1]:
         return None
-    return f"{after.current} is {100 * after.mark[1]:.0f} % done after {_length(after.mark[0])}, says its worker"
+    return f"the worker reports {after.current} {100 * after.mark[1]:.0f} % done after {_length(after.mark[0])}"
 
 
 def _ended(fresh: Sequence[Step], usual_ns: Mapping[str, int], *, later: bool) -> str | None:
-    """Say of the only phase that ended and was slower, or quicker, than it is used to be how long it took."""
+    """Return how long the only phase took that ended slower, or quicker, than usual."""
     ratios = [(step.name, _ratio(step.ms, usual_ns.get(step.name))) for step in fresh]
     odd = [(name, ratio) for name, ratio in ratios if ratio is not None and _odd(ratio, later=later)]
     return f"{odd[0][0]} took {_times(odd[0][1])} its usual length" if len(odd) == 1 else None
@@ -137,12 +141,12 @@ def _ended(fresh: Sequence[Step], usual_ns: Mapping[str, int], *, later: bool) -
 
 def _moved_on(before: Observed, after: Observed, fresh: Sequence[Step]) -> str:
     if after.current and after.current != before.current:
-        return f"{after.current} began"
+        return f"{after.current} started"
     if after.covariates != before.covariates:
-        return "more is known of the job"
+        return "the facts about the job changed"
     if fresh:
         return f"{_listed([step.name for step in fresh])} ended"
-    return f"{after.current} goes on" if after.current else "no phase is under way"
+    return f"{after.current} continues" if after.current else "no phase is running"
 
 
 def _odd(ratio: float, *, later: bool) -> bool:
@@ -154,7 +158,7 @@ def _times(ratio: float) -> str:
 
 
 def _overall(after: Observed, usual_ns: Mapping[str, int], *, later: bool) -> str | None:
-    """Say how the phases so far compare with what they usually take."""
+    """Return how the ended phases compare with their usual durations."""
     timed = [(step.ms, usual_ns[step.name]) for step in after.done if step.ms and usual_ns.get(step.name)]
     if not timed:
         return None
@@ -162,7 +166,7 @@ def _overall(after: Observed, usual_ns: Mapping[str, int], *, later: bool) -> st
     if ratio is None or not _odd(ratio, later=later):
         return None
     first = "the first phase" if len(timed) == 1 else f"the first {_counted(len(timed))} phases"
-    return f"{first} ran {ratio:.1f}x slower" if ratio > 1 else f"{first} took {_times(ratio)} the usual time"
+    return f"{first} took {_times(ratio)} the usual time"
 
 
 def _ratio(ms: float | None, usual_ns: int | None) -> float | None:
@@ -175,7 +179,7 @@ def _counted(count: int) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    if len(names) > 3:  # noqa: PLR2004 - more names tell less
+    if len(names) > 3:  # noqa: PLR2004 - more names would not be read
         return f"{names[0]}, {names[1]} and {len(names) - 2} more"
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
@@ -185,7 +189,7 @@ def _length(ms: float) -> str:
 
 
 def _shown(change_ns: int) -> str:
-    """Return a length of time with its sign and a unit that fits."""
+    """Return a duration with its sign, in a suitable unit."""
     seconds = change_ns / _NS_PER_SECOND
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if abs(seconds) >= 2 * size:
