@@ -211,7 +211,7 @@ def test_a_new_series_of_a_known_workflow_is_like_the_others() -> None:
 def test_the_band_adapts_to_the_results_more_and_more_slowly() -> None:
     narrow = Band()
     for _ in range(3):
-        narrow = narrow.moved(Outside(below=0.0, above=1.0, early=0.5), 0.05)
+        narrow = narrow.moved(Outside(below=0.0, above=0.25, early=0.2), 0.05)
     assert narrow.below > 0.1 > narrow.early > narrow.above > 0
     steps = [Band(runs=runs).moved(Outside(0, 0, 0), 0.05).below - 0.1 for runs in (0, 2, 100)]
     assert steps[0] > steps[1] > steps[2] == pytest.approx(0.005)

@@ -14,7 +14,7 @@ _LEVEL: Final = 0.1
 _LEAST: Final = 0.0005
 _MOST: Final = 0.4
 # The first steps are longer, and fall with the root of the number of runs.
-_FIRST_PACE: Final = 0.1
+_FIRST_PACE: Final = 0.2
 # A run's first moments, as shares of its length; halfway to the rest of it at the share that is called `_PAST`.
 EARLY: Final = (0.005, 0.01, 0.02)
 _PAST: Final = 0.03

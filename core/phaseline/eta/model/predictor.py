@@ -18,8 +18,8 @@ __all__ = ["Ground", "Outlook", "Predictor"]
 _PARTS: Final = 8
 _LOOKS: Final = (*EARLY, *((part + 0.5) / _PARTS for part in range(_PARTS)))
 # Steps of the band's levels for one run: of a series, of the whole server, and there of series with few runs.
-_PACE: Final = 0.05
-_SERVER_PACE: Final = 0.0125
+_PACE: Final = 0.1
+_SERVER_PACE: Final = 0.025
 _COLD_PACE: Final = 0.05
 # What holds for a series that never ran.
 _NEW: Final = History()
