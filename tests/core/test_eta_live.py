@@ -20,6 +20,15 @@ def test_a_live_job_scores_the_same_as_the_model(world: str, marks: int) -> None
     assert live.back == 0
 
 
+@pytest.mark.parametrize("world", ["bimodal", "skipping"])
+def test_percent_is_no_worse_when_it_is_asked_for_often(world: str) -> None:
+    runs = history(WORLDS[world], 60)
+    model, live = (score(replay(runs, engine)) for engine in (Model(), Live()))
+    assert model is not None
+    assert live is not None
+    assert live.percent_error <= model.percent_error + 0.5
+
+
 def test_a_live_job_is_estimated_at_the_end_of_phases_and_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     live, run = Live(), history(WORLDS["sized"], 1)[0]
     asked: list[int] = []

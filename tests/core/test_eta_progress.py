@@ -110,7 +110,14 @@ def test_the_phases_of_a_first_run_have_the_same_weight() -> None:
     errors = [abs(look.remaining - look.left) / 120 for look in from_share(looks, 0.02)]
     assert sum(errors) / len(errors) < 0.05
     assert max(errors) < 0.2
-    assert max(after.percent - before.percent for before, after in pairwise(looks)) < 5
+    assert max(after.percent - before.percent for before, after in pairwise(looks)) < 10
+
+
+@pytest.mark.parametrize(("lengths", "most"), [([2.0, 6.0], 36), ([10.0, 200.0], 40), ([10.0, 200.0, 30.0], 27)])
+def test_percent_of_a_first_run_leaves_room_for_longer_phases(lengths: list[float], most: float) -> None:
+    looks = ran(ModelEngine(), lengths)
+    at_the_end_of_the_first = [look for look in looks if look.share <= lengths[0] / sum(lengths)][-1]
+    assert at_the_end_of_the_first.percent <= most
 
 
 @pytest.mark.parametrize("first", [25.0, 50.0, 95.0])

@@ -121,7 +121,7 @@ class ModelEngine:
         least_ms = 0.0
         if found is not None and found.single:
             # It may be the start of a phase that was resumed, and percent never falls: it waits for a second report.
-            least_ms = inf if basis == "progress" else self._predictor.ask(*asked, None).point
+            least_ms = inf if basis == "progress" else self._predictor.ask(*asked, None).cautious
         elif found is not None and not places:
             least_ms = found.rest(seen.phase_ms)
         return _told(answer, seen, basis, outlook.runs or outlook.borrowed, least_ms)
@@ -164,7 +164,7 @@ def _basis(outlook: Outlook, seen: Observed, found: Pace | None) -> Basis:
 
 def _told(answer: Answer, seen: Observed, basis: Basis, runs: int, least_ms: float) -> Estimate:
     """Return an estimate whose percent is that of a job which takes `least_ms` more at least."""
-    length = seen.elapsed_ms + max(answer.point, least_ms)
+    length = seen.elapsed_ms + max(answer.cautious, least_ms)
     phase = seen.phase_ms + answer.phase
     said = 100 * seen.mark[1] if seen.mark else 100 * seen.phase_ms / phase if phase > 0 else 0.0
     low, high = min(answer.low, answer.point), max(answer.high, answer.point)

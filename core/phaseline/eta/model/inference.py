@@ -5,6 +5,7 @@ whole run. After finished phases, s has the precision a + 1/T^2 and the mean b /
 1/H^2 and (x - C)/H^2 (conjugate normal updating), both faded a little with each phase, for speed changes on the way.
 """
 
+from bisect import bisect
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 from phaseline.eta.model.band import Band
 from phaseline.eta.model.components import Mixture
 from phaseline.eta.model.history import log_ms
-from phaseline.eta.model.normal import DRAWS, Floats, draws, log_tail, tail_quantile
+from phaseline.eta.model.normal import DRAWS, Floats, Ints, draws, log_tail, tail_quantile
 from phaseline.eta.model.pace import WEIGHTS, Pace, Trust
 
 __all__ = ["Answer", "Progress", "Question"]
@@ -34,16 +35,28 @@ _LONG: Final = -5
 # No length is longer than that, of the log of milliseconds; so nothing overflows.
 _LOG_MOST: Final = 60.0
 _JENSEN_MOST: Final = 1.0
+# Percent never falls: what it takes for granted too early stands. So it assumes a rest that is longer than the point,
+# at these levels of the draws; where nothing is known of the phases to come, estimates change most.
+_CAUTIOUS: Final = 0.6
+_FIRST_CAUTIOUS: Final = 0.75
 _LOG_WEIGHTS: Final[Floats] = np.log(WEIGHTS)[:, None]
 
 
 class Answer(NamedTuple):
-    """What remains, in milliseconds: the point, the two ends of the band, the median, and of the current phase."""
+    """What remains, in milliseconds.
+
+    Attributes:
+        point: The estimate.
+        low: The lower end of the band.
+        high: The upper end of the band.
+        cautious: What percent is based on, which cannot be taken back; see `_CAUTIOUS`.
+        phase: The estimate for the current phase alone.
+    """
 
     point: float
     low: float
     high: float
-    median: float
+    cautious: float
     phase: float
 
 
@@ -134,17 +147,18 @@ class Progress:
         chosen = weight.searchsorted(draws.strata * weight[-1])
         # Which component a draw is of; `mean`, `spread` and `tail` may hold each of them several times.
         drawn, chosen = chosen, chosen % len(self._v)
-        v, s = self._v[chosen], self._s[chosen]
         if current is None:
-            lengths = None
-            speed = s + np.sqrt(v) * draws.factor
+            remaining, phase = np.zeros(DRAWS), 0.0
+            speed = self._s.take(chosen) + np.sqrt(self._v.take(chosen)) * draws.factor
         else:
-            lengths, speed = self._draw_current(question, chosen, mean[drawn], spread[drawn], tail[drawn], v, s)
-        remaining = np.zeros(DRAWS) if lengths is None else lengths - question.phase_ms
-        phase = 0.0 if lengths is None else float(np.sort(remaining)[DRAWS // 2])
+            log_length = self._draw_current(question, mean.take(drawn), spread.take(drawn), tail.take(drawn))
+            remaining = np.maximum(np.exp(log_length) - question.phase_ms, 0.0)
+            phase = float(np.sort(remaining)[DRAWS // 2])
+            tilt, shift, wobble = self._given.take(chosen, axis=1)
+            speed = shift + tilt * log_length + wobble * draws.factor
         if later:
             remaining = remaining + self._draw_later(later, chosen, speed)
-        return _summary(remaining, t, phase, question)
+        return _summary(np.sort(remaining), t, phase, question)
 
     def _current(self, q: Question) -> tuple[Floats, Floats, Floats, Floats]:
         """Return the weights of the components, and for each the current phase's mean, spread and chance to last."""
@@ -154,6 +168,7 @@ class Progress:
         if known != self._informed_by:
             # Mostly only time has passed since the last question.
             self._informed, self._informed_by = self._inform(*known), known
+            self._given = self._speed_given(q.current)
         lw, mean, spread = self._informed
         tail = log_tail((log_ms(q.phase_ms) - mean) / spread) if q.phase_ms > 0 else np.zeros(len(mean))
         return lw + tail, mean, spread, tail
@@ -183,37 +198,42 @@ class Progress:
         mean[:, 0], variance[:, 0] = said[:, 0], doubt[:, 0]
         return lw.ravel(), mean.ravel(), np.sqrt(variance.ravel())
 
-    def _draw_current(
-        self, q: Question, chosen: Floats, mean: Floats, spread: Floats, tail: Floats, v: Floats, s: Floats
-    ) -> tuple[Floats, Floats]:
-        """Draw the current phase's length, given that it lasts still, and the run's speed given that."""
-        m, k = self.mixture, q.current
+    def _speed_given(self, current: int) -> Floats:
+        """Return what the current phase's log length x says of the run's speed: a normal for each component.
+
+        Its mean is `tilt * x + shift`, its standard deviation `wobble`; shape (3, k), in that order.
+        """
+        m, v, s = self.mixture, self._v, self._s
+        own = m.blend.variance[:, current]
+        tilt = v / (v + own)
+        return np.array((tilt, s - tilt * (m.centre[:, current] + s), np.sqrt(tilt * own)))
+
+    def _draw_current(self, q: Question, mean: Floats, spread: Floats, tail: Floats) -> Floats:
+        """Draw the log of the current phase's length, given that it still lasts."""
         log_elapsed = log_ms(q.phase_ms)
-        x = mean + spread * tail_quantile(tail + draws.log_tails)
-        cap = max(float(m.cap[k]), log_elapsed + 1)
+        cap = max(float(self.mixture.cap[q.current]), log_elapsed + 1)
         if q.pace is not None:
             cap = max(cap, q.pace.most(q.trust))
-        x = np.minimum(np.maximum(x, log_elapsed), min(cap, _LOG_MOST))
-        own = m.blend.variance[chosen, k]
-        both = v + own
-        speed = s + v / both * (x - m.centre[chosen, k] - s) + np.sqrt(v * own / both) * draws.factor
-        lengths: Floats = np.maximum(np.exp(x), q.phase_ms)
-        return lengths, speed
+        x = mean + spread * tail_quantile(tail + draws.log_tails)
+        drawn: Floats = np.minimum(np.maximum(x, log_elapsed), min(cap, _LOG_MOST))
+        return drawn
 
-    def _draw_later(self, later: Sequence[int], chosen: Floats, speed: Floats) -> Floats:
+    def _draw_later(self, later: Sequence[int], chosen: Ints, speed: Floats) -> Floats:
         """Draw the sum of the phases that are to come."""
         m = self.mixture
         first, end = later[0], later[-1] + 1
         at = slice(first, end) if end - first == len(later) else list(later)
-        x = m.centre[:, at][chosen] + speed[:, None] + m.blend.scatter[:, at][chosen] * draws.normal[:, at]
-        lengths = np.exp(np.minimum(x, m.cap[at]))
-        runs = draws.uniform[:, at] >= m.blend.skip[:, at][chosen]
-        total: Floats = (lengths * runs).sum(axis=1)
+        x = m.blend.scatter[:, at].take(chosen, axis=0)
+        x *= draws.normal[:, at]
+        x += m.centre[:, at].take(chosen, axis=0)
+        x += speed[:, None]
+        lengths = np.exp(np.minimum(x, m.cap[at], out=x), out=x)
+        lengths *= draws.uniform[:, at] >= m.blend.skip[:, at].take(chosen, axis=0)
+        total: Floats = np.add.reduce(lengths, axis=1)
         return total
 
 
-def _summary(remaining: Floats, t: float, phase: float, q: Question) -> Answer:
-    r = np.sort(remaining)
+def _summary(r: Floats, t: float, phase: float, q: Question) -> Answer:
     middle = float(r[DRAWS // 2])
     length = t + r + (0.1 * middle + 1e-9)
     if q.by_length:
@@ -222,14 +242,21 @@ def _summary(remaining: Floats, t: float, phase: float, q: Question) -> Answer:
     else:
         for_point = for_band = np.ones(DRAWS)
     total = for_band.cumsum()
-    levels = np.concatenate(([0.0], (total - for_band / 2) / total[-1], [1.0]))
-    ends = np.concatenate(([0.0], r, [_TOP * r[-1]]))
+    levels = [0.0, *((total - for_band / 2) / total[-1]).tolist(), 1.0]
+    ends = [0.0, *r.tolist(), _TOP * float(r[-1])]
     top = q.band.top(t / (t + float(r[_LONG]) + 1e-9))
-    low, median, high = np.interp((q.band.below, 0.5, 1 - top), levels, ends).tolist()
+    low, late, high = (_at(level, levels, ends) for level in (q.band.below, _CAUTIOUS, 1 - top))
     if q.alone:
-        return Answer(middle, low, high, median, phase)
+        return Answer(middle, low, high, float(r[int(_FIRST_CAUTIOUS * DRAWS)]), phase)
     # A user who is shown so much is misled by a share of the run's length; a miss by more than that is no worse.
     miss = np.abs(r[:, None] - r)
     miss *= 1 / (t + r + 1e-9)
     loss = np.minimum(miss, 1.0, out=miss) @ for_point
-    return Answer(float(r[loss.argmin()]), low, high, median, phase)
+    point = float(r[loss.argmin()])
+    return Answer(point, low, high, max(point, late), phase)
+
+
+def _at(level: float, levels: Sequence[float], ends: Sequence[float]) -> float:
+    """Return the value of `ends` at a level between 0 and 1, by linear interpolation; numpy is slower at one."""
+    i = bisect(levels, level, 1, len(levels) - 1)
+    return ends[i - 1] + (ends[i] - ends[i - 1]) * (level - levels[i - 1]) / (levels[i] - levels[i - 1])

@@ -9,17 +9,14 @@ from math import exp, log
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from phaseline.eta.model.design import Design
-from phaseline.eta.model.normal import Floats
+from phaseline.eta.model.normal import Floats, Ints
 
 if TYPE_CHECKING:
     from phaseline.eta.model.fit import Fit
 
 __all__ = ["Lent"]
-
-Ints = npt.NDArray[np.intp]
 
 _CONSTANT: Final = 2.0
 _SD: Final = 0.2

@@ -10,10 +10,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DRAWS", "Bools", "Floats", "draws", "log_tail", "tail_quantile"]
+__all__ = ["DRAWS", "Bools", "Floats", "Ints", "draws", "log_tail", "tail_quantile"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.intp]
 
 DRAWS: Final = 48
 _COLUMNS: Final = 512
