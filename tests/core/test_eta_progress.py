@@ -1,5 +1,6 @@
 """A worker's own progress: its pace is believed from the first minute on, and only from where it was measured."""
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,12 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from phaseline.eta.backtest import load, replay, score
 from phaseline.eta.model import ModelEngine
 from phaseline.eta.model.band import Band, Outside
 from phaseline.eta.model.history import History
 from phaseline.eta.model.pace import Noise, noise_of, pace
 from phaseline.eta.model.store import Store
 from phaseline.eta.observed import Run, Step
+from phaseline.eta.replay import Model
 from phaseline.model.events import JobCompleted, JobProgress, JobStarted
 from phaseline.model.job import Job
 from phaseline.model.phase import Phase
@@ -228,6 +231,43 @@ def test_the_band_adapts_to_the_results_more_and_more_slowly() -> None:
 
 def linear(ms: float, bend: float) -> list[tuple[float, float]]:
     return [(ms * (i / 10) ** bend, i / 10) for i in range(1, 10)]
+
+
+def error_of_uneven_workers(bend: float) -> float:
+    """Return the error, once ten runs are known, where all workers are quicker at the same end of their phase."""
+    rng, lines = random.Random(4), list[bytes]()
+    for number in range(30):
+        ms = 60_000 * rng.lognormvariate(0, 0.8)
+        phase = {"name": "p", "durationMs": ms, "marks": linear(ms, bend)}
+        lines.append(msgspec.json.encode({"series": "s", "ok": True, "order": number, "phases": [phase]}))
+    found = score([said for said in replay(load(lines), Model()) if said.place >= 10])
+    assert found is not None
+    return found.nae1
+
+
+@pytest.mark.parametrize("bend", [0.5, 0.7, 1.4])
+def test_progress_that_is_uneven_in_every_run_is_straightened(bend: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = error_of_uneven_workers(bend)
+    monkeypatch.setattr(Noise, "bias", lambda _: 0.0)
+    assert error < 0.8 * error_of_uneven_workers(bend)
+
+
+def test_a_bias_of_progress_is_believed_as_far_as_runs_agree() -> None:
+    assert Noise().bias() == 0
+    steady, mixed = Noise(), Noise()
+    for number in range(20):
+        steady = steady.after(0.5)
+        mixed = mixed.after(0.05 + (-1) ** number)
+    assert 0.3 < steady.bias() < 0.5
+    assert 0 <= mixed.bias() < 0.01
+    assert Noise().after(0.5).bias() < 0.02
+
+
+def test_a_state_from_before_biases_were_learned_is_read() -> None:
+    store = Store()
+    store.learn(("w", "s"), Run("w", "s", (Step("a", 1000.0),)))
+    state: list[Any] = msgspec.msgpack.decode(store.opened(("w", "s")).encode())
+    assert History.decode(msgspec.msgpack.encode(state[:-1])).bias == Noise()
 
 
 def test_the_accuracy_of_progress_is_learned_by_series_and_by_server() -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from phaseline.eta.model.history import History
 from phaseline.eta.model.inference import Answer
-from phaseline.eta.model.pace import Pace, pace
+from phaseline.eta.model.pace import Pace
 from phaseline.eta.model.predictor import Outlook, Predictor
 from phaseline.eta.model.store import MAX_SERIES, Key, Store
 from phaseline.eta.observed import Observed, Run, finished, observe
@@ -109,7 +109,7 @@ class ModelEngine:
         """Estimate a job by what is known of it; under the same `job_id` again it costs less."""
         later = _expected(seen, self._store.get((seen.workflow, seen.series)))
         outlook = self._outlook(seen, later, job_id)
-        found = pace(seen.mark, seen.marks, seen.phase_ms)
+        found = self._predictor.pace((seen.workflow, seen.series), seen.mark, seen.marks, seen.phase_ms)
         basis = _basis(outlook, seen, found)
         if basis == "none":
             return Estimate(percent=0.0)

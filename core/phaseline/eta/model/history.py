@@ -39,6 +39,7 @@ class _Kept(msgspec.Struct, array_like=True, frozen=True):
     known: list[dict[str, Value]]
     band: Band
     noise: Noise
+    bias: Noise = Noise()
 
 
 class History:
@@ -49,7 +50,8 @@ class History:
         rows: For each run, oldest first, the log of every phase's milliseconds, or SKIPPED, or UNKNOWN.
         known: For each run, its covariates.
         band: The levels of its band.
-        noise: How its workers' progress held: sum of log c over runs, and their number; old ones fade. See `pace`.
+        noise: How noisy its workers' progress was: log c over runs. See `pace`.
+        bias: How uneven it was: the bias over runs.
         changes: Rises when anything changes.
     """
 
@@ -61,6 +63,7 @@ class History:
         self.known: list[dict[str, Value]] = []
         self.band = Band()
         self.noise = Noise()
+        self.bias = Noise()
         self.changes = 0
 
     def add(self, run: Run) -> None:
@@ -108,7 +111,7 @@ class History:
         """Return the state as at most 64 KiB; oldest runs are left out when long texts leave no room for them."""
         for start in range(len(self.rows) + 1):
             rows = [row.tobytes() for row in self.rows[start:]]
-            kept = _Kept(VERSION, self.names, rows, self.known[start:], self.band, self.noise)
+            kept = _Kept(VERSION, self.names, rows, self.known[start:], self.band, self.noise, self.bias)
             data = msgspec.msgpack.encode(kept)
             if len(data) <= MAX_STATE_BYTES:
                 return data
@@ -124,7 +127,7 @@ class History:
         kept = msgspec.msgpack.decode(data, type=_Kept)  # its errors are ValueErrors
         size = 4 * len(kept.names)
         whole = all(len(row) == size for row in kept.rows) and len(kept.rows) == len(kept.known)
-        sound = kept.band.sound and kept.noise.sound
+        sound = kept.band.sound and kept.noise.sound and kept.bias.sound
         if kept.version != VERSION or not whole or not sound or len(set(kept.names)) < len(kept.names):
             raise ValueError(f"a series' state of version {kept.version} is not what this program wrote; learn it anew")
         series = cls()
@@ -132,5 +135,5 @@ class History:
         series.index = {name: i for i, name in enumerate(kept.names)}
         series.rows = [array("f", row) for row in kept.rows]
         series.known = kept.known
-        series.band, series.noise = kept.band, kept.noise
+        series.band, series.noise, series.bias = kept.band, kept.noise, kept.bias
         return series

@@ -7,9 +7,12 @@ stretch shows: it counts fully when it was as quick as the rest, and hardly when
 Progress is taken for Brownian motion with drift: after a share g of the work, of which 1 - f remains, the log of the
 remaining time has the variance c (1/g + 1/(1 - f)), one term for the pace so far and one for the rest; c is learned.
 The log of the length has r^2 times that, where r is the remaining time's share of it.
+
+Many workers are quicker at one end of a phase than at the other, in every run. What remains by their pace is multiplied
+by exp(b), where the bias b is learned for each series.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import exp, isfinite, log, sqrt
 from typing import Final, NamedTuple
@@ -19,7 +22,7 @@ import numpy as np
 from phaseline.eta.model.normal import Floats
 from phaseline.eta.observed import MAX_MS, Mark
 
-__all__ = ["WEIGHTS", "Noise", "Pace", "Trust", "noise_of", "pace"]
+__all__ = ["WEIGHTS", "Noise", "Pace", "Trust", "bias_of", "noise_of", "pace"]
 
 # The variance c of an unknown worker, and the number of runs that it weighs.
 _PRIOR: Final = log(0.02)
@@ -36,6 +39,11 @@ _SAME_PACE: Final = log(2)
 _LATE_MS: Final = 1000.0
 _LEAST_MS: Final = 0.5
 _LEAST_SHARE: Final = 1e-9
+# What a bias is drawn to: so many runs without one, which scatter so far, of the log.
+_BIAS_RUNS: Final = 6.0
+_BIAS_SPREAD: Final = 0.3
+# No single report moves it further.
+_BIAS_MOST: Final = 2.0
 # Near the ends of a phase, progress says nothing of its noise.
 _ENDS: Final = (0.02, 0.98)
 # Nothing is learned from progress whose start is in doubt; a variance of the log.
@@ -85,12 +93,12 @@ class Pace(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """How well workers' progress held: sums over runs, of which older ones count less.
+    """How well workers' progress held: sums of log c, or of the bias, over runs, of which older ones count less.
 
     Attributes:
         runs: How many.
-        logs: Sum of log c.
-        squares: Sum of (log c)^2.
+        logs: Sum of the logs.
+        squares: Sum of their squares.
     """
 
     runs: float = 0.0
@@ -106,6 +114,14 @@ class Noise(NamedTuple):
         """Return it after runs with this log c; what was known before counts `kept` times as much."""
         logs = runs * log_c
         return Noise(kept * self.runs + runs, kept * self.logs + logs, kept * self.squares + logs * log_c)
+
+    def bias(self) -> float:
+        """Return the bias for the next run, if these are biases: their mean, drawn to 0 as far as it may be chance."""
+        weight = self.runs + _BIAS_RUNS
+        mean = self.logs / weight
+        apart = self.squares - self.logs**2 / self.runs if self.runs > 0 else 0.0
+        variance = (max(apart, 0.0) + _BIAS_RUNS * _BIAS_SPREAD**2) / weight
+        return mean**3 / (mean**2 + variance / (self.runs + 1))
 
     def trust(self, server: "Noise") -> "Trust":
         """Return what holds for a series of a server: drawn to the server, and that to the prior."""
@@ -136,22 +152,23 @@ def _drawn(known: Noise, towards: Trust) -> Trust:
     return Trust(mean, sqrt((max(apart, 0.0) + _PRIOR_RUNS * towards.spread**2) / weight))
 
 
-def pace(mark: Mark | None, marks: Sequence[Mark], phase_ms: float) -> Pace | None:
+def pace(mark: Mark | None, marks: Sequence[Mark], phase_ms: float, bias: float = 0.0) -> Pace | None:
     """Return the length that progress implies, or None where it implies none.
 
     Args:
         mark: The latest report.
         marks: Some of the reports since the phase, or its progress, began anew, and the first of them in any case.
         phase_ms: Time in the phase by now, which may be longer than the length that was expected.
+        bias: What is added to the log of the rest.
     """
     if mark is None or mark[1] <= 0:
         return None
     at, done = mark[0], max(min(mark[1], 1.0), _LEAST_SHARE)
     if marks and marks[0][1] > 0 and mark[1] <= marks[0][1]:
-        return _first(at, done, phase_ms)
+        return _first(at, done, phase_ms, bias)
     began, had = _start(at, done, marks[0] if marks else None)
     gained, spent = max(done - had, _LEAST_SHARE), max(at - began, _LEAST_MS)
-    rest = min((1 - done) * spent / gained, MAX_MS)
+    rest = min((1 - done) * spent / gained * exp(bias), MAX_MS)
     length = max(at + rest, _LEAST_MS)
     # As shares of the work that this run does.
     own, left = gained / (1 - had), max(1 - done, _LEAST_SHARE) / (1 - had)
@@ -174,11 +191,11 @@ def _shown(marks: Sequence[Mark], speed: float) -> tuple[float, float]:
     return log(max(squares / (speed * speed * free), _NOISE_LEAST)), min(float(free), _SHOWN_MOST)
 
 
-def _first(at: float, done: float, phase_ms: float) -> Pace | None:
+def _first(at: float, done: float, phase_ms: float, bias: float) -> Pace | None:
     """Return what a single report implies: less, the sooner it came, and the longer no second one has come."""
     if at <= 0:
         return None
-    length = min(max(at / done, _LEAST_MS), max(at, MAX_MS))
+    length = min(max(at + at * (1 - done) / done * exp(bias), _LEAST_MS), max(at, MAX_MS))
     waited = max(0.0, log(max(phase_ms, at) / (2 * at)))
     doubt = (_LATE_MS / at) ** 2 + waited * waited + _overrun(phase_ms, length)
     return Pace(log(length), (1 - done) / done, doubt, single=True)
@@ -204,13 +221,37 @@ def _overrun(phase_ms: float, length: float) -> float:
     return over * over
 
 
-def noise_of(marks: Sequence[Mark], ms: float, most: int) -> float | None:
-    """Return log c for a phase that took `ms`, by at most `most` reports, the first of which is the origin, or None."""
-    seen = [mark for mark in marks if _ENDS[0] <= mark[1] <= _ENDS[1] and mark[0] > 0]
+def bias_of(marks: Sequence[Mark], ms: float, most: int) -> float | None:
+    """Return the mean log of the true rest by the implied one in a phase that took `ms`, or None.
+
+    Args:
+        marks: Reports, the first of which is the origin.
+        ms: What the phase took.
+        most: Maximum number of reports to look at.
+    """
+    total = weights = 0.0
+    for mark, implied in _implied(marks, most, 0.0):
+        miss = log(max(ms - mark[0], _LEAST_MS) / max(implied.rest(mark[0]), _LEAST_MS))
+        # The inverse of its variance, which is proportional to 1/f + 1/(1 - f).
+        weight = mark[1] * (1 - mark[1])
+        total += weight * min(max(miss, -_BIAS_MOST), _BIAS_MOST)
+        weights += weight
+    return total / weights if weights else None
+
+
+def noise_of(marks: Sequence[Mark], ms: float, most: int, bias: float = 0.0) -> float | None:
+    """Return log c for a phase that took `ms`, or None; see `bias_of`."""
     found = []
-    for mark in seen[:: max(1, len(seen) // most)]:
-        implied = pace(mark, marks[:1], mark[0])
-        if implied is not None and implied.spread > 0 and implied.sure:
-            miss = log(max(ms, _LEAST_MS)) - implied.log_ms
-            found.append(min(1.0, miss * miss / implied.spread))
+    for _, implied in _implied(marks, most, bias):
+        miss = log(max(ms, _LEAST_MS)) - implied.log_ms
+        found.append(min(1.0, miss * miss / implied.spread))
     return log(max(sum(found) / len(found), _NOISE_LEAST)) if found else None
+
+
+def _implied(marks: Sequence[Mark], most: int, bias: float) -> Iterator[tuple[Mark, Pace]]:
+    """Yield some of the reports, apart from those near the ends, with the length that each implied."""
+    seen = [mark for mark in marks if _ENDS[0] <= mark[1] <= _ENDS[1] and mark[0] > 0]
+    for mark in seen[:: max(1, len(seen) // most)]:
+        implied = pace(mark, marks[:1], mark[0], bias)
+        if implied is not None and implied.spread > 0 and implied.sure:
+            yield mark, implied

@@ -8,7 +8,7 @@ from phaseline.eta.model.components import Blend, Mixture
 from phaseline.eta.model.covariates import Value, read
 from phaseline.eta.model.history import MAX_NAMES, History
 from phaseline.eta.model.inference import Answer, Progress, Question
-from phaseline.eta.model.pace import Pace, noise_of, pace
+from phaseline.eta.model.pace import Pace, bias_of, noise_of, pace
 from phaseline.eta.model.store import Key, Store
 from phaseline.eta.observed import Mark, Run, Step, clean_ms
 
@@ -116,6 +116,10 @@ class Predictor:
             )
         )
 
+    def pace(self, key: Key, mark: Mark | None, marks: Sequence[Mark], phase_ms: float) -> Pace | None:
+        """Return the length that progress implies in a run of this series; see `pace`."""
+        return pace(mark, marks, phase_ms, (self.store.get(key) or _NEW).bias.bias())
+
     def learn(self, run: Run) -> None:
         """Take in a run that ended well: first how well the band would have held, then the run itself."""
         steps = tuple(Step(step.name, clean_ms(step.ms), step.skipped) for step in run.steps[:MAX_NAMES])
@@ -135,7 +139,7 @@ class Predictor:
         for k, step in enumerate(steps):
             ended = started + spent[k]
             while len(missed) < len(moments) and (t := moments[len(missed)]) < ended:
-                found = _pace(run.marks.get(step.name, ()), t - started)
+                found = _pace(run.marks.get(step.name, ()), t - started, history.bias.bias())
                 answer = self.ask(outlook, k, range(k + 1, len(steps)), t, t - started, found)
                 missed.append((total - t < answer.low, total - t > answer.high))
             outlook.progress.finish(k, step.ms, skipped=step.skipped)
@@ -156,15 +160,21 @@ class Predictor:
 
     def _judge_progress(self, history: History, run: Run, steps: Sequence[Step]) -> None:
         """Learn how far the lengths that the workers' progress implied were off."""
+        known = history.bias.bias()
         for step in steps:
             marks = run.marks.get(step.name)
-            found = noise_of(marks, step.ms, _PARTS) if marks and step.ms else None
+            if not marks or not step.ms:
+                continue
+            bias = bias_of(marks, step.ms, _PARTS)
+            if bias is not None:
+                history.bias = history.bias.after(bias, _NOISE_KEPT)
+            found = noise_of(marks, step.ms, _PARTS, known)
             if found is not None:
                 history.noise = history.noise.after(found, _NOISE_KEPT)
                 self.store.noise = self.store.noise.after(found, _SERVER_NOISE_KEPT)
 
 
-def _pace(marks: Sequence[Mark], phase_ms: float) -> Pace | None:
+def _pace(marks: Sequence[Mark], phase_ms: float, bias: float) -> Pace | None:
     """Return what a finished phase's progress implied when it had taken `phase_ms`."""
     come = [mark for mark in marks if mark[0] <= phase_ms]
-    return pace(come[-1], come[:-1] or come, phase_ms) if come else None
+    return pace(come[-1], come[:-1] or come, phase_ms, bias) if come else None
