@@ -37,7 +37,7 @@ class Step(msgspec.Struct, frozen=True):
 
     Attributes:
         ms: What it took; None when nobody knows.
-        skipped: Whether it was passed by.
+        skipped: Whether it was skipped.
     """
 
     name: str

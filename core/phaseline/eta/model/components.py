@@ -1,7 +1,7 @@
 """The mixture that a run is taken to come from: what each component says of every phase.
 
 A component says where each phase's log length lies (`centre`), how it scatters (`scatter`), how far the whole run may
-be faster or slower (`speed`), how probably the phase is passed by (`skip`), and how far it is trusted (`log_weight`).
+be faster or slower (`speed`), how probably the phase is skipped (`skip`), and how far it is trusted (`log_weight`).
 All of it but what covariates do is the same for all runs of a series: a `Blend`, which many a `Mixture` shares.
 """
 

@@ -17,9 +17,9 @@ __all__ = ["ModelEngine"]
 
 _NS_PER_MS: Final = 1e6
 _MAX_NS: Final = 2**62
-# What hasn't ended takes at least that much longer: 0 is what is told of a job that is done.
+# Minimum remaining time of an active job; 0 means that it has ended.
 _LEAST_NS: Final = 1_000_000
-# Outlooks of jobs on their way that are kept; one that was dropped is worked out again.
+# Maximum number of cached outlooks; a dropped one is computed again.
 _KEPT: Final = 4096
 
 
@@ -27,10 +27,10 @@ class ModelEngine:
     """Estimates jobs by what earlier ones took. Not for several threads at once."""
 
     def __init__(self, max_series: int = MAX_SERIES, *, by_length: bool = True) -> None:
-        """Begin with nothing learned.
+        """Create an engine without history.
 
         Args:
-            max_series: So many series are remembered; the least recently used one leaves.
+            max_series: Maximum number of series; the least recently used one is forgotten.
             by_length: Weigh by length, which makes the error relative to a run's length least; see `Progress.ask`.
         """
         self._store = Store(max_series)
@@ -54,14 +54,14 @@ class ModelEngine:
         return run.workflow, run.series
 
     def keys(self) -> list[Key]:
-        """Return the series that are remembered, the least recently used first."""
+        """Return the known series, the least recently used first."""
         return self._store.keys()
 
     def encode(self, key: Key) -> bytes:
         """Return one series' state, at most 64 KiB.
 
         Raises:
-            KeyError: It is not remembered.
+            KeyError: The series is unknown.
         """
         history = self._store.get(key)
         if history is None:
@@ -69,7 +69,7 @@ class ModelEngine:
         return history.encode()
 
     def decode(self, key: Key, data: bytes) -> None:
-        """Take up one series' state as `encode` gave it.
+        """Restore one series' state from the result of `encode`.
 
         Raises:
             ValueError: It was not made by this version, or is damaged; nothing has changed. Learn its runs anew.
@@ -80,11 +80,11 @@ class ModelEngine:
             self._store.note_lengths(key[0], row)
 
     def encode_common(self) -> bytes:
-        """Return what all series have in common: levels of the band, and how long any phase takes."""
+        """Return the state that all series share: levels of the band, and the usual duration of a phase."""
         return self._store.encode()
 
     def decode_common(self, data: bytes) -> None:
-        """Take it up as `encode_common` gave it, once the series' states have been taken up.
+        """Restore the result of `encode_common`, after the series' states.
 
         Raises:
             ValueError: It was not made by this version, or is damaged; nothing has changed.
@@ -106,7 +106,7 @@ class ModelEngine:
         return self.estimate_observed(observe(job, now), job.job_id)
 
     def estimate_observed(self, seen: Observed, job_id: str = "") -> Estimate:
-        """Estimate a job by what is known of it; under the same `job_id` again it costs less."""
+        """Estimate an observed job; a repeated call with the same `job_id` costs less."""
         later = _expected(seen, self._store.get((seen.workflow, seen.series)))
         outlook = self._outlook(seen, later, job_id)
         found = self._predictor.pace((seen.workflow, seen.series), seen.mark, seen.marks, seen.phase_ms)

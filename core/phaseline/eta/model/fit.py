@@ -43,7 +43,7 @@ class Fit:
         recent: The same with half-life 3.
         own: Standard deviation of each phase apart from the whole run's speed.
         speed: Standard deviation of the whole run's speed, of the log.
-        skip: Probability that the phase is passed by.
+        skip: Probability that the phase is skipped.
         runs: Log lengths of the phases of each run, without what the covariates explain; shape (n, p).
         passed: Where they were skipped.
         weights: Of the runs, by their age.

@@ -1,4 +1,4 @@
-"""A run under way: what its finished phases say of its components, and from there what remains.
+"""An active run: the weights of its components after its finished phases, and the remaining time.
 
 With x_p the log length of phase p, component c says x_p ~ N(C_cp + s, H_cp^2) with s ~ N(0, T_c^2), the same for the
 whole run. After finished phases, s has the precision a + 1/T^2 and the mean b / (a + 1/T^2), where a and b sum up
@@ -35,8 +35,8 @@ _LONG: Final = -5
 # No length is longer than that, of the log of milliseconds; so nothing overflows.
 _LOG_MOST: Final = 60.0
 _JENSEN_MOST: Final = 1.0
-# Percent never falls: what it takes for granted too early stands. So it assumes a rest that is longer than the point,
-# at these levels of the draws; where nothing is known of the phases to come, estimates change most.
+# Percent never falls, so an overestimate stands. It is therefore based on a remaining time above the point: these
+# levels of the draws, the second one in a first run, whose estimates change most.
 _CAUTIOUS: Final = 0.6
 _FIRST_CAUTIOUS: Final = 0.75
 _LOG_WEIGHTS: Final[Floats] = np.log(WEIGHTS)[:, None]
@@ -87,7 +87,7 @@ class Question(NamedTuple):
 
 
 class Progress:
-    """What the finished phases of one run say of its components."""
+    """The posterior of one run's components after its finished phases."""
 
     def __init__(self, mixture: Mixture) -> None:
         """Begin with no phase finished."""
@@ -100,7 +100,7 @@ class Progress:
         self._informed_by: tuple[int, Pace | None, Trust] | None = None
 
     def finish(self, p: int, ms: float | None, *, skipped: bool) -> None:
-        """Take in that phase `p` is over; of one with `ms` None nobody knows what it took."""
+        """Record the end of phase `p`; `ms` is None if its duration is unknown."""
         m = self.mixture
         self._settled = False
         if skipped:
@@ -115,7 +115,7 @@ class Progress:
             self._log_likelihood += m.blend.log_run[:, p] - surprise * surprise / 2 - m.blend.log_scatter[:, p]
 
     def _settle(self) -> None:
-        """Work out the posteriors of the components and of their speeds."""
+        """Compute the posteriors of the components and of their speeds."""
         m = self.mixture
         prior = m.speed * m.speed
         self._v: Floats = 1 / (self._a + 1 / prior)

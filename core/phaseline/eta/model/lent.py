@@ -37,7 +37,7 @@ class Lent:
         slope_sd: Their standard deviations; shape (columns,).
         variance: Of the log lengths, the run's speed in it; shape (p,), as all below.
         speed_variance: Of the whole run's speed; a number.
-        skip: Probability that the phase is passed by.
+        skip: Probability that the phase is skipped.
         mean: Mean log length; NaN where no other series has the phase.
     """
 

@@ -1,4 +1,4 @@
-"""From what is known of a job to what remains of it, and from a finished run to what it teaches."""
+"""Predict the remaining time of an active run, and learn from a finished one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -70,7 +70,7 @@ class Outlook:
 
 
 class Predictor:
-    """The model without jobs and clocks: runs in, answers out."""
+    """The model, without jobs and clocks."""
 
     def __init__(self, store: Store | None = None, *, by_length: bool = True) -> None:
         """Begin with what `store` remembers; `by_length` as in `Progress.ask`."""
@@ -121,7 +121,7 @@ class Predictor:
         return pace(mark, marks, phase_ms, (self.store.get(key) or _NEW).bias.bias())
 
     def learn(self, run: Run) -> None:
-        """Take in a run that ended well: first how well the band would have held, then the run itself."""
+        """Learn from a completed run: first from the band it would have had, then from its durations."""
         steps = tuple(Step(step.name, clean_ms(step.ms), step.skipped) for step in run.steps[:MAX_NAMES])
         if not any(step.ms for step in steps):
             return
@@ -159,7 +159,7 @@ class Predictor:
                 self.store.band = self.store.band.moved(outside, _SERVER_PACE)
 
     def _judge_progress(self, history: History, run: Run, steps: Sequence[Step]) -> None:
-        """Learn how far the lengths that the workers' progress implied were off."""
+        """Learn how far off the lengths were that the workers' progress implied."""
         known = history.bias.bias()
         for step in steps:
             marks = run.marks.get(step.name)
