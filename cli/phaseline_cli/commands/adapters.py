@@ -1,17 +1,8 @@
 """`phaseline adapters`: which programs' output is understood."""
 
-import os
-from pathlib import Path
-
 import click
 
-from phaseline_cli.run.adapter import Adapter, BadAdapter, load
-
-
-def own_folder() -> Path:
-    """Return the folder of the user's own adapters."""
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "phaseline" / "adapters"
+from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
 
 
 def all_adapters() -> dict[str, Adapter]:

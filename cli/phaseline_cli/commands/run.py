@@ -50,7 +50,7 @@ def run_command(
     with terminal or nullcontext():  # raw before the first byte arrives
         tee = Tee(child.streams)
         # What follows takes a tenth of a second to load; the command runs meanwhile, and its output is passed on.
-        from phaseline_cli.run.reporter import Watcher, Wishes  # noqa: PLC0415
+        from phaseline_cli.watcher import Watcher, Wishes  # noqa: PLC0415
 
         watcher = Watcher(tee, argv, Wishes(**wishes), verbose=verbose)
         with watcher:

@@ -3,6 +3,7 @@
 An adapter is a TOML file. `docs/run.md` describes each key, `phaseline try` shows what an adapter reads from a log.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,6 +99,12 @@ def spoken(argv: Sequence[str]) -> str:
             words = words[flags + 1 :]
             name = words[0]
     return "".join(f"{word} " for word in [name, *words[1:]])
+
+
+def own_folder() -> Path:
+    """Return the folder of the user's own adapters."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "phaseline" / "adapters"
 
 
 def load(folder: Path | None = None) -> Mapping[str, Adapter]:

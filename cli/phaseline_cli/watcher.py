@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from phaseline.model.events import JobCancelled, JobCompleted, JobFailed
 from phaseline.reporting import Reporter
-from phaseline_cli.run.adapter import Adapter, BadAdapter, load
+from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
 from phaseline_cli.run.command import name_of, series_of, workflow_of
 from phaseline_cli.run.progress import Reading
 from phaseline_cli.run.reader import QUIET, Reader
@@ -141,8 +141,6 @@ def _in_words(ended: Ended) -> str:
 
 def _adapters() -> dict[str, Adapter]:
     """Return all adapters; a broken one of the user's own must not stop the command."""
-    from phaseline_cli.commands.adapters import own_folder  # noqa: PLC0415
-
     try:
         return dict(load(own_folder()))
     except BadAdapter:
