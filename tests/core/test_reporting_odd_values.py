@@ -219,3 +219,9 @@ def test_a_strict_reporter_raises_an_error_of_ours_for_a_wrong_type() -> None:
             job.progress("45%")  # type: ignore[arg-type]
         with pytest.raises(InvalidField):
             ProgressReporter(strict=True).start_job([1])  # type: ignore[arg-type]
+
+
+def test_a_number_of_items_that_no_loop_reaches_is_unknown() -> None:
+    reporter = QuietReporter("http://127.0.0.1:1")
+    with reporter.job("huge") as job:
+        assert list(job.track([1, 2], phase="work", total=10**5000)) == [1, 2]

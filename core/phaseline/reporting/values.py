@@ -13,6 +13,7 @@ __all__ = ["MAX_TEXT", "WHOLE", "count_of", "facts", "name", "names", "percent_w
 
 MAX_TEXT: Final = 10_000
 WHOLE: Final = 100.0  # percent
+MOST_ITEMS: Final = 2**63
 _ROUNDING: Final = 1e-6  # percent; sums of floating-point numbers end this close to 0 and 100
 
 
@@ -61,7 +62,8 @@ def count_of(items: object, total: object) -> int:
     """Return the number of items that a loop expects: `total`, else the length; 0 if unknown."""
     try:
         if total is not None:
-            return max(0, int(total))  # type: ignore[call-overload, no-any-return]
+            count: int = int(total)  # type: ignore[call-overload]
+            return count if 0 < count < MOST_ITEMS else 0
         return len(items) if isinstance(items, Sized) else 0
     except Exception:  # noqa: BLE001 - the length of a stream may raise anything
         return 0

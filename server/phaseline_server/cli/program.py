@@ -1,6 +1,7 @@
 """The entry point of `progress-server`, which works without the `server` extra."""
 
 import sys
+from importlib.util import find_spec
 
 __all__ = ["main"]
 
@@ -8,6 +9,8 @@ __all__ = ["main"]
 def main() -> None:
     """Run the program; exit with 2 and one line of text if the `server` extra is not installed."""
     try:
+        if find_spec("PIL") is None:  # only the painter's processes import it
+            raise ModuleNotFoundError("No module named 'PIL'", name="PIL")  # noqa: TRY301 - as an import would
         from phaseline_server.cli.commands import progress_server  # noqa: PLC0415 (may be missing)
 
         progress_server(prog_name="progress-server")

@@ -199,7 +199,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about(
             _LIMITS,
             "BYTES",
-            "Maximum memory for jobs (three quarters) and recent messages (a quarter).",
+            "Maximum memory for jobs (three quarters) and recent messages (one quarter).",
             least=2**20,
             most=64 * _GIB,
         ),

@@ -14,7 +14,7 @@ from phaseline.model.statistics import Statistics
 from phaseline.wire import encode_refrain
 from phaseline_server.jobs.listener import NOBODY, Listener
 
-__all__ = ["Estimates", "Published"]
+__all__ = ["Estimates", "SharedEstimate"]
 
 _log: Final = structlog.get_logger()
 _FRESH_NS: Final = 1_000_000_000
@@ -24,7 +24,7 @@ def _present(_job: Job) -> Moment | None:
     return None
 
 
-class Published(msgspec.Struct, frozen=True):
+class SharedEstimate(msgspec.Struct, frozen=True):
     """The part of a job's state that its messages share for up to a second.
 
     Attributes:
@@ -67,7 +67,7 @@ class Estimates:
         self._listener = listener
         self._gone_since = gone_since
         self._reasons = Reasons()
-        self._published: dict[str, Published] = {}
+        self._published: dict[str, SharedEstimate] = {}
 
     def exact(self, job: Job, now: Moment) -> Estimate:
         """Return the estimate of `job`, including the latest progress of its worker."""
@@ -79,16 +79,16 @@ class Estimates:
             return last.estimate
         return self._renew(job, now).estimate
 
-    def recent(self, job: Job, now: Moment) -> Published:
+    def recent(self, job: Job, now: Moment) -> SharedEstimate:
         """Return the shared part of the messages of an active `job`; its worker's progress is up to a second old."""
         return self.reusable(job, now) or self._renew(job, now)
 
-    def reusable(self, job: Job, now: Moment) -> Published | None:
+    def reusable(self, job: Job, now: Moment) -> SharedEstimate | None:
         """Return what `recent` would return without a new estimate; None if it would need one."""
         last = self._published.get(job.job_id)
         return last if last is not None and _is_fresh(last, job, now) else None
 
-    def outdated(self, job: Job, now: Moment) -> Published | None:
+    def outdated(self, job: Job, now: Moment) -> SharedEstimate | None:
         """Return the present state of `job` with its last estimate, if there is one; costs no new estimate."""
         last = self._published.get(job.job_id)
         if last is None:
@@ -103,7 +103,7 @@ class Estimates:
         """Record the progress that `job` has reached by `now`, or by the loss of its workers."""
         job.settle(self._engine.estimate(job, self._gone_since(job) or now))
 
-    def _renew(self, job: Job, now: Moment) -> Published:
+    def _renew(self, job: Job, now: Moment) -> SharedEstimate:
         gone = job.last_report if job.state.stopped else self._gone_since(job)
         if gone is not None:
             # No engine knows what has become of the job since then.
@@ -113,7 +113,7 @@ class Estimates:
             self._listener.estimated(job, now, estimate)
             self._look_for_reason(job, estimate, now)
         brief = job.brief(now, estimate)
-        new = Published(job.version, _progress(job), now.mono_ns, estimate, brief, encode_refrain(brief))
+        new = SharedEstimate(job.version, _progress(job), now.mono_ns, estimate, brief, encode_refrain(brief))
         self._published[job.job_id] = new
         return new
 
@@ -139,7 +139,7 @@ class Estimates:
         self._reasons.forget(job_id)
 
 
-def _is_fresh(last: Published, job: Job, now: Moment) -> bool:
+def _is_fresh(last: SharedEstimate, job: Job, now: Moment) -> bool:
     return last.version is job.version and 0 <= now.mono_ns - last.at_ns < _FRESH_NS
 
 

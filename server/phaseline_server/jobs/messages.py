@@ -10,7 +10,7 @@ from phaseline.model.snapshot import Estimate, Moment, PhaseSnapshot, Snapshot
 from phaseline.model.statistics import Statistics
 from phaseline.wire import ProgressLines, encode_message, needs_snapshot
 from phaseline_server.jobs.commit_group import Head
-from phaseline_server.jobs.estimates import Estimates, Published
+from phaseline_server.jobs.estimates import Estimates, SharedEstimate
 
 __all__ = ["JobMessages"]
 
@@ -40,7 +40,7 @@ class JobMessages:
         """Return the same message with a new estimate, whatever it costs."""
         return self._of_brief(event, job, moment, self._estimates.recent(job, moment))
 
-    def _affordable(self, head: Head, moment: Moment) -> Published:
+    def _affordable(self, head: Head, moment: Moment) -> SharedEstimate:
         """Return the shared part of the job's messages, with an old estimate if its group had enough new ones."""
         job = head.job
         found, head.behind = self._estimates.reusable(job, moment), False
@@ -55,7 +55,7 @@ class JobMessages:
     def _of_snapshot(self, event: Event, job: Job, moment: Moment) -> bytes:
         return encode_message(event, self.snapshot(job, moment), job.seq, self._epoch, _date(event, job, moment))
 
-    def _of_brief(self, event: Event, job: Job, moment: Moment, published: Published) -> bytes:
+    def _of_brief(self, event: Event, job: Job, moment: Moment, published: SharedEstimate) -> bytes:
         elapsed_ns = job.elapsed_ns(moment)
         return encode_message(
             event,

@@ -20,7 +20,7 @@ from phaseline_server.pictures.pipeline import make_picture
 from phaseline_server.pictures.reporting import RunReporter
 from phaseline_server.pictures.studio import Studio
 
-__all__ = ["ENDED", "INTERRUPTED", "Maker", "Run", "interrupted", "result_of"]
+__all__ = ["ENDED", "INTERRUPTED", "Maker", "PictureRun", "interrupted", "result_of"]
 
 _log: Final = structlog.get_logger()
 
@@ -32,7 +32,7 @@ _RETRY_S: Final = 1.0
 
 
 @dataclass
-class Run:
+class PictureRun:
     """An active or recent run."""
 
     dress: Dress
@@ -53,7 +53,7 @@ class Maker:
         self._tracker = tracker
         self._studio = studio
 
-    async def make(self, run: Run, series: str, address: str, *, resume: bool) -> None:
+    async def make(self, run: PictureRun, series: str, address: str, *, resume: bool) -> None:
         """Make one picture and report its end in any case."""
         job_id = dalle_job_id(series, address)
         reporter = RunReporter(self._tracker, job_id, self._studio.redaction)
@@ -101,7 +101,7 @@ class Maker:
                 _log.warning("cannot report the end of a run", job_id=left[0].job_id, error=str(error))
                 return
 
-    async def _archive(self, run: Run, series: str, address: str) -> None:
+    async def _archive(self, run: PictureRun, series: str, address: str) -> None:
         """Write the final snapshot to the archive, if it is enabled."""
         archive = self._studio.archive
         if archive is None:

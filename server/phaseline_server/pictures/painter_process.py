@@ -20,7 +20,7 @@ from phaseline.errors import DiskFull, PhaselineError, PictureError, ProviderErr
 from phaseline_server.pictures.bounds import Bounds
 from phaseline_server.pictures.painter_worker import (
     Caption,
-    Check,
+    CheckFile,
     Done,
     Failed,
     Note,
@@ -96,7 +96,7 @@ class Painter:
             ProviderError, DiskFull: As for `paint`.
         """
         async with self._decoding:
-            await self._serve(Check(os.fspath(source), os.fspath(path), bounds), _ignore)
+            await self._serve(CheckFile(os.fspath(source), os.fspath(path), bounds), _ignore)
 
     async def caption(self, source: Path, path: Path, text: str, bounds: Bounds) -> None:
         """Draw `text` on a band below the PNG at `source`, and write the result to `path`.

@@ -27,7 +27,19 @@ from phaseline.errors import PictureError
 from phaseline_server.pictures.bounds import Bounds
 from phaseline_server.pictures.painting.brief import Brief
 
-__all__ = ["Caption", "Check", "Done", "Failed", "Note", "Paint", "Painting", "Rejected", "Request", "main", "part_of"]
+__all__ = [
+    "Caption",
+    "CheckFile",
+    "Done",
+    "Failed",
+    "Note",
+    "Paint",
+    "Painting",
+    "Rejected",
+    "Request",
+    "main",
+    "part_of",
+]
 
 _STDIN: Final = 0
 _STDOUT: Final = 1
@@ -48,7 +60,7 @@ class Paint(msgspec.Struct, frozen=True, tag="paint"):
     path: str
 
 
-class Check(msgspec.Struct, frozen=True, tag="check"):
+class CheckFile(msgspec.Struct, frozen=True, tag="check"):
     """Check the picture at `source`, and write it to `path` as a PNG."""
 
     source: str
@@ -65,7 +77,7 @@ class Caption(msgspec.Struct, frozen=True, tag="caption"):
     bounds: Bounds
 
 
-Request = Paint | Check | Caption
+Request = Paint | CheckFile | Caption
 
 
 class Painting(msgspec.Struct, frozen=True, tag="painting"):
@@ -167,7 +179,7 @@ def _work(request: Request) -> int:
     match request:
         case Paint(brief, path):
             return _paint(brief, path)
-        case Check(source, path, bounds):
+        case CheckFile(source, path, bounds):
             return _check(source, path, bounds)
         case Caption(source, path, text, bounds):
             return _caption(source, path, text, bounds)

@@ -14,7 +14,7 @@ from phaseline.model.snapshot import Estimate, Snapshot, State
 from phaseline.model.workflows import DALLE, dalle_job_id, valid_address
 from phaseline_server.jobs.tracker import Tracker, now
 from phaseline_server.pictures.dress import Dress, make_dress
-from phaseline_server.pictures.making import INTERRUPTED, Maker, Run, interrupted, result_of
+from phaseline_server.pictures.making import INTERRUPTED, Maker, PictureRun, interrupted, result_of
 from phaseline_server.pictures.studio import Studio
 
 __all__ = ["RunState", "Runs"]
@@ -48,7 +48,7 @@ class Runs:
         self._studio = studio
         self._done_ttl = done_ttl
         self._maker = Maker(tracker, studio)
-        self._runs: dict[Key, Run] = {}
+        self._runs: dict[Key, PictureRun] = {}
 
     async def restore(self) -> None:
         """Restore the runs of the tracker's jobs, and report those that were active at the last shutdown as failed."""
@@ -60,7 +60,7 @@ class Runs:
                 there = partial(self._studio.storage.annotated_exists, series, address)
                 stored = job.state is State.COMPLETED and await trio.to_thread.run_sync(there)
                 dress = partial(self._stored_dress if stored else self._new_dress, series, address)
-                run = Run(await trio.to_thread.run_sync(dress))
+                run = PictureRun(await trio.to_thread.run_sync(dress))
             except PhaselineError as error:  # a job of another client, or of a deleted series
                 _log.info("cannot restore a run", job_id=job.job_id, error=str(error))
                 continue
@@ -163,7 +163,7 @@ class Runs:
         if again is not None and not known_ended and not interrupted(again.snapshot):
             return again
         self._forget_old()
-        run = Run(dress)
+        run = PictureRun(dress)
         self._runs[series, address] = run
         job_id = dalle_job_id(series, address)
         try:
@@ -178,7 +178,7 @@ class Runs:
             run.begun.set()
         return RunState(self._tracker.snapshot(job_id), run.dress)
 
-    async def _begin(self, run: Run, series: str, address: str, *, hit: bool, anew: bool) -> None:
+    async def _begin(self, run: PictureRun, series: str, address: str, *, hit: bool, anew: bool) -> None:
         job_id = dalle_job_id(series, address)
         await self._tracker.report(
             JobStarted(
