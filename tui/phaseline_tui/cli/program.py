@@ -1,6 +1,7 @@
 """The entry point of `progress-tui`; imports nothing beyond the base installation."""
 
 import sys
+from importlib.util import find_spec
 
 __all__ = ["main"]
 
@@ -8,6 +9,8 @@ __all__ = ["main"]
 def main() -> None:
     """Run the program. Exit with status 2 and a one-line message if the `tui` extra is not installed."""
     try:
+        if find_spec("textual") is None:  # else only the screen would miss it
+            raise ModuleNotFoundError("No module named 'textual'", name="textual")  # noqa: TRY301 - as an import would
         from phaseline_tui.cli.command import progress_tui  # noqa: PLC0415 (needs the extra)
 
         progress_tui(prog_name="progress-tui")
