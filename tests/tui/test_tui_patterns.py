@@ -8,6 +8,7 @@ import pytest
 from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.jobs import JobView
 from phaseline_tui.model.patterns import PatternError, searcher
+from tests.support.servers import environment
 
 HOSTILE = ["(a+)+$", "(a|a)*$", "(a*)*b", "(.*a){20}$", "(?:(?:a?){30})a{30}$"]
 
@@ -49,4 +50,4 @@ def test_an_invalid_regex_writes_nothing_to_the_terminal(capfd: pytest.CaptureFi
 
 def test_the_engine_is_imported_for_a_regex_only() -> None:
     code = "import sys, phaseline_tui.app.app; assert 're2' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], env=environment(), check=True)
