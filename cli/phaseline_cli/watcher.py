@@ -104,7 +104,15 @@ class Watcher:
             self._job.complete(self._phase)
         self._phase = now.phase or self._phase
         percent = None if now.fraction is None else now.fraction * 100
-        self._job.progress(percent, _text(now), phase=self._phase or "run")
+        counted = now.done is not None and now.unit != "time"
+        self._job.progress(
+            percent,
+            now.text,
+            phase=self._phase or "run",
+            done=now.done if counted else None,
+            total=now.total if counted else None,
+            unit=now.unit if counted else "",
+        )
 
     def _report_end(self, ended: Ended) -> None:
         end = self._reader.end(ended.code, interrupted=ended.interrupted)
@@ -124,13 +132,6 @@ def _spool() -> Path:
     """Return where reports wait while the server is away."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base) / "phaseline" / "spool"
-
-
-def _text(now: Reading) -> str:
-    if now.text or now.done is None or now.unit in ("", "bytes", "time", "s"):
-        return now.text
-    total = "" if now.total is None else f"/{now.total:.0f}"
-    return f"{now.done:.0f}{total} {now.unit}"
 
 
 def _in_words(ended: Ended) -> str:

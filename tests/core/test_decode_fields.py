@@ -41,6 +41,11 @@ TAKES: dict[str, str] = {
     "producer": "str null",
     "producer_seq": "int null",
     "age_seconds": "int float",
+    "name": "str",
+    "worker": "object",
+    "done": "int float null",
+    "total": "int float null",
+    "unit": "str",
     "photo_id": "int str null",
     "photo_info": "object",
     "workflow": "str null",
@@ -74,8 +79,19 @@ TAKES: dict[str, str] = {
 }
 EVENT_FIELDS = ["job_id", "producer", "producer_seq", "age_seconds"]
 FIELDS: dict[str, list[str]] = {
-    "job_started": [*EVENT_FIELDS, "photo_id", "photo_info", "workflow", "phases", "series", "host", "cache_hit"],
-    "job_progress": [*EVENT_FIELDS, "stage", "progress", "message", "details", "photo_id"],
+    "job_started": [
+        *EVENT_FIELDS,
+        "name",
+        "photo_id",
+        "photo_info",
+        "workflow",
+        "phases",
+        "series",
+        "host",
+        "worker",
+        "cache_hit",
+    ],
+    "job_progress": [*EVENT_FIELDS, "stage", "progress", "done", "total", "unit", "message", "details", "photo_id"],
     "stage_completed": [*EVENT_FIELDS, "stage", "result", "skipped", "photo_id"],
     "photo_info": [*EVENT_FIELDS, "photo_data", "photo_id"],
     "error_occurred": [*EVENT_FIELDS, "error_type", "error_message", "error_details", "stage", "photo_id"],

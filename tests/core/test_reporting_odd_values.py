@@ -172,11 +172,11 @@ def test_odd_values_with_a_clear_meaning_are_reported() -> None:
     with reporter.job(123, phases="load", info=[1]) as job:  # type: ignore[arg-type]
         assert job.job_id.startswith("123-")
         [start] = _said(reporter, "job_started")
-        assert b'"photo_id":"123"' in start
+        assert b'"name":"123"' in start
         assert b'"phases":["load"]' in start
         assert b"could not be reported" in start
         job.progress(50.0, None)  # type: ignore[arg-type]
-        assert b'"progress":50.0,"message":""' in _said(reporter, "job_progress")[0]
+        assert b'"progress":50.0,"done":null,"total":null,"unit":"","message":""' in _said(reporter, "job_progress")[0]
         job.progress(100.00000000000003)
         assert b'"progress":100.0,' in _said(reporter, "job_progress")[0]
         job.progress(-1e-9)

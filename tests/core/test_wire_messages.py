@@ -36,6 +36,7 @@ J = "job_12345"
 OURS = [
     "seq",
     "epoch",
+    "name",
     "workflow",
     "series",
     "host",
@@ -61,7 +62,7 @@ MESSAGES: list[tuple[Event, list[str], list[str]]] = [
     (
         STARTED,
         ["type", "job_id", "photo_id", "photo_info", "timestamp"],
-        ["stages", "averages", "cache_hit"],
+        ["worker", "stages", "averages", "cache_hit"],
     ),
     (
         JobProgress(job_id=J, phase="exif_analysis", progress=25, text="Analyzing…", details={"iso": 800}),
@@ -130,6 +131,7 @@ def test_the_added_fields_have_hand_computed_values() -> None:
     assert {key: sent[key] for key in OURS} == {
         "seq": 81,
         "epoch": "e1",
+        "name": "IMG_001.CR3",
         "workflow": "photo",
         "series": "wedding",
         "host": "box",

@@ -169,7 +169,8 @@ def job(
 
 def dalle_job(series: str, address: str, index: int, **more: Any) -> Json:
     skipped = ("enhance_prompt",) if index > 3 else ()
-    return job(f"dalle:{series}:{address}", DALLE, index, series=series, **({"skipped": skipped} | more))
+    name = address if len(address) <= 13 else f"{address[:6]}…{address[-6:]}"
+    return job(f"dalle:{series}:{address}", DALLE, index, name=name, series=series, **({"skipped": skipped} | more))
 
 
 def photo_job(job_id: str, file_name: str, index: int, **more: Any) -> Json:

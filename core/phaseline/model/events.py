@@ -14,6 +14,7 @@ __all__ = [
     "MAX_PHASES",
     "ONE_LINE",
     "Age",
+    "Amount",
     "BaseEvent",
     "Count",
     "ErrorOccurred",
@@ -80,6 +81,8 @@ PhotoId = (
     | None
 )
 Text = Annotated[str, Meta(max_length=10_000, description="a string of at most 10,000 characters")]
+_AMOUNT = Meta(ge=0, le=10**18, description="a number from 0 to 10^18")
+Amount = Annotated[int, _AMOUNT] | Annotated[float, _AMOUNT]
 Percent = Annotated[float, Meta(ge=0, le=100, description="a number from 0 to 100")]
 Seconds = Annotated[float, Meta(ge=0, description="a number of seconds, 0 or more")]
 Details = dict[str, Any]
@@ -112,15 +115,20 @@ class JobStarted(BaseEvent, frozen=True, kw_only=True, tag="job_started"):
     """A job started.
 
     Attributes:
+        name: The name that users see. [a file name or title in `photo_info`, else `photo_id` if it is a text, else
+            the id]
         photo_id: The reporter's own id of the photo or other item that the job processes.
         photo_info: Metadata of that item.
-        workflow: The workflow. By default it is `custom` with `phases`, and `photo` without.
+        workflow: The workflow. By default it is `photo` if `photo_id` or `photo_info` is there or the first phase is
+            one of its stages, and `custom` otherwise.
         phases: The job's phases in order, for a workflow that is not built in.
         series: A name for jobs of the workflow that take about equally long.
         host: The machine that does the work.
+        worker: Facts about the process: command, user, pid, directory, version.
         cache_hit: Whether the result existed already. Estimates do not learn from such a job.
     """
 
+    name: Annotated[str, one_line(0, 200)] = ""
     photo_id: PhotoId = None
     photo_info: Details = {}
     workflow: Name | None = None
@@ -129,6 +137,7 @@ class JobStarted(BaseEvent, frozen=True, kw_only=True, tag="job_started"):
     ] = ()
     series: Label = ""
     host: Label = ""
+    worker: Details = {}
     cache_hit: bool = False
 
 
@@ -138,13 +147,19 @@ class JobProgress(
     """A job is in `phase`. The first such event starts the phase.
 
     Attributes:
-        progress: The phase's progress in percent; None if the worker does not know it.
+        progress: The phase's progress in percent; None if the worker does not know it, or `done` and `total` give it.
+        done: The number of units that are done.
+        total: The number of units of the phase; None if unknown. It may grow.
+        unit: The name of a unit, such as `frames`.
         text: A line for users.
         details: Any other data.
     """
 
     phase: Name
     progress: Percent | None = None
+    done: Amount | None = None
+    total: Amount | None = None
+    unit: Annotated[str, one_line(0, 40)] = ""
     text: Text = ""
     details: Details = {}
     photo_id: PhotoId = None

@@ -61,6 +61,7 @@ class Job(ReportedJob):
         """Return the part of the state that every message contains; the arguments are those of `snapshot`."""
         return Brief(
             at_ns=self._at_ns(now),
+            name=self.name,
             photo_id=self.photo_id,
             workflow=self.workflow.name,
             series=self.series,
@@ -97,8 +98,11 @@ class Job(ReportedJob):
             reasons: The recent large changes of the estimate.
         """
         phase = self.phases[self.current] if self.current is not None else None
+        reached = self.timeline.reached()
+        last = None if reached is None else self.phases[reached]
         return Snapshot(
             at_ns=self._at_ns(now),
+            name=self.name,
             job_id=self.job_id,
             workflow=self.workflow.name,
             series=self.series,
@@ -125,4 +129,9 @@ class Job(ReportedJob):
             reasons=reasons,
             stall_reason=self.stall_reason,
             silent_ns=max(0, now.mono_ns - self.last_report.mono_ns) if self.state.stopped else 0,
+            worker=self.worker,
+            done=last.done if last else None,
+            total=last.total if last else None,
+            unit=last.unit if last else "",
+            rate=last.rate if last else None,
         )

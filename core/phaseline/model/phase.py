@@ -35,6 +35,10 @@ class Phase(msgspec.Struct, omit_defaults=True, rename={"reported_ns": "said_ns"
         progress: The last reported progress, in percent.
         reported_ns: Time spent in the phase when `progress` was reported.
         first: The first report of this pass: time spent in the phase in nanoseconds, progress in percent.
+        done: The last reported number of units that are done, or None.
+        total: The last reported number of units, or None.
+        unit: The name of a unit.
+        counted: The first report of `done` in this pass: time spent in the phase in nanoseconds, and the number.
         marks: At most 16 selected reports after `first`, each as a time and a progress.
         measured: Whether its duration measures its work. It does not if the job returned to the phase after its end,
             if only its end was reported while another phase was current, or if the server was down meanwhile.
@@ -51,6 +55,10 @@ class Phase(msgspec.Struct, omit_defaults=True, rename={"reported_ns": "said_ns"
     marks: tuple[tuple[int, float], ...] = ()
     error: str = ""
     measured: bool = True
+    done: float | None = None
+    total: float | None = None
+    unit: str = ""
+    counted: tuple[int, float] | None = None
 
     def elapsed_ns(self, now: Moment) -> int:
         """Return the time spent in the phase so far."""
@@ -64,6 +72,7 @@ class Phase(msgspec.Struct, omit_defaults=True, rename={"reported_ns": "said_ns"
             self.started, self.measured = now, True
         self.state, self.entered_ns, self.progress, self.error = PhaseState.CURRENT, now.mono_ns, None, ""
         self.first, self.marks = None, ()
+        self.done = self.total = self.counted = None
 
     def report(self, progress: float, now: Moment) -> None:
         """Record the progress that the worker reported."""
@@ -74,6 +83,31 @@ class Phase(msgspec.Struct, omit_defaults=True, rename={"reported_ns": "said_ns"
         last, first = self.marks[-1][1] if self.marks else self.first[1], self.first[1]
         if progress - last >= min(_MARK_STEP, max(last - first, _MARK_FIRST)) and progress < 100:  # noqa: PLR2004
             self.marks = (*self.marks, (self.reported_ns, progress))
+
+    def percent_of(self, done: float, total: float | None) -> float | None:
+        """Return the progress that `done` units of `total` mean, in percent; None without a total.
+
+        A total that grows does not lower it. It falls only with `done`, which means another pass.
+        """
+        if not total:
+            return None
+        percent = min(100.0, 100 * done / total)
+        if self.progress is not None and self.done is not None and done >= self.done:
+            return max(percent, self.progress)
+        return percent
+
+    def count(self, done: float, total: float | None, unit: str, now: Moment) -> None:
+        """Record the number of units that the worker reported."""
+        if self.counted is None or (self.done is not None and done < self.done):
+            self.counted = (self.elapsed_ns(now), done)
+        self.done, self.total, self.unit, self.reported_ns = done, total, unit, self.elapsed_ns(now)
+
+    @property
+    def rate(self) -> float | None:
+        """Units per second in this pass, or None if unknown."""
+        if self.counted is None or self.done is None or self.reported_ns <= self.counted[0]:
+            return None
+        return (self.done - self.counted[1]) * 1e9 / (self.reported_ns - self.counted[0])
 
     def close(self, state: PhaseState, now: Moment) -> None:
         """End the phase."""

@@ -25,6 +25,9 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     workflow: Workflow
     series: str = ""
     host: str = ""
+    given_name: str = ""
+    worker: dict[str, Any] = {}
+    undecided: bool = False
     photo_id: int | str | None = None
     info: dict[str, Any] = {}
     phases: list[Phase]
@@ -65,6 +68,9 @@ def encode_job(job: Job) -> bytes:
             workflow=job.workflow,
             series=job.series,
             host=job.host,
+            given_name=job.given_name,
+            worker=job.worker,
+            undecided=job.undecided,
             photo_id=job.photo_id,
             info=job.info,
             phases=timeline.phases,
@@ -118,6 +124,8 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
     job.results, job.results_bytes = kept.results, kept.results_bytes
     job.started, job.ended = shifted(kept.started), shifted(kept.ended) if kept.ended else None
     job.result, job.duration, job.cache_hit, job.percent = kept.result, kept.duration, kept.cache_hit, kept.percent
+    job.given_name, job.worker, job.undecided = kept.given_name, kept.worker, kept.undecided
+    job.rename()
     job.reached, job.stall_reason, job.workers = kept.reached, kept.stall_reason, kept.workers
     job.info_weight = weight(record)  # of all facts: it is counted in a moment
     job.timeline = _timeline(kept, shifted(kept.boundary), shift_ns)

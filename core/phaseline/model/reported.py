@@ -21,6 +21,7 @@ from phaseline.model.events import (
     PhaseCompleted,
     PhotoInfo,
 )
+from phaseline.model.naming import job_name
 from phaseline.model.phase import Phase, PhaseDuration
 from phaseline.model.snapshot import ErrorSnapshot, Moment, PhaseState, State
 from phaseline.model.timeline import Timeline
@@ -60,10 +61,12 @@ class ReportedJob:
             report may have happened before them.
         last_report: When the worker's last report arrived; later than `latest` if it was delayed.
         workers: The names of the connected workers that report it; see `phaseline_server.jobs.workers`.
+        name: The name that users see.
         stall_reason: Why it is stalled or lost, "" otherwise.
         reached: Progress of its last phase when the job failed or was cancelled, in percent.
         errors_bytes: Encoded size of `errors`.
         info_weight: Memory that `info` takes, in bytes; see `phaseline.model.weight`.
+        worker_weight: Memory that `worker` takes.
         errors_weight: Memory that `errors` takes.
         result_weight: Memory that `result` takes.
         max_phases: Maximum number of phases.
@@ -87,12 +90,19 @@ class ReportedJob:
         self._reset(JobStarted(job_id=job_id), Moment(0, 0))
 
     def _reset(self, event: JobStarted, now: Moment) -> None:
-        self.workflow = workflow(event.workflow or ("custom" if event.phases else PHOTO.name), event.phases)
+        is_photo = event.photo_id is not None or bool(event.photo_info)
+        default = PHOTO.name if is_photo and not event.phases else "custom"
+        self.workflow = workflow(event.workflow or default, event.phases)
+        # Without any of these, the first phase decides whether the workflow is `photo`.
+        self.undecided = not (event.workflow or event.phases or is_photo)
         self.series = event.series
         self.host = event.host
+        self.worker: dict[str, Any] = dict(event.worker)
+        self.given_name = event.name
         self.photo_id = event.photo_id
         self.info: dict[str, Any] = dict(event.photo_info)
         self.info_weight = weight(_encoder.encode(self.info)) if self.info else 0
+        self.worker_weight = weight(_encoder.encode(self.worker)) if self.worker else 0
         self.timeline = Timeline(self.workflow, now)
         self.text = ""
         self.errors: tuple[ErrorSnapshot, ...] = ()
@@ -107,6 +117,11 @@ class ReportedJob:
         self.cache_hit = event.cache_hit
         self.percent = self.reached = 0.0
         self.stall_reason = ""
+        self.rename()
+
+    def rename(self) -> None:
+        """Find the job's name anew, as its facts have changed."""
+        self.name = job_name(self.given_name, self.info, self.photo_id, self.job_id)
 
     def copy(self) -> Self:
         """Return an independent copy. Shared values are safe because they are replaced, never changed."""
@@ -132,9 +147,19 @@ class ReportedJob:
             if not 0 <= progress <= 100:  # noqa: PLR2004 - percent
                 return False
             phase.report(progress, now)
+        if event.done is not None:
+            phase.count(event.done, event.total, event.unit, now)
         self.latest = self.last_report = now
         self.text = event.text
         return True
+
+    def resolved(self, event: JobProgress) -> JobProgress:
+        """Return `event` with the progress that its count means, for `goes_on`, `apply` and the message."""
+        if event.progress is not None or event.done is None:
+            return event
+        index = self.timeline.index(event.phase)
+        phase = self.phases[index] if index is not None and index == self.current else Phase(event.phase)
+        return msgspec.structs.replace(event, progress=phase.percent_of(event.done, event.total))
 
     def apply(self, event: Event, now: Moment) -> tuple[PhaseDuration, ...]:
         """Apply `event`; when it ends the job, return the durations of all completed phases.
@@ -161,6 +186,10 @@ class ReportedJob:
         if self.photo_id is None:
             # Some workers send it only after the start.
             self.photo_id = getattr(event, "photo_id", None)
+            if self.photo_id is not None:
+                self.rename()
+        if self.undecided:
+            self._decide(event)
         self._change(event, now)
         self.state = after
         if not isinstance(event, _MINOR) or known != (self.state, self.photo_id, self.current):
@@ -172,6 +201,8 @@ class ReportedJob:
             case JobProgress():
                 self.text = event.text
                 self.timeline.enter(event.phase, event.progress, now)
+                if event.done is not None and self.current is not None:
+                    self.phases[self.current].count(event.done, event.total, event.unit, now)
             case PhaseCompleted():
                 self.timeline.complete(event.phase, PhaseState.SKIPPED if event.skipped else PhaseState.DONE, now)
                 self._keep_result(event)
@@ -180,6 +211,7 @@ class ReportedJob:
             case PhotoInfo():
                 self.info = self.info | event.data
                 self.info_weight = weight(_encoder.encode(self.info))
+                self.rename()
             case ErrorOccurred():
                 self._error(event, now)
             case JobCompleted() | JobFailed() | JobCancelled():
@@ -188,6 +220,21 @@ class ReportedJob:
                 pass  # these change only the state
             case _:
                 assert_never(event)
+
+    def _decide(self, event: Event) -> None:
+        """Choose the workflow of a job that was started without one, if `event` tells."""
+        match event:
+            case JobProgress() | PhaseCompleted() if event.phase not in PHOTO.ends:
+                is_photo = event.phase in PHOTO.phases or event.phase in PHOTO.extras
+            case PhotoInfo():
+                is_photo = True
+            case _:
+                return
+        self.undecided = False
+        if is_photo:
+            interrupted, self.workflow = self.timeline.interrupted, PHOTO
+            self.timeline = Timeline(PHOTO, self.started)
+            self.timeline.interrupted = interrupted
 
     def _find(self, event: Finding, after: State, now: Moment) -> None:
         match event:
@@ -214,12 +261,13 @@ class ReportedJob:
     @staticmethod
     def weight_of_start(event: JobStarted) -> int:
         """Return the memory that a job takes when `event` has started it, in bytes, roughly."""
-        return _BASE_WEIGHT + _PHASE_WEIGHT * len(event.phases) + weight(_encoder.encode(event.photo_info))
+        facts = weight(_encoder.encode(event.photo_info)) + weight(_encoder.encode(event.worker))
+        return _BASE_WEIGHT + _PHASE_WEIGHT * len(event.phases) + facts
 
     @property
     def weight(self) -> int:
         """The memory that the job takes, in bytes, roughly."""
-        facts = self.info_weight + self.errors_weight + self.result_weight + 3 * self.results_bytes
+        facts = self.info_weight + self.worker_weight + self.errors_weight + self.result_weight + 3 * self.results_bytes
         return _BASE_WEIGHT + _PHASE_WEIGHT * len(self.phases) + facts
 
     def _keep_result(self, event: PhaseCompleted) -> None:

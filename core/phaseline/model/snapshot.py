@@ -166,6 +166,7 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     at_ns: int
+    name: str
     photo_id: int | str | None
     workflow: str
     series: str
@@ -183,6 +184,11 @@ class Snapshot(Brief, frozen=True, kw_only=True):
     Attributes:
         phase: The current phase; `completed` or `failed` after the end; "" before the first.
         progress: The last reported progress of the current phase, in percent.
+        worker: Facts about the worker's process.
+        done: The number of units of the current or last phase that are done, or None.
+        total: The number of its units, or None.
+        unit: The name of a unit.
+        rate: Units per second, or None if unknown.
         seq: The number of the job's last event.
         results: The results of completed phases, by name; None for one that was too large to keep.
         reasons: The recent large changes of the estimate, oldest first.
@@ -207,6 +213,11 @@ class Snapshot(Brief, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...] = ()
     stall_reason: str = ""
     silent_ns: int = 0
+    worker: dict[str, Any] = {}
+    done: float | None = None
+    total: float | None = None
+    unit: str = ""
+    rate: float | None = None
 
     @property
     def error(self) -> str:

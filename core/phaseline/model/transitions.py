@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["TRANSITIONS", "check", "is_worse"]
 
 _encoder: Final = msgspec.json.Encoder()
+MAX_WORKER_BYTES: Final = 4096
 
 _REPORTS: Final[dict[type[Event], State]] = {
     JobProgress: State.ACTIVE,
@@ -120,6 +121,9 @@ def _check_declared(job: "ReportedJob", event: JobStarted) -> None:
         raise InvalidField("phases", f"{len(event.phases)} names", f"at most {job.max_phases}")
     if len(set(event.phases)) < len(event.phases):
         raise InvalidField("phases", list(event.phases), "each name once")
+    size = len(_encoder.encode(event.worker))
+    if size > MAX_WORKER_BYTES:
+        raise TooLarge("worker", size, MAX_WORKER_BYTES)
     allowed = (*declared.phases, *declared.extras)
     if declared.fixed and (unknown := set(event.phases).difference(allowed)):
         raise InvalidField("phases", sorted(unknown), f"those of {declared.name}: {', '.join(allowed)}")

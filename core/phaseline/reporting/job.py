@@ -31,7 +31,7 @@ T = TypeVar("T")
 SMALLEST_STEP: Final = 0.005
 # An unchanged progress is sent again after this time, as a heartbeat.
 SIGN_OF_LIFE_S: Final = 5.0
-_NOTHING_SENT: Final = (None, None, "")
+_NOTHING_SENT: Final = (None, None, "", None)
 
 
 class JobReporter:
@@ -52,7 +52,8 @@ class JobReporter:
         self._started = started
         self._phase = started.phases[0] if started.phases else "work"
         self._result: dict[str, Any] = {}
-        self._sent: tuple[object, object, object] = _NOTHING_SENT  # phase, percent and text of the last progress
+        # Phase, percent, text and count of the last progress.
+        self._sent: tuple[object, object, object, object] = _NOTHING_SENT
         self._sent_at = 0.0
 
     def __enter__(self) -> Self:
@@ -108,23 +109,35 @@ class JobReporter:
     # ------------------------------------------------------------------ phases
 
     def progress(
-        self, percent: float | None, text: str = "", *, phase: str | None = None, details: dict[str, Any] | None = None
+        self,
+        percent: float | None = None,
+        text: str = "",
+        *,
+        phase: str | None = None,
+        done: float | None = None,
+        total: float | None = None,
+        unit: str = "",
+        details: dict[str, Any] | None = None,
     ) -> None:
         """Report a phase's progress. A call without a visible change is cheap and sends nothing.
 
         Args:
-            percent: 0 to 100; None if unknown.
+            percent: 0 to 100; None if unknown, or if `done` and `total` give it.
             text: A line for users.
             phase: The phase. [the last one reported]
+            done: The number of units that are done.
+            total: The number of units of the phase. It may grow.
+            unit: The name of a unit, such as `frames`.
             details: Any other data.
         """
         if phase is None:
             phase = self._phase
         try:
-            last_phase, last_percent, last_text = self._sent
+            last_phase, last_percent, last_text, last_done = self._sent
             if (
                 last_phase == phase
                 and last_text == text
+                and last_done == done
                 and not details
                 and (percent is last_percent or abs(percent - last_percent) < SMALLEST_STEP)  # type: ignore[operator]
                 and time.monotonic() - self._sent_at < SIGN_OF_LIFE_S
@@ -132,10 +145,17 @@ class JobReporter:
                 return
         except Exception:  # noqa: BLE001, S110 - a value that can't be compared, such as None, has changed
             pass
-        self._sent, self._sent_at, self._phase = (phase, percent, text), time.monotonic(), name(phase, "work")
+        self._sent, self._sent_at, self._phase = (phase, percent, text, done), time.monotonic(), name(phase, "work")
         self._reporter.report(
             JobProgress(
-                job_id=self.job_id, phase=self._phase, progress=percent, text=text_of(text), details=facts(details)
+                job_id=self.job_id,
+                phase=self._phase,
+                progress=percent,
+                done=done,
+                total=total,
+                unit=name(unit, "", 40),
+                text=text_of(text),
+                details=facts(details),
             )
         )
 
@@ -158,7 +178,7 @@ class JobReporter:
         self._sent = _NOTHING_SENT  # an unchanged progress would reopen the phase, so it must be sent
         self._reporter.report(event)
 
-    def track(self, items: Iterable[T], *, phase: str, total: int | None = None) -> Iterator[T]:
+    def track(self, items: Iterable[T], *, phase: str, total: int | None = None, unit: str = "") -> Iterator[T]:
         """Yield the items and report how many are done.
 
         The loop only counts. The background thread reads the count ten times a second while it is connected, so an
@@ -168,16 +188,15 @@ class JobReporter:
             items: Any iterable.
             phase: The phase to report; completed after the last item.
             total: Number of items, if `len(items)` is not available.
+            unit: The name of an item, such as `frames`.
         """
         whole = count_of(items, total)
         done = 0
 
         def sample() -> Sample:
-            if whole > 0:
-                return phase, min(100.0, 100 * done / whole), f"{done} of {whole}"
-            return phase, None, str(done)
+            return phase, min(100.0, 100 * done / whole) if whole > 0 else None, "", done, whole or None, unit
 
-        self.progress(0.0 if whole else None, phase=phase)
+        self.report_sample(sample())
         with self._watched(sample):
             for item in items:
                 yield item
@@ -191,8 +210,17 @@ class JobReporter:
             yield
         finally:
             self._reporter.watch(self.job_id, outer)
-            phase, percent, text = sample()
+            self.report_sample(sample())
+
+    def report_sample(self, sample: Sample) -> None:
+        """Report what a function given to `watch` returns."""
+        if len(sample) == 3:  # noqa: PLR2004 - without a count
+            phase, percent, text = sample
             self.progress(percent, text, phase=phase)
+            return
+        phase, percent, text, done, total, unit = sample
+        # The server computes the percentage, since the total may grow.
+        self.progress(None if total else percent, text, phase=phase, done=done, total=total, unit=unit)
 
     # ------------------------------------------------------------------ other reports
 

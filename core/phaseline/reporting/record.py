@@ -152,7 +152,7 @@ def bare_end(kind: str, job_id: str, why: str) -> Record:
 def bare_start(started: JobStarted, why: str) -> Record:
     """Return a start without the job's facts, in place of one that is invalid."""
     note = f"the job's facts could not be reported: {text_of(why, 1000)}"
-    return encoded(msgspec.structs.replace(started, photo_info={"note": note}))
+    return encoded(msgspec.structs.replace(started, photo_info={"note": note}, worker={}))
 
 
 _latest = (-1, "")

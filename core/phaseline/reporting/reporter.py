@@ -205,7 +205,7 @@ class Reporter:
         """Return a job to report; its `with` block starts and ends it.
 
         Args:
-            name: The name that users see.
+            name: The name that users see; it need not be unique.
             phases: Its phases in order; others are added when they are reported.
             workflow: The workflow, for which durations are learned; `photo` for the photo protocol's. [custom]
             series: A name for jobs of the workflow that take about equally long.
@@ -215,7 +215,7 @@ class Reporter:
         line = name_of(name, "job", 200)
         started = JobStarted(
             job_id=name_of(job_id, "job", 200) if job_id is not None else f"{line[:150]}-{os.urandom(4).hex()}",
-            photo_id=line,
+            name=line,
             photo_info=facts(info),
             workflow=name_of(workflow, "custom"),
             phases=names(phases, MAX_PHASES),

@@ -37,8 +37,7 @@ def follow(progress: Progress, job: JobReporter) -> Iterator[Progress]:
         job.watch(outer)
         last = tasks.sample()
         if last is not None:
-            phase, percent, text = last
-            job.progress(percent, text, phase=phase)
+            job.report_sample(last)
 
 
 class _Tasks:
@@ -59,9 +58,9 @@ class _Tasks:
         for task in sorted(begun, key=lambda task: task.start_time or 0.0):
             phase = self._names.setdefault(task.id, _plain(task.description))
             if not task.finished:
-                return phase, _percent(task), _text(task)
+                return _sample_of(phase, task)
             self._over.add(task.id)
-            self._job.progress(100.0, _text(task), phase=phase)
+            self._job.report_sample(_sample_of(phase, task, 100.0))
             self._job.complete(phase, count=task.completed)
         return None
 
@@ -74,15 +73,10 @@ def _plain(description: object) -> str:
     return name(text, "work")
 
 
-def _percent(task: Task) -> float | None:
+def _sample_of(phase: str, task: Task, percent: float | None = None) -> Sample:
     try:
-        return None if task.total is None else min(100.0, max(0.0, task.percentage))
+        if percent is None and task.total is not None:
+            percent = min(100.0, max(0.0, task.percentage))
+        return phase, percent, "", max(0, task.completed), task.total or None, ""
     except Exception:  # noqa: BLE001 - the worker may set the count and the total to anything
-        return None
-
-
-def _text(task: Task) -> str:
-    try:
-        return f"{task.completed:g}" if task.total is None else f"{task.completed:g} of {task.total:g}"
-    except Exception:  # noqa: BLE001 - as above
-        return text_of(task.completed)
+        return phase, percent, text_of(task.completed)

@@ -77,22 +77,19 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
             job.__enter__()
             watch_exits()
             _open.add(self)
-        percent, text = self._sample()[1:]
-        job.progress(percent, text, phase=self._phase)
+        job.report_sample(self._sample())
         self._outer = job.watch(self._sample)
         self._job = job
 
     def _sample(self) -> Sample:
         try:
             done, total = self.n, self.total
+            percent = min(100.0, max(0.0, 100 * done / total)) if total else None
             # A disabled bar lacks these attributes.
             unit, postfix = getattr(self, "unit", "it"), getattr(self, "postfix", None)
-            text = f"{done:g} of {total:g} {unit}" if total else f"{done:g} {unit}"
-            text = f"{text}, {postfix}" if postfix else text
-            percent = min(100.0, max(0.0, 100 * done / total)) if total else None
+            return self._phase, percent, text_of(postfix), max(0, done), total or None, unit
         except Exception:  # noqa: BLE001 - the loop may set its count and total to anything
-            percent, text = None, text_of(self.n)
-        return self._phase, percent, text
+            return self._phase, None, text_of(self.n)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the items; a disabled bar also counts them."""
@@ -155,9 +152,9 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         if job is None:
             return
         job.watch(self._outer)
-        percent, text = self._sample()[1:]
-        job.progress(percent, text, phase=self._phase)
-        full = error is None and (self._is_full or (percent is None and not self._is_left))
+        sample = self._sample()
+        job.report_sample(sample)
+        full = error is None and (self._is_full or (sample[1] is None and not self._is_left))
         if full:
             job.complete(self._phase, count=self.n)
         if not self._is_own:
@@ -168,7 +165,7 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         elif full:
             job.end()
         else:
-            job.cancel(f"left at {text}")
+            job.cancel(f"left at {text_of(self.n)} of {text_of(self.total)}")
 
 
 _open: "Final[weakref.WeakSet[tqdm]]" = weakref.WeakSet()  # bars whose own job has not ended

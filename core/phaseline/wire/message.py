@@ -26,6 +26,7 @@ from phaseline.model.snapshot import Brief, PhaseSnapshot, PhaseState, Snapshot
 __all__ = [
     "CompletedStage",
     "completed_stages",
+    "count_of",
     "encode_message",
     "encode_refrain",
     "needs_snapshot",
@@ -80,6 +81,7 @@ def ours(brief: Brief) -> dict[str, Any]:
     """Return the fields that Phaseline adds to each message and to a job's status."""
     estimate = brief.estimate
     return {
+        "name": brief.name,
         "workflow": brief.workflow,
         "series": brief.series,
         "host": brief.host,
@@ -162,6 +164,7 @@ def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: PLR0911 - on
                 "progress": round(progress, 2),
                 "message": event.text,
                 "details": event.details,
+                **count_of(event),
             }
         case PhaseCompleted():
             return {"stage": event.phase, "result": event.result}
@@ -182,6 +185,13 @@ def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: PLR0911 - on
             return {}
         case _:
             assert_never(event)
+
+
+def count_of(event: JobProgress) -> dict[str, Any]:
+    """Return the fields of the reported number of units; none if it was not reported."""
+    if event.done is None:
+        return {}
+    return {"done": event.done, "total": event.total, "unit": event.unit}
 
 
 def _end(event: Event, snapshot: Snapshot) -> dict[str, Any]:
@@ -208,6 +218,7 @@ def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
         case JobStarted():
             averages = {phase.name: seconds(phase.average_ns) for phase in snapshot.phases if phase.average_ns}
             return {
+                "worker": snapshot.worker,
                 "stages": [phase.name for phase in snapshot.phases],
                 "averages": averages,
                 "cache_hit": snapshot.cache_hit,

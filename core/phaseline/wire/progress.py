@@ -6,7 +6,7 @@ import msgspec
 
 from phaseline.model.events import JobProgress
 from phaseline.model.snapshot import Brief
-from phaseline.wire.message import encode_refrain, seconds, timestamp
+from phaseline.wire.message import count_of, encode_refrain, seconds, timestamp
 
 __all__ = ["ProgressLines"]
 
@@ -18,7 +18,7 @@ class ProgressLines:
 
     Only the parts in angle brackets differ between two messages, `t` and `e` only between reports of different times:
 
-        {"type":…,"job_id":…,"photo_id":…,"stage":…,"progress":<p>,"message":<m>,"details":<d>,"timestamp":<t>,
+        {"type":…,"job_id":…,"photo_id":…,"stage":…,"progress":<p>,"message":<m>,"details":<d>[,"done":…],"timestamp":<t>,
         "seq":<s>,"epoch":…,<refrain>,"elapsed_seconds":<e>,"stage_elapsed_seconds":<e less the phase's offset>}
     """
 
@@ -69,6 +69,8 @@ class ProgressLines:
             )
         progress = event.progress if event.progress is not None else self._phase_percent
         details = _encode(event.details) if event.details else b"{}"
+        if event.done is not None:
+            details = b"%b,%b" % (details, _encode(count_of(event))[1:-1])
         return b'%b%b,"message":%b,"details":%b,"timestamp":"%b","seq":%d,"epoch":%b' % (
             self._start,
             _encode(round(progress, 2)),

@@ -63,8 +63,10 @@ class ReasonStatus(msgspec.Struct, frozen=True, kw_only=True):
 class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A job's full state: the fields of the photo protocol's `job_status` first, then Phaseline's.
 
-    `reason` and `silent_seconds` are set for a stalled or lost job, None otherwise. `shortened` names the fields of
-    which lists and snapshots only have a part, because they are large; the status of a single job has all of them.
+    `reason` and `silent_seconds` are set for a stalled or lost job, None otherwise. `done`, `total`, `unit` and `rate`
+    (units per second) are those of the current or last phase. `worker` has facts about the process. `shortened` names
+    the fields of which lists and snapshots only have a part, because they are large; the status of a single job has
+    all of them.
     """
 
     job_id: str
@@ -74,6 +76,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     progress: float
     elapsed_seconds: float
     stages_completed: list[CompletedStage]
+    name: str
     workflow: str
     series: str
     host: str
@@ -102,6 +105,11 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     eta_reasons: list[ReasonStatus]
     reason: str | None
     silent_seconds: float | None
+    worker: dict[str, Any]
+    done: float | None
+    total: float | None
+    unit: str
+    rate: float | None
     shortened: list[str] = []
 
 
@@ -156,6 +164,11 @@ def job_status(snapshot: Snapshot) -> JobStatus:
         ],
         reason=snapshot.stall_reason if snapshot.state.stopped else None,
         silent_seconds=seconds(snapshot.silent_ns) if snapshot.state.stopped else None,
+        worker=snapshot.worker,
+        done=snapshot.done,
+        total=snapshot.total,
+        unit=snapshot.unit,
+        rate=None if snapshot.rate is None else float(f"{snapshot.rate:.4g}"),
     )
 
 
@@ -164,6 +177,7 @@ def short_status(snapshot: Snapshot) -> JobStatus:
     status = job_status(snapshot)
     kept: dict[str, Any] = {
         "photo_info": _first_facts(status.photo_info),
+        "worker": _first_facts(status.worker),
         "errors": _last_errors(status.errors),
         "result": None if status.result is None else _first_facts(status.result),
     }

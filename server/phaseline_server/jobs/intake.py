@@ -140,6 +140,8 @@ class Intake:
             before = self._latest(event)
             head = Head(before.copy())
         job, seq = head.job, self._last + 1
+        if type(event) is JobProgress and event.done is not None:
+            event = job.resolved(event)
         then = present.before(event.age_seconds) if event.age_seconds else present
         if type(event) is JobProgress and job.goes_on(event, then):
             job.seq = seq

@@ -19,6 +19,8 @@ from phaseline_server.pictures.studio import Studio
 
 __all__ = ["RunState", "Runs"]
 
+_SHORT_ADDRESS: Final = 13
+
 _log: Final = structlog.get_logger()
 
 Key = tuple[str, str]
@@ -183,6 +185,7 @@ class Runs:
         await self._tracker.report(
             JobStarted(
                 job_id=job_id,
+                name=_short(address),
                 workflow=DALLE.name,
                 series=series,
                 photo_id=address,
@@ -241,6 +244,11 @@ class Runs:
             self._runs.pop((series, address), None)
             self._tracker.forget(state.snapshot.job_id)
         return state
+
+
+def _short(address: str) -> str:
+    """Return an address as a name: its two ends, if it is long."""
+    return address if len(address) <= _SHORT_ADDRESS else f"{address[:6]}…{address[-6:]}"
 
 
 def _synthetic(series: str, address: str, dress: Dress) -> RunState:

@@ -69,6 +69,7 @@ class Common(msgspec.Struct, kw_only=True, gc=False):
     job_id: str
     photo_id: object = None
     seq: int | None = None
+    name: str | None = None
     workflow: str | None = None
     series: str | None = None
     host: str | None = None
@@ -102,6 +103,11 @@ class JobStatus(Common, kw_only=True):
     eta_reasons: list[ReasonItem] = []
     reason: str | None = None
     silent_seconds: float | None = None
+    worker: object = None
+    done: float | None = None
+    total: float | None = None
+    unit: str | None = None
+    rate: float | None = None
 
 
 class JobMessage(Common, kw_only=True, tag_field="type", tag="job"):
@@ -115,17 +121,24 @@ class JobStarted(JobMessage, kw_only=True, tag="job_started"):
     """A job started, or restarted."""
 
     photo_info: object = None
+    worker: object = None
     stages: list[str] = []
     averages: dict[str, float | None] = {}
 
 
 class JobProgress(JobMessage, kw_only=True, tag="job_progress"):
-    """A phase started or progressed. `progress` is the phase's percentage, if its worker reports it."""
+    """A phase started or progressed. `progress` is the phase's percentage, if its worker reports it.
+
+    `done`, `total` and `unit` count its work, if its worker reports that.
+    """
 
     stage: str | None = None
     progress: float | None = None
     message: str | None = None
     details: object = None
+    done: float | None = None
+    total: float | None = None
+    unit: str | None = None
     stage_elapsed_seconds: float | None = None
 
 

@@ -1,11 +1,11 @@
 """Conversion of the server's messages to `JobView`s. Every text is cleaned."""
 
-import datetime as dt
-import math
 from functools import lru_cache
 from typing import Final, get_args
 
+from phaseline.model.naming import job_name
 from phaseline.text import one_line, one_line_value
+from phaseline_tui.model.counting import count_work
 from phaseline_tui.model.frames import (
     Common,
     ErrorItem,
@@ -23,6 +23,15 @@ from phaseline_tui.model.frames import (
     StageItem,
 )
 from phaseline_tui.model.jobs import Basis, ErrorView, JobKey, JobView, PhaseState, PhaseView, Remaining, State
+from phaseline_tui.model.wire_values import (
+    MAX_SECONDS,
+    bounded_seconds,
+    facts_of,
+    percent_of,
+    seconds_of,
+    shared_seconds,
+    wall_time,
+)
 
 __all__ = ["apply_message", "from_status", "key_of"]
 
@@ -31,8 +40,6 @@ _MAX_PHASES: Final = 500
 _MAX_ERRORS: Final = 100
 _MAX_REASONS: Final = 5
 _MAX_MESSAGES: Final = 5
-_SHORT_ADDRESS: Final = 13
-_MAX_SECONDS: Final = 1e9
 _STATES: Final = {state.value: state for state in State if state is not State.ABSENT}
 _PHASE_STATES: Final = {state.value: state for state in PhaseState}
 _BASES: Final[dict[str | None, Basis]] = {basis: basis for basis in get_args(Basis)}
@@ -54,21 +61,23 @@ def from_status(status: JobStatus, received: float, epoch: str, origin: str = ""
         origin: Label of the connection that received it.
     """
     job = JobView(one_line(status.job_id), origin=origin, epoch=epoch)
-    job.phases = [_phase(item, job_start=_wall(status.started_at)) for item in status.stages[:_MAX_PHASES]]
+    job.phases = [_phase(item, job_start=wall_time(status.started_at)) for item in status.stages[:_MAX_PHASES]]
+    job.photo_info = facts_of(status.photo_info)
     _apply_common(job, status, received)
-    _name(job, status.photo_info)
+    job.worker = facts_of(status.worker)
+    count_work(job, status.done, status.total, status.unit, status.rate)
     _set_stall(job, status)
     job.message = one_line(status.message or "", _LONG)
-    job.started_at = _wall(status.started_at)
-    job.completed_at = _wall(status.completed_at)
-    job.duration = _seconds(status.duration)
+    job.started_at = wall_time(status.started_at)
+    job.completed_at = wall_time(status.completed_at)
+    job.duration = seconds_of(status.duration)
     job.cache_hit = status.cache_hit
     job.result = one_line_value(status.result)
     job.reasons = tuple(one_line(item.text) for item in status.eta_reasons[-_MAX_REASONS:] if item.text)
     job.errors = [_error(item) for item in status.errors[-_MAX_ERRORS:]]
     current = job.current
     if current is not None and status.progress is not None and not job.over:
-        current.progress = _percent(status.progress)
+        current.progress = percent_of(status.progress)
     return job
 
 
@@ -105,12 +114,12 @@ def _apply_other(job: JobView, message: JobMessage) -> None:
         _set_stall(job, message)
         current = job.current
         if isinstance(message, JobLost) and current is not None and current.state is PhaseState.CURRENT:
-            current.elapsed = _seconds(message.stage_elapsed_seconds)
+            current.elapsed = seconds_of(message.stage_elapsed_seconds)
 
 
 def _set_stall(job: JobView, message: JobStatus | JobStalled | JobLost) -> None:
     job.stall_reason = one_line(message.reason or "")
-    silence = _seconds(message.silent_seconds)
+    silence = seconds_of(message.silent_seconds)
     job.silent_from = None if silence is None else job.received - silence
 
 
@@ -122,9 +131,9 @@ def _apply_common(job: JobView, common: Common, received: float) -> None:
     _apply_description(job, common)
     percent, elapsed = common.percent, common.elapsed_seconds
     if percent is not None:
-        job.percent = percent if 0.0 <= percent <= 100.0 else _percent(percent)  # noqa: PLR2004 (percent)
+        job.percent = percent if 0.0 <= percent <= 100.0 else percent_of(percent)  # noqa: PLR2004 (percent)
     if elapsed is not None:
-        job.elapsed = elapsed if 0.0 <= elapsed <= _MAX_SECONDS else _bounded(elapsed)
+        job.elapsed = elapsed if 0.0 <= elapsed <= MAX_SECONDS else bounded_seconds(elapsed)
     _apply_estimate(job, common)
     count = common.stage_count
     if count is not None and not job.phase_count == count >= len(job.phases):
@@ -145,8 +154,11 @@ def _apply_description(job: JobView, common: Common) -> None:
         job.host = one_line(common.host)
     if not job.photo_id and common.photo_id is not None:
         job.photo_id = one_line(str(one_line_value(common.photo_id)))
-    if not job.name:
-        _name(job, None)
+    if common.name != job.name and common.name:
+        job.name = one_line(common.name)
+    elif not job.name:  # an older server sends none
+        facts = job.photo_info if isinstance(job.photo_info, dict) else {}
+        job.name = job_name("", facts, None, job.job_id)
 
 
 def _apply_estimate(job: JobView, common: Common) -> None:
@@ -157,9 +169,9 @@ def _apply_estimate(job: JobView, common: Common) -> None:
     else:
         low, high = common.eta_low_seconds, common.eta_high_seconds
         job.remaining = Remaining(
-            likely if 0.0 <= likely <= _MAX_SECONDS else _bounded(likely),
-            low if low is None or 0.0 <= low <= _MAX_SECONDS else _bounded(low),
-            high if high is None or 0.0 <= high <= _MAX_SECONDS else _bounded(high),
+            likely if 0.0 <= likely <= MAX_SECONDS else bounded_seconds(likely),
+            low if low is None or 0.0 <= low <= MAX_SECONDS else bounded_seconds(low),
+            high if high is None or 0.0 <= high <= MAX_SECONDS else bounded_seconds(high),
         )
     job.basis = _BASES.get(common.eta_basis, "none")
     job.runs = max(0, common.eta_runs) if common.eta_runs else 0
@@ -171,10 +183,11 @@ def _start(job: JobView, message: JobStarted) -> None:
     for name in JobView.__struct_fields__:
         setattr(job, name, getattr(fresh, name))
     names = message.stages[:_MAX_PHASES]
-    job.phases = [PhaseView(one_line(name), average=_shared_seconds(message.averages.get(name))) for name in names]
+    job.phases = [PhaseView(one_line(name), average=shared_seconds(message.averages.get(name))) for name in names]
     job.phase_count = len(job.phases)
-    job.started_at = _wall(message.timestamp)
-    _name(job, message.photo_info)
+    job.started_at = wall_time(message.timestamp)
+    job.photo_info = facts_of(message.photo_info)
+    job.worker = facts_of(message.worker)
 
 
 def _progress(job: JobView, message: JobProgress) -> PhaseView | None:
@@ -189,9 +202,11 @@ def _progress(job: JobView, message: JobProgress) -> PhaseView | None:
     if not message.stage:
         return phase
     if phase is None or phase.name != message.stage or phase.state is not PhaseState.CURRENT:  # False for most messages
-        phase = _begin_phase(job, one_line(message.stage), _seconds(message.stage_elapsed_seconds) or 0.0)
+        phase = _begin_phase(job, one_line(message.stage), seconds_of(message.stage_elapsed_seconds) or 0.0)
     progress = message.progress
-    phase.progress = progress if progress is None else _percent(progress)
+    phase.progress = progress if progress is None else percent_of(progress)
+    if message.done is not None or job.done is not None:
+        count_work(job, message.done, message.total, message.unit)
     return phase
 
 
@@ -204,6 +219,7 @@ def _begin_phase(job: JobView, name: str, spent: float = 0.0) -> PhaseView:
         job.phase_count = max(job.phase_count, len(job.phases))
     phase = job.phases[at]
     job.phase_index = at + 1
+    job.done = job.counted = None
     if phase.state is not PhaseState.CURRENT:
         for other in job.phases:
             if other.state is PhaseState.CURRENT:  # its end was not reported
@@ -228,12 +244,12 @@ def _complete_phase(job: JobView, message: StageCompleted) -> None:
     phase = next((each for each in job.phases if each.name == one_line(message.stage)), None)
     if phase is None:
         phase = _begin_phase(job, one_line(message.stage))
-    seconds = _seconds(message.stage_seconds)
+    seconds = seconds_of(message.stage_seconds)
     if phase.offset is None and seconds is not None and not message.skipped:
         phase.offset = max(0.0, job.elapsed - seconds)
     _end_phase(job, phase, PhaseState.SKIPPED if message.skipped else PhaseState.DONE)
     phase.elapsed = seconds if seconds is not None else phase.elapsed
-    average = _seconds(message.average_seconds)
+    average = seconds_of(message.average_seconds)
     phase.average = phase.average if average is None else average
     phase.result = one_line_value(message.result)
 
@@ -256,8 +272,8 @@ def _add_error(job: JobView, message: ErrorOccurred) -> None:
 def _end(job: JobView, message: JobCompleted | JobFailed) -> None:
     job.remaining = None
     job.result = one_line_value(message.result)
-    job.duration = _seconds(message.duration)
-    job.completed_at = _wall(message.timestamp)
+    job.duration = seconds_of(message.duration)
+    job.completed_at = wall_time(message.timestamp)
     completed = isinstance(message, JobCompleted)
     if not job.over:
         job.state = State.COMPLETED if completed else State.FAILED
@@ -268,33 +284,16 @@ def _end(job: JobView, message: JobCompleted | JobFailed) -> None:
             _end_phase(job, phase, PhaseState.DONE if completed else PhaseState.FAILED)
 
 
-def _name(job: JobView, photo_info: object) -> None:
-    """Set the job's short name."""
-    info = one_line_value(photo_info)
-    if isinstance(info, dict) and info:
-        job.photo_info = info
-        for key in ("file_name", "fileName", "name", "title"):
-            if isinstance(info.get(key), str) and info[key]:
-                job.name = one_line(info[key])
-                return
-    if job.job_id.startswith("dalle:") and job.job_id.count(":") == 2:  # noqa: PLR2004 (dalle:<series>:<address>)
-        address = job.job_id.rpartition(":")[2]
-        short = len(address) <= _SHORT_ADDRESS
-        job.name = address if short else f"{address[:6]}…{address[-6:]}"
-    else:
-        job.name = job.job_id
-
-
 def _phase(item: StageItem, job_start: float | None) -> PhaseView:
-    started = _wall(item.started_at)
+    started = wall_time(item.started_at)
     return PhaseView(
         name=one_line(item.name),
         state=_PHASE_STATES.get(item.state, PhaseState.PENDING),
         offset=None if started is None or job_start is None else max(0.0, started - job_start),
-        elapsed=_seconds(item.elapsed_seconds) if item.state != "pending" else None,
-        average=_shared_seconds(item.average_seconds),
-        p90=_shared_seconds(item.p90_seconds),
-        progress=None if item.progress is None or item.state != "current" else _percent(item.progress),
+        elapsed=seconds_of(item.elapsed_seconds) if item.state != "pending" else None,
+        average=shared_seconds(item.average_seconds),
+        p90=shared_seconds(item.p90_seconds),
+        progress=None if item.progress is None or item.state != "current" else percent_of(item.progress),
         error=one_line(item.error or "", _LONG),
     )
 
@@ -304,39 +303,6 @@ def _error(item: ErrorItem) -> ErrorView:
         kind=one_line(item.error_type or ""),
         message=one_line(item.error_message or "", _LONG),
         phase=one_line(item.stage or ""),
-        at=_wall(item.timestamp),
+        at=wall_time(item.timestamp),
         details=one_line_value(item.error_details),
     )
-
-
-def _percent(value: float) -> float:
-    if 0.0 <= value <= 100.0:  # noqa: PLR2004 (percent; the usual case)
-        return value
-    return min(100.0, max(0.0, value)) if math.isfinite(value) else 0.0
-
-
-def _seconds(value: float | None) -> float | None:
-    """Return a duration within bounds; None if there is none."""
-    return None if value is None else _bounded(value)
-
-
-def _bounded(seconds: float) -> float:
-    """Return a duration clamped to 0 to 1e9 s. JSON has no infinity and no NaN."""
-    return min(_MAX_SECONDS, max(0.0, seconds))
-
-
-@lru_cache(maxsize=4096)
-def _shared_seconds(value: float | None) -> float | None:
-    """Return an average duration; cached, so that jobs with equal averages share one object."""
-    return _seconds(value)
-
-
-def _wall(timestamp: str | None) -> float | None:
-    """Return an RFC 3339 timestamp as seconds since 1970; None if it is invalid or has no time zone."""
-    if not timestamp:
-        return None
-    try:
-        moment = dt.datetime.fromisoformat(timestamp)
-        return moment.timestamp() if moment.tzinfo is not None else None
-    except (ValueError, OverflowError, OSError):
-        return None

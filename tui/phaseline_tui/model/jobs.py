@@ -94,7 +94,7 @@ class JobView(msgspec.Struct, gc=False):
     origin: str = ""
     """Label of the connection to its server."""
     name: str = ""
-    """Short name: a file name, a picture's address, or the id."""
+    """The name that users see; the id if it has no other."""
     workflow: str = ""
     series: str = ""
     host: str = ""
@@ -125,6 +125,16 @@ class JobView(msgspec.Struct, gc=False):
     duration: float | None = None
     cache_hit: bool = False
     errors: list[ErrorView] = []
+    done: float | None = None
+    """Units of the current phase that are done, of `total`, if its worker counts them."""
+    total: float | None = None
+    unit: str = ""
+    rate: float | None = None
+    """Units per second; None if unknown."""
+    counted: tuple[float, float] | None = None
+    """The job's elapsed seconds and `done` from which the rate is measured."""
+    worker: object = None
+    """Facts about the worker's process."""
     photo_id: str = ""
     photo_info: object = None
     details: object = None

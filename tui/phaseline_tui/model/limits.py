@@ -82,7 +82,13 @@ def _bounded_facts(value: object) -> object:
 
 def size_of(job: JobView) -> int:
     """Return the approximate size in bytes of a job's texts and facts."""
-    facts = (job.photo_info, job.details, job.result, *(phase.result for phase in job.phases if phase.result))
+    facts = (
+        job.photo_info,
+        job.worker,
+        job.details,
+        job.result,
+        *(phase.result for phase in job.phases if phase.result),
+    )
     size = sum(len(msgspec.json.encode(each)) for each in facts if each)
     size += sum(len(error.message) for error in job.errors)
     size += sum(len(msgspec.json.encode(error.details)) for error in job.errors if error.details)

@@ -17,8 +17,30 @@ from phaseline.reporting.values import name, text_of
 
 __all__ = ["Inbox", "Sample", "Waiter"]
 
-Sample = tuple[str, float | None, str]  # phase, percent, text
+# Phase, percent and text; and, if the work is counted, the units that are done, their total and their name.
+Sample = tuple[str, float | None, str] | tuple[str, float | None, str, float, float | None, str]
 _SLACK: Final = 2  # the inbox is thinned when it exceeds its size by this factor
+
+
+def progress_event(
+    job_id: str,
+    phase: str,
+    percent: float | None,
+    text: str,
+    done: float | None = None,
+    total: float | None = None,
+    unit: str = "",
+) -> JobProgress:
+    """Return the report of a sample."""
+    return JobProgress(
+        job_id=job_id,
+        phase=name(phase, "work"),
+        progress=None if total else percent,  # the server computes it, since the total may grow
+        done=done,
+        total=total,
+        unit=name(unit, "", 40),
+        text=text_of(text),
+    )
 
 
 class Waiter:
@@ -161,10 +183,7 @@ class Inbox:
                 sample = watch.sample()
                 if sample is None or sample == watch.taken:
                     continue
-                phase, percent, text = sample
-                record = encoded(
-                    JobProgress(job_id=job_id, phase=name(phase, "work"), progress=percent, text=text_of(text))
-                )
+                record = encoded(progress_event(job_id, *sample))
             except Exception as error:  # noqa: BLE001 - the worker's function may raise anything
                 if not isinstance(error, PhaselineError):
                     self._forget(job_id, watch)

@@ -133,7 +133,7 @@ function take(message) {
     const known = jobs.get(message.job_id);
     if (known) advance(known);
     const status = known ? known.status : { job_id: message.job_id, stages: [], errors: [], photo_info: {}, message: "" };
-    for (const name of ["photo_id", "workflow", "series", "state", "percent", "eta_seconds", "eta_low_seconds",
+    for (const name of ["name", "photo_id", "workflow", "series", "state", "percent", "eta_seconds", "eta_low_seconds",
       "eta_high_seconds", "stage_index", "stage_count", "elapsed_seconds", "reason"]) {
       if (name in message) status[name] = message[name];
     }
@@ -232,7 +232,7 @@ function latest(status) {
 
 function nameOf(status) {
   if (status.workflow === "dalle") return `${status.series}/${status.photo_id}`;
-  return String(status.photo_info?.file_name || status.photo_id || status.job_id);
+  return String(status.name || status.job_id);
 }
 
 function phaseOf(status) {

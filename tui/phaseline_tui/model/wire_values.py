@@ -1,0 +1,60 @@
+"""Values of the wire within bounds: a server is not trusted to send sensible ones."""
+
+import datetime as dt
+import math
+from functools import lru_cache
+from typing import Final
+
+from phaseline.text import one_line_value
+
+__all__ = [
+    "MAX_SECONDS",
+    "bounded_seconds",
+    "facts_of",
+    "percent_of",
+    "seconds_of",
+    "shared_seconds",
+    "wall_time",
+]
+
+MAX_SECONDS: Final = 1e9
+
+
+def facts_of(value: object) -> object:
+    """Return an object of facts, cleaned; None if there is none."""
+    facts = one_line_value(value)
+    return facts if isinstance(facts, dict) and facts else None
+
+
+def percent_of(value: float) -> float:
+    """Return a percentage clamped to 0 to 100."""
+    if 0.0 <= value <= 100.0:  # noqa: PLR2004 (percent; the usual case)
+        return value
+    return min(100.0, max(0.0, value)) if math.isfinite(value) else 0.0
+
+
+def seconds_of(value: float | None) -> float | None:
+    """Return a duration within bounds; None if there is none."""
+    return None if value is None else bounded_seconds(value)
+
+
+def bounded_seconds(seconds: float) -> float:
+    """Return a duration clamped to 0 to 1e9 s. JSON has no infinity and no NaN."""
+    return min(MAX_SECONDS, max(0.0, seconds))
+
+
+@lru_cache(maxsize=4096)
+def shared_seconds(value: float | None) -> float | None:
+    """Return an average duration; cached, so that jobs with equal averages share one object."""
+    return seconds_of(value)
+
+
+def wall_time(timestamp: str | None) -> float | None:
+    """Return an RFC 3339 timestamp as seconds since 1970; None if it is invalid or has no time zone."""
+    if not timestamp:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(timestamp)
+        return moment.timestamp() if moment.tzinfo is not None else None
+    except (ValueError, OverflowError, OSError):
+        return None
