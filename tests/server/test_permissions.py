@@ -62,6 +62,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/progress/job/{job_id}"): ("/progress/job/shot-1", None, READERS),
     ("GET", "/progress/active"): ("/progress/active", None, READERS),
     ("GET", "/progress/jobs"): ("/progress/jobs", None, READERS),
+    ("GET", "/progress/totals"): ("/progress/totals", None, READERS),
     ("GET", "/progress/events"): ("/progress/events", None, READERS),
     ("GET", "/events"): ("/events", None, READERS),
     ("GET", "/ws"): ("/ws", None, EVERYBODY),

@@ -122,12 +122,12 @@ async def test_jobs_are_listed_by_state_and_page_by_page(tmp_path: Path) -> None
 
         assert await listed("state=done") == ["job0"]
         assert await listed("state=failed") == ["job1"]
-        assert await listed("state=active") == ["job2", "job3", "job4"]
+        assert await listed("state=active") == ["job4", "job3", "job2"]
         first = (await client.get("/progress/jobs?limit=2")).json()
         second = (await client.get(f"/progress/jobs?limit=2&cursor={first['cursor']}")).json()
         third = (await client.get(f"/progress/jobs?limit=2&cursor={second['cursor']}")).json()
         pages = [[job["job_id"] for job in page["jobs"]] for page in (first, second, third)]
-        assert pages == [["job2", "job3"], ["job4", "job0"], ["job1"]]
+        assert pages == [["job4", "job3"], ["job2", "job1"], ["job0"]]
         assert third["cursor"] is None
         assert (await client.get("/progress/jobs?state=odd")).status_code == 422
         assert (await client.get("/progress/jobs?limit=0")).status_code == 422
@@ -158,6 +158,6 @@ async def test_a_page_of_jobs_makes_only_the_snapshots_that_it_shows(
             return real(messages, job, moment)
 
         monkeypatch.setattr(JobMessages, "snapshot", snapshot)
-        page = (await client.get("/progress/jobs?limit=2&cursor=50")).json()
-        assert [job["job_id"] for job in page["jobs"]] == made == ["50", "51"]
-        assert page["cursor"] == "52"
+        page = (await client.get("/progress/jobs?limit=2&cursor=.50")).json()
+        assert [job["job_id"] for job in page["jobs"]] == made == ["48", "47"]
+        assert page["cursor"] == ".48"

@@ -133,8 +133,17 @@ async def test_jobs_are_listed_page_by_page(tmp_path: Path) -> None:
             if page["cursor"] is None:
                 break
             cursor = f"&cursor={page['cursor']}"
-        assert seen == [f"job {number}" for number in range(5)]
-        for query in ("limit=0", "limit=1001", "limit=x", "limit=", "cursor=-1", "state=some"):
+        assert seen == [f"job {number}" for number in reversed(range(5))]
+        for query in (
+            "limit=0",
+            "limit=1001",
+            "limit=x",
+            "limit=",
+            "cursor=-1",
+            "state=some",
+            "since=5",
+            "dismissed=2",
+        ):
             assert (await ask(client, f"/progress/jobs?{query}", 422))["code"] == "INVALID_FIELD"
 
 

@@ -14,7 +14,7 @@ from phaseline.wire.decode import (
     encode_event,
 )
 from phaseline.wire.ignored import ignored_fields, ignored_in_each
-from phaseline.wire.message import encode_message, encode_refrain, needs_snapshot, timestamp
+from phaseline.wire.message import encode_message, encode_refrain, needs_snapshot, seconds, timestamp
 from phaseline.wire.picture_run import encode_run, run_snapshot
 from phaseline.wire.progress import ProgressLines
 from phaseline.wire.status import (
@@ -53,6 +53,7 @@ __all__ = [
     "join_statuses",
     "needs_snapshot",
     "run_snapshot",
+    "seconds",
     "short_status",
     "timestamp",
 ]

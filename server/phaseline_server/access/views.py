@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
+import msgspec
+
 from phaseline.errors import Forbidden, PhaselineError, RateLimited
 from phaseline.model.events import Event, JobStarted
 from phaseline.model.job import Job
@@ -20,15 +22,19 @@ from phaseline_server.fanout.broadcaster import BroadcasterStatistics
 from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.fanout.subscriber import Subscriber
+from phaseline_server.jobs.history import HistoryPage
+from phaseline_server.jobs.published import Clock
 from phaseline_server.jobs.receipts import BatchReceipt
 from phaseline_server.jobs.states import JobsState
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.workers import Workers
+from phaseline_server.log.queries import JobFilter, JobQuery, Total, TotalsQuery
 from phaseline_server.log.stream import PAGE, Log
 
 __all__ = ["JobsView", "StreamView"]
 
 _AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
+_AnyFilter = TypeVar("_AnyFilter", bound=JobFilter)
 
 
 class JobsView:
@@ -60,6 +66,11 @@ class JobsView:
     def reports(self) -> int:
         """See `Tracker.reports`."""
         return self._tracker.reports
+
+    @property
+    def clock(self) -> Clock:
+        """See `Tracker.clock`."""
+        return self._tracker.clock
 
     @property
     def workers(self) -> Workers:
@@ -130,6 +141,19 @@ class JobsView:
         access = CURRENT.get()
         jobs = self._tracker.jobs()
         return list(jobs) if access.grant is OPEN else [job for job in jobs if access.reads(job.job_id)]
+
+    async def history(self, query: JobQuery) -> HistoryPage:
+        """See `Tracker.history`; limited to the jobs that the client may read."""
+        return await self._tracker.history(self._allowed(query))
+
+    async def totals(self, query: TotalsQuery) -> list[Total]:
+        """See `Log.totals`; limited to the jobs that the client may read."""
+        return await self._tracker.log.totals(self._allowed(query))
+
+    def _allowed(self, query: _AnyFilter) -> _AnyFilter:
+        grant = CURRENT.get().known
+        grant.check_reads()
+        return msgspec.structs.replace(query, prefix=grant.prefix)
 
     async def statuses(self, jobs: Iterable[Job]) -> list[bytes]:
         """See `Tracker.statuses`; `jobs` are some of those that `jobs` returned."""

@@ -87,12 +87,17 @@ class ActiveJobs(msgspec.Struct, kw_only=True):
 
 
 class JobList(msgspec.Struct, kw_only=True):
-    """A page of jobs. Send `cursor` to get the next page; null on the last one."""
+    """A page of jobs. Send `cursor` to get the next page; null on the last one.
+
+    `since` and `until` are the times of the query, null if it had none.
+    """
 
     success: Literal[True]
     jobs: list[JobStatus]
     count: int
     cursor: str | None
+    since: str | None
+    until: str | None
 
 
 class Missed(msgspec.Struct, kw_only=True):

@@ -12,23 +12,17 @@ from msgspec import Meta
 from phaseline.model.events import ErrorOccurred, JobProgress, JobStarted, PhaseCompleted, PhotoInfo, Report
 from phaseline_server.access.rules import Need, Rule
 from phaseline_server.http import answers
+from phaseline_server.http.parameters import FILTER, Ack, Channels, Flag, Page, States, Wait, Where
 from phaseline_server.http.routes.fallback import Broadcast, Disconnect, Handshake, Send
-from phaseline_server.http.routes.progress import MAX_EVENTS, MAX_JOBS, Complete
+from phaseline_server.http.routes.history import MAX_JOBS, Totals
+from phaseline_server.http.routes.progress import MAX_EVENTS, Complete
 from phaseline_server.http.routes.statistics import EtaAnswer, PhasesAnswer
-from phaseline_server.http.routes.waiting import LONGEST_WAIT_S
 
 __all__ = ["JSON", "ROUTES", "Route"]
 
 JSON: Final = "application/json"
 _OBJECT: Final = {"type": "object"}
 _VARIABLE: Final = re.compile(r"{(\w+)}")
-
-Flag = Literal["1"]
-Channels = Annotated[str, Meta(max_length=1000, description="Channel names, separated by commas.")]
-Where = Annotated[str, Meta(pattern=r"^[^/]{1,100}/[0-9]{1,15}$", description="A position: <epoch>/<seq>.")]
-_ACK: Final = "The `ack` of the last answer, or a position: <epoch>/<seq>."
-Ack = Annotated[str, Meta(pattern=r"^([^/]{1,100}/)?[0-9]{1,15}$", description=_ACK)]
-Wait = Annotated[float, Meta(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for the first message.")]
 
 _ANYBODY: Final = Rule(Need.NOTHING)
 _READ: Final = Rule(Need.READ)
@@ -209,14 +203,26 @@ _PROGRESS: Final = (
         "GET",
         "/progress/jobs",
         _READ,
-        "List jobs, page by page.",
+        "List all jobs that are kept, page by page: the unfinished ones, then the others, newest end first.",
         _json(answers.JobList),
-        query={
-            "state": Literal["active", "done", "failed", "stalled", "all"],
+        query=FILTER
+        | {
+            "state": States,
+            "dismissed": Literal["0", "1"],
             "limit": Annotated[int, Meta(ge=1, le=MAX_JOBS)],
-            "cursor": Annotated[int, Meta(ge=0)],
+            "cursor": Page,
         },
-        errors=(422,),
+        errors=(422, 503),
+    ),
+    Route(
+        "totals",
+        "GET",
+        "/progress/totals",
+        _READ,
+        "Get the numbers and durations of runs by workflow and series, by default of the server's local day.",
+        _json(Totals),
+        query=FILTER,
+        errors=(422, 503),
     ),
 )
 

@@ -8,9 +8,11 @@ import trio
 from phaseline.model.job import Job
 from phaseline.model.record import decode_job
 from phaseline.model.snapshot import Moment, Snapshot
+from phaseline_server.jobs.history import HistoryPage, read_history
 from phaseline_server.jobs.job_table import JobTable
 from phaseline_server.jobs.messages import JobMessages
 from phaseline_server.jobs.states import JobsState, Statuses
+from phaseline_server.log.queries import JobQuery
 from phaseline_server.log.stream import Log
 
 __all__ = ["Clock", "PublishedJobs"]
@@ -69,6 +71,14 @@ class PublishedJobs:
             reads: Returns whether a job may be read, by its id; None if all may be.
         """
         return await self._statuses.state(self.log.top, reads)
+
+    async def history(self, query: JobQuery) -> HistoryPage:
+        """Return a page of all jobs that are kept; see `read_history`.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        return await read_history(self.log, query, self._jobs, self._statuses, self.clock())
 
     def tidy(self) -> None:
         """Drop statuses that are too old to be reused."""

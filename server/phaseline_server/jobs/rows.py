@@ -7,11 +7,12 @@ import msgspec
 from phaseline.eta.observed import finished
 from phaseline.model.job import Job
 from phaseline.model.record import encode_job
-from phaseline.model.snapshot import Moment, PhaseState
+from phaseline.model.snapshot import Moment, PhaseState, State
 from phaseline.model.statistics import Statistics
 from phaseline_server.jobs.commit_group import Group
 from phaseline_server.jobs.turns import Turns
 from phaseline_server.log.batch import Batch, JobRow, RunRow
+from phaseline_server.log.queries import search_text
 
 __all__ = ["batch_of"]
 
@@ -51,7 +52,28 @@ async def batch_of(group: Group, statistics: Statistics, at: Moment, turns: Turn
 
 def _job_row(job: Job) -> JobRow:
     ended_ns = job.ended.wall_ns if job.ended else None
-    return JobRow(job.job_id, job.seq, job.state.value, job.latest.wall_ns, ended_ns, encode_job(job))
+    return JobRow(
+        job_id=job.job_id,
+        seq=job.seq,
+        state=job.state.value,
+        latest_ns=job.latest.wall_ns,
+        ended_ns=ended_ns,
+        record=encode_job(job),
+        workflow=job.workflow.name,
+        series=job.series,
+        host=job.host,
+        search=_search_text(job),
+    )
+
+
+def _search_text(job: Job) -> str:
+    return search_text(name_of(job), job.job_id, job.workflow.name, job.series, job.host)
+
+
+def name_of(job: Job) -> str:
+    """Return the job's name."""
+    named = [job.info.get(key) for key in ("file_name", "fileName", "name", "title")]
+    return next((name for name in (*named, job.photo_id) if isinstance(name, str) and name), job.job_id)
 
 
 def _run_row(job: Job) -> RunRow:
@@ -69,4 +91,7 @@ def _run_row(job: Job) -> RunRow:
         phase=failed,
         duration_ns=job.elapsed_ns(moment),
         body=None if run is None else _run_encoder.encode(run),
+        host=job.host,
+        search=_search_text(job),
+        measured=job.state is State.COMPLETED and not job.cache_hit,
     )

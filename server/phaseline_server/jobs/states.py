@@ -69,7 +69,7 @@ class Statuses:
         """Return the status of each job as JSON; other tasks run meanwhile."""
         turns, documents = Turns(), list[bytes]()
         for job in jobs:
-            documents.append(self._document(job))
+            documents.append(self.document(job))
             await turns.offer()
         return documents
 
@@ -102,7 +102,8 @@ class Statuses:
     def _is_fresh(self, at_ns: int) -> bool:
         return 0 <= self._clock().mono_ns - at_ns < _FRESH_NS
 
-    def _document(self, job: Job) -> bytes:
+    def document(self, job: Job) -> bytes:
+        """Return the status of a job in memory as JSON."""
         moment, found = self._clock(), self._encoded.get(job.job_id)
         if found is not None and found.job is job and self._is_fresh(found.at_ns):
             return found.document
@@ -111,6 +112,12 @@ class Statuses:
         document = encode_status(self._messages.snapshot(job, moment))
         self._encoded[job.job_id] = _Encoded(job, moment.mono_ns, document)
         return document
+
+    def past_document(self, job: Job) -> bytes:
+        """Return the status of a job that is no longer in memory as JSON."""
+        moment = self._clock()
+        ended = job.state.ended
+        return encode_status((self._messages.snapshot if ended else self._messages.past_snapshot)(job, moment))
 
     def tidy(self) -> None:
         """Drop what is too old to be reused."""

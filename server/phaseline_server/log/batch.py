@@ -29,6 +29,8 @@ class JobRow(NamedTuple):
         latest_ns: Wall-clock time of its latest event.
         ended_ns: Wall-clock time of its end, None before.
         record: What `phaseline.model.record.encode_job` returns. Only that module reads it; an engine does not.
+        search: The text in which words are searched; see `phaseline_server.log.queries.search_text`.
+        dismissed: Whether it is dismissed. Then the run that it ended with does not count as failed on its day.
     """
 
     job_id: str
@@ -37,10 +39,20 @@ class JobRow(NamedTuple):
     latest_ns: int
     ended_ns: int | None
     record: bytes
+    workflow: str = ""
+    series: str = ""
+    host: str = ""
+    search: str = ""
+    dismissed: bool = False
 
 
 class RunRow(NamedTuple):
-    """A job that ended; estimates learn from its `body`, which is None if it teaches nothing."""
+    """A job that ended; estimates learn from its `body`, which is None if it teaches nothing.
+
+    Attributes:
+        measured: Whether it completed without a cache hit, so that its duration is that of its work.
+        search: As in `JobRow`.
+    """
 
     seq: int
     at_ns: int
@@ -51,6 +63,9 @@ class RunRow(NamedTuple):
     phase: str
     duration_ns: int
     body: bytes | None
+    host: str = ""
+    search: str = ""
+    measured: bool = False
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

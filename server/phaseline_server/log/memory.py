@@ -13,7 +13,9 @@ from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, JobRow, Kept, ProducerKey, RunRow
 from phaseline_server.log.clock import LogClock
 from phaseline_server.log.learned import EncodedRun, Learned, Outcomes, PhaseFailures, SlowRun
+from phaseline_server.log.memory_queries import find_jobs, find_totals
 from phaseline_server.log.protocol import Retention
+from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
 
 __all__ = ["MemoryStore"]
 
@@ -41,6 +43,7 @@ class MemoryStore:
         self._committed: dict[str, int] = {}  # the time of each job's last commit
         self._producers: dict[ProducerKey, tuple[int, int]] = {}
         self._runs: list[RunRow] = []
+        self._dismissed: set[tuple[str, int]] = set()  # runs, by the job's id and the time of the end
         self._durations: list[tuple[str, str, str, int]] = []
         self._averages: dict[tuple[str, str], Average] = {}
         self._counts: tuple[int, int] | None = None
@@ -78,6 +81,9 @@ class MemoryStore:
         self._jobs.update((row.job_id, row) for row in batch.jobs)
         self._committed.update((row.job_id, at_ns) for row in batch.jobs)
         self._producers.update(batch.producers)
+        self._dismissed |= {
+            (row.job_id, row.ended_ns) for row in batch.jobs if row.dismissed and row.ended_ns is not None
+        }
         self._runs.extend(batch.runs)
         self._durations.extend((each.workflow, each.series, each.phase, each.duration_ns) for each in batch.durations)
         if batch.forget:
@@ -98,6 +104,24 @@ class MemoryStore:
         row = self._jobs.get(job_id)
         return None if row is None else row.record
 
+    async def jobs(self, query: JobQuery) -> JobPage:
+        """See `Store.jobs`."""
+        await trio.lowlevel.checkpoint()
+        return find_jobs(self._jobs.values(), query)
+
+    async def totals(self, query: TotalsQuery) -> list[Total]:
+        """See `Store.totals`."""
+        await trio.lowlevel.checkpoint()
+        return find_totals(self._jobs.values(), self._runs, query)
+
+    async def ends(self, since_ns: int, until_ns: int) -> dict[str, int]:
+        """See `Store.ends`."""
+        await trio.lowlevel.checkpoint()
+        runs = [run for run in self._runs if since_ns <= run.at_ns < until_ns]
+        return Counter(
+            run.state for run in runs if run.state != "failed" or (run.job_id, run.at_ns) not in self._dismissed
+        )
+
     async def prune(self, now: Moment) -> bool:
         """See `Store.prune`; all of it is removed at once."""
         await trio.lowlevel.checkpoint()
@@ -106,13 +130,15 @@ class MemoryStore:
             self._events.popleft()
         old = {job_id for job_id, at_ns in self._committed.items() if at_ns < before_ns}
         gone = [row for place, (_, row) in enumerate(self._ended()) if place >= limits.jobs or row.job_id in old]
-        gone += [row for row in self._jobs.values() if row.state == State.LOST and row.job_id in old]
+        stopped = [row for row in self._jobs.values() if row.ended_ns is None]
+        gone += [row for row in stopped if (row.state == State.LOST or row.dismissed) and row.job_id in old]
         for row in gone:
             del self._jobs[row.job_id], self._committed[row.job_id]
         producers = sorted(self._producers.items(), key=lambda item: item[1][1])
         self._producers = dict(_last(producers, limits.producers))
         self._durations = _last(self._durations, limits.durations)
         self._runs = _last(self._runs, limits.runs)
+        self._dismissed &= {(run.job_id, run.at_ns) for run in self._runs}
         return False
 
     async def learned(self) -> Learned:

@@ -13,6 +13,7 @@ from phaseline.model.snapshot import Moment
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
+from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
 
 __all__ = ["Retention", "Store"]
 
@@ -23,7 +24,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         events: Number of the newest events.
         jobs: Number of ended jobs.
-        age_s: Seconds that events, ended jobs and lost jobs are kept.
+        age_s: Seconds that events are kept, and jobs that ended, are lost or were dismissed.
         producers: Number of producers, each with one job, whose reports are deduplicated.
         durations: Number of phase durations to compute percentiles from.
         runs: Number of ended runs to learn from.
@@ -93,6 +94,34 @@ class Store(Protocol):
 
     async def job(self, job_id: str) -> bytes | None:
         """Return a job's record, or None.
+
+        Raises:
+            JournalFailed: The storage failed.
+        """
+        ...
+
+    async def jobs(self, query: JobQuery) -> JobPage:
+        """Return a page of the jobs that are kept; its last place continues it, whatever is committed in between.
+
+        Raises:
+            JournalFailed: The storage failed.
+        """
+        ...
+
+    async def totals(self, query: TotalsQuery) -> list[Total]:
+        """Return the totals of runs, by workflow and series; only of those with a run since `query.since_ns`.
+
+        An id that was started again has several runs. Lost jobs count as runs that ended with their latest event.
+
+        Raises:
+            JournalFailed: The storage failed.
+        """
+        ...
+
+    async def ends(self, since_ns: int, until_ns: int) -> dict[str, int]:
+        """Return how many runs ended in each state from `since_ns` to before `until_ns`, by the wall clock.
+
+        A failed run does not count if its job was dismissed.
 
         Raises:
             JournalFailed: The storage failed.

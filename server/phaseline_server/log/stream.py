@@ -15,6 +15,7 @@ from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.log.batch import Batch
 from phaseline_server.log.protocol import Store
+from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
 
 __all__ = ["PAGE", "Log"]
 
@@ -125,6 +126,22 @@ class Log:
             JournalFailed: The disk failed.
         """
         return await self._store.job(job_id)
+
+    async def jobs(self, query: JobQuery) -> JobPage:
+        """Return a page of the jobs that are kept.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        return await self._store.jobs(query)
+
+    async def totals(self, query: TotalsQuery) -> list[Total]:
+        """Return the totals of runs, by workflow and series.
+
+        Raises:
+            JournalFailed: The disk failed.
+        """
+        return await self._store.totals(query)
 
     async def run_pruning(self, clock: Callable[[], Moment]) -> None:
         """Remove events and jobs that exceed the retention, a few at a time between commits, until cancelled.

@@ -1,14 +1,11 @@
 """`/progress/…`: the REST part of the photo protocol: reports, jobs and past events."""
 
 from functools import partial
-from heapq import nsmallest
-from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 from quart import Response, request
 
-from phaseline.errors import InvalidField
 from phaseline.model.events import (
     Age,
     Count,
@@ -26,7 +23,6 @@ from phaseline.model.events import (
     Report,
     Seconds,
 )
-from phaseline.model.snapshot import State
 from phaseline.wire import decode_object, ignored_fields, ignored_in_each, job_status
 from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers
@@ -44,19 +40,11 @@ from phaseline_server.http.routes.waiting import LONGEST_WAIT_S, read_missed
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.receipts import Outcome
 
-__all__ = ["MAX_EVENTS", "MAX_JOBS", "Complete", "add_handlers"]
+__all__ = ["MAX_EVENTS", "Complete", "add_handlers"]
 
-MAX_JOBS: Final = 1000
 _DEFAULT_EVENTS: Final = 1000
 MAX_EVENTS: Final = 10_000
 _LINES: Final = "application/x-ndjson"
-_STATES: Final = {
-    "active": {state for state in State if state.at_work},
-    "done": {State.COMPLETED},
-    "failed": {state for state in State if state.bad} | {State.CANCELLED},
-    "stalled": {State.STALLED},
-    "all": set(State),
-}
 
 
 class Complete(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,22 +158,6 @@ def _add_jobs(handlers: Handlers, services: Services) -> None:
         documents = await tracker.statuses(jobs)
         by_id = {job.job_id: msgspec.Raw(document) for job, document in zip(jobs, documents, strict=True)}
         return json_answer({"success": True, "active_jobs": by_id, "count": len(jobs)})
-
-    @handlers
-    async def jobs() -> Response:
-        wanted = request.args.get("state", "all")
-        if wanted not in _STATES:
-            raise InvalidField("state", wanted, ", ".join(_STATES))
-        limit = parse_number("limit", request.args.get("limit"), 100, 1, MAX_JOBS)
-        after = parse_number("cursor", request.args.get("cursor"), 0, 0, 2**63)
-        # Jobs are sorted by their latest event; the cursor is that event's number.
-        states = _STATES[wanted]
-        found = (job for job in tracker.jobs() if job.seq > after and job.state in states)
-        page = nsmallest(limit + 1, found, key=attrgetter("seq"))
-        more = str(page[limit - 1].seq) if len(page) > limit else None
-        documents = await tracker.statuses(page[:limit])
-        jobs = [msgspec.Raw(document) for document in documents]
-        return json_answer({"success": True, "jobs": jobs, "count": len(jobs), "cursor": more})
 
 
 def _add_events(handlers: Handlers, services: Services) -> None:

@@ -16,6 +16,7 @@ from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
 from phaseline_server.log.protocol import Retention
+from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
 from phaseline_server.log.sqlite.boot import boot_id
 from phaseline_server.log.sqlite.failures import failure, opening, working
 from phaseline_server.log.sqlite.file import NAME, check_file, create_file, make_private, parts_of
@@ -23,6 +24,7 @@ from phaseline_server.log.sqlite.guard import DirectoryLock, FileLock, Files, Ma
 from phaseline_server.log.sqlite.history import read_learned, read_outcomes
 from phaseline_server.log.sqlite.packing import unpacked
 from phaseline_server.log.sqlite.pruning import prune, trim
+from phaseline_server.log.sqlite.querying import read_ends, read_jobs, read_totals
 from phaseline_server.log.sqlite.reading import encode_reading, read_clock, read_packs, read_state
 from phaseline_server.log.sqlite.schema import prepare
 from phaseline_server.log.sqlite.writing import write_batch
@@ -55,6 +57,7 @@ class Journal:
         self._lock = lock
         self._marker = Marker((), 0, 0)
         self._reading = threading.Lock()
+        self._querying = threading.Lock()
         self._writing = threading.Lock()
 
     @classmethod
@@ -112,10 +115,15 @@ class Journal:
         self._stored: int | None = None
         (since,) = self._writer.execute("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'epoch_since'").fetchone()
         self.oldest = max(oldest or 1, since + 1)
-        self._reader = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        self._reader.execute("PRAGMA query_only = 1")
+        self._reader = self._open_reader()
+        self._history = self._open_reader()  # another one, so that no report of a stream waits for a long query
         # The third part, an index, is made anew from the others.
         self._files = Files(parts_of(self.path)[:2])
+
+    def _open_reader(self) -> sqlite3.Connection:
+        reader = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        reader.execute("PRAGMA query_only = 1")
+        return reader
 
     def _recognize(self) -> None:
         """Begin a new epoch unless the file is the one that was served last; then mark it as served.
@@ -141,7 +149,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; it is complete."""
-        with self._reading, self._writing:
+        with self._querying, self._reading, self._writing:
+            self._history.close()
             self._reader.close()
             self._writer.close()
             self._file_lock.close()
@@ -245,3 +254,18 @@ class Journal:
         with self._reading, working(self.path):
             row = self._reader.execute("SELECT record FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
         return None if row is None else row[0]
+
+    def jobs(self, query: JobQuery) -> JobPage:
+        """Return a page of jobs. See `Store.jobs`."""
+        with self._querying, working(self.path):
+            return read_jobs(self._history, query)
+
+    def totals(self, query: TotalsQuery) -> list[Total]:
+        """Return the totals of each workflow and series. See `Store.totals`."""
+        with self._querying, working(self.path):
+            return read_totals(self._history, query)
+
+    def ends(self, since_ns: int, until_ns: int) -> dict[str, int]:
+        """Return how many runs ended in each state in this time. See `Store.ends`."""
+        with self._querying, working(self.path):
+            return read_ends(self._history, since_ns, until_ns)

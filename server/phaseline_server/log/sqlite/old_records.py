@@ -1,17 +1,32 @@
-"""The parts of job records that became columns in version 4, read once from the JSON that older versions wrote."""
+"""The parts of job records that became columns, read once from the JSON that older versions wrote.
 
-from typing import Final
+Versions 1 to 3 had no columns for queries, version 4 and 5 only the state and the time of the latest event.
+"""
+
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 
-__all__ = ["latest_ns_in", "state_in"]
+__all__ = ["host_in", "latest_ns_in", "name_in", "series_in", "state_in", "workflow_in"]
+
+_MOST_NAME: Final = 200
+
+
+class _OldWorkflow(msgspec.Struct, frozen=True):
+    name: str = ""
 
 
 class _OldRecord(msgspec.Struct, frozen=True):
-    """As versions 1 to 3 wrote it; `latest` is a moment: wall-clock and monotonic nanoseconds."""
+    """As versions 1 to 5 wrote it; `latest` is a moment: wall-clock and monotonic nanoseconds."""
 
     state: str
     latest: tuple[int, int]
+    workflow: _OldWorkflow = _OldWorkflow()
+    series: str = ""
+    host: str = ""
+    photo_id: int | str | None = None
+    info: dict[str, Any] = {}
 
 
 _UNREADABLE: Final = _OldRecord("", (0, 0))
@@ -28,6 +43,32 @@ def latest_ns_in(record: bytes) -> int:
     return _read(record).latest[0]
 
 
+def workflow_in(record: bytes) -> str:
+    """Return the name of the job's workflow, or "" if the record can't be read."""
+    return _read(record).workflow.name
+
+
+def series_in(record: bytes) -> str:
+    """Return the job's series."""
+    return _read(record).series
+
+
+def host_in(record: bytes) -> str:
+    """Return the job's host."""
+    return _read(record).host
+
+
+def name_in(record: bytes, job_id: str) -> str:
+    """Return the name that a job of this id would have if it started now."""
+    found = _read(record)
+    named = [found.info.get(key) for key in ("file_name", "fileName", "name", "title")]
+    for name in (*named, found.photo_id):
+        if isinstance(name, str) and name:
+            return " ".join(name.split())[:_MOST_NAME]
+    return job_id
+
+
+@lru_cache(maxsize=1)  # as several functions read each record
 def _read(record: bytes) -> _OldRecord:
     try:
         return _decoder.decode(record)

@@ -17,10 +17,11 @@ DELETE FROM jobs WHERE job_id IN (
   ) ORDER BY ended_ns LIMIT ?
 )
 """
-# A lost job may come back for as long as an ended one is kept.
+# A lost or dismissed job may come back for as long as an ended one is kept.
 _DELETE_TOO_OLD: Final = """
 DELETE FROM jobs WHERE job_id IN (
-  SELECT job_id FROM jobs WHERE (ended_ns IS NOT NULL OR state = 'lost') AND at_ns < ? ORDER BY at_ns LIMIT ?
+  SELECT job_id FROM jobs WHERE (ended_ns IS NOT NULL OR state = 'lost' OR dismissed) AND at_ns < ?
+  ORDER BY at_ns LIMIT ?
 )
 """
 

@@ -2,11 +2,13 @@
 
 import secrets
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from phaseline.errors import JournalUnusable
-from phaseline_server.log.sqlite.old_records import latest_ns_in, state_in
+from phaseline_server.log.queries import search_text
+from phaseline_server.log.sqlite.old_records import host_in, latest_ns_in, name_in, series_in, state_in, workflow_in
 from phaseline_server.log.sqlite.packing import job_in, pack_one
 
 __all__ = ["APPLICATION_ID", "VERSION", "check_ours", "prepare"]
@@ -89,9 +91,54 @@ DROP TABLE producers;
 ALTER TABLE new_producers RENAME TO producers;
 CREATE INDEX producers_seq ON producers (seq);
 """
+# The columns of jobs and runs that history asks for. An old run has the host and name of its job, if that is kept.
+# The indexes of ended jobs and of runs have all that a query needs, as the rows are long. Jobs that have not ended
+# change too often for that.
+_HISTORY: Final = """
+CREATE TABLE new_jobs (
+  job_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, state TEXT NOT NULL, latest_ns INTEGER NOT NULL, ended_ns INTEGER,
+  at_ns INTEGER NOT NULL, dismissed INTEGER NOT NULL, workflow TEXT NOT NULL, series TEXT NOT NULL, host TEXT NOT NULL,
+  search TEXT NOT NULL, record BLOB NOT NULL
+);
+INSERT INTO new_jobs SELECT job_id, seq, state, latest_ns, ended_ns, at_ns, 0, workflow_in(record), series_in(record),
+  host_in(record), search_text(name_in(record, job_id), job_id, workflow_in(record), series_in(record),
+  host_in(record)), record FROM jobs;
+DROP TABLE jobs;
+ALTER TABLE new_jobs RENAME TO jobs;
+CREATE INDEX jobs_ended ON jobs (
+  ended_ns, seq, dismissed, state, workflow, series, host, job_id, search
+) WHERE ended_ns IS NOT NULL;
+CREATE INDEX jobs_active ON jobs (seq) WHERE ended_ns IS NULL;
+CREATE INDEX jobs_lost ON jobs (latest_ns) WHERE state = 'lost';
+CREATE INDEX jobs_at ON jobs (at_ns) WHERE (ended_ns IS NOT NULL OR state = 'lost' OR dismissed);
+CREATE TABLE new_runs (
+  seq INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, job_id TEXT NOT NULL, workflow TEXT NOT NULL, series TEXT NOT NULL,
+  host TEXT NOT NULL, search TEXT NOT NULL, state TEXT NOT NULL, phase TEXT NOT NULL, duration_ns INTEGER NOT NULL,
+  measured INTEGER NOT NULL, dismissed INTEGER NOT NULL DEFAULT 0, body BLOB
+);
+INSERT INTO new_runs SELECT runs.seq, runs.at_ns, runs.job_id, runs.workflow, runs.series, coalesce(jobs.host, ''),
+  coalesce(jobs.search, search_text(runs.job_id, runs.job_id, runs.workflow, runs.series, '')), runs.state, phase,
+  duration_ns, body IS NOT NULL, 0, body FROM runs LEFT JOIN jobs USING (job_id);
+DROP TABLE runs;
+ALTER TABLE new_runs RENAME TO runs;
+CREATE INDEX runs_at ON runs (at_ns);
+CREATE INDEX runs_series ON runs (workflow, series, at_ns, state, measured, duration_ns, host, job_id, search);
+"""
 # Each migrates from the version of its index to the next one, and is never changed after its release.
-_STEPS: Final = (_BASE, _LEARNING, _PACKS, _JOB_COLUMNS, _COMMITTED + _PRODUCERS)
+_STEPS: Final = (_BASE, _LEARNING, _PACKS, _JOB_COLUMNS, _COMMITTED + _PRODUCERS, _HISTORY)
 VERSION: Final = len(_STEPS)
+# What the steps call, and the number of arguments.
+_FUNCTIONS: Final[dict[Callable[..., str | bytes | int], int]] = {
+    pack_one: 4,
+    job_in: 3,
+    state_in: 1,
+    latest_ns_in: 1,
+    workflow_in: 1,
+    series_in: 1,
+    host_in: 1,
+    name_in: 2,
+    search_text: 5,
+}
 
 
 def check_ours(connection: sqlite3.Connection, path: Path) -> int:
@@ -131,10 +178,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> str:
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    connection.create_function("pack_one", 4, pack_one, deterministic=True)
-    connection.create_function("state_in", 1, state_in, deterministic=True)
-    connection.create_function("latest_ns_in", 1, latest_ns_in, deterministic=True)
-    connection.create_function("job_in", 3, job_in, deterministic=True)
+    for function, arguments in _FUNCTIONS.items():
+        connection.create_function(function.__name__, arguments, function, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for step in _STEPS[version:]:

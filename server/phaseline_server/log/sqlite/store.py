@@ -11,6 +11,7 @@ from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
 from phaseline_server.log.protocol import Retention
+from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
 from phaseline_server.log.sqlite.journal import Journal
 
 __all__ = ["SqliteStore"]
@@ -69,6 +70,18 @@ class SqliteStore:
     async def job(self, job_id: str) -> bytes | None:
         """See `Store.job`."""
         return await trio.to_thread.run_sync(self._journal.job, job_id)
+
+    async def jobs(self, query: JobQuery) -> JobPage:
+        """See `Store.jobs`."""
+        return await trio.to_thread.run_sync(self._journal.jobs, query)
+
+    async def totals(self, query: TotalsQuery) -> list[Total]:
+        """See `Store.totals`."""
+        return await trio.to_thread.run_sync(self._journal.totals, query)
+
+    async def ends(self, since_ns: int, until_ns: int) -> dict[str, int]:
+        """See `Store.ends`."""
+        return await trio.to_thread.run_sync(self._journal.ends, since_ns, until_ns)
 
     async def prune(self, now: Moment) -> bool:
         """See `Store.prune`."""

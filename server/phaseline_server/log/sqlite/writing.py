@@ -17,14 +17,21 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, at_ns: int) -> Non
     insert = _Inserter(connection)
     insert("INSERT INTO packs", packed(batch.messages, at_ns))
     insert(
-        "INSERT OR REPLACE INTO jobs (job_id, seq, state, latest_ns, ended_ns, record, at_ns)",
+        "INSERT OR REPLACE INTO jobs (job_id, seq, state, latest_ns, ended_ns, record, workflow, series, host, search, "
+        "dismissed, at_ns)",
         [(*row, at_ns) for row in batch.jobs],
     )
+    if dismissed := [(row.ended_ns, row.job_id) for row in batch.jobs if row.dismissed and row.ended_ns is not None]:
+        connection.executemany("UPDATE runs SET dismissed = 1 WHERE at_ns = ? AND job_id = ?", dismissed)
     insert(
         "INSERT OR REPLACE INTO producers",
         [(*key, number, seq) for key, (number, seq) in batch.producers.items()],
     )
-    insert("INSERT INTO runs", batch.runs)
+    insert(
+        "INSERT INTO runs (seq, at_ns, job_id, workflow, series, state, phase, duration_ns, body, host, search, "
+        "measured)",
+        batch.runs,
+    )
     insert(
         "INSERT INTO durations (at_ns, workflow, series, phase, duration_ns)",
         [(batch.at.wall_ns, each.workflow, each.series, each.phase, each.duration_ns) for each in batch.durations],
