@@ -18,6 +18,7 @@ from phaseline_tui.model.frames import (
     ErrorOccurred,
     Frame,
     JobCompleted,
+    JobDismissed,
     JobFailed,
     JobLost,
     JobMessage,
@@ -210,6 +211,8 @@ def _words_of_other(frame: Frame | JobMessage | SnapshotSummary) -> Words:  # no
             return Words("stalled", "", _why(frame.reason, _silence(frame.silent_seconds)))
         case JobLost():
             return Words("lost", "", _why(frame.reason, "no reports"))
+        case JobDismissed():
+            return Words("dismissed", "", "")
         case JobResumed():
             return Words("resumed", "", "worker reconnected")
         case ProcessingMetrics():

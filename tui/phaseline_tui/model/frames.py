@@ -14,6 +14,7 @@ __all__ = [
     "ErrorOccurred",
     "Frame",
     "JobCompleted",
+    "JobDismissed",
     "JobFailed",
     "JobLost",
     "JobMessage",
@@ -202,6 +203,12 @@ class JobResumed(JobMessage, kw_only=True, tag="job_resumed"):
     """A disconnected worker has reconnected."""
 
 
+class JobDismissed(JobMessage, kw_only=True, tag="job_dismissed"):
+    """A user dismissed a job: lists omit it until its next report. `completed_at` is null if it has not ended."""
+
+    completed_at: str | None = None
+
+
 class ProcessingMetrics(JobMessage, kw_only=True, tag="processing_metrics"):
     """Measurements of a worker."""
 
@@ -269,5 +276,6 @@ Frame = (
     | JobStalled
     | JobLost
     | JobResumed
+    | JobDismissed
     | ProcessingMetrics
 )

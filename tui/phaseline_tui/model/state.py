@@ -11,7 +11,15 @@ from typing import Final
 from phaseline.text import one_line
 from phaseline_tui.model.decoding import statuses
 from phaseline_tui.model.filtering import Filter
-from phaseline_tui.model.frames import ConvertedSnapshot, Frame, JobMessage, JobProgress, Problem, Snapshot
+from phaseline_tui.model.frames import (
+    ConvertedSnapshot,
+    Frame,
+    JobDismissed,
+    JobMessage,
+    JobProgress,
+    Problem,
+    Snapshot,
+)
 from phaseline_tui.model.ingest import apply_message, from_status, key_of
 from phaseline_tui.model.jobs import JobKey, JobView
 from phaseline_tui.model.limits import MAX_BYTES, MAX_JOBS, size_of
@@ -184,12 +192,15 @@ class ViewState:
     def _update(self, message: JobMessage, received: float, origin: str, changes: Changes) -> None:
         key = key_of(origin, message.job_id)
         job = self.jobs.get(key)
+        if isinstance(message, JobDismissed):
+            self._remove(job, message, changes)
+            return
         if job is None:
             job = JobView(key.job_id, origin)
             self._add(job)
             changes.order = True
-        elif message.seq is not None and message.seq <= job.seq and (message.epoch or job.epoch) == job.epoch:
-            return  # the snapshot contains it
+        elif _is_known(job, message):
+            return
         state, began, ended = job.state, job.started_at, job.completed_at
         apply_message(job, message, received)
         if not job.size or not isinstance(message, JobProgress) or message.details:
@@ -202,6 +213,16 @@ class ViewState:
             self._moved.add(key)
             if not state.ended and job.state.ended:
                 changes.ended.append(key)
+
+    def _remove(self, job: JobView | None, message: JobDismissed, changes: Changes) -> None:
+        """Remove a job that was dismissed, unless a later snapshot contains it again."""
+        if job is None or _is_known(job, message):
+            return
+        del self.jobs[job.key], self._arrival[job.key]
+        self._size -= job.size
+        self._moved.add(job.key)
+        changes.jobs.add(job.key)
+        changes.order = True
 
     def _add(self, job: JobView) -> None:
         key = key_of(job.origin, job.job_id)
@@ -289,6 +310,11 @@ class ViewState:
             return True
         self._next_fold = min(self._next_fold, due)
         return False
+
+
+def _is_known(job: JobView, message: JobMessage) -> bool:
+    """Return whether the snapshot with the job contains the message."""
+    return message.seq is not None and message.seq <= job.seq and (message.epoch or job.epoch) == job.epoch
 
 
 def _worth(job: JobView) -> tuple[bool, float]:

@@ -129,6 +129,8 @@ function take(message) {
   if (message.type === "snapshot") {
     jobs.clear();
     message.jobs.forEach(put);
+  } else if (message.type === "job_dismissed") {
+    jobs.delete(message.job_id);
   } else if (message.job_id) {
     const known = jobs.get(message.job_id);
     if (known) advance(known);
