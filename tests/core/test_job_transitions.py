@@ -9,6 +9,7 @@ from phaseline.model.events import (
     Event,
     JobCancelled,
     JobCompleted,
+    JobDismissed,
     JobFailed,
     JobLost,
     JobProgress,
@@ -84,6 +85,8 @@ def test_an_illegal_event_is_rejected_and_changes_nothing(state: State, kind: ty
         if state is State.ABSENT
         else "end it first, or use another id"
         if kind is JobStarted
+        else "allowed: a job that has ended, stalled or is lost"
+        if kind is JobDismissed
         else "start it again with job_started"
     )
 
@@ -99,7 +102,15 @@ def test_a_started_job_accepts_every_report_and_a_silent_job_becomes_active(stat
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.COMPLETED, State.FAILED, State.CANCELLED])
 def test_a_job_before_its_start_or_after_its_end_accepts_only_a_start(state: State) -> None:
-    assert TRANSITIONS[state] == {JobStarted: State.ACTIVE}
+    assert {kind: after for kind, after in TRANSITIONS[state].items() if kind is not JobDismissed} == {
+        JobStarted: State.ACTIVE
+    }
+
+
+def test_a_job_that_is_not_at_work_is_dismissed_in_its_state() -> None:
+    dismissed = {state: takes[JobDismissed] for state, takes in TRANSITIONS.items() if JobDismissed in takes}
+    resting = {state for state in State if state.ended or state.stopped}
+    assert dismissed == {state: state for state in resting}
 
 
 @pytest.mark.parametrize("state", [State.ACTIVE, State.STALLED])
@@ -110,4 +121,4 @@ def test_an_active_job_is_not_started_again(state: State) -> None:
 def test_only_the_three_ends_end_a_job() -> None:
     assert {state for state in State if state.ended} == {State.COMPLETED, State.FAILED, State.CANCELLED}
     ending = {kind for takes in TRANSITIONS.values() for kind, after in takes.items() if after.ended}
-    assert ending == ENDS
+    assert ending == ENDS | {JobDismissed}  # which leaves an ended job as it is

@@ -90,6 +90,7 @@ def test_a_status_has_the_keys_of_the_photo_protocol_and_more() -> None:
         "total",
         "unit",
         "rate",
+        "dismissed",
         "shortened",
     ]
 
@@ -143,6 +144,7 @@ def test_an_active_job_has_all_figures() -> None:
         "seq": 17,
         "reason": None,
         "silent_seconds": None,
+        "dismissed": False,
         "shortened": [],
     }
     assert stages == [
@@ -211,7 +213,7 @@ def test_the_frame_with_all_jobs_is_read_back_as_their_statuses(recovered: bool 
     snapshots = [snapshot_of(*events) for events in ((STARTED,), AT_WORK, ENDED, FAILED)]
     frame = encode_snapshot(snapshots, Position("e1", 17), moment(10).wall_ns, recovered=recovered)
     read = json.loads(frame)
-    assert list(read)[:5] == ["type", "epoch", "seq", "server_time", "jobs"]
+    assert list(read)[:6] == ["type", "epoch", "seq", "server_time", "today", "jobs"]
     assert (read["type"], read["epoch"], read["seq"]) == ("snapshot", "e1", 17)
     assert read["server_time"] == "2024-10-27T03:33:30.000Z"
     assert read.get("recovered") is recovered

@@ -58,6 +58,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
         REPORTERS - OTHERS,
     ),
     ("POST", "/progress/complete"): ("/progress/complete", ABOUT_JOB, REPORTERS - OTHERS),
+    ("POST", "/progress/dismiss"): ("/progress/dismiss", ABOUT_JOB, REPORTERS - OTHERS),
     ("POST", "/progress/batch"): ("/progress/batch", [], REPORTERS),
     ("GET", "/progress/job/{job_id}"): ("/progress/job/shot-1", None, READERS),
     ("GET", "/progress/active"): ("/progress/active", None, READERS),

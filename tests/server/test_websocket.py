@@ -137,7 +137,7 @@ async def test_the_snapshot_is_the_state_at_a_position_and_the_stream_goes_on_ri
                 await listener.say("subscribe", channels=["jobs"], snapshot=True)
                 confirmed = await listener.hear("subscription_confirmed")
                 snapshot = await listener.hear("snapshot")
-                assert list(snapshot) == ["type", "epoch", "seq", "server_time", "jobs"]
+                assert list(snapshot) == ["type", "epoch", "seq", "server_time", "today", "jobs"]
                 assert confirmed["position"] == {"epoch": snapshot["epoch"], "seq": snapshot["seq"]}
                 [job] = snapshot["jobs"]
                 assert job["seq"] == snapshot["seq"]

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline.model.events import EVENTS, ErrorOccurred, Event, JobResumed, JobStalled, JobStarted, PhaseCompleted
+from phaseline.model.events import (
+    EVENTS,
+    ErrorOccurred,
+    Event,
+    JobDismissed,
+    JobResumed,
+    JobStalled,
+    JobStarted,
+    PhaseCompleted,
+)
 from phaseline.model.events import JobProgress as Progressed
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Reason
@@ -69,7 +78,8 @@ def test_every_message_of_a_server_is_decoded(kind: type[Event]) -> None:
     job = Job("job_1")
     started = JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s")
     event = example_of(kind)
-    before: dict[type[Event], list[Event]] = {JobStarted: [], JobResumed: [started, example_of(JobStalled)]}
+    stalled = [started, example_of(JobStalled)]
+    before: dict[type[Event], list[Event]] = {JobStarted: [], JobResumed: stalled, JobDismissed: stalled}
     for second, each in enumerate([*before.get(kind, [started]), event]):
         job.apply(each, moment(second))
     encoded = encode_message(event, job.snapshot(moment(3), Estimate(40.0, 6 * SECOND), {}), 8, "e1", WALL)

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phaseline.model.events import EVENTS, ErrorOccurred, Event, JobResumed, JobStalled, JobStarted, PhaseCompleted
+from phaseline.model.events import (
+    EVENTS,
+    ErrorOccurred,
+    Event,
+    JobDismissed,
+    JobResumed,
+    JobStalled,
+    JobStarted,
+    PhaseCompleted,
+)
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Reason
 from phaseline.stream import Position
@@ -46,7 +55,8 @@ def encoded_messages() -> Iterator[bytes]:
     yield encode_snapshot(described, Position("e1", 7), 1, recovered=None)
     for kind in EVENTS:
         event = example_of(kind)
-        before: dict[type[Event], list[Event]] = {JobStarted: [], JobResumed: [started, example_of(JobStalled)]}
+        stalled = [started, example_of(JobStalled)]
+        before: dict[type[Event], list[Event]] = {JobStarted: [], JobResumed: stalled, JobDismissed: stalled}
         job = job_after(*before.get(kind, [started]), event)
         yield encode_message(event, job.snapshot(moment(3), estimate, {}), 8, "e1", WALL)
 

@@ -22,6 +22,7 @@ __all__ = [
     "Finding",
     "JobCancelled",
     "JobCompleted",
+    "JobDismissed",
     "JobFailed",
     "JobId",
     "JobLost",
@@ -237,6 +238,10 @@ class JobResumed(BaseEvent, frozen=True, kw_only=True, tag="job_resumed"):
     """The disconnected worker has reconnected."""
 
 
+class JobDismissed(BaseEvent, frozen=True, kw_only=True, tag="job_dismissed"):
+    """A user dismissed the job, which has ended, stalled or is lost: lists omit it until its next report."""
+
+
 class MetricsReported(BaseEvent, frozen=True, kw_only=True, tag="processing_metrics"):
     """The worker's own metrics, published unchanged."""
 
@@ -259,6 +264,6 @@ Report = (
     | MetricsReported
 )
 """An event that a reporter may send."""
-Event = Report | Finding
+Event = Report | Finding | JobDismissed
 """Any event; a `match` over it ends in `assert_never`."""
 EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)

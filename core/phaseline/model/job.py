@@ -134,4 +134,5 @@ class Job(ReportedJob):
             total=last.total if last else None,
             unit=last.unit if last else "",
             rate=last.rate if last else None,
+            dismissed=self.dismissed,
         )

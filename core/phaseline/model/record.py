@@ -48,6 +48,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     reached: float = 0.0
     stall_reason: str = ""
     workers: tuple[str, ...] = ()
+    dismissed: bool = False
 
 
 # JSON can store every value that arrived as JSON; MessagePack has no integers of more than 64 bits.
@@ -91,6 +92,7 @@ def encode_job(job: Job) -> bytes:
             reached=job.reached,
             stall_reason=job.stall_reason,
             workers=job.workers,
+            dismissed=job.dismissed,
         )
     )
 
@@ -127,6 +129,7 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
     job.given_name, job.worker, job.undecided = kept.given_name, kept.worker, kept.undecided
     job.rename()
     job.reached, job.stall_reason, job.workers = kept.reached, kept.stall_reason, kept.workers
+    job.dismissed = kept.dismissed
     job.info_weight = weight(record)  # of all facts: it is counted in a moment
     job.timeline = _timeline(kept, shifted(kept.boundary), shift_ns)
     if not job.state.ended:

@@ -11,6 +11,7 @@ from phaseline.model.events import (
     Finding,
     JobCancelled,
     JobCompleted,
+    JobDismissed,
     JobFailed,
     JobLost,
     JobProgress,
@@ -63,6 +64,7 @@ class ReportedJob:
         workers: The names of the connected workers that report it; see `phaseline_server.jobs.workers`.
         name: The name that users see.
         stall_reason: Why it is stalled or lost, "" otherwise.
+        dismissed: Whether a user dismissed it since its last report.
         reached: Progress of its last phase when the job failed or was cancelled, in percent.
         errors_bytes: Encoded size of `errors`.
         info_weight: Memory that `info` takes, in bytes; see `phaseline.model.weight`.
@@ -117,6 +119,7 @@ class ReportedJob:
         self.cache_hit = event.cache_hit
         self.percent = self.reached = 0.0
         self.stall_reason = ""
+        self.dismissed = False
         self.rename()
 
     def rename(self) -> None:
@@ -179,10 +182,13 @@ class ReportedJob:
         if isinstance(event, Finding):
             self._find(event, after, now)
             return ()
+        if isinstance(event, JobDismissed):
+            self.dismissed, self.version = True, object()
+            return ()
         known = self.state, self.photo_id, self.current
         # The reported age of an event can't date it before the previous report.
         now = self.latest = self.last_report = now if now.mono_ns >= self.latest.mono_ns else self.latest
-        self.stall_reason = ""
+        self.stall_reason, self.dismissed = "", False
         if self.photo_id is None:
             # Some workers send it only after the start.
             self.photo_id = getattr(event, "photo_id", None)
@@ -216,8 +222,8 @@ class ReportedJob:
                 self._error(event, now)
             case JobCompleted() | JobFailed() | JobCancelled():
                 self._end(event, now)
-            case MetricsReported() | JobStalled() | JobLost() | JobResumed():
-                pass  # these change only the state
+            case MetricsReported() | JobStalled() | JobLost() | JobResumed() | JobDismissed():
+                pass  # these change only the state, or are applied before
             case _:
                 assert_never(event)
 

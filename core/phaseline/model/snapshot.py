@@ -194,6 +194,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
         reasons: The recent large changes of the estimate, oldest first.
         stall_reason: Why it is stalled or lost, "" otherwise.
         silent_ns: Time since the worker's last report while the job is stalled or lost, 0 otherwise.
+        dismissed: Whether a user dismissed it since its last report.
     """
 
     job_id: str
@@ -218,6 +219,7 @@ class Snapshot(Brief, frozen=True, kw_only=True):
     total: float | None = None
     unit: str = ""
     rate: float | None = None
+    dismissed: bool = False
 
     @property
     def error(self) -> str:

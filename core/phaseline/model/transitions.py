@@ -15,6 +15,7 @@ from phaseline.model.events import (
     Event,
     JobCancelled,
     JobCompleted,
+    JobDismissed,
     JobFailed,
     JobLost,
     JobProgress,
@@ -59,6 +60,9 @@ TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
     State.FAILED: {JobStarted: State.ACTIVE},
     State.CANCELLED: {JobStarted: State.ACTIVE},
 }
+# A user may dismiss a job that is not at work; that changes no state.
+for _state in (State.STALLED, State.LOST, State.COMPLETED, State.FAILED, State.CANCELLED):
+    TRANSITIONS[_state][JobDismissed] = _state
 
 
 def check(job: "ReportedJob", event: Event) -> State:
@@ -73,8 +77,8 @@ def check(job: "ReportedJob", event: Event) -> State:
     if after is None:
         raise IllegalEvent(_refusal(job, event))
     match event:
-        case JobStalled() if job.state is State.STALLED and not is_worse(job, event.reason):
-            raise IllegalEvent(f"job {shown(job.job_id)} is stalled already: {job.stall_reason}")
+        case JobStalled() | JobDismissed():
+            _check_news(job, event)
         case JobProgress() | PhaseCompleted():
             _check_phase(job, event.phase)
             _check_room(job, event.phase)
@@ -88,11 +92,19 @@ def check(job: "ReportedJob", event: Event) -> State:
             _check_info(job, event.data)
         case JobCompleted() | JobFailed():
             _check_end(event)
-        case JobStalled() | JobLost() | JobResumed() | JobCancelled() | ErrorOccurred() | MetricsReported():
+        case JobLost() | JobResumed() | JobCancelled() | ErrorOccurred() | MetricsReported():
             pass  # the table has all of their rules
         case _:
             assert_never(event)
     return after
+
+
+def _check_news(job: "ReportedJob", event: JobStalled | JobDismissed) -> None:
+    if isinstance(event, JobDismissed):
+        if job.dismissed:
+            raise IllegalEvent(f"job {shown(job.job_id)} is dismissed already; its next report brings it back")
+    elif job.state is State.STALLED and not is_worse(job, event.reason):
+        raise IllegalEvent(f"job {shown(job.job_id)} is stalled already: {job.stall_reason}")
 
 
 def _check_progress(progress: float | None) -> None:
@@ -110,6 +122,8 @@ def _refusal(job: "ReportedJob", event: Event) -> str:
     refused = f"job {shown(job.job_id)} can't accept {event.type}"
     if job.state is State.ABSENT:
         return f"{refused} before its start; start it with job_started"
+    if isinstance(event, JobDismissed):
+        return f"{refused} while it is {job.state}; allowed: a job that has ended, stalled or is lost"
     if isinstance(event, JobStarted):
         return f"{refused} while it is {job.state}; end it first, or use another id"
     return f"{refused} while it is {job.state}; start it again with job_started"

@@ -18,6 +18,7 @@ from phaseline.wire.message import encode_message, encode_refrain, needs_snapsho
 from phaseline.wire.picture_run import encode_run, run_snapshot
 from phaseline.wire.progress import ProgressLines
 from phaseline.wire.status import (
+    DayStatus,
     JobStatus,
     StageStatus,
     encode_snapshot,
@@ -30,6 +31,7 @@ from phaseline.wire.status import (
 __all__ = [
     "Auth",
     "ClientMessage",
+    "DayStatus",
     "JobStatus",
     "Ping",
     "ProgressLines",

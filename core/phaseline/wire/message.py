@@ -11,6 +11,7 @@ from phaseline.model.events import (
     Event,
     JobCancelled,
     JobCompleted,
+    JobDismissed,
     JobFailed,
     JobLost,
     JobProgress,
@@ -37,7 +38,7 @@ __all__ = [
 
 _encoder: Final = msgspec.json.Encoder()
 _LAST_NS: Final = 253_402_300_800_000_000_000  # the year 10000
-_WITH_SNAPSHOT: Final = (JobStarted, JobCompleted, JobFailed, JobCancelled, JobStalled, JobLost)
+_WITH_SNAPSHOT: Final = (JobStarted, JobCompleted, JobFailed, JobCancelled, JobStalled, JobLost, JobDismissed)
 
 
 class CompletedStage(msgspec.Struct, frozen=True):
@@ -181,7 +182,7 @@ def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: PLR0911 - on
             return {"metrics": event.metrics}
         case JobCompleted() | JobFailed() | JobCancelled():
             return _end(event, job) if isinstance(job, Snapshot) else {}
-        case JobStalled() | JobLost() | JobResumed():
+        case JobStalled() | JobLost() | JobResumed() | JobDismissed():
             return {}
         case _:
             assert_never(event)
@@ -232,6 +233,8 @@ def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
                 "silent_seconds": seconds(snapshot.silent_ns),
                 "stage_elapsed_seconds": seconds(current.elapsed_ns) if current else None,
             }
+        case JobDismissed():
+            return {"completed_at": timestamp(snapshot.ended_ns) if snapshot.state.ended else None}
         case (
             JobProgress()
             | PhotoInfo()

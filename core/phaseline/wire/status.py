@@ -11,6 +11,7 @@ from phaseline.stream import Position
 from phaseline.wire.message import CompletedStage, completed_stages, ours, seconds, timestamp
 
 __all__ = [
+    "DayStatus",
     "ErrorStatus",
     "JobStatus",
     "StageStatus",
@@ -110,7 +111,21 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     total: float | None
     unit: str
     rate: float | None
+    dismissed: bool
     shortened: list[str] = []
+
+
+class DayStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The number of runs that ended on a local day of the server, from `since` to before `until`.
+
+    Failed runs of dismissed jobs are not counted.
+    """
+
+    since: str
+    until: str
+    completed: int
+    failed: int
+    cancelled: int
 
 
 def _stage(phase: PhaseSnapshot) -> StageStatus:
@@ -169,6 +184,7 @@ def job_status(snapshot: Snapshot) -> JobStatus:
         total=snapshot.total,
         unit=snapshot.unit,
         rate=None if snapshot.rate is None else float(f"{snapshot.rate:.4g}"),
+        dismissed=snapshot.dismissed,
     )
 
 
@@ -221,7 +237,14 @@ def encode_snapshot(
     return join_statuses([encode_status(each) for each in snapshots], position, wall_ns, recovered=recovered)
 
 
-def join_statuses(statuses: Iterable[bytes], position: Position, wall_ns: int, *, recovered: bool | None) -> bytes:
+def join_statuses(
+    statuses: Iterable[bytes],
+    position: Position,
+    wall_ns: int,
+    *,
+    recovered: bool | None,
+    today: DayStatus | None = None,
+) -> bytes:
     """Return the frame with the state of all jobs.
 
     Args:
@@ -229,12 +252,14 @@ def join_statuses(statuses: Iterable[bytes], position: Position, wall_ns: int, *
         position: The stream's position at this state; the messages after it follow.
         wall_ns: Wall-clock time of the snapshot.
         recovered: False if a client asked to resume but its position is not available; None if it didn't ask.
+        today: The counts of the day at this position; None if they are unknown.
     """
     frame: dict[str, Any] = {
         "type": "snapshot",
         "epoch": position.epoch,
         "seq": position.seq,
         "server_time": timestamp(wall_ns),
+        "today": today,
     }
     end = b"" if recovered is None else b',"recovered":%b' % _encoder.encode(recovered)
     return b'%b,"jobs":[%b]%b}' % (_encoder.encode(frame)[:-1], b",".join(statuses), end)

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from phaseline.errors import Forbidden, PhaselineError, RateLimited
-from phaseline.model.events import Event, JobStarted
+from phaseline.model.events import Event, JobDismissed, JobStarted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Snapshot
 from phaseline.model.statistics import Statistics
@@ -121,6 +121,11 @@ class JobsView:
                 f"report rate limit reached; retry in {wait_s:.3f} s; allowed: max_reports per second and token"
             )
 
+    async def dismiss(self, event: JobDismissed) -> Position:
+        """See `Tracker.dismiss`; also raises Unauthorized, Forbidden and RateLimited."""
+        self._check(event)
+        return await self._tracker.dismiss(event, CURRENT.get().known.token)
+
     async def announce(self, kind: str, channel: str, encode: Callable[[Position], bytes]) -> Position:
         """See `Tracker.announce`; requires `admin` without a prefix, because no other check applies to broadcasts."""
         CURRENT.get().check_says_anything()
@@ -137,10 +142,10 @@ class JobsView:
         return await self._tracker.find(job_id)
 
     def jobs(self) -> list[Job]:
-        """Return the jobs that the client may read, in the order in which they were first seen."""
+        """Return the jobs in memory that the client may read, without dismissed ones, in their first order."""
         access = CURRENT.get()
-        jobs = self._tracker.jobs()
-        return list(jobs) if access.grant is OPEN else [job for job in jobs if access.reads(job.job_id)]
+        jobs = [job for job in self._tracker.jobs() if not job.dismissed]
+        return jobs if access.grant is OPEN else [job for job in jobs if access.reads(job.job_id)]
 
     async def history(self, query: JobQuery) -> HistoryPage:
         """See `Tracker.history`; limited to the jobs that the client may read."""
@@ -162,7 +167,8 @@ class JobsView:
     async def state(self) -> JobsState:
         """See `Tracker.state`; limited to the jobs that the client may read."""
         access = CURRENT.get()
-        return await self._tracker.state(None if access.grant is OPEN else access.reads)
+        whole = access.grant is not None and access.grant.reads and not access.grant.prefix
+        return await self._tracker.state(None if whole else access.reads)
 
 
 class StreamView:

@@ -9,7 +9,15 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from msgspec import Meta
 
-from phaseline.model.events import ErrorOccurred, JobProgress, JobStarted, PhaseCompleted, PhotoInfo, Report
+from phaseline.model.events import (
+    ErrorOccurred,
+    JobDismissed,
+    JobProgress,
+    JobStarted,
+    PhaseCompleted,
+    PhotoInfo,
+    Report,
+)
 from phaseline_server.access.rules import Need, Rule
 from phaseline_server.http import answers
 from phaseline_server.http.parameters import FILTER, Ack, Channels, Flag, Page, States, Wait, Where
@@ -186,6 +194,7 @@ _PROGRESS: Final = (
     _report("report_photo", "/progress/photo", "Add facts to a job.", PhotoInfo),
     _report("report_error", "/progress/error", "Report an error of a job.", ErrorOccurred),
     _report("end_job", "/progress/complete", "Report that a job ended.", Complete),
+    _report("dismiss_job", "/progress/dismiss", "Dismiss a job that has ended, stalled or is lost.", JobDismissed),
     Route(
         "report_batch",
         "POST",

@@ -38,11 +38,12 @@ class Head:
         lines: Encodes its progress; None before the first report of progress, and after any other event.
         channels: The channels that carry its progress.
         estimated: The number of phases in all estimates made for the group's messages.
+        recalled: Whether the job had left memory, and was read from the log to be dismissed.
         behind: Whether the estimate in `lines` is older than the job's state.
         outdated: The last message, if its estimate is older than the job's state.
     """
 
-    __slots__ = ("behind", "channels", "estimated", "job", "lines", "outdated")
+    __slots__ = ("behind", "channels", "estimated", "job", "lines", "outdated", "recalled")
 
     def __init__(self, job: Job) -> None:
         """Start with a copy of the job's previous state."""
@@ -50,6 +51,7 @@ class Head:
         self.lines: ProgressLines | None = None
         self.channels = channels_of("job_progress", job.job_id)
         self.estimated = 0
+        self.recalled = False
         self.behind = False
         self.outdated: Outdated | None = None
 
@@ -62,6 +64,7 @@ class Group:
         heads: The jobs of the messages, by id.
         durations: The phase durations of the ended jobs, in order.
         ended: The jobs that ended, as they were at their end.
+        dismissed: The jobs that were dismissed, as they were then.
         numbers: The numbers that producers gave to the reports.
         reports: The number of reports.
         born: The number of jobs that are in memory only once the group is stored.
@@ -77,6 +80,7 @@ class Group:
         self.heads: dict[str, Head] = {}
         self.durations: list[PhaseDuration] = []
         self.ended: list[Job] = []
+        self.dismissed: list[Job] = []
         self.numbers = Numbers()
         self.reports = self.born = self.growth = 0
         self.forget = False

@@ -51,7 +51,7 @@ async def read_history(log: Log, query: JobQuery, table: JobTable, statuses: Sta
     for number, found in enumerate(page.jobs, 1):
         job = table.get(found.job_id)
         # A job may have changed since the log was read, and another one may have left memory.
-        if job is not None and job.state in query.states:
+        if job is not None and job.state in query.states and (query.dismissed or not job.dismissed):
             documents.append(statuses.document(job))
         elif job is None and found.job_id in past:
             documents.append(statuses.past_document(past[found.job_id]))

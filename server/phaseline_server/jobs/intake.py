@@ -15,6 +15,7 @@ from phaseline.model.events import (
     Event,
     JobCancelled,
     JobCompleted,
+    JobDismissed,
     JobFailed,
     JobLost,
     JobProgress,
@@ -124,8 +125,22 @@ class Intake:
         self._last = message.seq
         return self.gathering
 
-    def take(self, event: Event, present: Moment, owner: str, worker: str | None = None) -> int:
+    def knows(self, job_id: str) -> bool:
+        """Return whether a job is in memory, or in a group."""
+        groups = (self.gathering, self.committing)
+        return job_id in self._jobs or any(job_id in group.heads for group in groups)
+
+    def take(
+        self, event: Event, present: Moment, owner: str, worker: str | None = None, past: Job | None = None
+    ) -> int:
         """Accept one event and return its number, or its first number if it was accepted before.
+
+        Args:
+            event: The event.
+            present: The present.
+            owner: See `Tracker.take`.
+            worker: The name of the event's connected worker.
+            past: The event's job as the log has it, if it has left memory.
 
         Raises:
             PhaselineError: As `Tracker.take`.
@@ -137,8 +152,9 @@ class Intake:
         group, before = self.gathering, None
         head = group.heads.get(event.job_id)
         if head is None:
-            before = self._latest(event)
+            before = self._latest(event, past)
             head = Head(before.copy())
+            head.recalled = before is past
         job, seq = head.job, self._last + 1
         if type(event) is JobProgress and event.done is not None:
             event = job.resolved(event)
@@ -192,7 +208,9 @@ class Intake:
         group.growth += job.weight - before
         job.seq = seq
         head.lines = None
-        if job.state.ended:
+        if isinstance(event, JobDismissed):
+            group.dismissed.append(job.copy())
+        elif job.state.ended:
             group.durations.extend(durations)
             group.ended.append(job.copy())
         payload = self._messages.message(event, head, present)
@@ -212,14 +230,14 @@ class Intake:
         layers = (self.gathering.numbers, self.committing.numbers, self._producers)
         return find_recorded(layers, *numbered)
 
-    def _latest(self, event: Event) -> Job:
-        """Return the event's job as the group before left it; it must not be changed.
+    def _latest(self, event: Event, past: Job | None) -> Job:
+        """Return the event's job as the group before left it, or as the log has it; it must not be changed.
 
         Raises:
             UnknownJob: There is none, and the event does not start it.
         """
         head = self.committing.heads.get(event.job_id)
-        job = self._jobs.get(event.job_id) if head is None else head.job
+        job = (self._jobs.get(event.job_id) or past) if head is None else head.job
         if job is None:
             if not isinstance(event, JobStarted):
                 raise UnknownJob(event.job_id)

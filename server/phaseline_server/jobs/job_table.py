@@ -19,12 +19,12 @@ class JobTable:
     def __init__(self, jobs: Iterable[Job], most: int, most_bytes: int) -> None:
         """Start with `jobs`; hold at most `most`, of `most_bytes` in total."""
         self._jobs = {job.job_id: job for job in jobs}
-        self._counts: Counter[str] = Counter(str(job.state) for job in self._jobs.values())
+        self._counts: Counter[str] = Counter(str(job.state) for job in self._jobs.values() if not job.dismissed)
         self._most = most
         self._most_bytes = most_bytes
         self._weights = {job.job_id: job.weight for job in self._jobs.values()}
         self.weight = sum(self._weights.values())
-        gone = sorted((job for job in self._jobs.values() if not job.state.at_work), key=_went)
+        gone = sorted((job for job in self._jobs.values() if _may_go(job)), key=_went)
         self._gone = dict.fromkeys(job.job_id for job in gone)  # in the order in which they go
 
     def __contains__(self, job_id: object) -> bool:
@@ -51,7 +51,7 @@ class JobTable:
         return tuple(self._jobs.values())
 
     def counts(self) -> Counter[str]:
-        """Return how many jobs are in each state."""
+        """Return how many jobs are in each state, without dismissed ones."""
         return +self._counts
 
     def put(self, job: Job) -> None:
@@ -59,21 +59,23 @@ class JobTable:
         before = self._jobs.get(job.job_id)
         if before is not None and before.started == job.started:
             job.percent = max(job.percent, before.percent)  # what was published meanwhile
-        if before is not None:
+        if before is not None and not before.dismissed:
             self._counts[before.state] -= 1
-        self._counts[job.state] += 1
+        if not job.dismissed:
+            self._counts[job.state] += 1
         self.weight += job.weight - self._weights.get(job.job_id, 0)
         self._weights[job.job_id] = job.weight
         self._jobs[job.job_id] = job
         self._gone.pop(job.job_id, None)
-        if not job.state.at_work:
+        if _may_go(job):
             self._gone[job.job_id] = None
 
     def forget(self, job_id: str) -> bool:
-        """Drop a job that has ended or is lost, and return whether it was dropped; active jobs stay."""
+        """Drop a job that has ended, is lost or dismissed, and return whether it was dropped; active jobs stay."""
         if job_id not in self._gone:
             return False
-        self._counts[self._jobs[job_id].state] -= 1
+        if not self._jobs[job_id].dismissed:
+            self._counts[self._jobs[job_id].state] -= 1
         self.weight -= self._weights.pop(job_id)
         del self._jobs[job_id], self._gone[job_id]
         return True
@@ -102,6 +104,10 @@ class JobTable:
             held -= 1
             raise TooMany(f"{held} jobs are active; allowed: at most {self._most}; end some, or raise max_jobs")
         return first
+
+
+def _may_go(job: Job) -> bool:
+    return job.dismissed or not job.state.at_work
 
 
 def _went(job: Job) -> int:

@@ -1,7 +1,7 @@
 """The published jobs: what everybody sees."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import trio
 
@@ -12,6 +12,7 @@ from phaseline_server.jobs.history import HistoryPage, read_history
 from phaseline_server.jobs.job_table import JobTable
 from phaseline_server.jobs.messages import JobMessages
 from phaseline_server.jobs.states import JobsState, Statuses
+from phaseline_server.jobs.today import Today
 from phaseline_server.log.queries import JobQuery
 from phaseline_server.log.stream import Log
 
@@ -28,10 +29,11 @@ class PublishedJobs:
         clock: Returns the present moment.
     """
 
-    def __init__(self, log: Log, table: JobTable, messages: JobMessages, clock: Clock) -> None:
-        """Read the jobs of `table`."""
+    def __init__(self, log: Log, table: JobTable, messages: JobMessages, clock: Clock, ends: Mapping[str, int]) -> None:
+        """Read the jobs of `table`; `ends` are the runs that ended today so far, by state."""
         self.log = log
         self.clock = clock
+        self._today = Today(clock(), ends)
         self._jobs = table
         self._messages = messages
         self._statuses = Statuses(table, messages, clock)
@@ -54,23 +56,27 @@ class PublishedJobs:
         if job_id in self._jobs:
             await trio.lowlevel.checkpoint()
         else:
-            record = await self.log.record(job_id)
-            if record is not None and job_id not in self._jobs:
-                moment = self.clock()
-                return self._messages.snapshot(decode_job(record, moment, same_clock=False), moment)
+            past = await self._past(job_id)
+            if past is not None and job_id not in self._jobs:
+                return self._messages.snapshot(past, self.clock())
         return self.snapshot(job_id)
+
+    async def _past(self, job_id: str) -> Job | None:
+        """Return a job as the log has it, or None; raises JournalFailed."""
+        record = await self.log.record(job_id)
+        return None if record is None else decode_job(record, self.clock(), same_clock=False)
 
     async def statuses(self, jobs: Iterable[Job]) -> list[bytes]:
         """Return the status of each job as JSON, as lists show it; other tasks run meanwhile."""
         return await self._statuses.encode(jobs)
 
     async def state(self, reads: Callable[[str], bool] | None = None) -> JobsState:
-        """Return the state of all jobs at the present position; other tasks run meanwhile.
+        """Return the state of all jobs that are not dismissed, at the present position; other tasks run meanwhile.
 
         Args:
             reads: Returns whether a job may be read, by its id; None if all may be.
         """
-        return await self._statuses.state(self.log.top, reads)
+        return await self._statuses.state(self.log.top, self._today.status(self.clock()), reads)
 
     async def history(self, query: JobQuery) -> HistoryPage:
         """Return a page of all jobs that are kept; see `read_history`.

@@ -45,6 +45,7 @@ async def batch_of(group: Group, statistics: Statistics, at: Moment, turns: Turn
         durations=group.durations,
         averages=averages,
         dropped=statistics.excess(averages),
+        dismissed=[(job.ended.wall_ns, job.job_id) for job in group.dismissed if job.ended is not None],
         counts=(made, hits) if group.ended else None,
         forget=group.forget,
     )
@@ -63,6 +64,7 @@ def _job_row(job: Job) -> JobRow:
         series=job.series,
         host=job.host,
         search=_search_text(job),
+        dismissed=job.dismissed,
     )
 
 

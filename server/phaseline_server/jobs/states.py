@@ -8,7 +8,7 @@ import trio
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Moment
 from phaseline.stream import Position
-from phaseline.wire import encode_status, join_statuses
+from phaseline.wire import DayStatus, encode_status, join_statuses
 from phaseline_server.fanout.frames import array_frames, text_frames
 from phaseline_server.jobs.job_table import JobTable
 from phaseline_server.jobs.messages import JobMessages
@@ -27,10 +27,11 @@ class JobsState:
         statuses: The status of each job as JSON, in the order in which they were first seen.
     """
 
-    def __init__(self, position: Position, wall_ns: int, statuses: Sequence[bytes]) -> None:
-        """Refer to encoded statuses of the time `wall_ns`."""
+    def __init__(self, position: Position, wall_ns: int, statuses: Sequence[bytes], today: DayStatus | None) -> None:
+        """Refer to encoded statuses of the time `wall_ns`, and to the counts of the day at the position."""
         self.position = position
         self.statuses = statuses
+        self._today = today
         self._wall_ns = wall_ns
         self._frames: dict[tuple[bool | None, bool], bytes] = {}
 
@@ -44,7 +45,7 @@ class JobsState:
 
     def frame(self, *, recovered: bool | None) -> bytes:
         """Return the message of type `snapshot`; `recovered` as in `join_statuses`."""
-        return join_statuses(self.statuses, self.position, self._wall_ns, recovered=recovered)
+        return join_statuses(self.statuses, self.position, self._wall_ns, recovered=recovered, today=self._today)
 
 
 class _Encoded(NamedTuple):
@@ -73,17 +74,18 @@ class Statuses:
             await turns.offer()
         return documents
 
-    async def state(self, position: Position, reads: Callable[[str], bool] | None) -> JobsState:
+    async def state(self, position: Position, today: DayStatus, reads: Callable[[str], bool] | None) -> JobsState:
         """Return the state of all jobs at `position`, which is the present one; other tasks run meanwhile.
 
         Args:
             position: The present position.
+            today: The counts of the day at this position, which are of all jobs.
             reads: Returns whether a job may be read, by its id; None if all may be.
         """
-        jobs = self._jobs.all()
+        jobs = [job for job in self._jobs.all() if not job.dismissed]
         if reads is not None:
             documents = await self.encode(job for job in jobs if reads(job.job_id))
-            return JobsState(position, self._clock().wall_ns, documents)
+            return JobsState(position, self._clock().wall_ns, documents, None)
         while (building := self._building.get(position)) is not None:
             await building.wait()
         if self._state is not None and self._state[1].position == position and self._is_fresh(self._state[0]):
@@ -92,7 +94,7 @@ class Statuses:
         try:
             documents = await self.encode(jobs)
             moment = self._clock()
-            state = JobsState(position, moment.wall_ns, documents)
+            state = JobsState(position, moment.wall_ns, documents, today)
             self._state = (moment.mono_ns, state)
         finally:
             del self._building[position]

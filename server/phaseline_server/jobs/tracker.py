@@ -7,15 +7,16 @@ visible or acknowledged before it is on disk, and a group that could not be stor
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Final
 
 import trio
 
 from phaseline.errors import DiskFull, JournalFailed, PhaselineError
 from phaseline.eta import Engine
-from phaseline.model.events import MAX_PHASES, Event
+from phaseline.model.events import MAX_PHASES, Event, JobDismissed
 from phaseline.model.job import MAX_KEPT_BYTES, Job
 from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Statistics
@@ -72,6 +73,7 @@ class Tracker(PublishedJobs):
         jobs: Iterable[Job] = (),
         producers: Producers | None = None,
         listener: Listener = NOBODY,
+        ends: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Create a tracker that accepts reports inside of `keeping`.
 
@@ -86,6 +88,7 @@ class Tracker(PublishedJobs):
             jobs: The jobs of before a restart.
             producers: The producers of before a restart.
             listener: Called with what estimates learn from.
+            ends: The number of runs that ended today so far, by state.
         """
         table = JobTable(jobs, max_jobs, max_bytes)
         self.statistics = statistics
@@ -95,7 +98,7 @@ class Tracker(PublishedJobs):
         self.workers = Workers(clock, (name for job in table.all() for name in job.workers))
         estimates = Estimates(engine, statistics, listener, lambda job: self.workers.gone_since(job.workers))
         messages = JobMessages(estimates, statistics, log.top.epoch)
-        super().__init__(log, table, messages, clock)
+        super().__init__(log, table, messages, clock, ends)
         self._producers = producers or Producers({})
         self._listener = listener
         self._intake = Intake(table, messages, self._producers, self.workers, listener, top=log.top, bounds=bounds)
@@ -179,6 +182,19 @@ class Tracker(PublishedJobs):
                 await turns.offer()
         self._work.set()
         return BatchReceipt(outcomes, group if group.error is not None else intake.group_of(newest))
+
+    async def dismiss(self, event: JobDismissed, owner: str = "") -> Position:
+        """Dismiss a job, which may have left memory, and return the position once that is on disk.
+
+        Raises:
+            UnknownJob: No such job is kept; `take` raises the other errors, too.
+            DiskFull: The disk is full.
+            JournalFailed: The disk failed.
+        """
+        past = None if self._intake.knows(event.job_id) else await self._past(event.job_id)
+        seq = self._intake.take(event, self.clock(), owner, past=past)
+        self._work.set()
+        return await Pending(Position(self.log.top.epoch, seq), self._intake.group_of(seq)).wait()
 
     async def announce(self, kind: str, channel: str, encode: Callable[[Position], bytes]) -> Position:
         """Store and publish a message that is no event of a job, on one channel.
@@ -279,7 +295,10 @@ class Tracker(PublishedJobs):
     def _publish(self, group: Group, batch: Batch) -> None:
         """Make a stored group visible. Nothing is awaited here, so nobody sees a part of it."""
         for head in group.heads.values():
-            self._jobs.put(head.job)
+            if head.recalled and head.job.dismissed:
+                self._messages.forget(head.job.job_id)
+            else:
+                self._jobs.put(head.job)
         self._producers.update(group.numbers)
         self.reports += group.reports
         if group.forget:
@@ -291,6 +310,7 @@ class Tracker(PublishedJobs):
                 self.statistics.generation_runs, self.statistics.cache_hits = batch.counts
             self.learned.set()
             self._listener.ended(group.ended, group.durations)
+        self._today.count(group.ended, group.dismissed, self.clock())
         self._intake.finish_group()
         self.log.publish(group.messages)
         group.over.set()

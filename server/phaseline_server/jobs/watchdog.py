@@ -91,6 +91,8 @@ class Watchdog:
             if moment.mono_ns - job.ended.mono_ns > self.limits.retention_s * 1e9:
                 self._tracker.forget(job.job_id)
             return
+        if job.dismissed:
+            return
         workers = self._tracker.workers
         gone = workers.gone_since(job.workers)
         if gone is not None:

@@ -30,7 +30,7 @@ class JobRow(NamedTuple):
         ended_ns: Wall-clock time of its end, None before.
         record: What `phaseline.model.record.encode_job` returns. Only that module reads it; an engine does not.
         search: The text in which words are searched; see `phaseline_server.log.queries.search_text`.
-        dismissed: Whether it is dismissed. Then the run that it ended with does not count as failed on its day.
+        dismissed: Whether it is dismissed.
     """
 
     job_id: str
@@ -77,6 +77,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         jobs: Those that the messages are about.
         producers: The latest report of each producer about each job: its number, and the message's.
         runs: Those of the jobs that ended.
+        dismissed: The runs of jobs that were dismissed, by the time of their end and the job's id; `Store.ends` does
+            not count failed ones.
         durations: The durations that ended jobs taught.
         averages: Those that changed, as they are after it.
         dropped: The averages that are removed after that, as there are too many.
@@ -89,6 +91,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Sequence[JobRow] = ()
     producers: Mapping[ProducerKey, tuple[int, int]] = {}
     runs: Sequence[RunRow] = ()
+    dismissed: Sequence[tuple[int, str]] = ()
     durations: Sequence[PhaseDuration] = ()
     averages: Mapping[tuple[str, str], Average] = {}
     dropped: Sequence[tuple[str, str]] = ()

@@ -12,6 +12,7 @@ from phaseline.model.record import decode_job
 from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Statistics
 from phaseline_server.jobs.deduplication import Producers
+from phaseline_server.jobs.local_day import day_of
 from phaseline_server.learning.metrics_file import MetricsFile
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.protocol import Store
@@ -22,11 +23,12 @@ _log: Final = structlog.get_logger()
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """The state of the previous server."""
+    """The state of the previous server; `ends` are the runs that ended today, by state."""
 
     jobs: list[Job]
     producers: Producers
     statistics: Statistics
+    ends: dict[str, int]
 
 
 async def restore(
@@ -55,7 +57,7 @@ async def restore(
     active = sum(not job.state.ended for job in jobs)
     if store.top:
         _log.info("journal opened", epoch=store.epoch, seq=store.top, jobs=len(jobs), active=active)
-    return Restored(jobs, Producers(kept.producers), statistics)
+    return Restored(jobs, Producers(kept.producers), statistics, await store.ends(*day_of(now.wall_ns)))
 
 
 def _jobs(kept: Kept, now: Moment, name: str) -> list[Job]:

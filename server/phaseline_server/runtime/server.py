@@ -135,6 +135,7 @@ async def _serve_from(
         jobs=known.jobs,
         producers=known.producers,
         listener=learning,
+        ends=known.ends,
     )
     lifecycle = Watchdog(
         tracker,

@@ -12,6 +12,7 @@ from phaseline.model.events import (
     ErrorOccurred,
     Event,
     JobCompleted,
+    JobDismissed,
     JobFailed,
     JobId,
     JobProgress,
@@ -23,11 +24,12 @@ from phaseline.model.events import (
     Report,
     Seconds,
 )
+from phaseline.stream import Position
 from phaseline.wire import decode_object, ignored_fields, ignored_in_each, job_status
 from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.large_answers import hold_for_answer, json_page, line_page
-from phaseline_server.http.report_notes import notes_of
+from phaseline_server.http.report_notes import Notes, notes_of
 from phaseline_server.http.routes.common import (
     json_answer,
     parse_channels,
@@ -95,8 +97,7 @@ def _add_reports(handlers: Handlers, services: Services) -> None:
 
     async def take(event: Event, document: bytes, kind: object) -> Response:
         position = await tracker.report(event)
-        answer = {"success": True, "job_id": event.job_id, "seq": position.seq, "epoch": position.epoch}
-        return json_answer(answer | notes_of(ignored_fields(document, kind), services.fractions.hint(event)))
+        return _taken(event, position, notes_of(ignored_fields(document, kind), services.fractions.hint(event)))
 
     async def report(kind: type[Event]) -> Response:
         document = await read_body()
@@ -112,6 +113,12 @@ def _add_reports(handlers: Handlers, services: Services) -> None:
         return await take(body.event(), document, Complete)
 
     @handlers
+    async def dismiss_job() -> Response:
+        document = await read_body()
+        event = decode_object(document, JobDismissed, settings.max_body, settings.max_depth)
+        return _taken(event, await tracker.dismiss(event), notes_of(ignored_fields(document, JobDismissed), None))
+
+    @handlers
     async def report_batch() -> Response:
         document = await read_body()
         events = decode_object(document, list[Report], settings.max_body, settings.max_depth)
@@ -124,6 +131,11 @@ def _add_reports(handlers: Handlers, services: Services) -> None:
         good = sum(isinstance(outcome, int) for outcome in taken.outcomes)
         answer = {"success": good == len(results), "accepted": good, "refused": len(results) - good, "results": results}
         return json_answer(answer | {"epoch": tracker.log.top.epoch})
+
+
+def _taken(event: Event, position: Position, notes: Notes) -> Response:
+    answer = {"success": True, "job_id": event.job_id, "seq": position.seq, "epoch": position.epoch}
+    return json_answer(answer | notes)
 
 
 class _Kept(msgspec.Struct, frozen=True):

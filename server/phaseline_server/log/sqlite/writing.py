@@ -21,8 +21,6 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, at_ns: int) -> Non
         "dismissed, at_ns)",
         [(*row, at_ns) for row in batch.jobs],
     )
-    if dismissed := [(row.ended_ns, row.job_id) for row in batch.jobs if row.dismissed and row.ended_ns is not None]:
-        connection.executemany("UPDATE runs SET dismissed = 1 WHERE at_ns = ? AND job_id = ?", dismissed)
     insert(
         "INSERT OR REPLACE INTO producers",
         [(*key, number, seq) for key, (number, seq) in batch.producers.items()],
@@ -32,6 +30,8 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, at_ns: int) -> Non
         "measured)",
         batch.runs,
     )
+    if batch.dismissed:
+        connection.executemany("UPDATE runs SET dismissed = 1 WHERE at_ns = ? AND job_id = ?", batch.dismissed)
     insert(
         "INSERT INTO durations (at_ns, workflow, series, phase, duration_ns)",
         [(batch.at.wall_ns, each.workflow, each.series, each.phase, each.duration_ns) for each in batch.durations],
