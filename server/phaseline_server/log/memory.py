@@ -43,7 +43,7 @@ class MemoryStore:
         self._committed: dict[str, int] = {}  # the time of each job's last commit
         self._producers: dict[ProducerKey, tuple[int, int]] = {}
         self._runs: list[RunRow] = []
-        self._dismissed: set[tuple[int, str]] = set()  # runs, by the time of their end and the job's id
+        self._dismissed: set[int] = set()  # the numbers of runs
         self._durations: list[tuple[str, str, str, int]] = []
         self._averages: dict[tuple[str, str], Average] = {}
         self._counts: tuple[int, int] | None = None
@@ -82,7 +82,8 @@ class MemoryStore:
         self._committed.update((row.job_id, at_ns) for row in batch.jobs)
         self._producers.update(batch.producers)
         self._runs.extend(batch.runs)
-        self._dismissed.update(batch.dismissed)
+        if batch.dismissed:
+            self._dismissed |= {run.seq for run in self._runs if (run.at_ns, run.job_id) in batch.dismissed}
         self._durations.extend((each.workflow, each.series, each.phase, each.duration_ns) for each in batch.durations)
         if batch.forget:
             self._averages, self._counts = {}, (0, 0)
@@ -116,9 +117,7 @@ class MemoryStore:
         """See `Store.ends`."""
         await trio.lowlevel.checkpoint()
         runs = [run for run in self._runs if since_ns <= run.at_ns < until_ns]
-        return Counter(
-            run.state for run in runs if run.state != "failed" or (run.at_ns, run.job_id) not in self._dismissed
-        )
+        return Counter(run.state for run in runs if run.state != "failed" or run.seq not in self._dismissed)
 
     async def prune(self, now: Moment) -> bool:
         """See `Store.prune`; all of it is removed at once."""
@@ -136,7 +135,7 @@ class MemoryStore:
         self._producers = dict(_last(producers, limits.producers))
         self._durations = _last(self._durations, limits.durations)
         self._runs = _last(self._runs, limits.runs)
-        self._dismissed &= {(run.at_ns, run.job_id) for run in self._runs}
+        self._dismissed &= {run.seq for run in self._runs}
         return False
 
     async def learned(self) -> Learned:
