@@ -259,11 +259,11 @@ class ProgressApp(ThemedApp):
             self.show_view(view)
 
     def show_view(self, view: View) -> None:
-        """Show `view`. The jobs view is always at the bottom of the screen stack, with at most one view above it."""
+        """Show `view`. Above the jobs view, the screen stack has at most one other view and its details."""
         showing = self.screen
         if not isinstance(showing, ViewScreen) or showing.view == view.name:
             return
-        if showing is not self.screen_stack[0]:
+        while self.screen is not self.screen_stack[0]:
             self.pop_screen()
         if view.name != VIEWS[0].name:
             self.push_screen(view.make(self.palette()))

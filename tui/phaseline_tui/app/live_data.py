@@ -34,6 +34,8 @@ class LiveData:
         self.events = EventLog()
         self.totals = self.state.totals(0.0)
         """Totals of all jobs, as of the last `advance`."""
+        self.history_filter = ""
+        """The filter of the history view."""
         self.shades = True
         """Whether fills differ in color; otherwise they differ in character."""
         self._clock = clock

@@ -30,7 +30,7 @@ _KEYS: Final = (
     ("enter", "details"),
     ("/", "filter"),
     ("s", "sort"),
-    ("1-5", "views"),
+    ("1-6", "views"),
     ("?", "help"),
     ("q", "quit"),
 )

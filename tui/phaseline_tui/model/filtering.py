@@ -6,13 +6,13 @@ spaces.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from phaseline_tui.model.jobs import JobView, State
 from phaseline_tui.model.patterns import PatternError, searcher
 
-__all__ = ["FIELDS", "Filter"]
+__all__ = ["FIELDS", "Filter", "words_of"]
 
 FIELDS: Final[dict[str, Callable[[JobView], str]]] = {
     "state": lambda job: "completed done" if job.state is State.COMPLETED else job.state.value,
@@ -36,6 +36,18 @@ _MAX: Final = 500
 """Number of characters that a regular expression searches."""
 
 
+def words_of(text: str) -> Iterator[re.Match[str]]:
+    """Yield the words of a filter, each with the groups `inverse`, `field`, and `regex`, `quoted` or `plain`."""
+    at = 0
+    while at < len(text):
+        found = _WORD.match(text, at)
+        if found is None or found.end() == at:
+            at += 1
+            continue
+        at = found.end()
+        yield found
+
+
 class _Word(NamedTuple):
     keeps: Callable[[JobView], bool]
     inverse: bool
@@ -52,13 +64,7 @@ class Filter:
         self.hint = ""
         """Hint about a probable mistake, shown when nothing matches."""
         self._words: list[_Word] = []
-        at = 0
-        while at < len(self.text):
-            found = _WORD.match(self.text, at)
-            if found is None or found.end() == at:
-                at += 1
-                continue
-            at = found.end()
+        for found in words_of(self.text):
             self._add(found)
 
     def __bool__(self) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["VIEWS", "View", "ViewScreen", "offered", "view_called"]
 
 
-_COMMON: Final = (("1 … 5", "switch view"), ("Tab", "next pane"), ("Ctrl+P", "all commands"))
+_COMMON: Final = (("1 … 6", "switch view"), ("Tab", "next pane"), ("Ctrl+P", "all commands"))
 
 
 class ViewScreen(Screen[None]):
@@ -90,6 +90,7 @@ VIEWS: Final = (
     View("3", "Statistics", "phaseline_tui.screens.statistics", "StatisticsScreen"),
     View("4", "Events", "phaseline_tui.screens.events", "EventsScreen"),
     View("5", "Hosts", "phaseline_tui.screens.hosts", "HostsScreen"),
+    View("6", "History", "phaseline_tui.screens.history", "HistoryScreen"),
 )
 
 

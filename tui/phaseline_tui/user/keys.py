@@ -7,8 +7,8 @@ from textual.binding import Binding
 
 __all__ = ["ACTIONS", "Action", "Place", "bindings", "help_of"]
 
-Place = Literal["jobs", "list", "detail", "job", "everywhere"]
-"""Where an action applies: the jobs view, its list, a job's details, the view of one job, or all views."""
+Place = Literal["jobs", "list", "detail", "job", "history", "everywhere"]
+"""Where an action applies: the jobs view, its list, a job's details, the view of one job, past jobs, or all views."""
 
 
 class Action(NamedTuple):
@@ -57,6 +57,9 @@ ACTIONS: Final = (
     Action("raw", "v", "raw", "show or hide raw JSON", "detail", "v"),
     Action("next-job", "right_square_bracket,right", "neighbor(1)", "previous, next job", "job", "← →"),
     Action("previous-job", "left_square_bracket,left", "neighbor(-1)", "", "job"),
+    Action("past-job", "enter", "open", "all details of the job", "history", "Enter"),
+    Action("range", "d", "range", "next range of time", "history", "d"),
+    Action("refresh", "r", "refresh", "read everything anew", "history", "r"),
     Action("pause", "p", "pause", "pause the screen", "everywhere", "p"),
     Action("copy", "y", "copy", "copy the id or selected row", "everywhere", "y"),
     Action("picture", "i", "picture", "the job's picture", "everywhere", "i"),
