@@ -185,6 +185,17 @@ async def work_over_http(client: httpx.AsyncClient, name: str, *, fail: bool = F
     assert answer["success"], answer
 
 
+async def test_each_series_has_its_own_average(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        for series, seconds in (("short", 1), ("long", 5)):
+            events = [each | {"age_seconds": each["age_seconds"] * seconds} for each in film(series)]
+            events[0]["series"] = series
+            assert (await client.post("/progress/batch", json=events)).json()["success"]
+        lines = (await client.get("/metrics/phases")).json()["phases"]
+        averages = {line["series"]: line["avg_seconds"] for line in lines if line["phase"] == "load"}
+        assert averages == {"short": pytest.approx(1, abs=0.2), "long": pytest.approx(5, abs=0.2)}
+
+
 async def test_the_routes_tell_what_was_learned(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for number in range(3):

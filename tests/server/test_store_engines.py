@@ -54,9 +54,11 @@ def job_row(job_id: str, seq: int, *, ended_ns: int | None = None, lost_ns: int 
     return JobRow(job_id, seq, state, ended_ns or lost_ns or seq, ended_ns, f"{job_id}{seq}".encode())
 
 
-def run_row(seq: int, *, state: str = "completed", phase: str = "render", duration_ns: int = 1) -> RunRow:
+def run_row(
+    seq: int, *, state: str = "completed", phase: str = "render", duration_ns: int = 1, workflow: str = "film"
+) -> RunRow:
     body = b"{}" if state == "completed" else None
-    return RunRow(seq, 10 * seq, f"job{seq}", "film", "trailer", state, phase, duration_ns, body)
+    return RunRow(seq, 10 * seq, f"job{seq}", workflow, "trailer", state, phase, duration_ns, body)
 
 
 async def numbers(store: Store, after: int = 0, limit: int = 10**6) -> list[int]:
@@ -293,15 +295,23 @@ async def test_the_newest_runs_and_durations_stay(open_store: Open) -> None:
     assert [duration_ns for *_, duration_ns in learned.durations] == [7, 8, 9, 10]
 
 
-async def test_outcomes_name_the_phases_that_failed_most_and_the_slowest_runs(open_store: Open) -> None:
+async def test_outcomes_name_the_phases_that_failed_most_and_the_slowest_runs_of_each_workflow(
+    open_store: Open,
+) -> None:
     store = await open_store()
     failed = [("load", 1), ("render", 2), ("render", 3), ("write", 4), ("write", 5), ("write", 6)]
     runs = [run_row(seq, state="failed", phase=phase, duration_ns=999) for phase, seq in failed]
     runs += [run_row(7, duration_ns=50), run_row(8, duration_ns=70), run_row(9, duration_ns=60)]
+    runs += [run_row(11, duration_ns=3, workflow="photo"), run_row(12, duration_ns=4, workflow="photo")]
     await store.commit(batch(1, 9, runs=[*runs, run_row(10, state="cancelled", duration_ns=999)]))
     assert await store.outcomes(2) == Outcomes(
         [PhaseFailures("film", "write", 3), PhaseFailures("film", "render", 2)],
-        [SlowRun("job8", "film", "trailer", 70, 80), SlowRun("job9", "film", "trailer", 60, 90)],
+        [
+            SlowRun("job8", "film", "trailer", 70, 80),
+            SlowRun("job12", "photo", "trailer", 4, 120),
+            SlowRun("job9", "film", "trailer", 60, 90),
+            SlowRun("job11", "photo", "trailer", 3, 110),
+        ],
     )
 
 

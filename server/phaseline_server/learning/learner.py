@@ -175,7 +175,7 @@ class Learning:
         return self._saved - present
 
     async def outcomes(self, most: int) -> Outcomes:
-        """Return how often each phase failed, and the `most` runs that took longest.
+        """Return how often each phase failed, and the `most` runs of each workflow that took longest.
 
         Raises:
             JournalFailed: The disk failed.

@@ -1,10 +1,13 @@
 """Earlier runs in a log: the learned states, the runs to learn from, and the outcomes of runs."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
-__all__ = ["EncodedRun", "Learned", "Outcomes", "PhaseFailures", "SlowRun"]
+__all__ = ["MOST_WORKFLOWS", "EncodedRun", "Learned", "Outcomes", "PhaseFailures", "SlowRun"]
+
+MOST_WORKFLOWS: Final = 20
+"""Number of workflows whose slowest runs are named in full."""
 
 
 class EncodedRun(NamedTuple):

@@ -12,7 +12,7 @@ from phaseline.model.statistics import Average
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, JobRow, Kept, ProducerKey, RunRow
 from phaseline_server.log.clock import LogClock
-from phaseline_server.log.learned import EncodedRun, Learned, Outcomes, PhaseFailures, SlowRun
+from phaseline_server.log.learned import MOST_WORKFLOWS, EncodedRun, Learned, Outcomes, PhaseFailures, SlowRun
 from phaseline_server.log.memory_queries import find_jobs, find_totals
 from phaseline_server.log.protocol import Retention
 from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
@@ -157,10 +157,19 @@ class MemoryStore:
         """See `Store.outcomes`."""
         await trio.lowlevel.checkpoint()
         failures = Counter((run.workflow, run.phase) for run in self._runs if run.state == "failed")
-        slowest = sorted((run for run in self._runs if run.body is not None), key=lambda run: -run.duration_ns)
+        ranked = list[tuple[int, RunRow]]()
+        places = Counter[str]()
+        for run in sorted((run for run in self._runs if run.body is not None), key=lambda run: -run.duration_ns):
+            places[run.workflow] += 1
+            ranked.append((places[run.workflow], run))
+        ranked.sort(key=lambda each: (each[0], -each[1].duration_ns))
+        slowest = [run for place, run in ranked if place <= most]
         return Outcomes(
             [PhaseFailures(workflow, phase, count) for (workflow, phase), count in failures.most_common(most)],
-            [SlowRun(run.job_id, run.workflow, run.series, run.duration_ns, run.at_ns) for run in slowest[:most]],
+            [
+                SlowRun(run.job_id, run.workflow, run.series, run.duration_ns, run.at_ns)
+                for run in slowest[: most * MOST_WORKFLOWS]
+            ],
         )
 
     async def close(self) -> None:

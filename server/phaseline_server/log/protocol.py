@@ -165,7 +165,9 @@ class Store(Protocol):
         ...
 
     async def outcomes(self, most: int) -> Outcomes:
-        """Return how runs ended: the `most` phases with most failures, and the `most` runs that took longest.
+        """Return how runs ended: the `most` phases with most failures, and the `most` slowest runs of each workflow.
+
+        The slowest runs of all workflows come first, then the second ones; those of many workflows are cut.
 
         Raises:
             JournalFailed: The storage failed.

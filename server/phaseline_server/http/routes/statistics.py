@@ -1,11 +1,12 @@
 """`/metrics/phases` and `/metrics/eta`: phase durations, failures, slow runs and the accuracy of estimates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 from quart import Response
 
+from phaseline.model.statistics import Average
 from phaseline.wire import timestamp
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
@@ -19,7 +20,7 @@ QUANTILES: Final = (0.5, 0.95, 0.99)
 
 
 class PhaseLine(msgspec.Struct, frozen=True):
-    """Statistics of a phase's latest 500 to 1,000 durations; `avg_seconds` is the workflow's moving average."""
+    """Statistics of a phase's latest 500 to 1,000 durations; `avg_seconds` is the series' moving average."""
 
     workflow: str
     series: str
@@ -82,11 +83,10 @@ class EtaAnswer(msgspec.Struct, frozen=True):
     series: list[EtaLine]
 
 
-def phase_lines(learning: Learning, services: Services) -> Iterator[PhaseLine]:
+def phase_lines(learning: Learning) -> Iterator[PhaseLine]:
     """Yield the statistics of each phase."""
     for key, rolling in sorted(learning.durations.items()):
         workflow, series, phase = key
-        average = services.tracker.statistics.average(workflow, phase)
         recent = learning.recent.get(key, ())
         p50, p95, p99 = (round(value, 6) for value in rolling.quantiles(*QUANTILES))
         yield PhaseLine(
@@ -94,12 +94,21 @@ def phase_lines(learning: Learning, services: Services) -> Iterator[PhaseLine]:
             series=series,
             phase=phase,
             count=rolling.count,
-            avg_seconds=average.avg_ns / 1e9 if average else None,
+            avg_seconds=_average(recent),
             p50_seconds=p50,
             p95_seconds=p95,
             p99_seconds=p99,
             recent_seconds=[round(seconds, 6) for seconds in recent],
         )
+
+
+def _average(recent: Iterable[float]) -> float | None:
+    """Return the picture API's moving average over the latest durations of one series; None if there are none."""
+    average: Average | None = None
+    for seconds in recent:
+        sample_ns = round(seconds * 1e9)
+        average = Average(1, sample_ns) if average is None else average.after(sample_ns)
+    return None if average is None else average.avg_ns / 1e9
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
@@ -110,7 +119,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
     async def phase_statistics() -> Response:
         outcomes = await learning.outcomes(_MOST)
         answer = PhasesAnswer(
-            phases=list(phase_lines(learning, services)),
+            phases=list(phase_lines(learning)),
             failures=[FailureLine(each.workflow, each.phase, each.count) for each in outcomes.failures],
             slowest=[
                 SlowLine(each.job_id, each.workflow, each.series, each.duration_ns / 1e9, timestamp(each.ended_ns))

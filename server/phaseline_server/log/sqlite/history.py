@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from phaseline.errors import JournalUnusable
-from phaseline_server.log.learned import EncodedRun, Learned, Outcomes, PhaseFailures, SlowRun
+from phaseline_server.log.learned import MOST_WORKFLOWS, EncodedRun, Learned, Outcomes, PhaseFailures, SlowRun
 from phaseline_server.log.sqlite.failures import opening
 from phaseline_server.log.sqlite.file import NAME
 
@@ -66,15 +66,16 @@ def read_learned(connection: sqlite3.Connection) -> Learned:
 
 
 def read_outcomes(connection: sqlite3.Connection, most: int) -> Outcomes:
-    """Return the `most` phases with failures and the `most` slowest runs; raises sqlite3.Error."""
+    """Return the `most` phases with failures and the `most` slowest runs of each workflow; raises sqlite3.Error."""
     failures = connection.execute(
         "SELECT workflow, phase, count(*) FROM runs WHERE state = 'failed' GROUP BY 1, 2 ORDER BY 3 DESC LIMIT ?",
         (most,),
     ).fetchall()
     slowest = connection.execute(
-        "SELECT job_id, workflow, series, duration_ns, at_ns FROM runs WHERE body IS NOT NULL "
-        "ORDER BY duration_ns DESC LIMIT ?",
-        (most,),
+        "SELECT job_id, workflow, series, duration_ns, at_ns FROM (SELECT *, "
+        "row_number() OVER (PARTITION BY workflow ORDER BY duration_ns DESC, seq) AS place "
+        "FROM runs WHERE body IS NOT NULL) WHERE place <= ? ORDER BY place, duration_ns DESC, seq LIMIT ?",
+        (most, most * MOST_WORKFLOWS),
     ).fetchall()
     return Outcomes([PhaseFailures(*row) for row in failures], [SlowRun(*row) for row in slowest])
 
