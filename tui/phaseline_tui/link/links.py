@@ -164,6 +164,8 @@ class Links:
                 await self._urgent.wait()
 
     def _begin_request(self, future: "Future[Reply]", origin: str, method: str, path: str) -> None:
+        if not future.set_running_or_notify_cancel():  # from here on, its caller can't cancel it
+            return
         self._unanswered.add(future)
         if self._requests is not None and not self._stopping:
             self._requests.start_soon(self._request, future, self._followers[origin], method, path)
