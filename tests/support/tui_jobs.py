@@ -274,8 +274,27 @@ def frame(data: Json) -> Frame:
     return found
 
 
+def today(jobs: list[Json]) -> Json:
+    """Return the counts of the day, as if all of these jobs ended on it."""
+    states = [each["state"] for each in jobs]
+    since = NOW.replace(hour=0, minute=0, second=0)
+    until = since + dt.timedelta(days=1)
+    counts = {state: states.count(state) for state in ("completed", "failed", "cancelled")}
+    return {"since": since.isoformat(), "until": until.isoformat(), **counts}
+
+
 def snapshot(jobs: list[Json]) -> Frame:
-    return frame({"type": "snapshot", "epoch": "e1", "seq": 7, "server_time": at(0), "jobs": jobs})
+    server_time = at(0)
+    return frame(
+        {
+            "type": "snapshot",
+            "epoch": "e1",
+            "seq": 7,
+            "server_time": server_time,
+            "today": today(jobs),
+            "jobs": jobs,
+        }
+    )
 
 
 def connected(jobs: list[Json]) -> Batch:

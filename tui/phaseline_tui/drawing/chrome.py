@@ -118,12 +118,15 @@ def _forecast(totals: Totals, scene: Scene, *, show_rate: bool) -> list[Span]:
 
 def _counts(counts: Counts, totals: Totals | None, *, show_all: bool) -> list[Span]:
     spans: list[Span] = [(f"{counts.active}", "strong"), (" active", "muted")]
-    done = (counts.done, "done") if totals is None else (totals.done_today, "done today")
+    done, failed, cancelled = (counts.done, "done"), counts.failed, counts.cancelled
+    if totals is not None:
+        done = (totals.done_today, "seen done today" if totals.seen else "done today")
+        failed, cancelled = totals.failed_today, totals.cancelled_today
     for count, word, style, always in (
         (counts.stalled, "stalled", "warn-strong", False),
         (*done, "strong", True),
-        (counts.failed, "failed", "bad-strong", True),
-        (counts.cancelled, "cancelled", "strong", False),
+        (failed, "failed", "bad-strong", True),
+        (cancelled, "cancelled", "strong", False),
     ):
         if always or (count and (show_all or word == "stalled")):
             spans += [("  ", ""), (f"{count}", style if count else "muted"), (f" {word}", "muted")]

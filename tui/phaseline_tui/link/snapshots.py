@@ -80,7 +80,9 @@ async def convert(snapshot: Snapshot, received: float, origin: str) -> tuple[Con
 
 
 def _converted(snapshot: Snapshot, jobs: list[JobView], left_out: int) -> ConvertedSnapshot:
-    return ConvertedSnapshot(epoch=snapshot.epoch, seq=snapshot.seq, views=jobs, left_out=left_out)
+    return ConvertedSnapshot(
+        epoch=snapshot.epoch, seq=snapshot.seq, today=snapshot.today, views=jobs, left_out=left_out
+    )
 
 
 async def _kept(raws: list[msgspec.Raw]) -> list[msgspec.Raw]:

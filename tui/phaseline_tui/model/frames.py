@@ -10,6 +10,7 @@ __all__ = [
     "SNAPSHOTS",
     "ConnectionEstablished",
     "ConvertedSnapshot",
+    "DayItem",
     "ErrorItem",
     "ErrorOccurred",
     "Frame",
@@ -228,6 +229,16 @@ class SubscriptionConfirmed(msgspec.Struct, kw_only=True, tag_field="type", tag=
     channels: list[str] = []
 
 
+class DayItem(msgspec.Struct, kw_only=True):
+    """Numbers of jobs that ended on the server's local day."""
+
+    since: str | None = None
+    until: str | None = None
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
 class Snapshot(msgspec.Struct, kw_only=True, tag_field="type", tag="snapshot"):
     """All jobs of the server at one position of its stream."""
 
@@ -236,6 +247,8 @@ class Snapshot(msgspec.Struct, kw_only=True, tag_field="type", tag="snapshot"):
     jobs: list[msgspec.Raw] = []
     """Encoded `JobStatus` objects. `decoding.statuses` decodes them one by one, because ten thousand decoded ones would
     take more memory than the rest of the program."""
+    today: DayItem | None = None
+    """None if the server is older."""
 
 
 class ConvertedSnapshot(Snapshot, kw_only=True, tag="converted"):

@@ -24,6 +24,7 @@ from phaseline_tui.model.ingest import apply_message, from_status, key_of
 from phaseline_tui.model.jobs import JobKey, JobView
 from phaseline_tui.model.limits import MAX_BYTES, MAX_JOBS, size_of
 from phaseline_tui.model.sorting import Order, group_of, place_of
+from phaseline_tui.model.today import Day, day_of
 from phaseline_tui.model.totals import Counts, Totals, totals_of
 
 __all__ = ["Changes", "ViewState"]
@@ -78,6 +79,8 @@ class ViewState:
         self.filter = Filter()
         self.order = Order()
         self.counts = Counts(0, 0, 0, 0, 0)
+        self.days: dict[str, Day | None] = {}
+        """The present day of each origin; None if its server is older and sends none."""
         self.synced: set[str] = set()
         """Origins that have sent a snapshot, so that their jobs are complete."""
         self.cut: set[str] = set()
@@ -144,7 +147,9 @@ class ViewState:
 
     def totals(self, midnight: float) -> Totals:
         """Return the totals of all jobs; `midnight` is the last local midnight, in seconds since 1970."""
-        return totals_of(self.jobs.values(), self.counts, self._now, self._wall, midnight)
+        for day in filter(None, self.days.values()):
+            day.turn(self._wall)
+        return totals_of(self.jobs.values(), self.counts, self._now, self._wall, midnight, self.days)
 
     def set_filter(self, text: str) -> None:
         """List only the jobs that match `text` (see `filtering`)."""
@@ -172,6 +177,7 @@ class ViewState:
     def _replace(self, snapshot: Snapshot, received: float, origin: str, changes: Changes) -> None:
         self.jobs = {key: job for key, job in self.jobs.items() if key.origin != origin}
         self.cut.discard(origin)
+        self.days[origin] = day_of(snapshot.today)
         if isinstance(snapshot, ConvertedSnapshot):
             jobs = snapshot.views
             if snapshot.left_out:
@@ -213,6 +219,8 @@ class ViewState:
             self._moved.add(key)
             if not state.ended and job.state.ended:
                 changes.ended.append(key)
+                if day := self.days.get(origin):
+                    day.count(job.state, job.completed_at)
 
     def _remove(self, job: JobView | None, message: JobDismissed, changes: Changes) -> None:
         """Remove a job that was dismissed, unless a later snapshot contains it again."""

@@ -1,9 +1,10 @@
 """The totals of all jobs, for the header."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from phaseline_tui.model.jobs import JobView, State
+from phaseline_tui.model.today import Day
 
 __all__ = ["Counts", "Totals", "totals_of"]
 
@@ -37,7 +38,7 @@ class Totals(NamedTuple):
 
     counts: Counts
     done_today: int
-    """Jobs completed since the last local midnight."""
+    """Jobs completed on the servers' local day."""
     rate: float
     """Jobs completed in the last hour."""
     remaining: float | None
@@ -48,9 +49,21 @@ class Totals(NamedTuple):
     """Number of hosts that run or have run jobs."""
     percent: float
     """Mean percentage of the active jobs."""
+    failed_today: int = 0
+    """Jobs that failed on the servers' local day, and those that are lost."""
+    cancelled_today: int = 0
+    seen: bool = False
+    """Whether a server is older, so that the counts of today are what was seen of its jobs since local midnight."""
 
 
-def totals_of(jobs: Iterable[JobView], counts: Counts, now: float, wall: float, midnight: float) -> Totals:
+def totals_of(
+    jobs: Iterable[JobView],
+    counts: Counts,
+    now: float,
+    wall: float,
+    midnight: float,
+    days: Mapping[str, Day | None],
+) -> Totals:
     """Return the totals of `jobs`.
 
     Args:
@@ -59,9 +72,15 @@ def totals_of(jobs: Iterable[JobView], counts: Counts, now: float, wall: float, 
         now: Monotonic seconds.
         wall: The same moment in seconds since 1970.
         midnight: Last local midnight in seconds since 1970.
+        days: The present day of each server by its label, None for older servers.
     """
     # This runs once a second, for up to ten thousand jobs, so it does little for each.
-    today = hour = unknown = 0
+    known = [day for day in days.values() if day is not None]
+    old = {origin for origin, day in days.items() if day is None}
+    done = sum(day.completed for day in known)
+    failed = sum(day.failed for day in known)
+    cancelled = sum(day.cancelled for day in known)
+    hour = unknown = 0
     last: float | None = None
     percent = 0.0
     hosts: set[tuple[str, str]] = set()
@@ -76,9 +95,26 @@ def totals_of(jobs: Iterable[JobView], counts: Counts, now: float, wall: float, 
             due = left.likely + job.received
             if last is None or due > last:
                 last = due
-        elif job.state is State.COMPLETED:
-            ended = job.completed_at or 0.0
-            today += ended >= midnight
+            continue
+        ended = job.completed_at or 0.0
+        if job.state is State.COMPLETED:
             hour += ended > wall - _HOUR
+        elif job.state is State.LOST:
+            failed += 1
+        if job.origin in old and ended >= midnight:
+            done += job.state is State.COMPLETED
+            failed += job.state is State.FAILED
+            cancelled += job.state is State.CANCELLED
     longest = None if last is None else max(0.0, last - now)
-    return Totals(counts, today, float(hour), longest, unknown, len(hosts), percent / max(1, counts.active))
+    return Totals(
+        counts=counts,
+        done_today=done,
+        failed_today=failed,
+        cancelled_today=cancelled,
+        seen=bool(old),
+        rate=float(hour),
+        remaining=longest,
+        unknown=unknown,
+        hosts=len(hosts),
+        percent=percent / max(1, counts.active),
+    )
