@@ -1,9 +1,9 @@
 """Drawing of statistics: a row for each phase, and a summary of a workflow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from phaseline_tui.drawing.cells import Line
+from phaseline_tui.drawing.cells import Line, middle
 from phaseline_tui.drawing.hosts import sparkline
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
 from phaseline_tui.model.figures import EtaFigures, Failures, PhaseFigures, SlowRun
@@ -78,16 +78,18 @@ def failure_lines(failures: Iterable[Failures], workflow: str) -> list[Line]:
     return lines
 
 
-def slow_lines(slowest: Iterable[SlowRun], workflow: str, name_width: int = 24) -> list[Line]:
-    """Return the longest runs of `workflow`."""
+def slow_lines(
+    slowest: Iterable[SlowRun], workflow: str, name_of: Callable[[str], str], name_width: int = 28
+) -> list[Line]:
+    """Return the longest runs of `workflow`; `name_of` returns the name of a job by its id."""
     mine = sorted((each for each in slowest if each.workflow == workflow), key=lambda each: -each.seconds)
-    lines: list[Line] = [((" SLOWEST RUNS", "label"),)]
+    lines: list[Line] = [((f" SLOWEST RUNS OF {workflow}", "label"),)]
     if not mine:
         lines.append(((" none yet", "muted"),))
     for each in mine[:_MAX]:
-        name = each.job_id if len(each.job_id) <= name_width else f"{each.job_id[: name_width - 1]}…"
+        name = middle(name_of(each.job_id), name_width)
         ended = (each.ended_at or "").replace("T", " ")[:16]
-        lines.append(((f" {_took(each.seconds):>7} ", "strong"), (f"{name:<{name_width}} ", "text"), (ended, "muted")))
+        lines.append(((f" {_took(each.seconds):>7} ", "strong"), (f"{name} ", "text"), (ended, "muted")))
     return lines
 
 

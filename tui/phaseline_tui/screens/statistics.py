@@ -15,7 +15,7 @@ from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.model.connection import LinkState
 from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.figures import Figures, PhaseFigures, from_jobs, in_order, read_eta, read_phases
-from phaseline_tui.model.jobs import JobView
+from phaseline_tui.model.jobs import JobKey, JobView
 from phaseline_tui.model.state import Changes
 from phaseline_tui.screens.framed import FramedScreen
 from phaseline_tui.widgets.fixed_lines import FixedLines
@@ -104,13 +104,17 @@ class StatisticsScreen(FramedScreen):
         parts = [
             eta_lines(figures.eta, workflow),
             failure_lines(figures.failures, workflow),
-            slow_lines(figures.slowest, workflow),
+            slow_lines(figures.slowest, workflow, lambda job_id: self._name_of(row.origin, job_id)),
         ]
         low = self._below.has_class("-low")
         room = 7 if low else 15
         share = max(2, room // len(parts) - (not low))
         between: list[Line] = [] if low else [()]
         return [line for part in parts for line in (*part[:share], *between)][:room]
+
+    def _name_of(self, origin: str, job_id: str) -> str:
+        job = self.owner.state.jobs.get(JobKey(origin, job_id))
+        return job.name if job is not None else job_id
 
     def show_changes(self, changes: Changes) -> None:
         """Fetch the statistics of servers that have connected since the last attempt."""
