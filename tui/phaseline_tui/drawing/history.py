@@ -1,6 +1,7 @@
 """Drawing of past jobs: the range with its totals, a row for each job, and a table of workflows."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from phaseline_tui.drawing.cells import Line, Span, width_of_text
@@ -12,7 +13,7 @@ from phaseline_tui.model.jobs import JobView, State
 from phaseline_tui.model.times import wall_time
 from phaseline_tui.model.words import UNKNOWN, clock_time, fine_duration, state_glyph
 
-__all__ = ["Widths", "history_columns", "history_row", "range_line", "totals_heading", "totals_row"]
+__all__ = ["Widths", "history_columns", "history_row", "range_line", "totals_table"]
 
 _COLUMNS: Final = (
     Column("mark", "", 1),
@@ -23,13 +24,12 @@ _COLUMNS: Final = (
     Column("source", "WORKFLOW", 12, priority=7, cut="middle"),
     Column("origin", "SERVER", 10, priority=6, cut="middle"),
     Column("host", "HOST", 8, priority=4, cut="middle"),
-    Column("text", "RESULT", 14, priority=8),
+    Column("text", "RESULT", 10, priority=8),
 )
 _GROWING: Final = (
     ("ended", 12),
     ("name", 30),
     ("source", 20),
-    ("text", 24),
     ("host", 16),
     ("origin", 24),
     ("name", 60),
@@ -39,14 +39,14 @@ _GROWING: Final = (
 )
 """The columns that grow up to a width as far as their content needs it, in the order in which they get room."""
 _TOTALS: Final = (
-    Column("workflow", "WORKFLOW", 10, grows=1, cut="middle"),
-    Column("series", "SERIES", 8, priority=5, grows=1, cut="middle"),
-    Column("origin", "SERVER", 10, priority=1, cut="middle"),
+    Column("source", "WORKFLOW", 14, cut="middle"),
+    Column("origin", "SERVER", 14, priority=1, cut="middle"),
     Column("runs", "RUNS", 5, align="right"),
     Column("failed", "FAILED", 6, align="right"),
     Column("median", "MEDIAN", 7, align="right"),
     Column("p95", "P95", 7, priority=4, align="right"),
-    Column("trend", "VS WEEK BEFORE", 14, priority=9),
+    Column("before", "WEEK BEFORE", 11, priority=2, align="right"),
+    Column("trend", "CHANGE", 13, priority=9),
 )
 _SLOW: Final = 0.5
 _MUCH: Final = 0.1
@@ -76,7 +76,8 @@ class Widths(NamedTuple):
         )
 
 
-def history_columns(widths: Widths, width: int) -> list[Column]:
+@lru_cache(maxsize=16)
+def history_columns(widths: Widths, width: int) -> tuple[Column, ...]:
     """Return the columns for rows of `width` cells: the room goes to the columns whose texts need it."""
     needed = widths._asdict()
     columns = [column for column in _COLUMNS if needed.get(column.key, 1)]
@@ -89,7 +90,7 @@ def history_columns(widths: Widths, width: int) -> list[Column]:
         more = max(0, min(left, min(needed[key], most) - kept[at].width))
         kept[at] = kept[at]._replace(width=kept[at].width + more)
         left -= more
-    return kept
+    return tuple(kept)
 
 
 def history_row(job: JobView, columns: Sequence[Column], scene: Scene, median: float | None) -> Line:
@@ -104,7 +105,7 @@ def history_row(job: JobView, columns: Sequence[Column], scene: Scene, median: f
     style = state_style(job.state)
     text, tone = _text(job)
     took = job.elapsed_at(scene.now)
-    if job.state.bad and columns[-1].width < width_of_text(text):
+    if job.over and job.state is not State.COMPLETED and columns[-1].width < width_of_text(text):
         columns = _joined(columns)
     return row_of(
         columns,
@@ -197,32 +198,42 @@ def range_line(
     return tuple(spans)
 
 
-def totals_heading(width: int, *, several: bool) -> Line:
-    """Return the column titles of the totals; `several` adds a column for the server."""
-    return heading_of(_totals_columns(width, several=several))
+def totals_table(lines: Sequence[tuple[TotalLine, str]], width: int, *, several: bool) -> list[Line]:
+    """Return the totals of series, below their column titles.
+
+    Args:
+        lines: The totals, each with the label of its server.
+        width: Width in cells.
+        several: Whether to show the servers.
+    """
+    columns = [column for column in _TOTALS if several or column.key != "origin"]
+    longest = max((width_of_text(_source(line)) for line, _ in lines), default=0)
+    columns = columns_that_fit(columns, width)
+    left = width - sum(column.width + 2 for column in columns) + 2
+    columns[0] = columns[0]._replace(width=columns[0].width + max(0, min(left, longest - columns[0].width)))
+    return [heading_of(columns), *(_totals_row(line, origin, columns) for line, origin in lines)]
 
 
-def totals_row(line: TotalLine, origin: str, width: int, *, several: bool) -> Line:
-    """Return the totals of a series."""
+def _source(line: TotalLine) -> str:
+    return "·".join(part for part in (line.workflow, line.series) if part)
+
+
+def _totals_row(line: TotalLine, origin: str, columns: Sequence[Column]) -> Line:
     failed = line.failed + line.lost
     against = trend(line)
     change = against.change or 0.0
     style = "warn" if change >= _MUCH else "good" if change <= -_MUCH else "muted"
     cells: Mapping[str, Span] = {
-        "workflow": (line.workflow, "text"),
-        "series": (line.series or "", "text"),
+        "source": (_source(line), "text"),
         "origin": (origin, "muted"),
         "runs": (f"{line.runs}", "strong"),
         "failed": (f"{failed}" if failed else UNKNOWN, "bad-strong" if failed else "muted"),
         "median": (_took(line.median_seconds), "strong"),
         "p95": (_took(line.p95_seconds), "text"),
+        "before": (_took(line.median_before_seconds), "muted"),
         "trend": (against.words, style),
     }
-    return row_of(_totals_columns(width, several=several), cells)
-
-
-def _totals_columns(width: int, *, several: bool) -> list[Column]:
-    return columns_that_fit([column for column in _TOTALS if several or column.key != "origin"], width)
+    return row_of(columns, cells)
 
 
 def _took(seconds: float | None) -> str:

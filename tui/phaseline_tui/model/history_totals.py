@@ -97,7 +97,7 @@ def trend(line: TotalLine) -> Trend:
     if now is None:
         return Trend("", None)
     if not line.runs_before or not before:
-        return Trend("new", None)
+        return Trend("none before", None)
     if min(line.completed, line.runs_before) < _ENOUGH:
         return Trend("few runs", None)
     change = now / before - 1.0

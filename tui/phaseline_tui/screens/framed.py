@@ -94,7 +94,11 @@ class FramedScreen(ViewScreen):
         self._trouble.show(chrome.trouble(data.status, width, live) if self.SHOWS_TROUBLE else [])
         self._heading.show(self.heading(width))
         self.show()
-        self._keys.show([self._key_line(width)])
+        self.show_keys()
+
+    def show_keys(self) -> None:
+        """Redraw the last line."""
+        self._keys.show([self._key_line(self.size.width)])
 
     def _key_line(self, width: int) -> Line:
         right = self.aside()

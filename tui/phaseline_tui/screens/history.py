@@ -26,8 +26,8 @@ __all__ = ["HistoryScreen"]
 
 _TYPING_S: Final = 0.25
 """Time without a key after which a changed filter is sent."""
-_WIDE: Final = 150
-_SIDE: Final = 66
+_WIDE: Final = 180
+_SIDE: Final = 79
 """Width of the totals beside the rows, as in the style sheet."""
 _MAX_NOTES: Final = 3
 
@@ -41,7 +41,7 @@ class HistoryScreen(HistoryLoading):
     HistoryScreen #past { height: 1fr; width: 1fr; }
     HistoryScreen #totals { border-top: solid $panel; }
     HistoryScreen #panes.-wide { layout: horizontal; }
-    HistoryScreen #panes.-wide #totals { width: 66; border-top: none; border-left: solid $panel; }
+    HistoryScreen #panes.-wide #totals { width: 79; border-top: none; border-left: solid $panel; }
     """
     AUTO_FOCUS = "#rows"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -122,10 +122,10 @@ class HistoryScreen(HistoryLoading):
         if not lines:
             return []
         inner = (width if width < _WIDE else _SIDE - 1) - 2
-        rows = [drawing.totals_row(each, label, inner, several=several) for each, label in lines[:room]]
+        table = drawing.totals_table(lines[:room], inner, several=several)
         if len(lines) > room:
-            rows[-1] = ((f"and {len(lines) - room + 1} more; a filter such as workflow:… finds them", "muted"),)
-        return [((" ", ""), *line) for line in (drawing.totals_heading(inner, several=several), *rows)]
+            table[-1] = ((f"and {len(lines) - room + 1} more; a filter such as workflow:… finds them", "muted"),)
+        return [((" ", ""), *line) for line in table]
 
     def aside(self) -> Line:
         """Return the filter, and how many jobs are loaded."""
@@ -185,8 +185,9 @@ class HistoryScreen(HistoryLoading):
 
     def help_keys(self) -> list[tuple[str, str]]:
         """Return the keys of this view with their descriptions."""
-        keys = [("/", "filter: words, today, since:7d")]
-        return [*help_of(("history",), self.owner.settings.keys), *keys, *super().help_keys()[len(self.KEYS) :]]
+        others = [pair for pair in super().help_keys()[len(self.KEYS) :] if pair[1] != "reconnect now"]
+        own = [*help_of(("history",), self.owner.settings.keys), ("/", "filter: words, today, since:7d")]
+        return [("↑ ↓  j k", "up, down"), *own, ("Esc", "clear the filter, or back"), *others]
 
     def action_open(self) -> None:
         """Show all details of the selected job."""
@@ -228,5 +229,6 @@ class HistoryScreen(HistoryLoading):
 
     def on_row_chosen(self, message: RowChosen) -> None:
         """Show the place of the cursor, and read on before the rows end."""
-        super().on_row_chosen(message)
+        del message
+        self.show_keys()
         self.load_more()

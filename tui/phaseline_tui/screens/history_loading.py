@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Final
+
+from textual.worker import Worker
 
 from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.palette import Palette
@@ -42,6 +45,8 @@ class HistoryLoading(FramedScreen):
         """Whether jobs ended that are not listed, because listing them would move the rows."""
         self.rows = PastRows(palette, lambda: len(self.history.rows), self.row_at)
         self._busy = 0
+        self._worker: Worker[None] | None = None
+        self._counter: Worker[None] | None = None
         self._stale: set[str] = set()
         """Servers on which jobs ended since their first page was read."""
         self._renewed_at = self._counted_at = 0.0
@@ -56,6 +61,10 @@ class HistoryLoading(FramedScreen):
         """Whether jobs are being read."""
         return self._busy > 0
 
+    @property
+    def _idle(self) -> bool:
+        return self._worker is None or self._worker.is_finished
+
     def reload(self, *, after: float = 0.0, keep: bool = False) -> None:
         """Read everything anew.
 
@@ -64,13 +73,20 @@ class HistoryLoading(FramedScreen):
             keep: Whether the cursor stays on its job.
         """
         self.query_now = self._new_query()
-        self.run_worker(self._load(after, keep=keep), group="history", exclusive=True)
-        self.run_worker(self._count(after), group="totals", exclusive=True)
+        self._start(partial(self._load, after, keep=keep))
+        self._start_count(after)
 
     def load_more(self) -> None:
         """Read further pages if fewer rows are left than one scrolls in a moment."""
-        if not self._busy and self.history.wanted() and not self._enough():
-            self.run_worker(self._fill(), group="history", exclusive=True)
+        if self._idle and self.history.wanted() and not self._enough():
+            self._start(self._fill)
+
+    def _start(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        self._worker = self.run_worker(work, group="history", exclusive=True)
+
+    def _start_count(self, after: float = 0.0) -> None:
+        work: Callable[[], Coroutine[None, None, None]] = partial(self._count, after)
+        self._counter = self.run_worker(work, group="totals", exclusive=True)
 
     def show_changes(self, changes: Changes) -> None:
         """Note on which servers jobs ended, and ask those again that have connected."""
@@ -78,7 +94,7 @@ class HistoryLoading(FramedScreen):
         if changes.status:
             failed = {label for label, _ in self.history.problems}
             hosts = self.owner.data.hosts
-            if any(hosts[label].status.state is LinkState.CONNECTED for label in failed) and not self._busy:
+            if any(hosts[label].status.state is LinkState.CONNECTED for label in failed) and self._idle:
                 self.reload(keep=True)
         super().show_changes(changes)
 
@@ -88,12 +104,12 @@ class HistoryLoading(FramedScreen):
         if self.owner.data.paused is not None or not self.is_mounted:
             return
         now = self.owner.data.live_scene().now
-        if self._stale and not self._busy and now - self._renewed_at >= _RENEW_S:
+        if self._stale and self._idle and now - self._renewed_at >= _RENEW_S:
             self._renewed_at = now
-            self.run_worker(self._renew(), group="history", exclusive=True)
+            self._start(self._renew)
             if now - self._counted_at >= _COUNT_S:
                 self._counted_at = now
-                self.run_worker(self._count(), group="totals", exclusive=True)
+                self._start_count()
         else:
             self.load_more()
 
@@ -197,7 +213,7 @@ class HistoryLoading(FramedScreen):
         self.adopted()
         self.rows.place(at, at - line if at else 0)
 
-    async def _count(self, after: float = 0.0) -> None:
+    async def _count(self, after: float) -> None:
         """Read the totals of every server that is asked."""
         await asyncio.sleep(after)
         query = self.query_now
