@@ -69,13 +69,7 @@ def _job_row(job: Job) -> JobRow:
 
 
 def _search_text(job: Job) -> str:
-    return search_text(name_of(job), job.job_id, job.workflow.name, job.series, job.host)
-
-
-def name_of(job: Job) -> str:
-    """Return the job's name."""
-    named = [job.info.get(key) for key in ("file_name", "fileName", "name", "title")]
-    return next((name for name in (*named, job.photo_id) if isinstance(name, str) and name), job.job_id)
+    return search_text(job.name, job.job_id, job.workflow.name, job.series, job.host)
 
 
 def _run_row(job: Job) -> RunRow:
