@@ -150,6 +150,16 @@ def test_messages_contained_in_the_snapshot_are_ignored() -> None:
     assert only_job(state).percent == 90.0
 
 
+def test_a_dismissed_job_leaves_the_list_until_its_next_message() -> None:
+    state = state_of(snapshot([photo_job("job_1", "a.jpg", 3), photo_job("job_2", "b.jpg", 4)]))
+    changes = state.apply([message("job_dismissed", seq=8, state="stalled", completed_at=None)], 1001.0)
+    assert (ids(state.jobs), ids(state.visible), changes.order) == (["job_2"], ["job_2"], True)
+    state.apply([message("job_dismissed", seq=9, job_id="job_3")], 1001.0)  # one that the view does not have
+    assert ids(state.jobs) == ["job_2"]
+    state.apply([message("job_progress", seq=10, stage="importing", percent=90.0)], 1002.0)
+    assert sorted(ids(state.visible)) == ["job_1", "job_2"]
+
+
 def test_a_lower_seq_of_a_restarted_server_is_accepted() -> None:
     state = state_of(snapshot([photo_job("job_1", "a.jpg", 3)]))
     state.apply([message("job_progress", seq=1, epoch="e2", stage="importing", percent=3.0)], 1001.0)

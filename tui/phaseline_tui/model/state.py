@@ -198,15 +198,17 @@ class ViewState:
     def _update(self, message: JobMessage, received: float, origin: str, changes: Changes) -> None:
         key = key_of(origin, message.job_id)
         job = self.jobs.get(key)
+        known = job is not None and message.seq is not None and message.seq <= job.seq
+        if known and job is not None and (message.epoch or job.epoch) == job.epoch:
+            return  # the snapshot contains it
         if isinstance(message, JobDismissed):
-            self._remove(job, message, changes)
+            if job is not None:
+                self._remove(job, changes)
             return
         if job is None:
             job = JobView(key.job_id, origin)
             self._add(job)
             changes.order = True
-        elif _is_known(job, message):
-            return
         state, began, ended = job.state, job.started_at, job.completed_at
         apply_message(job, message, received)
         if not job.size or not isinstance(message, JobProgress) or message.details:
@@ -222,10 +224,8 @@ class ViewState:
                 if day := self.days.get(origin):
                     day.count(job.state, job.completed_at)
 
-    def _remove(self, job: JobView | None, message: JobDismissed, changes: Changes) -> None:
-        """Remove a job that was dismissed, unless a later snapshot contains it again."""
-        if job is None or _is_known(job, message):
-            return
+    def _remove(self, job: JobView, changes: Changes) -> None:
+        """Remove a job that was dismissed."""
         del self.jobs[job.key], self._arrival[job.key]
         self._size -= job.size
         self._moved.add(job.key)
@@ -318,11 +318,6 @@ class ViewState:
             return True
         self._next_fold = min(self._next_fold, due)
         return False
-
-
-def _is_known(job: JobView, message: JobMessage) -> bool:
-    """Return whether the snapshot with the job contains the message."""
-    return message.seq is not None and message.seq <= job.seq and (message.epoch or job.epoch) == job.epoch
 
 
 def _worth(job: JobView) -> tuple[bool, float]:
