@@ -17,12 +17,13 @@ from phaseline_tui.app.palette_commands import commands
 from phaseline_tui.app.terminal_status import TerminalStatus
 from phaseline_tui.drawing.themes import ANSI
 from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.clock import Clock
 from phaseline_tui.model.connection import Access, Batch, Reply, Timing
 from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.jobs import JobKey
 from phaseline_tui.model.sorting import COLUMNS, Order
-from phaseline_tui.model.state import Changes, ViewState
+from phaseline_tui.model.state import ViewState
 from phaseline_tui.screens.jobs import JobsScreen
 from phaseline_tui.screens.views import VIEWS, View, ViewScreen, offered, view_called
 from phaseline_tui.terminal.termination import handle_termination

@@ -10,13 +10,14 @@ from phaseline_tui.drawing.hosts import all_in_short, worst
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.address import ServerAddress, labels
 from phaseline_tui.model.backlog import Backlog
+from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.clock import Clock
 from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
 from phaseline_tui.model.events import EventLog
 from phaseline_tui.model.frames import SNAPSHOTS
 from phaseline_tui.model.hosts import HostView
 from phaseline_tui.model.jobs import JobKey
-from phaseline_tui.model.state import Changes, ViewState
+from phaseline_tui.model.state import ViewState
 
 __all__ = ["LiveData"]
 

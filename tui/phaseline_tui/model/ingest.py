@@ -23,6 +23,7 @@ from phaseline_tui.model.frames import (
     StageItem,
 )
 from phaseline_tui.model.jobs import Basis, ErrorView, JobKey, JobView, PhaseState, PhaseView, Remaining, State
+from phaseline_tui.model.times import wall_time
 from phaseline_tui.model.wire_values import (
     MAX_SECONDS,
     bounded_seconds,
@@ -30,7 +31,6 @@ from phaseline_tui.model.wire_values import (
     percent_of,
     seconds_of,
     shared_seconds,
-    wall_time,
 )
 
 __all__ = ["apply_message", "from_status", "key_of"]

@@ -5,10 +5,10 @@ Pure: no clock, no socket, no widget.
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final
 
 from phaseline.text import one_line
+from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.decoding import statuses
 from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.frames import (
@@ -27,31 +27,11 @@ from phaseline_tui.model.sorting import Order, group_of, place_of
 from phaseline_tui.model.today import Day, day_of
 from phaseline_tui.model.totals import Counts, Totals, totals_of
 
-__all__ = ["Changes", "ViewState"]
+__all__ = ["ViewState"]
 
 _QUIET: Final = 2
 """The group of jobs that are folded away."""
 _Rank = tuple[int, float, int]
-
-
-@dataclass(slots=True)
-class Changes:
-    """The changes of a batch."""
-
-    jobs: set[JobKey] = field(default_factory=set)
-    order: bool = False
-    """Whether jobs were added, removed or moved."""
-    ended: list[JobKey] = field(default_factory=list)
-    """Jobs that ended by one of the messages, not by a snapshot."""
-    status: bool = False
-    """Whether the status of a connection changed."""
-
-    def add(self, other: "Changes") -> None:
-        """Add the changes of another batch of the same tick."""
-        self.jobs |= other.jobs
-        self.order |= other.order
-        self.ended += other.ended
-        self.status |= other.status
 
 
 class ViewState:
@@ -204,6 +184,8 @@ class ViewState:
         if isinstance(message, JobDismissed):
             if job is not None:
                 self._remove(job, changes)
+                if day := self.days.get(origin):
+                    day.dismiss(job.state, job.completed_at)
             return
         if job is None:
             job = JobView(key.job_id, origin)

@@ -51,6 +51,11 @@ class Day:
             case _:
                 pass
 
+    def dismiss(self, state: State, ended: float | None) -> None:
+        """Take a dismissed job out of the failed ones, as the server does."""
+        if state is State.FAILED:
+            self.count(state, ended, -1)
+
 
 def day_of(item: DayItem | None) -> Day | None:
     """Return the day of a snapshot; None if the server is older and sends none, or if its times are invalid."""

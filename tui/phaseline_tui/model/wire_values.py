@@ -1,6 +1,5 @@
 """Values of the wire within bounds: a server is not trusted to send sensible ones."""
 
-import datetime as dt
 import math
 from functools import lru_cache
 from typing import Final
@@ -14,7 +13,6 @@ __all__ = [
     "percent_of",
     "seconds_of",
     "shared_seconds",
-    "wall_time",
 ]
 
 MAX_SECONDS: Final = 1e9
@@ -47,14 +45,3 @@ def bounded_seconds(seconds: float) -> float:
 def shared_seconds(value: float | None) -> float | None:
     """Return an average duration; cached, so that jobs with equal averages share one object."""
     return seconds_of(value)
-
-
-def wall_time(timestamp: str | None) -> float | None:
-    """Return an RFC 3339 timestamp as seconds since 1970; None if it is invalid or has no time zone."""
-    if not timestamp:
-        return None
-    try:
-        moment = dt.datetime.fromisoformat(timestamp)
-        return moment.timestamp() if moment.tzinfo is not None else None
-    except (ValueError, OverflowError, OSError):
-        return None

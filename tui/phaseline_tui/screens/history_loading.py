@@ -10,13 +10,13 @@ from textual.worker import Worker
 
 from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.connection import LinkState
 from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.history import History
 from phaseline_tui.model.history_query import Query, query_of
 from phaseline_tui.model.history_totals import RunTotals
 from phaseline_tui.model.jobs import JobKey
-from phaseline_tui.model.state import Changes
 from phaseline_tui.screens.framed import FramedScreen
 from phaseline_tui.screens.history_requests import HistoryRequests
 from phaseline_tui.widgets.past_rows import PastRows

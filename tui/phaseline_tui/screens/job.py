@@ -8,8 +8,8 @@ from textual.widget import Widget
 
 from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.jobs import JobKey, JobView
-from phaseline_tui.model.state import Changes
 from phaseline_tui.screens.framed import FramedScreen
 from phaseline_tui.user.keys import bindings, help_of
 from phaseline_tui.widgets.job_detail import JobDetail

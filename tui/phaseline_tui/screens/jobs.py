@@ -10,9 +10,9 @@ from textual.containers import Container, Vertical
 from phaseline_tui.drawing import chrome
 from phaseline_tui.drawing.columns import column_at, heading
 from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.jobs import JobKey
 from phaseline_tui.model.sorting import COLUMNS, Order
-from phaseline_tui.model.state import Changes
 from phaseline_tui.screens.views import ViewScreen
 from phaseline_tui.user.keys import Place, bindings, help_of
 from phaseline_tui.widgets.filter_line import FilterLine

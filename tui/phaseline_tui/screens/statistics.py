@@ -12,11 +12,11 @@ from textual.widget import Widget
 from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.figures import eta_lines, failure_lines, figures_heading, figures_row, slow_lines
 from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.connection import LinkState
 from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.figures import Figures, PhaseFigures, from_jobs, in_order, read_eta, read_phases
 from phaseline_tui.model.jobs import JobKey, JobView
-from phaseline_tui.model.state import Changes
 from phaseline_tui.screens.framed import FramedScreen
 from phaseline_tui.widgets.fixed_lines import FixedLines
 from phaseline_tui.widgets.row_list import RowList

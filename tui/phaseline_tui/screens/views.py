@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from textual.screen import Screen
 
 from phaseline_tui.drawing.palette import Palette
+from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.jobs import JobKey
-from phaseline_tui.model.state import Changes
 from phaseline_tui.user.keys import help_of
 from phaseline_tui.widgets.line_view import LineView
 
