@@ -53,7 +53,7 @@ out=$(mktemp -d)
 trap 'command=$BASH_COMMAND' ERR
 trap finish EXIT
 
-report start "{\"job_id\": \"$job\", \"photo_id\": \"$# files\", \"workflow\": \"compress\",
+report start "{\"job_id\": \"$job\", \"name\": \"$# files\", \"workflow\": \"compress\",
   \"phases\": [\"measure\", \"compress\", \"check\"], \"host\": $(text "$(hostname)")}"
 
 report report "{\"job_id\": \"$job\", \"stage\": \"measure\", \"progress\": 0}"

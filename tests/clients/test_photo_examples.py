@@ -24,7 +24,7 @@ TITLES = (
 )
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 OURS = {
-    *("seq", "epoch", "workflow", "series", "host", "state", "percent", "eta_seconds", "eta_low_seconds"),
+    *("seq", "epoch", "name", "workflow", "series", "host", "state", "percent", "eta_seconds", "eta_low_seconds"),
     *(
         "eta_high_seconds",
         "finish_at",
@@ -97,7 +97,7 @@ async def test_the_messages_have_exactly_the_contracts_fields_first(
     assert [(message["type"], sorted(set(message) - OURS)) for message in messages] == [
         (kind, sorted(("type", "job_id", "photo_id", "timestamp", *fields)))
         for kind, fields in (
-            ("job_started", ("photo_info", "stages", "averages", "cache_hit")),
+            ("job_started", ("photo_info", "worker", "stages", "averages", "cache_hit")),
             ("job_progress", ("stage", "progress", "message", "details", "stage_elapsed_seconds")),
             ("stage_completed", ("stage", "result", "skipped", "stage_seconds", "average_seconds")),
             ("error_occurred", ("error_type", "error_message", "error_details", "stage")),

@@ -60,7 +60,7 @@ async def test_a_job_runs_from_its_start_to_its_end(reporter: Reporter, watching
     ]
     started, *_, done = messages
     assert job.job_id.startswith("render shot 12-")
-    assert (started["photo_id"], started["photo_info"]) == ("render shot 12", {"shot": 12})
+    assert (started["name"], started["photo_info"]) == ("render shot 12", {"shot": 12})
     assert (started["host"], started["stages"]) == ("box", ["load", "render", "save"])
     assert [m["skipped"] for m in messages if m["type"] == "stage_completed"] == [False, False, True]
     assert [(m["message"], m["progress"]) for m in messages if m["type"] == "job_progress"][-1] == ("10 of 10", 100)

@@ -67,7 +67,7 @@ async def test_a_tqdm_bar_alone_is_a_job_of_its_own(reporter: Reporter, watching
     assert isinstance(bar, real.tqdm)
     assert sum(bar) == 45
     messages = await watching.until_type("job_completed")
-    assert (messages[0]["photo_id"], messages[0]["stages"]) == ("render", ["render"])
+    assert (messages[0]["name"], messages[0]["stages"]) == ("render", ["render"])
     assert stages(messages) == [("render", 10)]
 
 

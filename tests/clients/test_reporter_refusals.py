@@ -60,7 +60,7 @@ async def test_a_report_that_only_the_server_rejects_is_logged_once(
     server: ServerProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Reporter(ws_url(server.url), flush_timeout=60) as reporter:
-        reporter.report(JobStarted(job_id="a"))
+        reporter.report(JobStarted(job_id="a", workflow="photo"))
         for n in range(3):
             reporter.report(PhaseCompleted(job_id="a", phase="no such stage", result={"n": n}))
         reporter.report(JobCompleted(job_id="a"))
@@ -75,7 +75,7 @@ async def test_a_report_that_only_the_server_rejects_is_logged_once(
 
 async def test_a_strict_reporter_raises_it_at_the_next_call(server: ServerProcess) -> None:
     async with Reporter(ws_url(server.url), flush_timeout=60, strict=True) as reporter:
-        reporter.report(JobStarted(job_id="a"))
+        reporter.report(JobStarted(job_id="a", workflow="photo"))
         reporter.report(PhaseCompleted(job_id="a", phase="no such stage"))
         with pytest.raises(Refused, match=r"rejected stage_completed of the job 'a' \(INVALID_FIELD\).*importing"):
             await reporter.aflush()
@@ -86,7 +86,7 @@ async def test_a_strict_reporter_raises_it_at_the_next_call(server: ServerProces
 async def test_a_strict_reporter_raises_it_at_its_end_unless_something_else_is_raised(server: ServerProcess) -> None:
     async def work(job_id: str, divisor: int) -> None:
         async with Reporter(ws_url(server.url), flush_timeout=60, strict=True) as reporter:
-            reporter.report(JobStarted(job_id=job_id))
+            reporter.report(JobStarted(job_id=job_id, workflow="photo"))
             reporter.report(PhaseCompleted(job_id=job_id, phase="no such stage"))
             1 / divisor
 
@@ -261,7 +261,7 @@ async def test_the_server_names_the_report_that_it_rejects(server: ServerProcess
     """What the reporter relies on: an answer to each report, which names it, whatever is wrong with it."""
     said = [
         {"type": "register", "acks": True},
-        {"type": "job_started", "job_id": "a", "producer": "p", "producer_seq": 1},
+        {"type": "job_started", "job_id": "a", "workflow": "photo", "producer": "p", "producer_seq": 1},
         {"type": "job_progress", "job_id": "a", "stage": "no such stage", "producer": "p", "producer_seq": 2},
         {"type": "job_progress", "job_id": "b", "stage": "importing", "producer": "p", "producer_seq": 3},
         {"type": "job_progress", "job_id": "a", "progress": "wrong", "producer": "p", "producer_seq": 4},

@@ -92,7 +92,7 @@ async def test_the_shell_loop_reports_its_job_and_how_it_ended(tmp_path: Path) -
     async with server_process(tmp_path) as server:
         code, said = await run(str(EXAMPLES / "shell_loop.sh"), *files, url=server.url)
         bad, _ = await run(str(EXAMPLES / "shell_loop.sh"), str(tmp_path / "missing"), url=server.url)
-        good, failed = await jobs(server.url)
+        failed, good = await jobs(server.url)
     assert (code, bad) == (0, 1)
     assert "in 3 files" in said
     assert good["state"] == "completed"

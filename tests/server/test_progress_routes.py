@@ -78,7 +78,7 @@ async def test_what_is_refused_says_why(
 ) -> None:
     async with serving(tmp_path) as client:
         for job_id in ("a", "over"):
-            await post(client, "start", job_id=job_id)
+            await post(client, "start", job_id=job_id, workflow="photo")
         await post(client, "complete", job_id="over")
         answer = await post(client, kind, **body)
         assert (answer.status_code, answer.json()["code"], answer.json()["success"]) == (status, code, False)

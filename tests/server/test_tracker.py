@@ -87,7 +87,7 @@ async def test_a_producer_counts_for_its_owner_only_also_after_a_restart(tmp_pat
 
 async def test_a_refused_report_may_be_sent_again_under_the_same_number(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
-    await tracker.report(JobStarted(job_id="a"))
+    await tracker.report(JobStarted(job_id="a", workflow="photo"))
     with pytest.raises(InvalidField):
         await tracker.report(JobProgress(job_id="a", phase="nowhere", producer="worker", producer_seq=1))
     await tracker.report(JobProgress(job_id="a", phase="importing", producer="worker", producer_seq=1))

@@ -68,7 +68,7 @@ async def test_acks_tell_which_report_became_which_message(tmp_path: Path) -> No
 
 async def test_reports_that_are_refused_are_told_so_and_change_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path, max_jobs=1) as client, listening(client) as worker:
-        await worker.say("job_started", job_id="a")
+        await worker.say("job_started", job_id="a", workflow="photo")
         for fields, code in (
             ({"kind": "job_progress", "job_id": "nobody", "stage": "importing"}, "UNKNOWN_JOB"),
             ({"kind": "job_started", "job_id": "a"}, "ILLEGAL_EVENT"),

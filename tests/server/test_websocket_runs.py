@@ -25,6 +25,7 @@ OURS = [
     "timestamp",
     "seq",
     "epoch",
+    "name",
     "workflow",
     "series",
     "host",
@@ -44,7 +45,7 @@ OURS = [
 ]
 # What each message has of its own, and what we add to it at the end.
 FIELDS: dict[str, tuple[list[str], list[str]]] = {
-    "job_started": (["photo_info"], ["stages", "averages", "cache_hit"]),
+    "job_started": (["photo_info"], ["worker", "stages", "averages", "cache_hit"]),
     "job_progress": (["stage", "progress", "message", "details"], ["stage_elapsed_seconds"]),
     "stage_completed": (["stage", "result"], ["skipped", "stage_seconds", "average_seconds"]),
     "error_occurred": (["error_type", "error_message", "error_details", "stage"], []),

@@ -194,7 +194,9 @@ class JobReporter:
         done = 0
 
         def sample() -> Sample:
-            return phase, min(100.0, 100 * done / whole) if whole > 0 else None, "", done, whole or None, unit
+            percent = min(100.0, 100 * done / whole) if whole > 0 else None
+            # The text is for subscribers that know the photo protocol only.
+            return phase, percent, f"{done} of {whole}" if whole > 0 else str(done), done, whole or None, unit
 
         self.report_sample(sample())
         with self._watched(sample):

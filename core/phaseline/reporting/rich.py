@@ -77,6 +77,7 @@ def _sample_of(phase: str, task: Task, percent: float | None = None) -> Sample:
     try:
         if percent is None and task.total is not None:
             percent = min(100.0, max(0.0, task.percentage))
-        return phase, percent, "", max(0, task.completed), task.total or None, ""
+        text = f"{task.completed:g}" if task.total is None else f"{task.completed:g} of {task.total:g}"
+        return phase, percent, text, max(0, task.completed), task.total or None, ""
     except Exception:  # noqa: BLE001 - the worker may set the count and the total to anything
         return phase, percent, text_of(task.completed)

@@ -87,7 +87,9 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
             percent = min(100.0, max(0.0, 100 * done / total)) if total else None
             # A disabled bar lacks these attributes.
             unit, postfix = getattr(self, "unit", "it"), getattr(self, "postfix", None)
-            return self._phase, percent, text_of(postfix), max(0, done), total or None, unit
+            text = f"{done:g} of {total:g} {unit}" if total else f"{done:g} {unit}"
+            text = f"{text}, {postfix}" if postfix else text
+            return self._phase, percent, text, max(0, done), total or None, unit
         except Exception:  # noqa: BLE001 - the loop may set its count and total to anything
             return self._phase, None, text_of(self.n)
 
@@ -165,7 +167,7 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         elif full:
             job.end()
         else:
-            job.cancel(f"left at {text_of(self.n)} of {text_of(self.total)}")
+            job.cancel(f"left at {sample[2]}")
 
 
 _open: "Final[weakref.WeakSet[tqdm]]" = weakref.WeakSet()  # bars whose own job has not ended
