@@ -98,9 +98,10 @@ class Phase(msgspec.Struct, omit_defaults=True, rename={"reported_ns": "said_ns"
 
     def count(self, done: float, total: float | None, unit: str, now: Moment) -> None:
         """Record the number of units that the worker reported."""
+        self.reported_ns = self.elapsed_ns(now)
         if self.counted is None or (self.done is not None and done < self.done):
-            self.counted = (self.elapsed_ns(now), done)
-        self.done, self.total, self.unit, self.reported_ns = done, total, unit, self.elapsed_ns(now)
+            self.counted = (self.reported_ns, done)
+        self.done, self.total, self.unit = done, total, unit
 
     @property
     def rate(self) -> float | None:

@@ -53,16 +53,20 @@ TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
     State.ABSENT: {JobStarted: State.ACTIVE},
     State.ACTIVE: _REPORTS | {JobStalled: State.STALLED, JobLost: State.LOST},
     # Any report resumes a job, and so does the worker's return. A silent job stalls again when its worker disconnects.
-    State.STALLED: _REPORTS | {JobStalled: State.STALLED, JobLost: State.LOST, JobResumed: State.ACTIVE},
-    State.LOST: _REPORTS | {JobStarted: State.ACTIVE, JobResumed: State.ACTIVE},
+    # A user may dismiss a job that is not active; that changes no state.
+    State.STALLED: _REPORTS
+    | {
+        JobStalled: State.STALLED,
+        JobLost: State.LOST,
+        JobResumed: State.ACTIVE,
+        JobDismissed: State.STALLED,
+    },
+    State.LOST: _REPORTS | {JobStarted: State.ACTIVE, JobResumed: State.ACTIVE, JobDismissed: State.LOST},
     # An ended job takes no more reports, but its id may be started again.
-    State.COMPLETED: {JobStarted: State.ACTIVE},
-    State.FAILED: {JobStarted: State.ACTIVE},
-    State.CANCELLED: {JobStarted: State.ACTIVE},
+    State.COMPLETED: {JobStarted: State.ACTIVE, JobDismissed: State.COMPLETED},
+    State.FAILED: {JobStarted: State.ACTIVE, JobDismissed: State.FAILED},
+    State.CANCELLED: {JobStarted: State.ACTIVE, JobDismissed: State.CANCELLED},
 }
-# A user may dismiss a job that is not at work; that changes no state.
-for _state in (State.STALLED, State.LOST, State.COMPLETED, State.FAILED, State.CANCELLED):
-    TRANSITIONS[_state][JobDismissed] = _state
 
 
 def check(job: "ReportedJob", event: Event) -> State:
@@ -77,13 +81,12 @@ def check(job: "ReportedJob", event: Event) -> State:
     if after is None:
         raise IllegalEvent(_refusal(job, event))
     match event:
-        case JobStalled() | JobDismissed():
-            _check_news(job, event)
+        case JobStalled() if job.state is State.STALLED and not is_worse(job, event.reason):
+            raise IllegalEvent(f"job {shown(job.job_id)} is stalled already: {job.stall_reason}")
+        case JobDismissed() if job.dismissed:
+            raise IllegalEvent(f"job {shown(job.job_id)} is dismissed already; its next report brings it back")
         case JobProgress() | PhaseCompleted():
-            _check_phase(job, event.phase)
-            _check_room(job, event.phase)
-            if isinstance(event, JobProgress):
-                _check_progress(event.progress)
+            _check_work(job, event)
         case JobStarted():
             _check_declared(job, event)
         case ErrorOccurred() if event.phase is not None:
@@ -92,19 +95,26 @@ def check(job: "ReportedJob", event: Event) -> State:
             _check_info(job, event.data)
         case JobCompleted() | JobFailed():
             _check_end(event)
-        case JobLost() | JobResumed() | JobCancelled() | ErrorOccurred() | MetricsReported():
+        case (
+            JobStalled()
+            | JobLost()
+            | JobResumed()
+            | JobDismissed()
+            | JobCancelled()
+            | ErrorOccurred()
+            | MetricsReported()
+        ):
             pass  # the table has all of their rules
         case _:
             assert_never(event)
     return after
 
 
-def _check_news(job: "ReportedJob", event: JobStalled | JobDismissed) -> None:
-    if isinstance(event, JobDismissed):
-        if job.dismissed:
-            raise IllegalEvent(f"job {shown(job.job_id)} is dismissed already; its next report brings it back")
-    elif job.state is State.STALLED and not is_worse(job, event.reason):
-        raise IllegalEvent(f"job {shown(job.job_id)} is stalled already: {job.stall_reason}")
+def _check_work(job: "ReportedJob", event: JobProgress | PhaseCompleted) -> None:
+    _check_phase(job, event.phase)
+    _check_room(job, event.phase)
+    if isinstance(event, JobProgress):
+        _check_progress(event.progress)
 
 
 def _check_progress(progress: float | None) -> None:
