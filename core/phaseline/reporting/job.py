@@ -17,7 +17,7 @@ from phaseline.model.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.reporting.delivery.inbox import Sample
+from phaseline.reporting.delivery.inbox import Sample, progress_event
 from phaseline.reporting.values import count_of, facts, name, text_of
 
 if TYPE_CHECKING:
@@ -216,13 +216,10 @@ class JobReporter:
 
     def report_sample(self, sample: Sample) -> None:
         """Report what a function given to `watch` returns."""
-        if len(sample) == 3:  # noqa: PLR2004 - without a count
-            phase, percent, text = sample
-            self.progress(percent, text, phase=phase)
-            return
-        phase, percent, text, done, total, unit = sample
-        # The server computes the percentage, since the total may grow.
-        self.progress(None if total else percent, text, phase=phase, done=done, total=total, unit=unit)
+        event = progress_event(self.job_id, *sample)
+        self.progress(
+            event.progress, event.text, phase=event.phase, done=event.done, total=event.total, unit=event.unit
+        )
 
     # ------------------------------------------------------------------ other reports
 

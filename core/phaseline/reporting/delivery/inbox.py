@@ -15,7 +15,7 @@ from phaseline.reporting.delivery.thinning import thinned
 from phaseline.reporting.record import Record, encoded
 from phaseline.reporting.values import name, text_of
 
-__all__ = ["Inbox", "Sample", "Waiter"]
+__all__ = ["Inbox", "Sample", "Waiter", "progress_event"]
 
 # Phase, percent and text; and, if the work is counted, the units that are done, their total and their name.
 Sample = tuple[str, float | None, str] | tuple[str, float | None, str, float, float | None, str]
