@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from phaseline.text import one_line
 
-__all__ = ["MAX_NAME", "job_name"]
+__all__ = ["job_name"]
 
-MAX_NAME: Final = 200
+_MAX_NAME: Final = 200
 # Where workers put an item's name in `photo_info`.
 _KEYS: Final = ("file_name", "fileName", "name", "title")
 
@@ -17,4 +17,4 @@ def job_name(given: str, info: dict[str, Any], photo_id: int | str | None, job_i
         return given
     names = (info.get(key) for key in _KEYS)
     found = next((name for name in names if isinstance(name, str) and name.strip()), photo_id)
-    return one_line(found, MAX_NAME) if isinstance(found, str) and found.strip() else job_id
+    return one_line(found, _MAX_NAME) if isinstance(found, str) and found.strip() else job_id

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["host_in", "latest_ns_in", "name_in", "series_in", "state_in", "workflow_in"]
+from phaseline.model.naming import job_name
 
-_MOST_NAME: Final = 200
+__all__ = ["host_in", "latest_ns_in", "name_in", "series_in", "state_in", "workflow_in"]
 
 
 class _OldWorkflow(msgspec.Struct, frozen=True):
@@ -61,11 +61,7 @@ def host_in(record: bytes) -> str:
 def name_in(record: bytes, job_id: str) -> str:
     """Return the name that a job of this id would have if it started now."""
     found = _read(record)
-    named = [found.info.get(key) for key in ("file_name", "fileName", "name", "title")]
-    for name in (*named, found.photo_id):
-        if isinstance(name, str) and name:
-            return " ".join(name.split())[:_MOST_NAME]
-    return job_id
+    return job_name("", found.info, found.photo_id, job_id)
 
 
 @lru_cache(maxsize=1)  # as several functions read each record
