@@ -101,7 +101,7 @@ class Store(Protocol):
         ...
 
     async def jobs(self, query: JobQuery) -> JobPage:
-        """Return a page of the jobs that are kept; its last place continues it, whatever is committed in between.
+        """Return a page of the jobs that are kept; its last place continues it, also after later commits.
 
         Raises:
             JournalFailed: The storage failed.

@@ -4,6 +4,7 @@ The order of jobs: those that have not ended come first, the latest event first;
 first.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -122,6 +123,8 @@ def middle_and_p95(durations: list[int]) -> tuple[int, int] | tuple[None, None]:
     return (ordered[(count - 1) // 2] + ordered[count // 2]) // 2, ordered[(count * 95 + 99) // 100 - 1]
 
 
+# A job's row is stored with each of its commit groups, and these texts hardly ever change meanwhile.
+@lru_cache(maxsize=4096)
 def search_text(name: str, job_id: str, workflow: str, series: str, host: str) -> str:
     """Return the text in which words are searched: without case, and with one form for each accented letter."""
     parts = dict.fromkeys((name, job_id, workflow, series, host))

@@ -20,7 +20,6 @@ from phaseline_server.pictures.studio import Studio
 __all__ = ["RunState", "Runs"]
 
 _SHORT_ADDRESS: Final = 13
-
 _log: Final = structlog.get_logger()
 
 Key = tuple[str, str]
