@@ -6,7 +6,17 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from phaseline.model.events import EVENTS, MAX_AGE_S, Event, JobLost, JobStalled, PhotoInfo
+from phaseline.model.events import (
+    EVENTS,
+    MAX_AGE_S,
+    Event,
+    JobLost,
+    JobProgress,
+    JobStalled,
+    JobStarted,
+    PhaseCompleted,
+    PhotoInfo,
+)
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Moment
 from phaseline.text import clean
@@ -96,3 +106,25 @@ def everything_in(job: Job) -> dict[str, Any]:
 def photo_info(size: int, key: str = "blob") -> PhotoInfo:
     """Return an event with `size` bytes of data."""
     return PhotoInfo(job_id="job_1", data={key: "x" * size})
+
+
+def started(workflow: str | None = None, phases: tuple[str, ...] = (), **fields: Any) -> Job:
+    """Return a job that has started, with the fields of its start."""
+    job = Job("job_1")
+    job.apply(JobStarted(job_id="job_1", workflow=workflow, phases=phases, **fields), moment(0))
+    return job
+
+
+def enter(job: Job, phase: str, at: float, progress: float | None = None) -> None:
+    """Report progress of a phase."""
+    job.apply(JobProgress(job_id="job_1", phase=phase, progress=progress), moment(at))
+
+
+def complete(job: Job, phase: str, at: float, *, skipped: bool = False) -> None:
+    """Report that a phase is done or skipped."""
+    job.apply(PhaseCompleted(job_id="job_1", phase=phase, skipped=skipped), moment(at))
+
+
+def states(job: Job) -> dict[str, str]:
+    """Return the state of each phase."""
+    return {phase.name: str(phase.state) for phase in job.phases}
