@@ -219,7 +219,7 @@ def _begin_phase(job: JobView, name: str, spent: float = 0.0) -> PhaseView:
         job.phase_count = max(job.phase_count, len(job.phases))
     phase = job.phases[at]
     job.phase_index = at + 1
-    job.done = job.counted = None
+    count_work(job, None, None, None)
     if phase.state is not PhaseState.CURRENT:
         for other in job.phases:
             if other.state is PhaseState.CURRENT:  # its end was not reported
