@@ -4,9 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-import msgspec
-
-from phaseline.text import one_line
 from phaseline_tui.model.connection import Reply
 from phaseline_tui.model.jobs import JobKey, JobView, State
 from phaseline_tui.model.words import count_of
@@ -54,11 +51,7 @@ def outcome(removal: Removal, reply: Reply) -> tuple[str, bool]:
     """Return a message about the result of a removal, and whether it succeeded."""
     if reply.status in _OK:
         return f"{removal.name} {'cancelled' if removal.running else 'removed'}", True
-    try:
-        answer = msgspec.json.decode(reply.body, type=dict[str, object])
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        answer = {}
-    problem = one_line(str(answer.get("error") or f"HTTP {reply.status}"))
+    problem = reply.problem or f"HTTP {reply.status}"
     hint = "; an admin token is required (PROGRESS_TOKEN)" if reply.status in _ACCESS_DENIED else ""
     return f"{removal.name} not {'cancelled' if removal.running else 'removed'}: {problem}{hint}", False
 

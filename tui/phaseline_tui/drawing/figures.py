@@ -7,7 +7,7 @@ from phaseline_tui.drawing.cells import Line, middle
 from phaseline_tui.drawing.hosts import sparkline
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
 from phaseline_tui.model.figures import EtaFigures, Failures, PhaseFigures, SlowRun
-from phaseline_tui.model.words import UNKNOWN, count_of, fine_duration
+from phaseline_tui.model.words import UNKNOWN, count_of, fine_duration_of
 
 __all__ = ["eta_lines", "failure_lines", "figures_heading", "figures_row", "slow_lines"]
 
@@ -55,10 +55,10 @@ def figures_row(figures: PhaseFigures, before: PhaseFigures | None, total: float
             "series": ("" if same_series else figures.series or "", "text"),
             "phase": (figures.phase, "text"),
             "count": (f"{figures.count}" if figures.count else UNKNOWN, "muted"),
-            "ema": (_took(figures.avg_seconds), "strong"),
-            "p50": (_took(figures.p50_seconds), "text"),
-            "p95": (_took(figures.p95_seconds), "text"),
-            "p99": (_took(figures.p99_seconds), "muted"),
+            "ema": (fine_duration_of(figures.avg_seconds), "strong"),
+            "p50": (fine_duration_of(figures.p50_seconds), "text"),
+            "p95": (fine_duration_of(figures.p95_seconds), "text"),
+            "p99": (fine_duration_of(figures.p99_seconds), "muted"),
             "recent": (sparkline(figures.recent_seconds[-_RECENT:]), "past"),
             "share": (_bar(share), "now"),
         },
@@ -89,7 +89,7 @@ def slow_lines(
     for each in mine[:_MAX]:
         name = middle(name_of(each.job_id), name_width)
         ended = (each.ended_at or "").replace("T", " ")[:16]
-        lines.append(((f" {_took(each.seconds):>7} ", "strong"), (f"{name} ", "text"), (ended, "muted")))
+        lines.append(((f" {fine_duration_of(each.seconds):>7} ", "strong"), (f"{name} ", "text"), (ended, "muted")))
     return lines
 
 
@@ -116,10 +116,6 @@ def _tone(error: float | None) -> str:
     if error is None:
         return "muted"
     return "good" if error <= _GOOD_ERROR else "warn" if error <= _FAIR_ERROR else "bad"
-
-
-def _took(seconds: float | None) -> str:
-    return UNKNOWN if seconds is None else fine_duration(seconds)
 
 
 def _bar(share: float) -> str:

@@ -11,7 +11,7 @@ from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, r
 from phaseline_tui.model.history_totals import TotalLine, trend
 from phaseline_tui.model.jobs import JobView, State
 from phaseline_tui.model.times import wall_time
-from phaseline_tui.model.words import UNKNOWN, clock_time, fine_duration, state_glyph
+from phaseline_tui.model.words import UNKNOWN, clock_time, fine_duration, fine_duration_of, state_glyph
 
 __all__ = ["Widths", "history_columns", "history_row", "range_line", "totals_table"]
 
@@ -207,15 +207,11 @@ def totals_table(lines: Sequence[tuple[TotalLine, str]], width: int, *, several:
         several: Whether to show the servers.
     """
     columns = [column for column in _TOTALS if several or column.key != "origin"]
-    longest = max((width_of_text(_source(line)) for line, _ in lines), default=0)
+    longest = max((width_of_text(source_of(line)) for line, _ in lines), default=0)
     columns = columns_that_fit(columns, width)
     left = width - sum(column.width + 2 for column in columns) + 2
     columns[0] = columns[0]._replace(width=columns[0].width + max(0, min(left, longest - columns[0].width)))
     return [heading_of(columns), *(_totals_row(line, origin, columns) for line, origin in lines)]
-
-
-def _source(line: TotalLine) -> str:
-    return "·".join(part for part in (line.workflow, line.series) if part)
 
 
 def _totals_row(line: TotalLine, origin: str, columns: Sequence[Column]) -> Line:
@@ -224,17 +220,13 @@ def _totals_row(line: TotalLine, origin: str, columns: Sequence[Column]) -> Line
     change = against.change or 0.0
     style = "warn" if change >= _MUCH else "good" if change <= -_MUCH else "muted"
     cells: Mapping[str, Span] = {
-        "source": (_source(line), "text"),
+        "source": (source_of(line), "text"),
         "origin": (origin, "muted"),
         "runs": (f"{line.runs}", "strong"),
         "failed": (f"{failed}" if failed else UNKNOWN, "bad-strong" if failed else "muted"),
-        "median": (_took(line.median_seconds), "strong"),
-        "p95": (_took(line.p95_seconds), "text"),
-        "before": (_took(line.median_before_seconds), "muted"),
+        "median": (fine_duration_of(line.median_seconds), "strong"),
+        "p95": (fine_duration_of(line.p95_seconds), "text"),
+        "before": (fine_duration_of(line.median_before_seconds), "muted"),
         "trend": (against.words, style),
     }
     return row_of(columns, cells)
-
-
-def _took(seconds: float | None) -> str:
-    return UNKNOWN if seconds is None else fine_duration(seconds)

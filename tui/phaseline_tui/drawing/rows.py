@@ -7,6 +7,7 @@ from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, Span, blank, fit, middle, pad_line
 from phaseline_tui.drawing.columns import Columns
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.model.history_totals import TotalLine
 from phaseline_tui.model.jobs import WORKER_GONE, JobView, Shares, State
 from phaseline_tui.model.words import UNKNOWN, band, clock_time, remaining, spent, state_glyph, state_word
 
@@ -35,9 +36,9 @@ def state_style(state: State) -> str:
     return _STATE_STYLES.get(state, "muted")
 
 
-def source_of(job: JobView) -> str:
-    """Return the workflow and series of a job: `dalle·simple`."""
-    return "·".join(part for part in (job.workflow, job.series) if part)
+def source_of(shown: JobView | TotalLine) -> str:
+    """Return the workflow and series of a job or of totals: `dalle·simple`."""
+    return "·".join(part for part in (shown.workflow, shown.series) if part)
 
 
 def row(job: JobView, columns: Columns, scene: Scene) -> Line:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from phaseline.text import one_line
+from phaseline_tui.model.decoding import decode_answer
 from phaseline_tui.model.frames import Frame
 
 __all__ = ["Access", "Batch", "LinkState", "LinkStatus", "Reply", "Timing"]
@@ -63,6 +65,14 @@ class Reply:
     body: bytes
     kind: str = ""
     """Its `Content-Type`."""
+
+    @property
+    def problem(self) -> str:
+        """The server's error text on one line, empty if the body has none."""
+        try:
+            return one_line(str(decode_answer(self.body, dict[str, object]).get("error") or ""))
+        except ValueError:
+            return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,15 @@ import types
 import typing
 from collections.abc import Iterator
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from phaseline_tui.model.frames import Frame, JobStatus, Snapshot
 
-__all__ = ["UNDECODABLE", "decode", "decode_batch", "statuses"]
+__all__ = ["UNDECODABLE", "decode", "decode_answer", "decode_batch", "statuses"]
 
+_T = TypeVar("_T")
 _DECODER: Final = msgspec.json.Decoder(Frame)
 _BATCH_DECODER: Final = msgspec.json.Decoder(list[Frame])
 _STATUS_DECODER: Final = msgspec.json.Decoder(JobStatus)
@@ -30,6 +31,18 @@ UNDECODABLE: Final = (msgspec.DecodeError, RecursionError, ValueError, OverflowE
 _BY_TYPE: Final[dict[object, type[msgspec.Struct]]] = {
     struct.__struct_config__.tag: struct for struct in typing.get_args(Frame)
 }
+
+
+def decode_answer(body: bytes, kind: type[_T]) -> _T:
+    """Decode the body of an HTTP answer.
+
+    Raises:
+        ValueError: The body is invalid.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except UNDECODABLE as error:
+        raise ValueError(str(error)) from error
 
 
 def decode(data: str | bytes) -> tuple[Frame | None, int]:

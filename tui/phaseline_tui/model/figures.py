@@ -4,15 +4,16 @@ Pure. All texts are cleaned and all numbers finite. Durations are in seconds; er
 run's duration.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
 from phaseline.text import one_line
+from phaseline_tui.model.decoding import decode_answer
 from phaseline_tui.model.jobs import JobView
+from phaseline_tui.model.wire_values import measured_seconds
 
 __all__ = [
     "EtaFigures",
@@ -28,7 +29,6 @@ __all__ = [
 
 _MAX_ROWS: Final = 2000
 _MAX_RECENT: Final = 64
-_T = TypeVar("_T")
 
 
 class PhaseFigures(msgspec.Struct, frozen=True):
@@ -108,7 +108,7 @@ def read_phases(body: bytes) -> Figures:
     Raises:
         ValueError: The body is invalid.
     """
-    read = _decode(body, _Phases)
+    read = decode_answer(body, _Phases)
     return Figures(
         tuple(
             PhaseFigures(
@@ -116,11 +116,11 @@ def read_phases(body: bytes) -> Figures:
                 one_line(each.phase),
                 one_line(each.series or ""),
                 max(0, each.count or 0),
-                _seconds(each.avg_seconds),
-                _seconds(each.p50_seconds),
-                _seconds(each.p95_seconds),
-                _seconds(each.p99_seconds),
-                [value for value in map(_seconds, each.recent_seconds[-_MAX_RECENT:]) if value is not None],
+                measured_seconds(each.avg_seconds),
+                measured_seconds(each.p50_seconds),
+                measured_seconds(each.p95_seconds),
+                measured_seconds(each.p99_seconds),
+                [value for value in map(measured_seconds, each.recent_seconds[-_MAX_RECENT:]) if value is not None],
             )
             for each in read.phases[:_MAX_ROWS]
         ),
@@ -133,7 +133,7 @@ def read_phases(body: bytes) -> Figures:
                 one_line(each.job_id),
                 one_line(each.workflow),
                 one_line(each.series or ""),
-                _seconds(each.seconds) or 0.0,
+                measured_seconds(each.seconds) or 0.0,
                 one_line(each.ended_at or ""),
             )
             for each in read.slowest[:_MAX_ROWS]
@@ -147,7 +147,7 @@ def read_eta(figures: Figures, body: bytes) -> Figures:
     Raises:
         ValueError: The body is invalid.
     """
-    read = _decode(body, _Eta)
+    read = decode_answer(body, _Eta)
     eta = tuple(
         EtaFigures(one_line(each.workflow), one_line(each.series or ""), max(0, each.runs or 0), each.model, each.ema)
         for each in read.series[:_MAX_ROWS]
@@ -182,14 +182,3 @@ def in_order(phases: Iterable[PhaseFigures], jobs: Iterable[JobView]) -> list[Ph
     return sorted(
         phases, key=lambda each: (each.workflow, each.series or "", places.get((each.workflow, each.phase), unknown))
     )
-
-
-def _decode(body: bytes, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise ValueError(str(error)) from error
-
-
-def _seconds(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) and value >= 0 else None

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from phaseline_tui.model.decoding import UNDECODABLE, statuses
+from phaseline_tui.model.decoding import decode_answer, statuses
 from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.frames import Snapshot
 from phaseline_tui.model.ingest import from_status
@@ -185,10 +185,7 @@ def read_page(body: bytes) -> Page:
     Raises:
         ValueError: The body is invalid.
     """
-    try:
-        return msgspec.json.decode(body, type=Page)
-    except UNDECODABLE as error:
-        raise ValueError(str(error)) from error
+    return decode_answer(body, Page)
 
 
 def rows_of(jobs: Sequence[msgspec.Raw], received: float, origin: str) -> list[JobView]:
@@ -240,10 +237,7 @@ def whole_job(body: bytes, received: float, key: JobKey) -> JobView:
     Raises:
         ValueError: The body is invalid.
     """
-    try:
-        raw = msgspec.json.decode(body, type=_One).job_status
-    except UNDECODABLE as error:
-        raise ValueError(str(error)) from error
+    raw = decode_answer(body, _One).job_status
     status, _ = next(statuses(Snapshot(jobs=[raw])))
     if status is None:
         raise ValueError("the answer has no job")

@@ -3,16 +3,16 @@
 Pure. All texts are cleaned and all numbers finite. Durations are in seconds.
 """
 
-import math
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
 
 from phaseline.text import one_line
-from phaseline_tui.model.decoding import UNDECODABLE
+from phaseline_tui.model.decoding import decode_answer
 from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.jobs import JobView
+from phaseline_tui.model.wire_values import measured_seconds
 
 __all__ = ["RunTotals", "TotalLine", "Trend", "read_totals", "sum_of", "trend"]
 
@@ -66,10 +66,7 @@ def read_totals(body: bytes, lines: Filter) -> RunTotals:
     Raises:
         ValueError: The body is invalid.
     """
-    try:
-        read = msgspec.json.decode(body, type=_Totals)
-    except UNDECODABLE as error:
-        raise ValueError(str(error)) from error
+    read = decode_answer(body, _Totals)
     found = [_cleaned(line) for line in read.workflows[:_MAX_LINES]]
     kept = [line for line in found if lines.keeps(JobView("", workflow=line.workflow, series=line.series or ""))]
     kept.sort(key=lambda line: (-line.runs, line.workflow, line.series))
@@ -110,10 +107,6 @@ def _cleaned(line: TotalLine) -> TotalLine:
     counts = ("runs", "completed", "failed", "cancelled", "lost", "runs_before")
     durations = ("median_seconds", "p95_seconds", "median_before_seconds")
     changes: dict[str, object] = {name: max(0, getattr(line, name)) for name in counts}
-    changes |= {name: _seconds(getattr(line, name)) for name in durations}
+    changes |= {name: measured_seconds(getattr(line, name)) for name in durations}
     changes |= {"workflow": one_line(line.workflow), "series": one_line(line.series or "")}
     return msgspec.structs.replace(line, **changes)
-
-
-def _seconds(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) and value >= 0 else None

@@ -10,6 +10,7 @@ __all__ = [
     "MAX_SECONDS",
     "bounded_seconds",
     "facts_of",
+    "measured_seconds",
     "percent_of",
     "seconds_of",
     "shared_seconds",
@@ -22,6 +23,11 @@ def facts_of(value: object) -> object:
     """Return an object of facts, cleaned; None if there is none."""
     facts = one_line_value(value)
     return facts if isinstance(facts, dict) and facts else None
+
+
+def measured_seconds(value: float | None) -> float | None:
+    """Return a measured duration; None if there is none, or if it can't be one."""
+    return value if value is not None and math.isfinite(value) and value >= 0 else None
 
 
 def percent_of(value: float) -> float:

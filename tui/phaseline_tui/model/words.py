@@ -16,6 +16,7 @@ __all__ = [
     "count_of",
     "duration",
     "fine_duration",
+    "fine_duration_of",
     "remaining",
     "spent",
     "state_glyph",
@@ -91,6 +92,11 @@ def about(seconds: float) -> str:
     if whole < _MINUTES_BELOW:
         return f"{round(whole / _MINUTE)}m"
     return duration(whole)
+
+
+def fine_duration_of(seconds: float | None) -> str:
+    """Return `fine_duration`, or a dash if the duration is unknown."""
+    return UNKNOWN if seconds is None else fine_duration(seconds)
 
 
 def fine_duration(seconds: float) -> str:

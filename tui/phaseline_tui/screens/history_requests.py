@@ -6,9 +6,6 @@ from concurrent.futures import Future
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
-
-from phaseline.text import one_line
 from phaseline_tui.model.connection import Reply
 from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.filtering import Filter
@@ -24,10 +21,6 @@ _UNKNOWN: Final = frozenset({404, 405})
 _INVALID: Final = 422
 _AT_ONCE: Final = 25
 """Number of jobs decoded between two keys."""
-
-
-class _Failure(msgspec.Struct):
-    error: str = ""
 
 
 class HistoryRequests:
@@ -88,10 +81,7 @@ def _check(reply: Reply, label: str, what: str) -> None:
     """Raise `LinkError` if the answer is an error."""
     if reply.status == _OK:
         return
-    try:
-        text = one_line(msgspec.json.decode(reply.body, type=_Failure).error)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        text = ""
+    text = reply.problem
     if reply.status in _DENIED:
         raise LinkError(f"no permission: {text or f'HTTP {reply.status}'}; set PROGRESS_TOKEN to a token that may read")
     if reply.status in _UNKNOWN or (reply.status == _INVALID and "state" in text):
