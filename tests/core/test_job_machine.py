@@ -16,6 +16,7 @@ from phaseline.model.events import (
     Event,
     JobCancelled,
     JobCompleted,
+    JobDismissed,
     JobFailed,
     JobLost,
     JobProgress,
@@ -62,6 +63,8 @@ class Jobs(RuleBasedStateMachine):
         before, legal = everything_in(self.job), type(event) in TRANSITIONS[self.job.state]
         if isinstance(event, JobStalled) and self.job.state is State.STALLED:
             legal = is_worse(self.job, event.reason)
+        if isinstance(event, JobDismissed) and self.job.dismissed:
+            legal = False
         wall_ns, mono_ns, late_ns = *self.now, self.late_ns
         self.late_ns = 0
         try:
@@ -74,6 +77,7 @@ class Jobs(RuleBasedStateMachine):
             assert legal
             assert everything_in(self.job) == before
             return
+        assert legal
         assert self.job.state is TRANSITIONS[before["state"]][type(event)]
         assert self.twin.apply(event, Moment(WALL + mono_ns - late_ns, mono_ns - late_ns)) == durations
         self.last = event
