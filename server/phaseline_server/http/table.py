@@ -4,8 +4,7 @@ The app, the guard and the OpenAPI document are made of this table. A route with
 route, ends the server's start; an answer that the table does not name fails a test.
 """
 
-import re
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
@@ -21,6 +20,7 @@ from phaseline.model.events import (
 from phaseline_server.access.rules import Need, Rule
 from phaseline_server.http import answers
 from phaseline_server.http.parameters import FILTER, Ack, Channels, Flag, Page, States, Wait, Where
+from phaseline_server.http.route import JSON, Route, json_of, media
 from phaseline_server.http.routes.fallback import Broadcast, Disconnect, Handshake, Send
 from phaseline_server.http.routes.history import MAX_JOBS, Totals
 from phaseline_server.http.routes.progress import MAX_EVENTS, Complete
@@ -28,9 +28,7 @@ from phaseline_server.http.routes.statistics import EtaAnswer, PhasesAnswer
 
 __all__ = ["JSON", "ROUTES", "Route"]
 
-JSON: Final = "application/json"
 _OBJECT: Final = {"type": "object"}
-_VARIABLE: Final = re.compile(r"{(\w+)}")
 
 _ANYBODY: Final = Rule(Need.NOTHING)
 _READ: Final = Rule(Need.READ)
@@ -41,77 +39,32 @@ _ADMIN: Final = Rule(Need.ADMIN)
 _ADMIN_OF_ALL: Final = Rule(Need.ADMIN, filtered=False)
 _READ_OR_CHANGE: Final = Rule(Need.READ, changing=frozenset({"generate", "remove", "retry"}))
 
-
-class Route(NamedTuple):
-    """One path with one method.
-
-    Attributes:
-        name: The name of its handler, and its `operationId`.
-        method: An HTTP method, or WEBSOCKET for an upgrade.
-        path: Its path; `{parts}` are variable and may hold slashes.
-        rule: The right it needs.
-        summary: What it does, in a line.
-        answers: For each status that is no error, the media types, each with its type; None for what is no JSON.
-        body: The type of its body.
-        query: The types of its parameters.
-        errors: The statuses of its errors, besides those that any route has.
-    """
-
-    name: str
-    method: str
-    path: str
-    rule: Rule
-    summary: str
-    answers: dict[int, dict[str, Any]]
-    body: Any = None
-    query: dict[str, Any] = {}  # noqa: RUF012 (never changed)
-    errors: tuple[int, ...] = ()
-
-    @property
-    def variables(self) -> list[str]:
-        """The names of the variable parts of its path."""
-        return _VARIABLE.findall(self.path)
-
-    @property
-    def quart_rule(self) -> str:
-        """The path as Quart has it."""
-        return _VARIABLE.sub(r"<anything:\1>", self.path)
-
-
-def _json(answer: Any, status: int = 200) -> dict[int, dict[str, Any]]:
-    return {status: {JSON: answer}}
-
-
-def _other(*kinds: str) -> dict[int, dict[str, Any]]:
-    return {200: dict.fromkeys(kinds)}
-
-
-_TAKEN: Final = _json(answers.Taken)
+_TAKEN: Final = json_of(answers.Taken)
 _REPORTED: Final = (400, 404, 409, 413, 415, 422, 503, 507)
 _BODY: Final = (400, 413, 415, 422)
 _PICTURE: Final = (400, 403, 404, 422, 502, 503, 507)
 _FILE: Final = (400, 403, 404, 503)
-_RUN: Final = _json(answers.Run)
+_RUN: Final = json_of(answers.Run)
 
 # ------------------------------------------------------------------------------------------ pages and files
 
 _PAGES: Final = (
     # The page as such shows nothing that is not its reader's.
-    Route("page", "GET", "/", _ANYBODY, "Show all jobs as a page.", _other("text/html")),
-    Route("page_style", "GET", "/page.css", _ANYBODY, "Get the page's style sheet.", _other("text/css")),
-    Route("page_script", "GET", "/page.js", _ANYBODY, "Get the page's script.", _other("text/javascript")),
-    Route("page_icon", "GET", "/icon.svg", _ANYBODY, "Get the page's icon.", _other("image/svg+xml")),
-    Route("preview", "GET", "/preview", _READ_ALL, "Show all pictures.", _other("text/html"), errors=(403,)),
-    Route("preview_style", "GET", "/preview.css", _ANYBODY, "Get its style sheet.", _other("text/css")),
+    Route("page", "GET", "/", _ANYBODY, "Show all jobs as a page.", media("text/html")),
+    Route("page_style", "GET", "/page.css", _ANYBODY, "Get the page's style sheet.", media("text/css")),
+    Route("page_script", "GET", "/page.js", _ANYBODY, "Get the page's script.", media("text/javascript")),
+    Route("page_icon", "GET", "/icon.svg", _ANYBODY, "Get the page's icon.", media("image/svg+xml")),
+    Route("preview", "GET", "/preview", _READ_ALL, "Show all pictures.", media("text/html"), errors=(403,)),
+    Route("preview_style", "GET", "/preview.css", _ANYBODY, "Get its style sheet.", media("text/css")),
     Route(
-        "file", "GET", "/files/{path}", _READ_ALL, "Get a file of output/.", _other("*/*"), errors=(400, 403, 404, 503)
+        "file", "GET", "/files/{path}", _READ_ALL, "Get a file of output/.", media("*/*"), errors=(400, 403, 404, 503)
     ),
 )
 
 # ------------------------------------------------------------------------------------------ the server itself
 
 _SERVER: Final = (
-    Route("openapi", "GET", "/openapi.json", _ANYBODY, "Get the OpenAPI document.", _json(_OBJECT)),
+    Route("openapi", "GET", "/openapi.json", _ANYBODY, "Get the OpenAPI document.", json_of(_OBJECT)),
     # Monitoring asks this, and has no token.
     Route(
         "health",
@@ -119,7 +72,7 @@ _SERVER: Final = (
         "/health",
         _ANYBODY,
         "Check whether the server is running, or ready.",
-        _json(answers.Health) | _json(answers.Unready, 503),
+        json_of(answers.Health) | json_of(answers.Unready, 503),
         query={"check": Literal["liveness", "readiness"]},
         errors=(422,),
     ),
@@ -139,16 +92,16 @@ _SERVER: Final = (
         "/metrics/phases",
         _READ_ALL,
         "Get the durations of phases, the failures by phase, and the slowest runs.",
-        _json(PhasesAnswer),
+        json_of(PhasesAnswer),
         errors=(503,),
     ),
-    Route("eta_statistics", "GET", "/metrics/eta", _READ_ALL, "Get the accuracy of the estimates.", _json(EtaAnswer)),
+    Route("eta_statistics", "GET", "/metrics/eta", _READ_ALL, "Get the accuracy of the estimates.", json_of(EtaAnswer)),
 )
 
 # ------------------------------------------------------------------------------------------ pictures
 
 _PICTURES: Final = (
-    Route("series", "GET", "/series", _READ_ALL, "List the series.", _json(answers.SeriesList), errors=(403,)),
+    Route("series", "GET", "/series", _READ_ALL, "List the series.", json_of(answers.SeriesList), errors=(403,)),
     Route(
         "get_picture",
         "GET",
@@ -175,7 +128,7 @@ _PICTURES: Final = (
         "/dalle/{series}/{address}",
         _ADMIN,
         "Cancel the run of a picture, or remove the picture.",
-        _json(answers.Removed),
+        json_of(answers.Removed),
         errors=_PICTURE,
     ),
 )
@@ -201,19 +154,19 @@ _PROGRESS: Final = (
         "/progress/batch",
         _REPORT,
         "Send several reports at once.",
-        _json(answers.BatchTaken),
+        json_of(answers.BatchTaken),
         list[Report],
         errors=_BODY,
     ),
-    Route("job", "GET", "/progress/job/{job_id}", _READ, "Get a job.", _json(answers.JobAnswer), errors=(404, 503)),
-    Route("active_jobs", "GET", "/progress/active", _READ, "List the unfinished jobs.", _json(answers.ActiveJobs)),
+    Route("job", "GET", "/progress/job/{job_id}", _READ, "Get a job.", json_of(answers.JobAnswer), errors=(404, 503)),
+    Route("active_jobs", "GET", "/progress/active", _READ, "List the unfinished jobs.", json_of(answers.ActiveJobs)),
     Route(
         "jobs",
         "GET",
         "/progress/jobs",
         _READ,
         "List all jobs that are kept, page by page: the unfinished ones, then the others, newest end first.",
-        _json(answers.JobList),
+        json_of(answers.JobList),
         query=FILTER
         | {
             "state": States,
@@ -229,7 +182,7 @@ _PROGRESS: Final = (
         "/progress/totals",
         _READ,
         "Get the numbers and durations of runs by workflow and series, by default of the server's local day.",
-        _json(Totals),
+        json_of(Totals),
         query=FILTER,
         errors=(422, 503),
     ),
@@ -259,32 +212,32 @@ _STREAM: Final = (
         "/events",
         _READ,
         "Follow the stream as Server-Sent Events.",
-        _other("text/event-stream"),
+        media("text/event-stream"),
         query={"channels": Channels, "since": Where, "ticket": str},
         errors=(422,),
     ),
     # The session checks what a client of the WebSocket may do.
     Route("websocket", "WEBSOCKET", "/ws", _ANYBODY, "Follow the stream, and report, over a WebSocket.", {}),
     Route("no_upgrade", "GET", "/ws", _ANYBODY, "Require an upgrade.", {}, query={"ticket": str}, errors=(426,)),
-    Route("ticket", "POST", "/ws/ticket", _TOKEN, "Get a ticket for a URL.", _json(answers.Ticket)),
+    Route("ticket", "POST", "/ws/ticket", _TOKEN, "Get a ticket for a URL.", json_of(answers.Ticket)),
     Route(
         "handshake",
         "POST",
         "/ws/handshake",
         _TOKEN,
         "Open a polling session.",
-        _json(answers.Handshaken),
+        json_of(answers.Handshaken),
         Handshake,
         errors=_BODY,
     ),
-    Route("send", "POST", "/ws/send", _TOKEN, "Send a message.", _json(answers.Replied), Send, errors=_REPORTED),
+    Route("send", "POST", "/ws/send", _TOKEN, "Send a message.", json_of(answers.Replied), Send, errors=_REPORTED),
     Route(
         "disconnect",
         "POST",
         "/ws/disconnect",
         _TOKEN,
         "Close a polling session.",
-        _json(answers.Disconnected),
+        json_of(answers.Disconnected),
         Disconnect,
         errors=(*_BODY, 404),
     ),
@@ -294,19 +247,21 @@ _STREAM: Final = (
         "/ws/poll",
         _READ,
         "Receive the messages after the last poll in a polling session.",
-        _json(answers.Polled),
+        json_of(answers.Polled),
         query={"client_id": str, "ack": Ack, "wait": Wait},
         errors=(404, 422, 503),
     ),
-    Route("clients", "GET", "/ws/clients", _ADMIN_OF_ALL, "List the connected clients.", _json(answers.ClientList)),
-    Route("stream_status", "GET", "/ws/status", _READ_ALL, "Get the state of the stream.", _json(answers.StreamStatus)),
+    Route("clients", "GET", "/ws/clients", _ADMIN_OF_ALL, "List the connected clients.", json_of(answers.ClientList)),
+    Route(
+        "stream_status", "GET", "/ws/status", _READ_ALL, "Get the state of the stream.", json_of(answers.StreamStatus)
+    ),
     Route(
         "broadcast",
         "POST",
         "/ws/broadcast",
         _ADMIN_OF_ALL,
         "Send a message to every subscriber of a channel.",
-        _json(answers.Published),
+        json_of(answers.Published),
         Broadcast,
         errors=_REPORTED,
     ),

@@ -1,0 +1,57 @@
+"""One route: its path and method, the right it needs, what it takes and what it answers."""
+
+import re
+from typing import Any, Final, NamedTuple
+
+from phaseline_server.access.rules import Rule
+
+__all__ = ["JSON", "Route", "json_of", "media"]
+
+JSON: Final = "application/json"
+_VARIABLE: Final = re.compile(r"{(\w+)}")
+
+
+class Route(NamedTuple):
+    """One path with one method.
+
+    Attributes:
+        name: The name of its handler, and its `operationId`.
+        method: An HTTP method, or WEBSOCKET for an upgrade.
+        path: Its path; `{parts}` are variable and may hold slashes.
+        rule: The right it needs.
+        summary: What it does, in a line.
+        answers: For each status that is no error, the media types, each with its type; None for what is no JSON.
+        body: The type of its body.
+        query: The types of its parameters.
+        errors: The statuses of its errors, besides those that any route has.
+    """
+
+    name: str
+    method: str
+    path: str
+    rule: Rule
+    summary: str
+    answers: dict[int, dict[str, Any]]
+    body: Any = None
+    query: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+    errors: tuple[int, ...] = ()
+
+    @property
+    def variables(self) -> list[str]:
+        """The names of the variable parts of its path."""
+        return _VARIABLE.findall(self.path)
+
+    @property
+    def quart_rule(self) -> str:
+        """The path as Quart has it."""
+        return _VARIABLE.sub(r"<anything:\1>", self.path)
+
+
+def json_of(answer: Any, status: int = 200) -> dict[int, dict[str, Any]]:
+    """Return the `answers` of a route that answers with JSON."""
+    return {status: {JSON: answer}}
+
+
+def media(*kinds: str) -> dict[int, dict[str, Any]]:
+    """Return the `answers` of a route that answers with other media types."""
+    return {200: dict.fromkeys(kinds)}
