@@ -7,41 +7,18 @@ succeed. Its text has three parts: what failed; the value; what is allowed or wh
 from typing import ClassVar, Self
 
 __all__ = [
-    "BadSeriesFile",
     "ConfigError",
-    "DataDirError",
     "DiskFull",
-    "Forbidden",
-    "ForbiddenOrigin",
     "IllegalEvent",
     "InvalidAddress",
     "InvalidField",
     "InvalidJSON",
     "InvalidSeries",
-    "JournalFailed",
-    "JournalUnusable",
-    "MalformedRequest",
-    "Misdirected",
-    "MissingExtra",
-    "NoPicture",
-    "NoRun",
-    "NumberReused",
-    "OutsideDataDir",
     "PhaselineError",
-    "PictureError",
-    "PortInUse",
-    "ProviderError",
-    "RateLimited",
     "Refused",
-    "SlowSubscriber",
-    "StartupFailed",
     "TooLarge",
     "TooMany",
-    "Unauthorized",
-    "UnknownClient",
     "UnknownJob",
-    "UnknownPath",
-    "UnknownSeries",
     "UnknownType",
     "Unrecoverable",
     "shown",
@@ -93,13 +70,6 @@ class InvalidField(PhaselineError):
         return error
 
 
-class MalformedRequest(PhaselineError):
-    """A request is not valid HTTP/1.1, or not a valid handshake of WebSocket version 13."""
-
-    code = "MALFORMED_REQUEST"
-    status = 400
-
-
 class UnknownType(PhaselineError):
     """The receiver does not accept messages of this `type`."""
 
@@ -133,45 +103,6 @@ class InvalidAddress(PhaselineError):
         super().__init__(f"address is {shown(address)}; allowed: 0x and 1 to 64 hexadecimal digits")
 
 
-class UnknownSeries(PhaselineError):
-    """No file defines this series."""
-
-    code = "UNKNOWN_SERIES"
-    status = 404
-
-    def __init__(self, series: str, known: list[str]) -> None:
-        """Show the name and list the `known` series."""
-        super().__init__(
-            f"series {shown(series)} is not defined; defined: {', '.join(known)}; "
-            "to add one, create series/<name>.json in the data directory"
-        )
-
-
-class BadSeriesFile(PhaselineError):
-    """The file that defines a series can't be used."""
-
-    code = "BAD_SERIES_FILE"
-    status = 422
-
-    def __init__(self, file: str, problem: str) -> None:
-        """Name the `file` and its `problem`, which ends with what is allowed."""
-        super().__init__(f"series file {file}: {problem}")
-
-
-class OutsideDataDir(PhaselineError):
-    """A symbolic link in the data directory leads out of its folder."""
-
-    code = "OUTSIDE_DATA_DIR"
-    status = 403
-
-    def __init__(self, path: str, folder: str) -> None:
-        """Name the `path` and the `folder` that it must stay in. The link's target is not shown to clients."""
-        super().__init__(
-            f"{shown(path)} leads out of {folder} through a symbolic link; "
-            f"allowed: links that stay in {folder}; replace the link with a file"
-        )
-
-
 class UnknownJob(PhaselineError):
     """No job with this id is in memory."""
 
@@ -185,74 +116,11 @@ class UnknownJob(PhaselineError):
         )
 
 
-class UnknownClient(PhaselineError):
-    """No client with this id is polling: it never connected, disconnected or expired, or the server restarted."""
-
-    code = "UNKNOWN_CLIENT"
-    status = 404
-
-    def __init__(self, client_id: str) -> None:
-        """Show the id."""
-        super().__init__(f"client {shown(client_id)} is not known; open a new session (POST /ws/handshake)")
-
-
-class UnknownPath(PhaselineError):
-    """No route and no file has this path."""
-
-    code = "NOT_FOUND"
-    status = 404
-
-    def __init__(self, path: str, allowed: str = "GET /openapi.json lists all paths") -> None:
-        """Show the path and what is `allowed`."""
-        super().__init__(f"no resource has the path {shown(path)}; {allowed}")
-
-
-class NoRun(PhaselineError):
-    """The picture does not exist and is not being made. A plain GET does not start a run."""
-
-    code = "NO_RUN"
-    status = 404
-
-    def __init__(self, series: str, address: str) -> None:
-        """Name the picture and explain how to start its run."""
-        super().__init__(
-            f"{series}/{address} has no run and no picture; "
-            f"start one with GET /dalle/{series}/{address}?generate=1 or POST /dalle/{series}/{address}"
-        )
-
-
-class NoPicture(PhaselineError):
-    """The annotated picture does not exist, or not yet."""
-
-    code = "NO_PICTURE"
-    status = 404
-
-    def __init__(self, series: str, address: str) -> None:
-        """Name the picture."""
-        super().__init__(
-            f"{series}/{address} has no annotated picture yet; poll /dalle/{series}/{address} until done is true"
-        )
-
-
 class IllegalEvent(PhaselineError):
     """The job's state does not allow this event."""
 
     code = "ILLEGAL_EVENT"
     status = 409
-
-
-class NumberReused(PhaselineError):
-    """A producer has used a report's number for another job."""
-
-    code = "NUMBER_REUSED"
-    status = 409
-
-    def __init__(self, producer: str, number: int, highest: int) -> None:
-        """Name the `producer`, the `number` and the `highest` number that it has used."""
-        super().__init__(
-            f"producer_seq {number} of producer {shown(producer)} was used for another job; "
-            f"allowed: a number above {highest}, or another producer name"
-        )
 
 
 class TooLarge(PhaselineError):
@@ -274,63 +142,6 @@ class TooMany(PhaselineError):
     temporary = True
 
 
-class RateLimited(PhaselineError):
-    """A token exceeds its rate limit for reports."""
-
-    code = "RATE_LIMITED"
-    status = 429
-    temporary = True
-
-
-class Unauthorized(PhaselineError):
-    """No valid token was sent."""
-
-    code = "UNAUTHORIZED"
-    status = 401
-
-    def __init__(self, seen: str) -> None:
-        """Describe what was `seen` in place of a valid token; never include the token itself."""
-        super().__init__(
-            f"{seen}; send `Authorization: Bearer <token>`, or over a WebSocket a first message "
-            '{"type": "auth", "token": "..."}; create a token with: progress-server token create'
-        )
-
-
-class Forbidden(PhaselineError):
-    """The token does not allow the request."""
-
-    code = "FORBIDDEN"
-    status = 403
-
-
-class ForbiddenOrigin(PhaselineError):
-    """The request comes from a page of an origin that is not allowed."""
-
-    code = "FORBIDDEN_ORIGIN"
-    status = 403
-
-    def __init__(self, origin: str) -> None:
-        """Show the origin."""
-        super().__init__(
-            f"the request's origin is {shown(origin)}; allowed: pages of this server and of this machine; "
-            "add an origin with --allow-origin"
-        )
-
-
-class Misdirected(PhaselineError):
-    """The request names a host that this server does not serve."""
-
-    code = "MISDIRECTED"
-    status = 421
-
-    def __init__(self, host: str) -> None:
-        """Show the host."""
-        super().__init__(
-            f"the request's host is {shown(host)}; allowed: localhost and the server's listen addresses; "
-            "add a name with --allow-host"
-        )
-
-
 class DiskFull(PhaselineError):
     """The data directory's file system is full."""
 
@@ -346,28 +157,6 @@ class Unrecoverable(PhaselineError):
     status = 410
 
 
-class SlowSubscriber(PhaselineError):
-    """A subscriber reads too slowly, and its queue is full. It may reconnect and resume."""
-
-    code = "SLOW_SUBSCRIBER"
-    status = 503
-    temporary = True
-
-
-class PictureError(PhaselineError):
-    """The data from a provider is not a complete picture of an allowed size."""
-
-    code = "PICTURE_ERROR"
-    status = 502
-
-
-class ProviderError(PhaselineError):
-    """A provider of pictures or prompts rejected a request, failed, or did not answer in time."""
-
-    code = "PROVIDER_ERROR"
-    status = 502
-
-
 class Refused(PhaselineError):
     """The server rejected an earlier report. Only a strict reporter raises this."""
 
@@ -379,41 +168,3 @@ class ConfigError(PhaselineError):
     """A configuration flag, variable or key is unknown or has an invalid value."""
 
     code = "CONFIG_ERROR"
-
-
-class DataDirError(PhaselineError):
-    """The data directory is missing, is not a directory, or is not writable."""
-
-    code = "DATA_DIR_ERROR"
-
-
-class JournalUnusable(PhaselineError):
-    """The journal can't be opened: it is corrupt, of a newer version, or in use by another server."""
-
-    code = "JOURNAL_UNUSABLE"
-
-
-class JournalFailed(PhaselineError):
-    """The journal's disk failed. The server accepts no reports until it is restarted."""
-
-    code = "JOURNAL_FAILED"
-    status = 503
-    temporary = True
-
-
-class PortInUse(PhaselineError):
-    """A listen address is in use."""
-
-    code = "PORT_IN_USE"
-
-
-class StartupFailed(PhaselineError):
-    """A part of the server failed to start."""
-
-    code = "STARTUP_FAILED"
-
-
-class MissingExtra(PhaselineError):
-    """A program's dependencies are not installed."""
-
-    code = "MISSING_EXTRA"

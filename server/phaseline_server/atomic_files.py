@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from phaseline.errors import DataDirError, DiskFull, PhaselineError
+from phaseline.errors import DiskFull, PhaselineError
+from phaseline_server.errors import DataDirError
 
 __all__ = ["check_data_dir", "locked", "replace_file", "sync_directory", "write_error"]
 

@@ -12,8 +12,8 @@ import pytest
 import structlog.testing
 import trio
 
-from phaseline.errors import PortInUse
 from phaseline_server.config.settings import Settings
+from phaseline_server.errors import PortInUse
 from phaseline_server.runtime.server import serve
 from tests.support.disks import names
 from tests.support.pictures import GOOD, ask, made, studio

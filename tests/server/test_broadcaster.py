@@ -4,8 +4,8 @@ import pytest
 import trio
 import trio.testing
 
-from phaseline.errors import SlowSubscriber
 from phaseline.stream import JOBS, PHOTOS
+from phaseline_server.errors import SlowSubscriber
 from phaseline_server.fanout.broadcaster import Broadcaster
 from phaseline_server.fanout.queued import QueuedSubscriber
 from tests.support.tracking import message

@@ -7,8 +7,8 @@ from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallabl
 from quart_trio import QuartTrio
 from structlog.testing import capture_logs
 
-from phaseline.errors import StartupFailed
 from phaseline_server.door import Door, open_listeners
+from phaseline_server.errors import StartupFailed
 from tests.support.door_clients import open_door
 
 

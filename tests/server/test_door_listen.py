@@ -9,9 +9,10 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from phaseline.errors import ConfigError, PortInUse
+from phaseline.errors import ConfigError
 from phaseline_server.config.bind import Bind, parse_bind
 from phaseline_server.door import open_listeners, url_of
+from phaseline_server.errors import PortInUse
 
 
 def has_v6_loopback() -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from phaseline.errors import JournalUnusable
 from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average
+from phaseline_server.errors import JournalUnusable
 from phaseline_server.log.batch import Batch, JobRow
 from phaseline_server.log.protocol import Retention
 from phaseline_server.log.sqlite.journal import Journal

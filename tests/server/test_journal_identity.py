@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from phaseline.errors import JournalFailed, JournalUnusable
 from phaseline.model.snapshot import Moment
+from phaseline_server.errors import JournalFailed, JournalUnusable
 from phaseline_server.log.sqlite.guard import DirectoryLock
 from phaseline_server.log.sqlite.journal import Journal
 from tests.support.journals import NAME, batch, crashed

@@ -12,9 +12,10 @@ import structlog.testing
 import trio
 import trio.testing
 
-from phaseline.errors import DataDirError, DiskFull
+from phaseline.errors import DiskFull
 from phaseline.model.events import JobCompleted, JobStarted
 from phaseline.model.statistics import Average, Statistics
+from phaseline_server.errors import DataDirError
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.learning.metrics_file import MetricsFile
 from tests.support.disks import files_at_most, fill, names

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import trio
 
-from phaseline.errors import IllegalEvent, InvalidField, NumberReused, TooMany, UnknownJob
+from phaseline.errors import IllegalEvent, InvalidField, TooMany, UnknownJob
 from phaseline.model.events import JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted
 from phaseline.model.record import decode_job
 from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average, Statistics
+from phaseline_server.errors import NumberReused
 from phaseline_server.jobs.deduplication import Producers, find_recorded
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.watchdog import Patience, Watchdog

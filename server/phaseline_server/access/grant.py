@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
-from phaseline.errors import Forbidden, UnknownJob, shown
+from phaseline.errors import UnknownJob, shown
 from phaseline.model.workflows import DALLE
+from phaseline_server.errors import Forbidden
 
 __all__ = ["OPEN", "Grant", "Scope"]
 

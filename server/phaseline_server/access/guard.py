@@ -8,11 +8,11 @@ from quart import Response, request, websocket
 from quart.wrappers import Request, Websocket
 from quart_trio import QuartTrio
 
-from phaseline.errors import Unauthorized, UnknownPath
 from phaseline_server.access.keeper import CURRENT, Access, Keeper
 from phaseline_server.access.origins import Hosts, Origins
 from phaseline_server.access.rules import Need, Rule
 from phaseline_server.config.settings import Settings
+from phaseline_server.errors import Unauthorized, UnknownPath
 
 __all__ = ["Guard"]
 

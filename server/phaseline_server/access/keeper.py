@@ -12,10 +12,11 @@ from typing import Final
 import structlog
 import trio
 
-from phaseline.errors import ConfigError, Forbidden, Unauthorized
+from phaseline.errors import ConfigError
 from phaseline_server.access.grant import OPEN, Grant
 from phaseline_server.access.tickets import Tickets
 from phaseline_server.access.tokens import Token, TokenFile, digest
+from phaseline_server.errors import Forbidden, Unauthorized
 
 __all__ = ["CURRENT", "Access", "Keeper"]
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from werkzeug.datastructures import Headers
 
-from phaseline.errors import ForbiddenOrigin, Misdirected
 from phaseline_server.config.bind import parse_bind
+from phaseline_server.errors import ForbiddenOrigin, Misdirected
 
 __all__ = ["Hosts", "Origins", "is_this_machine"]
 

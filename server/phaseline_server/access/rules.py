@@ -3,8 +3,8 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from phaseline.errors import Forbidden, Unauthorized
 from phaseline_server.access.grant import Grant
+from phaseline_server.errors import Forbidden, Unauthorized
 
 __all__ = ["Need", "Rule"]
 

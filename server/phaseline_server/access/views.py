@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from phaseline.errors import Forbidden, PhaselineError, RateLimited
+from phaseline.errors import PhaselineError
 from phaseline.model.events import Event, JobDismissed, JobStarted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Snapshot
@@ -18,6 +18,7 @@ from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position
 from phaseline_server.access.grant import OPEN
 from phaseline_server.access.keeper import CURRENT, Keeper
+from phaseline_server.errors import Forbidden, RateLimited
 from phaseline_server.fanout.broadcaster import BroadcasterStatistics
 from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.queued import QueuedSubscriber

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from phaseline.errors import DataDirError
 from phaseline_server.cli.configuration import Given, errors_printed, given, with_location
+from phaseline_server.errors import DataDirError
 
 if TYPE_CHECKING:
     from phaseline_server.access.tokens import TokenFile

@@ -12,7 +12,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIFramework, LifespanState
 from hypercorn.utils import parse_socket_addr
 
-from phaseline.errors import StartupFailed, shown
+from phaseline.errors import shown
 from phaseline_server.door.connection import Connection, Shared
 from phaseline_server.door.counts import Counts
 from phaseline_server.door.crowd import Crowd, Full
@@ -22,6 +22,7 @@ from phaseline_server.door.limits import Limits, hypercorn_config
 from phaseline_server.door.listen import url_of
 from phaseline_server.door.pings import Pings
 from phaseline_server.door.tls import Tls
+from phaseline_server.errors import StartupFailed
 
 __all__ = ["Door", "Statistics"]
 

@@ -16,7 +16,7 @@ from hypercorn.typing import (
     LifespanState,
 )
 
-from phaseline.errors import StartupFailed
+from phaseline_server.errors import StartupFailed
 
 __all__ = ["running"]
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import structlog
 import trio
 
-from phaseline.errors import ConfigError, PortInUse, shown
+from phaseline.errors import ConfigError, shown
 from phaseline_server.config.bind import ALLOWED, Bind, parse_bind
+from phaseline_server.errors import PortInUse
 
 __all__ = ["open_listeners", "url_of"]
 

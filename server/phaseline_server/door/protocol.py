@@ -15,9 +15,10 @@ from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import ASGISendEvent, H11SendableEvent
 
-from phaseline.errors import MalformedRequest, PhaselineError, TooLarge
+from phaseline.errors import PhaselineError, TooLarge
 from phaseline_server.door.handshake import Upgrade, is_upgrade
 from phaseline_server.door.target import in_origin_form
+from phaseline_server.errors import MalformedRequest
 
 __all__ = ["Http1Protocol"]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import trio
 
-from phaseline.errors import SlowSubscriber
 from phaseline.stream import Message
+from phaseline_server.errors import SlowSubscriber
 from phaseline_server.fanout.frames import Bundle
 from phaseline_server.fanout.subscriber import Subscriber, do_nothing
 

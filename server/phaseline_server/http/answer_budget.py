@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, Self
 
 import trio
 
-from phaseline_server.http.errors import Busy
+from phaseline_server.errors import Busy
 
 __all__ = ["PAGE_BYTES", "AnswerBudget", "Hold"]
 

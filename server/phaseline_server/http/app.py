@@ -12,9 +12,10 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import PathConverter
 
-from phaseline.errors import PhaselineError, TooLarge, Unauthorized, UnknownPath
+from phaseline.errors import PhaselineError, TooLarge
 from phaseline_server.access.guard import Guard
 from phaseline_server.door import CLIENT_LEFT
+from phaseline_server.errors import Unauthorized, UnknownPath
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.quart_calls import HttpCall, WebSocketCall
 from phaseline_server.http.routes import (

@@ -7,10 +7,11 @@ from typing import Final
 
 import trio
 
-from phaseline.errors import InvalidField, TooMany, UnknownClient
+from phaseline.errors import InvalidField, TooMany
 from phaseline.stream import Position
 from phaseline_server.access.grant import Grant
 from phaseline_server.access.shares import Shares
+from phaseline_server.errors import UnknownClient
 
 __all__ = ["MAX_CHANNELS", "Client", "Clients"]
 

@@ -4,7 +4,7 @@ import codecs
 from typing import Final
 
 from phaseline.errors import shown
-from phaseline_server.http.errors import UnsupportedEncoding
+from phaseline_server.errors import UnsupportedEncoding
 
 __all__ = ["check_encoding", "without_mark"]
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from phaseline.errors import NumberReused
+from phaseline_server.errors import NumberReused
 from phaseline_server.log.batch import OLD_OWNER, ProducerKey
 
 __all__ = ["Numbers", "Producers", "find_recorded"]

@@ -9,7 +9,7 @@ from typing import Final, get_args
 import msgspec
 import trio
 
-from phaseline.errors import JournalFailed, PhaselineError, TooMany, UnknownJob
+from phaseline.errors import PhaselineError, TooMany, UnknownJob
 from phaseline.model.events import (
     ErrorOccurred,
     Event,
@@ -29,6 +29,7 @@ from phaseline.model.snapshot import Moment, State
 from phaseline.model.transitions import check
 from phaseline.model.weight import weight
 from phaseline.stream import Message, Position, channels_of
+from phaseline_server.errors import JournalFailed
 from phaseline_server.jobs.commit_group import Group, Head, Outdated
 from phaseline_server.jobs.deduplication import Producers, find_recorded
 from phaseline_server.jobs.job_table import JobTable

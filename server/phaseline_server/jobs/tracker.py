@@ -14,13 +14,14 @@ from typing import Final
 
 import trio
 
-from phaseline.errors import DiskFull, JournalFailed, PhaselineError
+from phaseline.errors import DiskFull, PhaselineError
 from phaseline.eta import Engine
 from phaseline.model.events import MAX_PHASES, Event, JobDismissed
 from phaseline.model.job import MAX_KEPT_BYTES, Job
 from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
+from phaseline_server.errors import JournalFailed
 from phaseline_server.jobs.commit_group import Group
 from phaseline_server.jobs.deduplication import Producers
 from phaseline_server.jobs.estimates import Estimates

@@ -12,12 +12,13 @@ import msgspec
 import structlog
 import trio
 
-from phaseline.errors import PhaselineError, SlowSubscriber
+from phaseline.errors import PhaselineError
 from phaseline.model.snapshot import Snapshot
 from phaseline.model.workflows import DALLE
 from phaseline.stream import JOBS, Message
 from phaseline.wire import job_status
 from phaseline_server.atomic_files import replace_file
+from phaseline_server.errors import SlowSubscriber
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.log.stream import Log
 

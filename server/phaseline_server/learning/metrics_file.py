@@ -15,10 +15,11 @@ import structlog
 import trio
 from msgspec import Meta
 
-from phaseline.errors import DataDirError, PhaselineError
+from phaseline.errors import PhaselineError
 from phaseline.model.statistics import Average, Statistics
 from phaseline.model.workflows import DALLE
 from phaseline_server.atomic_files import replace_file
+from phaseline_server.errors import DataDirError
 from phaseline_server.jobs.tracker import Tracker
 
 __all__ = ["MetricsFile"]

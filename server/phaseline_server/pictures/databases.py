@@ -16,7 +16,8 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
-from phaseline.errors import BadSeriesFile, shown
+from phaseline.errors import shown
+from phaseline_server.errors import BadSeriesFile
 
 __all__ = ["Database", "Row", "database", "database_names", "narrowed"]
 

@@ -16,7 +16,8 @@ from typing import Final
 import msgspec
 import trio
 
-from phaseline.errors import DiskFull, PhaselineError, PictureError, ProviderError
+from phaseline.errors import DiskFull, PhaselineError
+from phaseline_server.errors import PictureError, ProviderError
 from phaseline_server.pictures.bounds import Bounds
 from phaseline_server.pictures.painter_worker import (
     Caption,

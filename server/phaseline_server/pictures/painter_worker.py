@@ -23,7 +23,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from phaseline.errors import PictureError
+from phaseline_server.errors import PictureError
 from phaseline_server.pictures.bounds import Bounds
 from phaseline_server.pictures.painting.brief import Brief
 

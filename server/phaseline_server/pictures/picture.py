@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from phaseline.errors import PictureError, shown
+from phaseline.errors import shown
+from phaseline_server.errors import PictureError
 from phaseline_server.pictures.bounds import Bounds
 
 __all__ = ["Picture", "check"]

@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 import trio
 
-from phaseline.errors import ProviderError
 from phaseline.model.workflows import DallePhase
+from phaseline_server.errors import ProviderError
 from phaseline_server.pictures.bounds import Bounds
 from phaseline_server.pictures.download import fetch
 from phaseline_server.pictures.dress import Dress, make_dress

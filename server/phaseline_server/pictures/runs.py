@@ -7,11 +7,12 @@ import msgspec
 import structlog
 import trio
 
-from phaseline.errors import NoRun, PhaselineError, UnknownJob
+from phaseline.errors import PhaselineError, UnknownJob
 from phaseline.model.events import ErrorOccurred, JobCompleted, JobFailed, JobStarted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Snapshot, State
 from phaseline.model.workflows import DALLE, dalle_job_id, valid_address
+from phaseline_server.errors import NoRun
 from phaseline_server.jobs.tracker import Tracker, now
 from phaseline_server.pictures.dress import Dress, make_dress
 from phaseline_server.pictures.making import INTERRUPTED, Maker, PictureRun, interrupted, result_of

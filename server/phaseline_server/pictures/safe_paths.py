@@ -6,7 +6,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from phaseline.errors import DataDirError, OutsideDataDir, TooLarge
+from phaseline.errors import TooLarge
+from phaseline_server.errors import DataDirError, OutsideDataDir
 
 __all__ = ["inside", "is_regular", "read_regular"]
 

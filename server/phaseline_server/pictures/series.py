@@ -13,9 +13,10 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from phaseline.errors import BadSeriesFile, DataDirError, InvalidSeries, TooLarge, UnknownSeries, shown
+from phaseline.errors import InvalidSeries, TooLarge, shown
 from phaseline.model.workflows import valid_series
 from phaseline.text import clean
+from phaseline_server.errors import BadSeriesFile, DataDirError, UnknownSeries
 from phaseline_server.pictures.databases import database_names, narrowed
 from phaseline_server.pictures.safe_paths import read_regular
 

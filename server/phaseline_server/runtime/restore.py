@@ -6,11 +6,11 @@ import msgspec
 import structlog
 import trio
 
-from phaseline.errors import JournalUnusable
 from phaseline.model.job import Job
 from phaseline.model.record import decode_job
 from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Statistics
+from phaseline_server.errors import JournalUnusable
 from phaseline_server.jobs.deduplication import Producers
 from phaseline_server.jobs.local_day import day_of
 from phaseline_server.learning.metrics_file import MetricsFile

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from phaseline.errors import PictureError
+from phaseline_server.errors import PictureError
 from phaseline_server.pictures.annotate import annotate
 from phaseline_server.pictures.band_colour import BLACK, WHITE, Colour
 from phaseline_server.pictures.typesetting import Block, _broken, font_of, printable, typeset

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from phaseline.errors import BadSeriesFile
+from phaseline_server.errors import BadSeriesFile
 from phaseline_server.pictures.databases import database, database_names, narrowed
 from phaseline_server.pictures.wording import with_article
 

@@ -6,7 +6,7 @@ import ssl
 import pytest
 import trio
 
-from phaseline.errors import PictureError
+from phaseline_server.errors import PictureError
 from phaseline_server.pictures.download import fetch
 from phaseline_server.pictures.download_client import download_client, is_public
 from phaseline_server.pictures.retry import Retries

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline.errors import BadSeriesFile, InvalidAddress
+from phaseline.errors import InvalidAddress
+from phaseline_server.errors import BadSeriesFile
 from phaseline_server.pictures.databases import database
 from phaseline_server.pictures.dress import Dress, make_dress
 from phaseline_server.pictures.painting.brief import Brief

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from phaseline.errors import ProviderError
+from phaseline_server.errors import ProviderError
 from phaseline_server.pictures.enhance import ChatEnhancer
 from phaseline_server.pictures.openai_http import ApiAccess
 from phaseline_server.pictures.retry import Retries

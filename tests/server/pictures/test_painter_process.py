@@ -16,7 +16,8 @@ import trio
 import trio.testing
 from PIL import Image
 
-from phaseline.errors import DiskFull, PictureError, ProviderError
+from phaseline.errors import DiskFull
+from phaseline_server.errors import PictureError, ProviderError
 from phaseline_server.pictures.bounds import Bounds
 from phaseline_server.pictures.painter import paint
 from phaseline_server.pictures.painter_process import Brief, Painter, PainterStatistics

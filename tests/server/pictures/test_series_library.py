@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline.errors import BadSeriesFile, DataDirError, InvalidSeries, OutsideDataDir, UnknownSeries
+from phaseline.errors import InvalidSeries
+from phaseline_server.errors import BadSeriesFile, DataDirError, OutsideDataDir, UnknownSeries
 from phaseline_server.pictures.series import Series, SeriesLibrary
 
 SHIPPED = ["nocturne", "simple"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from phaseline.errors import DataDirError
+from phaseline_server.errors import DataDirError
 from phaseline_server.pictures.storage import Storage
 
 ROOT = Path(__file__).parents[3]

@@ -13,8 +13,9 @@ from typing import Final
 import trio
 from quart import Response, request
 
-from phaseline.errors import SlowSubscriber, Unrecoverable
+from phaseline.errors import Unrecoverable
 from phaseline.stream import Message, Position
+from phaseline_server.errors import SlowSubscriber
 from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers

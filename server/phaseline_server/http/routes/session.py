@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 import trio
 
-from phaseline.errors import InvalidJSON, PhaselineError, RateLimited, Unauthorized, Unrecoverable
+from phaseline.errors import InvalidJSON, PhaselineError, Unrecoverable
 from phaseline.model.events import Event
 from phaseline.protocol import PROTOCOL, RATE_LIMITED, UNAUTHORIZED
 from phaseline.stream import Message, Position
@@ -25,6 +25,7 @@ from phaseline.wire import (
     timestamp,
 )
 from phaseline_server.access.keeper import CURRENT
+from phaseline_server.errors import RateLimited, Unauthorized
 from phaseline_server.fanout.direct import DirectSubscriber
 from phaseline_server.http.report_notes import notes_of_each
 from phaseline_server.http.routes.acks import Acks, refusal

@@ -7,9 +7,10 @@ from typing import Final
 import msgspec
 import trio
 
-from phaseline.errors import SlowSubscriber, Unrecoverable
+from phaseline.errors import Unrecoverable
 from phaseline.stream import Message, Position
 from phaseline_server.access.views import StreamView
+from phaseline_server.errors import SlowSubscriber
 from phaseline_server.http.answer_budget import PAGE_BYTES, AnswerBudget, Hold
 
 __all__ = ["LONGEST_WAIT_S", "StreamPage", "read_missed", "read_page"]

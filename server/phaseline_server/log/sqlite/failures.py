@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from phaseline.errors import DiskFull, JournalFailed, JournalUnusable
+from phaseline.errors import DiskFull
 from phaseline_server.atomic_files import write_error
+from phaseline_server.errors import JournalFailed, JournalUnusable
 
 __all__ = ["failure", "opening", "working"]
 

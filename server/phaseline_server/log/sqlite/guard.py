@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from phaseline.errors import JournalFailed, JournalUnusable
+from phaseline_server.errors import JournalFailed, JournalUnusable
 
 __all__ = ["DirectoryLock", "FileLock", "Files", "Marker"]
 

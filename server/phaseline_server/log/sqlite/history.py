@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from phaseline.errors import JournalUnusable
+from phaseline_server.errors import JournalUnusable
 from phaseline_server.log.learned import MOST_WORKFLOWS, EncodedRun, Learned, Outcomes, PhaseFailures, SlowRun
 from phaseline_server.log.sqlite.failures import opening
 from phaseline_server.log.sqlite.file import NAME
