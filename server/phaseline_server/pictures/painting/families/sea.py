@@ -89,7 +89,8 @@ def _wave(canvas: Canvas, scene: Scene, sky: Sky, index: int, count: int) -> Non
     wobble = fbm(random, part.shape, 7, 4, gain=0.5, stretch=1.6)
     below = np.asarray(part.y - crest[None, :] + wobble * np.float32(0.002 + 0.004 * near), np.float32)
     mask = smooth(-part.pixel, part.pixel, below)
-    part.cover(looked_up(_water_tones(scene, sky, near), below / np.float32(0.06 + 0.26 * near)), mask)
+    depth = np.asarray(below / np.float32(0.06 + 0.26 * near), np.float32)
+    part.cover(looked_up(_water_tones(scene, sky, near), depth), mask)
     # Flow lines follow the crest, closer together near the top.
     spacing = np.sqrt(np.maximum(below, 0) + np.float32(0.004)) * np.float32(46 / (0.55 + near)) + wobble * np.float32(
         0.6
@@ -148,4 +149,5 @@ def _spray(part: Canvas, random: np.random.Generator, color: Color, below: Field
     """Paint fine drops above the crest."""
     noise = random.standard_normal(part.shape, dtype=np.float32)
     above = np.exp(below / np.float32(0.008 + 0.012 * near)) * (below < 0)
-    part.cover(color, smooth(2.0, 2.9, noise + above * np.float32(0.7)) * above * np.float32(0.8))
+    density = np.asarray(noise + above * np.float32(0.7), np.float32)
+    part.cover(color, smooth(2.0, 2.9, density) * above * np.float32(0.8))

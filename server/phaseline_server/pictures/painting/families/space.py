@@ -134,7 +134,7 @@ def _planet(canvas: Canvas, scene: Scene, place: tuple[float, float, float], ang
     rim = np.exp(-np.abs(np.sqrt(square) - np.float32(0.985)) / np.float32(0.045))
     near.light(air, disc * rim * smooth(-0.1, 0.8, facing) * np.float32(0.75))
     halo = np.exp(-np.maximum(np.sqrt(square) - 1, 0) / np.float32(0.06)) * (1 - disc)
-    toward = dx * np.float32(math.cos(angle)) + dy * np.float32(math.sin(angle))
+    toward = np.asarray(dx * np.float32(math.cos(angle)) + dy * np.float32(math.sin(angle)), np.float32)
     near.light(air, halo * smooth(-0.3, 1.0, toward) * np.float32(0.55))
     near.light(palette.lamp(0.5), disc * np.clip(facing, 0, 1) ** 14 * np.float32(0.22))
 
@@ -157,7 +157,7 @@ def _surface(near: Canvas, scene: Scene, random: np.random.Generator, dx: Field,
     )
     row = (np.arcsin(np.clip(lat, -1, 1)) / np.float32(math.pi) + np.float32(0.5)) * np.float32(size - 1)
     column = (bulge + np.float32(0.5)) * np.float32(size - 1)
-    texture = sampled(field, row, column)
+    texture = sampled(field, np.asarray(row, np.float32), np.asarray(column, np.float32))
     if gas:
         bands = np.sin(
             np.float32(random.uniform(9, 17)) * (lat + texture * np.float32(0.045)) + np.float32(random.uniform(0, 6))
