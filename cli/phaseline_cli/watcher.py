@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from phaseline.model.events import JobCancelled, JobCompleted, JobFailed
 from phaseline.reporting import Reporter
+from phaseline.reporting.worker_facts import Process, this_process
 from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
 from phaseline_cli.run.command import name_of, series_of, workflow_of
 from phaseline_cli.run.progress import Reading
@@ -36,6 +37,8 @@ class Wishes:
     job_id: str | None = None
     adapter: str | None = None
     """The adapter that reads the output."""
+    facts: str | None = None
+    """The facts about the command and the machine to send."""
 
 
 class Watcher:
@@ -44,19 +47,20 @@ class Watcher:
     ended: Ended | None = None
     """How the command ended; set before the end of the `with` block."""
 
-    def __init__(self, tee: Tee, argv: Sequence[str], wishes: Wishes, *, verbose: bool = False) -> None:
+    def __init__(self, tee: Tee, argv: Sequence[str], wishes: Wishes, *, pid: int = 0, verbose: bool = False) -> None:
         """Prepare to watch.
 
         Args:
             tee: the command's output.
             argv: the command.
             wishes: what the user wants to be different.
+            pid: the command's process; 0 if it is unknown.
             verbose: whether warnings about the server go to standard error.
         """
         self._verbose = verbose
         self._tee = tee
         self._reader = Reader(_adapters(), argv, wishes.adapter)
-        self._reporter = Reporter(spool_dir=_spool())
+        self._reporter = Reporter(spool_dir=_spool(), worker_facts=wishes.facts)
         known = self._reader.adapter
         self._job = self._reporter.job(
             wishes.name or name_of(argv),
@@ -64,6 +68,7 @@ class Watcher:
             workflow=wishes.workflow or (known.name if known is not None else workflow_of(argv)),
             series=series_of(argv) if wishes.series is None else wishes.series,
             job_id=wishes.job_id,
+            worker=self._reporter.identity.facts(_process(argv, pid)),
         )
         self._phase: str | None = None
         self._thread = threading.Thread(target=self._watch, name="watch")
@@ -126,6 +131,11 @@ class Watcher:
             text = end.error or _in_words(ended)
             self._job.error("CommandFailed", text)
             self._reporter.report(JobFailed(job_id=job_id, result={**result, "error": text}))
+
+
+def _process(argv: Sequence[str], pid: int) -> Process:
+    """Return the command's process, which has our user and began in our directory."""
+    return this_process()._replace(argv=argv, pid=pid, python="", program=Path(argv[0]).name)
 
 
 def _spool() -> Path:

@@ -87,3 +87,25 @@ def test_a_command_has_a_name_a_workflow_and_a_series_without_its_files() -> Non
 def test_without_a_server_nothing_is_printed(phaseline: str, env: dict[str, str]) -> None:
     done = subprocess.run([phaseline, "run", "--", "true"], env=env, capture_output=True, timeout=120, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+async def test_a_job_has_the_facts_about_its_command_that_the_user_allows(
+    phaseline: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    command = ("sh", "-c", "true --token s3cr3t")
+    async with server_process(folder(tmp_path)) as server:
+        env["PROGRESS_URL"] = server.url
+        await run(phaseline, env, "--id", "whole", "--", *command)
+        await run(phaseline, env, "--id", "some", "--facts", "folder,program", "--", *command)
+        await run(phaseline, env | {"PROGRESS_FACTS": "none"}, "--id", "none", "--", *command)
+        await run(phaseline, env | {"PROGRESS_FACTS": "hots"}, "--id", "typo", "--", *command)
+        assert await run(phaseline, env, "--facts", "hots", "--", "true") == 2
+        with trio.fail_after(60):
+            while not {"whole", "some", "none", "typo"} <= (found := await jobs(server.url)).keys():
+                await run(phaseline, env, "--", "true")
+    whole = found["whole"]["worker"]
+    assert whole["command"] == "sh -c 'true --token ***'"
+    assert whole.keys() == {"command", "user", "pid", "folder", "program"}
+    assert found["some"]["worker"] == {"folder": Path.cwd().name, "program": "sh"}
+    assert [found[job_id]["host"] != "" for job_id in ("whole", "some", "none", "typo")] == [True, False, False, False]
+    assert found["none"]["worker"] == found["typo"]["worker"] == {}, "a typing error reveals nothing"

@@ -1,5 +1,6 @@
 """The friendly form of a worker's reporter, against a real server: from threads, asyncio and Trio programs."""
 
+import os
 import threading
 from collections.abc import AsyncIterator
 from itertools import groupby
@@ -261,3 +262,30 @@ async def test_it_works_in_every_kind_of_program(server: ServerProcess, program:
     for name, state in {"x": "completed", "y": "completed", "cancelled": "cancelled"}.items():
         status = await job_status(server.url, name)
         assert (status["state"], status["stages"][0]["state"]) == (state, "done")
+
+
+async def test_a_job_has_the_facts_about_its_process(server: ServerProcess) -> None:
+    program = """
+import os
+from phaseline.reporting import Reporter
+with Reporter(flush_timeout=60) as reporter, reporter.job("a", job_id="whole"):
+    pass
+with Reporter(flush_timeout=60, worker_facts={"pid"}, host="box") as reporter, reporter.job("b", job_id="pid"):
+    pass
+os.environ["PROGRESS_FACTS"] = "none"
+with Reporter(flush_timeout=60) as reporter, reporter.job("c", job_id="none"):
+    pass
+with Reporter(flush_timeout=60) as reporter, reporter.job("d", job_id="other", worker={"pid": 3}):
+    print(os.getpid())
+"""
+    done = await run_program(program, "--token", "s3cr3t", env={"PROGRESS_URL": ws_url(server.url)})
+    pid = int(done.stdout)
+    whole = await job_status(server.url, "whole")
+    assert whole["worker"].keys() == {"command", "user", "pid", "folder", "python"}
+    assert whole["worker"]["command"].endswith(" --token ***")
+    assert whole["host"] == os.uname().nodename
+    assert (await job_status(server.url, "pid"))["worker"] == {"pid": pid}
+    assert (await job_status(server.url, "pid"))["host"] == "box", "the program chose this name"
+    none = await job_status(server.url, "none")
+    assert (none["worker"], none["host"]) == ({}, "")
+    assert (await job_status(server.url, "other"))["worker"] == {"pid": 3}

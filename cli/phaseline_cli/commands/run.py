@@ -17,6 +17,19 @@ from phaseline_cli.run.wait import Ended, block, wait
 TIMED_OUT = 124
 
 
+def _check_facts(_context: click.Context, _parameter: click.Parameter, names: str | None) -> str | None:
+    """Check the names before the command starts."""
+    if names is not None:
+        from phaseline.errors import ConfigError  # noqa: PLC0415 - most runs name none
+        from phaseline.reporting.worker_facts import chosen  # noqa: PLC0415
+
+        try:
+            chosen(names, None)
+        except ConfigError as error:
+            raise click.BadParameter(str(error).replace("worker_facts", "--facts", 1)) from error
+    return names
+
+
 @click.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
 @click.option("--name", metavar="TEXT", help="Name that people see. [the program and its last file]")
 @click.option("--workflow", metavar="NAME", help="Workflow that durations are learned for. [the program]")
@@ -25,6 +38,13 @@ TIMED_OUT = 124
 @click.option("--as", "adapter", metavar="NAME", help="Adapter that reads the output. [the one for the command]")
 @click.option("--pty/--no-pty", default=None, help="Give the command a terminal, or none. [as our own streams are]")
 @click.option("--timeout", type=float, metavar="SECONDS", help="End the command after this time; exit with 124.")
+@click.option(
+    "--facts",
+    metavar="NAMES",
+    callback=_check_facts,
+    help="Facts to send about the command and the machine: all, none or some of command, user, pid, host, folder, "
+    "program, load. Secrets in the command are hidden. [PROGRESS_FACTS, else all]",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Print warnings about the server.")
 @click.argument("argv", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED)
 def run_command(
@@ -52,7 +72,7 @@ def run_command(
         # What follows takes a tenth of a second to load; the command runs meanwhile, and its output is passed on.
         from phaseline_cli.watcher import Watcher, Wishes  # noqa: PLC0415
 
-        watcher = Watcher(tee, argv, Wishes(**wishes), verbose=verbose)
+        watcher = Watcher(tee, argv, Wishes(**wishes), pid=child.command, verbose=verbose)
         with watcher:
             ended = wait(child, terminal, timeout)
             tee.command_ended()

@@ -1,14 +1,17 @@
 """The problems of a reporter: each kind is logged once per job, and a strict reporter raises what was rejected."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from phaseline.client.notes import Warned, warn
-from phaseline.errors import Refused
-from phaseline.reporting.record import Record
+from phaseline.errors import Refused, shown
+from phaseline.model.events import Event, JobStarted
+from phaseline.reporting.record import Record, bare_end, bare_start
+from phaseline.reporting.values import text_of
 
 __all__ = ["Problems"]
 
+_ENDS: Final = frozenset({"job_completed", "job_failed", "job_cancelled"})
 _MOST_NAMED: Final = 5
 
 
@@ -29,6 +32,23 @@ class Problems:
         """Log a problem, unless one of the same kind, job and code was logged before."""
         if self._warned.once(kind, job_id, code):
             warn("%s", text)
+
+    def invalid(self, report: Event | dict[str, Any], error: Exception) -> Record | None:
+        """Log that a report is invalid. Return what to report instead: a start or an end without the invalid part.
+
+        Raises:
+            PhaselineError: That is invalid, too.
+        """
+        if isinstance(report, dict):
+            kind, job_id = text_of(report.get("type"), 100), report.get("job_id")
+        else:
+            kind, job_id = text_of(getattr(report, "type", "a report"), 100), getattr(report, "job_id", "")
+        text = f"{kind} of the job {shown(job_id)} is not reported: {error}"
+        self.log(kind, text_of(job_id, 200), getattr(error, "code", ""), text)
+        # Without a start or an end, all other reports of the job would be rejected, or it would stay active.
+        if kind in _ENDS:
+            return bare_end(kind, text_of(job_id), str(error))
+        return bare_start(report, str(error)) if isinstance(report, JobStarted) else None
 
     def rejected(self, record: Record, code: str, text: str) -> None:
         """Log that the server rejected a record."""

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from phaseline.client.address import Address
@@ -11,10 +11,11 @@ from phaseline.client.notes import warn
 from phaseline.errors import ConfigError, InvalidField, PhaselineError, Refused, shown
 from phaseline.model.events import MAX_PHASES, Event, JobStarted
 from phaseline.reporting.delivery.inbox import Inbox, Sample, Waiter
+from phaseline.reporting.identity import Identity
 from phaseline.reporting.job import JobReporter
 from phaseline.reporting.problems import Problems
 from phaseline.reporting.processes import finish_in_child, mind
-from phaseline.reporting.record import Record, bare_end, bare_start, encoded
+from phaseline.reporting.record import Record, encoded
 from phaseline.reporting.values import count_of, facts, names, seconds, text_of
 from phaseline.reporting.values import name as name_of
 from phaseline.reporting.waiting import in_thread
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["Reporter"]
 
 _END_S: Final = 1.0
-_ENDS: Final = frozenset({"job_completed", "job_failed", "job_cancelled"})
 
 
 class Reporter:
@@ -54,6 +54,7 @@ class Reporter:
         flush_timeout: float = 5.0,
         strict: bool = False,
         host: str | None = None,
+        worker_facts: Collection[str] | bool | None = None,
     ) -> None:
         """Create a reporter to `url`; it loads, starts and connects nothing before the first report.
 
@@ -68,12 +69,15 @@ class Reporter:
             strict: Raise errors instead of logging them: an invalid report at once, a report that the server rejected
                 at the next call or at `close`.
             host: The name of this machine in the job's status. [the system's host name]
+            worker_facts: The facts about this process and machine to send, by their names in `worker_facts.FACTS`; or
+                False. Secrets in the command are hidden. [PROGRESS_FACTS, else all]
 
         Raises:
             ConfigError: An argument is invalid. An invalid PROGRESS_URL is only logged, unless the reporter is strict;
                 then nothing is reported.
         """
-        self.host = text_of(host if host is not None else _host(), 100)
+        self.identity = Identity(host, wanted=worker_facts, strict=strict)
+        self.host = self.identity.host
         self.flush_timeout = seconds(flush_timeout, -1.0)
         if self.flush_timeout < 0:
             raise ConfigError(f"flush_timeout is {shown(flush_timeout)}; allowed: a number of seconds, 0 or more")
@@ -135,20 +139,10 @@ class Reporter:
             self._raise_rejection()
 
     def _reject(self, report: Event | dict[str, Any], error: Exception) -> None:
-        """Log an invalid report. The start and the end of a job are reported without the invalid part."""
-        if isinstance(report, dict):
-            kind, job_id = text_of(report.get("type"), 100), report.get("job_id")
-        else:
-            kind, job_id = text_of(getattr(report, "type", "a report"), 100), getattr(report, "job_id", "")
-        code = getattr(error, "code", "")
-        text = f"{kind} of the job {shown(job_id)} is not reported: {error}"
-        self._problems.log(kind, text_of(job_id, 200), code, text)
         with contextlib.suppress(PhaselineError):
-            # Without a start or an end, all other reports of the job would be rejected, or it would stay active.
-            if kind in _ENDS and not self._closed:
-                self._put(bare_end(kind, text_of(job_id), str(error)))
-            elif isinstance(report, JobStarted) and not self._closed:
-                self._put(bare_start(report, str(error)))
+            instead = self._problems.invalid(report, error)
+            if instead is not None and not self._closed:
+                self._put(instead)
 
     def _put(self, record: Record) -> None:
         if self._closed:
@@ -176,7 +170,7 @@ class Reporter:
         with self._starting:
             if self._background is not None or self._address is None:
                 return
-            own = Outbox.own(f"{self.host[:60]}-{os.getpid()}-{os.urandom(6).hex()}", self._size, self._directory)
+            own = Outbox.own(self.identity.producer(), self._size, self._directory)
             self._background = background = Background(self._address, self._inbox, own, self._directory, self._problems)
             try:
                 background.start()
@@ -201,6 +195,7 @@ class Reporter:
         series: str = "",
         info: dict[str, Any] | None = None,
         job_id: str | None = None,
+        worker: dict[str, Any] | None = None,
     ) -> JobReporter:
         """Return a job to report; its `with` block starts and ends it.
 
@@ -211,6 +206,7 @@ class Reporter:
             series: A name for jobs of the workflow that take about equally long.
             info: Metadata of the item that the job processes.
             job_id: The job's id. [the name with a random suffix]
+            worker: Facts about the process that does the work, if it is another. [this process, by `worker_facts`]
         """
         line = name_of(name, "job", 200)
         started = JobStarted(
@@ -221,6 +217,7 @@ class Reporter:
             phases=names(phases, MAX_PHASES),
             series=name_of(series, ""),
             host=self.host,
+            worker=self.identity.facts() if worker is None else facts(worker),
         )
         return JobReporter(self, started)
 
@@ -313,8 +310,3 @@ class Reporter:
         await in_thread(lambda: self._close(self.flush_timeout))
         if kind is None:
             self._raise_rejection()
-
-
-def _host() -> str:
-    # socket.gethostname() returns the same, but its import is slow.
-    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")

@@ -85,6 +85,7 @@ def _sections(job: JobView, width: int, scene: Scene, folds: Folds) -> Iterator[
         ("details", "DETAILS", job.details),
         ("about", "PHOTO" if job.workflow == "photo" else "ABOUT", job.photo_info),
         ("results", "PHASE RESULTS", results),
+        ("worker", "WORKER", job.worker),
     ):
         if value:
             yield _Section(key, title, facts(value, width, (key,), folds), value)

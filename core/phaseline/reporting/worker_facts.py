@@ -1,0 +1,160 @@
+"""Facts about the worker's process: what it runs, as whom and where. Secrets in its command are hidden.
+
+Imported at the first job, as a program that imports the reporter may never report.
+"""
+
+import os
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from phaseline.errors import ConfigError, shown
+
+__all__ = ["FACTS", "Process", "chosen", "command_line", "this_process", "worker_facts"]
+
+FACTS: Final = ("command", "user", "pid", "host", "folder", "python", "program", "load")
+"""The names of all facts. `host` is the job's host; `load` is the load of the machine, sent while a job runs."""
+_LONGEST: Final = 1000  # characters of a command
+_LONGEST_NAME: Final = 100
+# A word without these holds no secret, and no option that is longer than a letter.
+_MARKS: Final = frozenset("=:@&;'\" ")
+_SECRET_LETTERS: Final = ("-u", "-p")
+_TOKENS: Final = ("gh", "gl", "hf_", "phl_", "sk-", "xox", "AKIA", "eyJ")
+
+
+class Process(NamedTuple):
+    """A process as the system sees it; empty texts and 0 stand for what is unknown."""
+
+    argv: Sequence[str] = ()
+    user: str = ""
+    pid: int = 0
+    folder: str = ""
+    """Its working directory."""
+    python: str = ""
+    """The version of Python that it runs."""
+    program: str = ""
+
+
+def this_process() -> Process:
+    """Return the present process."""
+    return Process(
+        argv=sys.orig_argv,
+        user=_user(),
+        pid=os.getpid(),
+        folder=_folder(),
+        python=".".join(map(str, sys.version_info[:3])),
+    )
+
+
+def _user() -> str:
+    # The variables first: a directory service may take seconds to find a name.
+    for name in ("LOGNAME", "USER", "USERNAME"):
+        if os.environ.get(name):
+            return os.environ[name]
+    try:
+        import pwd  # noqa: PLC0415 - Windows has none
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return ""
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - pathlib's import takes as long as the rest of the reporter
+    except OSError:  # the directory was removed
+        return ""
+
+
+def worker_facts(process: Process, wanted: Collection[str] = FACTS) -> dict[str, str | int]:
+    """Return the wanted facts about a process that are known, for the field `worker` of its jobs."""
+    folder = process.folder.rstrip("/\\")
+    known: dict[str, str | int] = {
+        "command": command_line(tuple(process.argv)),
+        "user": _line(process.user),
+        "pid": process.pid,
+        "folder": _line(folder.replace("\\", "/").rpartition("/")[2] or folder or process.folder),
+        "python": _line(process.python),
+        "program": _line(process.program),
+    }
+    return {name: fact for name, fact in known.items() if fact and name in wanted}
+
+
+def chosen(setting: object, variable: str | None) -> frozenset[str]:
+    """Return the names of the facts to send.
+
+    Args:
+        setting: What the program wants: names, False for none, True for all, or None, so that the variable counts.
+        variable: The value of PROGRESS_FACTS: names separated by commas, `none` or `all`; None if it is not set.
+
+    Raises:
+        ConfigError: A name is unknown.
+    """
+    if isinstance(setting, bool):
+        return frozenset(FACTS if setting else ())
+    where, names = "worker_facts", setting
+    if setting is None:
+        where, names = "PROGRESS_FACTS", "all" if variable is None else variable
+    if isinstance(names, str):
+        names = [name.strip().lower() for name in names.split(",")]
+        if names in (["none"], ["all"], [""]):
+            return frozenset(FACTS if names == ["all"] else ())
+    wanted: set[str] = set()
+    for name in names if isinstance(names, Iterable) else (names,):
+        if name not in FACTS:
+            raise ConfigError(f"{where} names {shown(name)}; allowed: none, all, or some of {', '.join(FACTS)}")
+        wanted.add(name)
+    return frozenset(wanted)
+
+
+# ------------------------------------------------------------------ the command
+
+
+@lru_cache(maxsize=4)  # most programs have one
+def command_line(argv: tuple[str, ...]) -> str:
+    """Return a command as one line of at most 1,000 characters, with its secrets hidden.
+
+    Hidden are the values of options, variables, headers and URL parameters whose names say that they are secret, what
+    is before the `@` of a URL, and the tokens of well-known services.
+    """
+    words: list[str] = []
+    size = 0
+    for word in argv if all(map(_is_plain, argv)) else _without_secrets(argv):
+        words.append(_quoted(_line(word, _LONGEST)))
+        size += len(words[-1]) + 1
+        if size > _LONGEST:
+            break
+    line = " ".join(words)
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+def _is_plain(word: str) -> bool:
+    """Return whether a word, with others like it, holds no secret, as with most commands."""
+    return (
+        len(word) <= _LONGEST
+        and _MARKS.isdisjoint(word)
+        and not (word.startswith("-") and (len(word) > 2 or word in _SECRET_LETTERS))  # noqa: PLR2004 - an option
+        and not any(token in word for token in _TOKENS)
+    )
+
+
+def _without_secrets(argv: Sequence[str]) -> Iterable[str]:
+    # Imported here, as compiling its regular expressions takes milliseconds.
+    from phaseline.reporting.command_secrets import without_secrets  # noqa: PLC0415
+
+    return without_secrets(argv)
+
+
+def _line(text: str, most: int = _LONGEST_NAME) -> str:
+    """Return a text on one line, of at most `most` characters, that no terminal acts on."""
+    if text.isascii() and text.isprintable():
+        return text if len(text) <= most else f"{text[: most - 1]}…"
+    from phaseline.text import one_line  # noqa: PLC0415 - as above
+
+    return one_line(text, most)
+
+
+def _quoted(word: str) -> str:
+    """Return a word as a shell would need it, so that its borders can be seen."""
+    return word if word and not any(mark in word for mark in " \"'") else "'" + word.replace("'", "'\\''") + "'"
