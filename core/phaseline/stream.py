@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from phaseline.errors import Unrecoverable, shown
 
-__all__ = ["JOBS", "PHOTOS", "SYSTEM", "Message", "Position", "Tail", "channels_of", "job_channel"]
+__all__ = ["JOBS", "PHOTOS", "SYSTEM", "Message", "Position", "Tail", "channels_of", "job_channel", "output_channel"]
 
 JOBS = "jobs"
 PHOTOS = "photos"
@@ -20,6 +20,11 @@ SYSTEM = "system"
 def job_channel(job_id: str) -> str:
     """Return the name of the channel that carries one job's messages."""
     return f"job:{job_id}"
+
+
+def output_channel(job_id: str) -> str:
+    """Return the name of the channel that carries one job's output."""
+    return f"output:{job_id}"
 
 
 @lru_cache(maxsize=4096)

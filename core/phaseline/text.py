@@ -11,7 +11,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["clean", "clean_json", "needs_cleaning", "one_line", "one_line_value"]
+__all__ = ["clean", "clean_json", "masked", "needs_cleaning", "one_line", "one_line_value"]
 
 # ---------------------------------------------------------------------------------------------- storage
 
@@ -29,6 +29,14 @@ _MAYBE_HOSTILE: Final = re.compile(
 def clean(text: str) -> str:
     """Return `text` without control, zero-width and bidirectional characters; tabs and newlines stay."""
     return _HOSTILE.sub("", text) if _HOSTILE.search(text) else text
+
+
+def masked(text: str) -> str:
+    """Return `text` with U+FFFD for each character that `clean` removes, so that its length stays.
+
+    Carriage returns stay too: in a program's output, they mean that a line is drawn again.
+    """
+    return _HOSTILE.sub(lambda found: found[0] if found[0] == "\r" else "\ufffd", text)
 
 
 def needs_cleaning(document: bytes) -> bool:

@@ -12,6 +12,7 @@ __all__ = [
     "JournalUnusable",
     "MalformedRequest",
     "Misdirected",
+    "NoOutput",
     "NoPicture",
     "NoRun",
     "NumberReused",
@@ -267,3 +268,14 @@ class Busy(PhaselineError):
     code = "BUSY"
     status = 503
     temporary = True
+
+
+class NoOutput(PhaselineError):
+    """No output of a job is kept."""
+
+    code = "NO_OUTPUT"
+    status = 404
+
+    def __init__(self, job_id: str) -> None:
+        """Name the job."""
+        super().__init__(f"no output of the job {shown(job_id)} is kept; phaseline run sends it, without --no-output")

@@ -9,7 +9,8 @@ from msgspec import Meta
 from phaseline_server.access.rules import Need, Rule
 from phaseline_server.http.openapi import document
 from phaseline_server.http.reference import reference
-from phaseline_server.http.table import JSON, ROUTES, Route
+from phaseline_server.http.route import JSON, Route
+from phaseline_server.http.table import ROUTES
 from tests.support.servers import ROOT
 
 

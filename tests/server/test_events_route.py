@@ -37,7 +37,7 @@ async def events(process: trio.Process) -> AsyncGenerator[tuple[str, str, dict[s
         for block in blocks:
             fields = dict(line.split(": ", 1) for line in block.decode().splitlines() if not line.startswith(":"))
             if fields:
-                yield fields["id"], fields["event"], json.loads(fields["data"])
+                yield fields.get("id", ""), fields["event"], json.loads(fields["data"])
 
 
 pytestmark = pytest.mark.needs("curl")
@@ -56,6 +56,16 @@ async def read(client: httpx.AsyncClient, last_id: str, count: int, query: str =
             event_id, name, _ = await anext(each)
             found.append((event_id, name))
     return found
+
+
+async def test_output_has_no_position(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        await report(client, "start", job_id="a")
+        async with curl(f"{client.base_url}/events?channels=output:a") as each:
+            await anext(each)
+            (await client.post("/progress/job/a/output?at=0", content="one\n")).raise_for_status()
+            event_id, name, data = await anext(each)
+            assert (event_id, name, data) == ("", "job_output", {"type": name, "job_id": "a", "at": 0, "text": "one\n"})
 
 
 async def test_the_state_comes_first_and_what_happens_after_it(tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("POST", "/progress/dismiss"): ("/progress/dismiss", ABOUT_JOB, REPORTERS - OTHERS),
     ("POST", "/progress/batch"): ("/progress/batch", [], REPORTERS),
     ("GET", "/progress/job/{job_id}"): ("/progress/job/shot-1", None, READERS),
+    ("GET", "/progress/job/{job_id}/output"): ("/progress/job/shot-1/output", None, READERS),
+    ("POST", "/progress/job/{job_id}/output"): ("/progress/job/shot-1/output", "text", REPORTERS - OTHERS),
     ("GET", "/progress/active"): ("/progress/active", None, READERS),
     ("GET", "/progress/jobs"): ("/progress/jobs", None, READERS),
     ("GET", "/progress/totals"): ("/progress/totals", None, READERS),

@@ -24,6 +24,7 @@ from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.fanout.subscriber import Subscriber
 from phaseline_server.jobs.history import HistoryPage
+from phaseline_server.jobs.output import Output, Outputs, output_message
 from phaseline_server.jobs.published import Clock
 from phaseline_server.jobs.receipts import BatchReceipt
 from phaseline_server.jobs.states import JobsState
@@ -43,6 +44,7 @@ class JobsView:
 
     Attributes:
         log: The log, limited likewise.
+        outputs: The output of all jobs; the methods here check the permissions.
     """
 
     def __init__(self, tracker: Tracker, keeper: Keeper) -> None:
@@ -50,6 +52,7 @@ class JobsView:
         self._tracker = tracker
         self._keeper = keeper
         self.log = StreamView(tracker.log, keeper)
+        self.outputs = Outputs()
 
     # Totals over all jobs: the guard checks the permission.
 
@@ -115,8 +118,11 @@ class JobsView:
         return taken.among([rejected[n] if n in rejected else next(outcomes) for n in range(len(events))])
 
     def _check(self, event: Event) -> None:
+        self._check_report(event.job_id, event.workflow if isinstance(event, JobStarted) else None)
+
+    def _check_report(self, job_id: str, workflow: str | None = None) -> None:
         grant = CURRENT.get().known
-        grant.check_report(event.job_id, event.workflow if isinstance(event, JobStarted) else None)
+        grant.check_report(job_id, workflow)
         if (wait_s := self._keeper.take_turn(grant)) > 0:
             raise RateLimited(
                 f"report rate limit reached; retry in {wait_s:.3f} s; allowed: max_reports per second and token"
@@ -136,6 +142,30 @@ class JobsView:
         """See `Tracker.snapshot`; also raises Unauthorized and Forbidden."""
         CURRENT.get().known.check_read(job_id)
         return self._tracker.snapshot(job_id)
+
+    async def add_output(self, job_id: str, at: int | None, data: bytes) -> int:
+        """Add to a job's output, and send it to the subscribers of its channel; see `Outputs.add`.
+
+        Returns:
+            The number of characters of its output so far.
+
+        Raises:
+            UnknownJob: No such job is kept.
+            JournalFailed: The disk failed.
+            RateLimited: As for reports; also Unauthorized and Forbidden.
+        """
+        self._check_report(job_id)
+        await self._tracker.find(job_id)
+        added = self.outputs.add(job_id, at, data)
+        if added is not None:
+            self._tracker.log.announce(output_message(job_id, added))
+        kept = self.outputs.get(job_id)
+        return 0 if kept is None else kept.end
+
+    async def output(self, job_id: str) -> Output | None:
+        """Return the output of a job, or None if none is kept; raises the errors of `find`."""
+        await self.find(job_id)
+        return self.outputs.get(job_id)
 
     async def find(self, job_id: str) -> Snapshot:
         """See `Tracker.find`; also raises Unauthorized and Forbidden."""

@@ -17,7 +17,9 @@ __all__ = [
     "Health",
     "JobAnswer",
     "JobList",
+    "JobOutput",
     "Missed",
+    "OutputTaken",
     "Polled",
     "Published",
     "Removed",
@@ -69,6 +71,27 @@ class BatchTaken(msgspec.Struct, kw_only=True):
     refused: int
     results: list[Result]
     epoch: str
+
+
+class OutputTaken(msgspec.Struct, kw_only=True):
+    """The output is added; `end` is the number of characters of the job's output so far."""
+
+    success: Literal[True]
+    job_id: str
+    end: int
+
+
+class JobOutput(msgspec.Struct, kw_only=True):
+    """The end of a job's output: `text`, from character `at` to before character `end`.
+
+    In `text`, a carriage return means that the program draws its line again.
+    """
+
+    success: Literal[True]
+    job_id: str
+    at: int
+    end: int
+    text: str
 
 
 class JobAnswer(msgspec.Struct, kw_only=True):

@@ -8,7 +8,7 @@ import msgspec
 from phaseline import __version__
 from phaseline_server.access.rules import Need
 from phaseline_server.http import answers
-from phaseline_server.http.table import JSON, Route
+from phaseline_server.http.route import JSON, Route
 
 __all__ = ["document"]
 
@@ -81,7 +81,7 @@ def _operation(schemas: _Schemas, route: Route) -> dict[str, Any]:
         "responses": {str(status): answer for status, answer in sorted((always | errors | good).items())},
     }
     if route.body is not None:
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas.of(route.body)}}}
+        described["requestBody"] = {"required": True, "content": {route.body_kind: {"schema": schemas.of(route.body)}}}
     if route.rule.need is not Need.NOTHING:
         described["security"] = [{"token": []}]
     return described

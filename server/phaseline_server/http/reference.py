@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from phaseline_server.access.rules import Need, Rule
 from phaseline_server.http.openapi import document
-from phaseline_server.http.table import JSON, ROUTES, Route
+from phaseline_server.http.route import Route
+from phaseline_server.http.table import ROUTES
 
 __all__ = ["main", "reference"]
 
@@ -128,7 +129,7 @@ def _described(route: Route, described: Schema) -> Iterator[str]:
             yield f"| `{each['name']}` | {_cell(_kind(each['schema']))} |"
     yield ""
     if "requestBody" in operation:
-        yield f"- Body: {_kind(operation['requestBody']['content'][JSON]['schema'])}"
+        yield f"- Body: {_kind(operation['requestBody']['content'][route.body_kind]['schema'])}"
     for status, kinds in route.answers.items():
         content = operation["responses"][str(status)]["content"]
         shown = [_kind(content[kind]["schema"]) if content[kind] else f"`{kind}`" for kind in kinds]

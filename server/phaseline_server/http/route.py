@@ -24,6 +24,7 @@ class Route(NamedTuple):
         body: The type of its body.
         query: The types of its parameters.
         errors: The statuses of its errors, besides those that any route has.
+        body_kind: The media type of its body.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Route(NamedTuple):
     body: Any = None
     query: dict[str, Any] = {}  # noqa: RUF012 (never changed)
     errors: tuple[int, ...] = ()
+    body_kind: str = JSON
 
     @property
     def variables(self) -> list[str]:

@@ -23,6 +23,7 @@ from phaseline_server.http.parameters import FILTER, Ack, Channels, Flag, Page, 
 from phaseline_server.http.route import JSON, Route, json_of, media
 from phaseline_server.http.routes.fallback import Broadcast, Disconnect, Handshake, Send
 from phaseline_server.http.routes.history import MAX_JOBS, Totals
+from phaseline_server.http.routes.output import MAX_AT
 from phaseline_server.http.routes.progress import MAX_EVENTS, Complete
 from phaseline_server.http.routes.statistics import EtaAnswer, PhasesAnswer
 
@@ -159,6 +160,28 @@ _PROGRESS: Final = (
         errors=_BODY,
     ),
     Route("job", "GET", "/progress/job/{job_id}", _READ, "Get a job.", json_of(answers.JobAnswer), errors=(404, 503)),
+    Route(
+        "job_output",
+        "GET",
+        "/progress/job/{job_id}/output",
+        _READ,
+        "Get the end of a job's output.",
+        {200: {"text/plain": None, JSON: answers.JobOutput}},
+        query={"after": Annotated[int, Meta(ge=0, le=MAX_AT)], "format": Literal["text", "json"]},
+        errors=(404, 422, 503),
+    ),
+    Route(
+        "add_output",
+        "POST",
+        "/progress/job/{job_id}/output",
+        _REPORT,
+        "Add to a job's output. With `at`, sending a text again changes nothing.",
+        json_of(answers.OutputTaken),
+        {"type": "string"},
+        query={"at": Annotated[int, Meta(ge=0, le=MAX_AT)]},
+        errors=(404, 413, 415, 422, 503),
+        body_kind="text/plain",
+    ),
     Route("active_jobs", "GET", "/progress/active", _READ, "List the unfinished jobs.", json_of(answers.ActiveJobs)),
     Route(
         "jobs",

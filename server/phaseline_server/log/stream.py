@@ -67,6 +67,10 @@ class Log:
             self._tail.append(message)
         self._broadcaster.publish(*messages)
 
+    def announce(self, message: Message) -> None:
+        """Send a message that is not part of the stream, with the number 0, to those who are subscribed now."""
+        self._broadcaster.publish(message)
+
     def recent(self, position: Position) -> tuple[Message, ...]:
         """Return the messages after `position` from memory, without blocking.
 

@@ -10,7 +10,16 @@ from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline_server.http.clients import MAX_CHANNELS
 from phaseline_server.http.encodings import check_encoding, without_mark
 
-__all__ = ["json_answer", "parse_channels", "parse_number", "parse_position", "parse_seconds", "raw_json", "read_body"]
+__all__ = [
+    "json_answer",
+    "parse_channels",
+    "parse_number",
+    "parse_position",
+    "parse_seconds",
+    "raw_json",
+    "read_body",
+    "read_text",
+]
 
 _encoder: Final = msgspec.json.Encoder()
 _LONGEST_CHANNEL: Final = 210
@@ -18,14 +27,23 @@ _DIGITS: Final = 20  # int() raises ValueError beyond 4,300 digits
 
 
 async def read_body() -> bytes:
-    """Return the raw request body. `curl -d` labels JSON as a form, which Quart would otherwise parse.
+    """Return the request body, a JSON document.
 
     Raises:
         UnsupportedEncoding: It is compressed, or not in UTF-8.
     """
+    return without_mark(await read_text())
+
+
+async def read_text() -> bytes:
+    """Return the request body as it is. `curl -d` labels everything as a form, which Quart would otherwise parse.
+
+    Raises:
+        UnsupportedEncoding: It is compressed, or labeled as another encoding than UTF-8.
+    """
     check_encoding(request.headers.get("Content-Encoding", ""), request.mimetype_params.get("charset"))
     body = await request.get_data(parse_form_data=False)
-    return without_mark(body if isinstance(body, bytes) else body.encode())
+    return body if isinstance(body, bytes) else body.encode()
 
 
 def json_answer(value: object, status: int = 200) -> Response:

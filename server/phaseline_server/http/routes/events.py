@@ -117,6 +117,8 @@ class _Stream:
         return messages
 
     def _event(self, message: Message) -> bytes:
+        if not message.seq:  # it is not part of the stream, so nobody resumes after it
+            return b"event: %s\ndata: %s\n\n" % (message.type.encode(), message.payload)
         return _sse(Position(self._tracker.log.top.epoch, message.seq), message.type, message.payload)
 
 

@@ -63,6 +63,7 @@ class _Collector:
             "phaseline_requests_malformed", "Requests that are not valid HTTP.", "status", door.counts.malformed
         )
         yield _counted("phaseline_refused", "Requests and messages rejected, by code.", "code", self._services.refused)
+        yield from self._outputs()
         yield from self._learned()
 
     def _fan_out(self) -> Iterator[Metric]:
@@ -75,6 +76,14 @@ class _Collector:
         )
         yield CounterMetricFamily(
             "phaseline_slow_subscribers", "Subscribers dropped for reading too slowly.", fan_out.ended_slow
+        )
+
+    def _outputs(self) -> Iterator[Metric]:
+        outputs = self._services.tracker.outputs
+        yield GaugeMetricFamily("phaseline_job_outputs", "Jobs whose output is kept.", len(outputs))
+        yield GaugeMetricFamily("phaseline_job_output_bytes", "Memory for the output of jobs.", outputs.bytes)
+        yield CounterMetricFamily(
+            "phaseline_job_outputs_evicted", "Jobs whose output was dropped for that of others.", outputs.evicted
         )
 
     def _learned(self) -> Iterator[Metric]:

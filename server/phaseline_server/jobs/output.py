@@ -1,0 +1,122 @@
+"""The last output of jobs, in memory: bounded for each job and in total."""
+
+import re
+import sys
+from collections import OrderedDict
+from typing import Final
+
+import msgspec
+
+from phaseline.stream import Message, output_channel
+from phaseline.text import masked
+
+__all__ = ["MAX_CHARACTERS", "Added", "Output", "Outputs", "as_drawn", "output_message"]
+
+MAX_CHARACTERS: Final = 65_536
+"""Characters of output that are kept for each job."""
+MAX_BYTES: Final = 32 * 2**20
+"""Memory for the output of all jobs."""
+_TYPE: Final = "job_output"
+_encoder: Final = msgspec.json.Encoder()
+_REDRAWN: Final = re.compile(r"[^\n]*\r(?=[^\n])")
+
+
+class Output(msgspec.Struct, frozen=True):
+    """The end of a job's output.
+
+    Attributes:
+        at: The number of characters before `text`.
+        text: Clean text. A carriage return means that the program draws its line again.
+    """
+
+    at: int
+    text: str
+
+    @property
+    def end(self) -> int:
+        """The number of characters up to the end of `text`."""
+        return self.at + len(self.text)
+
+    def after(self, position: int) -> "Output":
+        """Return what follows `position`, or everything if that is not known."""
+        return Output(position, self.text[position - self.at :]) if self.at <= position <= self.end else self
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What a report added to a job's output: `text`, after `at` characters."""
+
+    at: int
+    text: str
+
+
+class Outputs:
+    """The output of all jobs. That of the job which wrote least recently is dropped first.
+
+    Attributes:
+        evicted: The number of jobs whose output was dropped.
+        bytes: The memory in use.
+    """
+
+    def __init__(self, most_bytes: int = MAX_BYTES) -> None:
+        """Keep at most `most_bytes` for all jobs."""
+        self._kept: OrderedDict[str, Output] = OrderedDict()
+        self._most = most_bytes
+        self.bytes = 0
+        self.evicted = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, job_id: str) -> Output | None:
+        """Return the output of a job, or None if none is kept."""
+        return self._kept.get(job_id)
+
+    def add(self, job_id: str, at: int | None, data: bytes) -> Added | None:
+        """Add to a job's output; return what was new, or None.
+
+        Sending the same text again changes nothing.
+
+        Args:
+            job_id: The id of the job.
+            at: The number of characters that the program wrote before; 0 begins anew, None appends.
+            data: UTF-8; any other byte becomes U+FFFD.
+        """
+        text = data.decode("utf-8", "replace")
+        kept = self._kept.get(job_id) or Output(at or 0, "")
+        if at is None:
+            at = kept.end
+        if at == 0 or at > kept.end:  # a new run, or characters that its sender dropped
+            kept = Output(at, "")
+        text = text[kept.end - at :]
+        if not text:
+            return None
+        if (skipped := len(text) - MAX_CHARACTERS) > 0:
+            kept, text = Output(kept.end + skipped, ""), text[skipped:]
+        text = masked(text)
+        whole = kept.text + text
+        dropped = max(0, len(whole) - MAX_CHARACTERS)
+        self._keep(job_id, Output(kept.at + dropped, whole[dropped:]))
+        return Added(kept.end, text)
+
+    def _keep(self, job_id: str, output: Output) -> None:
+        before = self._kept.pop(job_id, None)
+        self.bytes += _size(job_id, output) - (0 if before is None else _size(job_id, before))
+        self._kept[job_id] = output
+        while self.bytes > self._most:
+            self.bytes -= _size(*self._kept.popitem(last=False))
+            self.evicted += 1
+
+
+def output_message(job_id: str, added: Added) -> Message:
+    """Return the message for the channel `output:<job_id>`; it is not part of the stream."""
+    document = _encoder.encode({"type": _TYPE, "job_id": job_id, "at": added.at, "text": added.text})
+    return Message(0, _TYPE, job_id, frozenset({output_channel(job_id)}), document)
+
+
+def as_drawn(text: str) -> str:
+    """Return the lines as a terminal shows them in the end: a line that was drawn again, as it was drawn last."""
+    return _REDRAWN.sub("", text).replace("\r", "")
+
+
+def _size(job_id: str, output: Output) -> int:
+    return sys.getsizeof(output.text) + sys.getsizeof(job_id) + 200
