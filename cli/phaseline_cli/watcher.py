@@ -13,6 +13,7 @@ from typing import Final, Self
 from phaseline.model.events import JobCancelled, JobCompleted, JobFailed
 from phaseline.reporting import Reporter
 from phaseline.reporting.worker_facts import Process, this_process
+from phaseline_cli.output_delivery import OutputDelivery
 from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
 from phaseline_cli.run.command import name_of, series_of, workflow_of
 from phaseline_cli.run.progress import Reading
@@ -39,6 +40,8 @@ class Wishes:
     """The adapter that reads the output."""
     facts: str | None = None
     """The facts about the command and the machine to send."""
+    output: bool = True
+    """Whether the server gets the end of the output."""
 
 
 class Watcher:
@@ -61,6 +64,7 @@ class Watcher:
         self._tee = tee
         self._reader = Reader(_adapters(), argv, wishes.adapter)
         self._reporter = Reporter(spool_dir=_spool(), worker_facts=wishes.facts)
+        self._reporter = Reporter(spool_dir=_state() / "spool")
         known = self._reader.adapter
         self._job = self._reporter.job(
             wishes.name or name_of(argv),
@@ -70,6 +74,9 @@ class Watcher:
             job_id=wishes.job_id,
             worker=self._reporter.identity.facts(_process(argv, pid)),
         )
+        self._output: OutputDelivery | None = None
+        if wishes.output and self._reporter.url is not None:
+            self._output = OutputDelivery(self._job.job_id, _state() / "output")
         self._phase: str | None = None
         self._thread = threading.Thread(target=self._watch, name="watch")
 
@@ -78,6 +85,8 @@ class Watcher:
         if not self._verbose:
             logging.getLogger("phaseline").addHandler(logging.NullHandler())  # the streams are the command's
         self._job.__enter__()
+        if self._output is not None:
+            self._output.start()
         self._thread.start()
         return self
 
@@ -89,13 +98,20 @@ class Watcher:
         if self.ended is not None:
             self._report_end(self.ended)
         self._reporter.close()
+        if self._output is not None:
+            self._output.finish()
 
     def _watch(self) -> None:
-        tee, reader = self._tee, self._reader
+        tee, reader, output, lost = self._tee, self._reader, self._output, 0
         while not tee.at_end:
             tee.more.wait(QUIET)
             taken = tee.take()
+            if output is not None and tee.lost > lost:
+                output.skip(tee.lost - lost)
+                lost = tee.lost
             for at, stream, data in taken:
+                if output is not None:
+                    output.add(stream, data)
                 for begin in range(0, len(data), SLICE):
                     for _, now in reader.feed(at, stream, data[begin : begin + SLICE]):
                         self._report(now)
@@ -140,8 +156,12 @@ def _process(argv: Sequence[str], pid: int) -> Process:
 
 def _spool() -> Path:
     """Return where reports wait while the server is away."""
+
+
+def _state() -> Path:
+    """Return where reports and output wait while the server is away."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "phaseline" / "spool"
+    return Path(base) / "phaseline"
 
 
 def _in_words(ended: Ended) -> str:

@@ -45,6 +45,7 @@ def _check_facts(_context: click.Context, _parameter: click.Parameter, names: st
     help="Facts to send about the command and the machine: all, none or some of command, user, pid, host, folder, "
     "program, load. Secrets in the command are hidden. [PROGRESS_FACTS, else all]",
 )
+@click.option("--no-output", is_flag=True, help="Do not send the end of the output to the server.")
 @click.option("-v", "--verbose", is_flag=True, help="Print warnings about the server.")
 @click.argument("argv", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED)
 def run_command(
@@ -53,6 +54,7 @@ def run_command(
     pty: bool | None,
     timeout: float | None,
     verbose: bool,
+    no_output: bool,
     **wishes: str | None,
 ) -> NoReturn:
     """Run COMMAND unchanged and report its progress.
@@ -72,7 +74,8 @@ def run_command(
         # What follows takes a tenth of a second to load; the command runs meanwhile, and its output is passed on.
         from phaseline_cli.watcher import Watcher, Wishes  # noqa: PLC0415
 
-        watcher = Watcher(tee, argv, Wishes(**wishes), pid=child.command, verbose=verbose)
+        chosen = Wishes(**wishes, output=not no_output)
+        watcher = Watcher(tee, argv, chosen, pid=child.command, verbose=verbose)
         with watcher:
             ended = wait(child, terminal, timeout)
             tee.command_ended()

@@ -35,6 +35,8 @@ class Tee:
         self._lock = threading.Lock()
         self.more = threading.Event()
         """Set when there is something to parse, and at the end."""
+        self.lost = 0
+        """Bytes that the parser did not get, because it was too slow."""
         self._stop, self._stopping = os.pipe()
         self._begun = time.monotonic()
         self._open = len(streams)
@@ -93,12 +95,16 @@ class Tee:
             self.more.set()
 
     def _offer(self, name: str, data: bytes) -> None:
-        data = data[-OFFERED:]
+        cut = max(0, len(data) - OFFERED)
+        data = data[cut:]
         with self._lock:
+            self.lost += cut
             self._offered.append((time.monotonic() - self._begun, name, data))
             self._waiting += len(data)
             while self._waiting > OFFERED:
-                self._waiting -= len(self._offered.popleft()[2])
+                dropped = len(self._offered.popleft()[2])
+                self._waiting -= dropped
+                self.lost += dropped
         self.more.set()
 
 

@@ -1,0 +1,165 @@
+"""Send a job's output to the server: new text at most once a second, and the end of it later if the server is away."""
+
+import json
+import os
+import threading
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from phaseline.client.address import Address
+from phaseline.client.token import token_or_warning
+from phaseline_cli.run.tail import Tail
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
+
+PACE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 30.0
+_PATIENCE_S: Final = 5.0
+MOST_KEPT: Final = 100
+"""Jobs whose output waits on the disk at most; the oldest is dropped."""
+_OK, _NOT_FOUND, _BUSY = 200, 404, 429
+_REJECTED: Final = range(400, 500)
+
+
+class _Away(Exception):
+    """The server can't be reached, or can't take output now."""
+
+
+class OutputDelivery:
+    """A thread that sends the output of one job."""
+
+    def __init__(self, job_id: str, folder: Path) -> None:
+        """Prepare to send.
+
+        Args:
+            job_id: the job.
+            folder: where output waits while the server is away.
+        """
+        self._job_id = job_id
+        self._folder = folder
+        self._tail = Tail()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._sent = 0
+        self._rejected = False
+        self._connection: HTTPConnection | None = None
+        self._thread = threading.Thread(target=self._run, name="output", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def add(self, stream: str, data: bytes) -> None:
+        """Take in what the command wrote to a stream."""
+        with self._lock:
+            self._tail.add(stream, data)
+
+    def skip(self, size: int) -> None:
+        """Take note that `size` bytes of output were left out."""
+        with self._lock:
+            self._tail.skip(size)
+
+    def finish(self) -> None:
+        """Send the rest, or keep it for the next run."""
+        self._ended.set()
+        self._thread.join()
+        try:
+            known = self._send_new()
+            if known:
+                self._send_kept()
+        except _Away:
+            known = False
+        if not known:
+            self._keep()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _run(self) -> None:
+        pause = PACE_S
+        while not self._ended.wait(pause):
+            try:
+                self._send_new()
+                pause = PACE_S
+            except _Away:
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _send_new(self) -> bool:
+        """Send what is new; return False if the server doesn't know the job yet."""
+        with self._lock:
+            at, text = self._tail.after(self._sent)
+        if not text or self._rejected:
+            return True
+        status = self._post(self._job_id, at, text)
+        if status == _NOT_FOUND:
+            return False
+        self._rejected = status != _OK
+        self._sent = at + len(text)
+        return True
+
+    def _post(self, job_id: str, at: int, text: str) -> int:
+        """Send text; return the status of the answer.
+
+        Raises:
+            _Away: It has to be sent later.
+        """
+        from http.client import HTTPConnection, HTTPException, HTTPSConnection  # noqa: PLC0415 - not before the start
+
+        address = Address.configured(None)
+        if self._connection is None:
+            kind = HTTPSConnection if address.tls else HTTPConnection
+            self._connection = kind(address.host, address.port, timeout=_PATIENCE_S)
+        token = token_or_warning()
+        headers = {"Content-Type": "text/plain; charset=utf-8"} | (
+            {"Authorization": f"Bearer {token}"} if token else {}
+        )
+        path = f"{address.path.removesuffix('/ws')}/progress/job/{quote(job_id, safe='')}/output?at={at}"
+        try:
+            self._connection.request("POST", path, text.encode("utf-8", "replace"), headers)
+            answer = self._connection.getresponse()
+            answer.read()
+        except (OSError, HTTPException) as error:
+            self._connection.close()
+            raise _Away from error
+        if answer.status == _BUSY or answer.status not in {_OK, *_REJECTED}:
+            raise _Away
+        return answer.status
+
+    # ------------------------------------------------------------------ output that waits
+
+    def _keep(self) -> None:
+        """Keep the end of the output for the next run."""
+        with self._lock:
+            at, text = self._tail.after(0)
+        if not text:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            document = json.dumps({"job_id": self._job_id, "at": at, "text": text})
+            path = self._folder / f"{sha256(self._job_id.encode()).hexdigest()[:32]}.json"
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(document)
+            for old in self._kept()[MOST_KEPT:]:
+                old.unlink(missing_ok=True)
+        except OSError:
+            return  # the command's output went where it belongs; this copy is lost
+
+    def _kept(self) -> list[Path]:
+        """Return the files that wait, newest first."""
+        try:
+            return sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+        except OSError:
+            return []
+
+    def _send_kept(self) -> None:
+        """Send the output that earlier runs could not send."""
+        for path in self._kept():
+            try:
+                kept = json.loads(path.read_text())
+                status = self._post(str(kept["job_id"]), int(kept["at"]), str(kept["text"]))
+            except (OSError, ValueError, KeyError, TypeError):
+                status = _OK  # nothing that can be sent
+            if status != _NOT_FOUND:  # else the job's own reports still wait
+                path.unlink(missing_ok=True)
