@@ -63,8 +63,7 @@ class Watcher:
         self._verbose = verbose
         self._tee = tee
         self._reader = Reader(_adapters(), argv, wishes.adapter)
-        self._reporter = Reporter(spool_dir=_spool(), worker_facts=wishes.facts)
-        self._reporter = Reporter(spool_dir=_state() / "spool")
+        self._reporter = Reporter(spool_dir=_state() / "spool", worker_facts=wishes.facts)
         known = self._reader.adapter
         self._job = self._reporter.job(
             wishes.name or name_of(argv),
@@ -152,10 +151,6 @@ class Watcher:
 def _process(argv: Sequence[str], pid: int) -> Process:
     """Return the command's process, which has our user and began in our directory."""
     return this_process()._replace(argv=argv, pid=pid, python="", program=Path(argv[0]).name)
-
-
-def _spool() -> Path:
-    """Return where reports wait while the server is away."""
 
 
 def _state() -> Path:
