@@ -6,14 +6,11 @@ import h11
 import msgspec
 import trio
 
-from phaseline.client.address import Address
-
 __all__ = ["HttpConnection", "HttpRejected", "Stream"]
 
 Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 _CHUNK = 65_536
-_MAX_ANSWER = 2**22
 
 
 class HttpRejected(Exception):
@@ -43,38 +40,61 @@ _failures = msgspec.json.Decoder(_Failure)
 class HttpConnection:
     """A connection to a server for one request at a time; it is opened again when the other side has closed it."""
 
-    def __init__(self, address: Address, token: str | None, connect: Callable[[], Awaitable[Stream]]) -> None:
-        """Send requests to `address` over the streams that `connect` opens."""
-        self._base = address.path.removesuffix("/ws")
-        self._headers = [("Host", address.authority), ("Content-Type", "application/json")]
+    def __init__(
+        self,
+        authority: str,
+        base: str,
+        token: str | None,
+        connect: Callable[[], Awaitable[Stream]],
+        most: int = 2**22,
+    ) -> None:
+        """Prepare requests.
+
+        Args:
+            authority: Server's `host:port`.
+            base: Path prefix of its URLs, without a slash at the end.
+            token: Token to send, if any.
+            connect: Opens a stream to the server.
+            most: Maximum size of an answer in bytes.
+        """
+        self._base = base
+        self._most = most
+        self._headers = [("Host", authority), ("Content-Type", "application/json")]
         if token:
             self._headers.append(("Authorization", f"Bearer {token}"))
         self._connect = connect
         self._stream: Stream | None = None
         self._http = h11.Connection(h11.CLIENT)
 
+    async def get(self, path: str) -> bytes:
+        """Return the body of the answer to a GET request; for the errors see `post`."""
+        return await self._send("GET", path, b"")
+
     async def post(self, path: str, body: bytes) -> bytes:
-        """Send a request and return the body of the answer. A request may be sent twice, so it must be idempotent.
+        """Send a POST request and return the body of the answer. A request may be sent twice, so it must be idempotent.
 
         Raises:
             HttpRejected: The answer has an error status.
             h11.RemoteProtocolError: The answer is not HTTP.
             trio.BrokenResourceError: The connection was lost.
         """
+        return await self._send("POST", path, body)
+
+    async def _send(self, method: str, path: str, body: bytes) -> bytes:
         reused = self._stream is not None
         try:
-            return await self._request(path, body)
+            return await self._request(method, path, body)
         except (h11.RemoteProtocolError, trio.BrokenResourceError):
             await self.aclose()
             if not reused:  # else the other side closed the idle connection
                 raise
-            return await self._request(path, body)
+            return await self._request(method, path, body)
 
-    async def _request(self, path: str, body: bytes) -> bytes:
+    async def _request(self, method: str, path: str, body: bytes) -> bytes:
         if self._stream is None:
             self._stream, self._http = await self._connect(), h11.Connection(h11.CLIENT)
         headers = [*self._headers, ("Content-Length", str(len(body)))]
-        request = h11.Request(method="POST", target=f"{self._base}{path}", headers=headers)
+        request = h11.Request(method=method, target=f"{self._base}{path}", headers=headers)
         parts = (self._http.send(request), self._http.send(h11.Data(body)), self._http.send(h11.EndOfMessage()))
         await self._stream.send_all(b"".join(part for part in parts if part))
         status, answer = await self._answer(self._stream)
@@ -96,8 +116,8 @@ class HttpConnection:
                 status = event.status_code
             elif isinstance(event, h11.Data):
                 body += event.data
-                if len(body) > _MAX_ANSWER:
-                    raise h11.RemoteProtocolError(f"the answer has more than {_MAX_ANSWER} bytes")
+                if len(body) > self._most:
+                    raise h11.RemoteProtocolError(f"the answer has more than {self._most} bytes")
             elif isinstance(event, h11.EndOfMessage):
                 return status, bytes(body)
             elif isinstance(event, h11.ConnectionClosed):

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from phaseline.stream import Position
-from phaseline.wire import JobStatus
+from phaseline.wire import DayStatus, JobStatus
 
 __all__ = [
     "ActiveJobs",
@@ -157,6 +157,7 @@ class Polled(msgspec.Struct, kw_only=True):
     count: int
     ack: int
     jobs: list[JobStatus] | msgspec.UnsetType = msgspec.UNSET
+    today: DayStatus | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Replied(msgspec.Struct, kw_only=True):

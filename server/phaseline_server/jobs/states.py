@@ -25,13 +25,14 @@ class JobsState:
     Attributes:
         position: All messages up to this one are included; the next ones follow.
         statuses: The status of each job as JSON, in the order in which they were first seen.
+        today: The counts of the day at the position; None if they are unknown.
     """
 
     def __init__(self, position: Position, wall_ns: int, statuses: Sequence[bytes], today: DayStatus | None) -> None:
         """Refer to encoded statuses of the time `wall_ns`, and to the counts of the day at the position."""
         self.position = position
         self.statuses = statuses
-        self._today = today
+        self.today = today
         self._wall_ns = wall_ns
         self._frames: dict[tuple[bool | None, bool], bytes] = {}
 
@@ -45,7 +46,7 @@ class JobsState:
 
     def frame(self, *, recovered: bool | None) -> bytes:
         """Return the message of type `snapshot`; `recovered` as in `join_statuses`."""
-        return join_statuses(self.statuses, self.position, self._wall_ns, recovered=recovered, today=self._today)
+        return join_statuses(self.statuses, self.position, self._wall_ns, recovered=recovered, today=self.today)
 
 
 class _Encoded(NamedTuple):

@@ -75,6 +75,8 @@ def header(
     """
     mark, style = _LINK_MARKS[status.state]
     word = _LINK_WORDS.get(status.state, status.state.value)
+    if status.polling and status.state is LinkState.CONNECTED:
+        word = "connected by polling"
     bare = url.partition("://")[2] or url
     time = clock_time(scene.wall, scene.local, scene.wall, seconds=True)
     left: Line = ()

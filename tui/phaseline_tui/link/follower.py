@@ -2,44 +2,37 @@
 
 import random
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
-import msgspec
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection
 
+from phaseline.client.failures import passes_no_websockets
 from phaseline.protocol import PROTOCOL, UNAUTHORIZED
 from phaseline_tui.link.batch_buffer import BatchBuffer, Wake
-from phaseline_tui.link.handshake import shake_hands, while_open
+from phaseline_tui.link.credentials import Credentials
+from phaseline_tui.link.handshake import shake_hands, subscribe, while_open
 from phaseline_tui.link.http import send_request
+from phaseline_tui.link.polling import PollingSession
 from phaseline_tui.link.snapshots import received_frames
 from phaseline_tui.link.ssh import Forward, open_forward
 from phaseline_tui.link.streams import Dialer, Stream
 from phaseline_tui.model import failures
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import LinkState, LinkStatus, Reply
-from phaseline_tui.model.decoding import decode
 from phaseline_tui.model.failures import LinkError
-from phaseline_tui.model.frames import SNAPSHOTS, ConnectionEstablished, Frame, Pong, Problem
+from phaseline_tui.model.frames import SNAPSHOTS, Pong, Problem
 
 __all__ = ["Follower"]
 
-_SUBSCRIBE: Final = msgspec.json.encode(
-    {
-        "type": "subscribe",
-        "channels": ["jobs", "photos", "system"],
-        "snapshot": True,
-        "batch": True,  # messages in one frame cost a tenth of messages in single frames
-        "coalesce_ms": 100,
-    }
-).decode()
 _PING: Final = '{"type":"ping"}'
 _REQUEST_S: Final = 30.0
 _SSH_REPORT_S: Final = 0.5
 """Time for ssh to report why a connection ended."""
 _SLEPT_S: Final = 5.0
 """If the wall clock gains this much on the monotonic clock, the machine was suspended."""
-_ACCESS_ERRORS: Final = frozenset({"UNAUTHORIZED", "FORBIDDEN", "MISDIRECTED", "FORBIDDEN_ORIGIN"})
 
 
 class Follower:
@@ -59,10 +52,7 @@ class Follower:
         self._dialer = dialer
         self._timing = dialer.timing
         self._wake = wake
-        token = dialer.access.token_for(server.label)
-        # Never send a token over an unencrypted connection.
-        self._token = token if server.private else ""
-        self._withheld = bool(token) and not server.private
+        self._credentials = Credentials(server, dialer.access)
         self._stopping = False
         self._step = trio.CancelScope()
         self._status = LinkStatus(LinkState.CONNECTING)
@@ -93,7 +83,7 @@ class Follower:
             raise LinkError(f"{self.server.url} is not connected")
         stream = await self._dialer.open(self.server, socket)
         try:
-            return await send_request(stream, self.server, method, path, dict(self._authorization()), _REQUEST_S)
+            return await send_request(stream, self.server, method, path, self._credentials.headers, _REQUEST_S)
         finally:
             await trio.aclose_forcefully(stream)
 
@@ -174,6 +164,7 @@ class Follower:
     async def _run_connection(self, stream: Stream) -> None:
         """Run a WebSocket connection over `stream` until it closes or is cancelled."""
         failure: LinkError | None = None
+        blocked = False
         try:
             async with trio.open_nursery() as nursery:
                 try:
@@ -183,14 +174,41 @@ class Follower:
                 nursery.cancel_scope.cancel()
         except* ConnectionRejected as group:
             rejection = group.exceptions[0]
-            failure = self._handshake_rejected(getattr(rejection, "status_code", 0))
+            failure = self._credentials.rejected(getattr(rejection, "status_code", 0))
+            blocked = passes_no_websockets(rejection)
         except* Exception as group:  # noqa: BLE001 (the library may raise anything on invalid input)
+            blocked = failure is None and passes_no_websockets(group)
             failure = failure or failures.broken(self.server, group)
-        if failure is not None:
+        if blocked:
+            await self._poll(failure)
+        elif failure is not None:
             raise failure
 
-    def _handshake_rejected(self, status: int) -> LinkError:
-        return failures.rejected(self.server, status, token=bool(self._token), withheld=self._withheld)
+    async def _poll(self, failure: LinkError | None) -> None:
+        """Receive by HTTP requests until the connection is lost or cancelled.
+
+        Raises:
+            LinkError: The connection was lost. If none could be opened, this is `failure`.
+        """
+        session = PollingSession(self.server, self._credentials, self._open_stream)
+        try:
+            with trio.CancelScope() as self._step:
+                if self._stopping:
+                    return
+                try:
+                    with trio.fail_after(self._timing.first_message):
+                        protocol = await session.open()
+                except (LinkError, trio.TooSlowError) as error:
+                    raise (error if isinstance(error, LinkError) and error.final else failure or error) from None
+                self._begin(protocol, polling=True)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._watch_silence, trio.lowlevel.checkpoint)
+                    while True:
+                        await self._take(await session.receive())
+                        await self.buffer.wait_for_room()
+        finally:
+            with trio.move_on_after(self._timing.closing, shield=True):
+                await session.aclose()
 
     async def _receive(self, nursery: trio.Nursery, stream: Stream) -> None:
         websocket: WebSocketConnection | None = None
@@ -200,11 +218,11 @@ class Follower:
                 if self._stopping:
                     return
                 websocket = await shake_hands(
-                    nursery, stream, self.server, self._timing, dict(self._authorization()), self._forward
+                    nursery, stream, self.server, self._timing, self._credentials.headers, self._forward
                 )
-                await self._subscribe(websocket)
-                for task in (self._watch_silence, self._measure_delay):
-                    nursery.start_soon(while_open, task, websocket)
+                self._begin(await subscribe(websocket, self.server, self._credentials, self._timing))
+                nursery.start_soon(while_open, self._watch_silence, partial(websocket.send_message, _PING))
+                nursery.start_soon(while_open, self._measure_delay, websocket.ping)
                 while True:
                     await self._take(await websocket.get_message())
                     await self.buffer.wait_for_room()
@@ -212,51 +230,22 @@ class Follower:
             reason = closed.reason
             code, text = (reason.code, reason.reason) if reason else (1006, None)
             if code == UNAUTHORIZED:
-                raise self._access_denied(text or f"close code {code}") from None
+                raise self._credentials.denied(text or f"close code {code}") from None
             raise failures.closed(self.server, code, text) from None
         finally:
             if websocket is not None:
                 with trio.move_on_after(self._timing.closing):
                     await websocket.aclose()
 
-    def _authorization(self) -> list[tuple[str, str]]:
-        return [("Authorization", f"Bearer {self._token}")] if self._token else []
-
-    async def _subscribe(self, websocket: WebSocketConnection) -> None:
-        """Send the token, check the server's first message, and subscribe."""
-        if self._token:
-            await websocket.send_message(msgspec.json.encode({"type": "auth", "token": self._token}).decode())
-        frame: Frame | None = None
-        try:
-            with trio.fail_after(self._timing.first_message):
-                first = await websocket.get_message()
-                frame, _ = decode(first) if isinstance(first, str) else (None, 1)
-        except trio.TooSlowError:
-            raise failures.not_phaseline(self.server, "no message after the WebSocket handshake") from None
-        if isinstance(frame, Problem):
-            self._check_access(frame)
-        if not isinstance(frame, ConnectionEstablished):
-            raise failures.not_phaseline(self.server, "its first message is not connection_established")
-        if frame.protocol != PROTOCOL:
-            raise failures.wrong_protocol(self.server, frame.protocol or 0)
-        await websocket.send_message(_SUBSCRIBE)
+    def _begin(self, protocol: int, *, polling: bool = False) -> None:
+        """Begin to receive from a server that uses `protocol`."""
+        if protocol != PROTOCOL:
+            raise failures.wrong_protocol(self.server, protocol)
         self._last_received = time.monotonic()
         self._snapshot_pending = True
-        self._set_status(LinkStatus(LinkState.CONNECTED, since=self._last_received))
+        self._set_status(LinkStatus(LinkState.CONNECTED, since=self._last_received, polling=polling))
 
-    def _check_access(self, problem: Problem) -> None:
-        """Raise if the server denies access; ignore other problems.
-
-        Raises:
-            LinkError: The token is missing, invalid or not sufficient.
-        """
-        if problem.code in _ACCESS_ERRORS:
-            raise self._access_denied(problem.error or problem.code or "")
-
-    def _access_denied(self, problem: str) -> LinkError:
-        return failures.refused(self.server, problem, token=bool(self._token), withheld=self._withheld)
-
-    async def _watch_silence(self, websocket: WebSocketConnection) -> None:
+    async def _watch_silence(self, ping: Callable[[], Awaitable[None]]) -> None:
         """Send pings while no data arrives; mark the link stale after `Timing.stale`, drop it after `Timing.dead`."""
         timing = self._timing
         ahead = time.time() - time.monotonic()
@@ -273,16 +262,20 @@ class Follower:
                 self._drop()
                 return
             if silence >= timing.stale and self._status.state is LinkState.CONNECTED:
-                self._set_status(LinkStatus(LinkState.STALE, f"no data from {self.server.url}", last_received))
+                self._set_status(
+                    LinkStatus(
+                        LinkState.STALE, f"no data from {self.server.url}", last_received, polling=self._status.polling
+                    )
+                )
             if silence >= timing.ping:
                 with trio.move_on_after(timing.ping):
-                    await websocket.send_message(_PING)
+                    await ping()
 
-    async def _measure_delay(self, websocket: WebSocketConnection) -> None:
+    async def _measure_delay(self, ping: Callable[[], Awaitable[None]]) -> None:
         """Measure the delay by WebSocket pings, which the server answers ahead of its queued messages."""
         while True:
             sent = time.monotonic()
-            await websocket.ping()
+            await ping()
             self.buffer.delay = time.monotonic() - sent
             self._wake()
             await trio.sleep(self._timing.ping)
@@ -298,14 +291,14 @@ class Follower:
         now = self._last_received = time.monotonic()
         buffer = self.buffer
         if self._status.state is LinkState.STALE:
-            self._set_status(LinkStatus(LinkState.CONNECTED, since=now))
+            self._set_status(LinkStatus(LinkState.CONNECTED, since=now, polling=self._status.polling))
         frames, ignored = await received_frames(data, now, buffer.origin)
         buffer.ignored += ignored
         buffer.count(len(frames), len(data))
         kinds = set(map(type, frames))
         for frame in frames if Problem in kinds else ():
             if isinstance(frame, Problem):
-                self._check_access(frame)
+                self._credentials.check(frame)
         buffer.add(frames if Pong not in kinds else [frame for frame in frames if not isinstance(frame, Pong)])
         first_snapshot = self._snapshot_pending and not SNAPSHOTS.isdisjoint(kinds)
         self._snapshot_pending = self._snapshot_pending and not first_snapshot

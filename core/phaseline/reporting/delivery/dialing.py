@@ -83,7 +83,9 @@ class Dialing:
     @asynccontextmanager
     async def http(self, patience_s: float) -> AsyncIterator[HttpChannel]:
         """Deliver by HTTP requests for the duration of the block."""
-        connection = HttpConnection(self._address, token_or_warning(), partial(self._connect, patience_s))
+        address, connect = self._address, partial(self._connect, patience_s)
+        base = address.path.removesuffix("/ws")
+        connection = HttpConnection(address.authority, base, token_or_warning(), connect)
         channel = HttpChannel(connection)
         try:
             with trio.fail_after(patience_s):

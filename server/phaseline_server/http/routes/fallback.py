@@ -140,7 +140,7 @@ class _Fallback:
         }
         if not missed.recovered:
             state = await self._tracker.state()
-            answer |= {"ack": state.position.seq, "messages": []}
+            answer |= {"ack": state.position.seq, "messages": [], "today": state.today}
             if ack is None:
                 client.position = state.position
             return json_page(answer, "jobs", state.statuses, hold)
