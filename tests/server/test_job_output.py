@@ -124,3 +124,4 @@ def test_carriage_returns_are_shown_as_terminals_show_them() -> None:
     assert as_drawn("a\rb\rc") == "c"
     assert as_drawn("a\r") == "a"
     assert as_drawn("a\r\nb\rB\n") == "a\nB\n"
+    assert as_drawn("long " * 400_000) == "long " * 400_000, "the time grows with the length, not with its square"

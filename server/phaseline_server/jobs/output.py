@@ -1,6 +1,5 @@
 """The last output of jobs, in memory: bounded for each job and in total."""
 
-import re
 import sys
 from collections import OrderedDict
 from typing import Final
@@ -18,7 +17,6 @@ MAX_BYTES: Final = 32 * 2**20
 """Memory for the output of all jobs."""
 _TYPE: Final = "job_output"
 _encoder: Final = msgspec.json.Encoder()
-_REDRAWN: Final = re.compile(r"[^\n]*\r(?=[^\n])")
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -115,7 +113,7 @@ def output_message(job_id: str, added: Added) -> Message:
 
 def as_drawn(text: str) -> str:
     """Return the lines as a terminal shows them in the end: a line that was drawn again, as it was drawn last."""
-    return _REDRAWN.sub("", text).replace("\r", "")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
 
 
 def _size(job_id: str, output: Output) -> int:
