@@ -112,3 +112,10 @@ def test_a_flood_of_output_costs_no_speed(phaseline: str, env: dict[str, str]) -
         [phaseline, "run", "--", sys.executable, "-c", code], env=env, capture_output=True, timeout=60, check=True
     )
     assert len(done.stdout) == 400 * 65536
+
+
+def test_long_lines_are_taken_in_linear_time() -> None:
+    tail = Tail()
+    for _ in range(100):  # in quadratic time, this takes minutes
+        tail.add("stdout", b"x" * CHARACTERS)
+        assert len(tail.after(0)[1]) == CHARACTERS

@@ -18,7 +18,6 @@ _ESCAPE: Final = re.compile(
 )
 _UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4096}\x1b?|[ -/]*)\Z")
 _FULL_SCREEN: Final = re.compile(r"\x1b\[\?(?:1049|1047|47)([hl])")
-_DRAWN_OVER: Final = re.compile(r"[^\n]*\r")
 
 
 class Tail:
@@ -71,7 +70,7 @@ class Tail:
             end -= 1
         self._rest, text = text[end:], text[:end]
         text = _ESCAPE.sub("", self._without_full_screen(text)).replace("\r\n", "\n")
-        text = _DRAWN_OVER.sub("\r", _without_backspaces(text))
+        text = "\n".join(map(_as_drawn_last, _without_backspaces(text).split("\n")))
         self._text += "\r".join(map(clean, text.split("\r")))
         dropped = max(0, len(self._text) - CHARACTERS)
         self._at, self._text = self._at + dropped, self._text[dropped:]
@@ -98,3 +97,9 @@ def _without_backspaces(text: str) -> str:
         elif kept and kept[-1] not in "\n\r":
             kept.pop()
     return "".join(kept)
+
+
+def _as_drawn_last(line: str) -> str:
+    """Return a line from its last carriage return on, which shows that it was drawn again."""
+    _, again, last = line.rpartition("\r")
+    return again + last
