@@ -50,7 +50,7 @@ class ProgressApp(ThemedApp):
     TITLE = "phaseline"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("quit", "help", "retry", "theme", "pause", "copy", "picture", "cancel", "suspend"),
+        *bindings("quit", "help", "retry", "theme", "pause", "copy", "picture", "output", "cancel", "suspend"),
         *(Binding(view.key, f"view('{view.name}')", view.name, show=False) for view in VIEWS),
     ]
 

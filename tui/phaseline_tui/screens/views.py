@@ -59,6 +59,13 @@ class ViewScreen(Screen[None]):
         own = [(key, what) for key, what in getattr(self, "KEYS", ())]
         return [*own, *_COMMON, *help_of(("everywhere",), self.owner.settings.keys)]
 
+    def action_output(self) -> None:
+        """Show the output of the first selected job."""
+        from phaseline_tui.screens.output import OutputScreen  # noqa: PLC0415 (it is a view itself)
+
+        for key in self.chosen_jobs()[:1]:
+            self.app.push_screen(OutputScreen(self.palette_in_use, key))
+
     def chosen_jobs(self) -> list[JobKey]:
         """Return the jobs that an action applies to: the marked ones, or the selected one."""
         return []

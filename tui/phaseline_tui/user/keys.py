@@ -63,6 +63,7 @@ ACTIONS: Final = (
     Action("pause", "p", "pause", "pause the screen", "everywhere", "p"),
     Action("copy", "y", "copy", "copy the id or selected row", "everywhere", "y"),
     Action("picture", "i", "picture", "the job's picture", "everywhere", "i"),
+    Action("output", "l", "screen.output", "the job's output", "everywhere", "l"),
     Action("cancel", "ctrl+x", "cancel", "cancel or remove; asks first", "everywhere", "Ctrl+X"),
     Action("retry", "r", "retry", "reconnect now", "everywhere", "r"),
     Action("theme", "t", "toggle_theme", "dark or light", "everywhere", "t"),
