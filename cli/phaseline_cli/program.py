@@ -1,18 +1,34 @@
 """The entry point of `phaseline`. A command's module is imported only when it runs, so each starts fast."""
 
+import os
+import signal
+import sys
 from importlib import import_module
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
-COMMANDS: Final = {
-    "adapters": ("adapters", "List the programs whose progress is understood."),
-    "completion": ("completion", "Print a shell's completion script."),
-    "run": ("run", "Run a command unchanged and report its progress."),
-    "serve": ("programs", "Run the server (progress-server)."),
-    "try": ("try_", "Show what is read from a log or a recording."),
-    "tui": ("programs", "Open the terminal view (progress-tui)."),
+_SECTIONS: Final = {
+    "Run a program": {
+        "run": ("run", "Run a command unchanged and report its progress."),
+        "adapters": ("adapters", "List the programs whose progress is understood."),
+        "try": ("try_", "Show what is read from a log or a recording."),
+    },
+    "Report from a script": {
+        "start": ("start", "Start a job, and print its id."),
+        "report": ("report", "Report a job's progress."),
+        "phase": ("phase", "Report that a job is in a phase."),
+        "done": ("done", "End a job as completed."),
+        "fail": ("fail", "End a job as failed."),
+        "cancel": ("cancel", "Record that a job is cancelled."),
+    },
+    "Other programs": {
+        "serve": ("programs", "Run the server (progress-server)."),
+        "tui": ("programs", "Open the terminal view (progress-tui)."),
+        "completion": ("completion", "Print a shell's completion script."),
+    },
 }
+COMMANDS: Final = {name: entry for section in _SECTIONS.values() for name, entry in section.items()}
 """Each command's module in `phaseline_cli.commands`, and its line of help."""
 
 
@@ -30,9 +46,22 @@ class _Commands(click.Group):
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; an interruption, and a closed pipe, end it as they end any other program."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            return _die_by(signal.SIGPIPE)
+        except KeyboardInterrupt:
+            return _die_by(signal.SIGINT)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        for title, commands in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, text) for name, (_, text) in commands.items()])
 
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001
@@ -49,6 +78,13 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # n
 )
 def phaseline() -> None:
     """Follow long jobs from a shell."""
+
+
+def _die_by(number: signal.Signals) -> NoReturn:
+    """End by a signal: a shell ends its script only if a command ends in this way."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from phaseline.client.notes import warn
 from phaseline.reporting.delivery.spool import Spool
 from phaseline.reporting.record import Record, frame, read
 
-__all__ = ["SpoolFile", "adopted"]
+__all__ = ["SpoolFile", "adopt", "adopted"]
 
 _SUFFIX: Final = ".spool"
 _ROOM: Final = 262_144  # bytes; the file is rewritten when it exceeds this plus twice its size after the last rewrite
@@ -150,20 +150,27 @@ def adopted(directory: Path, size: int) -> Iterator[tuple[Spool, SpoolFile]]:
     except OSError:
         return
     for path in paths:
-        try:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mine = os.fstat(fd).st_ino == path.stat().st_ino  # else another reporter delivered and removed it just now
-            spool = _load(path, size) if mine else None
-        except OSError:
-            spool = None  # the producer is alive
-        if spool is None:
-            os.close(fd)
-            continue
-        yield spool, SpoolFile(spool, path, fd)
+        found = adopt(path, size)
+        if found is not None:
+            yield found
+
+
+def adopt(path: Path, size: int) -> tuple[Spool, SpoolFile] | None:
+    """Return the spool of a dead producer, which stays locked while this process lives; None if it is in use."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mine = os.fstat(fd).st_ino == path.stat().st_ino  # else another reporter delivered and removed it just now
+        spool = _load(path, size) if mine else None
+    except OSError:
+        spool = None  # the producer is alive
+    if spool is None:
+        os.close(fd)
+        return None
+    return spool, SpoolFile(spool, path, fd)
 
 
 def _load(path: Path, size: int) -> Spool:

@@ -1,0 +1,184 @@
+"""Requests to a server, with little of the standard library: a command must start fast."""
+
+import json
+import socket
+from collections.abc import Mapping
+from io import BufferedReader
+from typing import Any, Final, Self
+
+from phaseline.client.address import Address
+from phaseline.client.token import token
+from phaseline.errors import ConfigError
+from phaseline_cli.client.failures import Exit, Failure
+from phaseline_cli.client.http_answer import Answer, NotHTTP
+
+__all__ = ["LOST", "Away", "Connection", "Rejected", "connect"]
+
+LOST: Final = (OSError, NotHTTP)
+"""The errors of a connection that is lost while an answer is read."""
+_CONNECT_S: Final = 3.0
+_ANSWER_S: Final = 10.0
+_OK: Final = 200
+_TEMPORARY: Final = frozenset({408, 429, 502, 503, 504, 507})
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
+_LARGEST: Final = 2**26  # bytes of an answer
+_TOKEN: Final = "set PROGRESS_TOKEN, or write the token to ~/.config/phaseline/token (mode 0600)"  # noqa: S105
+
+
+class Away(Exception):
+    """No server answers, or it can't accept anything for now. The text gives the reason."""
+
+
+class Rejected(Failure):
+    """The server rejected a request.
+
+    Attributes:
+        status: The HTTP status; 200 for one of several reports in a request.
+        code: The error's stable code, or "".
+    """
+
+    def __init__(self, status: int, code: str, text: str) -> None:
+        """Choose the exit code by `status` and `code`."""
+        exit_code = Exit.FAILED
+        if status in {_UNAUTHORIZED, _FORBIDDEN} or code in {"UNAUTHORIZED", "FORBIDDEN"}:
+            exit_code = Exit.NOT_ALLOWED
+        elif code == "UNKNOWN_JOB":
+            exit_code = Exit.NO_JOB
+        super().__init__(text, exit_code)
+        self.status = status
+        self.code = code
+
+
+class Connection:
+    """A connection to a server, for one request after the other; it opens again if the server has closed it."""
+
+    def __init__(self, address: Address, secret: str, connect_s: float, answer_s: float) -> None:
+        """Connect; see `connect`."""
+        self.address = address
+        self._base = address.path.removesuffix("/ws")
+        self._headers = {"Host": address.authority, "Accept": "application/json"}
+        if secret:
+            self._headers["Authorization"] = f"Bearer {secret}"
+        self._connect_s = connect_s
+        self._answer_s = answer_s
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self._stream = socket.create_connection((self.address.host, self.address.port), self._connect_s)
+            if self.address.tls:
+                self._stream = _secured(self._stream, self.address)
+        except OSError as error:
+            raise Away(self.reason(error)) from error
+        self._stream.settimeout(self._answer_s)
+        self._file: BufferedReader = self._stream.makefile("rb")
+        self._is_open = True
+
+    def close(self) -> None:
+        """Close it; the next request opens it again."""
+        self._is_open = False
+        self._file.close()
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Set the time-out of each wait for data of an open answer."""
+        self._stream.settimeout(seconds)
+
+    def open(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a request and return the answer, whose body is yet to be read.
+
+        Raises:
+            Away: The connection was lost, or the server can't accept anything for now.
+            Rejected: The answer is another error.
+        """
+        if not self._is_open:
+            self._open()
+        lines = "".join(f"{name}: {value}\r\n" for name, value in {**self._headers, **(headers or {})}.items())
+        try:
+            answer = Answer.to(self._stream, self._file, f"{method} {self._base}{path} HTTP/1.1\r\n{lines}", body)
+            text = b"" if answer.status == _OK else answer.read(_LARGEST)
+        except LOST as error:
+            self.close()
+            raise Away(self.reason(error)) from error
+        if answer.status == _OK:
+            return answer
+        self._close_after(answer)
+        raise self._error(answer.status, text)
+
+    def read(self, method: str, path: str, body: bytes = b"") -> Any:
+        """Send a request and return the decoded answer; raise the errors of `open`."""
+        answer = self.open(method, path, body)
+        try:
+            document = json.loads(answer.read(_LARGEST))
+        except LOST as error:
+            self.close()
+            raise Away(self.reason(error)) from error
+        except ValueError as error:
+            raise Rejected(answer.status, "", f"{self.address.authority} is no Phaseline server: no JSON") from error
+        self._close_after(answer)
+        return document
+
+    def _close_after(self, answer: Answer) -> None:
+        if not answer.keeps:
+            self.close()
+
+    def reason(self, error: BaseException) -> str:
+        """Return why there is no connection, in words."""
+        where = self.address.authority
+        if isinstance(error, TimeoutError):
+            return f"{where} did not answer in time"
+        if isinstance(error, socket.gaierror):
+            return f"the host {self.address.host} is not known: {error.strerror}"
+        if isinstance(error, NotHTTP):
+            return f"{where} closed the connection without an answer, or does not speak HTTP"
+        verification = getattr(error, "verify_message", "")
+        if verification:
+            return (
+                f"the certificate of {where} is not trusted: {verification}; set SSL_CERT_FILE to the certificate, or "
+                "to that of its authority"
+            )
+        return f"no server at {where}: {(getattr(error, 'strerror', None) or str(error)).lower()}"
+
+    def _error(self, status: int, body: bytes) -> Exception:
+        code = ""
+        try:
+            document = json.loads(body)
+            code, text = str(document["code"]), str(document["error"])
+        except (ValueError, KeyError, TypeError):
+            text = f"{self.address.authority} answered HTTP {status}; check the address, or the proxy before it"
+        if status in _TEMPORARY:
+            return Away(text)
+        if status == _UNAUTHORIZED:
+            text = f"the server wants a valid token (HTTP 401); {_TOKEN}"
+        return Rejected(status, code, text)
+
+
+def connect(url: str | None, connect_s: float = _CONNECT_S, answer_s: float = _ANSWER_S) -> Connection:
+    """Connect to `url`, else PROGRESS_URL, else the default.
+
+    Raises:
+        Away: No server answers.
+        Failure: The address or the token is invalid.
+    """
+    try:
+        address, secret = Address.configured(url), token()
+    except ConfigError as error:
+        raise Failure(str(error), Exit.USAGE) from error
+    return Connection(address, secret, connect_s, answer_s)
+
+
+def _secured(stream: socket.socket, address: Address) -> socket.socket:
+    import ssl  # noqa: PLC0415 - for https only
+
+    try:
+        return ssl.create_default_context().wrap_socket(stream, server_hostname=address.host)
+    except OSError:
+        stream.close()
+        raise

@@ -1,0 +1,284 @@
+"""The commands that report: `start`, `report`, `phase`, `done`, `fail` and `cancel`."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import PHASELINE, job_status, messages, phaseline
+from tests.support.servers import server_process
+from tests.support.tokens import make_tokens
+
+Env = dict[str, str]
+
+
+async def test_a_script_reports_a_job_from_its_start_to_its_end(env: Env, tmp_path: Path) -> None:
+    async with server_process(tmp_path) as server:
+        env["PROGRESS_URL"] = server.url
+        started = await phaseline(
+            env, "start", "shot 13", "--phases", "load, render", "--workflow", "w", "--series", "s"
+        )
+        assert (started.code, started.err) == (0, "")
+        job = started.out.removesuffix("\n")
+        assert job.startswith("shot-13-")
+        assert " " not in job
+        env["PROGRESS_JOB"] = job
+        assert (await phaseline(env, "report", "40")).code == 0
+        status = await job_status(server.url, job)
+        assert (status["current_stage"], status["progress"], status["workflow"], status["series"]) == (
+            "load",
+            40,
+            "w",
+            "s",
+        )
+        assert (await phaseline(env, "phase", "render", "-m", "warming up")).code == 0
+        assert (await phaseline(env, "report", "--done", "3", "--total", "9", "--unit", "frames")).code == 0
+        status = await job_status(server.url, job)
+        assert (status["current_stage"], status["done"], status["total"], status["unit"]) == ("render", 3, 9, "frames")
+        ended = await phaseline(env, "done")
+        assert (ended.code, ended.out, ended.err) == (0, "", "")
+        assert (await job_status(server.url, job))["state"] == "completed"
+
+
+async def test_the_machine_of_a_job_is_named_unless_the_user_leaves_it_out(env: Env, tmp_path: Path) -> None:
+    async with server_process(tmp_path) as server:
+        env["PROGRESS_URL"] = server.url
+        await phaseline(env, "start", "a", "--id", "named")
+        await phaseline(env | {"PROGRESS_FACTS": "command, pid"}, "start", "a", "--id", "hidden")
+        await phaseline(env | {"PROGRESS_FACTS": "none"}, "start", "a", "--id", "given", "--host", "box")
+        hosts = [(await job_status(server.url, job))["host"] for job in ("named", "hidden", "given")]
+    assert hosts == [os.uname().nodename, "", "box"]
+
+
+async def test_a_job_fails_with_its_reason_or_is_cancelled(env: Env, tmp_path: Path) -> None:
+    async with server_process(tmp_path) as server:
+        env["PROGRESS_URL"] = server.url
+        for job in ("bad", "left"):
+            assert (await phaseline(env, "start", job, "--id", job)).out == f"{job}\n"
+        assert (await phaseline(env, "fail", "bad", "-m", "disk full")).code == 0
+        assert (await phaseline(env, "cancel", "left", "-m", "not needed")).code == 0
+        status = await job_status(server.url, "bad")
+        assert (status["state"], status["result"]) == ("failed", {"error": "disk full"})
+        assert (await job_status(server.url, "left"))["state"] == "cancelled"
+
+
+async def test_the_phase_of_a_job_that_was_started_elsewhere_is_the_servers(env: Env, tmp_path: Path) -> None:
+    async with server_process(tmp_path) as server:
+        env["PROGRESS_URL"] = server.url
+        await phaseline(env, "start", "a", "--id", "a", "--phases", "load,render")
+        await phaseline(env, "phase", "a", "render")
+        elsewhere = env | {"XDG_STATE_HOME": str(tmp_path / "elsewhere")}
+        assert (await phaseline(elsewhere, "report", "a", "30")).code == 0
+        status = await job_status(server.url, "a")
+        assert (status["current_stage"], status["progress"]) == ("render", 30)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "job", "fields"),
+    [
+        (["42"], "env", {"progress": 42.0}),
+        (["42.5%"], "env", {"progress": 42.5}),
+        (["other", "42"], "other", {"progress": 42.0}),
+        (["7", "42"], "7", {"progress": 42.0}),
+        (["--job", "7", "42"], "7", {"progress": 42.0}),
+        (["7", "--done", "3"], "7", {"done": 3}),
+        (["--done", "3", "--total", "9.5"], "env", {"done": 3, "total": 9.5}),
+        (["other", "-m", "text"], "other", {"progress": None, "message": "text"}),
+        (["--phase", "x"], "env", {"progress": None, "stage": "x"}),
+    ],
+)
+async def test_report_knows_an_id_from_a_percentage(
+    env: Env, tmp_path: Path, arguments: list[str], job: str, fields: dict[str, object]
+) -> None:
+    env["PROGRESS_JOB"] = "env"
+    assert (await phaseline(env, "report", *arguments)).code == 0
+    [spooled] = (tmp_path / "state/phaseline/spool").glob("*.spool")
+    line = spooled.read_text().splitlines()[-1]
+    report = json.loads(line)
+    assert report["job_id"] == job
+    assert {name: report.get(name) for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["report", "142"], "PERCENT is '142'"),
+        (["report", "a", "b"], "PERCENT is 'b'"),
+        (["report", "a", "1", "2"], "'2' is one argument too many"),
+        (["report", "a", "1", "--done", "2"], "'1' is one argument too many"),
+        (["report", "a", "--total", "2"], "--total needs --done"),
+        (["report", "a", "--done", "nan"], "--done is nan"),
+        (["report", "42"], "set PROGRESS_JOB"),
+        (["phase", "a", "b", "c"], "allowed: [ID] NAME"),
+        (["phase", "a", "b\nc"], "the phase is 'b\\nc'"),
+        (["start", ""], "the name is ''"),
+        (["start", "a", "--phases", "x,x"], "each name once"),
+        (["start", "a", "--url", "ftp://x"], "the server's URL is 'ftp://x'"),
+        (["done"], "set PROGRESS_JOB"),
+    ],
+)
+async def test_a_wrong_argument_exits_with_2_and_names_what_is_allowed(
+    env: Env, arguments: list[str], named: str
+) -> None:
+    ran = await phaseline(env, *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert named in ran.err
+
+
+async def test_what_the_server_rejects_has_an_exit_code_and_one_line(env: Env, tmp_path: Path) -> None:
+    tokens = make_tokens(tmp_path)
+    async with server_process(tmp_path) as server:
+        env["PROGRESS_URL"] = server.url
+        missing = await phaseline(env, "start", "a")
+        small = await phaseline(env | {"PROGRESS_TOKEN": tokens["read"]}, "start", "a")
+        foreign = await phaseline(env | {"PROGRESS_TOKEN": tokens["report:shot-"]}, "start", "a", "--id", "other")
+        env["PROGRESS_TOKEN"] = tokens["report"]
+        unknown = await phaseline(env, "report", "a", "42", "--phase", "x")
+        await phaseline(env, "start", "a", "--id", "a")
+        active = await phaseline(env, "start", "a", "--id", "a")
+    assert [ran.code for ran in (missing, small, foreign, unknown, active)] == [4, 4, 4, 5, 1]
+    for ran in (missing, small, foreign, unknown, active):
+        assert ran.out == ""
+        assert ran.err.startswith("phaseline: ")
+        assert ran.err.count("\n") == 1
+    assert not list((tmp_path / "state/phaseline/spool").glob("*.spool"))
+
+
+async def test_a_text_that_controls_a_terminal_is_cleaned_before_it_is_sent(env: Env, tmp_path: Path) -> None:
+    async with server_process(tmp_path) as server:
+        env["PROGRESS_URL"] = server.url
+        await phaseline(env, "start", "a\x1b[31m", "--id", "a")
+        await phaseline(env, "report", "a", "1", "-m", os.fsdecode(b"x\xff\x9b31m"))
+        assert (await phaseline(env, "report", "b\x1b]0;x\x07", "1")).err.isprintable() is False  # it ends its line
+        status = await job_status(server.url, "a")
+        assert (status["name"], status["message"]) == ("a[31m", "x31m")
+
+
+# ------------------------------------------------------------------------------------------ the server is away
+
+
+async def test_reports_are_kept_while_the_server_is_away_and_delivered_in_order(env: Env, tmp_path: Path) -> None:
+    assert (await phaseline(env, "start", "a", "--id", "a", "--phases", "one,two")).out == "a\n"
+    kept = await phaseline(env, "report", "a", "10", "-q")
+    assert (kept.code, kept.out, kept.err) == (0, "", "")
+    said = await phaseline(env, "phase", "a", "two")
+    assert (said.code, said.out) == (0, "")
+    assert "kept and delivered later" in said.err
+    async with server_process(tmp_path) as server:
+        env["PROGRESS_URL"] = server.url
+        assert (await phaseline(env, "report", "a", "50")).code == 0
+        found = await messages(server.url, "a")
+    assert [each["type"] for each in found] == ["job_started"] + ["job_progress"] * 3
+    assert [each["stage"] for each in found[1:]] == ["one", "two", "two"]
+    assert (found[1]["progress"], found[3]["progress"]) == (10, 50)
+    assert not list((tmp_path / "state/phaseline/spool").glob("*.spool"))
+
+
+async def test_a_reporter_delivers_what_commands_kept(env: Env, tmp_path: Path) -> None:
+    await phaseline(env, "start", "a", "--id", "a")
+    await phaseline(env, "done", "a")
+    async with server_process(tmp_path) as server:
+        env["PROGRESS_URL"] = server.url
+        ran = await phaseline(env, "run", "--", "true")
+        assert ran.code == 0
+        found = [each["type"] for each in await messages(server.url, "a")]
+    assert found == ["job_started", "job_completed"]
+
+
+async def test_commands_at_the_same_time_lose_nothing(env: Env, tmp_path: Path) -> None:
+    script = 'for i in 1 2 3; do "$0" report job-$1 $i --phase p-$i -q || exit 1; done; "$0" done job-$1 -q'
+    jobs = [f"job-{number}" for number in range(6)]
+
+    def work(url: str) -> None:
+        commands = [["sh", "-c", script, PHASELINE, job.removeprefix("job-")] for job in jobs]
+        running = [subprocess.Popen(command, env=env | {"PROGRESS_URL": url}) for command in commands]
+        assert [process.wait(120) for process in running] == [0] * len(jobs)
+
+    for job in jobs:
+        await phaseline(env, "start", job, "--id", job, "-q")
+    work(env["PROGRESS_URL"])
+    async with server_process(tmp_path) as server:
+        env["PROGRESS_URL"] = server.url
+        assert (await phaseline(env, "start", "last")).code == 0
+        for job in jobs:
+            found = [each.get("stage") for each in await messages(server.url, job) if each["type"] == "job_progress"]
+            assert found == ["p-1", "p-2", "p-3"]
+            assert (await job_status(server.url, job))["state"] == "completed"
+
+
+async def test_a_kept_report_that_is_rejected_stops_no_other(env: Env, tmp_path: Path) -> None:
+    await phaseline(env, "done", "never-started")
+    await phaseline(env, "start", "a", "--id", "a")
+    async with server_process(tmp_path) as server:
+        env["PROGRESS_URL"] = server.url
+        ran = await phaseline(env, "done", "a")
+        assert ran.code == 0
+        assert "a kept report of job never-started was rejected" in ran.err
+        assert (await job_status(server.url, "a"))["state"] == "completed"
+
+
+async def test_a_strict_command_keeps_nothing_and_exits_with_7(env: Env, tmp_path: Path) -> None:
+    ran = await phaseline(env, "start", "a", "--strict")
+    assert (ran.code, ran.out) == (7, "")
+    assert ran.err == "phaseline: no server at 127.0.0.1:1: connection refused\n"
+    assert not list((tmp_path / "state").rglob("*.spool"))
+
+
+async def test_without_a_server_and_a_writable_folder_a_command_exits_with_7(env: Env, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("no folder")
+    ran = await phaseline(env, "start", "a")
+    assert (ran.code, ran.out) == (7, "")
+    assert "can't be kept either" in ran.err
+
+
+async def test_a_file_of_kept_reports_stays_small(env: Env, tmp_path: Path) -> None:
+    await phaseline(env, "report", "a", "1", "-q")
+    [file] = (tmp_path / "state/phaseline/spool").glob("*.spool")
+    line = file.read_text().splitlines()[-1]
+    head, _, _ = line.rpartition("1}")
+    with file.open("a") as more:
+        more.writelines(f"{head}{number}}}\n" for number in range(2, 30_000))
+    assert file.stat().st_size > 2**22
+    assert (await phaseline(env, "report", "a", "2", "-q")).code == 0
+    lines = file.read_text().splitlines()
+    assert file.stat().st_size < 10_000
+    assert '"progress":2.0' in lines[-1]
+
+
+# ------------------------------------------------------------------------------------------ cost
+
+
+def cpu(env: Env, *command: str) -> float:
+    """Return the least CPU time of a command in three runs, in milliseconds."""
+    times = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, env=env, check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(times) * 1000
+
+
+def loaded(env: Env) -> set[str]:
+    """Return the modules that a report loads."""
+    command = [sys.executable, "-X", "importtime", PHASELINE, "report", "a", "42", "-q"]
+    listed = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stderr
+    return {line.rpartition("|")[2].strip() for line in listed.splitlines()}
+
+
+async def test_a_report_loads_little_and_takes_little_time(env: Env, tmp_path: Path) -> None:
+    async with server_process(tmp_path) as server:
+        here = env | {"PROGRESS_URL": server.url}
+        await phaseline(here, "start", "a", "--id", "a")
+        for each in (here, env):
+            modules = loaded(each)
+            assert "phaseline_cli.client.reports" in modules
+            assert not modules & {"msgspec", "trio", "http.client", "ssl", "phaseline.reporting", "logging"}
+        for each in (here, env):
+            nothing, report = cpu(env, sys.executable, "-c", "pass"), cpu(each, PHASELINE, "report", "a", "42", "-q")
+            print(f"python -c pass: {nothing:.0f} ms; phaseline report: {report:.0f} ms")
+            assert report < 120 or report < 10 * nothing
