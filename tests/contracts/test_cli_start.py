@@ -19,20 +19,20 @@ def without(module: str, code: str) -> str:
 
 @pytest.mark.parametrize("flags", [[], ["--help"], ["--version"], ["nonsense"]])
 @pytest.mark.parametrize(("code", "extra"), [(SERVER, "server"), (TUI, "tui")])
-def test_without_click_one_line_says_what_to_install(python: Python, code: str, extra: str, flags: list[str]) -> None:
+def test_without_click_one_line_names_what_to_install(python: Python, code: str, extra: str, flags: list[str]) -> None:
     run = python(without("click", code), *flags)
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == f"progress-{extra} needs: pip install 'phaseline[{extra}]'\n"
 
 
 @pytest.mark.parametrize("module", ["quart_trio", "hypercorn", "PIL", "structlog"])
-def test_a_server_without_one_of_its_libraries_says_what_to_install(python: Python, module: str) -> None:
+def test_a_server_without_one_of_its_libraries_names_what_to_install(python: Python, module: str) -> None:
     run = python(without(module, SERVER), "--bind", "127.0.0.1:0", "--data-dir", "/nonexistent")
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == "progress-server needs: pip install 'phaseline[server]'\n"
 
 
-def test_a_tui_without_textual_says_what_to_install(python: Python) -> None:
+def test_a_view_without_textual_names_what_to_install(python: Python) -> None:
     with_terminal = "import sys; sys.stdin.isatty = sys.stdout.isatty = sys.stderr.isatty = lambda: True\n"
     run = python(with_terminal + without("textual", TUI))
     assert (run.returncode, run.stdout) == (2, "")

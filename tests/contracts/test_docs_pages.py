@@ -46,7 +46,7 @@ def rows(page: Path, heading: str) -> list[list[str]]:
     return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_the_table_of_settings_says_the_same_as_the_help() -> None:
+def test_the_table_of_settings_matches_the_help() -> None:
     for row, setting in zip(rows(DOCS / "operations.md", "Settings"), SETTINGS.values(), strict=True):
         default = setting.display(setting.default)
         assert row == [setting.flag, "" if default == "not set" else default, setting.help]

@@ -79,7 +79,7 @@ async def test_all_that_was_missed_comes_in_order_once_each(url: str, resume: Re
     assert live == (await kept(url))[-5:]
 
 
-async def test_nothing_is_missed_or_told_twice_while_events_flow(url: str, resume: Resume) -> None:
+async def test_no_message_is_missed_or_sent_twice_while_events_flow(url: str, resume: Resume) -> None:
     since = (await kept(url))[-1000]
     total = 999 + 20 * 50
 
@@ -108,9 +108,7 @@ async def test_other_channels_are_passed_over(url: str, resume: Resume) -> None:
 
 
 @pytest.mark.parametrize("why", ["another epoch", "too old", "ahead"])
-async def test_what_cannot_be_told_is_said_to_be_missing_and_the_state_comes(
-    url: str, resume: Resume, why: str
-) -> None:
+async def test_a_gap_is_reported_and_followed_by_the_state(url: str, resume: Resume, why: str) -> None:
     messages = await kept(url)
     last = messages[-1]
     epoch, seq = {

@@ -44,7 +44,7 @@ def processes_of(directory: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_through_a_pipe_it_tells_each_change_of_phase_and_where_the_pictures_lie(
+def test_through_a_pipe_the_demo_prints_each_change_of_phase_and_the_folder_of_the_pictures(
     tmp_path: Path, programs: dict[str, str]
 ) -> None:
     done = subprocess.run(
@@ -89,7 +89,7 @@ def painting_demo(directory: Path, programs: dict[str, str]) -> Iterator["subpro
                 os.killpg(demo.pid, signal.SIGKILL)
 
 
-def test_when_the_server_dies_it_says_so_and_fails(tmp_path: Path, programs: dict[str, str]) -> None:
+def test_the_demo_reports_a_dead_server_and_fails(tmp_path: Path, programs: dict[str, str]) -> None:
     with painting_demo(tmp_path, programs) as demo:
         for process in Path("/proc").glob("[0-9]*"):
             try:

@@ -131,7 +131,7 @@ async def test_a_broken_series_file_harms_its_own_series_only(tmp_path: Path) ->
         assert (await made(client, "/dalle/simple/0x1"))["error"] == ""
 
 
-async def test_the_address_is_told_as_json_at_any_level(tmp_path: Path) -> None:
+async def test_the_listen_address_is_logged_as_json_at_any_level(tmp_path: Path) -> None:
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "progress_phase_stats.json").write_text("corrupt")
     command = [*SERVER, "--bind", "127.0.0.1:0", "--data-dir", str(tmp_path), "--log-format", "json"]

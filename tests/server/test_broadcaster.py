@@ -49,7 +49,7 @@ async def test_a_subscriber_receives_its_channels_only_and_each_message_once() -
         assert subscriber.queued == 0
 
 
-async def test_a_slow_subscriber_is_ended_and_told_so() -> None:
+async def test_a_slow_subscriber_is_disconnected_with_the_reason() -> None:
     broadcaster = Broadcaster()
     with broadcaster.subscribe([JOBS], 2) as slow:
         for seq in (1, 2, 3):
@@ -62,7 +62,7 @@ async def test_a_slow_subscriber_is_ended_and_told_so() -> None:
         assert not slow.put(message(4))
 
 
-async def test_a_subscriber_that_was_too_slow_between_two_batches_is_told_so() -> None:
+async def test_a_subscriber_that_was_too_slow_between_two_batches_gets_the_reason() -> None:
     broadcaster = Broadcaster()
     with broadcaster.subscribe([JOBS], 2) as slow, trio.fail_after(30):
         broadcaster.publish(message(1))

@@ -140,7 +140,7 @@ def test_a_wrong_type_in_the_file_is_wrong(tmp_path: Path) -> None:
     assert [line.split()[0] for line in problems({}, {}, file)] == ["painters", "log_level", "bind", "archive_runs"]
 
 
-def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_all_configuration_errors_are_reported_at_once(tmp_path: Path) -> None:
     lines = problems({"queue": "x"}, {"PHASELINE_HISTORY": "-3"}, toml(tmp_path, "painters = 0"))
     assert [line.split()[0] for line in lines] == ["painters", "history", "queue"]
 

@@ -33,7 +33,7 @@ def files(data_dir: Path) -> list[str]:
 # ------------------------------------------------------------------ nothing known
 
 
-async def test_a_plain_get_of_nothing_starts_nothing_and_says_how_to(tmp_path: Path) -> None:
+async def test_a_plain_get_starts_no_run_and_explains_how_to_start_one(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, api):
         error = await ask(client, PATH, 404)
         assert error["code"] == "NO_RUN"
@@ -73,7 +73,7 @@ async def test_only_a_clear_yes_generates(tmp_path: Path, value: str) -> None:
 # ------------------------------------------------------------------ a run is active
 
 
-async def test_an_active_run_is_told_of_and_never_started_again(tmp_path: Path) -> None:
+async def test_a_request_for_an_active_run_returns_it_and_starts_no_other(tmp_path: Path) -> None:
     async with studio(tmp_path, silence) as (client, api):
         first = await ask(client, f"{PATH}?generate=1")
         for query in ("", "?generate=1", "?generate=1&retry=1", "?retry=1"):

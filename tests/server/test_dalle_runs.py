@@ -274,7 +274,7 @@ async def test_runs_are_not_archived_otherwise(tmp_path: Path) -> None:
     assert names(tmp_path / "metrics") == ["progress_phase_stats.json"]
 
 
-async def test_get_progress_drops_what_is_done_once_it_told_so(tmp_path: Path) -> None:
+async def test_get_progress_drops_a_finished_run_after_it_was_returned_once(tmp_path: Path) -> None:
     gate = Gate()
     async with studio(tmp_path, gate) as (client, _):
         assert get_progress("simple", "0xABC") is None

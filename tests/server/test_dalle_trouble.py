@@ -40,7 +40,7 @@ async def delete(client: Any, path: str, status: int = 200) -> dict[str, Any]:
 # ------------------------------------------------------------------ cancelled and removed
 
 
-async def test_delete_cancels_an_active_run_and_tells_every_poller(tmp_path: Path) -> None:
+async def test_delete_cancels_an_active_run_and_every_poller_sees_it(tmp_path: Path) -> None:
     gate = Gate()
     async with studio(tmp_path, gate) as (client, _):
         await ask(client, f"{PATH}?generate=1")
@@ -230,7 +230,7 @@ async def test_too_few_parts_are_no_path(tmp_path: Path) -> None:
             assert (await ask(client, path, 404))["code"] == "NOT_FOUND"
 
 
-async def test_an_unknown_series_is_told_with_those_that_are_known(tmp_path: Path) -> None:
+async def test_the_error_for_an_unknown_series_lists_the_known_ones(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for query in ("", "?generate=1"):
             error = await ask(client, f"/dalle/nowhere/0x1{query}", 404)
@@ -239,7 +239,7 @@ async def test_an_unknown_series_is_told_with_those_that_are_known(tmp_path: Pat
         assert await starts(client) == 0
 
 
-async def test_a_broken_series_file_is_told(tmp_path: Path) -> None:
+async def test_a_broken_series_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "mine.json").write_text('{"detail": 99}')
     async with serving(tmp_path) as client:
@@ -278,7 +278,7 @@ async def test_a_strangers_job_under_a_runs_id_is_in_its_way_until_it_ends(tmp_p
         assert len(api.requests) == 1
 
 
-async def test_a_server_full_of_active_jobs_starts_no_run_and_says_so(tmp_path: Path) -> None:
+async def test_a_server_full_of_active_jobs_rejects_a_new_run(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD, max_jobs=1) as (client, _):
         await client.post("/progress/start", json={"job_id": "a"})
         answer = await client.get(f"{PATH}?generate=1")

@@ -77,7 +77,7 @@ async def test_a_disk_that_is_full_when_the_picture_comes(small_disk: Path) -> N
         assert (await client.get(f"{PATH}?format=png")).status_code == 200
 
 
-async def test_a_painter_without_room_says_so(small_disk: Path) -> None:
+async def test_a_painter_reports_a_full_disk(small_disk: Path) -> None:
     (small_disk / "series").mkdir()
     (small_disk / "series" / "simple.json").write_text('{"detail": 1}')
     async with serving(small_disk, picture_size="1024x1024") as client:
@@ -89,7 +89,7 @@ async def test_a_painter_without_room_says_so(small_disk: Path) -> None:
         assert not list((small_disk / "output" / ".scratch").iterdir())
 
 
-async def test_a_server_that_finds_a_full_disk_says_so_and_starts_once_there_is_room(small_disk: Path) -> None:
+async def test_a_server_reports_a_full_disk_and_starts_once_there_is_room(small_disk: Path) -> None:
     async with studio(small_disk, GOOD) as (client, _):
         await made(client, PATH)
     filler = fill(small_disk)

@@ -71,7 +71,7 @@ def test_messages_may_know_less_of_progress_than_a_snapshot_and_for_a_second_onl
     assert estimates.exact(job, moment(0.1)).runs == 2
 
 
-def test_an_event_that_was_rolled_back_and_one_that_got_its_number_are_told_apart() -> None:
+def test_an_event_that_was_rolled_back_differs_from_the_one_that_got_its_number() -> None:
     estimates, before = Estimates(Counting(), Statistics()), job_in()
     lost, kept = before.copy(), before.copy()
     for job, progress in ((lost, 20), (kept, 90)):

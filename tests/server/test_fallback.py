@@ -103,7 +103,7 @@ async def test_channels_filter(tmp_path: Path) -> None:
         assert [(m["type"], m["job_id"]) for m in heard["messages"]] == [("job_started", "b"), ("photo_info", "b")]
 
 
-async def test_what_is_too_old_comes_as_the_state_and_says_so(tmp_path: Path) -> None:
+async def test_a_position_that_is_too_old_is_answered_by_the_state_of_all_jobs(tmp_path: Path) -> None:
     async with serving(tmp_path, history=2, keep_events=2) as client:
         one = await shake(client)
         await report(client, "start", job_id="a")
@@ -139,7 +139,7 @@ async def test_a_message_sent_is_the_same_as_one_over_a_websocket(tmp_path: Path
         assert (await send(type="nonsense")).json()["code"] == "UNKNOWN_TYPE"
 
 
-async def test_an_unknown_client_is_told_to_shake_hands_again(tmp_path: Path) -> None:
+async def test_the_error_for_an_unknown_client_names_the_handshake(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         one = await shake(client)
         assert (await client.post("/ws/disconnect", json={"client_id": one})).json() == {"success": True}

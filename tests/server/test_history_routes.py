@@ -212,7 +212,7 @@ async def test_an_id_that_was_started_again_counts_once_a_run(tmp_path: Path) ->
         assert await listed(client) == ["nightly"]
 
 
-async def test_totals_are_of_today_unless_asked_for_more(tmp_path: Path) -> None:
+async def test_totals_are_of_today_by_default(tmp_path: Path) -> None:
     async with with_jobs(tmp_path) as client:
         today = await ask(client, "/progress/totals")
         assert today == await ask(client, "/progress/totals", since="today")

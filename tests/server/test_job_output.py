@@ -72,7 +72,7 @@ async def test_hostile_output_is_masked_and_bounded(tmp_path: Path) -> None:
         assert (bad.status_code, bad.json()["code"]) == (422, "INVALID_FIELD")
 
 
-async def test_unknown_jobs_and_jobs_without_output_are_told_apart(tmp_path: Path) -> None:
+async def test_an_unknown_job_and_a_job_without_output_have_different_errors(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         assert (await kept(client)).json()["code"] == "UNKNOWN_JOB"
         assert (await client.post("/progress/job/job/output", content="x")).json()["code"] == "UNKNOWN_JOB"

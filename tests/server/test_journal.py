@@ -73,7 +73,7 @@ def test_all_that_is_committed_is_there_when_it_is_opened_again(open_journal: Op
     assert again.job("nobody") is None
 
 
-def test_a_new_one_knows_nothing_and_says_that_it_never_learned(open_journal: Open) -> None:
+def test_a_new_journal_is_empty_and_has_never_learned(open_journal: Open) -> None:
     journal = open_journal()
     assert (journal.top, journal.oldest, journal.events(0, 10)) == (0, 1, ())
     kept = journal.load(0, 100)

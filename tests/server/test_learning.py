@@ -52,7 +52,7 @@ async def work(tracker: Tracker, clock: HandClock, name: str, *, pace: float = 1
         await tracker.report(JobCompleted(job_id=name))
 
 
-async def test_what_is_learned_is_told_and_survives_a_restart(tmp_path: Path) -> None:
+async def test_learned_durations_are_reported_and_survive_a_restart(tmp_path: Path) -> None:
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, learning):
         for number in range(12):

@@ -290,7 +290,7 @@ async def test_a_producer_that_reports_another_job_is_there(tmp_path: Path) -> N
         assert box.state() is State.ACTIVE
 
 
-async def test_a_connection_that_says_goodbye_leaves_its_jobs_to_the_habit_of_silence(tmp_path: Path) -> None:
+async def test_the_jobs_of_a_closed_connection_stall_only_after_their_usual_silence(tmp_path: Path) -> None:
     async with looked_after(tmp_path, HandClock()) as box:
         for number, event in enumerate((START, HALF, HALF)):
             await box.wait(60)

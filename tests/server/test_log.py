@@ -85,7 +85,7 @@ async def test_a_long_absence_is_read_page_by_page(open_log: OpenLog) -> None:
     assert await numbers(log, 0) == list(range(1, 2 * PAGE + 8))
 
 
-async def test_what_is_kept_but_not_published_is_not_told(open_log: OpenLog) -> None:
+async def test_a_stored_message_is_not_sent_before_it_is_published(open_log: OpenLog) -> None:
     log = await open_log(history=0)
     await add(log, 2)
     await log.keep(Batch(at=Moment(1, 1), messages=[message(3)]))

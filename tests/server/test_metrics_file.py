@@ -90,7 +90,7 @@ def test_phases_of_other_workflows_stand_under_the_workflows_name(tmp_path: Path
     assert file.load().averages == averages
 
 
-def test_an_absent_file_or_directory_says_nothing(tmp_path: Path) -> None:
+def test_an_absent_file_or_directory_is_empty(tmp_path: Path) -> None:
     assert told(MetricsFile(tmp_path).load()) == ({}, 0, 0)
     assert names(tmp_path) == []
 
@@ -185,7 +185,7 @@ def test_a_data_directory_that_is_gone_is_not_made_again(tmp_path: Path) -> None
     assert not gone.exists()
 
 
-def test_an_unwritable_directory_is_told(tmp_path: Path, make_unwritable: Callable[[Path], None]) -> None:
+def test_an_unwritable_directory_is_reported(tmp_path: Path, make_unwritable: Callable[[Path], None]) -> None:
     make_unwritable(tmp_path)
     with pytest.raises(DataDirError, match="make its directory writable"):
         MetricsFile(tmp_path).save(known())

@@ -73,7 +73,7 @@ async def test_every_route_dates_a_report_by_its_age(tmp_path: Path) -> None:
         ("nothing", {"job_id": "a"}, 404, "NOT_FOUND", "no resource has the path"),
     ],
 )
-async def test_what_is_refused_says_why(
+async def test_a_rejection_has_its_reason(
     tmp_path: Path, kind: str, body: dict[str, Any], status: int, code: str, words: str
 ) -> None:
     async with serving(tmp_path) as client:
@@ -95,7 +95,7 @@ async def test_lightrooms_own_stages_are_extra_phases_and_end_markers_end_nothin
         assert next(stage["name"] for stage in status["stages"]) == "preparation"
 
 
-async def test_a_batch_tells_of_each_report_what_became_of_it(tmp_path: Path) -> None:
+async def test_the_answer_to_a_batch_has_the_result_of_each_report(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         batch = [
             {"type": "job_started", "job_id": "a"},

@@ -166,7 +166,7 @@ async def wait_done(box: Crashing) -> dict[str, Any]:
     return run
 
 
-async def test_a_picture_that_was_being_made_is_interrupted_and_asked_for_again_goes_on(tmp_path: Path) -> None:
+async def test_an_interrupted_picture_continues_when_it_is_requested_again(tmp_path: Path) -> None:
     gate = Gate()
     async with misbehaving(gate, GOOD) as api:
         async with crashing(tmp_path, *with_api(api.port)) as box:
@@ -223,7 +223,7 @@ async def test_a_finished_run_still_answers_its_pollers_after_it(tmp_path: Path)
             assert {key: run[key] for key in same} == {key: before[key] for key in same}
 
 
-async def test_a_reporter_that_speaks_before_the_server_is_back_is_not_told_wrong(tmp_path: Path) -> None:
+async def test_a_report_during_a_restart_is_not_rejected(tmp_path: Path) -> None:
     async with crashing(tmp_path) as box:
         await box.report("start", "a")
         await box.kill()

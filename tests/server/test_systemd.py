@@ -89,7 +89,7 @@ async def systemd(tmp_path: Path) -> AsyncIterator[Systemd]:
     made.close()
 
 
-async def test_it_says_that_it_is_ready_that_it_lives_and_that_it_ends(systemd: Systemd) -> None:
+async def test_systemd_is_notified_of_readiness_life_and_end(systemd: Systemd) -> None:
     async with systemd.started() as process:
         assert await systemd.hear() == "READY=1"
         assert (await systemd.ask()).startswith(b"HTTP/1.1 200 ")
@@ -100,7 +100,7 @@ async def test_it_says_that_it_is_ready_that_it_lives_and_that_it_ends(systemd: 
             assert await process.wait() == 0
 
 
-async def test_what_systemd_has_no_room_for_at_the_moment_is_said_all_the_same(systemd: Systemd) -> None:
+async def test_a_notification_is_sent_again_when_the_socket_of_systemd_was_full(systemd: Systemd) -> None:
     systemd.clutter()
     async with systemd.started() as process:
         assert (await systemd.ask()).startswith(b"HTTP/1.1 200 ")

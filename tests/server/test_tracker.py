@@ -342,7 +342,7 @@ async def test_whatever_json_can_say_is_kept(make_tracker: MakeTracker) -> None:
     assert decode_job(record, tracker.clock(), same_clock=True).result == odd
 
 
-async def test_a_photo_that_is_named_only_later_is_told_at_once(make_tracker: MakeTracker) -> None:
+async def test_the_late_name_of_a_photo_is_published_at_once(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     await tracker.report(JobStarted(job_id="a"))
     for photo_id in (None, 7, None):

@@ -29,7 +29,7 @@ async def progress(*percents: float, job_id: str = "a", text: str = "") -> None:
 # ------------------------------------------------------------------ question and answer
 
 
-async def test_the_first_message_says_where_the_client_is(tmp_path: Path) -> None:
+async def test_the_first_message_has_the_position(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as one, listening(client) as two:
         assert list(one.welcome) == ["type", "client_id", "server_time", "epoch", "protocol"]
         assert one.welcome["protocol"] == 1
@@ -67,7 +67,7 @@ async def test_register_ping_and_auth_are_answered(tmp_path: Path) -> None:
         await listener.hear("auth_confirmed")
 
 
-async def test_nothing_is_heard_without_a_subscription(tmp_path: Path) -> None:
+async def test_no_message_arrives_without_a_subscription(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as listener:
         await tracker().report(JobStarted(job_id="a"))
         await listener.say("ping")
@@ -161,7 +161,7 @@ async def test_the_snapshot_holds_every_job_and_is_empty_when_there_is_none(tmp_
         assert told["b"] == rest
 
 
-async def test_a_client_that_comes_back_hears_all_that_it_missed(tmp_path: Path) -> None:
+async def test_a_client_that_reconnects_receives_all_missed_messages(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         await tracker().report(JobStarted(job_id="a"))
         async with listening(client, "jobs") as listener:
@@ -186,7 +186,7 @@ async def test_a_client_that_comes_back_hears_all_that_it_missed(tmp_path: Path)
             assert (await listener.hear())["seq"] == 9
 
 
-async def test_a_gap_is_told_and_filled_by_a_snapshot(tmp_path: Path) -> None:
+async def test_a_gap_is_reported_and_filled_by_a_snapshot(tmp_path: Path) -> None:
     async with serving(tmp_path, history=3) as client:
         await tracker().report(JobStarted(job_id="a"))
         await progress(1, 2, 3, 4)

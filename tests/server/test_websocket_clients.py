@@ -28,7 +28,7 @@ def tracker() -> Tracker:
 # ------------------------------------------------------------------ reports
 
 
-async def test_reports_are_taken_in_and_told_to_everybody(tmp_path: Path) -> None:
+async def test_reports_are_accepted_and_sent_to_all_subscribers(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client, "jobs", "photos") as watcher, listening(client) as worker:
         await worker.say("job_started", job_id="job_12345", photo_id=456, photo_info={"file_name": "IMG_001.CR3"})
         await worker.say("job_progress", job_id="job_12345", stage="exif_analysis", progress=25, message="reading")
@@ -66,7 +66,7 @@ async def test_acks_tell_which_report_became_which_message(tmp_path: Path) -> No
         assert await worker.hear() == {"type": "ack", "producer_seq": None, "seq": 2}
 
 
-async def test_reports_that_are_refused_are_told_so_and_change_nothing(tmp_path: Path) -> None:
+async def test_rejected_reports_are_answered_and_change_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path, max_jobs=1) as client, listening(client) as worker:
         await worker.say("job_started", job_id="a", workflow="photo")
         for fields, code in (

@@ -68,7 +68,7 @@ def check(heard: list[Json]) -> None:
     assert percents == sorted(percents)
 
 
-async def test_a_run_is_told_in_the_quick_starts_messages(tmp_path: Path) -> None:
+async def test_a_run_is_published_in_the_messages_of_the_quick_start(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _), listening(client, "jobs", "photos") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
         heard = await listener.hear_until("job_completed")
@@ -88,7 +88,7 @@ async def test_a_run_is_told_in_the_quick_starts_messages(tmp_path: Path) -> Non
         assert ended["result"]["picture"] == "output/simple/annotated/0x1.png"
 
 
-async def test_a_failed_run_is_told_with_its_error(tmp_path: Path) -> None:
+async def test_a_failed_run_is_published_with_its_error(tmp_path: Path) -> None:
     async with studio(tmp_path, BAD) as (client, _), listening(client, "jobs") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
         heard = await listener.hear_until("job_failed")
@@ -104,7 +104,7 @@ async def test_a_failed_run_is_told_with_its_error(tmp_path: Path) -> None:
         assert ended["result"] == {"error": error["error_message"], "code": "PROVIDER_ERROR", "stage": "image_wait"}
 
 
-async def test_a_cancelled_run_is_told_as_failed_and_cancelled(tmp_path: Path) -> None:
+async def test_a_cancelled_run_is_published_as_failed_and_cancelled(tmp_path: Path) -> None:
     async with studio(tmp_path, silence) as (client, _), listening(client, "jobs") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
         await client.delete("/dalle/simple/0x1")
@@ -113,7 +113,7 @@ async def test_a_cancelled_run_is_told_as_failed_and_cancelled(tmp_path: Path) -
         assert (heard[-1]["state"], heard[-1]["result"]) == ("cancelled", {"error": "cancelled"})
 
 
-async def test_a_cache_hit_is_told_too(tmp_path: Path) -> None:
+async def test_a_cache_hit_is_published(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         await made(client, "/dalle/simple/0x1")
     forget_jobs(tmp_path)
@@ -125,7 +125,7 @@ async def test_a_cache_hit_is_told_too(tmp_path: Path) -> None:
         assert heard[0]["cache_hit"] is True
 
 
-async def test_everybody_hears_the_same(tmp_path: Path) -> None:
+async def test_all_subscribers_receive_the_same_messages(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
         heard: list[list[Json]] = []
 
@@ -148,7 +148,7 @@ def at_most_in_a_second(heard: list[Json]) -> int:
     return max(sum(begin <= time < begin + 1 for time in times) for begin in times)
 
 
-async def test_a_painted_run_tells_its_progress_at_most_ten_times_a_second(tmp_path: Path) -> None:
+async def test_a_painted_run_reports_its_progress_at_most_ten_times_a_second(tmp_path: Path) -> None:
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "simple.json").write_text('{"detail": 1}')
     async with serving(tmp_path, picture_size="64x64") as client, listening(client, "jobs") as listener:
@@ -159,7 +159,7 @@ async def test_a_painted_run_tells_its_progress_at_most_ten_times_a_second(tmp_p
 
 
 @pytest.mark.parametrize("seconds_each", [0.0, 0.1, 0.13, 0.26, 1.0])
-async def test_a_reporter_never_tells_more_than_ten_times_a_second(
+async def test_a_reporter_never_reports_more_than_ten_times_a_second(
     make_tracker: MakeTracker, seconds_each: float, autojump_clock: trio.testing.MockClock
 ) -> None:
 

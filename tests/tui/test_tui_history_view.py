@@ -115,7 +115,7 @@ def test_an_error_is_shown_in_words(failure: tuple[int, str], words: str) -> Non
     run(app, test)
 
 
-def test_an_empty_range_says_so_and_how_to_change_it() -> None:
+def test_an_empty_range_is_explained_with_the_key_to_change_it() -> None:
     app = app_of(PastServer([], {"workflows": []}))
 
     async def test(pilot: Pilot[int]) -> None:

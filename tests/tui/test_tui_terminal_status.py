@@ -50,7 +50,7 @@ def test_title_and_progress_can_be_disabled() -> None:
 
 
 @pytest.mark.parametrize(("progress", "written_for"), [(True, 0), ("always", 1), (False, 0)])
-def test_progress_is_written_to_an_unknown_terminal_only_if_the_user_says_always(
+def test_progress_is_written_to_an_unknown_terminal_only_with_the_setting_always(
     progress: bool | Literal["always"], written_for: int
 ) -> None:
     status, written = terminal_status(Settings(title=False, progress=progress))

@@ -47,9 +47,9 @@ class Inband:
             if percent.group(2):
                 self._progress.say(percent.group(2).strip())
             return True
-        said = _TEXT.match(text)
-        if said is not None:
-            self._progress.say(next(filter(None, said.groups())).strip())
+        found = _TEXT.match(text)
+        if found is not None:
+            self._progress.say(next(filter(None, found.groups())).strip())
             return True
         failed = _FAILED.match(text)
         if failed is not None:

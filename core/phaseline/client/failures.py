@@ -113,14 +113,14 @@ def _closed(error: trio_websocket.ConnectionClosed) -> str:
 
 def _rejected(error: trio_websocket.ConnectionRejected, address: Address) -> str:
     body = one_line((error.body or b"")[:2000].decode("utf-8", "replace"))
-    said = f": {body}" if body else ""
+    detail = f": {body}" if body else ""
     if error.status_code == _UNAUTHORIZED:
         return f"the server wants a valid token (HTTP 401); {_TOKEN}"
     if error.status_code == _FORBIDDEN:
-        return f"the server does not allow this client (HTTP 403{said})"
+        return f"the server does not allow this client (HTTP 403{detail})"
     if error.status_code in _BUSY:
-        return f"the server or its proxy is not available (HTTP {error.status_code}{said})"
+        return f"the server or its proxy is not available (HTTP {error.status_code}{detail})"
     return (
-        f"{address.authority} answered HTTP {error.status_code} in place of a WebSocket{said}; "
+        f"{address.authority} answered HTTP {error.status_code} in place of a WebSocket{detail}; "
         "check the address, or the proxy before it"
     )

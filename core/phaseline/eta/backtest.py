@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from phaseline.eta.observed import Mark
 
-__all__ = ["MOMENTS", "Ema", "Past", "Replayable", "Said", "Score", "Situation", "load", "replay", "score"]
+__all__ = ["MOMENTS", "Ema", "Estimates", "Past", "Replayable", "Score", "Situation", "load", "replay", "score"]
 
 MOMENTS: Final = 20
 _STUCK_SAYS: Final = 0.01
@@ -79,8 +79,8 @@ class Situation:
         self.t, self.k, self.e = t, k, t - run.bounds[k]
         self.series, self.names, self.cov = run.series, run.names, run.cov
         self.done, self.skipped = run.dur[:k], run.skip[:k]
-        told = [(ms, fraction) for ms, fraction in run.marks[k] or () if ms <= self.e and fraction > 0]
-        self.mark: Mark | None = told[-1] if told else None
+        reported = [(ms, fraction) for ms, fraction in run.marks[k] or () if ms <= self.e and fraction > 0]
+        self.mark: Mark | None = reported[-1] if reported else None
 
 
 class Replayable(Protocol):
@@ -126,8 +126,8 @@ class Ema:
         return max(0.0, total - done), None, 100 * done / total
 
 
-class Said(msgspec.Struct, frozen=True):
-    """What an engine said of one run, at each moment; as shares of the run's length, but the percents.
+class Estimates(msgspec.Struct, frozen=True):
+    """The estimates of one run, one for each moment; as shares of the run's length, but the percents.
 
     Attributes:
         place: Index of the run within its series.
@@ -151,7 +151,7 @@ class Score(msgspec.Struct, frozen=True):
         coverage: Share of moments with the truth inside p10 to p90; None without a band.
         width: Width of the band as a share of the series' mean length.
         back: Sum of the percent's backward moves in a run.
-        stuck: Share of moments where under 1 % was said and over 10 % remained.
+        stuck: Share of moments where the estimate was under 1 % and over 10 % remained.
         percent_error: Mean distance of the percent from the truth.
     """
 
@@ -175,11 +175,11 @@ def load(lines: Iterable[bytes | str]) -> list[Past]:
     return sorted((run for run in runs if 0 < run.total < inf), key=lambda run: run.start)
 
 
-def replay(runs: Sequence[Past], engine: Replayable, moments: int = MOMENTS) -> list[Said]:
+def replay(runs: Sequence[Past], engine: Replayable, moments: int = MOMENTS) -> list[Estimates]:
     """Ask `engine` about each run as if it were under way, and let each one teach once it has finished."""
     waiting: list[tuple[float, int, Past]] = []
     places: dict[str, int] = defaultdict(int)
-    said: list[Said] = []
+    scored: list[Estimates] = []
     for number, run in enumerate(runs):
         while waiting and waiting[0][0] <= run.start - (1e-9 if run.ordered else 0):
             engine.learn(heapq.heappop(waiting)[2])
@@ -187,15 +187,15 @@ def replay(runs: Sequence[Past], engine: Replayable, moments: int = MOMENTS) -> 
             continue
         engine.begin(run)
         answers = [engine.query(Situation(run, run.total * i / moments)) for i in range(moments)]
-        said.append(_said(run, places[run.series], answers))
+        scored.append(_estimates_of(run, places[run.series], answers))
         places[run.series] += 1
         heapq.heappush(waiting, (run.end, number, run))
-    return said
+    return scored
 
 
-def _said(
+def _estimates_of(
     run: Past, place: int, answers: Sequence[tuple[float, tuple[float, float, float] | None, float | None]]
-) -> Said:
+) -> Estimates:
     bands = [(band[0] / run.total, band[2] / run.total) for _, band, _ in answers if band is not None]
     percents = []
     for i, (point, _, percent) in enumerate(answers):
@@ -203,16 +203,16 @@ def _said(
         percents.append((100 * t / (t + point) if t + point > 0 else 0.0) if percent is None else percent)
     points = tuple(point / run.total for point, _, _ in answers)
     full = tuple(bands) if len(bands) == len(answers) else None
-    return Said(run.series, place, run.total, points, full, tuple(percents))
+    return Estimates(run.series, place, run.total, points, full, tuple(percents))
 
 
-def score(said: Sequence[Said], wanted: Callable[[Said], bool] = lambda _: True) -> Score | None:
+def score(scored: Sequence[Estimates], wanted: Callable[[Estimates], bool] = lambda _: True) -> Score | None:
     """Return the means over the selected runs, or None if there are none."""
     lengths: dict[str, list[float]] = defaultdict(list)
-    for one in said:
+    for one in scored:
         lengths[one.series].append(one.total)
     scales = {series: sum(totals) / len(totals) for series, totals in lengths.items()}
-    chosen = [one for one in said if wanted(one)]
+    chosen = [one for one in scored if wanted(one)]
     if not chosen:
         return None
     rows = [_score_one(one, scales) for one in chosen]
@@ -228,7 +228,7 @@ def score(said: Sequence[Said], wanted: Callable[[Said], bool] = lambda _: True)
     )
 
 
-def _score_one(one: Said, scales: Mapping[str, float]) -> dict[str, float]:
+def _score_one(one: Estimates, scales: Mapping[str, float]) -> dict[str, float]:
     n = len(one.points)
     left = [1 - i / n for i in range(n)]
     pairs = list(zip(one.points, left, strict=True))

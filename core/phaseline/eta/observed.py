@@ -49,7 +49,7 @@ class Run(msgspec.Struct, frozen=True):
     """A completed job, from which the model learns.
 
     Attributes:
-        covariates: What the reporter said of it that may bear on its length; any JSON.
+        covariates: Facts from the reporter that may affect its length; any JSON.
         marks: By phase, what its worker reported of its progress, beginning with the first report; may be empty.
     """
 
@@ -97,7 +97,7 @@ def clean_ms(value: float | None) -> float | None:
 
 
 def known_of(job: Job) -> dict[str, Any]:
-    """Return what may bear on a job's length: what its reporter said of it, and where it runs."""
+    """Return what may affect a job's length: facts from its reporter, and its host."""
     return {**job.info, "host": job.host} if job.host and "host" not in job.info else job.info
 
 

@@ -75,14 +75,14 @@ def _sober(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMappin
     """Return an entry without secrets and, except for a traceback, on one line, so that no text can forge an entry."""
     for key, value in entry.items():
         if isinstance(value, str):
-            text = _told(value)
+            text = _printable(value)
             entry[key] = text if key == "exception" else text.replace("\n", "\\n").replace("\t", " ")
         elif not isinstance(value, bool | int | float | None) and key != "exc_info":
-            entry[key] = _told(ascii(value))
+            entry[key] = _printable(ascii(value))
     return entry
 
 
-def _told(text: str) -> str:
+def _printable(text: str) -> str:
     """Return `text` without secrets and without control characters."""
     return clean(_SECRET.sub(r"\1…", text))
 
@@ -94,7 +94,7 @@ def _indented(out: TextIO, exc_info: Any) -> None:
     """
     plain = io.StringIO()
     structlog.dev.plain_traceback(plain, exc_info)
-    out.write("".join(f"\n    {line}" for line in _told(plain.getvalue()).splitlines()))
+    out.write("".join(f"\n    {line}" for line in _printable(plain.getvalue()).splitlines()))
 
 
 def announce(urls: list[str]) -> None:

@@ -69,13 +69,13 @@ def _jobs(kept: Kept, now: Moment, name: str) -> list[Job]:
 
 
 async def _statistics(store: Store, metrics_file: MetricsFile, kept: Kept, now: Moment) -> Statistics:
-    told = await trio.to_thread.run_sync(metrics_file.load)
+    saved = await trio.to_thread.run_sync(metrics_file.load)
     if kept.averages is None:
-        batch = Batch(at=now, messages=(), averages=told.averages, counts=(told.generation_runs, told.cache_hits))
+        batch = Batch(at=now, messages=(), averages=saved.averages, counts=(saved.generation_runs, saved.cache_hits))
         await store.commit(batch)
-        return told
+        return saved
     statistics = Statistics(kept.averages, *kept.counts)
-    if metrics_file.encode(statistics) != metrics_file.encode(told):
+    if metrics_file.encode(statistics) != metrics_file.encode(saved):
         _log.info("metrics file brought up to date with the journal", path=str(metrics_file.path))
         metrics_file.saved = False
     return statistics

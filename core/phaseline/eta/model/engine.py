@@ -124,7 +124,7 @@ class ModelEngine:
             least_ms = inf if basis == "progress" else self._predictor.ask(*asked, None).cautious
         elif found is not None and not places:
             least_ms = found.rest(seen.phase_ms)
-        return _told(answer, seen, basis, outlook.runs or outlook.borrowed, least_ms)
+        return _estimate_from(answer, seen, basis, outlook.runs or outlook.borrowed, least_ms)
 
     def _outlook(self, seen: Observed, later: tuple[str, ...], job_id: str) -> Outlook:
         """Return the outlook of a job; one that was made before only if it stands on the very same ground."""
@@ -162,11 +162,11 @@ def _basis(outlook: Outlook, seen: Observed, found: Pace | None) -> Basis:
     return "progress" if seen.reported and any(step.ms for step in seen.done) else "none"
 
 
-def _told(answer: Answer, seen: Observed, basis: Basis, runs: int, least_ms: float) -> Estimate:
+def _estimate_from(answer: Answer, seen: Observed, basis: Basis, runs: int, least_ms: float) -> Estimate:
     """Return an estimate whose percent is that of a job which takes `least_ms` more at least."""
     length = seen.elapsed_ms + max(answer.cautious, least_ms)
     phase = seen.phase_ms + answer.phase
-    said = 100 * seen.mark[1] if seen.mark else 100 * seen.phase_ms / phase if phase > 0 else 0.0
+    phase_percent = 100 * seen.mark[1] if seen.mark else 100 * seen.phase_ms / phase if phase > 0 else 0.0
     low, high = min(answer.low, answer.point), max(answer.high, answer.point)
     return Estimate(
         percent=min(99.0, 100 * seen.elapsed_ms / length) if length > 0 else 0.0,
@@ -175,7 +175,7 @@ def _told(answer: Answer, seen: Observed, basis: Basis, runs: int, least_ms: flo
         high_ns=max(_LEAST_NS, _ns(high)),
         basis=basis,
         runs=runs,
-        phase_percent=said if seen.mark else min(99.0, said),
+        phase_percent=phase_percent if seen.mark else min(99.0, phase_percent),
         phase_remaining_ns=_ns(answer.phase) if seen.current is not None else None,
     )
 

@@ -189,13 +189,13 @@ class Progress:
             return lw, mean, np.sqrt(variance)
         doubt = pace.variances(trust)[:, None]
         late = np.minimum(doubt - pace.doubt, _JENSEN_MOST) / 2 if m.blend.known else np.zeros_like(doubt)
-        said = pace.log_ms + late
+        implied = pace.log_ms + late
         total = variance + doubt
-        lw = lw - _MARK_TEMPER * ((said - mean) ** 2 / total + np.log(total)) / 2 + _LOG_WEIGHTS
+        lw = lw - _MARK_TEMPER * ((implied - mean) ** 2 / total + np.log(total)) / 2 + _LOG_WEIGHTS
         gain = variance / total
-        mean = mean + gain * (said - mean)
+        mean = mean + gain * (implied - mean)
         variance = variance * (1 - gain)
-        mean[:, 0], variance[:, 0] = said[:, 0], doubt[:, 0]
+        mean[:, 0], variance[:, 0] = implied[:, 0], doubt[:, 0]
         return lw.ravel(), mean.ravel(), np.sqrt(variance.ravel())
 
     def _speed_given(self, current: int) -> Floats:

@@ -62,9 +62,9 @@ class Levels:
         """Ask them about the run after those that were slower by `y` than the mean, oldest first; `sd` as expected."""
         n = len(y)
         y = np.clip(y, -3 * sd, 3 * sd)
-        said = _EXPERTS[:, : n + 1, :n] @ y
-        self.shift: Floats = np.clip(said[:, n], -_MOST, _MOST)
-        errors = y[1:] - said[:, 1:n]
+        predicted = _EXPERTS[:, : n + 1, :n] @ y
+        self.shift: Floats = np.clip(predicted[:, n], -_MOST, _MOST)
+        errors = y[1:] - predicted[:, 1:n]
         weights = 2.0 ** (-np.arange(n - 2, -1, -1.0) / _MEMORY)
         total = weights.sum()
         variance = (errors**2 @ weights + _SD_WEIGHT * sd * sd) / (total + _SD_WEIGHT)

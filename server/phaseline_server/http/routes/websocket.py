@@ -110,7 +110,7 @@ class _Client:
 
 
 class _Partings:
-    """Lets every client hear how the runs end when the server does, then has it told goodbye."""
+    """Lets every client receive the ends of the runs when the server ends, and then closes its connection."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
