@@ -7,7 +7,7 @@ Each `*.jsonl` in it is one set, a finished run a line: `{"series", "phases": [{
 import sys
 from pathlib import Path
 
-from phaseline.eta.backtest import Ema, Replayable, Said, Score, load, replay, score
+from phaseline.eta.backtest import Ema, Estimates, Replayable, Score, load, replay, score
 from phaseline.eta.replay import Clock, Live, Model
 
 ENGINES: dict[str, type[Replayable]] = {
@@ -37,7 +37,7 @@ def mean(scores: list[Score]) -> Score:
     return Score(sum(one.runs for one in scores), *(column(name) for name in COLUMNS))
 
 
-def early(said: Said) -> bool:
+def early(said: Estimates) -> bool:
     """Whether it is one of the first runs of its series."""
     return said.place < FIRST
 

@@ -5,7 +5,7 @@ from statistics import median
 
 import pytest
 
-from phaseline.eta.backtest import Ema, Past, Said, Situation, replay, score
+from phaseline.eta.backtest import Ema, Estimates, Past, Situation, replay, score
 from phaseline.eta.replay import Answer, Clock, Model
 from tests.support.eta_worlds import WORLDS, history, later_runs, sized
 
@@ -21,7 +21,7 @@ WORST = {
 }
 
 
-def bias(said: Sequence[Said]) -> float:
+def bias(said: Sequence[Estimates]) -> float:
     """Return the median of what was said too much at half of a run, as a share of the run."""
     return median(one.points[len(one.points) // 2] - 0.5 for one in said)
 
@@ -46,18 +46,18 @@ class Forgetful(Model):
 
 
 @pytest.fixture(scope="module", params=list(WORLDS))
-def world(request: pytest.FixtureRequest) -> tuple[str, Sequence[Said]]:
+def world(request: pytest.FixtureRequest) -> tuple[str, Sequence[Estimates]]:
     return request.param, later_runs(WORLDS[request.param], Model())
 
 
-def test_the_band_holds_four_times_of_five(world: tuple[str, Sequence[Said]]) -> None:
+def test_the_band_holds_four_times_of_five(world: tuple[str, Sequence[Estimates]]) -> None:
     found = score(world[1])
     assert found is not None
     assert found.coverage is not None
     assert 0.70 <= found.coverage <= 0.92
 
 
-def test_the_point_is_near_and_not_biased(world: tuple[str, Sequence[Said]]) -> None:
+def test_the_point_is_near_and_not_biased(world: tuple[str, Sequence[Estimates]]) -> None:
     name, said = world
     found = score(said)
     assert found is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from phaseline.eta.backtest import Past, Replayable, Said, load, replay
+from phaseline.eta.backtest import Estimates, Past, Replayable, load, replay
 
 World = Callable[[random.Random, int], tuple[list[float | None], dict[str, Any]]]
 """From chance and a run's number: the phases' milliseconds, None for a skipped one, and covariates."""
@@ -91,6 +91,6 @@ def history(world: World, runs: int = 150, seed: int = 1, marks: int = 0) -> lis
     return load(lines)
 
 
-def later_runs(world: World, engine: Replayable, first: int = 30) -> Sequence[Said]:
+def later_runs(world: World, engine: Replayable, first: int = 30) -> Sequence[Estimates]:
     """Return what `engine` says of the runs of a world once it has seen some."""
     return [said for said in replay(history(world), engine) if said.place >= first]
