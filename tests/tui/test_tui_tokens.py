@@ -97,4 +97,4 @@ def test_a_token_is_the_first_message_and_never_sent_unencrypted() -> None:
     ):
         server_address = ServerAddress.parse(address)
         follower = Follower(server_address, "box", Dialer(Timing(), Access("secret")), lambda **_: None)
-        assert follower._token == token, address
+        assert follower._credentials.token == token, address
