@@ -16,6 +16,7 @@ from phaseline.reporting.worker_facts import Process, this_process
 from phaseline_cli.output_delivery import OutputDelivery
 from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
 from phaseline_cli.run.command import name_of, series_of, workflow_of
+from phaseline_cli.run.endings import failure, signal_name
 from phaseline_cli.run.progress import Reading
 from phaseline_cli.run.reader import QUIET, Reader
 from phaseline_cli.run.tee import Tee
@@ -137,15 +138,22 @@ class Watcher:
     def _report_end(self, ended: Ended) -> None:
         end = self._reader.end(ended.code, interrupted=ended.interrupted)
         job_id = self._job.job_id
-        result = {"exit_code": ended.code if ended.code >= 0 else 128 - ended.code}
-        if end.outcome == "ok":
+        result: dict[str, int | str] = {"exit_code": ended.code if ended.code >= 0 else 128 - ended.code}
+        if ended.code < 0:
+            result["signal"] = signal_name(-ended.code)
+        text = failure(ended.code, end.error, timed_out=ended.timed_out)
+        if ended.timed_out:
+            self._report_failure(text, result)
+        elif end.outcome == "ok":
             self._reporter.report(JobCompleted(job_id=job_id, result=result))
         elif end.outcome == "cancelled":
-            self._reporter.report(JobCancelled(job_id=job_id, reason=end.error or _in_words(ended)))
+            self._reporter.report(JobCancelled(job_id=job_id, reason=text))
         else:
-            text = end.error or _in_words(ended)
-            self._job.error("CommandFailed", text)
-            self._reporter.report(JobFailed(job_id=job_id, result={**result, "error": text}))
+            self._report_failure(text, result)
+
+    def _report_failure(self, text: str, result: dict[str, int | str]) -> None:
+        self._job.error("CommandFailed", text)
+        self._reporter.report(JobFailed(job_id=self._job.job_id, result={**result, "error": text}))
 
 
 def _process(argv: Sequence[str], pid: int) -> Process:
@@ -157,12 +165,6 @@ def _state() -> Path:
     """Return where reports and output wait while the server is away."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base) / "phaseline"
-
-
-def _in_words(ended: Ended) -> str:
-    if ended.timed_out:
-        return "time-out"
-    return f"exit code {ended.code}" if ended.code >= 0 else f"ended by signal {-ended.code}"
 
 
 def _adapters() -> dict[str, Adapter]:

@@ -13,6 +13,7 @@ _GENERIC: Final = [
         r"(?i)^fatal:|(?<!non-)\bfatal error\b",
         r"(?<![\w-])(?:error|ERROR|Error)(?:\[\w+\])?: \S",
         r"(?i): (?:no space left on device|permission denied|no such file or directory|out of memory)",
+        r"^\S+: (?:line )?\d+: .+: (?:command )?not found$",  # of a shell
         r"(?i)^(?:\S+: )?(?:cannot|can't|could not|unable to|failed to)\b",
         r"(?i)\b(?:failed|failure|aborted|panic)\b",
         r"(?i)\berror\b",
@@ -29,6 +30,7 @@ _WORDS: Final = (
     "no space",
     "denied",
     "no such",
+    "not found",
     "memory",
     "cannot",
     "can't",

@@ -1,0 +1,62 @@
+"""What a failed job says went wrong, for real programs that fail."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from phaseline_cli.run.endings import failure, in_words
+from tests.cli.test_run_reports import jobs
+from tests.support.servers import server_process
+
+C = "int main(void) { return undeclared; }"
+FAILURES = {
+    "false": (["false"], "exit code 1"),
+    "script": (["sh", "-c", "echo working; no-such-command; exit 127"], "no-such-command: not found"),
+    "python": ([sys.executable, "-c", "print('a'); {}['shot']"], "KeyError: 'shot'"),
+    "tar": (["tar", "-cf", "out.tar", "no-such-file"], "no-such-file: Cannot stat: No such file or directory"),
+    "dd": (["dd", "if=/dev/zero", "of=/dev/full", "count=1"], "No space left on device"),
+    "make": (["make", "-f", "/dev/null", "all"], "No rule to make target 'all'"),
+    "git": (["git", "clone", "no-such-repository", "copy"], "repository 'no-such-repository' does not exist"),
+    "curl": (["curl", "-sS", "http://127.0.0.1:1/"], "Failed to connect to 127.0.0.1 port 1"),
+    "compiler": (["sh", "-c", f"echo '{C}' > bad.c && cc bad.c"], "undeclared"),
+    "crash": (["sh", "-c", "echo 'rendering'; kill -SEGV $$"], "segmentation fault (SIGSEGV)"),
+    "killed": (["sh", "-c", "echo 'Error: low memory'; kill -KILL $$"], "killed (SIGKILL): Error: low memory"),
+    "late": (["--timeout", "0.5", "--", "sleep", "600"], "it took longer than --timeout"),
+}
+
+
+def failed(found: dict[str, dict[str, Any]]) -> set[str]:
+    return {name for name, job in found.items() if job["state"] == "failed"}
+
+
+@pytest.mark.slow
+@pytest.mark.needs("cc", "curl", "git", "make")
+async def test_a_failed_job_says_what_went_wrong(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    async with server_process(tmp_path / "data") as server:
+        env |= {"PROGRESS_URL": server.url, "LC_ALL": "C"}
+        for name, (command, _) in FAILURES.items():
+            whole = [phaseline, "run", "--id", name, *command]
+            await trio.run_process(whole, env=env, check=False, capture_stdout=True, capture_stderr=True, cwd=tmp_path)
+        with trio.fail_after(60):
+            while not failed(found := await jobs(server.url)) >= FAILURES.keys():
+                await trio.run_process([phaseline, "run", "--", "true"], env=env)
+    wrong = {
+        name: (found[name]["result"]["error"], expected)
+        for name, (_, expected) in FAILURES.items()
+        if expected not in found[name]["result"]["error"]
+    }
+    assert wrong == {}
+    assert found["killed"]["result"]["signal"] == "SIGKILL"
+    assert found["killed"]["result"]["exit_code"] == 137
+
+
+def test_exit_codes_and_signals_have_words() -> None:
+    assert in_words(3) == "exit code 3"
+    assert in_words(127) == "exit code 127: a command was not found"
+    assert in_words(139) == "exit code 139: a command was ended by SIGSEGV (segmentation fault)"
+    assert in_words(-63).startswith("ended by ")
+    assert failure(2, "Error: no disk") == "Error: no disk"
