@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from phaseline.text import one_line
 from phaseline_tui.drawing import chrome
 from phaseline_tui.drawing.cells import Line, width_of
-from phaseline_tui.drawing.columns import columns_for
+from phaseline_tui.drawing.layout import columns_for
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene

@@ -11,7 +11,7 @@ from phaseline.model.snapshot import State
 from phaseline.text import one_line
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, fit, join, middle, pad_line, width_of, wrap
-from phaseline_tui.drawing.columns import columns_for
+from phaseline_tui.drawing.layout import columns_for
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.jobs import JobView, Remaining, Shares
@@ -64,7 +64,7 @@ def test_wrapped_lines_keep_the_width_and_every_word(text: str, width: int) -> N
 
 
 def test_a_long_name_keeps_both_its_ends() -> None:
-    assert middle("DSC_8812_panorama_stitched_final.NEF", 18) == "DSC_8812_pa…al.NEF"
+    assert middle("DSC_8812_panorama_stitched_final.NEF", 18) == "DSC_…_final.NEF   "
     assert fit("東京タワー", 6) == "東京… "
     assert middle("東京タワーの夜景.CR3", 12) == "東京タ….CR3 "
     assert wrap("one two three", 7) == ["one two", "three"]
@@ -81,27 +81,32 @@ def test_a_bar_has_the_requested_width(shares: Shares, width: int, shades: bool)
 
 @given(SHARES, st.integers(1, 60))
 def test_only_a_finished_bar_is_full(shares: Shares, width: int) -> None:
-    full = text_of(bar(shares, width, shades=True)) == "█" * width
+    full = text_of(bar(shares, width, shades=True)) == "━" * width
     assert full == (shares.percent == 100)
 
 
-def test_a_bar_is_precise_to_an_eighth_of_a_cell() -> None:
-    seen = [text_of(bar(Shares(0, percent, percent), 1, shades=True)) for percent in range(0, 100, 12)]
-    assert seen == [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "▉"]
+def test_a_bar_is_precise_to_half_a_cell() -> None:
+    seen = [text_of(bar(Shares(0, percent, percent), 2, shades=True)) for percent in (0, 24, 25, 49, 50, 75, 99, 100)]
+    assert seen == ["──", "──", "╸─", "╸─", "━─", "━╸", "━╸", "━━"]
+
+
+def test_a_bar_leaves_room_between_two_lines() -> None:
+    for shades in (True, False):
+        assert set(text_of(bar(Shares(25, 51.6, 75), 8, shades=shades))) <= set("━╸─═·")
 
 
 def test_the_share_of_the_current_phase_has_its_own_shade() -> None:
     assert bar(Shares(25, 50, 75), 8, shades=True) == (
-        ("██", "past/past"),
-        ("██", "now/now"),
-        ("  ", "rest/rest"),
-        ("  ", "track/track"),
+        ("━━", "past"),
+        ("━━", "now"),
+        ("──", "past"),
+        ("──", "rule"),
     )
-    assert bar(Shares(25, 51.6, 75), 8, shades=True)[2] == ("▏", "now/rest")
+    assert bar(Shares(25, 57, 75), 8, shades=True)[1] == ("━━╸", "now")
 
 
 def test_without_shades_the_parts_differ_in_character() -> None:
-    assert text_of(bar(Shares(25, 50, 75), 8, shades=False)) == "██▓▓░░··"
+    assert text_of(bar(Shares(25, 50, 75), 8, shades=False)) == "══━━──··"
 
 
 # Words

@@ -23,8 +23,8 @@ from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Reason
 from phaseline.stream import Position
 from phaseline.wire import encode_message, encode_snapshot
-from phaseline_tui.drawing.columns import columns_for
 from phaseline_tui.drawing.detail import detail
+from phaseline_tui.drawing.layout import columns_for
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.decoding import decode_batch

@@ -59,7 +59,7 @@ def test_a_picture_is_followed_phase_by_phase_to_its_end(tmp_path: Path) -> None
         assert seen[-1] == (100.0, 7)
 
         async def come_later(app: ProgressApp, pilot: Pilot[int]) -> None:
-            await until(pilot, lambda: "✓ 0x1234" in text_of(app))
+            await until(pilot, lambda: "✓ done      0x1234" in text_of(app))
             job = app.state.jobs[JobKey(app.data.labels[0], "dalle:simple:0x1234")]
             assert all(phase.elapsed is not None for phase in job.phases if phase.state is PhaseState.DONE)
             assert app.state.ignored == 0

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from phaseline.model.snapshot import PhaseState
 from phaseline.text import one_line
 from phaseline_tui.drawing.cells import Line, width_of
-from phaseline_tui.drawing.columns import columns_for, heading
 from phaseline_tui.drawing.detail import detail
 from phaseline_tui.drawing.gantt import Strip, strips
+from phaseline_tui.drawing.layout import columns_for, heading, needs_of
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tree import Folds
@@ -37,7 +37,8 @@ def text_of(line: Line) -> str:
 
 
 def row_text(wire: dict[str, Any], width: int, scene: Scene = SCENE) -> str:
-    return text_of(row(jobs(wire)[0], columns_for(width), scene))
+    (job,) = jobs(wire)
+    return text_of(row(job, columns_for(width, needs_of([(job, scene)])), scene))
 
 
 # Columns and rows
@@ -118,7 +119,7 @@ def test_a_failed_job_shows_its_error_in_place_of_the_bar() -> None:
 
 def test_a_narrow_list_names_the_series_with_the_address() -> None:
     address = "0x1f9840a85d5af5bf1d1762f925bdaddc4201f984"
-    assert "simple/0x1f…01f984" in row_text(dalle_job("simple", address, 5), 78)
+    assert "simple/…f984 " in row_text(dalle_job("simple", address, 5, done=1, total=2), 66)
     assert "0x1f98…01f984 " in row_text(dalle_job("simple", address, 5), 118)
     assert "dalle·simple" in row_text(dalle_job("simple", address, 5), 118)
 

@@ -11,8 +11,8 @@ from textual.filter import LineFilter
 __all__ = ["AsciiFilter", "to_ascii"]
 
 _SYMBOLS: Final = str.maketrans(
-    "╵◆►✓✗■·…–—│─━╌█▓░▌▏▎▍▋▊▉●○◌◐◦↑↓←→↷▲▼▸▾┃",  # noqa: RUF001 (the symbols of this program)
-    "'*>+x#.~--|--.#=-||||||#*oo(o^v<>/^v>v|",
+    "╵◆►✓✗■·…–—│─━═╸╌█▓░▌▏▎▍▋▊▉●○◌◐◦↑↓←→↷▲▼▸▾┃",  # noqa: RUF001 (the symbols of this program)
+    "'*>+x#.~--|-#=#-#=-||||||#*oo(o^v<>/^v>v|",
 )
 _FIRST_NON_ASCII: Final = 0x80
 

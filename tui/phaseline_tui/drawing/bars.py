@@ -1,4 +1,4 @@
-"""Progress bars with a precision of an eighth of a cell, in four colors or four characters."""
+"""Progress bars: a line that is thick as far as the job is, so that the bars of neighboring rows don't merge."""
 
 from functools import lru_cache
 from typing import Final
@@ -9,13 +9,13 @@ from phaseline_tui.model.jobs import Shares
 __all__ = ["EIGHTHS", "bar"]
 
 EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-_FILLS: Final = ("past", "now", "rest", "track")
-_DONE: Final = frozenset({"past", "now"})
-_SOLID: Final = {"past": "█", "now": "█", "rest": " ", "track": " "}
-"""Parts that are not done are spaces, so that text copied from the screen shows only the bar. A full block has its own
-color as background too, because some terminals leave a gap between two blocks."""
-_CHARACTERS: Final = dict(zip(_FILLS, "█▓░·", strict=True))
-"""Characters for terminals without shades, and for NO_COLOR."""
+_STYLES: Final = ("past", "now", "past", "rule")
+_COLORED: Final = ("━", "━", "─", "─")
+_HALF: Final = "╸"
+_PLAIN: Final = ("═", "━", "─", "·")
+"""Characters for terminals without shades, and for NO_COLOR: there, the parts differ in character."""
+_PLAIN_STYLES: Final = tuple(f"{style}/" for style in _STYLES)
+"""Styles for them: fills, which keep their colors under the cursor."""
 
 
 def bar(shares: Shares, width: int, *, shades: bool) -> Line:
@@ -28,53 +28,28 @@ def bar(shares: Shares, width: int, *, shades: bool) -> Line:
         width: Width in cells.
         shades: Whether the parts differ in color; otherwise they differ in character.
     """
-    total = width * 8
+    total = width * 2
     most = total if shares.percent >= 100 else total - 1  # noqa: PLR2004 (percent; full only when done)
-    percent = min(round(shares.percent * total / 100), most)
-    past = min(round(shares.past * total / 100), percent)
-    ends = (past, percent, max(percent, round(shares.phase * total / 100)), total)
-    spans: list[Span] = []
-    cell = 0
-    for fill, end in zip(_FILLS, ends, strict=True):
-        count = (end >> 3) - cell
-        if count > 0:
-            character, ground = (_SOLID[fill], fill) if shades else (_CHARACTERS[fill], "")
-            _put(spans, character * count, f"{fill}/{ground}")
-            cell += count
-        start = cell * 8
-        if start < end:  # this fill ends within a cell
-            shared = tuple([0 if each < start else min(each - start, 8) for each in ends])
-            _put(spans, *_mixed(shared, shades=shades))
-            cell += 1
-    return tuple(spans)
+    percent = min(int(shares.percent * total / 100), most)
+    return _bar(
+        min(round(shares.past * width / 100), percent // 2),
+        percent,
+        max((percent + 1) // 2, round(shares.phase * width / 100)),
+        width,
+        shades=shades,
+    )
 
 
-def _put(spans: list[Span], text: str, style: str) -> None:
-    if spans and spans[-1][1] == style:
-        spans[-1] = (spans[-1][0] + text, style)
-    else:
-        spans.append((text, style))
-
-
-@lru_cache(maxsize=1024)
-def _mixed(ends: tuple[int, ...], *, shades: bool) -> Span:
-    """Return a cell that several fills share, each of which ends at its eighth in `ends`.
-
-    The character shows the finished part in eighths. A cell has only a foreground and a background, so the largest
-    finished fill and the largest other fill determine the two colors.
-    """
-    begin = 0
-    done: list[tuple[int, str]] = []
-    pending: list[tuple[int, str]] = []
-    for fill, end in zip(_FILLS, ends, strict=True):
-        size = end - begin
-        if size > 0:
-            (done if fill in _DONE else pending).append((size, fill))
-            begin = end
-    part = sum(size for size, _ in done)
-    front = max(done)[1] if done else max(pending)[1]
-    back = max(pending)[1] if pending else front
-    if not shades:
-        character = EIGHTHS[part] if 0 < part < 8 else _CHARACTERS[front]  # noqa: PLR2004 (eighths of a cell)
-        return (character, f"{front}/")
-    return (EIGHTHS[part], f"{front}/{back}")
+@lru_cache(maxsize=4096)
+def _bar(past: int, halves: int, rest: int, width: int, *, shades: bool) -> Line:
+    """Return a bar with its parts in whole cells, but for the half cell at which the finished part ends."""
+    characters, styles = (_COLORED, _STYLES) if shades else (_PLAIN, _PLAIN_STYLES)
+    done = halves // 2
+    half = halves % 2 if shades else 0
+    parts: list[Span] = [
+        (characters[0] * past, styles[0]),
+        (characters[1] * (done - past) + _HALF * half, styles[1] if done > past or not past else styles[0]),
+        (characters[2] * (rest - done - half), styles[2]),
+        (characters[3] * (width - max(rest, done + half)), styles[3]),
+    ]
+    return tuple((text, style) for text, style in parts if text)

@@ -12,6 +12,10 @@ Span = tuple[str, str]
 Line = tuple[Span, ...]
 
 _ELLIPSIS: Final = "…"
+_SEPARATORS: Final = ("_", "-", " ", "/", "·")
+_MAX_LOST: Final = 4
+"""Cells of a cut word that are given up, so that the head ends with a whole word."""
+_WHOLE_WORD: Final = 5
 
 
 def width_of(line: Line) -> int:
@@ -44,17 +48,40 @@ def _cut(text: str, width: int) -> str:
 
 @lru_cache(maxsize=8192)
 def middle(text: str, width: int) -> str:
-    """Return `text` in exactly `width` cells, cut in the middle, because names often differ only at the end."""
+    """Return `text` in exactly `width` cells, cut in the middle, because names often differ only at the end.
+
+    If possible, whole words remain, as in `SC024_…_v07.blend`.
+    """
     if width_of_text(text) <= width or width < 5:  # noqa: PLR2004 (too narrow for both ends)
         return fit(text, width)
-    tail_width = (width - 1) * 2 // 5
+    tails = [_tail(text, (width - 1) * 2 // 5)]
+    long = _tail(text, (width - 1) * 3 // 4)
+    tails += [long[at:] for at, each in enumerate(long) if each in _SEPARATORS and len(long) - at > width // 4]
+    kept = [(_head(text, width - 1 - width_of_text(tail)), tail) for tail in tails]
+    head, tail = max(kept, key=lambda ends: (sum(map(_worth, ends, (-1, 0))), len(ends[1])))
+    return fit(f"{head}{_ELLIPSIS}{tail}", width)
+
+
+def _head(text: str, width: int) -> str:
+    """Return as much of the start of `text` as fits `width` cells, up to the end of a word if this is near."""
+    head = set_cell_size(text, width).rstrip()
+    end = max(map(head.rfind, _SEPARATORS)) + 1
+    return head[:end] if 0 < end >= len(head) - _MAX_LOST else head
+
+
+def _worth(part: str, end: int) -> int:
+    """Return the worth of one end of a cut text; a whole word is worth a few characters more."""
+    return len(part) + _WHOLE_WORD * (part[end : end + 1 or None] in _SEPARATORS)
+
+
+def _tail(text: str, width: int) -> str:
+    """Return as much of the end of `text` as fits `width` cells."""
     tail = ""
     for character in reversed(text):
-        if width_of_text(character + tail) > tail_width:
+        if width_of_text(character + tail) > width:
             break
         tail = character + tail
-    head = set_cell_size(text, width - 1 - width_of_text(tail)).rstrip()
-    return fit(f"{head}{_ELLIPSIS}{tail}", width)
+    return tail
 
 
 def blank(width: int) -> Span:

@@ -1,48 +1,23 @@
-"""The columns of the job list for each width."""
+"""The columns of the job list: for each its title, its widths, when it appears, and how it is drawn."""
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from phaseline_tui.drawing.cells import Line, Span, fit
+from phaseline_tui.drawing.bars import bar
+from phaseline_tui.drawing.cells import Span, blank, fit, middle, pad_line, width_of_text
+from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.states import source_of, state_style
+from phaseline_tui.model.amounts import count_words, rate_words
+from phaseline_tui.model.jobs import WORKER_GONE, JobView, Shares, State
+from phaseline_tui.model.shown import percent_shown, shares_shown
+from phaseline_tui.model.words import UNKNOWN, band, clock_time, remaining, spent, state_glyph, state_word
 
-__all__ = ["Columns", "column_at", "columns_for", "heading"]
+__all__ = ["BETWEEN", "COLUMNS", "EXTRA", "Column", "Columns", "text_style"]
 
-
-class _Column(NamedTuple):
-    least: int
-    most: int
-    title: str
-
-
-_COLUMNS: Final = {
-    "mark": _Column(1, 1, ""),
-    "state": _Column(9, 9, "STATE"),
-    "name": _Column(16, 34, "JOB"),
-    "source": _Column(14, 24, "WORKFLOW"),
-    "host": _Column(8, 16, "HOST"),
-    "phase": _Column(14, 22, "PHASE"),
-    "bar": _Column(8, 32, "PROGRESS"),
-    "percent": _Column(4, 4, ""),
-    "elapsed": _Column(7, 7, "ELAPSED"),
-    "eta": _Column(15, 15, "ETA"),
-    "band": _Column(9, 9, ""),
-    "message": _Column(20, 400, "MESSAGE"),
-}
-"""All columns, from left to right."""
-
-_NEEDED: Final = ("mark", "name", "percent", "eta")
-_WHOLE: Final = {"whole names": ("name", 26), "whole phases": ("phase", 20)}
-"""Extra width for long names. It has priority over the state column, because the mark already shows the state."""
-_BY_PRIORITY: Final = ("bar", "phase", "elapsed", "source", "band", *_WHOLE, "state", "message", "host")
-_BY_PRIORITY_WITH_HOSTS: Final = ("bar", "phase", "host", "elapsed", "source", "band", *_WHOLE, "state", "message")
-"""Priorities if jobs run on several hosts; the host then helps to tell jobs apart."""
-_GROWING: Final = (("phase", 4), ("name", 2), ("bar", 2), ("source", 1), ("host", 1))
-"""Columns that share the remaining width, and their shares."""
-_JOINED: Final = ("percent", "elapsed", "eta")
-
-_SORTED_BY: Final = {"mark": "state", "bar": "percent"}
-"""Sort columns of the columns that have no order of their own."""
+BETWEEN: Final = " · "
+EXTRA: Final = 10
+"""Priority from which a column appears only when the texts of all others are long enough to read."""
+_SECONDS_APART: Final = 60.0
 
 
 class Columns(NamedTuple):
@@ -56,80 +31,244 @@ class Columns(NamedTuple):
     width: int
 
 
-@lru_cache(maxsize=64)
-def columns_for(width: int, *, several_hosts: bool = False) -> Columns:
-    """Return the columns for a list of `width` cells.
+Draw = Callable[[JobView, int, Columns, Scene], list[Span]]
+Need = Callable[[JobView, Scene], int]
 
-    Args:
-        width: Width in cells.
-        several_hosts: Whether jobs run on more than one host.
+
+class Column(NamedTuple):
+    """A column of the list."""
+
+    name: str
+    title: str
+    least: int
+    """Minimum width in cells, unless all its texts are shorter."""
+    most: int
+    """Width that it is given at most."""
+    priority: int
+    """Columns appear by ascending priority as the list gets wider; those of priority 0 always."""
+    draw: Draw
+    need: Need | None = None
+    """Returns the width of its text in a job's row. If every row needs 0 cells, the column is left out. None: `most`.
     """
-    widths, left = _chosen(width, _BY_PRIORITY_WITH_HOSTS if several_hosts else _BY_PRIORITY)
-    _distribute(widths, left)
-    if "band" in widths:  # the ETA cell shows the band too
-        widths["eta"] += 1 + widths.pop("band")
-    ordered = {name: widths[name] for name in _COLUMNS if name in widths}
-    joined = ordered.copy()
-    if "bar" in joined:
-        for name in _JOINED:
-            joined["bar"] += 1 + joined.pop(name) if name in joined else 0
-    return Columns(ordered, joined, "state" in widths, "source" in widths, width)
+    enough: int = 0
+    """Width that it gets before columns of priority `EXTRA` appear."""
+    share: int = 0
+    """Its share of the remaining width."""
+    sorted_by: str = ""
+    """Column of `model.sorting` that a click on its title sorts by, if it has another name."""
+    align: str = "left"
+    """Alignment of its title."""
 
 
-def _chosen(width: int, by_priority: Sequence[str]) -> tuple[dict[str, int], int]:
-    """Return the columns that fit with their minimum widths, and the number of remaining cells."""
-    widths = {name: _COLUMNS[name].least for name in _NEEDED}
-    left = width - sum(widths.values()) - (len(widths) - 1)
-    for name in by_priority:
-        if name in _WHOLE:
-            column, enough = _WHOLE[name]
-            wider = min(max(0, left), enough - widths[column])
-            widths[column] += wider
-            left -= wider
-            continue
-        least = _COLUMNS[name].least
-        if left < least + 1:
-            break  # a column of lower priority never replaces it
-        widths[name] = least
-        left -= least + 1
-    return widths, left
+def text_style(job: JobView, scene: Scene) -> str:
+    """Return the style of a job's plain text."""
+    return "muted" if (job.state.ended and not job.state.bad) or scene.stale else "text"
 
 
-def _distribute(widths: dict[str, int], left: int) -> None:
-    """Distribute the remaining cells among the columns."""
-    if left < 0:
-        widths["name"] = max(1, widths["name"] + left)
-    while left > 0:
-        before = left
-        for name, share in _GROWING:
-            if name in widths:
-                grown = max(0, min(share, left, _COLUMNS[name].most - widths[name]))
-                widths[name] += grown
-                left -= grown
-        if left == before:
-            widths["message" if "message" in widths else "name"] += left
-            left = 0
+def _mark(job: JobView, _width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    return [(state_glyph(job.state), state_style(job.state))]
 
 
-def heading(columns: Columns, sorted_by: str = "", *, reverse: bool = False) -> Line:
-    """Return the line of column titles, with an arrow at the sort column."""
-    spans: list[Span] = []
-    for name, width in columns.widths.items():
-        title = _COLUMNS[name].title
-        style = "label"
-        if name == sorted_by and width > 1:
-            arrow = "▼" if reverse else "▲"
-            title = f"{title[: width - 1]}{arrow}"
-            style = "key"
-        spans += [(fit(title, width, "right" if name in {"elapsed", "percent"} else "left"), style), (" ", "label")]
-    return tuple(spans[:-1])
+def _state(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    return [(fit(state_word(job.state), width), state_style(job.state))]
 
 
-def column_at(columns: Columns, cell: int) -> str:
-    """Return the column to sort by when `cell` of the titles is clicked; empty if there is none."""
-    end = 0
-    for name, width in columns.widths.items():
-        end += width + 1  # including the gap after it
-        if 0 <= cell < end:
-            return _SORTED_BY.get(name, name)
-    return ""
+def _name(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
+    style = text_style(job, scene)
+    if not columns.has_source and job.job_id.startswith("dalle:"):
+        # Without a source column, an address alone would not identify the picture.
+        return [(middle(job.job_id.removeprefix("dalle:").replace(":", "/"), width), style)]
+    if not job.differs_by:
+        return [(middle(job.name, width), style)]
+    apart = _difference(job, scene)
+    if width_of_text(apart) > width // 2:
+        apart = apart.rpartition(" ")[2]  # of a start, only the time
+    length = min(width_of_text(apart), width // 2)
+    room = max(1, min(width_of_text(job.name), width - length - 1))
+    return [(f"{middle(job.name, room)} ", style), (middle(apart, max(0, width - room - 1)), "muted")]
+
+
+def _name_need(job: JobView, scene: Scene) -> int:
+    apart = width_of_text(_difference(job, scene)) + 1 if job.differs_by else 0
+    return width_of_text(job.name) + apart
+
+
+def _difference(job: JobView, scene: Scene) -> str:
+    """Return what tells a job apart from others of its name."""
+    words = []
+    for difference in job.differs_by:
+        if difference == "series":
+            words.append(job.series or job.workflow)
+        elif difference == "host":
+            words.append(job.host or job.origin)
+        else:
+            seconds = job.started_at is not None and scene.wall - job.started_at < _SECONDS_APART
+            words.append(clock_time(job.started_at, scene.local, scene.wall, seconds=seconds))
+    return " ".join(words)
+
+
+def _source(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    return [(middle(source_of(job), width), "muted")]
+
+
+def _phase(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
+    place, name = _phase_words(job)
+    if len(place) >= width or not name:
+        return [(fit(place, width), "muted")]
+    return [(place, "muted"), (fit(name, width - len(place)), text_style(job, scene))]
+
+
+def _phase_words(job: JobView) -> tuple[str, str]:
+    """Return the place of the current phase, `5/8`, and its name; both empty if unknown."""
+    if not job.phase_count:
+        return "", ""
+    phase = job.current
+    if job.state is State.COMPLETED or phase is None:
+        return (f"{job.phase_index}/{job.phase_count}" if job.phase_count > 1 else ""), ""
+    if job.phase_count == 1:
+        return "", phase.name
+    return f"{job.phase_index}/{job.phase_count}", f" {phase.name}"
+
+
+def _phase_need(job: JobView, _scene: Scene) -> int:
+    place, name = _phase_words(job)
+    return len(place) + width_of_text(name)
+
+
+def _bar(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
+    if job.state is State.COMPLETED:
+        return [("━" * width, "past")]
+    shares = shares_shown(job, scene.now)
+    if scene.stale or job.state is State.STALLED:
+        shares = Shares(shares.percent, shares.percent, shares.percent)
+    return list(bar(shares, width, shades=scene.shades))
+
+
+def _percent(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
+    percent, estimated = percent_shown(job, scene.now)
+    style = "muted" if job.state is State.STALLED else text_style(job, scene)
+    return [(fit(f"{'~' if estimated else ''}{int(percent)}%", width, "right"), style)]
+
+
+def _count(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
+    if job.state is State.COMPLETED:
+        return [blank(width)]
+    return [(fit(count_words(job, width), width), "muted" if job.state is State.STALLED else text_style(job, scene))]
+
+
+def _count_need(job: JobView, _scene: Scene) -> int:
+    if job.done is None or not job.state.at_work:
+        return 0
+    now, end = count_words(job), count_words(job) if job.total is None else _last_count(job)
+    return max(width_of_text(now), width_of_text(end))
+
+
+def _last_count(job: JobView) -> str:
+    """Return the longest count of a job that it is likely to show, so that the column keeps its width."""
+    done, job.done = job.done, job.total
+    try:
+        return count_words(job)
+    finally:
+        job.done = done
+
+
+def _rate(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    return [(fit(rate_words(job), width), "muted")]
+
+
+def _rate_need(job: JobView, _scene: Scene) -> int:
+    return width_of_text(rate_words(job))
+
+
+def _elapsed(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
+    return [(fit(spent(job.elapsed_at(scene.now)), width, "right"), text_style(job, scene))]
+
+
+def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
+    if job.over:
+        return [_ended(job, width, columns, scene)]
+    if job.state is State.STALLED and (words := _stalled(job, width, columns, scene)):
+        return [(fit(words, width), "warn")]
+    left = job.remaining_at(scene.now)
+    words = remaining(left)
+    if left is None:
+        return [(fit(words, width), "muted")]
+    if left.likely <= -1.0:
+        return [(fit(words, width), "warn")]
+    at = clock_time(scene.wall + left.likely, scene.local, scene.wall)
+    room = width - len(BETWEEN) - len(words)
+    if len(at) > room:
+        at = at.rpartition(" ")[0] or at  # show only the day
+        if len(at) > room:
+            words = words.partition(" ")[0]
+            room = width - len(BETWEEN) - len(words)
+    spans = [(f"{at}{BETWEEN}", "muted"), (words, "muted" if scene.stale else "strong")]
+    room -= len(at)
+    text = "" if left.low is None or left.high is None else f" ({band(left.low, left.high)})"
+    if text and len(text) <= room:
+        spans.append((text, "muted"))
+        room -= len(text)
+    if room > 0:
+        spans.append(blank(room))
+    return spans if room >= 0 else list(pad_line(tuple(spans), width))
+
+
+def _stalled(job: JobView, width: int, columns: Columns, scene: Scene) -> str:
+    """Return why a job stalled and for how long; empty if unknown and shown by the state column."""
+    silence = job.silence_at(scene.now)
+    if silence is None:
+        return "" if columns.has_state else "stalled"
+    if job.stall_reason == WORKER_GONE:
+        words = f"{WORKER_GONE} {spent(silence)}"
+        return words if len(words) <= width else f"gone {spent(silence)}"
+    return f"{'silent' if columns.has_state else 'stalled'} {spent(silence)}"
+
+
+def _ended(job: JobView, width: int, columns: Columns, scene: Scene) -> Span:
+    """Return when a job ended, and its state if there is no state column."""
+    at = clock_time(job.completed_at, scene.local, scene.wall)
+    at = "" if at == UNKNOWN else at
+    if columns.has_state:
+        return (fit(at, width), "muted")
+    word = state_word(job.state)
+    if len(word) + 1 + len(at) > width:
+        at = at.rpartition(" ")[0]  # show only the day
+    return (f"{fit(word, width - len(at))}{at}", state_style(job.state))
+
+
+def _band(_job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    return [blank(width)]
+
+
+def _host(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    host = job.host or job.origin
+    if width_of_text(host) > width and not host.replace(".", "").isdigit():
+        host = host.partition(".")[0]  # without its domain
+    return [(middle(host, width), "muted")]
+
+
+def _message(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
+    return [(fit(_message_words(job), width), "muted")]
+
+
+def _message_words(job: JobView) -> str:
+    return "" if job.state.bad and job.message == job.failure else job.message
+
+
+COLUMNS: Final = (
+    Column("mark", "", 1, 1, 0, _mark, sorted_by="state"),
+    Column("state", "STATE", 9, 9, 12, _state),
+    Column("name", "JOB", 16, 64, 0, _name, _name_need, enough=26, share=4),
+    Column("source", "WORKFLOW", 14, 40, 6, _source, lambda job, _: width_of_text(source_of(job)), 18, share=2),
+    Column("host", "HOST", 8, 24, 14, _host, lambda job, _: width_of_text(job.host or job.origin), 12, share=1),
+    Column("phase", "PHASE", 10, 30, 2, _phase, _phase_need, 20, share=2),
+    Column("bar", "PROGRESS", 8, 40, 1, _bar, enough=12, sorted_by="percent"),
+    Column("percent", "", 4, 4, 0, _percent, align="right"),
+    Column("count", "DONE", 9, 28, 4, _count, _count_need, 18, share=2),
+    Column("rate", "RATE", 8, 20, 11, _rate, _rate_need),
+    Column("elapsed", "ELAPSED", 7, 7, 5, _elapsed, align="right"),
+    Column("eta", "ETA", 15, 15, 0, _eta),
+    Column("band", "", 9, 9, 10, _band, lambda job, _: 9 if job.remaining and job.remaining.low is not None else 0),
+    Column("message", "MESSAGE", 20, 400, 13, _message, lambda job, _: width_of_text(_message_words(job))),
+)
+"""All columns, from left to right."""

@@ -7,11 +7,14 @@ import msgspec
 
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, Span, fit, join, middle, pad_line, width_of, width_of_text, wrap
+from phaseline_tui.drawing.columns import BETWEEN
 from phaseline_tui.drawing.gantt import is_slow, strips
-from phaseline_tui.drawing.rows import source_of, state_style
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.states import source_of, state_style
 from phaseline_tui.drawing.tree import FOLDED, UNFOLDED, Folds, Path, Row, facts
+from phaseline_tui.model.amounts import count_words, rate_words
 from phaseline_tui.model.jobs import WORKER_GONE, ErrorView, JobView, PhaseState, PhaseView, State
+from phaseline_tui.model.shown import percent_shown, shares_shown
 from phaseline_tui.model.words import (
     UNKNOWN,
     band,
@@ -132,12 +135,19 @@ def _head(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
 
 
 def _progress(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
-    percent = f" {int(job.percent_at(scene.now))}%"
+    reached, estimated = percent_shown(job, scene.now)
+    percent = f" {'~' if estimated else ''}{int(reached)}%"
     length = max(4, width - len(percent))
     if job.state is State.COMPLETED:
         yield (("━" * length, "past"), (percent, "muted"))
     else:
-        yield (*bar(job.shares_at(scene.now), length, shades=scene.shades), (percent, "strong"))
+        yield (*bar(shares_shown(job, scene.now), length, shades=scene.shades), (percent, "strong"))
+    if estimated:
+        words = f"by the time left; {int(job.percent)}% was reported before the estimate changed"
+        yield ((fit(words, width), "muted"),)
+    count, rate = count_words(job), rate_words(job)
+    if count:
+        yield pad_line(((count, "text"), (f"{BETWEEN}{rate}" if rate else "", "muted")), width)
 
 
 def _times(job: JobView, width: int, scene: Scene) -> Iterator[Line]:

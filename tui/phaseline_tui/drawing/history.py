@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from phaseline_tui.drawing.cells import Line, Span, width_of_text
-from phaseline_tui.drawing.rows import source_of, state_style
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.states import source_of, state_style
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
 from phaseline_tui.model.history_totals import TotalLine, trend
 from phaseline_tui.model.jobs import JobView, State

@@ -7,7 +7,7 @@ The structs are exempt from garbage collection, because a list may hold ten thou
 cycles.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from phaseline.model.snapshot import Basis, PhaseState, State
 __all__ = [
     "WORKER_GONE",
     "Basis",
+    "Difference",
     "ErrorView",
     "JobKey",
     "JobView",
@@ -30,6 +31,10 @@ _RELIABLE_PERCENT: Final = 10.0
 """Percent of a phase from which its share of the bar follows its progress instead of its average duration."""
 WORKER_GONE: Final = "worker gone"
 """The stall reason of a job whose worker's connection was lost."""
+
+
+Difference = Literal["series", "host", "start"]
+"""What tells two jobs of one name apart."""
 
 
 class JobKey(NamedTuple):
@@ -149,11 +154,21 @@ class JobView(msgspec.Struct, gc=False):
     size: int = 0
     """Approximate bytes of its texts and facts (see `limits`); 0 if not counted yet."""
     _search_text: str = ""
+    _differs_by: tuple[Difference, ...] = ()
 
     @property
     def key(self) -> JobKey:
         """The key of the job."""
         return JobKey(self.origin, self.job_id)
+
+    @property
+    def differs_by(self) -> tuple[Difference, ...]:
+        """What tells the job apart from listed ones of the same name; empty if no other has it."""
+        return self._differs_by
+
+    @differs_by.setter
+    def differs_by(self, differences: tuple[Difference, ...]) -> None:
+        self._differs_by = differences
 
     @property
     def over(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from phaseline_tui.model.jobs import JobView, State
+from phaseline_tui.model.shown import percent_shown
 
 __all__ = ["COLUMNS", "Order", "group_of", "place_of"]
 
@@ -21,7 +22,7 @@ COLUMNS: Final[dict[str, _Key]] = {
     "source": lambda job, _now: (0.0, f"{job.workflow}·{job.series}".casefold()),
     "host": lambda job, _now: (0.0, f"{job.host}·{job.origin}".casefold()),
     "phase": lambda job, _now: (job.phase_index / max(1, job.phase_count), job.current.name if job.current else ""),
-    "percent": lambda job, now: (-job.percent_at(now), ""),
+    "percent": lambda job, now: (-percent_shown(job, now)[0], ""),
     "elapsed": lambda job, now: (-job.elapsed_at(now), ""),
     "eta": lambda job, now: (left.likely if (left := job.remaining_at(now)) is not None else _LATE, ""),
     "message": lambda job, _now: (0.0, job.message.casefold()),

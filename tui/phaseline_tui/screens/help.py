@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, Span, fit, pad_line
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.drawing.rows import state_style
+from phaseline_tui.drawing.states import state_style
 from phaseline_tui.model.jobs import Shares, State
 from phaseline_tui.model.words import state_glyph, state_word
 from phaseline_tui.widgets.fixed_lines import FixedLines

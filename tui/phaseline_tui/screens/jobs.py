@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 
 from phaseline_tui.drawing import chrome
-from phaseline_tui.drawing.columns import column_at, heading
+from phaseline_tui.drawing.layout import column_at, heading
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.jobs import JobKey
@@ -37,8 +37,8 @@ class JobsScreen(ViewScreen):
     #list-pane { height: 1fr; }
     #jobs { height: 1fr; }
     #panes.-beside { layout: horizontal; }
-    #panes.-beside #list-pane { width: 3fr; }
-    #panes.-beside #detail { width: 2fr; border-left: solid $panel; }
+    #panes.-beside #list-pane { width: 16fr; }
+    #panes.-beside #detail { width: 9fr; border-left: solid $panel; }
     #panes.-below #list-pane { height: 2fr; }
     #panes.-below #detail { height: 3fr; border-top: solid $panel; }
     #panes.-instead #detail { height: 1fr; }
@@ -242,6 +242,7 @@ class JobsScreen(ViewScreen):
 
     def _sort(self, order: Order) -> None:
         self.owner.state.set_order(order)
+        self._list.forget_widths()
         self._list.follow()
         self.tick()
 
@@ -274,6 +275,7 @@ class JobsScreen(ViewScreen):
     def on_filter_changed(self, message: FilterChanged) -> None:
         """Apply the new filter."""
         self.owner.state.set_filter(message.text)
+        self._list.forget_widths()
         self._list.follow()
         self.tick()
 

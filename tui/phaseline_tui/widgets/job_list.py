@@ -1,18 +1,20 @@
 """The list of jobs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from textual import events
 from textual.binding import BindingType
 
 from phaseline_tui.drawing.cells import Line, pad_line
-from phaseline_tui.drawing.columns import Columns, columns_for
+from phaseline_tui.drawing.columns import Columns
+from phaseline_tui.drawing.layout import Room, columns_for
 from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.model.jobs import JobKey
+from phaseline_tui.model.jobs import JobKey, JobView
 from phaseline_tui.model.state import ViewState
+from phaseline_tui.model.twins import mark_twins
 from phaseline_tui.model.words import count_of
 from phaseline_tui.user.keys import bindings
 from phaseline_tui.widgets.line_view import LineView
@@ -37,6 +39,9 @@ class JobList(LineView, can_focus=True):
         self._scene = scene
         self._moments: dict[str, Scene] = {}
         self._columns: Columns | None = None
+        self._room = Room()
+        self._named: list[JobKey] | None = None
+        """The visible jobs when those of one name were last told apart."""
         self._chosen: JobKey | None = None
         self._at = 0
         self._cursor_unset = True
@@ -53,8 +58,18 @@ class JobList(LineView, can_focus=True):
     def columns(self) -> Columns:
         """The columns that fit the width."""
         if self._columns is None:
-            self._columns = columns_for(max(1, self.size.width - 2), several_hosts=self.several_hosts)
+            needs = self._room.measure(self._rows_on_screen(), self._moment("").now)
+            self._columns = columns_for(max(1, self.size.width - 2), needs, several_hosts=self.several_hosts)
         return self._columns
+
+    def _rows_on_screen(self) -> Iterator[tuple[JobView, Scene]]:
+        top = self.scroll_offset.y
+        for key in self._state.visible[top : top + self.size.height]:
+            yield self._state.jobs[key], self._moment(key.origin)
+
+    def forget_widths(self) -> None:
+        """Choose the widths of the columns anew, because the list shows other jobs now."""
+        self._room.forget()
 
     @property
     def on_fold(self) -> bool:
@@ -73,11 +88,12 @@ class JobList(LineView, can_focus=True):
     def update_lines(self) -> None:
         """Repaint changed lines, all for the same moment."""
         self._clear_cache()
+        self._tell_twins_apart()
         super().update_lines()
 
     def show_jobs(self, keys: set[JobKey]) -> None:
         """Repaint changed cells in the lines of these jobs."""
-        self._clear_cache()
+        self._moments.clear()
         visible = self._state.visible
         top = self.scroll_offset.y
         below = top + self.size.height
@@ -85,6 +101,7 @@ class JobList(LineView, can_focus=True):
 
     def on_resize(self) -> None:
         """Lay out the lines for the new size."""
+        self.forget_widths()
         self._clear_cache()
         super().on_resize()
 
@@ -92,6 +109,13 @@ class JobList(LineView, can_focus=True):
         """Clear the cached moments and columns of the last repaint."""
         self._moments.clear()
         self._columns = None
+
+    def _tell_twins_apart(self) -> None:
+        """Let each name that several jobs have be followed by what tells these apart."""
+        visible = self._state.visible
+        if visible is not self._named:
+            mark_twins([self._state.jobs[key] for key in visible])
+            self._named = visible
 
     def _moment(self, origin: str) -> Scene:
         moment = self._moments.get(origin)

@@ -1,0 +1,36 @@
+"""The share of a job that lists show, so that bar, percent and remaining time agree.
+
+A server's percent never falls. When its estimate grows, as after an error that costs hours, the percent stays where it
+was, and 97 % would stand beside nine hours left.
+"""
+
+from typing import Final
+
+from phaseline_tui.model.jobs import JobView, Shares, State
+
+__all__ = ["percent_shown", "shares_shown"]
+
+_APART: Final = 20.0
+"""Difference in percent from which the share of the estimate replaces the server's percent."""
+
+
+def percent_shown(job: JobView, now: float) -> tuple[float, bool]:
+    """Return the percent to show, and whether it is the share of the estimate in place of the server's percent."""
+    percent = job.percent_at(now)
+    left = job.remaining
+    if left is None or job.state is not State.ACTIVE:
+        return percent, False
+    likely = left.likely - (now - job.received)
+    if likely <= 0.0:
+        return percent, False
+    elapsed = job.elapsed_at(now)
+    share = 100.0 * elapsed / (elapsed + likely)
+    if -_APART <= percent - share <= _APART:
+        return percent, False
+    return share, True
+
+
+def shares_shown(job: JobView, now: float) -> Shares:
+    """Return the boundaries of the parts of the bar, for `percent_shown`."""
+    percent, estimated = percent_shown(job, now)
+    return Shares(0.0, percent, percent) if estimated else job.shares_at(now)
