@@ -102,5 +102,5 @@ def _symbols(*, shades: bool) -> list[Line]:
         (("past phases, current phase,", "muted"),),
         (("its rest, pending phases", "muted"),),
         (),
-        (("━━━━", "past"), ("│", "muted"), ("╵", "muted"), (" average and slow end", "muted")),
+        (("████", "past"), ("│", "muted"), ("╵", "muted"), (" average and slow end", "muted")),
     ]
