@@ -10,11 +10,24 @@ from msgspec import Meta
 
 from phaseline.errors import Unrecoverable, shown
 
-__all__ = ["JOBS", "PHOTOS", "SYSTEM", "Message", "Position", "Tail", "channels_of", "job_channel", "output_channel"]
+__all__ = [
+    "HOSTS",
+    "JOBS",
+    "PHOTOS",
+    "SYSTEM",
+    "Message",
+    "Position",
+    "Tail",
+    "channels_of",
+    "job_channel",
+    "output_channel",
+]
 
 JOBS = "jobs"
 PHOTOS = "photos"
 SYSTEM = "system"
+HOSTS = "hosts"
+"""The load of machines. Its messages are not part of the stream: they have no number, and can't be missed."""
 
 
 def job_channel(job_id: str) -> str:
@@ -56,7 +69,7 @@ class Message(msgspec.Struct, frozen=True):
     """An event on the wire.
 
     Attributes:
-        seq: Its number in the stream.
+        seq: Its number in the stream; 0 if it is not part of the stream.
         type: Its name on the wire.
         job_id: The id of its job.
         channels: The channels that carry it.

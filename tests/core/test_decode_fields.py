@@ -26,6 +26,7 @@ REPORTED: dict[str, dict[str, Any]] = {
     "unsubscribe": {"channels": ["jobs"]},
     "auth": {"token": "t"},
     "ping": {},
+    "host_status": {"host": "box"},
 }
 VALUES: dict[str, Any] = {
     "null": None,
@@ -76,6 +77,11 @@ TAKES: dict[str, str] = {
     "coalesce_ms": "int",
     "batch": "bool",
     "token": "str",
+    "load": "int float null",
+    "processors": "int null",
+    "memory_used": "int null",
+    "memory_total": "int null",
+    "gpus": "",
 }
 EVENT_FIELDS = ["job_id", "producer", "producer_seq", "age_seconds"]
 FIELDS: dict[str, list[str]] = {
@@ -104,6 +110,7 @@ FIELDS: dict[str, list[str]] = {
     "unsubscribe": ["channels"],
     "auth": ["token"],
     "ping": [],
+    "host_status": ["host", "load", "processors", "memory_used", "memory_total", "gpus", "producer_seq"],
 }
 
 
@@ -139,7 +146,7 @@ def test_a_wrong_type_is_rejected_with_the_field_the_value_and_the_allowed_type(
     named, _, seen_and_allowed = str(error).partition(" is ")
     seen, _, allowed = seen_and_allowed.partition("; allowed: ")
     assert named.partition("[")[0].partition(".")[0] == field
-    inner = {"phases": "1", "channels": "1"}.get(field) if value == "list" else None
+    inner = {"phases": "1", "channels": "1", "gpus": "1"}.get(field) if value == "list" else None
     assert seen == (inner or repr(VALUES[value])) or named == "since.epoch"
     assert len(allowed) > 5
     assert "`" not in allowed

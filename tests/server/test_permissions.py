@@ -66,6 +66,8 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/progress/active"): ("/progress/active", None, READERS),
     ("GET", "/progress/jobs"): ("/progress/jobs", None, READERS),
     ("GET", "/progress/totals"): ("/progress/totals", None, READERS),
+    ("GET", "/progress/hosts"): ("/progress/hosts", None, READERS),
+    ("POST", "/progress/host"): ("/progress/host", {"host": "box"}, REPORTERS - CONFINED),
     ("GET", "/progress/events"): ("/progress/events", None, READERS),
     ("GET", "/events"): ("/events", None, READERS),
     ("GET", "/ws"): ("/ws", None, EVERYBODY),
@@ -223,6 +225,8 @@ async def say(socket: WebSocketConnection, kind: str, **fields: Any) -> dict[str
     """Send a message, and return what comes next: an answer, or how the connection was closed."""
     try:
         await socket.send_message(json.dumps({"type": kind, **fields}))
+        if kind == "host_status":  # it is not answered
+            await socket.send_message(json.dumps({"type": "ping"}))
         return await receive(socket)
     except ConnectionClosed as closed:
         return {"type": "closed", "code": closed.reason.code if closed.reason else 1006}
@@ -239,6 +243,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], set[str], str]] = {
     "subscribe": ({"channels": ["jobs"]}, READERS, "FORBIDDEN"),
     "unsubscribe": ({"channels": ["jobs"]}, EVERYBODY, ""),
     "auth": ({"token": "wrong"}, set(), "4501"),
+    "host_status": ({"host": "box"}, REPORTERS - CONFINED, "FORBIDDEN"),
     "job_started": ({"job_id": "shot-2"}, REPORTERS - OTHERS, "FORBIDDEN"),
     "job_progress": ({**PROGRESS}, REPORTERS - OTHERS, "FORBIDDEN"),
     "stage_completed": ({**ABOUT_JOB, "stage": "importing"}, REPORTERS - OTHERS, "FORBIDDEN"),

@@ -13,6 +13,7 @@ from phaseline.wire.decode import (
     decode_object,
     encode_event,
 )
+from phaseline.wire.host_status import HostStatus
 from phaseline.wire.ignored import ignored_fields, ignored_in_each
 from phaseline.wire.message import encode_message, encode_refrain, needs_snapshot, seconds, timestamp
 from phaseline.wire.picture_run import encode_run, run_snapshot
@@ -32,6 +33,7 @@ __all__ = [
     "Auth",
     "ClientMessage",
     "DayStatus",
+    "HostStatus",
     "JobStatus",
     "Ping",
     "ProgressLines",

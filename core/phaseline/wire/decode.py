@@ -13,6 +13,7 @@ from phaseline.model.events import Event, Label, Report, one_line
 from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline.text import clean_json, needs_cleaning
 from phaseline.wire.explain import explained, not_json, out_of_range
+from phaseline.wire.host_status import HostStatus
 from phaseline.wire.ignored import check_percent
 from phaseline.wire.one_line import check_lines
 
@@ -87,7 +88,7 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="aut
     token: Annotated[str, Meta(max_length=500, description="a string of at most 500 characters")]
 
 
-ClientMessage = Register | Subscribe | Unsubscribe | Ping | Auth | Report
+ClientMessage = Register | Subscribe | Unsubscribe | Ping | Auth | HostStatus | Report
 
 _client: "Final[msgspec.json.Decoder[ClientMessage]]" = msgspec.json.Decoder(ClientMessage)
 _clients: "Final[msgspec.json.Decoder[list[ClientMessage]]]" = msgspec.json.Decoder(list[ClientMessage])

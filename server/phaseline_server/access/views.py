@@ -6,17 +6,18 @@ All checks of permissions on jobs are here, so no route can forget one.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
-from phaseline.errors import PhaselineError
+from phaseline.errors import PhaselineError, shown
 from phaseline.model.events import Event, JobDismissed, JobStarted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Snapshot
 from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position
-from phaseline_server.access.grant import OPEN
+from phaseline.wire import HostStatus
+from phaseline_server.access.grant import OPEN, Grant
 from phaseline_server.access.keeper import CURRENT, Keeper
 from phaseline_server.errors import Forbidden, RateLimited
 from phaseline_server.fanout.broadcaster import BroadcasterStatistics
@@ -24,6 +25,7 @@ from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.fanout.subscriber import Subscriber
 from phaseline_server.jobs.history import HistoryPage
+from phaseline_server.jobs.hosts import HostQuery, HostsPage, HostsReader
 from phaseline_server.jobs.output import Output, Outputs, output_message
 from phaseline_server.jobs.published import Clock
 from phaseline_server.jobs.receipts import BatchReceipt
@@ -34,6 +36,9 @@ from phaseline_server.log.queries import JobFilter, JobQuery, Total, TotalsQuery
 from phaseline_server.log.stream import PAGE, Log
 
 __all__ = ["JobsView", "StreamView"]
+
+_CHECKED_NS: Final = 60 * 10**9
+_MOST_CHECKED: Final = 1000
 
 _AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
 _AnyFilter = TypeVar("_AnyFilter", bound=JobFilter)
@@ -51,6 +56,7 @@ class JobsView:
         """Create a view of `tracker` with the rate limits of `keeper`."""
         self._tracker = tracker
         self._keeper = keeper
+        self._reported_hosts: dict[tuple[str, str], int] = {}
         self.log = StreamView(tracker.log, keeper)
         self.outputs = Outputs()
 
@@ -177,6 +183,40 @@ class JobsView:
         access = CURRENT.get()
         jobs = [job for job in self._tracker.jobs() if not job.dismissed]
         return jobs if access.grant is OPEN else [job for job in jobs if access.reads(job.job_id)]
+
+    def report_host(self, status: HostStatus) -> None:
+        """See `Tracker.report_host`; also raises Unauthorized, Forbidden and RateLimited.
+
+        A token with a job prefix may report the machines that do one of its jobs.
+        """
+        grant = CURRENT.get().known
+        if grant.prefix and grant.reports and not self._works_for(grant, status.host):
+            raise Forbidden(
+                f"the token does not allow reporting host {shown(status.host)}; "
+                f"allowed: hosts of active jobs whose ids begin with {grant.prefix!a}"
+            )
+        self._check_report(grant.prefix)
+        self._tracker.report_host(status)
+
+    def _works_for(self, grant: Grant, host: str) -> bool:
+        """Return whether a machine does a job of the grant, or did it a minute ago, as the search takes its time."""
+        now_ns, key = self._tracker.clock().mono_ns, (grant.token, host)
+        if now_ns < self._reported_hosts.get(key, now_ns):
+            return True
+        jobs = self._tracker.jobs()
+        if not any(job.host == host and job.state.at_work and job.job_id.startswith(grant.prefix) for job in jobs):
+            return False
+        if len(self._reported_hosts) >= _MOST_CHECKED:
+            self._reported_hosts.clear()
+        self._reported_hosts[key] = now_ns + _CHECKED_NS
+        return True
+
+    async def hosts(self, query: HostQuery) -> HostsPage:
+        """See `HostsReader.read`; limited to the jobs that the client may read; with a job prefix, to their hosts."""
+        grant = CURRENT.get().known
+        grant.check_reads()
+        reader = HostsReader(self._tracker.loads, self._tracker.percent, self._tracker.clock())
+        return await reader.read(self.jobs(), query, idle=not grant.prefix)
 
     async def history(self, query: JobQuery) -> HistoryPage:
         """See `Tracker.history`; limited to the jobs that the client may read."""

@@ -26,6 +26,7 @@ from phaseline_server.http.routes.history import MAX_JOBS, Totals
 from phaseline_server.http.routes.output import MAX_AT
 from phaseline_server.http.routes.progress import MAX_EVENTS, Complete
 from phaseline_server.http.routes.statistics import EtaAnswer, PhasesAnswer
+from phaseline_server.http.table_hosts import HOSTS
 
 __all__ = ["JSON", "ROUTES", "Route"]
 
@@ -290,5 +291,5 @@ _STREAM: Final = (
     ),
 )
 
-ROUTES: Final = (*_PAGES, *_SERVER, *_PICTURES, *_PROGRESS, *_STREAM)
+ROUTES: Final = (*_PAGES, *_SERVER, *_PICTURES, *_PROGRESS, *HOSTS, *_STREAM)
 """Every route of the server."""

@@ -92,6 +92,10 @@ class JobMessages:
         estimate = self._estimates.exact(job, moment)
         return job.snapshot(moment, estimate, averages, self._estimates.reasons(job.job_id))
 
+    def percent(self, job: Job, moment: Moment) -> float:
+        """Return the percentage of an active job that is done, as its messages show it."""
+        return job.shown_percent(self._estimates.exact(job, moment).percent)
+
     def past_snapshot(self, job: Job, moment: Moment) -> Snapshot:
         """Return the full state of a job that has changed since; it shows nothing that was not published then."""
         last = self._estimates.outdated(job, moment)

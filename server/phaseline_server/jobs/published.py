@@ -8,7 +8,10 @@ import trio
 from phaseline.model.job import Job
 from phaseline.model.record import decode_job
 from phaseline.model.snapshot import Moment, Snapshot
+from phaseline.stream import HOSTS, Message
+from phaseline.wire import HostStatus
 from phaseline_server.jobs.history import HistoryPage, read_history
+from phaseline_server.jobs.hosts import Loads
 from phaseline_server.jobs.job_table import JobTable
 from phaseline_server.jobs.messages import JobMessages
 from phaseline_server.jobs.states import JobsState, Statuses
@@ -27,12 +30,14 @@ class PublishedJobs:
     Attributes:
         log: Where events are stored and published.
         clock: Returns the present moment.
+        loads: The last load of each machine.
     """
 
     def __init__(self, log: Log, table: JobTable, messages: JobMessages, clock: Clock, ends: Mapping[str, int]) -> None:
         """Read the jobs of `table`; `ends` are the runs that ended today so far, by state."""
         self.log = log
         self.clock = clock
+        self.loads = Loads()
         self._today = Today(clock(), ends)
         self._jobs = table
         self._messages = messages
@@ -85,6 +90,16 @@ class PublishedJobs:
             JournalFailed: The disk failed.
         """
         return await read_history(self.log, query, self._jobs, self._statuses, self.clock())
+
+    def percent(self, job: Job) -> float:
+        """Return the percentage of an active job that is done; as it was last shown if the job has changed since."""
+        return self._messages.percent(job, self.clock()) if self.has(job) else job.percent
+
+    def report_host(self, status: HostStatus) -> None:
+        """Record the load of a machine, and publish it on the channel `hosts`; raises TooLarge."""
+        document = self.loads.take(status, self.clock())
+        if document is not None:
+            self.log.announce(Message(0, "host_status", "", frozenset({HOSTS}), document))
 
     def tidy(self) -> None:
         """Drop statuses that are too old to be reused."""

@@ -20,6 +20,7 @@ from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
 from phaseline.wire import (
     Auth,
     ClientMessage,
+    HostStatus,
     Ping,
     Register,
     Subscribe,
@@ -183,6 +184,9 @@ class _Fallback:
                 return {"type": "unsubscription_confirmed", "channels": sorted(client.channels)}
             case Ping() | Auth():
                 return {"type": "pong", "server_time": timestamp(now().wall_ns)}
+            case HostStatus():
+                self._tracker.report_host(message)
+                return {"type": "host_status_confirmed", "host": message.host}
             case BaseEvent():
                 position = await self._tracker.report(message)
                 return {"type": "ack", "seq": position.seq, "producer_seq": message.producer_seq}

@@ -16,6 +16,7 @@ from phaseline.stream import Message, Position
 from phaseline.wire import (
     Auth,
     ClientMessage,
+    HostStatus,
     Ping,
     Register,
     Subscribe,
@@ -184,7 +185,7 @@ class Session:
             if isinstance(message, PhaselineError):
                 self._refuse(message, document)
             else:
-                await self._serve(message)
+                await self._serve(message, document)
         if reports:
             await self._report(reports, size, given)
 
@@ -221,14 +222,14 @@ class Session:
         await self._acks.wait_settled()
         raise Ended(code, str(error)[:120])
 
-    async def _serve(self, message: ClientMessage) -> None:
+    async def _serve(self, message: ClientMessage, document: str | bytes) -> None:
         try:
             await self._answer(message)
         except PhaselineError as error:
             if isinstance(error, Unauthorized):
                 self._services.refused[error.code] += 1
                 await self._end(UNAUTHORIZED, error)
-            self._refuse(error)
+            self._refuse(error, document)
 
     async def _answer(self, message: ClientMessage) -> None:
         match message:
@@ -250,6 +251,8 @@ class Session:
                 self._reply("unsubscription_confirmed", channels=sorted(self.client.channels))
             case Ping():
                 self._reply("pong", server_time=timestamp(now().wall_ns))
+            case HostStatus():
+                self._tracker.report_host(message)
             case Auth():
                 self._access.authenticate(message.token)
                 self._reply("auth_confirmed")
