@@ -24,6 +24,8 @@ __all__ = ["OutputScreen"]
 
 _OK: Final = 200
 _MISSING: Final = 404
+_PACE_S: Final = 1.0
+"""Time between two requests; `phaseline run` sends output once a second at most."""
 _MOST_ROWS: Final = 50
 """Rows of one line."""
 _NONE: Final = "no output kept; phaseline run sends it, without --no-output"
@@ -55,6 +57,7 @@ class OutputScreen(FramedScreen):
         self._rows = RowList(palette, lambda: len(self._wrapped), self._row, follows_end=True)
         self._search = SearchLine()
         self._worker: Worker[None] | None = None
+        self._next_read = 0.0
 
     def parts(self) -> Iterable[Widget]:
         """Return the lines and the search line."""
@@ -91,7 +94,9 @@ class OutputScreen(FramedScreen):
         """Redraw, and ask for what is new."""
         super().tick()
         idle = self._worker is None or self._worker.is_finished
-        if self.is_mounted and idle and self.owner.data.paused is None:
+        now = self.owner.data.scene().now
+        if self.is_mounted and idle and self.owner.data.paused is None and now >= self._next_read:
+            self._next_read = now + _PACE_S
             self._worker = self.run_worker(self._read(), group="output")
 
     async def _read(self) -> None:
