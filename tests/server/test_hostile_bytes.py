@@ -159,7 +159,7 @@ def test_hundreds_of_slow_clients_do_not_block_others(victim: Victim, attack: st
     said = {
         "slow head": GET + b"X-a: b\r\n",
         "slow body": POST + b"Content-Length: 8192\r\n\r\n{",
-        "slow read": (b"GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n") * 40,
+        "slow read": (b"GET /page/store.js HTTP/1.1\r\nHost: localhost\r\n\r\n") * 40,
     }[attack]
     with ExitStack() as crowd:
         clients = []
@@ -187,7 +187,7 @@ def test_hundreds_of_slow_clients_do_not_block_others(victim: Victim, attack: st
     [
         ("-H -i 1", "/health"),
         ("-B -i 1 -s 8192 -f application/json", "/progress/report"),
-        ("-X -k 10 -n 1", "/page.js"),
+        ("-X -k 10 -n 1", "/page/store.js"),
     ],
     ids=["slow head", "slow body", "slow read"],
 )

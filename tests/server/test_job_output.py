@@ -78,6 +78,8 @@ async def test_an_unknown_job_and_a_job_without_output_have_different_errors(tmp
         assert (await client.post("/progress/job/job/output", content="x")).json()["code"] == "UNKNOWN_JOB"
         await start(client)
         assert (await kept(client)).json()["code"] == "NO_OUTPUT"
+        following = await client.get("/progress/job/job/output", params={"after": "0", "format": "json"})
+        assert following.json() == {"success": True, "job_id": "job", "at": 0, "end": 0, "text": ""}
 
 
 async def test_output_of_a_job_that_has_ended_is_added(tmp_path: Path) -> None:

@@ -33,10 +33,9 @@ PROGRESS = ABOUT_JOB | {"stage": "importing", "progress": 1}
 # Each route: what is asked of it, and who is let in. One that is missing here fails the test.
 EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/"): ("/", None, EVERYBODY),
-    ("GET", "/page.css"): ("/page.css", None, EVERYBODY),
-    ("GET", "/page.js"): ("/page.js", None, EVERYBODY),
-    ("GET", "/icon.svg"): ("/icon.svg", None, EVERYBODY),
-    ("GET", "/preview.css"): ("/preview.css", None, EVERYBODY),
+    ("GET", "/job/{job_id}"): ("/job/shot-1", None, EVERYBODY),
+    ("GET", "/history"): ("/history", None, EVERYBODY),
+    ("GET", "/page/{name}"): ("/page/main.js", None, EVERYBODY),
     ("GET", "/openapi.json"): ("/openapi.json", None, EVERYBODY),
     ("GET", "/health"): ("/health", None, EVERYBODY),
     ("GET", "/metrics"): ("/metrics", None, READERS - CONFINED),

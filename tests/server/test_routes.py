@@ -41,11 +41,11 @@ async def test_preview_shows_the_pictures_newest_first_by_their_titles(tmp_path:
             os.utime(tmp_path / f"output/simple/annotated/0x{number}.png", (number, number))
         page = await client.get("/preview")
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert page.text.index('src="/files/simple/annotated/0x2.png"') < page.text.index(
-            'src="/files/simple/annotated/0x1.png"'
+        assert page.text.index('src="files/simple/annotated/0x2.png"') < page.text.index(
+            'src="files/simple/annotated/0x1.png"'
         )
         assert all(f"<strong>{escape(title)}</strong>" in page.text for title in titles)
-        style = await client.get("/preview.css")
+        style = await client.get("/page/preview.css")
         assert (style.status_code, style.headers["Content-Type"].partition(";")[0]) == (200, "text/css")
 
 

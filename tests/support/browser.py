@@ -56,7 +56,7 @@ class Browser:
             elif message["method"] == "Runtime.exceptionThrown":
                 self.problems.append(str(parameters["exceptionDetails"]))
             elif message["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
-                self.problems.append(str(parameters["entry"]["text"]))
+                self.problems.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
 
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol, and return its result."""

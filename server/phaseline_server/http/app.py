@@ -17,6 +17,7 @@ from phaseline_server.access.guard import Guard
 from phaseline_server.door import CLIENT_LEFT
 from phaseline_server.errors import Unauthorized, UnknownPath
 from phaseline_server.http.handlers import Handlers
+from phaseline_server.http.page_files import PAGE
 from phaseline_server.http.quart_calls import HttpCall, WebSocketCall
 from phaseline_server.http.routes import (
     events,
@@ -38,7 +39,6 @@ from phaseline_server.http.routes import (
     websocket,
 )
 from phaseline_server.http.routes.common import json_answer
-from phaseline_server.http.routes.page import PAGE
 from phaseline_server.http.services import Services
 from phaseline_server.http.table import ROUTES
 

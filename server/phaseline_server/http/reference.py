@@ -133,7 +133,7 @@ def _described(route: Route, described: Schema) -> Iterator[str]:
     for status, kinds in route.answers.items():
         content = operation["responses"][str(status)]["content"]
         shown = [_kind(content[kind]["schema"]) if content[kind] else f"`{kind}`" for kind in kinds]
-        yield f"- {status}: {' or '.join(shown)}"
+        yield f"- {status}: {' or '.join(shown) or 'no body'}"
     if route.errors:
         yield f"- Errors: {', '.join(map(str, sorted(set(route.errors))))}"
 

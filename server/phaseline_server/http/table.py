@@ -53,11 +53,18 @@ _RUN: Final = json_of(answers.Run)
 _PAGES: Final = (
     # The page as such shows nothing that is not its reader's.
     Route("page", "GET", "/", _ANYBODY, "Show all jobs as a page.", media("text/html")),
-    Route("page_style", "GET", "/page.css", _ANYBODY, "Get the page's style sheet.", media("text/css")),
-    Route("page_script", "GET", "/page.js", _ANYBODY, "Get the page's script.", media("text/javascript")),
-    Route("page_icon", "GET", "/icon.svg", _ANYBODY, "Get the page's icon.", media("image/svg+xml")),
+    Route("page_job", "GET", "/job/{job_id}", _ANYBODY, "Show a job as a page.", media("text/html")),
+    Route("page_history", "GET", "/history", _ANYBODY, "Show past jobs as a page.", media("text/html")),
+    Route(
+        "page_file",
+        "GET",
+        "/page/{name}",
+        _ANYBODY,
+        "Get a file of the pages.",
+        media("text/javascript", "text/css", "image/svg+xml") | {304: {}},
+        errors=(404,),
+    ),
     Route("preview", "GET", "/preview", _READ_ALL, "Show all pictures.", media("text/html"), errors=(403,)),
-    Route("preview_style", "GET", "/preview.css", _ANYBODY, "Get its style sheet.", media("text/css")),
     Route(
         "file", "GET", "/files/{path}", _READ_ALL, "Get a file of output/.", media("*/*"), errors=(400, 403, 404, 503)
     ),

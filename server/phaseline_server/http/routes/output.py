@@ -9,7 +9,7 @@ from phaseline_server.errors import NoOutput
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer, parse_number, read_text
 from phaseline_server.http.services import Services
-from phaseline_server.jobs.output import as_drawn
+from phaseline_server.jobs.output import Output, as_drawn
 
 __all__ = ["MAX_AT", "add_handlers"]
 
@@ -34,8 +34,10 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
             raise InvalidField("format", form, "text or json")
         after = _number("after")
         output = await jobs.output(job_id)
-        if output is None:
+        if output is None and after is None:
             raise NoOutput(job_id)
+        # A client that follows a job asks before there is any, too.
+        output = output or Output(0, "")
         if after is not None:
             output = output.after(after)
         if form == "json":

@@ -1,31 +1,28 @@
-"""`GET /`: all jobs as a web page.
+"""The web page: one document at `/`, `/job/<id>` and `/history`, and its files.
 
-The page works without JavaScript; with it, the page updates over `/ws`.
+Its scripts show the rest, over `/ws` and the HTTP API. Without JavaScript, `/` is a table of the jobs.
 """
 
 import math
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from heapq import nsmallest
-from pathlib import Path
 from typing import Final
 
 import msgspec
-import trio
-from quart import Response, stream_template
+from quart import Response, request, stream_template
 
 from phaseline.model.job import Job
 from phaseline.wire import JobStatus
+from phaseline_server.errors import UnknownPath
 from phaseline_server.http.handlers import Handlers
+from phaseline_server.http.page_files import compressed, read_files, serve_file
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.turns import Turns
 
-__all__ = ["PAGE", "add_handlers"]
+__all__ = ["add_handlers"]
 
-PAGE: Final = Path(__file__).parents[1] / "page"
-"""The folder of the templates, styles and scripts."""
-_MOST: Final = 500
+_MOST: Final = 200
 _statuses: Final = msgspec.json.Decoder(JobStatus)
 _HEADERS: Final = {
     "Content-Security-Policy": (
@@ -36,34 +33,40 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_ASSETS: Final = {
-    "page_style": ("page.css", "text/css"),
-    "page_script": ("page.js", "text/javascript"),
-    "page_icon": ("icon.svg", "image/svg+xml"),
-}
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of the page and its assets."""
+    """Register the handlers of the page and its files."""
+    files = read_files()
+    scripts = [name for name in files if name.endswith(".js")]
+
+    async def document(root: str, jobs: Sequence[JobStatus], totals: str) -> Response:
+        parts, turns = list[str](), Turns()
+        words = {"root": root, "scripts": scripts, "jobs": jobs, "totals": totals, **_WORDS}
+        async for part in await stream_template("page.html", **words):
+            parts.append(part)
+            await turns.offer()
+        return compressed("".join(parts), _HEADERS)
 
     @handlers
     async def page() -> Response:
         all_jobs = services.tracker.jobs()
         first = await services.tracker.statuses(nsmallest(_MOST, all_jobs, key=_urgency))
-        jobs = [_statuses.decode(document) for document in first]
-        parts, turns = list[str](), Turns()
-        async for part in await stream_template("page.html", jobs=jobs, totals=_totals(all_jobs), **_WORDS):
-            parts.append(part)
-            await turns.offer()
-        return Response("".join(parts), headers=_HEADERS, content_type="text/html; charset=utf-8")
+        return await document("", [_statuses.decode(each) for each in first], _totals(all_jobs))
 
-    for name, (file, kind) in _ASSETS.items():
-        handlers.add(name, partial(_asset, PAGE / file, kind))
+    @handlers
+    async def page_job(job_id: str) -> Response:  # noqa: ARG001 (the script reads the id from the address)
+        return await document("../", (), "")
 
+    @handlers
+    async def page_history() -> Response:
+        return await document("", (), "")
 
-async def _asset(path: Path, kind: str) -> Response:
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
-    return Response(await trio.Path(path).read_bytes(), headers=headers, content_type=f"{kind}; charset=utf-8")
+    @handlers
+    async def page_file(name: str) -> Response:
+        if name not in files:
+            raise UnknownPath(request.path)
+        return serve_file(files[name])
 
 
 def _urgency(job: Job) -> tuple[bool, int]:
@@ -72,7 +75,7 @@ def _urgency(job: Job) -> tuple[bool, int]:
 
 
 def _totals(jobs: Sequence[Job]) -> str:
-    """Return the number of jobs by state, worded as by `paint` in page.js."""
+    """Return the number of jobs by state."""
     counts = Counter(job.state for job in jobs)
     failed = sum(count for state, count in counts.items() if state.bad)
     active = sum(count for state, count in counts.items() if state.at_work)
@@ -80,7 +83,7 @@ def _totals(jobs: Sequence[Job]) -> str:
 
 
 def _phase(job: JobStatus) -> str:
-    """Return the phase that a job is in, or failed in, as `phaseOf` in page.js does."""
+    """Return the phase that a job is in, or failed in."""
     place = f"{job.stage_index}/{job.stage_count}"
     wanted = "failed" if job.completed_at else "current"
     now = next((stage for stage in job.stages if stage.state == wanted), None)
@@ -97,15 +100,8 @@ def _error(job: JobStatus) -> str:
     return str((job.result or {}).get("error") or "") if job.completed_at else ""
 
 
-def _name(job: JobStatus) -> str:
-    """Return the name to show for a job."""
-    if job.workflow == "dalle":
-        return f"{job.series}/{job.photo_id}"
-    return str(job.photo_info.get("file_name") or job.photo_id or job.job_id)
-
-
 def _duration(seconds: float | None) -> str:
-    """Return a duration as text, as `duration` in page.js does."""
+    """Return a duration as text."""
     if seconds is None:
         return "—"
     whole = round(seconds)
@@ -115,4 +111,4 @@ def _duration(seconds: float | None) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
-_WORDS: Final = {"name": _name, "phase": _phase, "error": _error, "duration": _duration}
+_WORDS: Final = {"phase": _phase, "error": _error, "duration": _duration}

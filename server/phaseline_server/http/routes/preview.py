@@ -6,7 +6,7 @@ import trio
 from quart import Response, render_template
 
 from phaseline_server.http.handlers import Handlers
-from phaseline_server.http.routes.page import PAGE
+from phaseline_server.http.page_files import compressed
 from phaseline_server.http.services import Services
 
 __all__ = ["add_handlers"]
@@ -20,14 +20,10 @@ _HEADERS: Final = {
 
 
 def add_handlers(handlers: Handlers, services: Services) -> None:
-    """Register the handlers of the page and its style."""
+    """Register the handler of the page."""
 
     @handlers
     async def preview() -> Response:
         pictures = await trio.to_thread.run_sync(services.gallery.pictures, _MOST)
         page = await render_template("preview.html", pictures=pictures, most=_MOST)
-        return Response(page, headers=_HEADERS, content_type="text/html; charset=utf-8")
-
-    @handlers
-    async def preview_style() -> Response:
-        return Response(await trio.Path(PAGE / "preview.css").read_bytes(), content_type="text/css")
+        return compressed(page, _HEADERS)

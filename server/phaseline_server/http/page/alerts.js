@@ -1,0 +1,81 @@
+// What shows progress outside of the page: its title, its icon, and notifications.
+
+import { duration } from "./format.js";
+import { nameOf } from "./row.js";
+import { isOver } from "./store.js";
+import { STATES, WORDS } from "./words.js";
+
+/** @typedef {import("./store.js").Job} Job */
+
+const KEY = "notify";
+const ICON_STEPS = 50; // a browser fetches and draws each icon anew
+
+/** What the icon shows. */
+let icon = "";
+let url = "";
+
+/**
+ * Show the mean progress of the jobs at work.
+ * @param {Iterable<Job>} jobs
+ * @param {string} page The name of what the page shows; "" for the list.
+ */
+export function showProgress(jobs, page) {
+  let [active, stalled, failed, sum] = [0, 0, 0, 0];
+  for (const job of jobs) {
+    if (job.state === "active") {
+      active += 1;
+      sum += job.percent;
+    } else if (job.state === "stalled") stalled += 1;
+    else if (job.state === "failed" || job.state === "lost") failed += 1;
+  }
+  const percent = active ? sum / active : 0;
+  const now = active ? `${Math.floor(percent)} % · ${active} ${WORDS.active}` : stalled ? `${stalled} ${WORDS.stalled}` : "";
+  const title = [now, failed ? `${failed} ${STATES.failed ?? "failed"}` : "", page, WORDS.title].filter(Boolean).join(" · ");
+  if (document.title !== title) document.title = title;
+  showIcon(active ? Math.round((percent / 100) * ICON_STEPS) / ICON_STEPS : null, failed > 0);
+}
+
+/** @param {number | null} share @param {boolean} failed */
+function showIcon(share, failed) {
+  const name = `${share} ${failed}`;
+  const link = /** @type {HTMLLinkElement | null} */ (document.querySelector("link[rel=icon]"));
+  if (name === icon || !link) return;
+  icon = name;
+  const color = failed ? "#d1483a" : share === null ? "#979ca8" : "#3f83f8";
+  const around = 2 * Math.PI * 6;
+  const ring = share === null ? "" : `<circle cx="8" cy="8" r="6" fill="none" stroke="${color}" stroke-width="3" stroke-dasharray="${share * around} ${around}" transform="rotate(-90 8 8)"/>`;
+  const drawn = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="6" fill="none" stroke="#8884" stroke-width="3"/>${ring}<circle cx="8" cy="8" r="2.2" fill="${color}"/></svg>`;
+  const next = URL.createObjectURL(new Blob([drawn], { type: "image/svg+xml" }));
+  link.href = next;
+  const before = url;
+  url = next;
+  if (before) setTimeout(() => URL.revokeObjectURL(before), 10_000); // the browser may still be fetching it
+}
+
+/** What to notify of: `off`, `failures` or `all`. */
+export const notifyChoice = () => localStorage.getItem(KEY) ?? "off";
+
+/**
+ * Choose what to notify of, and ask the browser. Return whether it allows it.
+ * @param {string} choice
+ */
+export async function chooseNotify(choice) {
+  const allowed = choice === "off" || ("Notification" in globalThis && (await Notification.requestPermission()) === "granted");
+  localStorage.setItem(KEY, allowed ? choice : "off");
+  return allowed;
+}
+
+/**
+ * Notify of a job that ended, stalled or was lost, if asked to.
+ * @param {Job} job
+ */
+export function notify(job) {
+  const choice = notifyChoice();
+  if (choice === "off" || !("Notification" in globalThis) || Notification.permission !== "granted") return;
+  if (job.state === "completed" && choice !== "all") return;
+  const state = STATES[job.state] ?? job.state;
+  new Notification(`${nameOf(job)}: ${state}`, {
+    body: job.error || job.reason || (isOver(job) ? duration(job.elapsed) : ""),
+    tag: job.id,
+  });
+}

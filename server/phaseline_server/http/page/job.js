@@ -1,0 +1,276 @@
+// The page of one job, at /job/<id>.
+
+import { ApiError, address, get, hasToken, post, shown, statusPath } from "./api.js";
+import { h, setText } from "./dom.js";
+import { about, band, clean, clock, count, duration, moment, rate, valueText } from "./format.js";
+import { barsOf, gantt } from "./gantt.js";
+import { Output } from "./output.js";
+import { barOf, nameOf, sourceOf } from "./row.js";
+import { elapsedAt, isOver, isRunning, jobOf, remainingAt, wallOf } from "./store.js";
+import { GLYPHS, JOB, STATES, WORDS } from "./words.js";
+
+/** @typedef {import("./store.js").Job} Job */
+
+const FETCH_MS = 1500;
+const OUTPUT_MS = 3000; // output comes without a message
+const P90 = 0.9;
+
+/** @param {number[]} numbers @param {number} share */
+function quantile(numbers, share) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const at = (sorted.length - 1) * share;
+  const [low, high] = [sorted[Math.floor(at)] ?? 0, sorted[Math.ceil(at)] ?? 0];
+  return low + (high - low) * (at - Math.floor(at));
+}
+
+export class JobView {
+  /** @param {import("./main.js").App} app @param {string} id */
+  constructor(app, id) {
+    this.app = app;
+    this.id = id;
+    this.name = id;
+    /** @type {any} */
+    this.status = null;
+    /** @type {Job | null} */
+    this.job = null;
+    this.fetched = -Infinity;
+    this.seen = -1;
+    this.fetching = false;
+    /** Whether to fetch again, whatever the last answer said. */
+    this.wanted = false;
+    this.closed = false;
+    /** @type {Map<string, number>} */
+    this.p90 = new Map();
+    this.picture = "";
+    this.head = h("div", { class: "job-head" });
+    this.phases = h("section", {});
+    this.side = h("div", { class: "facts" });
+    this.estimate = h("section", {});
+    this.errors = h("section", {});
+    this.media = h("section", {});
+    this.output = new Output(id);
+    this.actions = h("p", { class: "actions" });
+    this.note = h("p", { class: "note", role: "status" }, WORDS.connecting);
+    this.element = h("article", { class: "job-page" },
+      h("p", {}, h("a", { href: address("").href, "data-page": "", onclick: (/** @type {Event} */ event) => this.#back(event) }, JOB.back)),
+      this.head, this.note,
+      h("div", { class: "columns-2" }, h("div", {}, this.errors, this.phases, this.estimate, this.output.element, this.media), this.side), this.actions);
+  }
+
+  /** @param {Event} event */
+  #back(event) {
+    event.preventDefault();
+    event.stopPropagation();
+    this.app.back();
+  }
+
+  opened() {
+    this.#fetch();
+  }
+
+  close() {
+    this.closed = true;
+    if (this.picture.startsWith("blob:")) URL.revokeObjectURL(this.picture);
+  }
+
+  /** @param {string} key */
+  key(key) {
+    if (key === "Escape" || key === "Backspace") this.app.back();
+    else if (key === "x") this.#dismiss();
+    else return false;
+    return true;
+  }
+
+  /** Bring the page up to date. */
+  paint() {
+    const live = this.app.store.jobs.get(this.id);
+    const changed = live && live.received !== this.seen;
+    const age = performance.now() - this.fetched;
+    if (this.app.link.kind === "live" && (this.wanted || (changed && age > FETCH_MS) || (live && isRunning(live) && age > OUTPUT_MS))) this.#fetch();
+    if (!this.status && this.app.link.kind === "live" && performance.now() - this.fetched > 5000) this.#fetch();
+    if (this.job) this.#head(live ?? this.job);
+  }
+
+  async #fetch() {
+    if (this.fetching || this.app.link.kind === "token") return;
+    this.fetching = true;
+    this.wanted = false;
+    this.fetched = performance.now();
+    this.seen = this.app.store.jobs.get(this.id)?.received ?? -1;
+    try {
+      const first = this.status === null;
+      this.status = (await get(statusPath(this.id))).job_status;
+      this.job = jobOf(this.status, performance.now(), Date.now());
+      if (this.closed) return;
+      this.name = nameOf(this.job);
+      this.note.hidden = true;
+      this.#show();
+      await this.output.read();
+      if (first) await this.#statistics();
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) setText(this.note, JOB.unknown);
+      else if (error instanceof ApiError) setText(this.note, error.message);
+    } finally {
+      this.fetching = false;
+    }
+  }
+
+  /** Get the times that nine of ten runs keep; a token for some jobs only may not read them. */
+  async #statistics() {
+    try {
+      const { phases } = await get("metrics/phases");
+      for (const line of phases) {
+        const own = line.workflow === this.status.workflow && line.series === this.status.series;
+        if (own && line.recent_seconds.length > 1) this.p90.set(line.phase, quantile(line.recent_seconds, P90));
+      }
+      if (!this.closed) this.#phases();
+    } catch {
+      // The bars then have no such line.
+    }
+  }
+
+  #show() {
+    this.#phases();
+    this.#estimate();
+    this.#errors();
+    this.#facts();
+    this.#media();
+    this.#actions();
+    this.#head(this.app.store.jobs.get(this.id) ?? /** @type {Job} */ (this.job));
+  }
+
+  /** @param {Job} job */
+  #head(job) {
+    const at = this.app.clock();
+    const left = remainingAt(job, at.now);
+    const words = [];
+    if (isOver(job)) words.push(`${duration(job.elapsed)} · ${moment(job.ended)}`);
+    else if (job.state === "stalled" || job.state === "lost") words.push(job.reason || job.state);
+    else if (left === null) words.push(WORDS.noEstimate);
+    else if (left <= -1) words.push(WORDS.late(duration(-left)));
+    else words.push(`${about(left)} ${JOB.left} · ${clock(at.wall + 1000 * left, at.wall)}`);
+    if (left !== null && job.low !== null && job.high !== null) {
+      const since = (job.eta ?? 0) - left;
+      const [low, high] = [Math.max(0, job.low - since), Math.max(0, job.high - since)];
+      words.push(`${band(low, high)}, ${JOB.between(clock(at.wall + 1000 * low, at.wall), clock(at.wall + 1000 * high, at.wall))}`);
+    }
+    const counted = [count(job.done, job.total, job.unit), job.state === "active" ? rate(job.rate) : ""].filter(Boolean).join(" · ");
+    const state = STATES[job.state] ?? job.state;
+    const percent = `${Math.floor(job.percent)} %`;
+    const key = JSON.stringify([job.name, state, percent, words, counted, job.message, this.status.dismissed]);
+    const ends = barOf(job, at.now);
+    if (this.head.dataset.key !== key) {
+      this.head.dataset.key = key;
+      this.head.className = `job-head ${job.state}`;
+      const names = /** @type {const} */ (["high", "mid", "low"]);
+      this.head.replaceChildren(
+        h("h2", {}, h("span", { class: "glyph", "aria-hidden": "true" }, GLYPHS[job.state] ?? "·"), ` ${nameOf(job)}`),
+        h("p", { class: "source" }, [sourceOf(job), job.host].filter(Boolean).join(" · ")),
+        h("div", { class: "track big", role: "progressbar", "aria-valuenow": Math.floor(job.percent), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": nameOf(job) },
+          ...names.map((name) => h("i", { class: name }))),
+        h("p", { class: "now" }, h("b", { class: "state" }, state), h("b", {}, percent), ...words.map((each) => h("span", {}, each)), counted ? h("span", {}, counted) : null,
+          this.status.dismissed ? h("span", {}, JOB.dismissed) : null),
+        job.message && !isOver(job) ? h("p", { class: "message" }, job.message) : h("p", { hidden: true }),
+      );
+    }
+    [...this.head.querySelectorAll("i")].forEach((fill, index) => {
+      fill.style.width = `${ends[2 - index]?.toFixed(1)}%`;
+    });
+  }
+
+  #phases() {
+    const { status, job } = this;
+    if (!status.stages.length || !job) return;
+    const bars = barsOf(status, 0, (phase) => this.p90.get(phase) ?? null);
+    this.phases.replaceChildren(h("h3", {}, JOB.phases), gantt(bars, elapsedAt(job, job.received), job.eta), h("p", { class: "hint" }, JOB.phasesNote));
+  }
+
+  #estimate() {
+    const { status } = this;
+    const reasons = status.eta_reasons.map((/** @type {any} */ reason) => {
+      const sign = reason.change_seconds < 0 ? "−" : "+";
+      return h("li", {}, h("time", {}, clock(wallOf(reason.at), Date.now())), h("b", {}, `${sign}${about(Math.abs(reason.change_seconds))}`), ` ${clean(reason.text)}`);
+    });
+    const over = status.completed_at !== null;
+    this.estimate.hidden = over && !reasons.length;
+    this.estimate.replaceChildren(
+      h("h3", {}, JOB.estimate),
+      ...(over ? [] : [h("p", {}, JOB.basis(status.eta_runs, status.eta_basis))]),
+      h("h4", {}, JOB.reasons),
+      reasons.length ? h("ol", { class: "reasons" }, ...reasons.reverse()) : h("p", { class: "hint" }, JOB.noReasons),
+    );
+  }
+
+  #errors() {
+    /** @type {any[]} */
+    const found = [...this.status.errors].reverse();
+    const result = this.status.result?.error;
+    const texts = found.map((error) => h("li", {}, h("b", {}, clean(error.error_type)), error.stage ? ` · ${clean(error.stage)}` : "", ` · ${clock(wallOf(error.timestamp), Date.now())}`, h("pre", {}, clean(error.error_message))));
+    if (result && !found.some((error) => error.error_message === result)) texts.push(h("li", {}, h("pre", {}, clean(result))));
+    this.errors.hidden = !texts.length;
+    this.errors.replaceChildren(h("h3", {}, JOB.errors), h("ul", { class: "errors" }, ...texts));
+  }
+
+  #facts() {
+    const { status } = this;
+    const counted = count(status.done, status.total, clean(status.unit));
+    /** @type {[string, string][]} */
+    const own = [["job_id", status.job_id], ["workflow", status.workflow], ["series", status.series], ["host", status.host], ["photo_id", status.photo_id ?? ""],
+      ["started", moment(wallOf(status.started_at))], ["ended", status.completed_at ? moment(wallOf(status.completed_at)) : ""], ["elapsed", status.completed_at ? duration(status.elapsed_seconds) : ""],
+      ["count", counted]];
+    const result = Object.fromEntries(Object.entries(status.result ?? {}).filter(([name]) => name !== "error"));
+    this.side.replaceChildren(
+      h("h3", {}, JOB.facts), facts(own.filter(([, value]) => value !== "").map(([name, value]) => [JOB.names[name] ?? name, clean(value)])),
+      ...more(JOB.worker, status.worker), ...more(JOB.facts, status.photo_info), ...more(JOB.result, result),
+    );
+  }
+
+  async #media() {
+    const { status } = this;
+    if (status.workflow !== "dalle" || status.state !== "completed" || this.picture) return;
+    this.picture = "wanted";
+    const url = address(`dalle/${encodeURIComponent(status.series)}/${encodeURIComponent(status.photo_id)}`, { format: "png" });
+    try {
+      this.picture = await shown(url);
+      this.media.replaceChildren(h("h3", {}, JOB.picture), h("a", { href: this.picture }, h("img", { src: this.picture, alt: clean(status.result?.title ?? this.name) })));
+    } catch {
+      // It was removed.
+    }
+  }
+
+  #actions() {
+    const { status } = this;
+    const url = address(statusPath(this.id));
+    const raw = h("a", { href: url.href, target: "_blank", rel: "noopener" }, JOB.raw);
+    if (hasToken()) {
+      raw.addEventListener("click", async (event) => {
+        event.preventDefault();
+        open(await shown(url), "_blank", "noopener");
+      });
+    }
+    const can = !status.dismissed && status.state !== "active" && status.state !== "queued";
+    this.actions.replaceChildren(raw, ...(can ? [h("button", { type: "button", onclick: () => this.#dismiss() }, JOB.dismiss)] : []));
+  }
+
+  async #dismiss() {
+    const { status } = this;
+    if (!status || status.dismissed || status.state === "active" || !confirm(JOB.dismissAsk)) return;
+    try {
+      await post("progress/dismiss", { job_id: this.id });
+      this.wanted = true;
+      this.paint();
+    } catch (error) {
+      const denied = error instanceof ApiError && error.status === 403;
+      this.actions.append(h("span", { class: "note problem", role: "alert" }, denied ? JOB.dismissDenied : /** @type {Error} */ (error).message));
+    }
+  }
+}
+
+/** @param {[string, string][]} lines */
+const facts = (lines) => h("dl", {}, ...lines.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+
+/** @param {string} title @param {Record<string, unknown>} values */
+function more(title, values) {
+  const lines = Object.entries(values).map(([name, value]) => /** @type {[string, string]} */ ([clean(name), valueText(value)]));
+  return lines.length ? [h("h3", {}, title), facts(lines)] : [];
+}

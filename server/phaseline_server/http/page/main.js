@@ -1,0 +1,238 @@
+// The program of the pages: the connection, the addresses, the keys.
+
+import { ROOT, jobPath } from "./api.js";
+import { chooseNotify, notify, notifyChoice, showProgress } from "./alerts.js";
+import { Connection } from "./connection.js";
+import { byId, h, setText } from "./dom.js";
+import { HistoryView } from "./history.js";
+import { JobView } from "./job.js";
+import { ListView } from "./list.js";
+import { Store } from "./store.js";
+import { WORDS } from "./words.js";
+
+const PAINT_MS = 250;
+const TICK_MS = 1000; // times go on without messages
+
+/** @typedef {{element: HTMLElement, name: string, opened: () => void, close: () => void, paint: () => void, key: (key: string) => boolean}} View */
+
+export class App {
+  constructor() {
+    this.store = new Store();
+    this.store.onStop = (job) => this.link.kind === "live" && notify(job);
+    /** @type {import("./connection.js").Link} */
+    this.link = { kind: "connecting", way: "ws", why: "" };
+    /** Whether the server has sent its jobs. */
+    this.known = false;
+    /** When the connection was lost; until then times go on. @type {import("./row.js").Clock | null} */
+    this.stopped = null;
+    this.painted = { changes: -1, at: 0 };
+    /** @type {View | null} */
+    this.view = null;
+    this.connection = new Connection(this.store, (messages) => this.#take(messages), (link) => this.#linked(link));
+  }
+
+  /** The time that the page shows: the present, or the moment when the server went away. @returns {import("./row.js").Clock} */
+  clock() {
+    return this.stopped ?? { now: performance.now(), wall: Date.now(), stale: false };
+  }
+
+  /** @param {any[]} messages */
+  #take(messages) {
+    const [now, wall] = [performance.now(), Date.now()];
+    for (const message of messages) {
+      this.store.take(message, now, wall);
+      if (message.type === "snapshot" || message.type === "subscription_confirmed") this.known ||= message.type === "snapshot";
+    }
+  }
+
+  /** @param {import("./connection.js").Link} link */
+  #linked(link) {
+    this.link = link;
+    const live = link.kind === "live";
+    if (live) this.stopped = null;
+    else this.stopped ??= { now: performance.now(), wall: Date.now(), stale: true };
+    document.body.classList.toggle("stale", !live && this.known);
+    const connection = byId("connection");
+    connection.className = link.kind;
+    const at = new Date(this.stopped?.wall ?? Date.now()).toLocaleTimeString("en-GB");
+    setText(connection, live ? WORDS.live + WORDS.ways[link.way] : link.kind === "away" ? WORDS.away(at) : link.kind === "token" ? "" : WORDS.connecting);
+    this.#tokenForm(link);
+    this.paint();
+  }
+
+  /** @param {import("./connection.js").Link} link */
+  #tokenForm(link) {
+    document.getElementById("token")?.remove();
+    if (link.kind !== "token") return;
+    const words = link.why === "needed" ? WORDS.tokenNeeded : link.why === "ended" ? WORDS.tokenEnded : link.why;
+    const input = h("input", { type: "password", name: "token", autocomplete: "off", required: true, "aria-label": WORDS.tokenLabel });
+    const submit = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      byId("token").remove();
+      this.connection.useToken(input.value.trim());
+    };
+    byId("top").after(
+      h("form", { id: "token", onsubmit: submit }, h("p", { role: "alert" }, words), input, h("button", {}, WORDS.tokenButton), h("p", { class: "hint" }, WORDS.tokenHelp)),
+    );
+    this.store.jobs.clear(); // nobody may read what a token showed before
+    this.store.epoch = "";
+    this.store.version += 1;
+    this.known = false;
+    input.focus();
+  }
+
+  /** Show what the address names. */
+  route() {
+    this.view?.close();
+    const path = location.pathname.slice(ROOT.pathname.length);
+    const job = /^job\/(.+)$/s.exec(path)?.[1];
+    const view = job ? new JobView(this, decoded(job)) : path === "history" ? new HistoryView(this) : new ListView(this);
+    this.view = view;
+    byId("view").replaceChildren(view.element);
+    for (const link of document.querySelectorAll("[data-page]")) {
+      const here = (path === "history" ? "history" : job ? "" : "list") === link.getAttribute("data-page");
+      if (here) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    scrollTo(0, 0);
+    view.opened();
+    this.paint();
+  }
+
+  /** @param {string} path Below the root. */
+  go(path) {
+    history.pushState({ inside: true }, "", new URL(path, ROOT));
+    this.route();
+  }
+
+  /** @param {string} id */
+  openJob(id) {
+    this.go(jobPath(id));
+  }
+
+  /** Go back to the page before, or to the list. */
+  back() {
+    if (history.state?.inside) history.back();
+    else this.go("");
+  }
+
+  paint() {
+    if (document.hidden) return;
+    this.view?.paint();
+    this.#title();
+  }
+
+  #title() {
+    showProgress(this.store.jobs.values(), this.view?.name ?? "");
+  }
+
+  /** Paint if there is something new, at most four times a second. */
+  tick() {
+    const now = performance.now();
+    const { changes } = this.store;
+    if (changes === this.painted.changes && now - this.painted.at < TICK_MS) return;
+    this.painted = { changes, at: now };
+    if (document.hidden) this.#title();
+    else this.paint();
+  }
+}
+
+/** @param {string} text A part of an address, perhaps a wrong one. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// ------------------------------------------------------------------------------------------- settings
+
+const THEME = "theme";
+const THEMES = ["auto", "light", "dark"];
+
+/** @param {string} theme */
+function useTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  localStorage.setItem(THEME, theme);
+  const select = document.querySelector("select[name=theme]");
+  if (select instanceof HTMLSelectElement) select.value = theme;
+}
+
+/** @param {string} name @param {string} label @param {Record<string, string>} choices @param {string} value @param {(value: string) => void} choose */
+function choice(name, label, choices, value, choose) {
+  const select = h("select", { name }, ...Object.entries(choices).map(([key, word]) => h("option", { value: key, selected: key === value }, word)));
+  select.addEventListener("change", () => choose(select.value));
+  return h("label", {}, `${label} `, select);
+}
+
+/** @returns {HTMLDialogElement} */
+function help() {
+  const dialog = h("dialog", { id: "help", "aria-label": WORDS.keysTitle, onclick: () => dialog.close() });
+  dialog.append(
+    h("h2", {}, WORDS.keysTitle),
+    h("dl", {}, ...WORDS.keys.flatMap(([keys, meaning]) => [h("dt", {}, h("kbd", {}, keys)), h("dd", {}, meaning)])),
+    h("button", { type: "button" }, WORDS.close),
+  );
+  return dialog;
+}
+
+// ----------------------------------------------------------------------------------------------- keys
+
+/** @param {App} app @param {HTMLDialogElement} dialog @param {KeyboardEvent} event */
+function pressed(app, dialog, event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
+  const target = /** @type {HTMLElement} */ (event.target);
+  const typing = target.matches("input, select, textarea");
+  if (typing && target instanceof HTMLInputElement && target.type === "search") {
+    if (event.key !== "Escape" && event.key !== "Enter" && event.key !== "ArrowDown") return;
+    if (event.key === "Escape" && target.value && app.view?.key("Escape")) return;
+    target.blur();
+    document.querySelector(/** @type {any} */ ("[role=grid]"))?.focus();
+    event.preventDefault();
+    return;
+  }
+  if (typing || (event.key === "Enter" && target.matches("a, button, summary"))) return;
+  /** @type {Record<string, () => void>} */
+  const keys = { "?": () => dialog.showModal(), t: () => useTheme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme ?? "auto") + 1) % 3] ?? "auto"), 1: () => app.go(""), 6: () => app.go("history") };
+  const act = keys[event.key];
+  if (act) act();
+  else if (!app.view?.key(event.key)) return;
+  event.preventDefault();
+}
+
+// ---------------------------------------------------------------------------------------------- start
+
+function start() {
+  const app = new App();
+  const dialog = help();
+  const notifyChosen = async (/** @type {string} */ value) => {
+    if (!(await chooseNotify(value))) alert(WORDS.notifyDenied);
+    const select = document.querySelector("select[name=notify]");
+    if (select instanceof HTMLSelectElement) select.value = notifyChoice();
+  };
+  document.body.append(
+    h("footer", {},
+      choice("theme", WORDS.theme, WORDS.themes, localStorage.getItem(THEME) ?? "auto", useTheme),
+      choice("notify", WORDS.notify, WORDS.notifyChoices, notifyChoice(), notifyChosen),
+      h("button", { type: "button", onclick: () => dialog.showModal() }, `${WORDS.keysTitle} `, h("kbd", {}, "?"))),
+    dialog,
+  );
+  useTheme(localStorage.getItem(THEME) ?? "auto");
+  document.addEventListener("keydown", (event) => pressed(app, dialog, event));
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("a[data-page]") : null;
+    if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    app.go(link.href.slice(ROOT.href.length));
+  });
+  addEventListener("popstate", () => app.route());
+  document.addEventListener("visibilitychange", () => app.paint());
+  setInterval(() => app.tick(), PAINT_MS);
+  app.route();
+  app.connection.run();
+  return app;
+}
+
+/** For tests and the console. */
+Object.assign(globalThis, { phaseline: start() });

@@ -1,0 +1,182 @@
+// One line of a list.
+
+import { address, jobPath } from "./api.js";
+import { h, setText } from "./dom.js";
+import { about, band, clock, count, duration, halves, rate, spent } from "./format.js";
+import { elapsedAt, isOver, remainingAt } from "./store.js";
+import { GLYPHS, SECTIONS, STATES, WORDS } from "./words.js";
+
+/** @typedef {import("./store.js").Job} Job */
+/** @typedef {import("./sections.js").Item} Item */
+/** @typedef {{now: number, wall: number, stale: boolean}} Clock */
+
+const CELLS = /** @type {const} */ (["glyph", "name", "source", "phase", "bar", "percent", "count", "words", "elapsed", "left", "band", "at", "host"]);
+
+/** The workflow and series of a job. @param {Job} job */
+export const sourceOf = (job) => [job.workflow, job.series].filter(Boolean).join(" · ");
+
+/** The name without what the row shows beside it. @param {Job} job */
+export const nameOf = (job) => (job.workflow === "dalle" && job.series ? `${job.series}/${job.name}` : job.name);
+
+/**
+ * The three ends of a bar, in percent: surely done, estimated, and done if all goes well.
+ * @param {Job} job
+ * @param {number} now
+ * @returns {[number, number, number]}
+ */
+export function barOf(job, now) {
+  const percent = Math.min(100, Math.max(0, job.percent));
+  const left = remainingAt(job, now);
+  if (left === null || job.low === null || job.high === null || job.eta === null) return [percent, percent, percent];
+  const since = job.eta - left;
+  const whole = elapsedAt(job, now) + Math.max(0, left);
+  const [fast, slow] = [job.low - since, job.high - since].map((each) => elapsedAt(job, now) + Math.max(0, each));
+  const at = /** @param {number | undefined} length */ (length) => (length ? Math.min(100, (percent * whole) / length) : percent);
+  return [Math.min(percent, at(slow)), percent, Math.max(percent, at(fast))];
+}
+
+/** What the row of an unfinished job says of its end. @param {Job} job @param {Clock} at */
+function endOf(job, at) {
+  if (job.state === "stalled") {
+    const silent = job.silentFrom === null ? "" : WORDS.silent(spent((at.wall - job.silentFrom) / 1000));
+    return { left: job.reason === "silent" ? silent || job.reason : job.reason || silent, band: "", at: "" };
+  }
+  const left = remainingAt(job, at.now);
+  if (left === null) return { left: "—", band: "", at: "" };
+  if (left <= -1) return { left: WORDS.late(spent(-left)), band: "", at: clock(at.wall + 1000 * left, at.wall) };
+  const since = (job.eta ?? 0) - left;
+  const range = job.low === null || job.high === null ? "" : band(Math.max(0, job.low - since), Math.max(0, job.high - since));
+  return { left: about(left), band: range, at: clock(at.wall + 1000 * left, at.wall) };
+}
+
+/** The text of a job that does not run. @param {Job} job */
+function wordsOf(job) {
+  if (job.state === "completed") return job.cached ? WORDS.cached : job.message;
+  if (job.state === "lost") return `${job.reason || WORDS.silent("")} · ${Math.floor(job.percent)} %${job.phase ? ` · ${job.phase}` : ""}`;
+  const error = job.error || (job.state === "cancelled" ? "" : WORDS.noReason);
+  return `${error}${job.phase ? ` · ${job.phase}` : ""} · ${Math.floor(job.percent)} %`.replace(/^ · /, "");
+}
+
+/** One line: of a job, of a section, or of the rest of a section. */
+export class Row {
+  /** @param {number} number Makes its id. */
+  constructor(number) {
+    this.link = h("a", { tabindex: "-1" });
+    this.head = h("span", { class: "head" });
+    this.tail = h("span", { class: "tail" });
+    this.link.append(this.head, this.tail);
+    this.fills = /** @type {const} */ (["high", "mid", "low"]).map((name) => h("i", { class: name }));
+    /** @type {Record<string, HTMLElement>} */
+    this.cells = {};
+    for (const name of CELLS) this.cells[name] = h("span", { class: name, role: "gridcell" });
+    this.cells.name?.append(this.link);
+    this.cells.bar?.append(h("span", { class: "track" }, ...this.fills));
+    this.title = h("span", { class: "title", role: "gridcell", "aria-colspan": CELLS.length });
+    this.element = h("div", { class: "row", role: "row", id: `row-${number}` });
+    this.key = "";
+    this.kind = "";
+    /** What the bar shows, to write it only if it changes. */
+    this.widths = "";
+  }
+
+  /** @param {string} kind */
+  #become(kind) {
+    if (this.kind === kind) return;
+    this.kind = kind;
+    this.element.replaceChildren(...(kind === "job" ? CELLS.map((name) => /** @type {HTMLElement} */ (this.cells[name])) : [this.title]));
+  }
+
+  /** @param {string} name */
+  #class(name) {
+    if (this.element.className !== name) this.element.className = name;
+  }
+
+  /**
+   * Show a line.
+   * @param {Item} item
+   * @param {Clock} at
+   * @param {boolean} selected
+   */
+  show(item, at, selected) {
+    this.#become(item.kind === "job" ? "job" : "title");
+    this.key = item.key;
+    if (this.element.dataset.key !== item.key) this.element.dataset.key = item.key;
+    this.element.setAttribute("aria-selected", String(selected));
+    const mark = selected ? " selected" : "";
+    if (item.kind === "job") {
+      this.element.removeAttribute("aria-expanded");
+      this.#job(item.job, at, mark);
+    } else if (item.kind === "section") {
+      this.#class(`row section ${item.section}${mark}`);
+      this.element.setAttribute("aria-expanded", String(!item.closed));
+      setText(this.title, `${item.closed ? "▸" : "▾"} ${SECTIONS[item.section]} ${item.count.toLocaleString("en")}`);
+    } else {
+      this.element.removeAttribute("aria-expanded");
+      this.#class(`row more${mark}`);
+      setText(this.title, item.count ? WORDS.more(item.count) : WORDS.less);
+    }
+  }
+
+  /** @param {Job} job @param {Clock} at @param {string} mark */
+  #job(job, at, mark) {
+    const over = isOver(job) || job.state === "lost";
+    const name = nameOf(job);
+    const [head, tail] = halves(name);
+    setText(this.head, head);
+    setText(this.tail, tail);
+    const href = address(jobPath(job.id)).href;
+    if (this.link.href !== href) this.link.href = href;
+    const title = `${name}\n${[sourceOf(job), job.host, job.id].filter(Boolean).join("\n")}`;
+    if (this.link.title !== title) {
+      this.link.title = title;
+      this.link.setAttribute("aria-label", name);
+    }
+    this.#set("glyph", GLYPHS[job.state] ?? "·");
+    const state = STATES[job.state] ?? job.state;
+    if (this.cells.glyph?.title !== state) {
+      this.cells.glyph?.setAttribute("title", state);
+      this.cells.glyph?.setAttribute("aria-label", state);
+    }
+    this.#set("source", sourceOf(job));
+    this.#set("host", job.host);
+    this.#set("elapsed", spent(elapsedAt(job, at.now)));
+    if (over) {
+      this.#class(`row job over ${job.state}${mark}`);
+      this.#set("words", wordsOf(job));
+      if (this.cells.words) this.cells.words.title = wordsOf(job);
+      this.#set("left", duration(job.elapsed));
+      this.#set("band", "");
+      this.#set("at", clock(job.ended, at.wall));
+      return;
+    }
+    const end = endOf(job, at);
+    const late = (remainingAt(job, at.now) ?? 0) <= -1;
+    this.#class(`row job ${job.state}${late ? " late" : ""}${mark}`);
+    const place = job.phaseCount ? `${job.phaseIndex}/${job.phaseCount} ` : "";
+    this.#set("phase", `${place}${job.phase}`);
+    if (this.cells.phase && this.cells.phase.title !== job.message) this.cells.phase.title = job.message;
+    this.#set("percent", `${Math.floor(job.percent)} %`);
+    this.#set("count", [count(job.done, job.total, job.unit), job.state === "active" ? rate(job.rate) : ""].filter(Boolean).join(" · "));
+    this.#set("left", end.left);
+    this.#set("band", end.band);
+    this.#set("at", end.at);
+    this.#bar(barOf(job, at.now));
+  }
+
+  /** @param {[number, number, number]} ends */
+  #bar([low, mid, high]) {
+    const widths = [high, mid, low].map((end) => `${end.toFixed(1)}%`);
+    const key = widths.join();
+    if (key === this.widths) return;
+    this.widths = key;
+    this.fills.forEach((fill, index) => {
+      fill.style.width = widths[index] ?? "0";
+    });
+  }
+
+  /** @param {string} name @param {string} text */
+  #set(name, text) {
+    const cell = this.cells[name];
+    if (cell) setText(cell, text);
+  }
+}

@@ -1,0 +1,134 @@
+// Every text of the pages, in one file, so that it can be translated.
+
+/** @param {number} count @param {string} what */
+const many = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+
+/** @type {Record<string, string>} */
+export const STATES = { completed: "done" };
+
+/** So that color is never the only sign of a state. @type {Record<string, string>} */
+export const GLYPHS = { queued: "○", active: "►", stalled: "!", lost: "?", completed: "✓", failed: "✗", cancelled: "■" };
+
+/** @type {Record<string, string>} */
+export const SECTIONS = { active: "Active", queued: "Queued", stalled: "Stalled", failed: "Failed", done: "Done" };
+
+/** @type {Record<string, string>} */
+export const COLUMNS = {
+  name: "name", source: "workflow", phase: "phase", percent: "progress", count: "count", elapsed: "elapsed", left: "left",
+  band: "range", at: "at", host: "host",
+};
+
+export const WORDS = {
+  title: "Phaseline",
+  live: "● live",
+  connecting: "○ connecting",
+  /** @param {string} at */
+  away: (at) => `○ server away · last state of ${at} · reconnecting`,
+  /** @type {Record<string, string>} */
+  ways: { ws: "", sse: " · by server-sent events, because WebSocket is blocked", poll: " · by polling, because streams are blocked" },
+  tokenNeeded: "This server needs a token with scope read.",
+  tokenEnded: "The token is unknown, has expired or was revoked. Enter another one.",
+  tokenLabel: "Token",
+  tokenButton: "Show jobs",
+  tokenHelp: "An administrator creates one: progress-server token create --scope read",
+  filterLabel: "Filter jobs",
+  filterHint: "filter, for example: render !done host:box2 name:/v0[67]/",
+  jobs: "Jobs",
+  history: "History",
+  /** @param {number} count */
+  matching: (count) => `${many(count, "job")} match`,
+  nothingMatches: "No job matches the filter.",
+  /** @param {number} count */
+  more: (count) => `Show ${many(count, "more job")}`,
+  less: "Show fewer",
+  emptyTitle: "No jobs yet.",
+  emptyRun: "Run any command, and its progress appears here:",
+  emptyReport: "Or report your own job:",
+  doneToday: "done today",
+  failedToday: "failed today",
+  cancelledToday: "cancelled today",
+  active: "active",
+  stalled: "stalled",
+  queued: "queued",
+  allDone: "until all are done",
+  anyMoment: "any moment",
+  /** @param {string} time */
+  late: (time) => `late ${time}`,
+  /** @param {string} time */
+  silent: (time) => `silent ${time}`,
+  workerGone: "worker gone",
+  noReason: "no reason given",
+  noEstimate: "no estimate yet",
+  cached: "from the cache",
+  notify: "Notify",
+  /** @type {Record<string, string>} */
+  notifyChoices: { off: "off", failures: "failed, stalled", all: "every end" },
+  notifyDenied: "This browser does not allow notifications of this page.",
+  theme: "Theme",
+  /** @type {Record<string, string>} */
+  themes: { auto: "as the system", light: "light", dark: "dark" },
+  keysTitle: "Keys",
+  close: "Close",
+  keys: [
+    ["/", "filter"], ["j k ↓ ↑", "move"], ["g G", "first, last"], ["Enter", "open, fold or unfold"], ["Esc", "back; clear the filter"],
+    ["s S", "sort by the next column; reverse"], ["1 6", "jobs, history"], ["t", "theme"], ["?", "this list"],
+  ],
+};
+
+export const JOB = {
+  back: "← All jobs",
+  unknown: "The server has no such job. It may have been deleted from its log.",
+  dismissed: "dismissed",
+  phases: "Phases",
+  phasesNote: "Solid: time taken. Outline: usual time. Line: nine of ten runs are done by then.",
+  estimate: "Estimate",
+  reasons: "Why the remaining time changed",
+  noReasons: "It has not changed by more than a tenth.",
+  /** @param {number} runs @param {string} basis */
+  basis: (runs, basis) => (basis === "none" ? "There is nothing to estimate from yet." : `From ${many(runs, "earlier run")}${basis === "history" ? "" : " and this one's own progress"}.`),
+  facts: "Facts",
+  worker: "Worker",
+  result: "Result",
+  errors: "Errors",
+  output: "Output",
+  follow: "Follow",
+  search: "Search the output",
+  /** @param {number} count */
+  lines: (count) => many(count, "line"),
+  picture: "Picture",
+  raw: "Raw JSON",
+  dismiss: "Dismiss",
+  dismissAsk: "Dismiss this job? It leaves the lists and counts, and stays in the history.",
+  dismissDenied: "Your token does not allow this.",
+  shortened: "shortened",
+  skipped: "skipped",
+  toCome: "to come",
+  /** @param {string} time */
+  usually: (time) => `usually ${time}`,
+  left: "left",
+  /** @param {string} low @param {string} high */
+  between: (low, high) => `between ${low} and ${high}`,
+  now: "now",
+  /** @type {Record<string, string>} */
+  names: {
+    job_id: "id", workflow: "workflow", series: "series", host: "host", started: "started", ended: "ended", elapsed: "elapsed",
+    message: "message", count: "count", photo_id: "item", stage: "phase",
+  },
+};
+
+export const HISTORY = {
+  /** @type {Record<string, string>} */
+  ranges: { today: "today", yesterday: "yesterday", "7d": "7 days", "30d": "30 days", all: "everything" },
+  rangeLabel: "Range",
+  totals: "Totals by workflow",
+  columns: ["workflow", "runs", "done", "failed", "lost", "cancelled", "median", "p95", "week before"],
+  lengths: "Run lengths",
+  /** @param {number} count */
+  lengthsNote: (count) => `${many(count, "run")}; line: median; ✗: failed.`,
+  none: "No job ended in this range.",
+  loading: "Loading …",
+  /** @param {number} count @param {boolean} more */
+  listed: (count, more) => `${many(count, "job")} listed${more ? " so far" : ""}`,
+  older: "Show older jobs",
+  filteredHere: "Excluded words, regular expressions, phase: and message: apply to the list only, not to the totals.",
+};

@@ -1,0 +1,64 @@
+"""The files of the web pages, each read and compressed once."""
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from quart import Response, request
+
+__all__ = ["PAGE", "PageFile", "compressed", "read_files", "serve_file"]
+
+PAGE: Final = Path(__file__).parent / "page"
+"""The folder of the templates, styles and scripts."""
+_KINDS: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+_WORTH: Final = 512
+"""Size in bytes from which compression saves a packet."""
+
+
+class PageFile(NamedTuple):
+    """One file, as it is sent."""
+
+    plain: bytes
+    packed: bytes
+    tag: str
+    kind: str
+
+
+def read_files() -> Mapping[str, PageFile]:
+    """Return all files but the templates, by name."""
+    files = {}
+    for path in sorted(PAGE.iterdir()):
+        if kind := _KINDS.get(path.suffix):
+            plain = path.read_bytes()
+            tag = hashlib.sha256(plain).hexdigest()[:16]
+            files[path.name] = PageFile(plain, gzip.compress(plain, mtime=0), tag, f"{kind}; charset=utf-8")
+    return files
+
+
+def serve_file(file: PageFile) -> Response:
+    """Return the answer to the current request for a file: compressed if its client can, empty if it has the file."""
+    packs = _accepts_gzip()
+    # A strong tag names one representation, and the compressed file is another one.
+    tag = f'"{file.tag}{"-gzip" if packs else ""}"'
+    headers = _HEADERS | {"ETag": tag}
+    if request.if_none_match.contains_weak(tag.strip('"')):
+        return Response(b"", 304, headers)
+    if packs:
+        headers["Content-Encoding"] = "gzip"
+    return Response(file.packed if packs else file.plain, headers=headers, content_type=file.kind)
+
+
+def compressed(text: str, headers: Mapping[str, str]) -> Response:
+    """Return a page made for the current request, compressed if its client can."""
+    body, sent = text.encode(), dict(headers) | {"Vary": "Accept-Encoding"}
+    if len(body) >= _WORTH and _accepts_gzip():
+        body = gzip.compress(body, 5)
+        sent["Content-Encoding"] = "gzip"
+    return Response(body, headers=sent, content_type="text/html; charset=utf-8")
+
+
+def _accepts_gzip() -> bool:
+    return any(name == "gzip" and quality > 0 for name, quality in request.accept_encodings)

@@ -1,0 +1,121 @@
+"""The web page with tokens, and behind a proxy: below a path, and without WebSocket."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from phaseline_server.access.grant import Scope
+from phaseline_server.access.tokens import TokenFile
+from tests.support.browser import Browser, browser
+from tests.support.ports import free_port
+from tests.support.servers import client_of, server_process, serving
+from tests.support.web_page import LIVE, column, report
+
+pytestmark = pytest.mark.needs("chromium")
+
+_NGINX = """
+daemon off;
+pid {directory}/pid;
+error_log {directory}/error.log;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {directory}/body;
+  proxy_temp_path {directory}/proxy;
+  fastcgi_temp_path {directory}/fastcgi;
+  uwsgi_temp_path {directory}/uwsgi;
+  scgi_temp_path {directory}/scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    location /jobs/board/ {{
+      proxy_pass {upstream}/;
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      {more}
+      proxy_read_timeout 75s;
+    }}
+  }}
+}}
+"""
+_UPGRADE = "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
+_NO_STREAMS = "location /jobs/board/events { return 503; }"
+
+
+@contextmanager
+def nginx(directory: Path, upstream: str, more: str) -> Iterator[str]:
+    """Run nginx in front of a server, below a path, and yield the path's address."""
+    directory.mkdir()
+    port = free_port()
+    config = directory / "nginx.conf"
+    config.write_text(_NGINX.format(directory=directory, port=port, upstream=upstream, more=more))
+    with subprocess.Popen(["nginx", "-c", str(config), "-e", str(directory / "error.log")]) as process:
+        try:
+            yield f"http://127.0.0.1:{port}/jobs/board/"
+        finally:
+            process.terminate()
+
+
+async def follow(tab: Browser, url: str, server: str, way: str) -> None:
+    """Follow a job through the proxy, open it, and come back."""
+    async with client_of(server) as client:
+        await report(client, "start", job_id="a/b", name="Shot 7", workflow="w", phases=["render"])
+        await tab.go(url)
+        await tab.until(LIVE)
+        await tab.until(f"phaseline.link.way === '{way}'")
+        await tab.until(f"{column('name')} === 'Shot 7'")
+        await report(client, "report", job_id="a/b", stage="render", progress=40)
+        await tab.until(f"{column('percent')}.length > 0 && phaseline.store.jobs.get('a/b').phase === 'render'")
+        await tab.evaluate("document.querySelector('.row.job a').click()")
+        await tab.until("location.pathname === '/jobs/board/job/a%2Fb'")
+        await tab.until("document.querySelectorAll('.gantt li').length === 1")
+        await tab.call("Page.reload")
+        await tab.until("document.querySelectorAll('.gantt li').length === 1")
+        await tab.evaluate("document.querySelector('a[data-page=history]').click()")
+        await tab.until("location.pathname === '/jobs/board/history'")
+
+
+@pytest.mark.needs("nginx")
+@pytest.mark.parametrize(
+    ("more", "way"), [(_UPGRADE, "ws"), ("", "sse"), (_NO_STREAMS, "poll")], ids=["websocket", "events", "polling"]
+)
+async def test_the_page_works_below_a_path_with_what_the_proxy_lets_through(
+    tmp_path: Path, more: str, way: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    async with server_process(tmp_path / "data") as server, browser(tmp_path / "chromium") as tab:
+        with nginx(tmp_path / "nginx", server.url, more) as url:
+            await follow(tab, url, server.url, way)
+        # Chromium itself reports the attempts that the proxy rejects.
+        assert [each for each in tab.problems if "/ws" not in each and "status of 503" not in each] == []
+
+
+async def test_the_page_asks_for_a_token_and_says_why(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path)
+    admin, (reader, token), (reporter, _) = (
+        file.create(Scope.ADMIN)[0],
+        file.create(Scope.READ),
+        file.create(Scope.REPORT),
+    )
+    alert = "document.querySelector('#token [role=alert]')?.innerText"
+    async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
+        client.headers["Authorization"] = f"Bearer {admin}"
+        await report(client, "start", job_id="a", name="Shot 7")
+        await tab.go(str(client.base_url))
+        for text, words in (
+            ("phl_wrong", "This server needs a token with scope read."),
+            (reporter, "The token is unknown, has expired or was revoked. Enter another one."),
+            (reader, "token scope report does not allow reading; allowed: scope read or admin"),
+        ):
+            await tab.until(f"{alert} === '{words}'")
+            assert "Shot 7" not in await tab.evaluate("document.body.innerText")
+            await tab.evaluate(f"document.querySelector('#token input').value = '{text}'")
+            await tab.evaluate("document.querySelector('#token button').click()")
+        await tab.until(LIVE)
+        await tab.until(f"{column('name')} === 'Shot 7'")
+        await tab.evaluate("document.querySelector('.row.job a').click()")
+        await tab.until("document.querySelector('h2').innerText === '► Shot 7'")
+        file.revoke(token.id)
+        await tab.until(f"{alert} === 'The token is unknown, has expired or was revoked. Enter another one.'")
