@@ -32,6 +32,11 @@ def test_what_is_typed_reaches_the_command(bash: Shell, phaseline: str) -> None:
     bash.expect("\ngot some words")
 
 
+def test_a_command_that_closes_its_terminal_and_works_on_is_not_ended(bash: Shell, phaseline: str) -> None:
+    script = "exec 0<&- 1>&- 2>&-; sleep 1; exit 7"
+    assert "code=7=" in bash.run(f"{phaseline} run -- sh -c '{script}'")
+
+
 def test_ctrl_c_ends_it_as_130(bash: Shell, phaseline: str) -> None:
     bash.type(f"{phaseline} run -- sh -c 'echo begun; sleep 600'\n")
     bash.expect("\nbegun")

@@ -40,6 +40,7 @@ class Tee:
         self._stop, self._stopping = os.pipe()
         self._begun = time.monotonic()
         self._open = len(streams)
+        self._streams = streams
         self._threads = [threading.Thread(target=self._copy, args=[s], name=f"copy {s.name}") for s in streams]
         for thread in self._threads:
             thread.start()
@@ -65,6 +66,9 @@ class Tee:
         for thread in self._threads:
             thread.join()
         os.close(self._stop)
+        for stream in self._streams:
+            if stream.name == "pty":
+                os.close(stream.source)
 
     def _copy(self, stream: Stream) -> None:
         poll = select.poll()
@@ -89,7 +93,8 @@ class Tee:
                 elif ending and not ready:
                     return
         finally:
-            os.close(stream.source)
+            if stream.name != "pty":  # closing a pseudo-terminal ends its session, which may still be at work
+                os.close(stream.source)
             with self._lock:
                 self._open -= 1
             self.more.set()
