@@ -13,6 +13,7 @@ from typing import Final, Self
 from phaseline.model.events import JobCancelled, JobCompleted, JobFailed
 from phaseline.reporting import Reporter
 from phaseline.reporting.worker_facts import Process, this_process
+from phaseline_cli.inside import Inside
 from phaseline_cli.output_delivery import OutputDelivery
 from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
 from phaseline_cli.run.command import name_of, series_of, workflow_of
@@ -77,6 +78,7 @@ class Watcher:
         self._output: OutputDelivery | None = None
         if wishes.output and self._reporter.url is not None:
             self._output = OutputDelivery(self._job.job_id, _state() / "output")
+        self._inside = Inside(pid, self._reader)
         self._phase: str | None = None
         self._thread = threading.Thread(target=self._watch, name="watch")
 
@@ -105,6 +107,8 @@ class Watcher:
         tee, reader, output, lost = self._tee, self._reader, self._output, 0
         while not tee.at_end:
             tee.more.wait(QUIET)
+            if self._inside.look():
+                self._report(reader.progress.now)
             taken = tee.take()
             if output is not None and tee.lost > lost:
                 output.skip(tee.lost - lost)
@@ -121,6 +125,7 @@ class Watcher:
                     self._report(now)
 
     def _report(self, now: Reading) -> None:
+        now = self._inside.of_script(now)
         if self._phase is not None and now.phase not in (None, self._phase):
             self._job.complete(self._phase)
         self._phase = now.phase or self._phase

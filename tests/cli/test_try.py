@@ -6,7 +6,8 @@ from typing import Final
 
 import pytest
 
-from phaseline_cli.run.adapter import BadAdapter, load, spoken
+from phaseline_cli.run.adapter import BadAdapter, load
+from phaseline_cli.run.spoken import spoken
 
 RECORDING: Final = Path(__file__).parents[1] / "data" / "recordings" / "dd-progress-pty.jsonl"
 

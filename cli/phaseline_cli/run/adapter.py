@@ -15,6 +15,7 @@ from typing import Final, Literal
 import msgspec
 
 from phaseline_cli.run.numbers import Unit
+from phaseline_cli.run.spoken import spoken
 
 GROUPS: Final = frozenset({"percent", "fraction", "done", "total", "left", "step", "steps", "phase", "text", "name"})
 """The names of groups that a rule's pattern may have."""
@@ -82,23 +83,6 @@ class Adapter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     def matches(self, argv: Sequence[str]) -> bool:
         """Return whether this adapter is for the command."""
         return bool(argv) and self.command is not None and self.command.match(spoken(argv)) is not None
-
-
-def spoken(argv: Sequence[str]) -> str:
-    """Return a command as adapters match it: its base name, without `python -m`, and its words, each ended by a blank.
-
-    `/usr/bin/python3 -m pytest tests` is `pytest tests `.
-    """
-    words = list(argv)
-    name = Path(words[0]).name
-    if re.fullmatch(r"(?:python|pypy)[\d.]*", name):
-        flags = 1
-        while len(words) > flags and re.fullmatch(r"-[bBdEiIOqRsSuvPx]+", words[flags]):
-            flags += 1
-        if words[flags : flags + 1] == ["-m"] and len(words) > flags + 1:
-            words = words[flags + 1 :]
-            name = words[0]
-    return "".join(f"{word} " for word in [name, *words[1:]])
 
 
 def own_folder() -> Path:

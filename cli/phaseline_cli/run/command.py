@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from phaseline_cli.run.adapter import spoken
+from phaseline_cli.run.spoken import spoken
 
 _FILE: Final = re.compile(r"^\S*(?:[/\\]\S*|\.\w{1,5})$|^\.{1,2}$")
 """A word that looks like a file's name; a program's text, as behind `sh -c`, has blanks."""
@@ -25,7 +25,12 @@ def name_of(argv: Sequence[str]) -> str:
 
 
 def workflow_of(argv: Sequence[str]) -> str:
-    """Return the workflow, for which phases and durations are learned: the program, and a script by its file's name."""
+    """Return the workflow, for which phases and durations are learned: the program."""
+    return program_of(argv)
+
+
+def program_of(argv: Sequence[str]) -> str:
+    """Return the name of the program, or that of the script which an interpreter runs, without its folder."""
     words = spoken(argv).split()
     if re.fullmatch(r"(?:python|pypy|node|ruby|perl|Rscript|bash|sh|zsh|dash)[\d.]*", words[0]):
         script = next((word for word in argv[1:] if not word.startswith("-")), None)

@@ -45,6 +45,10 @@ class Progress:
         now = self._now
         self._now = Reading(phase=now.phase, run=now.run, text=now.text)
 
+    def begin_anew(self) -> None:
+        """Forget the present state: another program begins."""
+        self._now = Reading()
+
     def of_phase(self, fraction: float | None) -> None:
         """Set the fraction of the present phase."""
         now = self._now

@@ -54,6 +54,8 @@ class Reader:
         self._inband = Inband(self.progress)
         self._program: Lines | None = None
         self._cancelled = False
+        self._guessed = False
+        """Whether a sign in the output named the adapter."""
         self._recent: deque[str] = deque(maxlen=RECENT)
         self.last = 0.0
         """When output came last, in seconds since the start."""
@@ -122,6 +124,22 @@ class Reader:
             error = self._inband.error or own or self._errors.best()
         return End(outcome, error, tuple(self.progress.phases))
 
+    def switch(self, argv: Sequence[str]) -> None:
+        """Read another program's output from here on, which the command has started.
+
+        Args:
+            argv: the program's own command.
+        """
+        chosen = next((a for a in self._adapters.values() if a.matches(argv)), None)
+        guessed, self._guessed = self._guessed, False
+        if guessed and chosen is self.adapter:
+            return  # it reads this program already
+        self.progress.begin_anew()
+        self._bars = Bars(self.progress)
+        self._program = None
+        if chosen is not None:
+            self._read_recent(self._use(chosen, argv))
+
     def _use(self, adapter: Adapter, argv: Sequence[str]) -> Lines:
         self._errors.use(adapter)
         program: Lines
@@ -162,11 +180,14 @@ class Reader:
             if adapter is self.adapter or not adapter.signs:
                 continue
             if any(re.search(sign, text) for sign in adapter.signs):
-                program = self._use(adapter, ())
-                for recent in self._recent:
-                    program.line(recent)
-                self._recent.clear()
+                self._guessed = True
+                self._read_recent(self._use(adapter, ()))
                 return
+
+    def _read_recent(self, program: Lines) -> None:
+        for recent in self._recent:
+            program.line(recent)
+        self._recent.clear()
 
 
 def _any(patterns: Iterable[str]) -> re.Pattern[str]:

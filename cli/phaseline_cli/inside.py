@@ -1,0 +1,67 @@
+"""What the processes of a command reveal about its progress, beside its output."""
+
+import time
+from typing import Final
+
+from phaseline_cli.run.positions import Position, position_of
+from phaseline_cli.run.progress import Reading
+from phaseline_cli.run.reader import Reader
+from phaseline_cli.run.tree import Programs, Tree
+
+PACE_S: Final = 1.0
+_FIRST_S: Final = 0.2
+"""Seconds until the first look; a shell may become its last program later."""
+
+
+class Inside:
+    """Looks at a command's processes once a second."""
+
+    def __init__(self, pid: int, reader: Reader) -> None:
+        """Prepare to look.
+
+        Args:
+            pid: the command's process; 0 if it is unknown.
+            reader: what reads its output; it is told which program of a script prints.
+        """
+        self._tree = Tree(pid) if pid else None
+        self._reader = reader
+        self._fixed = reader.adapter is not None
+        self._script: bool | None = None
+        self._programs = Programs()
+        self._position: Position | None = None
+        self._next = time.monotonic() + _FIRST_S
+
+    def look(self) -> bool:
+        """Look, if it is time; return whether something has changed."""
+        now = time.monotonic()
+        if self._tree is None or now < self._next:
+            return False
+        self._next = now + PACE_S
+        before = self._programs.phase, self._position
+        if self._script is None:
+            self._script = not self._fixed and self._tree.is_script()
+        process = self._tree.now() if self._script else self._tree.root()
+        if process is None:
+            return False
+        if self._script and self._programs.take(process):
+            self._reader.switch(process.argv)
+        self._position = position_of(process)
+        return (self._programs.phase, self._position) != before
+
+    def of_script(self, now: Reading) -> Reading:
+        """Return what to report: the program of a script is the phase, and its own phases are text.
+
+        Args:
+            now: what the output reveals.
+        """
+        if self._programs.phase is not None:
+            inner = now.phase
+            text = f"{inner}: {now.text}" if inner and now.text else now.text or inner or ""
+            fraction = now.run if now.run is not None or inner else now.fraction
+            now = Reading(self._programs.phase, fraction, None, now.done, now.total, now.unit, text)
+            if fraction is None and inner:
+                now = Reading(now.phase, text=text)
+        if now.fraction is None and now.done is None and self._position is not None and self._position.total:
+            done, total = self._position
+            now = Reading(now.phase, done / total, None, done, total, "bytes", now.text)
+        return now
