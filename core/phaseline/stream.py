@@ -1,6 +1,7 @@
 """The stream: numbered messages, positions between them, and the latest messages, from which clients resume."""
 
 from collections import deque
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Annotated
@@ -65,7 +66,7 @@ class Position(msgspec.Struct, frozen=True):
     seq: Annotated[int, Meta(ge=0, le=2**63 - 1, description="an integer from 0 to 2^63 - 1")]
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """An event on the wire.
 
     Attributes:
@@ -102,20 +103,29 @@ class Tail:
         """The position after the newest message."""
         return Position(self._epoch, self._seq)
 
-    def append(self, message: Message) -> None:
-        """Add the next message; drop the oldest ones while the tail is too large.
+    def extend(self, messages: Sequence[Message]) -> None:
+        """Add the next messages; drop the oldest ones while the tail is too large.
 
         Raises:
-            ValueError: Its `seq` is not the next number.
+            ValueError: Their `seq` are not the next numbers; none is added.
         """
-        if message.seq != self._seq + 1:
-            text = f"seq is {message.seq}; allowed: {self._seq + 1}, the next number"
-            raise ValueError(text)
-        self._messages.append(message)
-        self._bytes += len(message.payload)
-        self._seq = message.seq
-        while len(self._messages) > self._size or self._bytes > self._most_bytes:
-            self._bytes -= len(self._messages.popleft().payload)
+        if not messages:
+            return
+        top = self._seq + len(messages)
+        for message, seq in ((messages[0], self._seq + 1), (messages[-1], top)):
+            if message.seq != seq:
+                text = f"seq is {message.seq}; allowed: {seq}, the next number"
+                raise ValueError(text)
+        kept = self._messages
+        kept.extend(messages)
+        self._seq = top
+        self._bytes += sum([len(message.payload) for message in messages])
+        size, most = self._bytes, self._most_bytes
+        for _ in range(len(kept) - self._size):
+            size -= len(kept.popleft().payload)
+        while size > most:
+            size -= len(kept.popleft().payload)
+        self._bytes = size
 
     def since(self, position: Position, limit: int | None = None) -> tuple[Message, ...]:
         """Return the messages after `position` without a gap, oldest first; at most `limit` of them.

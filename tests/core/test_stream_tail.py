@@ -15,7 +15,7 @@ def message(seq: int) -> Message:
 def tail_of(count: int, size: int, seq: int = 0) -> Tail:
     tail = Tail("e", size, seq)
     for i in range(count):
-        tail.append(message(seq + 1 + i))
+        tail.extend([message(seq + 1 + i)])
     return tail
 
 
@@ -74,7 +74,7 @@ def test_a_hostile_position_is_shown_in_one_printable_line() -> None:
 def test_a_message_out_of_order_is_rejected(seq: int) -> None:
     tail = tail_of(5, 3)
     with pytest.raises(ValueError, match=rf"^seq is {seq}; allowed: 6, the next number$"):
-        tail.append(message(seq))
+        tail.extend([message(seq)])
     assert tail.top == Position("e", 5)
     assert len(tail.since(Position("e", 2))) == 3
 

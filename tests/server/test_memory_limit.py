@@ -95,5 +95,5 @@ def test_the_oldest_messages_leave_a_tail_that_is_too_large() -> None:
     size = len(message(1).payload)
     tail = Tail("e", 1000, most_bytes=3 * size)
     for seq in range(1, 6):
-        tail.append(message(seq))
+        tail.extend([message(seq)])
     assert [each.seq for each in tail.since(Position("e", 2))] == [3, 4, 5]

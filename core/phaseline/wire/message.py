@@ -162,7 +162,7 @@ def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: PLR0911 - on
             progress = event.progress if event.progress is not None else job.estimate.phase_percent
             return {
                 "stage": event.phase,
-                "progress": round(progress, 2),
+                "progress": round(float(progress), 2),
                 "message": event.text,
                 "details": event.details,
                 **count_of(event),

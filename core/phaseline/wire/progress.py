@@ -11,6 +11,8 @@ from phaseline.wire.message import count_of, encode_refrain, seconds, timestamp
 __all__ = ["ProgressLines"]
 
 _encode: Final = msgspec.json.Encoder().encode
+_MOST_PERCENTS: Final = 4096
+_percents: Final[dict[float, bytes]] = {}
 
 
 class ProgressLines:
@@ -60,23 +62,36 @@ class ProgressLines:
         """Return the message that publishes `event`; the arguments are those of `encode_message`."""
         if wall_ns != self._wall_ns or elapsed_ns != self._elapsed_ns:
             self._wall_ns, self._elapsed_ns = wall_ns, elapsed_ns
-            self._stamp = timestamp(wall_ns).encode()
-            self._end = b'%b,%b,"elapsed_seconds":%b,"stage_elapsed_seconds":%b}' % (
+            self._stamp = b',"timestamp":"%b","seq":' % timestamp(wall_ns).encode()
+            self._end = b',"epoch":%b,%b,"elapsed_seconds":%b,"stage_elapsed_seconds":%b}' % (
                 self._epoch,
                 self._refrain,
                 _encode(seconds(elapsed_ns)),
                 _encode(seconds(max(0, elapsed_ns - self._offset_ns))),
             )
-        progress = event.progress if event.progress is not None else self._phase_percent
+        return self.encode_next(event, seq)
+
+    def encode_next(self, event: JobProgress, seq: int) -> bytes:
+        """Return the message that publishes `event`, at the times of the message before it."""
+        progress = event.progress
+        percent = _percents.get(self._phase_percent if progress is None else progress)
+        if percent is None:
+            percent = _encode_percent(self._phase_percent if progress is None else progress)
         details = _encode(event.details) if event.details else b"{}"
         if event.done is not None:
             details = b"%b,%b" % (details, _encode(count_of(event))[1:-1])
-        return b'%b%b,"message":%b,"details":%b,"timestamp":"%b","seq":%d,"epoch":%b' % (
-            self._start,
-            _encode(round(progress, 2)),
-            _encode(event.text),
-            details,
-            self._stamp,
-            seq,
-            self._end,
+        text = _encode(event.text) if event.text else b'""'
+        number = b"%d" % seq
+        return b"".join(
+            (self._start, percent, b',"message":', text, b',"details":', details, self._stamp, number, self._end)
         )
+
+
+def _encode_percent(percent: float) -> bytes:
+    """Return a percentage as JSON, rounded; rounding takes as long as the rest of a message, so results are reused."""
+    if len(_percents) >= _MOST_PERCENTS:
+        _percents.clear()
+    encoded = _encode(round(float(percent), 2))
+    if percent:  # the two zeros are equal, but are written differently
+        _percents[percent] = encoded
+    return encoded

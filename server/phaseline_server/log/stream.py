@@ -63,8 +63,7 @@ class Log:
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Publish a stored group. There is no await in between, so all subscribers receive the same order."""
-        for message in messages:
-            self._tail.append(message)
+        self._tail.extend(messages)
         self._broadcaster.publish(*messages)
 
     def announce(self, message: Message) -> None:
