@@ -1,19 +1,22 @@
 """Group commit: the reports that arrive while the disk is busy are committed together."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
 import trio
 
 from phaseline.errors import PhaselineError
 from phaseline.model.events import Event
 from phaseline.model.job import Job
-from phaseline.model.phase import PhaseDuration
+from phaseline.model.phase import Phase, PhaseDuration
 from phaseline.model.snapshot import Moment
 from phaseline.stream import Message, channels_of
 from phaseline.wire import ProgressLines
 from phaseline_server.jobs.deduplication import Numbers
+from phaseline_server.log.batch import ProducerKey
 
-__all__ = ["Group", "Head", "Outdated"]
+__all__ = ["Arrival", "Group", "Head", "Outdated", "Quick"]
 
 
 class Outdated(NamedTuple):
@@ -30,6 +33,48 @@ class Outdated(NamedTuple):
     present: Moment
 
 
+class Arrival:
+    """Reports that arrived together.
+
+    Attributes:
+        present: The time of their arrival.
+        owner: See `Tracker.take`.
+        worker_of: Returns the name of an event's connected worker; None if there is no lasting connection.
+    """
+
+    __slots__ = ("owner", "present", "worker_of")
+
+    def __init__(self, present: Moment, owner: str, worker_of: Callable[[Event], str] | None = None) -> None:
+        """Refer to the circumstances of the reports."""
+        self.present = present
+        self.owner = owner
+        self.worker_of = worker_of
+
+
+class Quick(msgspec.Struct, frozen=True):
+    """What a job's last report, of progress in its current phase, shares with the next one if that is like it.
+
+    Attributes:
+        arrival: The reports to which both belong.
+        phase: The current phase.
+        reported_ns: The time spent in it.
+        lines: Encodes the message.
+        producer: Who sent the report.
+        key: The producer's key if it numbers its reports, otherwise None.
+        names: The part of the key that all jobs of the producer share.
+        has_photo: Whether the job has a photo id, so that another one has no effect.
+    """
+
+    arrival: Arrival
+    phase: Phase
+    reported_ns: int
+    lines: ProgressLines
+    producer: str | None
+    key: ProducerKey | None
+    names: tuple[str, str] | None
+    has_photo: bool
+
+
 class Head:
     """A job as a group will leave it.
 
@@ -41,9 +86,10 @@ class Head:
         recalled: Whether the job had left memory, and was read from the log to be dismissed.
         behind: Whether the estimate in `lines` is older than the job's state.
         outdated: The last message, if its estimate is older than the job's state.
+        quick: What the job's next report may share with its last one, or None; see `quick.take_quickly`.
     """
 
-    __slots__ = ("behind", "channels", "estimated", "job", "lines", "outdated", "recalled")
+    __slots__ = ("behind", "channels", "estimated", "job", "lines", "outdated", "quick", "recalled")
 
     def __init__(self, job: Job) -> None:
         """Start with a copy of the job's previous state."""
@@ -54,6 +100,7 @@ class Head:
         self.recalled = False
         self.behind = False
         self.outdated: Outdated | None = None
+        self.quick: Quick | None = None
 
 
 class Group:

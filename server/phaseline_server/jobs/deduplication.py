@@ -27,8 +27,8 @@ class Numbers:
 
     def __init__(self) -> None:
         """Start empty."""
-        self.latest: OrderedDict[ProducerKey, tuple[int, int]] = OrderedDict()
-        self.highest: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self.latest: dict[ProducerKey, tuple[int, int]] = {}
+        self.highest: dict[tuple[str, str], int] = {}
 
     def add(self, key: ProducerKey, number: int, seq: int) -> None:
         """Record the report with this number, which is the message `seq`."""
@@ -39,9 +39,12 @@ class Numbers:
 class Producers(Numbers):
     """All numbers that are on disk; the least recently active are dropped first."""
 
+    latest: OrderedDict[ProducerKey, tuple[int, int]]
+    highest: OrderedDict[tuple[str, str], int]
+
     def __init__(self, latest: Mapping[ProducerKey, tuple[int, int]]) -> None:
         """Start with what was recorded before, the least recent first."""
-        super().__init__()
+        self.latest, self.highest = OrderedDict(), OrderedDict()
         for key, (number, seq) in latest.items():
             self._put(key, number, seq)
 

@@ -4,6 +4,7 @@ Most reports are of progress in the current phase. They take a short path: the j
 its messages share is encoded once (`Head`); each report then changes two fields and adds a line.
 """
 
+from collections.abc import Sequence
 from typing import Final, get_args
 
 import msgspec
@@ -30,11 +31,13 @@ from phaseline.model.transitions import check
 from phaseline.model.weight import weight
 from phaseline.stream import Message, Position, channels_of
 from phaseline_server.errors import JournalFailed
-from phaseline_server.jobs.commit_group import Group, Head, Outdated
+from phaseline_server.jobs.commit_group import Arrival, Group, Head, Outdated
 from phaseline_server.jobs.deduplication import Producers, find_recorded
 from phaseline_server.jobs.job_table import JobTable
 from phaseline_server.jobs.listener import Listener
 from phaseline_server.jobs.messages import JobMessages
+from phaseline_server.jobs.quick import quick_of, take_quickly
+from phaseline_server.jobs.receipts import Outcome
 from phaseline_server.jobs.workers import Workers, joined
 from phaseline_server.log.batch import ProducerKey
 
@@ -131,23 +134,34 @@ class Intake:
         groups = (self.gathering, self.committing)
         return job_id in self._jobs or any(job_id in group.heads for group in groups)
 
-    def take(
-        self, event: Event, present: Moment, owner: str, worker: str | None = None, past: Job | None = None
-    ) -> int:
+    def take_some(self, events: Sequence[Event], start: int, arrival: Arrival, outcomes: list[Outcome]) -> None:
+        """Accept one event or more of those from index `start`, and add the outcome of each; it takes a millisecond."""
+        first = self._last + 1
+        taken = take_quickly(self.gathering, events, start, self._last, arrival)
+        if taken:
+            self._last += taken
+            outcomes += range(first, first + taken)
+            return
+        try:
+            outcomes.append(self.take(events[start], arrival))
+        except PhaselineError as error:
+            outcomes.append(error)
+
+    def take(self, event: Event, arrival: Arrival, past: Job | None = None) -> int:
         """Accept one event and return its number, or its first number if it was accepted before.
 
         Args:
             event: The event.
-            present: The present.
-            owner: See `Tracker.take`.
-            worker: The name of the event's connected worker.
+            arrival: The time, and where it comes from.
             past: The event's job as the log has it, if it has left memory.
 
         Raises:
             PhaselineError: As `Tracker.take`.
         """
         self.check()
-        numbered = _numbered(event, owner)
+        present, worker_of = arrival.present, arrival.worker_of
+        worker = None if worker_of is None else worker_of(event)
+        numbered = _numbered(event, arrival.owner)
         if recorded := self._recorded(numbered):
             return recorded
         group, before = self.gathering, None
@@ -166,7 +180,9 @@ class Intake:
                 head.lines = self._messages.lines(head, present)
             payload = head.lines.encode(event, seq, job.latest.wall_ns, job.elapsed_ns(present))
             message = Message(seq, "job_progress", event.job_id, head.channels, payload)
+            head.quick = quick_of(head, event, numbered and numbered[0], arrival)
         else:
+            head.quick = None
             message = self._take_other(event, head, seq, present, then)
         head.outdated = Outdated(event, len(group.messages), present) if head.behind else None
         is_report = type(event) in _REPORTS

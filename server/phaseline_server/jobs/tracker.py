@@ -14,7 +14,7 @@ from typing import Final
 
 import trio
 
-from phaseline.errors import DiskFull, PhaselineError
+from phaseline.errors import DiskFull
 from phaseline.eta import Engine
 from phaseline.model.events import MAX_PHASES, Event, JobDismissed
 from phaseline.model.job import MAX_KEPT_BYTES, Job
@@ -22,7 +22,7 @@ from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
 from phaseline_server.errors import JournalFailed
-from phaseline_server.jobs.commit_group import Group
+from phaseline_server.jobs.commit_group import Arrival, Group
 from phaseline_server.jobs.deduplication import Producers
 from phaseline_server.jobs.estimates import Estimates
 from phaseline_server.jobs.intake import Intake
@@ -133,7 +133,7 @@ class Tracker(PublishedJobs):
             TooMany: The event would start one job too many.
             JournalFailed: The disk has failed.
         """
-        seq = self._intake.take(event, self.clock(), owner)
+        seq = self._intake.take(event, Arrival(self.clock(), owner))
         self._work.set()
         return Pending(Position(self.log.top.epoch, seq), self._intake.group_of(seq))
 
@@ -155,33 +155,26 @@ class Tracker(PublishedJobs):
             intake.open.acquire_nowait()
         except trio.WouldBlock:
             if len(events) <= _FEW:
-                return await self._take_each(events, worker_of, owner, None)
+                return await self._take_each(events, Arrival(self.clock(), owner, worker_of), None)
             await intake.open.acquire()
         try:
-            return await self._take_each(events, worker_of, owner, Turns())
+            return await self._take_each(events, Arrival(self.clock(), owner, worker_of), Turns())
         finally:
             intake.open.release()
 
-    async def _take_each(
-        self, events: Sequence[Event], worker_of: Callable[[Event], str] | None, owner: str, turns: Turns | None
-    ) -> BatchReceipt:
+    async def _take_each(self, events: Sequence[Event], arrival: Arrival, turns: Turns | None) -> BatchReceipt:
         """Accept events; without `turns`, no other task runs meanwhile."""
-        intake, present, outcomes = self._intake, self.clock(), list[Outcome]()
-        group, newest = intake.gathering, 0
-        for event in events:
+        intake, outcomes = self._intake, list[Outcome]()
+        group = intake.gathering
+        while len(outcomes) < len(events):
             if group.error is not None:  # rolled back while other tasks ran
-                outcomes.append(group.error)
-                continue
-            try:
-                seq = intake.take(event, present, owner, worker_of(event) if worker_of is not None else None)
-            except PhaselineError as error:
-                outcomes.append(error)
-            else:
-                outcomes.append(seq)
-                newest = max(newest, seq)
+                outcomes += [group.error] * (len(events) - len(outcomes))
+                break
+            intake.take_some(events, len(outcomes), arrival, outcomes)
             if turns is not None:
                 await turns.offer()
         self._work.set()
+        newest = max((outcome for outcome in outcomes if isinstance(outcome, int)), default=0)
         return BatchReceipt(outcomes, group if group.error is not None else intake.group_of(newest))
 
     async def dismiss(self, event: JobDismissed, owner: str = "") -> Position:
@@ -193,7 +186,7 @@ class Tracker(PublishedJobs):
             JournalFailed: The disk failed.
         """
         past = None if self._intake.knows(event.job_id) else await self._past(event.job_id)
-        seq = self._intake.take(event, self.clock(), owner, past=past)
+        seq = self._intake.take(event, Arrival(self.clock(), owner), past)
         self._work.set()
         return await Pending(Position(self.log.top.epoch, seq), self._intake.group_of(seq)).wait()
 
