@@ -6,7 +6,7 @@ import pytest
 
 from phaseline.errors import InvalidField, UnknownType
 from phaseline.model.events import JobProgress, JobStarted, Report
-from phaseline.wire import decode_array, decode_client, decode_object, ignored_fields, ignored_in_each
+from phaseline.wire import decode_array, decode_client, decode_object, ignored_fields, ignored_in_array
 
 MOST = 1_000_000
 
@@ -32,8 +32,8 @@ def test_a_message_of_the_photo_protocol_has_no_unknown_field(document: bytes) -
 def test_each_report_of_an_array_has_its_own() -> None:
     good = b'{"type":"job_started","job_id":"a"}'
     odd = b'{"type":"job_started","job_id":"a","x":1,"y":{}}'
-    assert list(ignored_in_each(b"[%b,%b]" % (good, good))) == []
-    assert list(ignored_in_each(b"[%b,%b]" % (good, odd))) == [(), ("x", "y")]
+    assert list(ignored_in_array(b"[%b,%b]" % (good, good))) == []
+    assert list(ignored_in_array(b"[%b,%b]" % (good, odd))) == [(), ("x", "y")]
 
 
 def test_names_are_cleaned_and_bounded() -> None:

@@ -11,7 +11,7 @@ from phaseline.errors import IllegalEvent, InvalidField, PhaselineError
 from phaseline.model.events import Event, JobCompleted, JobProgress, JobStalled, JobStarted, PhaseCompleted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Brief, Estimate, Moment, State
-from phaseline.wire import Ping, ProgressLines, decode_array, decode_client, encode_event, encode_message
+from phaseline.wire import Ping, ProgressLines, decode_array, decode_client, decode_frames, encode_event, encode_message
 from tests.support.core_events import (
     SECOND,
     WALL,
@@ -158,10 +158,33 @@ def test_an_array_is_read_as_its_messages_are_or_not_at_all(documents: list[str]
         assert found == [decode_client(document, LIMIT) for document in documents]
 
 
+@given(st.lists(sound | sound | unsound, max_size=5))
+def test_frames_are_decoded_together_as_each_by_itself_or_not_at_all(documents: list[str]) -> None:
+    found = decode_frames(documents, LIMIT)
+    if found is not None:
+        assert found == [decode_client(document, LIMIT) for document in documents]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        ['{"type":"ping"}, {"type":"ping"', "}"],
+        ['{"type":"ping"},{"type":"ping","a":[{}', "{}]}"],
+        ['{"type":"ping"}\n{"type":"ping","a":[{}', ",{}]}"],
+        ['{"type":"ping"}\n{"type":"auth","token":"}', '{"}'],
+        ['{"type":"ping"}{"type":"ping"}', "{}"],
+        ['{"type":"ping"}\n{"type":"ping"}', '{"type":"ping"}'],
+    ],
+)
+def test_a_message_does_not_reach_from_one_frame_into_the_next(frames: list[str]) -> None:
+    assert decode_frames(frames, LIMIT) is None
+
+
 @pytest.mark.parametrize("text", ["", "half", "zwölf Bögen", "two\nlines", '"quoted"', "brackets {}"])
 def test_an_array_of_valid_messages_is_decoded_at_once(text: str) -> None:
     document = encode_event(JobProgress(job_id="a", phase="x", text=text, details={"a": [1, {"b": 2}]})).decode()
     assert decode_array(f"[{','.join([document] * 50)}]", LIMIT) is not None
+    assert decode_frames([document] * 50, LIMIT) is not None
 
 
 @pytest.mark.parametrize("limit", [10, 16])

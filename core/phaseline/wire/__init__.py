@@ -9,12 +9,13 @@ from phaseline.wire.decode import (
     Unsubscribe,
     decode_array,
     decode_client,
+    decode_frames,
     decode_json,
     decode_object,
     encode_event,
 )
 from phaseline.wire.host_status import HostStatus
-from phaseline.wire.ignored import ignored_fields, ignored_in_each
+from phaseline.wire.ignored import ignored_fields, ignored_in_array, ignored_in_each
 from phaseline.wire.message import encode_message, encode_refrain, needs_snapshot, seconds, timestamp
 from phaseline.wire.picture_run import encode_run, run_snapshot
 from phaseline.wire.progress import ProgressLines
@@ -43,6 +44,7 @@ __all__ = [
     "Unsubscribe",
     "decode_array",
     "decode_client",
+    "decode_frames",
     "decode_json",
     "decode_object",
     "encode_event",
@@ -52,6 +54,7 @@ __all__ = [
     "encode_snapshot",
     "encode_status",
     "ignored_fields",
+    "ignored_in_array",
     "ignored_in_each",
     "job_status",
     "join_statuses",

@@ -1,7 +1,7 @@
 """Decoding of clients' messages: typed, limited in size, cleaned. Each error names the field and what is allowed."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
@@ -27,6 +27,7 @@ __all__ = [
     "Unsubscribe",
     "decode_array",
     "decode_client",
+    "decode_frames",
     "decode_json",
     "decode_object",
     "encode_event",
@@ -118,11 +119,34 @@ def decode_array(frame: str, max_bytes: int, max_depth: int = MAX_DEPTH) -> list
     Returns:
         None if any message is invalid or needs cleaning; the caller then decodes each separately.
     """
-    document = frame.encode("utf-8", "surrogatepass")
-    if len(document) > max_bytes or needs_cleaning(document) or not _is_flat(document, max_depth + 1):
+    return _at_once(frame, _clients.decode, max_bytes, max_depth + 1)
+
+
+def decode_frames(frames: Sequence[str], max_bytes: int, max_depth: int = MAX_DEPTH) -> list[ClientMessage] | None:
+    """Return the message of each frame; faster than to decode each separately.
+
+    The frames are joined by newlines. A newline can't be in a string, and a value that begins can't follow one that
+    ends without a comma, so a message can't reach from one frame into the next. If there are as many messages as
+    frames, each frame is one.
+
+    Returns:
+        None if any frame is invalid or needs cleaning, or is not an object; the caller then decodes each separately.
+    """
+    for frame in frames:
+        if not (frame.startswith("{") and frame.endswith("}")):
+            return None
+    messages = _at_once("\n".join(frames), _client.decode_lines, max_bytes, max_depth)
+    return messages if messages is not None and len(messages) == len(frames) else None
+
+
+def _at_once(
+    text: str, decode: Callable[[bytes], list[ClientMessage]], max_bytes: int, max_depth: int
+) -> list[ClientMessage] | None:
+    document = text.encode("utf-8", "surrogatepass")
+    if len(document) > max_bytes or needs_cleaning(document) or not _is_flat(document, max_depth):
         return None
     try:
-        messages = _clients.decode(document)
+        messages = decode(document)
         _check(messages, document)
     except (msgspec.MsgspecError, InvalidField, UnicodeDecodeError, RecursionError):
         return None

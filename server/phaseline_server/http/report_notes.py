@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from phaseline.model.events import Event, JobProgress
-from phaseline.wire import ignored_fields, ignored_in_each
+from phaseline.wire import ignored_in_array, ignored_in_each
 
 __all__ = ["Fractions", "Notes", "notes_of", "notes_of_each"]
 
@@ -19,23 +19,37 @@ _HINT: Final = (
 
 
 class Fractions:
-    """The jobs whose progress has been a fraction so far. A progress above 1 costs two comparisons."""
+    """The jobs whose progress has been a fraction so far. A progress above 1 costs little."""
 
     def __init__(self) -> None:
         """Start without jobs."""
         self._counts: dict[tuple[str, str], int] = {}
 
     def hint(self, event: Event) -> str | None:
-        """Record a report that was accepted; return the hint if it is due: ten reports from 0 to 1 have reached 1."""
-        if not isinstance(event, JobProgress) or event.progress is None:
-            return None
+        """Record a report; return the hint if it is due."""
+        return self.hints([event]).get(0)
+
+    def hints(self, events: Sequence[Event]) -> dict[int, str]:
+        """Record reports; return the hints that are due, by the index of the report.
+
+        A hint is due if ten reports from 0 to 1 have reached 1.
+        """
+        counts, due = self._counts, dict[int, str]()
+        for index, event in enumerate(events):
+            if type(event) is not JobProgress or (progress := event.progress) is None:
+                continue
+            if progress > 1:
+                if counts:
+                    counts.pop((event.job_id, event.phase), None)
+            elif hint := self._count(event, progress):
+                due[index] = hint
+        return due
+
+    def _count(self, event: JobProgress, progress: float) -> str | None:
+        """Count a progress that may be a fraction; return the hint if it is due."""
         key = event.job_id, event.phase
-        if event.progress > 1:
-            if self._counts:
-                self._counts.pop(key, None)
-            return None
-        count = self._counts.pop(key, 0) + (event.progress > 0)
-        if event.progress == 1 and count >= _ENOUGH:
+        count = self._counts.pop(key, 0) + (progress > 0)
+        if progress == 1 and count >= _ENOUGH:
             return _HINT.format(count=count)
         if count:
             if len(self._counts) >= _MOST_JOBS:
@@ -59,10 +73,13 @@ def notes_of_each(events: Sequence[Event], documents: Sequence[str | bytes], fra
         fractions: Records the reports.
     """
     if len(documents) == 1 and documents[0][:1] in {"[", b"["}:
-        ignored = ignored_in_each(documents[0]) or [()] * len(events)
+        ignored = ignored_in_array(documents[0])
     else:
-        ignored = [ignored_fields(document) for document in documents]
-    hints = [fractions.hint(event) for event in events]
-    if not any(ignored) and not any(hints):
+        ignored = ignored_in_each(documents)
+    hints = fractions.hints(events)
+    if not hints and not any(ignored):
         return ()
-    return [notes_of(names, hint) for names, hint in zip(ignored, hints, strict=False)]
+    return [
+        notes_of(names, hints.get(index))
+        for index, (names, _) in enumerate(zip(ignored or [()] * len(events), events, strict=False))
+    ]

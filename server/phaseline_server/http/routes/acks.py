@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
@@ -11,12 +12,26 @@ from phaseline.errors import PhaselineError
 from phaseline.model.events import Event
 from phaseline_server.jobs.receipts import BatchReceipt
 
-__all__ = ["MOST_PENDING", "Acks", "refusal"]
+__all__ = ["MOST_PENDING", "Acks", "number_of", "refusal"]
 
 MOST_PENDING: Final = 2 * 2**20
 """Bytes of one client's reports that may wait for the disk; beyond that, the server stops reading from the client."""
 
 _encoder: Final = msgspec.json.Encoder()
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    producer_seq: int | None = None
+
+
+_numbers: Final = msgspec.json.Decoder(_Numbered)
+
+
+def number_of(document: str | bytes) -> int | None:
+    """Return the number of a rejected report, if it has one."""
+    with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _numbers.decode(document).producer_seq
+    return None
 
 
 def refusal(error: PhaselineError, producer_seq: int | None = None) -> bytes:

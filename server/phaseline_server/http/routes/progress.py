@@ -1,5 +1,6 @@
 """`/progress/…`: the REST part of the photo protocol: reports, jobs and past events."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from phaseline.model.events import (
     Seconds,
 )
 from phaseline.stream import Position
-from phaseline.wire import decode_object, ignored_fields, ignored_in_each, job_status
+from phaseline.wire import decode_object, ignored_fields, ignored_in_array, job_status
 from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.large_answers import hold_for_answer, json_page, line_page
@@ -125,9 +126,7 @@ def _add_reports(handlers: Handlers, services: Services) -> None:
         # The whole batch is committed as one group; if the commit fails, none of it is kept.
         taken = await tracker.take_all(events)
         await taken.wait()
-        ignored = ignored_in_each(document) or [()] * len(events)
-        reports = zip(taken.outcomes, ignored, events, strict=True)
-        results = [_result(outcome, names, services.fractions.hint(event)) for outcome, names, event in reports]
+        results = _results(taken.outcomes, ignored_in_array(document), services.fractions.hints(events))
         good = sum(isinstance(outcome, int) for outcome in taken.outcomes)
         answer = {"success": good == len(results), "accepted": good, "refused": len(results) - good, "results": results}
         return json_answer(answer | {"epoch": tracker.log.top.epoch})
@@ -138,7 +137,7 @@ def _taken(event: Event, position: Position, notes: Notes) -> Response:
     return json_answer(answer | notes)
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _Kept(msgspec.Struct):
     seq: int
     success: bool = True
     ignored: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
@@ -151,10 +150,23 @@ class _Refused(msgspec.Struct, frozen=True):
     success: bool = False
 
 
-def _result(outcome: Outcome, ignored: tuple[str, ...], hint: str | None) -> _Kept | _Refused:
-    if not isinstance(outcome, int):
-        return _Refused(str(outcome), outcome.code)
-    return _Kept(outcome, ignored=ignored or msgspec.UNSET, hint=hint or msgspec.UNSET)
+def _results(
+    outcomes: Sequence[Outcome], ignored: Sequence[tuple[str, ...]], hints: dict[int, str]
+) -> list[_Kept | _Refused]:
+    results = [
+        _Kept(outcome) if isinstance(outcome, int) else _Refused(str(outcome), outcome.code) for outcome in outcomes
+    ]
+    for index, names in enumerate(ignored):
+        if names:
+            _note(results[index], "ignored", names)
+    for index, hint in hints.items():
+        _note(results[index], "hint", hint)
+    return results
+
+
+def _note(result: _Kept | _Refused, name: str, note: object) -> None:
+    if isinstance(result, _Kept):
+        setattr(result, name, note)
 
 
 def _add_jobs(handlers: Handlers, services: Services) -> None:

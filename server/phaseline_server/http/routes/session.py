@@ -23,13 +23,14 @@ from phaseline.wire import (
     Unsubscribe,
     decode_array,
     decode_client,
+    decode_frames,
     timestamp,
 )
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.errors import RateLimited, Unauthorized
 from phaseline_server.fanout.direct import DirectSubscriber
 from phaseline_server.http.report_notes import notes_of_each
-from phaseline_server.http.routes.acks import Acks, refusal
+from phaseline_server.http.routes.acks import Acks, number_of, refusal
 from phaseline_server.http.routes.waiting import read_page
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.states import JobsState
@@ -43,26 +44,12 @@ _encoder: Final = msgspec.json.Encoder()
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class _Numbered(msgspec.Struct, frozen=True):
-    producer_seq: int | None = None
-
-
-_numbers: Final = msgspec.json.Decoder(_Numbered)
-
-
 class Ended(Exception):
     """The WebSocket must be closed with this code and reason, after all queued messages."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
-
-
-def _number(document: str | bytes) -> int | None:
-    """Return the number of the rejected report, if it has one."""
-    with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
-        return _numbers.decode(document).producer_seq
-    return None
 
 
 class Session:
@@ -168,6 +155,13 @@ class Session:
         """Handle one message per document; consecutive reports are recorded together."""
         settings, reports, size = self._services.settings, list[Event](), 0
         given: list[str | bytes] = []
+        texts = [document for document in documents if isinstance(document, str)]
+        if len(texts) == len(documents) > 1:
+            messages = decode_frames(texts, settings.max_message, settings.max_depth) or ()
+            events = [message for message in messages if isinstance(message, Event)]
+            if len(events) == len(documents):
+                await self._report(events, sum(map(len, texts)), documents)
+                return
         for document in documents:
             message: ClientMessage | PhaselineError
             try:
@@ -191,7 +185,7 @@ class Session:
 
     def _refuse(self, error: PhaselineError, document: str | bytes = b"") -> None:
         self._services.refused[error.code] += 1
-        self._acks.answer(refusal(error, _number(document)))
+        self._acks.answer(refusal(error, number_of(document)))
 
     async def _report(self, events: Sequence[Event], size: int, documents: Sequence[str | bytes]) -> None:
         """Record reports that arrived together, in `size` bytes: one a document, or all in one array."""
