@@ -12,7 +12,7 @@ from typing import Final
 from phaseline.errors import DiskFull, PhaselineError
 from phaseline_server.errors import DataDirError
 
-__all__ = ["check_data_dir", "locked", "replace_file", "sync_directory", "write_error"]
+__all__ = ["check_data_dir", "locked", "make_data_dir", "replace_file", "sync_directory", "write_error"]
 
 # EFBIG, a limit on file sizes, has the same effect and remedy as a full disk.
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -87,6 +87,31 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def make_data_dir(path: Path, *, parents: bool = False) -> None:
+    """Make the directory `path`, for this user only, unless it exists.
+
+    Args:
+        path: The directory.
+        parents: Whether to make its parents, too; a parent that the user named may be a disk that is not mounted.
+
+    Raises:
+        DataDirError: The path can't be made, is not a directory or not writable.
+    """
+    try:
+        if parents:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        text = f"data directory {path} has no parent directory {path.parent}; create it (mkdir -p {path.parent})"
+        raise DataDirError(f"{text} or choose another with --data-dir") from None
+    except OSError as error:
+        text = f"cannot make data directory {path}: {error.strerror}; choose another with --data-dir"
+        raise DataDirError(text) from None
+    check_data_dir(path)
 
 
 def check_data_dir(path: Path) -> None:

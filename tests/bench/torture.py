@@ -126,7 +126,7 @@ class Server:
         code = 1
         try:
             os.dup2(writing, 2)
-            code = run(settings, explicit_bind=True)
+            code = run(settings, explicit_bind=True, explicit_data_dir=True)
         except BaseException as error:  # noqa: BLE001 - nothing of the parent's may run here
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
         finally:

@@ -54,7 +54,7 @@ def test_a_wrong_setting_is_one_line_and_exit_2(python: Python) -> None:
 
 @pytest.mark.parametrize(
     ("flags", "named"),
-    [(["--data-dir", "gone", "--bind", "127.0.0.1:0"], "gone"), (["--bind", "192.0.2.1:0"], "192.0.2.1")],
+    [(["--data-dir", "gone/data", "--bind", "127.0.0.1:0"], "gone"), (["--bind", "192.0.2.1:0"], "192.0.2.1")],
 )
 def test_what_prevents_the_start_is_one_line_and_exit_2(
     python: Python, tmp_path: Path, flags: list[str], named: str

@@ -35,13 +35,21 @@ async def refused(*flags: str) -> str:
     return lines[0].removeprefix("progress-server: error: ")
 
 
-async def test_a_data_directory_that_is_missing(tmp_path: Path) -> None:
+async def test_a_data_directory_whose_parent_is_missing(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
-    line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(missing))
+    line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(missing / "data"))
     assert line == (
-        f"data directory {missing} does not exist; create it (mkdir -p {missing}) or choose another with --data-dir"
+        f"data directory {missing}/data has no parent directory {missing}; create it (mkdir -p {missing}) or choose "
+        "another with --data-dir"
     )
     assert not missing.exists()
+
+
+async def test_a_data_directory_that_can_not_be_made(tmp_path: Path, make_unwritable: Callable[[Path], None]) -> None:
+    make_unwritable(tmp_path)
+    line = await refused("--bind", "127.0.0.1:0", "--data-dir", str(tmp_path / "data"))
+    assert line.startswith(f"cannot make data directory {tmp_path}/data: ")
+    assert line.endswith("; choose another with --data-dir")
 
 
 async def test_a_data_directory_that_is_a_file(tmp_path: Path) -> None:

@@ -101,7 +101,12 @@ def _start(given: Given, *, print_config: bool) -> None:
             return
         from phaseline_server.runtime.server import run  # noqa: PLC0415 (slow import)
 
-        code = run(configuration.settings, explicit_bind=configuration.sources["bind"] != DEFAULT)
+        sources = configuration.sources
+        code = run(
+            configuration.settings,
+            explicit_bind=sources["bind"] != DEFAULT,
+            explicit_data_dir=sources["data_dir"] != DEFAULT,
+        )
     sys.exit(code)
 
 

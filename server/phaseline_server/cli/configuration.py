@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+import msgspec
 
 from phaseline.errors import PhaselineError
-from phaseline_server.config.merge import Configuration, load
+from phaseline_server.atomic_files import make_data_dir
+from phaseline_server.config.data_dir import default_data_dir
+from phaseline_server.config.merge import DEFAULT, Configuration, load
 from phaseline_server.config.settings import SETTINGS
 
 __all__ = ["CONFIG_HELP", "Given", "errors_printed", "given", "with_location"]
@@ -34,12 +37,25 @@ class Given:
     flags: dict[str, Any] = field(default_factory=dict)
 
     def load(self) -> Configuration:
-        """Return the merged settings; raise ConfigError if they are invalid."""
-        return load(self.flags, os.environ, self.config)
+        """Return the merged settings, with the data directory; raise ConfigError if they are invalid."""
+        settings, sources = load(self.flags, os.environ, self.config)
+        if sources["data_dir"] == DEFAULT:
+            folder = default_data_dir(os.environ, Path())
+            settings = msgspec.structs.replace(settings, data_dir=str(folder))
+        return Configuration(settings, sources)
 
-    def data_dir(self) -> Path:
-        """Return the data directory; raise ConfigError if the settings are invalid."""
-        return Path(self.load().settings.data_dir)
+    def data_dir(self, *, make: bool = False) -> Path:
+        """Return the data directory; with `make`, a missing default one is made; a given one may be misspelled.
+
+        Raises:
+            ConfigError: The settings are invalid.
+            DataDirError: The directory can't be made, or not written to.
+        """
+        settings, sources = self.load()
+        folder = Path(settings.data_dir)
+        if make and sources["data_dir"] == DEFAULT:
+            make_data_dir(folder, parents=True)
+        return folder
 
 
 given = click.make_pass_decorator(Given, ensure=True)
@@ -59,11 +75,10 @@ def _take_config(context: click.Context, _: click.Parameter, text: str | None) -
 def with_location(command: _Command) -> _Command:
     """Let a subcommand accept `--data-dir` and `--config` too. The value after its name overrides the one before."""
     setting = SETTINGS["data_dir"]
-    help_text = f"{setting.help} [{setting.default}]"
     options = (
         click.option("--config", metavar="FILE", help=CONFIG_HELP, callback=_take_config, expose_value=False),
         click.option(
-            setting.flag, metavar=setting.metavar, help=help_text, callback=_take_data_dir, expose_value=False
+            setting.flag, metavar=setting.metavar, help=setting.help, callback=_take_data_dir, expose_value=False
         ),
     )
     for option in options:

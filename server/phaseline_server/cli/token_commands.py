@@ -56,12 +56,17 @@ def token() -> None:
 
 
 @contextmanager
-def _file(call: Given) -> Iterator["TokenFile"]:
-    """Yield the token file of the data directory; print a PhaselineError as one line and exit with 2."""
+def _file(call: Given, *, make: bool = False) -> Iterator["TokenFile"]:
+    """Yield the token file of the data directory; print a PhaselineError as one line and exit with 2.
+
+    Args:
+        call: The command's flags.
+        make: Whether to make the default data directory if it is missing.
+    """
     from phaseline_server.access.tokens import TokenFile  # noqa: PLC0415 (`--help` needs none of it)
 
     with errors_printed():
-        folder = call.data_dir()
+        folder = call.data_dir(make=make)
         if not folder.is_dir():
             raise DataDirError(f"data directory {folder} does not exist; choose another with --data-dir")
         yield TokenFile(folder)
@@ -84,7 +89,7 @@ def create(call: Given, scope: str, jobs: str, ttl: float | None) -> None:
     """
     from phaseline_server.access.grant import Scope  # noqa: PLC0415 (as above)
 
-    with _file(call) as file:
+    with _file(call, make=True) as file:
         first = file.read() is None
         text, made = file.create(Scope(scope), jobs, ttl)
         click.echo(text)

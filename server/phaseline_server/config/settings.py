@@ -36,7 +36,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about(_LISTENING, "HOST:PORT", "Listen address; repeatable. Port 0 lets the system choose.", BIND),
     ] = ("127.0.0.1:8080", "127.0.0.1:5100")
 
-    data_dir: Annotated[str, about(_DATA, "DIR", "Data directory; it must exist.", DIRECTORY)] = "."
+    data_dir: Annotated[
+        str,
+        about(
+            _DATA,
+            "DIR",
+            "Data directory, made if its parent exists. [the current directory if it holds data, else "
+            "~/.local/share/phaseline]",
+            DIRECTORY,
+        ),
+    ] = ""
     done_ttl: Annotated[
         float,
         about(_DATA, "SECONDS", "Retention of the final snapshot of a picture's run.", least=0, most=_YEAR),

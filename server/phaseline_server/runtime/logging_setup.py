@@ -8,6 +8,7 @@ import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Literal, TextIO, cast
 
 import msgspec
@@ -15,7 +16,7 @@ import structlog
 
 from phaseline.text import clean
 
-__all__ = ["announce", "configure_logs"]
+__all__ = ["announce", "announce_data_dir", "configure_logs"]
 
 _STDERR: Final = 2
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -99,12 +100,19 @@ def _indented(out: TextIO, exc_info: Any) -> None:
 
 def announce(urls: list[str]) -> None:
     """Write `listening on <url>` for each URL, for users and scripts, whatever the log level."""
-    as_json = isinstance(structlog.get_config()["processors"][-1], structlog.processors.JSONRenderer)
     for url in urls:
-        if as_json:
-            # Not with the logger, whose level may be higher.
-            time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-            entry = {"url": url, "event": "listening", "level": "info", "timestamp": time}
-            _stderr.write(msgspec.json.encode(entry).decode() + "\n")
-        else:
-            _stderr.write(f"listening on {url}\n")
+        _announce("listening", f"listening on {url}", url=url)
+
+
+def announce_data_dir(path: Path) -> None:
+    """Write where the data is, for a user who has not chosen the directory."""
+    shown = clean(str(path.absolute())).replace("\n", " ")
+    _announce("data directory", f"data in {shown}; choose another directory with --data-dir", path=shown)
+
+
+def _announce(event: str, line: str, **fields: str) -> None:
+    """Write a line; not with the logger, whose level may be higher."""
+    if isinstance(structlog.get_config()["processors"][-1], structlog.processors.JSONRenderer):
+        time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = msgspec.json.encode({**fields, "event": event, "level": "info", "timestamp": time}).decode()
+    _stderr.write(f"{line}\n")

@@ -11,7 +11,7 @@ from phaseline.eta import EmaEngine
 from phaseline_server.access.exposure import check_exposure
 from phaseline_server.access.keeper import Keeper
 from phaseline_server.access.views import JobsView
-from phaseline_server.atomic_files import check_data_dir
+from phaseline_server.atomic_files import check_data_dir, make_data_dir
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import open_listeners
 from phaseline_server.door.inherited import inherited_listeners
@@ -32,7 +32,7 @@ from phaseline_server.pictures.gallery import Gallery
 from phaseline_server.pictures.runs import Runs
 from phaseline_server.pictures.studio import open_studio
 from phaseline_server.runtime.listening import make_door, make_tls, reload_at_hangup
-from phaseline_server.runtime.logging_setup import announce, configure_logs
+from phaseline_server.runtime.logging_setup import announce, announce_data_dir, configure_logs
 from phaseline_server.runtime.restore import restore
 from phaseline_server.runtime.signals import watch_signals
 from phaseline_server.runtime.systemd import attend
@@ -43,18 +43,23 @@ __all__ = ["run", "serve", "tune_interpreter"]
 _TURN_S: Final = 0.0003
 
 
-def run(settings: Settings, *, explicit_bind: bool) -> int:
+def run(settings: Settings, *, explicit_bind: bool, explicit_data_dir: bool) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code.
 
     Args:
         settings: The configuration.
         explicit_bind: Whether the user chose `settings.bind`. A default address that is in use may be skipped.
+        explicit_data_dir: Whether the user chose `settings.data_dir`. The default one is named in the log.
 
     Raises:
         PhaselineError: The server can't start, because of the data directory or the addresses.
     """
     configure_logs(settings.log_format, settings.log_level)
     tune_interpreter()
+    data_dir = Path(settings.data_dir)
+    make_data_dir(data_dir, parents=not explicit_data_dir)
+    if not explicit_data_dir:
+        announce_data_dir(data_dir)
     trio.run(_main, settings, explicit_bind, strict_exception_groups=True)
     return 0
 
