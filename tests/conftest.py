@@ -1,6 +1,7 @@
 """Settings and rules for every test: Hypothesis profiles, missing system programs, the coverage of each source root."""
 
 import io
+import itertools
 import os
 import shutil
 
@@ -13,6 +14,7 @@ IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 for _variable in ("COLUMNS", "LINES"):
     os.environ.pop(_variable, None)
 
+_numbers = itertools.count()
 _missing = pytest.StashKey[dict[str, int]]()
 
 # A shared machine's pauses are no failures: no deadline anywhere. CI repeats the same examples at each run.
@@ -23,6 +25,12 @@ settings.register_profile(
 settings.load_profile("ci" if IN_CI else "local")
 # `make test` has a fifth of the examples; tests with a number of their own scale it (tests.support.examples).
 settings.register_profile("quick", settings.get_profile("ci" if IN_CI else "local"), max_examples=20)
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a state folder of its own, as a reporter would deliver what one of another test left."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / f"state-{next(_numbers)}"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -65,7 +65,7 @@ class Watcher:
         self._verbose = verbose
         self._tee = tee
         self._reader = Reader(_adapters(), argv, wishes.adapter)
-        self._reporter = Reporter(spool_dir=_state() / "spool", worker_facts=wishes.facts)
+        self._reporter = Reporter(worker_facts=wishes.facts)
         known = self._reader.adapter
         self._job = self._reporter.job(
             wishes.name or name_of(argv),

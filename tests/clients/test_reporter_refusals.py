@@ -12,8 +12,10 @@ import trio_websocket
 from phaseline.errors import ConfigError, InvalidField, InvalidJSON, PhaselineError, Refused, TooLarge, UnknownType
 from phaseline.model.events import JobCompleted, JobFailed, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.reporting import Reporter
+from phaseline.reporting.delivery.outbox import Outbox
+from phaseline.reporting.record import encoded
 from tests.support.reporting import job_status, run_program, subscriber, ws_url
-from tests.support.servers import ServerProcess, server_process
+from tests.support.servers import ServerProcess, client_of, server_process
 
 NAN = float("nan")
 WRONG: list[tuple[Any, type[PhaselineError]]] = [
@@ -282,3 +284,48 @@ async def test_the_server_names_the_report_that_it_rejects(server: ServerProcess
         ("error", 5, "UNKNOWN_TYPE"),
         ("error", None, "UNKNOWN_TYPE"),
     ]
+
+
+async def test_a_producers_name_whose_numbers_were_used_is_replaced_and_nothing_is_lost(
+    server: ServerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Reporter(ws_url(server.url), flush_timeout=60) as reporter:
+        reporter.report(JobStarted(job_id="a", phases=("one", "two")))
+        assert await reporter.aflush()
+        background = reporter._background
+        assert background is not None
+        spool = background._own.spool
+        name = spool.producer
+        async with client_of(server.url) as client:
+            used = {"job_id": "other", "producer": name, "producer_seq": spool.number + 50}
+            (await client.post("/progress/start", json=used)).raise_for_status()
+        for phase in ("one", "two"):
+            reporter.report(JobProgress(job_id="a", phase=phase, progress=40))
+            reporter.report(PhaseCompleted(job_id="a", phase=phase))
+        reporter.report(JobStarted(job_id="b"))
+        assert await reporter.aflush()
+        assert spool.producer.startswith(f"{name}~")
+        assert (await job_status(server.url, "a"))["state"] == "active"
+        reporter.report(JobCompleted(job_id="a"))
+    status = await job_status(server.url, "a")
+    assert status["state"] == "completed"
+    assert [stage["stage"] for stage in status["stages_completed"]] == ["one", "two"]
+    assert (await job_status(server.url, "b"))["state"] == "active"
+    assert caplog.records == []
+
+
+async def test_a_spool_whose_numbers_were_used_since_is_delivered_under_another_name(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    """A process that dies after it numbered records anew, and before its file has the numbers, leaves such a spool."""
+    left = Outbox.own("box-1", 10, tmp_path / "spool")
+    left.add(encoded(event) for event in (JobStarted(job_id="late"), JobCompleted(job_id="late")))
+    left.close()
+    async with client_of(server.url) as client:
+        used = {"job_id": "other", "producer": "box-1", "producer_seq": 7}
+        (await client.post("/progress/start", json=used)).raise_for_status()
+        async with Reporter(ws_url(server.url), spool_dir=tmp_path / "spool", flush_timeout=60) as reporter:
+            reporter.report(JobStarted(job_id="b"))
+            assert await reporter.aflush()
+    assert (await job_status(server.url, "late"))["state"] == "completed"
+    assert list((tmp_path / "spool").iterdir()) == []

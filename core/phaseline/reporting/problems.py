@@ -59,10 +59,19 @@ class Problems:
         """Log that records were dropped, with their total number."""
         self.log("dropped", "", "", f"{count} reports dropped so far; at most {self._spool} are kept (spool)")
 
-    def undelivered(self, job_ids: Sequence[str], url: str | None, directory: object) -> None:
-        """Log that reports of these jobs could not be delivered; the ids are those of the reports."""
+    def undelivered(self, job_ids: Sequence[str], url: str | None, directory: object, problem: str) -> None:
+        """Log that reports could not be delivered.
+
+        Args:
+            job_ids: The jobs of the reports.
+            url: The server's address.
+            directory: The directory that keeps them, or None.
+            problem: Why the directory does not keep them, or "".
+        """
         jobs = list(dict.fromkeys(job_ids))
         named = ", ".join(f"{job_id!a}" for job_id in jobs[:_MOST_NAMED]) + (", …" if len(jobs) > _MOST_NAMED else "")
-        where = f"are left in {directory}" if directory else "are lost"
+        where = f"are left in {directory}; the next run that reports to this server delivers them"
+        if problem or not directory:
+            where = f"are lost ({problem})" if problem else "are lost (no spool_dir)"
         text = f"{len(job_ids)} reports could not be delivered to {url} and {where}; jobs: {named}"
         self.log("left", "", "", text)

@@ -21,8 +21,6 @@ from phaseline.reporting.values import name as name_of
 from phaseline.reporting.waiting import in_thread
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from phaseline.reporting.delivery.background import Background
 
 __all__ = ["Reporter"]
@@ -63,9 +61,10 @@ class Reporter:
             spool: Number of reports of up to 1 KiB to keep while the server is away; a larger one counts once more for
                 each full KiB. Starts and ends of jobs are always kept.
             spool_dir: A directory for undelivered reports, in case this process dies. The next reporter that uses the
-                directory delivers the reports of dead processes.
+                directory delivers the reports of dead processes; "" keeps them in memory only. [a directory for this
+                server in `$XDG_STATE_HOME/phaseline/spool`]
             flush_timeout: Maximum time in seconds for which `close` and the end of the interpreter wait for delivery.
-                Without `spool_dir`, and if no server was reached so far, they wait for one attempt to connect only.
+                If no server was reached so far, they wait for one attempt to connect only.
             strict: Raise errors instead of logging them: an invalid report at once, a report that the server rejected
                 at the next call or at `close`.
             host: The name of this machine in the job's status. [the system's host name]
@@ -91,13 +90,9 @@ class Reporter:
             if url is not None or strict:
                 raise
             warn("nothing is reported: %s; correct PROGRESS_URL", error)
-        self._directory: Path | None = None
-        if spool_dir is not None:
-            import pathlib  # noqa: PLC0415 - its import takes as long as the rest of this package
-
-            if not isinstance(spool_dir, str | os.PathLike):
-                raise ConfigError(f"spool_dir is {shown(spool_dir)}; allowed: the path of a directory")
-            self._directory = pathlib.Path(spool_dir)
+        if not isinstance(spool_dir, str | os.PathLike | None):
+            raise ConfigError(f"spool_dir is {shown(spool_dir)}; allowed: the path of a directory")
+        self._spool_dir = None if spool_dir is None else os.fspath(spool_dir)
         self._strict = strict
         self._problems = Problems(spool)
         self._background: Background | None = None
@@ -164,14 +159,14 @@ class Reporter:
 
     def _start(self) -> None:
         # Imported here, as a program that imports this module may never report.
-        from phaseline.reporting.delivery.background import Background  # noqa: PLC0415
-        from phaseline.reporting.delivery.outbox import Outbox  # noqa: PLC0415
+        from phaseline.reporting.delivery.background import Background, Spooling  # noqa: PLC0415
 
         with self._starting:
             if self._background is not None or self._address is None:
                 return
-            own = Outbox.own(self.identity.producer(), self._size, self._directory)
-            self._background = background = Background(self._address, self._inbox, own, self._directory, self._problems)
+            spool = Spooling(self._size, self._spool_dir)
+            producer = self.identity.producer()
+            self._background = background = Background(self._address, self._inbox, producer, spool, self._problems)
             try:
                 background.start()
             except RuntimeError as error:
@@ -267,8 +262,8 @@ class Reporter:
             self._log_undelivered()
 
     def _log_undelivered(self) -> None:
-        left = self._background.left() if self._background is not None else []
-        self._problems.undelivered(left, self.url, self._directory)
+        if self._background is not None:
+            self._problems.undelivered(self._background.left(), self.url, *self._background.kept_in())
 
     def finish(self, timeout: float, *, close: bool) -> None:
         """Deliver the remaining reports within `timeout` seconds, as the process ends."""

@@ -4,7 +4,8 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from phaseline.client.address import Address
 from phaseline.client.notes import warn
@@ -13,11 +14,9 @@ from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from phaseline.reporting.delivery.delivery import Delivery
 
-__all__ = ["Background", "Worker"]
+__all__ = ["Background", "Spooling", "Worker"]
 
 # A fork while this thread imports a module would leave it half imported and locked in the child.
 _loading = threading.Lock()
@@ -37,14 +36,31 @@ class Worker(Protocol):
         ...
 
 
+class Spooling(NamedTuple):
+    """How to keep reports until they are delivered.
+
+    Attributes:
+        size: The number of reports to keep.
+        directory: The directory that stores them, too; "" for none, None for the default one.
+    """
+
+    size: int
+    directory: str | None
+
+
 class Background:
     """The thread of one reporter in one process."""
 
-    def __init__(self, address: Address, inbox: Inbox, own: Outbox, directory: "Path | None", worker: Worker) -> None:
+    def __init__(self, address: Address, inbox: Inbox, producer: str, spooling: Spooling, worker: Worker) -> None:
         self._address = address
         self._inbox = inbox
-        self._own = own
-        self._directory = directory
+        self._by_default = spooling.directory is None and os.name == "posix"
+        self._directory: Path | None = Path(spooling.directory) if spooling.directory else None
+        if self._by_default:
+            from phaseline.reporting.delivery.spool_folder import default_folder  # noqa: PLC0415 - locks files, as Windows can't
+
+            self._directory = default_folder(address)
+        self._own = Outbox.own(producer, spooling.size, self._directory, quiet=self._by_default)
         self._worker = worker
         self._run_soon: Callable[..., None] | None = None
         self._delivery: Delivery | None = None
@@ -82,6 +98,10 @@ class Background:
         spool = self._own.spool
         return [record.job_id for record in (*spool.numbered(), *spool.held)]
 
+    def kept_in(self) -> tuple[Path | None, str]:
+        """Return the directory of the spool, if any, and why it can't be written, or ""."""
+        return self._directory, self._own.problem
+
     def let_go(self) -> None:
         """Close the parent's connection and files in a forked child; otherwise they would stay open after it."""
         fds = self._delivery.fds() if self._delivery else [self._own.fd]
@@ -110,6 +130,10 @@ class Background:
 
         from phaseline.reporting.delivery.delivery import Delivery  # noqa: PLC0415
 
+        if self._by_default and self._directory is not None:
+            from phaseline.reporting.delivery.spool_folder import tidy  # noqa: PLC0415
+
+            tidy(self._directory)
         self._delivery = delivery = Delivery(self._address, self._inbox, self._own, self._directory, self._worker)
         self._run_soon = trio.lowlevel.current_trio_token().run_sync_soon
         if self._stopped:

@@ -51,7 +51,7 @@ class Outboxes(Protocol):
     """The outboxes to deliver."""
 
     def all(self) -> list[Outbox]:
-        """Return all outboxes."""
+        """Return all outboxes; the one of this process is the last."""
         ...
 
     def next(self) -> Outbox:
@@ -75,12 +75,17 @@ class Exchange:
         self._box = outboxes.next()
         self._news = trio.Event()
         self._received = trio.current_time()
+        self._registered = ""
 
     async def greet(self, producer: str) -> str:
         """Receive the server's greeting, register, and return the server's epoch."""
         greeting = _replies.decode(await self._channel.get_message())
-        await self._send_message({"type": "register", "client_type": "reporter", "acks": True, "producer": producer})
+        await self._register(producer)
         return greeting.epoch
+
+    async def _register(self, producer: str) -> None:
+        self._registered = producer
+        await self._send_message({"type": "register", "client_type": "reporter", "acks": True, "producer": producer})
 
     async def run(self) -> None:
         """Deliver until the connection is lost.
@@ -109,6 +114,9 @@ class Exchange:
             if trio.current_time() >= box.release_at:
                 box.release()
             idle = not box.spool.in_flight
+            own = self._outboxes.all()[-1].spool.producer
+            if own != self._registered:
+                await self._register(own)
             batch = box.spool.send(_WINDOW - len(box.spool.in_flight))
             if batch and idle:
                 self._received = trio.current_time()

@@ -210,9 +210,9 @@ class Delivery:
             await trio.sleep(min(pause, _HURRIED_S))
 
     def _give_up(self) -> None:
-        """End impatient waiters if no server was ever reached, or if the next reporter can deliver from the spool."""
+        """End impatient waiters if no server was ever reached. One that restarts is worth the wait."""
         for waiter in self._waiters:
-            if waiter.impatient and (self._directory or not self._reached):
+            if waiter.impatient and not self._reached:
                 waiter.end(delivered=False)
         self._forget_waiters()
 

@@ -1,6 +1,7 @@
 """An outbox: a spool and its file, kept in step."""
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,8 @@ _FOR_NOW: Final = frozenset({TooMany.code, DiskFull.code})
 _PAUSE_S: Final = 1.0
 # Another process may have started the job, and its report may arrive late; these are the pauses between retries.
 _UNKNOWN_PAUSES_S: Final = (0.25, 0.5, 1.0)
+_NUMBER_REUSED: Final = "NUMBER_REUSED"
+_MOST_NAMES: Final = 3  # new names in a row; a server that accepts none of them would accept no other
 
 
 class Outbox:
@@ -34,16 +37,18 @@ class Outbox:
         self._file = file
         self._stale = False  # the file has other numbers than the spool
         self._unknown: dict[str, int] = {}  # number of retries by job
+        self._renamed_at = 0  # the number of the last record that was sent under the previous name
+        self._names = 0  # number of new names of which the server has accepted no record
 
     @classmethod
-    def own(cls, producer: str, size: int, directory: "Path | None") -> "Outbox":
-        """Return the outbox of this process."""
+    def own(cls, producer: str, size: int, directory: "Path | None", *, quiet: bool = False) -> "Outbox":
+        """Return the outbox of this process; `quiet` if the user has not asked for a file."""
         spool = Spool(producer, size)
         if directory is None:
             return cls(spool)
         from phaseline.reporting.delivery.spool_file import SpoolFile  # noqa: PLC0415 - locks files as Windows can't
 
-        return cls(spool, SpoolFile.of(spool, directory))
+        return cls(spool, SpoolFile.of(spool, directory, quiet=quiet))
 
     @classmethod
     def adopted(cls, directory: "Path", size: int) -> Iterator["Outbox"]:
@@ -57,6 +62,11 @@ class Outbox:
     def fd(self) -> int:
         """Its open file, or -1."""
         return self._file.fd if self._file else -1
+
+    @property
+    def problem(self) -> str:
+        """Why its file can't be written, or ""."""
+        return self._file.problem if self._file else ""
 
     @property
     def release_at(self) -> float:
@@ -94,6 +104,8 @@ class Outbox:
     def acknowledge(self, number: int) -> None:
         """Record that the server has accepted the record with this number."""
         self._unknown.pop(self.spool.in_flight[number].job_id, None)
+        if number > self._renamed_at:
+            self._names = 0
         self.spool.settle(number, told=True)
         self._save()
 
@@ -105,7 +117,12 @@ class Outbox:
         """
         spool, record = self.spool, self.spool.in_flight[number]
         told: tuple[Record, str, str] | None = (record, code, text)
-        if self._is_for_now(record, code, now):
+        if code == _NUMBER_REUSED and self._renamed(number):
+            # Another producer of this name, or this one before its death, has used the number.
+            spool.hold(number)
+            self._release_at = now
+            self._stale, told = True, None
+        elif self._is_for_now(record, code, now):
             spool.hold(number)
             self._stale, told = True, None
         elif record.is_end and not record.bare and code not in {UnknownJob.code, IllegalEvent.code}:
@@ -120,6 +137,16 @@ class Outbox:
                 told = None
         self._save()
         return told
+
+    def _renamed(self, number: int) -> bool:
+        """Return whether the record with this number can be sent again under a new name of the producer."""
+        if number > self._renamed_at:
+            if self._names == _MOST_NAMES:
+                return False
+            self._names += 1
+            self._renamed_at = max(self.spool.in_flight)
+            self.spool.producer = f"{self.spool.producer.partition('~')[0][:150]}~{os.urandom(6).hex()}"
+        return True
 
     def _is_for_now(self, record: Record, code: str, now: float) -> bool:
         """Return whether a rejected record may be accepted later; if so, schedule its release."""

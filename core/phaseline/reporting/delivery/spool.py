@@ -24,7 +24,7 @@ class Spool:
     start could arrive between two records, so that the server rejects the earlier one and accepts the later one.
 
     Attributes:
-        producer: The name of the producer.
+        producer: The name of the producer; it changes if the server rejects its numbers.
         epoch: The epoch of the server that has acknowledged records, "" before.
         known: The records that this server has of the active jobs.
         size: Its capacity, by weight.

@@ -36,17 +36,29 @@ _marks: Final = msgspec.json.Decoder(_Mark)
 
 
 class SpoolFile:
-    """The file of one spool. A failure is logged once; the spool then continues in memory only."""
+    """The file of one spool. If it can't be written, the spool continues in memory only.
 
-    def __init__(self, spool: Spool, path: Path, fd: int = -1) -> None:
-        """Store `spool` at `path`; `fd` is the open and locked file, if it exists."""
+    Attributes:
+        problem: Why the file can't be written, or "".
+    """
+
+    def __init__(self, spool: Spool, path: Path, fd: int = -1, *, quiet: bool = False) -> None:
+        """Store `spool` at `path`.
+
+        Args:
+            spool: The spool.
+            path: The path of the file.
+            fd: The open and locked file, if it exists.
+            quiet: Whether to log no failure to write, as the user has not asked for a file.
+        """
+        self.problem = ""
+        self._quiet = quiet
         self._spool = spool
         self._path = path
         self._fd = fd
         self._size = os.fstat(fd).st_size if fd >= 0 else 0
         self._live = self._size
         self._marked = (-1, "")
-        self._failed = False
 
     @property
     def fd(self) -> int:
@@ -54,13 +66,13 @@ class SpoolFile:
         return self._fd
 
     @classmethod
-    def of(cls, spool: Spool, directory: Path) -> "SpoolFile":
+    def of(cls, spool: Spool, directory: Path, *, quiet: bool) -> "SpoolFile":
         """Return the file of a spool of this process; it is not written yet."""
-        return cls(spool, directory / f"{spool.producer.replace('/', '_')}{_SUFFIX}")
+        return cls(spool, directory / f"{spool.producer.replace('/', '_')}{_SUFFIX}", quiet=quiet)
 
     def add(self, records: Iterable[Record]) -> None:
         """Write new records."""
-        if self._fd < 0 or self._failed:
+        if self._fd < 0 or self.problem:
             self.rewrite()
         else:
             self._append(b"".join(self._line(b"" if record.number else _HELD, record) for record in records))
@@ -71,7 +83,7 @@ class SpoolFile:
 
     def mark(self) -> None:
         """Write a mark: the number up to which all records are settled."""
-        if self._fd >= 0 and not self._failed and self._marked != (self._spool.settled, self._spool.epoch):
+        if self._fd >= 0 and not self.problem and self._marked != (self._spool.settled, self._spool.epoch):
             self._append(self._mark())
             self._compact()
 
@@ -91,7 +103,7 @@ class SpoolFile:
         fresh = self._path.with_suffix(".new")
         fd = -1
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(self._path.parent)
             fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             data = b"".join([self._mark(), *lines])
@@ -104,7 +116,7 @@ class SpoolFile:
             return
         if self._fd >= 0:
             os.close(self._fd)
-        self._fd, self._size, self._live, self._failed = fd, len(data), len(data), False
+        self._fd, self._size, self._live, self.problem = fd, len(data), len(data), ""
 
     def _append(self, data: bytes) -> None:
         try:
@@ -114,9 +126,9 @@ class SpoolFile:
             self._fail(error)
 
     def _fail(self, error: OSError) -> None:
-        if not self._failed:
-            self._failed = True
+        if not self.problem and not self._quiet:
             warn("can't write the spool to %s (%s); reports are kept in memory only", self._path, error)
+        self.problem = f"{self._path.parent} can't be written: {error.strerror or error}"
 
     def close(self) -> None:
         """Remove the file if all records are delivered; otherwise leave it to the next reporter."""
@@ -129,6 +141,13 @@ class SpoolFile:
         except OSError as error:
             self._fail(error)
         self._fd = -1
+
+
+def _make_private(directory: Path) -> None:
+    """Make a directory and its parents, for this user only; `Path.mkdir` applies its mode to the last one."""
+    if not directory.is_dir():
+        _make_private(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -1,0 +1,70 @@
+"""The default folder for spools: one for each server, as a spool's reports must not reach another one.
+
+It is bounded, since on a machine without a server each run would leave a file.
+"""
+
+import fcntl
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from phaseline.client.address import Address
+from phaseline.model.events import MAX_AGE_S
+
+__all__ = ["default_folder", "tidy"]
+
+_MOST_BYTES: Final = 64 * 2**20
+_MOST_FILES: Final = 1000
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]")
+
+
+def default_folder(address: Address, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder for the spools of the server at `address`: in XDG_STATE_HOME, else in `~/.local/state`."""
+    base = environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(base):  # noqa: PTH117 - the specification ignores relative paths
+        base = f"{environ.get('HOME') or os.path.expanduser('~')}/.local/state"  # noqa: PTH111 (never raises)
+    path = address.path.removesuffix("/ws")
+    name = _UNSAFE.sub("_", f"{address.host}-{address.port}{path}")[:200]
+    return Path(base, "phaseline", "spool", name)
+
+
+def tidy(folder: Path, now: float | None = None) -> None:
+    """Remove the spools of dead producers that are too old to deliver or too many, oldest first.
+
+    Args:
+        folder: The folder.
+        now: The time in seconds since 1970. [the present]
+    """
+    now = time.time() if now is None else now
+    found = []
+    try:
+        for entry in os.scandir(folder):
+            if entry.name.endswith((".spool", ".new")) and entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                found.append((status.st_mtime, status.st_size, entry.path))
+    except OSError:
+        return
+    kept = size = 0
+    for modified, its_size, path in sorted(found, reverse=True):
+        kept, size = kept + 1, size + its_size
+        if now - modified > MAX_AGE_S or kept > _MOST_FILES or size > _MOST_BYTES:
+            _remove_dead(path)
+
+
+def _remove_dead(path: str) -> None:
+    """Remove a spool, unless its producer or the process that delivers it holds its lock."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(fd).st_ino == os.stat(path).st_ino:  # noqa: PTH116 - a path as scandir gives it
+            os.unlink(path)  # noqa: PTH108
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
