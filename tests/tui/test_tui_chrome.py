@@ -91,11 +91,15 @@ def test_a_connection_problem_stays_visible_during_the_next_attempt() -> None:
     assert "reconnecting" in text_of(line)
 
 
-def test_an_empty_list_shows_a_command_that_starts_a_job() -> None:
-    url = "http://127.0.0.1:8080"
-    lines = chrome.empty(url, LinkStatus(LinkState.CONNECTED), 80, synced=True, filter_text="")
-    text = "\n".join(text_of(line) for line in lines)
-    assert "curl 'http://127.0.0.1:8080/dalle/simple/0x1234?generate=1'" in text
+@pytest.mark.parametrize(
+    ("url", "shown"), [("http://10.0.0.7:8080", "http://10.0.0.7:8080"), ("ssh://me@box", "http://localhost:5100")]
+)
+def test_an_empty_list_shows_how_to_report_ones_own_job(url: str, shown: str) -> None:
+    lines = chrome.empty(url, LinkStatus(LinkState.CONNECTED), 100, synced=True, filter_text="")
+    text = "\n".join(text_of(line).strip() for line in lines)
+    assert f"PROGRESS_URL={shown} phaseline run -- COMMAND\ncurl -d '{{" in text
+    assert f"}}' {shown}/progress/start\n" in text
+    assert f"curl '{shown}/dalle/simple/0x1234?generate=1'" in text
 
 
 # Colours

@@ -23,6 +23,7 @@ _LINK_WORDS: Final = {
     LinkState.WAITING: "no connection",
     LinkState.STOPPED: "no connection",
 }
+_ON_THE_SERVER: Final = "http://localhost:5100"
 Place = Literal["list", "detail", "page", "filter"]
 """What has the focus: the list, the details beside it, the details in its place, or the filter line."""
 _KEYS: Final = (
@@ -214,8 +215,11 @@ def empty(
         lines = [
             (("no jobs yet", "strong"),),
             (),
-            (("try it: generate a picture", "muted"),),
-            ((f"curl '{url}/dalle/simple/0x1234?generate=1'", "now"),),
+            (("report your own: run a command, or send a report", "muted"),),
+            *(((command, "now"),) for command in first_reports(url)),
+            (),
+            (("or generate a picture:", "muted"),),
+            ((f"curl '{_http(url)}/dalle/simple/0x1234?generate=1'", "now"),),
         ]
     longest = max(width_of(line) for line in lines)
     if longest > width - 2:
@@ -223,6 +227,20 @@ def empty(
         longest = max(width_of(line) for line in lines)
     indent = (" " * max(0, (width - longest) // 2), "")
     return [(indent, *line) if line else () for line in lines]
+
+
+def first_reports(url: str) -> list[str]:
+    """Return two commands that report a job of one's own to the server at `url`."""
+    http = _http(url)
+    return [
+        f"PROGRESS_URL={http} phaseline run -- COMMAND",
+        f"""curl -d '{{"job_id": "my job", "phases": ["work"]}}' {http}/progress/start""",
+    ]
+
+
+def _http(url: str) -> str:
+    """Return the address for commands; behind ssh, they run on the server's own machine."""
+    return _ON_THE_SERVER if url.startswith("ssh://") else url
 
 
 def _wrapped(line: Line, width: int) -> list[Line]:
