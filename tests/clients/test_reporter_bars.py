@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +151,49 @@ async def test_rich_tasks_of_unknown_length_and_odd_names_are_reported(
     messages = await watching.until_type("job_completed")
     stage, _, text = last_progress(messages)
     assert (stage, text) == ("of the [/wrong] kind", "3")
+
+
+async def test_bars_within_a_bars_loop_are_steps_of_its_job(reporter: Reporter, watching: Subscriber) -> None:
+    hidden = io.StringIO()
+
+    def batches(count: int, name: str) -> Iterator[int]:
+        return iter(tqdm(range(count), desc=name, reporter=reporter, file=hidden, miniters=1, mininterval=0))
+
+    for epoch in tqdm(range(3), desc="epochs", unit="epoch", reporter=reporter, file=hidden, miniters=1, mininterval=0):
+        for batch in batches(4, "train"):
+            if (epoch, batch) == (1, 2):
+                # 1 of 3 epochs, and 2 of the 4 + 2 batches that the first one had
+                await watching.until(
+                    lambda messages: last_progress(messages)[2] == "1 of 3 epoch; train 2 of 4 it",
+                )
+                assert last_progress(watching.messages)[1] == pytest.approx(100 * (1 + 2 / 6) / 3, abs=0.1)
+        assert sum(batches(2, "check")) == 1
+    with tqdm(total=2, desc="files", reporter=reporter, file=hidden) as files:
+        for _ in range(2):
+            with tqdm(total=8, desc="copy", reporter=reporter, file=hidden) as copy:
+                copy.update(8)
+            files.update()
+    messages = await watching.until_type("job_completed", 2)
+    assert [message["name"] for message in messages if message["type"] == "job_started"] == ["epochs", "files"]
+    assert stages(messages) == [("epochs", 3), ("files", 2)]
+    progress = [m["progress"] for m in messages if m["type"] == "job_progress" and m["stage"] == "epochs"]
+    assert progress == sorted(progress)
+
+
+async def test_bars_side_by_side_and_bars_after_another_are_jobs(reporter: Reporter, watching: Subscriber) -> None:
+    def bar(name: str) -> tqdm:
+        return tqdm(total=2, desc=name, reporter=reporter, file=io.StringIO())
+
+    one, two = bar("one"), bar("two")
+    for each in (one, two):
+        each.update(2)
+        each.close()
+    assert list(tqdm(range(2), desc="three", reporter=reporter, file=io.StringIO())) == [0, 1]
+    for _ in tqdm(range(2), desc="four", reporter=reporter, file=io.StringIO()):
+        thread = threading.Thread(target=lambda: list(trange(3, desc="five", reporter=reporter, file=io.StringIO())))
+        thread.start()
+        thread.join()
+        break
+    messages = await watching.until_type("job_failed")
+    started = [message["name"] for message in messages if message["type"] == "job_started"]
+    assert started == ["one", "two", "three", "four", "five"]

@@ -5,7 +5,8 @@
     for frame in tqdm(frames, desc="render"):
         render(frame)
 
-Such a bar is a job. With `tqdm(frames, job=job, phase="render")` it is a phase of an existing job.
+Such a bar is a job. With `tqdm(frames, job=job, phase="render")` it is a phase of an existing job. A bar within the
+loop of another, such as the batches of an epoch, is a step of that one, and no job.
 
 The bar's own job fails if an exception leaves its loop and ends the program, or if the program calls `sys.exit` with an
 error. It is cancelled if the loop is left early in another way. That includes an exception that is caught outside of
@@ -20,7 +21,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from tqdm.std import tqdm as _tqdm
 
@@ -29,6 +30,7 @@ from phaseline.reporting.compat.websocket_server import get_websocket_server
 from phaseline.reporting.delivery.inbox import Sample
 from phaseline.reporting.exits import exiting, is_break, reason_of_end, watch_exits
 from phaseline.reporting.job import JobReporter
+from phaseline.reporting.nesting import Loop, Nest
 from phaseline.reporting.processes import before_end
 from phaseline.reporting.reporter import Reporter
 from phaseline.reporting.values import name, text_of
@@ -71,6 +73,9 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         self._phase = name(phase, title or "work")
         self._is_own = job is None
         self._handled = sys.exc_info()[1]  # handled by the bar's creator, so not the reason of the bar's end
+        self.nest = Nest(self, _takes_steps if job is None else None)
+        if self.nest.outer is not None:
+            return
         if job is None:
             reporter = reporter or get_websocket_server().reporter
             job = reporter.job(title or "tqdm", phases=[self._phase])
@@ -84,17 +89,22 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
     def _sample(self) -> Sample:
         try:
             done, total = self.n, self.total
-            percent = min(100.0, max(0.0, 100 * done / total)) if total else None
+            part = self.nest.part_of(done)
+            percent = min(100.0, max(0.0, 100 * (done + part) / total)) if total else None
             # A disabled bar lacks these attributes.
             unit, postfix = getattr(self, "unit", "it"), getattr(self, "postfix", None)
             text = f"{done:g} of {total:g} {unit}" if total else f"{done:g} {unit}"
             text = f"{text}, {postfix}" if postfix else text
-            return self._phase, percent, text, max(0, done), total or None, unit
+            step = self.nest.step
+            if isinstance(step, tqdm):
+                text = f"{text}; {step._phase} {step._sample()[2]}"  # noqa: SLF001 - of this class
+            return self._phase, percent, text, max(0, round(done + part, 3) if part else done), total or None, unit
         except Exception:  # noqa: BLE001 - the loop may set its count and total to anything
             return self._phase, None, text_of(self.n)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the items; a disabled bar also counts them."""
+        self.nest.entered = True
         return self._counted() if self.disable else super().__iter__()
 
     def _counted(self) -> Iterator[Any]:
@@ -111,6 +121,12 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
             self.n += n
         shown: bool | None = super().update(n)
         return shown
+
+    def __enter__(self) -> Self:
+        """Return the bar; others that begin in the block are its steps."""
+        self.nest.entered = True
+        entered: Self = super().__enter__()
+        return entered
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -133,7 +149,10 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
 
     @property
     def _is_full(self) -> bool:
-        return self._sample()[1] == 100.0  # noqa: PLR2004 - percent
+        try:
+            return bool(self.total) and bool(self.n >= self.total)
+        except Exception:  # noqa: BLE001 - as in `_sample`
+            return False
 
     def _leave(self, *, by_break: bool) -> None:
         """End the job of a bar whose loop was left early."""
@@ -151,6 +170,7 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
         with _ending:
             job, self._job = self._job, None
         _open.discard(self)
+        self.nest.end()
         if job is None:
             return
         job.watch(self._outer)
@@ -168,6 +188,13 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
             job.end()
         else:
             job.cancel(f"left at {sample[2]}")
+
+
+def _takes_steps(outer: Loop) -> bool:
+    """Return whether a bar that begins in the loop of `outer` is a step of it."""
+    if not isinstance(outer, tqdm):
+        return False
+    return (outer._job is not None or outer.nest.outer is not None) and not outer._is_full  # noqa: SLF001
 
 
 _open: "Final[weakref.WeakSet[tqdm]]" = weakref.WeakSet()  # bars whose own job has not ended
