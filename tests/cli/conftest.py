@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
+
 PHASELINE = Path(sys.executable).with_name("phaseline")
 
 
@@ -19,4 +21,6 @@ def env(tmp_path: Path) -> dict[str, str]:
     """Return an environment in which no server is reached and state goes to a folder of the test's own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PHASELINE_", "PROGRESS_"))}
     homes = {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": str(tmp_path / "state")}
-    return kept | homes | {"PROGRESS_URL": "http://127.0.0.1:1", "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    return (
+        kept | homes | {"PROGRESS_URL": f"http://127.0.0.1:{free_port()}", "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    )

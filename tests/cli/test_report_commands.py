@@ -17,8 +17,7 @@ Env = dict[str, str]
 
 
 async def test_a_script_reports_a_job_from_its_start_to_its_end(env: Env, tmp_path: Path) -> None:
-    async with server_process(tmp_path) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         started = await phaseline(
             env, "start", "shot 13", "--phases", "load, render", "--workflow", "w", "--series", "s"
         )
@@ -45,8 +44,7 @@ async def test_a_script_reports_a_job_from_its_start_to_its_end(env: Env, tmp_pa
 
 
 async def test_the_machine_of_a_job_is_named_unless_the_user_leaves_it_out(env: Env, tmp_path: Path) -> None:
-    async with server_process(tmp_path) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         await phaseline(env, "start", "a", "--id", "named")
         await phaseline(env | {"PROGRESS_FACTS": "command, pid"}, "start", "a", "--id", "hidden")
         await phaseline(env | {"PROGRESS_FACTS": "none"}, "start", "a", "--id", "given", "--host", "box")
@@ -55,8 +53,7 @@ async def test_the_machine_of_a_job_is_named_unless_the_user_leaves_it_out(env: 
 
 
 async def test_a_job_fails_with_its_reason_or_is_cancelled(env: Env, tmp_path: Path) -> None:
-    async with server_process(tmp_path) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         for job in ("bad", "left"):
             assert (await phaseline(env, "start", job, "--id", job)).out == f"{job}\n"
         assert (await phaseline(env, "fail", "bad", "-m", "disk full")).code == 0
@@ -67,8 +64,7 @@ async def test_a_job_fails_with_its_reason_or_is_cancelled(env: Env, tmp_path: P
 
 
 async def test_the_phase_of_a_job_that_was_started_elsewhere_is_the_servers(env: Env, tmp_path: Path) -> None:
-    async with server_process(tmp_path) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         await phaseline(env, "start", "a", "--id", "a", "--phases", "load,render")
         await phaseline(env, "phase", "a", "render")
         elsewhere = env | {"XDG_STATE_HOME": str(tmp_path / "elsewhere")}
@@ -96,7 +92,7 @@ async def test_report_knows_an_id_from_a_percentage(
 ) -> None:
     env["PROGRESS_JOB"] = "env"
     assert (await phaseline(env, "report", *arguments)).code == 0
-    [spooled] = (tmp_path / "state/phaseline/spool").glob("*.spool")
+    [spooled] = (tmp_path / "state/phaseline/spool").rglob("*.spool")
     line = spooled.read_text().splitlines()[-1]
     report = json.loads(line)
     assert report["job_id"] == job
@@ -131,8 +127,7 @@ async def test_a_wrong_argument_exits_with_2_and_names_what_is_allowed(
 
 async def test_what_the_server_rejects_has_an_exit_code_and_one_line(env: Env, tmp_path: Path) -> None:
     tokens = make_tokens(tmp_path)
-    async with server_process(tmp_path) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")):
         missing = await phaseline(env, "start", "a")
         small = await phaseline(env | {"PROGRESS_TOKEN": tokens["read"]}, "start", "a")
         foreign = await phaseline(env | {"PROGRESS_TOKEN": tokens["report:shot-"]}, "start", "a", "--id", "other")
@@ -145,12 +140,11 @@ async def test_what_the_server_rejects_has_an_exit_code_and_one_line(env: Env, t
         assert ran.out == ""
         assert ran.err.startswith("phaseline: ")
         assert ran.err.count("\n") == 1
-    assert not list((tmp_path / "state/phaseline/spool").glob("*.spool"))
+    assert not list((tmp_path / "state/phaseline/spool").rglob("*.spool"))
 
 
 async def test_a_text_that_controls_a_terminal_is_cleaned_before_it_is_sent(env: Env, tmp_path: Path) -> None:
-    async with server_process(tmp_path) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         await phaseline(env, "start", "a\x1b[31m", "--id", "a")
         await phaseline(env, "report", "a", "1", "-m", os.fsdecode(b"x\xff\x9b31m"))
         assert (await phaseline(env, "report", "b\x1b]0;x\x07", "1")).err.isprintable() is False  # it ends its line
@@ -168,21 +162,19 @@ async def test_reports_are_kept_while_the_server_is_away_and_delivered_in_order(
     said = await phaseline(env, "phase", "a", "two")
     assert (said.code, said.out) == (0, "")
     assert "kept and delivered later" in said.err
-    async with server_process(tmp_path) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         assert (await phaseline(env, "report", "a", "50")).code == 0
         found = await messages(server.url, "a")
     assert [each["type"] for each in found] == ["job_started"] + ["job_progress"] * 3
     assert [each["stage"] for each in found[1:]] == ["one", "two", "two"]
     assert (found[1]["progress"], found[3]["progress"]) == (10, 50)
-    assert not list((tmp_path / "state/phaseline/spool").glob("*.spool"))
+    assert not list((tmp_path / "state/phaseline/spool").rglob("*.spool"))
 
 
 async def test_a_reporter_delivers_what_commands_kept(env: Env, tmp_path: Path) -> None:
     await phaseline(env, "start", "a", "--id", "a")
     await phaseline(env, "done", "a")
-    async with server_process(tmp_path) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         ran = await phaseline(env, "run", "--", "true")
         assert ran.code == 0
         found = [each["type"] for each in await messages(server.url, "a")]
@@ -201,8 +193,7 @@ async def test_commands_at_the_same_time_lose_nothing(env: Env, tmp_path: Path) 
     for job in jobs:
         await phaseline(env, "start", job, "--id", job, "-q")
     work(env["PROGRESS_URL"])
-    async with server_process(tmp_path) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         assert (await phaseline(env, "start", "last")).code == 0
         for job in jobs:
             found = [each.get("stage") for each in await messages(server.url, job) if each["type"] == "job_progress"]
@@ -213,8 +204,7 @@ async def test_commands_at_the_same_time_lose_nothing(env: Env, tmp_path: Path) 
 async def test_a_kept_report_that_is_rejected_stops_no_other(env: Env, tmp_path: Path) -> None:
     await phaseline(env, "done", "never-started")
     await phaseline(env, "start", "a", "--id", "a")
-    async with server_process(tmp_path) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         ran = await phaseline(env, "done", "a")
         assert ran.code == 0
         assert "a kept report of job never-started was rejected" in ran.err
@@ -224,7 +214,7 @@ async def test_a_kept_report_that_is_rejected_stops_no_other(env: Env, tmp_path:
 async def test_a_strict_command_keeps_nothing_and_exits_with_7(env: Env, tmp_path: Path) -> None:
     ran = await phaseline(env, "start", "a", "--strict")
     assert (ran.code, ran.out) == (7, "")
-    assert ran.err == "phaseline: no server at 127.0.0.1:1: connection refused\n"
+    assert ran.err == f"phaseline: no server at {env['PROGRESS_URL'].removeprefix('http://')}: connection refused\n"
     assert not list((tmp_path / "state").rglob("*.spool"))
 
 
@@ -237,7 +227,7 @@ async def test_without_a_server_and_a_writable_folder_a_command_exits_with_7(env
 
 async def test_a_file_of_kept_reports_stays_small(env: Env, tmp_path: Path) -> None:
     await phaseline(env, "report", "a", "1", "-q")
-    [file] = (tmp_path / "state/phaseline/spool").glob("*.spool")
+    [file] = (tmp_path / "state/phaseline/spool").rglob("*.spool")
     line = file.read_text().splitlines()[-1]
     head, _, _ = line.rpartition("1}")
     with file.open("a") as more:

@@ -31,8 +31,7 @@ async def test_output_is_sent_while_the_command_runs_and_kept_after_it(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:
     script = f"printf 'begun\\n 10%%'; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; printf '\\r100%%\\n'; echo no"
-    async with server_process(folder(tmp_path)) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(folder(tmp_path), bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run, phaseline, env, "--id", "job", "--", "sh", "-c", script)
             with trio.fail_after(60):
@@ -51,8 +50,7 @@ async def test_output_of_a_time_without_a_server_arrives_with_the_next_run(
     assert await run(phaseline, env, "--id", "secret", "--no-output", "--", "echo", "secret") == 0
     [kept] = (tmp_path / "state" / "phaseline" / "output").iterdir()
     assert kept.stat().st_mode & 0o777 == 0o600
-    async with server_process(folder(tmp_path)) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(folder(tmp_path), bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         with trio.fail_after(60):
             while not (found := await output(server.url, "away")).text.endswith("the end\n"):
                 await run(phaseline, env, "--", "true")

@@ -45,8 +45,7 @@ async def jobs(url: str) -> dict[str, dict[str, Any]]:
 
 
 async def test_phases_and_the_end_arrive(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
-    async with server_process(folder(tmp_path)) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(folder(tmp_path), bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         assert await run(phaseline, env, "--id", "bars", "--", sys.executable, "-c", BARS) == 0
         assert await run(phaseline, env, "--id", "bad", "--", "sh", "-c", "echo 'Error: no disk' >&2; exit 3") == 3
         assert await run(phaseline, env, "--id", "ended", "--", "sh", "-c", "kill -INT $$") == -2
@@ -64,8 +63,7 @@ async def test_reports_made_while_the_server_is_away_arrive_with_the_next_run(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:
     assert await run(phaseline, env, "--id", "away", "--", "true") == 0
-    async with server_process(folder(tmp_path)) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(folder(tmp_path), bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         assert await run(phaseline, env, "--id", "back", "--", "true") == 0
         with trio.fail_after(60):
             while not {"away", "back"} <= (found := await jobs(server.url)).keys():
@@ -93,8 +91,7 @@ async def test_a_job_has_the_facts_about_its_command_that_the_user_allows(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:
     command = ("sh", "-c", "true --token s3cr3t")
-    async with server_process(folder(tmp_path)) as server:
-        env["PROGRESS_URL"] = server.url
+    async with server_process(folder(tmp_path), bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         await run(phaseline, env, "--id", "whole", "--", *command)
         await run(phaseline, env, "--id", "some", "--facts", "folder,program", "--", *command)
         await run(phaseline, env | {"PROGRESS_FACTS": "none"}, "--id", "none", "--", *command)

@@ -8,9 +8,10 @@ import pytest
 import trio
 
 from phaseline.client.address import Address
+from phaseline.client.state import spool_folder
 from phaseline.model.events import MAX_AGE_S, JobStarted
 from phaseline.reporting import Reporter
-from phaseline.reporting.delivery.spool_folder import default_folder, tidy
+from phaseline.reporting.delivery.tidying import tidy
 from tests.support.ports import free_port
 from tests.support.reporting import job_status, run_program
 from tests.support.servers import server_process
@@ -71,7 +72,7 @@ async def test_an_unwritable_home_harms_no_worker(tmp_path: Path) -> None:
         assert (await job_status(server.url, "a"))["state"] == "completed"
     ended = await run_program(SHORT, f"http://127.0.0.1:{free_port()}", "b", env=env)
     assert b"are lost (" in ended.stderr
-    assert b"can't be written: Not a directory); jobs: 'b'" in ended.stderr
+    assert b"can't be written: File exists); jobs: 'b'" in ended.stderr
 
 
 async def test_many_processes_at_once_share_the_folder_and_each_report_arrives_once(tmp_path: Path) -> None:
@@ -114,11 +115,11 @@ async def test_an_empty_spool_dir_keeps_reports_in_memory_only(caplog: pytest.Lo
     ],
 )
 def test_each_server_has_a_folder_of_its_own(url: str, environ: dict[str, str], folder: str) -> None:
-    assert default_folder(Address.parse(url), environ) == Path(folder)
+    assert spool_folder(Address.parse(url), environ) == Path(folder)
 
 
 def test_spools_that_are_too_old_or_too_many_are_removed_but_for_those_in_use(tmp_path: Path) -> None:
-    folder = default_folder(Address.parse("box"), {"XDG_STATE_HOME": str(tmp_path)})
+    folder = spool_folder(Address.parse("box"), {"XDG_STATE_HOME": str(tmp_path)})
     tidy(folder)  # before there is one
     folder.mkdir(parents=True)
     for name, age in (("new.spool", 10.0), ("old.spool", MAX_AGE_S + 10), ("half.new", MAX_AGE_S + 10)):

@@ -12,7 +12,7 @@ from phaseline.errors import ConfigError
 from phaseline_cli.client.failures import Exit, Failure
 from phaseline_cli.client.http_answer import Answer, NotHTTP
 
-__all__ = ["LOST", "Away", "Connection", "Rejected", "connect"]
+__all__ = ["LOST", "Away", "Connection", "Rejected", "address_of", "connect"]
 
 LOST: Final = (OSError, NotHTTP)
 """The errors of a connection that is lost while an answer is read."""
@@ -167,11 +167,20 @@ def connect(url: str | None, connect_s: float = _CONNECT_S, answer_s: float = _A
         Away: No server answers.
         Failure: The address or the token is invalid.
     """
+    address = address_of(url)
     try:
-        address, secret = Address.configured(url), token()
+        secret = token()
     except ConfigError as error:
         raise Failure(str(error), Exit.USAGE) from error
     return Connection(address, secret, connect_s, answer_s)
+
+
+def address_of(url: str | None) -> Address:
+    """Return the address `url`, else PROGRESS_URL, else the default; raise Failure if it is invalid."""
+    try:
+        return Address.configured(url)
+    except ConfigError as error:
+        raise Failure(str(error), Exit.USAGE) from error
 
 
 def _secured(stream: socket.socket, address: Address) -> socket.socket:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from phaseline.client.command_spool import CommandSpool, Locked
 from phaseline.client.state import spool_folder
-from phaseline_cli.client.connection import Away, Connection, Rejected, connect
+from phaseline_cli.client.connection import Away, Connection, Rejected, address_of, connect
 from phaseline_cli.client.failures import Exit, Failure, note
 
 __all__ = ["BATCH", "check_result", "send"]
@@ -31,7 +31,7 @@ def send(report: dict[str, Any], url: str | None, *, strict: bool, quiet: bool) 
         Rejected: The server rejected the report.
         Failure: The server is away, and the report can't be kept or `strict` is set.
     """
-    spool = CommandSpool(spool_folder())
+    spool = CommandSpool(spool_folder(address_of(url)))
     try:
         with connect(url, _CONNECT_S, _ANSWER_S) as connection:
             if not spool.paths():

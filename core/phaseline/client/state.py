@@ -1,10 +1,16 @@
 """The folder for what a client keeps between its runs."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
+
+from phaseline.client.address import Address
 
 __all__ = ["spool_folder", "state_folder"]
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]")
 
 
 def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -15,6 +21,7 @@ def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(base, "phaseline")
 
 
-def spool_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder in which reports wait while the server is away."""
-    return state_folder(environ) / "spool"
+def spool_folder(address: Address, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder in which reports wait while the server at `address` is away; they must not reach another."""
+    path = address.path.removesuffix("/ws")
+    return state_folder(environ) / "spool" / _UNSAFE.sub("_", f"{address.host}-{address.port}{path}")[:200]

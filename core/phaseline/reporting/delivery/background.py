@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from phaseline.client.address import Address
 from phaseline.client.notes import warn
+from phaseline.client.state import spool_folder
 from phaseline.reporting.delivery.inbox import Inbox
 from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record
@@ -57,9 +58,7 @@ class Background:
         self._by_default = spooling.directory is None and os.name == "posix"
         self._directory: Path | None = Path(spooling.directory) if spooling.directory else None
         if self._by_default:
-            from phaseline.reporting.delivery.spool_folder import default_folder  # noqa: PLC0415 - locks files, as Windows can't
-
-            self._directory = default_folder(address)
+            self._directory = spool_folder(address)
         self._own = Outbox.own(producer, spooling.size, self._directory, quiet=self._by_default)
         self._worker = worker
         self._run_soon: Callable[..., None] | None = None
@@ -131,7 +130,7 @@ class Background:
         from phaseline.reporting.delivery.delivery import Delivery  # noqa: PLC0415
 
         if self._by_default and self._directory is not None:
-            from phaseline.reporting.delivery.spool_folder import tidy  # noqa: PLC0415
+            from phaseline.reporting.delivery.tidying import tidy  # noqa: PLC0415
 
             tidy(self._directory)
         self._delivery = delivery = Delivery(self._address, self._inbox, self._own, self._directory, self._worker)

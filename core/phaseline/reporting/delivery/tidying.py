@@ -1,34 +1,17 @@
-"""The default folder for spools: one for each server, as a spool's reports must not reach another one.
-
-It is bounded, since on a machine without a server each run would leave a file.
-"""
+"""The bounds of the default folder for spools, since on a machine without a server each run leaves a file."""
 
 import fcntl
 import os
-import re
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from phaseline.client.address import Address
 from phaseline.model.events import MAX_AGE_S
 
-__all__ = ["default_folder", "tidy"]
+__all__ = ["tidy"]
 
 _MOST_BYTES: Final = 64 * 2**20
 _MOST_FILES: Final = 1000
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]")
-
-
-def default_folder(address: Address, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder for the spools of the server at `address`: in XDG_STATE_HOME, else in `~/.local/state`."""
-    base = environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(base):  # noqa: PTH117 - the specification ignores relative paths
-        base = f"{environ.get('HOME') or os.path.expanduser('~')}/.local/state"  # noqa: PTH111 (never raises)
-    path = address.path.removesuffix("/ws")
-    name = _UNSAFE.sub("_", f"{address.host}-{address.port}{path}")[:200]
-    return Path(base, "phaseline", "spool", name)
 
 
 def tidy(folder: Path, now: float | None = None) -> None:
