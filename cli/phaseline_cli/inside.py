@@ -16,11 +16,14 @@ _FIRST_S: Final = 0.2
 class Inside:
     """Looks at a command's processes once a second."""
 
+    muted = False
+    """Whether a `phaseline run` inside the command reports for it now."""
+
     def __init__(self, pid: int, reader: Reader) -> None:
         """Prepare to look.
 
         Args:
-            pid: the command's process; 0 if it is unknown.
+            pid: the command's process; 0 if it is unknown, or not to be looked into.
             reader: what reads its output; it is told which program of a script prints.
         """
         self._tree = Tree(pid) if pid else None
@@ -40,6 +43,9 @@ class Inside:
         before = self._programs.phase, self._position
         if self._script is None:
             self._script = not self._fixed and self._tree.is_script()
+        self.muted = self._tree.has_own_run()
+        if self.muted:
+            return False
         process = self._tree.now() if self._script else self._tree.root()
         if process is None:
             return False
@@ -54,6 +60,8 @@ class Inside:
         Args:
             now: what the output reveals.
         """
+        if self._reader.side.used:
+            return now
         if self._programs.phase is not None:
             inner = now.phase
             text = f"{inner}: {now.text}" if inner and now.text else now.text or inner or ""

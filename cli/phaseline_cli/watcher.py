@@ -16,7 +16,7 @@ from phaseline.reporting.worker_facts import Process, this_process
 from phaseline_cli.inside import Inside
 from phaseline_cli.output_delivery import OutputDelivery
 from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
-from phaseline_cli.run.command import name_of, series_of, workflow_of
+from phaseline_cli.run.command import name_of, program_of, series_of, workflow_of
 from phaseline_cli.run.endings import failure, signal_name
 from phaseline_cli.run.progress import Reading
 from phaseline_cli.run.reader import QUIET, Reader
@@ -42,6 +42,10 @@ class Wishes:
     """The adapter that reads the output."""
     facts: str | None = None
     """The facts about the command and the machine to send."""
+    of_job: str | None = None
+    """The job that the command is a phase of; None: it is a job of its own."""
+    tree: bool = True
+    """Whether the programs of a script are phases."""
     output: bool = True
     """Whether the server gets the end of the output."""
 
@@ -72,13 +76,14 @@ class Watcher:
             phases=known.phases if known is not None else (),
             workflow=wishes.workflow or (known.name if known is not None else workflow_of(argv)),
             series=series_of(argv) if wishes.series is None else wishes.series,
-            job_id=wishes.job_id,
+            job_id=wishes.of_job or wishes.job_id,
             worker=self._reporter.identity.facts(_process(argv, pid)),
         )
         self._output: OutputDelivery | None = None
-        if wishes.output and self._reporter.url is not None:
+        self._phase_of = None if wishes.of_job is None else wishes.name or program_of(argv)
+        if wishes.output and self._reporter.url is not None and self._phase_of is None:
             self._output = OutputDelivery(self._job.job_id, _state() / "output")
-        self._inside = Inside(pid, self._reader)
+        self._inside = Inside(pid if wishes.tree else 0, self._reader)
         self._phase: str | None = None
         self._thread = threading.Thread(target=self._watch, name="watch")
 
@@ -86,7 +91,10 @@ class Watcher:
         """Start the job, and read."""
         if not self._verbose:
             logging.getLogger("phaseline").addHandler(logging.NullHandler())  # the streams are the command's
-        self._job.__enter__()
+        if self._phase_of is None:
+            self._job.__enter__()
+        else:
+            self._job.progress(None, "", phase=self._phase_of)
         if self._output is not None:
             self._output.start()
         self._thread.start()
@@ -125,7 +133,13 @@ class Watcher:
                     self._report(now)
 
     def _report(self, now: Reading) -> None:
+        if self._inside.muted:
+            return
         now = self._inside.of_script(now)
+        if self._phase_of is not None:
+            text = f"{now.phase}: {now.text}" if now.phase and now.text else now.text or now.phase or ""
+            fraction = now.run if now.run is not None or now.phase else now.fraction
+            now = Reading(self._phase_of, fraction, None, now.done, now.total, now.unit, text)
         if self._phase is not None and now.phase not in (None, self._phase):
             self._job.complete(self._phase)
         self._phase = now.phase or self._phase
@@ -147,7 +161,12 @@ class Watcher:
         if ended.code < 0:
             result["signal"] = signal_name(-ended.code)
         text = failure(ended.code, end.error, timed_out=ended.timed_out)
-        if ended.timed_out:
+        if self._phase_of is not None:
+            if end.outcome == "ok":
+                self._job.complete(self._phase_of)
+            else:
+                self._job.error("CommandFailed", f"{self._phase_of}: {text}")
+        elif ended.timed_out:
             self._report_failure(text, result)
         elif end.outcome == "ok":
             self._reporter.report(JobCompleted(job_id=job_id, result=result))

@@ -87,10 +87,22 @@ def test_someone_who_keeps_the_output_open_does_not_hold_us(phaseline: str, env:
             os.kill(sleeper, signal.SIGKILL)
 
 
-def test_the_command_has_no_descriptors_of_ours(phaseline: str, env: dict[str, str]) -> None:
-    code = "import os; print(sorted(os.listdir('/proc/self/fd')))"
+def test_the_command_has_one_descriptor_more_and_none_without_injection(phaseline: str, env: dict[str, str]) -> None:
+    code = (
+        "import os; print(sorted(os.listdir('/proc/self/fd')), sorted(k for k in os.environ if k[:9] == 'PROGRESS_'))"
+    )
     done = run(phaseline, env, "--", sys.executable, "-c", code)
-    assert done.stdout == b"['0', '1', '2', '3']\n"  # 3: the folder that is being listed
+    # 3: the folder that is being listed
+    assert done.stdout == b"['0', '1', '2', '3', '9'] ['PROGRESS_FD', 'PROGRESS_JOB', 'PROGRESS_URL']\n"
+    done = run(phaseline, env, "--no-inject", "--", sys.executable, "-c", code)
+    assert done.stdout == b"['0', '1', '2', '3'] ['PROGRESS_URL']\n"
+
+
+def test_a_descriptor_of_the_users_own_stays(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+    script = f"exec 9>{tmp_path}/lock; {phaseline} run -- sh -c 'echo $PROGRESS_FD; echo mine >&9'"
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, timeout=120, check=True)
+    assert done.stdout == b"8\n"
+    assert (tmp_path / "lock").read_text() == "mine\n"
 
 
 def test_nothing_of_ours_is_left_running(phaseline: str, env: dict[str, str]) -> None:

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 import click
 
+from phaseline_cli.run.command import name_of
+from phaseline_cli.run.inject import JOB, arguments, environment, open_side
 from phaseline_cli.run.spawn import NOT_STARTED, NotStarted, spawn
 from phaseline_cli.run.tee import Tee
 from phaseline_cli.run.terminal import Terminal
@@ -45,16 +47,23 @@ def _check_facts(_context: click.Context, _parameter: click.Parameter, names: st
     help="Facts to send about the command and the machine: all, none or some of command, user, pid, host, folder, "
     "program, load. Secrets in the command are hidden. [PROGRESS_FACTS, else all]",
 )
+@click.option("--new-job", is_flag=True, help="Report a job of its own, even inside of a job. [a phase of it]")
+@click.option("--no-inject", is_flag=True, help="Execute the command exactly as it is, without PROGRESS_ variables.")
+@click.option("--no-tree", is_flag=True, help="Do not report the programs of a script as phases.")
 @click.option("--no-output", is_flag=True, help="Do not send the end of the output to the server.")
 @click.option("-v", "--verbose", is_flag=True, help="Print warnings about the server.")
 @click.argument("argv", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED)
-def run_command(
+def run_command(  # noqa: PLR0913 - one an option
     argv: tuple[str, ...],
     *,
     pty: bool | None,
     timeout: float | None,
     verbose: bool,
+    new_job: bool,
+    no_inject: bool,
+    no_tree: bool,
     no_output: bool,
+    job_id: str | None,
     **wishes: str | None,
 ) -> NoReturn:
     """Run COMMAND unchanged and report its progress.
@@ -63,8 +72,15 @@ def run_command(
     while the server is away. Exit codes of our own: 124 time-out, 125 not started, 126 not executable, 127 not found.
     """
     block()
+    of_job = None if new_job or job_id is not None else os.environ.get(JOB) or None
+    job_id = job_id or of_job or _new_id(wishes["name"] or name_of(argv))
+    env, given, side = dict(os.environ), argv, None if no_inject else open_side()
+    if not no_inject:
+        env = environment(os.environ, job_id, side)
+    if side is not None:
+        given = tuple(arguments(argv, side))
     try:
-        child = spawn(argv, dict(os.environ), pty=pty)
+        child = spawn(given, env, pty=pty, side=side)
     except NotStarted as error:
         click.echo(f"phaseline: {error}", err=True)
         sys.exit(error.code)
@@ -74,13 +90,20 @@ def run_command(
         # What follows takes a tenth of a second to load; the command runs meanwhile, and its output is passed on.
         from phaseline_cli.watcher import Watcher, Wishes  # noqa: PLC0415
 
-        chosen = Wishes(**wishes, output=not no_output)
+        chosen = Wishes(**wishes, job_id=job_id, of_job=of_job, tree=not no_tree, output=not no_output)
         watcher = Watcher(tee, argv, chosen, pid=child.command, verbose=verbose)
         with watcher:
             ended = wait(child, terminal, timeout)
             tee.command_ended()
             watcher.ended = ended
     _exit_as(ended)
+
+
+def _new_id(name: str) -> str:
+    """Return the id of a new job."""
+    return (
+        "".join(character if character.isprintable() else "_" for character in name[:150]) + f"-{os.urandom(4).hex()}"
+    )
 
 
 def _exit_as(ended: Ended) -> NoReturn:

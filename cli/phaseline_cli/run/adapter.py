@@ -51,6 +51,20 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         return re.compile(self.find)
 
 
+class Inject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments that make a program write its progress to a descriptor, while all else that it does stays the same.
+
+    Only built-in adapters may have them, as a test has to prove it.
+    """
+
+    match: str
+    """Regular expression for the command, as in `match` of the adapter."""
+    arguments: list[str]
+    """Arguments behind the program's name; `{fd}` is the descriptor."""
+    unless: list[str] = []
+    """Arguments of the user's with which nothing is added."""
+
+
 class Adapter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """How one program, or one library's bars, print their progress."""
 
@@ -72,6 +86,8 @@ class Adapter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     """Regular expressions for lines that a program prints when it was interrupted."""
     bars: bool = False
     """Whether bars that no rule knows count too."""
+    inject: Inject | None = None
+    """What makes the program write its progress to a descriptor of its own."""
     python: str = ""
     """The module of `phaseline_cli.adapters` that reads what rules can't."""
 

@@ -15,6 +15,7 @@ from phaseline_cli.run.program import Lines
 from phaseline_cli.run.progress import Progress, Reading
 from phaseline_cli.run.rules import Rules
 from phaseline_cli.run.screen import Line, Screen, TerminalProgress
+from phaseline_cli.run.side import SideChannel
 
 QUIET: Final = 0.1
 """Seconds without output after which a row that is still being written is read as it stands."""
@@ -52,6 +53,7 @@ class Reader:
         self._errors = ErrorLines()
         self._bars = Bars(self.progress)
         self._inband = Inband(self.progress)
+        self.side = SideChannel(self.progress)
         self._program: Lines | None = None
         self._cancelled = False
         self._guessed = False
@@ -77,9 +79,12 @@ class Reader:
 
         Args:
             time: seconds since the start, not falling.
-            stream: `stdout`, `stderr` or `pty`.
+            stream: `stdout`, `stderr` or `pty`, or `side` for what it said beside its output.
             data: the bytes.
         """
+        if stream == "side":
+            yield from self._feed_side(time, data)
+            return
         if time - self.last > QUIET:
             yield from self.quiet(self.last + QUIET)
         self.last = time
@@ -89,6 +94,15 @@ class Reader:
         before = self.progress.now
         for found in screen.feed(data):
             self._take(found)
+            if self.progress.now != before:
+                before = self.progress.now
+                yield time, before
+
+    def _feed_side(self, time: float, data: bytes) -> Iterable[tuple[float, Reading]]:
+        before = self.progress.now
+        for line in self.side.lines(data):
+            if not self.side.take(line) and self._program is not None and not self.side.used:
+                self._program.line(line)
             if self.progress.now != before:
                 before = self.progress.now
                 yield time, before
@@ -152,6 +166,10 @@ class Reader:
         return program
 
     def _take(self, found: Line | TerminalProgress) -> None:
+        if self.side.used:
+            if isinstance(found, Line) and found.ended:
+                self._errors.line(found.text)
+            return
         if isinstance(found, TerminalProgress):
             self._bars.terminal(found)
             return

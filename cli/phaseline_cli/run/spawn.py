@@ -20,6 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from phaseline_cli.run.inject import Side
+
 NOT_STARTED: Final = 125
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127
@@ -46,11 +48,11 @@ class Stream:
     """A stream of the command's that is read."""
 
     name: str
-    """`stdout`, `stderr` or `pty`."""
+    """`stdout`, `stderr`, `pty` or `side`."""
     source: int
     """The descriptor to read from."""
-    target: int
-    """Our own descriptor, where the bytes go."""
+    target: int | None
+    """Our own descriptor, where the bytes go; None: they are for us."""
 
 
 @dataclass(slots=True)
@@ -77,13 +79,14 @@ class Child:
                 os.kill(self.command, number)
 
 
-def spawn(argv: Sequence[str], env: Mapping[str, str], *, pty: bool | None = None) -> Child:
+def spawn(argv: Sequence[str], env: Mapping[str, str], *, pty: bool | None = None, side: Side | None = None) -> Child:
     """Start a command.
 
     Args:
         argv: the command; its first word is searched in PATH.
         env: its environment.
         pty: False: pipes, even for a terminal; True: a pseudo-terminal for standard output, even for a pipe.
+        side: a pipe that the command gets as one more descriptor.
 
     Raises:
         NotStarted: it is not found, can't be executed, or there are no processes or descriptors left.
@@ -92,9 +95,9 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], *, pty: bool | None = Non
     if pty and OUT not in terminals:
         terminals.append(OUT)
     own_session = bool(terminals) and os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-    opened: list[int] = []
+    opened: list[int] = [] if side is None else [side.writing, side.number]
     try:
-        return _spawn(argv, env, terminals, opened, own_session=own_session)
+        return _spawn(argv, env, terminals, opened, side, own_session=own_session)
     except OSError as error:
         raise NotStarted(f"{argv[0]} can't be started: {error.strerror}", NOT_STARTED) from error
     finally:
@@ -103,11 +106,17 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], *, pty: bool | None = Non
 
 
 def _spawn(
-    argv: Sequence[str], env: Mapping[str, str], terminals: Sequence[int], theirs: list[int], *, own_session: bool
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    terminals: Sequence[int],
+    theirs: list[int],
+    side: Side | None,
+    *,
+    own_session: bool,
 ) -> Child:
     """Fork; `theirs` collects the descriptors that only the child needs."""
-    streams: list[Stream] = []
-    replaced: dict[int, int] = {}
+    streams = [] if side is None else [Stream("side", side.reading, None)]
+    replaced = {} if side is None else {side.number: side.writing}
     master: int | None = None
     if terminals:
         master, slave = os.openpty()
@@ -136,7 +145,7 @@ def _spawn(
         pid = os.fork()
         if pid == 0:
             for fd in (failed, status, *(stream.source for stream in streams)):
-                os.close(fd)  # else the pseudo-terminal would outlive us
+                os.close(fd)  # else they would outlive us
             _lead(argv, env, replaced, failing, telling)
         os.close(theirs.pop())
         command = struct.unpack("i", os.read(status, 4))[0]
@@ -215,7 +224,7 @@ def _lead(
             _exec(argv, env, replaced, failing)
         os.close(failing)
         os.write(telling, struct.pack("i", command))
-        for fd in {*replaced.values(), 0, 1, 2}:
+        for fd in {*replaced, *replaced.values(), 0, 1, 2}:
             os.close(fd)
         while True:
             _, status = os.waitpid(command, os.WUNTRACED)

@@ -75,7 +75,7 @@ class Tee:
         poll.register(stream.source, select.POLLIN)
         poll.register(self._stop, select.POLLHUP)
         ending = False
-        forward = True
+        target = stream.target
         try:
             while True:
                 ready = dict(poll.poll(int(DRAIN * 1000) if ending else None))
@@ -86,9 +86,10 @@ class Tee:
                     data = _read(stream.source)
                     if not data:
                         return
-                    forward = forward and _write(stream.target, data)
-                    if not forward and stream.name != "pty":
-                        return  # as the command would learn from SIGPIPE
+                    if target is not None and not _write(target, data):
+                        target = None
+                        if stream.name != "pty":
+                            return  # as the command would learn from SIGPIPE
                     self._offer(stream.name, data)
                 elif ending and not ready:
                     return

@@ -68,6 +68,10 @@ class Tree:
         root = self.root()
         return root is not None and _starts_others(root)
 
+    def has_own_run(self) -> bool:
+        """Return whether a `phaseline run` below the command reports its own phase of the job."""
+        return any(_reports_itself(process) for process in self._working())
+
     def now(self) -> Process | None:
         """Return the program that runs now; None if there is none that has run for a second."""
         found = [process for process in self._working() if process.age >= LONG]
@@ -140,4 +144,15 @@ class Programs:
 
 
 def _starts_others(process: Process) -> bool:
-    return process.program in _STARTERS
+    return process.program in _STARTERS or (_is_ours(process) and not _reports_itself(process))
+
+
+def _reports_itself(process: Process) -> bool:
+    words = process.argv[: process.argv.index("--")] if "--" in process.argv else process.argv
+    return _is_ours(process) and "--new-job" not in words
+
+
+def _is_ours(process: Process) -> bool:
+    """Return whether it is a `phaseline run`, which Python runs."""
+    names = [Path(word).name for word in process.argv[:2]]
+    return "phaseline" in names and process.argv[names.index("phaseline") + 1 :][:1] == ["run"]

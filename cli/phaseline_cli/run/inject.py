@@ -1,0 +1,80 @@
+"""What a command gets beside its own arguments, so that it can say more: variables and a descriptor.
+
+This module is loaded before the command starts, so it loads little itself.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from phaseline_cli.run.spoken import spoken
+
+JOB: Final = "PROGRESS_JOB"
+_URL: Final = "PROGRESS_URL"
+_DEFAULT_URL: Final = "ws://127.0.0.1:5100/ws"
+_FD: Final = "PROGRESS_FD"
+_ADAPTERS: Final = Path(__file__).parents[1] / "adapters"
+_FREE: Final = range(9, 2, -1)
+"""Descriptors that may be used. A POSIX shell can redirect to those of one digit only."""
+
+
+class Side(NamedTuple):
+    """A pipe from the command to us."""
+
+    reading: int
+    """Our end."""
+    writing: int
+    """The other one."""
+    number: int
+    """The descriptor that the command has for it; a place for it is kept free in this process."""
+
+
+def open_side() -> Side | None:
+    """Return a new pipe; None if the command has no free descriptor for it."""
+    number = next((fd for fd in _FREE if not _is_open(fd)), None)
+    if number is None:
+        return None
+    reading, writing = os.pipe()
+    if number in (reading, writing):  # then all below are in use
+        os.close(reading)
+        os.close(writing)
+        return None
+    os.dup2(writing, number, inheritable=False)
+    return Side(reading, writing, number)
+
+
+def environment(env: Mapping[str, str], job_id: str, side: Side | None) -> dict[str, str]:
+    """Return the environment of a command.
+
+    Args:
+        env: ours.
+        job_id: the job.
+        side: the pipe that it may use.
+    """
+    added = {JOB: job_id} | ({_FD: str(side.number)} if side is not None else {})
+    return {_URL: _DEFAULT_URL} | {name: value for name, value in env.items() if name != _FD} | added
+
+
+def arguments(argv: Sequence[str], side: Side) -> Sequence[str]:
+    """Return the command with the arguments that make it write its progress to the pipe, if its adapter has some."""
+    text = spoken(argv)
+    name = re.split(r"[^a-z]", text.partition(" ")[0].lower())[0]
+    path = _ADAPTERS / f"{name}.toml"
+    if not name or not path.is_file():
+        return argv
+    import tomllib  # noqa: PLC0415 - most commands have no arguments to add
+
+    inject = tomllib.loads(path.read_text("utf-8")).get("inject")
+    if inject is None or not re.match(inject["match"], text) or any(word in inject["unless"] for word in argv):
+        return argv
+    return [argv[0], *(word.format(fd=side.number) for word in inject["arguments"]), *argv[1:]]
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,79 @@
+"""What a program says about its progress over a descriptor of its own, `PROGRESS_FD`: JSON objects, one a line.
+
+{"phase": "render", "progress": 42.5, "message": "frame 7", "done": 17, "total": 40, "unit": "frames"}
+
+Each key may be left out. Lines that are no JSON are those of an injected channel, which the adapter reads.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, Final
+
+from phaseline.text import one_line
+from phaseline_cli.run.progress import Progress
+
+_LONGEST: Final = 65_536
+_MOST: Final = 100.0
+
+
+class SideChannel:
+    """The lines that a program sends beside its output."""
+
+    def __init__(self, progress: Progress) -> None:
+        """Watch for lines.
+
+        Args:
+            progress: where what is found goes.
+        """
+        self._progress = progress
+        self._rest = b""
+        self.used = False
+        """Whether a JSON object has come: what the program says itself counts, and nothing else."""
+
+    def lines(self, data: bytes) -> Iterator[str]:
+        """Yield the lines that have ended."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._rest = self._rest[-_LONGEST:]
+        for line in lines:
+            yield line.decode("utf-8", "replace").strip()
+
+    def take(self, text: str) -> bool:
+        """Take in a line; return False if it is no JSON object."""
+        if not text.startswith("{"):
+            return False
+        try:
+            said = json.loads(text)
+        except (ValueError, RecursionError):
+            return True
+        self.used = True
+        self._take(said)
+        return True
+
+    def _take(self, said: dict[str, Any]) -> None:
+        progress = self._progress
+        phase, message = said.get("phase"), said.get("message")
+        if isinstance(phase, str) and one_line(phase, 100):
+            progress.enter(one_line(phase, 100))
+        done, total = _number(said.get("done")), _number(said.get("total"))
+        unit = said.get("unit")
+        if done is not None:
+            progress.count(done, total, one_line(unit, 20) if isinstance(unit, str) else "")
+        percent = _number(said.get("progress"))
+        if percent is not None and percent <= _MOST:
+            progress.of_phase(percent / _MOST)
+        elif done is not None and total:
+            progress.of_phase(min(1.0, done / total))
+        if isinstance(message, str):
+            progress.say(one_line(message))
+
+
+def _number(value: object) -> float | None:
+    """Return a number of 0 or more; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None

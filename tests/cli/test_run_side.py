@@ -1,0 +1,136 @@
+"""What a command can say beside its output: `PROGRESS_FD`, `PROGRESS_JOB`, and an injected channel."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from phaseline_cli.run.inject import Side, arguments
+from phaseline_cli.run.progress import Progress
+from phaseline_cli.run.side import SideChannel
+from tests.cli.test_run_reports import folder, jobs, run
+from tests.support.servers import server_process
+
+TELLS = """
+import json, os
+with open(int(os.environ["PROGRESS_FD"]), "w") as side:
+    for phase in ("load", "render"):
+        for done in range(5):
+            print(json.dumps({"phase": phase, "done": done, "total": 4, "unit": "tiles", "message": "a"}), file=side)
+print("50% of nothing")
+"""
+
+
+def ends(found: dict[str, dict[str, Any]]) -> set[str]:
+    return {job_id for job_id, job in found.items() if job["state"] != "active"}
+
+
+async def ended(phaseline: str, env: dict[str, str], url: str, *names: str) -> dict[str, dict[str, Any]]:
+    """Return all jobs, once these have ended."""
+    with trio.fail_after(60):
+        while not ends(found := await jobs(url)) >= set(names):
+            await run(phaseline, env, "--", "true")
+    return found
+
+
+async def result(command: list[str], env: dict[str, str]) -> tuple[int, bytes, bytes]:
+    done = await trio.run_process(command, env=env, capture_stdout=True, capture_stderr=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+async def test_a_program_reports_through_its_descriptor(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+    shell = """printf '{"phase": "upload", "progress": 40}\\n' >&$PROGRESS_FD"""
+    async with server_process(folder(tmp_path)) as server:
+        env["PROGRESS_URL"] = server.url
+        assert await run(phaseline, env, "--id", "python", "--", sys.executable, "-c", TELLS) == 0
+        assert await run(phaseline, env, "--id", "shell", "--", "sh", "-c", shell) == 0
+        found = await ended(phaseline, env, server.url, "python", "shell")
+    assert [stage["name"] for stage in found["python"]["stages"]] == ["load", "render"]
+    assert [stage["name"] for stage in found["shell"]["stages"]] == ["upload"]
+
+
+async def test_a_run_inside_of_a_job_is_a_phase_of_it(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+    script = (
+        f"{phaseline} run -- {sys.executable} -c 'import time; time.sleep(2)'; "
+        f"{phaseline} run --name upload -- sh -c 'echo Error: no route; exit 3'; "
+        f"{phaseline} run --new-job --id own -- true; echo $PROGRESS_JOB"
+    )
+    async with server_process(folder(tmp_path)) as server:
+        env["PROGRESS_URL"] = server.url
+        done = await trio.run_process(
+            [phaseline, "run", "--id", "outer", "--", "sh", "-c", script], env=env, capture_stdout=True
+        )
+        assert done.stdout.endswith(b"outer\n")
+        found = await ended(phaseline, env, server.url, "outer", "own")
+    assert {job for job in found if not job.startswith("true-")} == {"outer", "own"}
+    stages = [stage["name"] for stage in found["outer"]["stages"]]
+    assert [Path(sys.executable).name, "upload"] == [
+        name for name in stages if name in {Path(sys.executable).name, "upload"}
+    ]
+    assert [error["error_message"] for error in found["outer"]["errors"]] == ["upload: Error: no route"]
+
+
+@pytest.mark.needs("ffmpeg")
+async def test_injection_changes_neither_streams_nor_files_nor_the_exit_code_of_ffmpeg(
+    phaseline: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    source = ["-f", "lavfi", "-i", "testsrc=duration=4:size=320x240:rate=25", "-t", "4"]
+    encode = ["ffmpeg", "-loglevel", "error", "-nostdin", "-y", *source, "-bitexact", "-threads", "1", "-c:v", "mpeg4"]
+    async with server_process(folder(tmp_path)) as server:
+        env["PROGRESS_URL"] = server.url
+        seen = {}
+        for name, wrapped in (
+            ("plain", []),
+            ("with", [phaseline, "run", "--id", "with", "--"]),
+            ("without", [phaseline, "run", "--id", "without", "--no-inject", "--"]),
+        ):
+            file = tmp_path / f"{name}.avi"
+            seen[name] = (*await result([*wrapped, *encode, str(file)], env), file.read_bytes())
+        assert seen["with"] == seen["without"] == seen["plain"]
+        bad = [*encode[:-1], "no-such-codec", str(tmp_path / "bad.avi")]
+        assert await result([phaseline, "run", "--", *bad], env) == await result(bad, env)
+        found = await ended(phaseline, env, server.url, "with", "without")
+    assert [stage["name"] for stage in found["with"]["stages"]] == ["encode"]
+    assert found["with"]["total"] == 4
+    assert found["without"]["total"] is None
+
+
+def test_only_commands_that_make_something_get_arguments() -> None:
+    side = Side(3, 4, 9)
+    assert arguments(["/usr/bin/ffmpeg", "-i", "a", "b"], side) == [
+        "/usr/bin/ffmpeg",
+        "-progress",
+        "pipe:9",
+        "-i",
+        "a",
+        "b",
+    ]
+    for same in (
+        ["ffmpeg", "-version"],
+        ["ffmpeg", "-progress", "-", "-i", "a", "b"],
+        ["ffprobe", "-i", "a"],
+        ["x/../y"],
+        ["cp", "a"],
+    ):
+        assert arguments(same, side) == same
+
+
+def test_what_is_no_progress_is_passed_over() -> None:
+    progress = Progress()
+    side = SideChannel(progress)
+    lines = [
+        b'{"progress": 1e999}',
+        b'{"progress": true, "done": "x"}',
+        b"[1]",
+        b"{",
+        b'{"phase": 7}',
+        b'{"message": "a\\u001b[31m"}',
+    ]
+    data = b"\n".join([*lines, b"out_time_us=4", b'{"progr'])
+    assert [line for line in side.lines(data) if not side.take(line)] == ["[1]", "out_time_us=4"]
+    assert progress.now.fraction is None
+    assert progress.now.text == "a[31m"
+    assert all(map(side.take, side.lines(b'ess": 42.5}\n')))
+    assert progress.now.fraction == 0.425
