@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from phaseline_server.access.grant import Scope
 from phaseline_server.access.tokens import TokenFile
 from tests.support.certificates import make_certificate
 from tests.support.reporting import ws_url
-from tests.support.servers import ROOT, client_of, server_process
+from tests.support.servers import ROOT, SERVER, client_of, environment, server_process
 
 LUA = f"package.path = '{ROOT}/clients/lua/?.lua;' .. package.path"
 JOB = "require('WebSocketClient').sendJobStart('shot-1', 7, {})"
@@ -79,6 +80,25 @@ async def test_the_python_reporter_sends_its_token(
             pass
         assert await trio.to_thread.run_sync(reporter.flush, 60)
         assert await jobs(server.url, reader) == ["shot-1"]
+
+
+async def test_a_token_for_the_readmes_job_reports_it_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    command = [*SERVER, "--data-dir", str(tmp_path), "token", "create", "--scope", "report", "--jobs", "shot "]
+    made = await trio.run_process(command, capture_stdout=True, capture_stderr=True, env=environment())
+    monkeypatch.setenv("PROGRESS_TOKEN", made.stdout.decode().strip())
+    reader = TokenFile(tmp_path).create(Scope.READ)[0]
+    async with server_process(tmp_path) as server:
+        async with Reporter(ws_url(server.url), flush_timeout=60) as reporter:
+            with reporter.job("shot 12", phases=["load", "render"]):
+                pass
+            with reporter.job("scene 12", job_id="scene 12"):
+                pass
+            assert await reporter.aflush()
+        [job] = await jobs(server.url, reader)
+    assert re.fullmatch("shot 12-[0-9a-f]{8}", job)
+    assert "does not allow reporting job 'scene 12'; allowed: ids that begin with 'shot '" in caplog.text
 
 
 async def test_without_a_token_a_reporter_keeps_its_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
