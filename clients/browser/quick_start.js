@@ -1,3 +1,18 @@
+// Without a browser: Node.js 22 has a WebSocket, an older one needs the package `ws`.
+if (typeof WebSocket === 'undefined') {
+  try {
+    globalThis.WebSocket = require('ws');
+  } catch {
+    console.error('quick_start.js needs a browser, Node.js 22 or later, or the package ws (npm install ws)');
+    process.exit(1);
+  }
+}
+if (typeof document === 'undefined') {
+  globalThis.updateProgressBar = (jobId, progress) => console.log(`Job ${jobId}: ${progress} %`);
+  globalThis.updateStatusText = (text) => console.log(text);
+  globalThis.showError = (text) => console.error(text);
+}
+
 // Connect to WebSocket
 const ws = new WebSocket('ws://localhost:5100/ws');
 
@@ -36,3 +51,7 @@ ws.onmessage = (event) => {
       break;
   }
 };
+
+if (typeof document === 'undefined') {
+  ws.onerror = () => console.error(`No connection to ${ws.url}`);
+}
