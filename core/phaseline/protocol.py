@@ -5,6 +5,7 @@ from typing import Final
 __all__ = [
     "COME_BACK",
     "GOING_AWAY",
+    "HOST_STATUS",
     "PROTOCOL",
     "RATE_LIMITED",
     "SLOW",
@@ -15,6 +16,9 @@ __all__ = [
 
 PROTOCOL: Final = 1
 """The version of the protocol. A client of another version is not compatible."""
+
+HOST_STATUS: Final = "host_status"
+"""The message with the load of a machine, and the feature of a server that accepts it."""
 
 GOING_AWAY: Final = 1001
 """The server is shutting down."""

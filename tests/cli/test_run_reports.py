@@ -106,3 +106,20 @@ async def test_a_job_has_the_facts_about_its_command_that_the_user_allows(
     assert found["some"]["worker"] == {"folder": Path.cwd().name, "program": "sh"}
     assert [found[job_id]["host"] != "" for job_id in ("whole", "some", "none", "typo")] == [True, False, False, False]
     assert found["none"]["worker"] == found["typo"]["worker"] == {}, "a typing error reveals nothing"
+
+
+async def test_the_load_of_the_machine_arrives_while_a_command_runs(
+    phaseline: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    async with server_process(folder(tmp_path)) as server, trio.open_nursery() as nursery:
+        env["PROGRESS_URL"] = server.url
+        nursery.start_soon(run, phaseline, env, "--", "sleep", "600")
+        async with httpx.AsyncClient() as client:
+            with trio.fail_after(60):
+                while True:
+                    hosts = (await client.get(f"{server.url}/progress/hosts")).json()["hosts"]
+                    if hosts and hosts[0]["load"] is not None:
+                        break
+                    await trio.sleep(0.1)
+        assert hosts[0]["active"] == 1
+        nursery.cancel_scope.cancel()

@@ -31,7 +31,7 @@ async def progress(*percents: float, job_id: str = "a", text: str = "") -> None:
 
 async def test_the_first_message_has_the_position(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as one, listening(client) as two:
-        assert list(one.welcome) == ["type", "client_id", "server_time", "epoch", "protocol"]
+        assert list(one.welcome) == ["type", "client_id", "server_time", "epoch", "protocol", "features"]
         assert one.welcome["protocol"] == 1
         assert one.welcome["epoch"] == two.welcome["epoch"] == tracker().log.top.epoch
         assert one.welcome["client_id"] != two.welcome["client_id"]

@@ -165,8 +165,11 @@ class Reporter:
             if self._background is not None or self._address is None:
                 return
             spool = Spooling(self._size, self._spool_dir)
-            producer = self.identity.producer()
-            self._background = background = Background(self._address, self._inbox, producer, spool, self._problems)
+            identity = self.identity
+            host = self.host if identity.sends("load") else ""
+            self._background = background = Background(
+                self._address, self._inbox, identity.producer(), spool, self._problems, host
+            )
             try:
                 background.start()
             except RuntimeError as error:

@@ -52,7 +52,10 @@ class Spooling(NamedTuple):
 class Background:
     """The thread of one reporter in one process."""
 
-    def __init__(self, address: Address, inbox: Inbox, producer: str, spooling: Spooling, worker: Worker) -> None:
+    def __init__(
+        self, address: Address, inbox: Inbox, producer: str, spooling: Spooling, worker: Worker, host: str = ""
+    ) -> None:
+        """Prepare to deliver as `producer`, and to send the load of the machine named `host`, unless that is empty."""
         self._address = address
         self._inbox = inbox
         self._by_default = spooling.directory is None and os.name == "posix"
@@ -61,6 +64,7 @@ class Background:
             self._directory = spool_folder(address)
         self._own = Outbox.own(producer, spooling.size, self._directory, quiet=self._by_default)
         self._worker = worker
+        self._host = host
         self._run_soon: Callable[..., None] | None = None
         self._delivery: Delivery | None = None
         self._stopped = False
@@ -133,7 +137,9 @@ class Background:
             from phaseline.reporting.delivery.tidying import tidy  # noqa: PLC0415
 
             tidy(self._directory)
-        self._delivery = delivery = Delivery(self._address, self._inbox, self._own, self._directory, self._worker)
+        self._delivery = delivery = Delivery(
+            self._address, self._inbox, self._own, self._directory, self._worker, self._host
+        )
         self._run_soon = trio.lowlevel.current_trio_token().run_sync_soon
         if self._stopped:
             delivery.stop()

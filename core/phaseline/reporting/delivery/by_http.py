@@ -7,10 +7,12 @@ import msgspec
 import trio
 
 from phaseline.client.http import HttpConnection, HttpRejected
+from phaseline.protocol import HOST_STATUS
 
 __all__ = ["HttpChannel"]
 
 _BATCH: Final = "/progress/batch"
+_HOST: Final = "/progress/host"
 # Reports in one request, and their bytes; a server's default limit for a body is 1 MiB.
 _MOST: Final = 100
 _MOST_BYTES: Final = 262_144
@@ -53,17 +55,22 @@ class HttpChannel:
         self._more = trio.Event()
         self._answered = trio.Event()
         self._epoch = ""
+        self._status: str | None = None
+        self._takes_status = True
 
     async def greet(self) -> None:
         """Check that the server accepts reports, and learn its epoch."""
         self._epoch = _answers.decode(await self._connection.post(_BATCH, b"[]")).epoch
-        self._reply({"type": "connection_established", "epoch": self._epoch})
+        self._reply({"type": "connection_established", "epoch": self._epoch, "features": [HOST_STATUS]})
 
     async def send_message(self, text: str) -> None:
         """Queue a report."""
-        if _numbers.decode(text).type != "register":  # a request has no reporter that stays connected
+        kind = _numbers.decode(text).type
+        if kind == HOST_STATUS:
+            self._status = text
+        elif kind != "register":  # a request has no reporter that stays connected
             self._reports.append(text)
-            self._more.set()
+        self._more.set()
         await trio.lowlevel.checkpoint()
 
     async def get_message(self) -> str:
@@ -77,9 +84,12 @@ class HttpChannel:
         """Send the queued reports until cancelled; raise if the connection is lost or the server has new data."""
         while True:
             self._more = trio.Event()
-            if not self._reports:
+            if not self._reports and self._status is None:
                 await self._more.wait()
+            await self._deliver_status()
             batch = self._next_batch()
+            if not batch:
+                continue
             try:
                 await self._deliver(batch)
             except HttpRejected as error:
@@ -87,6 +97,15 @@ class HttpChannel:
                     raise
                 await self._deliver_each(batch)
             await trio.sleep(_PACE_S)
+
+    async def _deliver_status(self) -> None:
+        """Send the load of this machine, if it is new; after a rejection, as by an older server, never again."""
+        status, self._status = self._status, None
+        if status is not None and self._takes_status:
+            try:
+                await self._connection.post(_HOST, status.encode())
+            except HttpRejected:
+                self._takes_status = False
 
     def _next_batch(self) -> list[str]:
         batch: list[str] = []

@@ -7,7 +7,8 @@ import trio
 import trio_websocket
 
 from phaseline.client.failures import closed_by_server
-from phaseline.protocol import TOO_BIG
+from phaseline.protocol import HOST_STATUS, TOO_BIG
+from phaseline.reporting.delivery.load import LoadMeter
 from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record, sent
 from phaseline.text import one_line
@@ -28,6 +29,7 @@ class _Reply(msgspec.Struct, frozen=True):
     type: str
     producer_seq: int | None = None
     epoch: str = ""
+    features: tuple[str, ...] = ()
     error: str = ""
     code: str = ""
 
@@ -69,8 +71,10 @@ class Exchange:
     Answers identify a record by its number only, so only one outbox has records in flight at a time.
     """
 
-    def __init__(self, channel: Channel, outboxes: Outboxes) -> None:
+    def __init__(self, channel: Channel, outboxes: Outboxes, meter: LoadMeter | None = None) -> None:
         self._channel = channel
+        self._meter = meter
+        self._started = trio.Event()
         self._outboxes = outboxes
         self._box = outboxes.next()
         self._news = trio.Event()
@@ -80,6 +84,8 @@ class Exchange:
     async def greet(self, producer: str) -> str:
         """Receive the server's greeting, register, and return the server's epoch."""
         greeting = _replies.decode(await self._channel.get_message())
+        if HOST_STATUS not in greeting.features:  # an older server would answer it with an error
+            self._meter = None
         await self._register(producer)
         return greeting.epoch
 
@@ -99,6 +105,8 @@ class Exchange:
             nursery.start_soon(self._send)
             nursery.start_soon(self._receive)
             nursery.start_soon(self._watch_silence)
+            if self._meter is not None:
+                nursery.start_soon(self._send_load, self._meter)
 
     def notify(self) -> None:
         """Signal that there are more records to deliver."""
@@ -127,6 +135,19 @@ class Exchange:
                 with trio.move_on_at(min(each.release_at for each in boxes)):
                     await self._news.wait()
 
+    async def _send_load(self, meter: LoadMeter) -> None:
+        """Send the load of this machine while a job runs."""
+        while True:
+            if not self._has_jobs():
+                self._started = trio.Event()
+                await self._started.wait()
+            await trio.sleep_until(meter.next_at())
+            if self._has_jobs() and (message := await meter.message()) is not None:
+                await self._channel.send_message(message)
+
+    def _has_jobs(self) -> bool:
+        return any(len(box.spool.known) for box in self._outboxes.all())
+
     def _turn(self) -> Outbox:
         if not self._box.spool.in_flight:
             self._box = self._outboxes.next()
@@ -145,6 +166,7 @@ class Exchange:
             self._received = trio.current_time()
             if reply.type == "ack":
                 self._box.acknowledge(number)
+                self._started.set()
                 self._outboxes.answered(None)
             else:
                 code, text = one_line(reply.code, _LONGEST_CODE), one_line(reply.error)

@@ -19,6 +19,7 @@ from phaseline.reporting.delivery.background import Worker
 from phaseline.reporting.delivery.connection import Exchange
 from phaseline.reporting.delivery.dialing import Dialing
 from phaseline.reporting.delivery.inbox import Inbox, Waiter
+from phaseline.reporting.delivery.load import LoadMeter
 from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.record import Record
 from phaseline.text import one_line
@@ -46,7 +47,11 @@ _PROXY: Final = (
 class Delivery:
     """The Trio tasks of the background thread. Call the methods in that thread only."""
 
-    def __init__(self, address: Address, inbox: Inbox, own: Outbox, directory: Path | None, worker: Worker) -> None:
+    def __init__(
+        self, address: Address, inbox: Inbox, own: Outbox, directory: Path | None, worker: Worker, host: str = ""
+    ) -> None:
+        """Deliver from `inbox` to `address`; send the load of the machine named `host`, unless that is empty."""
+        self._meter = LoadMeter(host) if host else None
         self._address = address
         self._inbox = inbox
         self._own = own
@@ -222,7 +227,7 @@ class Delivery:
         by_http = False
         try:
             async with self._dialing.websocket(_HANDSHAKE_S, self._goodbye) as websocket:
-                exchange = Exchange(websocket, self)
+                exchange = Exchange(websocket, self, self._meter)
                 try:
                     await self._talk_over(exchange)
                 except* trio_websocket.ConnectionClosed as closed:
@@ -250,7 +255,7 @@ class Delivery:
                 if not self._warned_of_proxy:
                     self._warned_of_proxy = True
                     warn(_PROXY, self._address.authority)
-                await self._talk_over(Exchange(channel, self))
+                await self._talk_over(Exchange(channel, self, self._meter))
         except* Exception as group:  # noqa: BLE001 - as above
             reason = reason_of(group, self._address)
         finally:

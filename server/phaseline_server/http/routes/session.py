@@ -11,7 +11,7 @@ import trio
 
 from phaseline.errors import InvalidJSON, PhaselineError, Unrecoverable
 from phaseline.model.events import Event
-from phaseline.protocol import PROTOCOL, RATE_LIMITED, UNAUTHORIZED
+from phaseline.protocol import HOST_STATUS, PROTOCOL, RATE_LIMITED, UNAUTHORIZED
 from phaseline.stream import Message, Position
 from phaseline.wire import (
     Auth,
@@ -84,6 +84,7 @@ class Session:
             server_time=timestamp(now().wall_ns),
             epoch=self._tracker.log.top.epoch,
             protocol=PROTOCOL,
+            features=(HOST_STATUS,),
         )
 
     def leave(self, *, lost: bool) -> None:
