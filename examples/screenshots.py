@@ -138,7 +138,7 @@ def main() -> None:
             "job-120x36.png": ((120, 36), "phaseline-dark", ["2"], "PHASES"),
             "statistics-120x36.png": ((120, 36), "phaseline-dark", ["3"], "image_wait"),
             "events-120x36.png": ((120, 36), "phaseline-dark", ["4"], "image_wait"),
-            "hosts-120x36.png": ((120, 36), "phaseline-dark", ["5"], "connected"),
+            "workers-120x36.png": ((120, 36), "phaseline-dark", ["5"], "connected"),
             "light-80x24.png": ((80, 24), "phaseline-light", [], "image_wait"),
         }
         for name, (size, theme, keys, ready) in shots.items():

@@ -113,8 +113,8 @@ def test_jobs_of_two_real_servers_are_listed_together_under_separate_keys() -> N
 
 
 @looks
-def test_hosts(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
-    keys = {80: ("j",), 120: ("G",), 200: ()}[size[0]]
+def test_servers(snap_compare: Compare, theme: str, size: tuple[int, int]) -> None:
+    keys = {80: ("tab", "j"), 120: ("tab", "G"), 200: ()}[size[0]]
     app = several(theme)
 
     async def before(pilot: Pilot[Any]) -> None:

@@ -26,7 +26,7 @@ Keys:
   up down  j k   select a job
   enter          show its phases and errors; esc goes back
   /              filter: words, !without, state:failed, name:/IMG.*/
-  1 to 5         views: jobs, one job, statistics, events, hosts
+  1 to 6         views: jobs, one job, statistics, events, workers, history
   ?              show all keys
   q              quit
 

@@ -1,4 +1,4 @@
-"""Drawing of connections: a row each, the details of one, and a summary of all."""
+"""Drawing of the connections to servers: a row each, the details of one, and a summary of all."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -16,7 +16,7 @@ __all__ = ["all_in_short", "delay_words", "host_details", "host_heading", "host_
 
 _COLUMNS: Final = (
     Column("mark", "", 1),
-    Column("label", "HOST", 12, grows=1, cut="middle"),
+    Column("label", "SERVER", 12, grows=1, cut="middle"),
     Column("state", "STATE", 13),
     Column("delay", "DELAY", 6, priority=9, align="right"),
     Column("delays", "LAST DELAYS", 16, priority=2),

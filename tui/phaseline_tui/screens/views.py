@@ -96,7 +96,7 @@ VIEWS: Final = (
     View("2", "Job", "phaseline_tui.screens.job", "JobScreen"),
     View("3", "Statistics", "phaseline_tui.screens.statistics", "StatisticsScreen"),
     View("4", "Events", "phaseline_tui.screens.events", "EventsScreen"),
-    View("5", "Hosts", "phaseline_tui.screens.hosts", "HostsScreen"),
+    View("5", "Workers", "phaseline_tui.screens.workers", "WorkersScreen"),
     View("6", "History", "phaseline_tui.screens.history", "HistoryScreen"),
 )
 

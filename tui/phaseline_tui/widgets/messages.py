@@ -5,7 +5,7 @@ from textual.message import Message
 from phaseline_tui.model.connection import Batch
 from phaseline_tui.model.jobs import JobKey
 
-__all__ = ["BatchesReceived", "FilterChanged", "JobChosen", "RowChosen", "SearchChanged", "TitleClicked"]
+__all__ = ["BatchesReceived", "FilterChanged", "JobChosen", "PastEdge", "RowChosen", "SearchChanged", "TitleClicked"]
 
 
 class BatchesReceived(Message):
@@ -29,6 +29,14 @@ class FilterChanged(Message):
 
     def __init__(self, text: str) -> None:
         self.text = text
+        super().__init__()
+
+
+class PastEdge(Message):
+    """The cursor of a table was to move beyond its first or last row, by this number of lines."""
+
+    def __init__(self, lines: int) -> None:
+        self.lines = lines
         super().__init__()
 
 

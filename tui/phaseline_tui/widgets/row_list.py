@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from phaseline_tui.drawing.cells import Line, pad_line
 from phaseline_tui.drawing.palette import Ground, Palette
 from phaseline_tui.widgets.line_view import LineView
-from phaseline_tui.widgets.messages import RowChosen
+from phaseline_tui.widgets.messages import PastEdge, RowChosen
 
 __all__ = ["RowList"]
 
@@ -36,7 +36,13 @@ class RowList(LineView, can_focus=True):
     ]
 
     def __init__(
-        self, palette: Palette, count: Callable[[], int], row: Callable[[int, int], Line], *, follows_end: bool = False
+        self,
+        palette: Palette,
+        count: Callable[[], int],
+        row: Callable[[int, int], Line],
+        *,
+        follows_end: bool = False,
+        id: str = "rows",  # noqa: A002 (Textual's name)
     ) -> None:
         """Prepare an empty table.
 
@@ -45,8 +51,9 @@ class RowList(LineView, can_focus=True):
             count: Returns the number of rows.
             row: Returns a row, given its number and a width in cells.
             follows_end: Whether the cursor starts at the last row and follows it.
+            id: Textual's name of the widget.
         """
-        super().__init__(palette, id="rows")
+        super().__init__(palette, id=id)
         self._count = count
         self._row = row
         self.at_end = follows_end
@@ -99,6 +106,8 @@ class RowList(LineView, can_focus=True):
 
     def action_move(self, lines: int) -> None:
         """Move the cursor."""
+        if not 0 <= self.cursor + lines < self._count():
+            self.post_message(PastEdge(lines))
         self.choose(self.cursor + lines)
 
     def action_page(self, pages: float) -> None:
