@@ -3,6 +3,11 @@
 import os
 import signal
 import sys
+
+# An interruption must end a command like any other program, and as early as here: a script may call many.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from importlib import import_module
 from typing import Final, NoReturn
 
@@ -22,6 +27,12 @@ _SECTIONS: Final = {
         "fail": ("fail", "End a job as failed."),
         "cancel": ("cancel", "Record that a job is cancelled."),
     },
+    "Watch": {
+        "list": ("list", "List jobs."),
+        "show": ("show", "Show one job."),
+        "tail": ("tail", "Print what happens, as it happens."),
+        "wait": ("wait", "Wait until jobs are done, or in a phase."),
+    },
     "Other programs": {
         "serve": ("programs", "Run the server (progress-server)."),
         "tui": ("programs", "Open the terminal view (progress-tui)."),
@@ -30,6 +41,7 @@ _SECTIONS: Final = {
 }
 COMMANDS: Final = {name: entry for section in _SECTIONS.values() for name, entry in section.items()}
 """Each command's module in `phaseline_cli.commands`, and its line of help."""
+_HANDLE_INTERRUPTIONS: Final = frozenset({"run", "serve", "tui"})
 
 
 class _Commands(click.Group):
@@ -42,12 +54,14 @@ class _Commands(click.Group):
         known = COMMANDS.get(cmd_name)
         if known is None:
             return None
+        if cmd_name in _HANDLE_INTERRUPTIONS and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         module = import_module(f"phaseline_cli.commands.{known[0]}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; an interruption, and a closed pipe, end it as they end any other program."""
+        """Run a command; a closed pipe ends it like any other program."""
         try:
             try:
                 return super().invoke(ctx)
@@ -55,8 +69,6 @@ class _Commands(click.Group):
                 sys.stdout.flush()
         except BrokenPipeError:
             return _die_by(signal.SIGPIPE)
-        except KeyboardInterrupt:
-            return _die_by(signal.SIGINT)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         for title, commands in _SECTIONS.items():
@@ -76,8 +88,17 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # n
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )
-def phaseline() -> None:
+@click.pass_context
+def phaseline(ctx: click.Context) -> None:
     """Follow long jobs from a shell."""
+    ctx.color = _wants_color()
+
+
+def _wants_color() -> bool | None:
+    """Return what the environment says about colors; None: only in a terminal."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return True if os.environ.get("FORCE_COLOR", "0") not in {"", "0"} else None
 
 
 def _die_by(number: signal.Signals) -> NoReturn:

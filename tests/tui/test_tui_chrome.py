@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from phaseline.filtering import Filter
 from phaseline.text import one_line
 from phaseline_tui.drawing import chrome
 from phaseline_tui.drawing.cells import Line, width_of
@@ -14,7 +15,6 @@ from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
 from phaseline_tui.model.connection import LinkState, LinkStatus
-from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.jobs import JobView, Shares
 from phaseline_tui.model.state import ViewState
 from phaseline_tui.model.totals import Counts

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import msgspec
 import pytest
 
-from phaseline_tui.model.filtering import Filter
+from phaseline.filtering import Filter
 from phaseline_tui.model.history import History, Page, read_page, rows_of, whole_job
 from phaseline_tui.model.history_query import RANGES, Query, query_of, with_range
 from phaseline_tui.model.history_totals import TotalLine, read_totals, sum_of, trend

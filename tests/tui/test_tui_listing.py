@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phaseline.filtering import Filter
 from phaseline_tui.model.backlog import Backlog
 from phaseline_tui.model.connection import Batch
-from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.sorting import COLUMNS, Order, group_of
 from phaseline_tui.model.state import ViewState
 from tests.support.tui_jobs import NOW, dalle_job, frame, ids, photo_job, snapshot

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from phaseline_tui.model.filtering import Filter
+from phaseline.filtering import Filter
+from phaseline.filtering.patterns import PatternError, searcher
 from phaseline_tui.model.jobs import JobView
-from phaseline_tui.model.patterns import PatternError, searcher
 from tests.support.servers import environment
 
 HOSTILE = ["(a+)+$", "(a|a)*$", "(a*)*b", "(.*a){20}$", "(?:(?:a?){30})a{30}$"]

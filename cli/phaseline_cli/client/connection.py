@@ -125,6 +125,13 @@ class Connection:
         self._close_after(answer)
         return document
 
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Return a job's status; raise the errors of `open`."""
+        from urllib.parse import quote  # noqa: PLC0415 - not needed for a report
+
+        status: dict[str, Any] = self.read("GET", f"/progress/job/{quote(job_id, safe='')}")["job_status"]
+        return status
+
     def _close_after(self, answer: Answer) -> None:
         if not answer.keeps:
             self.close()

@@ -40,7 +40,7 @@ class Answer:
         elif headers.get("content-length", "").isdecimal():
             self._left = int(headers["content-length"])
         self.keeps = self._left is not None and headers.get("connection", "").lower() != "close"
-        self._buffer = b""
+        self._buffer = bytearray()  # of `line`
 
     @classmethod
     def to(cls, stream: socket.socket, file: BinaryIO, head: str, body: bytes) -> Self:
@@ -104,12 +104,15 @@ class Answer:
 
     def line(self, most: int) -> bytes:
         """Return the next line of the body with its end; b"" at the end; raise NotHTTP if it has more than `most`."""
-        while (end := self._buffer.find(b"\n")) < 0:
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
             data = self._some()
             if not data:
                 return b""
             self._buffer += data
             if len(self._buffer) > most:
                 raise NotHTTP
-        line, self._buffer = self._buffer[: end + 1], self._buffer[end + 1 :]
+        line = bytes(self._buffer[: end + 1])
+        del self._buffer[: end + 1]
         return line

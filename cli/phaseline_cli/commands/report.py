@@ -92,11 +92,9 @@ def _count(done: float | None, total: float | None, unit: str | None) -> dict[st
 
 def _asked(job: str, url: str | None) -> str:
     """Return the current phase as the server knows it; `work` if that is not known."""
-    from urllib.parse import quote  # noqa: PLC0415 - rarely needed
-
     try:
         with connect(url) as connection:
-            status = connection.read("GET", f"/progress/job/{quote(job, safe='')}")["job_status"]
+            status = connection.job(job)
     except (Away, Failure):
         return "work"
     phase = str(status.get("current_stage") or (status.get("stages") or [{"name": ""}])[0]["name"] or "work")

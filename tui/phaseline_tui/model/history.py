@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from phaseline.filtering import Filter
 from phaseline_tui.model.decoding import decode_answer, statuses
-from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.frames import Snapshot
 from phaseline_tui.model.ingest import from_status
 from phaseline_tui.model.jobs import JobKey, JobView, State

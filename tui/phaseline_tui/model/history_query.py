@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode
 
-from phaseline_tui.model.filtering import FIELDS, Filter, words_of
+from phaseline.filtering import FIELDS, Filter, words_of
 from phaseline_tui.model.jobs import State
 
 __all__ = ["RANGES", "Query", "query_of", "with_range"]

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from phaseline.filtering import Filter
 from phaseline.text import one_line
 from phaseline_tui.model.decoding import decode_answer
-from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.jobs import JobView
 from phaseline_tui.model.wire_values import measured_seconds
 

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from phaseline.filtering.words import search_text_of
 from phaseline.model.snapshot import Basis, PhaseState, State
 
 __all__ = [
@@ -196,6 +197,16 @@ class JobView(msgspec.Struct, gc=False):
         current = self.current
         return (current.error if current else "") or self.message
 
+    @property
+    def phase_name(self) -> str:
+        """The name of the current or last phase, or ""."""
+        return self.current.name if self.current is not None else ""
+
+    @property
+    def remark(self) -> str:
+        """The message, or the error once the job is over."""
+        return self.failure if self.over else self.message
+
     def elapsed_at(self, now: float) -> float:
         """Return the seconds that the job has run."""
         if self.over:
@@ -277,13 +288,7 @@ class JobView(msgspec.Struct, gc=False):
     def search_text(self) -> str:
         """Return the case-folded text that the filter searches."""
         if not self._search_text:
-            phase = self.current
-            state = "completed done" if self.state is State.COMPLETED else self.state.value
-            words = (
-                self.job_id, self.name, self.series, self.workflow, self.host, self.origin, state,
-                phase.name if phase else "",
-            )  # fmt: skip
-            self._search_text = "\n".join(words).casefold()
+            self._search_text = search_text_of(self)
         return self._search_text
 
     def clear_cache(self) -> None:

@@ -7,10 +7,10 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final
 
+from phaseline.filtering import Filter
 from phaseline.text import one_line
 from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.decoding import statuses
-from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.frames import (
     ConvertedSnapshot,
     Frame,

@@ -6,9 +6,9 @@ from concurrent.futures import Future
 from typing import Final
 from urllib.parse import quote
 
+from phaseline.filtering import Filter
 from phaseline_tui.model.connection import Reply
 from phaseline_tui.model.failures import LinkError
-from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.history import Page, read_page, rows_of, whole_job
 from phaseline_tui.model.history_totals import RunTotals, read_totals
 from phaseline_tui.model.jobs import JobKey, JobView

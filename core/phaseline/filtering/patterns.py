@@ -2,8 +2,11 @@
 
 RE2 searches in time proportional to the text, whatever the expression: Python's `re` needs minutes for `(a+)+$` on
 thirty characters, and no other thread runs meanwhile. Backreferences and lookarounds, which RE2 lacks, are errors.
+
+The base install lacks RE2, which the terminal view brings. A command of a user's own then uses Python's `re`.
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -23,9 +26,11 @@ def searcher(expression: str) -> Callable[[str], bool]:
     Raises:
         PatternError: The expression is not valid in RE2's syntax, or too large.
     """
-    # Not needed without a regular expression, and importing it takes 20 ms.
-    import re2  # noqa: PLC0415
-
+    try:
+        # Not needed without a regular expression, and importing it takes 20 ms.
+        import re2  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return _searcher_without_re2(expression)
     options = re2.Options()
     options.case_sensitive = False
     options.max_mem = _MAX_COMPILED
@@ -35,4 +40,12 @@ def searcher(expression: str) -> Callable[[str], bool]:
     except (re2.error, UnicodeEncodeError) as error:  # the latter for half a surrogate pair
         reason = error.args[0]
         raise PatternError(reason.decode(errors="replace") if isinstance(reason, bytes) else str(error)) from None
+    return lambda text: pattern.search(text) is not None
+
+
+def _searcher_without_re2(expression: str) -> Callable[[str], bool]:
+    try:
+        pattern = re.compile(expression, re.IGNORECASE)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise PatternError(str(error)) from None
     return lambda text: pattern.search(text) is not None

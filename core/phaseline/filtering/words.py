@@ -1,4 +1,4 @@
-"""The job filter.
+"""The filter of jobs.
 
 A filter is a list of words that must all match: `render !done host:box2 name:/IMG_00[45]/`. Matching ignores case. `!`
 negates a word, and `field:` limits it to a field. `/…/` is a regular expression (see `patterns`), `"…"` a text with
@@ -7,25 +7,92 @@ spaces.
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from phaseline_tui.model.jobs import JobView, State
-from phaseline_tui.model.patterns import PatternError, searcher
+from phaseline.filtering.patterns import PatternError, searcher
+from phaseline.model.snapshot import State
 
-__all__ = ["FIELDS", "Filter", "words_of"]
+__all__ = ["FIELDS", "Filter", "Filterable", "search_text_of", "words_of"]
 
-FIELDS: Final[dict[str, Callable[[JobView], str]]] = {
-    "state": lambda job: "completed done" if job.state is State.COMPLETED else job.state.value,
-    "phase": lambda job: job.current.name if job.current else "",
+
+class Filterable(Protocol):
+    """A job, as far as a filter needs it; all texts are cleaned (see `phaseline.text`)."""
+
+    @property
+    def job_id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """The label of its server."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The name that users see."""
+        ...
+
+    @property
+    def workflow(self) -> str:
+        """Its workflow."""
+        ...
+
+    @property
+    def series(self) -> str:
+        """Its series."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """Its machine."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """Its state."""
+        ...
+
+    @property
+    def phase_name(self) -> str:
+        """The current or last phase, or ""."""
+        ...
+
+    @property
+    def remark(self) -> str:
+        """Its message, or its error once it is over."""
+        ...
+
+    def search_text(self) -> str:
+        """Return `search_text_of` this job, which may be cached."""
+        ...
+
+
+def _state_text(job: Filterable) -> str:
+    return "completed done" if job.state is State.COMPLETED else job.state.value
+
+
+FIELDS: Final[dict[str, Callable[[Filterable], str]]] = {
+    "state": _state_text,
+    "phase": lambda job: job.phase_name,
     "host": lambda job: job.host,
     "name": lambda job: job.name,
     "workflow": lambda job: job.workflow,
     "series": lambda job: job.series,
-    "message": lambda job: job.message if not job.over else job.failure,
+    "message": lambda job: job.remark,
     "id": lambda job: job.job_id,
     "server": lambda job: job.origin,
 }
 """The fields of a filter, and the text that each searches."""
+
+
+def search_text_of(job: Filterable) -> str:
+    """Return the case-folded text that a word without a field searches."""
+    words = (
+        job.job_id, job.name, job.series, job.workflow, job.host, job.origin, _state_text(job), job.phase_name,
+    )  # fmt: skip
+    return "\n".join(words).casefold()
+
 
 _WORD: Final = re.compile(
     r"""(?P<inverse>!?)(?:(?P<field>[A-Za-z]+):)?
@@ -49,7 +116,7 @@ def words_of(text: str) -> Iterator[re.Match[str]]:
 
 
 class _Word(NamedTuple):
-    keeps: Callable[[JobView], bool]
+    keeps: Callable[[Filterable], bool]
     inverse: bool
 
 
@@ -71,7 +138,7 @@ class Filter:
         """Return whether the filter has any words."""
         return bool(self._words)
 
-    def keeps(self, job: JobView) -> bool:
+    def keeps(self, job: Filterable) -> bool:
         """Return whether `job` matches."""
         return all(word.keeps(job) is not word.inverse for word in self._words)
 
@@ -80,7 +147,7 @@ class Filter:
         # A single slash is the start of a regular expression that the user is still typing.
         wanted = found["quoted"] if found["quoted"] is not None else (found["plain"] or "").removeprefix("/")
         wanted = wanted.casefold()
-        look: Callable[[JobView], str] = JobView.search_text
+        look: Callable[[Filterable], str] = _whole
         if field is not None:
             chosen = FIELDS.get(field.casefold())
             if chosen is None:  # not a field, but a text with a colon, such as dalle:simple
@@ -94,7 +161,7 @@ class Filter:
         elif wanted:
             self._words.append(_Word(lambda job: wanted in look(job), bool(found["inverse"])))
 
-    def _add_regex(self, look: Callable[[JobView], str], regex: str, *, inverse: bool) -> None:
+    def _add_regex(self, look: Callable[[Filterable], str], regex: str, *, inverse: bool) -> None:
         try:
             found_in = searcher(regex)
         except PatternError as error:
@@ -103,5 +170,9 @@ class Filter:
         self._words.append(_Word(lambda job: found_in(look(job)[:_MAX]), inverse))
 
 
-def _folded(look: Callable[[JobView], str]) -> Callable[[JobView], str]:
+def _folded(look: Callable[[Filterable], str]) -> Callable[[Filterable], str]:
     return lambda job: look(job).casefold()
+
+
+def _whole(job: Filterable) -> str:
+    return job.search_text()

@@ -1,0 +1,49 @@
+"""A job as a list shows it, and as a filter sees it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from phaseline.filtering.words import search_text_of
+from phaseline.model.snapshot import State
+from phaseline.text import one_line
+
+__all__ = ["ListedJob"]
+
+
+class ListedJob:
+    """A job's status, with cleaned texts.
+
+    Attributes:
+        status: The status as the server sent it.
+    """
+
+    def __init__(self, status: Mapping[str, Any], origin: str = "") -> None:
+        """Read a status from the server `origin`."""
+        self.status = status
+        self.origin = origin
+        self.job_id = self._text("job_id")
+        self.name = self._text("name")
+        self.workflow = self._text("workflow")
+        self.series = self._text("series")
+        self.host = self._text("host")
+        self.phase_name = self._text("current_stage")
+        try:
+            self.state = State(str(status.get("state")))
+        except ValueError:  # of a newer server
+            self.state = State.ABSENT
+
+    def _text(self, key: str) -> str:
+        return one_line(str(self.status.get(key) or ""))
+
+    @property
+    def remark(self) -> str:
+        """Its message, or its error once it is over."""
+        if self.state.at_work:
+            return self._text("message")
+        result = self.status.get("result")
+        error = one_line(str(result.get("error") or "")) if isinstance(result, dict) else ""
+        return error or self._text("message")
+
+    def search_text(self) -> str:
+        """Return the text that a word of a filter without a field searches."""
+        return search_text_of(self)

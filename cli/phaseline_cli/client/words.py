@@ -1,0 +1,92 @@
+"""Jobs and messages in words. A server's texts are foreign: all are put on one line and cleaned."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from phaseline.text import one_line
+
+__all__ = ["STYLES", "UNKNOWN", "clock", "describe", "duration", "percent", "state_word"]
+
+UNKNOWN: Final = "—"
+STYLES: Final = {
+    "active": "cyan",
+    "completed": "green",
+    "failed": "red",
+    "lost": "red",
+    "stalled": "yellow",
+    "cancelled": "yellow",
+}
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_SHOWN_FACTS: Final = 8
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time in its two largest units: `8s`, `1m 12s`, `1h 02m`, `3d 04h`; a dash if it is unknown."""
+    if seconds is None:
+        return UNKNOWN
+    whole = max(0, int(seconds))
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m {whole % _MINUTE:02}s"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE:02}m"
+    return f"{whole // _DAY}d {whole % _DAY // _HOUR:02}h"
+
+
+def percent(value: float | None) -> str:
+    """Return a percentage, rounded down, so that 100 means all; a dash if it is unknown."""
+    return UNKNOWN if value is None else f"{int(value)}%"
+
+
+def state_word(state: str) -> str:
+    """Return a state as people say it."""
+    return "done" if state == "completed" else one_line(state, 20)
+
+
+def clock(timestamp: object) -> str:
+    """Return the local time of day of an RFC 3339 timestamp."""
+    from datetime import datetime  # noqa: PLC0415 - not every command needs it
+
+    try:
+        return datetime.fromisoformat(str(timestamp)).astimezone().strftime("%H:%M:%S")
+    except ValueError:
+        return time.strftime("%H:%M:%S")
+
+
+def describe(message: Mapping[str, Any]) -> str:
+    """Return what a message of the stream says, without its job."""
+    stage, text = one_line(str(message.get("stage") or "")), one_line(str(message.get("message") or ""))
+    result = message.get("result")
+    reason = one_line(str(result.get("error") or "")) if isinstance(result, dict) else ""
+    kind = str(message.get("type"))
+    match kind:
+        case "job_started":
+            said = f"started, {one_line(str(message.get('workflow', '')))}"
+        case "job_progress":
+            done = "" if message.get("progress") is None else f" {percent(message['progress'])}"
+            said = f"{stage}{done}{': ' if text else ''}{text}"
+        case "stage_completed":
+            took = message.get("stage_seconds")
+            said = f"{stage} {'skipped' if message.get('skipped') else 'done'}"
+            said += "" if took is None or message.get("skipped") else f" in {duration(took)}"
+        case "error_occurred":
+            said = f"error: {one_line(str(message.get('error_message')))}"
+        case "job_completed" | "job_failed":
+            said = f"{state_word(str(message.get('state')))} after {duration(message.get('duration'))}"
+            said += f": {reason}" if reason else ""
+        case "job_stalled" | "job_lost":
+            said = f"{state_word(str(message.get('state')))}: {one_line(str(message.get('reason')))}"
+        case "photo_info":
+            facts = message.get("photo_data")
+            names = list(facts)[:_SHOWN_FACTS] if isinstance(facts, dict) else []
+            said = f"facts: {', '.join(one_line(str(name), 40) for name in names)}"
+        case _:
+            said = one_line(kind.removeprefix("job_").replace("_", " "))
+    return click.style(said, fg=STYLES.get(str(message.get("state"))) if kind in _ENDS else None)
+
+
+_ENDS: Final = frozenset({"job_completed", "job_failed", "job_stalled", "job_lost", "error_occurred"})

@@ -1,0 +1,121 @@
+"""`phaseline list`: list jobs."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import click
+
+from phaseline.filtering import Filter
+from phaseline_cli.client.connection import Away, Connection, connect
+from phaseline_cli.client.failures import Exit, Failure, note
+from phaseline_cli.client.listed import ListedJob
+from phaseline_cli.client.words import STYLES, duration, percent, state_word
+from phaseline_cli.commands.options import server_options
+
+_PAGE: Final = 1000
+_TITLES: Final = ("ID", "STATE", "DONE", "LEFT", "TIME", "PHASE", "NAME")
+_LEAST_NAME: Final = 10
+
+
+@click.command("list")
+@click.argument("words", nargs=-1, metavar="[WORD]...")
+@click.option("--filter", "text", metavar="TEXT", default="", help="More words, as one text.")
+@click.option("--since", metavar="TIME", help="Only jobs that ended since: today, yesterday, 7d, 12h, 30m or RFC 3339.")
+@click.option("--limit", type=click.IntRange(1), default=100, metavar="N", help="Maximum number of jobs. [100]")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of the jobs' statuses.")
+@click.option("--jsonl", is_flag=True, help="Print a JSON object a line.")
+@server_options
+def list_command(
+    words: tuple[str, ...],
+    *,
+    text: str,
+    since: str | None,
+    limit: int,
+    as_json: bool,
+    jsonl: bool,
+    url: str | None,
+) -> None:
+    """List the jobs that the server keeps: the unfinished ones, then the others, newest end first.
+
+    The WORDs are a filter, as in the terminal view: all must match, ! negates a word, field: limits it to a field, /…/
+    is a regular expression, "…" a text with spaces.
+
+    \b
+        phaseline list render !done
+        phaseline list 'host:box2' 'name:/IMG_00[45]/'
+
+    Fields: state, phase, host, name, workflow, series, message, id, server.
+    """  # noqa: D301 - click reads the backspace
+    chosen = Filter(" ".join((*words, text)))
+    if chosen.problem:
+        raise click.UsageError(chosen.problem)
+    try:
+        with connect(url) as connection:
+            found = [*_found(connection, chosen, since, limit + 1)]
+    except Away as error:
+        raise Failure(str(error), Exit.NO_SERVER) from error
+    jobs = found[:limit]
+    if as_json:
+        click.echo(json.dumps([job.status for job in jobs], indent=2))
+    elif jsonl:
+        for job in jobs:
+            click.echo(json.dumps(job.status))
+    else:
+        _print_table(jobs)
+    if len(found) > limit:
+        note(f"more jobs match; --limit lists more than {limit}")
+    elif not found:
+        note(chosen.hint or "no job matches")
+
+
+def _found(connection: Connection, chosen: Filter, since: str | None, most: int) -> Iterator[ListedJob]:
+    """Yield the jobs that match, page by page, at most `most` of them."""
+    query: dict[str, Any] = {"state": "all", "dismissed": "0", "limit": _PAGE}
+    if not chosen:
+        query["limit"] = min(most, _PAGE)
+    if since is not None:
+        query["since"] = since
+    count = 0
+    while True:
+        page = connection.read("GET", f"/progress/jobs?{urlencode(query)}")
+        for job in (ListedJob(status, connection.address.authority) for status in page["jobs"]):
+            if chosen.keeps(job):
+                yield job
+                count += 1
+                if count == most:
+                    return
+        if page["cursor"] is None:
+            return
+        query["cursor"] = page["cursor"]
+
+
+def _print_table(jobs: list[ListedJob]) -> None:
+    if not jobs:
+        return
+    rows = [_TITLES, *map(_row, jobs)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES) - 1)]
+    room = None
+    if sys.stdout.isatty():
+        room = max(_LEAST_NAME, shutil.get_terminal_size().columns - sum(widths) - 2 * len(widths))
+    for row, job in zip(rows, (None, *jobs), strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        cells[1] = click.style(cells[1], fg=None if job is None else STYLES.get(str(job.state)))
+        click.echo("  ".join((*cells, row[-1][:room])).rstrip())
+
+
+def _row(job: ListedJob) -> tuple[str, ...]:
+    status = job.status
+    state = str(status.get("state"))
+    return (
+        job.job_id,
+        state_word(state),
+        percent(status.get("percent")),
+        duration(status.get("eta_seconds")) if state == "active" else "",
+        duration(status.get("duration") if status.get("completed_at") else status.get("elapsed_seconds")),
+        job.phase_name,
+        job.name,
+    )

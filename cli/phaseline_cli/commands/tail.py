@@ -1,0 +1,72 @@
+"""`phaseline tail`: print what happens, as it happens."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from phaseline.text import one_line
+from phaseline_cli.client.connection import Away, Connection, connect
+from phaseline_cli.client.events import channels_of, follow
+from phaseline_cli.client.failures import Exit, Failure, note
+from phaseline_cli.client.words import clock, describe
+from phaseline_cli.commands.options import JOB, job_id_of, server_options
+
+_ENDED: Final = frozenset({"completed", "failed", "cancelled"})
+_NOW, _START = "now", "start"
+
+
+@click.command("tail")
+@click.argument("job_id", metavar="[ID]", required=False, type=JOB)
+@click.option(
+    "--since",
+    metavar="POSITION",
+    help="Begin after EPOCH/SEQ, at the start of what is kept, or now. [start with an ID, else now]",
+)
+@click.option("--jsonl", is_flag=True, help="Print the messages of the stream, a JSON object a line.")
+@server_options
+def tail_command(job_id: str | None, *, since: str | None, jsonl: bool, url: str | None) -> None:
+    """Print the events of the job ID, until it ends; without ID those of all jobs, until you stop it.
+
+    A lost connection is resumed, without a gap. `epoch` and `seq` of a JSON message are its POSITION.
+    """
+    job = None if job_id is None else job_id_of(job_id)
+    try:
+        with connect(url) as connection:
+            status = None if job is None else connection.job(job)
+            place = _place(connection, since or (_NOW if job is None else _START))
+        end = int(status["seq"]) if status is not None else None
+        if status is not None and since == _NOW and status["state"] in _ENDED:
+            return
+        for event in follow(url, channels_of(() if job is None else (job,)), place):
+            if not event.position or event.kind == "snapshot":
+                if event.position and place is not None:
+                    note("the events after this position are not kept any more; newer ones follow")
+                continue
+            message = json.loads(event.data)
+            if job is not None and message.get("job_id") != job:
+                continue
+            click.echo(json.dumps(message) if jsonl else _line(message, with_job=job is None))
+            if end is not None and message.get("state") in _ENDED and int(message["seq"]) >= end:
+                return
+    except Away as error:
+        raise Failure(str(error), Exit.NO_SERVER) from error
+
+
+def _place(connection: Connection, since: str) -> str | None:
+    """Return the position to begin after; None for now."""
+    if since == _NOW:
+        return None
+    if since != _START:
+        return since
+    page = connection.read("GET", "/progress/events?limit=1")
+    if not page["messages"]:
+        return None
+    return f"{page['position']['epoch']}/{int(page['messages'][0]['seq']) - 1}"
+
+
+def _line(message: Mapping[str, Any], *, with_job: bool) -> str:
+    said = describe(message)
+    name = one_line(str(message.get("name") or message.get("job_id") or ""), 60)
+    return f"{clock(message.get('timestamp'))}  {f'{name}: ' if with_job and name else ''}{said}"

@@ -1,0 +1,166 @@
+"""`phaseline wait`: wait until jobs have reached something."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from phaseline_cli.client.conditions import CONDITION, Condition, Standing, decision
+from phaseline_cli.client.connection import Away, Connection, Rejected, connect
+from phaseline_cli.client.durations import DURATION
+from phaseline_cli.client.events import Event, TimedOut, channels_of, follow
+from phaseline_cli.client.failures import Exit, Failure, note
+from phaseline_cli.commands.options import JOB, job_id_of, server_options
+
+_INFINITE: Final = float("inf")
+_PATIENCE_S: Final = 600.0
+_PACE_S: Final = 1.0
+
+
+@click.command("wait")
+@click.argument("job_ids", metavar="[ID]...", nargs=-1, type=JOB)
+@click.option(
+    "--for",
+    "conditions",
+    multiple=True,
+    default=["done"],
+    type=CONDITION,
+    metavar="CONDITION",
+    help="done, failed, cancelled, stalled, phase=NAME or percent=N; of several, any one. [done]",
+)
+@click.option("--any", "any_job", is_flag=True, help="Wait until any of the jobs has met it. [all of them]")
+@click.option("--fail-stalled", is_flag=True, help="Give up with 6 on a job that stalls, as on one that is lost.")
+@click.option(
+    "--timeout", type=DURATION, default=_INFINITE, metavar="TIME", help="Give up with 124: 90s, 5m, 2h. [never]"
+)
+@click.option(
+    "--reconnect",
+    type=DURATION,
+    default=_PATIENCE_S,
+    metavar="TIME",
+    help="Give up with 7 if a lost server is not back. [10m]",
+)
+@click.option("--jsonl", is_flag=True, help="Print a JSON object for each job that is decided, in place of its id.")
+@server_options
+def wait_command(
+    job_ids: tuple[str, ...],
+    *,
+    conditions: tuple[Condition, ...],
+    timeout: float,
+    reconnect: float,
+    url: str | None,
+    **flags: bool,
+) -> None:
+    """Wait until the jobs meet a condition; by default, until they are done.
+
+    Prints the id of each job that meets it. Jobs that can't meet it any more are named on standard error. The job is
+    that in PROGRESS_JOB if no ID is given. The server sends what happens; a lost connection is resumed.
+
+    \b
+    Exit code: that of the first job that did not meet the condition, else 0.
+      0  met            3  the job was cancelled    7    no server answers
+      1  the job ended  5  no such job              124  time-out
+         without it     6  it stalled or is lost
+    """  # noqa: D301 - click reads the backspace
+    deadline = time.monotonic() + timeout
+    ids = list(dict.fromkeys(map(job_id_of, job_ids or (None,))))
+    waiting = _Waiting(ids, conditions, **flags)
+    try:
+        with connect(url) as connection:
+            since = waiting.begin(connection)
+        if not waiting.is_over():
+            for event in follow(url, channels_of(ids), since, deadline=deadline, patience_s=reconnect):
+                waiting.apply(event, url)
+                if waiting.is_over():
+                    break
+    except Away as error:
+        raise Failure(str(error), Exit.NO_SERVER) from error
+    except TimedOut:
+        raise Failure(f"time-out; still waiting for {', '.join(waiting.undecided)}", Exit.TIMED_OUT) from None
+    click.get_current_context().exit(waiting.code)
+
+
+class _Waiting:
+    """The jobs that are waited for."""
+
+    def __init__(
+        self, ids: Sequence[str], conditions: Sequence[Condition], *, any_job: bool, fail_stalled: bool, jsonl: bool
+    ) -> None:
+        self._ids = ids
+        self._conditions = conditions
+        self._any_job = any_job
+        self._fail_stalled = fail_stalled
+        self._jsonl = jsonl
+        self._is_estimated = any(condition.is_estimated for condition in conditions)
+        self._asked_at = -_INFINITE
+        self._jobs: dict[str, Standing] = {}
+        self._codes: dict[str, Exit] = {}
+
+    @property
+    def undecided(self) -> list[str]:
+        """The jobs that may still meet the condition."""
+        return [job_id for job_id in self._ids if job_id not in self._codes]
+
+    def is_over(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return not self.undecided or (self._any_job and Exit.DONE in self._codes.values())
+
+    @property
+    def code(self) -> Exit:
+        """The exit code."""
+        if self._any_job and Exit.DONE in self._codes.values():
+            return Exit.DONE
+        codes = [self._codes[job_id] for job_id in self._ids if job_id in self._codes]
+        return next((code for code in codes if code is not Exit.DONE), Exit.DONE)
+
+    def begin(self, connection: Connection) -> str:
+        """Ask for the jobs; return the position from which to follow them."""
+        statuses = [connection.job(job_id) for job_id in self._ids]
+        epoch = connection.read("GET", "/progress/events?limit=1")["position"]["epoch"]
+        for status in statuses:
+            self._stands(status)
+        return f"{epoch}/{min(int(status['seq']) for status in statuses)}"
+
+    def apply(self, event: Event, url: str | None) -> None:
+        """Apply an event of the stream."""
+        if event.kind == "snapshot":  # the messages since the last one are not available
+            self._ask(url)
+            return
+        message = json.loads(event.data or b"{}")
+        job_id = message.get("job_id")
+        if job_id in self._jobs and job_id not in self._codes:
+            self._jobs[job_id].apply(message)
+            self._decide(job_id)
+        if self._is_estimated and not self.is_over() and time.monotonic() - self._asked_at > _PACE_S:
+            self._ask(url)
+
+    def _ask(self, url: str | None) -> None:
+        """Ask for the state of the jobs that are not decided."""
+        self._asked_at = time.monotonic()
+        with connect(url) as connection:
+            for job_id in self.undecided:
+                try:
+                    self._stands(connection.job(job_id))
+                except Rejected as error:
+                    raise Failure(f"job {job_id!a} is not known any more", Exit(error.exit_code)) from error
+
+    def _stands(self, status: dict[str, Any]) -> None:
+        job_id = str(status["job_id"])
+        self._jobs[job_id] = Standing(status)
+        self._decide(job_id)
+
+    def _decide(self, job_id: str) -> None:
+        job = self._jobs[job_id]
+        code = decision(job, self._conditions, fail_stalled=self._fail_stalled)
+        if code is None:
+            return
+        self._codes[job_id] = code
+        if self._jsonl:
+            met = code is Exit.DONE
+            click.echo(json.dumps({"job_id": job_id, "state": job.state, "met": met, "error": job.error or None}))
+        elif code is Exit.DONE:
+            click.echo(job_id)
+        if code is not Exit.DONE:
+            note(f"job {job_id} is {job.state}{': ' if job.error else ''}{job.error}")
