@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from phaseline_tui.model.filtering import Filter
+from phaseline.filtering import Filter
 from phaseline_tui.model.jobs import ErrorView, JobView, PhaseState, PhaseView, State
 from tests.support.servers import ROOT
 
