@@ -23,6 +23,9 @@ from phaseline_cli.run.reader import QUIET, Reader
 from phaseline_cli.run.tee import Tee
 from phaseline_cli.run.wait import Ended
 
+FLOOD: Final = 4
+"""When more comes than can be parsed, we pause this many times as long as we parsed: copying needs the interpreter."""
+MOST_PAUSE_S: Final = 1.0
 SLICE: Final = 4096
 """Bytes that are parsed before another thread gets its turn."""
 
@@ -112,25 +115,33 @@ class Watcher:
             self._output.finish()
 
     def _watch(self) -> None:
-        tee, reader, output, lost = self._tee, self._reader, self._output, 0
+        tee, lost, spent = self._tee, 0, 0.0
         while not tee.at_end:
             tee.more.wait(QUIET)
+            if tee.lost > lost:
+                tee.ended.wait(min(FLOOD * spent, MOST_PAUSE_S))
             if self._inside.look():
-                self._report(reader.progress.now)
+                self._report(self._reader.progress.now)
             taken = tee.take()
-            if output is not None and tee.lost > lost:
-                output.skip(tee.lost - lost)
-                lost = tee.lost
-            for at, stream, data in taken:
-                if output is not None:
-                    output.add(stream, data)
-                for begin in range(0, len(data), SLICE):
-                    for _, now in reader.feed(at, stream, data[begin : begin + SLICE]):
-                        self._report(now)
-                    time.sleep(0)
-            if not taken:
-                for _, now in reader.quiet(reader.last + QUIET):
+            if tee.lost > lost and self._output is not None:
+                self._output.skip(tee.lost - lost)
+            lost = tee.lost
+            begun = time.monotonic()
+            self._read(taken)
+            spent = time.monotonic() - begun
+
+    def _read(self, taken: Sequence[tuple[float, str, bytes]]) -> None:
+        reader = self._reader
+        for at, stream, data in taken:
+            if self._output is not None and stream != "side":
+                self._output.add(stream, data)
+            for begin in range(0, len(data), SLICE):
+                for _, now in reader.feed(at, stream, data[begin : begin + SLICE]):
                     self._report(now)
+                time.sleep(0)
+        if not taken:
+            for _, now in reader.quiet(reader.last + QUIET):
+                self._report(now)
 
     def _report(self, now: Reading) -> None:
         if self._inside.muted:

@@ -10,6 +10,7 @@ import trio
 from phaseline_cli.run.inject import Side, arguments
 from phaseline_cli.run.progress import Progress
 from phaseline_cli.run.side import SideChannel
+from tests.cli.test_run_output import output
 from tests.cli.test_run_reports import folder, jobs, run
 from tests.support.servers import server_process
 
@@ -47,6 +48,9 @@ async def test_a_program_reports_through_its_descriptor(phaseline: str, env: dic
         assert await run(phaseline, env, "--id", "python", "--", sys.executable, "-c", TELLS) == 0
         assert await run(phaseline, env, "--id", "shell", "--", "sh", "-c", shell) == 0
         found = await ended(phaseline, env, server.url, "python", "shell")
+        with trio.fail_after(60):
+            while (await output(server.url, "python")).text != "50% of nothing\n":
+                await run(phaseline, env, "--", "true")
     assert [stage["name"] for stage in found["python"]["stages"]] == ["load", "render"]
     assert [stage["name"] for stage in found["shell"]["stages"]] == ["upload"]
 

@@ -17,6 +17,8 @@ from phaseline_cli.run.terminal import Terminal
 from phaseline_cli.run.wait import Ended, block, wait
 
 TIMED_OUT = 124
+_TURN_S = 0.0005
+"""The threads that copy output need the interpreter often and briefly; by default, they would wait 5 ms each time."""
 
 
 def _check_facts(_context: click.Context, _parameter: click.Parameter, names: str | None) -> str | None:
@@ -72,6 +74,7 @@ def run_command(  # noqa: PLR0913 - one an option
     while the server is away. Exit codes of our own: 124 time-out, 125 not started, 126 not executable, 127 not found.
     """
     block()
+    sys.setswitchinterval(_TURN_S)
     of_job = None if new_job or job_id is not None else os.environ.get(JOB) or None
     job_id = job_id or of_job or _new_id(wishes["name"] or name_of(argv))
     env, given, side = dict(os.environ), argv, None if no_inject else open_side()

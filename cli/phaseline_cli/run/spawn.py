@@ -27,6 +27,8 @@ NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127
 
 OUT, ERR = 1, 2
+PIPE: Final = 1 << 18
+"""Bytes that a pipe holds."""
 
 
 class NotStarted(Exception):
@@ -129,6 +131,7 @@ def _spawn(
     for fd, name in ((OUT, "stdout"), (ERR, "stderr")):
         if fd not in replaced:
             reading, writing = os.pipe()
+            _enlarge(writing)
             theirs.append(writing)
             replaced[fd] = writing
             streams.append(Stream(name, reading, fd))
@@ -153,6 +156,12 @@ def _spawn(
     _check(argv, os.read(failed, 4), pid)
     os.close(failed)
     return Child(pid, command, own_session, streams, master, status)
+
+
+def _enlarge(pipe: int) -> None:
+    """Let a pipe hold more, so that we take more with each read."""
+    with suppress(OSError, AttributeError):  # the user may have too many pipes already; not on macOS
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
 
 
 def _check(argv: Sequence[str], failure: bytes, pid: int) -> None:

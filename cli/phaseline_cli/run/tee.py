@@ -35,6 +35,8 @@ class Tee:
         self._lock = threading.Lock()
         self.more = threading.Event()
         """Set when there is something to parse, and at the end."""
+        self.ended = threading.Event()
+        """Set when the command has ended."""
         self.lost = 0
         """Bytes that the parser did not get, because it was too slow."""
         self._stop, self._stopping = os.pipe()
@@ -63,6 +65,7 @@ class Tee:
     def command_ended(self) -> None:
         """Copy what is left, then stop: at once where nobody else holds a stream open, else after half a second."""
         os.close(self._stopping)
+        self.ended.set()
         for thread in self._threads:
             thread.join()
         os.close(self._stop)
@@ -108,7 +111,10 @@ class Tee:
             self._offered.append((time.monotonic() - self._begun, name, data))
             self._waiting += len(data)
             while self._waiting > OFFERED:
-                dropped = len(self._offered.popleft()[2])
+                at, name, oldest = self._offered.popleft()
+                dropped = min(len(oldest), self._waiting - OFFERED)
+                if dropped < len(oldest):
+                    self._offered.appendleft((at, name, oldest[dropped:]))
                 self._waiting -= dropped
                 self.lost += dropped
         self.more.set()
