@@ -12,7 +12,7 @@ from phaseline_tui.model.jobs import WORKER_GONE, JobView, Shares, State
 from phaseline_tui.model.shown import percent_shown, shares_shown
 from phaseline_tui.model.words import UNKNOWN, band, clock_time, remaining, spent, state_glyph, state_word
 
-__all__ = ["BETWEEN", "COLUMNS", "EXTRA", "Column", "Columns", "text_style"]
+__all__ = ["BETWEEN", "COLUMNS", "EXTRA", "Columns", "JobColumn", "text_style"]
 
 BETWEEN: Final = " · "
 EXTRA: Final = 10
@@ -35,7 +35,7 @@ Draw = Callable[[JobView, int, Columns, Scene], list[Span]]
 Need = Callable[[JobView, Scene], int]
 
 
-class Column(NamedTuple):
+class JobColumn(NamedTuple):
     """A column of the list."""
 
     name: str
@@ -55,7 +55,7 @@ class Column(NamedTuple):
     share: int = 0
     """Its share of the remaining width."""
     sorted_by: str = ""
-    """Column of `model.sorting` that a click on its title sorts by, if it has another name."""
+    """JobColumn of `model.sorting` that a click on its title sorts by, if it has another name."""
     align: str = "left"
     """Alignment of its title."""
 
@@ -256,19 +256,19 @@ def _message_words(job: JobView) -> str:
 
 
 COLUMNS: Final = (
-    Column("mark", "", 1, 1, 0, _mark, sorted_by="state"),
-    Column("state", "STATE", 9, 9, 12, _state),
-    Column("name", "JOB", 16, 64, 0, _name, _name_need, enough=26, share=4),
-    Column("source", "WORKFLOW", 14, 40, 6, _source, lambda job, _: width_of_text(source_of(job)), 18, share=2),
-    Column("host", "HOST", 8, 24, 14, _host, lambda job, _: width_of_text(job.host or job.origin), 12, share=1),
-    Column("phase", "PHASE", 10, 30, 2, _phase, _phase_need, 20, share=2),
-    Column("bar", "PROGRESS", 8, 40, 1, _bar, enough=12, sorted_by="percent"),
-    Column("percent", "", 4, 4, 0, _percent, align="right"),
-    Column("count", "DONE", 9, 28, 4, _count, _count_need, 18, share=2),
-    Column("rate", "RATE", 8, 20, 11, _rate, _rate_need),
-    Column("elapsed", "ELAPSED", 7, 7, 5, _elapsed, align="right"),
-    Column("eta", "ETA", 15, 15, 0, _eta),
-    Column("band", "", 9, 9, 10, _band, lambda job, _: 9 if job.remaining and job.remaining.low is not None else 0),
-    Column("message", "MESSAGE", 20, 400, 13, _message, lambda job, _: width_of_text(_message_words(job))),
+    JobColumn("mark", "", 1, 1, 0, _mark, sorted_by="state"),
+    JobColumn("state", "STATE", 9, 9, 12, _state),
+    JobColumn("name", "JOB", 16, 64, 0, _name, _name_need, enough=26, share=4),
+    JobColumn("source", "WORKFLOW", 14, 40, 6, _source, lambda job, _: width_of_text(source_of(job)), 18, share=2),
+    JobColumn("host", "HOST", 8, 24, 14, _host, lambda job, _: width_of_text(job.host or job.origin), 12, share=1),
+    JobColumn("phase", "PHASE", 10, 30, 2, _phase, _phase_need, 20, share=2),
+    JobColumn("bar", "PROGRESS", 8, 40, 1, _bar, enough=12, sorted_by="percent"),
+    JobColumn("percent", "", 4, 4, 0, _percent, align="right"),
+    JobColumn("count", "DONE", 9, 28, 4, _count, _count_need, 18, share=2),
+    JobColumn("rate", "RATE", 8, 20, 11, _rate, _rate_need),
+    JobColumn("elapsed", "ELAPSED", 7, 7, 5, _elapsed, align="right"),
+    JobColumn("eta", "ETA", 15, 15, 0, _eta),
+    JobColumn("band", "", 9, 9, 10, _band, lambda job, _: 9 if job.remaining and job.remaining.low is not None else 0),
+    JobColumn("message", "MESSAGE", 20, 400, 13, _message, lambda job, _: width_of_text(_message_words(job))),
 )
 """All columns, from left to right."""

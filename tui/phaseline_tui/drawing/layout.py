@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from phaseline_tui.drawing.cells import Line, Span, fit
-from phaseline_tui.drawing.columns import COLUMNS, EXTRA, Column, Columns
+from phaseline_tui.drawing.columns import COLUMNS, EXTRA, Columns, JobColumn
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.jobs import JobView
 
@@ -102,7 +102,7 @@ def columns_for(width: int, needs: Needs = EVERYTHING, *, several_hosts: bool = 
     return Columns(ordered, joined, "state" in widths, "source" in widths, width)
 
 
-def _chosen(width: int, by_priority: list[Column], wanted: dict[str, int]) -> tuple[dict[str, int], int]:
+def _chosen(width: int, by_priority: list[JobColumn], wanted: dict[str, int]) -> tuple[dict[str, int], int]:
     """Return the columns that fit with their minimum widths, and the number of remaining cells."""
     widths = {column.name: _least(column, wanted) for column in by_priority if not column.priority}
     left = width - sum(widths.values()) - (len(widths) - 1)
@@ -121,11 +121,11 @@ def _chosen(width: int, by_priority: list[Column], wanted: dict[str, int]) -> tu
     return widths, left
 
 
-def _least(column: Column, wanted: dict[str, int]) -> int:
+def _least(column: JobColumn, wanted: dict[str, int]) -> int:
     return max(1, min(column.least, wanted[column.name]))
 
 
-def _widen(by_priority: list[Column], widths: dict[str, int], left: int, wanted: dict[str, int]) -> int:
+def _widen(by_priority: list[JobColumn], widths: dict[str, int], left: int, wanted: dict[str, int]) -> int:
     """Make texts long enough to read; return the number of remaining cells."""
     for column in by_priority:
         if column.name in widths:
