@@ -83,9 +83,9 @@ class PastServer:
         self.away = ""
         """The reason why there is no connection."""
 
-    def request(self, origin: str, method: str, path: str) -> "Future[Reply]":
+    def request(self, origin: str, method: str, path: str, body: bytes = b"") -> "Future[Reply]":
         """Answer a request for a page of jobs, the totals, or one job."""
-        del origin, method
+        del origin, method, body
         self.asked.append(path)
         future: Future[Reply] = Future()
         if self.away:

@@ -10,10 +10,12 @@ from textual import events
 from textual.geometry import Region
 from textual.pilot import Pilot
 
+from phaseline.errors import ConfigError
 from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.user.settings import Settings
 from phaseline_tui.widgets.filter_line import FilterLine
 from phaseline_tui.widgets.job_detail import JobDetail
 from phaseline_tui.widgets.job_list import JobList
@@ -392,3 +394,8 @@ def test_every_terminal_size_works(size: tuple[int, int]) -> None:
         assert app.is_running
 
     use(test, many_jobs(), size=size)
+
+
+def test_a_theme_that_does_not_exist_is_refused_with_the_names_of_all() -> None:
+    with pytest.raises(ConfigError, match=r"theme is 'purple'; allowed: dark, light, ansi, .*nord"):
+        ProgressApp(ServerAddress.parse("http://127.0.0.1:5100"), settings=Settings(theme="purple"), connect=False)

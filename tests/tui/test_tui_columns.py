@@ -87,12 +87,20 @@ def test_rows_keep_their_width_with_counts_and_twins(width: int) -> None:
 def test_a_column_stays_as_wide_as_it_was_for_a_while() -> None:
     room = Room()
     long, short = jobs(photo_job("a", "a long name of a photo", 6)), jobs(photo_job("b", "short", 6))
-    wide = room.measure([(long[0], SCENE)], 0.0)
-    assert room.measure([(short[0], SCENE)], 1.0) == wide
-    assert room.measure([(short[0], SCENE)], 31.0) == wide
-    assert room.measure([(short[0], SCENE)], 62.0) < wide
+
+    def measured(found: list[JobView], now: float) -> tuple[int, ...]:
+        return room.measure(lambda: [(job, SCENE) for job in found], (found,), now)
+
+    wide = measured(long, 0.0)
+    assert measured(short, 1.0) == wide
+    assert measured(short, 31.0) == wide
+    assert measured(short, 62.0) < wide
+    assert measured(long, 63.0) == wide
     room.forget()
-    assert room.measure([(short[0], SCENE)], 63.0) < wide
+    assert measured(short, 64.0) < wide
+    short[0].name = "a name that is as long as the first"
+    assert measured(short, 65.0) < wide
+    assert measured(short, 68.0) > wide
 
 
 # Names that several jobs have

@@ -12,7 +12,8 @@ from phaseline_tui.app.live_data import LiveData
 from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Batch
-from phaseline_tui.model.events import EventLog, words_of
+from phaseline_tui.model.event_log import EventLog
+from phaseline_tui.model.events import words_of
 from phaseline_tui.model.frames import JobMessage
 from phaseline_tui.model.jobs import JobKey
 from tests.support.tui_events import stream
@@ -24,8 +25,8 @@ from tests.support.tui_pilot import looks, text_of
 Compare = Callable[..., bool]
 
 
-def filled(text: str = "", most: int = 5000) -> EventLog:
-    log = EventLog(most)
+def filled(text: str = "", most: int = 5000, *, folds: bool = False) -> EventLog:
+    log = EventLog(most, folds=folds)
     log.set_filter(text)
     for batch in stream():
         log.add(batch.frames, "box", batch.received, lambda key: f"name of {key.job_id}")
@@ -100,8 +101,57 @@ def test_events_keep_the_names_of_their_jobs() -> None:
     assert log.shown()[-1].key is None
 
 
+def test_the_progress_of_a_job_is_one_line_until_something_else_happens_to_it() -> None:
+    log = EventLog(most=10)
+    ended = frame({"type": "stage_completed", "job_id": "a", "stage": "importing"})
+    for number, job_id in enumerate("aabab"):
+        log.add([frame(progress(number, job_id=job_id))], "box", 0.0)
+    log.add([ended, frame(progress(9, job_id="a"))], "box", 0.0)
+    assert [(event.number, event.folded) for event in log.shown()] == [(4, 2), (5, 1), (6, 0), (7, 0)]
+    log.fold(folds=False)
+    assert [event.number for event in log.shown()] == [1, 2, 3, 4, 5, 6, 7]
+    assert {event.folded for event in log.shown()} == {0}
+    log.fold(folds=True)
+    log.set_filter("id:b")
+    assert [(event.number, event.folded) for event in log.shown()] == [(5, 1)]
+
+
+def test_folded_lines_are_dropped_with_their_event() -> None:
+    log = EventLog(most=3)
+    for number in range(9):
+        log.add([frame(progress(number, job_id="abc"[number % 3]))], "box", 0.0)
+        assert log.shown() is log.shown()
+    for number in range(3):
+        log.add([frame({"type": "error", "error": f"{number}"})], "box", 0.0)
+    assert kinds(log) == ["server"] * 3
+
+
+def test_z_shows_all_progress_and_the_cursor_stays_on_its_event() -> None:
+    async def main() -> None:
+        app = one(DARK)
+        async with app.run_test(size=(100, 20)) as pilot:
+            app.receive(connected(many_jobs()))
+            await _fill(pilot, app)
+            for number in range(5):
+                app.receive(_progress(number))
+            await pilot.pause()
+            assert "5 reports" in text_of(app)
+            assert "16 of 20" in text_of(app)
+            assert "z all progress" in text_of(app)
+            await pilot.press("k", "k")
+            await pilot.pause()
+            (line,) = [line for line in text_of(app).splitlines() if line.startswith("▌")]
+            await pilot.press("z")
+            await pilot.pause()
+            assert "20 of 20" in text_of(app)
+            assert "z fold progress" in text_of(app)
+            assert [each for each in text_of(app).splitlines() if each.startswith("▌")] == [line]
+
+    asyncio.run(main())
+
+
 def test_pending_events_are_dropped_and_counted_too() -> None:
-    log = EventLog(most=4)
+    log = EventLog(most=4, folds=False)
     for number in range(10):
         log.add([frame(progress(3 * number + each)) for each in range(3)], "box", float(number))
     assert [event.frame.seq for event in log.shown() if isinstance(event.frame, JobMessage)] == [126, 127, 128, 129]
@@ -136,6 +186,7 @@ def test_the_cursor_follows_the_end_until_it_is_moved_and_again_after_f() -> Non
         async with app.run_test(size=(100, 20)) as pilot:
             app.receive(connected(many_jobs()))
             await _fill(pilot, app)
+            await pilot.press("z")
             for number in range(30):
                 app.receive(_progress(number))
             await pilot.pause()

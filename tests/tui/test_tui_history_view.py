@@ -67,6 +67,25 @@ def test_a_past_job(snap_compare: Compare, theme: str, size: tuple[int, int]) ->
     assert snap_compare(app, run_before=before, terminal_size=size)
 
 
+def test_at_80_columns_results_leave_names_and_workflows_whole() -> None:
+    jobs = past_jobs(20)
+    jobs[3] |= {"message": "exported to the share of the studio", "workflow": "photo_export", "series": "portrait"}
+
+    async def main() -> None:
+        app = app_of(PastServer(jobs))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await open_history(pilot, app)
+            shown = text_of(app)
+            assert "photo·wedding" in shown
+            assert "photo_…·portrait" in shown
+            assert "SC024_040_…_lighting_v07.CR3" in shown
+            assert "RESULT" not in shown
+            assert "in applying_preset: Invalid exposur" in shown
+            assert {len(line) for line in shown.splitlines()} == {80}
+
+    asyncio.run(main())
+
+
 def test_history_of_several_servers(snap_compare: Compare) -> None:
     app = several(DARK)
     app.request = PastServer(past_jobs()).request  # type: ignore[method-assign]
@@ -221,5 +240,24 @@ def test_past_jobs_of_a_real_server_are_listed_and_opened(tmp_path: Path) -> Non
                 await pilot.press("escape", "escape", "escape")
                 await until(pilot, lambda: app.screen is app.screen_stack[0])
                 assert re.search(r"\b130 (seen )?done today", text_of(app))
+
+        asyncio.run(main())
+
+
+def test_a_past_job_whose_id_has_control_characters_is_opened(tmp_path: Path) -> None:
+    with progress_server(tmp_path) as url:
+        for path, more in (("start", {}), ("complete", {"success": False, "result": {"error": "no space left"}})):
+            body = {"job_id": "\u200bnight\u202ejob", **more}
+            httpx.post(f"{url}/progress/{path}", json=body, trust_env=False, timeout=60).raise_for_status()
+
+        async def main() -> None:
+            app = ProgressApp(ServerAddress.parse(url), theme=DARK)
+            async with app.run_test(size=(120, 30)) as pilot:
+                await until(pilot, lambda: bool(app.state.synced))
+                await pilot.press("6")
+                await until(pilot, lambda: "nightjob" in text_of(app))
+                await pilot.press("enter")
+                await until(pilot, lambda: "RESULT" in text_of(app) or "ERROR" in text_of(app))
+                assert "no longer keeps" not in text_of(app)
 
         asyncio.run(main())

@@ -28,7 +28,8 @@ from phaseline_tui.drawing.layout import columns_for
 from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.decoding import decode_batch
-from phaseline_tui.model.events import EventLog, words_of
+from phaseline_tui.model.event_log import EventLog
+from phaseline_tui.model.events import words_of
 from phaseline_tui.model.state import ViewState
 from tests.support.core_events import SECOND, WALL, example_of, moment
 from tests.support.examples import examples

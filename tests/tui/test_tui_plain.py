@@ -52,6 +52,24 @@ def test_each_change_is_a_line_except_small_steps() -> None:
     assert say(**failed) == ["18:38:02 IMG_1.CR3: failed after 1m 15s: tilt"]
 
 
+def test_lines_have_counts_and_tell_jobs_of_one_name_apart() -> None:
+    counted = {"done": 74, "total": 240, "unit": "frames", "rate": 3.14}
+    made = [photo_job(f"job_{host}", "SC024_v07.blend", 2, progress=10.0, host=host) | counted for host in ("a", "b")]
+    stalled = photo_job("job_c", "c.blend", 2, state="stalled", silent_seconds=31.0) | counted
+    _, _, *lines = report().apply([connected([*made, stalled])], SCENE)
+    first, *others = sorted(lines, key=lambda line: "c.blend" not in line)
+    assert "c.blend: stalled in exif_analysis at 6%, 74/240 frames, silent for 31s" in first
+    for host, line in zip("ab", others, strict=True):
+        assert f"SC024_v07.blend ({host}): phase 2 of 8, exif_analysis, " in line
+        assert ", 74/240 frames, 3.1 frames/s, done at " in line
+
+
+def test_a_line_has_the_percent_of_its_remaining_time() -> None:
+    job = photo_job("j", "a.jpg", 6) | {"percent": 97.0, "elapsed_seconds": 36_000.0, "eta_seconds": 33_840.0}
+    lines = report().apply([connected([job])], SCENE)
+    assert "about 51%, done at Tue 04:02, in 9h 24m" in lines[-1]
+
+
 def test_a_long_message_is_cut() -> None:
     report_ = report()
     report_.apply([connected([photo_job("job_1", "IMG_1.CR3", 2, progress=10.0)])], SCENE)
@@ -138,8 +156,16 @@ def test_a_pipe_gets_lines_until_it_is_closed() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("colour = 1", "unknown key `colour`; allowed keys: servers"),
-        ("notify = 'loud'", "`notify`"),
+        ("colour = 1", "colour is not a setting; allowed: servers, theme"),
+        ("notify = 'loud'", 'notify is \'loud\'; allowed: "off", "bell"'),
+        ("fold_after = -1", "fold_after is -1; allowed: a number of seconds from 0"),
+        ("ascii = 'yes'", "ascii is 'yes'; allowed: true or false"),
+        ("servers = 'box'", "servers is 'box'; allowed: a list of server URLs"),
+        ("servers = [true]", "servers is [True]; allowed: a list of server URLs"),
+        ("theme = true", 'theme is true; allowed: "dark"'),
+        ("keys = 3", "keys is 3; allowed: a table of keys by action"),
+        ("keys = {filter = 3}", "keys is {'filter': 3}; allowed: a table of keys by action"),
+        ("[keys]\nfilter = 'f3,nosuch'", "keys.filter is 'f3,nosuch'; allowed: names of keys, such as f3"),
         ("[keys]\nfliter = 'x'", "keys.fliter is not an action; allowed: up"),
         ("[keys]\nfilter = ''", "keys.filter is ''; allowed: names of keys"),
         ("= 3", "is not valid TOML"),

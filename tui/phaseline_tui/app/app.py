@@ -50,7 +50,8 @@ class ProgressApp(ThemedApp):
     TITLE = "phaseline"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("quit", "help", "retry", "theme", "pause", "copy", "picture", "output", "cancel", "suspend"),
+        *bindings("quit", "help", "retry", "theme", "pause", "suspend"),
+        *bindings("copy", "picture", "output", "dismiss", "cancel"),
         *(Binding(view.key, f"view('{view.name}')", view.name, show=False) for view in VIEWS),
     ]
 
@@ -131,10 +132,10 @@ class ProgressApp(ThemedApp):
         self._links = Links(self.servers, self._deliverer(), self._timing, self._access, waits=True)
         self._links.start()
 
-    def request(self, origin: str, method: str, path: str) -> "Future[Reply]":
+    def request(self, origin: str, method: str, path: str, body: bytes = b"") -> "Future[Reply]":
         """Send an HTTP request to the server labeled `origin` (see `Links.request`)."""
         if self._links is not None:
-            return self._links.request(origin, method, path)
+            return self._links.request(origin, method, path, body)
         future: Future[Reply] = Future()
         future.set_exception(LinkError(f"{origin} is not connected"))
         return future

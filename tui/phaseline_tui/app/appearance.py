@@ -9,9 +9,10 @@ from textual.app import App
 from textual.filter import LineFilter
 from textual.screen import Screen
 
+from phaseline.errors import ConfigError, shown
 from phaseline_tui.drawing.ascii import AsciiFilter
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, choose_theme, themes_for
+from phaseline_tui.drawing.themes import ANSI, DARK, LIGHT, OURS, choose_theme, themes_for
 from phaseline_tui.terminal.encoding import CellsUpdate
 from phaseline_tui.terminal.textual_internals import ChopsUpdate
 
@@ -30,10 +31,14 @@ class ThemedApp(App[int]):
         """Select the theme.
 
         Args:
-            wanted: Names of themes in order of preference. Unknown ones are skipped; if none is left, or if the
-                terminal has only 16 colors, a theme that fits the terminal is used.
+            wanted: Names of themes in order of preference: the user's setting, then others, which are skipped if they
+                are unknown. If none is left, or if the terminal has only 16 colors, a theme that fits the terminal is
+                used.
             theme: Name of a theme to show in full color, whatever the terminal supports.
             without_unicode: Whether to draw everything in ASCII.
+
+        Raises:
+            ConfigError: The user's theme does not exist.
         """
         self.no_color_wanted = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if self.no_color_wanted else None)
@@ -41,6 +46,10 @@ class ThemedApp(App[int]):
         color_system = self.console.color_system if theme is None else "truecolor"
         for each in themes_for(color_system):
             self.register_theme(each)
+        if wanted[0] and self._theme_named(wanted[0]) is None:
+            ours = ("dark", "light", "ansi")
+            others = sorted(name for name in self.available_themes if not name.startswith(OURS))
+            raise ConfigError(f"theme is {shown(wanted[0])}; allowed: {', '.join((*ours, *others))}")
         fitting = choose_theme(os.environ, color_system, no_color=self.no_color_wanted)
         known = [name for name in map(self._theme_named, wanted) if name]
         self.theme = theme or (known[0] if known and fitting != ANSI else fitting)

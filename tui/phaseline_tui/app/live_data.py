@@ -13,7 +13,7 @@ from phaseline_tui.model.backlog import Backlog
 from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.clock import Clock
 from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
-from phaseline_tui.model.events import EventLog
+from phaseline_tui.model.event_log import EventLog
 from phaseline_tui.model.frames import SNAPSHOTS
 from phaseline_tui.model.hosts import HostView
 from phaseline_tui.model.jobs import JobKey

@@ -25,6 +25,11 @@ def commands(app: "ProgressApp") -> Iterable[SystemCommand]:
     yield SystemCommand(
         "Remove or cancel", "Cancel the selected picture jobs, or remove their pictures; asks first", app.action_cancel
     )
+    yield SystemCommand(
+        "Dismiss",
+        "Take the selected jobs that ended, stalled or are lost out of the list; asks first",
+        functools.partial(app.call_later, app.run_action, "screen.dismiss_jobs"),
+    )
     yield SystemCommand("Reconnect now", "Don't wait for the next attempt", app.action_retry)
     yield SystemCommand("Dark or light", "Switch between the two themes of this program", app.action_toggle_theme)
     for view in offered():

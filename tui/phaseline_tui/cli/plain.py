@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.drawing.states import difference_of
 from phaseline_tui.model.address import ServerAddress, labels
+from phaseline_tui.model.amounts import count_words, rate_words
 from phaseline_tui.model.clock import Clock
 from phaseline_tui.model.connection import Access, Batch, LinkState, LinkStatus
 from phaseline_tui.model.jobs import WORKER_GONE, JobKey, JobView, State
+from phaseline_tui.model.shown import percent_shown
 from phaseline_tui.model.state import ViewState
+from phaseline_tui.model.twins import mark_twins
 from phaseline_tui.model.words import about, band, clock_time, count_of, duration, state_word
 from phaseline_tui.user.settings import Settings
 
@@ -48,6 +52,8 @@ class PlainReport:
         self._first = servers[0]
         self._printed: dict[JobKey, _Printed] = {}
         self._links: dict[str, tuple[LinkState, str]] = {}
+        self._named: list[JobKey] = []
+        """The listed jobs when those of one name were last told apart."""
 
     def apply(self, batches: Iterable[Batch], scene: Scene) -> list[str]:
         """Apply batches and return the lines to print, without line ends."""
@@ -60,6 +66,9 @@ class PlainReport:
             changes = self.state.apply(batch.frames, batch.received, origin)
             if fresh and origin in self.state.synced:
                 lines.append(self._counts(origin))
+            if self.state.visible is not self._named:
+                self._named = self.state.visible
+                mark_twins([self.state.jobs[key] for key in self._named])
             listed = [key for key in self.state.visible if key in changes.jobs]
             lines += [line for key in listed for line in self._job(self.state.jobs[key], scene, fresh=fresh)]
         now = clock_time(scene.wall, scene.local, scene.wall, seconds=True)
@@ -84,13 +93,15 @@ class PlainReport:
 
     def _job(self, job: JobView, scene: Scene, *, fresh: bool) -> list[str]:
         before = self._printed.get(job.key)
-        step = int(job.percent_at(scene.now) // _STEP)
+        step = int(percent_shown(job, scene.now)[0] // _STEP)
         now = (job.state, job.phase_index, step)
         if before == now or (fresh and job.over):
             self._printed[job.key] = now
             return []
         self._printed[job.key] = now
-        name = f"{job.name} on {job.origin}" if self._several else job.name
+        apart = difference_of(job, scene)
+        name = f"{job.name} ({apart})" if apart else job.name
+        name = f"{name} on {job.origin}" if self._several else name
         if job.state is State.ACTIVE:
             began = "" if before is not None or fresh else "started, "
             return [f"{name}: {began}{_progress(job, scene)}"]
@@ -105,7 +116,9 @@ _COUNTED: Final = tuple((state, state_word(state)) for state in State if state i
 def _progress(job: JobView, scene: Scene) -> str:
     phase = job.current
     where = f"phase {job.phase_index} of {job.phase_count}, {phase.name}, " if phase is not None else ""
-    words = f"{where}{int(job.percent_at(scene.now))}%"
+    percent, estimated = percent_shown(job, scene.now)
+    words = f"{where}{'about ' if estimated else ''}{int(percent)}%"
+    words += "".join(f", {each}" for each in (count_words(job), rate_words(job)) if each)
     left = job.remaining_at(scene.now)
     if left is not None and left.likely >= 0:
         at = clock_time(scene.wall + left.likely, scene.local, scene.wall)
@@ -124,6 +137,7 @@ def _end(job: JobView, scene: Scene) -> str:
         silence = job.silence_at(scene.now)
         where = f"stalled in {job.current.name}" if job.current is not None else "stalled"
         where += f" at {int(job.percent)}%"
+        where += f", {count_words(job)}" if job.done is not None else ""
         where += f", {WORKER_GONE}" if job.stall_reason == WORKER_GONE else ""
         return where if silence is None else f"{where}, silent for {duration(silence)}"
     reason = f": {_brief(job.failure)}" if job.state is not State.COMPLETED and job.failure else ""

@@ -34,6 +34,9 @@ _KEYS: Final = (
     ("1-6", "views"),
     ("?", "help"),
     ("q", "quit"),
+    ("e", "next error"),
+    ("x", "dismiss"),
+    ("X", "dismiss all failed"),
 )
 _FILTER_KEYS: Final = (("enter", "keep the filter"), ("esc", "clear it"))
 _PAGE_KEYS: Final = (

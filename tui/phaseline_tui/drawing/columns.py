@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Span, blank, fit, middle, pad_line, width_of_text
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.states import source_of, state_style
+from phaseline_tui.drawing.states import difference_of, source_of, state_style
 from phaseline_tui.model.amounts import count_words, rate_words
 from phaseline_tui.model.jobs import WORKER_GONE, JobView, Shares, State
 from phaseline_tui.model.shown import percent_shown, shares_shown
@@ -17,7 +17,6 @@ __all__ = ["BETWEEN", "COLUMNS", "EXTRA", "Columns", "JobColumn", "text_style"]
 BETWEEN: Final = " · "
 EXTRA: Final = 10
 """Priority from which a column appears only when the texts of all others are long enough to read."""
-_SECONDS_APART: Final = 60.0
 
 
 class Columns(NamedTuple):
@@ -80,7 +79,7 @@ def _name(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span
         return [(middle(job.job_id.removeprefix("dalle:").replace(":", "/"), width), style)]
     if not job.differs_by:
         return [(middle(job.name, width), style)]
-    apart = _difference(job, scene)
+    apart = difference_of(job, scene)
     if width_of_text(apart) > width // 2:
         apart = apart.rpartition(" ")[2]  # of a start, only the time
     length = min(width_of_text(apart), width // 2)
@@ -89,22 +88,8 @@ def _name(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span
 
 
 def _name_need(job: JobView, scene: Scene) -> int:
-    apart = width_of_text(_difference(job, scene)) + 1 if job.differs_by else 0
+    apart = width_of_text(difference_of(job, scene)) + 1 if job.differs_by else 0
     return width_of_text(job.name) + apart
-
-
-def _difference(job: JobView, scene: Scene) -> str:
-    """Return what tells a job apart from others of its name."""
-    words = []
-    for difference in job.differs_by:
-        if difference == "series":
-            words.append(job.series or job.workflow)
-        elif difference == "host":
-            words.append(job.host or job.origin)
-        else:
-            seconds = job.started_at is not None and scene.wall - job.started_at < _SECONDS_APART
-            words.append(clock_time(job.started_at, scene.local, scene.wall, seconds=seconds))
-    return " ".join(words)
 
 
 def _source(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:

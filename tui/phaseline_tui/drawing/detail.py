@@ -142,9 +142,6 @@ def _progress(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
         yield (("━" * length, "past"), (percent, "muted"))
     else:
         yield (*bar(shares_shown(job, scene.now), length, shades=scene.shades), (percent, "strong"))
-    if estimated:
-        words = f"by the time left; {int(job.percent)}% was reported before the estimate changed"
-        yield ((fit(words, width), "muted"),)
     count, rate = count_words(job), rate_words(job)
     if count:
         yield pad_line(((count, "text"), (f"{BETWEEN}{rate}" if rate else "", "muted")), width)
@@ -176,6 +173,8 @@ def _times(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
         if left.low is not None and left.high is not None:
             spans.append((f"  ({band(left.low, left.high)})", "muted"))
         spans.append((f"  {_basis(job)}", "muted"))
+        if percent_shown(job, scene.now)[1]:
+            spans.append((f"  the server says {int(job.percent)}%", "muted"))
     yield pad_line(tuple(spans), width)
     yield ((fit("  ".join(word for word in (f"running {ran}", begun) if word), width), "muted"),)
 

@@ -13,7 +13,7 @@ __all__ = ["event_heading", "event_row"]
 _COLUMNS: Final = (
     Column("time", "TIME", 8),
     Column("mark", "", 1),
-    Column("kind", "EVENT", 10),
+    Column("kind", "EVENT", 12),
     Column("origin", "SERVER", 14, priority=2, cut="middle"),
     Column("name", "JOB", 14, grows=1, cut="middle"),
     Column("phase", "PHASE", 16, priority=3),
@@ -55,7 +55,7 @@ def event_row(event: Event, width: int, scene: Scene, *, several: bool) -> Line:
         {
             "time": (clock_time(event.wall, scene.local, event.wall, seconds=True), "muted"),
             "mark": (mark, style),
-            "kind": (words.kind, style),
+            "kind": (f"{event.folded + 1} reports" if event.folded else words.kind, style),
             "origin": (event.origin, "muted"),
             "name": (
                 event.name or (key.job_id if key is not None else ""),

@@ -26,6 +26,7 @@ _COLUMNS: Final = (
     Column("host", "HOST", 8, priority=4, cut="middle"),
     Column("text", "RESULT", 10, priority=8),
 )
+_RESULT: Final = _COLUMNS[-1]
 _GROWING: Final = (
     ("ended", 12),
     ("name", 30),
@@ -38,6 +39,10 @@ _GROWING: Final = (
     ("text", 400),
 )
 """The columns that grow up to a width as far as their content needs it, in the order in which they get room."""
+_WHOLE: Final = {"name": 30, "source": 20}
+"""Widths up to which names are shown whole before the columns in `_SPARE` are shown at all."""
+_SPARE: Final = ("text", "host")
+"""An error takes the room of other columns in its own row; other results, and hosts, say less than a name."""
 _TOTALS: Final = (
     Column("source", "WORKFLOW", 14, cut="middle"),
     Column("origin", "SERVER", 14, priority=1, cut="middle"),
@@ -48,6 +53,8 @@ _TOTALS: Final = (
     Column("before", "WEEK BEFORE", 11, priority=2, align="right"),
     Column("trend", "CHANGE", 13, priority=9),
 )
+_SHORT_NAME: Final = 12
+"""Least width of a name before an error."""
 _SLOW: Final = 0.5
 _MUCH: Final = 0.1
 """Relative difference from a median from which it is worth a look."""
@@ -80,7 +87,22 @@ class Widths(NamedTuple):
 def history_columns(widths: Widths, width: int) -> tuple[Column, ...]:
     """Return the columns for rows of `width` cells: the room goes to the columns whose texts need it."""
     needed = widths._asdict()
-    columns = [column for column in _COLUMNS if needed.get(column.key, 1)]
+    columns = [
+        column._replace(width=min(column.width, needed.get(column.key, column.width)))
+        for column in _COLUMNS
+        if needed.get(column.key, 1)
+    ]
+    kept = _grown(columns, needed, width)
+    for spare in _SPARE:
+        if all(column.width >= min(needed[column.key], _WHOLE[column.key]) for column in kept if column.key in _WHOLE):
+            break
+        columns = [column for column in columns if column.key != spare]
+        kept = _grown(columns, needed, width)
+    return tuple(kept)
+
+
+def _grown(columns: Sequence[Column], needed: Mapping[str, int], width: int) -> list[Column]:
+    """Return the columns that fit, as wide as their texts need and the room allows."""
     kept = columns_that_fit(columns, width)
     left = width - sum(column.width for column in kept) - 2 * (len(kept) - 1)
     for key, most in _GROWING:
@@ -90,7 +112,7 @@ def history_columns(widths: Widths, width: int) -> tuple[Column, ...]:
         more = max(0, min(left, min(needed[key], most) - kept[at].width))
         kept[at] = kept[at]._replace(width=kept[at].width + more)
         left -= more
-    return tuple(kept)
+    return kept
 
 
 def history_row(job: JobView, columns: Sequence[Column], scene: Scene, median: float | None) -> Line:
@@ -105,8 +127,9 @@ def history_row(job: JobView, columns: Sequence[Column], scene: Scene, median: f
     style = state_style(job.state)
     text, tone = _text(job)
     took = job.elapsed_at(scene.now)
-    if job.over and job.state is not State.COMPLETED and columns[-1].width < width_of_text(text):
-        columns = _joined(columns)
+    room = columns[-1].width if columns[-1].key == "text" else 0
+    if job.over and job.state is not State.COMPLETED and room < width_of_text(text):
+        columns = _joined(columns, width_of_text(job.name))
     return row_of(
         columns,
         {
@@ -123,13 +146,15 @@ def history_row(job: JobView, columns: Sequence[Column], scene: Scene, median: f
     )
 
 
-def _joined(columns: Sequence[Column]) -> list[Column]:
-    """Return the columns with all behind the name joined: an error says more than where a job ran."""
-    at = next(number for number, column in enumerate(columns) if column.key == "name") + 1
-    behind = columns[at:]
+def _joined(columns: Sequence[Column], name_width: int) -> list[Column]:
+    """Return the columns with all behind a name of this width joined: an error says more than where a job ran."""
+    at = next(number for number, column in enumerate(columns) if column.key == "name")
+    name, behind = columns[at], columns[at + 1 :]
     if not behind:
         return list(columns)
-    return [*columns[:at], behind[-1]._replace(width=sum(each.width + 2 for each in behind) - 2)]
+    spare = max(0, name.width - max(_SHORT_NAME, name_width))
+    room = sum(column.width + 2 for column in behind) - 2 + spare
+    return [*columns[:at], name._replace(width=name.width - spare), _RESULT._replace(width=room)]
 
 
 def _ended(job: JobView, scene: Scene) -> str:

@@ -1,7 +1,8 @@
 """Which columns of the job list are shown, and how wide each is: as far as there is room, as wide as its texts."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from operator import is_
 from typing import Final
 
 from phaseline_tui.drawing.cells import Line, Span, fit
@@ -19,6 +20,8 @@ _NOTHING: Final[Needs] = tuple(0 if column.need else column.most for column in C
 _JOINED: Final = ("percent", "count", "rate", "elapsed", "eta")
 _HOST_PRIORITY: Final = 3
 """Priority of the host if jobs run on several; it then helps to tell jobs apart."""
+_MEASURE_AFTER: Final = 3.0
+"""Seconds after which the texts of the same rows are measured again."""
 _FORGET_AFTER: Final = 30.0
 """Seconds for which a column stays as wide as its widest text was."""
 
@@ -36,15 +39,24 @@ class Room:
         """Forget the rows shown before, because the list shows others now."""
         self._needs = self._recent = _NOTHING
         self._since: float | None = None
+        self._place: tuple[object, ...] = ()
+        self._measured = 0.0
 
-    def measure(self, rows: Iterable[tuple[JobView, Scene]], now: float) -> Needs:
-        """Return the widths for these rows and those shown lately.
+    def measure(
+        self, rows: Callable[[], Iterable[tuple[JobView, Scene]]], place: tuple[object, ...], now: float
+    ) -> Needs:
+        """Return the widths for the rows on the screen and those shown lately.
 
         Args:
-            rows: The jobs of the rows on the screen, each with its moment.
+            rows: Returns the jobs of the rows on the screen, each with its moment.
+            place: What changes when the screen shows other rows; compared by identity.
             now: Monotonic seconds.
         """
-        seen = needs_of(rows)
+        same = len(place) == len(self._place) and all(map(is_, place, self._place))
+        if same and now - self._measured < _MEASURE_AFTER:
+            return self._needs
+        self._place, self._measured = place, now
+        seen = needs_of(rows())
         self._recent = _wider(self._recent, seen)
         self._needs = _wider(self._needs, seen)
         if self._since is None:

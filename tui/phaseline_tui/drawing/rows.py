@@ -20,11 +20,12 @@ def row(job: JobView, columns: Columns, scene: Scene) -> Line:
     spans: list[Span] = []
     # Jobs that ended badly show a text in place of the bar.
     shows_text = not job.state.at_work and job.state is not State.COMPLETED
+    fills = not scene.shades
     for name, width in (columns.joined if shows_text else columns.widths).items():
         if spans:
             # Except after a fill, the gap has the style before it, because a change of style costs up to forty bytes.
             text, style = spans[-1]
-            if style.endswith("/"):
+            if fills and style.endswith("/"):
                 spans.append((" ", ""))
             else:
                 spans[-1] = (f"{text} ", style)

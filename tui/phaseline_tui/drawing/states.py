@@ -2,11 +2,14 @@
 
 from typing import Final
 
+from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.history_totals import TotalLine
 from phaseline_tui.model.jobs import JobView, State
+from phaseline_tui.model.words import clock_time
 
-__all__ = ["source_of", "state_style"]
+__all__ = ["difference_of", "source_of", "state_style"]
 
+_SECONDS_APART: Final = 60.0
 _STATE_STYLES: Final = {
     State.ACTIVE: "now",
     State.STALLED: "warn",
@@ -25,3 +28,17 @@ def state_style(state: State) -> str:
 def source_of(shown: JobView | TotalLine) -> str:
     """Return the workflow and series of a job or of totals: `dalle·simple`."""
     return "·".join(part for part in (shown.workflow, shown.series) if part)
+
+
+def difference_of(job: JobView, scene: Scene) -> str:
+    """Return what tells a job apart from others of its name: its series, host or start; empty if no other has it."""
+    words = []
+    for difference in job.differs_by:
+        if difference == "series":
+            words.append(job.series or job.workflow)
+        elif difference == "host":
+            words.append(job.host or job.origin)
+        else:
+            seconds = job.started_at is not None and scene.wall - job.started_at < _SECONDS_APART
+            words.append(clock_time(job.started_at, scene.local, scene.wall, seconds=seconds))
+    return " ".join(words)

@@ -72,7 +72,7 @@ class Follower:
         self._stopping = True
         self._step.cancel()
 
-    async def request(self, method: str, path: str) -> Reply:
+    async def request(self, method: str, path: str, body: bytes = b"") -> Reply:
         """Send an HTTP request to the server, through the same SSH forward if there is one.
 
         Raises:
@@ -83,7 +83,7 @@ class Follower:
             raise LinkError(f"{self.server.url} is not connected")
         stream = await self._dialer.open(self.server, socket)
         try:
-            return await send_request(stream, self.server, method, path, self._credentials.headers, _REQUEST_S)
+            return await send_request(stream, self.server, method, path, self._credentials.headers, _REQUEST_S, body)
         finally:
             await trio.aclose_forcefully(stream)
 

@@ -20,9 +20,15 @@ _CHUNK: Final = 64 * 1024
 
 
 async def send_request(
-    stream: Stream, server: ServerAddress, method: str, path: str, headers: Mapping[str, str], seconds: float
+    stream: Stream,
+    server: ServerAddress,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    seconds: float,
+    body: bytes = b"",
 ) -> Reply:
-    """Send a request without a body over `stream` and return the response. The stream can't be used afterwards.
+    """Send a request over `stream` and return the response. The stream can't be used afterwards.
 
     Args:
         stream: Stream connected to `server`.
@@ -31,19 +37,21 @@ async def send_request(
         path: ASCII path with its query.
         headers: Headers besides `Host` and `Connection`.
         seconds: Seconds for the whole exchange.
+        body: JSON to send, or empty.
 
     Raises:
         LinkError: No complete response was received.
     """
     connection = h11.Connection(h11.CLIENT)
+    content = [("Content-Type", "application/json"), ("Content-Length", f"{len(body)}")] if body else []
     request = h11.Request(
         method=method,
         target=f"{server.base}{path}",
-        headers=[("Host", server.authority), ("Connection", "close"), *headers.items()],
+        headers=[("Host", server.authority), ("Connection", "close"), *content, *headers.items()],
     )
     try:
         with trio.fail_after(seconds):
-            for event in (request, h11.EndOfMessage()):
+            for event in (request, *([h11.Data(body)] if body else []), h11.EndOfMessage()):
                 data = connection.send(event)
                 if data:
                     await stream.send_all(data)

@@ -84,19 +84,20 @@ class Links:
         """Report that the batches delivered last were applied. Safe to call from any thread."""
         self._in_trio(self._continue)
 
-    def request(self, origin: str, method: str, path: str) -> Future[Reply]:
+    def request(self, origin: str, method: str, path: str, body: bytes = b"") -> Future[Reply]:
         """Send an HTTP request to the server labeled `origin`. Safe to call from any thread.
 
         Args:
             origin: Label of the connection.
-            method: `GET` or `DELETE`.
+            method: `GET`, `POST` or `DELETE`.
             path: Path with its query.
+            body: JSON to send, or empty.
 
         Returns:
             A future of the response; it raises `LinkError` if there is none.
         """
         future: Future[Reply] = Future()
-        if not self._in_trio(lambda: self._begin_request(future, origin, method, path)):
+        if not self._in_trio(lambda: self._begin_request(future, origin, method, path, body)):
             future.set_exception(LinkError(_STOPPED))
         return future
 
@@ -163,16 +164,16 @@ class Links:
             with trio.move_on_after(self._timing.batch):
                 await self._urgent.wait()
 
-    def _begin_request(self, future: "Future[Reply]", origin: str, method: str, path: str) -> None:
+    def _begin_request(self, future: "Future[Reply]", origin: str, method: str, path: str, body: bytes) -> None:
         if not future.set_running_or_notify_cancel():  # from here on, its caller can't cancel it
             return
         self._unanswered.add(future)
         if self._requests is not None and not self._stopping:
-            self._requests.start_soon(self._request, future, self._followers[origin], method, path)
+            self._requests.start_soon(self._request, future, self._followers[origin], method, path, body)
 
-    async def _request(self, future: "Future[Reply]", follower: Follower, method: str, path: str) -> None:
+    async def _request(self, future: "Future[Reply]", follower: Follower, method: str, path: str, body: bytes) -> None:
         try:
-            reply = await follower.request(method, path)
+            reply = await follower.request(method, path, body)
         except LinkError as error:
             self._unanswered.discard(future)
             future.set_exception(error)

@@ -8,10 +8,12 @@ __all__ = ["count_words", "rate_words"]
 
 _BYTES: Final = frozenset({"b", "byte", "bytes"})
 _BYTE_UNITS: Final = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
-_PREFIXES: Final = (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
+_PREFIXES: Final = ((1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"), (1e15, "P"), (1e18, "E"))
 _LONG: Final = 100_000
 """Number from which a prefix shortens it."""
 _FEW: Final = 10
+_THOUSAND: Final = 1000
+_ONE_DIGIT: Final = 9.95
 _PERIODS: Final = (("s", 1.0), ("min", 60.0), ("h", 3600.0))
 
 
@@ -61,6 +63,8 @@ def _number(value: float) -> str:
 
 def _short(value: float) -> str:
     """Return a number in at most four characters, up to 999E."""
-    prefix, size = next((each for each in _PREFIXES if value >= each[1]), ("", 1.0))
-    value /= size
-    return f"{value:.1f}{prefix}" if prefix and value < _FEW else f"{value:.0f}{prefix}"
+    for size, prefix in _PREFIXES:
+        if value < _THOUSAND * size - size / 2:
+            value /= size
+            return f"{value:.1f}{prefix}" if prefix and value < _ONE_DIGIT else f"{value:.0f}{prefix}"
+    return f"{value:.0e}"

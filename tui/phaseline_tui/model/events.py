@@ -1,11 +1,8 @@
-"""The event log: the last messages of all servers.
+"""The messages of the event log, and their texts.
 
-Pure: no clock, no socket, no widget. Messages are stored as received and converted to text only when they are shown,
-because most of them never are.
+Messages are stored as received and converted to text only when they are shown, because most of them never are.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -13,8 +10,6 @@ import msgspec
 from phaseline.filtering import Filter
 from phaseline.text import one_line, one_line_value
 from phaseline_tui.model.frames import (
-    SNAPSHOTS,
-    ConvertedSnapshot,
     ErrorOccurred,
     Frame,
     JobCompleted,
@@ -29,17 +24,15 @@ from phaseline_tui.model.frames import (
     PhotoInfo,
     Problem,
     ProcessingMetrics,
-    Snapshot,
     StageCompleted,
 )
 from phaseline_tui.model.ingest import key_of
 from phaseline_tui.model.jobs import WORKER_GONE, JobKey, JobView, PhaseView, State
 from phaseline_tui.model.words import count_of, duration, words_of_value
 
-__all__ = ["Event", "EventLog", "Words", "words_of"]
+__all__ = ["Event", "SnapshotSummary", "Words", "as_job", "words_of"]
 
 _LONG: Final = 500
-_LOGGED: Final = (JobMessage, Snapshot, Problem)
 _STATES: Final = {state.value: state for state in State}
 
 
@@ -60,6 +53,10 @@ class Event(msgspec.Struct, gc=False):
     """Time of receipt, in seconds since 1970."""
     name: str = ""
     """Short name of the job at that time."""
+    number: int = 0
+    """Its number among all events received."""
+    folded: int = 0
+    """Number of earlier progress messages of the job that its line stands for."""
 
     @property
     def key(self) -> JobKey | None:
@@ -75,103 +72,6 @@ class Words(NamedTuple):
     resumed, metrics, snapshot, server."""
     phase: str
     text: str
-
-
-class _Pending(NamedTuple):
-    """Frames of one batch that are not converted to events yet."""
-
-    frames: Sequence[Frame]
-    origin: str
-    wall: float
-    name: Callable[[JobKey], str]
-
-
-class EventLog:
-    """The last events, oldest first. `shown` returns those that match the filter."""
-
-    def __init__(self, most: int = 5000) -> None:
-        """Start empty. The log keeps at most `most` events and drops the oldest."""
-        self.filter = Filter()
-        self._total = 0
-        self._events: deque[Event] = deque(maxlen=most)
-        self._shown: deque[Event] = deque(maxlen=most)
-        self._row: list[Event] | None = None
-        self._pending: deque[_Pending] = deque()
-        self._count = 0
-        """Number of pending messages."""
-        self._most = most
-
-    @property
-    def total(self) -> int:
-        """Number of events received, including dropped ones."""
-        self.convert()
-        return self._total
-
-    def shown(self) -> list[Event]:
-        """Return the events that match the filter, oldest first."""
-        self.convert()
-        if self._row is None:
-            self._row = list(self._shown if self.filter else self._events)
-        return self._row
-
-    def add(
-        self, frames: Sequence[Frame], origin: str, wall: float, name: Callable[[JobKey], str] = lambda _key: ""
-    ) -> None:
-        """Add frames, which are converted to events later.
-
-        Args:
-            frames: Frames in their order.
-            origin: Label of the connection that received them.
-            wall: Time of receipt, in seconds since 1970.
-            name: Returns a job's short name; called when the frames are converted.
-        """
-        if not frames:
-            return
-        self._pending.append(_Pending(frames, origin, wall, name))
-        self._count += len(frames)
-        if not SNAPSHOTS.isdisjoint(map(type, frames)):
-            self.convert()  # else its jobs were in memory twice
-            return
-        while self._count - len(self._pending[0].frames) >= self._most:  # it would be dropped at once
-            old = self._pending.popleft().frames
-            self._count -= len(old)
-            self._total += sum(isinstance(frame, _LOGGED) for frame in old)
-
-    def convert(self) -> None:
-        """Convert the pending frames to events. Call this before jobs are removed, because events need their names."""
-        while self._pending:
-            pending = self._pending.popleft()
-            for frame in pending.frames:
-                if isinstance(frame, _LOGGED):
-                    self._add_event(frame, pending)
-        self._count = 0
-
-    def _add_event(self, frame: JobMessage | Snapshot | Problem, pending: _Pending) -> None:
-        kept = _summary(frame) if isinstance(frame, Snapshot) else frame
-        event = Event(kept, pending.origin, pending.wall)
-        if (key := event.key) is not None:
-            event.name = pending.name(key)
-        self._total += 1
-        self._events.append(event)
-        if self.filter and self.filter.keeps(_as_job(event)):
-            self._shown.append(event)
-        self._row = None
-
-    def set_filter(self, text: str) -> None:
-        """Show only the events that match `text` (see `Filter`), each as its job was at that moment."""
-        self.convert()
-        self.filter = Filter(text)
-        keeps = self.filter.keeps
-        self._shown = deque(
-            (event for event in self._events if keeps(_as_job(event))) if self.filter else (), self._events.maxlen
-        )
-        self._row = None
-
-
-def _summary(snapshot: Snapshot) -> SnapshotSummary:
-    if isinstance(snapshot, ConvertedSnapshot):
-        return SnapshotSummary(len(snapshot.views) + snapshot.left_out, snapshot.seq)
-    return SnapshotSummary(len(snapshot.jobs), snapshot.seq)
 
 
 def words_of(frame: Frame | JobMessage | SnapshotSummary) -> Words:
@@ -250,7 +150,7 @@ def _reason(frame: JobFailed) -> str:
     return " ".join(part for part in (_took(frame.duration), reason) if part)
 
 
-def _as_job(event: Event) -> JobView:
+def as_job(event: Event) -> JobView:
     """Return a job with the event's texts, so that the job filter applies to events."""
     frame = event.frame
     words = words_of(frame)

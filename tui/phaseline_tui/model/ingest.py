@@ -61,6 +61,7 @@ def from_status(status: JobStatus, received: float, epoch: str, origin: str = ""
         origin: Label of the connection that received it.
     """
     job = JobView(one_line(status.job_id), origin=origin, epoch=epoch)
+    job.wire_id = status.job_id
     job.phases = [_phase(item, job_start=wall_time(status.started_at)) for item in status.stages[:_MAX_PHASES]]
     job.photo_info = facts_of(status.photo_info)
     _apply_common(job, status, received)
@@ -180,6 +181,7 @@ def _apply_estimate(job: JobView, common: Common) -> None:
 def _start(job: JobView, message: JobStarted) -> None:
     """Start or restart a job; a restart clears the previous attempt."""
     fresh = JobView(job.job_id, job.origin)
+    fresh.wire_id, fresh.differs_by = job.wire_id, job.differs_by
     for name in JobView.__struct_fields__:
         setattr(job, name, getattr(fresh, name))
     names = message.stages[:_MAX_PHASES]

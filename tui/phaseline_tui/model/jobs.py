@@ -156,11 +156,21 @@ class JobView(msgspec.Struct, gc=False):
     """Approximate bytes of its texts and facts (see `limits`); 0 if not counted yet."""
     _search_text: str = ""
     _differs_by: tuple[Difference, ...] = ()
+    _wire_id: str = ""
 
     @property
     def key(self) -> JobKey:
         """The key of the job."""
         return JobKey(self.origin, self.job_id)
+
+    @property
+    def wire_id(self) -> str:
+        """The id as the server has it, for requests. It may hold characters that control a terminal."""
+        return self._wire_id or self.job_id
+
+    @wire_id.setter
+    def wire_id(self, sent: str) -> None:
+        self._wire_id = "" if sent == self.job_id else sent
 
     @property
     def differs_by(self) -> tuple[Difference, ...]:

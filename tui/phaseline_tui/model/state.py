@@ -189,6 +189,7 @@ class ViewState:
             return
         if job is None:
             job = JobView(key.job_id, origin)
+            job.wire_id = message.job_id
             self._add(job)
             changes.order = True
         state, began, ended = job.state, job.started_at, job.completed_at

@@ -58,6 +58,10 @@ class FramedScreen(ViewScreen):
         """Return the lines above the content."""
         raise NotImplementedError
 
+    def own_keys(self) -> tuple[tuple[str, str], ...]:
+        """Return the view's own keys as they are now."""
+        return self.KEYS
+
     def aside(self) -> Line:
         """Return the right end of the last line, beside the keys."""
         return ()
@@ -105,7 +109,7 @@ class FramedScreen(ViewScreen):
         spans: list[Span] = [(" ", "")]
         room = width - 1 - width_of(right)
         others = tuple((view.key, view.name) for view in VIEWS if view.name != self.view)
-        for key, what in (*self.KEYS, ("esc", "back"), ("?", "help"), ("q", "quit"), *others):
+        for key, what in (*self.own_keys(), ("esc", "back"), ("?", "help"), ("q", "quit"), *others):
             hint: Line = ((key, "key"), (f" {what}   ", "muted"))
             room -= width_of(hint)
             if room >= 0:

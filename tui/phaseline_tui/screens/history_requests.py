@@ -11,7 +11,7 @@ from phaseline_tui.model.connection import Reply
 from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.history import Page, read_page, rows_of, whole_job
 from phaseline_tui.model.history_totals import RunTotals, read_totals
-from phaseline_tui.model.jobs import JobKey, JobView
+from phaseline_tui.model.jobs import JobView
 
 __all__ = ["HistoryRequests"]
 
@@ -59,9 +59,10 @@ class HistoryRequests:
         except ValueError:
             raise _unreadable(label) from None
 
-    async def job(self, key: JobKey) -> JobView:
-        """Return all that a server keeps of a job."""
-        path = f"/progress/job/{quote(key.job_id, safe='')}"
+    async def job(self, row: JobView) -> JobView:
+        """Return all that a server keeps of the job of a row."""
+        key = row.key
+        path = f"/progress/job/{quote(row.wire_id, safe='')}"
         reply = await asyncio.wrap_future(self._request(key.origin, "GET", path))
         if reply.status in _UNKNOWN:
             raise LinkError(f"{key.origin} no longer keeps this job")

@@ -13,6 +13,7 @@ from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.jobs import JobKey
 from phaseline_tui.model.sorting import COLUMNS, Order
+from phaseline_tui.screens.dismissal import ask
 from phaseline_tui.screens.views import ViewScreen
 from phaseline_tui.user.keys import Place, bindings, help_of
 from phaseline_tui.widgets.filter_line import FilterLine
@@ -50,7 +51,7 @@ class JobsScreen(ViewScreen):
     AUTO_FOCUS = "#jobs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", show=False),
-        *bindings("filter", "next-error"),
+        *bindings("filter", "next-error", "dismiss-all"),
     ]
 
     def __init__(self, palette: Palette) -> None:
@@ -251,6 +252,15 @@ class JobsScreen(ViewScreen):
         key = self.owner.state.next_error(self._list.chosen)
         if key is not None:
             self._list.choose_job(key)
+
+    def action_dismiss_bad(self) -> None:
+        """Dismiss all listed jobs that failed or are lost, after a confirmation."""
+        state = self.owner.state
+        bad = [job for key in state.visible if (job := state.jobs[key]).state.bad]
+        if bad:
+            ask(self, bad)
+        else:
+            self.notify("no listed job failed or is lost", markup=False, timeout=3)
 
     def action_filter(self) -> None:
         """Open the filter line."""

@@ -71,12 +71,12 @@ class PastJobScreen(JobScreen):
         job = self._history.job_at_cursor()
         if job is not None:
             self._state = "loading …"
-            self.run_worker(self._load(job.key), group="past job", exclusive=True)
+            self.run_worker(self._load(job), group="past job", exclusive=True)
         self.tick()
 
-    async def _load(self, key: JobKey) -> None:
+    async def _load(self, row: JobView) -> None:
         try:
-            self._whole = await self._history.requests.job(key)
+            self._whole = await self._history.requests.job(row)
             self._state = ""
         except LinkError as error:
             self._state = error.reason

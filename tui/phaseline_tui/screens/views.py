@@ -66,6 +66,13 @@ class ViewScreen(Screen[None]):
         for key in self.chosen_jobs()[:1]:
             self.app.push_screen(OutputScreen(self.palette_in_use, key))
 
+    def action_dismiss_jobs(self) -> None:
+        """Dismiss the selected jobs after a confirmation."""
+        from phaseline_tui.screens.dismissal import ask  # noqa: PLC0415 (it needs this class)
+
+        found = [self.owner.state.jobs.get(key) for key in self.chosen_jobs()]
+        ask(self, [job for job in found if job is not None])
+
     def chosen_jobs(self) -> list[JobKey]:
         """Return the jobs that an action applies to: the marked ones, or the selected one."""
         return []

@@ -1,11 +1,14 @@
 """All keys of the program: each action's name in the settings, its default keys and its help text."""
 
+import contextlib
+import unicodedata
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
 from textual.binding import Binding
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
-__all__ = ["ACTIONS", "Action", "Place", "bindings", "help_of"]
+__all__ = ["ACTIONS", "Action", "Place", "bindings", "help_of", "is_key"]
 
 Place = Literal["jobs", "list", "detail", "job", "history", "everywhere"]
 """Where an action applies: the jobs view, its list, a job's details, the view of one job, past jobs, or all views."""
@@ -45,6 +48,7 @@ ACTIONS: Final = (
     Action("reverse", "S,shift+s", "screen.reverse", "", "list", at_once=True),
     Action("filter", "slash", "filter", "filter, or edit the filter", "jobs", "/", at_once=True),
     Action("next-error", "e", "next_error", "next failed or stalled job", "jobs", "e"),
+    Action("dismiss-all", "X,shift+x", "dismiss_bad", "dismiss all that failed", "jobs", "X"),
     Action("line-up", "up,k", "move(-1)", "up, down", "detail", "↑ ↓  j k"),
     Action("line-down", "down,j", "move(1)", "", "detail"),
     Action("top", "g,home", "top", "top, bottom", "detail", "g  G"),
@@ -64,6 +68,7 @@ ACTIONS: Final = (
     Action("copy", "y", "copy", "copy the id or selected row", "everywhere", "y"),
     Action("picture", "i", "picture", "the job's picture", "everywhere", "i"),
     Action("output", "l", "screen.output", "the job's output", "everywhere", "l"),
+    Action("dismiss", "x", "screen.dismiss_jobs", "dismiss the job; asks first", "everywhere", "x"),
     Action("cancel", "ctrl+x", "cancel", "cancel or remove; asks first", "everywhere", "Ctrl+X"),
     Action("retry", "r", "retry", "reconnect now", "everywhere", "r"),
     Action("theme", "t", "toggle_theme", "dark or light", "everywhere", "t"),
@@ -99,3 +104,19 @@ def bindings(*names: str) -> list[Binding]:
         Binding(action.keys, action.call, action.words, show=False, priority=action.at_once, id=action.name)
         for action in map(_BY_NAME.__getitem__, names)
     ]
+
+
+_MODIFIERS: Final = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
+_NAMED: Final = frozenset({key.value for key in Keys} | set(KEY_NAME_REPLACEMENTS.values()))
+
+
+def is_key(name: str) -> bool:
+    """Return whether Textual knows a key by this name, such as `f3`, `ctrl+n`, `?` or `question_mark`."""
+    *modifiers, key = name.strip().split("+")
+    if not _MODIFIERS.issuperset(modifiers):
+        return False
+    if len(key) == 1 or key in _NAMED:
+        return True
+    with contextlib.suppress(KeyError):
+        return bool(unicodedata.lookup(key.replace("_", " ")))
+    return False

@@ -38,6 +38,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Keys by action name; see `user/keys.py` for the names."""
 
 
+_KINDS: Final[dict[str, object]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+_ALLOWED: Final = {
+    "servers": 'a list of server URLs, such as ["http://host:5100", "ssh://user@host"]',
+    "theme": '"dark", "light", "ansi", the name of a Textual theme, or "" for one that fits the terminal',
+    "ascii": "true or false",
+    "title": "true or false",
+    "progress": 'true, false or "always"',
+    "notify": '"off", "bell", "osc9" or "osc777"',
+    "fold_after": "a number of seconds from 0",
+    "remember": "true or false",
+    "keys": 'a table of keys by action, such as {next-error = "f3"}',
+}
+"""The values that each setting may have, for error messages."""
+
+
 def settings_file(environ: Mapping[str, str]) -> Path:
     """Return the path of the settings file, which need not exist."""
     base = environ.get("XDG_CONFIG_HOME", "")
@@ -58,27 +73,34 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     try:
-        settings = msgspec.convert(tomllib.loads(text), Settings)
+        found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    except msgspec.ValidationError as error:
-        allowed = ", ".join(Settings.__struct_fields__)
-        raise ConfigError(f"{path}: {_in_file_terms(str(error))}; allowed keys: {allowed}") from error
+    for name, value in found.items():
+        _check(name, value, path)
+    settings = msgspec.convert(found, Settings)
     _check_keys(settings.keys, path)
     return settings
 
 
+def _check(name: str, value: object, path: Path) -> None:
+    """Reject a setting that does not exist, or a value that it can't have."""
+    kind = _KINDS.get(name)
+    if kind is None:
+        raise ConfigError(f"{path}: {shown(name)[1:-1]} is not a setting; allowed: {', '.join(_KINDS)}")
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        given = "true" if value is True else "false" if value is False else shown(value)
+        raise ConfigError(f"{path}: {name} is {given}; allowed: {_ALLOWED[name]}") from error
+
+
 def _check_keys(keys: Mapping[str, str], path: Path) -> None:
-    from phaseline_tui.user.keys import ACTIONS  # noqa: PLC0415 (imports Textual, needed only with [keys])
+    from phaseline_tui.user.keys import ACTIONS, is_key  # noqa: PLC0415 (imports Textual, needed only with [keys])
 
     names = [action.name for action in ACTIONS]
     for name, key in keys.items():
         if name not in names:
             raise ConfigError(f"{path}: keys.{name} is not an action; allowed: {', '.join(names)}")
-        if not key.strip():
+        if not all(map(is_key, key.split(","))):
             raise ConfigError(f"{path}: keys.{name} is {shown(key)}; allowed: names of keys, such as f3 or ctrl+n,x")
-
-
-def _in_file_terms(words: str) -> str:
-    """Return msgspec's error text with the terms of a TOML file."""
-    return words.replace("Object contains", "there is an").replace("field", "key").replace(" - at `$.", " at `").lower()

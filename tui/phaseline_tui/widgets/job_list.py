@@ -58,9 +58,13 @@ class JobList(LineView, can_focus=True):
     def columns(self) -> Columns:
         """The columns that fit the width."""
         if self._columns is None:
-            needs = self._room.measure(self._rows_on_screen(), self._moment("").now)
+            needs = self._room.measure(self._rows_on_screen, self._place(), self._moment("").now)
             self._columns = columns_for(max(1, self.size.width - 2), needs, several_hosts=self.several_hosts)
         return self._columns
+
+    def _place(self) -> tuple[object, ...]:
+        """Return what changes when the screen shows other rows."""
+        return (self._state.visible, self.scroll_offset.y, self.size.height)
 
     def _rows_on_screen(self) -> Iterator[tuple[JobView, Scene]]:
         top = self.scroll_offset.y

@@ -97,12 +97,14 @@ class RowList(LineView, can_focus=True):
         self.update_lines()
         self.post_message(RowChosen(self.cursor))
 
-    def _bring_into_view(self) -> None:
+    def _bring_into_view(self, *, again: bool = False) -> None:
         top, height = self.scroll_offset.y, self.size.height
         if self.cursor < top:
             self.scroll_to(y=self.cursor, animate=False)
         elif height and self.cursor >= top + height:
             self.scroll_to(y=self.cursor - height + 1, animate=False)
+            if self.scroll_offset.y == top and not again:  # Textual scrolls only after it has drawn a scroll bar
+                self.call_after_refresh(self._bring_into_view, again=True)
 
     def action_move(self, lines: int) -> None:
         """Move the cursor."""
@@ -128,6 +130,11 @@ class RowList(LineView, can_focus=True):
         index = self.scroll_offset.y + event.y
         if index < self._count():
             self.choose(index)
+
+    def on_resize(self) -> None:
+        """Redraw in the new size, and keep the cursor in view, as when the text of its row takes lines below."""
+        super().on_resize()
+        self.call_after_refresh(self._bring_into_view)
 
     def on_focus(self) -> None:
         """Highlight the cursor."""
