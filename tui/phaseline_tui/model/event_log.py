@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from phaseline.filtering import Filter
 from phaseline_tui.model.events import Event, SnapshotSummary, as_job
-from phaseline_tui.model.filtering import Filter
 from phaseline_tui.model.frames import SNAPSHOTS, ConvertedSnapshot, Frame, JobMessage, JobProgress, Problem, Snapshot
 from phaseline_tui.model.jobs import JobKey
 

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from phaseline.filtering import Filter
 from phaseline.text import one_line, one_line_value
 from phaseline_tui.model.frames import (
     ErrorOccurred,
