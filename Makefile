@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE # tests start the server hundreds of times; com
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all check bench torture requirements clean FORCE
+.PHONY: help demo test test-all check check-page bench torture requirements clean FORCE
 
 help: ## what can be made
 	@echo "Phaseline: make <target>"
@@ -35,6 +35,9 @@ check: $(VENV)/.installed-dev ## ruff, its formatter, mypy --strict, import cont
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports --no-logo
+
+check-page: $(VENV)/page/.installed ## the types of the web page's scripts; needs npm
+	@$(VENV)/page/node_modules/.bin/tsc -p requirements/page
 
 bench: $(VENV)/.installed-dev ## the benchmarks, one after the other, with their figures
 	@set -e; for bench in tests/bench/bench_*.py; do \
@@ -74,6 +77,13 @@ $(VENV)/.installed-dev: requirements/dev.txt pyproject.toml $(VENV)/.made
 	@$(PIP) install -qq --require-hashes -r requirements/dev.txt
 	@$(PIP) install -qq --no-build-isolation --no-deps --editable .
 	@touch $@ $(VENV)/.installed
+
+# For the tests of the web page, too: without it those with axe are skipped.
+$(VENV)/page/.installed: requirements/page/package.json requirements/page/package-lock.json $(VENV)/.made
+	@echo "installing requirements/page into $(VENV)/page"
+	@mkdir -p $(VENV)/page && cp requirements/page/package*.json $(VENV)/page
+	@cd $(VENV)/page && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 PYTHON ?=
 # A .venv whose interpreter went away, or is another than the one asked for, is made again.

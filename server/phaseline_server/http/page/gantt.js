@@ -32,10 +32,11 @@ export function barsOf(status, since, p90) {
   });
 }
 
-/** @param {Bar} bar */
-function words(bar) {
+/** @param {Bar} bar @param {boolean} over */
+function words(bar, over) {
   const usual = bar.usual === null ? "" : ` (${JOB.usually(fine(bar.usual))})`;
   if (bar.state === "skipped") return JOB.skipped;
+  if (bar.state === "pending" && over) return JOB.notReached;
   return bar.state === "pending" ? `${JOB.toCome}${usual}` : `${fine(bar.spent)}${usual}`;
 }
 
@@ -62,8 +63,9 @@ function strip(bar, scale) {
  * @param {Bar[]} bars
  * @param {number} elapsed Seconds.
  * @param {number | null} remaining
+ * @param {boolean} over Whether the job has ended.
  */
-export function gantt(bars, elapsed, remaining) {
+export function gantt(bars, elapsed, remaining, over) {
   const own = elapsed + Math.max(0, remaining ?? 0);
   const ends = bars.map((bar) => bar.offset + Math.max(bar.spent, bar.usual ?? 0, bar.p90 ?? 0));
   const whole = Math.max(0.001, own, Math.min(own > 0 ? MOST * own : Infinity, ...[Math.max(0, ...ends)]));
@@ -71,6 +73,6 @@ export function gantt(bars, elapsed, remaining) {
     "ol",
     { class: "gantt" },
     ...bars.map((bar) =>
-      h("li", { class: bar.state }, h("span", { class: "phase-name", title: bar.name }, bar.name), strip(bar, WIDTH / whole), h("span", { class: "times" }, words(bar)))),
+      h("li", { class: bar.state }, h("span", { class: "phase-name", title: bar.name }, bar.name), strip(bar, WIDTH / whole), h("span", { class: "times" }, words(bar, over)))),
   );
 }

@@ -155,9 +155,10 @@ export class HistoryView {
     const change = before && line.median_seconds ? Math.round((line.median_seconds / before - 1) * 100) : null;
     const trend = change === null ? "—" : `${change > 0 ? "+" : change < 0 ? "−" : "±"}${Math.abs(change)} %`;
     const button = h("button", { type: "button", "data-series": keyOf(line), onclick: () => this.#choose(line) }, [line.workflow, line.series].filter(Boolean).join(" · "));
-    return h("tr", {}, h("th", { scope: "row" }, button), h("td", {}, String(line.runs)), h("td", {}, String(line.completed)),
-      h("td", { class: line.failed ? "bad" : "" }, String(line.failed)), h("td", { class: line.lost ? "bad" : "" }, String(line.lost)), h("td", {}, String(line.cancelled)),
-      h("td", {}, duration(line.median_seconds)), h("td", {}, duration(line.p95_seconds)), h("td", { class: change !== null && change > 20 ? "bad" : "" }, trend));
+    /** @param {number} count @param {boolean} [bad] */
+    const cell = (count, bad) => h("td", { class: count ? (bad ? "bad" : "") : "none" }, count.toLocaleString("en"));
+    return h("tr", {}, h("th", { scope: "row" }, button), cell(line.runs), h("td", {}, duration(line.median_seconds)), h("td", {}, duration(line.p95_seconds)),
+      h("td", { class: change !== null && change > 20 ? "bad" : "" }, trend), cell(line.completed), cell(line.failed, true), cell(line.lost, true), cell(line.cancelled));
   }
 
   /** Show the lengths of the runs of a series. @param {any} line */

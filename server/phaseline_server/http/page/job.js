@@ -36,6 +36,7 @@ export class JobView {
     this.fetched = -Infinity;
     this.seen = -1;
     this.fetching = false;
+    this.missing = false;
     /** Whether to fetch again, whatever the last answer said. */
     this.wanted = false;
     this.closed = false;
@@ -87,7 +88,7 @@ export class JobView {
     const changed = live && live.received !== this.seen;
     const age = performance.now() - this.fetched;
     if (this.app.link.kind === "live" && (this.wanted || (changed && age > FETCH_MS) || (live && isRunning(live) && age > OUTPUT_MS))) this.#fetch();
-    if (!this.status && this.app.link.kind === "live" && performance.now() - this.fetched > 5000) this.#fetch();
+    if (!this.status && !this.missing && this.app.link.kind === "live" && performance.now() - this.fetched > 5000) this.#fetch();
     if (this.job) this.#head(live ?? this.job);
   }
 
@@ -108,7 +109,8 @@ export class JobView {
       await this.output.read();
       if (first) await this.#statistics();
     } catch (error) {
-      if (error instanceof ApiError && error.status === 404) setText(this.note, JOB.unknown);
+      this.missing = error instanceof ApiError && error.status === 404;
+      if (this.missing) setText(this.note, JOB.unknown);
       else if (error instanceof ApiError) setText(this.note, error.message);
     } finally {
       this.fetching = false;
@@ -164,7 +166,7 @@ export class JobView {
       this.head.className = `job-head ${job.state}`;
       const names = /** @type {const} */ (["high", "mid", "low"]);
       this.head.replaceChildren(
-        h("h2", {}, h("span", { class: "glyph", "aria-hidden": "true" }, GLYPHS[job.state] ?? "·"), ` ${nameOf(job)}`),
+        h("h2", {}, h("span", { class: "glyph", "aria-hidden": "true" }, GLYPHS[job.state] ?? "·"), `\u00a0${nameOf(job)}`),
         h("p", { class: "source" }, [sourceOf(job), job.host].filter(Boolean).join(" · ")),
         h("div", { class: "track big", role: "progressbar", "aria-valuenow": Math.floor(job.percent), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": nameOf(job) },
           ...names.map((name) => h("i", { class: name }))),
@@ -182,7 +184,7 @@ export class JobView {
     const { status, job } = this;
     if (!status.stages.length || !job) return;
     const bars = barsOf(status, 0, (phase) => this.p90.get(phase) ?? null);
-    this.phases.replaceChildren(h("h3", {}, JOB.phases), gantt(bars, elapsedAt(job, job.received), job.eta), h("p", { class: "hint" }, JOB.phasesNote));
+    this.phases.replaceChildren(h("h3", {}, JOB.phases), gantt(bars, elapsedAt(job, job.received), job.eta, isOver(job)), h("p", { class: "hint" }, JOB.phasesNote));
   }
 
   #estimate() {

@@ -64,7 +64,7 @@ export class ListView {
   #heads() {
     const { column, reverse } = kept.order;
     this.columns.replaceChildren(
-      h("span", { class: "glyph", role: "columnheader", "aria-label": "state" }),
+      h("span", { class: "glyph", role: "columnheader" }, h("span", { class: "spoken" }, WORDS.state)),
       ...Object.entries(COLUMNS).map(([name, word]) => {
         const sorts = SORTS.includes(name);
         const sort = name !== column ? "none" : reverse ? "descending" : "ascending";

@@ -75,6 +75,8 @@ export class Row {
     this.element = h("div", { class: "row", role: "row", id: `row-${number}` });
     this.key = "";
     this.kind = "";
+    /** What the cells show. @type {Record<string, string>} */
+    this.texts = {};
     /** What the bar shows, to write it only if it changes. */
     this.widths = "";
   }
@@ -104,14 +106,13 @@ export class Row {
     this.element.setAttribute("aria-selected", String(selected));
     const mark = selected ? " selected" : "";
     if (item.kind === "job") {
-      this.element.removeAttribute("aria-expanded");
       this.#job(item.job, at, mark);
     } else if (item.kind === "section") {
       this.#class(`row section ${item.section}${mark}`);
-      this.element.setAttribute("aria-expanded", String(!item.closed));
+      this.title.setAttribute("aria-expanded", String(!item.closed));
       setText(this.title, `${item.closed ? "▸" : "▾"} ${SECTIONS[item.section]} ${item.count.toLocaleString("en")}`);
     } else {
-      this.element.removeAttribute("aria-expanded");
+      this.title.removeAttribute("aria-expanded");
       this.#class(`row more${mark}`);
       setText(this.title, item.count ? WORDS.more(item.count) : WORDS.less);
     }
@@ -120,20 +121,11 @@ export class Row {
   /** @param {Job} job @param {Clock} at @param {string} mark */
   #job(job, at, mark) {
     const over = isOver(job) || job.state === "lost";
-    const name = nameOf(job);
-    const [head, tail] = halves(name);
-    setText(this.head, head);
-    setText(this.tail, tail);
-    const href = address(jobPath(job.id)).href;
-    if (this.link.href !== href) this.link.href = href;
-    const title = `${name}\n${[sourceOf(job), job.host, job.id].filter(Boolean).join("\n")}`;
-    if (this.link.title !== title) {
-      this.link.title = title;
-      this.link.setAttribute("aria-label", name);
-    }
+    this.#name(job);
     this.#set("glyph", GLYPHS[job.state] ?? "·");
     const state = STATES[job.state] ?? job.state;
-    if (this.cells.glyph?.title !== state) {
+    if (this.texts.state !== state) {
+      this.texts.state = state;
       this.cells.glyph?.setAttribute("title", state);
       this.cells.glyph?.setAttribute("aria-label", state);
     }
@@ -143,7 +135,7 @@ export class Row {
     if (over) {
       this.#class(`row job over ${job.state}${mark}`);
       this.#set("words", wordsOf(job));
-      if (this.cells.words) this.cells.words.title = wordsOf(job);
+      if (this.cells.words && this.texts.hint !== this.texts.words) this.cells.words.title = this.texts.hint = this.texts.words ?? "";
       this.#set("left", duration(job.elapsed));
       this.#set("band", "");
       this.#set("at", clock(job.ended, at.wall));
@@ -154,13 +146,37 @@ export class Row {
     this.#class(`row job ${job.state}${late ? " late" : ""}${mark}`);
     const place = job.phaseCount ? `${job.phaseIndex}/${job.phaseCount} ` : "";
     this.#set("phase", `${place}${job.phase}`);
-    if (this.cells.phase && this.cells.phase.title !== job.message) this.cells.phase.title = job.message;
+    if (this.cells.phase && this.texts.message !== job.message) this.cells.phase.title = this.texts.message = job.message;
     this.#set("percent", `${Math.floor(job.percent)} %`);
-    this.#set("count", [count(job.done, job.total, job.unit), job.state === "active" ? rate(job.rate) : ""].filter(Boolean).join(" · "));
+    this.#count(job);
     this.#set("left", end.left);
     this.#set("band", end.band);
     this.#set("at", end.at);
     this.#bar(barOf(job, at.now));
+  }
+
+  /** Narrow screens hide the rate. @param {Job} job */
+  #count(job) {
+    const [done, pace] = [count(job.done, job.total, job.unit), job.state === "active" ? rate(job.rate) : ""];
+    const whole = [done, pace].filter(Boolean).join(" · ");
+    if (this.texts.count === whole) return;
+    this.texts.count = whole;
+    this.cells.count?.setAttribute("title", whole);
+    this.cells.count?.replaceChildren(done, h("span", { class: "rate" }, pace && ` · ${pace}`));
+  }
+
+  /** @param {Job} job */
+  #name(job) {
+    const name = nameOf(job);
+    const title = `${name}\n${[sourceOf(job), job.host, job.id].filter(Boolean).join("\n")}`;
+    if (this.texts.title === title) return;
+    this.texts.title = title;
+    const [head, tail] = halves(name);
+    setText(this.head, head);
+    setText(this.tail, tail);
+    this.link.href = address(jobPath(job.id)).href;
+    this.link.title = title;
+    this.link.setAttribute("aria-label", name);
   }
 
   /** @param {[number, number, number]} ends */
@@ -176,7 +192,9 @@ export class Row {
 
   /** @param {string} name @param {string} text */
   #set(name, text) {
+    if (this.texts[name] === text) return; // reading it from the document would cost more
+    this.texts[name] = text;
     const cell = this.cells[name];
-    if (cell) setText(cell, text);
+    if (cell) cell.textContent = text;
   }
 }

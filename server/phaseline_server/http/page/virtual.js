@@ -24,10 +24,15 @@ export class VirtualList {
     this.selected = "";
     this.all = false;
     this.waiting = false;
-    this.paint = this.paint.bind(this);
+    /** The height of a line in pixels; 0 if it is to be read. */
+    this.known = 0;
     this.soon = this.soon.bind(this);
+    this.resized = () => {
+      this.known = 0;
+      this.paint();
+    };
     addEventListener("scroll", this.soon, { passive: true });
-    addEventListener("resize", this.soon);
+    addEventListener("resize", this.resized);
     this.showAll = () => this.#print(true);
     this.showSome = () => this.#print(false);
     addEventListener("beforeprint", this.showAll);
@@ -36,24 +41,25 @@ export class VirtualList {
 
   close() {
     removeEventListener("scroll", this.soon);
-    removeEventListener("resize", this.soon);
+    removeEventListener("resize", this.resized);
     removeEventListener("beforeprint", this.showAll);
     removeEventListener("afterprint", this.showSome);
   }
 
-  /** Paint before the next frame. */
+  /** Paint the lines that scrolling brings, before the next frame. */
   soon() {
     if (this.waiting) return;
     this.waiting = true;
     requestAnimationFrame(() => {
       this.waiting = false;
-      this.paint();
+      this.paint(true);
     });
   }
 
   /** The height of a line in pixels. */
   get height() {
-    return Number.parseFloat(getComputedStyle(this.body).getPropertyValue("--row")) || 28;
+    this.known ||= Number.parseFloat(getComputedStyle(this.body).getPropertyValue("--row")) || 28;
+    return this.known;
   }
 
   /** @param {boolean} all Whether to show every line, as print does. */
@@ -69,7 +75,8 @@ export class VirtualList {
     this.paint();
   }
 
-  paint() {
+  /** @param {boolean} [moved] Whether only the place of the lines may have changed. */
+  paint(moved) {
     const height = this.height;
     const size = `${this.items.length * height}px`;
     if (this.body.style.height !== size) this.body.style.height = size;
@@ -86,7 +93,7 @@ export class VirtualList {
         row.element.style.transform = place;
         row.element.setAttribute("aria-rowindex", String(this.first + index + 2));
       }
-      row.show(item, at, item.key === this.selected);
+      if (!moved || row.key !== item.key) row.show(item, at, item.key === this.selected);
       if (item.key === this.selected) active = row.element.id;
     });
     const grid = this.body.parentElement;

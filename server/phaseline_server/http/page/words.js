@@ -34,6 +34,7 @@ export const WORDS = {
   filterLabel: "Filter jobs",
   filterHint: "filter, for example: render !done host:box2 name:/v0[67]/",
   jobs: "Jobs",
+  state: "state",
   history: "History",
   /** @param {number} count */
   matching: (count) => `${many(count, "job")} match`,
@@ -103,6 +104,7 @@ export const JOB = {
   shortened: "shortened",
   skipped: "skipped",
   toCome: "to come",
+  notReached: "not reached",
   /** @param {string} time */
   usually: (time) => `usually ${time}`,
   left: "left",
@@ -121,7 +123,7 @@ export const HISTORY = {
   ranges: { today: "today", yesterday: "yesterday", "7d": "7 days", "30d": "30 days", all: "everything" },
   rangeLabel: "Range",
   totals: "Totals by workflow",
-  columns: ["workflow", "runs", "done", "failed", "lost", "cancelled", "median", "p95", "week before"],
+  columns: ["workflow", "runs", "median", "p95", "against week before", "done", "failed", "lost", "cancelled"],
   lengths: "Run lengths",
   /** @param {number} count */
   lengthsNote: (count) => `${many(count, "run")}; line: median; ✗: failed.`,
