@@ -128,7 +128,7 @@ class _Host(msgspec.Struct, frozen=True):
     load: _Load | None = None
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _HostsAnswer(msgspec.Struct, frozen=True):
     hosts: list[_Host] = []
 
 
@@ -138,7 +138,7 @@ def read_loads(body: bytes, now: float) -> dict[str, Load]:
     Raises:
         ValueError: The body is invalid.
     """
-    answer = decode_answer(body, _Answer)
+    answer = decode_answer(body, _HostsAnswer)
     return {one_line(host.host): _load(host, now) for host in answer.hosts[:_MOST_HOSTS]}
 
 
