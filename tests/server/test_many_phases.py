@@ -89,8 +89,14 @@ def _short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phaseline_server.jobs.turns._TURN_S", 0.0)
 
 
+@pytest.fixture
+def _short_parts(_short_turns: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phaseline_server.jobs.joining._PART_S", 0.0)
+
+
 @pytest.mark.usefixtures("_short_turns")
-async def test_a_large_batch_lets_others_report_and_is_stored_as_one_group() -> None:
+async def test_a_batch_lets_others_report_and_is_stored_as_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phaseline_server.jobs.joining._PART_S", 1000.0)
     store = Slow()
     tracker = tracker_on(store)
     batch = [PhaseCompleted(job_id="a", phase="importing")] * 200
@@ -135,6 +141,61 @@ async def test_a_batch_built_on_a_group_that_fails_is_rejected_whole() -> None:
     store.error = None
     assert tracker.log.top.seq == 1
     assert tracker.snapshot("a").phase == ""
+
+
+@pytest.mark.usefixtures("_short_parts")
+async def test_a_report_beside_a_large_batch_does_not_wait_for_all_of_it() -> None:
+    store = Slow()
+    tracker = tracker_on(store)
+    receipts: list[BatchReceipt] = []
+
+    async def report_batch() -> None:
+        receipts.append(await tracker.take_all([PhaseCompleted(job_id="a", phase="importing")] * 200))
+
+    async with tracker.keeping():
+        for job_id in "ab":
+            await tracker.report(JobStarted(job_id=job_id))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(report_batch)
+            await trio.lowlevel.checkpoint()
+            await (await tracker.take_all([JobProgress(job_id="b", phase="importing")])).wait()
+            assert not receipts
+        await receipts[0].wait()
+        assert receipts[0].kept
+    assert len(store.groups) > 3
+    assert sum(store.groups) == 203
+
+
+@pytest.mark.usefixtures("_short_parts")
+async def test_the_rest_of_a_batch_is_rejected_once_a_part_could_not_be_stored() -> None:
+    store = Slow()
+    tracker = tracker_on(store)
+    receipts: list[BatchReceipt] = []
+
+    async def report_batch() -> None:
+        receipts.append(await tracker.take_all([PhaseCompleted(job_id="a", phase="importing")] * 200))
+
+    async with tracker.keeping():
+        for job_id in "ab":
+            await tracker.report(JobStarted(job_id=job_id))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(report_batch)
+            await trio.lowlevel.checkpoint()
+            await (await tracker.take_all([JobProgress(job_id="b", phase="importing")])).wait()
+            store.error = DiskFull("no room")
+            with pytest.raises(DiskFull):
+                await (await tracker.take_all([JobProgress(job_id="b", phase="importing")])).wait()
+        [taken] = receipts
+        with pytest.raises(DiskFull):
+            await taken.wait()
+        assert taken.kept_in_part
+        stored = tracker.log.top.seq
+        outcomes = taken.settled().outcomes
+        numbers = [outcome for outcome in outcomes if isinstance(outcome, int)]
+        assert 0 < len(numbers) < 200
+        assert max(numbers) <= stored
+        assert all(isinstance(outcome, int) for outcome in outcomes[: len(numbers)])
+        assert all(isinstance(outcome, DiskFull) for outcome in outcomes[len(numbers) :])
 
 
 async def test_the_last_message_of_a_group_has_the_estimate_of_the_jobs_state() -> None:

@@ -63,7 +63,8 @@ def _to_the_second(second: int) -> str:
 
 def seconds(duration_ns: int | None) -> float | None:
     """Return nanoseconds as seconds, rounded to milliseconds; None stays None."""
-    return None if duration_ns is None else round(duration_ns / 1e9, 3)
+    # `round` with digits takes ten times as long.
+    return None if duration_ns is None else (duration_ns + 500_000) // 1_000_000 / 1000
 
 
 def eta_seconds(remaining_ns: int | None) -> float | None:

@@ -144,6 +144,10 @@ class Group:
         """Whether it is on disk and published."""
         return self.over.is_set() and self.error is None
 
+    def spans(self, first: int, last: int) -> bool:
+        """Return whether it contains a message with a number from `first` to `last`."""
+        return bool(self.messages) and self.messages[0].seq <= last and self.messages[-1].seq >= first
+
     def fail(self, error: PhaselineError) -> None:
         """Raise an error in all waiting tasks, as nothing of the group was stored."""
         self.error = error

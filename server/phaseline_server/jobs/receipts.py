@@ -1,5 +1,7 @@
 """What a reporter gets for its reports: their numbers, once the group that contains them is on disk."""
 
+from collections.abc import Sequence
+
 import trio
 
 from phaseline.errors import PhaselineError
@@ -42,29 +44,41 @@ class BatchReceipt:
         outcomes: The outcome of each report, in their order.
     """
 
-    __slots__ = ("_group", "outcomes")
+    __slots__ = ("_groups", "outcomes")
 
-    def __init__(self, outcomes: list[Outcome], group: Group | None = None) -> None:
-        """Wait for `group`; None if nothing has to be stored."""
+    def __init__(self, outcomes: list[Outcome], groups: Sequence[Group] = ()) -> None:
+        """Wait for `groups`, which contain the accepted reports that are not on disk already, in their order."""
         self.outcomes = outcomes
-        self._group = group
+        self._groups = groups
 
     @property
     def kept(self) -> bool:
         """Whether all accepted reports are on disk."""
-        return self._group is None or self._group.kept
+        return all(group.kept for group in self._groups)
+
+    @property
+    def kept_in_part(self) -> bool:
+        """Whether some of them are on disk, and the others could not be stored."""
+        return any(group.kept for group in self._groups) and not self.kept
 
     def among(self, outcomes: list[Outcome]) -> "BatchReceipt":
-        """Return a receipt with other outcomes, some of which may be of this one's group."""
-        return BatchReceipt(outcomes, self._group)
+        """Return a receipt with other outcomes, some of which may be of this one's groups."""
+        return BatchReceipt(outcomes, self._groups)
 
-    def failed(self, error: PhaselineError) -> "BatchReceipt":
-        """Return a receipt in which `error` replaces the numbers, because the group could not be stored."""
-        return BatchReceipt([error if isinstance(outcome, int) else outcome for outcome in self.outcomes])
+    def settled(self) -> "BatchReceipt":
+        """Return a receipt in which the error of its group replaces the number of each report that is not stored."""
+        failed = [(group, group.error) for group in self._groups if group.error is not None]
+
+        def settle(outcome: Outcome) -> Outcome:
+            if isinstance(outcome, int):
+                return next((error for group, error in failed if group.spans(outcome, outcome)), outcome)
+            return outcome
+
+        return BatchReceipt([settle(outcome) for outcome in self.outcomes])
 
     async def wait(self) -> None:
         """Return once all accepted reports are on disk and published; raises as `Group.wait`."""
-        if self._group is None:
+        if not self._groups:
             await trio.lowlevel.checkpoint()
-        else:
-            await self._group.wait()
+        for group in self._groups:
+            await group.wait()

@@ -27,10 +27,11 @@ from phaseline_server.jobs.deduplication import Producers
 from phaseline_server.jobs.estimates import Estimates
 from phaseline_server.jobs.intake import Intake
 from phaseline_server.jobs.job_table import JobTable
+from phaseline_server.jobs.joining import join_at_once, join_in_parts
 from phaseline_server.jobs.listener import NOBODY, Listener
 from phaseline_server.jobs.messages import JobMessages
 from phaseline_server.jobs.published import Clock, PublishedJobs
-from phaseline_server.jobs.receipts import BatchReceipt, Outcome, Pending
+from phaseline_server.jobs.receipts import BatchReceipt, Pending
 from phaseline_server.jobs.rows import batch_of
 from phaseline_server.jobs.turns import Turns
 from phaseline_server.jobs.workers import Workers
@@ -140,9 +141,10 @@ class Tracker(PublishedJobs):
     async def take_all(
         self, events: Sequence[Event], worker_of: Callable[[Event], str] | None = None, owner: str = ""
     ) -> BatchReceipt:
-        """Accept events that arrived together, each by itself, to be stored as one group: all of them or none.
+        """Accept events that arrived together, each by itself.
 
-        A large batch lets other tasks run at intervals; other reports may then come between its own. It is not
+        They are stored as one group. A large batch lets other tasks run at intervals, so other reports may come between
+        its own, and it is stored as several groups; once one of them has failed, the later ones do too. It is not
         interrupted by cancellation.
 
         Args:
@@ -155,27 +157,15 @@ class Tracker(PublishedJobs):
             intake.open.acquire_nowait()
         except trio.WouldBlock:
             if len(events) <= _FEW:
-                return await self._take_each(events, Arrival(self.clock(), owner, worker_of), None)
+                receipt = join_at_once(intake, events, Arrival(self.clock(), owner, worker_of))
+                self._work.set()
+                return receipt
             await intake.open.acquire()
         try:
-            return await self._take_each(events, Arrival(self.clock(), owner, worker_of), Turns())
+            arrival = Arrival(self.clock(), owner, worker_of)
+            return await join_in_parts(intake, events, arrival, lambda: self._work.set())  # noqa: PLW0108 - it changes
         finally:
             intake.open.release()
-
-    async def _take_each(self, events: Sequence[Event], arrival: Arrival, turns: Turns | None) -> BatchReceipt:
-        """Accept events; without `turns`, no other task runs meanwhile."""
-        intake, outcomes = self._intake, list[Outcome]()
-        group = intake.gathering
-        while len(outcomes) < len(events):
-            if group.error is not None:  # rolled back while other tasks ran
-                outcomes += [group.error] * (len(events) - len(outcomes))
-                break
-            intake.take_some(events, len(outcomes), arrival, outcomes)
-            if turns is not None:
-                await turns.offer()
-        self._work.set()
-        newest = max((outcome for outcome in outcomes if isinstance(outcome, int)), default=0)
-        return BatchReceipt(outcomes, group if group.error is not None else intake.group_of(newest))
 
     async def dismiss(self, event: JobDismissed, owner: str = "") -> Position:
         """Dismiss a job, which may have left memory, and return the position once that is on disk.

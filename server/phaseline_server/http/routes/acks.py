@@ -167,8 +167,8 @@ class Acks:
         if taken is not None:
             try:
                 await taken.wait()
-            except PhaselineError as error:
-                due[0] = due[0]._replace(taken=taken.failed(error))
+            except PhaselineError:
+                due[0] = due[0]._replace(taken=taken.settled())
 
 
 def _with_notes(text: bytes, notes: dict[str, object]) -> bytes:

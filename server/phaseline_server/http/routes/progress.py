@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from quart import Response, request
 
+from phaseline.errors import PhaselineError
 from phaseline.model.events import (
     Age,
     Count,
@@ -123,9 +124,13 @@ def _add_reports(handlers: Handlers, services: Services) -> None:
     async def report_batch() -> Response:
         document = await read_body()
         events = decode_object(document, list[Report], settings.max_body, settings.max_depth)
-        # The whole batch is committed as one group; if the commit fails, none of it is kept.
         taken = await tracker.take_all(events)
-        await taken.wait()
+        try:
+            await taken.wait()
+        except PhaselineError:
+            if not taken.kept_in_part:
+                raise
+            taken = taken.settled()
         results = _results(taken.outcomes, ignored_in_array(document), services.fractions.hints(events))
         good = sum(isinstance(outcome, int) for outcome in taken.outcomes)
         answer = {"success": good == len(results), "accepted": good, "refused": len(results) - good, "results": results}
