@@ -28,6 +28,7 @@ from phaseline.wire.status import (
     job_status,
     join_statuses,
     short_status,
+    state_parts,
 )
 
 __all__ = [
@@ -62,5 +63,6 @@ __all__ = [
     "run_snapshot",
     "seconds",
     "short_status",
+    "state_parts",
     "timestamp",
 ]

@@ -20,6 +20,7 @@ __all__ = [
     "job_status",
     "join_statuses",
     "short_status",
+    "state_parts",
 ]
 
 _encoder: Final = msgspec.json.Encoder()
@@ -238,14 +239,14 @@ def encode_snapshot(
 
 
 def join_statuses(
-    statuses: Iterable[bytes],
+    statuses: Sequence[bytes],
     position: Position,
     wall_ns: int,
     *,
     recovered: bool | None,
     today: DayStatus | None = None,
 ) -> bytes:
-    """Return the frame with the state of all jobs.
+    """Return the message with the state of all jobs.
 
     Args:
         statuses: What `encode_status` returns of each job.
@@ -254,6 +255,19 @@ def join_statuses(
         recovered: False if a client asked to resume but its position is not available; None if it didn't ask.
         today: The counts of the day at this position; None if they are unknown.
     """
+    parts = state_parts(statuses, position, wall_ns, recovered=recovered, today=today)
+    return b",".join(parts)
+
+
+def state_parts(
+    statuses: Sequence[bytes],
+    position: Position,
+    wall_ns: int,
+    *,
+    recovered: bool | None,
+    today: DayStatus | None = None,
+) -> list[bytes]:
+    """Return the parts of `join_statuses`, between which a comma belongs; they may be large, so join them once."""
     frame: dict[str, Any] = {
         "type": "snapshot",
         "epoch": position.epoch,
@@ -262,4 +276,7 @@ def join_statuses(
         "today": today,
     }
     end = b"" if recovered is None else b',"recovered":%b' % _encoder.encode(recovered)
-    return b'%b,"jobs":[%b]%b}' % (_encoder.encode(frame)[:-1], b",".join(statuses), end)
+    first, *others = statuses or [b""]
+    parts = [b'%b,"jobs":[%b' % (_encoder.encode(frame)[:-1], first), *others]
+    parts[-1] = b"%b]%b}" % (parts[-1], end)
+    return parts

@@ -6,7 +6,7 @@ from typing import Final
 
 from phaseline.stream import Message
 
-__all__ = ["LARGEST_ARRAY", "Bundle", "array_frames", "arrays", "text_frame", "text_frames"]
+__all__ = ["LARGEST_ARRAY", "Bundle", "array_frames", "arrays", "joined_frame", "text_frame", "text_frames"]
 
 LARGEST_ARRAY: Final = 262_144
 """Size in bytes from which no further message is added to an array."""
@@ -19,12 +19,27 @@ _long: Final = struct.Struct("!BBQ").pack
 
 def text_frame(payload: bytes) -> bytes:
     """Return the frame of a text message; `payload` is UTF-8."""
-    length = len(payload)
+    return _header(len(payload)) + payload
+
+
+def _header(length: int) -> bytes:
     if length <= _SHORT:
-        return bytes((_TEXT, length)) + payload
+        return bytes((_TEXT, length))
     if length <= _MEDIUM:
-        return _medium(_TEXT, 126, length) + payload
-    return _long(_TEXT, 127, length) + payload
+        return _medium(_TEXT, 126, length)
+    return _long(_TEXT, 127, length)
+
+
+def joined_frame(parts: Sequence[bytes], *, batch: bool) -> bytes:
+    """Return the frame of a text message that consists of parts with commas between them; with `batch`, of an array.
+
+    The parts are copied once, as they may be large.
+    """
+    start, end = (b"[", b"]") if batch else (b"", b"")
+    size = sum(map(len, parts)) + len(parts) - 1 + len(start) + len(end)
+    framed = [b"%b%b%b" % (_header(size), start, parts[0]), *parts[1:]]
+    framed[-1] += end
+    return b",".join(framed)
 
 
 def text_frames(payloads: Iterable[bytes]) -> bytes:

@@ -8,8 +8,8 @@ import trio
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Moment
 from phaseline.stream import Position
-from phaseline.wire import DayStatus, encode_status, join_statuses
-from phaseline_server.fanout.frames import array_frames, text_frames
+from phaseline.wire import DayStatus, encode_status, join_statuses, state_parts
+from phaseline_server.fanout.frames import joined_frame
 from phaseline_server.jobs.job_table import JobTable
 from phaseline_server.jobs.messages import JobMessages
 from phaseline_server.jobs.turns import Turns
@@ -40,8 +40,8 @@ class JobsState:
         """Return `frame` as a WebSocket frame; with `batch`, as an array."""
         found = self._frames.get((recovered, batch))
         if found is None:
-            frame = self.frame(recovered=recovered)
-            found = self._frames[recovered, batch] = array_frames([frame]) if batch else text_frames([frame])
+            parts = state_parts(self.statuses, self.position, self._wall_ns, recovered=recovered, today=self.today)
+            found = self._frames[recovered, batch] = joined_frame(parts, batch=batch)
         return found
 
     def frame(self, *, recovered: bool | None) -> bytes:

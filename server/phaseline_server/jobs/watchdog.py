@@ -76,9 +76,10 @@ class Watchdog:
             _log.warning("the server was paused", seconds=round((moment.mono_ns - self._looked.mono_ns) / 1e9, 1))
             self._present = moment
         self._looked = moment
+        turns = Turns()
         jobs = self._tracker.jobs()
         self._tracker.workers.forget_others({name for job in jobs if job.ended is None for name in job.workers})
-        turns = Turns()
+        await turns.offer()
         for job in jobs:
             # Only if the job has not changed while other tasks ran.
             if self._tracker.has(job):

@@ -51,8 +51,12 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
     @handlers
     async def page() -> Response:
         all_jobs = services.tracker.jobs()
-        first = await services.tracker.statuses(nsmallest(_MOST, all_jobs, key=_urgency))
-        return await document("", [_statuses.decode(each) for each in first], _totals(all_jobs))
+        first = await services.tracker.statuses(await _most_urgent(all_jobs))
+        totals, turns, statuses = _totals(all_jobs), Turns(), list[JobStatus]()
+        for each in first:
+            statuses.append(_statuses.decode(each))
+            await turns.offer()
+        return await document("", statuses, totals)
 
     @handlers
     async def page_job(job_id: str) -> Response:  # noqa: ARG001 (the script reads the id from the address)
@@ -67,6 +71,15 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
         if name not in files:
             raise UnknownPath(request.path)
         return serve_file(files[name])
+
+
+async def _most_urgent(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs that the page lists; other tasks run meanwhile."""
+    found, turns = list[Job](), Turns()
+    for start in range(0, len(jobs), 1000):
+        found = nsmallest(_MOST, [*found, *jobs[start : start + 1000]], key=_urgency)
+        await turns.offer()
+    return found
 
 
 def _urgency(job: Job) -> tuple[bool, int]:
