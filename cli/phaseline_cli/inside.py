@@ -8,26 +8,28 @@ from phaseline_cli.run.progress import Reading
 from phaseline_cli.run.reader import Reader
 from phaseline_cli.run.tree import Programs, Tree
 
-PACE_S: Final = 1.0
+PACE_S: Final = 0.5
 _FIRST_S: Final = 0.2
 """Seconds until the first look; a shell may become its last program later."""
 
 
 class Inside:
-    """Looks at a command's processes once a second."""
+    """Looks at a command's processes twice a second."""
 
     muted = False
     """Whether a `phaseline run` inside the command reports for it now."""
 
-    def __init__(self, pid: int, reader: Reader) -> None:
+    def __init__(self, pid: int, reader: Reader, begun: float) -> None:
         """Prepare to look.
 
         Args:
             pid: the command's process; 0 if it is unknown, or not to be looked into.
             reader: what reads its output; it is told which program of a script prints.
+            begun: when the reader's time began, in monotonic seconds.
         """
         self._tree = Tree(pid) if pid else None
         self._reader = reader
+        self._begun = begun
         self._fixed = reader.adapter is not None
         self._script: bool | None = None
         self._programs = Programs()
@@ -50,7 +52,7 @@ class Inside:
         if process is None:
             return False
         if self._script and self._programs.take(process):
-            self._reader.switch(process.argv)
+            self._reader.switch(process.argv, now - self._begun - process.age)
         self._position = position_of(process)
         return (self._programs.phase, self._position) != before
 

@@ -86,7 +86,7 @@ class Watcher:
         self._phase_of = None if wishes.of_job is None else wishes.name or program_of(argv)
         if wishes.output and self._reporter.url is not None and self._phase_of is None:
             self._output = OutputDelivery(self._job.job_id, _state() / "output")
-        self._inside = Inside(pid if wishes.tree else 0, self._reader)
+        self._inside = Inside(pid if wishes.tree else 0, self._reader, tee.begun)
         self._phase: str | None = None
         self._thread = threading.Thread(target=self._watch, name="watch")
 

@@ -102,17 +102,27 @@ def test_positions_in_the_files_that_a_program_names_add_up(tmp_path: Path) -> N
         assert position_of(process._replace(argv=["cp", str(tmp_path / "b"), str(tmp_path / "a")])) == (2000, 3000)
 
 
+def test_lines_before_a_program_was_seen_are_its_own_but_not_older_ones() -> None:
+    reader = Reader(load())
+    encode = ["ffmpeg", "-i", "a.mov", "-t", "10", "a.mp4"]
+    list(reader.feed(1, "stderr", b"frame=  250 fps=25 q=-1.0 Lsize=100kB time=00:00:10.00 bitrate=1kbits/s\n"))
+    header = b"ffmpeg version 5.1 Copyright\n  Duration: 00:00:20.00, start: 0\nOutput #0, mp4, to 'a.mp4':\n"
+    list(reader.feed(2, "stderr", header + b"frame=   25 fps=25 q=-1.0 size=10kB time=00:00:01.00 bitrate=1kbits/s\n"))
+    reader.switch(encode, 1.5)
+    assert (reader.progress.now.run, reader.progress.now.total) == (0.1, 10)
+
+
 def test_another_program_of_a_script_begins_at_its_own_progress() -> None:
     reader = Reader(load())
-    inside = Inside(0, reader)
+    inside = Inside(0, reader, 0)
     clone = ["git", "clone", "shots"]
     inside._programs.take(Process(1, clone, 2))
-    reader.switch(clone)
+    reader.switch(clone, 0)
     list(reader.feed(0, "stderr", b"Receiving objects: 100% (10/10), 2.86 MiB | 15 MiB/s, done.\n"))
     assert reader.progress.now.fraction == 1
     assert inside.of_script(reader.progress.now) == Reading("git", text="receive")
     inside._programs.take(Process(2, ["dd", "if=a"], 2))
-    reader.switch(["dd", "if=a"])
+    reader.switch(["dd", "if=a"], 1)
     assert inside.of_script(reader.progress.now).fraction is None
 
 

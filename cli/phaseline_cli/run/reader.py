@@ -23,6 +23,9 @@ QUIET: Final = 0.1
 RECENT: Final = 50
 """Lines that an adapter is given when a sign shows, some lines into its program's output, that it is the right one."""
 
+TIMED: Final = 300
+"""Lines that a program's adapter is given when the process tree shows, a second late, that the program runs."""
+
 Outcome = Literal["ok", "failed", "cancelled"]
 
 
@@ -56,9 +59,8 @@ class Reader:
         self.side = SideChannel(self.progress)
         self._program: Lines | None = None
         self._cancelled = False
-        self._guessed = False
-        """Whether a sign in the output named the adapter."""
         self._recent: deque[str] = deque(maxlen=RECENT)
+        self._timed: deque[tuple[float, str]] = deque(maxlen=TIMED)
         self.last = 0.0
         """When output came last, in seconds since the start."""
         chosen = adapters.get(adapter) if adapter else next((a for a in adapters.values() if a.matches(argv)), None)
@@ -138,21 +140,22 @@ class Reader:
             error = self._inband.error or own or self._errors.best()
         return End(outcome, error, tuple(self.progress.phases))
 
-    def switch(self, argv: Sequence[str]) -> None:
-        """Read another program's output from here on, which the command has started.
+    def switch(self, argv: Sequence[str], since: float) -> None:
+        """Read another program's output, which the command has started.
 
         Args:
             argv: the program's own command.
+            since: when it began, in seconds since the start.
         """
         chosen = next((a for a in self._adapters.values() if a.matches(argv)), None)
-        guessed, self._guessed = self._guessed, False
-        if guessed and chosen is self.adapter:
-            return  # it reads this program already
         self.progress.begin_anew()
         self._bars = Bars(self.progress)
         self._program = None
         if chosen is not None:
-            self._read_recent(self._use(chosen, argv))
+            program = self._use(chosen, argv)
+            for time, line in self._timed:
+                if time >= since:
+                    program.line(line)
 
     def _use(self, adapter: Adapter, argv: Sequence[str]) -> Lines:
         self._errors.use(adapter)
@@ -179,6 +182,7 @@ class Reader:
         if not self._fixed:
             self._look_for_signs(text)
             self._recent.append(text)
+            self._timed.append((self.last, text))
         program = self._program
         if program is not None:
             if any(re.search(pattern, text) for pattern in program.adapter.cancelled):
@@ -198,14 +202,11 @@ class Reader:
             if adapter is self.adapter or not adapter.signs:
                 continue
             if any(re.search(sign, text) for sign in adapter.signs):
-                self._guessed = True
-                self._read_recent(self._use(adapter, ()))
+                program = self._use(adapter, ())
+                for recent in self._recent:
+                    program.line(recent)
+                self._recent.clear()
                 return
-
-    def _read_recent(self, program: Lines) -> None:
-        for recent in self._recent:
-            program.line(recent)
-        self._recent.clear()
 
 
 def _any(patterns: Iterable[str]) -> re.Pattern[str]:

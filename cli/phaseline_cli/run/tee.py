@@ -40,7 +40,8 @@ class Tee:
         self.lost = 0
         """Bytes that the parser did not get, because it was too slow."""
         self._stop, self._stopping = os.pipe()
-        self._begun = time.monotonic()
+        self.begun = time.monotonic()
+        """When its time began, in monotonic seconds."""
         self._open = len(streams)
         self._streams = streams
         self._threads = [threading.Thread(target=self._copy, args=[s], name=f"copy {s.name}") for s in streams]
@@ -108,7 +109,7 @@ class Tee:
         data = data[cut:]
         with self._lock:
             self.lost += cut
-            self._offered.append((time.monotonic() - self._begun, name, data))
+            self._offered.append((time.monotonic() - self.begun, name, data))
             self._waiting += len(data)
             while self._waiting > OFFERED:
                 at, name, oldest = self._offered.popleft()
