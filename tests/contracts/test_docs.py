@@ -66,6 +66,8 @@ class Reader:
             PATH=path,
             HOME=str(self.home),
             XDG_CONFIG_HOME=str(self.home / ".config"),
+            XDG_DATA_HOME=str(self.home / ".local" / "share"),
+            XDG_STATE_HOME=str(self.home / ".local" / "state"),
             PHASELINE_BIND=",".join(f"127.0.0.1:{port}" for port in self._ports),
             PHASELINE_PICTURE_SIZE="64x64",
             PROGRESS_URL=f"http://127.0.0.1:{self._ports[1]}",

@@ -13,14 +13,17 @@ _PATTERNS: Final = ("series/*.json", "output/*/annotated", "output/*/generated")
 
 
 def default_data_dir(environment: Mapping[str, str], current: Path) -> Path:
-    """Return `current` if it holds a server's data, else `phaseline` in XDG_DATA_HOME or `~/.local/share`."""
+    """Return `current` if it holds a server's data, else `phaseline` in XDG_DATA_HOME or `~/.local/share`.
+
+    A user without a home directory gets `current`, too.
+    """
     if holds_data(current):
         return current
     base = environment.get("XDG_DATA_HOME", "")
     if not os.path.isabs(base):  # noqa: PTH117 - the specification ignores relative paths
         home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 (never raises)
         base = f"{home}/.local/share"
-    return Path(base, "phaseline")
+    return Path(base, "phaseline") if base.startswith("/") else current
 
 
 def holds_data(folder: Path) -> bool:

@@ -61,7 +61,8 @@ class Background:
         self._by_default = spooling.directory is None and os.name == "posix"
         self._directory: Path | None = Path(spooling.directory) if spooling.directory else None
         if self._by_default:
-            self._directory = spool_folder(address)
+            folder = spool_folder(address)
+            self._directory = folder if folder.is_absolute() else None  # this user has no home
         self._own = Outbox.own(producer, spooling.size, self._directory, quiet=self._by_default)
         self._worker = worker
         self._host = host
