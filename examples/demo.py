@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import httpx
 import trio
+from demo_watch import Failed, Watch, say
 
 HERE: Final = Path(__file__).resolve().parent.parent
 DATA: Final = Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "demo").resolve()
@@ -32,15 +33,6 @@ SERIES: Final[dict[str, dict[str, Any]]] = {
     "patient": {"purpose": "wide and fine, which takes longer", "detail": 2, "size": "1536x1024"},
     "faraway": {"purpose": "asks a provider that is down", "provider": "openai"},
 }
-
-
-class Failed(Exception):
-    """A part of the demo failed."""
-
-
-def say(line: str = "") -> None:
-    """Print a line and flush it, as the output may be a pipe."""
-    print(line, flush=True)
 
 
 @asynccontextmanager
@@ -90,86 +82,26 @@ async def read_log(
         raise Failed(text)
 
 
-class Watch:
-    """Follows runs by polling, as `curl` in a loop does, and prints each change of phase."""
-
-    def __init__(self, client: httpx.AsyncClient, *, quiet: bool) -> None:
-        """Poll with `client`; print nothing if `quiet`."""
-        self._client = client
-        self._quiet = quiet
-        self._began = trio.current_time()
-
-    def tell(self, name: str, text: str) -> None:
-        """Print a line about `name`."""
-        if not self._quiet:
-            say(f"{trio.current_time() - self._began:5.1f} s  {name:<24} {text}")
-
-    async def photos(self, scope: trio.CancelScope) -> None:
-        """Print the progress of photo jobs until `scope` is cancelled, and once more then."""
-        told = set[tuple[str, str]]()
-        with scope:
-            while True:
-                await self._tell_photos(told)
-                await trio.sleep(0.1)
-        await self._tell_photos(told)
-
-    async def _tell_photos(self, told: set[tuple[str, str]]) -> None:
-        answer = await self._client.get("/progress/jobs", params={"limit": "1000"})
-        answer.raise_for_status()
-        for job in answer.json()["jobs"]:
-            stages = [stage for stage in job["stages"] if stage["started_at"]] if job["workflow"] == "photo" else []
-            for number, stage in enumerate(stages, 1):
-                # The duration of a stage is known when the next one starts or the job ends.
-                key = (job["job_id"], stage["name"])
-                if key not in told and stage["state"] != "current":
-                    told.add(key)
-                    took = f"{number}/{job['stage_count']} {stage['name']:<17} took {stage['elapsed_seconds']:.2f} s"
-                    failed = f"{number}/{job['stage_count']} {stage['name']:<17} FAILED: {stage['error']}"
-                    self.tell(job["photo_info"]["file_name"], failed if stage["state"] == "failed" else took)
-
-    async def follow(self, series: str, address: str, *, who: str = "", expect: str = "") -> dict[str, Any]:
-        """Request a picture and poll until it is done.
-
-        Args:
-            series: The series.
-            address: The address.
-            who: Tells pollers of one run apart.
-            expect: "" for a picture, "cache" for one that is there already, "error" for a run that fails.
-        """
-        name, told = f"{series}/{address}{who}", set[str]()
-        while True:
-            answer = await self._client.get(f"/dalle/{series}/{address}", params={"generate": "1"})
-            answer.raise_for_status()
-            run: dict[str, Any] = answer.json()
-            # A phase may start and end between two polls; the snapshot still lists it.
-            for number, phase in enumerate(run["phases"], 1):
-                if phase["startedNs"] and phase["name"] not in told:
-                    told.add(phase["name"])
-                    self.tell(name, describe(run, number, phase))
-            if run["done"]:
-                break
-            await trio.sleep(0.1)
-        went = "error" if run["error"] else "cache" if run["cacheHit"] else ""
-        if went != expect:
-            text = f"{name} ended as {went or 'a picture'!r}, not as {expect or 'a picture'!r}: {run['error']}"
-            raise Failed(text)
-        return run
+async def make_photos(folder: Path, *flags: str) -> None:
+    """Make the photos of the demo."""
+    command = [sys.executable, str(HERE / "examples" / "make_photos.py"), str(folder), *flags]
+    await trio.run_process(command, stdout=subprocess.DEVNULL)
 
 
-def describe(run: dict[str, Any], number: int, phase: dict[str, Any]) -> str:
-    """Return the line to print for a phase that started."""
-    line = f"{number}/{run['phaseCount']} {phase['name']:<14}"
-    if phase["name"] == "completed":
-        if run["error"]:
-            return f"{line} FAILED, as it should: {run['error']}"
-        title = run["dalleDress"]["titlePrompt"]
-        return f"{line} {'was there already' if run['cacheHit'] else '100 %'}: {title}"
-    if phase["skipped"]:
-        return f"{line} skipped"
-    if phase["endedNs"]:
-        return f"{line} took {(phase['endedNs'] - phase['startedNs']) / 1e9:.2f} s"
-    left = "not known yet how long" if run["etaSeconds"] < 0 else f"about {run['etaSeconds']:.0f} s left"
-    return f"{line} {run['percent']:.0f} %, {left}"
+async def process_photos(folder: Path, out: Path, url: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run a worker on the photos in `folder`."""
+    command = [sys.executable, str(HERE / "examples" / "photo_batch.py"), str(folder), "--out", str(out)]
+    environment = os.environ | {"PROGRESS_URL": url, "XDG_STATE_HOME": str(DATA / "state")}
+    return await trio.run_process(command, env=environment, check=False, capture_stdout=True, capture_stderr=True)
+
+
+async def first_round(client: httpx.AsyncClient, url: str) -> None:
+    """Give the server a history, so that the other jobs have estimates: two small photos, and a picture."""
+    first = DATA / "first round"
+    await make_photos(first, "--few")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(process_photos, first, first / "exported", url)
+        nursery.start_soon(Watch(client, quiet=True).follow, "brisk", f"0x{secrets.token_hex(4)}")
 
 
 async def photo_batch(watch: Watch, url: str) -> None:
@@ -177,16 +109,11 @@ async def photo_batch(watch: Watch, url: str) -> None:
     given = os.environ.get("PHOTOS")
     folder = Path(given) if given else DATA / "photos"
     if not given:
-        await trio.run_process(
-            [sys.executable, HERE / "examples" / "make_photos.py", folder], stdout=subprocess.DEVNULL
-        )
-    batch_script = str(HERE / "examples" / "photo_batch.py")
-    command = [sys.executable, batch_script, str(folder), "--out", str(DATA / "exported")]
-    environment = os.environ | {"PROGRESS_URL": url}
+        await make_photos(folder)
     scope = trio.CancelScope()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch.photos, scope)
-        batch = await trio.run_process(command, env=environment, check=False, capture_stdout=True, capture_stderr=True)
+        batch = await process_photos(folder, DATA / "exported", url)
         scope.cancel()
     # Exit code 1 means that a photo failed; here it is the broken one.
     if batch.returncode not in ({0, 1} if given else {1}):
@@ -246,6 +173,8 @@ async def main() -> int:
         outer.start_soon(end_on_signal, outer.cancel_scope)
         async with server(DATA) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
             watch = Watch(client, quiet=terminal)
+            say("First, a quick round of two photos and a picture gives the server a history for its estimates …")
+            await first_round(client, url)
             if not terminal:
                 say(f"A server of the demo's own listens on {url}. Four pictures in two series, one of them asked for")
                 say(
@@ -266,6 +195,11 @@ async def main() -> int:
         return 1
     if finished:
         say(f"All as it should be. The photos lie in {DATA / 'exported'}, the pictures in {DATA / 'output'}")
+        installed = "" if shutil.which("progress-server") else f"{BIN}{os.sep}"
+        say("Now your own job. Start a server; then, in a second terminal, run any command, and watch it in a third:")
+        say(f"  {installed}progress-server")
+        say(f"  {installed}phaseline run -- tar -cf /tmp/examples.tar {HERE / 'examples'}")
+        say(f"  {installed}progress-tui")
     return 0 if finished else 130
 
 

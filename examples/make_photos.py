@@ -1,6 +1,6 @@
 """Make a few photographs with real EXIF, for want of a camera: painted, noted as a camera does, and one file broken.
 
-python examples/make_photos.py DIRECTORY
+python examples/make_photos.py DIRECTORY [--few]
 """
 
 import sys
@@ -34,21 +34,24 @@ def exif(make: str, model: str, iso: int, aperture: float, exposure: float, foca
     return made
 
 
-def make(directory: Path) -> list[Path]:
-    """Make the photos that are not there yet; return the paths of all."""
+def make(directory: Path, *, few: bool = False) -> list[Path]:
+    """Make the photos that are not there yet; return the paths of all. With `few`, two small ones."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = []
-    for number, (name, (width, height), words, camera) in enumerate(SCENES, 1):
+    for number, (name, (width, height), words, camera) in enumerate(SCENES[:2] if few else SCENES, 1):
         path = directory / f"{name}.jpg"
         paths.append(path)
         if not path.exists():
-            brief = Brief(seed=f"{number:x}", width=width, height=height, words=words, detail=1)
+            shrink = 3 if few else 1
+            brief = Brief(seed=f"{number:x}", width=width // shrink, height=height // shrink, words=words, detail=1)
             paint(brief, lambda _: None).save(path, "JPEG", quality=93, exif=exif(*camera))
+    if few:
+        return paths
     broken = directory / "IMG_005.jpg"
     broken.write_bytes(paths[0].read_bytes()[:20_000])
     return [*paths, broken]
 
 
 if __name__ == "__main__":
-    for made in make(Path(sys.argv[1])):
+    for made in make(Path(sys.argv[1]), few="--few" in sys.argv[2:]):
         print(made)

@@ -70,8 +70,15 @@ def test_through_a_pipe_the_demo_prints_each_change_of_phase_and_the_folder_of_t
         assert phases[-1] == "completed"
     assert sum("FAILED, as it should" in line for line in lines) == 1
     assert sum("was there already" in line for line in lines) == 1
-    assert str(tmp_path / "output") in lines[-1]
-    assert len(list((tmp_path / "output").glob("*/annotated/*.png"))) == 4
+    assert len(list((tmp_path / "output").glob("*/annotated/*.png"))) == 5
+    # The first round is named, and gives the main one its estimates.
+    assert lines[0].startswith("First, a quick round ")
+    assert any("brisk" in line and " s left" in line for line in lines)
+    *_, place, _, start, run, watch = lines
+    assert str(tmp_path / "output") in place
+    assert start.endswith("progress-server")
+    assert "phaseline run -- tar " in run
+    assert watch.endswith("progress-tui")
     assert processes_of(tmp_path) == []
 
 
@@ -145,7 +152,7 @@ def test_on_a_terminal_the_tui_opens_on_it_and_q_ends_all(
     inner = " ".join([*DEMO, str(data)])
     shell = f"{inner}; echo ended with $?; exec cat"
     subprocess.run([*tmux, "new-session", "-d", "-x", "120", "-y", "40", shell], check=True, env=programs)
-    screen = wait_for(tmux, "8 done", "2 failed")
+    screen = wait_for(tmux, "11 done", "2 failed")
     assert "brisk" in screen
     assert "patient" in screen
     subprocess.run([*tmux, "send-keys", "q"], check=True)
