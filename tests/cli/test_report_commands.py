@@ -5,9 +5,13 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
+import trio
 
 from tests.support.commands import PHASELINE, job_status, messages, phaseline
 from tests.support.servers import server_process
@@ -237,6 +241,56 @@ async def test_a_file_of_kept_reports_stays_small(env: Env, tmp_path: Path) -> N
     lines = file.read_text().splitlines()
     assert file.stat().st_size < 10_000
     assert '"progress":2.0' in lines[-1]
+
+
+# ------------------------------------------------------------------------------------------ other servers
+
+
+@asynccontextmanager
+async def peer(answer: bytes) -> AsyncIterator[str]:
+    """Run a server that gives one answer to every request, and closes the connection; b"" for none at all."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        if not answer:
+            await trio.sleep_forever()
+        await stream.send_all(answer)
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        [listener] = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        yield f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        nursery.cancel_scope.cancel()
+
+
+TAKEN = b'{"success": true, "epoch": "e", "results": [{"success": true, "seq": 1}]}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "named"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\n" + TAKEN, 0, ""),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n" + TAKEN, 0, ""),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(TAKEN), TAKEN), 0, ""),
+        (b"HTTP/1.1 200 OK\r\n\r\n<html>", 1, "no Phaseline server"),
+        (b"HTTP/1.1 200 OK\r\n\r\n{}", 1, "no Phaseline server"),
+        (b"HTTP/1.1 404 Not Found\r\n\r\n<html>", 1, "answered HTTP 404"),
+        (b"HTTP/1.1 301 Moved\r\nlocation: https://x/\r\n\r\n", 1, "answered HTTP 301"),
+        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n<html>", 0, "kept and delivered later"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{", 0, "kept and delivered later"),
+        (b"SSH-2.0-OpenSSH\r\n", 0, "kept and delivered later"),
+        (b"x" * 100_000, 0, "kept and delivered later"),
+        (b"", 0, "did not answer in time; the report is kept"),
+    ],
+    ids=lambda value: value[:20].decode("ascii", "replace") if isinstance(value, bytes) else str(value),
+)
+async def test_another_server_or_a_broken_one_neither_stops_nor_confuses_a_command(
+    env: Env, answer: bytes, code: int, named: str
+) -> None:
+    async with peer(answer) as url:
+        ran = await phaseline(env, "done", "a", "--url", url)
+    assert (ran.code, ran.out) == (code, "")
+    assert named in ran.err if named else ran.err == ""
 
 
 # ------------------------------------------------------------------------------------------ cost

@@ -115,13 +115,16 @@ class Connection:
     def read(self, method: str, path: str, body: bytes = b"") -> Any:
         """Send a request and return the decoded answer; raise the errors of `open`."""
         answer = self.open(method, path, body)
+        document: Any = None
         try:
             document = json.loads(answer.read(_LARGEST))
         except LOST as error:
             self.close()
             raise Away(self.reason(error)) from error
-        except ValueError as error:
-            raise Rejected(answer.status, "", f"{self.address.authority} is no Phaseline server: no JSON") from error
+        except ValueError:
+            pass
+        if not isinstance(document, dict) or "success" not in document:
+            raise Rejected(answer.status, "", f"{self.address.authority} is no Phaseline server; check the address")
         self._close_after(answer)
         return document
 
