@@ -105,6 +105,12 @@ def test_the_share_of_the_current_phase_has_its_own_shade() -> None:
     assert bar(Shares(25, 57, 75), 8, shades=True)[1] == ("━━╸", "now")
 
 
+def test_the_bar_of_a_job_that_stands_is_dim_to_its_end() -> None:
+    assert bar(Shares(6, 6, 6), 8, shades=True) == (("────────", "rule"),)
+    assert bar(Shares(7, 7, 7), 8, shades=True)[0] == ("╸", "past")
+    assert bar(Shares(50, 50, 50), 8, shades=False)[0] == ("════", "past/")
+
+
 def test_without_shades_the_parts_differ_in_character() -> None:
     assert text_of(bar(Shares(25, 50, 75), 8, shades=False)) == "══━━──··"
 

@@ -31,8 +31,9 @@ def bar(shares: Shares, width: int, *, shades: bool) -> Line:
     total = width * 2
     most = total if shares.percent >= 100 else total - 1  # noqa: PLR2004 (percent; full only when done)
     percent = min(int(shares.percent * total / 100), most)
+    standing = shares.past >= shares.percent  # no current phase, as of a stalled job
     return _bar(
-        min(round(shares.past * width / 100), percent // 2),
+        -1 if standing else min(round(shares.past * width / 100), percent // 2),
         percent,
         max((percent + 1) // 2, round(shares.phase * width / 100)),
         width,
@@ -42,13 +43,17 @@ def bar(shares: Shares, width: int, *, shades: bool) -> Line:
 
 @lru_cache(maxsize=4096)
 def _bar(past: int, halves: int, rest: int, width: int, *, shades: bool) -> Line:
-    """Return a bar with its parts in whole cells, but for the half cell at which the finished part ends."""
+    """Return a bar with its parts in whole cells, but for the half cell at which the finished part ends.
+
+    `past` is -1 if all that is finished belongs to past phases.
+    """
     characters, styles = (_COLORED, _STYLES) if shades else (_PLAIN, _PLAIN_STYLES)
     done = halves // 2
     half = halves % 2 if shades else 0
+    finished = characters[1] * (done - max(0, past)) + _HALF * half
     parts: list[Span] = [
         (characters[0] * past, styles[0]),
-        (characters[1] * (done - past) + _HALF * half, styles[1] if done > past or not past else styles[0]),
+        (finished if shades or past >= 0 else characters[0] * done, styles[1] if past >= 0 else styles[0]),
         (characters[2] * (rest - done - half), styles[2]),
         (characters[3] * (width - max(rest, done + half)), styles[3]),
     ]
