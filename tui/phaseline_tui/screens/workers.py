@@ -48,7 +48,7 @@ class WorkersScreen(FramedScreen):
         Binding("enter", "open", show=False, priority=True),
     ]
     SHOWS_TROUBLE = False  # each row shows its own
-    KEYS = (("↑↓", "move"), ("⏎", "list its jobs"), ("r", "reconnect"), ("y", "copy the name"))
+    KEYS = (("↑↓", "move"), ("enter", "list its jobs"), ("r", "reconnect"), ("y", "copy the name"))
 
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
