@@ -360,3 +360,18 @@ def test_a_phase_new_to_a_series_is_estimated_from_other_series() -> None:
     told = engine.estimate_observed(seen).remaining_ns
     assert told is not None
     assert 60_000 < told / 1e6 < 200_000
+
+
+def test_the_estimate_does_not_depend_on_how_often_it_was_asked_for() -> None:
+    asked_often, job, at = taught(), started(), 0.0
+    for name, length in LENGTHS.items():
+        enter(job, name, at)
+        asked_often.estimate(job, moment(at + 1))
+        at += length
+        assert asked_often.estimate(job, moment(at - 1)) == taught().estimate(job, moment(at - 1))
+    enter(job, "a", at)  # a second time
+    assert asked_often.estimate(job, moment(at + 1)) == taught().estimate(job, moment(at + 1))
+    asked_often.learn(ended())
+    again = taught()
+    again.learn(ended())
+    assert asked_often.estimate(job, moment(at + 2)) == again.estimate(job, moment(at + 2))

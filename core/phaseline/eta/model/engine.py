@@ -127,11 +127,11 @@ class ModelEngine:
         return _estimate_from(answer, seen, basis, outlook.runs or outlook.borrowed, least_ms)
 
     def _outlook(self, seen: Observed, later: tuple[str, ...], job_id: str) -> Outlook:
-        """Return the outlook of a job; one that was made before only if it stands on the very same ground."""
+        """Return the outlook of a job; one that was made before only if just more phases have finished since."""
         names = (*(step.name for step in seen.done), *((seen.current,) if seen.current else ()), *later)
         ground = self._predictor.ground((seen.workflow, seen.series), names, seen.covariates, seen.done)
         kept = self._outlooks.get(job_id)
-        if kept is not None and kept.ground == ground:
+        if kept is not None and kept.go_on(ground):
             return kept
         made = Outlook(ground)
         if job_id:

@@ -1,6 +1,6 @@
 """Predict the remaining time of an active run, and learn from a finished one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from phaseline.eta.model.band import EARLY, Outside
@@ -63,7 +63,27 @@ class Outlook:
         self.index = {name: i for i, name in enumerate(ground.blend.names)}
         self.progress = Progress(Mixture(ground.blend, ground.known))
         self.runs, self.borrowed = ground.blend.runs, ground.blend.borrowed
-        for step in ground.done:
+        self._finish(ground.done)
+
+    def go_on(self, ground: Ground) -> bool:
+        """Record the phases that have finished since; return False, and change nothing, if other things differ, too.
+
+        The result is that of a new outlook, whose cost grows with the number of finished phases.
+        """
+        before, known = self.ground, len(self.ground.done)
+        if (
+            ground.blend is not before.blend
+            or ground.key != before.key
+            or ground.known != before.known
+            or ground.done[:known] != before.done
+        ):
+            return False
+        self._finish(ground.done[known:])
+        self.ground = ground
+        return True
+
+    def _finish(self, steps: Iterable[Step]) -> None:
+        for step in steps:
             at = self.index.get(step.name)
             if at is not None:
                 self.progress.finish(at, step.ms, skipped=step.skipped)
