@@ -118,6 +118,7 @@ async def test_the_history_shows_past_jobs_with_totals_and_lengths(tmp_path: Pat
         await tab.until("document.querySelectorAll('.totals-table tbody tr').length === 3")
         await tab.until("document.querySelectorAll('.lengths circle').length > 50")
         assert await tab.evaluate("document.querySelectorAll('.lengths path.failed').length") > 1
+        await tab.until("document.querySelector('.chart').innerText.includes('ended within the range')")
         await tab.until("document.querySelector('.note').innerText === '200 jobs listed so far'")
         await tab.evaluate("scrollTo(0, 1e6)")
         await tab.until("document.querySelector('.note').innerText === '290 jobs listed'")
@@ -148,6 +149,25 @@ time.sleep(3600)
         await tab.until(f"{column('words', '.lost')}.startsWith('worker gone · ')")
         async with client_of(server.url) as client:
             assert "worker gone · was at " in (await client.get("/")).text
+        assert tab.problems == []
+
+
+async def test_the_page_notifies_of_failed_jobs_if_asked_to(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
+        await tab.call("Browser.grantPermissions", permissions=["notifications"])
+        await tab.go(str(client.base_url))
+        await tab.until(LIVE)
+        await tab.evaluate(
+            "globalThis.seen = [];"
+            "Notification = class extends Notification { constructor(title) { super(title); seen.push(title) } };"
+            "document.querySelector('select[name=notify]').value = 'failures';"
+            "document.querySelector('select[name=notify]').dispatchEvent(new Event('change'))"
+        )
+        await tab.until("localStorage.getItem('notify') === 'failures'")
+        for name, success in (("Shot 7", True), ("Shot 8", False)):
+            await report(client, "start", job_id=name, name=name)
+            await report(client, "complete", job_id=name, success=success)
+        assert await tab.until("seen.length > 0 && seen.join()") == "Shot 8: failed"
         assert tab.problems == []
 
 

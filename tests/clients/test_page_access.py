@@ -119,3 +119,4 @@ async def test_the_page_asks_for_a_token_and_says_why(tmp_path: Path) -> None:
         await tab.until("document.querySelector('h2').innerText.endsWith('Shot 7')")
         file.revoke(token.id)
         await tab.until(f"{alert} === 'The token is unknown, has expired or was revoked. Enter another one.'")
+        assert "Shot 7" not in await tab.evaluate("document.body.innerText")

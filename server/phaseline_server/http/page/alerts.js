@@ -74,8 +74,10 @@ export function notify(job) {
   if (choice === "off" || !("Notification" in globalThis) || Notification.permission !== "granted") return;
   if (job.state === "completed" && choice !== "all") return;
   const state = STATES[job.state] ?? job.state;
-  new Notification(`${nameOf(job)}: ${state}`, {
-    body: job.error || job.reason || (isOver(job) ? duration(job.elapsed) : ""),
-    tag: job.id,
-  });
+  const body = job.error || job.reason || (isOver(job) ? duration(job.elapsed) : "");
+  try {
+    new Notification(`${nameOf(job)}: ${state}`, { body, tag: job.id });
+  } catch {
+    // Browsers on phones allow this to service workers only.
+  }
 }

@@ -21,8 +21,6 @@ const WAYS = ["ws", "sse", "poll"];
 /** @param {number} ms */
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** @param {unknown} error @returns {Outcome} */
-const outcomeOf = (error) => (error instanceof ApiError && (error.status === 401 || error.status === 403) ? "token" : "lost");
 
 export class Connection {
   /**
@@ -69,6 +67,13 @@ export class Connection {
     }
   }
 
+  /** @param {unknown} error @returns {Outcome} */
+  #outcome(error) {
+    if (!(error instanceof ApiError) || (error.status !== 401 && error.status !== 403)) return "lost";
+    if (error.status === 403) this.why = error.message;
+    return "token";
+  }
+
   async #reachable() {
     try {
       return (await fetch(address("health"), { cache: "no-store" })).ok;
@@ -98,7 +103,7 @@ export class Connection {
     try {
       shown = await ticket();
     } catch (error) {
-      return outcomeOf(error);
+      return this.#outcome(error);
     }
     const url = address("ws");
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
@@ -151,7 +156,7 @@ export class Connection {
     try {
       shown = await ticket();
     } catch (error) {
-      return outcomeOf(error);
+      return this.#outcome(error);
     }
     return new Promise((resolve) => {
       const source = new EventSource(address("events", { channels: CHANNELS.join(), since, ticket: shown }));
@@ -194,7 +199,7 @@ export class Connection {
         this.#live();
       }
     } catch (error) {
-      return outcomeOf(error);
+      return this.#outcome(error);
     }
   }
 

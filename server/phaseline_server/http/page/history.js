@@ -177,8 +177,22 @@ export class HistoryView {
       this.chart.replaceChildren(h("h2", {}, `${HISTORY.lengths}: ${title}`));
       if (!runs.length) return;
       this.chart.append(lengths(runs, Math.max(280, Math.floor(this.chart.clientWidth)), (run) => this.app.openJob(run.id)), h("p", { class: "hint" }, HISTORY.lengthsNote(runs.length)));
+      const words = await this.#accuracy(line);
+      if (words && round === this.round && kept.chosen === keyOf(line)) this.chart.append(h("p", { class: "hint" }, words));
     } catch (error) {
       this.#failed(error);
+    }
+  }
+
+  /** Say how well the estimates of a series held; "" if that is unknown, or not for this token. @param {any} line */
+  async #accuracy(line) {
+    try {
+      const { engine, series } = await get("metrics/eta");
+      const found = series.find((/** @type {any} */ each) => keyOf(each) === keyOf(line));
+      const held = found?.[engine];
+      return typeof held?.median_error === "number" ? HISTORY.accuracy(held.median_error, held.coverage, found.runs) : "";
+    } catch {
+      return "";
     }
   }
 

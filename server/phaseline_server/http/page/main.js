@@ -78,6 +78,7 @@ export class App {
     this.store.epoch = "";
     this.store.version += 1;
     this.known = false;
+    this.route();
     input.focus();
   }
 

@@ -127,6 +127,9 @@ export const HISTORY = {
   lengths: "Run lengths",
   /** @param {number} count */
   lengthsNote: (count) => `${many(count, "run")}; line: median; ✗: failed.`,
+  /** @param {number} error @param {number | null} held @param {number} runs */
+  accuracy: (error, held, runs) =>
+    `Estimates of the last ${many(runs, "run")}: median error ${Math.round(100 * error)} %${held === null ? "" : `; ${Math.round(100 * held)} % ended within the range`}.`,
   none: "No job ended in this range.",
   loading: "Loading …",
   /** @param {number} count @param {boolean} more */
