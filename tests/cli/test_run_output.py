@@ -60,6 +60,31 @@ async def test_output_of_a_time_without_a_server_arrives_with_the_next_run(
     assert not kept.exists()
 
 
+async def test_tail_prints_the_output_until_the_job_ends(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+    script = f"echo begun; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; echo ended"
+    async with server_process(folder(tmp_path)) as server:
+        env["PROGRESS_URL"] = server.url
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run, phaseline, env, "--id", "job", "--", "sh", "-c", script)
+            with trio.fail_after(60):
+                while (await output(server.url, "job")).text != "begun\n":  # noqa: ASYNC110 - as a person looks
+                    await trio.sleep(0.1)
+            tail = await trio.lowlevel.open_process(
+                [phaseline, "tail", "job", "--output"], env=env, stdout=subprocess.PIPE
+            )
+            assert tail.stdout is not None
+            assert await tail.stdout.receive_some() == b"begun\n"
+            (tmp_path / "go").touch()
+            with trio.fail_after(60):
+                rest = b"".join([chunk async for chunk in tail.stdout])
+                assert await tail.wait() == 0
+        assert rest == b"ended\n"
+        done = await trio.run_process(
+            [phaseline, "tail", "no-such-job", "-o"], env=env, check=False, capture_stderr=True
+        )
+        assert done.returncode == 5
+
+
 def text_of(*chunks: bytes) -> str:
     tail = Tail()
     position, text = 0, ""

@@ -25,12 +25,18 @@ _NOW, _START = "now", "start"
     help="Begin after EPOCH/SEQ, at the start of what is kept, or now. [start with an ID, else now]",
 )
 @click.option("--jsonl", is_flag=True, help="Print the messages of the stream, a JSON object a line.")
+@click.option("-o", "--output", is_flag=True, help="Print the output of the job ID, as it comes.")
 @server_options
-def tail_command(job_id: str | None, *, since: str | None, jsonl: bool, url: str | None) -> None:
+def tail_command(job_id: str | None, *, since: str | None, jsonl: bool, output: bool, url: str | None) -> None:
     """Print the events of the job ID, until it ends; without ID those of all jobs, until you stop it.
+
+    With --output, print what the program of the job prints: what is kept of it, then what comes.
 
     A lost connection is resumed, without a gap. `epoch` and `seq` of a JSON message are its POSITION.
     """
+    if output:
+        _print_output(job_id_of(job_id), url)
+        return
     job = None if job_id is None else job_id_of(job_id)
     try:
         with connect(url) as connection:
@@ -50,6 +56,17 @@ def tail_command(job_id: str | None, *, since: str | None, jsonl: bool, url: str
             click.echo(json.dumps(message) if jsonl else _line(message, with_job=job is None))
             if end is not None and message.get("state") in _ENDED and int(message["seq"]) >= end:
                 return
+    except Away as error:
+        raise Failure(str(error), Exit.NO_SERVER) from error
+
+
+def _print_output(job_id: str, url: str | None) -> None:
+    from phaseline_cli.client.output import output_of  # noqa: PLC0415 - not needed for events
+
+    try:
+        with connect(url) as connection:
+            for text in output_of(connection, job_id):
+                click.echo(text, nl=False)
     except Away as error:
         raise Failure(str(error), Exit.NO_SERVER) from error
 
