@@ -24,7 +24,7 @@ class Inside:
 
         Args:
             pid: the command's process; 0 if it is unknown, or not to be looked into.
-            reader: what reads its output; it is told which program of a script prints.
+            reader: reads its output; it has to know which program of a script prints.
             begun: when the reader's time began, in monotonic seconds.
         """
         self._tree = Tree(pid) if pid else None
