@@ -13,6 +13,9 @@ __all__ = ["percent_shown", "shares_shown"]
 _APART: Final = 20.0
 """Difference in percent from which the share of the estimate replaces the server's percent."""
 
+_MOST: Final = 99.9
+"""Percent that a job at work shows at most."""
+
 
 def percent_shown(job: JobView, now: float) -> tuple[float, bool]:
     """Return the percent to show, and whether it is the share of the estimate in place of the server's percent."""
@@ -24,7 +27,7 @@ def percent_shown(job: JobView, now: float) -> tuple[float, bool]:
     if likely <= 0.0:
         return percent, False
     elapsed = job.elapsed_at(now)
-    share = 100.0 * elapsed / (elapsed + likely)
+    share = min(_MOST, 100.0 * elapsed / (elapsed + likely))
     if -_APART <= percent - share <= _APART:
         return percent, False
     return share, True
