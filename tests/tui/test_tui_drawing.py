@@ -64,7 +64,7 @@ def test_wrapped_lines_keep_the_width_and_every_word(text: str, width: int) -> N
 
 
 def test_a_long_name_keeps_both_its_ends() -> None:
-    assert middle("DSC_8812_panorama_stitched_final.NEF", 18) == "DSC_…_final.NEF   "
+    assert middle("DSC_8812_panorama_stitched_final.NEF", 18) == "DSC_8812_…al.NEF  "
     assert fit("東京タワー", 6) == "東京… "
     assert middle("東京タワーの夜景.CR3", 12) == "東京タ….CR3 "
     assert wrap("one two three", 7) == ["one two", "three"]

@@ -16,6 +16,8 @@ _SEPARATORS: Final = ("_", "-", " ", "/", "·")
 _MAX_LOST: Final = 4
 """Cells of a cut word that are given up, so that the head ends with a whole word."""
 _WHOLE_WORD: Final = 5
+_DIGIT: Final = 2
+"""Numbers tell names apart."""
 
 
 def width_of(line: Line) -> int:
@@ -50,15 +52,17 @@ def _cut(text: str, width: int) -> str:
 def middle(text: str, width: int) -> str:
     """Return `text` in exactly `width` cells, cut in the middle, because names often differ only at the end.
 
-    If possible, whole words remain, as in `SC024_…_v07.blend`.
+    If possible, whole words and numbers remain, as in `SC024_…_v07.blend` and `DSC_8422_…l.NEF`.
     """
     if width_of_text(text) <= width or width < 5:  # noqa: PLR2004 (too narrow for both ends)
         return fit(text, width)
     tails = [_tail(text, (width - 1) * 2 // 5)]
     long = _tail(text, (width - 1) * 3 // 4)
-    tails += [long[at:] for at, each in enumerate(long) if each in _SEPARATORS and len(long) - at > width // 4]
+    digit = _DIGIT if any(each in _SEPARATORS for each in text) else 0  # those of an id say nothing
+    begins = [at for at in range(len(long)) if long[at] in _SEPARATORS or (digit and _begins_number(long, at))]
+    tails += [long[at:] for at in begins if len(long) - at > width // 4]
     kept = [(_head(text, width - 1 - width_of_text(tail)), tail) for tail in tails]
-    head, tail = max(kept, key=lambda ends: (sum(map(_worth, ends, (-1, 0))), len(ends[1])))
+    head, tail = max(kept, key=lambda ends: (_worth(ends[0], -1, digit) + _worth(ends[1], 0, digit), len(ends[1])))
     return fit(f"{head}{_ELLIPSIS}{tail}", width)
 
 
@@ -69,9 +73,15 @@ def _head(text: str, width: int) -> str:
     return head[:end] if 0 < end >= len(head) - _MAX_LOST else head
 
 
-def _worth(part: str, end: int) -> int:
-    """Return the worth of one end of a cut text; a whole word is worth a few characters more."""
-    return len(part) + _WHOLE_WORD * (part[end : end + 1 or None] in _SEPARATORS)
+def _begins_number(text: str, at: int) -> bool:
+    """Return whether a number begins at an index."""
+    return text[at].isdecimal() and not text[at - 1 : at].isdecimal()
+
+
+def _worth(part: str, end: int, digit: int) -> int:
+    """Return the worth of one end of a cut text: whole words and digits are worth a few characters more."""
+    whole = part[end : end + 1 or None] in _SEPARATORS
+    return len(part) + digit * sum(map(str.isdecimal, part)) + _WHOLE_WORD * whole
 
 
 def _tail(text: str, width: int) -> str:

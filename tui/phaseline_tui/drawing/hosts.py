@@ -102,6 +102,8 @@ def host_details(host: HostView, width: int, scene: Scene) -> list[Line]:
         began = clock_time(scene.wall - (scene.now - status.since), scene.local, scene.wall)
         times = f", {host.connections} connections so far" if host.connections > 1 else ""
         lines.append(((f" connected since {began}{times}", "muted"),))
+    if status.polling:
+        lines.append(((" by polling: a proxy passes no WebSockets", "muted"),))
     if host.delays:
         known = sorted(host.delays)
         middle = known[len(known) // 2]
