@@ -98,13 +98,15 @@ async def test_a_pool_terminated_under_load_delivers_every_report(tmp_path: Path
         await watching.until_type("job_completed", 12)
 
 
-async def test_a_pool_without_a_server_logs_its_lost_reports(tmp_path: Path) -> None:
+async def test_a_pool_without_a_server_logs_where_its_reports_are(tmp_path: Path) -> None:
     url = f"ws://127.0.0.1:{free_port()}/ws"
     began = time.monotonic()
     done = await run_script(tmp_path / "pool.py", POOL, url, "5", "", "fork")
     assert time.monotonic() - began < 60
     lost = re.findall(
-        r"^(\d+) reports could not be delivered to .* and are lost; jobs: 'child ", done.stderr.decode(), re.MULTILINE
+        r"^(\d+) reports could not be delivered to .* and are left in .*; jobs: 'child ",
+        done.stderr.decode(),
+        re.MULTILINE,
     )
     # Of each job its beginning, its progress, its phase, and its end.
     assert sum(map(int, lost)) >= 48
