@@ -105,8 +105,8 @@ class OutputScreen(FramedScreen):
         try:
             reply = await asyncio.wrap_future(self.owner.request(self._key.origin, "GET", path))
             if reply.status == _OK:
-                self._problem = ""
                 changed = self._output.add(reply.body)
+                self._problem = "" if self._output.lines else _NONE
             else:
                 missing = reply.status == _MISSING
                 self._problem = _NONE if missing else reply.problem or f"HTTP {reply.status}"
