@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from phaseline.client.address import Address
+from phaseline.client.state import output_folder
 from phaseline.client.token import token_or_warning
 from phaseline_cli.run.tail import Tail
 
@@ -31,15 +32,11 @@ class _Away(Exception):
 class OutputDelivery:
     """A thread that sends the output of one job."""
 
-    def __init__(self, job_id: str, folder: Path) -> None:
-        """Prepare to send.
-
-        Args:
-            job_id: the job.
-            folder: where output waits while the server is away.
-        """
+    def __init__(self, job_id: str, address: Address) -> None:
+        """Prepare to send the output of a job to the server at `address`."""
         self._job_id = job_id
-        self._folder = folder
+        self._address = address
+        self._folder = output_folder(address)
         self._tail = Tail()
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -107,7 +104,7 @@ class OutputDelivery:
         """
         from http.client import HTTPConnection, HTTPException, HTTPSConnection  # noqa: PLC0415 - not before the start
 
-        address = Address.configured(None)
+        address = self._address
         if self._connection is None:
             kind = HTTPSConnection if address.tls else HTTPConnection
             self._connection = kind(address.host, address.port, timeout=_PATIENCE_S)

@@ -1,7 +1,6 @@
 """Report a command's progress, beside the command."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from phaseline.client.address import Address
 from phaseline.model.events import JobCancelled, JobCompleted, JobFailed
 from phaseline.reporting import Reporter
 from phaseline.reporting.worker_facts import Process, this_process
@@ -85,7 +85,7 @@ class Watcher:
         self._output: OutputDelivery | None = None
         self._phase_of = None if wishes.of_job is None else wishes.name or program_of(argv)
         if wishes.output and self._reporter.url is not None and self._phase_of is None:
-            self._output = OutputDelivery(self._job.job_id, _state() / "output")
+            self._output = OutputDelivery(self._job.job_id, Address.configured(None))
         self._inside = Inside(pid if wishes.tree else 0, self._reader, tee.begun)
         self._phase: str | None = None
         self._thread = threading.Thread(target=self._watch, name="watch")
@@ -194,12 +194,6 @@ class Watcher:
 def _process(argv: Sequence[str], pid: int) -> Process:
     """Return the command's process, which has our user and began in our directory."""
     return this_process()._replace(argv=argv, pid=pid, python="", program=Path(argv[0]).name)
-
-
-def _state() -> Path:
-    """Return where reports and output wait while the server is away."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "phaseline"
 
 
 def _adapters() -> dict[str, Adapter]:

@@ -48,7 +48,7 @@ async def test_output_of_a_time_without_a_server_arrives_with_the_next_run(
 ) -> None:
     assert await run(phaseline, env, "--id", "away", "--", "sh", "-c", "seq 20000; echo the end") == 0
     assert await run(phaseline, env, "--id", "secret", "--no-output", "--", "echo", "secret") == 0
-    [kept] = (tmp_path / "state" / "phaseline" / "output").iterdir()
+    [kept] = (tmp_path / "state" / "phaseline" / "output").glob("127.0.0.1-*/*")
     assert kept.stat().st_mode & 0o777 == 0o600
     async with server_process(folder(tmp_path), bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         with trio.fail_after(60):

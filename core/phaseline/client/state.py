@@ -8,7 +8,7 @@ from typing import Final
 
 from phaseline.client.address import Address
 
-__all__ = ["spool_folder", "state_folder"]
+__all__ = ["output_folder", "spool_folder", "state_folder"]
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]")
 
@@ -23,5 +23,14 @@ def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 def spool_folder(address: Address, environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder in which reports wait while the server at `address` is away; they must not reach another."""
+    return state_folder(environ) / "spool" / _name_of(address)
+
+
+def output_folder(address: Address, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder in which the output of commands waits while the server at `address` is away."""
+    return state_folder(environ) / "output" / _name_of(address)
+
+
+def _name_of(address: Address) -> str:
     path = address.path.removesuffix("/ws")
-    return state_folder(environ) / "spool" / _UNSAFE.sub("_", f"{address.host}-{address.port}{path}")[:200]
+    return _UNSAFE.sub("_", f"{address.host}-{address.port}{path}")[:200]
