@@ -35,6 +35,8 @@ BEFORE: Final = ["brisk/0x51", "brisk/0x52", "patient/0x53", "patient/0x54", "fa
 # Two at a time, so that none waits for a painter; these fill the statistics.
 MORE: Final = [(f"brisk/0x6{number}", f"patient/0x7{number}") for number in range(3)]
 AT_WORK: Final = 4
+# The longest phase, as a narrow list shows it.
+ACTIVE: Final = "image_wa"
 COLOURS: Final = 256
 
 
@@ -83,7 +85,7 @@ async def shoot(url: str, size: tuple[int, int], theme: str, keys: list[str], re
     """Return the screen as SVG when jobs are active, `keys` were pressed, and it shows `ready`."""
     app = ProgressApp(ServerAddress.parse(url), theme=theme)
     async with app.run_test(size=size) as pilot:
-        while "image_wait" not in app.export_screenshot():
+        while ACTIVE not in app.export_screenshot():
             await pilot.pause(0.2)
         for key in keys:
             await pilot.press(key)
@@ -133,13 +135,14 @@ def main() -> None:
                 time.sleep(0.3)
         photos = directory_of_photos(Path(directory))
         shots = {
-            "jobs-120x36.png": ((120, 36), "phaseline-dark", [], "image_wait"),
+            "jobs-120x36.png": ((120, 36), "phaseline-dark", [], ACTIVE),
             "detail-120x36.png": ((120, 36), "phaseline-dark", ["enter"], "image_wait"),
             "job-120x36.png": ((120, 36), "phaseline-dark", ["2"], "PHASES"),
             "statistics-120x36.png": ((120, 36), "phaseline-dark", ["3"], "image_wait"),
             "events-120x36.png": ((120, 36), "phaseline-dark", ["4"], "image_wait"),
             "workers-120x36.png": ((120, 36), "phaseline-dark", ["5"], "connected"),
-            "light-80x24.png": ((80, 24), "phaseline-light", [], "image_wait"),
+            "history-120x36.png": ((120, 36), "phaseline-dark", ["6"], "photo"),
+            "light-80x24.png": ((80, 24), "phaseline-light", [], ACTIVE),
         }
         for name, (size, theme, keys, ready) in shots.items():
             for series in ("patient", "brisk", "patient", "brisk"):

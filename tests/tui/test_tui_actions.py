@@ -113,7 +113,7 @@ def test_y_copies_the_selection_of_the_view() -> None:
             assert app.clipboard == app.state.visible[0].job_id
             await pilot.press("5", "y")
             await pilot.pause()
-            assert app.clipboard == "http://127.0.0.1:5100"
+            assert app.clipboard == "atlas"
             await pilot.press("escape", "ctrl+x")
             await pilot.pause()
             assert len(app.screen_stack) == 1, "a job of another worker can't be cancelled, so nothing is asked"

@@ -192,7 +192,7 @@ def test_tmux_shows_the_jobs_the_details_and_the_end(tmp_path: Path) -> None:
         program = f"{shlex.join([*PROGRAM, server.url])}; echo ended with $?; exec cat"
         tmux("new-session", "-d", "-x", "80", "-y", "24", program)
         try:
-            failed = re.compile(r"✗ IMG_0043\.CR3 +6/8 applying_\S+ +Invalid .* 38s · \S+")
+            failed = re.compile(r"✗ IMG_0043\.CR3 +6/8 applying\S+ +Invalid .* 38s · \S+")
             wait(lambda screen: "IMG_0042.CR3" in screen and failed.search(screen) is not None)
             tmux("send-keys", *["j"] * 7, "Enter")
             wait(lambda screen: "2 ERRORS" in screen and "✗ applying_preset" in screen)

@@ -58,7 +58,8 @@ def middle(text: str, width: int) -> str:
         return fit(text, width)
     tails = [_tail(text, (width - 1) * 2 // 5)]
     long = _tail(text, (width - 1) * 3 // 4)
-    digit = _DIGIT if any(each in _SEPARATORS for each in text) else 0  # those of an id say nothing
+    # The digits of an id or an address say nothing.
+    digit = _DIGIT if "0x" not in text and any(each in _SEPARATORS for each in text) else 0
     begins = [at for at in range(len(long)) if long[at] in _SEPARATORS or (digit and _begins_number(long, at))]
     tails += [long[at:] for at in begins if len(long) - at > width // 4]
     kept = [(_head(text, width - 1 - width_of_text(tail)), tail) for tail in tails]
