@@ -156,6 +156,7 @@ class tqdm(_tqdm):  # type: ignore[misc]  # noqa: N801 - it stands in for one th
 
     def _leave(self, *, by_break: bool) -> None:
         """End the job of a bar whose loop was left early."""
+        self.nest.end()  # now, as the program may begin the next loop before the job ends
         error = exiting()
         if by_break or error is not None:
             self._end(error)
