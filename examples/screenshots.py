@@ -36,7 +36,7 @@ BEFORE: Final = ["brisk/0x51", "brisk/0x52", "patient/0x53", "patient/0x54", "fa
 MORE: Final = [(f"brisk/0x6{number}", f"patient/0x7{number}") for number in range(3)]
 AT_WORK: Final = 4
 # The longest phase, as a narrow list shows it.
-ACTIVE: Final = "image_wa"
+ACTIVE: Final = "image_"
 COLOURS: Final = 256
 
 

@@ -88,7 +88,7 @@ def history_columns(widths: Widths, width: int) -> tuple[Column, ...]:
     """Return the columns for rows of `width` cells: the room goes to the columns whose texts need it."""
     needed = widths._asdict()
     columns = [
-        column._replace(width=min(column.width, needed.get(column.key, column.width)))
+        column._replace(width=min(column.width, max(len(column.title), needed.get(column.key, column.width))))
         for column in _COLUMNS
         if needed.get(column.key, 1)
     ]

@@ -88,7 +88,7 @@ class WorkerHost:
     @property
     def label(self) -> str:
         """Its name, and its server's if that is needed to tell it from another one."""
-        name = self.key.name or "no host named"
+        name = self.key.name or "no host"
         return f"{name} · {self.key.origin}" if self.shared else name
 
     @property
