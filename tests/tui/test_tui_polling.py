@@ -12,7 +12,7 @@ from tests.support.ports import free_port
 from tests.support.proxies import plain_proxy
 from tests.support.servers import progress_server, server_process
 from tests.support.tui_links import Recorder, following
-from tests.support.tui_screen import PROGRAM
+from tests.support.tui_screen import ENVIRONMENT, PROGRAM
 
 
 async def send(url: str, path: str, **fields: object) -> None:
@@ -61,5 +61,5 @@ async def test_a_restarted_server_is_followed_again_through_the_proxy(tmp_path: 
 async def test_the_installed_view_lists_jobs_through_the_proxy(tmp_path: Path) -> None:
     async with server_process(tmp_path) as server, plain_proxy(server.url) as url:
         await send(server.url, "/progress/start", job_id="a", name="shot 12", phases=["render"])
-        done = await trio.run_process([*PROGRAM, "--once", url], capture_stdout=True)
+        done = await trio.run_process([*PROGRAM, "--once", url], env=ENVIRONMENT, capture_stdout=True)
     assert "shot 12" in done.stdout.decode()
