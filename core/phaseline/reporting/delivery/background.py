@@ -151,7 +151,11 @@ def _load() -> None:
     """Import everything that the thread needs."""
     import encodings.idna  # noqa: F401, PLC0415 - needed by the first look-up of a host name
 
-    import phaseline.reporting.delivery.delivery  # noqa: F401, PLC0415
+    import phaseline.reporting.delivery.delivery  # noqa: PLC0415
+
+    if os.name == "posix":  # they lock files
+        import phaseline.reporting.delivery.spool_file  # noqa: PLC0415
+        import phaseline.reporting.delivery.tidying  # noqa: F401, PLC0415
 
 
 def _before_fork() -> None:
