@@ -58,35 +58,35 @@ def clock(timestamp: object) -> str:
 
 
 def describe(message: Mapping[str, Any]) -> str:
-    """Return what a message of the stream says, without its job."""
+    """Return a message of the stream in words, without its job."""
     stage, text = one_line(str(message.get("stage") or "")), one_line(str(message.get("message") or ""))
     result = message.get("result")
     reason = one_line(str(result.get("error") or "")) if isinstance(result, dict) else ""
     kind = str(message.get("type"))
     match kind:
         case "job_started":
-            said = f"started, {one_line(str(message.get('workflow', '')))}"
+            words = f"started, {one_line(str(message.get('workflow', '')))}"
         case "job_progress":
             done = "" if message.get("progress") is None else f" {percent(message['progress'])}"
-            said = f"{stage}{done}{': ' if text else ''}{text}"
+            words = f"{stage}{done}{': ' if text else ''}{text}"
         case "stage_completed":
             took = message.get("stage_seconds")
-            said = f"{stage} {'skipped' if message.get('skipped') else 'done'}"
-            said += "" if took is None or message.get("skipped") else f" in {duration(took)}"
+            words = f"{stage} {'skipped' if message.get('skipped') else 'done'}"
+            words += "" if took is None or message.get("skipped") else f" in {duration(took)}"
         case "error_occurred":
-            said = f"error: {one_line(str(message.get('error_message')))}"
+            words = f"error: {one_line(str(message.get('error_message')))}"
         case "job_completed" | "job_failed":
-            said = f"{state_word(str(message.get('state')))} after {duration(message.get('duration'))}"
-            said += f": {reason}" if reason else ""
+            words = f"{state_word(str(message.get('state')))} after {duration(message.get('duration'))}"
+            words += f": {reason}" if reason else ""
         case "job_stalled" | "job_lost":
-            said = f"{state_word(str(message.get('state')))}: {one_line(str(message.get('reason')))}"
+            words = f"{state_word(str(message.get('state')))}: {one_line(str(message.get('reason')))}"
         case "photo_info":
             facts = message.get("photo_data")
             names = list(facts)[:_SHOWN_FACTS] if isinstance(facts, dict) else []
-            said = f"facts: {', '.join(one_line(str(name), 40) for name in names)}"
+            words = f"facts: {', '.join(one_line(str(name), 40) for name in names)}"
         case _:
-            said = one_line(kind.removeprefix("job_").replace("_", " "))
-    return click.style(said, fg=STYLES.get(str(message.get("state"))) if kind in _ENDS else None)
+            words = one_line(kind.removeprefix("job_").replace("_", " "))
+    return click.style(words, fg=STYLES.get(str(message.get("state"))) if kind in _ENDS else None)
 
 
 _ENDS: Final = frozenset({"job_completed", "job_failed", "job_stalled", "job_lost", "error_occurred"})

@@ -1,4 +1,4 @@
-"""Facts about the worker's process: what it runs, as whom and where. Secrets in its command are hidden.
+"""Facts about the process of a worker: its command, user and folder. Secrets in its command are hidden.
 
 Imported at the first job, as a program that imports the reporter may never report.
 """

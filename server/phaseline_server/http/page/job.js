@@ -37,7 +37,7 @@ export class JobView {
     this.seen = -1;
     this.fetching = false;
     this.missing = false;
-    /** Whether to fetch again, whatever the last answer said. */
+    /** Whether to fetch again, regardless of the last answer. */
     this.wanted = false;
     this.closed = false;
     /** @type {Map<string, number>} */
