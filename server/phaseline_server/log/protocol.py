@@ -1,7 +1,7 @@
 """The protocol between a log and the engine that stores it.
 
 `sqlite` stores a log in a file; `memory` forgets it at exit, and is the executable specification: all engines behave
-alike (`tests/server/test_store_engines.py`). No method blocks Trio's thread.
+alike (`tests/server/log/test_store_engines.py`). No method blocks Trio's thread.
 """
 
 from collections.abc import Collection, Sequence

@@ -21,7 +21,7 @@ from phaseline_server.log.queries import JobQuery, TotalsQuery, search_words
 from phaseline_server.log.sqlite.schema import VERSION
 from tests.support.journals import NAME, batch
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+DATA = Path(__file__).resolve().parents[2] / "data"
 EPOCH = "5eed5eed5eed5eed"
 OLD = range(1, VERSION)
 DAY_NS = 24 * 3600 * 10**9

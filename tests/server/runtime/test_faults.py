@@ -17,7 +17,7 @@ from tests.support.disks import files_at_most, fill
 from tests.support.listening import Listener, listening
 from tests.support.servers import serving
 
-SUPPORT = Path(__file__).resolve().parents[1] / "support"
+SUPPORT = Path(__file__).resolve().parents[2] / "support"
 
 
 async def report(client: httpx.AsyncClient, number: int) -> httpx.Response:

@@ -11,7 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.generation.stateful import run_state_machine_as_test
 
-from tests.server.test_openapi import CHECKS, ENDLESS, PATIENCE_S
+from tests.server.http.test_openapi import CHECKS, ENDLESS, PATIENCE_S
 from tests.support.examples import examples
 from tests.support.servers import progress_server
 
