@@ -57,8 +57,7 @@ class Band(NamedTuple):
 
     def beside(self, other: "Band") -> "Band":
         """Return the means of both."""
-        below, above, early = ((mine + theirs) / 2 for mine, theirs in zip(self[:3], other[:3], strict=True))
-        return Band(below, above, early)
+        return Band((self.below + other.below) / 2, (self.above + other.above) / 2, (self.early + other.early) / 2)
 
     def top(self, share: float) -> float:
         """Return the level of the upper end when about this share of the run has gone by."""

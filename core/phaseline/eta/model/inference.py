@@ -249,9 +249,10 @@ def _summary(r: Floats, t: float, phase: float, q: Question) -> Answer:
     if q.alone:
         return Answer(middle, low, high, float(r[int(_FIRST_CAUTIOUS * DRAWS)]), phase)
     # A user who is shown so much is misled by a share of the run's length; a miss by more than that is no worse.
-    miss = np.abs(r[:, None] - r)
+    miss = np.subtract.outer(r, r)
+    np.abs(miss, out=miss)
     miss *= 1 / (t + r + 1e-9)
-    loss = np.minimum(miss, 1.0, out=miss) @ for_point
+    loss = np.minimum(miss, 1.0, out=miss).dot(for_point)
     point = float(r[loss.argmin()])
     return Answer(point, low, high, max(point, late), phase)
 
