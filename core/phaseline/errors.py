@@ -14,13 +14,16 @@ __all__ = [
     "InvalidField",
     "InvalidJSON",
     "InvalidSeries",
+    "OrderPending",
     "PhaselineError",
     "Refused",
+    "TakesNoOrders",
     "TooLarge",
     "TooMany",
     "UnknownJob",
     "UnknownType",
     "Unrecoverable",
+    "WorkerGone",
     "shown",
 ]
 
@@ -120,6 +123,27 @@ class IllegalEvent(PhaselineError):
     """The job's state does not allow this event."""
 
     code = "ILLEGAL_EVENT"
+    status = 409
+
+
+class TakesNoOrders(PhaselineError):
+    """The job's worker doesn't take such orders."""
+
+    code = "TAKES_NO_ORDERS"
+    status = 409
+
+
+class WorkerGone(PhaselineError):
+    """The job's worker is gone, so it can't be given orders."""
+
+    code = "WORKER_GONE"
+    status = 409
+
+
+class OrderPending(PhaselineError):
+    """The same order waits for the job's worker already."""
+
+    code = "ORDER_PENDING"
     status = 409
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline.model.events import EVENTS, Event, Finding, JobDismissed, Report
+from phaseline.model.events import EVENTS, Event, Finding, JobDismissed, OrderGiven, Report
 from phaseline.model.snapshot import PhaseState, State
 from phaseline.stream import Position
 from phaseline.wire import (
@@ -117,8 +117,8 @@ statuses = st.builds(
 
 
 def test_every_event_is_a_report_or_the_servers_own_finding() -> None:
-    # A user dismisses jobs, by a request of its own.
-    assert {*REPORTS, *get_args(Finding), JobDismissed} == set(EVENTS)
+    # A user dismisses jobs and gives orders, by requests of their own.
+    assert {*REPORTS, *get_args(Finding), JobDismissed, OrderGiven} == set(EVENTS)
 
 
 @given(st.one_of([events_of(kind) for kind in REPORTS]))

@@ -13,9 +13,14 @@ from phaseline.model.events import (
     JobFailed,
     JobLost,
     JobProgress,
+    JobQueued,
+    JobResumed,
     JobStalled,
     JobStarted,
     MetricsReported,
+    OrderGiven,
+    OrderRefused,
+    OrderTaken,
     PhaseCompleted,
     PhotoInfo,
 )
@@ -26,6 +31,7 @@ from tests.support.core_events import everything_in, example_of, moment
 
 WAYS: dict[State, tuple[type[Event], ...]] = {
     State.ABSENT: (),
+    State.QUEUED: (JobQueued,),
     State.ACTIVE: (JobStarted, JobProgress),
     State.STALLED: (JobStarted, JobProgress, JobStalled),
     State.LOST: (JobStarted, JobProgress, JobLost),
@@ -33,7 +39,9 @@ WAYS: dict[State, tuple[type[Event], ...]] = {
     State.FAILED: (JobStarted, JobProgress, JobFailed),
     State.CANCELLED: (JobStarted, JobProgress, JobCancelled),
 }
-PAIRS = [(state, kind) for state in State for kind in EVENTS]
+# Orders have rules of their own: test_orders has them.
+ORDERS = {OrderGiven, OrderTaken, OrderRefused}
+PAIRS = [(state, kind) for state in State for kind in EVENTS if kind not in ORDERS]
 # A stalled job takes another stall only for a worse reason: test_job says which.
 LEGAL = [
     (state, kind)
@@ -43,6 +51,7 @@ LEGAL = [
 ILLEGAL = [(state, kind) for state, kind in PAIRS if kind not in TRANSITIONS[state]]
 
 REPORTS = {JobProgress, PhaseCompleted, PhotoInfo, ErrorOccurred, MetricsReported}
+BEGINNINGS: dict[type[Event], State] = {JobQueued: State.QUEUED, JobStarted: State.ACTIVE}
 ENDS = {JobCompleted, JobFailed, JobCancelled}
 
 
@@ -82,9 +91,9 @@ def test_an_illegal_event_is_rejected_and_changes_nothing(state: State, kind: ty
     assert str(refusal.value).startswith(f"job 'job_1' can't accept {event} ")
     assert str(refusal.value).endswith(
         "start it with job_started"
-        if state is State.ABSENT
+        if state is State.ABSENT or (state is State.QUEUED and kind is not JobDismissed)
         else "end it first, or use another id"
-        if kind is JobStarted
+        if kind in BEGINNINGS
         else "allowed: a job that has ended, stalled or is lost"
         if kind is JobDismissed
         else "start it again with job_started"
@@ -101,10 +110,25 @@ def test_a_started_job_accepts_every_report_and_a_silent_job_becomes_active(stat
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.COMPLETED, State.FAILED, State.CANCELLED])
-def test_a_job_before_its_start_or_after_its_end_accepts_only_a_start(state: State) -> None:
-    assert {kind: after for kind, after in TRANSITIONS[state].items() if kind is not JobDismissed} == {
-        JobStarted: State.ACTIVE
-    }
+def test_a_job_before_its_start_or_after_its_end_accepts_only_a_beginning(state: State) -> None:
+    assert {kind: after for kind, after in TRANSITIONS[state].items() if kind is not JobDismissed} == BEGINNINGS
+
+
+def test_a_queued_job_accepts_no_report_of_work() -> None:
+    assert {JobProgress, PhaseCompleted, ErrorOccurred, JobCompleted, JobStalled}.isdisjoint(TRANSITIONS[State.QUEUED])
+
+
+def test_a_job_that_was_lost_in_its_queue_goes_back_to_it() -> None:
+    job = job_in(State.QUEUED)
+    job.apply(JobLost(job_id="job_1", reason="worker gone"), moment(5))
+    assert str(job.state) == "lost"
+    with pytest.raises(IllegalEvent, match="while it is lost in its queue; start it with job_started"):
+        job.apply(example_of(JobProgress), moment(6))
+    job.apply(JobResumed(job_id="job_1"), moment(7))
+    assert str(job.state) == "queued"
+    job.apply(example_of(JobLost), moment(8))
+    job.apply(example_of(JobStarted), moment(9))
+    assert str(job.state) == "active"
 
 
 def test_a_job_that_is_not_at_work_is_dismissed_in_its_state() -> None:

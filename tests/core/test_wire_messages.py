@@ -33,6 +33,7 @@ from phaseline.wire.message import eta_seconds, seconds
 from tests.support.core_events import SECOND, WALL, moment
 
 J = "job_12345"
+QUEUE = ["queue", "position", "queued_at", "start_eta_seconds", "start_at"]
 OURS = [
     "seq",
     "epoch",
@@ -62,7 +63,7 @@ MESSAGES: list[tuple[Event, list[str], list[str]]] = [
     (
         STARTED,
         ["type", "job_id", "photo_id", "photo_info", "timestamp"],
-        ["worker", "stages", "averages", "cache_hit"],
+        ["worker", "stages", "averages", "cache_hit", "orders", *QUEUE],
     ),
     (
         JobProgress(job_id=J, phase="exif_analysis", progress=25, text="Analyzing…", details={"iso": 800}),

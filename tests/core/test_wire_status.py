@@ -91,6 +91,14 @@ def test_a_status_has_the_keys_of_the_photo_protocol_and_more() -> None:
         "unit",
         "rate",
         "dismissed",
+        "queue",
+        "position",
+        "queued_at",
+        "start_eta_seconds",
+        "start_at",
+        "orders",
+        "pending_orders",
+        "paused",
         "shortened",
     ]
 
@@ -145,6 +153,14 @@ def test_an_active_job_has_all_figures() -> None:
         "reason": None,
         "silent_seconds": None,
         "dismissed": False,
+        "queue": "",
+        "position": None,
+        "queued_at": None,
+        "start_eta_seconds": None,
+        "start_at": None,
+        "orders": [],
+        "pending_orders": [],
+        "paused": False,
         "shortened": [],
     }
     assert stages == [

@@ -66,7 +66,14 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "duration": st.none() | st.floats(0, allow_infinity=False),
     "reason": texts,
     "metrics": json_objects,
+    "queue": labels,
+    "position": st.none() | st.integers(1, 10**9),
+    "orders": st.lists(st.sampled_from(["cancel", "pause", "resume"]), max_size=3, unique=True).map(tuple),
+    "order": st.sampled_from(["cancel", "pause", "resume"]),
+    "order_id": st.text(characters, min_size=1, max_size=40),
 }
+
+ORDER = {"order_id": "o1", "order": "cancel"}
 
 
 def events_of(kind: type[Event]) -> st.SearchStrategy[Event]:
@@ -82,7 +89,7 @@ any_event: st.SearchStrategy[Event] = st.one_of([events_of(kind) for kind in EVE
 
 def example_of(kind: type[Event], job_id: str = "job_1", **fields: Any) -> Event:
     """Return a plain, legal event of `kind`."""
-    filled = {"phase": "importing", "error_type": "oops", "text": "it broke", "data": {"iso": 800}}
+    filled = {"phase": "importing", "error_type": "oops", "text": "it broke", "data": {"iso": 800}, **ORDER}
     wanted = {field: value for field, value in filled.items() if field in required_fields(kind)}
     return kind(job_id=job_id, **(wanted | fields))
 

@@ -4,13 +4,34 @@ An event says that something happened; a message is an event on the wire. Both s
 code uses the project's names (`phase`, `text`), the wire those of the photo protocol (`stage`, `message`).
 """
 
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
+from phaseline.model.event_fields import (
+    MAX_AGE_S,
+    MAX_PHASES,
+    ONE_LINE,
+    Age,
+    Amount,
+    Count,
+    Details,
+    JobId,
+    Label,
+    Name,
+    Percent,
+    PhotoId,
+    Seconds,
+    Text,
+    one_line,
+)
+from phaseline.model.orders import OrderId, OrderKinds
+from phaseline.model.snapshot import OrderKind
+
 __all__ = [
     "EVENTS",
+    "MAX_AGE_S",
     "MAX_PHASES",
     "ONE_LINE",
     "Age",
@@ -27,12 +48,16 @@ __all__ = [
     "JobId",
     "JobLost",
     "JobProgress",
+    "JobQueued",
     "JobResumed",
     "JobStalled",
     "JobStarted",
     "Label",
     "MetricsReported",
     "Name",
+    "OrderGiven",
+    "OrderRefused",
+    "OrderTaken",
     "PhaseCompleted",
     "PhotoId",
     "PhotoInfo",
@@ -41,52 +66,6 @@ __all__ = [
     "one_line",
 ]
 
-MAX_PHASES: Final = 500
-MAX_AGE_S: Final = 7 * 24 * 3600
-ONE_LINE: Final = "one line"
-
-
-def one_line(least: int, most: int) -> Meta:
-    """Return the constraint on a name: `least` to `most` characters on one line.
-
-    A name has no tab or newline; decoding removes all other control characters. `wire.one_line` checks this, because
-    a regular expression in msgspec would take longer than the rest of the decoding.
-    """
-    size = f"{least} to {most}" if least else f"at most {most}"
-    return Meta(
-        min_length=least or None,
-        max_length=most,
-        description=f"a string of {size} characters in one line",
-        extra={ONE_LINE: True},
-        extra_json_schema={"pattern": r"\A[^\t\n]*\Z"},
-    )
-
-
-# Error texts quote the descriptions as what is allowed.
-JobId = Annotated[str, one_line(1, 200)]
-Name = Annotated[str, one_line(1, 100)]
-Label = Annotated[str, one_line(0, 100)]
-Age = Annotated[float, Meta(ge=0, le=MAX_AGE_S, description=f"a number of seconds from 0 to {MAX_AGE_S}")]
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1, description="an integer from 0 to 2^63 - 1")]
-# The limits keep messages short: each one of a job repeats the id.
-PhotoId = (
-    Annotated[
-        int,
-        Meta(
-            ge=-(2**63),
-            le=2**63 - 1,
-            description="an integer of 64 bits, a string of at most 200 characters in one line, or null",
-        ),
-    ]
-    | Annotated[str, one_line(0, 200)]
-    | None
-)
-Text = Annotated[str, Meta(max_length=10_000, description="a string of at most 10,000 characters")]
-_AMOUNT = Meta(ge=0, le=10**18, description="a number from 0 to 10^18")
-Amount = Annotated[int, _AMOUNT] | Annotated[float, _AMOUNT]
-Percent = Annotated[float, Meta(ge=0, le=100, description="a number from 0 to 100")]
-Seconds = Annotated[float, Meta(ge=0, description="a number of seconds, 0 or more")]
-Details = dict[str, Any]
 StallReason = Literal["silent", "worker gone"]
 
 
@@ -112,7 +91,37 @@ class BaseEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
         return str(self.__struct_config__.tag)
 
 
-class JobStarted(BaseEvent, frozen=True, kw_only=True, tag="job_started"):
+class _Beginning(BaseEvent, frozen=True, kw_only=True):
+    """What is known of a job before its first phase."""
+
+    name: Annotated[str, one_line(0, 200)] = ""
+    photo_id: PhotoId = None
+    photo_info: Details = {}
+    workflow: Name | None = None
+    phases: Annotated[
+        tuple[Name, ...], Meta(max_length=MAX_PHASES, description=f"a list of at most {MAX_PHASES} names")
+    ] = ()
+    series: Label = ""
+    host: Label = ""
+    worker: Details = {}
+    queue: Label = ""
+    orders: OrderKinds = ()
+
+
+class JobQueued(_Beginning, frozen=True, kw_only=True, tag="job_queued"):
+    """A job waits for its start in a queue, or its place there has changed.
+
+    Attributes:
+        queue: The name of the queue.
+        position: Its place in the queue, from 1; None if the queue has no order.
+
+    The other attributes are those of `JobStarted`, and hold for the job that is started later with the same id.
+    """
+
+    position: Annotated[int, Meta(ge=1, le=10**9, description="an integer from 1 to 10^9, or null")] | None = None
+
+
+class JobStarted(_Beginning, frozen=True, kw_only=True, tag="job_started"):
     """A job started.
 
     Attributes:
@@ -126,19 +135,11 @@ class JobStarted(BaseEvent, frozen=True, kw_only=True, tag="job_started"):
         series: A name for jobs of the workflow that take about equally long.
         host: The machine that does the work.
         worker: Facts about the process: command, user, pid, directory, version.
+        queue: The queue from which it was started, or "".
+        orders: The orders that the worker takes; with `pause` it takes `resume` too.
         cache_hit: Whether the result existed already. Estimates do not learn from such a job.
     """
 
-    name: Annotated[str, one_line(0, 200)] = ""
-    photo_id: PhotoId = None
-    photo_info: Details = {}
-    workflow: Name | None = None
-    phases: Annotated[
-        tuple[Name, ...], Meta(max_length=MAX_PHASES, description=f"a list of at most {MAX_PHASES} names")
-    ] = ()
-    series: Label = ""
-    host: Label = ""
-    worker: Details = {}
     cache_hit: bool = False
 
 
@@ -242,6 +243,35 @@ class JobDismissed(BaseEvent, frozen=True, kw_only=True, tag="job_dismissed"):
     """A user dismissed the job, which has ended, stalled or is lost: lists omit it until its next report."""
 
 
+class OrderGiven(BaseEvent, frozen=True, kw_only=True, tag="order_given"):
+    """A user gave the job's worker an order, which waits until the worker takes or refuses it.
+
+    Attributes:
+        order_id: The order's id, by which the worker answers, and recognizes an order that arrives twice.
+        order: What to do.
+        reason: Why, in words.
+    """
+
+    order_id: OrderId
+    order: OrderKind
+    reason: Text = ""
+
+
+class OrderTaken(BaseEvent, frozen=True, kw_only=True, tag="order_taken"):
+    """The worker takes an order, and carries it out."""
+
+    order_id: OrderId
+    order: OrderKind
+
+
+class OrderRefused(BaseEvent, frozen=True, kw_only=True, tag="order_refused"):
+    """The worker refuses an order, for a reason."""
+
+    order_id: OrderId
+    order: OrderKind
+    reason: Text = ""
+
+
 class MetricsReported(BaseEvent, frozen=True, kw_only=True, tag="processing_metrics"):
     """The worker's own metrics, published unchanged."""
 
@@ -253,7 +283,8 @@ Finding = JobStalled | JobLost | JobResumed
 """An event that the server itself creates."""
 
 Report = (
-    JobStarted
+    JobQueued
+    | JobStarted
     | JobProgress
     | PhaseCompleted
     | PhotoInfo
@@ -261,9 +292,11 @@ Report = (
     | JobCompleted
     | JobFailed
     | JobCancelled
+    | OrderTaken
+    | OrderRefused
     | MetricsReported
 )
 """An event that a reporter may send."""
-Event = Report | Finding | JobDismissed
+Event = Report | Finding | JobDismissed | OrderGiven
 """Any event; a `match` over it ends in `assert_never`."""
 EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)

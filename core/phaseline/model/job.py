@@ -13,7 +13,7 @@ class Job(ReportedJob):
 
     def shown_percent(self, percent: float) -> float:
         """Return the percent to publish for an engine's estimate: it never falls, and is 100 only on completion."""
-        if not (self.state.ended or self.state.stopped):
+        if not (self.state.ended or self.state.stopped or self.state is State.QUEUED):
             self.percent = max(self.percent, min(percent, 99.9))
         return self.percent
 
@@ -57,7 +57,7 @@ class Job(ReportedJob):
         reached = self.timeline.reached()
         return min(1, len(self.phases)) if reached is None else reached + 1
 
-    def brief(self, now: Moment, estimate: Estimate) -> Brief:
+    def brief(self, now: Moment, estimate: Estimate, begins_ns: int | None = None) -> Brief:
         """Return the part of the state that every message contains; the arguments are those of `snapshot`."""
         return Brief(
             at_ns=self._at_ns(now),
@@ -69,33 +69,43 @@ class Job(ReportedJob):
             state=self.state,
             phase_index=self.phase_index,
             phase_count=len(self.phases),
-            estimate=self._shown(estimate),
+            estimate=self._shown(estimate, begins_ns),
             elapsed_ns=self.elapsed_ns(now),
         )
 
     def _at_ns(self, now: Moment) -> int:
         return self.started.wall_ns + self.elapsed_ns(now) if self.ended else now.wall_ns
 
-    def _shown(self, estimate: Estimate) -> Estimate:
+    def _shown(self, estimate: Estimate, begins_ns: int | None) -> Estimate:
+        if self.state is State.QUEUED:
+            own_ns = estimate.remaining_ns
+            end_ns = None if own_ns is None or begins_ns is None else begins_ns + own_ns
+            return Estimate(0.0, end_ns, basis="none" if end_ns is None else estimate.basis, runs=estimate.runs)
         percent = self.shown_percent(estimate.percent)
         if self.state.ended:
             reached = 100.0 if self.state is State.COMPLETED else self.reached
             return Estimate(percent, 0, 0, 0, estimate.basis, estimate.runs, reached, 0)
-        if self.state.stopped:
+        if self.state.stopped or self.orders.paused:
             return Estimate(percent, basis=estimate.basis, runs=estimate.runs, phase_percent=estimate.phase_percent)
         return estimate if percent == estimate.percent else msgspec.structs.replace(estimate, percent=percent)
 
     def snapshot(
-        self, now: Moment, estimate: Estimate, averages: dict[str, int], reasons: tuple[Reason, ...] = ()
+        self,
+        now: Moment,
+        estimate: Estimate,
+        averages: dict[str, int],
+        reasons: tuple[Reason, ...] = (),
+        begins_ns: int | None = None,
     ) -> Snapshot:
         """Return the job's full state.
 
         Args:
             now: The present.
-            estimate: The engine's estimate. For an ended job the remaining time becomes 0, for a stalled or lost one
-                unknown.
+            estimate: The engine's estimate. For an ended job the remaining time becomes 0, for a stalled, lost or
+                paused one unknown.
             averages: Average durations of the workflow's phases in nanoseconds, by name.
             reasons: The recent large changes of the estimate.
+            begins_ns: The estimated time until a queued job starts; None if unknown.
         """
         phase = self.phases[self.current] if self.current is not None else None
         reached = self.timeline.reached()
@@ -116,7 +126,7 @@ class Job(ReportedJob):
             phases=tuple(p.snapshot(self._until(now), averages.get(p.name)) for p in self.phases),
             text=self.text,
             progress=phase.progress if phase else None,
-            estimate=self._shown(estimate),
+            estimate=self._shown(estimate, begins_ns),
             errors=self.errors,
             started_ns=self.started.wall_ns,
             ended_ns=self._at_ns(now) if self.ended else 0,
@@ -135,4 +145,11 @@ class Job(ReportedJob):
             unit=last.unit if last else "",
             rate=last.rate if last else None,
             dismissed=self.dismissed,
+            queue=self.queue,
+            position=self.waits.position if self.waits is not None else None,
+            queued_ns=self.queued.wall_ns if self.queued is not None else 0,
+            begins_ns=begins_ns if self.state is State.QUEUED else None,
+            orders=self.orders.taken,
+            pending=self.orders.pending,
+            paused=self.orders.paused,
         )

@@ -4,7 +4,10 @@ from typing import Any, Final
 
 import msgspec
 
+from phaseline.model.events import JobQueued
 from phaseline.model.job import Job
+from phaseline.model.kept_errors import KeptErrors
+from phaseline.model.orders import Orders
 from phaseline.model.phase import Phase
 from phaseline.model.snapshot import ErrorSnapshot, Moment, State
 from phaseline.model.timeline import Timeline
@@ -49,6 +52,10 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     stall_reason: str = ""
     workers: tuple[str, ...] = ()
     dismissed: bool = False
+    queue: str = ""
+    queued: Moment | None = None
+    waits: JobQueued | None = None
+    orders: Orders = Orders()
 
 
 # JSON can store every value that arrived as JSON; MessagePack has no integers of more than 64 bits.
@@ -80,7 +87,7 @@ def encode_job(job: Job) -> bytes:
             interrupted=timeline.interrupted,
             text=job.text,
             errors=job.errors,
-            errors_bytes=job.errors_bytes,
+            errors_bytes=job.kept_errors.bytes,
             results=job.results,
             results_bytes=job.results_bytes,
             started=job.started,
@@ -93,6 +100,10 @@ def encode_job(job: Job) -> bytes:
             stall_reason=job.stall_reason,
             workers=job.workers,
             dismissed=job.dismissed,
+            queue=job.queue,
+            queued=job.queued,
+            waits=job.waits,
+            orders=job.orders,
         )
     )
 
@@ -122,7 +133,7 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
     job.last_report = shifted(kept.last_report or kept.latest)
     job.workflow, job.series, job.host = kept.workflow, kept.series, kept.host
     job.photo_id, job.info, job.text = kept.photo_id, kept.info, kept.text
-    job.errors, job.errors_bytes = kept.errors, kept.errors_bytes
+    job.kept_errors = KeptErrors(kept.errors, kept.errors_bytes)
     job.results, job.results_bytes = kept.results, kept.results_bytes
     job.started, job.ended = shifted(kept.started), shifted(kept.ended) if kept.ended else None
     job.result, job.duration, job.cache_hit, job.percent = kept.result, kept.duration, kept.cache_hit, kept.percent
@@ -130,6 +141,8 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
     job.rename()
     job.reached, job.stall_reason, job.workers = kept.reached, kept.stall_reason, kept.workers
     job.dismissed = kept.dismissed
+    job.queue, job.queued = kept.queue, shifted(kept.queued) if kept.queued else None
+    job.waits, job.orders = kept.waits, kept.orders
     job.info_weight = weight(record)  # of all facts: it is counted in a moment
     job.timeline = _timeline(kept, shifted(kept.boundary), shift_ns)
     if not job.state.ended:

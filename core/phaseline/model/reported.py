@@ -1,11 +1,10 @@
 """What was reported of a job, and how each event changes it. `transitions` defines which events it accepts."""
 
-from typing import Any, Final, Self, assert_never
+from typing import Final, assert_never
 
 import msgspec
 
 from phaseline.model.events import (
-    MAX_PHASES,
     ErrorOccurred,
     Event,
     Finding,
@@ -15,20 +14,26 @@ from phaseline.model.events import (
     JobFailed,
     JobLost,
     JobProgress,
+    JobQueued,
     JobResumed,
     JobStalled,
     JobStarted,
     MetricsReported,
+    OrderGiven,
+    OrderRefused,
+    OrderTaken,
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.model.naming import job_name
+from phaseline.model.job_data import MAX_KEPT_BYTES, JobData
+from phaseline.model.kept_errors import MAX_ERRORS
+from phaseline.model.orders import Orders
 from phaseline.model.phase import Phase, PhaseDuration
-from phaseline.model.snapshot import ErrorSnapshot, Moment, PhaseState, State
+from phaseline.model.snapshot import ErrorSnapshot, Moment, Order, PhaseState, State
 from phaseline.model.timeline import Timeline
 from phaseline.model.transitions import check
 from phaseline.model.weight import weight
-from phaseline.model.workflows import PHOTO, workflow
+from phaseline.model.workflows import PHOTO
 
 __all__ = ["MAX_ERRORS", "MAX_KEPT_BYTES", "ReportedJob"]
 
@@ -37,101 +42,9 @@ _encoder: Final = msgspec.json.Encoder()
 # These events only change what an estimate depends on if they change the state, the photo or the current phase.
 _MINOR: Final = (JobProgress, ErrorOccurred, MetricsReported)
 
-# The memory that a job takes besides its facts, and each of its phases, in bytes.
-_BASE_WEIGHT: Final = 3000
-_PHASE_WEIGHT: Final = 300
-# At this limit a job keeps its first errors, which say the most, and the latest.
-MAX_ERRORS: Final = 100
-# Encoded size of a job's errors in memory, and of its `photo_info`. Many small messages could otherwise fill the
-# memory.
-MAX_KEPT_BYTES: Final = 262_144
 
-
-class ReportedJob:
-    """One job as its events leave it, from `job_started` to its end; use `Job`.
-
-    Only `apply`, `goes_on`, `settle`, `shown_percent` and its callers `brief` and `snapshot` change the attributes. The
-    tracker also sets `seq`, `last_report` and `workers`.
-
-    Attributes:
-        seq: The number of its last event.
-        version: The identity of all that an estimate depends on, except the time and the current phase's progress.
-            Copies share it, and each change replaces it. A number would not do: when an event is rolled back, the next
-            one gets the same.
-        latest: When the worker's last report happened. Events that the server creates don't count, because a delayed
-            report may have happened before them.
-        last_report: When the worker's last report arrived; later than `latest` if it was delayed.
-        workers: The names of the connected workers that report it; see `phaseline_server.jobs.workers`.
-        name: The name that users see.
-        stall_reason: Why it is stalled or lost, "" otherwise.
-        dismissed: Whether a user dismissed it since its last report.
-        reached: Progress of its last phase when the job failed or was cancelled, in percent.
-        errors_bytes: Encoded size of `errors`.
-        info_weight: Memory that `info` takes, in bytes; see `phaseline.model.weight`.
-        worker_weight: Memory that `worker` takes.
-        errors_weight: Memory that `errors` takes.
-        result_weight: Memory that `result` takes.
-        max_phases: Maximum number of phases.
-        results: The results of completed phases, by name; None for one that was too large to keep.
-        results_bytes: Encoded size of `results`.
-        max_kept_bytes: Maximum encoded size of `errors`, of `info`, and of `results`.
-    """
-
-    max_phases = MAX_PHASES
-    max_kept_bytes = MAX_KEPT_BYTES
-
-    def __init__(self, job_id: str) -> None:
-        """Create an absent job; its first event must be `JobStarted`."""
-        self.job_id = job_id
-        self.state = State.ABSENT
-        self.seq = 0
-        self.version = object()
-        self.latest = Moment(0, -(2**63))  # before any time of a monotonic clock, which starts with the machine
-        self.last_report = self.latest
-        self.workers: tuple[str, ...] = ()
-        self._reset(JobStarted(job_id=job_id), Moment(0, 0))
-
-    def _reset(self, event: JobStarted, now: Moment) -> None:
-        is_photo = event.photo_id is not None or bool(event.photo_info)
-        default = PHOTO.name if is_photo and not event.phases else "custom"
-        self.workflow = workflow(event.workflow or default, event.phases)
-        # Without any of these, the first phase decides whether the workflow is `photo`.
-        self.undecided = not (event.workflow or event.phases or is_photo)
-        self.series = event.series
-        self.host = event.host
-        self.worker: dict[str, Any] = dict(event.worker)
-        self.given_name = event.name
-        self.photo_id = event.photo_id
-        self.info: dict[str, Any] = dict(event.photo_info)
-        self.info_weight = weight(_encoder.encode(self.info)) if self.info else 0
-        self.worker_weight = weight(_encoder.encode(self.worker)) if self.worker else 0
-        self.timeline = Timeline(self.workflow, now)
-        self.text = ""
-        self.errors: tuple[ErrorSnapshot, ...] = ()
-        self.errors_bytes = self.errors_weight = 0
-        self.results: dict[str, dict[str, Any] | None] = {}
-        self.results_bytes = 0
-        self.started = now
-        self.ended: Moment | None = None
-        self.result: dict[str, Any] | None = None
-        self.result_weight = 0
-        self.duration: float | None = None
-        self.cache_hit = event.cache_hit
-        self.percent = self.reached = 0.0
-        self.stall_reason = ""
-        self.dismissed = False
-        self.rename()
-
-    def rename(self) -> None:
-        """Find the job's name anew, as its facts have changed."""
-        self.name = job_name(self.given_name, self.info, self.photo_id, self.job_id)
-
-    def copy(self) -> Self:
-        """Return an independent copy. Shared values are safe because they are replaced, never changed."""
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        other.timeline = self.timeline.copy()
-        return other
+class ReportedJob(JobData):
+    """One job as its events leave it, from `job_queued` or `job_started` to its end; use `Job`."""
 
     # ------------------------------------------------------------------ events
 
@@ -182,8 +95,8 @@ class ReportedJob:
         if isinstance(event, Finding):
             self._find(event, after, now)
             return ()
-        if isinstance(event, JobDismissed):
-            self.dismissed, self.version = True, object()
+        if isinstance(event, JobDismissed | OrderGiven):
+            self._hear_user(event, now)
             return ()
         known = self.state, self.photo_id, self.current
         # The reported age of an event can't date it before the previous report.
@@ -202,7 +115,7 @@ class ReportedJob:
             self.version = object()
         return self._durations() if after.ended else ()
 
-    def _change(self, event: Event, now: Moment) -> None:
+    def _change(self, event: Event, now: Moment) -> None:  # noqa: C901 - one case an event
         match event:
             case JobProgress():
                 self.text = event.text
@@ -213,7 +126,11 @@ class ReportedJob:
                 self.timeline.complete(event.phase, PhaseState.SKIPPED if event.skipped else PhaseState.DONE, now)
                 self._keep_result(event)
             case JobStarted():
-                self._reset(event, now)
+                self._begin(event, now)
+            case JobQueued():
+                self._queue(event, now)
+            case OrderTaken() | OrderRefused():
+                self._answer(event)
             case PhotoInfo():
                 self.info = self.info | event.data
                 self.info_weight = weight(_encoder.encode(self.info))
@@ -222,10 +139,52 @@ class ReportedJob:
                 self._error(event, now)
             case JobCompleted() | JobFailed() | JobCancelled():
                 self._end(event, now)
-            case MetricsReported() | JobStalled() | JobLost() | JobResumed() | JobDismissed():
+            case MetricsReported() | JobStalled() | JobLost() | JobResumed() | JobDismissed() | OrderGiven():
                 pass  # these change only the state, or are applied before
             case _:
                 assert_never(event)
+
+    def _hear_user(self, event: JobDismissed | OrderGiven, now: Moment) -> None:
+        """Apply an event of a user, which is no sign of life of the worker."""
+        if isinstance(event, OrderGiven):
+            self.orders = self.orders.given(Order(event.order_id, event.order, event.reason, now.wall_ns))
+        else:
+            self.dismissed = True
+        self.version = object()
+
+    def _queue(self, event: JobQueued, now: Moment) -> None:
+        since, orders = (self.queued, self.orders) if self.waits is not None else (None, None)
+        self.reset(event, since or now)
+        self.waits, self.queued = event, self.started
+        self.orders = Orders.of(event.orders, orders)
+
+    def _begin(self, event: JobStarted, now: Moment) -> None:
+        """Start the job; of a queued one, the facts that the start doesn't have are those of the queue."""
+        waited, since, orders = self.waits, self.queued, self.orders
+        if waited is None:
+            self.reset(event, now)
+            return
+        alike = event.workflow in {None, waited.workflow}
+        known = msgspec.structs.replace(
+            event,
+            name=event.name or self.given_name,
+            photo_id=event.photo_id if event.photo_id is not None else self.photo_id,
+            photo_info=self.info | event.photo_info,
+            workflow=event.workflow or waited.workflow,
+            phases=event.phases or (waited.phases if alike else ()),
+            series=event.series or self.series,
+            host=event.host or self.host,
+            worker=event.worker or self.worker,
+            queue=event.queue or self.queue,
+        )
+        self.reset(known, now)
+        self.queued, self.orders = since, Orders.of(event.orders, orders)
+
+    def _answer(self, event: OrderTaken | OrderRefused) -> None:
+        before = self.orders.paused
+        self.orders = self.orders.answered(event.order_id, event.order, taken=isinstance(event, OrderTaken))
+        if self.orders.paused != before:
+            self.timeline.interrupt()  # the phase's duration doesn't measure its work
 
     def _decide(self, event: Event) -> None:
         """Choose the workflow of a job that was started without one, if `event` tells."""
@@ -253,28 +212,7 @@ class ReportedJob:
     def _error(self, event: ErrorOccurred, now: Moment) -> None:
         phase = event.phase if event.phase is not None or self.current is None else self.phases[self.current].name
         error = ErrorSnapshot(event.error_type, event.text, event.details, phase, now.wall_ns)
-        document = _encoder.encode(error)
-        size, kept = len(document), self.errors
-        if kept and (len(kept) >= MAX_ERRORS or self.errors_bytes + size > self.max_kept_bytes):
-            dropped = _encoder.encode(kept[-1])
-            self.errors_bytes -= len(dropped)
-            self.errors_weight -= weight(dropped)
-            kept = kept[:-1]
-        self.errors = (*kept, error)
-        self.errors_bytes += size
-        self.errors_weight += weight(document)
-
-    @staticmethod
-    def weight_of_start(event: JobStarted) -> int:
-        """Return the memory that a job takes when `event` has started it, in bytes, roughly."""
-        facts = weight(_encoder.encode(event.photo_info)) + weight(_encoder.encode(event.worker))
-        return _BASE_WEIGHT + _PHASE_WEIGHT * len(event.phases) + facts
-
-    @property
-    def weight(self) -> int:
-        """The memory that the job takes, in bytes, roughly."""
-        facts = self.info_weight + self.worker_weight + self.errors_weight + self.result_weight + 3 * self.results_bytes
-        return _BASE_WEIGHT + _PHASE_WEIGHT * len(self.phases) + facts
+        self.kept_errors = self.kept_errors.adding(error, self.max_kept_bytes)
 
     def _keep_result(self, event: PhaseCompleted) -> None:
         if event.phase not in self.results and (not event.result or len(self.results) >= self.max_phases):
@@ -287,7 +225,7 @@ class ReportedJob:
         self.results_bytes = others_bytes + (size if kept else 0)
 
     def _end(self, event: JobCompleted | JobFailed | JobCancelled, now: Moment) -> None:
-        self.ended = now
+        self.ended, self.waits, self.orders = now, None, Orders()
         if isinstance(event, JobCancelled):
             self.result, self.duration, why = {"error": event.reason}, None, event.reason or "cancelled"
         else:
@@ -305,13 +243,3 @@ class ReportedJob:
             return ()
         done = (phase for phase in self.phases if phase.state is PhaseState.DONE and phase.measured)
         return tuple(PhaseDuration(self.workflow.name, self.series, phase.name, phase.spent_ns) for phase in done)
-
-    @property
-    def phases(self) -> list[Phase]:
-        """The known phases in order."""
-        return self.timeline.phases
-
-    @property
-    def current(self) -> int | None:
-        """0-based index of the current phase, or None."""
-        return self.timeline.current

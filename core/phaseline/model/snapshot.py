@@ -11,6 +11,8 @@ __all__ = [
     "ErrorSnapshot",
     "Estimate",
     "Moment",
+    "Order",
+    "OrderKind",
     "PhaseSnapshot",
     "PhaseState",
     "Reason",
@@ -19,6 +21,7 @@ __all__ = [
 ]
 
 Basis = Literal["history", "similar", "progress", "none"]
+OrderKind = Literal["cancel", "pause", "resume"]
 
 
 class Moment(NamedTuple):
@@ -40,6 +43,7 @@ class State(StrEnum):
     """The states of a job."""
 
     ABSENT = "absent"
+    QUEUED = "queued"
     ACTIVE = "active"
     STALLED = "stalled"
     LOST = "lost"
@@ -51,6 +55,11 @@ class State(StrEnum):
     def at_work(self) -> bool:
         """Whether the job is active or stalled."""
         return self in _AT_WORK
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the job is queued or at work, so that it stays in memory."""
+        return self in _UNFINISHED
 
     @property
     def bad(self) -> bool:
@@ -69,6 +78,7 @@ class State(StrEnum):
 
 
 _AT_WORK = frozenset({State.ACTIVE, State.STALLED})
+_UNFINISHED = frozenset({State.QUEUED, State.ACTIVE, State.STALLED})
 _BAD = frozenset({State.FAILED, State.LOST})
 _ENDED = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 _STOPPED = frozenset({State.STALLED, State.LOST})
@@ -156,6 +166,15 @@ class ErrorSnapshot(msgspec.Struct, frozen=True):
     at_ns: int
 
 
+class Order(msgspec.Struct, frozen=True):
+    """An order that a job's worker has neither taken nor refused; `at_ns` is when it was given, by the wall clock."""
+
+    order_id: str
+    order: OrderKind
+    reason: str
+    at_ns: int
+
+
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a snapshot that every message contains; it is cheap to create.
 
@@ -195,6 +214,13 @@ class Snapshot(Brief, frozen=True, kw_only=True):
         stall_reason: Why it is stalled or lost, "" otherwise.
         silent_ns: Time since the worker's last report while the job is stalled or lost, 0 otherwise.
         dismissed: Whether a user dismissed it since its last report.
+        queue: The queue in which it waits, or from which it was started, or "".
+        position: Its place in the queue while it waits, from 1, or None.
+        queued_ns: Time when it was queued, 0 if it was not.
+        begins_ns: The estimated time until a queued job starts, or None if unknown.
+        orders: The kinds of orders that its worker takes.
+        pending: The orders that wait for the worker's answer.
+        paused: Whether its worker has paused it.
     """
 
     job_id: str
@@ -220,6 +246,13 @@ class Snapshot(Brief, frozen=True, kw_only=True):
     unit: str = ""
     rate: float | None = None
     dismissed: bool = False
+    queue: str = ""
+    position: int | None = None
+    queued_ns: int = 0
+    begins_ns: int | None = None
+    orders: tuple[OrderKind, ...] = ()
+    pending: tuple[Order, ...] = ()
+    paused: bool = False
 
     @property
     def error(self) -> str:

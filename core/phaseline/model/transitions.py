@@ -19,10 +19,14 @@ from phaseline.model.events import (
     JobFailed,
     JobLost,
     JobProgress,
+    JobQueued,
     JobResumed,
     JobStalled,
     JobStarted,
     MetricsReported,
+    OrderGiven,
+    OrderRefused,
+    OrderTaken,
     PhaseCompleted,
     PhotoInfo,
     StallReason,
@@ -44,40 +48,68 @@ _REPORTS: Final[dict[type[Event], State]] = {
     PhotoInfo: State.ACTIVE,
     ErrorOccurred: State.ACTIVE,
     MetricsReported: State.ACTIVE,
+    OrderTaken: State.ACTIVE,
+    OrderRefused: State.ACTIVE,
     JobCompleted: State.COMPLETED,
     JobFailed: State.FAILED,
     JobCancelled: State.CANCELLED,
 }
 
+_BEGINNINGS: Final[dict[type[Event], State]] = {JobQueued: State.QUEUED, JobStarted: State.ACTIVE}
+
 TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
-    State.ABSENT: {JobStarted: State.ACTIVE},
-    State.ACTIVE: _REPORTS | {JobStalled: State.STALLED, JobLost: State.LOST},
+    State.ABSENT: _BEGINNINGS,
+    # A queued job has no phases yet. Another job_queued moves it. It is lost once the worker that would start it is
+    # gone, and resumed by that worker's return.
+    State.QUEUED: _BEGINNINGS
+    | {
+        PhotoInfo: State.QUEUED,
+        JobFailed: State.FAILED,
+        JobCancelled: State.CANCELLED,
+        JobLost: State.LOST,
+        JobResumed: State.QUEUED,
+        OrderGiven: State.QUEUED,
+        OrderTaken: State.QUEUED,
+        OrderRefused: State.QUEUED,
+    },
+    State.ACTIVE: _REPORTS | {JobStalled: State.STALLED, JobLost: State.LOST, OrderGiven: State.ACTIVE},
     # Any report resumes a job, and so does the worker's return. A silent job stalls again when its worker disconnects.
-    # A user may dismiss a job that is not active; that changes no state.
+    # A user may dismiss a job that is not active; that changes no state, and neither does an order.
     State.STALLED: _REPORTS
     | {
         JobStalled: State.STALLED,
         JobLost: State.LOST,
         JobResumed: State.ACTIVE,
         JobDismissed: State.STALLED,
+        OrderGiven: State.STALLED,
     },
-    State.LOST: _REPORTS | {JobStarted: State.ACTIVE, JobResumed: State.ACTIVE, JobDismissed: State.LOST},
-    # An ended job takes no more reports, but its id may be started again.
-    State.COMPLETED: {JobStarted: State.ACTIVE, JobDismissed: State.COMPLETED},
-    State.FAILED: {JobStarted: State.ACTIVE, JobDismissed: State.FAILED},
-    State.CANCELLED: {JobStarted: State.ACTIVE, JobDismissed: State.CANCELLED},
+    # A job that was lost in its queue accepts what a queued one does; see `_next_state`.
+    State.LOST: _REPORTS | _BEGINNINGS | {JobResumed: State.ACTIVE, JobDismissed: State.LOST},
+    # An ended job takes no more reports, but its id may be queued or started again.
+    State.COMPLETED: _BEGINNINGS | {JobDismissed: State.COMPLETED},
+    State.FAILED: _BEGINNINGS | {JobDismissed: State.FAILED},
+    State.CANCELLED: _BEGINNINGS | {JobDismissed: State.CANCELLED},
 }
 
 
-def check(job: "ReportedJob", event: Event) -> State:
+def _next_state(job: "ReportedJob", event: Event) -> State | None:
+    """Return the state that follows `event`; None if the job's state doesn't accept it."""
+    lost_in_queue = job.state is State.LOST and job.waits is not None and not isinstance(event, JobDismissed)
+    return TRANSITIONS[State.QUEUED if lost_in_queue else job.state].get(type(event))
+
+
+def check(job: "ReportedJob", event: Event) -> State:  # noqa: C901 - one case an event
     """Return the state that `event` would lead to; change nothing.
 
     Raises:
         IllegalEvent: The job's state does not allow the event.
+        TakesNoOrders: The job's worker doesn't take the order; also WorkerGone and OrderPending.
         InvalidField: The fixed workflow has no such phase, or a value is out of range.
         TooLarge: The job's `photo_info` would exceed its size limit.
     """
-    after = TRANSITIONS[job.state].get(type(event))
+    if isinstance(event, OrderGiven) and job.state is not State.ABSENT:
+        job.orders.check_given(job.job_id, job.state, job.stall_reason, event.order)
+    after = _next_state(job, event)
     if after is None:
         raise IllegalEvent(_refusal(job, event))
     match event:
@@ -87,8 +119,10 @@ def check(job: "ReportedJob", event: Event) -> State:
             raise IllegalEvent(f"job {shown(job.job_id)} is dismissed already; its next report brings it back")
         case JobProgress() | PhaseCompleted():
             _check_work(job, event)
-        case JobStarted():
+        case JobStarted() | JobQueued():
             _check_declared(job, event)
+        case OrderTaken() | OrderRefused():
+            job.orders.check_answered(job.job_id, event.order_id, event.order)
         case ErrorOccurred() if event.phase is not None:
             _check_phase(job, event.phase)
         case PhotoInfo():
@@ -103,6 +137,7 @@ def check(job: "ReportedJob", event: Event) -> State:
             | JobCancelled()
             | ErrorOccurred()
             | MetricsReported()
+            | OrderGiven()
         ):
             pass  # the table has all of their rules
         case _:
@@ -134,12 +169,14 @@ def _refusal(job: "ReportedJob", event: Event) -> str:
         return f"{refused} before its start; start it with job_started"
     if isinstance(event, JobDismissed):
         return f"{refused} while it is {job.state}; allowed: a job that has ended, stalled or is lost"
-    if isinstance(event, JobStarted):
+    if isinstance(event, JobStarted | JobQueued):
         return f"{refused} while it is {job.state}; end it first, or use another id"
+    if job.waits is not None:
+        return f"{refused} while it is {job.state} in its queue; start it with job_started"
     return f"{refused} while it is {job.state}; start it again with job_started"
 
 
-def _check_declared(job: "ReportedJob", event: JobStarted) -> None:
+def _check_declared(job: "ReportedJob", event: JobStarted | JobQueued) -> None:
     declared = workflow(event.workflow or "custom", event.phases)
     if len(event.phases) > job.max_phases:
         raise InvalidField("phases", f"{len(event.phases)} names", f"at most {job.max_phases}")

@@ -15,10 +15,14 @@ from phaseline.model.events import (
     JobFailed,
     JobLost,
     JobProgress,
+    JobQueued,
     JobResumed,
     JobStalled,
     JobStarted,
     MetricsReported,
+    OrderGiven,
+    OrderRefused,
+    OrderTaken,
     PhaseCompleted,
     PhotoInfo,
 )
@@ -32,13 +36,23 @@ __all__ = [
     "encode_refrain",
     "needs_snapshot",
     "ours",
+    "queue_of",
     "seconds",
     "timestamp",
 ]
 
 _encoder: Final = msgspec.json.Encoder()
 _LAST_NS: Final = 253_402_300_800_000_000_000  # the year 10000
-_WITH_SNAPSHOT: Final = (JobStarted, JobCompleted, JobFailed, JobCancelled, JobStalled, JobLost, JobDismissed)
+_WITH_SNAPSHOT: Final = (
+    JobQueued,
+    JobStarted,
+    JobCompleted,
+    JobFailed,
+    JobCancelled,
+    JobStalled,
+    JobLost,
+    JobDismissed,
+)
 
 
 class CompletedStage(msgspec.Struct, frozen=True):
@@ -154,11 +168,15 @@ def needs_snapshot(event: Event) -> bool:
     return isinstance(event, _WITH_SNAPSHOT)
 
 
-def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: PLR0911 - one return a message
+def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: C901, PLR0911 - one return a message
     """Return the photo protocol's own fields of a message, in its order."""
     match event:
-        case JobStarted():
+        case JobStarted() | JobQueued():
             return {"photo_info": event.photo_info}
+        case OrderTaken():
+            return {"order_id": event.order_id, "order": event.order}
+        case OrderGiven() | OrderRefused():
+            return {"order_id": event.order_id, "order": event.order, "reason": event.reason}
         case JobProgress():
             progress = event.progress if event.progress is not None else job.estimate.phase_percent
             return {
@@ -217,13 +235,15 @@ def completed_stages(snapshot: Snapshot) -> list[CompletedStage]:
 def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
     """Return the fields that Phaseline adds to this type of message only."""
     match event:
-        case JobStarted():
+        case JobStarted() | JobQueued():
             averages = {phase.name: seconds(phase.average_ns) for phase in snapshot.phases if phase.average_ns}
             return {
                 "worker": snapshot.worker,
                 "stages": [phase.name for phase in snapshot.phases],
                 "averages": averages,
                 "cache_hit": snapshot.cache_hit,
+                "orders": snapshot.orders,
+                **queue_of(snapshot),
             }
         case PhaseCompleted():
             return _ended_phase(event, next((phase for phase in snapshot.phases if phase.name == event.phase), None))
@@ -245,10 +265,24 @@ def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
             | JobFailed()
             | JobCancelled()
             | JobResumed()
+            | OrderGiven()
+            | OrderTaken()
+            | OrderRefused()
         ):
             return {}
         case _:
             assert_never(event)
+
+
+def queue_of(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the fields about a job's queue."""
+    return {
+        "queue": snapshot.queue,
+        "position": snapshot.position,
+        "queued_at": timestamp(snapshot.queued_ns) if snapshot.queued_ns else None,
+        "start_eta_seconds": eta_seconds(snapshot.begins_ns),
+        "start_at": finish_at(snapshot.at_ns, snapshot.begins_ns),
+    }
 
 
 def _ended_phase(event: PhaseCompleted, phase: PhaseSnapshot | None) -> dict[str, Any]:

@@ -6,19 +6,21 @@ from typing import Any, Final
 import msgspec
 
 from phaseline.model.events import PhotoId
-from phaseline.model.snapshot import PhaseSnapshot, Snapshot, State
+from phaseline.model.snapshot import Order, OrderKind, PhaseSnapshot, Snapshot, State
 from phaseline.stream import Position
-from phaseline.wire.message import CompletedStage, completed_stages, ours, seconds, timestamp
+from phaseline.wire.message import CompletedStage, completed_stages, ours, queue_of, seconds, timestamp
 
 __all__ = [
     "DayStatus",
     "ErrorStatus",
     "JobStatus",
+    "OrderStatus",
     "StageStatus",
     "encode_snapshot",
     "encode_status",
     "job_status",
     "join_statuses",
+    "order_status",
     "short_status",
     "state_parts",
 ]
@@ -62,11 +64,22 @@ class ReasonStatus(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class OrderStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that the job's worker has neither taken nor refused."""
+
+    order_id: str
+    order: OrderKind
+    reason: str
+    given_at: str
+
+
 class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A job's full state: the fields of the photo protocol's `job_status` first, then Phaseline's.
 
     `reason` and `silent_seconds` are set for a stalled or lost job, None otherwise. `done`, `total`, `unit` and `rate`
-    (units per second) are those of the current or last phase. `worker` has facts about the process. `shortened` names
+    (units per second) are those of the current or last phase. `worker` has facts about the process. `queue` is where
+    the job waits or waited, `position` its place and `start_at` its estimated start while it waits. `orders` are those
+    that its worker takes, `pending_orders` those without an answer so far. `shortened` names
     the fields of which lists and snapshots only have a part, because they are large; the status of a single job has
     all of them.
     """
@@ -113,6 +126,14 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     rate: float | None
     dismissed: bool
+    queue: str
+    position: int | None
+    queued_at: str | None
+    start_eta_seconds: float | None
+    start_at: str | None
+    orders: list[OrderKind]
+    pending_orders: list[OrderStatus]
+    paused: bool
     shortened: list[str] = []
 
 
@@ -186,7 +207,16 @@ def job_status(snapshot: Snapshot) -> JobStatus:
         unit=snapshot.unit,
         rate=None if snapshot.rate is None else float(f"{snapshot.rate:.4g}"),
         dismissed=snapshot.dismissed,
+        **queue_of(snapshot),
+        orders=list(snapshot.orders),
+        pending_orders=[order_status(order) for order in snapshot.pending],
+        paused=snapshot.paused,
     )
+
+
+def order_status(order: Order) -> OrderStatus:
+    """Return an order as clients and its worker receive it."""
+    return OrderStatus(order_id=order.order_id, order=order.order, reason=order.reason, given_at=timestamp(order.at_ns))
 
 
 def short_status(snapshot: Snapshot) -> JobStatus:

@@ -89,6 +89,17 @@ class Grant(msgspec.Struct, frozen=True):
             f"the token does not allow reporting job {shown(job_id)} of workflow {DALLE.name}; allowed: scope admin"
         )
 
+    def check_orders(self, job_id: str) -> None:
+        """Raise Forbidden unless the job's worker may be given orders, which stop its program.
+
+        A token that reports all jobs is that of many workers, so it stops none of them.
+        """
+        if self.reports and not self.is_admin and not self.prefix:
+            raise Forbidden(
+                f"token scope {self.scope} does not allow giving orders to job {shown(job_id)}; "
+                "allowed: scope admin, or scope report with a job prefix"
+            )
+
 
 OPEN: Final = Grant(Scope.ADMIN)
 """The grant of every client while no token exists."""

@@ -11,12 +11,12 @@ from typing import Final, TypeVar
 import msgspec
 
 from phaseline.errors import PhaselineError, shown
-from phaseline.model.events import Event, JobDismissed, JobStarted
+from phaseline.model.events import Event, JobDismissed, JobQueued, JobStarted, OrderGiven
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Snapshot
 from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position
-from phaseline.wire import HostStatus
+from phaseline.wire import HostStatus, OrderStatus
 from phaseline_server.access.grant import OPEN, Grant
 from phaseline_server.access.keeper import CURRENT, Keeper
 from phaseline_server.errors import Forbidden, RateLimited
@@ -124,7 +124,7 @@ class JobsView:
         return taken.among([rejected[n] if n in rejected else next(outcomes) for n in range(len(events))])
 
     def _check(self, event: Event) -> None:
-        self._check_report(event.job_id, event.workflow if isinstance(event, JobStarted) else None)
+        self._check_report(event.job_id, event.workflow if isinstance(event, JobStarted | JobQueued) else None)
 
     def _check_report(self, job_id: str, workflow: str | None = None) -> None:
         grant = CURRENT.get().known
@@ -138,6 +138,19 @@ class JobsView:
         """See `Tracker.dismiss`; also raises Unauthorized, Forbidden and RateLimited."""
         self._check(event)
         return await self._tracker.dismiss(event, CURRENT.get().known.token)
+
+    async def order(self, event: OrderGiven) -> Position:
+        """Give a job's worker an order, and return its position once it is on disk; raises as `Tracker.take`.
+
+        It needs scope `admin`, or `report` with a job prefix; also raises Unauthorized, Forbidden and RateLimited.
+        """
+        CURRENT.get().known.check_orders(event.job_id)
+        self._check(event)
+        return await self._tracker.report(event, CURRENT.get().known.token)
+
+    def pending_orders(self, job_id: str) -> list[OrderStatus]:
+        """Return the orders of a job that its worker has not answered, for the client that reports it."""
+        return self._tracker.workers.orders.pending(job_id)
 
     async def announce(self, kind: str, channel: str, encode: Callable[[Position], bytes]) -> Position:
         """See `Tracker.announce`; requires `admin` without a prefix, because no other check applies to broadcasts."""

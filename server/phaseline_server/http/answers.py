@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from phaseline.stream import Position
-from phaseline.wire import DayStatus, JobStatus
+from phaseline.wire import DayStatus, JobStatus, OrderStatus
 
 __all__ = [
     "ActiveJobs",
@@ -19,6 +19,7 @@ __all__ = [
     "JobList",
     "JobOutput",
     "Missed",
+    "Ordered",
     "OutputTaken",
     "Polled",
     "Published",
@@ -42,7 +43,10 @@ class Failure(msgspec.Struct, kw_only=True):
 
 
 class Taken(msgspec.Struct, kw_only=True):
-    """The report is accepted and on disk. `ignored` names fields that were not understood."""
+    """The report is accepted and on disk. `ignored` names fields that were not understood.
+
+    `orders` are those of the job that its worker has neither taken nor refused.
+    """
 
     success: Literal[True]
     job_id: str
@@ -50,10 +54,11 @@ class Taken(msgspec.Struct, kw_only=True):
     epoch: str
     ignored: list[str] | msgspec.UnsetType = msgspec.UNSET
     hint: str | msgspec.UnsetType = msgspec.UNSET
+    orders: list[OrderStatus] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """The outcome of one report in a batch: its `seq`, or an error and its code; `ignored` as for one report."""
+    """The outcome of one report in a batch: its `seq`, or an error and its code; the others as for one report."""
 
     success: bool
     seq: int | msgspec.UnsetType = msgspec.UNSET
@@ -61,6 +66,7 @@ class Result(msgspec.Struct, kw_only=True):
     code: str | msgspec.UnsetType = msgspec.UNSET
     ignored: list[str] | msgspec.UnsetType = msgspec.UNSET
     hint: str | msgspec.UnsetType = msgspec.UNSET
+    orders: list[OrderStatus] | msgspec.UnsetType = msgspec.UNSET
 
 
 class BatchTaken(msgspec.Struct, kw_only=True):
@@ -71,6 +77,17 @@ class BatchTaken(msgspec.Struct, kw_only=True):
     refused: int
     results: list[Result]
     epoch: str
+
+
+class Ordered(msgspec.Struct, kw_only=True):
+    """The order is on disk. Its worker takes or refuses it: `order_taken` or `order_refused` has its `order_id`."""
+
+    success: Literal[True]
+    job_id: str
+    order_id: str
+    seq: int
+    epoch: str
+    ignored: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class OutputTaken(msgspec.Struct, kw_only=True):

@@ -12,6 +12,7 @@ from phaseline.model.events import (
     ErrorOccurred,
     JobDismissed,
     JobProgress,
+    JobQueued,
     JobStarted,
     PhaseCompleted,
     PhotoInfo,
@@ -23,6 +24,7 @@ from phaseline_server.http.parameters import FILTER, Ack, Channels, Flag, Page, 
 from phaseline_server.http.route import JSON, Route, json_of, media
 from phaseline_server.http.routes.fallback import Broadcast, Disconnect, Handshake, Send
 from phaseline_server.http.routes.history import MAX_JOBS, Totals
+from phaseline_server.http.routes.orders import GivenOrder
 from phaseline_server.http.routes.output import MAX_AT
 from phaseline_server.http.routes.progress import MAX_EVENTS, Complete
 from phaseline_server.http.routes.statistics import EtaAnswer, PhasesAnswer
@@ -150,6 +152,7 @@ def _report(name: str, path: str, summary: str, body: Any) -> Route:
 
 
 _PROGRESS: Final = (
+    _report("queue_job", "/progress/queue", "Report that a job waits in a queue.", JobQueued),
     _report("start_job", "/progress/start", "Start a job.", JobStarted),
     _report("report_progress", "/progress/report", "Report a job's progress.", JobProgress),
     _report("end_phase", "/progress/stage", "Report that a phase ended.", PhaseCompleted),
@@ -168,6 +171,16 @@ _PROGRESS: Final = (
         errors=_BODY,
     ),
     Route("job", "GET", "/progress/job/{job_id}", _READ, "Get a job.", json_of(answers.JobAnswer), errors=(404, 503)),
+    Route(
+        "order_job",
+        "POST",
+        "/progress/job/{job_id}/orders",
+        _REPORT,
+        "Order a job's worker to cancel, pause or resume the job.",
+        json_of(answers.Ordered),
+        GivenOrder,
+        errors=_REPORTED,
+    ),
     Route(
         "job_output",
         "GET",

@@ -9,7 +9,7 @@ import structlog
 from phaseline.eta import Engine
 from phaseline.eta.reasons import Reasons
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Brief, Estimate, Moment, Reason
+from phaseline.model.snapshot import Brief, Estimate, Moment, Reason, State
 from phaseline.model.statistics import Statistics
 from phaseline.wire import encode_refrain
 from phaseline_server.jobs.listener import NOBODY, Listener
@@ -105,7 +105,9 @@ class Estimates:
 
     def _renew(self, job: Job, now: Moment) -> SharedEstimate:
         gone = job.last_report if job.state.stopped else self._gone_since(job)
-        if gone is not None:
+        if job.state is State.QUEUED:
+            estimate = self._engine.estimate(job, job.started)  # of its own time, which has not begun
+        elif gone is not None:
             # No engine knows what has become of the job since then.
             estimate = self._engine.estimate(job, gone)
         else:

@@ -20,6 +20,7 @@ from phaseline.model.events import (
     JobFailed,
     JobLost,
     JobProgress,
+    JobQueued,
     JobStalled,
     JobStarted,
     PhotoInfo,
@@ -46,7 +47,7 @@ __all__ = ["Intake"]
 _encode: Final = msgspec.json.Encoder().encode
 
 _REPORTS: Final = frozenset(get_args(Report))
-_GROWING: Final = (JobStarted, PhotoInfo, ErrorOccurred)
+_GROWING: Final = (JobQueued, JobStarted, PhotoInfo, ErrorOccurred)
 """The events that are rejected if memory has no room for their facts."""
 _STOPPING: Final = (JobFailed, JobCancelled, JobStalled, JobLost)
 
@@ -256,7 +257,7 @@ class Intake:
         head = self.committing.heads.get(event.job_id)
         job = (self._jobs.get(event.job_id) or past) if head is None else head.job
         if job is None:
-            if not isinstance(event, JobStarted):
+            if not isinstance(event, JobQueued | JobStarted):
                 raise UnknownJob(event.job_id)
             job = Job(event.job_id)
         job.max_phases, job.max_kept_bytes = self._bounds
@@ -291,7 +292,7 @@ def _numbered(event: Event, owner: str) -> tuple[ProducerKey, int] | None:
 def _growth(event: Event) -> int:
     """Return how much more memory a job takes with `event`, in bytes; replaced facts are not subtracted."""
     match event:
-        case JobStarted():
+        case JobStarted() | JobQueued():
             return Job.weight_of_start(event)
         case PhotoInfo():
             return weight(_encode(event.data))

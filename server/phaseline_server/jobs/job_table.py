@@ -107,7 +107,7 @@ class JobTable:
 
 
 def _may_go(job: Job) -> bool:
-    return job.dismissed or not job.state.at_work
+    return job.dismissed or not job.state.unfinished
 
 
 def _went(job: Job) -> int:

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from phaseline.model.events import Event, Finding, PhaseCompleted
+from phaseline.model.events import Event, Finding, OrderGiven, PhaseCompleted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Moment, PhaseSnapshot, Snapshot
 from phaseline.model.statistics import Statistics
@@ -109,4 +109,4 @@ class JobMessages:
 
 def _date(event: Event, job: Job, moment: Moment) -> int:
     """Return the wall-clock time of an event; of a report, that of its worker."""
-    return moment.wall_ns if isinstance(event, Finding) else job.latest.wall_ns
+    return moment.wall_ns if isinstance(event, Finding | OrderGiven) else job.latest.wall_ns

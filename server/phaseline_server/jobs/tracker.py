@@ -101,6 +101,8 @@ class Tracker(PublishedJobs):
         estimates = Estimates(engine, statistics, listener, lambda job: self.workers.gone_since(job.workers))
         messages = JobMessages(estimates, statistics, log.top.epoch)
         super().__init__(log, table, messages, clock, ends)
+        for job in table.all():
+            self.workers.orders.publish(job)
         self._producers = producers or Producers({})
         self._listener = listener
         self._intake = Intake(table, messages, self._producers, self.workers, listener, top=log.top, bounds=bounds)
@@ -283,6 +285,7 @@ class Tracker(PublishedJobs):
                 self._messages.forget(head.job.job_id)
             else:
                 self._jobs.put(head.job)
+                self.workers.orders.publish(head.job)
         self._producers.update(group.numbers)
         self.reports += group.reports
         if group.forget:

@@ -101,7 +101,8 @@ class Watchdog:
         elif job.stall_reason == "worker gone" and any(map(workers.is_connected, job.workers)):
             self._report(JobResumed(job_id=job.job_id), job, moment)
             return
-        if job.state is not State.LOST:
+        # A queued job has nothing to report, nor has a paused one: only the loss of their worker is a sign.
+        if job.state is not State.LOST and job.state is not State.QUEUED and not job.orders.paused:
             least_s = self.limits.stall_after_s
             silence_s = self._seconds_since(job.last_report, moment)
             # The usual silence is only computed when it matters.

@@ -6,11 +6,12 @@ as a shell script may open a connection for each report.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from phaseline.model.events import Event
 from phaseline.model.snapshot import Moment
+from phaseline_server.jobs.order_delivery import OrderChannel, OrderDelivery
 
 __all__ = ["WorkerConnection", "Workers", "joined"]
 
@@ -24,18 +25,22 @@ class Workers:
     """The connected workers and those that are gone.
 
     Only the workers of active jobs are kept; see `forget_others`.
+
+    Attributes:
+        orders: Delivers the orders of users to them.
     """
 
     def __init__(self, clock: Callable[[], Moment], away: Iterable[str] = ()) -> None:
         """Start without connected workers; those in `away` reported before a restart."""
         self._clock = clock
+        self.orders = OrderDelivery()
         self._connections: dict[str, int] = {}
         # A connection without a producer had its name for itself, and can't come back under it.
         self._left = {name: (clock(), True) for name in away if _SEPARATOR in name}
 
-    def connect(self, client_id: str) -> "WorkerConnection":
-        """Return a new connection."""
-        return WorkerConnection(self, client_id)
+    def connect(self, client_id: str, write: Callable[[Sequence[bytes]], None]) -> "WorkerConnection":
+        """Return a new connection; `write` sends messages to its workers, and must neither wait nor raise."""
+        return WorkerConnection(self, client_id, OrderChannel(write))
 
     def is_connected(self, name: str) -> bool:
         """Say whether a worker is connected."""
@@ -76,10 +81,11 @@ class Workers:
 class WorkerConnection:
     """One connection that may report jobs."""
 
-    __slots__ = ("_client_id", "_names", "_producer", "_token", "_workers")
+    __slots__ = ("_channel", "_client_id", "_names", "_producer", "_token", "_workers")
 
-    def __init__(self, workers: Workers, client_id: str) -> None:
+    def __init__(self, workers: Workers, client_id: str, channel: OrderChannel) -> None:
         """Begin with no worker; `client_id` tells this connection from all others."""
+        self._channel = channel
         self._workers = workers
         self._client_id = client_id
         self._producer: str | None = None
@@ -117,9 +123,14 @@ class WorkerConnection:
         if name is None:
             name = self._names[producer] = self._name(producer)
             self._workers.arrive(name)
+            self._workers.orders.connect(name, self._channel)
             if len(self._names) > _MOST_NAMES:
-                self._workers.leave(self._names.popitem(last=False)[1], lost=False)
+                self._leave(self._names.popitem(last=False)[1], lost=False)
         return name
+
+    def _leave(self, name: str, *, lost: bool) -> None:
+        self._workers.orders.disconnect(name, self._channel)
+        self._workers.leave(name, lost=lost)
 
     def _name(self, producer: str | None) -> str:
         return self._client_id if producer is None else f"{self._token}{_SEPARATOR}{producer}"
@@ -127,7 +138,7 @@ class WorkerConnection:
     def close(self, *, lost: bool) -> None:
         """Take in that it is over, by a goodbye or not."""
         for name in self._names.values():
-            self._workers.leave(name, lost=lost)
+            self._leave(name, lost=lost)
         self._names.clear()
 
 

@@ -9,8 +9,8 @@ import structlog
 import trio
 
 from phaseline.errors import DiskFull, PhaselineError
-from phaseline.model.events import ErrorOccurred, Event, JobCancelled, JobCompleted, JobFailed
-from phaseline.model.snapshot import Snapshot, State
+from phaseline.model.events import ErrorOccurred, Event, JobCancelled, JobCompleted, JobFailed, OrderTaken
+from phaseline.model.snapshot import Order, Snapshot, State
 from phaseline.model.workflows import dalle_job_id
 from phaseline.wire import encode_run
 from phaseline_server.atomic_files import replace_file
@@ -39,6 +39,8 @@ class PictureRun:
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     begun: trio.Event = field(default_factory=trio.Event)  # the start is recorded, or was rejected
     over: trio.Event = field(default_factory=trio.Event)
+    orders: set[str] = field(default_factory=set)  # the ids of those that were received
+    reason: str = ""  # why it is cancelled
 
     def put_on(self, dress: Dress) -> None:
         """Replace the dress by a more complete one."""
@@ -69,14 +71,19 @@ class Maker:
             await self._failed(job_id, reporter, "INTERNAL", f"internal server error: {error!r}; see the server's log")
         finally:
             try:
+                reason = run.reason or "cancelled"
                 if self._tracker.ended_s(job_id) is None:
-                    await self.end(
-                        JobCancelled(job_id=job_id, reason="cancelled" if run.scope.cancel_called else ENDED)
-                    )
+                    await self.end(JobCancelled(job_id=job_id, reason=reason if run.scope.cancel_called else ENDED))
                 with trio.CancelScope(shield=True):
                     await self._archive(run, series, address)
             finally:
                 run.over.set()
+
+    async def cancel(self, run: PictureRun, job_id: str, order: Order) -> None:
+        """Take an order to cancel a run, and carry it out."""
+        await self.end(OrderTaken(job_id=job_id, order_id=order.order_id, order=order.order))
+        run.reason = order.reason
+        run.scope.cancel()
 
     async def _failed(self, job_id: str, reporter: RunReporter, code: str, text: str) -> None:
         phase, text = str(reporter.phase), self._studio.redaction.hide(text)

@@ -10,7 +10,7 @@ import trio
 from phaseline.errors import PhaselineError, UnknownJob
 from phaseline.model.events import ErrorOccurred, JobCompleted, JobFailed, JobStarted
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Estimate, Snapshot, State
+from phaseline.model.snapshot import Estimate, Order, Snapshot, State
 from phaseline.model.workflows import DALLE, dalle_job_id, valid_address
 from phaseline_server.errors import NoRun
 from phaseline_server.jobs.tracker import Tracker, now
@@ -51,6 +51,14 @@ class Runs:
         self._done_ttl = done_ttl
         self._maker = Maker(tracker, studio)
         self._runs: dict[Key, PictureRun] = {}
+        tracker.workers.orders.attend(self._receive_order)
+
+    def _receive_order(self, job_id: str, order: Order) -> None:
+        series, _, address = job_id.removeprefix(f"{DALLE.name}:").partition(":")
+        run = self._runs.get((series, address))
+        if run is not None and not run.over.is_set() and order.order_id not in run.orders:
+            run.orders.add(order.order_id)
+            self._nursery.start_soon(self._maker.cancel, run, job_id, order)
 
     async def restore(self) -> None:
         """Restore the runs of the tracker's jobs, and report those that were active at the last shutdown as failed."""
@@ -191,6 +199,7 @@ class Runs:
                 photo_id=address,
                 photo_info={"series": series, "address": address},
                 cache_hit=hit,
+                orders=() if hit else ("cancel",),
             )
         )
         if hit:

@@ -47,6 +47,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/dalle/{series}/{address}"): ("/dalle/simple/0x1", None, READERS),
     ("POST", "/dalle/{series}/{address}"): ("/dalle/simple/none", None, ADMINS),
     ("DELETE", "/dalle/{series}/{address}"): ("/dalle/simple/none", None, ADMINS),
+    ("POST", "/progress/queue"): ("/progress/queue", ABOUT_JOB, REPORTERS - OTHERS),
     ("POST", "/progress/start"): ("/progress/start", ABOUT_JOB, REPORTERS - OTHERS),
     ("POST", "/progress/report"): ("/progress/report", PROGRESS, REPORTERS - OTHERS),
     ("POST", "/progress/stage"): ("/progress/stage", ABOUT_JOB | {"stage": "importing"}, REPORTERS - OTHERS),
@@ -62,6 +63,12 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/progress/job/{job_id}"): ("/progress/job/shot-1", None, READERS),
     ("GET", "/progress/job/{job_id}/output"): ("/progress/job/shot-1/output", None, READERS),
     ("POST", "/progress/job/{job_id}/output"): ("/progress/job/shot-1/output", "text", REPORTERS - OTHERS),
+    # A token that reports all jobs is that of many workers, so it stops none of them.
+    ("POST", "/progress/job/{job_id}/orders"): (
+        "/progress/job/shot-1/orders",
+        {"order": "cancel"},
+        REPORTERS - OTHERS - {"report"},
+    ),
     ("GET", "/progress/active"): ("/progress/active", None, READERS),
     ("GET", "/progress/jobs"): ("/progress/jobs", None, READERS),
     ("GET", "/progress/totals"): ("/progress/totals", None, READERS),
@@ -243,6 +250,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], set[str], str]] = {
     "unsubscribe": ({"channels": ["jobs"]}, EVERYBODY, ""),
     "auth": ({"token": "wrong"}, set(), "4501"),
     "host_status": ({"host": "box"}, REPORTERS - CONFINED, "FORBIDDEN"),
+    "job_queued": ({"job_id": "shot-3"}, REPORTERS - OTHERS, "FORBIDDEN"),
     "job_started": ({"job_id": "shot-2"}, REPORTERS - OTHERS, "FORBIDDEN"),
     "job_progress": ({**PROGRESS}, REPORTERS - OTHERS, "FORBIDDEN"),
     "stage_completed": ({**ABOUT_JOB, "stage": "importing"}, REPORTERS - OTHERS, "FORBIDDEN"),
@@ -251,6 +259,8 @@ MESSAGES: dict[str, tuple[dict[str, Any], set[str], str]] = {
     "processing_metrics": ({**ABOUT_JOB}, REPORTERS - OTHERS, "FORBIDDEN"),
     "job_completed": ({**ABOUT_JOB}, REPORTERS - OTHERS, "FORBIDDEN"),
     "job_failed": ({**ABOUT_JOB}, REPORTERS - OTHERS, "FORBIDDEN"),
+    "order_taken": ({**ABOUT_JOB, "order_id": "x", "order": "cancel"}, REPORTERS - OTHERS, "FORBIDDEN"),
+    "order_refused": ({**ABOUT_JOB, "order_id": "x", "order": "cancel"}, REPORTERS - OTHERS, "FORBIDDEN"),
     "job_cancelled": ({**ABOUT_JOB}, REPORTERS - OTHERS, "FORBIDDEN"),
 }
 

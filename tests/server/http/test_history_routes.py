@@ -107,7 +107,7 @@ async def test_jobs_are_filtered(tmp_path: Path, query: dict[str, str], expected
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ({"state": "active,odd"}, "state is 'active,odd'; allowed: active, "),
+        ({"state": "active,odd"}, "state is 'active,odd'; allowed: queued, active, "),
         ({"since": "last week"}, "since is 'last week'; allowed: an RFC 3339 time with its offset, today, yesterday"),
         ({"until": "2026-11-28T22:31:49"}, "until is '2026-11-28T22:31:49'; allowed: an RFC 3339 time"),
         ({"cursor": "12"}, "cursor is '12'; allowed: the cursor of the page before"),

@@ -49,7 +49,7 @@ class Box:
 
     async def connect(self, *events: Event, producer: str | None = None, client: str = "c1") -> WorkerConnection:
         """Return a connection that has reported `events`."""
-        connection = self.tracker.workers.connect(client)
+        connection = self.tracker.workers.connect(client, lambda _: None)
         connection.register(producer)
         await (await self.tracker.take_all(events, connection.worker_of)).wait()
         return connection

@@ -189,7 +189,9 @@ class _Fallback:
                 return {"type": "host_status_confirmed", "host": message.host}
             case BaseEvent():
                 position = await self._tracker.report(message)
-                return {"type": "ack", "seq": position.seq, "producer_seq": message.producer_seq}
+                answer = {"type": "ack", "seq": position.seq, "producer_seq": message.producer_seq}
+                pending = self._tracker.pending_orders(message.job_id)
+                return {**answer, "orders": pending} if pending else answer
 
     async def broadcast(self, body: Broadcast) -> dict[str, object]:
         """Publish a client's message to a channel; a message that is a report is handled as a report."""

@@ -8,6 +8,7 @@ import msgspec
 from quart import Response, request
 
 from phaseline.errors import PhaselineError
+from phaseline.model.event_fields import Seconds
 from phaseline.model.events import (
     Age,
     Count,
@@ -18,16 +19,17 @@ from phaseline.model.events import (
     JobFailed,
     JobId,
     JobProgress,
+    JobQueued,
     JobStarted,
     Label,
     PhaseCompleted,
     PhotoId,
     PhotoInfo,
     Report,
-    Seconds,
 )
 from phaseline.stream import Position
-from phaseline.wire import decode_object, ignored_fields, ignored_in_array, job_status
+from phaseline.wire import OrderStatus, decode_object, ignored_fields, ignored_in_array, job_status
+from phaseline_server.access.views import JobsView
 from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.large_answers import hold_for_answer, json_page, line_page
@@ -79,6 +81,7 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True):
 
 # The event type of each route's body, by route name.
 _REPORTS: Final[dict[str, type[Event]]] = {
+    "queue_job": JobQueued,
     "start_job": JobStarted,
     "report_progress": JobProgress,
     "end_phase": PhaseCompleted,
@@ -99,7 +102,10 @@ def _add_reports(handlers: Handlers, services: Services) -> None:
 
     async def take(event: Event, document: bytes, kind: object) -> Response:
         position = await tracker.report(event)
-        return _taken(event, position, notes_of(ignored_fields(document, kind), services.fractions.hint(event)))
+        notes = notes_of(ignored_fields(document, kind), services.fractions.hint(event))
+        if pending := tracker.pending_orders(event.job_id):
+            notes["orders"] = pending
+        return _taken(event, position, notes)
 
     async def report(kind: type[Event]) -> Response:
         document = await read_body()
@@ -132,6 +138,7 @@ def _add_reports(handlers: Handlers, services: Services) -> None:
                 raise
             taken = taken.settled()
         results = _results(taken.outcomes, ignored_in_array(document), services.fractions.hints(events))
+        _add_orders(results, events, tracker)
         good = sum(isinstance(outcome, int) for outcome in taken.outcomes)
         answer = {"success": good == len(results), "accepted": good, "refused": len(results) - good, "results": results}
         return json_answer(answer | {"epoch": tracker.log.top.epoch})
@@ -147,6 +154,7 @@ class _Kept(msgspec.Struct):
     success: bool = True
     ignored: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     hint: str | msgspec.UnsetType = msgspec.UNSET
+    orders: list[OrderStatus] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Refused(msgspec.Struct, frozen=True):
@@ -167,6 +175,14 @@ def _results(
     for index, hint in hints.items():
         _note(results[index], "hint", hint)
     return results
+
+
+def _add_orders(results: Sequence[_Kept | _Refused], events: Sequence[Event], tracker: JobsView) -> None:
+    """Add the pending orders of each job to the result of its last accepted report."""
+    last = {event.job_id: result for event, result in zip(events, results, strict=True) if isinstance(result, _Kept)}
+    for job_id, result in last.items():
+        if pending := tracker.pending_orders(job_id):
+            result.orders = pending
 
 
 def _note(result: _Kept | _Refused, name: str, note: object) -> None:

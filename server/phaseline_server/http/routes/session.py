@@ -72,7 +72,7 @@ class Session:
         self._paced = False
         self._access = CURRENT.get()
         self.client = services.clients.add(services.tracker.log.top)
-        self._worker = services.tracker.workers.connect(self.client.client_id)
+        self._worker = services.tracker.workers.connect(self.client.client_id, self._order)
         self.coalesce_s = 0.0
         self.batch = False
 
@@ -309,6 +309,9 @@ class Session:
 
     def _reply(self, kind: str, **fields: object) -> None:
         self._acks.answer(_encoder.encode({"type": kind, **fields}))
+
+    def _order(self, texts: Sequence[bytes]) -> None:
+        self._say(list(texts))
 
     def _say(self, texts: list[bytes]) -> None:
         self._subscriber.put(*[Message(0, "", "", frozenset(), text) for text in texts])
