@@ -79,7 +79,7 @@ def run_command(  # noqa: PLR0913 - one an option
     job_id = job_id or of_job or _new_id(wishes["name"] or name_of(argv))
     env, given, side = dict(os.environ), argv, None if no_inject else open_side()
     if not no_inject:
-        env = environment(os.environ, job_id, side)
+        env = environment(os.environ, job_id, side, argv)
     if side is not None:
         given = tuple(arguments(argv, side))
     try:

@@ -23,6 +23,8 @@ _FAILED: Final = re.compile(r"^(?:openjd_fail: *(.+)|##vso\[task\.logissue [^]]*
 class Inband:
     """The in-band lines of one run."""
 
+    used = False
+    """Whether the program has named its progress: then nothing else counts."""
     error: str | None = None
     """What the program says went wrong."""
 
@@ -42,6 +44,7 @@ class Inband:
         if percent is not None:
             value = number(percent.group(1))
             if value is not None and value <= 100:  # noqa: PLR2004
+                self.used = True
                 self._progress.of_phase(value / 100)
                 self._progress.of_run(value / 100)
             if percent.group(2):

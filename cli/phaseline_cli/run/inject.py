@@ -15,6 +15,11 @@ JOB: Final = "PROGRESS_JOB"
 _URL: Final = "PROGRESS_URL"
 _DEFAULT_URL: Final = "ws://127.0.0.1:5100/ws"
 _FD: Final = "PROGRESS_FD"
+_HOOK: Final = "PHASELINE_HOOK"
+_PYTHONPATH: Final = "PYTHONPATH"
+_HOOKS: Final = Path(__file__).parents[1] / "hook"
+_ALONE: Final = re.compile(r"(?:python|pypy)[\d.]* (?:-[a-zA-Z]+ )?-[a-zA-Z]*[EIS]")
+"""A Python that does not load what PYTHONPATH names, or no `sitecustomize`."""
 _ADAPTERS: Final = Path(__file__).parents[1] / "adapters"
 _FREE: Final = range(9, 2, -1)
 """Descriptors that may be used. A POSIX shell can redirect to those of one digit only."""
@@ -45,16 +50,23 @@ def open_side() -> Side | None:
     return Side(reading, writing, number)
 
 
-def environment(env: Mapping[str, str], job_id: str, side: Side | None) -> dict[str, str]:
+def environment(env: Mapping[str, str], job_id: str, side: Side | None, argv: Sequence[str]) -> dict[str, str]:
     """Return the environment of a command.
 
     Args:
         env: ours.
         job_id: the job.
         side: the pipe that it may use.
+        argv: the command.
     """
     added = {JOB: job_id} | ({_FD: str(side.number)} if side is not None else {})
-    return {_URL: _DEFAULT_URL} | {name: value for name, value in env.items() if name != _FD} | added
+    found = {_URL: _DEFAULT_URL} | {name: value for name, value in env.items() if name not in (_FD, _HOOK)} | added
+    alone = _ALONE.match("".join(f"{word} " for word in [Path(argv[0]).name, *argv[1:3]]))
+    if side is not None and not alone and found.get(_PYTHONPATH) != "":  # the hook could not restore ""
+        before = [entry for entry in [found.get(_PYTHONPATH)] if entry]
+        found[_PYTHONPATH] = os.pathsep.join([str(_HOOKS), *before])
+        found[_HOOK] = f"{side.number}:{os.fstat(side.writing).st_ino}"
+    return found
 
 
 def arguments(argv: Sequence[str], side: Side) -> Sequence[str]:

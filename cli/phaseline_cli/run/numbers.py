@@ -1,5 +1,6 @@
 """Read the numbers that programs print: counts, sizes and times."""
 
+import math
 import re
 from typing import Final, Literal
 
@@ -59,3 +60,14 @@ def parse(text: str, unit: Unit) -> float | None:
     if unit == "bytes":
         return size(text)
     return seconds(text) if unit == "time" else number(text)
+
+
+def plain_number(value: object) -> float | None:
+    """Return a number of 0 or more from JSON; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) and found >= 0 else None

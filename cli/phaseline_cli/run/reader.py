@@ -102,8 +102,10 @@ class Reader:
 
     def _feed_side(self, time: float, data: bytes) -> Iterable[tuple[float, Reading]]:
         before = self.progress.now
+        known = self._program is not None and not self._program.adapter.bars and not self.side.hooked.active
+        self.side.hook_counts = not known and not self._inband.used
         for line in self.side.lines(data):
-            if not self.side.take(line) and self._program is not None and not self.side.used:
+            if not self.side.take(line, time) and self._program is not None and not self.side.used:
                 self._program.line(line)
             if self.progress.now != before:
                 before = self.progress.now
@@ -112,6 +114,11 @@ class Reader:
     def quiet(self, time: float) -> Iterable[tuple[float, Reading]]:
         """Read rows that are still being written, since the program paused."""
         before = self.progress.now
+        if self.side.hooked.active:
+            self.side.hooked.settle()
+            if self.progress.now != before:
+                before = self.progress.now
+                yield time, before
         for screen in self._screens.values():
             for line in screen.rest():
                 self._take(line)
@@ -149,6 +156,7 @@ class Reader:
         """
         chosen = next((a for a in self._adapters.values() if a.matches(argv)), None)
         self.progress.begin_anew()
+        self.side.hooked.switch(since)
         self._bars = Bars(self.progress)
         self._program = None
         if chosen is not None:
@@ -173,24 +181,27 @@ class Reader:
             if isinstance(found, Line) and found.ended:
                 self._errors.line(found.text)
             return
+        hooked = self.side.hooked.active and not self._inband.used  # then the bars on the screen are known already
         if isinstance(found, TerminalProgress):
-            self._bars.terminal(found)
-            return
+            if not hooked:
+                self._bars.terminal(found)
+        elif not self._inband.line(found.text):
+            self._take_line(found, hooked=hooked)
+
+    def _take_line(self, found: Line, *, hooked: bool) -> None:
         text = found.text
-        if self._inband.line(text):
-            return
         if not self._fixed:
             self._look_for_signs(text)
             self._recent.append(text)
             self._timed.append((self.last, text))
-        program = self._program
+        program = None if hooked else self._program
         if program is not None:
             if any(re.search(pattern, text) for pattern in program.adapter.cancelled):
                 self._cancelled = True
             meant = program.line(text)
         else:
             meant = False
-        if not meant and (program is None or program.adapter.bars):
+        if not meant and not hooked and (program is None or program.adapter.bars):
             meant = self._bars.line(found)
         if found.ended or not meant:
             self._errors.line(text)
@@ -202,6 +213,9 @@ class Reader:
             if adapter is self.adapter or not adapter.signs:
                 continue
             if any(re.search(sign, text) for sign in adapter.signs):
+                if self.side.hooked.active:
+                    self._errors.use(adapter)
+                    return
                 program = self._use(adapter, ())
                 for recent in self._recent:
                     program.line(recent)

@@ -2,15 +2,17 @@
 
 {"phase": "render", "progress": 42.5, "message": "frame 7", "done": 17, "total": 40, "unit": "frames"}
 
-Each key may be left out. Lines that are no JSON are those of an injected channel, which the adapter reads.
+Each key may be left out. Objects with the key `hook` come from the hook in Python programs. Lines that are no JSON are
+those of an injected channel, which the adapter reads.
 """
 
 import json
-import math
 from collections.abc import Iterator
 from typing import Any, Final
 
 from phaseline.text import one_line
+from phaseline_cli.run.hooked import HookedBars
+from phaseline_cli.run.numbers import plain_number
 from phaseline_cli.run.progress import Progress
 
 _LONGEST: Final = 65_536
@@ -28,8 +30,12 @@ class SideChannel:
         """
         self._progress = progress
         self._rest = b""
+        self.hooked = HookedBars(progress)
+        """The bars that the hook reports."""
+        self.hook_counts = True
+        """Whether they count: an adapter knows better what its program's bars mean."""
         self.used = False
-        """Whether a JSON object has come: what the program says itself counts, and nothing else."""
+        """Whether a JSON object of the program's own has come: then nothing else counts."""
 
     def lines(self, data: bytes) -> Iterator[str]:
         """Yield the lines that have ended."""
@@ -38,16 +44,19 @@ class SideChannel:
         for line in lines:
             yield line.decode("utf-8", "replace").strip()
 
-    def take(self, text: str) -> bool:
-        """Take in a line; return False if it is no JSON object."""
+    def take(self, text: str, time: float = 0.0) -> bool:
+        """Take in a line that came `time` seconds after the start; return False if it is no JSON object."""
         if not text.startswith("{"):
             return False
         try:
             said = json.loads(text)
         except (ValueError, RecursionError):
             return True
-        self.used = True
-        self._take(said)
+        if "hook" not in said:
+            self.used = True
+            self._take(said)
+        elif not self.used and self.hook_counts:
+            self.hooked.take(said, time)
         return True
 
     def _take(self, said: dict[str, Any]) -> None:
@@ -55,25 +64,14 @@ class SideChannel:
         phase, message = said.get("phase"), said.get("message")
         if isinstance(phase, str) and one_line(phase, 100):
             progress.enter(one_line(phase, 100))
-        done, total = _number(said.get("done")), _number(said.get("total"))
+        done, total = plain_number(said.get("done")), plain_number(said.get("total"))
         unit = said.get("unit")
         if done is not None:
             progress.count(done, total, one_line(unit, 20) if isinstance(unit, str) else "")
-        percent = _number(said.get("progress"))
+        percent = plain_number(said.get("progress"))
         if percent is not None and percent <= _MOST:
             progress.of_phase(percent / _MOST)
         elif done is not None and total:
             progress.of_phase(min(1.0, done / total))
         if isinstance(message, str):
             progress.say(one_line(message))
-
-
-def _number(value: object) -> float | None:
-    """Return a number of 0 or more; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None

@@ -1,0 +1,223 @@
+"""Progress bars of Python libraries, as the hook reports them from inside of the program.
+
+Of bars that are open at the same time, one is shown: the first that was begun, until it ends. A bar that begins in the
+loop of another is a round of it. It is none if the other one counts on meanwhile: then both are drawn side by side.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from phaseline.text import one_line
+from phaseline_cli.run.numbers import plain_number
+from phaseline_cli.run.progress import Progress
+
+MOST_BARS: Final = 1000
+MOST_REPEATS: Final = 20
+"""Bars of one name that are phases of their own; later ones belong to the last of them."""
+MOST_PHASES: Final = 100
+_MARKUP: Final = re.compile(r"\[/?[a-z#@][^\[\]]*\]|\[/\]")
+"""Colors and styles in texts of rich."""
+_UNITS: Final = {"it": "", "B": "bytes"}
+_PAUSES: Final = 5
+"""Pauses of a tenth of a second until a bar that has not counted is shown."""
+_ROUGHLY: Final = 0.01
+
+
+@dataclass(slots=True, eq=False)
+class _Bar:
+    """One bar that is open."""
+
+    name: str
+    outer: "_Bar | None"
+    """The bar in whose loop it begins."""
+    declared: bool = False
+    """Whether others may have been begun with it that run after it, not in its loop."""
+    phase: str = ""
+    """The phase that it is, once it is shown."""
+    done: float = 0.0
+    total: float | None = None
+    unit: str = ""
+    text: str = ""
+    inner: "_Bar | None" = None
+    """The last round that has begun in its loop."""
+    rounds: int = 0
+    """Rounds since it has counted last."""
+    most_rounds: int = 1
+    is_open: bool = True
+
+    @property
+    def full(self) -> bool:
+        return self.total is not None and self.done >= self.total
+
+    def fraction(self) -> float | None:
+        """Return how much of it is done, with its rounds; they are expected to be as many as before."""
+        if not self.total:
+            return None
+        within = 0.0
+        if self.inner is not None and self.rounds:
+            part = 1.0 if not self.inner.is_open else self.inner.fraction() or 0.0
+            within = (self.rounds - 1 + part) / max(self.rounds, self.most_rounds)
+        return min(1.0, (self.done + within) / self.total)
+
+    def begin_round(self, inner: "_Bar") -> None:
+        self.inner = inner
+        self.rounds += 1
+
+    def count(self, done: float) -> None:
+        """Take in a new count."""
+        inner = self.inner
+        if done > self.done:
+            if inner is not None and inner.is_open and not inner.full:
+                inner.outer = self.inner = None  # both count: they stand side by side
+            self.most_rounds = max(self.most_rounds, self.rounds)
+            self.rounds = 0
+        elif done < self.done and self.outer is not None:
+            self.outer.begin_round(self)
+        self.done = done
+
+
+class HookedBars:
+    """The bars of all Python processes of a run, and which of them is shown."""
+
+    def __init__(self, progress: Progress) -> None:
+        """Watch for reports.
+
+        Args:
+            progress: where what is found goes.
+        """
+        self._progress = progress
+        self._bars: dict[tuple[object, object], _Bar] = {}
+        self._latest: dict[object, _Bar] = {}
+        self._shown: _Bar | None = None
+        self._names: dict[str, int] = {}
+        self._shown_before = 0
+        self._pauses = 0
+        self._begun: dict[object, float] = {}
+        self._left: set[object] = set()
+        self.active = False
+        """Whether a process reports bars, which are drawn on the screen once more."""
+
+    def switch(self, since: float) -> None:
+        """Leave the bars of all processes that began before another program did, `since` seconds after the start."""
+        for pid in [pid for pid, begun in self._begun.items() if begun < since]:
+            self._left.add(pid)
+            self._end(pid)
+        self._show(settled=True)
+
+    def take(self, said: Mapping[str, Any], time: float) -> None:
+        """Take in a report that came `time` seconds after the start."""
+        pid = said.get("pid")
+        if not said.get("hook"):
+            self._end(pid)
+        if not said.get("hook") or pid in self._left:
+            return
+        self._begun.setdefault(pid, time)
+        self._pauses = 0
+        self.active = True
+        key = (pid, said.get("bar"))
+        if said.get("open") is False:
+            self._close(key)
+            return
+        bar = self._bars.get(key)
+        if bar is None:
+            if len(self._bars) >= MOST_BARS:
+                self._close(next(iter(self._bars)))
+            bar = self._bars[key] = self._begin((pid, said.get("thread")), said)
+        bar.count(plain_number(said.get("done")) or 0.0)
+        bar.total = plain_number(said.get("total"))
+        unit = one_line(str(said.get("unit") or ""), 20)
+        bar.unit, bar.text = _UNITS.get(unit, unit), one_line(str(said.get("text") or ""))
+        if bar is self._shown:
+            self._draw(bar)
+        self._show(settled=False)
+
+    def settle(self) -> None:
+        """Take note of a pause; after a few, show a bar that has not counted yet: none begins in its loop."""
+        self._pauses += 1
+        if self._pauses >= _PAUSES:
+            self._show(settled=True)
+
+    def _end(self, pid: object) -> None:
+        """Forget the bars of a process."""
+        for key in [key for key in self._bars if key[0] == pid]:
+            self._close(key)
+        self.active = bool(self._bars)
+
+    def _begin(self, thread: object, said: Mapping[str, Any]) -> _Bar:
+        outer = self._latest.get(thread)
+        while outer is not None and (outer.full or not outer.is_open):
+            outer = outer.outer
+        name = one_line(str(said.get("name") or ""), 300)
+        declared = said.get("hook") == "rich"
+        if declared:
+            name = _MARKUP.sub("", name)
+        bar = self._latest[thread] = _Bar(" ".join(name.split()).rstrip(": ")[:60], outer, declared)
+        if outer is not None:
+            outer.begin_round(bar)
+        return bar
+
+    def _close(self, key: tuple[object, object]) -> None:
+        bar = self._bars.pop(key, None)
+        if bar is not None:
+            bar.is_open = False
+
+    def _show(self, *, settled: bool) -> None:
+        bar = self._choose()
+        if bar is None:
+            return
+        if not bar.phase:
+            undecided = bar.done == 0 and (bar.inner is None or bar.inner.done == 0)
+            if undecided and (not settled or (bar.declared and bar.inner is not None)):
+                return
+            bar.phase = self._phase(bar.name)
+        self._shown = bar
+        self._draw(bar)
+
+    def _draw(self, bar: _Bar) -> None:
+        progress, inner = self._progress, bar.inner
+        if inner is None or not bar.total:
+            progress.enter(bar.phase)
+            progress.of_phase(bar.fraction())
+            progress.count(bar.done, bar.total, bar.unit)
+            progress.say(bar.text)
+        else:
+            self._show_round(bar, inner, bar.total)
+        progress.of_run(bar.fraction() if self._shown_before == 1 else None)
+
+    def _choose(self) -> _Bar | None:
+        """Return the bar to show: the same as before, or the first one."""
+        shown = self._shown
+        if shown is not None and shown.is_open and shown.outer is None and not shown.full:
+            return shown
+        found = [bar for bar in self._bars.values() if bar.outer is None]
+        return next((bar for bar in found if not bar.full), found[0] if found and shown not in found else shown)
+
+    def _show_round(self, bar: _Bar, inner: _Bar, total: float) -> None:
+        """Show the present round of a bar: the phase is the round, as a person would number it."""
+        progress = self._progress
+        number = min(int(bar.done) + 1, int(total), MOST_PHASES)
+        progress.enter(f"{bar.phase.lower()} {number}")
+        if bar.rounds:
+            within = bar.fraction()
+            fraction = None if within is None else within * total - bar.done
+        else:
+            fraction = 1.0 if bar.full else 0.0
+        if fraction is not None and fraction < (progress.now.fraction or 0.0) - _ROUGHLY and number == MOST_PHASES:
+            progress.restart()
+        progress.of_phase(fraction if inner.total else None)
+        if bar.rounds:
+            progress.count(inner.done, inner.total, inner.unit)
+            progress.say(inner.text or inner.name)
+
+    def _phase(self, name: str) -> str:
+        """Return the phase of a bar that is shown for the first time."""
+        self._shown_before += 1
+        if self._shown_before > MOST_PHASES:
+            name = "more"
+        name = name or "run"
+        count = self._names[name] = self._names.get(name, 0) + 1
+        if count > MOST_REPEATS or self._shown_before > MOST_PHASES:
+            self._progress.restart()
+        return name if count == 1 else f"{name} {min(count, MOST_REPEATS)}"
