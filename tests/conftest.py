@@ -4,6 +4,9 @@ import io
 import itertools
 import os
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import coverage
 import pytest
@@ -13,6 +16,9 @@ IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 # pytest loads readline, which sets both for xdist's workers; programs would take them for the size of their terminal.
 for _variable in ("COLUMNS", "LINES"):
     os.environ.pop(_variable, None)
+
+# Debian's packages of PostgreSQL leave its programs out of the search path.
+os.environ["PATH"] += "".join(f":{path}" for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
 
 _numbers = itertools.count()
 _missing = pytest.StashKey[dict[str, int]]()
@@ -31,6 +37,15 @@ settings.register_profile("quick", settings.get_profile("ci" if IN_CI else "loca
 def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a state folder of its own, as a reporter would deliver what one of another test left."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / f"state-{next(_numbers)}"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server, `tests.support.postgres.Postgres`; mark its tests as needing `postgres`."""
+    from tests.support.postgres import postgres_server  # noqa: PLC0415 (imports the engine's library)
+
+    with postgres_server() as server:
+        yield server
 
 
 def pytest_configure(config: pytest.Config) -> None:

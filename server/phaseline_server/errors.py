@@ -6,10 +6,12 @@ __all__ = [
     "BadSeriesFile",
     "Busy",
     "DataDirError",
+    "Deposed",
     "Forbidden",
     "ForbiddenOrigin",
     "JournalFailed",
     "JournalUnusable",
+    "LogUnavailable",
     "MalformedRequest",
     "Misdirected",
     "NoOutput",
@@ -235,6 +237,22 @@ class JournalFailed(PhaselineError):
     """The journal's disk failed. The server accepts no reports until it is restarted."""
 
     code = "JOURNAL_FAILED"
+    status = 503
+    temporary = True
+
+
+class LogUnavailable(PhaselineError):
+    """The database with the log can't be reached, or not now. The server connects again by itself."""
+
+    code = "LOG_UNAVAILABLE"
+    status = 503
+    temporary = True
+
+
+class Deposed(PhaselineError):
+    """Another server leads the log; this one accepts no reports."""
+
+    code = "DEPOSED"
     status = 503
     temporary = True
 

@@ -14,7 +14,7 @@ from phaseline_server.log.batch import Batch, JobRow, Kept, ProducerKey, RunRow
 from phaseline_server.log.clock import LogClock
 from phaseline_server.log.learned import MOST_WORKFLOWS, EncodedRun, Learned, Outcomes, PhaseFailures, SlowRun
 from phaseline_server.log.memory_queries import find_jobs, find_totals
-from phaseline_server.log.protocol import Retention
+from phaseline_server.log.protocol import SINGLE, Retention
 from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
 
 __all__ = ["MemoryStore"]
@@ -29,6 +29,7 @@ class MemoryStore:
         name: See `Store.name`.
         epoch: See `Store.epoch`.
         top: See `Store.top`.
+        standing: See `Store.standing`.
     """
 
     def __init__(self, limits: Retention | None = None) -> None:
@@ -36,6 +37,7 @@ class MemoryStore:
         self.name = "the log in memory"
         self.epoch = secrets.token_hex(8)
         self.top = 0
+        self.standing = SINGLE
         self._limits = limits or Retention()
         self._clock = LogClock()
         self._events: deque[tuple[int, Message]] = deque()  # with the time of their commit
@@ -91,6 +93,11 @@ class MemoryStore:
         for key in batch.dropped:
             self._averages.pop(key, None)
         self._counts = batch.counts or self._counts
+
+    async def settle(self) -> bool:
+        """See `Store.settle`."""
+        await trio.lowlevel.checkpoint()
+        return False
 
     async def events(self, after: int, limit: int) -> tuple[Message, ...]:
         """See `Store.events`."""

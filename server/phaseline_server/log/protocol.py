@@ -1,11 +1,12 @@
 """The protocol between a log and the engine that stores it.
 
-`sqlite` stores a log in a file; `memory` forgets it at exit, and is the executable specification: all engines behave
-alike (`tests/server/log/test_store_engines.py`). No method blocks Trio's thread.
+`sqlite` stores a log in a file, and `postgres` in a database that servers share. `memory` forgets it at exit, and is
+the executable specification: all engines behave alike (`tests/server/log/test_store_engines.py`). No method blocks
+Trio's thread. Every method that reads or writes may also raise LogUnavailable, where the log is not on this machine.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -15,7 +16,7 @@ from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
 from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
 
-__all__ = ["Retention", "Store"]
+__all__ = ["SINGLE", "Retention", "Standing", "Store"]
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,23 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     producers: int = 10_000
     durations: int = 100_000
     runs: int = 20_000
+
+
+class Standing(NamedTuple):
+    """The part of a server among those that share a log.
+
+    Attributes:
+        role: `single` if the log can't be shared; `leader` if the server writes; `follower` if it waits.
+        term: The number of the leader's term; each leader begins one. 0 if it is not known.
+        leader: The address of the leader, or "".
+    """
+
+    role: Literal["single", "leader", "follower"]
+    term: int = 0
+    leader: str = ""
+
+
+SINGLE: Final = Standing("single")
 
 
 class Store(Protocol):
@@ -61,6 +79,11 @@ class Store(Protocol):
         """The number of the oldest event that `events` can return, `top + 1` if there is none."""
         ...
 
+    @property
+    def standing(self) -> Standing:
+        """The part of this server."""
+        ...
+
     async def load(self, ended_since_ns: int, most_jobs: int) -> Kept:
         """Return the state that a server starts with, and record that it starts now.
 
@@ -80,7 +103,18 @@ class Store(Protocol):
 
         Raises:
             DiskFull: There is no room; nothing is stored, and the next batch may be.
+            LogUnavailable: The database can't be reached; `settle` returns whether the batch is stored.
+            Deposed: Another server leads; nothing is stored.
             JournalFailed: The storage failed; whether the batch is stored is unknown.
+        """
+        ...
+
+    async def settle(self) -> bool:
+        """Wait until the log is available again; return whether the batch is stored for which `commit` failed.
+
+        Raises:
+            Deposed: Another server leads.
+            JournalFailed: The storage failed.
         """
         ...
 

@@ -32,7 +32,7 @@ class Machine:
         self._boot = name
 
     async def start(self) -> None:
-        self._patch.setattr("phaseline_server.log.sqlite.reading.boot_id", lambda: self._boot)
+        self._patch.setattr("phaseline_server.log.stored_clock.boot_id", lambda: self._boot)
         self.store = await SqliteStore.open(self._data_dir, WEEK)
 
     async def restart(self, boot: str = "first") -> None:

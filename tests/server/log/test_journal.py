@@ -13,9 +13,9 @@ from phaseline.model.snapshot import Moment, State
 from phaseline.model.statistics import Average
 from phaseline_server.errors import JournalUnusable
 from phaseline_server.log.batch import Batch, JobRow
+from phaseline_server.log.packing import LARGEST
 from phaseline_server.log.protocol import Retention
 from phaseline_server.log.sqlite.journal import Journal
-from phaseline_server.log.sqlite.packing import LARGEST
 from phaseline_server.log.sqlite.schema import VERSION
 from tests.support.journals import NAME, batch, contents, crashed, messages, served_last
 

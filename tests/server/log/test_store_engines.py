@@ -20,32 +20,39 @@ from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.log.batch import Batch, JobRow, RunRow
 from phaseline_server.log.learned import Learned, Outcomes, PhaseFailures, SlowRun
 from phaseline_server.log.memory import MemoryStore
+from phaseline_server.log.packing import LARGEST
 from phaseline_server.log.protocol import Retention, Store
-from phaseline_server.log.sqlite import SqliteStore
-from phaseline_server.log.sqlite.packing import LARGEST
 from phaseline_server.log.stream import Log
 from tests.support.journals import batch, messages
+from tests.support.stores import ENGINES, ENGINES_FOR_MANY_LOGS, OpenStore, opener
 from tests.support.tracking import HandClock, run_job
 
 Open = Callable[..., Awaitable[Store]]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=[*ENGINES, "memory"])
 async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Open empty stores with these limits, until the end of the test."""
     opened: list[Store] = []
+    open_at = None if request.param == "memory" else opener(request)
 
     async def open_one(**limits: Any) -> Store:
-        if request.param == "memory":
+        if open_at is None:
             return MemoryStore(Retention(**limits))
         data_dir = tmp_path / f"data{len(opened)}"
         data_dir.mkdir()
-        opened.append(await SqliteStore.open(data_dir, Retention(**limits)))
+        opened.append(await open_at(data_dir, Retention(**limits)))
         return opened[-1]
 
     yield open_one
     for store in opened:
         await store.close()
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def open_at(request: pytest.FixtureRequest) -> OpenStore:
+    """Open the lasting log of a directory."""
+    return opener(request)
 
 
 def job_row(job_id: str, seq: int, *, ended_ns: int | None = None, lost_ns: int | None = None) -> JobRow:
@@ -400,20 +407,28 @@ async def found_in(store: Store, first: int, since_ns: int) -> tuple[Any, ...]:
     )
 
 
+@pytest.fixture(scope="module", params=ENGINES_FOR_MANY_LOGS)
+def open_often(request: pytest.FixtureRequest) -> OpenStore:
+    """Open the lasting log of a directory, for many examples."""
+    return opener(request)
+
+
 @given(steps=steps, since=st.integers(0, 10))
 @settings(max_examples=50)
-def test_engines_answer_alike_whatever_was_done_to_them(steps: Sequence[Step], since: int) -> None:
+def test_engines_answer_alike_whatever_was_done_to_them(
+    open_often: OpenStore, steps: Sequence[Step], since: int
+) -> None:
     async def compare(folder: Path) -> None:
-        sqlite, memory = await SqliteStore.open(folder, SMALL), MemoryStore(SMALL)
-        both = Both(sqlite, memory)
+        lasting, memory = await open_often(folder, SMALL), MemoryStore(SMALL)
+        both = Both(lasting, memory)
         for part in (steps, [("prune", 1, "a")]):
             for step in part:
                 await both.do(step)
-            # SQLite keeps events longer, as it discards those that were committed together at once.
-            assert sqlite.oldest <= memory.oldest
+            # It keeps events longer, as it discards those that were committed together at once.
+            assert lasting.oldest <= memory.oldest
             asked = (memory.oldest, both.now_ns - 3 * since)
-            assert await found_in(sqlite, *asked) == await found_in(memory, *asked)
-        await sqlite.close()
+            assert await found_in(lasting, *asked) == await found_in(memory, *asked)
+        await lasting.close()
 
     with tempfile.TemporaryDirectory() as folder:
         trio.run(compare, Path(folder))
@@ -422,34 +437,34 @@ def test_engines_answer_alike_whatever_was_done_to_them(steps: Sequence[Step], s
 # ---------------------------------------------------------------------------------------- opened again
 
 
-async def test_all_that_was_committed_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
-    store = await SqliteStore.open(tmp_path)
+async def test_all_that_was_committed_is_there_when_it_is_opened_again(open_at: OpenStore, tmp_path: Path) -> None:
+    store = await open_at(tmp_path, Retention())
     both = Both(store)
     for step in (("ended", 3, "a"), ("ended", 3, "b"), ("active", 2, "c"), ("learn", 1, "d")):
         await both.do(step)
     epoch, before = store.epoch, await found_in(store, 1, 0)
     await store.close()
-    store = await SqliteStore.open(tmp_path)
+    store = await open_at(tmp_path, Retention())
     assert (store.epoch, store.oldest) == (epoch, 1)
     assert await found_in(store, 1, 0) == before
     await store.close()
 
 
-async def test_what_left_stays_away_when_it_is_opened_again(tmp_path: Path) -> None:
-    store = await SqliteStore.open(tmp_path, Retention(age_s=100e-9))
+async def test_what_left_stays_away_when_it_is_opened_again(open_at: OpenStore, tmp_path: Path) -> None:
+    store = await open_at(tmp_path, Retention(age_s=100e-9))
     await store.commit(batch(1, 2500, at_ns=1))
     await store.commit(batch(2501, 2510, at_ns=500))
     await prune_all(store, 501)
     await store.close()
-    store = await SqliteStore.open(tmp_path)
+    store = await open_at(tmp_path, Retention())
     assert (store.oldest, store.top) == (2501, 2510)
     await store.close()
 
 
-async def test_a_close_that_is_cancelled_still_releases_the_directory(tmp_path: Path) -> None:
-    store = await SqliteStore.open(tmp_path)
+async def test_a_close_that_is_cancelled_still_releases_the_log(open_at: OpenStore, tmp_path: Path) -> None:
+    store = await open_at(tmp_path, Retention())
     with trio.CancelScope() as scope:
         scope.cancel()
         await store.close()
     assert not scope.cancelled_caught
-    await (await SqliteStore.open(tmp_path)).close()
+    await (await open_at(tmp_path, Retention())).close()

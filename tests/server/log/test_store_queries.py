@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from phaseline.model.snapshot import State
 from phaseline_server.log.batch import JobRow, RunRow
 from phaseline_server.log.memory import MemoryStore
-from phaseline_server.log.protocol import Store
+from phaseline_server.log.protocol import Retention, Store
 from phaseline_server.log.queries import (
     JobQuery,
     Place,
@@ -24,6 +24,7 @@ from phaseline_server.log.queries import (
 )
 from phaseline_server.log.sqlite import SqliteStore
 from tests.support.journals import batch
+from tests.support.stores import ENGINES_FOR_MANY_LOGS, OpenStore, opener
 
 STATES = tuple(state for state in State if state is not State.ABSENT)
 WORKFLOWS, SERIES, HOSTS = ("film", "photo"), ("", "x"), ("", "box-1")
@@ -89,6 +90,12 @@ async def pages(store: Store, query: dict[str, Any], limit: int, most_bytes: int
         after = page.jobs[-1].place
 
 
+@pytest.fixture(scope="module", params=ENGINES_FOR_MANY_LOGS)
+def open_at(request: pytest.FixtureRequest) -> OpenStore:
+    """Open the lasting log of a directory."""
+    return opener(request)
+
+
 @given(
     found=rows,
     wanted=filters,
@@ -100,6 +107,8 @@ async def pages(store: Store, query: dict[str, Any], limit: int, most_bytes: int
 )
 @settings(max_examples=60)
 def test_engines_answer_queries_alike(
+    open_at: OpenStore,
+    *,
     found: list[Row],
     wanted: dict[str, Any],
     since: int | None,
@@ -109,10 +118,10 @@ def test_engines_answer_queries_alike(
     limit: int,
 ) -> None:
     async def compare(folder: Path) -> None:
-        sqlite, memory = await SqliteStore.open(folder), MemoryStore()
+        lasting, memory = await open_at(folder, Retention()), MemoryStore()
         query = wanted | {"since_ns": since, "states": states, "dismissed": dismissed}
         answers: list[Any] = []
-        for store in (sqlite, memory):
+        for store in (lasting, memory):
             await commit(store, found)
             whole = await pages(store, query, 1000, 2**20)
             for parts in (await pages(store, query, limit, 2**20), await pages(store, query, 1000, 2)):
@@ -121,7 +130,7 @@ def test_engines_answer_queries_alike(
             ends = await store.ends(since or 0, 21)
             answers.append((whole, await store.totals(totals), {state: ends.get(state, 0) for state in STATES}))
         assert answers[0] == answers[1]
-        await sqlite.close()
+        await lasting.close()
 
     with tempfile.TemporaryDirectory() as folder:
         trio.run(compare, Path(folder))

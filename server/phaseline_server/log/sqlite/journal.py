@@ -14,20 +14,21 @@ from phaseline.errors import DiskFull
 from phaseline.model.snapshot import Moment
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
+from phaseline_server.log.boot import boot_id
 from phaseline_server.log.learned import Learned, Outcomes
+from phaseline_server.log.packing import unpacked
 from phaseline_server.log.protocol import Retention
 from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
-from phaseline_server.log.sqlite.boot import boot_id
 from phaseline_server.log.sqlite.failures import failure, opening, working
 from phaseline_server.log.sqlite.file import NAME, check_file, create_file, make_private, parts_of
 from phaseline_server.log.sqlite.guard import DirectoryLock, FileLock, Files, Marker
 from phaseline_server.log.sqlite.history import read_learned, read_outcomes
-from phaseline_server.log.sqlite.packing import unpacked
 from phaseline_server.log.sqlite.pruning import prune, trim
 from phaseline_server.log.sqlite.querying import read_ends, read_jobs, read_totals
-from phaseline_server.log.sqlite.reading import encode_reading, read_clock, read_packs, read_state
+from phaseline_server.log.sqlite.reading import read_clock, read_packs, read_state
 from phaseline_server.log.sqlite.schema import prepare
 from phaseline_server.log.sqlite.writing import write_batch
+from phaseline_server.log.stored_clock import encode_reading
 
 __all__ = ["Journal"]
 
@@ -59,6 +60,11 @@ class Journal:
         self._reading = threading.Lock()
         self._querying = threading.Lock()
         self._writing = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """See `Store.name`."""
+        return str(self.path)
 
     @classmethod
     def open(cls, data_dir: Path, limits: Retention | None = None) -> Self:

@@ -2,47 +2,21 @@
 
 import sqlite3
 from contextlib import closing
-from typing import Final
-
-import msgspec
 
 from phaseline.model.statistics import Average
 from phaseline_server.log.batch import Kept
-from phaseline_server.log.clock import LogClock, Reading
+from phaseline_server.log.clock import LogClock
 from phaseline_server.log.protocol import Retention
-from phaseline_server.log.sqlite.boot import boot_id
+from phaseline_server.log.stored_clock import continued_clock
 
-__all__ = ["encode_reading", "read_clock", "read_packs", "read_state"]
-
-# After a restart of the machine, its wall clock may be wrong, so that this part of the retention is all that it counts.
-_LONGEST_GAP: Final = 1 / 7
-
-
-class _Stored(msgspec.Struct, frozen=True):
-    """A reading of the log's clock in the table `meta`, and the boot of the machine that it is from."""
-
-    reading: Reading
-    boot: str
-
-
-def encode_reading(reading: Reading) -> str:
-    """Return what to store of a reading of the log's clock."""
-    return msgspec.json.encode(_Stored(reading, boot_id())).decode()
+__all__ = ["read_clock", "read_packs", "read_state"]
 
 
 def read_clock(connection: sqlite3.Connection, limits: Retention) -> LogClock:
     """Return the log's clock, which continues after the last time in the journal; raises sqlite3.Error."""
     (latest_ns,) = connection.execute("SELECT max(at_ns) FROM packs").fetchone()
     found = connection.execute("SELECT value FROM meta WHERE key = 'clock'").fetchone()
-    longest_gap_ns = round(limits.age_s * _LONGEST_GAP * 1e9)
-    if found is None:
-        last = None if latest_ns is None else Reading(latest_ns, latest_ns, 0)
-        return LogClock(last, longest_gap_ns=longest_gap_ns)
-    stored, boot = msgspec.json.decode(found[0], type=_Stored), boot_id()
-    # Commits after the stored reading advanced both clocks alike.
-    ahead_ns = max(0, (latest_ns or 0) - stored.reading.log_ns)
-    last = Reading(*(time_ns + ahead_ns for time_ns in stored.reading))
-    return LogClock(last, same_boot=bool(boot) and stored.boot == boot, longest_gap_ns=longest_gap_ns)
+    return continued_clock(None if found is None else found[0], latest_ns, limits.age_s)
 
 
 def read_state(

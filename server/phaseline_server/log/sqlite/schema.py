@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from phaseline_server.errors import JournalUnusable
+from phaseline_server.log.packing import job_in, pack_one
 from phaseline_server.log.queries import search_text
 from phaseline_server.log.sqlite.old_records import host_in, latest_ns_in, name_in, series_in, state_in, workflow_in
-from phaseline_server.log.sqlite.packing import job_in, pack_one
 
 __all__ = ["APPLICATION_ID", "VERSION", "check_ours", "prepare"]
 

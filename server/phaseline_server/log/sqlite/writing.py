@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from phaseline_server.log.batch import Batch
-from phaseline_server.log.sqlite.packing import packed
+from phaseline_server.log.packing import packed
 
 __all__ = ["write_batch"]
 

@@ -1,4 +1,4 @@
-"""Messages as rows of the journal: many in one, compressed.
+"""Messages as rows of a log: many in one, compressed.
 
 Most of a row's cost does not depend on its size, and the messages of a job are similar. So packs take a tenth of the
 space, and of the time to write. Reading and discarding work by whole packs.

@@ -1,0 +1,9 @@
+"""The log in PostgreSQL, which several servers share: one of them leads and writes, the others wait.
+
+A connection of the leader holds an advisory lock, which elects it; the leader's term, which each of its transactions
+checks, prevents an earlier leader from writing. Only this package knows psycopg.
+"""
+
+from phaseline_server.log.postgres.store import PostgresStore
+
+__all__ = ["PostgresStore"]

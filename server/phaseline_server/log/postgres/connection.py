@@ -1,0 +1,138 @@
+"""Connections to the primary database, on which nothing waits without end."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import conninfo, sql
+from psycopg.abc import PQGen
+from psycopg.rows import TupleRow
+
+from phaseline_server.errors import JournalUnusable
+from phaseline_server.log.postgres.failures import one_line, working
+
+__all__ = ["Address", "Cursor", "Reader", "TimedConnection"]
+
+Cursor = psycopg.Cursor[TupleRow]
+_Result = TypeVar("_Result")
+_Waited = TypeVar("_Waited")
+
+_CONNECT_S: Final = 3
+_SYNCHRONOUS: Final = """
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
+_INTERVAL_S: Final = 0.1  # psycopg's own, between two looks for an interrupt
+
+
+class TimedConnection(psycopg.Connection[TupleRow]):
+    """A connection that is closed if an answer takes longer than `patience_s`; then an OperationalError is raised."""
+
+    patience_s = 30.0
+
+    def wait(self, gen: PQGen[_Waited], interval: float = _INTERVAL_S, timeout: float | None = None) -> _Waited:
+        """Wait as psycopg does, for a limited time."""
+        try:
+            return super().wait(gen, interval, self.patience_s if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            # A wait that timed out leaves the connection in the middle of an answer.
+            if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE and error.sqlstate is None:
+                self.close()
+            raise
+
+
+class Address:
+    """The address of a log: a database, and the schema in it.
+
+    Attributes:
+        name: The address without password, for error texts.
+        schema: The name of the schema.
+    """
+
+    def __init__(self, url: str, schema: str = "phaseline", *, program: str = "phaseline") -> None:
+        """Use the database that `url` names, as libpq's connection URIs do.
+
+        Raises:
+            JournalUnusable: The URL is not valid.
+        """
+        try:
+            options = conninfo.conninfo_to_dict(url)
+        except psycopg.ProgrammingError as error:
+            text = f"the address of the log is not valid: {one_line(error)}; allowed: postgresql://user@host/database"
+            raise JournalUnusable(text) from None
+        hosts = str(options.get("host") or options.get("hostaddr") or "the local socket")
+        self.name = f"PostgreSQL at {hosts}, database {options.get('dbname') or options.get('user') or 'by default'}"
+        self.schema = schema
+        # Of several hosts, the one that accepts writes.
+        own = {"target_session_attrs": "read-write", "connect_timeout": str(_CONNECT_S), "application_name": program}
+        self._options: dict[str, Any] = own | options
+
+    def connect(self, patience_s: float = 30.0) -> TimedConnection:
+        """Return a new connection, which commits each statement; raises psycopg.Error.
+
+        Args:
+            patience_s: The longest wait for an answer, in seconds.
+        """
+        connection = TimedConnection.connect(**self._options, autocommit=True)
+        connection.patience_s = patience_s
+        try:
+            path = sql.Identifier(self.schema)
+            connection.execute(sql.SQL("SET search_path = {}").format(path))
+            # A commit that is cancelled while it waits for the standby would be visible, although it may be lost.
+            connection.execute("SET statement_timeout = 0")
+            # What is acknowledged must be on disk, whatever is usual in this database.
+            connection.execute(_SYNCHRONOUS)
+            connection.execute("SET idle_in_transaction_session_timeout = 0")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class Reader:
+    """A connection for queries, one at a time; it is opened when it is needed, and again after it was lost."""
+
+    def __init__(self, address: Address) -> None:
+        """Connect to `address` with the first query."""
+        self._address = address
+        self._lock = Lock()
+        self._connection: TimedConnection | None = None
+
+    def read(self, work: Callable[[Cursor], _Result]) -> _Result:
+        """Return what `work` returns; all its statements read the same state.
+
+        Raises:
+            LogUnavailable: The database can't be reached.
+            JournalFailed: The database rejects the query.
+        """
+        with self._lock, working(self._address.name):
+            if self._connection is not None:
+                try:
+                    return self._read(self._connection, work)
+                except psycopg.OperationalError:
+                    self._drop()  # it may have been lost long ago, so a new one may work
+            self._connection = self._address.connect()
+            try:
+                return self._read(self._connection, work)
+            except psycopg.OperationalError:
+                self._drop()
+                raise
+
+    def _read(self, connection: TimedConnection, work: Callable[[Cursor], _Result]) -> _Result:
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            with connection.cursor(binary=True) as cursor:
+                return work(cursor)
+        finally:
+            if not connection.closed:
+                connection.execute("ROLLBACK")
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._drop()

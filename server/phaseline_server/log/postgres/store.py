@@ -1,0 +1,113 @@
+"""The log in PostgreSQL as a `Store`."""
+
+from collections.abc import Callable
+from typing import Final, Self
+
+import structlog
+import trio
+
+from phaseline_server.errors import LogUnavailable
+from phaseline_server.log.postgres.connection import Address
+from phaseline_server.log.postgres.leader_log import LeaderLog
+from phaseline_server.log.postgres.leadership import Leadership
+from phaseline_server.log.protocol import Retention, Standing
+from phaseline_server.log.threaded_store import ThreadedStore
+
+__all__ = ["PostgresStore"]
+
+_log: Final = structlog.get_logger()
+_RETRY_S: Final = 0.5
+_BEAT_S: Final = 1.0
+
+
+def _ignore(_: Standing | LogUnavailable) -> None:
+    pass
+
+
+class PostgresStore(ThreadedStore):
+    """A log in a database, which this server leads."""
+
+    def __init__(self, leader_log: LeaderLog, leadership: Leadership) -> None:
+        """Use `lead`."""
+        super().__init__(leader_log)
+        self._leader_log = leader_log
+        self._leadership = leadership
+
+    @classmethod
+    async def lead(
+        cls,
+        url: str,
+        limits: Retention | None = None,
+        *,
+        server: str = "",
+        schema: str = "phaseline",
+        waiting: Callable[[Standing | LogUnavailable], None] = _ignore,
+    ) -> Self:
+        """Wait until this server leads the log, and open it; it is created if it is missing. Then run `attend`.
+
+        Args:
+            url: The address of the database, as libpq's connection URIs are.
+            limits: The limits of the log.
+            server: The address of this server, shown to others.
+            schema: The schema of the log's tables.
+            waiting: Called after each attempt, with the reason to wait.
+
+        Raises:
+            JournalUnusable: The address is not valid, the database rejects what the log needs, or the log is of a newer
+                version.
+            JournalFailed: The database rejects a query.
+            DiskFull: The database has no room.
+        """
+        address = Address(url, schema)
+        leadership = Leadership(address, server)
+        try:
+            while True:
+                try:
+                    leader = await trio.to_thread.run_sync(leadership.lead)
+                    if leader is None:
+                        leader_log = await trio.to_thread.run_sync(
+                            LeaderLog, address, leadership, limits or Retention()
+                        )
+                        return cls(leader_log, leadership)
+                    waiting(Standing("follower", 0, leader))
+                except LogUnavailable as error:
+                    waiting(error)
+                await trio.sleep(_RETRY_S)
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(leadership.close)
+            raise
+
+    @property
+    def standing(self) -> Standing:
+        """See `Store.standing`."""
+        return Standing("leader", self._leadership.term, self._leadership.server)
+
+    async def settle(self) -> bool:
+        """See `Store.settle`."""
+        while True:
+            try:
+                return await trio.to_thread.run_sync(self._leader_log.settle)
+            except LogUnavailable:
+                await trio.sleep(_RETRY_S)
+
+    async def attend(self) -> None:
+        """Show the other servers each second that this one leads, until cancelled.
+
+        Raises:
+            Deposed: Another server leads.
+            JournalFailed: The database rejects it.
+        """
+        available = True
+        while True:
+            try:
+                await trio.to_thread.run_sync(self._leadership.beat)
+            except LogUnavailable as error:
+                if available:
+                    _log.warning("the log is not available", error=str(error))
+                available = False
+            else:
+                if not available:
+                    _log.info("the log is available again")
+                available = True
+            await trio.sleep(_BEAT_S)
