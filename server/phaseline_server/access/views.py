@@ -216,8 +216,7 @@ class JobsView:
         now_ns, key = self._tracker.clock().mono_ns, (grant.token, host)
         if now_ns < self._reported_hosts.get(key, now_ns):
             return True
-        jobs = self._tracker.jobs()
-        if not any(job.host == host and job.state.at_work and job.job_id.startswith(grant.prefix) for job in jobs):
+        if not any(job_id.startswith(grant.prefix) for job_id in self._tracker.hosts().get(host, ())):
             return False
         if len(self._reported_hosts) >= _MOST_CHECKED:
             self._reported_hosts.clear()
@@ -228,8 +227,9 @@ class JobsView:
         """See `HostsReader.read`; limited to the jobs that the client may read; with a job prefix, to their hosts."""
         grant = CURRENT.get().known
         grant.check_reads()
-        reader = HostsReader(self._tracker.loads, self._tracker.percent, self._tracker.clock())
-        return await reader.read(self.jobs(), query, idle=not grant.prefix)
+        tracker, reads = self._tracker, grant.may_read if grant.prefix else None
+        reader = HostsReader(tracker.hosts(), tracker.loads, tracker.percent, reads, tracker.clock())
+        return await reader.read(query, idle=not grant.prefix)
 
     async def history(self, query: JobQuery) -> HistoryPage:
         """See `Tracker.history`; limited to the jobs that the client may read."""

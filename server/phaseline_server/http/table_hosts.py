@@ -27,7 +27,7 @@ HOSTS: Final = (
         "GET",
         "/progress/hosts",
         Rule(Need.READ),
-        "List the machines that do the work, with their active jobs and their load.",
+        "List the machines that do the work, with their active jobs and their load. A page has at most about 250 jobs.",
         json_of(HostList),
         query={
             "jobs": Annotated[int, Meta(ge=0, le=MAX_HOST_JOBS, description="Most jobs to list of each machine.")],

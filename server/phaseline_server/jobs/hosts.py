@@ -4,7 +4,8 @@ The load is no history: it is kept in memory only, of a limited number of machin
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from heapq import nsmallest
 from typing import Final, NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ MOST_HOSTS: Final = 1000
 _MOST_BYTES: Final = 4096
 _PUBLISHED_NS: Final = 5 * 10**9
 """Time between two messages about one machine, on which many reporters may run."""
+_MOST_JOBS: Final = 250  # jobs of a page, each of which needs an estimate
 _RECENT_NS: Final = 600 * 10**9
 """Time after which a machine without jobs is no longer listed."""
 
@@ -65,7 +67,7 @@ class HostItem(msgspec.Struct, frozen=True, kw_only=True):
 class HostQuery(NamedTuple):
     """Which machines to list: those after a name, at most `limit`, each with at most `jobs` jobs.
 
-    A page has no further machine once it has `most_bytes` bytes.
+    A page has no further machine once it has 250 jobs or `most_bytes` bytes.
     """
 
     after: str
@@ -144,37 +146,59 @@ def _fields(status: HostStatus) -> dict[str, object]:
 class HostsReader:
     """Reads pages of machines; other tasks run meanwhile."""
 
-    def __init__(self, loads: Loads, percent: Callable[[Job], float], now: Moment) -> None:
-        """Read with the last loads, and `percent`, which returns how much of a job is done."""
+    def __init__(
+        self,
+        hosts: Mapping[str, Mapping[str, Job]],
+        loads: Loads,
+        percent: Callable[[Job], float],
+        reads: Callable[[str], bool] | None,
+        now: Moment,
+    ) -> None:
+        """Read the jobs of machines.
+
+        Args:
+            hosts: The active and stalled jobs of each machine, as `JobTable.hosts` returns them.
+            loads: The last loads.
+            percent: Returns how much of a job is done.
+            reads: Returns whether a job may be read, by its id; None if all may be.
+            now: The present.
+        """
+        self._hosts = hosts
         self._loads = loads
         self._percent = percent
+        self._reads = reads
         self._now = now
         self._turns = Turns()
 
-    async def read(self, jobs: Iterable[Job], query: HostQuery, *, idle: bool) -> HostsPage:
-        """Return a page of the machines that do these jobs, by their names.
+    async def read(self, query: HostQuery, *, idle: bool) -> HostsPage:
+        """Return a page of machines, by their names.
 
         With `idle`, machines without active jobs are listed too, if they reported their load a short time ago.
         """
-        by_host: dict[str, list[Job]] = {name: [] for name in self._loads.recent(self._now)} if idle else {}
-        for job in jobs:
-            if job.host and job.state.at_work:
-                by_host.setdefault(job.host, []).append(job)
-            await self._turns.offer()
-        names = sorted(name for name in by_host if name > query.after)
+        names = {name for name in self._hosts if name > query.after}
+        if idle:
+            names.update(name for name in self._loads.recent(self._now) if name > query.after)
         documents: list[bytes] = []
-        size = 0
-        for number, name in enumerate(names, 1):
-            documents.append(_encoder.encode(await self._item(name, by_host[name], query.jobs)))
-            size += len(documents[-1])
-            if number < len(names) and (number == query.limit or size >= query.most_bytes):
-                return HostsPage(documents, name)
+        size, left, last = 0, _MOST_JOBS, ""
+        for name in sorted(names):
+            await self._turns.offer()
+            jobs = self._jobs_of(name)
+            if not (jobs or idle):
+                continue
+            if documents and (len(documents) == query.limit or size >= query.most_bytes or left <= 0):
+                return HostsPage(documents, last)
+            shown = nsmallest(query.jobs, jobs, key=_last_report)
+            documents.append(_encoder.encode(await self._item(name, jobs, shown)))
+            size, left, last = size + len(documents[-1]), left - len(shown), name
         return HostsPage(documents, None)
 
-    async def _item(self, name: str, jobs: list[Job], most: int) -> HostItem:
-        jobs.sort(key=lambda job: job.last_report.mono_ns)
+    def _jobs_of(self, host: str) -> list[Job]:
+        jobs, reads = self._hosts.get(host, {}), self._reads
+        return [job for job_id, job in jobs.items() if reads is None or reads(job_id)]
+
+    async def _item(self, name: str, jobs: list[Job], most_silent: list[Job]) -> HostItem:
         shown: list[HostJob] = []
-        for job in jobs[:most]:
+        for job in most_silent:
             shown.append(
                 HostJob(
                     job_id=job.job_id,
@@ -188,10 +212,14 @@ class HostsReader:
         return HostItem(
             host=name,
             active=len(jobs),
-            silent_seconds=self._silence(jobs[0]) if jobs else None,
+            silent_seconds=self._silence(min(jobs, key=_last_report)) if jobs else None,
             jobs=shown,
             load=self._loads.load(name, self._now),
         )
 
     def _silence(self, job: Job) -> float:
         return seconds(max(0, self._now.mono_ns - job.last_report.mono_ns)) or 0.0
+
+
+def _last_report(job: Job) -> int:
+    return job.last_report.mono_ns

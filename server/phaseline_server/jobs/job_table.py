@@ -1,7 +1,7 @@
 """The table of jobs in memory, which is limited."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from phaseline.errors import TooMany, UnknownJob
 from phaseline.model.job import Job
@@ -24,6 +24,9 @@ class JobTable:
         self._most_bytes = most_bytes
         self._weights = {job.job_id: job.weight for job in self._jobs.values()}
         self.weight = sum(self._weights.values())
+        self._hosts: dict[str, dict[str, Job]] = {}
+        for job in self._jobs.values():
+            self._add_to_host(job)
         gone = sorted((job for job in self._jobs.values() if _may_go(job)), key=_went)
         self._gone = dict.fromkeys(job.job_id for job in gone)  # in the order in which they go
 
@@ -54,6 +57,10 @@ class JobTable:
         """Return how many jobs are in each state, without dismissed ones."""
         return +self._counts
 
+    def hosts(self) -> Mapping[str, Mapping[str, Job]]:
+        """Return the active and stalled jobs of each machine, by their ids; without dismissed ones."""
+        return self._hosts
+
     def put(self, job: Job) -> None:
         """Publish the current state of `job`."""
         before = self._jobs.get(job.job_id)
@@ -61,6 +68,9 @@ class JobTable:
             job.percent = max(job.percent, before.percent)  # what was published meanwhile
         if before is not None and not before.dismissed:
             self._counts[before.state] -= 1
+        if before is not None:
+            self._remove_from_host(before)
+        self._add_to_host(job)
         if not job.dismissed:
             self._counts[job.state] += 1
         self.weight += job.weight - self._weights.get(job.job_id, 0)
@@ -77,8 +87,20 @@ class JobTable:
         if not self._jobs[job_id].dismissed:
             self._counts[self._jobs[job_id].state] -= 1
         self.weight -= self._weights.pop(job_id)
+        self._remove_from_host(self._jobs[job_id])
         del self._jobs[job_id], self._gone[job_id]
         return True
+
+    def _add_to_host(self, job: Job) -> None:
+        if _is_at_host(job):
+            self._hosts.setdefault(job.host, {})[job.job_id] = job
+
+    def _remove_from_host(self, job: Job) -> None:
+        if _is_at_host(job):
+            jobs = self._hosts[job.host]
+            del jobs[job.job_id]
+            if not jobs:
+                del self._hosts[job.host]
 
     def over_first(self, coming: int, growth: int, stays: Callable[[str], bool]) -> str | None:
         """Return the job to drop before another can be added, the one that ended or was lost first; None for none.
@@ -104,6 +126,10 @@ class JobTable:
             held -= 1
             raise TooMany(f"{held} jobs are active; allowed: at most {self._most}; end some, or raise max_jobs")
         return first
+
+
+def _is_at_host(job: Job) -> bool:
+    return bool(job.host) and job.state.at_work and not job.dismissed
 
 
 def _may_go(job: Job) -> bool:

@@ -114,6 +114,10 @@ class PublishedJobs:
         """Return every job in memory, to be looked at only."""
         return self._jobs.all()
 
+    def hosts(self) -> Mapping[str, Mapping[str, Job]]:
+        """Return the active and stalled jobs of each machine, by their ids, to be looked at only."""
+        return self._jobs.hosts()
+
     def has(self, job: Job) -> bool:
         """Return whether `job` is in memory and has not changed since it was returned by `jobs`."""
         return self._jobs.get(job.job_id) is job

@@ -71,8 +71,31 @@ async def test_hosts_are_listed_page_by_page(tmp_path: Path) -> None:
         assert [each["host"] for each in rest["hosts"]] == ["box2", "box3", "box4"]
         assert {len(each["jobs"]) for each in rest["hosts"]} == {100}
         assert rest["cursor"] is None
+        cut = (await client.get("/progress/hosts")).json()
+        assert [len(each["jobs"]) for each in cut["hosts"]] == [100, 100, 100], "a page has few estimates"
+        rest = (await client.get(f"/progress/hosts?cursor={cut['cursor']}")).json()
+        assert [each["host"] for each in rest["hosts"]] == ["box3", "box4"]
         for query in ("limit=0", "jobs=101", "cursor=" + "x" * 101):
             assert (await client.get(f"/progress/hosts?{query}")).status_code == 422
+
+
+async def test_a_job_is_listed_at_its_present_host_while_it_is_active(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+
+        async def places() -> dict[str, list[str]]:
+            return {host: [job["job_id"] for job in each["jobs"]] for host, each in (await hosts(client)).items()}
+
+        await start(client, "render", "atlas")
+        await start(client, "export", "atlas")
+        await client.post("/progress/complete", json={"job_id": "render"})
+        assert await places() == {"atlas": ["export"]}
+        await start(client, "render", "box2")
+        assert await places() == {"atlas": ["export"], "box2": ["render"]}
+        await client.post("/progress/complete", json={"job_id": "export", "success": False})
+        await client.post("/progress/dismiss", json={"job_id": "export"})
+        assert await places() == {"box2": ["render"]}
+    async with serving(tmp_path) as client:
+        assert (await hosts(client)).keys() == {"box2"}, "after a restart, too"
 
 
 async def test_a_host_without_jobs_is_listed_while_its_load_is_recent(tmp_path: Path) -> None:
