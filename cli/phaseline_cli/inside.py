@@ -36,6 +36,11 @@ class Inside:
         self._position: Position | None = None
         self._next = time.monotonic() + _FIRST_S
 
+    @property
+    def is_script(self) -> bool:
+        """Whether the command's programs are its phases."""
+        return bool(self._script)
+
     def look(self) -> bool:
         """Look, if it is time; return whether something has changed."""
         now = time.monotonic()

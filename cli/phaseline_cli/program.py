@@ -16,6 +16,7 @@ import click
 _SECTIONS: Final = {
     "Run a program": {
         "run": ("run", "Run a command unchanged and report its progress."),
+        "watch": ("watch", "Report what runs already: a process, or a log."),
         "adapters": ("adapters", "List the programs whose progress is understood."),
         "try": ("try_", "Show what is read from a log or a recording."),
     },
@@ -27,7 +28,7 @@ _SECTIONS: Final = {
         "fail": ("fail", "End a job as failed."),
         "cancel": ("cancel", "Record that a job is cancelled."),
     },
-    "Watch": {
+    "Look": {
         "list": ("list", "List jobs."),
         "show": ("show", "Show one job."),
         "tail": ("tail", "Print what happens, as it happens."),
@@ -41,7 +42,7 @@ _SECTIONS: Final = {
 }
 COMMANDS: Final = {name: entry for section in _SECTIONS.values() for name, entry in section.items()}
 """Each command's module in `phaseline_cli.commands`, and its line of help."""
-_HANDLE_INTERRUPTIONS: Final = frozenset({"run", "serve", "tui"})
+_HANDLE_INTERRUPTIONS: Final = frozenset({"run", "serve", "tui", "watch"})
 
 
 class _Commands(click.Group):

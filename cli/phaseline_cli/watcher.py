@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from phaseline.client.address import Address
-from phaseline.model.events import JobCancelled, JobCompleted, JobFailed
 from phaseline.reporting import Reporter
 from phaseline.reporting.worker_facts import Process, this_process
+from phaseline_cli.command_job import UNNAMED, CommandJob
 from phaseline_cli.inside import Inside
 from phaseline_cli.output_delivery import OutputDelivery
 from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
 from phaseline_cli.run.command import name_of, program_of, series_of, workflow_of
-from phaseline_cli.run.endings import failure, signal_name
+from phaseline_cli.run.endings import failure
 from phaseline_cli.run.progress import Reading
 from phaseline_cli.run.reader import QUIET, Reader
 from phaseline_cli.run.tee import Tee
@@ -26,6 +26,8 @@ from phaseline_cli.run.wait import Ended
 FLOOD: Final = 4
 """When more comes than can be parsed, we pause this many times as long as we parsed: copying needs the interpreter."""
 MOST_PAUSE_S: Final = 1.0
+SILENT_S: Final = 2.0
+"""Seconds after which a command that has revealed no phase is in the one without a name."""
 SLICE: Final = 4096
 """Bytes that are parsed before another thread gets its turn."""
 
@@ -71,7 +73,7 @@ class Watcher:
         """
         self._verbose = verbose
         self._tee = tee
-        self._reader = Reader(_adapters(), argv, wishes.adapter)
+        self._reader = Reader(usable_adapters(), argv, wishes.adapter)
         self._reporter = Reporter(worker_facts=wishes.facts)
         known = self._reader.adapter
         self._job = self._reporter.job(
@@ -87,7 +89,7 @@ class Watcher:
         if wishes.output and self._reporter.url is not None and self._phase_of is None:
             self._output = OutputDelivery(self._job.job_id, Address.configured(None))
         self._inside = Inside(pid if wishes.tree else 0, self._reader, tee.begun)
-        self._phase: str | None = None
+        self._command = CommandJob(self._reporter, self._job)
         self._thread = threading.Thread(target=self._watch, name="watch")
 
     def __enter__(self) -> Self:
@@ -122,6 +124,7 @@ class Watcher:
                 tee.ended.wait(min(FLOOD * spent, MOST_PAUSE_S))
             if self._inside.look():
                 self._report(self._reader.progress.now)
+            self._begin_silent(time.monotonic() - tee.begun)
             taken = tee.take()
             if tee.lost > lost and self._output is not None:
                 self._output.skip(tee.lost - lost)
@@ -129,6 +132,12 @@ class Watcher:
             begun = time.monotonic()
             self._read(taken)
             spent = time.monotonic() - begun
+
+    def _begin_silent(self, age: float) -> None:
+        """Report a phase for a command that has said nothing; without one, its duration would not be learned."""
+        is_silent = age >= SILENT_S and not self._command.has_begun and self._reader.adapter is None
+        if is_silent and self._phase_of is None and not self._inside.is_script:
+            self._command.begin(UNNAMED, age)
 
     def _read(self, taken: Sequence[tuple[float, str, bytes]]) -> None:
         reader = self._reader
@@ -151,44 +160,17 @@ class Watcher:
             text = f"{now.phase}: {now.text}" if now.phase and now.text else now.text or now.phase or ""
             fraction = now.run if now.run is not None or now.phase else now.fraction
             now = Reading(self._phase_of, fraction, None, now.done, now.total, now.unit, text)
-        if self._phase is not None and now.phase not in (None, self._phase):
-            self._job.complete(self._phase)
-        self._phase = now.phase or self._phase
-        percent = None if now.fraction is None else now.fraction * 100
-        counted = now.done is not None and now.unit != "time"
-        self._job.progress(
-            percent,
-            now.text,
-            phase=self._phase or "run",
-            done=now.done if counted else None,
-            total=now.total if counted else None,
-            unit=now.unit if counted else "",
-        )
+        self._command.report(now)
 
     def _report_end(self, ended: Ended) -> None:
         end = self._reader.end(ended.code, interrupted=ended.interrupted)
-        job_id = self._job.job_id
-        result: dict[str, int | str] = {"exit_code": ended.code if ended.code >= 0 else 128 - ended.code}
-        if ended.code < 0:
-            result["signal"] = signal_name(-ended.code)
-        text = failure(ended.code, end.error, timed_out=ended.timed_out)
-        if self._phase_of is not None:
-            if end.outcome == "ok":
-                self._job.complete(self._phase_of)
-            else:
-                self._job.error("CommandFailed", f"{self._phase_of}: {text}")
-        elif ended.timed_out:
-            self._report_failure(text, result)
+        if self._phase_of is None:
+            self._command.end(ended.code, end, timed_out=ended.timed_out)
         elif end.outcome == "ok":
-            self._reporter.report(JobCompleted(job_id=job_id, result=result))
-        elif end.outcome == "cancelled":
-            self._reporter.report(JobCancelled(job_id=job_id, reason=text))
+            self._job.complete(self._phase_of)
         else:
-            self._report_failure(text, result)
-
-    def _report_failure(self, text: str, result: dict[str, int | str]) -> None:
-        self._job.error("CommandFailed", text)
-        self._reporter.report(JobFailed(job_id=self._job.job_id, result={**result, "error": text}))
+            text = failure(ended.code, end.error, timed_out=ended.timed_out)
+            self._job.error("CommandFailed", f"{self._phase_of}: {text}")
 
 
 def _process(argv: Sequence[str], pid: int) -> Process:
@@ -196,7 +178,7 @@ def _process(argv: Sequence[str], pid: int) -> Process:
     return this_process()._replace(argv=argv, pid=pid, python="", program=Path(argv[0]).name)
 
 
-def _adapters() -> dict[str, Adapter]:
+def usable_adapters() -> dict[str, Adapter]:
     """Return all adapters; a broken one of the user's own must not stop the command."""
     try:
         return dict(load(own_folder()))

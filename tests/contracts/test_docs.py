@@ -108,11 +108,11 @@ class Reader:
             assert done.returncode == 0, f"line {block.line}:\n{block.text}\n{done.stdout}"
 
     def states(self) -> dict[str, str]:
-        """Return the states of all jobs, by their ids, and by the names that reporters made the ids of."""
+        """Return the states of all jobs, by their ids and by their names."""
         jobs = httpx.get(
             f"http://127.0.0.1:{self._ports[0]}/progress/jobs", timeout=PATIENCE_S, trust_env=False
         ).json()["jobs"]
-        return {name: job["state"] for job in jobs for name in (job["job_id"], job["job_id"].rpartition("-")[0])}
+        return {name: job["state"] for job in jobs for name in (job["job_id"], job["name"])}
 
     @contextmanager
     def _background(self, block: Block) -> Iterator[None]:

@@ -1,13 +1,16 @@
 """The installed `phaseline` as a shell runs it."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import trio
+
+from tests.support.waiting import until
 
 PHASELINE = str(Path(sys.executable).with_name("phaseline"))
 
@@ -50,3 +53,29 @@ async def messages(url: str, job_id: str) -> list[dict[str, Any]]:
             "messages"
         ]
         return found
+
+
+@asynccontextmanager
+async def running(command: list[str], env: Mapping[str, str]) -> AsyncIterator[trio.Process]:
+    """Run a command for the length of the block, for a minute at most."""
+    with trio.fail_after(60):
+        process = await trio.lowlevel.open_process(command, env=dict(env))
+        try:
+            yield process
+        finally:
+            process.kill()
+            with trio.CancelScope(shield=True):
+                await process.wait()
+
+
+async def status_when(env: Mapping[str, str], job_id: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Return the job's status as soon as it is as wanted."""
+
+    async def look() -> dict[str, Any] | None:
+        try:
+            status = await job_status(env["PROGRESS_URL"], job_id)
+        except KeyError:  # not known yet
+            return None
+        return status if wanted(status) else None
+
+    return await until(look)

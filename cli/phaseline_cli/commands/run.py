@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from phaseline_cli.run.command import name_of
+from phaseline_cli.run.command import name_of, new_id
 from phaseline_cli.run.inject import JOB, arguments, environment, open_side
 from phaseline_cli.run.spawn import NOT_STARTED, NotStarted, spawn
 from phaseline_cli.run.tee import Tee
@@ -76,7 +76,7 @@ def run_command(  # noqa: PLR0913 - one an option
     block()
     sys.setswitchinterval(_TURN_S)
     of_job = None if new_job or job_id is not None else os.environ.get(JOB) or None
-    job_id = job_id or of_job or _new_id(wishes["name"] or name_of(argv))
+    job_id = job_id or of_job or new_id(wishes["name"] or name_of(argv))
     env, given, side = dict(os.environ), argv, None if no_inject else open_side()
     if not no_inject:
         env = environment(os.environ, job_id, side, argv)
@@ -100,13 +100,6 @@ def run_command(  # noqa: PLR0913 - one an option
             tee.command_ended()
             watcher.ended = ended
     _exit_as(ended)
-
-
-def _new_id(name: str) -> str:
-    """Return the id of a new job."""
-    return (
-        "".join(character if character.isprintable() else "_" for character in name[:150]) + f"-{os.urandom(4).hex()}"
-    )
 
 
 def _exit_as(ended: Ended) -> NoReturn:

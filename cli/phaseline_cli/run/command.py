@@ -1,5 +1,6 @@
 """What a command line says by itself: a name for people, the workflow, and what makes two runs alike."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from phaseline_cli.run.spoken import spoken
 
 _FILE: Final = re.compile(r"^\S*(?:[/\\]\S*|\.\w{1,5})$|^\.{1,2}$")
 """A word that looks like a file's name; a program's text, as behind `sh -c`, has blanks."""
+_ODD: Final = re.compile(r"[^\w.-]+")
 _OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*")
 LONGEST: Final = 200
 
@@ -22,6 +24,11 @@ def name_of(argv: Sequence[str]) -> str:
     about = [word for word in argv[1:] if not word.startswith("-") and _FILE.search(word)]
     last = Path(about[-1]).name if about else next((w for w in words[1:] if w.isprintable() and w[0] != "-"), "")
     return f"{words[0]} {last}".strip()[:LONGEST]
+
+
+def new_id(name: str) -> str:
+    """Return the id of a new job: its name as a shell takes it for one word, and a random suffix."""
+    return f"{_ODD.sub('-', name[:150]).strip('-') or 'job'}-{os.urandom(4).hex()}"
 
 
 def workflow_of(argv: Sequence[str]) -> str:

@@ -78,7 +78,8 @@ class Record(msgspec.Struct):
 def encoded(report: Event | dict[str, Any]) -> Record:
     """Return the record of an event, or of a message of the photo protocol.
 
-    It is decoded as the server does, so an invalid value raises here, with the server's error text.
+    It is decoded as the server does, so an invalid value raises here, with the server's error text. The record is as
+    old as the event.
 
     Raises:
         InvalidField: A field is missing, or has a wrong type or value.
@@ -91,6 +92,10 @@ def encoded(report: Event | dict[str, Any]) -> Record:
     elif not isinstance(report, Event):
         raise InvalidJSON(f"a report is of type {type(report).__name__}; allowed: an event, or a message as a dict")
     report = _with_figures_checked(report)
+    age = 0.0
+    if not isinstance(report, dict) and report.age_seconds:
+        age = min(report.age_seconds, MAX_AGE_S)
+        report = msgspec.structs.replace(report, age_seconds=0.0)
     try:
         body = _encoder.encode(report)
     except Exception:  # noqa: BLE001 - a worker's objects may raise anything
@@ -98,7 +103,7 @@ def encoded(report: Event | dict[str, Any]) -> Record:
     # These fields follow the job's id; quotes within strings are escaped, so nothing else matches.
     body = body.replace(_NOBODY, b"", 1)
     if not isinstance(report, dict):
-        body = b'%b,"timestamp":"%b"}' % (body[:-1], timestamp().encode())
+        body = b'%b,"timestamp":"%b"}' % (body[:-1], timestamp(age).encode())
     if len(body) > _MAX_BODY:
         raise TooLarge(f"a report of the job {shown(_job_id(report))}", len(body), _MAX_BODY)
     if body.count(b"{") + body.count(b"[") > _MAX_DEPTH or b"\\n" in body or b"\\t" in body:
@@ -108,7 +113,9 @@ def encoded(report: Event | dict[str, Any]) -> Record:
     except msgspec.MsgspecError:
         # The server is lenient about some values; the event has them as it reads them.
         return encoded(_decode_as_server(body))
-    return Record(event.type, event.job_id, getattr(event, "phase", None), body)
+    record = Record(event.type, event.job_id, getattr(event, "phase", None), body)
+    record.at -= age
+    return record
 
 
 def read(line: bytes) -> Record:
@@ -158,10 +165,10 @@ def bare_start(started: JobStarted, why: str) -> Record:
 _latest = (-1, "")
 
 
-def timestamp() -> str:
-    """Return the current time in RFC 3339 format, in UTC with `Z` and milliseconds."""
+def timestamp(age: float = 0.0) -> str:
+    """Return the time `age` seconds ago in RFC 3339 format, in UTC with `Z` and milliseconds."""
     global _latest  # noqa: PLW0603 - messages of the same second share the expensive part
-    now = time.time()
+    now = time.time() - age
     second, text = _latest
     if second != int(now):
         text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))

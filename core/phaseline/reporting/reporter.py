@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from phaseline.client.address import Address
 from phaseline.client.notes import warn
 from phaseline.errors import ConfigError, InvalidField, PhaselineError, Refused, shown
-from phaseline.model.events import MAX_PHASES, Event, JobStarted
+from phaseline.model.events import MAX_AGE_S, MAX_PHASES, Event, JobStarted
 from phaseline.reporting.delivery.inbox import Inbox, Sample, Waiter
 from phaseline.reporting.identity import Identity
 from phaseline.reporting.job import JobReporter
@@ -184,7 +184,7 @@ class Reporter:
         if self._background is not None:
             self._background.wake()
 
-    def job(
+    def job(  # noqa: PLR0913 - each one may be left out
         self,
         name: str,
         *,
@@ -194,6 +194,7 @@ class Reporter:
         info: dict[str, Any] | None = None,
         job_id: str | None = None,
         worker: dict[str, Any] | None = None,
+        age: float = 0.0,
     ) -> JobReporter:
         """Return a job to report; its `with` block starts and ends it.
 
@@ -205,6 +206,7 @@ class Reporter:
             info: Metadata of the item that the job processes.
             job_id: The job's id. [the name with a random suffix]
             worker: Facts about the process that does the work, if it is another. [this process, by `worker_facts`]
+            age: For how many seconds the work has been going on already, at most a week.
         """
         line = name_of(name, "job", 200)
         started = JobStarted(
@@ -216,6 +218,7 @@ class Reporter:
             series=name_of(series, ""),
             host=self.host,
             worker=self.identity.facts() if worker is None else facts(worker),
+            age_seconds=min(max(0.0, seconds(age, 0.0)), MAX_AGE_S),
         )
         return JobReporter(self, started)
 

@@ -1,0 +1,132 @@
+"""`phaseline watch`: report what runs already. Each source is a command of its own, imported when it is used."""
+
+import re
+from pathlib import Path
+from signal import Signals
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from phaseline_cli.client.durations import DURATION
+from phaseline_cli.client.failures import Exit
+from phaseline_cli.commands.options import server_options
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from phaseline.reporting import Reporter
+
+__all__ = ["watch_command"]
+
+_SOURCES: Final = {
+    "log": "Follow a log file.",
+}
+"""Each source and its line of help; `NAME_command` in this module takes its options."""
+
+
+class _Sources(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_SOURCES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        command: click.Command | None = globals().get(f"{cmd_name}_command") if cmd_name in _SOURCES else None
+        return command
+
+
+def _job_options(command: Any) -> Any:
+    """Add the options that name the job."""
+    for option in (
+        click.option("--facts", metavar="NAMES", help="Facts to send about the machine. [PROGRESS_FACTS, else all]"),
+        click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]"),
+        click.option("--series", metavar="NAME", help="What makes runs alike. [the command without its files]"),
+        click.option("--workflow", metavar="NAME", help="Workflow that durations are learned for. [the program]"),
+        click.option("--name", metavar="TEXT", help="Name that people see. [the program or file]"),
+    ):
+        command = option(command)
+    return server_options(command)
+
+
+def _pattern(_context: click.Context, _parameter: click.Parameter, text: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if text is None else re.compile(text)
+    except re.error as error:
+        raise click.BadParameter(f"{text!a} is no regular expression: {error}") from error
+
+
+@click.group("watch", cls=_Sources, invoke_without_command=True)
+@click.option("--pid", type=click.IntRange(1), metavar="PID", help="The process to watch.")
+@click.option("--no-tree", is_flag=True, help="Do not look at the process's files and at what it starts.")
+@_job_options
+@click.pass_context
+def watch_command(
+    ctx: click.Context, /, *, pid: int | None, no_tree: bool, url: str | None, **wishes: str | None
+) -> None:
+    """Report what runs already, until it ends.
+
+    \b
+        phaseline watch --pid 4711
+        phaseline watch log render.log --as blender
+
+    Of a process, the job's progress is how far it has read its files; of a script, the phases are its programs. The job
+    ends when the process ends. Ctrl+C ends the watching, not the process.
+
+    \b
+    Exit code:
+      0  the job is done     3  it was cancelled, or how it ended is not known
+      1  it failed
+    """  # noqa: D301 - click reads the backspace
+    if ctx.invoked_subcommand is not None:
+        return
+    if pid is None:
+        raise click.UsageError("nothing to watch: use --pid, or one of the commands " + ", ".join(_SOURCES))
+    from phaseline_cli.watch.pid import watch_pid  # noqa: PLC0415 - loads trio and the reporter
+    from phaseline_cli.watcher import Wishes  # noqa: PLC0415
+
+    chosen = Wishes(**wishes, tree=not no_tree, output=False)
+    _watch(ctx, lambda reporter: watch_pid(pid, chosen, reporter), url, chosen.facts)
+
+
+@click.command("log")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--as", "adapter", metavar="NAME", help="Adapter that reads the log. [by what it prints]")
+@click.option("--until", metavar="REGEX", callback=_pattern, help="Line that says that the job is done.")
+@click.option("--fail-at", metavar="REGEX", callback=_pattern, help="Line that says that the job failed.")
+@click.option("--idle", type=DURATION, metavar="TIME", help="Stop when nothing was written for 90s, 5m, 2h. [never]")
+@click.option("--pid", type=click.IntRange(1), metavar="PID", help="Stop when this process ends; it writes the log.")
+@click.option("--new", "from_now", is_flag=True, help="Skip what is in the file already.")
+@_job_options
+@click.pass_context
+def log_command(  # noqa: PLR0913 - one an option
+    ctx: click.Context,
+    /,
+    *,
+    file: Path,
+    until: re.Pattern[str] | None,
+    fail_at: re.Pattern[str] | None,
+    idle: float | None,
+    pid: int | None,
+    from_now: bool,
+    url: str | None,
+    **wishes: str | None,
+) -> None:
+    """Report the job whose log is FILE, which need not exist yet.
+
+    The file is followed by its name: also when another file takes its place, and when it is emptied.
+    """
+    from phaseline_cli.watch.log import Ending, watch_log  # noqa: PLC0415 - as above
+    from phaseline_cli.watcher import Wishes  # noqa: PLC0415
+
+    chosen = Wishes(**wishes, tree=False, output=False)
+    ending = Ending(until, fail_at, idle, pid)
+    _watch(ctx, lambda reporter: watch_log(file, chosen, ending, reporter, from_now=from_now), url, chosen.facts)
+
+
+def _watch(
+    ctx: click.Context, source: "Callable[[Reporter], Awaitable[Exit]]", url: str | None, facts: str | None
+) -> None:
+    from phaseline_cli.watch.session import end_by, watch  # noqa: PLC0415 - as above
+
+    ended = watch(source, url, facts)
+    if isinstance(ended, Signals):
+        end_by(ended)
+    ctx.exit(ended)
