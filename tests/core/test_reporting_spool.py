@@ -126,7 +126,7 @@ def test_a_job_started_by_others_sends_one_record_until_it_is_accepted() -> None
     assert spool.send(9) == []
     spool.rewind()
     assert [record.number for record in spool.send(9)] == [1]
-    spool.settle(1, told=True)
+    spool.settle(1, accepted=True)
     assert [record.number for record in spool.send(9)] == [2, 3, 4, 5]
 
 
@@ -165,7 +165,7 @@ def test_a_flush_waits_for_earlier_reports_only() -> None:
     spool.add(info(1))
     assert not spool.delivered(order)
     spool.send(2)
-    spool.settle(1, told=True)
+    spool.settle(1, accepted=True)
     assert spool.delivered(order)
     assert not spool.delivered(spool.order)
 
@@ -189,8 +189,8 @@ def test_a_job_is_described_by_the_fewest_records() -> None:
         progress("one", 1, "nobody began this one"),
     ):
         known.note(record)
-    told = known.told()
-    assert [(record.kind, record.phase) for record in told] == [
+    records = known.records()
+    assert [(record.kind, record.phase) for record in records] == [
         ("job_started", None),
         ("job_progress", "one"),
         ("job_progress", "two"),
@@ -200,7 +200,7 @@ def test_a_job_is_described_by_the_fewest_records() -> None:
         ("job_progress", "two"),
         ("error_occurred", None),
     ]
-    assert all(record.again and not record.number for record in told)
+    assert all(record.again and not record.number for record in records)
 
 
 def test_the_stored_data_of_a_job_is_bounded() -> None:
@@ -209,9 +209,9 @@ def test_the_stored_data_of_a_job_is_bounded() -> None:
     for n in range(1000):
         known.note(progress(("one", "two")[n % 2], n % 100))
         known.note(info(n))
-    told = known.told()
-    assert len(told) == 1 + 4 + 50
-    assert b'"n":999' in told[-1].body
+    records = known.records()
+    assert len(records) == 1 + 4 + 50
+    assert b'"n":999' in records[-1].body
 
 
 # ---------------------------------------------------------------------------------------------------- on disk

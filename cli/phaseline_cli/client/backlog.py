@@ -55,7 +55,7 @@ def _deliver(connection: Connection, spool: Spool, deadline: float) -> None:
                 check_result(result)
             except Rejected as error:
                 note(f"a kept report of job {record.job_id} was rejected: {error.message}")
-            spool.settle(record.number, told=bool(result["success"]))
+            spool.settle(record.number, accepted=bool(result["success"]))
 
 
 def _limited(spool: Spool, batch: list[Record]) -> list[Record]:

@@ -84,6 +84,6 @@ def _place(connection: Connection, since: str) -> str | None:
 
 
 def _line(message: Mapping[str, Any], *, with_job: bool) -> str:
-    said = describe(message)
+    text = describe(message)
     name = one_line(str(message.get("name") or message.get("job_id") or ""), 60)
-    return f"{clock(message.get('timestamp'))}  {f'{name}: ' if with_job and name else ''}{said}"
+    return f"{clock(message.get('timestamp'))}  {f'{name}: ' if with_job and name else ''}{text}"

@@ -81,7 +81,7 @@ class Reader:
 
         Args:
             time: seconds since the start, not falling.
-            stream: `stdout`, `stderr` or `pty`, or `side` for what it said beside its output.
+            stream: `stdout`, `stderr` or `pty`, or `side` for what it reports beside its output.
             data: the bytes.
         """
         if stream == "side":

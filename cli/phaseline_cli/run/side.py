@@ -49,26 +49,26 @@ class SideChannel:
         if not text.startswith("{"):
             return False
         try:
-            said = json.loads(text)
+            values = json.loads(text)
         except (ValueError, RecursionError):
             return True
-        if "hook" not in said:
+        if "hook" not in values:
             self.used = True
-            self._take(said)
+            self._take(values)
         elif not self.used and self.hook_counts:
-            self.hooked.take(said, time)
+            self.hooked.take(values, time)
         return True
 
-    def _take(self, said: dict[str, Any]) -> None:
+    def _take(self, values: dict[str, Any]) -> None:
         progress = self._progress
-        phase, message = said.get("phase"), said.get("message")
+        phase, message = values.get("phase"), values.get("message")
         if isinstance(phase, str) and one_line(phase, 100):
             progress.enter(one_line(phase, 100))
-        done, total = plain_number(said.get("done")), plain_number(said.get("total"))
-        unit = said.get("unit")
+        done, total = plain_number(values.get("done")), plain_number(values.get("total"))
+        unit = values.get("unit")
         if done is not None:
             progress.count(done, total, one_line(unit, 20) if isinstance(unit, str) else "")
-        percent = plain_number(said.get("progress"))
+        percent = plain_number(values.get("progress"))
         if percent is not None and percent <= _MOST:
             progress.of_phase(percent / _MOST)
         elif done is not None and total:

@@ -27,7 +27,7 @@ _STATES: Final = {
     State.STALLED: "stalled",
     State.ACTIVE: "active",
 }
-_PAST: Final = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.LOST})
+_PAST: Final = frozenset(state for state in State if not state.at_work)
 _STATE_WORDS: Final = frozenset(" ".join(_STATES.values()).split())
 _MAX_SEARCH: Final = 200
 """Maximum length of the server's `q`."""
@@ -116,8 +116,8 @@ class _Builder:
             self.problem = f"{word} has no time; allowed are {_TIMES}"
             return
         setattr(self, name, ((name, moment),))
-        said = {"all": "all that the server keeps"} if name == "since" else {}
-        self.range = [*(each for each in self.range if not each.startswith(name)), said.get(value, f"{name} {value}")]
+        words = {"all": "all that the server keeps"} if name == "since" else {}
+        self.range = [*(each for each in self.range if not each.startswith(name)), words.get(value, f"{name} {value}")]
 
     def _add_state(self, value: str, *, inverse: bool) -> None:
         states = set(State) if value == "all" else {state for state, text in _STATES.items() if value in text}

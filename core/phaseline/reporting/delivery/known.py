@@ -77,7 +77,7 @@ class KnownJobs:
             return
         job.note(record)
 
-    def told(self) -> list[Record]:
+    def records(self) -> list[Record]:
         """Return the records that restore the state of all jobs, in order and without numbers."""
         return [_unnumbered(record) for job in self._jobs.values() for record in job.records.values()]
 

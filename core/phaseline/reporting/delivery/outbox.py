@@ -106,7 +106,7 @@ class Outbox:
         self._unknown.pop(self.spool.in_flight[number].job_id, None)
         if number > self._renamed_at:
             self._names = 0
-        self.spool.settle(number, told=True)
+        self.spool.settle(number, accepted=True)
         self._save()
 
     def refuse(self, number: int, code: str, text: str, now: float) -> tuple[Record, str, str] | None:
@@ -116,15 +116,15 @@ class Outbox:
             Record, code and text for the worker; None if the rejection is temporary or harmless.
         """
         spool, record = self.spool, self.spool.in_flight[number]
-        told: tuple[Record, str, str] | None = (record, code, text)
+        rejection: tuple[Record, str, str] | None = (record, code, text)
         if code == _NUMBER_REUSED and self._renamed(number):
             # Another producer of this name, or this one before its death, has used the number.
             spool.hold(number)
             self._release_at = now
-            self._stale, told = True, None
+            self._stale, rejection = True, None
         elif self._is_for_now(record, code, now):
             spool.hold(number)
-            self._stale, told = True, None
+            self._stale, rejection = True, None
         elif record.is_end and not record.bare and code not in {UnknownJob.code, IllegalEvent.code}:
             # The job has ended even if its result is invalid; without an end it would stay active.
             spool.replace(number, bare_end(record.kind, record.job_id, text))
@@ -132,11 +132,11 @@ class Outbox:
         else:
             # A start that is rejected because the job is active means that the server knows the job already.
             begun = record.kind == "job_started" and code == IllegalEvent.code
-            spool.settle(number, told=begun)
+            spool.settle(number, accepted=begun)
             if begun and record.again:
-                told = None
+                rejection = None
         self._save()
-        return told
+        return rejection
 
     def _renamed(self, number: int) -> bool:
         """Return whether the record with this number can be sent again under a new name of the producer."""

@@ -165,11 +165,11 @@ class Spool:
             self.in_flight[record.number] = record
         return sent
 
-    def settle(self, number: int, *, told: bool) -> None:
-        """Remove a record that was answered; with `told`, the server has accepted it."""
+    def settle(self, number: int, *, accepted: bool) -> None:
+        """Remove a record that was answered; `accepted` by the server or not."""
         record = self.in_flight.pop(number)
         self._asked.discard(record.job_id)
-        if told:
+        if accepted:
             self.known.note(record)
             if record.is_end:
                 self._sure.discard(record.job_id)
@@ -189,7 +189,7 @@ class Spool:
 
     def renew(self) -> None:
         """Start with a server without data: the records that the previous one had go first, with new numbers."""
-        told, flow = self.known.told(), self.numbered()
+        known, flow = self.known.records(), self.numbered()
         held = [record for record in flow if record.job_id in self._held] + self.held
         flow = [record for record in flow if record.job_id not in self._held]
         self.known = KnownJobs()
@@ -199,7 +199,7 @@ class Spool:
         self._sure.clear()
         self._asked.clear()
         self._fill(())
-        for record in chain(told, flow, sorted(held, key=_sequence)):
+        for record in chain(known, flow, sorted(held, key=_sequence)):
             self._append(record)
 
     # ------------------------------------------------------------------ holding back

@@ -98,7 +98,7 @@ class SpoolFile:
     def rewrite(self) -> None:
         """Write the whole spool to a new file, and replace the old one with it."""
         spool = self._spool
-        groups = ((_KNOWN, spool.known.told()), (b"", spool.numbered()), (_HELD, spool.held))
+        groups = ((_KNOWN, spool.known.records()), (b"", spool.numbered()), (_HELD, spool.held))
         lines = [self._line(word, record) for word, records in groups for record in records]
         fresh = self._path.with_suffix(".new")
         fd = -1
