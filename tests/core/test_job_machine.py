@@ -31,12 +31,12 @@ from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Moment, PhaseState, Snapshot, State
 from phaseline.model.statistics import Statistics
 from phaseline.model.transitions import TRANSITIONS, is_worse
-from phaseline.model.workflows import DALLE, PHOTO
+from phaseline.model.workflows import PHOTO, PICTURES
 from phaseline.wire import JobStatus, encode_message, encode_run, job_status
 from tests.support.core_events import SECOND, WALL, everything_in, example_of
 from tests.support.examples import examples
 
-PHASES = [*DALLE.phases, *PHOTO.phases, *PHOTO.extras, "completed", "failed", "fetch", "store", ""]
+PHASES = [*PICTURES.phases, *PHOTO.phases, *PHOTO.extras, "completed", "failed", "fetch", "store", ""]
 HOUR = 3600 * SECOND
 
 phases = st.sampled_from(PHASES)

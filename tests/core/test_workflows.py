@@ -3,11 +3,22 @@
 import pytest
 
 from phaseline.errors import InvalidAddress, InvalidSeries
-from phaseline.model.workflows import DALLE, PHOTO, Workflow, dalle_job_id, valid_address, valid_series, workflow
+from phaseline.model.workflows import (
+    PHOTO,
+    PICTURES,
+    Picture,
+    Workflow,
+    makes_pictures,
+    picture_of,
+    reserved_for_pictures,
+    valid_address,
+    valid_series,
+    workflow,
+)
 
 
-def test_the_two_built_in_workflows_are_photo_and_dalle() -> None:
-    assert list(DALLE.phases) == [
+def test_the_two_built_in_workflows_are_photo_and_pictures() -> None:
+    assert list(PICTURES.phases) == [
         "setup",
         "base_prompts",
         "enhance_prompt",
@@ -26,14 +37,14 @@ def test_the_two_built_in_workflows_are_photo_and_dalle() -> None:
         "quality_check",
         "exporting",
     ]
-    assert DALLE.ends == PHOTO.ends == ("completed", "failed")
-    assert DALLE.fixed
+    assert PICTURES.ends == PHOTO.ends == ("completed", "failed")
+    assert PICTURES.fixed
     assert PHOTO.fixed
 
 
 def test_only_workflows_that_are_not_built_in_are_learned() -> None:
     assert workflow("photo", ("a",)) is PHOTO
-    assert workflow("dalle") is DALLE
+    assert workflow("dalle") is PICTURES
     assert workflow("nightly", ("a", "b")) == Workflow("nightly", ("a", "b"), fixed=False)
     assert workflow("Photo") == Workflow("Photo")
 
@@ -64,5 +75,18 @@ def test_any_other_address_is_rejected(text: str) -> None:
         valid_address(text)
 
 
-def test_the_job_of_a_picture_has_its_name() -> None:
-    assert dalle_job_id("simple", "0x1") == "dalle:simple:0x1"
+def test_the_id_of_a_pictures_job_names_the_picture() -> None:
+    picture = Picture("simple", "0x1")
+    assert (picture.job_id, picture.path, str(picture)) == ("dalle:simple:0x1", "/dalle/simple/0x1", "simple/0x1")
+    assert picture_of(picture.job_id) == picture
+
+
+@pytest.mark.parametrize("job_id", ["", "dalle", "dalle:simple", "dalle:simple:", "dalle:a/b:0x1", "photo:simple:0x1"])
+def test_any_other_id_names_no_picture(job_id: str) -> None:
+    assert picture_of(job_id) is None
+
+
+def test_ids_that_begin_like_a_pictures_are_reserved_for_pictures() -> None:
+    assert [name for name in ("dalle", "photo", "nightly", None) if makes_pictures(name)] == ["dalle"]
+    assert reserved_for_pictures("dalle:anything")
+    assert not reserved_for_pictures("photo:1")

@@ -51,13 +51,14 @@ def state_of(app: ProgressApp, picture: str) -> State | None:
 
 def test_only_pictures_can_be_cancelled_or_removed() -> None:
     active = JobView("dalle:simple:0x1", "box", name="0x1")
-    done = JobView("dalle:a b/../c:0x2", "box", state=State.COMPLETED)
-    found, why = removals([active, done, JobView("job_7", "box"), JobView("dalle::0x1", "box")])
+    done = JobView("dalle:a-b:0x2", "box", state=State.COMPLETED)
+    others = [JobView(job_id, "box") for job_id in ("job_7", "dalle::0x1", "dalle:a b/../c:0x2")]
+    found, why = removals([active, done, *others])
     assert [(each.path, each.running) for each in found] == [
-        ("/dalle/simple/0x1", True), ("/dalle/a%20b%2F..%2Fc/0x2", False)
+        ("/dalle/simple/0x1", True), ("/dalle/a-b/0x2", False)
     ]  # fmt: skip
-    assert why == "2 jobs can't be cancelled from here: only their workers can"
-    assert (picture_path(active), picture_path(done)) == (None, "/dalle/a%20b%2F..%2Fc/0x2?format=png")
+    assert why == "3 jobs can't be cancelled from here: only their workers can"
+    assert (picture_path(active), picture_path(done)) == (None, "/dalle/a-b/0x2?format=png")
 
 
 @pytest.mark.parametrize(

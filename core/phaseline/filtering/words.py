@@ -150,7 +150,7 @@ class Filter:
         look: Callable[[Filterable], str] = _whole
         if field is not None:
             chosen = FIELDS.get(field.casefold())
-            if chosen is None:  # not a field, but a text with a colon, such as dalle:simple
+            if chosen is None:  # not a field, but a text with a colon, such as frame:7
                 self.hint = f"{field}: is not a field, so it was searched as text; fields: {' '.join(FIELDS)}"
                 wanted = f"{field}:{regex or wanted}".casefold()
                 regex = None

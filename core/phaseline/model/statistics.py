@@ -9,7 +9,7 @@ import msgspec
 from phaseline.model.job import Job
 from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import State
-from phaseline.model.workflows import DALLE
+from phaseline.model.workflows import makes_pictures
 
 __all__ = ["MAX_PHASES_KNOWN", "Average", "Statistics"]
 
@@ -91,7 +91,7 @@ class Statistics:
     @staticmethod
     def counted(job: Job) -> tuple[int, int]:
         """Return what an ended job adds to the picture API's counts: pictures made, cache hits."""
-        if job.workflow.name != DALLE.name or job.state is not State.COMPLETED:
+        if not makes_pictures(job.workflow.name) or job.state is not State.COMPLETED:
             return 0, 0
         return (0, 1) if job.cache_hit else (1, 0)
 

@@ -1,21 +1,33 @@
 """Workflows: the phases of a job and their order.
 
-Two are built in, `dalle` and `photo`. The phases of any other come from its reporter, which declares them with
-`job_started` or adds them as it reports them.
+Two are built in: `PICTURES`, whose jobs the server runs itself, and `PHOTO`. The phases of any other come from its
+reporter, which declares them with `job_started` or adds them as it reports them.
 """
 
 import re
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from phaseline.errors import InvalidAddress, InvalidSeries
 
-__all__ = ["DALLE", "PHOTO", "DallePhase", "Workflow", "dalle_job_id", "valid_address", "valid_series", "workflow"]
+__all__ = [
+    "PHOTO",
+    "PICTURES",
+    "Picture",
+    "PicturePhase",
+    "Workflow",
+    "makes_pictures",
+    "picture_of",
+    "reserved_for_pictures",
+    "valid_address",
+    "valid_series",
+    "workflow",
+]
 
 
-class DallePhase(StrEnum):
+class PicturePhase(StrEnum):
     """The phases of a picture's run. On the wire `completed` follows as an eighth."""
 
     SETUP = "setup"
@@ -45,7 +57,7 @@ class Workflow(msgspec.Struct, frozen=True):
     ends: tuple[str, ...] = ("completed", "failed")
 
 
-DALLE: Final = Workflow("dalle", tuple(DallePhase), fixed=True)
+PICTURES: Final = Workflow("dalle", tuple(PicturePhase), fixed=True)
 PHOTO: Final = Workflow(
     "photo",
     (
@@ -62,7 +74,27 @@ PHOTO: Final = Workflow(
     # The Lightroom plug-in reports these two before and after the eight.
     extras=("preparation", "finalizing"),
 )
-_BUILT_IN: Final = {DALLE.name: DALLE, PHOTO.name: PHOTO}
+
+
+class _BuiltIn(NamedTuple):
+    """A built-in workflow.
+
+    Attributes:
+        workflow: Its name and phases.
+        pictures: Whether the server runs its jobs itself, each of which makes one picture.
+    """
+
+    workflow: Workflow
+    pictures: bool = False
+
+    @property
+    def id_prefix(self) -> str:
+        """Prefix of the ids of its jobs."""
+        return f"{self.workflow.name}:"
+
+
+_BUILT_IN: Final = {each.workflow.name: each for each in (_BuiltIn(PICTURES, pictures=True), _BuiltIn(PHOTO))}
+_PICTURE_PREFIXES: Final = tuple(each.id_prefix for each in _BUILT_IN.values() if each.pictures)
 
 _SERIES = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _ADDRESS = re.compile(r"0x[0-9A-Fa-f]{1,64}", re.ASCII)
@@ -70,7 +102,19 @@ _ADDRESS = re.compile(r"0x[0-9A-Fa-f]{1,64}", re.ASCII)
 
 def workflow(name: str, phases: tuple[str, ...] = ()) -> Workflow:
     """Return the built-in workflow `name`, or one with the declared `phases`."""
-    return _BUILT_IN.get(name) or Workflow(name, phases)
+    built_in = _BUILT_IN.get(name)
+    return Workflow(name, phases) if built_in is None else built_in.workflow
+
+
+def makes_pictures(name: str | None) -> bool:
+    """Return whether the jobs of the workflow `name` make pictures."""
+    built_in = None if name is None else _BUILT_IN.get(name)
+    return built_in is not None and built_in.pictures
+
+
+def reserved_for_pictures(job_id: str) -> bool:
+    """Return whether only a workflow that makes pictures has jobs with such an id."""
+    return job_id.startswith(_PICTURE_PREFIXES)
 
 
 def valid_series(name: str) -> str:
@@ -95,6 +139,29 @@ def valid_address(text: str) -> str:
     return text.lower()
 
 
-def dalle_job_id(series: str, address: str) -> str:
-    """Return the job id of the picture `(series, address)`; both must be valid."""
-    return f"dalle:{series}:{address}"
+class Picture(NamedTuple):
+    """A picture, which a job of `PICTURES` makes. It does not check its fields."""
+
+    series: str
+    address: str
+
+    @property
+    def job_id(self) -> str:
+        """Id of the job that makes it."""
+        return f"{PICTURES.name}:{self.series}:{self.address}"
+
+    @property
+    def path(self) -> str:
+        """Path of its route."""
+        return f"/dalle/{self.series}/{self.address}"
+
+    def __str__(self) -> str:
+        return f"{self.series}/{self.address}"
+
+
+def picture_of(job_id: str) -> Picture | None:
+    """Return the picture that the job with this id makes; None for any other id."""
+    name, _, rest = job_id.partition(":")
+    series, _, address = rest.partition(":")
+    valid = name == PICTURES.name and _SERIES.fullmatch(series) and _ADDRESS.fullmatch(address)
+    return Picture(series, address) if valid else None

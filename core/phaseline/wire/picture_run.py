@@ -45,7 +45,7 @@ def run_snapshot(snapshot: Snapshot, dress: object) -> dict[str, Any]:
     """Return the picture API's snapshot: its own keys in its order, then Phaseline's.
 
     Args:
-        snapshot: The snapshot of the run's job, whose id is `dalle:<series>:<address>`.
+        snapshot: The snapshot of the run's job; `picture_of` its id has the address.
         dress: The run's dress, which encodes to a JSON object.
     """
     ended, estimate = snapshot.state.ended, snapshot.estimate

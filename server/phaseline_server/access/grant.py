@@ -6,12 +6,10 @@ from typing import Final
 import msgspec
 
 from phaseline.errors import UnknownJob, shown
-from phaseline.model.workflows import DALLE
+from phaseline.model.workflows import PICTURES, makes_pictures, reserved_for_pictures
 from phaseline_server.errors import Forbidden
 
 __all__ = ["OPEN", "Grant", "Scope"]
-
-_PICTURES: Final = f"{DALLE.name}:"  # prefix of the job ids of picture runs
 
 
 class Scope(StrEnum):
@@ -56,7 +54,7 @@ class Grant(msgspec.Struct, frozen=True):
 
     def may_report(self, job_id: str, workflow: str | None = None) -> bool:
         """Return whether the job may be reported. Picture runs may only be reported with scope `admin`."""
-        pictures = workflow == DALLE.name or job_id.startswith(_PICTURES)
+        pictures = makes_pictures(workflow) or reserved_for_pictures(job_id)
         return self.reports and job_id.startswith(self.prefix) and (self.is_admin or not pictures)
 
     def check_read(self, job_id: str) -> None:
@@ -86,7 +84,7 @@ class Grant(msgspec.Struct, frozen=True):
                 f"the token does not allow reporting job {shown(job_id)}; allowed: ids that begin with {self.prefix!a}"
             )
         raise Forbidden(
-            f"the token does not allow reporting job {shown(job_id)} of workflow {DALLE.name}; allowed: scope admin"
+            f"the token does not allow reporting job {shown(job_id)} of workflow {PICTURES.name}; allowed: scope admin"
         )
 
     def check_orders(self, job_id: str) -> None:

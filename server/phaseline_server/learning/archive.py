@@ -14,7 +14,7 @@ import trio
 
 from phaseline.errors import PhaselineError
 from phaseline.model.snapshot import Snapshot
-from phaseline.model.workflows import DALLE
+from phaseline.model.workflows import makes_pictures
 from phaseline.stream import JOBS, Message
 from phaseline.wire import job_status
 from phaseline_server.atomic_files import replace_file
@@ -54,7 +54,7 @@ async def _wait_for_messages(log: Log, seq: int) -> None:
 async def _archive(tracker: Tracker, message: Message, data_dir: Path) -> None:
     try:
         snapshot = await tracker.find(message.job_id)
-        if snapshot.workflow == DALLE.name or snapshot.seq != message.seq:
+        if makes_pictures(snapshot.workflow) or snapshot.seq != message.seq:
             return  # archived by the pictures package, or already started again
         document = msgspec.json.format(msgspec.json.encode(job_status(snapshot)), indent=2) + b"\n"
         path = data_dir / "metrics" / "runs" / _name(snapshot)

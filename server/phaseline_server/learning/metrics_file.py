@@ -1,6 +1,6 @@
 """`metrics/progress_phase_stats.json`: the picture API's schema `v1`, replaced atomically, never silently reset.
 
-Phases of the workflow `dalle` are stored under their bare names, as in the original picture API. Those of other
+Phases of the workflow `PICTURES` are stored under their bare names, as in the original picture API. Those of other
 workflows are stored as `<workflow>/<phase>`.
 """
 
@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from phaseline.errors import PhaselineError
 from phaseline.model.statistics import Average, Statistics
-from phaseline.model.workflows import DALLE
+from phaseline.model.workflows import PICTURES
 from phaseline_server.atomic_files import replace_file
 from phaseline_server.errors import DataDirError
 from phaseline_server.jobs.tracker import Tracker
@@ -164,9 +164,9 @@ class MetricsFile:
 
 def _key(name: str) -> tuple[str, str]:
     workflow, slash, phase = name.rpartition("/")
-    return (workflow, phase) if slash else (DALLE.name, phase)
+    return (workflow, phase) if slash else (PICTURES.name, phase)
 
 
 def _name(key: tuple[str, str]) -> str:
     workflow, phase = key
-    return phase if workflow == DALLE.name else f"{workflow}/{phase}"
+    return phase if workflow == PICTURES.name else f"{workflow}/{phase}"

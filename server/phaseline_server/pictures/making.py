@@ -11,7 +11,7 @@ import trio
 from phaseline.errors import DiskFull, PhaselineError
 from phaseline.model.events import ErrorOccurred, Event, JobCancelled, JobCompleted, JobFailed, OrderTaken
 from phaseline.model.snapshot import Order, Snapshot, State
-from phaseline.model.workflows import dalle_job_id
+from phaseline.model.workflows import Picture
 from phaseline.wire import encode_run
 from phaseline_server.atomic_files import replace_file
 from phaseline_server.jobs.tracker import Tracker
@@ -57,7 +57,7 @@ class Maker:
 
     async def make(self, run: PictureRun, series: str, address: str, *, resume: bool) -> None:
         """Make one picture and report its end in any case."""
-        job_id = dalle_job_id(series, address)
+        job_id = Picture(series, address).job_id
         reporter = RunReporter(self._tracker, job_id, self._studio.redaction)
         try:
             with run.scope:
@@ -115,7 +115,7 @@ class Maker:
             return
         name = f"{series}-{address}"
         try:
-            snapshot = self._tracker.snapshot(dalle_job_id(series, address))
+            snapshot = self._tracker.snapshot(Picture(series, address).job_id)
             name = f"{name}-{snapshot.started_ns}.json"
             document, data_dir = encode_run(snapshot, run.dress), archive.parents[1]
             await trio.to_thread.run_sync(replace_file, archive / name, document, data_dir, 0o600)

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import trio
 
-from phaseline.model.workflows import DallePhase
+from phaseline.model.workflows import PicturePhase
 from phaseline_server.errors import ProviderError
 from phaseline_server.pictures.bounds import Bounds
 from phaseline_server.pictures.download import fetch
@@ -72,7 +72,7 @@ class _PictureRun:
         self._scratch: list[Path] = []
 
     async def setup(self) -> None:
-        async with self._reporter.during(DallePhase.SETUP, "selecting attributes") as result:
+        async with self._reporter.during(PicturePhase.SETUP, "selecting attributes") as result:
             series, address = self._key
             self._series: Series = await trio.to_thread.run_sync(self._studio.library.get, series)
             self.dress = await trio.to_thread.run_sync(make_dress, self._series, address)
@@ -82,26 +82,26 @@ class _PictureRun:
                 self._left = await trio.to_thread.run_sync(self._storage.unfinished, self.dress)
 
     async def base_prompts(self) -> None:
-        async with self._reporter.during(DallePhase.BASE_PROMPTS, "writing the prompts"):
+        async with self._reporter.during(PicturePhase.BASE_PROMPTS, "writing the prompts"):
             await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
 
     async def enhance(self) -> None:
         enhancer = self._studio.enhancer
         if enhancer is None:
-            await self._reporter.skip(DallePhase.ENHANCE_PROMPT, "no chat model is configured")
+            await self._reporter.skip(PicturePhase.ENHANCE_PROMPT, "no chat model is configured")
             return
         if self._left.enhanced:
-            await self._reporter.skip(DallePhase.ENHANCE_PROMPT, _LEFT)
+            await self._reporter.skip(PicturePhase.ENHANCE_PROMPT, _LEFT)
             self.dress = msgspec.structs.replace(self.dress, enhanced_prompt=self._left.enhanced)
             await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
             return
-        async with self._reporter.during(DallePhase.ENHANCE_PROMPT, "waiting for the chat model"):
+        async with self._reporter.during(PicturePhase.ENHANCE_PROMPT, "waiting for the chat model"):
             text = self._studio.redaction.hide(await enhancer.enhance(self.dress.prompt, self._text))
             self.dress = msgspec.structs.replace(self.dress, enhanced_prompt=text)
             await trio.to_thread.run_sync(self._storage.write_prompts, self.dress)
 
     async def prepare(self) -> None:
-        async with self._reporter.during(DallePhase.IMAGE_PREP, "selecting size, palette and composition") as result:
+        async with self._reporter.during(PicturePhase.IMAGE_PREP, "selecting size, palette and composition") as result:
             width, height = self._series.dimensions or self._studio.size
             self._order = Order.of(self.dress, width, height, self._series.detail)
             self._bounds = Bounds.near(width, height)
@@ -109,10 +109,10 @@ class _PictureRun:
 
     async def order(self) -> None:
         if self._left.generated is not None:
-            await self._reporter.skip(DallePhase.IMAGE_WAIT, _LEFT)
+            await self._reporter.skip(PicturePhase.IMAGE_WAIT, _LEFT)
             return
         provider = self._studio.providers[self._series.provider or self._studio.provider]
-        async with self._reporter.during(DallePhase.IMAGE_WAIT, provider.greeting) as result:
+        async with self._reporter.during(PicturePhase.IMAGE_WAIT, provider.greeting) as result:
             self._source = await provider.make(self._order, self._reporter.tell)
             if isinstance(self._source, LocalPicture):
                 self._scratch.append(Path(self._source.path))
@@ -120,12 +120,12 @@ class _PictureRun:
 
     async def download(self) -> None:
         if self._left.generated is not None:
-            await self._reporter.skip(DallePhase.IMAGE_DOWNLOAD, _LEFT)
+            await self._reporter.skip(PicturePhase.IMAGE_DOWNLOAD, _LEFT)
             await self._checked(self._left.generated)
             path = self._storage.relative("generated", *self._key)
             self.dress = msgspec.structs.replace(self.dress, generated_path=path)
             return
-        async with self._reporter.during(DallePhase.IMAGE_DOWNLOAD, "downloading the picture") as result:
+        async with self._reporter.during(PicturePhase.IMAGE_DOWNLOAD, "downloading the picture") as result:
             checked = await self._checked(await self._received())
             result["bytes"] = await trio.to_thread.run_sync(
                 self._storage.place_picture, "generated", *self._key, checked
@@ -153,7 +153,7 @@ class _PictureRun:
         return checked
 
     async def annotate(self) -> None:
-        async with self._reporter.during(DallePhase.ANNOTATE, "drawing the caption"):
+        async with self._reporter.during(PicturePhase.ANNOTATE, "drawing the caption"):
             generated = await trio.to_thread.run_sync(self._storage.path, "generated", *self._key)
             annotated = await self._scratch_file()
             await self._studio.painter.caption(generated, annotated, self.dress.terse_prompt, self._bounds)

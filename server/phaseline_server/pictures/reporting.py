@@ -8,7 +8,7 @@ from typing import Any, Final
 import trio
 
 from phaseline.model.events import JobProgress, PhaseCompleted
-from phaseline.model.workflows import DallePhase
+from phaseline.model.workflows import PicturePhase
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.pictures.redaction import Redaction
 
@@ -27,16 +27,16 @@ class RunReporter:
         self._redaction = redaction
         self._tracker = tracker
         self._job_id = job_id
-        self._phase = DallePhase.SETUP
+        self._phase = PicturePhase.SETUP
         self._reported = -math.inf  # time of the latest report
 
     @property
-    def phase(self) -> DallePhase:
+    def phase(self) -> PicturePhase:
         """The latest phase."""
         return self._phase
 
     @asynccontextmanager
-    async def during(self, phase: DallePhase, text: str) -> AsyncIterator[dict[str, Any]]:
+    async def during(self, phase: PicturePhase, text: str) -> AsyncIterator[dict[str, Any]]:
         """Report the start of `phase`, and after the block its end; the yielded dict is the result."""
         self._phase = phase
         self._reported = trio.current_time()
@@ -45,7 +45,7 @@ class RunReporter:
         yield result
         await self._tracker.report(PhaseCompleted(job_id=self._job_id, phase=phase, result=result))
 
-    async def skip(self, phase: DallePhase, why: str) -> None:
+    async def skip(self, phase: PicturePhase, why: str) -> None:
         """Report that `phase` is skipped."""
         self._phase = phase
         event = PhaseCompleted(job_id=self._job_id, phase=phase, result={"reason": why}, skipped=True)

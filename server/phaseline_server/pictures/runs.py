@@ -11,7 +11,7 @@ from phaseline.errors import PhaselineError, UnknownJob
 from phaseline.model.events import ErrorOccurred, JobCompleted, JobFailed, JobStarted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Order, Snapshot, State
-from phaseline.model.workflows import DALLE, dalle_job_id, valid_address
+from phaseline.model.workflows import PICTURES, Picture, makes_pictures, picture_of, valid_address
 from phaseline_server.errors import NoRun
 from phaseline_server.jobs.tracker import Tracker, now
 from phaseline_server.pictures.dress import Dress, make_dress
@@ -54,7 +54,7 @@ class Runs:
         tracker.workers.orders.attend(self._receive_order)
 
     def _receive_order(self, job_id: str, order: Order) -> None:
-        series, _, address = job_id.removeprefix(f"{DALLE.name}:").partition(":")
+        series, _, address = job_id.removeprefix(f"{PICTURES.name}:").partition(":")
         run = self._runs.get((series, address))
         if run is not None and not run.over.is_set() and order.order_id not in run.orders:
             run.orders.add(order.order_id)
@@ -63,9 +63,10 @@ class Runs:
     async def restore(self) -> None:
         """Restore the runs of the tracker's jobs, and report those that were active at the last shutdown as failed."""
         for job in self._tracker.jobs():
-            if job.workflow.name != DALLE.name or not job.job_id.startswith(f"{DALLE.name}:"):
+            picture = picture_of(job.job_id)
+            if picture is None or not makes_pictures(job.workflow.name):
                 continue
-            series, _, address = job.job_id.removeprefix(f"{DALLE.name}:").partition(":")
+            series, address = picture
             try:
                 there = partial(self._studio.storage.annotated_exists, series, address)
                 stored = job.state is State.COMPLETED and await trio.to_thread.run_sync(there)
@@ -95,7 +96,7 @@ class Runs:
         run = self._runs.get((series, address))
         if run is None:
             return None
-        job_id = dalle_job_id(series, address)
+        job_id = Picture(series, address).job_id
         try:
             snapshot = self._tracker.snapshot(job_id)
         except UnknownJob:
@@ -175,7 +176,7 @@ class Runs:
         self._forget_old()
         run = PictureRun(dress)
         self._runs[series, address] = run
-        job_id = dalle_job_id(series, address)
+        job_id = Picture(series, address).job_id
         try:
             # Shielded, because a disconnect of the client must not leave a run that never begins or ends.
             with trio.CancelScope(shield=True):
@@ -189,12 +190,12 @@ class Runs:
         return RunState(self._tracker.snapshot(job_id), run.dress)
 
     async def _begin(self, run: PictureRun, series: str, address: str, *, hit: bool, anew: bool) -> None:
-        job_id = dalle_job_id(series, address)
+        job_id = Picture(series, address).job_id
         await self._tracker.report(
             JobStarted(
                 job_id=job_id,
                 name=_short(address),
-                workflow=DALLE.name,
+                workflow=PICTURES.name,
                 series=series,
                 photo_id=address,
                 photo_info={"series": series, "address": address},
@@ -211,7 +212,7 @@ class Runs:
     def _forget_old(self) -> None:
         """Remove finished runs whose jobs the tracker has removed."""
         for key, run in tuple(self._runs.items()):
-            if run.over.is_set() and self._tracker.ended_s(dalle_job_id(*key)) is None:
+            if run.over.is_set() and self._tracker.ended_s(Picture(*key).job_id) is None:
                 del self._runs[key]
 
     async def remove(self, series: str, address: str) -> tuple[bool, bool]:
@@ -262,7 +263,7 @@ def _short(address: str) -> str:
 
 def _synthetic(series: str, address: str, dress: Dress) -> RunState:
     """Return the state of an existing picture without a run."""
-    moment, job = now(), Job(dalle_job_id(series, address))
-    job.apply(JobStarted(job_id=job.job_id, workflow=DALLE.name, series=series, cache_hit=True), moment)
+    moment, job = now(), Job(Picture(series, address).job_id)
+    job.apply(JobStarted(job_id=job.job_id, workflow=PICTURES.name, series=series, cache_hit=True), moment)
     job.apply(JobCompleted(job_id=job.job_id, result=result_of(dress)), moment)
     return RunState(job.snapshot(moment, Estimate(100.0), {}), dress)

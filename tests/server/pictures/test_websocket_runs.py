@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from phaseline.model.events import JobStarted
-from phaseline.model.workflows import DallePhase
+from phaseline.model.workflows import PicturePhase
 from phaseline_server.pictures.redaction import Redaction
 from phaseline_server.pictures.reporting import RunReporter
 from tests.support.listening import Listener, listening
@@ -166,7 +166,7 @@ async def test_a_reporter_never_reports_more_than_ten_times_a_second(
     tracker = await make_tracker(trio_clock)
     await tracker.report(JobStarted(job_id="a", workflow="dalle"))
     reporter = RunReporter(tracker, "a", Redaction())
-    for phase in DallePhase:
+    for phase in PicturePhase:
         async with reporter.during(phase, "begins"):
             for step in range(100):
                 await trio.sleep(seconds_each / 100)

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
-from urllib.parse import quote
 
+from phaseline.model.workflows import picture_of
 from phaseline_tui.model.connection import Reply
 from phaseline_tui.model.jobs import JobKey, JobView, State
 from phaseline_tui.model.words import count_of
 
 __all__ = ["Removal", "outcome", "picture_path", "removals"]
 
-_WORKFLOW: Final = "dalle"
-_PARTS: Final = 3
 _OK: Final = range(200, 300)
 _ACCESS_DENIED: Final = frozenset({401, 403})
 
@@ -57,7 +55,5 @@ def outcome(removal: Removal, reply: Reply) -> tuple[str, bool]:
 
 
 def _path(job: JobView) -> str | None:
-    parts = job.job_id.split(":")
-    if len(parts) != _PARTS or parts[0] != _WORKFLOW or not all(parts):
-        return None
-    return f"/dalle/{quote(parts[1], safe='')}/{quote(parts[2], safe='')}"
+    picture = picture_of(job.job_id)
+    return None if picture is None else picture.path

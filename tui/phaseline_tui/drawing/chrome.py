@@ -3,6 +3,7 @@
 import math
 from typing import Final, Literal
 
+from phaseline.model.workflows import Picture
 from phaseline_tui.drawing.cells import Line, Span, fit, join, pad_line, width_of, width_of_text, wrap
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.connection import LinkState, LinkStatus
@@ -222,7 +223,7 @@ def empty(
             *(((command, "now"),) for command in first_reports(url)),
             (),
             (("or generate a picture:", "muted"),),
-            ((f"curl '{_http(url)}/dalle/simple/0x1234?generate=1'", "now"),),
+            ((f"curl '{_http(url)}{Picture('simple', '0x1234').path}?generate=1'", "now"),),
         ]
     longest = max(width_of(line) for line in lines)
     if longest > width - 2:

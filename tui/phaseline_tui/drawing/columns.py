@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from phaseline.model.workflows import picture_of
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Span, blank, fit, middle, pad_line, width_of_text
 from phaseline_tui.drawing.scene import Scene
@@ -74,9 +75,9 @@ def _state(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[S
 
 def _name(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
     style = text_style(job, scene)
-    if not columns.has_source and job.job_id.startswith("dalle:"):
+    if not columns.has_source and (picture := picture_of(job.job_id)):
         # Without a source column, an address alone would not identify the picture.
-        return [(middle(job.job_id.removeprefix("dalle:").replace(":", "/"), width), style)]
+        return [(middle(str(picture), width), style)]
     if not job.differs_by:
         return [(middle(job.name, width), style)]
     apart = difference_of(job, scene)

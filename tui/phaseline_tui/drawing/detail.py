@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from phaseline.model.workflows import picture_of
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, Span, fit, join, middle, pad_line, width_of, width_of_text, wrap
 from phaseline_tui.drawing.columns import BETWEEN
@@ -117,11 +118,11 @@ def _head(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
     style = state_style(job.state)
     state: Line = ((state_glyph(job.state), style), (f" {state_word(job.state)}", style))
     room = max(8, width - width_of(state) - 2)
-    full = job.job_id if job.name != job.job_id and job.job_id.startswith("dalle:") else job.name
-    full = full.removeprefix("dalle:").replace(":", "/") if full.startswith("dalle:") else full
+    picture = picture_of(job.job_id)
+    full = job.name if picture is None else str(picture)
     yield join(((middle(full, room), "strong"),), state, width)
     facts = [source_of(job)]
-    facts += [f"id {job.job_id}"] if full != job.job_id and not job.job_id.startswith("dalle:") else []
+    facts += [f"id {job.job_id}"] if picture is None and full != job.job_id else []
     facts += [f"photo {job.photo_id}"] if job.photo_id and job.photo_id not in job.job_id else []
     facts += [f"on {job.host}"] if job.host else []
     facts += ["picture was cached"] if job.cache_hit else []

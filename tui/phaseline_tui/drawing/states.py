@@ -26,7 +26,7 @@ def state_style(state: State) -> str:
 
 
 def source_of(shown: JobView | TotalLine) -> str:
-    """Return the workflow and series of a job or of totals: `dalle·simple`."""
+    """Return the workflow and series of a job or of totals: `render·simple`."""
     return "·".join(part for part in (shown.workflow, shown.series) if part)
 
 

@@ -6,7 +6,7 @@ import trio
 from quart import Response, request
 
 from phaseline.errors import InvalidField
-from phaseline.model.workflows import dalle_job_id, valid_address, valid_series
+from phaseline.model.workflows import Picture, valid_address, valid_series
 from phaseline.wire import encode_run
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.http.answer_budget import PAGE_BYTES
@@ -27,7 +27,7 @@ def _checked(series: str, address: str) -> tuple[str, str]:
 
     In a path with more slashes the series is invalid.
     """
-    CURRENT.get().known.check_read(dalle_job_id(series, address.lower()))
+    CURRENT.get().known.check_read(Picture(series, address.lower()).job_id)
     return valid_series(series), valid_address(address)
 
 
