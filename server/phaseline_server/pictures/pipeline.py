@@ -143,7 +143,7 @@ class _PictureRun:
         self.dress = msgspec.structs.replace(dress, image_url=self._studio.redaction.hide(dress.image_url))
         data = await fetch(source, self._studio.max_picture_bytes, self._studio.client, self._percent)
         path = await self._scratch_file()
-        await trio.to_thread.run_sync(self._storage.write_scratch, path, data)
+        await trio.to_thread.run_sync(self._storage.scratch.write, path, data)
         return path
 
     async def _checked(self, path: Path) -> Path:
@@ -164,7 +164,7 @@ class _PictureRun:
             self.dress = dress
 
     async def _scratch_file(self) -> Path:
-        path = await trio.to_thread.run_sync(self._storage.scratch_file)
+        path = await trio.to_thread.run_sync(self._storage.scratch.new_file)
         self._scratch.append(path)
         return path
 

@@ -5,10 +5,8 @@ All methods block, so call them in worker threads.
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
-from uuid import uuid4
 
 import httpx
 import msgspec
@@ -21,6 +19,7 @@ from phaseline_server.errors import DataDirError, OutsideDataDir, UnknownPath
 from phaseline_server.pictures.dress import Dress
 from phaseline_server.pictures.http_client import public
 from phaseline_server.pictures.safe_paths import inside, is_regular, read_regular
+from phaseline_server.pictures.scratch import Scratch, check_data_dir
 from phaseline_server.pictures.sources import EncodedPicture, LocalPicture, PictureSource, RemotePicture
 
 __all__ = ["Kind", "PictureKind", "Storage", "StoredPicture"]
@@ -69,6 +68,8 @@ class Storage:
         """Use the folder `output` of `data_dir`, which is created with the first file."""
         self._data_dir = data_dir
         self._output = data_dir / "output"
+        self.scratch = Scratch(data_dir)
+        """Unfinished files, which `read` does not return."""
 
     # ------------------------------------------------------------------ paths
 
@@ -90,46 +91,6 @@ class Storage:
         path = self._data_dir / self.relative(kind, series, address)
         inside(self._output, path)
         return path
-
-    @property
-    def scratch(self) -> Path:
-        """The folder for unfinished files, created if it is missing; `read` does not return files from it.
-
-        Raises:
-            DiskFull, DataDirError: The folder cannot be created.
-            OutsideDataDir: It is a symbolic link that points outside `output`.
-        """
-        folder = self._output / ".scratch"
-        inside(self._output, folder)
-        self._check_data_dir()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_error(folder, error) from None
-        return folder
-
-    def scratch_file(self) -> Path:
-        """Return a new path in the folder for unfinished files; raises the same errors as `scratch`."""
-        return self.scratch / f"{uuid4().hex}.png"
-
-    def write_scratch(self, path: Path, content: bytes) -> None:
-        """Write an unfinished file, which need not survive a power failure.
-
-        Raises:
-            DiskFull, DataDirError: The file cannot be written.
-        """
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            raise write_error(path, error) from None
-
-    def clear_scratch(self) -> None:
-        """Remove unfinished files of a killed server, as far as possible."""
-        folder = self._output / ".scratch"
-        with suppress(OSError, OutsideDataDir):
-            inside(self._output, folder)
-            for path in folder.iterdir():
-                path.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ reading
 
@@ -266,16 +227,8 @@ class Storage:
 
     def _write(self, kind: Kind, series: str, address: str, content: bytes) -> None:
         path = self.path(kind, series, address)
-        self._check_data_dir()
+        check_data_dir(self._data_dir)
         replace_file(path, content)
-
-    def _check_data_dir(self) -> None:
-        if not os.path.isdir(self._data_dir):  # noqa: PTH112 - returns False for an inaccessible directory
-            # Never create it: it may be an unmounted disk.
-            raise DataDirError(
-                f"data directory {self._data_dir} does not exist or is not accessible; "
-                "mount or create it, and make it writable for this user"
-            )
 
     def remove(self, series: str, address: str) -> bool:
         """Remove all files of one picture and return whether there was any.

@@ -67,7 +67,7 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
     """Yield the studio configured by `settings`."""
     data_dir = Path(settings.data_dir)
     storage = Storage(data_dir)
-    await trio.to_thread.run_sync(storage.clear_scratch)
+    await trio.to_thread.run_sync(storage.scratch.clear)
     redaction = Redaction(settings.image_key, settings.chat_key)
     hosts = {httpx.URL(settings.image_url).host, *settings.allow_picture_host}
     async with httpx.AsyncClient(verify=_tls()) as client, download_client(_tls(), hosts) as downloads:
@@ -83,7 +83,7 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
             enhancer = ChatEnhancer(client, access, Retries(timeout=settings.chat_timeout))
         painter = Painter(settings.painters)
         providers: list[Provider] = [
-            PainterProvider(painter, storage.scratch_file),
+            PainterProvider(painter, storage.scratch.new_file),
             OpenAIProvider(images, settings.image_model),
         ]
         width, _, height = settings.picture_size.partition("x")

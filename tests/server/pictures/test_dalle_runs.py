@@ -364,6 +364,6 @@ async def test_other_jobs_are_archived_too(tmp_path: Path) -> None:
 
 def test_what_a_killed_server_has_left_unfinished_is_removed_at_the_start(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
-    (storage.scratch / "half.part").write_bytes(b"half")
-    storage.clear_scratch()
-    assert list(storage.scratch.iterdir()) == []
+    (storage.scratch.folder / "half.part").write_bytes(b"half")
+    storage.scratch.clear()
+    assert list(storage.scratch.folder.iterdir()) == []

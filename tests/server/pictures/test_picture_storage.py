@@ -136,7 +136,7 @@ def test_pictures_with_the_same_time_have_a_stable_order(storage: Storage) -> No
 def test_a_path_that_is_not_allowed_is_rejected(storage: Storage, tmp_path: Path, path: str) -> None:
     (tmp_path / "secret").write_text("secret")
     fill(storage)
-    (storage.scratch / "x.png").write_bytes(b"unfinished")
+    (storage.scratch.folder / "x.png").write_bytes(b"unfinished")
     with pytest.raises(UnknownPath):
         storage.read(path)
 

@@ -29,7 +29,7 @@ def test_a_missing_data_directory_is_never_created(tmp_path: Path) -> None:
     with pytest.raises(DataDirError, match="does not exist"):
         storage.write_picture("annotated", *KEY, b"png")
     with pytest.raises(DataDirError, match="does not exist"):
-        _ = storage.scratch
+        _ = storage.scratch.folder
     assert not (tmp_path / "gone").exists()
 
 
@@ -38,7 +38,7 @@ def test_a_file_in_place_of_a_folder_is_an_error(storage: Storage, tmp_path: Pat
     with pytest.raises(DataDirError, match="cannot write"):
         storage.write_picture("annotated", *KEY, b"png")
     with pytest.raises(DataDirError, match="cannot write"):
-        _ = storage.scratch
+        _ = storage.scratch.folder
     assert not storage.annotated_exists(*KEY)
     assert list(storage.gallery()) == []
     assert not storage.remove(*KEY)
