@@ -36,7 +36,7 @@ _NUMBERS: Final = re.compile(r"\d[\d.,:]*")
 
 
 @dataclass(slots=True)
-class _Bar:
+class _DrawnBar:
     """One bar as it was seen so far."""
 
     head: str
@@ -67,8 +67,8 @@ class Bars:
             progress: where what is found goes.
         """
         self._progress = progress
-        self._bars: dict[str, _Bar] = {}
-        self._lowest: _Bar | None = None
+        self._bars: dict[str, _DrawnBar] = {}
+        self._lowest: _DrawnBar | None = None
         self._begun: list[str] = []
 
     def terminal(self, mark: TerminalProgress) -> None:
@@ -100,16 +100,16 @@ class Bars:
         self._show(bar, found)
         return True
 
-    def _begin(self, found: "_Found", row: int) -> _Bar:
+    def _begin(self, found: "_Found", row: int) -> _DrawnBar:
         old = self._bars.pop(found.head, None)
-        bar = _Bar(found.head, row, found.fraction, found.fraction, found.total)
+        bar = _DrawnBar(found.head, row, found.fraction, found.fraction, found.total)
         bar.outer = old is not None and old.outer
         self._bars[found.head] = bar
         if len(self._bars) > KEPT:
             del self._bars[next(iter(self._bars))]
         return bar
 
-    def _show(self, bar: _Bar, found: "_Found") -> None:
+    def _show(self, bar: _DrawnBar, found: "_Found") -> None:
         progress = self._progress
         if bar.outer:
             progress.of_run(found.fraction)
