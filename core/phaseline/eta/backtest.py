@@ -17,7 +17,19 @@ from msgspec import Meta
 
 from phaseline.eta.observed import Mark
 
-__all__ = ["MOMENTS", "Ema", "Estimates", "Past", "Replayable", "Score", "Situation", "load", "replay", "score"]
+__all__ = [
+    "MOMENTS",
+    "Ema",
+    "Estimates",
+    "Past",
+    "Queue",
+    "Replayable",
+    "Score",
+    "Situation",
+    "load",
+    "replay",
+    "score",
+]
 
 MOMENTS: Final = 20
 _STUCK_SAYS: Final = 0.01
@@ -32,6 +44,14 @@ class _Phase(msgspec.Struct, frozen=True, rename="camel"):
     marks: tuple[tuple[float, float], ...] | None = None
 
 
+class Queue(msgspec.Struct, frozen=True, rename="camel"):
+    """Where a run waited: the batch, how many of its runs went on at once, and for how long this one waited."""
+
+    batch: int | str
+    workers: Annotated[int, Meta(ge=1)]
+    waited_ms: Annotated[float, Meta(ge=0)] = 0.0
+
+
 class _Line(msgspec.Struct, frozen=True, rename="camel"):
     series: str
     phases: tuple[_Phase, ...]
@@ -39,6 +59,7 @@ class _Line(msgspec.Struct, frozen=True, rename="camel"):
     started_ns: float | None = None
     order: float | None = None
     covariates: dict[str, Any] | None = None
+    queue: Queue | None = None
 
 
 _decoder: Final = msgspec.json.Decoder(_Line)
@@ -51,6 +72,7 @@ class Past:
         dur: Durations of the phases `names`; `skip` says which were skipped, `marks` what workers reported.
         cov: Covariates.
         start: When it began, in milliseconds, or its place in the order; `end` likewise.
+        queue: Where it waited before, or None.
     """
 
     def __init__(self, line: _Line, place: int) -> None:
@@ -62,6 +84,7 @@ class Past:
         self.marks = [phase.marks for phase in line.phases]
         self.total = sum(self.dur)
         self.bounds = [0.0, *accumulate(self.dur)]
+        self.queue = line.queue
         self.ordered = line.started_ns is None
         self.start = float(place) if line.started_ns is None else line.started_ns / _NS_PER_MS
         self.end = self.start if self.ordered else self.start + self.total

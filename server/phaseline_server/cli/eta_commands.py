@@ -72,12 +72,17 @@ def eta_backtest(call: Given, source: Path | None, engines: tuple[str, ...]) -> 
 
     TRACES is a file of JSON lines or a folder of such files. JOURNAL is a data directory or its journal.sqlite3; the
     default is --data-dir. The engine estimates each run at 20 moments, and learns from it only after its end.
+
+    If runs waited in queues, a second table has the forecasts of when their box is free. off by 2: the share of
+    forecasts that are off by more than a factor of two.
     """
     from phaseline.eta.backtest import Ema, replay, score  # noqa: PLC0415 (numpy)
+    from phaseline.eta.box_replay import replay_boxes, score_boxes  # noqa: PLC0415
     from phaseline.eta.replay import Model  # noqa: PLC0415
 
     known: dict[str, Callable[[], Replayable]] = {"model": Model, "ema": Ema}
     rows: list[tuple[str, ...]] = []
+    boxes: list[tuple[str, ...]] = []
     with errors_printed():
         sets = [_recorded(call.data_dir())] if source is None else list(_sets(source))
     for name, runs in sets:
@@ -87,10 +92,16 @@ def eta_backtest(call: Given, source: Path | None, engines: tuple[str, ...]) -> 
             if found is not None and first is not None:
                 figures = (_share(found.nae1), _share(first.nae1), _share(found.coverage), _share(found.stuck))
                 rows.append((name, engine, str(found.runs), *figures))
+        free = score_boxes(replay_boxes(runs, Model())) if any(run.queue for run in runs) else None
+        if free is not None:
+            boxes.append((name, str(free.looks), *map(_share, (free.nae1, free.coverage, free.off2))))
     if not rows:
         click.echo("no completed runs found")
         return
     _table(("traces", "engine", "runs", "error", "first five", "in band", "stuck at 0"), rows)
+    if boxes:
+        click.echo()
+        _table(("when the box is free", "forecasts", "error", "in band", "off by 2"), boxes)
 
 
 def _sets(source: Path) -> Iterator[tuple[str, "list[Past]"]]:

@@ -56,6 +56,26 @@ def test_eta_backtest_replays_traces_and_names_a_bad_line(tmp_path: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
+def test_eta_backtest_scores_when_the_box_of_queued_runs_was_free(tmp_path: Path) -> None:
+    lines = []
+    for batch in range(6):
+        for place in range(3):  # one after the other, each 400 ms
+            run_ = {"series": "s", "phases": [{"name": "a", "durationMs": 400}], "ok": True}
+            queue = {"batch": batch, "workers": 1, "waitedMs": 400 * place}
+            lines.append(json.dumps(run_ | {"startedNs": (batch * 10_000 + place * 400) * 10**6, "queue": queue}))
+    (tmp_path / "set.jsonl").write_text("\n".join(lines))
+    done = run("eta-backtest", tmp_path, "--engine", "model")
+    assert done.returncode == 0, done.stderr
+    _, box = done.stdout.split("\n\n")
+    heads, line = box.splitlines()
+    assert heads.split("  ")[0] == "when the box is free"
+    name, forecasts, error, *_ = line.split()
+    assert name == "set"
+    # The first four looks at the first batch are before the end of any run, so nothing is known.
+    assert int(forecasts) == 60 - 4
+    assert float(error) < 10
+
+
 def test_a_missing_journal_is_an_error(tmp_path: Path) -> None:
     for command in ("eta-report", "eta-backtest"):
         done = run(command, "--data-dir", tmp_path)
