@@ -12,11 +12,14 @@ __all__ = [
     "JournalFailed",
     "JournalUnusable",
     "LogUnavailable",
+    "LinkEnded",
     "MalformedRequest",
     "Misdirected",
+    "NoLink",
     "NoOutput",
     "NoPicture",
     "NoRun",
+    "NotNeeded",
     "NumberReused",
     "OutsideDataDir",
     "PictureError",
@@ -162,6 +165,37 @@ class Unauthorized(PhaselineError):
             f"{seen}; send `Authorization: Bearer <token>`, or over a WebSocket a first message "
             '{"type": "auth", "token": "..."}; create a token with: progress-server token create'
         )
+
+
+class LinkEnded(Unauthorized):
+    """A link to a job was revoked, has expired, or never existed; the error does not reveal which."""
+
+    code = "LINK_ENDED"
+    status = 410
+
+    def __init__(self) -> None:
+        """Explain what to do."""
+        PhaselineError.__init__(self, "the link has expired or was revoked; ask its sender for a new one")
+
+
+class NoLink(PhaselineError):
+    """A job has no link with this id, or no longer."""
+
+    code = "NO_LINK"
+    status = 404
+
+    def __init__(self, job_id: str, link_id: str) -> None:
+        """Name the job and the link."""
+        super().__init__(
+            f"the job {shown(job_id)} has no link {shown(link_id)}; GET /progress/job/<id>/link lists its links"
+        )
+
+
+class NotNeeded(PhaselineError):
+    """A link is not needed, because every client may read every job."""
+
+    code = "NOT_NEEDED"
+    status = 409
 
 
 class Forbidden(PhaselineError):

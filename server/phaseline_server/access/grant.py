@@ -27,11 +27,13 @@ class Grant(msgspec.Struct, frozen=True):
         scope: `read` may read jobs, `report` may report them, `admin` may do everything.
         prefix: Only jobs whose id has this prefix may be read or reported; "" for all.
         token: The token's id, or "". The id may be logged; the token itself must not be.
+        job: The only job that may be read, for the holder of a link; None for others.
     """
 
     scope: Scope
     prefix: str = ""
     token: str = ""
+    job: str | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -44,12 +46,19 @@ class Grant(msgspec.Struct, frozen=True):
         return self.scope is not Scope.REPORT
 
     @property
+    def reads_all(self) -> bool:
+        """Whether every job may be read, and so the totals of all jobs."""
+        return self.reads and not self.prefix and self.job is None
+
+    @property
     def reports(self) -> bool:
         """Whether its scope allows reporting."""
         return self.scope is not Scope.READ
 
     def may_read(self, job_id: str) -> bool:
         """Return whether the job may be read. "" stands for data about no job, which a prefix hides."""
+        if self.job is not None:
+            return job_id == self.job
         return self.reads and job_id.startswith(self.prefix)
 
     def may_report(self, job_id: str, workflow: str | None = None) -> bool:
@@ -96,6 +105,18 @@ class Grant(msgspec.Struct, frozen=True):
             raise Forbidden(
                 f"token scope {self.scope} does not allow giving orders to job {shown(job_id)}; "
                 "allowed: scope admin, or scope report with a job prefix"
+            )
+
+    def check_link(self, job_id: str, workflow: str | None = None) -> None:
+        """Raise Forbidden unless links to the job may be created and revoked.
+
+        A `report` token without a prefix may not, because it could then read every job.
+        """
+        self.check_report(job_id, workflow)
+        if not self.is_admin and not self.prefix:
+            raise Forbidden(
+                f"token scope {self.scope} without a job prefix does not allow links; "
+                "allowed: scope admin, or report with a job prefix"
             )
 
 

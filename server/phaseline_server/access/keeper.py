@@ -3,7 +3,6 @@
 Routes do not check permissions themselves; the views of the tracker and the log (`views`) do.
 """
 
-import os
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
@@ -14,9 +13,11 @@ import trio
 
 from phaseline.errors import ConfigError
 from phaseline_server.access.grant import OPEN, Grant
+from phaseline_server.access.links import PREFIX, Links
+from phaseline_server.access.secret_files import digest, fingerprint
 from phaseline_server.access.tickets import Tickets
-from phaseline_server.access.tokens import Token, TokenFile, digest
-from phaseline_server.errors import Forbidden, Unauthorized
+from phaseline_server.access.tokens import Token, TokenFile
+from phaseline_server.errors import Forbidden, LinkEnded, Unauthorized
 
 __all__ = ["CURRENT", "Access", "Keeper"]
 
@@ -94,7 +95,11 @@ class Access:
 
 
 class Keeper:
-    """Follows the token file, issues tickets and limits the rate of reports."""
+    """Follows the token file, issues tickets and limits the rate of reports.
+
+    Attributes:
+        links: The links to single jobs.
+    """
 
     def __init__(self, data_dir: Path, reports_per_second: float) -> None:
         """Read the tokens.
@@ -115,6 +120,7 @@ class Keeper:
         self._buckets: dict[str, tuple[float, float]] = {}  # token bucket by token id: reports left, at which time
         self._rate = reports_per_second
         self._load(first=True)
+        self.links = Links(data_dir, self._is_token)
 
     @property
     def is_open(self) -> bool:
@@ -141,13 +147,17 @@ class Keeper:
         """Return the grant of a token or, if `tickets` is true, of a ticket. A ticket is valid once.
 
         Raises:
-            Unauthorized: The token or ticket is unknown or has expired.
+            Unauthorized: The token or ticket is unknown or has expired; LinkEnded, if it is a link.
         """
         if self.is_open:
             return OPEN
         if tickets and (grant := self._tickets.redeem(text)) is not None and self._counts(grant):
             return grant
         token = (self._tokens or {}).get(digest(text))
+        if token is None and text.startswith(PREFIX):
+            if (grant := self.links.grant_of(text)) is None:
+                raise LinkEnded
+            return grant
         if token is None:
             raise Unauthorized("unknown token; it may have been revoked")
         if token.expired:
@@ -195,17 +205,16 @@ class Keeper:
     def _counts(self, grant: Grant) -> bool:
         if self._tokens is None:
             return grant == OPEN
+        if grant.job is not None:
+            return self.links.keeps(grant)
         return any(token.grant == grant and not token.expired for token in self._tokens.values())
+
+    def _is_token(self, token_id: str) -> bool:
+        return any(token.id == token_id and not token.expired for token in (self._tokens or {}).values())
 
     def _load(self, *, first: bool = False) -> None:
         """Read the file if it has changed. If it is deleted or damaged, every client is rejected."""
-        try:
-            status = os.stat(self._path)  # noqa: PTH116 (called at each request; a Path takes twice as long)
-            seen: object = (status.st_mtime_ns, status.st_ino, status.st_size)
-        except FileNotFoundError:
-            seen = None
-        except OSError as error:
-            seen = error.errno
+        seen = fingerprint(self._path)
         if seen == self._seen and not first:
             return
         self._seen = seen

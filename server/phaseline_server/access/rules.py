@@ -28,11 +28,13 @@ class Rule(NamedTuple):
         need: The needed grant.
         filtered: Whether the response is limited to the token's prefix. If not, a token with a prefix is rejected.
         changing: Query parameters that make a GET change something. With one of them, it needs `admin`.
+        linked: Whether the holder of a link to a job may use it.
     """
 
     need: Need
     filtered: bool = True
     changing: frozenset[str] = frozenset()
+    linked: bool = False
 
     def changes(self, method: str, parameters: frozenset[str]) -> bool:
         """Return whether a request with this method and these query parameters may change something."""
@@ -43,13 +45,16 @@ class Rule(NamedTuple):
 
         Raises:
             Unauthorized: The client sent no token.
-            Forbidden: The token's scope is not sufficient, or it has a prefix and the route is not filtered.
+            Forbidden: The token's scope is not sufficient, it has a prefix and the route is not filtered, or it is a
+                link and the route is not for links.
         """
         need = self.need if parameters.isdisjoint(self.changing) else Need.ADMIN
         if need is Need.NOTHING:
             return
         if grant is None:
             raise Unauthorized("no token was sent")
+        if grant.job is not None and not self.linked:
+            raise Forbidden("a link shows one job only; allowed here: a token")
         enough = {
             Need.TOKEN: True,
             Need.READ: grant.reads,

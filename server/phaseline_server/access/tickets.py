@@ -1,13 +1,12 @@
 """Tickets: secrets that replace a token once, because a page can't add a header to a WebSocket or an EventSource."""
 
-import secrets
 from typing import Final
 
 import trio
 
 from phaseline_server.access.grant import Grant
+from phaseline_server.access.secret_files import digest, new_secret
 from phaseline_server.access.shares import Shares
-from phaseline_server.access.tokens import digest
 
 __all__ = ["TICKET_S", "Tickets"]
 
@@ -32,7 +31,7 @@ class Tickets:
         """
         self._drop_expired()
         self._shares.take(grant)
-        text = "pht_" + secrets.token_urlsafe(32)
+        text = new_secret("pht_")
         self._grants[digest(text)] = (trio.current_time() + TICKET_S, grant)
         return text
 

@@ -1,10 +1,5 @@
-"""Tokens: created by `progress-server token`, stored as hashes in `tokens.json`, reloaded by a running server.
+"""Tokens: created by `progress-server token`, stored as hashes in `tokens.json`, reloaded by a running server."""
 
-A token has 256 random bits, so a plain SHA-256 is safe: guessing is infeasible without a salt or a slow hash.
-"""
-
-import hashlib
-import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,14 +9,13 @@ import msgspec
 
 from phaseline.errors import ConfigError
 from phaseline_server.access.grant import Grant, Scope
-from phaseline_server.atomic_files import locked, replace_file
+from phaseline_server.access.secret_files import ID_LENGTH, digest, new_secret, read_document, write_document
+from phaseline_server.atomic_files import locked
 
 __all__ = ["FILE_NAME", "Token", "TokenFile"]
 
 FILE_NAME: Final = "tokens.json"
-_PREFIX: Final = "phl_"  # lets people and secret scanners recognize a token
-_PRIVATE: Final = 0o600
-_ID_LENGTH: Final = 12
+_PREFIX: Final = "phl_"
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +38,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """The short id that identifies it to people."""
-        return self.sha256[:_ID_LENGTH]
+        return self.sha256[:ID_LENGTH]
 
     @property
     def expired(self) -> bool:
@@ -77,16 +71,8 @@ class TokenFile:
         Raises:
             ConfigError: The file is not readable or not valid.
         """
-        try:
-            document = msgspec.json.decode(self.path.read_bytes(), type=_Document)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ConfigError(f"cannot read {self.path}: {error.strerror}; make it readable for this user") from None
-        except (msgspec.MsgspecError, UnicodeError) as error:
-            text = f"{self.path} is not a valid token file: {error}; move it away and create new tokens"
-            raise ConfigError(text) from None
-        return document.tokens
+        document = read_document(self.path, _Document, "token")
+        return None if document is None else document.tokens
 
     def create(self, scope: Scope, jobs: str = "", ttl_s: float | None = None) -> tuple[str, Token]:
         """Create a token.
@@ -104,7 +90,7 @@ class TokenFile:
             DataDirError: The file is not writable.
             DiskFull: The disk is full.
         """
-        text, now = _PREFIX + secrets.token_urlsafe(32), time.time()
+        text, now = new_secret(_PREFIX), time.time()
         token = Token(
             sha256=digest(text), scope=scope, jobs=jobs, created=now, expires=None if ttl_s is None else now + ttl_s
         )
@@ -130,10 +116,4 @@ class TokenFile:
             return found
 
     def _write(self, tokens: Iterable[Token]) -> None:
-        content = msgspec.json.format(msgspec.json.encode(_Document(tokens=tuple(tokens))), indent=2)
-        replace_file(self.path, content + b"\n", self._data_dir, _PRIVATE)
-
-
-def digest(text: str) -> str:
-    """Return the hash that is stored of a token."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        write_document(self.path, _Document(tokens=tuple(tokens)), self._data_dir)

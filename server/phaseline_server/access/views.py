@@ -173,8 +173,7 @@ class JobsView:
             JournalFailed: The disk failed.
             RateLimited: As for reports; also Unauthorized and Forbidden.
         """
-        self._check_report(job_id)
-        await self._tracker.find(job_id)
+        await self.find_reported(job_id)
         added = self.outputs.add(job_id, at, data)
         if added is not None:
             self._tracker.log.announce(output_message(job_id, added))
@@ -185,6 +184,11 @@ class JobsView:
         """Return the output of a job, or None if none is kept; raises the errors of `find`."""
         await self.find(job_id)
         return self.outputs.get(job_id)
+
+    async def find_reported(self, job_id: str) -> Snapshot:
+        """Return a job that the client may report, as `find`; counts as a report, and may raise RateLimited."""
+        self._check_report(job_id)
+        return await self._tracker.find(job_id)
 
     async def find(self, job_id: str) -> Snapshot:
         """See `Tracker.find`; also raises Unauthorized and Forbidden."""
@@ -251,7 +255,7 @@ class JobsView:
     async def state(self) -> JobsState:
         """See `Tracker.state`; limited to the jobs that the client may read."""
         access = CURRENT.get()
-        whole = access.grant is not None and access.grant.reads and not access.grant.prefix
+        whole = access.grant is not None and access.grant.reads_all
         return await self._tracker.state(None if whole else access.reads)
 
 

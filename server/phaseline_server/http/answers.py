@@ -202,11 +202,17 @@ class Published(msgspec.Struct, kw_only=True):
 
 
 class Ticket(msgspec.Struct, kw_only=True):
-    """A ticket that replaces the sent token once, within `expires_seconds`."""
+    """A ticket that replaces the sent token once, within `expires_seconds`.
+
+    The other fields describe the token: its scope, its job prefix, and of a link the only job that it shows.
+    """
 
     success: Literal[True]
     ticket: str
     expires_seconds: float
+    scope: Literal["read", "report", "admin"]
+    prefix: str
+    job: str | None
 
 
 class ClientList(msgspec.Struct, kw_only=True):

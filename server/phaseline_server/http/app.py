@@ -26,6 +26,7 @@ from phaseline_server.http.routes import (
     health,
     history,
     hosts,
+    link,
     metrics,
     openapi,
     orders,
@@ -56,6 +57,7 @@ _FAMILIES: Final = (
     history,
     hosts,
     orders,
+    link,
     output,
     health,
     metrics,
@@ -113,7 +115,7 @@ def error_answer(error: PhaselineError) -> Response:
     answer = json_answer({"success": False, "error": str(error), "code": error.code}, error.status)
     if error.temporary:
         answer.headers["Retry-After"] = "1"
-    if isinstance(error, Unauthorized):
+    if isinstance(error, Unauthorized) and error.status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="phaseline"'
     return answer
 

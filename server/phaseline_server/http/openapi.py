@@ -19,6 +19,7 @@ _ALWAYS: Final = {
     403: "The token does not allow this, or a page of another origin sent the request.",
     405: "The path does not accept this method.",
     408: "The request head was not received in time.",
+    410: "The link that was sent in place of a token has expired or was revoked.",
     421: "The request is for another host.",
     429: "Too many requests. The Retry-After header gives the time to wait.",
     431: "The request head is over the size limit.",

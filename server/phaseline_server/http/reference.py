@@ -114,6 +114,7 @@ def _right(rule: Rule) -> str:
     right = _RIGHTS.get(rule.need, f"`{rule.need}`")
     if rule.changing:
         right += f"; `admin` with {', '.join(f'`{name}`' for name in sorted(rule.changing))}"
+    right += " or a link" if rule.linked else ""
     return right if rule.filtered else f"{right}, whole server"
 
 

@@ -24,11 +24,10 @@ from phaseline_server.http.parameters import FILTER, Ack, Channels, Flag, Page, 
 from phaseline_server.http.route import JSON, Route, json_of, media
 from phaseline_server.http.routes.fallback import Broadcast, Disconnect, Handshake, Send
 from phaseline_server.http.routes.history import MAX_JOBS, Totals
-from phaseline_server.http.routes.orders import GivenOrder
-from phaseline_server.http.routes.output import MAX_AT
 from phaseline_server.http.routes.progress import MAX_EVENTS, Complete
 from phaseline_server.http.routes.statistics import EtaAnswer, PhasesAnswer
 from phaseline_server.http.table_hosts import HOSTS
+from phaseline_server.http.table_job import JOB
 
 __all__ = ["JSON", "ROUTES", "Route"]
 
@@ -36,12 +35,14 @@ _OBJECT: Final = {"type": "object"}
 
 _ANYBODY: Final = Rule(Need.NOTHING)
 _READ: Final = Rule(Need.READ)
+_READ_LINKED: Final = Rule(Need.READ, linked=True)
 _READ_ALL: Final = Rule(Need.READ, filtered=False)
 _REPORT: Final = Rule(Need.REPORT)
 _TOKEN: Final = Rule(Need.TOKEN)
+_TOKEN_LINKED: Final = Rule(Need.TOKEN, linked=True)
 _ADMIN: Final = Rule(Need.ADMIN)
 _ADMIN_OF_ALL: Final = Rule(Need.ADMIN, filtered=False)
-_READ_OR_CHANGE: Final = Rule(Need.READ, changing=frozenset({"generate", "remove", "retry"}))
+_READ_OR_CHANGE: Final = Rule(Need.READ, changing=frozenset({"generate", "remove", "retry"}), linked=True)
 
 _TAKEN: Final = json_of(answers.Taken)
 _REPORTED: Final = (400, 404, 409, 413, 415, 422, 503, 507)
@@ -170,39 +171,6 @@ _PROGRESS: Final = (
         list[Report],
         errors=_BODY,
     ),
-    Route("job", "GET", "/progress/job/{job_id}", _READ, "Get a job.", json_of(answers.JobAnswer), errors=(404, 503)),
-    Route(
-        "order_job",
-        "POST",
-        "/progress/job/{job_id}/orders",
-        _REPORT,
-        "Order a job's worker to cancel, pause or resume the job.",
-        json_of(answers.Ordered),
-        GivenOrder,
-        errors=_REPORTED,
-    ),
-    Route(
-        "job_output",
-        "GET",
-        "/progress/job/{job_id}/output",
-        _READ,
-        "Get the end of a job's output.",
-        {200: {"text/plain": None, JSON: answers.JobOutput}},
-        query={"after": Annotated[int, Meta(ge=0, le=MAX_AT)], "format": Literal["text", "json"]},
-        errors=(404, 422, 503),
-    ),
-    Route(
-        "add_output",
-        "POST",
-        "/progress/job/{job_id}/output",
-        _REPORT,
-        "Add to a job's output. With `at`, sending a text again changes nothing.",
-        json_of(answers.OutputTaken),
-        {"type": "string"},
-        query={"at": Annotated[int, Meta(ge=0, le=MAX_AT)]},
-        errors=(404, 413, 415, 422, 503),
-        body_kind="text/plain",
-    ),
     Route("active_jobs", "GET", "/progress/active", _READ, "List the unfinished jobs.", json_of(answers.ActiveJobs)),
     Route(
         "jobs",
@@ -239,7 +207,7 @@ _STREAM: Final = (
         "past_events",
         "GET",
         "/progress/events",
-        _READ,
+        _READ_LINKED,
         "List past messages of the stream, page by page.",
         {200: {JSON: answers.Missed, "application/x-ndjson": None}},
         query={
@@ -254,7 +222,7 @@ _STREAM: Final = (
         "events",
         "GET",
         "/events",
-        _READ,
+        _READ_LINKED,
         "Follow the stream as Server-Sent Events.",
         media("text/event-stream"),
         query={"channels": Channels, "since": Where, "ticket": str},
@@ -263,7 +231,7 @@ _STREAM: Final = (
     # The session checks what a client of the WebSocket may do.
     Route("websocket", "WEBSOCKET", "/ws", _ANYBODY, "Follow the stream, and report, over a WebSocket.", {}),
     Route("no_upgrade", "GET", "/ws", _ANYBODY, "Require an upgrade.", {}, query={"ticket": str}, errors=(426,)),
-    Route("ticket", "POST", "/ws/ticket", _TOKEN, "Get a ticket for a URL.", json_of(answers.Ticket)),
+    Route("ticket", "POST", "/ws/ticket", _TOKEN_LINKED, "Get a ticket for a URL.", json_of(answers.Ticket)),
     Route(
         "handshake",
         "POST",
@@ -311,5 +279,5 @@ _STREAM: Final = (
     ),
 )
 
-ROUTES: Final = (*_PAGES, *_SERVER, *_PICTURES, *_PROGRESS, *HOSTS, *_STREAM)
+ROUTES: Final = (*_PAGES, *_SERVER, *_PICTURES, *_PROGRESS, *JOB, *HOSTS, *_STREAM)
 """Every route of the server."""

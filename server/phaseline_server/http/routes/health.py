@@ -31,7 +31,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
             "uptimeSeconds": round(trio.current_time() - services.started, 3),
         }
         grant = CURRENT.get().grant
-        if grant is not None and grant.reads and not grant.prefix:
+        if grant is not None and grant.reads_all:
             counts = services.tracker.counts()
             report["activeJobs"] = sum(counts[state] for state in State if state.at_work)
             report["subscribers"] = services.tracker.log.statistics().subscribers

@@ -16,5 +16,10 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
 
     @handlers
     async def ticket() -> Response:
-        text = services.keeper.ticket(CURRENT.get().known)
-        return json_answer({"success": True, "ticket": text, "expires_seconds": TICKET_S})
+        grant = CURRENT.get().known
+        answer: dict[str, object] = {
+            "success": True,
+            "ticket": services.keeper.ticket(grant),
+            "expires_seconds": TICKET_S,
+        }
+        return json_answer(answer | {"scope": grant.scope, "prefix": grant.prefix, "job": grant.job})

@@ -1,0 +1,201 @@
+"""Links: secrets that show one job to a reader without a token, stored as hashes in `links.json`.
+
+A link ends when it expires, when it is revoked, and when the token that created it ends.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+import trio
+
+from phaseline.errors import ConfigError, TooMany
+from phaseline_server.access.grant import Grant, Scope
+from phaseline_server.access.secret_files import (
+    ID_LENGTH,
+    digest,
+    fingerprint,
+    new_secret,
+    read_document,
+    write_document,
+)
+from phaseline_server.atomic_files import locked
+from phaseline_server.errors import NoLink
+
+__all__ = ["FILE_NAME", "MAX_PER_JOB", "PREFIX", "Link", "Links"]
+
+_log = structlog.get_logger(__name__)
+
+FILE_NAME: Final = "links.json"
+PREFIX: Final = "phl_link_"
+MAX_PER_JOB: Final = 20
+_MOST: Final = 1000
+_SHARE: Final = 4  # one token has at most a quarter of all links
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """The stored part of one link.
+
+    Attributes:
+        sha256: The SHA-256 of its secret, in hexadecimal.
+        job: The id of the job that it shows.
+        creator: The id of the token that created it.
+        created: When it was created, in seconds since 1970.
+        expires: When it expires, in seconds since 1970.
+    """
+
+    sha256: str
+    job: str
+    creator: str
+    created: float
+    expires: float
+
+    @property
+    def id(self) -> str:
+        """The short id that identifies it to people."""
+        return self.sha256[:ID_LENGTH]
+
+    @property
+    def grant(self) -> Grant:
+        """Its grant."""
+        return Grant(Scope.READ, token=self.id, job=self.job)
+
+
+class _Document(msgspec.Struct, frozen=True, kw_only=True):
+    version: int = 1
+    links: tuple[Link, ...] = ()
+
+
+class Links:
+    """The links of one data directory; they are few, so each change writes the whole file."""
+
+    def __init__(self, data_dir: Path, is_token: Callable[[str], bool]) -> None:
+        """Read the links.
+
+        Args:
+            data_dir: The data directory.
+            is_token: Returns whether the token with an id is valid.
+
+        Raises:
+            ConfigError: The file is not readable or not valid.
+        """
+        self._data_dir = data_dir
+        self._path = data_dir / FILE_NAME
+        self._text_path = str(self._path)
+        self._lock_path = self._path.with_suffix(".lock")
+        self._is_token = is_token
+        self._links: dict[str, Link] = {}
+        self._by_id: dict[str, Link] = {}
+        self._seen: object = None
+        self._changing = trio.Lock()
+        self._load(first=True)
+
+    def grant_of(self, text: str) -> Grant | None:
+        """Return the grant of a link's secret; None if the link has ended or never existed."""
+        self._load()
+        link = self._links.get(digest(text))
+        return link.grant if link is not None and self._counts(link) else None
+
+    def keeps(self, grant: Grant) -> bool:
+        """Return whether the link with this grant has not ended."""
+        self._load()
+        link = self._by_id.get(grant.token)
+        return link is not None and link.grant == grant and self._counts(link)
+
+    def of(self, job_id: str) -> list[Link]:
+        """Return the links to a job, oldest first."""
+        self._load()
+        return [link for link in self._links.values() if link.job == job_id and self._counts(link)]
+
+    async def create(self, job_id: str, creator: str, lifetime_s: float) -> tuple[str, Link]:
+        """Create a link.
+
+        Args:
+            job_id: The job to show.
+            creator: The id of the client's token.
+            lifetime_s: Its lifetime, in seconds.
+
+        Returns:
+            The secret, which cannot be read again later, and its stored part.
+
+        Raises:
+            TooMany: There are too many links to this job, of this token, or in total.
+            ConfigError: The file is not readable or not valid.
+            DataDirError: The file is not writable.
+            DiskFull: The disk is full.
+        """
+        text, now = new_secret(PREFIX), time.time()
+        link = Link(sha256=digest(text), job=job_id, creator=creator, created=now, expires=now + lifetime_s)
+
+        def add(links: tuple[Link, ...]) -> Iterable[Link]:
+            kept = [each for each in links if self._counts(each)]
+            _check_room(kept, link)
+            return (*kept, link)
+
+        await self._change(add)
+        return text, link
+
+    async def revoke(self, job_id: str, link_id: str | None) -> list[Link]:
+        """Delete a link to a job, or all links to it, and return what was deleted.
+
+        Raises:
+            NoLink: The job has no such link.
+            ConfigError: The file is not readable or not valid.
+            DataDirError: The file is not writable.
+            DiskFull: The disk is full.
+        """
+        found: list[Link] = []
+
+        def remove(links: tuple[Link, ...]) -> Iterable[Link]:
+            found.extend(link for link in links if link.job == job_id and link_id in {None, link.id})
+            if link_id is not None and not found:
+                raise NoLink(job_id, link_id)
+            return [link for link in links if link not in found]
+
+        await self._change(remove)
+        return found
+
+    async def _change(self, change: Callable[[tuple[Link, ...]], Iterable[Link]]) -> None:
+        def replace() -> None:
+            with locked(self._lock_path):
+                document = read_document(self._path, _Document, "link") or _Document()
+                write_document(self._path, _Document(links=tuple(change(document.links))), self._data_dir)
+
+        async with self._changing:  # one thread at a time, whatever the number of requests
+            await trio.to_thread.run_sync(replace)
+        self._load()
+
+    def _counts(self, link: Link) -> bool:
+        return link.expires > time.time() and self._is_token(link.creator)
+
+    def _load(self, *, first: bool = False) -> None:
+        """Read the file if it has changed. If it is deleted or damaged, every link has ended."""
+        seen = fingerprint(self._text_path)
+        if seen == self._seen and not first:
+            return
+        self._seen = seen
+        try:
+            document = read_document(self._path, _Document, "link")
+        except ConfigError as error:
+            if first:
+                raise
+            _log.error("cannot read the link file; rejecting all links", error=str(error))
+            document = None
+        self._links = {link.sha256: link for link in document.links} if document is not None else {}
+        self._by_id = {link.id: link for link in self._links.values()}
+
+
+def _check_room(links: list[Link], link: Link) -> None:
+    jobs, creators = Counter(each.job for each in links), Counter(each.creator for each in links)
+    share = _MOST // _SHARE
+    for count, most, what in (
+        (jobs[link.job], MAX_PER_JOB, "links to this job"),
+        (creators[link.creator], share, "links of this token"),
+        (len(links), _MOST, "links"),
+    ):
+        if count >= most:
+            raise TooMany(f"there are {count} {what}; allowed: at most {most}; revoke one that is not needed")
