@@ -15,7 +15,7 @@ from phaseline_server.access import keeper, links
 from phaseline_server.access.grant import Scope
 from phaseline_server.access.tokens import TokenFile
 from phaseline_server.http.table import ROUTES
-from tests.server.test_permissions import EXPECTED, first_event, receive, say, status_of, websocket
+from tests.server.access.test_permissions import EXPECTED, first_event, receive, say, status_of, websocket
 from tests.support.pictures import GOOD, made, studio
 from tests.support.servers import serving
 from tests.support.tokens import make_tokens, shown
