@@ -12,7 +12,7 @@ from phaseline_server.access.tokens import TokenFile
 from tests.support.browser import Browser, browser
 from tests.support.ports import free_port
 from tests.support.servers import client_of, server_process, serving
-from tests.support.web_page import LIVE, column, report
+from tests.support.web_page import LIVE, column, press, report
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -120,3 +120,42 @@ async def test_the_page_asks_for_a_token_and_says_why(tmp_path: Path) -> None:
         file.revoke(token.id)
         await tab.until(f"{alert} === 'The token is unknown, has expired or was revoked. Enter another one.'")
         assert "Shot 7" not in await tab.evaluate("document.body.innerText")
+
+
+async def test_a_link_shows_its_job_below_a_path_until_it_is_revoked(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    admin = TokenFile(tmp_path / "data").create(Scope.ADMIN)[0]
+    async with server_process(tmp_path / "data") as server, browser(tmp_path / "chromium") as tab:
+        with nginx(tmp_path / "nginx", server.url, _UPGRADE) as url:
+            async with client_of(server.url) as client:
+                client.headers["Authorization"] = f"Bearer {admin}"
+                await report(client, "start", job_id="a/b", name="Shot 7", workflow="w", phases=["render"])
+                await report(client, "start", job_id="c", name="Secret 8", workflow="w", phases=["render"])
+                await tab.go(f"{url}job/a%2Fb")
+                await tab.until("document.querySelector('#token input') !== null")
+                await tab.evaluate(f"document.querySelector('#token input').value = '{admin}'")
+                await tab.evaluate("document.querySelector('#token button').click()")
+                await tab.until("document.querySelector('.actions button[name=share]') !== null")
+                await tab.evaluate("document.querySelector('.actions button[name=share]').click()")
+                link = await tab.until("document.querySelector('.sharing input')?.value")
+                assert link.startswith(f"{url}job/a%2Fb#link=phl_link_")
+                await tab.evaluate("sessionStorage.clear()")
+                await tab.go("about:blank")
+                await tab.go(link)
+                await tab.until(f"{LIVE} && document.querySelector('h2').innerText.endsWith('Shot 7')")
+                await report(client, "report", job_id="a/b", stage="render", progress=40, message="frame 96")
+                await report(client, "report", job_id="c", stage="render", progress=41)
+                await tab.until("document.querySelector('.message').innerText === 'frame 96'")
+                assert await tab.evaluate("[...phaseline.store.jobs.keys()].join()") == "a/b"
+                assert await tab.evaluate("phaseline.store.today") is None
+                assert await tab.evaluate("document.querySelector('nav').offsetHeight") == 0
+                assert await tab.evaluate("document.querySelectorAll('.actions button').length") == 0
+                await press(tab, "1")
+                assert "/job/" in await tab.evaluate("location.pathname")
+                await client.delete("/progress/job/a%2Fb/link")
+                ended = "This link has expired or was revoked. Ask its sender for a new one."
+                await tab.until(f"document.getElementById('token')?.innerText === '{ended}'")
+                assert "Shot 7" not in await tab.evaluate("document.body.innerText")
+                assert [each for each in tab.problems if "410" not in each] == []  # Chromium reports each 4xx
+                await tab.call("Page.reload")
+                await tab.until(f"document.getElementById('token')?.innerText === '{ended}'")

@@ -8,7 +8,7 @@ import httpx
 
 from tests.support.browser import Browser
 
-__all__ = ["LIVE", "column", "many_jobs", "report", "report_all", "shown_rows"]
+__all__ = ["LIVE", "column", "many_jobs", "press", "report", "report_all", "shown_rows"]
 
 LIVE = "document.getElementById('connection').className === 'live'"
 _FLOWS = {
@@ -60,6 +60,14 @@ def _job(number: int, *, at_work: bool) -> Iterator[dict[str, Any]]:
         yield {"type": "job_failed", **of, "result": {"error": _ERROR}, "age_seconds": ago}
     else:
         yield {"type": "job_completed", **of, "age_seconds": ago}
+
+
+async def press(tab: Browser, *keys: str) -> None:
+    """Press keys, one after the other."""
+    for key in keys:
+        text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
+        await tab.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+        await tab.call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
 
 def column(name: str, row: str = "") -> str:

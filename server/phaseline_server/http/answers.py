@@ -149,6 +149,7 @@ class Missed(msgspec.Struct, kw_only=True):
     messages: list[dict[str, Any]]
     count: int
     jobs: list[JobStatus] | msgspec.UnsetType = msgspec.UNSET
+    today: DayStatus | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Handshaken(msgspec.Struct, kw_only=True):

@@ -2,18 +2,21 @@
 
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from quart import Response, request
 
-__all__ = ["PAGE", "PageFile", "compressed", "read_files", "serve_file"]
+__all__ = ["PAGE", "PageFile", "compressed", "modules_of", "read_files", "serve_file"]
 
 PAGE: Final = Path(__file__).parent / "page"
 """The folder of the templates, styles and scripts."""
 _KINDS: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+_IMPORT: Final = re.compile(rb'^(?:import|export)\b[^;]*?\bfrom "\./([\w-]+\.js)";', re.MULTILINE)
+"""A static import, which a script's first run waits for; `import(...)` loads its module later."""
 _WORTH: Final = 512
 """Size in bytes from which compression saves a packet."""
 
@@ -36,6 +39,17 @@ def read_files() -> Mapping[str, PageFile]:
             tag = hashlib.sha256(plain).hexdigest()[:16]
             files[path.name] = PageFile(plain, gzip.compress(plain, mtime=0), tag, f"{kind}; charset=utf-8")
     return files
+
+
+def modules_of(files: Mapping[str, PageFile], *entries: str) -> list[str]:
+    """Return the names of the modules that these ones need to run, themselves included, in order of their names."""
+    found, wanted = set[str](), [*entries]
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found.add(name)
+            wanted += [each.decode() for each in _IMPORT.findall(files[name].plain)]
+    return sorted(found)
 
 
 def serve_file(file: PageFile) -> Response:

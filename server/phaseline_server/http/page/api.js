@@ -4,8 +4,19 @@
 export const ROOT = new URL("..", import.meta.url);
 
 const KEY = "token";
+/** The secret of a link to one job. It is in the fragment, which browsers send to no server. */
+const link = /^#link=([\w-]+)$/.exec(location.hash)?.[1] ?? null;
+/** Whether the page was opened by a link, which shows one job only. */
+export const isLink = link !== null;
 /** For this tab only; null on a server without tokens. @type {string | null} */
-let token = sessionStorage.getItem(KEY);
+let token = link ?? sessionStorage.getItem(KEY);
+
+/** @typedef {{scope: "read" | "report" | "admin", prefix: string, job: string | null}} Rights */
+/** What the token allows, as the server described it. @type {Rights} */
+let known = { scope: "admin", prefix: "", job: null };
+export const rights = () => known;
+/** Whether the token allows to read what is of all jobs. */
+export const readsAll = () => !known.prefix && known.job === null;
 
 /** An error that the server answered. */
 export class ApiError extends Error {
@@ -43,6 +54,7 @@ export const hasToken = () => token !== null;
 /** @param {string | null} given */
 export function setToken(given) {
   token = given;
+  if (isLink) return;
   if (given === null) sessionStorage.removeItem(KEY);
   else sessionStorage.setItem(KEY, given);
 }
@@ -86,6 +98,14 @@ export async function post(path, body) {
 }
 
 /**
+ * Delete what is at a path.
+ * @param {string} path
+ */
+export async function remove(path) {
+  await request(address(path), { method: "DELETE" });
+}
+
+/**
  * Return an address that an image or a new tab can show: browsers send no token with them.
  * @param {string | URL} url
  */
@@ -97,5 +117,7 @@ export async function shown(url) {
 /** Return a ticket, which replaces the token once in an address; null without a token. */
 export async function ticket() {
   if (!token) return null;
-  return /** @type {string} */ ((await post("ws/ticket")).ticket);
+  const answer = await post("ws/ticket");
+  known = { scope: answer.scope, prefix: answer.prefix, job: answer.job };
+  return /** @type {string} */ (answer.ticket);
 }

@@ -69,7 +69,7 @@ export class Connection {
 
   /** @param {unknown} error @returns {Outcome} */
   #outcome(error) {
-    if (!(error instanceof ApiError) || (error.status !== 401 && error.status !== 403)) return "lost";
+    if (!(error instanceof ApiError) || ![401, 403, 410].includes(error.status)) return "lost";
     if (error.status === 403) this.why = error.message;
     return "token";
   }
@@ -192,7 +192,7 @@ export class Connection {
         const page = await get("progress/events", { since: this.#since ?? "none/0", channels: CHANNELS.join(), wait: WAIT_S });
         const { epoch, seq } = page.position;
         if (page.recovered) this.take(page.messages);
-        else this.take([{ type: "snapshot", jobs: page.jobs, epoch, seq, today: await this.#today() }]);
+        else this.take([{ type: "snapshot", jobs: page.jobs, epoch, seq, today: page.today }]);
         // Messages of other channels and jobs move the position, too.
         this.store.epoch = epoch;
         this.store.seq = seq;
@@ -201,11 +201,5 @@ export class Connection {
     } catch (error) {
       return this.#outcome(error);
     }
-  }
-
-  /** Return the counts of the day, which only the streams send. */
-  async #today() {
-    const { since, completed, failed, cancelled } = await get("progress/totals");
-    return { since, until: new Date(Date.parse(since) + 86_400_000).toISOString(), completed, failed, cancelled };
   }
 }

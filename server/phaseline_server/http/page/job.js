@@ -1,9 +1,10 @@
 // The page of one job, at /job/<id>.
 
-import { ApiError, address, get, hasToken, post, shown, statusPath } from "./api.js";
+import { ApiError, address, get, hasToken, isLink, post, readsAll, shown, statusPath } from "./api.js";
 import { h, setText } from "./dom.js";
 import { about, band, clean, clock, count, duration, moment, rate, valueText } from "./format.js";
 import { barsOf, gantt } from "./gantt.js";
+import { Sharing } from "./sharing.js";
 import { Output } from "./output.js";
 import { barOf, nameOf, sourceOf } from "./row.js";
 import { elapsedAt, isOver, isRunning, jobOf, remainingAt, wallOf } from "./store.js";
@@ -51,11 +52,12 @@ export class JobView {
     this.media = h("section", {});
     this.output = new Output(id);
     this.actions = h("p", { class: "actions" });
+    this.sharing = new Sharing(id);
     this.note = h("p", { class: "note", role: "status" }, WORDS.connecting);
     this.element = h("article", { class: "job-page" },
-      h("p", {}, h("a", { href: address("").href, "data-page": "", onclick: (/** @type {Event} */ event) => this.#back(event) }, JOB.back)),
+      isLink ? null : h("p", {}, h("a", { href: address("").href, "data-page": "", onclick: (/** @type {Event} */ event) => this.#back(event) }, JOB.back)),
       this.head, this.note,
-      h("div", { class: "columns-2" }, h("div", {}, this.errors, this.phases, this.estimate, this.output.element, this.media), this.side), this.actions);
+      h("div", { class: "columns-2" }, h("div", {}, this.errors, this.phases, this.estimate, this.output.element, this.media), this.side), this.actions, this.sharing.element);
   }
 
   /** @param {Event} event */
@@ -76,6 +78,7 @@ export class JobView {
 
   /** @param {string} key */
   key(key) {
+    if (isLink) return false;
     if (key === "Escape" || key === "Backspace") this.app.back();
     else if (key === "x") this.#dismiss();
     else return false;
@@ -93,7 +96,8 @@ export class JobView {
   }
 
   async #fetch() {
-    if (this.fetching || this.app.link.kind === "token") return;
+    // With a token, answers wait until it is entered.
+    if (this.fetching || this.app.link.kind === "token" || this.app.link.kind === "connecting") return;
     this.fetching = true;
     this.wanted = false;
     this.fetched = performance.now();
@@ -107,7 +111,7 @@ export class JobView {
       this.note.hidden = true;
       this.#show();
       await this.output.read();
-      if (first) await this.#statistics();
+      if (first && readsAll()) await this.#statistics();
     } catch (error) {
       this.missing = error instanceof ApiError && error.status === 404;
       if (this.missing) setText(this.note, JOB.unknown);
@@ -117,7 +121,7 @@ export class JobView {
     }
   }
 
-  /** Get the times that nine of ten runs keep; a token for some jobs only may not read them. */
+  /** Get the times that nine of ten runs keep. */
   async #statistics() {
     try {
       const { phases } = await get("metrics/phases");
@@ -250,8 +254,8 @@ export class JobView {
         open(await shown(url), "_blank", "noopener");
       });
     }
-    const can = !status.dismissed && status.state !== "active" && status.state !== "queued";
-    this.actions.replaceChildren(raw, ...(can ? [h("button", { type: "button", onclick: () => this.#dismiss() }, JOB.dismiss)] : []));
+    const can = !isLink && !status.dismissed && status.state !== "active" && status.state !== "queued";
+    this.actions.replaceChildren(...(this.sharing.may ? [this.sharing.button] : []), raw, ...(can ? [h("button", { type: "button", name: "dismiss", onclick: () => this.#dismiss() }, JOB.dismiss)] : []));
   }
 
   async #dismiss() {

@@ -1,13 +1,11 @@
 // The program of the pages: the connection, the addresses, the keys.
 
-import { ROOT, jobPath } from "./api.js";
+import { ROOT, isLink, jobPath } from "./api.js";
 import { chooseNotify, notify, notifyChoice, showProgress } from "./alerts.js";
 import { Connection } from "./connection.js";
 import { byId, h, setText } from "./dom.js";
-import { HistoryView } from "./history.js";
-import { JobView } from "./job.js";
-import { ListView } from "./list.js";
 import { Store } from "./store.js";
+import { VIEWS, loadOthers, pageOf } from "./views.js";
 import { WORDS } from "./words.js";
 
 const PAINT_MS = 250;
@@ -26,6 +24,10 @@ export class App {
     /** When the connection was lost; until then times go on. @type {import("./row.js").Clock | null} */
     this.stopped = null;
     this.painted = { changes: -1, at: 0 };
+    /** The number of the present visit of a page. */
+    this.visit = 0;
+    /** Whether the code of a page could not be loaded. */
+    this.broken = false;
     /** @type {View | null} */
     this.view = null;
     this.connection = new Connection(this.store, (messages) => this.#take(messages), (link) => this.#linked(link));
@@ -41,7 +43,11 @@ export class App {
     const [now, wall] = [performance.now(), Date.now()];
     for (const message of messages) {
       this.store.take(message, now, wall);
-      if (message.type === "snapshot" || message.type === "subscription_confirmed") this.known ||= message.type === "snapshot";
+      if (message.type === "snapshot" && !this.known) {
+        this.known = true;
+        performance.mark("jobs");
+        if (!isLink) loadOthers();
+      }
     }
   }
 
@@ -49,6 +55,7 @@ export class App {
   #linked(link) {
     this.link = link;
     const live = link.kind === "live";
+    if (live && this.broken) location.reload();
     if (live) this.stopped = null;
     else this.stopped ??= { now: performance.now(), wall: Date.now(), stale: true };
     document.body.classList.toggle("stale", !live && this.known);
@@ -64,6 +71,13 @@ export class App {
   #tokenForm(link) {
     document.getElementById("token")?.remove();
     if (link.kind !== "token") return;
+    this.#forget();
+    if (isLink) {
+      this.view?.close();
+      this.view = null;
+      byId("view").replaceChildren(h("p", { id: "token", role: "alert" }, WORDS.linkEnded));
+      return;
+    }
     const words = link.why === "needed" ? WORDS.tokenNeeded : link.why === "ended" ? WORDS.tokenEnded : link.why;
     const input = h("input", { type: "password", name: "token", autocomplete: "off", required: true, "aria-label": WORDS.tokenLabel });
     const submit = (/** @type {Event} */ event) => {
@@ -74,25 +88,36 @@ export class App {
     byId("top").after(
       h("form", { id: "token", onsubmit: submit }, h("p", { role: "alert" }, words), input, h("button", {}, WORDS.tokenButton), h("p", { class: "hint" }, WORDS.tokenHelp)),
     );
-    this.store.jobs.clear(); // nobody may read what a token showed before
-    this.store.epoch = "";
-    this.store.version += 1;
-    this.known = false;
     this.route();
     input.focus();
   }
 
+  /** Forget what a token showed, as nobody may read it any more. */
+  #forget() {
+    this.store.jobs.clear();
+    this.store.epoch = "";
+    this.store.version += 1;
+    this.known = false;
+  }
+
   /** Show what the address names. */
-  route() {
+  async route() {
+    this.visit += 1;
+    const { visit } = this;
+    const { name, job } = pageOf(location.pathname.slice(ROOT.pathname.length));
+    let view;
+    try {
+      view = await VIEWS[name](this, job);
+    } catch {
+      this.broken = true; // the server is away
+      return;
+    }
+    if (visit !== this.visit) return;
     this.view?.close();
-    const path = location.pathname.slice(ROOT.pathname.length);
-    const job = /^job\/(.+)$/s.exec(path)?.[1];
-    const view = job ? new JobView(this, decoded(job)) : path === "history" ? new HistoryView(this) : new ListView(this);
     this.view = view;
     byId("view").replaceChildren(view.element);
     for (const link of document.querySelectorAll("[data-page]")) {
-      const here = (path === "history" ? "history" : job ? "" : "list") === link.getAttribute("data-page");
-      if (here) link.setAttribute("aria-current", "page");
+      if (link.getAttribute("data-page") === name) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
     scrollTo(0, 0);
@@ -102,6 +127,7 @@ export class App {
 
   /** @param {string} path Below the root. */
   go(path) {
+    if (isLink) return;
     history.pushState({ inside: true }, "", new URL(path, ROOT));
     this.route();
   }
@@ -135,15 +161,6 @@ export class App {
     this.painted = { changes, at: now };
     if (document.hidden) this.#title();
     else this.paint();
-  }
-}
-
-/** @param {string} text A part of an address, perhaps a wrong one. */
-function decoded(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 }
 
@@ -228,6 +245,8 @@ function start() {
     app.go(link.href.slice(ROOT.href.length));
   });
   addEventListener("popstate", () => app.route());
+  addEventListener("hashchange", () => location.hash.startsWith("#link=") && location.reload());
+  document.body.classList.toggle("linked", isLink);
   document.addEventListener("visibilitychange", () => app.paint());
   setInterval(() => app.tick(), PAINT_MS);
   app.route();

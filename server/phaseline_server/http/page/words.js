@@ -28,6 +28,7 @@ export const WORDS = {
   ways: { ws: "", sse: " · by server-sent events, because WebSocket is blocked", poll: " · by polling, because streams are blocked" },
   tokenNeeded: "This server needs a token with scope read.",
   tokenEnded: "The token is unknown, has expired or was revoked. Enter another one.",
+  linkEnded: "This link has expired or was revoked. Ask its sender for a new one.",
   tokenLabel: "Token",
   tokenButton: "Show jobs",
   tokenHelp: "An administrator creates one: progress-server token create --scope read",
@@ -116,6 +117,19 @@ export const JOB = {
     job_id: "id", workflow: "workflow", series: "series", host: "host", started: "started", ended: "ended", elapsed: "elapsed",
     message: "message", count: "count", photo_id: "item", stage: "phase",
   },
+};
+
+export const SHARING = {
+  copy: "Copy link",
+  link: "Link to this job",
+  copied: "Copied.",
+  toCopy: "Copy this link:",
+  open: "This server has no tokens, so everybody who can reach it can read the job.",
+  /** @param {string} time */
+  until: (time) => `It shows this job, and no other, without a token, until ${time}.`,
+  /** @param {number} count */
+  revoke: (count) => (count === 1 ? "Revoke the link" : `Revoke all ${count} links to this job`),
+  revoked: "No link to this job is valid any more.",
 };
 
 export const HISTORY = {

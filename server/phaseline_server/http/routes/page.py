@@ -16,7 +16,7 @@ from phaseline.model.job import Job
 from phaseline.wire import JobStatus
 from phaseline_server.errors import UnknownPath
 from phaseline_server.http.handlers import Handlers
-from phaseline_server.http.page_files import compressed, read_files, serve_file
+from phaseline_server.http.page_files import compressed, modules_of, read_files, serve_file
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.turns import Turns
 
@@ -24,6 +24,9 @@ __all__ = ["add_handlers"]
 
 _MOST: Final = 200
 _statuses: Final = msgspec.json.Decoder(JobStatus)
+_COMMON: Final = ("base.css", "list.css", "narrow.css")
+_STYLES: Final = {"list": _COMMON, "job": (*_COMMON, "job.css"), "history": (*_COMMON, "history.css")}
+"""The styles of each view. Its script is named as the view; the page loads those of other views later."""
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -38,12 +41,14 @@ _HEADERS: Final = {
 def add_handlers(handlers: Handlers, services: Services) -> None:
     """Register the handlers of the page and its files."""
     files = read_files()
-    scripts = [name for name in files if name.endswith(".js")]
+    scripts = {view: modules_of(files, "main.js", f"{view}.js") for view in _STYLES}
 
-    async def document(root: str, jobs: Sequence[JobStatus], totals: str) -> Response:
+    async def document(
+        view: str, root: str = "", jobs: Sequence[JobStatus] = (), totals: str | None = None
+    ) -> Response:
         parts, turns = list[str](), Turns()
-        words = {"root": root, "scripts": scripts, "jobs": jobs, "totals": totals, **_WORDS}
-        async for part in await stream_template("page.html", **words):
+        shown = {"root": root, "jobs": jobs, "totals": totals, "styles": _STYLES[view], "scripts": scripts[view]}
+        async for part in await stream_template("page.html", **shown, **_WORDS):
             parts.append(part)
             await turns.offer()
         return compressed("".join(parts), _HEADERS)
@@ -56,15 +61,15 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
         for each in first:
             statuses.append(_statuses.decode(each))
             await turns.offer()
-        return await document("", statuses, totals)
+        return await document("list", "", statuses, totals)
 
     @handlers
     async def page_job(job_id: str) -> Response:  # noqa: ARG001 (the script reads the id from the address)
-        return await document("../", (), "")
+        return await document("job", "../")
 
     @handlers
     async def page_history() -> Response:
-        return await document("", (), "")
+        return await document("history")
 
     @handlers
     async def page_file(name: str) -> Response:

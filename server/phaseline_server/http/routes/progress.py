@@ -239,5 +239,5 @@ def _add_events(handlers: Handlers, services: Services) -> None:
             "count": len(documents),
         }
         if state is not None:
-            return json_page(answer | {"messages": []}, "jobs", state.statuses, hold)
+            return json_page(answer | {"messages": [], "today": state.today}, "jobs", state.statuses, hold)
         return json_page(answer, "messages", documents, hold)

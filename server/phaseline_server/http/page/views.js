@@ -1,0 +1,64 @@
+// The pages by their addresses; the code and the style of each are loaded when it is first shown.
+
+import { address } from "./api.js";
+import { h } from "./dom.js";
+
+/** @typedef {import("./main.js").App} App */
+/** @typedef {import("./main.js").View} View */
+/** @typedef {keyof typeof VIEWS} Name */
+
+const IDLE_MS = 2000;
+
+/**
+ * Load a style, unless it is in the document.
+ * @param {string} name
+ */
+function style(name) {
+  const href = address(`page/${name}`).href;
+  const links = /** @type {HTMLLinkElement[]} */ ([...document.querySelectorAll("link[rel=stylesheet]")]);
+  if (links.some((link) => link.href === href)) return undefined;
+  return new Promise((done, failed) => document.head.append(h("link", { rel: "stylesheet", href, onload: done, onerror: failed })));
+}
+
+/** Makes the view of each page. */
+export const VIEWS = {
+  /** @param {App} app @param {string} _job @returns {Promise<View>} */
+  list: async (app, _job) => new (await import("./list.js")).ListView(app),
+  /** @param {App} app @param {string} job @returns {Promise<View>} */
+  job: async (app, job) => {
+    const [{ JobView }] = await Promise.all([import("./job.js"), style("job.css")]);
+    return new JobView(app, job);
+  },
+  /** @param {App} app @param {string} _job @returns {Promise<View>} */
+  history: async (app, _job) => {
+    const [{ HistoryView }] = await Promise.all([import("./history.js"), style("history.css")]);
+    return new HistoryView(app);
+  },
+};
+
+/** Load the code of the pages that are not shown, so that they open at once, and while the server is away. */
+export function loadOthers() {
+  const load = () => Promise.all([import("./job.js"), style("job.css"), import("./history.js"), style("history.css"), import("./list.js")]).catch(() => {});
+  if ("requestIdleCallback" in globalThis) requestIdleCallback(load, { timeout: IDLE_MS });
+  else setTimeout(load, IDLE_MS);
+}
+
+/**
+ * Return the page at a path below the root, and the job that it names.
+ * @param {string} path
+ * @returns {{name: Name, job: string}}
+ */
+export function pageOf(path) {
+  const job = /^job\/(.+)$/s.exec(path)?.[1];
+  if (job) return { name: "job", job: decoded(job) };
+  return { name: path === "history" ? "history" : "list", job: "" };
+}
+
+/** @param {string} text A part of an address, perhaps a wrong one. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
