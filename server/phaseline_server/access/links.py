@@ -65,7 +65,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
         return Grant(Scope.READ, token=self.id, job=self.job)
 
 
-class _Document(msgspec.Struct, frozen=True, kw_only=True):
+class _LinkDocument(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     links: tuple[Link, ...] = ()
 
@@ -162,8 +162,8 @@ class Links:
     async def _change(self, change: Callable[[tuple[Link, ...]], Iterable[Link]]) -> None:
         def replace() -> None:
             with locked(self._lock_path):
-                document = read_document(self._path, _Document, "link") or _Document()
-                write_document(self._path, _Document(links=tuple(change(document.links))), self._data_dir)
+                document = read_document(self._path, _LinkDocument, "link") or _LinkDocument()
+                write_document(self._path, _LinkDocument(links=tuple(change(document.links))), self._data_dir)
 
         async with self._changing:  # one thread at a time, whatever the number of requests
             await trio.to_thread.run_sync(replace)
@@ -179,7 +179,7 @@ class Links:
             return
         self._seen = seen
         try:
-            document = read_document(self._path, _Document, "link")
+            document = read_document(self._path, _LinkDocument, "link")
         except ConfigError as error:
             if first:
                 raise

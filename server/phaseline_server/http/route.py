@@ -5,9 +5,11 @@ from typing import Any, Final, NamedTuple
 
 from phaseline_server.access.rules import Rule
 
-__all__ = ["JSON", "Route", "json_of", "media"]
+__all__ = ["JSON", "REPORTED", "Route", "json_of", "media"]
 
 JSON: Final = "application/json"
+REPORTED: Final = (400, 404, 409, 413, 415, 422, 503, 507)
+"""The statuses of the errors of a report."""
 _VARIABLE: Final = re.compile(r"{(\w+)}")
 
 

@@ -21,7 +21,7 @@ from phaseline.model.events import (
 from phaseline_server.access.rules import Need, Rule
 from phaseline_server.http import answers
 from phaseline_server.http.parameters import FILTER, Ack, Channels, Flag, Page, States, Wait, Where
-from phaseline_server.http.route import JSON, Route, json_of, media
+from phaseline_server.http.route import JSON, REPORTED, Route, json_of, media
 from phaseline_server.http.routes.fallback import Broadcast, Disconnect, Handshake, Send
 from phaseline_server.http.routes.history import MAX_JOBS, Totals
 from phaseline_server.http.routes.progress import MAX_EVENTS, Complete
@@ -45,7 +45,6 @@ _ADMIN_OF_ALL: Final = Rule(Need.ADMIN, filtered=False)
 _READ_OR_CHANGE: Final = Rule(Need.READ, changing=frozenset({"generate", "remove", "retry"}), linked=True)
 
 _TAKEN: Final = json_of(answers.Taken)
-_REPORTED: Final = (400, 404, 409, 413, 415, 422, 503, 507)
 _BODY: Final = (400, 413, 415, 422)
 _PICTURE: Final = (400, 403, 404, 422, 502, 503, 507)
 _FILE: Final = (400, 403, 404, 503)
@@ -149,7 +148,7 @@ _PICTURES: Final = (
 
 
 def _report(name: str, path: str, summary: str, body: Any) -> Route:
-    return Route(name, "POST", path, _REPORT, summary, _TAKEN, body, errors=_REPORTED)
+    return Route(name, "POST", path, _REPORT, summary, _TAKEN, body, errors=REPORTED)
 
 
 _PROGRESS: Final = (
@@ -242,7 +241,7 @@ _STREAM: Final = (
         Handshake,
         errors=_BODY,
     ),
-    Route("send", "POST", "/ws/send", _TOKEN, "Send a message.", json_of(answers.Replied), Send, errors=_REPORTED),
+    Route("send", "POST", "/ws/send", _TOKEN, "Send a message.", json_of(answers.Replied), Send, errors=REPORTED),
     Route(
         "disconnect",
         "POST",
@@ -275,7 +274,7 @@ _STREAM: Final = (
         "Send a message to every subscriber of a channel.",
         json_of(answers.Published),
         Broadcast,
-        errors=_REPORTED,
+        errors=REPORTED,
     ),
 )
 

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from phaseline_server.access.rules import Need, Rule
 from phaseline_server.http import answers
-from phaseline_server.http.route import JSON, Route, json_of
+from phaseline_server.http.route import JSON, REPORTED, Route, json_of
 from phaseline_server.http.routes.link import MAX_DAYS, LinkCreated, LinkList, LinksRevoked
 from phaseline_server.http.routes.orders import GivenOrder
 from phaseline_server.http.routes.output import MAX_AT
@@ -16,7 +16,6 @@ __all__ = ["JOB"]
 _LINK: Final = "/progress/job/{job_id}/link"
 _READ: Final = Rule(Need.READ, linked=True)
 _REPORT: Final = Rule(Need.REPORT)
-_REPORTED: Final = (400, 404, 409, 413, 415, 422, 503, 507)
 
 JOB: Final = (
     Route("job", "GET", "/progress/job/{job_id}", _READ, "Get a job.", json_of(answers.JobAnswer), errors=(404, 503)),
@@ -28,7 +27,7 @@ JOB: Final = (
         "Order a job's worker to cancel, pause or resume the job.",
         json_of(answers.Ordered),
         GivenOrder,
-        errors=_REPORTED,
+        errors=REPORTED,
     ),
     Route(
         "job_output",
