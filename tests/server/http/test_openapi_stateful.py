@@ -62,7 +62,7 @@ def test_no_sequence_of_requests_gets_an_undocumented_answer_or_fails_the_server
     run_state_machine_as_test(
         Sequence,
         settings=settings(
-            max_examples=examples(40),
+            max_examples=examples(80),
             stateful_step_count=8,
             deadline=None,
             derandomize=True,
