@@ -58,6 +58,13 @@ async def test_list_shows_each_job_on_a_line(here: Env) -> None:
     assert next(row for row in rows if row.startswith("one")).endswith("render  IMG_004")
 
 
+async def test_unknown_progress_is_a_dash(here: Env) -> None:
+    await send(here["PROGRESS_URL"], started("silent"))
+    rows = {row.split()[0]: row.split() for row in (await phaseline(here, "list")).out.splitlines()}
+    assert rows["silent"][2] == "—"
+    assert "0%" not in (await phaseline(here, "show", "silent")).out
+
+
 async def test_list_understands_the_filter_of_the_view(here: Env) -> None:
     assert await listed(here) == {"one", "two", "three"}
     assert await listed(here, "host:box2", "!failed") == {"three"}

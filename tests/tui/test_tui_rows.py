@@ -83,6 +83,13 @@ def test_a_job_without_an_estimate_has_a_dash() -> None:
     assert row_text(photo_job("j", "IMG_1.CR3", 1, known=False), 78).rstrip().endswith("—")
 
 
+def test_unknown_progress_is_a_dash_and_not_nothing() -> None:
+    unknown = photo_job("j", "IMG_1.CR3", 1, known=False) | {"percent": 0}
+    assert " —  " in row_text(unknown, 78)
+    assert "0%" not in row_text(unknown, 78)
+    assert "12%" in row_text(unknown | {"percent": 12}, 78)
+
+
 def test_a_stalled_job_shows_its_silence_with_and_without_a_state_column() -> None:
     job = photo_job("j", "IMG_1.CR3", 6, state="stalled", silent_seconds=40.0)
     later = SCENE._replace(now=SCENE.now + 5.0)

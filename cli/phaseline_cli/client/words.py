@@ -8,7 +8,7 @@ import click
 
 from phaseline.text import one_line
 
-__all__ = ["STYLES", "UNKNOWN", "clock", "describe", "duration", "percent", "state_word"]
+__all__ = ["STYLES", "UNKNOWN", "clock", "describe", "duration", "percent", "percent_of", "state_word"]
 
 UNKNOWN: Final = "—"
 STYLES: Final = {
@@ -40,6 +40,13 @@ def duration(seconds: float | None) -> str:
 def percent(value: float | None) -> str:
     """Return a percentage, rounded down, so that 100 means all; a dash if it is unknown."""
     return UNKNOWN if value is None else f"{int(value)}%"
+
+
+def percent_of(status: Mapping[str, Any]) -> str:
+    """Return a job's percentage; a dash as long as nothing is known of its progress."""
+    value = status.get("percent")
+    known = value or status.get("eta_seconds") is not None or status.get("completed_at") is not None
+    return percent(value if known else None)
 
 
 def state_word(state: str) -> str:

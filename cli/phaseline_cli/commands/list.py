@@ -13,7 +13,7 @@ from phaseline.filtering import Filter
 from phaseline_cli.client.connection import Away, Connection, connect
 from phaseline_cli.client.failures import Exit, Failure, note
 from phaseline_cli.client.listed import ListedJob
-from phaseline_cli.client.words import STYLES, duration, percent, state_word
+from phaseline_cli.client.words import STYLES, duration, percent_of, state_word
 from phaseline_cli.commands.options import server_options
 
 _PAGE: Final = 1000
@@ -113,7 +113,7 @@ def _row(job: ListedJob) -> tuple[str, ...]:
     return (
         job.job_id,
         state_word(state),
-        percent(status.get("percent")),
+        percent_of(status),
         duration(status.get("eta_seconds")) if state == "active" else "",
         duration(status.get("duration") if status.get("completed_at") else status.get("elapsed_seconds")),
         job.phase_name,

@@ -10,7 +10,7 @@ from phaseline.text import one_line
 from phaseline_cli.client.connection import Away, connect
 from phaseline_cli.client.failures import Exit, Failure
 from phaseline_cli.client.listed import ListedJob
-from phaseline_cli.client.words import STYLES, clock, duration, percent, state_word
+from phaseline_cli.client.words import STYLES, clock, duration, percent, percent_of, state_word
 from phaseline_cli.commands.options import JOB, job_id_of, server_options
 
 _PHASE_SIGNS: Final = {"done": "✓", "current": "►", "skipped": "-", "failed": "✗"}
@@ -38,7 +38,7 @@ def show_command(job_id: str | None, *, as_json: bool, url: str | None) -> None:
 def _lines(status: dict[str, Any]) -> Iterator[str]:
     job = ListedJob(status)
     state = str(status.get("state"))
-    yield f"{job.name}  {click.style(state_word(state), fg=STYLES.get(state))}  {percent(status.get('percent'))}"
+    yield f"{job.name}  {click.style(state_word(state), fg=STYLES.get(state))}  {percent_of(status)}"
     done, total = status.get("done"), status.get("total")
     ended = status.get("completed_at") is not None
     rows = {

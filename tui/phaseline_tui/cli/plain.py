@@ -17,10 +17,10 @@ from phaseline_tui.model.amounts import count_words, rate_words
 from phaseline_tui.model.clock import Clock
 from phaseline_tui.model.connection import Access, Batch, LinkState, LinkStatus
 from phaseline_tui.model.jobs import WORKER_GONE, JobKey, JobView, State
-from phaseline_tui.model.shown import percent_shown
+from phaseline_tui.model.shown import percent_shown, percent_words
 from phaseline_tui.model.state import ViewState
 from phaseline_tui.model.twins import mark_twins
-from phaseline_tui.model.words import about, band, clock_time, count_of, duration, state_word
+from phaseline_tui.model.words import UNKNOWN, about, band, clock_time, count_of, duration, state_word
 from phaseline_tui.user.settings import Settings
 
 __all__ = ["PlainReport", "follow"]
@@ -116,8 +116,8 @@ _COUNTED: Final = tuple((state, state_word(state)) for state in State if state i
 def _progress(job: JobView, scene: Scene) -> str:
     phase = job.current
     where = f"phase {job.phase_index} of {job.phase_count}, {phase.name}, " if phase is not None else ""
-    percent, estimated = percent_shown(job, scene.now)
-    words = f"{where}{'about ' if estimated else ''}{int(percent)}%"
+    percent = percent_words(job, scene.now)
+    words = f"{where}{'progress unknown' if percent == UNKNOWN else percent.replace('~', 'about ')}"
     words += "".join(f", {each}" for each in (count_words(job), rate_words(job)) if each)
     left = job.remaining_at(scene.now)
     if left is not None and left.likely >= 0:

@@ -10,7 +10,7 @@ from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.states import difference_of, source_of, state_style
 from phaseline_tui.model.amounts import count_words, rate_words
 from phaseline_tui.model.jobs import WORKER_GONE, JobView, Shares, State
-from phaseline_tui.model.shown import percent_shown, shares_shown
+from phaseline_tui.model.shown import percent_words, shares_shown
 from phaseline_tui.model.words import UNKNOWN, band, clock_time, remaining, spent, state_glyph, state_word
 
 __all__ = ["BETWEEN", "COLUMNS", "EXTRA", "Columns", "JobColumn", "text_style"]
@@ -131,9 +131,8 @@ def _bar(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span
 
 
 def _percent(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:
-    percent, estimated = percent_shown(job, scene.now)
     style = "muted" if job.state is State.STALLED else text_style(job, scene)
-    return [(fit(f"{'~' if estimated else ''}{int(percent)}%", width, "right"), style)]
+    return [(fit(percent_words(job, scene.now), width, "right"), style)]
 
 
 def _count(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[Span]:

@@ -15,7 +15,7 @@ from phaseline_tui.drawing.states import source_of, state_style
 from phaseline_tui.drawing.tree import FOLDED, UNFOLDED, Folds, Path, Row, facts
 from phaseline_tui.model.amounts import count_words, rate_words
 from phaseline_tui.model.jobs import WORKER_GONE, ErrorView, JobView, PhaseState, PhaseView, State
-from phaseline_tui.model.shown import percent_shown, shares_shown
+from phaseline_tui.model.shown import percent_shown, percent_words, shares_shown
 from phaseline_tui.model.words import (
     UNKNOWN,
     band,
@@ -136,8 +136,7 @@ def _head(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
 
 
 def _progress(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
-    reached, estimated = percent_shown(job, scene.now)
-    percent = f" {'~' if estimated else ''}{int(reached)}%"
+    percent = f" {percent_words(job, scene.now)}"
     length = max(4, width - len(percent))
     if job.state is State.COMPLETED:
         yield (("━" * length, "past"), (percent, "muted"))

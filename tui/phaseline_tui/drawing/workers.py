@@ -7,6 +7,7 @@ from phaseline_tui.drawing.cells import Line, Span, fit, middle, pad_line, width
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
 from phaseline_tui.model.jobs import JobView, Shares, State
+from phaseline_tui.model.shown import percent_words
 from phaseline_tui.model.words import UNKNOWN, count_of, duration, remaining, state_glyph
 from phaseline_tui.model.workers import Gpu, Load, WorkerHost
 
@@ -124,7 +125,7 @@ def _names(host: WorkerHost, width: int, scene: Scene) -> str:
     words: list[str] = []
     room = width
     for number, job in enumerate(_in_order(host)):
-        percent, left = f" {int(job.percent_at(scene.now))}%", len(host.jobs) - number
+        percent, left = f" {percent_words(job, scene.now)}", len(host.jobs) - number
         word = job.name + percent
         after = len(f"  +{left - 1}") if left > 1 else 0
         if words and room < width_of_text(word) + after:
@@ -185,7 +186,7 @@ def _job_line(job: JobView, width: int, scene: Scene) -> Line:
     return (
         (f" {state_glyph(job.state)} ", "warn" if stalled else "now"),
         (middle(job.name, name), "text"),
-        (f" {fit(f'{int(job.percent_at(scene.now))}%', 4, 'right')}  ", "strong"),
+        (f" {fit(percent_words(job, scene.now), 4, 'right')}  ", "strong"),
         (words or (f"{remaining(left)} left" if left is not None else "time left unknown"), style),
         (f"  {job.current.name}" if job.current is not None else "", "muted"),
     )

@@ -7,8 +7,9 @@ was, and 97 % would stand beside nine hours left.
 from typing import Final
 
 from phaseline_tui.model.jobs import JobView, Shares, State
+from phaseline_tui.model.words import UNKNOWN
 
-__all__ = ["percent_shown", "shares_shown"]
+__all__ = ["percent_shown", "percent_words", "shares_shown"]
 
 _APART: Final = 20.0
 """Difference in percent from which the share of the estimate replaces the server's percent."""
@@ -31,6 +32,14 @@ def percent_shown(job: JobView, now: float) -> tuple[float, bool]:
     if -_APART <= percent - share <= _APART:
         return percent, False
     return share, True
+
+
+def percent_words(job: JobView, now: float) -> str:
+    """Return the percent in words: `42%`, `~42%` of an estimate, or a dash as long as nothing is known."""
+    if job.percent <= 0 and job.remaining is None and not job.over:
+        return UNKNOWN
+    percent, estimated = percent_shown(job, now)
+    return f"{'~' if estimated else ''}{int(percent)}%"
 
 
 def shares_shown(job: JobView, now: float) -> Shares:

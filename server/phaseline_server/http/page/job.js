@@ -6,7 +6,7 @@ import { about, band, clean, clock, count, duration, moment, rate, valueText } f
 import { barsOf, gantt } from "./gantt.js";
 import { Sharing } from "./sharing.js";
 import { Output } from "./output.js";
-import { barOf, nameOf, sourceOf } from "./row.js";
+import { barOf, nameOf, percentOf, sourceOf } from "./row.js";
 import { elapsedAt, isOver, isRunning, jobOf, remainingAt, wallOf } from "./store.js";
 import { GLYPHS, JOB, STATES, WORDS } from "./words.js";
 
@@ -162,7 +162,7 @@ export class JobView {
     }
     const counted = [count(job.done, job.total, job.unit), job.state === "active" ? rate(job.rate) : ""].filter(Boolean).join(" · ");
     const state = STATES[job.state] ?? job.state;
-    const percent = `${Math.floor(job.percent)} %`;
+    const percent = percentOf(job);
     const key = JSON.stringify([job.name, state, percent, words, counted, job.message, this.status.dismissed]);
     const ends = barOf(job, at.now);
     if (this.head.dataset.key !== key) {

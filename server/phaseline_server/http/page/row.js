@@ -2,7 +2,7 @@
 
 import { address, jobPath } from "./api.js";
 import { h, setText } from "./dom.js";
-import { about, band, clock, count, duration, halves, rate, spent } from "./format.js";
+import { UNKNOWN, about, band, clock, count, duration, halves, rate, spent } from "./format.js";
 import { elapsedAt, isOver, remainingAt } from "./store.js";
 import { GLYPHS, SECTIONS, STATES, WORDS } from "./words.js";
 
@@ -11,6 +11,9 @@ import { GLYPHS, SECTIONS, STATES, WORDS } from "./words.js";
 /** @typedef {{now: number, wall: number, stale: boolean}} Clock */
 
 const CELLS = /** @type {const} */ (["glyph", "name", "source", "phase", "bar", "percent", "count", "words", "elapsed", "left", "band", "at", "host"]);
+
+/** The percentage in words; a dash as long as nothing is known. @param {Job} job */
+export const percentOf = (job) => (job.percent > 0 || job.eta !== null || isOver(job) ? `${Math.floor(job.percent)} %` : UNKNOWN);
 
 /** The workflow and series of a job. @param {Job} job */
 export const sourceOf = (job) => [job.workflow, job.series].filter(Boolean).join(" · ");
@@ -147,7 +150,7 @@ export class Row {
     const place = job.phaseCount ? `${job.phaseIndex}/${job.phaseCount} ` : "";
     this.#set("phase", `${place}${job.phase}`);
     if (this.cells.phase && this.texts.message !== job.message) this.cells.phase.title = this.texts.message = job.message;
-    this.#set("percent", `${Math.floor(job.percent)} %`);
+    this.#set("percent", percentOf(job));
     this.#count(job);
     this.#set("left", end.left);
     this.#set("band", end.band);
