@@ -1,5 +1,6 @@
 """What a command can say beside its output: `PROGRESS_FD`, `PROGRESS_JOB`, and an injected channel."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from phaseline_cli.run.inject import Side, arguments
+from phaseline_cli.run.inject import Side, injected
 from phaseline_cli.run.progress import Progress
 from phaseline_cli.run.side import SideChannel
 from tests.cli.test_run_output import output
@@ -101,9 +102,58 @@ async def test_injection_changes_neither_streams_nor_files_nor_the_exit_code_of_
     assert found["without"]["total"] is None
 
 
+APT = """
+set -e; cd "$1"; rm -rf root; cp -a base root; shift
+exec "$@" apt-get -o Dir="$PWD/root" -o Dir::State::status="$PWD/root/var/lib/dpkg/status" \
+  -o Dir::Bin::dpkg=/usr/bin/dpkg \
+  -o Dir::Bin::methods=/usr/lib/apt/methods -o Dpkg::Options::=--root="$PWD/root" -o Dpkg::Options::=--log=/dev/null \
+  -o APT::Sandbox::User=root -o Debug::NoLocking=1 install -y ./some.deb
+"""
+
+
+@pytest.mark.needs("apt-get", "dpkg-deb")
+@pytest.mark.skipif(os.geteuid() != 0, reason="dpkg needs root, also for a folder of its own")
+async def test_injection_changes_neither_streams_nor_files_nor_the_exit_code_of_apt(
+    phaseline: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    control = tmp_path / "some" / "DEBIAN" / "control"
+    control.parent.mkdir(parents=True)
+    control.write_text("Package: some\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b>\nDescription: some\n")
+    await result(["dpkg-deb", "--build", str(tmp_path / "some"), str(tmp_path / "some.deb")], env)
+    base = tmp_path / "base"
+    for name in (
+        "var/lib/dpkg/info",
+        "var/lib/dpkg/updates",
+        "var/cache/apt/archives/partial",
+        "etc/apt/sources.list.d",
+    ):
+        (base / name).mkdir(parents=True)
+    for name in ("var/lib/apt/lists/partial", "var/log/apt", "tmp", "etc/apt/preferences.d", "var/lib/dpkg/triggers"):
+        (base / name).mkdir(parents=True)
+    for name in ("etc/apt/sources.list", "var/lib/dpkg/status"):
+        (base / name).touch()
+    seen = []
+    async with server_process(folder(tmp_path)) as server:
+        env["PROGRESS_URL"] = server.url
+        for wrapped in (
+            [],
+            [phaseline, "run", "--id", "with", "--"],
+            [phaseline, "run", "--no-inject", "--id", "no", "--"],
+        ):
+            done = await result(["sh", "-c", APT, "sh", str(tmp_path), *wrapped], env)
+            history = (tmp_path / "root/var/log/apt/history.log").read_text()
+            seen.append((done, [line for line in history.splitlines() if "-Date" not in line]))
+        found = await ended(phaseline, env, server.url, "with", "no")
+    assert seen[0][0][0] == 0, seen[0]
+    assert seen[0] == seen[1] == seen[2]
+    assert [stage["name"] for stage in found["with"]["stages"]] == ["read lists", "download", "install"]
+    assert found["with"]["message"].startswith("Installed some (")
+    assert found["no"]["message"] == "some"
+
+
 def test_only_commands_that_make_something_get_arguments() -> None:
     side = Side(3, 4, 9)
-    assert arguments(["/usr/bin/ffmpeg", "-i", "a", "b"], side) == [
+    assert injected(["/usr/bin/ffmpeg", "-i", "a", "b"], {}, side)[0] == [
         "/usr/bin/ffmpeg",
         "-progress",
         "pipe:9",
@@ -118,7 +168,7 @@ def test_only_commands_that_make_something_get_arguments() -> None:
         ["x/../y"],
         ["cp", "a"],
     ):
-        assert arguments(same, side) == same
+        assert injected(same, {}, side) == (same, {})
 
 
 def test_what_is_no_progress_is_passed_over() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -100,6 +101,18 @@ def test_positions_in_the_files_that_a_program_names_add_up(tmp_path: Path) -> N
         assert position_of(process._replace(argv=["python3", *process.argv[1:]])) is None
         assert position_of(process._replace(argv=["cp", "-r", str(tmp_path), "/mnt"])) is None
         assert position_of(process._replace(argv=["cp", str(tmp_path / "b"), str(tmp_path / "a")])) == (2000, 3000)
+
+
+def test_dd_has_a_position_in_its_whole_file_only(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(1000))
+    with (tmp_path / "a").open("rb") as file, subprocess.Popen(["sleep", "600"], stdin=file) as child:
+        try:
+            process = Process(child.pid, ["dd", "if=a", "of=b"], 2)
+            assert position_of(process) == Position(0, 1000)
+            for part in ("count=3", "skip=1", "iflag=skip_bytes"):
+                assert position_of(process._replace(argv=[*process.argv, part])) is None
+        finally:
+            child.kill()
 
 
 def test_lines_before_a_program_was_seen_are_its_own_but_not_older_ones() -> None:

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from phaseline_cli.run.command import name_of, new_id
-from phaseline_cli.run.inject import JOB, arguments, environment, open_side
+from phaseline_cli.run.inject import JOB, environment, injected, open_side
 from phaseline_cli.run.spawn import NOT_STARTED, NotStarted, spawn
 from phaseline_cli.run.tee import Tee
 from phaseline_cli.run.terminal import Terminal
@@ -77,11 +77,9 @@ def run_command(  # noqa: PLR0913 - one an option
     sys.setswitchinterval(_TURN_S)
     of_job = None if new_job or job_id is not None else os.environ.get(JOB) or None
     job_id = job_id or of_job or new_id(wishes["name"] or name_of(argv))
-    env, given, side = dict(os.environ), argv, None if no_inject else open_side()
-    if not no_inject:
-        env = environment(os.environ, job_id, side, argv)
-    if side is not None:
-        given = tuple(arguments(argv, side))
+    side = None if no_inject else open_side()
+    own = os.environ if no_inject else environment(os.environ, job_id, side, argv)
+    given, env = (argv, own) if side is None else injected(argv, own, side)
     try:
         child = spawn(given, env, pty=pty, side=side)
     except NotStarted as error:

@@ -52,17 +52,25 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
 
 class Inject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Arguments that make a program write its progress to a descriptor, while all else that it does stays the same.
+    """What makes a program write its progress to a descriptor, while all else that it does stays the same.
 
     Only built-in adapters may have them, as a test has to prove it.
     """
 
     match: str
     """Regular expression for the command, as in `match` of the adapter."""
-    arguments: list[str]
+    arguments: list[str] = []
     """Arguments behind the program's name; `{fd}` is the descriptor."""
+    environment: dict[str, str] = {}
+    """Variables, unless the user has set them; `{fd}` is the descriptor, `{folder}` that of the adapters."""
     unless: list[str] = []
     """Arguments of the user's with which nothing is added."""
+    descriptor: int | None = None
+    """The only descriptor that it can use; None: any."""
+    files: list[str] = []
+    """The program's own settings, as patterns of files below `/`."""
+    unless_set: str = ""
+    """Regular expression for a setting with which nothing is added."""
 
 
 class Adapter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):

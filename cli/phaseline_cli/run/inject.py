@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from phaseline_cli.run.spoken import spoken
 
@@ -69,19 +69,45 @@ def environment(env: Mapping[str, str], job_id: str, side: Side | None, argv: Se
     return found
 
 
-def arguments(argv: Sequence[str], side: Side) -> Sequence[str]:
-    """Return the command with the arguments that make it write its progress to the pipe, if its adapter has some."""
+def injected(argv: Sequence[str], env: Mapping[str, str], side: Side) -> tuple[Sequence[str], Mapping[str, str]]:
+    """Return the command and its environment with what makes it write its progress to the pipe.
+
+    Args:
+        argv: the command; it stays the same unless its adapter knows arguments for that.
+        env: its environment; it stays the same unless its adapter knows variables for that.
+        side: the pipe.
+    """
     text = spoken(argv)
     name = re.split(r"[^a-z]", text.partition(" ")[0].lower())[0]
     path = _ADAPTERS / f"{name}.toml"
     if not name or not path.is_file():
-        return argv
-    import tomllib  # noqa: PLC0415 - most commands have no arguments to add
+        return argv, env
+    import tomllib  # noqa: PLC0415 - most commands get nothing
 
     inject = tomllib.loads(path.read_text("utf-8")).get("inject")
     if inject is None or not re.match(inject["match"], text) or any(word in inject["unless"] for word in argv):
-        return argv
-    return [argv[0], *(word.format(fd=side.number) for word in inject["arguments"]), *argv[1:]]
+        return argv, env
+    if inject.get("descriptor", side.number) != side.number or _is_set(inject):
+        return argv, env
+    words = [word.format(fd=side.number) for word in inject.get("arguments", ())]
+    variables = {
+        variable: value.format(fd=side.number, folder=_ADAPTERS)
+        for variable, value in inject.get("environment", {}).items()
+    }
+    return [argv[0], *words, *argv[1:]], {**variables, **env}
+
+
+def _is_set(inject: Mapping[str, Any]) -> bool:
+    """Return whether the user's settings show something that the injection would take away."""
+    for pattern in inject.get("files", ()):
+        for path in Path("/").glob(pattern):
+            try:
+                found = re.search(inject["unless_set"], path.read_text(errors="replace"))
+            except OSError:
+                continue
+            if found:
+                return True
+    return False
 
 
 def _is_open(fd: int) -> bool:

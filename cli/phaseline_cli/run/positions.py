@@ -1,6 +1,7 @@
 """How far a program that says nothing has read its files: their positions in /proc against their sizes."""
 
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +17,13 @@ _READERS: Final = (
     _COPIES
     | _REMOVERS
     | {
-        *("b2sum", "base64", "cat", "cksum", "lz4", "md5sum", "mysql", "nc", "psql", "sha1sum", "sha224sum"),
+        *("b2sum", "base64", "cat", "cksum", "dd", "lz4", "md5sum", "mysql", "nc", "psql", "sha1sum", "sha224sum"),
         *("sha256sum", "sha384sum", "sha512sum", "split", "sum", "unzstd", "wc", "zstd"),
     }
 )
 """Programs that read each of their files once, from its beginning to its end."""
+_PART: Final = re.compile(r"(?:count|skip|iseek|iflag)=")
+"""Arguments of `dd` that make it read a part of its file."""
 _MOST_FILES: Final = 1000
 
 
@@ -33,7 +36,7 @@ class Position(NamedTuple):
 
 def position_of(process: Process, proc: Path = Path("/proc")) -> Position | None:
     """Return how far a program has read; None if that is not known."""
-    if process.program not in _READERS:
+    if process.program not in _READERS or any(map(_PART.match, process.argv)):
         return None
     folder = proc / str(process.pid)
     opened = _opened(folder)
