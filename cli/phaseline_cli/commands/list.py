@@ -12,11 +12,13 @@ import click
 from phaseline.filtering import Filter
 from phaseline_cli.client.connection import Away, Connection, connect
 from phaseline_cli.client.failures import Exit, Failure, note
+from phaseline_cli.client.list_query import ListQuery, query_of
 from phaseline_cli.client.listed import ListedJob
 from phaseline_cli.client.words import STYLES, duration, percent_of, state_word
 from phaseline_cli.commands.options import server_options
 
 _PAGE: Final = 1000
+_LEAST_PAGE: Final = 100
 _TITLES: Final = ("ID", "STATE", "DONE", "LEFT", "TIME", "PHASE", "NAME")
 _LEAST_NAME: Final = 10
 
@@ -42,7 +44,8 @@ def list_command(
     """List the jobs that the server keeps: the unfinished ones, then the others, newest end first.
 
     The WORDs are a filter, as in the terminal view: all must match, ! negates a word, field: limits it to a field, /…/
-    is a regular expression, "…" a text with spaces.
+    is a regular expression, "…" a text with spaces. A word without a field is a state, or part of a name, id,
+    workflow, series or host.
 
     \b
         phaseline list render !done
@@ -50,12 +53,12 @@ def list_command(
 
     Fields: state, phase, host, name, workflow, series, message, id, server.
     """  # noqa: D301 - click reads the backspace
-    chosen = Filter(" ".join((*words, text)))
+    chosen = Filter(whole := " ".join((*words, text)))
     if chosen.problem:
         raise click.UsageError(chosen.problem)
     try:
         with connect(url) as connection:
-            found = [*_found(connection, chosen, since, limit + 1)]
+            found = [*_found(connection, query_of(whole), since, limit + 1)]
     except Away as error:
         raise Failure(str(error), Exit.NO_SERVER) from error
     jobs = found[:limit]
@@ -72,18 +75,18 @@ def list_command(
         note(chosen.hint or "no job matches")
 
 
-def _found(connection: Connection, chosen: Filter, since: str | None, most: int) -> Iterator[ListedJob]:
+def _found(connection: Connection, wanted: ListQuery, since: str | None, most: int) -> Iterator[ListedJob]:
     """Yield the jobs that match, page by page, at most `most` of them."""
-    query: dict[str, Any] = {"state": "all", "dismissed": "0", "limit": _PAGE}
-    if not chosen:
-        query["limit"] = min(most, _PAGE)
+    query: dict[str, Any] = {"state": "all", "dismissed": "0", **wanted.parameters}
+    # What is left of the filter drops jobs of a page, so a page has some more than are wanted.
+    query["limit"] = min(max(_LEAST_PAGE, 2 * most) if wanted.rest else most, _PAGE)
     if since is not None:
         query["since"] = since
     count = 0
     while True:
         page = connection.read("GET", f"/progress/jobs?{urlencode(query)}")
         for job in (ListedJob(status, connection.address.authority) for status in page["jobs"]):
-            if chosen.keeps(job):
+            if wanted.rest.keeps(job):
                 yield job
                 count += 1
                 if count == most:
@@ -91,6 +94,7 @@ def _found(connection: Connection, chosen: Filter, since: str | None, most: int)
         if page["cursor"] is None:
             return
         query["cursor"] = page["cursor"]
+        query["limit"] = min(2 * query["limit"], _PAGE)
 
 
 def _print_table(jobs: list[ListedJob]) -> None:

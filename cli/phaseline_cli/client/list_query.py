@@ -1,0 +1,62 @@
+"""What a filter asks the server for, and what is left to apply to its answer."""
+
+import re
+from typing import Final, NamedTuple
+
+from phaseline.filtering import FIELDS, Filter, words_of
+from phaseline.model.snapshot import State
+
+__all__ = ["ListQuery", "query_of"]
+
+_STATES: Final = {state: "completed done" if state is State.COMPLETED else str(state) for state in State}
+_STATE_WORDS: Final = frozenset(" ".join(_STATES.values()).split())
+_SEARCHED: Final = frozenset({"name", "id", "workflow", "series", "host"})
+"""The fields in which the server searches a word."""
+_MOST_SEARCH: Final = 200
+"""Characters of the server's `q`."""
+
+
+class ListQuery(NamedTuple):
+    """A question for jobs."""
+
+    parameters: dict[str, str]
+    """The query of `/progress/jobs`, without its page."""
+    rest: Filter
+    """The filter for the jobs that the server sends."""
+
+
+def query_of(text: str) -> ListQuery:
+    """Return the question that a filter means. A word without a field is one of the server's, or a state."""
+    states = {state for state in State if state is not State.ABSENT}
+    search: list[str] = []
+    rest: list[str] = []
+    for found in words_of(text):
+        field, value = (found["field"] or "").casefold(), _value_of(found)
+        if value is None:
+            rest.append(found.group())
+            continue
+        if field and field not in FIELDS:  # a text with a colon
+            field, value = "", f"{field}:{value}"
+        if field == "state" or (not field and value in _STATE_WORDS):
+            inverse = bool(found["inverse"])
+            states &= {state for state, words in _STATES.items() if (value in words) is not inverse}
+            rest.append(f"{found['inverse']}state:{value}")  # some of the server's words mean several states
+        elif value and (found["inverse"] or (field and field not in _SEARCHED)):
+            rest.append(found.group())
+        elif value:
+            if len(" ".join((*search, value))) <= _MOST_SEARCH:
+                search.append(value)
+            if field or " " in value or value not in search:
+                rest.append(found.group())
+    parameters = {"q": " ".join(search)} if search else {}
+    if 0 < len(states) < len(_STATES) - 1:
+        parameters["state"] = ",".join(sorted(states))
+    return ListQuery(parameters, Filter(" ".join(rest)))
+
+
+def _value_of(found: re.Match[str]) -> str | None:
+    """Return the text of a word; None for a regular expression."""
+    if found["regex"] is not None:
+        return None
+    text: str = found["quoted"] if found["quoted"] is not None else (found["plain"] or "").removeprefix("/")
+    return text.casefold()
