@@ -117,7 +117,7 @@ async def test_what_is_no_process_is_named(env: Env) -> None:
         gone.wait()
     for arguments, code, text in (
         (["--pid", str(gone.pid)], 1, f"phaseline: no process has the id {gone.pid}\n"),
-        ([], 2, "nothing to watch: use --pid, or one of the commands log"),
+        ([], 2, "nothing to watch: use --pid, or one of the commands log, comfyui, a1111"),
         (["--pid", "1", "--facts", "hots"], 2, "--facts names 'hots'"),
     ):
         ran = await phaseline(env, "watch", *arguments)

@@ -1,6 +1,7 @@
 """`phaseline watch`: report what runs already. Each source is a command of its own, imported when it is used."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 from signal import Signals
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,8 @@ __all__ = ["watch_command"]
 
 _SOURCES: Final = {
     "log": "Follow a log file.",
+    "comfyui": "Follow the prompts of a ComfyUI server.",
+    "a1111": "Follow the images of a Stable Diffusion web UI (AUTOMATIC1111, Forge).",
 }
 """Each source and its line of help; `NAME_command` in this module takes its options."""
 
@@ -66,6 +69,7 @@ def watch_command(
     \b
         phaseline watch --pid 4711
         phaseline watch log render.log --as blender
+        phaseline watch comfyui http://127.0.0.1:8188
 
     Of a process, the job's progress is how far it has read its files; of a script, the phases are its programs. The job
     ends when the process ends. Ctrl+C ends the watching, not the process.
@@ -119,6 +123,41 @@ def log_command(  # noqa: PLR0913 - one an option
     chosen = Wishes(**wishes, tree=False, output=False)
     ending = Ending(until, fail_at, idle, pid)
     _watch(ctx, lambda reporter: watch_log(file, chosen, ending, reporter, from_now=from_now), url, chosen.facts)
+
+
+def _server_command(name: str, port: int, text: str) -> click.Command:
+    """Return the command of a source that is the server of another program."""
+
+    @click.command(name, help=text, short_help=_SOURCES[name])
+    @click.argument("server", metavar="URL", default=f"http://127.0.0.1:{port}")
+    @click.option("--until-idle", is_flag=True, help="Stop when nothing runs and nothing waits. [never]")
+    @click.option("--facts", metavar="NAMES", help="Facts to send about this machine. [PROGRESS_FACTS, else all]")
+    @server_options
+    @click.pass_context
+    def command(ctx: click.Context, *, server: str, until_idle: bool, facts: str | None, url: str | None) -> None:
+        room = import_module(f"phaseline_cli.watch.{name}")
+        _watch(ctx, lambda reporter: room.watch_server(server, port, reporter, until_idle=until_idle), url, facts)
+
+    return command
+
+
+comfyui_command: Final = _server_command(
+    "comfyui",
+    8188,
+    """Report each prompt of the ComfyUI server at URL as a job: its place in the queue, its nodes, and its end.
+
+    ComfyUI sends the progress of nodes only to the client that sent the prompt, or to all if that client gave no id. Of
+    other prompts, the beginning and the end are reported.
+    """,
+)
+a1111_command: Final = _server_command(
+    "a1111",
+    7860,
+    """Report each generation of the Stable Diffusion web UI at URL as a job: its images, its steps, and its end.
+
+    The web UI has to be started with --api.
+    """,
+)
 
 
 def _watch(

@@ -25,13 +25,16 @@ class Contact:
         """Begin without an answer from `where`."""
         self._where = where
         self._pause, self._longest = _BACKOFF_S
-        self._is_away: bool | None = None
+        self._is_away = False
+        self._was_found = False
 
     def found(self) -> None:
         """Take note of an answer."""
-        if self._is_away is not False:
-            note(f"watching {self._where}" if self._is_away is None else f"{self._where} is back")
-        self._is_away = False
+        if not self._was_found:
+            note(f"watching {self._where}")
+        elif self._is_away:
+            note(f"{self._where} is back")
+        self._was_found, self._is_away = True, False
         self._pause = _BACKOFF_S[0]
 
     async def lost(self, reason: str) -> None:
