@@ -52,13 +52,13 @@ class JobsView:
         outputs: The output of all jobs; the methods here check the permissions.
     """
 
-    def __init__(self, tracker: Tracker, keeper: Keeper) -> None:
-        """Create a view of `tracker` with the rate limits of `keeper`."""
+    def __init__(self, tracker: Tracker, keeper: Keeper, outputs: Outputs) -> None:
+        """Create a view of `tracker` and `outputs` with the rate limits of `keeper`."""
         self._tracker = tracker
         self._keeper = keeper
         self._reported_hosts: dict[tuple[str, str], int] = {}
         self.log = StreamView(tracker.log, keeper)
-        self.outputs = Outputs()
+        self.outputs = outputs
 
     # Totals over all jobs: the guard checks the permission.
 

@@ -1,7 +1,8 @@
-"""The last output of jobs, in memory: bounded for each job and in total."""
+"""The last output of jobs: bounded for each job and in total."""
 
 import sys
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -9,10 +10,12 @@ import msgspec
 from phaseline.stream import Message, output_channel
 from phaseline.text import masked
 
-__all__ = ["MAX_CHARACTERS", "Added", "Output", "Outputs", "as_drawn", "output_message"]
+__all__ = ["MAX_CHARACTERS", "MAX_LINES", "Added", "Output", "Outputs", "as_drawn", "output_message"]
 
 MAX_CHARACTERS: Final = 65_536
 """Characters of output that are kept for each job."""
+MAX_LINES: Final = 200
+"""Lines of output that are kept for each job, whichever bound is reached first."""
 MAX_BYTES: Final = 32 * 2**20
 """Memory for the output of all jobs."""
 _TYPE: Final = "job_output"
@@ -61,6 +64,8 @@ class Outputs:
         self._most = most_bytes
         self.bytes = 0
         self.evicted = 0
+        self._changed: dict[str, None] = {}
+        self._gone: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -92,7 +97,9 @@ class Outputs:
             kept, text = Output(kept.end + skipped, ""), text[skipped:]
         text = masked(text)
         whole = kept.text + text
-        dropped = max(0, len(whole) - MAX_CHARACTERS)
+        dropped = max(0, len(whole) - MAX_CHARACTERS, _beyond_lines(whole))
+        self._changed[job_id] = None
+        self._gone.discard(job_id)
         self._keep(job_id, Output(kept.at + dropped, whole[dropped:]))
         return Added(kept.end, text)
 
@@ -101,8 +108,40 @@ class Outputs:
         self.bytes += _size(job_id, output) - (0 if before is None else _size(job_id, before))
         self._kept[job_id] = output
         while self.bytes > self._most:
-            self.bytes -= _size(*self._kept.popitem(last=False))
+            oldest, dropped = self._kept.popitem(last=False)
+            self.bytes -= _size(oldest, dropped)
             self.evicted += 1
+            self._changed.pop(oldest, None)
+            self._gone.add(oldest)
+
+    # ------------------------------------------------------------------ storage
+
+    def restore(self, job_id: str, output: Output) -> None:
+        """Keep what was stored of a job's output, as the one that was written last."""
+        self._keep(job_id, output)
+
+    def take_changes(self, most_characters: int) -> tuple[list[str], set[str]]:
+        """Return the jobs whose output has changed since they were returned last, and those whose output is dropped.
+
+        Args:
+            most_characters: Jobs are returned until their output is that long; the others follow with the next call.
+        """
+        jobs: list[str] = []
+        size = 0
+        while self._changed and size < most_characters:
+            job_id = next(iter(self._changed))
+            del self._changed[job_id]
+            jobs.append(job_id)
+            size += len(self._kept[job_id].text)
+        gone, self._gone = self._gone, set()
+        return jobs, gone
+
+    def put_back(self, jobs: Iterable[str], gone: Iterable[str]) -> None:
+        """Return changes that could not be stored to those of the next call of `take_changes`."""
+        for job_id in jobs:
+            if job_id in self._kept:
+                self._changed.setdefault(job_id)
+        self._gone.update(job_id for job_id in gone if job_id not in self._kept)
 
 
 def output_message(job_id: str, added: Added) -> Message:
@@ -114,6 +153,16 @@ def output_message(job_id: str, added: Added) -> Message:
 def as_drawn(text: str) -> str:
     """Return the lines as a terminal shows them in the end: a line that was drawn again, as it was drawn last."""
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+
+
+def _beyond_lines(text: str) -> int:
+    """Return the number of characters before the last lines that are kept."""
+    if text.count("\n") <= MAX_LINES:
+        return 0
+    end = len(text) - 1  # the last line may have ended
+    for _ in range(MAX_LINES):
+        end = text.rfind("\n", 0, end)
+    return end + 1
 
 
 def _size(job_id: str, output: Output) -> int:

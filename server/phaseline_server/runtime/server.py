@@ -19,6 +19,8 @@ from phaseline_server.http.answer_budget import AnswerBudget
 from phaseline_server.http.app import make_app
 from phaseline_server.http.clients import Clients
 from phaseline_server.http.services import Services
+from phaseline_server.jobs.output import Outputs
+from phaseline_server.jobs.output_storage import OutputStorage
 from phaseline_server.jobs.tracker import Tracker, now
 from phaseline_server.jobs.watchdog import Patience, Watchdog
 from phaseline_server.learning.archive import run_archive
@@ -129,8 +131,10 @@ async def _serve_from(
     retention_s = max(settings.retention, settings.done_ttl)
     known = await restore(store, metrics_file, now(), retention_s=retention_s, max_jobs=settings.max_jobs)
     log, ema = Log(store, settings.history, settings.queue, settings.max_memory // 4), EmaEngine(known.statistics)
-    learning = Learning(store, known.statistics)
-    learning.restore(await store.learned())
+    learning, outputs, learned = Learning(store, known.statistics), Outputs(), await store.learned()
+    stored_outputs = OutputStorage(store, outputs)
+    stored_outputs.restore(learned)
+    learning.restore(learned)
     tracker = Tracker(
         log,
         ema if settings.eta_engine == "ema" else learning.model,
@@ -166,6 +170,7 @@ async def _serve_from(
                 nursery.start_soon(metrics_file.run, tracker)
                 nursery.start_soon(lifecycle.run)
                 nursery.start_soon(learning.run)
+                nursery.start_soon(stored_outputs.run)
                 if settings.archive_runs:
                     nursery.start_soon(run_archive, tracker, data_dir)
                 nursery.start_soon(log.run_pruning, now)
@@ -173,7 +178,7 @@ async def _serve_from(
                 nursery.start_soon(keeper.run)
                 nursery.start_soon(reload_at_hangup, tls)
                 clients, answers = Clients(most=settings.max_connections), AnswerBudget(settings.answer_bytes)
-                jobs, gallery = JobsView(tracker, keeper), Gallery(studio)
+                jobs, gallery = JobsView(tracker, keeper, outputs), Gallery(studio)
                 app = make_app(Services(settings, jobs, runs, gallery, door, keeper, learning, clients, answers))
                 urls = await nursery.start(door.serve, app, listeners)
                 announce(urls)
@@ -184,3 +189,4 @@ async def _serve_from(
         with trio.CancelScope(shield=True):
             await metrics_file.finish(tracker)
             await learning.save()
+            await stored_outputs.save()

@@ -4,10 +4,14 @@ import json
 from pathlib import Path
 
 import httpx
+import pytest
 import trio
 from trio_websocket import open_websocket_url
 
+from phaseline.errors import DiskFull
 from phaseline_server.jobs.output import MAX_CHARACTERS, Outputs, as_drawn
+from phaseline_server.jobs.output_storage import OutputStorage
+from phaseline_server.log.memory import MemoryStore
 from tests.support.servers import serving
 
 
@@ -120,6 +124,54 @@ async def test_the_output_written_least_recently_is_dropped_and_counted(tmp_path
     assert outputs.get("b") is None
     async with serving(tmp_path) as client:
         assert "phaseline_job_outputs_evicted_total 0.0" in (await client.get("/metrics")).text
+
+
+async def test_the_output_of_a_job_outlives_its_server(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        await start(client)
+        await add(client, "one\ntwo\n", at=0)
+    async with serving(tmp_path) as client:
+        assert (await kept(client)).text == "one\ntwo\n"
+        assert await add(client, "three\n", at=8) == 14
+    async with serving(tmp_path) as client:
+        assert (await kept(client)).text == "one\ntwo\nthree\n"
+
+
+async def test_the_last_200_lines_are_kept(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        await start(client)
+        await add(client, "".join(f"{number}\n" for number in range(150)), at=0)
+        await add(client, "".join(f"{number}\n" for number in range(150, 301)) + "half")
+        lines = (await kept(client)).text.split("\n")
+        assert (len(lines), lines[0], lines[-1]) == (200, "102", "half")
+
+
+async def test_stored_output_is_bounded_as_that_in_memory_and_waits_for_room_on_the_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, outputs = MemoryStore(), Outputs(most_bytes=3000)
+    storage = OutputStorage(store, outputs)
+    for number in range(9):
+        outputs.add(f"job {number}", 0, b"x" * 500)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "save_learned", full)
+        await storage.save()
+    await storage.save()
+    outputs.add("job 8", None, b"end")
+    outputs.add("job 9", 0, b"x" * 500)
+    await storage.save()
+    learned = await store.learned()
+    kept = {f"job {number}" for number in range(10) if outputs.get(f"job {number}") is not None}
+    assert {key for _, key in learned.states} == {f'["{job_id}"]' for job_id in kept}
+    assert "job 5" not in kept
+    again = Outputs()
+    OutputStorage(store, again).restore(learned)
+    assert all(again.get(job_id) == outputs.get(job_id) for job_id in kept)
+    assert learned.states == {}
+
+
+async def full(*_: object) -> None:
+    raise DiskFull("the disk is full")
 
 
 def test_carriage_returns_are_shown_as_terminals_show_them() -> None:
