@@ -18,6 +18,7 @@ __all__ = ["Estimates", "SharedEstimate"]
 
 _log: Final = structlog.get_logger()
 _FRESH_NS: Final = 1_000_000_000
+_LEAST_NS: Final = 1_000_000
 
 
 def _present(_job: Job) -> Moment | None:
@@ -70,13 +71,14 @@ class Estimates:
         self._published: dict[str, SharedEstimate] = {}
 
     def exact(self, job: Job, now: Moment) -> Estimate:
-        """Return the estimate of `job`, including the latest progress of its worker."""
+        """Return the estimate of `job` at `now`, including the latest progress of its worker."""
         if job.state.ended:
             self.forget(job.job_id)
             return self._engine.estimate(job, now)
         last = self._published.get(job.job_id)
         if last is not None and _is_fresh(last, job, now) and last.progress == _progress(job):
-            return last.estimate
+            gone = job.state.stopped or self._gone_since(job) is not None
+            return last.estimate if gone else _counted_down(last.estimate, now.mono_ns - last.at_ns)
         return self._renew(job, now).estimate
 
     def recent(self, job: Job, now: Moment) -> SharedEstimate:
@@ -143,6 +145,24 @@ class Estimates:
 
 def _is_fresh(last: SharedEstimate, job: Job, now: Moment) -> bool:
     return last.version is job.version and 0 <= now.mono_ns - last.at_ns < _FRESH_NS
+
+
+def _counted_down(estimate: Estimate, ns: int) -> Estimate:
+    """Return an estimate that was made `ns` nanoseconds ago; what remains of an active job is never 0."""
+    remaining_ns, low_ns, high_ns, phase_ns = (
+        None if value is None else max(least, value - ns)
+        for value, least in (
+            (estimate.remaining_ns, _LEAST_NS),
+            (estimate.low_ns, 0),
+            (estimate.high_ns, _LEAST_NS),
+            (estimate.phase_remaining_ns, 0),
+        )
+    )
+    if remaining_ns is None or not ns:
+        return estimate
+    return msgspec.structs.replace(
+        estimate, remaining_ns=remaining_ns, low_ns=low_ns, high_ns=high_ns, phase_remaining_ns=phase_ns
+    )
 
 
 def _progress(job: Job) -> tuple[float | None, int] | None:

@@ -40,6 +40,20 @@ def test_within_a_second_an_estimate_is_reused() -> None:
     assert estimates.recent(job, moment(1)).estimate.runs == 2
 
 
+def test_a_reused_estimate_counts_down() -> None:
+    estimates, job = Estimates(Fixed(), Statistics()), job_in()
+    estimates.recent(job, moment(1))
+    assert estimates.exact(job, moment(1.75)).remaining_ns == 9.25e9
+    assert estimates.recent(job, moment(1.75)).estimate.remaining_ns == 10e9
+
+
+def test_the_estimate_of_a_job_whose_worker_is_gone_does_not_count_down() -> None:
+    job = job_in()
+    estimates = Estimates(Fixed(), Statistics(), gone_since=lambda _: moment(0.5))
+    assert estimates.exact(job, moment(1)).remaining_ns == 10e9
+    assert estimates.exact(job, moment(1.75)).remaining_ns == 10e9
+
+
 def test_a_clock_that_went_back_reuses_nothing() -> None:
     estimates, job = Estimates(Counting(), Statistics()), job_in()
     estimates.recent(job, moment(100))
