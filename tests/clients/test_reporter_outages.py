@@ -46,7 +46,7 @@ async def test_reports_before_the_start_of_the_server_are_delivered_in_order(tmp
             await reporter.aclose()
 
 
-async def test_while_the_server_is_down_only_the_latest_progress_of_a_job_is_kept(tmp_path: Path) -> None:
+async def test_while_the_server_is_down_the_first_and_the_latest_progress_of_a_phase_are_kept(tmp_path: Path) -> None:
     port = free_port()
     with Reporter(f"ws://127.0.0.1:{port}/ws", flush_timeout=60) as reporter:
         for job in "ab":
@@ -61,8 +61,8 @@ async def test_while_the_server_is_down_only_the_latest_progress_of_a_job_is_kep
             for status in statuses:
                 assert (status["current_stage"], status["progress"]) == ("two", 42)
                 assert [stage["state"] for stage in status["stages"]] == ["done", "current"]
-            # Of each job its beginning, and the latest progress of each phase.
-            assert max(status["seq"] for status in statuses) == 6
+            # Of each job its beginning, and the first and the latest progress of each phase.
+            assert max(status["seq"] for status in statuses) == 10
             await reporter.aclose()
 
 

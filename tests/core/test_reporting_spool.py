@@ -9,6 +9,7 @@ import pytest
 
 from phaseline.errors import TooMany, UnknownJob
 from phaseline.model.events import ErrorOccurred, JobCompleted, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.reporting.delivery.inbox import Inbox
 from phaseline.reporting.delivery.known import KnownJobs
 from phaseline.reporting.delivery.outbox import Outbox
 from phaseline.reporting.delivery.spool import Spool
@@ -40,22 +41,44 @@ def kinds(records: list[Record]) -> list[str]:
 # ---------------------------------------------------------------------------------------------------- in memory
 
 
-def test_only_the_latest_progress_of_a_phase_waits_with_the_date_of_the_first() -> None:
+def test_only_the_first_and_the_latest_progress_of_a_phase_wait_each_with_its_own_time() -> None:
     spool = Spool("p", 100)
-    first = progress("one", 1)
-    for record in (started(), first, progress("one", 2), progress("one", 3, "b"), progress("one", 4)):
+    first, latest = progress("one", 1), progress("one", 4)
+    for record in (started(), first, progress("one", 2), progress("one", 3, "b"), latest):
         spool.add(record)
+    dates = first.at, latest.at
     sent = spool.send(10)
-    assert kinds(sent) == ["job_started", "job_progress", "job_progress"]
-    assert [record.number for record in sent] == [1, 4, 5]
-    assert sent[-1].at == first.at
+    assert kinds(sent) == ["job_started", "job_progress", "job_progress", "job_progress"]
+    assert [record.number for record in sent] == [1, 2, 4, 5]
+    assert (sent[1].at, sent[3].at) == dates
+
+
+def test_progress_that_the_background_thread_takes_late_keeps_its_own_time() -> None:
+    inbox, spool = Inbox(100, lambda: None), Spool("p", 100)
+    spool.add(started())
+    for at in range(1, 10):
+        record = progress("one", 10 * at)
+        record.at = float(at)
+        inbox.put(record)
+        if at in {4, 6}:
+            for item in inbox.take(progress=True):
+                assert isinstance(item, Record)
+                spool.add(item)
+        if at == 5:
+            spool.send(10)
+    for item in inbox.take(progress=True):
+        assert isinstance(item, Record)
+        spool.add(item)
+    # The phase began in what was sent, so of the rest only the latest is left.
+    assert [record.at for record in spool.in_flight.values()][1:] == [1, 4]
+    assert [record.at for record in spool.send(10)] == [9]
 
 
 def test_progress_before_another_report_of_the_job_is_kept() -> None:
     spool = Spool("p", 100)
     for record in (progress("one", 1), info(1), progress("one", 2), progress("two", 1), progress("two", 2)):
         spool.add(record)
-    assert kinds(spool.numbered()) == ["job_progress", "photo_info", "job_progress", "job_progress"]
+    assert kinds(spool.numbered()) == ["job_progress", "photo_info", *["job_progress"] * 3]
 
 
 def test_progress_in_flight_is_not_replaced() -> None:
@@ -73,7 +96,7 @@ def test_progress_is_replaced_during_repeated_attempts_to_connect() -> None:
     for percent in range(5):
         spool.add(progress("one", percent))
         spool.rewind()
-    assert [record.number for record in spool.send(10)] == [5]
+    assert [record.number for record in spool.numbered()] == [1, 5]
 
 
 def test_a_full_spool_drops_the_least_important_reports_first() -> None:
@@ -110,11 +133,11 @@ def test_a_held_job_delays_only_its_own_reports() -> None:
     box.acknowledge(3)
     box.add([progress("one", 1), progress("one", 2), info(4, "b")])
     assert [(record.job_id, record.kind) for record in box.spool.send(9)] == [("b", "photo_info")]
-    assert kinds(box.spool.held) == ["job_started", "photo_info", "photo_info", "job_progress"]
+    assert kinds(box.spool.held) == ["job_started", "photo_info", "photo_info", "job_progress", "job_progress"]
     assert box.release_at == 11.0
     box.release()
     sent = box.spool.send(9)
-    assert kinds(sent) == ["job_started", "photo_info", "photo_info", "job_progress"]
+    assert kinds(sent) == ["job_started", "photo_info", "photo_info", "job_progress", "job_progress"]
     assert min(record.number for record in sent) > 5
 
 

@@ -37,6 +37,7 @@ class Record(msgspec.Struct):
         order: Rises with each record that is added, and does not change with the number.
         again: Whether it was delivered before, to another server or to one that lost its data.
         bare: Whether it replaces an end that was rejected.
+        follows: Whether the report before it was of progress in the same phase, so that the phase does not begin here.
         at: When it was reported, in seconds of the monotonic clock.
     """
 
@@ -48,6 +49,7 @@ class Record(msgspec.Struct):
     order: int = 0
     again: bool = False
     bare: bool = False
+    follows: bool = False
     at: float = msgspec.field(default_factory=time.monotonic)
 
     @property
@@ -65,9 +67,15 @@ class Record(msgspec.Struct):
         """Whether it is never dropped: without its start or end a job's state would be wrong."""
         return self.kind == "job_started" or self.kind in _ENDS
 
-    def replaces(self, before: "Record") -> None:
-        """Supersede `before`. Take over its time, since it may be the start of the phase."""
-        self.at = min(self.at, before.at)
+    def supersedes(self, before: "Record") -> bool:
+        """Return whether the record `before` is not needed: this one says more, and the phase began earlier still.
+
+        `before` is the record before this one of the same job.
+        """
+        if not (self.is_progress and before.is_progress and before.phase == self.phase):
+            return False
+        self.follows = True
+        return before.follows
 
     @property
     def weight(self) -> int:

@@ -39,8 +39,9 @@ class Reporter:
 
     It is safe to use from any thread, in asyncio and Trio programs, in signal handlers, and across `fork`. A forked
     child reports for itself; its parent keeps its own undelivered reports. No call waits for the network or raises
-    because of it. While the server is away, reports are kept and later delivered in order; of each job's progress only
-    the latest. Reports that are invalid or rejected are logged under `phaseline`, once per job and kind of problem.
+    because of it. While the server is away, reports are kept and later delivered in order; of a phase's progress only
+    the first and the latest. Invalid and rejected reports are logged under `phaseline`, once per job and kind of
+    problem.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """The inbox: any thread adds reports without blocking, and the background thread takes them.
 
 The latest progress of each job is kept separately until another report of the job arrives or the background thread
-takes it. So frequent reports don't fill the memory, and after an outage the server receives the latest only.
+takes it. So frequent reports don't fill the memory, and after an outage the server receives the latest only, and the
+first one of each phase, with which the phase began.
 """
 
 import threading
@@ -20,6 +21,7 @@ __all__ = ["Inbox", "Sample", "Waiter", "progress_event"]
 # Phase, percent and text; and, if the work is counted, the units that are done, their total and their name.
 Sample = tuple[str, float | None, str] | tuple[str, float | None, str, float, float | None, str]
 _SLACK: Final = 2  # the inbox is thinned when it exceeds its size by this factor
+_MOST_PHASES: Final = 10_000  # of jobs whose ends other processes report, too
 
 
 def progress_event(
@@ -99,6 +101,7 @@ class Inbox:
         self._lock = threading.RLock()
         self._items: list[Record | Waiter] = []
         self._latest: dict[str, Record] = {}
+        self._phases: dict[str, str | None] = {}  # by job, the phase of its latest report, if that is progress
         self._watches: dict[str, _Watch] = {}
         self._asleep = self._timed = False
         self.dropped = 0
@@ -108,11 +111,9 @@ class Inbox:
         with self._lock:
             # A signal handler may report between any two of these steps, so each leaves a consistent state.
             before = self._latest.pop(record.job_id, None)
-            if before is not None:
-                if record.is_progress and record.phase == before.phase:
-                    record.replaces(before)
-                else:
-                    self._items.append(before)
+            if before is not None and not record.supersedes(before):
+                self._items.append(before)
+            self._place(record)
             if record.is_progress:
                 self._latest[record.job_id] = record
             else:
@@ -121,6 +122,15 @@ class Inbox:
                 self._thin()
             if not (record.is_progress and self._timed):
                 self._rouse()
+
+    def _place(self, record: Record) -> None:
+        """Record whether progress follows progress in the same phase."""
+        before = self._phases.pop(record.job_id, None)
+        if record.is_progress:
+            record.follows = before == record.phase
+            if len(self._phases) >= _MOST_PHASES:
+                self._phases.clear()
+            self._phases[record.job_id] = record.phase
 
     def put_waiter(self, waiter: Waiter) -> None:
         """Add a caller that waits until all earlier reports are delivered."""
@@ -170,6 +180,7 @@ class Inbox:
                     # The worker's own report takes precedence, and a loop that has ended reported its last count.
                     if record.job_id not in recent and self._watches.get(record.job_id) is watch:
                         watch.taken = sample
+                        self._place(record)
                         items.append(record)
             return items
 

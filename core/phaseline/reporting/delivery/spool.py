@@ -91,12 +91,12 @@ class Spool:
     # ------------------------------------------------------------------ adding records
 
     def add(self, record: Record) -> None:
-        """Add a new record; of a job's progress in a phase only the latest waits."""
+        """Add a new record; of a job's progress in a phase only the first and the latest wait."""
         self._order += 1
         record.order = self._order
         if (held := self._held.get(record.job_id)) is not None:
-            if record.is_progress and held[-1].is_progress and held[-1].phase == record.phase:
-                record.replaces(held.pop())
+            if record.supersedes(held[-1]):
+                held.pop()
             held.append(record)
             if len(held) > self.size:
                 self._held[record.job_id] = thinned(held, self.size)
@@ -104,8 +104,7 @@ class Spool:
         latest = self._progress.pop(record.job_id, 0)
         if record.is_progress:
             before = self._waiting.get(latest)
-            if before is not None and before.phase == record.phase:
-                record.replaces(before)
+            if before is not None and record.supersedes(before):
                 self._drop(latest)
             self._progress[record.job_id] = self._number + 1
         self._append(record)

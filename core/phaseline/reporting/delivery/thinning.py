@@ -14,17 +14,23 @@ def thinned(records: Sequence[Record], size: int) -> list[Record]:
     """Return the records to keep, in order.
 
     Superseded progress is dropped first, without loss of information. If the weight still exceeds three quarters of
-    `size`, the oldest progress is dropped, then the oldest other records. Starts and ends of jobs are always kept.
+    `size`, the first progress of phases that have later progress is dropped, and lends it its time, then the oldest
+    progress, then the oldest other records. Starts and ends of jobs are always kept.
     """
     last = {(record.job_id, record.phase): index for index, record in enumerate(records) if record.is_progress}
-    kept = []
-    for index, record in enumerate(records):
-        stands = last[record.job_id, record.phase] if record.is_progress else index
-        if stands == index:
-            kept.append(record)
-        else:
-            records[stands].replaces(record)
-    excess = sum(record.weight for record in kept) - int(_LEFT * size)
+    kept, most = list(records), int(_LEFT * size)
+    for first_too in (False, True):
+        if first_too and _weight(kept) <= most:
+            break
+        staying = []
+        for record in kept:
+            latest = records[last[record.job_id, record.phase]] if record.is_progress else record
+            if latest is record or not (first_too or record.follows):
+                staying.append(record)
+            else:
+                latest.at = record.at if first_too and not record.follows else latest.at
+        kept = staying
+    excess = _weight(kept) - most
     for progress in (True, False):
         if excess <= 0:
             break
@@ -36,3 +42,7 @@ def thinned(records: Sequence[Record], size: int) -> list[Record]:
                 staying.append(record)
         kept = staying
     return kept
+
+
+def _weight(records: Sequence[Record]) -> int:
+    return sum(record.weight for record in records)
