@@ -26,7 +26,11 @@ _SECTIONS: Final = {
         "phase": ("phase", "Report that a job is in a phase."),
         "done": ("done", "End a job as completed."),
         "fail": ("fail", "End a job as failed."),
-        "cancel": ("cancel", "Record that a job is cancelled."),
+    },
+    "Give orders": {
+        "cancel": ("cancel", "Stop a job, or record that it is cancelled."),
+        "pause": ("pause", "Pause a job."),
+        "resume": ("resume", "Resume a paused job."),
     },
     "Look": {
         "list": ("list", "List jobs."),

@@ -5,9 +5,10 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from phaseline.client.address import Address
 from phaseline.reporting import Reporter
@@ -18,6 +19,7 @@ from phaseline_cli.output_delivery import OutputDelivery
 from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
 from phaseline_cli.run.command import name_of, program_of, series_of, workflow_of
 from phaseline_cli.run.endings import failure
+from phaseline_cli.run.orders import Orders
 from phaseline_cli.run.progress import Reading
 from phaseline_cli.run.reader import QUIET, Reader
 from phaseline_cli.run.tee import Tee
@@ -61,7 +63,16 @@ class Watcher:
     ended: Ended | None = None
     """How the command ended; set before the end of the `with` block."""
 
-    def __init__(self, tee: Tee, argv: Sequence[str], wishes: Wishes, *, pid: int = 0, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        tee: Tee,
+        argv: Sequence[str],
+        wishes: Wishes,
+        *,
+        pid: int = 0,
+        orders: Orders | None = None,
+        verbose: bool = False,
+    ) -> None:
         """Prepare to watch.
 
         Args:
@@ -69,6 +80,7 @@ class Watcher:
             argv: the command.
             wishes: what the user wants to be different.
             pid: the command's process; 0 if it is unknown.
+            orders: where the orders of users go; None: none are taken.
             verbose: whether warnings about the server go to standard error.
         """
         self._verbose = verbose
@@ -83,6 +95,7 @@ class Watcher:
             series=series_of(argv) if wishes.series is None else wishes.series,
             job_id=wishes.of_job or wishes.job_id,
             worker=self._reporter.identity.facts(_process(argv, pid)),
+            **_handlers(None if wishes.of_job else orders),
         )
         self._output: OutputDelivery | None = None
         self._phase_of = None if wishes.of_job is None else wishes.name or program_of(argv)
@@ -164,13 +177,25 @@ class Watcher:
 
     def _report_end(self, ended: Ended) -> None:
         end = self._reader.end(ended.code, interrupted=ended.interrupted)
-        if self._phase_of is None:
+        if self._phase_of is None and ended.cancelled is not None:
+            self._command.cancel(ended.cancelled or "cancelled")
+        elif self._phase_of is None:
             self._command.end(ended.code, end, timed_out=ended.timed_out)
         elif end.outcome == "ok":
             self._job.complete(self._phase_of)
         else:
             text = failure(ended.code, end.error, timed_out=ended.timed_out)
             self._job.error("CommandFailed", f"{self._phase_of}: {text}")
+
+
+def _handlers(orders: Orders | None) -> dict[str, Any]:
+    if orders is None:
+        return {}
+    return {
+        "on_cancel": partial(orders.give, "cancel"),
+        "on_pause": partial(orders.give, "pause"),
+        "on_resume": partial(orders.give, "resume"),
+    }
 
 
 def _process(argv: Sequence[str], pid: int) -> Process:

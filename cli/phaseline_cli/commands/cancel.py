@@ -1,23 +1,70 @@
-"""`phaseline cancel`: end a job as cancelled."""
+"""`phaseline cancel`: stop a job, or record that it is cancelled."""
+
+import os
+from typing import Final
 
 import click
 
-from phaseline_cli.client.current_phase import forget
+from phaseline_cli.client.connection import Away, Connection, Rejected, connect
+from phaseline_cli.client.current_phase import forget, phase_of
+from phaseline_cli.client.failures import Exit, Failure
+from phaseline_cli.client.orders import give
 from phaseline_cli.client.reports import send
 from phaseline_cli.commands.options import JOB, job_id_of, report_options, text_of
+
+_NOBODY: Final = frozenset({"TAKES_NO_ORDERS", "WORKER_GONE"})
 
 
 @click.command("cancel")
 @click.argument("job_id", metavar="[ID]", required=False, type=JOB)
 @click.option("-m", "--message", metavar="TEXT", default="", help="Reason. [cancelled]")
+@click.option("--record", is_flag=True, help="Record the end only; a program that still runs is not stopped.")
 @report_options
-def cancel_command(job_id: str | None, *, message: str, url: str | None, strict: bool, quiet: bool) -> None:
-    """Record that a job is cancelled, by default the one in PROGRESS_JOB.
+def cancel_command(
+    job_id: str | None, *, message: str, record: bool, url: str | None, strict: bool, quiet: bool
+) -> None:
+    """Stop a job. Without an ID, record that the one in PROGRESS_JOB is cancelled.
 
-    This is a report, as `done` and `fail` are: the server records the end. It does not stop the job's program; if that
-    still runs, the server rejects its further reports.
+    The job's worker gets an order to end it, if it takes orders: `phaseline run`, `phaseline queue`, pictures, and
+    reporters with `on_cancel`. The order is stored, and reaches a worker that reconnects later. A job of a script, as
+    `phaseline start` begins it, has no worker: its end is recorded.
     """
-    job = job_id_of(job_id)
-    reason = {"reason": text_of(message)} if message else {}
-    send({"type": "job_cancelled", "job_id": job, **reason}, url, strict=strict, quiet=quiet)
-    forget(job)
+    job, reason = job_id_of(job_id), text_of(message)
+    own = job_id is None or job == os.environ.get("PROGRESS_JOB")
+    if record or own or not _ordered(job, reason, url, quiet=quiet):
+        reasons = {"reason": reason} if reason else {}
+        send({"type": "job_cancelled", "job_id": job, **reasons}, url, strict=strict, quiet=quiet)
+        forget(job)
+
+
+def _ordered(job: str, reason: str, url: str | None, *, quiet: bool) -> bool:
+    """Return whether the job's worker has got the order; False if there is no worker, so that the end is recorded.
+
+    Raises:
+        Failure: There is a worker, and it takes no orders; or the server is away, and the job is none of a script here.
+    """
+    try:
+        with connect(url) as connection:
+            try:
+                give(connection, job, "cancel", reason, quiet=quiet)
+            except Rejected as error:
+                if error.code == "UNKNOWN_JOB" and phase_of(job) is not None:
+                    return False  # its start is kept here, and delivered with the end
+                if error.code not in _NOBODY:
+                    raise
+                _check_alone(connection, job, error)
+                return False
+    except Away as error:
+        if phase_of(job) is None:
+            raise Failure(f"{error}; an order needs the server", Exit.NO_SERVER) from error
+        return False
+    return True
+
+
+def _check_alone(connection: Connection, job: str, error: Rejected) -> None:
+    """Raise `error`, with what to do, if a program works on the job."""
+    worker = connection.job(job).get("worker") or {}
+    if error.code == "TAKES_NO_ORDERS" and worker.get("pid"):
+        where = f" on {worker['host']}" if worker.get("host") else ""
+        text = f"{error.message}; end its process {worker['pid']}{where}, or record the end only with --record"
+        raise Failure(text) from error

@@ -11,6 +11,7 @@ import click
 
 from phaseline_cli.run.command import name_of, new_id
 from phaseline_cli.run.inject import JOB, environment, injected, open_side
+from phaseline_cli.run.orders import Orders
 from phaseline_cli.run.spawn import NOT_STARTED, NotStarted, spawn
 from phaseline_cli.run.tee import Tee
 from phaseline_cli.run.terminal import Terminal
@@ -52,6 +53,14 @@ def _check_facts(_context: click.Context, _parameter: click.Parameter, names: st
 @click.option("--new-job", is_flag=True, help="Report a job of its own, even inside of a job. [a phase of it]")
 @click.option("--no-inject", is_flag=True, help="Execute the command exactly as it is, without PROGRESS_ variables.")
 @click.option("--no-tree", is_flag=True, help="Do not report the programs of a script as phases.")
+@click.option(
+    "--kill-after",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    metavar="SECONDS",
+    help="Time between SIGTERM and SIGKILL for a command that is cancelled or times out. [10]",
+)
+@click.option("--no-remote", is_flag=True, help="Take no orders to cancel, pause or resume the command.")
 @click.option("--no-output", is_flag=True, help="Do not send the end of the output to the server.")
 @click.option("-v", "--verbose", is_flag=True, help="Print warnings about the server.")
 @click.argument("argv", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED)
@@ -65,6 +74,8 @@ def run_command(  # noqa: PLR0913 - one an option
     no_inject: bool,
     no_tree: bool,
     no_output: bool,
+    no_remote: bool,
+    kill_after: float,
     job_id: str | None,
     **wishes: str | None,
 ) -> NoReturn:
@@ -91,10 +102,11 @@ def run_command(  # noqa: PLR0913 - one an option
         # What follows takes a tenth of a second to load; the command runs meanwhile, and its output is passed on.
         from phaseline_cli.watcher import Watcher, Wishes  # noqa: PLC0415
 
+        orders = None if no_remote else Orders()
         chosen = Wishes(**wishes, job_id=job_id, of_job=of_job, tree=not no_tree, output=not no_output)
-        watcher = Watcher(tee, argv, chosen, pid=child.command, verbose=verbose)
+        watcher = Watcher(tee, argv, chosen, pid=child.command, orders=orders, verbose=verbose)
         with watcher:
-            ended = wait(child, terminal, timeout)
+            ended = wait(child, terminal, timeout, kill_after, orders)
             tee.command_ended()
             watcher.ended = ended
     _exit_as(ended)

@@ -21,12 +21,17 @@ _MOST_PHASES = 500
 @click.option("--series", metavar="NAME", help="What makes runs alike. [none]")
 @click.option("--host", metavar="NAME", help="Name of this machine. [its host name]")
 @click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]")
+@click.option("--queued", is_flag=True, help="Only report that it waits; start it later with the same --id.")
+@click.option("--queue", metavar="NAME", help="Queue in which it waits, or from which it starts. [none]")
+@click.option("--position", type=click.IntRange(1), metavar="N", help="Place in the queue, with --queued.")
 @report_options
-def start_command(
+def start_command(  # noqa: PLR0913 - one an option
     name: str,
     *,
     phases: str,
     job_id: str | None,
+    queued: bool,
+    position: int | None,
     url: str | None,
     strict: bool,
     quiet: bool,
@@ -51,7 +56,10 @@ def start_command(
     labels["host"] = labels["host"] or _host()
     given = {key: name_of(value, f"--{key}") for key, value in labels.items() if value}
     forget_old()
-    report = {"type": "job_started", "job_id": job, "name": name, "phases": listed, **given}
+    if position is not None and not queued:
+        raise click.UsageError("--position is for --queued; leave it out, or add --queued")
+    kind, place = ("job_queued", {"position": position}) if queued else ("job_started", {})
+    report = {"type": kind, "job_id": job, "name": name, "phases": listed, **given, **place}
     send(report, url, strict=strict, quiet=quiet)
     remember(job, listed[0] if listed else "work")
     click.echo(job)

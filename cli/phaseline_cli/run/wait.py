@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from phaseline_cli.run.orders import ARRIVED, Family, Given, Orders
 from phaseline_cli.run.spawn import Child
 from phaseline_cli.run.terminal import Terminal
 
@@ -19,7 +20,7 @@ PASSED_ON: Final = (
     signal.SIGUSR2,
     signal.SIGALRM,
 )
-WATCHED: Final = (*PASSED_ON, signal.SIGCHLD, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
+WATCHED: Final = (*PASSED_ON, signal.SIGCHLD, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT, ARRIVED)
 """Signals that are blocked and waited for."""
 _FROM_KERNEL: Final = 0x80
 """`si_code` of a signal that a terminal sent: it went to the command too."""
@@ -34,6 +35,8 @@ class Ended:
     timed_out: bool = False
     interrupted: bool = False
     """Whether a person pressed Ctrl+C."""
+    cancelled: str | None = None
+    """The reason of a user who ordered to cancel it, or ""; None if nobody did."""
 
 
 def block() -> None:
@@ -41,38 +44,53 @@ def block() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
 
 
-def wait(child: Child, terminal: Terminal | None, timeout: float | None = None, kill_after: float = 10.0) -> Ended:
+def wait(
+    child: Child,
+    terminal: Terminal | None,
+    timeout: float | None = None,
+    kill_after: float = 10.0,
+    orders: Orders | None = None,
+) -> Ended:
     """Return when the command has ended.
 
     Args:
         child: the command.
         terminal: ours, if it is passed through to the command.
         timeout: seconds after which it gets SIGTERM; None: never.
-        kill_after: seconds after that until SIGKILL.
+        kill_after: seconds after SIGTERM until SIGKILL.
+        orders: orders of users; a cancelled command gets SIGTERM.
     """
-    return _Wait(child, terminal, timeout, kill_after).run()
+    return _Wait(child, terminal, timeout, kill_after, orders or Orders()).run()
 
 
 class _Wait:
-    def __init__(self, child: Child, terminal: Terminal | None, timeout: float | None, kill_after: float) -> None:
+    def __init__(
+        self, child: Child, terminal: Terminal | None, timeout: float | None, kill_after: float, orders: Orders
+    ) -> None:
         self._child = child
         self._terminal = terminal
         self._until = None if timeout is None else time.monotonic() + timeout
         self._kill_after = kill_after
+        self._orders = orders
+        self._family = Family(child)
+        self._ending = False
         self._timed_out = False
         self._interrupted = False
+        self._paused = False
+        self._cancelled: str | None = None
 
-    def run(self) -> Ended:
+    def run(self) -> Ended:  # noqa: C901 - one branch a signal
         while True:
             info = self._next()
             if info is None:
-                self._child.send(signal.SIGKILL if self._timed_out else signal.SIGTERM)
-                self._timed_out = True
-                self._until = time.monotonic() + self._kill_after
+                self._timed_out = self._timed_out or self._cancelled is None
+                self._end()
+            elif info.si_signo == ARRIVED:
+                while (given := self._orders.take()) is not None:
+                    self._carry_out(given)
             elif info.si_signo == signal.SIGCHLD:
-                status = self._reap()
-                if status is not None:
-                    return Ended(os.waitstatus_to_exitcode(status), self._timed_out, self._interrupted)
+                if (status := self._reap()) is not None:
+                    return self._ended(status)
             elif info.si_signo == signal.SIGWINCH:
                 if self._terminal is not None:
                     self._terminal.resized()
@@ -82,6 +100,37 @@ class _Wait:
                 self._continue()
             else:
                 self._pass_on(info)
+
+    def _ended(self, status: int) -> Ended:
+        if self._ending and self._until is not None:
+            self._family.kill_others(self._until - time.monotonic())
+        return Ended(os.waitstatus_to_exitcode(status), self._timed_out, self._interrupted, self._cancelled)
+
+    def _end(self) -> None:
+        """End the command: first by SIGTERM, later by SIGKILL."""
+        self._family.send(signal.SIGKILL if self._ending else signal.SIGTERM)
+        self._ending = True
+        self._until = time.monotonic() + self._kill_after
+        self._wake()
+
+    def _carry_out(self, given: Given) -> None:
+        if given.order == "cancel":
+            if self._cancelled is None and not self._timed_out:
+                self._cancelled = given.reason
+                self._end()
+        elif given.order == "pause":
+            self._paused = True
+            self._family.send(signal.SIGSTOP)
+        else:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Let a paused command go on; a stopped one would get no other signal."""
+        if self._paused:
+            self._paused = False
+            if self._child.own_session:
+                os.kill(self._child.pid, signal.SIGCONT)
+            self._family.send(signal.SIGCONT)
 
     def _next(self) -> signal.struct_siginfo | None:
         if self._until is None:
@@ -93,6 +142,7 @@ class _Wait:
         self._interrupted = self._interrupted or info.si_signo == signal.SIGINT
         if not typed or self._child.own_session:
             self._child.send(info.si_signo)
+        self._wake()
 
     def _reap(self) -> int | None:
         """Return the command's wait status once it has ended; stop with it if it stopped."""
@@ -100,7 +150,7 @@ class _Wait:
         if pid == 0:
             return None
         if os.WIFSTOPPED(status):
-            if self._child.own_session:
+            if self._child.own_session and not self._paused:
                 self._stop()
             return None
         if self._child.status is not None:

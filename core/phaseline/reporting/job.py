@@ -13,11 +13,13 @@ from phaseline.model.events import (
     JobCompleted,
     JobFailed,
     JobProgress,
+    JobQueued,
     JobStarted,
     PhaseCompleted,
     PhotoInfo,
 )
 from phaseline.reporting.delivery.inbox import Sample, progress_event
+from phaseline.reporting.orders import Handlers, OrderHandler
 from phaseline.reporting.values import count_of, facts, name, text_of
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ T = TypeVar("T")
 SMALLEST_STEP: Final = 0.005
 # An unchanged progress is sent again after this time, as a heartbeat.
 SIGN_OF_LIFE_S: Final = 5.0
+_OF_BOTH: Final = tuple(
+    field for field in JobStarted.__struct_fields__ if field in JobQueued.__struct_fields__ and field != "queue"
+)
 _NOTHING_SENT: Final = (None, None, "", None)
 
 
@@ -39,15 +44,19 @@ class JobReporter:
 
     An exception that leaves the block is reported as an error and fails the job. So does an exit of the program with a
     text or a number other than 0; an exit with 0 completes the job. KeyboardInterrupt or the cancellation of a task
-    cancels it.
+    cancels it. So does any end after an order to cancel was taken.
 
     Attributes:
         job_id: The job's id.
+        cancelled: Whether an order to cancel the job was taken; the work should then stop.
     """
 
-    def __init__(self, reporter: "Reporter", started: JobStarted) -> None:
-        """Create a job of `reporter` that starts with the event `started`."""
+    def __init__(self, reporter: "Reporter", started: JobStarted, handlers: Handlers | None = None) -> None:
+        """Create a job of `reporter` that starts with the event `started`, and takes orders with `handlers`."""
         self.job_id = started.job_id
+        self.cancelled = False
+        self._reason = ""
+        self._handlers = handlers or {}
         self._reporter = reporter
         self._started = started
         self._phase = started.phases[0] if started.phases else "work"
@@ -58,8 +67,40 @@ class JobReporter:
 
     def __enter__(self) -> Self:
         """Report the start."""
+        self._attend()
         self._reporter.report(self._started)
         return self
+
+    def queue(self, queue: str = "", position: int | None = None) -> Self:
+        """Report that the job waits in a queue, before its start; call it again when its position changes.
+
+        Args:
+            queue: The name of the queue.
+            position: Its place in the queue, from 1.
+        """
+        self._attend()
+        start = {field: getattr(self._started, field) for field in _OF_BOTH}
+        self._reporter.report(JobQueued(**start, queue=name(queue, ""), position=position))
+        return self
+
+    def _attend(self) -> None:
+        if self._handlers:
+            cancel = self._handlers.get("cancel")
+            own: Handlers = dict(self._handlers)
+            if cancel is not None:
+                own["cancel"] = self._cancelling(cancel)
+            self._reporter.attend(self.job_id, own)
+
+    def _cancelling(self, cancel: OrderHandler) -> OrderHandler:
+        def carry_out(reason: str) -> None:
+            self.cancelled, self._reason = True, reason
+            try:
+                cancel(reason)
+            except BaseException:
+                self.cancelled = False
+                raise
+
+        return carry_out
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -78,6 +119,10 @@ class JobReporter:
             error: The exception that left the job's code, or a text for a failure, or None.
             exit_code: The program's exit code, if the exception ends the program.
         """
+        self._reporter.attend(self.job_id, {})
+        if self.cancelled:
+            self.cancel(self._reason or "cancelled")
+            return
         if isinstance(error, SystemExit):
             exit_code = _exit_code(error)
             error = error if exit_code else None
@@ -103,6 +148,7 @@ class JobReporter:
 
     def cancel(self, reason: str) -> None:
         """End the job as cancelled; call it once, as `end`."""
+        self._reporter.attend(self.job_id, {})
         self._reporter.watch(self.job_id, None)
         self._reporter.report(JobCancelled(job_id=self.job_id, reason=text_of(reason)))
 

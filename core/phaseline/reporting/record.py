@@ -16,7 +16,9 @@ __all__ = ["Record", "bare_end", "bare_start", "encoded", "frame", "read", "sent
 # Bytes. A server's default limit for a frame is 65,536, and the producer's name is added.
 _MAX_BODY: Final = 65_000
 _MAX_DEPTH: Final = 16
+_BEGINNINGS: Final = frozenset({"job_queued", "job_started"})
 _ENDS: Final = frozenset({"job_completed", "job_failed", "job_cancelled"})
+_ANSWERS: Final = frozenset({"order_taken", "order_refused"})
 _PROGRESS: Final = "job_progress"
 _NOBODY: Final = b'"producer":null,"producer_seq":null,"age_seconds":0.0,'
 
@@ -65,7 +67,17 @@ class Record(msgspec.Struct):
     @property
     def is_kept(self) -> bool:
         """Whether it is never dropped: without its start or end a job's state would be wrong."""
-        return self.kind == "job_started" or self.kind in _ENDS
+        return self.is_beginning or self.kind in _ENDS or self.is_answer
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether it queues or starts the job."""
+        return self.kind in _BEGINNINGS
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it answers an order."""
+        return self.kind in _ANSWERS
 
     def supersedes(self, before: "Record") -> bool:
         """Return whether the record `before` is not needed: this one says more, and the phase began earlier still.

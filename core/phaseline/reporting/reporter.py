@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from phaseline.client.address import Address
 from phaseline.client.notes import warn
 from phaseline.errors import ConfigError, InvalidField, PhaselineError, Refused, shown
-from phaseline.model.events import MAX_AGE_S, MAX_PHASES, Event, JobStarted
+from phaseline.model.events import Event
 from phaseline.reporting.delivery.inbox import Inbox, Sample, Waiter
 from phaseline.reporting.identity import Identity
 from phaseline.reporting.job import JobReporter
+from phaseline.reporting.orders import Handlers, OrderHandler, handlers_of
 from phaseline.reporting.problems import Problems
 from phaseline.reporting.processes import finish_in_child, mind
 from phaseline.reporting.record import Record, encoded
-from phaseline.reporting.values import count_of, facts, names, seconds, text_of
-from phaseline.reporting.values import name as name_of
+from phaseline.reporting.starting import start_of
+from phaseline.reporting.values import count_of, seconds, text_of
 from phaseline.reporting.waiting import in_thread
+from phaseline.reporting.worker_side import WorkerSide
 
 if TYPE_CHECKING:
     from phaseline.reporting.delivery.background import Background
@@ -105,6 +107,7 @@ class Reporter:
         self._starting = threading.RLock()
         self._inbox = Inbox(self._size, self._wake)
         self._background = None
+        self._side = WorkerSide(self._problems, self._inbox)
         self._problems.rejection = None
         self._closed = self._left = False
 
@@ -158,6 +161,10 @@ class Reporter:
         """
         return self._inbox.watch(text_of(job_id), sample)
 
+    def attend(self, job_id: str, handlers: Handlers) -> None:
+        """Take the orders of a job with `handlers`, which the background thread calls; with none, take no more."""
+        self._side.attend(job_id, handlers)
+
     def _start(self) -> None:
         # Imported here, as a program that imports this module may never report.
         from phaseline.reporting.delivery.background import Background, Spooling  # noqa: PLC0415
@@ -169,7 +176,7 @@ class Reporter:
             identity = self.identity
             host = self.host if identity.sends("load") else ""
             self._background = background = Background(
-                self._address, self._inbox, identity.producer(), spool, self._problems, host
+                self._address, self._inbox, identity.producer(), spool, self._side, host
             )
             try:
                 background.start()
@@ -185,7 +192,7 @@ class Reporter:
         if self._background is not None:
             self._background.wake()
 
-    def job(  # noqa: PLR0913 - each one may be left out
+    def job(  # noqa: PLR0913 - what is known of a job
         self,
         name: str,
         *,
@@ -196,6 +203,9 @@ class Reporter:
         job_id: str | None = None,
         worker: dict[str, Any] | None = None,
         age: float = 0.0,
+        on_cancel: OrderHandler | None = None,
+        on_pause: OrderHandler | None = None,
+        on_resume: OrderHandler | None = None,
     ) -> JobReporter:
         """Return a job to report; its `with` block starts and ends it.
 
@@ -208,20 +218,16 @@ class Reporter:
             job_id: The job's id. [the name with a random suffix]
             worker: Facts about the process that does the work, if it is another. [this process, by `worker_facts`]
             age: For how many seconds the work has been going on already, at most a week.
+            on_cancel: Carries out an order to cancel the job; its argument is the user's reason. The background thread
+                calls it, so it must not block: let it set an event that the work checks. An exception refuses the
+                order with its text. Without it, the job takes no such order.
+            on_pause: Carries out an order to pause, likewise; only with `on_resume`.
+            on_resume: Carries out an order to resume.
         """
-        line = name_of(name, "job", 200)
-        started = JobStarted(
-            job_id=name_of(job_id, "job", 200) if job_id is not None else f"{line[:150]}-{os.urandom(4).hex()}",
-            name=line,
-            photo_info=facts(info),
-            workflow=name_of(workflow, "custom"),
-            phases=names(phases, MAX_PHASES),
-            series=name_of(series, ""),
-            host=self.host,
-            worker=self.identity.facts() if worker is None else facts(worker),
-            age_seconds=min(max(0.0, seconds(age, 0.0)), MAX_AGE_S),
-        )
-        return JobReporter(self, started)
+        handlers = handlers_of(on_cancel, on_pause, on_resume)
+        given = {"phases": phases, "workflow": workflow, "series": series, "info": info, "job_id": job_id, "age": age}
+        known = self.identity.facts() if worker is None else worker
+        return JobReporter(self, start_of(name, given, self.host, known, handlers), handlers)
 
     def _raise_rejection(self) -> None:
         rejection, self._problems.rejection = self._problems.rejection, None

@@ -26,7 +26,7 @@ _forking = threading.local()
 
 
 class Worker(Protocol):
-    """The reporter's problems, as the background thread records them."""
+    """The reporter, as the background thread needs it: it records problems, and takes orders."""
 
     def rejected(self, record: Record, code: str, text: str) -> None:
         """Record that the server rejected a record."""
@@ -34,6 +34,10 @@ class Worker(Protocol):
 
     def dropped(self, count: int) -> None:
         """Record the total number of records dropped because the spool is full."""
+        ...
+
+    def ordered(self, job_id: str, order_id: str, order: str, reason: str) -> None:
+        """Carry out an order of a user, unless it arrived before."""
         ...
 
 

@@ -24,7 +24,14 @@ _INVALID: Final = frozenset({400, 413, 422})
 
 class _Numbered(msgspec.Struct):
     type: str
+    job_id: str = ""
     producer_seq: int | None = None
+
+
+class _Order(msgspec.Struct):
+    order_id: str
+    order: str
+    reason: str = ""
 
 
 class _Result(msgspec.Struct):
@@ -32,6 +39,7 @@ class _Result(msgspec.Struct):
     seq: int = 0
     error: str = ""
     code: str = ""
+    orders: list[_Order] = []
 
 
 class _Answer(msgspec.Struct):
@@ -120,10 +128,13 @@ class HttpChannel:
         if answer.epoch != self._epoch:
             raise ConnectionError("the server has new data")
         for text, result in zip(batch, answer.results, strict=True):
-            reply: dict[str, Any] = {"type": "ack", "producer_seq": _numbers.decode(text).producer_seq}
+            known = _numbers.decode(text)
+            reply: dict[str, Any] = {"type": "ack", "producer_seq": known.producer_seq}
             if not result.success:
                 reply |= {"type": "error", "error": result.error, "code": result.code}
             self._reply(reply)
+            for order in result.orders:
+                self._reply({"type": "order", "job_id": known.job_id, **msgspec.structs.asdict(order)})
 
     async def _deliver_each(self, batch: list[str]) -> None:
         for text in batch:

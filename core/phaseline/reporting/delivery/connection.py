@@ -32,6 +32,10 @@ class _Reply(msgspec.Struct, frozen=True):
     features: tuple[str, ...] = ()
     error: str = ""
     code: str = ""
+    job_id: str = ""
+    order_id: str = ""
+    order: str = ""
+    reason: str = ""
 
 
 _replies: Final = msgspec.json.Decoder(_Reply)
@@ -58,6 +62,10 @@ class Outboxes(Protocol):
 
     def next(self) -> Outbox:
         """Return the outbox to send from next."""
+        ...
+
+    def ordered(self, job_id: str, order_id: str, order: str, reason: str) -> None:
+        """Carry out an order of a user, unless it arrived before."""
         ...
 
     def answered(self, refusal: tuple[Record, str, str] | None) -> None:
@@ -156,6 +164,9 @@ class Exchange:
     async def _receive(self) -> None:
         while True:
             reply = _replies.decode(await self._channel.get_message())
+            if reply.type == "order":
+                self._outboxes.ordered(reply.job_id, reply.order_id, reply.order, reply.reason)
+                continue
             if reply.type not in {"ack", "error"}:
                 continue
             in_flight = self._box.spool.in_flight

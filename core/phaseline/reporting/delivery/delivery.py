@@ -179,6 +179,10 @@ class Delivery:
             box.close()
         return next((box for box in self._adopted if box.is_due(trio.current_time())), self._own)
 
+    def ordered(self, job_id: str, order_id: str, order: str, reason: str) -> None:
+        """Let the worker carry out an order of a user."""
+        self._worker.ordered(job_id, order_id, order, reason)
+
     def answered(self, refusal: tuple[Record, str, str] | None) -> None:
         """Record an answer of the server; report a rejection to the worker."""
         self._useful = True

@@ -132,6 +132,17 @@ class Inbox:
                 self._phases.clear()
             self._phases[record.job_id] = record.phase
 
+    def place(self) -> int:
+        """Return the place behind all reports that are complete, for `insert`; call it in the background thread."""
+        with self._lock:
+            return len(self._items)
+
+    def insert(self, record: Record, place: int) -> None:
+        """Add a report before those that other threads have added since `place`."""
+        with self._lock:
+            self._items.insert(place, record)
+            self._rouse()
+
     def put_waiter(self, waiter: Waiter) -> None:
         """Add a caller that waits until all earlier reports are delivered."""
         with self._lock:

@@ -66,7 +66,9 @@ class KnownJobs:
 
     def note(self, record: Record) -> None:
         """Record that the server has received `record`."""
-        if record.kind == "job_started":
+        if record.is_answer:
+            return  # a server without the order would reject it
+        if record.is_beginning:
             self._jobs[record.job_id] = _KnownJob(record)
             return
         if record.is_end:

@@ -131,9 +131,10 @@ class Outbox:
             self._stale = True
         else:
             # A start that is rejected because the job is active means that the server knows the job already.
-            begun = record.kind == "job_started" and code == IllegalEvent.code
+            begun = record.is_beginning and code == IllegalEvent.code
             spool.settle(number, accepted=begun)
-            if begun and record.again:
+            # An order that was carried out may have ended the job before the answer arrived.
+            if (begun and record.again) or (record.is_answer and code == IllegalEvent.code):
                 rejection = None
         self._save()
         return rejection

@@ -152,7 +152,7 @@ class Spool:
         sent = []
         for record in islice(self._waiting.values(), max(0, most)):
             if record.job_id not in self._sure:
-                if record.kind == "job_started":
+                if record.is_beginning:
                     self._sure.add(record.job_id)
                 elif record.job_id in self._asked:
                     break

@@ -1,0 +1,26 @@
+"""The orders that a worker takes: cancel, pause and resume."""
+
+from collections.abc import Callable
+
+from phaseline.client.notes import warn
+from phaseline.model.snapshot import OrderKind
+
+__all__ = ["Handlers", "OrderHandler", "handlers_of"]
+
+OrderHandler = Callable[[str], object]
+"""Carries out an order; its argument is the user's reason, or ""."""
+Handlers = dict[OrderKind, OrderHandler]
+
+
+def handlers_of(
+    on_cancel: OrderHandler | None, on_pause: OrderHandler | None, on_resume: OrderHandler | None
+) -> Handlers:
+    """Return the handlers that are given; a job that can't be resumed is not paused either."""
+    handlers: Handlers = {}
+    if on_cancel is not None:
+        handlers["cancel"] = on_cancel
+    if on_pause is not None and on_resume is not None:
+        handlers |= {"pause": on_pause, "resume": on_resume}
+    elif on_pause is not None or on_resume is not None:
+        warn("the job takes no order to pause: give both on_pause and on_resume")
+    return handlers
