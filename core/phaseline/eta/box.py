@@ -92,7 +92,7 @@ class _Ended(msgspec.Struct, frozen=True, array_like=True):
         return whole and all(map(isfinite, numbers)) and self.crowd >= 1 and self.error >= 0
 
 
-class _Kept(msgspec.Struct, frozen=True, array_like=True):
+class _StoredRatios(msgspec.Struct, frozen=True, array_like=True):
     version: int
     batches: tuple[_Ended, ...]
 
@@ -166,7 +166,7 @@ class Ratios:
 
     def encode(self) -> bytes:
         """Return the state as bytes."""
-        return msgspec.msgpack.encode(_Kept(_VERSION, tuple(self._ended)))
+        return msgspec.msgpack.encode(_StoredRatios(_VERSION, tuple(self._ended)))
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -175,7 +175,7 @@ class Ratios:
         Raises:
             ValueError: It was not made by this version, or is damaged. Begin without batches.
         """
-        kept = msgspec.msgpack.decode(data, type=_Kept)  # its errors are ValueErrors
+        kept = msgspec.msgpack.decode(data, type=_StoredRatios)  # its errors are ValueErrors
         if kept.version != _VERSION or not all(each.sound for each in kept.batches):
             raise ValueError(f"the state of a box, version {kept.version}, is not valid; begin without batches")
         ratios = cls()
