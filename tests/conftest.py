@@ -48,6 +48,11 @@ def postgres() -> Iterator[Any]:
         yield server
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the workers of `-n auto`: more than processors, as tests wait for servers half of their time."""
+    return max(1, (os.cpu_count() or 1) * 3 // 2)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_missing] = {}
 
@@ -82,6 +87,7 @@ def report_coverage(terminalreporter: pytest.TerminalReporter) -> None:
     measured = coverage.Coverage()
     measured.load()
     terminalreporter.section("coverage")
-    for root in ("core", "server", "tui"):
+    for root in ("core", "cli", "server", "tui"):
         share = measured.report(include=[f"{root}/*"], file=io.StringIO())
-        terminalreporter.line(f"{root:<8}{share:5.1f} %")
+        if share:  # else none of its tests was chosen
+            terminalreporter.line(f"{root:<8}{share:5.1f} %")

@@ -44,29 +44,36 @@ def processes_of(directory: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.needs("make")
 def test_through_a_pipe_the_demo_prints_each_change_of_phase_and_the_folder_of_the_pictures(
     tmp_path: Path, programs: dict[str, str]
 ) -> None:
     done = subprocess.run(
-        [*DEMO, str(tmp_path)], env=programs, capture_output=True, text=True, check=False, timeout=600
+        ["make", "--silent", "-C", str(ROOT), "-o", ".venv/.installed", "demo", f"ARGS={tmp_path}"],
+        env=programs,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    told = [match.groups() for line in lines if (match := LINE.match(line))]
-    photos = {name for name, _ in told if name.startswith("IMG_")}
+    reported = [match.groups() for line in lines if (match := LINE.match(line))]
+    photos = {name for name, _ in reported if name.startswith("IMG_")}
     assert len(photos) == 5
-    assert sum(phase == "exporting" for name, phase in told if name in photos) == 4
+    assert sum(phase == "exporting" for name, phase in reported if name in photos) == 4
     assert sum("FAILED: IMG_005.jpg can't be processed" in line for line in lines) == 1
     assert len(list((tmp_path / "exported").glob("*.jpg"))) == 4
-    runs = {name for name, _ in told} - photos
+    runs = {name for name, _ in reported} - photos
     assert {name.partition("/")[0] for name in runs} == {"brisk", "patient", "faraway"}
     for name in runs:
-        phases = [phase for other, phase in told if other == name]
+        phases = [phase for other, phase in reported if other == name]
         if not name.startswith("faraway"):
             whole = [phase for phase in phases if phase != "completed"]
             assert whole in (WORK, []), name
-        assert len(phases) == len(set(phases)), f"{name} told a phase twice"
+        assert len(phases) == len(set(phases)), f"{name} reported a phase twice"
         assert phases[-1] == "completed"
     assert sum("FAILED, as it should" in line for line in lines) == 1
     assert sum("was there already" in line for line in lines) == 1
@@ -96,6 +103,7 @@ def painting_demo(directory: Path, programs: dict[str, str]) -> Iterator["subpro
                 os.killpg(demo.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_the_demo_reports_a_dead_server_and_fails(tmp_path: Path, programs: dict[str, str]) -> None:
     with painting_demo(tmp_path, programs) as demo:
         for process in Path("/proc").glob("[0-9]*"):
@@ -112,6 +120,7 @@ def test_the_demo_reports_a_dead_server_and_fails(tmp_path: Path, programs: dict
     assert processes_of(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ended_by_a_signal_it_leaves_no_process(
     tmp_path: Path, programs: dict[str, str], number: signal.Signals
