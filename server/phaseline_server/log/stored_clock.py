@@ -13,7 +13,7 @@ __all__ = ["continued_clock", "encode_reading"]
 _LONGEST_GAP: Final = 1 / 7
 
 
-class _Stored(msgspec.Struct, frozen=True):
+class _StoredClock(msgspec.Struct, frozen=True):
     """A reading of the log's clock, and the boot of the machine that it is from."""
 
     reading: Reading
@@ -22,7 +22,7 @@ class _Stored(msgspec.Struct, frozen=True):
 
 def encode_reading(reading: Reading) -> str:
     """Return the text to store for a reading of the log's clock."""
-    return msgspec.json.encode(_Stored(reading, boot_id())).decode()
+    return msgspec.json.encode(_StoredClock(reading, boot_id())).decode()
 
 
 def continued_clock(stored: str | None, latest_ns: int | None, age_s: float) -> LogClock:
@@ -37,7 +37,7 @@ def continued_clock(stored: str | None, latest_ns: int | None, age_s: float) -> 
     if stored is None:
         last = None if latest_ns is None else Reading(latest_ns, latest_ns, 0)
         return LogClock(last, longest_gap_ns=longest_gap_ns)
-    found, boot = msgspec.json.decode(stored, type=_Stored), boot_id()
+    found, boot = msgspec.json.decode(stored, type=_StoredClock), boot_id()
     # Commits after the stored reading advanced both clocks alike.
     ahead_ns = max(0, (latest_ns or 0) - found.reading.log_ns)
     last = Reading(*(time_ns + ahead_ns for time_ns in found.reading))
