@@ -247,7 +247,12 @@ async def test_the_pages_fit_the_screen_of_a_phone(tmp_path: Path) -> None:
         await report(client, "error", job_id="a" * 200, error_type="e" * 100, error_message="long " * 50 + "x" * 500)
         await report_all(client, many_jobs(60, active=10))
         await tab.size(360, 740, mobile=True)
-        for path, ready in (("", ".row.job"), ("job/" + "a" * 200, ".gantt"), ("history?range=all", ".lengths")):
+        for path, ready in (
+            ("", ".row.job"),
+            ("job/" + "a" * 200, ".gantt"),
+            ("history?range=all", ".lengths"),
+            ("boxes", ".boxes tr"),
+        ):
             await tab.go(f"{str(client.base_url).rstrip('/')}/{path}")
             await tab.until(f"document.querySelector('{ready}') !== null")
             assert await tab.evaluate("document.documentElement.scrollWidth") <= 360, path

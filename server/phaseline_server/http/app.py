@@ -20,6 +20,7 @@ from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.page_files import PAGE
 from phaseline_server.http.quart_calls import HttpCall, WebSocketCall
 from phaseline_server.http.routes import (
+    estimates,
     events,
     fallback,
     files,
@@ -54,6 +55,7 @@ _FAMILIES: Final = (
     preview,
     files,
     progress,
+    estimates,
     history,
     hosts,
     orders,

@@ -12,6 +12,7 @@ from phaseline_server.door import Door
 from phaseline_server.http.answer_budget import AnswerBudget
 from phaseline_server.http.clients import Clients
 from phaseline_server.http.report_notes import Fractions
+from phaseline_server.jobs.courses import Courses
 from phaseline_server.learning.learner import Learning
 from phaseline_server.pictures.gallery import Gallery
 from phaseline_server.pictures.runs import Runs
@@ -32,6 +33,7 @@ class Services:
         keeper: The token store and rate limits.
         learning: Statistics of earlier runs.
         clients: The connected clients, over any transport.
+        courses: How the estimates of jobs moved.
         answers: The budget of large answers.
         refused: Number of rejected requests and messages, by error code.
         fractions: Jobs whose progress looks like a fraction.
@@ -47,6 +49,7 @@ class Services:
     learning: Learning
     clients: Clients
     answers: AnswerBudget
+    courses: Courses
     refused: Counter[str] = field(default_factory=Counter)
     fractions: Fractions = field(default_factory=Fractions)
     started: float = field(default_factory=trio.current_time)

@@ -57,6 +57,7 @@ _PAGES: Final = (
     Route("page", "GET", "/", _ANYBODY, "Show all jobs as a page.", media("text/html")),
     Route("page_job", "GET", "/job/{job_id}", _ANYBODY, "Show a job as a page.", media("text/html")),
     Route("page_history", "GET", "/history", _ANYBODY, "Show past jobs as a page.", media("text/html")),
+    Route("page_boxes", "GET", "/boxes", _ANYBODY, "Show the machines as a page.", media("text/html")),
     Route(
         "page_file",
         "GET",

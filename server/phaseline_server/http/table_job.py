@@ -7,6 +7,7 @@ from msgspec import Meta
 from phaseline_server.access.rules import Need, Rule
 from phaseline_server.http import answers
 from phaseline_server.http.route import JSON, REPORTED, Route, json_of
+from phaseline_server.http.routes.estimates import EstimateList
 from phaseline_server.http.routes.link import MAX_DAYS, LinkCreated, LinkList, LinksRevoked
 from phaseline_server.http.routes.orders import GivenOrder
 from phaseline_server.http.routes.output import MAX_AT
@@ -19,6 +20,15 @@ _REPORT: Final = Rule(Need.REPORT)
 
 JOB: Final = (
     Route("job", "GET", "/progress/job/{job_id}", _READ, "Get a job.", json_of(answers.JobAnswer), errors=(404, 503)),
+    Route(
+        "estimates_of_job",
+        "GET",
+        "/progress/job/{job_id}/estimates",
+        _READ,
+        "Get how the estimate of a job moved.",
+        json_of(EstimateList),
+        errors=(404, 503),
+    ),
     Route(
         "order_job",
         "POST",

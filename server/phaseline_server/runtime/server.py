@@ -19,6 +19,7 @@ from phaseline_server.http.answer_budget import AnswerBudget
 from phaseline_server.http.app import make_app
 from phaseline_server.http.clients import Clients
 from phaseline_server.http.services import Services
+from phaseline_server.jobs.courses import Courses
 from phaseline_server.jobs.output import Outputs
 from phaseline_server.jobs.output_storage import OutputStorage
 from phaseline_server.jobs.tracker import Tracker, now
@@ -135,6 +136,7 @@ async def _serve_from(
     stored_outputs = OutputStorage(store, outputs)
     stored_outputs.restore(learned)
     learning.restore(learned)
+    courses = Courses(learning)
     tracker = Tracker(
         log,
         ema if settings.eta_engine == "ema" else learning.model,
@@ -144,7 +146,7 @@ async def _serve_from(
         bounds=(settings.max_phases, settings.max_job_bytes),
         jobs=known.jobs,
         producers=known.producers,
-        listener=learning,
+        listener=courses,
         ends=known.ends,
     )
     lifecycle = Watchdog(
@@ -179,7 +181,9 @@ async def _serve_from(
                 nursery.start_soon(reload_at_hangup, tls)
                 clients, answers = Clients(most=settings.max_connections), AnswerBudget(settings.answer_bytes)
                 jobs, gallery = JobsView(tracker, keeper, outputs), Gallery(studio)
-                app = make_app(Services(settings, jobs, runs, gallery, door, keeper, learning, clients, answers))
+                app = make_app(
+                    Services(settings, jobs, runs, gallery, door, keeper, learning, clients, answers, courses)
+                )
                 urls = await nursery.start(door.serve, app, listeners)
                 announce(urls)
                 task_status.started(urls)

@@ -26,6 +26,7 @@ PATH = "/progress/job/shot%2F7%20%C3%A9"
 LINKED = {
     ("GET", "/progress/job/{job_id}"),
     ("GET", "/progress/job/{job_id}/output"),
+    ("GET", "/progress/job/{job_id}/estimates"),
     ("GET", "/progress/events"),
     ("GET", "/events"),
     ("POST", "/ws/ticket"),

@@ -35,6 +35,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/"): ("/", None, EVERYBODY),
     ("GET", "/job/{job_id}"): ("/job/shot-1", None, EVERYBODY),
     ("GET", "/history"): ("/history", None, EVERYBODY),
+    ("GET", "/boxes"): ("/boxes", None, EVERYBODY),
     ("GET", "/page/{name}"): ("/page/main.js", None, EVERYBODY),
     ("GET", "/openapi.json"): ("/openapi.json", None, EVERYBODY),
     ("GET", "/health"): ("/health", None, EVERYBODY),
@@ -63,6 +64,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/progress/job/{job_id}"): ("/progress/job/shot-1", None, READERS),
     ("GET", "/progress/job/{job_id}/output"): ("/progress/job/shot-1/output", None, READERS),
     ("POST", "/progress/job/{job_id}/output"): ("/progress/job/shot-1/output", "text", REPORTERS - OTHERS),
+    ("GET", "/progress/job/{job_id}/estimates"): ("/progress/job/shot-1/estimates", None, READERS),
     # A token that reports all jobs is that of many workers, so it stops none of them.
     ("POST", "/progress/job/{job_id}/orders"): (
         "/progress/job/shot-1/orders",

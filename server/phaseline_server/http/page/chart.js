@@ -18,7 +18,10 @@ export function median(numbers) {
 }
 
 /** The distance of the lines, so that there are at most four. @param {number} most */
-const stepOf = (most) => STEPS.find((step) => most / step <= 4) ?? Math.ceil(most / 4);
+export const stepOf = (most) => STEPS.find((step) => most / step <= 4) ?? Math.ceil(most / 4);
+
+/** The word at a line. @param {number} seconds */
+export const tick = (seconds) => (seconds ? duration(seconds).replace(/ 00?[smh]$/, "") : "0");
 
 /**
  * @param {Run[]} runs
@@ -40,7 +43,7 @@ export function lengths(runs, width, open) {
   for (let line = 0; line <= most; line += step) {
     drawn.append(
       svg("line", { class: "rule", x1: MARGIN.left, x2: right, y1: y(line), y2: y(line) }),
-      svg("text", { x: MARGIN.left - 8, y: y(line) + 4, "text-anchor": "end" }, line ? duration(line).replace(/ 00?[smh]$/, "") : "0"),
+      svg("text", { x: MARGIN.left - 8, y: y(line) + 4, "text-anchor": "end" }, tick(line)),
     );
   }
   const now = Date.now();

@@ -3,12 +3,14 @@
 import { ApiError, address, get, hasToken, isLink, post, readsAll, shown, statusPath } from "./api.js";
 import { h, setText } from "./dom.js";
 import { about, band, clean, clock, count, duration, moment, rate, valueText } from "./format.js";
+import { Fan } from "./fan.js";
 import { barsOf, gantt } from "./gantt.js";
+import { Orders } from "./orders.js";
 import { Sharing } from "./sharing.js";
 import { Output } from "./output.js";
 import { barOf, nameOf, percentOf, sourceOf } from "./row.js";
 import { elapsedAt, isOver, isRunning, jobOf, remainingAt, wallOf } from "./store.js";
-import { GLYPHS, JOB, STATES, WORDS } from "./words.js";
+import { GLYPHS, JOB, ORDERS, STATES, WORDS } from "./words.js";
 
 /** @typedef {import("./store.js").Job} Job */
 
@@ -48,6 +50,8 @@ export class JobView {
     this.phases = h("section", {});
     this.side = h("div", { class: "facts" });
     this.estimate = h("section", {});
+    this.fan = new Fan(id);
+    this.orders = new Orders(id, () => this.#again());
     this.errors = h("section", {});
     this.media = h("section", {});
     this.output = new Output(id);
@@ -110,7 +114,7 @@ export class JobView {
       this.name = nameOf(this.job);
       this.note.hidden = true;
       this.#show();
-      await this.output.read();
+      await Promise.all([this.output.read(), this.fan.read(this.status)]);
       if (first && readsAll()) await this.#statistics();
     } catch (error) {
       this.missing = error instanceof ApiError && error.status === 404;
@@ -163,7 +167,7 @@ export class JobView {
     const counted = [count(job.done, job.total, job.unit), job.state === "active" ? rate(job.rate) : ""].filter(Boolean).join(" · ");
     const state = STATES[job.state] ?? job.state;
     const percent = percentOf(job);
-    const key = JSON.stringify([job.name, state, percent, words, counted, job.message, this.status.dismissed]);
+    const key = JSON.stringify([job.name, state, percent, words, counted, job.message, this.status.dismissed, this.status.paused]);
     const ends = barOf(job, at.now);
     if (this.head.dataset.key !== key) {
       this.head.dataset.key = key;
@@ -175,7 +179,7 @@ export class JobView {
         h("div", { class: "track big", role: "progressbar", "aria-valuenow": Math.floor(job.percent), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": nameOf(job) },
           ...names.map((name) => h("i", { class: name }))),
         h("p", { class: "now" }, h("b", { class: "state" }, state), h("b", {}, percent), ...words.map((each) => h("span", {}, each)), counted ? h("span", {}, counted) : null,
-          this.status.dismissed ? h("span", {}, JOB.dismissed) : null),
+          this.status.paused ? h("b", { class: "state" }, ORDERS.paused) : null, this.status.dismissed ? h("span", {}, JOB.dismissed) : null),
         job.message && !isOver(job) ? h("p", { class: "message" }, job.message) : h("p", { hidden: true }),
       );
     }
@@ -198,9 +202,10 @@ export class JobView {
       return h("li", {}, h("time", {}, clock(wallOf(reason.at), Date.now())), h("b", {}, `${sign}${about(Math.abs(reason.change_seconds))}`), ` ${clean(reason.text)}`);
     });
     const over = status.completed_at !== null;
-    this.estimate.hidden = over && !reasons.length;
+    this.estimate.hidden = over && !reasons.length && !this.fan.drawn;
     this.estimate.replaceChildren(
       h("h3", {}, JOB.estimate),
+      this.fan.element,
       ...(over ? [] : [h("p", {}, JOB.basis(status.eta_runs, status.eta_basis))]),
       h("h4", {}, JOB.reasons),
       reasons.length ? h("ol", { class: "reasons" }, ...reasons.reverse()) : h("p", { class: "hint" }, JOB.noReasons),
@@ -255,7 +260,14 @@ export class JobView {
       });
     }
     const can = !isLink && !status.dismissed && status.state !== "active" && status.state !== "queued";
-    this.actions.replaceChildren(...(this.sharing.may ? [this.sharing.button] : []), raw, ...(can ? [h("button", { type: "button", name: "dismiss", onclick: () => this.#dismiss() }, JOB.dismiss)] : []));
+    this.orders.show(status);
+    this.actions.replaceChildren(this.orders.element, ...(this.sharing.may ? [this.sharing.button] : []), raw, ...(can ? [h("button", { type: "button", name: "dismiss", onclick: () => this.#dismiss() }, JOB.dismiss)] : []));
+  }
+
+  /** Fetch the job again, as something was changed here. */
+  #again() {
+    this.wanted = true;
+    this.paint();
   }
 
   async #dismiss() {
@@ -263,8 +275,7 @@ export class JobView {
     if (!status || status.dismissed || status.state === "active" || !confirm(JOB.dismissAsk)) return;
     try {
       await post("progress/dismiss", { job_id: this.id });
-      this.wanted = true;
-      this.paint();
+      this.#again();
     } catch (error) {
       const denied = error instanceof ApiError && error.status === 403;
       this.actions.append(h("span", { class: "note problem", role: "alert" }, denied ? JOB.dismissDenied : /** @type {Error} */ (error).message));

@@ -212,7 +212,7 @@ function pressed(app, dialog, event) {
   }
   if (typing || (event.key === "Enter" && target.matches("a, button, summary"))) return;
   /** @type {Record<string, () => void>} */
-  const keys = { "?": () => dialog.showModal(), t: () => useTheme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme ?? "auto") + 1) % 3] ?? "auto"), 1: () => app.go(""), 6: () => app.go("history") };
+  const keys = { "?": () => dialog.showModal(), t: () => useTheme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme ?? "auto") + 1) % 3] ?? "auto"), 1: () => app.go(""), 5: () => app.go("boxes"), 6: () => app.go("history") };
   const act = keys[event.key];
   if (act) act();
   else if (!app.view?.key(event.key)) return;

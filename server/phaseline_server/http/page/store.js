@@ -43,7 +43,7 @@ const ENDS = new Set(["completed", "failed", "cancelled"]);
 /** The types of messages that matter here. */
 export const TYPES = [
   "snapshot", "job_started", "job_progress", "stage_completed", "photo_info", "error_occurred", "job_completed", "job_failed",
-  "job_stalled", "job_lost", "job_resumed", "job_dismissed", "processing_metrics",
+  "job_queued", "job_cancelled", "order_given", "order_taken", "order_refused", "job_stalled", "job_lost", "job_resumed", "job_dismissed", "processing_metrics",
 ];
 
 /** @param {Job} job */
@@ -160,6 +160,7 @@ const APPLY = {
   job_lost: stop,
   job_completed: end,
   job_failed: end,
+  job_cancelled: end,
 };
 
 /** @param {Job} job @param {any} message @param {number} wall */

@@ -34,11 +34,16 @@ export const VIEWS = {
     const [{ HistoryView }] = await Promise.all([import("./history.js"), style("history.css")]);
     return new HistoryView(app);
   },
+  /** @param {App} app @param {string} _job @returns {Promise<View>} */
+  boxes: async (app, _job) => {
+    const [{ BoxesView }] = await Promise.all([import("./boxes.js"), style("history.css"), style("boxes.css")]);
+    return new BoxesView(app);
+  },
 };
 
 /** Load the code of the pages that are not shown, so that they open at once, and while the server is away. */
 export function loadOthers() {
-  const load = () => Promise.all([import("./job.js"), style("job.css"), import("./history.js"), style("history.css"), import("./list.js")]).catch(() => {});
+  const load = () => Promise.all([...["job.css", "history.css", "boxes.css"].map(style), import("./job.js"), import("./history.js"), import("./boxes.js"), import("./list.js")]).catch(() => {});
   if ("requestIdleCallback" in globalThis) requestIdleCallback(load, { timeout: IDLE_MS });
   else setTimeout(load, IDLE_MS);
 }
@@ -51,7 +56,7 @@ export function loadOthers() {
 export function pageOf(path) {
   const job = /^job\/(.+)$/s.exec(path)?.[1];
   if (job) return { name: "job", job: decoded(job) };
-  return { name: path === "history" ? "history" : "list", job: "" };
+  return { name: path === "history" || path === "boxes" ? path : "list", job: "" };
 }
 
 /** @param {string} text A part of an address, perhaps a wrong one. */

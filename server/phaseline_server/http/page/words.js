@@ -37,6 +37,7 @@ export const WORDS = {
   jobs: "Jobs",
   state: "state",
   history: "History",
+  boxes: "Boxes",
   /** @param {number} count */
   matching: (count) => `${many(count, "job")} match`,
   nothingMatches: "No job matches the filter.",
@@ -73,7 +74,7 @@ export const WORDS = {
   close: "Close",
   keys: [
     ["/", "filter"], ["j k ↓ ↑", "move"], ["g G", "first, last"], ["Enter", "open, fold or unfold"], ["Esc", "back; clear the filter"],
-    ["s S", "sort by the next column; reverse"], ["1 6", "jobs, history"], ["t", "theme"], ["?", "this list"],
+    ["s S", "sort by the next column; reverse"], ["1 5 6", "jobs, boxes, history"], ["t", "theme"], ["?", "this list"],
   ],
 };
 
@@ -87,7 +88,7 @@ export const JOB = {
   reasons: "Why the remaining time changed",
   noReasons: "It has not changed by more than a tenth.",
   /** @param {number} runs @param {string} basis */
-  basis: (runs, basis) => (basis === "none" ? "There is nothing to estimate from yet." : `From ${many(runs, "earlier run")}${basis === "history" ? "" : " and this one's own progress"}.`),
+  basis: (runs, basis) => (basis === "none" ? "There is nothing to estimate from yet." : runs === 0 ? "From this run's own progress." : `From ${many(runs, "earlier run")}${basis === "history" ? "" : " and this one's own progress"}.`),
   facts: "Facts",
   worker: "Worker",
   result: "Result",
@@ -117,6 +118,34 @@ export const JOB = {
     job_id: "id", workflow: "workflow", series: "series", host: "host", started: "started", ended: "ended", elapsed: "elapsed",
     message: "message", count: "count", photo_id: "item", stage: "phase",
   },
+};
+
+export const ORDERS = {
+  /** @type {Record<string, string>} */
+  buttons: { cancel: "Cancel", pause: "Pause", resume: "Resume" },
+  ask: "Cancel this job? Its worker ends the program.",
+  paused: "paused",
+  /** @param {string} order @param {string} time */
+  pending: (order, time) => `${order} ordered at ${time}, waiting for the worker`,
+};
+
+export const BOXES = {
+  columns: ["host", "jobs", "load", "memory", "GPU", "longest silence", "doing"],
+  load: "load of the last minute / processors",
+  /** @param {string} age */
+  old: (age) => `measured ${age} ago`,
+  idle: "idle",
+  none: "No machine has reported jobs or its load.",
+  /** @param {number} count */
+  more: (count) => `and ${many(count, "more job")}`,
+  noLoad: "not reported",
+};
+
+export const FAN = {
+  title: "How the estimate of the whole run moved",
+  note: "Line: estimated length of the run. Area: its range. Dashed: the time that had passed.",
+  /** @param {string} from @param {string} to */
+  spoken: (from, to) => `The estimated length of the run moved from ${from} to ${to}.`,
 };
 
 export const SHARING = {

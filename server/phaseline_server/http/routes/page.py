@@ -1,4 +1,4 @@
-"""The web page: one document at `/`, `/job/<id>` and `/history`, and its files.
+"""The web page: one document at `/`, `/job/<id>`, `/history` and `/boxes`, and its files.
 
 Its scripts show the rest, over `/ws` and the HTTP API. Without JavaScript, `/` is a table of the jobs.
 """
@@ -25,7 +25,12 @@ __all__ = ["add_handlers"]
 _MOST: Final = 200
 _statuses: Final = msgspec.json.Decoder(JobStatus)
 _COMMON: Final = ("base.css", "list.css", "narrow.css")
-_STYLES: Final = {"list": _COMMON, "job": (*_COMMON, "job.css"), "history": (*_COMMON, "history.css")}
+_STYLES: Final = {
+    "list": _COMMON,
+    "job": (*_COMMON, "job.css"),
+    "history": (*_COMMON, "history.css"),
+    "boxes": (*_COMMON, "history.css", "boxes.css"),
+}
 """The styles of each view. Its script is named as the view; the page loads those of other views later."""
 _HEADERS: Final = {
     "Content-Security-Policy": (
@@ -70,6 +75,10 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
     @handlers
     async def page_history() -> Response:
         return await document("history")
+
+    @handlers
+    async def page_boxes() -> Response:
+        return await document("boxes")
 
     @handlers
     async def page_file(name: str) -> Response:

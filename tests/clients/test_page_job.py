@@ -1,0 +1,89 @@
+"""The web page of one job: orders to its worker, and how its estimate moved; and the page of the machines."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phaseline_server.jobs import courses
+from tests.support.browser import browser
+from tests.support.servers import serving
+from tests.support.web_page import LIVE, press, report, report_all
+
+pytestmark = pytest.mark.needs("chromium")
+
+
+async def test_the_job_is_paused_and_cancelled_by_orders_that_its_worker_takes(tmp_path: Path) -> None:
+    async def answer() -> dict[str, Any]:
+        [pending] = (await client.get("/progress/job/a")).json()["job_status"]["pending_orders"]
+        taken = {"type": "order_taken", "job_id": "a", "order_id": pending["order_id"], "order": pending["order"]}
+        await report_all(client, [taken])
+        return taken
+
+    async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
+        await report(client, "start", job_id="a", name="Shot 7", orders=["cancel", "pause", "resume"])
+        await report(client, "start", job_id="b", name="Shot 8")
+        root = str(client.base_url).rstrip("/")
+        await tab.go(f"{root}/job/b")
+        await tab.until(f"{LIVE} && document.querySelector('h2').innerText.endsWith('Shot 8')")
+        assert await tab.evaluate("document.querySelector('.orders button')") is None
+        await tab.go(f"{root}/job/a")
+        names = "[...document.querySelectorAll('.orders button')].map((each) => each.name).join()"
+        await tab.until(f"{names} === 'cancel,pause'")
+        await tab.evaluate("document.querySelector('button[name=pause]').click()")
+        await tab.until("document.querySelector('.orders').innerText.includes('pause ordered at')")
+        assert (await answer())["order"] == "pause"
+        await tab.until(f"{names} === 'cancel,resume'")
+        await tab.until("document.querySelector('.now').innerText.includes('paused')")
+        await tab.evaluate("window.confirm = () => false; document.querySelector('button[name=cancel]').click()")
+        assert (await client.get("/progress/job/a")).json()["job_status"]["pending_orders"] == []
+        await tab.evaluate("window.confirm = () => true; document.querySelector('button[name=cancel]').click()")
+        await tab.until("document.querySelector('.orders').innerText.includes('cancel ordered at')")
+        await answer()
+        await report_all(client, [{"type": "job_cancelled", "job_id": "a"}])
+        await tab.until("document.querySelector('.job-head.cancelled') !== null")
+        await tab.until(f"{names} === ''")
+        await press(tab, "1")
+        await tab.until("document.querySelector('.row.job.cancelled') !== null")
+        assert tab.problems == []
+
+
+async def test_the_job_shows_how_its_estimate_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courses, "_FIRST_STEP_S", 0.0)
+    async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
+        await report(client, "start", job_id="a", workflow="w", phases=["render"], age_seconds=600)
+        for progress in range(10, 60, 10):
+            await report(client, "report", job_id="a", stage="render", progress=progress)
+            await client.get("/progress/job/a")
+        await tab.go(f"{str(client.base_url).rstrip('/')}/job/a")
+        await tab.until("document.querySelector('.fan .range').getBBox().height > 0")
+        spoken = await tab.evaluate("document.querySelector('.fan').getAttribute('aria-label')")
+        assert spoken.startswith("The estimated length of the run moved from ")
+        await report(client, "complete", job_id="a")
+        await tab.until("document.querySelector('.job-head.completed') !== null")
+        await tab.until("document.querySelector('.fan .mid') !== null")
+        assert tab.problems == []
+
+
+async def test_the_machines_show_their_jobs_and_load(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
+        root = str(client.base_url).rstrip("/")
+        await tab.go(f"{root}/boxes")
+        await tab.until("document.querySelector('.note').innerText === 'No machine has reported jobs or its load.'")
+        for number in range(5):
+            await report(client, "start", job_id=f"{number}", name=f"Shot {number}", host="render 01")
+        gpu = {"name": "RTX", "use": 80, "memory_used": 2**34, "memory_total": 2**35}
+        load = {"load": 6.5, "processors": 8, "memory_used": 2**34, "memory_total": 2**36, "gpus": [gpu]}
+        await client.post("/progress/host", json={"host": "render 01", **load})
+        await client.post("/progress/host", json={"host": "idle", "load": 0.1})
+        await tab.until("document.querySelectorAll('.boxes tbody tr').length === 2")
+        rows = "[...document.querySelectorAll('.boxes tbody tr')].map((row) => row.innerText)"
+        await tab.until(f"{rows}[1].includes('and 2 more jobs')")
+        idle, busy = await tab.evaluate(rows)
+        assert "idle" in idle
+        for text in ("render 01", "6.5/8", "16/64 GiB", "80 % · 16/32 GiB", "Shot "):
+            assert text in busy
+        await tab.evaluate("[...document.querySelectorAll('.boxes th a')].at(-1).click()")
+        await tab.until("document.querySelector('input[type=search]').value === 'host:\"render 01\"'")
+        await tab.until("document.querySelectorAll('.row.job').length === 5")
+        assert tab.problems == []
