@@ -42,12 +42,12 @@ async def test_the_estimates_of_a_run_are_listed_and_those_of_the_run_before_are
 ) -> None:
     monkeypatch.setattr(courses, "_FIRST_STEP_S", 0.0)
     async with serving(tmp_path) as client:
-        for age in (600, 60):
+        for age in (600, 0):
             body = {"job_id": "a", "workflow": "w", "phases": ["render"], "age_seconds": age}
             await client.post("/progress/start", json=body)
             points = await moved(client)
             assert len(points) >= 2
-            assert all(age <= point["elapsed_seconds"] < age + 60 for point in points), points
+            assert all(age <= point["elapsed_seconds"] < age + 60 for point in points)
             assert all(each["eta_low_seconds"] <= each["eta_seconds"] <= each["eta_high_seconds"] for each in points)
             await client.post("/progress/complete", json={"job_id": "a"})
         assert (await client.get("/progress/job/b/estimates")).status_code == 404
