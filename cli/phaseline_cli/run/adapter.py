@@ -17,7 +17,9 @@ import msgspec
 from phaseline_cli.run.numbers import Unit
 from phaseline_cli.run.spoken import spoken
 
-GROUPS: Final = frozenset({"percent", "fraction", "done", "total", "left", "step", "steps", "phase", "text", "name"})
+GROUPS: Final = frozenset(
+    {"percent", "fraction", "done", "each", "total", "left", "step", "steps", "phase", "text", "name"}
+)
 """The names of groups that a rule's pattern may have."""
 
 

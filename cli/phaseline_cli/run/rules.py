@@ -14,6 +14,7 @@ class Rules(Lines):
         """Begin without totals."""
         self._of = "both" if len(self.adapter.phases) <= 1 else "phase"
         self._total: float | None = None
+        self._count = 0
         self._steps: tuple[float, float] | None = None
 
     def line(self, text: str) -> bool:
@@ -63,7 +64,10 @@ class Rules(Lines):
         done = parse(values["done"], rule.unit) if "done" in values else None
         left = parse(values["left"], rule.unit) if "left" in values else None
         if total is not None and done is None and left is None:
-            self._total = total
+            self._total, self._count = total, 0
+        if "each" in values:
+            self._count += 1
+            done = self._count
         total = self._total if total is None else total
         if left is not None and total is not None:
             done = total - left
