@@ -64,3 +64,9 @@ def test_lines_in_the_forms_of_render_farms_count_at_once() -> None:
 def test_zstd_prints_its_ratio_as_a_percent_and_that_is_no_progress() -> None:
     reader = read("\rRead:  2.50 MiB /  10.0 MiB ==> 35%", argv=("zstd", "-19", "big"))
     assert reader.progress.now.run == 0.25
+
+
+def test_a_bar_that_begins_again_is_not_full_any_more() -> None:
+    bars = [f"\r{n:3}%|{'#' * (n // 10):10}| {n}/100 [00:01<00:01, 1it/s]" for n in (0, 50, 100, 0, 20, 40)]
+    reader = read(*bars)
+    assert (reader.progress.now.fraction, reader.progress.now.run) == (0.4, None)

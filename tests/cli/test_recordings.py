@@ -22,9 +22,7 @@ OTHER_PHASES: Final = {
     "enlighten-pty": [],  # it waits for a terminal that answers
     "git-clone-pipe": ["enumerate", "count", "compress", "receive", "resolve deltas", "update files"],
     "lightning-pty": ["start", "sanity check", "epoch 0", "validation", "epoch 1", "epoch 2", "epoch 3"],
-    "npm-install-pty": ["install"],
     "pv-numeric-pipe": [],
-    "sklearn-verbose-pipe": [],  # three kinds of output without a bar
     "transformers-trainer-pty": ["run"],
     "xgboost-pty": ["boost"],
 }

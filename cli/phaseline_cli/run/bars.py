@@ -46,6 +46,8 @@ class _DrawnBar:
     total: float | None
     seen: int = 0
     rises: int = 0
+    again: bool = False
+    """Whether a bar of its name has ended, and it is the first that is seen of another."""
     outer: bool = False
     """Whether bars below it are redrawn while it stands: it counts rounds, they what is done of one."""
 
@@ -70,6 +72,7 @@ class Bars:
         self._bars: dict[str, _DrawnBar] = {}
         self._lowest: _DrawnBar | None = None
         self._begun: list[str] = []
+        self._repeated = False
 
     def terminal(self, mark: TerminalProgress) -> None:
         """Take in a progress state that was sent to the terminal: it needs no proof."""
@@ -104,6 +107,7 @@ class Bars:
         old = self._bars.pop(found.head, None)
         bar = _DrawnBar(found.head, row, found.fraction, found.fraction, found.total)
         bar.outer = old is not None and old.outer
+        bar.again = old is not None
         self._bars[found.head] = bar
         if len(self._bars) > KEPT:
             del self._bars[next(iter(self._bars))]
@@ -125,10 +129,13 @@ class Bars:
         if name not in self._begun:
             self._begun.append(name)
         progress.enter(name)
+        if bar.again:
+            bar.again, self._repeated = False, True
+            progress.restart()
         progress.of_phase(found.fraction)
         if found.done is not None:
             progress.count(found.done, found.total, found.unit)
-        progress.of_run(found.fraction if len(self._begun) == 1 else None)
+        progress.of_run(found.fraction if len(self._begun) == 1 and not self._repeated else None)
 
 
 @dataclass(frozen=True, slots=True)
