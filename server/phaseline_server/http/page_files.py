@@ -13,10 +13,17 @@ __all__ = ["PAGE", "PageFile", "compressed", "modules_of", "read_files", "serve_
 
 PAGE: Final = Path(__file__).parent / "page"
 """The folder of the templates, styles and scripts."""
-_KINDS: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_KINDS: Final = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".json": "application/manifest+json",
+}
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
 _IMPORT: Final = re.compile(rb'^(?:import|export)\b[^;]*?\bfrom "\./([\w-]+\.js)";', re.MULTILINE)
 """A static import, which a script's first run waits for; `import(...)` loads its module later."""
+_WORKER: Final = "worker.js"
+"""The service worker, which serves the folder above its own: the pages."""
 _WORTH: Final = 512
 """Size in bytes from which compression saves a packet."""
 
@@ -24,6 +31,7 @@ _WORTH: Final = 512
 class PageFile(NamedTuple):
     """One file, as it is sent."""
 
+    name: str
     plain: bytes
     packed: bytes
     tag: str
@@ -32,12 +40,14 @@ class PageFile(NamedTuple):
 
 def read_files() -> Mapping[str, PageFile]:
     """Return all files but the templates, by name."""
-    files = {}
-    for path in sorted(PAGE.iterdir()):
+    files, contents = {}, {path: path.read_bytes() for path in sorted(PAGE.iterdir()) if path.suffix != ".py"}
+    version = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
+    # Browsers install the service worker anew when a byte of it differs.
+    contents[PAGE / _WORKER] += f"// Version {version}\n".encode()
+    for path, plain in contents.items():
         if kind := _KINDS.get(path.suffix):
-            plain = path.read_bytes()
             tag = hashlib.sha256(plain).hexdigest()[:16]
-            files[path.name] = PageFile(plain, gzip.compress(plain, mtime=0), tag, f"{kind}; charset=utf-8")
+            files[path.name] = PageFile(path.name, plain, gzip.compress(plain, mtime=0), tag, f"{kind}; charset=utf-8")
     return files
 
 
@@ -58,6 +68,8 @@ def serve_file(file: PageFile) -> Response:
     # A strong tag names one representation, and the compressed file is another one.
     tag = f'"{file.tag}{"-gzip" if packs else ""}"'
     headers = _HEADERS | {"ETag": tag}
+    if file.name == _WORKER:
+        headers["Service-Worker-Allowed"] = "../"
     if request.if_none_match.contains_weak(tag.strip('"')):
         return Response(b"", 304, headers)
     if packs:

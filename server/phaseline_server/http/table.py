@@ -64,7 +64,7 @@ _PAGES: Final = (
         "/page/{name}",
         _ANYBODY,
         "Get a file of the pages.",
-        media("text/javascript", "text/css", "image/svg+xml") | {304: {}},
+        media("text/javascript", "text/css", "image/svg+xml", "application/manifest+json") | {304: {}},
         errors=(404,),
     ),
     Route("preview", "GET", "/preview", _READ_ALL, "Show all pictures.", media("text/html"), errors=(403,)),

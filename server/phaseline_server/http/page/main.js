@@ -4,6 +4,7 @@ import { ROOT, isLink, jobPath } from "./api.js";
 import { chooseNotify, notify, notifyChoice, showProgress } from "./alerts.js";
 import { Connection } from "./connection.js";
 import { byId, h, setText } from "./dom.js";
+import { forgetLast, lastState, saveLast } from "./last.js";
 import { Store } from "./store.js";
 import { VIEWS, loadOthers, pageOf } from "./views.js";
 import { WORDS } from "./words.js";
@@ -28,6 +29,8 @@ export class App {
     this.visit = 0;
     /** Whether the code of a page could not be loaded. */
     this.broken = false;
+    /** Whether the jobs are those of an earlier visit. */
+    this.offline = false;
     /** @type {View | null} */
     this.view = null;
     this.connection = new Connection(this.store, (messages) => this.#take(messages), (link) => this.#linked(link));
@@ -47,6 +50,7 @@ export class App {
         this.known = true;
         performance.mark("jobs");
         if (!isLink) loadOthers();
+        this.offline = false;
       }
     }
   }
@@ -55,10 +59,11 @@ export class App {
   #linked(link) {
     this.link = link;
     const live = link.kind === "live";
+    if (link.kind === "away" && !this.known) this.#restore();
     if (live && this.broken) location.reload();
     if (live) this.stopped = null;
     else this.stopped ??= { now: performance.now(), wall: Date.now(), stale: true };
-    document.body.classList.toggle("stale", !live && this.known);
+    document.body.classList.toggle("stale", !live && (this.known || this.offline));
     const connection = byId("connection");
     connection.className = link.kind;
     const at = new Date(this.stopped?.wall ?? Date.now()).toLocaleTimeString("en-GB");
@@ -67,11 +72,22 @@ export class App {
     this.paint();
   }
 
+  /** Show the state of an earlier visit. */
+  #restore() {
+    const last = lastState();
+    if (!last || this.offline) return;
+    this.offline = true;
+    for (const job of last.jobs) this.store.jobs.set(job.id, job);
+    this.store.version += 1;
+    this.stopped = { now: performance.now() - (Date.now() - last.wall), wall: last.wall, stale: true };
+  }
+
   /** @param {import("./connection.js").Link} link */
   #tokenForm(link) {
     document.getElementById("token")?.remove();
     if (link.kind !== "token") return;
     this.#forget();
+    forgetLast();
     if (isLink) {
       this.view?.close();
       this.view = null;
@@ -159,6 +175,7 @@ export class App {
     const { changes } = this.store;
     if (changes === this.painted.changes && now - this.painted.at < TICK_MS) return;
     this.painted = { changes, at: now };
+    if (this.known) saveLast(this.store.jobs);
     if (document.hidden) this.#title();
     else this.paint();
   }
@@ -247,7 +264,10 @@ function start() {
   addEventListener("popstate", () => app.route());
   addEventListener("hashchange", () => location.hash.startsWith("#link=") && location.reload());
   document.body.classList.toggle("linked", isLink);
-  document.addEventListener("visibilitychange", () => app.paint());
+  document.addEventListener("visibilitychange", () => {
+    app.paint();
+    if (document.hidden && app.known) saveLast(app.store.jobs, true);
+  });
   setInterval(() => app.tick(), PAINT_MS);
   app.route();
   app.connection.run();

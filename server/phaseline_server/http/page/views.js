@@ -1,6 +1,6 @@
 // The pages by their addresses; the code and the style of each are loaded when it is first shown.
 
-import { address } from "./api.js";
+import { ROOT, address } from "./api.js";
 import { h } from "./dom.js";
 
 /** @typedef {import("./main.js").App} App */
@@ -41,9 +41,15 @@ export const VIEWS = {
   },
 };
 
+/** Let the pages open while the server is away; browsers allow it over HTTPS and on this machine only. */
+function install() {
+  const { serviceWorker } = navigator;
+  return serviceWorker?.register(address("page/worker.js"), { scope: ROOT.pathname });
+}
+
 /** Load the code of the pages that are not shown, so that they open at once, and while the server is away. */
 export function loadOthers() {
-  const load = () => Promise.all([...["job.css", "history.css", "boxes.css"].map(style), import("./job.js"), import("./history.js"), import("./boxes.js"), import("./list.js")]).catch(() => {});
+  const load = () => Promise.all([...["job.css", "history.css", "boxes.css"].map(style), import("./job.js"), import("./history.js"), import("./boxes.js"), import("./list.js"), install()]).catch(() => {});
   if ("requestIdleCallback" in globalThis) requestIdleCallback(load, { timeout: IDLE_MS });
   else setTimeout(load, IDLE_MS);
 }
