@@ -5,28 +5,24 @@ import os
 import threading
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote
 
 from phaseline.client.address import Address
 from phaseline.client.state import output_folder
 from phaseline.client.token import token_or_warning
+from phaseline_cli.client.connection import Away, Connection, Rejected
 from phaseline_cli.run.tail import Tail
-
-if TYPE_CHECKING:
-    from http.client import HTTPConnection
 
 PACE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
 _PATIENCE_S: Final = 5.0
 MOST_KEPT: Final = 100
 """Jobs whose output waits on the disk at most; the oldest is dropped."""
-_OK, _NOT_FOUND, _BUSY = 200, 404, 429
+_OK: Final = 200
+_NOT_FOUND: Final = 404
 _REJECTED: Final = range(400, 500)
-
-
-class _Away(Exception):
-    """The server can't be reached, or can't take output now."""
+_TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 class OutputDelivery:
@@ -42,7 +38,7 @@ class OutputDelivery:
         self._ended = threading.Event()
         self._sent = 0
         self._rejected = False
-        self._connection: HTTPConnection | None = None
+        self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
 
     def start(self) -> None:
@@ -67,7 +63,7 @@ class OutputDelivery:
             known = self._send_new()
             if known:
                 self._send_kept()
-        except _Away:
+        except Away:
             known = False
         if not known:
             self._keep()
@@ -80,7 +76,7 @@ class OutputDelivery:
             try:
                 self._send_new()
                 pause = PACE_S
-            except _Away:
+            except Away:
                 pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def _send_new(self) -> bool:
@@ -100,29 +96,18 @@ class OutputDelivery:
         """Send text; return the status of the answer.
 
         Raises:
-            _Away: It has to be sent later.
+            Away: It has to be sent later.
         """
-        from http.client import HTTPConnection, HTTPException, HTTPSConnection  # noqa: PLC0415 - not before the start
-
-        address = self._address
-        if self._connection is None:
-            kind = HTTPSConnection if address.tls else HTTPConnection
-            self._connection = kind(address.host, address.port, timeout=_PATIENCE_S)
-        token = token_or_warning()
-        headers = {"Content-Type": "text/plain; charset=utf-8"} | (
-            {"Authorization": f"Bearer {token}"} if token else {}
-        )
-        path = f"{address.path.removesuffix('/ws')}/progress/job/{quote(job_id, safe='')}/output?at={at}"
+        path = f"/progress/job/{quote(job_id, safe='')}/output?at={at}"
         try:
-            self._connection.request("POST", path, text.encode("utf-8", "replace"), headers)
-            answer = self._connection.getresponse()
-            answer.read()
-        except (OSError, HTTPException) as error:
-            self._connection.close()
-            raise _Away from error
-        if answer.status == _BUSY or answer.status not in {_OK, *_REJECTED}:
-            raise _Away
-        return answer.status
+            if self._connection is None:
+                self._connection = Connection(self._address, token_or_warning() or "", _PATIENCE_S, _PATIENCE_S)
+            self._connection.read("POST", path, text.encode("utf-8", "replace"), _TEXT)
+        except Rejected as error:
+            if error.status not in _REJECTED:
+                raise Away(str(error)) from error
+            return error.status
+        return _OK
 
     # ------------------------------------------------------------------ output that waits
 

@@ -11,7 +11,16 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["clean", "clean_json", "masked", "needs_cleaning", "one_line", "one_line_value"]
+__all__ = [
+    "as_drawn_last",
+    "clean",
+    "clean_json",
+    "duration_text",
+    "masked",
+    "needs_cleaning",
+    "one_line",
+    "one_line_value",
+]
 
 # ---------------------------------------------------------------------------------------------- storage
 
@@ -72,8 +81,26 @@ _DROPPED: Final = re.compile(
 )
 """Blank fillers, variation selectors, skin tones and tags, whose widths differ between terminals."""
 
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _MOST_ITEMS: Final = 200
 _MOST_DEPTH: Final = 8
+
+
+def as_drawn_last(line: str) -> str:
+    """Return a line of output as a terminal shows it in the end: from its last carriage return on."""
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration in its two largest units: `8s`, `1m 12s`, `1h 02m`, `3d 04h`; a negative one is `0s`."""
+    whole = max(0, int(seconds))
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m {whole % _MINUTE:02}s"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE:02}m"
+    return f"{whole // _DAY}d {whole % _DAY // _HOUR:02}h"
 
 
 def one_line(text: str, limit: int = 300) -> str:

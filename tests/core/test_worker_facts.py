@@ -4,8 +4,9 @@ import time
 
 import pytest
 
+from phaseline.client.facts import FACTS, chosen
 from phaseline.errors import ConfigError
-from phaseline.reporting.worker_facts import FACTS, Process, chosen, command_line, this_process, worker_facts
+from phaseline.reporting.worker_facts import Process, command_line, this_process, worker_facts
 
 HIDDEN_IN = (
     ("curl --token s3cr3t-1 https://a", "curl --token *** https://a"),

@@ -7,7 +7,7 @@ from io import BufferedReader
 from typing import Any, Final, Self
 
 from phaseline.client.address import Address
-from phaseline.client.token import token
+from phaseline.client.token import TOKEN_ADVICE, token
 from phaseline.errors import ConfigError
 from phaseline_cli.client.failures import Exit, Failure
 from phaseline_cli.client.http_answer import Answer, NotHTTP
@@ -23,7 +23,6 @@ _TEMPORARY: Final = frozenset({408, 429, 502, 503, 504, 507})
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _LARGEST: Final = 2**26  # bytes of an answer
-_TOKEN: Final = "set PROGRESS_TOKEN, or write the token to ~/.config/phaseline/token (mode 0600)"  # noqa: S105
 
 
 class Away(Exception):
@@ -112,9 +111,9 @@ class Connection:
         self._close_after(answer)
         raise self._error(answer.status, text)
 
-    def read(self, method: str, path: str, body: bytes = b"") -> Any:
+    def read(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Any:
         """Send a request and return the decoded answer; raise the errors of `open`."""
-        answer = self.open(method, path, body)
+        answer = self.open(method, path, body, headers)
         document: Any = None
         try:
             document = json.loads(answer.read(_LARGEST))
@@ -166,7 +165,7 @@ class Connection:
         if status in _TEMPORARY:
             return Away(text)
         if status == _UNAUTHORIZED:
-            text = f"the server wants a valid token (HTTP 401); {_TOKEN}"
+            text = f"the server wants a valid token (HTTP 401); {TOKEN_ADVICE}"
         return Rejected(status, code, text)
 
 

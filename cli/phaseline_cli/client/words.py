@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from phaseline.text import one_line
+from phaseline.text import duration_text, one_line
 
 __all__ = ["STYLES", "UNKNOWN", "clock", "describe", "duration", "percent", "percent_of", "state_word"]
 
@@ -19,22 +19,12 @@ STYLES: Final = {
     "stalled": "yellow",
     "cancelled": "yellow",
 }
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _SHOWN_FACTS: Final = 8
 
 
 def duration(seconds: float | None) -> str:
     """Return a time in its two largest units: `8s`, `1m 12s`, `1h 02m`, `3d 04h`; a dash if it is unknown."""
-    if seconds is None:
-        return UNKNOWN
-    whole = max(0, int(seconds))
-    if whole < _MINUTE:
-        return f"{whole}s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE}m {whole % _MINUTE:02}s"
-    if whole < _DAY:
-        return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE:02}m"
-    return f"{whole // _DAY}d {whole % _DAY // _HOUR:02}h"
+    return UNKNOWN if seconds is None else duration_text(seconds)
 
 
 def percent(value: float | None) -> str:

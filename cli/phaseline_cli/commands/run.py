@@ -25,8 +25,8 @@ _TURN_S = 0.0005
 def _check_facts(_context: click.Context, _parameter: click.Parameter, names: str | None) -> str | None:
     """Check the names before the command starts."""
     if names is not None:
+        from phaseline.client.facts import chosen  # noqa: PLC0415
         from phaseline.errors import ConfigError  # noqa: PLC0415 - most runs name none
-        from phaseline.reporting.worker_facts import chosen  # noqa: PLC0415
 
         try:
             chosen(names, None)

@@ -5,7 +5,10 @@ import re
 
 import click
 
+from phaseline.client.facts import chosen
+from phaseline.errors import ConfigError
 from phaseline_cli.client.current_phase import forget_old, remember
+from phaseline_cli.client.failures import note
 from phaseline_cli.client.reports import send
 from phaseline_cli.commands.options import job_id_of, name_of, report_options
 
@@ -67,5 +70,9 @@ def start_command(  # noqa: PLR0913 - one an option
 
 def _host() -> str:
     """Return this machine's name, unless PROGRESS_FACTS leaves it out."""
-    facts = {fact.strip().lower() for fact in os.environ.get("PROGRESS_FACTS", "all").split(",")}
-    return os.uname().nodename[:100] if facts & {"all", "host"} else ""
+    try:
+        facts = chosen(None, os.environ.get("PROGRESS_FACTS"))
+    except ConfigError as error:
+        note(f"the host is not sent: {error}")
+        return ""
+    return os.uname().nodename[:100] if "host" in facts else ""

@@ -9,8 +9,9 @@ from typing import Final
 from phaseline.client.notes import Warned, warn
 from phaseline.errors import ConfigError
 
-__all__ = ["checked_token", "config_folder", "read_secret", "token", "token_or_warning"]
+__all__ = ["TOKEN_ADVICE", "checked_token", "config_folder", "read_secret", "token", "token_or_warning"]
 
+TOKEN_ADVICE: Final = "set PROGRESS_TOKEN, or write the token to ~/.config/phaseline/token (mode 0600)"  # noqa: S105
 _MAX_LENGTH: Final = 500
 _MAX_FILE_BYTES: Final = 64 * 1024
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO

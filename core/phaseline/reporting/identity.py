@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
+from phaseline.client.facts import FACTS, chosen
 from phaseline.client.notes import warn
 from phaseline.errors import ConfigError
 from phaseline.reporting.values import text_of
@@ -55,7 +56,7 @@ class Identity:
 
     def _read(self, process: "Process | None") -> dict[str, Any]:
         # Imported here, as a program that imports this module may never report.
-        from phaseline.reporting.worker_facts import FACTS, this_process, worker_facts  # noqa: PLC0415
+        from phaseline.reporting.worker_facts import this_process, worker_facts  # noqa: PLC0415
 
         try:
             return worker_facts(process or this_process(), FACTS if self._wanted is None else self._wanted)
@@ -73,8 +74,6 @@ def _chosen(*, wanted: Collection[str] | bool | None, strict: bool) -> frozenset
     """Return the names of the facts to send; None for all."""
     if wanted is None and _VARIABLE not in os.environ:
         return None
-    from phaseline.reporting.worker_facts import chosen  # noqa: PLC0415 - as above
-
     try:
         return chosen(wanted, os.environ.get(_VARIABLE))
     except ConfigError as error:

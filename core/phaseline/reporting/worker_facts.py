@@ -9,12 +9,10 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from phaseline.errors import ConfigError, shown
+from phaseline.client.facts import FACTS
 
-__all__ = ["FACTS", "Process", "chosen", "command_line", "this_process", "worker_facts"]
+__all__ = ["Process", "command_line", "this_process", "worker_facts"]
 
-FACTS: Final = ("command", "user", "pid", "host", "folder", "python", "program", "load")
-"""The names of all facts. `host` is the job's host; `load` is the load of the machine, sent while a job runs."""
 _LONGEST: Final = 1000  # characters of a command
 _LONGEST_NAME: Final = 100
 # A word without these holds no secret, and no option that is longer than a letter.
@@ -79,33 +77,6 @@ def worker_facts(process: Process, wanted: Collection[str] = FACTS) -> dict[str,
         "program": _line(process.program),
     }
     return {name: fact for name, fact in known.items() if fact and name in wanted}
-
-
-def chosen(setting: object, variable: str | None) -> frozenset[str]:
-    """Return the names of the facts to send.
-
-    Args:
-        setting: What the program wants: names, False for none, True for all, or None, so that the variable counts.
-        variable: The value of PROGRESS_FACTS: names separated by commas, `none` or `all`; None if it is not set.
-
-    Raises:
-        ConfigError: A name is unknown.
-    """
-    if isinstance(setting, bool):
-        return frozenset(FACTS if setting else ())
-    where, names = "worker_facts", setting
-    if setting is None:
-        where, names = "PROGRESS_FACTS", "all" if variable is None else variable
-    if isinstance(names, str):
-        names = [name.strip().lower() for name in names.split(",")]
-        if names in (["none"], ["all"], [""]):
-            return frozenset(FACTS if names == ["all"] else ())
-    wanted: set[str] = set()
-    for name in names if isinstance(names, Iterable) else (names,):
-        if name not in FACTS:
-            raise ConfigError(f"{where} names {shown(name)}; allowed: none, all, or some of {', '.join(FACTS)}")
-        wanted.add(name)
-    return frozenset(wanted)
 
 
 # ------------------------------------------------------------------ the command

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from phaseline.stream import Message, output_channel
-from phaseline.text import masked
+from phaseline.text import as_drawn_last, masked
 
 __all__ = ["MAX_CHARACTERS", "MAX_LINES", "Added", "Output", "Outputs", "as_drawn", "output_message"]
 
@@ -152,7 +152,7 @@ def output_message(job_id: str, added: Added) -> Message:
 
 def as_drawn(text: str) -> str:
     """Return the lines as a terminal shows them in the end: a line that was drawn again, as it was drawn last."""
-    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    return "\n".join(map(as_drawn_last, text.split("\n")))
 
 
 def _beyond_lines(text: str) -> int:

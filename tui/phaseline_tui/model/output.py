@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from phaseline.text import one_line
+from phaseline.text import as_drawn_last, one_line
 from phaseline_tui.model.decoding import decode_answer
 
 __all__ = ["OutputText"]
@@ -68,6 +68,6 @@ class OutputText:
 
 def _shown(line: str) -> str:
     """Return a line as it was drawn last, in characters that all terminals draw."""
-    text = line.rstrip("\r").rpartition("\r")[2].expandtabs()
+    text = as_drawn_last(line).expandtabs()
     indent = len(text) - len(text.lstrip(" "))
     return " " * indent + one_line(text, _LONGEST_LINE)

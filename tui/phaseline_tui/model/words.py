@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
+from phaseline.text import duration_text
 from phaseline_tui.model.jobs import Remaining, State
 
 __all__ = [
@@ -61,15 +62,7 @@ def state_word(state: State) -> str:
 
 def duration(seconds: float) -> str:
     """Return a duration in its two largest units, at most seven characters: `8s`, `1m 12s`, `1h 02m`, `3d 04h`."""
-    whole = max(0, math.floor(seconds))
-    if whole < _MINUTE:
-        return f"{whole}s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE}m {whole % _MINUTE:02}s"
-    if whole < _DAY:
-        return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE:02}m"
-    days = whole // _DAY
-    return f"{days}d {whole % _DAY // _HOUR:02}h" if days <= _MAX_DAYS else f">{_MAX_DAYS}d"
+    return duration_text(seconds) if seconds < (_MAX_DAYS + 1) * _DAY else f">{_MAX_DAYS}d"
 
 
 def spent(seconds: float) -> str:
