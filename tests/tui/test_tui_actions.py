@@ -49,15 +49,25 @@ def state_of(app: ProgressApp, picture: str) -> State | None:
     return job.state if job is not None else None
 
 
-def test_only_pictures_can_be_cancelled_or_removed() -> None:
+def test_jobs_are_cancelled_by_an_order_and_only_pictures_are_removed() -> None:
     active = JobView("dalle:simple:0x1", "box", name="0x1")
     done = JobView("dalle:a-b:0x2", "box", state=State.COMPLETED)
-    others = [JobView(job_id, "box") for job_id in ("job_7", "dalle::0x1", "dalle:a b/../c:0x2")]
+    queued = JobView("a/b c", "box", state=State.QUEUED)
+    [order], why = removals([queued])
+    assert (order.method, order.path, order.body) == (
+        "POST",
+        "/progress/job/a%2Fb%20c/orders",
+        b'{"order":"cancel"}',
+    )
+    assert (why, order.running) == ("", True)
+    ended = ("job_7", "dalle::0x1", "dalle:a b/../c:0x2")
+    others = [JobView(job_id, "box", state=State.FAILED) for job_id in ended]
     found, why = removals([active, done, *others])
     assert [(each.path, each.running) for each in found] == [
         ("/dalle/simple/0x1", True), ("/dalle/a-b/0x2", False)
     ]  # fmt: skip
-    assert why == "3 jobs can't be cancelled from here: only their workers can"
+    assert why == "3 jobs can't be cancelled: they have ended"
+    assert [(each.method, each.body) for each in found] == [("DELETE", b"")] * 2
     assert (picture_path(active), picture_path(done)) == (None, "/dalle/a-b/0x2?format=png")
 
 
@@ -75,6 +85,52 @@ def test_the_result_of_a_removal_is_reported(reply: Reply, words: str) -> None:
     )
     assert message.startswith(words)
     assert succeeded is (reply.status == 200)
+
+
+def said(app: ProgressApp) -> str:
+    return " ".join(each.message for each in app._notifications)
+
+
+def report(url: str, path: str, **fields: object) -> None:
+    httpx.post(f"{url}/progress/{path}", json=fields, trust_env=False, timeout=60).raise_for_status()
+
+
+def end_all(url: str) -> None:
+    """Take the order as the worker of `stoppable` does, and end all jobs."""
+    [pending] = httpx.get(f"{url}/progress/job/stoppable", trust_env=False).json()["job_status"]["pending_orders"]
+    answer = {"type": "order_taken", "job_id": "stoppable", "order": "cancel", "order_id": pending["order_id"]}
+    ends = [answer, *({"type": "job_cancelled", "job_id": job_id} for job_id in ("stoppable", "deaf", "waiting"))]
+    httpx.post(f"{url}/progress/batch", json=ends, trust_env=False).raise_for_status()
+
+
+def test_a_job_is_ordered_to_end_after_a_confirmation_and_a_refusal_is_shown(url: str) -> None:
+    report(url, "start", job_id="stoppable", name="render shot 12", orders=["cancel", "pause"])
+    report(url, "start", job_id="deaf", name="old worker")
+    report(url, "queue", job_id="waiting", name="render shot 13", queue="gpu", position=1)
+
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        label = app.data.labels[0]
+
+        async def order(job_id: str) -> str:
+            app.state.marked.clear()
+            app.state.marked.add(JobKey(label, job_id))
+            await pilot.press("ctrl+x")
+            await until(pilot, lambda: "Cancel 1 job?" in text_of(app))
+            shown = text_of(app)
+            await pilot.press("y")
+            return shown
+
+        await until(pilot, lambda: JobKey(label, "waiting") in app.state.jobs)
+        assert "waits in gpu, place 1" in text_of(app)
+        assert "old worker" in await order("deaf")
+        await until(pilot, lambda: "old worker not cancelled: job 'deaf' can't be cancelled: its worker" in said(app))
+        assert "render shot 12" in await order("stoppable")
+        await until(pilot, lambda: "render shot 12: its worker has the order to cancel" in said(app))
+        await asyncio.to_thread(end_all, url)
+        job = app.state.jobs[JobKey(label, "stoppable")]
+        await until(pilot, lambda: job.state is State.CANCELLED)
+
+    follow(url, test)
 
 
 @pytest.mark.filterwarnings("ignore:Image.Image.getdata is deprecated:DeprecationWarning")  # in textual-image
@@ -117,6 +173,6 @@ def test_y_copies_the_selection_of_the_view() -> None:
             assert app.clipboard == "atlas"
             await pilot.press("escape", "ctrl+x")
             await pilot.pause()
-            assert len(app.screen_stack) == 1, "a job of another worker can't be cancelled, so nothing is asked"
+            assert "Cancel 1 job?" in text_of(app)
 
     asyncio.run(main())

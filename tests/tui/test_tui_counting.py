@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from phaseline_tui.model.frames import JobProgress, JobStatus, StageItem
+from phaseline_tui.model.frames import JobProgress, JobStatus
 from phaseline_tui.model.ingest import apply_message, from_status
 from phaseline_tui.model.jobs import JobView
+from phaseline_tui.model.status_items import StageItem
 
 
 def progress(job: JobView, elapsed: float, stage: str = "render", **count: Any) -> float | None:

@@ -198,7 +198,7 @@ def test_active_jobs_come_first_then_failures_then_others_newest_first() -> None
         )
     )
     assert ids(state.visible) == ["stalled", "older", "young", "lost", "failed", "new", "stopped", "old"]
-    assert state.counts == (2, 1, 2, 2, 1)
+    assert state.counts == (2, 1, 2, 2, 1, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,12 @@
-"""Actions on jobs: which can be cancelled or removed, and the messages about it. Only picture jobs can."""
+"""Actions on jobs: which can be cancelled or removed, and the messages about it.
+
+A job that has not ended is cancelled by an order to its worker; the server says if the worker takes none. Of ended jobs
+only pictures can be removed.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 from phaseline.model.workflows import picture_of
 from phaseline_tui.model.connection import Reply
@@ -10,33 +15,46 @@ from phaseline_tui.model.words import count_of
 
 __all__ = ["Removal", "outcome", "picture_path", "removals"]
 
+_JOBS: Final = "/progress/job/"
 _OK: Final = range(200, 300)
 _ACCESS_DENIED: Final = frozenset({401, 403})
 
 
 class Removal(NamedTuple):
-    """A job that a server can cancel or remove."""
+    """A job that can be cancelled, or a picture that a server can remove."""
 
     key: JobKey
     name: str
     path: str
-    """Path of the `DELETE` request."""
+    """Path of the request: `POST` of an order to cancel, or `DELETE` of a picture."""
     running: bool
-    """Whether the job is running, so that this cancels it; otherwise its picture is removed."""
+    """Whether the job is queued or running, so that this cancels it; otherwise its picture is removed."""
+
+    @property
+    def method(self) -> str:
+        """The method of the request."""
+        return "POST" if self.path.startswith(_JOBS) else "DELETE"
+
+    @property
+    def body(self) -> bytes:
+        """The body of the request."""
+        return b'{"order":"cancel"}' if self.path.startswith(_JOBS) else b""
 
 
 def removals(jobs: Iterable[JobView]) -> tuple[Sequence[Removal], str]:
-    """Return the removals possible for `jobs`, and the reason why the other jobs can't be cancelled."""
+    """Return the removals possible for `jobs`, and the reason why the other jobs can't be cancelled or removed."""
     found: list[Removal] = []
     others = 0
     for job in jobs:
         path = _path(job)
+        if path is None and not job.over:
+            path = f"{_JOBS}{quote(job.wire_id, safe='')}/orders"
         if path is None:
             others += 1
         else:
             found.append(Removal(job.key, job.name or job.job_id, path, not job.over))
-    why = f"{count_of(others, 'job')} can't be cancelled from here: only its worker can" if others else ""
-    return found, why.replace("its worker", "their workers") if others > 1 else why
+    ended = "it has ended" if others == 1 else "they have ended"
+    return found, f"{count_of(others, 'job')} can't be cancelled: {ended}" if others else ""
 
 
 def picture_path(job: JobView) -> str | None:
@@ -48,9 +66,12 @@ def picture_path(job: JobView) -> str | None:
 def outcome(removal: Removal, reply: Reply) -> tuple[str, bool]:
     """Return a message about the result of a removal, and whether it succeeded."""
     if reply.status in _OK:
-        return f"{removal.name} {'cancelled' if removal.running else 'removed'}", True
+        done = "cancelled" if removal.running else "removed"
+        return f"{removal.name}: its worker has the order to cancel" if removal.body else f"{removal.name} {done}", True
     problem = reply.problem or f"HTTP {reply.status}"
-    hint = "; an admin token is required (PROGRESS_TOKEN)" if reply.status in _ACCESS_DENIED else ""
+    hint = (
+        "; an admin token is required (PROGRESS_TOKEN)" if not removal.body and reply.status in _ACCESS_DENIED else ""
+    )
     return f"{removal.name} not {'cancelled' if removal.running else 'removed'}: {problem}{hint}", False
 
 

@@ -68,7 +68,7 @@ def cancel(app: "ProgressApp") -> None:
 async def _remove(app: "ProgressApp", found: Sequence[Removal]) -> None:
     for each in found:
         try:
-            reply = await asyncio.wrap_future(app.request(each.key.origin, "DELETE", each.path))
+            reply = await asyncio.wrap_future(app.request(each.key.origin, each.method, each.path, each.body))
             words, succeeded = outcome(each, reply)
         except LinkError as error:
             words, succeeded = f"{each.name} not {'cancelled' if each.running else 'removed'}: {error.reason}", False

@@ -133,6 +133,8 @@ def _brief(text: str) -> str:
 
 
 def _end(job: JobView, scene: Scene) -> str:
+    if job.state is State.QUEUED:
+        return job.remark
     if job.state is State.STALLED:
         silence = job.silence_at(scene.now)
         where = f"stalled in {job.current.name}" if job.current is not None else "stalled"

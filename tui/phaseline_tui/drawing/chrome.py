@@ -130,6 +130,7 @@ def _counts(counts: Counts, totals: Totals | None, *, show_all: bool) -> list[Sp
         done = (totals.done_today, "seen done today" if totals.seen else "done today")
         failed, cancelled = totals.failed_today, totals.cancelled_today
     for count, word, style, always in (
+        (counts.queued, "queued", "strong", False),
         (counts.stalled, "stalled", "warn-strong", False),
         (*done, "strong", True),
         (failed, "failed", "bad-strong", True),

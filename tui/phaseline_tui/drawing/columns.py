@@ -172,6 +172,8 @@ def _elapsed(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[
 def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
     if job.over:
         return [_ended(job, width, columns, scene)]
+    if job.paused:
+        return [(fit("paused", width), "warn")]
     if job.state is State.STALLED and (words := _stalled(job, width, columns, scene)):
         return [(fit(words, width), "warn")]
     left = job.remaining_at(scene.now)

@@ -116,7 +116,8 @@ def _title(text: str, width: int) -> Line:
 
 def _head(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
     style = state_style(job.state)
-    state: Line = ((state_glyph(job.state), style), (f" {state_word(job.state)}", style))
+    word = "paused" if job.paused else state_word(job.state)
+    state: Line = ((state_glyph(job.state), style), (f" {word}", style))
     room = max(8, width - width_of(state) - 2)
     picture = picture_of(job.job_id)
     full = job.name if picture is None else str(picture)

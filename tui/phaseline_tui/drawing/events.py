@@ -21,7 +21,11 @@ _COLUMNS: Final = (
 )
 _ONE_SERVER: Final = tuple(column for column in _COLUMNS if column.key != "origin")
 _TONES: Final = {
+    "queued": ("○", "muted"),
     "started": ("►", "now"),
+    "order": ("◆", "now"),
+    "order taken": ("✓", "text"),
+    "refused": ("!", "warn"),
     "progress": ("·", "muted"),
     "phase done": ("✓", "text"),
     "skipped": ("↷", "muted"),

@@ -160,7 +160,7 @@ def _joined(columns: Sequence[Column], name_width: int) -> list[Column]:
 def _ended(job: JobView, scene: Scene) -> str:
     """Return when a job ended, or when a lost one was last heard of; `running` if it is at work."""
     if not job.over:
-        return "stalled" if job.state is State.STALLED else "running"
+        return "running" if job.state is State.ACTIVE else str(job.state)
     last = job.completed_at
     if last is None and job.started_at is not None:
         last = job.started_at + job.elapsed

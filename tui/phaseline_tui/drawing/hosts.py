@@ -64,7 +64,7 @@ def host_row(host: HostView, jobs: Collection[JobView], width: int, scene: Scene
     silence = host.silence(scene.now)
     messages, size = host.rates(scene.now)
     connected = host.status.state is LinkState.CONNECTED
-    active = sum(not job.over for job in jobs)
+    active = sum(job.state.at_work for job in jobs)
     delay = host.delay
     return row_of(
         columns_that_fit(_COLUMNS, width),

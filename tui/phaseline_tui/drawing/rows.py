@@ -36,7 +36,9 @@ def row(job: JobView, columns: Columns, scene: Scene) -> Line:
 def _words(job: JobView, width: int, scene: Scene) -> list[Span]:
     """Return the text of an ended job: its error, elapsed time and end."""
     style = "muted"
-    if job.state is State.CANCELLED:
+    if job.state is State.QUEUED:
+        words = job.remark
+    elif job.state is State.CANCELLED:
         words = job.failure or "cancelled"
     elif job.state is State.LOST:
         words, style = job.failure, "bad"

@@ -11,6 +11,7 @@ __all__ = ["difference_of", "source_of", "state_style"]
 
 _SECONDS_APART: Final = 60.0
 _STATE_STYLES: Final = {
+    State.QUEUED: "muted",
     State.ACTIVE: "now",
     State.STALLED: "warn",
     State.LOST: "bad",

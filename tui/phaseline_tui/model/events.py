@@ -17,9 +17,13 @@ from phaseline_tui.model.frames import (
     JobLost,
     JobMessage,
     JobProgress,
+    JobQueued,
     JobResumed,
     JobStalled,
     JobStarted,
+    OrderGiven,
+    OrderRefused,
+    OrderTaken,
     PhotoInfo,
     Problem,
     ProcessingMetrics,
@@ -67,8 +71,8 @@ class Words(NamedTuple):
     """The texts of an event's row, cleaned."""
 
     kind: str
-    """One of: started, progress, phase done, skipped, facts, error, completed, failed, cancelled, stalled, lost,
-    resumed, metrics, snapshot, server."""
+    """One of: queued, started, progress, phase done, skipped, facts, error, completed, failed, cancelled, stalled,
+    lost, resumed, order, order taken, refused, metrics, snapshot, server."""
     phase: str
     text: str
 
@@ -76,6 +80,9 @@ class Words(NamedTuple):
 def words_of(frame: Frame | JobMessage | SnapshotSummary) -> Words:
     """Return the texts of a message."""
     match frame:
+        case JobQueued():
+            place = "" if frame.position is None else f", place {frame.position}"
+            words = Words("queued", "", f"{one_line(frame.queue or '')}{place}".removeprefix(", "))
         case JobStarted():
             words = Words("started", "", count_of(len(frame.stages), "phase") if frame.stages else "")
         case JobProgress():
@@ -103,13 +110,21 @@ def words_of(frame: Frame | JobMessage | SnapshotSummary) -> Words:
     return words
 
 
-def _words_of_other(frame: Frame | JobMessage | SnapshotSummary) -> Words:  # noqa: PLR0911 (one return per message)
+def _words_of_other(  # noqa: C901, PLR0911 - one case and return a message
+    frame: Frame | JobMessage | SnapshotSummary,
+) -> Words:
     """Return the texts of a message beyond the photo protocol."""
     match frame:
         case JobStalled():
             return Words("stalled", "", _why(frame.reason, _silence(frame.silent_seconds)))
         case JobLost():
             return Words("lost", "", _why(frame.reason, "no reports"))
+        case OrderTaken():
+            return Words("order taken", "", one_line(frame.order or ""))
+        case OrderRefused():
+            return Words("refused", "", _order(frame))
+        case OrderGiven():
+            return Words("order", "", _order(frame))
         case JobDismissed():
             return Words("dismissed", "", "")
         case JobResumed():
@@ -122,6 +137,10 @@ def _words_of_other(frame: Frame | JobMessage | SnapshotSummary) -> Words:  # no
             return Words("server", "", one_line(frame.error or frame.code or "", _LONG))
         case _:
             return Words("", "", "")
+
+
+def _order(frame: OrderGiven) -> str:
+    return ": ".join(one_line(part, _LONG) for part in (frame.order, frame.reason) if part)
 
 
 def _facts(value: object) -> str:

@@ -5,13 +5,13 @@ from typing import Final
 import msgspec
 
 from phaseline_tui.model.jobs import JobView
+from phaseline_tui.model.status_items import ErrorItem, ReasonItem, StageItem
 
 __all__ = [
     "SNAPSHOTS",
     "ConnectionEstablished",
     "ConvertedSnapshot",
     "DayItem",
-    "ErrorItem",
     "ErrorOccurred",
     "Frame",
     "JobCompleted",
@@ -20,49 +20,22 @@ __all__ = [
     "JobLost",
     "JobMessage",
     "JobProgress",
+    "JobQueued",
     "JobResumed",
     "JobStalled",
     "JobStarted",
     "JobStatus",
+    "OrderGiven",
+    "OrderRefused",
+    "OrderTaken",
     "PhotoInfo",
     "Pong",
     "Problem",
     "ProcessingMetrics",
-    "ReasonItem",
     "Snapshot",
     "StageCompleted",
-    "StageItem",
     "SubscriptionConfirmed",
 ]
-
-
-class StageItem(msgspec.Struct, kw_only=True, gc=False):
-    """One phase of a `JobStatus`."""
-
-    name: str
-    state: str = "pending"
-    started_at: str | None = None
-    elapsed_seconds: float | None = None
-    average_seconds: float | None = None
-    p90_seconds: float | None = None
-    progress: float | None = None
-    error: str | None = None
-
-
-class ErrorItem(msgspec.Struct, kw_only=True, gc=False):
-    """One error of a `JobStatus`."""
-
-    error_type: str | None = None
-    error_message: str | None = None
-    error_details: object = None
-    stage: str | None = None
-    timestamp: str | None = None
-
-
-class ReasonItem(msgspec.Struct, kw_only=True, gc=False):
-    """A reason why the estimate of a job changed."""
-
-    text: str = ""
 
 
 class Common(msgspec.Struct, kw_only=True, gc=False):
@@ -110,6 +83,9 @@ class JobStatus(Common, kw_only=True):
     total: float | None = None
     unit: str | None = None
     rate: float | None = None
+    queue: str | None = None
+    position: int | None = None
+    paused: bool = False
 
 
 class JobMessage(Common, kw_only=True, tag_field="type", tag="job"):
@@ -126,6 +102,12 @@ class JobStarted(JobMessage, kw_only=True, tag="job_started"):
     worker: object = None
     stages: list[str] = []
     averages: dict[str, float | None] = {}
+    queue: str | None = None
+    position: int | None = None
+
+
+class JobQueued(JobStarted, kw_only=True, tag="job_queued"):
+    """A job waits in a queue, or its place there has changed."""
 
 
 class JobProgress(JobMessage, kw_only=True, tag="job_progress"):
@@ -210,6 +192,21 @@ class JobDismissed(JobMessage, kw_only=True, tag="job_dismissed"):
     completed_at: str | None = None
 
 
+class OrderGiven(JobMessage, kw_only=True, tag="order_given"):
+    """A user ordered a job's worker to do something."""
+
+    order: str | None = None
+    reason: str | None = None
+
+
+class OrderTaken(OrderGiven, kw_only=True, tag="order_taken"):
+    """The worker carries out an order."""
+
+
+class OrderRefused(OrderGiven, kw_only=True, tag="order_refused"):
+    """The worker refuses an order."""
+
+
 class ProcessingMetrics(JobMessage, kw_only=True, tag="processing_metrics"):
     """Measurements of a worker."""
 
@@ -280,6 +277,7 @@ Frame = (
     | Pong
     | Problem
     | JobStarted
+    | JobQueued
     | JobProgress
     | StageCompleted
     | PhotoInfo
@@ -290,5 +288,8 @@ Frame = (
     | JobLost
     | JobResumed
     | JobDismissed
+    | OrderGiven
+    | OrderTaken
+    | OrderRefused
     | ProcessingMetrics
 )

@@ -26,8 +26,9 @@ _STATES: Final = {
     State.LOST: "lost",
     State.STALLED: "stalled",
     State.ACTIVE: "active",
+    State.QUEUED: "queued",
 }
-_PAST: Final = frozenset(state for state in State if not state.at_work)
+_PAST: Final = frozenset(state for state in State if not state.unfinished)
 _STATE_WORDS: Final = frozenset(" ".join(_STATES.values()).split())
 _MAX_SEARCH: Final = 200
 """Maximum length of the server's `q`."""

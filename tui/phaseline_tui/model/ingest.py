@@ -8,7 +8,6 @@ from phaseline.text import one_line, one_line_value
 from phaseline_tui.model.counting import count_work
 from phaseline_tui.model.frames import (
     Common,
-    ErrorItem,
     ErrorOccurred,
     JobCompleted,
     JobFailed,
@@ -18,11 +17,12 @@ from phaseline_tui.model.frames import (
     JobStalled,
     JobStarted,
     JobStatus,
+    OrderTaken,
     PhotoInfo,
     StageCompleted,
-    StageItem,
 )
 from phaseline_tui.model.jobs import Basis, ErrorView, JobKey, JobView, PhaseState, PhaseView, Remaining, State
+from phaseline_tui.model.status_items import ErrorItem, StageItem
 from phaseline_tui.model.times import wall_time
 from phaseline_tui.model.wire_values import (
     MAX_SECONDS,
@@ -73,6 +73,8 @@ def from_status(status: JobStatus, received: float, epoch: str, origin: str = ""
     job.completed_at = wall_time(status.completed_at)
     job.duration = seconds_of(status.duration)
     job.cache_hit = status.cache_hit
+    _set_place(job, status.queue, status.position)
+    job.paused = status.paused
     job.result = one_line_value(status.result)
     job.reasons = tuple(one_line(item.text) for item in status.eta_reasons[-_MAX_REASONS:] if item.text)
     job.errors = [_error(item) for item in status.errors[-_MAX_ERRORS:]]
@@ -111,11 +113,17 @@ def _apply_other(job: JobView, message: JobMessage) -> None:
         _add_error(job, message)
     elif isinstance(message, JobCompleted | JobFailed):
         _end(job, message)
+    elif isinstance(message, OrderTaken):
+        job.paused = message.order == "pause" if message.order != "cancel" else job.paused
     elif isinstance(message, JobStalled | JobLost):
         _set_stall(job, message)
         current = job.current
         if isinstance(message, JobLost) and current is not None and current.state is PhaseState.CURRENT:
             current.elapsed = seconds_of(message.stage_elapsed_seconds)
+
+
+def _set_place(job: JobView, queue: str | None, position: int | None) -> None:
+    job.queue, job.position = one_line(queue or ""), position
 
 
 def _set_stall(job: JobView, message: JobStatus | JobStalled | JobLost) -> None:
@@ -190,6 +198,7 @@ def _start(job: JobView, message: JobStarted) -> None:
     job.started_at = wall_time(message.timestamp)
     job.photo_info = facts_of(message.photo_info)
     job.worker = facts_of(message.worker)
+    _set_place(job, message.queue, message.position)
 
 
 def _progress(job: JobView, message: JobProgress) -> PhaseView | None:
@@ -275,6 +284,7 @@ def _end(job: JobView, message: JobCompleted | JobFailed) -> None:
     job.remaining = None
     job.result = one_line_value(message.result)
     job.duration = seconds_of(message.duration)
+    job.paused = False
     job.completed_at = wall_time(message.timestamp)
     completed = isinstance(message, JobCompleted)
     if not job.over:

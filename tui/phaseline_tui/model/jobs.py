@@ -130,6 +130,11 @@ class JobView(msgspec.Struct, gc=False):
     completed_at: float | None = None
     duration: float | None = None
     cache_hit: bool = False
+    queue: str = ""
+    """The queue in which it waits, or from which it was started."""
+    position: int | None = None
+    """Its place in the queue while it waits, from 1."""
+    paused: bool = False
     errors: list[ErrorView] = []
     done: float | None = None
     """Units of the current phase that are done, of `total`, if its worker counts them."""
@@ -184,7 +189,7 @@ class JobView(msgspec.Struct, gc=False):
     @property
     def over(self) -> bool:
         """Whether the job has ended or is lost, so that its figures no longer change."""
-        return not self.state.at_work
+        return not self.state.unfinished
 
     @property
     def current(self) -> PhaseView | None:
@@ -214,7 +219,12 @@ class JobView(msgspec.Struct, gc=False):
 
     @property
     def remark(self) -> str:
-        """The message, or the error once the job is over."""
+        """The message, or the error once the job is over; of a queued or paused job, that it is."""
+        if self.state is State.QUEUED:
+            place = "" if self.position is None else f", place {self.position}"
+            return f"waits in {self.queue}{place}" if self.queue else f"queued{place}"
+        if self.paused:
+            return f"paused · {self.message}" if self.message else "paused"
         return self.failure if self.over else self.message
 
     def elapsed_at(self, now: float) -> float:
@@ -240,7 +250,7 @@ class JobView(msgspec.Struct, gc=False):
     def remaining_at(self, now: float) -> Remaining | None:
         """Return the remaining time, counted down since the last estimate; None if unknown or over."""
         left = self.remaining
-        if left is None or self.state is not State.ACTIVE:
+        if left is None or self.state not in {State.ACTIVE, State.QUEUED}:
             return None
         passed = max(0.0, now - self.received)
         low, high = left.low, left.high

@@ -13,6 +13,7 @@ from phaseline_tui.model.shown import percent_shown
 __all__ = ["COLUMNS", "Order", "group_of", "place_of"]
 
 _LATE: Final = 9e18
+_QUEUED: Final = 1e12  # after all starts, in seconds since 1970
 
 _Key = Callable[[JobView, float], tuple[float, str]]
 
@@ -58,7 +59,12 @@ def group_of(job: JobView) -> int:
 
 
 def place_of(job: JobView) -> tuple[int, float]:
-    """Return the sort key of the default order: the group, then the start or the negative end of the job."""
+    """Return the sort key of the default order: the group, then the start or the negative end of the job.
+
+    Queued jobs follow those that have started, by their place.
+    """
+    if job.state is State.QUEUED:
+        return (0, _QUEUED + (job.position or 0))
     if not job.over:
         return (0, job.started_at if job.started_at is not None else _LATE)
     return (group_of(job), -(job.completed_at or 0.0))

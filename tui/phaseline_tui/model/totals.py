@@ -19,6 +19,7 @@ class Counts(NamedTuple):
     done: int
     failed: int
     cancelled: int
+    queued: int = 0
 
     @classmethod
     def of(cls, jobs: Iterable[JobView]) -> "Counts":
@@ -30,6 +31,7 @@ class Counts(NamedTuple):
             done=states.count(State.COMPLETED),
             failed=sum(state.bad for state in states),
             cancelled=states.count(State.CANCELLED),
+            queued=states.count(State.QUEUED),
         )
 
 

@@ -41,6 +41,7 @@ _HOURS_BELOW: Final = 36 * 3600.0
 
 # No terminal draws these as emoji or two cells wide, as some draw U+25B6.
 _GLYPHS: Final = {
+    State.QUEUED: "○",
     State.ACTIVE: "►",
     State.STALLED: "!",
     State.LOST: "?",

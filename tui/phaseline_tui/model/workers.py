@@ -172,7 +172,7 @@ def hosts_of(jobs: Iterable[JobView], loads: Mapping[HostKey, Load]) -> list[Wor
     """Return the machines with jobs at work, or whose load is known, by server and name; those without a name last."""
     found = {key: WorkerHost(key, load=load) for key, load in loads.items()}
     for job in jobs:
-        if not job.over:
+        if job.state.at_work:
             key = HostKey(job.origin, job.host)
             if key not in found:
                 found[key] = WorkerHost(key, load=loads.get(key))

@@ -19,6 +19,7 @@ __all__ = ["HelpScreen"]
 
 _STATES: Final = tuple(state for state in State if state is not State.ABSENT)
 _MEANINGS: Final = (
+    "waiting for its start",
     "running",
     "no recent reports",
     "no more reports",
