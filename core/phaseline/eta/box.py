@@ -27,6 +27,7 @@ _EXPONENT_DOUBT: Final = 0.1
 _LEVELS: Final = (0.1, 0.5, 0.9)
 _HALF_LIFE: Final = 16  # batches
 _MOST_BATCHES: Final = 64
+_SLOTS_OF: Final = 4  # batches
 _LOOKS: Final = 10  # moments of a batch, evenly spaced
 _MOST_LOOKS: Final = 200
 # Before anything is known: two batches whose ratios are log-normal about 1 with this standard deviation of the log.
@@ -77,8 +78,17 @@ class BoxScore(NamedTuple):
 
 
 class _Ended(msgspec.Struct, frozen=True, array_like=True):
-    """An ended batch: the jobs that a job met, itself included; by look, the logs of the ratios; and how it scored."""
+    """An ended batch.
 
+    Attributes:
+        slots: Most active jobs.
+        crowd: The active jobs that a job met, itself included.
+        logs: By look and exponent, the logs of the ratios.
+        error: See `BoxScore`.
+        coverage: See `BoxScore`.
+    """
+
+    slots: int
     crowd: float
     logs: tuple[tuple[float, ...], ...]
     error: float
@@ -89,7 +99,7 @@ class _Ended(msgspec.Struct, frozen=True, array_like=True):
         """Whether these are numbers that a batch can have led to."""
         whole = bool(self.logs) and all(len(row) == len(_EXPONENTS) for row in self.logs)
         numbers = (self.crowd, self.error, self.coverage, *(value for row in self.logs for value in row))
-        return whole and all(map(isfinite, numbers)) and self.crowd >= 1 and self.error >= 0
+        return whole and all(map(isfinite, numbers)) and self.crowd >= 1 and self.error >= 0 and self.slots >= 1
 
 
 class _StoredRatios(msgspec.Struct, frozen=True, array_like=True):
@@ -130,8 +140,13 @@ class Ratios:
             inside.append(look.free.low_ms <= left_ms <= look.free.high_ms)
         # As a job meets them: twice as many jobs meet a crowd of two.
         crowd = sum(count * count for count in active) / sum(active)
-        self._ended.append(_Ended(crowd, tuple(logs), median(errors), sum(inside) / len(inside)))
+        self._ended.append(_Ended(max(active), crowd, tuple(logs), median(errors), sum(inside) / len(inside)))
         self._settle()
+
+    @property
+    def slots(self) -> int:
+        """The number of slots, as far as is known: the most active jobs of the latest batches; at least 1."""
+        return max([1, *(each.slots for each in list(self._ended)[-_SLOTS_OF:])])
 
     @property
     def score(self) -> BoxScore | None:
@@ -200,6 +215,11 @@ class Batch:
         self._looks.append(look)
         if len(self._looks) > _MOST_LOOKS:
             del self._looks[1::2]
+
+    @property
+    def jobs(self) -> frozenset[str]:
+        """The jobs of the batch."""
+        return self._jobs
 
     def end(self, free_ms: float) -> Sequence[Look]:
         """Return the looks of the batch whose last job ended at `free_ms`, and begin another one."""

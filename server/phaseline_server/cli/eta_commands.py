@@ -44,7 +44,10 @@ def eta_report(call: Given) -> None:
 
     error: median error of the estimated time remaining, as a percentage of the run's duration. in band: how often the
     true value was between the low and the high estimate (target: 80 %). ema: the error of moving averages.
+
+    A second table has the forecasts of when each host and queue is free, for the batches of jobs that completed.
     """
+    from phaseline_server.learning.learned_boxes import read_boxes  # noqa: PLC0415
     from phaseline_server.learning.scores import read_scores  # noqa: PLC0415
     from phaseline_server.log.sqlite import read_history  # noqa: PLC0415 (`--help` needs none of it)
 
@@ -58,6 +61,12 @@ def eta_report(call: Given) -> None:
         click.echo("no runs scored yet: a job is scored when it completes and its series has earlier runs")
         return
     _table(("series", "runs", "error", "in band", "ema"), rows)
+    boxes = [
+        (_name(*key), str(one.batches), _share(one.error), _share(one.coverage)) for key, one in read_boxes(states)
+    ]
+    if boxes:
+        click.echo()
+        _table(("host and queue", "batches", "error", "in band"), boxes)
 
 
 @click.command("eta-backtest", short_help="Replay past runs through an estimation engine.")

@@ -20,6 +20,7 @@ from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.page_files import PAGE
 from phaseline_server.http.quart_calls import HttpCall, WebSocketCall
 from phaseline_server.http.routes import (
+    boxes,
     estimates,
     events,
     fallback,
@@ -58,6 +59,7 @@ _FAMILIES: Final = (
     estimates,
     history,
     hosts,
+    boxes,
     orders,
     link,
     output,

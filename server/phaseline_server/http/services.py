@@ -13,6 +13,7 @@ from phaseline_server.http.answer_budget import AnswerBudget
 from phaseline_server.http.clients import Clients
 from phaseline_server.http.report_notes import Fractions
 from phaseline_server.jobs.courses import Courses
+from phaseline_server.learning.boxes import Boxes
 from phaseline_server.learning.learner import Learning
 from phaseline_server.pictures.gallery import Gallery
 from phaseline_server.pictures.runs import Runs
@@ -32,6 +33,7 @@ class Services:
         door: The listener and its connections. Long-lived routes end when `door.closing` is set.
         keeper: The token store and rate limits.
         learning: Statistics of earlier runs.
+        boxes: Forecasts of when each host and queue is free.
         clients: The connected clients, over any transport.
         courses: How the estimates of jobs moved.
         answers: The budget of large answers.
@@ -47,6 +49,7 @@ class Services:
     door: Door
     keeper: Keeper
     learning: Learning
+    boxes: Boxes
     clients: Clients
     answers: AnswerBudget
     courses: Courses

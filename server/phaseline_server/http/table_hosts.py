@@ -7,6 +7,7 @@ from msgspec import Meta
 from phaseline.wire import HostStatus
 from phaseline_server.access.rules import Need, Rule
 from phaseline_server.http.route import Route, json_of
+from phaseline_server.http.routes.boxes import BoxList
 from phaseline_server.http.routes.hosts import LONGEST_HOST, MAX_HOST_JOBS, MAX_HOSTS, HostList, HostTaken
 
 __all__ = ["HOSTS"]
@@ -35,5 +36,14 @@ HOSTS: Final = (
             "cursor": Annotated[str, Meta(max_length=LONGEST_HOST, description="The `cursor` of the page before.")],
         },
         errors=(422, 503),
+    ),
+    Route(
+        "boxes",
+        "GET",
+        "/progress/boxes",
+        Rule(Need.READ, filtered=False),
+        "List when each host and queue is likely to be free. A forecast is renewed from time to time.",
+        json_of(BoxList),
+        errors=(403,),
     ),
 )

@@ -77,8 +77,8 @@ class Estimates:
             return self._engine.estimate(job, now)
         last = self._published.get(job.job_id)
         if last is not None and _is_fresh(last, job, now) and last.progress == _progress(job):
-            gone = job.state.stopped or self._gone_since(job) is not None
-            return last.estimate if gone else _counted_down(last.estimate, now.mono_ns - last.at_ns)
+            goes_on = job.state is State.ACTIVE and not job.orders.paused and self._gone_since(job) is None
+            return _counted_down(last.estimate, now.mono_ns - last.at_ns) if goes_on else last.estimate
         return self._renew(job, now).estimate
 
     def recent(self, job: Job, now: Moment) -> SharedEstimate:

@@ -25,6 +25,7 @@ class JobTable:
         self._weights = {job.job_id: job.weight for job in self._jobs.values()}
         self.weight = sum(self._weights.values())
         self._hosts: dict[str, dict[str, Job]] = {}
+        self._boxes: dict[tuple[str, str], dict[str, Job]] = {}
         for job in self._jobs.values():
             self._add_to_host(job)
         gone = sorted((job for job in self._jobs.values() if _may_go(job)), key=_went)
@@ -61,6 +62,10 @@ class JobTable:
         """Return the active and stalled jobs of each machine, by their ids; without dismissed ones."""
         return self._hosts
 
+    def boxes(self) -> Mapping[tuple[str, str], Mapping[str, Job]]:
+        """Return the queued, active and stalled jobs of each host and queue, by their ids; without dismissed ones."""
+        return self._boxes
+
     def put(self, job: Job) -> None:
         """Publish the current state of `job`."""
         before = self._jobs.get(job.job_id)
@@ -94,6 +99,8 @@ class JobTable:
     def _add_to_host(self, job: Job) -> None:
         if _is_at_host(job):
             self._hosts.setdefault(job.host, {})[job.job_id] = job
+        if _is_in_box(job):
+            self._boxes.setdefault((job.host, job.queue), {})[job.job_id] = job
 
     def _remove_from_host(self, job: Job) -> None:
         if _is_at_host(job):
@@ -101,6 +108,11 @@ class JobTable:
             del jobs[job.job_id]
             if not jobs:
                 del self._hosts[job.host]
+        if _is_in_box(job):
+            key = job.host, job.queue
+            del self._boxes[key][job.job_id]
+            if not self._boxes[key]:
+                del self._boxes[key]
 
     def over_first(self, coming: int, growth: int, stays: Callable[[str], bool]) -> str | None:
         """Return the job to drop before another can be added, the one that ended or was lost first; None for none.
@@ -130,6 +142,10 @@ class JobTable:
 
 def _is_at_host(job: Job) -> bool:
     return bool(job.host) and job.state.at_work and not job.dismissed
+
+
+def _is_in_box(job: Job) -> bool:
+    return bool(job.host) and job.state.unfinished and not job.dismissed
 
 
 def _may_go(job: Job) -> bool:

@@ -92,6 +92,10 @@ class JobMessages:
         estimate = self._estimates.exact(job, moment)
         return job.snapshot(moment, estimate, averages, self._estimates.reasons(job.job_id))
 
+    def estimate(self, job: Job, moment: Moment) -> Estimate:
+        """Return the estimate of an unfinished job, as its messages show it."""
+        return self._estimates.exact(job, moment)
+
     def percent(self, job: Job, moment: Moment) -> float:
         """Return the percentage of an active job that is done, as its messages show it."""
         return job.shown_percent(self._estimates.exact(job, moment).percent)

@@ -7,7 +7,7 @@ import trio
 
 from phaseline.model.job import Job
 from phaseline.model.record import decode_job
-from phaseline.model.snapshot import Moment, Snapshot
+from phaseline.model.snapshot import Estimate, Moment, Snapshot
 from phaseline.stream import HOSTS, Message
 from phaseline.wire import HostStatus
 from phaseline_server.jobs.history import HistoryPage, read_history
@@ -117,6 +117,18 @@ class PublishedJobs:
     def hosts(self) -> Mapping[str, Mapping[str, Job]]:
         """Return the active and stalled jobs of each machine, by their ids, to be looked at only."""
         return self._jobs.hosts()
+
+    def boxes(self) -> Mapping[tuple[str, str], Mapping[str, Job]]:
+        """Return the queued, active and stalled jobs of each host and queue, by their ids, to be looked at only."""
+        return self._jobs.boxes()
+
+    def estimate(self, job: Job, moment: Moment) -> Estimate:
+        """Return the estimate of an unfinished job; of a queued one, for the time from its start."""
+        return self._messages.estimate(job, moment)
+
+    def job(self, job_id: str) -> Job | None:
+        """Return a job in memory, to be looked at only, or None."""
+        return self._jobs.get(job_id)
 
     def has(self, job: Job) -> bool:
         """Return whether `job` is in memory and has not changed since it was returned by `jobs`."""

@@ -18,6 +18,7 @@ from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Estimate, Moment
 from phaseline.model.statistics import Statistics
 from phaseline_server.learning.habits import Habits
+from phaseline_server.learning.learned_boxes import LearnedBoxes
 from phaseline_server.learning.scores import Scores
 from phaseline_server.learning.sketches import Rolling, Sketches
 from phaseline_server.log.learned import EncodedRun, Learned, Outcomes
@@ -39,7 +40,7 @@ _runs: Final = msgspec.json.Decoder(Run)
 _keys: Final = msgspec.json.Decoder(tuple[str, ...])
 
 Kind = str
-_KINDS: Final = frozenset({"model", "scores", "gaps"})
+_KINDS: Final = frozenset({"model", "scores", "gaps", "boxes"})
 
 
 class Learning:
@@ -51,6 +52,7 @@ class Learning:
         durations: Percentiles of each phase: by workflow, series and phase, in seconds.
         recent: The latest durations of each, in seconds, oldest first.
         scores: How well estimates held.
+        boxes: What each host and queue teaches about when it is free.
     """
 
     def __init__(self, store: Store, statistics: Statistics) -> None:
@@ -60,6 +62,7 @@ class Learning:
         self.durations = Sketches(_MOST_PHASES)
         self.recent: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
         self.scores = Scores()
+        self.boxes = LearnedBoxes()
         self._store = store
         self._ema = EmaEngine(statistics)
         self._ended: deque[Job] = deque()
@@ -139,6 +142,9 @@ class Learning:
         if "gaps" in kinds:
             self._dirty |= {("gaps", key) for key in self.habits.gaps.changed}
             self.habits.gaps.changed.clear()
+        if "boxes" in kinds:
+            self._dirty |= {("boxes", key) for key in self.boxes.changed}
+            self.boxes.changed.clear()
         dirty = {each for each in self._dirty if each[0] in kinds}
         states, gone = self._states(dirty), self._gone() if "model" in kinds else set()
         if not states and not gone:
@@ -160,6 +166,8 @@ class Learning:
                 states.append((kind, _name(key), self.scores.encode((key[0], key[1]))))
             elif kind == "gaps" and (rolling := self.habits.gaps.get(key)) is not None:
                 states.append((kind, _name(key), rolling.encode()))
+            elif kind == "boxes" and (state := self.boxes.state((key[0], key[1]))) is not None:
+                states.append((kind, _name(key), state))
             elif kind == "model" and (key[0], key[1]) in known:
                 states.append((kind, _name(key), self.model.encode((key[0], key[1]))))
         if any(kind == "model" for kind, _ in dirty):
@@ -172,6 +180,7 @@ class Learning:
         present = {("model", _name(key)) for key in self.model.keys()}  # noqa: SIM118 - no mapping
         present |= {("scores", _name(key)) for key in self.scores.keys()}  # noqa: SIM118
         present |= {("gaps", _name(key)) for key, _ in self.habits.gaps.items()}
+        present |= {("boxes", _name(key)) for key in self.boxes.keys()}  # noqa: SIM118
         return self._saved - present
 
     async def outcomes(self, most: int) -> Outcomes:
@@ -209,6 +218,8 @@ class Learning:
             self.habits.gaps.put(key, Rolling.decode(state))
         elif kind == "scores":
             self.scores.decode((key[0], key[1]), state)
+        elif kind == "boxes":
+            self.boxes.restore((key[0], key[1]), state)
         elif kind == "model":
             self.model.decode((key[0], key[1]), state)
 

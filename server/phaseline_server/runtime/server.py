@@ -25,6 +25,7 @@ from phaseline_server.jobs.output_storage import OutputStorage
 from phaseline_server.jobs.tracker import Tracker, now
 from phaseline_server.jobs.watchdog import Patience, Watchdog
 from phaseline_server.learning.archive import run_archive
+from phaseline_server.learning.boxes import Boxes
 from phaseline_server.learning.learner import Learning
 from phaseline_server.learning.metrics_file import MetricsFile
 from phaseline_server.log.engines import open_store
@@ -181,8 +182,10 @@ async def _serve_from(
                 nursery.start_soon(reload_at_hangup, tls)
                 clients, answers = Clients(most=settings.max_connections), AnswerBudget(settings.answer_bytes)
                 jobs, gallery = JobsView(tracker, keeper, outputs), Gallery(studio)
+                boxes = Boxes(tracker, learning.boxes)
+                nursery.start_soon(boxes.run)
                 app = make_app(
-                    Services(settings, jobs, runs, gallery, door, keeper, learning, clients, answers, courses)
+                    Services(settings, jobs, runs, gallery, door, keeper, learning, boxes, clients, answers, courses)
                 )
                 urls = await nursery.start(door.serve, app, listeners)
                 announce(urls)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from phaseline.model.events import Event, JobProgress, JobStarted, PhaseCompleted, PhotoInfo
+from phaseline.model.events import Event, JobProgress, JobQueued, JobStarted, PhaseCompleted, PhotoInfo
 from phaseline.model.job import Job
 from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Estimate, Moment
@@ -52,6 +52,20 @@ def test_the_estimate_of_a_job_whose_worker_is_gone_does_not_count_down() -> Non
     estimates = Estimates(Fixed(), Statistics(), gone_since=lambda _: moment(0.5))
     assert estimates.exact(job, moment(1)).remaining_ns == 10e9
     assert estimates.exact(job, moment(1.75)).remaining_ns == 10e9
+
+
+class Elapsed:
+    """An engine that gives the time since the job's beginning."""
+
+    def estimate(self, job: Job, now: Moment) -> Estimate:
+        return Estimate(percent=0.0, remaining_ns=10**9 + job.elapsed_ns(now))
+
+
+def test_the_estimate_of_a_queued_job_does_not_change_while_it_waits() -> None:
+    job = Job("j")
+    job.apply(JobQueued(job_id="j"), moment(0))
+    estimates = Estimates(Elapsed(), Statistics())
+    assert [estimates.exact(job, moment(at)).remaining_ns for at in (0, 0.5, 100)] == [10**9] * 3
 
 
 def test_a_clock_that_went_back_reuses_nothing() -> None:
