@@ -1,5 +1,6 @@
 """The job of a command: its progress as it is read, and how the command ended."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from phaseline.model.events import JobCancelled, JobCompleted, JobFailed, JobProgress
@@ -16,10 +17,17 @@ UNNAMED: Final = "run"
 class CommandJob:
     """Reports the progress and the end of a command's job."""
 
-    def __init__(self, reporter: Reporter, job: JobReporter) -> None:
-        """Prepare to report `job`, a job of `reporter`."""
+    def __init__(self, reporter: Reporter, job: JobReporter, phases: Sequence[str] = ()) -> None:
+        """Prepare to report a job.
+
+        Args:
+            reporter: The reporter of `job`.
+            job: The job.
+            phases: The phases that are known before it. What is read before the first one shows is of that one.
+        """
         self._reporter = reporter
         self._job = job
+        self._first = phases[0] if phases else UNNAMED
         self._phase: str | None = None
 
     @property
@@ -36,7 +44,7 @@ class CommandJob:
         """Report the present progress."""
         if self._phase is not None and now.phase not in (None, self._phase):
             self._job.complete(self._phase)
-        self._phase = now.phase or self._phase or UNNAMED
+        self._phase = now.phase or self._phase or self._first
         counted = now.done is not None and now.unit != "time"
         self._job.progress(
             None if now.fraction is None else now.fraction * 100,

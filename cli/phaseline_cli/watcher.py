@@ -88,9 +88,10 @@ class Watcher:
         self._reader = Reader(usable_adapters(), argv, wishes.adapter)
         self._reporter = Reporter(worker_facts=wishes.facts)
         known = self._reader.adapter
+        phases = known.phases if known is not None else ()
         self._job = self._reporter.job(
             wishes.name or name_of(argv),
-            phases=known.phases if known is not None else (),
+            phases=phases,
             workflow=wishes.workflow or (known.name if known is not None else workflow_of(argv)),
             series=series_of(argv) if wishes.series is None else wishes.series,
             job_id=wishes.of_job or wishes.job_id,
@@ -102,7 +103,7 @@ class Watcher:
         if wishes.output and self._reporter.url is not None and self._phase_of is None:
             self._output = OutputDelivery(self._job.job_id, Address.configured(None))
         self._inside = Inside(pid if wishes.tree else 0, self._reader, tee.begun)
-        self._command = CommandJob(self._reporter, self._job)
+        self._command = CommandJob(self._reporter, self._job, phases)
         self._thread = threading.Thread(target=self._watch, name="watch")
 
     def __enter__(self) -> Self:

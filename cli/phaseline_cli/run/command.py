@@ -3,15 +3,19 @@
 import os
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from phaseline_cli.run.spoken import spoken
+from phaseline_cli.run.spoken import spoken, spoken_words
 
 _FILE: Final = re.compile(r"^\S*(?:[/\\]\S*|\.\w{1,5})$|^\.{1,2}$")
 """A word that looks like a file's name; a program's text, as behind `sh -c`, has blanks."""
 _ODD: Final = re.compile(r"[^\w.-]+")
 _OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*")
+_OUTPUTS: Final = frozenset({"-o", "-O", "--output", "--output-document", "--target"})
+"""Options behind which a file is named, often without a dot."""
+_FILES: Final = ("if=", "of=")
 LONGEST: Final = 200
 
 
@@ -51,13 +55,16 @@ def series_of(argv: Sequence[str]) -> str:
 
     Options' values stay if they are words or numbers: `-preset slow` and `-preset fast` take unlike times.
     """
-    kept = [spoken(argv).split()[0]]
-    for word in argv[1:]:
+    words = spoken_words(argv)
+    kept = words[:1]
+    for before, word in pairwise(words):
         if word == "--":
             break
+        if before in _OUTPUTS or word.startswith(_FILES):
+            continue
         option, equals, value = word.partition("=")
         if _OPTION.fullmatch(option):
             kept.append(option if not equals or _FILE.search(value) else word)
         elif not _FILE.search(word) and len(word) <= 24 and word.isprintable():  # noqa: PLR2004 # longer words are names
             kept.append(word)
-    return " ".join(kept)[:LONGEST]
+    return " ".join(kept)[:LONGEST].strip()

@@ -10,6 +10,11 @@ def spoken(argv: Sequence[str]) -> str:
 
     `/usr/bin/python3 -m pytest tests` is `pytest tests `.
     """
+    return "".join(f"{word} " for word in spoken_words(argv))
+
+
+def spoken_words(argv: Sequence[str]) -> list[str]:
+    """Return the words of `spoken`."""
     words = list(argv)
     name = Path(words[0]).name
     if re.fullmatch(r"(?:python|pypy)[\d.]*", name):
@@ -19,4 +24,4 @@ def spoken(argv: Sequence[str]) -> str:
         if words[flags : flags + 1] == ["-m"] and len(words) > flags + 1:
             words = words[flags + 1 :]
             name = words[0]
-    return "".join(f"{word} " for word in [name, *words[1:]])
+    return [name, *words[1:]]

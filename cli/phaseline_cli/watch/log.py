@@ -159,7 +159,7 @@ async def watch_log(path: Path, wishes: Wishes, ending: Ending, reporter: Report
     log = LogFile(path, from_now=from_now)
     job.__enter__()
     note(f"watching {path} as job {job.job_id}")
-    command = CommandJob(reporter, job)
+    command = CommandJob(reporter, job, known.phases if known is not None else ())
     try:
         return await _follow(log, reader, command, ending, process)
     except BaseException:

@@ -48,7 +48,7 @@ async def watch_pid(pid: int, wishes: Wishes, reporter: Reporter) -> Exit:
         )
         job.__enter__()
         note(f"watching process {pid} as job {job.job_id}")
-        command = CommandJob(reporter, job)
+        command = CommandJob(reporter, job, phases)
         inside = Inside(pid if wishes.tree else 0, reader, time.monotonic() - age)
         is_script = known is None and wishes.tree and Tree(pid).is_script()
         if len(phases) < 2 and not is_script:  # noqa: PLR2004 - of several, the present one is not known

@@ -1,0 +1,160 @@
+"""Real programs with small inputs: how each is run, and what of it is reported."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["PROGRAMS", "Program"]
+
+PYTEST = """
+import pytest, time
+
+@pytest.mark.parametrize("number", range(30))
+def test_it(number):
+    time.sleep(0.02)
+"""
+FFMPEG = ("-threads", "1", "-bitexact", "-c:v", "mpeg4")
+PIP = ("--no-index", "--no-compile", "--no-deps", "--disable-pip-version-check")
+TQDM = "import time, tqdm\nfor _ in tqdm.tqdm(range(40), desc='tiles'): time.sleep(0.02)\n"
+NINJA = "rule make\n  command = sleep 0.05 && echo $out > $out\n" + "".join(f"build o{n}: make\n" for n in range(12))
+CLICK = """
+import click, time
+with click.progressbar(range(40), label="frames") as bar:
+    for _ in bar:
+        time.sleep(0.02)
+"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program.
+
+    Attributes:
+        argv: Its command in an empty folder; `../in` has the inputs, and {http} is a server of theirs.
+        phases: What is reported, in order; None if that depends on the machine.
+        meter: Lines that differ from run to run, as they show times and speeds.
+        fraction: Whether its progress is known.
+        pipe_fraction: Whether it is known without a terminal.
+        series: What makes runs of it alike.
+        to_file: Whether its standard output goes to a file.
+    """
+
+    argv: tuple[str, ...]
+    phases: tuple[str, ...] | None
+    series: str
+    meter: str = ""
+    fraction: bool = True
+    pipe_fraction: bool = True
+    to_file: bool = False
+
+
+PROGRAMS = {
+    "ffmpeg": Program(
+        ("ffmpeg", "-nostdin", "-f", "lavfi", "-i", "testsrc2=s=320x240", "-t", "8", *FFMPEG, "out.avi"),
+        ("convert",),
+        f"ffmpeg -nostdin -f lavfi -i testsrc2=s=320x240 -t 8 {' '.join(FFMPEG)}",
+        r"^(frame=|\[out#|video:|\[mpeg4|  Stream #|\[q\])",
+    ),
+    "rsync": Program(
+        ("rsync", "-a", "--info=progress2", "--bwlimit=4m", "../in/", "copy/"),
+        ("copy",),
+        "rsync -a --info=progress2 --bwlimit=4m",
+        r"^ *[\d,]+ +\d+% ",
+    ),
+    "tar": Program(
+        ("tar", "--checkpoint=20", "--checkpoint-action=echo=#%u %T", "-cf", "out.tar", "../in"),
+        ("archive",),
+        "tar --checkpoint=20 --checkpoint-action=echo=#%u %T -cf",
+        r"^tar: #\d+ W: ",
+        fraction=False,
+    ),
+    "dd": Program(
+        ("dd", "if=../in/noise", "of=out", "bs=4k", "count=512", "status=progress"),
+        ("copy",),
+        "dd bs=4k count=512 status=progress",
+        r"^\d+ bytes ",
+    ),
+    "pv": Program(("pv", "-f", "-L", "3m", "../in/noise"), ("copy",), "pv -f -L 3m", r"[KMG]iB/s\]", to_file=True),
+    "zstd": Program(
+        ("zstd", "-19", "--progress", "-k", "../in/words", "-o", "out.zst"),
+        ("compress",),
+        "zstd -19 --progress -k -o",
+        r"(?:^Read: |: +[\d.]+% +\()",
+    ),
+    "xz": Program(
+        ("sh", "-c", "xz -9 -v -c ../in/words > out.xz"), None, "sh -c", r"(?:%|MiB/s|KiB)", pipe_fraction=False
+    ),
+    "curl": Program(
+        ("curl", "--limit-rate", "3m", "-o", "out", "{http}/noise"),
+        ("download",),
+        "curl --limit-rate 3m -o",
+        r"^ *\d+ +[\d.]+[kM]? |^  % Total|^ +Dload|^\s*$",
+    ),
+    "wget": Program(
+        ("wget", "--limit-rate=3m", "-O", "out", "{http}/noise"),
+        ("download",),
+        "wget --limit-rate=3m -O",
+        r"^--\d{4}|\d+K[ .]+|\d+%|^\d{4}-\d\d-\d\d ",
+    ),
+    "git": Program(
+        ("git", "clone", "--progress", "file://{in}/repository", "copy"),
+        None,
+        "git clone --progress copy",
+        r"objects|deltas|remote: |files",
+    ),
+    "pip": Program(
+        (sys.executable, "-m", "pip", "install", *PIP, "--target", "out", "{in}/shots-1.0-py3-none-any.whl"),
+        None,
+        f"pip install {' '.join(PIP)} --target",
+        fraction=False,
+    ),
+    "pytest": Program(
+        (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", "test_shots.py"),
+        ("collect", "test"),
+        "pytest -p no:cacheprovider -p no:randomly",
+        r"^=+ \d+ passed|^platform|^rootdir|^plugins|^configfile|^asyncio|^cachedir",
+    ),
+    "ninja": Program(("ninja", "-f", "../in/build.ninja", "-j", "1"), ("build",), "ninja -f -j 1", r"^\[\d+/12\] "),
+    "imagemagick": Program(
+        ("convert", "-monitor", "-seed", "7", "-size", "500x500", "plasma:", "-blur", "0x12", "out.ppm"),
+        None,
+        "convert -monitor -seed 7 -size 500x500 plasma: -blur 0x12",
+        r"% complete|^mogrify: ",
+    ),
+    "7z": Program(
+        ("7zz", "a", "-bsp1", "-mx=5", "-mmt=1", "out.7z", "../in/words"),
+        ("scan", "compress"),
+        "7zz a -bsp1 -mx=5 -mmt=1",
+        r"\d+% |^ *\d*%|^\s+$|^7-Zip|^ 64-bit|[Bb]ytes|MB",
+    ),
+    "tqdm": Program((sys.executable, "../in/tiles.py"), ("tiles",), "python", r"^tiles: "),
+    "click": Program((sys.executable, "../in/frames.py"), None, "python", r"^frames", pipe_fraction=False),
+}
+
+
+def make_inputs(folder: Path) -> None:
+    """Write what the programs work on."""
+    import random  # noqa: PLC0415
+    import subprocess  # noqa: PLC0415
+    import zipfile  # noqa: PLC0415
+
+    folder.mkdir()
+    chance = random.Random(7)
+    (folder / "noise").write_bytes(chance.randbytes(2 << 20))
+    (folder / "words").write_text("".join(f"{chance.choice('aeiou')}{chance.getrandbits(16)} " for _ in range(400_000)))
+    (folder / "build.ninja").write_text(NINJA)
+    (folder / "tiles.py").write_text(TQDM)
+    (folder / "frames.py").write_text(CLICK)
+    with zipfile.ZipFile(folder / "shots-1.0-py3-none-any.whl", "w") as wheel:
+        info = "shots-1.0.dist-info"
+        wheel.writestr("shots.py", "print('shots')\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: shots\nVersion: 1.0\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", f"shots.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+    repository = folder / "repository"
+    repository.mkdir()
+    for number in range(60):
+        (repository / f"file{number}").write_bytes(chance.randbytes(2000))
+    who = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main")
+    for command in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "files")):
+        subprocess.run(["git", *who, *command], cwd=repository, check=True)
