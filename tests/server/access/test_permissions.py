@@ -78,6 +78,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/progress/jobs"): ("/progress/jobs", None, READERS),
     ("GET", "/progress/totals"): ("/progress/totals", None, READERS),
     ("GET", "/progress/hosts"): ("/progress/hosts", None, READERS),
+    ("GET", "/progress/boxes"): ("/progress/boxes", None, READERS - CONFINED),
     ("POST", "/progress/host"): ("/progress/host", {"host": "box"}, REPORTERS - CONFINED),
     ("GET", "/progress/events"): ("/progress/events", None, READERS),
     ("GET", "/events"): ("/events", None, READERS),
