@@ -92,6 +92,24 @@ CASES: Final[dict[str, Case]] = {
         Reading("test", 0.75, 0.75, 3, 4, "tests", "B.c"),
         "[  FAILED  ] A.b (0 ms)",
     ),
+    "make": (
+        "make install",
+        (
+            "make[1]: Entering directory '/x/lib'\ngcc -O2 -c x.c -o x.o\nar rcs libx.a x.o\n"
+            "make[1]: Leaving directory '/x/lib'\nmake[1]: Entering directory '/x/src'\ngcc -O2 -c m.c -o m.o\n"
+            "gcc m.o -o app ../lib/libx.a\nmake[1]: Leaving directory '/x/src'\ninstall -d out\n"
+        ),
+        ["compile", "link", "install"],
+        Reading("install"),
+        None,
+    ),
+    "make, quietly": (
+        "make -j8",
+        "Making all in src\n  CC       a.o\n  CCLD     a\n  CC       b.o\n  CCLD     b\n",
+        ["compile", "link"],
+        Reading("compile", None, None, None, None, "", "src"),
+        None,
+    ),
     "mke2fs": (
         "mkfs.ext4 -F fs.img",
         (

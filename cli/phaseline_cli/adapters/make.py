@@ -1,4 +1,4 @@
-"""make, as CMake writes its files: a percent before each step, which is the run's."""
+"""make: a percent before each step, if CMake has written its files; else what the commands that it prints do."""
 
 import re
 from typing import Final
@@ -7,10 +7,25 @@ from phaseline_cli.run.program import Lines
 
 _STEP: Final = re.compile(r"^\[ *(\d+)%\] (Built target|Linking|Building|\S+)")
 _CONFIGURE: Final = re.compile(r"^-- (?:The \w+ compiler|Detecting|Check|Looking for|Performing|Found|Configuring)")
+_COMPILER: Final = r"\S*(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)(?:-\d+)? "
+_COMMANDS: Final = (
+    ("configure", re.compile(r"^checking (?:for|whether|how|if|build system type|host system type)\b.*\.\.\.")),
+    ("compile", re.compile(rf"^{_COMPILER}(?:.* )?-c |^libtool: compile:|^ +(?:CC|CXX|AS|AR|HOSTCC)(?: \[M\])? +\S+$")),
+    ("compile", re.compile(r"^\S*ar \S*[rq]\S* ")),  # a library in the middle is part of compiling
+    ("link", re.compile(rf"^{_COMPILER}(?:.* )?-o |^libtool: link:|^ +(?:LD|CCLD|CXXLD)(?: \[M\])? +\S+$")),
+    ("install", re.compile(r"^ *(?:\S*/)?install -|^libtool: install:|^ +INSTALL +\S")),
+)
+_FOLDER: Final = re.compile(
+    r"^(?:Making \w+ in (\S+)|make\[\d+\]: (?:Entering directory '(?:[^']*/)?([^'/]+)'|Leaving directory .*))$"
+)
 
 
 class Program(Lines):
     """One build."""
+
+    _mixed = False
+    """Whether something is compiled after something was linked: then linking is part of compiling."""
+    _folder = ""
 
     def line(self, text: str) -> bool:
         """Take in a line; return whether it meant something."""
@@ -28,4 +43,18 @@ class Program(Lines):
         if _CONFIGURE.match(text) is not None and not self.progress.phases:
             self.progress.enter("configure")
             return True
-        return False
+        return self._command(text)
+
+    def _command(self, text: str) -> bool:
+        """Take in a command that make prints, or the folder that it works in."""
+        folder = _FOLDER.match(text)
+        if folder is not None:
+            self._folder = folder.group(1) or folder.group(2) or ""
+            return True
+        phase = next((phase for phase, command in _COMMANDS if command.match(text)), None)
+        if phase is None or self.progress.now.run is not None:
+            return False
+        self._mixed = self._mixed or (phase == "compile" and self.progress.now.phase == "link")
+        self.progress.enter("compile" if phase == "link" and self._mixed else phase)
+        self.progress.say(self._folder)
+        return True
