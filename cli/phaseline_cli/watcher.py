@@ -21,10 +21,11 @@ from phaseline_cli.run.command import name_of, program_of, series_of, workflow_o
 from phaseline_cli.run.endings import failure
 from phaseline_cli.run.orders import Orders
 from phaseline_cli.run.progress import Reading
-from phaseline_cli.run.reader import QUIET, Reader
+from phaseline_cli.run.reader import QUIET, End, Reader
 from phaseline_cli.run.tee import Tee
 from phaseline_cli.run.wait import Ended
 
+_log: Final = logging.getLogger("phaseline")
 FLOOD: Final = 4
 """When more comes than can be parsed, we pause this many times as long as we parsed: copying needs the interpreter."""
 MOST_PAUSE_S: Final = 1.0
@@ -104,12 +105,13 @@ class Watcher:
             self._output = OutputDelivery(self._job.job_id, Address.configured(None))
         self._inside = Inside(pid if wishes.tree else 0, self._reader, tee.begun)
         self._command = CommandJob(self._reporter, self._job, phases)
+        self._unreadable = False
         self._thread = threading.Thread(target=self._watch, name="watch")
 
     def __enter__(self) -> Self:
         """Start the job, and read."""
         if not self._verbose:
-            logging.getLogger("phaseline").addHandler(logging.NullHandler())  # the streams are the command's
+            _log.addHandler(logging.NullHandler())  # the streams are the command's
         if self._phase_of is None:
             self._job.__enter__()
         else:
@@ -154,10 +156,25 @@ class Watcher:
             self._command.begin(UNNAMED, age)
 
     def _read(self, taken: Sequence[tuple[float, str, bytes]]) -> None:
+        """Read output; an error, as of an adapter of the user's own, must not reach the command's streams."""
+        if self._output is not None:
+            for _, stream, data in taken:
+                if stream != "side":
+                    self._output.add(stream, data)
+        if self._unreadable:
+            return
+        try:
+            self._read_progress(taken)
+        except Exception:  # noqa: BLE001 - whatever an adapter raises
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._unreadable = True
+        _log.exception("the command's output can't be read any more; its job gets no more progress")
+
+    def _read_progress(self, taken: Sequence[tuple[float, str, bytes]]) -> None:
         reader = self._reader
         for at, stream, data in taken:
-            if self._output is not None and stream != "side":
-                self._output.add(stream, data)
             for begin in range(0, len(data), SLICE):
                 for _, now in reader.feed(at, stream, data[begin : begin + SLICE]):
                     self._report(now)
@@ -176,8 +193,16 @@ class Watcher:
             now = Reading(self._phase_of, fraction, None, now.done, now.total, now.unit, text)
         self._command.report(now)
 
+    def _end(self, ended: Ended) -> End:
+        if not self._unreadable:
+            try:
+                return self._reader.end(ended.code, interrupted=ended.interrupted)
+            except Exception:  # noqa: BLE001 - as above
+                self._give_up()
+        return Reader({}).end(ended.code, interrupted=ended.interrupted)
+
     def _report_end(self, ended: Ended) -> None:
-        end = self._reader.end(ended.code, interrupted=ended.interrupted)
+        end = self._end(ended)
         if self._phase_of is None and ended.cancelled is not None:
             self._command.cancel(ended.cancelled or "cancelled")
         elif self._phase_of is None:

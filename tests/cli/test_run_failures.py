@@ -8,7 +8,9 @@ import pytest
 import trio
 
 from phaseline_cli.run.endings import failure, in_words
+from tests.cli.test_run_output import folder, output
 from tests.cli.test_run_reports import jobs
+from tests.cli.test_run_side import ended, result
 from tests.support.servers import server_process
 
 C = "int main(void) { return undeclared; }"
@@ -60,3 +62,19 @@ def test_exit_codes_and_signals_have_words() -> None:
     assert in_words(139) == "exit code 139: a command was ended by SIGSEGV (segmentation fault)"
     assert in_words(-63).startswith("ended by ")
     assert failure(2, "Error: no disk") == "Error: no disk"
+
+
+async def test_a_broken_adapter_of_ones_own_changes_nothing_for_the_command(
+    phaseline: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    own = tmp_path / "config" / "phaseline" / "adapters"
+    own.mkdir(parents=True)
+    (own / "own.toml").write_text("name = 'own'\nmatch = ['sh ']\n[[rules]]\nfind = 'tile'\nphase = '{nothing}'\n")
+    async with server_process(folder(tmp_path)) as server:
+        env["PROGRESS_URL"] = server.url
+        command = ["sh", "-c", "echo tile 1; echo 'own: error: tile 2' >&2; exit 3"]
+        assert await result([phaseline, "run", "--id", "own", "--", *command], env) == await result(command, env)
+        found = await ended(phaseline, env, server.url, "own")
+        assert (await output(server.url, "own")).text.count("tile") == 2
+    assert found["own"]["state"] == "failed"
+    assert found["own"]["errors"][0]["error_message"] == "exit code 3"
