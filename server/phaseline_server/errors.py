@@ -282,6 +282,12 @@ class LogUnavailable(PhaselineError):
     status = 503
     temporary = True
 
+    @property
+    def cause(self) -> str:
+        """The reason in one line, for the server's own log."""
+        lines = (line.strip() for line in str(self.__cause__ or self).splitlines())
+        return "; ".join(line for line in lines if line)
+
 
 class Deposed(PhaselineError):
     """Another server leads the log; this one accepts no reports."""

@@ -82,6 +82,12 @@ class Postgres:
             cursor = connection.execute(text.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def set(self, **parameters: str) -> None:
+        """Change parameters of the running server."""
+        for name, value in parameters.items():
+            self.query(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.query("SELECT pg_reload_conf()")
+
     def new_database(self) -> str:
         """Create a database that belongs to a role without other rights, and return its address."""
         name = f"log{next(_numbers)}"

@@ -15,7 +15,7 @@ _CONNECT_S: Final = 2.0
 _ANSWER_S: Final = 5.0
 _PATIENCE_S: Final = 5.0
 _MOST_BYTES: Final = 2**22
-_TEMPORARY: Final = frozenset({"DISK_FULL", "JOURNAL_FAILED", "RATE_LIMITED", "TOO_MANY"})
+_TEMPORARY: Final = frozenset({"DEPOSED", "DISK_FULL", "JOURNAL_FAILED", "LOG_UNAVAILABLE", "RATE_LIMITED", "TOO_MANY"})
 
 
 def send(report: dict[str, Any], url: str | None, *, strict: bool, quiet: bool) -> None:

@@ -32,6 +32,7 @@ from phaseline_server.jobs.receipts import BatchReceipt
 from phaseline_server.jobs.states import JobsState
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.workers import Workers
+from phaseline_server.log.protocol import Standing
 from phaseline_server.log.queries import JobFilter, JobQuery, Total, TotalsQuery
 from phaseline_server.log.stream import PAGE, Log
 
@@ -276,6 +277,11 @@ class StreamView:
     def oldest(self) -> Position:
         """See `Log.oldest`."""
         return self._log.oldest
+
+    @property
+    def standing(self) -> Standing:
+        """See `Log.standing`."""
+        return self._log.standing
 
     def can_resume(self, position: Position) -> bool:
         """See `Log.can_resume`."""

@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,7 +57,8 @@ class _Merge:
         try:
             value = setting.convert(raw)
         except ValueError:
-            seen = "invalid (hidden)" if setting.secret else shown(_as_written(raw))
+            hide = setting.check.hide if setting.check else str
+            seen = "invalid (hidden)" if setting.secret else shown(_hidden(_as_written(raw), hide))
             self.problems.append(f"{name} is {seen} (from {source}); allowed: {setting.allowed}")
             return
         self.values[name] = value
@@ -110,6 +111,10 @@ class _Merge:
             if not self.problems:
                 return Configuration(settings, self.sources)
         raise ConfigError("\n".join(self.problems))
+
+
+def _hidden(raw: object, hide: Callable[[str], str]) -> object:
+    return hide(raw) if isinstance(raw, str) else raw
 
 
 def _as_written(raw: object) -> object:

@@ -10,6 +10,8 @@ from msgspec import inspect
 
 from phaseline_server.config.bind import ALLOWED as ALLOWED_BIND
 from phaseline_server.config.bind import parse_bind
+from phaseline_server.config.log_address import ALLOWED as ALLOWED_LOG
+from phaseline_server.config.log_address import hide_password, parse_log_address
 
 __all__ = [
     "BIND",
@@ -17,6 +19,7 @@ __all__ = [
     "FILE",
     "HOST",
     "KEY",
+    "LOG",
     "ORIGIN",
     "SIZE",
     "URL",
@@ -37,6 +40,8 @@ class Check(NamedTuple):
     """Returns the normalized string; raises ValueError if it is not allowed."""
     allowed: str
     """The allowed format, for error texts."""
+    hide: Callable[[str], str] = str
+    """Returns the string without its secret part, for output."""
 
 
 def _bind(text: str) -> str:
@@ -96,6 +101,7 @@ BIND = Check(_bind, ALLOWED_BIND)
 DIRECTORY = Check(_directory, "the path of a directory")
 FILE = Check(_file, "the path of a file")
 HOST = Check(_host, "a host name or IP address (IPv6 in brackets) without a port, e.g. box.example.org")
+LOG = Check(parse_log_address, ALLOWED_LOG, hide_password)
 KEY = Check(_key, "printable ASCII without spaces")
 ORIGIN = Check(_origin, "an origin as browsers send it, e.g. https://dash.example.org or http://box:3000, or null")
 SIZE = Check(_size, f"WIDTHxHEIGHT in pixels, each {_SMALLEST_SIDE} to {_LARGEST_SIDE}, e.g. 1024x1024")
@@ -198,7 +204,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
             case tuple():
                 text = ", ".join(value)
             case _:
-                text = str(value)
+                text = self.check.hide(str(value)) if self.check else str(value)
         return (text if text.isprintable() else ascii(text)) or "not set"
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from phaseline.model.events import MAX_PHASES
 from phaseline.model.job import MAX_KEPT_BYTES
-from phaseline_server.config.option import BIND, DIRECTORY, FILE, HOST, KEY, ORIGIN, SIZE, URL, about, settings_of
+from phaseline_server.config.option import BIND, DIRECTORY, FILE, HOST, KEY, LOG, ORIGIN, SIZE, URL, about, settings_of
 
 __all__ = ["SETTINGS", "Settings"]
 
@@ -46,6 +46,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             DIRECTORY,
         ),
     ] = ""
+    log: Annotated[
+        str,
+        about(
+            _DATA,
+            "ADDRESS",
+            "Storage of events and jobs: sqlite (a file in the data directory), or postgresql://USER@HOST/DATABASE, "
+            "which several servers share.",
+            LOG,
+        ),
+    ] = "sqlite"
     done_ttl: Annotated[
         float,
         about(_DATA, "SECONDS", "Retention of the final snapshot of a picture's run.", least=0, most=_YEAR),

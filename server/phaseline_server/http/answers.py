@@ -260,6 +260,9 @@ class Health(msgspec.Struct, kw_only=True):
     uptimeSeconds: float  # noqa: N815 (name on the wire)
     activeJobs: int | msgspec.UnsetType = msgspec.UNSET  # noqa: N815 (name on the wire)
     subscribers: int | msgspec.UnsetType = msgspec.UNSET
+    role: Literal["single", "leader", "follower"]
+    term: int | msgspec.UnsetType = msgspec.UNSET
+    leader: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Unready(msgspec.Struct, kw_only=True):

@@ -31,7 +31,6 @@ from phaseline.model.snapshot import Moment, State
 from phaseline.model.transitions import check
 from phaseline.model.weight import weight
 from phaseline.stream import Message, Position, channels_of
-from phaseline_server.errors import JournalFailed
 from phaseline_server.jobs.commit_group import Arrival, Group, Head, Outdated
 from phaseline_server.jobs.deduplication import Producers, find_recorded
 from phaseline_server.jobs.job_table import JobTable
@@ -59,7 +58,8 @@ class Intake:
         gathering: The group that new reports join.
         committing: The group that is being stored; empty if none is.
         open: Held while a batch joins `gathering`, which may only be closed between two batches.
-        failed: Set once the disk has failed; no report is accepted from then on.
+        failed: Why no report is accepted: the disk has failed, another server leads, or, for a while, the database with
+            the log can't be reached.
     """
 
     def __init__(
@@ -107,6 +107,22 @@ class Intake:
         for group in groups:
             group.fail(error)
 
+    def suspend(self, error: PhaselineError) -> None:
+        """Accept no reports until it is known whether the group in `committing` is stored.
+
+        Nobody waits for that: the reports of the group, and of the one that was built on it, are rejected. If the group
+        turns out to be stored, it is published, and its numbered reports are recognized when they are sent again.
+        """
+        self.failed = error
+        self.committing.fail(error)
+        self.gathering.fail(error)
+        self.gathering = Group()
+
+    def resume(self) -> None:
+        """Accept reports again, after the group in `committing` was published or rolled back."""
+        self.failed = None
+        self._last = self._stored
+
     def group_of(self, seq: int) -> Group | None:
         """Return the group with the message of this number; None if it is stored already."""
         if self.gathering.messages and seq >= self.gathering.messages[0].seq:
@@ -114,9 +130,9 @@ class Intake:
         return self.committing if seq > self._stored else None
 
     def check(self) -> None:
-        """Raise JournalFailed if the disk has failed."""
+        """Raise `failed` if it is set."""
         if self.failed is not None:
-            raise JournalFailed(str(self.failed))
+            raise type(self.failed)(str(self.failed))  # a new exception each time, as raising one changes it
 
     # ------------------------------------------------------------------ reports
 

@@ -8,6 +8,7 @@ import structlog
 import trio
 
 from phaseline.errors import DiskFull
+from phaseline_server.errors import LogUnavailable
 from phaseline_server.jobs.output import Output, Outputs
 from phaseline_server.log.learned import Learned
 from phaseline_server.log.protocol import Store
@@ -92,7 +93,7 @@ class OutputStorage:
             return False
         try:
             await self._store.save_learned(states, [(_KIND, _key(job_id)) for job_id in gone])
-        except DiskFull as error:
+        except (DiskFull, LogUnavailable) as error:
             if not self._warned:
                 _log.warning("can't store the output of jobs; it is tried again", error=str(error))
             self._warned = True

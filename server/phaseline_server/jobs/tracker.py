@@ -14,17 +14,16 @@ from typing import Final
 
 import trio
 
-from phaseline.errors import DiskFull
 from phaseline.eta import Engine
 from phaseline.model.events import MAX_PHASES, Event, JobDismissed
 from phaseline.model.job import MAX_KEPT_BYTES, Job
 from phaseline.model.snapshot import Moment
 from phaseline.model.statistics import Statistics
 from phaseline.stream import Message, Position, channels_of
-from phaseline_server.errors import JournalFailed
 from phaseline_server.jobs.commit_group import Arrival, Group
 from phaseline_server.jobs.deduplication import Producers
 from phaseline_server.jobs.estimates import Estimates
+from phaseline_server.jobs.group_commits import GroupCommits
 from phaseline_server.jobs.intake import Intake
 from phaseline_server.jobs.job_table import JobTable
 from phaseline_server.jobs.joining import join_at_once, join_in_parts
@@ -32,8 +31,6 @@ from phaseline_server.jobs.listener import NOBODY, Listener
 from phaseline_server.jobs.messages import JobMessages
 from phaseline_server.jobs.published import Clock, PublishedJobs
 from phaseline_server.jobs.receipts import BatchReceipt, Pending
-from phaseline_server.jobs.rows import batch_of
-from phaseline_server.jobs.turns import Turns
 from phaseline_server.jobs.workers import Workers
 from phaseline_server.log.batch import Batch
 from phaseline_server.log.stream import Log
@@ -106,7 +103,7 @@ class Tracker(PublishedJobs):
         self._producers = producers or Producers({})
         self._listener = listener
         self._intake = Intake(table, messages, self._producers, self.workers, listener, top=log.top, bounds=bounds)
-        self._work = trio.Event()
+        self._commits = GroupCommits(self._intake, log, statistics, clock, self._publish)
 
     # ------------------------------------------------------------------ reports
 
@@ -116,6 +113,7 @@ class Tracker(PublishedJobs):
         Raises:
             UnknownJob: As `take`, which raises the other errors too.
             DiskFull: The disk is full.
+            LogUnavailable: The database with the log can't be reached.
             JournalFailed: The disk failed.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -134,10 +132,12 @@ class Tracker(PublishedJobs):
             InvalidField: A value is not allowed.
             TooLarge: The job's facts would exceed their limit.
             TooMany: The event would start one job too many.
+            LogUnavailable: The database with the log can't be reached.
+            Deposed: Another server leads.
             JournalFailed: The disk has failed.
         """
         seq = self._intake.take(event, Arrival(self.clock(), owner))
-        self._work.set()
+        self._commits.wake()
         return Pending(Position(self.log.top.epoch, seq), self._intake.group_of(seq))
 
     async def take_all(
@@ -160,12 +160,12 @@ class Tracker(PublishedJobs):
         except trio.WouldBlock:
             if len(events) <= _FEW:
                 receipt = join_at_once(intake, events, Arrival(self.clock(), owner, worker_of))
-                self._work.set()
+                self._commits.wake()
                 return receipt
             await intake.open.acquire()
         try:
             arrival = Arrival(self.clock(), owner, worker_of)
-            return await join_in_parts(intake, events, arrival, lambda: self._work.set())  # noqa: PLW0108 - it changes
+            return await join_in_parts(intake, events, arrival, self._commits.wake)
         finally:
             intake.open.release()
 
@@ -175,11 +175,12 @@ class Tracker(PublishedJobs):
         Raises:
             UnknownJob: No such job is kept; `take` raises the other errors, too.
             DiskFull: The disk is full.
+            LogUnavailable: The database with the log can't be reached.
             JournalFailed: The disk failed.
         """
         past = None if self._intake.knows(event.job_id) else await self._past(event.job_id)
         seq = self._intake.take(event, Arrival(self.clock(), owner), past)
-        self._work.set()
+        self._commits.wake()
         return await Pending(Position(self.log.top.epoch, seq), self._intake.group_of(seq)).wait()
 
     async def announce(self, kind: str, channel: str, encode: Callable[[Position], bytes]) -> Position:
@@ -187,13 +188,14 @@ class Tracker(PublishedJobs):
 
         Raises:
             DiskFull: The disk is full.
+            LogUnavailable: The database with the log can't be reached.
             JournalFailed: The disk failed.
         """
         self._intake.check()
         position = self._intake.next_position()
         message = Message(position.seq, kind, "", channels_of(kind, "", channel), encode(position), channel)
         group = self._intake.add(message)
-        self._work.set()
+        self._commits.wake()
         return await Pending(position, group).wait()
 
     def forget_averages(self) -> None:
@@ -205,7 +207,7 @@ class Tracker(PublishedJobs):
         self._intake.check()
         self.statistics.clear()
         self._intake.gathering.forget = True
-        self._work.set()
+        self._commits.wake()
 
     # ------------------------------------------------------------------ group commit
 
@@ -214,69 +216,11 @@ class Tracker(PublishedJobs):
         """Commit what gathers, for the duration of the block; at its end, all accepted reports are stored.
 
         Raises:
+            Deposed: Another server leads the log; the block is cancelled.
             JournalFailed: The disk failed; the block is cancelled.
         """
-        committing = trio.CancelScope(shield=True)
-
-        async def keep_groups() -> None:
-            with committing:
-                await self._keep_groups()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(keep_groups)
-            try:
-                # The tasks that the end of the block cancels may still report, so this continues until they are done.
-                yield
-            finally:
-                intake = self._intake
-                with trio.CancelScope(shield=True):
-                    while not (intake.gathering.empty and intake.committing.empty):
-                        await (intake.gathering if intake.committing.empty else intake.committing).over.wait()
-                committing.cancel()
-
-    async def _keep_groups(self) -> None:
-        while True:
-            await self._work.wait()
-            with trio.CancelScope(shield=True):
-                group = await self._close_group()
-                await self._keep(group)
-
-    async def _close_group(self) -> Group:
-        """Return the reports that have gathered; wait for a batch that is still joining them."""
-        intake = self._intake
-        try:
-            # Without a checkpoint, during which the next batch would have to wait.
-            intake.open.acquire_nowait()
-        except trio.WouldBlock:
-            await intake.open.acquire()
-        try:
-            self._work = trio.Event()
-            return intake.close_group()
-        finally:
-            intake.open.release()
-
-    async def _keep(self, group: Group) -> None:
-        try:
-            turns = Turns()
-            for head in group.heads.values():
-                self._intake.renew(head, group)
-                await turns.offer()
-            batch = await batch_of(group, self.statistics, self.clock(), turns)
-            await self.log.keep(batch)
-        except DiskFull as error:
-            self._intake.roll_back(error)
-        except JournalFailed as error:
-            self._intake.failed = error
-            self._intake.roll_back(error)
-            raise
-        except BaseException as error:
-            # A bug, which ends the server; no task must wait for the group.
-            failed = JournalFailed(f"a group of reports could not be kept: {error!r}; see the server's log")
-            self._intake.failed = failed
-            self._intake.roll_back(failed)
-            raise
-        else:
-            self._publish(group, batch)
+        async with self._commits.running():
+            yield
 
     def _publish(self, group: Group, batch: Batch) -> None:
         """Make a stored group visible. Nothing is awaited here, so nobody sees a part of it."""

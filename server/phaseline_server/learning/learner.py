@@ -17,6 +17,7 @@ from phaseline.model.job import Job
 from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Estimate, Moment
 from phaseline.model.statistics import Statistics
+from phaseline_server.errors import LogUnavailable
 from phaseline_server.learning.habits import Habits
 from phaseline_server.learning.learned_boxes import LearnedBoxes
 from phaseline_server.learning.scores import Scores
@@ -133,7 +134,7 @@ class Learning:
             await self.save(_KINDS if number % _REST_EVERY == 0 else frozenset({"scores"}))
 
     async def save(self, kinds: frozenset[Kind] = _KINDS) -> None:
-        """Save the changes since the last save in the journal; log a full disk and retry later.
+        """Save the changes since the last save in the log; without room or database, log that and retry later.
 
         Raises:
             JournalFailed: The disk failed.
@@ -152,7 +153,7 @@ class Learning:
         self._dirty -= dirty
         try:
             await self._store.save_learned(states, gone)
-        except DiskFull as error:
+        except (DiskFull, LogUnavailable) as error:
             _log.warning("can't save the learned estimates; it is tried again", error=str(error))
             self._dirty |= dirty
         else:

@@ -10,11 +10,12 @@ import trio
 from phaseline.errors import DiskFull, Unrecoverable, shown
 from phaseline.model.snapshot import Moment
 from phaseline.stream import Message, Position, Tail
+from phaseline_server.errors import LogUnavailable
 from phaseline_server.fanout.broadcaster import Broadcaster, BroadcasterStatistics
 from phaseline_server.fanout.direct import DirectSubscriber, Sink
 from phaseline_server.fanout.queued import QueuedSubscriber
 from phaseline_server.log.batch import Batch
-from phaseline_server.log.protocol import Store
+from phaseline_server.log.protocol import Standing, Store
 from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
 
 __all__ = ["PAGE", "Log"]
@@ -48,6 +49,11 @@ class Log:
         return self._tail.top
 
     @property
+    def standing(self) -> Standing:
+        """The part of this server among those that share the log."""
+        return self._store.standing
+
+    @property
     def oldest(self) -> Position:
         """The oldest position from which clients can resume."""
         return Position(self._store.epoch, self._store.oldest - 1)
@@ -57,9 +63,20 @@ class Log:
 
         Raises:
             DiskFull: There was no room; nothing is kept.
+            LogUnavailable: The database can't be reached; `settle` returns whether the group is stored.
+            Deposed: Another server leads; nothing is stored.
             JournalFailed: The disk failed.
         """
         await self._store.commit(batch)
+
+    async def settle(self) -> bool:
+        """Wait until the log is available; return whether the group is stored for which `keep` failed.
+
+        Raises:
+            Deposed: Another server leads.
+            JournalFailed: The disk failed.
+        """
+        return await self._store.settle()
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Publish a stored group. There is no await in between, so all subscribers receive the same order."""
@@ -160,8 +177,10 @@ class Log:
             try:
                 while await self._store.prune(clock()):
                     await trio.lowlevel.checkpoint()
+            except LogUnavailable as error:
+                _log.debug("can't prune the log", error=str(error))  # which the store has logged
             except DiskFull as error:
-                _log.warning("can't prune the journal", error=str(error))
+                _log.warning("can't prune the log", error=str(error))
 
     async def run_fan_out(self) -> None:
         """Write published messages to the subscribers in slices, until canceled; see `Broadcaster.run`."""

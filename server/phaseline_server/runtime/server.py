@@ -2,9 +2,11 @@
 
 import gc
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+import structlog
 import trio
 
 from phaseline.eta import EmaEngine
@@ -15,6 +17,7 @@ from phaseline_server.atomic_files import check_data_dir, make_data_dir
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import open_listeners
 from phaseline_server.door.inherited import inherited_listeners
+from phaseline_server.errors import Deposed, LogUnavailable
 from phaseline_server.http.answer_budget import AnswerBudget
 from phaseline_server.http.app import make_app
 from phaseline_server.http.clients import Clients
@@ -35,14 +38,16 @@ from phaseline_server.pictures import helpers
 from phaseline_server.pictures.gallery import Gallery
 from phaseline_server.pictures.runs import Runs
 from phaseline_server.pictures.studio import open_studio
+from phaseline_server.runtime.entrance import Entrance, Reception
 from phaseline_server.runtime.listening import make_door, make_tls, reload_at_hangup
-from phaseline_server.runtime.logging_setup import announce, announce_data_dir, configure_logs
+from phaseline_server.runtime.logging_setup import announce_data_dir, configure_logs
 from phaseline_server.runtime.restore import restore
 from phaseline_server.runtime.signals import watch_signals
 from phaseline_server.runtime.systemd import attend
 
 __all__ = ["run", "serve", "tune_interpreter"]
 
+_log: Final = structlog.get_logger()
 # The committing thread needs the interpreter often and briefly; with the default interval it would wait 5 ms each time.
 _TURN_S: Final = 0.0003
 
@@ -83,7 +88,9 @@ async def _main(settings: Settings, explicit_bind: bool) -> None:  # noqa: FBT00
         await around.start(watch_signals, work.cancel)
         try:
             with work:
-                await serve(settings, explicit_bind=explicit_bind)
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(partial(serve, settings, explicit_bind=explicit_bind))
+                    await attend()
         finally:
             around.cancel_scope.cancel()
 
@@ -107,27 +114,35 @@ async def serve(
     await trio.to_thread.run_sync(check_data_dir, data_dir)
     listeners = inherited_listeners() or await open_listeners(settings.bind, explicit_bind)
     try:
-        await _serve_on(listeners, settings, data_dir, task_status)
+        keeper = Keeper(data_dir, settings.max_reports)
+        check_exposure(settings, listeners, keeper)
+        entrance = Entrance(settings, listeners, task_status)
+        while True:
+            try:
+                await _serve_while_leading(entrance, settings, data_dir, keeper)
+            except* (Deposed, LogUnavailable) as errors:
+                _log.warning("this server does not lead the log any more", error=str(_first_of(errors)))
     finally:
         for listener in listeners:
             listener.socket.close()
 
 
-async def _serve_on(
-    listeners: list[trio.SocketListener], settings: Settings, data_dir: Path, task_status: trio.TaskStatus[list[str]]
-) -> None:
+def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = errors.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+async def _serve_while_leading(entrance: Entrance, settings: Settings, data_dir: Path, keeper: Keeper) -> None:
+    """Wait until the log is open for this server; then serve until cancelled, or until another server leads."""
     retention = Retention(events=settings.keep_events, jobs=settings.keep_jobs, age_s=settings.keep_for)
-    async with open_store(data_dir, retention) as store:
-        await _serve_from(store, listeners, settings, data_dir, task_status)
+    async with (
+        entrance.reception() as reception,
+        open_store(data_dir, retention, settings.log, server=entrance.url, waiting=reception.update) as store,
+    ):
+        await _serve_from(store, reception, settings, data_dir, keeper)
 
 
-async def _serve_from(
-    store: Store,
-    listeners: list[trio.SocketListener],
-    settings: Settings,
-    data_dir: Path,
-    task_status: trio.TaskStatus[list[str]],
-) -> None:
+async def _serve_from(store: Store, reception: Reception, settings: Settings, data_dir: Path, keeper: Keeper) -> None:
     metrics_file = MetricsFile(data_dir)
     # A finished run answers its pollers for done_ttl, even if jobs stay in memory for less time.
     retention_s = max(settings.retention, settings.done_ttl)
@@ -161,8 +176,6 @@ async def _serve_from(
             lost_after_s=settings.lost_after,
         ),
     )
-    keeper = Keeper(data_dir, settings.max_reports)
-    check_exposure(settings, listeners, keeper)
     tls = make_tls(settings)
     door = make_door(settings, tls)
     try:
@@ -187,10 +200,7 @@ async def _serve_from(
                 app = make_app(
                     Services(settings, jobs, runs, gallery, door, keeper, learning, boxes, clients, answers, courses)
                 )
-                urls = await nursery.start(door.serve, app, listeners)
-                announce(urls)
-                task_status.started(urls)
-                nursery.start_soon(attend)
+                await reception.admit(nursery, door, app)
                 await trio.sleep_forever()
     finally:
         with trio.CancelScope(shield=True):

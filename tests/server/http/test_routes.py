@@ -89,7 +89,7 @@ async def test_health_reports_liveness_and_readiness(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for query in ("", "?check=liveness", "?check=readiness"):
             report = await ask(client, f"/health{query}")
-            assert list(report) == ["status", "version", "uptimeSeconds", "activeJobs", "subscribers"]
+            assert list(report) == ["status", "version", "uptimeSeconds", "role", "activeJobs", "subscribers"]
             assert (report["status"], report["activeJobs"], report["subscribers"]) == ("ok", 0, 0)
         await client.post("/progress/start", json={"job_id": "a"})
         assert (await ask(client, "/health"))["activeJobs"] == 1

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outbox"]
 
-_FOR_NOW: Final = frozenset({TooMany.code, DiskFull.code})
+_FOR_NOW: Final = frozenset({TooMany.code, DiskFull.code, "LOG_UNAVAILABLE", "DEPOSED"})
 _PAUSE_S: Final = 1.0
 # Another process may have started the job, and its report may arrive late; these are the pauses between retries.
 _UNKNOWN_PAUSES_S: Final = (0.25, 0.5, 1.0)

@@ -30,6 +30,10 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
             "version": __version__,
             "uptimeSeconds": round(trio.current_time() - services.started, 3),
         }
+        standing = services.tracker.log.standing
+        report["role"] = standing.role
+        if standing.term:
+            report |= {"term": standing.term, "leader": standing.leader}
         grant = CURRENT.get().grant
         if grant is not None and grant.reads_all:
             counts = services.tracker.counts()

@@ -4,6 +4,11 @@ A connection of the leader holds an advisory lock, which elects it; the leader's
 checks, prevents an earlier leader from writing. Only this package knows psycopg.
 """
 
+import logging
+
 from phaseline_server.log.postgres.store import PostgresStore
 
 __all__ = ["PostgresStore"]
+
+# It warns of lost connections; the errors that it raises then are logged with what is done about them.
+logging.getLogger("psycopg").setLevel(logging.ERROR)

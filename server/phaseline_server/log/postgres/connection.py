@@ -9,8 +9,9 @@ from psycopg import conninfo, sql
 from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 
+from phaseline_server.config.log_address import ALLOWED, hide_password
 from phaseline_server.errors import JournalUnusable
-from phaseline_server.log.postgres.failures import one_line, working
+from phaseline_server.log.postgres.failures import working
 
 __all__ = ["Address", "Cursor", "Reader", "TimedConnection"]
 
@@ -57,8 +58,8 @@ class Address:
         """
         try:
             options = conninfo.conninfo_to_dict(url)
-        except psycopg.ProgrammingError as error:
-            text = f"the address of the log is not valid: {one_line(error)}; allowed: postgresql://user@host/database"
+        except psycopg.ProgrammingError:  # its text may have the password in it
+            text = f"the address of the log is {hide_password(url)}, which is not valid; allowed: {ALLOWED}"
             raise JournalUnusable(text) from None
         hosts = str(options.get("host") or options.get("hostaddr") or "the local socket")
         self.name = f"PostgreSQL at {hosts}, database {options.get('dbname') or options.get('user') or 'by default'}"

@@ -20,7 +20,7 @@ _TEMPORARY = (
 )
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: psycopg.Error) -> str:
     """Return the text of an error in one line; it never contains a password."""
     return "; ".join(line.strip() for line in str(error).splitlines() if line.strip()) or type(error).__name__
 
@@ -28,10 +28,10 @@ def one_line(error: BaseException) -> str:
 def failure(error: psycopg.Error, name: str) -> DiskFull | LogUnavailable | JournalFailed:
     """Return the error to raise for `error`, which occurred while the log `name` was in use."""
     if isinstance(error, errors.DiskFull):
-        text = f"cannot write {name}: {one_line(error)}; free disk space there; the server recovers by itself"
-        return DiskFull(text)
+        return DiskFull(f"cannot write the log: {one_line(error)}; free disk space; the server recovers by itself")
     if isinstance(error, _TEMPORARY):
-        return LogUnavailable(f"{name} is not available: {one_line(error)}; the server connects again by itself")
+        # Clients receive this text, so it does not name the database's machine. The server's log has the cause.
+        return LogUnavailable("the log's database is not available; the server connects again by itself; retry later")
     return JournalFailed(f"cannot use {name}: {one_line(error)}; check the database, then start the server again")
 
 

@@ -20,10 +20,6 @@ _RETRY_S: Final = 0.5
 _BEAT_S: Final = 1.0
 
 
-def _ignore(_: Standing | LogUnavailable) -> None:
-    pass
-
-
 class PostgresStore(ThreadedStore):
     """A log in a database, which this server leads."""
 
@@ -41,7 +37,7 @@ class PostgresStore(ThreadedStore):
         *,
         server: str = "",
         schema: str = "phaseline",
-        waiting: Callable[[Standing | LogUnavailable], None] = _ignore,
+        waiting: Callable[[Standing | LogUnavailable], None] = lambda _: None,
     ) -> Self:
         """Wait until this server leads the log, and open it; it is created if it is missing. Then run `attend`.
 
@@ -104,7 +100,7 @@ class PostgresStore(ThreadedStore):
                 await trio.to_thread.run_sync(self._leadership.beat)
             except LogUnavailable as error:
                 if available:
-                    _log.warning("the log is not available", error=str(error))
+                    _log.warning("the log is not available", cause=error.cause)
                 available = False
             else:
                 if not available:
