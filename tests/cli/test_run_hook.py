@@ -6,6 +6,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,13 @@ with Progress() as progress:
         progress.advance(steps)
         progress.advance(steps)
         progress.advance(epochs)
+"""
+KERAS = """
+import keras, numpy
+model = keras.Sequential([keras.layers.Input((8,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+points = numpy.random.rand(64, 8)
+model.fit(points, points.sum(1), epochs=3, batch_size=8, verbose=0)
 """
 FORKS = """
 import os, sys
@@ -162,6 +170,17 @@ def test_tasks_of_rich_are_reported_whether_they_are_drawn_or_not() -> None:
     readings, reader = follow(python(RICH))
     assert reader.progress.phases == ["Reading", "load", "draw", "epoch 1", "epoch 2"]
     assert {r.phase: r.fraction for r in readings} == dict.fromkeys(reader.progress.phases, 1)
+
+
+@pytest.mark.slow
+def test_epochs_of_keras_are_reported_though_it_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for library in ("keras", "jax"):  # a gigabyte, which the development requirements do without
+        if find_spec(library) is None:
+            pytest.skip(f"{library} is not installed")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    readings, reader = follow(python(KERAS))
+    assert reader.progress.phases == ["epoch 1", "epoch 2", "epoch 3"]
+    assert (readings[-1].run, readings[-1].unit) == (1, "steps")
 
 
 def test_forks_and_other_files_stay_untouched(tmp_path: Path) -> None:

@@ -16,7 +16,11 @@ import sys
 _here = os.path.dirname(__file__)
 _hook = os.environ.pop("PHASELINE_HOOK", None)
 _pid = os.getpid()
-_patches = {"tqdm.std": "tqdm_bars", "rich.progress": "rich_bars"}
+_patches = {
+    "tqdm.std": "tqdm_bars",
+    "rich.progress": "rich_bars",
+    "keras.src.callbacks.callback_list": "keras_bars",
+}
 
 
 class _Finder(object):

@@ -1,5 +1,6 @@
 """Write what bars count to the pipe of `phaseline run`: JSON objects, one a line."""
 
+import functools
 import os
 from time import monotonic
 from typing import Any
@@ -139,6 +140,21 @@ class Bar:
         from _thread import get_ident
 
         PIPE.write(self._library, dict(fields, bar=self._number, thread=get_ident()))
+
+
+def followed(method: Any, report: Any) -> Any:
+    """Return a method that is followed by a report, which gets the same arguments by place."""
+
+    @functools.wraps(method)
+    def called(self: Any, *args: Any, **options: Any) -> Any:
+        result = method(self, *args, **options)
+        try:
+            report(self, *args)
+        except Exception:  # the program must run; or the bar was never begun
+            pass
+        return result
+
+    return called
 
 
 def _short(value: object) -> str:

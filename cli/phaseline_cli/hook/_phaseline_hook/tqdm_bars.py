@@ -5,7 +5,7 @@ from time import monotonic
 from types import ModuleType
 from typing import Any, Iterator
 
-from .pipe import PACE_S, Bar
+from .pipe import PACE_S, Bar, followed
 
 HIDDEN_S = 1.0
 """Seconds that a disabled bar must last: libraries make thousands of short ones."""
@@ -82,26 +82,11 @@ def patch(module: ModuleType) -> None:
         return result
 
     kind.__init__, kind.__iter__, kind.update = begins, iterates, updates
-    kind.refresh = _followed(kind.refresh, lambda counted: counted.report())
-    kind.reset = _followed(kind.reset, _restart)
-    kind.close = _followed(kind.close, lambda counted: counted.close())
+    kind.refresh = followed(kind.refresh, lambda bar, *_: bar._phaseline.report())
+    kind.reset = followed(kind.reset, _restart)
+    kind.close = followed(kind.close, lambda bar, *_: bar._phaseline.close())
 
 
-def _restart(counted: _Counted) -> None:
-    counted.done = 0
-    counted.report(at_once=True)
-
-
-def _followed(method: Any, report: Any) -> Any:
-    """Return the method, followed by a report."""
-
-    @functools.wraps(method)
-    def called(self: Any, *args: Any, **options: Any) -> Any:
-        result = method(self, *args, **options)
-        try:
-            report(self._phaseline)
-        except Exception:  # as above; or the bar was never begun
-            pass
-        return result
-
-    return called
+def _restart(bar: Any, *_: Any) -> None:
+    bar._phaseline.done = 0
+    bar._phaseline.report(at_once=True)
