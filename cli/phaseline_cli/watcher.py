@@ -19,6 +19,7 @@ from phaseline_cli.output_delivery import OutputDelivery
 from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
 from phaseline_cli.run.command import name_of, program_of, series_of, workflow_of
 from phaseline_cli.run.endings import failure
+from phaseline_cli.run.facts import input_facts
 from phaseline_cli.run.orders import Orders
 from phaseline_cli.run.progress import Reading
 from phaseline_cli.run.reader import QUIET, End, Reader
@@ -97,6 +98,7 @@ class Watcher:
             series=series_of(argv) if wishes.series is None else wishes.series,
             job_id=wishes.of_job or wishes.job_id,
             worker=self._reporter.identity.facts(_process(argv, pid)),
+            info=input_facts(argv) if self._reporter.identity.sends("command") else None,
             **_handlers(None if wishes.of_job else orders),
         )
         self._output: OutputDelivery | None = None

@@ -9,6 +9,7 @@ import httpx
 import trio
 
 from phaseline_cli.run.command import name_of, series_of, workflow_of
+from phaseline_cli.run.facts import input_facts
 from tests.support.servers import server_process
 
 BARS = """
@@ -106,6 +107,19 @@ async def test_a_job_has_the_facts_about_its_command_that_the_user_allows(
     assert found["some"]["worker"] == {"folder": Path.cwd().name, "program": "sh"}
     assert [found[job_id]["host"] != "" for job_id in ("whole", "some", "none", "typo")] == [True, False, False, False]
     assert found["none"]["worker"] == found["typo"]["worker"] == {}, "a typing error reveals nothing"
+
+
+def test_the_facts_about_a_command_are_the_sizes_of_the_files_that_it_reads(tmp_path: Path) -> None:
+    (tmp_path / "a.raw").write_bytes(b"x" * 300)
+    (tmp_path / "b.raw").write_bytes(b"x" * 50)
+    (tmp_path / "old").write_bytes(b"x" * 7000)
+    here = str(tmp_path)
+    assert input_facts(["denoise", "-o", "old", "a.raw", "--mask=b.raw", "a.raw", "none", here], here) == {
+        "bytes": 350,
+        "files": 2,
+    }
+    assert input_facts(["dd", "if=a.raw", "of=old"], here) == {"bytes": 300, "files": 1}
+    assert input_facts(["sleep", "5", "\0"], here) == {}
 
 
 async def test_the_load_of_the_machine_arrives_while_a_command_runs(

@@ -50,6 +50,11 @@ def program_of(argv: Sequence[str]) -> str:
     return words[0][:64]
 
 
+def is_output(before: str, word: str) -> bool:
+    """Return whether a word names what is written, by the option before it or its own beginning."""
+    return before in _OUTPUTS or word.startswith("of=")
+
+
 def series_of(argv: Sequence[str]) -> str:
     """Return what makes runs alike: the program, its subcommand and options, without the files it works on.
 
@@ -60,7 +65,7 @@ def series_of(argv: Sequence[str]) -> str:
     for before, word in pairwise(words):
         if word == "--":
             break
-        if before in _OUTPUTS or word.startswith(_FILES):
+        if is_output(before, word) or word.startswith(_FILES):
             continue
         option, equals, value = word.partition("=")
         if _OPTION.fullmatch(option):

@@ -9,6 +9,7 @@ from phaseline_cli.client.failures import Exit, note
 from phaseline_cli.command_job import UNNAMED, CommandJob
 from phaseline_cli.inside import PACE_S, Inside
 from phaseline_cli.run.command import name_of, new_id, series_of, workflow_of
+from phaseline_cli.run.facts import input_facts
 from phaseline_cli.run.reader import End, Outcome, Reader
 from phaseline_cli.run.tree import Tree
 from phaseline_cli.watch.process import RunningProcess
@@ -43,7 +44,8 @@ async def watch_pid(pid: int, wishes: Wishes, reporter: Reporter) -> Exit:
             workflow=wishes.workflow or (known.name if known is not None else workflow_of(argv)),
             series=series_of(argv) if wishes.series is None else wishes.series,
             job_id=wishes.job_id or new_id(name),
-            worker=reporter.identity.facts(process.facts()),
+            worker=reporter.identity.facts(seen := process.facts()),
+            info=input_facts(argv, seen.folder) if seen.folder and reporter.identity.sends("command") else None,
             age=age,
         )
         job.__enter__()

@@ -51,7 +51,7 @@ def started(env: Env) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, start_new_session=True) as process:
         try:
             assert process.stderr is not None
-            while b"frame=" not in process.stderr.read1():
+            while b"frame=" not in os.read(process.stderr.fileno(), 65_536):
                 assert process.poll() is None
             yield process, next(pid for pid in children(process.pid) if "ffmpeg" in program_of(pid))
         finally:
