@@ -1,4 +1,4 @@
-"""The web page of one job: orders to its worker, and how its estimate moved; and the page of the machines."""
+"""The web page of one job: orders to its worker, and how its estimate moved; the pages of the machines and pictures."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 
 from phaseline_server.jobs import courses
 from tests.support.browser import browser
+from tests.support.pictures import GOOD, made, studio
 from tests.support.servers import serving
 from tests.support.web_page import LIVE, press, report, report_all
 
@@ -86,4 +87,27 @@ async def test_the_machines_show_their_jobs_and_load(tmp_path: Path) -> None:
         await tab.evaluate("[...document.querySelectorAll('.boxes th a')].at(-1).click()")
         await tab.until("document.querySelector('input[type=search]').value === 'host:\"render 01\"'")
         await tab.until("document.querySelectorAll('.row.job').length === 5")
+        assert tab.problems == []
+
+
+async def test_the_pictures_are_thumbnails_that_lead_to_the_picture_and_its_prompts(tmp_path: Path) -> None:
+    async with studio(tmp_path, GOOD) as (client, _), browser(tmp_path / "chromium") as tab:
+        for address in ("0x7", "0x8"):
+            await made(client, f"/dalle/simple/{address}")
+        await tab.go(f"{str(client.base_url).rstrip('/')}/preview")
+        await tab.until(
+            "[...document.querySelectorAll('.pictures img')].filter((each) => each.naturalWidth).length === 2"
+        )
+        assert await tab.evaluate("document.querySelector('.note').innerText") == "2 pictures"
+        await tab.evaluate("document.querySelectorAll('.ranges a')[1].click()")
+        await tab.until("location.search === '?series=nocturne'")
+        await tab.until("document.querySelector('.note').innerText.startsWith('No pictures yet')")
+        await tab.evaluate("history.back()")
+        await tab.until("document.querySelectorAll('.pictures figure').length === 2")
+        await tab.evaluate("document.querySelector('.pictures figure a').click()")
+        await tab.until("location.pathname.startsWith('/preview/simple/0x')")
+        await tab.until("document.querySelector('.picture img').naturalWidth > 0")
+        await tab.until("document.querySelectorAll('.picture dt').length > 3")
+        await tab.call("Page.reload")
+        await tab.until("document.querySelector('.picture img').naturalWidth > 0")
         assert tab.problems == []

@@ -17,6 +17,7 @@ from phaseline_server.learning.boxes import Boxes
 from phaseline_server.learning.learner import Learning
 from phaseline_server.pictures.gallery import Gallery
 from phaseline_server.pictures.runs import Runs
+from phaseline_server.pictures.thumbnails import Thumbnails
 
 __all__ = ["Services"]
 
@@ -30,6 +31,7 @@ class Services:
         tracker: The only writer of jobs, limited to the client's permissions.
         runs: Picture runs in progress, and recent ones.
         gallery: The stored pictures.
+        thumbnails: Small ones of these.
         door: The listener and its connections. Long-lived routes end when `door.closing` is set.
         keeper: The token store and rate limits.
         learning: Statistics of earlier runs.
@@ -53,6 +55,7 @@ class Services:
     clients: Clients
     answers: AnswerBudget
     courses: Courses
+    thumbnails: Thumbnails
     refused: Counter[str] = field(default_factory=Counter)
     fractions: Fractions = field(default_factory=Fractions)
     started: float = field(default_factory=trio.current_time)

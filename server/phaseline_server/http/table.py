@@ -23,6 +23,7 @@ from phaseline_server.http import answers
 from phaseline_server.http.parameters import FILTER, Ack, Channels, Flag, Page, States, Wait, Where
 from phaseline_server.http.route import JSON, REPORTED, Route, json_of, media
 from phaseline_server.http.routes.fallback import Broadcast, Disconnect, Handshake, Send
+from phaseline_server.http.routes.gallery import MAX_PICTURES, PictureList
 from phaseline_server.http.routes.history import MAX_JOBS, Totals
 from phaseline_server.http.routes.progress import MAX_EVENTS, Complete
 from phaseline_server.http.routes.statistics import EtaAnswer, PhasesAnswer
@@ -67,7 +68,8 @@ _PAGES: Final = (
         media("text/javascript", "text/css", "image/svg+xml", "application/manifest+json") | {304: {}},
         errors=(404,),
     ),
-    Route("preview", "GET", "/preview", _READ_ALL, "Show all pictures.", media("text/html"), errors=(403,)),
+    Route("preview", "GET", "/preview", _ANYBODY, "Show the pictures as a page.", media("text/html"), errors=(403,)),
+    Route("preview_picture", "GET", "/preview/{picture}", _ANYBODY, "Show a picture as a page.", media("text/html")),
     Route(
         "file", "GET", "/files/{path}", _READ_ALL, "Get a file of output/.", media("*/*"), errors=(400, 403, 404, 503)
     ),
@@ -113,6 +115,16 @@ _SERVER: Final = (
 # ------------------------------------------------------------------------------------------ pictures
 
 _PICTURES: Final = (
+    Route(
+        "gallery",
+        "GET",
+        "/gallery",
+        _READ_ALL,
+        "List the latest annotated pictures.",
+        json_of(PictureList),
+        query={"series": str, "limit": Annotated[int, Meta(ge=1, le=MAX_PICTURES)]},
+        errors=(403, 422),
+    ),
     Route("series", "GET", "/series", _READ_ALL, "List the series.", json_of(answers.SeriesList), errors=(403,)),
     Route(
         "get_picture",
@@ -120,8 +132,8 @@ _PICTURES: Final = (
         "/dalle/{series}/{address}",
         _READ_OR_CHANGE,
         "Get the run of a picture, or the picture; start or remove it on request.",
-        {200: {JSON: {"anyOf": [answers.Run, answers.Removed]}, "image/png": None}},
-        query={"generate": Flag, "retry": Flag, "remove": Flag, "format": Literal["json", "png"]},
+        {200: {JSON: {"anyOf": [answers.Run, answers.Removed]}, "image/png": None, "image/jpeg": None}, 304: {}},
+        query={"generate": Flag, "retry": Flag, "remove": Flag, "format": Literal["json", "png", "thumbnail"]},
         errors=_PICTURE,
     ),
     Route(

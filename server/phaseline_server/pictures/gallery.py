@@ -64,20 +64,21 @@ class Gallery:
             )
         return content
 
-    def pictures(self, most: int) -> list[GalleryPicture]:
-        """Return the latest `most` annotated pictures, newest first.
+    def pictures(self, most: int, series: str | None = None) -> list[GalleryPicture]:
+        """Return the latest `most` annotated pictures, newest first; of one series, or of all.
 
         Raises:
             DataDirError: A folder is not readable.
         """
+        found = (each for each in self._storage.gallery() if series in {None, each.series})
         return [
             GalleryPicture(
-                series,
-                address,
-                self._storage.relative("annotated", series, address).removeprefix("output/"),
-                self._title(series, address),
+                each.series,
+                each.address,
+                self._storage.relative("annotated", each.series, each.address).removeprefix("output/"),
+                self._title(each.series, each.address),
             )
-            for series, address, _mtime in islice(self._storage.gallery(), most)
+            for each in islice(found, most)
         ]
 
     def _title(self, series: str, address: str) -> str:

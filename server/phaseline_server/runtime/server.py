@@ -38,6 +38,7 @@ from phaseline_server.pictures import helpers
 from phaseline_server.pictures.gallery import Gallery
 from phaseline_server.pictures.runs import Runs
 from phaseline_server.pictures.studio import open_studio
+from phaseline_server.pictures.thumbnails import Thumbnails
 from phaseline_server.runtime.entrance import Entrance, Reception
 from phaseline_server.runtime.listening import make_door, make_tls, reload_at_hangup
 from phaseline_server.runtime.logging_setup import announce_data_dir, configure_logs
@@ -197,10 +198,8 @@ async def _serve_from(store: Store, reception: Reception, settings: Settings, da
                 jobs, gallery = JobsView(tracker, keeper, outputs), Gallery(studio)
                 boxes = Boxes(tracker, learning.boxes)
                 nursery.start_soon(boxes.run)
-                app = make_app(
-                    Services(settings, jobs, runs, gallery, door, keeper, learning, boxes, clients, answers, courses)
-                )
-                await reception.admit(nursery, door, app)
+                parts = (keeper, learning, boxes, clients, answers, courses, Thumbnails(gallery))
+                await reception.admit(nursery, door, make_app(Services(settings, jobs, runs, gallery, door, *parts)))
                 await trio.sleep_forever()
     finally:
         with trio.CancelScope(shield=True):

@@ -233,8 +233,12 @@ async def test_a_link_to_a_picture_shows_this_picture_alone(tmp_path: Path) -> N
             ("/dalle/simple/0x8?format=png", 404),
             ("/dalle/simple/0x7?remove=1", 403),
             ("/dalle/simple/0x7?generate=1", 403),
-            ("/preview", 403),
+            ("/dalle/simple/0x7?format=thumbnail", 200),
+            ("/dalle/simple/0x8?format=thumbnail", 404),
+            ("/gallery", 403),
             ("/files/simple/annotated/0x7.png", 403),
             ("/series", 403),
         ):
             assert (await client.get(path, headers=bearer(secret))).status_code == status, path
+        preview = (await client.get("/preview", headers=bearer(secret))).text
+        assert "<figure>" not in preview

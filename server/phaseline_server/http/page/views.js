@@ -39,6 +39,11 @@ export const VIEWS = {
     const [{ BoxesView }] = await Promise.all([import("./boxes.js"), style("history.css"), style("boxes.css")]);
     return new BoxesView(app);
   },
+  /** @param {App} app @param {string} picture @returns {Promise<View>} */
+  pictures: async (app, picture) => {
+    const [{ PictureView, PicturesView }] = await Promise.all([import("./pictures.js"), style("pictures.css"), style("history.css"), style("job.css")]);
+    return picture ? new PictureView(app, picture) : new PicturesView(app);
+  },
 };
 
 /** Let the pages open while the server is away; browsers allow it over HTTPS and on this machine only. */
@@ -62,6 +67,8 @@ export function loadOthers() {
 export function pageOf(path) {
   const job = /^job\/(.+)$/s.exec(path)?.[1];
   if (job) return { name: "job", job: decoded(job) };
+  const picture = /^preview(?:\/(.+))?$/s.exec(path);
+  if (picture) return { name: "pictures", job: decoded(picture[1] ?? "") };
   return { name: path === "history" || path === "boxes" ? path : "list", job: "" };
 }
 

@@ -38,6 +38,7 @@ export const WORDS = {
   state: "state",
   history: "History",
   boxes: "Boxes",
+  pictures: "Pictures",
   /** @param {number} count */
   matching: (count) => `${many(count, "job")} match`,
   nothingMatches: "No job matches the filter.",
@@ -139,6 +140,19 @@ export const BOXES = {
   /** @param {number} count */
   more: (count) => `and ${many(count, "more job")}`,
   noLoad: "not reported",
+};
+
+export const PICTURES = {
+  series: "Series",
+  all: "all series",
+  /** @param {number} count @param {boolean} more */
+  count: (count, more) => (more ? `The latest ${many(count, "picture")}` : many(count, "picture")),
+  none: "No pictures yet. Make one: open /dalle/simple/0x1234?generate=1 with curl.",
+  back: "← All pictures",
+  run: "its run",
+  dress: "Dress",
+  /** @type {Record<string, string>} */
+  prompts: { enhancedPrompt: "Prompt", prompt: "Prompt before enhancement", tersePrompt: "In one line" },
 };
 
 export const FAN = {

@@ -1,34 +1,41 @@
-"""The web page: one document at `/`, `/job/<id>`, `/history` and `/boxes`, and its files.
+"""The web page: one document at `/`, `/job/<id>`, `/history`, `/boxes` and `/preview`, and its files.
 
-Its scripts show the rest, over `/ws` and the HTTP API. Without JavaScript, `/` is a table of the jobs.
+Its scripts show the rest, over `/ws` and the HTTP API. Without JavaScript, `/` is a table of the
+jobs, and `/preview` has all pictures.
 """
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from heapq import nsmallest
 from typing import Final
 
 import msgspec
+import trio
 from quart import Response, request, stream_template
 
 from phaseline.model.job import Job
 from phaseline.wire import JobStatus
+from phaseline_server.access.keeper import CURRENT
 from phaseline_server.errors import UnknownPath
 from phaseline_server.http.handlers import Handlers
-from phaseline_server.http.page_files import compressed, modules_of, read_files, serve_file
+from phaseline_server.http.page_files import PageFile, compressed, modules_of, read_files, serve_file
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.turns import Turns
+from phaseline_server.pictures.gallery import GalleryPicture
 
 __all__ = ["add_handlers"]
 
 _MOST: Final = 200
+_MOST_PICTURES: Final = 500
 _statuses: Final = msgspec.json.Decoder(JobStatus)
 _COMMON: Final = ("base.css", "list.css", "narrow.css")
 _STYLES: Final = {
     "list": _COMMON,
     "job": (*_COMMON, "job.css"),
     "history": (*_COMMON, "history.css"),
+    "pictures": (*_COMMON, "pictures.css"),
     "boxes": (*_COMMON, "history.css", "boxes.css"),
 }
 """The styles of each view. Its script is named as the view; the page loads those of other views later."""
@@ -46,17 +53,7 @@ _HEADERS: Final = {
 def add_handlers(handlers: Handlers, services: Services) -> None:
     """Register the handlers of the page and its files."""
     files = read_files()
-    scripts = {view: modules_of(files, "main.js", f"{view}.js") for view in _STYLES}
-
-    async def document(
-        view: str, root: str = "", jobs: Sequence[JobStatus] = (), totals: str | None = None
-    ) -> Response:
-        parts, turns = list[str](), Turns()
-        shown = {"root": root, "jobs": jobs, "totals": totals, "styles": _STYLES[view], "scripts": scripts[view]}
-        async for part in await stream_template("page.html", **shown, **_WORDS):
-            parts.append(part)
-            await turns.offer()
-        return compressed("".join(parts), _HEADERS)
+    document = _Documents(files).make
 
     @handlers
     async def page() -> Response:
@@ -66,25 +63,53 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
         for each in first:
             statuses.append(_statuses.decode(each))
             await turns.offer()
-        return await document("list", "", statuses, totals)
+        return await document("list", jobs=statuses, totals=totals)
 
     @handlers
     async def page_job(job_id: str) -> Response:  # noqa: ARG001 (the script reads the id from the address)
         return await document("job", "../")
 
-    @handlers
-    async def page_history() -> Response:
-        return await document("history")
+    for view in ("history", "boxes"):
+        handlers.add(f"page_{view}", partial(document, view))
 
     @handlers
-    async def page_boxes() -> Response:
-        return await document("boxes")
+    async def preview() -> Response:
+        grant, found = CURRENT.get().grant, list[GalleryPicture]()
+        if grant is not None and grant.reads_all:
+            found = await trio.to_thread.run_sync(services.gallery.pictures, _MOST_PICTURES)
+        return await document("pictures", pictures=found)
+
+    @handlers
+    async def preview_picture(picture: str) -> Response:  # noqa: ARG001 (as above)
+        return await document("pictures", "../../")
 
     @handlers
     async def page_file(name: str) -> Response:
         if name not in files:
             raise UnknownPath(request.path)
         return serve_file(files[name])
+
+
+class _Documents:
+    """The documents of the views. Their scripts show the rest."""
+
+    def __init__(self, files: Mapping[str, PageFile]) -> None:
+        self._scripts = {view: modules_of(files, "main.js", f"{view}.js") for view in _STYLES}
+
+    async def make(self, view: str, root: str = "", **content: object) -> Response:
+        """Return a document.
+
+        Args:
+            view: The name of the view.
+            root: The way from the document to the server's root.
+            content: What the document shows without JavaScript.
+        """
+        parts, turns = list[str](), Turns()
+        loaded = {"styles": _STYLES[view], "scripts": self._scripts[view]}
+        async for part in await stream_template("page.html", root=root, **loaded, **content, **_WORDS):
+            parts.append(part)
+            await turns.offer()
+        return compressed("".join(parts), _HEADERS)
 
 
 async def _most_urgent(jobs: Sequence[Job]) -> list[Job]:

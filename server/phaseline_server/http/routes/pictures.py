@@ -37,8 +37,8 @@ def _asked(name: str) -> bool:
 
 def _wants_picture() -> bool:
     form = request.args.get("format")
-    if form not in {None, "json", "png"}:
-        raise InvalidField("format", form, "json or png")
+    if form not in {None, "json", "png", "thumbnail"}:
+        raise InvalidField("format", form, "json, png or thumbnail")
     # The first type wins a tie, as in `*/*`.
     best = request.accept_mimetypes.best_match(["application/json", "image/png"])
     return form == "png" or (form is None and best == "image/png")
@@ -58,6 +58,12 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
         if _asked("remove"):
             return await remove_picture(series, address)
         started = await runs.start(series, address, retry=_asked("retry")) if _asked("generate") else None
+        if request.args.get("format") == "thumbnail":
+            thumbnail = await services.thumbnails.get(series, address)
+            headers = _PICTURE | {"ETag": f'"{thumbnail.tag}"'}
+            if request.if_none_match.contains_weak(thumbnail.tag):
+                return Response(b"", 304, headers)
+            return Response(thumbnail.content, headers=headers, content_type="image/jpeg")
         if _wants_picture():
             hold = await hold_for_answer(services.answers, PAGE_BYTES)
             content = await trio.to_thread.run_sync(services.gallery.picture, series, address)
