@@ -57,7 +57,7 @@ async def test_the_job_shows_how_its_estimate_moved(tmp_path: Path, monkeypatch:
             await report(client, "report", job_id="a", stage="render", progress=progress)
             await client.get("/progress/job/a")
         await tab.go(f"{str(client.base_url).rstrip('/')}/job/a")
-        await tab.until("document.querySelector('.fan .range').getBBox().height > 0")
+        await tab.until("document.querySelector('.fan .range').getAttribute('d').split('L').length >= 6")
         spoken = await tab.evaluate("document.querySelector('.fan').getAttribute('aria-label')")
         assert spoken.startswith("The estimated length of the run moved from ")
         await report(client, "complete", job_id="a")
@@ -77,11 +77,13 @@ async def test_the_machines_show_their_jobs_and_load(tmp_path: Path) -> None:
         load = {"load": 6.5, "processors": 8, "memory_used": 2**34, "memory_total": 2**36, "gpus": [gpu]}
         await client.post("/progress/host", json={"host": "render 01", **load})
         await client.post("/progress/host", json={"host": "idle", "load": 0.1})
+        await report(client, "report", job_id="0", stage="importing", progress=50)
         await tab.until("document.querySelectorAll('.boxes tbody tr').length === 2")
         rows = "[...document.querySelectorAll('.boxes tbody tr')].map((row) => row.innerText)"
         await tab.until(f"{rows}[1].includes('and 2 more jobs')")
         idle, busy = await tab.evaluate(rows)
         assert "idle" in idle
+        await tab.until("[...document.querySelectorAll('[data-label=\"free in\"] > div')].length === 1")
         for text in ("render 01", "6.5/8", "16/64 GiB", "80 % · 16/32 GiB", "Shot "):
             assert text in busy
         await tab.evaluate("[...document.querySelectorAll('.boxes th a')].at(-1).click()")

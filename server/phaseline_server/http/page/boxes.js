@@ -1,8 +1,8 @@
 // The machines that do the work, at /boxes.
 
-import { ApiError, address, get, jobPath } from "./api.js";
+import { ApiError, address, get, jobPath, readsAll } from "./api.js";
 import { h, setText } from "./dom.js";
-import { clean, spent } from "./format.js";
+import { about, band, clean, clock, spent } from "./format.js";
 import { BOXES, WORDS } from "./words.js";
 
 const READ_MS = 3000;
@@ -27,6 +27,8 @@ export class BoxesView {
     this.name = WORDS.boxes;
     this.read_at = -Infinity;
     this.closed = false;
+    /** When the queues of each host are free. @type {Map<string, any[]>} */
+    this.free = new Map();
     this.note = h("p", { class: "note", role: "status" });
     this.rows = h("tbody", {});
     this.table = h("table", { class: "boxes", hidden: true }, h("thead", {}, h("tr", {}, ...BOXES.columns.map((word) => h("th", { scope: "col" }, word)))), this.rows);
@@ -63,7 +65,10 @@ export class BoxesView {
         hosts.push(...page.hosts);
         cursor = page.cursor;
       } while (cursor !== null && hosts.length < MOST);
+      // A token for some jobs only must not see when other ones end.
+      const { boxes } = readsAll() ? await get("progress/boxes") : { boxes: [] };
       if (this.closed) return;
+      this.free = new Map(hosts.map(({ host }) => [host, boxes.filter((/** @type {any} */ box) => box.host === host)]));
       this.table.hidden = !hosts.length;
       setText(this.note, hosts.length ? "" : BOXES.none);
       this.note.hidden = hosts.length > 0;
@@ -89,7 +94,8 @@ export class BoxesView {
     return h("tr", { class: old ? "old" : "", title },
       h("th", { scope: "row" }, h("a", { href: address("", { q: `host:${quoted(host.host)}` }).href, "data-page": "" }, clean(host.host))),
       h("td", { "data-label": BOXES.columns[1], class: host.active ? "" : "none" }, String(host.active)), ...cells,
-      h("td", { "data-label": BOXES.columns[5] }, host.silent_seconds === null ? "—" : spent(host.silent_seconds)),
+      h("td", { "data-label": BOXES.columns[5] }, ...(this.free.get(host.host) ?? []).map(free)),
+      h("td", { "data-label": BOXES.columns[6] }, host.silent_seconds === null ? "—" : spent(host.silent_seconds)),
       h("td", { class: "doing" }, ...(host.active ? host.jobs.map((/** @type {any} */ job) => this.#job(job)) : [h("span", { class: "none" }, BOXES.idle)]), more > 0 ? h("span", { class: "none" }, BOXES.more(more)) : null));
   }
 
@@ -102,6 +108,15 @@ export class BoxesView {
 /** @param {any} device */
 const gpu = (device) =>
   meter(device.use === null ? null : device.use / 100, `${device.use === null ? "—" : `${Math.round(device.use)} %`}${device.memory_total ? ` · ${gib(device.memory_used)}/${gib(device.memory_total)} GiB` : ""}`);
+
+/** When one queue of a host is free. @param {any} box */
+function free(box) {
+  const name = box.queue ? `${clean(box.queue)}: ` : "";
+  const waiting = box.queued ? `, ${BOXES.queued(box.queued)}` : "";
+  if (box.free_seconds === null) return h("div", { class: "none" }, `${name}—${waiting}`);
+  const now = Date.now();
+  return h("div", { title: band(box.free_low_seconds, box.free_high_seconds) }, `${name}${about(box.free_seconds)} · ${clock(now + 1000 * box.free_seconds, now)}${waiting}`);
+}
 
 /** A name as a filter has it. @param {string} name */
 const quoted = (name) => (/[\s"/!]/.test(name) ? `"${name}"` : name);

@@ -131,7 +131,9 @@ export const ORDERS = {
 };
 
 export const BOXES = {
-  columns: ["host", "jobs", "load", "memory", "GPU", "longest silence", "doing"],
+  columns: ["host", "jobs", "load", "memory", "GPU", "free in", "longest silence", "doing"],
+  /** @param {number} count */
+  queued: (count) => `${count} queued`,
   load: "load of the last minute / processors",
   /** @param {string} age */
   old: (age) => `measured ${age} ago`,
