@@ -16,6 +16,7 @@ import click
 _SECTIONS: Final = {
     "Run a program": {
         "run": ("run", "Run a command unchanged and report its progress."),
+        "queue": ("queue", "Run commands one after the other."),
         "watch": ("watch", "Report what runs already: a process, a log, a server."),
         "adapters": ("adapters", "List the programs whose progress is understood."),
         "try": ("try_", "Show what is read from a log or a recording."),

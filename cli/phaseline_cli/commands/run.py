@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from phaseline_cli.run.command import name_of, new_id
+from phaseline_cli.run.inherited import keep_lock
 from phaseline_cli.run.inject import JOB, environment, injected, open_side
 from phaseline_cli.run.orders import Orders
 from phaseline_cli.run.spawn import NOT_STARTED, NotStarted, spawn
@@ -85,6 +86,7 @@ def run_command(  # noqa: PLR0913 - one an option
     while the server is away. Exit codes of our own: 124 time-out, 125 not started, 126 not executable, 127 not found.
     """
     block()
+    keep_lock()
     sys.setswitchinterval(_TURN_S)
     of_job = None if new_job or job_id is not None else os.environ.get(JOB) or None
     job_id = job_id or of_job or new_id(wishes["name"] or name_of(argv))

@@ -179,6 +179,7 @@ class ReportedJob(JobData):
         )
         self.reset(known, now)
         self.queued, self.orders = since, Orders.of(event.orders, orders)
+        self.workers = ()  # who queued it is not who works on it
 
     def _answer(self, event: OrderTaken | OrderRefused) -> None:
         before = self.orders.paused

@@ -1,0 +1,231 @@
+"""`phaseline queue`: run commands one after the other, without a daemon."""
+
+import os
+import shutil
+import sys
+import time
+from typing import Final
+
+import click
+
+from phaseline_cli.client.failures import Exit, Failure
+from phaseline_cli.commands.options import job_id_of
+from phaseline_cli.queue.slots import mark_dead, run_job, wake
+from phaseline_cli.queue.store import QueuedJob, Store
+from phaseline_cli.run.command import name_of, new_id
+
+_LOOK_S: Final = 0.2
+_QUEUE: Final = click.option("--queue", metavar="NAME", default="default", help="Name of the queue. [default]")
+
+
+@click.group("queue")
+def queue_command() -> None:
+    """Run commands one after the other, or several at a time, each as by `phaseline run`.
+
+    There is no daemon: a process starts with the first job, and ends with the last one.
+    """
+
+
+def _start(store: Store) -> None:
+    from phaseline_cli.queue.runner import ensure_runner  # noqa: PLC0415 - it loads the reporter
+
+    ensure_runner(store)
+
+
+@queue_command.command("add", context_settings={"allow_interspersed_args": False})
+@_QUEUE
+@click.option(
+    "--slots", type=click.IntRange(1), metavar="N", help="Jobs of the queue that run at a time. [as before, or 1]"
+)
+@click.option("--priority", type=int, default=0, metavar="N", help="A higher number starts first. [0]")
+@click.option(
+    "--after", multiple=True, metavar="ID", help="Start once this job has completed; repeat it for more jobs."
+)
+@click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]")
+@click.argument("argv", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED)
+def _add(
+    argv: tuple[str, ...], *, queue: str, slots: int | None, priority: int, after: tuple[str, ...], job_id: str | None
+) -> None:
+    """Add a command, and print the id of its job."""
+    store = Store(queue)
+    job_id = job_id_of(job_id or new_id(name_of(argv))).replace("/", "_")
+    env = {name: value for name, value in os.environ.items() if name != "PROGRESS_JOB"}
+    with store.locked():
+        if slots is not None:
+            settings = store.settings()
+            settings.slots = slots
+            store.write_settings(settings)
+        jobs = store.jobs()
+        if any(job.job_id == job_id for job in jobs):
+            raise Failure(f"the queue {queue} has a job {job_id!a} already; choose another --id", Exit.USAGE)
+        job = QueuedJob(
+            job_id=job_id,
+            argv=list(argv),
+            folder=os.getcwd(),  # noqa: PTH109 - a text
+            env=env,
+            order=max((each.order for each in jobs), default=0) + 1,
+            priority=priority,
+            after=list(after),
+            added=time.time(),
+        )
+        store.write(job)
+        _start(store)
+    wake(store)
+    click.echo(job_id)
+
+
+@queue_command.command("list")
+@_QUEUE
+def _list(queue: str) -> None:
+    """List the jobs of the queue."""
+    store = Store(queue)
+    with store.locked():
+        mark_dead(store)
+        _start(store)
+        jobs, settings = store.jobs(), store.settings()
+    click.echo(f"queue {queue}: {settings.slots} at a time{', paused' if settings.paused else ''}", err=True)
+    for job in jobs:
+        code = "" if job.exit_code is None else f" ({job.exit_code})"
+        after = f"  after {', '.join(job.after)}" if job.after and not job.over else ""
+        reason = f"  {job.reason}" if job.reason else ""
+        click.echo(f"{job.job_id}  {job.state}{code}  {name_of(job.argv)}{after}{reason}")
+
+
+def _set_paused(queue: str, *, paused: bool) -> None:
+    store = Store(queue)
+    with store.locked():
+        settings = store.settings()
+        settings.paused = paused
+        store.write_settings(settings)
+        _start(store)
+    wake(store)
+
+
+@queue_command.command("pause")
+@_QUEUE
+def _pause(queue: str) -> None:
+    """Start no more jobs; running ones go on."""
+    _set_paused(queue, paused=True)
+
+
+@queue_command.command("resume")
+@_QUEUE
+def _resume(queue: str) -> None:
+    """Start jobs again."""
+    _set_paused(queue, paused=False)
+
+
+@queue_command.command("move")
+@_QUEUE
+@click.argument("job_id", metavar="ID")
+@click.argument("place", type=click.IntRange(1))
+def _move(job_id: str, place: int, queue: str) -> None:
+    """Move a waiting job to a PLACE in the queue, from 1; it gets the priority of the job at that place."""
+    store = Store(queue)
+    with store.locked():
+        waiting = store.waiting()
+        moved = next((job for job in waiting if job.job_id == job_id), None)
+        if moved is None:
+            raise Failure(f"job {store.job(job_id).job_id!a} does not wait, so it has no place", Exit.FAILED)
+        waiting.remove(moved)
+        waiting.insert(place - 1, moved)
+        neighbors = [job.priority for job in waiting if job is not moved]
+        moved.priority = neighbors[min(place - 1, len(neighbors) - 1)] if neighbors else moved.priority
+        for job, order in zip(waiting, sorted(each.order for each in waiting), strict=True):
+            job.order = order
+            store.write(job)
+    wake(store)
+
+
+@queue_command.command("remove")
+@_QUEUE
+@click.argument("job_ids", nargs=-1, required=True, metavar="ID...")
+def _remove(job_ids: tuple[str, ...], queue: str) -> None:
+    """Remove jobs that wait or have ended, with their output."""
+    store = Store(queue)
+    with store.locked():
+        for job_id in job_ids:
+            if store.job(job_id).state == "running":
+                raise Failure(f"job {job_id!a} is running; stop it first with phaseline cancel {job_id}")
+            store.remove(job_id)
+    wake(store)
+
+
+@queue_command.command("log")
+@_QUEUE
+@click.argument("job_id", metavar="ID")
+def _log(job_id: str, queue: str) -> None:
+    """Print the output of a job."""
+    store = Store(queue)
+    with store.locked():
+        path = store.path(store.job(job_id).job_id, "out")
+    if path.is_file():
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+
+
+@queue_command.command("follow")
+@_QUEUE
+@click.argument("job_id", metavar="ID")
+def _follow(job_id: str, queue: str) -> None:
+    """Print the output of a job until it ends, and exit as it did."""
+    store, printed = Store(queue), 0
+    while True:
+        with store.locked():
+            mark_dead(store)
+            job = store.job(job_id)
+        path = store.path(job_id, "out")
+        if path.is_file():
+            with path.open("rb") as file:
+                file.seek(printed)
+                data = file.read()
+            printed += len(data)
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        if job.over:
+            code = job.exit_code if job.exit_code is not None else Exit.FAILED
+            sys.exit(code if code >= 0 else 128 - code)
+        time.sleep(_LOOK_S)
+
+
+@queue_command.command("restart")
+@_QUEUE
+@click.option("--failed", is_flag=True, help="All jobs that failed.")
+@click.argument("job_ids", nargs=-1, metavar="[ID...]")
+def _restart(job_ids: tuple[str, ...], *, failed: bool, queue: str) -> None:
+    """Put jobs that have ended into the queue again, behind the others."""
+    store = Store(queue)
+    with store.locked():
+        mark_dead(store)
+        jobs = store.jobs()
+        chosen = [job for job in jobs if failed and job.state == "failed"] + [store.job(each) for each in job_ids]
+        if not chosen and not failed:
+            raise click.UsageError("no job: name its ID, or use --failed")
+        last = max((job.order for job in jobs), default=0)
+        for number, job in enumerate(chosen, 1):
+            if not job.over:
+                raise Failure(f"job {job.job_id!a} is {job.state}; only an ended job is restarted")
+            job.state, job.exit_code, job.reason, job.order = "queued", None, "", last + number
+            job.started = job.ended = None
+            store.write(job)
+        _start(store)
+    wake(store)
+
+
+@queue_command.command("run", hidden=True)
+@click.argument("queue")
+@click.argument("lock", type=int)
+def _run(queue: str, lock: int) -> None:
+    """Run the queue; other commands start this."""
+    from phaseline_cli.queue.runner import run_queue  # noqa: PLC0415 - it loads the reporter
+
+    run_queue(Store(queue), lock)
+
+
+@queue_command.command("run-job", hidden=True)
+@click.argument("queue")
+@click.argument("job_id")
+@click.argument("lock", type=int)
+def _run_job(queue: str, job_id: str, lock: int) -> None:
+    """Run one job; the runner starts this."""
+    run_job(Store(queue), job_id, lock)

@@ -1,0 +1,1 @@
+"""A queue of commands without a daemon: files, locks, and processes that end when there is nothing to do."""

@@ -1,0 +1,185 @@
+"""`phaseline queue`: jobs wait, run and end without a daemon, and survive the deaths of what runs them."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from tests.support.commands import job_status, phaseline
+from tests.support.servers import ServerProcess, server_process
+
+Env = dict[str, str]
+
+
+@asynccontextmanager
+async def serving(env: Env, tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    (tmp_path / "data").mkdir()
+    async with server_process(tmp_path / "data", bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
+        yield server
+
+
+async def add(env: Env, job_id: str, script: str, *options: str) -> None:
+    added = await phaseline(env, "queue", "add", "--id", job_id, *options, "--", "sh", "-c", script)
+    assert (added.code, added.out) == (0, f"{job_id}\n"), added.err
+
+
+async def states(env: Env) -> dict[str, str]:
+    listed = await phaseline(env, "queue", "list")
+    assert listed.code == 0, listed.err
+    return {line.split()[0]: line.split()[1] for line in listed.out.splitlines()}
+
+
+async def become(env: Env, **wanted: str) -> None:
+    """Wait until jobs are in states."""
+    with trio.fail_after(90):
+        while not wanted.items() <= (found := await states(env)).items():
+            assert not {job for job, state in found.items() if state == "failed" and wanted.get(job) != "failed"}, found
+            await trio.sleep(0.1)
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+async def appears(path: Path) -> str:
+    await comes(lambda: read(path).endswith("\n"))
+    return read(path).strip()
+
+
+async def comes(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    with trio.fail_after(60):
+        while not condition():  # noqa: ASYNC110 - of another process
+            await trio.sleep(0.05)
+
+
+async def reaches(url: str, job_id: str, state: str) -> None:
+    """Wait until the server has a job in a state."""
+    with trio.fail_after(60):
+        while (await job_status(url, job_id))["state"] != state:  # noqa: ASYNC110 - of another process
+            await trio.sleep(0.1)
+
+
+async def queued(url: str, *wanted: str) -> dict[str, dict[str, Any]]:
+    """Wait until the server has these jobs in a queue; return all that wait."""
+    found: dict[str, dict[str, Any]] = {}
+    async with httpx.AsyncClient() as client:
+        with trio.fail_after(60):
+            while not found.keys() >= set(wanted):
+                jobs = (await client.get(f"{url}/progress/jobs?state=queued")).json()["jobs"]
+                found = {job["job_id"]: job for job in jobs}
+    return found
+
+
+def processes(*words: str) -> list[int]:
+    """Return the processes whose command has these words."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                argv = (folder / "cmdline").read_text().split("\0")
+            except OSError:
+                continue
+            if all(word in argv for word in words):
+                found.append(int(folder.name))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def ended(env: Env) -> Any:
+    """End what a failed test has left running."""
+    yield
+    for job in (Path(env["XDG_STATE_HOME"]) / "phaseline" / "queue").glob("*/jobs/*.json"):
+        for pid in processes("run-job", job.stem):
+            os.kill(pid, signal.SIGKILL)
+
+
+async def test_jobs_run_one_after_the_other_and_keep_output_and_exit_code(env: Env, tmp_path: Path) -> None:
+    order = tmp_path / "order"
+    await add(env, "a", f"echo a >> {order}; echo first; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; exit 3")
+    await add(env, "b", f"echo b >> {order}")
+    await add(env, "urgent", f"echo urgent >> {order}", "--priority", "5")
+    await add(env, "c", f"echo c >> {order}")
+    await appears(order)
+    assert (await states(env)) == {"a": "running", "urgent": "queued", "b": "queued", "c": "queued"}
+    assert (await phaseline(env, "queue", "move", "c", "2")).code == 0
+    assert (await phaseline(env, "queue", "remove", "a")).code == 1
+    (tmp_path / "go").touch()
+    followed = await phaseline(env, "queue", "follow", "a")
+    assert (followed.code, followed.out) == (3, "first\n")
+    await become(env, a="failed", b="completed", c="completed", urgent="completed")
+    assert order.read_text().split() == ["a", "urgent", "c", "b"]
+    assert (await phaseline(env, "queue", "restart", "--failed")).code == 0
+    await become(env, a="failed", b="completed")
+    await comes(lambda: order.read_text().split().count("a") == 2)
+    await become(env, a="failed")
+    assert (await phaseline(env, "queue", "log", "a")).out == "first\nfirst\n"
+    assert (await phaseline(env, "queue", "remove", "a", "b")).code == 0
+    assert set(await states(env)) == {"c", "urgent"}
+
+
+async def test_a_killed_runner_loses_nothing_and_nothing_runs_twice(env: Env, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    await add(env, "a", f"echo a >> {runs}; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done")
+    await add(env, "b", f"echo b >> {runs}")
+    await appears(runs)
+    [runner] = [pid for pid in processes("queue", "run", "default") if "run-job" not in str(pid)]
+    os.kill(runner, signal.SIGKILL)
+    await comes(lambda: not processes("queue", "run", "default"))
+    (tmp_path / "go").touch()  # the job ends without a runner, and records it
+    await become(env, a="completed", b="completed")  # and the next command has started another runner
+    assert runs.read_text().split() == ["a", "b"]
+
+
+async def test_a_job_whose_process_was_killed_is_failed_and_not_run_again(env: Env, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    await add(env, "a", f"echo $$ >> {runs}; exec sleep 600")
+    shell = int(await appears(runs))
+    [process] = processes("run-job", "default", "a")
+    os.kill(process, signal.SIGKILL)
+    assert await states(env) == {"a": "running"}  # as the command is still at work
+    os.kill(shell, signal.SIGKILL)
+    await become(env, a="failed")
+    listed = await phaseline(env, "queue", "list")
+    assert "its process was killed" in listed.out
+    assert runs.read_text().split() == [str(shell)]
+
+
+async def test_slots_run_at_the_same_time_and_a_paused_queue_starts_nothing(env: Env, tmp_path: Path) -> None:
+    waits = f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
+    assert (await phaseline(env, "queue", "pause")).code == 0
+    for job in ("a", "b", "c"):
+        await add(env, job, waits, "--slots", "2")
+    assert set((await states(env)).values()) == {"queued"}
+    assert (await phaseline(env, "queue", "resume")).code == 0
+    await become(env, a="running", b="running", c="queued")
+    (tmp_path / "go").touch()
+    await become(env, a="completed", b="completed", c="completed")
+
+
+async def test_the_server_shows_the_queue_and_cancels_its_jobs(env: Env, tmp_path: Path) -> None:
+    async with serving(env, tmp_path) as server, httpx.AsyncClient() as client:
+        await client.post(f"{server.url}/progress/start", json={"job_id": "elsewhere"})
+        await add(env, "a", f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done")
+        await add(env, "b", "true")
+        await add(env, "c", "true", "--after", "elsewhere")
+        await add(env, "d", "true", "--after", "c")
+        found = await queued(server.url, "b", "d")
+        assert (found["b"]["queue"], found["b"]["position"], found["d"]["position"]) == ("default", 1, 3)
+        assert (await phaseline(env, "cancel", "b", "-m", "not needed")).code == 0
+        await become(env, b="cancelled")
+        await client.post(f"{server.url}/progress/complete", json={"job_id": "elsewhere", "success": False})
+        (tmp_path / "go").touch()
+        await become(env, a="completed", b="cancelled", c="cancelled", d="cancelled")
+        listed = await phaseline(env, "queue", "list")
+        assert "it waits for the job elsewhere, which failed" in listed.out
+        assert "it waits for the job c, which was cancelled" in listed.out
+        for job, state in (("a", "completed"), ("b", "cancelled"), ("c", "cancelled")):
+            await reaches(server.url, job, state)
+        assert (await job_status(server.url, "b"))["result"] == {"error": "not needed"}
