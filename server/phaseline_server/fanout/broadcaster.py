@@ -42,10 +42,14 @@ class BroadcasterStatistics(msgspec.Struct, frozen=True):
 _Slice = tuple[frozenset[str] | None, list[Subscriber], list[Writer]]
 """Subscribers at one place: the channels of their group, and their writers; or None and no writers."""
 
+_PAUSE_S: Final = 0.001
 _AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
 _fd: Final = attrgetter("fd")
-_SLICE: Final = 250  # subscribers that are written to between two checkpoints: a millisecond or two
-_MOST_PENDING: Final = 1000  # messages; beyond that, publishing writes at once, which slows down the reporters
+# Subscribers that are written to between two checkpoints, and the bytes: a millisecond or two.
+_SLICE: Final = 250
+_SLICE_BYTES: Final = 2**20
+_MANY_PENDING: Final = 1000  # messages; large batches wait for less
+_MOST_PENDING: Final = 4000  # messages; all reports wait for less, or else publishing writes at once
 
 
 class Broadcaster:
@@ -64,6 +68,8 @@ class Broadcaster:
         self._ahead: dict[Subscriber, int] = {}  # the number of pending messages that a subscriber must not get again
         self._running = False
         self._work = trio.Event()
+        self._room = trio.Event()  # set when the next round begins
+        self._commits = 0
         self._published = self._delivered = self._ended_slow = 0
 
     def subscribe(self, channels: Iterable[str], queue: int) -> AbstractContextManager[QueuedSubscriber]:
@@ -93,11 +99,33 @@ class Broadcaster:
         if not messages:
             return
         self._published += len(messages)
+        if len(self._pending) >= _MOST_PENDING:
+            self._flush()
         self._pending += messages
-        if not self._running or len(self._pending) >= _MOST_PENDING:
+        if not self._running:
             self._flush()
         else:
             self._work.set()
+
+    async def wait_room(self, *, large: bool) -> None:
+        """Wait while many published messages are not being written yet; no checkpoint if there are few.
+
+        Those who publish many at a time wait first, with `large`, so that others need not wait.
+        """
+        while self._running and len(self._pending) >= (_MANY_PENDING if large else _MOST_PENDING):
+            await self._room.wait()
+
+    @contextmanager
+    def giving_way(self) -> Iterator[None]:
+        """Pause between slices during the block, in which a thread commits.
+
+        Each write releases the interpreter and takes it again at once, so the thread would wait for most of the round.
+        """
+        self._commits += 1
+        try:
+            yield
+        finally:
+            self._commits -= 1
 
     async def run(self) -> None:
         """Write published messages in slices, until canceled. Without this, publishing writes them at once."""
@@ -110,10 +138,14 @@ class Broadcaster:
                 self._begin_round()
                 while self._slices:
                     self._write_slice()
-                    await trio.lowlevel.checkpoint()
+                    if self._commits:
+                        await trio.sleep(_PAUSE_S)
+                    else:
+                        await trio.lowlevel.checkpoint()
         finally:
             self._running = False
             self._flush()
+            self._room.set()
 
     def _flush(self) -> None:
         """Write everything that was published."""
@@ -127,13 +159,16 @@ class Broadcaster:
         """Make a round of all pending messages; the previous round must be over."""
         if not self._pending:
             return
+        self._room.set()
+        self._room = trio.Event()
         pending, self._pending = self._pending, []
         ahead, self._ahead = self._ahead, {}
         bundle = self._round = Bundle(pending)
+        most = max(1, min(_SLICE, _SLICE_BYTES // bundle.size))
         for channels, group in self._groups.items():
             if bundle.carried_by(channels):
-                self._add_slices(channels, list(group), list(group.values()))
-        self._add_slices(None, list(self._others), [])
+                self._add_slices(channels, list(group), list(group.values()), most)
+        self._add_slices(None, list(self._others), [], most)
         rests: dict[int, Bundle] = {}
         for subscriber, count in ahead.items():
             if subscriber in self._left:
@@ -143,10 +178,12 @@ class Broadcaster:
                         rests[count] = Bundle(pending[count:])
                     self._take(subscriber, rests[count])
 
-    def _add_slices(self, place: frozenset[str] | None, members: list[Subscriber], writers: list[Writer]) -> None:
+    def _add_slices(
+        self, place: frozenset[str] | None, members: list[Subscriber], writers: list[Writer], most: int
+    ) -> None:
         self._left.update(members)
-        for start in range(0, len(members), _SLICE):
-            end = start + _SLICE
+        for start in range(0, len(members), most):
+            end = start + most
             self._slices.append((place, members[start:end], writers[start:end]))
 
     def _write_slice(self) -> None:

@@ -71,13 +71,15 @@ class Bundle:
 
     Attributes:
         messages: One or more messages, in order.
+        size: The size of their payloads in bytes, at least 1.
     """
 
-    __slots__ = ("_common", "_framed", "messages")
+    __slots__ = ("_common", "_framed", "messages", "size")
 
     def __init__(self, messages: Sequence[Message]) -> None:
         """Create a bundle; frames are encoded on demand."""
         self.messages = tuple(messages)
+        self.size = max(1, sum(len(message.payload) for message in messages))
         # Channels that carry every message.
         self._common = messages[0].channels.intersection(*(message.channels for message in messages[1:]))
         self._framed: dict[tuple[tuple[Message, ...], bool], bytes] = {}

@@ -67,7 +67,8 @@ class Log:
             Deposed: Another server leads; nothing is stored.
             JournalFailed: The disk failed.
         """
-        await self._store.commit(batch)
+        with self._broadcaster.giving_way():
+            await self._store.commit(batch)
 
     async def settle(self) -> bool:
         """Wait until the log is available; return whether the group is stored for which `keep` failed.
@@ -82,6 +83,10 @@ class Log:
         """Publish a stored group. There is no await in between, so all subscribers receive the same order."""
         self._tail.extend(messages)
         self._broadcaster.publish(*messages)
+
+    async def wait_room(self, *, large: bool) -> None:
+        """Wait while the fan-out is behind; see `Broadcaster.wait_room`."""
+        await self._broadcaster.wait_room(large=large)
 
     def announce(self, message: Message) -> None:
         """Send a message that is not part of the stream, with the number 0, to those who are subscribed now."""

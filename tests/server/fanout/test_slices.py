@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, nullcontext
+from functools import partial
 
 import pytest
 import trio
@@ -80,7 +81,69 @@ async def test_publishing_writes_at_once_when_too_much_is_pending(monkeypatch: p
         with broadcaster.attach(heap, [JOBS], 10):
             for seq in (1, 2, 3):
                 broadcaster.publish(message(seq))
+            assert seqs(heap) == []
+            broadcaster.publish(message(4))
             assert seqs(heap) == [1, 2, 3]
+
+
+async def test_those_who_publish_wait_while_much_is_pending_and_large_batches_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_MANY_PENDING", 2)
+    monkeypatch.setattr(module, "_MOST_PENDING", 3)
+    order: list[str] = []
+    async with running(monkeypatch) as broadcaster, trio.open_nursery() as nursery:
+        heap = Heap()
+        with broadcaster.attach(heap, [JOBS], 10):
+
+            async def wait(name: str, *, large: bool) -> None:
+                await broadcaster.wait_room(large=large)
+                order.append(f"{name} {len(seqs(heap))}")
+
+            broadcaster.publish(message(1), message(2))
+            await wait("small", large=False)
+            nursery.start_soon(partial(wait, "large", large=True))
+            await trio.testing.wait_all_tasks_blocked()
+            broadcaster.publish(message(3), message(4), message(5))
+            await wait("small", large=False)
+    assert order == ["small 0", "large 2", "small 5"]
+    await broadcaster.wait_room(large=True)  # nobody waits for fan-out that has ended
+
+
+async def test_large_messages_are_written_to_fewer_subscribers_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SLICE_BYTES", 4 * len(message(1).payload))
+    async with running(monkeypatch, size=250) as broadcaster:
+        with ExitStack() as stack:
+            heaps = [Heap() for _ in range(8)]
+            for heap in heaps:
+                stack.enter_context(broadcaster.attach(heap, [JOBS], 10))
+            broadcaster.publish(message(1), message(2))
+            done: list[int] = []
+            while not all(heap.written for heap in heaps):
+                await trio.lowlevel.checkpoint()
+                done.append(sum(bool(heap.written) for heap in heaps))
+            assert sorted({0, *done}) == [0, 2, 4, 6, 8]
+
+
+async def test_fan_out_pauses_between_slices_while_a_thread_commits(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with running(monkeypatch, size=1) as broadcaster:
+        with ExitStack() as stack:
+            heaps = [Heap() for _ in range(10)]
+            for heap in heaps:
+                stack.enter_context(broadcaster.attach(heap, [JOBS], 10))
+            for committing in (False, True):
+                begun = trio.current_time()
+                with broadcaster.giving_way() if committing else nullcontext():
+                    broadcaster.publish(message(1))
+                    await trio.testing.wait_all_tasks_blocked(0.0005)
+                    assert all(heap.written for heap in heaps) is not committing
+                    await trio.sleep(0.1)
+                assert all(heap.written for heap in heaps)
+                assert trio.current_time() - begun < 0.2
+                for heap in heaps:
+                    heap.written.clear()
 
 
 @pytest.mark.parametrize("seed", range(20))
