@@ -71,6 +71,7 @@ class GroupCommits:
         while True:
             await self._work.wait()
             with trio.CancelScope(shield=True):
+                await self._log.wait_room(large=False)
                 group = await self._close_group()
                 undecided = await self._keep(group)
             if undecided is not None:

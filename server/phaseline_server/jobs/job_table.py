@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from phaseline.errors import TooMany, UnknownJob
 from phaseline.model.job import Job
+from phaseline.model.snapshot import State
 
 __all__ = ["JobTable"]
 
@@ -68,22 +69,27 @@ class JobTable:
 
     def put(self, job: Job) -> None:
         """Publish the current state of `job`."""
-        before = self._jobs.get(job.job_id)
+        before, job_id, size = self._jobs.get(job.job_id), job.job_id, job.weight
         if before is not None and before.started == job.started:
             job.percent = max(job.percent, before.percent)  # what was published meanwhile
-        if before is not None and not before.dismissed:
-            self._counts[before.state] -= 1
+        self.weight += size - self._weights.get(job_id, 0)
+        self._weights[job_id] = size
+        self._jobs[job_id] = job
+        if before is not None and _is_active(before) and _is_active(job) and before.host == job.host:
+            # Most changes: only those are many in one group.
+            if job.host:
+                self._hosts[job.host][job_id] = job
+            return
         if before is not None:
             self._remove_from_host(before)
+            if not before.dismissed:
+                self._counts[before.state] -= 1
         self._add_to_host(job)
         if not job.dismissed:
             self._counts[job.state] += 1
-        self.weight += job.weight - self._weights.get(job.job_id, 0)
-        self._weights[job.job_id] = job.weight
-        self._jobs[job.job_id] = job
-        self._gone.pop(job.job_id, None)
+        self._gone.pop(job_id, None)
         if _may_go(job):
-            self._gone[job.job_id] = None
+            self._gone[job_id] = None
 
     def forget(self, job_id: str) -> bool:
         """Drop a job that has ended, is lost or dismissed, and return whether it was dropped; active jobs stay."""
@@ -138,6 +144,10 @@ class JobTable:
             held -= 1
             raise TooMany(f"{held} jobs are active; allowed: at most {self._most}; end some, or raise max_jobs")
         return first
+
+
+def _is_active(job: Job) -> bool:
+    return job.state is State.ACTIVE and not job.dismissed
 
 
 def _is_at_host(job: Job) -> bool:

@@ -1,6 +1,6 @@
 """Reports that arrived together join the commit groups in parts, so that no other ack waits for all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Final
 
@@ -16,6 +16,9 @@ __all__ = ["join_at_once", "join_in_parts"]
 
 _PART_S: Final = 0.01
 """Time after which a part may end; each one costs a new copy of its jobs."""
+_PAUSE_S: Final = 0.001
+_MOST_REPORTS, _MOST_JOBS = 4000, 1000
+"""Reports in a group, and their jobs, from which a part ends; a group is published in one turn of the loop."""
 
 
 def join_at_once(intake: Intake, events: Sequence[Event], arrival: Arrival) -> BatchReceipt:
@@ -27,37 +30,64 @@ def join_at_once(intake: Intake, events: Sequence[Event], arrival: Arrival) -> B
 
 
 async def join_in_parts(
-    intake: Intake, events: Sequence[Event], arrival: Arrival, commit: Callable[[], None]
+    intake: Intake,
+    events: Sequence[Event],
+    arrival: Arrival,
+    commit: Callable[[], None],
+    wait_room: Callable[[], Awaitable[None]],
 ) -> BatchReceipt:
     """Accept events, each by itself; other tasks run meanwhile. Cancellation does not interrupt it.
 
-    While other reports wait, a part ends after 10 ms, as its group can only be committed then. Once a part could not be
-    stored, all later events are rejected too, so that the stored ones have no gap.
+    A part ends when its group is large, and after 10 ms while other reports wait, as its group can only be committed
+    then. Once a part could not be stored, all later events are rejected too, so that the stored ones have no gap.
 
     Args:
         intake: Gathers the reports. The caller has acquired `intake.open`, which is released between two parts.
         events: The events in their order.
         arrival: Where they come from.
         commit: Called after each part, which may be committed from then on.
+        wait_room: Waits between two parts while the fan-out is behind.
     """
     groups, outcomes = list[Group](), list[Outcome]()
     while len(outcomes) < len(events):
         if (error := next((group.error for group in groups if group.error is not None), None)) is not None:
             outcomes += [error] * (len(events) - len(outcomes))
             break
-        if outcomes:
-            intake.open.release()
-            with trio.CancelScope(shield=True):
+        with trio.CancelScope(shield=True):
+            if outcomes:
+                intake.open.release()
+                await wait_room()
                 await intake.open.acquire()
+            await _wait_closed(intake)
         candidates, start = (intake.committing, intake.gathering), len(outcomes)
         turns, end_s = Turns(), perf_counter() + _PART_S
         while len(outcomes) < len(events) and candidates[1].error is None:
             intake.take_some(events, len(outcomes), arrival, outcomes)
-            if await turns.offer() and intake.open.statistics().tasks_waiting and perf_counter() > end_s:
+            if _is_large(candidates[1]):
+                break
+            if not await turns.offer():
+                continue
+            if not intake.committing.empty:
+                # The committing thread gets the interpreter at once, and others wait for the commit.
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(_PAUSE_S)
+            if intake.open.statistics().tasks_waiting and perf_counter() > end_s:
                 break  # other reports wait for the end of this part
         groups += [group for group in _groups_of(outcomes[start:], candidates) if group not in groups]
         commit()
     return BatchReceipt(outcomes, groups)
+
+
+async def _wait_closed(intake: Intake) -> None:
+    """Wait while the gathering group is large, and the one before it is being stored; `intake.open` is acquired."""
+    while _is_large(intake.gathering) and not intake.committing.empty:
+        intake.open.release()
+        await intake.committing.over.wait()
+        await intake.open.acquire()
+
+
+def _is_large(group: Group) -> bool:
+    return len(group.messages) >= _MOST_REPORTS or len(group.heads) >= _MOST_JOBS
 
 
 def _groups_of(outcomes: Sequence[Outcome], candidates: Sequence[Group]) -> list[Group]:

@@ -155,6 +155,8 @@ class Tracker(PublishedJobs):
             owner: See `take`.
         """
         intake = self._intake
+        if len(events) > _FEW:
+            await self._wait_room()
         try:
             intake.open.acquire_nowait()
         except trio.WouldBlock:
@@ -165,9 +167,16 @@ class Tracker(PublishedJobs):
             await intake.open.acquire()
         try:
             arrival = Arrival(self.clock(), owner, worker_of)
-            return await join_in_parts(intake, events, arrival, self._commits.wake)
+            return await join_in_parts(intake, events, arrival, self._commit_soon, self._wait_room)
         finally:
             intake.open.release()
+
+    def _commit_soon(self) -> None:
+        if not self._intake.gathering.empty:
+            self._commits.wake()
+
+    async def _wait_room(self) -> None:
+        await self.log.wait_room(large=True)
 
     async def dismiss(self, event: JobDismissed, owner: str = "") -> Position:
         """Dismiss a job, which may have left memory, and return the position once that is on disk.

@@ -120,6 +120,23 @@ async def test_a_batch_lets_others_report_and_is_stored_as_one_group(monkeypatch
     assert store.groups == [1, 1, 401]
 
 
+async def test_a_batch_of_many_jobs_is_stored_in_groups_of_limited_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phaseline_server.jobs.joining._MOST_JOBS", 20)
+    store = Slow()
+    store.release = trio.Event()
+    tracker = tracker_on(store)
+
+    async with tracker.keeping(), trio.open_nursery() as nursery:
+        for job_id in "ab":
+            nursery.start_soon(tracker.take_all, [JobStarted(job_id=f"{job_id}{number}") for number in range(40)])
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        waiting = [len(group.messages) for group in (tracker._intake.committing, tracker._intake.gathering)]
+        store.release.set()
+    assert all(0 < count <= 22 for count in waiting), "the rest waits"
+    assert sum(store.groups) == 80
+    assert max(store.groups) <= 22
+
+
 @pytest.mark.usefixtures("_short_turns")
 async def test_a_batch_built_on_a_group_that_fails_is_rejected_whole() -> None:
     store = Slow()

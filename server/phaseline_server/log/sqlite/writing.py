@@ -9,7 +9,7 @@ from phaseline_server.log.packing import packed
 
 __all__ = ["write_batch"]
 
-_ROWS_AT_ONCE: Final = 100
+_ROWS_AT_ONCE: Final = 500
 
 
 def write_batch(connection: sqlite3.Connection, batch: Batch, at_ns: int) -> None:
