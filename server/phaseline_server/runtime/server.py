@@ -76,10 +76,9 @@ def run(settings: Settings, *, explicit_bind: bool, explicit_data_dir: bool) -> 
 
 def tune_interpreter() -> None:
     """Tune the interpreter of this process for a busy server."""
-    # The server creates many short-lived objects and few cycles, so a rarer garbage collection is cheaper. A collection
-    # of the youngest ones takes a millisecond or two; nothing else runs meanwhile.
+    # See docs/decisions/0042: nothing else runs during a garbage collection.
     gc.freeze()
-    gc.set_threshold(10_000, 50, 100)
+    gc.set_threshold(2_000, 4, 500)
     sys.setswitchinterval(_TURN_S)
 
 
@@ -148,6 +147,7 @@ async def _serve_from(store: Store, reception: Reception, settings: Settings, da
     # A finished run answers its pollers for done_ttl, even if jobs stay in memory for less time.
     retention_s = max(settings.retention, settings.done_ttl)
     known = await restore(store, metrics_file, now(), retention_s=retention_s, max_jobs=settings.max_jobs)
+    gc.freeze()  # the restored jobs
     log, ema = Log(store, settings.history, settings.queue, settings.max_memory // 4), EmaEngine(known.statistics)
     learning, outputs, learned = Learning(store, known.statistics), Outputs(), await store.learned()
     stored_outputs = OutputStorage(store, outputs)
