@@ -122,7 +122,8 @@ async def test_large_messages_are_written_to_fewer_subscribers_at_a_time(monkeyp
             while not all(heap.written for heap in heaps):
                 await trio.lowlevel.checkpoint()
                 done.append(sum(bool(heap.written) for heap in heaps))
-            assert sorted({0, *done}) == [0, 2, 4, 6, 8]
+            assert set(done) <= {0, 2, 4, 6, 8}
+            assert set(done) & {2, 4, 6}
 
 
 async def test_fan_out_pauses_between_slices_while_a_thread_commits(

