@@ -1,12 +1,13 @@
 """The messages that publish events, and the full states of jobs."""
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from phaseline.model.events import Event, Finding, OrderGiven, PhaseCompleted
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Estimate, Moment, PhaseSnapshot, Snapshot
+from phaseline.model.snapshot import Estimate, Moment, PhaseSnapshot, Snapshot, State
 from phaseline.model.statistics import Statistics
 from phaseline.wire import ProgressLines, encode_message, needs_snapshot
 from phaseline_server.jobs.commit_group import Head
@@ -20,13 +21,18 @@ _PHASES_IN_GROUP: Final = 64
 
 
 class JobMessages:
-    """Creates messages and snapshots of jobs, in one epoch."""
+    """Creates messages and snapshots of jobs, in one epoch.
+
+    Attributes:
+        begins_ns: Returns the estimated time until a queued job starts, or None.
+    """
 
     def __init__(self, estimates: Estimates, statistics: Statistics, epoch: str) -> None:
         """Take estimates from `estimates`, and average durations from `statistics`."""
         self._estimates = estimates
         self._statistics = statistics
         self._epoch = epoch
+        self.begins_ns: Callable[[Job, Moment], int | None] = _unknown
 
     def message(self, event: Event, head: Head, moment: Moment) -> bytes:
         """Return the message of the event that was applied to `head.job` last."""
@@ -90,7 +96,12 @@ class JobMessages:
         """Return a job's full state."""
         averages = self._statistics.of_workflow(job.workflow.name, (phase.name for phase in job.phases))
         estimate = self._estimates.exact(job, moment)
-        return job.snapshot(moment, estimate, averages, self._estimates.reasons(job.job_id))
+        begins_ns = self.begins_ns(job, moment) if job.state is State.QUEUED else None
+        return job.snapshot(moment, estimate, averages, self._estimates.reasons(job.job_id), begins_ns)
+
+    def remaining_ns(self, job: Job, moment: Moment) -> int | None:
+        """Return the estimated remaining time of an active job, or the whole time of a queued one; None if unknown."""
+        return self._estimates.exact(job, moment).remaining_ns
 
     def estimate(self, job: Job, moment: Moment) -> Estimate:
         """Return the estimate of an unfinished job, as its messages show it."""
@@ -109,6 +120,10 @@ class JobMessages:
     def forget(self, job_id: str) -> None:
         """Drop what is known of a job that has left memory."""
         self._estimates.drop(job_id)
+
+
+def _unknown(_job: Job, _moment: Moment) -> None:
+    return None
 
 
 def _date(event: Event, job: Job, moment: Moment) -> int:

@@ -30,6 +30,7 @@ from phaseline_server.jobs.joining import join_at_once, join_in_parts
 from phaseline_server.jobs.listener import NOBODY, Listener
 from phaseline_server.jobs.messages import JobMessages
 from phaseline_server.jobs.published import Clock, PublishedJobs
+from phaseline_server.jobs.queue_outlook import QueueOutlook
 from phaseline_server.jobs.receipts import BatchReceipt, Pending
 from phaseline_server.jobs.workers import Workers
 from phaseline_server.log.batch import Batch
@@ -97,6 +98,7 @@ class Tracker(PublishedJobs):
         self.workers = Workers(clock, (name for job in table.all() for name in job.workers))
         estimates = Estimates(engine, statistics, listener, lambda job: self.workers.gone_since(job.workers))
         messages = JobMessages(estimates, statistics, log.top.epoch)
+        messages.begins_ns = QueueOutlook(table, messages.remaining_ns).begins_ns
         super().__init__(log, table, messages, clock, ends)
         for job in table.all():
             self.workers.orders.publish(job)
