@@ -6,9 +6,11 @@ from typing import Final
 from phaseline_cli.run.positions import Position, position_of
 from phaseline_cli.run.progress import Reading
 from phaseline_cli.run.reader import Reader
-from phaseline_cli.run.tree import Programs, Tree
+from phaseline_cli.run.tree import LONG, Programs, Tree
 
 PACE_S: Final = 0.5
+_KNOWN_S: Final = LONG + 2 * PACE_S
+"""Seconds after which a script's first program is known, unless all its programs are short."""
 _FIRST_S: Final = 0.2
 """Seconds until the first look; a shell may become its last program later."""
 
@@ -40,6 +42,13 @@ class Inside:
     def is_script(self) -> bool:
         """Whether the command's programs are its phases."""
         return bool(self._script)
+
+    def waits(self) -> bool:
+        """Return whether the first program of a script is not known yet, so that its phase has no name."""
+        named = self._programs.phase is not None or self._reader.side.used
+        if named or self._tree is None or self._fixed or time.monotonic() >= self._begun + _KNOWN_S:
+            return False
+        return self._tree.is_script() if self._script is None else self._script
 
     def look(self) -> bool:
         """Look, if it is time; return whether something has changed."""

@@ -108,6 +108,7 @@ class Watcher:
         self._inside = Inside(pid if wishes.tree else 0, self._reader, tee.begun)
         self._command = CommandJob(self._reporter, self._job, phases)
         self._unreadable = False
+        self._waits = False
         self._thread = threading.Thread(target=self._watch, name="watch")
 
     def __enter__(self) -> Self:
@@ -140,7 +141,7 @@ class Watcher:
             tee.more.wait(QUIET)
             if tee.lost > lost:
                 tee.ended.wait(min(FLOOD * spent, MOST_PAUSE_S))
-            if self._inside.look():
+            if self._inside.look() or (self._waits and not self._inside.waits()):
                 self._report(self._reader.progress.now)
             self._begin_silent(time.monotonic() - tee.begun)
             taken = tee.take()
@@ -150,6 +151,8 @@ class Watcher:
             begun = time.monotonic()
             self._read(taken)
             spent = time.monotonic() - begun
+        if self._waits:
+            self._report(self._reader.progress.now)
 
     def _begin_silent(self, age: float) -> None:
         """Report a phase for a command that has said nothing; without one, its duration would not be learned."""
@@ -187,6 +190,9 @@ class Watcher:
 
     def _report(self, now: Reading) -> None:
         if self._inside.muted:
+            return
+        self._waits = self._inside.waits() and not self._tee.at_end
+        if self._waits:
             return
         now = self._inside.of_script(now)
         if self._phase_of is not None:

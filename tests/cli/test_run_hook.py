@@ -227,6 +227,14 @@ def test_bars_of_a_program_before_the_present_one_count_no_more() -> None:
     assert reader.progress.now.fraction == 0.6
 
 
+def test_a_bar_that_has_ended_is_not_that_of_the_next_program() -> None:
+    reader = Reader({})
+    list(reader.feed(0.0, "side", report(7, 1, 9)))
+    list(reader.feed(0.1, "side", b'{"hook": "tqdm", "pid": 7, "bar": 1, "open": false}\n{"hook": "", "pid": 7}\n'))
+    reader.switch(["sleep"], 3.0)
+    assert reader.progress.now == Reading()
+
+
 def test_a_program_that_names_its_progress_knows_better_than_its_bars() -> None:
     reader = Reader({})
     list(reader.feed(0.0, "stdout", b"PROGRESS: 20%\n"))

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -137,6 +138,20 @@ def test_another_program_of_a_script_begins_at_its_own_progress() -> None:
     inside._programs.take(Process(2, ["dd", "if=a"], 2))
     reader.switch(["dd", "if=a"], 1)
     assert inside.of_script(reader.progress.now).fraction is None
+
+
+def test_phases_of_a_scripts_first_program_wait_for_its_name() -> None:
+    with subprocess.Popen(["sh", "-c", "sleep 600; true"]) as child:
+        try:
+            inside = Inside(child.pid, Reader(load()), time.monotonic())
+            assert inside.waits()
+            assert not Inside(child.pid, Reader(load()), time.monotonic() - 2).waits(), "its programs are short"
+            assert not Inside(os.getpid(), Reader(load()), time.monotonic()).waits(), "Python is no shell"
+            assert not Inside(child.pid, Reader(load(), ["make"]), time.monotonic()).waits(), "it is no script"
+            inside._programs.take(Process(2, ["rsync"], 2))
+            assert not inside.waits()
+        finally:
+            child.kill()
 
 
 @pytest.mark.slow

@@ -162,6 +162,7 @@ class HookedBars:
         bar = self._bars.pop(key, None)
         if bar is not None:
             bar.is_open = False
+            self._shown = None if bar is self._shown else self._shown
 
     def _show(self, *, settled: bool) -> None:
         bar = self._choose()
@@ -192,7 +193,7 @@ class HookedBars:
         if shown is not None and shown.is_open and shown.outer is None and not shown.full:
             return shown
         found = [bar for bar in self._bars.values() if bar.outer is None]
-        return next((bar for bar in found if not bar.full), found[0] if found and shown not in found else shown)
+        return next((bar for bar in found if not bar.full), shown or next(iter(found), None))
 
     def _show_round(self, bar: _Bar, inner: _Bar, total: float) -> None:
         """Show the present round of a bar: the phase is the round, as a person would number it."""
