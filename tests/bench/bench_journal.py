@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.bench.installed import EVENT_BYTES, Server, connect, event, frame, post_batch, serving, start_jobs
 from tests.bench.peers import Echo, echoing, sqlite_commits
+from tests.support.postgres import postgres_server
 
 
 def told(name: str, events: int, seconds: float, load: float, server: float) -> None:
@@ -90,6 +91,17 @@ def measure_ingest(count: int) -> None:
         figures = post_all(server, posts)
         told("POST /progress/batch, four at a time", count, *figures)
         print(f"    ours / SQLite: {count / figures[0] / rate:.2f} of its rate; goal: at least 0.25")
+
+
+def measure_engines(count: int) -> None:
+    """The same frames with the log in SQLite and in PostgreSQL, on the same disk, by turns."""
+    with postgres_server() as postgres:
+        for name in ("SQLite", "PostgreSQL") * 2:
+            flags = ("--log", postgres.new_database()) if name == "PostgreSQL" else ()
+            with tempfile.TemporaryDirectory() as directory, serving(Path(directory), *flags) as server:
+                start_jobs(server, [f"job_{job}" for job in range(10)])
+                events = [event(number % 10, number, "engine") for number in range(count)]
+                told(f"log in {name}", count, *ingest(server, [frame(each) for each in events], count))
 
 
 def post_all(server: Server, posts: list[list[bytes]]) -> tuple[float, float, float]:
@@ -229,11 +241,12 @@ def main() -> None:
     """Measure and print."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--quick", action="store_true", help="a tenth of the load")
-    asked.add_argument("--part", action="append", choices=["ingest", "ack", "recovery", "memory", "growth"])
+    asked.add_argument("--part", action="append", choices=["ingest", "engines", "ack", "recovery", "memory", "growth"])
     chosen = asked.parse_args()
     divisor = 10 if chosen.quick else 1
     parts = {
         "ingest": lambda: measure_ingest(200_000 // divisor),
+        "engines": lambda: measure_engines(50_000 // divisor),
         "ack": lambda: measure_ack(5000, 5 / divisor),
         "recovery": lambda: measure_replay_and_restart(100_000 // divisor),
         "memory": lambda: measure_churn(100_000 // divisor),

@@ -23,6 +23,12 @@ _START_S = 60
 _USER = "nobody" if os.geteuid() == 0 else None
 
 
+def _found(program: str) -> str:
+    """Return the path of a program; Debian's package leaves it out of the search path."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return shutil.which(program, path=os.pathsep.join([os.environ["PATH"], *map(str, folders)])) or program
+
+
 class Postgres:
     """A PostgreSQL server.
 
@@ -38,7 +44,7 @@ class Postgres:
         self._run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync")
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [program, "-D", str(self._folder / "data"), *arguments]
+        command = [_found(program), "-D", str(self._folder / "data"), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=_USER, cwd=self._folder)
 
     def start(self) -> None:
@@ -53,7 +59,7 @@ class Postgres:
         words = [f"--{name}={value}" for name, value in options.items()]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["postgres", "-D", str(self._folder / "data"), *words], stderr=log, user=_USER, cwd=self._folder
+                [_found("postgres"), "-D", str(self._folder / "data"), *words], stderr=log, user=_USER, cwd=self._folder
             )
         deadline = time.monotonic() + _START_S
         while True:

@@ -11,6 +11,7 @@ import click
 from phaseline import __version__
 from phaseline_server.cli.configuration import CONFIG_HELP, Given, errors_printed
 from phaseline_server.cli.eta_commands import eta_backtest, eta_report
+from phaseline_server.cli.log_commands import log
 from phaseline_server.cli.token_commands import token
 from phaseline_server.config.merge import DEFAULT, Configuration
 from phaseline_server.config.option import Setting
@@ -127,6 +128,6 @@ def progress_server(context: click.Context, /, config: str | None, *, print_conf
         _start(context.obj, print_config=print_config)
 
 
-for _command in (token, eta_report, eta_backtest):
+for _command in (token, log, eta_report, eta_backtest):
     progress_server.add_command(_command)
 progress_server.params[:0] = [_SettingOption(setting) for setting in SETTINGS.values()]

@@ -1,18 +1,19 @@
 """The choice of an engine: the one place that knows their classes."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import trio
 
 from phaseline.errors import ConfigError
 from phaseline_server.config.log_address import SQLITE
-from phaseline_server.errors import LogUnavailable
+from phaseline_server.errors import JournalUnusable, LogUnavailable
 from phaseline_server.log.protocol import Retention, Standing, Store
-from phaseline_server.log.sqlite import SqliteStore
+from phaseline_server.log.sqlite import SqliteCopy, SqliteStore
+from phaseline_server.log.tables import COLUMNS, CopiedLog
 
-__all__ = ["open_store"]
+__all__ = ["copy_log", "open_store"]
 
 
 @asynccontextmanager
@@ -50,12 +51,8 @@ async def open_store(
         finally:
             await store.close()
         return
-    try:
+    with _explained():
         from phaseline_server.log.postgres import PostgresStore  # noqa: PLC0415 (may be missing)
-    except ModuleNotFoundError as error:
-        if error.name != "psycopg":
-            raise
-        raise ConfigError("the log in PostgreSQL needs: pip install 'phaseline[postgres]'") from None
     shared = await PostgresStore.lead(address, limits, server=server, waiting=waiting)
     attending = trio.CancelScope(shield=True)  # until all that the block leaves is stored
 
@@ -72,3 +69,48 @@ async def open_store(
                 attending.cancel()
     finally:
         await shared.close()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Raise ConfigError if the library for PostgreSQL is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise ConfigError("the log in PostgreSQL needs: pip install 'phaseline[postgres]'") from None
+
+
+def copy_log(source: str, target: str) -> tuple[str, dict[str, int]]:
+    """Copy a log that no server uses into an empty one, with its epoch, positions and all that was learned.
+
+    Args:
+        source: A data directory, or the address of a database.
+        target: The same.
+
+    Returns:
+        The epoch, and the number of rows of each table.
+
+    Raises:
+        ConfigError: The library for a database is not installed.
+        JournalUnusable: A log can't be opened, is in use, or the target is not empty.
+        DiskFull: There is no room for the copy; the target stays empty.
+    """
+    with closing(_open_copy(source, create=False)) as old, closing(_open_copy(target, create=True)) as new:
+        if new.top or any(True for _ in new.rows("jobs")):
+            text = f"{new.name} already has a log of {new.top} events; allowed: an empty one; choose another target"
+            raise JournalUnusable(text)
+        meta = old.meta()
+        with new.writing() as writer:
+            counts = {table: writer.write(table, old.rows(table)) for table in COLUMNS}
+            writer.set_meta(meta)
+    return meta["epoch"], counts
+
+
+def _open_copy(address: str, *, create: bool) -> CopiedLog:
+    if "://" not in address:
+        return SqliteCopy(Path(address), create=create)
+    with _explained():
+        from phaseline_server.log.postgres import PostgresCopy  # noqa: PLC0415 (may be missing)
+    return PostgresCopy(address)

@@ -63,4 +63,4 @@ def test_the_error_for_an_unknown_flag_names_the_nearest() -> None:
 def test_the_error_for_an_unknown_command_lists_the_commands() -> None:
     result = progress("serve", "--painters", "3")
     assert result.exit_code == 2
-    assert "unknown command 'serve'; allowed: token, eta-report, eta-backtest" in result.stderr
+    assert "unknown command 'serve'; allowed: token, log, eta-report, eta-backtest" in result.stderr

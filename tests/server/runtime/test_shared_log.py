@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +185,40 @@ async def test_a_leader_that_stood_still_acknowledges_nothing_and_waits_then(
         assert await report_until_accepted(one, 3) == 4
         assert [message["seq"] for message in await one.events()] == [1, 2, 3, 4]
         assert (await one.get("/health"))["term"] == 3
+
+
+async def run_program(*arguments: str) -> tuple[int, str]:
+    """Run `progress-server` to its end; return its exit code and what it printed."""
+    program = str(Path(sys.executable).with_name("progress-server"))
+    done = await trio.run_process(
+        [program, *arguments], env=environment(), check=False, capture_stdout=True, stderr=subprocess.STDOUT
+    )
+    return done.returncode or 0, done.stdout.decode()
+
+
+async def test_a_log_is_copied_into_postgres_and_back(postgres: Postgres, tmp_path: Path) -> None:
+    url, first, last = postgres.new_database(), folder(tmp_path, "first"), folder(tmp_path, "last")
+    async with crashing(first) as box:
+        for number in range(20):
+            await report_until_accepted(box, number)
+        await box.post("/progress/complete", job_id="a", success=True)
+        events, job, totals = await box.events(), await box.job("a"), await box.get("/progress/totals")
+        assert "is in use by another server" in (await run_program("log", "copy", str(first), url))[1]
+    code, printed = await run_program("log", "copy", str(first), url)
+    assert (code, printed.startswith("copied 1 jobs, 1 runs")) == (0, True), printed
+    assert "allowed: an empty one" in (await run_program("log", "copy", str(first), url))[1]
+    async with crashing(folder(tmp_path, "shared"), "--log", url) as box:
+        assert (await box.events(), await box.job("a")) == (events, job)
+        assert (await box.get("/progress/totals")) == totals
+        assert (await report(box, 19)).json()["seq"] == 20  # recognized
+        assert await box.report("start", "b") == 22
+        events = await box.events()
+        assert "is in use by the server" in (await run_program("log", "copy", url, str(last)))[1]
+    code, printed = await run_program("log", "copy", url, str(last))
+    assert code == 0, printed
+    async with crashing(last) as box:
+        assert (await box.events(), await box.job("a")) == (events, job)
+        assert (await box.get("/progress/totals")) == totals
 
 
 async def test_the_password_of_the_log_is_not_printed(tmp_path: Path) -> None:

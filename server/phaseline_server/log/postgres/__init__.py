@@ -6,9 +6,10 @@ checks, prevents an earlier leader from writing. Only this package knows psycopg
 
 import logging
 
+from phaseline_server.log.postgres.copying import PostgresCopy
 from phaseline_server.log.postgres.store import PostgresStore
 
-__all__ = ["PostgresStore"]
+__all__ = ["PostgresCopy", "PostgresStore"]
 
 # It warns of lost connections; the errors that it raises then are logged with what is done about them.
 logging.getLogger("psycopg").setLevel(logging.ERROR)

@@ -4,7 +4,8 @@ One connection writes and checkpoints, in WAL mode and with `synchronous=FULL`, 
 another one reads. Only this package knows SQLite.
 """
 
+from phaseline_server.log.sqlite.copying import SqliteCopy
 from phaseline_server.log.sqlite.history import History, PastRun, find_journal, read_history
 from phaseline_server.log.sqlite.store import SqliteStore
 
-__all__ = ["History", "PastRun", "SqliteStore", "find_journal", "read_history"]
+__all__ = ["History", "PastRun", "SqliteCopy", "SqliteStore", "find_journal", "read_history"]
