@@ -112,6 +112,7 @@ async def test_a_script_queues_a_job_and_starts_it_later(env: Env, tmp_path: Pat
         assert (status["state"], status["queue"], status["position"], status["name"]) == ("queued", "gpu", 2, "shot 13")
         shown = await phaseline(env, "list")
         assert "queued" in shown.out
+        assert "waits in gpu, place 2" in (await phaseline(env, "show", job)).out
         await phaseline(env, "start", "shot 13", "--id", job)
         status = await job_status(server.url, job)
         assert (status["state"], status["queue"], status["workflow"]) == ("active", "gpu", "w")

@@ -37,7 +37,13 @@ class ListedJob:
 
     @property
     def remark(self) -> str:
-        """Its message, or its error once it is over."""
+        """Its message, or its error once it is over; of a queued or paused job, that it is."""
+        if self.state is State.QUEUED:
+            place = self.status.get("position")
+            queue = f"waits in {self._text('queue')}" if self.status.get("queue") else "waits"
+            return queue if place is None else f"{queue}, place {place}"
+        if self.status.get("paused"):
+            return "paused"
         if self.state.at_work:
             return self._text("message")
         result = self.status.get("result")

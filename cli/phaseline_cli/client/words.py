@@ -61,6 +61,14 @@ def describe(message: Mapping[str, Any]) -> str:
     reason = one_line(str(result.get("error") or "")) if isinstance(result, dict) else ""
     kind = str(message.get("type"))
     match kind:
+        case "job_queued":
+            place = message.get("position")
+            words = f"queued in {one_line(str(message['queue']))}" if message.get("queue") else "queued"
+            words += "" if place is None else f", place {place}"
+        case "order_given" | "order_taken" | "order_refused":
+            words = f"order to {one_line(str(message.get('order')))}"
+            words += "" if kind == "order_given" else f" {kind.removeprefix('order_')}"
+            words += f": {one_line(str(message['reason']))}" if message.get("reason") else ""
         case "job_started":
             words = f"started, {one_line(str(message.get('workflow', '')))}"
         case "job_progress":

@@ -43,6 +43,8 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
     ended = status.get("completed_at") is not None
     rows = {
         "id": job.job_id,
+        "queue": job.remark if state == "queued" else one_line(str(status.get("queue") or "")),
+        "starts": duration(status["start_eta_seconds"]) if status.get("start_eta_seconds") is not None else "",
         "workflow": job.workflow,
         "series": job.series,
         "host": job.host,
@@ -50,6 +52,8 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
         "took" if ended else "time": duration(status.get("duration") if ended else status.get("elapsed_seconds")),
         "left": _left(status) if state == "active" else "",
         "count": "" if done is None else f"{done:g}{'' if total is None else f' of {total:g}'} {status.get('unit')}",
+        "paused": "yes" if status.get("paused") else "",
+        "orders": ", ".join(one_line(str(order.get("order"))) for order in status.get("pending_orders") or ()),
         "message": one_line(str(status.get("message") or "")),
         "reason": one_line(str(status.get("reason") or "")),
         "error": job.remark if state in {"failed", "cancelled", "lost"} else "",

@@ -40,6 +40,25 @@ async def delete(client: Any, path: str, status: int = 200) -> dict[str, Any]:
 # ------------------------------------------------------------------ cancelled and removed
 
 
+async def test_a_run_takes_an_order_to_cancel_and_keeps_its_reason(tmp_path: Path) -> None:
+    gate = Gate()
+    async with studio(tmp_path, gate) as (client, _):
+        await ask(client, f"{PATH}?generate=1")
+        with trio.fail_after(30):
+            await gate.asked.wait()
+        job = "/progress/job/dalle:simple:0xabc"
+        assert (await ask(client, job))["job_status"]["orders"] == ["cancel"]
+        body = {"order": "cancel", "reason": "the wrong colors"}
+        assert (await client.post(f"{job}/orders", json=body)).status_code == 200
+        await wait_over()
+        assert (await ask(client, PATH))["error"] == "the wrong colors"
+        events = (await ask(client, "/progress/events"))["messages"]
+        kinds = [event["type"] for event in events if event["type"].startswith(("order", "job_f"))]
+        assert kinds == ["order_given", "order_taken", "job_failed"]
+        refused = await client.post(f"{job}/orders", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "ILLEGAL_EVENT")
+
+
 async def test_delete_cancels_an_active_run_and_every_poller_sees_it(tmp_path: Path) -> None:
     gate = Gate()
     async with studio(tmp_path, gate) as (client, _):
