@@ -1,6 +1,8 @@
 """A full disk: runs fail and say so, the server goes on, and all is well once there is room."""
 
 import os
+import resource
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import trio.testing
 from phaseline.errors import DiskFull
 from tests.support.disks import files_at_most, fill
 from tests.support.pictures import GOOD, Gate, ask, made, studio, wait_over
-from tests.support.servers import serving
+from tests.support.servers import server_process, serving
 
 PATH = "/dalle/simple/0x1"
 
@@ -109,3 +111,43 @@ async def test_a_limit_on_the_size_of_files_is_a_full_disk_too(tmp_path: Path) -
             refused = await client.get(f"{PATH}?generate=1")
             assert (refused.status_code, refused.json()["code"]) == (507, "DISK_FULL")
         assert (await made(client, PATH))["error"] == ""
+
+
+async def test_a_disk_that_is_full_in_the_middle_of_a_batch_rejects_its_rest(tmp_path: Path) -> None:
+    wal = tmp_path / "journal.sqlite3-wal"
+
+    def starts(kind: str, count: int) -> list[dict[str, Any]]:
+        numbered = {"type": "job_started", "producer": kind}
+        return [
+            numbered | {"job_id": f"{kind}-{number}", "name": secrets.token_hex(50), "producer_seq": number}
+            for number in range(count)
+        ]
+
+    async with (
+        server_process(tmp_path, "--max-body", "2000000") as server,
+        httpx.AsyncClient(base_url=server.url, timeout=60) as client,
+    ):
+
+        async def report(batch: list[dict[str, Any]]) -> dict[str, Any]:
+            answer = (await client.post("/progress/batch", json=batch)).json()
+            assert isinstance(answer, dict)
+            return answer
+
+        assert (await report(starts("first", 10)))["refused"] == 0
+        before, batch = wal.stat().st_size, starts("large", 4000)
+        assert (await report(starts("usual", 1000)))["refused"] == 0
+        room = 2 * (wal.stat().st_size - before)
+        hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (wal.stat().st_size + room, hard))
+        answer = await report(batch)
+        good = [result["success"] for result in answer["results"]]
+        assert 0 < answer["accepted"] == sum(good) < 4000
+        assert good == sorted(good, reverse=True), "what is kept has no gap"
+        assert {result["code"] for result in answer["results"] if not result["success"]} == {"DISK_FULL"}
+        active = (await client.get("/progress/active")).json()["count"]
+        assert active == 1010 + answer["accepted"]
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        again = await report(batch)
+        assert again["refused"] == 0
+        kept = [result["seq"] for result in answer["results"] if result["success"]]
+        assert [result["seq"] for result in again["results"]][: len(kept)] == kept, "nothing is recorded twice"
