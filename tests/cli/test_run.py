@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import messages
 from tests.support.processes import children
+from tests.support.servers import server_process
 
 
 def run(
@@ -109,3 +111,16 @@ def test_nothing_of_ours_is_left_running(phaseline: str, env: dict[str, str]) ->
     before = children(os.getpid())
     run(phaseline, env, "--", "true")
     assert children(os.getpid()) == before
+
+
+async def test_data_on_one_stream_does_not_cost_the_progress_on_another(
+    phaseline: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    script = "for n in 1 2 3 4; do head -c 20000000 /dev/urandom; echo PROGRESS: ${n}0% >&2; done"
+    (tmp_path / "data").mkdir()
+    async with server_process(tmp_path / "data") as server:
+        env["PROGRESS_URL"] = server.url
+        done = run(phaseline, env, "--id", "data", "--no-tree", "--", "sh", "-c", script)
+        assert len(done.stdout) == 80_000_000
+        sent = [message.get("progress") for message in await messages(server.url, "data")]
+    assert 40 in sent

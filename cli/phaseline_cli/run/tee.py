@@ -31,7 +31,7 @@ class Tee:
             streams: what to read, and where it goes.
         """
         self._offered: deque[tuple[float, str, bytes]] = deque()
-        self._waiting = 0
+        self._waiting = {stream.name: 0 for stream in streams}
         self._lock = threading.Lock()
         self.more = threading.Event()
         """Set when there is something to parse, and at the end."""
@@ -58,7 +58,7 @@ class Tee:
         with self._lock:
             taken = list(self._offered)
             self._offered.clear()
-            self._waiting = 0
+            self._waiting = dict.fromkeys(self._waiting, 0)
             if self._open:
                 self.more.clear()
         return taken
@@ -110,15 +110,23 @@ class Tee:
         with self._lock:
             self.lost += cut
             self._offered.append((time.monotonic() - self.begun, name, data))
-            self._waiting += len(data)
-            while self._waiting > OFFERED:
-                at, name, oldest = self._offered.popleft()
-                dropped = min(len(oldest), self._waiting - OFFERED)
-                if dropped < len(oldest):
-                    self._offered.appendleft((at, name, oldest[dropped:]))
-                self._waiting -= dropped
-                self.lost += dropped
+            self._waiting[name] += len(data)
+            while (excess := sum(self._waiting.values()) - OFFERED) > 0:
+                self._drop(excess)
         self.more.set()
+
+    def _drop(self, excess: int) -> None:
+        """Drop the oldest bytes of the stream with the most, lest a stream of data cost another's progress."""
+        name = max(self._waiting, key=lambda name: self._waiting[name])
+        place = next(place for place, piece in enumerate(self._offered) if piece[1] == name)
+        at, _, oldest = self._offered[place]
+        dropped = min(len(oldest), excess)
+        if dropped < len(oldest):
+            self._offered[place] = (at, name, oldest[dropped:])
+        else:
+            del self._offered[place]
+        self._waiting[name] -= dropped
+        self.lost += dropped
 
 
 def _read(fd: int) -> bytes:
