@@ -30,7 +30,7 @@ _log: Final = logging.getLogger("phaseline")
 FLOOD: Final = 4
 """When more comes than can be parsed, we pause this many times as long as we parsed: copying needs the interpreter."""
 MOST_PAUSE_S: Final = 1.0
-SILENT_S: Final = 2.0
+SILENT_S: Final = 5.0
 """Seconds after which a command that has revealed no phase is in the one without a name."""
 SLICE: Final = 4096
 """Bytes that are parsed before another thread gets its turn."""

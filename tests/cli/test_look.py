@@ -218,3 +218,22 @@ async def test_a_shell_completes_commands_and_the_ids_of_jobs(here: Env, shell: 
     away = asked | {"PROGRESS_URL": "http://127.0.0.1:1", "COMP_WORDS": "phaseline done ", "COMP_CWORD": "2"}
     nothing = await phaseline(away)
     assert (nothing.code, nothing.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("shell", "script"),
+    [
+        (
+            "bash",
+            'source "$0"; COMP_WORDS=(x show o) COMP_CWORD=2; _phaseline_completion phaseline; echo $COMPREPLY',
+        ),
+        ("fish", 'source "$argv[1]"; complete -C "phaseline show o"'),
+    ],
+)
+@pytest.mark.needs("bash", "fish")
+async def test_the_real_shell_completes_the_id_of_a_job(here: Env, tmp_path: Path, shell: str, script: str) -> None:
+    file = tmp_path / "completion"
+    file.write_text((await phaseline(here, "completion", shell)).out)
+    path = f"{Path(PHASELINE).parent}:{here['PATH']}"
+    done = await trio.run_process([shell, "-c", script, str(file)], env=here | {"PATH": path}, capture_stdout=True)
+    assert done.stdout.split() == [b"one"]
