@@ -161,6 +161,15 @@ async def test_the_page_notifies_of_failed_jobs_if_asked_to(tmp_path: Path) -> N
             await report(client, "start", job_id=name, name=name)
             await report(client, "complete", job_id=name, success=success)
         assert await tab.until("seen.length > 0 && seen.join()") == "Shot 8: failed"
+        await report(client, "start", job_id="Shot 9", name="Shot 9")
+        await tab.evaluate("phaseline.openJob('Shot 9')")
+        await tab.until("document.querySelector('button[name=watch]').ariaPressed === 'false'")
+        await tab.evaluate("document.querySelector('button[name=watch]').click()")
+        await tab.until("document.querySelector('button[name=watch]').ariaPressed === 'true'")
+        await tab.evaluate("document.querySelector('input[name=sound]').click()")
+        await report(client, "complete", job_id="Shot 9")
+        await tab.until("seen.join() === 'Shot 8: failed,Shot 9: done'")
+        assert await tab.evaluate("localStorage.getItem('watched')") == ""
         assert tab.problems == []
 
 

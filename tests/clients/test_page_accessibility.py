@@ -16,6 +16,7 @@ PAGES = (
     ("job/blender-00001", ".gantt"),
     ("history?range=all", ".lengths"),
     ("boxes", ".boxes .meter"),
+    ("preview", ".ranges a"),
 )
 VIOLATIONS = """
 axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>

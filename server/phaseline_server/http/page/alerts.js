@@ -8,6 +8,10 @@ import { STATES, WORDS } from "./words.js";
 /** @typedef {import("./store.js").Job} Job */
 
 const KEY = "notify";
+const SOUND = "sound";
+const WATCHED = "watched";
+const MOST_WATCHED = 200;
+const BEEP = { hertz: 660, seconds: 0.25, volume: 0.15 };
 const ICON_STEPS = 50; // a browser fetches and draws each icon anew
 
 /** What the icon shows. */
@@ -65,14 +69,57 @@ export async function chooseNotify(choice) {
   return allowed;
 }
 
+/** Whether a notification has a sound. */
+export const soundChoice = () => localStorage.getItem(SOUND) === "on";
+
+/** @param {boolean} on */
+export function chooseSound(on) {
+  localStorage.setItem(SOUND, on ? "on" : "off");
+  if (on) beep();
+}
+
+/** @returns {string[]} */
+function watched() {
+  const found = localStorage.getItem(WATCHED);
+  return found ? found.split("\n") : [];
+}
+
+/** Whether to notify of a job in any case. @param {string} id */
+export const isWatched = (id) => watched().includes(id);
+
+/**
+ * Notify of a job in any case, or no longer. Return whether the browser allows it.
+ * @param {string} id
+ * @param {boolean} on
+ */
+export async function watch(id, on) {
+  const allowed = !on || ("Notification" in globalThis && (await Notification.requestPermission()) === "granted");
+  const others = watched().filter((each) => each !== id);
+  localStorage.setItem(WATCHED, (on && allowed ? [...others, id] : others).slice(-MOST_WATCHED).join("\n"));
+  return allowed;
+}
+
+function beep() {
+  const context = new AudioContext();
+  const [tone, gain] = [context.createOscillator(), context.createGain()];
+  tone.frequency.value = BEEP.hertz;
+  gain.gain.value = BEEP.volume;
+  tone.connect(gain).connect(context.destination);
+  tone.onended = () => context.close();
+  tone.start();
+  tone.stop(context.currentTime + BEEP.seconds);
+}
+
 /**
  * Notify of a job that ended, stalled or was lost, if asked to.
  * @param {Job} job
  */
 export function notify(job) {
   const choice = notifyChoice();
-  if (choice === "off" || !("Notification" in globalThis) || Notification.permission !== "granted") return;
-  if (job.state === "completed" && choice !== "all") return;
+  const wanted = isWatched(job.id) || choice === "all" || (choice === "failures" && job.state !== "completed");
+  if (!wanted || !("Notification" in globalThis) || Notification.permission !== "granted") return;
+  if (isOver(job)) watch(job.id, false);
+  if (soundChoice()) beep();
   const state = STATES[job.state] ?? job.state;
   const body = job.error || job.reason || (isOver(job) ? duration(job.elapsed) : "");
   try {

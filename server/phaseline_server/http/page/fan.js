@@ -32,7 +32,7 @@ export function pointsOf(estimates) {
 export function fan(points, end, width) {
   const last = /** @type {Point} */ (points.at(-1));
   const whole = Math.max(end ?? 0, last.at, 1);
-  const most = Math.min(Math.max(...points.map((each) => each.high), whole), FAR * Math.max(last.mid, whole)) * 1.05;
+  const most = Math.min(Math.max(...points.map((each) => each.high), whole), Math.max(FAR * last.mid, Math.min(last.high, 2 * FAR * last.mid), whole)) * 1.05;
   const [right, bottom] = [width - MARGIN.right, HEIGHT - MARGIN.bottom];
   /** @param {number} at */
   const x = (at) => (MARGIN.left + (at / whole) * (right - MARGIN.left)).toFixed(1);

@@ -10,6 +10,14 @@ const WIDTH = 1000;
 const HEIGHT = 18;
 const MOST = 3; // a usual time beyond this many times the job's own length is cut
 
+/** @param {number[]} numbers @param {number} share */
+export function quantile(numbers, share) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const at = (sorted.length - 1) * share;
+  const [low, high] = [sorted[Math.floor(at)] ?? 0, sorted[Math.ceil(at)] ?? 0];
+  return low + (high - low) * (at - Math.floor(at));
+}
+
 /**
  * Return the bars of a job's phases; times are in seconds since its start.
  * @param {any} status A JobStatus.

@@ -3,8 +3,9 @@
 import { ApiError, address, get, hasToken, isLink, post, readsAll, shown, statusPath } from "./api.js";
 import { h, setText } from "./dom.js";
 import { about, band, clean, clock, count, duration, moment, rate, valueText } from "./format.js";
+import { isWatched, watch } from "./alerts.js";
 import { Fan } from "./fan.js";
-import { barsOf, gantt } from "./gantt.js";
+import { barsOf, gantt, quantile } from "./gantt.js";
 import { Orders } from "./orders.js";
 import { Sharing } from "./sharing.js";
 import { Output } from "./output.js";
@@ -17,14 +18,6 @@ import { GLYPHS, JOB, ORDERS, STATES, WORDS } from "./words.js";
 const FETCH_MS = 1500;
 const OUTPUT_MS = 3000; // output comes without a message
 const P90 = 0.9;
-
-/** @param {number[]} numbers @param {number} share */
-function quantile(numbers, share) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const at = (sorted.length - 1) * share;
-  const [low, high] = [sorted[Math.floor(at)] ?? 0, sorted[Math.ceil(at)] ?? 0];
-  return low + (high - low) * (at - Math.floor(at));
-}
 
 export class JobView {
   /** @param {import("./main.js").App} app @param {string} id */
@@ -261,7 +254,15 @@ export class JobView {
     }
     const can = !isLink && !status.dismissed && status.state !== "active" && status.state !== "queued";
     this.orders.show(status);
-    this.actions.replaceChildren(this.orders.element, ...(this.sharing.may ? [this.sharing.button] : []), raw, ...(can ? [h("button", { type: "button", name: "dismiss", onclick: () => this.#dismiss() }, JOB.dismiss)] : []));
+    const watching = isWatched(this.id);
+    const bell = h("button", { type: "button", name: "watch", "aria-pressed": String(watching), onclick: () => this.#watch(!watching) }, watching ? WORDS.watched : WORDS.watch);
+    this.actions.replaceChildren(this.orders.element, ...(this.sharing.may ? [this.sharing.button] : []), ...(isOver(jobOf(status, 0, 0)) || isLink ? [] : [bell]), raw, ...(can ? [h("button", { type: "button", name: "dismiss", onclick: () => this.#dismiss() }, JOB.dismiss)] : []));
+  }
+
+  /** @param {boolean} on */
+  async #watch(on) {
+    if (!(await watch(this.id, on))) alert(WORDS.notifyDenied);
+    this.#actions();
   }
 
   /** Fetch the job again, as something was changed here. */

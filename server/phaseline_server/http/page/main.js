@@ -1,7 +1,7 @@
 // The program of the pages: the connection, the addresses, the keys.
 
 import { ROOT, isLink, jobPath } from "./api.js";
-import { chooseNotify, notify, notifyChoice, showProgress } from "./alerts.js";
+import { chooseNotify, chooseSound, notify, notifyChoice, showProgress, soundChoice } from "./alerts.js";
 import { Connection } from "./connection.js";
 import { byId, h, setText } from "./dom.js";
 import { forgetLast, lastState, saveLast } from "./last.js";
@@ -250,6 +250,7 @@ function start() {
     h("footer", {},
       choice("theme", WORDS.theme, WORDS.themes, localStorage.getItem(THEME) ?? "auto", useTheme),
       choice("notify", WORDS.notify, WORDS.notifyChoices, notifyChoice(), notifyChosen),
+      h("label", {}, h("input", { type: "checkbox", name: "sound", checked: soundChoice(), onchange: (/** @type {Event} */ event) => chooseSound(/** @type {HTMLInputElement} */ (event.target).checked) }), ` ${WORDS.sound}`),
       h("button", { type: "button", onclick: () => dialog.showModal() }, `${WORDS.keysTitle} `, h("kbd", {}, "?"))),
     dialog,
   );

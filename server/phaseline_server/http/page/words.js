@@ -68,6 +68,9 @@ export const WORDS = {
   /** @type {Record<string, string>} */
   notifyChoices: { off: "off", failures: "failed, stalled", all: "every end" },
   notifyDenied: "This browser does not allow notifications of this page.",
+  sound: "Sound",
+  watch: "Notify me",
+  watched: "Do not notify me",
   theme: "Theme",
   /** @type {Record<string, string>} */
   themes: { auto: "as the system", light: "light", dark: "dark" },
@@ -182,7 +185,7 @@ export const HISTORY = {
   ranges: { today: "today", yesterday: "yesterday", "7d": "7 days", "30d": "30 days", all: "everything" },
   rangeLabel: "Range",
   totals: "Totals by workflow",
-  columns: ["workflow", "runs", "median", "p95", "against week before", "done", "failed", "lost", "cancelled"],
+  columns: ["workflow", "runs", "median", "p95", "vs week before", "done", "failed", "lost", "cancelled"],
   lengths: "Run lengths",
   /** @param {number} count */
   lengthsNote: (count) => `${many(count, "run")}; line: median; ✗: failed.`,
