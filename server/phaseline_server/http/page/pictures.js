@@ -128,15 +128,16 @@ export class PictureView extends Base {
     const url = pictureUrl(this.series, this.at, "png");
     const image = h("img", { alt: clean(dress.titlePrompt ?? this.name) });
     const link = h("a", { href: hasToken() ? null : url.href, target: "_blank", rel: "noopener" }, image);
-    await this.fetched.show(image, url);
-    if (hasToken()) link.setAttribute("href", image.src);
+    const there = run.done && !run.error;
+    if (there) await this.fetched.show(image, url);
+    if (there && hasToken()) link.setAttribute("href", image.src);
     const attributes = (dress.attributes ?? []).flatMap((/** @type {any} */ each) => [h("dt", {}, clean(each.name)), h("dd", {}, valueText(each.value ?? each.token ?? ""))]);
-    const prompts = Object.entries(PICTURES.prompts).flatMap(([field, title]) => (dress[field] ? [h("h3", {}, title), h("p", {}, clean(dress[field]))] : []));
+    const prompts = Object.entries(PICTURES.prompts).flatMap(([field, title]) => (dress[field] && (field === "enhancedPrompt" || dress[field] !== dress.enhancedPrompt) ? [h("h3", {}, title), h("p", {}, clean(dress[field]))] : []));
     this.note.hidden = true;
     this.element.replaceChildren(
       h("p", {}, h("a", { href: address("preview").href, "data-page": "" }, PICTURES.back)),
       h("h2", {}, clean(dress.titlePrompt || this.name)),
-      h("div", { class: "picture" }, link,
+      h("div", { class: "picture" }, there ? link : h("p", {}, run.error ? clean(run.error) : PICTURES.making),
         h("div", {}, h("p", {}, `${this.series} · ${this.at} · `, h("a", { href: address(jobPath(run.jobId)).href, "data-page": "" }, PICTURES.run)), ...prompts, h("h3", {}, PICTURES.dress), h("dl", {}, ...attributes))),
     );
   }

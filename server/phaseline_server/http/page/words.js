@@ -153,6 +153,7 @@ export const PICTURES = {
   /** @param {number} count @param {boolean} more */
   count: (count, more) => (more ? `The latest ${many(count, "picture")}` : many(count, "picture")),
   none: "No pictures yet. Make one: open /dalle/simple/0x1234?generate=1 with curl.",
+  making: "The picture is not finished yet.",
   back: "← All pictures",
   run: "its run",
   dress: "Dress",
