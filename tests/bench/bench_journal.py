@@ -18,7 +18,7 @@ from tests.bench.peers import Echo, echoing, sqlite_commits
 from tests.support.postgres import postgres_server
 
 
-def told(name: str, events: int, seconds: float, load: float, server: float) -> None:
+def print_figures(name: str, events: int, seconds: float, load: float, server: float) -> None:
     """Print the rate of an ingest that took `seconds`, and `load` and `server` of processor time."""
     print(
         f"  {name:<34} {events / seconds:>9,.0f} events/s   server {server / events * 1e6:5.1f} µs an event, "
@@ -63,7 +63,7 @@ def measure_peers(count: int) -> tuple[float, float]:
     print(f"  {'SQLite, a thousand to a commit':<34} {rate:>9,.0f} events/s")
     with echoing() as echo:
         figures = ingest(echo, [frame(each) for each in events], count)
-    told("websockets, one to a frame, no disk", count, *figures)
+    print_figures("websockets, one to a frame, no disk", count, *figures)
     return rate, figures[2]
 
 
@@ -79,7 +79,7 @@ def measure_ingest(count: int) -> None:
             else:
                 frames = [frame(b"[" + b",".join(events[i : i + size]) + b"]") for i in range(0, count, size)]
             figures = ingest(server, frames, count)
-            told(f"/ws, {name}", count, *figures)
+            print_figures(f"/ws, {name}", count, *figures)
             if size == 1:
                 print(f"    ours / websockets: {figures[2] / echo_cpu:.2f} of its CPU; goal: at most 2")
     with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as server:
@@ -89,7 +89,7 @@ def measure_ingest(count: int) -> None:
             events = [event(n % 10, n, f"post{number % 4}") for n in range(first, first + 1000)]
             posts[number % 4].append(post_batch(server.port, events))
         figures = post_all(server, posts)
-        told("POST /progress/batch, four at a time", count, *figures)
+        print_figures("POST /progress/batch, four at a time", count, *figures)
         print(f"    ours / SQLite: {count / figures[0] / rate:.2f} of its rate; goal: at least 0.25")
 
 
@@ -101,7 +101,7 @@ def measure_engines(count: int) -> None:
             with tempfile.TemporaryDirectory() as directory, serving(Path(directory), *flags) as server:
                 start_jobs(server, [f"job_{job}" for job in range(10)])
                 events = [event(number % 10, number, "engine") for number in range(count)]
-                told(f"log in {name}", count, *ingest(server, [frame(each) for each in events], count))
+                print_figures(f"log in {name}", count, *ingest(server, [frame(each) for each in events], count))
 
 
 def post_all(server: Server, posts: list[list[bytes]]) -> tuple[float, float, float]:
@@ -212,8 +212,8 @@ def measure_churn(jobs: int) -> None:
             if first % (jobs // 10) < 200:
                 marks.append(server.memory / 2**20)
         size = sum(path.stat().st_size for path in Path(directory).glob("journal*")) / 2**20
-        told = " ".join(f"{mark:.0f}" for mark in marks)
-        print(f"  memory over {jobs:,} jobs: {told} MiB; the journal has {size:.0f} MiB")
+        reported = " ".join(f"{mark:.0f}" for mark in marks)
+        print(f"  memory over {jobs:,} jobs: {reported} MiB; the journal has {size:.0f} MiB")
 
 
 def measure_growth(sizes: list[int]) -> None:

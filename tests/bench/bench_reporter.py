@@ -199,10 +199,10 @@ def measure_imports() -> None:
 def count_syscalls(url: str) -> None:
     """Have the kernel end a worker at its first system call; and have strace count them, if it is there."""
     code = run(f"{PROOF}prove(both)", url).returncode
-    said = {PROVED: "none, proved by seccomp", UNAVAILABLE: "not known: no seccomp here"}.get(
+    output = {PROVED: "none, proved by seccomp", UNAVAILABLE: "not known: no seccomp here"}.get(
         code, f"some: exit {code}"
     )
-    print(f"{'system calls in 100,000 iterations and unchanged reports':<58} {said}")
+    print(f"{'system calls in 100,000 iterations and unchanged reports':<58} {output}")
     if shutil.which("strace"):
         with tempfile.TemporaryDirectory() as directory:
             traced = run(PROOF + MARKED, url, prefix=("strace", "-ff", "-qq", "-o", f"{directory}/calls"))
@@ -212,8 +212,8 @@ def count_syscalls(url: str) -> None:
         marks = [index for index, each in enumerate(lines) if each.startswith("getppid(")]
         between = lines[marks[0] + 1 : marks[1]] if marks else [f"strace failed: {traced.stderr}"]
         other = [each for each in between if not each.startswith("futex(")]
-        said = f"{len(other)}, and {len(between) - len(other)} futex for handing the interpreter to other threads"
-        print(f"{'the same, counted by strace':<58} {said}")
+        output = f"{len(other)}, and {len(between) - len(other)} futex for handing the interpreter to other threads"
+        print(f"{'the same, counted by strace':<58} {output}")
 
 
 async def main() -> None:

@@ -37,9 +37,9 @@ def mean(scores: list[Score]) -> Score:
     return Score(sum(one.runs for one in scores), *(column(name) for name in COLUMNS))
 
 
-def early(said: Estimates) -> bool:
+def early(made: Estimates) -> bool:
     """Whether it is one of the first runs of its series."""
-    return said.place < FIRST
+    return made.place < FIRST
 
 
 def main(folder: Path, limit: int | None) -> None:
@@ -52,8 +52,8 @@ def main(folder: Path, limit: int | None) -> None:
         whole, firsts = [], []
         for trace in traces:
             with trace.open("rb") as lines:
-                said = replay(load(lines)[:limit], engine())
-            found, first = score(said), score(said, early)
+                estimates = replay(load(lines)[:limit], engine())
+            found, first = score(estimates), score(estimates, early)
             if found and first:
                 print(shown(trace.stem, name, found, first), flush=True)
                 whole.append(found)

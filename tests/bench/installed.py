@@ -98,7 +98,7 @@ def frame(text: bytes) -> bytes:
 
 def event(job: int, number: int, producer: str) -> bytes:
     """Return a report of `EVENT_BYTES` bytes."""
-    said = {
+    report = {
         "type": "job_progress",
         "job_id": f"job_{job}",
         "stage": "ai_evaluation",
@@ -107,8 +107,8 @@ def event(job: int, number: int, producer: str) -> bytes:
         "producer": producer,
         "producer_seq": number,
     }
-    said["message"] = "x" * (EVENT_BYTES - len(json.dumps(said, separators=(",", ":"))))
-    return json.dumps(said, separators=(",", ":")).encode()
+    report["message"] = "x" * (EVENT_BYTES - len(json.dumps(report, separators=(",", ":"))))
+    return json.dumps(report, separators=(",", ":")).encode()
 
 
 def start_jobs(server: Server, names: list[str]) -> None:

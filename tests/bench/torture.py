@@ -56,14 +56,14 @@ class Producer:
 
     def report(self, number: int) -> dict[str, Any]:
         """Return the report of this number: a start, progress through phases, an end."""
-        said: dict[str, Any] = {"job_id": self.job_id(number), "producer": self.name, "producer_seq": number}
+        report: dict[str, Any] = {"job_id": self.job_id(number), "producer": self.name, "producer_seq": number}
         place = (number - 1) % 40
         if place == 0:
-            return said | {"type": "job_started", "phases": ["one", "two"], "photo_info": {"number": number}}
+            return report | {"type": "job_started", "phases": ["one", "two"], "photo_info": {"number": number}}
         if place == 39:
-            return said | {"type": "job_completed", "result": {"number": number}}
+            return report | {"type": "job_completed", "result": {"number": number}}
         phase = "one" if place < 20 else "two"
-        return said | {"type": "job_progress", "stage": phase, "progress": 50, "details": {"number": number}}
+        return report | {"type": "job_progress", "stage": phase, "progress": 50, "details": {"number": number}}
 
 
 def number_of(message: dict[str, Any]) -> int:
@@ -119,7 +119,7 @@ class Server:
         if self.pid == 0:
             self._serve(settings, writing)
         os.close(writing)
-        self.said = os.fdopen(reading)
+        self.output = os.fdopen(reading)
 
     @staticmethod
     def _serve(settings: Settings, writing: int) -> NoReturn:
@@ -134,17 +134,17 @@ class Server:
 
     def port(self) -> int:
         """Return the port once it listens."""
-        said = []
-        for line in self.said:
+        lines = []
+        for line in self.output:
             if line.startswith("listening on "):
                 return int(line.rpartition(":")[2])
-            said.append(line)
-        raise AssertionError("the server did not start:\n" + "".join(said))
+            lines.append(line)
+        raise AssertionError("the server did not start:\n" + "".join(lines))
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
-        self.said.close()
+        self.output.close()
 
 
 class Torture:
@@ -205,8 +205,8 @@ class Torture:
                 self._take(self._producers[name], reporter.rest(), begun[name][1])
                 reporter.close()
 
-    def _take(self, producer: Producer, said: list[dict[str, Any]], sent_before: int) -> None:
-        for message in said:
+    def _take(self, producer: Producer, messages: list[dict[str, Any]], sent_before: int) -> None:
+        for message in messages:
             assert message["type"] == "ack", message
             number = message["producer_seq"]
             assert number == producer.acked + 1, f"{producer.name}: {number} acknowledged after {producer.acked}"

@@ -163,9 +163,9 @@ async def test_reports_are_kept_while_the_server_is_away_and_delivered_in_order(
     assert (await phaseline(env, "start", "a", "--id", "a", "--phases", "one,two")).out == "a\n"
     kept = await phaseline(env, "report", "a", "10", "-q")
     assert (kept.code, kept.out, kept.err) == (0, "", "")
-    said = await phaseline(env, "phase", "a", "two")
-    assert (said.code, said.out) == (0, "")
-    assert "kept and delivered later" in said.err
+    output = await phaseline(env, "phase", "a", "two")
+    assert (output.code, output.out) == (0, "")
+    assert "kept and delivered later" in output.err
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         assert (await phaseline(env, "report", "a", "50")).code == 0
         found = await messages(server.url, "a")

@@ -36,21 +36,21 @@ def lua_has_tls() -> bool:
 async def words_until(complaint: str, command: list[str], env: dict[str, str]) -> str:
     """Run a program until it complains so, or until it ends when that is "", and return what it wrote to stderr."""
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, env=env)
-    said = b""
+    message = b""
     try:
         assert process.stderr is not None
         with trio.fail_after(60):
             async for chunk in process.stderr:
-                said += chunk
-                if complaint and complaint.encode() in said:
+                message += chunk
+                if complaint and complaint.encode() in message:
                     break
             else:
-                assert await process.wait() == 0, said
+                assert await process.wait() == 0, message
     finally:
         process.kill()
         with trio.CancelScope(shield=True):
             await process.wait()
-    return said.decode()
+    return message.decode()
 
 
 async def jobs(url: str, token: str) -> list[str]:
@@ -161,16 +161,20 @@ async def test_the_lua_client_only_reports_to_a_host_with_a_trusted_certificate(
     text, reader = file.create(Scope.REPORT)[0], file.create(Scope.READ)[0]
     flags = ["--tls-cert", str(certificate.certificate), "--tls-key", str(certificate.key)]
     async with server_process(tmp_path, *flags) as server:
-        said = {"PROGRESS_URL": server.url.replace("127.0.0.1", host), "PROGRESS_TOKEN": text, "PATH": "/usr/bin:/bin"}
+        message = {
+            "PROGRESS_URL": server.url.replace("127.0.0.1", host),
+            "PROGRESS_TOKEN": text,
+            "PATH": "/usr/bin:/bin",
+        }
         if trusts:
-            said["SSL_CERT_FILE"] = str(certificate.certificate)
+            message["SSL_CERT_FILE"] = str(certificate.certificate)
         lua = f"{LUA}\n{JOB}\nrequire('WebSocketClient').flush(60)"
-        told = await words_until(complaint, ["lua5.1", "-e", lua], said)
+        reported = await words_until(complaint, ["lua5.1", "-e", lua], message)
         anybody = certificate.trusted()
         anybody.check_hostname = False
         async with client_of(verify=anybody, headers={"Authorization": f"Bearer {reader}"}) as client:
             found = (await client.get(f"{server.url}/progress/jobs")).json()["jobs"]
     assert [job["job_id"] for job in found] == ([] if complaint else ["shot-1"])
     # It gives an answer 2 s, and may say that none came.
-    assert ("certificate" in told) is bool(complaint)
-    assert complaint in told
+    assert ("certificate" in reported) is bool(complaint)
+    assert complaint in reported

@@ -50,7 +50,7 @@ async def status(url: str, job_id: str = "job_12345") -> dict[str, Any]:
 @pytest.mark.parametrize("mode", MODES)
 async def test_the_quick_starts_examples_as_printed(mode: str, tmp_path: Path) -> None:
     async with server_process(tmp_path) as server:
-        said = await run(script(mode, f"dofile('{QUICK_START}')"), server.url)
+        output = await run(script(mode, f"dofile('{QUICK_START}')"), server.url)
         job = await status(server.url)
     assert job["state"] == "completed"
     assert job["photo_id"] == 456
@@ -64,7 +64,7 @@ async def test_the_quick_starts_examples_as_printed(mode: str, tmp_path: Path) -
     assert error["error_details"] == {"detail": "Invalid parameter value"}
     assert error["stage"] == "applying_preset"
     # The example completes its job twice; the second is refused, said, and does no harm.
-    assert "can't accept job_failed while it is completed" in said
+    assert "can't accept job_failed while it is completed" in output
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -18,7 +18,7 @@ from tests.support.servers import server_process
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def told(messages: Iterable[Message]) -> list[tuple[str, Any]]:
+def reported(messages: Iterable[Message]) -> list[tuple[str, Any]]:
     """Return what tells one message from another: its type, and what it is about."""
     keys = ("stage", "photo_data", "error_message", "result")
     return [(m["type"], next((m[key] for key in keys if key in m), None)) for m in messages]
@@ -121,7 +121,7 @@ async def test_a_killed_server_without_its_data_gets_every_job_again(
                 reporter.report(JobProgress(job_id="a", phase="three", progress=1))
                 reporter.report(JobCompleted(job_id="a", result={"well": True}))
                 await watching.until_type("job_completed")
-                assert told(watching.messages) == [
+                assert reported(watching.messages) == [
                     ("stage_completed", "two"),
                     ("job_progress", "three"),
                     ("job_completed", {"well": True}),
@@ -135,8 +135,8 @@ async def test_a_server_without_memory_learns_how_long_the_phases_took(
 ) -> None:
     ago = 0.0
 
-    def past(said: Any) -> Record:
-        record = encoded(said)
+    def past(output: Any) -> Record:
+        record = encoded(output)
         record.at -= ago
         return record
 

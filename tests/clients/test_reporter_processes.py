@@ -90,8 +90,8 @@ reporter.report(JobCompleted(job_id="a", result={"count": count}))
         done = await run_program(DEFINITIONS + code, ws_url(server.url))
         assert done.stderr == b""
         messages = await watching.until_type("job_completed")
-        heard = [message["photo_data"]["signal"] for message in messages if message["type"] == "photo_info"]
-        assert sorted(heard) == list(range(1, messages[-1]["result"]["count"] + 1))
+        received = [message["photo_data"]["signal"] for message in messages if message["type"] == "photo_info"]
+        assert sorted(received) == list(range(1, messages[-1]["result"]["count"] + 1))
 
 
 # ---------------------------------------------------------------------------------------------------- forks
@@ -305,15 +305,15 @@ async def test_a_server_without_its_data_gets_every_job_from_the_spool_of_a_dead
             # What others are told says nothing of that: they may come later, and hear of a report before its reporter.
             assert worker.stdin is not None
             await worker.stdin.send_all(b"flush\n")
-            while "delivered" not in (said := await line(worker)):
-                assert said == "reported"
+            while "delivered" not in (output := await line(worker)):
+                assert output == "reported"
         await crash(worker, spool)
     (tmp_path / "other").mkdir()
     async with server_process(tmp_path / "other", *flags) as server, subscriber(server.url) as watching:
         await adopt(ws_url(server.url), spool)
         await watching.until_type("job_failed")
-        heard = [m["photo_data"]["n"] for m in watching.of("a") if m["type"] == "photo_info"]
-        assert heard == list(range(50, 200))  # of what the other one knew already, the latest 50
+        received = [m["photo_data"]["n"] for m in watching.of("a") if m["type"] == "photo_info"]
+        assert received == list(range(50, 200))  # of what the other one knew already, the latest 50
         status = await job_status(server.url, "a")
         assert (status["state"], status["result"]) == ("failed", {"error": "the end"})
         assert [each["stage"] for each in status["stages_completed"]] == ["one"]

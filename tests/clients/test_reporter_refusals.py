@@ -41,11 +41,11 @@ async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
 
 @pytest.mark.parametrize(("said", "error"), WRONG)
 async def test_a_wrong_report_is_logged_once_and_never_raised(
-    said: Any, error: type[PhaselineError], caplog: pytest.LogCaptureFixture
+    output: Any, error: type[PhaselineError], caplog: pytest.LogCaptureFixture
 ) -> None:
     reporter = Reporter("ws://127.0.0.1:1/ws")
-    reporter.report(said)
-    reporter.report(said)
+    reporter.report(output)
+    reporter.report(output)
     [record] = caplog.records
     assert "is not reported" in record.message
     assert "allowed:" in record.message
@@ -53,9 +53,11 @@ async def test_a_wrong_report_is_logged_once_and_never_raised(
 
 
 @pytest.mark.parametrize(("said", "error"), WRONG)
-async def test_a_strict_reporter_raises_the_error_of_the_server_at_once(said: Any, error: type[PhaselineError]) -> None:
+async def test_a_strict_reporter_raises_the_error_of_the_server_at_once(
+    output: Any, error: type[PhaselineError]
+) -> None:
     with Reporter("ws://127.0.0.1:1/ws", strict=True) as reporter, pytest.raises(error, match="allowed:"):
-        reporter.report(said)
+        reporter.report(output)
 
 
 async def test_a_report_that_only_the_server_rejects_is_logged_once(
@@ -261,7 +263,7 @@ async def test_a_server_of_another_kind_is_logged(caplog: pytest.LogCaptureFixtu
 
 async def test_the_server_names_the_report_that_it_rejects(server: ServerProcess) -> None:
     """What the reporter relies on: an answer to each report, which names it, whatever is wrong with it."""
-    said = [
+    output = [
         {"type": "register", "acks": True},
         {"type": "job_started", "job_id": "a", "workflow": "photo", "producer": "p", "producer_seq": 1},
         {"type": "job_progress", "job_id": "a", "stage": "no such stage", "producer": "p", "producer_seq": 2},
@@ -272,9 +274,9 @@ async def test_the_server_names_the_report_that_it_rejects(server: ServerProcess
     ]
     async with trio_websocket.open_websocket_url(ws_url(server.url)) as websocket:
         assert json.loads(await websocket.get_message())["type"] == "connection_established"
-        for message in said:
+        for message in output:
             await websocket.send_message(json.dumps(message))
-        answers = [json.loads(await websocket.get_message()) for _ in said]
+        answers = [json.loads(await websocket.get_message()) for _ in output]
     assert [(answer["type"], answer.get("producer_seq"), answer.get("code")) for answer in answers] == [
         ("registration_confirmed", None, None),
         ("ack", 1, None),

@@ -91,9 +91,9 @@ async def test_no_message_is_missed_or_sent_twice_while_events_flow(url: str, re
         async with trio.open_nursery() as nursery:
             nursery.start_soon(flow)
             async with resume(url, since["epoch"], since["seq"]) as resumed:
-                heard = await resumed.take(total)
-    assert [message["seq"] for message in heard] == list(range(since["seq"] + 1, since["seq"] + 1 + total))
-    assert heard == (await kept(url))[-total:]
+                received = await resumed.take(total)
+    assert [message["seq"] for message in received] == list(range(since["seq"] + 1, since["seq"] + 1 + total))
+    assert received == (await kept(url))[-total:]
 
 
 async def test_other_channels_are_passed_over(url: str, resume: Resume) -> None:
@@ -143,28 +143,28 @@ async def test_a_kill_in_between_changes_nothing(tmp_path: Path, resume: Resume)
     async with crashing(tmp_path, "--history", "10") as box:
         await box.batch({"type": "job_started", "job_id": "a"}, *progress("a", range(99)))
         begin = {"epoch": (await box.events())[0]["epoch"], "seq": 0}
-        heard = await read(box, resume, begin, 60)
+        received = await read(box, resume, begin, 60)
         await box.kill()
     async with crashing(tmp_path, "--history", "10") as box:
         # Off the disk, for memory is empty; then from both, and live.
-        heard += await read(box, resume, heard[-1], 30)
+        received += await read(box, resume, received[-1], 30)
         await box.batch(*progress("a", range(20), note="after"))
-        async with resume(box.server.url, heard[-1]["epoch"], heard[-1]["seq"]) as resumed:
-            heard += await resumed.take(30)
+        async with resume(box.server.url, received[-1]["epoch"], received[-1]["seq"]) as resumed:
+            received += await resumed.take(30)
             await box.batch(*progress("a", range(5), note="live"))
-            heard += await resumed.take(5)
-        assert [message["seq"] for message in heard] == list(range(1, 126))
-        assert heard == await box.events()
+            received += await resumed.take(5)
+        assert [message["seq"] for message in received] == list(range(1, 126))
+        assert received == await box.events()
 
 
 async def test_a_client_that_is_connected_when_it_is_killed_goes_on_where_it_was(
     tmp_path: Path, resume: Resume
 ) -> None:
-    heard: list[Said] = []
+    received: list[Said] = []
 
     async def listen(resumed: Resumed) -> None:
         async for message in resumed.messages:
-            heard.append(message)
+            received.append(message)
 
     async with crashing(tmp_path) as box:
         await box.batch({"type": "job_started", "job_id": "a"})
@@ -188,9 +188,9 @@ async def test_a_client_that_is_connected_when_it_is_killed_goes_on_where_it_was
     async with crashing(tmp_path) as box:
         await box.batch(*progress("a", range(20), note="after"))
         messages = await box.events()
-        last = heard[-1] if heard else {"epoch": started["epoch"], "seq": 0}
-        heard += await read(box, resume, last, len(messages) - len(heard))
-        assert heard == messages
+        last = received[-1] if received else {"epoch": started["epoch"], "seq": 0}
+        received += await read(box, resume, last, len(messages) - len(received))
+        assert received == messages
 
 
 @pytest.mark.parametrize("path", ["/ws/poll", "/progress/events"])

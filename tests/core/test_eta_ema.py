@@ -32,7 +32,7 @@ class Run:
     def estimate(self, at: float) -> Estimate:
         return self.engine.estimate(self.job, moment(at))
 
-    def said(self, at: float) -> tuple[float, float | None]:
+    def shown(self, at: float) -> tuple[float, float | None]:
         """Return percent, to the thousandth, and remaining seconds."""
         estimate = self.estimate(at)
         return round(estimate.percent, 3), None if estimate.remaining_ns is None else estimate.remaining_ns / SECOND
@@ -43,16 +43,16 @@ KNOWN = {"a": 2, "b": 3, "c": 5}
 
 def test_percent_and_remaining_time_have_hand_computed_values() -> None:
     run = Run(KNOWN, "a", "b", "c")
-    assert run.said(0) == (0, 10)
+    assert run.shown(0) == (0, 10)
     run.enter("a", 0)
-    assert run.said(1) == (10, 9)
+    assert run.shown(1) == (10, 9)
     run.enter("b", 1)  # a was quick: it counts with its average all the same
-    assert run.said(1) == (20, 8)
-    assert run.said(3) == (40, 6)
+    assert run.shown(1) == (20, 8)
+    assert run.shown(3) == (40, 6)
     run.complete("b", 4)
-    assert run.said(4) == run.said(40) == (50, 5)
+    assert run.shown(4) == run.shown(40) == (50, 5)
     run.enter("c", 40)
-    assert run.said(44) == (90, 1)
+    assert run.shown(44) == (90, 1)
     assert run.estimate(44).basis == "history"
     assert run.estimate(44).runs == 7
     assert (run.estimate(44).low_ns, run.estimate(44).high_ns) == (None, None)
@@ -62,7 +62,7 @@ def test_the_elapsed_time_of_a_phase_is_capped_at_its_average() -> None:
     run = Run(KNOWN, "a", "b", "c")
     run.enter("b", 0)
     run.enter("a", 0)
-    assert run.said(2) == run.said(200) == (50, 5)
+    assert run.shown(2) == run.shown(200) == (50, 5)
 
 
 def test_an_overrun_of_the_last_phase_is_unknown_and_never_0() -> None:
@@ -80,7 +80,7 @@ def test_the_remaining_time_is_unknown_after_the_last_phase() -> None:
     run = Run(KNOWN, "a", "b", "c")
     run.enter("c", 0)
     run.complete("c", 5)
-    assert run.said(6) == (100, None)
+    assert run.shown(6) == (100, None)
 
 
 def test_a_skipped_phase_leaves_the_total() -> None:
@@ -88,56 +88,56 @@ def test_a_skipped_phase_leaves_the_total() -> None:
     run.enter("a", 0)
     run.complete("a", 2)
     run.complete("b", 2, skipped=True)
-    assert run.said(2) == (28.571, 5)
+    assert run.shown(2) == (28.571, 5)
     jumped = Run(KNOWN, "a", "b", "c")
     jumped.enter("c", 0)
-    assert jumped.said(1) == (20, 4)
+    assert jumped.shown(1) == (20, 4)
 
 
 def test_without_history_the_remaining_time_is_unknown_and_phases_weigh_the_same() -> None:
     run = Run({}, "a", "b", "c", "d")
-    assert run.said(0) == (0, None)
+    assert run.shown(0) == (0, None)
     run.enter("b", 0)
-    assert run.said(99) == (0, None)
+    assert run.shown(99) == (0, None)
     run.enter("b", 0, progress=50)
-    assert run.said(99) == (16.667, None)  # a was skipped
+    assert run.shown(99) == (16.667, None)  # a was skipped
     run.enter("c", 1)
-    assert run.said(99) == (33.333, None)
+    assert run.shown(99) == (33.333, None)
     estimate = run.estimate(99)
     assert estimate == Estimate(estimate.percent)
 
 
 def test_a_phase_that_no_run_ever_reached_makes_the_rest_unknown() -> None:
     run = Run({"a": 2, "b": 4}, "a", "b", "c")
-    assert run.said(0) == (0, None)
+    assert run.shown(0) == (0, None)
     run.enter("b", 0)
-    assert run.said(2) == (28.571, None)
+    assert run.shown(2) == (28.571, None)
     run.enter("c", 5, progress=50)
-    assert run.said(5) == (78.571, None)
+    assert run.shown(5) == (78.571, None)
 
 
 def test_a_phase_that_every_run_skipped_has_no_weight() -> None:
     run = Run({"a": 2, "c": 8}, "a", "b", "c")
-    assert run.said(0) == (0, 10)
+    assert run.shown(0) == (0, 10)
     run.enter("a", 0)
     run.enter("b", 2, progress=50)
-    assert run.said(30) == (20, 8)
+    assert run.shown(30) == (20, 8)
     assert run.estimate(30).phase_percent == 50
     assert run.estimate(30).phase_remaining_ns is None
 
 
 def test_another_undeclared_phase_is_always_expected() -> None:
     run = Run({}, workflow="nightly")
-    assert run.said(0) == (0, None)
+    assert run.shown(0) == (0, None)
     run.enter("a", 0)
-    assert run.said(0) == (0, None)
+    assert run.shown(0) == (0, None)
     run.enter("b", 0)
-    assert run.said(0) == (33.333, None)
+    assert run.shown(0) == (33.333, None)
     run.complete("b", 1)
-    assert run.said(1) == (66.667, None)
+    assert run.shown(1) == (66.667, None)
     again = Run({"a": 2}, workflow="nightly")
     again.enter("a", 0)
-    assert again.said(1) == (25, None)
+    assert again.shown(1) == (25, None)
 
 
 def test_the_current_phase_uses_reported_progress_or_its_average() -> None:
@@ -148,7 +148,7 @@ def test_the_current_phase_uses_reported_progress_or_its_average() -> None:
     assert run.estimate(9).phase_percent == 100
     run.enter("c", 0, progress=70)
     assert run.estimate(1).phase_percent == 70
-    assert run.said(1)[0] == 20  # which the seed's percent doesn't heed
+    assert run.shown(1)[0] == 20  # which the seed's percent doesn't heed
 
 
 def test_no_phase_is_current_before_and_between_phases() -> None:
@@ -159,7 +159,7 @@ def test_no_phase_is_current_before_and_between_phases() -> None:
 def test_averages_of_0_and_of_other_workflows_are_harmless() -> None:
     run = Run({"a": 0, "b": 0}, "a", "b")
     run.enter("a", 0)
-    assert run.said(1) == (0, None)
+    assert run.shown(1) == (0, None)
     other = Run(KNOWN, "a", "b", "c")
     photo = Job("p")
     photo.apply(JobStarted(job_id="p"), moment(0))

@@ -145,15 +145,15 @@ def test_a_job_is_not_done_before_its_end_even_after_its_last_phase() -> None:
 
 def test_percent_is_smooth_over_the_border_of_phases_and_never_reaches_a_hundred() -> None:
     engine, job = taught(), started()
-    told = []
+    percents = []
     for second in range(600):
         for name, at in (("a", 0), ("b", 10), ("c", 40)):
             if second == at:
                 enter(job, name, at)
-        told.append(job.shown_percent(engine.estimate(job, moment(second)).percent))
-    assert told == sorted(told)
-    assert max(after - before for before, after in pairwise(told[:60])) < 6
-    assert 80 < told[60] < told[-1] < 100
+        percents.append(job.shown_percent(engine.estimate(job, moment(second)).percent))
+    assert percents == sorted(percents)
+    assert max(after - before for before, after in pairwise(percents[:60])) < 6
+    assert 80 < percents[60] < percents[-1] < 100
 
 
 def test_undeclared_phases_are_expected_from_history() -> None:
@@ -309,9 +309,9 @@ def test_the_first_estimate_of_a_run_has_the_frequency_of_long_runs() -> None:
     engine = ModelEngine()
     for number in range(40):
         engine.learn_run(run_of(100_000.0 if number % 2 else 1000.0, phases=1))
-    told = engine.estimate_observed(Observed("w", "s", current="p0"))
-    assert told.high_ns is not None
-    assert told.high_ns > 90 * SECOND
+    estimate = engine.estimate_observed(Observed("w", "s", current="p0"))
+    assert estimate.high_ns is not None
+    assert estimate.high_ns > 90 * SECOND
 
 
 def test_an_adapted_level_can_widen_the_band_beyond_all_draws() -> None:
@@ -357,9 +357,9 @@ def test_a_phase_new_to_a_series_is_estimated_from_other_series() -> None:
     for _ in range(2):
         engine.learn_run(Run("w", "new", (Step("a", 2000.0), Step("b", skipped=True))))
     seen = Observed("w", "new", done=(Step("a", 2000.0),), current="b", elapsed_ms=2010.0, phase_ms=10.0)
-    told = engine.estimate_observed(seen).remaining_ns
-    assert told is not None
-    assert 60_000 < told / 1e6 < 200_000
+    estimate = engine.estimate_observed(seen).remaining_ns
+    assert estimate is not None
+    assert 60_000 < estimate / 1e6 < 200_000
 
 
 def test_the_estimate_does_not_depend_on_how_often_it_was_asked_for() -> None:

@@ -21,9 +21,9 @@ WORST = {
 }
 
 
-def bias(said: Sequence[Estimates]) -> float:
+def bias(estimates: Sequence[Estimates]) -> float:
     """Return the median of what was said too much at half of a run, as a share of the run."""
-    return median(one.points[len(one.points) // 2] - 0.5 for one in said)
+    return median(one.points[len(one.points) // 2] - 0.5 for one in estimates)
 
 
 class Overconfident(Model):
@@ -58,11 +58,11 @@ def test_the_band_holds_four_times_of_five(world: tuple[str, Sequence[Estimates]
 
 
 def test_the_point_is_near_and_not_biased(world: tuple[str, Sequence[Estimates]]) -> None:
-    name, said = world
-    found = score(said)
+    name, estimates = world
+    found = score(estimates)
     assert found is not None
     assert found.nae1 <= WORST[name]
-    assert abs(bias(said)) <= 0.11
+    assert abs(bias(estimates)) <= 0.11
     assert found.back == 0
     assert found.stuck <= 0.01
 

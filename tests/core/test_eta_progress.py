@@ -143,7 +143,7 @@ def test_a_resumed_run_is_shorter_than_whole_runs() -> None:
 @pytest.mark.parametrize("runs", [0, 10])
 @pytest.mark.parametrize("late", [0.1, 0.5, 1.0, 3.0])
 def test_a_late_first_report_of_a_resumed_phase_does_not_raise_percent_for_good(late: float, runs: int) -> None:
-    engine, job, told = ModelEngine(), Job("resumed"), []
+    engine, job, percents = ModelEngine(), Job("resumed"), []
     for _ in range(runs):
         ran(engine, [120.0])
     job.apply(JobStarted(job_id="resumed", workflow="video", series="encode", phases=("part 0",)), moment(0))
@@ -153,9 +153,9 @@ def test_a_late_first_report_of_a_resumed_phase_does_not_raise_percent_for_good(
         job.apply(JobProgress(job_id="resumed", phase="part 0", progress=progress), moment(late + second))
         for part in range(4):
             estimate = engine.estimate(job, moment(late + second + part / 4))
-            told.append(job.shown_percent(estimate.percent))
-    assert told[3] < 20
-    assert [told[4 * second] for second in (10, 30, 50)] == pytest.approx([100 / 6, 50, 500 / 6], abs=8)
+            percents.append(job.shown_percent(estimate.percent))
+    assert percents[3] < 20
+    assert [percents[4 * second] for second in (10, 30, 50)] == pytest.approx([100 / 6, 50, 500 / 6], abs=8)
 
 
 def test_a_single_report_loses_weight_during_silence() -> None:
@@ -240,7 +240,7 @@ def error_of_uneven_workers(bend: float) -> float:
         ms = 60_000 * rng.lognormvariate(0, 0.8)
         phase = {"name": "p", "durationMs": ms, "marks": linear(ms, bend)}
         lines.append(msgspec.json.encode({"series": "s", "ok": True, "order": number, "phases": [phase]}))
-    found = score([said for said in replay(load(lines), Model()) if said.place >= 10])
+    found = score([made for made in replay(load(lines), Model()) if made.place >= 10])
     assert found is not None
     return found.nae1
 

@@ -79,9 +79,9 @@ def test_a_phase_that_took_almost_no_time_is_a_reason(watched: Watched) -> None:
 
 
 def test_small_steps_add_up(watched: Watched) -> None:
-    said = [watched.say(70 + at, at) for at in range(1, 8)]
-    assert said[0] is said[1] is None
-    assert any(said)
+    reasons = [watched.say(70 + at, at) for at in range(1, 8)]
+    assert reasons[0] is reasons[1] is None
+    assert any(reasons)
 
 
 def test_the_latest_five_are_kept_with_their_time_and_change(watched: Watched) -> None:

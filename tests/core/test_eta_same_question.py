@@ -43,7 +43,7 @@ runs = st.builds(
 stories = st.lists(st.tuples(st.floats(0, 50), reports | runs, st.booleans(), st.booleans()), min_size=1, max_size=12)
 
 
-def told(story: list[tuple[float, Event | Run, bool, bool]], past: list[Run], *, asked: bool) -> Any:
+def estimates_of(story: list[tuple[float, Event | Run, bool, bool]], past: list[Run], *, asked: bool) -> Any:
     """Return the last estimate of a story, in which others were asked for at every chance or never."""
     engine, job, at = ModelEngine(), Job("j"), 0.0
     for run in past:
@@ -73,7 +73,7 @@ def told(story: list[tuple[float, Event | Run, bool, bool]], past: list[Run], *,
 def test_an_estimate_does_not_depend_on_earlier_requests(
     story: list[tuple[float, Event | Run, bool, bool]], past: list[Run]
 ) -> None:
-    assert told(story, past, asked=True) == told(story, past, asked=False)
+    assert estimates_of(story, past, asked=True) == estimates_of(story, past, asked=False)
 
 
 def plain(engine: ModelEngine, number: int, *, declared: bool, asked: bool) -> list[float]:

@@ -34,7 +34,7 @@ def started(**fields: Any) -> Job:
     return job
 
 
-def told(job: Job, at: float, percent: float = 0.0) -> Snapshot:
+def reported(job: Job, at: float, percent: float = 0.0) -> Snapshot:
     return job.snapshot(moment(at), Estimate(percent, 5 * SECOND, 4 * SECOND, 6 * SECOND, "history", 3), {})
 
 
@@ -77,7 +77,7 @@ def test_a_contradictory_end_is_rejected_and_changes_nothing() -> None:
 def test_a_completed_job_has_no_remaining_work() -> None:
     job = started()
     job.apply(JobCompleted(job_id="job_1", result={"score": 4}, duration=3.5), moment(4))
-    snapshot = told(job, 100)
+    snapshot = reported(job, 100)
     assert (snapshot.state, snapshot.estimate.percent, snapshot.estimate.remaining_ns) == (State.COMPLETED, 100, 0)
     assert (snapshot.elapsed_ns, snapshot.ended_ns) == (4 * SECOND, WALL + 4 * SECOND)
     assert (snapshot.result, snapshot.duration, snapshot.error) == ({"score": 4}, 3.5, "")
@@ -99,9 +99,9 @@ def test_a_failed_job_has_a_reason_and_stays_below_100_percent(
     event: JobFailed | JobCancelled, state: State, error: str
 ) -> None:
     job = started()
-    told(job, 1, percent=100)
+    reported(job, 1, percent=100)
     job.apply(event, moment(2))
-    snapshot = told(job, 3, percent=100)
+    snapshot = reported(job, 3, percent=100)
     assert (snapshot.state, snapshot.error, snapshot.estimate.percent) == (state, error, 99.9)
     assert (snapshot.estimate.remaining_ns, snapshot.estimate.low_ns, snapshot.estimate.high_ns) == (0, 0, 0)
 
@@ -109,17 +109,22 @@ def test_a_failed_job_has_a_reason_and_stays_below_100_percent(
 @pytest.mark.parametrize("percent", [nan, -inf, inf, -5, 1e300])
 def test_percent_is_from_0_to_100_for_any_engine(percent: float) -> None:
     job = started()
-    told(job, 1, percent=40)
-    assert 40 <= told(job, 2, percent=percent).estimate.percent <= 99.9
+    reported(job, 1, percent=40)
+    assert 40 <= reported(job, 2, percent=percent).estimate.percent <= 99.9
 
 
 def test_percent_never_falls_within_a_run_and_starts_again_with_the_next() -> None:
     job = started()
-    assert [told(job, i, percent).estimate.percent for i, percent in enumerate([10, 40, 30, 41])] == [10, 40, 40, 41]
+    assert [reported(job, i, percent).estimate.percent for i, percent in enumerate([10, 40, 30, 41])] == [
+        10,
+        40,
+        40,
+        41,
+    ]
     job.apply(JobFailed(job_id="job_1"), moment(5))
-    assert told(job, 6).estimate.percent == 41
+    assert reported(job, 6).estimate.percent == 41
     job.apply(JobStarted(job_id="job_1"), moment(7))
-    assert told(job, 8, 5).estimate.percent == 5
+    assert reported(job, 8, 5).estimate.percent == 5
 
 
 def test_a_restarted_job_only_keeps_the_number_of_its_last_run() -> None:
@@ -135,7 +140,7 @@ def test_a_restarted_job_only_keeps_the_number_of_its_last_run() -> None:
     ]
     for second, event in enumerate(events):
         job.apply(event, moment(second))
-        told(job, second, 70)
+        reported(job, second, 70)
     job.apply(JobStarted(job_id="job_1", series="b"), moment(9))
     assert everything_in(job) == everything_in(fresh)
 
@@ -143,13 +148,13 @@ def test_a_restarted_job_only_keeps_the_number_of_its_last_run() -> None:
 def test_any_report_makes_a_lost_job_active_again_where_it_was() -> None:
     job = started(phases=("a", "b"))
     job.apply(JobProgress(job_id="job_1", phase="a"), moment(1))
-    told(job, 2, 30)
+    reported(job, 2, 30)
     job.apply(JobStalled(job_id="job_1"), moment(3))
     job.apply(JobLost(job_id="job_1"), moment(4))
-    lost = told(job, 5, 35)
+    lost = reported(job, 5, 35)
     assert (lost.state, lost.phase, lost.estimate.percent, lost.elapsed_ns) == (State.LOST, "a", 30, 1 * SECOND)
     job.apply(JobProgress(job_id="job_1", phase="a", progress=50), moment(9))
-    snapshot = told(job, 10, 20)
+    snapshot = reported(job, 10, 20)
     assert (snapshot.state, snapshot.estimate.percent, snapshot.elapsed_ns) == (State.ACTIVE, 30, 10 * SECOND)
     assert snapshot.phases[0].elapsed_ns == 9 * SECOND
 
@@ -161,14 +166,14 @@ def test_a_stalled_or_lost_job_keeps_its_percent_and_has_no_remaining_time(
 ) -> None:
     job = started(phases=("a", "b"))
     job.apply(JobProgress(job_id="job_1", phase="a", progress=54), moment(1))
-    told(job, 2, 54)
+    reported(job, 2, 54)
     job.apply(finding(job_id="job_1", reason=reason), moment(3))
-    snapshot = told(job, 900, 99)
+    snapshot = reported(job, 900, 99)
     estimate = snapshot.estimate
     assert (estimate.percent, estimate.remaining_ns, estimate.low_ns, estimate.high_ns) == (54, None, None, None)
     assert (snapshot.stall_reason, snapshot.silent_ns) == (reason, 899 * SECOND)
     job.apply(JobResumed(job_id="job_1"), moment(901))
-    snapshot = told(job, 902, 60)
+    snapshot = reported(job, 902, 60)
     assert (snapshot.state, snapshot.stall_reason, snapshot.silent_ns) == (State.ACTIVE, "", 0)
     assert (snapshot.estimate.percent, snapshot.estimate.remaining_ns) == (60, 5 * SECOND)
 
@@ -204,7 +209,7 @@ def test_a_failed_job_keeps_the_progress_of_its_phase(end: JobFailed | JobCancel
     job.apply(JobProgress(job_id="job_1", phase="importing", progress=54), moment(1))
     job.settle(Estimate(6.0))  # the engine may know nothing of the phase
     job.apply(end, moment(2))
-    snapshot = told(job, 3, percent=90)
+    snapshot = reported(job, 3, percent=90)
     assert (snapshot.estimate.percent, snapshot.estimate.phase_percent) == (6, 54)
     again = decode_job(encode_job(job), moment(4), same_clock=True).snapshot(moment(4), Estimate(0), {})
     assert (again.estimate.percent, again.estimate.phase_percent) == (6, 54)
@@ -223,7 +228,7 @@ def test_durations_come_from_the_monotonic_clock_alone() -> None:
     job.apply(JobProgress(job_id="job_1", phase="importing"), moment(1, wall_jump_s=3600))
     job.apply(JobProgress(job_id="job_1", phase="exporting"), moment(4, wall_jump_s=-3600))
     job.apply(JobCompleted(job_id="job_1"), moment(6, wall_jump_s=7200))
-    snapshot = told(job, 9)
+    snapshot = reported(job, 9)
     assert [phase.elapsed_ns / SECOND for phase in snapshot.phases if phase.elapsed_ns] == [3, 2]
     assert (snapshot.started_ns, snapshot.ended_ns) == (WALL, WALL + 6 * SECOND)
     importing = snapshot.phases[0]
@@ -267,10 +272,10 @@ def test_the_photo_id_is_that_of_the_start_or_the_first_reported_one() -> None:
     job = started()
     job.apply(JobProgress(job_id="job_1", phase="importing", photo_id=456), moment(1))
     job.apply(JobProgress(job_id="job_1", phase="importing", photo_id=7), moment(2))
-    assert told(job, 2).photo_id == 456
+    assert reported(job, 2).photo_id == 456
     job.apply(JobCompleted(job_id="job_1"), moment(3))
     job.apply(JobStarted(job_id="job_1"), moment(4))
-    assert told(job, 4).photo_id is None
+    assert reported(job, 4).photo_id is None
     assert started(photo_id="a").photo_id == "a"
 
 
@@ -318,7 +323,7 @@ def test_the_largest_error_is_replaced_by_the_next() -> None:
 
 def test_a_snapshot_is_a_copy() -> None:
     job = started(photo_info={"iso": 1})
-    snapshot = told(job, 1)
+    snapshot = reported(job, 1)
     job.apply(PhotoInfo(job_id="job_1", data={"iso": 2}), moment(2))
     job.apply(error("later"), moment(3))
     assert (snapshot.info, snapshot.errors) == ({"iso": 1}, ())

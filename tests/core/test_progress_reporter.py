@@ -173,25 +173,25 @@ def test_only_visible_changes_and_signs_of_life_are_broadcast(
     now = 1000.0
     monkeypatch.setattr(module, "monotonic", lambda: now)
 
-    def told(stage: str, progress: float | None, message: str = "", details: dict[str, Any] | None = None) -> bool:
+    def reported(stage: str, progress: float | None, message: str = "", details: dict[str, Any] | None = None) -> bool:
         before = len(server.sent)
         reporter.update_progress("job_1", stage, progress, message, details)
         return len(server.sent) > before
 
-    assert told("importing", 10.0)
-    assert not told(ProcessingStage.IMPORTING, 10.0)
-    assert not told("importing", 10.004)
-    assert told("importing", 10.01)
-    assert told("importing", 10.01, "text")
-    assert told("importing", 10.01, "text", {"n": 1})
-    assert told("exporting", 10.01, "text")
-    assert not told("exporting", 10.01, "text")
+    assert reported("importing", 10.0)
+    assert not reported(ProcessingStage.IMPORTING, 10.0)
+    assert not reported("importing", 10.004)
+    assert reported("importing", 10.01)
+    assert reported("importing", 10.01, "text")
+    assert reported("importing", 10.01, "text", {"n": 1})
+    assert reported("exporting", 10.01, "text")
+    assert not reported("exporting", 10.01, "text")
     now += 5.0
-    assert told("exporting", 10.01, "text")
-    assert not told("exporting", 10.01, "text")
+    assert reported("exporting", 10.01, "text")
+    assert not reported("exporting", 10.01, "text")
     reporter.complete_stage("job_1", "exporting")
-    assert told("exporting", 10.01, "text")
-    assert told("exporting", None)
+    assert reported("exporting", 10.01, "text")
+    assert reported("exporting", None)
 
 
 def test_a_second_end_is_logged_and_ignored(

@@ -31,20 +31,22 @@ class Server:
 
     def take(self, record: Record, producer: str) -> str:
         """Return "ack", or the code of the error."""
-        said = msgspec.json.decode(frame(record, producer))
-        if said["producer_seq"] <= self._latest.get(producer, 0):
+        message = msgspec.json.decode(frame(record, producer))
+        if message["producer_seq"] <= self._latest.get(producer, 0):
             return "ack"
-        job = said["job_id"]
-        if said["type"] == "job_started":
+        job = message["job_id"]
+        if message["type"] == "job_started":
             if job in self._active:
                 return IllegalEvent.code
             self._active.add(job)
         elif job not in self._active:
             return UnknownJob.code
-        if said["type"] == "job_completed":
+        if message["type"] == "job_completed":
             self._active.discard(job)
-        self._latest[producer] = said["producer_seq"]
-        self.taken.setdefault(job, []).append(said["type"] if "photo_data" not in said else said["photo_data"]["n"])
+        self._latest[producer] = message["producer_seq"]
+        self.taken.setdefault(job, []).append(
+            message["type"] if "photo_data" not in message else message["photo_data"]["n"]
+        )
         return "ack"
 
 
@@ -56,16 +58,16 @@ class Worker:
         self._count = 0
 
     def report(self, job: str, *, last: bool) -> Event | None:
-        said = self.reported.setdefault(job, [])
-        if "job_completed" in said:
+        message = self.reported.setdefault(job, [])
+        if "job_completed" in message:
             return None
         self._count += 1
         event: Event = PhotoInfo(job_id=job, data={"n": self._count})
-        if not said:
+        if not message:
             event = JobStarted(job_id=job)
         elif last:
             event = JobCompleted(job_id=job)
-        said.append(self._count if isinstance(event, PhotoInfo) else event.type)
+        message.append(self._count if isinstance(event, PhotoInfo) else event.type)
         return event
 
 

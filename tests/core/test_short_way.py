@@ -102,7 +102,7 @@ briefs = st.builds(
     estimate=estimates,
     elapsed_ns=st.integers(0, 10**15),
 )
-told = st.tuples(
+reported = st.tuples(
     st.none() | percents,
     texts,
     json_objects,
@@ -112,12 +112,12 @@ told = st.tuples(
 )
 
 
-@given(names, names, briefs, st.lists(told, min_size=1, max_size=4), st.integers(0, 10**15))
+@given(names, names, briefs, st.lists(reported, min_size=1, max_size=4), st.integers(0, 10**15))
 def test_each_line_equals_a_single_message(
-    job_id: str, phase: str, brief: Brief, said: list[Any], offset_ns: int
+    job_id: str, phase: str, brief: Brief, output: list[Any], offset_ns: int
 ) -> None:
     lines = ProgressLines(job_id, phase, brief, "e1", offset_ns=offset_ns)
-    for percent, text, details, seq, wall_ns, elapsed_ns in [*said, *said]:
+    for percent, text, details, seq, wall_ns, elapsed_ns in [*output, *output]:
         event = JobProgress(job_id=job_id, phase=phase, progress=percent, text=text, details=details)
         line = lines.encode(event, seq, wall_ns, elapsed_ns)
         in_phase_ns = max(0, elapsed_ns - offset_ns)

@@ -50,12 +50,12 @@ async def test_the_photo_batch_reports_each_photo_and_a_broken_file_fails_its_ow
 ) -> None:
     out = tmp_path / "out"
     async with server_process(tmp_path) as server:
-        code, said = await run(
+        code, output = await run(
             sys.executable, str(EXAMPLES / "photo_batch.py"), str(photos), "--out", str(out), url=server.url
         )
         reported = {job["photo_info"]["file_name"]: job for job in await jobs(server.url)}
     assert code == 1
-    assert f"2 of 4 photos exported to {out}" in said
+    assert f"2 of 4 photos exported to {out}" in output
     assert {name: job["state"] for name, job in reported.items()} == {
         "wide.jpg": "completed",
         "tall.jpg": "completed",
@@ -75,11 +75,11 @@ async def test_the_photo_batch_reports_each_photo_and_a_broken_file_fails_its_ow
 
 async def test_the_photo_batch_works_without_a_server_too(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    code, said = await run(
+    code, output = await run(
         sys.executable, str(EXAMPLES / "photo_batch.py"), str(photos), "--out", str(out), url=NOWHERE
     )
     assert code == 1
-    assert "2 of 4 photos exported" in said
+    assert "2 of 4 photos exported" in output
     assert {path.name for path in out.iterdir()} == {"wide.jpg", "tall.jpg"}
 
 
@@ -90,11 +90,11 @@ async def test_the_shell_loop_reports_its_job_and_how_it_ended(tmp_path: Path) -
         files.append(str(tmp_path / name))
         await trio.Path(files[-1]).write_text(name * 1000)
     async with server_process(tmp_path) as server:
-        code, said = await run(str(EXAMPLES / "shell_loop.sh"), *files, url=server.url)
+        code, output = await run(str(EXAMPLES / "shell_loop.sh"), *files, url=server.url)
         bad, _ = await run(str(EXAMPLES / "shell_loop.sh"), str(tmp_path / "missing"), url=server.url)
         failed, good = await jobs(server.url)
     assert (code, bad) == (0, 1)
-    assert "in 3 files" in said
+    assert "in 3 files" in output
     assert good["state"] == "completed"
     assert good["result"] == {"files": 3}
     assert [(stage["name"], stage["state"]) for stage in good["stages"]] == [
@@ -129,6 +129,6 @@ async def test_the_shell_loop_reports_files_with_any_name(tmp_path: Path, locale
 @pytest.mark.needs("bash", "curl", "gzip")
 async def test_the_shell_loop_works_without_a_server_too(tmp_path: Path) -> None:
     shutil.copy(__file__, tmp_path / "some.py")
-    code, said = await run(str(EXAMPLES / "shell_loop.sh"), str(tmp_path / "some.py"), url=NOWHERE)
+    code, output = await run(str(EXAMPLES / "shell_loop.sh"), str(tmp_path / "some.py"), url=NOWHERE)
     assert code == 0
-    assert "in 1 files" in said
+    assert "in 1 files" in output

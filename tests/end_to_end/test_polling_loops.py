@@ -38,18 +38,18 @@ async def test_it_starts_a_picture_and_follows_it_to_its_end(tmp_path: Path, nam
             [*shell, here], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
         )
         assert process.stdout is not None
-        told = b""
+        reported = b""
         async with process.stdout as lines:
             try:
                 with trio.fail_after(120):
-                    while b"true\n" not in told:
+                    while b"true\n" not in reported:
                         piece = await lines.receive_some()
-                        assert piece, told
-                        told += piece
+                        assert piece, reported
+                        reported += piece
             finally:
                 os.killpg(process.pid, signal.SIGKILL)  # the shell, and whatever it runs just then
                 with trio.CancelScope(shield=True):
                     await process.wait()
-    *_, percent, phase, done = told.decode().split()
+    *_, percent, phase, done = reported.decode().split()
     assert (float(percent), phase, done) == (100, '"completed"', "true")
     assert (tmp_path / "output/simple/annotated/0x1234.png").exists()

@@ -131,12 +131,12 @@ async def _address(process: trio.Process, *, task_status: trio.TaskStatus[str]) 
     """Return the address that Chromium says its protocol is at, and go on reading what it says."""
     assert process.stderr is not None
     pending = b""
-    told = False
+    reported = False
     async for chunk in process.stderr:
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
-            if not told and line.startswith(b"DevTools listening on "):
-                told = True
+            if not reported and line.startswith(b"DevTools listening on "):
+                reported = True
                 task_status.started(line.decode().rpartition(" ")[2].strip())
 
 

@@ -93,4 +93,4 @@ def history(world: World, runs: int = 150, seed: int = 1, marks: int = 0) -> lis
 
 def later_runs(world: World, engine: Replayable, first: int = 30) -> Sequence[Estimates]:
     """Return what `engine` says of the runs of a world once it has seen some."""
-    return [said for said in replay(history(world), engine) if said.place >= first]
+    return [made for made in replay(history(world), engine) if made.place >= first]

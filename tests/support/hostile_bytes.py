@@ -154,7 +154,7 @@ def _frames() -> dict[str, bytes]:
         * 50,
         "subscribed and gone": frame(b'{"type": "subscribe", "snapshot": true}') * 200,
     }
-    made = {f"frames: {name}": OPEN + said for name, said in opened.items()}
+    made = {f"frames: {name}": OPEN + output for name, output in opened.items()}
     for opcode, reserved in product((0, 3, 7, 11, 15), (0, 1, 2, 4, 7)):
         made[f"frames: opcode {opcode}, reserved bits {reserved}"] = OPEN + frame(b"x", opcode, reserved=reserved)
     return made

@@ -39,16 +39,16 @@ class Listener:
 
     async def hear(self, kind: str | None = None) -> Said:
         """Return the next message, which must be of this kind."""
-        said: Said = await self.frame()
-        assert kind in {None, said["type"]}, said
-        return said
+        message: Said = await self.frame()
+        assert kind in {None, message["type"]}, message
+        return message
 
     async def hear_until(self, kind: str) -> list[Said]:
         """Return all messages up to and with the first of this kind."""
-        heard = [await self.hear()]
-        while heard[-1]["type"] != kind:
-            heard.append(await self.hear())
-        return heard
+        received = [await self.hear()]
+        while received[-1]["type"] != kind:
+            received.append(await self.hear())
+        return received
 
     async def subscribe(self, *channels: str, **options: object) -> Said:
         """Subscribe, and return the confirmation."""

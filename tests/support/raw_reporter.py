@@ -37,10 +37,10 @@ class RawReporter:
         head, _, self._pending = self._pending.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101"), head
         self.say([{"type": "register", "client_type": "torture", "acks": True}])
-        heard: list[dict[str, Any]] = []
-        while len(heard) < 2:
-            heard += self.hear()
-        assert [said["type"] for said in heard] == ["connection_established", "registration_confirmed"], heard
+        received: list[dict[str, Any]] = []
+        while len(received) < 2:
+            received += self.hear()
+        assert [entry["type"] for entry in received] == ["connection_established", "registration_confirmed"], received
 
     def _receive(self) -> bool:
         """Return whether there was more."""

@@ -65,8 +65,8 @@ class SshBox:
         config.write_text("\n".join(lines) + "\n")
         self._process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
-        said = [self._process.stderr.readline()]
-        assert "listening" in said[0], [*said, self._process.stderr.read()]
+        message = [self._process.stderr.readline()]
+        assert "listening" in message[0], [*message, self._process.stderr.read()]
 
     def stop(self) -> None:
         """End sshd and every login: the box is gone."""

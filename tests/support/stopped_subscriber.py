@@ -14,9 +14,9 @@ with connect(f"ws://127.0.0.1:{sys.argv[1]}/ws", compression=None, ping_interval
     socket.send(json.dumps({"type": "subscribe", "channels": ["jobs"]}))
     try:
         while True:
-            said = json.loads(socket.recv())
-            if said["type"] == "subscription_confirmed":
+            message = json.loads(socket.recv())
+            if message["type"] == "subscription_confirmed":
                 print("subscribed", flush=True)
-            last = said.get("seq", last)
+            last = message.get("seq", last)
     except ConnectionClosed as closed:
         print(last, closed.rcvd.code if closed.rcvd else 0, flush=True)

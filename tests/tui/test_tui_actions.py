@@ -87,7 +87,7 @@ def test_the_result_of_a_removal_is_reported(reply: Reply, words: str) -> None:
     assert succeeded is (reply.status == 200)
 
 
-def said(app: ProgressApp) -> str:
+def text(app: ProgressApp) -> str:
     return " ".join(each.message for each in app._notifications)
 
 
@@ -123,9 +123,9 @@ def test_a_job_is_ordered_to_end_after_a_confirmation_and_a_refusal_is_shown(url
         await until(pilot, lambda: JobKey(label, "waiting") in app.state.jobs)
         assert "waits in gpu, place 1" in text_of(app)
         assert "old worker" in await order("deaf")
-        await until(pilot, lambda: "old worker not cancelled: job 'deaf' can't be cancelled: its worker" in said(app))
+        await until(pilot, lambda: "old worker not cancelled: job 'deaf' can't be cancelled: its worker" in text(app))
         assert "render shot 12" in await order("stoppable")
-        await until(pilot, lambda: "render shot 12: its worker has the order to cancel" in said(app))
+        await until(pilot, lambda: "render shot 12: its worker has the order to cancel" in text(app))
         await asyncio.to_thread(end_all, url)
         job = app.state.jobs[JobKey(label, "stoppable")]
         await until(pilot, lambda: job.state is State.CANCELLED)

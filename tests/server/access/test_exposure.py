@@ -54,9 +54,9 @@ async def test_a_network_listener_needs_tokens_and_tls(
 ) -> None:
     if tokens:
         TokenFile(tmp_path).create(Scope.READ)
-    said = await starts(tmp_path, EVERYWHERE, tls_cert="cert.pem" if tls else "")
-    assert [text for text in ("no tokens", "no TLS") if text in said] == missing
-    assert ("--insecure" in said) == bool(missing)
+    output = await starts(tmp_path, EVERYWHERE, tls_cert="cert.pem" if tls else "")
+    assert [text for text in ("no tokens", "no TLS") if text in output] == missing
+    assert ("--insecure" in output) == bool(missing)
 
 
 async def test_insecure_allows_a_network_listener_without_both(tmp_path: Path) -> None:

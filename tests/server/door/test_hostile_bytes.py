@@ -102,11 +102,11 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
             finally:
                 process.terminate()
                 try:
-                    said = process.communicate(timeout=60)[1]
+                    output = process.communicate(timeout=60)[1]
                 finally:
                     process.kill()  # lest one that does not end be waited for
-                log.write(said)
-        assert "Traceback" not in said
+                log.write(output)
+        assert "Traceback" not in output
         assert process.returncode == 0
 
 
@@ -156,7 +156,7 @@ def test_random_bytes_affect_no_other_client(victim: Victim, data: bytes) -> Non
 @pytest.mark.parametrize("attack", ["slow head", "slow body", "slow read"])
 def test_hundreds_of_slow_clients_do_not_block_others(victim: Victim, attack: str) -> None:
     """As slowhttptest does it: 500 connections that send, or take, next to nothing."""
-    said = {
+    output = {
         "slow head": GET + b"X-a: b\r\n",
         "slow body": POST + b"Content-Length: 8192\r\n\r\n{",
         "slow read": (b"GET /page/store.js HTTP/1.1\r\nHost: localhost\r\n\r\n") * 40,
@@ -168,7 +168,7 @@ def test_hundreds_of_slow_clients_do_not_block_others(victim: Victim, attack: st
             if attack == "slow read":
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
             client.connect(victim.address)
-            client.sendall(said)
+            client.sendall(output)
             clients.append(client)
         for _ in range(3):
             for client in clients:
@@ -207,8 +207,8 @@ def test_slowhttptest_reports_the_service_as_available(victim: Victim, attack: s
             asked += 1
             time.sleep(0.1)
         assert attacker.stdout is not None
-        said = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", attacker.stdout.read())
+        output = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", attacker.stdout.read())
     assert asked > 1
     # What it says of that itself are samples, every five seconds.
     assert victim.accepted() - before - asked > 100
-    assert set(re.findall(r"service available: +(\w+)", said)) == {"YES"}
+    assert set(re.findall(r"service available: +(\w+)", output)) == {"YES"}

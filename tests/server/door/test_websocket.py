@@ -144,10 +144,10 @@ async def test_only_a_client_that_answers_no_ping_is_cut_off(
 async def outgoing(limits: Limits) -> AsyncIterator[tuple[Outgoing, trio.SocketStream, list[str]]]:
     """Yield the sending side of a pair of sockets, the other one, and what was said of the first."""
     ours, theirs = map(trio.SocketStream, trio.socket.socketpair())
-    told: list[str] = []
+    reported: list[str] = []
     async with trio.open_nursery() as nursery, theirs:
-        out = Outgoing(ours, limits, nursery.start_soon, partial(told.append, "cut"))
-        yield out, theirs, told
+        out = Outgoing(ours, limits, nursery.start_soon, partial(reported.append, "cut"))
+        yield out, theirs, reported
         out.end()
         nursery.cancel_scope.cancel()
 
@@ -164,17 +164,17 @@ async def fill(out: Outgoing) -> int:
 async def test_a_client_that_reads_nothing_until_the_write_deadline_is_cut_off(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    async with outgoing(Limits(write_seconds=10)) as (out, _, told):
+    async with outgoing(Limits(write_seconds=10)) as (out, _, reported):
         await fill(out)
         begun = trio.current_time()
         await out.wait_flushed()
         assert trio.current_time() - begun == pytest.approx(10, abs=0.1)
-        assert (out.ended, told) == (True, ["cut"])
+        assert (out.ended, reported) == (True, ["cut"])
         assert out.write(b"into the void")
 
 
 async def test_queued_frames_are_sent_whole_and_in_order_and_a_drop_breaks_no_frame() -> None:
-    async with outgoing(PATIENT) as (out, theirs, told):
+    async with outgoing(PATIENT) as (out, theirs, reported):
         frames = await fill(out)
         assert out.write(text_frame(b"dropped"), 1)
         out.drop()
@@ -187,7 +187,7 @@ async def test_queued_frames_are_sent_whole_and_in_order_and_a_drop_breaks_no_fr
             while len(received) < len(expected):
                 received += await theirs.receive_some()
         assert received == expected
-        assert (out.idle, out.queued, told) == (True, 0, [])
+        assert (out.idle, out.queued, reported) == (True, 0, [])
 
 
 async def test_the_queue_is_limited_in_messages_and_bytes() -> None:

@@ -17,7 +17,7 @@ async def seqs(subscriber: QueuedSubscriber) -> list[int]:
 
 async def test_everybody_receives_the_same_in_one_order() -> None:
     broadcaster = Broadcaster()
-    heard: list[list[int]] = [[] for _ in range(20)]
+    received: list[list[int]] = [[] for _ in range(20)]
 
     async def listen(into: list[int]) -> None:
         with broadcaster.subscribe([JOBS], 10) as subscriber:
@@ -26,14 +26,14 @@ async def test_everybody_receives_the_same_in_one_order() -> None:
 
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
-            for into in heard:
+            for into in received:
                 nursery.start_soon(listen, into)
             await trio.testing.wait_all_tasks_blocked()
             for seq in range(1, 201):
                 broadcaster.publish(message(seq))
                 if seq % 5 == 0:
                     await trio.testing.wait_all_tasks_blocked()
-    assert heard == [list(range(1, 201))] * 20
+    assert received == [list(range(1, 201))] * 20
 
 
 async def test_a_subscriber_receives_its_channels_only_and_each_message_once() -> None:

@@ -216,11 +216,11 @@ async def converse(data_dir: Path) -> None:
         assert [(await watcher.hear())["seq"] for _ in reports] == [1, 2, 3]
         async with listening(client) as other:
             await other.say("subscribe", channels=["jobs"], batch=True, since=start)
-            heard: list[int] = []
+            received: list[int] = []
             await tracker.report(JobProgress(job_id="a", phase="importing", progress=50))
-            while not heard or heard[-1] < 4:
-                heard += [said["seq"] for said in await other.frame() if "seq" in said]
-            assert heard == [1, 2, 3, 4]
+            while not received or received[-1] < 4:
+                received += [entry["seq"] for entry in await other.frame() if "seq" in entry]
+            assert received == [1, 2, 3, 4]
         await tracker.report(JobStarted(job_id="b"))
         assert (await watcher.hear("job_progress"))["seq"] == 4
         assert (await watcher.hear("job_started"))["job_id"] == "b"

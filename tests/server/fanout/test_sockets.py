@@ -46,7 +46,7 @@ async def wired(broadcaster: Broadcaster, count: int) -> AsyncIterator[tuple[lis
     """Yield subscribers to jobs whose sockets don't take much, and a list of what was said of them."""
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     wires: list[Wire] = []
-    told: list[str] = []
+    reported: list[str] = []
     async with listener, trio.open_nursery() as nursery:
         with ExitStack() as stack:
             for _ in range(count):
@@ -55,11 +55,11 @@ async def wired(broadcaster: Broadcaster, count: int) -> AsyncIterator[tuple[lis
                 ours = await listener.accept()
                 ours.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, 50_000)
                 client.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 50_000)
-                wire = Wire(Outgoing(ours, PATIENT, nursery.start_soon, partial(told.append, "cut")), client)
+                wire = Wire(Outgoing(ours, PATIENT, nursery.start_soon, partial(reported.append, "cut")), client)
                 stack.callback(wire.writer.end)
                 stack.enter_context(broadcaster.attach(wire, [JOBS], 1000))
                 wires.append(wire)
-            yield wires, told
+            yield wires, reported
             nursery.cancel_scope.cancel()
 
 
@@ -71,7 +71,7 @@ async def test_sockets_that_are_full_or_gone_keep_nobody_from_whole_frames_in_or
         frames.extend(text_frame(payload))
         broadcaster.publish(Message(seq, "x", "a", frozenset({JOBS}), payload))
 
-    async with wired(broadcaster, 4) as ((gone, slow, *quick), told):
+    async with wired(broadcaster, 4) as ((gone, slow, *quick), reported):
         for seq in range(1, 201):
             publish(seq)
             for wire in quick:
@@ -89,5 +89,5 @@ async def test_sockets_that_are_full_or_gone_keep_nobody_from_whole_frames_in_or
         for wire in (slow, *quick):
             await wire.read_up_to(len(frames))
             assert wire.received == frames
-        assert (told, broadcaster.statistics().ended_slow) == (["cut"], 0)
+        assert (reported, broadcaster.statistics().ended_slow) == (["cut"], 0)
         assert slow.writer.fd == slow.writer._stream.socket.fileno()

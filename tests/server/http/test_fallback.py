@@ -99,8 +99,8 @@ async def test_channels_filter(tmp_path: Path) -> None:
             await report(client, "start", job_id=job_id)
             await report(client, "photo", job_id=job_id, photo_data={"iso": 100})
         assert kinds(await poll(client, photos)) == ["photo_info", "photo_info"]
-        heard = await poll(client, one_job)
-        assert [(m["type"], m["job_id"]) for m in heard["messages"]] == [("job_started", "b"), ("photo_info", "b")]
+        received = await poll(client, one_job)
+        assert [(m["type"], m["job_id"]) for m in received["messages"]] == [("job_started", "b"), ("photo_info", "b")]
 
 
 async def test_a_position_that_is_too_old_is_answered_by_the_state_of_all_jobs(tmp_path: Path) -> None:
@@ -165,8 +165,8 @@ async def test_bad_queries_name_what_is_allowed(tmp_path: Path) -> None:
 async def test_a_broadcast_reaches_its_channel_alone_and_a_report_in_it_is_a_report(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         system, jobs = await shake(client, channels=["system"]), await shake(client, channels=["jobs"])
-        said = {"message": {"type": "notice", "text": "hello"}, "channel": "system"}
-        assert (await client.post("/ws/broadcast", json=said)).json()["success"] is True
+        text = {"message": {"type": "notice", "text": "hello"}, "channel": "system"}
+        assert (await client.post("/ws/broadcast", json=text)).json()["success"] is True
         [notice] = (await poll(client, system))["messages"]
         assert (notice["type"], notice["text"], notice["seq"]) == ("notice", "hello", 1)
         assert (await poll(client, jobs))["messages"] == []

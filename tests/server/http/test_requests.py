@@ -36,11 +36,11 @@ async def test_every_error_is_json_with_a_code(tmp_path: Path) -> None:
 async def test_the_error_for_a_too_large_body_names_the_limit(tmp_path: Path) -> None:
     async with serving(tmp_path, max_body=2048) as client:
         for path in ("/progress/start", "/progress/batch", "/progress/complete"):
-            told = await client.post(path, content=b"x" * 3000)
-            assert (told.status_code, told.json()["code"]) == (413, "TOO_LARGE")
-            assert "allowed: at most 2048" in told.json()["error"]
-            told = await client.post(path, content=b"x" * 2048)
-            assert (told.status_code, told.json()["code"]) == (400, "INVALID_JSON")
+            reported = await client.post(path, content=b"x" * 3000)
+            assert (reported.status_code, reported.json()["code"]) == (413, "TOO_LARGE")
+            assert "allowed: at most 2048" in reported.json()["error"]
+            reported = await client.post(path, content=b"x" * 2048)
+            assert (reported.status_code, reported.json()["code"]) == (400, "INVALID_JSON")
         chunk = b"800\r\n" + b"x" * 2048 + b"\r\n"
         head = (
             b"POST /progress/start HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"

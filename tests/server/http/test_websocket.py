@@ -102,8 +102,8 @@ async def test_each_channel_carries_what_belongs_there_and_nothing_twice(tmp_pat
                     await tracker().report(PhotoInfo(job_id=job_id, data={}))
                 await tracker().report(JobCompleted(job_id="b"))
                 await listener.say("ping")
-                heard = (await listener.hear_until("pong"))[:-1]
-                assert [f"{said['type']} {said['job_id']}" for said in heard] == expected
+                received = (await listener.hear_until("pong"))[:-1]
+                assert [f"{message['type']} {message['job_id']}" for message in received] == expected
             await tracker().report(JobCompleted(job_id="a"))
 
 
@@ -155,10 +155,14 @@ async def test_the_snapshot_holds_every_job_and_is_empty_when_there_is_none(tmp_
             await tracker().report(JobStarted(job_id=job_id))
         await tracker().report(JobCompleted(job_id="b"))
         async with listening(client, "jobs", snapshot=True) as listener:
-            told = {job["job_id"]: job for job in (await listener.hear("snapshot"))["jobs"]}
-        assert {name: job["state"] for name, job in told.items()} == {"a": "active", "b": "completed", "c": "active"}
+            reported = {job["job_id"]: job for job in (await listener.hear("snapshot"))["jobs"]}
+        assert {name: job["state"] for name, job in reported.items()} == {
+            "a": "active",
+            "b": "completed",
+            "c": "active",
+        }
         rest = (await ask(client, "/progress/job/b"))["job_status"]
-        assert told["b"] == rest
+        assert reported["b"] == rest
 
 
 async def test_a_client_that_reconnects_receives_all_missed_messages(tmp_path: Path) -> None:
@@ -176,9 +180,9 @@ async def test_a_client_that_reconnects_receives_all_missed_messages(tmp_path: P
             confirmed = await listener.subscribe("jobs", since=since, snapshot=True)
             assert (confirmed["recovered"], confirmed["position"]) == (True, since)
             await progress(6)
-            heard = [await listener.hear("job_progress") for _ in range(4)]
-            assert [said["progress"] for said in heard] == [3, 4, 5, 6]
-            assert [said["seq"] for said in heard] == [4, 5, 7, 8]
+            received = [await listener.hear("job_progress") for _ in range(4)]
+            assert [message["progress"] for message in received] == [3, 4, 5, 6]
+            assert [message["seq"] for message in received] == [4, 5, 7, 8]
         async with listening(client) as listener:
             top = {"epoch": last["epoch"], "seq": 8}
             assert (await listener.subscribe("jobs", since=top))["recovered"] is True
@@ -215,15 +219,15 @@ async def test_coalescing_leaves_out_progress_that_is_overtaken_and_nothing_else
     events += [JobCompleted(job_id=job_id) for job_id in "ba"]
     async with serving(tmp_path) as client, listening(client, "jobs", coalesce_ms=50) as listener:
         await (await tracker().take_all(events)).wait()  # together, and so within one turn of the pace
-        heard: list[Said] = []
-        while [said["type"] for said in heard].count("job_completed") < 2:
-            heard.append(await listener.hear())
-        kinds = [said["type"] for said in heard]
+        received: list[Said] = []
+        while [message["type"] for message in received].count("job_completed") < 2:
+            received.append(await listener.hear())
+        kinds = [message["type"] for message in received]
         assert (kinds.count("job_started"), kinds.count("stage_completed")) == (2, 10)
         assert kinds.count("job_progress") < 100
-        last = {said["job_id"]: said["progress"] for said in heard if said["type"] == "job_progress"}
+        last = {message["job_id"]: message["progress"] for message in received if message["type"] == "job_progress"}
         assert last == {"a": 99, "b": 99}
-        numbers = [said["seq"] for said in heard]
+        numbers = [message["seq"] for message in received]
         assert numbers == sorted(set(numbers))
 
 
@@ -231,17 +235,17 @@ async def test_a_batch_is_an_array_of_messages_in_order(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as listener:
         await tracker().report(JobStarted(job_id="a"))
         await listener.say("subscribe", channels=["jobs"], batch=True, snapshot=True)
-        heard: list[Said] = []
-        while len(heard) < 2:
-            heard += await listener.frame()
+        received: list[Said] = []
+        while len(received) < 2:
+            received += await listener.frame()
         await progress(*range(100))
         await listener.say("ping")
-        while heard[-1]["type"] != "pong":
+        while received[-1]["type"] != "pong":
             frame = await listener.frame()
             assert isinstance(frame, list)
-            heard += frame
-        assert [said["type"] for said in heard[:2]] == ["subscription_confirmed", "snapshot"]
-        assert [said["seq"] for said in heard[2:-1]] == list(range(2, 102))
+            received += frame
+        assert [message["type"] for message in received[:2]] == ["subscription_confirmed", "snapshot"]
+        assert [message["seq"] for message in received[2:-1]] == list(range(2, 102))
 
 
 def test_a_batch_that_would_be_too_large_is_several() -> None:

@@ -37,8 +37,8 @@ async def test_reports_are_accepted_and_sent_to_all_subscribers(tmp_path: Path) 
         await worker.say("error_occurred", job_id="job_12345", error_type="oops", error_message="again", stage=None)
         await worker.say("processing_metrics", job_id="job_12345", metrics={"cpu": 0.5})
         await worker.say("job_completed", job_id="job_12345", result={"ok": True})
-        heard = await watcher.hear_until("job_completed")
-        assert [said["type"] for said in heard] == [
+        received = await watcher.hear_until("job_completed")
+        assert [each["type"] for each in received] == [
             "job_started",
             "job_progress",
             "stage_completed",
@@ -96,9 +96,9 @@ async def test_an_array_is_as_many_messages_each_with_its_own_answer(tmp_path: P
             {"type": "ping"},
         ]
         await worker.socket.send_message(json.dumps(reports))
-        heard = [await worker.hear() for _ in reports]
-        assert [said["type"] for said in heard] == ["ack", "error", "ack", "pong"]
-        assert [said.get("producer_seq") for said in heard] == [1, 2, 3, None]
+        received = [await worker.hear() for _ in reports]
+        assert [each["type"] for each in received] == ["ack", "error", "ack", "pong"]
+        assert [each.get("producer_seq") for each in received] == [1, 2, 3, None]
         await worker.socket.send_message("[]")
         await worker.say("ping")
         await worker.hear("pong")
@@ -116,7 +116,7 @@ async def test_each_report_of_an_array_is_answered_in_a_frame_of_its_own(tmp_pat
         ]
         await worker.socket.send_message(json.dumps(reports))
         answers = [await worker.hear() for _ in reports]
-        assert [(said["type"], said["producer_seq"], said.get("seq"), said.get("code")) for said in answers] == [
+        assert [(each["type"], each["producer_seq"], each.get("seq"), each.get("code")) for each in answers] == [
             ("ack", 1, 1, None),
             ("error", 2, None, "UNKNOWN_JOB"),
             ("ack", None, 2, None),
@@ -133,12 +133,12 @@ async def test_who_takes_messages_in_arrays_finds_acks_among_them(tmp_path: Path
         await worker.hear("registration_confirmed")
         await worker.say("subscribe", channels=["jobs"], batch=True)
         confirmed = json.loads(await worker.socket.get_message())
-        assert [said["type"] for said in confirmed] == ["subscription_confirmed"]
+        assert [each["type"] for each in confirmed] == ["subscription_confirmed"]
         await worker.socket.send_message('[{"type":"job_started","job_id":"a"},{"type":"job_started","job_id":"b"}]')
-        heard: list[Json] = []
-        while len(heard) < 4:
-            heard += json.loads(await worker.socket.get_message())
-        assert sorted(said["type"] for said in heard) == ["ack", "ack", "job_started", "job_started"]
+        received: list[Json] = []
+        while len(received) < 4:
+            received += json.loads(await worker.socket.get_message())
+        assert sorted(each["type"] for each in received) == ["ack", "ack", "job_started", "job_started"]
 
 
 @pytest.mark.slow
@@ -249,14 +249,14 @@ async def test_who_does_not_read_is_ended_with_4008_and_comes_back_without_loss(
     text = "x" * 10_000
     async with serving(tmp_path, queue=10, history=100_000) as client, listening(client, "jobs") as reader:
         async with listening(client, "jobs") as sleeper:
-            heard: list[int] = []
+            received: list[int] = []
 
             async def read() -> None:
                 while True:
-                    said = await reader.hear()
-                    if said["type"] == "job_completed":
+                    each = await reader.hear()
+                    if each["type"] == "job_completed":
                         return
-                    heard.append(said["seq"])
+                    received.append(each["seq"])
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(read)
@@ -265,10 +265,10 @@ async def test_who_does_not_read_is_ended_with_4008_and_comes_back_without_loss(
                     while not tracker().log.statistics().ended_slow:
                         await tracker().report(JobProgress(job_id="a", phase="importing", text=text))
                         # One at a time: the reader keeps up, and only who sleeps falls behind.
-                        while len(heard) < tracker().log.top.seq:
+                        while len(received) < tracker().log.top.seq:
                             await trio.lowlevel.checkpoint()
                 await client.post("/progress/complete", json={"job_id": "a"})
-            assert heard == list(range(1, len(heard) + 1))
+            assert received == list(range(1, len(received) + 1))
             code, reason = await sleeper.wait_closed()
             assert code == 4008
             assert "reconnect and resume" in reason
@@ -277,7 +277,7 @@ async def test_who_does_not_read_is_ended_with_4008_and_comes_back_without_loss(
             since = {"epoch": last["epoch"], "seq": last["seq"]}
             assert (await sleeper.subscribe("jobs", since=since))["recovered"] is True
             rest = await sleeper.hear_until("job_completed")
-            assert [said["seq"] for said in rest] == list(range(last["seq"] + 1, tracker().log.top.seq + 1))
+            assert [each["seq"] for each in rest] == list(range(last["seq"] + 1, tracker().log.top.seq + 1))
 
 
 async def test_clients_that_vanish_are_forgotten_and_the_run_goes_on(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Model:
 
     states: dict[str, State] = field(default_factory=dict)
     producers: dict[tuple[str, str], int] = field(default_factory=dict)
-    said: list[tuple[str, str]] = field(default_factory=list)
+    published: list[tuple[str, str]] = field(default_factory=list)
 
     def take(self, job_id: str, kind: str, producer: str | None, number: int) -> bool | None:
         """Return whether it is taken in; None if it was before."""
@@ -68,7 +68,7 @@ class Model:
         self.states[job_id] = {"complete": State.COMPLETED, "cancel": State.CANCELLED}.get(kind, State.ACTIVE)
         if producer is not None:
             self.producers[producer, job_id] = number
-        self.said.append((job_id, kind))
+        self.published.append((job_id, kind))
         return True
 
 
@@ -94,9 +94,9 @@ async def play(tracker: Tracker, clock: HandClock, model: Model, given_reports: 
             continue
         assert expected is not False
         if expected is True:
-            assert taken.position.seq == len(model.said)
+            assert taken.position.seq == len(model.published)
         else:
-            assert taken.position.seq <= len(model.said)
+            assert taken.position.seq <= len(model.published)
         pending.append(taken)
         if waits:
             await taken.wait()
@@ -106,15 +106,15 @@ async def play(tracker: Tracker, clock: HandClock, model: Model, given_reports: 
 
 def check(tracker: Tracker, model: Model) -> None:
     messages = messages_of(tracker)
-    assert [(said["job_id"], NAMES[said["type"]]) for said in messages] == model.said
-    assert [said["seq"] for said in messages] == list(range(1, len(model.said) + 1))
+    assert [(message["job_id"], NAMES[message["type"]]) for message in messages] == model.published
+    assert [message["seq"] for message in messages] == list(range(1, len(model.published) + 1))
     assert {job.job_id: job.state for job in tracker.jobs()} == model.states
     for job in tracker.jobs():
         # Whatever is said of a report's age, no time runs backwards.
         times = [phase.elapsed_ns for phase in tracker.snapshot(job.job_id).phases]
         assert all(0 <= time <= job.elapsed_ns(tracker.clock()) for time in times)
         assert job.latest.mono_ns <= tracker.clock().mono_ns
-        assert job.seq == max(said["seq"] for said in messages if said["job_id"] == job.job_id)
+        assert job.seq == max(message["seq"] for message in messages if message["job_id"] == job.job_id)
 
 
 @settings(max_examples=examples(150))

@@ -54,7 +54,7 @@ class Box:
         await (await self.tracker.take_all(events, connection.worker_of)).wait()
         return connection
 
-    def said(self, kind: str) -> list[tuple[str, str]]:
+    def reasons(self, kind: str) -> list[tuple[str, str]]:
         """Return which jobs the server's own findings of a kind are about, and their reasons."""
         return [(each["job_id"], each.get("reason", "")) for each in messages_of(self.tracker) if each["type"] == kind]
 
@@ -84,7 +84,9 @@ class Box:
 
     def found(self) -> list[str]:
         """Return the server's own findings, in their order."""
-        return [said["type"] for said in messages_of(self.tracker) if said["type"] in {"job_stalled", "job_lost"}]
+        return [
+            message["type"] for message in messages_of(self.tracker) if message["type"] in {"job_stalled", "job_lost"}
+        ]
 
 
 @asynccontextmanager
@@ -171,7 +173,7 @@ async def test_the_next_report_undoes_it(tmp_path: Path, state: State) -> None:
             await box.wait(1)
         await box.progress(phase="exporting")
         assert box.state() is State.ACTIVE
-        assert [said["state"] for said in messages_of(box.tracker)[-2:]] == [state, "active"]
+        assert [message["state"] for message in messages_of(box.tracker)[-2:]] == [state, "active"]
         await box.tracker.report(JobCompleted(job_id="a"))
         assert box.state() is State.COMPLETED
 
@@ -243,7 +245,7 @@ async def test_a_job_whose_worker_lost_its_connection_stalls_after_15_s_and_is_l
         assert lost.estimate.percent == stalled.estimate.percent
         assert lost.estimate.remaining_ns is None
         await box.wait(LEASE_S)
-        assert box.said("job_stalled") == box.said("job_lost") == [("a", "worker gone")]
+        assert box.reasons("job_stalled") == box.reasons("job_lost") == [("a", "worker gone")]
 
 
 async def test_the_percent_stands_from_the_moment_that_the_worker_is_gone(tmp_path: Path) -> None:
@@ -276,7 +278,7 @@ async def test_a_worker_that_connects_again_under_its_name_has_its_jobs_back(tmp
         await box.connect(producer="p", client="c2")
         await box.wait(2)
         assert box.state() is State.ACTIVE
-        assert box.said("job_resumed") == ([("a", "")] if wait_s > 15 else [])
+        assert box.reasons("job_resumed") == ([("a", "")] if wait_s > 15 else [])
         await box.wait(20)
         assert box.state() is State.ACTIVE
 
@@ -299,7 +301,7 @@ async def test_the_jobs_of_a_closed_connection_stall_only_after_their_usual_sile
         assert box.found() == []
         # Its habit: it reported once a minute.
         assert await box.silence() > 60
-        assert box.said("job_stalled") == [("a", "silent")]
+        assert box.reasons("job_stalled") == [("a", "silent")]
 
 
 async def test_a_job_goes_on_while_any_of_its_workers_is_connected(tmp_path: Path) -> None:
@@ -327,7 +329,7 @@ async def test_what_a_dead_worker_left_is_not_taken_for_a_sign_of_life(tmp_path:
         left = [msgspec.structs.replace(event, producer="dead") for event in (START, HALF)]
         await box.connect(*left, producer="heir")
         assert await box.silence() == 16
-        assert box.said("job_stalled") == [("a", "worker gone")]
+        assert box.reasons("job_stalled") == [("a", "worker gone")]
 
 
 async def test_a_silent_job_is_found_to_be_without_a_worker(tmp_path: Path) -> None:
@@ -336,7 +338,7 @@ async def test_a_silent_job_is_found_to_be_without_a_worker(tmp_path: Path) -> N
         assert await box.silence() == 301
         worker.close(lost=True)
         await box.wait(16)
-        assert box.said("job_stalled") == [("a", "silent"), ("a", "worker gone")]
+        assert box.reasons("job_stalled") == [("a", "silent"), ("a", "worker gone")]
 
 
 async def test_after_a_restart_workers_have_their_time_from_the_servers_start(tmp_path: Path) -> None:

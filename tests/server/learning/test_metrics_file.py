@@ -40,7 +40,7 @@ def known() -> Statistics:
     return Statistics(KNOWN, 12, 5)
 
 
-def told(statistics: Statistics) -> tuple[dict[tuple[str, str], Average], int, int]:
+def reported(statistics: Statistics) -> tuple[dict[tuple[str, str], Average], int, int]:
     return statistics.averages, statistics.generation_runs, statistics.cache_hits
 
 
@@ -53,7 +53,7 @@ def written(tmp_path: Path, content: bytes) -> MetricsFile:
 
 def test_the_seeds_example_is_read_and_written_byte_for_byte(tmp_path: Path) -> None:
     file = written(tmp_path, SEED)
-    assert told(file.load()) == (KNOWN, 12, 5)
+    assert reported(file.load()) == (KNOWN, 12, 5)
     file.path.unlink()
     file.save(known())
     assert file.path == tmp_path / "metrics" / "progress_phase_stats.json"
@@ -65,7 +65,7 @@ def test_the_seeds_example_as_printed_there_is_read(tmp_path: Path) -> None:
         b'{\n      "count": 4,\n      "avgNs": 2100000000\n    }', b'{"count": 4, "avgNs": 2100000000}'
     )
     assert compact != SEED
-    assert told(written(tmp_path, compact).load()) == (KNOWN, 12, 5)
+    assert reported(written(tmp_path, compact).load()) == (KNOWN, 12, 5)
 
 
 def test_nothing_known_is_written_with_every_key(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_phases_of_other_workflows_stand_under_the_workflows_name(tmp_path: Path
 
 
 def test_an_absent_file_or_directory_is_empty(tmp_path: Path) -> None:
-    assert told(MetricsFile(tmp_path).load()) == ({}, 0, 0)
+    assert reported(MetricsFile(tmp_path).load()) == ({}, 0, 0)
     assert names(tmp_path) == []
 
 
@@ -119,7 +119,7 @@ CORRUPT = {
 def test_a_corrupt_file_is_set_aside_with_a_warning(tmp_path: Path, content: bytes) -> None:
     file = written(tmp_path, content)
     with structlog.testing.capture_logs() as logs:
-        assert told(file.load()) == ({}, 0, 0)
+        assert reported(file.load()) == ({}, 0, 0)
     [aside] = file.path.parent.iterdir()
     assert aside.name.startswith("progress_phase_stats.json.corrupt-")
     assert aside.read_bytes() == content
@@ -175,7 +175,7 @@ def test_a_full_disk_leaves_the_old_file_and_takes_the_new_one_once_there_is_roo
     assert file.path.read_bytes() == SEED
     filler.unlink()
     file.save(Statistics())
-    assert told(file.load()) == ({}, 0, 0)
+    assert reported(file.load()) == ({}, 0, 0)
 
 
 def test_a_data_directory_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
@@ -268,9 +268,9 @@ def test_what_was_being_saved_does_not_come_back_after_a_reset(tmp_path: Path) -
     file.reset(statistics)
     file._write(stale, resets)
     assert names(file.path.parent) == []
-    assert told(statistics) == ({}, 0, 0)
+    assert reported(statistics) == ({}, 0, 0)
     file.save(statistics)
-    assert told(file.load()) == ({}, 0, 0)
+    assert reported(file.load()) == ({}, 0, 0)
 
 
 async def test_the_end_saves_what_is_not_saved_yet_and_nothing_else(make_tracker: MakeTracker, tmp_path: Path) -> None:

@@ -50,10 +50,10 @@ def job_row(job_id: str, seq: int, ended_ns: int | None = None) -> JobRow:
 
 def test_all_that_is_committed_is_there_when_it_is_opened_again(open_journal: Open) -> None:
     journal = open_journal()
-    said = messages(1, 4)
+    stored = messages(1, 4)
     full = Batch(
         at=Moment(5, 5),
-        messages=said,
+        messages=stored,
         jobs=[job_row("b", 3), job_row("a", 4, ended_ns=5)],
         producers={("", "one", "b"): (7, 3), ("token", "one", "a"): (9, 4)},
         durations=[PhaseDuration("photo", "", "importing", 12)],
@@ -63,7 +63,7 @@ def test_all_that_is_committed_is_there_when_it_is_opened_again(open_journal: Op
     journal.commit(full)
     again = open_journal()
     assert (again.epoch, again.top, again.oldest) == (journal.epoch, 4, 1)
-    assert again.events(0, 100) == said
+    assert again.events(0, 100) == stored
     kept = again.load(0, 100)
     assert list(kept.records) == [b"b", b"a"]
     assert list(kept.producers.items()) == [(("", "one", "b"), (7, 3)), (("token", "one", "a"), (9, 4))]

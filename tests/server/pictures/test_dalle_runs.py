@@ -321,9 +321,9 @@ async def test_the_helpers_work_without_a_server_on_the_current_directory(
 
 
 async def test_the_prompt_is_enhanced_when_a_chat_model_is_configured(tmp_path: Path) -> None:
-    said = answer({"choices": [{"message": {"content": "A better prompt."}}]})
+    output = answer({"choices": [{"message": {"content": "A better prompt."}}]})
     async with (
-        misbehaving(said) as chat,
+        misbehaving(output) as chat,
         studio(tmp_path, GOOD, chat_url=f"{chat.url}/v1", chat_model="any") as (client, images),
     ):
         last = await made(client, "/dalle/simple/0x1")

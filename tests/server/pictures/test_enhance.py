@@ -12,7 +12,7 @@ from phaseline_server.pictures.retry import Retries
 from tests.support.misbehaving import Reply, answer, cut_off, misbehaving
 
 
-def said(content: Any, **more: Any) -> dict[str, Any]:
+def text(content: Any, **more: Any) -> dict[str, Any]:
     return {"choices": [{"index": 0, "message": {"role": "assistant", "content": content, **more}}]}
 
 
@@ -28,7 +28,7 @@ async def enhanced(client: httpx.AsyncClient, url: str, lines: list[str] | None 
 
 async def test_the_enhanced_prompt_is_returned(client: httpx.AsyncClient) -> None:
     lines: list[str] = []
-    async with misbehaving(answer(said("  A fox,\nviolet as\x00 dusk\x1b. \n"))) as server:
+    async with misbehaving(answer(text("  A fox,\nviolet as\x00 dusk\x1b. \n"))) as server:
         assert await enhanced(client, server.url, lines) == "A fox,\nviolet as dusk."
     (request,) = server.requests
     assert (request.method, request.target) == ("POST", "/v1/chat/completions")
@@ -45,18 +45,18 @@ async def test_the_enhanced_prompt_is_returned(client: httpx.AsyncClient) -> Non
     ids=["429", "502", "cut off"],
 )
 async def test_temporary_errors_are_retried(client: httpx.AsyncClient, trouble: Reply) -> None:
-    async with misbehaving(trouble, answer(said("better"))) as server:
+    async with misbehaving(trouble, answer(text("better"))) as server:
         assert await enhanced(client, server.url) == "better"
 
 
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (said(""), "the response text is empty (finish_reason none); allowed: a non-empty prompt"),
-        (said(" \n\x00 "), "the response text is empty"),
-        (said(None), "the response text is empty"),
+        (text(""), "the response text is empty (finish_reason none); allowed: a non-empty prompt"),
+        (text(" \n\x00 "), "the response text is empty"),
+        (text(None), "the response text is empty"),
         ({"choices": [{"message": {}, "finish_reason": "content_filter"}]}, "(finish_reason content_filter)"),
-        (said(None, refusal="I can't\x07 paint that."), "refused: I can't paint that."),
+        (text(None, refusal="I can't\x07 paint that."), "refused: I can't paint that."),
         ({"choices": []}, "the response has no choices"),
         ({}, "unexpected JSON in the response: Object missing required field `choices`"),
         ({"choices": [{"message": {"content": [1]}}]}, "Expected `str | null`, got `array`"),

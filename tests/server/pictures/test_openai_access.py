@@ -43,11 +43,11 @@ async def test_the_key_appears_in_no_error_report_or_log(
     ]
     async with misbehaving(*replies) as server:
         asker = Asker(client, server.url)
-        told = [await asker.failure(), *asker.lines, *caplog.messages]
-        told += [repr(asker.images), repr(asker.images._api.access), repr(asker.images._api.access.headers)]
+        reported = [await asker.failure(), *asker.lines, *caplog.messages]
+        reported += [repr(asker.images), repr(asker.images._api.access), repr(asker.images._api.access.headers)]
     assert len(server.requests) == 5
-    assert told[0].count("***") == told[2].count("***") == 1
-    assert not [text for text in told if KEY[:10] in text or "horse-battery" in text or KEY[-12:] in text]
+    assert reported[0].count("***") == reported[2].count("***") == 1
+    assert not [text for text in reported if KEY[:10] in text or "horse-battery" in text or KEY[-12:] in text]
 
 
 @pytest.mark.parametrize("written", [b"correct/horse==", b"correct\\/horse=="])

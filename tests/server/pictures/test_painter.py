@@ -181,13 +181,13 @@ def test_the_check_detects_noise_and_blank_paper() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_progress_rises_from_0_to_1_in_at_least_twenty_steps(family: str) -> None:
-    told: list[float] = []
-    paint(brief(family, width=64, height=64), told.append)
-    assert told[0] == 0
-    assert told[-1] == pytest.approx(1)
-    assert told == sorted(told)
-    assert len(set(told)) >= 20
-    assert max(after - before for before, after in pairwise(told)) < 0.35
+    reported: list[float] = []
+    paint(brief(family, width=64, height=64), reported.append)
+    assert reported[0] == 0
+    assert reported[-1] == pytest.approx(1)
+    assert reported == sorted(reported)
+    assert len(set(reported)) >= 20
+    assert max(after - before for before, after in pairwise(reported)) < 0.35
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -84,10 +84,10 @@ def leftovers(directory: Path) -> list[str]:
 
 
 async def test_the_file_is_complete_and_progress_rises_to_1(tmp_path: Path) -> None:
-    told: list[float] = []
+    reported: list[float] = []
 
     async def report(fraction: float) -> None:
-        told.append(fraction)
+        reported.append(fraction)
 
     painter = Painter(2)
     with trio.fail_after(60):
@@ -97,10 +97,10 @@ async def test_the_file_is_complete_and_progress_rises_to_1(tmp_path: Path) -> N
         assert image.info == {}, "a PNG that tells when or how it was written is not the same bytes next time"
         assert image.tobytes() == paint(SMALL, lambda _: None).tobytes()
     assert leftovers(tmp_path) == ["a.png"]
-    assert told[0] == 0
-    assert told[-1] == 1
-    assert told == sorted(told)
-    assert len(set(told)) > 20
+    assert reported[0] == 0
+    assert reported[-1] == 1
+    assert reported == sorted(reported)
+    assert len(set(reported)) > 20
     assert painter.statistics() == PainterStatistics(busy=0, waiting=0, painters=2)
 
 
@@ -217,15 +217,15 @@ async def test_a_worker_without_reports_times_out(tmp_path: Path, started: list[
 
 async def test_a_worker_may_write_any_amount_of_output(tmp_path: Path, customized: Callable[[str], None]) -> None:
     customized("import os\nfor _ in range(64):\n    os.write(2, b'{\"half a note' * 2000)\n")
-    told: list[float] = []
+    reported: list[float] = []
 
     async def report(fraction: float) -> None:
-        told.append(fraction)
+        reported.append(fraction)
 
     with trio.fail_after(60):
         await Painter(1).paint(SMALL, tmp_path / "a.png", report)
     assert leftovers(tmp_path) == ["a.png"]
-    assert told[0] == 0, "no note is lost in the talk"
+    assert reported[0] == 0, "no note is lost in the talk"
 
 
 async def test_errors_of_the_report_function_propagate(tmp_path: Path, started: list[trio.Process]) -> None:

@@ -100,10 +100,10 @@ def test_the_error_for_an_unknown_series_lists_the_known_ones(tmp_path: Path) ->
     ],
     ids=lambda value: str(value)[:24],
 )
-def test_an_invalid_file_is_an_error_that_names_file_and_key(folder: Path, content: Any, told: str) -> None:
+def test_an_invalid_file_is_an_error_that_names_file_and_key(folder: Path, content: Any, reported: str) -> None:
     put(folder, "sea", content)
     library = SeriesLibrary(folder.parent)
-    with pytest.raises(BadSeriesFile, match=told) as caught:
+    with pytest.raises(BadSeriesFile, match=reported) as caught:
         library.get("sea")
     assert "series/sea.json" in str(caught.value)
     assert "allowed" in str(caught.value)

@@ -93,17 +93,17 @@ def test_folders_without_permission_are_an_error(storage: Storage, tmp_path: Pat
     closed = tmp_path / "output" / "simple" / "annotated"
     closed.chmod(0o555)
     try:
-        told = [attempt(call, tmp_path, user=user) for call in (WRITE, "remove('simple', '0xabc')")]
+        reported = [attempt(call, tmp_path, user=user) for call in (WRITE, "remove('simple', '0xabc')")]
         assert all(
             text.startswith("DATA_DIR_ERROR ") and "cannot write" in text and "Permission denied" in text
-            for text in told
+            for text in reported
         )
         closed.chmod(0)
         calls = ("annotated_exists('simple', '0xabc')", "read_annotated('simple', '0xabc')", "gallery()")
-        told = [attempt(call, tmp_path, user=user) for call in calls]
+        reported = [attempt(call, tmp_path, user=user) for call in calls]
         assert all(
             text.startswith("DATA_DIR_ERROR ") and "cannot read" in text and "Permission denied" in text
-            for text in told
+            for text in reported
         )
     finally:
         closed.chmod(0o755)

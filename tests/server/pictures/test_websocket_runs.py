@@ -55,33 +55,35 @@ FIELDS: dict[str, tuple[list[str], list[str]]] = {
 PHASES = ["setup", "base_prompts", "enhance_prompt", "image_prep", "image_wait", "image_download", "annotate"]
 
 
-def check(heard: list[Json]) -> None:
+def check(received: list[Json]) -> None:
     """Check what holds for the messages of any run."""
-    for said in heard:
-        own, extra = FIELDS[said["type"]]
-        assert list(said) == [*BEGIN, *own, *OURS, *extra]
-        assert said["timestamp"].endswith("Z")
-        assert 0 <= said["percent"] <= 100
-        assert (said["workflow"], said["series"], said["stage_count"]) == ("dalle", "simple", 7)
-    assert [said["seq"] for said in heard] == list(range(heard[0]["seq"], heard[0]["seq"] + len(heard)))
-    percents = [said["percent"] for said in heard]
+    for message in received:
+        own, extra = FIELDS[message["type"]]
+        assert list(message) == [*BEGIN, *own, *OURS, *extra]
+        assert message["timestamp"].endswith("Z")
+        assert 0 <= message["percent"] <= 100
+        assert (message["workflow"], message["series"], message["stage_count"]) == ("dalle", "simple", 7)
+    assert [message["seq"] for message in received] == list(
+        range(received[0]["seq"], received[0]["seq"] + len(received))
+    )
+    percents = [message["percent"] for message in received]
     assert percents == sorted(percents)
 
 
 async def test_a_run_is_published_in_the_messages_of_the_quick_start(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _), listening(client, "jobs", "photos") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
-        heard = await listener.hear_until("job_completed")
-        check(heard)
-        begun, ended = heard[0], heard[-1]
+        received = await listener.hear_until("job_completed")
+        check(received)
+        begun, ended = received[0], received[-1]
         assert begun["type"] == "job_started"
         assert (begun["job_id"], begun["photo_id"]) == ("dalle:simple:0x1", "0x1")
         assert begun["stages"] == PHASES
         assert (begun["state"], ended["state"]) == ("active", "completed")
-        done = [said for said in heard if said["type"] == "stage_completed"]
-        assert [said["stage"] for said in done] == PHASES
-        assert [said["stage"] for said in done if said["skipped"]] == ["enhance_prompt"]
-        entered = list(dict.fromkeys(said["stage"] for said in heard if said["type"] == "job_progress"))
+        done = [message for message in received if message["type"] == "stage_completed"]
+        assert [message["stage"] for message in done] == PHASES
+        assert [message["stage"] for message in done if message["skipped"]] == ["enhance_prompt"]
+        entered = list(dict.fromkeys(message["stage"] for message in received if message["type"] == "job_progress"))
         assert entered == [phase for phase in PHASES if phase != "enhance_prompt"]
         assert (ended["success"], ended["percent"], ended["eta_seconds"]) == (True, 100, 0)
         assert [each["stage"] for each in ended["stages_completed"]] == entered
@@ -91,9 +93,9 @@ async def test_a_run_is_published_in_the_messages_of_the_quick_start(tmp_path: P
 async def test_a_failed_run_is_published_with_its_error(tmp_path: Path) -> None:
     async with studio(tmp_path, BAD) as (client, _), listening(client, "jobs") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
-        heard = await listener.hear_until("job_failed")
-        check(heard)
-        error, ended = heard[-2:]
+        received = await listener.hear_until("job_failed")
+        check(received)
+        error, ended = received[-2:]
         assert (error["type"], error["error_type"], error["stage"]) == (
             "error_occurred",
             "PROVIDER_ERROR",
@@ -108,9 +110,9 @@ async def test_a_cancelled_run_is_published_as_failed_and_cancelled(tmp_path: Pa
     async with studio(tmp_path, silence) as (client, _), listening(client, "jobs") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
         await client.delete("/dalle/simple/0x1")
-        heard = await listener.hear_until("job_failed")
-        check(heard)
-        assert (heard[-1]["state"], heard[-1]["result"]) == ("cancelled", {"error": "cancelled"})
+        received = await listener.hear_until("job_failed")
+        check(received)
+        assert (received[-1]["state"], received[-1]["result"]) == ("cancelled", {"error": "cancelled"})
 
 
 async def test_a_cache_hit_is_published(tmp_path: Path) -> None:
@@ -119,31 +121,33 @@ async def test_a_cache_hit_is_published(tmp_path: Path) -> None:
     forget_jobs(tmp_path)
     async with serving(tmp_path) as client, listening(client, "jobs") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
-        heard = await listener.hear_until("job_completed")
-        check(heard)
-        assert [said["type"] for said in heard] == ["job_started", "job_completed"]
-        assert heard[0]["cache_hit"] is True
+        received = await listener.hear_until("job_completed")
+        check(received)
+        assert [message["type"] for message in received] == ["job_started", "job_completed"]
+        assert received[0]["cache_hit"] is True
 
 
 async def test_all_subscribers_receive_the_same_messages(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _):
-        heard: list[list[Json]] = []
+        received: list[list[Json]] = []
 
         async def listen(listener: Listener) -> None:
-            heard.append(await listener.hear_until("job_completed"))
+            received.append(await listener.hear_until("job_completed"))
 
         async with listening(client, "jobs") as one, listening(client, "jobs") as two, trio.open_nursery() as nursery:
             nursery.start_soon(listen, one)
             nursery.start_soon(listen, two)
             await ask(client, "/dalle/simple/0x1?generate=1")
-        assert heard[0] == heard[1]
+        assert received[0] == received[1]
 
 
-def at_most_in_a_second(heard: list[Json]) -> int:
+def at_most_in_a_second(received: list[Json]) -> int:
     """Return how many job_progress came within the busiest second, by their timestamps."""
 
     times = [
-        dt.datetime.fromisoformat(said["timestamp"]).timestamp() for said in heard if said["type"] == "job_progress"
+        dt.datetime.fromisoformat(message["timestamp"]).timestamp()
+        for message in received
+        if message["type"] == "job_progress"
     ]
     return max(sum(begin <= time < begin + 1 for time in times) for begin in times)
 
@@ -153,9 +157,9 @@ async def test_a_painted_run_reports_its_progress_at_most_ten_times_a_second(tmp
     (tmp_path / "series" / "simple.json").write_text('{"detail": 1}')
     async with serving(tmp_path, picture_size="64x64") as client, listening(client, "jobs") as listener:
         await ask(client, "/dalle/simple/0x1?generate=1")
-        heard = await listener.hear_until("job_completed")
-        check(heard)
-        assert at_most_in_a_second(heard) <= 10
+        received = await listener.hear_until("job_completed")
+        check(received)
+        assert at_most_in_a_second(received) <= 10
 
 
 @pytest.mark.parametrize("seconds_each", [0.0, 0.1, 0.13, 0.26, 1.0])
@@ -171,7 +175,7 @@ async def test_a_reporter_never_reports_more_than_ten_times_a_second(
             for step in range(100):
                 await trio.sleep(seconds_each / 100)
                 await reporter.tell(step, "goes on")
-    heard = messages_of(tracker)
-    assert at_most_in_a_second(heard) <= 10
-    told = [said["progress"] for said in heard if said["type"] == "job_progress"]
-    assert len(told) >= 7 + (20 if seconds_each == 1.0 else 0)
+    received = messages_of(tracker)
+    assert at_most_in_a_second(received) <= 10
+    reported = [message["progress"] for message in received if message["type"] == "job_progress"]
+    assert len(reported) >= 7 + (20 if seconds_each == 1.0 else 0)

@@ -122,8 +122,8 @@ async def test_a_corrupt_metrics_file_is_set_aside_and_named(tmp_path: Path) -> 
     [aside] = names(tmp_path / "metrics")
     assert aside.startswith("progress_phase_stats.json.corrupt-")
     assert (tmp_path / "metrics" / aside).read_text() == '{"version": "v1"'
-    [told] = [line for line in server.log if aside in line]
-    assert "warning" in told
+    [reported] = [line for line in server.log if aside in line]
+    assert "warning" in reported
 
 
 async def test_a_broken_series_file_harms_its_own_series_only(tmp_path: Path) -> None:
@@ -149,15 +149,15 @@ async def test_the_listen_address_is_logged_as_json_at_any_level(tmp_path: Path)
         process = await trio.lowlevel.open_process(
             [*command, "--log-level", level], stderr=subprocess.PIPE, env=environment()
         )
-        said = b""
+        text = b""
         assert process.stderr is not None
         with trio.fail_after(60):
-            while b"listening" not in said:
-                said += await process.stderr.receive_some()
+            while b"listening" not in text:
+                text += await process.stderr.receive_some()
         process.terminate()
         await process.wait()
         await process.stderr.aclose()
-        entries = [json.loads(line) for line in said.splitlines()]
+        entries = [json.loads(line) for line in text.splitlines()]
         assert [entry["event"] for entry in entries] == expected
         assert entries[-1]["url"].startswith("http://127.0.0.1:")
         assert entries[-1].keys() == {"url", "event", "level", "timestamp"}

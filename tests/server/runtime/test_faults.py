@@ -122,9 +122,9 @@ async def test_a_failing_disk_ends_the_server_before_anything_more_is_acknowledg
         except httpx.TransportError:
             pass  # it has ended before it could say so
         assert await box.server.process.wait() not in (0, None)
-    said = "\n".join(box.server.log)
-    assert "cannot write journal.sqlite3" in said
-    assert "check the disk, then start the server again" in said
+    output = "\n".join(box.server.log)
+    assert "cannot write journal.sqlite3" in output
+    assert "check the disk, then start the server again" in output
     flag.unlink()
     async with crashing(data_dir) as box:
         found = [message["seq"] for message in await box.events()]
@@ -159,10 +159,10 @@ async def test_a_subscriber_that_stands_still_is_closed_and_can_resume_while_oth
                             seq += 1
                             assert (await listener.hear("job_progress"))["seq"] == seq
                 still.send_signal(signal.SIGCONT)
-                said = await trio.to_thread.run_sync(still.stdout.readline)
+                output = await trio.to_thread.run_sync(still.stdout.readline)
             finally:
                 still.kill()
-        last, code = map(int, said.split())
+        last, code = map(int, output.split())
         assert code in {4008, 0}  # nothing, where what waited in the kernel was thrown away with the connection
         messages = await box.events()
         missed = await box.get("/progress/events", since=f"{messages[0]['epoch']}/{last}", limit=10_000)

@@ -105,11 +105,13 @@ UPGRADE = (
 async def misuse(server: ServerProcess) -> None:
     """Show the canary in every place where a client may put something."""
     token = f"phl_{CANARY}"
-    said = {"token": token, "job_id": token}
+    secrets = {"token": token, "job_id": token}
     async with client_of(server.url) as client:
         for headers in ({"Authorization": f"Bearer {token}"}, {"Authorization": token}, {"X-Token": token}, {}):
             for method, path in ASKED:
-                await client.request(method, path, headers=headers, params={"ticket": token, "token": token}, json=said)
+                await client.request(
+                    method, path, headers=headers, params={"ticket": token, "token": token}, json=secrets
+                )
         for path in (f"/{token}", f"/dalle/{token}", f"/files/{token}", f"/progress/job/{token}"):
             await client.get(path)
         await client.get("/health", headers={"Host": token})

@@ -91,7 +91,7 @@ async def test_what_is_measured_across_the_gap_does_not_teach(tmp_path: Path) ->
         }
 
 
-def check_agreement(data_dir: Path, told: dict[str, Any]) -> None:
+def check_agreement(data_dir: Path, reported: dict[str, Any]) -> None:
     """Check that statistics, journal and metrics file say the same."""
     kept = contents(data_dir / NAME)
     averages = {
@@ -100,23 +100,23 @@ def check_agreement(data_dir: Path, told: dict[str, Any]) -> None:
     }
     meta = dict(kept["meta"])
     counts = {"generationRuns": meta["generation_runs"], "cacheHits": meta["cache_hits"]}
-    assert told == {"version": "v1", "phaseAverages": averages, **counts}
-    assert json.loads((data_dir / "metrics" / "progress_phase_stats.json").read_text()) == told
+    assert reported == {"version": "v1", "phaseAverages": averages, **counts}
+    assert json.loads((data_dir / "metrics" / "progress_phase_stats.json").read_text()) == reported
 
 
 async def test_statistics_journal_and_metrics_file_agree_after_it(tmp_path: Path) -> None:
     async with crashing(tmp_path) as box:
         for number in range(20):
             await work_through(box, f"job{number}", "importing", "exporting")
-        told = (await box.get("/metrics", format="json"))["phases"]
+        reported = (await box.get("/metrics", format="json"))["phases"]
         # The file follows within a second, which it is not given.
         await box.kill()
     async with crashing(tmp_path) as box:
-        assert (await box.get("/metrics", format="json"))["phases"] == told
+        assert (await box.get("/metrics", format="json"))["phases"] == reported
         box.server.process.terminate()
         assert await box.server.process.wait() == 0
-    check_agreement(tmp_path, told)
-    assert told["phaseAverages"]["photo/importing"]["count"] == 20
+    check_agreement(tmp_path, reported)
+    assert reported["phaseAverages"]["photo/importing"]["count"] == 20
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"version": "v1", "phaseAver', b"\0" * 300], ids=["empty", "torn", "zeros"])
@@ -124,16 +124,16 @@ async def test_a_torn_metrics_file_is_set_aside_and_written_anew_from_the_journa
     path = tmp_path / "metrics" / "progress_phase_stats.json"
     async with crashing(tmp_path) as box:
         await work_through(box, "a", "importing")
-        told = (await box.get("/metrics", format="json"))["phases"]
+        reported = (await box.get("/metrics", format="json"))["phases"]
         await box.kill()
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(torn)
     async with crashing(tmp_path) as box:
-        assert (await box.get("/metrics", format="json"))["phases"] == told
+        assert (await box.get("/metrics", format="json"))["phases"] == reported
         assert any("metrics file renamed" in line for line in box.server.log)
         box.server.process.terminate()
         await box.server.process.wait()
-    check_agreement(tmp_path, told)
+    check_agreement(tmp_path, reported)
     [aside] = path.parent.glob("*.corrupt-*")
     assert aside.read_bytes() == torn
 

@@ -69,8 +69,8 @@ async def painting(client: httpx.AsyncClient, listener: Listener) -> None:
     await ask(client, "/dalle/simple/0x1?generate=1")
     with trio.fail_after(GUARD_S):
         while True:
-            said = await listener.hear()
-            if said["type"] == "job_progress" and said["stage"] == "image_wait" and said["progress"]:
+            message = await listener.hear()
+            if message["type"] == "job_progress" and message["stage"] == "image_wait" and message["progress"]:
                 return
 
 
@@ -136,7 +136,7 @@ async def test_statistics_that_another_server_saved_meanwhile_stay(tmp_path: Pat
 )
 async def test_nothing_that_waits_for_a_client_is_lost_at_the_end(tmp_path: Path, options: dict[str, Any]) -> None:
     async with trio.open_nursery() as nursery:
-        heard: list[dict[str, Any]] = []
+        received: list[dict[str, Any]] = []
         listens = trio.Event()
 
         async def listen(url: str) -> None:
@@ -145,9 +145,9 @@ async def test_nothing_that_waits_for_a_client_is_lost_at_the_end(tmp_path: Path
                 frame = await listener.frame()
                 assert "subscription_confirmed" in str(frame)
                 listens.set()
-                while not heard or heard[-1]["type"] != "job_failed":
+                while not received or received[-1]["type"] != "job_failed":
                     frame = await listener.frame()
-                    heard.extend(frame if isinstance(frame, list) else [frame])
+                    received.extend(frame if isinstance(frame, list) else [frame])
                 assert (await listener.wait_closed())[0] == 1001
 
         async with studio(tmp_path, silence) as (client, _):
@@ -158,10 +158,10 @@ async def test_nothing_that_waits_for_a_client_is_lost_at_the_end(tmp_path: Path
             await tracker.report(JobStarted(job_id="a"))
             await tracker.report(JobProgress(job_id="a", phase="importing"))
             await tracker.report(JobCompleted(job_id="a"))
-    kinds = [(said["type"], said["job_id"]) for said in heard]
+    kinds = [(message["type"], message["job_id"]) for message in received]
     assert ("job_started", "a") in kinds
     assert ("job_completed", "a") in kinds
-    assert heard[-1]["state"] == "cancelled"
+    assert received[-1]["state"] == "cancelled"
 
 
 async def test_a_run_that_was_cancelled_by_the_end_is_made_by_the_next_server(tmp_path: Path) -> None:

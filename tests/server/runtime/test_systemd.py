@@ -52,10 +52,10 @@ class Systemd:
     async def hear_until(self, last: str) -> list[str]:
         """Return all that is told, up to and with `last`."""
         with trio.fail_after(60):
-            heard = [await self.hear()]
-            while heard[-1] != last:
-                heard.append(await self.hear())
-        return heard
+            received = [await self.hear()]
+            while received[-1] != last:
+                received.append(await self.hear())
+        return received
 
     async def hear(self) -> str:
         with trio.fail_after(60):
@@ -66,8 +66,8 @@ class Systemd:
         """Run a server that is given the socket as its descriptor 3."""
         fd = self.listening.fileno()
         command = [sys.executable, "-c", GIVE, str(fd), *SERVER, "--data-dir", str(self._directory)]
-        said = environment(NOTIFY_SOCKET=self._path, WATCHDOG_USEC="200000")
-        process = await trio.lowlevel.open_process(command, stderr=subprocess.DEVNULL, env=said, pass_fds=(fd,))
+        output = environment(NOTIFY_SOCKET=self._path, WATCHDOG_USEC="200000")
+        process = await trio.lowlevel.open_process(command, stderr=subprocess.DEVNULL, env=output, pass_fds=(fd,))
         try:
             yield process
         finally:
