@@ -10,9 +10,13 @@ from phaseline.model.events import (
     ErrorOccurred,
     Event,
     JobDismissed,
+    JobQueued,
     JobResumed,
     JobStalled,
     JobStarted,
+    OrderGiven,
+    OrderRefused,
+    OrderTaken,
     PhaseCompleted,
 )
 from phaseline.model.events import JobProgress as Progressed
@@ -76,10 +80,18 @@ def test_every_field_of_a_servers_job_is_decoded() -> None:
 @pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: str(kind.__struct_config__.tag))
 def test_every_message_of_a_server_is_decoded(kind: type[Event]) -> None:
     job = Job("job_1")
-    started = JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s")
+    started = JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s", orders=("cancel",))
     event = example_of(kind)
+    ordered = [started, example_of(OrderGiven)]
     stalled = [started, example_of(JobStalled)]
-    before: dict[type[Event], list[Event]] = {JobStarted: [], JobResumed: stalled, JobDismissed: stalled}
+    before: dict[type[Event], list[Event]] = {
+        JobQueued: [],
+        JobStarted: [],
+        JobResumed: stalled,
+        JobDismissed: stalled,
+        OrderTaken: ordered,
+        OrderRefused: ordered,
+    }
     for second, each in enumerate([*before.get(kind, [started]), event]):
         job.apply(each, moment(second))
     encoded = encode_message(event, job.snapshot(moment(3), Estimate(40.0, 6 * SECOND), {}), 8, "e1", WALL)
