@@ -1,4 +1,4 @@
-"""Seed B's `ProgressReporter` by itself: what it broadcasts, what it remembers, and what it ignores."""
+"""The photo protocol's `ProgressReporter` by itself: what it broadcasts, what it remembers, and what it ignores."""
 
 import json
 import re

@@ -60,7 +60,7 @@ async def open_tracker(
     queue: int = 1000,
     max_jobs: int = 100,
 ) -> AsyncIterator[Tracker]:
-    """Yield a tracker with a journal in `data_dir`, all of whose events it has in memory, and seed A's engine."""
+    """Yield a tracker with a journal in `data_dir`, with all events in memory, that estimates by moving averages."""
     known = statistics or Statistics()
     async with open_store(data_dir) as store:
         log = Log(store, history, queue)

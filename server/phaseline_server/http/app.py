@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from werkzeug.routing import PathConverter
 
 from phaseline.errors import PhaselineError, TooLarge
+from phaseline.text import clean
 from phaseline_server.access.guard import Guard
 from phaseline_server.door import CLIENT_LEFT
 from phaseline_server.errors import Unauthorized, UnknownPath
@@ -81,6 +82,14 @@ class _Anything(PathConverter):
     part_isolating = False  # match slashes too
 
 
+class _JobId(_Anything):
+    """Match a job's id, and clean it as the ids of reports are, so that a job is found under the id that was sent."""
+
+    def to_python(self, value: str) -> str:
+        """Return the cleaned id."""
+        return clean(value)
+
+
 def make_app(services: Services) -> QuartTrio:
     """Return the app that serves `services`."""
     app = QuartTrio("phaseline_server", static_folder=None, template_folder=str(PAGE))
@@ -91,6 +100,7 @@ def make_app(services: Services) -> QuartTrio:
     # Merging slashes would redirect a hostile path to another path.
     app.url_map.merge_slashes = False
     app.url_map.converters["anything"] = _Anything
+    app.url_map.converters["job_id"] = _JobId
     _add_routes(app, services)
     Guard(services.settings, services.keeper, {route.name: route.rule for route in ROUTES}).attach(app)
     app.register_error_handler(PhaselineError, partial(_rejected, services.refused))

@@ -48,7 +48,13 @@ class Route(NamedTuple):
     @property
     def quart_rule(self) -> str:
         """The path as Quart has it."""
-        return _VARIABLE.sub(r"<anything:\1>", self.path)
+        return _VARIABLE.sub(_converted, self.path)
+
+
+def _converted(variable: re.Match[str]) -> str:
+    """Return a variable part with its converter; see `phaseline_server.http.app`."""
+    name = variable[1]
+    return f"<{'job_id' if name == 'job_id' else 'anything'}:{name}>"
 
 
 def json_of(answer: Any, status: int = 200) -> dict[int, dict[str, Any]]:

@@ -1,7 +1,8 @@
-"""`/progress/…`: seed B's REST addresses."""
+"""`/progress/…`: the photo protocol's REST addresses."""
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -56,6 +57,14 @@ async def test_every_route_dates_a_report_by_its_age(tmp_path: Path) -> None:
         await post(client, "complete", job_id="late", age_seconds=60)
         status = (await client.get("/progress/job/late")).json()["job_status"]
         assert 39 <= status["duration"] <= 41
+
+
+@pytest.mark.parametrize("job_id", ["a/b", "../up", "shot\u202e1", "\ufeffshot 2", "50%", "a?b#c", "ü"])
+async def test_a_job_is_found_under_the_id_that_was_sent(tmp_path: Path, job_id: str) -> None:
+    async with serving(tmp_path) as client:
+        started = (await post(client, "start", job_id=job_id)).json()
+        answer = await client.get(f"/progress/job/{quote(job_id, safe='')}")
+        assert answer.json()["job_status"]["job_id"] == started["job_id"]
 
 
 @pytest.mark.parametrize(

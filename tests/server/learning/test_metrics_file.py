@@ -1,4 +1,4 @@
-"""The metrics file: exactly the format of seed A, replaced whole or not at all, and never emptied by accident."""
+"""The metrics file: the format of the picture API, replaced whole or not at all, and never emptied by accident."""
 
 import errno
 import json
