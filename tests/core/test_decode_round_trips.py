@@ -113,6 +113,7 @@ statuses = st.builds(
     eta_reasons=st.lists(reasons, max_size=2),
     reason=st.none() | st.sampled_from(["silent", "worker gone"]),
     silent_seconds=maybe_seconds,
+    start_eta_seconds=maybe_seconds,
 )
 
 
