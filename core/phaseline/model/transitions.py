@@ -37,7 +37,7 @@ from phaseline.model.workflows import workflow
 if TYPE_CHECKING:
     from phaseline.model.reported import ReportedJob
 
-__all__ = ["TRANSITIONS", "check", "is_worse"]
+__all__ = ["TRANSITIONS", "accepted", "check", "is_worse"]
 
 _encoder: Final = msgspec.json.Encoder()
 MAX_WORKER_BYTES: Final = 4096
@@ -57,21 +57,24 @@ _REPORTS: Final[dict[type[Event], State]] = {
 
 _BEGINNINGS: Final[dict[type[Event], State]] = {JobQueued: State.QUEUED, JobStarted: State.ACTIVE}
 
+# A queued job has no phases yet, and another job_queued moves it.
+_IN_QUEUE: Final[dict[type[Event], State]] = _BEGINNINGS | {
+    PhotoInfo: State.QUEUED,
+    OrderTaken: State.QUEUED,
+    OrderRefused: State.QUEUED,
+    JobFailed: State.FAILED,
+    JobCancelled: State.CANCELLED,
+}
+
+# A queued job is lost once the worker that would start it is gone. The worker's return resumes it.
+_LOST_IN_QUEUE: Final[dict[type[Event], State]] = _IN_QUEUE | {
+    JobResumed: State.QUEUED,
+    JobDismissed: State.LOST,
+}
+
 TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
     State.ABSENT: _BEGINNINGS,
-    # A queued job has no phases yet. Another job_queued moves it. It is lost once the worker that would start it is
-    # gone, and resumed by that worker's return.
-    State.QUEUED: _BEGINNINGS
-    | {
-        PhotoInfo: State.QUEUED,
-        JobFailed: State.FAILED,
-        JobCancelled: State.CANCELLED,
-        JobLost: State.LOST,
-        JobResumed: State.QUEUED,
-        OrderGiven: State.QUEUED,
-        OrderTaken: State.QUEUED,
-        OrderRefused: State.QUEUED,
-    },
+    State.QUEUED: _IN_QUEUE | {JobLost: State.LOST, OrderGiven: State.QUEUED},
     State.ACTIVE: _REPORTS | {JobStalled: State.STALLED, JobLost: State.LOST, OrderGiven: State.ACTIVE},
     # Any report resumes a job, and so does the worker's return. A silent job stalls again when its worker disconnects.
     # A user may dismiss a job that is not active; that changes no state, and neither does an order.
@@ -83,7 +86,7 @@ TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
         JobDismissed: State.STALLED,
         OrderGiven: State.STALLED,
     },
-    # A job that was lost in its queue accepts what a queued one does; see `_next_state`.
+    # One that was lost in its queue has a row of its own; see `accepted`.
     State.LOST: _REPORTS | _BEGINNINGS | {JobResumed: State.ACTIVE, JobDismissed: State.LOST},
     # An ended job takes no more reports, but its id may be queued or started again.
     State.COMPLETED: _BEGINNINGS | {JobDismissed: State.COMPLETED},
@@ -92,10 +95,9 @@ TRANSITIONS: Final[dict[State, dict[type[Event], State]]] = {
 }
 
 
-def _next_state(job: "ReportedJob", event: Event) -> State | None:
-    """Return the state that follows `event`; None if the job's state doesn't accept it."""
-    lost_in_queue = job.state is State.LOST and job.waits is not None and not isinstance(event, JobDismissed)
-    return TRANSITIONS[State.QUEUED if lost_in_queue else job.state].get(type(event))
+def accepted(job: "ReportedJob") -> dict[type[Event], State]:
+    """Return the events that the job accepts in its state, each with the state that follows."""
+    return _LOST_IN_QUEUE if job.state is State.LOST and job.waits is not None else TRANSITIONS[job.state]
 
 
 def check(job: "ReportedJob", event: Event) -> State:  # noqa: C901 - one case an event
@@ -109,7 +111,7 @@ def check(job: "ReportedJob", event: Event) -> State:  # noqa: C901 - one case a
     """
     if isinstance(event, OrderGiven) and job.state is not State.ABSENT:
         job.orders.check_given(job.job_id, job.state, job.stall_reason, event.order)
-    after = _next_state(job, event)
+    after = accepted(job).get(type(event))
     if after is None:
         raise IllegalEvent(_refusal(job, event))
     match event:
