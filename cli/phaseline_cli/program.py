@@ -2,16 +2,17 @@
 
 import os
 import signal
-import sys
 
 # An interruption must end a command like any other program, and as early as here: a script may call many.
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from importlib import import_module
-from typing import Final, NoReturn
+from typing import Any, Final
 
 import click
+
+from phaseline_cli.standard_streams import prepare, written
 
 _SECTIONS: Final = {
     "Run a program": {
@@ -66,15 +67,15 @@ class _Commands(click.Group):
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        """Read the arguments; --help and --version are printed here."""
+        with written():
+            return super().make_context(*arguments, **settings)
+
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; a closed pipe ends it like any other program."""
-        try:
-            try:
-                return super().invoke(ctx)
-            finally:
-                sys.stdout.flush()
-        except BrokenPipeError:
-            return _die_by(signal.SIGPIPE)
+        """Run a command."""
+        with written():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         for title, commands in _SECTIONS.items():
@@ -107,13 +108,7 @@ def _wants_color() -> bool | None:
     return True if os.environ.get("FORCE_COLOR", "0") not in {"", "0"} else None
 
 
-def _die_by(number: signal.Signals) -> NoReturn:
-    """End by a signal: a shell ends its script only if a command ends in this way."""
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    os._exit(128 + number)
-
-
 def main() -> None:
     """Run the program."""
+    prepare()
     phaseline(prog_name="phaseline")

@@ -2,6 +2,7 @@
 
 import click
 
+from phaseline_cli.client.failures import Failure
 from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
 
 
@@ -9,12 +10,12 @@ def all_adapters() -> dict[str, Adapter]:
     """Return all adapters by name.
 
     Raises:
-        click.ClickException: one of the user's own can't be used.
+        Failure: one of the user's own can't be used.
     """
     try:
         return dict(load(own_folder()))
     except BadAdapter as error:
-        raise click.ClickException(str(error)) from error
+        raise Failure(str(error)) from error
 
 
 @click.command("adapters")

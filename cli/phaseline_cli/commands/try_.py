@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from phaseline_cli.client.failures import Failure
 from phaseline_cli.commands.adapters import all_adapters
 from phaseline_cli.run.adapter import Adapter
 from phaseline_cli.run.progress import Reading
@@ -109,4 +110,6 @@ def try_command(file: BinaryIO, name: str | None, argv: str | None, code: int | 
         for found in replay(file, adapters, shlex.split(argv or ""), code, name):
             click.echo(json.dumps(found))
     except ValueError as error:
-        raise click.ClickException(str(error)) from error
+        raise Failure(str(error)) from error
+    except OSError as error:
+        raise Failure(f"the log can't be read: {error.strerror}") from error

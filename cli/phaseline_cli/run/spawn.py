@@ -129,7 +129,7 @@ def _spawn(
             replaced[0] = slave
         streams.append(Stream("pty", master, terminals[0]))
     for fd, name in ((OUT, "stdout"), (ERR, "stderr")):
-        if fd not in replaced:
+        if fd not in replaced and os.get_inheritable(fd):  # else it is closed
             reading, writing = os.pipe()
             _enlarge(writing)
             theirs.append(writing)
