@@ -21,5 +21,5 @@ def phase_command(words: tuple[str, ...], *, message: str, url: str | None, stri
         raise click.UsageError(f"{len(words)} arguments; allowed: [ID] NAME")
     job, name = job_id_of(ids[0] if ids else None), name_of(name, "the phase")
     report = {"type": "job_progress", "job_id": job, "stage": name, "message": text_of(message)}
-    remember(job, name)
     send(report, url, strict=strict, quiet=quiet)
+    remember(job, name)

@@ -51,14 +51,12 @@ def report_command(
     job, percent = _parsed(words, job_id, has_count=count["done"] is not None)
     fields: dict[str, Any] = {"progress": percent} if percent is not None else _count(**count)
     job = job_id_of(job)
-    if phase is None:
-        phase = phase_of(job) or _asked(job, url)
-    else:
-        phase = name_of(phase, "--phase")
-        remember(job, phase)
+    stage = (phase_of(job) or _asked(job, url)) if phase is None else name_of(phase, "--phase")
     if message:
         fields["message"] = text_of(message)
-    send({"type": "job_progress", "job_id": job, "stage": phase, **fields}, url, strict=strict, quiet=quiet)
+    send({"type": "job_progress", "job_id": job, "stage": stage, **fields}, url, strict=strict, quiet=quiet)
+    if phase is not None:
+        remember(job, stage)
 
 
 def _parsed(words: tuple[str, ...], job_id: str | None, *, has_count: bool) -> tuple[str | None, float | None]:
