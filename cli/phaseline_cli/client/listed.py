@@ -1,13 +1,15 @@
 """A job as a list shows it, and as a filter sees it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from phaseline.filtering.words import search_text_of
 from phaseline.model.snapshot import State
 from phaseline.text import one_line
 
 __all__ = ["ListedJob"]
+
+_BEGUN: Final = frozenset({"current", "done", "failed"})
 
 
 class ListedJob:
@@ -26,14 +28,19 @@ class ListedJob:
         self.workflow = self._text("workflow")
         self.series = self._text("series")
         self.host = self._text("host")
-        self.phase_name = self._text("current_stage")
         try:
             self.state = State(str(status.get("state")))
         except ValueError:  # of a newer server
             self.state = State.ABSENT
+        self.phase_name = self._last_phase() if self.state.ended else self._text("current_stage")
 
     def _text(self, key: str) -> str:
         return one_line(str(self.status.get(key) or ""))
+
+    def _last_phase(self) -> str:
+        """Return the phase in which a job ended; its `current_stage` is that it ended."""
+        begun = [stage for stage in self.status.get("stages") or () if stage.get("state") in _BEGUN]
+        return one_line(str(begun[-1].get("name"))) if begun else ""
 
     @property
     def remark(self) -> str:

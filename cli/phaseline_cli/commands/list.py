@@ -14,7 +14,7 @@ from phaseline_cli.client.connection import Away, Connection, connect
 from phaseline_cli.client.failures import Exit, Failure, note
 from phaseline_cli.client.list_query import ListQuery, query_of
 from phaseline_cli.client.listed import ListedJob
-from phaseline_cli.client.words import STYLES, duration, percent_of, state_word
+from phaseline_cli.client.words import STYLES, UNKNOWN, duration, percent_of, state_word
 from phaseline_cli.commands.options import server_options
 
 _PAGE: Final = 1000
@@ -53,6 +53,8 @@ def list_command(
 
     Fields: state, phase, host, name, workflow, series, message, id, server.
     """  # noqa: D301 - click reads the backspace
+    if as_json and jsonl:
+        raise click.UsageError("--json and --jsonl exclude each other")
     chosen = Filter(whole := " ".join((*words, text)))
     if chosen.problem:
         raise click.UsageError(chosen.problem)
@@ -120,6 +122,6 @@ def _row(job: ListedJob) -> tuple[str, ...]:
         percent_of(status),
         duration(status.get("eta_seconds")) if state == "active" else "",
         duration(status.get("duration") if status.get("completed_at") else status.get("elapsed_seconds")),
-        job.phase_name,
+        job.phase_name or UNKNOWN,
         job.name,
     )
