@@ -1,5 +1,6 @@
 """`phaseline queue`: run commands one after the other, without a daemon."""
 
+import json
 import os
 import shutil
 import sys
@@ -15,6 +16,7 @@ from phaseline_cli.queue.store import QueuedJob, Store
 from phaseline_cli.run.command import name_of, new_id
 
 _LOOK_S: Final = 0.2
+_SHOWN: Final = ("job_id", "state", "exit_code", "reason", "after", "priority", "added", "started", "ended")
 _QUEUE: Final = click.option("--queue", metavar="NAME", default="default", help="Name of the queue. [default]")
 
 
@@ -76,13 +78,18 @@ def _add(
 
 @queue_command.command("list")
 @_QUEUE
-def _list(queue: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+def _list(queue: str, *, as_json: bool) -> None:
     """List the jobs of the queue."""
     store = Store(queue)
     with store.locked():
         mark_dead(store)
         _start(store)
         jobs, settings = store.jobs(), store.settings()
+    if as_json:
+        listed = [{"name": name_of(job.argv), **{field: getattr(job, field) for field in _SHOWN}} for job in jobs]
+        click.echo(json.dumps({"queue": queue, "slots": settings.slots, "paused": settings.paused, "jobs": listed}))
+        return
     click.echo(f"queue {queue}: {settings.slots} at a time{', paused' if settings.paused else ''}", err=True)
     for job in jobs:
         code = "" if job.exit_code is None else f" ({job.exit_code})"
