@@ -5,7 +5,7 @@ import resource
 import signal
 import sys
 from contextlib import nullcontext
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -36,7 +36,19 @@ def _check_facts(_context: click.Context, _parameter: click.Parameter, names: st
     return names
 
 
-@click.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+class _Run(click.Command):
+    """A command whose wrong usage can't be taken for an exit code of the program that it would have run."""
+
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        """Read the arguments."""
+        try:
+            return super().make_context(*arguments, **settings)
+        except click.UsageError as error:
+            error.exit_code = NOT_STARTED  # type: ignore[misc] # click calls it a class's, and reads an instance's
+            raise
+
+
+@click.command("run", cls=_Run, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
 @click.option("--name", metavar="TEXT", help="Name that people see. [the program and its last file]")
 @click.option("--workflow", metavar="NAME", help="Workflow that durations are learned for. [the program]")
 @click.option("--series", metavar="NAME", help="What makes runs alike. [the command without its files]")
