@@ -97,7 +97,7 @@ async def test_a_job_has_the_facts_about_its_command_that_the_user_allows(
         await run(phaseline, env, "--id", "some", "--facts", "folder,program", "--", *command)
         await run(phaseline, env | {"PROGRESS_FACTS": "none"}, "--id", "none", "--", *command)
         await run(phaseline, env | {"PROGRESS_FACTS": "hots"}, "--id", "typo", "--", *command)
-        assert await run(phaseline, env, "--facts", "hots", "--", "true") == 2
+        assert await run(phaseline, env, "--facts", "hots", "--", "true") == 125
         with trio.fail_after(60):
             while not {"whole", "some", "none", "typo"} <= (found := await jobs(server.url)).keys():
                 await run(phaseline, env, "--", "true")
