@@ -37,9 +37,10 @@ class Box:
         for _ in range(round(seconds)):
             self._clock.advance(1)
             await self._life.look()
-            # What was found is kept before the next second.
-            while (group := self.tracker._intake.gathering).messages:
-                await group.over.wait()
+            # What was found is stored before the next second.
+            intake = self.tracker._intake
+            while not (intake.gathering.empty and intake.committing.empty):
+                await (intake.gathering if intake.committing.empty else intake.committing).over.wait()
 
     async def start(self, job_id: str = "a") -> None:
         await self.tracker.report(JobStarted(job_id=job_id))
