@@ -51,7 +51,7 @@ class _Run(click.Command):
 @click.command("run", cls=_Run, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
 @click.option("--name", metavar="TEXT", help="Name that people see. [the program and its last file]")
 @click.option("--workflow", metavar="NAME", help="Workflow that durations are learned for. [the program]")
-@click.option("--series", metavar="NAME", help="What makes runs alike. [the command without its files]")
+@click.option("--series", metavar="NAME", help="What makes runs alike. [the command without its files and numbers]")
 @click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]")
 @click.option("--as", "adapter", metavar="NAME", help="Adapter that reads the output. [the one for the command]")
 @click.option("--pty/--no-pty", default=None, help="Give the command a terminal, or none. [as our own streams are]")

@@ -13,6 +13,7 @@ _FILE: Final = re.compile(r"^\S*(?:[/\\]\S*|\.\w{1,5})$|^\.{1,2}$")
 """A word that looks like a file's name; a program's text, as behind `sh -c`, has blanks."""
 _ODD: Final = re.compile(r"[^\w.-]+")
 _OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*")
+_NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _OUTPUTS: Final = frozenset({"-o", "-O", "--output", "--output-document", "--target"})
 """Options behind which a file is named, often without a dot."""
 _FILES: Final = ("if=", "of=")
@@ -55,10 +56,26 @@ def is_output(before: str, word: str) -> bool:
     return before in _OUTPUTS or word.startswith("of=")
 
 
-def series_of(argv: Sequence[str]) -> str:
-    """Return what makes runs alike: the program, its subcommand and options, without the files it works on.
+def number_of(before: str, word: str) -> tuple[str, str] | None:
+    """Return the option of an argument that is a number, or "", and the number; None if it is none.
 
-    Options' values stay if they are words or numbers: `-preset slow` and `-preset fast` take unlike times.
+    `-crf 20` is `-crf` and `20`, `count=9` is `count` and `9`. A number with a sign, as in `zstd -19`, is an option.
+
+    Args:
+        before: The word before the argument.
+        word: The argument.
+    """
+    option, equals, value = word.partition("=")
+    if not equals:
+        option, value = before if _OPTION.fullmatch(before) else "", word
+    return (option, value) if _NUMBER.fullmatch(value) else None
+
+
+def series_of(argv: Sequence[str]) -> str:
+    """Return what makes runs alike: the program, its subcommand and options, without files and numbers.
+
+    Options' values stay if they are words: `-preset slow` and `-preset fast` take unlike times. Numbers are facts
+    instead: a run with `--frames 400` has an estimate although none had 400 before.
     """
     words = spoken_words(argv)
     kept = words[:1]
@@ -68,7 +85,9 @@ def series_of(argv: Sequence[str]) -> str:
         if is_output(before, word) or word.startswith(_FILES):
             continue
         option, equals, value = word.partition("=")
-        if _OPTION.fullmatch(option):
+        if number_of(before, word) is not None:
+            kept += [option] if equals else []
+        elif _OPTION.fullmatch(option):
             kept.append(option if not equals or _FILE.search(value) else word)
         elif not _FILE.search(word) and len(word) <= 24 and word.isprintable():  # noqa: PLR2004 # longer words are names
             kept.append(word)
