@@ -23,7 +23,7 @@ from tests.support.servers import server_process
         ("train.py --lr 0.1 --seed 7", "train.py --lr --seed", {"--lr": 0.1, "--seed": 7}),
         ("dd if=a of=b bs=1M count=200", "dd bs=1M count", {"count": 200}),
         ("zstd -19 a", "zstd -19 a", {}),
-        ("tool --token 123456 --password=99 --n 3", "tool --token --password --n", {"--n": 3}),
+        ("tool --token 123456 --password=99 --n 3", "tool --token *** --password=*** --n", {"--n": 3}),
         (f"tool {'9' * 16} 1e9 nan 3/4", f"tool {'9' * 16} 1e9 nan", {}),
     ],
 )

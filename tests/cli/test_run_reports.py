@@ -83,6 +83,12 @@ def test_a_command_has_a_name_a_workflow_and_a_series_without_its_files() -> Non
     assert series_of(["rsync", "-a", "--info=progress2", "in/", "nas:/backup/"]) == "rsync -a --info=progress2"
 
 
+def test_neither_a_name_nor_a_series_holds_a_secret() -> None:
+    command = ["fetch", "--token", "hunter2", "--user", "bob:hunter2", "--key=hunter2", "-H", "X-Key: hunter2", "now"]
+    assert name_of(command) == "fetch now"
+    assert series_of(command) == "fetch --token *** --user bob:*** --key=*** -H X-Key:*** now"
+
+
 def test_without_a_server_nothing_is_printed(phaseline: str, env: dict[str, str]) -> None:
     done = subprocess.run([phaseline, "run", "--", "true"], env=env, capture_output=True, timeout=120, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")

@@ -41,7 +41,9 @@ def _job_options(command: Any) -> Any:
     for option in (
         click.option("--facts", metavar="NAMES", help="Facts to send about the machine. [PROGRESS_FACTS, else all]"),
         click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]"),
-        click.option("--series", metavar="NAME", help="What makes runs alike. [the command without its files]"),
+        click.option(
+            "--series", metavar="NAME", help="What makes runs alike. [the command without its files and numbers]"
+        ),
         click.option("--workflow", metavar="NAME", help="Workflow that durations are learned for. [the program]"),
         click.option("--name", metavar="TEXT", help="Name that people see. [the program or file]"),
     ):

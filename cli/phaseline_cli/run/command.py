@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from phaseline.client.public_command import HIDDEN, public_words
 from phaseline_cli.run.spoken import spoken, spoken_words
 
 _FILE: Final = re.compile(r"^\S*(?:[/\\]\S*|\.\w{1,5})$|^\.{1,2}$")
@@ -25,8 +26,9 @@ def name_of(argv: Sequence[str]) -> str:
 
     `ffmpeg -i in/shot.mov -crf 20 out/shot.mp4` is `ffmpeg shot.mp4`.
     """
-    words = spoken(argv).split()
-    about = [word for word in argv[1:] if not word.startswith("-") and _FILE.search(word)]
+    public = [word for word in public_words(argv) if HIDDEN not in word]
+    words = spoken(public).split()
+    about = [word for word in public[1:] if not word.startswith("-") and _FILE.search(word)]
     last = Path(about[-1]).name if about else next((w for w in words[1:] if w.isprintable() and w[0] != "-"), "")
     return f"{words[0]} {last}".strip()[:LONGEST]
 
@@ -77,7 +79,7 @@ def series_of(argv: Sequence[str]) -> str:
     Options' values stay if they are words: `-preset slow` and `-preset fast` take unlike times. Numbers are facts
     instead: a run with `--frames 400` has an estimate although none had 400 before.
     """
-    words = spoken_words(argv)
+    words = spoken_words([*public_words(argv)])
     kept = words[:1]
     for before, word in pairwise(words):
         if word == "--":

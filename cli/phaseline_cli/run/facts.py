@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Final
 
+from phaseline.client.public_command import public_words
 from phaseline_cli.run.command import is_output, number_of
 
 __all__ = ["input_facts"]
@@ -28,13 +29,8 @@ def input_facts(argv: Sequence[str], folder: str = ".") -> dict[str, float]:
 
 def _numbers(words: Sequence[str]) -> dict[str, float]:
     """Return the first numbers, by their options, without those that are secret."""
-    if not any(_named_numbers(words)):
-        return {}
-    # Imported here, as compiling its regular expressions takes milliseconds.
-    from phaseline.reporting.command_secrets import without_secrets  # noqa: PLC0415
-
     found: dict[str, float] = {}
-    for option, text in islice(_named_numbers(without_secrets(words)), _MOST_NUMBERS):
+    for option, text in islice(_named_numbers(public_words(words)), _MOST_NUMBERS):
         name = option[:_LONGEST_NAME] or "argument"
         if name in found:  # such as the second of `seq 5 60`
             name = f"{name} {sum(each.partition(' ')[0] == name for each in found) + 1}"

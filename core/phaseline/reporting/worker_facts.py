@@ -5,20 +5,17 @@ Imported at the first job, as a program that imports the reporter may never repo
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from phaseline.client.facts import FACTS
+from phaseline.client.public_command import public_words
 
 __all__ = ["Process", "command_line", "this_process", "worker_facts"]
 
 _LONGEST: Final = 1000  # characters of a command
 _LONGEST_NAME: Final = 100
-# A word without these holds no secret, and no option that is longer than a letter.
-_MARKS: Final = frozenset("=:@&;'\" ")
-_SECRET_LETTERS: Final = ("-u", "-p")
-_TOKENS: Final = ("gh", "gl", "hf_", "phl_", "sk-", "xox", "AKIA", "eyJ")
 
 
 class Process(NamedTuple):
@@ -84,37 +81,16 @@ def worker_facts(process: Process, wanted: Collection[str] = FACTS) -> dict[str,
 
 @lru_cache(maxsize=4)  # most programs have one
 def command_line(argv: tuple[str, ...]) -> str:
-    """Return a command as one line of at most 1,000 characters, with its secrets hidden.
-
-    Hidden are the values of options, variables, headers and URL parameters whose names say that they are secret, what
-    is before the `@` of a URL, and the tokens of well-known services.
-    """
+    """Return a command as one line of at most 1,000 characters, with its secrets hidden."""
     words: list[str] = []
     size = 0
-    for word in argv if all(map(_is_plain, argv)) else _without_secrets(argv):
+    for word in public_words(argv):
         words.append(_quoted(_line(word, _LONGEST)))
         size += len(words[-1]) + 1
         if size > _LONGEST:
             break
     line = " ".join(words)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
-
-
-def _is_plain(word: str) -> bool:
-    """Return whether a word, with others like it, holds no secret, as with most commands."""
-    return (
-        len(word) <= _LONGEST
-        and _MARKS.isdisjoint(word)
-        and not (word.startswith("-") and (len(word) > 2 or word in _SECRET_LETTERS))  # noqa: PLR2004 - an option
-        and not any(token in word for token in _TOKENS)
-    )
-
-
-def _without_secrets(argv: Sequence[str]) -> Iterable[str]:
-    # Imported here, as compiling its regular expressions takes milliseconds.
-    from phaseline.reporting.command_secrets import without_secrets  # noqa: PLC0415
-
-    return without_secrets(argv)
 
 
 def _line(text: str, most: int = _LONGEST_NAME) -> str:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-__all__ = ["HIDDEN", "without_secrets"]
+from phaseline.client.public_command import HIDDEN
 
-HIDDEN: Final = "***"
+__all__ = ["without_secrets"]
+
 _LONGEST_WORD: Final = 8000  # characters of a word that are looked at
 
 # A word of an option's or variable's name. `tokens` and `tokenizer` are common in machine learning, and no secrets.
