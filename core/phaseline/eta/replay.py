@@ -27,6 +27,26 @@ Answer = tuple[float, tuple[float, float, float] | None, float]
 """What remains in milliseconds, its band or None, and percent."""
 
 
+class _Overlapping:
+    """The runs that have begun and have not taught yet."""
+
+    def __init__(self) -> None:
+        """Start without runs."""
+        self._begun: dict[str, Past] = {}
+
+    def begin(self, run: Past) -> Iterator[tuple[Past, float]]:
+        """Record the beginning of a run; yield the runs that are active then, each with its time so far."""
+        self._begun[_job_id(run)] = run
+        for other in self._begun.values():
+            ms = run.start - other.start
+            if 0 < ms < other.total or other is run:
+                yield other, ms
+
+    def end(self, run: Past) -> None:
+        """Record that a run teaches."""
+        self._begun.pop(_job_id(run), None)
+
+
 class Model:
     """Answers by what is known at a moment; percent never falls within a run."""
 
@@ -35,25 +55,35 @@ class Model:
     def __init__(self) -> None:
         """Start without history."""
         self._engine = ModelEngine(by_length=self.by_length)
+        self._overlapping = _Overlapping()
         self._run: Past | None = None
         self._percent = 0.0
 
     def learn(self, run: Past) -> None:
         """Learn from a finished run."""
+        self._overlapping.end(run)
         parts = zip(run.names, run.dur, run.skip, strict=True)
         steps = tuple(Step(name, None if skip else ms, skip) for name, ms, skip in parts)
         phases = zip(run.names, run.marks, run.dur, strict=True)
         marks = {name: marks_of(_marked(given, ms)) for name, given, ms in phases if given}
-        self._engine.learn_run(Run(_WORKFLOW, run.series, steps, run.cov, marks))
+        self._engine.learn_run(Run(_WORKFLOW, run.series, steps, run.cov, marks), _job_id(run))
 
     def begin(self, run: Past) -> None:
         """Start the estimates of another run."""
         self._run, self._percent = run, 0.0
+        for active, ms in self._overlapping.begin(run):
+            estimate = self._estimate(Situation(active, ms), active)
+            self._engine.watch(_job_id(active), round(ms * _NS_PER_MS), estimate)
 
     def query(self, state: Situation) -> Answer:
         """Return the remaining time of a run."""
+        estimate = self._estimate(state, self._run)
+        self._percent = max(self._percent, estimate.percent)
+        return _answer(estimate, self._percent, state.t)
+
+    def _estimate(self, state: Situation, run: Past | None) -> Estimate:
         parts = zip(state.names, state.done, state.skipped, strict=False)
-        marks = self._run.marks if self._run is not None else [None] * len(state.names)
+        marks = run.marks if run is not None else [None] * len(state.names)
         so_far = [
             _marked(given or (), state.e if k == state.k else inf) for k, given in enumerate(marks[: state.k + 1])
         ]
@@ -71,9 +101,7 @@ class Model:
             marks=kept,
             reported=any(phase.first is not None for phase in so_far),
         )
-        estimate = self._engine.estimate_observed(seen, "run")
-        self._percent = max(self._percent, estimate.percent)
-        return _answer(estimate, self._percent, state.t)
+        return self._engine.estimate_observed(seen, "run" if run is None else _job_id(run))
 
 
 class Clock(Model):
@@ -88,21 +116,21 @@ class Live:
     def __init__(self) -> None:
         """Start without history."""
         self._engine = ModelEngine()
+        self._overlapping = _Overlapping()
         self._job = Job("")
         self._coming: list[tuple[float, Event | None]] = []
-        self._started = 0
 
     def learn(self, run: Past) -> None:
         """Apply all events of a run to a job, and learn from it."""
-        job = Job(f"{run.series} learned")
-        for ms, event in _events(run, job.job_id):
-            job.apply(event, _moment(ms))
-        self._engine.learn(job)
+        self._overlapping.end(run)
+        self._engine.learn(_job_at(run, inf))
 
     def begin(self, run: Past) -> None:
         """Start a job, whose events come when it is asked about later moments."""
-        self._started += 1
-        self._job = Job(f"{run.series} {self._started}")
+        for active, ms in self._overlapping.begin(run):
+            estimate = self._engine.estimate(_job_at(active, ms), _moment(ms))
+            self._engine.watch(_job_id(active), round(ms * _NS_PER_MS), estimate)
+        self._job = Job(_job_id(run))
         step = max(1000.0, run.total / _MOST_ASKED)
         asked: list[tuple[float, Event | None]] = [(i * step, None) for i in range(1, int(run.total / step) + 1)]
         # The sort is stable: what happens at a moment comes before the question.
@@ -125,6 +153,20 @@ def _answer(estimate: Estimate, percent: float, elapsed_ms: float) -> Answer:
         return elapsed_ms, None, percent
     point, low, high = (ns / _NS_PER_MS for ns in (estimate.remaining_ns, estimate.low_ns, estimate.high_ns))
     return point, (low, point, high), percent
+
+
+def _job_id(run: Past) -> str:
+    """Return a name of a run that no other run has at the time."""
+    return f"{run.series} {id(run)}"
+
+
+def _job_at(run: Past, ms: float) -> Job:
+    """Return the job of a run after so much of it."""
+    job = Job(_job_id(run))
+    for at, event in _events(run, job.job_id):
+        if at <= ms:
+            job.apply(event, _moment(at))
+    return job
 
 
 def _moment(ms: float) -> Moment:

@@ -12,7 +12,7 @@ import trio
 from phaseline.errors import DiskFull
 from phaseline.eta import EmaEngine
 from phaseline.eta.model import MAX_SERIES, ModelEngine
-from phaseline.eta.observed import Run, finished
+from phaseline.eta.observed import Run
 from phaseline.model.job import Job
 from phaseline.model.phase import PhaseDuration
 from phaseline.model.snapshot import Estimate, Moment
@@ -81,6 +81,7 @@ class Learning:
     def estimated(self, job: Job, now: Moment, estimate: Estimate) -> None:
         """See `Listener.estimated`."""
         self.scores.note(job, now, estimate, self._ema.estimate(job, now).remaining_ns)
+        self.model.watch(job.job_id, job.elapsed_ns(now), estimate)
 
     def ended(self, jobs: Sequence[Job], durations: Sequence[PhaseDuration]) -> None:
         """See `Listener.ended`."""
@@ -124,7 +125,7 @@ class Learning:
         self._upto = max(self._upto, job.seq)
         if key := self.scores.end(job):
             self._dirty.add(("scores", key))
-        if finished(job) is not None and (changed := self.model.learn(job)):
+        if changed := self.model.learn(job):
             self._dirty.add(("model", changed))
 
     async def _save_often(self) -> None:

@@ -14,7 +14,7 @@ from phaseline.eta.model import ModelEngine
 from phaseline.eta.model.history import History
 from phaseline.eta.model.pace import Noise
 from phaseline.eta.observed import Run
-from phaseline.model.events import JobCompleted, JobProgress, JobStarted
+from phaseline.model.events import JobCancelled, JobCompleted, JobProgress, JobStarted
 from phaseline.model.statistics import Statistics
 from phaseline.wire import job_status
 from phaseline_server.jobs.tracker import Tracker
@@ -50,6 +50,28 @@ async def work(tracker: Tracker, clock: HandClock, name: str, *, pace: float = 1
             clock.advance(seconds * pace / 4)
     if end:
         await tracker.report(JobCompleted(job_id=name))
+
+
+async def test_a_job_that_is_overdue_raises_the_bands_of_others(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with learner(tmp_path, clock) as (tracker, learning):
+
+        async def high(name: str) -> float:
+            await tracker.report(JobStarted(job_id=name, workflow="film", series="trailer", phases=PHASES))
+            seconds = job_status(tracker.snapshot(name)).eta_high_seconds
+            assert seconds is not None
+            return seconds
+
+        for number in range(3):
+            await work(tracker, clock, f"film{number}")
+        learning.learn_ended()
+        usual = await high("first")
+        await work(tracker, clock, "slow", pace=20, end=False)
+        assert await high("second") > usual
+        for name in ("first", "slow"):
+            await tracker.report(JobCancelled(job_id=name))
+        learning.learn_ended()
+        assert await high("third") == usual
 
 
 async def test_learned_durations_are_reported_and_survive_a_restart(tmp_path: Path) -> None:

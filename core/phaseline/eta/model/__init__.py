@@ -4,7 +4,8 @@ How a question is answered, in the order of the modules: `history` keeps the las
 `design` make columns of their facts, `fit` says where each phase lies, with what other series lend (`lent`),
 `levels` where the series is going, `components` mixes that with recent runs, surprise, similar series and ignorance,
 `pace` extrapolates the worker's progress, `inference` conditions on all that and draws the rest of the run, `band`
-sets the levels of its ends, `predictor` and `engine` tie it to runs and jobs, `store` bounds it all.
+sets the levels of its ends, `overdue` counts active jobs among its misses, `predictor` and `engine` tie it to runs and
+jobs, `store` bounds it all.
 """
 
 from phaseline.eta.model.engine import ModelEngine

@@ -5,6 +5,7 @@ looks at which the truth lay beyond that end). The upper end has a level of its 
 are asked about most and known of least.
 """
 
+from functools import lru_cache
 from math import sqrt
 from typing import Final, NamedTuple
 
@@ -55,6 +56,10 @@ class Band(NamedTuple):
         levels = [min(max(level + step * (_LEVEL - share), _LEAST), _MOST) for level, share in pairs]
         return Band(levels[0], levels[1], levels[2], self.runs + 1)
 
+    def missed(self, count: int, pace: float) -> "Band":
+        """Return the levels as if `count` more runs had lain above the band, and as often below it as they should."""
+        return _missed(self, count, pace) if count else self
+
     def beside(self, other: "Band") -> "Band":
         """Return the means of both."""
         return Band((self.below + other.below) / 2, (self.above + other.above) / 2, (self.early + other.early) / 2)
@@ -63,3 +68,13 @@ class Band(NamedTuple):
         """Return the level of the upper end when about this share of the run has gone by."""
         past = (share / _PAST) ** 2
         return (self.early + past * self.above) / (1 + past)
+
+
+_MISSED: Final = Outside(_LEVEL, 1.0, 1.0)
+
+
+@lru_cache(maxsize=256)
+def _missed(band: Band, count: int, pace: float) -> Band:
+    for _ in range(count):
+        band = band.moved(_MISSED, pace)
+    return band

@@ -6,8 +6,9 @@ from typing import Final
 
 from phaseline.eta.model.history import History
 from phaseline.eta.model.inference import Answer
+from phaseline.eta.model.overdue import Overdue
 from phaseline.eta.model.pace import Pace
-from phaseline.eta.model.predictor import Outlook, Predictor
+from phaseline.eta.model.predictor import COLD, Outlook, Predictor
 from phaseline.eta.model.store import MAX_SERIES, Key, Store
 from phaseline.eta.observed import Observed, Run, finished, observe
 from phaseline.model.job import Job
@@ -36,6 +37,7 @@ class ModelEngine:
         self._store = Store(max_series)
         self._predictor = Predictor(self._store, by_length=by_length)
         self._outlooks: OrderedDict[str, Outlook] = OrderedDict()
+        self._overdue = Overdue()
 
     # ------------------------------------------------------------------ learning and keeping
 
@@ -44,12 +46,15 @@ class ModelEngine:
 
         Only a job that was completed, and was no cache hit, teaches. The state of the series is `encode(key)` then.
         """
-        self._outlooks.pop(job.job_id, None)
         run = finished(job)
-        return None if run is None else self.learn_run(run)
+        if run is not None:
+            return self.learn_run(run, job.job_id)
+        self._end(job.job_id)
+        return None
 
-    def learn_run(self, run: Run) -> Key:
-        """Learn from a run that ended well; the same runs in the same order make the same state."""
+    def learn_run(self, run: Run, job_id: str = "") -> Key:
+        """Learn from the run of a job that ended well; the same runs in the same order make the same state."""
+        self._end(job_id)
         self._predictor.learn(run)
         return run.workflow, run.series
 
@@ -101,7 +106,7 @@ class ModelEngine:
     def estimate(self, job: Job, now: Moment) -> Estimate:
         """See `phaseline.eta.Engine`."""
         if job.state.ended:
-            self._outlooks.pop(job.job_id, None)
+            self._end(job.job_id)
             return Estimate(percent=job.percent, basis="none")
         return self.estimate_observed(observe(job, now), job.job_id)
 
@@ -117,7 +122,7 @@ class ModelEngine:
         current = None if seen.current is None else index.get(seen.current)
         places = [index[name] for name in later if name in index]
         asked = (outlook, current, places, seen.elapsed_ms, seen.phase_ms)
-        answer = self._predictor.ask(*asked, found)
+        answer = self._predictor.ask(*asked, found, self._overdue.misses(job_id))
         least_ms = 0.0
         if found is not None and found.single:
             # It may be the start of a phase that was resumed, and percent never falls: it waits for a second report.
@@ -125,6 +130,21 @@ class ModelEngine:
         elif found is not None and not places:
             least_ms = found.rest(seen.phase_ms)
         return _estimate_from(answer, seen, basis, outlook.runs or outlook.borrowed, least_ms)
+
+    def watch(self, job_id: str, elapsed_ns: int, estimate: Estimate) -> None:
+        """Record the present estimate of an active job, until `learn` or `estimate` finds it ended.
+
+        If it began with few runs and will end beyond its first band, the bands of other such jobs end higher.
+        """
+        if estimate.low_ns is None or estimate.high_ns is None:
+            return
+        if estimate.basis == "similar" or (estimate.basis == "history" and estimate.runs < COLD):
+            self._overdue.begin(job_id, elapsed_ns + estimate.high_ns)
+        self._overdue.note(job_id, elapsed_ns + estimate.low_ns)
+
+    def _end(self, job_id: str) -> None:
+        self._outlooks.pop(job_id, None)
+        self._overdue.forget(job_id)
 
     def _outlook(self, seen: Observed, later: tuple[str, ...], job_id: str) -> Outlook:
         """Return the outlook of a job; one that was made before only if just more phases have finished since."""

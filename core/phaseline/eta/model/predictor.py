@@ -12,7 +12,7 @@ from phaseline.eta.model.pace import Pace, bias_of, noise_of, pace
 from phaseline.eta.model.store import Key, Store
 from phaseline.eta.observed import Mark, Run, Step, clean_ms
 
-__all__ = ["Ground", "Outlook", "Predictor"]
+__all__ = ["COLD", "Ground", "Outlook", "Predictor"]
 
 # Moments of a run that are looked at again: the first ones, then the middles of eight equal parts of it.
 _PARTS: Final = 8
@@ -115,8 +115,9 @@ class Predictor:
         elapsed_ms: float,
         phase_ms: float,
         found: Pace | None,
+        misses: int = 0,
     ) -> Answer:
-        """Return what remains of the run; the arguments are those of `Question`."""
+        """Return what remains of the run; all but `misses`, the number of overdue jobs, is as in `Question`."""
         history, store = self.store.get(outlook.ground.key) or _NEW, self.store
         cold = outlook.runs < COLD
         noise = history.noise
@@ -130,7 +131,7 @@ class Predictor:
                 phase_ms,
                 found,
                 noise.trust(store.noise),
-                store.cold if cold else history.band.beside(store.band),
+                store.cold.missed(misses, _COLD_PACE) if cold else history.band.beside(store.band),
                 self.by_length,
                 alone=not outlook.runs and not outlook.borrowed,
             )
