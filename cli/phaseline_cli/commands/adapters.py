@@ -24,7 +24,10 @@ def adapters_command(as_json: bool) -> None:  # noqa: FBT001
     """List the programs whose progress is understood.
 
     Your own adapters are TOML files in ~/.config/phaseline/adapters; they replace built-in ones of the same name.
-    """
+
+    \b
+        phaseline adapters --json | jq -r '.[].name'
+    """  # noqa: D301 - click reads the backspace
     found = all_adapters()
     if as_json:
         import json  # noqa: PLC0415

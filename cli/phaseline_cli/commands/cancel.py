@@ -28,7 +28,10 @@ def cancel_command(
     The job's worker gets an order to end it, if it takes orders: `phaseline run`, `phaseline queue`, pictures, and
     reporters with `on_cancel`. The order is stored, and reaches a worker that reconnects later. A job of a script, as
     `phaseline start` begins it, has no worker: its end is recorded.
-    """
+
+    \b
+        phaseline cancel shot-13 -m "wrong file"
+    """  # noqa: D301 - click reads the backspace
     job, reason = job_id_of(job_id), text_of(message)
     own = job_id is None or job == os.environ.get("PROGRESS_JOB")
     if record or own or not _ordered(job, reason, url, quiet=quiet):

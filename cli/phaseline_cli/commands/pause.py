@@ -15,5 +15,8 @@ def pause_command(job_id: str, *, message: str, url: str | None, quiet: bool) ->
     """Order a job's worker to pause the job.
 
     The order is stored, and reaches the worker when it is connected. Jobs of `phaseline run` are stopped by SIGSTOP.
-    """
+
+    \b
+        phaseline pause shot-13 -m "the other job first"
+    """  # noqa: D301 - click reads the backspace
     give_or_fail(job_id_of(job_id), "pause", text_of(message), url, quiet=quiet)

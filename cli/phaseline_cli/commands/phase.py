@@ -15,7 +15,11 @@ def phase_command(words: tuple[str, ...], *, message: str, url: str | None, stri
     """Report that a job is in the phase NAME. This ends the phase before it.
 
     A single word is the NAME, and the job is that in PROGRESS_JOB.
-    """
+
+    \b
+        phaseline phase render
+        phaseline phase shot-13 render -m "warming up"
+    """  # noqa: D301 - click reads the backspace
     *ids, name = words
     if len(ids) > 1:
         raise click.UsageError(f"{len(words)} arguments; allowed: [ID] NAME")

@@ -25,7 +25,11 @@ def queue_command() -> None:
     """Run commands one after the other, or several at a time, each as by `phaseline run`.
 
     There is no daemon: a process starts with the first job, and ends with the last one.
-    """
+
+    \b
+        phaseline queue add --slots 2 -- ffmpeg -i shot.mov shot.mp4
+        phaseline queue list
+    """  # noqa: D301 - click reads the backspace
 
 
 def _start(store: Store) -> None:

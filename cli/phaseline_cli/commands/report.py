@@ -43,7 +43,7 @@ def report_command(
         phaseline report 42                      42 % of the job in PROGRESS_JOB
         phaseline report shot-13 42              42 % of the job shot-13
         phaseline report --done 3 --total 9      a count
-        phaseline report shot-13 -m "warming up" a message; the progress is unknown
+        phaseline report shot-13 -m "warming up" a message without progress
 
     A single number is always PERCENT, unless --done is given; a single other word is the ID. Two words are the ID and
     PERCENT.

@@ -12,5 +12,9 @@ from phaseline_cli.commands.options import JOB, job_id_of, server_options, text_
 @click.option("-q", "--quiet", is_flag=True, help="Print no notes.")
 @server_options
 def resume_command(job_id: str, *, message: str, url: str | None, quiet: bool) -> None:
-    """Order a job's worker to go on with a paused job."""
+    """Order a job's worker to go on with a paused job.
+
+    \b
+        phaseline resume shot-13
+    """  # noqa: D301 - click reads the backspace
     give_or_fail(job_id_of(job_id), "resume", text_of(message), url, quiet=quiet)

@@ -96,7 +96,11 @@ def run_command(  # noqa: PLR0913 - one an option
 
     The command's output, exit code, signals and terminal are what they would be without Phaseline, and so they are
     while the server is away. Exit codes of our own: 124 time-out, 125 not started, 126 not executable, 127 not found.
-    """
+
+    \b
+        phaseline run -- ffmpeg -i shot.mov -crf 20 shot.mp4
+        phaseline run --name "nightly backup" -- tar -cf backup.tar examples
+    """  # noqa: D301 - click reads the backspace
     block()
     keep_lock()
     sys.setswitchinterval(_TURN_S)

@@ -21,7 +21,12 @@ _PHASE_SIGNS: Final = {"done": "✓", "current": "►", "skipped": "-", "failed"
 @click.option("--json", "as_json", is_flag=True, help="Print the status as a JSON document.")
 @server_options
 def show_command(job_id: str | None, *, as_json: bool, url: str | None) -> None:
-    """Show a job, by default the one in PROGRESS_JOB."""
+    """Show a job, by default the one in PROGRESS_JOB.
+
+    \b
+        phaseline show shot-13
+        phaseline show shot-13 --json | jq .eta_seconds
+    """  # noqa: D301 - click reads the backspace
     job = job_id_of(job_id)
     try:
         with connect(url) as connection:

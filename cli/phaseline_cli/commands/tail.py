@@ -33,7 +33,11 @@ def tail_command(job_id: str | None, *, since: str | None, jsonl: bool, output: 
     With --output, print what the program of the job prints: what is kept of it, then what comes.
 
     A lost connection is resumed, without a gap. `epoch` and `seq` of a JSON message are its POSITION.
-    """
+
+    \b
+        phaseline tail shot-13 --output
+        phaseline tail --jsonl | jq -r .type
+    """  # noqa: D301 - click reads the backspace
     if output:
         _print_output(job_id_of(job_id), url)
         return

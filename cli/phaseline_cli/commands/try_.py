@@ -102,7 +102,11 @@ def try_command(file: BinaryIO, name: str | None, argv: str | None, code: int | 
     """Show what is read from FILE, a log or a recording; - is standard input.
 
     Prints one JSON line for each change of progress, then one for the end.
-    """
+
+    \b
+        phaseline try --as rsync backup.log
+        rsync -a --info=progress2 in/ out/ | phaseline try --as rsync -
+    """  # noqa: D301 - click reads the backspace
     adapters = all_adapters()
     if name is not None and name not in adapters:
         raise click.UsageError(f"no adapter is named {name!r}; `phaseline adapters` lists them")

@@ -59,6 +59,10 @@ def wait_command(
     that in PROGRESS_JOB if no ID is given. The server sends what happens; a lost connection is resumed.
 
     \b
+        phaseline wait shot-13 --timeout 2h && echo done
+        phaseline wait a b --any --for phase=render
+
+    \b
     Exit code: that of the first job that did not meet the condition, else 0.
       0  met            3  the job was cancelled    7    no server answers
       1  the job ended  5  no such job              124  time-out
