@@ -14,6 +14,7 @@ RECIPES = (
     "A state of a job",
     "A column of the list",
     "An engine of the log",
+    "A command",
     "An adapter of `phaseline run`",
 )
 LINK = re.compile(r"\[[^]]*\]\(([^)#]+)\)")
@@ -54,6 +55,13 @@ def test_the_files_of_a_recipe_have_what_it_says_to_change(title: str) -> None:
             names = [name.replace("NAME", "") for name in NAME.findall(LINK.sub("", change))]
             missing = [name for name in names if not re.search(rf"\w*{name}\b", inside)]
             assert not missing, f"{files}: {missing}"
+
+
+def test_every_file_that_it_links_or_names_by_its_path_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = {*LINK.findall(text), *re.findall(r"`((?:[\w.-]+/)+[\w.*-]*)`", text)} - {"log/<name>/"}
+    assert len(named) > 50
+    assert [path for path in sorted(named) if not any(ROOT.glob(path))] == []
 
 
 def test_the_tests_that_recipes_name_exist() -> None:
