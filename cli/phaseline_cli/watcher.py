@@ -98,7 +98,7 @@ class Watcher:
             series=series_of(argv) if wishes.series is None else wishes.series,
             job_id=wishes.of_job or wishes.job_id,
             worker=self._reporter.identity.facts(_process(argv, pid)),
-            info=input_facts(argv) if self._reporter.identity.sends("command") else None,
+            info=input_facts(argv) if (sends := self._reporter.identity.sends("command")) else None,
             **_handlers(None if wishes.of_job else orders),
         )
         self._output: OutputDelivery | None = None
@@ -107,6 +107,8 @@ class Watcher:
             self._output = OutputDelivery(self._job.job_id, Address.configured(None))
         self._inside = Inside(pid if wishes.tree else 0, self._reader, tee.begun)
         self._command = CommandJob(self._reporter, self._job, phases)
+        self._facts = None if wishes.of_job is not None or not sends else dict[str, float]()
+        """The facts that the output has revealed and that are reported; None: none are."""
         self._unreadable = False
         self._waits = False
         self._thread = threading.Thread(target=self._watch, name="watch")
@@ -183,10 +185,16 @@ class Watcher:
             for begin in range(0, len(data), SLICE):
                 for _, now in reader.feed(at, stream, data[begin : begin + SLICE]):
                     self._report(now)
+                self._report_facts(reader.progress.facts)
                 time.sleep(0)
         if not taken:
             for _, now in reader.quiet(reader.last + QUIET):
                 self._report(now)
+
+    def _report_facts(self, found: dict[str, float]) -> None:
+        if self._facts is not None and found != self._facts:
+            self._facts = found
+            self._job.info(**found)
 
     def _report(self, now: Reading) -> None:
         if self._inside.muted:

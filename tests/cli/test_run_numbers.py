@@ -1,5 +1,6 @@
 """The numbers in a command: facts for its estimate, not a series of their own."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pytest
 
 from phaseline.eta.model import ModelEngine
 from phaseline.eta.observed import Observed, Run, Step
+from phaseline_cli.run.adapter import load
 from phaseline_cli.run.command import series_of
 from phaseline_cli.run.facts import input_facts
+from phaseline_cli.run.reader import Reader
 from tests.support.commands import job_status, phaseline
-from tests.support.servers import server_process
+from tests.support.servers import ROOT, server_process
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,35 @@ async def test_the_server_gets_the_numbers_unless_the_command_is_private(env: di
         found = [await job_status(server.url, job) for job in ("open", "private")]
     assert [each["photo_info"] for each in found] == [{"argument": 0.1}, {}]
     assert found[0]["series"] == "sleep"
+
+
+@pytest.mark.parametrize(
+    ("recording", "facts"),
+    [
+        ("ffmpeg-x264-pipe", {"duration": 24.02, "pixels": 640 * 360, "frames": 600}),
+        ("ffmpeg-unknown-duration-pty", {}),
+        ("rsync-progress2-pipe", {}),
+    ],
+)
+def test_the_head_of_the_output_has_facts(recording: str, facts: dict[str, float]) -> None:
+    lines = (ROOT / f"tests/data/recordings/{recording}.jsonl").read_text().splitlines()
+    reader = Reader(load(None), json.loads(lines[0])["argv"])
+    for line in lines[1:]:
+        at, stream, text = json.loads(line)
+        list(reader.feed(at, stream, text.encode()))
+    assert reader.progress.facts == facts
+
+
+@pytest.mark.needs("ffmpeg")
+async def test_the_server_gets_the_facts_of_the_output(env: dict[str, str], tmp_path: Path) -> None:
+    film = ["ffmpeg", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=10", "-t", "2", "-f", "null", "-"]
+    async with server_process(tmp_path) as server:
+        env["PROGRESS_URL"] = server.url
+        for words in (["--id", "open"], ["--id", "private", "--facts", "pid"]):
+            assert (await phaseline(env, "run", *words, "--", *film)).code == 0
+        found = [await job_status(server.url, job) for job in ("open", "private")]
+    assert found[0]["photo_info"] == {"-t": 2, "duration": 2, "pixels": 64 * 48, "frames": 20}
+    assert found[1]["photo_info"] == {}
 
 
 def test_a_number_that_never_came_before_has_an_estimate() -> None:

@@ -9,6 +9,9 @@ from phaseline_cli.run.program import Lines
 
 _BEGIN: Final = re.compile(r"^ffmpeg version ")
 _DURATION: Final = re.compile(r"^  Duration: (?:(\d+:\d\d:\d\d\.\d+)|N/A)")
+_PICTURE: Final = re.compile(
+    r"^ +Stream #\d+:\d+\S* Video: .*?\b(\d{2,5})x(\d{2,5})\b(?:.*?, (\d+(?:\.\d+)?) (?:fps|tbr))?"
+)
 _OUTPUT: Final = re.compile(r"^Output #0, (\w+)")
 _PASS: Final = re.compile(r"\[libx26[45] @ [^]]*\].*\b(?:2pass|pass)\b", re.IGNORECASE)
 _STATUS: Final = re.compile(r"\bL?size=.*\btime=(-?\d+:\d\d:\d\d\.\d+|N/A)")
@@ -29,6 +32,8 @@ class Program(Lines):
         self._runs = 0
         self._lengths: list[float | None] = []
         self._null = False
+        self._picture: re.Match[str] | None = None
+        """The size and the rate of the first input with pictures."""
 
     def line(self, text: str) -> bool:
         """Take in a line; return whether it meant something."""
@@ -39,6 +44,8 @@ class Program(Lines):
         if duration is not None:
             self._lengths.append(seconds(duration.group(1)) if duration.group(1) else None)
             return True
+        if self._picture is None and self._runs == 0:
+            self._picture = _PICTURE.match(text)
         output = _OUTPUT.match(text)
         if output is not None:
             self._output(null=output.group(1) == "null")
@@ -58,6 +65,7 @@ class Program(Lines):
     def _output(self, *, null: bool) -> None:
         """Begin a run; one that writes nothing is the first of two passes."""
         self._runs += 1
+        self._find_facts()
         if null and self._runs == 1 and self._command.passes != 0:
             self._null = True
             self.progress.enter("pass 1")
@@ -68,6 +76,17 @@ class Program(Lines):
             self.progress.enter(f"encode {self._runs}")
         else:
             self.progress.enter("pass 2" if self._command.passes == SECOND else self._name())
+
+    def _find_facts(self) -> None:
+        """Find the seconds, frames and pixels to make: the time that a run takes depends on them."""
+        length = self._command.length(self._lengths)
+        found = {} if length is None else {"duration": length}
+        if self._picture is not None:
+            width, height, rate = self._picture.groups()
+            found["pixels"] = int(width) * int(height)
+            if length is not None and rate is not None:
+                found["frames"] = round(length * float(rate))
+        self.progress.facts = found | self.progress.facts
 
     def _name(self) -> str:
         return "encode" if any(self._lengths) or not self._lengths else "convert"

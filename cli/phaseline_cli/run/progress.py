@@ -24,6 +24,8 @@ class Progress:
     def __init__(self) -> None:
         self.phases: list[str] = []
         """The phases that have begun, in their order."""
+        self.facts: dict[str, float] = {}
+        """What the program reveals of its work before it begins; the first value of each counts."""
         self._now = Reading()
 
     @property
