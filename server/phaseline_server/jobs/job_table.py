@@ -75,10 +75,10 @@ class JobTable:
         self.weight += size - self._weights.get(job_id, 0)
         self._weights[job_id] = size
         self._jobs[job_id] = job
-        if before is not None and _is_active(before) and _is_active(job) and before.host == job.host:
+        if before is not None and _is_active(before) and _is_active(job) and _place(before) == _place(job):
             # Most changes: only those are many in one group.
             if job.host:
-                self._hosts[job.host][job_id] = job
+                self._hosts[job.host][job_id] = self._boxes[_place(job)][job_id] = job
             return
         if before is not None:
             self._remove_from_host(before)
@@ -106,7 +106,7 @@ class JobTable:
         if _is_at_host(job):
             self._hosts.setdefault(job.host, {})[job.job_id] = job
         if _is_in_box(job):
-            self._boxes.setdefault((job.host, job.queue), {})[job.job_id] = job
+            self._boxes.setdefault(_place(job), {})[job.job_id] = job
 
     def _remove_from_host(self, job: Job) -> None:
         if _is_at_host(job):
@@ -115,7 +115,7 @@ class JobTable:
             if not jobs:
                 del self._hosts[job.host]
         if _is_in_box(job):
-            key = job.host, job.queue
+            key = _place(job)
             del self._boxes[key][job.job_id]
             if not self._boxes[key]:
                 del self._boxes[key]
@@ -148,6 +148,10 @@ class JobTable:
 
 def _is_active(job: Job) -> bool:
     return job.state is State.ACTIVE and not job.dismissed
+
+
+def _place(job: Job) -> tuple[str, str]:
+    return job.host, job.queue
 
 
 def _is_at_host(job: Job) -> bool:
