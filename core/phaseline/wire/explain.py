@@ -2,7 +2,7 @@
 
 import re
 from math import isinf
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -113,11 +113,12 @@ def _described(structs: list[Any], path: str) -> str:
 
 
 def _description(hint: Any) -> str:
-    """Return the description in the annotation of a type or of its arguments, else the type in words, else ""."""
+    """Return the description in the annotation of a type or of its arguments, else its values or type, else ""."""
     notes = (note for part in (hint, *get_args(hint)) for note in getattr(part, "__metadata__", ()))
     described = (note.description for note in notes if isinstance(note, Meta) and note.description)
     words = (_WORDS[part] for part in (hint, getattr(hint, "__origin__", hint), *get_args(hint)) if part in _WORDS)
-    return next(described, None) or next(words, "")
+    values = (", ".join(get_args(part)) for part in (hint, *get_args(hint)) if get_origin(part) is Literal)
+    return next(described, None) or next(values, None) or next(words, "")
 
 
 def _type_in(reason: str) -> str:
