@@ -37,6 +37,7 @@ OURS = {
         "elapsed_seconds",
     ),
 }
+ORDERS_AND_QUEUE = ("orders", "queue", "position", "queued_at", "start_eta_seconds", "start_at")
 
 
 def blocks() -> dict[str, str]:
@@ -97,7 +98,7 @@ async def test_the_messages_have_exactly_the_contracts_fields_first(
     assert [(message["type"], sorted(set(message) - OURS)) for message in messages] == [
         (kind, sorted(("type", "job_id", "photo_id", "timestamp", *fields)))
         for kind, fields in (
-            ("job_started", ("photo_info", "worker", "stages", "averages", "cache_hit")),
+            ("job_started", ("photo_info", "worker", *ORDERS_AND_QUEUE, "stages", "averages", "cache_hit")),
             ("job_progress", ("stage", "progress", "message", "details", "stage_elapsed_seconds")),
             ("stage_completed", ("stage", "result", "skipped", "stage_seconds", "average_seconds")),
             ("error_occurred", ("error_type", "error_message", "error_details", "stage")),

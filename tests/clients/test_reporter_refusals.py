@@ -39,25 +39,25 @@ async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
         yield running
 
 
-@pytest.mark.parametrize(("said", "error"), WRONG)
+@pytest.mark.parametrize(("event", "error"), WRONG)
 async def test_a_wrong_report_is_logged_once_and_never_raised(
-    output: Any, error: type[PhaselineError], caplog: pytest.LogCaptureFixture
+    event: Any, error: type[PhaselineError], caplog: pytest.LogCaptureFixture
 ) -> None:
     reporter = Reporter("ws://127.0.0.1:1/ws")
-    reporter.report(output)
-    reporter.report(output)
+    reporter.report(event)
+    reporter.report(event)
     [record] = caplog.records
     assert "is not reported" in record.message
     assert "allowed:" in record.message
     reporter.close()
 
 
-@pytest.mark.parametrize(("said", "error"), WRONG)
+@pytest.mark.parametrize(("event", "error"), WRONG)
 async def test_a_strict_reporter_raises_the_error_of_the_server_at_once(
-    output: Any, error: type[PhaselineError]
+    event: Any, error: type[PhaselineError]
 ) -> None:
     with Reporter("ws://127.0.0.1:1/ws", strict=True) as reporter, pytest.raises(error, match="allowed:"):
-        reporter.report(output)
+        reporter.report(event)
 
 
 async def test_a_report_that_only_the_server_rejects_is_logged_once(

@@ -11,7 +11,9 @@ from phaseline.wire import ClientMessage, decode_client
 LIMIT = 65_536
 
 JOB = {"job_id": "j"}
+ANSWER = JOB | {"order_id": "o", "order": "cancel"}
 REPORTED: dict[str, dict[str, Any]] = {
+    "job_queued": JOB,
     "job_started": JOB,
     "job_progress": JOB | {"stage": "importing"},
     "stage_completed": JOB | {"stage": "importing"},
@@ -20,6 +22,8 @@ REPORTED: dict[str, dict[str, Any]] = {
     "job_completed": JOB,
     "job_failed": JOB,
     "job_cancelled": JOB,
+    "order_taken": ANSWER,
+    "order_refused": ANSWER,
     "processing_metrics": JOB,
     "register": {},
     "subscribe": {},
@@ -54,6 +58,11 @@ TAKES: dict[str, str] = {
     "series": "str",
     "host": "str",
     "cache_hit": "bool",
+    "queue": "str",
+    "position": "int null",
+    "orders": "",
+    "order_id": "str",
+    "order": "",
     "stage": "str",
     "progress": "int float null",
     "message": "str",
@@ -84,19 +93,12 @@ TAKES: dict[str, str] = {
     "gpus": "",
 }
 EVENT_FIELDS = ["job_id", "producer", "producer_seq", "age_seconds"]
+BEGINNING_FIELDS = [
+    *("name", "photo_id", "photo_info", "workflow", "phases", "series", "host", "worker", "queue", "orders"),
+]
 FIELDS: dict[str, list[str]] = {
-    "job_started": [
-        *EVENT_FIELDS,
-        "name",
-        "photo_id",
-        "photo_info",
-        "workflow",
-        "phases",
-        "series",
-        "host",
-        "worker",
-        "cache_hit",
-    ],
+    "job_queued": [*EVENT_FIELDS, *BEGINNING_FIELDS, "position"],
+    "job_started": [*EVENT_FIELDS, *BEGINNING_FIELDS, "cache_hit"],
     "job_progress": [*EVENT_FIELDS, "stage", "progress", "done", "total", "unit", "message", "details", "photo_id"],
     "stage_completed": [*EVENT_FIELDS, "stage", "result", "skipped", "photo_id"],
     "photo_info": [*EVENT_FIELDS, "photo_data", "photo_id"],
@@ -104,6 +106,8 @@ FIELDS: dict[str, list[str]] = {
     "job_completed": [*EVENT_FIELDS, "result", "success", "duration", "photo_id"],
     "job_failed": [*EVENT_FIELDS, "result", "success", "duration", "photo_id"],
     "job_cancelled": [*EVENT_FIELDS, "reason"],
+    "order_taken": [*EVENT_FIELDS, "order_id", "order"],
+    "order_refused": [*EVENT_FIELDS, "order_id", "order", "reason"],
     "processing_metrics": [*EVENT_FIELDS, "metrics", "photo_id"],
     "register": ["client_type", "client_name", "acks", "producer"],
     "subscribe": ["channels", "snapshot", "since", "coalesce_ms", "batch"],
@@ -146,7 +150,7 @@ def test_a_wrong_type_is_rejected_with_the_field_the_value_and_the_allowed_type(
     named, _, seen_and_allowed = str(error).partition(" is ")
     seen, _, allowed = seen_and_allowed.partition("; allowed: ")
     assert named.partition("[")[0].partition(".")[0] == field
-    inner = {"phases": "1", "channels": "1", "gpus": "1"}.get(field) if value == "list" else None
+    inner = {"phases": "1", "channels": "1", "gpus": "1", "orders": "1"}.get(field) if value == "list" else None
     assert seen == (inner or repr(VALUES[value])) or named == "since.epoch"
     assert len(allowed) > 5
     assert "`" not in allowed
@@ -171,7 +175,8 @@ def test_a_missing_field_is_named(message: str, field: str) -> None:
     sent = {name: value for name, value in REPORTED[message].items() if name != field}
     error = refusal(json.dumps({"type": message, **sent}))
     assert type(error) is InvalidField
-    assert str(error).startswith(f"{field} is missing; allowed: a")
+    allowed = "cancel, pause, resume" if field == "order" else "a"
+    assert str(error).startswith(f"{field} is missing; allowed: {allowed}")
 
 
 @pytest.mark.parametrize(
@@ -192,6 +197,7 @@ def test_a_missing_field_is_named(message: str, field: str) -> None:
         ("job_progress", "age_seconds", -0.1, "a number of seconds from 0 to 604800"),
         ("job_progress", "age_seconds", 604_801, "a number of seconds from 0 to 604800"),
         ("job_progress", "photo_id", "p" * 201, "an integer of 64 bits, a string of at most 200 characters in one "),
+        ("order_taken", "order", "stop", "cancel, pause, resume"),
         ("job_started", "workflow", "", "a string of 1 to 100 characters in one line"),
         ("job_started", "series", "s" * 101, "a string of at most 100 characters in one line"),
         ("job_started", "host", "h\n", "a string of at most 100 characters in one line"),

@@ -10,10 +10,16 @@ from phaseline.model.events import (
     EVENTS,
     MAX_AGE_S,
     Event,
+    JobDismissed,
     JobLost,
     JobProgress,
+    JobQueued,
+    JobResumed,
     JobStalled,
     JobStarted,
+    OrderGiven,
+    OrderRefused,
+    OrderTaken,
     PhaseCompleted,
     PhotoInfo,
 )
@@ -92,6 +98,20 @@ def example_of(kind: type[Event], job_id: str = "job_1", **fields: Any) -> Event
     filled = {"phase": "importing", "error_type": "oops", "text": "it broke", "data": {"iso": 800}, **ORDER}
     wanted = {field: value for field, value in filled.items() if field in required_fields(kind)}
     return kind(job_id=job_id, **(wanted | fields))
+
+
+def events_before(kind: type[Event], started: JobStarted) -> list[Event]:
+    """Return the events of a job, from `started` on, after which it accepts `example_of(kind)`."""
+    stalled, ordered = [started, example_of(JobStalled)], [started, example_of(OrderGiven)]
+    before: dict[type[Event], list[Event]] = {
+        JobQueued: [],
+        JobStarted: [],
+        JobResumed: stalled,
+        JobDismissed: stalled,
+        OrderTaken: ordered,
+        OrderRefused: ordered,
+    }
+    return before.get(kind, [started])
 
 
 def required_fields(kind: type[msgspec.Struct]) -> set[str]:

@@ -9,14 +9,7 @@ from phaseline.model.events import (
     EVENTS,
     ErrorOccurred,
     Event,
-    JobDismissed,
-    JobQueued,
-    JobResumed,
-    JobStalled,
     JobStarted,
-    OrderGiven,
-    OrderRefused,
-    OrderTaken,
     PhaseCompleted,
 )
 from phaseline.model.events import JobProgress as Progressed
@@ -28,7 +21,7 @@ from phaseline_tui.model.decoding import decode, statuses
 from phaseline_tui.model.events import words_of
 from phaseline_tui.model.frames import ConnectionEstablished, JobMessage, JobProgress, Snapshot
 from phaseline_tui.model.ingest import from_status
-from tests.support.core_events import SECOND, WALL, example_of, moment
+from tests.support.core_events import SECOND, WALL, events_before, example_of, moment
 
 
 def test_a_field_of_a_wrong_type_is_skipped_and_counted() -> None:
@@ -82,17 +75,7 @@ def test_every_message_of_a_server_is_decoded(kind: type[Event]) -> None:
     job = Job("job_1")
     started = JobStarted(job_id="job_1", photo_id=456, phases=("a", "b"), series="s", orders=("cancel",))
     event = example_of(kind)
-    ordered = [started, example_of(OrderGiven)]
-    stalled = [started, example_of(JobStalled)]
-    before: dict[type[Event], list[Event]] = {
-        JobQueued: [],
-        JobStarted: [],
-        JobResumed: stalled,
-        JobDismissed: stalled,
-        OrderTaken: ordered,
-        OrderRefused: ordered,
-    }
-    for second, each in enumerate([*before.get(kind, [started]), event]):
+    for second, each in enumerate([*events_before(kind, started), event]):
         job.apply(each, moment(second))
     encoded = encode_message(event, job.snapshot(moment(3), Estimate(40.0, 6 * SECOND), {}), 8, "e1", WALL)
     frame, ignored = decode(encoded)

@@ -13,14 +13,11 @@ from phaseline.model.events import (
     EVENTS,
     ErrorOccurred,
     Event,
-    JobDismissed,
-    JobResumed,
-    JobStalled,
     JobStarted,
     PhaseCompleted,
 )
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Estimate, Reason
+from phaseline.model.snapshot import Estimate, OrderKind, Reason
 from phaseline.stream import Position
 from phaseline.wire import encode_message, encode_snapshot
 from phaseline_tui.drawing.detail import detail
@@ -31,7 +28,7 @@ from phaseline_tui.model.decoding import decode_batch
 from phaseline_tui.model.event_log import EventLog
 from phaseline_tui.model.events import words_of
 from phaseline_tui.model.state import ViewState
-from tests.support.core_events import SECOND, WALL, example_of, moment
+from tests.support.core_events import SECOND, WALL, events_before, example_of, moment
 from tests.support.examples import examples
 from tests.support.tui_jobs import FixedClock
 
@@ -47,7 +44,9 @@ TOKENS = [
 
 def encoded_messages() -> Iterator[bytes]:
     """Yield a snapshot with two jobs, and one message of each kind, as the server encodes them."""
-    started = JobStarted(job_id="job_1", photo_id=456, photo_info={"iso": 800}, phases=("a", "b"), series="s")
+    started = JobStarted(
+        job_id="job_1", photo_id=456, photo_info={"iso": 800}, phases=("a", "b"), series="s", orders=("cancel",)
+    )
     error = ErrorOccurred(job_id="job_1", error_type="oops", text="no disk", details={"free": 0})
     job = job_after(started, PhaseCompleted(job_id="job_1", phase="a"), error)
     estimate = Estimate(40.0, 6 * SECOND, phase_percent=33.0)
@@ -56,9 +55,7 @@ def encoded_messages() -> Iterator[bytes]:
     yield encode_snapshot(described, Position("e1", 7), 1, recovered=None)
     for kind in EVENTS:
         event = example_of(kind)
-        stalled = [started, example_of(JobStalled)]
-        before: dict[type[Event], list[Event]] = {JobStarted: [], JobResumed: stalled, JobDismissed: stalled}
-        job = job_after(*before.get(kind, [started]), event)
+        job = job_after(*events_before(kind, started), event)
         yield encode_message(event, job.snapshot(moment(3), estimate, {}), 8, "e1", WALL)
 
 

@@ -303,4 +303,4 @@ async def test_another_format_is_refused(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         error = await ask(client, f"{PATH}?format=gif", 422)
         assert error["code"] == "INVALID_FIELD"
-        assert error["error"] == "format is 'gif'; allowed: json or png"
+        assert error["error"] == "format is 'gif'; allowed: json, png or thumbnail"

@@ -69,7 +69,7 @@ def test_the_error_for_an_unknown_series_lists_the_known_ones(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"", "truncated"),
         (b"{", "truncated"),

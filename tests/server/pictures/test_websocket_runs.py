@@ -43,9 +43,10 @@ OURS = [
     "stage_count",
     "elapsed_seconds",
 ]
+ORDERS_AND_QUEUE = ["orders", "queue", "position", "queued_at", "start_eta_seconds", "start_at"]
 # What each message has of its own, and what we add to it at the end.
 FIELDS: dict[str, tuple[list[str], list[str]]] = {
-    "job_started": (["photo_info"], ["worker", "stages", "averages", "cache_hit"]),
+    "job_started": (["photo_info"], ["worker", "stages", "averages", "cache_hit", *ORDERS_AND_QUEUE]),
     "job_progress": (["stage", "progress", "message", "details"], ["stage_elapsed_seconds"]),
     "stage_completed": (["stage", "result"], ["skipped", "stage_seconds", "average_seconds"]),
     "error_occurred": (["error_type", "error_message", "error_details", "stage"], []),
