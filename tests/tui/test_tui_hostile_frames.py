@@ -17,7 +17,7 @@ from phaseline.model.events import (
     PhaseCompleted,
 )
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Estimate, OrderKind, Reason
+from phaseline.model.snapshot import Estimate, Reason
 from phaseline.stream import Position
 from phaseline.wire import encode_message, encode_snapshot
 from phaseline_tui.drawing.detail import detail
