@@ -68,6 +68,7 @@ def refusal(frame: bytes | str, max_depth: int = 16) -> PhaselineError:
         (b'{"type":"ping","type":"pong"}', UnknownType, "type is 'pong'; allowed: "),
         # numbers that no machine has room for
         (INFO % "1e400", InvalidField, "x is '1e400'; allowed: numbers up to 1.7e308"),
+        (INFO % "6.1e308.0", InvalidField, "x is '6.1e308'; allowed: numbers up to 1.7e308"),
         (INFO % '["y",{},"z",1e400]', InvalidField, "x is '1e400'; allowed: "),
         (INFO % "-1e999", InvalidField, "x is '-1e999'; allowed: "),
         (INFO % ('{"y":"1e400","z":[' + "9" * 5000 + "]}"), InvalidField, "z is '9999999"),
