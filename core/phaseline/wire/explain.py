@@ -14,7 +14,9 @@ __all__ = ["explained", "not_json", "out_of_range"]
 
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>\w+)`")
 # A key, any other string (so that numbers inside it don't match), or a number.
-_TOKEN: Final = re.compile(rb'"(?P<string>(?:[^"\\]|\\.)*)"(?P<key>\s*:)?|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)', re.DOTALL)
+_TOKEN: Final = re.compile(
+    rb'"(?P<string>(?:[^"\\]|\\.)*)"(?P<key>\s*:)?|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)', re.DOTALL
+)
 # Half of a surrogate pair; Python's json writes one for file names that aren't UTF-8.
 _LONE_SURROGATE: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
