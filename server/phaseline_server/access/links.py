@@ -165,7 +165,7 @@ class Links:
                 document = read_document(self._path, _LinkDocument, "link") or _LinkDocument()
                 write_document(self._path, _LinkDocument(links=tuple(change(document.links))), self._data_dir)
 
-        async with self._changing:  # one thread at a time, whatever the number of requests
+        async with self._changing:  # one thread at a time, for any number of requests
             await trio.to_thread.run_sync(replace)
         self._load()
 

@@ -1,11 +1,10 @@
-"""Views of the tracker and the log, limited to the permissions of the current client.
+"""The view of the tracker that is limited to the permissions of the current client.
 
-All checks of permissions on jobs are here, so no route can forget one.
+All checks of permissions on jobs are here and in `stream_view`, so no route can forget one.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -15,15 +14,12 @@ from phaseline.model.events import Event, JobDismissed, JobQueued, JobStarted, O
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Snapshot
 from phaseline.model.statistics import Statistics
-from phaseline.stream import Message, Position
+from phaseline.stream import Position
 from phaseline.wire import HostStatus, OrderStatus
 from phaseline_server.access.grant import OPEN, Grant
 from phaseline_server.access.keeper import CURRENT, Keeper
+from phaseline_server.access.stream_view import StreamView
 from phaseline_server.errors import Forbidden, RateLimited
-from phaseline_server.fanout.broadcaster import BroadcasterStatistics
-from phaseline_server.fanout.direct import DirectSubscriber, Sink
-from phaseline_server.fanout.queued import QueuedSubscriber
-from phaseline_server.fanout.subscriber import Subscriber
 from phaseline_server.jobs.history import HistoryPage
 from phaseline_server.jobs.hosts import HostQuery, HostsPage, HostsReader
 from phaseline_server.jobs.output import Output, Outputs, output_message
@@ -32,16 +28,13 @@ from phaseline_server.jobs.receipts import BatchReceipt
 from phaseline_server.jobs.states import JobsState
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.workers import Workers
-from phaseline_server.log.protocol import Standing
 from phaseline_server.log.queries import JobFilter, JobQuery, Total, TotalsQuery
-from phaseline_server.log.stream import PAGE, Log
 
-__all__ = ["JobsView", "StreamView"]
+__all__ = ["JobsView"]
 
 _CHECKED_NS: Final = 60 * 10**9
 _MOST_CHECKED: Final = 1000
 
-_AnySubscriber = TypeVar("_AnySubscriber", bound=Subscriber)
 _AnyFilter = TypeVar("_AnyFilter", bound=JobFilter)
 
 
@@ -258,68 +251,3 @@ class JobsView:
         access = CURRENT.get()
         whole = access.grant is not None and access.grant.reads_all
         return await self._tracker.state(None if whole else access.reads)
-
-
-class StreamView:
-    """The log, limited to the current client's permissions."""
-
-    def __init__(self, log: Log, keeper: Keeper) -> None:
-        """Create a view of `log`; `keeper` ends subscriptions whose token is revoked or expires."""
-        self._log = log
-        self._keeper = keeper
-
-    @property
-    def top(self) -> Position:
-        """See `Log.top`."""
-        return self._log.top
-
-    @property
-    def oldest(self) -> Position:
-        """See `Log.oldest`."""
-        return self._log.oldest
-
-    @property
-    def standing(self) -> Standing:
-        """See `Log.standing`."""
-        return self._log.standing
-
-    def can_resume(self, position: Position) -> bool:
-        """See `Log.can_resume`."""
-        return self._log.can_resume(position)
-
-    def statistics(self) -> BroadcasterStatistics:
-        """See `Log.statistics`."""
-        return self._log.statistics()
-
-    async def since(self, position: Position, limit: int = PAGE) -> tuple[Message, ...]:
-        """See `Log.since`. A message that the client may not read is replaced by an empty one, to keep its number."""
-        access = CURRENT.get()
-        found = await self._log.since(position, limit)
-        return tuple(message if access.reads(message.job_id) else _hidden(message) for message in found)
-
-    def subscribe(self, channels: Iterable[str]) -> AbstractContextManager[QueuedSubscriber]:
-        """See `Log.subscribe`. The subscriber receives only readable messages, and ends when the grant ends."""
-        return self._watched(self._log.subscribe(channels))
-
-    def attach(self, sink: Sink) -> AbstractContextManager[DirectSubscriber]:
-        """See `Log.attach`; limited as `subscribe`."""
-        return self._watched(self._log.attach(sink))
-
-    @contextmanager
-    def _watched(self, subscribed: AbstractContextManager[_AnySubscriber]) -> Iterator[_AnySubscriber]:
-        access = CURRENT.get()
-        with subscribed as subscriber:
-            # An open server stays open for the life of this connection, so it needs no filter: the common case.
-            subscriber.admits = None if access.grant is OPEN else access.reads
-            self._keeper.add(access)
-            access.at_end(subscriber.end)
-            try:
-                yield subscriber
-            finally:
-                access.not_at_end(subscriber.end)
-                self._keeper.remove(access)
-
-
-def _hidden(message: Message) -> Message:
-    """Return an empty message with `message`'s number, which no channel carries."""
-    return Message(message.seq, "", "", frozenset(), b"")

@@ -9,7 +9,7 @@ import trio
 
 from phaseline.errors import Unrecoverable
 from phaseline.stream import Message, Position
-from phaseline_server.access.views import StreamView
+from phaseline_server.access.stream_view import StreamView
 from phaseline_server.errors import SlowSubscriber
 from phaseline_server.http.answer_budget import PAGE_BYTES, AnswerBudget, Hold
 
