@@ -172,7 +172,7 @@ class Watcher:
             return
         try:
             self._read_progress(taken)
-        except Exception:  # noqa: BLE001 - whatever an adapter raises
+        except Exception:  # noqa: BLE001 - an adapter can raise anything
             self._give_up()
 
     def _give_up(self) -> None:

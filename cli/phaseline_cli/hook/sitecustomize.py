@@ -50,7 +50,7 @@ def _watch(name, loader):
                 if module.__name__ == name:
                     del loader.exec_module
                     _patch(name, module)
-            except Exception:  # the program must run, whatever happens to its progress
+            except Exception:  # the program must run, even if its progress is lost
                 pass
 
         loader.exec_module = exec_module
@@ -76,7 +76,7 @@ try:
     # Not if another program has closed the pipe on the way.
     if _hook and sys.version_info >= (3, 7) and str(os.fstat(int(_hook.split(":")[0])).st_ino) == _hook.split(":")[1]:
         sys.meta_path.insert(0, _Finder())
-except Exception:  # the program must run, whatever happens to its progress
+except Exception:  # the program must run, even if its progress is lost
     pass
 sys.path[:] = [_entry for _entry in sys.path if _entry != _here]
 sys.path_importer_cache.pop(_here, None)

@@ -140,7 +140,7 @@ class RunningProcess:
         except OSError:
             return None
         if os.geteuid() not in (0, owner) or self._field(_STARTED) != self._started or self._field(0) != "Z":
-            return None  # others read 0, whatever it is
+            return None  # others read 0 in any case
         status = self._field(_EXIT_CODE)
         return int(status) if status.isdecimal() else None
 

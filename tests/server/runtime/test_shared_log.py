@@ -1,4 +1,4 @@
-"""Servers that share a log in PostgreSQL: nothing that one has acknowledged is lost, whatever stops."""
+"""Servers that share a log in PostgreSQL: nothing that one has acknowledged is lost when one stops."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Report the epochs and steps of Keras, whatever it prints of them."""
+"""Report the epochs and steps of Keras, also those that it does not print."""
 
 from types import ModuleType
 from typing import Any

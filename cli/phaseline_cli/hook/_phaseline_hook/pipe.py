@@ -123,7 +123,7 @@ class Bar:
             )
             self._sent = True
             PIPE.after_end = full
-        except Exception:  # the program must run, whatever happens to its progress
+        except Exception:  # the program must run, even if its progress is lost
             pass
 
     def close(self) -> None:

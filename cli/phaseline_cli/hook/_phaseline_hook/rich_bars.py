@@ -23,7 +23,7 @@ def patch(module: ModuleType) -> None:
         try:
             for task_id in list(self.__dict__.get("_phaseline", ())):
                 _end(self, task_id)
-        except Exception:  # the program must run, whatever happens to its progress
+        except Exception:  # the program must run, even if its progress is lost
             pass
         return result
 

@@ -62,7 +62,7 @@ def patch(module: ModuleType) -> None:
             counted = _Counted(self, options.get("desc", args[1] if len(args) > 1 else None))
             self._phaseline = counted
             counted.report()
-        except Exception:  # the program must run, whatever happens to its progress
+        except Exception:  # the program must run, even if its progress is lost
             pass
 
     @functools.wraps(steps)

@@ -81,7 +81,7 @@ class Address:
             connection.execute(sql.SQL("SET search_path = {}").format(path))
             # A commit that is cancelled while it waits for the standby would be visible, although it may be lost.
             connection.execute("SET statement_timeout = 0")
-            # What is acknowledged must be on disk, whatever is usual in this database.
+            # What is acknowledged must be on disk, even if the database's default is another.
             connection.execute(_SYNCHRONOUS)
             connection.execute("SET idle_in_transaction_session_timeout = 0")
         except BaseException:
