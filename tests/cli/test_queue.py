@@ -83,7 +83,7 @@ def processes(*words: str) -> list[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                argv = (folder / "cmdline").read_text().split("\0")
+                argv = (folder / "cmdline").read_text(errors="replace").split("\0")
             except OSError:
                 continue
             if all(word in argv for word in words):
