@@ -20,14 +20,16 @@ from phaseline.errors import (
     shown,
 )
 from phaseline_server import errors as server_errors
-from phaseline_server.errors import NoPicture, NoRun, UnknownClient, UnknownSeries
+from phaseline_server.errors import UnknownClient
+from phaseline_server.pictures import errors as picture_errors
+from phaseline_server.pictures.errors import NoPicture, NoRun, UnknownSeries
 
 
 def all_of(kind: type[PhaselineError]) -> list[type[PhaselineError]]:
     return [each for child in kind.__subclasses__() for each in (child, *all_of(child))]
 
 
-MODULES = (errors, server_errors)
+MODULES = (errors, server_errors, picture_errors)
 KINDS = [kind for kind in all_of(PhaselineError) if kind.__module__ in {module.__name__ for module in MODULES}]
 # Clients match on these: one may be added, none may change or go.
 CODES = {

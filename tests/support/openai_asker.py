@@ -5,7 +5,7 @@ import random
 import httpx
 import pytest
 
-from phaseline_server.errors import ProviderError
+from phaseline_server.pictures.errors import ProviderError
 from phaseline_server.pictures.openai_http import ApiAccess
 from phaseline_server.pictures.openai_images import OpenAIImages
 from phaseline_server.pictures.retry import Retries

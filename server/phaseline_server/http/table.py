@@ -19,7 +19,7 @@ from phaseline.model.events import (
     Report,
 )
 from phaseline_server.access.rules import Need, Rule
-from phaseline_server.http import answers
+from phaseline_server.http import answers, answers_pictures, answers_stream
 from phaseline_server.http.parameters import FILTER, Ack, Channels, Flag, Page, States, Wait, Where
 from phaseline_server.http.route import JSON, REPORTED, Route, json_of, media
 from phaseline_server.http.routes.fallback import Broadcast, Disconnect, Handshake, Send
@@ -49,7 +49,7 @@ _TAKEN: Final = json_of(answers.Taken)
 _BODY: Final = (400, 413, 415, 422)
 _PICTURE: Final = (400, 403, 404, 422, 502, 503, 507)
 _FILE: Final = (400, 403, 404, 503)
-_RUN: Final = json_of(answers.Run)
+_RUN: Final = json_of(answers_pictures.Run)
 
 # ------------------------------------------------------------------------------------------ pages and files
 
@@ -125,14 +125,23 @@ _PICTURES: Final = (
         query={"series": str, "limit": Annotated[int, Meta(ge=1, le=MAX_PICTURES)]},
         errors=(403, 422),
     ),
-    Route("series", "GET", "/series", _READ_ALL, "List the series.", json_of(answers.SeriesList), errors=(403,)),
+    Route(
+        "series", "GET", "/series", _READ_ALL, "List the series.", json_of(answers_pictures.SeriesList), errors=(403,)
+    ),
     Route(
         "get_picture",
         "GET",
         "/dalle/{series}/{address}",
         _READ_OR_CHANGE,
         "Get the run of a picture, or the picture; start or remove it on request.",
-        {200: {JSON: {"anyOf": [answers.Run, answers.Removed]}, "image/png": None, "image/jpeg": None}, 304: {}},
+        {
+            200: {
+                JSON: {"anyOf": [answers_pictures.Run, answers_pictures.Removed]},
+                "image/png": None,
+                "image/jpeg": None,
+            },
+            304: {},
+        },
         query={"generate": Flag, "retry": Flag, "remove": Flag, "format": Literal["json", "png", "thumbnail"]},
         errors=_PICTURE,
     ),
@@ -152,7 +161,7 @@ _PICTURES: Final = (
         "/dalle/{series}/{address}",
         _ADMIN,
         "Cancel the run of a picture, or remove the picture.",
-        json_of(answers.Removed),
+        json_of(answers_pictures.Removed),
         errors=_PICTURE,
     ),
 )
@@ -221,7 +230,7 @@ _STREAM: Final = (
         "/progress/events",
         _READ_LINKED,
         "List past messages of the stream, page by page.",
-        {200: {JSON: answers.Missed, "application/x-ndjson": None}},
+        {200: {JSON: answers_stream.Missed, "application/x-ndjson": None}},
         query={
             "since": Where,
             "channels": Channels,
@@ -243,25 +252,27 @@ _STREAM: Final = (
     # The session checks what a client of the WebSocket may do.
     Route("websocket", "WEBSOCKET", "/ws", _ANYBODY, "Follow the stream, and report, over a WebSocket.", {}),
     Route("no_upgrade", "GET", "/ws", _ANYBODY, "Require an upgrade.", {}, query={"ticket": str}, errors=(426,)),
-    Route("ticket", "POST", "/ws/ticket", _TOKEN_LINKED, "Get a ticket for a URL.", json_of(answers.Ticket)),
+    Route("ticket", "POST", "/ws/ticket", _TOKEN_LINKED, "Get a ticket for a URL.", json_of(answers_stream.Ticket)),
     Route(
         "handshake",
         "POST",
         "/ws/handshake",
         _TOKEN,
         "Open a polling session.",
-        json_of(answers.Handshaken),
+        json_of(answers_stream.Handshaken),
         Handshake,
         errors=_BODY,
     ),
-    Route("send", "POST", "/ws/send", _TOKEN, "Send a message.", json_of(answers.Replied), Send, errors=REPORTED),
+    Route(
+        "send", "POST", "/ws/send", _TOKEN, "Send a message.", json_of(answers_stream.Replied), Send, errors=REPORTED
+    ),
     Route(
         "disconnect",
         "POST",
         "/ws/disconnect",
         _TOKEN,
         "Close a polling session.",
-        json_of(answers.Disconnected),
+        json_of(answers_stream.Disconnected),
         Disconnect,
         errors=(*_BODY, 404),
     ),
@@ -271,13 +282,25 @@ _STREAM: Final = (
         "/ws/poll",
         _READ,
         "Receive the messages after the last poll in a polling session.",
-        json_of(answers.Polled),
+        json_of(answers_stream.Polled),
         query={"client_id": str, "ack": Ack, "wait": Wait},
         errors=(404, 422, 503),
     ),
-    Route("clients", "GET", "/ws/clients", _ADMIN_OF_ALL, "List the connected clients.", json_of(answers.ClientList)),
     Route(
-        "stream_status", "GET", "/ws/status", _READ_ALL, "Get the state of the stream.", json_of(answers.StreamStatus)
+        "clients",
+        "GET",
+        "/ws/clients",
+        _ADMIN_OF_ALL,
+        "List the connected clients.",
+        json_of(answers_stream.ClientList),
+    ),
+    Route(
+        "stream_status",
+        "GET",
+        "/ws/status",
+        _READ_ALL,
+        "Get the state of the stream.",
+        json_of(answers_stream.StreamStatus),
     ),
     Route(
         "broadcast",
@@ -285,7 +308,7 @@ _STREAM: Final = (
         "/ws/broadcast",
         _ADMIN_OF_ALL,
         "Send a message to every subscriber of a channel.",
-        json_of(answers.Published),
+        json_of(answers_stream.Published),
         Broadcast,
         errors=REPORTED,
     ),

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw
 
-from phaseline_server.errors import PictureError
 from phaseline_server.pictures.band_colour import WHITE, edge_colour, type_colour
+from phaseline_server.pictures.errors import PictureError
 from phaseline_server.pictures.typesetting import Block, font_of, printable, typeset
 
 __all__ = ["annotate"]

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 from phaseline.errors import shown
-from phaseline_server.errors import BadSeriesFile
+from phaseline_server.pictures.errors import BadSeriesFile
 
 __all__ = ["Database", "Row", "database", "database_names", "narrowed"]
 

@@ -10,7 +10,7 @@ import httpx
 import trio
 
 from phaseline.errors import shown
-from phaseline_server.errors import PictureError
+from phaseline_server.pictures.errors import PictureError
 from phaseline_server.pictures.http_client import IDENTITY, Unacceptable, one_line, public, read_body, retry_after, why
 from phaseline_server.pictures.retry import Again, Retries, persist
 from phaseline_server.pictures.sources import EncodedPicture, LocalPicture, PictureSource, RemotePicture

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from phaseline.text import clean
-from phaseline_server.errors import ProviderError
+from phaseline_server.pictures.errors import ProviderError
 from phaseline_server.pictures.openai_http import ApiAccess, OpenAIClient
 from phaseline_server.pictures.retry import Retries
 

@@ -5,7 +5,8 @@ from itertools import islice
 import msgspec
 
 from phaseline.errors import PhaselineError
-from phaseline_server.errors import NoPicture, UnknownPath
+from phaseline_server.errors import UnknownPath
+from phaseline_server.pictures.errors import NoPicture
 from phaseline_server.pictures.studio import Studio
 
 __all__ = ["Gallery", "GalleryPicture"]

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from phaseline.errors import ConfigError, shown
-from phaseline_server.errors import ProviderError
+from phaseline_server.pictures.errors import ProviderError
 from phaseline_server.pictures.http_client import IDENTITY, Unacceptable, one_line, public, read_body, retry_after, why
 from phaseline_server.pictures.redaction import Redaction
 from phaseline_server.pictures.retry import Again, Retries, persist

@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 import msgspec
 
-from phaseline_server.errors import ProviderError
+from phaseline_server.pictures.errors import ProviderError
 from phaseline_server.pictures.openai_http import ApiAccess, OpenAIClient
 from phaseline_server.pictures.retry import Retries
 from phaseline_server.pictures.sources import EncodedPicture, RemotePicture

@@ -17,8 +17,8 @@ import msgspec
 import trio
 
 from phaseline.errors import DiskFull, PhaselineError
-from phaseline_server.errors import PictureError, ProviderError
 from phaseline_server.pictures.bounds import Bounds
+from phaseline_server.pictures.errors import PictureError, ProviderError
 from phaseline_server.pictures.painter_worker import (
     Caption,
     CheckFile,

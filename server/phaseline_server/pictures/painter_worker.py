@@ -23,8 +23,8 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from phaseline_server.errors import PictureError
 from phaseline_server.pictures.bounds import Bounds
+from phaseline_server.pictures.errors import PictureError
 from phaseline_server.pictures.painting.brief import Brief
 
 __all__ = [

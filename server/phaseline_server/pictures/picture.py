@@ -7,8 +7,8 @@ import msgspec
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from phaseline.errors import shown
-from phaseline_server.errors import PictureError
 from phaseline_server.pictures.bounds import Bounds
+from phaseline_server.pictures.errors import PictureError
 
 __all__ = ["Picture", "check"]
 

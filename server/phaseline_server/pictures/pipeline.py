@@ -9,10 +9,10 @@ import msgspec
 import trio
 
 from phaseline.model.workflows import PicturePhase
-from phaseline_server.errors import ProviderError
 from phaseline_server.pictures.bounds import Bounds
 from phaseline_server.pictures.download import fetch
 from phaseline_server.pictures.dress import Dress, make_dress
+from phaseline_server.pictures.errors import ProviderError
 from phaseline_server.pictures.providers import Order
 from phaseline_server.pictures.reporting import RunReporter
 from phaseline_server.pictures.series import Series

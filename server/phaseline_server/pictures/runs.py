@@ -12,9 +12,9 @@ from phaseline.model.events import ErrorOccurred, JobCompleted, JobFailed, JobSt
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Order, Snapshot, State
 from phaseline.model.workflows import PICTURES, Picture, makes_pictures, picture_of, valid_address
-from phaseline_server.errors import NoRun
 from phaseline_server.jobs.tracker import Tracker, now
 from phaseline_server.pictures.dress import Dress, make_dress
+from phaseline_server.pictures.errors import NoRun
 from phaseline_server.pictures.making import INTERRUPTED, Maker, PictureRun, interrupted, result_of
 from phaseline_server.pictures.studio import Studio
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from phaseline.errors import TooLarge
-from phaseline_server.errors import DataDirError, OutsideDataDir
+from phaseline_server.errors import DataDirError
+from phaseline_server.pictures.errors import OutsideDataDir
 
 __all__ = ["inside", "is_regular", "read_regular"]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from phaseline_server.atomic_files import write_error
-from phaseline_server.errors import DataDirError, OutsideDataDir
+from phaseline_server.errors import DataDirError
+from phaseline_server.pictures.errors import OutsideDataDir
 from phaseline_server.pictures.safe_paths import inside
 
 __all__ = ["Scratch", "check_data_dir"]

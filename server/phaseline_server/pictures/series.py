@@ -16,8 +16,9 @@ from msgspec import Meta
 from phaseline.errors import InvalidSeries, TooLarge, shown
 from phaseline.model.workflows import valid_series
 from phaseline.text import clean
-from phaseline_server.errors import BadSeriesFile, DataDirError, UnknownSeries
+from phaseline_server.errors import DataDirError
 from phaseline_server.pictures.databases import database_names, narrowed
+from phaseline_server.pictures.errors import BadSeriesFile, UnknownSeries
 from phaseline_server.pictures.safe_paths import read_regular
 
 __all__ = ["Series", "SeriesLibrary"]

@@ -15,8 +15,9 @@ import structlog
 from phaseline.errors import InvalidAddress, InvalidSeries
 from phaseline.model.workflows import valid_address, valid_series
 from phaseline_server.atomic_files import replace_file, write_error
-from phaseline_server.errors import DataDirError, OutsideDataDir, UnknownPath
+from phaseline_server.errors import DataDirError, UnknownPath
 from phaseline_server.pictures.dress import Dress
+from phaseline_server.pictures.errors import OutsideDataDir
 from phaseline_server.pictures.http_client import public
 from phaseline_server.pictures.safe_paths import inside, is_regular, read_regular
 from phaseline_server.pictures.scratch import Scratch, check_data_dir

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import trio
 from PIL import Image
 
-from phaseline_server.errors import PictureError
+from phaseline_server.pictures.errors import PictureError
 from phaseline_server.pictures.gallery import Gallery
 
 __all__ = ["SIZE", "Thumbnail", "Thumbnails"]

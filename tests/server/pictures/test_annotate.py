@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from phaseline_server.errors import PictureError
 from phaseline_server.pictures.annotate import annotate
 from phaseline_server.pictures.band_colour import BLACK, WHITE, Colour
+from phaseline_server.pictures.errors import PictureError
 from phaseline_server.pictures.typesetting import Block, _broken, font_of, printable, typeset
 from tests.support.examples import examples
 

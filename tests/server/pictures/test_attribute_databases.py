@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from phaseline_server.errors import BadSeriesFile
 from phaseline_server.pictures.databases import database, database_names, narrowed
+from phaseline_server.pictures.errors import BadSeriesFile
 from phaseline_server.pictures.wording import with_article
 
 ALL = database_names()

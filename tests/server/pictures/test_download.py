@@ -9,8 +9,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from phaseline_server.errors import PictureError
 from phaseline_server.pictures.download import fetch
+from phaseline_server.pictures.errors import PictureError
 from phaseline_server.pictures.retry import Retries
 from phaseline_server.pictures.sources import EncodedPicture, LocalPicture, PictureSource, RemotePicture
 from tests.support.misbehaving import (

@@ -6,9 +6,9 @@ import ssl
 import pytest
 import trio
 
-from phaseline_server.errors import PictureError
 from phaseline_server.pictures.download import fetch
 from phaseline_server.pictures.download_client import download_client, is_public
+from phaseline_server.pictures.errors import PictureError
 from phaseline_server.pictures.retry import Retries
 from phaseline_server.pictures.sources import RemotePicture
 from tests.support.misbehaving import answer, misbehaving, redirect

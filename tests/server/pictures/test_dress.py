@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.errors import InvalidAddress
-from phaseline_server.errors import BadSeriesFile
 from phaseline_server.pictures.databases import database
 from phaseline_server.pictures.dress import Dress, make_dress
+from phaseline_server.pictures.errors import BadSeriesFile
 from phaseline_server.pictures.painting.brief import Brief
 from phaseline_server.pictures.selection import PLAN
 from phaseline_server.pictures.series import Series, SeriesLibrary

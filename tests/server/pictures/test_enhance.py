@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from phaseline_server.errors import ProviderError
 from phaseline_server.pictures.enhance import ChatEnhancer
+from phaseline_server.pictures.errors import ProviderError
 from phaseline_server.pictures.openai_http import ApiAccess
 from phaseline_server.pictures.retry import Retries
 from tests.support.misbehaving import Reply, answer, cut_off, misbehaving

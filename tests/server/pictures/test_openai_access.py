@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from phaseline.errors import ConfigError
-from phaseline_server.errors import ProviderError
+from phaseline_server.pictures.errors import ProviderError
 from phaseline_server.pictures.openai_http import ApiAccess
 from phaseline_server.pictures.openai_images import OpenAIImages
 from phaseline_server.pictures.retry import Retries

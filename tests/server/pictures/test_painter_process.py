@@ -17,8 +17,8 @@ import trio.testing
 from PIL import Image
 
 from phaseline.errors import DiskFull
-from phaseline_server.errors import PictureError, ProviderError
 from phaseline_server.pictures.bounds import Bounds
+from phaseline_server.pictures.errors import PictureError, ProviderError
 from phaseline_server.pictures.painter import paint
 from phaseline_server.pictures.painter_process import Brief, Painter, PainterStatistics
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from phaseline_server.errors import PictureError
 from phaseline_server.pictures.bounds import Bounds
+from phaseline_server.pictures.errors import PictureError
 from phaseline_server.pictures.picture import Picture, check
 
 PIXELS = 10_000

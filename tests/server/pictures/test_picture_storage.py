@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.errors import InvalidAddress, InvalidSeries, PhaselineError
-from phaseline_server.errors import OutsideDataDir, UnknownPath
+from phaseline_server.errors import UnknownPath
 from phaseline_server.pictures.dress import make_dress
+from phaseline_server.pictures.errors import OutsideDataDir
 from phaseline_server.pictures.series import Series
 from phaseline_server.pictures.sources import EncodedPicture, LocalPicture, RemotePicture
 from phaseline_server.pictures.storage import Kind, Storage

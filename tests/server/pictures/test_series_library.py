@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.errors import InvalidSeries
-from phaseline_server.errors import BadSeriesFile, DataDirError, OutsideDataDir, UnknownSeries
+from phaseline_server.errors import DataDirError
+from phaseline_server.pictures.errors import BadSeriesFile, OutsideDataDir, UnknownSeries
 from phaseline_server.pictures.series import Series, SeriesLibrary
 
 SHIPPED = ["nocturne", "simple"]
