@@ -15,7 +15,8 @@ from phaseline_server.access import keeper, links
 from phaseline_server.access.grant import Scope
 from phaseline_server.access.tokens import TokenFile
 from phaseline_server.http.table import ROUTES
-from tests.server.access.test_permissions import EXPECTED, first_event, receive, say, status_of, websocket
+from tests.server.access.test_permissions import EXPECTED, first_event
+from tests.support.permissions import receive, send, status_of, websocket
 from tests.support.pictures import GOOD, made, studio
 from tests.support.servers import serving
 from tests.support.tokens import make_tokens, shown
@@ -99,16 +100,16 @@ async def test_a_link_receives_the_messages_of_its_job_alone_and_reports_nothing
         ticket = (await client.post("/ws/ticket", headers=bearer(secret))).json()
         assert (ticket["scope"], ticket["job"]) == ("read", JOB)
         async with websocket(client) as socket:
-            assert (await say(socket, "auth", token=ticket["ticket"]))["type"] == "auth_confirmed"
+            assert (await send(socket, "auth", token=ticket["ticket"]))["type"] == "auth_confirmed"
             channels = ["jobs", "photos", "system", f"job:{SECRET}", f"job:{JOB}"]
-            confirmed = await say(socket, "subscribe", channels=channels, snapshot=True)
+            confirmed = await send(socket, "subscribe", channels=channels, snapshot=True)
             assert confirmed["type"] == "subscription_confirmed"
             snapshot = await receive(socket)
             assert [job["job_id"] for job in snapshot["jobs"]] == [JOB]
             assert snapshot["today"] is None
-            refused = await say(socket, "job_progress", job_id=JOB, stage="importing", progress=99)
+            refused = await send(socket, "job_progress", job_id=JOB, stage="importing", progress=99)
             assert refused["code"] == "FORBIDDEN"
-            assert (await say(socket, "host_status", host=SECRET))["code"] == "FORBIDDEN"
+            assert (await send(socket, "host_status", host=SECRET))["code"] == "FORBIDDEN"
             assert (await receive(socket))["type"] == "pong"
             for job_id in (SECRET, JOB):
                 body = {"job_id": job_id, "stage": "importing", "progress": 30}
@@ -159,7 +160,7 @@ async def test_a_revoked_link_ends_at_once_and_closes_its_streams(
         headers = bearer(tokens["admin"])
         first, second = await linked(client, tokens), await linked(client, tokens)
         async with websocket(client, **bearer(first)) as socket:
-            await say(socket, "subscribe")
+            await send(socket, "subscribe")
             [one, _] = (await client.get(f"{PATH}/link", headers=headers)).json()["links"]
             gone = await client.delete(f"{PATH}/link?id={one['id']}", headers=headers)
             assert gone.json()["revoked"] == [one]

@@ -1,4 +1,4 @@
-"""The tracker: what it takes in, in which order, how often, and for how long it remembers."""
+"""The tracker: the reports that it accepts, their order and their times."""
 
 from contextlib import closing
 from pathlib import Path
@@ -6,109 +6,18 @@ from pathlib import Path
 import pytest
 import trio
 
-from phaseline.errors import IllegalEvent, InvalidField, TooMany, UnknownJob
+from phaseline.errors import IllegalEvent, TooMany, UnknownJob
 from phaseline.model.events import JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted
 from phaseline.model.record import decode_job
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import State
 from phaseline.model.statistics import Average, Statistics
-from phaseline_server.errors import NumberReused
-from phaseline_server.jobs.deduplication import Producers, find_recorded
 from phaseline_server.jobs.tracker import Tracker
-from phaseline_server.jobs.watchdog import Patience, Watchdog
-from phaseline_server.learning.habits import Habits
 from phaseline_server.log.sqlite.journal import Journal
-from tests.support.tracking import HandClock, MakeTracker, messages_of, open_tracker, run_job, trio_clock
-
-
-def looking_after(tracker: Tracker, retention_s: float) -> Watchdog:
-    limits = Patience(retention_s=retention_s, stall_after_s=30, lease_s=10**9, gone_after_s=15, lost_after_s=600)
-    return Watchdog(tracker, Habits(), limits)
+from tests.support.tracking import HandClock, MakeTracker, messages_of, open_tracker, run_job
 
 
 def ids(tracker: Tracker) -> list[str]:
     return [snapshot.job_id for snapshot in tracker.snapshots()]
-
-
-async def test_a_report_that_is_sent_again_is_taken_in_once(make_tracker: MakeTracker) -> None:
-    tracker = await make_tracker()
-    await tracker.report(JobStarted(job_id="a"))
-    event = JobProgress(job_id="a", phase="importing", progress=10, producer="worker", producer_seq=1)
-    first = await tracker.report(event)
-    await tracker.report(JobProgress(job_id="a", phase="exporting", producer="worker", producer_seq=2))
-    again = await tracker.report(event)
-    assert first.seq == 2
-    assert again.seq <= tracker.log.top.seq == 3
-    assert tracker.snapshot("a").phase == "exporting"
-    assert tracker.reports == 3
-
-
-async def test_the_latest_report_sent_again_is_answered_with_its_own_position(make_tracker: MakeTracker) -> None:
-    tracker = await make_tracker()
-    event = JobStarted(job_id="a", producer="worker", producer_seq=0)
-    assert await tracker.report(event) == await tracker.report(event) == tracker.log.top
-
-
-async def test_producers_count_apart_and_reports_without_a_producer_are_all_taken_in(make_tracker: MakeTracker) -> None:
-    tracker = await make_tracker()
-    await tracker.report(JobStarted(job_id="a", producer="one", producer_seq=7))
-    for producer, number in (("one", 8), ("two", 1), (None, 1), (None, 1), ("three", None), ("three", None)):
-        await tracker.report(JobProgress(job_id="a", phase="importing", producer=producer, producer_seq=number))
-    assert tracker.log.top.seq == 7
-
-
-async def test_a_number_that_a_producer_used_for_another_job_is_an_error(make_tracker: MakeTracker) -> None:
-    tracker = await make_tracker()
-    for number, job_id in enumerate("aba"):
-        if number < 2:
-            await tracker.report(JobStarted(job_id=job_id))
-        await tracker.report(JobProgress(job_id=job_id, phase="importing", producer="worker", producer_seq=number))
-    top = tracker.log.top.seq
-    # Repetitions of either job are known, in whatever order.
-    for number, job_id, seq in ((0, "a", top), (1, "b", top - 1), (2, "a", top)):
-        again = JobProgress(job_id=job_id, phase="importing", producer="worker", producer_seq=number)
-        assert (await tracker.report(again)).seq == seq
-    for number, job_id in ((2, "b"), (1, "c")):
-        with pytest.raises(NumberReused, match=r"producer_seq . of producer 'worker' was used .* above 2, or another"):
-            await tracker.report(JobStarted(job_id=job_id, producer="worker", producer_seq=number))
-    await tracker.report(JobProgress(job_id="b", phase="importing", producer="worker", producer_seq=3))
-    assert tracker.log.top.seq == top + 1
-
-
-async def test_a_producer_counts_for_its_owner_only_also_after_a_restart(tmp_path: Path) -> None:
-    async with open_tracker(tmp_path) as tracker:
-        await tracker.report(JobStarted(job_id="evil-a", producer="worker7", producer_seq=2**63 - 1), "evil")
-        await tracker.report(JobStarted(job_id="a", producer="worker7", producer_seq=1), "good")
-    with closing(Journal.open(tmp_path)) as journal:
-        producers = Producers(journal.load(0, 100).producers)
-    assert find_recorded([producers], ("good", "worker7", "a"), 1) == 2
-    assert find_recorded([producers], ("good", "worker7", "a"), 2) is None
-    with pytest.raises(NumberReused):
-        find_recorded([producers], ("evil", "worker7", "a"), 2)
-
-
-async def test_a_refused_report_may_be_sent_again_under_the_same_number(make_tracker: MakeTracker) -> None:
-    tracker = await make_tracker()
-    await tracker.report(JobStarted(job_id="a", workflow="photo"))
-    with pytest.raises(InvalidField):
-        await tracker.report(JobProgress(job_id="a", phase="nowhere", producer="worker", producer_seq=1))
-    await tracker.report(JobProgress(job_id="a", phase="importing", producer="worker", producer_seq=1))
-    assert tracker.snapshot("a").phase == "importing"
-
-
-async def test_the_producer_that_was_silent_for_longest_is_forgotten_first(
-    make_tracker: MakeTracker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("phaseline_server.jobs.deduplication._MOST", 2)
-    tracker = await make_tracker()
-    await tracker.report(JobStarted(job_id="a"))
-    for producer, number in (("one", 1), ("two", 1), ("one", 2), ("three", 1)):
-        await tracker.report(JobProgress(job_id="a", phase="importing", producer=producer, producer_seq=number))
-    top = tracker.log.top.seq
-    for producer, number in (("one", 2), ("three", 1)):
-        await tracker.report(JobProgress(job_id="a", phase="importing", producer=producer, producer_seq=number))
-    assert tracker.log.top.seq == top
-    await tracker.report(JobProgress(job_id="a", phase="importing", producer="two", producer_seq=1))
-    assert tracker.log.top.seq == top + 1
 
 
 async def test_all_jobs_share_one_order(make_tracker: MakeTracker) -> None:
@@ -141,84 +50,6 @@ async def test_a_cancelled_reporter_has_reported_nothing(make_tracker: MakeTrack
         await tracker.report(JobStarted(job_id="a"))
     assert scope.cancelled_caught
     assert ids(tracker) == []
-
-
-async def test_the_job_that_ended_first_makes_room(make_tracker: MakeTracker) -> None:
-    clock = HandClock()
-    tracker = await make_tracker(clock, max_jobs=3)
-    for name in "abc":
-        await tracker.report(JobStarted(job_id=name))
-    for name in "cb":
-        clock.advance(1)
-        await tracker.report(JobFailed(job_id=name))
-    await tracker.report(JobStarted(job_id="d"))
-    assert ids(tracker) == ["a", "b", "d"]
-    await tracker.report(JobStarted(job_id="e"))
-    assert ids(tracker) == ["a", "d", "e"]
-
-
-async def test_active_jobs_never_make_room(make_tracker: MakeTracker) -> None:
-    tracker = await make_tracker(max_jobs=2)
-    for name in "ab":
-        await tracker.report(JobStarted(job_id=name))
-    with pytest.raises(TooMany, match="2 jobs are active; allowed: at most 2"):
-        await tracker.report(JobStarted(job_id="c"))
-    assert ids(tracker) == ["a", "b"]
-    assert tracker.log.top.seq == 2
-
-
-async def test_a_start_that_is_refused_costs_no_other_job_its_place(make_tracker: MakeTracker) -> None:
-    tracker = await make_tracker(max_jobs=1)
-    await run_job(tracker, "a")
-    with pytest.raises(InvalidField):
-        await tracker.report(JobStarted(job_id="b", workflow="mine", phases=("twice", "twice")))
-    assert ids(tracker) == ["a"]
-
-
-async def test_a_job_that_is_started_again_needs_no_room(make_tracker: MakeTracker) -> None:
-    tracker = await make_tracker(max_jobs=2)
-    await run_job(tracker, "a")
-    await run_job(tracker, "b")
-    await tracker.report(JobStarted(job_id="b"))
-    assert ids(tracker) == ["a", "b"]
-
-
-async def test_ended_jobs_go_after_their_retention_and_active_ones_stay(
-    make_tracker: MakeTracker, autojump_clock: trio.testing.MockClock
-) -> None:
-    tracker = await make_tracker(trio_clock)
-    await run_job(tracker, "a")
-    await tracker.report(JobStarted(job_id="b"))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(looking_after(tracker, 60).run)
-        await trio.sleep(59)
-        assert ids(tracker) == ["a", "b"]
-        await trio.sleep(12)
-        assert ids(tracker) == ["b"]
-        await trio.sleep(10_000)
-        assert ids(tracker) == ["b"]
-        nursery.cancel_scope.cancel()
-
-
-async def test_without_retention_ended_jobs_go_soon_and_nothing_spins(
-    make_tracker: MakeTracker, autojump_clock: trio.testing.MockClock
-) -> None:
-    asked = 0
-
-    def counting_clock() -> Moment:
-        nonlocal asked
-        asked += 1
-        # A loop that spins would keep Trio's clock where it is for ever.
-        assert asked < 1000
-        return trio_clock()
-
-    tracker = await make_tracker(counting_clock)
-    await run_job(tracker, "a")
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(looking_after(tracker, 0).run)
-        await trio.sleep(15)
-        assert ids(tracker) == []
-        nursery.cancel_scope.cancel()
 
 
 async def test_only_a_job_that_ended_teaches(make_tracker: MakeTracker) -> None:

@@ -1,4 +1,4 @@
-"""A picture's run from within: its snapshots, its dress, its files, its statistics, the archive and the helpers."""
+"""The run of a picture: its snapshots, its dress and its files."""
 
 import base64
 import json
@@ -14,99 +14,11 @@ from phaseline_server.dalle import force_metrics_save, get_progress, reset_metri
 from phaseline_server.pictures.storage import Storage
 from tests.support.disks import names
 from tests.support.misbehaving import answer, misbehaving
-from tests.support.pictures import BAD, GOOD, Gate, Snapshot, ask, forget_jobs, made, studio, wait_over
+from tests.support.picture_runs import DRESS_KEYS, KEYS, PHASES, check, metrics
+from tests.support.pictures import GOOD, Gate, Snapshot, ask, made, studio, wait_over
 from tests.support.servers import serving
 
 PATH = "/dalle/tiny/0xabc"
-PHASES = [
-    "setup",
-    "base_prompts",
-    "enhance_prompt",
-    "image_prep",
-    "image_wait",
-    "image_download",
-    "annotate",
-    "completed",
-]
-# As printed in the quick start of pictures, then ours.
-KEYS = [
-    "series",
-    "address",
-    "currentPhase",
-    "startedNs",
-    "percent",
-    "etaSeconds",
-    "done",
-    "error",
-    "cacheHit",
-    "phases",
-    "dalleDress",
-    "phaseAverages",
-    "phasePercent",
-    "phaseEtaSeconds",
-    "phaseIndex",
-    "phaseCount",
-    "jobId",
-    "seq",
-    "startedAt",
-    "etaLowSeconds",
-    "etaHighSeconds",
-    "finishAt",
-    "finishLowAt",
-    "finishHighAt",
-    "etaBasis",
-    "etaRuns",
-    "etaReasons",
-]
-DRESS_KEYS = [
-    "original",
-    "fileName",
-    "seed",
-    "prompt",
-    "dataPrompt",
-    "titlePrompt",
-    "tersePrompt",
-    "enhancedPrompt",
-    "attributes",
-    "seedChunks",
-    "selectedTokens",
-    "selectedRecords",
-    "imageUrl",
-    "generatedPath",
-    "annotatedPath",
-    "downloadMode",
-    "ipfsHash",
-    "cacheHit",
-    "completed",
-    "series",
-]
-ATTRIBUTE_KEYS = ["database", "name", "bytes", "number", "factor", "count", "selector", "value"]
-
-
-def metrics(data_dir: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((data_dir / "metrics" / "progress_phase_stats.json").read_bytes())
-    return found
-
-
-def has_metrics(data_dir: Path) -> bool:
-    return (data_dir / "metrics" / "progress_phase_stats.json").exists()
-
-
-def check(snapshot: Snapshot) -> None:
-    """Check what holds for every snapshot."""
-    assert list(snapshot) == KEYS
-    assert list(snapshot["dalleDress"]) == DRESS_KEYS
-    assert all(list(attribute) == ATTRIBUTE_KEYS for attribute in snapshot["dalleDress"]["attributes"])
-    assert [phase["name"] for phase in snapshot["phases"]] == PHASES
-    for phase in snapshot["phases"]:
-        assert list(phase) == ["name", "startedNs", "endedNs", "skipped", "error"]
-        assert phase["endedNs"] == 0 or phase["startedNs"] <= phase["endedNs"]
-    assert snapshot["phaseCount"] == 8
-    assert PHASES[snapshot["phaseIndex"] - 1] == snapshot["currentPhase"]
-    assert 0 <= snapshot["percent"] <= 100
-    assert snapshot["startedAt"].endswith("Z")
-    # Nothing remains of what is done, and never a made-up nothing of what isn't.
-    assert (snapshot["etaSeconds"] == 0) is snapshot["done"]
 
 
 async def polled(client: Any, path: str) -> list[Snapshot]:
@@ -225,55 +137,6 @@ async def test_the_dress_is_whole_from_the_first_snapshot_on(tmp_path: Path) -> 
     assert found == {"generatedPath", "annotatedPath", "downloadMode", "completed"}
 
 
-async def test_cache_hits_are_counted_and_failures_are_not_and_neither_teaches(tmp_path: Path) -> None:
-    async with studio(tmp_path, GOOD, BAD) as (client, _):
-        await made(client, "/dalle/simple/0x1")
-        force_metrics_save()
-        taught = metrics(tmp_path)
-        assert (taught["generationRuns"], taught["cacheHits"]) == (1, 0)
-        failed = await made(client, "/dalle/simple/0x2")
-        assert failed["error"]
-        force_metrics_save()
-        after = metrics(tmp_path)
-        assert (after["generationRuns"], after["cacheHits"]) == (1, 0)
-        assert after["phaseAverages"]["image_wait"] == taught["phaseAverages"]["image_wait"]
-        assert after["phaseAverages"]["setup"]["count"] == 2
-    forget_jobs(tmp_path)
-    async with studio(tmp_path, GOOD) as (client, _):
-        for _ in range(3):
-            assert (await ask(client, "/dalle/simple/0x1?generate=1"))["cacheHit"]
-    assert metrics(tmp_path) == after | {"cacheHits": 1}
-
-
-async def test_statistics_are_saved_while_the_server_runs(tmp_path: Path) -> None:
-    async with studio(tmp_path, GOOD) as (client, _):
-        await made(client, "/dalle/simple/0x1")
-        with trio.fail_after(30):
-            while not has_metrics(tmp_path):
-                await trio.lowlevel.checkpoint()
-        assert metrics(tmp_path)["generationRuns"] == 1
-
-
-async def test_runs_are_archived_when_that_is_wanted(tmp_path: Path) -> None:
-    async with studio(tmp_path, GOOD, BAD, archive_runs=True, done_ttl=0.0) as (client, _):
-        for number in (1, 2):
-            await ask(client, f"/dalle/simple/0x{number}?generate=1")
-            await wait_over()
-    good, bad = names(tmp_path / "metrics" / "runs")
-    for name, failed in ((good, False), (bad, True)):
-        snapshot = json.loads((tmp_path / "metrics" / "runs" / name).read_bytes())
-        check(snapshot)
-        assert name == f"simple-{snapshot['address']}-{snapshot['startedNs']}.json"
-        assert snapshot["done"] is True
-        assert bool(snapshot["error"]) is failed
-
-
-async def test_runs_are_not_archived_otherwise(tmp_path: Path) -> None:
-    async with studio(tmp_path, GOOD) as (client, _):
-        await made(client, "/dalle/simple/0x1")
-    assert names(tmp_path / "metrics") == ["progress_phase_stats.json"]
-
-
 async def test_get_progress_drops_a_finished_run_after_it_was_returned_once(tmp_path: Path) -> None:
     gate = Gate()
     async with studio(tmp_path, gate) as (client, _):
@@ -295,18 +158,6 @@ async def test_get_progress_drops_a_finished_run_after_it_was_returned_once(tmp_
         get_progress("../x", "0xabc")
     with pytest.raises(InvalidAddress):
         get_progress("simple", "abc")
-
-
-async def test_metrics_are_saved_and_reset_on_demand(tmp_path: Path) -> None:
-    async with studio(tmp_path, GOOD) as (client, _):
-        await made(client, "/dalle/simple/0x1")
-        force_metrics_save()
-        assert metrics(tmp_path)["generationRuns"] == 1
-        reset_metrics_for_test()
-        assert names(tmp_path / "metrics") == []
-        assert "phaseline_generation_runs_total 0.0" in (await client.get("/metrics")).text
-        force_metrics_save()
-        assert metrics(tmp_path) == {"version": "v1", "phaseAverages": {}, "generationRuns": 0, "cacheHits": 0}
 
 
 async def test_the_helpers_work_without_a_server_on_the_current_directory(
@@ -345,21 +196,6 @@ async def test_what_is_no_picture_fails_its_phase_with_the_reason(tmp_path: Path
         assert (job["state"], job["success"], job["result"]["code"]) == ("failed", False, "PICTURE_ERROR")
         assert [error["error_type"] for error in job["errors"]] == ["PICTURE_ERROR"]
         assert (await client.get("/dalle/simple/0x1?format=png")).status_code == 404
-
-
-async def test_other_jobs_are_archived_too(tmp_path: Path) -> None:
-    async with serving(tmp_path, archive_runs=True) as client:
-        await client.post("/progress/start", json={"job_id": "../render/7", "workflow": "render"})
-        await client.post("/progress/report", json={"job_id": "../render/7", "stage": "denoise", "progress": 5})
-        await client.post("/progress/complete", json={"job_id": "../render/7", "result": {"frames": 9}})
-        runs = tmp_path / "metrics" / "runs"
-        with trio.fail_after(30):
-            while not list(runs.glob("*.json")):  # noqa: ASYNC110 - another task writes it
-                await trio.sleep(0.01)
-        [path] = runs.iterdir()
-    assert path.name.startswith("_render_7-")
-    status = json.loads(path.read_bytes())
-    assert (status["state"], status["result"], status["percent"]) == ("completed", {"frames": 9}, 100.0)
 
 
 def test_what_a_killed_server_has_left_unfinished_is_removed_at_the_start(tmp_path: Path) -> None:

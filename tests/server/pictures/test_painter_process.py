@@ -1,12 +1,11 @@
-"""The painter's processes: they paint and decode pictures, report progress, and never outlive the server."""
+"""The painter's processes: they paint, report progress, and never outlive the server."""
 
-import math
 import os
 import select
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,70 +16,10 @@ import trio.testing
 from PIL import Image
 
 from phaseline.errors import DiskFull
-from phaseline_server.pictures.bounds import Bounds
-from phaseline_server.pictures.errors import PictureError, ProviderError
+from phaseline_server.pictures.errors import ProviderError
 from phaseline_server.pictures.painter import paint
-from phaseline_server.pictures.painter_process import Brief, Painter, PainterStatistics
-
-SMALL = Brief(seed="a1", width=64, height=64, detail=1, words={"noun": "planet", "artstyle": "enamel"})
-# Minutes of work: a test never waits for its end.
-LARGE = Brief(seed="a1", width=4096, height=4096, detail=5, words={"noun": "mountain", "artstyle": "impasto"})
-
-# Between writing the file and renaming it, the worker says that 0.99 is done, and does something.
-AT_FSYNC = """
-import os, signal
-def fsync(_):
-    os.write(1, b'\\n{{"type":"painting","fraction":0.99}}\\n')
-    {}
-os.fsync = fsync
-"""
-
-Report = Callable[[float], Awaitable[None]]
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[trio.Process]:
-    """The processes that were started, in order."""
-    processes: list[trio.Process] = []
-    really: Callable[..., Awaitable[trio.Process]] = trio.lowlevel.open_process
-
-    async def open_process(*args: object, **options: object) -> trio.Process:
-        process = await really(*args, **options)
-        processes.append(process)
-        return process
-
-    monkeypatch.setattr(trio.lowlevel, "open_process", open_process)
-    return processes
-
-
-@pytest.fixture
-def customized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Let workers run some code as they start."""
-
-    def customize(code: str) -> None:
-        directory = tmp_path / "custom"
-        directory.mkdir()
-        (directory / "sitecustomize.py").write_text(code)
-        monkeypatch.syspath_prepend(directory)
-
-    return customize
-
-
-async def ignore(_: float) -> None:
-    pass
-
-
-def gone(process: trio.Process) -> bool:
-    """Whether a process has ended and was reaped."""
-    try:
-        os.kill(process.pid, 0)
-    except ProcessLookupError:
-        return process.returncode is not None
-    return False
-
-
-def leftovers(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir() if path.is_file())
+from phaseline_server.pictures.painter_process import Painter, PainterStatistics
+from tests.support.painting import AT_FSYNC, LARGE, SMALL, gone, ignore, leftovers
 
 
 async def test_the_file_is_complete_and_progress_rises_to_1(tmp_path: Path) -> None:
@@ -112,61 +51,6 @@ async def test_the_file_does_not_depend_on_the_hash_seed(tmp_path: Path, monkeyp
         await Painter(1).paint(SMALL, path, ignore)
         files.append(path.read_bytes())
     assert files[0] == files[1]
-
-
-async def test_cancellation_kills_the_worker_and_leaves_no_file(tmp_path: Path, started: list[trio.Process]) -> None:
-    painting = trio.Event()
-
-    async def report(_: float) -> None:
-        painting.set()
-
-    painter = Painter(1)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(painter.paint, LARGE, tmp_path / "a.png", report)
-        with trio.fail_after(60):
-            await painting.wait()
-        assert painter.statistics().busy == 1
-        assert not gone(started[0])
-        nursery.cancel_scope.cancel()
-    assert gone(started[0])
-    assert started[0].returncode == -signal.SIGKILL
-    assert leftovers(tmp_path) == []
-    assert painter.statistics().busy == 0
-
-
-@pytest.mark.parametrize("checkpoints", [0, 1, 2, 3, 5, 8, 13, 40])
-async def test_cancellation_during_the_start_leaves_no_process(
-    tmp_path: Path, started: list[trio.Process], checkpoints: int
-) -> None:
-    painter = Painter(1)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(painter.paint, LARGE, tmp_path / "a.png", ignore)
-        for _ in range(checkpoints):
-            await trio.lowlevel.checkpoint()
-        nursery.cancel_scope.cancel()
-    assert all(gone(process) for process in started)
-    assert painter.statistics().busy == 0
-    assert leftovers(tmp_path) == []
-
-
-async def test_an_incomplete_file_of_a_canceled_worker_is_removed(
-    tmp_path: Path, started: list[trio.Process], customized: Callable[[str], None]
-) -> None:
-    customized(AT_FSYNC.format("os.kill(os.getpid(), signal.SIGSTOP)"))
-    written = trio.Event()
-
-    async def report(fraction: float) -> None:
-        if fraction == 0.99:
-            written.set()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(Painter(1).paint, SMALL, tmp_path / "a.png", report)
-        with trio.fail_after(60):
-            await written.wait()
-        assert leftovers(tmp_path) == [f"a.png.{started[0].pid}.part"]
-        nursery.cancel_scope.cancel()
-    assert gone(started[0])
-    assert leftovers(tmp_path) == []
 
 
 async def test_a_worker_that_is_killed_is_reported_with_its_signal(tmp_path: Path, started: list[trio.Process]) -> None:
@@ -237,50 +121,6 @@ async def test_errors_of_the_report_function_propagate(tmp_path: Path, started: 
     assert gone(started[0])
 
 
-async def test_the_number_of_workers_is_limited_and_waiting_pictures_report_nothing(
-    tmp_path: Path, started: list[trio.Process]
-) -> None:
-    painter = Painter(2)
-    released, painting = trio.Event(), [trio.Event() for _ in range(3)]
-
-    def reporter(index: int) -> Report:
-        async def report(_: float) -> None:
-            painting[index].set()
-            await released.wait()
-
-        return report
-
-    async with trio.open_nursery() as nursery:
-        for index in range(3):
-            nursery.start_soon(painter.paint, SMALL, tmp_path / f"{index}.png", reporter(index))
-            await trio.testing.wait_all_tasks_blocked()
-        with trio.fail_after(60):
-            await painting[0].wait()
-            await painting[1].wait()
-        assert painter.statistics() == PainterStatistics(busy=2, waiting=1, painters=2)
-        assert not painting[2].is_set()
-        assert len(started) == 2
-        released.set()
-    assert leftovers(tmp_path) == ["0.png", "1.png", "2.png"]
-    assert painter.statistics() == PainterStatistics(busy=0, waiting=0, painters=2)
-
-
-async def test_a_canceled_waiting_picture_starts_no_worker(tmp_path: Path, started: list[trio.Process]) -> None:
-    painter = Painter(1)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(painter.paint, LARGE, tmp_path / "a.png", ignore)
-        await trio.testing.wait_all_tasks_blocked()
-        with trio.move_on_after(math.inf) as waiting:
-            async with trio.open_nursery() as inner:
-                inner.start_soon(painter.paint, SMALL, tmp_path / "b.png", ignore)
-                await trio.testing.wait_all_tasks_blocked()
-                assert painter.statistics().waiting == 1
-                waiting.cancel()
-        assert painter.statistics().waiting == 0
-        nursery.cancel_scope.cancel()
-    assert len(started) <= 1
-
-
 async def test_a_worker_has_low_priority_and_receives_no_ctrl_c(tmp_path: Path, started: list[trio.Process]) -> None:
     seen: list[tuple[int, int]] = []
 
@@ -290,69 +130,6 @@ async def test_a_worker_has_low_priority_and_receives_no_ctrl_c(tmp_path: Path, 
 
     await Painter(1).paint(SMALL, tmp_path / "a.png", report)
     assert seen[0] == (os.getpriority(os.PRIO_PROCESS, 0) + 10, started[0].pid)
-
-
-def picture(path: Path, mode: str, side: int = 64) -> Path:
-    Image.new(mode, (side, side), 200).save(path, "JPEG" if mode == "CMYK" else "PNG")
-    return path
-
-
-async def test_a_provider_s_picture_is_checked_and_captioned_in_a_process(
-    tmp_path: Path, started: list[trio.Process]
-) -> None:
-    painter, bounds = Painter(1), Bounds.near(64, 64)
-    with trio.fail_after(60):
-        await painter.check(picture(tmp_path / "raw", "CMYK"), tmp_path / "a.png", bounds)
-        await painter.caption(tmp_path / "a.png", tmp_path / "b.png", "a fox", bounds)
-    assert len(started) == 2
-    with Image.open(tmp_path / "a.png") as generated, Image.open(tmp_path / "b.png") as annotated:
-        assert (generated.format, generated.mode, generated.size) == ("PNG", "RGB", (64, 64))
-        assert annotated.crop((0, 0, 64, 64)).tobytes() == generated.tobytes()
-        assert annotated.height > 64
-    assert leftovers(tmp_path) == ["a.png", "b.png", "raw"]
-
-
-async def test_a_rejected_picture_leaves_no_file(tmp_path: Path) -> None:
-    raw = picture(tmp_path / "raw", "L", 2100)
-    with trio.fail_after(60), pytest.raises(PictureError, match=r"2100 x 2100 = 4,410,000 pixels; allowed: at most 4,"):
-        await Painter(1).check(raw, tmp_path / "a.png", Bounds.near(64, 64))
-    assert leftovers(tmp_path) == ["raw"]
-
-
-async def test_one_picture_is_decoded_at_a_time_and_painters_do_not_delay_it(
-    tmp_path: Path, started: list[trio.Process], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    painter, raw, bounds = Painter(1), picture(tmp_path / "raw", "L"), Bounds.near(64, 64)
-    painting, released = trio.Event(), trio.Event()
-    beside: list[int] = []
-    really: Callable[..., Awaitable[trio.Process]] = trio.lowlevel.open_process
-
-    async def open_process(*args: object, **options: object) -> trio.Process:
-        beside.append(sum(not gone(process) for process in started))
-        return await really(*args, **options)
-
-    async def report(_: float) -> None:
-        painting.set()
-        await released.wait()
-
-    monkeypatch.setattr(trio.lowlevel, "open_process", open_process)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(painter.paint, SMALL, tmp_path / "painted.png", report)
-        with trio.fail_after(60):
-            await painting.wait()
-            async with trio.open_nursery() as checks:
-                for name in ("a.png", "b.png", "c.png"):
-                    checks.start_soon(painter.check, raw, tmp_path / name, bounds)
-        released.set()
-    assert beside == [0, 1, 1, 1], "beside the painter, there is never another process"
-    assert leftovers(tmp_path) == ["a.png", "b.png", "c.png", "painted.png", "raw"]
-
-
-async def test_a_decoder_cannot_take_all_memory(tmp_path: Path, customized: Callable[[str], None]) -> None:
-    customized("import zlib\ndef bomb(*_):\n    return len(bytearray(3 << 30))\nzlib.crc32 = bomb\n")
-    raw = picture(tmp_path / "raw", "L")
-    with trio.fail_after(60), pytest.raises(PictureError, match="needs too much memory; allowed: at most 4,194,304"):
-        await Painter(1).check(raw, tmp_path / "a.png", Bounds.near(64, 64))
 
 
 SERVER = """
