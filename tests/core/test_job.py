@@ -1,7 +1,6 @@
 """The state of a job: what it stores and rejects, its end and its restart."""
 
 from math import inf, nan
-from typing import Any
 
 import pytest
 
@@ -22,19 +21,10 @@ from phaseline.model.events import (
 )
 from phaseline.model.job import Job
 from phaseline.model.record import decode_job, encode_job
-from phaseline.model.snapshot import Estimate, Snapshot, State
+from phaseline.model.snapshot import Estimate, State
 from phaseline.model.transitions import check
-from tests.support.core_events import SECOND, WALL, everything_in, example_of, moment
-
-
-def started(**fields: Any) -> Job:
-    job = Job("job_1")
-    job.apply(example_of(JobStarted, **fields), moment(0))
-    return job
-
-
-def reported(job: Job, at: float, percent: float = 0.0) -> Snapshot:
-    return job.snapshot(moment(at), Estimate(percent, 5 * SECOND, 4 * SECOND, 6 * SECOND, "history", 3), {})
+from tests.support.core_events import SECOND, WALL, everything_in, moment
+from tests.support.job_states import reported, started
 
 
 @pytest.mark.parametrize("progress", [nan, inf, -inf, -1, -0.001, 100.001, 101])

@@ -1,7 +1,5 @@
 """Facts, errors and results of a job."""
 
-from typing import Any
-
 import pytest
 
 from phaseline.errors import TooLarge
@@ -13,20 +11,11 @@ from phaseline.model.events import (
     PhaseCompleted,
     PhotoInfo,
 )
-from phaseline.model.job import MAX_ERRORS, MAX_KEPT_BYTES, Job
+from phaseline.model.job import MAX_ERRORS, MAX_KEPT_BYTES
 from phaseline.model.record import decode_job, encode_job
-from phaseline.model.snapshot import Estimate, Snapshot, State
+from phaseline.model.snapshot import State
 from tests.support.core_events import SECOND, WALL, everything_in, example_of, moment, photo_info
-
-
-def started(**fields: Any) -> Job:
-    job = Job("job_1")
-    job.apply(example_of(JobStarted, **fields), moment(0))
-    return job
-
-
-def reported(job: Job, at: float, percent: float = 0.0) -> Snapshot:
-    return job.snapshot(moment(at), Estimate(percent, 5 * SECOND, 4 * SECOND, 6 * SECOND, "history", 3), {})
+from tests.support.job_states import reported, started
 
 
 def test_photo_info_is_added_to_the_facts_of_the_job() -> None:

@@ -11,49 +11,8 @@ from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate
 from phaseline.wire import encode_run, run_snapshot
 from tests.support.core_events import SECOND, WALL, moment
+from tests.support.picture_runs import KEYS, PHASE_KEYS, PHASES
 
-SEEDS_KEYS = [
-    "series",
-    "address",
-    "currentPhase",
-    "startedNs",
-    "percent",
-    "etaSeconds",
-    "done",
-    "error",
-    "cacheHit",
-    "phases",
-    "dalleDress",
-    "phaseAverages",
-]
-OUR_KEYS = [
-    "phasePercent",
-    "phaseEtaSeconds",
-    "phaseIndex",
-    "phaseCount",
-    "jobId",
-    "seq",
-    "startedAt",
-    "etaLowSeconds",
-    "etaHighSeconds",
-    "finishAt",
-    "finishLowAt",
-    "finishHighAt",
-    "etaBasis",
-    "etaRuns",
-    "etaReasons",
-]
-SEEDS_PHASE_KEYS = ["name", "startedNs", "endedNs", "skipped", "error"]
-SEEDS_PHASES = [
-    "setup",
-    "base_prompts",
-    "enhance_prompt",
-    "image_prep",
-    "image_wait",
-    "image_download",
-    "annotate",
-    "completed",
-]
 DRESS = {"original": "0x1", "attributes": []}
 UNKNOWN = Estimate(0.0)
 
@@ -92,14 +51,14 @@ def run(
 
 @pytest.mark.parametrize("events", RUNS.values(), ids=RUNS)
 def test_a_run_always_has_all_keys_those_of_the_picture_api_first(events: tuple[Event, ...]) -> None:
-    assert list(run(events)) == SEEDS_KEYS + OUR_KEYS
+    assert list(run(events)) == KEYS
 
 
 @pytest.mark.parametrize("events", RUNS.values(), ids=RUNS)
 def test_a_run_always_has_all_eight_phases_with_all_their_keys(events: tuple[Event, ...]) -> None:
     phases = run(events)["phases"]
-    assert [phase["name"] for phase in phases] == SEEDS_PHASES
-    assert all(list(phase) == SEEDS_PHASE_KEYS for phase in phases)
+    assert [phase["name"] for phase in phases] == PHASES
+    assert all(list(phase) == PHASE_KEYS for phase in phases)
     assert run(events)["phaseCount"] == 8
 
 

@@ -1,24 +1,17 @@
-"""The keys of a picture run and its metrics."""
+"""The keys of a picture's run, its dress and its metrics."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from phaseline.model.workflows import PICTURES
 from tests.support.pictures import Snapshot
 
-__all__ = ["ATTRIBUTE_KEYS", "DRESS_KEYS", "KEYS", "PHASES", "check", "metrics"]
+__all__ = ["ATTRIBUTE_KEYS", "DRESS_KEYS", "KEYS", "PHASES", "PHASE_KEYS", "check", "metrics"]
 
-PHASES = [
-    "setup",
-    "base_prompts",
-    "enhance_prompt",
-    "image_prep",
-    "image_wait",
-    "image_download",
-    "annotate",
-    "completed",
-]
-# As printed in the quick start of pictures, then ours.
+PHASES = [*PICTURES.phases, "completed"]
+PHASE_KEYS = ["name", "startedNs", "endedNs", "skipped", "error"]
+# The picture API's keys, then ours.
 KEYS = [
     "series",
     "address",
@@ -85,7 +78,7 @@ def check(snapshot: Snapshot) -> None:
     assert all(list(attribute) == ATTRIBUTE_KEYS for attribute in snapshot["dalleDress"]["attributes"])
     assert [phase["name"] for phase in snapshot["phases"]] == PHASES
     for phase in snapshot["phases"]:
-        assert list(phase) == ["name", "startedNs", "endedNs", "skipped", "error"]
+        assert list(phase) == PHASE_KEYS
         assert phase["endedNs"] == 0 or phase["startedNs"] <= phase["endedNs"]
     assert snapshot["phaseCount"] == 8
     assert PHASES[snapshot["phaseIndex"] - 1] == snapshot["currentPhase"]

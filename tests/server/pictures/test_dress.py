@@ -17,33 +17,10 @@ from phaseline_server.pictures.errors import BadSeriesFile
 from phaseline_server.pictures.painting.brief import Brief
 from phaseline_server.pictures.selection import PLAN
 from phaseline_server.pictures.series import Series, SeriesLibrary
+from tests.support.picture_runs import ATTRIBUTE_KEYS, DRESS_KEYS
 
 ROOT = Path(__file__).parents[3]
 SIMPLE = Series("simple")
-KEYS = {
-    "original",
-    "fileName",
-    "seed",
-    "prompt",
-    "dataPrompt",
-    "titlePrompt",
-    "tersePrompt",
-    "enhancedPrompt",
-    "attributes",
-    "seedChunks",
-    "selectedTokens",
-    "selectedRecords",
-    "imageUrl",
-    "generatedPath",
-    "annotatedPath",
-    "downloadMode",
-    "ipfsHash",
-    "cacheHit",
-    "completed",
-    "series",
-}
-ATTRIBUTE_KEYS = ["database", "name", "bytes", "number", "factor", "count", "selector", "value"]
-
 GOLDEN_SEED = "963e7904c38510c738c86476"
 GOLDEN_TOKENS = (
     "nobly",
@@ -155,7 +132,7 @@ def test_the_filters_of_a_series_change_only_their_attributes() -> None:
 def test_a_dress_round_trips_through_json_with_exactly_the_agreed_keys() -> None:
     dress = make_dress(SIMPLE, "0xabc")
     document = json.loads(msgspec.json.encode(dress))
-    assert set(document) == KEYS
+    assert set(document) == set(DRESS_KEYS)
     assert list(document["attributes"][0]) == ATTRIBUTE_KEYS
     assert msgspec.json.decode(msgspec.json.encode(dress), type=Dress) == dress
     assert document["enhancedPrompt"] == document["prompt"]
