@@ -15,6 +15,16 @@ from tests.support.servers import server_process
 from tests.support.tokens import make_tokens
 
 Env = dict[str, str]
+ZSH = r"""
+zmodload zsh/zpty
+zpty terminal zsh -f -i
+zpty -w terminal "autoload -Uz compinit; compinit -D; source $0; echo rea''dy"
+zpty -r terminal printed '*ready*'
+zpty -w -n terminal $'phaseline show o\t'
+zpty -r terminal printed '*phaseline show one*'
+print -- ${(M)printed%one}
+"""
+"""It completes in a terminal only."""
 HOSTILE = "a\x1b]0;owned\x07\u202eb"
 
 
@@ -228,9 +238,10 @@ async def test_a_shell_completes_commands_and_the_ids_of_jobs(here: Env, shell: 
             'source "$0"; COMP_WORDS=(x show o) COMP_CWORD=2; _phaseline_completion phaseline; echo $COMPREPLY',
         ),
         ("fish", 'source "$argv[1]"; complete -C "phaseline show o"'),
+        ("zsh", ZSH),
     ],
 )
-@pytest.mark.needs("bash", "fish")
+@pytest.mark.needs("bash", "fish", "zsh")
 async def test_the_real_shell_completes_the_id_of_a_job(here: Env, tmp_path: Path, shell: str, script: str) -> None:
     file = tmp_path / "completion"
     file.write_text((await phaseline(here, "completion", shell)).out)
