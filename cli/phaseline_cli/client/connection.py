@@ -44,6 +44,8 @@ class Rejected(Failure):
             exit_code = Exit.NOT_ALLOWED
         elif code == "UNKNOWN_JOB":
             exit_code = Exit.NO_JOB
+        elif code == "INVALID_FIELD":
+            exit_code = Exit.USAGE  # the fields are the user's arguments
         super().__init__(text, exit_code)
         self.status = status
         self.code = code
