@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -219,6 +219,8 @@ class Watcher:
 
     def _report_end(self, ended: Ended) -> None:
         end = self._end(ended)
+        if ended.unwritten:
+            end = replace(end, error=ended.unwritten)
         if self._phase_of is None and ended.cancelled is not None:
             self._command.cancel(ended.cancelled or "cancelled")
         elif self._phase_of is None:

@@ -43,6 +43,7 @@ async def test_every_command_has_the_exit_codes_of_the_manual(env: Env, tmp_path
         assert (await phaseline(env, "wait", "good")).code == 0
         assert await codes(env, ["wait", "bad"], ["done", "bad"]) == {"wait bad": 1, "done bad": 1}
         assert (await phaseline(env, "list", "--nope")).code == 2
+        assert set((await codes(env, ["list", "--since", "never"], ["tail", "--since", "never"])).values()) == {2}
         assert set((await codes(env | {"PROGRESS_URL": "ftp://x"}, *of("good", *LOOKS, *ORDERS))).values()) == {2}
         assert await codes(env, ["wait", "left"]) == {"wait left": 3}
         nobody = {name: value for name, value in env.items() if name != "PROGRESS_TOKEN"}
@@ -66,6 +67,7 @@ async def test_every_command_has_the_exit_codes_of_the_manual(env: Env, tmp_path
         (["--timeout", "0.2", "--", "sleep", "600"], 124),
         (["--nope", "--", "true"], 125),
         (["--facts", "nope", "--", "true"], 125),
+        (["--as", "nope", "--", "true"], 125),
         ([], 125),
         (["--", "/etc/hostname"], 126),
         (["--", "no-such-program"], 127),
@@ -80,8 +82,9 @@ def test_run_has_the_exit_codes_of_the_manual(env: Env, arguments: list[str], co
     assert done.returncode == code
 
 
-def test_run_exits_with_125_if_it_can_not_start_anything(env: Env) -> None:
+@pytest.mark.parametrize("most", [6, 8, 11])
+def test_run_exits_with_125_if_it_can_not_start_anything(env: Env, most: int) -> None:
     done = subprocess.run(
-        ["bash", "-c", 'ulimit -n 11; exec "$0" run -- echo', PHASELINE], env=env, capture_output=True, check=False
+        ["bash", "-c", f'ulimit -n {most}; exec "$0" run -- echo', PHASELINE], env=env, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (125, b"phaseline: echo can't be started: Too many open files\n")

@@ -63,6 +63,23 @@ def test_a_reader_that_leaves_ends_the_command_by_sigpipe(phaseline: str, env: d
     assert done.stdout == b"y\ny\n141\n"
 
 
+@pytest.mark.parametrize(("script", "code"), [("echo a; echo b", 1), ("yes", 1), ("echo a; exit 3", 3)])
+def test_output_that_can_not_be_written_is_a_failure(
+    phaseline: str, env: dict[str, str], script: str, code: int
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [phaseline, "run", "--", "sh", "-c", script],
+            env=env,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == code
+    assert done.stderr == b"phaseline: standard output can't be written: No space left on device\n"
+
+
 def test_a_signal_to_us_reaches_the_command(phaseline: str, env: dict[str, str]) -> None:
     script = "trap 'echo got it; exit 9' USR1; echo begun; while :; do sleep 0.05; done"
     with subprocess.Popen([phaseline, "run", "--", "sh", "-c", script], env=env, stdout=subprocess.PIPE) as process:

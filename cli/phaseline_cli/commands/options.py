@@ -9,7 +9,7 @@ import click
 
 from phaseline.text import clean
 
-__all__ = ["JOB", "Job", "job_id_of", "name_of", "report_options", "server_options", "text_of"]
+__all__ = ["JOB", "Job", "adapter_name", "job_id_of", "name_of", "report_options", "server_options", "text_of"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -42,6 +42,17 @@ class Job(click.ParamType):  # type: ignore[type-arg] # generic since click 8.2 
 
 
 JOB: Final = Job()
+
+
+def adapter_name(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    """Return the name of an adapter that exists; raise click.BadParameter for another."""
+    if name is None:
+        return None
+    from phaseline_cli.commands.adapters import all_adapters  # noqa: PLC0415 - most commands name none
+
+    if name not in all_adapters():
+        raise click.BadParameter(f"no adapter is named {name!a}; `phaseline adapters` lists them")
+    return name
 
 
 def server_options(command: F) -> F:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
+from phaseline_cli.commands.options import adapter_name
 from phaseline_cli.run.command import name_of, new_id
 from phaseline_cli.run.inherited import keep_lock
 from phaseline_cli.run.inject import JOB, environment, injected, open_side
@@ -43,7 +44,7 @@ class _Run(click.Command):
         """Read the arguments."""
         try:
             return super().make_context(*arguments, **settings)
-        except click.UsageError as error:
+        except click.ClickException as error:
             error.exit_code = NOT_STARTED  # type: ignore[misc] # click calls it a class's, and reads an instance's
             raise
 
@@ -53,7 +54,13 @@ class _Run(click.Command):
 @click.option("--workflow", metavar="NAME", help="Workflow that durations are learned for. [the program]")
 @click.option("--series", metavar="NAME", help="What makes runs alike. [the command without its files and numbers]")
 @click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]")
-@click.option("--as", "adapter", metavar="NAME", help="Adapter that reads the output. [the one for the command]")
+@click.option(
+    "--as",
+    "adapter",
+    metavar="NAME",
+    callback=adapter_name,
+    help="Adapter that reads the output. [the one for the command]",
+)
 @click.option("--pty/--no-pty", default=None, help="Give the command a terminal, or none. [as our own streams are]")
 @click.option("--timeout", type=float, metavar="SECONDS", help="End the command after this time; exit with 124.")
 @click.option(
@@ -126,6 +133,9 @@ def run_command(  # noqa: PLR0913 - one an option
         with watcher:
             ended = wait(child, terminal, timeout, kill_after, orders)
             tee.command_ended()
+            if tee.unwritten:
+                ended = ended.without_output(tee.unwritten)
+                click.echo(f"phaseline: {tee.unwritten}", err=True)
             watcher.ended = ended
     _exit_as(ended)
 

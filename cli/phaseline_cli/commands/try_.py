@@ -10,6 +10,7 @@ import click
 
 from phaseline_cli.client.failures import Failure
 from phaseline_cli.commands.adapters import all_adapters
+from phaseline_cli.commands.options import adapter_name
 from phaseline_cli.run.adapter import Adapter
 from phaseline_cli.run.progress import Reading
 from phaseline_cli.run.reader import End, Reader
@@ -94,7 +95,7 @@ def _end(end: End) -> dict[str, Any]:
 
 
 @click.command("try")
-@click.option("--as", "name", metavar="NAME", help="Adapter to use. [the one for the command]")
+@click.option("--as", "name", metavar="NAME", callback=adapter_name, help="Adapter to use. [the one for the command]")
 @click.option("--argv", help="Command that wrote the log, as one shell string. [a recording's own]")
 @click.option("--exit", "code", type=int, help="Its exit code, negative for a signal. [a recording's own, or 0]")
 @click.argument("file", type=click.File("rb"))
@@ -108,8 +109,6 @@ def try_command(file: BinaryIO, name: str | None, argv: str | None, code: int | 
         rsync -a --info=progress2 in/ out/ | phaseline try --as rsync -
     """  # noqa: D301 - click reads the backspace
     adapters = all_adapters()
-    if name is not None and name not in adapters:
-        raise click.UsageError(f"no adapter is named {name!r}; `phaseline adapters` lists them")
     try:
         for found in replay(file, adapters, shlex.split(argv or ""), code, name):
             click.echo(json.dumps(found))

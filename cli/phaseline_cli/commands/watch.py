@@ -10,7 +10,7 @@ import click
 
 from phaseline_cli.client.durations import DURATION
 from phaseline_cli.client.failures import Exit
-from phaseline_cli.commands.options import server_options
+from phaseline_cli.commands.options import adapter_name, server_options
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,7 +94,9 @@ def watch_command(
 
 @click.command("log")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--as", "adapter", metavar="NAME", help="Adapter that reads the log. [by what it prints]")
+@click.option(
+    "--as", "adapter", metavar="NAME", callback=adapter_name, help="Adapter that reads the log. [by what it prints]"
+)
 @click.option("--until", metavar="REGEX", callback=_pattern, help="Line that says that the job is done.")
 @click.option("--fail-at", metavar="REGEX", callback=_pattern, help="Line that says that the job failed.")
 @click.option("--idle", type=DURATION, metavar="TIME", help="Stop when nothing was written for 90s, 5m, 2h. [never]")

@@ -5,6 +5,7 @@ This module is loaded before the command starts, so it loads little itself.
 
 import os
 import re
+import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -37,11 +38,15 @@ class Side(NamedTuple):
 
 
 def open_side() -> Side | None:
-    """Return a new pipe; None if the command has no free descriptor for it."""
-    number = next((fd for fd in _FREE if not _is_open(fd)), None)
+    """Return a new pipe; None if no descriptor is free for it."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    number = next((fd for fd in _FREE if fd < most and not _is_open(fd)), None)
     if number is None:
         return None
-    reading, writing = os.pipe()
+    try:
+        reading, writing = os.pipe()
+    except OSError:
+        return None
     if number in (reading, writing):  # then all below are in use
         os.close(reading)
         os.close(writing)

@@ -4,6 +4,7 @@ Each stream is copied by a thread of its own with blocking calls, as `cat` copie
 our streams holds up that stream alone. The parser is offered a copy. If it is slow, it loses output; the user doesn't.
 """
 
+import errno
 import os
 import select
 import threading
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from phaseline_cli.run.spawn import Stream
+from phaseline_cli.run.spawn import ERR, OUT, Stream
 
 CHUNK: Final = 1 << 18
 OFFERED: Final = 1 << 16
@@ -39,6 +40,8 @@ class Tee:
         """Set when the command has ended."""
         self.lost = 0
         """Bytes that the parser did not get, because it was too slow."""
+        self.unwritten = ""
+        """Why output could not be written, in words; "" if it was, or if its reader has gone."""
         self._stop, self._stopping = os.pipe()
         self.begun = time.monotonic()
         """When its time began, in monotonic seconds."""
@@ -90,8 +93,9 @@ class Tee:
                     data = _read(stream.source)
                     if not data:
                         return
-                    if target is not None and not _write(target, data):
+                    if target is not None and (error := _write(target, data)) is not None:
                         target = None
+                        self._note(stream, error)
                         if stream.name != "pty":
                             return  # as the command would learn from SIGPIPE
                     self._offer(stream.name, data)
@@ -103,6 +107,11 @@ class Tee:
             with self._lock:
                 self._open -= 1
             self.more.set()
+
+    def _note(self, stream: Stream, error: OSError) -> None:
+        if stream.name != "pty" and error.errno != errno.EPIPE:
+            name = {OUT: "standard output", ERR: "standard error"}[stream.target or OUT]
+            self.unwritten = f"{name} can't be written: {error.strerror}"
 
     def _offer(self, name: str, data: bytes) -> None:
         cut = max(0, len(data) - OFFERED)
@@ -136,14 +145,14 @@ def _read(fd: int) -> bytes:
         return b""
 
 
-def _write(fd: int, data: bytes) -> bool:
-    """Write all; return whether somebody still reads."""
+def _write(fd: int, data: bytes) -> OSError | None:
+    """Write all; return the error that prevents it."""
     view = memoryview(data)
     while view:
         try:
             view = view[os.write(fd, view) :]
         except BlockingIOError:  # somebody set our stream to non-blocking
             select.select([], [fd], [])
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None

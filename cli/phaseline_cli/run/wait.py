@@ -4,7 +4,7 @@ import os
 import signal
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from phaseline_cli.run.orders import ARRIVED, Family, Given, Orders
@@ -37,6 +37,13 @@ class Ended:
     """Whether a person pressed Ctrl+C."""
     cancelled: str | None = None
     """The reason of a user who ordered to cancel it, or ""; None if nobody did."""
+    unwritten: str = ""
+    """Why its output could not be written, in words."""
+
+    def without_output(self, reason: str) -> "Ended":
+        """Return this end of a command that would have failed if it had written its output itself."""
+        code = 1 if self.code in (0, -signal.SIGPIPE, 128 + signal.SIGPIPE) else self.code
+        return replace(self, code=code, unwritten=reason)
 
 
 def block() -> None:
