@@ -71,6 +71,7 @@ class Blend:
 
     Attributes:
         centre: shape (k, p), as `scatter` and `skip`.
+        usual_skip: How probably each phase is skipped; shape (p,).
         speed: Squared; shape (k,), as `log_weight`.
         doubted: How much of the doubt about the covariates' work adds to the square of `speed`; shape (k,).
         cap: Upper bounds of the log lengths; shape (p,).
@@ -125,7 +126,9 @@ class Blend:
         self.log_run: Floats = np.log(np.clip(1 - self.skip, 1e-6, 1.0))
         self.speed: Floats = np.array(self._speeds)
         self.doubted: Floats = np.array(self._doubted)
-        self.log_weight: Floats = np.log(np.array(self._weights))
+        weights = np.array(self._weights)
+        self.log_weight: Floats = np.log(weights)
+        self.usual_skip: Floats = weights @ self.skip / weights.sum()
         del self._centres, self._scatters, self._skips, self._speeds, self._doubted, self._weights
 
     def _add_own(self, fit: Fit, level: float) -> None:

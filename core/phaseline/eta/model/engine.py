@@ -118,10 +118,14 @@ class ModelEngine:
         basis = _basis(outlook, seen, found)
         if basis == "none":
             return Estimate(percent=0.0)
-        index = outlook.index
+        index, phase_ms = outlook.index, seen.phase_ms
         current = None if seen.current is None else index.get(seen.current)
         places = [index[name] for name in later if name in index]
-        asked = (outlook, current, places, seen.elapsed_ms, seen.phase_ms)
+        if seen.current is None and places and not any(step.ms for step in seen.done):
+            # Only a run with a phase teaches, so one is to come; a worker may report late that it has begun.
+            current, phase_ms = outlook.first(places), seen.elapsed_ms
+            places.remove(current)
+        asked = (outlook, current, places, seen.elapsed_ms, phase_ms)
         answer = self._predictor.ask(*asked, found, self._overdue.misses(job_id))
         least_ms = 0.0
         if found is not None and found.single:

@@ -25,6 +25,8 @@ _COLD_PACE: Final = 0.05
 _NEW: Final = History()
 # A series has few runs while it has fewer.
 COLD: Final = 5
+# A phase that is skipped more often than this is usually skipped.
+_MOSTLY: Final = 0.5
 # So much of what was known of the noise of progress is kept from run to run, of a series and of the whole server.
 _NOISE_KEPT: Final = 0.95
 _SERVER_NOISE_KEPT: Final = 0.98
@@ -81,6 +83,11 @@ class Outlook:
         self._finish(ground.done[known:])
         self.ground = ground
         return True
+
+    def first(self, later: Sequence[int]) -> int:
+        """Return the first of these phases that most runs don't skip; if there is none, the least skipped one."""
+        skip = self.ground.blend.usual_skip
+        return next((p for p in later if skip[p] < _MOSTLY), min(later, key=skip.__getitem__))
 
     def _finish(self, steps: Iterable[Step]) -> None:
         for step in steps:
