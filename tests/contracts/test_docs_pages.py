@@ -69,7 +69,7 @@ def test_the_example_of_the_views_settings_names_every_key_and_is_valid() -> Non
 
 
 def test_the_page_of_the_view_lists_the_name_of_every_action() -> None:
-    sentence = (DOCS / "tui.md").read_text().split("The names for `keys` are: ")[1].split(".")[0]
+    sentence = (DOCS / "tui.md").read_text().split("The names for `keys` are:")[1].split(".")[0]
     assert set(re.findall(r"`([^`]+)`", sentence)) == {action.name for action in ACTIONS}
 
 
