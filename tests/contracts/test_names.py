@@ -1,6 +1,7 @@
-"""One word, one meaning: class names within a package, the folders of the tests, the picture workflow."""
+"""One word, one meaning: class names, the folders of the code and its tests, the picture workflow."""
 
 import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -29,6 +30,19 @@ def test_each_test_of_the_server_is_in_a_folder_named_after_its_room() -> None:
     assert [path.name for path in tests.glob("test_*.py")] == []
     folders = {path.parent.name for path in tests.rglob("test_*.py")}
     assert folders <= {path.name for path in (ROOT / "server" / "phaseline_server").iterdir() if path.is_dir()}
+
+
+@pytest.mark.parametrize(
+    "package", ["cli/phaseline_cli", "core/phaseline", "server/phaseline_server", "tui/phaseline_tui"]
+)
+def test_the_page_of_the_architecture_lists_every_folder_of_a_package_and_nothing_else(package: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = page.partition(f"| `{package}` |")[2].partition("\n\n")[0].splitlines()[2:]
+    listed = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    modules = {path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py"}
+    folders = {path.name for path in (ROOT / package).iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert len(folders) > 4
+    assert folders <= listed <= folders | modules
 
 
 def test_the_picture_workflow_is_named_in_one_module_of_core_command_line_view_and_access() -> None:
