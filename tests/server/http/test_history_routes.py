@@ -89,6 +89,8 @@ async def test_all_jobs_that_are_kept_are_listed_also_those_that_left_memory(tmp
         ({"q": "ÜNÏCODE 042"}, ["photo"]),
         ({"q": "u\u0308nïcode"}, ["photo"]),  # as file names on a Mac are written
         ({"q": "film BOX"}, ["good", "bad"]),
+        ({"q": "fi\0lm B\u202eOX", "workflow": "\0film"}, ["good", "bad"]),  # cleaned as in reports
+        ({"series": "x\0", "host": "box\0-2"}, ["good"]),
         ({"q": "film nothing"}, []),
         ({"since": "1h"}, ["active 2", "active 1", "photo", "hit", "good", "bad"]),
         ({"until": "1h"}, ["old", "older"]),

@@ -8,6 +8,7 @@ from quart import Response, request
 
 from phaseline.errors import InvalidField
 from phaseline.model.snapshot import State
+from phaseline.text import clean
 from phaseline.wire import seconds, timestamp
 from phaseline_server.http.answer_budget import PAGE_BYTES
 from phaseline_server.http.handlers import Handlers
@@ -145,11 +146,14 @@ class _Filter(TypedDict):
 
 
 def _filter() -> _Filter:
-    """Return the filter in the query of the current request; an empty parameter is as none."""
-    text = request.args.get("q") or ""
+    """Return the filter in the query of the current request; an empty parameter is as none.
+
+    Texts are cleaned as those of reports are, since a database may reject the removed characters.
+    """
+    text = clean(request.args.get("q") or "")
     if len(text) > MAX_SEARCH:
         raise InvalidField("q", f"{len(text)} characters", f"at most {MAX_SEARCH}")
-    workflow, series, host = (request.args.get(name) or None for name in ("workflow", "series", "host"))
+    workflow, series, host = (clean(request.args.get(name) or "") or None for name in ("workflow", "series", "host"))
     return {"workflow": workflow, "series": series, "host": host, "words": search_words(text)}
 
 
