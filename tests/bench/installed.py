@@ -9,9 +9,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.support.servers import environment
@@ -40,8 +41,9 @@ class Server:
                 break
         self.port = int(self.url.rpartition(":")[2])
 
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path) as answer:  # noqa: S310 - our own
+    def get(self, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> Any:
+        request = urllib.request.Request(self.url + path, headers=dict(headers))  # noqa: S310 - our own
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
             return json.load(answer)
 
     def post(self, path: str, body: bytes) -> Any:
@@ -74,13 +76,15 @@ def serving(data_dir: Path, *flags: str) -> Iterator[Server]:
         server.kill()
 
 
-def connect(port: int) -> socket.socket:
+def connect(port: int, headers: Mapping[str, str] = MappingProxyType({})) -> socket.socket:
     """Return a socket that speaks WebSocket from now on."""
     sock = socket.create_connection(("127.0.0.1", port))
     key = base64.b64encode(os.urandom(16)).decode()
     sock.sendall(
         f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n".encode()
+        + "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+        + b"\r\n"
     )
     head = b""
     while b"\r\n\r\n" not in head:
