@@ -14,6 +14,7 @@ __all__ = [
     "JournalFailed",
     "JournalUnusable",
     "LinkEnded",
+    "LogReplaced",
     "LogUnavailable",
     "MalformedRequest",
     "Misdirected",
@@ -211,6 +212,12 @@ class Deposed(PhaselineError):
     code = "DEPOSED"
     status = 503
     temporary = True
+
+
+class LogReplaced(PhaselineError):
+    """The shared log does not continue what a server that follows has read from it."""
+
+    code = "LOG_REPLACED"
 
 
 class PortInUse(PhaselineError):

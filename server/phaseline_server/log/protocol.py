@@ -43,7 +43,7 @@ class Standing(NamedTuple):
     """The part of a server among those that share a log.
 
     Attributes:
-        role: `single` if the log can't be shared; `leader` if the server writes; `follower` if it waits.
+        role: `single` if the log can't be shared; `leader` if the server writes it; `follower` if another one does.
         term: The number of the leader's term; each leader begins one. 0 if it is not known.
         leader: The address of the leader, or "".
     """

@@ -73,7 +73,7 @@ async def test_a_second_server_waits_until_the_leader_is_gone(postgres: Postgres
         await waits.wait()
         await one.commit(batch(1, 3))
         await one.close()
-    assert reasons == {Standing("follower", 0, "http://one")}
+    assert reasons == {Standing("follower", 1, "http://one")}
 
 
 async def test_a_leader_that_stood_still_can_neither_commit_nor_show_that_it_leads(

@@ -93,9 +93,23 @@ class Address:
 class Reader:
     """A connection for queries, one at a time; it is opened when it is needed, and again after it was lost."""
 
-    def __init__(self, address: Address) -> None:
-        """Connect to `address` with the first query."""
+    def __init__(
+        self,
+        address: Address,
+        prepare: Callable[[TimedConnection], object] = lambda _: None,
+        *,
+        patience_s: float = 30.0,
+    ) -> None:
+        """Connect to `address` with the first query.
+
+        Args:
+            address: The address of the log.
+            prepare: Called with each new connection.
+            patience_s: The longest wait for an answer, in seconds.
+        """
         self._address = address
+        self._prepare = prepare
+        self._patience_s = patience_s
         self._lock = Lock()
         self._connection: TimedConnection | None = None
 
@@ -112,8 +126,9 @@ class Reader:
                     return self._read(self._connection, work)
                 except psycopg.OperationalError:
                     self._drop()  # it may have been lost long ago, so a new one may work
-            self._connection = self._address.connect()
+            self._connection = self._address.connect(self._patience_s)
             try:
+                self._prepare(self._connection)
                 return self._read(self._connection, work)
             except psycopg.OperationalError:
                 self._drop()
@@ -132,6 +147,12 @@ class Reader:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    @property
+    def fd(self) -> int | None:
+        """The socket of the connection; None while there is none."""
+        connection = self._connection
+        return None if connection is None or connection.closed else connection.fileno()
 
     def close(self) -> None:
         """Close the connection."""

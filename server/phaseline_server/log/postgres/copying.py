@@ -43,9 +43,9 @@ class PostgresCopy:
         self.top = row[0] if row else 0
 
     def _lead(self) -> None:
-        leader = self._leadership.lead()
-        if leader is not None:
-            text = f"{self.name} is in use by the server {leader}; stop all servers that use it, then copy"
+        other = self._leadership.lead()
+        if other is not None:
+            text = f"{self.name} is in use by the server {other.leader}; stop all servers that use it, then copy"
             raise JournalUnusable(text)
 
     def meta(self) -> dict[str, str]:

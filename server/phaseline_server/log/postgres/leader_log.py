@@ -1,22 +1,18 @@
-"""The log's database while a server leads: written in groups, read and closed. It runs in worker threads."""
+"""The log's database while this server leads: written in groups. It runs in worker threads."""
 
 from collections.abc import Iterable
 from typing import Final
 
 from phaseline.model.snapshot import Moment
-from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.boot import boot_id
-from phaseline_server.log.learned import Learned, Outcomes
-from phaseline_server.log.packing import unpacked
-from phaseline_server.log.postgres.connection import Address, Cursor, Reader, TimedConnection
+from phaseline_server.log.postgres.connection import Address, TimedConnection
 from phaseline_server.log.postgres.leadership import Leadership
+from phaseline_server.log.postgres.log_reader import LogReader
 from phaseline_server.log.postgres.pruning import prune, trim
-from phaseline_server.log.postgres.querying import read_ends, read_jobs, read_totals
-from phaseline_server.log.postgres.reading import read_learned, read_meta, read_outcomes, read_packs, read_state
-from phaseline_server.log.postgres.writing import write_batch, write_meta
+from phaseline_server.log.postgres.reading import read_state
+from phaseline_server.log.postgres.writing import notify, write_batch, write_meta
 from phaseline_server.log.protocol import Retention
-from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
 from phaseline_server.log.stored_clock import continued_clock, encode_reading
 
 __all__ = ["LeaderLog"]
@@ -24,15 +20,8 @@ __all__ = ["LeaderLog"]
 _STORE_CLOCK_NS: Final = 10 * 10**9
 
 
-class LeaderLog:
-    """One log, which this server leads.
-
-    Attributes:
-        name: Its address without password.
-        epoch: The epoch of its stream.
-        top: The number of the newest message, 0 before the first.
-        oldest: The number of the oldest message of this epoch that is kept, `top + 1` if there is none.
-    """
+class LeaderLog(LogReader):
+    """One log, which this server leads."""
 
     def __init__(self, address: Address, leadership: Leadership, limits: Retention) -> None:
         """Read where the log ends; `leadership` has begun a term.
@@ -41,23 +30,17 @@ class LeaderLog:
             LogUnavailable: The database can't be reached.
             JournalFailed: The database rejects a query.
         """
-        self.name = address.name
+        super().__init__(address)
         self._limits = limits
         self._leadership = leadership
-        self._reader = Reader(address)
-        self._history = Reader(address)  # another one, so that no report of a stream waits for a long query
-        meta, oldest, top, latest_ns = self._reader.read(_read_ends_of_stream)
-        self.epoch = meta["epoch"]
-        self.top = top
-        self.oldest = max(oldest, int(meta["epoch_since"]) + 1)
-        self._clock = continued_clock(meta.get("clock"), latest_ns, limits.age_s)
+        self._schema = address.schema
+        self._clock = continued_clock(self.meta.get("clock"), self.latest_ns, limits.age_s)
         self._clock_stored: int | None = None
         self._undecided: Batch | None = None
 
     def close(self) -> None:
         """Close the connections."""
-        self._history.close()
-        self._reader.close()
+        super().close()
         self._leadership.close()
 
     # ------------------------------------------------------------------ writing
@@ -68,6 +51,8 @@ class LeaderLog:
         top, trimmed = _last_of(batch, self.top), None
         with self._leadership.transaction(decides=True) as write:
             write_batch(write, batch, self._read_clock(write, batch.at))
+            if batch.messages:
+                notify(write, self._schema, top)
             if top - self.oldest >= self._limits.events:
                 trimmed = trim(write, self.oldest, top - self._limits.events, len(batch.messages))
         self.top = top
@@ -120,53 +105,6 @@ class LeaderLog:
             write_meta(write, {"boot": boot})
         return kept
 
-    def events(self, after: int, limit: int) -> tuple[Message, ...]:
-        """Return the messages of this epoch after number `after`, at most `limit`. See `Store.events`."""
-        after = max(after, self.oldest - 1)
-        packs = self._reader.read(lambda cursor: read_packs(cursor, after, limit))
-        found = [message for first, body in packs for message in unpacked(first, body)]
-        skipped = max(0, after + 1 - found[0].seq) if found else 0
-        return tuple(found[skipped : skipped + limit])
-
-    def learned(self) -> Learned:
-        """Return what is known of earlier runs. See `Store.learned`."""
-        return self._reader.read(read_learned)
-
-    def outcomes(self, most: int) -> Outcomes:
-        """Return the phases that failed most, and the `most` slowest runs. See `Store.outcomes`."""
-        return self._history.read(lambda cursor: read_outcomes(cursor, most))
-
-    def job(self, job_id: str) -> bytes | None:
-        """Return a job's record, or None. See `Store.job`."""
-
-        def read(cursor: Cursor) -> bytes | None:
-            row = cursor.execute("SELECT record FROM jobs WHERE job_id = %s", (job_id,)).fetchone()
-            return None if row is None else row[0]
-
-        return self._reader.read(read)
-
-    def jobs(self, query: JobQuery) -> JobPage:
-        """Return a page of jobs. See `Store.jobs`."""
-        return self._history.read(lambda cursor: read_jobs(cursor, query))
-
-    def totals(self, query: TotalsQuery) -> list[Total]:
-        """Return the totals of each workflow and series. See `Store.totals`."""
-        return self._history.read(lambda cursor: read_totals(cursor, query))
-
-    def ends(self, since_ns: int, until_ns: int) -> dict[str, int]:
-        """Return how many runs ended in each state in this time. See `Store.ends`."""
-        return self._history.read(lambda cursor: read_ends(cursor, since_ns, until_ns))
-
 
 def _last_of(batch: Batch, top: int) -> int:
     return batch.messages[-1].seq if batch.messages else top
-
-
-def _read_ends_of_stream(cursor: Cursor) -> tuple[dict[str, str], int, int, int | None]:
-    """Return the table `meta`, the oldest and newest number of an event, and the time of the newest pack."""
-    row = cursor.execute(
-        "SELECT coalesce((SELECT first FROM packs ORDER BY last LIMIT 1), 1), coalesce(max(last), 0), max(at_ns) "
-        "FROM packs"
-    ).fetchone()
-    oldest, top, latest_ns = row or (1, 0, None)
-    return read_meta(cursor), oldest, top, latest_ns

@@ -23,6 +23,7 @@ from phaseline_server.log.postgres.connection import Address, TimedConnection
 from phaseline_server.log.postgres.failures import opening, working
 from phaseline_server.log.postgres.schema import has_tables, prepare
 from phaseline_server.log.postgres.writing import write_meta
+from phaseline_server.log.protocol import Standing
 
 __all__ = ["Leadership"]
 
@@ -65,8 +66,8 @@ class Leadership:
 
     # ------------------------------------------------------------------ election
 
-    def lead(self) -> str | None:
-        """Try to begin a term; return None if this server leads now, otherwise the address of the leader, or "".
+    def lead(self) -> Standing | None:
+        """Try to begin a term; return None if this server leads now, otherwise which one does.
 
         Raises:
             JournalUnusable: The database rejects what the log needs, or the log is of a newer version.
@@ -92,18 +93,18 @@ class Leadership:
         row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", self._key).fetchone()
         return bool(row and row[0])
 
-    def _find_leader(self, connection: TimedConnection) -> str:
-        """Return the address of the present leader; end its session if it was silent for too long."""
+    def _find_leader(self, connection: TimedConnection) -> Standing:
+        """Return the present leader; end its session if it was silent for too long."""
         if not has_tables(connection):
-            return ""  # it creates them
+            return Standing("follower")  # it creates them
         row = connection.execute(
-            "SELECT server, batch, clock_timestamp() - seen > make_interval(secs => %s) FROM leader", (_LEASE_S,)
+            "SELECT server, term, batch, clock_timestamp() - seen > make_interval(secs => %s) FROM leader", (_LEASE_S,)
         ).fetchone()
-        server, batch, silent = row or ("", 0, False)
+        server, term, batch, silent = row or ("", 0, 0, False)
         self.batch = max(self.batch, batch)
         if silent:
             connection.execute(_END_HOLDER, self._key)
-        return str(server)
+        return Standing("follower", term, server)
 
     def beat(self) -> None:
         """Show other servers that this one leads; connect again if the connection was lost.

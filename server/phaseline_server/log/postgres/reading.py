@@ -1,12 +1,25 @@
 """What a server reads from the log: the state to start with, events, and earlier runs."""
 
+from collections.abc import Collection
+
+from phaseline.model.phase import PhaseDuration
 from phaseline.model.statistics import Average
 from phaseline_server.log.batch import Kept
 from phaseline_server.log.learned import MOST_WORKFLOWS, EncodedRun, Learned, Outcomes, PhaseFailures, SlowRun
 from phaseline_server.log.postgres.connection import Cursor
 from phaseline_server.log.protocol import Retention
 
-__all__ = ["read_learned", "read_meta", "read_outcomes", "read_packs", "read_state"]
+__all__ = [
+    "read_durations",
+    "read_ends_of_stream",
+    "read_learned",
+    "read_meta",
+    "read_outcomes",
+    "read_packs",
+    "read_records",
+    "read_runs",
+    "read_state",
+]
 
 
 def read_meta(cursor: Cursor) -> dict[str, str]:
@@ -47,11 +60,44 @@ def read_state(cursor: Cursor, limits: Retention, ended_since_ns: int, most_jobs
     )
 
 
+def read_ends_of_stream(cursor: Cursor) -> tuple[dict[str, str], int, int, int | None]:
+    """Return the table `meta`, the oldest and newest number of an event, and the time of the newest pack."""
+    row = cursor.execute(
+        "SELECT coalesce((SELECT first FROM packs ORDER BY last LIMIT 1), 1), coalesce(max(last), 0), max(at_ns) "
+        "FROM packs"
+    ).fetchone()
+    oldest, top, latest_ns = row or (1, 0, None)
+    return read_meta(cursor), oldest, top, latest_ns
+
+
 def read_packs(cursor: Cursor, after: int, limit: int) -> list[tuple[int, bytes]]:
     """Return the packs with the first `limit` messages after number `after`: first number and content of each."""
     return cursor.execute(
         "SELECT first, messages FROM packs WHERE last > %s AND first <= %s ORDER BY last", (after, after + limit)
     ).fetchall()
+
+
+def read_records(cursor: Cursor, job_ids: Collection[str]) -> list[bytes]:
+    """Return the records of those jobs that are kept, in the order of their latest events; raises psycopg.Error."""
+    rows = cursor.execute("SELECT record FROM jobs WHERE job_id = ANY(%s::text[]) ORDER BY seq", (list(job_ids),))
+    return [record for (record,) in rows]
+
+
+def read_runs(cursor: Cursor, first: int, last: int) -> list[EncodedRun]:
+    """Return the runs that teach and ended with messages `first` to `last`; raises psycopg.Error."""
+    rows = cursor.execute(
+        "SELECT seq, workflow, series, body FROM runs WHERE seq >= %s AND seq <= %s AND body IS NOT NULL ORDER BY seq",
+        (first, last),
+    )
+    return [EncodedRun(*row) for row in rows]
+
+
+def read_durations(cursor: Cursor, after: int) -> list[tuple[int, PhaseDuration]]:
+    """Return the rows of `durations` after row `after`, each with its number; raises psycopg.Error."""
+    rows = cursor.execute(
+        "SELECT id, workflow, series, phase, duration_ns FROM durations WHERE id > %s ORDER BY id", (after,)
+    )
+    return [(row[0], PhaseDuration(*row[1:])) for row in rows]
 
 
 def read_learned(cursor: Cursor) -> Learned:

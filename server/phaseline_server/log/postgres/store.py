@@ -59,13 +59,13 @@ class PostgresStore(ThreadedStore):
         try:
             while True:
                 try:
-                    leader = await trio.to_thread.run_sync(leadership.lead)
-                    if leader is None:
+                    other = await trio.to_thread.run_sync(leadership.lead)
+                    if other is None:
                         leader_log = await trio.to_thread.run_sync(
                             LeaderLog, address, leadership, limits or Retention()
                         )
                         return cls(leader_log, leadership)
-                    waiting(Standing("follower", 0, leader))
+                    waiting(other)
                 except LogUnavailable as error:
                     waiting(error)
                 await trio.sleep(_RETRY_S)

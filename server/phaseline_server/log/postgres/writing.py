@@ -7,7 +7,7 @@ from phaseline_server.log.batch import Batch, JobRow
 from phaseline_server.log.packing import packed
 from phaseline_server.log.postgres.connection import TimedConnection
 
-__all__ = ["write_batch", "write_meta"]
+__all__ = ["channel_of", "notify", "write_batch", "write_meta"]
 
 
 def write_meta(connection: TimedConnection, values: dict[str, str]) -> None:
@@ -17,6 +17,16 @@ def write_meta(connection: TimedConnection, values: dict[str, str]) -> None:
         "ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value",
         (list(values), list(values.values())),
     )
+
+
+def channel_of(schema: str) -> str:
+    """Return the channel on which the leader of a log notifies the servers that follow it."""
+    return f"{schema}.packs"
+
+
+def notify(connection: TimedConnection, schema: str, top: int) -> None:
+    """Notify the servers that follow, once the transaction is visible, that message `top` is stored."""
+    connection.execute("SELECT pg_notify(%s, %s)", (channel_of(schema), str(top)))
 
 
 def write_batch(connection: TimedConnection, batch: Batch, at_ns: int) -> None:
