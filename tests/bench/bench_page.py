@@ -15,7 +15,7 @@ import trio
 
 from tests.support.browser import Browser, browser
 from tests.support.servers import client_of, server_process
-from tests.support.web_page import many_jobs, report_all
+from tests.support.web_page import changing_jobs, many_jobs, report_all
 
 TICKS = os.sysconf("SC_CLK_TCK")
 JOBS, AT_WORK = 10_000, 300
@@ -80,7 +80,6 @@ async def measure(seconds: float) -> None:
         async with server_process(data) as server, client_of(server.url) as client, browser(profile) as tab:
             messages = many_jobs(JOBS, active=AT_WORK)
             await report_all(client, messages)
-            ids = {str(each["job_id"]): each for each in messages[: 3 * AT_WORK] if each["type"] == "job_progress"}
             await tab.size(1400, 900)
             await tab.call("Performance.enable")
             began = time.monotonic()
@@ -90,8 +89,7 @@ async def measure(seconds: float) -> None:
             await trio.sleep(3)
             print("idle: renderer {:.1f} %, tasks {:.1f} %".format(*await share(tab, profile, seconds)))
             async with trio.open_nursery() as nursery:
-                changes = [{**each, "age_seconds": 0} for each in ids.values()]
-                nursery.start_soon(change, client, changes, seconds + 6)
+                nursery.start_soon(change, client, changing_jobs(messages, AT_WORK), seconds + 6)
                 await trio.sleep(3)
                 used, tasks = await share(tab, profile, seconds)
                 print(f"100 changes/s: renderer {used:.1f} %, tasks {tasks:.1f} % (bound 15 %)")

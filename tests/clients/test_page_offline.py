@@ -1,5 +1,6 @@
 """The installed web page while the server is away, and what it stores of jobs."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ from tests.support.web_page import LIVE, column, report
 
 pytestmark = pytest.mark.needs("chromium")
 
+NATURAL_WIDTH = """(async () => {
+  const image = new Image();
+  image.src = '%s';
+  await image.decode();
+  return image.naturalWidth;
+})()"""
 STORED = """(async () => {
   let texts = JSON.stringify(localStorage) + JSON.stringify(sessionStorage);
   for (const name of await caches.keys()) {
@@ -39,6 +46,11 @@ async def test_the_page_opens_while_the_server_is_away_and_shows_the_last_state(
             manifest = await tab.call("Page.getAppManifest")
             assert manifest["errors"] == []
             assert (await tab.call("Page.getInstallabilityErrors"))["installabilityErrors"] == []
+            for icon in json.loads(manifest["data"])["icons"][1:]:
+                size = await tab.evaluate(NATURAL_WIDTH % f"page/{icon['src']}")
+                assert icon["sizes"] == f"{size}x{size}"
+            touch = "document.querySelector('link[rel=apple-touch-icon]').href"
+            assert await tab.evaluate(NATURAL_WIDTH % f"' + {touch} + '") == 180
             await tab.go("about:blank")
             assert tab.problems == []
         for path in ("", "boxes"):

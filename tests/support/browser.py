@@ -7,7 +7,7 @@ from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import trio
 import trio_websocket
@@ -29,6 +29,14 @@ _FLAGS = [
     "--remote-debugging-port=0",
 ]
 _LARGEST = 64 * 2**20
+
+
+class Kept(NamedTuple):
+    """What a page keeps after a collection: bytes of its scripts' heap, nodes of documents, and event listeners."""
+
+    heap: float
+    nodes: int
+    listeners: int
 
 
 class Browser:
@@ -96,10 +104,21 @@ class Browser:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile
         )
 
+    async def kept(self) -> Kept:
+        """Collect garbage, and return what is left."""
+        for _ in range(2):  # the first one runs finalizers
+            await self.call("HeapProfiler.collectGarbage")
+        heap = await self.call("Runtime.getHeapUsage")
+        counts = await self.call("Memory.getDOMCounters")
+        return Kept(heap["usedSize"], counts["nodes"], counts["jsEventListeners"])
+
+    async def picture(self) -> bytes:
+        """Return a picture of the window, as PNG."""
+        return b64decode((await self.call("Page.captureScreenshot", format="png"))["data"])
+
     async def screenshot(self, path: Path) -> None:
         """Write a picture of the window."""
-        shot = await self.call("Page.captureScreenshot", format="png")
-        await trio.Path(path).write_bytes(b64decode(shot["data"]))
+        await trio.Path(path).write_bytes(await self.picture())
 
 
 @asynccontextmanager

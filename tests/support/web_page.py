@@ -8,7 +8,7 @@ import httpx
 
 from tests.support.browser import Browser
 
-__all__ = ["LIVE", "column", "many_jobs", "press", "report", "report_all", "shown_rows"]
+__all__ = ["LIVE", "changing_jobs", "column", "many_jobs", "press", "report", "report_all", "shown_rows"]
 
 LIVE = "document.getElementById('connection').className === 'live'"
 _FLOWS = {
@@ -39,6 +39,12 @@ async def report_all(client: httpx.AsyncClient, messages: list[dict[str, Any]]) 
 def many_jobs(count: int, *, active: int) -> list[dict[str, Any]]:
     """Return the reports of `count` jobs with real names; `active` are at work, of the others one in ten failed."""
     return [message for number in range(count) for message in _job(number, at_work=number < active)]
+
+
+def changing_jobs(messages: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """Return a report of progress for each of the first `count` jobs that `many_jobs` returned, as of now."""
+    found = {str(each["job_id"]): each for each in messages if each["type"] == "job_progress"}
+    return [each | {"age_seconds": 0} for each in list(found.values())[:count]]
 
 
 def _job(number: int, *, at_work: bool) -> Iterator[dict[str, Any]]:

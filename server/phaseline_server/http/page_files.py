@@ -14,10 +14,11 @@ __all__ = ["PAGE", "PageFile", "compressed", "modules_of", "read_files", "serve_
 PAGE: Final = Path(__file__).parent / "page"
 """The folder of the templates, styles and scripts."""
 _KINDS: Final = {
-    ".js": "text/javascript",
-    ".css": "text/css",
-    ".svg": "image/svg+xml",
-    ".json": "application/manifest+json",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".json": "application/manifest+json; charset=utf-8",
+    ".png": "image/png",
 }
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
 _IMPORT: Final = re.compile(rb'^(?:import|export)\b[^;]*?\bfrom "\./([\w-]+\.js)";', re.MULTILINE)
@@ -47,7 +48,7 @@ def read_files() -> Mapping[str, PageFile]:
     for path, plain in contents.items():
         if kind := _KINDS.get(path.suffix):
             tag = hashlib.sha256(plain).hexdigest()[:16]
-            files[path.name] = PageFile(path.name, plain, gzip.compress(plain, mtime=0), tag, f"{kind}; charset=utf-8")
+            files[path.name] = PageFile(path.name, plain, gzip.compress(plain, mtime=0), tag, kind)
     return files
 
 

@@ -65,7 +65,7 @@ _PAGES: Final = (
         "/page/{name}",
         _ANYBODY,
         "Get a file of the pages.",
-        media("text/javascript", "text/css", "image/svg+xml", "application/manifest+json") | {304: {}},
+        media("text/javascript", "text/css", "image/svg+xml", "image/png", "application/manifest+json") | {304: {}},
         errors=(404,),
     ),
     Route("preview", "GET", "/preview", _ANYBODY, "Show the pictures as a page.", media("text/html"), errors=(403,)),

@@ -1,5 +1,6 @@
 // What shows progress outside of the page: its title, its icon, and notifications.
 
+import { Filter } from "./filter.js";
 import { duration } from "./format.js";
 import { nameOf } from "./row.js";
 import { isOver } from "./store.js";
@@ -11,6 +12,8 @@ const KEY = "notify";
 const SOUND = "sound";
 const WATCHED = "watched";
 const MOST_WATCHED = 200;
+const FILTERS = "watched filters";
+const MOST_FILTERS = 20;
 const BEEP = { hertz: 660, seconds: 0.25, volume: 0.15 };
 const ICON_STEPS = 50; // a browser fetches and draws each icon anew
 
@@ -59,12 +62,15 @@ function showIcon(share, failed) {
 /** What to notify of: `off`, `failures` or `all`. */
 export const notifyChoice = () => localStorage.getItem(KEY) ?? "off";
 
+/** Ask the browser for notifications, and return whether it allows them. */
+const permitted = async () => "Notification" in globalThis && (await Notification.requestPermission()) === "granted";
+
 /**
  * Choose what to notify of, and ask the browser. Return whether it allows it.
  * @param {string} choice
  */
 export async function chooseNotify(choice) {
-  const allowed = choice === "off" || ("Notification" in globalThis && (await Notification.requestPermission()) === "granted");
+  const allowed = choice === "off" || (await permitted());
   localStorage.setItem(KEY, allowed ? choice : "off");
   return allowed;
 }
@@ -78,26 +84,48 @@ export function chooseSound(on) {
   if (on) beep();
 }
 
-/** @returns {string[]} */
-function watched() {
-  const found = localStorage.getItem(WATCHED);
+/** @param {string} key @returns {string[]} */
+function stored(key) {
+  const found = localStorage.getItem(key);
   return found ? found.split("\n") : [];
 }
 
+/**
+ * Add a line to a stored list or remove it. Return whether the browser allows to notify.
+ * @param {string} key
+ * @param {string} line
+ * @param {boolean} on
+ * @param {number} most
+ */
+async function mark(key, line, on, most) {
+  const allowed = !on || (await permitted());
+  const others = stored(key).filter((each) => each !== line);
+  localStorage.setItem(key, (on && allowed ? [...others, line] : others).slice(-most).join("\n"));
+  return allowed;
+}
+
 /** Whether to notify of a job in any case. @param {string} id */
-export const isWatched = (id) => watched().includes(id);
+export const isWatched = (id) => stored(WATCHED).includes(id);
 
 /**
  * Notify of a job in any case, or no longer. Return whether the browser allows it.
  * @param {string} id
  * @param {boolean} on
  */
-export async function watch(id, on) {
-  const allowed = !on || ("Notification" in globalThis && (await Notification.requestPermission()) === "granted");
-  const others = watched().filter((each) => each !== id);
-  localStorage.setItem(WATCHED, (on && allowed ? [...others, id] : others).slice(-MOST_WATCHED).join("\n"));
-  return allowed;
-}
+export const watch = (id, on) => mark(WATCHED, id, on, MOST_WATCHED);
+
+/** The filters whose jobs to notify of. */
+export const watchedFilters = () => stored(FILTERS);
+
+/**
+ * Notify of the jobs that a filter keeps, or no longer. Return whether the browser allows it.
+ * @param {string} text
+ * @param {boolean} on
+ */
+export const watchFilter = (text, on) => mark(FILTERS, text, on, MOST_FILTERS);
+
+/** @param {Job} job */
+const isFiltered = (job) => watchedFilters().some((text) => new Filter(text).keeps(job));
 
 function beep() {
   const context = new AudioContext();
@@ -116,7 +144,7 @@ function beep() {
  */
 export function notify(job) {
   const choice = notifyChoice();
-  const wanted = isWatched(job.id) || choice === "all" || (choice === "failures" && job.state !== "completed");
+  const wanted = isWatched(job.id) || isFiltered(job) || choice === "all" || (choice === "failures" && job.state !== "completed");
   if (!wanted || !("Notification" in globalThis) || Notification.permission !== "granted") return;
   if (isOver(job)) watch(job.id, false);
   if (soundChoice()) beep();

@@ -53,8 +53,8 @@ export class JobView {
     this.note = h("p", { class: "note", role: "status" }, WORDS.connecting);
     this.element = h("article", { class: "job-page" },
       isLink ? null : h("p", {}, h("a", { href: address("").href, "data-page": "", onclick: (/** @type {Event} */ event) => this.#back(event) }, JOB.back)),
-      this.head, this.note,
-      h("div", { class: "columns-2" }, h("div", {}, this.errors, this.phases, this.estimate, this.output.element, this.media), this.side), this.actions, this.sharing.element);
+      this.head, this.note, this.actions, this.sharing.element,
+      h("div", { class: "columns-2" }, h("div", {}, this.errors, this.phases, this.estimate, this.output.element, this.media), this.side));
   }
 
   /** @param {Event} event */

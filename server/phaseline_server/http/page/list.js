@@ -4,6 +4,7 @@ import { ROOT } from "./api.js";
 import { h, setText } from "./dom.js";
 import { about } from "./format.js";
 import { Filter } from "./filter.js";
+import { Bells } from "./bells.js";
 import { SORTS, arrange } from "./sections.js";
 import { remainingAt } from "./store.js";
 import { VirtualList } from "./virtual.js";
@@ -33,6 +34,7 @@ export class ListView {
       spellcheck: "false", oninput: () => this.#filtered(),
     });
     this.note = h("p", { class: "note", role: "status" });
+    this.bells = new Bells(() => this.filter);
     this.columns = h("div", { class: "row columns", role: "row", "aria-rowindex": "1" });
     this.body = h("div", { class: "lines", role: "rowgroup" });
     this.grid = h(
@@ -42,7 +44,7 @@ export class ListView {
       this.body,
     );
     this.empty = emptyText();
-    this.element = h("section", { class: "list" }, h("div", { class: "bar-line" }, this.totals, this.input), this.note, this.grid, this.empty);
+    this.element = h("section", { class: "list" }, h("div", { class: "bar-line" }, this.totals, this.input), h("div", { class: "notes" }, this.note, this.bells.element), this.grid, this.empty);
     this.list = new VirtualList(this.body, () => app.clock());
     this.list.selected = kept.selected;
     this.#heads();
@@ -135,6 +137,7 @@ export class ListView {
     const none = filters && items.length === 0 ? `${WORDS.nothingMatches} ${this.filter.hint}` : "";
     setText(this.note, this.filter.problem || none || (filters ? WORDS.matching(/** @type {any[]} */ (found).length) : ""));
     this.note.classList.toggle("problem", Boolean(this.filter.problem));
+    this.bells.show();
   }
 
   /** @param {import("./row.js").Clock} at */

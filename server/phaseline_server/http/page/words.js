@@ -71,6 +71,10 @@ export const WORDS = {
   sound: "Sound",
   watch: "Notify me",
   watched: "Do not notify me",
+  watchFilter: "Notify me of these",
+  watchedFilters: "Notifies of",
+  /** @param {string} text */
+  unwatchFilter: (text) => `Do not notify of ${text}`,
   theme: "Theme",
   /** @type {Record<string, string>} */
   themes: { auto: "as the system", light: "light", dark: "dark" },
