@@ -171,8 +171,10 @@ def reset(stream: trio.SocketStream) -> None:
     stream.socket.close()
 
 
-def frame(payload: bytes, opcode: int = 1, *, final: bool = True, masked: bool = True, reserved: int = 0) -> bytes:
-    """Return one WebSocket frame as a client sends it, its mask all zeros; or one that breaks the rules."""
+def frame(
+    payload: bytes, opcode: int = 1, *, final: bool = True, masked: bool = True, reserved: int = 0, mask_key: int = 0
+) -> bytes:
+    """Return one WebSocket frame as a client sends it, its mask all zeros by default; or one that breaks the rules."""
     head = bytes([(0x80 if final else 0) | (reserved << 4) | opcode])
     mask = 0x80 if masked else 0
     if len(payload) < 126:
@@ -181,7 +183,10 @@ def frame(payload: bytes, opcode: int = 1, *, final: bool = True, masked: bool =
         head += bytes([mask | 126]) + struct.pack("!H", len(payload))
     else:
         head += bytes([mask | 127]) + struct.pack("!Q", len(payload))
-    return head + (bytes(4) if masked else b"") + payload
+    key = mask_key.to_bytes(4) if masked else b""
+    return (
+        head + key + bytes(byte ^ key[at % 4] for at, byte in enumerate(payload)) if mask_key else head + key + payload
+    )
 
 
 def close_code(received: bytes) -> int:

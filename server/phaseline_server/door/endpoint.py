@@ -1,4 +1,4 @@
-"""The server side of the WebSocket protocol, without I/O: wsproto's frames become messages of limited size."""
+"""The server side of the WebSocket protocol, without I/O: frames become messages of limited size."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Message, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 
+from phaseline_server.door.incoming import Incoming
 from phaseline_server.door.limits import Limits
 
 __all__ = ["Endpoint"]
@@ -21,11 +22,23 @@ class Endpoint:
         failed: Whether the client broke the protocol (RFC 6455 section 7.1.7); its close is not awaited then.
     """
 
-    __slots__ = ("_fragments", "_limits", "_parts", "_size", "_wire", "close_code", "failed", "messages", "replies")
+    __slots__ = (
+        "_fragments",
+        "_incoming",
+        "_limits",
+        "_parts",
+        "_size",
+        "_wire",
+        "close_code",
+        "failed",
+        "messages",
+        "replies",
+    )
 
     def __init__(self, limits: Limits) -> None:
         """Begin after the handshake. Compression is never used: a small deflated frame can expand beyond any limit."""
         self._wire = Connection(ConnectionType.SERVER)
+        self._incoming = Incoming(limits.message)
         self._limits = limits
         self._parts: list[Any] = []  # of the incomplete message
         self._size = self._fragments = 0  # of the incomplete message
@@ -48,17 +61,26 @@ class Endpoint:
         """Process received data, and update the attributes."""
         if self.failed or self.is_closed_by_both:
             return
-        self._wire.receive_data(data)
+        for piece in self._incoming.cut(data):
+            if isinstance(piece, str):
+                self.messages.append(piece)
+            elif not self._feed_wire(piece):
+                return
+
+    def _feed_wire(self, frame: bytes) -> bool:
+        """Process a frame, or a part of one; return False if nothing after it may be processed."""
+        self._wire.receive_data(frame)
         for event in self._wire.events():
             if isinstance(event, Message):
                 if not self._take(event):
-                    return
+                    return False
             elif isinstance(event, Ping):
                 if self.is_open:
                     self.replies += self._wire.send(event.response())
             elif isinstance(event, CloseConnection):
                 self._closed(event)
-                return
+                return False
+        return True
 
     def binary(self, data: bytes) -> bytes:
         """Return the frame of a binary message."""
