@@ -34,21 +34,28 @@ class Outdated(NamedTuple):
 
 
 class Arrival:
-    """Reports that arrived together.
+    """Reports that arrived together, or a part of them that joins a group in one go.
 
     Attributes:
-        present: The time of their arrival.
+        present: The time at which they join.
         owner: See `Tracker.take`.
         worker_of: Returns the name of an event's connected worker; None if there is no lasting connection.
+        received: The time of their arrival, from which their ages count.
     """
 
-    __slots__ = ("owner", "present", "worker_of")
+    __slots__ = ("owner", "present", "received", "worker_of")
 
     def __init__(self, present: Moment, owner: str, worker_of: Callable[[Event], str] | None = None) -> None:
         """Refer to the circumstances of the reports."""
-        self.present = present
+        self.present = self.received = present
         self.owner = owner
         self.worker_of = worker_of
+
+    def later(self, present: Moment) -> "Arrival":
+        """Return the part of the same reports that joins at `present`."""
+        part = Arrival(present, self.owner, self.worker_of)
+        part.received = self.received
+        return part
 
 
 class Quick(msgspec.Struct, frozen=True):

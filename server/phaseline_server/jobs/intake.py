@@ -190,7 +190,7 @@ class Intake:
         job, seq = head.job, self._last + 1
         if type(event) is JobProgress and event.done is not None:
             event = job.resolved(event)
-        then = present.before(event.age_seconds) if event.age_seconds else present
+        then = arrival.received.before(event.age_seconds) if event.age_seconds else present
         if type(event) is JobProgress and job.goes_on(event, then):
             job.seq = seq
             if head.lines is None:

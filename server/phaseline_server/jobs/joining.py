@@ -9,6 +9,7 @@ import trio
 from phaseline.model.events import Event
 from phaseline_server.jobs.commit_group import Arrival, Group
 from phaseline_server.jobs.intake import Intake
+from phaseline_server.jobs.published import Clock
 from phaseline_server.jobs.receipts import BatchReceipt, Outcome
 from phaseline_server.jobs.turns import Turns
 
@@ -33,6 +34,7 @@ async def join_in_parts(
     intake: Intake,
     events: Sequence[Event],
     arrival: Arrival,
+    clock: Clock,
     commit: Callable[[], None],
     wait_room: Callable[[], Awaitable[None]],
 ) -> BatchReceipt:
@@ -45,6 +47,8 @@ async def join_in_parts(
         intake: Gathers the reports. The caller has acquired `intake.open`, which is released between two parts.
         events: The events in their order.
         arrival: Where they come from.
+        clock: Returns the present moment. Each part joins at its own: reports of the same jobs may have come between
+            two parts, and the time of a job never goes back.
         commit: Called after each part, which may be committed from then on.
         wait_room: Waits between two parts while the fan-out is behind.
     """
@@ -59,10 +63,10 @@ async def join_in_parts(
                 await wait_room()
                 await intake.open.acquire()
             await _wait_closed(intake)
-        candidates, start = (intake.committing, intake.gathering), len(outcomes)
+        candidates, start, part = (intake.committing, intake.gathering), len(outcomes), arrival.later(clock())
         turns, end_s = Turns(), perf_counter() + _PART_S
         while len(outcomes) < len(events) and candidates[1].error is None:
-            intake.take_some(events, len(outcomes), arrival, outcomes)
+            intake.take_some(events, len(outcomes), part, outcomes)
             if _is_large(candidates[1]):
                 break
             if not await turns.offer():

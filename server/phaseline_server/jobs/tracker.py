@@ -169,7 +169,7 @@ class Tracker(PublishedJobs):
             await intake.open.acquire()
         try:
             arrival = Arrival(self.clock(), owner, worker_of)
-            return await join_in_parts(intake, events, arrival, self._commit_soon, self._wait_room)
+            return await join_in_parts(intake, events, arrival, self.clock, self._commit_soon, self._wait_room)
         finally:
             intake.open.release()
 

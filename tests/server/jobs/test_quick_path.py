@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phaseline.model.events import Event, JobCompleted, JobProgress, JobStarted, PhaseCompleted
+from phaseline.model.job import Job
+from phaseline.model.phase import PhaseDuration
+from phaseline.model.snapshot import Moment
 from tests.support.core_events import everything_in
 from tests.support.examples import examples
 from tests.support.tracking import HandClock, messages_of, open_tracker
@@ -79,3 +84,26 @@ async def test_a_report_has_the_same_effect_alone_and_among_others(events: list[
     one_by_one = await effect_of([[event] for event in [*first, *events]], worker_of(alone))
     assert await effect_of([[*first, *events]], worker_of(together)) == one_by_one
     assert together == alone
+
+
+async def test_two_large_batches_about_one_job_take_the_quick_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand, applied = HandClock(), list[Event]()
+    apply = Job.apply
+
+    def note(job: Job, event: Event, now: Moment) -> tuple[PhaseDuration, ...]:
+        applied.append(event)
+        return apply(job, event, now)
+
+    def clock() -> Moment:
+        hand.advance(0.001)
+        return hand()
+
+    monkeypatch.setattr(Job, "apply", note)
+    batch = [JobProgress(job_id="a", phase="importing", progress=50.0) for _ in range(10_000)]
+    async with open_tracker(tmp_path, clock=clock) as tracker, trio.open_nursery() as nursery:
+        await tracker.report(JobStarted(job_id="a"))
+        for _ in range(2):  # they join the groups in parts, in turns
+            nursery.start_soon(tracker.take_all, batch)
+    assert len(applied) == 2  # the start, and the first report of the phase
