@@ -19,7 +19,7 @@ from phaseline_server.door import CLIENT_LEFT
 from phaseline_server.errors import Unauthorized, UnknownPath
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.page_files import PAGE
-from phaseline_server.http.quart_calls import HttpCall, WebSocketCall
+from phaseline_server.http.quart_calls import HttpCall, WebSocketCall, with_slashes
 from phaseline_server.http.routes import (
     boxes,
     estimates,
@@ -87,7 +87,7 @@ class _JobId(_Anything):
 
     def to_python(self, value: str) -> str:
         """Return the cleaned id."""
-        return clean(value)
+        return clean(with_slashes(value))
 
 
 def make_app(services: Services) -> QuartTrio:
@@ -147,11 +147,12 @@ async def _http_error(refused: Counter[str], error: HTTPException) -> Response:
         return error_answer(TooLarge("the request body", request.content_length or limit + 1, limit))
     status = HTTPStatus(error.code or 500)
     if status is HTTPStatus.NOT_FOUND:
-        return error_answer(UnknownPath(request.path if has_request_context() else websocket_request.path))
+        path = request.path if has_request_context() else websocket_request.path
+        return error_answer(UnknownPath(with_slashes(path)))
     text = error.description or status.phrase
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
-        text = f"{request.path} does not accept {request.method}; allowed: {allowed}"
+        text = f"{with_slashes(request.path)} does not accept {request.method}; allowed: {allowed}"
     answer = json_answer({"success": False, "error": text, "code": status.name}, status)
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:

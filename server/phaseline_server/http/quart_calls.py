@@ -5,8 +5,10 @@ The door reports a disconnect through a callback. If there is nothing else to re
 task. Requests with a body use Quart-Trio's own code.
 """
 
+import re
 from contextlib import ExitStack
 from typing import Final, cast
+from urllib.parse import unquote
 
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
@@ -16,9 +18,18 @@ from quart_trio.asgi import TrioASGIHTTPConnection, TrioASGIWebsocketConnection
 from phaseline_server.door import LEFT
 from phaseline_server.http.large_answers import HELD
 
-__all__ = ["HttpCall", "WebSocketCall"]
+__all__ = ["HttpCall", "WebSocketCall", "with_slashes"]
 
+_JOB: Final = b"/progress/job/"
+_SLASH: Final = re.compile(b"%2f", re.IGNORECASE)
+_ENCODED_SLASH: Final = "\udc2f"
+"""An encoded slash in the path of a job: a part of its id, whatever follows. No decoded path has a lone surrogate."""
 _BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
+
+
+def with_slashes(path: str) -> str:
+    """Return a path, or a part of it, as it was sent, decoded."""
+    return path.replace(_ENCODED_SLASH, "/")
 
 
 class HttpCall(TrioASGIHTTPConnection):
@@ -28,6 +39,9 @@ class HttpCall(TrioASGIHTTPConnection):
         """Answer the request; canceled when the client disconnects."""
         with ExitStack() as held:
             cast(dict[str, object], self.scope["extensions"])[HELD] = held
+            raw = self.scope["raw_path"]
+            if raw.startswith(_JOB) and b"%2" in raw:
+                self.scope["path"] = _ENCODED_SLASH.join(unquote(part.decode("ascii")) for part in _SLASH.split(raw))
             if any(name in _BODY_HEADERS for name, _ in self.scope["headers"]):
                 await super().__call__(receive, send)
                 return

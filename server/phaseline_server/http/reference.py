@@ -29,6 +29,8 @@ Every route of the server. `GET /openapi.json` serves the same facts as an OpenA
 - **A position** in the stream is written `<epoch>/<seq>`; see [The stream](stream.md).
 - **Tokens** are sent as `Authorization: Bearer <token>`. The column *scope* names the scope that a token needs;
   *whole server* means that a token with a job prefix is rejected. See [Security](security.md).
+- **A job's id** in a path is percent-encoded, slashes too: `/progress/job/a%2Foutput` is the job `a/output`, and
+  `/progress/job/a/output` the output of the job `a`.
 - **Unknown fields** of a body are ignored.
 
 ## Errors

@@ -125,6 +125,25 @@ async def test_an_encoded_slash_is_a_part_of_a_job_id_only(tmp_path: Path) -> No
         assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
+@pytest.mark.parametrize("part", ["output", "link", "orders", "estimates"])
+async def test_a_job_is_read_by_an_id_that_ends_as_a_path_of_jobs(tmp_path: Path, part: str) -> None:
+    async with serving(tmp_path) as client:
+        for job_id in ("a", f"a/{part}"):
+            await client.post("/progress/start", json={"job_id": job_id})
+        answer = await client.get(f"/progress/job/a%2F{part}")
+        assert answer.json()["job_status"]["job_id"] == f"a/{part}"
+        answer = await client.get(f"/progress/job/%61%2f{part}")
+        assert answer.json()["job_status"]["job_id"] == f"a/{part}"
+        answer = await client.get(f"/progress/job/a%2F{part}/estimates")
+        assert answer.json()["job_id"] == f"a/{part}"
+        answer = await client.delete(f"/progress/job/a%2F{part}")
+        assert (answer.status_code, answer.json()["error"].partition(";")[0]) == (
+            405,
+            f"/progress/job/a/{part} does not accept DELETE",
+        )
+        assert (await client.get(f"/progress/job/b%2F{part}")).status_code == 404
+
+
 async def test_the_error_for_a_foreign_host_names_a_remedy_on_every_path(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         answer = await client.get("/none", headers={"Host": "evil.example"})
