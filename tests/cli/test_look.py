@@ -70,8 +70,10 @@ async def test_list_shows_each_job_on_a_line(here: Env) -> None:
 
 async def test_unknown_progress_is_a_dash(here: Env) -> None:
     await send(here["PROGRESS_URL"], started("silent"))
+    await send(here["PROGRESS_URL"], started("broken"))
+    await send(here["PROGRESS_URL"], {"type": "job_failed", "job_id": "broken", "error": "no disk"})
     rows = {row.split()[0]: row.split() for row in (await phaseline(here, "list")).out.splitlines()}
-    assert rows["silent"][2] == "—"
+    assert (rows["silent"][2], rows["broken"][2]) == ("—", "—")
     assert "0%" not in (await phaseline(here, "show", "silent")).out
 
 
@@ -89,7 +91,7 @@ async def test_list_understands_the_filter_of_the_view(here: Env) -> None:
     assert "sate: is not a field" in none.err
     wrong = await phaseline(here, "list", "/(/")
     assert (wrong.code, wrong.out) == (2, "")
-    assert (await phaseline(here, "list", "--since", "never")).code == 1
+    assert (await phaseline(here, "list", "--since", "never")).code == 2
 
 
 async def test_list_without_re2_uses_the_expressions_of_python(here: Env, tmp_path: Path) -> None:

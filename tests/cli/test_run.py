@@ -91,7 +91,7 @@ def test_a_signal_to_us_reaches_the_command(phaseline: str, env: dict[str, str])
 
 
 def test_a_time_out_ends_the_command_and_is_124(phaseline: str, env: dict[str, str]) -> None:
-    assert run(phaseline, env, "--timeout", "0.5", "--", "sleep", "600").returncode == 124
+    assert run(phaseline, env, "--timeout", "0.5s", "--", "sleep", "600").returncode == 124
 
 
 def test_someone_who_keeps_the_output_open_does_not_hold_us(phaseline: str, env: dict[str, str]) -> None:

@@ -141,6 +141,8 @@ async def test_a_command_is_paused_and_resumed(phaseline: str, env: dict[str, st
         assert (await order(env, "pause", "the other job first")).status_code == 200
         await until(env, "paused")
         await becomes(pid, stopped=True)
+        listed = await trio.run_process([phaseline, "list"], env=env, capture_stdout=True)
+        assert listed.stdout.splitlines()[1].split()[1] == b"paused"
         assert (await order(env, "pause")).json()["code"] == "ILLEGAL_EVENT"
         assert (await order(env, "resume")).status_code == 200
         await becomes(pid, stopped=False)

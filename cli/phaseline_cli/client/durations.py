@@ -22,7 +22,9 @@ class Duration(click.ParamType):  # type: ignore[type-arg] # generic since click
             return value
         found = _DURATION.fullmatch(str(value).strip())
         if found is None:
-            self.fail(f"{value!a} is no duration; allowed: a number with s, m, h or d, such as 90s or 2h", param, ctx)
+            self.fail(
+                f"{value!a} is not a duration; allowed: a number with s, m, h or d, such as 90s or 2h", param, ctx
+            )
         return float(found[1]) * _UNITS[found[2]]
 
 

@@ -33,14 +33,17 @@ def percent(value: float | None) -> str:
 
 
 def percent_of(status: Mapping[str, Any]) -> str:
-    """Return a job's percentage; a dash as long as nothing is known of its progress."""
+    """Return a job's percentage; a dash if nothing is known of its progress."""
     value = status.get("percent")
-    known = value or status.get("eta_seconds") is not None or status.get("completed_at") is not None
+    known = value or (status.get("eta_seconds") is not None and status.get("completed_at") is None)
     return percent(value if known else None)
 
 
-def state_word(state: str) -> str:
-    """Return a state as people say it."""
+def state_word(status: Mapping[str, Any]) -> str:
+    """Return a job's state as people say it; that it is paused before the others."""
+    state = str(status.get("state"))
+    if status.get("paused"):
+        return "paused"
     return "done" if state == "completed" else one_line(state, 20)
 
 
@@ -81,10 +84,10 @@ def describe(message: Mapping[str, Any]) -> str:
         case "error_occurred":
             words = f"error: {one_line(str(message.get('error_message')))}"
         case "job_completed" | "job_failed":
-            words = f"{state_word(str(message.get('state')))} after {duration(message.get('duration'))}"
+            words = f"{state_word(message)} after {duration(message.get('duration'))}"
             words += f": {reason}" if reason else ""
         case "job_stalled" | "job_lost":
-            words = f"{state_word(str(message.get('state')))}: {one_line(str(message.get('reason')))}"
+            words = f"{state_word(message)}: {one_line(str(message.get('reason')))}"
         case "photo_info":
             facts = message.get("photo_data")
             names = list(facts)[:_SHOWN_FACTS] if isinstance(facts, dict) else []

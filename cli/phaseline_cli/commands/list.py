@@ -118,7 +118,7 @@ def _row(job: ListedJob) -> tuple[str, ...]:
     state = str(status.get("state"))
     return (
         job.job_id,
-        state_word(state),
+        state_word(status),
         percent_of(status),
         duration(status.get("eta_seconds")) if state == "active" else "",
         duration(status.get("duration") if status.get("completed_at") else status.get("elapsed_seconds")),

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
+from phaseline_cli.client.durations import DURATION
 from phaseline_cli.commands.options import adapter_name
 from phaseline_cli.run.command import name_of, new_id
 from phaseline_cli.run.inherited import keep_lock
@@ -62,7 +63,9 @@ class _Run(click.Command):
     help="Adapter that reads the output. [the one for the command]",
 )
 @click.option("--pty/--no-pty", default=None, help="Give the command a terminal, or none. [as our own streams are]")
-@click.option("--timeout", type=float, metavar="SECONDS", help="End the command after this time; exit with 124.")
+@click.option(
+    "--timeout", type=DURATION, metavar="TIME", help="End the command after 90s, 5m, 2h; exit with 124. [never]"
+)
 @click.option(
     "--facts",
     metavar="NAMES",
@@ -75,10 +78,10 @@ class _Run(click.Command):
 @click.option("--no-tree", is_flag=True, help="Do not report the programs of a script as phases.")
 @click.option(
     "--kill-after",
-    type=click.FloatRange(min=0),
+    type=DURATION,
     default=10.0,
-    metavar="SECONDS",
-    help="Time between SIGTERM and SIGKILL for a command that is cancelled or times out. [10]",
+    metavar="TIME",
+    help="Time between SIGTERM and SIGKILL for a command that is cancelled or times out. [10s]",
 )
 @click.option("--no-remote", is_flag=True, help="Take no orders to cancel, pause or resume the command.")
 @click.option("--no-output", is_flag=True, help="Do not send the end of the output to the server.")

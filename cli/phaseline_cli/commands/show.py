@@ -43,7 +43,7 @@ def show_command(job_id: str | None, *, as_json: bool, url: str | None) -> None:
 def _lines(status: dict[str, Any]) -> Iterator[str]:
     job = ListedJob(status)
     state = str(status.get("state"))
-    yield f"{job.name}  {click.style(state_word(state), fg=STYLES.get(state))}  {percent_of(status)}"
+    yield f"{job.name}  {click.style(state_word(status), fg=STYLES.get(state))}  {percent_of(status)}"
     done, total = status.get("done"), status.get("total")
     ended = status.get("completed_at") is not None
     rows = {
@@ -57,7 +57,6 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
         "took" if ended else "time": duration(status.get("duration") if ended else status.get("elapsed_seconds")),
         "left": _left(status) if state == "active" else "",
         "count": "" if done is None else f"{done:g}{'' if total is None else f' of {total:g}'} {status.get('unit')}",
-        "paused": "yes" if status.get("paused") else "",
         "orders": ", ".join(one_line(str(order.get("order"))) for order in status.get("pending_orders") or ()),
         "message": one_line(str(status.get("message") or "")),
         "reason": one_line(str(status.get("reason") or "")),
