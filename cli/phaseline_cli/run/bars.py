@@ -21,12 +21,15 @@ KEPT: Final = 64
 """Bars that are watched at the same time."""
 
 _PERCENT: Final = re.compile(r"(?<![\d.,])(\d{1,3}(?:[.,]\d+)?) ?%(?!\w)")
-_COUNT: Final = re.compile(r"(?<![\w./:-])(\d[\d,]*) ?(?:/| of ) ?(\d[\d,]*)(?![\w/:-]|\.\d)")
+# The output may be anything, so each pattern takes linear time: numbers have at most 31 characters, and a match can't
+# begin within what it could also have begun before.
+_COUNT: Final = re.compile(r"(?<![\w./:-])(\d[\d,]{0,30}) ?(?:/| of ) ?(\d[\d,]{0,30})(?![\w/:-]|\.\d)")
 _SIZES: Final = re.compile(
-    r"(?<![\w.])(\d[\d.,]*) ?([kKMGT]i?B?|[bB]|bytes)? ?(?:/| of ) ?(\d[\d.,]*) ?([kKMGT]i?B?|[bB]|bytes)\b"
+    r"(?<![\w.])(\d[\d.,]{0,30}) ?([kKMGT]i?B?|[bB]|bytes)? ?(?:/| of ) ?(\d[\d.,]{0,30}) ?([kKMGT]i?B?|[bB]|bytes)\b"
 )
-_BAR: Final = re.compile(r"[#=\-.>*_\u2500-\u25ff\u2800-\u28ff|:\[\]()<o ]*[#=>*.\-\u2500-\u25ff\u2800-\u28ff]{3,}")
-_TQDM: Final = re.compile(r"\d+%\|.*\| \d+/\d+ \[")
+_DRAWN: Final = r"#=\-.>*_\u2500-\u25ff\u2800-\u28ff|:\[\]()<o "
+_BAR: Final = re.compile(rf"(?<![{_DRAWN}])[{_DRAWN}]*[#=>*.\-\u2500-\u25ff\u2800-\u28ff]{{3,}}")
+_TQDM: Final = re.compile(r"(?>.*?\d%\|).*\| \d+/\d+ \[")
 SAME: Final = 0.03
 """How far a count and a percent of one line may differ and still say the same."""
 SHORTEST: Final = 8
@@ -193,4 +196,4 @@ def _head(text: str) -> str:
 
 def _looks_like_bar(text: str) -> bool:
     match = _BAR.search(text)
-    return _TQDM.search(text) is not None or (match is not None and len(match.group()) >= SHORTEST)
+    return _TQDM.match(text) is not None or (match is not None and len(match.group()) >= SHORTEST)
