@@ -30,16 +30,18 @@ SAMPLES = 10
 PAUSE = 0.02
 WORKFLOWS = 40
 HOSTS = 30
+PRODUCERS = 50
 FLAGS = (
-    *("--retention", "20", "--keep-events", "5000", "--keep-jobs", "500", "--history", "2000"),
+    *("--retention", "20", "--done-ttl", "20", "--keep-events", "5000", "--keep-jobs", "500", "--history", "2000"),
+    *("--max-jobs", "600", "--max-memory", "16777216"),
     *("--gone-after", "2", "--lost-after", "10", "--stall-after", "10", "--lease", "30"),
     *("--head-timeout", "2", "--write-timeout", "2", "--pong-timeout", "10", "--log-level", "error"),
 )
 PAGES = (
     *("/", "/history", "/boxes", "/page/store.js", "/job/churn", "/health", "/openapi.json", "/metrics"),
-    *("/progress/jobs?limit=50", "/progress/jobs?filter=state%3Aactive&limit=20", "/progress/active"),
+    *("/progress/jobs?limit=50", "/progress/jobs?q=c1&state=active&limit=20", "/progress/active"),
     *("/progress/totals", "/progress/events?limit=500", "/progress/hosts", "/progress/boxes", "/metrics/phases"),
-    *("/ws/clients", "/ws/status", "/nothing/here", "/progress/jobs?filter=%2F(a%2B)%2B%24%2F"),
+    *("/ws/clients", "/ws/status", "/nothing/here", "/progress/jobs?workflow=workflow%201"),
 )
 BROKEN = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ",
@@ -58,6 +60,7 @@ class Client:
         self._headers = {"Authorization": f"Bearer {token}"}
         self._chance = random.Random(seed)
         self._number = 0
+        self._reports = 0
         self._name = f"c{seed}"
 
     def _send(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
@@ -121,9 +124,11 @@ class Client:
         ]
         if self._chance.random() < 0.7:
             reports.append({"type": "job_completed", "job_id": job, "success": self._chance.random() < 0.9})
-        sock.sendall(frame(json.dumps({"type": "register", "acks": True, "producer": job}).encode()))
-        for number, report in enumerate(reports):
-            sock.sendall(frame(json.dumps(report | {"producer": job, "producer_seq": number}).encode()))
+        producer = f"{self._name} {self._number % PRODUCERS}"
+        sock.sendall(frame(json.dumps({"type": "register", "acks": True, "producer": producer}).encode()))
+        for report in reports:
+            self._reports += 1
+            sock.sendall(frame(json.dumps(report | {"producer": producer, "producer_seq": self._reports}).encode()))
         sock.recv(65536)
         self._leave(sock)
 
