@@ -222,3 +222,66 @@ async def test_ctrl_c_ends_wait_as_a_shell_expects(env: Env, url: str) -> None:
     assert process.returncode == -signal.SIGINT  # which a shell shows as 130
     assert process.stderr is not None
     assert b"".join([chunk async for chunk in process.stderr]) == b""
+
+
+async def followed(url: str, clients: int) -> None:
+    """Wait until as many clients follow the stream."""
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        with trio.fail_after(60):
+            while (await client.get(f"{url}/health")).json()["subscribers"] < clients:  # noqa: ASYNC110 - another process
+                await trio.sleep(0.05)
+
+
+async def queue_up(url: str, host: str, queue: str, *jobs: str) -> None:
+    await send(url, *({"type": "job_queued", "job_id": job, "host": host, "queue": queue} for job in jobs))
+
+
+async def test_wait_for_a_box_ends_when_its_last_job_has_ended(env: Env, url: str) -> None:
+    env["PROGRESS_URL"] = url
+    await queue_up(url, "atlas", "gpu", "a", "b")
+    await queue_up(url, "atlas", "cpu", "c")
+    await queue_up(url, "other", "gpu", "d")
+    async with waiting(env, "--box", "atlas") as box, waiting(env, "--box", "atlas", "--queue", "gpu") as queue:
+        await followed(url, 2)
+        await send(url, {"type": "job_started", "job_id": "a", "host": "atlas", "queue": "gpu"})
+        await send(url, {"type": "job_failed", "job_id": "a"})
+        await queue_up(url, "atlas", "gpu", "e")
+        await send(url, {"type": "job_cancelled", "job_id": "b"})
+        with trio.move_on_after(0.5):
+            await queue.wait()
+        assert queue.returncode is None, "e has arrived meanwhile"
+        await send(url, {"type": "job_cancelled", "job_id": "e"})
+        await queue.wait()
+        assert box.poll() is None, "c is in another queue of the box"
+        await send(url, {"type": "job_cancelled", "job_id": "c"})
+    assert (queue.returncode, await output(queue), box.returncode, await output(box)) == (0, "atlas\n", 0, "atlas\n")
+    free = await phaseline(env, "wait", "--box", "atlas", "--queue", "gpu", "--jsonl")
+    assert json.loads(free.out) == {"host": "atlas", "queue": "gpu", "free": True}
+
+
+async def test_wait_for_a_box_survives_a_restart_of_the_server(env: Env, tmp_path: Path) -> None:
+    async with server_process(tmp_path) as server:
+        bind = urlsplit(server.url).netloc
+        env["PROGRESS_URL"] = server.url
+        await send(server.url, *({"type": "job_started", "job_id": job, "host": "atlas"} for job in ("a", "b")))
+        command = [PHASELINE, "wait", "--box", "atlas"]
+        process = await trio.lowlevel.open_process(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        await followed(server.url, 1)
+    assert process.stderr is not None
+    with trio.fail_after(60):
+        assert b"reconnecting" in await process.stderr.receive_some()
+    async with server_process(tmp_path, bind=bind) as server:
+        await send(server.url, *({"type": "job_completed", "job_id": job} for job in ("a", "b")))
+        with trio.fail_after(60):
+            await process.wait()
+    assert (process.returncode, await output(process)) == (0, "atlas\n")
+
+
+async def test_wait_for_a_box_gives_up_with_124_or_7_and_takes_no_job(env: Env, url: str) -> None:
+    assert (await phaseline(env, "wait", "--box", "atlas")).code == 7
+    env["PROGRESS_URL"] = url
+    await queue_up(url, "atlas", "gpu", "a")
+    late = await phaseline(env, "wait", "--box", "atlas", "--timeout", "0.5s")
+    assert (late.code, late.out, late.err) == (124, "", "phaseline: time-out; atlas still has a\n")
+    for wrong in (["--box", "atlas", "a"], ["--box", "atlas", "--for", "done"], ["a", "--queue", "gpu"]):
+        assert (await phaseline(env, "wait", *wrong)).code == 2

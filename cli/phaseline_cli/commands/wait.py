@@ -1,4 +1,4 @@
-"""`phaseline wait`: wait until jobs have reached something."""
+"""`phaseline wait`: wait until jobs have reached something, or until a box is free."""
 
 import json
 import time
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from phaseline_cli.client.box_wait import wait_until_free
 from phaseline_cli.client.conditions import CONDITION, Condition, Standing, decision
 from phaseline_cli.client.connection import Away, Connection, Rejected, connect
 from phaseline_cli.client.durations import DURATION
@@ -25,12 +26,15 @@ _PACE_S: Final = 1.0
     "--for",
     "conditions",
     multiple=True,
-    default=["done"],
     type=CONDITION,
     metavar="CONDITION",
     help="done, failed, cancelled, stalled, phase=NAME or percent=N; of several, any one. [done]",
 )
 @click.option("--any", "any_job", is_flag=True, help="Wait until any of the jobs has met it. [all of them]")
+@click.option(
+    "--box", "host", metavar="HOST", help="Wait until this machine has no active or queued job, in place of jobs."
+)
+@click.option("--queue", metavar="NAME", help="With --box: only this queue of it. [all of them]")
 @click.option("--fail-stalled", is_flag=True, help="Give up with 6 on a job that stalls, as on one that is lost.")
 @click.option(
     "--timeout", type=DURATION, default=_INFINITE, metavar="TIME", help="Give up with 124: 90s, 5m, 2h. [never]"
@@ -47,6 +51,8 @@ _PACE_S: Final = 1.0
 def wait_command(
     job_ids: tuple[str, ...],
     *,
+    host: str | None,
+    queue: str | None,
     conditions: tuple[Condition, ...],
     timeout: float,
     reconnect: float,
@@ -61,6 +67,7 @@ def wait_command(
     \b
         phaseline wait shot-13 --timeout 2h && echo done
         phaseline wait a b --any --for phase=render
+        phaseline wait --box "$(hostname)" --queue gpu && poweroff
 
     \b
     Exit code: that of the first job that did not meet the condition, else 0.
@@ -69,8 +76,16 @@ def wait_command(
          without it     6  it stalled or is lost
     """  # noqa: D301 - click reads the backspace
     deadline = time.monotonic() + timeout
+    if host is not None:
+        if job_ids or conditions or flags["any_job"] or flags["fail_stalled"]:
+            raise click.UsageError("--box takes no ID, --for, --any or --fail-stalled")
+        wait_until_free(url, host, queue, deadline=deadline, patience_s=reconnect)
+        click.echo(json.dumps({"host": host, "queue": queue, "free": True}) if flags["jsonl"] else host)
+        return
+    if queue is not None:
+        raise click.UsageError("--queue needs --box")
     ids = list(dict.fromkeys(map(job_id_of, job_ids or (None,))))
-    waiting = _Waiting(ids, conditions, **flags)
+    waiting = _Waiting(ids, conditions or (CONDITION.convert("done", None, None),), **flags)
     try:
         with connect(url) as connection:
             since = waiting.begin(connection)
