@@ -7,7 +7,7 @@ import msgspec
 from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
 from tests.support.tui_jobs import PHOTO, job, snapshot
 
-__all__ = ["farm", "loads"]
+__all__ = ["boxes", "farm", "loads"]
 
 _GIB = 2**30
 
@@ -50,3 +50,24 @@ def loads(hosts: int) -> bytes:
             {"host": f"render{number:02}", "silent_seconds": silent, "load": None if number % 5 == 4 else load}
         )
     return msgspec.json.encode({"success": True, "hosts": found, "count": hosts, "cursor": None})
+
+
+def boxes(hosts: int, queues: int = 1) -> bytes:
+    """Return the answer to `GET /progress/boxes`: queues of machines of `farm`; each fifth machine is unknown."""
+    found: list[dict[str, Any]] = []
+    for number in range(hosts):
+        for queue in range(queues):
+            left = None if number % 5 == 4 else 600.0 * (1 + number) * (1 + queue)
+            found.append(
+                {
+                    "host": f"render{number:02}",
+                    "queue": ("", "gpu", "cpu")[queue],
+                    "slots": 1 + number % 4,
+                    "active": 1 + number % 4,
+                    "queued": 3 * number,
+                    "free_seconds": left,
+                    "free_low_seconds": left and 0.7 * left,
+                    "free_high_seconds": left and 1.5 * left,
+                }
+            )
+    return msgspec.json.encode({"success": True, "boxes": found, "count": len(found)})

@@ -23,7 +23,7 @@ from phaseline_tui.screens.workers import WorkersScreen
 from tests.support.servers import progress_server
 from tests.support.tui_jobs import FixedClock, photo_job
 from tests.support.tui_pilot import looks, text_of, until
-from tests.support.tui_workers import farm, loads
+from tests.support.tui_workers import boxes, farm, loads
 from tests.tui.test_tui_drawing import SCENE, WIDTHS, jobs
 from tests.tui.test_tui_drawing import text_of as line_text
 
@@ -97,8 +97,8 @@ def test_whatever_a_server_sends_a_row_keeps_its_width(load: dict[str, Any] | No
 
 def test_what_is_unknown_is_a_dash_and_not_0() -> None:
     drawn = host("box", *jobs(photo_job("job_1", "a.jpg", 2)))
-    assert line_text(worker_row(drawn, 80, SCENE)).count("—") == 3, "silence, load and memory"
-    assert line_text(worker_row(drawn, 200, SCENE)).count("—") == 4, "and the graphics processor"
+    assert line_text(worker_row(drawn, 80, SCENE)).count("—") == 4, "end, silence, load and memory"
+    assert line_text(worker_row(drawn, 200, SCENE)).count("—") == 5, "and the graphics processor"
     assert "load unknown" in line_text(worker_details(drawn, 80, 5, SCENE)[0])
 
 
@@ -179,6 +179,7 @@ def test_workers(snap_compare: Compare, theme: str, size: tuple[int, int]) -> No
         await pilot.press("5")
         assert isinstance(app.screen, WorkersScreen)
         app.screen.receive_loads(app.data.labels[0], loads(40))
+        app._boxes.receive(app.data.labels[0], boxes(40, queues=2))
         await pilot.press(*keys)
         await pilot.pause()
 

@@ -12,11 +12,13 @@ from textual.screen import Screen
 
 from phaseline_tui.app import key_actions
 from phaseline_tui.app.appearance import ThemedApp
+from phaseline_tui.app.box_questions import BoxQuestions
 from phaseline_tui.app.live_data import LiveData
 from phaseline_tui.app.palette_commands import commands
 from phaseline_tui.app.terminal_status import TerminalStatus
 from phaseline_tui.drawing.themes import ANSI
 from phaseline_tui.model.address import ServerAddress
+from phaseline_tui.model.boxes import Box, box_of
 from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.clock import Clock
 from phaseline_tui.model.connection import Access, Batch, Reply, Timing
@@ -51,7 +53,7 @@ class ProgressApp(ThemedApp):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("quit", "help", "retry", "theme", "pause", "suspend"),
-        *bindings("copy", "picture", "output", "dismiss", "cancel"),
+        *bindings("copy", "picture", "output", "dismiss", "cancel", "pause-job"),
         *(Binding(view.key, f"view('{view.name}')", view.name, show=False) for view in VIEWS),
     ]
 
@@ -91,6 +93,7 @@ class ProgressApp(ThemedApp):
         self._access = access
         self._connect = connect
         self._links: Links | None = None
+        self._boxes = BoxQuestions(self)
         self._terminal_status = TerminalStatus(self.settings, self._write_to_terminal)
         if remembered is not None:
             self.state.set_filter(remembered.filter)
@@ -101,6 +104,10 @@ class ProgressApp(ThemedApp):
     def state(self) -> ViewState:
         """The jobs and the list of visible ones."""
         return self.data.state
+
+    def box(self) -> Box | None:
+        """Return the only box, or that of the job selected last; None if there is none."""
+        return box_of(self.data.boxes, None if self.job is None else self.state.jobs.get(self.job))
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
@@ -124,6 +131,7 @@ class ProgressApp(ThemedApp):
             self.set_timer(_STARTED, _collect_garbage)
         if self._connect:
             self.call_after_refresh(self._start_links)
+            self._boxes.start()
 
     def _start_links(self) -> None:
         """Start the links. Trio is imported only now, after the first screen was drawn."""
@@ -253,6 +261,10 @@ class ProgressApp(ThemedApp):
     def action_cancel(self) -> None:
         """Cancel or remove the selected jobs after a confirmation."""
         key_actions.cancel(self)
+
+    def action_pause_job(self) -> None:
+        """Pause the selected jobs, or resume those that are paused."""
+        key_actions.pause(self)
 
     def action_view(self, name: str) -> None:
         """Show the view called `name`."""

@@ -10,6 +10,7 @@ from phaseline_tui.drawing.hosts import all_in_short, worst
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.address import ServerAddress, labels
 from phaseline_tui.model.backlog import Backlog
+from phaseline_tui.model.boxes import Box
 from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.clock import Clock
 from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
@@ -35,6 +36,8 @@ class LiveData:
         self.events = EventLog()
         self.totals = self.state.totals(0.0)
         """Totals of all jobs, as of the last `advance`."""
+        self.boxes: tuple[Box, ...] = ()
+        """When each host and queue is free, as the servers answered last."""
         self.history_filter = ""
         """The filter of the history view."""
         self.shades = True

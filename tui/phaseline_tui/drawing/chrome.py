@@ -4,8 +4,10 @@ import math
 from typing import Final, Literal
 
 from phaseline.model.workflows import Picture
+from phaseline_tui.drawing.boxes import free_in_header
 from phaseline_tui.drawing.cells import Line, Span, fit, join, pad_line, width_of, width_of_text, wrap
 from phaseline_tui.drawing.scene import Scene
+from phaseline_tui.model.boxes import Box
 from phaseline_tui.model.connection import LinkState, LinkStatus
 from phaseline_tui.model.totals import Counts, Totals
 from phaseline_tui.model.words import about, clock_time, duration
@@ -57,7 +59,7 @@ _KEYS_OF: Final[dict[Place, tuple[tuple[str, str], ...]]] = {
 }
 
 
-def header(
+def header(  # noqa: PLR0913 (what the line shows)
     url: str,
     status: LinkStatus,
     counts: Counts,
@@ -66,6 +68,8 @@ def header(
     *,
     totals: Totals | None = None,
     paused: int | None = None,
+    box: Box | None = None,
+    boxes: int = 0,
 ) -> Line:
     """Return the first line: the server, the connection's status, the totals of all jobs and the time.
 
@@ -77,6 +81,8 @@ def header(
         scene: Moment to draw.
         totals: Other totals of all jobs.
         paused: Number of messages received since the screen was paused; None if it is not paused.
+        box: The box to show the end of, in place of that of all active jobs.
+        boxes: Number of all boxes.
     """
     mark, style = _LINK_MARKS[status.state]
     word = _LINK_WORDS.get(status.state, status.state.value)
@@ -102,7 +108,11 @@ def header(
             left = (*left, (f" {word}", "muted" if status.state is LinkState.CONNECTED else style))
         if paused is not None:
             left = (*left, (f"  PAUSED +{paused}", "warn-strong"))
-        forecast = [] if totals is None or detail == _SHORTEST else _forecast(totals, scene, show_rate=detail == _FULL)
+        forecast: list[Span] = []
+        if totals is not None and detail != _SHORTEST:
+            named = show_time and (boxes > 1 or totals.hosts > 1)
+            free = [] if box is None else free_in_header(box, scene, named=named, show_band=detail == _FULL)
+            forecast = _forecast(totals, scene, free, show_rate=detail == _FULL)
         counted = _counts(counts, totals, show_all=detail == _FULL)
         right = (*counted, *forecast, (f"   {time} " if show_time else " ", "muted"))
         if width_of(left) + width_of(right) < width:
@@ -110,11 +120,13 @@ def header(
     return join(left, right, width)
 
 
-def _forecast(totals: Totals, scene: Scene, *, show_rate: bool) -> list[Span]:
-    """Return the rate of completed jobs, and when the last active job will be done."""
+def _forecast(totals: Totals, scene: Scene, free: list[Span], *, show_rate: bool) -> list[Span]:
+    """Return the rate of completed jobs, and when the box is free, or else when the last active job will be done."""
     spans: list[Span] = []
     if show_rate and totals.rate:
         spans += [("  ", ""), (f"{totals.rate:.0f}/h", "strong")]
+    if free:
+        return [*spans, *free]
     if totals.remaining is not None:
         at = clock_time(scene.wall + totals.remaining, scene.local, scene.wall)
         some = "" if not totals.unknown else " or later" if show_rate else "+"

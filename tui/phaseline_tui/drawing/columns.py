@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from phaseline.model.workflows import picture_of
 from phaseline_tui.drawing.bars import bar
-from phaseline_tui.drawing.cells import Span, blank, fit, middle, pad_line, width_of_text
+from phaseline_tui.drawing.cells import Span, blank, fit, middle, pad_line, width_of, width_of_text
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.states import difference_of, source_of, state_style
 from phaseline_tui.model.amounts import count_words, rate_words
@@ -13,7 +13,7 @@ from phaseline_tui.model.jobs import WORKER_GONE, JobView, Shares, State
 from phaseline_tui.model.shown import percent_words, shares_shown
 from phaseline_tui.model.words import UNKNOWN, band, clock_time, remaining, spent, state_glyph, state_word
 
-__all__ = ["BETWEEN", "COLUMNS", "EXTRA", "Columns", "JobColumn", "text_style"]
+__all__ = ["BETWEEN", "COLUMNS", "EXTRA", "Columns", "JobColumn", "begin_of", "text_style"]
 
 BETWEEN: Final = " · "
 EXTRA: Final = 10
@@ -172,10 +172,14 @@ def _elapsed(job: JobView, width: int, _columns: Columns, scene: Scene) -> list[
 def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
     if job.over:
         return [_ended(job, width, columns, scene)]
-    if job.paused:
-        return [(fit("paused", width), "warn")]
-    if job.state is State.STALLED and (words := _stalled(job, width, columns, scene)):
-        return [(fit(words, width), "warn")]
+    if job.state is State.QUEUED:
+        return begin_of(job, width, scene)
+    words = "paused" if job.paused else _stalled(job, width, columns, scene) if job.state is State.STALLED else ""
+    return [(fit(words, width), "warn")] if words else _end(job, width, scene)
+
+
+def _end(job: JobView, width: int, scene: Scene) -> list[Span]:
+    """Return when an active job is likely to end."""
     left = job.remaining_at(scene.now)
     words = remaining(left)
     if left is None:
@@ -198,6 +202,19 @@ def _eta(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]
     if room > 0:
         spans.append(blank(room))
     return spans if room >= 0 else list(pad_line(tuple(spans), width))
+
+
+def begin_of(job: JobView, width: int, scene: Scene) -> list[Span]:
+    """Return, in `width` cells, when a queued job is likely to start, and to end if there is room."""
+    if job.begins is None:
+        return [(fit(UNKNOWN, width), "muted")]
+    start = clock_time(scene.wall + max(0.0, job.begins - scene.now), scene.local, scene.wall)
+    spans = [("starts ", "muted"), (start, "muted" if scene.stale else "strong")]
+    left = job.remaining_at(scene.now)
+    end = "" if left is None else f"{BETWEEN}ends {clock_time(scene.wall + left.likely, scene.local, scene.wall)}"
+    if end and width_of(tuple(spans)) + len(end) <= width:
+        spans.append((end, "muted"))
+    return list(pad_line(tuple(spans), width))
 
 
 def _stalled(job: JobView, width: int, columns: Columns, scene: Scene) -> str:

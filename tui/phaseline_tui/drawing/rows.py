@@ -3,7 +3,7 @@
 from typing import Final
 
 from phaseline_tui.drawing.cells import Line, Span, fit
-from phaseline_tui.drawing.columns import BETWEEN, COLUMNS, Columns
+from phaseline_tui.drawing.columns import BETWEEN, COLUMNS, Columns, begin_of
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.jobs import JobView, State
 from phaseline_tui.model.words import UNKNOWN, clock_time, spent
@@ -29,8 +29,18 @@ def row(job: JobView, columns: Columns, scene: Scene) -> Line:
                 spans.append((" ", ""))
             else:
                 spans[-1] = (f"{text} ", style)
-        spans += _words(job, width, scene) if shows_text and name == "bar" else _DRAW[name](job, width, columns, scene)
+        if shows_text and name == "bar":
+            eta = columns.widths.get("eta", 0)
+            waits = job.state is State.QUEUED and width > eta + 1
+            spans += _waiting(job, width, eta, scene) if waits else _words(job, width, scene)
+        else:
+            spans += _DRAW[name](job, width, columns, scene)
     return tuple(spans)
+
+
+def _waiting(job: JobView, width: int, eta: int, scene: Scene) -> list[Span]:
+    """Return the place of a queued job, and in the last `eta` cells when it is likely to start."""
+    return [(f"{fit(job.remark, width - eta - 1)} ", "muted"), *begin_of(job, eta, scene)]
 
 
 def _words(job: JobView, width: int, scene: Scene) -> list[Span]:

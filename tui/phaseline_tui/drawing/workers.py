@@ -3,9 +3,11 @@
 from typing import Final
 
 from phaseline_tui.drawing.bars import bar
+from phaseline_tui.drawing.boxes import box_line, free_at
 from phaseline_tui.drawing.cells import Line, Span, fit, middle, pad_line, width_of_text
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
+from phaseline_tui.model.boxes import latest_free
 from phaseline_tui.model.jobs import JobView, Shares, State
 from phaseline_tui.model.shown import percent_words
 from phaseline_tui.model.words import UNKNOWN, count_of, duration, remaining, state_glyph
@@ -14,11 +16,14 @@ from phaseline_tui.model.workers import Gpu, Load, WorkerHost
 __all__ = ["worker_details", "worker_heading", "worker_row"]
 
 _METER: Final = 8
+_RANGE: Final = 15
 _COLUMNS: Final = (
     Column("mark", "", 1),
     Column("host", "HOST", 10, grows=1, cut="middle"),
     Column("jobs", "JOBS", 4, align="right"),
     Column("stalled", "", 4, priority=5),
+    Column("queued", "QUEUED", 6, priority=8, align="right"),
+    Column("free", "FREE AT", _RANGE, priority=10),
     Column("silence", "SILENT", 7, priority=8, align="right"),
     Column("load_meter", "", _METER, priority=6),
     Column("load", "LOAD", 9, priority=9),
@@ -57,6 +62,8 @@ def worker_row(host: WorkerHost, width: int, scene: Scene) -> Line:
         "host": (host.label, "strong" if host.key.name else "muted"),
         "jobs": (f"{len(host.jobs)}", "strong" if host.jobs else "muted"),
         "stalled": (f"◐ {stalled}" if stalled else "", "warn"),
+        "queued": (f"{host.queued}" if host.queued else "", "muted"),
+        "free": (free_at(latest_free(host.boxes, scene.now), scene, _RANGE), "text" if host.boxes else "muted"),
         "silence": (
             UNKNOWN if silence is None else duration(silence),
             "warn" if silence is not None and silence >= _SILENT_S else "muted",
@@ -143,7 +150,7 @@ def _in_order(host: WorkerHost) -> list[JobView]:
 
 
 def worker_details(host: WorkerHost, width: int, most: int, scene: Scene) -> list[Line]:
-    """Return the details of a machine in at most `most` lines: its graphics processors, and its jobs."""
+    """Return the details of a machine in at most `most` lines: its queues, its graphics processors, and its jobs."""
     load = host.load
     head: list[Span] = [(f" {host.label}", "strong"), (f"  {_count(host)}", "muted")]
     if load is None or load.load is None:
@@ -153,8 +160,9 @@ def worker_details(host: WorkerHost, width: int, most: int, scene: Scene) -> lis
     elif load.share is not None:
         head.append((f"  {load.share:.0f}% of {count_of(load.processors or 0, 'processor')}", "muted"))
     lines: list[Line] = [pad_line(tuple(head), width)]
+    lines += [pad_line(box_line(box, scene), width) for box in host.boxes[: max(1, most // 2)]]
     gpus = load.gpus if load is not None and not load.is_old(scene.now) else ()
-    lines += [_gpu_line(gpu) for gpu in gpus[: max(1, most // 3)]]
+    lines += [_gpu_line(gpu) for gpu in gpus[: max(0, min(most // 3, most - len(lines)))]]
     room = most - len(lines)
     jobs = _in_order(host)
     shown = jobs if len(jobs) <= room else jobs[: max(0, room - 1)]

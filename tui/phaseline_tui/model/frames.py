@@ -85,6 +85,7 @@ class JobStatus(Common, kw_only=True):
     rate: float | None = None
     queue: str | None = None
     position: int | None = None
+    start_eta_seconds: float | None = None
     paused: bool = False
 
 
@@ -104,6 +105,7 @@ class JobStarted(JobMessage, kw_only=True, tag="job_started"):
     averages: dict[str, float | None] = {}
     queue: str | None = None
     position: int | None = None
+    start_eta_seconds: float | None = None
 
 
 class JobQueued(JobStarted, kw_only=True, tag="job_queued"):

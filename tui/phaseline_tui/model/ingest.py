@@ -73,7 +73,7 @@ def from_status(status: JobStatus, received: float, epoch: str, origin: str = ""
     job.completed_at = wall_time(status.completed_at)
     job.duration = seconds_of(status.duration)
     job.cache_hit = status.cache_hit
-    _set_place(job, status.queue, status.position)
+    _set_place(job, status, received)
     job.paused = status.paused
     job.result = one_line_value(status.result)
     job.reasons = tuple(one_line(item.text) for item in status.eta_reasons[-_MAX_REASONS:] if item.text)
@@ -92,7 +92,7 @@ def apply_message(job: JobView, message: JobMessage, received: float) -> None:
         current = _progress(job, message)
     else:
         if isinstance(message, JobStarted):
-            _start(job, message)
+            _start(job, message, received)
             before = None
         _apply_common(job, message, received)
         _apply_other(job, message)
@@ -122,8 +122,10 @@ def _apply_other(job: JobView, message: JobMessage) -> None:
             current.elapsed = seconds_of(message.stage_elapsed_seconds)
 
 
-def _set_place(job: JobView, queue: str | None, position: int | None) -> None:
-    job.queue, job.position = one_line(queue or ""), position
+def _set_place(job: JobView, message: JobStatus | JobStarted, received: float) -> None:
+    job.queue, job.position = one_line(message.queue or ""), message.position
+    left = seconds_of(message.start_eta_seconds)
+    job.begins = None if left is None else received + left
 
 
 def _set_stall(job: JobView, message: JobStatus | JobStalled | JobLost) -> None:
@@ -186,7 +188,7 @@ def _apply_estimate(job: JobView, common: Common) -> None:
     job.runs = max(0, common.eta_runs) if common.eta_runs else 0
 
 
-def _start(job: JobView, message: JobStarted) -> None:
+def _start(job: JobView, message: JobStarted, received: float) -> None:
     """Start or restart a job; a restart clears the previous attempt."""
     fresh = JobView(job.job_id, job.origin)
     fresh.wire_id, fresh.differs_by = job.wire_id, job.differs_by
@@ -198,7 +200,7 @@ def _start(job: JobView, message: JobStarted) -> None:
     job.started_at = wall_time(message.timestamp)
     job.photo_info = facts_of(message.photo_info)
     job.worker = facts_of(message.worker)
-    _set_place(job, message.queue, message.position)
+    _set_place(job, message, received)
 
 
 def _progress(job: JobView, message: JobProgress) -> PhaseView | None:

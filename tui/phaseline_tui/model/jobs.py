@@ -134,6 +134,8 @@ class JobView(msgspec.Struct, gc=False):
     """The queue in which it waits, or from which it was started."""
     position: int | None = None
     """Its place in the queue while it waits, from 1."""
+    begins: float | None = None
+    """When it is likely to start while it waits, in monotonic seconds; None if unknown."""
     paused: bool = False
     errors: list[ErrorView] = []
     done: float | None = None

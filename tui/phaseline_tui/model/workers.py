@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from phaseline.text import one_line
+from phaseline_tui.model.boxes import Box
 from phaseline_tui.model.decoding import decode_answer
 from phaseline_tui.model.jobs import JobView, State
 from phaseline_tui.model.wire_values import measured_seconds, percent_of
@@ -77,13 +78,16 @@ def _percent(part: float | None, whole: float | None) -> float | None:
 
 @dataclass(slots=True)
 class WorkerHost:
-    """A machine with its jobs at work."""
+    """A machine with its jobs at work, and the number of those that wait there."""
 
     key: HostKey
     jobs: list[JobView] = field(default_factory=list)
     load: Load | None = None
     shared: bool = False
     """Whether jobs of another server name a machine that is called the same."""
+    queued: int = 0
+    boxes: list[Box] = field(default_factory=list)
+    """When each of its queues is free, as far as the server was asked."""
 
     @property
     def label(self) -> str:
@@ -168,15 +172,23 @@ def _amount(value: float | None) -> float | None:
     return min(value, _MOST_BYTES) if value is not None and math.isfinite(value) and value >= 0 else None
 
 
-def hosts_of(jobs: Iterable[JobView], loads: Mapping[HostKey, Load]) -> list[WorkerHost]:
-    """Return the machines with jobs at work, or whose load is known, by server and name; those without a name last."""
+def hosts_of(jobs: Iterable[JobView], loads: Mapping[HostKey, Load], boxes: Iterable[Box] = ()) -> list[WorkerHost]:
+    """Return the machines with jobs, or whose load is known, by server and name; those without a name last."""
     found = {key: WorkerHost(key, load=load) for key, load in loads.items()}
     for job in jobs:
-        if job.state.at_work:
-            key = HostKey(job.origin, job.host)
-            if key not in found:
-                found[key] = WorkerHost(key, load=loads.get(key))
+        if not job.state.unfinished:
+            continue
+        key = HostKey(job.origin, job.host)
+        if key not in found:
+            found[key] = WorkerHost(key, load=loads.get(key))
+        if job.state is State.QUEUED:
+            found[key].queued += 1
+        else:
             found[key].jobs.append(job)
+    for box in boxes:
+        host = found.get(HostKey(box.origin, box.host))
+        if host is not None:
+            host.boxes.append(box)
     counts = Counter(key.name for key in found)
     for host in found.values():
         host.shared = counts[host.key.name] > 1

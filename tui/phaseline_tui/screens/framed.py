@@ -92,6 +92,8 @@ class FramedScreen(ViewScreen):
                     live,
                     totals=data.totals,
                     paused=data.paused,
+                    box=app.box(),
+                    boxes=len(data.boxes),
                 )
             ]
         )

@@ -130,6 +130,8 @@ class JobsScreen(ViewScreen):
                     live,
                     totals=totals,
                     paused=data.paused,
+                    box=app.box(),
+                    boxes=len(data.boxes),
                 )
             ]
         )

@@ -44,6 +44,10 @@ class ViewScreen(Screen[None]):
     def tick(self) -> None:
         """Redraw clocks and countdowns, and all that depends on them; called every second."""
 
+    def show_boxes(self) -> None:
+        """Show when the boxes are free, as a server has just answered."""
+        self.tick()
+
     def set_palette(self, palette: Palette) -> None:
         """Use another palette."""
         self.palette_in_use = palette

@@ -114,7 +114,12 @@ class WorkersScreen(FramedScreen):
         self._jobs = {label: [] for label in self.owner.data.hosts}
         for key, job in self.owner.state.jobs.items():
             self._jobs[key.origin or self.owner.data.labels[0]].append(job)
-        self._hosts = hosts_of(self.owner.state.jobs.values(), self._loads)
+        self._hosts = hosts_of(self.owner.state.jobs.values(), self._loads, self.owner.data.boxes)
+
+    def show_boxes(self) -> None:
+        """Show when the machines are free, as the server has just answered."""
+        self._outdated = True
+        self.tick()
 
     def show_changes(self, changes: Changes) -> None:
         """Ask a server that has connected for the load of its machines."""
