@@ -133,6 +133,39 @@ def test_a_job_is_ordered_to_end_after_a_confirmation_and_a_refusal_is_shown(url
     follow(url, test)
 
 
+def take_order(url: str, job_id: str) -> None:
+    """Take the pending order as the worker of a job does."""
+    [pending] = httpx.get(f"{url}/progress/job/{job_id}", trust_env=False).json()["job_status"]["pending_orders"]
+    answer = {"type": "order_taken", "job_id": job_id, "order": pending["order"], "order_id": pending["order_id"]}
+    httpx.post(f"{url}/progress/batch", json=[answer], trust_env=False).raise_for_status()
+
+
+def test_a_key_pauses_and_resumes_a_job_whose_worker_can_do_so(url: str) -> None:
+    report(url, "start", job_id="pausable", name="render shot 14", orders=["pause", "resume"])
+    report(url, "start", job_id="restless", name="old encoder")
+
+    async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
+        label = app.data.labels[0]
+        await until(pilot, lambda: {JobKey(label, "pausable"), JobKey(label, "restless")} <= set(app.state.jobs))
+        job = app.state.jobs[JobKey(label, "pausable")]
+        app.state.marked.add(JobKey(label, "restless"))
+        await pilot.press("P")
+        await until(pilot, lambda: "old encoder not paused: job 'restless'" in text(app))
+        app.state.marked.clear()
+        app.state.marked.add(job.key)
+        for order, paused in (("pause", True), ("resume", False)):
+            await pilot.press("P")
+            await until(pilot, lambda: f"render shot 14: its worker has the order to {order}" in text(app))  # noqa: B023
+            await asyncio.to_thread(take_order, url, "pausable")
+            await until(pilot, lambda: job.paused is paused)  # noqa: B023
+
+    try:
+        follow(url, test)
+    finally:
+        for job_id in ("pausable", "restless"):
+            report(url, "complete", job_id=job_id, success=True)
+
+
 @pytest.mark.filterwarnings("ignore:Image.Image.getdata is deprecated:DeprecationWarning")  # in textual-image
 def test_a_picture_is_shown_and_removed_after_a_confirmation(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROGRESS_PICTURES", "blocks")

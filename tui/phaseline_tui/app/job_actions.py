@@ -1,11 +1,11 @@
-"""Actions on jobs: which can be cancelled or removed, and the messages about it.
+"""Actions on jobs: which can be cancelled, removed or paused, and the messages about it.
 
 A job that has not ended is cancelled by an order to its worker; the server says if the worker takes none. Of ended jobs
 only pictures can be removed.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import quote
 
 from phaseline.model.workflows import picture_of
@@ -13,7 +13,7 @@ from phaseline_tui.model.connection import Reply
 from phaseline_tui.model.jobs import JobKey, JobView, State
 from phaseline_tui.model.words import count_of
 
-__all__ = ["Removal", "outcome", "picture_path", "removals"]
+__all__ = ["Pause", "Removal", "outcome", "pauses", "picture_path", "removals"]
 
 _JOBS: Final = "/progress/job/"
 _OK: Final = range(200, 300)
@@ -41,6 +41,40 @@ class Removal(NamedTuple):
         return b'{"order":"cancel"}' if self.path.startswith(_JOBS) else b""
 
 
+class Pause(NamedTuple):
+    """An order to pause a job, or to resume a paused one."""
+
+    key: JobKey
+    name: str
+    path: str
+    """Path of the request."""
+    order: Literal["pause", "resume"]
+
+    @property
+    def body(self) -> bytes:
+        """The body of the request."""
+        return f'{{"order":"{self.order}"}}'.encode()
+
+    def outcome(self, reply: Reply) -> tuple[str, bool]:
+        """Return a message about the server's answer, and whether it accepted the order."""
+        if reply.status in _OK:
+            return f"{self.name}: its worker has the order to {self.order}", True
+        return self.failure(reply.problem or f"HTTP {reply.status}"), False
+
+    def failure(self, reason: str) -> str:
+        """Return a message about an order that was not accepted."""
+        return f"{self.name} not {self.order}d: {reason}"
+
+
+def pauses(jobs: Iterable[JobView]) -> list[Pause]:
+    """Return the orders that pause those of `jobs` that are at work, and resume those that are paused."""
+    return [
+        Pause(job.key, job.name or job.job_id, _orders_path(job), "resume" if job.paused else "pause")
+        for job in jobs
+        if job.state.at_work
+    ]
+
+
 def removals(jobs: Iterable[JobView]) -> tuple[Sequence[Removal], str]:
     """Return the removals possible for `jobs`, and the reason why the other jobs can't be cancelled or removed."""
     found: list[Removal] = []
@@ -48,7 +82,7 @@ def removals(jobs: Iterable[JobView]) -> tuple[Sequence[Removal], str]:
     for job in jobs:
         path = _path(job)
         if path is None and not job.over:
-            path = f"{_JOBS}{quote(job.wire_id, safe='')}/orders"
+            path = _orders_path(job)
         if path is None:
             others += 1
         else:
@@ -73,6 +107,10 @@ def outcome(removal: Removal, reply: Reply) -> tuple[str, bool]:
         "; an admin token is required (PROGRESS_TOKEN)" if not removal.body and reply.status in _ACCESS_DENIED else ""
     )
     return f"{removal.name} not {'cancelled' if removal.running else 'removed'}: {problem}{hint}", False
+
+
+def _orders_path(job: JobView) -> str:
+    return f"{_JOBS}{quote(job.wire_id, safe='')}/orders"
 
 
 def _path(job: JobView) -> str | None:

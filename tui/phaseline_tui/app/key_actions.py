@@ -1,10 +1,10 @@
-"""Actions of the app's keys: copy, cancel or remove, show a picture."""
+"""Actions of the app's keys: copy, cancel or remove, pause and resume, show a picture."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from phaseline_tui.app.job_actions import Removal, outcome, picture_path, removals
+from phaseline_tui.app.job_actions import Pause, Removal, outcome, pauses, picture_path, removals
 from phaseline_tui.drawing.cells import Line
 from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.jobs import JobView
@@ -15,7 +15,7 @@ from phaseline_tui.screens.views import ViewScreen
 if TYPE_CHECKING:
     from phaseline_tui.app.app import ProgressApp
 
-__all__ = ["cancel", "copy", "show_picture"]
+__all__ = ["cancel", "copy", "pause", "show_picture"]
 
 _MAX_NAMED: Final = 6
 _SHOWN: Final = 60
@@ -72,6 +72,25 @@ async def _remove(app: "ProgressApp", found: Sequence[Removal]) -> None:
             words, succeeded = outcome(each, reply)
         except LinkError as error:
             words, succeeded = f"{each.name} not {'cancelled' if each.running else 'removed'}: {error.reason}", False
+        app.notify(words, severity="information" if succeeded else "error", markup=False)
+
+
+def pause(app: "ProgressApp") -> None:
+    """Pause the selected jobs, or resume those that are paused."""
+    found = pauses(chosen(app))
+    if found:
+        app.run_worker(_order(app, found), group="orders")
+    else:
+        app.notify("only a job at work can be paused", severity="warning", markup=False, timeout=3)
+
+
+async def _order(app: "ProgressApp", found: Sequence[Pause]) -> None:
+    for each in found:
+        try:
+            reply = await asyncio.wrap_future(app.request(each.key.origin, "POST", each.path, each.body))
+            words, succeeded = each.outcome(reply)
+        except LinkError as error:
+            words, succeeded = each.failure(error.reason), False
         app.notify(words, severity="information" if succeeded else "error", markup=False)
 
 

@@ -70,6 +70,7 @@ ACTIONS: Final = (
     Action("output", "l", "screen.output", "the job's output", "everywhere", "l"),
     Action("dismiss", "x", "screen.dismiss_jobs", "dismiss the job; asks first", "everywhere", "x"),
     Action("cancel", "ctrl+x", "cancel", "cancel or remove; asks first", "everywhere", "Ctrl+X"),
+    Action("pause-job", "P,shift+p", "pause_job", "pause or resume the job", "everywhere", "P"),
     Action("retry", "r", "retry", "reconnect now", "everywhere", "r"),
     Action("theme", "t", "toggle_theme", "dark or light", "everywhere", "t"),
     Action("help", "question_mark", "help", "this help", "everywhere", "?"),
