@@ -18,9 +18,9 @@ _SECTIONS: Final = {
     "Run a program": {
         "run": ("run", "Run a command unchanged and report its progress."),
         "queue": ("queue", "Run commands one after the other."),
-        "watch": ("watch", "Report what runs already: a process, a log, a server."),
-        "adapters": ("adapters", "List the programs whose progress is understood."),
-        "try": ("try_", "Show what is read from a log or a recording."),
+        "watch": ("watch", "Report work that is already running: a process, a log, a server."),
+        "adapters": ("adapters", "List the supported programs."),
+        "try": ("try_", "Test an adapter on a log file."),
     },
     "Report from a script": {
         "start": ("start", "Start a job, and print its id."),
@@ -37,8 +37,8 @@ _SECTIONS: Final = {
     "Look": {
         "list": ("list", "List jobs."),
         "show": ("show", "Show one job."),
-        "tail": ("tail", "Print what happens, as it happens."),
-        "wait": ("wait", "Wait until jobs are done, or in a phase."),
+        "tail": ("tail", "Follow the events of jobs."),
+        "wait": ("wait", "Wait until jobs are done, or reach a phase."),
     },
     "Other programs": {
         "serve": ("programs", "Run the server (progress-server)."),
@@ -97,7 +97,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # n
 )
 @click.pass_context
 def phaseline(ctx: click.Context) -> None:
-    """Follow long jobs from a shell."""
+    """Run, report and follow long jobs."""
     ctx.color = _wants_color()
 
 

@@ -45,7 +45,7 @@ class Wishes:
     workflow: str | None = None
     """What durations are learned for."""
     series: str | None = None
-    """What makes runs alike."""
+    """Group of similar runs."""
     job_id: str | None = None
     adapter: str | None = None
     """The adapter that reads the output."""

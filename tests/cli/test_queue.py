@@ -178,8 +178,8 @@ async def test_the_server_shows_the_queue_and_cancels_its_jobs(env: Env, tmp_pat
         (tmp_path / "go").touch()
         await become(env, a="completed", b="cancelled", c="cancelled", d="cancelled")
         listed = await phaseline(env, "queue", "list")
-        assert "it waits for the job elsewhere, which failed" in listed.out
-        assert "it waits for the job c, which was cancelled" in listed.out
+        assert "it waited for the job elsewhere, which failed" in listed.out
+        assert "it waited for the job c, which was cancelled" in listed.out
         for job, state in (("a", "completed"), ("b", "cancelled"), ("c", "cancelled")):
             await reaches(server.url, job, state)
         assert (await job_status(server.url, "b"))["result"] == {"error": "not needed"}

@@ -55,7 +55,7 @@ def test_ones_own_adapter_replaces_ours(tmp_path: Path) -> None:
     [
         ("name = 1", "Expected `str`"),
         ("name = 'x'\nnosuch = 1", "unknown field `nosuch`"),
-        ("name = 'x'\nsigns = ['(']", "is no regular expression"),
+        ("name = 'x'\nsigns = ['(']", "is not a regular expression"),
         ("name = ", "Invalid value"),
     ],
 )

@@ -69,7 +69,7 @@ async def test_wait_ends_as_the_job_did(env: Env, url: str, report: dict[str, ob
     over = await phaseline(env, "wait", "a")
     assert (over.code, over.out) == (code, out)
     if code == 1:
-        assert over.err == "phaseline: job a is failed: disk full\n"
+        assert over.err == "phaseline: job a failed: disk full\n"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_wait_ends_with_1_if_the_job_is_done_without_meeting_the_condition
     await start(url, "a")
     await send(url, {"type": "job_completed", "job_id": "a"})
     ran = await phaseline(env, "wait", "a", "--for", "phase=other")
-    assert (ran.code, ran.out, ran.err) == (1, "", "phaseline: job a is completed\n")
+    assert (ran.code, ran.out, ran.err) == (1, "", "phaseline: job a completed\n")
 
 
 async def test_wait_waits_for_all_jobs_or_for_any(env: Env, url: str) -> None:
@@ -158,7 +158,7 @@ async def test_wait_ends_with_5_without_such_a_job_and_with_7_without_a_server(e
     env["PROGRESS_URL"] = url
     ran = await phaseline(env, "wait", "a")
     assert (ran.code, ran.out) == (5, "")
-    assert ran.err.startswith("phaseline: job 'a' is not known")
+    assert ran.err.startswith("phaseline: no job 'a'")
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ async def test_what_can_not_be_followed_is_named(env: Env, tmp_path: Path) -> No
     write(tmp_path / "log", "x")
     for arguments, code, text in (
         ([str(tmp_path / "log"), "--as", "nonsense"], 2, "no adapter is named 'nonsense'"),
-        ([str(tmp_path / "log"), "--until", "("], 2, "'(' is no regular expression"),
+        ([str(tmp_path / "log"), "--until", "("], 2, "'(' is not a regular expression"),
         ([str(tmp_path)], 2, "is a directory"),
         ([str(tmp_path / "log" / "below")], 1, "can't be read: Not a directory"),
     ):

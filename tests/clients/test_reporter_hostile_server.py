@@ -121,7 +121,7 @@ async def test_a_missing_token_is_named_with_the_remedy(
         with trio.fail_after(60):
             while not caplog.records:  # noqa: ASYNC110 - a log has no event
                 await trio.sleep(0.05)
-    assert "the server wants a valid token" in caplog.records[0].message
+    assert "the server needs a valid token" in caplog.records[0].message
     assert "set PROGRESS_TOKEN, or write the token to ~/.config/phaseline/token" in caplog.records[0].message
 
 

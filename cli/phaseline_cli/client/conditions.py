@@ -83,7 +83,7 @@ class _Type(click.ParamType):  # type: ignore[type-arg] # generic since click 8.
         if 0 <= least <= _WHOLE:
             return Condition(text, lambda job: job.percent >= least, is_estimated=True)
         allowed = f"{', '.join(_STATES)}, phase=NAME or percent=N"
-        raise click.BadParameter(f"{text!a} is no condition; allowed: {allowed}", ctx, param)
+        raise click.BadParameter(f"{text!a} is not a condition; allowed: {allowed}", ctx, param)
 
 
 CONDITION: Final = _Type()

@@ -125,7 +125,7 @@ class Connection:
         except ValueError:
             pass
         if not isinstance(document, dict) or "success" not in document:
-            raise Rejected(answer.status, "", f"{self.address.authority} is no Phaseline server; check the address")
+            raise Rejected(answer.status, "", f"{self.address.authority} is not a Phaseline server; check the address")
         self._close_after(answer)
         return document
 
@@ -133,7 +133,14 @@ class Connection:
         """Return a job's status; raise the errors of `open`."""
         from urllib.parse import quote  # noqa: PLC0415 - not needed for a report
 
-        status: dict[str, Any] = self.read("GET", f"/progress/job/{quote(job_id, safe='')}")["job_status"]
+        try:
+            status: dict[str, Any] = self.read("GET", f"/progress/job/{quote(job_id, safe='')}")["job_status"]
+        except Rejected as error:
+            if error.code == "UNKNOWN_JOB":
+                raise Rejected(
+                    error.status, error.code, f"no job {job_id!a}; `phaseline list` lists the jobs"
+                ) from error
+            raise
         return status
 
     def _close_after(self, answer: Answer) -> None:
@@ -167,7 +174,9 @@ class Connection:
         if status in _TEMPORARY:
             return Away(text)
         if status == _UNAUTHORIZED:
-            text = f"the server wants a valid token (HTTP 401); {TOKEN_ADVICE}"
+            sent = "rejected the token, which is unknown, revoked or expired"
+            problem = sent if "Authorization" in self._headers else "needs a token"
+            text = f"the server {problem} (HTTP 401); {TOKEN_ADVICE}"
         return Rejected(status, code, text)
 
 

@@ -21,7 +21,7 @@ def all_adapters() -> dict[str, Adapter]:
 @click.command("adapters")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def adapters_command(as_json: bool) -> None:  # noqa: FBT001
-    """List the programs whose progress is understood.
+    """List the supported programs.
 
     Your own adapters are TOML files in ~/.config/phaseline/adapters; they replace built-in ones of the same name.
 

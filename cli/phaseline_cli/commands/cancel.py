@@ -18,16 +18,16 @@ _NOBODY: Final = frozenset({"TAKES_NO_ORDERS", "WORKER_GONE"})
 @click.command("cancel")
 @click.argument("job_id", metavar="[ID]", required=False, type=JOB)
 @click.option("-m", "--message", metavar="TEXT", default="", help="Reason. [cancelled]")
-@click.option("--record", is_flag=True, help="Record the end only; a program that still runs is not stopped.")
+@click.option("--record", is_flag=True, help="Record the end only; do not stop a running program.")
 @report_options
 def cancel_command(
     job_id: str | None, *, message: str, record: bool, url: str | None, strict: bool, quiet: bool
 ) -> None:
     """Stop a job. Without an ID, record that the one in PROGRESS_JOB is cancelled.
 
-    The job's worker gets an order to end it, if it takes orders: `phaseline run`, `phaseline queue`, pictures, and
-    reporters with `on_cancel`. The order is stored, and reaches a worker that reconnects later. A job of a script, as
-    `phaseline start` begins it, has no worker: its end is recorded.
+    The job's worker gets an order to end it, if it accepts orders: `phaseline run`, `phaseline queue`, pictures, and
+    reporters with `on_cancel`. The order is stored, and reaches a worker that reconnects later. Jobs of `phaseline
+    start` have no worker, so only their end is recorded.
 
     \b
         phaseline cancel shot-13 -m "wrong file"

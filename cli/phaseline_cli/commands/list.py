@@ -29,7 +29,7 @@ _LEAST_NAME: Final = 10
 @click.option("--since", metavar="TIME", help="Only jobs that ended since: today, yesterday, 7d, 12h, 30m or RFC 3339.")
 @click.option("--limit", type=click.IntRange(1), default=100, metavar="N", help="Maximum number of jobs. [100]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of the jobs' statuses.")
-@click.option("--jsonl", is_flag=True, help="Print a JSON object a line.")
+@click.option("--jsonl", is_flag=True, help="Print one JSON object per line.")
 @server_options
 def list_command(
     words: tuple[str, ...],
@@ -41,14 +41,14 @@ def list_command(
     jsonl: bool,
     url: str | None,
 ) -> None:
-    """List the jobs that the server keeps: the unfinished ones, then the others, newest end first.
+    """List the stored jobs: unfinished jobs first, then the others, newest end first.
 
     The WORDs are a filter, as in the terminal view: all must match, ! negates a word, field: limits it to a field, /…/
     is a regular expression, "…" a text with spaces. A word without a field is a state, or part of a name, id,
     workflow, series or host.
 
     \b
-        phaseline list render !done
+        phaseline list render '!done'
         phaseline list 'host:box2' 'name:/IMG_00[45]/'
 
     Fields: state, phase, host, name, workflow, series, message, id, server.
@@ -72,7 +72,7 @@ def list_command(
     else:
         _print_table(jobs)
     if len(found) > limit:
-        note(f"more jobs match; --limit lists more than {limit}")
+        note(f"{limit} jobs shown; more match, raise --limit")
     elif not found:
         note(chosen.hint or "no job matches")
 

@@ -64,8 +64,8 @@ def server_options(command: F) -> F:
 
 def report_options(command: F) -> F:
     """Add the options of all commands that report."""
-    command = click.option("-q", "--quiet", is_flag=True, help="Print nothing while the server is away.")(command)
-    command = click.option("--strict", is_flag=True, help="Exit with 7 and keep nothing while the server is away.")(
+    command = click.option("-q", "--quiet", is_flag=True, help="Print nothing while the server is down.")(command)
+    command = click.option("--strict", is_flag=True, help="Exit with 7 and store nothing while the server is down.")(
         command
     )
     return server_options(command)

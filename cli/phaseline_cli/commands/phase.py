@@ -9,7 +9,7 @@ from phaseline_cli.commands.options import JOB, job_id_of, name_of, report_optio
 
 @click.command("phase")
 @click.argument("words", nargs=-1, required=True, metavar="[ID] NAME", type=JOB)
-@click.option("-m", "--message", metavar="TEXT", default="", help="A line for people.")
+@click.option("-m", "--message", metavar="TEXT", default="", help="Message.")
 @report_options
 def phase_command(words: tuple[str, ...], *, message: str, url: str | None, strict: bool, quiet: bool) -> None:
     """Report that a job is in the phase NAME. This ends the phase before it.

@@ -22,9 +22,9 @@ _QUEUE: Final = click.option("--queue", metavar="NAME", default="default", help=
 
 @click.group("queue")
 def queue_command() -> None:
-    """Run commands one after the other, or several at a time, each as by `phaseline run`.
+    """Run commands one after the other, or several at a time, each under `phaseline run`.
 
-    There is no daemon: a process starts with the first job, and ends with the last one.
+    There is no daemon: a background process starts with the first job, and exits after the last one.
 
     \b
         phaseline queue add --slots 2 -- ffmpeg -i shot.mov shot.mp4
@@ -115,7 +115,7 @@ def _set_paused(queue: str, *, paused: bool) -> None:
 @queue_command.command("pause")
 @_QUEUE
 def _pause(queue: str) -> None:
-    """Start no more jobs; running ones go on."""
+    """Stop starting jobs; running jobs continue."""
     _set_paused(queue, paused=True)
 
 
@@ -131,13 +131,18 @@ def _resume(queue: str) -> None:
 @click.argument("job_id", metavar="ID")
 @click.argument("place", type=click.IntRange(1))
 def _move(job_id: str, place: int, queue: str) -> None:
-    """Move a waiting job to a PLACE in the queue, from 1; it gets the priority of the job at that place."""
+    """Move a waiting job to a PLACE in the queue.
+
+    PLACE counts from 1. The job gets the priority of the job at that place.
+    """
     store = Store(queue)
     with store.locked():
         waiting = store.waiting()
         moved = next((job for job in waiting if job.job_id == job_id), None)
         if moved is None:
-            raise Failure(f"job {store.job(job_id).job_id!a} does not wait, so it has no place", Exit.FAILED)
+            raise Failure(
+                f"job {store.job(job_id).job_id!a} is not waiting; only waiting jobs can be moved", Exit.FAILED
+            )
         waiting.remove(moved)
         waiting.insert(place - 1, moved)
         neighbors = [job.priority for job in waiting if job is not moved]
@@ -152,7 +157,7 @@ def _move(job_id: str, place: int, queue: str) -> None:
 @_QUEUE
 @click.argument("job_ids", nargs=-1, required=True, metavar="ID...")
 def _remove(job_ids: tuple[str, ...], queue: str) -> None:
-    """Remove jobs that wait or have ended, with their output."""
+    """Remove waiting and ended jobs, with their output."""
     store = Store(queue)
     with store.locked():
         for job_id in job_ids:
@@ -179,7 +184,7 @@ def _log(job_id: str, queue: str) -> None:
 @_QUEUE
 @click.argument("job_id", metavar="ID")
 def _follow(job_id: str, queue: str) -> None:
-    """Print the output of a job until it ends, and exit as it did."""
+    """Print the output of a job until it ends, and exit with its exit code."""
     store, printed = Store(queue), 0
     while True:
         with store.locked():
@@ -204,7 +209,7 @@ def _follow(job_id: str, queue: str) -> None:
 @click.option("--failed", is_flag=True, help="All jobs that failed.")
 @click.argument("job_ids", nargs=-1, metavar="[ID...]")
 def _restart(job_ids: tuple[str, ...], *, failed: bool, queue: str) -> None:
-    """Put jobs that have ended into the queue again, behind the others."""
+    """Queue ended jobs again, at the end."""
     store = Store(queue)
     with store.locked():
         mark_dead(store)

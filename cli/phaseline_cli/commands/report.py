@@ -24,7 +24,7 @@ _MOST_COUNT: Final = 1e18
 @click.option("--total", type=float, metavar="N", help="Number of units of the phase. It may grow.")
 @click.option("--unit", metavar="NAME", help="Name of a unit, such as frames.")
 @click.option("--phase", metavar="NAME", help="The phase. [the last one reported]")
-@click.option("-m", "--message", metavar="TEXT", default="", help="A line for people.")
+@click.option("-m", "--message", metavar="TEXT", default="", help="Message.")
 @report_options
 def report_command(
     words: tuple[str, ...],

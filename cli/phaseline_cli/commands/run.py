@@ -51,9 +51,9 @@ class _Run(click.Command):
 
 
 @click.command("run", cls=_Run, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
-@click.option("--name", metavar="TEXT", help="Name that people see. [the program and its last file]")
-@click.option("--workflow", metavar="NAME", help="Workflow that durations are learned for. [the program]")
-@click.option("--series", metavar="NAME", help="What makes runs alike. [the command without its files and numbers]")
+@click.option("--name", metavar="TEXT", help="Display name. [the program and its last file]")
+@click.option("--workflow", metavar="NAME", help="Kind of job, for which durations are learned. [the program]")
+@click.option("--series", metavar="NAME", help="Group of similar runs. [the command without its files and numbers]")
 @click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]")
 @click.option(
     "--as",
@@ -62,9 +62,9 @@ class _Run(click.Command):
     callback=adapter_name,
     help="Adapter that reads the output. [the one for the command]",
 )
-@click.option("--pty/--no-pty", default=None, help="Give the command a terminal, or none. [as our own streams are]")
+@click.option("--pty/--no-pty", default=None, help="Allocate a pseudo-terminal. [if the streams are terminals]")
 @click.option(
-    "--timeout", type=DURATION, metavar="TIME", help="End the command after 90s, 5m, 2h; exit with 124. [never]"
+    "--timeout", type=DURATION, metavar="TIME", help="End the command after this time, such as 90s, 5m or 2h; exit with 124. [never]"
 )
 @click.option(
     "--facts",
@@ -73,7 +73,7 @@ class _Run(click.Command):
     help="Facts to send about the command and the machine: all, none or some of command, user, pid, host, folder, "
     "program, load. Secrets in the command are hidden. [PROGRESS_FACTS, else all]",
 )
-@click.option("--new-job", is_flag=True, help="Report a job of its own, even inside of a job. [a phase of it]")
+@click.option("--new-job", is_flag=True, help="Start a separate job when run inside another job. [a phase of it]")
 @click.option("--no-inject", is_flag=True, help="Execute the command exactly as it is, without PROGRESS_ variables.")
 @click.option("--no-tree", is_flag=True, help="Do not report the programs of a script as phases.")
 @click.option(
@@ -83,7 +83,7 @@ class _Run(click.Command):
     metavar="TIME",
     help="Time between SIGTERM and SIGKILL for a command that is cancelled or times out. [10s]",
 )
-@click.option("--no-remote", is_flag=True, help="Take no orders to cancel, pause or resume the command.")
+@click.option("--no-remote", is_flag=True, help="Accept no orders to cancel, pause or resume the command.")
 @click.option("--no-output", is_flag=True, help="Do not send the end of the output to the server.")
 @click.option("-v", "--verbose", is_flag=True, help="Print warnings about the server.")
 @click.argument("argv", nargs=-1, required=True, metavar="[--] COMMAND [ARG]...", type=click.UNPROCESSED)
@@ -104,8 +104,8 @@ def run_command(  # noqa: PLR0913 - one an option
 ) -> NoReturn:
     """Run COMMAND unchanged and report its progress.
 
-    The command's output, exit code, signals and terminal are what they would be without Phaseline, and so they are
-    while the server is away. Exit codes of our own: 124 time-out, 125 not started, 126 not executable, 127 not found.
+    The command's output, exit code, signals and terminal are unchanged, even while the server is down. Additional exit
+    codes: 124 time-out, 125 not started, 126 not executable, 127 not found.
 
     \b
         phaseline run -- ffmpeg -i shot.mov -crf 20 shot.mp4

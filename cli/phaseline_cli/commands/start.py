@@ -20,11 +20,11 @@ _MOST_PHASES = 500
 @click.command("start")
 @click.argument("name")
 @click.option("--phases", metavar="A,B", default="", help="Phases in order; others are added when reported.")
-@click.option("--workflow", metavar="NAME", help="Workflow that durations are learned for. [custom]")
-@click.option("--series", metavar="NAME", help="What makes runs alike. [none]")
-@click.option("--host", metavar="NAME", help="Name of this machine. [its host name]")
+@click.option("--workflow", metavar="NAME", help="Kind of job, for which durations are learned. [custom]")
+@click.option("--series", metavar="NAME", help="Group of similar runs. [none]")
+@click.option("--host", metavar="NAME", help="Name of this machine. [the host name]")
 @click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]")
-@click.option("--queued", is_flag=True, help="Only report that it waits; start it later with the same --id.")
+@click.option("--queued", is_flag=True, help="Only report that the job waits; start it later with the same --id.")
 @click.option("--queue", metavar="NAME", help="Queue in which it waits, or from which it starts. [none]")
 @click.option("--position", type=click.IntRange(1), metavar="N", help="Place in the queue, with --queued.")
 @report_options
@@ -42,14 +42,14 @@ def start_command(  # noqa: PLR0913 - one an option
 ) -> None:
     """Start a job, and print its id.
 
-    The id is all that is printed on standard output:
+    Only the id is printed on standard output:
 
     \b
         export PROGRESS_JOB=$(phaseline start "shot 13" --phases load,render)
         phaseline report 42 --phase render
         phaseline done
 
-    While the server is away, the report is kept and a later command delivers it.
+    While the server is down, the report is stored and a later command delivers it.
     """  # noqa: D301 - click reads the backspace
     name = name_of(name, "the name", _MOST_NAME)
     listed = [name_of(phase.strip(), "a phase") for phase in phases.split(",") if phase.strip()]

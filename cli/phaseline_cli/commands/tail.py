@@ -22,15 +22,15 @@ _NOW, _START = "now", "start"
 @click.option(
     "--since",
     metavar="POSITION",
-    help="Begin after EPOCH/SEQ, at the start of what is kept, or now. [start with an ID, else now]",
+    help="Begin after EPOCH/SEQ, at the oldest stored event (start), or now. [start with an ID, else now]",
 )
-@click.option("--jsonl", is_flag=True, help="Print the messages of the stream, a JSON object a line.")
+@click.option("--jsonl", is_flag=True, help="Print the messages of the stream, one JSON object per line.")
 @click.option("-o", "--output", is_flag=True, help="Print the output of the job ID, as it comes.")
 @server_options
 def tail_command(job_id: str | None, *, since: str | None, jsonl: bool, output: bool, url: str | None) -> None:
     """Print the events of the job ID, until it ends; without ID those of all jobs, until you stop it.
 
-    With --output, print what the program of the job prints: what is kept of it, then what comes.
+    With --output, print the output of the job's program: the stored part, then live.
 
     A lost connection is resumed, without a gap. `epoch` and `seq` of a JSON message are its POSITION.
 

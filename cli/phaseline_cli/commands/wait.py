@@ -18,6 +18,7 @@ from phaseline_cli.commands.options import JOB, job_id_of, server_options
 _INFINITE: Final = float("inf")
 _PATIENCE_S: Final = 600.0
 _PACE_S: Final = 1.0
+_WORDS: Final = {"completed": "completed", "failed": "failed", "cancelled": "was cancelled"}
 
 
 @click.command("wait")
@@ -32,10 +33,10 @@ _PACE_S: Final = 1.0
 )
 @click.option("--any", "any_job", is_flag=True, help="Wait until any of the jobs has met it. [all of them]")
 @click.option(
-    "--box", "host", metavar="HOST", help="Wait until this machine has no active or queued job, in place of jobs."
+    "--box", "host", metavar="HOST", help="Wait until this machine has no active or queued job, instead of jobs."
 )
-@click.option("--queue", metavar="NAME", help="With --box: only this queue of it. [all of them]")
-@click.option("--fail-stalled", is_flag=True, help="Give up with 6 on a job that stalls, as on one that is lost.")
+@click.option("--queue", metavar="NAME", help="With --box: only this queue. [all of them]")
+@click.option("--fail-stalled", is_flag=True, help="Give up with 6 on a stalled job, not only on a lost one.")
 @click.option(
     "--timeout", type=DURATION, default=_INFINITE, metavar="TIME", help="Give up with 124: 90s, 5m, 2h. [never]"
 )
@@ -46,7 +47,7 @@ _PACE_S: Final = 1.0
     metavar="TIME",
     help="Give up with 7 if a lost server is not back. [10m]",
 )
-@click.option("--jsonl", is_flag=True, help="Print a JSON object for each job that is decided, in place of its id.")
+@click.option("--jsonl", is_flag=True, help="Print a JSON object for each finished wait, instead of the id.")
 @server_options
 def wait_command(
     job_ids: tuple[str, ...],
@@ -61,8 +62,8 @@ def wait_command(
 ) -> None:
     """Wait until the jobs meet a condition; by default, until they are done.
 
-    Prints the id of each job that meets it. Jobs that can't meet it any more are named on standard error. The job is
-    that in PROGRESS_JOB if no ID is given. The server sends what happens; a lost connection is resumed.
+    Prints the id of each job that meets it, and reports jobs that can no longer meet it on standard error. Without an
+    ID, the job is that in PROGRESS_JOB. The command does not poll, and resumes a lost connection.
 
     \b
         phaseline wait shot-13 --timeout 2h && echo done
@@ -70,7 +71,7 @@ def wait_command(
         phaseline wait --box "$(hostname)" --queue gpu && poweroff
 
     \b
-    Exit code: that of the first job that did not meet the condition, else 0.
+    Exit code, of the first job that did not meet the condition:
       0  met            3  the job was cancelled    7    no server answers
       1  the job ended  5  no such job              124  time-out
          without it     6  it stalled or is lost
@@ -182,4 +183,4 @@ class _Waiting:
         elif code is Exit.DONE:
             click.echo(job_id)
         if code is not Exit.DONE:
-            note(f"job {job_id} is {job.state}{': ' if job.error else ''}{job.error}")
+            note(f"job {job_id} {_WORDS.get(job.state, f'is {job.state}')}{': ' if job.error else ''}{job.error}")

@@ -42,10 +42,10 @@ def _job_options(command: Any) -> Any:
         click.option("--facts", metavar="NAMES", help="Facts to send about the machine. [PROGRESS_FACTS, else all]"),
         click.option("--id", "job_id", metavar="ID", help="The job's id. [the name and a random suffix]"),
         click.option(
-            "--series", metavar="NAME", help="What makes runs alike. [the command without its files and numbers]"
+            "--series", metavar="NAME", help="Group of similar runs. [the command without its files and numbers]"
         ),
-        click.option("--workflow", metavar="NAME", help="Workflow that durations are learned for. [the program]"),
-        click.option("--name", metavar="TEXT", help="Name that people see. [the program or file]"),
+        click.option("--workflow", metavar="NAME", help="Kind of job, for which durations are learned. [the program]"),
+        click.option("--name", metavar="TEXT", help="Display name. [the program or file]"),
     ):
         command = option(command)
     return server_options(command)
@@ -55,30 +55,30 @@ def _pattern(_context: click.Context, _parameter: click.Parameter, text: str | N
     try:
         return None if text is None else re.compile(text)
     except re.error as error:
-        raise click.BadParameter(f"{text!a} is no regular expression: {error}") from error
+        raise click.BadParameter(f"{text!a} is not a regular expression: {error}") from error
 
 
 @click.group("watch", cls=_Sources, invoke_without_command=True)
 @click.option("--pid", type=click.IntRange(1), metavar="PID", help="The process to watch.")
-@click.option("--no-tree", is_flag=True, help="Do not look at the process's files and at what it starts.")
+@click.option("--no-tree", is_flag=True, help="Ignore the process's files and child processes.")
 @_job_options
 @click.pass_context
 def watch_command(
     ctx: click.Context, /, *, pid: int | None, no_tree: bool, url: str | None, **wishes: str | None
 ) -> None:
-    """Report what runs already, until it ends.
+    """Report work that is already running, until it ends.
 
     \b
         phaseline watch --pid 4711
         phaseline watch log render.log --as blender
         phaseline watch comfyui http://127.0.0.1:8188
 
-    Of a process, the job's progress is how far it has read its files; of a script, the phases are its programs. The job
-    ends when the process ends. Ctrl+C ends the watching, not the process.
+    For a process, progress is the position in its input files. For a script, each program is a phase. The job ends when
+    the process ends. Ctrl+C stops watching; the process continues.
 
     \b
     Exit code:
-      0  the job is done     3  it was cancelled, or how it ended is not known
+      0  the job is done     3  it was cancelled, or its end is unknown
       1  it failed
     """  # noqa: D301 - click reads the backspace
     if ctx.invoked_subcommand is not None:
@@ -97,11 +97,15 @@ def watch_command(
 @click.option(
     "--as", "adapter", metavar="NAME", callback=adapter_name, help="Adapter that reads the log. [by what it prints]"
 )
-@click.option("--until", metavar="REGEX", callback=_pattern, help="Line that says that the job is done.")
-@click.option("--fail-at", metavar="REGEX", callback=_pattern, help="Line that says that the job failed.")
-@click.option("--idle", type=DURATION, metavar="TIME", help="Stop when nothing was written for 90s, 5m, 2h. [never]")
-@click.option("--pid", type=click.IntRange(1), metavar="PID", help="Stop when this process ends; it writes the log.")
-@click.option("--new", "from_now", is_flag=True, help="Skip what is in the file already.")
+@click.option("--until", metavar="REGEX", callback=_pattern, help="Line that ends the job as done.")
+@click.option("--fail-at", metavar="REGEX", callback=_pattern, help="Line that ends the job as failed.")
+@click.option(
+    "--idle", type=DURATION, metavar="TIME", help="Stop if nothing is written for this time: 90s, 5m, 2h. [never]"
+)
+@click.option(
+    "--pid", type=click.IntRange(1), metavar="PID", help="Stop when this process, which writes the log, ends."
+)
+@click.option("--new", "from_now", is_flag=True, help="Skip the lines that are already in the file.")
 @_job_options
 @click.pass_context
 def log_command(  # noqa: PLR0913 - one an option
@@ -119,7 +123,7 @@ def log_command(  # noqa: PLR0913 - one an option
 ) -> None:
     """Report the job whose log is FILE, which need not exist yet.
 
-    The file is followed by its name: also when another file takes its place, and when it is emptied.
+    The file is followed by name; it may be rotated or truncated.
     """
     from phaseline_cli.watch.log import Ending, watch_log  # noqa: PLC0415 - as above
     from phaseline_cli.watcher import Wishes  # noqa: PLC0415

@@ -101,7 +101,7 @@ def _check_conditions(store: Store) -> None:
             bad = next((name for name in job.after if states.get(name) in _WORDS), None)
             left = [name for name in job.after if states.get(name) != "completed"]
             if bad is not None:
-                job.end("cancelled", f"it waits for the job {bad}, which {_WORDS[states[bad]]}")
+                job.end("cancelled", f"it waited for the job {bad}, which {_WORDS[states[bad]]}")
                 store.write(job)
             elif left != job.after:
                 job.after = left

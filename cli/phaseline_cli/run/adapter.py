@@ -121,7 +121,7 @@ def load(folder: Path | None = None) -> Mapping[str, Adapter]:
     """Return all adapters by name: ours, then the user's own in `folder`, which replace ours of the same name.
 
     Raises:
-        BadAdapter: a file is not TOML, has an unknown key or a pattern that is no regular expression.
+        BadAdapter: a file is not TOML, has an unknown key or a pattern that is not a regular expression.
     """
     found: dict[str, Adapter] = {}
     for name, text in _texts(folder):
@@ -158,5 +158,5 @@ def parse(text: str, name: str) -> Adapter:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise BadAdapter(f"adapter {name}: {pattern!r} is no regular expression: {error}") from error
+            raise BadAdapter(f"adapter {name}: {pattern!r} is not a regular expression: {error}") from error
     return adapter

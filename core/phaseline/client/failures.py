@@ -104,7 +104,7 @@ def _closed(error: trio_websocket.ConnectionClosed) -> str:
         case 1001:
             return f"the server is shutting down or restarting (close code {GOING_AWAY}{text})"
         case 4501:
-            return f"the server wants a valid token (close code {UNAUTHORIZED}{text}); {TOKEN_ADVICE}"
+            return f"the server needs a valid token (close code {UNAUTHORIZED}{text}); {TOKEN_ADVICE}"
         case 1009:
             return f"a message is too large (close code {TOO_BIG}{text})"
         case code:
@@ -115,7 +115,7 @@ def _rejected(error: trio_websocket.ConnectionRejected, address: Address) -> str
     body = one_line((error.body or b"")[:2000].decode("utf-8", "replace"))
     detail = f": {body}" if body else ""
     if error.status_code == _UNAUTHORIZED:
-        return f"the server wants a valid token (HTTP 401); {TOKEN_ADVICE}"
+        return f"the server needs a valid token (HTTP 401); {TOKEN_ADVICE}"
     if error.status_code == _FORBIDDEN:
         return f"the server does not allow this client (HTTP 403{detail})"
     if error.status_code in _BUSY:

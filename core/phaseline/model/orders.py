@@ -50,7 +50,7 @@ class Orders(msgspec.Struct, frozen=True):
         """
         failed = f"job {shown(job_id)} can't be {_DONE[order]}"
         if state.ended:
-            raise IllegalEvent(f"{failed}: it has ended ({state}); allowed: a job that is queued or at work")
+            raise IllegalEvent(f"{failed}: it has ended ({state}); only queued and active jobs can be ordered")
         if state is State.LOST or stall_reason == "worker gone":
             raise WorkerGone(f"{failed}: its worker is gone ({state}); dismiss the job, or report its end")
         if order not in self.taken:

@@ -75,11 +75,10 @@ def _take_config(context: click.Context, _: click.Parameter, text: str | None) -
 def with_location(command: _Command) -> _Command:
     """Let a subcommand accept `--data-dir` and `--config` too. The value after its name overrides the one before."""
     setting = SETTINGS["data_dir"]
+    text = f"Data directory of the server. [{setting.help.partition('[')[2]}"
     options = (
         click.option("--config", metavar="FILE", help=CONFIG_HELP, callback=_take_config, expose_value=False),
-        click.option(
-            setting.flag, metavar=setting.metavar, help=setting.help, callback=_take_data_dir, expose_value=False
-        ),
+        click.option(setting.flag, metavar=setting.metavar, help=text, callback=_take_data_dir, expose_value=False),
     )
     for option in options:
         command = option(command)

@@ -82,7 +82,7 @@ def eta_backtest(call: Given, source: Path | None, engines: tuple[str, ...]) -> 
     TRACES is a file of JSON lines or a folder of such files. JOURNAL is a data directory or its journal.sqlite3; the
     default is --data-dir. The engine estimates each run at 20 moments, and learns from it only after its end.
 
-    If runs waited in queues, a second table has the forecasts of when their box is free. off by 2: the share of
+    If runs waited in queues, a second table has the forecasts of when their host is free. off by 2: the share of
     forecasts that are off by more than a factor of two.
     """
     from phaseline.eta.backtest import Ema, replay, score  # noqa: PLC0415 (numpy)

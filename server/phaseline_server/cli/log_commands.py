@@ -9,17 +9,17 @@ __all__ = ["log"]
 
 @click.group()
 def log() -> None:
-    """Manage logs."""
+    """Copy the event log between engines."""
 
 
 @log.command()
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 def copy(source: str, target: str) -> None:
-    """Copy a log, with its positions and all that was learned.
+    """Copy an event log, with its positions and what was learned.
 
     FROM and TO are data directories, or addresses such as postgresql://USER@HOST/DATABASE. TO must be empty, and no
-    server may use either of them. Clients resume on the copy where they were; so don't go on with the original.
+    server may use either of them. Clients resume on the copy where they were, so stop using the original.
     """
     from phaseline_server.config.log_address import hide_password  # noqa: PLC0415 (`--help` needs none of it)
     from phaseline_server.log.engines import copy_log  # noqa: PLC0415

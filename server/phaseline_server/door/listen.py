@@ -60,7 +60,11 @@ async def open_listeners(binds: Iterable[str], explicit: bool) -> list[trio.Sock
         raise
     for bind in taken:
         served = ", ".join(url_of(listener) for listener in opened)
-        _log.warning("default address in use; serving the others", taken=str(bind), serving=served)
+        _log.warning(
+            "default address in use; listening on the others, set PROGRESS_URL for clients",
+            taken=str(bind),
+            serving=served,
+        )
     return opened
 
 

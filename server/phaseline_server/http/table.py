@@ -251,7 +251,16 @@ _STREAM: Final = (
     ),
     # The session checks what a client of the WebSocket may do.
     Route("websocket", "WEBSOCKET", "/ws", _ANYBODY, "Follow the stream, and report, over a WebSocket.", {}),
-    Route("no_upgrade", "GET", "/ws", _ANYBODY, "Require an upgrade.", {}, query={"ticket": str}, errors=(426,)),
+    Route(
+        "no_upgrade",
+        "GET",
+        "/ws",
+        _ANYBODY,
+        "Answer 426; connect with a WebSocket.",
+        {},
+        query={"ticket": str},
+        errors=(426,),
+    ),
     Route("ticket", "POST", "/ws/ticket", _TOKEN_LINKED, "Get a ticket for a URL.", json_of(answers_stream.Ticket)),
     Route(
         "handshake",

@@ -25,7 +25,7 @@ JOB: Final = (
         "GET",
         "/progress/job/{job_id}/estimates",
         _READ,
-        "Get how the estimate of a job moved.",
+        "Get the history of a job's estimate.",
         json_of(EstimateList),
         errors=(404, 503),
     ),

@@ -80,4 +80,4 @@ def test_a_missing_journal_is_an_error(tmp_path: Path) -> None:
     for command in ("eta-report", "eta-backtest"):
         done = run(command, "--data-dir", tmp_path)
         assert done.returncode == 2
-        assert "journal.sqlite3 is not there" in done.stderr
+        assert "there is no journal" in done.stderr

@@ -57,7 +57,7 @@ dumb, progress-tui prints lines, as with --plain.
 )
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @click.option("--plain", is_flag=True, help="Print one line per change instead of drawing a screen.")
-@click.option("--once", is_flag=True, help="Print the current jobs of every server, then exit.")
+@click.option("--once", is_flag=True, help="Print the active jobs and the number of ended ones, then exit.")
 @click.option("--ascii", "without_unicode", is_flag=True, help="Use only ASCII characters.")
 @click.option(
     "--theme", metavar="NAME", help="Color theme: dark, light, ansi (the terminal's own colors) or a Textual theme."

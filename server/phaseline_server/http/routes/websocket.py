@@ -63,7 +63,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
 
     @handlers
     async def no_upgrade() -> Response:
-        text = "this address speaks WebSocket; connect with ws://, or poll the other routes"
+        text = "this route needs a WebSocket; connect with ws://, or use GET /events or /ws/poll"
         answer = json_answer({"success": False, "error": text, "code": "UPGRADE_REQUIRED"}, 426)
         answer.headers["Upgrade"] = "websocket"
         return answer

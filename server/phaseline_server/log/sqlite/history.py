@@ -47,7 +47,7 @@ def read_history(path: Path, limit: int = 1_000_000) -> History:
     """
     path = path if path.name == NAME else path / NAME
     if not path.is_file():
-        text = f"{path} is not there; allowed: a data directory that a server has used"
+        text = f"there is no journal {path}; choose the data directory of a server with --data-dir"
         raise JournalUnusable(text)
     with opening(path), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         runs = connection.execute(
