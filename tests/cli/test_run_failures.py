@@ -36,7 +36,7 @@ def failed(found: dict[str, dict[str, Any]]) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.needs("cc", "curl", "git", "make")
-async def test_a_failed_job_says_what_went_wrong(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
+async def test_a_failed_job_has_its_error(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     async with server_process(tmp_path / "data") as server:
         env |= {"PROGRESS_URL": server.url, "LC_ALL": "C"}

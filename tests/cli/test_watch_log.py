@@ -42,7 +42,7 @@ def write(log: Path, *lines: str) -> None:
         file.write("".join(f"{line}\n" for line in lines))
 
 
-async def test_a_log_is_read_as_its_adapter_says_until_a_line(here: Env, tmp_path: Path) -> None:
+async def test_a_log_is_read_by_its_adapter_until_a_line(here: Env, tmp_path: Path) -> None:
     log = tmp_path / "denoise.log"
     command = ["watch", "log", str(log), "--as", "denoise", "--id", "job", "--until", "^all done"]
     async with running([PHASELINE, *command, "--fail-at", "^denoise: "], here) as watching:
@@ -61,7 +61,7 @@ async def test_a_log_is_read_as_its_adapter_says_until_a_line(here: Env, tmp_pat
     assert (await job_status(here["PROGRESS_URL"], "job"))["state"] == "completed"
 
 
-async def test_a_line_that_says_so_fails_the_job(here: Env, tmp_path: Path) -> None:
+async def test_a_matching_line_fails_the_job(here: Env, tmp_path: Path) -> None:
     log = tmp_path / "log"
     write(log, "tile 3 of 12", "denoise: out of \x1b[1mmemory", "all done")
     command = ("watch", "log", str(log), "--as", "denoise", "--id", "job", "--until", "done", "--fail-at", "^denoise: ")

@@ -42,7 +42,7 @@ async def test_the_quick_start_follows_a_job_in_node(tmp_path: Path) -> None:
     assert lines == ["Job a started", "Job a: 25 %", "frame 6", "Job a completed in 15.5s"]
 
 
-def test_a_node_without_a_websocket_says_what_it_needs(tmp_path: Path) -> None:
+def test_a_node_without_a_websocket_names_what_it_needs(tmp_path: Path) -> None:
     script = tmp_path / "quick_start.js"
     script.write_text("delete globalThis.WebSocket;\n" + EXAMPLE.read_text())
     env = {name: value for name, value in os.environ.items() if name != "NODE_PATH"}

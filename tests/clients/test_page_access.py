@@ -92,7 +92,7 @@ async def test_the_page_works_below_a_path_with_what_the_proxy_lets_through(
         assert [each for each in tab.problems if "/ws" not in each and "status of 503" not in each] == []
 
 
-async def test_the_page_asks_for_a_token_and_says_why(tmp_path: Path) -> None:
+async def test_the_page_asks_for_a_token_and_shows_the_reason(tmp_path: Path) -> None:
     file = TokenFile(tmp_path)
     admin, (reader, token), (reporter, _) = (
         file.create(Scope.ADMIN)[0],

@@ -32,7 +32,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-async def test_a_short_run_without_a_server_says_where_its_reports_are_and_the_next_run_delivers_them(
+async def test_a_short_run_without_a_server_names_its_spool_and_the_next_run_delivers_it(
     tmp_path: Path,
 ) -> None:
     port, env = free_port(), {"XDG_STATE_HOME": str(tmp_path / "state")}

@@ -48,7 +48,7 @@ def test_every_recipe_has_a_table() -> None:
 
 
 @pytest.mark.parametrize("title", recipes())
-def test_the_files_of_a_recipe_have_what_it_says_to_change(title: str) -> None:
+def test_the_files_of_a_recipe_have_the_names_to_change(title: str) -> None:
     for files, change in recipes()[title]:
         inside = "\n".join(texts(files))
         if inside:

@@ -42,7 +42,7 @@ def _job(case: dict[str, Any]) -> JobView:
     )
 
 
-def test_the_terminal_view_filters_as_the_table_says() -> None:
+def test_the_terminal_view_filters_by_the_table() -> None:
     jobs = [_job(each) for each in TABLE["jobs"]]
     for case in TABLE["cases"]:
         chosen = Filter(case["filter"])
@@ -52,7 +52,7 @@ def test_the_terminal_view_filters_as_the_table_says() -> None:
 
 
 @pytest.mark.needs("node")
-def test_the_web_page_filters_as_the_table_says(tmp_path: Path) -> None:
+def test_the_web_page_filters_by_the_table(tmp_path: Path) -> None:
     shutil.copy(PAGE / "filter.js", tmp_path)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "cases.js").write_text(SCRIPT)

@@ -45,6 +45,11 @@ def test_the_page_of_the_architecture_lists_every_folder_of_a_package_and_nothin
     assert folders <= listed <= folders | modules
 
 
+def test_names_of_tests_use_plain_verbs() -> None:
+    odd = re.compile(r"def (test_\w*_(?:whatever|whoever|whom|tells?|told|says?|said|hears?|heard)(?:_\w*)?)\(")
+    assert [name for path in (ROOT / "tests").rglob("*.py") for name in odd.findall(path.read_text())] == []
+
+
 def test_the_picture_workflow_is_named_in_one_module_of_core_command_line_view_and_access() -> None:
     roots = ["core", "cli", "tui", "server/phaseline_server/access", "server/phaseline_server/jobs"]
     named = {path.name for root in roots for path in (ROOT / root).rglob("*.py") if "dalle" in path.read_text()}

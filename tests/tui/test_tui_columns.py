@@ -123,9 +123,7 @@ def same_name(**different: tuple[str, str]) -> list[JobView]:
         ({"started_at": (at(9.0), at(3.0))}, ("same.jpg 18:37:53", "same.jpg 18:37:59")),
     ],
 )
-def test_jobs_of_one_name_show_what_tells_them_apart(
-    different: dict[str, tuple[str, str]], shown: tuple[str, str]
-) -> None:
+def test_jobs_of_one_name_show_their_difference(different: dict[str, tuple[str, str]], shown: tuple[str, str]) -> None:
     found = same_name(**different)
     for width in (78, 118):
         _, *rows = listed(found, width)

@@ -95,7 +95,7 @@ def test_capital_x_dismisses_all_that_failed_and_leaves_the_others(url: str) -> 
     follow(url, test)
 
 
-def test_a_job_at_work_is_not_dismissed_and_the_view_says_why(url: str) -> None:
+def test_an_active_job_is_not_dismissed_and_the_view_shows_the_reason(url: str) -> None:
     post(url, "start", job_id="working")
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
@@ -120,7 +120,7 @@ def test_a_job_whose_id_has_control_characters_can_be_dismissed(url: str) -> Non
     follow(url, test)
 
 
-def test_without_a_connection_the_view_says_that_nothing_was_dismissed() -> None:
+def test_without_a_connection_the_view_shows_that_nothing_was_dismissed() -> None:
     async def main() -> None:
         app = ProgressApp(ServerAddress.parse("http://127.0.0.1:5100"), clock=FixedClock(), theme=DARK, connect=False)
         async with app.run_test(size=(80, 24)) as pilot:
@@ -159,7 +159,7 @@ def test_jobs_at_work_are_named_or_counted_in_the_refusal() -> None:
         (Reply(502, b"<html>"), "j not dismissed: HTTP 502"),
     ],
 )
-def test_the_result_of_a_dismissal_is_said_in_words(reply: Reply, words: str) -> None:
+def test_the_result_of_a_dismissal_is_shown_in_words(reply: Reply, words: str) -> None:
     message, succeeded = outcome(job(State.FAILED), reply)
     assert message.startswith(words)
     assert succeeded is (reply.status == 200)

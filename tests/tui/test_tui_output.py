@@ -70,7 +70,7 @@ def test_the_output_of_the_selected_job_is_shown_live_and_searched(url: str) -> 
     follow(url, test)
 
 
-def test_a_job_without_output_says_so(url: str) -> None:
+def test_a_job_without_output_shows_that_it_has_none(url: str) -> None:
     start(url, "silent")
 
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:

@@ -52,7 +52,7 @@ def test_each_change_is_a_line_except_small_steps() -> None:
     assert say(**failed) == ["18:38:02 IMG_1.CR3: failed after 1m 15s: tilt"]
 
 
-def test_lines_have_counts_and_tell_jobs_of_one_name_apart() -> None:
+def test_lines_have_counts_and_distinguish_jobs_of_one_name() -> None:
     counted = {"done": 74, "total": 240, "unit": "frames", "rate": 3.14}
     made = [photo_job(f"job_{host}", "SC024_v07.blend", 2, progress=10.0, host=host) | counted for host in ("a", "b")]
     stalled = photo_job("job_c", "c.blend", 2, state="stalled", silent_seconds=31.0) | counted

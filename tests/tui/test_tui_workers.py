@@ -56,7 +56,7 @@ def test_machines_are_listed_by_name_with_numbers_as_numbers() -> None:
     ]  # fmt: skip
 
 
-def test_machines_of_the_same_name_are_told_apart_by_their_servers() -> None:
+def test_machines_of_one_name_are_distinguished_by_their_servers() -> None:
     found = [JobView("job_1", origin, host="atlas") for origin in ("a", "b")] + [JobView("job_2", "a", host="box")]
     assert [each.label for each in hosts_of(found, {})] == ["atlas · a", "atlas · b", "box"]
 
@@ -86,7 +86,7 @@ def test_the_filter_of_a_machine_keeps_its_jobs_only() -> None:
     ],
 )
 @pytest.mark.parametrize("width", WIDTHS)
-def test_whatever_a_server_sends_a_row_keeps_its_width(load: dict[str, Any] | None, width: int) -> None:
+def test_a_row_keeps_its_width_with_any_data(load: dict[str, Any] | None, width: int) -> None:
     answer = {"hosts": [{"host": "box\x1b[2J\n", "silent_seconds": -5.0, "load": load}]}
     [(name, known)] = read_loads(msgspec.json.encode(answer), 1000.0).items()
     drawn = host(name, *jobs(photo_job("job_1", "失敗.jpg", 2)), load=known)

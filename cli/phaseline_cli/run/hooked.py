@@ -106,29 +106,29 @@ class HookedBars:
             self._end(pid)
         self._show(settled=True)
 
-    def take(self, said: Mapping[str, Any], time: float) -> None:
+    def take(self, report: Mapping[str, Any], time: float) -> None:
         """Take in a report that came `time` seconds after the start."""
-        pid = said.get("pid")
-        if not said.get("hook"):
+        pid = report.get("pid")
+        if not report.get("hook"):
             self._end(pid)
-        if not said.get("hook") or pid in self._left:
+        if not report.get("hook") or pid in self._left:
             return
         self._begun.setdefault(pid, time)
         self._pauses = 0
         self.active = True
-        key = (pid, said.get("bar"))
-        if said.get("open") is False:
+        key = (pid, report.get("bar"))
+        if report.get("open") is False:
             self._close(key)
             return
         bar = self._bars.get(key)
         if bar is None:
             if len(self._bars) >= MOST_BARS:
                 self._close(next(iter(self._bars)))
-            bar = self._bars[key] = self._begin((pid, said.get("thread")), said)
-        bar.count(plain_number(said.get("done")) or 0.0)
-        bar.total = plain_number(said.get("total"))
-        unit = one_line(str(said.get("unit") or ""), 20)
-        bar.unit, bar.text = _UNITS.get(unit, unit), one_line(str(said.get("text") or ""))
+            bar = self._bars[key] = self._begin((pid, report.get("thread")), report)
+        bar.count(plain_number(report.get("done")) or 0.0)
+        bar.total = plain_number(report.get("total"))
+        unit = one_line(str(report.get("unit") or ""), 20)
+        bar.unit, bar.text = _UNITS.get(unit, unit), one_line(str(report.get("text") or ""))
         if bar is self._shown:
             self._draw(bar)
         self._show(settled=False)
@@ -145,12 +145,12 @@ class HookedBars:
             self._close(key)
         self.active = bool(self._bars)
 
-    def _begin(self, thread: object, said: Mapping[str, Any]) -> _Bar:
+    def _begin(self, thread: object, report: Mapping[str, Any]) -> _Bar:
         outer = self._latest.get(thread)
         while outer is not None and (outer.full or not outer.is_open):
             outer = outer.outer
-        name = one_line(str(said.get("name") or ""), 300)
-        declared = said.get("hook") == "rich"
+        name = one_line(str(report.get("name") or ""), 300)
+        declared = report.get("hook") == "rich"
         if declared:
             name = _MARKUP.sub("", name)
         bar = self._latest[thread] = _Bar(" ".join(name.split()).rstrip(": ")[:60], outer, declared)

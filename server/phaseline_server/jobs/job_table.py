@@ -28,7 +28,7 @@ class JobTable:
         self._hosts: dict[str, dict[str, Job]] = {}
         self._boxes: dict[tuple[str, str], dict[str, Job]] = {}
         for job in self._jobs.values():
-            self._add_to_host(job)
+            self._add_to_places(job)
         gone = sorted((job for job in self._jobs.values() if _may_go(job)), key=_went)
         self._gone = dict.fromkeys(job.job_id for job in gone)  # in the order in which they go
 
@@ -81,10 +81,10 @@ class JobTable:
                 self._hosts[job.host][job_id] = self._boxes[_place(job)][job_id] = job
             return
         if before is not None:
-            self._remove_from_host(before)
+            self._remove_from_places(before)
             if not before.dismissed:
                 self._counts[before.state] -= 1
-        self._add_to_host(job)
+        self._add_to_places(job)
         if not job.dismissed:
             self._counts[job.state] += 1
         self._gone.pop(job_id, None)
@@ -98,17 +98,17 @@ class JobTable:
         if not self._jobs[job_id].dismissed:
             self._counts[self._jobs[job_id].state] -= 1
         self.weight -= self._weights.pop(job_id)
-        self._remove_from_host(self._jobs[job_id])
+        self._remove_from_places(self._jobs[job_id])
         del self._jobs[job_id], self._gone[job_id]
         return True
 
-    def _add_to_host(self, job: Job) -> None:
+    def _add_to_places(self, job: Job) -> None:
         if _is_at_host(job):
             self._hosts.setdefault(job.host, {})[job.job_id] = job
         if _is_in_box(job):
             self._boxes.setdefault(_place(job), {})[job.job_id] = job
 
-    def _remove_from_host(self, job: Job) -> None:
+    def _remove_from_places(self, job: Job) -> None:
         if _is_at_host(job):
             jobs = self._hosts[job.host]
             del jobs[job.job_id]

@@ -247,7 +247,7 @@ IMAGE = "Accept: image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*
         ((), "/dalle/none/0x1?generate=1", "GET", 404),
     ],
 )
-async def test_a_browser_that_does_not_say_where_it_comes_from_changes_nothing(
+async def test_a_browser_without_an_origin_changes_nothing(
     tmp_path: Path, headers: tuple[str, ...], target: str, method: str, status: int
 ) -> None:
     async with serving(tmp_path) as client:

@@ -177,7 +177,7 @@ async def test_a_broadcast_reaches_its_channel_alone_and_a_report_in_it_is_a_rep
         assert bad.status_code == 422
 
 
-async def test_status_and_clients_tell_who_is_connected(tmp_path: Path) -> None:
+async def test_status_and_clients_list_the_connected_clients(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         one = await shake(client, channels=["jobs"])
         status = (await client.get("/ws/status")).json()

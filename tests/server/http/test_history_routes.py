@@ -119,7 +119,7 @@ async def test_jobs_are_filtered(tmp_path: Path, query: dict[str, str], expected
         ({"dismissed": "yes"}, "dismissed is 'yes'; allowed: 0 or 1"),
     ],
 )
-async def test_what_a_query_may_not_say_is_refused(tmp_path: Path, query: dict[str, str], words: str) -> None:
+async def test_an_invalid_query_is_rejected(tmp_path: Path, query: dict[str, str], words: str) -> None:
     async with serving(tmp_path) as client:
         answer = await client.get("/progress/jobs", params=query)
         assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_FIELD")

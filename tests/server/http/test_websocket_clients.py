@@ -54,7 +54,7 @@ async def test_reports_are_accepted_and_sent_to_all_subscribers(tmp_path: Path) 
         await worker.hear("pong")
 
 
-async def test_acks_tell_which_report_became_which_message(tmp_path: Path) -> None:
+async def test_acks_match_reports_to_messages(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, listening(client) as worker:
         await worker.say("register", client_type="worker", acks=True)
         await worker.hear("registration_confirmed")

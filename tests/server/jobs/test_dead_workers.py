@@ -78,7 +78,7 @@ async def test_a_worker_whose_network_fails_for_a_while_goes_on(tmp_path: Path) 
         assert (await state_of(server.url, "active"))["reason"] is None
 
 
-async def test_connections_that_say_goodbye_after_each_report_kill_nobody(tmp_path: Path) -> None:
+async def test_connections_that_close_after_each_report_lose_no_job(tmp_path: Path) -> None:
     async with server_process(tmp_path, *FLAGS) as server:
         for message in ({"type": "job_started"}, {"type": "job_progress", "stage": "importing", "progress": 5}):
             async with trio_websocket.open_websocket_url(ws_url(server.url)) as websocket:

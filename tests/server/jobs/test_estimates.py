@@ -119,7 +119,7 @@ class Fixed:
         return Estimate(percent=0.0, remaining_ns=round(self.remaining_s * 1e9))
 
 
-def test_an_estimate_that_moves_has_a_reason_whatever_learns_from_it() -> None:
+def test_an_estimate_that_moves_has_a_reason_with_any_listener() -> None:
     engine, job = Fixed(), job_in()
     estimates = Estimates(engine, Statistics({(job.workflow.name, "a"): Average(1, 1_000_000_000)}))
     assert estimates.exact(job, moment(1)).remaining_ns == 10e9

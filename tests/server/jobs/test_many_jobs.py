@@ -76,7 +76,7 @@ async def test_a_state_is_made_anew_after_a_second_at_the_same_position(make_tra
     assert statuses(await tracker.state())["a"].elapsed_seconds == 2
 
 
-async def test_a_state_is_of_its_position_whatever_happens_while_it_is_encoded(
+async def test_a_state_is_of_its_position_despite_changes_while_it_is_encoded(
     make_tracker: MakeTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = trio.Event()

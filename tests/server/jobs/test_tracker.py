@@ -107,7 +107,7 @@ async def test_a_group_that_is_being_committed_is_forgotten_too_and_a_later_one_
         assert journal.load(0, 100).averages == after
 
 
-async def test_counts_tell_of_memory_and_ended_of_all_time(make_tracker: MakeTracker) -> None:
+async def test_counts_are_of_memory_and_ended_is_of_all_time(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     for name in "abc":
         await tracker.report(JobStarted(job_id=name))
@@ -161,7 +161,7 @@ async def test_an_age_never_goes_before_what_is_known_already(make_tracker: Make
     assert [phase.elapsed_ns for phase in tracker.snapshot("a").phases[:2]] == [0, 5 * 10**9]
 
 
-async def test_whatever_json_can_say_is_kept(make_tracker: MakeTracker) -> None:
+async def test_any_json_value_is_kept(make_tracker: MakeTracker) -> None:
     tracker = await make_tracker()
     odd = {"huge": 2**70, "deep": [[{}]], "text": "\u2603", "none": None, "float": 1e300}
     await tracker.report(JobStarted(job_id="a", photo_info=odd))

@@ -218,7 +218,7 @@ async def test_each_series_has_its_own_average(tmp_path: Path) -> None:
         assert averages == {"short": pytest.approx(1, abs=0.2), "long": pytest.approx(5, abs=0.2)}
 
 
-async def test_the_routes_tell_what_was_learned(tmp_path: Path) -> None:
+async def test_the_routes_show_what_was_learned(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         for number in range(3):
             await work_over_http(client, f"j{number}")

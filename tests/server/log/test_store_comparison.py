@@ -35,7 +35,7 @@ def open_often(request: pytest.FixtureRequest) -> OpenStore:
 
 @given(steps=steps, since=st.integers(0, 10))
 @settings(max_examples=50)
-def test_engines_answer_alike_whatever_was_done_to_them(
+def test_engines_give_the_same_answers_after_any_steps(
     open_often: OpenStore, steps: Sequence[Step], since: int
 ) -> None:
     async def compare(folder: Path) -> None:

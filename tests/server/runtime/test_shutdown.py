@@ -76,7 +76,7 @@ async def painting(client: httpx.AsyncClient, listener: Listener) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_the_end_is_clean_whatever_is_going_on(tmp_path: Path, number: signal.Signals) -> None:
+async def test_the_server_ends_cleanly_during_any_work(tmp_path: Path, number: signal.Signals) -> None:
     async with (
         server_process(tmp_path, "--picture-size", "2048x2048") as server,
         client_of(server.url) as client,
