@@ -31,72 +31,49 @@ from phaseline.stream import channels_of
 from phaseline.wire import encode_message, timestamp
 from phaseline.wire.message import eta_seconds, seconds
 from tests.support.core_events import SECOND, WALL, moment
+from tests.support.message_fields import COMMON, OWN, START
 
 J = "job_12345"
-QUEUE = ["queue", "position", "queued_at", "start_eta_seconds", "start_at"]
-OURS = [
-    "seq",
-    "epoch",
-    "name",
-    "workflow",
-    "series",
-    "host",
-    "state",
-    "percent",
-    "eta_seconds",
-    "eta_low_seconds",
-    "eta_high_seconds",
-    "finish_at",
-    "finish_low_at",
-    "finish_high_at",
-    "eta_basis",
-    "eta_runs",
-    "stage_index",
-    "stage_count",
-    "elapsed_seconds",
-]
 STARTED = JobStarted(job_id=J, photo_id=456, photo_info={"file_name": "IMG_001.CR3"}, series="wedding", host="box")
 AT_WORK = JobProgress(job_id=J, phase="exif_analysis", progress=10)
 ESTIMATE = Estimate(37.246, 12_345_678_901, 10 * SECOND, 20 * SECOND, "history", 4, 26.0, 2 * SECOND)
-# Of each message: an event, the seed's keys in its order, and what we add to this message alone.
-MESSAGES: list[tuple[Event, list[str], list[str]]] = [
+# An event of each message, and what follows the common fields of this message.
+MESSAGES: list[tuple[Event, list[str]]] = [
     (
         STARTED,
-        ["type", "job_id", "photo_id", "photo_info", "timestamp"],
-        ["worker", "stages", "averages", "cache_hit", "orders", *QUEUE],
+        START,
     ),
     (
         JobProgress(job_id=J, phase="exif_analysis", progress=25, text="Analyzing…", details={"iso": 800}),
-        ["type", "job_id", "photo_id", "stage", "progress", "message", "details", "timestamp"],
         [],
     ),
     (
         PhaseCompleted(job_id=J, phase="exif_analysis", result={"iso": 800}),
-        ["type", "job_id", "photo_id", "stage", "result", "timestamp"],
         ["skipped", "stage_seconds", "average_seconds"],
     ),
     (
         PhotoInfo(job_id=J, data={"exif": {}}),
-        ["type", "job_id", "photo_id", "photo_data", "timestamp"],
         [],
     ),
     (
         ErrorOccurred(job_id=J, error_type="validation_error", text="Invalid", details={"field": "exposure"}),
-        ["type", "job_id", "photo_id", "error_type", "error_message", "error_details", "stage", "timestamp"],
         [],
     ),
     (
         JobCompleted(job_id=J, result={"preset_applied": "v4"}, duration=15.5),
-        ["type", "job_id", "photo_id", "success", "result", "duration", "stages_completed", "timestamp"],
         [],
     ),
     (
         JobFailed(job_id=J, result={"error": "File not found"}, duration=5.2),
-        ["type", "job_id", "photo_id", "success", "result", "duration", "timestamp"],
         [],
     ),
 ]
-by_kind = pytest.mark.parametrize(("event", "seeds", "extra"), MESSAGES, ids=lambda value: getattr(value, "type", ""))
+by_kind = pytest.mark.parametrize(("event", "extra"), MESSAGES, ids=lambda value: getattr(value, "type", ""))
+
+
+def first(kind: str) -> list[str]:
+    """Return the fields of the photo protocol, with which a message begins."""
+    return ["type", "job_id", "photo_id", *OWN[kind], "timestamp"]
 
 
 def message(event: Event, *before: Event, averages: dict[str, int] | None = None) -> dict[str, Any]:
@@ -116,12 +93,12 @@ def at_work(event: Event, averages: dict[str, int] | None = None) -> dict[str, A
 
 
 @by_kind
-def test_a_message_has_the_fields_of_the_photo_protocol_first(event: Event, seeds: list[str], extra: list[str]) -> None:
-    assert list(at_work(event)) == [*seeds, *OURS, *extra]
+def test_a_message_has_the_fields_of_the_photo_protocol_first(event: Event, extra: list[str]) -> None:
+    assert list(at_work(event)) == [*first(event.type), *COMMON, *extra]
 
 
 @by_kind
-def test_every_message_names_its_job_its_photo_and_its_time(event: Event, seeds: list[str], extra: list[str]) -> None:
+def test_every_message_names_its_job_its_photo_and_its_time(event: Event, extra: list[str]) -> None:
     sent = at_work(event)
     assert (sent["type"], sent["job_id"], sent["photo_id"]) == (event.type, J, 456)
     assert sent["timestamp"] == "2024-10-27T03:33:25.500Z"
@@ -129,7 +106,7 @@ def test_every_message_names_its_job_its_photo_and_its_time(event: Event, seeds:
 
 def test_the_added_fields_have_hand_computed_values() -> None:
     sent = at_work(MESSAGES[1][0])
-    assert {key: sent[key] for key in OURS} == {
+    assert {key: sent[key] for key in COMMON} == {
         "seq": 81,
         "epoch": "e1",
         "name": "IMG_001.CR3",
@@ -153,7 +130,7 @@ def test_the_added_fields_have_hand_computed_values() -> None:
 
 
 def test_the_fields_of_the_picture_api_have_hand_computed_values() -> None:
-    sent = {type(event): at_work(event) for event, _, _ in MESSAGES}
+    sent = {type(event): at_work(event) for event, _ in MESSAGES}
     assert sent[JobStarted]["photo_info"] == {"file_name": "IMG_001.CR3"}
     progress = sent[JobProgress]
     assert [progress[key] for key in ("stage", "progress", "message", "details")] == [
@@ -217,7 +194,7 @@ def test_an_end_without_a_duration_has_the_measured_one() -> None:
 
 def test_a_cancelled_job_is_published_as_failed() -> None:
     sent = at_work(JobCancelled(job_id=J, reason="by hand"))
-    assert list(sent) == [*MESSAGES[-1][1], *OURS]
+    assert list(sent) == [*first("job_failed"), *COMMON]
     assert (sent["type"], sent["state"], sent["success"]) == ("job_failed", "cancelled", False)
     assert sent["result"] == {"error": "by hand"}
 
@@ -227,7 +204,7 @@ def test_a_message_outside_the_photo_protocol_has_the_common_fields(event: Event
     sent = at_work(event)
     own = ["metrics"] if isinstance(event, MetricsReported) else []
     last = ["reason", "silent_seconds", "stage_elapsed_seconds"] if isinstance(event, JobStalled) else []
-    assert list(sent) == ["type", "job_id", "photo_id", *own, "timestamp", *OURS, *last]
+    assert list(sent) == ["type", "job_id", "photo_id", *own, "timestamp", *COMMON, *last]
 
 
 def test_a_stalled_job_has_the_duration_of_the_silence() -> None:

@@ -21,6 +21,7 @@ from phaseline.model.snapshot import Estimate, Snapshot
 from phaseline.stream import Position
 from phaseline.wire import JobStatus, encode_snapshot, job_status, timestamp
 from tests.support.core_events import SECOND, moment
+from tests.support.message_fields import ESTIMATED, QUEUE
 
 SEEDS_KEYS = ["job_id", "photo_id", "current_stage", "progress", "elapsed_seconds", "stages_completed"]
 STARTED = JobStarted(
@@ -56,22 +57,7 @@ def test_a_status_has_the_keys_of_the_photo_protocol_and_more() -> None:
         *SEEDS_KEYS[:2],
         "photo_info",
         *SEEDS_KEYS[2:],
-        "name",
-        "workflow",
-        "series",
-        "host",
-        "state",
-        "percent",
-        "eta_seconds",
-        "eta_low_seconds",
-        "eta_high_seconds",
-        "finish_at",
-        "finish_low_at",
-        "finish_high_at",
-        "eta_basis",
-        "eta_runs",
-        "stage_index",
-        "stage_count",
+        *ESTIMATED,
         "message",
         "started_at",
         "completed_at",
@@ -91,11 +77,7 @@ def test_a_status_has_the_keys_of_the_photo_protocol_and_more() -> None:
         "unit",
         "rate",
         "dismissed",
-        "queue",
-        "position",
-        "queued_at",
-        "start_eta_seconds",
-        "start_at",
+        *QUEUE,
         "orders",
         "pending_orders",
         "paused",

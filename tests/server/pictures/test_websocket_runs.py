@@ -8,10 +8,11 @@ import pytest
 import trio
 
 from phaseline.model.events import JobStarted
-from phaseline.model.workflows import PicturePhase
+from phaseline.model.workflows import PICTURES, PicturePhase
 from phaseline_server.pictures.redaction import Redaction
 from phaseline_server.pictures.reporting import RunReporter
 from tests.support.listening import Listener, listening
+from tests.support.message_fields import COMMON, OWN, START
 from tests.support.misbehaving import silence
 from tests.support.pictures import BAD, GOOD, ask, forget_jobs, made, studio
 from tests.support.servers import serving
@@ -20,47 +21,21 @@ from tests.support.tracking import MakeTracker, messages_of, trio_clock
 Json = dict[str, Any]
 
 
-BEGIN = ["type", "job_id", "photo_id"]
-OURS = [
-    "timestamp",
-    "seq",
-    "epoch",
-    "name",
-    "workflow",
-    "series",
-    "host",
-    "state",
-    "percent",
-    "eta_seconds",
-    "eta_low_seconds",
-    "eta_high_seconds",
-    "finish_at",
-    "finish_low_at",
-    "finish_high_at",
-    "eta_basis",
-    "eta_runs",
-    "stage_index",
-    "stage_count",
-    "elapsed_seconds",
-]
-ORDERS_AND_QUEUE = ["orders", "queue", "position", "queued_at", "start_eta_seconds", "start_at"]
-# What each message has of its own, and what we add to it at the end.
-FIELDS: dict[str, tuple[list[str], list[str]]] = {
-    "job_started": (["photo_info"], ["worker", "stages", "averages", "cache_hit", *ORDERS_AND_QUEUE]),
-    "job_progress": (["stage", "progress", "message", "details"], ["stage_elapsed_seconds"]),
-    "stage_completed": (["stage", "result"], ["skipped", "stage_seconds", "average_seconds"]),
-    "error_occurred": (["error_type", "error_message", "error_details", "stage"], []),
-    "job_completed": (["success", "result", "duration", "stages_completed"], []),
-    "job_failed": (["success", "result", "duration"], []),
+# What follows the common fields of each message.
+EXTRA = {
+    "job_started": START,
+    "job_progress": ["stage_elapsed_seconds"],
+    "stage_completed": ["skipped", "stage_seconds", "average_seconds"],
 }
-PHASES = ["setup", "base_prompts", "enhance_prompt", "image_prep", "image_wait", "image_download", "annotate"]
+PHASES = [*PICTURES.phases]
 
 
 def check(received: list[Json]) -> None:
     """Check what holds for the messages of any run."""
     for message in received:
-        own, extra = FIELDS[message["type"]]
-        assert list(message) == [*BEGIN, *own, *OURS, *extra]
+        kind = message["type"]
+        fields = ["type", "job_id", "photo_id", *OWN[kind], "timestamp", *COMMON, *EXTRA.get(kind, [])]
+        assert list(message) == fields
         assert message["timestamp"].endswith("Z")
         assert 0 <= message["percent"] <= 100
         assert (message["workflow"], message["series"], message["stage_count"]) == ("dalle", "simple", 7)
