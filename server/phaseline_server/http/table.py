@@ -19,16 +19,16 @@ from phaseline.model.events import (
     Report,
 )
 from phaseline_server.access.rules import Need, Rule
-from phaseline_server.http import answers, answers_pictures, answers_stream
-from phaseline_server.http.parameters import FILTER, Ack, Channels, Flag, Page, States, Wait, Where
+from phaseline_server.http import answers, answers_stream
+from phaseline_server.http.parameters import FILTER, Ack, Channels, Page, States, Wait, Where
 from phaseline_server.http.route import JSON, REPORTED, Route, json_of, media
 from phaseline_server.http.routes.fallback import Broadcast, Disconnect, Handshake, Send
-from phaseline_server.http.routes.gallery import MAX_PICTURES, PictureList
 from phaseline_server.http.routes.history import MAX_JOBS, Totals
 from phaseline_server.http.routes.progress import MAX_EVENTS, Complete
 from phaseline_server.http.routes.statistics import EtaAnswer, PhasesAnswer
 from phaseline_server.http.table_hosts import HOSTS
 from phaseline_server.http.table_job import JOB
+from phaseline_server.http.table_pictures import PICTURES
 
 __all__ = ["JSON", "ROUTES", "Route"]
 
@@ -41,15 +41,11 @@ _READ_ALL: Final = Rule(Need.READ, filtered=False)
 _REPORT: Final = Rule(Need.REPORT)
 _TOKEN: Final = Rule(Need.TOKEN)
 _TOKEN_LINKED: Final = Rule(Need.TOKEN, linked=True)
-_ADMIN: Final = Rule(Need.ADMIN)
 _ADMIN_OF_ALL: Final = Rule(Need.ADMIN, filtered=False)
-_READ_OR_CHANGE: Final = Rule(Need.READ, changing=frozenset({"generate", "remove", "retry"}), linked=True)
 
 _TAKEN: Final = json_of(answers.Taken)
 _BODY: Final = (400, 413, 415, 422)
-_PICTURE: Final = (400, 403, 404, 422, 502, 503, 507)
 _FILE: Final = (400, 403, 404, 503)
-_RUN: Final = json_of(answers_pictures.Run)
 
 # ------------------------------------------------------------------------------------------ pages and files
 
@@ -110,60 +106,6 @@ _SERVER: Final = (
         errors=(503,),
     ),
     Route("eta_statistics", "GET", "/metrics/eta", _READ_ALL, "Get the accuracy of the estimates.", json_of(EtaAnswer)),
-)
-
-# ------------------------------------------------------------------------------------------ pictures
-
-_PICTURES: Final = (
-    Route(
-        "gallery",
-        "GET",
-        "/gallery",
-        _READ_ALL,
-        "List the latest annotated pictures.",
-        json_of(PictureList),
-        query={"series": str, "limit": Annotated[int, Meta(ge=1, le=MAX_PICTURES)]},
-        errors=(403, 422),
-    ),
-    Route(
-        "series", "GET", "/series", _READ_ALL, "List the series.", json_of(answers_pictures.SeriesList), errors=(403,)
-    ),
-    Route(
-        "get_picture",
-        "GET",
-        "/dalle/{series}/{address}",
-        _READ_OR_CHANGE,
-        "Get the run of a picture, or the picture; start or remove it on request.",
-        {
-            200: {
-                JSON: {"anyOf": [answers_pictures.Run, answers_pictures.Removed]},
-                "image/png": None,
-                "image/jpeg": None,
-            },
-            304: {},
-        },
-        query={"generate": Flag, "retry": Flag, "remove": Flag, "format": Literal["json", "png", "thumbnail"]},
-        errors=_PICTURE,
-    ),
-    Route(
-        "make_picture",
-        "POST",
-        "/dalle/{series}/{address}",
-        _ADMIN,
-        "Start the run of a picture.",
-        _RUN,
-        query={"retry": Flag},
-        errors=_PICTURE,
-    ),
-    Route(
-        "remove_picture",
-        "DELETE",
-        "/dalle/{series}/{address}",
-        _ADMIN,
-        "Cancel the run of a picture, or remove the picture.",
-        json_of(answers_pictures.Removed),
-        errors=_PICTURE,
-    ),
 )
 
 # ------------------------------------------------------------------------------------------ reports and jobs
@@ -323,5 +265,5 @@ _STREAM: Final = (
     ),
 )
 
-ROUTES: Final = (*_PAGES, *_SERVER, *_PICTURES, *_PROGRESS, *JOB, *HOSTS, *_STREAM)
+ROUTES: Final = (*_PAGES, *_SERVER, *PICTURES, *_PROGRESS, *JOB, *HOSTS, *_STREAM)
 """Every route of the server."""
