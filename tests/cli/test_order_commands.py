@@ -90,8 +90,9 @@ async def test_a_program_that_takes_no_orders_is_not_recorded_as_cancelled(env: 
         assert "its worker takes no orders" in refused.err
         assert f"end its process {worker.pid}" in refused.err
         assert (await job_status(server.url, "a"))["state"] == "active"
-        assert (await phaseline(env, "cancel", "a", "--record")).code == 0
+        assert (await phaseline(env, "cancel", "a", "--record", "-m", "wrong file")).code == 0
         assert (await job_status(server.url, "a"))["state"] == "cancelled"
+        assert "  reason    wrong file\n" in (await phaseline(env, "show", "a")).out
 
 
 async def test_an_order_needs_the_server_and_a_scripts_own_report_does_not(env: Env) -> None:

@@ -11,6 +11,7 @@ from phaseline_tui.link.follower import Follower
 from phaseline_tui.link.streams import Dialer
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Access, LinkState, Timing
+from phaseline_tui.model.failures import refused
 from phaseline_tui.model.frames import Snapshot
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.servers import progress_server
@@ -76,6 +77,11 @@ def test_denied_access_is_reported_and_stops_the_link(url: str, ca_file: str, to
         status = recorder.wait_state(LinkState.STOPPED)
         assert words in status.reason
         assert "wrong" not in status.reason
+
+
+def test_the_servers_reason_is_shown_without_its_advice() -> None:
+    error = refused(ServerAddress.parse("http://box:1"), f"no valid token was sent; send {'x' * 90}", token=False)
+    assert "denied access (no valid token was sent): a token is required" in str(error)
 
 
 def test_a_reporters_token_does_not_read(url: str, tokens: dict[str, str], ca_file: str) -> None:

@@ -64,7 +64,10 @@ class _Run(click.Command):
 )
 @click.option("--pty/--no-pty", default=None, help="Allocate a pseudo-terminal. [if the streams are terminals]")
 @click.option(
-    "--timeout", type=DURATION, metavar="TIME", help="End the command after this time, such as 90s, 5m or 2h; exit with 124. [never]"
+    "--timeout",
+    type=DURATION,
+    metavar="TIME",
+    help="End the command after this time, such as 90s, 5m or 2h; exit with 124. [never]",
 )
 @click.option(
     "--facts",

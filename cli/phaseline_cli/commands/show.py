@@ -59,8 +59,8 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
         "count": "" if done is None else f"{done:g}{'' if total is None else f' of {total:g}'} {status.get('unit')}",
         "orders": ", ".join(one_line(str(order.get("order"))) for order in status.get("pending_orders") or ()),
         "message": one_line(str(status.get("message") or "")),
-        "reason": one_line(str(status.get("reason") or "")),
-        "error": job.remark if state in {"failed", "cancelled", "lost"} else "",
+        "reason": job.remark if state == "cancelled" else one_line(str(status.get("reason") or "")),
+        "error": job.remark if state in {"failed", "lost"} else "",
     }
     yield from (f"  {name:9} {one_line(value)}" for name, value in rows.items() if value)
     for stage in status.get("stages") or ():
