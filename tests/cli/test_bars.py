@@ -70,3 +70,41 @@ def test_a_bar_that_begins_again_is_not_full_any_more() -> None:
     bars = [f"\r{n:3}%|{'#' * (n // 10):10}| {n}/100 [00:01<00:01, 1it/s]" for n in (0, 50, 100, 0, 20, 40)]
     reader = read(*bars)
     assert (reader.progress.now.fraction, reader.progress.now.run) == (0.4, None)
+
+
+def test_a_number_that_begins_with_a_step_as_large_as_the_others_counts() -> None:
+    assert read(*(f"[{n} of 12] Compiling Main\n" for n in range(1, 7))).progress.now.run == 0.5
+    assert read(*(f"solved {n}%\n" for n in (10, 20, 30, 40))).progress.now.run == 0.4
+    assert read(*(f"load {n}%\n" for n in (40, 41, 42, 90))).progress.now.run is None
+
+
+def test_a_line_that_says_in_words_that_its_number_is_progress_counts_at_once() -> None:
+    for line in (
+        "a.wav: 42% complete, ratio=0.5",
+        "[ 42%] [ 0m03s remaining]",
+        "x 42% 3.1MB/s 00:03 ETA",
+        "Progress: 42%",
+    ):
+        assert read(f"\r{line}").progress.now.run == 0.42
+    assert read("\rfree 42% remaining").progress.now.run is None
+
+
+def test_the_scale_of_gdal_counts_its_tens_and_dots() -> None:
+    rows = ["Input file size is 400, 300\n", *"0...10...20...30.."]
+    assert read(*rows).progress.now.run == 0.35
+    assert read("10...20...40").progress.now.run is None
+
+
+def test_a_bar_of_one_epoch_does_not_show_how_far_the_run_is() -> None:
+    for form in ("\repoch 001:  {0}%|###   | {0}/100 [00:01]", "\r   1/3   1.2G   640: {0}%|###   | {0}/100 [00:01]"):
+        now = read(*(form.format(n) for n in (0, 20, 40, 60))).progress.now
+        assert (now.fraction, now.run) == (0.6, None)
+
+
+def test_of_two_percents_the_one_of_the_whole_counts() -> None:
+    assert read(*(f"\rTotal: {n}%  Chunk: {2 * n}%" for n in (1, 9, 30, 42))).progress.now.run == 0.42
+
+
+def test_a_bar_without_a_name_of_its_own_is_the_run() -> None:
+    for form in ("\r[-] {}% 1.2x realtime", "\rProgress: {}%", "\r2026-01-01 10:00:00 INFO [{}/100] a.jpg"):
+        assert read(*(form.format(n) for n in (1, 9, 30, 42))).progress.phases == ["run"]
