@@ -53,7 +53,7 @@ class Reader:
         self._adapters = adapters
         self._argv = argv
         self._screens: dict[str, Screen] = {}
-        self._errors = ErrorLines()
+        self._errors = ErrorLines(argv)
         self._bars = Bars(self.progress)
         self._inband = Inband(self.progress)
         self.side = SideChannel(self.progress)
