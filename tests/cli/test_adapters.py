@@ -11,6 +11,20 @@ from phaseline_cli.run.reader import Reader
 
 Case = tuple[str, str, Sequence[str], Reading, str | None]
 CASES: Final[dict[str, Case]] = {
+    "7z": (
+        "7z a out.7z data",
+        "Scanning the drive:\n1 folder\n\nCreating archive: out.7z\n\n  0%\b\b\b\b    \b\b\b\b 42% + data/f1",
+        ["scan", "compress"],
+        Reading("compress", 0.42, 0.42),
+        None,
+    ),
+    "apt, in a terminal": (
+        "apt-get install sox",
+        "Reading package lists... Done\r\n\r 0% [Working]\r45% [2 sox 1234 B/5678 kB 22%]    12.3 kB/s 5s",
+        ["read lists", "download"],
+        Reading("download", 0.45),
+        None,
+    ),
     "bats": (
         "bats t.bats",
         "1..3\nok 1 one\nnot ok 2 three fails\n# (in test file t.bats, line 4)\n",
@@ -72,6 +86,13 @@ CASES: Final[dict[str, Case]] = {
         Reading("compare", 0.25, None, 3, 12, "files"),
         None,
     ),
+    "ghostscript": (
+        "gs -o out.png in.pdf",
+        "GPL Ghostscript 10.00.0 (2022-09-21)\nProcessing pages 1 through 8.\nPage 1\nPage 2\n",
+        ["write pages"],
+        Reading("write pages", 0.25, 0.25, 2, 8, "pages"),
+        None,
+    ),
     "genisoimage": (
         "genisoimage -o out.iso data",
         (
@@ -92,6 +113,16 @@ CASES: Final[dict[str, Case]] = {
         Reading("test", 0.75, 0.75, 3, 4, "tests", "B.c"),
         "[  FAILED  ] A.b (0 ms)",
     ),
+    "hashcat": (
+        "hashcat -m 0 hashes words",
+        (
+            "Status...........: Running\nRecovered........: 1/5 (20.00%) Digests\n"
+            "Progress.........: 250000/1000000 (25.00%)\nRejected.........: 0/250000 (0.00%)\n"
+        ),
+        ["crack"],
+        Reading("crack", 0.25, 0.25, 250000, 1000000, "candidates"),
+        None,
+    ),
     "make": (
         "make install",
         (
@@ -109,6 +140,16 @@ CASES: Final[dict[str, Case]] = {
         ["compile", "link"],
         Reading("compile", None, None, None, None, "", "src"),
         None,
+    ),
+    "maven": (
+        "mvn package",
+        (
+            "[INFO] Scanning for projects...\n[INFO] Building core 1.0    [1/4]\n[INFO] Building cli 1.0     [2/4]\n"
+            "[ERROR] COMPILATION ERROR : \n[ERROR] Failed to execute goal on cli\n[ERROR] -> [Help 1]\n"
+        ),
+        ["build"],
+        Reading("build", None, 0.25, None, None, "", "cli 1.0"),
+        "[ERROR] Failed to execute goal on cli",
     ),
     "mke2fs": (
         "mkfs.ext4 -F fs.img",
@@ -129,6 +170,28 @@ CASES: Final[dict[str, Case]] = {
         ["compress"],
         Reading("compress", 0.5, 0.5, 414, 828, "blocks"),
         None,
+    ),
+    "nmap": (
+        "nmap --stats-every 1s host",
+        (
+            "Stats: 0:00:04 elapsed; 0 hosts completed (1 up), 1 undergoing SYN Stealth Scan\n"
+            "SYN Stealth Scan Timing: About 51.37% done; ETC: 02:33 (0:00:04 remaining)\n"
+        ),
+        ["SYN Stealth Scan"],
+        Reading("SYN Stealth Scan", 51.37 / 100),
+        None,
+    ),
+    "partclone": (
+        "partclone.dd -s a -o b",
+        (
+            "Partclone v0.3.23 http://partclone.org\n"
+            "Elapsed: 00:00:01, Remaining: 00:00:03, Completed: 25.00%, Rate: 1.2GB/min,\n"
+            "current block:      20480, total block:      81920, Complete:  24.00%\n"
+            "open target fail b: File exists (17)\nError exit\n"
+        ),
+        ["copy"],
+        Reading("copy", 0.25, 0.25),
+        "open target fail b: File exists (17)",
     ),
     "par2": (
         "par2 create -r5 out.par2 data/f1",

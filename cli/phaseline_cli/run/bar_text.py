@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from phaseline_cli.run.numbers import number, size
@@ -10,15 +11,20 @@ from phaseline_cli.run.numbers import number, size
 __all__ = ["Found", "found_in", "looks_like_bar"]
 
 _PERCENT: Final = re.compile(r"(?<![\d.,])(\d{1,3}(?:[.,]\d+)?) ?(?:%|percent\b)(?!\w)")
-_COUNT: Final = re.compile(r"(?<![\w./:-])(\d[\d,]*) ?(?:/| of ) ?(\d[\d,]*)(?![\w/-]|:\S|\.\d)")
+# The output may be anything, so each pattern takes linear time: numbers have at most 31 characters, and a match can't
+# begin within what it could also have begun before.
+_COUNT: Final = re.compile(r"(?<![\w./:-])(\d[\d,]{0,30}) ?(?:/| of ) ?(\d[\d,]{0,30})(?![\w/-]|:\S|\.\d)")
 _SIZES: Final = re.compile(
-    r"(?<![\w.])(\d[\d.,]*) ?([kKMGT]i?B?|[bB]|bytes)? ?(?:/| of ) ?(\d[\d.,]*) ?([kKMGT]i?B?|[bB]|bytes)\b"
+    r"(?<![\w.])(\d[\d.,]{0,30}) ?([kKMGT]i?B?|[bB]|bytes)? ?(?:/| of ) ?(\d[\d.,]{0,30}) ?([kKMGT]i?B?|[bB]|bytes)\b"
 )
+_MOST: Final = 8
+"""Numbers of a line that are looked at."""
 _SCALE: Final = re.compile(r"(?:^|[\s:])0(?:\.{2,4}\d{1,3})+(\.{0,4})(?: - done\.?)?$")
 """The scale of GDAL, `0...10...20.`, which grows."""
 _SCALE_STEP: Final = 10
-_BAR: Final = re.compile(r"[#=\-.>*_\u2500-\u25ff\u2800-\u28ff|:\[\]()<o ]*[#=>*.\-\u2500-\u25ff\u2800-\u28ff]{3,}")
-_TQDM: Final = re.compile(r"\d+%\|.*\| \d+/\d+ \[")
+_DRAWN: Final = r"#=\-.>*_\u2500-\u25ff\u2800-\u28ff|:\[\]()<o "
+_BAR: Final = re.compile(rf"(?<![{_DRAWN}])[{_DRAWN}]*[#=>*.\-\u2500-\u25ff\u2800-\u28ff]{{3,}}")
+_TQDM: Final = re.compile(r"(?>.*?\d%\|).*\| \d+/\d+ \[")
 _SAME: Final = 0.03
 """How far a count and a percent of one line may differ and still say the same."""
 _SHORTEST: Final = 8
@@ -63,7 +69,7 @@ def found_in(text: str) -> Found | None:
     if scale is not None:
         return Found(_head(text[: scale[0]]), scale[1], from_zero=True)
     percent, place = _percent(text)
-    counts = [*_counts(text)]
+    counts = [*islice(_counts(text), _MOST)]
     found = None
     if percent is None:
         found = counts[0][1] if counts else None
@@ -80,7 +86,7 @@ def looks_like_bar(text: str) -> bool:
     match = _BAR.search(text)
     return (
         (match is not None and len(match.group()) >= _SHORTEST)
-        or _TQDM.search(text) is not None
+        or _TQDM.match(text) is not None
         or _scale(text) is not None
     )
 
@@ -99,7 +105,7 @@ def _scale(text: str) -> tuple[int, float] | None:
 
 def _percent(text: str) -> tuple[float | None, int]:
     """Return the one percent that counts, as a fraction, and its place."""
-    found = [*_PERCENT.finditer(text)]
+    found = [*islice(_PERCENT.finditer(text), _MOST)]
     if len(found) > 1:
         found = [each for each in found if _OF_ALL.search(text[: each.start()])]
     value = number(found[0].group(1)) if len(found) == 1 else None

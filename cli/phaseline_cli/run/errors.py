@@ -12,7 +12,7 @@ _GENERIC: Final = [
     for pattern in (
         r"^(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Failure)\b(?::|$)(?!.*\bwarn)",
         # of Java, C++, Rust, Go, PHP, Python's C modules; of Ruby, linkers, Gradle, TeX
-        r"^(?:Exception in thread |what\(\): |thread '.*' panicked at |panic: |PHP Fatal error|[a-z]+\.error: )",
+        r"^(?:Exception in thread |\s+what\(\): |thread '.*' panicked at |panic: |PHP Fatal error|[a-z]+\.error: )",
         r"\((?:\w+::)*\w*(?:Error|Exception)\)$|: undefined reference to |^\* What went wrong:$|^! [A-Z]",
         r"(?i)^fatal:|(?<!non-)\bfatal error\b|\[fatal\]",
         r"(?<![\w-])(?:error|ERROR|Error)(?:\[\w+\])?: \S",
@@ -101,18 +101,18 @@ class ErrorLines:
 
     def line(self, text: str) -> None:
         """Take in a line that was ended."""
-        text = text.strip()
-        if self._heading and text:
-            self._replace(self._heading, text)
+        stripped = text.strip()
+        if self._heading and stripped:
+            self._replace(self._heading, stripped)
             self._heading = ""
-        if self._take(text) and _TITLE.fullmatch(text):
-            self._heading = text
+        if self._take(text, stripped) and _TITLE.fullmatch(stripped):
+            self._heading = stripped
 
     def _replace(self, heading: str, text: str) -> None:
         self._own = {name: (rank, text if line == heading else line) for name, (rank, line) in self._own.items()}
         self._generic = {rank: text if line == heading else line for rank, line in self._generic.items()}
 
-    def _take(self, text: str) -> bool:
+    def _take(self, text: str, stripped: str) -> bool:
         """Keep a line if it is a candidate; return whether it is."""
         found = False
         for adapter in self._adapters:
@@ -121,12 +121,12 @@ class ErrorLines:
             old = self._own.get(adapter.name)
             for rank, pattern in enumerate(adapter.errors[: old[0] if old else None]):
                 if re.search(pattern, text):
-                    self._own[adapter.name] = (rank, text)
+                    self._own[adapter.name] = (rank, stripped)
                     found = True
                     break
         named = _NAMED.match(text)
         if named is not None and named.group(1) in self._names:
-            self._named = text
+            self._named = stripped
         lower = text.lower()
         likely = any(word in lower for word in _WORDS) or _PLACE.match(text) is not None
         if not likely or _HARMLESS.search(text):
@@ -134,7 +134,7 @@ class ErrorLines:
         for rank, generic in enumerate(_GENERIC):
             if generic.search(text):
                 if rank < _LAST_COUNTS or rank not in self._generic:
-                    self._generic[rank] = text
+                    self._generic[rank] = stripped
                     found = True
                 break
         return found
