@@ -8,7 +8,7 @@ from typing import Final
 
 from phaseline_cli.run.numbers import number, size
 
-__all__ = ["Found", "found_in", "looks_like_bar"]
+__all__ = ["Found", "found_in", "is_named_progress", "looks_like_bar"]
 
 _PERCENT: Final = re.compile(r"(?<![\d.,])(\d{1,3}(?:[.,]\d+)?) ?(?:%|percent\b)(?!\w)")
 # The output may be anything, so each pattern takes linear time: numbers have at most 31 characters, and a match can't
@@ -35,7 +35,8 @@ _OF_ALL: Final = re.compile(r"(?i)\b(?:total|overall)\W{0,3}$")
 """What stands before the percent of the whole, beside another one."""
 _ROUND: Final = re.compile(r"(?i)\b(epoch|pass|fold|round|trial)\b\W{0,3}0*(\d{1,6})\b")
 _NAME: Final = re.compile(r"[^\W\d_]{3}")
-_LEVEL: Final = re.compile(r"\[?\b(?:INFO|DEBUG|NOTICE)\b\]?:?")
+_LEVELS: Final = ("INFO", "DEBUG", "NOTICE")
+_LEVEL: Final = re.compile(rf"\[?\b(?:{'|'.join(_LEVELS)})\b\]?:?")
 _SURE: Final = re.compile(
     r"(?i)\bET[AC]\b|\d *(?:%|percent) (?:done|completed?|finished)\b|\b(?:progress|completed): *\d"
     r"|(?<!%)(?<!% )\b(?:remaining|time left)\b"
@@ -57,8 +58,6 @@ class Found:
     """Whether the line shows that this is one of several parts of the run: `epoch 3:  40%`."""
     from_zero: bool = False
     """Whether the line shows that it began at zero."""
-    sure: bool = False
-    """Whether the line says in words that its number is progress: `45% done`, `ETA 0:12`."""
 
 
 def found_in(text: str) -> Found | None:
@@ -76,9 +75,15 @@ def found_in(text: str) -> Found | None:
     else:
         alike = (count for _, count in counts if abs(count.fraction - percent) < _SAME)
         of_part = any(at < place for at, count in counts if abs(count.fraction - percent) >= _SAME)
-        sure = _SURE.search(text) is not None
-        found = replace(next(alike, Found("", percent)), of_part=of_part, sure=sure)
+        found = next(alike, Found("", percent))
+        if of_part:
+            found = replace(found, of_part=True)
     return None if found is None else _named(text, found)
+
+
+def is_named_progress(text: str) -> bool:
+    """Return whether a line says in words that its percent is progress: `45% done`, `ETA 0:12`."""
+    return _percent(text)[0] is not None and _SURE.search(text) is not None
 
 
 def looks_like_bar(text: str) -> bool:
@@ -129,7 +134,7 @@ def _counts(text: str) -> Iterator[tuple[int, Found]]:
 
 def _named(text: str, found: Found) -> Found:
     end = min((match.start() for p in (_PERCENT, _COUNT, _SIZES, _BAR) if (match := p.search(text))), default=len(text))
-    part = _ROUND.search(text[:end])
+    part = _ROUND.search(text, 0, end)
     if part is not None:
         return replace(found, head=f"{part.group(1).lower()} {part.group(2)}", of_part=True)
     return replace(found, head=_head(text[:end]))
@@ -137,6 +142,8 @@ def _named(text: str, found: Found) -> Found:
 
 def _head(text: str) -> str:
     """Return the words before the first number or bar: a bar's name; "" for none, or those that every bar has."""
-    words = _LEVEL.sub(" ", _NUMBERS.sub("", _SPINNER.sub(" ", text)))
+    words = _NUMBERS.sub("", _SPINNER.sub(" ", text))
+    if any(level in words for level in _LEVELS):
+        words = _LEVEL.sub(" ", words)
     head = " ".join(words.replace("[ ]", " ").split()).rstrip(":|[(-= ").strip()[:60]
     return "" if _NAME.search(head) is None or head.lower() in _NO_NAMES else head

@@ -8,7 +8,7 @@ and if it began near zero.
 from dataclasses import dataclass
 from typing import Final
 
-from phaseline_cli.run.bar_text import Found, found_in, looks_like_bar
+from phaseline_cli.run.bar_text import Found, found_in, is_named_progress, looks_like_bar
 from phaseline_cli.run.progress import Progress
 from phaseline_cli.run.screen import Line, TerminalProgress
 
@@ -92,7 +92,7 @@ class Bars:
             return True
         known = bar.seen > 1 and looks
         proven = (bar.rises >= RISES or (known and bar.first <= BEGINS_BELOW)) and bar.began_near_zero
-        if not proven and not found.sure:
+        if not proven and not is_named_progress(line.text):
             return False
         self._show(bar, found)
         return True

@@ -73,7 +73,6 @@ seen."""
 _TITLE: Final = re.compile(r"(?i)\W*(?:\w+ ){0,3}(?:errors?|exception|wrong|in user input):")
 _PLACE: Final = re.compile(r"[\w./-]+:\d+:\d+: ")
 _NAME: Final = re.compile(r"[\w.+-]+")
-_NAMED: Final = re.compile(rf"({_NAME.pattern}): +\S")
 _LAST_COUNTS: Final = 1
 """Of the first pattern the last match counts: a chained traceback ends with what reached the user."""
 
@@ -124,8 +123,8 @@ class ErrorLines:
                     self._own[adapter.name] = (rank, stripped)
                     found = True
                     break
-        named = _NAMED.match(text)
-        if named is not None and named.group(1) in self._names:
+        name, colon, _ = text.partition(": ")
+        if colon and name in self._names:
             self._named = stripped
         lower = text.lower()
         likely = any(word in lower for word in _WORDS) or _PLACE.match(text) is not None
