@@ -77,16 +77,18 @@ async def queued(url: str, *wanted: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def processes(*words: str) -> list[int]:
-    """Return the processes whose command has these words."""
+def processes(env: Env, *words: str) -> list[int]:
+    """Return the processes of this test whose command has these words."""
     found = []
+    mine = f"XDG_STATE_HOME={env['XDG_STATE_HOME']}"
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 argv = (folder / "cmdline").read_text(errors="replace").split("\0")
+                environment = (folder / "environ").read_text(errors="replace").split("\0")
             except OSError:
                 continue
-            if all(word in argv for word in words):
+            if mine in environment and all(word in argv for word in words):
                 found.append(int(folder.name))
     return found
 
@@ -96,7 +98,7 @@ def ended(env: Env) -> Any:
     """End what a failed test has left running."""
     yield
     for job in (Path(env["XDG_STATE_HOME"]) / "phaseline" / "queue").glob("*/jobs/*.json"):
-        for pid in processes("run-job", job.stem):
+        for pid in processes(env, "run-job", job.stem):
             os.kill(pid, signal.SIGKILL)
 
 
@@ -129,11 +131,12 @@ async def test_a_killed_runner_loses_nothing_and_nothing_runs_twice(env: Env, tm
     await add(env, "a", f"echo a >> {runs}; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done")
     await add(env, "b", f"echo b >> {runs}")
     await appears(runs)
-    [runner] = [pid for pid in processes("queue", "run", "default") if "run-job" not in str(pid)]
+    [runner] = [pid for pid in processes(env, "queue", "run", "default") if "run-job" not in str(pid)]
     os.kill(runner, signal.SIGKILL)
-    await comes(lambda: not processes("queue", "run", "default"))
-    (tmp_path / "go").touch()  # the job ends without a runner, and records it
-    await become(env, a="completed", b="completed")  # and the next command has started another runner
+    await comes(lambda: not processes(env, "queue", "run", "default"))
+    (tmp_path / "go").touch()  # the job ends without a runner, records it, and starts another one
+    await comes(lambda: read(runs).split() == ["a", "b"])
+    await become(env, a="completed", b="completed")
     assert runs.read_text().split() == ["a", "b"]
 
 
@@ -141,7 +144,7 @@ async def test_a_job_whose_process_was_killed_is_failed_and_not_run_again(env: E
     runs = tmp_path / "runs"
     await add(env, "a", f"echo $$ >> {runs}; exec sleep 600")
     shell = int(await appears(runs))
-    [process] = processes("run-job", "default", "a")
+    [process] = processes(env, "run-job", "default", "a")
     os.kill(process, signal.SIGKILL)
     assert await states(env) == {"a": "running"}  # as the command is still at work
     os.kill(shell, signal.SIGKILL)
@@ -161,6 +164,67 @@ async def test_slots_run_at_the_same_time_and_a_paused_queue_starts_nothing(env:
     await become(env, a="running", b="running", c="queued")
     (tmp_path / "go").touch()
     await become(env, a="completed", b="completed", c="completed")
+
+
+async def test_a_failed_job_is_restarted_with_those_that_waited_for_it(env: Env, tmp_path: Path) -> None:
+    await add(env, "a", f"[ -e {tmp_path}/go ]")
+    await add(env, "b", "true", "--after", "a", "--queue", "other")
+    await add(env, "c", "true", "--after", "a")
+    await add(env, "d", "true", "--after", "c")
+    await become(env, a="failed", c="cancelled", d="cancelled")
+    other = ("queue", "list", "--queue", "other")
+    await comes(lambda: "cancelled" in read(tmp_path / "state/phaseline/queue/other/jobs/b.json"))
+    assert "it waited for the job a, which failed" in (await phaseline(env, *other)).out
+    (tmp_path / "go").touch()
+    assert (await phaseline(env, "queue", "restart", "--failed")).code == 0
+    with trio.fail_after(90):
+        while set((await states(env)).values()) != {"completed"}:  # noqa: ASYNC110 - of another process
+            await trio.sleep(0.1)
+
+
+async def test_a_job_that_others_wait_for_is_removed_with_them_only(env: Env) -> None:
+    assert (await phaseline(env, "queue", "pause")).code == 0
+    await add(env, "a", "true")
+    await add(env, "b", "true", "--after", "a")
+    refused = await phaseline(env, "queue", "remove", "a")
+    assert (refused.code, refused.err) == (1, "phaseline: job 'b' waits for a; remove it as well\n")
+    assert (await phaseline(env, "queue", "remove", "a", "b")).code == 0
+    assert await states(env) == {}
+
+
+async def test_jobs_that_are_added_at_once_all_run_once(env: Env, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    async with trio.open_nursery() as nursery:
+        for job in "abcdef":
+            nursery.start_soon(add, env, job, f"echo {job} >> {runs}", "--slots", "2")
+    await comes(lambda: len(read(runs).split()) == 6)
+    await become(env, **dict.fromkeys("abcdef", "completed"))
+    assert sorted(read(runs).split()) == list("abcdef")
+
+
+async def test_a_job_whose_folder_is_gone_fails_and_the_server_has_the_reason(env: Env, tmp_path: Path) -> None:
+    async with serving(env, tmp_path) as server:
+        assert (await phaseline(env, "queue", "pause")).code == 0
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        added = await phaseline(env, "queue", "add", "--id", "a", "--", "true", cwd=gone)
+        assert added.code == 0
+        gone.rmdir()
+        assert (await phaseline(env, "queue", "resume")).code == 0
+        await become(env, a="failed")
+        await reaches(server.url, "a", "failed")
+        error = (await job_status(server.url, "a"))["result"]["error"]
+        assert error == f"it could not be started in {gone}: no such file or directory"
+
+
+async def test_a_damaged_file_of_a_queue_is_named(env: Env, tmp_path: Path) -> None:
+    await add(env, "a", "true")
+    await become(env, a="completed")
+    path = tmp_path / "state/phaseline/queue/default/jobs/b.json"
+    path.write_text('{"job_id": ')
+    listed = await phaseline(env, "queue", "list")
+    assert listed.code == 1
+    assert f"the file {path} is damaged" in listed.err
 
 
 async def test_the_server_shows_the_queue_and_cancels_its_jobs(env: Env, tmp_path: Path) -> None:

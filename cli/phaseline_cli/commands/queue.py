@@ -11,7 +11,7 @@ import click
 
 from phaseline_cli.client.failures import Exit, Failure
 from phaseline_cli.commands.options import job_id_of
-from phaseline_cli.queue.slots import mark_dead, run_job, wake
+from phaseline_cli.queue.slots import ensure_runner, mark_dead, run_job, wake
 from phaseline_cli.queue.store import QueuedJob, Store
 from phaseline_cli.run.command import name_of, new_id
 
@@ -30,12 +30,6 @@ def queue_command() -> None:
         phaseline queue add --slots 2 -- ffmpeg -i shot.mov shot.mp4
         phaseline queue list
     """  # noqa: D301 - click reads the backspace
-
-
-def _start(store: Store) -> None:
-    from phaseline_cli.queue.runner import ensure_runner  # noqa: PLC0415 - it loads the reporter
-
-    ensure_runner(store)
 
 
 @queue_command.command("add", context_settings={"allow_interspersed_args": False})
@@ -75,7 +69,7 @@ def _add(
             added=time.time(),
         )
         store.write(job)
-        _start(store)
+        ensure_runner(store)
     wake(store)
     click.echo(job_id)
 
@@ -88,7 +82,7 @@ def _list(queue: str, *, as_json: bool) -> None:
     store = Store(queue)
     with store.locked():
         mark_dead(store)
-        _start(store)
+        ensure_runner(store)
         jobs, settings = store.jobs(), store.settings()
     if as_json:
         listed = [{"name": name_of(job.argv), **{field: getattr(job, field) for field in _SHOWN}} for job in jobs]
@@ -108,7 +102,7 @@ def _set_paused(queue: str, *, paused: bool) -> None:
         settings = store.settings()
         settings.paused = paused
         store.write_settings(settings)
-        _start(store)
+        ensure_runner(store)
     wake(store)
 
 
@@ -160,9 +154,20 @@ def _remove(job_ids: tuple[str, ...], queue: str) -> None:
     """Remove waiting and ended jobs, with their output."""
     store = Store(queue)
     with store.locked():
-        for job_id in job_ids:
-            if store.job(job_id).state == "running":
+        mark_dead(store)
+        removed = {job_id: store.job(job_id).state for job_id in job_ids}
+        for job_id, state in removed.items():
+            if state == "running":
                 raise Failure(f"job {job_id!a} is running; stop it first with phaseline cancel {job_id}")
+        waiting = [job for job in store.waiting() if job.job_id not in removed]
+        for job in waiting:
+            if names := [name for name in job.after if removed.get(name, "completed") != "completed"]:
+                raise Failure(f"job {job.job_id!a} waits for {', '.join(names)}; remove it as well")
+        for job in waiting:
+            if not removed.keys().isdisjoint(job.after):
+                job.after = [name for name in job.after if name not in removed]
+                store.write(job)
+        for job_id in removed:
             store.remove(job_id)
     wake(store)
 
@@ -188,15 +193,14 @@ def _follow(job_id: str, queue: str) -> None:
     store, printed = Store(queue), 0
     while True:
         with store.locked():
-            mark_dead(store)
+            mark_dead(store, job_id)
             job = store.job(job_id)
         path = store.path(job_id, "out")
         if path.is_file():
             with path.open("rb") as file:
                 file.seek(printed)
-                data = file.read()
-            printed += len(data)
-            sys.stdout.buffer.write(data)
+                shutil.copyfileobj(file, sys.stdout.buffer)
+                printed = file.tell()
             sys.stdout.buffer.flush()
         if job.over:
             code = job.exit_code if job.exit_code is not None else Exit.FAILED
@@ -209,12 +213,13 @@ def _follow(job_id: str, queue: str) -> None:
 @click.option("--failed", is_flag=True, help="All jobs that failed.")
 @click.argument("job_ids", nargs=-1, metavar="[ID...]")
 def _restart(job_ids: tuple[str, ...], *, failed: bool, queue: str) -> None:
-    """Queue ended jobs again, at the end."""
+    """Queue ended jobs again, at the end, with those that were cancelled because of them."""
     store = Store(queue)
     with store.locked():
         mark_dead(store)
         jobs = store.jobs()
         chosen = [job for job in jobs if failed and job.state == "failed"] + [store.job(each) for each in job_ids]
+        chosen += _cancelled_with(chosen, jobs)
         if not chosen and not failed:
             raise click.UsageError("no job: name its ID, or use --failed")
         last = max((job.order for job in jobs), default=0)
@@ -224,8 +229,20 @@ def _restart(job_ids: tuple[str, ...], *, failed: bool, queue: str) -> None:
             job.state, job.exit_code, job.reason, job.order = "queued", None, "", last + number
             job.started = job.ended = None
             store.write(job)
-        _start(store)
+        ensure_runner(store)
     wake(store)
+
+
+def _cancelled_with(chosen: list[QueuedJob], jobs: list[QueuedJob]) -> list[QueuedJob]:
+    """Return the jobs that were cancelled because they waited for one of `chosen`, or for one of these."""
+    found: list[QueuedJob] = []
+    names = {job.job_id for job in chosen}
+    while more := [
+        job for job in jobs if job.state == "cancelled" and job.job_id not in names and not names.isdisjoint(job.after)
+    ]:
+        found += more
+        names.update(job.job_id for job in more)
+    return found
 
 
 @queue_command.command("run", hidden=True)

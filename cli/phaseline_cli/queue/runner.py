@@ -1,52 +1,28 @@
 """The runner of a queue: one process that starts jobs while slots are free, and ends when nothing waits or runs.
 
-It holds a lock for its life. If it is killed, its jobs go on, and the next command of the queue starts another runner.
+It holds a lock for its life. If it is killed, its jobs go on, and the first of them that ends starts another runner, as
+does the next command of the queue.
 """
 
-import fcntl
 import os
 import select
-import subprocess
 from contextlib import suppress
 from typing import Final
 
 from phaseline.reporting import Reporter
 from phaseline.reporting.job import JobReporter
-from phaseline_cli.client.connection import Away, Rejected, connect
 from phaseline_cli.client.failures import Failure
-from phaseline_cli.queue.slots import begin, mark_dead, program, wake
-from phaseline_cli.queue.store import QueuedJob, Store, is_held
+from phaseline_cli.queue.conditions import check_conditions
+from phaseline_cli.queue.slots import begin, mark_dead, wake
+from phaseline_cli.queue.store import QueuedJob, Store
 from phaseline_cli.run.command import name_of, series_of, workflow_of
 
-__all__ = ["ensure_runner", "run_queue"]
+__all__ = ["run_queue"]
 
 _AFTER_S: Final = 2.0
 """Interval at which the server is asked about jobs that others wait for."""
 _LOST_S: Final = 5.0
 """Interval at which processes that died without a word are found."""
-_ANSWER_S: Final = 2.0
-_WORDS: Final = {"failed": "failed", "cancelled": "was cancelled", "lost": "is lost"}
-
-
-def ensure_runner(store: Store) -> None:
-    """Start a runner if there is something to do and none is there; call it inside of `store.locked`."""
-    mark_dead(store)
-    if store.waiting() and not is_held(store.folder / "runner.lock"):
-        fd = os.open(store.folder / "runner.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        log = os.open(store.folder / "runner.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the runner inherits it
-            subprocess.Popen(  # noqa: S603 - it is this program
-                [*program(), "queue", "run", store.queue, str(fd)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[fd],
-                start_new_session=True,
-            )
-        finally:
-            os.close(fd)
-            os.close(log)
 
 
 def run_queue(store: Store, lock: int) -> None:
@@ -58,7 +34,7 @@ def run_queue(store: Store, lock: int) -> None:
     with Reporter() as reporter:
         announced = _Announced(store, reporter)
         while True:
-            _check_conditions(store)
+            check_conditions(store)
             with store.locked():
                 wait_s = _fill(store)
                 announced.update(store.waiting())
@@ -88,35 +64,6 @@ def _fill(store: Store) -> float | None:
     if not running and not store.waiting():
         return None
     return _AFTER_S if any(job.after for job in store.waiting()) else _LOST_S
-
-
-def _check_conditions(store: Store) -> None:
-    """Drop the conditions that are met; cancel the jobs whose conditions can't be met any more."""
-    with store.locked():
-        waiting = [job for job in store.waiting() if job.after]
-        own = {job.job_id: job for job in store.jobs()}
-    states = {name: _state_of(name, own) for name in {name for job in waiting for name in job.after}}
-    with store.locked():
-        for job in store.waiting():
-            bad = next((name for name in job.after if states.get(name) in _WORDS), None)
-            left = [name for name in job.after if states.get(name) != "completed"]
-            if bad is not None:
-                job.end("cancelled", f"it waited for the job {bad}, which {_WORDS[states[bad]]}")
-                store.write(job)
-            elif left != job.after:
-                job.after = left
-                store.write(job)
-
-
-def _state_of(job_id: str, own: dict[str, QueuedJob]) -> str:
-    """Return the state of a job of this queue, or as the server has it; "" if it is not known."""
-    if job_id in own:
-        return own[job_id].state
-    try:
-        with connect(None, _ANSWER_S, _ANSWER_S) as connection:
-            return str(connection.job(job_id)["state"])
-    except (Away, Rejected, Failure, KeyError):
-        return ""
 
 
 class _Announced:

@@ -1,5 +1,6 @@
 """The files of one queue: a file a job, which is replaced as a whole, and a lock for every change."""
 
+import errno
 import fcntl
 import os
 import re
@@ -7,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -17,6 +18,7 @@ from phaseline_cli.client.failures import Exit, Failure
 __all__ = ["QueuedJob", "Settings", "Store", "is_held", "queues"]
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
+_Kind = TypeVar("_Kind")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -58,7 +60,7 @@ class Settings(msgspec.Struct, kw_only=True):
 def queues() -> list[str]:
     """Return the names of all queues."""
     folder = state_folder() / "queue"
-    return sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+    return sorted(each.parent.name for each in folder.glob("*/jobs") if _NAME.fullmatch(each.parent.name))
 
 
 class Store:
@@ -75,7 +77,10 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the queue's lock, for a moment; no other process changes the queue meanwhile."""
-        self._jobs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._jobs.is_dir():
+            self._jobs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in self._jobs.parents:
+                _sync(folder)
         fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
@@ -85,7 +90,7 @@ class Store:
 
     def jobs(self) -> list[QueuedJob]:
         """Return all jobs: running ones, those that wait in the order in which they start, and ended ones."""
-        jobs = [msgspec.json.decode(path.read_bytes(), type=QueuedJob) for path in self._jobs.glob("*.json")]
+        jobs = [_read(path, QueuedJob) for path in self._jobs.glob("*.json")]
         place = {"running": 0, "queued": 1}
         return sorted(jobs, key=lambda job: (place.get(job.state, 2), -job.priority * (not job.over), job.order))
 
@@ -98,7 +103,7 @@ class Store:
         path = self.path(job_id, "json")
         if not path.is_file():
             raise Failure(f"the queue {self.queue} has no job {job_id!a}; see phaseline queue list", Exit.NO_JOB)
-        return msgspec.json.decode(path.read_bytes(), type=QueuedJob)
+        return _read(path, QueuedJob)
 
     def write(self, job: QueuedJob) -> None:
         """Store a job, so that it survives a crash of the machine."""
@@ -112,7 +117,7 @@ class Store:
     def settings(self) -> Settings:
         """Return the settings."""
         path = self.folder / "settings.json"
-        return msgspec.json.decode(path.read_bytes(), type=Settings) if path.is_file() else Settings()
+        return _read(path, Settings) if path.is_file() else Settings()
 
     def write_settings(self, settings: Settings) -> None:
         """Store the settings."""
@@ -130,6 +135,29 @@ class Store:
             file.flush()
             os.fsync(fd)
         new.replace(path)
+        _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Write a folder to disk, without which a new name in it does not survive a power cut."""
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # a folder above, which was there before
+        return
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.EROFS}:  # a file system that does not do this
+            raise
+    finally:
+        os.close(fd)
+
+
+def _read(path: Path, kind: type[_Kind]) -> _Kind:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except msgspec.DecodeError as error:
+        raise Failure(f"the file {path} is damaged, or of a newer version: {error}; move it away") from error
 
 
 def is_held(path: Path) -> bool:
