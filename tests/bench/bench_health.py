@@ -37,7 +37,7 @@ def line(name: str, taken: list[float]) -> str:
 async def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as directory:
-        async with server_process(Path(directory)) as server, httpx.AsyncClient(base_url=server.url) as client:
+        async with server_process(Path(directory), env={}) as server, httpx.AsyncClient(base_url=server.url) as client:
             await latencies(client, None, 50)
             idle = await latencies(client, None, 500)
             done = trio.Event()

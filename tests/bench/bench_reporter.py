@@ -219,7 +219,7 @@ def count_syscalls(url: str) -> None:
 async def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as directory:
-        async with server_process(Path(directory)) as server:
+        async with server_process(Path(directory), env={}) as server:
             url = ws_url(server.url)
             for measure in (time_costs, time_delivery, measure_memory, count_syscalls):
                 await trio.to_thread.run_sync(measure, url)

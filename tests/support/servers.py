@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -16,6 +15,7 @@ import trio
 
 from phaseline_server.config.settings import Settings
 from phaseline_server.runtime.server import serve
+from tests.support.forked import ForkedProcess, forked_server
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = [sys.executable, "-c", "from phaseline_server.cli.program import main; main()"]
@@ -41,7 +41,7 @@ class ServerProcess:
         log: What it has written to stderr so far, a line each.
     """
 
-    process: trio.Process
+    process: trio.Process | ForkedProcess
     url: str
     log: list[str]
 
@@ -53,19 +53,32 @@ def _listening(line: str) -> str:
     return line.removeprefix("listening on ") if line.startswith("listening on ") else ""
 
 
+async def _started(
+    arguments: list[str], env: Mapping[str, str] | None
+) -> tuple[trio.Process | ForkedProcess, trio.abc.ReceiveStream]:
+    """Start a server, and return it with its stderr."""
+    if env is None:
+        reading, writing = os.pipe()
+        return forked_server(arguments, environment(), writing), trio.lowlevel.FdStream(reading)
+    process = await trio.lowlevel.open_process([*SERVER, *arguments], stderr=subprocess.PIPE, env=environment(**env))
+    assert process.stderr is not None
+    return process, process.stderr
+
+
 @asynccontextmanager
 async def server_process(
     data_dir: Path, *flags: str, bind: str = "127.0.0.1:0", env: Mapping[str, str] | None = None
 ) -> AsyncIterator[ServerProcess]:
-    """Run a server for the length of the block; it is killed afterwards if it has not ended by itself."""
-    command = [*SERVER, "--bind", bind, "--data-dir", str(data_dir), *_PATIENT_FLAGS, *flags]
-    process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, env=environment(**(env or {})))
+    """Run a server for the length of the block; it is killed afterwards if it has not ended by itself.
+
+    With variables of its own, even none, the interpreter starts anew and reads them; otherwise it is forked.
+    """
+    process, stderr = await _started(["--bind", bind, "--data-dir", str(data_dir), *_PATIENT_FLAGS, *flags], env)
     log: list[str] = []
 
     async def read(task_status: trio.TaskStatus[str]) -> None:
-        assert process.stderr is not None
         pending = b""
-        async for chunk in process.stderr:
+        async for chunk in stderr:
             *lines, pending = (pending + chunk).split(b"\n")
             for line in (line.decode() for line in lines):
                 log.append(line)
@@ -75,7 +88,7 @@ async def server_process(
             raise AssertionError("\n".join(["the server did not start:", *log]))
 
     try:
-        async with trio.open_nursery() as nursery:
+        async with stderr, trio.open_nursery() as nursery:
             url = await nursery.start(read)
             yield ServerProcess(process, url, log)
             process.kill()
@@ -86,33 +99,18 @@ async def server_process(
 
 
 @contextmanager
-def progress_server(
-    data_dir: Path, *flags: str, bind: str = "127.0.0.1:0", env: Mapping[str, str] | None = None
-) -> Iterator[str]:
+def progress_server(data_dir: Path, *flags: str, bind: str = "127.0.0.1:0") -> Iterator[str]:
     """Run a server for the length of the block, for tests without Trio, and yield its address."""
     data_dir.mkdir(exist_ok=True)
-    command = [
-        *SERVER,
-        "--bind",
-        bind,
-        "--data-dir",
-        str(data_dir),
-        *_PATIENT_FLAGS,
-        "--picture-size",
-        "256x256",
-        *flags,
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(**(env or {}))) as process:
+    arguments = ["--bind", bind, "--data-dir", str(data_dir), *_PATIENT_FLAGS, "--picture-size", "256x256", *flags]
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as log:
+        process = forked_server(arguments, environment(), writing)
         try:
-            assert process.stderr is not None
-            lines = iter(process.stderr.readline, "")
-            yield next(line for line in lines if line.startswith("listening on")).split()[-1]
+            yield next(line for line in log if line.startswith("listening on")).split()[-1]
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.communicate(timeout=60)
-            finally:
-                process.kill()  # lest one that does not end be waited for
+            process.terminate()
+            process.join(60)
 
 
 def client_of(url: str = "", **options: Any) -> httpx.AsyncClient:

@@ -1,0 +1,105 @@
+"""The program that forks servers for `tests.support.forked`, after the imports that take most of a server's start.
+
+Each request is a message on the socket whose descriptor is the argument: JSON, with the stderr of the new process and
+a pipe for its exit code. The answer is the id of the process, with its pidfd. All processes are killed when the socket
+is closed.
+"""
+
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+from phaseline_server.cli.program import main
+
+LARGEST_REQUEST = 2**17
+
+
+class _Children(selectors.DefaultSelector):
+    """Waits for requests and for the ends of processes; the data of a process is the pipe for its exit code."""
+
+    def add(self, pid: int, exit_code: int) -> int:
+        """Follow a process, and return its pidfd."""
+        pidfd = os.pidfd_open(pid)
+        self.register(pidfd, selectors.EVENT_READ, exit_code)
+        return pidfd
+
+    def ended(self, key: selectors.SelectorKey) -> None:
+        """Report the exit code of a process that has ended, negative for a signal."""
+        end = os.waitid(os.P_PIDFD, key.fd, os.WEXITED)
+        assert end is not None
+        code = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+        with suppress(BrokenPipeError):  # the test has ended without waiting for it
+            os.write(key.data, str(code).encode())
+        self._forget(key)
+
+    def kill(self) -> None:
+        """Kill all processes."""
+        for key in self._processes():
+            signal.pidfd_send_signal(key.fd, signal.SIGKILL)
+
+    def forget(self) -> None:
+        """Close what belongs to processes, in a new one."""
+        for key in self._processes():
+            self._forget(key)
+        self.close()
+
+    def _processes(self) -> list[selectors.SelectorKey]:
+        return [key for key in self.get_map().values() if key.data is not None]
+
+    def _forget(self, key: selectors.SelectorKey) -> None:
+        self.unregister(key.fd)
+        os.close(key.fd)
+        os.close(key.data)
+
+
+def fork_at_each_request(control: socket.socket) -> None:
+    """Fork for each request; return in the new process, which is ready to run the program."""
+    children = _Children()
+    children.register(control, selectors.EVENT_READ)
+    while True:
+        for key, _ in children.select():
+            if key.data is not None:
+                children.ended(key)
+                continue
+            message, files, *_ = socket.recv_fds(control, LARGEST_REQUEST, 2)
+            if not message:
+                children.kill()
+                sys.exit()
+            stderr, exit_code = files
+            pid = os.fork()
+            if pid == 0:
+                children.forget()
+                control.close()
+                os.close(exit_code)
+                _prepare(json.loads(message), stderr)
+                return
+            os.close(stderr)
+            socket.send_fds(control, [str(pid).encode()], [children.add(pid, exit_code)])
+
+
+def _prepare(request: dict[str, Any], stderr: int) -> None:
+    """Give this process the arguments, the environment, the directory and the stderr of a request."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.dup2(stderr, 2)
+    os.close(stderr)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["directory"])
+    sys.argv = ["progress-server", *request["arguments"]]
+
+
+if __name__ == "__main__":
+    del sys.path[0]  # the directory of the tests
+    import phaseline_server.cli.commands
+    import phaseline_server.runtime.server  # noqa: F401 (the commands import it when they need it)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the tests end their processes
+    gc.freeze()  # a collection in a child would copy the memory that it shares
+    fork_at_each_request(socket.socket(fileno=int(sys.argv[1])))
+    main()

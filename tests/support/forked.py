@@ -1,0 +1,109 @@
+"""Servers forked from a process that has imported their code: each is a `progress-server` of its own, sooner."""
+
+import atexit
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import trio
+
+__all__ = ["ForkedProcess", "forked_server"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class ForkedProcess:
+    """A process that the fork server made, used as a `trio.Process` is.
+
+    Attributes:
+        pid: Its process id.
+    """
+
+    def __init__(self, pid: int, pidfd: int, exit_code: int) -> None:
+        """Take over the two descriptors; `exit_code` is a pipe that receives it as text."""
+        self.pid = pid
+        self._pidfd = pidfd
+        self._exit_code = exit_code
+        self._returncode: int | None = None
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self.poll()
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while it runs."""
+        if self._returncode is None and select.select([self._exit_code], [], [], 0)[0]:
+            text = os.read(self._exit_code, 16)
+            assert text, "the fork server has ended"
+            self._returncode = int(text)
+            os.close(self._exit_code)
+            os.close(self._pidfd)
+        return self._returncode
+
+    async def wait(self) -> int:
+        """Return the exit code once it has ended."""
+        while (code := self.poll()) is None:
+            await trio.lowlevel.wait_readable(self._exit_code)
+        return code
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end; kill it if it takes longer."""
+        if self.poll() is None and not select.select([self._exit_code], [], [], seconds)[0]:
+            self.kill()
+        if self.poll() is None:
+            select.select([self._exit_code], [], [])
+            self.poll()
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):  # its exit code is on its way
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+@cache
+def _fork_server(_pid: int) -> socket.socket:
+    """Start the fork server of the process with this id, and return the socket for requests."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    roots = os.pathsep.join(str(_ROOT / root) for root in ("core", "cli", "server", "tui"))
+    with its:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.fork_server", str(its.fileno())],
+            cwd=_ROOT,
+            env=os.environ | {"PYTHONPATH": roots, "OPENBLAS_NUM_THREADS": "1"},  # forks with threads are unsafe
+            pass_fds=[its.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+    atexit.register(process.wait)
+    atexit.register(ours.close)  # before the wait: this is what ends it
+    return ours
+
+
+def forked_server(arguments: Sequence[str], environment: Mapping[str, str], stderr: int) -> ForkedProcess:
+    """Start a `progress-server` with these arguments and this stderr, which is closed here."""
+    control = _fork_server(os.getpid())
+    request = {"arguments": arguments, "environment": dict(environment), "directory": str(Path.cwd())}
+    ours, its = os.pipe()
+    try:
+        socket.send_fds(control, [json.dumps(request).encode()], [stderr, its])
+    finally:
+        os.close(its)
+        os.close(stderr)
+    answer, [pidfd], *_ = socket.recv_fds(control, 16, 1)
+    return ForkedProcess(int(answer), pidfd, ours)
