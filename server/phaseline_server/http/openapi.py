@@ -33,8 +33,11 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     """Return the OpenAPI document of these routes, without WebSocket upgrades, which OpenAPI cannot describe."""
     schemas = _Schemas()
     paths: dict[str, Any] = {}
-    for route in sorted((route for route in routes if route.method != "WEBSOCKET"), key=lambda route: route.path):
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(schemas, route)
+    shown = sorted((route for route in routes if route.method != "WEBSOCKET"), key=lambda route: route.path)
+    for route in shown:
+        operation = paths.setdefault(route.path, {})[route.method.lower()] = _operation(schemas, route)
+        if route.gives:
+            operation["responses"]["200"]["links"] = _links(route.gives, shown)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Phaseline", "version": __version__},
@@ -86,6 +89,15 @@ def _operation(schemas: _Schemas, route: Route) -> dict[str, Any]:
     if route.rule.need is not Need.NOTHING:
         described["security"] = [{"token": []}]
     return described
+
+
+def _links(name: str, routes: Iterable[Route]) -> dict[str, Any]:
+    """Return the links from an answer that gives an id of this name to the routes that take it."""
+    return {
+        route.name: {"operationId": route.name, "parameters": {name: f"$response.body#/{name}"}}
+        for route in routes
+        if name in (*route.variables, *route.query)
+    }
 
 
 def _part(name: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Route(NamedTuple):
         query: The types of its parameters.
         errors: The statuses of its errors, besides those that any route has.
         body_kind: The media type of its body.
+        gives: The name of an id in its answer; the document links it to the routes that have it in their path or query.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Route(NamedTuple):
     query: dict[str, Any] = {}  # noqa: RUF012 (never changed)
     errors: tuple[int, ...] = ()
     body_kind: str = JSON
+    gives: str = ""
 
     @property
     def variables(self) -> list[str]:

@@ -111,13 +111,13 @@ _SERVER: Final = (
 # ------------------------------------------------------------------------------------------ reports and jobs
 
 
-def _report(name: str, path: str, summary: str, body: Any) -> Route:
-    return Route(name, "POST", path, _REPORT, summary, _TAKEN, body, errors=REPORTED)
+def _report(name: str, path: str, summary: str, body: Any, gives: str = "") -> Route:
+    return Route(name, "POST", path, _REPORT, summary, _TAKEN, body, errors=REPORTED, gives=gives)
 
 
 _PROGRESS: Final = (
-    _report("queue_job", "/progress/queue", "Report that a job waits in a queue.", JobQueued),
-    _report("start_job", "/progress/start", "Start a job.", JobStarted),
+    _report("queue_job", "/progress/queue", "Report that a job waits in a queue.", JobQueued, "job_id"),
+    _report("start_job", "/progress/start", "Start a job.", JobStarted, "job_id"),
     _report("report_progress", "/progress/report", "Report a job's progress.", JobProgress),
     _report("end_phase", "/progress/stage", "Report that a phase ended.", PhaseCompleted),
     _report("report_photo", "/progress/photo", "Add facts to a job.", PhotoInfo),
@@ -213,6 +213,7 @@ _STREAM: Final = (
         json_of(answers_stream.Handshaken),
         Handshake,
         errors=_BODY,
+        gives="client_id",
     ),
     Route(
         "send", "POST", "/ws/send", _TOKEN, "Send a message.", json_of(answers_stream.Replied), Send, errors=REPORTED
