@@ -54,7 +54,12 @@ async def test_the_server_gets_the_numbers_unless_the_command_is_private(env: di
     [
         ("ffmpeg-x264-pipe", {"duration": 24.02, "pixels": 640 * 360, "frames": 600}),
         ("ffmpeg-unknown-duration-pty", {}),
-        ("rsync-progress2-pipe", {}),
+        ("rsync-progress2-pipe", {"files": 157}),
+        ("handbrake-pty", {"duration": 24}),
+        ("blender-cycles-anim-pipe", {"frames": 5, "samples": 8}),
+        ("pytest-dots-pty", {"tests": 112}),
+        ("x264-pty", {"frames": 250}),
+        ("lame-pty", {"frames": 4595}),
     ],
 )
 def test_the_head_of_the_output_has_facts(recording: str, facts: dict[str, float]) -> None:

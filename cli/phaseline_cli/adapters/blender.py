@@ -27,6 +27,8 @@ class Program(Lines):
         """Take what the command says."""
         self._animation, self._frames = _frames(argv)
         self._seen: list[int] = []
+        if self._frames:
+            self.progress.reveal("frames", self._frames)
         self.progress.enter("load")
 
     def line(self, text: str) -> bool:
@@ -46,7 +48,9 @@ class Program(Lines):
         sample = _TILES.search(text) or _SAMPLE.search(text)
         done, total = (int(sample.group(1)), int(sample.group(2))) if sample else (0, 0)
         if total:
-            self.progress.count(done, total, "tiles" if sample is not None and sample.re is _TILES else "samples")
+            unit = "tiles" if sample is not None and sample.re is _TILES else "samples"
+            self.progress.count(done, total, unit)
+            self.progress.reveal(unit, total)
         self._at(done / total if total else 0.0)
         return True
 

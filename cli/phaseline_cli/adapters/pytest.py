@@ -33,6 +33,7 @@ class Program(Lines):
         if collected is not None:
             selected = _SELECTED.search(text)
             self._items = int((selected or collected).group(1))
+            self.progress.reveal("tests", self._items)
             self.progress.enter("test")
             return True
         if self._over or self._items is None:

@@ -36,6 +36,8 @@ class Program(Lines):
             self._growing = check == "ir"
             if self._whole is None and int(left) > 0:
                 self._whole = percent != "100"
+        if check == "to":
+            self.progress.reveal("files", int(files))
         if self._whole:
             self.progress.count(size(done), None, "bytes")
             if not self._growing:  # while the list of files grows, the percent is of what is known of it

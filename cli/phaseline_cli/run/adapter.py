@@ -40,6 +40,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """How `done`, `total` and `left` are written: counts, sizes in bytes, or times."""
     label: str = ""
     """The unit that people read beside the counts: `frames`, `files`."""
+    fact: str = ""
+    """The fact about the work that `total` is: estimates learn how it changes the duration."""
     first: int = 1
     """The number of the first `step`: the run is at (step - first + fraction of the phase) / steps."""
     names: dict[str, str] = {}  # msgspec copies it for each instance

@@ -33,6 +33,11 @@ class Progress:
         """The present state."""
         return self._now
 
+    def reveal(self, name: str, value: float) -> None:
+        """Keep a fact about the work; nothing if it is known."""
+        if name not in self.facts:
+            self.facts = {**self.facts, name: value}
+
     def enter(self, phase: str) -> None:
         """Begin a phase; nothing if it is the present one."""
         now = self._now

@@ -68,6 +68,8 @@ class Rules(Lines):
         if "each" in values:
             self._count += 1
             done = self._count
+        if rule.fact and total is not None:
+            self.progress.reveal(rule.fact, total)
         total = self._total if total is None else total
         if left is not None and total is not None:
             done = total - left
