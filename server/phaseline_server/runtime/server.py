@@ -22,6 +22,7 @@ from phaseline_server.http.answer_budget import AnswerBudget
 from phaseline_server.http.app import make_app
 from phaseline_server.http.clients import Clients
 from phaseline_server.http.services import Services
+from phaseline_server.jobs.course_storage import CourseStorage
 from phaseline_server.jobs.courses import Courses
 from phaseline_server.jobs.output import Outputs
 from phaseline_server.jobs.output_storage import OutputStorage
@@ -150,10 +151,11 @@ async def _serve_from(store: Store, reception: Reception, settings: Settings, da
     gc.freeze()  # the restored jobs
     log, ema = Log(store, settings.history, settings.queue, settings.max_memory // 4), EmaEngine(known.statistics)
     learning, outputs, learned = Learning(store, known.statistics), Outputs(), await store.learned()
-    stored_outputs = OutputStorage(store, outputs)
-    stored_outputs.restore(learned)
-    learning.restore(learned)
     courses = Courses(learning)
+    job_states = (OutputStorage(store, outputs), CourseStorage(store, courses))
+    for part in job_states:
+        part.restore(learned)
+    learning.restore(learned)
     tracker = Tracker(
         log,
         ema if settings.eta_engine == "ema" else learning.model,
@@ -187,7 +189,8 @@ async def _serve_from(store: Store, reception: Reception, settings: Settings, da
                 nursery.start_soon(metrics_file.run, tracker)
                 nursery.start_soon(lifecycle.run)
                 nursery.start_soon(learning.run)
-                nursery.start_soon(stored_outputs.run)
+                for part in job_states:
+                    nursery.start_soon(part.run)
                 if settings.archive_runs:
                     nursery.start_soon(run_archive, tracker, data_dir)
                 nursery.start_soon(log.run_pruning, now)
@@ -205,4 +208,5 @@ async def _serve_from(store: Store, reception: Reception, settings: Settings, da
         with trio.CancelScope(shield=True):
             await metrics_file.finish(tracker)
             await learning.save()
-            await stored_outputs.save()
+            for part in job_states:
+                await part.save()

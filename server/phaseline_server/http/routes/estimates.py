@@ -22,7 +22,7 @@ class EstimatePoint(msgspec.Struct, kw_only=True):
 
 
 class EstimateList(msgspec.Struct, kw_only=True):
-    """At most 64 estimates of a job, evenly spread over its run since the server started, oldest first."""
+    """At most 64 estimates of a job, evenly spread over its run, oldest first."""
 
     success: Literal[True]
     job_id: str
