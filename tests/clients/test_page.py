@@ -113,10 +113,17 @@ async def test_the_history_shows_past_jobs_with_totals_and_lengths(tmp_path: Pat
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         await report_all(client, many_jobs(300, active=10))
         await tab.go(f"{str(client.base_url).rstrip('/')}/history?range=all")
-        await tab.until("document.querySelectorAll('.totals-table tbody tr').length === 3")
+        await tab.until("document.querySelectorAll('.totals-table tbody tr').length === 6")
         await tab.until("document.querySelectorAll('.lengths circle').length > 50")
         assert await tab.evaluate("document.querySelectorAll('.lengths path.failed').length") > 1
         await tab.until("document.querySelector('.chart').innerText.includes('ended within the range')")
+        held = "[...document.querySelectorAll('.held tbody tr')].map((row) => row.innerText.split('\\t'))"
+        await tab.until(f"{held}.length === 3")
+        eta = (await client.get("/metrics/eta")).json()["series"]
+        known = {line["workflow"]: (line["runs"], line["model"]["median_error_at"]) for line in eta}
+        for workflow, runs, _, _, *errors in await tab.evaluate(held):
+            assert int(runs) == known[workflow][0]
+            assert errors == [f"{error:.0%}".replace("%", " %") for error in known[workflow][1]]
         await tab.until("document.querySelector('.note').innerText === '200 jobs listed so far'")
         await tab.evaluate("scrollTo(0, 1e6)")
         await tab.until("document.querySelector('.note').innerText === '290 jobs listed'")

@@ -1,7 +1,7 @@
 """Scores of estimates: the published time remaining of each job, compared with the actual time."""
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import median
 from typing import Final
 
@@ -10,10 +10,13 @@ import msgspec
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Estimate, Moment, State
 
-__all__ = ["MOMENTS", "Score", "Scores", "SeriesScore", "read_scores"]
+__all__ = ["MOMENTS", "PLACES", "Score", "Scores", "SeriesScore", "read_scores"]
 
 MOMENTS: Final = 20
 """Number of evenly spaced moments at which a run is scored."""
+
+PLACES: Final = (0.1, 0.5, 0.9)
+"""Shares of a run whose errors are also known by themselves: early, halfway and late."""
 
 _MOST_SERIES: Final = 2000
 _RUNS: Final = 200  # of a series, the latest
@@ -28,11 +31,13 @@ class Score(msgspec.Struct, frozen=True, array_like=True):
         error: Median absolute error of the point estimate, relative to the run's duration; None without estimates.
         inside: Share of the moments at which the actual time was in the band; None without bands.
         ema_error: The same as `error`, for the picture API's formula.
+        errors_at: The error at each of `PLACES`; None without an estimate, and in scores of earlier versions.
     """
 
     error: float | None
     inside: float | None
     ema_error: float | None
+    errors_at: tuple[float | None, float | None, float | None] = (None, None, None)
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -48,6 +53,7 @@ class SeriesScore(msgspec.Struct, frozen=True):
     error: float | None
     coverage: float | None
     ema_error: float | None
+    errors_at: tuple[float | None, ...]
 
 
 class _Note(msgspec.Struct, frozen=True):
@@ -134,6 +140,7 @@ class Scores:
                 error=_median([score.error for score in scores]),
                 coverage=sum(insides) / len(insides) if insides else None,
                 ema_error=_median([score.ema_error for score in scores]),
+                errors_at=tuple(map(_median, zip(*(score.errors_at for score in scores), strict=True))),
             )
 
 
@@ -166,13 +173,14 @@ def _score(notes: list[_Note], began_ns: int, length_ns: int) -> Score:
         if note.low_ns is not None and note.high_ns is not None:
             insides.append(float(note.low_ns - since_ns <= left_ns <= note.high_ns - since_ns))
     inside = sum(insides) / len(insides) if insides else None
-    return Score(_median(errors), inside, _median(ema_errors))
+    early, half, late = (errors[int(place * MOMENTS)] for place in PLACES)
+    return Score(_median(errors), inside, _median(ema_errors), (early, half, late))
 
 
 def _error(estimate_ns: int | None, since_ns: int, left_ns: int, length_ns: int) -> float | None:
     return None if estimate_ns is None else abs(max(0, estimate_ns - since_ns) - left_ns) / length_ns
 
 
-def _median(values: list[float | None]) -> float | None:
+def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return median(known) if known else None

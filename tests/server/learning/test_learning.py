@@ -19,6 +19,7 @@ from phaseline.model.statistics import Statistics
 from phaseline.wire import job_status
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.learning.learner import Learning
+from phaseline_server.learning.scores import Scores
 from phaseline_server.log.engines import open_store
 from phaseline_server.log.stream import Log
 from tests.support.films import PHASES, film
@@ -74,6 +75,13 @@ async def test_a_job_that_is_overdue_raises_the_bands_of_others(tmp_path: Path) 
         assert await high("third") == usual
 
 
+def test_scores_of_an_earlier_version_are_read_without_what_they_lack() -> None:
+    scores = Scores()
+    scores.decode(("w", "s"), msgspec.msgpack.encode([[0.1, 0.8, 0.2]]))
+    [score] = scores.table()
+    assert (score.error, score.coverage, score.errors_at) == (0.1, 0.8, (None, None, None))
+
+
 async def test_learned_durations_are_reported_and_survive_a_restart(tmp_path: Path) -> None:
     clock = HandClock()
     async with learner(tmp_path, clock) as (tracker, learning):
@@ -86,6 +94,7 @@ async def test_learned_durations_are_reported_and_survive_a_restart(tmp_path: Pa
         assert score.error is not None
         assert score.error < 0.1
         assert score.coverage is not None
+        assert all(error is not None and error < 0.3 for error in score.errors_at)
         rolling = learning.durations.get(("film", "trailer", "render"))
         assert rolling is not None
         assert rolling.quantiles(0.5) == pytest.approx((8.0,))

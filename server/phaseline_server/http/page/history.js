@@ -5,6 +5,7 @@ import { lengths } from "./chart.js";
 import { h, setText } from "./dom.js";
 import { Filter } from "./filter.js";
 import { duration } from "./format.js";
+import { Held, keyOf } from "./held.js";
 import { nameOf } from "./row.js";
 import { jobOf } from "./store.js";
 import { VirtualList } from "./virtual.js";
@@ -67,11 +68,12 @@ export class HistoryView {
     this.totals = h("section", { class: "totals-table", hidden: true }, h("h2", {}, HISTORY.totals),
       h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": HISTORY.totals }, h("table", {}, h("thead", {}, h("tr", {}, ...HISTORY.columns.map((word) => h("th", { scope: "col" }, word)))), this.table)));
     this.chart = h("section", { class: "chart" });
+    this.held = new Held();
     this.body = h("div", { class: "lines", role: "rowgroup" });
     this.grid = h("div", { role: "grid", class: "grid past", tabindex: "0", "aria-label": WORDS.history, onclick: (/** @type {MouseEvent} */ event) => this.#clicked(event) }, this.body);
     this.older = h("button", { type: "button", class: "older", hidden: true, onclick: () => this.#page() }, HISTORY.older);
     this.element = h("section", { class: "history" }, h("div", { class: "bar-line" }, this.ranges, this.input), this.note,
-      h("div", { class: "columns-history" }, this.totals, this.chart), this.grid, this.older);
+      h("div", { class: "columns-history" }, h("div", {}, this.totals, this.held.element), this.chart), this.grid, this.older);
     this.list = new VirtualList(this.body, () => ({ ...app.clock(), stale: false }));
     this.near = new IntersectionObserver((seen) => seen.some((each) => each.isIntersecting) && this.#page(), { rootMargin: "600px" });
     this.near.observe(this.older);
@@ -136,11 +138,12 @@ export class HistoryView {
     const range = RANGES[kept.range];
     const { q } = queryOf(this.filter);
     try {
-      const { workflows } = await get("progress/totals", { q, since: range?.since ?? LONG_AGO, until: range?.until ?? null });
+      const [{ workflows }] = await Promise.all([get("progress/totals", { q, since: range?.since ?? LONG_AGO, until: range?.until ?? null }), this.held.read()]);
       if (round !== this.round) return;
       workflows.sort((/** @type {any} */ a, /** @type {any} */ b) => b.runs - a.runs);
       this.totals.hidden = !workflows.length;
       this.table.replaceChildren(...workflows.map((/** @type {any} */ line) => this.#line(line)));
+      this.held.show(workflows);
       const chosen = workflows.find((/** @type {any} */ line) => keyOf(line) === kept.chosen) ?? workflows[0];
       if (chosen) await this.#choose(chosen);
       else this.chart.replaceChildren();
@@ -177,22 +180,9 @@ export class HistoryView {
       this.chart.replaceChildren(h("h2", {}, `${HISTORY.lengths}: ${title}`));
       if (!runs.length) return;
       this.chart.append(lengths(runs, Math.max(280, Math.floor(this.chart.clientWidth)), (run) => this.app.openJob(run.id)), h("p", { class: "hint" }, HISTORY.lengthsNote(runs.length)));
-      const words = await this.#accuracy(line);
-      if (words && round === this.round && kept.chosen === keyOf(line)) this.chart.append(h("p", { class: "hint" }, words));
+      this.chart.append(h("p", { class: "hint" }, this.held.words(line)));
     } catch (error) {
       this.#failed(error);
-    }
-  }
-
-  /** Say how well the estimates of a series held; "" if that is unknown, or not for this token. @param {any} line */
-  async #accuracy(line) {
-    try {
-      const { engine, series } = await get("metrics/eta");
-      const found = series.find((/** @type {any} */ each) => keyOf(each) === keyOf(line));
-      const held = found?.[engine];
-      return typeof held?.median_error === "number" ? HISTORY.accuracy(held.median_error, held.coverage, found.runs) : "";
-    } catch {
-      return "";
     }
   }
 
@@ -259,6 +249,3 @@ export class HistoryView {
     return act !== undefined;
   }
 }
-
-/** @param {any} line */
-const keyOf = (line) => `${line.workflow}\n${line.series}`;

@@ -194,13 +194,19 @@ export const HISTORY = {
   lengths: "Run lengths",
   /** @param {number} count */
   lengthsNote: (count) => `${many(count, "run")}; line: median; ✗: failed.`,
-  /** @param {number} error @param {number | null} held @param {number} runs */
-  accuracy: (error, held, runs) =>
-    `Estimates of the last ${many(runs, "run")}: median error ${Math.round(100 * error)} %${held === null ? "" : `; ${Math.round(100 * held)} % ended within the range`}.`,
   none: "No job ended in this range.",
   loading: "Loading …",
   /** @param {number} count @param {boolean} more */
   listed: (count, more) => `${many(count, "job")} listed${more ? " so far" : ""}`,
   older: "Show older jobs",
   filteredHere: "Excluded words, regular expressions, phase: and message: apply to the list only, not to the totals.",
+};
+
+export const HELD = {
+  title: "How well estimates held",
+  columns: ["workflow", "runs", "in range", "error", "after 10 %", "after 50 %", "after 90 %"],
+  note: "The latest 200 runs of each series. In range: how often the true end was in the range; the target is 80 %. Error: median difference between the estimated and the true remaining time, as a share of the run's length.",
+  /** @param {number} error @param {number | null} held @param {number} runs */
+  accuracy: (error, held, runs) =>
+    `Estimates of the last ${many(runs, "run")}: median error ${Math.round(100 * error)} %${held === null ? "" : `; ${Math.round(100 * held)} % ended within the range`}.`,
 };

@@ -60,10 +60,15 @@ class PhasesAnswer(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """Accuracy of estimates: the median error relative to the run's duration, and the share between p10 and p90."""
+    """Accuracy of estimates.
+
+    `median_error` is relative to the run's duration, and `coverage` the share between p10 and p90. `median_error_at`
+    has the errors after 10 %, 50 % and 90 % of the run; for `ema` it is empty.
+    """
 
     median_error: float | None
     coverage: float | None = None
+    median_error_at: list[float | None] = []
 
 
 class EtaLine(msgspec.Struct, frozen=True):
@@ -131,7 +136,13 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
     @handlers
     async def eta_statistics() -> Response:
         lines = [
-            EtaLine(each.workflow, each.series, each.runs, Held(each.error, each.coverage), Held(each.ema_error))
+            EtaLine(
+                each.workflow,
+                each.series,
+                each.runs,
+                Held(each.error, each.coverage, [*each.errors_at]),
+                Held(each.ema_error),
+            )
             for each in learning.scores.table()
         ]
         return json_answer(EtaAnswer(services.settings.eta_engine, lines))
