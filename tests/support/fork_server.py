@@ -20,8 +20,11 @@ from phaseline_server.cli.program import main
 LARGEST_REQUEST = 2**17
 
 
-class _Children(selectors.DefaultSelector):
-    """Waits for requests and for the ends of processes; the data of a process is the pipe for its exit code."""
+class _Children(selectors.PollSelector):
+    """Waits for requests and for the ends of processes; the data of a process is the pipe for its exit code.
+
+    Not epoll, which a forked process shares: what it closes would no longer be waited for here.
+    """
 
     def add(self, pid: int, exit_code: int) -> int:
         """Follow a process, and return its pidfd."""
