@@ -6,7 +6,14 @@ import pytest
 
 from phaseline.errors import InvalidField, UnknownType
 from phaseline.model.events import JobProgress, JobStarted, Report
-from phaseline.wire import decode_array, decode_client, decode_object, ignored_fields, ignored_in_array
+from phaseline.wire import (
+    decode_arrays,
+    decode_client,
+    decode_object,
+    ignored_fields,
+    ignored_in_array,
+    ignored_in_arrays,
+)
 
 MOST = 1_000_000
 
@@ -34,6 +41,9 @@ def test_each_report_of_an_array_has_its_own() -> None:
     odd = b'{"type":"job_started","job_id":"a","x":1,"y":{}}'
     assert list(ignored_in_array(b"[%b,%b]" % (good, good))) == []
     assert list(ignored_in_array(b"[%b,%b]" % (good, odd))) == [(), ("x", "y")]
+    one, two = good.decode(), odd.decode()
+    assert list(ignored_in_arrays([f"[{one}]", f"[{one},{one}]"])) == []
+    assert list(ignored_in_arrays([f"[{one},{one}]", "[]", f"[{two},{one}]"])) == [(), (), ("x", "y"), ()]
 
 
 def test_names_are_cleaned_and_bounded() -> None:
@@ -51,7 +61,7 @@ def test_percent_in_place_of_progress_names_the_right_field() -> None:
         decode_client(one, MOST)
     with pytest.raises(InvalidField, match=r"\[1\].percent is 45"):
         decode_object(f'[{{"type":"job_started","job_id":"a"}},{one}]'.encode(), list[Report], MOST)
-    assert decode_array(f"[{one}]", MOST) is None
+    assert decode_arrays([f"[{one}]"], MOST) is None
     for allowed in ('"percent":45,"progress":50', '"details":{"percent":45}'):
         assert isinstance(decode_client(one.replace('"percent":45', allowed), MOST), JobProgress)
 

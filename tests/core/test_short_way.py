@@ -11,7 +11,15 @@ from phaseline.errors import IllegalEvent, InvalidField, PhaselineError
 from phaseline.model.events import Event, JobCompleted, JobProgress, JobStalled, JobStarted, PhaseCompleted
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Brief, Estimate, Moment, State
-from phaseline.wire import Ping, ProgressLines, decode_array, decode_client, decode_frames, encode_event, encode_message
+from phaseline.wire import (
+    Ping,
+    ProgressLines,
+    decode_arrays,
+    decode_client,
+    decode_frames,
+    encode_event,
+    encode_message,
+)
 from tests.support.core_events import (
     SECOND,
     WALL,
@@ -153,9 +161,40 @@ unsound = st.sampled_from(
 
 @given(st.lists(sound | sound | unsound, max_size=5))
 def test_an_array_is_read_as_its_messages_are_or_not_at_all(documents: list[str]) -> None:
-    found = decode_array(f"[{','.join(documents)}]", LIMIT)
+    found = decode_arrays([f"[{','.join(documents)}]"], LIMIT)
     if found is not None:
         assert found == [decode_client(document, LIMIT) for document in documents]
+
+
+@given(st.lists(st.lists(sound | sound | unsound, max_size=3), max_size=3))
+def test_arrays_are_decoded_together_as_their_messages_are_or_not_at_all(arrays: list[list[str]]) -> None:
+    found = decode_arrays([f"[{','.join(documents)}]" for documents in arrays], LIMIT)
+    if found is not None:
+        assert found == [decode_client(document, LIMIT) for documents in arrays for document in documents]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        ['[{"type":"ping"}', ',{"type":"ping"}]'],
+        ['[{"type":"ping"},{"type":"ping","a":[]', "[]}]"],
+        ['[{"type":"ping"}]\n[{"type":"ping","a":[]', "[]}]"],
+        ["[]\n[]", "[]"],
+        ["[][]", "[]"],
+        ["[]", "{}"],
+    ],
+)
+def test_an_array_does_not_reach_from_one_frame_into_the_next(frames: list[str]) -> None:
+    assert decode_arrays(frames, LIMIT) is None
+    assert decode_arrays(["[]", '[{"type":"ping"}]'], LIMIT) == [Ping()]
+
+
+def test_frames_decoded_together_may_be_larger_than_one_frame() -> None:
+    document = encode_event(JobProgress(job_id="a", phase="x", text="ä" * 100)).decode()
+    size = len(document.encode())
+    for decode, frame, least in ((decode_frames, document, size), (decode_arrays, f"[{document}]", size + 2)):
+        assert len(decode([frame] * 3, least) or ()) == 3
+        assert decode([frame] * 3, least - 1) is None
 
 
 @given(st.lists(sound | sound | unsound, max_size=5))
@@ -183,7 +222,7 @@ def test_a_message_does_not_reach_from_one_frame_into_the_next(frames: list[str]
 @pytest.mark.parametrize("text", ["", "half", "zwölf Bögen", "two\nlines", '"quoted"', "brackets {}"])
 def test_an_array_of_valid_messages_is_decoded_at_once(text: str) -> None:
     document = encode_event(JobProgress(job_id="a", phase="x", text=text, details={"a": [1, {"b": 2}]})).decode()
-    assert decode_array(f"[{','.join([document] * 50)}]", LIMIT) is not None
+    assert decode_arrays([f"[{','.join([document] * 50)}]"], LIMIT) is not None
     assert decode_frames([document] * 50, LIMIT) is not None
 
 
@@ -195,6 +234,6 @@ def test_an_array_is_nested_as_deep_as_its_messages_may_be(limit: int) -> None:
         try:
             decode_client(document, LIMIT, limit)
         except PhaselineError:
-            assert decode_array(f"[{document},{document}]", LIMIT, limit) is None
+            assert decode_arrays([f"[{document},{document}]"], LIMIT, limit) is None
         else:
-            assert decode_array(f"[{document},{document}]", LIMIT, limit) is not None
+            assert decode_arrays([f"[{document},{document}]"], LIMIT, limit) is not None

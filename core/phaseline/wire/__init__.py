@@ -7,7 +7,7 @@ from phaseline.wire.decode import (
     Register,
     Subscribe,
     Unsubscribe,
-    decode_array,
+    decode_arrays,
     decode_client,
     decode_frames,
     decode_json,
@@ -15,7 +15,7 @@ from phaseline.wire.decode import (
     encode_event,
 )
 from phaseline.wire.host_status import HostStatus
-from phaseline.wire.ignored import ignored_fields, ignored_in_array, ignored_in_each
+from phaseline.wire.ignored import ignored_fields, ignored_in_array, ignored_in_arrays, ignored_in_each
 from phaseline.wire.message import encode_message, encode_refrain, needs_snapshot, seconds, timestamp
 from phaseline.wire.picture_run import encode_run, run_snapshot
 from phaseline.wire.progress import ProgressLines
@@ -46,7 +46,7 @@ __all__ = [
     "StageStatus",
     "Subscribe",
     "Unsubscribe",
-    "decode_array",
+    "decode_arrays",
     "decode_client",
     "decode_frames",
     "decode_json",
@@ -59,6 +59,7 @@ __all__ = [
     "encode_status",
     "ignored_fields",
     "ignored_in_array",
+    "ignored_in_arrays",
     "ignored_in_each",
     "job_status",
     "join_statuses",

@@ -16,7 +16,7 @@ from phaseline.errors import InvalidField
 from phaseline.model.events import JobProgress, Report
 from phaseline.text import one_line
 
-__all__ = ["check_percent", "ignored_fields", "ignored_in_array", "ignored_in_each"]
+__all__ = ["check_percent", "ignored_fields", "ignored_in_array", "ignored_in_arrays", "ignored_in_each"]
 
 # Fields of the photo protocol's messages that the server computes itself, so it does not need them.
 _UNUSED: Final = ("type", "timestamp", "success", "stages_completed", "photo_id")
@@ -55,8 +55,20 @@ def ignored_in_array(document: bytes | str) -> Sequence[_Names]:
     try:
         _shapes_decoder().decode(document)
     except (msgspec.MsgspecError, UnicodeError):
-        return [_unknown(fields, Report) for fields in _fields(_arrays, document) or ()]
+        return _unknown_in(document)
     return ()
+
+
+def ignored_in_arrays(frames: Sequence[str]) -> Sequence[_Names]:
+    """Return `ignored_fields` of each report in valid arrays, in their order; empty if there are none at all."""
+    with suppress(msgspec.MsgspecError, UnicodeError):
+        _shapes_decoder().decode_lines("\n".join(frames))
+        return ()
+    return [names for frame in frames for names in _unknown_in(frame)]
+
+
+def _unknown_in(array: bytes | str) -> list[_Names]:
+    return [_unknown(fields, Report) for fields in _fields(_arrays, array) or ()]
 
 
 def check_percent(value: object, document: bytes) -> None:

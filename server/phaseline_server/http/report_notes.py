@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from phaseline.model.events import Event, JobProgress
-from phaseline.wire import ignored_in_array, ignored_in_each
+from phaseline.wire import ignored_in_arrays, ignored_in_each
 
 __all__ = ["Fractions", "Notes", "notes_of", "notes_of_each"]
 
@@ -69,13 +69,11 @@ def notes_of_each(events: Sequence[Event], documents: Sequence[str | bytes], fra
 
     Args:
         events: The reports.
-        documents: One document for each, or an array of all.
+        documents: One document for each, or the frames with arrays of them.
         fractions: Records the reports.
     """
-    if len(documents) == 1 and documents[0][:1] in {"[", b"["}:
-        ignored = ignored_in_array(documents[0])
-    else:
-        ignored = ignored_in_each(documents)
+    arrays = [document for document in documents if isinstance(document, str) and document.startswith("[")]
+    ignored = ignored_in_arrays(arrays) if arrays else ignored_in_each(documents)
     hints = fractions.hints(events)
     if not hints and not any(ignored):
         return ()

@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import trio
 import trio_websocket
 
 from phaseline.model.events import JobProgress
 from phaseline_server.http.report_notes import Fractions
+from tests.support.raw_reporter import RawReporter, frame
 from tests.support.reporting import ws_url
 from tests.support.servers import client_of, server_process, serving
+
+Json = dict[str, Any]
 
 
 async def test_every_answer_to_a_report_lists_ignored_fields(tmp_path: Path) -> None:
@@ -83,3 +87,47 @@ def test_the_jobs_with_fractions_are_bounded() -> None:
     for n in range(5000):
         fractions.hint(JobProgress(job_id=str(n), phase="b", progress=0.5))
     assert len(fractions._counts) == 1000
+
+
+async def test_frames_that_arrive_together_are_answered_in_their_order(tmp_path: Path) -> None:
+    odd = frame(b"binary").replace(b"\x81", b"\x82", 1)
+    numbers = iter(range(1, 100))
+
+    def report(**fields: object) -> Json:
+        known = {"type": "job_progress", "job_id": "a", "stage": "b", "progress": 5}
+        return known | {"producer": "p", "producer_seq": next(numbers)} | fields
+
+    given = [
+        [report(), report(x=1)],
+        [],
+        [report(job_id="nobody"), report()],
+        report(y=1),
+        report(),
+        [report(progress="much"), report()],
+        [report()],
+    ]
+    async with server_process(tmp_path) as server, client_of(server.url) as client:
+        await client.post("/progress/start", json={"job_id": "a", "phases": ["b"]})
+
+        def exchange() -> list[Json]:
+            reporter, answers = RawReporter(int(server.url.rpartition(":")[2])), list[Json]()
+            frames = [frame(json.dumps(message).encode()) for message in given]
+            reporter.socket.sendall(b"".join([*frames[:4], odd, *frames[4:]]))
+            while len(answers) < 10:
+                answers += reporter.hear()
+            reporter.close()
+            return answers
+
+        answers = await trio.to_thread.run_sync(exchange)
+    assert [(each["type"], each.get("producer_seq"), each.get("ignored")) for each in answers] == [
+        ("ack", 1, None),
+        ("ack", 2, ["x"]),
+        ("error", 3, None),
+        ("ack", 4, None),
+        ("ack", 5, ["y"]),
+        ("error", None, None),
+        ("ack", 6, None),
+        ("error", 7, None),
+        ("ack", 8, None),
+        ("ack", 9, None),
+    ]

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from enum import Enum, auto
+from itertools import groupby
 from math import inf
 from typing import Any, Final, NoReturn
 
@@ -21,7 +23,7 @@ from phaseline.wire import (
     Register,
     Subscribe,
     Unsubscribe,
-    decode_array,
+    decode_arrays,
     decode_client,
     decode_frames,
     timestamp,
@@ -50,6 +52,20 @@ class Ended(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
+
+
+class _Form(Enum):
+    """The form of a frame, by its beginning."""
+
+    OBJECT = auto()
+    ARRAY = auto()
+    BINARY = auto()
+
+
+def _form(frame: str | bytes) -> _Form:
+    if not isinstance(frame, str):
+        return _Form.BINARY
+    return _Form.ARRAY if frame.startswith("[") else _Form.OBJECT
 
 
 class Session:
@@ -124,31 +140,32 @@ class Session:
             Ended: The client must be disconnected; later frames must not be handled.
         """
         await self._acks.wait_room()
-        single: list[str] = []
-        for frame in frames:
-            if isinstance(frame, str) and not frame.startswith("["):
-                single.append(frame)
-                continue
-            await self._take_each(single)
-            single = []
-            if isinstance(frame, str):
-                await self._take_array(frame)
+        for form, alike in groupby(frames, _form):
+            if form is _Form.ARRAY:
+                await self._take_arrays([frame for frame in alike if isinstance(frame, str)])
+            elif form is _Form.OBJECT:
+                await self._take_each(list(alike))
             else:
-                text = f"the frame is binary, of {len(frame)} bytes; allowed: text frames with a JSON object"
-                self._refuse(InvalidJSON(text))
-        await self._take_each(single)
+                for frame in alike:
+                    text = f"the frame is binary, of {len(frame)} bytes; allowed: text frames with a JSON object"
+                    self._refuse(InvalidJSON(text))
 
-    async def _take_array(self, frame: str) -> None:
+    async def _take_arrays(self, frames: Sequence[str]) -> None:
+        """Handle arrays of messages; reports are recorded together, also those of several frames."""
         settings = self._services.settings
-        messages = decode_array(frame, settings.max_message, settings.max_depth)
+        messages = decode_arrays(frames, settings.max_message, settings.max_depth)
         events = [message for message in messages or () if isinstance(message, Event)]
         if messages is not None and len(events) == len(messages):
-            await self._report(events, len(frame), [frame])
+            await self._report(events, sum(map(len, frames)), frames)
+            return
+        if len(frames) > 1:
+            for frame in frames:
+                await self._take_arrays([frame])
             return
         try:
-            documents = _array.decode(frame)
+            documents = _array.decode(frames[0])
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            await self._take_each([frame])
+            await self._take_each(frames)
         else:
             await self._take_each([bytes(document) for document in documents])
 
@@ -189,7 +206,7 @@ class Session:
         self._acks.answer(refusal(error, number_of(document)))
 
     async def _report(self, events: Sequence[Event], size: int, documents: Sequence[str | bytes]) -> None:
-        """Record reports that arrived together, in `size` bytes: one a document, or all in one array."""
+        """Record reports that arrived together, in `size` bytes: one a document, or in arrays."""
         try:
             self._show()
             taken = await self._tracker.take_all(events, self._worker.worker_of)
