@@ -13,6 +13,7 @@ from phaseline_server.door.limits import Limits
 __all__ = ["Outgoing"]
 
 _PIECE = 65_536  # bytes that are joined into one write, and that the client must read before the deadline
+_AT_ONCE = 262_144  # bytes that are written between two checkpoints
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close discards what is unsent and resets
 
 Spawn = Callable[[Callable[[], Awaitable[None]]], None]
@@ -61,7 +62,7 @@ class Outgoing:
         self._spawn = spawn
         self._on_cut = on_cut
         self._waiting: deque[tuple[bytes, int]] | None = None  # None: empty, so a write goes to the socket
-        self._rest = b""  # being sent; it must be sent completely, to keep frames whole
+        self._rest: bytes | memoryview = b""  # being sent; it must be sent completely, to keep frames whole
         self._bytes = self._messages = 0  # queued, of counted messages
         self._flushed: trio.Event | None = None
         self.most = limits.queue
@@ -110,7 +111,7 @@ class Outgoing:
         """Queue the rest of frames whose first `size` bytes are sent. The queue must be empty."""
         self.fd = -1
         self._waiting = deque()
-        self._rest = frames[size:]
+        self._rest = memoryview(frames)[size:]  # not a copy: a state may be large, and is shared by its subscribers
         self._spawn(self._drain)
 
     def drop(self) -> None:
@@ -181,7 +182,7 @@ class Outgoing:
         with memoryview(self._rest) as view:
             while sent < len(view):
                 try:
-                    sent += os.write(socket.fileno(), view[sent:])
+                    sent += os.write(socket.fileno(), view[sent : sent + _AT_ONCE])
                 except BlockingIOError:
                     if sent - begun >= _PIECE:
                         begun, scope.deadline = sent, trio.current_time() + self._limits.write_seconds
@@ -191,6 +192,8 @@ class Outgoing:
                         if self.ended:
                             raise
                         # `notify_closing` was called to wake the reader; the socket is still open.
+                else:
+                    await trio.lowlevel.cancel_shielded_checkpoint()  # a client that reads fast must not keep the turn
         self._rest = b""
 
     def _over(self) -> None:
