@@ -163,6 +163,8 @@ class Broadcaster:
         self._room = trio.Event()
         pending, self._pending = self._pending, []
         ahead, self._ahead = self._ahead, {}
+        if not self._places:
+            return
         bundle = self._round = Bundle(pending)
         most = max(1, min(_SLICE, _SLICE_BYTES // bundle.size))
         for channels, group in self._groups.items():

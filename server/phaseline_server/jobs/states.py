@@ -83,14 +83,16 @@ class Statuses:
             today: The counts of the day at this position, which are of all jobs.
             reads: Returns whether a job may be read, by its id; None if all may be.
         """
+        if reads is None and (known := self._reusable(position)) is not None:
+            return known
         jobs = [job for job in self._jobs.all() if not job.dismissed]
         if reads is not None:
             documents = await self.encode(job for job in jobs if reads(job.job_id))
             return JobsState(position, self._clock().wall_ns, documents, None)
         while (building := self._building.get(position)) is not None:
             await building.wait()
-        if self._state is not None and self._state[1].position == position and self._is_fresh(self._state[0]):
-            return self._state[1]
+        if (known := self._reusable(position)) is not None:
+            return known
         building = self._building[position] = trio.Event()
         try:
             documents = await self.encode(jobs)
@@ -101,6 +103,12 @@ class Statuses:
             del self._building[position]
             building.set()
         return state
+
+    def _reusable(self, position: Position) -> JobsState | None:
+        """Return the state of all jobs at `position` if it was encoded less than a second ago."""
+        if self._state is not None and self._state[1].position == position and self._is_fresh(self._state[0]):
+            return self._state[1]
+        return None
 
     def _is_fresh(self, at_ns: int) -> bool:
         return 0 <= self._clock().mono_ns - at_ns < _FRESH_NS
