@@ -78,8 +78,12 @@ class Watchdog:
         self._looked = moment
         turns = Turns()
         jobs = self._tracker.jobs()
-        self._tracker.workers.forget_others({name for job in jobs if job.ended is None for name in job.workers})
-        await turns.offer()
+        workers = set[str]()
+        for job in jobs:
+            if job.ended is None:
+                workers.update(job.workers)
+            await turns.offer()
+        self._tracker.workers.forget_others(workers, moment)
         for job in jobs:
             # Only if the job has not changed while other tasks ran.
             if self._tracker.has(job):

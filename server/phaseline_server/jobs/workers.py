@@ -53,10 +53,11 @@ class Workers:
         left = max((self._left[name] for name in names if name in self._left), key=_when, default=None)
         return left[0] if left is not None and left[1] else None
 
-    def forget_others(self, names: set[str]) -> None:
-        """Forget who left, but for `names`."""
+    def forget_others(self, names: set[str], before: Moment) -> None:
+        """Forget who left before a moment, except for `names`, the workers of the active jobs of that moment."""
         for name in self._left.keys() - names:
-            del self._left[name]
+            if self._left[name][0].mono_ns < before.mono_ns:
+                del self._left[name]
 
     def arrive(self, name: str) -> None:
         """Take in that a connection has this worker."""
