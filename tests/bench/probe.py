@@ -1,12 +1,15 @@
 """A bystander: how long `/health` and an acknowledgement take while others use the server, from a process of its own.
 
     python -m tests.bench.probe PORT
+    python -m tests.bench.probe PORT SUBSCRIBERS    only subscribe so many clients, and read what they are sent
 
 It prints a line once it has begun, and when its stdin closes, the latencies as JSON, in milliseconds.
 """
 
 import http.client
 import json
+import selectors
+import socket
 import sys
 import threading
 import time
@@ -16,6 +19,7 @@ from tests.bench.installed import connect, event, frame
 
 PAUSE = 0.02
 JOB = "job_0"
+END = b'"type":"job_completed"'
 
 
 class Probe:
@@ -68,5 +72,32 @@ class Probe:
         self._repeat("ack", once)
 
 
+def receive(port: int, count: int) -> None:
+    """Subscribe clients, and read what they are sent until stdin closes; report when all have received a job's end."""
+    ready = selectors.DefaultSelector()
+    ready.register(sys.stdin, selectors.EVENT_READ)
+    for _ in range(count):
+        sock = connect(port)
+        sock.sendall(frame(b'{"type":"subscribe","channels":["jobs"]}'))
+        ready.register(sock, selectors.EVENT_READ, bytearray())
+    print("begun", flush=True)
+    while True:
+        for key, _ in ready.select():
+            if key.fileobj is sys.stdin:
+                return
+            assert isinstance(key.fileobj, socket.socket)
+            more, last = key.fileobj.recv(1 << 18), key.data
+            assert more, "the server closed a connection"
+            last += more
+            if END in last:
+                count -= 1
+                if not count:
+                    print("received", flush=True)
+            del last[: 1 - len(END)]
+
+
 if __name__ == "__main__":
-    Probe(int(sys.argv[1])).run()
+    if sys.argv[2:]:
+        receive(int(sys.argv[1]), int(sys.argv[2]))
+    else:
+        Probe(int(sys.argv[1])).run()
