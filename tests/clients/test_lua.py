@@ -64,7 +64,7 @@ async def test_the_quick_starts_examples_as_printed(mode: str, tmp_path: Path) -
     assert error["error_details"] == {"detail": "Invalid parameter value"}
     assert error["stage"] == "applying_preset"
     # The example completes its job twice; the second is refused, said, and does no harm.
-    assert "can't accept job_failed while it is completed" in output
+    assert "can't accept job_failed after its end (completed)" in output
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -174,8 +174,10 @@ def _refusal(job: "ReportedJob", event: Event) -> str:
     if isinstance(event, JobStarted | JobQueued):
         return f"{refused} while it is {job.state}; end it first, or use another id"
     if job.waits is not None:
-        return f"{refused} while it is {job.state} in its queue; start it with job_started"
-    return f"{refused} while it is {job.state}; start it again with job_started"
+        when = "queued" if job.state is State.QUEUED else f"{job.state} in its queue"
+        return f"{refused} while it is {when}; start it with job_started"
+    when = f"after its end ({job.state})" if job.state.ended else f"while it is {job.state}"
+    return f"{refused} {when}; start it again with job_started"
 
 
 def _check_declared(job: "ReportedJob", event: JobStarted | JobQueued) -> None:
