@@ -113,10 +113,9 @@ def _slug(heading: str) -> str:
 
 
 def _right(rule: Rule) -> str:
-    right = _RIGHTS.get(rule.need, f"`{rule.need}`")
+    right = _RIGHTS.get(rule.need, f"`{rule.need}`") + (" or a link" if rule.linked else "")
     if rule.changing:
         right += f"; `admin` with {', '.join(f'`{name}`' for name in sorted(rule.changing))}"
-    right += " or a link" if rule.linked else ""
     return right if rule.filtered else f"{right}, whole server"
 
 
@@ -179,6 +178,10 @@ def _any_of(kinds: list[Schema], every: list[Schema]) -> str:
     return text if len(kinds) == len(every) else f"{text}, or null"
 
 
+def _number(value: float) -> str:
+    return "2^53" if value == 2**53 else f"{value:g}"  # the largest that JSON's readers hold exactly
+
+
 def _plain(schema: Schema) -> str:
     match schema.get("type"):
         case "array":
@@ -187,8 +190,8 @@ def _plain(schema: Schema) -> str:
             values = schema.get("additionalProperties")
             return f"object of {_kind(values)}" if values else "object"
         case "integer" | "number" as kind:
-            low, high = schema.get("minimum"), schema.get("maximum")
-            return f"{kind}{'' if low is None else f' from {low:g}'}{'' if high is None else f' to {high:g}'}"
+            bounds = (("from", schema.get("minimum")), ("to", schema.get("maximum")))
+            return " ".join((kind, *(f"{word} {_number(value)}" for word, value in bounds if value is not None)))
         case "string" if "maxLength" in schema:
             return f"string of at most {schema['maxLength']} characters"
         case None:
