@@ -177,7 +177,7 @@ class Watcher:
 
     def _give_up(self) -> None:
         self._unreadable = True
-        _log.exception("the command's output can't be read any more; its job gets no more progress")
+        _log.exception("the command's output can no longer be read; its job gets no more progress")
 
     def _read_progress(self, taken: Sequence[tuple[float, str, bytes]]) -> None:
         reader = self._reader

@@ -165,7 +165,7 @@ async def test_reports_are_kept_while_the_server_is_away_and_delivered_in_order(
     assert (kept.code, kept.out, kept.err) == (0, "", "")
     output = await phaseline(env, "phase", "a", "two")
     assert (output.code, output.out) == (0, "")
-    assert "kept and delivered later" in output.err
+    assert "stored and delivered later" in output.err
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         assert (await phaseline(env, "report", "a", "50")).code == 0
         found = await messages(server.url, "a")
@@ -211,7 +211,7 @@ async def test_a_kept_report_that_is_rejected_stops_no_other(env: Env, tmp_path:
     async with server_process(tmp_path, bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         ran = await phaseline(env, "done", "a")
         assert ran.code == 0
-        assert "a kept report of job never-started was rejected" in ran.err
+        assert "a stored report of job never-started was rejected" in ran.err
         assert (await job_status(server.url, "a"))["state"] == "completed"
 
 
@@ -276,10 +276,10 @@ TAKEN = b'{"success": true, "epoch": "e", "results": [{"success": true, "seq": 1
         (b"HTTP/1.1 200 OK\r\n\r\n{}", 1, "no Phaseline server"),
         (b"HTTP/1.1 404 Not Found\r\n\r\n<html>", 1, "answered HTTP 404"),
         (b"HTTP/1.1 301 Moved\r\nlocation: https://x/\r\n\r\n", 1, "answered HTTP 301"),
-        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n<html>", 0, "kept and delivered later"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{", 0, "kept and delivered later"),
-        (b"SSH-2.0-OpenSSH\r\n", 0, "kept and delivered later"),
-        (b"x" * 100_000, 0, "kept and delivered later"),
+        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n<html>", 0, "stored and delivered later"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{", 0, "stored and delivered later"),
+        (b"SSH-2.0-OpenSSH\r\n", 0, "stored and delivered later"),
+        (b"x" * 100_000, 0, "stored and delivered later"),
         (b"", 0, "did not answer in time; the report is kept"),
     ],
     ids=lambda value: value[:20].decode("ascii", "replace") if isinstance(value, bytes) else str(value),

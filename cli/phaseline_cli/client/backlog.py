@@ -49,12 +49,12 @@ def deliver(connection: Connection, paths: Sequence[Path]) -> None:
 def _deliver(connection: Connection, spool: Spool, deadline: float) -> None:
     while batch := _limited(spool, spool.send(_BATCH)):
         if time.monotonic() > deadline:
-            raise Away("more reports are kept than one command delivers")
+            raise Away("more reports are stored than one command delivers; run a command again")
         for record, result in zip(batch, _results(connection, spool, batch), strict=True):
             try:
                 check_result(result)
             except Rejected as error:
-                note(f"a kept report of job {record.job_id} was rejected: {error.message}")
+                note(f"a stored report of job {record.job_id} was rejected: {error.message}")
             spool.settle(record.number, accepted=bool(result["success"]))
 
 

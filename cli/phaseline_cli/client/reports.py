@@ -78,6 +78,6 @@ def _keep(spool: CommandSpool, report: dict[str, Any], reason: str, *, quiet: bo
                 thin(path)
     except (Locked, OSError) as error:
         why = getattr(error, "strerror", None) or "its folder is locked"
-        raise Failure(f"{reason}; the report can't be kept either: {why}", Exit.NO_SERVER) from error
+        raise Failure(f"{reason}; the report can't be stored either: {why}", Exit.NO_SERVER) from error
     if not quiet:
-        note(f"{reason}; the report is kept and delivered later")
+        note(f"{reason}; the report is stored and delivered later")

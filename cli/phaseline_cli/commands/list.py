@@ -54,7 +54,7 @@ def list_command(
     Fields: state, phase, host, name, workflow, series, message, id, server.
     """  # noqa: D301 - click reads the backspace
     if as_json and jsonl:
-        raise click.UsageError("--json and --jsonl exclude each other")
+        raise click.UsageError("--json and --jsonl can't be combined; leave out one")
     chosen = Filter(whole := " ".join((*words, text)))
     if chosen.problem:
         raise click.UsageError(chosen.problem)

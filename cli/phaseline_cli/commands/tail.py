@@ -52,7 +52,7 @@ def tail_command(job_id: str | None, *, since: str | None, jsonl: bool, output: 
         for event in follow(url, channels_of(() if job is None else (job,)), place):
             if not event.position or event.kind == "snapshot":
                 if event.position and place is not None:
-                    note("the events after this position are not kept any more; newer ones follow")
+                    note("the events after this position are no longer stored; newer ones follow")
                 continue
             message = json.loads(event.data)
             if job is not None and message.get("job_id") != job:

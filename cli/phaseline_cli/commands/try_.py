@@ -74,7 +74,7 @@ def _recording(file: BinaryIO) -> Iterator[tuple[float, str, bytes]]:
             time, stream, text = json.loads(line)
             data = base64.b64decode(text["b64"]) if isinstance(text, dict) else text.encode()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"line {row} of the recording is no [seconds, stream, text]: {line[:80]!r}") from error
+            raise ValueError(f"line {row} of the recording is not [seconds, stream, text]: {line[:80]!r}") from error
         yield float(time), str(stream), data
 
 

@@ -164,7 +164,7 @@ class _Waiting:
                 try:
                     self._stands(connection.job(job_id))
                 except Rejected as error:
-                    raise Failure(f"job {job_id!a} is not known any more", Exit(error.exit_code)) from error
+                    raise Failure(f"job {job_id!a} is no longer on the server", Exit(error.exit_code)) from error
 
     def _stands(self, status: dict[str, Any]) -> None:
         job_id = str(status["job_id"])

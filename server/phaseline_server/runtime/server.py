@@ -122,7 +122,7 @@ async def serve(
             try:
                 await _serve_while_leading(entrance, settings, data_dir, keeper)
             except* (Deposed, LogUnavailable) as errors:
-                _log.warning("this server does not lead the log any more", error=str(_first_of(errors)))
+                _log.warning("this server no longer leads the log", error=str(_first_of(errors)))
     finally:
         for listener in listeners:
             listener.socket.close()

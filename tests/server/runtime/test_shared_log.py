@@ -93,7 +93,7 @@ async def test_without_postgres_reports_are_rejected_kept_by_clients_and_accepte
                 assert (answer.status_code, answer.json()["code"]) == (503, "LOG_UNAVAILABLE")
             env = environment(PROGRESS_URL=box.server.url, XDG_STATE_HOME=str(tmp_path / "state"))
             ran = await phaseline(env, "start", "cli")
-            assert (ran.code, "is kept and delivered later" in ran.err) == (0, True)
+            assert (ran.code, "is stored and delivered later" in ran.err) == (0, True)
             own_postgres.start()
             taken[10 + round_] = await report_until_accepted(box, 10 + round_)
             assert (await phaseline(env, "phase", ran.out.strip(), "load")).code == 0

@@ -129,7 +129,7 @@ class History:
         whole = all(len(row) == size for row in kept.rows) and len(kept.rows) == len(kept.known)
         sound = kept.band.sound and kept.noise.sound and kept.bias.sound
         if kept.version != VERSION or not whole or not sound or len(set(kept.names)) < len(kept.names):
-            raise ValueError(f"a series' state of version {kept.version} is not what this program wrote; learn it anew")
+            raise ValueError(f"a series' state of version {kept.version} is not valid; it is learned again")
         series = cls()
         series.names = kept.names
         series.index = {name: i for i, name in enumerate(kept.names)}

@@ -247,7 +247,7 @@ class Store:
         kept = msgspec.msgpack.decode(data, type=_Common)  # its errors are ValueErrors
         sound = kept.band.sound and kept.cold.sound and kept.noise.sound
         if kept.version != _VERSION or not sound or not all(each.sound for each in kept.workflows.values()):
-            raise ValueError(f"what all series have in common, of version {kept.version}, can't be used")
+            raise ValueError(f"the shared state of all series, of version {kept.version}, is not valid")
         self.band, self.cold, self.noise, self._workflows = kept.band, kept.cold, kept.noise, kept.workflows
         self._bound()
 

@@ -208,7 +208,7 @@ class Delivery:
             self._give_up()
             if not self._warned:
                 self._warned = True
-                warn("no connection to %s (%s); reports are kept and delivered later", self._address.url, reason)
+                warn("no connection to %s (%s); reports are stored and delivered later", self._address.url, reason)
             await self._rest(pause * random.uniform(0.5, 1.0) if welcome else _UNWELCOME_S)  # noqa: S311 - no secret
             pause = min(2 * pause, longest)
 

@@ -109,7 +109,7 @@ export const JOB = {
   picture: "Picture",
   raw: "Raw JSON",
   dismiss: "Dismiss",
-  dismissAsk: "Dismiss this job? It leaves the lists and counts, and stays in the history.",
+  dismissAsk: "Dismiss this job? Lists and counts no longer show it; the history does.",
   dismissDenied: "Your token does not allow this.",
   shortened: "shortened",
   skipped: "skipped",
@@ -179,10 +179,10 @@ export const SHARING = {
   toCopy: "Copy this link:",
   open: "This server has no tokens, so everybody who can reach it can read the job.",
   /** @param {string} time */
-  until: (time) => `It shows this job, and no other, without a token, until ${time}.`,
+  until: (time) => `It shows only this job, without a token, until ${time}.`,
   /** @param {number} count */
   revoke: (count) => (count === 1 ? "Revoke the link" : `Revoke all ${count} links to this job`),
-  revoked: "No link to this job is valid any more.",
+  revoked: "All links to this job are revoked.",
 };
 
 export const HISTORY = {

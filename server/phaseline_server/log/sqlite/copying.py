@@ -28,7 +28,7 @@ class SqliteCopy:
             DiskFull: There is no room to open it.
         """
         if not create and find_journal(data_dir) is None:
-            raise JournalUnusable(f"{data_dir} has no journal; allowed: a data directory that a server has used")
+            raise JournalUnusable(f"{data_dir} has no journal; choose the data directory of a server")
         self._journal = Journal.open(data_dir)
         self._connection = sqlite3.connect(self._journal.path, isolation_level=None)
         self.name = self._journal.name
