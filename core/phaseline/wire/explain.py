@@ -29,7 +29,9 @@ _WORDS: Final = {dict: "an object", bool: "true or false", Position: "an object 
 
 def not_json(error: Exception, document: bytes) -> InvalidJSON:
     """Return the error for a `document` that is not valid JSON according to `error`."""
-    reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).removeprefix("JSON is malformed: ")
+    reason = str(error).removeprefix("JSON is malformed: ")
+    if isinstance(error, RecursionError):
+        reason = "nested too deeply"
     if not document.strip():
         reason = "it is empty"
     if lone := _LONE_SURROGATE.search(document):

@@ -29,16 +29,16 @@ from phaseline_tui.model.state import ViewState
 from phaseline_tui.screens.jobs import JobsScreen
 from phaseline_tui.screens.views import VIEWS, View, ViewScreen, offered, view_called
 from phaseline_tui.terminal.termination import handle_termination
-from phaseline_tui.terminal.textual_internals import accept_any_bytes, write
+from phaseline_tui.terminal.textual_internals import write
 from phaseline_tui.user.keys import bindings
-from phaseline_tui.user.remembered import Remembered, read_remembered, write_remembered
+from phaseline_tui.user.remembered import Remembered, write_remembered
 from phaseline_tui.user.settings import Settings
 from phaseline_tui.widgets.messages import BatchesReceived
 
 if TYPE_CHECKING:
     from phaseline_tui.link import Links
 
-__all__ = ["ProgressApp", "run"]
+__all__ = ["ProgressApp"]
 
 _TICK: Final = 1.0
 """Seconds between two updates of times on the screen."""
@@ -314,18 +314,3 @@ def _collect_garbage() -> None:
     """Enable garbage collection, but exempt the objects of the start, which live until the end."""
     gc.freeze()
     gc.enable()
-
-
-def run(servers: Sequence[ServerAddress], settings: Settings, access: Access) -> int:
-    """Follow `servers` until the user quits; return the exit code.
-
-    Args:
-        servers: At least one server.
-        settings: The user's settings.
-        access: Tokens and certificates.
-    """
-    remembered = read_remembered() if settings.remember else None
-    accept_any_bytes()
-    app = ProgressApp(servers, access=access, settings=settings, remembered=remembered)
-    app.run()
-    return app.return_code or 0

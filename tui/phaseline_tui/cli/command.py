@@ -107,7 +107,7 @@ def progress_tui(  # noqa: PLR0913 (one parameter per flag)
 
             sys.exit(follow(servers, settings, access, once=once))
         gc.disable()  # a start makes no garbage, and collecting takes a tenth of its time; `app` enables it later
-        from phaseline_tui.app.app import run  # noqa: PLC0415 (imports Textual)
+        from phaseline_tui.app.start import run  # noqa: PLC0415 (imports Textual)
 
         sys.exit(run(servers, settings, access))
     except PhaselineError as error:
