@@ -78,7 +78,7 @@ def test_a_number_that_begins_with_a_step_as_large_as_the_others_counts() -> Non
     assert read(*(f"load {n}%\n" for n in (40, 41, 42, 90))).progress.now.run is None
 
 
-def test_a_line_that_says_in_words_that_its_number_is_progress_counts_at_once() -> None:
+def test_a_line_whose_words_name_progress_counts_at_once() -> None:
     for line in (
         "a.wav: 42% complete, ratio=0.5",
         "[ 42%] [ 0m03s remaining]",
