@@ -12,7 +12,7 @@ from phaseline_server.log.protocol import Store
 __all__ = ["CourseStorage"]
 
 
-class _Stored(msgspec.Struct, frozen=True, array_like=True):
+class _StoredCourse(msgspec.Struct, frozen=True, array_like=True):
     """A course, and its place in the order in which courses were written last."""
 
     started_ns: int
@@ -22,7 +22,7 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(_Stored)
+_decoder: Final = msgspec.msgpack.Decoder(_StoredCourse)
 
 
 class CourseStorage(StateStorage):
@@ -44,7 +44,7 @@ class CourseStorage(StateStorage):
         if course is None:
             return None
         self._order += 1
-        return _encoder.encode(_Stored(course.started_ns, course.step_s, course.values.tobytes(), self._order))
+        return _encoder.encode(_StoredCourse(course.started_ns, course.step_s, course.values.tobytes(), self._order))
 
     def restore(self, learned: Learned) -> None:
         """Take the courses out of what an engine has loaded, and keep them in memory again."""
