@@ -97,7 +97,7 @@ class Ticket(msgspec.Struct, kw_only=True):
 
 
 class ClientList(msgspec.Struct, kw_only=True):
-    """The connected clients."""
+    """The connected clients. All their `channels` are at most 1000; `channel_count` is the number of a client's own."""
 
     success: Literal[True]
     clients: list[dict[str, Any]]
@@ -105,11 +105,12 @@ class ClientList(msgspec.Struct, kw_only=True):
 
 
 class StreamStatus(msgspec.Struct, kw_only=True):
-    """The state of the stream."""
+    """The state of the stream. `channels` has at most about 1000, with their subscribers; `channel_count` is of all."""
 
     success: Literal[True]
     connected_clients: int
     channels: dict[str, int]
+    channel_count: int
     queued_messages: int
     messages_sent: int
     slow_subscribers: int

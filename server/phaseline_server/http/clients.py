@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -47,7 +48,11 @@ class Client:
 
 
 class Clients:
-    """All connected clients."""
+    """All connected clients.
+
+    Attributes:
+        subscribers: The number of clients of each channel.
+    """
 
     def __init__(self, patience: float = 300.0, most: int = 10_000, name_bytes: int = 64 * 2**20) -> None:
         """Create an empty registry.
@@ -62,7 +67,8 @@ class Clients:
         self._most_name_bytes = name_bytes
         self._name_bytes = 0
         self._clients: dict[str, Client] = {}
-        self._polling: dict[str, Client] = {}  # a subset: scanning all clients on each arrival would be too slow
+        self._polling: OrderedDict[str, Client] = OrderedDict()  # the one that was silent for longest first
+        self.subscribers: Counter[str] = Counter()
 
     def add(self, position: Position) -> Client:
         """Add the client of a WebSocket."""
@@ -93,8 +99,14 @@ class Clients:
         client = self._polling.get(client_id)
         if client is None or client.grant != grant:
             raise UnknownClient(client_id)
-        client.seen = trio.current_time()
+        self.see(client)
         return client
+
+    def see(self, client: Client) -> None:
+        """Record that a polling client is active."""
+        client.seen = trio.current_time()
+        if client.client_id in self._polling:
+            self._polling.move_to_end(client.client_id)
 
     def subscribe(self, client: Client, channels: frozenset[str]) -> None:
         """Replace the channels of a client.
@@ -113,6 +125,7 @@ class Clients:
                 f"{self._most_name_bytes}; subscribe to fewer channels, or try again later"
             )
         self._name_bytes = total
+        self._count(client.channels, channels)
         client.channels = channels
 
     def remove(self, client: Client) -> None:
@@ -120,6 +133,7 @@ class Clients:
         if self._clients.pop(client.client_id, None) is None:
             return
         self._name_bytes -= _size(client.channels)
+        self._count(client.channels, frozenset())
         if self._polling.pop(client.client_id, None) is not None and client.grant is not None:
             self._shares.give_back(client.grant)
 
@@ -130,8 +144,15 @@ class Clients:
 
     def _drop_silent(self) -> None:
         limit = trio.current_time() - self._patience
-        for client in [client for client in self._polling.values() if client.seen < limit]:
+        while (client := next(iter(self._polling.values()), None)) is not None and client.seen < limit:
             self.remove(client)
+
+    def _count(self, before: frozenset[str], after: frozenset[str]) -> None:
+        self.subscribers.update(after - before)
+        for channel in before - after:
+            self.subscribers[channel] -= 1
+            if not self.subscribers[channel]:
+                del self.subscribers[channel]
 
 
 def _size(channels: frozenset[str]) -> int:

@@ -6,6 +6,7 @@ no messages.
 
 import re
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import Annotated, Any, Final, TypeVar, get_args
 
 import msgspec
@@ -16,7 +17,7 @@ from quart import Response, request
 from phaseline.errors import InvalidField, PhaselineError
 from phaseline.model.events import BaseEvent, Report, one_line
 from phaseline.protocol import PROTOCOL
-from phaseline.stream import JOBS, PHOTOS, SYSTEM, Position
+from phaseline.stream import HOSTS, JOBS, PHOTOS, SYSTEM, Position
 from phaseline.wire import (
     Auth,
     ClientMessage,
@@ -46,6 +47,9 @@ __all__ = ["Broadcast", "Disconnect", "Handshake", "Send", "add_handlers"]
 T = TypeVar("T")
 
 _MOST_MESSAGES: Final = 1000
+_MOST_LISTED: Final = 1000
+"""Maximum number of channels in a list of them; clients choose their names, and may have hundreds of thousands."""
+_COMMON: Final = (JOBS, PHOTOS, SYSTEM, HOSTS)
 _TYPE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _REPORTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Report))
 
@@ -129,7 +133,7 @@ class _Fallback:
             budget=answers,
             hold=hold,
         )
-        client.seen = trio.current_time()
+        self._clients.see(client)
         if ack is None:
             client.position = missed.position
         answer: dict[str, object] = {
@@ -213,29 +217,31 @@ class _Fallback:
         return {"success": True, "seq": position.seq, "channel": body.channel}
 
     def clients(self) -> dict[str, object]:
-        present = trio.current_time()
-        clients = [
-            {
+        present, room, clients = trio.current_time(), _MOST_LISTED, []
+        for client in self._clients.all():
+            listed = sorted(islice(client.channels, room))
+            room -= len(listed)
+            shown = {
                 "client_id": client.client_id,
                 "client_type": client.client_type,
                 "transport": client.transport,
-                "channels": sorted(client.channels),
+                "channels": listed,
+                "channel_count": len(client.channels),
                 "connected_seconds": round(present - client.since, 3),
                 "idle_seconds": round(present - client.seen, 3) if client.transport == "polling" else 0.0,
             }
-            for client in self._clients.all()
-        ]
+            clients.append(shown)
         return {"success": True, "clients": clients, "count": len(clients)}
 
     def status(self) -> dict[str, object]:
-        clients, fan_out = self._clients.all(), self._tracker.log.statistics()
-        channels: dict[str, int] = {}
-        for channel in (channel for client in clients for channel in client.channels):
-            channels[channel] = channels.get(channel, 0) + 1
+        subscribers, fan_out = self._clients.subscribers, self._tracker.log.statistics()
+        common = {channel: subscribers[channel] for channel in _COMMON if channel in subscribers}
+        channels = dict(islice(subscribers.items(), _MOST_LISTED)) | common
         return {
             "success": True,
-            "connected_clients": len(clients),
+            "connected_clients": len(self._clients.all()),
             "channels": dict(sorted(channels.items())),
+            "channel_count": len(subscribers),
             "queued_messages": fan_out.queued,
             "messages_sent": fan_out.delivered,
             "slow_subscribers": fan_out.ended_slow,
