@@ -139,6 +139,8 @@ class Watcher:
 
     def _watch(self) -> None:
         tee, lost, spent = self._tee, 0, 0.0
+        if self._reader.progress.now.phase is not None:  # such as the first one of a program that is silent in it
+            self._report(self._reader.progress.now)
         while not tee.at_end:
             tee.more.wait(QUIET)
             if tee.lost > lost:

@@ -10,6 +10,7 @@ import trio
 
 from phaseline_cli.run.command import name_of, series_of, workflow_of
 from phaseline_cli.run.facts import input_facts
+from tests.support.commands import messages
 from tests.support.servers import server_process
 
 BARS = """
@@ -58,6 +59,20 @@ async def test_phases_and_the_end_arrive(phaseline: str, env: dict[str, str], tm
     assert found["bad"]["state"] == "failed"
     assert found["bad"]["result"] == {"exit_code": 3, "error": "Error: no disk"}
     assert found["ended"]["state"] == "cancelled"
+
+
+async def test_the_first_phase_of_a_silent_program_is_reported(
+    phaseline: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    own = tmp_path / "config" / "phaseline" / "adapters"
+    own.mkdir(parents=True)
+    (own / "own.toml").write_text("name = 'own'\nmatch = ['true ']\nphases = ['load', 'render']\nbegin = 'load'\n")
+    async with server_process(folder(tmp_path), bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
+        assert await run(phaseline, env, "--id", "silent", "--", "true") == 0
+        with trio.fail_after(60):
+            while "job_completed" not in str(reported := await messages(server.url, "silent")):
+                await run(phaseline, env, "--", "false")  # as above
+    assert [message["stage"] for message in reported if message["type"] == "job_progress"] == ["load"]
 
 
 async def test_reports_made_while_the_server_is_away_arrive_with_the_next_run(
