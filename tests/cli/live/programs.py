@@ -1,7 +1,12 @@
 """Real programs with small inputs: how each is run, and what of it is reported."""
 
+import random
+import shutil
+import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 __all__ = ["PROGRAMS", "Program"]
@@ -15,6 +20,19 @@ def test_it(number):
 """
 FFMPEG = ("-threads", "1", "-bitexact", "-c:v", "mpeg4")
 PIP = ("--no-index", "--no-compile", "--no-deps", "--disable-pip-version-check")
+APT = (
+    *("-o", "Dir::Etc::SourceParts=-", "-o", "Dir::Etc::SourceList={in}/sources.list", "-o", "Dir::State={in}/state"),
+    *("-o", "Dir::Cache={in}/cache", "-o", "Dir::State::Status=/dev/null", "-o", "APT::Sandbox::User="),
+)
+PACKAGE = """Package: shots
+Version: 1.0
+Architecture: all
+Maintainer: x <x@example.org>
+Description: shots
+Filename: ./noise
+Size: {size}
+SHA256: {digest}
+"""
 TQDM = "import time, tqdm\nfor _ in tqdm.tqdm(range(40), desc='tiles'): time.sleep(0.02)\n"
 NINJA = "rule make\n  command = sleep 0.05 && echo $out > $out\n" + "".join(f"build o{n}: make\n" for n in range(12))
 CLICK = """
@@ -127,6 +145,18 @@ PROGRAMS = {
         "7zz a -bsp1 -mx -mmt",
         r"\d+% |^ *\d*%|^\s+$|^7-Zip|^ 64-bit|[Bb]ytes|MB",
     ),
+    "apt-get": Program(
+        ("apt-get", *APT, "download", "shots"),
+        ("read lists", "download"),
+        "apt-get -o -o -o -o -o -o download shots",
+        r"^Fetched ",
+    ),
+    "yt-dlp": Program(
+        ("yt-dlp", "--ignore-config", "--limit-rate", "2M", "-o", "out.mp4", "{http}/film.mp4"),
+        ("extract", "download"),
+        "yt-dlp --ignore-config --limit-rate 2M -o",
+        r"^\[download\] +[\d.]+%",
+    ),
     "tqdm": Program((sys.executable, "../in/tiles.py"), ("tiles",), "python", r"^tiles: "),
     "click": Program((sys.executable, "../in/frames.py"), None, "python", r"^frames", pipe_fraction=False),
 }
@@ -134,10 +164,6 @@ PROGRAMS = {
 
 def make_inputs(folder: Path) -> None:
     """Write what the programs work on."""
-    import random  # noqa: PLC0415
-    import subprocess  # noqa: PLC0415
-    import zipfile  # noqa: PLC0415
-
     folder.mkdir()
     chance = random.Random(7)
     (folder / "noise").write_bytes(chance.randbytes(2 << 20))
@@ -145,6 +171,9 @@ def make_inputs(folder: Path) -> None:
     (folder / "build.ninja").write_text(NINJA)
     (folder / "tiles.py").write_text(TQDM)
     (folder / "frames.py").write_text(CLICK)
+    (folder / "film.mp4").write_bytes(chance.randbytes(1 << 20))
+    if shutil.which("apt-get"):
+        _make_apt_lists(folder)
     with zipfile.ZipFile(folder / "shots-1.0-py3-none-any.whl", "w") as wheel:
         info = "shots-1.0.dist-info"
         wheel.writestr("shots.py", "print('shots')\n")
@@ -158,3 +187,14 @@ def make_inputs(folder: Path) -> None:
     who = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main")
     for command in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "files")):
         subprocess.run(["git", *who, *command], cwd=repository, check=True)
+
+
+def _make_apt_lists(folder: Path) -> None:
+    """Write what `apt-get update` would know of a repository in this folder."""
+    noise = (folder / "noise").read_bytes()
+    (folder / "Packages").write_text(PACKAGE.format(size=len(noise), digest=sha256(noise).hexdigest()))
+    (folder / "sources.list").write_text(f"deb [trusted=yes] copy:{folder} ./\n")
+    for name in ("state/lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True)
+    argv = ["apt-get", *(word.format(**{"in": folder}) for word in APT), "update"]
+    subprocess.run(argv, check=True, capture_output=True)

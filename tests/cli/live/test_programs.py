@@ -20,6 +20,7 @@ from tests.support.terminals import Ended, in_pipes, in_terminal
 
 pytestmark = pytest.mark.slow
 
+NEEDS = {name: pytest.mark.needs(name) for name in ("apt-get", "yt-dlp")}
 WAYS = {"pipe": in_pipes, "pty": in_terminal}
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
@@ -71,7 +72,7 @@ def written(folder: Path) -> dict[str, str]:
 
 @pytest.mark.needs("7zz", "convert", "curl", "ffmpeg", "git", "ninja", "pv", "rsync", "wget", "xz", "zstd")
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=NEEDS.get(name, ())) for name in PROGRAMS])
 def test_a_program_runs_as_without_us_and_is_reported(
     name: str, way: str, inputs: Path, http: str, url: str, env: dict[str, str]
 ) -> None:
