@@ -23,6 +23,9 @@ _SOURCES: Final = {
     "log": "Follow a log file.",
     "comfyui": "Follow the prompts of a ComfyUI server.",
     "a1111": "Follow the images of a Stable Diffusion web UI (AUTOMATIC1111, Forge).",
+    "tsp": "Follow the jobs of task-spooler.",
+    "pueue": "Follow the tasks of pueue.",
+    "slurm": "Follow your jobs in Slurm.",
 }
 """Each source and its line of help; `NAME_command` in this module takes its options."""
 
@@ -165,6 +168,36 @@ a1111_command: Final = _server_command(
 
     The web UI has to be started with --api.
     """,
+)
+
+
+def _queue_command(name: str, text: str) -> click.Command:
+    """Return the command of a source that is the queue of another program."""
+
+    @click.command(name, help=text, short_help=_SOURCES[name])
+    @click.option("--until-idle", is_flag=True, help="Stop when nothing runs and nothing waits. [never]")
+    @click.option("--facts", metavar="NAMES", help="Facts to send about this machine. [PROGRESS_FACTS, else all]")
+    @server_options
+    @click.pass_context
+    def command(ctx: click.Context, *, until_idle: bool, facts: str | None, url: str | None) -> None:
+        room = import_module(f"phaseline_cli.watch.{name}")
+        _watch(ctx, lambda reporter: room.watch_program(reporter, until_idle=until_idle), url, facts)
+
+    return command
+
+
+tsp_command: Final = _queue_command(
+    "tsp",
+    """Report each job of task-spooler: its place in the queue, its start, and its exit code.
+
+    TS_SOCKET chooses the queue, as for `tsp` itself.
+    """,
+)
+pueue_command: Final = _queue_command(
+    "pueue", "Report each task of your pueue: its group, its place there, its start, and its exit code."
+)
+slurm_command: Final = _queue_command(
+    "slurm", "Report each of your jobs in Slurm: its partition, its place there, its start, and its end."
 )
 
 
