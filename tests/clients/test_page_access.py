@@ -1,17 +1,24 @@
-"""The web page with tokens, and behind a proxy: below a path, and without WebSocket."""
+"""The web page with tokens, over TLS and ssh, and behind a proxy: below a path, and without WebSocket."""
 
+import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from getpass import getuser
 from pathlib import Path
 
+import httpx
 import pytest
 
 from phaseline_server.access.grant import Scope
 from phaseline_server.access.tokens import TokenFile
 from tests.support.browser import Browser, browser
+from tests.support.certificates import make_certificate
 from tests.support.ports import free_port
 from tests.support.servers import client_of, server_process, serving
+from tests.support.sshd import SSHD, SshBox, ssh_box
+from tests.support.waiting import until
 from tests.support.web_page import LIVE, column, press, report
 
 pytestmark = pytest.mark.needs("chromium")
@@ -37,6 +44,17 @@ http {{
       {more}
       proxy_read_timeout 75s;
     }}
+  }}
+}}
+"""
+_CADDY = """
+{{
+  admin off
+  auto_https off
+}}
+http://127.0.0.1:{port} {{
+  handle_path /jobs/board/* {{
+    reverse_proxy {upstream}
   }}
 }}
 """
@@ -90,6 +108,90 @@ async def test_the_page_works_below_a_path_with_what_the_proxy_lets_through(
             await follow(tab, url, server.url, way)
         # Chromium itself reports the attempts that the proxy rejects.
         assert [each for each in tab.problems if "/ws" not in each and "status of 503" not in each] == []
+
+
+@contextmanager
+def caddy(directory: Path, upstream: str) -> Iterator[str]:
+    """Run Caddy in front of a server, below a path, and yield the path's address."""
+    directory.mkdir()
+    port = free_port()
+    config = directory / "Caddyfile"
+    config.write_text(_CADDY.format(port=port, upstream=upstream))
+    environment = os.environ | dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), str(directory))
+    with subprocess.Popen(["caddy", "run", "--config", str(config)], env=environment) as process:
+        try:
+            yield f"http://127.0.0.1:{port}/jobs/board/"
+        finally:
+            process.terminate()
+
+
+async def until_open(port: int | None) -> None:
+    """Wait until a program listens on a port."""
+
+    def opens() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port or 0)).close()
+        except OSError:
+            return False
+        return True
+
+    await until(opens)
+
+
+@pytest.mark.needs("caddy")
+async def test_the_page_works_below_a_path_of_caddy(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    async with server_process(tmp_path / "data") as server, browser(tmp_path / "chromium") as tab:
+        with caddy(tmp_path / "caddy", server.url) as url:
+            await until_open(httpx.URL(url).port)
+            await follow(tab, url, server.url, "ws")
+        assert [each for each in tab.problems if "/ws" not in each] == []
+
+
+@pytest.mark.needs("openssl")
+async def test_the_page_works_over_tls(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    made = make_certificate(tmp_path)
+    flags = ("--tls-cert", str(made.certificate), "--tls-key", str(made.key))
+    async with (
+        server_process(tmp_path / "data", *flags) as server,
+        client_of(server.url, verify=made.trusted()) as client,
+        browser(tmp_path / "chromium", f"--ignore-certificate-errors-spki-list={made.key_hash()}") as tab,
+    ):
+        await report(client, "start", job_id="a", name="Shot 7")
+        await tab.go(server.url)
+        await tab.until(f"{LIVE} && location.protocol === 'https:' && phaseline.link.way === 'ws'")
+        await tab.until(f"{column('name')} === 'Shot 7'")
+        await tab.until("navigator.serviceWorker.controller?.state === 'activated'")
+        assert tab.problems == []
+
+
+@contextmanager
+def forwarded(box: SshBox, far: int | None) -> Iterator[int]:
+    """Forward a free port to a port of a box, and yield it."""
+    port = free_port()
+    command = [*box.client.split(), "-N", "-L", f"127.0.0.1:{port}:127.0.0.1:{far}"]
+    with subprocess.Popen([*command, "-p", str(box.port), f"{getuser()}@127.0.0.1"]) as process:
+        try:
+            yield port
+        finally:
+            process.terminate()
+
+
+@pytest.mark.needs("ssh", "ssh-keygen", "ps", SSHD)
+async def test_the_page_works_through_a_forwarded_port_of_ssh(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    async with (
+        server_process(tmp_path / "data") as server,
+        client_of(server.url) as client,
+        browser(tmp_path / "chromium") as tab,
+    ):
+        with ssh_box(tmp_path / "box") as box, forwarded(box, httpx.URL(server.url).port) as port:
+            await until_open(port)
+            await report(client, "start", job_id="a", name="Shot 7")
+            await tab.go(f"http://localhost:{port}/")
+            await tab.until(f"{LIVE} && phaseline.link.way === 'ws' && {column('name')} === 'Shot 7'")
+            assert tab.problems == []
 
 
 async def test_the_page_asks_for_a_token_and_shows_the_reason(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Certificates for tests, made by openssl."""
 
+import hashlib
 import ssl
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +17,14 @@ class Certificate(NamedTuple):
     def trusted(self) -> ssl.SSLContext:
         """Return what a client needs in order to trust it, and nothing else."""
         return ssl.create_default_context(cafile=str(self.certificate))
+
+    def key_hash(self) -> str:
+        """Return the SHA-256 of the public key, by which Chromium trusts a certificate."""
+        text = subprocess.run(
+            ["openssl", "x509", "-in", str(self.certificate), "-noout", "-pubkey"], check=True, capture_output=True
+        ).stdout
+        der = ssl.PEM_cert_to_DER_cert(text.decode().replace("PUBLIC KEY", "CERTIFICATE"))
+        return b64encode(hashlib.sha256(der).digest()).decode()
 
 
 def make_certificate(directory: Path, name: str = "server", hosts: str = "DNS:localhost,IP:127.0.0.1") -> Certificate:
