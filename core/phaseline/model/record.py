@@ -108,16 +108,17 @@ def encode_job(job: Job) -> bytes:
     )
 
 
-def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
+def decode_job(record: bytes, now: Moment, *, same_clock: bool, interrupted: bool = True) -> Job:
     """Return the job of a record that another process encoded.
 
-    A job that has not ended is marked as interrupted; estimates do not learn from durations that span the gap.
+    With `interrupted`, a job that has not ended is marked so; estimates do not learn from durations that span the gap.
 
     Args:
         record: The result of `encode_job`.
         now: The present.
         same_clock: Whether the record's monotonic times and `now` are of the same clock, that is, the machine has not
             rebooted since. Otherwise the wall clock gives the elapsed time, or 0 if it went back.
+        interrupted: Whether reports may have been missed since.
 
     Raises:
         msgspec.DecodeError: The bytes are not a record.
@@ -145,7 +146,7 @@ def decode_job(record: bytes, now: Moment, *, same_clock: bool) -> Job:
     job.waits, job.orders = kept.waits, kept.orders
     job.info_weight = weight(record)  # of all facts: it is counted in a moment
     job.timeline = _timeline(kept, shifted(kept.boundary), shift_ns)
-    if not job.state.ended:
+    if interrupted and not job.state.ended:
         job.timeline.interrupt()
     return job
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
+from urllib.parse import urlsplit
 
 from quart import Response, request, websocket
 from quart.wrappers import Request, Websocket
@@ -34,7 +35,8 @@ class Guard:
             keeper: The tokens.
             rules: The rule of each endpoint.
         """
-        self._hosts = Hosts(settings.bind, settings.allow_host)
+        advertised = urlsplit(settings.advertise).hostname
+        self._hosts = Hosts(settings.bind, (*settings.allow_host, *((advertised,) if advertised else ())))
         self._origins = Origins(settings.allow_origin)
         self._keeper = keeper
         self._rules = rules

@@ -32,9 +32,11 @@ class Access:
     Attributes:
         grant: The grant; None before the client sends a token, and after that token is revoked or expires.
         granted: Set once there is a grant.
+        secret: The token that the client sent, to be shown to the leader of a shared log; "" if there is none.
     """
 
-    def __init__(self, keeper: "Keeper", grant: Grant | None = None) -> None:
+    def __init__(self, keeper: "Keeper", grant: Grant | None = None, secret: str = "") -> None:
+        self.secret = secret
         self._keeper = keeper
         self._on_end: set[Callable[[], None]] = set()
         self.grant: Grant | None = None
@@ -60,6 +62,7 @@ class Access:
             Unauthorized: `text` is neither; the previous grant stays.
         """
         self._take(self._keeper.grant_of(text, tickets=True))
+        self.secret = text
 
     def reads(self, job_id: str) -> bool:
         """Return whether data about this job may be read; "" stands for data about no job."""
@@ -141,7 +144,7 @@ class Keeper:
         if self.is_open:
             return Access(self, OPEN)
         text = read_token()
-        return Access(self, None if text is None else self.grant_of(text, tickets=tickets))
+        return Access(self, None if text is None else self.grant_of(text, tickets=tickets), text or "")
 
     def grant_of(self, text: str, *, tickets: bool) -> Grant:
         """Return the grant of a token or, if `tickets` is true, of a ticket. A ticket is valid once.

@@ -56,6 +56,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             LOG,
         ),
     ] = "sqlite"
+    advertise: Annotated[
+        str,
+        about(
+            _DATA,
+            "URL",
+            "Address at which other servers of a shared log reach this one. [the first listen address]",
+            URL,
+        ),
+    ] = ""
     done_ttl: Annotated[
         float,
         about(_DATA, "SECONDS", "Retention of the final snapshot of a picture's run.", least=0, most=_YEAR),

@@ -131,7 +131,10 @@ class JobList(msgspec.Struct, kw_only=True):
 
 
 class Health(msgspec.Struct, kw_only=True):
-    """The server is running. Once tokens exist, the counts need one that reads the whole server."""
+    """The server is running. Once tokens exist, the counts need one that reads the whole server.
+
+    `term`, `leader` and `lagSeconds` are those of a log that servers share.
+    """
 
     status: Literal["ok"]
     version: str
@@ -141,6 +144,7 @@ class Health(msgspec.Struct, kw_only=True):
     role: Literal["single", "leader", "follower"]
     term: int | msgspec.UnsetType = msgspec.UNSET
     leader: str | msgspec.UnsetType = msgspec.UNSET
+    lagSeconds: float | msgspec.UnsetType = msgspec.UNSET  # noqa: N815 (name on the wire)
 
 
 class Unready(msgspec.Struct, kw_only=True):

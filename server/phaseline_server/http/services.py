@@ -32,7 +32,8 @@ class Services:
         runs: Picture runs in progress, and recent ones.
         gallery: The stored pictures.
         thumbnails: Small ones of these.
-        door: The listener and its connections. Long-lived routes end when `door.closing` is set.
+        door: The listener and its connections.
+        closing: Set when the app ends. Long-lived routes end then.
         keeper: The token store and rate limits.
         learning: Statistics of earlier runs.
         boxes: Forecasts of when each host and queue is free.
@@ -41,6 +42,7 @@ class Services:
         answers: The budget of large answers.
         refused: Number of rejected requests and messages, by error code.
         fractions: Jobs whose progress looks like a fraction.
+        parted: Set when all WebSockets have been closed after `closing`.
         started: Start time, in seconds of Trio's clock.
     """
 
@@ -49,6 +51,7 @@ class Services:
     runs: Runs
     gallery: Gallery
     door: Door
+    closing: trio.Event
     keeper: Keeper
     learning: Learning
     boxes: Boxes
@@ -58,4 +61,5 @@ class Services:
     thumbnails: Thumbnails
     refused: Counter[str] = field(default_factory=Counter)
     fractions: Fractions = field(default_factory=Fractions)
+    parted: trio.Event = field(default_factory=trio.Event)
     started: float = field(default_factory=trio.current_time)

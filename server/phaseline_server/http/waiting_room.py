@@ -34,7 +34,9 @@ class Waiting:
         else:
             self.standing = reason
             where = f"at {reason.leader}" if reason.leader else "which is starting"
-            self.error = LogUnavailable(f"this server waits while another one leads, {where}; send requests there")
+            self.error = LogUnavailable(
+                f"this server can't follow the log yet; another one leads, {where}; send requests there"
+            )
         return str(self.error) != before
 
 

@@ -39,6 +39,11 @@ class Today:
         self._ends.update(str(job.state) for job in ended if self._is_of_today(job))
         self._ends.subtract(str(job.state) for job in dismissed if job.state is State.FAILED and self._is_of_today(job))
 
+    def replace(self, ends: Mapping[str, int], now: Moment) -> None:
+        """Continue after other ends of today so far."""
+        self._turn(now)
+        self._ends = Counter(ends)
+
     def _is_of_today(self, job: Job) -> bool:
         return job.ended is not None and job.ended.wall_ns in self._day
 

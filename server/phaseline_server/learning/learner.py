@@ -1,7 +1,7 @@
 """Learning from every ended job, outside of the path of reports; stored in the journal and rebuilt from it."""
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Final
 
@@ -67,6 +67,7 @@ class Learning:
         self._store = store
         self._ema = EmaEngine(statistics)
         self._ended: deque[Job] = deque()
+        self._stored: deque[EncodedRun] = deque()
         self._news = trio.Event()
         self._upto = 0
         self._dirty: set[tuple[Kind, tuple[str, ...]]] = set()
@@ -115,6 +116,22 @@ class Learning:
                 while self._ended:
                     self._learn(self._ended.popleft())
                     await trio.lowlevel.checkpoint()
+
+    def take_over(self, durations: Iterable[PhaseDuration], runs: Iterable[EncodedRun]) -> None:
+        """Learn from what another server has stored of ended jobs."""
+        for duration in durations:
+            self._note(duration.workflow, duration.series, duration.phase, duration.duration_ns)
+        self._stored.extend(runs)
+        self._news.set()
+
+    async def run_followed(self) -> None:
+        """Learn from stored runs, one at a time, and save nothing, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news = trio.Event()
+            while self._stored:
+                self._learn_run(self._stored.popleft())
+                await trio.lowlevel.checkpoint()
 
     def learn_ended(self) -> None:
         """Learn at once from all ended jobs."""

@@ -9,11 +9,12 @@ import trio
 from phaseline.errors import ConfigError
 from phaseline_server.config.log_address import SQLITE
 from phaseline_server.errors import JournalUnusable, LogUnavailable
+from phaseline_server.log.feed import Feed
 from phaseline_server.log.protocol import Retention, Standing, Store
 from phaseline_server.log.sqlite import SqliteCopy, SqliteStore
 from phaseline_server.log.tables import COLUMNS, CopiedLog
 
-__all__ = ["copy_log", "open_store"]
+__all__ = ["copy_log", "open_feed", "open_store"]
 
 
 @asynccontextmanager
@@ -69,6 +70,24 @@ async def open_store(
                 attending.cancel()
     finally:
         await shared.close()
+
+
+@asynccontextmanager
+async def open_feed(address: str) -> AsyncIterator[Feed]:
+    """Open a log that another server leads for the length of the block, to follow it.
+
+    Raises:
+        LogUnavailable: The database can't be reached.
+        JournalUnusable: The log is of another version.
+        JournalFailed: There is no log yet, or the storage failed.
+    """
+    with _explained():
+        from phaseline_server.log.postgres import PostgresFeed  # noqa: PLC0415 (may be missing)
+    feed = await PostgresFeed.open(address)
+    try:
+        yield feed
+    finally:
+        await feed.close()
 
 
 @contextmanager

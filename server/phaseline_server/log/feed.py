@@ -73,11 +73,6 @@ class Feed(Store, Protocol):
         """
         ...
 
-    @property
-    def lag_s(self) -> float:
-        """For how long this server may lack what was committed, in seconds; 0 if it lacks nothing."""
-        ...
-
     def note(self, standing: Standing) -> None:
         """Note which server leads."""
         ...

@@ -46,11 +46,15 @@ class Standing(NamedTuple):
         role: `single` if the log can't be shared; `leader` if the server writes it; `follower` if another one does.
         term: The number of the leader's term; each leader begins one. 0 if it is not known.
         leader: The address of the leader, or "".
+        lag_s: For how long a follower may lack what the leader has committed, in seconds; 0 if it lacks nothing.
+        available: Whether the log's database answered last.
     """
 
     role: Literal["single", "leader", "follower"]
     term: int = 0
     leader: str = ""
+    lag_s: float = 0.0
+    available: bool = True
 
 
 SINGLE: Final = Standing("single")

@@ -1,4 +1,4 @@
-"""Where clients connect: at the app, or, until this server leads a shared log, in the waiting room."""
+"""Where clients connect: at the app of a server that leads, follows, or waits for a shared log."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -6,29 +6,43 @@ from typing import Final
 
 import structlog
 import trio
+from hypercorn.typing import ASGIFramework
 from quart_trio import QuartTrio
 
+from phaseline_server.access.keeper import Keeper
 from phaseline_server.config.log_address import SQLITE
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import Door
 from phaseline_server.door.listen import url_of
-from phaseline_server.errors import LogUnavailable
+from phaseline_server.errors import JournalFailed, JournalUnusable, LogReplaced, LogUnavailable
+from phaseline_server.http.services import Services
 from phaseline_server.http.waiting_room import Waiting, make_waiting_room
+from phaseline_server.log.engines import open_feed
+from phaseline_server.log.feed import Feed
 from phaseline_server.log.protocol import Standing
+from phaseline_server.runtime.follower import follow
 from phaseline_server.runtime.listening import make_door, make_tls
 from phaseline_server.runtime.logging_setup import announce
+from phaseline_server.runtime.stage import Stage
 
-__all__ = ["Entrance", "Reception"]
+__all__ = ["Entrance", "Reception", "first_of"]
 
 _log: Final = structlog.get_logger()
-_GRACE_S: Final = 1.0  # for answers on their way
+_AGAIN_S: Final = 1.0  # until a log that could not be followed is tried again
+
+
+def first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error in a group."""
+    first = errors.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 class Entrance:
     """The listen addresses, which outlive the parts of a server's life with and without leading.
 
     Attributes:
-        url: The first address, as clients write it.
+        url: The address of this server, as others write it.
+        tls: The TLS context of the listeners.
     """
 
     def __init__(
@@ -36,12 +50,13 @@ class Entrance:
     ) -> None:
         """Use bound listeners; `task_status` receives their URLs once clients are accepted."""
         self.settings = settings
-        self.url = url_of(listeners[0], secure=bool(settings.tls_cert))
+        self.url = settings.advertise or url_of(listeners[0], secure=bool(settings.tls_cert))
+        self.tls = make_tls(settings)
         self._listeners = listeners
         self._task_status = task_status
         self._announced = False
 
-    async def serve(self, nursery: trio.Nursery, door: Door, app: QuartTrio) -> None:
+    async def serve(self, nursery: trio.Nursery, door: Door, app: ASGIFramework) -> None:
         """Accept clients at `door`, which closes copies of the listeners; return once it does."""
         copies = [trio.SocketListener(listener.socket.dup()) for listener in self._listeners]
         urls = await nursery.start(door.serve, app, copies)
@@ -51,45 +66,96 @@ class Entrance:
             self._task_status.started(urls)
 
     @asynccontextmanager
-    async def reception(self) -> AsyncIterator["Reception"]:
-        """Receive clients for the length of the block, in the waiting room if there is something to wait for."""
+    async def reception(self, keeper: Keeper) -> AsyncIterator["Reception"]:
+        """Receive clients for the length of the block, also before this server leads a shared log."""
         if self.settings.log == SQLITE:
-            yield Reception(self, None)
+            yield Reception(self, keeper, None)
             return
         async with trio.open_nursery() as nursery:
-            yield Reception(self, nursery)
+            yield Reception(self, keeper, nursery)
             nursery.cancel_scope.cancel()
 
 
 class Reception:
-    """Leads clients to the waiting room until the app is ready."""
+    """Serves clients: from the log, from its feed while another server leads, or in the waiting room.
 
-    def __init__(self, entrance: Entrance, nursery: trio.Nursery | None) -> None:
-        """Use `nursery` for the waiting room, which is open from the first `update` on."""
+    Attributes:
+        door: The door for all of them.
+    """
+
+    def __init__(self, entrance: Entrance, keeper: Keeper, nursery: trio.Nursery | None) -> None:
+        """Use `nursery` for what is served before this server leads; None for a log that is not shared."""
+        self.door = make_door(entrance.settings, entrance.tls)
         self._entrance = entrance
+        self._keeper = keeper
         self._nursery = nursery
         self._waiting = Waiting()
-        self._door: Door | None = None
-        self._served = trio.Event()
+        self._stage = Stage(make_waiting_room(self._waiting))
+        self._opening: trio.Event | None = None
+        self._feed: Feed | None = None
+        self._following: trio.CancelScope | None = None
+        self._ended = trio.Event()
+
+    @property
+    def closing(self) -> trio.Event:
+        """The event for a new app's long-lived routes."""
+        return self.door.closing if self._nursery is None else trio.Event()
 
     def update(self, reason: Standing | LogUnavailable) -> None:
-        """Note why this server waits."""
+        """Note why this server does not lead."""
         if self._waiting.update(reason):
             if isinstance(reason, LogUnavailable):
                 _log.warning("waiting for the log", cause=reason.cause)
             else:
-                _log.info("waiting while another server leads", leader=reason.leader)
-        if self._door is None and self._nursery is not None:
-            self._door = make_door(self._entrance.settings, make_tls(self._entrance.settings))
-            self._nursery.start_soon(self._serve_waiting, self._nursery, self._door)
+                _log.info("another server leads", leader=reason.leader)
+        if self._nursery is None:
+            return
+        if self._opening is None:
+            self._opening = trio.Event()
+            self._nursery.start_soon(self._open, self._nursery, self._opening)
+        if isinstance(reason, Standing):
+            if self._feed is not None:
+                self._feed.note(reason)
+            elif self._following is None and reason.leader:
+                self._following, self._ended = trio.CancelScope(), trio.Event()
+                self._nursery.start_soon(self._follow, self._following, reason)
 
-    async def _serve_waiting(self, nursery: trio.Nursery, door: Door) -> None:
-        await self._entrance.serve(nursery, door, make_waiting_room(self._waiting))
-        self._served.set()
+    async def _open(self, nursery: trio.Nursery, opened: trio.Event) -> None:
+        await self._entrance.serve(nursery, self.door, self._stage)
+        opened.set()
 
-    async def admit(self, nursery: trio.Nursery, door: Door, app: QuartTrio) -> None:
-        """Close the waiting room, and serve `app` at `door` in `nursery`."""
-        if self._door is not None:
-            await self._served.wait()
-            await self._door.close(_GRACE_S)
-        await self._entrance.serve(nursery, door, app)
+    async def _follow(self, scope: trio.CancelScope, leader: Standing) -> None:
+        """Follow the log until `scope` is canceled, or the log can't be followed."""
+        settings = self._entrance.settings
+        try:
+            with scope:
+                async with open_feed(settings.log) as feed:
+                    feed.note(leader)
+                    self._feed = feed
+                    await follow(feed, settings, self._keeper, self.door, self._show)
+        except* (JournalFailed, JournalUnusable, LogReplaced, LogUnavailable) as errors:
+            _log.warning("this server can't follow the log; it is tried again", error=str(first_of(errors)))
+        finally:
+            self._feed = None
+            self._ended.set()
+        if not scope.cancel_called:
+            await trio.sleep(_AGAIN_S)
+            self._following = None
+
+    async def _show(self, nursery: trio.Nursery, services: Services, app: QuartTrio) -> None:
+        await nursery.start(self._stage.show, app, services.closing, services.parted)
+
+    async def admit(self, nursery: trio.Nursery, services: Services, app: QuartTrio) -> None:
+        """Serve `app` in `nursery` instead of all before."""
+        if self._nursery is None:
+            await self._entrance.serve(nursery, self.door, app)
+            return
+        await self._show(nursery, services, app)
+        if self._opening is None:
+            await self._open(self._nursery, trio.Event())
+        else:
+            await self._opening.wait()
+        if self._following is not None:
+            # Its clients connect again, and resume.
+            self._following.cancel()
+            await self._ended.wait()

@@ -40,8 +40,8 @@ from phaseline_server.pictures.gallery import Gallery
 from phaseline_server.pictures.runs import Runs
 from phaseline_server.pictures.studio import open_studio
 from phaseline_server.pictures.thumbnails import Thumbnails
-from phaseline_server.runtime.entrance import Entrance, Reception
-from phaseline_server.runtime.listening import make_door, make_tls, reload_at_hangup
+from phaseline_server.runtime.entrance import Entrance, Reception, first_of
+from phaseline_server.runtime.listening import reload_at_hangup
 from phaseline_server.runtime.logging_setup import announce_data_dir, configure_logs
 from phaseline_server.runtime.restore import restore
 from phaseline_server.runtime.signals import watch_signals
@@ -122,28 +122,25 @@ async def serve(
             try:
                 await _serve_while_leading(entrance, settings, data_dir, keeper)
             except* (Deposed, LogUnavailable) as errors:
-                _log.warning("this server no longer leads the log", error=str(_first_of(errors)))
+                _log.warning("this server no longer leads the log", error=str(first_of(errors)))
     finally:
         for listener in listeners:
             listener.socket.close()
-
-
-def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = errors.exceptions[0]
-    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _serve_while_leading(entrance: Entrance, settings: Settings, data_dir: Path, keeper: Keeper) -> None:
     """Wait until the log is open for this server; then serve until cancelled, or until another server leads."""
     retention = Retention(events=settings.keep_events, jobs=settings.keep_jobs, age_s=settings.keep_for)
     async with (
-        entrance.reception() as reception,
+        entrance.reception(keeper) as reception,
         open_store(data_dir, retention, settings.log, server=entrance.url, waiting=reception.update) as store,
     ):
-        await _serve_from(store, reception, settings, data_dir, keeper)
+        await _serve_from(store, entrance, reception, keeper)
 
 
-async def _serve_from(store: Store, reception: Reception, settings: Settings, data_dir: Path, keeper: Keeper) -> None:
+async def _serve_from(store: Store, entrance: Entrance, reception: Reception, keeper: Keeper) -> None:
+    settings = entrance.settings
+    data_dir = Path(settings.data_dir)
     metrics_file = MetricsFile(data_dir)
     # A finished run answers its pollers for done_ttl, even if jobs stay in memory for less time.
     retention_s = max(settings.retention, settings.done_ttl)
@@ -179,8 +176,7 @@ async def _serve_from(store: Store, reception: Reception, settings: Settings, da
             lost_after_s=settings.lost_after,
         ),
     )
-    tls = make_tls(settings)
-    door = make_door(settings, tls)
+    door, closing = reception.door, reception.closing
     try:
         async with tracker.keeping(), open_studio(settings) as studio, trio.open_nursery() as nursery:
             runs = Runs(nursery, tracker, studio, done_ttl=settings.done_ttl)
@@ -196,13 +192,14 @@ async def _serve_from(store: Store, reception: Reception, settings: Settings, da
                 nursery.start_soon(log.run_pruning, now)
                 nursery.start_soon(log.run_fan_out)
                 nursery.start_soon(keeper.run)
-                nursery.start_soon(reload_at_hangup, tls)
+                nursery.start_soon(reload_at_hangup, entrance.tls)
                 clients, answers = Clients(most=settings.max_connections), AnswerBudget(settings.answer_bytes)
                 jobs, gallery = JobsView(tracker, keeper, outputs), Gallery(studio)
                 boxes = Boxes(tracker, learning.boxes)
                 nursery.start_soon(boxes.run)
                 parts = (keeper, learning, boxes, clients, answers, courses, Thumbnails(gallery))
-                await reception.admit(nursery, door, make_app(Services(settings, jobs, runs, gallery, door, *parts)))
+                services = Services(settings, jobs, runs, gallery, door, closing, *parts)
+                await reception.admit(nursery, services, make_app(services))
                 await trio.sleep_forever()
     finally:
         with trio.CancelScope(shield=True):

@@ -82,14 +82,14 @@ async def test_a_follower_reads_everything_once_while_the_database_restarts(own_
             own_postgres.stop(signal.SIGQUIT)
             with pytest.raises(LogUnavailable):
                 await leader.commit(batch(1001, 1250))
-            while feed.lag_s == 0:
+            while feed.standing.lag_s == 0:
                 await trio.lowlevel.checkpoint()
             own_postgres.start()
             assert not await leader.settle()
             for first in range(1001, 5000, 250):
                 await leader.commit(batch(first, first + 249))
     assert seen == list(range(1, 5001))
-    assert feed.lag_s < 1
+    assert feed.standing.lag_s < 1
     await feed.close()
     await leader.close()
 

@@ -50,7 +50,7 @@ class _Stream:
         self._tracker = services.tracker
         self._answers = services.answers
         self._client = client_name()
-        self._closing = services.door.closing
+        self._closing = services.closing
         self._channels = channels
         self._position = position
         self._recovered: bool | None = None

@@ -95,7 +95,7 @@ class _Fallback:
         self._tracker = services.tracker
         self._clients = services.clients
         self._settings = services.settings
-        self._closing = services.door.closing
+        self._closing = services.closing
         self._services = services
 
     async def handshake(self, body: Handshake) -> dict[str, object]:

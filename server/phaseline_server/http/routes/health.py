@@ -10,6 +10,7 @@ from phaseline.errors import InvalidField, PhaselineError
 from phaseline.model.snapshot import State
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.atomic_files import check_data_dir
+from phaseline_server.errors import LogUnavailable
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
 from phaseline_server.http.services import Services
@@ -33,7 +34,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
         standing = services.tracker.log.standing
         report["role"] = standing.role
         if standing.term:
-            report |= {"term": standing.term, "leader": standing.leader}
+            report |= {"term": standing.term, "leader": standing.leader, "lagSeconds": standing.lag_s}
         grant = CURRENT.get().grant
         if grant is not None and grant.reads_all:
             counts = services.tracker.counts()
@@ -42,6 +43,8 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
         if check == "readiness":
             try:
                 await trio.to_thread.run_sync(check_data_dir, Path(services.settings.data_dir))
+                if not standing.available:
+                    raise LogUnavailable("the log's database is not available; the server connects again by itself")
             except PhaselineError as error:
                 return json_answer(report | {"status": "unready", "error": str(error), "code": error.code}, 503)
         return json_answer(report)

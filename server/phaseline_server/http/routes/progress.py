@@ -222,7 +222,7 @@ def _add_events(handlers: Handlers, services: Services) -> None:
             channels,
             most=limit,
             wait_s=wait_s,
-            closing=services.door.closing,
+            closing=services.closing,
             budget=services.answers,
             hold=hold,
         )

@@ -120,12 +120,13 @@ class _Partings:
     async def run(self) -> None:
         """Wait for the end; to be cancelled where it does not come by the door."""
         with self.scope:
-            await self._services.door.closing.wait()
+            await self._services.closing.wait()
             with trio.move_on_after(_LAST_WORDS_S):
                 await self._services.runs.wait_over()
             async with trio.open_nursery() as nursery:
                 for client in tuple(self.clients):
                     nursery.start_soon(self._part, client)
+            self._services.parted.set()
 
     async def _part(self, client: _Client) -> None:
         with trio.move_on_after(_LAST_WORDS_S):

@@ -94,7 +94,7 @@ class FollowerLog(LogReader):
 
     @property
     def lag_s(self) -> float:
-        """See `Feed.lag_s`."""
+        """See `Standing.lag_s`."""
         age_s = time.monotonic() - self._complete_s
         return age_s if self._is_behind or age_s > _CURRENT_S else 0.0
 

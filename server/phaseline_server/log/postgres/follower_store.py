@@ -49,16 +49,11 @@ class PostgresFeed(ThreadedStore):
     @property
     def standing(self) -> Standing:
         """See `Store.standing`."""
-        return self._standing
+        return self._standing._replace(lag_s=round(self._follower_log.lag_s, 3), available=self._available)
 
     def note(self, standing: Standing) -> None:
         """See `Feed.note`."""
         self._standing = standing
-
-    @property
-    def lag_s(self) -> float:
-        """See `Feed.lag_s`."""
-        return self._follower_log.lag_s
 
     async def start(self, ended_since_ns: int, most_jobs: int, day: LocalDay) -> Start:
         """See `Feed.start`."""

@@ -28,6 +28,7 @@ class PostgresStore(ThreadedStore):
         super().__init__(leader_log)
         self._leader_log = leader_log
         self._leadership = leadership
+        self._available = True
 
     @classmethod
     async def lead(
@@ -77,7 +78,7 @@ class PostgresStore(ThreadedStore):
     @property
     def standing(self) -> Standing:
         """See `Store.standing`."""
-        return Standing("leader", self._leadership.term, self._leadership.server)
+        return Standing("leader", self._leadership.term, self._leadership.server, available=self._available)
 
     async def settle(self) -> bool:
         """See `Store.settle`."""
@@ -94,16 +95,15 @@ class PostgresStore(ThreadedStore):
             Deposed: Another server leads.
             JournalFailed: The database rejects it.
         """
-        available = True
         while True:
             try:
                 await trio.to_thread.run_sync(self._leadership.beat)
             except LogUnavailable as error:
-                if available:
+                if self._available:
                     _log.warning("the log is not available", cause=error.cause)
-                available = False
+                self._available = False
             else:
-                if not available:
+                if not self._available:
                     _log.info("the log is available again")
-                available = True
+                self._available = True
             await trio.sleep(_BEAT_S)

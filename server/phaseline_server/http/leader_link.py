@@ -1,0 +1,255 @@
+"""The way from a server that follows to the leader: requests that only the leader can serve are forwarded to it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Final
+
+import httpx
+import msgspec
+import trio
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.datastructures import Headers
+
+from phaseline.errors import PhaselineError
+from phaseline.model.events import Event
+from phaseline.wire import HostStatus
+from phaseline_server.access.keeper import CURRENT
+from phaseline_server.errors import LogUnavailable
+from phaseline_server.jobs.receipts import Outcome
+from phaseline_server.log.protocol import Standing
+from phaseline_server.pictures.http_client import CutOff, Unacceptable, read_body
+
+__all__ = ["LeaderLink", "open_leader_link"]
+
+_LOCAL: Final = frozenset({"handshake", "send", "disconnect", "ticket"})
+"""The changing routes that concern a client's own session at this server."""
+_OF_LEADER: Final = frozenset(
+    {
+        "boxes",
+        "estimates_of_job",
+        "eta_statistics",
+        "file",
+        "gallery",
+        "get_picture",
+        "hosts",
+        "job_output",
+        "links_of_job",
+        "preview",
+        "preview_picture",
+        "series",
+    }
+)
+"""The routes that read what only the leader has."""
+_READING: Final = frozenset({"GET", "HEAD"})
+_SENT: Final = ("Accept", "Authorization", "Content-Encoding", "Content-Type", "If-None-Match")
+_NOT_RETURNED: Final = frozenset({"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"})
+_MARK: Final = "Phaseline-Forwarded"
+_MOST_AT_ONCE: Final = 100
+_MOST_BYTES: Final = 64 * 2**20
+_BATCH_BYTES: Final = 2**20
+_MOST_HOSTS: Final = 1000
+_CONNECT_S, _ANSWER_S = 2.0, 30.0
+_LOOK_S: Final = 0.25
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+class _Result(msgspec.Struct):
+    seq: int = 0
+    error: str = ""
+    code: str = ""
+
+
+class _Answer(msgspec.Struct):
+    seq: int = 0
+    error: str = ""
+    code: str = ""
+    results: list[_Result] = []
+
+
+_answers: Final = msgspec.json.Decoder(_Answer)
+
+
+@asynccontextmanager
+async def open_leader_link(standing: Callable[[], Standing]) -> AsyncIterator["LeaderLink"]:
+    """Yield the link to the leader that `standing` names."""
+    limits = httpx.Limits(max_connections=_MOST_AT_ONCE, max_keepalive_connections=_MOST_AT_ONCE)
+    times = httpx.Timeout(_ANSWER_S, connect=_CONNECT_S)
+    async with httpx.AsyncClient(limits=limits, timeout=times, trust_env=False, follow_redirects=False) as client:
+        yield LeaderLink(standing, client)
+
+
+class LeaderLink:
+    """Sends requests to the leader, with the token of the client that sent them here."""
+
+    def __init__(self, standing: Callable[[], Standing], client: httpx.AsyncClient) -> None:
+        """Use `open_leader_link`."""
+        self._standing = standing
+        self._client = client
+        self._pending: set[trio.CancelScope] = set()
+        self._hosts: dict[tuple[str, str], HostStatus] = {}
+        self._news = trio.Event()
+
+    # ------------------------------------------------------------------ requests
+
+    def attach(self, app: QuartTrio, applied: Callable[[int], Awaitable[None]]) -> None:
+        """Forward requests of `app` that only the leader can serve; `applied` waits until a message is visible here."""
+
+        async def forward() -> Response | None:
+            if not _is_forwarded(request.endpoint, request.method):
+                return None
+            body = await request.get_data(parse_form_data=False)
+            headers = {name: request.headers[name] for name in _SENT if name in request.headers}
+            if _MARK in request.headers:
+                raise _no_leader("this server follows, and so does the one that forwarded the request")
+            query = request.query_string
+            target = request.scope["raw_path"] + (b"?" + query if query else b"")
+            answer = await self._send(
+                request.method, target, body if isinstance(body, bytes) else body.encode(), headers
+            )
+            if request.method not in _READING:
+                await applied(_last_seq(answer))
+            kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_RETURNED]
+            return Response(answer.content, answer.status_code, Headers(kept))
+
+        app.before_request(forward)
+
+    async def _send(self, method: str, target: bytes, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        """Return the leader's answer; raises LogUnavailable."""
+        leader = self._standing().leader
+        if not leader:
+            raise _no_leader("no server leads the log at present")
+        url = httpx.URL(leader).copy_with(raw_path=target)
+        headers = {**headers, _MARK: "1", "Accept-Encoding": "identity", "User-Agent": "phaseline"}
+        with trio.CancelScope() as scope:
+            self._pending.add(scope)
+            try:
+                async with self._client.stream(method, url, content=body, headers=headers) as response:
+                    content = await read_body(response, _MOST_BYTES)
+                return httpx.Response(response.status_code, headers=response.headers, content=content)
+            except (httpx.TransportError, httpx.InvalidURL, CutOff, Unacceptable) as error:
+                raise _no_leader("the leader does not answer") from error
+            finally:
+                self._pending.discard(scope)
+        raise _no_leader("another server begins to lead")
+
+    # ------------------------------------------------------------------ reports of a lasting connection
+
+    async def report_all(self, events: Sequence[Event]) -> list[Outcome]:
+        """See `Leader.report_all`; after a part that the leader did not store, the rest is rejected, too."""
+        outcomes = list[Outcome]()
+        for batch in _batches(events):
+            error: PhaselineError | None = None
+            try:
+                answer = await self._send("POST", b"/progress/batch", b"[" + b",".join(batch) + b"]", _headers())
+                taken = _decoded(answer)
+                if answer.is_success and len(taken.results) == len(batch):
+                    outcomes += [result.seq or _error(result.code, result.error) for result in taken.results]
+                else:
+                    error = _error(taken.code, taken.error)
+            except LogUnavailable as away:
+                error = away
+            if error is not None:
+                outcomes += [error] * (len(events) - len(outcomes))
+                break
+        return outcomes
+
+    def report_host(self, status: HostStatus) -> None:
+        """See `Leader.report_host`; the latest load of each machine is sent."""
+        key = (CURRENT.get().secret, status.host)
+        if key not in self._hosts and len(self._hosts) >= _MOST_HOSTS:
+            raise _no_leader("too many loads wait for the leader")
+        self._hosts[key] = status
+        self._news.set()
+
+    async def run(self) -> None:
+        """End the requests to a leader once another one leads, or when this is cancelled."""
+        present = self._standing().term
+        try:
+            while True:
+                await trio.sleep(_LOOK_S)
+                if self._standing().term != present:
+                    present = self._standing().term
+                    self._end_pending()
+        finally:
+            self._end_pending()
+
+    def _end_pending(self) -> None:
+        for scope in tuple(self._pending):
+            scope.cancel()
+
+    async def send_hosts(self) -> None:
+        """Send the loads of machines to the leader, until cancelled; what it does not take is dropped."""
+        while True:
+            await self._news.wait()
+            self._news = trio.Event()
+            while self._hosts:
+                (secret, host), status = next(iter(self._hosts.items()))
+                del self._hosts[secret, host]
+                try:
+                    await self._send("POST", b"/progress/host", _encoder.encode(status), _headers(secret))
+                except LogUnavailable:
+                    await trio.sleep(_CONNECT_S)
+
+
+def _is_forwarded(endpoint: str | None, method: str) -> bool:
+    if endpoint is None or method == "OPTIONS":
+        return False
+    return endpoint in _OF_LEADER if method in _READING else endpoint not in _LOCAL
+
+
+def _no_leader(reason: str) -> LogUnavailable:
+    return LogUnavailable(f"{reason}; send the request again later")
+
+
+def _headers(secret: str | None = None) -> dict[str, str]:
+    secret = CURRENT.get().secret if secret is None else secret
+    return {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {secret}"} if secret else {})
+
+
+def _batches(events: Sequence[Event]) -> Iterator[list[bytes]]:
+    """Yield the reports as JSON, in parts of limited size."""
+    batch, size = list[bytes](), 0
+    for event in events:
+        document = _encoder.encode(event)
+        if batch and size + len(document) > _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(document)
+        size += len(document)
+    if batch:
+        yield batch
+
+
+def _decoded(answer: httpx.Response) -> _Answer:
+    try:
+        return _answers.decode(answer.content)
+    except msgspec.MsgspecError:
+        return _Answer(error=f"the leader answered HTTP {answer.status_code}")
+
+
+def _last_seq(answer: httpx.Response) -> int:
+    if not answer.is_success or not answer.headers.get("Content-Type", "").startswith("application/json"):
+        return 0
+    taken = _decoded(answer)
+    return max(taken.seq, *(result.seq for result in taken.results), 0)
+
+
+def _error(code: str, text: str) -> PhaselineError:
+    """Return the leader's error as if it were this server's."""
+    kind = _kinds().get(code, LogUnavailable)
+    error = kind.__new__(kind)
+    error.args = (text or "the leader rejects the report",)
+    return error
+
+
+@cache
+def _kinds() -> dict[str, type[PhaselineError]]:
+    def all_of(kind: type[PhaselineError]) -> Iterator[type[PhaselineError]]:
+        for child in kind.__subclasses__():
+            yield child
+            yield from all_of(child)
+
+    return {kind.code: kind for kind in all_of(PhaselineError)}
