@@ -143,11 +143,15 @@ def until(condition: Any, what: str) -> None:
 def run_night(boxes: list[Box], name: str, jobs: int, *, kill: bool) -> Night:
     """Add jobs to the queues, and watch the forecasts until all have ended."""
     dice, night = random.Random(name), Night(time.time())
+    for queue, at in QUEUES:
+        boxes[at].queue("pause", "--queue", queue)  # lest the first end before the last is added
     for number in range(jobs):
         queue, at = QUEUES[number % len(QUEUES)]
         job_id = f"{name}-{number}"
         boxes[at].queue("add", "--queue", queue, "--id", job_id, "--", f"./{queue}", str(dice.randint(*_SIZES[queue])))
         night.names.setdefault(queue, []).append(job_id)
+    for queue, at in QUEUES:
+        boxes[at].queue("resume", "--queue", queue)
     while left := _left(boxes, night):
         if kill and left <= jobs / 2:
             kill = False
