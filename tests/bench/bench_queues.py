@@ -91,9 +91,9 @@ class Box:
         document: dict[str, Any] = httpx.get(f"{self.url}{path}", timeout=60, trust_env=False).json()
         return document
 
-    def queue(self, *arguments: str) -> str:
-        """Run a command of `phaseline queue`."""
-        command = [*self._prefix, str(PHASELINE), "queue", *arguments]
+    def run(self, *arguments: str) -> str:
+        """Run a command of `phaseline`."""
+        command = [*self._prefix, str(PHASELINE), *arguments]
         done = subprocess.run(
             command, env=self._env, cwd=self.folder, stdout=subprocess.PIPE, check=True, timeout=_LONGEST_S
         )
@@ -144,14 +144,16 @@ def run_night(boxes: list[Box], name: str, jobs: int, *, kill: bool) -> Night:
     """Add jobs to the queues, and watch the forecasts until all have ended."""
     dice, night = random.Random(name), Night(time.time())
     for queue, at in QUEUES:
-        boxes[at].queue("pause", "--queue", queue)  # lest the first end before the last is added
+        boxes[at].run("queue", "pause", "--queue", queue)  # lest the first end before the last is added
     for number in range(jobs):
         queue, at = QUEUES[number % len(QUEUES)]
         job_id = f"{name}-{number}"
-        boxes[at].queue("add", "--queue", queue, "--id", job_id, "--", f"./{queue}", str(dice.randint(*_SIZES[queue])))
+        boxes[at].run(
+            "queue", "add", "--queue", queue, "--id", job_id, "--", f"./{queue}", str(dice.randint(*_SIZES[queue]))
+        )
         night.names.setdefault(queue, []).append(job_id)
     for queue, at in QUEUES:
-        boxes[at].queue("resume", "--queue", queue)
+        boxes[at].run("queue", "resume", "--queue", queue)
     while left := _left(boxes, night):
         if kill and left <= jobs / 2:
             kill = False
@@ -180,6 +182,8 @@ def check(boxes: list[Box], nights: Iterable[Night], runs: Path) -> None:
     assert Counter(runs.read_text().split()) == dict.fromkeys(ids, 1), "a job was lost, or ran twice"
     ended = {job["job_id"]: job["state"] for queue, at in QUEUES for job in boxes[at].jobs(queue)}
     assert ended == dict.fromkeys(ids, "completed"), Counter(ended.values())
+    for box in boxes:
+        box.run("run", "--", "true")  # delivers what was kept if the last job ended while the server was away
     until(lambda: _known(boxes).items() >= ended.items(), "the servers do not have all ends")
 
 
