@@ -1,4 +1,4 @@
-"""`phaseline watch` of other programs' queues: task-spooler itself, pueue and Slurm by answers in their formats."""
+"""`phaseline watch` of other programs' queues: task-spooler itself, the others by answers in their formats."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trio
 
-from phaseline_cli.watch import pueue, slurm, tsp
+from phaseline_cli.watch import opencue, pueue, slurm, tsp
 from phaseline_cli.watch.listing import Entry, Unlisted
 from tests.support.commands import PHASELINE, phaseline
 from tests.support.servers import server_process
@@ -27,6 +27,8 @@ TSP = """ID   State      Output               E-Level  Times(r/u/s)   Command [r
 2    finished   /tmp/ts-out.c3       -1       1.18/0.00/0.00 don't
 3    skipped    (no output)                                  [1]&& make all
 """
+OPENCUE = Path(__file__).parents[1] / "data" / "opencue.json"
+"""What pycue 1.37 has read from a simulated Cuebot, some fields left out."""
 STARTED = "2026-11-30T02:00:00.5+00:00"
 
 
@@ -116,11 +118,25 @@ def test_the_jobs_of_slurm_are_read(newer: bool) -> None:
     ]
 
 
+def test_the_jobs_of_opencue_are_read() -> None:
+    entries = opencue.entries_of(OPENCUE.read_bytes())
+    assert [(each.words[0][8:], each.state, each.done, each.total, each.reason) for each in entries] == [
+        ("sh010-ada_sim", "queued", 0, 20, ""),
+        ("sh010-ada_comp_v012", "running", 37, 100, ""),
+        ("sh020-ada_light", "done", 48, 48, ""),
+        ("sh030-ada_fur", "failed", 40, 48, "3 of 48 frames failed"),
+        ("sh040-ada_fog", "cancelled", 5, 12, "it was killed after 5 of 12 frames"),
+        ("sh050-ada_roto", "queued", 0, 9, ""),
+        ("sh060-ada_track", "running", 0, 9, ""),
+    ]
+    assert {each.queue for each in entries} == {"testing"}
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b'{"tasks": [1], "jobs": {"a": 1}}', b'{"tasks": {"0": 1}, "jobs": [1]}']
 )
 def test_an_answer_of_another_format_is_no_list(body: bytes) -> None:
-    for source in (pueue, slurm):
+    for source in (pueue, slurm) if body == b"[]" else (pueue, slurm, opencue):  # OpenCue may have no jobs
         with pytest.raises(Unlisted, match="its answer is not that of"):
             source.entries_of(body)
 
@@ -185,6 +201,27 @@ async def test_a_queue_is_watched_to_its_end(env: Env, url: str, tmp_path: Path)
     for number, state in ((2, "completed"), (3, "failed"), (4, "cancelled")):
         await reaches(url, f"slurm-{host}-{number}", state)
     assert await status_of(url, f"slurm-{host}-1") == {}, "it had ended before the first look"
+
+
+async def test_frames_of_opencue_are_progress(env: Env, url: str, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    script = tools / "python3"
+    script.write_text(f"#!/bin/sh\ncat {OPENCUE}\n")
+    script.chmod(0o755)
+    env |= {"PROGRESS_URL": url, "PATH": f"{tools}:{env['PATH']}"}
+    process = await trio.lowlevel.open_process([PHASELINE, "watch", "opencue"], env=env)
+    try:
+        status = await reaches(url, f"opencue-{os.uname().nodename}-00000000-0000-4000-8000-000000000001", "active")
+        with trio.fail_after(60):
+            while status.get("done") != 37:
+                await trio.sleep(0.1)
+                status = await status_of(url, status["job_id"])
+    finally:
+        process.terminate()
+        await process.wait()
+    assert (status["total"], status["unit"], status["queue"]) == (100, "frames", "testing")
+    assert status["stages"][0]["progress"] == 37
 
 
 async def test_a_program_that_is_not_installed_is_named(env: Env, url: str, tmp_path: Path) -> None:

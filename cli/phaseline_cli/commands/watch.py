@@ -26,6 +26,7 @@ _SOURCES: Final = {
     "tsp": "Follow the jobs of task-spooler.",
     "pueue": "Follow the tasks of pueue.",
     "slurm": "Follow your jobs in Slurm.",
+    "opencue": "Follow your jobs in OpenCue.",
 }
 """Each source and its line of help; `NAME_command` in this module takes its options."""
 
@@ -198,6 +199,13 @@ pueue_command: Final = _queue_command(
 )
 slurm_command: Final = _queue_command(
     "slurm", "Report each of your jobs in Slurm: its partition, its place there, its start, and its end."
+)
+opencue_command: Final = _queue_command(
+    "opencue",
+    """Report each of your jobs in OpenCue: its show, its place there, its frames, and its end.
+
+    The `python3` in PATH needs OpenCue's library, pycue, and the settings with which `cueadmin` finds Cuebot.
+    """,
 )
 
 

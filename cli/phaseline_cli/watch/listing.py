@@ -40,6 +40,9 @@ class Entry(NamedTuple):
         queue: The name of its queue.
         began: When it began, in seconds since 1970, if that is known.
         reason: Why it failed, or was cancelled.
+        done: How many of its units are done, if the program counts them.
+        total: The number of units.
+        unit: The name of a unit.
     """
 
     entry_id: str
@@ -48,6 +51,9 @@ class Entry(NamedTuple):
     queue: str = ""
     began: float | None = None
     reason: str = ""
+    done: float | None = None
+    total: float | None = None
+    unit: str = ""
 
 
 def words_of(command: str) -> list[str]:
@@ -80,7 +86,12 @@ async def listed_by(*command: str) -> bytes:
 
 
 async def watch_queue(
-    program: str, read: Callable[[], Awaitable[Sequence[Entry]]], reporter: Reporter, *, until_idle: bool
+    program: str,
+    read: Callable[[], Awaitable[Sequence[Entry]]],
+    reporter: Reporter,
+    *,
+    until_idle: bool,
+    pace_s: float = _PACE_S,
 ) -> Exit:
     """Report the entries that `read` returns, in the order in which they start, until none is left, if `until_idle`.
 
@@ -100,7 +111,7 @@ async def watch_queue(
             first = False
             if until_idle and not any(entry.state in {"queued", "running"} for entry in entries):
                 return Exit.DONE
-            await trio.sleep(_PACE_S)
+            await trio.sleep(pace_s)
     except BaseException:
         watched.leave(NO_LONGER)
         raise
@@ -133,7 +144,7 @@ class _Watched:
             elif over:
                 job.end(entry)
             else:
-                job.run()
+                job.run(entry)
             jobs[entry.entry_id] = None if over else job
         self.leave(_GONE)
         self._jobs = jobs
@@ -167,13 +178,13 @@ class _Job:
             self._job.queue(self._queue, place)
             self._place = place
 
-    def run(self) -> None:
-        """Report that it runs; call it again as a sign of life."""
+    def run(self, entry: Entry) -> None:
+        """Report that it runs, and how far it is; call it again as a sign of life."""
         if not self._runs:
             self.wait(self._place or 1)  # the server shall know the queue
             self._job.__enter__()
             self._runs = True
-        self._job.progress(None, phase=_PHASE)
+        self._job.progress(None, phase=_PHASE, done=entry.done, total=entry.total, unit=entry.unit)
 
     def end(self, entry: Entry) -> None:
         """Report how it ended."""
@@ -182,7 +193,7 @@ class _Job:
                 self.wait(1)  # it began and ended between two looks
             self._job.cancel(entry.reason or "cancelled")
             return
-        self.run()
+        self.run(entry)
         if entry.state == "failed":
             self._job.end(entry.reason or "it failed")
         else:
