@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ import httpx
 import pytest
 import trio
 
+from phaseline_cli.client.connection import Away
+from phaseline_cli.client.events import Event, follow_until
 from tests.support.commands import PHASELINE, phaseline
 from tests.support.servers import server_process
 
@@ -258,6 +261,21 @@ async def test_wait_for_a_box_ends_when_its_last_job_has_ended(env: Env, url: st
     assert ended == [(0, "atlas\n"), (0, "atlas\n")]
     free = await phaseline(env, "wait", "--box", "atlas", "--queue", "gpu", "--jsonl")
     assert json.loads(free.out) == {"host": "atlas", "queue": "gpu", "free": True}
+
+
+async def test_a_server_that_goes_between_an_event_and_a_request_is_waited_for(url: str) -> None:
+    calls = []
+
+    def asks(event: Event) -> bool:
+        calls.append(event)
+        if len(calls) == 1:
+            raise Away("no server")
+        return True
+
+    await trio.to_thread.run_sync(
+        lambda: follow_until(asks, url, "jobs", None, deadline=time.monotonic() + 60, patience_s=60)
+    )
+    assert len(calls) == 2
 
 
 async def test_wait_for_a_box_survives_a_restart_of_the_server(env: Env, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from phaseline.model.snapshot import State
 from phaseline_cli.client.connection import Away, connect
-from phaseline_cli.client.events import TimedOut, channels_of, follow
+from phaseline_cli.client.events import Event, TimedOut, channels_of, follow_until
 from phaseline_cli.client.failures import Exit, Failure
 
 __all__ = ["wait_until_free"]
@@ -22,17 +22,26 @@ def wait_until_free(url: str | None, host: str, queue: str | None, *, deadline: 
         Failure: The server is gone for too long, rejects the request, or the deadline has passed.
     """
     left: set[str] = set()
+    followed: set[str] = set()
+    is_outdated = False
+
+    def is_over(event: Event) -> bool:
+        """Apply an event; return True once the box is free, or has jobs that are not followed."""
+        nonlocal left, is_outdated
+        is_outdated |= event.kind == "snapshot"  # the messages since the last one are not available
+        if event.data and event.kind != "snapshot":
+            message = json.loads(event.data)
+            if message.get("state") in _OVER:
+                left.discard(message["job_id"])
+        if is_outdated or not left:
+            left, is_outdated = _jobs_of(url, host, queue), False  # others may have arrived while these ended
+        return not left or not left <= followed
+
     try:
-        while left := _jobs_of(url, host, queue):  # others may have arrived while these ended
-            for event in follow(url, channels_of(left), None, deadline=deadline, patience_s=patience_s):
-                if event.kind == "snapshot":  # the messages since the last one are not available
-                    left &= _jobs_of(url, host, queue)
-                elif event.data:
-                    message = json.loads(event.data)
-                    if message.get("state") in _OVER:
-                        left.discard(message["job_id"])
-                if not left:
-                    break
+        left = _jobs_of(url, host, queue)
+        while left:
+            followed = set(left)
+            follow_until(is_over, url, channels_of(left), None, deadline=deadline, patience_s=patience_s)
     except Away as error:
         raise Failure(str(error), Exit.NO_SERVER) from error
     except TimedOut:

@@ -1,7 +1,7 @@
 """The stream of messages as a command follows it: by Server-Sent Events, across lost connections."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -9,7 +9,7 @@ from phaseline_cli.client.connection import LOST, Away, Connection, connect
 from phaseline_cli.client.failures import Exit, Failure, note
 from phaseline_cli.client.http_answer import Answer
 
-__all__ = ["Event", "TimedOut", "channels_of", "follow"]
+__all__ = ["Event", "TimedOut", "channels_of", "follow", "follow_until"]
 
 SILENCE_S: Final = 45.0
 """The server sends a comment every 15 s, so a longer silence means that the connection is lost."""
@@ -47,7 +47,7 @@ def follow(
     *,
     deadline: float = float("inf"),
     patience_s: float = float("inf"),
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Yield the events after `since`, or first a snapshot; continue after a lost connection where it was lost.
 
     An event without a position is a sign of life: the connection is open, or was quiet for 15 s.
@@ -86,6 +86,31 @@ def follow(
             raise Failure(f"{reason}; no server for {patience_s:.0f} s", Exit.NO_SERVER)
         time.sleep(max(0.0, min(pause, deadline - now)))
         pause = min(2 * pause, longest)
+
+
+def follow_until(
+    is_over: Callable[[Event], bool],
+    url: str | None,
+    channels: str,
+    since: str | None,
+    *,
+    deadline: float,
+    patience_s: float,
+) -> None:
+    """Call `is_over` with each event of `follow` until it returns True.
+
+    If it raises Away, the connection counts as lost, so a server that restarts meanwhile is waited for.
+    """
+    events = follow(url, channels, since, deadline=deadline, patience_s=patience_s)
+    event = next(events)
+    while True:
+        try:
+            if is_over(event):
+                return
+        except Away as error:
+            event = events.throw(error)
+        else:
+            event = next(events)
 
 
 def _events(connection: Connection, path: str, deadline: float) -> Iterator[Event]:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -11,7 +12,7 @@ from phaseline_cli.client.box_wait import wait_until_free
 from phaseline_cli.client.conditions import CONDITION, Condition, Standing, decision
 from phaseline_cli.client.connection import Away, Connection, Rejected, connect
 from phaseline_cli.client.durations import DURATION
-from phaseline_cli.client.events import Event, TimedOut, channels_of, follow
+from phaseline_cli.client.events import Event, TimedOut, channels_of, follow_until
 from phaseline_cli.client.failures import Exit, Failure, note
 from phaseline_cli.commands.options import JOB, job_id_of, server_options
 
@@ -91,10 +92,8 @@ def wait_command(
         with connect(url) as connection:
             since = waiting.begin(connection)
         if not waiting.is_over():
-            for event in follow(url, channels_of(ids), since, deadline=deadline, patience_s=reconnect):
-                waiting.apply(event, url)
-                if waiting.is_over():
-                    break
+            is_over = partial(waiting.apply, url=url)
+            follow_until(is_over, url, channels_of(ids), since, deadline=deadline, patience_s=reconnect)
     except Away as error:
         raise Failure(str(error), Exit.NO_SERVER) from error
     except TimedOut:
@@ -115,6 +114,7 @@ class _Waiting:
         self._jsonl = jsonl
         self._is_estimated = any(condition.is_estimated for condition in conditions)
         self._asked_at = -_INFINITE
+        self._is_outdated = False
         self._jobs: dict[str, Standing] = {}
         self._codes: dict[str, Exit] = {}
 
@@ -143,12 +143,17 @@ class _Waiting:
             self._stands(status)
         return f"{epoch}/{min(int(status['seq']) for status in statuses)}"
 
-    def apply(self, event: Event, url: str | None) -> None:
-        """Apply an event of the stream."""
-        if event.kind == "snapshot":  # the messages since the last one are not available
+    def apply(self, event: Event, url: str | None) -> bool:
+        """Apply an event of the stream; return whether there is nothing more to wait for."""
+        self._is_outdated |= event.kind == "snapshot"  # the messages since the last one are not available
+        if self._is_outdated:
             self._ask(url)
-            return
-        message = json.loads(event.data or b"{}")
+            self._is_outdated = False
+        else:
+            self._apply(json.loads(event.data or b"{}"), url)
+        return self.is_over()
+
+    def _apply(self, message: dict[str, Any], url: str | None) -> None:
         job_id = message.get("job_id")
         if job_id in self._jobs and job_id not in self._codes:
             self._jobs[job_id].apply(message)

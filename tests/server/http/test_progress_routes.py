@@ -76,7 +76,7 @@ async def test_a_job_is_found_under_the_id_that_was_sent(tmp_path: Path, job_id:
         ("report", {"job_id": "a", "stage": "nowhere"}, 422, "INVALID_FIELD", "stage is 'nowhere'; allowed: importing"),
         ("report", {"job_id": "a"}, 422, "INVALID_FIELD", "stage"),
         ("start", {"job_id": "a"}, 409, "ILLEGAL_EVENT", "can't accept job_started while it is active"),
-        ("report", {"job_id": "over", "stage": "importing"}, 409, "ILLEGAL_EVENT", "while it is completed"),
+        ("report", {"job_id": "over", "stage": "importing"}, 409, "ILLEGAL_EVENT", "after its end (completed)"),
         ("complete", {"job_id": "over", "success": False}, 409, "ILLEGAL_EVENT", "can't accept job_failed"),
         ("complete", {"job_id": "a", "duration": -1}, 422, "INVALID_FIELD", "duration is -1"),
         ("nothing", {"job_id": "a"}, 404, "NOT_FOUND", "no resource has the path"),
