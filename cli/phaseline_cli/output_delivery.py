@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -28,11 +29,11 @@ _TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 class OutputDelivery:
     """A thread that sends the output of one job."""
 
-    def __init__(self, job_id: str, address: Address) -> None:
-        """Prepare to send the output of a job to the server at `address`."""
+    def __init__(self, job_id: str, addresses: Sequence[Address]) -> None:
+        """Prepare to send the output of a job to one of the servers at `addresses`."""
         self._job_id = job_id
-        self._address = address
-        self._folder = output_folder(address)
+        self._addresses = addresses
+        self._folder = output_folder(addresses)
         self._tail = Tail()
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -101,7 +102,7 @@ class OutputDelivery:
         path = f"/progress/job/{quote(job_id, safe='')}/output?at={at}"
         try:
             if self._connection is None:
-                self._connection = Connection(self._address, token_or_warning() or "", _PATIENCE_S, _PATIENCE_S)
+                self._connection = Connection(self._addresses, token_or_warning() or "", _PATIENCE_S, _PATIENCE_S)
             self._connection.read("POST", path, text.encode("utf-8", "replace"), _TEXT)
         except Rejected as error:
             if error.status not in _REJECTED:

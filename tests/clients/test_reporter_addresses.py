@@ -8,7 +8,7 @@ from phaseline.model.events import JobStarted
 from phaseline.reporting import Reporter
 
 
-@pytest.mark.parametrize("url", ["ftp://x/ws", "ws://", "ws://x:99999", "http://a b/", ""])
+@pytest.mark.parametrize("url", ["ftp://x/ws", "ws://", "ws://x:99999", "http://a b/", "", "a,,b", "a,ftp://x"])
 def test_an_invalid_server_url_is_rejected(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROGRESS_URL", raising=False)
     with pytest.raises(ConfigError, match="allowed: http://"):
@@ -36,6 +36,7 @@ def test_an_invalid_progress_url_breaks_no_worker(
         ("http://box/", "ws://box:80/ws"),
         ("https://box/progress", "wss://box:443/progress/ws"),
         ("wss://[::1]:9/ws/", "wss://[::1]:9/ws"),
+        ("http://a , b:1,http://a/", "ws://a:80/ws,ws://b:1/ws"),
     ],
 )
 def test_an_address_is_accepted_in_all_usual_forms(given: str, url: str) -> None:

@@ -112,14 +112,16 @@ async def test_an_empty_spool_dir_keeps_reports_in_memory_only(caplog: pytest.Lo
         ("http://box:8080", {"XDG_STATE_HOME": "/state"}, "/state/phaseline/spool/box-8080"),
         ("wss://Box/a/b", {"XDG_STATE_HOME": "", "HOME": "/me"}, "/me/.local/state/phaseline/spool/box-443_a_b"),
         ("[::1]:5100", {"XDG_STATE_HOME": "state", "HOME": "/me"}, "/me/.local/state/phaseline/spool/__1-5100"),
+        ("b,a", {"XDG_STATE_HOME": "/state"}, "/state/phaseline/spool/a-5100"),
+        ("a,b", {"XDG_STATE_HOME": "/state"}, "/state/phaseline/spool/a-5100"),
     ],
 )
-def test_each_server_has_a_folder_of_its_own(url: str, environ: dict[str, str], folder: str) -> None:
-    assert spool_folder(Address.parse(url), environ) == Path(folder)
+def test_each_log_has_a_folder_of_its_own(url: str, environ: dict[str, str], folder: str) -> None:
+    assert spool_folder(Address.configured(url), environ) == Path(folder)
 
 
 def test_spools_that_are_too_old_or_too_many_are_removed_but_for_those_in_use(tmp_path: Path) -> None:
-    folder = spool_folder(Address.parse("box"), {"XDG_STATE_HOME": str(tmp_path)})
+    folder = spool_folder((Address.parse("box"),), {"XDG_STATE_HOME": str(tmp_path)})
     tidy(folder)  # before there is one
     folder.mkdir(parents=True)
     for name, age in (("new.spool", 10.0), ("old.spool", MAX_AGE_S + 10), ("half.new", MAX_AGE_S + 10)):

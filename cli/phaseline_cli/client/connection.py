@@ -2,17 +2,17 @@
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BufferedReader
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
-from phaseline.client.address import Address
+from phaseline.client.address import LOG_AWAY, Address
 from phaseline.client.token import TOKEN_ADVICE, token
 from phaseline.errors import ConfigError
 from phaseline_cli.client.failures import Exit, Failure
 from phaseline_cli.client.http_answer import Answer, NotHTTP
 
-__all__ = ["LOST", "Away", "Connection", "Rejected", "address_of", "connect"]
+__all__ = ["LOST", "Away", "Connection", "Rejected", "addresses_of", "connect"]
 
 LOST: Final = (OSError, NotHTTP)
 """The errors of a connection that is lost while an answer is read."""
@@ -25,8 +25,21 @@ _FORBIDDEN: Final = 403
 _LARGEST: Final = 2**26  # bytes of an answer
 
 
+_T = TypeVar("_T")
+
+
 class Away(Exception):
-    """No server answers, or it can't accept anything for now. The text gives the reason."""
+    """No server answers, or it can't accept anything for now. The text gives the reason.
+
+    Attributes:
+        sent: The request was sent, so it may have been carried out.
+        elsewhere: Another server that shares the log may answer.
+    """
+
+    def __init__(self, reason: str, *, sent: bool = False, elsewhere: bool = False) -> None:
+        super().__init__(reason)
+        self.sent = sent
+        self.elsewhere = elsewhere
 
 
 class Rejected(Failure):
@@ -52,20 +65,47 @@ class Rejected(Failure):
 
 
 class Connection:
-    """A connection to a server, for one request after the other; it opens again if the server has closed it."""
+    """A connection to a server, for one request after the other; it opens again if the server has closed it.
 
-    def __init__(self, address: Address, secret: str, connect_s: float, answer_s: float) -> None:
+    Of servers that share a log, it uses one until that fails, and then the next. A request may so be carried out twice.
+
+    Attributes:
+        address: The address of the server in use.
+    """
+
+    def __init__(self, addresses: Sequence[Address], secret: str, connect_s: float, answer_s: float) -> None:
         """Connect; see `connect`."""
-        self.address = address
-        self._base = address.path.removesuffix("/ws")
-        self._headers = {"Host": address.authority, "Accept": "application/json"}
+        self._addresses = addresses
+        self.address = addresses[0]
+        self._headers = {"Accept": "application/json"}
         if secret:
             self._headers["Authorization"] = f"Bearer {secret}"
         self._connect_s = connect_s
         self._answer_s = answer_s
+        self._is_open = False
         self._open()
 
+    def _turn(self) -> None:
+        """Use the next server from now on."""
+        if self._is_open:
+            self.close()
+        following = self._addresses.index(self.address) + 1
+        self.address = self._addresses[following % len(self._addresses)]
+
     def _open(self) -> None:
+        """Connect to the server in use, else to the next that accepts the connection."""
+        problems = []
+        for _ in self._addresses:
+            try:
+                self._open_one()
+            except Away as error:
+                problems.append(str(error))
+                self._turn()
+            else:
+                return
+        raise Away("; ".join(problems))
+
+    def _open_one(self) -> None:
         try:
             self._stream = socket.create_connection((self.address.host, self.address.port), self._connect_s)
             if self.address.tls:
@@ -92,6 +132,20 @@ class Connection:
         """Set the time-out of each wait for data of an open answer."""
         self._stream.settimeout(seconds)
 
+    def _of_any(self, request: Callable[[], _T]) -> _T:
+        """Return the answer of the server in use, else of the next that has one."""
+        problems, sent = [], False
+        for _ in self._addresses:
+            try:
+                return request()
+            except Away as error:
+                problems.append(str(error))
+                sent = sent or error.sent
+                if not error.elsewhere:
+                    break
+                self._turn()
+        raise Away("; ".join(problems), sent=sent)
+
     def open(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
         """Send a request and return the answer, whose body is yet to be read.
 
@@ -99,15 +153,21 @@ class Connection:
             Away: The connection was lost, or the server can't accept anything for now.
             Rejected: The answer is another error.
         """
+        return self._of_any(lambda: self._answer(method, path, body, headers))
+
+    def _answer(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None) -> Answer:
         if not self._is_open:
             self._open()
-        lines = "".join(f"{name}: {value}\r\n" for name, value in {**self._headers, **(headers or {})}.items())
+        address = self.address
+        base = address.path.removesuffix("/ws")
+        fields = {"Host": address.authority, **self._headers, **(headers or {})}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         try:
-            answer = Answer.to(self._stream, self._file, f"{method} {self._base}{path} HTTP/1.1\r\n{lines}", body)
+            answer = Answer.to(self._stream, self._file, f"{method} {base}{path} HTTP/1.1\r\n{lines}", body)
             text = b"" if answer.status == _OK else answer.read(_LARGEST)
         except LOST as error:
             self.close()
-            raise Away(self.reason(error)) from error
+            raise Away(self.reason(error), sent=True, elsewhere=True) from error
         if answer.status == _OK:
             return answer
         self._close_after(answer)
@@ -115,18 +175,24 @@ class Connection:
 
     def read(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Any:
         """Send a request and return the decoded answer; raise the errors of `open`."""
-        answer = self.open(method, path, body, headers)
+        return self._of_any(lambda: self._document(method, path, body, headers))
+
+    def _document(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None) -> dict[str, Any]:
+        answer = self._answer(method, path, body, headers)
         document: Any = None
         try:
             document = json.loads(answer.read(_LARGEST))
         except LOST as error:
             self.close()
-            raise Away(self.reason(error)) from error
+            raise Away(self.reason(error), sent=True, elsewhere=True) from error
         except ValueError:
             pass
         if not isinstance(document, dict) or "success" not in document:
             raise Rejected(answer.status, "", f"{self.address.authority} is not a Phaseline server; check the address")
         self._close_after(answer)
+        results = document.get("results", ()) if len(self._addresses) > 1 else ()
+        if away := [result for result in results if result.get("code") in LOG_AWAY]:  # of the reports in a batch
+            raise Away(str(away[0].get("error", "")), sent=True, elsewhere=True)
         return document
 
     def job(self, job_id: str) -> dict[str, Any]:
@@ -172,7 +238,7 @@ class Connection:
         except (ValueError, KeyError, TypeError):
             text = f"{self.address.authority} answered HTTP {status}; check the address, or the proxy before it"
         if status in _TEMPORARY:
-            return Away(text)
+            return Away(text, sent=True, elsewhere=code in LOG_AWAY)
         if status == _UNAUTHORIZED:
             sent = "rejected the token, which is unknown, revoked or expired"
             problem = sent if "Authorization" in self._headers else "needs a token"
@@ -181,22 +247,22 @@ class Connection:
 
 
 def connect(url: str | None, connect_s: float = _CONNECT_S, answer_s: float = _ANSWER_S) -> Connection:
-    """Connect to `url`, else PROGRESS_URL, else the default.
+    """Connect to `url`, else PROGRESS_URL, else the default; of several servers, to the first that answers.
 
     Raises:
         Away: No server answers.
         Failure: The address or the token is invalid.
     """
-    address = address_of(url)
+    addresses = addresses_of(url)
     try:
         secret = token()
     except ConfigError as error:
         raise Failure(str(error), Exit.USAGE) from error
-    return Connection(address, secret, connect_s, answer_s)
+    return Connection(addresses, secret, connect_s, answer_s)
 
 
-def address_of(url: str | None) -> Address:
-    """Return the address `url`, else PROGRESS_URL, else the default; raise Failure if it is invalid."""
+def addresses_of(url: str | None) -> Sequence[Address]:
+    """Return the addresses in `url`, else PROGRESS_URL, else the default; raise Failure if one is invalid."""
     try:
         return Address.configured(url)
     except ConfigError as error:

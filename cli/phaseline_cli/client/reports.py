@@ -3,9 +3,10 @@
 import json
 from typing import Any, Final
 
-from phaseline.client.command_spool import CommandSpool, Locked
+from phaseline.client.address import LOG_AWAY
+from phaseline.client.command_spool import CommandSpool, Locked, new_producer
 from phaseline.client.state import spool_folder
-from phaseline_cli.client.connection import Away, Connection, Rejected, address_of, connect
+from phaseline_cli.client.connection import Away, Connection, Rejected, addresses_of, connect
 from phaseline_cli.client.failures import Exit, Failure, note
 
 __all__ = ["BATCH", "check_result", "send"]
@@ -15,7 +16,7 @@ _CONNECT_S: Final = 2.0
 _ANSWER_S: Final = 5.0
 _PATIENCE_S: Final = 5.0
 _MOST_BYTES: Final = 2**22
-_TEMPORARY: Final = frozenset({"DEPOSED", "DISK_FULL", "JOURNAL_FAILED", "LOG_UNAVAILABLE", "RATE_LIMITED", "TOO_MANY"})
+_TEMPORARY: Final = LOG_AWAY | {"DISK_FULL", "JOURNAL_FAILED", "RATE_LIMITED", "TOO_MANY"}
 
 
 def send(report: dict[str, Any], url: str | None, *, strict: bool, quiet: bool) -> None:
@@ -31,22 +32,30 @@ def send(report: dict[str, Any], url: str | None, *, strict: bool, quiet: bool) 
         Rejected: The server rejected the report.
         Failure: The server is away, and the report can't be kept or `strict` is set.
     """
-    spool = CommandSpool(spool_folder(address_of(url)))
+    addresses = addresses_of(url)
+    spool = CommandSpool(spool_folder(addresses))
+    # Several servers may receive it one after the other, so it needs a number to be recorded once.
+    producer = new_producer() if len(addresses) > 1 else ""
+    numbered = {**report, "producer": producer, "producer_seq": 1} if producer else report
+    posting = False
     try:
         with connect(url, _CONNECT_S, _ANSWER_S) as connection:
             if not spool.paths():
-                _post(connection, report, quiet=quiet)
+                posting = True
+                _post(connection, numbered, quiet=quiet)
                 return
             from phaseline_cli.client.backlog import deliver  # noqa: PLC0415 - rarely needed, and slow to load
 
             with spool.locked(_PATIENCE_S):
                 deliver(connection, spool.paths())
-                _post(connection, report, quiet=quiet)
+                posting = True
+                _post(connection, numbered, quiet=quiet)
     except (Away, Locked, OSError) as error:
         reason = str(error) or "another command is delivering earlier reports"
         if strict:
             raise Failure(reason, Exit.NO_SERVER) from error
-        _keep(spool, report, reason, quiet=quiet)
+        in_doubt = posting and getattr(error, "sent", False)
+        _keep(spool, report, reason, producer if in_doubt else "", quiet=quiet)
 
 
 def _post(connection: Connection, report: dict[str, Any], *, quiet: bool) -> None:
@@ -68,10 +77,10 @@ def check_result(result: dict[str, Any]) -> None:
     raise Rejected(200, code, text)
 
 
-def _keep(spool: CommandSpool, report: dict[str, Any], reason: str, *, quiet: bool) -> None:
+def _keep(spool: CommandSpool, report: dict[str, Any], reason: str, producer: str, *, quiet: bool) -> None:
     try:
         with spool.locked(_PATIENCE_S):
-            path = spool.append(report)
+            path = spool.append(report, producer)
             if path.stat().st_size > _MOST_BYTES:
                 from phaseline_cli.client.backlog import thin  # noqa: PLC0415 - as above
 

@@ -57,9 +57,11 @@ def adapter_name(_context: click.Context, _parameter: click.Parameter, name: str
 
 def server_options(command: F) -> F:
     """Add the options of all commands that ask a server."""
-    return click.option("--url", metavar="URL", help="Server address. [PROGRESS_URL, or http://127.0.0.1:5100]")(
-        command
-    )
+    return click.option(
+        "--url",
+        metavar="URL",
+        help="Server address, or several with commas, if they share a log. [PROGRESS_URL, or http://127.0.0.1:5100]",
+    )(command)
 
 
 def report_options(command: F) -> F:

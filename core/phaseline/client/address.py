@@ -2,20 +2,24 @@
 
 import os
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from phaseline.errors import ConfigError, shown
 
-__all__ = ["DEFAULT_URL", "Address"]
+__all__ = ["DEFAULT_URL", "LOG_AWAY", "Address", "urls_of"]
 
 DEFAULT_URL: Final = "ws://127.0.0.1:5100/ws"
+LOG_AWAY: Final = frozenset({"LOG_UNAVAILABLE", "DEPOSED"})
+"""Codes of errors of a server that shares its log with others; another one may accept the request."""
 _DEFAULT_PORT: Final = 5100
 _ALLOWED: Final = "http://host:port, https://host:port, ws://…, wss://… or host:port"
+_SEVERAL: Final = f"{_ALLOWED}; several, separated by commas, if they share a log"
 _PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 # Not urllib.parse: its import takes longer than the rest of a reporter's start.
 _URL: Final = re.compile(
     r"(?:(?P<scheme>wss?|https?)://)?(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~-]+)?)\]|(?P<host>[A-Za-z0-9._-]+))"
-    r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)",
+    r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[A-Za-z0-9._~!$&'()*+;=:@%-]*)*)",
     re.ASCII,
 )
 
@@ -57,9 +61,14 @@ class Address(NamedTuple):
         )
 
     @classmethod
-    def configured(cls, url: str | None) -> "Address":
-        """Parse `url`, else the variable PROGRESS_URL, else the default; raise the errors of `parse`."""
-        return cls.parse(url if url is not None else os.environ.get("PROGRESS_URL") or DEFAULT_URL)
+    def configured(cls, url: str | None) -> tuple["Address", ...]:
+        """Parse `url`, else the variable PROGRESS_URL, else the default; raise the errors of `parse`.
+
+        Several addresses, separated by commas, are of servers that share a log.
+        """
+        text: object = url if url is not None else os.environ.get("PROGRESS_URL") or DEFAULT_URL
+        texts = text.split(",") if isinstance(text, str) else (text,)
+        return tuple(dict.fromkeys(cls.parse(each, _SEVERAL) for each in texts))
 
     @property
     def authority(self) -> str:
@@ -70,3 +79,8 @@ class Address(NamedTuple):
     def url(self) -> str:
         """The WebSocket's URL."""
         return f"{'wss' if self.tls else 'ws'}://{self.authority}{self.path}"
+
+
+def urls_of(addresses: Iterable[Address]) -> str:
+    """Return the WebSockets' URLs, separated by commas."""
+    return ",".join(address.url for address in addresses)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["CommandSpool", "Locked"]
+__all__ = ["CommandSpool", "Locked", "new_producer"]
 
 _SUFFIX: Final = "-commands.spool"
 _LOCK: Final = "commands.lock"
@@ -64,13 +64,19 @@ class CommandSpool:
         finally:
             os.close(fd)
 
-    def append(self, report: dict[str, Any]) -> Path:
+    def append(self, report: dict[str, Any], producer: str = "") -> Path:
         """Append a report, a message of the photo protocol, and return its file. Call it with the lock held.
+
+        Args:
+            report: The report, without a number.
+            producer: If the report was sent already: its producer, as whose first report it was numbered.
 
         Raises:
             OSError: The folder can't be written.
         """
         body = json.dumps({**report, "timestamp": _timestamp()}, ensure_ascii=False, separators=(",", ":")).encode()
+        if producer:
+            return self._create(body, producer)
         for path in reversed(self.paths()):
             fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
             try:
@@ -79,10 +85,9 @@ class CommandSpool:
                     return path
             finally:
                 os.close(fd)
-        return self._create(body)
+        return self._create(body, new_producer())
 
-    def _create(self, body: bytes) -> Path:
-        producer = f"{time.time_ns():x}-{os.urandom(6).hex()}{_SUFFIX.removesuffix('.spool')}"
+    def _create(self, body: bytes, producer: str) -> Path:
         path = self._folder / f"{producer}.spool"
         mark = {"type": "settled", "upto": 0, "epoch": "", "producer": producer}
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -95,6 +100,11 @@ class CommandSpool:
         finally:
             os.close(fd)
         return path
+
+
+def new_producer() -> str:
+    """Return a new producer; of two, the later one is greater."""
+    return f"{time.time_ns():x}-{os.urandom(6).hex()}{_SUFFIX.removesuffix('.spool')}"
 
 
 def _lock(fd: int) -> bool:

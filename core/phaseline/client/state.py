@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,16 +21,21 @@ def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(base, "phaseline")
 
 
-def spool_folder(address: Address, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder in which reports wait while the server at `address` is away; they must not reach another."""
-    return state_folder(environ) / "spool" / _name_of(address)
+def spool_folder(addresses: Sequence[Address], environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder in which reports wait while the servers that share a log are away.
+
+    The reports must not reach a server with another log.
+    """
+    return state_folder(environ) / "spool" / _name_of(addresses)
 
 
-def output_folder(address: Address, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder in which the output of commands waits while the server at `address` is away."""
-    return state_folder(environ) / "output" / _name_of(address)
+def output_folder(addresses: Sequence[Address], environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder in which the output of commands waits while the servers are away."""
+    return state_folder(environ) / "output" / _name_of(addresses)
 
 
-def _name_of(address: Address) -> str:
+def _name_of(addresses: Sequence[Address]) -> str:
+    """Return a name for servers that share a log, in any order."""
+    address = min(addresses)
     path = address.path.removesuffix("/ws")
     return _UNSAFE.sub("_", f"{address.host}-{address.port}{path}")[:200]

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from phaseline.client.address import Address
+from phaseline.client.address import Address, urls_of
 from phaseline.client.notes import warn
 from phaseline.errors import ConfigError, InvalidField, PhaselineError, Refused, shown
 from phaseline.model.events import Event
@@ -60,7 +60,8 @@ class Reporter:
         """Create a reporter to `url`; it loads, starts and connects nothing before the first report.
 
         Args:
-            url: `ws://host:port/ws`, or the server's HTTP address. [PROGRESS_URL, else `ws://127.0.0.1:5100/ws`]
+            url: `ws://host:port/ws`, or the server's HTTP address; of servers that share a log, several with commas.
+                [PROGRESS_URL, else `ws://127.0.0.1:5100/ws`]
             spool: Number of reports of up to 1 KiB to keep while the server is away; a larger one counts once more for
                 each full KiB. Starts and ends of jobs are always kept.
             spool_dir: A directory for undelivered reports, in case this process dies. The next reporter that uses the
@@ -86,9 +87,9 @@ class Reporter:
         self._size = count_of((), spool)
         if self._size < 1:
             raise ConfigError(f"spool is {shown(spool)}; allowed: a number of reports, 1 or more")
-        self._address: Address | None = None
+        self._addresses: tuple[Address, ...] = ()
         try:
-            self._address = Address.configured(url)
+            self._addresses = Address.configured(url)
         except ConfigError as error:
             if url is not None or strict:
                 raise
@@ -113,8 +114,8 @@ class Reporter:
 
     @property
     def url(self) -> str | None:
-        """The server's URL; None if PROGRESS_URL is invalid, so that nothing is reported."""
-        return self._address.url if self._address else None
+        """The server's URL, or several; None if PROGRESS_URL is invalid, so that nothing is reported."""
+        return urls_of(self._addresses) or None
 
     # ------------------------------------------------------------------ reporting
 
@@ -146,7 +147,7 @@ class Reporter:
     def _put(self, record: Record) -> None:
         if self._closed:
             raise Refused(f"the reporter to {self.url} is closed; report before close()")
-        if self._address is not None:
+        if self._addresses:
             self._inbox.put(record)
             if self._background is None:
                 self._start()
@@ -170,13 +171,13 @@ class Reporter:
         from phaseline.reporting.delivery.background import Background, Spooling  # noqa: PLC0415
 
         with self._starting:
-            if self._background is not None or self._address is None:
+            if self._background is not None or not self._addresses:
                 return
             spool = Spooling(self._size, self._spool_dir)
             identity = self.identity
             host = self.host if identity.sends("load") else ""
             self._background = background = Background(
-                self._address, self._inbox, identity.producer(), spool, self._side, host
+                self._addresses, self._inbox, identity.producer(), spool, self._side, host
             )
             try:
                 background.start()

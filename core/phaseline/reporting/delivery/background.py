@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -57,15 +57,21 @@ class Background:
     """The thread of one reporter in one process."""
 
     def __init__(
-        self, address: Address, inbox: Inbox, producer: str, spooling: Spooling, worker: Worker, host: str = ""
+        self,
+        addresses: Sequence[Address],
+        inbox: Inbox,
+        producer: str,
+        spooling: Spooling,
+        worker: Worker,
+        host: str = "",
     ) -> None:
         """Prepare to deliver as `producer`, and to send the load of the machine named `host`, unless that is empty."""
-        self._address = address
+        self._addresses = addresses
         self._inbox = inbox
         self._by_default = spooling.directory is None and os.name == "posix"
         self._directory: Path | None = Path(spooling.directory) if spooling.directory else None
         if self._by_default:
-            folder = spool_folder(address)
+            folder = spool_folder(addresses)
             self._directory = folder if folder.is_absolute() else None  # this user has no home
         self._own = Outbox.own(producer, spooling.size, self._directory, quiet=self._by_default)
         self._worker = worker
@@ -143,7 +149,7 @@ class Background:
 
             tidy(self._directory)
         self._delivery = delivery = Delivery(
-            self._address, self._inbox, self._own, self._directory, self._worker, self._host
+            self._addresses, self._inbox, self._own, self._directory, self._worker, self._host
         )
         self._run_soon = trio.lowlevel.current_trio_token().run_sync_soon
         if self._stopped:

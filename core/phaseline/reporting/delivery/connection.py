@@ -6,6 +6,7 @@ import msgspec
 import trio
 import trio_websocket
 
+from phaseline.client.address import LOG_AWAY
 from phaseline.client.failures import closed_by_server
 from phaseline.protocol import HOST_STATUS, TOO_BIG
 from phaseline.reporting.delivery.load import LoadMeter
@@ -79,8 +80,12 @@ class Exchange:
     Answers identify a record by its number only, so only one outbox has records in flight at a time.
     """
 
-    def __init__(self, channel: Channel, outboxes: Outboxes, meter: LoadMeter | None = None) -> None:
+    def __init__(
+        self, channel: Channel, outboxes: Outboxes, meter: LoadMeter | None = None, *, alone: bool = True
+    ) -> None:
+        """Deliver `outboxes` over `channel`; unless the server is `alone`, leave it while its log is away."""
         self._channel = channel
+        self._alone = alone
         self._meter = meter
         self._started = trio.Event()
         self._outboxes = outboxes
@@ -107,6 +112,7 @@ class Exchange:
         Raises:
             trio_websocket.ConnectionClosed: The connection is closed.
             trio.TooSlowError: The server stopped answering.
+            ConnectionError: The server's log is away, and it is not the only server.
             msgspec.MsgspecError: The server sent an invalid message.
         """
         async with trio.open_nursery() as nursery:
@@ -181,6 +187,8 @@ class Exchange:
                 self._outboxes.answered(None)
             else:
                 code, text = one_line(reply.code, _LONGEST_CODE), one_line(reply.error)
+                if code in LOG_AWAY and not self._alone:
+                    raise ConnectionError(text)  # what is in flight is sent to the next server
                 self._outboxes.answered(self._box.refuse(number, code, text, self._received))
             self._news.set()
 

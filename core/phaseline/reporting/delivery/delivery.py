@@ -5,6 +5,7 @@ Only that thread imports this module, as nothing else in a worker needs Trio.
 
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,11 +49,16 @@ class Delivery:
     """The Trio tasks of the background thread. Call the methods in that thread only."""
 
     def __init__(
-        self, address: Address, inbox: Inbox, own: Outbox, directory: Path | None, worker: Worker, host: str = ""
+        self,
+        addresses: Sequence[Address],
+        inbox: Inbox,
+        own: Outbox,
+        directory: Path | None,
+        worker: Worker,
+        host: str = "",
     ) -> None:
-        """Deliver from `inbox` to `address`; send the load of the machine named `host`, unless that is empty."""
+        """Deliver from `inbox` to one of `addresses`; send the load of the machine `host`, unless that is empty."""
         self._meter = LoadMeter(host) if host else None
-        self._address = address
         self._inbox = inbox
         self._own = own
         self._directory = directory
@@ -60,7 +66,7 @@ class Delivery:
         self._adopted: list[Outbox] = []
         self._waiters: list[Waiter] = []
         self._exchange: Exchange | None = None
-        self._dialing = Dialing(address)
+        self._dialing = Dialing(addresses)
         self._warned_of_proxy = False
         self._reached = False  # a server was reached at any time
         self._useful = False  # the server answered on this connection
@@ -185,7 +191,7 @@ class Delivery:
 
     def answered(self, refusal: tuple[Record, str, str] | None) -> None:
         """Record an answer of the server; report a rejection to the worker."""
-        self._useful = True
+        self._useful, self._warned = True, False
         if refusal:
             self._worker.rejected(*refusal)
         if self._waiters:
@@ -195,6 +201,8 @@ class Delivery:
 
     async def _connect(self) -> None:
         pause, longest = _BACKOFF_S
+        # Of a round of all servers: the attempts, and whether one of them wants this client back soon.
+        tries, welcomed = 0, False
         while True:
             self._useful, began = False, trio.current_time()
             reason, welcome = await self._once()
@@ -203,13 +211,20 @@ class Delivery:
                 return
             for box in self.all():
                 box.rewind()
-            if self._useful or trio.current_time() - began > longest:
+            lasted = trio.current_time() - began > longest
+            if self._useful or lasted:
                 pause = _BACKOFF_S[0]
+            # A connection that has lasted begins a new round; others must not, or lost ones would follow without pause.
+            tries, welcomed = 1 if self._useful and lasted else tries + 1, welcomed or welcome
+            self._dialing.turn()
+            if tries % self._dialing.servers:
+                continue  # the next server may answer
             self._give_up()
             if not self._warned:
                 self._warned = True
-                warn("no connection to %s (%s); reports are stored and delivered later", self._address.url, reason)
-            await self._rest(pause * random.uniform(0.5, 1.0) if welcome else _UNWELCOME_S)  # noqa: S311 - no secret
+                warn("no connection to %s (%s); reports are stored and delivered later", self._dialing.urls, reason)
+            await self._rest(pause * random.uniform(0.5, 1.0) if welcomed else _UNWELCOME_S)  # noqa: S311 - no secret
+            welcomed = False
             pause = min(2 * pause, longest)
 
     async def _rest(self, pause: float) -> None:
@@ -231,17 +246,17 @@ class Delivery:
         by_http = False
         try:
             async with self._dialing.websocket(_HANDSHAKE_S, self._goodbye) as websocket:
-                exchange = Exchange(websocket, self, self._meter)
+                exchange = Exchange(websocket, self, self._meter, alone=self._dialing.servers == 1)
                 try:
                     await self._talk_over(exchange)
                 except* trio_websocket.ConnectionClosed as closed:
-                    reason, welcome = reason_of(closed, self._address), not is_final(closed)
+                    reason, welcome = reason_of(closed, self._dialing.address), not is_final(closed)
                     if (refusal := exchange.blame(_first(closed), websocket)) is not None:
                         self.answered(refusal)
         except* msgspec.MsgspecError as group:
             reason = f"not a Phaseline server: {one_line(str(_first(group)))}"
         except* Exception as group:  # noqa: BLE001 - any error only ends this attempt to connect
-            reason, welcome = reason_of(group, self._address), not is_final(group)
+            reason, welcome = reason_of(group, self._dialing.address), not is_final(group)
             by_http = passes_no_websockets(group)
         finally:
             self._exchange = None
@@ -258,10 +273,10 @@ class Delivery:
                 answered = True
                 if not self._warned_of_proxy:
                     self._warned_of_proxy = True
-                    warn(_PROXY, self._address.authority)
-                await self._talk_over(Exchange(channel, self, self._meter))
+                    warn(_PROXY, self._dialing.address.authority)
+                await self._talk_over(Exchange(channel, self, self._meter, alone=self._dialing.servers == 1))
         except* Exception as group:  # noqa: BLE001 - as above
-            reason = reason_of(group, self._address)
+            reason = reason_of(group, self._dialing.address)
         finally:
             self._exchange = None
         return reason if answered else None
@@ -274,7 +289,7 @@ class Delivery:
         with trio.CancelScope() as self._talk:
             with trio.fail_after(_HANDSHAKE_S):
                 epoch = await exchange.greet(self._own.spool.producer)
-            self._reached, self._warned = True, False
+            self._reached = True
             if self._directory:
                 self._adopted += Outbox.adopted(self._directory, self._own.spool.size)
             for box in self.all():

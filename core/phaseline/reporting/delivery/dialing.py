@@ -1,7 +1,7 @@
 """Opening the way to a server: a WebSocket, or HTTP requests where a proxy passes no WebSockets."""
 
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 import trio
 import trio_websocket
 
-from phaseline.client.address import Address
+from phaseline.client.address import Address, urls_of
 from phaseline.client.handshake import shake_hands
 from phaseline.client.http import HttpConnection, Stream
 from phaseline.client.token import token_or_warning
@@ -22,19 +22,36 @@ _LARGEST: Final = 2**20
 
 
 class Dialing:
-    """The ways to one server.
+    """The ways to a server, or to one of several that share a log.
 
     Attributes:
+        address: The address of the server in use.
         socket: The open connection's socket, or None; a forked child must close it.
     """
 
-    def __init__(self, address: Address) -> None:
-        """Dial `address`."""
-        self._address = address
+    def __init__(self, addresses: Sequence[Address]) -> None:
+        """Dial the first of `addresses`."""
+        self._addresses = addresses
+        self.address = addresses[0]
         self.socket: trio.SocketStream | None = None
 
+    @property
+    def servers(self) -> int:
+        """The number of servers."""
+        return len(self._addresses)
+
+    @property
+    def urls(self) -> str:
+        """The URLs of all servers."""
+        return urls_of(self._addresses)
+
+    def turn(self) -> None:
+        """Dial the next server from now on."""
+        following = self._addresses.index(self.address) + 1
+        self.address = self._addresses[following % self.servers]
+
     async def _connect(self, patience_s: float) -> Stream:
-        address = self._address
+        address = self.address
         with trio.fail_after(patience_s):
             self.socket = stream = await trio.open_tcp_stream(address.host, address.port)
         if not address.tls:
@@ -64,8 +81,8 @@ class Dialing:
                     wrap = partial(
                         trio_websocket.wrap_client_stream,
                         stream=stream,
-                        host=self._address.authority,
-                        resource=self._address.path,
+                        host=self.address.authority,
+                        resource=self.address.path,
                         extra_headers=headers,
                         max_message_size=_LARGEST,
                     )
@@ -83,7 +100,7 @@ class Dialing:
     @asynccontextmanager
     async def http(self, patience_s: float) -> AsyncIterator[HttpChannel]:
         """Deliver by HTTP requests for the duration of the block."""
-        address, connect = self._address, partial(self._connect, patience_s)
+        address, connect = self.address, partial(self._connect, patience_s)
         base = address.path.removesuffix("/ws")
         connection = HttpConnection(address.authority, base, token_or_warning(), connect)
         channel = HttpChannel(connection)

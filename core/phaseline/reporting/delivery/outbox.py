@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from phaseline.client.address import LOG_AWAY
 from phaseline.errors import DiskFull, IllegalEvent, TooMany, UnknownJob
 from phaseline.reporting.delivery.spool import Spool
 from phaseline.reporting.record import Record, bare_end
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outbox"]
 
-_FOR_NOW: Final = frozenset({TooMany.code, DiskFull.code, "LOG_UNAVAILABLE", "DEPOSED"})
+_FOR_NOW: Final = LOG_AWAY | {TooMany.code, DiskFull.code}
 _PAUSE_S: Final = 1.0
 # Another process may have started the job, and its report may arrive late; these are the pauses between retries.
 _UNKNOWN_PAUSES_S: Final = (0.25, 0.5, 1.0)
