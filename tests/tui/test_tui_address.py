@@ -22,6 +22,7 @@ from phaseline_tui.model.address import ServerAddress
         ("ws://box:1/ws", "box", 1, False, "/ws", "http://box:1"),
         ("wss://box/render/ws", "box", 443, True, "/render/ws", "https://box:443/render"),
         ("http://[::1]:5100", "::1", 5100, False, "/ws", "http://[::1]:5100"),
+        ("a , https://b:2,a", "a", 5100, False, "/ws", "http://a:5100,https://b:2"),
     ],
 )
 def test_an_address_is_parsed(text: str, host: str, port: int, tls: bool, path: str, url: str) -> None:
@@ -38,6 +39,13 @@ def test_an_invalid_address_is_shown_in_the_error(text: str) -> None:
     with pytest.raises(ConfigError, match="allowed: http://host:port") as caught:
         ServerAddress.parse(text)
     assert ascii(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "wrong"), [("a,", ""), ("a,ssh://b", "ssh://b"), ("a,ftp://b", "ftp://b")])
+def test_an_invalid_address_of_several_is_shown_in_the_error(text: str, wrong: str) -> None:
+    with pytest.raises(ConfigError, match="separated by commas") as caught:
+        ServerAddress.parse(text)
+    assert ascii(wrong) in str(caught.value)
 
 
 SERVER = ServerAddress.parse("https://box:7")

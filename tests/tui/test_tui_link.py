@@ -63,6 +63,23 @@ def test_a_server_that_is_down_at_start_is_reported_and_connected_later() -> Non
             recorder.wait_state(LinkState.CONNECTED)
 
 
+def test_of_servers_with_one_log_the_next_is_used_at_once_if_one_is_down() -> None:
+    with PlayedServer() as server, following(f"127.0.0.1:{free_port()},{server.url}", timing=NEVER_AGAIN) as (_, seen):
+        seen.wait_state(LinkState.CONNECTED)
+        server.wait_subscribed()
+        assert LinkState.WAITING not in {status.state for status in seen.statuses}
+
+
+def test_of_servers_with_one_log_the_next_is_used_when_one_ends() -> None:
+    with PlayedServer() as second, PlayedServer() as first, following(f"{first.url},{second.url}") as (_, recorder):
+        first.wait_subscribed()
+        recorder.wait_state(LinkState.CONNECTED)
+        first.cut()
+        second.wait_subscribed()
+        recorder.wait_state(LinkState.CONNECTED)
+        assert {batch.origin for batch in recorder.batches} == {"127.0.0.1"}
+
+
 def snapshots_jobs(recorder: Recorder) -> list[JobView]:
     return [job for frame in recorder.frames if isinstance(frame, ConvertedSnapshot) for job in frame.views]
 

@@ -32,7 +32,7 @@ Keys:
 
 \b
 Environment variables:
-  PROGRESS_URL       server URL if none is given
+  PROGRESS_URL       server URL if none is given; commas separate several
   PROGRESS_TOKEN     access token
   PROGRESS_SSH       ssh command, with options [ssh]
   PROGRESS_PICTURES  picture format: off, blocks, sixel or kitty

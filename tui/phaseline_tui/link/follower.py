@@ -36,23 +36,24 @@ _SLEPT_S: Final = 5.0
 
 
 class Follower:
-    """Follows one server. Used only in the Trio thread."""
+    """Follows one server, or one of several that share a log. Used only in the Trio thread."""
 
     def __init__(self, server: ServerAddress, label: str, dialer: Dialer, wake: Wake) -> None:
         """Prepare the connection; `follow` opens it.
 
         Args:
-            server: Server to connect to.
+            server: Server to connect to; of several, the first one, and the next one when that fails.
             label: Name of the server in batches.
             dialer: Opens the streams.
             wake: Called whenever `buffer` has something to deliver.
         """
-        self.server = server
+        self._servers = server.members
+        self.server = self._servers[0]
         self.buffer = BatchBuffer(label)
         self._dialer = dialer
         self._timing = dialer.timing
         self._wake = wake
-        self._credentials = Credentials(server, dialer.access)
+        self._credentials = Credentials(self.server, dialer.access)
         self._stopping = False
         self._step = trio.CancelScope()
         self._status = LinkStatus(LinkState.CONNECTING)
@@ -107,8 +108,19 @@ class Follower:
                 failure = failures.broken(self.server, error)
             reason = failure.reason if failure is not None else ""
             attempts = attempts + 1 if self._last_received == last_received else 0
-            if failure is not None and await self._wait(failure, attempts):
+            if failure is None:
+                continue
+            self._turn()
+            if attempts % len(self._servers) and not failure.final:
+                continue  # the next server may answer
+            if await self._wait(failure, attempts):
                 attempts = 0
+
+    def _turn(self) -> None:
+        """Use the next server from now on."""
+        if len(self._servers) > 1:
+            self.server = self._servers[(self._servers.index(self.server) + 1) % len(self._servers)]
+            self._credentials = Credentials(self.server, self._dialer.access)
 
     async def _wait(self, failure: LinkError, attempts: int) -> bool:
         """Wait before the next attempt. Return True if `retry` or `end` cut the wait short."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -20,6 +20,7 @@ _SSH_USER: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@%+\\-]*")
 _SSH_PORT: Final = re.compile(r"[0-9]{1,5}")
 _SSH_SOCKET: Final = re.compile(r"/[A-Za-z0-9._/+=,@-]{1,100}")
 _ALLOWED: Final = "http://host:port, https://host:port, ws://…, wss://…, host:port, ssh://[user@]host[:port][/5100]"
+_SEVERAL: Final = "http://host:port, https://host:port, ws://…, wss://… or host:port, separated by commas"
 _MAX_PORT: Final = 65535
 
 
@@ -57,16 +58,23 @@ class ServerAddress:
     """Path of the WebSocket, such as `/ws`."""
     ssh: SshTarget | None = None
     """SSH login to connect through; `host` and `port` are then relative to that machine."""
+    others: tuple["ServerAddress", ...] = ()
+    """The other servers that share its log; one of them is used if this one fails."""
 
     @classmethod
     def parse(cls, text: str) -> "ServerAddress":
-        """Parse a URL or `host:port`. The default port is 5100, or 8080 behind an SSH login.
+        """Parse a URL or `host:port`, or several with commas, of servers that share a log.
+
+        The default port is 5100, or 8080 behind an SSH login.
 
         Raises:
             ConfigError: The text is not a server address.
         """
         if not text.strip().lower().startswith("ssh://"):
-            return cls(*Address.parse(text, _ALLOWED))
+            texts = text.split(",")
+            addresses = (Address.parse(each, _SEVERAL if len(texts) > 1 else _ALLOWED) for each in texts)
+            first, *others = dict.fromkeys(cls(*address) for address in addresses)
+            return replace(first, others=tuple(others))
         if not text.strip().isprintable():  # `urlsplit` drops line ends
             raise _wrong(text)
         try:
@@ -75,13 +83,23 @@ class ServerAddress:
             raise _wrong(text) from error
 
     @property
+    def members(self) -> tuple["ServerAddress", ...]:
+        """Return the servers that share the log, each by itself."""
+        return (replace(self, others=()), *self.others)
+
+    @property
     def authority(self) -> str:
         """Return `host:port`, as in a URL."""
         return Address(self.host, self.port, self.tls, self.path).authority
 
     @property
     def url(self) -> str:
-        """Return the server's URL without a trailing slash; without SSH, it also works for curl."""
+        """Return the server's URL without a trailing slash; without SSH, it also works for curl.
+
+        Those of several servers are separated by commas.
+        """
+        if self.others:
+            return ",".join(server.url for server in self.members)
         if self.ssh is not None:
             port = "" if self.ssh.port is None else f":{self.ssh.port}"
             host = f"[{self.ssh.host}]" if ":" in self.ssh.host else self.ssh.host
@@ -103,7 +121,9 @@ class ServerAddress:
 
     @property
     def label(self) -> str:
-        """Return a short name: the host."""
+        """Return a short name: the host, or several."""
+        if self.others:
+            return ",".join(dict.fromkeys(server.label for server in self.members))
         return self.host if self.ssh is None else self.ssh.host
 
 
