@@ -14,7 +14,7 @@ from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.cells import width_of
 from phaseline_tui.drawing.detail import detail
 from phaseline_tui.drawing.themes import DARK
-from phaseline_tui.drawing.workers import worker_details, worker_heading, worker_row
+from phaseline_tui.drawing.workers import unused, worker_details, worker_heading, worker_row
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import LinkState
 from phaseline_tui.model.jobs import JobView, State
@@ -100,6 +100,15 @@ def test_what_is_unknown_is_a_dash_and_not_0() -> None:
     assert line_text(worker_row(drawn, 80, SCENE)).count("—") == 4, "end, silence, load and memory"
     assert line_text(worker_row(drawn, 200, SCENE)).count("—") == 5, "and the graphics processor"
     assert "load unknown" in line_text(worker_details(drawn, 80, 5, SCENE)[0])
+
+
+def test_columns_that_are_unknown_on_all_machines_are_hidden() -> None:
+    answer = {"hosts": [{"host": "box", "load": {"load": 3.0, "processors": 4, "age_seconds": 1.0}}]}
+    load = read_loads(msgspec.json.encode(answer), 1000.0)["box"]
+    hosts = [host("a-machine-with-a-long-name", *jobs(photo_job("job_1", "a.jpg", 2))), host("box", load=load)]
+    hidden = unused(hosts)
+    assert line_text(worker_heading(80, hidden)).split() == ["HOST", "JOBS", "SILENT", "LOAD", "WORKS", "ON"]
+    assert "a-machine-with-a-long-name" in line_text(worker_row(hosts[0], 120, SCENE, hidden))
 
 
 def test_an_old_load_is_unknown() -> None:

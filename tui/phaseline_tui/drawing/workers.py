@@ -1,5 +1,6 @@
 """Drawing of the machines that do the work: a row each, and the details of one."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from phaseline_tui.drawing.bars import bar
@@ -13,7 +14,7 @@ from phaseline_tui.model.shown import percent_words
 from phaseline_tui.model.words import UNKNOWN, count_of, duration, remaining, state_glyph
 from phaseline_tui.model.workers import Gpu, Load, WorkerHost
 
-__all__ = ["worker_details", "worker_heading", "worker_row"]
+__all__ = ["unused", "worker_details", "worker_heading", "worker_row"]
 
 _METER: Final = 8
 _RANGE: Final = 15
@@ -38,9 +39,27 @@ _FULL: Final = 90.0
 _UNITS: Final = "BKMGTP"
 
 
-def worker_heading(width: int) -> Line:
-    """Return the column titles; that of a figure is above its meter, if that has room."""
-    columns = _columns(width)
+def unused(hosts: Iterable[WorkerHost]) -> frozenset[str]:
+    """Return the keys of the columns that are empty or unknown in all rows."""
+    used: set[str] = set()
+    for host in hosts:
+        load = host.load
+        has = {
+            "stalled": host.stalled,
+            "queued": host.queued,
+            "free": host.boxes,
+            "load": load is not None and load.load is not None,
+            "memory": load is not None and load.memory_used is not None,
+            "gpu": load is not None and load.gpus,
+        }
+        used.update(key for key, value in has.items() if value)
+    empty = {"stalled", "queued", "free", "load", "memory", "gpu"} - used
+    return frozenset(column.key for column in _COLUMNS if column.key.removesuffix("_meter") in empty)
+
+
+def worker_heading(width: int, hidden: frozenset[str] = frozenset()) -> Line:
+    """Return the column titles without those in `hidden`; that of a figure is above its meter, if that has room."""
+    columns = _columns(width, hidden)
     metered = {column.key.removesuffix("_meter"): column.key for column in columns if column.key.endswith("_meter")}
     titles = {column.key: column.title for column in columns}
     for figure, meter in metered.items():
@@ -48,15 +67,15 @@ def worker_heading(width: int) -> Line:
     return heading_of([column._replace(title=titles[column.key]) for column in columns])
 
 
-def _columns(width: int) -> list[Column]:
-    return columns_that_fit(_COLUMNS, width)
+def _columns(width: int, hidden: frozenset[str]) -> list[Column]:
+    return columns_that_fit([column for column in _COLUMNS if column.key not in hidden], width)
 
 
-def worker_row(host: WorkerHost, width: int, scene: Scene) -> Line:
-    """Return the row of a machine in `width` cells."""
+def worker_row(host: WorkerHost, width: int, scene: Scene, hidden: frozenset[str] = frozenset()) -> Line:
+    """Return the row of a machine in `width` cells, without the columns in `hidden`."""
     load = host.load if host.load is not None and not host.load.is_old(scene.now) else None
     silence, stalled = host.silence_at(scene.now), host.stalled
-    columns = _columns(width)
+    columns = _columns(width, hidden)
     cells: dict[str, Span] = {
         "mark": ("◐", "warn") if stalled else ("●", "good") if host.jobs else ("○", "muted"),
         "host": (host.label, "strong" if host.key.name else "muted"),

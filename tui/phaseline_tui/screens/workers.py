@@ -12,7 +12,7 @@ from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.hosts import host_details, host_heading, host_row
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.workers import worker_details, worker_heading, worker_row
+from phaseline_tui.drawing.workers import unused, worker_details, worker_heading, worker_row
 from phaseline_tui.model.changes import Changes
 from phaseline_tui.model.connection import LinkState
 from phaseline_tui.model.failures import LinkError
@@ -60,6 +60,7 @@ class WorkersScreen(FramedScreen):
         """The jobs of each server by its label."""
         self._loads: dict[HostKey, Load] = {}
         self._hosts: list[WorkerHost] = []
+        self._unused = unused(self._hosts)
         self._chosen: HostKey | None = None
         self._outdated = True
         """Whether jobs or machines were added or removed since they were grouped."""
@@ -95,7 +96,7 @@ class WorkersScreen(FramedScreen):
         if self._chosen in keys:
             self._rows.cursor = keys.index(self._chosen)
         width = self.size.width
-        self._titles.show([(), ((" ", ""), *worker_heading(max(1, width - 2)))])
+        self._titles.show([(), ((" ", ""), *worker_heading(max(1, width - 2), self._unused))])
         self._rows.notice = ((("no machine has a job at work".center(width), "muted"),),)
         self._servers.update_rows()
         self._rows.update_rows()
@@ -115,6 +116,7 @@ class WorkersScreen(FramedScreen):
         for key, job in self.owner.state.jobs.items():
             self._jobs[key.origin or self.owner.data.labels[0]].append(job)
         self._hosts = hosts_of(self.owner.state.jobs.values(), self._loads, self.owner.data.boxes)
+        self._unused = unused(self._hosts)
 
     def show_boxes(self) -> None:
         """Show when the machines are free, as the server has just answered."""
@@ -186,7 +188,7 @@ class WorkersScreen(FramedScreen):
 
     def _row(self, index: int, width: int) -> Line:
         host = self._hosts[index]
-        return worker_row(host, width, self._scene(host.key.origin))
+        return worker_row(host, width, self._scene(host.key.origin), self._unused)
 
     def _ask_all(self) -> None:
         for label, host in self.owner.data.hosts.items():
