@@ -31,6 +31,7 @@ async def codes(env: Env, *commands: list[str]) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 async def test_every_command_has_the_exit_codes_of_the_manual(env: Env, tmp_path: Path) -> None:
     tokens = make_tokens(tmp_path)
     async with server_process(tmp_path) as server:

@@ -166,6 +166,7 @@ async def test_slots_run_at_the_same_time_and_a_paused_queue_starts_nothing(env:
     await become(env, a="completed", b="completed", c="completed")
 
 
+@pytest.mark.slow
 async def test_a_failed_job_is_restarted_with_those_that_waited_for_it(env: Env, tmp_path: Path) -> None:
     await add(env, "a", f"[ -e {tmp_path}/go ]")
     await add(env, "b", "true", "--after", "a", "--queue", "other")
@@ -192,6 +193,7 @@ async def test_a_job_that_others_wait_for_is_removed_with_them_only(env: Env) ->
     assert await states(env) == {}
 
 
+@pytest.mark.slow
 async def test_jobs_that_are_added_at_once_all_run_once(env: Env, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     async with trio.open_nursery() as nursery:
@@ -227,6 +229,7 @@ async def test_a_damaged_file_of_a_queue_is_named(env: Env, tmp_path: Path) -> N
     assert f"the file {path} is damaged" in listed.err
 
 
+@pytest.mark.slow
 async def test_the_server_shows_the_queue_and_cancels_its_jobs(env: Env, tmp_path: Path) -> None:
     async with serving(env, tmp_path) as server, httpx.AsyncClient() as client:
         await client.post(f"{server.url}/progress/start", json={"job_id": "elsewhere"})

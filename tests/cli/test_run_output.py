@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 import trio
 
 from phaseline_cli.run.tail import CHARACTERS, Tail
@@ -60,6 +61,7 @@ async def test_output_of_a_time_without_a_server_arrives_with_the_next_run(
     assert not kept.exists()
 
 
+@pytest.mark.slow
 async def test_tail_prints_the_output_until_the_job_ends(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     script = f"echo begun; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; echo ended"
     async with server_process(folder(tmp_path)) as server:

@@ -137,6 +137,7 @@ async def test_wait_prints_each_decided_job_as_json(env: Env, url: str) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_a_job_that_stalls_or_is_lost_ends_wait_with_6(env: Env, tmp_path: Path) -> None:
     flags = ("--stall-after", "1", "--lease", "4")
     async with server_process(tmp_path, *flags) as server:

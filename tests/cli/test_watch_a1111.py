@@ -19,6 +19,7 @@ async def here(env: Env, tmp_path: Path) -> AsyncIterator[Env]:
         yield env | {"PROGRESS_URL": server.url}
 
 
+@pytest.mark.slow
 async def test_generations_are_jobs_that_count_images_and_steps(here: Env) -> None:
     web_ui = WebUI()
     web_ui.run("1", job_count=-1)  # it does not know yet

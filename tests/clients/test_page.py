@@ -52,6 +52,7 @@ async def test_the_list_shows_jobs_as_they_happen(tmp_path: Path) -> None:
         assert tab.problems == []
 
 
+@pytest.mark.slow
 async def test_a_thousand_jobs_fit_a_screen_and_answer_to_keys(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         await report_all(client, many_jobs(1000, active=300))
@@ -149,6 +150,7 @@ async def _held_by(client: httpx.AsyncClient) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.slow
 async def test_the_page_shows_a_dead_worker_without_a_finish_time(tmp_path: Path) -> None:
     code = """
 reporter = Reporter(sys.argv[1])
@@ -237,6 +239,7 @@ async def test_the_job_shows_its_picture(tmp_path: Path) -> None:
         assert tab.problems == []
 
 
+@pytest.mark.slow
 async def test_the_page_keeps_its_last_state_while_the_server_is_away(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     bind = f"127.0.0.1:{free_port()}"

@@ -24,6 +24,7 @@ axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
 """
 
 
+@pytest.mark.slow
 @pytest.mark.needs("chromium")
 async def test_every_page_is_accessible_in_both_themes(tmp_path: Path) -> None:
     if not AXE.exists():

@@ -14,6 +14,7 @@ from tests.support.web_page import LIVE, press, report, report_all
 pytestmark = pytest.mark.needs("chromium")
 
 
+@pytest.mark.slow
 async def test_the_job_is_paused_and_cancelled_by_orders_that_its_worker_takes(tmp_path: Path) -> None:
     async def answer() -> dict[str, Any]:
         [pending] = (await client.get("/progress/job/a")).json()["job_status"]["pending_orders"]
@@ -66,6 +67,7 @@ async def test_the_job_shows_how_its_estimate_moved(tmp_path: Path, monkeypatch:
         assert tab.problems == []
 
 
+@pytest.mark.slow
 async def test_the_machines_show_their_jobs_and_load(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         root = str(client.base_url).rstrip("/")
@@ -92,6 +94,7 @@ async def test_the_machines_show_their_jobs_and_load(tmp_path: Path) -> None:
         assert tab.problems == []
 
 
+@pytest.mark.slow
 async def test_the_pictures_are_thumbnails_that_lead_to_the_picture_and_its_prompts(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _), browser(tmp_path / "chromium") as tab:
         for address in ("0x7", "0x8"):

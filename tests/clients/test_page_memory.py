@@ -12,6 +12,7 @@ JOBS, ROUNDS = 100, 12
 MOST_BYTES = 150  # a change; a kept message takes more
 
 
+@pytest.mark.slow
 @pytest.mark.needs("chromium")
 async def test_the_page_keeps_nothing_of_the_changes_that_it_has_shown(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:

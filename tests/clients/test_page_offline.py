@@ -34,6 +34,7 @@ async def installed(tab: Browser) -> None:
     await tab.until("navigator.serviceWorker.controller?.state === 'activated'")
 
 
+@pytest.mark.slow
 async def test_the_page_opens_while_the_server_is_away_and_shows_the_last_state(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     bind = f"127.0.0.1:{free_port()}"
@@ -66,6 +67,7 @@ async def test_the_page_opens_while_the_server_is_away_and_shows_the_last_state(
             await tab.until("document.querySelector('.lines').innerText.includes('Shot 8')")
 
 
+@pytest.mark.slow
 async def test_the_page_stores_nothing_that_a_token_showed(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     bind = f"127.0.0.1:{free_port()}"

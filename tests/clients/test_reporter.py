@@ -159,6 +159,7 @@ def events(job_id: str) -> list[Any]:
     return [*made, PhotoInfo(job_id=job_id, data={}), PhotoInfo(job_id=job_id, data={}), JobCompleted(job_id=job_id)]
 
 
+@pytest.mark.slow
 async def test_eight_threads_lose_nothing_and_keep_each_jobs_order(
     server: ServerProcess, reporter: Reporter, watching: Subscriber
 ) -> None:

@@ -179,6 +179,7 @@ async def test_the_reporter_does_not_wait_for_a_server_that_disconnects(monkeypa
                 await (await listener.accept()).aclose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lost", "count"), [(600, 150), (5000, 400)])
 async def test_lost_answers_neither_lose_nor_repeat_a_report(tmp_path: Path, lost: int, count: int) -> None:
     """A server that keeps its memory, behind a network that cuts each connection after so many bytes of answers."""
@@ -196,6 +197,7 @@ async def test_lost_answers_neither_lose_nor_repeat_a_report(tmp_path: Path, los
             assert way.connections > 3
 
 
+@pytest.mark.slow
 async def test_repeated_disconnects_under_load_lose_nothing(tmp_path: Path) -> None:
     count = 1500
     async with server_process(tmp_path) as server, network(server.url) as way, subscriber(server.url) as watching:

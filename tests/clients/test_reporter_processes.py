@@ -57,6 +57,7 @@ reporter.report(JobCompleted(job_id="a"))
         assert await worker.wait() == 0
 
 
+@pytest.mark.slow
 async def test_a_signal_handler_may_report_during_any_code(tmp_path: Path) -> None:
     code = """
 reporter = Reporter(sys.argv[1], flush_timeout=60)

@@ -156,6 +156,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[tuple[str
         yield ports, directory
 
 
+@pytest.mark.slow
 @pytest.mark.needs("bash", "curl", "jq", "lua5.1")
 @pytest.mark.parametrize("page", named(RUNNING))
 def test_every_example_of_the_page_runs(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:

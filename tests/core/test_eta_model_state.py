@@ -26,6 +26,7 @@ def test_a_damaged_state_is_rejected_and_changes_nothing(data: bytes) -> None:
     assert engine.encode(KEY) == before
 
 
+@pytest.mark.slow
 def test_the_largest_state_has_64_kib_at_most() -> None:
     engine = ModelEngine()
     for number in range(80):

@@ -80,6 +80,7 @@ class Frozen(Model):
             super().learn(run)
 
 
+@pytest.mark.slow
 def test_an_estimator_must_adapt_to_drifting_runs() -> None:
     found = score(later_runs(WORLDS["drifting"], Frozen()))
     assert found is not None

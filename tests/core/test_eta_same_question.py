@@ -68,6 +68,7 @@ def estimates_of(story: list[tuple[float, Event | Run, bool, bool]], past: list[
     return engine.estimate(job, moment(at + 1))
 
 
+@pytest.mark.slow
 @given(stories, st.lists(runs, max_size=6))
 @settings(max_examples=150, deadline=None)
 def test_an_estimate_does_not_depend_on_earlier_requests(

@@ -27,6 +27,7 @@ LOOPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.needs("bash", "fish", "curl", "jq")
 @pytest.mark.parametrize("name", LOOPS)
 async def test_it_starts_a_picture_and_follows_it_to_its_end(tmp_path: Path, name: str) -> None:

@@ -166,6 +166,7 @@ def test_a_key_pauses_and_resumes_a_job_whose_worker_can_do_so(url: str) -> None
             report(url, "complete", job_id=job_id, success=True)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Image.Image.getdata is deprecated:DeprecationWarning")  # in textual-image
 def test_a_picture_is_shown_and_removed_after_a_confirmation(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROGRESS_PICTURES", "blocks")

@@ -145,6 +145,7 @@ def test_the_workers_view_lists_the_queues_of_a_machine() -> None:
     running(test)
 
 
+@pytest.mark.slow
 def test_the_view_asks_a_real_server_when_the_box_is_free(tmp_path: Path) -> None:
     async def main(url: str) -> None:
         app = ProgressApp(ServerAddress.parse(url), theme=DARK)

@@ -148,6 +148,7 @@ def test_an_empty_range_is_explained_with_the_key_to_change_it() -> None:
     run(app, test)
 
 
+@pytest.mark.slow
 def test_pages_are_fetched_as_one_scrolls_and_all_of_them_at_the_end() -> None:
     past = PastServer([each for each in past_jobs(2000) if each["state"] == "completed"])
     app = app_of(past)
@@ -174,6 +175,7 @@ def test_pages_are_fetched_as_one_scrolls_and_all_of_them_at_the_end() -> None:
     run(app, test)
 
 
+@pytest.mark.slow
 def test_words_are_asked_of_the_server_and_others_are_applied_here() -> None:
     past = PastServer(past_jobs())
     app = app_of(past)
@@ -218,6 +220,7 @@ def report(url: str, name: str, *, fail: bool = False) -> None:
     assert answer.json()["success"], answer.text
 
 
+@pytest.mark.slow
 def test_past_jobs_of_a_real_server_are_listed_and_opened(tmp_path: Path) -> None:
     with progress_server(tmp_path / "data") as url:
         for number in range(130):

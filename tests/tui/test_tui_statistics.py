@@ -107,6 +107,7 @@ def paint(url: str) -> bool:
     return bool(answer.json()["done"])
 
 
+@pytest.mark.slow
 def test_statistics_of_a_real_server_are_shown(tmp_path: Path) -> None:
     with progress_server(tmp_path / "data") as url:
 

@@ -84,6 +84,7 @@ def test_sixteen_colors_are_enough() -> None:
     assert not re.search(rb"\x1b\[[\d;]*[34]8;[25];", program.output)
 
 
+@pytest.mark.slow
 def test_an_idle_screen_sends_only_the_digits_of_its_clock() -> None:
     with PlayedServer([]) as server, terminal(server.url) as program:
         program.until(lambda screen: "no jobs yet" in screen.text)

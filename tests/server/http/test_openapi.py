@@ -41,6 +41,7 @@ def api(url: str) -> BaseSchema:
 found = schemathesis.pytest.from_fixture("api")
 
 
+@pytest.mark.slow
 @found.parametrize()
 @settings(
     max_examples=examples(8),

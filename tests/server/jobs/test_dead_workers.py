@@ -41,7 +41,9 @@ async def state_of(url: str, state: str) -> dict[str, Any]:
             await trio.sleep(0.1)
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "ending", [pytest.param(each, marks=pytest.mark.slow if each != "kill -9" else ()) for each in ENDINGS]
+)
 async def test_a_worker_that_dies_is_seen_and_its_figures_stop(tmp_path: Path, ending: str) -> None:
     code, number = ENDINGS[ending]
     async with server_process(tmp_path, *FLAGS) as server, subscriber(server.url) as watching:
@@ -64,6 +66,7 @@ async def test_a_worker_that_dies_is_seen_and_its_figures_stop(tmp_path: Path, e
         assert lost["elapsed_seconds"] < 2
 
 
+@pytest.mark.slow
 async def test_a_worker_whose_network_fails_for_a_while_goes_on(tmp_path: Path) -> None:
     async with (
         server_process(tmp_path, *FLAGS) as server,
@@ -91,6 +94,7 @@ async def test_connections_that_close_after_each_report_lose_no_job(tmp_path: Pa
         assert (await job_status(server.url, "a"))["state"] == "active"
 
 
+@pytest.mark.slow
 async def test_a_server_that_was_stopped_blames_no_worker(tmp_path: Path) -> None:
     async with (
         server_process(tmp_path, "--stall-after", "1", *FLAGS) as server,

@@ -191,6 +191,7 @@ async def reaches(client: httpx.AsyncClient, state: str) -> None:
             await trio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_a_queued_job_whose_worker_is_gone_is_lost_and_returns_with_it(tmp_path: Path) -> None:
     queued = {"type": "job_queued", "job_id": "q", "queue": "gpu", "host": "box"}
     flags = ("--gone-after", "1", "--lost-after", "2")

@@ -79,6 +79,7 @@ async def test_a_disk_that_is_full_when_the_picture_comes(small_disk: Path) -> N
         assert (await client.get(f"{PATH}?format=png")).status_code == 200
 
 
+@pytest.mark.slow
 async def test_a_painter_reports_a_full_disk(small_disk: Path) -> None:
     (small_disk / "series").mkdir()
     (small_disk / "series" / "simple.json").write_text('{"detail": 1}')

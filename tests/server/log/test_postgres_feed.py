@@ -64,6 +64,7 @@ async def test_an_end_brings_what_estimates_and_the_day_learn_from_it(postgres: 
     await leader.close()
 
 
+@pytest.mark.slow
 async def test_a_follower_reads_everything_once_while_the_database_restarts(own_postgres: Postgres) -> None:
     url = own_postgres.new_database()
     leader = await PostgresStore.lead(url)

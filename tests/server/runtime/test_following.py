@@ -160,6 +160,7 @@ async def test_subscribers_of_a_follower_miss_nothing_when_the_leader_is_killed(
         assert (await other.get("/health"))["role"] == "leader"
 
 
+@pytest.mark.slow
 async def test_without_a_leader_reports_are_rejected_and_reads_go_on(postgres: Postgres, tmp_path: Path) -> None:
     url = postgres.new_database()
     async with (

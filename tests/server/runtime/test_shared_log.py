@@ -147,6 +147,7 @@ async def test_another_server_takes_over_when_the_leader_is_killed(postgres: Pos
         assert (await other.get("/health"))["term"] == 2
 
 
+@pytest.mark.slow
 async def test_a_leader_that_stood_still_acknowledges_nothing_and_waits_then(
     postgres: Postgres, tmp_path: Path
 ) -> None:
