@@ -47,6 +47,8 @@ class Wishes:
     series: str | None = None
     """Group of similar runs."""
     job_id: str | None = None
+    queue: str | None = None
+    """The queue from which the job comes."""
     adapter: str | None = None
     """The adapter that reads the output."""
     facts: str | None = None
@@ -102,6 +104,7 @@ class Watcher:
             **_handlers(None if wishes.of_job else orders),
         )
         self._output: OutputDelivery | None = None
+        self._queue = wishes.queue
         self._phase_of = None if wishes.of_job is None else wishes.name or program_of(argv)
         if wishes.output and self._reporter.url is not None and self._phase_of is None:
             self._output = OutputDelivery(self._job.job_id, Address.configured(None))
@@ -118,6 +121,8 @@ class Watcher:
         if not self._verbose:
             _log.addHandler(logging.NullHandler())  # the streams are the command's
         if self._phase_of is None:
+            if self._queue is not None:
+                self._job.queue(self._queue)  # a job that did not wait was not reported as queued
             self._job.__enter__()
         else:
             self._job.progress(None, "", phase=self._phase_of)

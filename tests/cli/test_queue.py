@@ -1,5 +1,6 @@
 """`phaseline queue`: jobs wait, run and end without a daemon, and survive the deaths of what runs them."""
 
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -164,6 +165,35 @@ async def test_slots_run_at_the_same_time_and_a_paused_queue_starts_nothing(env:
     await become(env, a="running", b="running", c="queued")
     (tmp_path / "go").touch()
     await become(env, a="completed", b="completed", c="completed")
+
+
+async def test_a_job_that_starts_at_once_is_in_its_queue_on_the_server(env: Env, tmp_path: Path) -> None:
+    async with serving(env, tmp_path) as server:
+        await add(env, "a", f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done", "--queue", "gpu")
+        async with httpx.AsyncClient() as client:
+            with trio.fail_after(60):
+                while "a" not in (await client.get(f"{server.url}/progress/active")).json()["active_jobs"]:  # noqa: ASYNC110
+                    await trio.sleep(0.1)
+        assert (await job_status(server.url, "a"))["queue"] == "gpu"
+        (tmp_path / "go").touch()
+        await reaches(server.url, "a", "completed")
+
+
+async def test_a_job_is_found_in_any_queue(env: Env) -> None:
+    await add(env, "a", "echo hi; exit 3", "--queue", "gpu")
+    followed = await phaseline(env, "queue", "follow", "a")
+    assert (followed.code, followed.out) == (3, "hi\n")
+    assert (await phaseline(env, "queue", "log", "a")).out == "hi\n"
+    assert await states(env) == {"a": "failed"}
+    listed = json.loads((await phaseline(env, "queue", "list", "--json")).out)["queues"]
+    assert [(each["queue"], [job["job_id"] for job in each["jobs"]]) for each in listed] == [("gpu", ["a"])]
+    assert (await phaseline(env, "queue", "log", "a", "--queue", "default")).code == 5
+    assert (await phaseline(env, "queue", "remove", "a")).code == 0
+    assert await states(env) == {}
+    missing = await phaseline(env, "queue", "follow", "a")
+    assert (missing.code, missing.err) == (
+        5, "phaseline: no queue has a job 'a'; `phaseline queue list` lists the jobs\n"
+    )  # fmt: skip
 
 
 @pytest.mark.slow

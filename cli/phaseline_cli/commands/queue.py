@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import click
@@ -12,12 +13,13 @@ import click
 from phaseline_cli.client.failures import Exit, Failure
 from phaseline_cli.commands.options import job_id_of
 from phaseline_cli.queue.slots import ensure_runner, mark_dead, run_job, wake
-from phaseline_cli.queue.store import QueuedJob, Store
+from phaseline_cli.queue.store import QueuedJob, Store, queue_of, queues
 from phaseline_cli.run.command import name_of, new_id
 
 _LOOK_S: Final = 0.2
 _SHOWN: Final = ("job_id", "state", "exit_code", "reason", "after", "priority", "added", "started", "ended")
 _QUEUE: Final = click.option("--queue", metavar="NAME", default="default", help="Name of the queue. [default]")
+_ANY_QUEUE: Final = click.option("--queue", metavar="NAME", help="Only this queue. [all queues]")
 
 
 @click.group("queue")
@@ -75,25 +77,40 @@ def _add(
 
 
 @queue_command.command("list")
-@_QUEUE
+@_ANY_QUEUE
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
-def _list(queue: str, *, as_json: bool) -> None:
-    """List the jobs of the queue."""
-    store = Store(queue)
+def _list(queue: str | None, *, as_json: bool) -> None:
+    """List the jobs of all queues, or of one."""
+    listed = [_listed(store, as_json=as_json) for store in _stores(queue)]
+    if as_json:
+        click.echo(json.dumps({"queues": listed}))
+
+
+def _listed(store: Store, *, as_json: bool) -> dict[str, object]:
+    """Return a queue as JSON, or print its jobs."""
     with store.locked():
         mark_dead(store)
         ensure_runner(store)
         jobs, settings = store.jobs(), store.settings()
     if as_json:
-        listed = [{"name": name_of(job.argv), **{field: getattr(job, field) for field in _SHOWN}} for job in jobs]
-        click.echo(json.dumps({"queue": queue, "slots": settings.slots, "paused": settings.paused, "jobs": listed}))
-        return
-    click.echo(f"queue {queue}: {settings.slots} at a time{', paused' if settings.paused else ''}", err=True)
+        shown = [{"name": name_of(job.argv), **{field: getattr(job, field) for field in _SHOWN}} for job in jobs]
+        return {"queue": store.queue, "slots": settings.slots, "paused": settings.paused, "jobs": shown}
+    click.echo(f"queue {store.queue}: {settings.slots} at a time{', paused' if settings.paused else ''}", err=True)
     for job in jobs:
         code = "" if job.exit_code is None else f" ({job.exit_code})"
         after = f"  after {', '.join(job.after)}" if job.after and not job.over else ""
         reason = f"  {job.reason}" if job.reason else ""
         click.echo(f"{job.job_id}  {job.state}{code}  {name_of(job.argv)}{after}{reason}")
+    return {}
+
+
+def _stores(queue: str | None) -> list[Store]:
+    return [Store(queue)] if queue is not None else [Store(name) for name in queues()]
+
+
+def _store(queue: str | None, job_id: str) -> Store:
+    """Return the queue that is named, else the one that has the job."""
+    return Store(queue) if queue is not None else queue_of(job_id)
 
 
 def _set_paused(queue: str, *, paused: bool) -> None:
@@ -121,15 +138,15 @@ def _resume(queue: str) -> None:
 
 
 @queue_command.command("move")
-@_QUEUE
+@_ANY_QUEUE
 @click.argument("job_id", metavar="ID")
 @click.argument("place", type=click.IntRange(1))
-def _move(job_id: str, place: int, queue: str) -> None:
+def _move(job_id: str, place: int, queue: str | None) -> None:
     """Move a waiting job to a PLACE in the queue.
 
     PLACE counts from 1. The job gets the priority of the job at that place.
     """
-    store = Store(queue)
+    store = _store(queue, job_id)
     with store.locked():
         waiting = store.waiting()
         moved = next((job for job in waiting if job.job_id == job_id), None)
@@ -148,11 +165,23 @@ def _move(job_id: str, place: int, queue: str) -> None:
 
 
 @queue_command.command("remove")
-@_QUEUE
+@_ANY_QUEUE
 @click.argument("job_ids", nargs=-1, required=True, metavar="ID...")
-def _remove(job_ids: tuple[str, ...], queue: str) -> None:
+def _remove(job_ids: tuple[str, ...], queue: str | None) -> None:
     """Remove waiting and ended jobs, with their output."""
-    store = Store(queue)
+    for store, ids in _by_store(queue, job_ids):
+        _remove_from(store, ids)
+
+
+def _by_store(queue: str | None, job_ids: Sequence[str]) -> list[tuple[Store, list[str]]]:
+    found: dict[str, tuple[Store, list[str]]] = {}
+    for job_id in job_ids:
+        store = _store(queue, job_id)
+        found.setdefault(store.queue, (store, []))[1].append(job_id)
+    return list(found.values())
+
+
+def _remove_from(store: Store, job_ids: Sequence[str]) -> None:
     with store.locked():
         mark_dead(store)
         removed = {job_id: store.job(job_id).state for job_id in job_ids}
@@ -173,11 +202,11 @@ def _remove(job_ids: tuple[str, ...], queue: str) -> None:
 
 
 @queue_command.command("log")
-@_QUEUE
+@_ANY_QUEUE
 @click.argument("job_id", metavar="ID")
-def _log(job_id: str, queue: str) -> None:
+def _log(job_id: str, queue: str | None) -> None:
     """Print the output of a job."""
-    store = Store(queue)
+    store = _store(queue, job_id)
     with store.locked():
         path = store.path(store.job(job_id).job_id, "out")
     if path.is_file():
@@ -185,12 +214,12 @@ def _log(job_id: str, queue: str) -> None:
             shutil.copyfileobj(file, sys.stdout.buffer)
 
 
-@queue_command.command("follow")
-@_QUEUE
+@queue_command.command("follow", short_help="Print the output of a job until it ends.")
+@_ANY_QUEUE
 @click.argument("job_id", metavar="ID")
-def _follow(job_id: str, queue: str) -> None:
+def _follow(job_id: str, queue: str | None) -> None:
     """Print the output of a job until it ends, and exit with its exit code."""
-    store, printed = Store(queue), 0
+    store, printed = _store(queue, job_id), 0
     while True:
         with store.locked():
             mark_dead(store, job_id)
@@ -208,22 +237,45 @@ def _follow(job_id: str, queue: str) -> None:
         time.sleep(_LOOK_S)
 
 
-@queue_command.command("restart")
-@_QUEUE
+@queue_command.command("restart", short_help="Queue ended jobs again.")
+@_ANY_QUEUE
 @click.option("--failed", is_flag=True, help="All jobs that failed.")
 @click.argument("job_ids", nargs=-1, metavar="[ID...]")
-def _restart(job_ids: tuple[str, ...], *, failed: bool, queue: str) -> None:
+def _restart(job_ids: tuple[str, ...], *, failed: bool, queue: str | None) -> None:
     """Queue ended jobs again, at the end, with those that were cancelled because of them."""
-    store = Store(queue)
+    if not job_ids and not failed:
+        raise click.UsageError("no job: name its ID, or use --failed")
+    stores = _stores(queue)
+    jobs = [job for store in stores for job in _marked(store)]
+    names = {job.job_id for job in jobs if failed and job.state == "failed"}
+    for job_id in job_ids:
+        names.add(_store(queue, job_id).job(job_id).job_id)
+    _add_cancelled(names, jobs)
+    for store in stores:
+        _restart_in(store, names)
+
+
+def _marked(store: Store) -> list[QueuedJob]:
     with store.locked():
         mark_dead(store)
+        return store.jobs()
+
+
+def _add_cancelled(names: set[str], jobs: Sequence[QueuedJob]) -> None:
+    """Add the jobs that were cancelled because they waited for one of `names`, or for one of these."""
+    while more := {
+        job.job_id
+        for job in jobs
+        if job.state == "cancelled" and job.job_id not in names and not names.isdisjoint(job.after)
+    }:
+        names |= more
+
+
+def _restart_in(store: Store, names: Collection[str]) -> None:
+    with store.locked():
         jobs = store.jobs()
-        chosen = [job for job in jobs if failed and job.state == "failed"] + [store.job(each) for each in job_ids]
-        chosen += _cancelled_with(chosen, jobs)
-        if not chosen and not failed:
-            raise click.UsageError("no job: name its ID, or use --failed")
         last = max((job.order for job in jobs), default=0)
-        for number, job in enumerate(chosen, 1):
+        for number, job in enumerate((job for job in jobs if job.job_id in names), 1):
             if not job.over:
                 raise Failure(f"job {job.job_id!a} is {job.state}; only an ended job is restarted")
             job.state, job.exit_code, job.reason, job.order = "queued", None, "", last + number
@@ -231,18 +283,6 @@ def _restart(job_ids: tuple[str, ...], *, failed: bool, queue: str) -> None:
             store.write(job)
         ensure_runner(store)
     wake(store)
-
-
-def _cancelled_with(chosen: list[QueuedJob], jobs: list[QueuedJob]) -> list[QueuedJob]:
-    """Return the jobs that were cancelled because they waited for one of `chosen`, or for one of these."""
-    found: list[QueuedJob] = []
-    names = {job.job_id for job in chosen}
-    while more := [
-        job for job in jobs if job.state == "cancelled" and job.job_id not in names and not names.isdisjoint(job.after)
-    ]:
-        found += more
-        names.update(job.job_id for job in more)
-    return found
 
 
 @queue_command.command("run", hidden=True)

@@ -77,6 +77,7 @@ class _Run(click.Command):
     "program, load. Secrets in the command are hidden. [PROGRESS_FACTS, else all]",
 )
 @click.option("--new-job", is_flag=True, help="Start a separate job when run inside another job. [a phase of it]")
+@click.option("--queue", hidden=True)  # of `phaseline queue`
 @click.option("--no-inject", is_flag=True, help="Execute the command exactly as it is, without PROGRESS_ variables.")
 @click.option("--no-tree", is_flag=True, help="Do not report the programs of a script as phases.")
 @click.option(

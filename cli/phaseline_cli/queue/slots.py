@@ -62,7 +62,7 @@ def run_job(store: Store, job_id: str, lock: int) -> None:
     with store.locked():
         job = store.job(job_id)
     try:
-        command = [*program(), "run", "--id", job.job_id, "--", *job.argv]
+        command = [*program(), "run", "--id", job.job_id, "--queue", store.queue, "--", *job.argv]
         env = {**job.env, LOCK: str(lock)}
         code = subprocess.run(command, cwd=job.folder, env=env, check=False, pass_fds=[lock]).returncode  # noqa: S603
         reason = ""

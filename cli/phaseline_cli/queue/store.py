@@ -15,7 +15,7 @@ import msgspec
 from phaseline.client.state import state_folder
 from phaseline_cli.client.failures import Exit, Failure
 
-__all__ = ["QueuedJob", "Settings", "Store", "is_held", "queues"]
+__all__ = ["QueuedJob", "Settings", "Store", "is_held", "queue_of", "queues"]
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
 _Kind = TypeVar("_Kind")
@@ -61,6 +61,14 @@ def queues() -> list[str]:
     """Return the names of all queues."""
     folder = state_folder() / "queue"
     return sorted(each.parent.name for each in folder.glob("*/jobs") if _NAME.fullmatch(each.parent.name))
+
+
+def queue_of(job_id: str) -> "Store":
+    """Return the queue that has a job; raise Failure if none has it."""
+    for store in map(Store, queues()):
+        if store.path(job_id, "json").is_file():
+            return store
+    raise Failure(f"no queue has a job {job_id!a}; `phaseline queue list` lists the jobs", Exit.NO_JOB)
 
 
 class Store:
