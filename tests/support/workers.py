@@ -37,5 +37,9 @@ async def program(code: str, *arguments: str) -> AsyncIterator[trio.Process]:
 
 
 async def line(process: trio.Process) -> str:
+    """Return the line that comes next, or several that came together; an interpreter may write its end separately."""
     assert process.stdout is not None
-    return (await process.stdout.receive_some()).decode().strip()
+    text = b""
+    while not text.endswith(b"\n") and (more := await process.stdout.receive_some()):
+        text += more
+    return text.decode().strip()

@@ -149,7 +149,7 @@ PROGRAMS = {
         ("apt-get", *APT, "download", "shots"),
         ("read lists", "download"),
         "apt-get -o -o -o -o -o -o download shots",
-        r"^Fetched ",
+        r"^Fetched |^\d+% \[",
     ),
     "yt-dlp": Program(
         ("yt-dlp", "--ignore-config", "--limit-rate", "2M", "-o", "out.mp4", "{http}/film.mp4"),
