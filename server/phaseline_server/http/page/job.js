@@ -224,7 +224,7 @@ export class JobView {
       ["count", counted]];
     const result = Object.fromEntries(Object.entries(status.result ?? {}).filter(([name]) => name !== "error"));
     this.side.replaceChildren(
-      h("h3", {}, JOB.facts), facts(own.filter(([, value]) => value !== "").map(([name, value]) => [JOB.names[name] ?? name, clean(value)])),
+      h("h3", {}, JOB.details), facts(own.filter(([, value]) => value !== "").map(([name, value]) => [JOB.names[name] ?? name, clean(value)])),
       ...more(JOB.worker, status.worker), ...more(JOB.facts, status.photo_info), ...more(JOB.result, result),
     );
   }

@@ -97,6 +97,7 @@ export const JOB = {
   noReasons: "It has not changed by more than a tenth.",
   /** @param {number} runs @param {string} basis */
   basis: (runs, basis) => (basis === "none" ? "There is nothing to estimate from yet." : runs === 0 ? "From this run's own progress." : `From ${many(runs, "earlier run")}${basis === "history" ? "" : " and this one's own progress"}.`),
+  details: "Details",
   facts: "Facts",
   worker: "Worker",
   result: "Result",
