@@ -144,7 +144,8 @@ class Watcher:
 
     def _watch(self) -> None:
         tee, lost, spent = self._tee, 0, 0.0
-        if self._reader.progress.now.phase is not None:  # such as the first one of a program that is silent in it
+        known = self._reader.adapter
+        if known is not None and known.begin:  # others may guess a phase, which the first lines correct
             self._report(self._reader.progress.now)
         while not tee.at_end:
             tee.more.wait(QUIET)
