@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import trio
 
+from phaseline_cli.run.adapter import load
 from phaseline_cli.run.inject import Side, injected
 from phaseline_cli.run.progress import Progress
+from phaseline_cli.run.reader import Reader
 from phaseline_cli.run.side import SideChannel
 from tests.cli.test_run_output import output
 from tests.cli.test_run_reports import folder, jobs, run
@@ -149,6 +151,18 @@ async def test_injection_changes_neither_streams_nor_files_nor_the_exit_code_of_
     assert [stage["name"] for stage in found["with"]["stages"]] == ["read lists", "download", "install"]
     assert found["with"]["message"].startswith("Installed some (")
     assert found["no"]["message"] == "some"
+
+
+@pytest.mark.parametrize("channel_first", [False, True])
+def test_the_text_of_a_channel_counts_in_any_order_of_the_streams(channel_first: bool) -> None:
+    reader = Reader(load(), ["apt-get", "install", "some"])
+    streams = [("stdout", b"Setting up some (1) ...\n"), ("side", b"pmstatus:some:90.0:Installed some (all)\n")]
+    for stream, data in reversed(streams) if channel_first else streams:
+        list(reader.feed(0.1, stream, data))
+    list(reader.quiet(1.0))
+    assert (reader.progress.now.phase, reader.progress.now.text) == ("install", "Installed some (all)")
+    list(reader.feed(2.0, "stdout", b"Get:1 file:/more ./ more 1 [9 B]\n"))
+    assert (reader.progress.now.phase, reader.progress.now.text) == ("download", "")
 
 
 def test_only_commands_that_make_something_get_arguments() -> None:

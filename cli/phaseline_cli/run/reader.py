@@ -58,6 +58,8 @@ class Reader:
         self._inband = Inband(self.progress)
         self.side = SideChannel(self.progress)
         self._program: Lines | None = None
+        self._channel_phase: str | None = None
+        """The last phase whose text came from the injected channel."""
         self._cancelled = False
         self._recent: deque[str] = deque(maxlen=RECENT)
         self._timed: deque[tuple[float, str]] = deque(maxlen=TIMED)
@@ -107,6 +109,8 @@ class Reader:
         for line in self.side.lines(data):
             if not self.side.take(line, time) and self._program is not None and not self.side.used:
                 self._program.line(line)
+                if self.progress.now.text:
+                    self._channel_phase = self.progress.now.phase
             if self.progress.now != before:
                 before = self.progress.now
                 yield time, before
@@ -198,7 +202,10 @@ class Reader:
         if program is not None:
             if any(re.search(pattern, text) for pattern in program.adapter.cancelled):
                 self._cancelled = True
+            before = self.progress.now
             meant = program.line(text)
+            if before.phase is not None and before.phase == self.progress.now.phase == self._channel_phase:
+                self.progress.say(before.text)  # two streams have no order, so the more exact one counts
         else:
             meant = False
         if not meant and not hooked and (program is None or program.adapter.bars):
