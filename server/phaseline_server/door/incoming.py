@@ -1,7 +1,7 @@
 """The receiving side of a WebSocket: received data, cut at the bounds of frames (RFC 6455 section 5.2).
 
 Most frames are whole text messages. They are decoded here, because wsproto takes ten times as long for each. All other
-frames are left to it: control frames, binary, fragmented and large messages, and whatever breaks the protocol.
+frames are left to it: control frames, binary, fragmented and large messages, and violations of the protocol.
 """
 
 from collections.abc import Iterator

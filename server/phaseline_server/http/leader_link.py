@@ -17,31 +17,15 @@ from phaseline.model.events import Event
 from phaseline.wire import HostStatus
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.errors import LogUnavailable
+from phaseline_server.http.table import ROUTES
 from phaseline_server.jobs.receipts import Outcome
 from phaseline_server.log.protocol import Standing
 from phaseline_server.pictures.http_client import CutOff, Unacceptable, read_body
 
 __all__ = ["LeaderLink", "open_leader_link"]
 
-_LOCAL: Final = frozenset({"handshake", "send", "disconnect", "ticket"})
-"""The changing routes that concern a client's own session at this server."""
-_OF_LEADER: Final = frozenset(
-    {
-        "boxes",
-        "estimates_of_job",
-        "eta_statistics",
-        "file",
-        "gallery",
-        "get_picture",
-        "hosts",
-        "job_output",
-        "links_of_job",
-        "preview",
-        "preview_picture",
-        "series",
-    }
-)
-"""The routes that read what only the leader has."""
+_LEADERS: Final = frozenset(route.name for route in ROUTES if route.is_leaders)
+"""The endpoints of the leader."""
 _READING: Final = frozenset({"GET", "HEAD"})
 _SENT: Final = ("Accept", "Authorization", "Content-Encoding", "Content-Type", "If-None-Match")
 _NOT_RETURNED: Final = frozenset({"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"})
@@ -98,7 +82,7 @@ class LeaderLink:
         """Forward requests of `app` that only the leader can serve; `applied` waits until a message is visible here."""
 
         async def forward() -> Response | None:
-            if not _is_forwarded(request.endpoint, request.method):
+            if request.endpoint not in _LEADERS or request.method == "OPTIONS":
                 return None
             body = await request.get_data(parse_form_data=False)
             headers = {name: request.headers[name] for name in _SENT if name in request.headers}
@@ -192,12 +176,6 @@ class LeaderLink:
                     await self._send("POST", b"/progress/host", _encoder.encode(status), _headers(secret))
                 except LogUnavailable:
                     await trio.sleep(_CONNECT_S)
-
-
-def _is_forwarded(endpoint: str | None, method: str) -> bool:
-    if endpoint is None or method == "OPTIONS":
-        return False
-    return endpoint in _OF_LEADER if method in _READING else endpoint not in _LOCAL
 
 
 def _no_leader(reason: str) -> LogUnavailable:

@@ -23,7 +23,7 @@ __all__ = ["HttpCall", "WebSocketCall", "with_slashes"]
 _JOB: Final = b"/progress/job/"
 _SLASH: Final = re.compile(b"%2f", re.IGNORECASE)
 _ENCODED_SLASH: Final = "\udc2f"
-"""An encoded slash in the path of a job: a part of its id, whatever follows. No decoded path has a lone surrogate."""
+"""An encoded slash in the path of a job, always a part of its id. No decoded path has a lone surrogate."""
 _BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 

@@ -1,7 +1,7 @@
 """One route: its path and method, the right it needs, what it takes and what it answers."""
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from phaseline_server.access.rules import Rule
 
@@ -28,6 +28,8 @@ class Route(NamedTuple):
         errors: The statuses of its errors, besides those that any route has.
         body_kind: The media type of its body.
         gives: The name of an id in its answer; the document links it to the routes that have it in their path or query.
+        served: Which server of a shared log serves it: the leader, or the one that is asked. By default, that one
+            serves what only reads, and the leader the rest.
     """
 
     name: str
@@ -41,6 +43,12 @@ class Route(NamedTuple):
     errors: tuple[int, ...] = ()
     body_kind: str = JSON
     gives: str = ""
+    served: Literal["", "leader", "here"] = ""
+
+    @property
+    def is_leaders(self) -> bool:
+        """Whether a server that follows forwards it to the leader."""
+        return self.served == "leader" or (not self.served and self.method not in {"GET", "WEBSOCKET"})
 
     @property
     def variables(self) -> list[str]:

@@ -64,10 +64,34 @@ _PAGES: Final = (
         media("text/javascript", "text/css", "image/svg+xml", "image/png", "application/manifest+json") | {304: {}},
         errors=(404,),
     ),
-    Route("preview", "GET", "/preview", _ANYBODY, "Show the pictures as a page.", media("text/html"), errors=(403,)),
-    Route("preview_picture", "GET", "/preview/{picture}", _ANYBODY, "Show a picture as a page.", media("text/html")),
     Route(
-        "file", "GET", "/files/{path}", _READ_ALL, "Get a file of output/.", media("*/*"), errors=(400, 403, 404, 503)
+        "preview",
+        "GET",
+        "/preview",
+        _ANYBODY,
+        "Show the pictures as a page.",
+        media("text/html"),
+        errors=(403,),
+        served="leader",
+    ),
+    Route(
+        "preview_picture",
+        "GET",
+        "/preview/{picture}",
+        _ANYBODY,
+        "Show a picture as a page.",
+        media("text/html"),
+        served="leader",
+    ),
+    Route(
+        "file",
+        "GET",
+        "/files/{path}",
+        _READ_ALL,
+        "Get a file of output/.",
+        media("*/*"),
+        errors=(400, 403, 404, 503),
+        served="leader",
     ),
 )
 
@@ -105,7 +129,15 @@ _SERVER: Final = (
         json_of(PhasesAnswer),
         errors=(503,),
     ),
-    Route("eta_statistics", "GET", "/metrics/eta", _READ_ALL, "Get the accuracy of the estimates.", json_of(EtaAnswer)),
+    Route(
+        "eta_statistics",
+        "GET",
+        "/metrics/eta",
+        _READ_ALL,
+        "Get the accuracy of the estimates.",
+        json_of(EtaAnswer),
+        served="leader",
+    ),
 )
 
 # ------------------------------------------------------------------------------------------ reports and jobs
@@ -203,7 +235,15 @@ _STREAM: Final = (
         query={"ticket": str},
         errors=(426,),
     ),
-    Route("ticket", "POST", "/ws/ticket", _TOKEN_LINKED, "Get a ticket for a URL.", json_of(answers_stream.Ticket)),
+    Route(
+        "ticket",
+        "POST",
+        "/ws/ticket",
+        _TOKEN_LINKED,
+        "Get a ticket for a URL.",
+        json_of(answers_stream.Ticket),
+        served="here",
+    ),
     Route(
         "handshake",
         "POST",
@@ -214,9 +254,18 @@ _STREAM: Final = (
         Handshake,
         errors=_BODY,
         gives="client_id",
+        served="here",
     ),
     Route(
-        "send", "POST", "/ws/send", _TOKEN, "Send a message.", json_of(answers_stream.Replied), Send, errors=REPORTED
+        "send",
+        "POST",
+        "/ws/send",
+        _TOKEN,
+        "Send a message.",
+        json_of(answers_stream.Replied),
+        Send,
+        errors=REPORTED,
+        served="here",
     ),
     Route(
         "disconnect",
@@ -227,6 +276,7 @@ _STREAM: Final = (
         json_of(answers_stream.Disconnected),
         Disconnect,
         errors=(*_BODY, 404),
+        served="here",
     ),
     Route(
         "poll",

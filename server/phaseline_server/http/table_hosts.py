@@ -36,6 +36,7 @@ HOSTS: Final = (
             "cursor": Annotated[str, Meta(max_length=LONGEST_HOST, description="The `cursor` of the page before.")],
         },
         errors=(422, 503),
+        served="leader",
     ),
     Route(
         "boxes",
@@ -45,5 +46,6 @@ HOSTS: Final = (
         "List when each host and queue is likely to be free. A forecast is renewed from time to time.",
         json_of(BoxList),
         errors=(403,),
+        served="leader",
     ),
 )

@@ -28,6 +28,7 @@ JOB: Final = (
         "Get the history of a job's estimate.",
         json_of(EstimateList),
         errors=(404, 503),
+        served="leader",
     ),
     Route(
         "order_job",
@@ -48,6 +49,7 @@ JOB: Final = (
         {200: {"text/plain": None, JSON: answers.JobOutput}},
         query={"after": Annotated[int, Meta(ge=0, le=MAX_AT)], "format": Literal["text", "json"]},
         errors=(404, 422, 503),
+        served="leader",
     ),
     Route(
         "add_output",
@@ -71,7 +73,16 @@ JOB: Final = (
         query={"days": Annotated[int, Meta(ge=1, le=MAX_DAYS, description="Lifetime in days. [7]")]},
         errors=(404, 409, 422, 429, 507),
     ),
-    Route("links_of_job", "GET", _LINK, _REPORT, "List the links to a job.", json_of(LinkList), errors=(404, 409, 429)),
+    Route(
+        "links_of_job",
+        "GET",
+        _LINK,
+        _REPORT,
+        "List the links to a job.",
+        json_of(LinkList),
+        errors=(404, 409, 429),
+        served="leader",
+    ),
     Route(
         "revoke_links",
         "DELETE",

@@ -27,8 +27,11 @@ PICTURES: Final = (
         json_of(PictureList),
         query={"series": str, "limit": Annotated[int, Meta(ge=1, le=MAX_PICTURES)]},
         errors=(403, 422),
+        served="leader",
     ),
-    Route("series", "GET", "/series", _READ_ALL, "List the series.", json_of(SeriesList), errors=(403,)),
+    Route(
+        "series", "GET", "/series", _READ_ALL, "List the series.", json_of(SeriesList), errors=(403,), served="leader"
+    ),
     Route(
         "get_picture",
         "GET",
@@ -45,6 +48,7 @@ PICTURES: Final = (
         },
         query={"generate": Flag, "retry": Flag, "remove": Flag, "format": Literal["json", "png", "thumbnail"]},
         errors=_ERRORS,
+        served="leader",
     ),
     Route(
         "make_picture",
