@@ -1,4 +1,4 @@
-"""Output that a program prints to no good end: whatever it is, it is read in linear time."""
+"""Hostile output of a program: any output is read in linear time."""
 
 import re
 import time

@@ -13,7 +13,7 @@ import click
 from phaseline_cli.client.failures import Exit, Failure
 from phaseline_cli.commands.options import job_id_of
 from phaseline_cli.queue.slots import ensure_runner, mark_dead, run_job, wake
-from phaseline_cli.queue.store import QueuedJob, Store, queue_of, queues
+from phaseline_cli.queue.store import QueuedJob, Settings, Store, queue_of, queues
 from phaseline_cli.run.command import name_of, new_id
 
 _LOOK_S: Final = 0.2
@@ -81,27 +81,31 @@ def _add(
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def _list(queue: str | None, *, as_json: bool) -> None:
     """List the jobs of all queues, or of one."""
-    listed = [_listed(store, as_json=as_json) for store in _stores(queue)]
+    documents = []
+    for store in _stores(queue):
+        with store.locked():
+            ensure_runner(store)
+            jobs, settings = store.jobs(), store.settings()
+        if as_json:
+            documents.append(_document(store.queue, settings, jobs))
+        else:
+            _print(store.queue, settings, jobs)
     if as_json:
-        click.echo(json.dumps({"queues": listed}))
+        click.echo(json.dumps({"queues": documents}))
 
 
-def _listed(store: Store, *, as_json: bool) -> dict[str, object]:
-    """Return a queue as JSON, or print its jobs."""
-    with store.locked():
-        mark_dead(store)
-        ensure_runner(store)
-        jobs, settings = store.jobs(), store.settings()
-    if as_json:
-        shown = [{"name": name_of(job.argv), **{field: getattr(job, field) for field in _SHOWN}} for job in jobs]
-        return {"queue": store.queue, "slots": settings.slots, "paused": settings.paused, "jobs": shown}
-    click.echo(f"queue {store.queue}: {settings.slots} at a time{', paused' if settings.paused else ''}", err=True)
+def _document(queue: str, settings: Settings, jobs: Sequence[QueuedJob]) -> dict[str, object]:
+    shown = [{"name": name_of(job.argv), **{field: getattr(job, field) for field in _SHOWN}} for job in jobs]
+    return {"queue": queue, "slots": settings.slots, "paused": settings.paused, "jobs": shown}
+
+
+def _print(queue: str, settings: Settings, jobs: Sequence[QueuedJob]) -> None:
+    click.echo(f"queue {queue}: {settings.slots} at a time{', paused' if settings.paused else ''}", err=True)
     for job in jobs:
         code = "" if job.exit_code is None else f" ({job.exit_code})"
         after = f"  after {', '.join(job.after)}" if job.after and not job.over else ""
         reason = f"  {job.reason}" if job.reason else ""
         click.echo(f"{job.job_id}  {job.state}{code}  {name_of(job.argv)}{after}{reason}")
-    return {}
 
 
 def _stores(queue: str | None) -> list[Store]:

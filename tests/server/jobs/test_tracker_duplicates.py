@@ -47,7 +47,7 @@ async def test_a_number_that_a_producer_used_for_another_job_is_an_error(make_tr
             await tracker.report(JobStarted(job_id=job_id))
         await tracker.report(JobProgress(job_id=job_id, phase="importing", producer="worker", producer_seq=number))
     top = tracker.log.top.seq
-    # Repetitions of either job are known, in whatever order.
+    # Repetitions of either job are known, in any order.
     for number, job_id, seq in ((0, "a", top), (1, "b", top - 1), (2, "a", top)):
         again = JobProgress(job_id=job_id, phase="importing", producer="worker", producer_seq=number)
         assert (await tracker.report(again)).seq == seq

@@ -1,6 +1,6 @@
 """Drawing of the machines that do the work: a row each, and the details of one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from phaseline_tui.drawing.bars import bar
@@ -33,27 +33,24 @@ _COLUMNS: Final = (
     Column("gpu", "GPU", 14, priority=4),
     Column("names", "WORKS ON", 18, priority=2, grows=2),
 )
+_KNOWN: Final[Mapping[str, Callable[[WorkerHost], object]]] = {
+    "stalled": lambda host: host.stalled,
+    "queued": lambda host: host.queued,
+    "free": lambda host: host.boxes,
+    "load": lambda host: host.load is not None and host.load.load is not None,
+    "memory": lambda host: host.load is not None and host.load.memory_used is not None,
+    "gpu": lambda host: host.load is not None and host.load.gpus,
+}
+"""Whether a machine has a value for a column that may have none."""
 _SILENT_S: Final = 60.0
 _BUSY: Final = 100.0
 _FULL: Final = 90.0
 _UNITS: Final = "BKMGTP"
 
 
-def unused(hosts: Iterable[WorkerHost]) -> frozenset[str]:
+def unused(hosts: Sequence[WorkerHost]) -> frozenset[str]:
     """Return the keys of the columns that are empty or unknown in all rows."""
-    used: set[str] = set()
-    for host in hosts:
-        load = host.load
-        has = {
-            "stalled": host.stalled,
-            "queued": host.queued,
-            "free": host.boxes,
-            "load": load is not None and load.load is not None,
-            "memory": load is not None and load.memory_used is not None,
-            "gpu": load is not None and load.gpus,
-        }
-        used.update(key for key, value in has.items() if value)
-    empty = {"stalled", "queued", "free", "load", "memory", "gpu"} - used
+    empty = {key for key, is_known in _KNOWN.items() if not any(map(is_known, hosts))}
     return frozenset(column.key for column in _COLUMNS if column.key.removesuffix("_meter") in empty)
 
 
