@@ -11,7 +11,7 @@ import trio
 
 from phaseline.model.events import JobCompleted, JobStarted, PhotoInfo
 from phaseline.reporting import Reporter
-from tests.server.runtime.test_following import follows
+from tests.server.runtime.test_following import leader_and_follower
 from tests.server.runtime.test_shared_log import folder, report_until_accepted
 from tests.support.commands import PHASELINE, messages, phaseline, running
 from tests.support.crashing import crashing
@@ -153,13 +153,8 @@ async def test_commands_leave_a_server_without_its_log(tmp_path: Path, env: Env,
 async def test_a_reporter_records_all_once_when_its_server_is_killed(
     postgres: Postgres, tmp_path: Path, used: str
 ) -> None:
-    url, count = postgres.new_database(), 400
-    async with (
-        crashing(folder(tmp_path, "one"), "--log", url) as one,
-        crashing(folder(tmp_path, "other"), "--log", url) as other,
-    ):
-        await report_until_accepted(one, 0)
-        await follows(other, one)
+    count = 400
+    async with leader_and_follower(postgres, tmp_path) as (one, other):
         mine, rest = (one, other) if used == "leader" else (other, one)
         async with Reporter(f"{mine.server.url},{rest.server.url}", flush_timeout=60) as reporter:
             reporter.report(JobStarted(job_id="b"))
@@ -181,13 +176,7 @@ async def test_a_reporter_records_all_once_when_its_server_is_killed(
 async def test_commands_record_all_once_when_their_server_is_killed(
     postgres: Postgres, tmp_path: Path, env: Env
 ) -> None:
-    url = postgres.new_database()
-    async with (
-        crashing(folder(tmp_path, "one"), "--log", url) as one,
-        crashing(folder(tmp_path, "other"), "--log", url) as other,
-    ):
-        await report_until_accepted(one, 0)
-        await follows(other, one)
+    async with leader_and_follower(postgres, tmp_path) as (one, other):
         env["PROGRESS_URL"] = f"{one.server.url},{other.server.url}"
         assert (await phaseline(env, "start", "b", "--id", "b")).code == 0
         async with running([PHASELINE, "wait", "b"], env) as waiting, trio.open_nursery() as nursery:

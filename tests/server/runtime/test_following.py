@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,19 @@ async def is_at(box: Crashing, seq: int) -> None:
         await trio.lowlevel.checkpoint()
 
 
+@asynccontextmanager
+async def leader_and_follower(postgres: Postgres, tmp_path: Path) -> AsyncIterator[tuple[Crashing, Crashing]]:
+    """Run two servers with one log, which has one message; the second server follows the first."""
+    url = postgres.new_database()
+    async with (
+        crashing(folder(tmp_path, "one"), "--log", url) as one,
+        crashing(folder(tmp_path, "other"), "--log", url) as other,
+    ):
+        await report_until_accepted(one, 0)
+        await follows(other, one)
+        yield one, other
+
+
 async def test_a_follower_answers_as_the_leader_does(postgres: Postgres, tmp_path: Path) -> None:
     url = postgres.new_database()
     async with (
@@ -81,13 +95,7 @@ def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
 
 
 async def test_a_report_to_a_follower_is_on_the_leader_and_visible_on_both(postgres: Postgres, tmp_path: Path) -> None:
-    url = postgres.new_database()
-    async with (
-        crashing(folder(tmp_path, "one"), "--log", url) as one,
-        crashing(folder(tmp_path, "other"), "--log", url) as other,
-    ):
-        await report_until_accepted(one, 0)
-        await follows(other, one)
+    async with leader_and_follower(postgres, tmp_path) as (one, other):
         assert await report_until_accepted(other, 1) == 2
         assert (await other.job("a"))["progress"] == 1  # a client reads what it has reported
         assert await report_until_accepted(other, 1) == 2  # recognized
@@ -122,13 +130,7 @@ async def test_a_report_to_a_follower_is_on_the_leader_and_visible_on_both(postg
 async def test_subscribers_of_a_follower_miss_nothing_when_the_leader_is_killed(
     postgres: Postgres, tmp_path: Path
 ) -> None:
-    url = postgres.new_database()
-    async with (
-        crashing(folder(tmp_path, "one"), "--log", url) as one,
-        crashing(folder(tmp_path, "other"), "--log", url) as other,
-    ):
-        await report_until_accepted(one, 0)
-        await follows(other, one)
+    async with leader_and_follower(postgres, tmp_path) as (one, other):
         epoch = (await other.get("/ws/status"))["position"]["epoch"]
         seen: dict[str, list[int]] = {"ws": [], "sse": []}
 
@@ -162,13 +164,7 @@ async def test_subscribers_of_a_follower_miss_nothing_when_the_leader_is_killed(
 
 @pytest.mark.slow
 async def test_without_a_leader_reports_are_rejected_and_reads_go_on(postgres: Postgres, tmp_path: Path) -> None:
-    url = postgres.new_database()
-    async with (
-        crashing(folder(tmp_path, "one"), "--log", url) as one,
-        crashing(folder(tmp_path, "other"), "--log", url) as other,
-    ):
-        await report_until_accepted(one, 0)
-        await follows(other, one)
+    async with leader_and_follower(postgres, tmp_path) as (one, other):
         os.kill(one.server.process.pid, signal.SIGSTOP)
         try:
             assert (await other.job("a"))["job_id"] == "a"
@@ -182,13 +178,7 @@ async def test_without_a_leader_reports_are_rejected_and_reads_go_on(postgres: P
 
 
 async def test_a_forwarded_request_is_not_forwarded_again(postgres: Postgres, tmp_path: Path) -> None:
-    url = postgres.new_database()
-    async with (
-        crashing(folder(tmp_path, "one"), "--log", url) as one,
-        crashing(folder(tmp_path, "other"), "--log", url) as other,
-    ):
-        await report_until_accepted(one, 0)
-        await follows(other, one)
+    async with leader_and_follower(postgres, tmp_path) as (_, other):
         headers = {"Phaseline-Forwarded": "1"}
         answer = await other.client.post("/progress/start", json={"job_id": "x"}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (503, "LOG_UNAVAILABLE")
