@@ -165,6 +165,24 @@ def test_the_text_of_a_channel_counts_in_any_order_of_the_streams(channel_first:
     assert (reader.progress.now.phase, reader.progress.now.text) == ("download", "")
 
 
+def test_the_head_of_ffmpeg_names_its_phase_if_the_channel_is_read_first() -> None:
+    reader = Reader(load(), ["ffmpeg", "-f", "lavfi", "-i", "testsrc2", "-t", "8", "out.avi"])
+    list(reader.feed(0.1, "side", b"out_time_us=0\nprogress=continue\n"))
+    assert reader.progress.now.phase is None
+    head = b"Input #0, lavfi, from 'testsrc2':\n  Duration: N/A, start: 0.000000\nOutput #0, avi, to 'out.avi':\n"
+    list(reader.feed(0.1, "stderr", head))
+    list(reader.feed(0.6, "side", b"out_time_us=2000000\nprogress=continue\n"))
+    assert reader.progress.phases == ["convert"]
+    assert reader.progress.now.fraction == 0.25
+
+
+def test_ffmpeg_without_a_head_has_progress_from_the_second_block() -> None:
+    reader = Reader(load(), ["ffmpeg", "-v", "quiet", "-i", "a.mov", "-t", "8", "out.avi"])
+    for at in (0, 2, 4):
+        list(reader.feed(float(at), "side", b"out_time_us=%d\nprogress=continue\n" % (at * 1_000_000)))
+    assert (reader.progress.phases, reader.progress.now.fraction) == (["encode"], 0.5)
+
+
 def test_only_commands_that_make_something_get_arguments() -> None:
     side = Side(3, 4, 9)
     assert injected(["/usr/bin/ffmpeg", "-i", "a", "b"], {}, side)[0] == [

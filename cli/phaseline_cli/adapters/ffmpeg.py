@@ -32,6 +32,8 @@ class Program(Lines):
         self._runs = 0
         self._lengths: list[float | None] = []
         self._null = False
+        self._early: float | None = None
+        """The time in the channel that came before the head of the output."""
         self._picture: re.Match[str] | None = None
         """The size and the rate of the first input with pictures."""
 
@@ -58,7 +60,10 @@ class Program(Lines):
         out_time = _OUT_TIME.match(text)
         if out_time is not None:
             at = number(out_time.group(1))
-            self._at(None if at is None else at / 1e6, None)
+            if self._runs == 0 and at is not None and self._early in {None, at}:
+                self._early = at  # the head may be read next, from another stream; with `-loglevel quiet` there is none
+            else:
+                self._at(None if at is None else at / 1e6, None)
             return True
         return False
 
