@@ -1,20 +1,17 @@
 """One client of `/ws`: its messages and the answers, independent of the WebSocket implementation."""
 
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from enum import Enum, auto
 from itertools import groupby
-from math import inf
 from typing import Any, Final, NoReturn
 
 import msgspec
 import trio
 
-from phaseline.errors import InvalidJSON, PhaselineError, Unrecoverable
+from phaseline.errors import InvalidJSON, PhaselineError
 from phaseline.model.events import Event
 from phaseline.protocol import HOST_STATUS, PROTOCOL, RATE_LIMITED, UNAUTHORIZED
-from phaseline.stream import Message, Position
+from phaseline.stream import Message
 from phaseline.wire import (
     Auth,
     ClientMessage,
@@ -33,14 +30,11 @@ from phaseline_server.errors import RateLimited, Unauthorized
 from phaseline_server.fanout.direct import DirectSubscriber
 from phaseline_server.http.report_notes import notes_of_each
 from phaseline_server.http.routes.acks import Acks, number_of, refusal
-from phaseline_server.http.routes.waiting import read_page
+from phaseline_server.http.routes.subscription import Subscription
 from phaseline_server.http.services import Services
-from phaseline_server.jobs.states import JobsState
 from phaseline_server.jobs.tracker import now
 
 __all__ = ["Ended", "Session"]
-
-_CATCH_UP_BYTES: Final = 262_144  # missed messages that are sent before the next ones are read
 
 _encoder: Final = msgspec.json.Encoder()
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -73,8 +67,6 @@ class Session:
 
     Attributes:
         client: The client as the list of clients shows it.
-        coalesce_s: The interval of job_progress messages that it requested, in seconds; 0 for none.
-        batch: Whether it requested arrays of messages.
     """
 
     def __init__(self, services: Services, subscriber: DirectSubscriber, spawn: Callable[[Any], None]) -> None:
@@ -82,15 +74,12 @@ class Session:
         self._services = services
         self._tracker = services.tracker
         self._subscriber = subscriber
-        self._spawn = spawn
         self._acks = Acks(self._say, lambda: spawn(self._acks.run))
         self._asked_for_acks = False
-        self._paced = False
         self._access = CURRENT.get()
         self.client = services.clients.add(services.tracker.log.top)
         self._worker = services.tracker.workers.connect(self.client.client_id, self._order)
-        self.coalesce_s = 0.0
-        self.batch = False
+        self._subscription = Subscription(services, self.client, subscriber, spawn, self._reply)
 
     def welcome(self) -> None:
         """Say where the client is."""
@@ -256,11 +245,9 @@ class Session:
                 # The messages that it missed must not wait behind acks, as live messages follow at once.
                 await self._acks.wait_settled()
                 await self._subscriber.wait_free()
-                await self._subscribe(message)
+                await self._subscription.subscribe(message)
             case Unsubscribe():
-                self._services.clients.subscribe(self.client, self.client.channels - frozenset(message.channels))
-                self._subscriber.channels = self.client.channels
-                self._reply("unsubscription_confirmed", channels=sorted(self.client.channels))
+                self._subscription.unsubscribe(message)
             case Ping():
                 self._reply("pong", server_time=timestamp(now().wall_ns))
             case HostStatus():
@@ -268,61 +255,6 @@ class Session:
             case Auth():
                 self._access.authenticate(message.token)
                 self._reply("auth_confirmed")
-
-    async def _subscribe(self, wanted: Subscribe) -> None:
-        """Confirm; then queue the missed messages or the state, followed by the live messages."""
-        log = self._tracker.log
-        self._access.known.check_reads()
-        channels = self.client.channels | frozenset(wanted.channels)
-        self._services.clients.subscribe(self.client, channels)
-        self._form(wanted)
-        recovered: bool | None = None
-        if wanted.since is not None:
-            recovered = log.can_resume(wanted.since)
-        state = await self._state() if recovered is False or (wanted.snapshot and not recovered) else None
-        position = state.position if state is not None else wanted.since or log.top
-        confirmed: dict[str, object] = {"channels": sorted(channels), "position": position}
-        if recovered is not None:
-            confirmed["recovered"] = recovered
-        self._reply("subscription_confirmed", **confirmed)
-        if recovered and not await self._catch_up(position, channels):
-            recovered, state = False, await self._state()
-        while state is not None:
-            self._subscriber.put_frames(state.frames(recovered=recovered, batch=self.batch))
-            # Messages were published while the state was encoded.
-            caught_up = await self._catch_up(state.position, channels)
-            state = None if caught_up else await self._state()
-        # There was no await since the last one was sent, so no message is missed or sent twice.
-        self._subscriber.channels = channels
-
-    async def _state(self) -> JobsState:
-        # Messages from here on are read from the log, after the state.
-        self._subscriber.channels = frozenset()
-        return await self._tracker.state()
-
-    def _form(self, wanted: Subscribe) -> None:
-        self.coalesce_s, self.batch = wanted.coalesce_ms / 1000, wanted.batch
-        self._subscriber.form(batch=self.batch, coalesce_s=self.coalesce_s)
-        if self.coalesce_s and not self._paced:
-            self._paced = True
-            self._spawn(self._subscriber.run_pace)
-
-    async def _catch_up(self, position: Position, channels: frozenset[str]) -> bool:
-        """Queue all messages after `position` as fast as the client reads; return whether all are available."""
-        log, answers = self._tracker.log, self._services.answers
-        # Live messages would arrive before them.
-        self._subscriber.channels = frozenset()
-        with suppress(Unrecoverable):
-            while position != log.top:
-                with await answers.hold(_CATCH_UP_BYTES, self._access.known.token, inf) as hold:
-                    async with answers.building:
-                        page = await read_page(log, position, channels, sys.maxsize, _CATCH_UP_BYTES)
-                    hold.resize(page.size)
-                    position = page.position
-                    self._subscriber.put(*page.messages)
-                    await self._subscriber.wait_free()
-            return True
-        return False
 
     def _reply(self, kind: str, **fields: object) -> None:
         self._acks.answer(_encoder.encode({"type": kind, **fields}))
