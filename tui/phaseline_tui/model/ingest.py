@@ -22,7 +22,8 @@ from phaseline_tui.model.frames import (
     StageCompleted,
 )
 from phaseline_tui.model.jobs import Basis, ErrorView, JobKey, JobView, PhaseState, PhaseView, Remaining, State
-from phaseline_tui.model.status_items import ErrorItem, StageItem
+from phaseline_tui.model.phase_steps import MAX_PHASES, MAX_TEXT, begin_phase, complete_phase, end_phase, phase_of
+from phaseline_tui.model.status_items import ErrorItem
 from phaseline_tui.model.times import wall_time
 from phaseline_tui.model.wire_values import (
     MAX_SECONDS,
@@ -35,13 +36,10 @@ from phaseline_tui.model.wire_values import (
 
 __all__ = ["apply_message", "from_status", "key_of"]
 
-_LONG: Final = 2000
-_MAX_PHASES: Final = 500
 _MAX_ERRORS: Final = 100
 _MAX_REASONS: Final = 5
 _MAX_MESSAGES: Final = 5
 _STATES: Final = {state.value: state for state in State if state is not State.ABSENT}
-_PHASE_STATES: Final = {state.value: state for state in PhaseState}
 _BASES: Final[dict[str | None, Basis]] = {basis: basis for basis in get_args(Basis)}
 
 
@@ -62,13 +60,13 @@ def from_status(status: JobStatus, received: float, epoch: str, origin: str = ""
     """
     job = JobView(one_line(status.job_id), origin=origin, epoch=epoch)
     job.wire_id = status.job_id
-    job.phases = [_phase(item, job_start=wall_time(status.started_at)) for item in status.stages[:_MAX_PHASES]]
+    job.phases = [phase_of(item, job_start=wall_time(status.started_at)) for item in status.stages[:MAX_PHASES]]
     job.photo_info = facts_of(status.photo_info)
     _apply_common(job, status, received)
     job.worker = facts_of(status.worker)
     count_work(job, status.done, status.total, status.unit, status.rate)
     _set_stall(job, status)
-    job.message = one_line(status.message or "", _LONG)
+    job.message = one_line(status.message or "", MAX_TEXT)
     job.started_at = wall_time(status.started_at)
     job.completed_at = wall_time(status.completed_at)
     job.duration = seconds_of(status.duration)
@@ -106,7 +104,7 @@ def apply_message(job: JobView, message: JobMessage, received: float) -> None:
 
 def _apply_other(job: JobView, message: JobMessage) -> None:
     if isinstance(message, StageCompleted):
-        _complete_phase(job, message)
+        complete_phase(job, message)
     elif isinstance(message, PhotoInfo):
         job.details = one_line_value(message.photo_data)
     elif isinstance(message, ErrorOccurred):
@@ -148,9 +146,9 @@ def _apply_common(job: JobView, common: Common, received: float) -> None:
     _apply_estimate(job, common)
     count = common.stage_count
     if count is not None and not job.phase_count == count >= len(job.phases):
-        job.phase_count = min(_MAX_PHASES, max(len(job.phases), count))
+        job.phase_count = min(MAX_PHASES, max(len(job.phases), count))
     if common.stage_index != job.phase_index and common.stage_index is not None:
-        job.phase_index = min(max(0, common.stage_index), _MAX_PHASES)
+        job.phase_index = min(max(0, common.stage_index), MAX_PHASES)
 
 
 def _apply_description(job: JobView, common: Common) -> None:
@@ -194,7 +192,7 @@ def _start(job: JobView, message: JobStarted, received: float) -> None:
     fresh.wire_id, fresh.differs_by = job.wire_id, job.differs_by
     for name in JobView.__struct_fields__:
         setattr(job, name, getattr(fresh, name))
-    names = message.stages[:_MAX_PHASES]
+    names = message.stages[:MAX_PHASES]
     job.phases = [PhaseView(one_line(name), average=shared_seconds(message.averages.get(name))) for name in names]
     job.phase_count = len(job.phases)
     job.started_at = wall_time(message.timestamp)
@@ -205,7 +203,7 @@ def _start(job: JobView, message: JobStarted, received: float) -> None:
 
 def _progress(job: JobView, message: JobProgress) -> PhaseView | None:
     """Apply the progress of a phase and return the current phase."""
-    text = one_line(message.message, _LONG) if message.message else ""
+    text = one_line(message.message, MAX_TEXT) if message.message else ""
     if text and text != job.message:
         job.messages = (*job.messages[1 - _MAX_MESSAGES :], (job.elapsed, text))
     job.message = text
@@ -215,56 +213,12 @@ def _progress(job: JobView, message: JobProgress) -> PhaseView | None:
     if not message.stage:
         return phase
     if phase is None or phase.name != message.stage or phase.state is not PhaseState.CURRENT:  # False for most messages
-        phase = _begin_phase(job, one_line(message.stage), seconds_of(message.stage_elapsed_seconds) or 0.0)
+        phase = begin_phase(job, one_line(message.stage), seconds_of(message.stage_elapsed_seconds) or 0.0)
     progress = message.progress
     phase.progress = progress if progress is None else percent_of(progress)
     if message.done is not None or job.done is not None:
         count_work(job, message.done, message.total, message.unit)
     return phase
-
-
-def _begin_phase(job: JobView, name: str, spent: float = 0.0) -> PhaseView:
-    """Return the phase `name`, which became the current one `spent` seconds ago. Add it if the job lacks it."""
-    at = next((index for index, phase in enumerate(job.phases) if phase.name == name), None)
-    if at is None:
-        job.phases.append(PhaseView(name))
-        at = len(job.phases) - 1
-        job.phase_count = max(job.phase_count, len(job.phases))
-    phase = job.phases[at]
-    job.phase_index = at + 1
-    count_work(job, None, None, None)
-    if phase.state is not PhaseState.CURRENT:
-        for other in job.phases:
-            if other.state is PhaseState.CURRENT:  # its end was not reported
-                _end_phase(job, other, PhaseState.DONE, spent)
-        phase.state = PhaseState.CURRENT
-        phase.offset = max(0.0, job.elapsed - spent)
-        phase.elapsed = spent
-    return phase
-
-
-def _end_phase(job: JobView, phase: PhaseView, state: PhaseState, ago: float = 0.0) -> None:
-    """Set a phase's final state; it ended `ago` seconds ago."""
-    if phase.offset is not None:
-        phase.elapsed = max(0.0, job.elapsed - ago - phase.offset)
-    phase.state = state
-    phase.progress = None
-
-
-def _complete_phase(job: JobView, message: StageCompleted) -> None:
-    if not message.stage:
-        return
-    phase = next((each for each in job.phases if each.name == one_line(message.stage)), None)
-    if phase is None:
-        phase = _begin_phase(job, one_line(message.stage))
-    seconds = seconds_of(message.stage_seconds)
-    if phase.offset is None and seconds is not None and not message.skipped:
-        phase.offset = max(0.0, job.elapsed - seconds)
-    _end_phase(job, phase, PhaseState.SKIPPED if message.skipped else PhaseState.DONE)
-    phase.elapsed = seconds if seconds is not None else phase.elapsed
-    average = seconds_of(message.average_seconds)
-    phase.average = phase.average if average is None else average
-    phase.result = one_line_value(message.result)
 
 
 def _add_error(job: JobView, message: ErrorOccurred) -> None:
@@ -295,27 +249,13 @@ def _end(job: JobView, message: JobCompleted | JobFailed) -> None:
         job.percent = 100.0
     for phase in job.phases:
         if phase.state is PhaseState.CURRENT:
-            _end_phase(job, phase, PhaseState.DONE if completed else PhaseState.FAILED)
-
-
-def _phase(item: StageItem, job_start: float | None) -> PhaseView:
-    started = wall_time(item.started_at)
-    return PhaseView(
-        name=one_line(item.name),
-        state=_PHASE_STATES.get(item.state, PhaseState.PENDING),
-        offset=None if started is None or job_start is None else max(0.0, started - job_start),
-        elapsed=seconds_of(item.elapsed_seconds) if item.state != "pending" else None,
-        average=shared_seconds(item.average_seconds),
-        p90=shared_seconds(item.p90_seconds),
-        progress=None if item.progress is None or item.state != "current" else percent_of(item.progress),
-        error=one_line(item.error or "", _LONG),
-    )
+            end_phase(job, phase, PhaseState.DONE if completed else PhaseState.FAILED)
 
 
 def _error(item: ErrorItem) -> ErrorView:
     return ErrorView(
         kind=one_line(item.error_type or ""),
-        message=one_line(item.error_message or "", _LONG),
+        message=one_line(item.error_message or "", MAX_TEXT),
         phase=one_line(item.stage or ""),
         at=wall_time(item.timestamp),
         details=one_line_value(item.error_details),
