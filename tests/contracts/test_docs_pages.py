@@ -52,6 +52,16 @@ def test_the_table_of_settings_matches_the_help() -> None:
         assert row == [setting.flag, "" if default == "not set" else default, setting.help]
 
 
+def test_the_page_of_variables_names_those_that_the_code_reads() -> None:
+    folders = ("core", "cli", "server", "tui", "clients", "examples")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*") if file.suffix in {".py", ".lua", ".sh"}]
+    ours = re.compile(r"\b(?:PROGRESS|PHASELINE)_[A-Z_]+\b")
+    read = {name for file in files for name in ours.findall(file.read_text())}
+    described = set(ours.findall((DOCS / "environment.md").read_text()))
+    by_flag = {setting.variable for setting in SETTINGS.values()} | {"PHASELINE_LIKE_THIS"}
+    assert read - by_flag == described - by_flag
+
+
 def test_every_quoted_symptom_is_in_the_code() -> None:
     sources = [file.read_text() for folder in ("core", "server") for file in (ROOT / folder).rglob("*.py")]
     section = (DOCS / "operations.md").read_text().split("\n## Troubleshooting\n")[1].split("\n## ")[0]
