@@ -40,6 +40,7 @@ class Services:
         clients: The connected clients, over any transport.
         courses: How the estimates of jobs moved.
         answers: The budget of large answers.
+        address: The address of this server.
         refused: Number of rejected requests and messages, by error code.
         fractions: Jobs whose progress looks like a fraction.
         parted: Set when all WebSockets have been closed after `closing`.
@@ -59,6 +60,7 @@ class Services:
     answers: AnswerBudget
     courses: Courses
     thumbnails: Thumbnails
+    address: str = ""
     refused: Counter[str] = field(default_factory=Counter)
     fractions: Fractions = field(default_factory=Fractions)
     parted: trio.Event = field(default_factory=trio.Event)

@@ -1,4 +1,4 @@
-"""The routes about machines, a part of the table of routes."""
+"""The routes about machines, and about the servers that share a log; a part of the table of routes."""
 
 from typing import Annotated, Final
 
@@ -9,6 +9,7 @@ from phaseline_server.access.rules import Need, Rule
 from phaseline_server.http.route import Route, json_of
 from phaseline_server.http.routes.boxes import BoxList
 from phaseline_server.http.routes.hosts import LONGEST_HOST, MAX_HOST_JOBS, MAX_HOSTS, HostList, HostTaken
+from phaseline_server.http.routes.servers import ServerList
 
 __all__ = ["HOSTS"]
 
@@ -47,5 +48,14 @@ HOSTS: Final = (
         json_of(BoxList),
         errors=(403,),
         served="leader",
+    ),
+    # As open as `/health`, which names the leader.
+    Route(
+        "servers",
+        "GET",
+        "/progress/servers",
+        Rule(Need.NOTHING),
+        "List the servers that share the log: which one leads, and for how long each may lack new messages.",
+        json_of(ServerList),
     ),
 )

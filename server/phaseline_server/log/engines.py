@@ -24,6 +24,7 @@ async def open_store(
     address: str = SQLITE,
     *,
     server: str = "",
+    lag: Callable[[], float | None] = lambda: None,
     waiting: Callable[[Standing | LogUnavailable], None] = lambda _: None,
 ) -> AsyncIterator[Store]:
     """Open the log for the length of the block; it is created if it is missing.
@@ -35,6 +36,7 @@ async def open_store(
         limits: The limits of the log.
         address: The setting `log`.
         server: The address of this server, shown to others.
+        lag: Returns this server's lag in seconds while it follows; None if it is unknown.
         waiting: Called again and again while it waits, with the reason: the log can't be reached, or another server
             leads.
 
@@ -54,7 +56,7 @@ async def open_store(
         return
     with _explained():
         from phaseline_server.log.postgres import PostgresStore  # noqa: PLC0415 (may be missing)
-    shared = await PostgresStore.lead(address, limits, server=server, waiting=waiting)
+    shared = await PostgresStore.lead(address, limits, server=server, lag=lag, waiting=waiting)
     attending = trio.CancelScope(shield=True)  # until all that the block leaves is stored
 
     async def attend() -> None:

@@ -16,7 +16,7 @@ from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.learned import Learned, Outcomes
 from phaseline_server.log.queries import JobPage, JobQuery, Total, TotalsQuery
 
-__all__ = ["SINGLE", "Retention", "Standing", "Store"]
+__all__ = ["SINGLE", "Member", "Retention", "Standing", "Store"]
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +39,28 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     runs: int = 20_000
 
 
+class Member(NamedTuple):
+    """A server that shares a log, as it registered itself.
+
+    Attributes:
+        address: Its address.
+        role: `leader`, `follower`, or `away` if it is silent.
+        term: The number of the leader's term that it knows.
+        lag_s: As of `Standing`; None if it is unknown.
+        version: Its version of Phaseline.
+        silent_s: Seconds since it registered last.
+        answers: Whether it is this server.
+    """
+
+    address: str
+    role: Literal["single", "leader", "follower", "away"]
+    term: int
+    lag_s: float | None
+    version: str
+    silent_s: float = 0.0
+    answers: bool = False
+
+
 class Standing(NamedTuple):
     """The part of a server among those that share a log.
 
@@ -48,6 +70,7 @@ class Standing(NamedTuple):
         leader: The address of the leader, or "".
         lag_s: For how long a follower may lack what the leader has committed, in seconds; 0 if it lacks nothing.
         available: Whether the log's database answered last.
+        members: All servers that share the log, this one included, as the database listed them last.
     """
 
     role: Literal["single", "leader", "follower"]
@@ -55,6 +78,7 @@ class Standing(NamedTuple):
     leader: str = ""
     lag_s: float = 0.0
     available: bool = True
+    members: tuple[Member, ...] = ()
 
 
 SINGLE: Final = Standing("single")

@@ -101,6 +101,10 @@ class Reception:
         """The event for a new app's long-lived routes."""
         return self.door.closing if self._nursery is None else trio.Event()
 
+    def lag(self) -> float | None:
+        """Return the lag of a server that follows, in seconds; None if it does not follow yet."""
+        return None if self._feed is None else self._feed.standing.lag_s
+
     def update(self, reason: Standing | LogUnavailable) -> None:
         """Note why this server does not lead."""
         if self._waiting.update(reason):

@@ -133,7 +133,9 @@ async def _serve_while_leading(entrance: Entrance, settings: Settings, data_dir:
     retention = Retention(events=settings.keep_events, jobs=settings.keep_jobs, age_s=settings.keep_for)
     async with (
         entrance.reception(keeper) as reception,
-        open_store(data_dir, retention, settings.log, server=entrance.url, waiting=reception.update) as store,
+        open_store(
+            data_dir, retention, settings.log, server=entrance.url, lag=reception.lag, waiting=reception.update
+        ) as store,
     ):
         await _serve_from(store, entrance, reception, keeper)
 
@@ -198,7 +200,7 @@ async def _serve_from(store: Store, entrance: Entrance, reception: Reception, ke
                 boxes = Boxes(tracker, learning.boxes)
                 nursery.start_soon(boxes.run)
                 parts = (keeper, learning, boxes, clients, answers, courses, Thumbnails(gallery))
-                services = Services(settings, jobs, runs, gallery, door, closing, *parts)
+                services = Services(settings, jobs, runs, gallery, door, closing, *parts, address=entrance.url)
                 await reception.admit(nursery, services, make_app(services))
                 await trio.sleep_forever()
     finally:

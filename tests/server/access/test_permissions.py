@@ -35,6 +35,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, Any, set[str]]] = {
     ("GET", "/page/{name}"): ("/page/main.js", None, EVERYBODY),
     ("GET", "/openapi.json"): ("/openapi.json", None, EVERYBODY),
     ("GET", "/health"): ("/health", None, EVERYBODY),
+    ("GET", "/progress/servers"): ("/progress/servers", None, EVERYBODY),
     ("GET", "/metrics"): ("/metrics", None, READERS - CONFINED),
     ("GET", "/metrics/phases"): ("/metrics/phases", None, READERS - CONFINED),
     ("GET", "/metrics/eta"): ("/metrics/eta", None, READERS - CONFINED),

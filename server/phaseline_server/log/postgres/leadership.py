@@ -8,7 +8,9 @@ Each transaction counts in `leader.batch`. If the answer to a commit is lost, th
 read once the lock is held again, as nothing that the old session sent can arrive after that.
 """
 
+import math
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
@@ -21,19 +23,23 @@ from psycopg import errors
 from phaseline_server.errors import Deposed
 from phaseline_server.log.postgres.connection import Address, TimedConnection
 from phaseline_server.log.postgres.failures import opening, working
+from phaseline_server.log.postgres.members import Registration, members
 from phaseline_server.log.postgres.schema import has_tables, prepare
 from phaseline_server.log.postgres.writing import write_meta
-from phaseline_server.log.protocol import Standing
+from phaseline_server.log.protocol import Member, Standing
 
 __all__ = ["Leadership"]
 
 _LEASE_S: Final = 3.0
 """Silence after which another server takes over; the leader writes each second."""
+_REGISTER_S: Final = 0.9
+"""Least time between two registrations of a follower, which tries to lead twice a second."""
 _COMMIT_S: Final = 5.0
 """Time for each answer of the database; after that, the log is not available."""
 _LOCK: Final = 0x50484C4E  # "PHLN", the first half of the key of our advisory locks
 _FENCE: Final = "UPDATE leader SET batch = batch + 1, seen = clock_timestamp() WHERE term = %s AND batch = %s"
 _BEAT: Final = "UPDATE leader SET seen = clock_timestamp() WHERE term = %s"
+_NO_WAIT: Final = "SET LOCAL synchronous_commit = off"  # no answer depends on what a server shows of itself
 # Not an active one: it may wait for the standby server, and what it has written must not become visible before.
 _END_HOLDER: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -49,14 +55,24 @@ class Leadership:
         term: The number of this server's term, 0 before it leads.
         batch: The number of transactions in the log, as far as known.
         server: The address of this server.
+        members: The servers that share the log.
     """
 
-    def __init__(self, address: Address, server: str) -> None:
-        """Use the log at `address`; `server` is the address of this server, shown to others."""
+    def __init__(self, address: Address, server: str, registration: Registration | None = None) -> None:
+        """Prepare to lead a log.
+
+        Args:
+            address: The address of the log.
+            server: The address of this server, shown to others.
+            registration: Its entry in the list of servers; None for a program that is not one.
+        """
         self.term = 0
         self.batch = 0
         self._address = address
         self.server = server
+        self.members: tuple[Member, ...] = ()
+        self._registration = registration
+        self._registered_s = -math.inf
         self._key = (_LOCK, crc32(address.schema.encode()) >> 1)
         self._lock = Lock()
         self._connection: TimedConnection | None = None
@@ -98,13 +114,28 @@ class Leadership:
         if not has_tables(connection):
             return Standing("follower")  # it creates them
         row = connection.execute(
-            "SELECT server, term, batch, clock_timestamp() - seen > make_interval(secs => %s) FROM leader", (_LEASE_S,)
+            "SELECT server, term, batch, clock_timestamp() - seen > make_interval(secs => %s), "
+            "to_regclass('servers') IS NOT NULL FROM leader",
+            (_LEASE_S,),
         ).fetchone()
-        server, term, batch, silent = row or ("", 0, 0, False)
+        server, term, batch, silent, registers = row or ("", 0, 0, False, False)
         self.batch = max(self.batch, batch)
         if silent:
             connection.execute(_END_HOLDER, self._key)
-        return Standing("follower", term, server)
+        elif registers and self._registration is not None:  # an older leader has no such table
+            self._register(connection, self._registration, term)
+        return Standing("follower", term, server, members=self.members)
+
+    def _register(self, connection: TimedConnection, registration: Registration, term: int) -> None:
+        """Show other servers about each second that this one follows."""
+        if time.monotonic() < self._registered_s + _REGISTER_S:
+            return
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            connection.execute(_NO_WAIT)
+            listed = registration.renew(connection, "follower", term)
+            connection.execute("COMMIT")
+        self.members, self._registered_s = members(listed.fetchall()), time.monotonic()
 
     def beat(self) -> None:
         """Show other servers that this one leads; connect again if the connection was lost.
@@ -114,14 +145,18 @@ class Leadership:
             LogUnavailable: The database can't be reached.
         """
         with self._lock, working(self._address.name), self._dropping():
-            connection = self._connected()
+            connection, listed = self._connected(), None
             with connection.pipeline():
                 connection.execute("BEGIN")
-                connection.execute("SET LOCAL synchronous_commit = off")  # no answer depends on it
+                connection.execute(_NO_WAIT)
                 beat = connection.execute(_BEAT, (self.term,))
+                if self._registration is not None:
+                    listed = self._registration.renew(connection, "leader", self.term)
                 connection.execute("COMMIT")
             if beat.rowcount != 1:
                 raise self._deposed()
+            if listed is not None:
+                self.members = members(listed.fetchall())
 
     # ------------------------------------------------------------------ writing
 

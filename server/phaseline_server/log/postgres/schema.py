@@ -7,6 +7,7 @@ from psycopg import sql
 
 from phaseline_server.errors import JournalUnusable
 from phaseline_server.log.postgres.connection import TimedConnection
+from phaseline_server.log.postgres.members import MEMBERS_TABLE
 
 __all__ = ["VERSION", "has_tables", "prepare"]
 
@@ -55,7 +56,7 @@ CREATE TABLE learned (
 );
 """
 # Each migrates from the version of its index to the next one, and is never changed after its release.
-_STEPS: Final[tuple[LiteralString, ...]] = (_BASE,)
+_STEPS: Final[tuple[LiteralString, ...]] = (_BASE, MEMBERS_TABLE)
 VERSION: Final = len(_STEPS)
 
 

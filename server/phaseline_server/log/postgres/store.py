@@ -10,6 +10,7 @@ from phaseline_server.errors import LogUnavailable
 from phaseline_server.log.postgres.connection import Address
 from phaseline_server.log.postgres.leader_log import LeaderLog
 from phaseline_server.log.postgres.leadership import Leadership
+from phaseline_server.log.postgres.members import Registration
 from phaseline_server.log.protocol import Retention, Standing
 from phaseline_server.log.threaded_store import ThreadedStore
 
@@ -38,6 +39,7 @@ class PostgresStore(ThreadedStore):
         *,
         server: str = "",
         schema: str = "phaseline",
+        lag: Callable[[], float | None] = lambda: None,
         waiting: Callable[[Standing | LogUnavailable], None] = lambda _: None,
     ) -> Self:
         """Wait until this server leads the log, and open it; it is created if it is missing. Then run `attend`.
@@ -47,6 +49,7 @@ class PostgresStore(ThreadedStore):
             limits: The limits of the log.
             server: The address of this server, shown to others.
             schema: The schema of the log's tables.
+            lag: Returns this server's lag in seconds while it follows; None if it is unknown.
             waiting: Called after each attempt, with the reason to wait.
 
         Raises:
@@ -56,7 +59,7 @@ class PostgresStore(ThreadedStore):
             DiskFull: The database has no room.
         """
         address = Address(url, schema)
-        leadership = Leadership(address, server)
+        leadership = Leadership(address, server, Registration(server, lag))
         try:
             while True:
                 try:
@@ -78,7 +81,8 @@ class PostgresStore(ThreadedStore):
     @property
     def standing(self) -> Standing:
         """See `Store.standing`."""
-        return Standing("leader", self._leadership.term, self._leadership.server, available=self._available)
+        leads = self._leadership
+        return Standing("leader", leads.term, leads.server, available=self._available, members=leads.members)
 
     async def settle(self) -> bool:
         """See `Store.settle`."""
