@@ -20,6 +20,9 @@ _patches = {
     "tqdm.std": "tqdm_bars",
     "rich.progress": "rich_bars",
     "keras.src.callbacks.callback_list": "keras_bars",
+    "lightning.pytorch.trainer.call": "lightning_hooks",
+    "pytorch_lightning.trainer.call": "lightning_hooks",
+    "transformers.trainer_callback": "transformers_events",
 }
 
 

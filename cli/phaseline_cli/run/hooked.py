@@ -17,6 +17,8 @@ MOST_BARS: Final = 1000
 MOST_REPEATS: Final = 20
 """Bars of one name that are phases of their own; later ones belong to the last of them."""
 MOST_PHASES: Final = 100
+TRAININGS: Final = frozenset({"keras", "lightning", "transformers"})
+"""Libraries whose callbacks are followed: they know more than any line that is printed."""
 _MARKUP: Final = re.compile(r"\[/?[a-z#@][^\[\]]*\]|\[/\]")
 """Colors and styles in texts of rich."""
 _UNITS: Final = {"it": "", "B": "bytes"}
@@ -34,6 +36,14 @@ class _Bar:
     """The bar in whose loop it begins."""
     declared: bool = False
     """Whether others may have been begun with it that run after it, not in its loop."""
+    training: bool = False
+    """Whether it counts what a training does; its rounds are epochs."""
+    aside: bool = False
+    """Whether it is a phase between rounds, and no part of what is counted."""
+    first: int = 1
+    """The number of its first round."""
+    run: float | None = None
+    """The fraction of the run that is done, if the program counts it otherwise than by rounds."""
     phase: str = ""
     """The phase that it is, once it is shown."""
     done: float = 0.0
@@ -94,6 +104,8 @@ class HookedBars:
         self._names: dict[str, int] = {}
         self._shown_before = 0
         self._pauses = 0
+        self._aside: _Bar | None = None
+        self._trainings = 0
         self._begun: dict[object, float] = {}
         self._left: set[object] = set()
         self.active = False
@@ -126,7 +138,7 @@ class HookedBars:
                 self._close(next(iter(self._bars)))
             bar = self._bars[key] = self._begin((pid, report.get("thread")), report)
         bar.count(plain_number(report.get("done")) or 0.0)
-        bar.total = plain_number(report.get("total"))
+        bar.total, bar.run = plain_number(report.get("total")), plain_number(report.get("run"))
         unit = one_line(str(report.get("unit") or ""), 20)
         bar.unit, bar.text = _UNITS.get(unit, unit), one_line(str(report.get("text") or ""))
         if bar is self._shown:
@@ -153,19 +165,35 @@ class HookedBars:
         declared = report.get("hook") == "rich"
         if declared:
             name = _MARKUP.sub("", name)
-        bar = self._latest[thread] = _Bar(" ".join(name.split()).rstrip(": ")[:60], outer, declared)
+        bar = _Bar(" ".join(name.split()).rstrip(": ")[:60], outer, declared)
+        bar.training, bar.first = report.get("hook") in TRAININGS, 0 if report.get("first") == 0 else 1
+        if report.get("aside") is True and self._begin_aside(bar):
+            return bar
+        self._latest[thread] = bar
         if outer is not None:
             outer.begin_round(bar)
         return bar
+
+    def _begin_aside(self, bar: _Bar) -> bool:
+        """Begin a phase between the rounds of a training, unless that is itself a round of another bar."""
+        shown = self._choose()
+        if shown is not None and not shown.training and not shown.full:
+            return False
+        if shown is None:
+            self._progress.of_run(None)
+        bar.outer, bar.aside, bar.phase = None, True, self._phase(bar.name)
+        self._aside = bar
+        return True
 
     def _close(self, key: tuple[object, object]) -> None:
         bar = self._bars.pop(key, None)
         if bar is not None:
             bar.is_open = False
             self._shown = None if bar is self._shown else self._shown
+            self._aside = None if bar is self._aside else self._aside
 
     def _show(self, *, settled: bool) -> None:
-        bar = self._choose()
+        bar = self._aside or self._choose()
         if bar is None:
             return
         if not bar.phase:
@@ -173,34 +201,52 @@ class HookedBars:
             if undecided and (not settled or (bar.declared and bar.inner is not None)):
                 return
             bar.phase = self._phase(bar.name)
-        self._shown = bar
+            self._begin_run(bar)
+        if not bar.aside:
+            self._shown = bar
         self._draw(bar)
+
+    def _begin_run(self, bar: _Bar) -> None:
+        """Take note of a bar that is shown from now on, and may count the whole run."""
+        self._shown_before += 1
+        if bar.training:
+            self._trainings += 1
+            self._progress.of_run(None)  # the bars before it, as of files that are loaded, were not the run
+            if bar.total:
+                self._progress.reveal("epochs", bar.total)
 
     def _draw(self, bar: _Bar) -> None:
         progress, inner = self._progress, bar.inner
-        if inner is None or not bar.total:
+        if bar.training and inner is not None and not bar.rounds:
+            return  # between two epochs, as after a validation
+        if inner is None or not (bar.total or bar.training):
             progress.enter(bar.phase)
             progress.of_phase(bar.fraction())
             progress.count(bar.done, bar.total, bar.unit)
             progress.say(bar.text)
         else:
-            self._show_round(bar, inner, bar.total)
-        progress.of_run(bar.fraction() if self._shown_before == 1 else None)
+            self._show_round(bar, inner)
+        if not bar.aside:
+            counts_all = self._trainings == 1 if bar.training else self._shown_before == 1
+            run = None if inner is None else inner.run
+            progress.of_run((bar.fraction() if run is None else run) if counts_all else None)
 
     def _choose(self) -> _Bar | None:
         """Return the bar to show: the same as before, or the first one."""
         shown = self._shown
         if shown is not None and shown.is_open and shown.outer is None and not shown.full:
             return shown
-        found = [bar for bar in self._bars.values() if bar.outer is None]
+        found = [bar for bar in self._bars.values() if bar.outer is None and not bar.aside]
         return next((bar for bar in found if not bar.full), shown or next(iter(found), None))
 
-    def _show_round(self, bar: _Bar, inner: _Bar, total: float) -> None:
+    def _show_round(self, bar: _Bar, inner: _Bar) -> None:
         """Show the present round of a bar: the phase is the round, as a person would number it."""
-        progress = self._progress
+        progress, total = self._progress, bar.total or bar.done + 1
         number = min(int(bar.done) + 1, int(total), MOST_PHASES)
-        progress.enter(f"{bar.phase.lower()} {number}")
-        if bar.rounds:
+        progress.enter(f"{bar.phase.lower()} {number - 1 + bar.first}")
+        if bar.training:
+            fraction = inner.fraction()
+        elif bar.rounds:
             within = bar.fraction()
             fraction = None if within is None else within * total - bar.done
         else:
@@ -210,15 +256,15 @@ class HookedBars:
         progress.of_phase(fraction if inner.total else None)
         if bar.rounds:
             progress.count(inner.done, inner.total, inner.unit)
-            progress.say(inner.text or inner.name)
+            progress.say(inner.text or ("" if bar.training else inner.name))
 
     def _phase(self, name: str) -> str:
         """Return the phase of a bar that is shown for the first time."""
-        self._shown_before += 1
-        if self._shown_before > MOST_PHASES:
+        shown_before = sum(self._names.values())
+        if shown_before >= MOST_PHASES:
             name = "more"
         name = name or "run"
         count = self._names[name] = self._names.get(name, 0) + 1
-        if count > MOST_REPEATS or self._shown_before > MOST_PHASES:
+        if count > MOST_REPEATS or shown_before >= MOST_PHASES:
             self._progress.restart()
         return name if count == 1 else f"{name} {min(count, MOST_REPEATS)}"

@@ -106,6 +106,7 @@ class Reader:
         before = self.progress.now
         known = self._program is not None and not self._program.adapter.bars and not self.side.hooked.active
         self.side.hook_counts = not known and not self._inband.used
+        self.side.training_counts = not self._fixed and not self._inband.used
         for line in self.side.lines(data):
             if not self.side.take(line, time) and self._program is not None and not self.side.used:
                 self._program.line(line)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from phaseline.text import one_line
-from phaseline_cli.run.hooked import HookedBars
+from phaseline_cli.run.hooked import TRAININGS, HookedBars
 from phaseline_cli.run.numbers import plain_number
 from phaseline_cli.run.progress import Progress
 
@@ -34,6 +34,8 @@ class SideChannel:
         """The bars that the hook reports."""
         self.hook_counts = True
         """Whether they count: an adapter knows better what its program's bars mean."""
+        self.training_counts = True
+        """Whether trainings count: only an adapter for the command itself knows better."""
         self.used = False
         """Whether a JSON object of the program's own has come: then nothing else counts."""
 
@@ -55,7 +57,7 @@ class SideChannel:
         if "hook" not in values:
             self.used = True
             self._take(values)
-        elif not self.used and self.hook_counts:
+        elif not self.used and (self.hook_counts or (self.training_counts and str(values["hook"]) in TRAININGS)):
             self.hooked.take(values, time)
         return True
 

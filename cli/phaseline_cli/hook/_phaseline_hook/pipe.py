@@ -20,6 +20,8 @@ class Pipe:
 
     after_end = False
     """Whether a bar has just ended: the next report shows that the one around it has counted on."""
+    silenced = 0
+    """How many calls are at work whose bars are not reported."""
 
     def __init__(self) -> None:
         self._second = 0.0
@@ -78,22 +80,27 @@ PIPE = Pipe()
 class Bar:
     """One bar of the program's, as it is reported. No method raises."""
 
-    def __init__(self, library: str, name: object, after_s: float = 0.0) -> None:
+    def __init__(self, library: str, name: object, after_s: float = 0.0, **traits: Any) -> None:
         """Begin a bar.
 
         Args:
             library: the library that draws it.
             name: the words before the bar.
             after_s: seconds that it must have lived before it is reported.
+            traits: what else is reported of it each time.
         """
         self._library = library
         self._name = name
+        self._traits = traits
+        self._silenced = PIPE.silenced > 0
         self._number = PIPE.new_bar()
         self._due = monotonic() + after_s
         self._sent = False
         self._full = False
 
-    def report(self, done: Any, total: Any, unit: object = "", text: object = "", at_once: bool = False) -> None:
+    def report(
+        self, done: Any, total: Any, unit: object = "", text: object = "", at_once: bool = False, run: Any = None
+    ) -> None:
         """Report how far the bar is, unless it was reported a moment ago.
 
         Args:
@@ -102,8 +109,11 @@ class Bar:
             unit: what is counted.
             text: the words behind the bar.
             at_once: whether it must be reported: a round has begun, or the bar ends.
+            run: the fraction of the run that is done, where the bars don't give it.
         """
         try:
+            if self._silenced:
+                return
             now = monotonic()
             full = total is not None and done >= total
             if self._sent:
@@ -112,15 +122,14 @@ class Bar:
             elif now < self._due or not PIPE.takes_new(now):
                 return
             self._full, self._due = full, now + PACE_S
-            self._write(
-                {
-                    "name": _short(self._name),
-                    "done": float(done),
-                    "total": None if total is None else float(total),
-                    "unit": _short(unit),
-                    "text": _short(text),
-                }
-            )
+            fields = {
+                "name": _short(self._name),
+                "done": float(done),
+                "total": None if total is None else float(total),
+                "unit": _short(unit),
+                "text": _short(text),
+            }
+            self._write(dict(self._traits, **fields) if run is None else dict(self._traits, run=float(run), **fields))
             self._sent = True
             PIPE.after_end = full
         except Exception:  # the program must run, even if its progress is lost
