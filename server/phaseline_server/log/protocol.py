@@ -44,7 +44,7 @@ class Member(NamedTuple):
 
     Attributes:
         address: Its address.
-        role: `leader`, `follower`, or `away` if it is silent.
+        role: As of `Standing`, or `away` if it is silent.
         term: The number of the leader's term that it knows.
         lag_s: As of `Standing`; None if it is unknown.
         version: Its version of Phaseline.
@@ -53,7 +53,7 @@ class Member(NamedTuple):
     """
 
     address: str
-    role: Literal["single", "leader", "follower", "away"]
+    role: Literal["single", "leader", "follower", "mirror", "away"]
     term: int
     lag_s: float | None
     version: str

@@ -15,6 +15,7 @@ from phaseline_tui.app.appearance import ThemedApp
 from phaseline_tui.app.box_questions import BoxQuestions
 from phaseline_tui.app.live_data import LiveData
 from phaseline_tui.app.palette_commands import commands
+from phaseline_tui.app.server_questions import ServerQuestions
 from phaseline_tui.app.terminal_status import TerminalStatus
 from phaseline_tui.drawing.themes import ANSI
 from phaseline_tui.model.address import ServerAddress
@@ -94,6 +95,7 @@ class ProgressApp(ThemedApp):
         self._connect = connect
         self._links: Links | None = None
         self._boxes = BoxQuestions(self)
+        self.server_questions = ServerQuestions(self)
         self._terminal_status = TerminalStatus(self.settings, self._write_to_terminal)
         if remembered is not None:
             self.state.set_filter(remembered.filter)
@@ -132,6 +134,7 @@ class ProgressApp(ThemedApp):
         if self._connect:
             self.call_after_refresh(self._start_links)
             self._boxes.start()
+            self.server_questions.start()
 
     def _start_links(self) -> None:
         """Start the links. Trio is imported only now, after the first screen was drawn."""
@@ -219,7 +222,7 @@ class ProgressApp(ThemedApp):
             for screen in self.views_on_stack():
                 screen.show_changes(Changes(order=True))
         if self.data.paused is None:
-            self._terminal_status.update(self.data.totals, self.data.servers_summary)
+            self._terminal_status.update(self.data.totals, self.data.servers_name)
 
     def action_pause(self) -> None:
         """Pause the screen, or resume it with all that was received meanwhile."""

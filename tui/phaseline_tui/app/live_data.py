@@ -47,6 +47,8 @@ class LiveData:
         self._paused_at: Scene | None = None
         self._frozen_at: dict[str, float] = {}
         """When each lost connection was lost. Its jobs are drawn as of that moment."""
+        self._synced_at: dict[str, float] = {}
+        """When each server sent its last snapshot."""
 
     @property
     def status(self) -> LinkStatus:
@@ -57,6 +59,11 @@ class LiveData:
     def servers_summary(self) -> str:
         """The header's name for the servers."""
         return all_in_short(list(self.hosts.values()))
+
+    @property
+    def servers_name(self) -> str:
+        """A shorter name for the servers."""
+        return all_in_short(list(self.hosts.values()), brief=True)
 
     @property
     def statuses(self) -> Mapping[str, LinkStatus]:
@@ -85,6 +92,7 @@ class LiveData:
         was_connected = host.status.state is LinkState.CONNECTED
         host.apply(batch)
         if not SNAPSHOTS.isdisjoint(map(type, batch.frames)):
+            self._synced_at[origin] = batch.received
             self.events.convert()  # before the snapshot removes jobs, whose names the events need
         changes = self.state.apply(batch.frames, batch.received, origin)
         self.state.ignored += batch.ignored
@@ -114,7 +122,11 @@ class LiveData:
     def scene(self, origin: str = "") -> Scene:
         """Return the moment to draw the jobs of `origin` at: now, or when its connection was lost."""
         live = self._paused_at or self.live_scene()
-        frozen_at = self._frozen_at.get(origin or self.labels[0])
+        origin = origin or self.labels[0]
+        status = self.hosts[origin].shown_status
+        # What a server sends later than its last news is of the moment at which it sends it.
+        since = max(status.since, self._synced_at.get(origin, 0.0))
+        frozen_at = since if status.distant else self._frozen_at.get(origin)
         if frozen_at is None:
             return live
         now = min(live.now, frozen_at)

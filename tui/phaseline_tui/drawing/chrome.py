@@ -67,6 +67,7 @@ def header(  # noqa: PLR0913 (what the line shows)
     scene: Scene,
     *,
     totals: Totals | None = None,
+    short: str = "",
     paused: int | None = None,
     box: Box | None = None,
     boxes: int = 0,
@@ -80,6 +81,7 @@ def header(  # noqa: PLR0913 (what the line shows)
         width: Width in cells.
         scene: Moment to draw.
         totals: Other totals of all jobs.
+        short: A shorter name for all servers. [the URL without its scheme]
         paused: Number of messages received since the screen was paused; None if it is not paused.
         box: The box to show the end of, in place of that of all active jobs.
         boxes: Number of all boxes.
@@ -88,13 +90,14 @@ def header(  # noqa: PLR0913 (what the line shows)
     word = _LINK_WORDS.get(status.state, status.state.value)
     if status.polling and status.state is LinkState.CONNECTED:
         word = "connected by polling"
-    bare = url.partition("://")[2] or url
+    bare = short.partition("://")[2] or short or url.partition("://")[2] or url
     time = clock_time(scene.wall, scene.local, scene.wall, seconds=True)
     left: Line = ()
     right: Line = ()
     # If the line is too short, drop the least important parts first.
     for brand, server, show_link, detail, show_time in (
         (" phaseline  ", url, True, _FULL, True),
+        *(((" phaseline  ", url, False, _FULL, True),) if short not in {"", url} else ()),
         (" phaseline  ", bare, True, _FULL, True),
         (" phaseline  ", bare, False, _FULL, True),
         (" phaseline  ", bare, False, _SHORT, True),
@@ -162,7 +165,7 @@ def trouble(status: LinkStatus, width: int, scene: Scene) -> list[Line]:
         words, style = status.reason, "bad"
     else:
         return []
-    hint: list[Span] = [("r", "key"), (" retry now ", "muted")]
+    hint: list[Span] = [] if status.distant else [("r", "key"), (" retry now ", "muted")]
     if status.state is LinkState.CONNECTING:
         # Keep the line during an attempt, so that the list does not jump.
         hint = [("reconnecting ", "muted")]

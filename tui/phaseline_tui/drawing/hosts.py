@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from phaseline_tui.drawing.cells import Line, wrap
+from phaseline_tui.drawing.group import group_in_short, server_row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
 from phaseline_tui.model.connection import LinkState, LinkStatus
@@ -12,7 +13,16 @@ from phaseline_tui.model.hosts import HostView
 from phaseline_tui.model.jobs import JobView
 from phaseline_tui.model.words import UNKNOWN, clock_time, duration
 
-__all__ = ["all_in_short", "delay_words", "host_details", "host_heading", "host_row", "sparkline", "worst"]
+__all__ = [
+    "all_in_short",
+    "delay_words",
+    "group_rows",
+    "host_details",
+    "host_heading",
+    "host_row",
+    "sparkline",
+    "worst",
+]
 
 _COLUMNS: Final = (
     Column("mark", "", 1),
@@ -60,10 +70,11 @@ def host_row(host: HostView, jobs: Collection[JobView], width: int, scene: Scene
         width: Width in cells.
         scene: Moment to draw.
     """
-    mark, style = _MARKS[host.status.state]
+    status = host.shown_status
+    mark, style = _MARKS[status.state]
     silence = host.silence(scene.now)
     messages, size = host.rates(scene.now)
-    connected = host.status.state is LinkState.CONNECTED
+    connected = status.state is LinkState.CONNECTED
     active = sum(job.state.at_work for job in jobs)
     delay = host.delay
     return row_of(
@@ -71,7 +82,7 @@ def host_row(host: HostView, jobs: Collection[JobView], width: int, scene: Scene
         {
             "mark": (mark, style),
             "label": (host.label, "strong"),
-            "state": (_WORDS.get(host.status.state, host.status.state.value), "text" if connected else style),
+            "state": (_WORDS.get(status.state, status.state.value), "text" if connected else style),
             "delay": (delay_words(delay), "muted" if delay is None else "warn" if delay >= _SLOW else "text"),
             "delays": (sparkline(list(host.delays)[-16:]), "past"),
             "received": (_ago(silence), "muted" if connected else style),
@@ -84,9 +95,18 @@ def host_row(host: HostView, jobs: Collection[JobView], width: int, scene: Scene
     )
 
 
+def group_rows(host: HostView, width: int, scene: Scene) -> list[Line]:
+    """Return a row for each of the servers that share the log of a connection; none for a single server."""
+    if host.group is None:
+        return []
+    columns = columns_that_fit(_COLUMNS, width)
+    passed = scene.now - host.group.received
+    return [server_row(server, columns, width, passed) for server in host.group.servers]
+
+
 def host_details(host: HostView, width: int, scene: Scene) -> list[Line]:
     """Return the details of a connection."""
-    status = host.status
+    status = host.shown_status
     lines: list[Line] = [((f" {host.server.url}", "strong"),)]
     if host.server.ssh is not None:
         ssh = host.server.ssh
@@ -94,7 +114,9 @@ def host_details(host: HostView, width: int, scene: Scene) -> list[Line]:
     if status.reason:
         style = "warn" if status.state in {LinkState.STALE, LinkState.CONNECTING} else "bad"
         lines += [((f" {text}", style),) for text in wrap(status.reason, max(10, width - 2), most=4)]
-    if status.next_try is not None:
+    if status.distant:
+        lines.append(((f" its jobs are shown as of {duration(scene.now - status.since)} ago", "muted"),))
+    elif status.next_try is not None:
         lines.append(((f" retry in {duration(max(0.0, status.next_try - scene.now) + 0.99)}", "muted"),))
     elif status.state is LinkState.STOPPED:
         lines.append(((" no automatic retry; press ", "muted"), ("r", "key"), (" to retry", "muted")))
@@ -113,8 +135,15 @@ def host_details(host: HostView, width: int, scene: Scene) -> list[Line]:
     return lines
 
 
-def all_in_short(hosts: Sequence[HostView]) -> str:
-    """Return the header's name for the servers, and the delay of the slowest."""
+def all_in_short(hosts: Sequence[HostView], *, brief: bool = False) -> str:
+    """Return the header's name for the servers, and the delay of the slowest; of servers that share a log, the lag.
+
+    Args:
+        hosts: The connections.
+        brief: Whether to leave out the lag of servers that share a log.
+    """
+    if len(hosts) == 1 and (group := hosts[0].group) is not None:
+        return group_in_short(group, brief=brief)
     delays = [host.usual_delay for host in hosts if host.usual_delay is not None]
     slowest = f" {_roughly(max(delays))}" if delays else ""
     if len(hosts) == 1:
@@ -125,12 +154,12 @@ def all_in_short(hosts: Sequence[HostView]) -> str:
 
 def worst(hosts: Sequence[HostView]) -> LinkStatus:
     """Return the most severe status. With several servers, its reason names all that have a problem."""
-    host = max(hosts, key=lambda each: _BY_SEVERITY.index(each.status.state))
-    status = host.status
+    statuses = {host.label: host.shown_status for host in hosts}
+    status = max(statuses.values(), key=lambda each: _BY_SEVERITY.index(each.state))
     if len(hosts) == 1 or not status.reason:
         return status
-    troubled = [each for each in hosts if each.status.reason]
-    named = ", ".join(f"{each.label} {_WORDS.get(each.status.state, each.status.state.value)}" for each in troubled)
+    troubled = [(label, each.state) for label, each in statuses.items() if each.reason]
+    named = ", ".join(f"{label} {_WORDS.get(state, state.value)}" for label, state in troubled)
     return LinkStatus(status.state, f"{named}; press 5 for details", status.since, status.next_try)
 
 

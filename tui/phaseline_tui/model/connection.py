@@ -34,6 +34,8 @@ class LinkStatus:
     """Start of this state, in monotonic seconds; for a stale link, time of the last data."""
     next_try: float | None = None
     """Time of the next attempt, in monotonic seconds; only while waiting."""
+    distant: bool = False
+    """Whether it is the server that is stale, because it lacks news from the leader of its log."""
     polling: bool = False
     """Whether messages come by HTTP requests, because a proxy passes no WebSockets."""
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import Batch, LinkState, LinkStatus
+from phaseline_tui.model.servers import Group
 
 __all__ = ["HostView"]
 
@@ -33,6 +34,8 @@ class HostView:
     messages: int = 0
     size: int = 0
     """Bytes of all messages received so far."""
+    listed: Group | None = None
+    """The servers that share its log, as it listed them last."""
     _arrivals: deque[tuple[float, int, int]] = field(default_factory=deque)
 
     def apply(self, batch: Batch) -> None:
@@ -49,6 +52,22 @@ class HostView:
             self._drop_old(batch.received)
         if batch.delay is not None:
             self.delays.append(batch.delay)
+
+    @property
+    def group(self) -> Group | None:
+        """The servers that share its log; None if they are unknown or there is only one."""
+        up = self.status.state in {LinkState.CONNECTED, LinkState.STALE}
+        return self.listed if up and self.listed is not None and self.listed.is_shared else None
+
+    @property
+    def shown_status(self) -> LinkStatus:
+        """The status of the connection, or stale if its server has no news itself."""
+        group = self.listed
+        if self.status.state is not LinkState.CONNECTED or group is None or group.last_word is None:
+            return self.status
+        return LinkStatus(
+            LinkState.STALE, f"no news from {group.leader or 'the leader'}", group.last_word, distant=True
+        )
 
     @property
     def delay(self) -> float | None:

@@ -91,6 +91,7 @@ class FramedScreen(ViewScreen):
                     width,
                     live,
                     totals=data.totals,
+                    short=data.servers_name,
                     paused=data.paused,
                     box=app.box(),
                     boxes=len(data.boxes),

@@ -129,6 +129,7 @@ class JobsScreen(ViewScreen):
                     width,
                     live,
                     totals=totals,
+                    short=data.servers_name,
                     paused=data.paused,
                     box=app.box(),
                     boxes=len(data.boxes),

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from phaseline_tui.drawing.cells import Line
-from phaseline_tui.drawing.hosts import host_details, host_heading, host_row
+from phaseline_tui.drawing.hosts import group_rows, host_details, host_heading, host_row
 from phaseline_tui.drawing.palette import Palette
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.workers import unused, worker_details, worker_heading, worker_row
@@ -52,10 +52,12 @@ class WorkersScreen(FramedScreen):
 
     def __init__(self, palette: Palette) -> None:
         super().__init__(palette)
-        self._servers = RowList(palette, lambda: len(self.owner.data.hosts), self._server_row, id="servers")
+        self._servers = RowList(palette, lambda: len(self._connections), self._server_row, id="servers")
         self._titles = FixedLines(palette, id="titles")
         self._rows = RowList(palette, lambda: len(self._hosts), self._row)
         self._details = FixedLines(palette, id="details")
+        self._connections: list[tuple[HostView, int | None]] = []
+        """The rows of the upper table: a connection, or the number of a server that shares its log."""
         self._jobs: dict[str, list[JobView]] = {}
         """The jobs of each server by its label."""
         self._loads: dict[HostKey, Load] = {}
@@ -82,7 +84,12 @@ class WorkersScreen(FramedScreen):
         super().on_resize(event)
 
     def _arrange(self) -> None:
-        self._servers.styles.height = min(len(self.owner.data.hosts), 10 if self.app.size.height >= _TALL else 4)
+        self._connections = [
+            (host, number)
+            for host in self.owner.data.hosts.values()
+            for number in (None, *range(0 if host.group is None else len(host.group.servers)))
+        ]
+        self._servers.styles.height = min(len(self._connections), 10 if self.app.size.height >= _TALL else 4)
 
     def heading(self, width: int) -> list[Line]:
         """Return the titles of the servers' columns."""
@@ -90,6 +97,7 @@ class WorkersScreen(FramedScreen):
 
     def show(self) -> None:
         """Show the current state of every connection and machine."""
+        self._arrange()
         if self._outdated:
             self._group()
         keys = [host.key for host in self._hosts]
@@ -145,7 +153,7 @@ class WorkersScreen(FramedScreen):
             self._rows.choose(0)
         elif message.lines < 0 and self._rows.has_focus:
             self._servers.focus()
-            self._servers.choose(len(self.owner.data.hosts) - 1)
+            self._servers.choose(len(self._connections) - 1)
 
     def on_descendant_focus(self) -> None:
         """Show the details of the row that has the focus now."""
@@ -174,7 +182,7 @@ class WorkersScreen(FramedScreen):
             self.owner.retry(host.key.origin or self.owner.data.labels[0])
 
     def _server(self) -> HostView:
-        return list(self.owner.data.hosts.values())[self._servers.cursor]
+        return self._connections[min(self._servers.cursor, len(self._connections) - 1)][0]
 
     def _host(self) -> WorkerHost | None:
         return self._hosts[min(self._rows.cursor, len(self._hosts) - 1)] if self._hosts else None
@@ -183,8 +191,10 @@ class WorkersScreen(FramedScreen):
         return self.owner.data.scene(origin)
 
     def _server_row(self, index: int, width: int) -> Line:
-        host = list(self.owner.data.hosts.values())[index]
-        return host_row(host, self._jobs.get(host.label, []), width, self.owner.data.live_scene())
+        (host, number), scene = self._connections[index], self.owner.data.live_scene()
+        if number is not None:
+            return group_rows(host, width, scene)[number]
+        return host_row(host, self._jobs.get(host.label, []), width, scene)
 
     def _row(self, index: int, width: int) -> Line:
         host = self._hosts[index]

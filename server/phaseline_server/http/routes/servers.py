@@ -23,7 +23,7 @@ class ServerItem(msgspec.Struct, kw_only=True):
     """
 
     address: str
-    role: Literal["single", "leader", "follower", "away"]
+    role: Literal["single", "leader", "follower", "mirror", "away"]
     term: int
     lagSeconds: float | None  # noqa: N815 (as in `/health`)
     version: str
@@ -35,10 +35,12 @@ class ServerItem(msgspec.Struct, kw_only=True):
 class ServerList(msgspec.Struct, kw_only=True):
     """The servers that share the log, by address; one if the log is not shared.
 
-    Servers with the same `epoch` share a log. `answers` marks the server that sent this list.
+    `leader` is the address of the leader, or of a mirror's source; "" while there is none. Servers with the same
+    `epoch` share a log. `answers` marks the server that sent this list.
     """
 
     success: Literal[True]
+    leader: str
     epoch: str
     servers: list[ServerItem]
     count: int
@@ -52,7 +54,8 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
     async def servers() -> Response:
         wall_ns = now().wall_ns
         items = [_item(member, wall_ns) for member in _members(services)]
-        return json_answer({"success": True, "epoch": log.top.epoch, "servers": items, "count": len(items)})
+        answer = {"leader": log.standing.leader, "epoch": log.top.epoch, "servers": items, "count": len(items)}
+        return json_answer({"success": True} | answer)
 
 
 def _members(services: Services) -> list[Member]:
