@@ -21,7 +21,7 @@ HOST_STATUS: Final = "host_status"
 """The message with the load of a machine, and the feature of a server that accepts it."""
 
 GOING_AWAY: Final = 1001
-"""The server is shutting down."""
+"""The server is shutting down, begins to lead or to follow, or can't read its log."""
 TOO_BIG: Final = 1009
 """A message exceeds the receiver's size limit."""
 SLOW: Final = 4008

@@ -15,7 +15,9 @@ import trio
 
 from tests.support.commands import phaseline
 from tests.support.crashing import Crashing, crashing
+from tests.support.listening import listening
 from tests.support.postgres import Postgres, postgres_server
+from tests.support.resuming import by_websocket
 from tests.support.servers import environment
 
 pytestmark = pytest.mark.needs("postgres")
@@ -57,7 +59,8 @@ async def report_until_accepted(box: Crashing, number: int) -> int:
                 continue
             if answer.status_code == 200:
                 return int(answer.json()["seq"])
-            assert (answer.status_code, answer.json()["code"]) == (503, "LOG_UNAVAILABLE")
+            assert answer.status_code == 503
+            assert answer.json()["code"] in {"LOG_UNAVAILABLE", "DEPOSED"}, answer.text
             assert answer.headers["Retry-After"] == "1"
             await trio.lowlevel.checkpoint()
 
@@ -121,6 +124,26 @@ async def test_a_server_that_starts_without_postgres_waits_for_it(own_postgres: 
         own_postgres.start()
         assert await report_until_accepted(box, 0) == 1
         assert (await box.get("/health"))["role"] == "leader"
+
+
+async def test_a_subscriber_who_cannot_be_given_what_it_missed_is_disconnected(
+    own_postgres: Postgres, tmp_path: Path
+) -> None:
+    url = own_postgres.new_database()
+    async with crashing(folder(tmp_path), "--log", url) as box:
+        for number in range(5):
+            await report_until_accepted(box, number)
+        await box.kill()
+    async with crashing(folder(tmp_path), "--log", url) as box:  # none of these is in its memory
+        epoch = (await box.get("/ws/status"))["position"]["epoch"]
+        own_postgres.stop(signal.SIGQUIT)
+        async with listening(box.server.url) as listener:
+            await listener.say("subscribe", channels=["jobs"], since={"epoch": epoch, "seq": 0})
+            code, reason = await listener.wait_closed()
+        assert (code, "the log's database is not available" in reason) == (1001, True)
+        own_postgres.start()
+        async with by_websocket(box.server.url, epoch, 0) as stream:
+            assert [message["seq"] for message in await stream.take(5)] == [1, 2, 3, 4, 5]
 
 
 async def waits(box: Crashing, leader: Crashing) -> None:

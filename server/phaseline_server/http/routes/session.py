@@ -10,7 +10,7 @@ import trio
 
 from phaseline.errors import InvalidJSON, PhaselineError
 from phaseline.model.events import Event
-from phaseline.protocol import HOST_STATUS, PROTOCOL, RATE_LIMITED, UNAUTHORIZED
+from phaseline.protocol import GOING_AWAY, HOST_STATUS, PROTOCOL, RATE_LIMITED, UNAUTHORIZED
 from phaseline.stream import Message
 from phaseline.wire import (
     Auth,
@@ -26,7 +26,7 @@ from phaseline.wire import (
     timestamp,
 )
 from phaseline_server.access.keeper import CURRENT
-from phaseline_server.errors import RateLimited, Unauthorized
+from phaseline_server.errors import JournalFailed, LogUnavailable, RateLimited, Unauthorized
 from phaseline_server.fanout.direct import DirectSubscriber
 from phaseline_server.http.report_notes import notes_of_each
 from phaseline_server.http.routes.acks import Acks, number_of, refusal
@@ -219,7 +219,7 @@ class Session:
         self._worker.show(self._access.known.token)
 
     async def _end(self, code: int, error: PhaselineError) -> NoReturn:
-        """Disconnect the client, so that it sends the rejected reports again before any later ones."""
+        """Disconnect the client, so that it sends the rejected message again before any later ones."""
         await self._acks.wait_settled()
         raise Ended(code, str(error)[:120])
 
@@ -245,7 +245,11 @@ class Session:
                 # The messages that it missed must not wait behind acks, as live messages follow at once.
                 await self._acks.wait_settled()
                 await self._subscriber.wait_free()
-                await self._subscription.subscribe(message)
+                try:
+                    await self._subscription.subscribe(message)
+                except (JournalFailed, LogUnavailable) as error:
+                    # It was promised all that it missed, so it must ask again.
+                    await self._end(GOING_AWAY, error)
             case Unsubscribe():
                 self._subscription.unsubscribe(message)
             case Ping():
