@@ -44,8 +44,23 @@ def postgres() -> Iterator[Any]:
     """A PostgreSQL server, `tests.support.postgres.Postgres`; mark its tests as needing `postgres`."""
     from tests.support.postgres import postgres_server  # noqa: PLC0415 (imports the engine's library)
 
-    with postgres_server() as server:
+    with postgres_server(fsync="off") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def _postgres_pair() -> Iterator[Any]:
+    from tests.support.postgres_pair import postgres_pair_of  # noqa: PLC0415 (imports the engine's library)
+
+    with postgres_pair_of(fsync="off") as pair:
+        yield pair
+
+
+@pytest.fixture
+def postgres_pair(_postgres_pair: Any) -> Iterator[Any]:
+    """A primary with a synchronous standby, `tests.support.postgres_pair.PostgresPair`; a test may stop either."""
+    yield _postgres_pair
+    _postgres_pair.repair()
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests, with a data directory, a port and a user of its own."""
+"""Real PostgreSQL servers for tests, each with a data directory, a port and a user of its own."""
 
 import itertools
 import os
@@ -8,19 +8,19 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
 
 from tests.support.ports import free_port
 
-__all__ = ["Postgres", "postgres_server"]
+__all__ = ["USER", "Postgres", "postgres_folder", "postgres_server"]
 
 _numbers = itertools.count()
 _START_S = 60
 # Root may not run it.
-_USER = "nobody" if os.geteuid() == 0 else None
+USER = "nobody" if os.geteuid() == 0 else None
 
 
 def _found(program: str) -> str:
@@ -36,16 +36,55 @@ class Postgres:
         port: Its port on the loopback.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Create a database cluster in `folder`, which belongs to the user that runs the server."""
+    def __init__(self, folder: Path, **parameters: str) -> None:
+        """Use the database cluster in `folder`, which belongs to the user that runs the server; then `create` it.
+
+        Args:
+            folder: The directory.
+            parameters: Parameters that `create` configures; programs such as pg_rewind need them there too.
+        """
         self.port = free_port()
         self._folder = folder
+        self._parameters = parameters
         self._process: subprocess.Popen[bytes] | None = None
-        self._run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync")
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None
+
+    def create(self, *arguments: str) -> None:
+        """Create an empty database cluster; `arguments` are those of `initdb`."""
+        usual = ("--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync")
+        self._run("initdb", "-D", str(self._data), *usual, *arguments)
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in self._parameters.items())
+
+    def copy(self, primary: "Postgres") -> None:
+        """Become a standby of `primary`: copy all that it has."""
+        source = ("-d", f"host=127.0.0.1 port={primary.port} user=postgres")
+        self._run("pg_basebackup", "-D", str(self._data), "-R", "-X", "stream", "-c", "fast", "--no-sync", *source)
+
+    def rewind(self, primary: "Postgres") -> None:
+        """Become a standby of `primary`, which was promoted: undo what it does not have. This server is stopped."""
+        primary.query("CHECKPOINT")  # so that its control file shows the new timeline
+        source = f"host=127.0.0.1 port={primary.port} user=postgres dbname=postgres"
+        self._run("pg_rewind", "--target-pgdata", str(self._data), "--source-server", source, "-R", "--no-sync")
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [_found(program), "-D", str(self._folder / "data"), *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=_USER, cwd=self._folder)
+        done = subprocess.run(
+            [_found(program), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            user=USER,
+            cwd=self._folder,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout.decode()
 
     def start(self) -> None:
         """Start it, and wait until it accepts connections."""
@@ -59,7 +98,11 @@ class Postgres:
         words = [f"--{name}={value}" for name, value in options.items()]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_found("postgres"), "-D", str(self._folder / "data"), *words], stderr=log, user=_USER, cwd=self._folder
+                [_found("postgres"), "-D", str(self._data), *words],
+                stderr=log,
+                user=USER,
+                cwd=self._folder,
+                start_new_session=True,  # so that `kill` finds all its processes
             )
         deadline = time.monotonic() + _START_S
         while True:
@@ -68,6 +111,7 @@ class Postgres:
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise AssertionError((self._folder / "log").read_text()) from None
+                time.sleep(0.02)
             else:
                 return
 
@@ -75,6 +119,14 @@ class Postgres:
         """End it: cleanly and without waiting for clients; with SIGQUIT, as a crash would."""
         if self._process is not None:
             self._process.send_signal(how)
+            self._process.wait()
+            self._process = None
+
+    def kill(self) -> None:
+        """End all its processes at once, as the loss of the machine does."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
@@ -103,18 +155,26 @@ class Postgres:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Postgres]:
-    """Run a PostgreSQL server for the length of the block."""
+def postgres_folder() -> Iterator[Path]:
+    """Create a directory of the user that runs the servers, for the length of the block."""
     # Not below pytest's directory, which only its own user may enter.
     folder = Path(tempfile.mkdtemp(prefix="phaseline-postgres-"))
-    server = None
     try:
-        if _USER is not None:
-            shutil.chown(folder, _USER)
-        server = Postgres(folder)
-        server.start()
-        yield server
+        if USER is not None:
+            shutil.chown(folder, USER)
+        yield folder
     finally:
-        if server is not None:
-            server.stop(signal.SIGQUIT)  # at once, as nobody needs its files
         shutil.rmtree(folder)
+
+
+@contextmanager
+def postgres_server(**parameters: str) -> Iterator[Postgres]:
+    """Run a PostgreSQL server with these parameters for the length of the block."""
+    with postgres_folder() as folder:
+        server = Postgres(folder, **parameters)
+        try:
+            server.create()
+            server.start()
+            yield server
+        finally:
+            server.stop(signal.SIGQUIT)  # at once, as nobody needs its files

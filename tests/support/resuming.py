@@ -9,7 +9,7 @@ from typing import Any
 import h11
 import httpx
 import trio
-from trio_websocket import open_websocket_url
+from trio_websocket import wrap_client_stream
 
 from tests.support.listening import Listener
 from tests.support.servers import client_of
@@ -55,10 +55,15 @@ Resume = Callable[..., AbstractAsyncContextManager[Resumed]]
 
 @asynccontextmanager
 async def by_websocket(url: str, epoch: str, seq: int, channels: str = CHANNELS) -> AsyncIterator[Resumed]:
-    address = f"{url.replace('http', 'ws', 1)}/ws"
+    host = httpx.URL(url).netloc.decode()
     # With room for all that comes: trio-websocket does not close one whose messages are not taken.
-    async with open_websocket_url(address, max_message_size=2**26, message_queue_size=100_000) as socket:
-        listener = Listener(socket)
+    room: dict[str, Any] = {"max_message_size": 2**26, "message_queue_size": 100_000}
+    # A stream of our own, as trio-websocket leaves it open if the handshake fails or the server closes first.
+    async with (
+        await trio.open_tcp_stream("127.0.0.1", httpx.URL(url).port or 80) as connection,
+        trio.open_nursery() as nursery,
+    ):
+        listener = Listener(await wrap_client_stream(nursery, connection, host, "/ws", **room))
         await listener.hear("connection_established")
 
         async def messages() -> AsyncGenerator[Said, None]:
@@ -76,8 +81,7 @@ async def by_websocket(url: str, epoch: str, seq: int, channels: str = CHANNELS)
                 assert state["recovered"] is False
                 yield lost(state["jobs"], state["seq"], stream)
         finally:
-            # trio-websocket leaves it open when the server has closed first.
-            await trio.aclose_forcefully(socket._stream)
+            nursery.cancel_scope.cancel()
 
 
 # ---------------------------------------------------------------------------------------- /events
