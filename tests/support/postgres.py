@@ -19,6 +19,7 @@ __all__ = ["USER", "Postgres", "postgres_folder", "postgres_server"]
 
 _numbers = itertools.count()
 _START_S = 60
+_DATA = Path(__file__).resolve().parents[1] / "data"
 # Root may not run it.
 USER = "nobody" if os.geteuid() == 0 else None
 
@@ -152,6 +153,13 @@ class Postgres:
         self.query(f"CREATE ROLE {name} LOGIN")
         self.query(f"CREATE DATABASE {name} OWNER {name}")
         return self.url(name, name)
+
+    def old_log(self, version: int) -> str:
+        """Create a database with a log that an old version wrote, and return its address."""
+        url = self.new_database()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute((_DATA / f"postgres_v{version}.sql").read_bytes())
+        return url
 
 
 @contextmanager

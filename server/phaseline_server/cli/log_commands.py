@@ -16,7 +16,7 @@ def log() -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 def copy(source: str, target: str) -> None:
-    """Copy an event log, with its positions and what was learned.
+    """Copy an event log, with its positions, what was learned, tokens and links.
 
     FROM and TO are data directories, or addresses such as postgresql://USER@HOST/DATABASE. TO must be empty, and no
     server may use either of them. Clients resume on the copy where they were, so stop using the original.
@@ -27,6 +27,6 @@ def copy(source: str, target: str) -> None:
     with errors_printed():
         epoch, counts = copy_log(source, target)
     click.echo(
-        f"copied {counts['jobs']} jobs, {counts['runs']} runs and {counts['packs']} packs of events of epoch {epoch} "
-        f"from {hide_password(source)} to {hide_password(target)}"
+        f"copied {counts['jobs']} jobs, {counts['runs']} runs, {counts['packs']} packs of events of epoch {epoch}, "
+        f"{counts['tokens']} tokens and {counts['links']} links from {hide_password(source)} to {hide_password(target)}"
     )

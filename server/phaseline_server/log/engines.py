@@ -11,10 +11,11 @@ from phaseline_server.config.log_address import SQLITE
 from phaseline_server.errors import JournalUnusable, LogUnavailable
 from phaseline_server.log.feed import Feed
 from phaseline_server.log.protocol import Retention, Standing, Store
+from phaseline_server.log.secret_store import DOCUMENTS, SecretStore, document_of, entries_of
 from phaseline_server.log.sqlite import SqliteCopy, SqliteStore
-from phaseline_server.log.tables import COLUMNS, CopiedLog
+from phaseline_server.log.tables import COLUMNS, CopiedLog, CopyWriter
 
-__all__ = ["copy_log", "open_feed", "open_store"]
+__all__ = ["copy_log", "open_feed", "open_secrets", "open_store"]
 
 
 @asynccontextmanager
@@ -92,6 +93,18 @@ async def open_feed(address: str) -> AsyncIterator[Feed]:
         await feed.close()
 
 
+def open_secrets(address: str) -> SecretStore:
+    """Return the secrets of a log that servers share; it connects with the first call.
+
+    Raises:
+        ConfigError: The library for a database is not installed.
+        JournalUnusable: The address is not valid.
+    """
+    with _explained():
+        from phaseline_server.log.postgres import PostgresSecrets  # noqa: PLC0415 (may be missing)
+    return PostgresSecrets(address)
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     """Raise ConfigError if the library for PostgreSQL is not installed."""
@@ -104,14 +117,14 @@ def _explained() -> Iterator[None]:
 
 
 def copy_log(source: str, target: str) -> tuple[str, dict[str, int]]:
-    """Copy a log that no server uses into an empty one, with its epoch, positions and all that was learned.
+    """Copy a log that no server uses into an empty one, with its epoch, positions, tokens and all that was learned.
 
     Args:
         source: A data directory, or the address of a database.
         target: The same.
 
     Returns:
-        The epoch, and the number of rows of each table.
+        The epoch, and the number of rows of each table, of tokens and of links.
 
     Raises:
         ConfigError: The library for a database is not installed.
@@ -126,7 +139,17 @@ def copy_log(source: str, target: str) -> tuple[str, dict[str, int]]:
         with new.writing() as writer:
             counts = {table: writer.write(table, old.rows(table)) for table in COLUMNS}
             writer.set_meta(meta)
+            counts |= _copy_secrets(old, new, writer)
     return meta["epoch"], counts
+
+
+def _copy_secrets(old: CopiedLog, new: CopiedLog, writer: CopyWriter) -> dict[str, int]:
+    """Add the tokens and links of a log to those of another one; return how many were copied."""
+    source, target = old.documents(), new.documents()
+    copied = {name: entries_of(name, source[name], old.name) for name in source}
+    kept = {name: entries_of(name, target[name], new.name) for name in target}
+    writer.set_documents({name: document_of(name, [*kept.get(name, ()), *copied[name]]) for name in copied})
+    return {name: len(copied.get(name, ())) for name in DOCUMENTS}
 
 
 def _open_copy(address: str, *, create: bool) -> CopiedLog:

@@ -1,6 +1,6 @@
-"""The tables that every engine with a database has, for copying a log from one engine to another."""
+"""What every engine with a database has, for copying a log from one engine to another: tables, and secrets."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
@@ -72,6 +72,10 @@ class CopiedLog(Protocol):
         """Yield the rows of a table."""
         ...
 
+    def documents(self) -> Mapping[str, bytes]:
+        """Return the documents of secrets; see `SecretStore`. They may exist in a log that is empty otherwise."""
+        ...
+
     def writing(self) -> "AbstractContextManager[CopyWriter]":
         """Return a block in which an empty log is filled, completely or not at all."""
         ...
@@ -90,4 +94,8 @@ class CopyWriter(Protocol):
 
     def set_meta(self, values: dict[str, str]) -> None:
         """Replace values of the table `meta`."""
+        ...
+
+    def set_documents(self, documents: Mapping[str, bytes]) -> None:
+        """Replace documents of secrets."""
         ...

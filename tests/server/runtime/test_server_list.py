@@ -100,11 +100,7 @@ async def test_a_server_that_starts_again_is_listed_once(postgres: Postgres, tmp
 
 @pytest.mark.needs("postgres")
 async def test_a_log_of_the_first_version_gets_the_list(postgres: Postgres) -> None:
-    url = postgres.new_database()
-    name = url.rpartition("/")[2]
-    await (await PostgresStore.lead(url)).close()
-    postgres.query("DROP TABLE phaseline.servers; UPDATE phaseline.meta SET value = '1' WHERE key = 'version'", name)
-    store = await PostgresStore.lead(url, server="http://one")
+    store = await PostgresStore.lead(postgres.old_log(1), server="http://one")
     with trio.move_on_after(60) as scope:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.attend)

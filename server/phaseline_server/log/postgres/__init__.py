@@ -8,9 +8,10 @@ import logging
 
 from phaseline_server.log.postgres.copying import PostgresCopy
 from phaseline_server.log.postgres.follower_store import PostgresFeed
+from phaseline_server.log.postgres.secret_store import PostgresSecrets
 from phaseline_server.log.postgres.store import PostgresStore
 
-__all__ = ["PostgresCopy", "PostgresFeed", "PostgresStore"]
+__all__ = ["PostgresCopy", "PostgresFeed", "PostgresSecrets", "PostgresStore"]
 
 # It warns of lost connections; the errors that it raises then are logged with what is done about them.
 logging.getLogger("psycopg").setLevel(logging.ERROR)

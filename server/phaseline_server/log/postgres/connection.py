@@ -1,8 +1,8 @@
 """Connections to the primary database, on which nothing waits without end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 from psycopg import conninfo, sql
@@ -91,7 +91,7 @@ class Address:
 
 
 class Reader:
-    """A connection for queries, one at a time; it is opened when it is needed, and again after it was lost."""
+    """A connection that is opened when it is needed, and again after it was lost; it does one thing at a time."""
 
     def __init__(
         self,
@@ -120,28 +120,42 @@ class Reader:
             LogUnavailable: The database can't be reached.
             JournalFailed: The database rejects the query.
         """
+        return self._work(lambda connection: _read(connection, work))
+
+    def run(self, statement: LiteralString, values: Sequence[object] = ()) -> list[TupleRow]:
+        """Execute and commit a statement, twice if the connection was lost; return its rows, if it has any.
+
+        Raises:
+            LogUnavailable: The database can't be reached; whether the statement was executed is unknown.
+            DiskFull: The database has no room.
+            JournalFailed: The database rejects the statement.
+        """
+
+        def execute(connection: TimedConnection) -> list[TupleRow]:
+            with connection.cursor(binary=True) as cursor:
+                cursor.execute(statement, values)
+                return cursor.fetchall() if cursor.description else []
+
+        return self._work(execute)
+
+    def _work(self, work: Callable[[TimedConnection], _Result]) -> _Result:
         with self._lock, working(self._address.name):
             if self._connection is not None:
                 try:
-                    return self._read(self._connection, work)
+                    return work(self._connection)
                 except psycopg.OperationalError:
                     self._drop()  # it may have been lost long ago, so a new one may work
             self._connection = self._address.connect(self._patience_s)
             try:
                 self._prepare(self._connection)
-                return self._read(self._connection, work)
+            except BaseException:
+                self._drop()
+                raise
+            try:
+                return work(self._connection)
             except psycopg.OperationalError:
                 self._drop()
                 raise
-
-    def _read(self, connection: TimedConnection, work: Callable[[Cursor], _Result]) -> _Result:
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        try:
-            with connection.cursor(binary=True) as cursor:
-                return work(cursor)
-        finally:
-            if not connection.closed:
-                connection.execute("ROLLBACK")
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -158,3 +172,13 @@ class Reader:
         """Close the connection."""
         with self._lock:
             self._drop()
+
+
+def _read(connection: TimedConnection, work: Callable[[Cursor], _Result]) -> _Result:
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        with connection.cursor(binary=True) as cursor:
+            return work(cursor)
+    finally:
+        if not connection.closed:
+            connection.execute("ROLLBACK")

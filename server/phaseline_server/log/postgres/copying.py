@@ -1,6 +1,6 @@
 """The log in PostgreSQL as the source or target of a copy."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from phaseline_server.log.postgres.connection import Address, TimedConnection
 from phaseline_server.log.postgres.failures import opening, working
 from phaseline_server.log.postgres.leadership import Leadership
 from phaseline_server.log.postgres.reading import read_meta
+from phaseline_server.log.postgres.secret_store import read_secrets, write_secrets
 from phaseline_server.log.postgres.writing import write_meta
 from phaseline_server.log.tables import COLUMNS, META, ORDER, CopyWriter
 
@@ -53,6 +54,11 @@ class PostgresCopy:
         with working(self.name), self._connection.cursor() as cursor:
             found = read_meta(cursor)
         return {key: found[key] for key in META if key in found}
+
+    def documents(self) -> Mapping[str, bytes]:
+        """See `CopiedLog.documents`."""
+        with working(self.name):
+            return {name: revision.content for name, revision in read_secrets(self._connection).items()}
 
     def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         """See `CopiedLog.rows`."""
@@ -100,3 +106,6 @@ class _PostgresWriter:
 
     def set_meta(self, values: dict[str, str]) -> None:
         write_meta(self._connection, values)
+
+    def set_documents(self, documents: Mapping[str, bytes]) -> None:
+        write_secrets(self._connection, documents)

@@ -28,7 +28,7 @@ from phaseline_server.log.postgres.schema import has_tables, prepare
 from phaseline_server.log.postgres.writing import write_meta
 from phaseline_server.log.protocol import Member, Standing
 
-__all__ = ["Leadership"]
+__all__ = ["Leadership", "lock_of"]
 
 _LEASE_S: Final = 3.0
 """Silence after which another server takes over; the leader writes each second."""
@@ -73,7 +73,7 @@ class Leadership:
         self.members: tuple[Member, ...] = ()
         self._registration = registration
         self._registered_s = -math.inf
-        self._key = (_LOCK, crc32(address.schema.encode()) >> 1)
+        self._key = lock_of(address.schema)
         self._lock = Lock()
         self._connection: TimedConnection | None = None
         self._unknown: int | None = None  # `batch` before a commit whose answer was lost
@@ -275,6 +275,11 @@ class Leadership:
         """Close the connection, so that another server may lead at once."""
         with self._lock:
             self._drop()
+
+
+def lock_of(schema: str) -> tuple[int, int]:
+    """Return the key of the advisory lock of the leader of the log in `schema`."""
+    return _LOCK, crc32(schema.encode()) >> 1
 
 
 def _renew_epoch(connection: TimedConnection) -> None:

@@ -55,8 +55,17 @@ CREATE TABLE learned (
   kind text COLLATE "C", key text COLLATE "C", state bytea NOT NULL, PRIMARY KEY (kind, key)
 );
 """
+# Tickets are lost with a crash or a failover of the database: then a client gets another one, and nothing waits for the
+# standby server.
+_SECRETS: Final = """
+CREATE TABLE secrets (name text COLLATE "C" PRIMARY KEY, revision text NOT NULL, document bytea NOT NULL);
+CREATE UNLOGGED TABLE tickets (
+  sha256 text COLLATE "C" PRIMARY KEY, kind text NOT NULL, holder text NOT NULL, expires timestamptz NOT NULL
+);
+CREATE INDEX tickets_expires ON tickets (expires);
+"""
 # Each migrates from the version of its index to the next one, and is never changed after its release.
-_STEPS: Final[tuple[LiteralString, ...]] = (_BASE, MEMBERS_TABLE)
+_STEPS: Final[tuple[LiteralString, ...]] = (_BASE, MEMBERS_TABLE, _SECRETS)
 VERSION: Final = len(_STEPS)
 
 

@@ -1,12 +1,14 @@
 """The journal as the source or target of a copy."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from phaseline_server.atomic_files import replace_file
 from phaseline_server.errors import JournalUnusable
+from phaseline_server.log.secret_store import DOCUMENTS, file_name
 from phaseline_server.log.sqlite.failures import working
 from phaseline_server.log.sqlite.history import find_journal
 from phaseline_server.log.sqlite.journal import Journal
@@ -14,6 +16,7 @@ from phaseline_server.log.tables import COLUMNS, META, ORDER, CopyWriter
 
 __all__ = ["SqliteCopy"]
 
+_PRIVATE: Final = 0o600
 _NUMBERS: Final = frozenset({"epoch_since", "generation_runs", "cache_hits"})
 
 
@@ -29,6 +32,7 @@ class SqliteCopy:
         """
         if not create and find_journal(data_dir) is None:
             raise JournalUnusable(f"{data_dir} has no journal; choose the data directory of a server")
+        self._data_dir = data_dir
         self._journal = Journal.open(data_dir)
         self._connection = sqlite3.connect(self._journal.path, isolation_level=None)
         self.name = self._journal.name
@@ -39,6 +43,14 @@ class SqliteCopy:
         with working(self._journal.path):
             found = dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
         return {key: str(found[key]) for key in META if key in found}
+
+    def documents(self) -> Mapping[str, bytes]:
+        """See `CopiedLog.documents`: here, they are files beside the journal."""
+        found = {}
+        for name in DOCUMENTS:
+            with suppress(FileNotFoundError):
+                found[name] = (self._data_dir / file_name(name)).read_bytes()
+        return found
 
     def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         """See `CopiedLog.rows`."""
@@ -52,7 +64,7 @@ class SqliteCopy:
         with working(self._journal.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                yield _SqliteWriter(self._connection)
+                yield _SqliteWriter(self._connection, self._data_dir)
                 self._connection.execute("COMMIT")
             except BaseException:
                 self._connection.rollback()
@@ -67,8 +79,9 @@ class SqliteCopy:
 class _SqliteWriter:
     """See `CopyWriter`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, data_dir: Path) -> None:
         self._connection = connection
+        self._data_dir = data_dir
 
     def write(self, table: str, rows: Iterable[tuple[Any, ...]]) -> int:
         columns = COLUMNS[table]
@@ -79,3 +92,8 @@ class _SqliteWriter:
     def set_meta(self, values: dict[str, str]) -> None:
         rows = [(key, int(value) if key in _NUMBERS else value) for key, value in values.items()]
         self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+    def set_documents(self, documents: Mapping[str, bytes]) -> None:
+        # Before the commit: a journal without the tokens would be open to everybody.
+        for name, content in documents.items():
+            replace_file(self._data_dir / file_name(name), content, self._data_dir, _PRIVATE)
