@@ -6,9 +6,7 @@ import structlog
 import trio
 
 from phaseline.errors import ConfigError
-from phaseline_server.access.keeper import Keeper
 from phaseline_server.access.origins import is_this_machine
-from phaseline_server.access.tokens import FILE_NAME
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import url_of
 
@@ -17,8 +15,13 @@ __all__ = ["check_exposure"]
 _log = structlog.get_logger(__name__)
 
 
-def check_exposure(settings: Settings, listeners: Iterable[trio.SocketListener], keeper: Keeper) -> None:
+def check_exposure(settings: Settings, listeners: Iterable[trio.SocketListener], *, is_open: bool) -> None:
     """Check that tokens and TLS are configured if other machines can connect; with `--insecure`, only warn.
+
+    Args:
+        settings: The configuration.
+        listeners: The listeners.
+        is_open: Whether there are no tokens, so that every client has full access.
 
     Raises:
         ConfigError: A listener is reachable from other machines, and tokens or TLS are missing.
@@ -27,7 +30,7 @@ def check_exposure(settings: Settings, listeners: Iterable[trio.SocketListener],
     missing = [
         text
         for is_missing, text in (
-            (keeper.is_open, f"no tokens ({FILE_NAME}; create one with: progress-server token create --scope read)"),
+            (is_open, "no tokens (create one with: progress-server token create --scope read)"),
             (not settings.tls_cert, "no TLS (--tls-cert, --tls-key)"),
         )
         if is_missing

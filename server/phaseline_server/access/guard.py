@@ -15,8 +15,10 @@ from phaseline_server.access.rules import Need, Rule
 from phaseline_server.config.settings import Settings
 from phaseline_server.errors import Unauthorized, UnknownPath
 
-__all__ = ["Guard"]
+__all__ = ["FORWARDED", "Guard"]
 
+FORWARDED: Final = "Phaseline-Forwarded"
+"""The header of a request that a follower forwards: the id of the client's token, if the follower shows its pass."""
 _BEARER: Final = "bearer "
 _MOST_TOKEN: Final = 500
 # The only paths that accept a ticket, because a page can set headers on every other request.
@@ -59,7 +61,7 @@ class Guard:
             if self._origins.listed(origin) and "Access-Control-Request-Method" in request.headers:
                 return Response("", 204, _PREFLIGHT)
             return None
-        access = self._access(request)
+        access = await self._access(request)
         CURRENT.set(access)
         rule.check(access.grant, parameters)
         return None
@@ -76,10 +78,14 @@ class Guard:
     async def _before_websocket(self) -> None:
         self._check_page(websocket, changing=True)
         _check_path(websocket)
-        CURRENT.set(self._access(websocket))
+        CURRENT.set(await self._access(websocket))
 
-    def _access(self, incoming: Request | Websocket) -> Access:
-        return self._keeper.access(partial(_sent_token, incoming), tickets=incoming.path in _TAKE_TICKETS)
+    async def _access(self, incoming: Request | Websocket) -> Access:
+        return await self._keeper.access(
+            partial(_sent_token, incoming),
+            tickets=incoming.path in _TAKE_TICKETS,
+            forwarded=incoming.headers.get(FORWARDED),
+        )
 
     async def _after_request(self, response: Response) -> Response:
         origin = request.headers.get("Origin")

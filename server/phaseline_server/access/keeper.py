@@ -4,8 +4,8 @@ Routes do not check permissions themselves; the views of the tracker and the log
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -13,11 +13,15 @@ import trio
 
 from phaseline.errors import ConfigError
 from phaseline_server.access.grant import OPEN, Grant
+from phaseline_server.access.links import DOCUMENT as LINKS
 from phaseline_server.access.links import PREFIX, Links
-from phaseline_server.access.secret_files import digest, fingerprint
-from phaseline_server.access.tickets import Tickets
-from phaseline_server.access.tokens import Token, TokenFile
-from phaseline_server.errors import Forbidden, LinkEnded, Unauthorized
+from phaseline_server.access.secret_files import digest
+from phaseline_server.access.secret_sources import Secrets
+from phaseline_server.access.server_pass import ServerPass, is_server_pass
+from phaseline_server.access.tickets import Tickets, is_ticket
+from phaseline_server.access.tokens import DOCUMENT as TOKENS
+from phaseline_server.access.tokens import Token, Tokens
+from phaseline_server.errors import Forbidden, LinkEnded, LogUnavailable, Unauthorized
 
 __all__ = ["CURRENT", "Access", "Keeper"]
 
@@ -32,11 +36,12 @@ class Access:
     Attributes:
         grant: The grant; None before the client sends a token, and after that token is revoked or expires.
         granted: Set once there is a grant.
-        secret: The token that the client sent, to be shown to the leader of a shared log; "" if there is none.
+        secret: The token that the client sent, to be shown to the leader of a shared log; "" if there is none, or if
+            the client sent a ticket, which is used up.
     """
 
     def __init__(self, keeper: "Keeper", grant: Grant | None = None, secret: str = "") -> None:
-        self.secret = secret
+        self.secret = "" if is_ticket(secret) else secret
         self._keeper = keeper
         self._on_end: set[Callable[[], None]] = set()
         self.grant: Grant | None = None
@@ -55,14 +60,15 @@ class Access:
             raise Unauthorized("no valid token was sent, or it was revoked or has expired")
         return self.grant
 
-    def authenticate(self, text: str) -> None:
+    async def authenticate(self, text: str) -> None:
         """Replace the grant by that of a token or ticket.
 
         Raises:
             Unauthorized: `text` is neither; the previous grant stays.
+            LogUnavailable: As of `Keeper.grant_of`.
         """
-        self._take(self._keeper.grant_of(text, tickets=True))
-        self.secret = text
+        self._take(await self._keeper.grant_of(text, tickets=True))
+        self.secret = "" if is_ticket(text) else text
 
     def reads(self, job_id: str) -> bool:
         """Return whether data about this job may be read; "" stands for data about no job."""
@@ -98,64 +104,89 @@ class Access:
 
 
 class Keeper:
-    """Follows the token file, issues tickets and limits the rate of reports.
+    """Follows the tokens, issues tickets and limits the rate of reports.
 
     Attributes:
         links: The links to single jobs.
+        server_pass: The pass of this server among those that share a log.
     """
 
-    def __init__(self, data_dir: Path, reports_per_second: float) -> None:
-        """Read the tokens.
+    def __init__(self, secrets: Secrets, reports_per_second: float) -> None:
+        """Read the tokens, or read them later if the log that has them is not available.
 
         Args:
-            data_dir: The data directory.
+            secrets: The tokens and links.
             reports_per_second: Rate limit of each token.
 
         Raises:
             ConfigError: The token file is not readable or not valid.
         """
-        self._file = TokenFile(data_dir)
-        self._path = str(self._file.path)
+        self._secrets = secrets
+        self._stored = Tokens(secrets.document(TOKENS))
         self._seen: object = None
         self._tokens: dict[str, Token] | None = None
-        self._tickets = Tickets()
+        self._tickets = Tickets(shared=secrets.shared)
         self._lasting: set[Access] = set()
         self._buckets: dict[str, tuple[float, float]] = {}  # token bucket by token id: reports left, at which time
         self._rate = reports_per_second
-        self._load(first=True)
-        self.links = Links(data_dir, self._is_token)
+        with suppress(LogUnavailable):
+            self._load(first=True)
+        self.links = Links(secrets.document(LINKS), self._is_token)
+        self.server_pass = ServerPass(secrets.shared)
 
     @property
     def is_open(self) -> bool:
-        """Whether no token exists, so that every client has full access."""
+        """Whether no token exists, so that every client has full access.
+
+        Raises:
+            LogUnavailable: This is not known yet, as the log with the tokens is not available.
+        """
         self._load()
         return self._tokens is None
 
-    def access(self, read_token: Callable[[], str | None], *, tickets: bool) -> Access:
+    async def access(
+        self, read_token: Callable[[], str | None], *, tickets: bool, forwarded: str | None = None
+    ) -> Access:
         """Return the access of a client.
 
         Args:
             read_token: Returns the token or ticket that the client sent, or None; called only if tokens exist.
             tickets: Whether a ticket is accepted, which must only open a stream.
+            forwarded: The id of the client's token, if another server of the log forwards the request with its pass.
 
         Raises:
             Unauthorized: The client sent an invalid token or ticket, or `read_token` raised this.
+            LogUnavailable: The log has to decide, and is not available.
         """
         if self.is_open:
             return Access(self, OPEN)
         text = read_token()
-        return Access(self, None if text is None else self.grant_of(text, tickets=tickets), text or "")
+        if text is None:
+            return Access(self)
+        if forwarded is not None and is_server_pass(text):
+            return Access(self, await self._forwarded_grant(text, forwarded))
+        return Access(self, await self.grant_of(text, tickets=tickets), text)
 
-    def grant_of(self, text: str, *, tickets: bool) -> Grant:
+    async def grant_of(self, text: str, *, tickets: bool) -> Grant:
         """Return the grant of a token or, if `tickets` is true, of a ticket. A ticket is valid once.
 
         Raises:
             Unauthorized: The token or ticket is unknown or has expired; LinkEnded, if it is a link.
+            LogUnavailable: The log has to decide, and is not available.
         """
         if self.is_open:
             return OPEN
-        if tickets and (grant := self._tickets.redeem(text)) is not None and self._counts(grant):
+        if tickets and (grant := await self._tickets.redeem(text)) is not None and await self._counts_now(grant):
             return grant
+        try:
+            return self._known_grant(text)
+        except Unauthorized:
+            if not await self._secrets.refresh():
+                raise
+            self._load()
+            return self._known_grant(text)
+
+    def _known_grant(self, text: str) -> Grant:
         token = (self._tokens or {}).get(digest(text))
         if token is None and text.startswith(PREFIX):
             if (grant := self.links.grant_of(text)) is None:
@@ -167,9 +198,20 @@ class Keeper:
             raise Unauthorized("the token has expired")
         return token.grant
 
-    def ticket(self, grant: Grant) -> str:
+    async def _forwarded_grant(self, text: str, token_id: str) -> Grant:
+        """Return the grant of the token with this id, for the server with this pass; raise Unauthorized if none is."""
+        if await self.server_pass.accepts(text):
+            for _ in range(2):
+                if token := self._token(token_id):
+                    return token.grant
+                if not await self._secrets.refresh():
+                    break
+                self._load()
+        raise Unauthorized("the token was revoked, or the server that forwards the request is unknown")
+
+    async def ticket(self, grant: Grant) -> str:
         """Return a ticket for `grant`; raise TooMany, see `Tickets.issue`."""
-        return self._tickets.issue(grant)
+        return await self._tickets.issue(grant)
 
     def take_turn(self, grant: Grant) -> float:
         """Count one report of `grant`'s token.
@@ -200,10 +242,19 @@ class Keeper:
         """End the grants of long-lived connections whose tokens are revoked or expired; runs until canceled."""
         while True:
             await trio.sleep(_ROUND_S)
-            self._load()
+            with suppress(LogUnavailable):
+                self._load()
             for access in tuple(self._lasting):
                 if access.grant is not None and not self._counts(access.grant):
                     access.end()
+
+    async def _counts_now(self, grant: Grant) -> bool:
+        """Return whether a grant counts, which another server may know sooner."""
+        if self._counts(grant):
+            return True
+        changed = await self._secrets.refresh()
+        self._load()
+        return changed and self._counts(grant)
 
     def _counts(self, grant: Grant) -> bool:
         if self._tokens is None:
@@ -213,23 +264,27 @@ class Keeper:
         return any(token.grant == grant and not token.expired for token in self._tokens.values())
 
     def _is_token(self, token_id: str) -> bool:
-        return any(token.id == token_id and not token.expired for token in (self._tokens or {}).values())
+        return self._token(token_id) is not None
+
+    def _token(self, token_id: str) -> Token | None:
+        """Return the token with this id, if it has not expired."""
+        return next((each for each in (self._tokens or {}).values() if each.id == token_id and not each.expired), None)
 
     def _load(self, *, first: bool = False) -> None:
-        """Read the file if it has changed. If it is deleted or damaged, every client is rejected."""
-        seen = fingerprint(self._path)
+        """Read the tokens if they have changed. If they are deleted or damaged, every client is rejected."""
+        seen = self._stored.document.fingerprint()
         if seen == self._seen and not first:
             return
         self._seen = seen
         try:
-            tokens = self._file.read()
+            tokens = self._stored.read()
         except ConfigError as error:
             if first:
                 raise
-            _log.error("cannot read the token file; rejecting all clients", error=str(error))
+            _log.error("cannot read the tokens; rejecting all clients", error=str(error))
             tokens = ()
         if tokens is None and self._tokens is not None:
-            _log.error("the token file was deleted; rejecting all clients until a token is created or a restart")
+            _log.error("the tokens were deleted; rejecting all clients until a token is created or a restart")
             tokens = ()
         if tokens is not None:
             if not first:

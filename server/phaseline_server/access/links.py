@@ -1,4 +1,6 @@
-"""Links: secrets that show one job to a reader without a token, stored as hashes in `links.json`.
+"""Links: secrets that show one job to a reader without a token, stored as hashes.
+
+They are in `links.json`, or in the log if servers share it.
 
 A link ends when it expires, when it is revoked, and when the token that created it ends.
 """
@@ -6,7 +8,7 @@ A link ends when it expires, when it is revoked, and when the token that created
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -17,20 +19,20 @@ from phaseline.errors import ConfigError, TooMany
 from phaseline_server.access.grant import Grant, Scope
 from phaseline_server.access.secret_files import (
     ID_LENGTH,
+    Document,
+    decoded,
     digest,
-    fingerprint,
+    encoded,
     new_secret,
-    read_document,
-    write_document,
 )
-from phaseline_server.atomic_files import locked
-from phaseline_server.errors import NoLink
+from phaseline_server.errors import LogUnavailable, NoLink
 
-__all__ = ["FILE_NAME", "MAX_PER_JOB", "PREFIX", "Link", "Links"]
+__all__ = ["DOCUMENT", "MAX_PER_JOB", "PREFIX", "Link", "Links"]
 
 _log = structlog.get_logger(__name__)
 
-FILE_NAME: Final = "links.json"
+DOCUMENT: Final = "links"
+"""The name of the document that has them."""
 PREFIX: Final = "phl_link_"
 MAX_PER_JOB: Final = 20
 _MOST: Final = 1000
@@ -71,28 +73,26 @@ class _LinkDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Links:
-    """The links of one data directory; they are few, so each change writes the whole file."""
+    """The links of a server; they are few, so each change writes the whole document."""
 
-    def __init__(self, data_dir: Path, is_token: Callable[[str], bool]) -> None:
+    def __init__(self, document: Document, is_token: Callable[[str], bool]) -> None:
         """Read the links.
 
         Args:
-            data_dir: The data directory.
+            document: Their document.
             is_token: Returns whether the token with an id is valid.
 
         Raises:
-            ConfigError: The file is not readable or not valid.
+            ConfigError: The document is not readable or not valid.
         """
-        self._data_dir = data_dir
-        self._path = data_dir / FILE_NAME
-        self._text_path = str(self._path)
-        self._lock_path = self._path.with_suffix(".lock")
+        self._document = document
         self._is_token = is_token
         self._links: dict[str, Link] = {}
         self._by_id: dict[str, Link] = {}
         self._seen: object = None
         self._changing = trio.Lock()
-        self._load(first=True)
+        with suppress(LogUnavailable):  # it is read later
+            self._load(first=True)
 
     def grant_of(self, text: str) -> Grant | None:
         """Return the grant of a link's secret; None if the link has ended or never existed."""
@@ -124,17 +124,17 @@ class Links:
 
         Raises:
             TooMany: There are too many links to this job, of this token, or in total.
-            ConfigError: The file is not readable or not valid.
-            DataDirError: The file is not writable.
-            DiskFull: The disk is full.
+            PhaselineError: See `Document.change`.
         """
         text, now = new_secret(PREFIX), time.time()
         link = Link(sha256=digest(text), job=job_id, creator=creator, created=now, expires=now + lifetime_s)
 
         def add(links: tuple[Link, ...]) -> Iterable[Link]:
-            kept = [each for each in links if self._counts(each)]
-            _check_room(kept, link)
-            return (*kept, link)
+            kept = [each for each in links if each.expires > now]
+            valid = [each for each in kept if self._counts(each)]
+            _check_room(valid, link)
+            # Another server may know more tokens than this one, so links without a token stay while there is room.
+            return (*(valid if len(kept) >= _MOST else kept), link)
 
         await self._change(add)
         return text, link
@@ -144,9 +144,7 @@ class Links:
 
         Raises:
             NoLink: The job has no such link.
-            ConfigError: The file is not readable or not valid.
-            DataDirError: The file is not writable.
-            DiskFull: The disk is full.
+            PhaselineError: See `Document.change`.
         """
         found: list[Link] = []
 
@@ -160,32 +158,33 @@ class Links:
         return found
 
     async def _change(self, change: Callable[[tuple[Link, ...]], Iterable[Link]]) -> None:
-        def replace() -> None:
-            with locked(self._lock_path):
-                document = read_document(self._path, _LinkDocument, "link") or _LinkDocument()
-                write_document(self._path, _LinkDocument(links=tuple(change(document.links))), self._data_dir)
+        def replace(content: bytes | None) -> bytes:
+            return encoded(_LinkDocument(links=tuple(change(self._decoded(content)))))
 
         async with self._changing:  # one thread at a time, for any number of requests
-            await trio.to_thread.run_sync(replace)
+            await trio.to_thread.run_sync(self._document.change, replace)
         self._load()
+
+    def _decoded(self, content: bytes | None) -> tuple[Link, ...]:
+        return () if content is None else decoded(content, _LinkDocument, self._document, "link").links
 
     def _counts(self, link: Link) -> bool:
         return link.expires > time.time() and self._is_token(link.creator)
 
     def _load(self, *, first: bool = False) -> None:
-        """Read the file if it has changed. If it is deleted or damaged, every link has ended."""
-        seen = fingerprint(self._text_path)
+        """Read the document if it has changed. If it is deleted or damaged, every link has ended."""
+        seen = self._document.fingerprint()
         if seen == self._seen and not first:
             return
         self._seen = seen
         try:
-            document = read_document(self._path, _LinkDocument, "link")
+            links = self._decoded(self._document.read())
         except ConfigError as error:
             if first:
                 raise
-            _log.error("cannot read the link file; rejecting all links", error=str(error))
-            document = None
-        self._links = {link.sha256: link for link in document.links} if document is not None else {}
+            _log.error("cannot read the links; rejecting all of them", error=str(error))
+            links = ()
+        self._links = {link.sha256: link for link in links}
         self._by_id = {link.id: link for link in self._links.values()}
 
 

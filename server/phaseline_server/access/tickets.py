@@ -1,29 +1,52 @@
-"""Tickets: secrets that replace a token once, because a page can't add a header to a WebSocket or an EventSource."""
+"""Tickets: secrets that replace a token once, because a page can't add a header to a WebSocket or an EventSource.
 
-from typing import Final
+If servers share a log, a ticket is stored there, so that any of them accepts it, and only one of them does. While the
+log is not available, a server accepts the tickets that it then issues itself.
+"""
 
+from typing import Final, NamedTuple
+
+import msgspec
 import trio
 
 from phaseline_server.access.grant import Grant
 from phaseline_server.access.secret_files import digest, new_secret
+from phaseline_server.access.secret_sources import SharedSecrets
 from phaseline_server.access.shares import Shares
 
-__all__ = ["TICKET_S", "Tickets"]
+__all__ = ["TICKET_S", "Tickets", "is_ticket"]
 
 TICKET_S: Final = 30.0
 """Lifetime of an unused ticket, in seconds."""
 _MOST: Final = 10_000
+_PREFIX: Final = "pht_"
+
+_grants: Final = msgspec.json.Decoder(Grant)
+
+
+class _Issued(NamedTuple):
+    """A ticket of this server. `in_log` means that the log decides whether it is still valid."""
+
+    expires: float
+    grant: Grant
+    in_log: bool
+
+
+def is_ticket(text: str) -> bool:
+    """Return whether a secret is a ticket, by its form."""
+    return text.startswith(_PREFIX)
 
 
 class Tickets:
-    """The unused tickets."""
+    """The unused tickets; those that this server has issued count for its limits until they expire."""
 
-    def __init__(self, most: int = _MOST) -> None:
-        """Allow at most `most` unused tickets."""
+    def __init__(self, most: int = _MOST, shared: SharedSecrets | None = None) -> None:
+        """Allow at most `most` unused tickets; `shared` has those of all servers of a log."""
         self._shares = Shares(most, "unused tickets")
-        self._grants: dict[str, tuple[float, Grant]] = {}  # by digest, the oldest first: the time of expiry, the grant
+        self._shared = shared
+        self._issued: dict[str, _Issued] = {}  # by digest, the oldest first
 
-    def issue(self, grant: Grant) -> str:
+    async def issue(self, grant: Grant) -> str:
         """Return a ticket for `grant`, valid once and for `TICKET_S` seconds.
 
         Raises:
@@ -31,24 +54,45 @@ class Tickets:
         """
         self._drop_expired()
         self._shares.take(grant)
-        text = new_secret("pht_")
-        self._grants[digest(text)] = (trio.current_time() + TICKET_S, grant)
+        try:
+            text = new_secret(_PREFIX)
+            in_log = await self._store(text, grant)
+            if not in_log:
+                text = new_secret(_PREFIX)  # the log may have the first one, and then two servers would accept it
+        except BaseException:
+            self._shares.give_back(grant)
+            raise
+        self._issued[digest(text)] = _Issued(trio.current_time() + TICKET_S, grant, in_log)
         return text
 
-    def redeem(self, text: str) -> Grant | None:
-        """Return the grant of a ticket and invalidate it; None if there is no such ticket."""
+    async def _store(self, text: str, grant: Grant) -> bool:
+        if self._shared is None:
+            return False
+        return await self._shared.add_ticket(digest(text), msgspec.json.encode(grant).decode(), TICKET_S)
+
+    async def redeem(self, text: str) -> Grant | None:
+        """Return the grant of a ticket and invalidate it; None if there is no such ticket.
+
+        Raises:
+            LogUnavailable: The log has to decide, and is not available.
+        """
         self._drop_expired()
-        found = self._grants.pop(digest(text), None)
-        if found is None:
+        key = digest(text)
+        found = self._issued.pop(key, None)
+        if found is not None:
+            self._shares.give_back(found.grant)
+            if not found.in_log:
+                return found.grant
+        if self._shared is None or not is_ticket(text):
             return None
-        self._shares.give_back(found[1])
-        return found[1]
+        holder = await self._shared.take_ticket(key)
+        return None if holder is None else _grants.decode(holder)
 
     def _drop_expired(self) -> None:
         now = trio.current_time()
-        while self._grants:
-            key, (expires, grant) = next(iter(self._grants.items()))
-            if expires > now:
+        while self._issued:
+            key, issued = next(iter(self._issued.items()))
+            if issued.expires > now:
                 break
-            del self._grants[key]
-            self._shares.give_back(grant)
+            del self._issued[key]
+            self._shares.give_back(issued.grant)

@@ -1,7 +1,10 @@
-"""Tokens: created by `progress-server token`, stored as hashes in `tokens.json`, reloaded by a running server."""
+"""Tokens: created by `progress-server token`, stored as hashes, reloaded by a running server.
+
+They are in `tokens.json`, or in the log if servers share it.
+"""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -9,12 +12,20 @@ import msgspec
 
 from phaseline.errors import ConfigError
 from phaseline_server.access.grant import Grant, Scope
-from phaseline_server.access.secret_files import ID_LENGTH, digest, new_secret, read_document, write_document
-from phaseline_server.atomic_files import locked
+from phaseline_server.access.secret_files import (
+    ID_LENGTH,
+    Document,
+    SecretFile,
+    decoded,
+    digest,
+    encoded,
+    new_secret,
+)
 
-__all__ = ["FILE_NAME", "Token", "TokenFile"]
+__all__ = ["DOCUMENT", "Token", "TokenFile", "Tokens"]
 
-FILE_NAME: Final = "tokens.json"
+DOCUMENT: Final = "tokens"
+"""The name of the document that has them."""
 _PREFIX: Final = "phl_"
 
 
@@ -51,28 +62,26 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
         return Grant(self.scope, self.jobs, self.id)
 
 
-class _Document(msgspec.Struct, frozen=True, kw_only=True):
+class _TokenDocument(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     tokens: tuple[Token, ...] = ()
 
 
-class TokenFile:
-    """The file `tokens.json` in a data directory. While it does not exist, the server needs no token."""
+class Tokens:
+    """The stored tokens. While their document does not exist, the server needs no token."""
 
-    def __init__(self, data_dir: Path) -> None:
-        """Refer to the file in `data_dir`, without reading it."""
-        self.path = data_dir / FILE_NAME
-        self._lock_path = self.path.with_suffix(".lock")
-        self._data_dir = data_dir
+    def __init__(self, document: Document) -> None:
+        """Use `document`."""
+        self.document = document
 
     def read(self) -> tuple[Token, ...] | None:
-        """Return all tokens, or None if the file does not exist.
+        """Return all tokens, or None if the document does not exist.
 
         Raises:
-            ConfigError: The file is not readable or not valid.
+            ConfigError: The document is not readable or not valid.
+            LogUnavailable: It has not been read yet.
         """
-        document = read_document(self.path, _Document, "token")
-        return None if document is None else document.tokens
+        return self._decoded(self.document.read())
 
     def create(self, scope: Scope, jobs: str = "", ttl_s: float | None = None) -> tuple[str, Token]:
         """Create a token.
@@ -86,34 +95,47 @@ class TokenFile:
             The token, which cannot be read again later, and its stored part.
 
         Raises:
-            ConfigError: See `read`.
-            DataDirError: The file is not writable.
-            DiskFull: The disk is full.
+            PhaselineError: See `Document.change`.
         """
         text, now = new_secret(_PREFIX), time.time()
         token = Token(
             sha256=digest(text), scope=scope, jobs=jobs, created=now, expires=None if ttl_s is None else now + ttl_s
         )
-        with locked(self._lock_path):
-            self._write([*(self.read() or ()), token])
+        self._change(lambda tokens: [*tokens, token])
         return text, token
 
     def revoke(self, token_id: str) -> Token:
         """Delete the token with this id and return its stored part.
 
         Raises:
-            ConfigError: No token has this id, or see `read`.
-            DataDirError: The file is not writable.
-            DiskFull: The disk is full.
+            ConfigError: No token has this id.
+            PhaselineError: See `Document.change`.
         """
-        with locked(self._lock_path):
-            tokens = self.read() or ()
+        revoked: list[Token] = []
+
+        def remove(tokens: tuple[Token, ...]) -> Iterable[Token]:
             found = next((token for token in tokens if token.id == token_id), None)
             if found is None:
                 known = ", ".join(token.id for token in tokens) or "none"
                 raise ConfigError(f"no token has the id {token_id!a}; known ids: {known}")
-            self._write(token for token in tokens if token is not found)
-            return found
+            revoked.append(found)
+            return [token for token in tokens if token is not found]
 
-    def _write(self, tokens: Iterable[Token]) -> None:
-        write_document(self.path, _Document(tokens=tuple(tokens)), self._data_dir)
+        self._change(remove)
+        return revoked[0]
+
+    def _change(self, change: Callable[[tuple[Token, ...]], Iterable[Token]]) -> None:
+        self.document.change(
+            lambda content: encoded(_TokenDocument(tokens=tuple(change(self._decoded(content) or ()))))
+        )
+
+    def _decoded(self, content: bytes | None) -> tuple[Token, ...] | None:
+        return None if content is None else decoded(content, _TokenDocument, self.document, "token").tokens
+
+
+class TokenFile(Tokens):
+    """The tokens of a server whose log is not shared."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Refer to the file in `data_dir`, without reading it."""
+        super().__init__(SecretFile(data_dir, DOCUMENT))

@@ -17,11 +17,13 @@ from phaseline_server.config.data_dir import default_data_dir
 from phaseline_server.config.merge import DEFAULT, Configuration, load
 from phaseline_server.config.settings import SETTINGS
 
-__all__ = ["CONFIG_HELP", "Given", "errors_printed", "given", "with_location"]
+__all__ = ["CONFIG_HELP", "Given", "errors_printed", "given", "with_location", "with_log"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 CONFIG_HELP: Final = "TOML file with settings. [PHASELINE_CONFIG]"
+
+_LOG_HELP: Final = "Log that has the tokens, if servers share it. [PHASELINE_LOG, else the data directory]"
 
 
 @dataclass
@@ -67,6 +69,11 @@ def _take_data_dir(context: click.Context, _: click.Parameter, text: str | None)
         context.ensure_object(Given).flags["data_dir"] = text
 
 
+def _take_log(context: click.Context, _: click.Parameter, text: str | None) -> None:
+    if text is not None:
+        context.ensure_object(Given).flags["log"] = text
+
+
 def _take_config(context: click.Context, _: click.Parameter, text: str | None) -> None:
     if text is not None:
         context.ensure_object(Given).config = text
@@ -83,6 +90,13 @@ def with_location(command: _Command) -> _Command:
     for option in options:
         command = option(command)
     return command
+
+
+def with_log(command: _Command) -> _Command:
+    """Let a subcommand accept `--log` too, as `with_location` does."""
+    setting = SETTINGS["log"]
+    option = click.option(setting.flag, metavar=setting.metavar, help=_LOG_HELP, callback=_take_log, expose_value=False)
+    return option(command)
 
 
 def _problems(error: BaseException) -> list[str] | None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 import msgspec
@@ -15,8 +15,10 @@ from werkzeug.datastructures import Headers
 from phaseline.errors import PhaselineError
 from phaseline.model.events import Event
 from phaseline.wire import HostStatus
+from phaseline_server.access.guard import FORWARDED
 from phaseline_server.access.keeper import CURRENT
-from phaseline_server.errors import LogUnavailable
+from phaseline_server.access.server_pass import ServerPass
+from phaseline_server.errors import LogUnavailable, Unauthorized
 from phaseline_server.http.table import ROUTES
 from phaseline_server.jobs.receipts import Outcome
 from phaseline_server.log.protocol import Standing
@@ -29,7 +31,6 @@ _LEADERS: Final = frozenset(route.name for route in ROUTES if route.is_leaders)
 _READING: Final = frozenset({"GET", "HEAD"})
 _SENT: Final = ("Accept", "Authorization", "Content-Encoding", "Content-Type", "If-None-Match")
 _NOT_RETURNED: Final = frozenset({"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"})
-_MARK: Final = "Phaseline-Forwarded"
 _MOST_AT_ONCE: Final = 100
 _MOST_BYTES: Final = 64 * 2**20
 _BATCH_BYTES: Final = 2**20
@@ -38,6 +39,13 @@ _CONNECT_S, _ANSWER_S = 2.0, 30.0
 _LOOK_S: Final = 0.25
 
 _encoder: Final = msgspec.json.Encoder()
+
+
+class _Sender(NamedTuple):
+    """A client whose report is forwarded: its token, or the token's id if only that is known; or neither."""
+
+    secret: str
+    token_id: str
 
 
 class _Result(msgspec.Struct):
@@ -57,23 +65,27 @@ _answers: Final = msgspec.json.Decoder(_Answer)
 
 
 @asynccontextmanager
-async def open_leader_link(standing: Callable[[], Standing]) -> AsyncIterator["LeaderLink"]:
-    """Yield the link to the leader that `standing` names."""
+async def open_leader_link(standing: Callable[[], Standing], server_pass: ServerPass) -> AsyncIterator["LeaderLink"]:
+    """Yield the link to the leader that `standing` names; `server_pass` is this server's."""
     limits = httpx.Limits(max_connections=_MOST_AT_ONCE, max_keepalive_connections=_MOST_AT_ONCE)
     times = httpx.Timeout(_ANSWER_S, connect=_CONNECT_S)
     async with httpx.AsyncClient(limits=limits, timeout=times, trust_env=False, follow_redirects=False) as client:
-        yield LeaderLink(standing, client)
+        yield LeaderLink(standing, client, server_pass)
 
 
 class LeaderLink:
-    """Sends requests to the leader, with the token of the client that sent them here."""
+    """Sends requests to the leader, with the token of the client that sent them here.
 
-    def __init__(self, standing: Callable[[], Standing], client: httpx.AsyncClient) -> None:
+    For a client that sent a ticket, they have this server's pass, and the id of the client's token.
+    """
+
+    def __init__(self, standing: Callable[[], Standing], client: httpx.AsyncClient, server_pass: ServerPass) -> None:
         """Use `open_leader_link`."""
+        self._pass = server_pass
         self._standing = standing
         self._client = client
         self._pending: set[trio.CancelScope] = set()
-        self._hosts: dict[tuple[str, str], HostStatus] = {}
+        self._hosts: dict[tuple[_Sender, str], HostStatus] = {}
         self._news = trio.Event()
 
     # ------------------------------------------------------------------ requests
@@ -86,7 +98,7 @@ class LeaderLink:
                 return None
             body = await request.get_data(parse_form_data=False)
             headers = {name: request.headers[name] for name in _SENT if name in request.headers}
-            if _MARK in request.headers:
+            if FORWARDED in request.headers:
                 raise _no_leader("this server follows, and so does the one that forwarded the request")
             query = request.query_string
             target = request.scope["raw_path"] + (b"?" + query if query else b"")
@@ -106,7 +118,7 @@ class LeaderLink:
         if not leader:
             raise _no_leader("no server leads the log at present")
         url = httpx.URL(leader).copy_with(raw_path=target)
-        headers = {**headers, _MARK: "1", "Accept-Encoding": "identity", "User-Agent": "phaseline"}
+        headers = {FORWARDED: "1", **headers, "Accept-Encoding": "identity", "User-Agent": "phaseline"}
         with trio.CancelScope() as scope:
             self._pending.add(scope)
             try:
@@ -127,7 +139,7 @@ class LeaderLink:
         for batch in _batches(events):
             error: PhaselineError | None = None
             try:
-                answer = await self._send("POST", b"/progress/batch", b"[" + b",".join(batch) + b"]", _headers())
+                answer = await self._post(b"/progress/batch", b"[" + b",".join(batch) + b"]", _sender())
                 taken = _decoded(answer)
                 if answer.is_success and len(taken.results) == len(batch):
                     outcomes += [result.seq or _error(result.code, result.error) for result in taken.results]
@@ -140,9 +152,24 @@ class LeaderLink:
                 break
         return outcomes
 
+    async def _post(self, target: bytes, body: bytes, sender: "_Sender") -> httpx.Response:
+        """Return the leader's answer to a report of a client; raises LogUnavailable."""
+        headers = {"Content-Type": "application/json"}
+        if not sender.token_id:
+            headers |= {"Authorization": f"Bearer {sender.secret}"} if sender.secret else {}
+            return await self._send("POST", target, body, headers)
+        text = await self._pass.show()
+        headers |= {FORWARDED: sender.token_id}
+        answer = await self._send("POST", target, body, headers | {"Authorization": f"Bearer {text}"})
+        if answer.status_code != Unauthorized.status:
+            return answer
+        self._pass.forget(text)
+        text = await self._pass.show()
+        return await self._send("POST", target, body, headers | {"Authorization": f"Bearer {text}"})
+
     def report_host(self, status: HostStatus) -> None:
         """See `Leader.report_host`; the latest load of each machine is sent."""
-        key = (CURRENT.get().secret, status.host)
+        key = (_sender(), status.host)
         if key not in self._hosts and len(self._hosts) >= _MOST_HOSTS:
             raise _no_leader("too many loads wait for the leader")
         self._hosts[key] = status
@@ -170,10 +197,10 @@ class LeaderLink:
             await self._news.wait()
             self._news = trio.Event()
             while self._hosts:
-                (secret, host), status = next(iter(self._hosts.items()))
-                del self._hosts[secret, host]
+                key, status = next(iter(self._hosts.items()))
+                del self._hosts[key]
                 try:
-                    await self._send("POST", b"/progress/host", _encoder.encode(status), _headers(secret))
+                    await self._post(b"/progress/host", _encoder.encode(status), key[0])
                 except LogUnavailable:
                     await trio.sleep(_CONNECT_S)
 
@@ -182,9 +209,9 @@ def _no_leader(reason: str) -> LogUnavailable:
     return LogUnavailable(f"{reason}; send the request again later")
 
 
-def _headers(secret: str | None = None) -> dict[str, str]:
-    secret = CURRENT.get().secret if secret is None else secret
-    return {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {secret}"} if secret else {})
+def _sender() -> _Sender:
+    access = CURRENT.get()
+    return _Sender(access.secret, "" if access.secret else access.known.token)
 
 
 def _batches(events: Sequence[Event]) -> Iterator[list[bytes]]:

@@ -71,7 +71,8 @@ JOB: Final = (
         "Create a link that shows only this job, without a token [7 days]; a `report` token needs a job prefix.",
         json_of(LinkCreated),
         query={"days": Annotated[int, Meta(ge=1, le=MAX_DAYS, description="Lifetime in days. [7]")]},
-        errors=(404, 409, 422, 429, 507),
+        errors=(404, 409, 422, 429, 503, 507),
+        served="here",
     ),
     Route(
         "links_of_job",
@@ -81,7 +82,6 @@ JOB: Final = (
         "List the links to a job.",
         json_of(LinkList),
         errors=(404, 409, 429),
-        served="leader",
     ),
     Route(
         "revoke_links",
@@ -91,6 +91,7 @@ JOB: Final = (
         "Revoke a link to a job, or all of them.",
         json_of(LinksRevoked),
         query={"id": Annotated[str, Meta(max_length=100, description="The `id` of one link.")]},
-        errors=(404, 409, 429, 507),
+        errors=(404, 409, 429, 503, 507),
+        served="here",
     ),
 )

@@ -60,7 +60,7 @@ async def follow(feed: Feed, settings: Settings, keeper: Keeper, door: Door, sho
     learning.restore(start.learned)
     courses = Courses(learning)
     async with (
-        open_leader_link(lambda: feed.standing) as link,
+        open_leader_link(lambda: feed.standing, keeper.server_pass) as link,
         open_studio(settings) as studio,
         trio.open_nursery() as nursery,
     ):

@@ -41,6 +41,7 @@ from phaseline_server.pictures.runs import Runs
 from phaseline_server.pictures.studio import open_studio
 from phaseline_server.pictures.thumbnails import Thumbnails
 from phaseline_server.runtime.entrance import Entrance, Reception, first_of
+from phaseline_server.runtime.keeping import open_keeper
 from phaseline_server.runtime.listening import reload_at_hangup
 from phaseline_server.runtime.logging_setup import announce_data_dir, configure_logs
 from phaseline_server.runtime.restore import restore
@@ -115,14 +116,13 @@ async def serve(
     await trio.to_thread.run_sync(check_data_dir, data_dir)
     listeners = inherited_listeners() or await open_listeners(settings.bind, explicit_bind)
     try:
-        keeper = Keeper(data_dir, settings.max_reports)
-        check_exposure(settings, listeners, keeper)
-        entrance = Entrance(settings, listeners, task_status)
-        while True:
-            try:
-                await _serve_while_leading(entrance, settings, data_dir, keeper)
-            except* (Deposed, LogUnavailable) as errors:
-                _log.warning("this server no longer leads the log", error=str(first_of(errors)))
+        async with open_keeper(settings, data_dir, partial(check_exposure, settings, listeners)) as keeper:
+            entrance = Entrance(settings, listeners, task_status)
+            while True:
+                try:
+                    await _serve_while_leading(entrance, settings, data_dir, keeper)
+                except* (Deposed, LogUnavailable) as errors:
+                    _log.warning("this server no longer leads the log", error=str(first_of(errors)))
     finally:
         for listener in listeners:
             listener.socket.close()

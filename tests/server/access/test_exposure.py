@@ -9,6 +9,7 @@ from phaseline.errors import ConfigError
 from phaseline_server.access.exposure import check_exposure
 from phaseline_server.access.grant import Scope
 from phaseline_server.access.keeper import Keeper
+from phaseline_server.access.secret_sources import FileSecrets
 from phaseline_server.access.tokens import TokenFile
 from phaseline_server.config.settings import Settings
 from phaseline_server.door import open_listeners
@@ -25,7 +26,7 @@ async def starts(data_dir: Path, bind: str, **settings: object) -> str:
         check_exposure(
             Settings(bind=(bind,), data_dir=str(data_dir), **settings),  # type: ignore[arg-type]
             listeners,
-            Keeper(data_dir, 1),
+            is_open=Keeper(FileSecrets(data_dir), 1).is_open,
         )
     except ConfigError as error:
         return str(error)

@@ -257,7 +257,7 @@ class Session:
             case HostStatus():
                 self._tracker.report_host(message)
             case Auth():
-                self._access.authenticate(message.token)
+                await self._access.authenticate(message.token)
                 self._reply("auth_confirmed")
 
     def _reply(self, kind: str, **fields: object) -> None:

@@ -19,7 +19,7 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
         grant = CURRENT.get().known
         answer: dict[str, object] = {
             "success": True,
-            "ticket": services.keeper.ticket(grant),
+            "ticket": await services.keeper.ticket(grant),
             "expires_seconds": TICKET_S,
         }
         return json_answer(answer | {"scope": grant.scope, "prefix": grant.prefix, "job": grant.job})
