@@ -20,10 +20,12 @@ __all__ = [
     "Misdirected",
     "NoLink",
     "NoOutput",
+    "NotMirrored",
     "NotNeeded",
     "NumberReused",
     "PortInUse",
     "RateLimited",
+    "ReadOnlyMirror",
     "SlowSubscriber",
     "StartupFailed",
     "Unauthorized",
@@ -218,6 +220,28 @@ class LogReplaced(PhaselineError):
     """The shared log does not continue what a server that follows has read from it."""
 
     code = "LOG_REPLACED"
+
+
+class ReadOnlyMirror(PhaselineError):
+    """The server is a mirror of another one, so it takes no reports and makes no changes."""
+
+    code = "READ_ONLY_MIRROR"
+    status = 403
+
+    def __init__(self, source: str) -> None:
+        """Name the mirror's `source`."""
+        super().__init__(f"this server is a read-only mirror of {source}; send reports and changes there")
+
+
+class NotMirrored(PhaselineError):
+    """The server is a mirror of another one, which does not send it what was requested."""
+
+    code = "NOT_MIRRORED"
+    status = 404
+
+    def __init__(self, source: str) -> None:
+        """Name the mirror's `source`."""
+        super().__init__(f"this server is a mirror of {source}, and does not have this; request it there")
 
 
 class PortInUse(PhaselineError):

@@ -29,6 +29,7 @@ REPORTED: dict[str, dict[str, Any]] = {
     "subscribe": {},
     "unsubscribe": {"channels": ["jobs"]},
     "auth": {"token": "t"},
+    "follow": {},
     "ping": {},
     "host_status": {"host": "box"},
 }
@@ -113,6 +114,7 @@ FIELDS: dict[str, list[str]] = {
     "subscribe": ["channels", "snapshot", "since", "coalesce_ms", "batch"],
     "unsubscribe": ["channels"],
     "auth": ["token"],
+    "follow": ["since"],
     "ping": [],
     "host_status": ["host", "load", "processors", "memory_used", "memory_total", "gpus", "producer_seq"],
 }

@@ -113,7 +113,7 @@ class ReportedJob(JobData):
         self.state = after
         if not isinstance(event, _MINOR) or known != (self.state, self.photo_id, self.current):
             self.version = object()
-        return self._durations() if after.ended else ()
+        return self.durations() if after.ended else ()
 
     def _change(self, event: Event, now: Moment) -> None:  # noqa: C901 - one case an event
         match event:
@@ -239,7 +239,8 @@ class ReportedJob(JobData):
         else:
             self.timeline.close(PhaseState.FAILED, now, why)
 
-    def _durations(self) -> tuple[PhaseDuration, ...]:
+    def durations(self) -> tuple[PhaseDuration, ...]:
+        """Return the durations of the completed phases of a job that has ended."""
         if self.cache_hit:
             return ()
         done = (phase for phase in self.phases if phase.state is PhaseState.DONE and phase.measured)

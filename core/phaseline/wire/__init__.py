@@ -19,6 +19,7 @@ from phaseline.wire.ignored import ignored_fields, ignored_in_array, ignored_in_
 from phaseline.wire.message import encode_message, encode_refrain, needs_snapshot, seconds, timestamp
 from phaseline.wire.picture_run import encode_run, run_snapshot
 from phaseline.wire.progress import ProgressLines
+from phaseline.wire.replication import Follow
 from phaseline.wire.status import (
     DayStatus,
     JobStatus,
@@ -37,6 +38,7 @@ __all__ = [
     "Auth",
     "ClientMessage",
     "DayStatus",
+    "Follow",
     "HostStatus",
     "JobStatus",
     "OrderStatus",

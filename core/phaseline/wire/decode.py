@@ -16,6 +16,7 @@ from phaseline.wire.explain import explained, not_json, out_of_range
 from phaseline.wire.host_status import HostStatus
 from phaseline.wire.ignored import check_percent
 from phaseline.wire.one_line import check_lines
+from phaseline.wire.replication import Follow
 
 __all__ = [
     "MAX_DEPTH",
@@ -89,7 +90,7 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="aut
     token: Annotated[str, Meta(max_length=500, description="a string of at most 500 characters")]
 
 
-ClientMessage = Register | Subscribe | Unsubscribe | Ping | Auth | HostStatus | Report
+ClientMessage = Register | Subscribe | Unsubscribe | Ping | Auth | Follow | HostStatus | Report
 
 _client: "Final[msgspec.json.Decoder[ClientMessage]]" = msgspec.json.Decoder(ClientMessage)
 _clients: "Final[msgspec.json.Decoder[list[ClientMessage]]]" = msgspec.json.Decoder(list[ClientMessage])

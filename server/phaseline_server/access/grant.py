@@ -82,6 +82,14 @@ class Grant(msgspec.Struct, frozen=True):
         if not self.reads:
             raise Forbidden(f"token scope {self.scope} does not allow reading; allowed: scope read or admin")
 
+    def check_reads_all(self) -> None:
+        """Raise Forbidden unless every job may be read."""
+        self.check_reads()
+        if not self.reads_all:
+            raise Forbidden(
+                "the token allows reading some jobs only; allowed: scope read or admin without a job prefix"
+            )
+
     def check_report(self, job_id: str, workflow: str | None = None) -> None:
         """Raise Forbidden unless the job may be reported."""
         if self.may_report(job_id, workflow):

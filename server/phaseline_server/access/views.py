@@ -25,6 +25,7 @@ from phaseline_server.jobs.hosts import HostQuery, HostsPage, HostsReader
 from phaseline_server.jobs.output import Output, Outputs, output_message
 from phaseline_server.jobs.published import Clock
 from phaseline_server.jobs.receipts import BatchReceipt
+from phaseline_server.jobs.replica import Replica
 from phaseline_server.jobs.states import JobsState
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.workers import Workers
@@ -84,6 +85,16 @@ class JobsView:
     def counts(self) -> Counter[str]:
         """See `Tracker.counts`."""
         return self._tracker.counts()
+
+    def replica(self) -> Replica:
+        """Return what a mirror copies, for a client that may read everything.
+
+        Raises:
+            Forbidden: The token does not allow reading all jobs.
+            ReadOnlyMirror: This server is a mirror itself.
+        """
+        CURRENT.get().known.check_reads_all()
+        return Replica(self._tracker)
 
     # Single jobs: permissions are checked here.
 

@@ -14,7 +14,7 @@ from phaseline_server.jobs.turns import Turns
 from phaseline_server.log.batch import Batch, JobRow, RunRow
 from phaseline_server.log.queries import search_text
 
-__all__ = ["batch_of"]
+__all__ = ["batch_of", "job_row", "run_row"]
 
 _run_encoder: Final = msgspec.json.Encoder()
 
@@ -23,11 +23,11 @@ async def batch_of(group: Group, statistics: Statistics, at: Moment, turns: Turn
     """Return the rows of `group`, which change `statistics` once they are stored; `at` is the present."""
     jobs: list[JobRow] = []
     for head in group.heads.values():
-        jobs.append(_job_row(head.job))
+        jobs.append(job_row(head.job, encode_job(head.job)))
         await turns.offer()
     runs: list[RunRow] = []
     for job in group.ended:
-        runs.append(_run_row(job))
+        runs.append(run_row(job))
         await turns.offer()
     if group.forget:
         statistics = Statistics()
@@ -51,7 +51,8 @@ async def batch_of(group: Group, statistics: Statistics, at: Moment, turns: Turn
     )
 
 
-def _job_row(job: Job) -> JobRow:
+def job_row(job: Job, record: bytes) -> JobRow:
+    """Return what is stored of a job with this record."""
     ended_ns = job.ended.wall_ns if job.ended else None
     return JobRow(
         job_id=job.job_id,
@@ -59,7 +60,7 @@ def _job_row(job: Job) -> JobRow:
         state=job.state.value,
         latest_ns=job.latest.wall_ns,
         ended_ns=ended_ns,
-        record=encode_job(job),
+        record=record,
         workflow=job.workflow.name,
         series=job.series,
         host=job.host,
@@ -72,7 +73,7 @@ def _search_text(job: Job) -> str:
     return search_text(job.name, job.job_id, job.workflow.name, job.series, job.host)
 
 
-def _run_row(job: Job) -> RunRow:
+def run_row(job: Job) -> RunRow:
     """Return what is stored of a job that has ended."""
     moment = job.ended or job.latest
     failed = next((phase.name for phase in job.phases if phase.state is PhaseState.FAILED), job.phase)

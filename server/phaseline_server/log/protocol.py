@@ -65,15 +65,18 @@ class Standing(NamedTuple):
     """The part of a server among those that share a log.
 
     Attributes:
-        role: `single` if the log can't be shared; `leader` if the server writes it; `follower` if another one does.
+        role: `single` if the log can't be shared; `leader` if the server writes it; `follower` if another one does;
+            `mirror` if it copies the log of another server.
         term: The number of the leader's term; each leader begins one. 0 if it is not known.
-        leader: The address of the leader, or "".
-        lag_s: For how long a follower may lack what the leader has committed, in seconds; 0 if it lacks nothing.
+        leader: The address of the leader, or of a mirror's source; or "".
+        lag_s: For how long a follower or mirror may lack what the leader has committed, in seconds; 0 if it lacks
+            nothing.
         available: Whether the log's database answered last.
-        members: All servers that share the log, this one included, as the database listed them last.
+        members: All servers that share the log, this one included, as the database listed them last; of a mirror, its
+            source.
     """
 
-    role: Literal["single", "leader", "follower"]
+    role: Literal["single", "leader", "follower", "mirror"]
     term: int = 0
     leader: str = ""
     lag_s: float = 0.0

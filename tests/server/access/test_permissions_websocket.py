@@ -46,6 +46,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], set[str], str]] = {
     "subscribe": ({"channels": ["jobs"]}, READERS, "FORBIDDEN"),
     "unsubscribe": ({"channels": ["jobs"]}, EVERYBODY, ""),
     "auth": ({"token": "wrong"}, set(), "4501"),
+    "follow": ({}, READERS - CONFINED, "FORBIDDEN"),
     "host_status": ({"host": "box"}, REPORTERS - CONFINED, "FORBIDDEN"),
     "job_queued": ({"job_id": "shot-3"}, REPORTERS - OTHERS, "FORBIDDEN"),
     "job_started": ({"job_id": "shot-2"}, REPORTERS - OTHERS, "FORBIDDEN"),

@@ -21,6 +21,7 @@ from phaseline.stream import HOSTS, JOBS, PHOTOS, SYSTEM, Position
 from phaseline.wire import (
     Auth,
     ClientMessage,
+    Follow,
     HostStatus,
     Ping,
     Register,
@@ -188,6 +189,8 @@ class _Fallback:
                 return {"type": "unsubscription_confirmed", "channels": sorted(client.channels)}
             case Ping() | Auth():
                 return {"type": "pong", "server_time": timestamp(now().wall_ns)}
+            case Follow():
+                raise InvalidField("type", "follow", "a mirror receives the log over a WebSocket only")
             case HostStatus():
                 self._tracker.report_host(message)
                 return {"type": "host_status_confirmed", "host": message.host}

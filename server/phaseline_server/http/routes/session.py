@@ -15,6 +15,7 @@ from phaseline.stream import Message
 from phaseline.wire import (
     Auth,
     ClientMessage,
+    Follow,
     HostStatus,
     Ping,
     Register,
@@ -30,6 +31,7 @@ from phaseline_server.errors import JournalFailed, LogUnavailable, RateLimited, 
 from phaseline_server.fanout.direct import DirectSubscriber
 from phaseline_server.http.report_notes import notes_of_each
 from phaseline_server.http.routes.acks import Acks, number_of, refusal
+from phaseline_server.http.routes.log_sending import LogSending
 from phaseline_server.http.routes.subscription import Subscription
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.tracker import now
@@ -80,6 +82,7 @@ class Session:
         self.client = services.clients.add(services.tracker.log.top)
         self._worker = services.tracker.workers.connect(self.client.client_id, self._order)
         self._subscription = Subscription(services, self.client, subscriber, spawn, self._reply)
+        self._log_sending = LogSending(services.tracker, subscriber, spawn, self._say)
 
     def welcome(self) -> None:
         """Say where the client is."""
@@ -256,6 +259,8 @@ class Session:
                 self._reply("pong", server_time=timestamp(now().wall_ns))
             case HostStatus():
                 self._tracker.report_host(message)
+            case Follow():
+                self._log_sending.begin(message)
             case Auth():
                 await self._access.authenticate(message.token)
                 self._reply("auth_confirmed")
