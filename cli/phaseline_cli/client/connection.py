@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from io import BufferedReader
 from typing import Any, Final, Self, TypeVar
 
-from phaseline.client.address import LOG_AWAY, Address
+from phaseline.client.address import ELSEWHERE, Address
 from phaseline.client.token import TOKEN_ADVICE, token
 from phaseline.errors import ConfigError
 from phaseline_cli.client.failures import Exit, Failure
@@ -191,7 +191,7 @@ class Connection:
             raise Rejected(answer.status, "", f"{self.address.authority} is not a Phaseline server; check the address")
         self._close_after(answer)
         results = document.get("results", ()) if len(self._addresses) > 1 else ()
-        if away := [result for result in results if result.get("code") in LOG_AWAY]:  # of the reports in a batch
+        if away := [result for result in results if result.get("code") in ELSEWHERE]:  # of the reports in a batch
             raise Away(str(away[0].get("error", "")), sent=True, elsewhere=True)
         return document
 
@@ -237,8 +237,9 @@ class Connection:
             code, text = str(document["code"]), str(document["error"])
         except (ValueError, KeyError, TypeError):
             text = f"{self.address.authority} answered HTTP {status}; check the address, or the proxy before it"
-        if status in _TEMPORARY:
-            return Away(text, sent=True, elsewhere=code in LOG_AWAY)
+        elsewhere = code in ELSEWHERE
+        if status in _TEMPORARY or (elsewhere and len(self._addresses) > 1):
+            return Away(text, sent=True, elsewhere=elsewhere)
         if status == _UNAUTHORIZED:
             sent = "rejected the token, which is unknown, revoked or expired"
             problem = sent if "Authorization" in self._headers else "needs a token"

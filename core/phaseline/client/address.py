@@ -7,11 +7,13 @@ from typing import Final, NamedTuple
 
 from phaseline.errors import ConfigError, shown
 
-__all__ = ["DEFAULT_URL", "LOG_AWAY", "Address", "urls_of"]
+__all__ = ["DEFAULT_URL", "ELSEWHERE", "LOG_AWAY", "Address", "urls_of"]
 
 DEFAULT_URL: Final = "ws://127.0.0.1:5100/ws"
 LOG_AWAY: Final = frozenset({"LOG_UNAVAILABLE", "DEPOSED"})
 """Codes of errors of a server that shares its log with others; another one may accept the request."""
+ELSEWHERE: Final = LOG_AWAY | {"READ_ONLY_MIRROR"}
+"""Codes of errors after which the next one of several addresses is used."""
 _DEFAULT_PORT: Final = 5100
 _ALLOWED: Final = "http://host:port, https://host:port, ws://…, wss://… or host:port"
 _SEVERAL: Final = f"{_ALLOWED}; several, separated by commas, if they share a log"

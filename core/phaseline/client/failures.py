@@ -25,12 +25,20 @@ _FORBIDDEN: Final = 403
 _BUSY: Final = frozenset({429, 502, 503, 504})
 
 
-def reason_of(error: BaseException, address: Address) -> str:  # noqa: PLR0911 - one return a kind of error
-    """Return why an attempt to connect to `address` failed, or why the connection was lost."""
+def reason_of(  # noqa: PLR0911 - one return a kind of error
+    error: BaseException, address: Address, setting: str = "PROGRESS_URL"
+) -> str:
+    """Return why an attempt to connect to `address` failed, or why the connection was lost.
+
+    Args:
+        error: The error.
+        address: The address.
+        setting: Where the user has set the address.
+    """
     errors = list(_chain(error))
     for each in errors:
         if isinstance(each, ssl.SSLError):
-            return _tls(each, address)
+            return _tls(each, address, setting)
     first = errors[0]
     match first:
         case trio_websocket.ConnectionClosed():
@@ -81,17 +89,17 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _tls(error: ssl.SSLError, address: Address) -> str:
+def _tls(error: ssl.SSLError, address: Address, setting: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         what = one_line(error.verify_message or str(error))
         if "match" in what.lower() or "IP address" in what:
-            return f"the certificate is not for {address.host}: {what}; use a name in it, in PROGRESS_URL"
+            return f"the certificate is not for {address.host}: {what}; use a name in it, in {setting}"
         return (
             f"the certificate of {address.authority} is not trusted: {what}; "
             "set SSL_CERT_FILE to the certificate, or to that of its authority"
         )
     if error.reason == "WRONG_VERSION_NUMBER":
-        return f"{address.authority} does not speak TLS; use http:// in PROGRESS_URL"
+        return f"{address.authority} does not speak TLS; use http:// in {setting}"
     return f"TLS with {address.authority} failed: {one_line(str(error.reason or error))}"
 
 

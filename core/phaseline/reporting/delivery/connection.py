@@ -6,7 +6,7 @@ import msgspec
 import trio
 import trio_websocket
 
-from phaseline.client.address import LOG_AWAY
+from phaseline.client.address import ELSEWHERE
 from phaseline.client.failures import closed_by_server
 from phaseline.protocol import HOST_STATUS, TOO_BIG
 from phaseline.reporting.delivery.load import LoadMeter
@@ -187,7 +187,7 @@ class Exchange:
                 self._outboxes.answered(None)
             else:
                 code, text = one_line(reply.code, _LONGEST_CODE), one_line(reply.error)
-                if code in LOG_AWAY and not self._alone:
+                if code in ELSEWHERE and not self._alone:
                     raise ConnectionError(text)  # what is in flight is sent to the next server
                 self._outboxes.answered(self._box.refuse(number, code, text, self._received))
             self._news.set()
