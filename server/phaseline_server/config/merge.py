@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from phaseline.errors import ConfigError, shown
+from phaseline_server.config.log_address import SQLITE
 from phaseline_server.config.option import FILE, URL
 from phaseline_server.config.settings import SETTINGS, Settings
 
@@ -107,6 +108,11 @@ class _Merge:
                 self.problems.append(
                     f"tls_key (from {self.sources['tls_key']}) needs tls_cert, which is not set; "
                     f"allowed: {FILE.allowed}"
+                )
+            if settings.follow and settings.log != SQLITE:
+                self.problems.append(
+                    f"follow (from {self.sources['follow']}) is set, and so is log (from {self.sources['log']}); "
+                    "allowed: one of them, as a mirror has its own copy of the log"
                 )
             if not self.problems:
                 return Configuration(settings, self.sources)

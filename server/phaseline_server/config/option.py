@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import inspect
 
+from phaseline.client.address import Address
+from phaseline.errors import ConfigError
 from phaseline_server.config.bind import ALLOWED as ALLOWED_BIND
 from phaseline_server.config.bind import parse_bind
 from phaseline_server.config.log_address import ALLOWED as ALLOWED_LOG
@@ -21,6 +23,7 @@ __all__ = [
     "KEY",
     "LOG",
     "ORIGIN",
+    "SERVER",
     "SIZE",
     "URL",
     "Check",
@@ -91,6 +94,18 @@ def _url(text: str) -> str:
     return text
 
 
+def _server(text: str) -> str:
+    """Return the URL of a server as users open it: with http, and without the path of its WebSocket."""
+    text = text.strip()
+    if not text:
+        return text
+    try:
+        address = Address.parse(text)
+    except ConfigError as error:
+        raise ValueError(text) from error
+    return f"{'https' if address.tls else 'http'}://{address.authority}{address.path.removesuffix('/ws')}"
+
+
 def _key(text: str) -> str:
     if not all("!" <= character <= "~" for character in text.strip()):
         raise ValueError(text)
@@ -104,6 +119,7 @@ HOST = Check(_host, "a host name or IP address (IPv6 in brackets) without a port
 LOG = Check(parse_log_address, ALLOWED_LOG, hide_password)
 KEY = Check(_key, "printable ASCII without spaces")
 ORIGIN = Check(_origin, "an origin as browsers send it, e.g. https://dash.example.org or http://box:3000, or null")
+SERVER = Check(_server, "http://host:port, https://host/path, ws://…, wss://… or host:port")
 SIZE = Check(_size, f"WIDTHxHEIGHT in pixels, each {_SMALLEST_SIDE} to {_LARGEST_SIDE}, e.g. 1024x1024")
 URL = Check(_url, "an http or https URL without user and password, e.g. https://api.openai.com/v1")
 

@@ -10,7 +10,20 @@ import msgspec
 
 from phaseline.model.events import MAX_PHASES
 from phaseline.model.job import MAX_KEPT_BYTES
-from phaseline_server.config.option import BIND, DIRECTORY, FILE, HOST, KEY, LOG, ORIGIN, SIZE, URL, about, settings_of
+from phaseline_server.config.option import (
+    BIND,
+    DIRECTORY,
+    FILE,
+    HOST,
+    KEY,
+    LOG,
+    ORIGIN,
+    SERVER,
+    SIZE,
+    URL,
+    about,
+    settings_of,
+)
 
 __all__ = ["SETTINGS", "Settings"]
 
@@ -63,6 +76,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "URL",
             "Address at which other servers of a shared log reach this one. [the first listen address]",
             URL,
+        ),
+    ] = ""
+    follow: Annotated[
+        str,
+        about(
+            _DATA,
+            "URL",
+            "Address of another server, of which this one is a read-only mirror.",
+            SERVER,
+        ),
+    ] = ""
+    follow_token: Annotated[
+        str,
+        about(
+            _DATA,
+            "TOKEN",
+            "Token for that server; set PHASELINE_FOLLOW_TOKEN to hide it from process lists. [PROGRESS_TOKEN, or "
+            "~/.config/phaseline/token]",
+            KEY,
+            secret=True,
         ),
     ] = ""
     done_ttl: Annotated[

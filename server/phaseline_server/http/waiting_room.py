@@ -39,6 +39,14 @@ class Waiting:
             )
         return str(self.error) != before
 
+    def mirror(self, source: str, problem: str) -> None:
+        """Note that this server is a mirror without a copy so far, as the source has this problem."""
+        self.standing = Standing("mirror", leader=source)
+        why = f"the source is away: {problem}" if problem else "the copy is being made"
+        self.error = LogUnavailable(
+            f"this server mirrors {source}, and has no copy so far; {why}; send the request again later"
+        )
+
 
 def make_waiting_room(waiting: Waiting) -> QuartTrio:
     """Return the app, which reads `waiting` for each request."""

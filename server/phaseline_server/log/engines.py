@@ -10,12 +10,13 @@ from phaseline.errors import ConfigError
 from phaseline_server.config.log_address import SQLITE
 from phaseline_server.errors import JournalUnusable, LogUnavailable
 from phaseline_server.log.feed import Feed
+from phaseline_server.log.mirrored import MirrorEngine
 from phaseline_server.log.protocol import Retention, Standing, Store
 from phaseline_server.log.secret_store import DOCUMENTS, SecretStore, document_of, entries_of
-from phaseline_server.log.sqlite import SqliteCopy, SqliteStore
+from phaseline_server.log.sqlite import MirrorJournal, SqliteCopy, SqliteStore
 from phaseline_server.log.tables import COLUMNS, CopiedLog, CopyWriter
 
-__all__ = ["copy_log", "open_feed", "open_secrets", "open_store"]
+__all__ = ["copy_log", "open_feed", "open_mirror", "open_secrets", "open_store"]
 
 
 @asynccontextmanager
@@ -103,6 +104,16 @@ def open_secrets(address: str) -> SecretStore:
     with _explained():
         from phaseline_server.log.postgres import PostgresSecrets  # noqa: PLC0415 (may be missing)
     return PostgresSecrets(address)
+
+
+async def open_mirror(data_dir: Path, limits: Retention) -> MirrorEngine:
+    """Open the copy of another server's log; it is created if it is missing.
+
+    Raises:
+        JournalUnusable: It is corrupt, newer than this program, or in use by another server; it is left as it is.
+        DiskFull: There is no room to open it.
+    """
+    return await trio.to_thread.run_sync(MirrorJournal.open, data_dir, limits)
 
 
 @contextmanager

@@ -1,11 +1,12 @@
-"""A server that follows: it serves every read from the feed of a shared log, and sends reports to the leader."""
+"""A server that follows: it serves every read from the feed of a log that another server writes."""
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import trio
 from quart_trio import QuartTrio
 
-from phaseline.eta import EmaEngine
+from phaseline.eta import EmaEngine, Engine
 from phaseline.model.statistics import Statistics
 from phaseline_server.access.keeper import Keeper
 from phaseline_server.access.views import JobsView
@@ -17,11 +18,11 @@ from phaseline_server.http.clients import Clients
 from phaseline_server.http.leader_link import open_leader_link
 from phaseline_server.http.services import Services
 from phaseline_server.jobs.courses import Courses
-from phaseline_server.jobs.followed import FollowedJobs, decode_followed
+from phaseline_server.jobs.followed import FollowedJobs, Leader, decode_followed
 from phaseline_server.jobs.local_day import day_of
 from phaseline_server.jobs.output import Outputs
 from phaseline_server.jobs.output_storage import OutputStorage
-from phaseline_server.jobs.tracker import now
+from phaseline_server.jobs.tracker import Clock, now
 from phaseline_server.learning.boxes import Boxes
 from phaseline_server.learning.learner import Learning
 from phaseline_server.log.feed import Feed
@@ -31,27 +32,59 @@ from phaseline_server.pictures.runs import Runs
 from phaseline_server.pictures.studio import open_studio
 from phaseline_server.pictures.thumbnails import Thumbnails
 
-__all__ = ["follow"]
+__all__ = ["Show", "Upstream", "follow", "follow_feed"]
 
 Show = Callable[[trio.Nursery, Services, QuartTrio], Awaitable[None]]
 
 
+class Upstream(Leader, Protocol):
+    """The way to the server that writes the log."""
+
+    def attach(self, app: QuartTrio, applied: Callable[[int], Awaitable[None]]) -> None:
+        """Answer those requests of `app` that are that server's; `applied` waits until a message is visible here."""
+        ...
+
+
 async def follow(feed: Feed, settings: Settings, keeper: Keeper, door: Door, show: Show) -> None:
+    """Follow an open feed of a shared log, and serve it until cancelled; reports go to the leader.
+
+    The arguments and errors are those of `follow_feed`.
+    """
+    async with open_leader_link(lambda: feed.standing, keeper.server_pass) as link, trio.open_nursery() as nursery:
+        nursery.start_soon(link.run)
+        nursery.start_soon(link.send_hosts)
+        await follow_feed(feed, link, settings, keeper, door, show)
+
+
+async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
+    feed: Feed,
+    link: Upstream,
+    settings: Settings,
+    keeper: Keeper,
+    door: Door,
+    show: Show,
+    *,
+    engine: Engine | None = None,
+    clock: Clock = now,
+) -> None:
     """Follow an open feed, and serve it until cancelled.
 
     Args:
         feed: The feed.
+        link: The way to the server that writes the log.
         settings: The configuration.
         keeper: The tokens.
         door: The door of its clients.
         show: Shows an app to them; called once it is ready.
+        engine: Estimates what remains of jobs. [the one of `settings`]
+        clock: Returns the time of which jobs are shown.
 
     Raises:
         LogReplaced: The log does not continue what was read from it.
         LogUnavailable: The database can't be reached at the start.
         JournalFailed: The storage failed.
     """
-    present = now()
+    present = clock()
     retention_s = max(settings.retention, settings.done_ttl)
     start = await feed.start(present.wall_ns - round(retention_s * 1e9), settings.max_jobs, day_of(present.wall_ns))
     statistics = Statistics(start.kept.averages, *start.kept.counts)
@@ -59,19 +92,18 @@ async def follow(feed: Feed, settings: Settings, keeper: Keeper, door: Door, sho
     OutputStorage(feed, outputs).restore(start.learned)  # takes them out; the leader has the present ones
     learning.restore(start.learned)
     courses = Courses(learning)
-    async with (
-        open_leader_link(lambda: feed.standing, keeper.server_pass) as link,
-        open_studio(settings) as studio,
-        trio.open_nursery() as nursery,
-    ):
+    if engine is None:
+        engine = EmaEngine(statistics) if settings.eta_engine == "ema" else learning.model
+    async with open_studio(settings) as studio, trio.open_nursery() as nursery:
         jobs = FollowedJobs(
             link,
             log=Log(feed, settings.history, settings.queue, settings.max_memory // 4),
-            engine=EmaEngine(statistics) if settings.eta_engine == "ema" else learning.model,
+            engine=engine,
             statistics=statistics,
             max_jobs=settings.max_jobs,
             max_bytes=settings.max_memory // 4 * 3,
             bounds=(settings.max_phases, settings.max_job_bytes),
+            clock=clock,
             jobs=await trio.to_thread.run_sync(decode_followed, start.kept.records, present),
             listener=courses,
             ends=start.ends,
@@ -80,10 +112,11 @@ async def follow(feed: Feed, settings: Settings, keeper: Keeper, door: Door, sho
         nursery.start_soon(jobs.run_retention, retention_s)
         nursery.start_soon(jobs.log.run_fan_out)
         nursery.start_soon(learning.run_followed)
-        nursery.start_soon(link.run)
-        nursery.start_soon(link.send_hosts)
         nursery.start_soon(keeper.run)
-        gallery = Gallery(studio)
+        gallery, boxes = Gallery(studio), Boxes(jobs, learning.boxes)
+        if settings.follow:  # nobody else does it
+            nursery.start_soon(boxes.run)
+            nursery.start_soon(jobs.log.run_pruning, clock)
         services = Services(
             settings=settings,
             tracker=JobsView(jobs, keeper, outputs),
@@ -93,7 +126,7 @@ async def follow(feed: Feed, settings: Settings, keeper: Keeper, door: Door, sho
             closing=trio.Event(),
             keeper=keeper,
             learning=learning,
-            boxes=Boxes(jobs, learning.boxes),
+            boxes=boxes,
             clients=Clients(most=settings.max_connections),
             answers=AnswerBudget(settings.answer_bytes),
             courses=courses,

@@ -44,6 +44,7 @@ from phaseline_server.runtime.entrance import Entrance, Reception, first_of
 from phaseline_server.runtime.keeping import open_keeper
 from phaseline_server.runtime.listening import reload_at_hangup
 from phaseline_server.runtime.logging_setup import announce_data_dir, configure_logs
+from phaseline_server.runtime.mirror import serve_mirror
 from phaseline_server.runtime.restore import restore
 from phaseline_server.runtime.signals import watch_signals
 from phaseline_server.runtime.systemd import attend
@@ -118,6 +119,8 @@ async def serve(
     try:
         async with open_keeper(settings, data_dir, partial(check_exposure, settings, listeners)) as keeper:
             entrance = Entrance(settings, listeners, task_status)
+            if settings.follow:
+                await serve_mirror(entrance, listeners, keeper)
             while True:
                 try:
                     await _serve_while_leading(entrance, settings, data_dir, keeper)

@@ -34,7 +34,9 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
         standing = services.tracker.log.standing
         report["role"] = standing.role
         if standing.term:
-            report |= {"term": standing.term, "leader": standing.leader, "lagSeconds": standing.lag_s}
+            report["term"] = standing.term
+        if standing.role != "single":
+            report |= {"leader": standing.leader, "lagSeconds": standing.lag_s}
         grant = CURRENT.get().grant
         if grant is not None and grant.reads_all:
             counts = services.tracker.counts()

@@ -19,7 +19,8 @@ __all__ = ["ServerList", "add_handlers"]
 class ServerItem(msgspec.Struct, kw_only=True):
     """A server. `lagSeconds` is null while it is unknown.
 
-    A server that has not registered for more than 3 s is `away`. Ten minutes later it is not listed any more.
+    A server that has not registered for more than 3 s is `away`. Ten minutes later it is not listed any more. A mirror
+    lists itself and its source, which is `away` if it has been silent for more than 3 s; its `version` is not known.
     """
 
     address: str

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 import structlog
 
@@ -48,6 +48,8 @@ class Journal:
         oldest: The number of the oldest message of this epoch that is kept, `top + 1` if there is none.
     """
 
+    FILE: ClassVar[str] = NAME
+
     def __init__(self, path: Path, limits: Retention, lock: DirectoryLock) -> None:
         """Use `open`."""
         self.path = path
@@ -74,7 +76,7 @@ class Journal:
             JournalUnusable: It is corrupt, newer than this program, or in use by another server; it is left as it is.
             DiskFull: There is no room to open it.
         """
-        path = data_dir / NAME
+        path = data_dir / cls.FILE
         journal = cls(path, limits or Retention(), DirectoryLock(path.with_suffix(".lock")))
         try:
             with opening(path):

@@ -1,0 +1,188 @@
+"""A mirror shows what its source last sent, also while the source is away, and after a restart of its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from tests.server.runtime.test_following import differences
+from tests.server.runtime.test_shared_log import folder
+from tests.support.crashing import Crashing, crashing
+from tests.support.listening import listening
+from tests.support.ports import free_port
+from tests.support.resuming import by_sse, by_websocket
+
+PATHS = ["/progress/jobs", "/progress/active", "/progress/job/a", "/progress/job/b", "/progress/totals"]
+
+
+async def shows(mirror: Crashing, source: Crashing) -> None:
+    """Return once a mirror has all that its source has."""
+    position = (await source.get("/ws/status"))["position"]
+    await is_at(mirror, position)
+
+
+async def is_at(mirror: Crashing, position: dict[str, Any]) -> None:
+    """Return once a mirror shows a position, and lacks nothing."""
+    while True:
+        answer = await mirror.client.get("/ws/status")
+        arrived = answer.status_code == 200 and answer.json()["position"] == position
+        if arrived and (await mirror.get("/health"))["lagSeconds"] == 0:
+            return
+
+
+@asynccontextmanager
+async def mirror_of(url: str, data_dir: Path, *flags: str) -> AsyncIterator[Crashing]:
+    """Run a mirror of the server at `url`."""
+    async with crashing(data_dir, "--follow", url, *flags) as mirror:
+        yield mirror
+
+
+async def some_jobs(source: Crashing) -> None:
+    """Report a job that is active and one that has ended."""
+    await source.report("start", "a", name="first", phases=["one", "two"], host="box-7")
+    await source.report("report", "a", stage="one", progress=40)
+    await source.report("start", "b", name="second", workflow="w")
+    await source.report("report", "b", stage="x", progress=50)
+    await source.report("complete", "b", result={"x": 1})
+
+
+async def test_a_mirror_answers_as_its_source_does(tmp_path: Path) -> None:
+    async with crashing(folder(tmp_path, "source")) as source:
+        await some_jobs(source)
+        async with mirror_of(source.server.url, folder(tmp_path, "mirror")) as mirror:
+            await shows(mirror, source)
+            await source.report("report", "a", stage="two", progress=10)
+            await source.report("complete", "a", success=False, result={"error": "no"})
+            await source.post("/ws/broadcast", channel="notes", message={"type": "note", "text": "x"})
+            await source.report("dismiss", "a")
+            await source.report("start", "c")
+            await shows(mirror, source)
+            assert await mirror.events() == await source.events()
+            for path in [*PATHS, "/progress/job/c", "/progress/hosts", "/metrics/phases"]:
+                found = list(differences(await mirror.get(path), await source.get(path)))
+                assert not found, (path, found)
+            health = await mirror.get("/health")
+            assert (health["role"], health["leader"], health["lagSeconds"]) == ("mirror", source.server.url, 0)
+            assert (await mirror.client.get("/health", params={"check": "readiness"})).status_code == 200
+
+
+@pytest.mark.slow
+async def test_a_mirror_keeps_showing_while_its_source_is_away_and_resumes_without_a_gap(tmp_path: Path) -> None:
+    address, data, copy = f"127.0.0.1:{free_port()}", folder(tmp_path, "source"), folder(tmp_path, "mirror")
+    bind = ("--bind", address)
+    async with crashing(data, *bind) as source:
+        for number in range(3):
+            await source.report("start", f"past-{number}", phases=["one", "two"])
+            await source.report("report", f"past-{number}", stage="one")
+            await source.report("report", f"past-{number}", stage="two")
+            await source.report("complete", f"past-{number}")
+        await some_jobs(source)
+        async with mirror_of(address, copy) as mirror:
+            await shows(mirror, source)
+            before = await mirror.job("a")
+            assert before["eta_seconds"] > 0
+            seen = (await mirror.get("/ws/status"))["position"]
+            await source.kill()
+            away = await until_away(mirror)
+            assert (away["name"], away["state"], away["percent"]) == ("first", "active", before["percent"])
+            still = await mirror.job("a")
+            assert still["elapsed_seconds"] == away["elapsed_seconds"]  # nobody knows whether it goes on
+            assert still["eta_seconds"] is still["finish_at"] is None
+            async with crashing(data, *bind) as again:
+                await again.report("report", "a", stage="two", progress=10)
+                await shows(mirror, again)
+                assert await mirror.events() == await again.events()
+                url = mirror.server.url
+                async with by_websocket(url, seen["epoch"], seen["seq"]) as resumed:
+                    assert resumed.recovered is True
+                assert (await mirror.job("a"))["state"] == "active"
+                await again.kill()
+        # The mirror is restarted without its source.
+        async with mirror_of(address, copy) as mirror:
+            health = await mirror.get("/health")
+            assert health["role"] == "mirror"
+            assert health["lagSeconds"] > 0
+            job = await mirror.job("a")
+            assert (job["name"], job["state"], job["current_stage"], job["eta_seconds"]) == (
+                "first",
+                "active",
+                "two",
+                None,
+            )
+            assert (await mirror.job("b"))["state"] == "completed"
+            assert (await mirror.get("/ws/status"))["position"]["epoch"] == seen["epoch"]
+            later = await mirror.get("/health")
+            assert later["lagSeconds"] > health["lagSeconds"]
+
+
+async def until_away(mirror: Crashing) -> dict[str, Any]:
+    """Return job `a` once the mirror knows that its source is away."""
+    while (await mirror.get("/health"))["lagSeconds"] < 5.5:
+        await trio.lowlevel.checkpoint()
+    return await mirror.job("a")
+
+
+async def test_a_source_with_another_log_is_copied_anew(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    bind = ("--bind", address)
+    async with crashing(folder(tmp_path, "one"), *bind) as source:
+        await some_jobs(source)
+        async with mirror_of(address, folder(tmp_path, "mirror")) as mirror:
+            await shows(mirror, source)
+            old = (await mirror.get("/ws/status"))["position"]
+            await source.kill()
+            assert (await mirror.job("a"))["name"] == "first"
+            async with crashing(folder(tmp_path, "other"), *bind) as other:
+                await other.report("start", "z", name="another")
+                await shows(mirror, other)
+                assert (await mirror.job("z"))["name"] == "another"
+                assert (await mirror.client.get("/progress/job/a")).status_code == 404
+                answer = await mirror.get("/progress/events", since=f"{old['epoch']}/{old['seq']}")
+                assert answer["recovered"] is False
+
+
+async def test_a_mirror_rejects_what_only_its_source_can_do(tmp_path: Path) -> None:
+    async with crashing(folder(tmp_path, "source")) as source:
+        await some_jobs(source)
+        async with mirror_of(source.server.url, folder(tmp_path, "mirror")) as mirror:
+            await shows(mirror, source)
+            url = source.server.url
+            answer = await mirror.client.post("/progress/report", json={"job_id": "a", "stage": "one"})
+            assert (answer.status_code, answer.json()["code"]) == (403, "READ_ONLY_MIRROR")
+            assert answer.json()["error"] == (
+                f"this server is a read-only mirror of {url}; send reports and changes there"
+            )
+            assert "Retry-After" not in answer.headers
+            session = (await mirror.post("/ws/handshake"))["client_id"]
+            message = {"type": "job_progress", "job_id": "a", "stage": "one"}
+            sent = await mirror.client.post("/ws/send", json={"client_id": session, "message": message})
+            assert sent.json()["code"] == "READ_ONLY_MIRROR"
+            async with listening(mirror.server.url) as listener:
+                await listener.say("job_progress", job_id="a", stage="one", producer="p", producer_seq=1)
+                refused = await listener.hear("error")
+                assert (refused["code"], refused["producer_seq"]) == ("READ_ONLY_MIRROR", 1)
+                await listener.say("host_status", host="h", load=1.0, processors=1)
+                assert (await listener.hear("error"))["code"] == "READ_ONLY_MIRROR"
+                await listener.say("follow")  # neither is it a source
+                assert (await listener.hear("error"))["code"] == "READ_ONLY_MIRROR"
+            for path in ("/gallery", "/progress/job/a/output", "/series"):
+                answer = await mirror.client.get(path)
+                assert (answer.status_code, answer.json()["code"]) == (404, "NOT_MIRRORED"), path
+
+
+async def test_a_mirror_serves_live_streams(tmp_path: Path) -> None:
+    async with crashing(folder(tmp_path, "source")) as source:
+        await some_jobs(source)
+        async with mirror_of(source.server.url, folder(tmp_path, "mirror")) as mirror:
+            await shows(mirror, source)
+            async with listening(mirror.server.url, "jobs", snapshot=True) as listener:
+                state = await listener.hear("snapshot")
+                assert {job["job_id"] for job in state["jobs"]} == {"a", "b"}
+                seq = await source.report("report", "a", stage="one", progress=77)
+                live = await listener.hear("job_progress")
+                assert (live["seq"], live["progress"], live["epoch"]) == (seq, 77, state["epoch"])
+            async with by_sse(mirror.server.url, state["epoch"], state["seq"]) as resumed:
+                assert resumed.recovered is True
