@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
+from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url, wrap_client_stream
 
 Said = dict[str, Any]
 
@@ -82,3 +82,22 @@ async def listening(where: httpx.AsyncClient | str, *channels: str, **options: o
         finally:
             # trio-websocket leaves it open when the server has closed first.
             await trio.aclose_forcefully(socket._stream)
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Listener]:
+    """Connect to a server's `/ws`; at the end, the connection is dropped without a close frame."""
+    host = httpx.URL(url).netloc.decode()
+    # With room for all that comes: trio-websocket does not close one whose messages are not taken.
+    room: dict[str, Any] = {"max_message_size": 2**26, "message_queue_size": 100_000}
+    # A stream of our own, as trio-websocket leaves it open if the handshake fails or the server closes first.
+    async with (
+        await trio.open_tcp_stream("127.0.0.1", httpx.URL(url).port or 80) as stream,
+        trio.open_nursery() as nursery,
+    ):
+        listener = Listener(await wrap_client_stream(nursery, stream, host, "/ws", **room))
+        listener.welcome = await listener.hear("connection_established")
+        try:
+            yield listener
+        finally:
+            nursery.cancel_scope.cancel()

@@ -9,9 +9,8 @@ from typing import Any
 import h11
 import httpx
 import trio
-from trio_websocket import wrap_client_stream
 
-from tests.support.listening import Listener
+from tests.support.listening import connected
 from tests.support.servers import client_of
 
 Said = dict[str, Any]
@@ -55,33 +54,21 @@ Resume = Callable[..., AbstractAsyncContextManager[Resumed]]
 
 @asynccontextmanager
 async def by_websocket(url: str, epoch: str, seq: int, channels: str = CHANNELS) -> AsyncIterator[Resumed]:
-    host = httpx.URL(url).netloc.decode()
-    # With room for all that comes: trio-websocket does not close one whose messages are not taken.
-    room: dict[str, Any] = {"max_message_size": 2**26, "message_queue_size": 100_000}
-    # A stream of our own, as trio-websocket leaves it open if the handshake fails or the server closes first.
-    async with (
-        await trio.open_tcp_stream("127.0.0.1", httpx.URL(url).port or 80) as connection,
-        trio.open_nursery() as nursery,
-    ):
-        listener = Listener(await wrap_client_stream(nursery, connection, host, "/ws", **room))
-        await listener.hear("connection_established")
+    async with connected(url) as listener:
 
         async def messages() -> AsyncGenerator[Said, None]:
             while True:
                 yield await listener.hear()
 
-        try:
-            async with aclosing(messages()) as stream:
-                confirmed = await listener.subscribe(*channels.split(","), since={"epoch": epoch, "seq": seq})
-                if confirmed["recovered"]:
-                    assert confirmed["position"] == {"epoch": epoch, "seq": seq}
-                    yield Resumed(True, stream)
-                    return
-                state = await listener.hear("snapshot")
-                assert state["recovered"] is False
-                yield lost(state["jobs"], state["seq"], stream)
-        finally:
-            nursery.cancel_scope.cancel()
+        async with aclosing(messages()) as stream:
+            confirmed = await listener.subscribe(*channels.split(","), since={"epoch": epoch, "seq": seq})
+            if confirmed["recovered"]:
+                assert confirmed["position"] == {"epoch": epoch, "seq": seq}
+                yield Resumed(True, stream)
+                return
+            state = await listener.hear("snapshot")
+            assert state["recovered"] is False
+            yield lost(state["jobs"], state["seq"], stream)
 
 
 # ---------------------------------------------------------------------------------------- /events
@@ -96,7 +83,8 @@ async def body_of(stream: trio.SocketStream, connection: h11.Connection) -> Asyn
         elif isinstance(event, h11.Data):
             yield bytes(event.data)
         elif isinstance(event, h11.Response):
-            assert event.status_code == 200
+            if event.status_code != 200:
+                raise ConnectionRefusedError(f"status {event.status_code}")
         else:
             return
 
@@ -127,7 +115,10 @@ async def by_sse(url: str, epoch: str, seq: int, channels: str = CHANNELS) -> As
     ):
         await socket.send_all((connection.send(asked) or b"") + (connection.send(h11.EndOfMessage()) or b""))
         # Whether it was resumed is known with the first event, so that is read when it is needed.
-        first = [await anext(events)]
+        try:
+            first = [await anext(events)]
+        except StopAsyncIteration:
+            raise ConnectionResetError("the server ended the stream before its first event") from None
 
         async def messages() -> AsyncGenerator[Said, None]:
             for _, name, document in first:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import h11
 import httpx
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError
@@ -21,6 +22,7 @@ _LOST = (
     trio.ClosedResourceError,
     trio.TooSlowError,
     httpx.TransportError,
+    h11.RemoteProtocolError,
 )
 
 
@@ -40,6 +42,7 @@ class Roaming:
         self._urls = urls
         self._resume = resume
         self._epoch = epoch
+        self._received = trio.Event()
 
     async def read(self, take: Callable[[dict[str, Any]], bool]) -> None:
         """Pass each message of the stream to `take`, until that returns True."""
@@ -61,6 +64,14 @@ class Roaming:
                 if "seq" not in message:  # about the connection, such as its end
                     continue
                 self.seq = message["seq"]
-                if take(message):
+                finished = take(message)
+                self._received.set()
+                if finished:
                     return True
         return False
+
+    async def wait(self, seq: int) -> None:
+        """Wait until it has received message `seq`."""
+        while self.seq < seq:
+            self._received = trio.Event()
+            await self._received.wait()
