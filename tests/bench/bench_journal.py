@@ -132,9 +132,9 @@ def post_all(server: Server, posts: list[list[bytes]]) -> tuple[float, float, fl
     return time.perf_counter() - begun, time.process_time() - ours, server.cpu - theirs
 
 
-def measure_ack(rate: int, seconds: float) -> None:
+def measure_ack(rate: int, seconds: float, *flags: str) -> None:
     """How long an acknowledgement takes at a steady pace."""
-    with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as server:
+    with tempfile.TemporaryDirectory() as directory, serving(Path(directory), *flags) as server:
         start_jobs(server, ["job_0"])
         sock = connect(server.port)
         sock.sendall(frame(b'{"type":"register","client_type":"bench","acks":true}'))
