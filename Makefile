@@ -12,11 +12,11 @@ unexport PYTHONDONTWRITEBYTECODE # tests start the server hundreds of times; com
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all check check-page bench torture requirements clean FORCE
+.PHONY: help demo test test-all check check-page bench torture torture-cluster requirements clean FORCE
 
 help: ## what can be made
 	@echo "Phaseline: make <target>"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.installed ## a server, real work, and the terminal view on it (plain lines without a terminal)
 	@$(BIN)/python examples/demo.py $(ARGS)
@@ -47,6 +47,9 @@ bench: $(VENV)/.installed-dev ## the benchmarks, one after the other, with their
 
 torture: $(VENV)/.installed-dev ## kill a server a thousand times under load; what it acknowledged must be there
 	@$(BIN)/python -m tests.bench.torture $(ARGS)
+
+torture-cluster: $(VENV)/.installed-dev ## kill and stop leaders of a shared log, and fail its database over, under load
+	@$(BIN)/python -m tests.bench.torture_cluster $(ARGS)
 
 # Universal: one file for Python 3.11 and later on every platform. The second takes its versions from the first.
 COMPILE = $(BIN)/python -m uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
