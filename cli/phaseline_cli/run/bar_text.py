@@ -13,9 +13,10 @@ __all__ = ["Found", "found_in", "is_named_progress", "looks_like_bar"]
 _PERCENT: Final = re.compile(r"(?<![\d.,])(\d{1,3}(?:[.,]\d+)?) ?(?:%|percent\b)(?!\w)")
 # The output may be anything, so each pattern takes linear time: numbers have at most 31 characters, and a match can't
 # begin within what it could also have begun before.
-_COUNT: Final = re.compile(r"(?<![\w./:-])(\d[\d,]{0,30}) ?(?:/| of ) ?(\d[\d,]{0,30})(?![\w/-]|:\S|\.\d)")
+_COUNT: Final = re.compile(r"(?<![\w./:-])(?<!\d,)(\d[\d,]{0,30}) ?(?:/| of ) ?(\d[\d,]{0,30})(?![\w/-]|:\S|\.\d)")
 _SIZES: Final = re.compile(
-    r"(?<![\w.])(\d[\d.,]{0,30}) ?([kKMGT]i?B?|[bB]|bytes)? ?(?:/| of ) ?(\d[\d.,]{0,30}) ?([kKMGT]i?B?|[bB]|bytes)\b"
+    r"(?<![\w.])(?<!\d,)(\d[\d.,]{0,30}) ?([kKMGT]i?B?|[bB]|bytes)? ?(?:/| of ) ?"
+    r"(\d[\d.,]{0,30}) ?([kKMGT]i?B?|[bB]|bytes)\b"
 )
 _MOST: Final = 8
 """Numbers of a line that are looked at."""
