@@ -1,10 +1,11 @@
 """Disks that are full, closed or gone: a clear error, and what was there stays as it was."""
 
 import os
-import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -82,25 +83,30 @@ def test_a_full_disk_leaves_the_old_picture_and_no_part_of_the_new_one(storage: 
     assert storage.read_annotated(*KEY) == bytes(50_000)
 
 
-def test_folders_without_permission_are_an_error(storage: Storage, tmp_path: Path) -> None:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Return a folder that every user gets to; pytest's own are closed to others."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_folders_without_permission_are_an_error(open_folder: Path) -> None:
+    storage = Storage(open_folder)
     storage.write_picture("annotated", *KEY, b"annotated")
-    # Root may write anywhere, so as root it is tried as nobody, who must get as far as our folder.
-    user = 65_534 if os.geteuid() == 0 else None
-    if user is not None:
-        for folder in (tmp_path, *tmp_path.parents[:3]):
-            if not folder.stat().st_mode & stat.S_IXOTH:
-                folder.chmod(0o755)
-    closed = tmp_path / "output" / "simple" / "annotated"
+    user = 65_534 if os.geteuid() == 0 else None  # root may write anywhere, so as root it is tried as nobody
+    closed = open_folder / "output" / "simple" / "annotated"
     closed.chmod(0o555)
     try:
-        reported = [attempt(call, tmp_path, user=user) for call in (WRITE, "remove('simple', '0xabc')")]
+        reported = [attempt(call, open_folder, user=user) for call in (WRITE, "remove('simple', '0xabc')")]
         assert all(
             text.startswith("DATA_DIR_ERROR ") and "cannot write" in text and "Permission denied" in text
             for text in reported
         )
         closed.chmod(0)
         calls = ("annotated_exists('simple', '0xabc')", "read_annotated('simple', '0xabc')", "gallery()")
-        reported = [attempt(call, tmp_path, user=user) for call in calls]
+        reported = [attempt(call, open_folder, user=user) for call in calls]
         assert all(
             text.startswith("DATA_DIR_ERROR ") and "cannot read" in text and "Permission denied" in text
             for text in reported
