@@ -103,6 +103,7 @@ def ended(env: Env) -> Any:
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 async def test_jobs_run_one_after_the_other_and_keep_output_and_exit_code(env: Env, tmp_path: Path) -> None:
     order = tmp_path / "order"
     await add(env, "a", f"echo a >> {order}; echo first; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; exit 3")
@@ -155,6 +156,7 @@ async def test_a_job_whose_process_was_killed_is_failed_and_not_run_again(env: E
     assert runs.read_text().split() == [str(shell)]
 
 
+@pytest.mark.slow
 async def test_slots_run_at_the_same_time_and_a_paused_queue_starts_nothing(env: Env, tmp_path: Path) -> None:
     waits = f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
     assert (await phaseline(env, "queue", "pause")).code == 0

@@ -185,6 +185,7 @@ async def test_a_reporter_delivers_what_commands_kept(env: Env, tmp_path: Path) 
     assert found == ["job_started", "job_completed"]
 
 
+@pytest.mark.slow
 async def test_commands_at_the_same_time_lose_nothing(env: Env, tmp_path: Path) -> None:
     script = 'for i in 1 2 3; do "$0" report job-$1 $i --phase p-$i -q || exit 1; done; "$0" done job-$1 -q'
     jobs = [f"job-{number}" for number in range(6)]

@@ -242,6 +242,7 @@ def test_a_program_that_names_its_progress_knows_better_than_its_bars() -> None:
     assert reader.progress.now.fraction == 0.2
 
 
+@pytest.mark.slow
 async def test_a_bar_of_a_job_and_the_streams_beside_it(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     async with server_process(folder(tmp_path)) as server:
         env["PROGRESS_URL"] = server.url

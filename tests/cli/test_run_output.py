@@ -44,6 +44,7 @@ async def test_output_is_sent_while_the_command_runs_and_kept_after_it(
                 await run(phaseline, env, "--", "true")
 
 
+@pytest.mark.slow
 async def test_output_of_a_time_without_a_server_arrives_with_the_next_run(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:

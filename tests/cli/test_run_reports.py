@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import trio
 
 from phaseline_cli.run.command import name_of, series_of, workflow_of
@@ -46,6 +47,7 @@ async def jobs(url: str) -> dict[str, dict[str, Any]]:
         }
 
 
+@pytest.mark.slow
 async def test_phases_and_the_end_arrive(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     async with server_process(folder(tmp_path), bind=env["PROGRESS_URL"].removeprefix("http://")) as server:
         assert await run(phaseline, env, "--id", "bars", "--", sys.executable, "-c", BARS) == 0
@@ -109,6 +111,7 @@ def test_without_a_server_nothing_is_printed(phaseline: str, env: dict[str, str]
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
+@pytest.mark.slow
 async def test_a_job_has_the_facts_about_its_command_that_the_user_allows(
     phaseline: str, env: dict[str, str], tmp_path: Path
 ) -> None:

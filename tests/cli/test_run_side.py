@@ -58,6 +58,7 @@ async def test_a_program_reports_through_its_descriptor(phaseline: str, env: dic
     assert [stage["name"] for stage in found["shell"]["stages"]] == ["upload"]
 
 
+@pytest.mark.slow
 async def test_a_run_inside_of_a_job_is_a_phase_of_it(phaseline: str, env: dict[str, str], tmp_path: Path) -> None:
     script = (
         f"{phaseline} run -- {sys.executable} -c 'import time; time.sleep(2)'; "
@@ -79,6 +80,7 @@ async def test_a_run_inside_of_a_job_is_a_phase_of_it(phaseline: str, env: dict[
     assert [error["error_message"] for error in found["outer"]["errors"]] == ["upload: Error: no route"]
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ffmpeg")
 async def test_injection_changes_neither_streams_nor_files_nor_the_exit_code_of_ffmpeg(
     phaseline: str, env: dict[str, str], tmp_path: Path

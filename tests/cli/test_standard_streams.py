@@ -34,6 +34,7 @@ def redirected(env: Env, arguments: list[str], redirection: str) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unbuffered", "commands"), [("", PRINTING), ("1", PRINTING[:2])])
 async def test_output_that_can_not_be_written_is_one_line_and_exit_code_1(
     here: Env, unbuffered: str, commands: list[list[str]]
@@ -64,12 +65,14 @@ async def test_a_closed_stream_is_closed_for_a_command_too(
     assert set((tmp_path / "open").read_text().split()) == stays
 
 
+@pytest.mark.slow
 async def test_a_reader_that_has_gone_ends_every_command_silently(here: Env) -> None:
     for arguments in PRINTING:
         ran = redirected(here, arguments, "| true; exit ${PIPESTATUS[0]}")
         assert (ran.code in {0, 141}, ran.err) == (True, ""), arguments  # 0 if it was written before
 
 
+@pytest.mark.slow
 async def test_json_is_all_that_is_printed(here: Env) -> None:
     for arguments in PRINTING:
         if "--json" in arguments:
@@ -87,6 +90,7 @@ async def test_json_is_all_that_is_printed(here: Env) -> None:
     assert (both.code, both.out) == (2, "")
 
 
+@pytest.mark.slow
 async def test_list_shows_the_phase_in_which_a_job_ended(here: Env) -> None:
     for words in (["start", "c", "--id", "c", "--phases", "a,b"], ["phase", "c", "a"], ["fail", "c"]):
         await phaseline(here, *words)

@@ -26,6 +26,7 @@ def stages(status: dict[str, Any]) -> list[tuple[str, str]]:
     return [(stage["name"], stage["state"]) for stage in status["stages"]]
 
 
+@pytest.mark.slow
 async def test_prompts_are_jobs_with_a_place_in_the_queue_and_nodes(here: Env) -> None:
     comfyui = ComfyUI()
     comfyui.running, comfyui.pending = ["a"], [(7, "c"), (3, "b")]

@@ -81,6 +81,7 @@ async def test_a_thousand_jobs_fit_a_screen_and_answer_to_keys(tmp_path: Path) -
         assert tab.problems == []
 
 
+@pytest.mark.slow
 async def test_a_link_to_a_job_opens_it_and_back_leads_to_the_list(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         job = {"job_id": "shot 7/é%41"}
@@ -112,6 +113,7 @@ async def test_a_link_to_a_job_opens_it_and_back_leads_to_the_list(tmp_path: Pat
         assert tab.problems == []
 
 
+@pytest.mark.slow
 async def test_the_history_shows_past_jobs_with_totals_and_lengths(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         await report_all(client, many_jobs(300, active=10))
@@ -174,6 +176,7 @@ time.sleep(3600)
         assert tab.problems == []
 
 
+@pytest.mark.slow
 async def test_the_page_notifies_of_failed_jobs_if_asked_to(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         await tab.call("Browser.grantPermissions", permissions=["notifications"])
@@ -201,6 +204,7 @@ async def test_the_page_notifies_of_failed_jobs_if_asked_to(tmp_path: Path) -> N
         assert tab.problems == []
 
 
+@pytest.mark.slow
 async def test_the_page_notifies_of_jobs_that_a_filter_keeps(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         await tab.call("Browser.grantPermissions", permissions=["notifications"])
@@ -231,6 +235,7 @@ async def test_the_page_notifies_of_jobs_that_a_filter_keeps(tmp_path: Path) -> 
         assert tab.problems == []
 
 
+@pytest.mark.slow
 async def test_the_job_shows_its_picture(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD) as (client, _), browser(tmp_path / "chromium") as tab:
         await made(client, "/dalle/simple/0x7")
@@ -282,6 +287,7 @@ async def test_without_javascript_the_list_is_a_table_and_the_policy_forbids_inl
             assert text in page.text
 
 
+@pytest.mark.slow
 async def test_the_first_view_is_small_and_its_files_are_sent_once(tmp_path: Path) -> None:
     loaded = "performance.getEntriesByType('resource').map((each) => [each.name, each.startTime])"
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
@@ -308,6 +314,7 @@ async def test_the_first_view_is_small_and_its_files_are_sent_once(tmp_path: Pat
         assert (await client.get("/page/page.html")).status_code == 404
 
 
+@pytest.mark.slow
 async def test_the_pages_fit_the_screen_of_a_phone(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
         await report(client, "start", job_id="a" * 200, name="IMG_" + "9" * 190, workflow="w" * 100, host="h" * 100)

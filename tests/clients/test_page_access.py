@@ -95,6 +95,7 @@ async def follow(tab: Browser, url: str, server: str, way: str) -> None:
         await tab.until("location.pathname === '/jobs/board/history'")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("nginx")
 @pytest.mark.parametrize(
     ("more", "way"), [(_UPGRADE, "ws"), ("", "sse"), (_NO_STREAMS, "poll")], ids=["websocket", "events", "polling"]
@@ -138,6 +139,7 @@ async def until_open(port: int | None) -> None:
     await until(opens)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("caddy")
 async def test_the_page_works_below_a_path_of_caddy(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
@@ -148,6 +150,7 @@ async def test_the_page_works_below_a_path_of_caddy(tmp_path: Path) -> None:
         assert [each for each in tab.problems if "/ws" not in each] == []
 
 
+@pytest.mark.slow
 @pytest.mark.needs("openssl")
 async def test_the_page_works_over_tls(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
@@ -224,6 +227,7 @@ async def test_the_page_asks_for_a_token_and_shows_the_reason(tmp_path: Path) ->
         assert "Shot 7" not in await tab.evaluate("document.body.innerText")
 
 
+@pytest.mark.slow
 async def test_a_link_shows_its_job_below_a_path_until_it_is_revoked(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     admin = TokenFile(tmp_path / "data").create(Scope.ADMIN)[0]

@@ -96,6 +96,7 @@ print(json.dumps(codes))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_job_ends_in_the_state_of_its_block(server: ServerProcess, watching: Subscriber, way: str) -> None:
     sources = json.dumps([WAYS[way].format(body=body) for body in ENDINGS])

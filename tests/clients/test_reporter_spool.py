@@ -75,6 +75,7 @@ async def test_an_unwritable_home_harms_no_worker(tmp_path: Path) -> None:
     assert b"can't be written: File exists); jobs: 'b'" in ended.stderr
 
 
+@pytest.mark.slow
 async def test_many_processes_at_once_share_the_folder_and_each_report_arrives_once(tmp_path: Path) -> None:
     port, env = free_port(), {"XDG_STATE_HOME": str(tmp_path / "state")}
     url = f"http://127.0.0.1:{port}"

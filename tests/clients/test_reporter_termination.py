@@ -88,6 +88,7 @@ async def run_script(path: Path, code: str, *arguments: str) -> subprocess.Compl
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 async def test_a_pool_terminated_under_load_delivers_every_report(tmp_path: Path, method: str) -> None:
     (tmp_path / "data").mkdir()

@@ -138,6 +138,7 @@ async def test_a_report_whose_answer_is_lost_is_recorded_once(tmp_path: Path, en
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.needs("postgres")
 @pytest.mark.parametrize("ever", [False, True])
 async def test_commands_leave_a_server_without_its_log(tmp_path: Path, env: Env, ever: bool) -> None:
@@ -148,6 +149,7 @@ async def test_commands_leave_a_server_without_its_log(tmp_path: Path, env: Env,
             assert (ran.code, ran.err) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("postgres")
 @pytest.mark.parametrize("used", ["leader", "follower"])
 async def test_a_reporter_records_all_once_when_its_server_is_killed(
@@ -172,6 +174,7 @@ async def test_a_reporter_records_all_once_when_its_server_is_killed(
         assert (await rest.job("b"))["state"] == "completed"
 
 
+@pytest.mark.slow
 @pytest.mark.needs("postgres")
 async def test_commands_record_all_once_when_their_server_is_killed(
     postgres: Postgres, tmp_path: Path, env: Env

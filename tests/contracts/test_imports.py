@@ -62,6 +62,7 @@ def test_the_core_loads_nothing_that_does_input_or_output(loaded_by: Loaded) -> 
     assert not loaded & {"phaseline_server", "phaseline_tui"}
 
 
+@pytest.mark.slow
 def test_the_server_loads_neither_the_tui_nor_textual(loaded_by: Loaded) -> None:
     loaded = loaded_by(importing(modules("server", "phaseline_server")))
     assert loaded >= {"phaseline_server.runtime.server", "quart"}

@@ -77,6 +77,7 @@ def batches(cores: float, count: int = 40, seed: int = 3, spread: float = 0.3) -
     return load(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cores", "exponents"), [(1, (0.75, 1.0)), (2, (0.25, 0.5, 0.75)), (64, (0.0,))], ids=["shared", "two", "own"]
 )

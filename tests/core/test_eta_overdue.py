@@ -53,6 +53,7 @@ def blind() -> Sequence[Estimates]:
     return replay(overlapping(), Blind())
 
 
+@pytest.mark.slow
 def test_first_bands_end_higher_while_longer_runs_are_active(
     sighted: Sequence[Estimates], blind: Sequence[Estimates]
 ) -> None:
@@ -66,6 +67,7 @@ def test_other_active_runs_change_nothing_but_the_band(
     assert [one.percents for one in sighted] == [one.percents for one in blind]
 
 
+@pytest.mark.slow
 def test_live_jobs_that_overlap_score_the_same_as_the_model(sighted: Sequence[Estimates]) -> None:
     model, live = score(sighted), score(replay(overlapping(), Live()))
     assert model is not None

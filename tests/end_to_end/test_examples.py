@@ -45,6 +45,7 @@ async def run(*command: str, url: str) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).decode()
 
 
+@pytest.mark.slow
 async def test_the_photo_batch_reports_each_photo_and_a_broken_file_fails_its_own_job_only(
     photos: Path, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def test_at_80_columns_the_details_replace_the_list() -> None:
     use(test, many_jobs(), size=(80, 24))
 
 
+@pytest.mark.slow
 def test_at_200_columns_the_details_are_beside_the_list_and_follow_the_cursor() -> None:
     async def test(app: ProgressApp, pilot: Pilot[int]) -> None:
         assert "DSC_8812_panorama_stitched_final_v2_really_final.NEF" in text_of(app)

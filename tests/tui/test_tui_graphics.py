@@ -52,6 +52,7 @@ def test_the_graphics_are_detected_from_the_terminals_answers(answers: str, expe
     assert parse_answers(answers) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "sent", "not_sent"),
     [

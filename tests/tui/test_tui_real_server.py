@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
+import pytest
 from textual.pilot import Pilot
 
 from phaseline.model.snapshot import PhaseState, State
@@ -33,6 +34,7 @@ def paint(url: str, picture: str) -> None:
     httpx.get(f"{url}/dalle/{picture}?generate=1", trust_env=False, timeout=60).raise_for_status()
 
 
+@pytest.mark.slow
 def test_a_picture_is_followed_phase_by_phase_to_its_end(tmp_path: Path) -> None:
     with progress_server(tmp_path) as url:
         seen: list[tuple[float, int]] = []

@@ -46,6 +46,7 @@ OURS = re.compile(
 )
 
 
+@pytest.mark.slow
 def test_hostile_text_reaches_the_terminal_only_as_text() -> None:
     with PlayedServer(odd_jobs()) as server, terminal(server.url) as program:
         program.until(lambda screen: "folded: press enter" in screen.text)
@@ -97,6 +98,7 @@ def test_an_idle_screen_sends_only_the_digits_of_its_clock() -> None:
         assert program.quit() == 0
 
 
+@pytest.mark.slow
 def test_direct_painting_gives_the_same_screen_as_a_full_repaint() -> None:
     draw = random.Random(1)
     loaded = LoadServer(jobs_at_work(60), lambda: draw.sample(range(60), 30))

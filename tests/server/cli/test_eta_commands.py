@@ -35,6 +35,7 @@ async def test_eta_report_scores_each_series(journal: Path) -> None:
     assert 1 <= int(line.split()[2]) <= 9
 
 
+@pytest.mark.slow
 async def test_eta_backtest_replays_a_journal_through_both_engines(journal: Path) -> None:
     for source in ([journal], [journal / "journal.sqlite3"], ["--data-dir", journal]):
         done = run("eta-backtest", *source)

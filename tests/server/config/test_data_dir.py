@@ -51,6 +51,7 @@ async def test_a_server_without_a_data_directory_keeps_its_data_in_the_users_hom
     assert (mode(data), mode(data.parent)) == (0o700, 0o700)
 
 
+@pytest.mark.slow
 async def test_a_server_uses_the_current_directory_that_holds_its_data(tmp_path: Path) -> None:
     here, home = tmp_path / "here", tmp_path / "home"
     await started(tmp_path, "--data-dir", str(here), XDG_DATA_HOME=str(home))

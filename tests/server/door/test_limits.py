@@ -148,6 +148,7 @@ async def test_a_client_that_never_closes_its_side_is_cut_off(socket_clock: Mock
                 await opened.wait_empty()
 
 
+@pytest.mark.slow
 async def test_a_connection_has_no_limit_of_requests() -> None:
     async with open_door() as opened:
         stream = await opened.connect()

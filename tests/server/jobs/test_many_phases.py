@@ -55,6 +55,7 @@ async def calls_per_report(phases: int, events: Iterable[Event]) -> float:
     return calls / len(events)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("progress", [False, True])
 async def test_a_report_costs_the_same_with_few_phases_and_with_many(*, progress: bool) -> None:
     def events(phases: int) -> Sequence[Event]:

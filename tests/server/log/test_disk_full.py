@@ -114,6 +114,7 @@ async def test_a_limit_on_the_size_of_files_is_a_full_disk_too(tmp_path: Path) -
         assert (await made(client, PATH))["error"] == ""
 
 
+@pytest.mark.slow
 async def test_a_disk_that_is_full_in_the_middle_of_a_batch_rejects_its_rest(tmp_path: Path) -> None:
     wal = tmp_path / "journal.sqlite3-wal"
 

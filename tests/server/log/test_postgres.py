@@ -112,6 +112,7 @@ async def test_the_term_alone_stops_a_deposed_leader(postgres: Postgres) -> None
 # ---------------------------------------------------------------------------------------- a lost database
 
 
+@pytest.mark.slow
 async def test_nothing_is_stored_while_the_database_is_away_and_it_goes_on_afterwards(own_postgres: Postgres) -> None:
     store = await PostgresStore.lead(own_postgres.new_database())
     await store.commit(batch(1, 3))
@@ -128,6 +129,7 @@ async def test_nothing_is_stored_while_the_database_is_away_and_it_goes_on_after
     await store.close()
 
 
+@pytest.mark.slow
 async def test_a_commit_waits_for_the_standby_and_is_read_back_when_that_returns(own_postgres: Postgres) -> None:
     store = await PostgresStore.lead(own_postgres.new_database())
     await store.commit(batch(1, 3))
@@ -151,6 +153,7 @@ async def test_a_commit_waits_for_the_standby_and_is_read_back_when_that_returns
     await store.close()
 
 
+@pytest.mark.slow
 async def test_a_database_that_lost_events_gets_a_new_epoch(own_postgres: Postgres) -> None:
     url = own_postgres.new_database()
     store = await PostgresStore.lead(url)

@@ -33,6 +33,7 @@ def open_often(request: pytest.FixtureRequest) -> OpenStore:
     return opener(request)
 
 
+@pytest.mark.slow
 @given(steps=steps, since=st.integers(0, 10))
 @settings(max_examples=50)
 def test_engines_give_the_same_answers_after_any_steps(

@@ -96,6 +96,7 @@ def open_at(request: pytest.FixtureRequest) -> OpenStore:
     return opener(request)
 
 
+@pytest.mark.slow
 @given(
     found=rows,
     wanted=filters,

@@ -45,6 +45,7 @@ async def check_stream(client: Any, run: list[Snapshot]) -> None:
     assert {snapshot["seq"] for snapshot in run} <= {message["seq"] for message in page["messages"]}
 
 
+@pytest.mark.slow
 async def test_a_painted_picture_from_the_first_poll_to_the_last(tmp_path: Path) -> None:
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "tiny.json").write_text('{"detail": 1}')
@@ -111,6 +112,7 @@ async def test_a_painted_picture_that_is_refused_leaves_nothing_behind(tmp_path:
         assert names(tmp_path / "output" / ".scratch") == []
 
 
+@pytest.mark.slow
 async def test_the_same_address_has_the_same_dress_on_any_server(tmp_path: Path) -> None:
     dresses = []
     for number in (1, 2):

@@ -130,6 +130,7 @@ async def test_a_server_full_of_active_jobs_rejects_a_new_run(tmp_path: Path) ->
         assert (await made(client, PATH))["error"] == ""
 
 
+@pytest.mark.slow
 async def test_runs_that_the_tracker_forgot_are_forgotten_here_too(tmp_path: Path) -> None:
     async with studio(tmp_path, GOOD, max_jobs=1) as (client, _):
         for number in range(5):

@@ -226,6 +226,7 @@ def test_hostile_words_are_harmless() -> None:
     assert image.size == (64, 64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(160, 64), (64, 160), (97, 71)])
 def test_every_family_can_paint_every_canvas_shape(size: tuple[int, int]) -> None:
     for family in FAMILIES:

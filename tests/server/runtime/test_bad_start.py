@@ -139,6 +139,7 @@ async def test_a_broken_series_file_harms_its_own_series_only(tmp_path: Path) ->
         assert (await made(client, "/dalle/simple/0x1"))["error"] == ""
 
 
+@pytest.mark.slow
 async def test_the_listen_address_is_logged_as_json_at_any_level(tmp_path: Path) -> None:
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "progress_phase_stats.json").write_text("corrupt")

@@ -87,6 +87,7 @@ async def test_a_full_disk_refuses_reports_and_nothing_else_until_there_is_room(
         assert [message["seq"] for message in await box.events()] == list(range(1, last + 3))
 
 
+@pytest.mark.slow
 async def test_a_limit_on_the_size_of_files_is_a_full_disk_too(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         await client.post("/progress/start", json={"job_id": "a"})
@@ -104,6 +105,7 @@ def failing_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
+@pytest.mark.slow
 @pytest.mark.needs("cc")
 @pytest.mark.parametrize("call", ["FAIL_FSYNC", "FAIL_WRITE"])
 async def test_a_failing_disk_ends_the_server_before_anything_more_is_acknowledged(

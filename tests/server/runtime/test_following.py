@@ -127,6 +127,7 @@ async def test_a_report_to_a_follower_is_on_the_leader_and_visible_on_both(postg
         assert await other.events() == await one.events()
 
 
+@pytest.mark.slow
 async def test_subscribers_of_a_follower_miss_nothing_when_the_leader_is_killed(
     postgres: Postgres, tmp_path: Path
 ) -> None:

@@ -104,6 +104,7 @@ def check_agreement(data_dir: Path, reported: dict[str, Any]) -> None:
     assert json.loads((data_dir / "metrics" / "progress_phase_stats.json").read_text()) == reported
 
 
+@pytest.mark.slow
 async def test_statistics_journal_and_metrics_file_agree_after_it(tmp_path: Path) -> None:
     async with crashing(tmp_path) as box:
         for number in range(20):
@@ -166,6 +167,7 @@ async def wait_done(box: Crashing) -> dict[str, Any]:
     return run
 
 
+@pytest.mark.slow
 async def test_an_interrupted_picture_continues_when_it_is_requested_again(tmp_path: Path) -> None:
     gate = Gate()
     async with misbehaving(gate, GOOD) as api:
@@ -196,6 +198,7 @@ async def test_an_interrupted_picture_continues_when_it_is_requested_again(tmp_p
             assert (await box.client.get(f"{PATH}?format=png")).status_code == 200
 
 
+@pytest.mark.slow
 async def test_what_was_never_delivered_is_ordered_again(tmp_path: Path) -> None:
     gate = Gate()
     async with misbehaving(gate, GOOD) as api:
@@ -209,6 +212,7 @@ async def test_what_was_never_delivered_is_ordered_again(tmp_path: Path) -> None
             assert len(api.requests) == 2
 
 
+@pytest.mark.slow
 async def test_a_finished_run_still_answers_its_pollers_after_it(tmp_path: Path) -> None:
     async with misbehaving(GOOD) as api:
         async with crashing(tmp_path, *with_api(api.port)) as box:

@@ -85,6 +85,7 @@ async def test_all_goes_on_after_a_restart_at_the_same_positions(postgres: Postg
         assert (await box.get("/health"))["term"] == 2
 
 
+@pytest.mark.slow
 async def test_without_postgres_reports_are_rejected_kept_by_clients_and_accepted_afterwards(
     own_postgres: Postgres, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ async def test_without_postgres_reports_are_rejected_kept_by_clients_and_accepte
         assert box.server.process.poll() is None
 
 
+@pytest.mark.slow
 async def test_a_server_that_starts_without_postgres_waits_for_it(own_postgres: Postgres, tmp_path: Path) -> None:
     url = own_postgres.new_database()
     own_postgres.stop()
@@ -223,6 +225,7 @@ async def run_program(*arguments: str) -> tuple[int, str]:
     return done.returncode or 0, done.stdout.decode()
 
 
+@pytest.mark.slow
 async def test_a_log_is_copied_into_postgres_and_back(postgres: Postgres, tmp_path: Path) -> None:
     url, first, last = postgres.new_database(), folder(tmp_path, "first"), folder(tmp_path, "last")
     async with crashing(first) as box:
