@@ -61,10 +61,30 @@ async def test_the_job_shows_how_its_estimate_moved(tmp_path: Path, monkeypatch:
         await tab.until("document.querySelector('.fan .range').getAttribute('d').split('L').length >= 6")
         spoken = await tab.evaluate("document.querySelector('.fan').getAttribute('aria-label')")
         assert spoken.startswith("The estimated length of the run moved from ")
+        changes = await tab.until("[...document.querySelectorAll('.reasons b')].map((each) => each.innerText)")
+        assert all(change[0] in "+−" for change in changes)
+        texts = await tab.evaluate("[...document.querySelectorAll('.reasons span')].map((each) => each.innerText)")
+        assert not any(sign in text for text in texts for sign in (": +", ": -"))
         await report(client, "complete", job_id="a")
         await tab.until("document.querySelector('.job-head.completed') !== null")
         await tab.until("document.querySelector('.fan .mid') !== null")
         assert tab.problems == []
+
+
+async def test_the_bars_of_all_phases_have_one_scale(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
+        for number in range(3):
+            job = {"job_id": f"{number}", "workflow": "w"}
+            await report(client, "start", **job, phases=["load", "render all frames"], age_seconds=4000)
+            await report(client, "report", **job, stage="load", progress=50, age_seconds=4000)
+            await report(client, "report", **job, stage="render all frames", progress=50, age_seconds=3990)
+            if number < 2:
+                await report(client, "complete", **job, age_seconds=100 * number)
+        await tab.go(f"{str(client.base_url).rstrip('/')}/job/2")
+        await tab.until("document.querySelectorAll('.gantt .strip').length === 2")
+        edges = "[...document.querySelectorAll('.gantt .strip')].map((each) => each.getBoundingClientRect())"
+        first, second = await tab.evaluate(f"{edges}.map(({{left, right}}) => [left, right])")
+        assert first == second
 
 
 @pytest.mark.slow
@@ -74,9 +94,10 @@ async def test_the_machines_show_their_jobs_and_load(tmp_path: Path) -> None:
         await tab.go(f"{root}/boxes")
         await tab.until("document.querySelector('.note').innerText === 'No machine has reported jobs or its load.'")
         for number in range(5):
-            await report(client, "start", job_id=f"{number}", name=f"Shot {number}", host="render 01")
+            name = f"Shot {number} {'of a long film, ' * 8}"
+            await report(client, "start", job_id=f"{number}", name=name, host="render 01")
         gpu = {"name": "RTX", "use": 80, "memory_used": 2**34, "memory_total": 2**35}
-        load = {"load": 6.5, "processors": 8, "memory_used": 2**34, "memory_total": 2**36, "gpus": [gpu]}
+        load = {"load": 6.5, "processors": 8, "memory_used": 2**34, "memory_total": 2**36, "gpus": [gpu, gpu]}
         await client.post("/progress/host", json={"host": "render 01", **load})
         await client.post("/progress/host", json={"host": "idle", "load": 0.1})
         await report(client, "report", job_id="0", stage="importing", progress=50)
@@ -88,6 +109,9 @@ async def test_the_machines_show_their_jobs_and_load(tmp_path: Path) -> None:
         await tab.until("[...document.querySelectorAll('[data-label=\"free in\"] > div')].length === 1")
         for text in ("render 01", "6.5/8", "16/64 GiB", "80 % · 16/32 GiB", "Shot "):
             assert text in busy
+        await tab.size(390, 844, mobile=True)
+        cells = "[...document.querySelectorAll('.boxes th, .boxes td, .boxes td *')]"
+        assert max(await tab.evaluate(f"{cells}.map((each) => each.getBoundingClientRect().right)")) <= 390
         await tab.evaluate("[...document.querySelectorAll('.boxes th a')].at(-1).click()")
         await tab.until("document.querySelector('input[type=search]').value === 'host:\"render 01\"'")
         await tab.until("document.querySelectorAll('.row.job').length === 5")
@@ -106,7 +130,7 @@ async def test_the_pictures_are_thumbnails_that_lead_to_the_picture_and_its_prom
         assert await tab.evaluate("document.querySelector('.note').innerText") == "2 pictures"
         await tab.evaluate("document.querySelectorAll('.ranges a')[1].click()")
         await tab.until("location.search === '?series=nocturne'")
-        await tab.until("document.querySelector('.note').innerText.startsWith('No pictures yet')")
+        await tab.until("document.querySelector('.empty:not([hidden])').innerText.includes('/dalle/nocturne/0x1234')")
         await tab.evaluate("history.back()")
         await tab.until("document.querySelectorAll('.pictures figure').length === 2")
         await tab.evaluate("document.querySelector('.pictures figure a').click()")

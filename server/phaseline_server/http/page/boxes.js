@@ -87,23 +87,26 @@ export class BoxesView {
     const title = load === null ? BOXES.noLoad : BOXES.old(spent(load.age_seconds));
     const cells = load === null
       ? [h("td", { class: "none", colspan: 3 }, BOXES.noLoad)]
-      : [h("td", { "data-label": BOXES.columns[2] }, load.load === null ? "—" : meter(load.processors ? load.load / load.processors : null, `${load.load.toFixed(1)}${load.processors ? `/${load.processors}` : ""}`)),
-        h("td", { "data-label": BOXES.columns[3] }, load.memory_used === null ? "—" : meter(load.memory_total ? load.memory_used / load.memory_total : null, `${gib(load.memory_used)}/${gib(load.memory_total)} GiB`)),
-        h("td", { "data-label": load.gpus.length ? BOXES.columns[4] : null }, ...(load.gpus.length ? load.gpus.map(gpu) : ["—"]))];
+      : [cell(2, load.load !== null && meter(load.processors ? load.load / load.processors : null, `${load.load.toFixed(1)}${load.processors ? `/${load.processors}` : ""}`)),
+        cell(3, load.memory_used !== null && meter(load.memory_total ? load.memory_used / load.memory_total : null, `${gib(load.memory_used)}/${gib(load.memory_total)} GiB`)),
+        cell(4, load.gpus.length && h("div", {}, ...load.gpus.map(gpu)))];
     const more = host.active - host.jobs.length;
     return h("tr", { class: old ? "old" : "", title },
       h("th", { scope: "row" }, h("a", { href: address("", { q: `host:${quoted(host.host)}` }).href, "data-page": "" }, clean(host.host))),
       h("td", { "data-label": BOXES.columns[1], class: host.active ? "" : "none" }, String(host.active)), ...cells,
-      h("td", { "data-label": BOXES.columns[5] }, ...(this.free.get(host.host) ?? []).map(free)),
-      h("td", { "data-label": BOXES.columns[6] }, host.silent_seconds === null ? "—" : spent(host.silent_seconds)),
+      h("td", { "data-label": BOXES.columns[5], class: "free" }, ...(this.free.get(host.host) ?? []).map(free)),
+      cell(6, host.silent_seconds !== null && spent(host.silent_seconds)),
       h("td", { class: "doing" }, ...(host.active ? host.jobs.map((/** @type {any} */ job) => this.#job(job)) : [h("span", { class: "none" }, BOXES.idle)]), more > 0 ? h("span", { class: "none" }, BOXES.more(more)) : null));
   }
 
   /** @param {any} job */
   #job(job) {
-    return h("div", { class: job.state }, h("span", { class: "percent" }, `${Math.floor(job.percent)} %`), h("a", { href: address(jobPath(job.job_id)).href, "data-page": "" }, clean(job.name || job.job_id)));
+    return h("div", { class: job.state }, h("span", { class: "percent" }, `${Math.floor(job.percent)} %`), h("a", { href: address(jobPath(job.job_id)).href, title: clean(job.name), "data-page": "" }, clean(job.name || job.job_id)));
   }
 }
+
+/** A cell; narrow screens hide one without a value. @param {number} column @param {import("./dom.js").Child | 0} value */
+const cell = (column, value) => h("td", { "data-label": BOXES.columns[column], class: value ? "" : "unknown none" }, value || "—");
 
 /** @param {any} device */
 const gpu = (device) =>

@@ -44,6 +44,15 @@ export function about(seconds) {
 }
 
 /**
+ * How much later or earlier an end became: `+45s`, `−4m`.
+ * @param {number} seconds
+ */
+export function change(seconds) {
+  const size = Math.abs(seconds);
+  return `${seconds < 0 ? "−" : "+"}${size < 90 ? `${Math.round(size)}s` : about(size)}`;
+}
+
+/**
  * The duration of a phase, with tenths below ten seconds.
  * @param {number | null | undefined} seconds
  */

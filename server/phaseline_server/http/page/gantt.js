@@ -56,6 +56,8 @@ function strip(bar, scale) {
   const x = bar.offset * scale;
   /** @param {number} seconds */
   const wide = (seconds) => Math.max(2, Math.min(seconds * scale, WIDTH - x));
+  const expected = bar.state !== "skipped" && (bar.usual !== null || bar.p90 !== null);
+  if (!expected && bar.spent <= 0) return null;
   const slow = bar.p90 !== null && bar.spent > bar.p90;
   return svg(
     "svg",

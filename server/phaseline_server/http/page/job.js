@@ -2,7 +2,7 @@
 
 import { ApiError, address, get, hasToken, isLink, post, readsAll, shown, statusPath } from "./api.js";
 import { h, setText } from "./dom.js";
-import { about, band, clean, clock, count, duration, moment, rate, valueText } from "./format.js";
+import { about, band, change, clean, clock, count, duration, moment, rate, spent, valueText } from "./format.js";
 import { isWatched, watch } from "./alerts.js";
 import { Fan } from "./fan.js";
 import { barsOf, gantt, quantile } from "./gantt.js";
@@ -147,7 +147,7 @@ export class JobView {
     const at = this.app.clock();
     const left = remainingAt(job, at.now);
     const words = [];
-    if (isOver(job)) words.push(`${duration(job.elapsed)} · ${moment(job.ended)}`);
+    if (isOver(job)) words.push(`${JOB.after(duration(job.elapsed))} · ${clock(job.ended, at.wall)}`);
     else if (job.state === "stalled" || job.state === "lost") words.push(job.reason || job.state);
     else if (left === null) words.push(WORDS.noEstimate);
     else if (left <= -1) words.push(WORDS.late(duration(-left)));
@@ -157,6 +157,7 @@ export class JobView {
       const [low, high] = [Math.max(0, job.low - since), Math.max(0, job.high - since)];
       words.push(`${band(low, high)}, ${JOB.between(clock(at.wall + 1000 * low, at.wall), clock(at.wall + 1000 * high, at.wall))}`);
     }
+    if (isRunning(job)) words.push(JOB.elapsed(spent(elapsedAt(job, at.now))));
     const counted = [count(job.done, job.total, job.unit), job.state === "active" ? rate(job.rate) : ""].filter(Boolean).join(" · ");
     const state = STATES[job.state] ?? job.state;
     const percent = percentOf(job);
@@ -191,17 +192,16 @@ export class JobView {
   #estimate() {
     const { status } = this;
     const reasons = status.eta_reasons.map((/** @type {any} */ reason) => {
-      const sign = reason.change_seconds < 0 ? "−" : "+";
-      return h("li", {}, h("time", {}, clock(wallOf(reason.at), Date.now())), h("b", {}, `${sign}${about(Math.abs(reason.change_seconds))}`), ` ${clean(reason.text)}`);
+      // The text ends with the change, which has a column of its own here.
+      return h("li", {}, h("time", {}, clock(wallOf(reason.at), Date.now())), h("b", {}, change(reason.change_seconds)), h("span", {}, clean(reason.text).replace(/: [+-][^:]*$/, "")));
     });
     const over = status.completed_at !== null;
     this.estimate.hidden = over && !reasons.length && !this.fan.drawn;
     this.estimate.replaceChildren(
       h("h3", {}, JOB.estimate),
-      this.fan.element,
       ...(over ? [] : [h("p", {}, JOB.basis(status.eta_runs, status.eta_basis))]),
-      h("h4", {}, JOB.reasons),
-      reasons.length ? h("ol", { class: "reasons" }, ...reasons.reverse()) : h("p", { class: "hint" }, JOB.noReasons),
+      this.fan.element,
+      ...(reasons.length ? [h("h4", {}, JOB.reasons), h("ol", { class: "reasons" }, ...reasons.reverse())] : []),
     );
   }
 
@@ -210,18 +210,17 @@ export class JobView {
     const found = [...this.status.errors].reverse();
     const result = this.status.result?.error;
     const texts = found.map((error) => h("li", {}, h("b", {}, clean(error.error_type)), error.stage ? ` · ${clean(error.stage)}` : "", ` · ${clock(wallOf(error.timestamp), Date.now())}`, h("pre", {}, clean(error.error_message))));
-    if (result && !found.some((error) => error.error_message === result)) texts.push(h("li", {}, h("pre", {}, clean(result))));
+    if (result && result !== this.status.state && !found.some((error) => error.error_message === result)) texts.push(h("li", {}, h("pre", {}, clean(result))));
     this.errors.hidden = !texts.length;
     this.errors.replaceChildren(h("h3", {}, JOB.errors), h("ul", { class: "errors" }, ...texts));
   }
 
   #facts() {
     const { status } = this;
-    const counted = count(status.done, status.total, clean(status.unit));
+    const start = status.state === "queued" ? "queued" : "started";
     /** @type {[string, string][]} */
     const own = [["job_id", status.job_id], ["workflow", status.workflow], ["series", status.series], ["host", status.host], ["photo_id", status.photo_id ?? ""],
-      ["started", moment(wallOf(status.started_at))], ["ended", status.completed_at ? moment(wallOf(status.completed_at)) : ""], ["elapsed", status.completed_at ? duration(status.elapsed_seconds) : ""],
-      ["count", counted]];
+      [start, moment(wallOf(status.started_at))], ["ended", status.completed_at ? moment(wallOf(status.completed_at)) : ""], ["elapsed", status.completed_at ? duration(status.elapsed_seconds) : ""]];
     const result = Object.fromEntries(Object.entries(status.result ?? {}).filter(([name]) => name !== "error"));
     this.side.replaceChildren(
       h("h3", {}, JOB.details), facts(own.filter(([, value]) => value !== "").map(([name, value]) => [JOB.names[name] ?? name, clean(value)])),

@@ -72,10 +72,11 @@ export class ListView {
         const sort = name !== column ? "none" : reverse ? "descending" : "ascending";
         const mark = name === column ? (reverse ? " ▴" : " ▾") : "";
         const text = word + mark;
+        const also = name === "left" && h("span", { class: "took" }, ` / ${WORDS.took}`);
         return h(
           "span",
           { class: name === "percent" ? "head-progress" : name, role: "columnheader", "aria-sort": sorts ? sort : null },
-          sorts ? h("button", { type: "button", tabindex: "-1", onclick: () => this.sort(name) }, text) : text,
+          sorts ? h("button", { type: "button", tabindex: "-1", onclick: () => this.sort(name) }, text, also) : text,
         );
       }),
     );
@@ -133,7 +134,7 @@ export class ListView {
     this.list.set(items);
     const known = this.app.known;
     this.empty.hidden = !known || jobs.size > 0;
-    this.grid.hidden = jobs.size === 0;
+    this.grid.hidden = items.length === 0;
     const none = filters && items.length === 0 ? `${WORDS.nothingMatches} ${this.filter.hint}` : "";
     setText(this.note, this.filter.problem || none || (filters ? WORDS.matching(/** @type {any[]} */ (found).length) : ""));
     this.note.classList.toggle("problem", Boolean(this.filter.problem));

@@ -76,7 +76,9 @@ export class PicturesView extends Base {
     this.choices = h("div", { class: "ranges", role: "group", "aria-label": PICTURES.series });
     this.grid = h("div", { class: "pictures" });
     this.element.prepend(this.choices);
-    this.element.append(this.grid);
+    const make = address(`dalle/${this.series || "simple"}/0x1234`, { generate: 1 });
+    this.empty = h("div", { class: "empty", hidden: true }, h("h2", {}, PICTURES.none), h("p", {}, PICTURES.make, h("code", {}, `curl '${make}'`)));
+    this.element.append(this.grid, this.empty);
     this.near = new IntersectionObserver((seen) => seen.forEach((each) => each.isIntersecting && this.#load(each.target)), { rootMargin: "400px" });
   }
 
@@ -96,8 +98,10 @@ export class PicturesView extends Base {
     /** @param {string} name @param {string} word */
     const choice = (name, word) => h("a", { href: address("preview", { series: name }).href, "data-page": "", "aria-current": name === this.series ? "true" : null }, word);
     this.choices.replaceChildren(choice("", PICTURES.all), ...series.map((/** @type {string} */ name) => choice(name, name)));
-    setText(this.note, pictures.length ? PICTURES.count(pictures.length, pictures.length === MOST) : PICTURES.none);
+    this.note.hidden = !pictures.length;
+    setText(this.note, PICTURES.count(pictures.length, pictures.length === MOST));
     this.grid.replaceChildren(...pictures.map((/** @type {any} */ each) => this.#figure(each)));
+    this.empty.hidden = pictures.length > 0;
   }
 
   /** @param {any} picture */

@@ -52,11 +52,14 @@ function endOf(job, at) {
   return { left: about(left), band: range, at: clock(at.wall + 1000 * left, at.wall) };
 }
 
+/** An error on one line: the last line of a traceback names it. @param {string} error */
+const briefly = (error) => (error.startsWith("Traceback (most recent call last)") ? (error.trimEnd().split("\n").at(-1) ?? error) : error);
+
 /** The text of a job that does not run. @param {Job} job */
 function wordsOf(job) {
   if (job.state === "completed") return job.cached ? WORDS.cached : job.message;
   if (job.state === "lost") return `${job.reason || WORDS.silent("")} · ${Math.floor(job.percent)} %${job.phase ? ` · ${job.phase}` : ""}`;
-  const error = job.error || (job.state === "cancelled" ? "" : WORDS.noReason);
+  const error = briefly(job.error) || (job.state === "cancelled" ? "" : WORDS.noReason);
   return `${error}${job.phase ? ` · ${job.phase}` : ""} · ${Math.floor(job.percent)} %`.replace(/^ · /, "");
 }
 

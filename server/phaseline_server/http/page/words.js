@@ -55,7 +55,7 @@ export const WORDS = {
   stalled: "stalled",
   queued: "queued",
   allDone: "until all are done",
-  anyMoment: "any moment",
+  took: "took",
   /** @param {string} time */
   late: (time) => `late ${time}`,
   /** @param {string} time */
@@ -94,7 +94,6 @@ export const JOB = {
   phasesNote: "Solid: time taken. Outline: usual time. Line: nine of ten runs are done by then.",
   estimate: "Estimate",
   reasons: "Why the remaining time changed",
-  noReasons: "It has not changed by more than a tenth.",
   /** @param {number} runs @param {string} basis */
   basis: (runs, basis) => (basis === "none" ? "There is nothing to estimate from yet." : runs === 0 ? "From this run's own progress." : `From ${many(runs, "earlier run")}${basis === "history" ? "" : " and this one's own progress"}.`),
   details: "Details",
@@ -119,13 +118,17 @@ export const JOB = {
   /** @param {string} time */
   usually: (time) => `usually ${time}`,
   left: "left",
+  /** @param {string} time */
+  after: (time) => `after ${time}`,
+  /** @param {string} time */
+  elapsed: (time) => `${time} elapsed`,
   /** @param {string} low @param {string} high */
   between: (low, high) => `between ${low} and ${high}`,
   now: "now",
   /** @type {Record<string, string>} */
   names: {
-    job_id: "id", workflow: "workflow", series: "series", host: "host", started: "started", ended: "ended", elapsed: "elapsed",
-    message: "message", count: "count", photo_id: "item", stage: "phase",
+    job_id: "id", workflow: "workflow", series: "series", host: "host", started: "started", queued: "queued", ended: "ended", elapsed: "elapsed",
+    message: "message", photo_id: "item", stage: "phase",
   },
 };
 
@@ -139,7 +142,7 @@ export const ORDERS = {
 };
 
 export const BOXES = {
-  columns: ["host", "jobs", "load", "memory", "GPU", "free in", "longest silence", "doing"],
+  columns: ["host", "jobs", "load", "memory", "GPU", "free in", "silent", "doing"],
   /** @param {number} count */
   queued: (count) => `${count} queued`,
   load: "load of the last minute / processors",
@@ -157,7 +160,8 @@ export const PICTURES = {
   all: "all series",
   /** @param {number} count @param {boolean} more */
   count: (count, more) => (more ? `The latest ${many(count, "picture")}` : many(count, "picture")),
-  none: "No pictures yet. Make one: open /dalle/simple/0x1234?generate=1 with curl.",
+  none: "No pictures yet.",
+  make: "Make one, and open this page again:",
   making: "The picture is not finished yet.",
   back: "← All pictures",
   run: "its run",
