@@ -4,6 +4,7 @@ import click
 
 from phaseline_cli.client.failures import Failure
 from phaseline_cli.run.adapter import Adapter, BadAdapter, load, own_folder
+from phaseline_cli.run.catalog import shown, table
 
 
 def all_adapters() -> dict[str, Adapter]:
@@ -21,7 +22,10 @@ def all_adapters() -> dict[str, Adapter]:
 @click.command("adapters")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def adapters_command(as_json: bool) -> None:  # noqa: FBT001
-    """List the supported programs.
+    """List the supported programs, and what a job shows of each.
+
+    PROGRESS is of the job or of its phase. ESTIMATE is the run that has the first estimate of the remaining time. ERROR
+    is yes if the program's own error lines are known. CHANNEL makes the program report more than it prints.
 
     Your own adapters are TOML files in ~/.config/phaseline/adapters; they replace built-in ones of the same name.
 
@@ -32,9 +36,10 @@ def adapters_command(as_json: bool) -> None:  # noqa: FBT001
     if as_json:
         import json  # noqa: PLC0415
 
-        listed = [{"name": a.name, "match": a.match, "phases": a.phases} for a in found.values()]
+        listed = [
+            {"name": a.name, "match": a.match, "phases": a.phases, "shows": shown(a)._asdict()} for a in found.values()
+        ]
         click.echo(json.dumps(listed, indent=2))
         return
-    width = max(map(len, found))
-    for name, adapter in sorted(found.items()):
-        click.echo(f"{name:{width}}  {', '.join(adapter.phases)}".rstrip())
+    for row in table(shown(adapter) for _, adapter in sorted(found.items())):
+        click.echo(row)

@@ -77,6 +77,17 @@ class Inject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Regular expression for a setting with which nothing is added."""
 
 
+class Shows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a job shows of the program, in words, as far as the other keys don't tell it."""
+
+    phases: str = ""
+    """The phases, if `phases` does not name them: `one for each task`."""
+    progress: str = ""
+    """What progress is of, and when: `phase`, or `job, with -v`. Empty: it is unknown."""
+    counts: str = ""
+    """What is counted, if no rule's `label` or `unit` tells it: `frames`."""
+
+
 class Adapter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """How one program, or one library's bars, print their progress."""
 
@@ -100,6 +111,8 @@ class Adapter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     """Whether bars that no rule knows count too."""
     inject: Inject | None = None
     """What makes the program write its progress to a descriptor of its own."""
+    shows: Shows = Shows()
+    """What a job shows of the program."""
     python: str = ""
     """The module of `phaseline_cli.adapters` that reads what rules can't."""
 
