@@ -94,6 +94,23 @@ def test_a_time_out_ends_the_command_and_is_124(phaseline: str, env: dict[str, s
     assert run(phaseline, env, "--timeout", "0.5s", "--", "sleep", "600").returncode == 124
 
 
+@pytest.mark.parametrize("own", [{}, {"LC_CTYPE": "C.UTF-8"}, {"LANG": "C"}])
+def test_the_environment_of_a_scheduled_job_stays(phaseline: str, env: dict[str, str], own: dict[str, str]) -> None:
+    """Without a locale, as in cron, Python sets LC_CTYPE for itself."""
+    given = {name: env[name] for name in ("PROGRESS_URL", "XDG_STATE_HOME")} | {"PATH": "/usr/bin:/bin"} | own
+    done = run(phaseline, given, "--no-inject", "--", "env")
+    assert sorted(done.stdout.decode().split()) == sorted(f"{name}={value}" for name, value in given.items())
+
+
+def test_signals_that_are_ignored_stay_ignored(phaseline: str, env: dict[str, str]) -> None:
+    """A shell lets what it starts with & ignore SIGINT."""
+    status = "grep SigIgn /proc/self/status"
+    script = f"trap '' INT QUIT; {phaseline} run -- {status}; {status}"
+    done = subprocess.run(["sh", "-c", script], env=env, capture_output=True, timeout=120, check=True)
+    first, second = done.stdout.splitlines()
+    assert first == second
+
+
 def test_someone_who_keeps_the_output_open_does_not_hold_us(phaseline: str, env: dict[str, str]) -> None:
     with subprocess.Popen(
         [phaseline, "run", "--", "sh", "-c", "sleep 600 & echo $!"], env=env, stdout=subprocess.PIPE

@@ -1,5 +1,6 @@
 """What a failed job says went wrong, for real programs that fail."""
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,21 @@ async def test_a_broken_adapter_of_ones_own_changes_nothing_for_the_command(
         assert (await output(server.url, "own")).text.count("tile") == 2
     assert found["own"]["state"] == "failed"
     assert found["own"]["errors"][0]["error_message"] == "exit code 3"
+
+
+@pytest.mark.parametrize("text", [None, b"name = '\xff'"])
+def test_adapters_that_can_not_be_read_change_nothing_for_the_command(
+    phaseline: str, env: dict[str, str], tmp_path: Path, text: bytes | None
+) -> None:
+    own = tmp_path / "config" / "phaseline" / "adapters"
+    own.mkdir(parents=True)
+    if text is None:
+        (own / "own.toml").mkdir()
+    else:
+        (own / "own.toml").write_bytes(text)
+    command = [phaseline, "run", "--", "sh", "-c", "echo out; exit 3"]
+    done = subprocess.run(command, env=env, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"out\n", b"")
+    listed = subprocess.run([phaseline, "adapters"], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert listed.returncode == 1
+    assert listed.stderr.startswith(f"phaseline: adapters in {own} can't be read")

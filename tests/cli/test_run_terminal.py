@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_run_output import folder
+from tests.cli.test_run_side import ended
+from tests.support.servers import server_process
 from tests.support.shell import PATIENCE_S, PROMPT, Shell, shell
 
 pytestmark = pytest.mark.needs("bash")
@@ -75,12 +78,30 @@ def test_a_full_screen_program_works(bash: Shell, phaseline: str, env: dict[str,
     assert Path(file).read_text("utf-8") == "hello from vim\n"
 
 
-def test_closing_the_terminal_ends_the_command(env: dict[str, str], phaseline: str) -> None:
+async def test_closing_the_terminal_ends_the_command_and_its_job(
+    env: dict[str, str], phaseline: str, tmp_path: Path
+) -> None:
+    async with server_process(folder(tmp_path)) as server:
+        env["PROGRESS_URL"] = server.url
+        close_beside(env, f"{phaseline} run --id closed -- sh -c 'echo pid $$; sleep 600'")
+        found = await ended(phaseline, env, server.url, "closed")
+    assert found["closed"]["result"]["error"] == "hangup (SIGHUP)"
+
+
+def close_beside(env: dict[str, str], command: str) -> None:
+    """Close a terminal in which a command works that prints its process id; return when the command has ended."""
     with shell(env) as bash:
-        bash.type(f"exec {phaseline} run -- sh -c 'echo pid $$; sleep 600'\n")
-        command = int(bash.expect(r"\npid (\d+)").group(1))
-        assert Path(f"/proc/{command}").exists()
+        bash.type(f"{command}\n")
+        pid = int(bash.expect(r"\npid (\d+)").group(1))
+        assert Path(f"/proc/{pid}").exists()
     until = time.monotonic() + PATIENCE_S
-    while Path(f"/proc/{command}").exists():
+    while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_signals_that_the_shell_ignores_are_ignored_by_the_command(bash: Shell, phaseline: str) -> None:
+    status = "grep -o SigIgn.*[0-9a-f][0-9a-f]$ /proc/self/status | tail -c 3"
+    bash.run("trap '' INT HUP")
+    assert bash.run(status).startswith("03")  # SIGPIPE, which a test's Python ignores, is further left
+    assert bash.run(f"{phaseline} run -- {status}").endswith("03\r\ncode=0=\r\n")

@@ -12,7 +12,7 @@ import click
 from phaseline_cli.client.durations import DURATION
 from phaseline_cli.commands.options import adapter_name
 from phaseline_cli.run.command import name_of, new_id
-from phaseline_cli.run.inherited import keep_lock
+from phaseline_cli.run.inherited import inherited_environment, keep_lock
 from phaseline_cli.run.inject import JOB, environment, injected, open_side
 from phaseline_cli.run.orders import Orders
 from phaseline_cli.run.spawn import NOT_STARTED, NotStarted, spawn
@@ -121,7 +121,9 @@ def run_command(  # noqa: PLR0913 - one an option
     of_job = None if new_job or job_id is not None else os.environ.get(JOB) or None
     job_id = job_id or of_job or new_id(wishes["name"] or name_of(argv))
     side = None if no_inject else open_side()
-    own = os.environ if no_inject else environment(os.environ, job_id, side, argv)
+    own = inherited_environment()
+    if not no_inject:
+        own = environment(own, job_id, side, argv)
     given, env = (argv, own) if side is None else injected(argv, own, side)
     try:
         child = spawn(given, env, pty=pty, side=side)

@@ -136,7 +136,7 @@ def load(folder: Path | None = None) -> Mapping[str, Adapter]:
     """Return all adapters by name: ours, then the user's own in `folder`, which replace ours of the same name.
 
     Raises:
-        BadAdapter: a file is not TOML, has an unknown key or a pattern that is not a regular expression.
+        BadAdapter: a file can't be read, is not TOML, has an unknown key or a pattern that is not a regular expression.
     """
     found: dict[str, Adapter] = {}
     for name, text in _texts(folder):
@@ -149,9 +149,14 @@ def _texts(folder: Path | None) -> Iterator[tuple[str, str]]:
     for entry in sorted(files("phaseline_cli.adapters").iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".toml"):
             yield entry.name, entry.read_text("utf-8")
-    if folder is not None and folder.is_dir():
-        for path in sorted(folder.glob("*.toml")):
-            yield str(path), path.read_text("utf-8")
+    if folder is None:
+        return
+    try:
+        paths = sorted(folder.glob("*.toml")) if folder.is_dir() else []
+        texts = [(str(path), path.read_text("utf-8")) for path in paths]
+    except (OSError, UnicodeError) as error:
+        raise BadAdapter(f"adapters in {folder} can't be read: {error}") from error
+    yield from texts
 
 
 def parse(text: str, name: str) -> Adapter:

@@ -1,10 +1,11 @@
-"""What `phaseline run` inherits from the queue that starts it."""
+"""What `phaseline run` inherits: the lock of the queue that starts it, and the environment of its command."""
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
-__all__ = ["LOCK", "keep_lock"]
+__all__ = ["LOCK", "inherited_environment", "keep_lock"]
 
 LOCK: Final = "PHASELINE_QUEUE_LOCK"
 """The variable with the descriptor of the job's lock, which is held while the descriptor is open."""
@@ -16,3 +17,18 @@ def keep_lock() -> None:
     if lock.isdecimal():
         with suppress(OSError):  # it is not open: the variable is not the queue's
             os.set_inheritable(int(lock), False)  # noqa: FBT003
+
+
+_COERCED: Final = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
+"""What Python sets LC_CTYPE to if the locale is C, as in a job of cron: see PEP 538."""
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the environment without the locale that this Python has added; the command would print otherwise."""
+    env = dict(os.environ)
+    if env.get("LC_CTYPE") in _COERCED:
+        with suppress(OSError):  # only Linux shows what the process began with
+            first = Path("/proc/self/environ").read_bytes().split(b"\0")
+            if not any(entry.startswith(b"LC_CTYPE=") for entry in first):
+                del env["LC_CTYPE"]
+    return env

@@ -29,6 +29,10 @@ NOT_FOUND: Final = 127
 OUT, ERR = 1, 2
 PIPE: Final = 1 << 18
 """Bytes that a pipe holds."""
+_OF_PYTHON: Final = (signal.SIGPIPE, getattr(signal, "SIGXFSZ", signal.SIGPIPE))
+"""Signals that Python ignores, which exec would pass on."""
+_OF_LEADER: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU)
+"""Signals that the leader of a session ignores."""
 
 
 class NotStarted(Exception):
@@ -202,8 +206,8 @@ def _exec(argv: Sequence[str], env: Mapping[str, str], replaced: Mapping[int, in
     try:
         for fd, source in replaced.items():
             os.dup2(source, fd)
-        for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTTOU, getattr(signal, "SIGXFSZ", signal.SIGPIPE)):
-            signal.signal(number, signal.SIG_DFL)  # Python ignores some of them, which exec would pass on
+        for number in _OF_PYTHON:
+            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.execvpe(argv[0], list(argv), env)  # noqa: S606 # it is what the user asked for
     except OSError as error:
@@ -219,7 +223,9 @@ def _lead(
     try:
         os.setsid()
         fcntl.ioctl(replaced[0], termios.TIOCSCTTY, 0)
-        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU):
+        # What was ignored before, as behind `trap '' INT`, stays ignored for the command.
+        before = {number: signal.getsignal(number) == signal.SIG_IGN for number in (*_OF_LEADER, signal.SIGHUP)}
+        for number in _OF_LEADER:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # our end ends it, and the kernel hangs up on the command
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -228,8 +234,8 @@ def _lead(
             os.close(telling)
             os.setpgid(0, 0)
             os.tcsetpgrp(replaced[0], os.getpid())
-            for number in (signal.SIGQUIT, signal.SIGTSTP):
-                signal.signal(number, signal.SIG_DFL)
+            for number, ignored in before.items():
+                signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
             _exec(argv, env, replaced, failing)
         os.close(failing)
         os.write(telling, struct.pack("i", command))

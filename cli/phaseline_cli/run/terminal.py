@@ -5,6 +5,7 @@ import select
 import termios
 import threading
 import tty
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -42,12 +43,14 @@ class Terminal:
 
     def pass_through(self) -> None:
         """Make the terminal raw: the command's own terminal interprets what is typed."""
-        tty.setraw(0, termios.TCSADRAIN)
+        with suppress(termios.error):  # it was closed; SIGHUP comes
+            tty.setraw(0, termios.TCSADRAIN)
         copy_size(0, self._master)
 
     def give_back(self) -> None:
         """Restore the terminal's settings, for the shell."""
-        termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+        with suppress(termios.error):  # as above
+            termios.tcsetattr(0, termios.TCSADRAIN, self._before)
 
     def resized(self) -> None:
         """Pass on the terminal's new size."""
