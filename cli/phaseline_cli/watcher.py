@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from phaseline.client.address import Address
 from phaseline.reporting import Reporter
 from phaseline.reporting.worker_facts import Process, this_process
+from phaseline_cli.brief_delivery import BriefDelivery
 from phaseline_cli.command_job import UNNAMED, CommandJob
 from phaseline_cli.inside import Inside
 from phaseline_cli.output_delivery import OutputDelivery
@@ -91,6 +92,7 @@ class Watcher:
         self._tee = tee
         self._reader = Reader(usable_adapters(), argv, wishes.adapter)
         self._reporter = Reporter(worker_facts=wishes.facts)
+        self._reporter.brief = BriefDelivery(tee.ended)
         known = self._reader.adapter
         phases = known.phases if known is not None else ()
         self._job = self._reporter.job(

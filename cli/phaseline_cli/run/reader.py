@@ -4,6 +4,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from typing import Final, Literal
 
@@ -67,11 +68,15 @@ class Reader:
         """When output came last, in seconds since the start."""
         chosen = adapters.get(adapter) if adapter else next((a for a in adapters.values() if a.matches(argv)), None)
         self._fixed = chosen is not None
-        signs = [] if self._fixed else [sign for a in adapters.values() for sign in a.signs]
-        self._first_signs = _any(sign for sign in signs if sign.startswith("^"))
-        self._inner_signs = _any(sign for sign in signs if not sign.startswith("^"))
         if chosen is not None:
             self._use(chosen, argv)
+
+    @cached_property
+    def _signs(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        """All signs: those of a line's beginning, and others; many commands print nothing that needs them."""
+        signs = [sign for a in self._adapters.values() for sign in a.signs]
+        first = [sign for sign in signs if sign.startswith("^")]
+        return _any(first), _any(sign for sign in signs if not sign.startswith("^"))
 
     @property
     def adapter(self) -> Adapter | None:
@@ -215,7 +220,8 @@ class Reader:
             self._errors.line(text)
 
     def _look_for_signs(self, text: str) -> None:
-        if self._first_signs.match(text) is None and self._inner_signs.search(text) is None:
+        first, inner = self._signs
+        if first.match(text) is None and inner.search(text) is None:
             return
         for adapter in self._adapters.values():
             if adapter is self.adapter or not adapter.signs:

@@ -23,7 +23,7 @@ from phaseline.reporting.waiting import in_thread
 from phaseline.reporting.worker_side import WorkerSide
 
 if TYPE_CHECKING:
-    from phaseline.reporting.delivery.background import Background
+    from phaseline.reporting.delivery.background import Background, BriefDelivery
 
 __all__ = ["Reporter"]
 
@@ -100,6 +100,8 @@ class Reporter:
         self._strict = strict
         self._problems = Problems(spool)
         self._background: Background | None = None
+        self.brief: BriefDelivery | None = None
+        """Delivers the reports of a process that ends within a moment; set it before the first report."""
         self._begin()
         mind(self)
 
@@ -177,7 +179,7 @@ class Reporter:
             identity = self.identity
             host = self.host if identity.sends("load") else ""
             self._background = background = Background(
-                self._addresses, self._inbox, identity.producer(), spool, self._side, host
+                self._addresses, self._inbox, identity.producer(), spool, self._side, host, self.brief
             )
             try:
                 background.start()

@@ -5,24 +5,43 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from phaseline.client.address import Address
 from phaseline.client.notes import warn
 from phaseline.client.state import spool_folder
-from phaseline.reporting.delivery.inbox import Inbox
+from phaseline.reporting.delivery.inbox import Inbox, Waiter
 from phaseline.reporting.delivery.outbox import Outbox
+from phaseline.reporting.delivery.spool import Spool
 from phaseline.reporting.record import Record
 
 if TYPE_CHECKING:
     from phaseline.reporting.delivery.delivery import Delivery
 
-__all__ = ["Background", "Spooling", "Worker"]
+__all__ = ["Background", "BriefDelivery", "Spooling", "Worker"]
 
 # A fork while this thread imports a module would leave it half imported and locked in the child.
 _loading = threading.Lock()
 _LONGEST_LOAD_S: Final = 10.0
+_BRIEF_S: Final = 0.25
+_LONGEST_END_S: Final = 5.0
 _forking = threading.local()
+
+
+class BriefDelivery(Protocol):
+    """Delivers the reports of a process that ends within a moment, so that nothing has to be loaded for it."""
+
+    def is_near(self) -> bool:
+        """Return whether the process will end within a moment."""
+        ...
+
+    def deliver(self, spool: Spool) -> Literal["delivered", "away", "unclear"]:
+        """Deliver all records of a spool.
+
+        Returns:
+            `away`: no server was reached; `unclear`: a lasting connection has to find out what is wrong.
+        """
+        ...
 
 
 class Worker(Protocol):
@@ -64,8 +83,19 @@ class Background:
         spooling: Spooling,
         worker: Worker,
         host: str = "",
+        brief: BriefDelivery | None = None,
     ) -> None:
-        """Prepare to deliver as `producer`, and to send the load of the machine named `host`, unless that is empty."""
+        """Prepare to deliver.
+
+        Args:
+            addresses: The servers.
+            inbox: Where the reports are.
+            producer: The name under which they are numbered.
+            spooling: How to keep them until they are delivered.
+            worker: The reporter.
+            host: The name of the machine whose load is sent; empty: none is.
+            brief: Delivers the reports of a process that ends within a moment.
+        """
         self._addresses = addresses
         self._inbox = inbox
         self._by_default = spooling.directory is None and os.name == "posix"
@@ -79,6 +109,8 @@ class Background:
         self._run_soon: Callable[..., None] | None = None
         self._delivery: Delivery | None = None
         self._stopped = False
+        self._brief = brief
+        self._hurried = threading.Event()
         self._thread = threading.Thread(target=self._run, name="phaseline-reporter", daemon=True)
 
     def start(self) -> None:
@@ -92,6 +124,7 @@ class Background:
 
     def hurry(self) -> None:
         """Signal that a caller waits for delivery."""
+        self._hurried.set()
         self._signal("hurry")
 
     def _signal(self, method: str) -> None:
@@ -103,6 +136,7 @@ class Background:
     def stop(self, timeout: float, *, process_ends: bool = False) -> None:
         """Stop the thread and wait at most `timeout` seconds for it; the close code shows whether the process ends."""
         self._stopped = True
+        self._hurried.set()
         self._signal("leave" if process_ends else "stop")
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout)
@@ -131,6 +165,8 @@ class Background:
 
     def _run(self) -> None:
         try:
+            if self._brief is not None and self._delivers_briefly(self._brief):
+                return
             with _loading:
                 _load()
             import trio  # noqa: PLC0415
@@ -138,6 +174,30 @@ class Background:
             trio.run(self._main, strict_exception_groups=True)
         except Exception as error:  # noqa: BLE001 - a worker never fails because of its reporter
             warn("the reporter failed (%r); no more reports are delivered; please report this bug", error)
+
+    def _delivers_briefly(self, brief: BriefDelivery) -> bool:
+        """Deliver without a connection that lasts; return False if one is needed."""
+        if not self._hurried.wait(_BRIEF_S) and not (brief.is_near() and self._hurried.wait(_LONGEST_END_S)):
+            return False
+        if self._directory is not None:
+            for box in Outbox.adopted(self._directory, 1):  # reports of dead processes come first
+                box.close()
+                return False
+        items = self._inbox.take(progress=True)
+        waiters = [item for item in items if isinstance(item, Waiter)]
+        own = self._own
+        own.add(item for item in items if isinstance(item, Record))
+        outcome = brief.deliver(own.spool)
+        if outcome == "unclear" or (outcome == "away" and (own.fd < 0 or own.problem)):
+            own.rewind()
+            for waiter in waiters:
+                self._inbox.put_waiter(waiter)
+            return False
+        own.rewind()
+        own.close()
+        for waiter in waiters:
+            waiter.end(delivered=outcome == "delivered")
+        return True
 
     async def _main(self) -> None:
         import trio  # noqa: PLC0415
