@@ -3,7 +3,7 @@
 import { ApiError, address, get, jobPath, readsAll } from "./api.js";
 import { h, setText } from "./dom.js";
 import { about, band, clean, clock, spent } from "./format.js";
-import { BOXES, WORDS } from "./words.js";
+import { BOXES, SERVERS, WORDS } from "./words.js";
 
 const READ_MS = 3000;
 const SHOWN = 3; // jobs of a machine
@@ -32,7 +32,11 @@ export class BoxesView {
     this.note = h("p", { class: "note", role: "status" });
     this.rows = h("tbody", {});
     this.table = h("table", { class: "boxes", hidden: true }, h("thead", {}, h("tr", {}, ...BOXES.columns.map((word) => h("th", { scope: "col" }, word)))), this.rows);
-    this.element = h("section", { class: "boxes-page" }, this.note, h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": WORDS.boxes }, this.table));
+    this.servers = h("tbody", {});
+    const heads = SERVERS.columns.map((word) => h("th", { scope: "col" }, word));
+    /** The servers that share the log; without them, there is only the one of this page. */
+    this.group = h("section", { hidden: true }, h("h2", {}, SERVERS.title), h("table", { class: "boxes servers" }, h("thead", {}, h("tr", {}, ...heads)), this.servers));
+    this.element = h("section", { class: "boxes-page" }, this.group, this.note, h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": WORDS.boxes }, this.table));
   }
 
   opened() {}
@@ -50,8 +54,10 @@ export class BoxesView {
 
   paint() {
     const now = performance.now();
+    this.group.hidden = !this.app.servers.shared;
     if (this.app.link.kind !== "live" || now - this.read_at < READ_MS) return;
     this.read_at = now;
+    this.servers.replaceChildren(...(this.app.servers.shared ? this.app.servers.rows() : []));
     this.#read();
   }
 

@@ -5,6 +5,7 @@ import { chooseNotify, chooseSound, notify, notifyChoice, showProgress, soundCho
 import { Connection } from "./connection.js";
 import { byId, h, setText } from "./dom.js";
 import { forgetLast, lastState, saveLast } from "./last.js";
+import { Servers } from "./servers.js";
 import { Store } from "./store.js";
 import { VIEWS, loadOthers, pageOf } from "./views.js";
 import { WORDS } from "./words.js";
@@ -24,6 +25,9 @@ export class App {
     this.known = false;
     /** When the connection was lost; until then times go on. @type {import("./row.js").Clock | null} */
     this.stopped = null;
+    /** When the server sent the last snapshot. */
+    this.synced = -Infinity;
+    this.servers = new Servers();
     this.painted = { changes: -1, at: 0 };
     /** The number of the present visit of a page. */
     this.visit = 0;
@@ -36,9 +40,12 @@ export class App {
     this.connection = new Connection(this.store, (messages) => this.#take(messages), (link) => this.#linked(link));
   }
 
-  /** The time that the page shows: the present, or the moment when the server went away. @returns {import("./row.js").Clock} */
+  /** The time that the page shows: the present, or the moment of the last news. @returns {import("./row.js").Clock} */
   clock() {
-    return this.stopped ?? { now: performance.now(), wall: Date.now(), stale: false };
+    const [now, { since }] = [performance.now(), this.servers];
+    // What a server sends later than its last news is of the moment at which it sends it.
+    const at = since === null ? now : Math.max(since, this.synced);
+    return this.stopped ?? { now: at, wall: Date.now() - (now - at), stale: since !== null };
   }
 
   /** @param {any[]} messages */
@@ -46,6 +53,7 @@ export class App {
     const [now, wall] = [performance.now(), Date.now()];
     for (const message of messages) {
       this.store.take(message, now, wall);
+      if (message.type === "snapshot") this.synced = now;
       if (message.type === "snapshot" && !this.known) {
         this.known = true;
         performance.mark("jobs");
@@ -63,13 +71,23 @@ export class App {
     if (live && this.broken) location.reload();
     if (live) this.stopped = null;
     else this.stopped ??= { now: performance.now(), wall: Date.now(), stale: true };
-    document.body.classList.toggle("stale", !live && (this.known || this.offline));
-    const connection = byId("connection");
-    connection.className = link.kind;
-    const at = new Date(this.stopped?.wall ?? Date.now()).toLocaleTimeString("en-GB");
-    setText(connection, live ? WORDS.live + WORDS.ways[link.way] : link.kind === "away" ? WORDS.away(at) : link.kind === "token" ? "" : WORDS.connecting);
+    if (!live) this.servers.lost();
+    this.#showLink();
     this.#tokenForm(link);
     this.paint();
+  }
+
+  #showLink() {
+    const { link } = this;
+    const live = link.kind === "live";
+    const behind = live ? this.servers.behind() : "";
+    document.body.classList.toggle("stale", (!live && (this.known || this.offline)) || behind !== "");
+    const connection = byId("connection");
+    connection.className = link.kind;
+    connection.classList.toggle("behind", behind !== "");
+    const at = new Date(this.stopped?.wall ?? Date.now()).toLocaleTimeString("en-GB");
+    const words = live ? WORDS.live + WORDS.ways[link.way] : link.kind === "away" ? WORDS.away(at) : link.kind === "token" ? "" : WORDS.connecting;
+    setText(connection, behind || words);
   }
 
   /** Show the state of an earlier visit. */
@@ -175,6 +193,8 @@ export class App {
     const { changes } = this.store;
     if (changes === this.painted.changes && now - this.painted.at < TICK_MS) return;
     this.painted = { changes, at: now };
+    if (this.link.kind === "live") this.servers.read(now).then((read) => read && this.#showLink());
+    if (this.servers.since !== null) this.#showLink();
     if (this.known) saveLast(this.store.jobs);
     if (document.hidden) this.#title();
     else this.paint();
@@ -251,7 +271,8 @@ function start() {
       choice("theme", WORDS.theme, WORDS.themes, localStorage.getItem(THEME) ?? "auto", useTheme),
       choice("notify", WORDS.notify, WORDS.notifyChoices, notifyChoice(), notifyChosen),
       h("label", {}, h("input", { type: "checkbox", name: "sound", checked: soundChoice(), onchange: (/** @type {Event} */ event) => chooseSound(/** @type {HTMLInputElement} */ (event.target).checked) }), ` ${WORDS.sound}`),
-      h("button", { type: "button", onclick: () => dialog.showModal() }, `${WORDS.keysTitle} `, h("kbd", {}, "?"))),
+      h("button", { type: "button", onclick: () => dialog.showModal() }, `${WORDS.keysTitle} `, h("kbd", {}, "?")),
+      app.servers.element),
     dialog,
   );
   useTheme(localStorage.getItem(THEME) ?? "auto");

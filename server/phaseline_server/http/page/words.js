@@ -155,6 +155,20 @@ export const BOXES = {
   noLoad: "not reported",
 };
 
+export const SERVERS = {
+  title: "Servers",
+  columns: ["server", "role", "lag", "term", "version"],
+  /** @param {number} count @param {number} away @param {string} leader @param {string} lag */
+  short: (count, away, leader, lag) => `${many(count, "server")}${away ? `, ${away} away` : ""}, ${leader ? `leader ${leader}, lag ${lag}` : "no leader"}`,
+  /** @param {string} source @param {string} lag */
+  mirror: (source, lag) => `Mirror of ${source}, lag ${lag}`,
+  /** @param {string} source @param {string} age */
+  behind: (source, age) => `◐ stale: last word from ${source || "the leader"} ${age} ago`,
+  /** @param {string} age */
+  away: (age) => `away ${age}`,
+  here: "(this one)",
+};
+
 export const PICTURES = {
   series: "Series",
   all: "all series",
