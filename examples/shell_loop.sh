@@ -3,18 +3,26 @@
 #
 #     examples/shell_loop.sh /var/log/*.log
 #
-# PROGRESS_URL is the server's address [http://127.0.0.1:5100]. While the server is away, the work goes on silently.
+# PROGRESS_URL is the server's address [http://127.0.0.1:5100], or several with commas, of servers that share a log. If
+# one is away, the next is used. While all are away, the work goes on silently.
 # PROGRESS_PATIENCE is the time in seconds to wait for an answer [2].
 set -euo pipefail
 
-server=${PROGRESS_URL:-http://127.0.0.1:5100}
+IFS=, read -ra servers <<<"${PROGRESS_URL:-http://127.0.0.1:5100}"
+servers=("${servers[@]//[[:space:]]/}")
 patience=${PROGRESS_PATIENCE:-2}
 job="compress-$$-$(date +%s)"
 
 # report PATH JSON: send a report. It never fails, and never waits for long.
 report() {
-  curl --silent --max-time "$patience" --output /dev/null --header 'Content-Type: application/json' \
-    --data "$2" "$server/progress/$1" || true
+  local status
+  for _ in "${servers[@]}"; do
+    status=$(curl --silent --max-time "$patience" --output /dev/null --header 'Content-Type: application/json' \
+      --write-out '%{http_code}' --data "$2" "${servers[0]}/progress/$1") || status=000
+    # 503: this server can't reach the log, or knows no leader.
+    [[ $status == 000 || $status == 503 ]] || return 0
+    servers=("${servers[@]:1}" "${servers[0]}")
+  done
 }
 
 # text STRING: print it as a JSON string. Names of files may have any bytes: control characters become \u escapes, and

@@ -8,7 +8,8 @@
 -- No call raises, or blocks the job for more than half a second; only `flush(seconds)` waits as long as you ask.
 -- Undelivered messages wait in a bounded queue, in order, and are sent with a later call (in Lightroom: by a background
 -- task). After a restart of the server the client registers itself and its active jobs again. Each message has a
--- number, so a lost answer does not cause a duplicate report.
+-- number, so a lost answer does not cause a duplicate report. Of several servers that share a log, it uses the next one
+-- when one fails.
 --
 -- It requires json.lua in the same folder, and a server with POST /ws/handshake and /ws/send.
 
@@ -22,6 +23,7 @@ local TIMEOUT_SECONDS = 2 -- of one request
 local CALL_SECONDS = 0.4 -- of all requests of one call
 local PAUSE_SECONDS = { first = 1, most = 30 }
 local ENDS = { job_completed = true, job_failed = true }
+local AWAY = { LOG_UNAVAILABLE = true, DEPOSED = true } -- codes with which another server may accept the message
 local KEPT = { job_started = true, job_completed = true, job_failed = true }
 
 -- ------------------------------------------------------------------------- where it runs: Lightroom or plain Lua
@@ -167,7 +169,8 @@ end
 
 -- ----------------------------------------------------------------------------------------------------- the queue
 
-local url = (os and os.getenv and os.getenv('PROGRESS_URL')) or 'http://127.0.0.1:5100'
+local servers = {} -- the addresses of servers that share a log; the first one is used
+local failed = 0 -- attempts since the last success
 local token = os and os.getenv and os.getenv('PROGRESS_TOKEN')
 if token == '' then token = nil end
 local clientId
@@ -180,13 +183,29 @@ local sending = false
 local deadline = math.huge -- of the requests of the present call
 local complained -- the reason that was logged last, since the last success
 
-local function baseUrl()
-    return (url:gsub('^ws', 'http'):gsub('/ws/?$', ''):gsub('/$', ''))
+local function useServers(urls)
+    servers, failed = {}, 0
+    for url in urls:gmatch('[^,%s]+') do
+        servers[#servers + 1] = url:gsub('^ws', 'http'):gsub('/ws/?$', ''):gsub('/$', '')
+    end
+end
+
+local given = os and os.getenv and os.getenv('PROGRESS_URL') or ''
+useServers(given:match('[^,%s]') and given or 'http://127.0.0.1:5100')
+
+-- Use the next server from now on.
+local function turn()
+    if #servers > 1 then
+        local first = table.remove(servers, 1)
+        servers[#servers + 1] = first
+        clientId = nil
+    end
 end
 
 local function complain(reason)
     if complained ~= reason then -- log it once, until the next success
-        here().log(string.format('no connection to %s (%s); %d messages are queued', baseUrl(), reason, #waiting))
+        local urls = table.concat(servers, ',')
+        here().log(string.format('no connection to %s (%s); %d messages are queued', urls, reason, #waiting))
     end
     complained = reason
 end
@@ -239,7 +258,7 @@ end
 local function post(path, body)
     local seconds = math.min(TIMEOUT_SECONDS, deadline - here().now())
     if seconds <= 0 then return nil, 'time-out' end
-    local status, document = here().post(baseUrl() .. path, json.encode(body), token, seconds)
+    local status, document = here().post(servers[1] .. path, json.encode(body), token, seconds)
     if not status then return nil, document end
     local answer = json.decode(document)
     if type(answer) ~= 'table' then return nil, 'status ' .. tostring(status) .. ' with no JSON' end
@@ -248,20 +267,21 @@ end
 
 local function handshake()
     local answer, status = post('/ws/handshake', { client_type = 'lightroom', protocol_version = PROTOCOL_VERSION })
-    if not answer then return nil, status end
-    if not answer.success then return nil, tostring(answer.error) end
+    if not answer then return nil, status, true end
+    if not answer.success then return nil, tostring(answer.error), AWAY[answer.code] end
     clientId = answer.client_id
     return true
 end
 
--- Return true if the message is accepted or permanently rejected; or nil and the reason to retry it.
+-- Return true if the message is accepted or permanently rejected; or nil, the reason to retry it, and whether another
+-- server may accept it.
 local function deliver(message, attempt)
     if not clientId then
-        local fine, reason = handshake()
-        if not fine then return nil, reason end
+        local fine, reason, away = handshake()
+        if not fine then return nil, reason, away end
     end
     local answer, status = post('/ws/send', { client_id = clientId, message = message })
-    if not answer then return nil, status end
+    if not answer then return nil, status, true end
     if answer.success then return true end
     if attempt < 3 and answer.code == 'UNKNOWN_CLIENT' then
         clientId = nil
@@ -273,11 +293,13 @@ local function deliver(message, attempt)
         local again = {}
         for key, value in pairs(started) do again[key] = value end
         again.producer, again.producer_seq = nil, nil
-        local fine, reason = deliver(again, attempt + 1)
-        if not fine then return nil, reason end
+        local fine, reason, away = deliver(again, attempt + 1)
+        if not fine then return nil, reason, away end
         return deliver(message, attempt + 1)
     end
-    if type(status) == 'number' and (status == 401 or status == 429 or status >= 500) then return nil, tostring(answer.error) end
+    if type(status) == 'number' and (status == 401 or status == 429 or status >= 500) then
+        return nil, tostring(answer.error), AWAY[answer.code]
+    end
     here().log('rejected: ' .. tostring(answer.error))
     return true
 end
@@ -292,17 +314,22 @@ local function drain(seconds)
     -- In the second half no message is begun, so that each has time enough to be answered.
     while waiting[1] and here().now() < began + (seconds or math.huge) / 2 do
         local message = waiting[1]
-        local ran, fine, reason = pcall(deliver, message, 1)
-        if not ran then fine, reason = nil, fine end
-        if not fine then
-            complain(tostring(reason))
-            notBefore = here().now() + pause
-            pause = math.min(2 * pause, PAUSE_SECONDS.most)
-            break
+        local ran, fine, reason, away = pcall(deliver, message, 1)
+        if not ran then fine, reason, away = nil, fine, false end
+        if fine then
+            failed, pause, notBefore, complained = 0, PAUSE_SECONDS.first, 0, nil
+            table.remove(waiting, 1)
+            if ENDS[message.type] then active[message.job_id] = nil end
+        else
+            failed = failed + 1
+            if away then turn() end
+            if not away or failed % #servers == 0 then -- no server is left that may accept it
+                complain(tostring(reason))
+                notBefore = here().now() + pause
+                pause = math.min(2 * pause, PAUSE_SECONDS.most)
+                break
+            end
         end
-        pause, notBefore, complained = PAUSE_SECONDS.first, 0, nil
-        table.remove(waiting, 1)
-        if ENDS[message.type] then active[message.job_id] = nil end
     end
     sending, deadline = false, math.huge
     return #waiting == 0
@@ -336,11 +363,12 @@ end
 
 -- ------------------------------------------------------------------------------------------------- public functions
 
--- Set the server's address, e.g. WebSocketClient.configure { url = 'http://render-box:5100' }, and the token of scope
--- report that a server with tokens needs: { token = 'phl_…' }. The defaults are the environment's PROGRESS_URL, or
--- http://127.0.0.1:5100, and its PROGRESS_TOKEN.
+-- Set the server's address, e.g. WebSocketClient.configure { url = 'http://render-box:5100' }, or several with commas,
+-- of servers that share a log; and the token of scope report that a server with tokens needs: { token = 'phl_…' }. The
+-- defaults are the environment's PROGRESS_URL, or http://127.0.0.1:5100, and its PROGRESS_TOKEN.
 function WebSocketClient.configure(options)
-    url, token = options.url or url, options.token or token
+    if options.url then useServers(options.url) end
+    token = options.token or token
     clientId, notBefore = nil, 0
 end
 

@@ -10,6 +10,7 @@ import pytest
 import trio
 from PIL import ExifTags, Image
 
+from tests.support.ports import free_port
 from tests.support.reporting import subscriber
 from tests.support.servers import ROOT, client_of, environment, server_process
 
@@ -125,6 +126,22 @@ async def test_the_shell_loop_reports_files_with_any_name(tmp_path: Path, locale
             ]
             assert message == f"{tmp_path}/{text}"
             watching.messages.clear()
+
+
+@pytest.mark.needs("bash", "curl", "gzip", "postgres")
+async def test_the_shell_loop_uses_the_next_server_if_one_is_away_or_has_no_log(tmp_path: Path) -> None:
+    shutil.copy(__file__, tmp_path / "some.py")
+    for name in ("data", "away"):
+        (tmp_path / name).mkdir()
+    log = f"postgresql://127.0.0.1:{free_port()}/none"
+    async with (
+        server_process(tmp_path / "data") as server,
+        server_process(tmp_path / "away", "--log", log) as away,
+    ):
+        urls = f"{NOWHERE}, {away.url}, {server.url}"
+        assert (await run(str(EXAMPLES / "shell_loop.sh"), str(tmp_path / "some.py"), url=urls))[0] == 0
+        [job] = await jobs(server.url)
+    assert (job["state"], [stage["state"] for stage in job["stages"]]) == ("completed", ["done"] * 3)
 
 
 @pytest.mark.needs("bash", "curl", "gzip")
