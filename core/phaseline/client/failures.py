@@ -26,7 +26,7 @@ _BUSY: Final = frozenset({429, 502, 503, 504})
 
 
 def reason_of(  # noqa: PLR0911 - one return a kind of error
-    error: BaseException, address: Address, setting: str = "PROGRESS_URL"
+    error: BaseException, address: Address, setting: str = "PROGRESS_URL", advice: str = TOKEN_ADVICE
 ) -> str:
     """Return why an attempt to connect to `address` failed, or why the connection was lost.
 
@@ -34,6 +34,7 @@ def reason_of(  # noqa: PLR0911 - one return a kind of error
         error: The error.
         address: The address.
         setting: Where the user has set the address.
+        advice: Where the user sets the token.
     """
     errors = list(_chain(error))
     for each in errors:
@@ -42,9 +43,9 @@ def reason_of(  # noqa: PLR0911 - one return a kind of error
     first = errors[0]
     match first:
         case trio_websocket.ConnectionClosed():
-            return _closed(first)
+            return _closed(first, advice)
         case trio_websocket.ConnectionRejected():
-            return _rejected(first, address)
+            return _rejected(first, address, advice)
         case HttpRejected():
             return one_line(str(first))
         case trio.TooSlowError():
@@ -103,7 +104,7 @@ def _tls(error: ssl.SSLError, address: Address, setting: str) -> str:
     return f"TLS with {address.authority} failed: {one_line(str(error.reason or error))}"
 
 
-def _closed(error: trio_websocket.ConnectionClosed) -> str:
+def _closed(error: trio_websocket.ConnectionClosed, advice: str) -> str:
     reason = error.reason
     if reason is None or reason.code == _LOST:
         return "the server closed the connection without a reason; it may have ended"
@@ -112,18 +113,18 @@ def _closed(error: trio_websocket.ConnectionClosed) -> str:
         case 1001:
             return f"the server is shutting down or restarting (close code {GOING_AWAY}{text})"
         case 4501:
-            return f"the server needs a valid token (close code {UNAUTHORIZED}{text}); {TOKEN_ADVICE}"
+            return f"the server needs a valid token (close code {UNAUTHORIZED}{text}); {advice}"
         case 1009:
             return f"a message is too large (close code {TOO_BIG}{text})"
         case code:
             return f"the server closed the connection (close code {code}{text})"
 
 
-def _rejected(error: trio_websocket.ConnectionRejected, address: Address) -> str:
+def _rejected(error: trio_websocket.ConnectionRejected, address: Address, advice: str) -> str:
     body = one_line((error.body or b"")[:2000].decode("utf-8", "replace"))
     detail = f": {body}" if body else ""
     if error.status_code == _UNAUTHORIZED:
-        return f"the server needs a valid token (HTTP 401); {TOKEN_ADVICE}"
+        return f"the server needs a valid token (HTTP 401); {advice}"
     if error.status_code == _FORBIDDEN:
         return f"the server does not allow this client (HTTP 403{detail})"
     if error.status_code in _BUSY:

@@ -26,6 +26,7 @@ _SILENCE_S: Final = 10.0  # the source sends a sign of life each second
 _GOODBYE_S: Final = 1.0
 _LARGEST: Final = 2**26
 _SETTING: Final = "--follow"
+_TOKEN_ADVICE: Final = "set PHASELINE_FOLLOW_TOKEN to a token of that server"  # noqa: S105
 _UNKNOWN: Final = "UNKNOWN_TYPE"
 
 _encoder: Final = msgspec.json.Encoder()
@@ -75,9 +76,12 @@ class Source:
         except* ConfigError as errors:
             raise SourceAway(str(_first(errors))) from None
         except* (OSError, trio.TooSlowError, trio.BrokenResourceError, trio_websocket.HandshakeError) as errors:
-            raise SourceAway(reason_of(errors, self.address, _SETTING)) from None
+            raise SourceAway(self._reason(errors)) from None
         except* (trio_websocket.ConnectionClosed, trio_websocket.DisconnectionTimeout, RemoteProtocolError) as errors:
-            raise SourceAway(reason_of(errors, self.address, _SETTING)) from None
+            raise SourceAway(self._reason(errors)) from None
+
+    def _reason(self, error: BaseException) -> str:
+        return reason_of(error, self.address, _SETTING, _TOKEN_ADVICE)
 
     def _checked(self, frame: LogFrame) -> LogFrame:
         """Return a frame; raise SourceAway if it has a problem of the source."""
