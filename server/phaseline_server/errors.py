@@ -195,17 +195,20 @@ class JournalFailed(PhaselineError):
 
 
 class LogUnavailable(PhaselineError):
-    """The database with the log can't be reached, or not now. The server connects again by itself."""
+    """The database with the log can't be reached, or not now. The server connects again by itself.
+
+    Attributes:
+        cause: The reason in one line, for the server's own log.
+    """
 
     code = "LOG_UNAVAILABLE"
     status = 503
     temporary = True
 
-    @property
-    def cause(self) -> str:
-        """The reason in one line, for the server's own log."""
-        lines = (line.strip() for line in str(self.__cause__ or self).splitlines())
-        return "; ".join(line for line in lines if line)
+    def __init__(self, text: str, cause: str = "") -> None:
+        """Show `text` to clients, and `cause`, which may name machines, in the server's own log only."""
+        super().__init__(text)
+        self.cause = cause or text
 
 
 class Deposed(PhaselineError):

@@ -95,7 +95,8 @@ async def connected(url: str) -> AsyncIterator[Listener]:
         await trio.open_tcp_stream("127.0.0.1", httpx.URL(url).port or 80) as stream,
         trio.open_nursery() as nursery,
     ):
-        listener = Listener(await wrap_client_stream(nursery, stream, host, "/ws", **room))
+        with trio.fail_after(20):  # trio-websocket waits without end if the server ends before it answers
+            listener = Listener(await wrap_client_stream(nursery, stream, host, "/ws", **room))
         listener.welcome = await listener.hear("connection_established")
         try:
             yield listener

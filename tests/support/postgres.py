@@ -148,12 +148,28 @@ class Postgres:
             self.query(f"ALTER SYSTEM SET {name} = '{value}'")
         self.query("SELECT pg_reload_conf()")
 
-    def new_database(self) -> str:
-        """Create a database that belongs to a role without other rights, and return its address."""
+    def new_database(self, options: str = "") -> str:
+        """Create a database that belongs to a role without other rights, and return its address.
+
+        Args:
+            options: Further options of CREATE DATABASE.
+        """
         name = f"log{next(_numbers)}"
         self.query(f"CREATE ROLE {name} LOGIN")
-        self.query(f"CREATE DATABASE {name} OWNER {name}")
+        self.query(f"CREATE DATABASE {name} OWNER {name} {options}")
         return self.url(name, name)
+
+    def require_password(self, user: str, password: str) -> None:
+        """Let a role connect with a password only."""
+        self.query(f"ALTER ROLE {user} PASSWORD '{password}'")
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(f"host all {user} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        self.query("SELECT pg_reload_conf()")
+
+    def own(self, folder: Path) -> None:
+        """Give a directory to the user that runs the server."""
+        if USER is not None:
+            shutil.chown(folder, USER)
 
     def old_log(self, version: int) -> str:
         """Create a database with a log that an old version wrote, and return its address."""

@@ -8,7 +8,7 @@ __all__ = ["ALLOWED", "SQLITE", "hide_password", "parse_log_address"]
 
 SQLITE: Final = "sqlite"
 ALLOWED: Final = "sqlite, or the address of a database, e.g. postgresql://phaseline@db-1,db-2/phaseline"
-_PASSWORD: Final = re.compile(r"(//[^:/@]*:).*@|([?&]password=)[^&]*")
+_PASSWORD: Final = re.compile(r"(//[^:/@]*:).*@|([?&](?:ssl)?password=)[^&]*")
 
 
 def parse_log_address(text: str) -> str:

@@ -61,8 +61,8 @@ class Address:
         except psycopg.ProgrammingError:  # its text may have the password in it
             text = f"the address of the log is {hide_password(url)}, which is not valid; allowed: {ALLOWED}"
             raise JournalUnusable(text) from None
-        hosts = str(options.get("host") or options.get("hostaddr") or "the local socket")
-        self.name = f"PostgreSQL at {hosts}, database {options.get('dbname') or options.get('user') or 'by default'}"
+        database = options.get("dbname") or options.get("user") or "by default"
+        self.name = f"PostgreSQL at {_hosts(options)}, database {database}"
         self.schema = schema
         # Of several hosts, the one that accepts writes.
         own = {"target_session_attrs": "read-write", "connect_timeout": str(_CONNECT_S), "application_name": program}
@@ -88,6 +88,39 @@ class Address:
             connection.close()
             raise
         return connection
+
+    def check_session(self, connection: TimedConnection) -> None:
+        """Check that all statements of a connection of this address run in one session of the database.
+
+        Raises:
+            JournalUnusable: They do not: a pool of transactions is in between.
+            psycopg.Error: The database can't be reached.
+        """
+        session = _session_of(connection)
+        if session == connection.info.backend_pid:
+            return  # nothing is in between
+        with self.connect() as other, other.transaction():
+            if _session_of(other) != session:
+                return
+        raise JournalUnusable(
+            f"{self.name} is a pool that shares sessions among its clients, such as pgbouncer with "
+            "pool_mode=transaction; allowed: a session for each client; set pool_mode=session, or name PostgreSQL's "
+            "own host and port in --log"
+        )
+
+
+def _session_of(connection: TimedConnection) -> int:
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return row[0] if row else 0
+
+
+def _hosts(options: dict[str, Any]) -> str:
+    """Return the hosts of an address, with the ports that it names."""
+    hosts = str(options.get("host") or options.get("hostaddr") or "the local socket").split(",")
+    ports = str(options.get("port") or "").split(",")
+    if len(ports) != len(hosts):
+        ports = ports[:1] * len(hosts)  # one for all of them
+    return ",".join(f"{host}:{port}" if port else host for host, port in zip(hosts, ports, strict=True))
 
 
 class Reader:

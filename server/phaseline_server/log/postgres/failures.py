@@ -1,7 +1,9 @@
 """PostgreSQL's errors as Phaseline's."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import psycopg
 from psycopg import errors
@@ -20,19 +22,56 @@ _TEMPORARY = (
 )
 
 
+# What to do, by a part of libpq's or the server's text; errors of a connection have no code.
+_ADVICE: Final = {
+    "password": "check the user and the password in --log, PHASELINE_LOG or ~/.pgpass",
+    "pg_hba.conf": "allow this machine in the pg_hba.conf of PostgreSQL",
+    '" does not exist': "create it with createuser or createdb, or correct --log",
+    "read-only": "name the host that accepts writes in --log too, or promote a standby",
+    "SSL": "check sslmode and the certificates in --log",
+    "certificate": "check sslmode and the certificates in --log",
+    "translate host name": "check the host in --log",
+    "resolve host": "check the host in --log",
+    "Connection refused": "start PostgreSQL, or check the host and the port in --log",
+    "timeout expired": "check the network, and the host and the port in --log",
+    "too many": "raise max_connections of PostgreSQL",
+    "remaining connection slots": "raise max_connections of PostgreSQL",
+}
+_ATTEMPT: Final = re.compile(r'connection to server at "([^"]*)"(?: \([^)]*\))?, port (\d+) failed: (?:FATAL: +)?(.*)')
+
+
 def one_line(error: psycopg.Error) -> str:
-    """Return the text of an error in one line; it never contains a password."""
-    return "; ".join(line.strip() for line in str(error).splitlines() if line.strip()) or type(error).__name__
+    """Return the text of an error in one line: of several hosts, the error of each. It never contains a password."""
+    text = str(error)
+    lines: list[str | None] = [f"{host}:{port}: {reason}" for host, port, reason in _ATTEMPT.findall(text)]
+    if not lines:
+        lines = [error.diag.message_primary, error.diag.message_detail]
+    if not any(lines):
+        lines = list(text.splitlines())
+    lines = list(dict.fromkeys(lines))
+    return "; ".join(line.strip() for line in lines if line and line.strip()) or type(error).__name__
+
+
+def _advice(text: str) -> str:
+    """Return what to do about an error of a connection."""
+    found = [advice for part, advice in _ADVICE.items() if part in text]
+    return "; ".join([*dict.fromkeys(found), "the server connects again by itself"])
 
 
 def failure(error: psycopg.Error, name: str) -> DiskFull | LogUnavailable | JournalFailed:
     """Return the error to raise for `error`, which occurred while the log `name` was in use."""
+    text = one_line(error)
     if isinstance(error, errors.DiskFull):
-        return DiskFull(f"cannot write the log: {one_line(error)}; free disk space; the server recovers by itself")
+        return DiskFull(
+            f"the disk of the log's database is full: {text}; free disk space; the server recovers by itself"
+        )
     if isinstance(error, _TEMPORARY):
-        # Clients receive this text, so it does not name the database's machine. The server's log has the cause.
-        return LogUnavailable("the log's database is not available; the server connects again by itself; retry later")
-    return JournalFailed(f"cannot use {name}: {one_line(error)}; check the database, then start the server again")
+        return LogUnavailable(
+            # Clients receive this text, so it does not name the database's machine.
+            "the log's database is not available; the server connects again by itself; retry later",
+            f"{name}: {text}; {_advice(text)}",
+        )
+    return JournalFailed(f"cannot use {name}: {text}; check the database, then start the server again")
 
 
 @contextmanager
@@ -65,5 +104,8 @@ def opening(name: str) -> Iterator[None]:
         found = failure(error, name)
         if not isinstance(found, JournalFailed):
             raise found from error
-        text = f"{name} can't be opened: {one_line(error)}; allowed: a database whose owner is the role that connects"
+        text = (
+            f"{name} can't be opened: {one_line(error)}; allowed: a database whose owner is the role that connects; "
+            "make it the owner with ALTER DATABASE … OWNER TO …"
+        )
         raise JournalUnusable(text) from error

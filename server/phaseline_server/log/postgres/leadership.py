@@ -91,7 +91,10 @@ class Leadership:
             LogUnavailable: The database can't be reached.
         """
         with self._lock, opening(self._address.name), self._dropping():
-            connection = self._connection or self._connect()
+            connection = self._connection
+            if connection is None:
+                connection = self._connect()
+                self._address.check_session(connection)
             if not self._take_lock(connection):
                 return self._find_leader(connection)
             prepare(connection, self._address.schema, self._address.name)
