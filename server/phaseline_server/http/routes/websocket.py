@@ -42,7 +42,10 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
                 if not client.session.granted:
                     nursery.start_soon(client.insist)
                 try:
-                    await client.run()
+                    if partings.begun:  # this app is shown no more, but the client was on its way
+                        client.part(*_GOODBYE)
+                    else:
+                        await client.run()
                 finally:
                     partings.clients.discard(client)
                     client.session.leave(lost=client.lost)
@@ -110,10 +113,17 @@ class _Client:
 
 
 class _Partings:
-    """Lets every client receive the ends of the runs when the server ends, and then closes its connection."""
+    """Lets every client receive the ends of the runs when the server ends, and then closes its connection.
+
+    Attributes:
+        clients: The clients that are connected.
+        begun: Whether the connections are being closed.
+        scope: Cancels `run`.
+    """
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self.begun = False
         self.clients: set[_Client] = set()
         self.scope = trio.CancelScope()
 
@@ -123,6 +133,7 @@ class _Partings:
             await self._services.closing.wait()
             with trio.move_on_after(_LAST_WORDS_S):
                 await self._services.runs.wait_over()
+            self.begun = True
             async with trio.open_nursery() as nursery:
                 for client in tuple(self.clients):
                     nursery.start_soon(self._part, client)
