@@ -72,8 +72,7 @@ class Standing(NamedTuple):
         lag_s: For how long a follower or mirror may lack what the leader has committed, in seconds; 0 if it lacks
             nothing.
         available: Whether the log's database answered last.
-        members: All servers that share the log, this one included, as the database listed them last; of a mirror, its
-            source.
+        members: All servers that share the log, this one included, as the database listed them last.
     """
 
     role: Literal["single", "leader", "follower", "mirror"]

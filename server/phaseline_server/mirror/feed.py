@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 import structlog
@@ -20,7 +20,7 @@ from phaseline_server.log.batch import Batch
 from phaseline_server.log.feed import LocalDay, Start, Update
 from phaseline_server.log.learned import EncodedRun
 from phaseline_server.log.mirrored import CopyStart, MirrorEngine
-from phaseline_server.log.protocol import Member, Standing
+from phaseline_server.log.protocol import Standing
 from phaseline_server.log.threaded_store import ThreadedStore
 from phaseline_server.mirror.age import Age
 from phaseline_server.mirror.estimates import SourceEstimates
@@ -32,7 +32,6 @@ __all__ = ["MirrorFeed"]
 _log: Final = structlog.get_logger()
 _FIRST_RETRY_S: Final = 0.25
 _LAST_RETRY_S: Final = 5.0
-_SILENT_S: Final = 3.0
 
 
 class MirrorFeed(ThreadedStore):
@@ -66,10 +65,7 @@ class MirrorFeed(ThreadedStore):
     @property
     def standing(self) -> Standing:
         """See `Store.standing`."""
-        silent_s = self._age.silent_s
-        role: Literal["single", "away"] = "away" if silent_s > _SILENT_S else "single"
-        source = Member(self._url, role, 0, 0.0 if role == "single" else None, "", silent_s)
-        return Standing("mirror", leader=self._url, lag_s=self._age.lag_s, members=(source,))
+        return Standing("mirror", leader=self._url, lag_s=self._age.lag_s)
 
     def note(self, standing: Standing) -> None:
         """See `Feed.note`; the source of a mirror stays the same."""

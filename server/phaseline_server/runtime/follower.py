@@ -66,6 +66,7 @@ async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
     *,
     engine: Engine | None = None,
     clock: Clock = now,
+    address: str = "",
 ) -> None:
     """Follow an open feed, and serve it until cancelled.
 
@@ -78,6 +79,7 @@ async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
         show: Shows an app to them; called once it is ready.
         engine: Estimates what remains of jobs. [the one of `settings`]
         clock: Returns the time of which jobs are shown.
+        address: The address of this server, if the feed has no list of servers.
 
     Raises:
         LogReplaced: The log does not continue what was read from it.
@@ -131,6 +133,7 @@ async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
             answers=AnswerBudget(settings.answer_bytes),
             courses=courses,
             thumbnails=Thumbnails(gallery),
+            address=address,
         )
         app = make_app(services)
         link.attach(app, jobs.wait_applied)

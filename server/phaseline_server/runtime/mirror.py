@@ -69,7 +69,7 @@ async def serve_mirror(entrance: Entrance, listeners: Sequence[trio.SocketListen
                         await open_door()
                     link = MirrorLink(settings.follow)
                     parts = (settings, keeper, door, show)
-                    await follow_feed(feed, link, *parts, engine=feed.estimates, clock=feed.clock)
+                    await follow_feed(feed, link, *parts, engine=feed.estimates, clock=feed.clock, address=entrance.url)
             except* LogReplaced as errors:
                 _log.info("the mirror begins anew", reason=str(errors.exceptions[0]))
 

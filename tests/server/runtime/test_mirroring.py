@@ -208,8 +208,9 @@ async def test_the_installed_program_mirrors_by_tls_with_a_token_below_a_path(tm
             await shows(mirror, source)
             assert (await mirror.job("a"))["name"] == "first"
             assert (await mirror.get("/health"))["leader"] == url
-            mirrored = [item for item in (await mirror.get("/progress/servers"))["servers"] if item["answers"]]
-            assert [item["role"] for item in mirrored] == ["mirror"]
+            listed = await mirror.get("/progress/servers")
+            [itself] = listed["servers"]
+            assert (listed["leader"], itself["role"], itself["address"]) == (url, "mirror", mirror.server.url)
             assert not [line for line in mirror.server.log if tokens["read"] in line]
 
 
@@ -299,3 +300,25 @@ def report_with(urls: str) -> None:
     """Report a job."""
     with Reporter(urls) as reporter, reporter.job("a") as job:
         job.phase("x")
+
+
+async def test_a_mirror_that_lacks_more_than_its_source_stores_is_copied_anew(tmp_path: Path) -> None:
+    copy = folder(tmp_path, "mirror")
+    async with crashing(folder(tmp_path, "source"), "--keep-events", "300") as source:
+        await source.report("start", "a")
+        async with mirror_of(source.server.url, copy) as mirror:
+            await shows(mirror, source)
+            old = (await mirror.get("/ws/status"))["position"]
+            mirror.server.process.terminate()
+            assert await mirror.server.process.wait() == 0
+        for _ in range(4):
+            reports = [{"type": "job_progress", "job_id": "a", "stage": "x", "progress": n % 100} for n in range(250)]
+            await source.batch(*reports)
+        assert (await source.get("/progress/events", since=f"{old['epoch']}/{old['seq']}"))["recovered"] is False
+        async with mirror_of(source.server.url, copy) as mirror:
+            await shows(mirror, source)
+            assert (await mirror.job("a"))["current_stage"] == "x"
+            answer = await mirror.get("/progress/events", since=f"{old['epoch']}/{old['seq']}")
+            assert (answer["recovered"], answer["position"]["epoch"]) == (False, old["epoch"])
+            await source.report("report", "a", stage="y")
+            await shows(mirror, source)

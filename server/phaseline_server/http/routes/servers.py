@@ -19,8 +19,7 @@ __all__ = ["ServerList", "add_handlers"]
 class ServerItem(msgspec.Struct, kw_only=True):
     """A server. `lagSeconds` is null while it is unknown.
 
-    A server that has not registered for more than 3 s is `away`. Ten minutes later it is not listed any more. A mirror
-    lists itself and its source, which is `away` if it has been silent for more than 3 s; its `version` is not known.
+    A server that has not registered for more than 3 s is `away`. Ten minutes later it is not listed any more.
     """
 
     address: str
@@ -34,7 +33,7 @@ class ServerItem(msgspec.Struct, kw_only=True):
 
 
 class ServerList(msgspec.Struct, kw_only=True):
-    """The servers that share the log, by address; one if the log is not shared.
+    """The servers that share the log, by address; one if the log is not shared, as that of a mirror.
 
     `leader` is the address of the leader, or of a mirror's source; "" while there is none. Servers with the same
     `epoch` share a log. `answers` marks the server that sent this list.
