@@ -153,10 +153,10 @@ class SharedSecrets:
                 task_status.started()
             await trio.sleep(_ROUND_S)
 
-    async def _look(self, since_s: float = inf, check: Callable[[bool], None] = lambda _: None) -> None:
-        """Read the documents, unless another task has begun to do so since `since_s`."""
+    async def _look(self, since_s: float | None = None, check: Callable[[bool], None] = lambda _: None) -> None:
+        """Read the documents; with `since_s`, not if that was begun since, or the log has become unavailable."""
         async with self._turn:
-            if self._looked_s >= since_s:
+            if since_s is not None and (self._looked_s >= since_s or not self._available):
                 return
             self._looked_s, changes = trio.current_time(), self._changes
             try:

@@ -8,9 +8,10 @@ from typing import Final
 
 import trio
 
+from phaseline.errors import DiskFull
 from phaseline_server.access.secret_files import digest, new_secret
 from phaseline_server.access.secret_sources import SharedSecrets
-from phaseline_server.errors import LogUnavailable
+from phaseline_server.errors import JournalFailed, LogUnavailable
 
 __all__ = ["ServerPass", "is_server_pass"]
 
@@ -44,7 +45,10 @@ class ServerPass:
         async with self._making:
             if not self._text or trio.current_time() - self._made_s > _RENEW_S:
                 text, made_s = new_secret(_PREFIX), trio.current_time()
-                await self._shared.add_server_ticket(digest(text), _LIFETIME_S)
+                try:
+                    await self._shared.add_server_ticket(digest(text), _LIFETIME_S)
+                except (DiskFull, JournalFailed) as error:
+                    raise LogUnavailable("this server can't show the leader who it is; retry later") from error
                 self._text, self._made_s = text, made_s
             return self._text
 

@@ -19,6 +19,8 @@ from tests.support.certificates import make_certificate
 from tests.support.crashing import Crashing, crashing
 from tests.support.permissions import send, status_of, websocket
 from tests.support.postgres import Postgres, postgres_server
+from tests.support.postgres_pair import PostgresPair
+from tests.support.servers import server_process
 
 pytestmark = pytest.mark.needs("postgres")
 
@@ -127,15 +129,19 @@ async def test_a_client_with_a_ticket_reports_to_a_follower(postgres: Postgres, 
     admin = await created(url)
     reporter = await created(url, "report", "--jobs", "a")
     async with two_servers(url, tmp_path, admin) as (one, other):
-        async with websocket(other.client, f"/ws?ticket={await ticket_of(one, reporter)}") as socket:
-            await send(socket, "register", acks=True, producer="page")
-            body = {"stage": "render", "producer": "page"}
-            answer = await send(socket, "job_progress", job_id="a", progress=10, producer_seq=1, **body)
-            assert (answer["type"], answer["seq"]) == ("ack", 2), answer
-            rejected = await send(socket, "job_progress", job_id="b", progress=10, producer_seq=2, **body)
-            assert rejected["code"] == "FORBIDDEN"
-            again = await send(socket, "job_progress", job_id="a", progress=10, producer_seq=1, **body)
-            assert (again["type"], again["seq"]) == ("ack", 2), again  # the leader knows whose report it is
+        body = {"stage": "render", "producer": "page", "progress": 10}
+        for path, ticket in (
+            (f"/ws?ticket={await ticket_of(one, reporter)}", ""),
+            ("/ws", await ticket_of(one, reporter)),
+        ):
+            async with websocket(other.client, path) as socket:
+                if ticket:
+                    assert (await send(socket, "auth", token=ticket))["type"] == "auth_confirmed"
+                await send(socket, "register", acks=True, producer="page")
+                answer = await send(socket, "job_progress", job_id="a", producer_seq=1, **body)
+                assert (answer["type"], answer["seq"]) == ("ack", 2), answer  # the leader knows whose report it is
+                rejected = await send(socket, "job_progress", job_id="b", producer_seq=2, **body)
+                assert rejected["code"] == "FORBIDDEN"
         found = await one.client.get("/progress/job/a", headers=bearer(admin))
         assert found.json()["job_status"]["progress"] == 10
 
@@ -220,25 +226,40 @@ async def test_the_first_server_copies_its_token_file_into_the_log(postgres: Pos
 @pytest.mark.needs("openssl")
 async def test_a_server_on_the_network_needs_shared_tokens(tmp_path: Path) -> None:
     made = make_certificate(tmp_path)
-    flags = ["--bind", "0.0.0.0:0", "--tls-cert", str(made.certificate), "--tls-key", str(made.key)]
-    with postgres_server() as postgres:
-        url = postgres.new_database()
-        start = [*flags, "--data-dir", str(folder(tmp_path)), "--log", url]
-        code, printed = await run_program(*start)
+    flags = ["--log", "", "--tls-cert", str(made.certificate), "--tls-key", str(made.key)]
+    with postgres_server() as postgres, trio.fail_after(120):
+        flags[1] = postgres.new_database()
+        code, printed = await run_program("--bind", "0.0.0.0:0", "--data-dir", str(folder(tmp_path)), *flags)
         assert (code, "with no tokens (create one with" in printed) == (2, True), printed
         postgres.stop()
-        async with trio.open_nursery() as nursery:
-            ended = trio.Event()
-            outcome: list[tuple[int, str]] = []
-
-            async def run() -> None:
-                outcome.append(await run_program(*start))
-                ended.set()
-
-            nursery.start_soon(run)
-            await trio.sleep(1)
-            assert not ended.is_set()  # it can't know
+        async with server_process(folder(tmp_path), *flags, bind="0.0.0.0:0") as server:  # it can't know, so it waits
             postgres.start()
-            with trio.fail_after(60):
-                await ended.wait()
-        assert (outcome[0][0], "with no tokens (create one with" in outcome[0][1]) == (2, True), outcome
+            assert await server.process.wait() == 2
+            while not any("with no tokens (create one with" in line for line in server.log):
+                await trio.lowlevel.checkpoint()
+        await created(flags[1])
+        async with server_process(folder(tmp_path), *flags, bind="0.0.0.0:0") as server:
+            assert server.url.startswith("https://0.0.0.0:")
+
+
+@pytest.mark.slow
+async def test_tokens_survive_a_failover_of_the_database_and_unused_tickets_do_not(
+    postgres_pair: PostgresPair, tmp_path: Path
+) -> None:
+    url = postgres_pair.new_database()
+    admin = await created(url)
+    async with crashing(folder(tmp_path), "--log", url) as box:
+        await answers(box, 200, admin)
+        ticket = await ticket_of(box, admin)
+        await trio.to_thread.run_sync(postgres_pair.fail_over)
+        await trio.to_thread.run_sync(postgres_pair.rejoin)
+        await answers(box, 200, admin, "/progress/active")
+        with trio.fail_after(60):
+            while (status := await opens(box, ticket)) == 503:  # until the server has found the new primary
+                await trio.lowlevel.checkpoint()
+        assert status == 401
+        with trio.fail_after(60):
+            while await opens(box, await ticket_of(box, admin)) != 200:
+                await trio.lowlevel.checkpoint()
+        reader = await created(url, "read")
+        await answers(box, 200, reader)
