@@ -16,6 +16,7 @@ from phaseline_server.log.postgres.schema import VERSION
 from phaseline_server.log.protocol import Standing
 from tests.support.journals import batch
 from tests.support.postgres import Postgres, postgres_server
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.needs("postgres")
 
@@ -179,6 +180,20 @@ async def test_a_database_that_lost_events_gets_a_new_epoch(own_postgres: Postgr
     await store.close()
 
 
+async def test_the_documented_statements_for_a_restored_database_begin_an_epoch(postgres: Postgres) -> None:
+    url = postgres.new_database()
+    store = await PostgresStore.lead(url)
+    await store.commit(batch(1, 3))
+    epoch = store.epoch
+    await store.close()
+    page = (ROOT / "docs" / "cluster.md").read_text()
+    for statement in page.partition("```sql\n")[2].partition("```")[0].splitlines():
+        postgres.query(statement, url.rpartition("/")[2])
+    store = await PostgresStore.lead(url)
+    assert (store.epoch != epoch, store.top, store.oldest, await numbers(store)) == (True, 3, 4, [])
+    await store.close()
+
+
 # ---------------------------------------------------------------------------------------- refusals
 
 
@@ -212,6 +227,7 @@ async def test_an_invalid_address_is_shown_without_its_password() -> None:
         ("sqlite", "sqlite"),
         ("postgresql://me@a,b/x", "postgresql://me@a,b/x"),
         ("postgresql://me:se/cr@et@a,b/x", "postgresql://me:***@a,b/x"),
+        ("postgresql://me@a/x?sslpassword=secret", "postgresql://me@a/x?sslpassword=***"),
         (
             "postgresql://a/x?user=me&password=secret&sslmode=require",
             "postgresql://a/x?user=me&password=***&sslmode=require",
