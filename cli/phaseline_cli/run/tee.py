@@ -5,8 +5,11 @@ our streams holds up that stream alone. The parser is offered a copy. If it is s
 """
 
 import errno
+import fcntl
 import os
 import select
+import struct
+import termios
 import threading
 import time
 from collections import deque
@@ -18,6 +21,8 @@ from phaseline_cli.run.spawn import ERR, OUT, Stream
 CHUNK: Final = 1 << 18
 OFFERED: Final = 1 << 16
 """Bytes that wait for the parser at most; older ones are dropped."""
+FLOOD: Final = 1 << 17
+"""Bytes that must wait in a pipe for most of them to be moved on unread."""
 DRAIN: Final = 0.5
 """Seconds that a stream may be silent, after the command ended, until we stop waiting for who else holds it open."""
 
@@ -83,6 +88,7 @@ class Tee:
         poll.register(self._stop, select.POLLHUP)
         ending = False
         target = stream.target
+        moves = target is not None and stream.name != "pty" and hasattr(os, "splice")
         try:
             while True:
                 ready = dict(poll.poll(int(DRAIN * 1000) if ending else None))
@@ -90,6 +96,7 @@ class Tee:
                     ending = True
                     poll.unregister(self._stop)
                 if stream.source in ready:
+                    moves = moves and target is not None and self._move(stream, target)
                     data = _read(stream.source)
                     if not data:
                         return
@@ -107,6 +114,28 @@ class Tee:
             with self._lock:
                 self._open -= 1
             self.more.set()
+
+    def _move(self, stream: Stream, target: int) -> bool:
+        """Let the kernel move on what the parser would lose anyway; return False if it can't do so for this target."""
+        waiting = _waiting(stream.source)
+        if waiting < FLOOD or self._waiting[stream.name] < OFFERED // 2:
+            return True
+        try:
+            moved = os.splice(stream.source, target, waiting - OFFERED)
+        except OSError:  # of a file that is appended to; or nobody reads, as the next write shows
+            return False
+        with self._lock:
+            self.lost += moved
+            self._drop_all(stream.name)
+        return True
+
+    def _drop_all(self, name: str) -> None:
+        """Drop what one stream offers: what follows does not continue it."""
+        kept = [piece for piece in self._offered if piece[1] != name]
+        self._offered.clear()
+        self._offered.extend(kept)
+        self.lost += self._waiting[name]
+        self._waiting[name] = 0
 
     def _note(self, stream: Stream, error: OSError) -> None:
         if stream.name != "pty" and error.errno != errno.EPIPE:
@@ -136,6 +165,11 @@ class Tee:
             del self._offered[place]
         self._waiting[name] -= dropped
         self.lost += dropped
+
+
+def _waiting(pipe: int) -> int:
+    """Return how many bytes wait in a pipe."""
+    return int(struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0])
 
 
 def _read(fd: int) -> bytes:
