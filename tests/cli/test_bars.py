@@ -1,3 +1,5 @@
+import pytest
+
 from phaseline_cli.run.adapter import load
 from phaseline_cli.run.reader import Reader
 
@@ -108,3 +110,21 @@ def test_of_two_percents_the_one_of_the_whole_counts() -> None:
 def test_a_bar_without_a_name_of_its_own_is_the_run() -> None:
     for form in ("\r[-] {}% 1.2x realtime", "\rProgress: {}%", "\r2026-01-01 10:00:00 INFO [{}/100] a.jpg"):
         assert read(*(form.format(n) for n in (1, 9, 30, 42))).progress.phases == ["run"]
+
+
+@pytest.mark.parametrize(
+    "row", ["\rstep {0} acc: {0}0%", "\rcpu {0}0%", "\rdisk {0}0% used", "\rGPU 0 ({0}0% busy)", "\rhit rate {0}0.5 %"]
+)
+def test_a_percent_that_measures_something_else_does_not_count(row: str) -> None:
+    reader = read(*(row.format(number) for number in range(1, 8)))
+    assert (reader.progress.now.fraction, reader.progress.phases) == (None, [])
+
+
+def test_a_count_beside_a_measure_counts() -> None:
+    reader = read(*(f"\rtile {number}/10, accuracy {number}5%" for number in range(1, 6)))
+    assert (reader.progress.now.run, reader.progress.phases) == (0.5, ["tile"])
+
+
+def test_the_hash_of_a_layer_is_no_part_of_its_name() -> None:
+    reader = read(*(f"\rpulling 6a0746a1ec1a: {number}0%" for number in range(6)))
+    assert reader.progress.phases == ["pulling"]

@@ -31,9 +31,21 @@ _SAME: Final = 0.03
 _SHORTEST: Final = 8
 """Characters that a row of bar characters must have at least."""
 _SPINNER: Final = re.compile(r"[|/\\\u2800-\u28ff-]")
-_NUMBERS: Final = re.compile(r"\d[\d.,:]*")
+_NUMBERS: Final = re.compile(r"\b(?=[a-f]{0,9}\d)[0-9a-f]{10,64}\b|\d[\d.,:]*")
+"""Numbers, and the hash of a file or a layer."""
 _OF_ALL: Final = re.compile(r"(?i)\b(?:total|overall)\W{0,3}$")
 """What stands before the percent of the whole, beside another one."""
+_MEASURE: Final = re.compile(
+    r"(?i)\b(?:acc(?:uracy)?|precision|recall|auc|iou|dice|f1|[cg]pu|mem(?:ory)?|v?ram|usage|util(?:i[sz]ation)?|used"
+    r"|free|ratio|quality|coverage|(?:hit|error|success)[ -]rate|battery|humidity|confidence|sparsity|identity|loss"
+    r"|idle|busy)\W{0,3}$"
+)
+"""What stands before a percent that measures something else; it may rise for a while."""
+_MEASURED: Final = re.compile(
+    r"(?i)[ (]{0,2}(?:of )?(?:[cg]pu|mem(?:ory)?|v?ram|idle|busy|used|free|acc(?:uracy)?|coverage|identity|faster"
+    r"|slower|smaller|larger|loss|battery)\b"
+)
+"""What stands behind one."""
 _ROUND: Final = re.compile(r"(?i)\b(epoch|pass|fold|round|trial)\b\W{0,3}0*(\d{1,6})\b")
 _NAME: Final = re.compile(r"[^\W\d_]{3}")
 _LEVELS: Final = ("INFO", "DEBUG", "NOTICE")
@@ -115,9 +127,15 @@ def _percent(text: str) -> tuple[float | None, int]:
     if len(found) > 1:
         found = [each for each in found if _OF_ALL.search(text[: each.start()])]
     value = number(found[0].group(1)) if len(found) == 1 else None
-    if value is None or value > 100:  # noqa: PLR2004
+    if value is None or value > 100 or _measures(text, found[0]):  # noqa: PLR2004
         return None, 0
     return value / 100, found[0].start()
+
+
+def _measures(text: str, percent: re.Match[str]) -> bool:
+    """Return whether the words beside a percent show that it is no progress: `CPU 45%`, `45% used`."""
+    before = text[max(0, percent.start() - 20) : percent.start()]
+    return _MEASURE.search(before) is not None or _MEASURED.match(text, percent.end()) is not None
 
 
 def _counts(text: str) -> Iterator[tuple[int, Found]]:
