@@ -140,6 +140,7 @@ class MirrorFeed(ThreadedStore):
         batch = await self._read_rows(partial(batch_of_start, start, records, present))
         copy = CopyStart(start.epoch, start.seq, batch)
         await self._write(partial(self._copy.replace, copy, present.wall_ns))
+        self._age.note(present, complete=False)
 
     async def _add(self, frame: LogUpdate, day: LocalDay) -> Update | None:
         """Store an update; return None if it has no new messages."""

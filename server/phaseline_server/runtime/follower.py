@@ -89,6 +89,7 @@ async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
     present = clock()
     retention_s = max(settings.retention, settings.done_ttl)
     start = await feed.start(present.wall_ns - round(retention_s * 1e9), settings.max_jobs, day_of(present.wall_ns))
+    present = clock()  # a mirror may have waited for its source
     statistics = Statistics(start.kept.averages, *start.kept.counts)
     learning, outputs = Learning(feed, statistics), Outputs()
     OutputStorage(feed, outputs).restore(start.learned)  # takes them out; the leader has the present ones

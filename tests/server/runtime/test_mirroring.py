@@ -245,7 +245,10 @@ async def pump(source: trio.abc.ReceiveStream, to: trio.abc.SendStream) -> None:
 
 
 async def test_a_mirror_without_a_copy_names_the_reason(tmp_path: Path) -> None:
-    address = f"127.0.0.1:{free_port()}"
+    address, data = f"127.0.0.1:{free_port()}", folder(tmp_path, "source")
+    async with crashing(data) as source:
+        await source.report("start", "a")
+        await source.kill()
     async with mirror_of(address, folder(tmp_path, "mirror")) as mirror:
         while "source is away" not in (answer := await mirror.client.get("/progress/jobs")).json()["error"]:
             await trio.lowlevel.checkpoint()
@@ -254,9 +257,9 @@ async def test_a_mirror_without_a_copy_names_the_reason(tmp_path: Path) -> None:
         health = await mirror.get("/health")
         assert (health["role"], health["leader"]) == ("mirror", f"http://{address}")
         assert (await mirror.client.get("/health", params={"check": "readiness"})).status_code == 503
-        async with crashing(folder(tmp_path, "source"), "--bind", address) as source:
-            await source.report("start", "a")
-            await shows(mirror, source)
+        async with crashing(data, "--bind", address) as again:
+            await shows(mirror, again)
+            assert (await mirror.job("a"))["state"] == "active"
 
 
 async def test_mirrors_of_each_other_and_of_a_mirror_are_named(tmp_path: Path) -> None:
