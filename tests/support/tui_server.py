@@ -1,6 +1,7 @@
 """A WebSocket server for tests of the link: acts like a Phaseline server, or misbehaves on request."""
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,6 +17,9 @@ __all__ = ["GREETING", "PlayedServer"]
 
 Json = dict[str, Any]
 GREETING: Json = {"type": "connection_established", "client_id": "c1", "epoch": "e1", "protocol": 1}
+
+
+_epochs = itertools.count(1)
 
 
 class _Guarded:
@@ -65,7 +69,8 @@ class PlayedServer:
         self.port = port
         self.accepted = 0
         self.received: list[Json] = []
-        self._greeting = greeting
+        # Each has a log of its own.
+        self._greeting = GREETING | {"epoch": f"e{next(_epochs)}"} if greeting is GREETING else greeting
         self._mute = mute
         self._status = status
         self.goodbyes: list[int] = []

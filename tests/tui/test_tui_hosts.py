@@ -19,7 +19,7 @@ from tests.support.tui_hosts import several, several_batches
 from tests.support.tui_jobs import photo_job
 from tests.support.tui_links import NEVER_AGAIN, following, progress
 from tests.support.tui_pilot import looks, text_of, until
-from tests.support.tui_server import PlayedServer
+from tests.support.tui_server import GREETING, PlayedServer
 
 Compare = Callable[..., bool]
 
@@ -54,6 +54,37 @@ def test_one_thread_follows_several_servers_independently() -> None:
         assert all(each.state is not LinkState.WAITING for each in recorder.statuses_of(names[0]))
         links.retry_now(names[3])
         recorder.wait(lambda: [each.state for each in recorder.statuses_of(names[3])].count(LinkState.STOPPED) == 2)
+
+
+def test_addresses_of_one_log_are_one_server_that_uses_all_of_them() -> None:
+    one_log = GREETING | {"epoch": "same"}
+    with (
+        PlayedServer([photo_job("job_1", "a.jpg", 1)], greeting=one_log) as first,
+        PlayedServer([photo_job("job_1", "a.jpg", 1)], greeting=one_log) as second,
+    ):
+
+        async def main() -> None:
+            app = ProgressApp([ServerAddress.parse(first.url), ServerAddress.parse(second.url)], theme=DARK)
+            async with app.run_test(size=(120, 30)) as pilot:
+                await until(pilot, lambda: len(app.data.hosts) == 1)
+                await until(pilot, lambda: len(app.state.jobs) == 1)
+                used = first if first.received else second
+                used.close()
+                other = second if used is first else first
+                await until(pilot, lambda: bool(other.received))
+                await until(pilot, lambda: app.data.status.state is LinkState.CONNECTED)
+                assert (len(app.state.jobs), len(app.data.labels)) == (1, 1)
+
+        asyncio.run(main())
+
+
+def test_a_server_with_another_log_than_the_one_before_is_named() -> None:
+    with PlayedServer() as first, PlayedServer() as second, following(f"{first.url},{second.url}") as (_, recorder):
+        first.wait_subscribed()
+        first.cut()
+        second.wait_subscribed()
+        recorder.wait(lambda: recorder.statuses[-1].state is LinkState.CONNECTED)
+        assert recorder.statuses[-1].reason.startswith(f"{second.url} has another log than {first.url}, whose jobs")
 
 
 def test_batches_of_several_servers_in_one_tick_are_delivered_together() -> None:

@@ -89,6 +89,13 @@ class LiveData:
     def _apply(self, batch: Batch) -> Changes:
         origin = batch.origin or self.labels[0]
         host = self.hosts[origin]
+        if batch.status is not None and batch.status.state is LinkState.MERGED:
+            # Its jobs are those of another connection.
+            del self.hosts[origin]
+            self.labels = tuple(self.hosts)
+            changes = Changes()
+            changes.status = True
+            return changes
         was_connected = host.status.state is LinkState.CONNECTED
         host.apply(batch)
         if not SNAPSHOTS.isdisjoint(map(type, batch.frames)):

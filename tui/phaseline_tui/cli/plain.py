@@ -33,7 +33,10 @@ _LINK_WORDS: Final = {
     LinkState.STALE: "jobs may be out of date",
     LinkState.WAITING: "no connection",
     LinkState.STOPPED: "no connection",
+    LinkState.MERGED: "shares a log with another address",
 }
+_ENDS: Final = frozenset({LinkState.WAITING, LinkState.STOPPED, LinkState.MERGED})
+"""States in which no jobs are to be waited for."""
 _Printed = tuple[State, int, int]
 
 
@@ -182,8 +185,8 @@ def follow(
             links.applied()
             waiting -= report.state.synced
             for batch in batches:
-                if batch.status is not None and batch.status.state in {LinkState.WAITING, LinkState.STOPPED}:
-                    failed |= (batch.origin or names[0]) in waiting
+                if batch.status is not None and batch.status.state in _ENDS:
+                    failed |= batch.status.state is not LinkState.MERGED and (batch.origin or names[0]) in waiting
                     waiting.discard(batch.origin or names[0])
     except OSError as error:
         # Python flushes standard output once more when it exits.

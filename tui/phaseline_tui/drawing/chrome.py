@@ -21,6 +21,7 @@ _LINK_MARKS: Final = {
     LinkState.STALE: ("◐", "warn"),
     LinkState.WAITING: ("○", "bad"),
     LinkState.STOPPED: ("○", "bad"),
+    LinkState.MERGED: ("○", "muted"),
 }
 _LINK_WORDS: Final = {
     LinkState.WAITING: "no connection",

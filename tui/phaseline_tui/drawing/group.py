@@ -21,7 +21,7 @@ def group_in_short(group: Group, *, brief: bool = False) -> str:
         group: The servers.
         brief: Whether to leave out the lag, and the leader if a server is away.
     """
-    if len(group.servers) == 1:
+    if group.is_mirror:
         return f"mirror of {group.leader or 'an unknown server'}{'' if brief else _lag(group)}"
     words = f"{len(group.servers)} servers"
     leads = f", leader {group.leader}" if group.leader else ", no leader"

@@ -43,9 +43,11 @@ _MARKS: Final = {
     LinkState.CONNECTING: ("◌", "warn"),
     LinkState.WAITING: ("○", "bad"),
     LinkState.STOPPED: ("✗", "bad"),
+    LinkState.MERGED: ("○", "muted"),
 }
 _WORDS: Final = {LinkState.WAITING: "no connection", LinkState.STOPPED: "stopped"}
 _BY_SEVERITY: Final = (
+    LinkState.MERGED,
     LinkState.CONNECTED,
     LinkState.CONNECTING,
     LinkState.STALE,

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -15,6 +15,7 @@ from phaseline_tui.link.batch_buffer import BatchBuffer, Wake
 from phaseline_tui.link.credentials import Credentials
 from phaseline_tui.link.handshake import shake_hands, subscribe, while_open
 from phaseline_tui.link.http import send_request
+from phaseline_tui.link.log_claim import LogClaim
 from phaseline_tui.link.polling import PollingSession
 from phaseline_tui.link.snapshots import received_frames
 from phaseline_tui.link.ssh import Forward, open_forward
@@ -38,7 +39,14 @@ _SLEPT_S: Final = 5.0
 class Follower:
     """Follows one server, or one of several that share a log. Used only in the Trio thread."""
 
-    def __init__(self, server: ServerAddress, label: str, dialer: Dialer, wake: Wake) -> None:
+    def __init__(
+        self,
+        server: ServerAddress,
+        label: str,
+        dialer: Dialer,
+        wake: Wake,
+        logs: "dict[str, Follower] | None" = None,
+    ) -> None:
         """Prepare the connection; `follow` opens it.
 
         Args:
@@ -46,6 +54,7 @@ class Follower:
             label: Name of the server in batches.
             dialer: Opens the streams.
             wake: Called whenever `buffer` has something to deliver.
+            logs: The follower of each log by its epoch, of all connections.
         """
         self._servers = server.members
         self.server = self._servers[0]
@@ -59,6 +68,7 @@ class Follower:
         self._status = LinkStatus(LinkState.CONNECTING)
         self._forward: Forward | None = None
         self._last_received = 0.0
+        self._claim = LogClaim(self, {} if logs is None else logs)
         self._snapshot_pending = False  # the first snapshot of this connection
 
     def retry(self) -> None:
@@ -232,7 +242,12 @@ class Follower:
                 websocket = await shake_hands(
                     nursery, stream, self.server, self._timing, self._credentials.headers, self._forward
                 )
-                self._begin(await subscribe(websocket, self.server, self._credentials, self._timing))
+                protocol = await subscribe(websocket, self.server, self._credentials, self._timing, self._take_log)
+                if protocol is None:
+                    self._stopping = True
+                    self._set_status(LinkStatus(LinkState.MERGED, since=time.monotonic()))
+                    return
+                self._begin(protocol)
                 nursery.start_soon(while_open, self._watch_silence, partial(websocket.send_message, _PING))
                 nursery.start_soon(while_open, self._measure_delay, websocket.ping)
                 while True:
@@ -245,9 +260,21 @@ class Follower:
                 raise self._credentials.denied(text or f"close code {code}") from None
             raise failures.closed(self.server, code, text) from None
         finally:
+            self._claim.leave()
             if websocket is not None:
                 with trio.move_on_after(self._timing.closing):
                     await websocket.aclose()
+
+    def _take_log(self, epoch: str) -> bool:
+        """Follow the log of this epoch from now on, unless another follower does; that may use this server, too."""
+        other = self._claim.take(epoch, self.server.url)
+        if other is not None and self.server.ssh is None and other.server.ssh is None:
+            other.add_servers(self._servers)
+        return other is None
+
+    def add_servers(self, servers: Iterable[ServerAddress]) -> None:
+        """Use these servers, too, if the present one fails."""
+        self._servers = tuple(dict.fromkeys((*self._servers, *servers)))
 
     def _begin(self, protocol: int, *, polling: bool = False) -> None:
         """Begin to receive from a server that uses `protocol`."""
@@ -255,7 +282,7 @@ class Follower:
             raise failures.wrong_protocol(self.server, protocol)
         self._last_received = time.monotonic()
         self._snapshot_pending = True
-        self._set_status(LinkStatus(LinkState.CONNECTED, since=self._last_received, polling=polling))
+        self._set_status(LinkStatus(LinkState.CONNECTED, self._claim.notice, self._last_received, polling=polling))
 
     async def _watch_silence(self, ping: Callable[[], Awaitable[None]]) -> None:
         """Send pings while no data arrives; mark the link stale after `Timing.stale`, drop it after `Timing.dead`."""

@@ -79,9 +79,23 @@ async def shake_hands(
 
 
 async def subscribe(
-    websocket: WebSocketConnection, server: ServerAddress, credentials: Credentials, timing: Timing
-) -> int:
-    """Send the token, wait for the server's first message, subscribe, and return the server's protocol version.
+    websocket: WebSocketConnection,
+    server: ServerAddress,
+    credentials: Credentials,
+    timing: Timing,
+    wanted: Callable[[str], bool] = lambda _: True,
+) -> int | None:
+    """Send the token, wait for the server's first message, and subscribe.
+
+    Args:
+        websocket: The connection.
+        server: The server.
+        credentials: The token for it.
+        timing: Time-outs.
+        wanted: Returns whether to subscribe to the log of this epoch, or of "" if the server does not name it.
+
+    Returns:
+        The server's protocol version; None if its log is not wanted.
 
     Raises:
         LinkError: The server denies access, or it is not a Phaseline server.
@@ -99,6 +113,8 @@ async def subscribe(
         credentials.check(frame)
     if not isinstance(frame, ConnectionEstablished):
         raise failures.not_phaseline(server, "its first message is not connection_established")
+    if not wanted(frame.epoch or ""):
+        return None
     await websocket.send_message(_SUBSCRIBE)
     return frame.protocol or 0
 

@@ -55,8 +55,10 @@ class Links:
         # Only the Trio thread uses the attributes below.
         dialer = Dialer(self._timing, access or Access())
         names = labels(servers)
+        logs: dict[str, Follower] = {}
         self._followers = {
-            label: Follower(server, label, dialer, self._wake) for label, server in zip(names, servers, strict=True)
+            label: Follower(server, label, dialer, self._wake, logs)
+            for label, server in zip(names, servers, strict=True)
         }
         self._scope = trio.CancelScope()
         self._pending = trio.Event()

@@ -21,6 +21,8 @@ class LinkState(Enum):
     """Not connected; retries automatically."""
     STOPPED = "stopped"
     """Not connected; retries only when the user asks, because an automatic retry would fail again."""
+    MERGED = "merged"
+    """Ended: another connection follows the same log, and uses this server if its own fails."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,7 @@ class Server(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The servers that share a log, as one of them listed them at `received`, in monotonic seconds.
-
-    A mirror is a group of its own: it shows the log of another server.
-    """
+    """The servers that share a log, as one of them listed them at `received`, in monotonic seconds."""
 
     servers: tuple[Server, ...]
     received: float
@@ -60,7 +57,12 @@ class Group(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """Whether there is more to show than the address of a single server."""
-        return len(self.servers) > 1 or any(server.role == "mirror" for server in self.servers)
+        return len(self.servers) > 1 or self.is_mirror
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether it is a mirror, which lists itself alone."""
+        return any(server.answers and server.role == "mirror" for server in self.servers)
 
     @property
     def away(self) -> int:

@@ -1,0 +1,46 @@
+"""Which connection follows which log, so that several addresses of one log are one server."""
+
+from typing import Generic, TypeVar
+
+__all__ = ["LogClaim"]
+
+_Owner = TypeVar("_Owner")
+
+
+class LogClaim(Generic[_Owner]):
+    """The log that a connection follows. Used only in the Trio thread.
+
+    Attributes:
+        notice: A text for the user if the connection has come to another log; empty otherwise.
+    """
+
+    def __init__(self, owner: _Owner, owners: dict[str, _Owner]) -> None:
+        """Claim logs for `owner`; `owners` has the owners of all connections' logs, by epoch."""
+        self.notice = ""
+        self._owner = owner
+        self._owners = owners
+        self._epoch = self._url = ""
+
+    def take(self, epoch: str, url: str) -> _Owner | None:
+        """Claim the log of `epoch` at the server `url`; return its owner if another one has claimed it.
+
+        An older server has no epoch, "". A connection that has shown one log already shows each later one, too.
+        """
+        other = self._owners.get(epoch)
+        if epoch and other is not None and other is not self._owner and not self._epoch:
+            return other
+        self.notice = ""
+        if self._epoch not in {"", epoch} and self._url != url:
+            self.notice = (
+                f"{url} has another log than {self._url}, whose jobs are not listed now; "
+                "separate the addresses of different logs by a space"
+            )
+        self._epoch, self._url = epoch, url
+        if epoch:
+            self._owners[epoch] = self._owner
+        return None
+
+    def leave(self) -> None:
+        """Give up the claim, as the connection is lost."""
+        if self._owners.get(self._epoch) is self._owner:
+            del self._owners[self._epoch]
