@@ -48,6 +48,7 @@ def ran(
     phases: tuple[str, ...] | None = None,
     workflow: str = "video",
     series: str = "encode",
+    named: str = "part {}",
 ) -> list[Look]:
     """Run a job whose phases take `lengths` seconds, look at it twice a second, and learn from it.
 
@@ -59,8 +60,9 @@ def ran(
         phases: What it declares; by default, all.
         workflow: Its workflow.
         series: Its series.
+        named: The names of its phases.
     """
-    names = tuple(f"part {i}" for i in range(len(lengths)))
+    names = tuple(named.format(i) for i in range(len(lengths)))
     job, began, looks, total = Job(f"{series} {sum(lengths)}"), 0.0, list[Look](), sum(lengths)
     declared = names if phases is None else phases
     job.apply(JobStarted(job_id=job.job_id, workflow=workflow, series=series, phases=declared), moment(0))
@@ -98,7 +100,7 @@ def test_a_first_run_with_linear_progress_is_extrapolated(phases: tuple[str, ...
     engine = ModelEngine()
     for _ in range(20):
         ran(engine, [3.0, 4.0], workflow="mail", series="inbox")
-    looks = ran(engine, [120.0], phases=phases)
+    looks = ran(engine, [120.0], phases=phases, named="part")
     assert looks[0].estimate.remaining_ns is None
     for look in from_share(looks, 0.02):
         assert look.remaining == pytest.approx(look.left, rel=0.05, abs=0.5)
@@ -106,6 +108,20 @@ def test_a_first_run_with_linear_progress_is_extrapolated(phases: tuple[str, ...
         assert look.estimate.low_ns is not None
         assert look.estimate.high_ns is not None
         assert look.estimate.low_ns / SECOND <= look.left <= look.estimate.high_ns / SECOND
+
+
+@pytest.mark.parametrize("named", ["epoch {}", "Pass #{}"])
+def test_a_numbered_phase_of_a_first_run_is_one_of_an_unknown_number(named: str) -> None:
+    engine = ModelEngine()
+    looks = ran(engine, [40.0, 40.0, 40.0], phases=(), named=named)
+    assert {(look.estimate.basis, look.estimate.remaining_ns, look.percent) for look in looks} == {("none", None, 0)}
+    for look in ran(engine, [40.0, 40.0, 40.0], phases=(), named=named):
+        assert look.estimate.basis == "history"
+        assert look.remaining == pytest.approx(look.left, rel=0.4, abs=2)
+
+
+def test_a_number_within_a_word_counts_no_phases() -> None:
+    assert ran(ModelEngine(), [40.0], phases=(), named="h26{}")[-1].estimate.basis == "progress"
 
 
 def test_the_phases_of_a_first_run_have_the_same_weight() -> None:

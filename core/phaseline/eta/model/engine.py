@@ -1,5 +1,6 @@
 """The engine behind `phaseline.eta.Engine`: estimates of jobs by the model, learned from jobs that finished."""
 
+import re
 from collections import OrderedDict
 from math import inf
 from typing import Final
@@ -22,6 +23,8 @@ _MAX_NS: Final = 2**62
 _LEAST_NS: Final = 1_000_000
 # Maximum number of cached outlooks; a dropped one is computed again.
 _KEPT: Final = 4096
+_NUMBERED: Final = re.compile(r"[\s#]\d{1,6}$")
+"""The name of one of several phases: `epoch 1`."""
 
 
 class ModelEngine:
@@ -181,6 +184,8 @@ def _basis(outlook: Outlook, seen: Observed, found: Pace | None) -> Basis:
         return "history"
     if outlook.borrowed:
         return "similar"
+    if not seen.declared and not seen.later and _NUMBERED.search(seen.current or ""):
+        return "none"  # it is one of several, and nobody knows how many
     if found is not None and found.sure:
         return "progress"
     return "progress" if seen.reported and any(step.ms for step in seen.done) else "none"
