@@ -95,8 +95,9 @@ async def measure(seconds: float) -> None:
                 print(f"100 changes/s: renderer {used:.1f} %, tasks {tasks:.1f} % (bound 15 %)")
             frames = sorted(await tab.evaluate(SCROLL))
             late = sum(frame > 1000 / 30 for frame in frames)
-            middle, longest = frames[len(frames) // 2], frames[-1]
-            print(f"scrolling: median frame {middle:.1f} ms, longest {longest:.1f} ms, {late} of {len(frames)} late")
+            middle, most, longest = (frames[int(len(frames) * share)] for share in (0.5, 0.95, 0.9999))
+            print(f"scrolling: median frame {middle:.1f} ms, 95th percentile {most:.1f} ms, longest {longest:.1f} ms")
+            print(f"{late} of {len(frames)} frames late")
             rows = await tab.evaluate("document.querySelectorAll('.lines .row').length")
             heap = float((await tab.call("Runtime.getHeapUsage"))["usedSize"])
             print(f"{rows} rows in the document, {heap / 2**20:.0f} MiB of heap")

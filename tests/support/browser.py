@@ -56,15 +56,19 @@ class Browser:
                 message = json.loads(await self._websocket.get_message())
             except trio_websocket.ConnectionClosed:
                 return
-            parameters = message.get("params", {})
             if "id" in message:
                 await self._replies.pop(message["id"]).send(message)
-            elif message["method"] == "Runtime.consoleAPICalled":
-                self.console.append(" ".join(str(each.get("value")) for each in parameters["args"]))
-            elif message["method"] == "Runtime.exceptionThrown":
-                self.problems.append(str(parameters["exceptionDetails"]))
-            elif message["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
-                self.problems.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
+            else:
+                self._happened(message["method"], message["params"])
+
+    def _happened(self, event: str, parameters: dict[str, Any]) -> None:
+        """Record what the page wrote to its console, and its errors."""
+        if event == "Runtime.consoleAPICalled":
+            self.console.append(" ".join(str(each.get("value")) for each in parameters["args"]))
+        elif event == "Runtime.exceptionThrown":
+            self.problems.append(str(parameters["exceptionDetails"]))
+        elif event == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+            self.problems.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
 
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol, and return its result."""
