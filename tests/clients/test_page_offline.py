@@ -57,6 +57,11 @@ async def test_the_page_opens_while_the_server_is_away_and_shows_the_last_state(
         for path in ("", "boxes"):
             await tab.go(f"{server.url}/{path}")
             await tab.until("document.getElementById('connection').innerText.startsWith('○ server away')")
+        for path in ("boxes", "history"):
+            await tab.go(f"{server.url}/{path}")
+            await tab.until("document.querySelector('.note').innerText.startsWith('The server is away. This page')")
+        await tab.go(f"{server.url}/job/a")
+        await tab.until("document.querySelector('.job-page h2').innerText.endsWith('Shot 7')")
         await tab.go(server.url)
         await tab.until(f"{column('name')} === 'Shot 7'")
         assert await tab.evaluate("document.body.className") == "stale"

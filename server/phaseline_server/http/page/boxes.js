@@ -55,6 +55,7 @@ export class BoxesView {
   paint() {
     const now = performance.now();
     this.group.hidden = !this.app.servers.shared;
+    if (this.table.hidden && this.app.link.kind === "away") setText(this.note, WORDS.waiting);
     if (this.app.link.kind !== "live" || now - this.read_at < READ_MS) return;
     this.read_at = now;
     this.servers.replaceChildren(...(this.app.servers.shared ? this.app.servers.rows() : []));

@@ -92,6 +92,7 @@ export class HistoryView {
 
   paint() {
     // With a token, the answers wait until it is entered.
+    if (!this.started && this.app.link.kind === "away") setText(this.note, WORDS.waiting);
     if (this.started || this.app.link.kind !== "live") return;
     this.started = true;
     this.#read();

@@ -89,7 +89,9 @@ export class JobView {
     const age = performance.now() - this.fetched;
     if (this.app.link.kind === "live" && (this.wanted || (changed && age > FETCH_MS) || (live && isRunning(live) && age > OUTPUT_MS))) this.#fetch();
     if (!this.status && !this.missing && this.app.link.kind === "live" && performance.now() - this.fetched > 5000) this.#fetch();
-    if (this.job) this.#head(live ?? this.job);
+    if (!this.status && !this.missing && this.app.link.kind === "away") setText(this.note, WORDS.waiting);
+    const job = live ?? this.job;
+    if (job) this.#head(job);
   }
 
   async #fetch() {
@@ -144,6 +146,7 @@ export class JobView {
 
   /** @param {Job} job */
   #head(job) {
+    const { status } = this; // null until it is read; the list has the job before
     const at = this.app.clock();
     const left = remainingAt(job, at.now);
     const words = [];
@@ -161,7 +164,7 @@ export class JobView {
     const counted = [count(job.done, job.total, job.unit), job.state === "active" ? rate(job.rate) : ""].filter(Boolean).join(" · ");
     const state = STATES[job.state] ?? job.state;
     const percent = percentOf(job);
-    const key = JSON.stringify([job.name, state, percent, words, counted, job.message, this.status.dismissed, this.status.paused]);
+    const key = JSON.stringify([job.name, state, percent, words, counted, job.message, status?.dismissed, status?.paused]);
     const ends = barOf(job, at.now);
     if (this.head.dataset.key !== key) {
       this.head.dataset.key = key;
@@ -173,7 +176,7 @@ export class JobView {
         h("div", { class: "track big", role: "progressbar", "aria-valuenow": Math.floor(job.percent), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": nameOf(job) },
           ...names.map((name) => h("i", { class: name }))),
         h("p", { class: "now" }, h("b", { class: "state" }, state), h("b", {}, percent), ...words.map((each) => h("span", {}, each)), counted ? h("span", {}, counted) : null,
-          this.status.paused ? h("b", { class: "state" }, ORDERS.paused) : null, this.status.dismissed ? h("span", {}, JOB.dismissed) : null),
+          status?.paused ? h("b", { class: "state" }, ORDERS.paused) : null, status?.dismissed ? h("span", {}, JOB.dismissed) : null),
         job.message && !isOver(job) ? h("p", { class: "message" }, job.message) : h("p", { hidden: true }),
       );
     }

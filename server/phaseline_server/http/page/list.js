@@ -144,6 +144,7 @@ export class ListView {
   /** @param {import("./row.js").Clock} at */
   #totals(at) {
     const { store } = this.app;
+    this.totals.hidden = !this.app.known && !store.jobs.size;
     const counts = { active: 0, stalled: 0, queued: 0 };
     let longest = 0;
     for (const job of store.jobs.values()) {

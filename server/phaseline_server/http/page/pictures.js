@@ -56,6 +56,7 @@ class Base {
   }
 
   paint() {
+    if (!this.started && this.app.link.kind === "away") setText(this.note, WORDS.waiting);
     if (this.started || this.app.link.kind !== "live") return;
     this.started = true;
     this.read().catch((error) => {

@@ -24,6 +24,7 @@ export const WORDS = {
   connecting: "○ connecting",
   /** @param {string} at */
   away: (at) => `○ server away · last state of ${at} · reconnecting`,
+  waiting: "The server is away. This page continues once it is back.",
   /** @type {Record<string, string>} */
   ways: { ws: "", sse: " · by server-sent events, because WebSocket is blocked", poll: " · by polling, because streams are blocked" },
   tokenNeeded: "This server needs a token with scope read.",
@@ -82,7 +83,8 @@ export const WORDS = {
   close: "Close",
   keys: [
     ["/", "filter"], ["j k ↓ ↑", "move"], ["g G", "first, last"], ["Enter", "open, fold or unfold"], ["Esc", "back; clear the filter"],
-    ["s S", "sort by the next column; reverse"], ["1 5 6", "jobs, boxes, history"], ["t", "theme"], ["?", "this list"],
+    ["s S", "sort by the next column; reverse"], ["d", "in the history: the next range"], ["x", "dismiss the open job"],
+    ["1 5 6", "jobs, boxes, history"], ["t", "theme"], ["?", "this list"],
   ],
 };
 
