@@ -90,6 +90,8 @@ class Torture:
                         if number % 10 == 0:
                             print(f"{number} rounds, {self.acks.count} acks", flush=True)
                     reporting.cancel_scope.cancel()
+                position = (await (await find_leader(self.members)).get("/ws/status"))["position"]
+                self.acks.top = max(self.acks.top, position["seq"])
                 await self._wait_received()
                 nursery.cancel_scope.cancel()
         finally:

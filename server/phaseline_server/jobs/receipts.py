@@ -61,6 +61,11 @@ class BatchReceipt:
         """Whether some of them are on disk, and the others could not be stored."""
         return any(group.kept for group in self._groups) and not self.kept
 
+    @property
+    def error(self) -> PhaselineError | None:
+        """Why some of them could not be stored, if so."""
+        return next((group.error for group in self._groups if group.error is not None), None)
+
     def among(self, outcomes: list[Outcome]) -> "BatchReceipt":
         """Return a receipt with other outcomes, some of which may be of this one's groups."""
         return BatchReceipt(outcomes, self._groups)

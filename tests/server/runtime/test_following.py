@@ -1,9 +1,10 @@
 """Servers that follow a shared log: they answer as the leader does, and what they take is on the leader's disk."""
 
+import itertools
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from trio_websocket import ConnectionClosed, HandshakeError, open_websocket_url
 
 from tests.server.runtime.test_shared_log import folder, report_until_accepted
 from tests.support.crashing import Crashing, crashing
-from tests.support.listening import Listener
+from tests.support.listening import Listener, connected
 from tests.support.postgres import Postgres
 from tests.support.resuming import by_sse, by_websocket
 
@@ -161,6 +162,49 @@ async def test_subscribers_of_a_follower_miss_nothing_when_the_leader_is_killed(
                         print(f"took over in {trio.current_time() - killed:.2f} s")
         assert seen == {"ws": list(range(1, 61)), "sse": list(range(1, 61))}
         assert (await other.get("/health"))["role"] == "leader"
+
+
+async def test_no_report_is_recorded_after_one_of_its_producer_was_rejected(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.new_database()
+    async with (
+        crashing(folder(tmp_path, "one"), "--log", url) as one,
+        crashing(folder(tmp_path, "other"), "--log", url) as other,
+        crashing(folder(tmp_path, "third"), "--log", url) as third,
+    ):
+        await report_until_accepted(one, 0)
+        acked = {"other": trio.Event(), "third": trio.Event()}
+
+        async def speak(listener: Listener, producer: str) -> None:
+            """Report without waiting for answers."""
+            with suppress(ConnectionClosed):
+                for number in itertools.count(1):
+                    fields = {"job_id": "a", "producer": producer, "producer_seq": number}
+                    await listener.say("photo_info", photo_data={"number": number}, **fields)
+                    await trio.sleep(0.01)
+
+        async def converse(box: Crashing, producer: str) -> None:
+            """Hear the answers until the server closes the connection; the leader is killed meanwhile."""
+            await follows(box, one)
+            rejected = False
+            async with connected(box.server.url) as listener, trio.open_nursery() as nursery:
+                await listener.say("register", client_type="test", acks=True)
+                nursery.start_soon(speak, listener, producer)
+                with suppress(ConnectionClosed):
+                    while True:
+                        message = await listener.hear()
+                        rejected = rejected or message["type"] == "error"
+                        if message["type"] == "ack":
+                            assert not rejected, message
+                            acked[producer].set()
+                nursery.cancel_scope.cancel()
+
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(converse, other, "other")  # one of both will lead
+                nursery.start_soon(converse, third, "third")
+                for event in acked.values():
+                    await event.wait()
+                await one.kill()
 
 
 @pytest.mark.slow

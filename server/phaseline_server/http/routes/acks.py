@@ -76,6 +76,13 @@ class Acks:
         self._waiting = 0  # bytes of reports
         self._added: trio.Event | None = None
         self._settled: trio.Event | None = None
+        self._failed: PhaselineError | None = None
+
+    @property
+    def failed(self) -> PhaselineError | None:
+        """Why reports of this client could not be stored, if so."""
+        pending = (due.taken.error for due in self._due or () if due.taken is not None)
+        return self._failed or next((error for error in pending if error is not None), None)
 
     def answer(self, text: bytes) -> None:
         """Send `text` after all pending replies."""
@@ -167,7 +174,8 @@ class Acks:
         if taken is not None:
             try:
                 await taken.wait()
-            except PhaselineError:
+            except PhaselineError as error:
+                self._failed = error
                 due[0] = due[0]._replace(taken=taken.settled())
 
 

@@ -27,7 +27,7 @@ from phaseline.wire import (
     timestamp,
 )
 from phaseline_server.access.keeper import CURRENT
-from phaseline_server.errors import JournalFailed, LogUnavailable, RateLimited, Unauthorized
+from phaseline_server.errors import Deposed, JournalFailed, LogUnavailable, RateLimited, Unauthorized
 from phaseline_server.fanout.direct import DirectSubscriber
 from phaseline_server.http.report_notes import notes_of_each
 from phaseline_server.http.routes.acks import Acks, number_of, refusal
@@ -38,6 +38,9 @@ from phaseline_server.jobs.tracker import now
 
 __all__ = ["Ended", "Session"]
 
+# After these, a report with a higher number must not be recorded: its producer's earlier reports, which are sent again,
+# would count as recorded.
+_AWAY: Final = (Deposed, JournalFailed, LogUnavailable)
 _encoder: Final = msgspec.json.Encoder()
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -199,6 +202,9 @@ class Session:
 
     async def _report(self, events: Sequence[Event], size: int, documents: Sequence[str | bytes]) -> None:
         """Record reports that arrived together, in `size` bytes: one a document, or in arrays."""
+        numbered = any(event.producer_seq is not None for event in events)
+        if numbered and isinstance(failed := self._acks.failed, _AWAY):
+            await self._end(GOING_AWAY, failed)
         try:
             self._show()
             taken = await self._tracker.take_all(events, self._worker.worker_of)
@@ -216,6 +222,8 @@ class Session:
         self._acks.expect(events, taken, size, asked=self._asked_for_acks, notes=notes)
         if early is not None:
             await self._end(RATE_LIMITED, early)
+        if numbered and (away := next((error for error in refused if isinstance(error, _AWAY)), None)) is not None:
+            await self._end(GOING_AWAY, away)
 
     def _show(self) -> None:
         """Scope the worker's name to the token that was sent last."""
