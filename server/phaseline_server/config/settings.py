@@ -80,12 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     follow: Annotated[
         str,
-        about(
-            _DATA,
-            "URL",
-            "Address of another server, of which this one is a read-only mirror.",
-            SERVER,
-        ),
+        about(_DATA, "URL", "Address of another server, of which this one is a read-only mirror.", SERVER),
     ] = ""
     follow_token: Annotated[
         str,

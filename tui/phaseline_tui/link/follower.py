@@ -17,6 +17,7 @@ from phaseline_tui.link.handshake import shake_hands, subscribe, while_open
 from phaseline_tui.link.http import send_request
 from phaseline_tui.link.log_claim import LogClaim
 from phaseline_tui.link.polling import PollingSession
+from phaseline_tui.link.silence import Silence
 from phaseline_tui.link.snapshots import received_frames
 from phaseline_tui.link.ssh import Forward, open_forward
 from phaseline_tui.link.streams import Dialer, Stream
@@ -32,8 +33,6 @@ _PING: Final = '{"type":"ping"}'
 _REQUEST_S: Final = 30.0
 _SSH_REPORT_S: Final = 0.5
 """Time for ssh to report why a connection ended."""
-_SLEPT_S: Final = 5.0
-"""If the wall clock gains this much on the monotonic clock, the machine was suspended."""
 
 
 class Follower:
@@ -67,7 +66,7 @@ class Follower:
         self._step = trio.CancelScope()
         self._status = LinkStatus(LinkState.CONNECTING)
         self._forward: Forward | None = None
-        self._last_received = 0.0
+        self._silence = Silence(dialer.timing, self._note_stale, self._drop)
         self._claim = LogClaim(self, {} if logs is None else logs)
         self._snapshot_pending = False  # the first snapshot of this connection
 
@@ -108,7 +107,7 @@ class Follower:
         reason = ""
         while not self._stopping:
             self._set_status(LinkStatus(LinkState.CONNECTING, reason, time.monotonic()))
-            last_received = self._last_received
+            last_received = self._silence.last_received
             try:
                 await self._connect_once()
                 failure = None
@@ -117,7 +116,7 @@ class Follower:
             except Exception as error:  # noqa: BLE001 (an error must not affect the other servers)
                 failure = failures.broken(self.server, error)
             reason = failure.reason if failure is not None else ""
-            attempts = attempts + 1 if self._last_received == last_received else 0
+            attempts = attempts + 1 if self._silence.last_received == last_received else 0
             if failure is None:
                 continue
             self._turn()
@@ -161,12 +160,12 @@ class Follower:
                 stream = await self._open_stream()
         if stream is None:
             return
-        last_received = self._last_received
+        last_received = self._silence.last_received
         try:
             await self._run_connection(stream)
         except LinkError:
             # A forward accepts every connection, and closes it at once if no server is at its far end; ssh reports why.
-            if self._forward is not None and self._last_received == last_received:
+            if self._forward is not None and self._silence.last_received == last_received:
                 with trio.move_on_after(_SSH_REPORT_S):
                     raise await self._forward.wait_refusal() from None
             raise
@@ -224,7 +223,7 @@ class Follower:
                     raise (error if isinstance(error, LinkError) and error.final else failure or error) from None
                 self._begin(protocol, polling=True)
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._watch_silence, trio.lowlevel.checkpoint)
+                    nursery.start_soon(self._silence.watch, trio.lowlevel.checkpoint)
                     while True:
                         await self._take(await session.receive())
                         await self.buffer.wait_for_room()
@@ -248,7 +247,7 @@ class Follower:
                     self._set_status(LinkStatus(LinkState.MERGED, since=time.monotonic()))
                     return
                 self._begin(protocol)
-                nursery.start_soon(while_open, self._watch_silence, partial(websocket.send_message, _PING))
+                nursery.start_soon(while_open, self._silence.watch, partial(websocket.send_message, _PING))
                 nursery.start_soon(while_open, self._measure_delay, websocket.ping)
                 while True:
                     await self._take(await websocket.get_message())
@@ -280,35 +279,14 @@ class Follower:
         """Begin to receive from a server that uses `protocol`."""
         if protocol != PROTOCOL:
             raise failures.wrong_protocol(self.server, protocol)
-        self._last_received = time.monotonic()
         self._snapshot_pending = True
-        self._set_status(LinkStatus(LinkState.CONNECTED, self._claim.notice, self._last_received, polling=polling))
+        since = self._silence.end()
+        self._set_status(LinkStatus(LinkState.CONNECTED, self._claim.notice, since, polling=polling))
 
-    async def _watch_silence(self, ping: Callable[[], Awaitable[None]]) -> None:
-        """Send pings while no data arrives; mark the link stale after `Timing.stale`, drop it after `Timing.dead`."""
-        timing = self._timing
-        ahead = time.time() - time.monotonic()
-        while True:
-            await trio.sleep(min(timing.ping, timing.stale) / 3)
-            now = time.monotonic()
-            slept = time.time() - now - ahead >= _SLEPT_S
-            ahead = time.time() - now
-            last_received = self._last_received
-            if slept:  # the connection may be dead; give a ping's answer only `Timing.open` seconds
-                self._last_received = min(last_received, now - timing.dead + timing.open)
-            silence = now - self._last_received
-            if silence >= timing.dead:
-                self._drop()
-                return
-            if silence >= timing.stale and self._status.state is LinkState.CONNECTED:
-                self._set_status(
-                    LinkStatus(
-                        LinkState.STALE, f"no data from {self.server.url}", last_received, polling=self._status.polling
-                    )
-                )
-            if silence >= timing.ping:
-                with trio.move_on_after(timing.ping):
-                    await ping()
+    def _note_stale(self, last_received: float) -> None:
+        if self._status.state is LinkState.CONNECTED:
+            reason = f"no data from {self.server.url}"
+            self._set_status(LinkStatus(LinkState.STALE, reason, last_received, polling=self._status.polling))
 
     async def _measure_delay(self, ping: Callable[[], Awaitable[None]]) -> None:
         """Measure the delay by WebSocket pings, which the server answers ahead of its queued messages."""
@@ -327,7 +305,7 @@ class Follower:
 
     async def _take(self, data: str | bytes) -> None:
         """Decode a text frame and add its messages to the buffer."""
-        now = self._last_received = time.monotonic()
+        now = self._silence.end()
         buffer = self.buffer
         if self._status.state is LinkState.STALE:
             self._set_status(LinkStatus(LinkState.CONNECTED, since=now, polling=self._status.polling))
