@@ -2,7 +2,9 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
+import psycopg
 import pytest
 import trio
 
@@ -96,6 +98,25 @@ async def test_a_leader_that_stood_still_can_neither_commit_nor_show_that_it_lea
         await old.prune(Moment(9, 9))
     await new.commit(batch(4, 4))
     assert await numbers(new) == [1, 2, 3, 4]
+    for store in (old, new):
+        await store.close()
+
+
+async def test_a_leader_that_stands_still_in_the_middle_of_a_commit_is_replaced(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phaseline_server.log.postgres.leadership._LEASE_S", 0.0)
+    url = postgres.new_database()
+    old = await PostgresStore.lead(url, server="http://old")
+    connection = old._leadership._connection
+    assert connection is not None
+    with suppress(psycopg.OperationalError), connection.pipeline():
+        connection.execute("SELECT 1")
+        connection.pgconn.send_flush_request()  # sent, but no answer is due yet
+        connection.pgconn.flush()
+        with trio.fail_after(20):
+            new = await PostgresStore.lead(url, server="http://new")
+    assert new.standing.term == 2
     for store in (old, new):
         await store.close()
 

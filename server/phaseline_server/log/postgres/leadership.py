@@ -40,11 +40,13 @@ _LOCK: Final = 0x50484C4E  # "PHLN", the first half of the key of our advisory l
 _FENCE: Final = "UPDATE leader SET batch = batch + 1, seen = clock_timestamp() WHERE term = %s AND batch = %s"
 _BEAT: Final = "UPDATE leader SET seen = clock_timestamp() WHERE term = %s"
 _NO_WAIT: Final = "SET LOCAL synchronous_commit = off"  # no answer depends on what a server shows of itself
-# Not an active one: it may wait for the standby server, and what it has written must not become visible before.
+# Not an active one: it may wait for the standby server, and what it has written must not become visible before. But one
+# that waits for its client is active, too, while that stands still in the middle of a pipeline.
 _END_HOLDER: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND classid = %s::bigint::oid AND objid = %s::bigint::oid AND granted
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND state <> 'active'
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (state <> 'active' OR wait_event_type = 'Client')
 """
 
 
