@@ -46,6 +46,10 @@ class StreamView:
         """See `Log.can_resume`."""
         return self._log.can_resume(position)
 
+    async def catch_up(self, position: Position) -> None:
+        """See `Log.catch_up`."""
+        await self._log.catch_up(position)
+
     def statistics(self) -> BroadcasterStatistics:
         """See `Log.statistics`."""
         return self._log.statistics()

@@ -28,7 +28,6 @@ __all__ = ["FollowedJobs", "Leader", "decode_followed"]
 
 _log: Final = structlog.get_logger()
 _ROUND_S: Final = 1.0
-_APPLIED_S: Final = 2.0
 
 
 class Leader(Protocol):
@@ -58,7 +57,6 @@ class FollowedJobs(Tracker):
         self._intake.failed = LogUnavailable("this server follows; send reports to the leader, which GET /health names")
         self._leader = leader
         self._workers: dict[str, str] = {}  # the connection here over which a job is reported, for orders
-        self._applied = trio.Event()
 
     # ------------------------------------------------------------------ the feed
 
@@ -93,8 +91,6 @@ class FollowedJobs(Tracker):
         if update.ends is not None:
             self._today.replace(update.ends, self.clock())
         self.log.publish(update.messages)
-        self._applied.set()
-        self._applied = trio.Event()
 
     def _make_room(self) -> None:
         # The leader has the same limits, and lets no more jobs begin.
@@ -118,12 +114,6 @@ class FollowedJobs(Tracker):
             }
             self.tidy()
 
-    async def wait_applied(self, seq: int) -> None:
-        """Wait until message `seq` is visible here, so that a client reads what it has reported; not for long."""
-        with trio.move_on_after(_APPLIED_S):
-            while self.log.top.seq < seq:
-                await self._applied.wait()
-
     # ------------------------------------------------------------------ reports
 
     async def report(self, event: Event, owner: str = "") -> Position:
@@ -144,7 +134,8 @@ class FollowedJobs(Tracker):
         if worker_of is not None:
             taken = zip(events, outcomes, strict=True)
             self._workers.update((event.job_id, worker_of(event)) for event, seq in taken if isinstance(seq, int))
-        await self.wait_applied(max((outcome for outcome in outcomes if isinstance(outcome, int)), default=0))
+        # So that a client reads here what it has reported.
+        await self.log.wait_published(max((outcome for outcome in outcomes if isinstance(outcome, int)), default=0))
         return BatchReceipt(outcomes)
 
     def report_host(self, status: HostStatus) -> None:

@@ -43,8 +43,9 @@ class Replica:
         """The position after the newest message."""
         return self._tracker.log.top
 
-    def can_resume(self, position: Position) -> bool:
+    async def can_resume(self, position: Position) -> bool:
         """Return whether all messages after `position` are available."""
+        await self._tracker.log.catch_up(position)
         return self._tracker.log.can_resume(position)
 
     def start(self) -> LogStart:

@@ -24,6 +24,8 @@ _log: Final = structlog.get_logger()
 _PRUNING_S: Final = 10.0
 PAGE: Final = 2000
 """Number of messages per read from disk."""
+_BEHIND_S: Final = 2.0
+"""Time to wait for messages that another server of the log has published already."""
 
 
 class Log:
@@ -42,6 +44,7 @@ class Log:
         self._tail = Tail(store.epoch, history, store.top, history_bytes)
         self._broadcaster = Broadcaster()
         self._queue = queue
+        self._published: trio.Event | None = None
 
     @property
     def top(self) -> Position:
@@ -83,6 +86,22 @@ class Log:
         """Publish a stored group. There is no await in between, so all subscribers receive the same order."""
         self._tail.extend(messages)
         self._broadcaster.publish(*messages)
+        if self._published is not None:
+            self._published.set()
+            self._published = None
+
+    async def wait_published(self, seq: int) -> None:
+        """Wait until message `seq` is published here, but not for long."""
+        with trio.move_on_after(_BEHIND_S):
+            while self.top.seq < seq:
+                if self._published is None:
+                    self._published = trio.Event()
+                await self._published.wait()
+
+    async def catch_up(self, position: Position) -> None:
+        """Wait for the messages up to `position`, which a client of a server that follows may have from another one."""
+        if position.epoch == self.top.epoch and self.standing.role in {"follower", "mirror"}:
+            await self.wait_published(position.seq)
 
     async def wait_room(self, *, large: bool) -> None:
         """Wait while the fan-out is behind; see `Broadcaster.wait_room`."""

@@ -137,6 +137,6 @@ async def follow_feed(  # noqa: PLR0913 (what it serves, and how)
             address=address,
         )
         app = make_app(services)
-        link.attach(app, jobs.wait_applied)
+        link.attach(app, jobs.log.wait_published)
         await show(nursery, services, app)
         await trio.sleep_forever()

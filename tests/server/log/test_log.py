@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from phaseline.errors import Unrecoverable
 from phaseline.model.snapshot import Moment
@@ -83,6 +84,26 @@ async def test_a_long_absence_is_read_page_by_page(open_log: OpenLog) -> None:
     await add(log, 2 * PAGE + 7)
     assert len(await log.since(Position(log.top.epoch, 0))) == PAGE
     assert await numbers(log, 0) == list(range(1, 2 * PAGE + 8))
+
+
+async def test_a_task_that_waits_for_a_message_goes_on_once_it_is_published(open_log: OpenLog) -> None:
+    log = await open_log()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(log.wait_published, 2)
+        for count in (1, 2):
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(nursery.child_tasks) == 1
+            await add(log)
+            assert log.top.seq == count
+
+
+async def test_a_message_that_does_not_come_is_waited_for_two_seconds(
+    open_log: OpenLog, autojump_clock: trio.testing.MockClock
+) -> None:
+    log = await open_log()
+    begun = autojump_clock.current_time()
+    await log.wait_published(1)
+    assert autojump_clock.current_time() - begun == pytest.approx(2)
 
 
 async def test_a_stored_message_is_not_sent_before_it_is_published(open_log: OpenLog) -> None:

@@ -128,6 +128,26 @@ async def test_a_report_to_a_follower_is_on_the_leader_and_visible_on_both(postg
         assert await other.events() == await one.events()
 
 
+async def test_a_client_resumes_at_a_follower_that_lacks_what_it_has_seen(postgres: Postgres, tmp_path: Path) -> None:
+    async with leader_and_follower(postgres, tmp_path) as (one, other):
+        epoch = (await other.get("/ws/status"))["position"]["epoch"]
+
+        async def resume_after(seq: int, resume: Any) -> None:
+            async with resume(other.server.url, epoch, seq) as stream:
+                assert stream.recovered
+                assert [message["seq"] for message in await stream.take(1)] == [seq + 1]
+
+        numbers = itertools.count(1)
+        for resume in (by_websocket, by_sse, by_websocket, by_sse):
+            seq = await report_until_accepted(one, next(numbers))  # the leader's client is ahead of the follower
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(resume_after, seq, resume)
+                await report_until_accepted(one, next(numbers))
+            seq = await report_until_accepted(one, next(numbers))
+            answer = await other.client.get("/progress/events", params={"since": f"{epoch}/{seq}"})
+            assert answer.json()["recovered"]
+
+
 @pytest.mark.slow
 async def test_subscribers_of_a_follower_miss_nothing_when_the_leader_is_killed(
     postgres: Postgres, tmp_path: Path

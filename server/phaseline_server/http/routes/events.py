@@ -84,6 +84,7 @@ class _Stream:
         """Yield the messages after `position` and set `_recovered` if all of them were available."""
         log = self._tracker.log
         self._recovered = False
+        await log.catch_up(position)
         if not log.can_resume(position):
             return
         if comment:

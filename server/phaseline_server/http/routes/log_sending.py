@@ -58,7 +58,7 @@ class LogSending:
         self._spawn(partial(self._run, replica, wanted.since))
 
     async def _run(self, replica: Replica, since: Position | None) -> None:
-        position = since if since is not None and replica.can_resume(since) else None
+        position = since if since is not None and await replica.can_resume(since) else None
         while True:
             try:
                 if position is None:

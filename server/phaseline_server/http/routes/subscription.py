@@ -65,6 +65,7 @@ class Subscription:
         self._form(wanted)
         recovered: bool | None = None
         if wanted.since is not None:
+            await log.catch_up(wanted.since)
             recovered = log.can_resume(wanted.since)
         state = await self._state() if recovered is False or (wanted.snapshot and not recovered) else None
         position = state.position if state is not None else wanted.since or log.top

@@ -67,6 +67,7 @@ async def read_missed(  # noqa: PLR0913 (a position, and what bounds the answer)
     Raises:
         JournalFailed: The disk failed.
     """
+    await log.catch_up(position)
     with log.subscribe(channels) as subscriber:
         missed = await _read(log, position, channels, most, budget)
         if missed.messages or not missed.recovered or not wait_s or closing.is_set():
