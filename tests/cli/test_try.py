@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from phaseline_cli.run.adapter import Adapter, BadAdapter, load
+from phaseline_cli.run.adapter import BadAdapter, load
 from phaseline_cli.run.spoken import spoken
 
 RECORDING: Final = Path(__file__).parents[1] / "data" / "recordings" / "dd-progress-pty.jsonl"
@@ -69,40 +69,3 @@ def test_commands_are_known_by_the_program_that_runs() -> None:
     assert spoken(["/usr/bin/python3.11", "-u", "-m", "pytest", "tests"]) == "pytest tests "
     assert spoken(["/opt/bin/ffmpeg", "-i", "x"]) == "ffmpeg -i x "
     assert spoken(["python", "job.py"]) == "python job.py "
-
-
-def documented() -> dict[str, tuple[str, str]]:
-    """Return the phases and the progress of each program in the documentation."""
-    page = (Path(__file__).parents[2] / "docs" / "run.md").read_text("utf-8")
-    table = page.partition("| program |")[2].partition("\n## ")[0]
-    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:] if row]
-    return {name: (phases, progress) for name, phases, progress in rows}
-
-
-def progress_of(adapter: Adapter) -> set[str]:
-    """Return what an adapter's rules find the progress of."""
-    found = set()
-    totals = any(rule.pattern.groupindex.keys() == {"total"} for rule in adapter.rules)
-    for rule in adapter.rules:
-        groups = rule.pattern.groupindex.keys()
-        counted = groups & {"done", "each", "left"} and ("total" in groups or totals)
-        if "step" in groups:
-            found.add("job")
-        elif groups & {"percent", "fraction"} or counted:
-            of = rule.of or ("both" if len(adapter.phases) <= 1 else "phase")
-            found |= {"phase"} if of == "phase" else {"job"}
-    return found
-
-
-def test_the_documentation_lists_every_adapter() -> None:
-    assert list(documented()) == sorted(load())
-
-
-@pytest.mark.parametrize("adapter", load().values(), ids=lambda adapter: adapter.name)
-def test_the_documentation_names_the_phases_and_the_progress_of_an_adapter(adapter: Adapter) -> None:
-    phases, progress = documented()[adapter.name]
-    if "one for each" not in phases:
-        assert [phase for phase in adapter.phases if phase not in phases] == []
-    if not adapter.python and not adapter.bars:
-        shown = progress_of(adapter)
-        assert progress.partition(",")[0].partition(";")[0] in shown | ({"–"} if not shown else set())

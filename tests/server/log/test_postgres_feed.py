@@ -10,6 +10,7 @@ from phaseline.model.phase import PhaseDuration
 from phaseline_server.errors import JournalFailed, JournalUnusable, LogReplaced, LogUnavailable
 from phaseline_server.log.batch import JobRow, RunRow
 from phaseline_server.log.postgres import PostgresFeed, PostgresStore
+from phaseline_server.log.postgres.schema import VERSION
 from tests.support.journals import batch
 from tests.support.postgres import Postgres, postgres_server
 
@@ -118,7 +119,7 @@ async def test_there_is_nothing_to_follow_before_the_first_leader_or_of_another_
         await PostgresFeed.open(url)
     await (await PostgresStore.lead(url)).close()
     postgres.query("UPDATE phaseline.meta SET value = '99' WHERE key = 'version'", url.rpartition("/")[2])
-    with pytest.raises(JournalUnusable, match="version 99; allowed: 1"):
+    with pytest.raises(JournalUnusable, match=f"version 99; allowed: {VERSION}"):
         await PostgresFeed.open(url)
 
 
