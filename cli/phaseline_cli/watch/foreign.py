@@ -1,9 +1,7 @@
 """The server of another program: its address, requests with JSON answers, and its WebSocket."""
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, Final, Self
 
 import h11
@@ -12,7 +10,7 @@ import trio
 import trio_websocket
 
 from phaseline.client.address import Address
-from phaseline.client.handshake import shake_hands
+from phaseline.client.dialing import secured, websocket_over
 from phaseline.client.http import HttpConnection, HttpRejected, Stream
 from phaseline.errors import ConfigError
 from phaseline_cli.client.failures import Exit, Failure
@@ -59,18 +57,7 @@ class ForeignServer:
         return self._address.authority
 
     async def _connect(self) -> Stream:
-        address = self._address
-        stream = await trio.open_tcp_stream(address.host, address.port)
-        if not address.tls:
-            return stream
-        context = ssl.create_default_context()
-        secure = trio.SSLStream(stream, context, server_hostname=address.host, https_compatible=True)
-        try:
-            await secure.do_handshake()
-        except BaseException:
-            await trio.aclose_forcefully(secure)
-            raise
-        return secure
+        return await secured(await trio.open_tcp_stream(self._address.host, self._address.port), self._address)
 
     async def __aenter__(self) -> Self:
         """Return itself."""
@@ -94,23 +81,12 @@ class ForeignServer:
     @asynccontextmanager
     async def websocket(self, path: str) -> AsyncIterator[trio_websocket.WebSocketConnection]:
         """Connect a WebSocket for the duration of the block; raise the errors of `LOST`."""
+        address = self._address._replace(path=f"{self._base}{path}")
         with trio.fail_after(_PATIENCE_S):
             stream = await self._connect()
-        try:
-            async with trio.open_nursery() as nursery:
-                with trio.fail_after(_PATIENCE_S):
-                    wrap = partial(
-                        trio_websocket.wrap_client_stream,
-                        stream=stream,
-                        host=self._address.authority,
-                        resource=f"{self._base}{path}",
-                        max_message_size=_LARGEST,
-                    )
-                    websocket = await shake_hands(nursery, wrap)
-                yield websocket
-                nursery.cancel_scope.cancel()
-        finally:
-            await trio.aclose_forcefully(stream)
+        opened = websocket_over(stream, address, "", patience_s=_PATIENCE_S, largest=_LARGEST)
+        async with opened as websocket:
+            yield websocket
 
 
 def reason_of(error: BaseException) -> str:

@@ -1,9 +1,7 @@
 """The connection of a mirror to its source: a WebSocket that receives the source's log."""
 
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -12,8 +10,8 @@ import trio_websocket
 from wsproto.utilities import RemoteProtocolError
 
 from phaseline.client.address import Address
+from phaseline.client.dialing import secured, websocket_over
 from phaseline.client.failures import reason_of
-from phaseline.client.handshake import shake_hands
 from phaseline.errors import ConfigError
 from phaseline.stream import Position
 from phaseline.text import one_line
@@ -23,7 +21,6 @@ __all__ = ["Source", "SourceAway"]
 
 _CONNECT_S: Final = 10.0
 _SILENCE_S: Final = 10.0  # the source sends a sign of life each second
-_GOODBYE_S: Final = 1.0
 _LARGEST: Final = 2**26
 _SETTING: Final = "--follow"
 _TOKEN_ADVICE: Final = "set PHASELINE_FOLLOW_TOKEN to a token of that server"  # noqa: S105
@@ -93,44 +90,13 @@ class Source:
 
     @asynccontextmanager
     async def _websocket(self) -> AsyncIterator[trio_websocket.WebSocketConnection]:
-        address, token = self.address, self._token()
-        headers = [(b"Authorization", b"Bearer " + token.encode())] if token else None
+        token = self._token()
         with trio.fail_after(_CONNECT_S):
-            stream = await self._connect()
-        try:
-            async with trio.open_nursery() as nursery:
-                with trio.fail_after(_CONNECT_S):
-                    wrap = partial(
-                        trio_websocket.wrap_client_stream,
-                        stream=stream,
-                        host=address.authority,
-                        resource=address.path,
-                        extra_headers=headers,
-                        max_message_size=_LARGEST,
-                    )
-                    websocket = await shake_hands(nursery, wrap)
-                try:
-                    yield websocket
-                finally:
-                    with trio.move_on_after(_GOODBYE_S, shield=True):
-                        await websocket.aclose()
-                    nursery.cancel_scope.cancel()
-        finally:
-            await trio.aclose_forcefully(stream)
-
-    async def _connect(self) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
-        address = self.address
-        stream = await trio.open_tcp_stream(address.host, address.port)
-        if not address.tls:
-            return stream
-        context = ssl.create_default_context()
-        secure = trio.SSLStream(stream, context, server_hostname=address.host, https_compatible=True)
-        try:
-            await secure.do_handshake()
-        except BaseException:
-            await trio.aclose_forcefully(secure)
-            raise
-        return secure
+            stream = await trio.open_tcp_stream(self.address.host, self.address.port)
+            connection = await secured(stream, self.address)
+        opened = websocket_over(connection, self.address, token, patience_s=_CONNECT_S, largest=_LARGEST)
+        async with opened as websocket:
+            yield websocket
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

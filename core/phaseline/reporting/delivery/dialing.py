@@ -1,6 +1,5 @@
 """Opening the way to a server: a WebSocket, or HTTP requests where a proxy passes no WebSockets."""
 
-import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,14 +9,13 @@ import trio
 import trio_websocket
 
 from phaseline.client.address import Address, urls_of
-from phaseline.client.handshake import shake_hands
+from phaseline.client.dialing import secured, websocket_over
 from phaseline.client.http import HttpConnection, Stream
 from phaseline.client.token import token_or_warning
 from phaseline.reporting.delivery.by_http import HttpChannel
 
 __all__ = ["Dialing"]
 
-_GOODBYE_S: Final = 1.0
 _LARGEST: Final = 2**20
 
 
@@ -51,51 +49,24 @@ class Dialing:
         self.address = self._addresses[following % self.servers]
 
     async def _connect(self, patience_s: float) -> Stream:
-        address = self.address
         with trio.fail_after(patience_s):
-            self.socket = stream = await trio.open_tcp_stream(address.host, address.port)
-        if not address.tls:
-            return stream
-        context = ssl.create_default_context()
-        secure = trio.SSLStream(stream, context, server_hostname=address.host, https_compatible=True)
-        try:
-            # By itself, as the WebSocket library hides the errors of a handshake.
-            with trio.fail_after(patience_s):
-                await secure.do_handshake()
-        except BaseException:
-            await trio.aclose_forcefully(secure)
-            raise
-        return secure
+            self.socket = stream = await trio.open_tcp_stream(self.address.host, self.address.port)
+        with trio.fail_after(patience_s):
+            return await secured(stream, self.address)
 
     @asynccontextmanager
     async def websocket(
         self, patience_s: float, goodbye: Callable[[], int]
     ) -> AsyncIterator[trio_websocket.WebSocketConnection]:
         """Connect a WebSocket for the duration of the block; `goodbye` returns the close code for its end."""
-        shown = token_or_warning()
-        headers = [(b"Authorization", b"Bearer " + shown.encode())] if shown else None
+        shown = token_or_warning() or ""
         stream = await self._connect(patience_s)
+        opened = websocket_over(stream, self.address, shown, patience_s=patience_s, largest=_LARGEST, goodbye=goodbye)
         try:
-            async with trio.open_nursery() as nursery:
-                with trio.fail_after(patience_s):
-                    wrap = partial(
-                        trio_websocket.wrap_client_stream,
-                        stream=stream,
-                        host=self.address.authority,
-                        resource=self.address.path,
-                        extra_headers=headers,
-                        max_message_size=_LARGEST,
-                    )
-                    websocket = await shake_hands(nursery, wrap)
-                try:
-                    yield websocket
-                finally:
-                    with trio.move_on_after(_GOODBYE_S, shield=True):
-                        await websocket.aclose(goodbye())
-                    nursery.cancel_scope.cancel()
+            async with opened as websocket:
+                yield websocket
         finally:
             self.socket = None
-            await trio.aclose_forcefully(stream)
 
     @asynccontextmanager
     async def http(self, patience_s: float) -> AsyncIterator[HttpChannel]:
