@@ -192,6 +192,8 @@ async def test_no_report_is_recorded_after_one_of_its_producer_was_rejected(post
         crashing(folder(tmp_path, "third"), "--log", url) as third,
     ):
         await report_until_accepted(one, 0)
+        for box in (other, third):
+            await follows(box, one)
         acked = {"other": trio.Event(), "third": trio.Event()}
 
         async def speak(listener: Listener, producer: str) -> None:
@@ -204,7 +206,6 @@ async def test_no_report_is_recorded_after_one_of_its_producer_was_rejected(post
 
         async def converse(box: Crashing, producer: str) -> None:
             """Hear the answers until the server closes the connection; the leader is killed meanwhile."""
-            await follows(box, one)
             rejected = False
             async with connected(box.server.url) as listener, trio.open_nursery() as nursery:
                 await listener.say("register", client_type="test", acks=True)
