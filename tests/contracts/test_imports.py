@@ -33,6 +33,7 @@ HEAVY = {
 # How a client of ours connects, and a worker's reporter; the estimates that compute with numpy, which the base install
 # lacks.
 IMPURE = (
+    "phaseline.client.dialing",
     "phaseline.client.failures",
     "phaseline.client.handshake",
     "phaseline.client.http",

@@ -30,6 +30,10 @@ _PREFERENCES: dict[str, Any] = {
 }
 
 
+_LEFT = "A ServiceWorker intercepted the request and encountered an unexpected error"
+"""What Firefox logs of a load that ends because the page is left."""
+
+
 class Firefox(Browser):
     """One tab."""
 
@@ -40,7 +44,7 @@ class Firefox(Browser):
         assert event == "log.entryAdded"
         text = f"{parameters['text']} {(parameters.get('source') or {}).get('context', '')}"
         self.console.append(text)
-        if parameters["level"] in ("error", "warn"):
+        if parameters["level"] in ("error", "warn") and _LEFT not in text:
             self.problems.append(text)
 
     async def begin(self) -> None:
