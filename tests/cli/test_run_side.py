@@ -178,6 +178,20 @@ def test_the_head_of_ffmpeg_names_its_phase_if_the_channel_is_read_first() -> No
     assert reader.progress.now.fraction == 0.25
 
 
+def test_what_ffmpeg_writes_beside_a_channel_changes_nothing() -> None:
+    reader = Reader(load(), ["ffmpeg", "-i", "a.mov", "b.mp4"])
+    head = b"Input #0, mov, from 'a.mov':\n  Duration: 00:00:08.00, start: 0.000000\nOutput #0, mp4, to 'b.mp4':\n"
+    readings = list(reader.feed(0.1, "stderr", head))
+    for frame in (1, 50, 100):
+        block = b"frame=%d\nout_time_us=%d\nprogress=continue\n" % (frame, frame * 40_000)
+        readings += reader.feed(frame / 25, "side", block)
+        status = b"frame=%5d fps=25 q=28.0 size=1kB time=00:00:%05.2f bitrate=1 speed=1x\r" % (frame, frame / 25)
+        readings += reader.feed(frame / 25 + 0.01, "stderr", status)
+    readings += reader.quiet(9.0)
+    changes = [(reading.done, reading.text) for _, reading in readings if reading.done is not None]
+    assert changes == [(0.04, "frame 1"), (2.0, "frame 50"), (4.0, "frame 100")]
+
+
 def test_ffmpeg_without_a_head_has_progress_from_the_second_block() -> None:
     reader = Reader(load(), ["ffmpeg", "-v", "quiet", "-i", "a.mov", "-t", "8", "out.avi"])
     for at in (0, 2, 4):

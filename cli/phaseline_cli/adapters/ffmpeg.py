@@ -16,6 +16,7 @@ _OUTPUT: Final = re.compile(r"^Output #0, (\w+)")
 _PASS: Final = re.compile(r"\[libx26[45] @ [^]]*\].*\b(?:2pass|pass)\b", re.IGNORECASE)
 _STATUS: Final = re.compile(r"\bL?size=.*\btime=(-?\d+:\d\d:\d\d\.\d+|N/A)")
 _FRAME: Final = re.compile(r"^frame= *(\d+)")
+_CHANNEL_FRAME: Final = re.compile(r"^frame=(\d+)$")
 _OUT_TIME: Final = re.compile(r"^out_time_us=(-?\d+)")
 _END: Final = re.compile(r"^progress=end$")
 _LIVE: Final = frozenset({"-stream_loop", "-loop", "-re"})
@@ -34,6 +35,8 @@ class Program(Lines):
         self._null = False
         self._early: float | None = None
         """The time in the channel that came before the head of the output."""
+        self._frame: str | None = None
+        """The frame that the channel names before its time."""
         self._picture: re.Match[str] | None = None
         """The size and the rate of the first input with pictures."""
 
@@ -57,13 +60,17 @@ class Program(Lines):
             frame = _FRAME.match(text)
             self._at(None if status.group(1) == "N/A" else seconds(status.group(1)), frame and frame.group(1))
             return True
+        next_frame = _CHANNEL_FRAME.match(text)
+        if next_frame is not None:
+            self._frame = next_frame.group(1)
+            return True
         out_time = _OUT_TIME.match(text)
         if out_time is not None:
             at = number(out_time.group(1))
             if self._runs == 0 and at is not None and self._early in {None, at}:
                 self._early = at  # the head may be read next, from another stream; with `-loglevel quiet` there is none
             else:
-                self._at(None if at is None else at / 1e6, None)
+                self._at(None if at is None else at / 1e6, self._frame)
             return True
         return False
 

@@ -74,6 +74,11 @@ class Progress:
         now = self._now
         self._now = Reading(now.phase, now.fraction, now.run, done, total, unit, now.text)
 
+    def take_back(self, earlier: Reading) -> None:
+        """Set the fractions and counts to those of an earlier state of the same phase."""
+        e = earlier
+        self._now = Reading(self._now.phase, e.fraction, e.run, e.done, e.total, e.unit, self._now.text)
+
     def say(self, text: str) -> None:
         """Set the line of text beside the bar, at most 200 characters."""
         now = self._now

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from phaseline_cli.run.adapter import Adapter
 from phaseline_cli.run.bars import Bars
+from phaseline_cli.run.channel import Channel
 from phaseline_cli.run.errors import ErrorLines
 from phaseline_cli.run.inband import Inband
 from phaseline_cli.run.program import Lines
@@ -59,8 +60,7 @@ class Reader:
         self._inband = Inband(self.progress)
         self.side = SideChannel(self.progress)
         self._program: Lines | None = None
-        self._channel_phase: str | None = None
-        """The last phase whose text came from the injected channel."""
+        self._channel = Channel()
         self._cancelled = False
         self._recent: deque[str] = deque(maxlen=RECENT)
         self._timed: deque[tuple[float, str]] = deque(maxlen=TIMED)
@@ -114,9 +114,9 @@ class Reader:
         self.side.training_counts = not self._fixed and not self._inband.used
         for line in self.side.lines(data):
             if not self.side.take(line, time) and self._program is not None and not self.side.used:
+                earlier = self.progress.now
                 self._program.line(line)
-                if self.progress.now.text:
-                    self._channel_phase = self.progress.now.phase
+                self._channel.note(earlier, self.progress.now)
             if self.progress.now != before:
                 before = self.progress.now
                 yield time, before
@@ -210,8 +210,7 @@ class Reader:
                 self._cancelled = True
             before = self.progress.now
             meant = program.line(text)
-            if before.phase is not None and before.phase == self.progress.now.phase == self._channel_phase:
-                self.progress.say(before.text)  # two streams have no order, so the more exact one counts
+            self._channel.restore(before, self.progress)
         else:
             meant = False
         if not meant and not hooked and (program is None or program.adapter.bars):
