@@ -100,6 +100,21 @@ def test_a_command_has_a_name_a_workflow_and_a_series_without_its_files() -> Non
     assert series_of(["rsync", "-a", "--info=progress2", "in/", "nas:/backup/"]) == "rsync -a --info=progress2"
 
 
+def test_a_file_with_blanks_in_its_name_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Holiday 2024").mkdir()
+    for command, name, series in [
+        (["ffmpeg", "-i", "Müller's Film.mov", "My Film (2).mp4"], "ffmpeg My Film (2).mp4", "ffmpeg -i"),
+        (["rsync", "-a", "/mnt/My Films/", "nas:/backup/My Films/"], "rsync My Films", "rsync -a"),
+        (["cp", "-r", "Holiday 2024", "new copy"], "cp Holiday 2024", "cp -r new copy"),
+        (["sh", "-c", "cat a b.txt"], "sh cat", "sh -c cat a b.txt"),
+        (["python3", "train model.py", "--fast"], "python3 train model.py", "python3 --fast"),
+    ]:
+        assert (name_of(command), series_of(command)) == (name, series)
+    assert workflow_of(["python3", "train model.py"]) == "train model.py"
+    assert workflow_of(["/opt/My Tools/do it", "a"]) == "do it"
+
+
 def test_neither_a_name_nor_a_series_holds_a_secret() -> None:
     command = ["fetch", "--token", "hunter2", "--user", "bob:hunter2", "--key=hunter2", "-H", "X-Key: hunter2", "now"]
     assert name_of(command) == "fetch now"

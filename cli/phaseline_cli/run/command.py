@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from phaseline.client.public_command import HIDDEN, public_words
-from phaseline_cli.run.spoken import spoken, spoken_words
+from phaseline_cli.run.spoken import spoken_words
 
 _FILE: Final = re.compile(r"^\S*(?:[/\\]\S*|\.\w{1,5})$|^\.{1,2}$")
-"""A word that looks like a file's name; a program's text, as behind `sh -c`, has blanks."""
+"""A word without blanks that looks like a file's name."""
+_FILE_WITH_BLANKS: Final = re.compile(r"^(?:~|\.{0,2})/|/$|\.(?=\d*[^\W\d])\w{1,5}$")
+"""The beginning or the end of a word with blanks that looks like a file's name: `My Film (2024).mkv`."""
+_CODE: Final = frozenset({"-c", "-e", "--command", "--eval"})
+"""Options behind which a program's text stands, which has blanks, too."""
 _ODD: Final = re.compile(r"[^\w.-]+")
 _OPTION: Final = re.compile(r"--?[A-Za-z][\w-]*")
 _NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
@@ -27,10 +31,13 @@ def name_of(argv: Sequence[str]) -> str:
     `ffmpeg -i in/shot.mov -crf 20 out/shot.mp4` is `ffmpeg shot.mp4`.
     """
     public = [word for word in public_words(argv) if HIDDEN not in word]
-    words = spoken(public).split()
-    about = [word for word in public[1:] if not word.startswith("-") and _FILE.search(word)]
-    last = Path(about[-1]).name if about else next((w for w in words[1:] if w.isprintable() and w[0] != "-"), "")
-    return f"{words[0]} {last}".strip()[:LONGEST]
+    about = [word for before, word in pairwise(public) if not word.startswith("-") and _is_file(before, word)]
+    program, *words = spoken_words(public)
+    parts = (part for word in words for part in word.split())
+    last = (
+        Path(about[-1]).name if about else next((part for part in parts if part.isprintable() and part[0] != "-"), "")
+    )
+    return f"{program} {last}".strip()[:LONGEST]
 
 
 def new_id(name: str) -> str:
@@ -45,12 +52,26 @@ def workflow_of(argv: Sequence[str]) -> str:
 
 def program_of(argv: Sequence[str]) -> str:
     """Return the name of the program, or that of the script which an interpreter runs, without its folder."""
-    words = spoken(argv).split()
-    if re.fullmatch(r"(?:python|pypy|node|ruby|perl|Rscript|bash|sh|zsh|dash)[\d.]*", words[0]):
-        script = next((word for word in argv[1:] if not word.startswith("-")), None)
-        if script is not None and _FILE.search(script):
-            return Path(script).name[:64]
-    return words[0][:64]
+    program = spoken_words(argv)[0]
+    if re.fullmatch(r"(?:python|pypy|node|ruby|perl|Rscript|bash|sh|zsh|dash)[\d.]*", program):
+        script = next(((before, word) for before, word in pairwise(argv) if not word.startswith("-")), None)
+        if script is not None and _is_file(*script):
+            return Path(script[1]).name[:64]
+    return program[:64]
+
+
+def _is_file(before: str, word: str) -> bool:
+    """Return whether a word is a file's name, as far as can be seen.
+
+    Args:
+        before: The word before it.
+        word: The word. One with blanks may also be a program's text, or a name that means no file.
+    """
+    if _FILE.search(word):
+        return True
+    if before in _CODE or not re.search(r"\s", word):
+        return False
+    return _FILE_WITH_BLANKS.search(word) is not None or os.path.exists(word)
 
 
 def is_output(before: str, word: str) -> bool:
@@ -90,7 +111,7 @@ def series_of(argv: Sequence[str]) -> str:
         if number_of(before, word) is not None:
             kept += [option] if equals else []
         elif _OPTION.fullmatch(option):
-            kept.append(option if not equals or _FILE.search(value) else word)
-        elif not _FILE.search(word) and len(word) <= 24 and word.isprintable():  # noqa: PLR2004 # longer words are names
+            kept.append(option if not equals or _is_file("", value) else word)
+        elif not _is_file(before, word) and len(word) <= 24 and word.isprintable():  # noqa: PLR2004 # longer words are names
             kept.append(word)
     return " ".join(kept)[:LONGEST].strip()
