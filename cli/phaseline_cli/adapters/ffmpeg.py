@@ -60,6 +60,9 @@ class Program(Lines):
             frame = _FRAME.match(text)
             self._at(None if status.group(1) == "N/A" else seconds(status.group(1)), frame and frame.group(1))
             return True
+        return self._channel_line(text)
+
+    def _channel_line(self, text: str) -> bool:
         next_frame = _CHANNEL_FRAME.match(text)
         if next_frame is not None:
             self._frame = next_frame.group(1)

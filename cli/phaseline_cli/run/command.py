@@ -71,7 +71,7 @@ def _is_file(before: str, word: str) -> bool:
         return True
     if before in _CODE or not re.search(r"\s", word):
         return False
-    return _FILE_WITH_BLANKS.search(word) is not None or os.path.exists(word)
+    return _FILE_WITH_BLANKS.search(word) is not None or os.path.exists(word)  # noqa: PTH110 # `Path.exists` raises for long names
 
 
 def is_output(before: str, word: str) -> bool:
