@@ -23,10 +23,11 @@ LINE = re.compile(r" *[\d.]+ s  (\S+(?: \(\w\))?) +\d/8 (\w+) ")
 def programs(tmp_path: Path) -> dict[str, str]:
     """Return an environment in which this interpreter's directory has both programs, whatever is installed.
 
-    Its time zone is one where it is noon: a day that ended meanwhile would take jobs out of the day's counts.
+    Its time zone is one where it is noon: a day that ended meanwhile would take jobs out of the day's counts. Its
+    pictures are small, as painting them would take most of the tests' time.
     """
     home = {name: str(tmp_path / "home") for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME")}  # not the user's own filter
-    return environment(TZ=f"NOON{time.gmtime().tm_hour - 12:+d}", **home)
+    return environment(TZ=f"NOON{time.gmtime().tm_hour - 12:+d}", PICTURE_SIZE="256x256", **home)
 
 
 def processes_of(directory: Path) -> list[str]:
