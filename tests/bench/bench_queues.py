@@ -88,7 +88,7 @@ class Box:
 
     def read(self, path: str) -> dict[str, Any]:
         """Return an answer of the server."""
-        document: dict[str, Any] = httpx.get(f"{self.url}{path}", timeout=60, trust_env=False).json()
+        document: dict[str, Any] = httpx.get(f"{self.url}{path}", timeout=60, trust_env=False, verify=False).json()
         return document
 
     def run(self, *arguments: str) -> str:
@@ -140,17 +140,16 @@ def until(condition: Any, what: str) -> None:
         time.sleep(0.2)
 
 
-def run_night(boxes: list[Box], name: str, jobs: int, *, kill: bool) -> Night:
-    """Add jobs to the queues, and watch the forecasts until all have ended."""
+def run_night(boxes: list[Box], name: str, jobs: int, *, scale: float = 1.0, kill: bool) -> Night:
+    """Add jobs of `scale` times the usual size to the queues, and watch the forecasts until all have ended."""
     dice, night = random.Random(name), Night(time.time())
     for queue, at in QUEUES:
         boxes[at].run("queue", "pause", "--queue", queue)  # lest the first end before the last is added
     for number in range(jobs):
         queue, at = QUEUES[number % len(QUEUES)]
         job_id = f"{name}-{number}"
-        boxes[at].run(
-            "queue", "add", "--queue", queue, "--id", job_id, "--", f"./{queue}", str(dice.randint(*_SIZES[queue]))
-        )
+        size = round(scale * dice.randint(*_SIZES[queue]))
+        boxes[at].run("queue", "add", "--queue", queue, "--id", job_id, "--", f"./{queue}", str(size))
         night.names.setdefault(queue, []).append(job_id)
     for queue, at in QUEUES:
         boxes[at].run("queue", "resume", "--queue", queue)
@@ -226,6 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=40, help="jobs of the night [40]")
     parser.add_argument("--before", type=int, default=4, help="nights before, which teach, with 9 jobs each [4]")
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the jobs of the night [1.0]")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
@@ -233,7 +233,7 @@ def main() -> None:
         for box in boxes:
             stack.enter_context(box.serving())
         nights = [run_night(boxes, f"before{number}", 9, kill=False) for number in range(chosen.before)]
-        night = run_night(boxes, "night", chosen.jobs, kill=True)
+        night = run_night(boxes, "night", chosen.jobs, scale=chosen.scale, kill=True)
         check(boxes, (*nights, night), folder / "runs")
         show(boxes, night)
         print(f"{len(night.all)} jobs in {time.time() - night.began:.0f} s: nothing lost, nothing run twice")

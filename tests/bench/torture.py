@@ -150,8 +150,9 @@ class Server:
 class Torture:
     """All rounds."""
 
-    def __init__(self, data_dir: Path, seed: int) -> None:
+    def __init__(self, data_dir: Path, seed: int, load_s: float) -> None:
         self._data_dir = data_dir
+        self._load_s = load_s
         self._chance = random.Random(seed)
         self._producers = {f"p{number}": Producer(f"p{number}") for number in range(REPORTERS)}
         self._position = ("", 0)
@@ -198,7 +199,7 @@ class Torture:
                 for key, _ in selector.select(None if end is None else max(0.0, end - time.monotonic())):
                     self._take(key.data, reporters[key.data.name].hear(), begun[key.data.name][1])
                     if end is None and key.data.acked > begun[key.data.name][0]:
-                        end = time.monotonic() + self._chance.uniform(0.02, 0.3)
+                        end = time.monotonic() + self._chance.uniform(0.02, self._load_s)
             os.kill(server.pid, signal.SIGKILL)
             # What had been sent before counts.
             for name, reporter in reporters.items():
@@ -263,9 +264,9 @@ def _get(port: int, path: str) -> Any:
         connection.close()
 
 
-def torture(rounds: int, data_dir: Path, seed: int) -> Tally:
-    """Run so many rounds on one data directory; show a line every fifty."""
-    torments, begun = Torture(data_dir, seed), time.monotonic()
+def torture(rounds: int, data_dir: Path, seed: int, load_s: float) -> Tally:
+    """Run so many rounds on one data directory, each under load for at most `load_s`; show a line every fifty."""
+    torments, begun = Torture(data_dir, seed, load_s), time.monotonic()
     for number in range(1, rounds + 1):
         torments.round()
         torments.tally.seconds = time.monotonic() - begun
@@ -280,12 +281,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--load", type=float, default=0.3, help="Maximum seconds of load before a kill. [0.3]")
     chosen = parser.parse_args()
     # Whoever ends this process ends its server with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print(f"seed {chosen.seed}", flush=True)
     data_dir = Path(tempfile.mkdtemp(prefix="torture-"))
-    tally = torture(chosen.rounds, data_dir, chosen.seed)
+    tally = torture(chosen.rounds, data_dir, chosen.seed, chosen.load)
     print(tally.table(), flush=True)
     if not tally.well:
         print(f"see {data_dir}", flush=True)

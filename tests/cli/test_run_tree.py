@@ -161,10 +161,10 @@ async def test_an_unchanged_script_has_phases_and_an_estimate_on_its_second_run(
     for name in ("fetch", "render", "pack"):
         shutil.copy("/bin/sleep", tmp_path / name)
     script = tmp_path / "nightly.sh"
-    script.write_text("#!/bin/sh\ncd $(dirname $0)\ndate >/dev/null\n./fetch 4\n./render 4\n./pack 4\n")
+    script.write_text("#!/bin/sh\ncd $(dirname $0)\ndate >/dev/null\n./fetch 2\n./render 4\n./pack 2\n")
     script.chmod(0o755)
     (tmp_path / "data").mkdir()
-    async with server_process(tmp_path / "data") as server, httpx.AsyncClient() as client:
+    async with server_process(tmp_path / "data") as server, httpx.AsyncClient(verify=False) as client:
         env["PROGRESS_URL"] = server.url
         await trio.run_process([phaseline, "run", "--id", "first", "--", str(script)], env=env)
         with trio.fail_after(60):
@@ -181,7 +181,7 @@ async def test_an_unchanged_script_has_phases_and_an_estimate_on_its_second_run(
                     await trio.sleep(0.2)
                     answer = (await client.get(f"{server.url}/progress/job/second")).json()
                     status = answer.get("job_status", {})
-            assert 2 <= status["eta_seconds"] <= 20
+            assert 1 <= status["eta_seconds"] <= 20
 
 
 @pytest.mark.slow
@@ -192,7 +192,7 @@ async def test_a_silent_program_shows_how_much_of_its_file_it_has_read(
     with big.open("wb") as file:
         file.truncate(6_000_000_000)
     (tmp_path / "data").mkdir()
-    async with server_process(tmp_path / "data") as server, httpx.AsyncClient() as client:
+    async with server_process(tmp_path / "data") as server, httpx.AsyncClient(verify=False) as client:
         env["PROGRESS_URL"] = server.url
         async with trio.open_nursery() as nursery:
             command = [phaseline, "run", "--id", "sum", "--", "sha256sum", str(big)]

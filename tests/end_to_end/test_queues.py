@@ -17,7 +17,8 @@ JOBS = 8
     any(shutil.which(program) is None for program in ("ffmpeg", "zstd", "convert")), reason="a program is missing"
 )
 def test_no_job_is_lost_or_runs_twice_when_a_server_and_a_queue_are_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.bench.bench_queues", "--before", "0", "--jobs", str(JOBS)]
+    bench = [sys.executable, "-m", "tests.bench.bench_queues"]
+    command = [*bench, "--before", "0", "--jobs", str(JOBS), "--scale", "0.25"]
     ran = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment(TMPDIR=str(tmp_path))
     )
