@@ -68,16 +68,17 @@ clean: ## remove .venv, caches and builds; never data (output, metrics, series)
 
 # ------------------------------------------------------------------------------------------------ .venv
 
-# The stamps below say what has been done; an interrupted step leaves none, so it is done again.
+# The stamps below say what has been done; an interrupted step leaves none, so it is done again. Modules are compiled
+# when they are first imported, as most never are.
 $(VENV)/.installed: requirements/all.txt pyproject.toml $(VENV)/.made
 	@echo "installing requirements/all.txt into $(VENV)"
-	@$(PIP) install -qq --require-hashes -r requirements/all.txt
+	@$(PIP) install -qq --no-compile --require-hashes -r requirements/all.txt
 	@$(PIP) install -qq --no-build-isolation --no-deps --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements/dev.txt pyproject.toml $(VENV)/.made
 	@echo "installing requirements/dev.txt into $(VENV)"
-	@$(PIP) install -qq --require-hashes -r requirements/dev.txt
+	@$(PIP) install -qq --no-compile --require-hashes -r requirements/dev.txt
 	@$(PIP) install -qq --no-build-isolation --no-deps --editable .
 	@touch $@ $(VENV)/.installed
 
