@@ -65,7 +65,13 @@ def postgres_pair(_postgres_pair: Any) -> Iterator[Any]:
 
 def pytest_xdist_auto_num_workers() -> int:
     """Return the workers of `-n auto`: more than processors, as tests wait for servers half of their time."""
-    return max(1, (os.cpu_count() or 1) * 3 // 2)
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, lest a worker is left alone with one of them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
