@@ -70,7 +70,7 @@ class Member:
     async def get(self, path: str) -> Any:
         """Return its answer, None if it has none, or not now."""
         with suppress(httpx.TransportError):
-            async with httpx.AsyncClient(timeout=_ASK_S, trust_env=False, verify=False) as client:  # noqa: S501
+            async with httpx.AsyncClient(timeout=_ASK_S, trust_env=False, verify=False) as client:
                 answer = await client.get(self.url + path)
                 return answer.json() if answer.status_code == 200 else None
         return None

@@ -48,7 +48,7 @@ def started(job: str, **fields: object) -> dict[str, object]:
 
 
 async def send(url: str, *reports: Mapping[str, object]) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
         answer = (await client.post(f"{url}/progress/batch", json=list(reports))).json()
         assert answer["success"], answer
 

@@ -16,7 +16,7 @@ from tests.support.tui_screen import ENVIRONMENT, PROGRAM
 
 
 async def send(url: str, path: str, **fields: object) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
         (await client.post(f"{url}{path}", json=fields)).raise_for_status()
 
 
@@ -46,7 +46,7 @@ async def test_a_restarted_server_is_followed_again_through_the_proxy(tmp_path: 
         def serve_and_report(recorder: Recorder, job_id: str) -> None:
             with progress_server(tmp_path, bind=f"127.0.0.1:{port}") as direct:
                 recorder.wait(lambda: recorder.statuses[-1].state is LinkState.CONNECTED)
-                httpx.post(f"{direct}/progress/start", json={"job_id": job_id}, trust_env=False)
+                httpx.post(f"{direct}/progress/start", json={"job_id": job_id}, trust_env=False, verify=False)
                 recorder.wait(lambda: any(getattr(each, "job_id", None) == job_id for each in recorder.frames))
             recorder.wait(lambda: recorder.statuses[-1].state is not LinkState.CONNECTED)
 

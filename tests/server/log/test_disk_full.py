@@ -127,7 +127,7 @@ async def test_a_disk_that_is_full_in_the_middle_of_a_batch_rejects_its_rest(tmp
 
     async with (
         server_process(tmp_path, "--max-body", "2000000") as server,
-        httpx.AsyncClient(base_url=server.url, timeout=60) as client,
+        httpx.AsyncClient(base_url=server.url, timeout=60, verify=False) as client,
     ):
 
         async def report(batch: list[dict[str, Any]]) -> dict[str, Any]:
