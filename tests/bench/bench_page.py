@@ -77,7 +77,11 @@ async def measure(seconds: float) -> None:
     with tempfile.TemporaryDirectory() as directory:
         data, profile = Path(directory) / "data", Path(directory) / "chromium"
         data.mkdir()
-        async with server_process(data, env={}) as server, client_of(server.url) as client, browser(profile) as tab:
+        async with (
+            server_process(data, env={}) as server,
+            client_of(server.url) as client,
+            browser(profile, own=True) as tab,
+        ):
             messages = many_jobs(JOBS, active=AT_WORK)
             await report_all(client, messages)
             await tab.size(1400, 900)

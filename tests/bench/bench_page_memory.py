@@ -22,7 +22,7 @@ async def measure(minutes: float, samples: int) -> None:
         async with (
             server_process(scratch / "data") as server,
             client_of(server.url) as client,
-            browser(scratch / "chromium") as tab,
+            browser(scratch / "chromium", own=True) as tab,
             trio.open_nursery() as nursery,
         ):
             messages = many_jobs(JOBS, active=AT_WORK)

@@ -179,7 +179,7 @@ time.sleep(3600)
 @pytest.mark.slow
 async def test_the_page_notifies_of_failed_jobs_if_asked_to(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
-        await tab.call("Browser.grantPermissions", permissions=["notifications"])
+        await tab.permit("notifications")
         await tab.go(str(client.base_url))
         await tab.until(LIVE)
         await tab.evaluate(
@@ -207,7 +207,7 @@ async def test_the_page_notifies_of_failed_jobs_if_asked_to(tmp_path: Path) -> N
 @pytest.mark.slow
 async def test_the_page_notifies_of_jobs_that_a_filter_keeps(tmp_path: Path) -> None:
     async with serving(tmp_path) as client, browser(tmp_path / "chromium") as tab:
-        await tab.call("Browser.grantPermissions", permissions=["notifications"])
+        await tab.permit("notifications")
         await tab.go(str(client.base_url))
         await tab.until(LIVE)
         await tab.evaluate(RECORD_NOTIFICATIONS)

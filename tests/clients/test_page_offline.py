@@ -38,7 +38,7 @@ async def installed(tab: Browser) -> None:
 async def test_the_page_opens_while_the_server_is_away_and_shows_the_last_state(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     bind = f"127.0.0.1:{free_port()}"
-    async with browser(tmp_path / "chromium") as tab:
+    async with browser(tmp_path / "chromium", own=True) as tab:
         async with server_process(tmp_path / "data", bind=bind) as server, client_of(server.url) as client:
             await report(client, "start", job_id="a", name="Shot 7")
             await tab.go(server.url)
@@ -76,7 +76,7 @@ async def test_the_page_opens_while_the_server_is_away_and_shows_the_last_state(
 async def test_the_page_stores_nothing_that_a_token_showed(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     bind = f"127.0.0.1:{free_port()}"
-    async with browser(tmp_path / "chromium") as tab:
+    async with browser(tmp_path / "chromium", own=True) as tab:
         async with server_process(tmp_path / "data", bind=bind) as server, client_of(server.url) as client:
             await report(client, "start", job_id="a", name="Shot 7")
             await tab.go(server.url)

@@ -4,7 +4,7 @@ import itertools
 import json
 import subprocess
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ import trio
 import trio_websocket
 
 from tests.support.servers import client_of
+from tests.support.shared_chromium import shared_chromium
 
 # Without these it looks up hosts that no test needs, and as root it wants no sandbox.
 _FLAGS = [
@@ -42,8 +43,9 @@ class Kept(NamedTuple):
 class Browser:
     """One tab."""
 
-    def __init__(self, websocket: trio_websocket.WebSocketConnection) -> None:
+    def __init__(self, websocket: trio_websocket.WebSocketConnection, profile: str = "") -> None:
         self._websocket = websocket
+        self._profile = {"browserContextId": profile} if profile else {}
         self._numbers = itertools.count(1)
         self._replies: dict[int, trio.MemorySendChannel[dict[str, Any]]] = {}
         self.console: list[str] = []
@@ -102,6 +104,10 @@ class Browser:
         page = await self.evaluate("document.body.innerText")
         raise AssertionError(f"{expression} never became true; console {self.console}; {self.problems}; page:\n{page}")
 
+    async def permit(self, *permissions: str) -> None:
+        """Grant permissions to each page."""
+        await self.call("Browser.grantPermissions", permissions=permissions, **self._profile)
+
     async def size(self, width: int, height: int, *, mobile: bool = False) -> None:
         """Make the window so large, in pixels."""
         await self.call(
@@ -126,7 +132,50 @@ class Browser:
 
 
 @asynccontextmanager
-async def browser(directory: Path, *flags: str) -> AsyncIterator[Browser]:
+async def browser(directory: Path, *flags: str, own: bool = False) -> AsyncIterator[Browser]:
+    """Yield a tab for the length of the block, in a new profile.
+
+    Args:
+        directory: The data of a Chromium that is started for this tab.
+        flags: Flags of such a Chromium.
+        own: Whether to start one even without flags; else the tests of a process share one, with profiles in memory.
+    """
+    if own or flags:
+        async with _own_tab(directory, flags) as tab:
+            yield tab
+        return
+    address = shared_chromium(*_FLAGS)
+    async with _connected(address) as chromium:
+        context = await chromium.call("Target.createBrowserContext", disposeOnDetach=True)
+        profile = context["browserContextId"]
+        created = await chromium.call("Target.createTarget", url="about:blank", browserContextId=profile)
+        path = f"/devtools/page/{created['targetId']}"
+        async with _connected(address.partition("/devtools/")[0] + path, profile) as tab:
+            await _follow(tab)
+            yield tab
+
+
+@asynccontextmanager
+async def _connected(address: str, profile: str = "") -> AsyncIterator[Browser]:
+    """Yield a connection to a tab, or to the browser itself."""
+    async with (
+        trio_websocket.open_websocket_url(address, max_message_size=_LARGEST) as websocket,
+        trio.open_nursery() as nursery,
+    ):
+        tab = Browser(websocket, profile)
+        nursery.start_soon(tab.listen)
+        yield tab
+        nursery.cancel_scope.cancel()
+
+
+async def _follow(tab: Browser) -> None:
+    """Have it send what happens to its page."""
+    for domain in ("Page", "Runtime", "Log"):
+        await tab.call(f"{domain}.enable")
+
+
+@asynccontextmanager
+async def _own_tab(directory: Path, flags: Sequence[str]) -> AsyncIterator[Browser]:
     """Run Chromium with its data in `directory` for the length of the block, and yield its tab."""
     command = ["chromium", *_FLAGS, *flags, f"--user-data-dir={directory}", "about:blank"]
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE)
@@ -134,13 +183,8 @@ async def browser(directory: Path, *flags: str) -> AsyncIterator[Browser]:
         async with trio.open_nursery() as nursery:
             address = await nursery.start(_address, process)
             port = address.split(":")[2].partition("/")[0]
-            async with trio_websocket.open_websocket_url(
-                f"ws://127.0.0.1:{port}/devtools/page/{await _tab(int(port))}", max_message_size=_LARGEST
-            ) as websocket:
-                tab = Browser(websocket)
-                nursery.start_soon(tab.listen)
-                for domain in ("Page", "Runtime", "Log"):
-                    await tab.call(f"{domain}.enable")
+            async with _connected(f"ws://127.0.0.1:{port}/devtools/page/{await _tab(int(port))}") as tab:
+                await _follow(tab)
                 yield tab
             process.kill()
             nursery.cancel_scope.cancel()
