@@ -53,7 +53,8 @@ def test_the_terminal_view_filters_by_the_table() -> None:
 
 @pytest.mark.needs("node")
 def test_the_web_page_filters_by_the_table(tmp_path: Path) -> None:
-    shutil.copy(PAGE / "filter.js", tmp_path)
+    for module in ("filter.js", "states.js"):
+        shutil.copy(PAGE / module, tmp_path)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "cases.js").write_text(SCRIPT)
     command = ["node", "cases.js", str(ROOT / "tests" / "data" / "filters.json")]

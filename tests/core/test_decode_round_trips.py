@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phaseline.model.events import EVENTS, Event, Finding, JobDismissed, OrderGiven, Report
-from phaseline.model.snapshot import PhaseState, State
+from phaseline.model.states import PhaseState, State
 from phaseline.stream import Position
 from phaseline.wire import (
     Auth,

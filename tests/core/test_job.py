@@ -21,7 +21,8 @@ from phaseline.model.events import (
 )
 from phaseline.model.job import Job
 from phaseline.model.record import decode_job, encode_job
-from phaseline.model.snapshot import Estimate, State
+from phaseline.model.snapshot import Estimate
+from phaseline.model.states import State
 from phaseline.model.transitions import check
 from tests.support.core_events import SECOND, WALL, everything_in, moment
 from tests.support.job_states import reported, started

@@ -13,7 +13,7 @@ from phaseline.model.events import (
 )
 from phaseline.model.job import MAX_ERRORS, MAX_KEPT_BYTES
 from phaseline.model.record import decode_job, encode_job
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from tests.support.core_events import SECOND, WALL, everything_in, example_of, moment, photo_info
 from tests.support.job_states import reported, started
 

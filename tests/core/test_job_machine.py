@@ -32,7 +32,8 @@ from phaseline.model.events import (
 )
 from phaseline.model.job import Job
 from phaseline.model.phase import PhaseDuration
-from phaseline.model.snapshot import Moment, PhaseState, Snapshot, State
+from phaseline.model.snapshot import Moment, Snapshot
+from phaseline.model.states import PhaseState, State
 from phaseline.model.statistics import Statistics
 from phaseline.model.transitions import accepted, is_worse
 from phaseline.model.workflows import PHOTO, PICTURES

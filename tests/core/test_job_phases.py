@@ -15,7 +15,8 @@ from phaseline.model.events import (
 )
 from phaseline.model.job import Job
 from phaseline.model.phase import PhaseDuration
-from phaseline.model.snapshot import Estimate, PhaseState, State
+from phaseline.model.snapshot import Estimate
+from phaseline.model.states import PhaseState, State
 from tests.support.core_events import SECOND, complete, enter, everything_in, moment, started, states
 
 

@@ -25,7 +25,7 @@ from phaseline.model.events import (
     PhotoInfo,
 )
 from phaseline.model.job import Job
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline.model.transitions import TRANSITIONS, check
 from tests.support.core_events import everything_in, example_of, moment
 

@@ -20,7 +20,8 @@ from phaseline.model.events import (
 )
 from phaseline.model.job import Job
 from phaseline.model.record import decode_job, encode_job
-from phaseline.model.snapshot import Estimate, Snapshot, State
+from phaseline.model.snapshot import Estimate, Snapshot
+from phaseline.model.states import State
 from tests.support.core_events import SECOND, WALL, enter, moment, started
 
 

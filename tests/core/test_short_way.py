@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from phaseline.errors import IllegalEvent, InvalidField, PhaselineError
 from phaseline.model.events import Event, JobCompleted, JobProgress, JobStalled, JobStarted, PhaseCompleted
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Brief, Estimate, Moment, State
+from phaseline.model.snapshot import Brief, Estimate, Moment
+from phaseline.model.states import State
 from phaseline.wire import (
     Ping,
     ProgressLines,

@@ -6,7 +6,8 @@ from typing import Any
 import trio
 
 from phaseline.model.phase import PhaseDuration
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import State
 from phaseline.model.statistics import Average
 from phaseline_server.log.batch import Batch, JobRow, RunRow
 from phaseline_server.log.protocol import Store

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from phaseline.eta import EmaEngine
 from phaseline.model.events import Event, JobProgress, JobStarted
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.watchdog import Patience, Watchdog
 from phaseline_server.jobs.workers import WorkerConnection

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from textual.pilot import Pilot
 
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.app.job_actions import Removal, outcome, picture_path, removals
 from phaseline_tui.drawing.themes import DARK

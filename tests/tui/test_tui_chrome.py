@@ -63,7 +63,12 @@ def test_an_unknown_field_is_explained_when_nothing_matches() -> None:
 def test_the_lines_around_the_list_fit(state: LinkState, width: int) -> None:
     status = LinkStatus(state, "no data from http://a-rather-long-name.example.org:5100", 990.0, 1004.0)
     url = "http://a-rather-long-name.example.org:5100"
-    assert width_of(chrome.header(url, status, Counts(123, 4, 5678, 9, 1), width, SCENE)) == width
+    assert (
+        width_of(
+            chrome.header(url, status, Counts(active=123, stalled=4, done=5678, failed=9, cancelled=1), width, SCENE)
+        )
+        == width
+    )
     assert {width_of(line) for line in chrome.trouble(status, width, SCENE)} <= {width}
     places: list[chrome.Place] = ["list", "detail", "page", "filter"]
     for where in places:

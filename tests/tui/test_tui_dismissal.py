@@ -70,7 +70,7 @@ def test_x_dismisses_a_failed_job_after_asking_and_the_history_keeps_it(url: str
         await pilot.press("y")
         await until(pilot, lambda: "bad one" not in listed(app))
         await until(pilot, lambda: "bad one dismissed" in messages(app))
-        assert app.state.counts.failed == 0
+        assert app.state.counts["failed"] == 0
         await pilot.press("6")
         await until(pilot, lambda: "✗" in text_of(app) and "bad one" in text_of(app))
 

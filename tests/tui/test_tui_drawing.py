@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from phaseline.model.snapshot import State
+from phaseline.model.states import STATES
 from phaseline.text import one_line
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, fit, join, middle, pad_line, width_of, wrap
@@ -16,7 +16,7 @@ from phaseline_tui.drawing.rows import row
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.jobs import JobView, Remaining, Shares
 from phaseline_tui.model.state import ViewState
-from phaseline_tui.model.words import band, clock_time, duration, fine_duration, remaining, state_glyph
+from phaseline_tui.model.words import band, clock_time, duration, fine_duration, remaining
 from tests.support.tui_jobs import NOW, FixedClock, snapshot
 
 SCENE = Scene(1000.0, FixedClock().wall(), FixedClock().local)
@@ -185,7 +185,6 @@ def test_a_time_outside_the_calendar_is_unknown() -> None:
 
 
 def test_every_state_has_its_own_symbol() -> None:
-    states = [state for state in State if state is not State.ABSENT]
-    glyphs = {state_glyph(state) for state in states}
-    assert len(glyphs) == len(states)
-    assert all(cell_len(glyph) == 1 for glyph in glyphs)
+    signs = {state.sign for state in STATES}
+    assert len(signs) == len(STATES)
+    assert all(cell_len(sign) == 1 for sign in signs)

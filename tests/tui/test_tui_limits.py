@@ -33,7 +33,7 @@ def test_endless_jobs_at_work_are_bounded_and_the_oldest_stay() -> None:
     for number in range(200):
         state.apply([started(number)], 1000.0, "box")
     assert [key.job_id for key in state.visible] == [f"j{number}" for number in range(50)]
-    assert len(state.jobs) == sum(state.counts) == 50
+    assert len(state.jobs) == state.counts.total() == 50
     assert state.cut == {"box"}
 
 

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline_tui.model.decoding import decode
 from phaseline_tui.model.frames import Frame
 from phaseline_tui.model.state import ViewState
@@ -133,7 +133,7 @@ def test_messages_in_any_order_are_harmless_and_percent_stays_within_bounds(mess
     assert len(state.visible) + state.folded == len(state.jobs)
     state.unfold(unfolded=True)  # What ended in the year 1 was folded away.
     assert set(state.visible) == set(state.jobs)
-    assert sum(state.counts) == len(state.jobs)
+    assert state.counts.total() == len(state.jobs)
 
 
 @given(st.lists(MESSAGES, max_size=30))

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from textual.pilot import Pilot
 
-from phaseline.model.snapshot import PhaseState, State
+from phaseline.model.states import PhaseState, State
 from phaseline_tui.app.app import ProgressApp
 from phaseline_tui.drawing.themes import DARK
 from phaseline_tui.model.address import ServerAddress

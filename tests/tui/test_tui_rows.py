@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phaseline.model.snapshot import PhaseState
+from phaseline.model.states import PhaseState
 from phaseline.text import one_line
 from phaseline_tui.drawing.cells import Line, width_of
 from phaseline_tui.drawing.detail import detail

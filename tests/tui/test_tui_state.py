@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from phaseline.model.snapshot import PhaseState, State
+from phaseline.model.states import PhaseState, State
 from phaseline_tui.model.jobs import JobKey
 from phaseline_tui.model.state import ViewState
 from tests.support.tui_jobs import failed_photo, frame, ids, many_jobs, photo_job, snapshot
@@ -70,13 +70,13 @@ def test_a_failure_marks_the_current_phase_and_keeps_the_error() -> None:
     job = only_job(state)
     assert (job.state, job.phases[0].state, job.phases[0].error) == (State.FAILED, PhaseState.FAILED, "disk full")
     assert job.failure == "no space"
-    assert state.counts.failed == 1
+    assert state.counts["failed"] == 1
 
 
 def test_a_cancelled_job_ends_with_job_failed() -> None:
     state = state_of(STARTED, message("job_failed", seq=2, state="cancelled", result=None))
     assert only_job(state).state is State.CANCELLED
-    assert (state.counts.failed, state.counts.cancelled) == (0, 1)
+    assert (state.counts["failed"], state.counts["cancelled"]) == (0, 1)
 
 
 def test_a_job_without_a_received_start_is_shown() -> None:

@@ -23,7 +23,7 @@ def test_active_jobs_come_first_then_failures_then_others_newest_first() -> None
         )
     )
     assert ids(state.visible) == ["stalled", "older", "young", "lost", "failed", "new", "stopped", "old"]
-    assert state.counts == (2, 1, 2, 2, 1, 0)
+    assert state.counts == {"active": 2, "stalled": 1, "done": 2, "failed": 2, "cancelled": 1}
 
 
 @pytest.mark.parametrize(

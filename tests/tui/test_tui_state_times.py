@@ -2,7 +2,7 @@
 
 import pytest
 
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline_tui.model.jobs import Remaining
 from tests.support.tui_jobs import dalle_job, snapshot
 from tests.support.tui_state import STARTED, message, only_job, state_of

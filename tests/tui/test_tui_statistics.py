@@ -54,7 +54,7 @@ def test_averages_and_failures_are_derived_from_the_jobs() -> None:
     known = from_jobs(app.state.jobs.values(), "older")
     averages = {(each.workflow, each.phase): each.avg_seconds for each in known.phases}
     assert averages["photo", "importing"] == 2.0
-    assert sum(each.count for each in known.failures) == app.state.counts.failed
+    assert sum(each.count for each in known.failures) == app.state.counts["failed"]
     assert known.note == "older"
 
 

@@ -13,8 +13,8 @@ from phaseline_tui.model.totals import Counts, Totals
 from phaseline_tui.terminal import title
 from phaseline_tui.user.settings import Settings
 
-BUSY = Totals(Counts(3, 1, 5, 2, 0), 5, 4.0, 60.0, 0, 1, 42.7)
-IDLE = Totals(Counts(0, 0, 5, 0, 0), 5, 0.0, None, 0, 1, 0.0)
+BUSY = Totals(Counts(active=3, stalled=1, done=5, failed=2), 5, 4.0, 60.0, 0, 1, 42.7)
+IDLE = Totals(Counts(done=5), 5, 0.0, None, 0, 1, 0.0)
 
 
 def terminal_status(settings: Settings, **environ: str) -> tuple[TerminalStatus, list[str]]:

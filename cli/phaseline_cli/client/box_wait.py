@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline_cli.client.connection import Away, connect
 from phaseline_cli.client.events import Event, TimedOut, channels_of, follow_until
 from phaseline_cli.client.failures import Exit, Failure

@@ -4,12 +4,11 @@ import re
 from typing import Final, NamedTuple
 
 from phaseline.filtering import FIELDS, Filter, words_of
-from phaseline.model.snapshot import State
+from phaseline.model.states import STATES
 
 __all__ = ["ListQuery", "query_of"]
 
-_STATES: Final = {state: "completed done" if state is State.COMPLETED else str(state) for state in State}
-_STATE_WORDS: Final = frozenset(" ".join(_STATES.values()).split())
+_STATE_WORDS: Final = frozenset(" ".join(state.search_words for state in STATES).split())
 _SEARCHED: Final = frozenset({"name", "id", "workflow", "series", "host"})
 """The fields in which the server searches a word."""
 _MOST_SEARCH: Final = 200
@@ -27,7 +26,7 @@ class ListQuery(NamedTuple):
 
 def query_of(text: str) -> ListQuery:
     """Return the question that a filter means. A word without a field is one of the server's, or a state."""
-    states = {state for state in State if state is not State.ABSENT}
+    states = set(STATES)
     search: list[str] = []
     rest: list[str] = []
     for found in words_of(text):
@@ -39,7 +38,7 @@ def query_of(text: str) -> ListQuery:
             field, value = "", f"{field}:{value}"
         if field == "state" or (not field and value in _STATE_WORDS):
             inverse = bool(found["inverse"])
-            states &= {state for state, words in _STATES.items() if (value in words) is not inverse}
+            states &= {state for state in STATES if (value in state.search_words) is not inverse}
             rest.append(f"{found['inverse']}state:{value}")  # some of the server's words mean several states
         elif value and (found["inverse"] or (field and field not in _SEARCHED)):
             rest.append(found.group())
@@ -49,7 +48,7 @@ def query_of(text: str) -> ListQuery:
             if field or " " in value or value not in search:
                 rest.append(found.group())
     parameters = {"q": " ".join(search)} if search else {}
-    if 0 < len(states) < len(_STATES) - 1:
+    if 0 < len(states) < len(STATES):
         parameters["state"] = ",".join(sorted(states))
     return ListQuery(parameters, Filter(" ".join(rest)))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from phaseline.filtering.words import search_text_of
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline.text import one_line
 
 __all__ = ["ListedJob"]

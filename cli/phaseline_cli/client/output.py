@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
+from phaseline.model.states import STATES
 from phaseline.text import masked
 from phaseline_cli.client.connection import Connection, Rejected
 
@@ -13,7 +14,7 @@ __all__ = ["output_of"]
 _PACE_S: Final = 0.5
 _LATE_S: Final = 3.0
 """Seconds that the last output may come behind the end of its job."""
-_ENDED: Final = frozenset({"completed", "failed", "cancelled", "lost"})
+_ENDED: Final = frozenset(state for state in STATES if not state.unfinished)
 
 
 def output_of(connection: Connection, job_id: str) -> Iterator[str]:

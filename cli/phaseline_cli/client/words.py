@@ -6,19 +6,14 @@ from typing import Any, Final
 
 import click
 
+from phaseline.model.states import STATES, State, Tone
 from phaseline.text import duration_text, one_line
 
 __all__ = ["STYLES", "UNKNOWN", "clock", "describe", "duration", "percent", "percent_of", "state_word"]
 
 UNKNOWN: Final = "—"
-STYLES: Final = {
-    "active": "cyan",
-    "completed": "green",
-    "failed": "red",
-    "lost": "red",
-    "stalled": "yellow",
-    "cancelled": "yellow",
-}
+_COLORS: Final[dict[Tone, str]] = {"now": "cyan", "good": "green", "bad": "red", "warn": "yellow"}
+STYLES: Final = {str(state): _COLORS.get(state.tone) for state in STATES}
 _SHOWN_FACTS: Final = 8
 
 
@@ -44,7 +39,7 @@ def state_word(status: Mapping[str, Any]) -> str:
     state = str(status.get("state"))
     if status.get("paused"):
         return "paused"
-    return "done" if state == "completed" else one_line(state, 20)
+    return State(state).word if state in STATES else one_line(state, 20)
 
 
 def clock(timestamp: object) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from phaseline.model.states import STATES
 from phaseline.text import one_line
 from phaseline_cli.client.connection import Away, Connection, connect
 from phaseline_cli.client.events import channels_of, follow
@@ -13,7 +14,7 @@ from phaseline_cli.client.failures import Exit, Failure, note
 from phaseline_cli.client.words import clock, describe
 from phaseline_cli.commands.options import JOB, job_id_of, server_options
 
-_ENDED: Final = frozenset({"completed", "failed", "cancelled"})
+_ENDED: Final = frozenset(state for state in STATES if state.ended)
 _NOW, _START = "now", "start"
 
 

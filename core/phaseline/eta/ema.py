@@ -11,7 +11,8 @@ declared phases is assumed to have one more such phase.
 
 from phaseline.model.job import Job
 from phaseline.model.phase import Phase
-from phaseline.model.snapshot import Estimate, Moment, PhaseState
+from phaseline.model.snapshot import Estimate, Moment
+from phaseline.model.states import PhaseState
 from phaseline.model.statistics import Statistics
 
 __all__ = ["EmaEngine"]

@@ -8,7 +8,8 @@ import msgspec
 
 from phaseline.model.job import Job
 from phaseline.model.phase import Phase
-from phaseline.model.snapshot import Moment, PhaseState, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import PhaseState, State
 
 __all__ = [
     "MAX_MS",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, Protocol
 
 from phaseline.filtering.patterns import PatternError, searcher
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 
 __all__ = ["FIELDS", "Filter", "Filterable", "search_text_of", "words_of"]
 
@@ -68,12 +68,8 @@ class Filterable(Protocol):
         ...
 
 
-def _state_text(job: Filterable) -> str:
-    return "completed done" if job.state is State.COMPLETED else job.state.value
-
-
 FIELDS: Final[dict[str, Callable[[Filterable], str]]] = {
-    "state": _state_text,
+    "state": lambda job: job.state.search_words,
     "phase": lambda job: job.phase_name,
     "host": lambda job: job.host,
     "name": lambda job: job.name,
@@ -89,7 +85,7 @@ FIELDS: Final[dict[str, Callable[[Filterable], str]]] = {
 def search_text_of(job: Filterable) -> str:
     """Return the case-folded text that a word without a field searches."""
     words = (
-        job.job_id, job.name, job.series, job.workflow, job.host, job.origin, _state_text(job), job.phase_name,
+        job.job_id, job.name, job.series, job.workflow, job.host, job.origin, job.state.search_words, job.phase_name,
     )  # fmt: skip
     return "\n".join(words).casefold()
 

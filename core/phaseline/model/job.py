@@ -3,7 +3,8 @@
 import msgspec
 
 from phaseline.model.reported import MAX_ERRORS, MAX_KEPT_BYTES, ReportedJob
-from phaseline.model.snapshot import Brief, Estimate, Moment, Reason, Snapshot, State
+from phaseline.model.snapshot import Brief, Estimate, Moment, Reason, Snapshot
+from phaseline.model.states import State
 
 __all__ = ["MAX_ERRORS", "MAX_KEPT_BYTES", "Job"]
 

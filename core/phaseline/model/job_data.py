@@ -9,7 +9,8 @@ from phaseline.model.kept_errors import KeptErrors
 from phaseline.model.naming import job_name
 from phaseline.model.orders import Orders
 from phaseline.model.phase import Phase
-from phaseline.model.snapshot import ErrorSnapshot, Moment, State
+from phaseline.model.snapshot import ErrorSnapshot, Moment
+from phaseline.model.states import State
 from phaseline.model.timeline import Timeline
 from phaseline.model.weight import weight
 from phaseline.model.workflows import PHOTO, workflow

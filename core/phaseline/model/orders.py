@@ -7,7 +7,8 @@ from msgspec import Meta
 
 from phaseline.errors import IllegalEvent, OrderPending, TakesNoOrders, WorkerGone, shown
 from phaseline.model.event_fields import one_line
-from phaseline.model.snapshot import Order, OrderKind, State
+from phaseline.model.snapshot import Order, OrderKind
+from phaseline.model.states import State
 
 __all__ = ["OrderId", "OrderKinds", "Orders"]
 

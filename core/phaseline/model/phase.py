@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from phaseline.model.snapshot import Moment, PhaseSnapshot, PhaseState
+from phaseline.model.snapshot import Moment, PhaseSnapshot
+from phaseline.model.states import PhaseState
 
 __all__ = ["Phase", "PhaseDuration"]
 

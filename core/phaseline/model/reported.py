@@ -29,7 +29,8 @@ from phaseline.model.job_data import MAX_KEPT_BYTES, JobData
 from phaseline.model.kept_errors import MAX_ERRORS
 from phaseline.model.orders import Orders
 from phaseline.model.phase import Phase, PhaseDuration
-from phaseline.model.snapshot import ErrorSnapshot, Moment, Order, PhaseState, State
+from phaseline.model.snapshot import ErrorSnapshot, Moment, Order
+from phaseline.model.states import PhaseState, State
 from phaseline.model.timeline import Timeline
 from phaseline.model.transitions import check
 from phaseline.model.weight import weight

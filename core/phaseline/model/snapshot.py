@@ -1,9 +1,10 @@
 """Snapshots: the full state of a job at one moment with its estimate, as plain data."""
 
-from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+
+from phaseline.model.states import PhaseState, State
 
 __all__ = [
     "Basis",
@@ -14,10 +15,8 @@ __all__ = [
     "Order",
     "OrderKind",
     "PhaseSnapshot",
-    "PhaseState",
     "Reason",
     "Snapshot",
-    "State",
 ]
 
 Basis = Literal["history", "similar", "progress", "none"]
@@ -37,61 +36,6 @@ class Moment(NamedTuple):
         """Return the moment `seconds` earlier."""
         duration_ns = round(seconds * 1e9)
         return Moment(self.wall_ns - duration_ns, self.mono_ns - duration_ns)
-
-
-class State(StrEnum):
-    """The states of a job."""
-
-    ABSENT = "absent"
-    QUEUED = "queued"
-    ACTIVE = "active"
-    STALLED = "stalled"
-    LOST = "lost"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def at_work(self) -> bool:
-        """Whether the job is active or stalled."""
-        return self in _AT_WORK
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether the job is queued or at work, so that it stays in memory."""
-        return self in _UNFINISHED
-
-    @property
-    def bad(self) -> bool:
-        """Whether the job failed or is lost, so that a user should look at it."""
-        return self in _BAD
-
-    @property
-    def ended(self) -> bool:
-        """Whether the job has ended. A lost job has not; it may resume."""
-        return self in _ENDED
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the job is stalled or lost; its percent then stays the same."""
-        return self in _STOPPED
-
-
-_AT_WORK = frozenset({State.ACTIVE, State.STALLED})
-_UNFINISHED = frozenset({State.QUEUED, State.ACTIVE, State.STALLED})
-_BAD = frozenset({State.FAILED, State.LOST})
-_ENDED = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
-_STOPPED = frozenset({State.STALLED, State.LOST})
-
-
-class PhaseState(StrEnum):
-    """The states of a phase."""
-
-    PENDING = "pending"
-    CURRENT = "current"
-    DONE = "done"
-    SKIPPED = "skipped"
-    FAILED = "failed"
 
 
 class Estimate(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ import msgspec
 
 from phaseline.model.job import Job
 from phaseline.model.phase import PhaseDuration
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline.model.workflows import makes_pictures
 
 __all__ = ["MAX_PHASES_KNOWN", "Average", "Statistics"]

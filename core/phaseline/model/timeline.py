@@ -7,7 +7,8 @@ from copy import copy
 from typing import Self
 
 from phaseline.model.phase import Phase
-from phaseline.model.snapshot import Moment, PhaseState
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import PhaseState
 from phaseline.model.workflows import Workflow
 
 _PENDING = PhaseState.PENDING

@@ -31,7 +31,7 @@ from phaseline.model.events import (
     PhotoInfo,
     StallReason,
 )
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline.model.workflows import workflow
 
 if TYPE_CHECKING:

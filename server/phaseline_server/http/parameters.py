@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from phaseline_server.http.routes.history import MAX_SEARCH, STATES
+from phaseline_server.http.routes.history import MAX_SEARCH, STATE_WORDS
 from phaseline_server.http.routes.waiting import LONGEST_WAIT_S
 from phaseline_server.http.time_range import When
 
@@ -15,10 +15,12 @@ Channels = Annotated[str, Meta(max_length=1000, description="Channel names, sepa
 Where = Annotated[str, Meta(pattern=r"^[^/]{1,100}/[0-9]{1,15}$", description="A position: <epoch>/<seq>.")]
 _ACK: Final = "The `ack` of the last answer, or a position: <epoch>/<seq>."
 Ack = Annotated[str, Meta(pattern=r"^([^/]{1,100}/)?[0-9]{1,15}$", description=_ACK)]
+_ANY_STATE: Final = "|".join(STATE_WORDS)
 _STATES: Final = (
-    f"States, separated by commas: {', '.join(STATES)}; active includes stalled, failed includes lost and cancelled."
+    f"States, separated by commas: {', '.join(STATE_WORDS)}; "
+    "active includes stalled, failed includes lost and cancelled."
 )
-States = Annotated[str, Meta(pattern=rf"^({'|'.join(STATES)})(,({'|'.join(STATES)})){{0,9}}$", description=_STATES)]
+States = Annotated[str, Meta(pattern=f"^({_ANY_STATE})(,({_ANY_STATE})){{0,9}}$", description=_STATES)]
 Search = Annotated[
     str, Meta(max_length=MAX_SEARCH, description="Words that occur in its name, id, workflow, series or host.")
 ]

@@ -9,7 +9,8 @@ import structlog
 from phaseline.eta import Engine
 from phaseline.eta.reasons import Reasons
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Brief, Estimate, Moment, Reason, State
+from phaseline.model.snapshot import Brief, Estimate, Moment, Reason
+from phaseline.model.states import State
 from phaseline.model.statistics import Statistics
 from phaseline.wire import encode_refrain
 from phaseline_server.jobs.listener import NOBODY, Listener

@@ -27,7 +27,8 @@ from phaseline.model.events import (
     Report,
 )
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import State
 from phaseline.model.transitions import check
 from phaseline.model.weight import weight
 from phaseline.stream import Message, Position, channels_of

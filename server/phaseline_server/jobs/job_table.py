@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from phaseline.errors import TooMany, UnknownJob
 from phaseline.model.job import Job
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 
 __all__ = ["JobTable"]
 

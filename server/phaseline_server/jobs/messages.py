@@ -7,7 +7,8 @@ import msgspec
 
 from phaseline.model.events import Event, Finding, OrderGiven, PhaseCompleted
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Estimate, Moment, PhaseSnapshot, Snapshot, State
+from phaseline.model.snapshot import Estimate, Moment, PhaseSnapshot, Snapshot
+from phaseline.model.states import State
 from phaseline.model.statistics import Statistics
 from phaseline.wire import ProgressLines, encode_message, needs_snapshot
 from phaseline_server.jobs.commit_group import Head

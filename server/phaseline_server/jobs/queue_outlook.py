@@ -8,7 +8,8 @@ from heapq import heapify, heapreplace
 from typing import Final
 
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import State
 from phaseline_server.jobs.job_table import JobTable
 
 __all__ = ["QueueOutlook"]

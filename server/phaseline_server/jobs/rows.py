@@ -7,7 +7,8 @@ import msgspec
 from phaseline.eta.observed import finished
 from phaseline.model.job import Job
 from phaseline.model.record import encode_job
-from phaseline.model.snapshot import Moment, PhaseState, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import PhaseState, State
 from phaseline.model.statistics import Statistics
 from phaseline_server.jobs.commit_group import Group
 from phaseline_server.jobs.turns import Turns

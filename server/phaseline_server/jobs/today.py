@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import State
 from phaseline.wire import DayStatus, timestamp
 from phaseline_server.jobs.local_day import day_of
 

@@ -9,7 +9,8 @@ import trio
 from phaseline.errors import PhaselineError
 from phaseline.model.events import Finding, JobLost, JobResumed, JobStalled, StallReason
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import State
 from phaseline.model.transitions import is_worse
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.turns import Turns

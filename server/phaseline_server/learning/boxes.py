@@ -13,7 +13,8 @@ import trio
 from phaseline.eta.box import Batch, Look
 from phaseline.eta.slots import Box, box_of
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Estimate, Moment, State
+from phaseline.model.snapshot import Estimate, Moment
+from phaseline.model.states import State
 from phaseline.wire import seconds
 from phaseline.wire.message import finish_at
 from phaseline_server.jobs.turns import Turns

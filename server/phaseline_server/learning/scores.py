@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Estimate, Moment, State
+from phaseline.model.snapshot import Estimate, Moment
+from phaseline.model.states import State
 
 __all__ = ["MOMENTS", "PLACES", "Score", "Scores", "SeriesScore", "read_scores"]
 

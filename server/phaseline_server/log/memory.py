@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import trio
 
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import State
 from phaseline.model.statistics import Average
 from phaseline.stream import Message
 from phaseline_server.log.batch import Batch, JobRow, Kept, ProducerKey, RunRow

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline_server.log.batch import JobRow, RunRow
 from phaseline_server.log.queries import (
     FoundJob,

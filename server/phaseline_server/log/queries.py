@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 import msgspec
 
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 
 __all__ = [
     "FoundJob",

@@ -10,7 +10,8 @@ import trio
 
 from phaseline.errors import DiskFull, PhaselineError
 from phaseline.model.events import ErrorOccurred, Event, JobCancelled, JobCompleted, JobFailed, OrderTaken
-from phaseline.model.snapshot import Order, Snapshot, State
+from phaseline.model.snapshot import Order, Snapshot
+from phaseline.model.states import State
 from phaseline.model.workflows import Picture
 from phaseline.wire import encode_run
 from phaseline_server.atomic_files import replace_file

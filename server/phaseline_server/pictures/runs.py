@@ -10,7 +10,8 @@ import trio
 from phaseline.errors import PhaselineError, UnknownJob
 from phaseline.model.events import ErrorOccurred, JobCompleted, JobFailed, JobStarted
 from phaseline.model.job import Job
-from phaseline.model.snapshot import Estimate, Order, Snapshot, State
+from phaseline.model.snapshot import Estimate, Order, Snapshot
+from phaseline.model.states import State
 from phaseline.model.workflows import PICTURES, Picture, makes_pictures, picture_of, valid_address
 from phaseline_server.jobs.tracker import Tracker, now
 from phaseline_server.pictures.dress import Dress, make_dress

@@ -9,7 +9,7 @@ import pytest
 
 from phaseline.errors import IllegalEvent, UnknownJob
 from phaseline.model.events import JobDismissed, JobFailed, JobLost, JobProgress, JobStalled, JobStarted
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline_server.errors import NumberReused
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.jobs.watchdog import Patience, Watchdog

@@ -15,7 +15,7 @@ from phaseline.errors import DiskFull
 from phaseline.eta.model import ModelEngine
 from phaseline.model.events import Event, JobProgress, JobStarted, PhaseCompleted
 from phaseline.model.job import Job
-from phaseline.model.snapshot import PhaseState
+from phaseline.model.states import PhaseState
 from phaseline.model.statistics import Statistics
 from phaseline.wire import job_status
 from phaseline_server.jobs.receipts import BatchReceipt

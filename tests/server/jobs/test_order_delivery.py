@@ -12,7 +12,7 @@ import trio
 from trio_websocket import WebSocketConnection, open_websocket_url
 
 from phaseline.model.events import JobQueued, JobStarted, OrderGiven, OrderTaken
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline_server.jobs.watchdog import Patience, Watchdog
 from phaseline_server.learning.habits import Habits
 from tests.support.reporting import ws_url

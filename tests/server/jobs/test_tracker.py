@@ -9,7 +9,7 @@ import trio
 from phaseline.errors import IllegalEvent, TooMany, UnknownJob
 from phaseline.model.events import JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted
 from phaseline.model.record import decode_job
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline.model.statistics import Average, Statistics
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.log.sqlite.journal import Journal

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from phaseline.errors import PhaselineError
 from phaseline.model.events import Event, JobCancelled, JobCompleted, JobProgress, JobStarted, PhaseCompleted
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline_server.jobs.tracker import Tracker
 from tests.support.examples import examples
 from tests.support.tracking import HandClock, messages_of, open_tracker

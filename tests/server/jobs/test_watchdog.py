@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from phaseline.model.events import Event, JobCancelled, JobCompleted, JobFailed, JobProgress, JobStarted
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline.wire import job_status
 from tests.support.tracking import HandClock, messages_of, run_job
 from tests.support.watched import LEASE_S, looked_after

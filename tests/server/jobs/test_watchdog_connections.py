@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from phaseline.model.events import Event, JobCompleted, JobProgress, JobStarted
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from tests.support.tracking import HandClock
 from tests.support.watched import LEASE_S, looked_after
 

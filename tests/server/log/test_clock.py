@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import State
 from phaseline_server.jobs.tracker import now
 from phaseline_server.log.batch import JobRow
 from phaseline_server.log.protocol import Retention, Store

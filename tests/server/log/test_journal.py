@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from phaseline.model.phase import PhaseDuration
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import State
 from phaseline.model.statistics import Average
 from phaseline_server.errors import JournalUnusable
 from phaseline_server.log.batch import Batch, JobRow

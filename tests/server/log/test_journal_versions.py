@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from phaseline.model.record import decode_job
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import State
 from phaseline.model.statistics import Average, Statistics
 from phaseline_server.learning.learner import Learning
 from phaseline_server.log.engines import open_store

@@ -4,7 +4,8 @@ import psycopg
 import pytest
 
 from phaseline.model.record import decode_job
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import State
 from phaseline_server.errors import LogUnavailable
 from phaseline_server.log.postgres import PostgresSecrets, PostgresStore
 from phaseline_server.log.postgres.leadership import lock_of

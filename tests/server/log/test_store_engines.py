@@ -4,7 +4,8 @@ import trio
 
 from phaseline.eta import EmaEngine
 from phaseline.model.events import JobStarted
-from phaseline.model.snapshot import Moment, State
+from phaseline.model.snapshot import Moment
+from phaseline.model.states import State
 from phaseline.model.statistics import Average, Statistics
 from phaseline.stream import SYSTEM, Message, Position
 from phaseline_server.jobs.tracker import Tracker

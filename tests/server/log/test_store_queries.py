@@ -10,7 +10,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phaseline.model.snapshot import State
+from phaseline.model.states import STATES, State
 from phaseline_server.log.batch import JobRow, RunRow
 from phaseline_server.log.memory import MemoryStore
 from phaseline_server.log.protocol import Retention, Store
@@ -26,7 +26,6 @@ from phaseline_server.log.sqlite import SqliteStore
 from tests.support.journals import batch
 from tests.support.stores import ENGINES_FOR_MANY_LOGS, OpenStore, opener
 
-STATES = tuple(state for state in State if state is not State.ABSENT)
 WORKFLOWS, SERIES, HOSTS = ("film", "photo"), ("", "x"), ("", "box-1")
 NAMES = ("Straße_042.CR3", "SC_v07.blend", "a%_b")
 rows = st.lists(

@@ -8,7 +8,7 @@ import pytest
 
 from phaseline.eta import EmaEngine
 from phaseline.model.events import JobCompleted, JobProgress, JobStarted
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline.stream import Position
 from phaseline_server.jobs.tracker import Tracker
 from phaseline_server.learning.metrics_file import MetricsFile

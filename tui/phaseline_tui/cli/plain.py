@@ -10,8 +10,9 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from phaseline.model.states import STATES
+from phaseline_tui.drawing.job_names import difference_of
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.states import difference_of
 from phaseline_tui.model.address import ServerAddress, labels
 from phaseline_tui.model.amounts import count_words, rate_words
 from phaseline_tui.model.clock import Clock
@@ -20,7 +21,7 @@ from phaseline_tui.model.jobs import WORKER_GONE, JobKey, JobView, State
 from phaseline_tui.model.shown import percent_shown, percent_words
 from phaseline_tui.model.state import ViewState
 from phaseline_tui.model.twins import mark_twins
-from phaseline_tui.model.words import UNKNOWN, about, band, clock_time, count_of, duration, state_word
+from phaseline_tui.model.words import UNKNOWN, about, band, clock_time, count_of, duration
 from phaseline_tui.user.settings import Settings
 
 __all__ = ["PlainReport", "follow"]
@@ -87,7 +88,7 @@ class PlainReport:
 
     def _counts(self, origin: str) -> str:
         jobs = [job for key, job in self.state.jobs.items() if key.origin == origin]
-        counts = [(word, sum(job.state is state for job in jobs)) for state, word in _COUNTED]
+        counts = [(state.word, sum(job.state is state for job in jobs)) for state in STATES]
         words = ", ".join(f"{count} {word}" for word, count in counts if count)
         more = (
             "; more jobs, or larger ones, than this view keeps: some are not listed" if origin in self.state.cut else ""
@@ -111,9 +112,6 @@ class PlainReport:
         if before is not None and before[0] is job.state:
             return []
         return [f"{name}: {_end(job, scene)}"]
-
-
-_COUNTED: Final = tuple((state, state_word(state)) for state in State if state is not State.ABSENT)
 
 
 def _progress(job: JobView, scene: Scene) -> str:
@@ -146,7 +144,7 @@ def _end(job: JobView, scene: Scene) -> str:
         where += f", {WORKER_GONE}" if job.stall_reason == WORKER_GONE else ""
         return where if silence is None else f"{where}, silent for {duration(silence)}"
     reason = f": {_brief(job.failure)}" if job.state is not State.COMPLETED and job.failure else ""
-    return f"{state_word(job.state)} after {duration(job.duration or job.elapsed)}{reason}"
+    return f"{job.state.word} after {duration(job.duration or job.elapsed)}{reason}"
 
 
 def follow(

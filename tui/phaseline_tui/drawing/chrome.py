@@ -3,6 +3,7 @@
 import math
 from typing import Final, Literal
 
+from phaseline.model.states import STATES, State
 from phaseline.model.workflows import Picture
 from phaseline_tui.drawing.boxes import free_in_header
 from phaseline_tui.drawing.cells import Line, Span, fit, join, pad_line, width_of, width_of_text, wrap
@@ -27,6 +28,8 @@ _LINK_WORDS: Final = {
     LinkState.WAITING: "no connection",
     LinkState.STOPPED: "no connection",
 }
+_COUNTED: Final = {state.counted_as: state.tone for state in STATES if state is not State.ACTIVE}
+_ALWAYS_COUNTED: Final = frozenset({"done", "failed"})
 _ON_THE_SERVER: Final = "http://localhost:5100"
 Place = Literal["list", "detail", "page", "filter"]
 """What has the focus: the list, the details beside it, the details in its place, or the filter line."""
@@ -140,20 +143,18 @@ def _forecast(totals: Totals, scene: Scene, free: list[Span], *, show_rate: bool
 
 
 def _counts(counts: Counts, totals: Totals | None, *, show_all: bool) -> list[Span]:
-    spans: list[Span] = [(f"{counts.active}", "strong"), (" active", "muted")]
-    done, failed, cancelled = (counts.done, "done"), counts.failed, counts.cancelled
+    spans: list[Span] = [(f"{counts['active']}", "strong"), (" active", "muted")]
+    done = "done"
     if totals is not None:
-        done = (totals.done_today, "seen done today" if totals.seen else "done today")
-        failed, cancelled = totals.failed_today, totals.cancelled_today
-    for count, word, style, always in (
-        (counts.queued, "queued", "strong", False),
-        (counts.stalled, "stalled", "warn-strong", False),
-        (*done, "strong", True),
-        (failed, "failed", "bad-strong", True),
-        (cancelled, "cancelled", "strong", False),
-    ):
-        if always or (count and (show_all or word == "stalled")):
-            spans += [("  ", ""), (f"{count}", style if count else "muted"), (f" {word}", "muted")]
+        ends = {"done": totals.done_today, "failed": totals.failed_today, "cancelled": totals.cancelled_today}
+        counts = Counts({**counts, **ends})
+        done = "seen done today" if totals.seen else "done today"
+    for word, tone in _COUNTED.items():
+        count = counts[word]
+        if word in _ALWAYS_COUNTED or (count and (show_all or tone == "warn")):
+            style = f"{tone}-strong" if tone in {"warn", "bad"} else "strong"
+            name = done if word == "done" else word
+            spans += [("  ", ""), (f"{count}", style if count else "muted"), (f" {name}", "muted")]
     return spans
 
 

@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 from phaseline.model.workflows import picture_of
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Span, blank, fit, middle, pad_line, width_of, width_of_text
+from phaseline_tui.drawing.job_names import difference_of, source_of
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.states import difference_of, source_of, state_style
 from phaseline_tui.model.amounts import count_words, rate_words
 from phaseline_tui.model.jobs import WORKER_GONE, JobView, Shares, State
 from phaseline_tui.model.shown import percent_words, shares_shown
-from phaseline_tui.model.words import UNKNOWN, band, clock_time, remaining, spent, state_glyph, state_word
+from phaseline_tui.model.words import UNKNOWN, band, clock_time, remaining, spent
 
 __all__ = ["BETWEEN", "COLUMNS", "EXTRA", "Columns", "JobColumn", "begin_of", "text_style"]
 
@@ -66,11 +66,11 @@ def text_style(job: JobView, scene: Scene) -> str:
 
 
 def _mark(job: JobView, _width: int, _columns: Columns, _scene: Scene) -> list[Span]:
-    return [(state_glyph(job.state), state_style(job.state))]
+    return [(job.state.sign, job.state.tone)]
 
 
 def _state(job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:
-    return [(fit(state_word(job.state), width), state_style(job.state))]
+    return [(fit(job.state.word, width), job.state.tone)]
 
 
 def _name(job: JobView, width: int, columns: Columns, scene: Scene) -> list[Span]:
@@ -234,10 +234,10 @@ def _ended(job: JobView, width: int, columns: Columns, scene: Scene) -> Span:
     at = "" if at == UNKNOWN else at
     if columns.has_state:
         return (fit(at, width), "muted")
-    word = state_word(job.state)
+    word = job.state.word
     if len(word) + 1 + len(at) > width:
         at = at.rpartition(" ")[0]  # show only the day
-    return (f"{fit(word, width - len(at))}{at}", state_style(job.state))
+    return (f"{fit(word, width - len(at))}{at}", job.state.tone)
 
 
 def _band(_job: JobView, width: int, _columns: Columns, _scene: Scene) -> list[Span]:

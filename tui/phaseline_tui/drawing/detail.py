@@ -10,8 +10,8 @@ from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, Span, fit, join, middle, pad_line, width_of, width_of_text, wrap
 from phaseline_tui.drawing.columns import BETWEEN
 from phaseline_tui.drawing.gantt import is_slow, strips
+from phaseline_tui.drawing.job_names import source_of
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.states import source_of, state_style
 from phaseline_tui.drawing.tree import FOLDED, UNFOLDED, Folds, Path, Row, facts
 from phaseline_tui.model.amounts import count_words, rate_words
 from phaseline_tui.model.jobs import WORKER_GONE, ErrorView, JobView, PhaseState, PhaseView, State
@@ -24,8 +24,6 @@ from phaseline_tui.model.words import (
     duration,
     fine_duration,
     remaining,
-    state_glyph,
-    state_word,
 )
 
 __all__ = ["detail"]
@@ -115,9 +113,9 @@ def _title(text: str, width: int) -> Line:
 
 
 def _head(job: JobView, width: int, scene: Scene) -> Iterator[Line]:
-    style = state_style(job.state)
-    word = "paused" if job.paused else state_word(job.state)
-    state: Line = ((state_glyph(job.state), style), (f" {word}", style))
+    style = job.state.tone
+    word = "paused" if job.paused else job.state.word
+    state: Line = ((job.state.sign, style), (f" {word}", style))
     room = max(8, width - width_of(state) - 2)
     picture = picture_of(job.job_id)
     full = job.name if picture is None else str(picture)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from phaseline.model.states import STATES
 from phaseline_tui.drawing.cells import Line
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
@@ -21,7 +22,7 @@ _COLUMNS: Final = (
 )
 _ONE_SERVER: Final = tuple(column for column in _COLUMNS if column.key != "origin")
 _TONES: Final = {
-    "queued": ("○", "muted"),
+    **{str(state): (state.sign, str(state.tone)) for state in STATES},
     "started": ("►", "now"),
     "order": ("◆", "now"),
     "order taken": ("✓", "text"),
@@ -31,11 +32,6 @@ _TONES: Final = {
     "skipped": ("↷", "muted"),
     "facts": ("i", "muted"),
     "error": ("!", "warn"),
-    "completed": ("✓", "good"),
-    "failed": ("✗", "bad"),
-    "cancelled": ("■", "muted"),
-    "stalled": ("!", "warn"),
-    "lost": ("?", "bad"),
     "resumed": ("►", "now"),
     "metrics": ("i", "muted"),
     "snapshot": ("≡", "muted"),

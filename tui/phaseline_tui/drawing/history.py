@@ -5,13 +5,13 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from phaseline_tui.drawing.cells import Line, Span, width_of_text
+from phaseline_tui.drawing.job_names import source_of
 from phaseline_tui.drawing.scene import Scene
-from phaseline_tui.drawing.states import source_of, state_style
 from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, row_of
 from phaseline_tui.model.history_totals import TotalLine, trend
 from phaseline_tui.model.jobs import JobView, State
 from phaseline_tui.model.times import wall_time
-from phaseline_tui.model.words import UNKNOWN, clock_time, fine_duration, fine_duration_of, state_glyph
+from phaseline_tui.model.words import UNKNOWN, clock_time, fine_duration, fine_duration_of
 
 __all__ = ["Widths", "history_columns", "history_row", "range_line", "totals_table"]
 
@@ -124,7 +124,7 @@ def history_row(job: JobView, columns: Sequence[Column], scene: Scene, median: f
         scene: Moment to draw.
         median: Median seconds of the completed runs of its series; None if unknown.
     """
-    style = state_style(job.state)
+    style = job.state.tone
     text, tone = _text(job)
     took = job.elapsed_at(scene.now)
     room = columns[-1].width if columns[-1].key == "text" else 0
@@ -133,7 +133,7 @@ def history_row(job: JobView, columns: Sequence[Column], scene: Scene, median: f
     return row_of(
         columns,
         {
-            "mark": (state_glyph(job.state), style),
+            "mark": (job.state.sign, style),
             "ended": (_ended(job, scene), "muted"),
             "name": (job.name, "text"),
             "source": (source_of(job), "muted"),

@@ -45,15 +45,8 @@ def _waiting(job: JobView, width: int, eta: int, scene: Scene) -> list[Span]:
 
 def _words(job: JobView, width: int, scene: Scene) -> list[Span]:
     """Return the text of an ended job: its error, elapsed time and end."""
-    style = "muted"
-    if job.state is State.QUEUED:
-        words = job.remark
-    elif job.state is State.CANCELLED:
-        words = job.failure or "cancelled"
-    elif job.state is State.LOST:
-        words, style = job.failure, "bad"
-    else:
-        words, style = _reason(job), "bad"
+    style = "bad" if job.state.bad else "muted"
+    words = _reason(job) if job.state.bad else job.remark or job.state.word
     at = clock_time(job.completed_at, scene.local, scene.wall)
     at = at.rpartition(" ")[0] or at  # on another day, show only the day
     times = f" {spent(job.elapsed_at(scene.now))}{'' if at == UNKNOWN else f'{BETWEEN}{at}'}"

@@ -11,7 +11,7 @@ from phaseline_tui.drawing.tables import Column, columns_that_fit, heading_of, r
 from phaseline_tui.model.boxes import latest_free
 from phaseline_tui.model.jobs import JobView, Shares, State
 from phaseline_tui.model.shown import percent_words
-from phaseline_tui.model.words import UNKNOWN, count_of, duration, remaining, state_glyph
+from phaseline_tui.model.words import UNKNOWN, count_of, duration, remaining
 from phaseline_tui.model.workers import Gpu, Load, WorkerHost
 
 __all__ = ["unused", "worker_details", "worker_heading", "worker_row"]
@@ -208,7 +208,7 @@ def _job_line(job: JobView, width: int, scene: Scene) -> Line:
     words = f"{job.stall_reason or 'silent'} for {duration(silence)}" if silence is not None else ""
     style = "warn" if stalled else "muted"
     return (
-        (f" {state_glyph(job.state)} ", "warn" if stalled else "now"),
+        (f" {job.state.sign} ", "warn" if stalled else "now"),
         (middle(job.name, name), "text"),
         (f" {fit(percent_words(job, scene.now), 4, 'right')}  ", "strong"),
         (words or (f"{remaining(left)} left" if left is not None else "time left unknown"), style),

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 from phaseline.filtering import FIELDS, Filter, words_of
+from phaseline.model.states import STATES
 from phaseline_tui.model.jobs import State
 
 __all__ = ["RANGES", "Query", "query_of", "with_range"]
@@ -19,17 +20,8 @@ _TIMES: Final = "today, yesterday, 7d, 12h, 30m, 09:30 or 2026-11-20"
 _AGO: Final = re.compile(r"[0-9]{1,6}[dhm]", re.ASCII)
 _CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _EVER: Final = "1970-01-01T00:00:00Z"
-_STATES: Final = {
-    State.COMPLETED: "completed done",
-    State.FAILED: "failed",
-    State.CANCELLED: "cancelled",
-    State.LOST: "lost",
-    State.STALLED: "stalled",
-    State.ACTIVE: "active",
-    State.QUEUED: "queued",
-}
 _PAST: Final = frozenset(state for state in State if not state.unfinished)
-_STATE_WORDS: Final = frozenset(" ".join(_STATES.values()).split())
+_STATE_WORDS: Final = frozenset(" ".join(state.search_words for state in STATES).split())
 _MAX_SEARCH: Final = 200
 """Maximum length of the server's `q`."""
 
@@ -121,7 +113,7 @@ class _Builder:
         self.range = [*(each for each in self.range if not each.startswith(name)), words.get(value, f"{name} {value}")]
 
     def _add_state(self, value: str, *, inverse: bool) -> None:
-        states = set(State) if value == "all" else {state for state, text in _STATES.items() if value in text}
+        states = set(State) if value == "all" else {state for state in STATES if value in state.search_words}
         if not states:
             self.problem = f"no state contains {value}; the states are {' '.join(sorted(_STATE_WORDS))}"
         elif inverse:
@@ -134,7 +126,7 @@ class _Builder:
         search = (("q", " ".join(self.search)),) if self.search else ()
         host = (("host", self.host),) if self.host else ()
         wanted = (set(_PAST) if self.wanted is None else self.wanted) - self.unwanted
-        states = [str(state) for state in _STATES if state in wanted]
+        states = [str(state) for state in STATES if state in wanted]
         if not states:
             self.problem = "the filter excludes every state"
             states = sorted(map(str, _PAST))

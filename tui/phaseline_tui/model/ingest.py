@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Final, get_args
 
 from phaseline.model.naming import job_name
+from phaseline.model.states import STATES
 from phaseline.text import one_line, one_line_value
 from phaseline_tui.model.counting import count_work
 from phaseline_tui.model.frames import (
@@ -39,7 +40,7 @@ __all__ = ["apply_message", "from_status", "key_of"]
 _MAX_ERRORS: Final = 100
 _MAX_REASONS: Final = 5
 _MAX_MESSAGES: Final = 5
-_STATES: Final = {state.value: state for state in State if state is not State.ABSENT}
+_STATES: Final = {state.value: state for state in STATES}
 _BASES: Final[dict[str | None, Basis]] = {basis: basis for basis in get_args(Basis)}
 
 

@@ -12,7 +12,8 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from phaseline.filtering.words import search_text_of
-from phaseline.model.snapshot import Basis, PhaseState, State
+from phaseline.model.snapshot import Basis
+from phaseline.model.states import PhaseState, State
 
 __all__ = [
     "WORKER_GONE",

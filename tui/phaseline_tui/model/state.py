@@ -25,7 +25,7 @@ from phaseline_tui.model.jobs import JobKey, JobView
 from phaseline_tui.model.limits import MAX_BYTES, MAX_JOBS, size_of
 from phaseline_tui.model.sorting import Order, group_of, place_of
 from phaseline_tui.model.today import Day, day_of
-from phaseline_tui.model.totals import Counts, Totals, totals_of
+from phaseline_tui.model.totals import Counts, Totals, counts_of, totals_of
 
 __all__ = ["ViewState"]
 
@@ -58,7 +58,7 @@ class ViewState:
         self.marked: set[JobKey] = set()
         self.filter = Filter()
         self.order = Order()
-        self.counts = Counts(0, 0, 0, 0, 0)
+        self.counts = Counts()
         self.days: dict[str, Day | None] = {}
         """The present day of each origin; None if its server is older and sends none."""
         self.synced: set[str] = set()
@@ -240,7 +240,7 @@ class ViewState:
             self.marked &= jobs.keys()
         self._moved.clear()
         self._all_moved = False
-        self.counts = Counts.of(jobs.values())
+        self.counts = counts_of(jobs.values())
 
     def _sort_by_column(self) -> None:
         jobs, order, now = self.jobs, self.order, self._now

@@ -1,38 +1,27 @@
 """The totals of all jobs, for the header."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from phaseline_tui.model.jobs import JobView, State
 from phaseline_tui.model.today import Day
 
-__all__ = ["Counts", "Totals", "totals_of"]
+__all__ = ["Counts", "Totals", "counts_of", "totals_of"]
 
 _HOUR: Final = 3600.0
 
 
-class Counts(NamedTuple):
-    """Numbers of jobs by state."""
+Counts = Counter[str]
+"""Numbers of jobs by `State.counted_as`."""
 
-    active: int
-    stalled: int
-    done: int
-    failed: int
-    cancelled: int
-    queued: int = 0
 
-    @classmethod
-    def of(cls, jobs: Iterable[JobView]) -> "Counts":
-        """Count `jobs`."""
-        states = [job.state for job in jobs]
-        return cls(
-            active=states.count(State.ACTIVE),
-            stalled=states.count(State.STALLED),
-            done=states.count(State.COMPLETED),
-            failed=sum(state.bad for state in states),
-            cancelled=states.count(State.CANCELLED),
-            queued=states.count(State.QUEUED),
-        )
+def counts_of(jobs: Iterable[JobView]) -> Counts:
+    """Count `jobs`."""
+    counts = Counts()
+    for state, count in Counter(job.state for job in jobs).items():
+        counts[state.counted_as] += count
+    return counts
 
 
 class Totals(NamedTuple):
@@ -118,5 +107,5 @@ def totals_of(
         remaining=longest,
         unknown=unknown,
         hosts=len(hosts),
-        percent=percent / max(1, counts.active),
+        percent=percent / max(1, counts["active"]),
     )

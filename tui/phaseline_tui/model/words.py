@@ -1,4 +1,4 @@
-"""Formatting of durations, times, states and JSON values."""
+"""Formatting of durations, times and JSON values."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from phaseline.text import duration_text
-from phaseline_tui.model.jobs import Remaining, State
+from phaseline_tui.model.jobs import Remaining
 
 __all__ = [
     "UNKNOWN",
@@ -20,8 +20,6 @@ __all__ = [
     "fine_duration_of",
     "remaining",
     "spent",
-    "state_glyph",
-    "state_word",
     "words_of_value",
 ]
 
@@ -38,27 +36,6 @@ _TENTHS_FROM: Final = 0.0995
 _SECONDS_BELOW: Final = 90.0
 _MINUTES_BELOW: Final = 90 * 60.0
 _HOURS_BELOW: Final = 36 * 3600.0
-
-# No terminal draws these as emoji or two cells wide, as some draw U+25B6.
-_GLYPHS: Final = {
-    State.QUEUED: "○",
-    State.ACTIVE: "►",
-    State.STALLED: "!",
-    State.LOST: "?",
-    State.COMPLETED: "✓",
-    State.FAILED: "✗",
-    State.CANCELLED: "■",
-}
-
-
-def state_glyph(state: State) -> str:
-    """Return the symbol of a state, so that color is never its only sign."""
-    return _GLYPHS.get(state, "·")
-
-
-def state_word(state: State) -> str:
-    """Return a state's name, at most nine characters."""
-    return "done" if state is State.COMPLETED else str(state)
 
 
 def duration(seconds: float) -> str:

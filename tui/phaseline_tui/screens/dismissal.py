@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from phaseline_tui.drawing.cells import Line
-from phaseline_tui.drawing.states import state_style
 from phaseline_tui.model.dismissal import Outcome, dismissable, outcome, summary
 from phaseline_tui.model.failures import LinkError
 from phaseline_tui.model.jobs import JobView
-from phaseline_tui.model.words import count_of, state_glyph
+from phaseline_tui.model.words import count_of
 from phaseline_tui.screens.question import QuestionScreen
 
 if TYPE_CHECKING:
@@ -34,9 +33,7 @@ def ask(view: "ViewScreen", jobs: Sequence[JobView]) -> None:
         return
     title = f"Dismiss {count_of(len(found), 'job')}?"
     lines: list[Line] = [((title, "bad-strong"),), ()]
-    lines += [
-        ((f"  {state_glyph(job.state)} ", state_style(job.state)), (job.name, "text")) for job in found[:_MAX_NAMED]
-    ]
+    lines += [((f"  {job.state.sign} ", job.state.tone), (job.name, "text")) for job in found[:_MAX_NAMED]]
     if len(found) > _MAX_NAMED:
         lines.append(((f"  and {len(found) - _MAX_NAMED} more", "muted"),))
     lines += [(), (("They leave lists and counts; the history keeps them.", "muted"),)]

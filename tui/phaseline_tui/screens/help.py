@@ -7,26 +7,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from phaseline.model.states import STATES
 from phaseline_tui.drawing.bars import bar
 from phaseline_tui.drawing.cells import Line, Span, fit, pad_line
 from phaseline_tui.drawing.palette import Palette
-from phaseline_tui.drawing.states import state_style
-from phaseline_tui.model.jobs import Shares, State
-from phaseline_tui.model.words import state_glyph, state_word
+from phaseline_tui.model.jobs import Shares
 from phaseline_tui.widgets.fixed_lines import FixedLines
 
 __all__ = ["HelpScreen"]
 
-_STATES: Final = tuple(state for state in State if state is not State.ABSENT)
-_MEANINGS: Final = (
-    "waiting for its start",
-    "running",
-    "no recent reports",
-    "no more reports",
-    "finished",
-    "ended with an error",
-    "stopped on request",
-)
 _PHASES: Final = (
     ("✓", "good", "done"),
     ("►", "now", "current"),
@@ -87,10 +76,10 @@ def _lines(keys: Sequence[tuple[str, str]], *, shades: bool) -> list[Line]:
 
 def _symbols(*, shades: bool) -> list[Line]:
     """Return the explanation of the symbols."""
-    lines: list[Line] = [(("JOBS", "label"),)]
-    for state, meaning in zip(_STATES, _MEANINGS, strict=True):
-        style = state_style(state)
-        lines.append(((f"{state_glyph(state)} {fit(state_word(state), 10)}", style), (meaning, "muted")))
+    lines: list[Line] = [
+        (("JOBS", "label"),),
+        *(((f"{state.sign} {fit(state.word, 10)}", state.tone), (state.meaning, "muted")) for state in STATES),
+    ]
     phases: list[Span] = []
     for glyph, style, word in _PHASES:
         phases += [(f"{glyph} ", style), (f"{word}  ", "muted")]

@@ -35,13 +35,13 @@ _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f;]")
 def title_words(totals: Totals, server: str) -> str:
     """Return the text of the window title: progress, active jobs, failed jobs, server."""
     counts = totals.counts
-    if counts.active:
-        words = f"{totals.percent:.0f}% · {counts.active} active"
-    elif counts.stalled:
-        words = f"{counts.stalled} stalled"
+    if counts["active"]:
+        words = f"{totals.percent:.0f}% · {counts['active']} active"
+    elif counts["stalled"]:
+        words = f"{counts['stalled']} stalled"
     else:
         words = "idle"
-    failed = f" · {counts.failed} failed" if counts.failed else ""
+    failed = f" · {counts['failed']} failed" if counts["failed"] else ""
     return f"{words}{failed} · {server}"
 
 
@@ -55,9 +55,9 @@ def progress(totals: Totals | None) -> str:
 
     ConEmu's OSC 9;4: state 1 is normal, 2 an error, 4 a pause; then percent.
     """
-    if totals is None or not (totals.counts.active or totals.counts.stalled):
+    if totals is None or not (totals.counts["active"] or totals.counts["stalled"]):
         return "\x1b]9;4;0;0\x1b\\"
-    state = 1 if totals.counts.active else 4
+    state = 1 if totals.counts["active"] else 4
     return f"\x1b]9;4;{state};{min(100, max(0, int(totals.percent)))}\x1b\\"
 
 

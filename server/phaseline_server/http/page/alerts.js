@@ -3,8 +3,9 @@
 import { Filter } from "./filter.js";
 import { duration } from "./format.js";
 import { nameOf } from "./row.js";
+import { factsOf } from "./states.js";
 import { isOver } from "./store.js";
-import { STATES, WORDS } from "./words.js";
+import { WORDS } from "./words.js";
 
 /** @typedef {import("./store.js").Job} Job */
 
@@ -37,7 +38,7 @@ export function showProgress(jobs, page) {
   }
   const percent = active ? sum / active : 0;
   const now = active ? `${Math.floor(percent)} % · ${active} ${WORDS.active}` : stalled ? `${stalled} ${WORDS.stalled}` : "";
-  const title = [now, failed ? `${failed} ${STATES.failed ?? "failed"}` : "", page, WORDS.title].filter(Boolean).join(" · ");
+  const title = [now, failed ? `${failed} ${factsOf("failed").word}` : "", page, WORDS.title].filter(Boolean).join(" · ");
   if (document.title !== title) document.title = title;
   showIcon(active ? Math.round((percent / 100) * ICON_STEPS) / ICON_STEPS : null, failed > 0);
 }
@@ -148,7 +149,7 @@ export function notify(job) {
   if (!wanted || !("Notification" in globalThis) || Notification.permission !== "granted") return;
   if (isOver(job)) watch(job.id, false);
   if (soundChoice()) beep();
-  const state = STATES[job.state] ?? job.state;
+  const state = factsOf(job.state).word;
   const body = job.error || job.reason || (isOver(job) ? duration(job.elapsed) : "");
   try {
     new Notification(`${nameOf(job)}: ${state}`, { body, tag: job.id });

@@ -1,11 +1,16 @@
 // The filter language of the terminal view: `render !done host:box2 name:/IMG_00[45]/ message:"no space"`.
 // tests/data/filters.json has the cases that both must agree on.
 
+import { factsOf } from "./states.js";
+
 /** @typedef {import("./store.js").Job} Job */
 /** @typedef {{keeps: (job: Job) => boolean, inverse: boolean, field: string, text: string, regex: boolean}} Word */
 
 /** @param {Job} job */
-const stateText = (job) => (job.state === "completed" ? "completed done" : job.state);
+function stateText(job) {
+  const { word } = factsOf(job.state);
+  return word === job.state ? word : `${job.state} ${word}`;
+}
 
 /** @param {Job} job */
 function messageText(job) {

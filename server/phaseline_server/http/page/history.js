@@ -7,6 +7,7 @@ import { Filter } from "./filter.js";
 import { duration } from "./format.js";
 import { Held, keyOf } from "./held.js";
 import { nameOf } from "./row.js";
+import { STATES } from "./states.js";
 import { jobOf } from "./store.js";
 import { VirtualList } from "./virtual.js";
 import { HISTORY, WORDS } from "./words.js";
@@ -15,7 +16,7 @@ import { HISTORY, WORDS } from "./words.js";
 
 const TYPING_MS = 300;
 const ENDED = "completed,failed,cancelled,lost";
-const STATES = new Set(["completed", "done", "failed", "cancelled", "lost", "active", "stalled"]);
+const STATE_WORDS = new Set(Object.entries(STATES).flatMap(([name, { word }]) => [name, word]));
 const PAGE = 200;
 const CHART = 1000;
 const LONG_AGO = "1970-01-01T00:00:00Z";
@@ -34,7 +35,7 @@ export function queryOf(filter) {
   let state = "";
   let here = false;
   for (const word of filter.words) {
-    if (!word.inverse && !word.regex && STATES.has(word.text) && (word.field === "state" || word.field === "")) state = word.text;
+    if (!word.inverse && !word.regex && STATE_WORDS.has(word.text) && (word.field === "state" || word.field === "")) state = word.text;
     else if (!word.inverse && !word.regex && ["", "name", "id", "workflow", "series", "host"].includes(word.field)) words.push(word.text);
     else here = true;
   }

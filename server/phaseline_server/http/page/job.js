@@ -10,8 +10,9 @@ import { Orders } from "./orders.js";
 import { Sharing } from "./sharing.js";
 import { Output } from "./output.js";
 import { barOf, nameOf, percentOf, sourceOf } from "./row.js";
+import { factsOf } from "./states.js";
 import { elapsedAt, isOver, isRunning, jobOf, remainingAt, wallOf } from "./store.js";
-import { GLYPHS, JOB, ORDERS, STATES, WORDS } from "./words.js";
+import { JOB, ORDERS, WORDS } from "./words.js";
 
 /** @typedef {import("./store.js").Job} Job */
 
@@ -162,7 +163,7 @@ export class JobView {
     }
     if (isRunning(job)) words.push(JOB.elapsed(spent(elapsedAt(job, at.now))));
     const counted = [count(job.done, job.total, job.unit), job.state === "active" ? rate(job.rate) : ""].filter(Boolean).join(" · ");
-    const state = STATES[job.state] ?? job.state;
+    const state = factsOf(job.state).word;
     const percent = percentOf(job);
     const key = JSON.stringify([job.name, state, percent, words, counted, job.message, status?.dismissed, status?.paused]);
     const ends = barOf(job, at.now);
@@ -171,7 +172,7 @@ export class JobView {
       this.head.className = `job-head ${job.state}`;
       const names = /** @type {const} */ (["high", "mid", "low"]);
       this.head.replaceChildren(
-        h("h2", {}, h("span", { class: "glyph", "aria-hidden": "true" }, GLYPHS[job.state] ?? "·"), `\u00a0${nameOf(job)}`),
+        h("h2", {}, h("span", { class: "glyph", "aria-hidden": "true" }, factsOf(job.state).sign), `\u00a0${nameOf(job)}`),
         h("p", { class: "source" }, [sourceOf(job), job.host].filter(Boolean).join(" · ")),
         h("div", { class: "track big", role: "progressbar", "aria-valuenow": Math.floor(job.percent), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": nameOf(job) },
           ...names.map((name) => h("i", { class: name }))),

@@ -3,8 +3,9 @@
 import { address, jobPath } from "./api.js";
 import { h, setText } from "./dom.js";
 import { UNKNOWN, about, band, clock, count, duration, halves, rate, spent } from "./format.js";
+import { factsOf } from "./states.js";
 import { elapsedAt, isOver, remainingAt } from "./store.js";
-import { GLYPHS, SECTIONS, STATES, WORDS } from "./words.js";
+import { SECTIONS, WORDS } from "./words.js";
 
 /** @typedef {import("./store.js").Job} Job */
 /** @typedef {import("./sections.js").Item} Item */
@@ -128,8 +129,8 @@ export class Row {
   #job(job, at, mark) {
     const over = isOver(job) || job.state === "lost";
     this.#name(job);
-    this.#set("glyph", GLYPHS[job.state] ?? "·");
-    const state = STATES[job.state] ?? job.state;
+    this.#set("glyph", factsOf(job.state).sign);
+    const state = factsOf(job.state).word;
     if (this.texts.state !== state) {
       this.texts.state = state;
       this.cells.glyph?.setAttribute("title", state);

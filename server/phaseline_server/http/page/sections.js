@@ -1,9 +1,10 @@
 // The order of the list: sections, the jobs in each, and what is folded. Pure.
 
+import { factsOf } from "./states.js";
 import { elapsedAt, remainingAt } from "./store.js";
 
 /** @typedef {import("./store.js").Job} Job */
-/** @typedef {"active" | "queued" | "stalled" | "failed" | "done"} Section */
+/** @typedef {import("./states.js").Section} Section */
 /** @typedef {{kind: "job", key: string, job: Job}} JobItem */
 /** @typedef {{kind: "section", key: string, section: Section, count: number, closed: boolean}} SectionItem */
 /** @typedef {{kind: "more", key: string, section: Section, count: number}} MoreItem */
@@ -17,11 +18,8 @@ export const NAMES = ["active", "queued", "stalled", "failed", "done"];
 const SHOWN = { active: Infinity, queued: 100, stalled: Infinity, failed: 20, done: 20 };
 const LATE = 9e15;
 
-/** @type {Record<string, Section>} */
-const SECTION_OF = { queued: "queued", stalled: "stalled", lost: "failed", failed: "failed", cancelled: "failed", completed: "done" };
-
 /** @param {Job} job @returns {Section} */
-export const sectionOf = (job) => SECTION_OF[job.state] ?? "active";
+export const sectionOf = (job) => factsOf(job.state).section;
 
 /** The keys of the sort columns: a number or a text each. @type {Record<string, (job: Job, now: number) => number | string>} */
 const KEYS = {

@@ -1,6 +1,7 @@
 // The jobs, from the server's messages. No network, no document.
 
 import { clean } from "./format.js";
+import { factsOf } from "./states.js";
 
 /**
  * @typedef {object} Job
@@ -38,7 +39,6 @@ import { clean } from "./format.js";
 
 const DAY_MS = 86_400_000;
 const RATE_AFTER_S = 10;
-const ENDS = new Set(["completed", "failed", "cancelled"]);
 
 /** The types of messages that matter here. */
 export const TYPES = [
@@ -47,9 +47,9 @@ export const TYPES = [
 ];
 
 /** @param {Job} job */
-export const isOver = (job) => ENDS.has(job.state);
+export const isOver = (job) => factsOf(job.state).ended === true;
 /** Whether its times go on between messages. @param {Job} job */
-export const isRunning = (job) => job.state === "active" || job.state === "stalled";
+export const isRunning = (job) => factsOf(job.state).running === true;
 
 /** @param {Job} job @param {number} now */
 export const elapsedAt = (job, now) => job.elapsed + (isRunning(job) ? Math.max(0, now - job.received) / 1000 : 0);
@@ -78,7 +78,7 @@ const errorIn = (result) => (result && typeof result === "object" && result.erro
 export function jobOf(status, now, wall) {
   const stages = /** @type {any[]} */ (status.stages || []);
   const error = status.errors?.length ? clean(status.errors.at(-1).error_message) : "";
-  const over = ENDS.has(status.state);
+  const over = factsOf(status.state).ended === true;
   const job = {
     ...blank(String(status.job_id)),
     phase: clean(stages[status.stage_index - 1]?.name),

@@ -4,12 +4,6 @@
 const many = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 
 /** @type {Record<string, string>} */
-export const STATES = { completed: "done" };
-
-/** So that color is never the only sign of a state. @type {Record<string, string>} */
-export const GLYPHS = { queued: "○", active: "►", stalled: "!", lost: "?", completed: "✓", failed: "✗", cancelled: "■" };
-
-/** @type {Record<string, string>} */
 export const SECTIONS = { active: "Active", queued: "Queued", stalled: "Stalled", failed: "Failed", done: "Done" };
 
 /** @type {Record<string, string>} */

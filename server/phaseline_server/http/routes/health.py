@@ -7,7 +7,7 @@ from quart import Response, request
 
 from phaseline import __version__
 from phaseline.errors import InvalidField, PhaselineError
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.atomic_files import check_data_dir
 from phaseline_server.errors import LogUnavailable

@@ -7,7 +7,7 @@ import msgspec
 from quart import Response, request
 
 from phaseline.errors import InvalidField
-from phaseline.model.snapshot import State
+from phaseline.model.states import STATES, State
 from phaseline.text import clean
 from phaseline.wire import seconds, timestamp
 from phaseline_server.http.answer_budget import PAGE_BYTES
@@ -19,7 +19,7 @@ from phaseline_server.http.time_range import parse_time
 from phaseline_server.jobs.local_day import day_of
 from phaseline_server.log.queries import JobQuery, Place, Total, TotalsQuery, search_words
 
-__all__ = ["MAX_JOBS", "MAX_SEARCH", "STATES", "Totals", "add_handlers"]
+__all__ = ["MAX_JOBS", "MAX_SEARCH", "STATE_WORDS", "Totals", "add_handlers"]
 
 MAX_JOBS: Final = 1000
 MAX_SEARCH: Final = 200
@@ -30,7 +30,7 @@ _GROUPS: Final = {
     "failed": {state for state in State if state.bad} | {State.CANCELLED},
     "all": set(State),
 }
-STATES: Final = {str(state): {state} for state in State if state is not State.ABSENT} | _GROUPS
+STATE_WORDS: Final = {str(state): {state} for state in STATES} | _GROUPS
 """The states that each word in `state` stands for."""
 _CURSOR: Final = re.compile(r"([0-9]{0,19})\.([0-9]{1,19})", re.ASCII)
 _LATEST: Final = 2**63 - 1
@@ -173,9 +173,9 @@ def _written(since_ns: int | None, until_ns: int | None) -> dict[str, str | None
 
 def _states(text: str) -> frozenset[State]:
     words = text.split(",")
-    if not STATES.keys() >= set(words):
-        raise InvalidField("state", text, f"{', '.join(STATES)}; several are separated by commas")
-    return frozenset().union(*(STATES[word] for word in words))
+    if not STATE_WORDS.keys() >= set(words):
+        raise InvalidField("state", text, f"{', '.join(STATE_WORDS)}; several are separated by commas")
+    return frozenset().union(*(STATE_WORDS[word] for word in words))
 
 
 def _flag(name: str) -> bool:

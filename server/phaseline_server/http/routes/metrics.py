@@ -12,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from quart import Response, request
 
 from phaseline.errors import InvalidField
-from phaseline.model.snapshot import State
+from phaseline.model.states import STATES
 from phaseline_server.http.handlers import Handlers
 from phaseline_server.http.routes.common import json_answer
 from phaseline_server.http.routes.statistics import QUANTILES
@@ -24,7 +24,6 @@ __all__ = ["add_handlers"]
 Item = TypeVar("Item")
 _MOST_PHASES: Final = 500
 """Maximum number of phases listed by each metric."""
-_STATES: Final = tuple(state for state in State if state is not State.ABSENT)
 
 
 class _Collector:
@@ -40,11 +39,11 @@ class _Collector:
         yield GaugeMetricFamily("phaseline_uptime_seconds", "Time since the server started.", uptime)
         jobs = GaugeMetricFamily("phaseline_jobs", "Jobs in memory, by state.", labels=["state"])
         counts = tracker.counts()
-        for state in _STATES:
+        for state in STATES:
             jobs.add_metric([state], counts[state])
         yield jobs
         ended = CounterMetricFamily("phaseline_jobs_ended", "Jobs that ended, by state.", labels=["state"])
-        for state in (state for state in _STATES if state.ended):
+        for state in (state for state in STATES if state.ended):
             ended.add_metric([state], tracker.ended[state])
         yield ended
         yield CounterMetricFamily("phaseline_reports", "Events accepted.", tracker.reports)

@@ -1,29 +1,15 @@
-"""How lists and details show a job's state, workflow and series."""
+"""How lists and details name a job's workflow and series, and tell it apart from others."""
 
 from typing import Final
 
 from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.history_totals import TotalLine
-from phaseline_tui.model.jobs import JobView, State
+from phaseline_tui.model.jobs import JobView
 from phaseline_tui.model.words import clock_time
 
-__all__ = ["difference_of", "source_of", "state_style"]
+__all__ = ["difference_of", "source_of"]
 
 _SECONDS_APART: Final = 60.0
-_STATE_STYLES: Final = {
-    State.QUEUED: "muted",
-    State.ACTIVE: "now",
-    State.STALLED: "warn",
-    State.LOST: "bad",
-    State.COMPLETED: "good",
-    State.FAILED: "bad",
-    State.CANCELLED: "muted",
-}
-
-
-def state_style(state: State) -> str:
-    """Return the style of a state."""
-    return _STATE_STYLES.get(state, "muted")
 
 
 def source_of(shown: JobView | TotalLine) -> str:
