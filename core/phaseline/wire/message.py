@@ -1,13 +1,13 @@
 """The messages of the photo protocol: its own fields first and unchanged, then Phaseline's."""
 
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, Final, assert_never
+from functools import cache, lru_cache
+from typing import Any, Final
 
 import msgspec
 
 from phaseline.model.events import (
-    ErrorOccurred,
+    BaseEvent,
     Event,
     JobCancelled,
     JobCompleted,
@@ -16,17 +16,12 @@ from phaseline.model.events import (
     JobLost,
     JobProgress,
     JobQueued,
-    JobResumed,
     JobStalled,
     JobStarted,
-    MetricsReported,
-    OrderGiven,
-    OrderRefused,
-    OrderTaken,
     PhaseCompleted,
-    PhotoInfo,
 )
-from phaseline.model.snapshot import Brief, PhaseSnapshot, PhaseState, Snapshot
+from phaseline.model.snapshot import Brief, PhaseSnapshot, Snapshot
+from phaseline.model.states import PhaseState
 
 __all__ = [
     "CompletedStage",
@@ -168,15 +163,11 @@ def needs_snapshot(event: Event) -> bool:
     return isinstance(event, _WITH_SNAPSHOT)
 
 
-def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: C901, PLR0911 - one return a message
-    """Return the photo protocol's own fields of a message, in its order."""
+def _specific(event: Event, job: Brief) -> dict[str, Any]:
+    """Return the photo protocol's own fields of a message, in its order; for most events they are the event's own."""
     match event:
         case JobStarted() | JobQueued():
             return {"photo_info": event.photo_info}
-        case OrderTaken():
-            return {"order_id": event.order_id, "order": event.order}
-        case OrderGiven() | OrderRefused():
-            return {"order_id": event.order_id, "order": event.order, "reason": event.reason}
         case JobProgress():
             progress = event.progress if event.progress is not None else job.estimate.phase_percent
             return {
@@ -188,23 +179,20 @@ def _specific(event: Event, job: Brief) -> dict[str, Any]:  # noqa: C901, PLR091
             }
         case PhaseCompleted():
             return {"stage": event.phase, "result": event.result}
-        case PhotoInfo():
-            return {"photo_data": event.data}
-        case ErrorOccurred():
-            return {
-                "error_type": event.error_type,
-                "error_message": event.text,
-                "error_details": event.details,
-                "stage": event.phase,
-            }
-        case MetricsReported():
-            return {"metrics": event.metrics}
         case JobCompleted() | JobFailed() | JobCancelled():
             return _end(event, job) if isinstance(job, Snapshot) else {}
-        case JobStalled() | JobLost() | JobResumed() | JobDismissed():
-            return {}
+        case JobStalled() | JobLost():
+            return {}  # the reason is beside the length of the silence
         case _:
-            assert_never(event)
+            return {on_the_wire: getattr(event, name) for name, on_the_wire in _own_fields(type(event))}
+
+
+@cache
+def _own_fields(kind: type[Event]) -> tuple[tuple[str, str], ...]:
+    """Return the names of the fields that only this type of event has, each with its name on the wire."""
+    common = {*BaseEvent.__struct_fields__, "photo_id"}
+    names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
+    return tuple((name, on_the_wire) for name, on_the_wire in names if name not in common)
 
 
 def count_of(event: JobProgress) -> dict[str, Any]:
@@ -256,22 +244,8 @@ def _extra(event: Event, snapshot: Snapshot) -> dict[str, Any]:
             }
         case JobDismissed():
             return {"completed_at": timestamp(snapshot.ended_ns) if snapshot.state.ended else None}
-        case (
-            JobProgress()
-            | PhotoInfo()
-            | ErrorOccurred()
-            | MetricsReported()
-            | JobCompleted()
-            | JobFailed()
-            | JobCancelled()
-            | JobResumed()
-            | OrderGiven()
-            | OrderTaken()
-            | OrderRefused()
-        ):
-            return {}
         case _:
-            assert_never(event)
+            return {}
 
 
 def queue_of(snapshot: Snapshot) -> dict[str, Any]:
