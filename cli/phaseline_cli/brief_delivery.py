@@ -18,7 +18,7 @@ _PATH: Final = "/progress/batch"
 
 
 class BriefDelivery:
-    """Delivers to the server of PROGRESS_URL; see `phaseline.reporting.delivery.background`."""
+    """Delivers to the server of PROGRESS_URL; see `phaseline.reporting.delivery.brief`."""
 
     def __init__(self, ended: Event) -> None:
         """Deliver at once if the command ends, and with it `ended` is set, before a connection is loaded."""

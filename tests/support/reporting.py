@@ -21,11 +21,11 @@ _PATIENT_PROGRAM = """
 import phaseline.reporting.delivery.background
 from phaseline.reporting import Reporter
 Reporter.__init__.__kwdefaults__["flush_timeout"] = 60.0
-def patiently(load=phaseline.reporting.delivery.background._load):
+def patiently(load=phaseline.reporting.delivery.background.load):
     load()
     import phaseline.reporting.delivery.delivery
     phaseline.reporting.delivery.delivery._HANDSHAKE_S = 600.0
-phaseline.reporting.delivery.background._load = patiently
+phaseline.reporting.delivery.background.load = patiently
 del phaseline, patiently, Reporter
 """
 

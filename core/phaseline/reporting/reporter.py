@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from phaseline.client.address import Address, urls_of
-from phaseline.client.notes import warn
-from phaseline.errors import ConfigError, InvalidField, PhaselineError, Refused, shown
+from phaseline.client.address import urls_of
+from phaseline.errors import InvalidField, PhaselineError, Refused
 from phaseline.model.events import Event
+from phaseline.reporting.arguments import checked_directory, checked_size, checked_timeout, configured
 from phaseline.reporting.delivery.inbox import Inbox, Sample, Waiter
 from phaseline.reporting.identity import Identity
 from phaseline.reporting.job import JobReporter
@@ -18,12 +18,13 @@ from phaseline.reporting.problems import Problems
 from phaseline.reporting.processes import finish_in_child, mind
 from phaseline.reporting.record import Record, encoded
 from phaseline.reporting.starting import start_of
-from phaseline.reporting.values import count_of, seconds, text_of
+from phaseline.reporting.values import seconds, text_of
 from phaseline.reporting.waiting import in_thread
 from phaseline.reporting.worker_side import WorkerSide
 
 if TYPE_CHECKING:
-    from phaseline.reporting.delivery.background import Background, BriefDelivery
+    from phaseline.reporting.delivery.background import Background
+    from phaseline.reporting.delivery.brief import BriefDelivery
 
 __all__ = ["Reporter"]
 
@@ -81,22 +82,10 @@ class Reporter:
         """
         self.identity = Identity(host, wanted=worker_facts, strict=strict)
         self.host = self.identity.host
-        self.flush_timeout = seconds(flush_timeout, -1.0)
-        if self.flush_timeout < 0:
-            raise ConfigError(f"flush_timeout is {shown(flush_timeout)}; allowed: a number of seconds, 0 or more")
-        self._size = count_of((), spool)
-        if self._size < 1:
-            raise ConfigError(f"spool is {shown(spool)}; allowed: a number of reports, 1 or more")
-        self._addresses: tuple[Address, ...] = ()
-        try:
-            self._addresses = Address.configured(url)
-        except ConfigError as error:
-            if url is not None or strict:
-                raise
-            warn("nothing is reported: %s; correct PROGRESS_URL", error)
-        if not isinstance(spool_dir, str | os.PathLike | None):
-            raise ConfigError(f"spool_dir is {shown(spool_dir)}; allowed: the path of a directory")
-        self._spool_dir = None if spool_dir is None else os.fspath(spool_dir)
+        self.flush_timeout = checked_timeout(flush_timeout)
+        self._size = checked_size(spool)
+        self._addresses = configured(url, strict=strict)
+        self._spool_dir = checked_directory(spool_dir)
         self._strict = strict
         self._problems = Problems(spool)
         self._background: Background | None = None

@@ -5,43 +5,21 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from phaseline.client.address import Address
 from phaseline.client.notes import warn
 from phaseline.client.state import spool_folder
-from phaseline.reporting.delivery.inbox import Inbox, Waiter
+from phaseline.reporting.delivery.brief import BriefDelivery, deliver_briefly
+from phaseline.reporting.delivery.importing import load, mind_forks
+from phaseline.reporting.delivery.inbox import Inbox
 from phaseline.reporting.delivery.outbox import Outbox
-from phaseline.reporting.delivery.spool import Spool
 from phaseline.reporting.record import Record
 
 if TYPE_CHECKING:
     from phaseline.reporting.delivery.delivery import Delivery
 
-__all__ = ["Background", "BriefDelivery", "Spooling", "Worker"]
-
-# A fork while this thread imports a module would leave it half imported and locked in the child.
-_loading = threading.Lock()
-_LONGEST_LOAD_S: Final = 10.0
-_BRIEF_S: Final = 0.25
-_LONGEST_END_S: Final = 5.0
-_forking = threading.local()
-
-
-class BriefDelivery(Protocol):
-    """Delivers the reports of a process that ends within a moment, so that nothing has to be loaded for it."""
-
-    def is_near(self) -> bool:
-        """Return whether the process will end within a moment."""
-        ...
-
-    def deliver(self, spool: Spool) -> Literal["delivered", "away", "unclear"]:
-        """Deliver all records of a spool.
-
-        Returns:
-            `away`: no server was reached; `unclear`: a lasting connection has to find out what is wrong.
-        """
-        ...
+__all__ = ["Background", "Spooling", "Worker"]
 
 
 class Worker(Protocol):
@@ -115,7 +93,7 @@ class Background:
 
     def start(self) -> None:
         """Start the thread; `stop` joins it. Raise RuntimeError if the system allows no more threads."""
-        _mind_forks()
+        mind_forks()
         self._thread.start()
 
     def wake(self) -> None:
@@ -165,39 +143,16 @@ class Background:
 
     def _run(self) -> None:
         try:
-            if self._brief is not None and self._delivers_briefly(self._brief):
+            if self._brief is not None and deliver_briefly(
+                self._brief, self._own, self._inbox, self._hurried, self._directory
+            ):
                 return
-            with _loading:
-                _load()
+            load()
             import trio  # noqa: PLC0415
 
             trio.run(self._main, strict_exception_groups=True)
         except Exception as error:  # noqa: BLE001 - a worker never fails because of its reporter
             warn("the reporter failed (%r); no more reports are delivered; please report this bug", error)
-
-    def _delivers_briefly(self, brief: BriefDelivery) -> bool:
-        """Deliver without a connection that lasts; return False if one is needed."""
-        if not self._hurried.wait(_BRIEF_S) and not (brief.is_near() and self._hurried.wait(_LONGEST_END_S)):
-            return False
-        if self._directory is not None:
-            for box in Outbox.adopted(self._directory, 1):  # reports of dead processes come first
-                box.close()
-                return False
-        items = self._inbox.take(progress=True)
-        waiters = [item for item in items if isinstance(item, Waiter)]
-        own = self._own
-        own.add(item for item in items if isinstance(item, Record))
-        outcome = brief.deliver(own.spool)
-        if outcome == "unclear" or (outcome == "away" and (own.fd < 0 or own.problem)):
-            own.rewind()
-            for waiter in waiters:
-                self._inbox.put_waiter(waiter)
-            return False
-        own.rewind()
-        own.close()
-        for waiter in waiters:
-            waiter.end(delivered=outcome == "delivered")
-        return True
 
     async def _main(self) -> None:
         import trio  # noqa: PLC0415
@@ -215,44 +170,3 @@ class Background:
         if self._stopped:
             delivery.stop()
         await delivery.run()
-
-
-def _load() -> None:
-    """Import everything that the thread needs."""
-    import encodings.idna  # noqa: F401, PLC0415 - needed by the first look-up of a host name
-
-    import phaseline.reporting.delivery.delivery  # noqa: PLC0415
-
-    if os.name == "posix":  # they lock files
-        import phaseline.reporting.delivery.spool_file  # noqa: PLC0415
-        import phaseline.reporting.delivery.tidying  # noqa: F401, PLC0415
-
-
-def _before_fork() -> None:
-    _forking.waited = _loading.acquire(timeout=_LONGEST_LOAD_S)
-
-
-def _after_fork() -> None:
-    if getattr(_forking, "waited", False):
-        _forking.waited = False
-        _loading.release()
-
-
-def _after_fork_in_child() -> None:
-    global _loading  # noqa: PLW0603 - the thread that held it does not exist in the child
-    _loading = threading.Lock()
-
-
-_minded = False
-
-
-def _mind_forks() -> None:
-    """Register, once, the hooks that delay a fork while the thread imports modules."""
-    global _minded  # noqa: PLW0603 - hooks can't be taken back
-    # The hook registered last runs first. Logging's hook takes a lock that the thread needs for its imports, so it must
-    # be registered before ours, and not in the middle of a fork, as could happen if the thread imported it.
-    import logging  # noqa: F401, PLC0415
-
-    if not _minded and hasattr(os, "register_at_fork"):
-        _minded = True
-        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
