@@ -4,6 +4,7 @@ A setting `like_this` is the flag `--like-this`, the variable `PHASELINE_LIKE_TH
 file (`--config`, `PHASELINE_CONFIG`). The module `merge` loads them.
 """
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -39,6 +40,9 @@ _LOGGING = "Logging"
 _YEAR = 366 * 24 * 3600
 _DAY = 24 * 3600
 _GIB = 2**30
+
+_limit = partial(about, _LIMITS)
+_limit_s = partial(about, _LIMITS, "SECONDS", least=0.01, most=_DAY)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,8 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     follow: Annotated[
-        str,
-        about(_DATA, "URL", "Address of another server, of which this one is a read-only mirror.", SERVER),
+        str, about(_DATA, "URL", "Address of another server, of which this one is a read-only mirror.", SERVER)
     ] = ""
     follow_token: Annotated[
         str,
@@ -94,8 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     done_ttl: Annotated[
-        float,
-        about(_DATA, "SECONDS", "Retention of the final snapshot of a picture's run.", least=0, most=_YEAR),
+        float, about(_DATA, "SECONDS", "Retention of the final snapshot of a picture's run.", least=0, most=_YEAR)
     ] = 300.0
     retention: Annotated[
         float, about(_DATA, "SECONDS", "Retention of finished jobs in memory.", least=0, most=_YEAR)
@@ -128,11 +130,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gone_after: Annotated[
         float,
         about(
-            _DATA,
-            "SECONDS",
-            "Time for a disconnected worker to reconnect before its jobs stall.",
-            least=1,
-            most=_YEAR,
+            _DATA, "SECONDS", "Time for a disconnected worker to reconnect before its jobs stall.", least=1, most=_YEAR
         ),
     ] = 15.0
     lost_after: Annotated[
@@ -147,12 +145,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 600.0
 
     allow_host: Annotated[
-        tuple[str, ...],
-        about(_ACCESS, "HOST", "Additional host name that the server answers to; repeatable.", HOST),
+        tuple[str, ...], about(_ACCESS, "HOST", "Additional host name that the server answers to; repeatable.", HOST)
     ] = ()
     allow_origin: Annotated[
-        tuple[str, ...],
-        about(_ACCESS, "ORIGIN", "Origin of web pages that may use the server; repeatable.", ORIGIN),
+        tuple[str, ...], about(_ACCESS, "ORIGIN", "Origin of web pages that may use the server; repeatable.", ORIGIN)
     ] = ()
     tls_cert: Annotated[str, about(_ACCESS, "FILE", "Certificate chain in PEM; SIGHUP reloads it.", FILE)] = ""
     tls_key: Annotated[str, about(_ACCESS, "FILE", "Private key in PEM, if the certificate file has none.", FILE)] = ""
@@ -219,91 +215,57 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30.0
 
     max_head: Annotated[
-        int, about(_LIMITS, "BYTES", "Maximum size of a request line with its headers.", least=1024, most=_GIB)
+        int, _limit("BYTES", "Maximum size of a request line with its headers.", least=1024, most=_GIB)
     ] = 16_384
-    max_body: Annotated[int, about(_LIMITS, "BYTES", "Maximum size of a request body.", least=1024, most=_GIB)] = (
-        262_144
-    )
-    max_message: Annotated[
-        int, about(_LIMITS, "BYTES", "Maximum size of a WebSocket message.", least=1024, most=_GIB)
-    ] = 65_536
+    max_body: Annotated[int, _limit("BYTES", "Maximum size of a request body.", least=1024, most=_GIB)] = 262_144
+    max_message: Annotated[int, _limit("BYTES", "Maximum size of a WebSocket message.", least=1024, most=_GIB)] = 65_536
     max_fragments: Annotated[
-        int, about(_LIMITS, "N", "Maximum number of fragments of a WebSocket message.", least=1, most=1_000_000)
+        int, _limit("N", "Maximum number of fragments of a WebSocket message.", least=1, most=1_000_000)
     ] = 64
-    max_depth: Annotated[int, about(_LIMITS, "N", "Maximum JSON nesting depth.", least=2, most=500)] = 16
+    max_depth: Annotated[int, _limit("N", "Maximum JSON nesting depth.", least=2, most=500)] = 16
     max_connections: Annotated[
-        int, about(_LIMITS, "N", "Maximum number of connections, and of polling clients.", least=1, most=1_000_000)
+        int, _limit("N", "Maximum number of connections, and of polling clients.", least=1, most=1_000_000)
     ] = 10_000
     max_per_address: Annotated[
         int,
-        about(
-            _LIMITS,
-            "N",
-            "Maximum number of connections per remote address; loopback is exempt.",
-            least=1,
-            most=1_000_000,
-        ),
+        _limit("N", "Maximum number of connections per remote address; loopback is exempt.", least=1, most=1_000_000),
     ] = 256
     max_reports: Annotated[
-        int, about(_LIMITS, "N", "Maximum number of reports per second with one token.", least=1, most=100_000_000)
+        int, _limit("N", "Maximum number of reports per second with one token.", least=1, most=100_000_000)
     ] = 5000
-    max_jobs: Annotated[int, about(_LIMITS, "N", "Maximum number of jobs in memory.", least=1, most=10_000_000)] = (
-        10_000
-    )
+    max_jobs: Annotated[int, _limit("N", "Maximum number of jobs in memory.", least=1, most=10_000_000)] = 10_000
     max_memory: Annotated[
         int,
-        about(
-            _LIMITS,
+        _limit(
             "BYTES",
             "Maximum memory for jobs (three quarters) and recent messages (one quarter).",
             least=2**20,
             most=64 * _GIB,
         ),
     ] = 268_435_456
-    max_phases: Annotated[int, about(_LIMITS, "N", "Maximum number of phases in a job.", least=1, most=MAX_PHASES)] = (
-        MAX_PHASES
-    )
+    max_phases: Annotated[int, _limit("N", "Maximum number of phases in a job.", least=1, most=MAX_PHASES)] = MAX_PHASES
     max_job_bytes: Annotated[
-        int, about(_LIMITS, "BYTES", "Maximum size of a job's photo_info, and of its errors.", least=1024, most=_GIB)
+        int, _limit("BYTES", "Maximum size of a job's photo_info, and of its errors.", least=1024, most=_GIB)
     ] = MAX_KEPT_BYTES
     history: Annotated[
-        int, about(_LIMITS, "N", "Number of messages in memory for clients that resume.", least=0, most=100_000_000)
+        int, _limit("N", "Number of messages in memory for clients that resume.", least=0, most=100_000_000)
     ] = 10_000
     queue: Annotated[
-        int, about(_LIMITS, "N", "Maximum number of messages queued for a subscriber.", least=1, most=10_000_000)
+        int, _limit("N", "Maximum number of messages queued for a subscriber.", least=1, most=10_000_000)
     ] = 1000
     queue_bytes: Annotated[
-        int, about(_LIMITS, "BYTES", "Maximum size of the messages queued for a subscriber.", least=1024, most=_GIB)
+        int, _limit("BYTES", "Maximum size of the messages queued for a subscriber.", least=1024, most=_GIB)
     ] = 8_388_608
     answer_bytes: Annotated[
-        int, about(_LIMITS, "BYTES", "Maximum size of all large answers in flight.", least=4_194_304, most=1024 * _GIB)
+        int, _limit("BYTES", "Maximum size of all large answers in flight.", least=4_194_304, most=1024 * _GIB)
     ] = 67_108_864
-    head_timeout: Annotated[
-        float,
-        about(_LIMITS, "SECONDS", "Time-out of a request line with its headers.", least=0.01, most=_DAY),
-    ] = 5.0
-    auth_timeout: Annotated[
-        float, about(_LIMITS, "SECONDS", "Time for a WebSocket client to send its token.", least=0.01, most=_DAY)
-    ] = 5.0
-    write_timeout: Annotated[
-        float,
-        about(
-            _LIMITS, "SECONDS", "Disconnect a client that reads less than 64 KiB in this time.", least=0.01, most=_DAY
-        ),
-    ] = 10.0
+    head_timeout: Annotated[float, _limit_s("Time-out of a request line with its headers.")] = 5.0
+    auth_timeout: Annotated[float, _limit_s("Time for a WebSocket client to send its token.")] = 5.0
+    write_timeout: Annotated[float, _limit_s("Disconnect a client that reads less than 64 KiB in this time.")] = 10.0
     pong_timeout: Annotated[
-        float,
-        about(
-            _LIMITS,
-            "SECONDS",
-            "Ping interval; disconnect a client that does not answer before the next ping.",
-            least=0.01,
-            most=_DAY,
-        ),
+        float, _limit_s("Ping interval; disconnect a client that does not answer before the next ping.")
     ] = 20.0
-    idle_timeout: Annotated[
-        float, about(_LIMITS, "SECONDS", "Idle time-out between two requests on a connection.", least=0.01, most=_DAY)
-    ] = 65.0
+    idle_timeout: Annotated[float, _limit_s("Idle time-out between two requests on a connection.")] = 65.0
 
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],

@@ -9,10 +9,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from phaseline.model.events import Event
 from phaseline_server.errors import NumberReused
 from phaseline_server.log.batch import OLD_OWNER, ProducerKey
 
-__all__ = ["Numbers", "Producers", "find_recorded"]
+__all__ = ["Numbers", "Producers", "find_recorded", "numbered_by"]
 
 _MOST: Final = 10_000
 
@@ -60,6 +61,13 @@ class Producers(Numbers):
             table.move_to_end(at)  # type: ignore[arg-type]
             if len(table) > _MOST:
                 table.popitem(last=False)
+
+
+def numbered_by(event: Event, owner: str) -> tuple[ProducerKey, int] | None:
+    """Return the producer that numbered an event, and its number; None if it was not numbered."""
+    if event.producer is None or event.producer_seq is None:
+        return None
+    return (owner, event.producer, event.job_id), event.producer_seq
 
 
 def find_recorded(layers: Sequence[Numbers], key: ProducerKey, number: int) -> int | None:

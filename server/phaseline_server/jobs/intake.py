@@ -12,10 +12,8 @@ import trio
 
 from phaseline.errors import PhaselineError, TooMany, UnknownJob
 from phaseline.model.events import (
-    ErrorOccurred,
     Event,
     JobCancelled,
-    JobCompleted,
     JobDismissed,
     JobFailed,
     JobLost,
@@ -23,17 +21,16 @@ from phaseline.model.events import (
     JobQueued,
     JobStalled,
     JobStarted,
-    PhotoInfo,
     Report,
 )
 from phaseline.model.job import Job
 from phaseline.model.snapshot import Moment
 from phaseline.model.states import State
 from phaseline.model.transitions import check
-from phaseline.model.weight import weight
 from phaseline.stream import Message, Position, channels_of
 from phaseline_server.jobs.commit_group import Arrival, Group, Head, Outdated
-from phaseline_server.jobs.deduplication import Producers, find_recorded
+from phaseline_server.jobs.deduplication import Producers, find_recorded, numbered_by
+from phaseline_server.jobs.growth import GROWING, growth_of
 from phaseline_server.jobs.job_table import JobTable
 from phaseline_server.jobs.listener import Listener
 from phaseline_server.jobs.messages import JobMessages
@@ -44,11 +41,7 @@ from phaseline_server.log.batch import ProducerKey
 
 __all__ = ["Intake"]
 
-_encode: Final = msgspec.json.Encoder().encode
-
 _REPORTS: Final = frozenset(get_args(Report))
-_GROWING: Final = (JobQueued, JobStarted, PhotoInfo, ErrorOccurred)
-"""The events that are rejected if memory has no room for their facts."""
 _STOPPING: Final = (JobFailed, JobCancelled, JobStalled, JobLost)
 
 
@@ -179,7 +172,7 @@ class Intake:
         self.check()
         present, worker_of = arrival.present, arrival.worker_of
         worker = None if worker_of is None else worker_of(event)
-        numbered = _numbered(event, arrival.owner)
+        numbered = numbered_by(event, arrival.owner)
         if recorded := self._recorded(numbered):
             return recorded
         group, before = self.gathering, None
@@ -230,12 +223,12 @@ class Intake:
         if isinstance(event, _STOPPING) and not begins:
             is_end = isinstance(event, JobFailed | JobCancelled)
             self._messages.settle(job, then if is_end and not job.state.stopped else job.last_report)
-        if growth := _growth(event):
+        if growth := growth_of(event):
             check(job, event)  # first, so that a rejected report drops no other job
             try:
                 self._make_room(int(begins), growth)
             except TooMany:
-                if isinstance(event, _GROWING):
+                if isinstance(event, GROWING):
                     raise  # an end is always accepted: the job may be dropped then
         before = 0 if begins else job.weight
         durations = job.apply(event, then)
@@ -297,25 +290,3 @@ class Intake:
         while (first := self._jobs.over_first(coming, growth, stays)) is not None:
             self._jobs.forget(first)
             self._messages.forget(first)
-
-
-def _numbered(event: Event, owner: str) -> tuple[ProducerKey, int] | None:
-    """Return the producer that numbered an event, and its number; None if it was not numbered."""
-    if event.producer is None or event.producer_seq is None:
-        return None
-    return (owner, event.producer, event.job_id), event.producer_seq
-
-
-def _growth(event: Event) -> int:
-    """Return how much more memory a job takes with `event`, in bytes; replaced facts are not subtracted."""
-    match event:
-        case JobStarted() | JobQueued():
-            return Job.weight_of_start(event)
-        case PhotoInfo():
-            return weight(_encode(event.data))
-        case ErrorOccurred():
-            return weight(_encode(event))
-        case JobCompleted() | JobFailed():
-            return weight(_encode(event.result))
-        case _:
-            return 0
