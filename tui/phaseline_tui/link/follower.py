@@ -17,15 +17,14 @@ from phaseline_tui.link.handshake import shake_hands, subscribe, while_open
 from phaseline_tui.link.http import send_request
 from phaseline_tui.link.log_claim import LogClaim
 from phaseline_tui.link.polling import PollingSession
+from phaseline_tui.link.receiver import Receiver
 from phaseline_tui.link.silence import Silence
-from phaseline_tui.link.snapshots import received_frames
 from phaseline_tui.link.ssh import Forward, open_forward
 from phaseline_tui.link.streams import Dialer, Stream
 from phaseline_tui.model import failures
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.connection import LinkState, LinkStatus, Reply
 from phaseline_tui.model.failures import LinkError
-from phaseline_tui.model.frames import SNAPSHOTS, Pong, Problem
 
 __all__ = ["Follower"]
 
@@ -68,7 +67,7 @@ class Follower:
         self._forward: Forward | None = None
         self._silence = Silence(dialer.timing, self._note_stale, self._drop)
         self._claim = LogClaim(self, {} if logs is None else logs)
-        self._snapshot_pending = False  # the first snapshot of this connection
+        self._receiver = Receiver(self.buffer)
 
     def retry(self) -> None:
         """Reconnect at once if the connection is lost or stale."""
@@ -279,7 +278,7 @@ class Follower:
         """Begin to receive from a server that uses `protocol`."""
         if protocol != PROTOCOL:
             raise failures.wrong_protocol(self.server, protocol)
-        self._snapshot_pending = True
+        self._receiver.begin()
         since = self._silence.end()
         self._set_status(LinkStatus(LinkState.CONNECTED, self._claim.notice, since, polling=polling))
 
@@ -304,21 +303,11 @@ class Follower:
         self._step.cancel()
 
     async def _take(self, data: str | bytes) -> None:
-        """Decode a text frame and add its messages to the buffer."""
+        """Add the messages of a text frame to the buffer."""
         now = self._silence.end()
-        buffer = self.buffer
         if self._status.state is LinkState.STALE:
             self._set_status(LinkStatus(LinkState.CONNECTED, since=now, polling=self._status.polling))
-        frames, ignored = await received_frames(data, now, buffer.origin)
-        buffer.ignored += ignored
-        buffer.count(len(frames), len(data))
-        kinds = set(map(type, frames))
-        for frame in frames if Problem in kinds else ():
-            if isinstance(frame, Problem):
-                self._credentials.check(frame)
-        buffer.add(frames if Pong not in kinds else [frame for frame in frames if not isinstance(frame, Pong)])
-        first_snapshot = self._snapshot_pending and not SNAPSHOTS.isdisjoint(kinds)
-        self._snapshot_pending = self._snapshot_pending and not first_snapshot
+        first_snapshot = await self._receiver.take(data, now, self._credentials)
         self._wake(urgent=first_snapshot)
 
     def _set_status(self, status: LinkStatus) -> None:
