@@ -43,7 +43,7 @@ def test_the_server_answers_words_states_and_a_known_host() -> None:
     assert asked("failed")["state"] == "failed"
     assert asked("state:fail")["state"] == "failed"
     assert asked("!done")["state"] == "failed,cancelled,lost"
-    assert asked("state:all")["state"] == "completed,failed,cancelled,lost,stalled,active,queued"
+    assert asked("state:all")["state"] == "queued,active,stalled,completed,failed,cancelled,lost"
     assert asked("host:box2", ("box1", "box2"))["host"] == "box2"
     assert "host" not in asked("host:box", ("box1", "box2"))
     assert asked("workflow:ren")["q"] == "ren"

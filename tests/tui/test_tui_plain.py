@@ -28,7 +28,7 @@ def test_the_first_lines_show_the_counts_and_the_active_jobs() -> None:
     lines = report().apply([connected(many_jobs())], SCENE)
     assert lines[:2] == [
         "18:38:02 connected (box)",
-        "18:38:02 25 jobs known: 6 active, 1 stalled, 1 lost, 14 done, 2 failed, 1 cancelled",
+        "18:38:02 25 jobs known: 6 active, 1 stalled, 14 done, 2 failed, 1 cancelled, 1 lost",
     ]
     assert "18:38:02 IMG_0044.CR3: stalled in exporting at 85%, silent for 31s" in lines
     assert any("phase 5 of 8, image_wait, 67%, done at 18:38, in 10s (6–14s), layer 7 of 9" in line for line in lines)
