@@ -94,22 +94,10 @@ def header(  # noqa: PLR0913 (what the line shows)
     word = _LINK_WORDS.get(status.state, status.state.value)
     if status.polling and status.state is LinkState.CONNECTED:
         word = "connected by polling"
-    bare = short.partition("://")[2] or short or url.partition("://")[2] or url
     time = clock_time(scene.wall, scene.local, scene.wall, seconds=True)
     left: Line = ()
     right: Line = ()
-    # If the line is too short, drop the least important parts first.
-    for brand, server, show_link, detail, show_time in (
-        (" phaseline  ", url, True, _FULL, True),
-        *(((" phaseline  ", url, False, _FULL, True),) if short not in {"", url} else ()),
-        (" phaseline  ", bare, True, _FULL, True),
-        (" phaseline  ", bare, False, _FULL, True),
-        (" phaseline  ", bare, False, _SHORT, True),
-        (" ", bare, False, _SHORT, True),
-        (" ", bare, False, _SHORT, False),
-        (" ", bare, False, _SHORTEST, True),
-        (" ", bare, False, _SHORTEST, False),
-    ):
+    for brand, server, show_link, detail, show_time in _variants(url, short):
         left = ((brand, "title"), (f"{mark} ", style), (server, "text"))
         if show_link:
             left = (*left, (f" {word}", "muted" if status.state is LinkState.CONNECTED else style))
@@ -125,6 +113,25 @@ def header(  # noqa: PLR0913 (what the line shows)
         if width_of(left) + width_of(right) < width:
             break
     return join(left, right, width)
+
+
+def _variants(url: str, short: str) -> tuple[tuple[str, str, bool, int, bool], ...]:
+    """Return the header's brand and server, and whether to show the link, which details, and the time.
+
+    Each variant drops the least important part of the one before, for a line that is too short for it.
+    """
+    bare = short.partition("://")[2] or short or url.partition("://")[2] or url
+    return (
+        (" phaseline  ", url, True, _FULL, True),
+        *(((" phaseline  ", url, False, _FULL, True),) if short not in {"", url} else ()),
+        (" phaseline  ", bare, True, _FULL, True),
+        (" phaseline  ", bare, False, _FULL, True),
+        (" phaseline  ", bare, False, _SHORT, True),
+        (" ", bare, False, _SHORT, True),
+        (" ", bare, False, _SHORT, False),
+        (" ", bare, False, _SHORTEST, True),
+        (" ", bare, False, _SHORTEST, False),
+    )
 
 
 def _forecast(totals: Totals, scene: Scene, free: list[Span], *, show_rate: bool) -> list[Span]:

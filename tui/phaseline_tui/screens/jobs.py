@@ -113,13 +113,23 @@ class JobsScreen(ViewScreen):
 
     def tick(self) -> None:
         """Redraw everything for the current time."""
-        app = self.owner
-        server = app.servers[0]
-        width = self.size.width
+        self._list.several_hosts = self.owner.data.totals.hosts > 1
+        self._show_head()
+        self._show_keys()
+        self._show_empty()
+        self._list.update_lines()  # before the titles, because it may change the columns
+        state = self.owner.state
+        order = state.order
+        titles = heading(self._list.columns, order.column, reverse=order.reverse)
+        head = ((" ", ""), *titles) if state.visible and self._list.size.width else ()
+        self._heading.show([head])
+        self._show_detail()
+
+    def _show_head(self) -> None:
+        """Show the totals of all jobs, and problems of the connection."""
+        app, width = self.owner, self.size.width
         data = app.data
         live = data.live_scene()
-        totals = data.totals
-        self._list.several_hosts = totals.hosts > 1
         self._head.show(
             [
                 chrome.header(
@@ -128,7 +138,7 @@ class JobsScreen(ViewScreen):
                     app.state.counts,
                     width,
                     live,
-                    totals=totals,
+                    totals=data.totals,
                     short=data.servers_name,
                     paused=data.paused,
                     box=app.box(),
@@ -136,9 +146,12 @@ class JobsScreen(ViewScreen):
                 )
             ]
         )
-        state = app.state
-        cut = [chrome.cut_notice(width)] if state.cut else []
+        cut = [chrome.cut_notice(width)] if app.state.cut else []
         self._trouble.show([*chrome.trouble(data.status, width, live), *cut])
+
+    def _show_keys(self) -> None:
+        """Show the keys that apply where the focus is."""
+        state = self.owner.state
         shown, total = len(state.visible), len(state.jobs)
         where: chrome.Place = "list"
         if self._filter.has_focus:
@@ -146,27 +159,23 @@ class JobsScreen(ViewScreen):
         elif self._detail.has_focus:
             where = "page" if self._panes.has_class("-instead") else "detail"
         self._keys.show(
-            [chrome.keys(width, state.filter.text, shown, total, where=where, problem=state.filter.problem)]
+            [chrome.keys(self.size.width, state.filter.text, shown, total, where=where, problem=state.filter.problem)]
         )
-        notice_width = self._list.size.width
-        if not state.visible and notice_width:
+
+    def _show_empty(self) -> None:
+        """Show why the list is empty, if it is."""
+        app, state, width = self.owner, self.owner.state, self._list.size.width
+        if not state.visible and width:
             self._list.show_notice(
                 chrome.empty(
-                    server.url,
-                    data.status,
-                    notice_width,
+                    app.servers[0].url,
+                    app.data.status,
+                    width,
                     synced=bool(state.synced),
                     filter_text=state.filter.text if state.jobs else "",
                     filter_hint=state.filter.problem or state.filter.hint,
                 )
             )
-        self._list.update_lines()  # before the titles, because it may change the columns
-        list_width = self._list.size.width
-        order = state.order
-        titles = heading(self._list.columns, order.column, reverse=order.reverse)
-        head = ((" ", ""), *titles) if state.visible and list_width else ()
-        self._heading.show([head])
-        self._show_detail()
 
     def _show_detail(self) -> None:
         if self._detail.display:
