@@ -43,9 +43,9 @@ def list_command(
 ) -> None:
     """List the stored jobs: unfinished jobs first, then the others, newest end first.
 
-    The WORDs are a filter, as in the terminal view: all must match, ! negates a word, field: limits it to a field, /…/
-    is a regular expression, "…" a text with spaces. A word without a field is a state, or part of a name, id,
-    workflow, series or host.
+    The WORDs are a filter, as in the terminal view. A job must match all of them. ! before a word excludes the jobs
+    that match it. field: searches one field, /…/ is a regular expression, and "…" is a text with spaces. A word without
+    a field is a state, or part of a name, id, workflow, series or host.
 
     \b
         phaseline list render '!done'

@@ -37,7 +37,7 @@ def queue_command() -> None:
 @queue_command.command("add", context_settings={"allow_interspersed_args": False})
 @_QUEUE
 @click.option(
-    "--slots", type=click.IntRange(1), metavar="N", help="Jobs of the queue that run at a time. [as before, or 1]"
+    "--slots", type=click.IntRange(1), metavar="N", help="Jobs of the queue that run at a time. [unchanged, at first 1]"
 )
 @click.option("--priority", type=int, default=0, metavar="N", help="A higher number starts first. [0]")
 @click.option(
@@ -246,7 +246,7 @@ def _follow(job_id: str, queue: str | None) -> None:
 @click.option("--failed", is_flag=True, help="All jobs that failed.")
 @click.argument("job_ids", nargs=-1, metavar="[ID...]")
 def _restart(job_ids: tuple[str, ...], *, failed: bool, queue: str | None) -> None:
-    """Queue ended jobs again, at the end, with those that were cancelled because of them."""
+    """Queue ended jobs again, behind all others. Jobs that were cancelled because of them follow."""
     if not job_ids and not failed:
         raise click.UsageError("no job: name its ID, or use --failed")
     stores = _stores(queue)

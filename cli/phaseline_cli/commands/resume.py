@@ -12,7 +12,7 @@ from phaseline_cli.commands.options import JOB, job_id_of, server_options, text_
 @click.option("-q", "--quiet", is_flag=True, help="Print no notes.")
 @server_options
 def resume_command(job_id: str, *, message: str, url: str | None, quiet: bool) -> None:
-    """Order a job's worker to go on with a paused job.
+    """Order a job's worker to continue a paused job.
 
     \b
         phaseline resume shot-13

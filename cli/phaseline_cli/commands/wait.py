@@ -63,8 +63,8 @@ def wait_command(
 ) -> None:
     """Wait until the jobs meet a condition; by default, until they are done.
 
-    Prints the id of each job that meets it, and reports jobs that can no longer meet it on standard error. Without an
-    ID, the job is that in PROGRESS_JOB. The command does not poll, and resumes a lost connection.
+    Prints the id of each job that meets it. Names the jobs that can no longer meet it on standard error. Without an ID,
+    the job is that in PROGRESS_JOB. The command does not poll, and resumes a lost connection.
 
     \b
         phaseline wait shot-13 --timeout 2h && echo done
@@ -72,7 +72,7 @@ def wait_command(
         phaseline wait --box "$(hostname)" --queue gpu && poweroff
 
     \b
-    Exit code, of the first job that did not meet the condition:
+    Exit code of the first job that did not meet the condition:
       0  met            3  the job was cancelled    7    no server answers
       1  the job ended  5  no such job              124  time-out
          without it     6  it stalled or is lost

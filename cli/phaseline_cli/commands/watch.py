@@ -156,18 +156,19 @@ def _server_command(name: str, port: int, text: str) -> click.Command:
 comfyui_command: Final = _server_command(
     "comfyui",
     8188,
-    """Report each prompt of the ComfyUI server at URL as a job: its place in the queue, its nodes, and its end.
+    """Report each prompt of the ComfyUI server at URL as a job.
 
-    ComfyUI sends the progress of nodes only to the client that sent the prompt, or to all if that client gave no id. Of
-    other prompts, the beginning and the end are reported.
+    A job shows the prompt's place in the queue, its nodes, and its end. ComfyUI sends the progress of nodes only to the
+    client that sent the prompt, unless that client gave no id. For prompts of other clients, a job only shows its place
+    in the queue, start and end.
     """,
 )
 a1111_command: Final = _server_command(
     "a1111",
     7860,
-    """Report each generation of the Stable Diffusion web UI at URL as a job: its images, its steps, and its end.
+    """Report each generation of the Stable Diffusion web UI at URL as a job.
 
-    The web UI has to be started with --api.
+    A job shows its images, its steps, and its end. Start the web UI with --api.
     """,
 )
 

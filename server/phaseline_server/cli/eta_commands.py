@@ -42,11 +42,14 @@ def eta_report(call: Given) -> None:
 
     It scores the last 200 runs in the journal of the data directory.
 
-    error: median error of the estimated time remaining, as a percentage of the run's duration. in band: how often the
-    true value was between the low and the high estimate (target: 80 %). ema: the error of moving averages.
+    \b
+    error    median error of the remaining time, as a percentage of the run's length
+    in band  how often the true value was between the low and the high estimate;
+             the target is 80 %
+    ema      the error of moving averages
 
-    A second table has the forecasts of when each host and queue is free, for the batches of jobs that completed.
-    """
+    A second table has the forecasts of when each host and queue was free, for the batches of jobs that completed.
+    """  # noqa: D301 - click reads the backspace
     from phaseline_server.learning.learned_boxes import read_boxes  # noqa: PLC0415
     from phaseline_server.learning.scores import read_scores  # noqa: PLC0415
     from phaseline_server.log.sqlite import read_history  # noqa: PLC0415 (`--help` needs none of it)
@@ -82,8 +85,8 @@ def eta_backtest(call: Given, source: Path | None, engines: tuple[str, ...]) -> 
     TRACES is a file of JSON lines or a folder of such files. JOURNAL is a data directory or its journal.sqlite3; the
     default is --data-dir. The engine estimates each run at 20 moments, and learns from it only after its end.
 
-    If runs waited in queues, a second table has the forecasts of when their host is free. off by 2: the share of
-    forecasts that are off by more than a factor of two.
+    If runs waited in queues, a second table has the forecasts of when their host is free. Its column "off by 2" is the
+    share of forecasts that are off by more than a factor of two.
     """
     from phaseline.eta.backtest import Ema, replay, score  # noqa: PLC0415 (numpy)
     from phaseline.eta.box_replay import replay_boxes, score_boxes  # noqa: PLC0415

@@ -112,7 +112,7 @@ class _Merge:
             if settings.follow and settings.log != SQLITE:
                 self.problems.append(
                     f"follow (from {self.sources['follow']}) is set, and so is log (from {self.sources['log']}); "
-                    "allowed: one of them, as a mirror has its own copy of the log"
+                    "allowed: one of them, as a mirror has a copy of its own"
                 )
             if not self.problems:
                 return Configuration(settings, self.sources)

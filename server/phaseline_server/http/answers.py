@@ -48,7 +48,10 @@ class Taken(msgspec.Struct, kw_only=True):
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """The outcome of one report in a batch: its `seq`, or an error and its code; the others as for one report."""
+    """The outcome of one report in a batch: its `seq`, or an error and its code.
+
+    The other fields are those of the answer to one report.
+    """
 
     success: bool
     seq: int | msgspec.UnsetType = msgspec.UNSET

@@ -85,7 +85,7 @@ class Published(msgspec.Struct, kw_only=True):
 class Ticket(msgspec.Struct, kw_only=True):
     """A ticket that replaces the sent token once, within `expires_seconds`.
 
-    The other fields describe the token: its scope, its job prefix, and of a link the only job that it shows.
+    The other fields describe the token: its scope, its job prefix, and for a link, the only job that it shows.
     """
 
     success: Literal[True]
