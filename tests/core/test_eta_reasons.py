@@ -60,6 +60,18 @@ def test_reported_progress_is_a_reason(watched: Watched) -> None:
     assert watched.say(90, 8) == "the worker reports setup 25 % done after 8.0 s: +28 s"
 
 
+def test_progress_within_the_first_second_is_reported_without_its_time(watched: Watched) -> None:
+    watched.enter("setup", 0.4, 54)
+    assert watched.say(90, 0.4) == "the worker reports setup 54 % done: +20 s"
+
+
+def test_a_change_of_less_than_a_second_has_no_reason(watched: Watched) -> None:
+    watched.enter("image_wait", 10)
+    assert watched.say(2, 66) == "image_wait started: -2.0 s"
+    assert watched.say(1.1, 66) is None
+    assert watched.say(0.5, 66) == "image_wait continues: -1.5 s"
+
+
 def test_a_skipped_phase_is_a_reason(watched: Watched) -> None:
     watched.enter("annotate", 10)
     assert watched.say(10, 10) == "image_wait was skipped: -50 s"

@@ -16,8 +16,10 @@ MAX_REASONS: Final = 5
 _SHARE: Final = 0.1
 _NS_PER_MS: Final = 1e6
 _NS_PER_SECOND: Final = 1e9
-# A smaller change is rounding.
-_LEAST_NS: Final = 50_000_000
+# Clients show times in seconds, so a smaller change says nothing.
+_LEAST_NS: Final = 1_000_000_000
+# A shorter time before a mark says nothing.
+_SHORT_MS: Final = 1000
 # Ratios to the usual time from which a phase, or the run so far, is called slow or quick.
 _SLOW: Final = 1.15
 _QUICK: Final = 0.87
@@ -129,7 +131,9 @@ def _slow(after: Observed, usual_ns: Mapping[str, int]) -> str | None:
 def _marked(before: Observed, after: Observed) -> str | None:
     if after.mark is None or after.mark[1] == (before.mark or (0, 0))[1]:
         return None
-    return f"the worker reports {after.current} {100 * after.mark[1]:.0f} % done after {_length(after.mark[0])}"
+    spent_ms, share = after.mark
+    spent = f" after {_length(spent_ms)}" if spent_ms >= _SHORT_MS else ""
+    return f"the worker reports {after.current} {100 * share:.0f} % done{spent}"
 
 
 def _ended(fresh: Sequence[Step], usual_ns: Mapping[str, int], *, later: bool) -> str | None:
