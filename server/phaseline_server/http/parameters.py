@@ -17,8 +17,7 @@ _ACK: Final = "The `ack` of the last answer, or a position: <epoch>/<seq>."
 Ack = Annotated[str, Meta(pattern=r"^([^/]{1,100}/)?[0-9]{1,15}$", description=_ACK)]
 _ANY_STATE: Final = "|".join(STATE_WORDS)
 _STATES: Final = (
-    f"States, separated by commas: {', '.join(STATE_WORDS)}; "
-    "active includes stalled, failed includes lost and cancelled."
+    f"States, separated by commas: {', '.join(STATE_WORDS)}; active includes stalled, failed includes lost."
 )
 States = Annotated[str, Meta(pattern=f"^({_ANY_STATE})(,({_ANY_STATE})){{0,9}}$", description=_STATES)]
 Search = Annotated[

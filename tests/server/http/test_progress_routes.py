@@ -142,6 +142,16 @@ async def test_jobs_are_listed_by_state_and_page_by_page(tmp_path: Path) -> None
         assert (await client.get("/progress/jobs?limit=0")).status_code == 422
 
 
+async def test_a_cancelled_job_is_not_listed_as_failed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        await client.post("/progress/batch", json=[{"type": "job_started", "job_id": each} for each in ("a", "b")])
+        await client.post("/progress/batch", json=[{"type": "job_cancelled", "job_id": "a"}])
+        await post(client, "complete", job_id="b", success=False)
+        for state, expected in (("failed", "b"), ("cancelled", "a")):
+            [job] = (await client.get(f"/progress/jobs?state={state}")).json()["jobs"]
+            assert (job["job_id"], job["state"]) == (expected, state)
+
+
 async def test_lists_omit_large_facts_and_name_them(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         facts = {"file_name": "a.jpg", "embedding": "x" * 100_000, "iso": 800}

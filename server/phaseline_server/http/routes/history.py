@@ -27,7 +27,7 @@ _WEEK_NS: Final = 7 * 24 * 3600 * 10**9
 _GROUPS: Final = {
     "active": {state for state in State if state.at_work},
     "done": {State.COMPLETED},
-    "failed": {state for state in State if state.bad} | {State.CANCELLED},
+    "failed": {state for state in State if state.bad},
     "all": set(State),
 }
 STATE_WORDS: Final = {str(state): {state} for state in STATES} | _GROUPS

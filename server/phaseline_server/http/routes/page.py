@@ -16,6 +16,7 @@ import trio
 from quart import Response, request, stream_template
 
 from phaseline.model.job import Job
+from phaseline.model.snapshot import State
 from phaseline.wire import JobStatus
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.errors import UnknownPath
@@ -131,7 +132,9 @@ def _totals(jobs: Sequence[Job]) -> str:
     counts = Counter(job.state for job in jobs)
     failed = sum(count for state, count in counts.items() if state.bad)
     active = sum(count for state, count in counts.items() if state.at_work)
-    return f"{active} active · {len(jobs) - active - failed} done · {failed} failed"
+    rest = ((State.QUEUED, "queued"), (State.CANCELLED, "cancelled"))
+    others = "".join(f" · {counts[state]} {word}" for state, word in rest if counts[state])
+    return f"{active} active · {counts[State.COMPLETED]} done · {failed} failed{others}"
 
 
 def _phase(job: JobStatus) -> str:
