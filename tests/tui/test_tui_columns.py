@@ -17,7 +17,7 @@ from phaseline_tui.drawing.scene import Scene
 from phaseline_tui.model.address import ServerAddress
 from phaseline_tui.model.amounts import count_words, rate_words
 from phaseline_tui.model.jobs import JobView, State
-from phaseline_tui.model.shown import percent_shown
+from phaseline_tui.model.shown import percent_shown, percent_words, shares_shown
 from phaseline_tui.model.state import ViewState
 from phaseline_tui.model.twins import mark_twins
 from tests.support.tui_jobs import FixedClock, at, connected, many_jobs, odd_jobs, photo_job, snapshot
@@ -218,3 +218,10 @@ def test_a_list_of_jobs_with_one_name_is_labeled_when_a_second_one_starts() -> N
             assert "same.jpg box2" in text_of(app)
 
     asyncio.run(test())
+
+
+@pytest.mark.parametrize(("seconds", "words", "bar"), [(0.3, "—", 0.0), (30.0, "99%", 99.0)])
+def test_a_job_that_failed_at_once_shows_no_percent(seconds: float, words: str, bar: float) -> None:
+    ended = {"state": "failed", "percent": 99.0, "elapsed_seconds": seconds, "completed_at": at(5)}
+    [job] = jobs(photo_job("j", "a.jpg", 2) | ended)
+    assert (percent_words(job, 1000.0), shares_shown(job, 1000.0).percent) == (words, bar)

@@ -14,6 +14,9 @@ __all__ = ["percent_shown", "percent_words", "shares_shown"]
 _APART: Final = 20.0
 """Difference in percent from which the share of the estimate replaces the server's percent."""
 
+_SHORT_S: Final = 1.0
+"""Length in seconds of a failed or cancelled job from which its percent says something."""
+
 _MOST: Final = 99.9
 """Percent that a job at work shows at most."""
 
@@ -35,8 +38,10 @@ def percent_shown(job: JobView, now: float) -> tuple[float, bool]:
 
 
 def percent_words(job: JobView, now: float) -> str:
-    """Return the percent in words: `42%`, `~42%` of an estimate, or a dash as long as nothing is known."""
+    """Return the percent in words: `42%`, `~42%` of an estimate, or a dash as long as it says nothing."""
     if job.percent <= 0 and job.remaining is None and not job.over:
+        return UNKNOWN
+    if _too_short(job, now):
         return UNKNOWN
     percent, estimated = percent_shown(job, now)
     return f"{'~' if estimated else ''}{int(percent)}%"
@@ -44,5 +49,12 @@ def percent_words(job: JobView, now: float) -> str:
 
 def shares_shown(job: JobView, now: float) -> Shares:
     """Return the boundaries of the parts of the bar, for `percent_shown`."""
+    if _too_short(job, now):
+        return Shares(0.0, 0.0, 0.0)
     percent, estimated = percent_shown(job, now)
     return Shares(0.0, percent, percent) if estimated else job.shares_at(now)
+
+
+def _too_short(job: JobView, now: float) -> bool:
+    """Return whether a job ended early, within its first second: its percent then measures how fast it failed."""
+    return job.state in {State.FAILED, State.CANCELLED} and job.elapsed_at(now) < _SHORT_S
