@@ -2,22 +2,23 @@
 
 import { ApiError, address, get, jobPath, readsAll } from "./api.js";
 import { h, setText } from "./dom.js";
-import { about, band, clean, clock, spent } from "./format.js";
+import { UNKNOWN, about, band, clean, clock, spent } from "./format.js";
 import { BOXES, SERVERS, WORDS } from "./words.js";
 
 const READ_MS = 3000;
 const SHOWN = 3; // jobs of a machine
 const OLD_S = 60; // a load this old is no longer the present one
 const MOST = 1000;
+const FULL = 0.95;
 
 /** @param {number | null} bytes */
 const gib = (bytes) => (bytes === null ? "—" : (bytes / 2 ** 30).toFixed(bytes < 10 * 2 ** 30 ? 1 : 0));
 
-/** A number of a whole as a bar and as text. @param {number | null} share @param {string} text */
-function meter(share, text) {
+/** A number of a whole as a bar and as text; a full one may be a problem. @param {number | null} share @param {string} text @param {boolean} [problem] */
+function meter(share, text, problem = true) {
   const bar = h("i", {});
   if (share !== null) bar.style.width = `${Math.min(100, 100 * share).toFixed(0)}%`;
-  return h("div", { class: `meter${share !== null && share > 0.95 ? " full" : ""}` }, h("span", { class: "track" }, bar), h("span", {}, text));
+  return h("div", { class: `meter${problem && share !== null && share > FULL ? " full" : ""}` }, h("span", { class: "track" }, bar), h("span", {}, text));
 }
 
 export class BoxesView {
@@ -108,7 +109,7 @@ export class BoxesView {
 
   /** @param {any} job */
   #job(job) {
-    return h("div", { class: job.state }, h("span", { class: "percent" }, `${Math.floor(job.percent)} %`), h("a", { href: address(jobPath(job.job_id)).href, title: clean(job.name), "data-page": "" }, clean(job.name || job.job_id)));
+    return h("div", { class: job.state }, h("span", { class: "percent" }, job.percent > 0 ? `${Math.floor(job.percent)} %` : UNKNOWN), h("a", { href: address(jobPath(job.job_id)).href, dir: "auto", title: clean(job.name), "data-page": "" }, clean(job.name || job.job_id)));
   }
 }
 
@@ -117,7 +118,7 @@ const cell = (column, value) => h("td", { "data-label": BOXES.columns[column], c
 
 /** @param {any} device */
 const gpu = (device) =>
-  meter(device.use === null ? null : device.use / 100, `${device.use === null ? "—" : `${Math.round(device.use)} %`}${device.memory_total ? ` · ${gib(device.memory_used)}/${gib(device.memory_total)} GiB` : ""}`);
+  meter(device.use === null ? null : device.use / 100, `${device.use === null ? "—" : `${Math.round(device.use)} %`}${device.memory_total ? ` · ${gib(device.memory_used)}/${gib(device.memory_total)} GiB` : ""}`, false);
 
 /** When one queue of a host is free. @param {any} box */
 function free(box) {

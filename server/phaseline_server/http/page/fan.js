@@ -3,7 +3,7 @@
 import { get, statusPath } from "./api.js";
 import { stepOf, tick } from "./chart.js";
 import { h, svg } from "./dom.js";
-import { about } from "./format.js";
+import { about, duration } from "./format.js";
 import { FAN } from "./words.js";
 
 /** @typedef {{at: number, mid: number, low: number, high: number}} Point Seconds since the start: the time, and the ends that were expected then. */
@@ -50,7 +50,7 @@ export function fan(points, end, width) {
   }
   drawn.append(
     svg("text", { x: MARGIN.left, y: HEIGHT - 5 }, "0"),
-    svg("text", { x: right, y: HEIGHT - 5, "text-anchor": "end" }, about(whole)),
+    svg("text", { x: right, y: HEIGHT - 5, "text-anchor": "end" }, duration(whole)),
     svg("path", { class: "range", d: `M${path(points, (point) => point.low)}L${path([...points].reverse(), (point) => point.high)}Z` }),
     svg("path", { class: "passed", d: `M${x(0)},${y(0)}L${x(whole)},${y(whole)}` }),
     svg("path", { class: "mid", d: `M${path(points, (point) => point.mid)}${end === null ? "" : `L${x(end)},${y(end)}`}` }),

@@ -106,15 +106,23 @@ export function number(value) {
   return rounded.toLocaleString("en").replaceAll(",", "\u202f");
 }
 
+const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+const LONG = 10_000;
+
+/** @param {number} value A number from which a narrow column would cut the end: `172k`. */
+const brief = (value) => COMPACT.format(value).replace("K", "k");
+
 /**
  * What is done of a whole: `74/240 frames`; "" if the worker does not count.
  * @param {number | null} done
  * @param {number | null} total
  * @param {string} unit
+ * @param {boolean} [narrow] Whether to shorten large numbers: `71k/173k frames`.
  */
-export function count(done, total, unit) {
+export function count(done, total, unit, narrow) {
   if (done === null) return "";
-  return `${number(done)}${total === null ? "" : `/${number(total)}`}${unit ? ` ${unit}` : ""}`;
+  const text = narrow && Math.max(done, total ?? 0) >= LONG ? brief : number;
+  return `${text(done)}${total === null ? "" : `/${text(total)}`}${unit ? ` ${unit}` : ""}`;
 }
 
 /**

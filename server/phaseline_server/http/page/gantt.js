@@ -51,8 +51,10 @@ function words(bar, over) {
 /**
  * @param {Bar} bar
  * @param {number} scale Units of the picture in a second.
+ * @param {boolean} over Whether the job has ended, so that no phase is still to come.
  */
-function strip(bar, scale) {
+function strip(bar, scale, over) {
+  if (over && bar.state === "pending") return null;
   const x = bar.offset * scale;
   /** @param {number} seconds */
   const wide = (seconds) => Math.max(2, Math.min(seconds * scale, WIDTH - x));
@@ -77,12 +79,12 @@ function strip(bar, scale) {
  */
 export function gantt(bars, elapsed, remaining, over) {
   const own = elapsed + Math.max(0, remaining ?? 0);
-  const ends = bars.map((bar) => bar.offset + Math.max(bar.spent, bar.usual ?? 0, bar.p90 ?? 0));
+  const ends = bars.filter((bar) => !over || bar.state !== "pending").map((bar) => bar.offset + Math.max(bar.spent, bar.usual ?? 0, bar.p90 ?? 0));
   const whole = Math.max(0.001, own, Math.min(own > 0 ? MOST * own : Infinity, ...[Math.max(0, ...ends)]));
   return h(
     "ol",
     { class: "gantt" },
     ...bars.map((bar) =>
-      h("li", { class: bar.state }, h("span", { class: "phase-name", title: bar.name }, bar.name), strip(bar, WIDTH / whole), h("span", { class: "times" }, words(bar, over)))),
+      h("li", { class: bar.state }, h("span", { class: "phase-name", title: bar.name }, bar.name), strip(bar, WIDTH / whole, over), h("span", { class: "times" }, words(bar, over)))),
   );
 }

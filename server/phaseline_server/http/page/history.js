@@ -16,6 +16,7 @@ import { HISTORY, WORDS } from "./words.js";
 
 const TYPING_MS = 300;
 const ENDED = "completed,failed,cancelled,lost";
+const COMPARED = "completed,failed"; // the length of a cancelled run means nothing
 const STATE_WORDS = new Set(Object.entries(STATES).flatMap(([name, { word }]) => [name, word]));
 const PAGE = 200;
 const CHART = 1000;
@@ -173,7 +174,7 @@ export class HistoryView {
     const range = RANGES[kept.range];
     const round = this.round;
     try {
-      const page = await get("progress/jobs", { workflow: line.workflow, series: line.series, state: ENDED, since: range?.since, until: range?.until, limit: CHART });
+      const page = await get("progress/jobs", { workflow: line.workflow, series: line.series, state: COMPARED, since: range?.since, until: range?.until, limit: CHART });
       if (round !== this.round || kept.chosen !== keyOf(line)) return;
       const jobs = page.jobs.filter((/** @type {any} */ job) => job.series === line.series && !job.cache_hit).map((/** @type {any} */ job) => jobOf(job, 0, 0));
       const runs = jobs.filter((/** @type {Job} */ job) => job.ended !== null)

@@ -2,17 +2,17 @@
 
 import { ApiError, address, get, hasToken, isLink, post, readsAll, shown, statusPath } from "./api.js";
 import { h, setText } from "./dom.js";
-import { about, band, change, clean, clock, count, duration, moment, rate, spent, valueText } from "./format.js";
+import { change, clean, clock, duration, moment, valueText } from "./format.js";
 import { isWatched, watch } from "./alerts.js";
 import { Fan } from "./fan.js";
 import { barsOf, gantt, quantile } from "./gantt.js";
 import { Orders } from "./orders.js";
 import { Sharing } from "./sharing.js";
 import { Output } from "./output.js";
-import { barOf, nameOf, percentOf, sourceOf } from "./row.js";
-import { factsOf } from "./states.js";
-import { elapsedAt, isOver, isRunning, jobOf, remainingAt, wallOf } from "./store.js";
-import { JOB, ORDERS, WORDS } from "./words.js";
+import { Head } from "./head.js";
+import { nameOf } from "./row.js";
+import { elapsedAt, isOver, isRunning, jobOf, wallOf } from "./store.js";
+import { JOB, WORDS } from "./words.js";
 
 /** @typedef {import("./store.js").Job} Job */
 
@@ -40,7 +40,7 @@ export class JobView {
     /** @type {Map<string, number>} */
     this.p90 = new Map();
     this.picture = "";
-    this.head = h("div", { class: "job-head" });
+    this.head = new Head();
     this.phases = h("section", {});
     this.side = h("div", { class: "facts" });
     this.estimate = h("section", {});
@@ -53,8 +53,8 @@ export class JobView {
     this.sharing = new Sharing(id);
     this.note = h("p", { class: "note", role: "status" }, WORDS.connecting);
     this.element = h("article", { class: "job-page" },
-      isLink ? null : h("p", {}, h("a", { href: address("").href, "data-page": "", onclick: (/** @type {Event} */ event) => this.#back(event) }, JOB.back)),
-      this.head, this.note, this.actions, this.sharing.element,
+      isLink ? null : h("p", { class: "back" }, h("a", { href: address("").href, "data-page": "", onclick: (/** @type {Event} */ event) => this.#back(event) }, JOB.back)),
+      this.head.element, this.note, this.actions, this.sharing.element,
       h("div", { class: "columns-2" }, h("div", {}, this.errors, this.phases, this.estimate, this.output.element, this.media), this.side));
   }
 
@@ -92,7 +92,7 @@ export class JobView {
     if (!this.status && !this.missing && this.app.link.kind === "live" && performance.now() - this.fetched > 5000) this.#fetch();
     if (!this.status && !this.missing && this.app.link.kind === "away") setText(this.note, WORDS.waiting);
     const job = live ?? this.job;
-    if (job) this.#head(job);
+    if (job) this.head.show(job, this.status, this.app.clock());
   }
 
   async #fetch() {
@@ -142,48 +142,7 @@ export class JobView {
     this.#facts();
     this.#media();
     this.#actions();
-    this.#head(this.app.store.jobs.get(this.id) ?? /** @type {Job} */ (this.job));
-  }
-
-  /** @param {Job} job */
-  #head(job) {
-    const { status } = this; // null until it is read; the list has the job before
-    const at = this.app.clock();
-    const left = remainingAt(job, at.now);
-    const words = [];
-    if (isOver(job)) words.push(`${JOB.after(duration(job.elapsed))} · ${clock(job.ended, at.wall)}`);
-    else if (job.state === "stalled" || job.state === "lost") words.push(job.reason || job.state);
-    else if (left === null) words.push(WORDS.noEstimate);
-    else if (left <= -1) words.push(WORDS.late(duration(-left)));
-    else words.push(`${about(left)} ${JOB.left} · ${clock(at.wall + 1000 * left, at.wall)}`);
-    if (left !== null && job.low !== null && job.high !== null) {
-      const since = (job.eta ?? 0) - left;
-      const [low, high] = [Math.max(0, job.low - since), Math.max(0, job.high - since)];
-      words.push(`${band(low, high)}, ${JOB.between(clock(at.wall + 1000 * low, at.wall), clock(at.wall + 1000 * high, at.wall))}`);
-    }
-    if (isRunning(job)) words.push(JOB.elapsed(spent(elapsedAt(job, at.now))));
-    const counted = [count(job.done, job.total, job.unit), job.state === "active" ? rate(job.rate) : ""].filter(Boolean).join(" · ");
-    const state = factsOf(job.state).word;
-    const percent = percentOf(job);
-    const key = JSON.stringify([job.name, state, percent, words, counted, job.message, status?.dismissed, status?.paused]);
-    const ends = barOf(job, at.now);
-    if (this.head.dataset.key !== key) {
-      this.head.dataset.key = key;
-      this.head.className = `job-head ${job.state}`;
-      const names = /** @type {const} */ (["high", "mid", "low"]);
-      this.head.replaceChildren(
-        h("h2", {}, h("span", { class: "glyph", "aria-hidden": "true" }, factsOf(job.state).sign), `\u00a0${nameOf(job)}`),
-        h("p", { class: "source" }, [sourceOf(job), job.host].filter(Boolean).join(" · ")),
-        h("div", { class: "track big", role: "progressbar", "aria-valuenow": Math.floor(job.percent), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": nameOf(job) },
-          ...names.map((name) => h("i", { class: name }))),
-        h("p", { class: "now" }, h("b", { class: "state" }, state), h("b", {}, percent), ...words.map((each) => h("span", {}, each)), counted ? h("span", {}, counted) : null,
-          status?.paused ? h("b", { class: "state" }, ORDERS.paused) : null, status?.dismissed ? h("span", {}, JOB.dismissed) : null),
-        job.message && !isOver(job) ? h("p", { class: "message" }, job.message) : h("p", { hidden: true }),
-      );
-    }
-    [...this.head.querySelectorAll("i")].forEach((fill, index) => {
-      fill.style.width = `${ends[2 - index]?.toFixed(1)}%`;
-    });
+    this.head.show(this.app.store.jobs.get(this.id) ?? /** @type {Job} */ (this.job), this.status, this.app.clock());
   }
 
   #phases() {
@@ -259,7 +218,7 @@ export class JobView {
     this.orders.show(status);
     const watching = isWatched(this.id);
     const bell = h("button", { type: "button", name: "watch", "aria-pressed": String(watching), onclick: () => this.#watch(!watching) }, watching ? WORDS.watched : WORDS.watch);
-    this.actions.replaceChildren(this.orders.element, ...(this.sharing.may ? [this.sharing.button] : []), ...(isOver(jobOf(status, 0, 0)) || isLink ? [] : [bell]), raw, ...(can ? [h("button", { type: "button", name: "dismiss", onclick: () => this.#dismiss() }, JOB.dismiss)] : []));
+    this.actions.replaceChildren(this.orders.element, ...(this.sharing.may ? [this.sharing.button] : []), ...(isOver(jobOf(status, 0, 0)) || isLink ? [] : [bell]), ...(can ? [h("button", { type: "button", name: "dismiss", onclick: () => this.#dismiss() }, JOB.dismiss)] : []), raw);
   }
 
   /** @param {boolean} on */

@@ -1,6 +1,6 @@
 // The list of jobs, at the root.
 
-import { ROOT } from "./api.js";
+import { ROOT, address } from "./api.js";
 import { h, setText } from "./dom.js";
 import { about } from "./format.js";
 import { Filter } from "./filter.js";
@@ -44,7 +44,9 @@ export class ListView {
       this.body,
     );
     this.empty = emptyText();
-    this.element = h("section", { class: "list" }, h("div", { class: "bar-line" }, this.totals, this.input), h("div", { class: "notes" }, this.note, this.bells.element), this.grid, this.empty);
+    this.earlier = h("a", { "data-page": "" }, WORDS.earlier);
+    this.rest = h("p", { class: "earlier", hidden: true }, this.earlier);
+    this.element = h("section", { class: "list" }, h("div", { class: "bar-line" }, this.totals, this.input), h("div", { class: "notes" }, this.note, this.bells.element), this.grid, this.empty, this.rest);
     this.list = new VirtualList(this.body, () => app.clock());
     this.list.selected = kept.selected;
     this.#heads();
@@ -134,6 +136,8 @@ export class ListView {
     this.list.set(items);
     const known = this.app.known;
     this.empty.hidden = !known || jobs.size > 0;
+    this.rest.hidden = !known || jobs.size === 0;
+    this.earlier.href = address("history", { q: this.filter.text }).href;
     this.grid.hidden = items.length === 0;
     const none = filters && items.length === 0 ? `${WORDS.nothingMatches} ${this.filter.hint}` : "";
     setText(this.note, this.filter.problem || none || (filters ? WORDS.matching(/** @type {any[]} */ (found).length) : ""));

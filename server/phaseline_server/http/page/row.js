@@ -16,6 +16,12 @@ const CELLS = /** @type {const} */ (["glyph", "name", "source", "phase", "bar", 
 /** The percentage in words; a dash as long as nothing is known. @param {Job} job */
 export const percentOf = (job) => (job.percent > 0 || job.eta !== null || isOver(job) ? `${Math.floor(job.percent)} %` : UNKNOWN);
 
+/**
+ * The progress that a job had reached when it ended early, in words; a percentage of less than a second says nothing.
+ * @param {Job} job
+ */
+export const reachedOf = (job) => (isOver(job) && job.state !== "completed" && job.elapsed < 1 ? "" : `${Math.floor(job.percent)} %`);
+
 /** The workflow and series of a job. @param {Job} job */
 export const sourceOf = (job) => [job.workflow, job.series].filter(Boolean).join(" · ");
 
@@ -29,7 +35,7 @@ export const nameOf = (job) => (job.workflow === "dalle" && job.series ? `${job.
  * @returns {[number, number, number]}
  */
 export function barOf(job, now) {
-  const percent = Math.min(100, Math.max(0, job.percent));
+  const percent = reachedOf(job) ? Math.min(100, Math.max(0, job.percent)) : 0;
   const left = remainingAt(job, now);
   if (left === null || job.low === null || job.high === null || job.eta === null) return [percent, percent, percent];
   const since = job.eta - left;
@@ -59,16 +65,21 @@ const briefly = (error) => (error.startsWith("Traceback (most recent call last)"
 /** The text of a job that does not run. @param {Job} job */
 function wordsOf(job) {
   if (job.state === "completed") return job.cached ? WORDS.cached : job.message;
-  if (job.state === "lost") return `${job.reason || WORDS.silent("")} · ${Math.floor(job.percent)} %${job.phase ? ` · ${job.phase}` : ""}`;
-  const error = briefly(job.error) || (job.state === "cancelled" ? "" : WORDS.noReason);
-  return `${error}${job.phase ? ` · ${job.phase}` : ""} · ${Math.floor(job.percent)} %`.replace(/^ · /, "");
+  const reason = job.state === "lost" ? job.reason || WORDS.silent("") : briefly(job.error) || (job.state === "cancelled" ? "" : WORDS.noReason);
+  return [reason, job.phase, reachedOf(job)].filter(Boolean).join(" · ");
+}
+
+/** Where a queued job waits. @param {Job} job @param {Clock} at */
+export function waitOf(job, at) {
+  const starts = job.begins === null ? "" : WORDS.starts(clock(Math.max(job.begins, at.wall), at.wall));
+  return [WORDS.waits(job.queue, job.position), starts].filter(Boolean).join(" · ");
 }
 
 /** One line: of a job, of a section, or of the rest of a section. */
 export class Row {
   /** @param {number} number Makes its id. */
   constructor(number) {
-    this.link = h("a", { tabindex: "-1" });
+    this.link = h("a", { tabindex: "-1", dir: "auto" });
     this.head = h("span", { class: "head" });
     this.tail = h("span", { class: "tail" });
     this.link.append(this.head, this.tail);
@@ -141,11 +152,16 @@ export class Row {
     this.#set("elapsed", spent(elapsedAt(job, at.now)));
     if (over) {
       this.#class(`row job over ${job.state}${mark}`);
-      this.#set("words", wordsOf(job));
-      if (this.cells.words && this.texts.hint !== this.texts.words) this.cells.words.title = this.texts.hint = this.texts.words ?? "";
+      this.#words(wordsOf(job));
       this.#set("left", duration(job.elapsed));
       this.#set("band", "");
       this.#set("at", clock(job.ended, at.wall));
+      return;
+    }
+    if (job.state === "queued") {
+      this.#class(`row job queued${mark}`);
+      this.#words(waitOf(job, at));
+      for (const name of ["left", "band", "at"]) this.#set(name, "");
       return;
     }
     const end = endOf(job, at);
@@ -162,14 +178,20 @@ export class Row {
     this.#bar(barOf(job, at.now));
   }
 
+  /** @param {string} text */
+  #words(text) {
+    this.#set("words", text);
+    if (this.cells.words && this.texts.hint !== text) this.cells.words.title = this.texts.hint = text;
+  }
+
   /** Narrow screens hide the rate. @param {Job} job */
   #count(job) {
-    const [done, pace] = [count(job.done, job.total, job.unit), job.state === "active" ? rate(job.rate) : ""];
-    const whole = [done, pace].filter(Boolean).join(" · ");
+    const pace = job.state === "active" ? rate(job.rate) : "";
+    const whole = [count(job.done, job.total, job.unit), pace].filter(Boolean).join(" · ");
     if (this.texts.count === whole) return;
     this.texts.count = whole;
     this.cells.count?.setAttribute("title", whole);
-    this.cells.count?.replaceChildren(done, h("span", { class: "rate" }, pace && ` · ${pace}`));
+    this.cells.count?.replaceChildren(count(job.done, job.total, job.unit, true), h("span", { class: "rate" }, pace && ` · ${pace}`));
   }
 
   /** @param {Job} job */

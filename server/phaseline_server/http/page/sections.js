@@ -13,10 +13,11 @@ import { elapsedAt, remainingAt } from "./store.js";
 /** @typedef {Map<string, "closed" | "all">} Folds */
 
 /** @type {Section[]} */
-export const NAMES = ["active", "queued", "stalled", "failed", "done"];
+export const NAMES = ["active", "queued", "stalled", "failed", "cancelled", "done"];
 /** The numbers of jobs that a section shows until more are asked for. @type {Record<Section, number>} */
-const SHOWN = { active: Infinity, queued: 100, stalled: Infinity, failed: 20, done: 20 };
+const SHOWN = { active: Infinity, queued: 100, stalled: Infinity, failed: 20, cancelled: 20, done: 20 };
 const LATE = 9e15;
+const ENDED = new Set(["failed", "cancelled", "done"]);
 
 /** @param {Job} job @returns {Section} */
 export const sectionOf = (job) => factsOf(job.state).section;
@@ -41,7 +42,7 @@ export const SORTS = Object.keys(KEYS);
  */
 function place(job) {
   const section = sectionOf(job);
-  if (section === "done" || section === "failed") return -(job.ended ?? job.started ?? 0);
+  if (ENDED.has(section)) return -(job.ended ?? job.started ?? 0);
   return job.started ?? LATE;
 }
 

@@ -1,6 +1,6 @@
 // The states of a job, as phaseline/model/states.py has them; a test compares the two.
 
-/** @typedef {"active" | "queued" | "stalled" | "failed" | "done"} Section */
+/** @typedef {"active" | "queued" | "stalled" | "failed" | "cancelled" | "done"} Section */
 
 /**
  * @typedef {object} Facts
@@ -18,7 +18,7 @@ export const STATES = {
   stalled: { sign: "!", word: "stalled", section: "stalled", running: true },
   completed: { sign: "✓", word: "done", section: "done", ended: true },
   failed: { sign: "✗", word: "failed", section: "failed", ended: true },
-  cancelled: { sign: "■", word: "cancelled", section: "failed", ended: true },
+  cancelled: { sign: "■", word: "cancelled", section: "cancelled", ended: true },
   lost: { sign: "?", word: "lost", section: "failed" },
 };
 

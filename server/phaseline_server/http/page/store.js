@@ -32,6 +32,9 @@ import { factsOf } from "./states.js";
  * @property {number | null} rate Units per second.
  * @property {{elapsed: number, done: number} | null} counted Where the rate is measured from.
  * @property {boolean} cached
+ * @property {string} queue The queue that it waits in.
+ * @property {number | null} position Its place there, from 1.
+ * @property {number | null} begins When it is likely to start, in milliseconds since 1970.
  * @property {string} search The text that a filter searches; "" if it is to be made.
  */
 
@@ -94,6 +97,7 @@ export function jobOf(status, now, wall) {
     rate: numberOf(status.rate),
     cached: Boolean(status.cache_hit),
   };
+  queued(job, status);
   common(job, status, now);
   return job;
 }
@@ -103,7 +107,8 @@ function blank(id) {
   return {
     id, name: id, workflow: "", series: "", host: "", state: "active", phase: "", phaseIndex: 0, phaseCount: 0, percent: 0,
     eta: null, low: null, high: null, elapsed: 0, received: 0, started: null, ended: null, message: "", error: "", reason: "",
-    silentFrom: null, done: null, total: null, unit: "", rate: null, counted: null, cached: false, search: "",
+    silentFrom: null, done: null, total: null, unit: "", rate: null, counted: null, cached: false, queue: "",
+    position: null, begins: null, search: "",
   };
 }
 
@@ -129,6 +134,11 @@ function common(job, fields, now) {
   job.search = "";
 }
 
+/** @param {Job} job @param {any} fields */
+function queued(job, fields) {
+  Object.assign(job, { queue: clean(fields.queue), position: numberOf(fields.position), begins: wallOf(fields.start_at) });
+}
+
 /** @param {Job} job @param {any} message */
 function progress(job, message) {
   const phase = clean(message.stage);
@@ -152,6 +162,7 @@ const APPLY = {
     job.started = wallOf(message.timestamp);
     job.cached = Boolean(message.cache_hit);
   },
+  job_queued: queued,
   job_progress: progress,
   error_occurred(job, message) {
     job.error = clean(message.error_message);

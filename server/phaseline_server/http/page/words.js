@@ -4,7 +4,7 @@
 const many = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 
 /** @type {Record<string, string>} */
-export const SECTIONS = { active: "Active", queued: "Queued", stalled: "Stalled", failed: "Failed", done: "Done" };
+export const SECTIONS = { active: "Active", queued: "Queued", stalled: "Stalled", failed: "Failed", cancelled: "Cancelled", done: "Done" };
 
 /** @type {Record<string, string>} */
 export const COLUMNS = {
@@ -59,6 +59,11 @@ export const WORDS = {
   noReason: "no reason given",
   noEstimate: "no estimate yet",
   cached: "from the cache",
+  /** @param {string} queue @param {number | null} place */
+  waits: (queue, place) => [queue ? `waits in ${queue}` : "queued", place === null ? "" : `place ${place}`].filter(Boolean).join(", "),
+  /** @param {string} time */
+  starts: (time) => `starts at ${time}`,
+  earlier: "Jobs that ended earlier are in the history.",
   notify: "Notify",
   /** @type {Record<string, string>} */
   notifyChoices: { off: "off", failures: "failed, stalled", all: "every end" },
@@ -202,7 +207,7 @@ export const SHARING = {
 
 export const HISTORY = {
   /** @type {Record<string, string>} */
-  ranges: { today: "today", yesterday: "yesterday", "7d": "7 days", "30d": "30 days", all: "everything" },
+  ranges: { today: "today", yesterday: "yesterday", "7d": "7 days", "30d": "30 days", all: "all" },
   rangeLabel: "Range",
   totals: "Totals by workflow",
   columns: ["workflow", "runs", "median", "p95", "vs week before", "done", "failed", "lost", "cancelled"],
