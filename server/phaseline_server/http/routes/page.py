@@ -16,7 +16,7 @@ import trio
 from quart import Response, request, stream_template
 
 from phaseline.model.job import Job
-from phaseline.model.snapshot import State
+from phaseline.model.states import State
 from phaseline.wire import JobStatus
 from phaseline_server.access.keeper import CURRENT
 from phaseline_server.errors import UnknownPath
