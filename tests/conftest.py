@@ -48,6 +48,15 @@ def postgres() -> Iterator[Any]:
         yield server
 
 
+@pytest.fixture
+def own_postgres() -> Iterator[Any]:
+    """A PostgreSQL server that the test may stop."""
+    from tests.support.postgres import postgres_server  # noqa: PLC0415 (imports the engine's library)
+
+    with postgres_server() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def _postgres_pair() -> Iterator[Any]:
     from tests.support.postgres_pair import postgres_pair_of  # noqa: PLC0415 (imports the engine's library)

@@ -1,14 +1,13 @@
 """The page of servers that share a log: which one leads, and what is shown while there are no news."""
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.server.runtime.test_following import leader_and_follower
 from tests.support.browser import browser
-from tests.support.postgres import Postgres, postgres_server
+from tests.support.postgres import Postgres
 from tests.support.servers import serving
 from tests.support.web_page import LIVE, report
 
@@ -22,13 +21,6 @@ ROWS = (
     ".map((row) => [...row.children].map((cell) => cell.textContent))"
 )
 AGE = f"Number(/ (\\d+)s ago/.exec({CONNECTION})?.[1])"
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
-    """A server that the test may stop."""
-    with postgres_server() as server:
-        yield server
 
 
 async def test_a_server_with_its_own_log_shows_no_servers(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The feed of a log in PostgreSQL: a server that follows reads what the leader commits, each message once."""
 
 import signal
-from collections.abc import Iterator
 
 import pytest
 import trio
@@ -12,18 +11,11 @@ from phaseline_server.log.batch import JobRow, RunRow
 from phaseline_server.log.postgres import PostgresFeed, PostgresStore
 from phaseline_server.log.postgres.schema import VERSION
 from tests.support.journals import batch
-from tests.support.postgres import Postgres, postgres_server
+from tests.support.postgres import Postgres
 
 pytestmark = pytest.mark.needs("postgres")
 
 DAY = (0, 2**62)
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
-    """A server that the test may stop."""
-    with postgres_server() as server:
-        yield server
 
 
 def row(seq: int, record: bytes) -> JobRow:

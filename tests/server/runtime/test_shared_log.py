@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,11 @@ import trio
 from tests.support.commands import phaseline
 from tests.support.crashing import Crashing, crashing
 from tests.support.listening import listening
-from tests.support.postgres import Postgres, postgres_server
+from tests.support.postgres import Postgres
 from tests.support.resuming import by_websocket
 from tests.support.servers import environment
 
 pytestmark = pytest.mark.needs("postgres")
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
-    """A server that the test may stop."""
-    with postgres_server() as server:
-        yield server
 
 
 def folder(tmp_path: Path, name: str = "data") -> Path:
