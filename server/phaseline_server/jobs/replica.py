@@ -44,7 +44,7 @@ class Replica:
         return self._tracker.log.top
 
     async def can_resume(self, position: Position) -> bool:
-        """Return whether all messages after `position` are available."""
+        """Return whether all messages after `position` are available; see `Log.catch_up`."""
         await self._tracker.log.catch_up(position)
         return self._tracker.log.can_resume(position)
 

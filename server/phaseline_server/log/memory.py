@@ -1,5 +1,6 @@
 """An engine that forgets everything at exit: for tests, and as the executable specification of `Store`."""
 
+import math
 import secrets
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
@@ -31,6 +32,7 @@ class MemoryStore:
         epoch: See `Store.epoch`.
         top: See `Store.top`.
         standing: See `Store.standing`.
+        complete_s: See `Store.complete_s`.
     """
 
     def __init__(self, limits: Retention | None = None) -> None:
@@ -39,6 +41,7 @@ class MemoryStore:
         self.epoch = secrets.token_hex(8)
         self.top = 0
         self.standing = SINGLE
+        self.complete_s = math.inf
         self._limits = limits or Retention()
         self._clock = LogClock()
         self._events: deque[tuple[int, Message]] = deque()  # with the time of their commit

@@ -69,8 +69,8 @@ class Standing(NamedTuple):
             `mirror` if it copies the log of another server.
         term: The number of the leader's term; each leader begins one. 0 if it is not known.
         leader: The address of the leader, or of a mirror's source; or "".
-        lag_s: For how long a follower or mirror may lack what the leader has committed, in seconds; 0 if it lacks
-            nothing.
+        lag_s: For how long the server may lack what the leader has committed, in seconds; 0 if it lacks nothing. A
+            leader without its database may lack what the next one commits.
         available: Whether the log's database answered last.
         members: All servers that share the log, this one included, as the database listed them last.
     """
@@ -112,6 +112,14 @@ class Store(Protocol):
     @property
     def standing(self) -> Standing:
         """The part of this server."""
+        ...
+
+    @property
+    def complete_s(self) -> float:
+        """The time (`time.monotonic`) up to which `top` has certainly risen with all that was committed.
+
+        Infinite if no other server writes the log, and for a mirror, which serves its copy however old that is.
+        """
         ...
 
     async def load(self, ended_since_ns: int, most_jobs: int) -> Kept:

@@ -1,5 +1,6 @@
 """The log: stores events and publishes them in order. The tracker and the routes use only this module."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
@@ -99,9 +100,23 @@ class Log:
                 await self._published.wait()
 
     async def catch_up(self, position: Position) -> None:
-        """Wait for the messages up to `position`, which a client of a server that follows may have from another one."""
-        if position.epoch == self.top.epoch and self.standing.role in {"follower", "mirror"}:
-            await self.wait_published(position.seq)
+        """Wait for the messages up to `position`, which a client may have from another server of the log.
+
+        Returns without them if they are not in the log, so that the client can't resume.
+
+        Raises:
+            LogUnavailable: They did not come, and may be in the log.
+        """
+        if position.epoch != self.top.epoch or position.seq <= self.top.seq or self.standing.role == "single":
+            return
+        asked_s = time.monotonic()
+        await self.wait_published(position.seq)
+        if self.top.seq >= position.seq or (self._store.complete_s > asked_s and self._store.top < position.seq):
+            return
+        raise LogUnavailable(
+            f"this server has read the log up to {self.top.seq} only, and can't resume from {position.seq} yet; "
+            "connect again later, or to another server of the log"
+        )
 
     async def wait_room(self, *, large: bool) -> None:
         """Wait while the fan-out is behind; see `Broadcaster.wait_room`."""

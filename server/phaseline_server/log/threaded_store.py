@@ -1,5 +1,6 @@
 """A `Store` whose engine blocks: every call runs in a thread, so that none blocks Trio's."""
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
@@ -71,6 +72,11 @@ class ThreadedStore:
     def standing(self) -> Standing:
         """See `Store.standing`."""
         return SINGLE
+
+    @property
+    def complete_s(self) -> float:
+        """See `Store.complete_s`."""
+        return math.inf
 
     async def load(self, ended_since_ns: int, most_jobs: int) -> Kept:
         """See `Store.load`."""

@@ -1,5 +1,6 @@
 """The log: what can be resumed from, out of memory and off the disk, and the way to the subscribers."""
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import trio.testing
 from phaseline.errors import Unrecoverable
 from phaseline.model.snapshot import Moment
 from phaseline.stream import JOBS, Position
+from phaseline_server.errors import LogUnavailable
 from phaseline_server.log.batch import Batch
 from phaseline_server.log.engines import open_store
-from phaseline_server.log.protocol import Retention
+from phaseline_server.log.memory import MemoryStore
+from phaseline_server.log.protocol import Retention, Standing
 from phaseline_server.log.sqlite import SqliteStore
 from phaseline_server.log.stream import PAGE, Log
 from tests.support.tracking import message
@@ -104,6 +107,34 @@ async def test_a_message_that_does_not_come_is_waited_for_two_seconds(
     begun = autojump_clock.current_time()
     await log.wait_published(1)
     assert autojump_clock.current_time() - begun == pytest.approx(2)
+
+
+class SharedStore(MemoryStore):
+    """A log that this server follows, and has read completely up to now, or not."""
+
+    def __init__(self, *, complete: bool) -> None:
+        super().__init__()
+        self.standing = Standing("follower")
+        self.complete_s = math.inf if complete else -math.inf
+
+
+async def test_a_client_that_is_ahead_of_a_follower_is_rejected_for_now(autojump_clock: trio.testing.MockClock) -> None:
+    log = Log(SharedStore(complete=False), 10, 10)
+    await log.catch_up(log.top)
+    await log.catch_up(Position("another", 5))
+    for store in (log._store, SharedStore(complete=True)):
+        log = Log(store, 10, 10)
+        await log.keep(Batch(at=Moment(1, 1), messages=[message(1)]))  # read, and not yet published
+        with pytest.raises(LogUnavailable, match="up to 0 only, and can't resume from 1 yet"):
+            await log.catch_up(Position(log.top.epoch, 1))
+    assert autojump_clock.current_time() == 4
+
+
+async def test_a_client_whose_position_is_not_in_the_log_begins_anew(autojump_clock: trio.testing.MockClock) -> None:
+    log = Log(SharedStore(complete=True), 10, 10)
+    await log.catch_up(Position(log.top.epoch, 1))
+    assert not log.can_resume(Position(log.top.epoch, 1))
+    assert autojump_clock.current_time() == 2
 
 
 async def test_a_stored_message_is_not_sent_before_it_is_published(open_log: OpenLog) -> None:

@@ -1,7 +1,6 @@
 """The log in PostgreSQL: who leads, who no longer does, and what became of a commit whose answer was lost."""
 
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 
 import psycopg
@@ -17,17 +16,10 @@ from phaseline_server.log.postgres.connection import Address
 from phaseline_server.log.postgres.schema import VERSION
 from phaseline_server.log.protocol import Standing
 from tests.support.journals import batch
-from tests.support.postgres import Postgres, postgres_server
+from tests.support.postgres import Postgres
 from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.needs("postgres")
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
-    """A server that the test may stop."""
-    with postgres_server() as server:
-        yield server
 
 
 async def numbers(store: PostgresStore) -> list[int]:
@@ -119,6 +111,30 @@ async def test_a_leader_that_stands_still_in_the_middle_of_a_commit_is_replaced(
     assert new.standing.term == 2
     for store in (old, new):
         await store.close()
+
+
+async def test_a_leader_whose_commit_took_long_goes_on_leading(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phaseline_server.log.postgres.leadership._LEASE_S", 60.0)
+    url = postgres.new_database()
+    store = await PostgresStore.lead(url, server="http://one")
+    await store.commit(batch(1, 3))
+    # As its last transaction had begun long ago.
+    postgres.query("UPDATE phaseline.leader SET seen = seen - interval '1 hour'", url.rpartition("/")[2])
+    looks = 0
+
+    def look(_: object) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        await PostgresStore.lead(url, server="http://other", waiting=look)
+    await store.commit(batch(4, 5))
+    assert (store.standing.term, await numbers(store)) == (1, [1, 2, 3, 4, 5])
+    await store.close()
 
 
 async def test_the_term_alone_stops_a_deposed_leader(postgres: Postgres) -> None:

@@ -39,6 +39,8 @@ def add_handlers(handlers: Handlers, services: Services) -> None:
         position = parse_position("Last-Event-ID", request.headers.get("Last-Event-ID")) or parse_position(
             "since", request.args.get("since")
         )
+        if position is not None:
+            await services.tracker.log.catch_up(position)  # here, as its error is an answer
         stream = _Stream(services, channels, position)
         return Response(stream.run(), headers=_HEADERS, content_type="text/event-stream")
 
@@ -84,7 +86,6 @@ class _Stream:
         """Yield the messages after `position` and set `_recovered` if all of them were available."""
         log = self._tracker.log
         self._recovered = False
-        await log.catch_up(position)
         if not log.can_resume(position):
             return
         if comment:

@@ -58,9 +58,12 @@ class LogSending:
         self._spawn(partial(self._run, replica, wanted.since))
 
     async def _run(self, replica: Replica, since: Position | None) -> None:
-        position = since if since is not None and await replica.can_resume(since) else None
+        position, known = since, False
         while True:
             try:
+                if not known and position is not None and not await replica.can_resume(position):
+                    position = None
+                known = True
                 if position is None:
                     start = replica.start()
                     await self._put(start)

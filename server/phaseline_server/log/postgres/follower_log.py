@@ -52,6 +52,7 @@ class FollowerLog(LogReader):
 
     Attributes:
         notified: Whether the leader may have committed something since the last read began.
+        complete_s: When the last read began that returned everything up to then.
     """
 
     def __init__(self, address: Address) -> None:
@@ -66,7 +67,7 @@ class FollowerLog(LogReader):
         self._feed = Reader(address, self._listen, patience_s=_PATIENCE_S)
         self._duration = 0  # the last row of `durations` that was read
         self.notified = self._is_behind = False
-        self._complete_s = time.monotonic()  # when the last read began that returned everything up to then
+        self.complete_s = time.monotonic()
         super().__init__(address)
         if self.meta.get("version") != str(VERSION):
             self.close()
@@ -95,7 +96,7 @@ class FollowerLog(LogReader):
     @property
     def lag_s(self) -> float:
         """See `Standing.lag_s`."""
-        age_s = time.monotonic() - self._complete_s
+        age_s = time.monotonic() - self.complete_s
         return age_s if self._is_behind or age_s > _CURRENT_S else 0.0
 
     def start(self, ended_since_ns: int, most_jobs: int, day: LocalDay) -> Start:
@@ -111,7 +112,7 @@ class FollowerLog(LogReader):
 
         begun_s = time.monotonic()
         start = self._feed.read(read)
-        self._complete_s = begun_s
+        self.complete_s = begun_s
         return start
 
     def read(self, day: LocalDay) -> Update:
@@ -120,10 +121,10 @@ class FollowerLog(LogReader):
         # Nothing of this object changes in the transaction, which may be tried twice.
         found = self._feed.read(lambda cursor: self._read(cursor, day))
         self._is_behind = self.notified = len(found.update.messages) >= _MOST or self.notified
-        if not self._is_behind:
-            self._complete_s = begun_s
         if found.update.messages:
             self.top = found.update.messages[-1].seq
+        if not self._is_behind:
+            self.complete_s = begun_s  # after `top`, as another thread looks at both
         self.oldest, self._duration = max(self.oldest, found.oldest), max(self._duration, found.duration)
         return found.update
 

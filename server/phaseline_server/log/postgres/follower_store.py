@@ -1,5 +1,6 @@
 """The log in PostgreSQL as a `Feed`."""
 
+import time
 from typing import Final, Self
 
 import structlog
@@ -9,6 +10,7 @@ from phaseline_server.errors import LogUnavailable
 from phaseline_server.log.feed import LocalDay, Start, Update
 from phaseline_server.log.postgres.connection import Address
 from phaseline_server.log.postgres.follower_log import FollowerLog
+from phaseline_server.log.postgres.members import aged
 from phaseline_server.log.protocol import Standing
 from phaseline_server.log.threaded_store import ThreadedStore
 
@@ -27,7 +29,7 @@ class PostgresFeed(ThreadedStore):
         """Use `open`."""
         super().__init__(follower_log)
         self._follower_log = follower_log
-        self._standing = Standing("follower")
+        self._standing, self._noted_s = Standing("follower"), time.monotonic()
         self._available = True
 
     @classmethod
@@ -49,11 +51,20 @@ class PostgresFeed(ThreadedStore):
     @property
     def standing(self) -> Standing:
         """See `Store.standing`."""
-        return self._standing._replace(lag_s=round(self._follower_log.lag_s, 3), available=self._available)
+        others = self._standing.members
+        if not self._available:
+            others = aged(others, time.monotonic() - self._noted_s)
+        lag_s = round(self._follower_log.lag_s, 3)
+        return self._standing._replace(lag_s=lag_s, available=self._available, members=others)
+
+    @property
+    def complete_s(self) -> float:
+        """See `Store.complete_s`."""
+        return self._follower_log.complete_s
 
     def note(self, standing: Standing) -> None:
         """See `Feed.note`."""
-        self._standing = standing
+        self._standing, self._noted_s = standing, time.monotonic()
 
     async def start(self, ended_since_ns: int, most_jobs: int, day: LocalDay) -> Start:
         """See `Feed.start`."""

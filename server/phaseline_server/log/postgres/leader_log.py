@@ -1,8 +1,10 @@
 """The log's database while this server leads: written in groups. It runs in worker threads."""
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
+from phaseline.errors import DiskFull
 from phaseline.model.snapshot import Moment
 from phaseline_server.log.batch import Batch, Kept
 from phaseline_server.log.boot import boot_id
@@ -43,19 +45,30 @@ class LeaderLog(LogReader):
         super().close()
         self._leadership.close()
 
+    @property
+    def complete_s(self) -> float:
+        """See `Store.complete_s`."""
+        # Others may have read a group of which the answer was lost.
+        return self._leadership.beat_s if self._undecided is None else -math.inf
+
     # ------------------------------------------------------------------ writing
 
     def commit(self, batch: Batch) -> None:
         """Write a group. See `Store.commit`."""
         self._undecided = batch
         top, trimmed = _last_of(batch, self.top), None
-        with self._leadership.transaction(decides=True) as write:
-            write_batch(write, batch, self._read_clock(write, batch.at))
-            if batch.messages:
-                notify(write, self._schema, top)
-            if top - self.oldest >= self._limits.events:
-                trimmed = trim(write, self.oldest, top - self._limits.events, len(batch.messages))
+        try:
+            with self._leadership.transaction(decides=True) as write:
+                write_batch(write, batch, self._read_clock(write, batch.at))
+                if batch.messages:
+                    notify(write, self._schema, top)
+                if top - self.oldest >= self._limits.events:
+                    trimmed = trim(write, self.oldest, top - self._limits.events, len(batch.messages))
+        except DiskFull:
+            self._undecided = None
+            raise
         self.top = top
+        self._undecided = None  # after `top`, as another thread looks at both
         if trimmed is not None and (row := trimmed.fetchone()) is not None:
             self.oldest = max(self.oldest, row[0])
 

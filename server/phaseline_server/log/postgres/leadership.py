@@ -41,12 +41,14 @@ _FENCE: Final = "UPDATE leader SET batch = batch + 1, seen = clock_timestamp() W
 _BEAT: Final = "UPDATE leader SET seen = clock_timestamp() WHERE term = %s"
 _NO_WAIT: Final = "SET LOCAL synchronous_commit = off"  # no answer depends on what a server shows of itself
 # Not an active one: it may wait for the standby server, and what it has written must not become visible before. But one
-# that waits for its client is active, too, while that stands still in the middle of a pipeline.
+# that waits for its client is active, too, while that stands still in the middle of a pipeline. And not one that was
+# active lately: `seen` is old after a commit that waited for long.
 _END_HOLDER: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND classid = %s::bigint::oid AND objid = %s::bigint::oid AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (state <> 'active' OR wait_event_type = 'Client')
+  AND clock_timestamp() - state_change > make_interval(secs => %s)
 """
 
 
@@ -58,6 +60,7 @@ class Leadership:
         batch: The number of transactions in the log, as far as known.
         server: The address of this server.
         members: The servers that share the log.
+        beat_s: When the last beat began that succeeded, by `time.monotonic`.
     """
 
     def __init__(self, address: Address, server: str, registration: Registration | None = None) -> None:
@@ -73,6 +76,7 @@ class Leadership:
         self._address = address
         self.server = server
         self.members: tuple[Member, ...] = ()
+        self.beat_s = -math.inf
         self._registration = registration
         self._registered_s = -math.inf
         self._key = lock_of(address.schema)
@@ -126,7 +130,7 @@ class Leadership:
         server, term, batch, silent, registers = row or ("", 0, 0, False, False)
         self.batch = max(self.batch, batch)
         if silent:
-            connection.execute(_END_HOLDER, self._key)
+            connection.execute(_END_HOLDER, (*self._key, _LEASE_S))
         elif registers and self._registration is not None:  # an older leader has no such table
             self._register(connection, self._registration, term)
         return Standing("follower", term, server, members=self.members)
@@ -150,7 +154,7 @@ class Leadership:
             LogUnavailable: The database can't be reached.
         """
         with self._lock, working(self._address.name), self._dropping():
-            connection, listed = self._connected(), None
+            connection, listed, begun_s = self._connected(), None, time.monotonic()
             with connection.pipeline():
                 connection.execute("BEGIN")
                 connection.execute(_NO_WAIT)
@@ -160,6 +164,7 @@ class Leadership:
                 connection.execute("COMMIT")
             if beat.rowcount != 1:
                 raise self._deposed()
+            self.beat_s = begun_s
             if listed is not None:
                 self.members = members(listed.fetchall())
 
@@ -239,7 +244,7 @@ class Leadership:
             row = connection.execute("SELECT term FROM leader").fetchone()
             if row is None or row[0] != self.term:
                 raise self._deposed()
-            connection.execute(_END_HOLDER, self._key)  # this server's own session of before
+            connection.execute(_END_HOLDER, (*self._key, 0.0))  # this server's own session of before
             raise psycopg.OperationalError("the previous session of this server has not ended yet")
         # This waits for the standby server, and so for all that was committed before.
         row = connection.execute(f"{_BEAT} RETURNING batch", (self.term,)).fetchone()

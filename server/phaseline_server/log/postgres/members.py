@@ -9,7 +9,7 @@ from phaseline import __version__
 from phaseline_server.log.postgres.connection import Cursor, TimedConnection
 from phaseline_server.log.protocol import Member
 
-__all__ = ["MEMBERS_TABLE", "Registration", "members"]
+__all__ = ["MEMBERS_TABLE", "Registration", "aged", "members"]
 
 _SILENT_S: Final = 3.0
 """Silence after which a server is away: each registers about each second."""
@@ -56,7 +56,12 @@ class Registration:
 
 def members(rows: Iterable[tuple[Any, ...]]) -> tuple[Member, ...]:
     """Return the servers in the rows of a list."""
-    found = [Member(*row) for row in rows]
+    return aged([Member(*row) for row in rows], 0.0)
+
+
+def aged(listed: Iterable[Member], age_s: float) -> tuple[Member, ...]:
+    """Return the servers that were listed `age_s` seconds ago, and have not registered since."""
+    found = [member._replace(silent_s=member.silent_s + age_s) for member in listed]
     return tuple(
         member._replace(role="away", lag_s=None) if member.silent_s > _SILENT_S else member for member in found
     )

@@ -1,5 +1,6 @@
 """The log in PostgreSQL as a `Store`."""
 
+import time
 from collections.abc import Callable
 from typing import Final, Self
 
@@ -10,7 +11,7 @@ from phaseline_server.errors import LogUnavailable
 from phaseline_server.log.postgres.connection import Address
 from phaseline_server.log.postgres.leader_log import LeaderLog
 from phaseline_server.log.postgres.leadership import Leadership
-from phaseline_server.log.postgres.members import Registration
+from phaseline_server.log.postgres.members import Registration, aged
 from phaseline_server.log.protocol import Retention, Standing
 from phaseline_server.log.threaded_store import ThreadedStore
 
@@ -82,7 +83,17 @@ class PostgresStore(ThreadedStore):
     def standing(self) -> Standing:
         """See `Store.standing`."""
         leads = self._leadership
-        return Standing("leader", leads.term, leads.server, available=self._available, members=leads.members)
+        if self._available:
+            return Standing("leader", leads.term, leads.server, members=leads.members)
+        # Another server may lead meanwhile.
+        silent_s = time.monotonic() - leads.beat_s if leads.beat_s > 0 else 0.0
+        others = aged(leads.members, silent_s)
+        return Standing("leader", leads.term, leads.server, round(silent_s, 3), available=False, members=others)
+
+    @property
+    def complete_s(self) -> float:
+        """See `Store.complete_s`."""
+        return self._leader_log.complete_s
 
     async def settle(self) -> bool:
         """See `Store.settle`."""
